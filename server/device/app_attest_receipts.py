@@ -1,7 +1,7 @@
-"""App Attest's receipts in scans: the first one comes with a key, and Apple exchanges it for newer ones.
+"""App Attest receipts in scans: the first comes with an attestation, and Apple exchanges it for newer ones.
 
-What a receipt adds is doubt: none makes a device better trusted, and one that is missing, because Apple was
-not asked or did not answer, takes nothing away.
+A receipt can only raise doubt: it never raises the assurance of a device. A missing receipt, for example
+because Apple did not answer, does not lower it.
 """
 
 from collections.abc import Callable
@@ -28,13 +28,13 @@ from server.worker_pool import WorkerPool
 __all__ = ["ReceiptKeeper"]
 
 _MAX_AGE: Final = timedelta(minutes=5)
-"""Apple's advice for a receipt that was just received."""
+"""The age that Apple recommends as the maximum for a receipt that was just received."""
 _UNTIL_NEXT: Final = timedelta(days=1)
 _AFTER_FAILURE: Final = timedelta(hours=1)
 
 
 class ReceiptKeeper:
-    """Verifies receipts, keeps the newest of each key, and has it exchanged. Safe for several streams."""
+    """Verifies receipts, keeps the newest of each key, and exchanges it. Safe for concurrent streams."""
 
     def __init__(
         self,
@@ -44,7 +44,14 @@ class ReceiptKeeper:
         workers: WorkerPool,
         now: Callable[[], datetime],
     ) -> None:
-        """Takes what receipts are held against, the store, and where to compute."""
+        """Initialises the keeper.
+
+        Args:
+            trust: The trusted roots, keys and apps.
+            devices: Stores the receipts.
+            workers: Runs the verification.
+            now: Returns the current time, with a time zone.
+        """
         self._trust = trust
         self._devices = devices
         self._workers = workers
@@ -53,7 +60,7 @@ class ReceiptKeeper:
     async def first(
         self, key: AttestedKey, context: EvidenceContext
     ) -> tuple[tuple[DeviceCheck, ...], HeldReceipt | None]:
-        """Verifies the receipt that came with an attestation: its checks, and what to keep with the key."""
+        """Verifies the receipt of an attestation; returns its tests and the receipt to store with the key."""
         result = await self._verified(
             key.receipt,
             public_key=key.public_key,
@@ -68,7 +75,9 @@ class ReceiptKeeper:
         return result.checks, HeldReceipt(data=key.receipt, time=now, due=now)
 
     async def risk(self, key: EnrolledKey, context: EvidenceContext) -> tuple[DeviceCheck, ...]:
-        """``app_attest_receipt.risk`` by the newest receipt, which Apple is asked for where that is due.
+        """Returns the test ``app_attest_receipt.risk`` of the newest receipt.
+
+        The receipt is exchanged first if that is due.
 
         Raises:
             StorageUnavailable: The database failed.

@@ -1,7 +1,8 @@
-"""Apple's server for receipts of App Attest: a receipt in, one with the risk metric of today out.
+"""The client of Apple's receipt server, which exchanges an App Attest receipt for a newer one.
 
-From Apple's "Assessing fraud risk": POST of the receipt in base64 to ``/v1/attestationData``, with a token
-that a key for DeviceCheck signs (ES256), as "Accessing and modifying per-device data" describes it.
+The newer receipt contains the current risk metric. The protocol is described in Apple's "Assessing fraud
+risk": a POST of the receipt in base64 to ``/v1/attestationData``, with a token that is signed by a
+DeviceCheck key (ES256), as in Apple's "Accessing and modifying per-device data".
 """
 
 import base64
@@ -33,15 +34,15 @@ _MAX_KEY_BYTES: Final = 16 * 1024
 _OK: Final = 200
 _MEANINGS: Final = {
     304: "the receipt may not be exchanged yet",
-    400: "it does not take the receipt",
-    401: "it does not take the token: check key_file, key_id and team_id",
-    404: "it knows nothing of the device any more",
-    429: "it was asked too often",
+    400: "it does not accept the receipt",
+    401: "it does not accept the token: correct key_file, key_id and team_id",
+    404: "it no longer knows the device",
+    429: "it received too many requests",
 }
 
 
 class AppleReceiptExchange:
-    """A ``ReceiptExchange`` that asks Apple."""
+    """A ``ReceiptExchange`` that sends receipts to Apple."""
 
     def __init__(
         self,
@@ -53,14 +54,14 @@ class AppleReceiptExchange:
         server: str | None = None,
         timeout_seconds: float = 3.0,
     ) -> None:
-        """Opens nothing yet.
+        """Initialises the exchange without connecting.
 
         Args:
-            key: For DeviceCheck, on P-256.
-            key_id: Its identifier.
-            team_id: The team's.
-            now: The present time, with a time zone.
-            server: In place of Apple's, as ``https://host:port``.
+            key: The key for DeviceCheck, on P-256.
+            key_id: The key's identifier.
+            team_id: The team's identifier.
+            now: Returns the current time, with a time zone.
+            server: A server in place of Apple's, as ``https://host:port``.
             timeout_seconds: How long one exchange may take. A scan waits for it.
         """
         self._key = key
@@ -71,17 +72,17 @@ class AppleReceiptExchange:
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
 
     async def exchange(self, receipt: bytes, *, environment: Environment) -> bytes:
-        """The receipt in the given one's place, not verified yet.
+        """Exchanges a receipt for a newer one, which is not verified yet.
 
         Args:
-            receipt: Of an attestation, or of an exchange before.
-            environment: The one that the key was attested for.
+            receipt: The receipt of an attestation or of a previous exchange.
+            environment: The environment that the key was attested for.
 
         Raises:
-            ReceiptExchangeUnavailable: Apple did not answer in time, or with no receipt.
+            ReceiptExchangeUnavailable: Apple did not answer in time, or did not return a receipt.
         """
         try:
-            # A session an exchange: there is one in a day for each device, and nothing to close.
+            # One session for each exchange: each device has one a day, so there is nothing to keep open.
             async with (
                 aiohttp.ClientSession(timeout=self._timeout, trust_env=True) as session,
                 session.post(
@@ -95,7 +96,7 @@ class AppleReceiptExchange:
         except TimeoutError as error:
             raise ReceiptExchangeUnavailable("Apple did not answer in time") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            # Messages of the library may hold the address of a proxy, or parts of an answer.
+            # Messages of the library may contain the address of a proxy, or parts of an answer.
             raise ReceiptExchangeUnavailable("Apple cannot be reached") from error
 
     def _token(self) -> str:
@@ -113,18 +114,18 @@ def open_apple_receipt_exchange(
     server: str | None = None,
     timeout_seconds: float = 3.0,
 ) -> AppleReceiptExchange:
-    """An exchange with the key of a developer account.
+    """Opens an exchange with the key of a developer account.
 
     Args:
-        key_file: As Apple gives it out: PKCS #8 in PEM, ``.p8``.
+        key_file: The key file from Apple: PKCS #8 in PEM, ``.p8``.
         key_id: The key's identifier.
-        team_id: The team's.
-        now: The present time, with a time zone.
-        server: In place of Apple's, as ``https://host:port``.
+        team_id: The team's identifier.
+        now: Returns the current time, with a time zone.
+        server: A server in place of Apple's, as ``https://host:port``.
         timeout_seconds: How long one exchange may take.
 
     Raises:
-        ConfigurationError: The file cannot be read, is open to others, or holds no key on P-256.
+        ConfigurationError: The file cannot be read, is accessible to others, or contains no key on P-256.
     """
     try:
         key = ECKey.import_key(read_private_file(key_file, max_bytes=_MAX_KEY_BYTES))

@@ -1,6 +1,6 @@
-"""What is made of a device: its claims, its evidence and its frames to one outcome for the result.
+"""The assessment of a device from its claims, its evidence and its frames.
 
-Pure, and work for the worker pool. Missing is never a pass.
+The functions are pure and run on the worker pool. Missing evidence never counts as passed.
 """
 
 import hmac
@@ -36,7 +36,7 @@ from device_integrity.policy import (
 )
 from device_integrity.runtime import RUNTIME, check_runtime
 from device_integrity.stream import FrameTrace, StreamMeasurements, check_stream
-from server.device.findings import CLAIMS, EvidenceFinding, joined_report, standing
+from server.device.findings import CLAIMS, EvidenceFinding, counting_findings, joined_report
 from server.device.server_keys import ServerKeys
 from server.policies.device_rules import DeviceRules
 from server.verdict.outcome import DeviceOutcome
@@ -57,12 +57,12 @@ _OBSERVATIONS: Final = frozenset({Evidence.STREAM, Evidence.CAMERA, Evidence.MEM
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimedDevice:
-    """What a stream's start says.
+    """The claims in a stream's start.
 
     Attributes:
-        device: Of the device.
-        camera: Of its camera.
-        server_spki_sha256: The TLS key that it saw; 32 bytes or empty.
+        device: The device's claims about itself.
+        camera: The device's claims about its camera.
+        server_spki_sha256: The hash of the TLS key that the device saw; 32 bytes or empty.
     """
 
     device: DeviceClaim
@@ -72,13 +72,13 @@ class ClaimedDevice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedFrames:
-    """What arrived of an attempt's frames.
+    """The frames of an attempt, as received.
 
     Attributes:
         claims: Every frame's header, in order.
-        measured_claims: The headers of those frames whose pictures were measured.
-        measurements: Of their pictures.
-        adjustments: How often the server asked for smaller frames.
+        measured_claims: The headers of the measured frames.
+        measurements: The measurements of these frames.
+        adjustments: The number of the server's requests for smaller frames.
     """
 
     claims: tuple[FrameClaim, ...]
@@ -88,7 +88,7 @@ class ObservedFrames:
 
     @property
     def traces(self) -> tuple[FrameTrace, ...]:
-        """The measured frames."""
+        """The traces of the measured frames."""
         return self.measurements.frames
 
 
@@ -106,27 +106,29 @@ def assess_device(
     transcript_bound: bool,
     active_challenge: bool,
 ) -> DeviceOutcome:
-    """Weighs everything that is known of a device.
+    """Assesses a device from everything that is known of it.
 
     Args:
-        claimed: What the stream's start says.
+        claimed: The claims in the stream's start.
         server_keys: The TLS keys that devices may see.
-        findings: What became of the evidence, in order of arrival.
+        findings: The findings on the evidence, in order of arrival.
         observed: The attempt's frames.
-        memory: What earlier scans add.
-        earlier: What ``decisive_claims`` found in earlier streams of the check, which no later one undoes.
-        rules: The policy's.
-        tolerated: Names of decisive checks that must not decide; see ``device_integrity.policy.decisive``.
+        memory: The tests against earlier scans.
+        earlier: Tests that ``decisive_claims`` returned for earlier streams of the check; a later stream
+            cannot undo them.
+        rules: The policy's rules for devices.
+        tolerated: Names of decisive tests that do not decide; see ``device_integrity.policy.decisive``.
         fingerprints: Known virtual cameras and emulators.
         transcript_bound: Whether the transcript is intact and signed by the session key.
         active_challenge: Whether the person answered a challenge that only this server knew.
     """
-    # A report by itself is not evidence.
-    counting = standing(tuple(finding for finding in findings if finding.verifier != RUNTIME))
+    # 1. Choose the evidence that counts. A report of run-time findings alone is not evidence.
+    counting = counting_findings(tuple(finding for finding in findings if finding.verifier != RUNTIME))
     device, camera = claimed.device, claimed.camera
-    # Each piece of evidence by itself: one proves nothing for another.
+    # 2. Mark decisive tests for each piece of evidence separately; one piece proves nothing about another.
     evidence = [mark_decisive(finding.checks, tolerated=tolerated) for finding in counting]
-    said = _claims(claimed, server_keys, fingerprints)
+    # 3. Test the claims, the report, the frames, the scan memory, and contradictions between them.
+    claims = _claims(claimed, server_keys, fingerprints)
     others = (
         *check_runtime(joined_report(findings), decide=rules.decide),
         *check_profile(camera, platform=device.platform),
@@ -143,11 +145,12 @@ def assess_device(
         ),
     )
     checks = (
-        *mark_decisive(_with_earlier(said, earlier), tolerated=tolerated),
+        *mark_decisive(_with_earlier(claims, earlier), tolerated=tolerated),
         *(check for piece in evidence for check in piece),
         *(() if counting else (_missing(),)),
         *mark_decisive(others, tolerated=tolerated),
     )
+    # 4. Weigh all tests against the policy's demands.
     table = rules.as_table()
     assessment = assess(
         checks,
@@ -157,6 +160,7 @@ def assess_device(
         active_challenge=active_challenge,
         ceilings={finding.verifier: finding.ceiling for finding in counting if finding.ceiling is not None},
     )
+    # 5. Failed tests of demanded observations prove an injection by themselves.
     injecting = _injecting(assessment, device.platform, table)
     weighed = tuple(
         replace(check, decisive=True) if check in injecting else check for check in assessment.checks
@@ -176,7 +180,7 @@ def assess_device(
 def decisive_claims(
     claimed: ClaimedDevice, *, server_keys: ServerKeys, fingerprints: CameraFingerprints
 ) -> tuple[DeviceCheck, ...]:
-    """The decisive checks that a stream's start fails, whether they are tolerated or not."""
+    """Returns the decisive tests that the claims in a stream's start fail, tolerated or not."""
     checks = mark_decisive(_claims(claimed, server_keys, fingerprints))
     return tuple(check for check in checks if check.decisive)
 
@@ -184,15 +188,15 @@ def decisive_claims(
 def assess_without_attempt(
     findings: Sequence[EvidenceFinding], *, rules: DeviceRules, tolerated: frozenset[str]
 ) -> DeviceOutcome:
-    """The outcome for a check that no attempt decides: what its streams' starts and evidence show.
+    """Assesses the device of a check without a deciding attempt, from its starts and its evidence.
 
     Args:
-        findings: What was kept of every stream, in order of arrival; empty where no device began to scan.
-        rules: The policy's.
-        tolerated: Names of decisive checks that must not decide.
+        findings: The findings of every stream, in order of arrival; empty if no device began to scan.
+        rules: The policy's rules for devices.
+        tolerated: Names of decisive tests that do not decide.
     """
     claims = [check for finding in findings if finding.verifier == CLAIMS for check in finding.checks]
-    counting = standing(tuple(one for one in findings if one.verifier not in {CLAIMS, RUNTIME}))
+    counting = counting_findings(tuple(one for one in findings if one.verifier not in {CLAIMS, RUNTIME}))
     report = joined_report(findings)
     pieces = (
         claims,
@@ -200,7 +204,7 @@ def assess_without_attempt(
         () if counting else (_not_scanned(),),
         () if report is None else check_runtime(report, decide=rules.decide),
     )
-    # Each piece by itself: one proves nothing for another.
+    # Each piece is marked separately; one piece proves nothing about another.
     checks = tuple(check for piece in pieces for check in mark_decisive(piece, tolerated=tolerated))
     return DeviceOutcome(
         assurance=Assurance.NONE,
@@ -213,7 +217,7 @@ def assess_without_attempt(
 
 
 def attestation_demand(platform: Platform, table: DemandTable) -> Demand:
-    """What a device of a platform is told: the strongest demand on the evidence that it can have."""
+    """Returns the strongest demand on evidence that a device of this platform can have, for the Challenge."""
     demands = {table.of(platform, evidence) for evidence in ATTESTATIONS.get(platform, ())}
     if not table.allows(platform):
         return Demand.IGNORED
@@ -221,9 +225,9 @@ def attestation_demand(platform: Platform, table: DemandTable) -> Demand:
 
 
 def awaited_evidence(findings: Sequence[EvidenceFinding], *, platform: Platform, table: DemandTable) -> bool:
-    """Whether the policy demands evidence of the platform that has not arrived yet.
+    """Returns whether the policy demands evidence of the platform that has not arrived yet.
 
-    A device that said that it has none is not waited for.
+    The server does not wait for a device that reported that it has no evidence.
     """
     if any(finding.verifier == "" for finding in findings) or not table.allows(platform):
         return False
@@ -237,7 +241,7 @@ def awaited_evidence(findings: Sequence[EvidenceFinding], *, platform: Platform,
 def _claims(
     claimed: ClaimedDevice, server_keys: ServerKeys, fingerprints: CameraFingerprints
 ) -> tuple[DeviceCheck, ...]:
-    """Checks of what a stream's start says, which need nothing else."""
+    """Returns the tests of the claims in a stream's start, which need no other input."""
     return (
         _server_key(claimed.server_spki_sha256, server_keys),
         check_device(claimed.device, claimed.camera, fingerprints=fingerprints),
@@ -246,30 +250,30 @@ def _claims(
 
 
 def _with_earlier(checks: Sequence[DeviceCheck], earlier: Sequence[DeviceCheck]) -> tuple[DeviceCheck, ...]:
-    """``checks``, with those that failed in an earlier stream in the place of those of the same name."""
+    """Returns ``checks``, in which failed tests of earlier streams replace those of the same name."""
     failed = {check.name: check for check in earlier}
     return tuple(failed.get(check.name, check) for check in checks)
 
 
 def _facts(findings: Sequence[EvidenceFinding]) -> AttestedFacts:
-    """Of all evidence together; the first that tells."""
-    told = [finding.facts for finding in findings]
+    """Merges the facts of all evidence; of several values for a fact, the first counts."""
+    known = [finding.facts for finding in findings]
     return AttestedFacts(
-        android_version=next((f.android_version for f in told if f.android_version is not None), None),
-        api_level=next((f.api_level for f in told if f.api_level is not None), None),
-        model=next((f.model for f in told if f.model is not None), None),
-        app_id=next((f.app_id for f in told if f.app_id is not None), None),
+        android_version=next((f.android_version for f in known if f.android_version is not None), None),
+        api_level=next((f.api_level for f in known if f.api_level is not None), None),
+        model=next((f.model for f in known if f.model is not None), None),
+        app_id=next((f.app_id for f in known if f.app_id is not None), None),
     )
 
 
 def _demands(assessment: DeviceAssessment) -> tuple[DeviceCheck, ...]:
-    """Each demand that is not met, for the result's readers."""
+    """Returns a failed test for each demand that is not met, for the readers of the result."""
     return tuple(
         DeviceCheck(
             name=f"demand.{'platform' if unmet.evidence is None else unmet.evidence.value}",
             outcome=TestOutcome.FAIL,
             reason=unmet.reason.value,
-            detail="The policy takes no devices of this platform."
+            detail="The policy accepts no devices of this platform."
             if unmet.evidence is None
             else f"The policy demands {unmet.evidence.value}: {_UNMET[unmet.reason.value]}.",
         )
@@ -278,8 +282,8 @@ def _demands(assessment: DeviceAssessment) -> tuple[DeviceCheck, ...]:
 
 
 _UNMET: Final = {
-    "MISSING": "it is missing, or could not be looked at",
-    "NOT_VERIFIED": "a check of it failed, or could not be made",
+    "MISSING": "it is missing, or could not be verified",
+    "NOT_VERIFIED": "a test of it failed, or could not be performed",
     "MANIPULATED": "it shows a manipulation",
 }
 
@@ -287,7 +291,7 @@ _UNMET: Final = {
 def _injecting(
     assessment: DeviceAssessment, platform: Platform, table: DemandTable
 ) -> tuple[DeviceCheck, ...]:
-    """The failed checks of demanded observations that show by themselves that no camera made the frames."""
+    """Returns the failed tests of demanded observations that prove that no camera took the frames."""
     demanded = {
         verifier
         for evidence in _OBSERVATIONS
@@ -333,12 +337,12 @@ def _server_key(seen: bytes, own: ServerKeys) -> DeviceCheck:
             detail="The device listener runs without TLS on loopback.",
         )
     if not seen:
-        # No browser tells a page which key it saw: missing is never a pass, and no attack either.
+        # Browsers do not show a page the key that they saw. A missing key never passes, but is no attack.
         return DeviceCheck(
             name=name,
             outcome=TestOutcome.UNAVAILABLE,
             reason="NOT_SAID",
-            detail="The device does not say which TLS key it saw.",
+            detail="The device does not report which TLS key it saw.",
         )
     if any(hmac.compare_digest(seen, key) for key in own.keys):
         return passed(name, "SAME_KEY", "The device saw one of this server's own TLS keys.")

@@ -1,4 +1,4 @@
-"""Which evidence the settings let a server verify, and what follows for its policies."""
+"""The evidence that a server can verify with its settings, and the policies that devices can then meet."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -19,10 +19,9 @@ _log = structlog.get_logger(__name__)
 
 
 def missing_settings(settings: Settings) -> Mapping[Evidence, tuple[str, ...]]:
-    """Of each kind of evidence that cannot be verified, the names of the settings that are missing.
+    """Returns the names of the missing settings for each kind of evidence that cannot be verified.
 
-    What a file holds that a setting names is not looked at: an old list of revoked certificates has warnings
-    of its own.
+    The contents of files that settings name are not examined. An old revocation list has warnings of its own.
     """
     trust = settings.device_integrity
     android, tls = trust.android, settings.listeners.device.tls
@@ -55,7 +54,7 @@ def missing_settings(settings: Settings) -> Mapping[Evidence, tuple[str, ...]]:
 
 
 def check_evidence(policies: PolicyBook, settings: Settings) -> Mapping[str, Availability]:
-    """Which policies devices can meet; warns of what is missing for the others.
+    """Returns which policies devices can meet; logs warnings about the settings that the others lack.
 
     Raises:
         ConfigurationError: No device can meet the default policy.

@@ -1,4 +1,4 @@
-"""Evidence by keys that outlive a scan, App Attest's and WebAuthn's: enrolled once, used from then on."""
+"""Evidence by keys that outlive a scan (App Attest and WebAuthn): enrolled once and used in later scans."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -31,7 +31,10 @@ __all__ = ["EnrolledKeyVerifier", "no_site"]
 
 
 class EnrolledKeyVerifier:
-    """Verifies, enrols and counts. Safe for several streams at once. Raises ``StorageUnavailable``."""
+    """Verifies and enrols keys and advances their counters. Safe for concurrent streams.
+
+    Every method may raise ``StorageUnavailable``.
+    """
 
     def __init__(
         self,
@@ -42,7 +45,15 @@ class EnrolledKeyVerifier:
         tenant_key: Callable[[str], bytes],
         now: Callable[[], datetime],
     ) -> None:
-        """Takes what evidence is held against, the store, and where to compute."""
+        """Initialises the verifier.
+
+        Args:
+            trust: The trusted roots, keys and apps.
+            devices: Stores the keys.
+            workers: Runs the verification.
+            tenant_key: Returns the key of a tenant's marks.
+            now: Returns the current time, with a time zone.
+        """
         self._trust = trust
         self._devices = devices
         self._workers = workers
@@ -51,7 +62,7 @@ class EnrolledKeyVerifier:
         self._receipts = ReceiptKeeper(trust=trust, devices=devices, workers=workers, now=now)
 
     async def app_attest(self, evidence: AppAttestEvidence, context: EvidenceContext) -> EvidenceFinding:
-        """An attestation; what holds is enrolled."""
+        """Verifies an attestation and enrols its key if it holds."""
         known = await self._devices.enrolled(context.scope, KeyKind.APP_ATTEST, evidence.key_id)
         result = await self._workers.run(
             verify_attestation,
@@ -99,7 +110,7 @@ class EnrolledKeyVerifier:
     async def assertion(
         self, evidence: AppAttestAssertionEvidence, context: EvidenceContext
     ) -> EvidenceFinding:
-        """An assertion of an enrolled key; its counter rises, or it is a replay."""
+        """Verifies an assertion of an enrolled key. A counter that does not rise indicates a replay."""
         verifier = "app_attest_assertion"
         key = await self._devices.enrolled(context.scope, KeyKind.APP_ATTEST, evidence.key_id)
         enrolment = self._enrolment(key, context)
@@ -150,7 +161,7 @@ class EnrolledKeyVerifier:
         )
 
     async def web_authn(self, evidence: WebAuthnEvidence, context: EvidenceContext) -> EvidenceFinding:
-        """A registration, which enrols, or the use of an enrolled credential."""
+        """Verifies a registration, which enrols a credential, or the use of an enrolled credential."""
         verifier = "web_authn"
         site = self._trust.relying_party
         if site is None:
@@ -242,7 +253,7 @@ class EnrolledKeyVerifier:
 
 
 def no_site(verifier: str) -> EvidenceFinding:
-    """What became of a page's evidence where the settings name no site."""
+    """Returns the finding on a page's evidence if the settings name no site."""
     check = DeviceCheck(
         name=f"{verifier}.origin",
         outcome=TestOutcome.UNAVAILABLE,
@@ -253,13 +264,13 @@ def no_site(verifier: str) -> EvidenceFinding:
 
 
 def _replayed(checks: tuple[DeviceCheck, ...], name: str) -> tuple[DeviceCheck, ...]:
-    """The checks with the named one failed: somebody used the same evidence, or identifier, first."""
+    """Returns the tests with the named one failed, because the evidence or identifier was used before."""
     return tuple(
         replace(
             check,
             outcome=TestOutcome.FAIL,
             reason="USED_BEFORE",
-            detail="Somebody else used the same before, or at the same time.",
+            detail="The evidence or its key was used before, or at the same time.",
             sign_of=Manipulation.MAN_IN_THE_MIDDLE,
         )
         if check.name == name
@@ -277,5 +288,5 @@ def _key_use(known: EnrolledKey | None, subject: str) -> KeyOwner | None:
 
 
 def _bundle(app_id: str) -> str:
-    """The bundle identifier, which is what devices call their app: without the team."""
+    """Returns the bundle identifier without the team, as devices state their app."""
     return app_id.partition(".")[2]

@@ -1,4 +1,4 @@
-"""Evidence of a device's platform as it arrived: its parts in their sizes, and nothing of it verified."""
+"""Evidence of a device's platform as received: parsed and limited in size, but not verified."""
 
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
@@ -22,14 +22,14 @@ __all__ = [
 ]
 
 MAX_ATTESTATIONS: Final = 4
-"""Pieces of evidence in a scan, over all its streams."""
+"""The maximum number of pieces of evidence in a scan, over all its streams."""
 MAX_ATTESTATION_BYTES: Final = 64 * 1024
-"""Largest piece."""
+"""The size of the largest piece, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class AndroidKeyEvidence:
-    """See ``facegate.v1.AndroidKeyAttestation``: certificates (DER, leaf first) and the key's signature."""
+    """The certificate chain (DER, leaf first) and a signature; see ``facegate.v1.AndroidKeyAttestation``."""
 
     certificate_chain: tuple[bytes, ...]
     signature: bytes
@@ -37,7 +37,7 @@ class AndroidKeyEvidence:
 
 @dataclass(frozen=True, slots=True)
 class PlayEvidence:
-    """See ``facegate.v1.PlayIntegrityToken``; ``kind`` is ``None`` where the device did not say it."""
+    """See ``facegate.v1.PlayIntegrityToken``; ``kind`` is ``None`` if the device did not state it."""
 
     kind: PlayTokenKind | None
     token: str = field(repr=False)
@@ -61,7 +61,7 @@ class AppAttestAssertionEvidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebAuthnEvidence:
-    """See ``facegate.v1.WebAuthnEvidence``: a registration where there is an attestation object."""
+    """See ``facegate.v1.WebAuthnEvidence``; with an attestation object it is a registration."""
 
     credential_id: bytes
     client_data_json: bytes
@@ -81,7 +81,7 @@ class WebCryptoEvidence:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceUnavailable:
-    """The device says that it has none, and why: a name of ``AttestationUnavailable.Reason``."""
+    """The report that there is no evidence; ``reason`` is a name of ``AttestationUnavailable.Reason``."""
 
     reason: str
 
@@ -105,20 +105,20 @@ DeviceEvidence: TypeAlias = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceContext:
-    """The stream that evidence arrived in.
+    """The stream in which evidence arrived.
 
     Attributes:
         check_id: Its check.
-        scope: Under which name devices' keys are kept; see ``server.sandbox``.
+        scope: The name under which the keys of devices are stored; see ``server.sandbox``.
         subject: The orchestrator's reference to the person; may be empty.
-        challenge: What the evidence has to be made for, 32 bytes: the stream's binding hash H, or where a
-            report came with it the evidence challenge E.
+        challenge: The bytes that the evidence must be made for, 32 bytes: the stream's binding hash H or, if
+            a report came with the evidence, the evidence challenge E.
         session_public_key: SubjectPublicKeyInfo, DER.
-        app_id: The app that the device named; may be empty.
-        sandbox: Whether it is a sandbox check, in which test roots are believed.
-        header_origin: The stream's ``Origin`` header, which browsers write and scripts cannot; ``None`` where
-            there is none.
-        asks_apple: Whether Apple may be asked for a newer receipt: not where App Attest is ignored anyway.
+        app_id: The app that the device states; may be empty.
+        sandbox: Whether it is a sandbox check, in which test roots are trusted.
+        header_origin: The stream's ``Origin`` header, which browsers set and scripts cannot change; ``None``
+            without it.
+        asks_apple: Whether a receipt may be exchanged with Apple; False if the policy ignores App Attest.
     """
 
     check_id: UUID

@@ -1,4 +1,4 @@
-"""What became of one piece of evidence, and its form in the database."""
+"""The finding on one piece of evidence, and its form in the database."""
 
 import json
 from collections.abc import Iterable
@@ -11,27 +11,35 @@ from device_integrity.check import DeviceCheck, Manipulation, TestOutcome
 from device_integrity.policy import AttestedFacts
 from device_integrity.runtime import RuntimeFinding, RuntimeKind, RuntimeReport
 
-__all__ = ["CLAIMS", "EvidenceFinding", "finding_from_bytes", "finding_to_bytes", "joined_report", "standing"]
+__all__ = [
+    "CLAIMS",
+    "EvidenceFinding",
+    "counting_findings",
+    "finding_from_bytes",
+    "finding_to_bytes",
+    "joined_report",
+]
 
 
 CLAIMS = "claims"
-"""In the place of a verifier: the decisive checks that a stream's start failed, before any evidence."""
+"""The ``verifier`` of a finding that holds the decisive tests that a stream's start failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceFinding:
-    """What became of one piece of evidence.
+    """The finding on one piece of evidence.
 
     Attributes:
-        verifier: Who looked at it: the first part of its checks' names; ``unknown`` where nobody could,
-            empty where the device said that there is none, and ``runtime`` where only a report came.
-        checks: Every check.
-        ceiling: The most assurance that it may give, where that is less than the verifier's.
-        facts: What it says of the device, as far as it was verified.
+        verifier: The verifier, which is the first part of its tests' names. ``unknown`` if no verifier
+            supports the evidence or the verifier failed, empty if the device
+            reported that it has none, and ``runtime`` if only a report came.
+        checks: Every test.
+        ceiling: The highest assurance that it may give, if that is lower than the verifier's.
+        facts: The verified facts about the device.
         lasting_key: Mark (``stream.key_mark``) of a verified key that outlives the scan; ``None`` without
-            one.
-        scan_key: Mark of a verified key that was made for this scan; ``None`` without one.
-        report: What the app says that it found, as it came with the evidence; ``None`` without.
+            such a key.
+        scan_key: Mark of a verified key that was made for this scan; ``None`` without such a key.
+        report: The app's report of run-time findings that came with the evidence; ``None`` without a report.
     """
 
     verifier: str
@@ -44,15 +52,15 @@ class EvidenceFinding:
 
     @property
     def failed(self) -> bool:
-        """Whether a check failed that decides alone."""
+        """Whether a test failed that is not soft."""
         return any(check.outcome is TestOutcome.FAIL and not check.soft for check in self.checks)
 
 
-def standing(findings: tuple[EvidenceFinding, ...]) -> tuple[EvidenceFinding, ...]:
-    """The findings that count: later evidence takes the place of earlier evidence of the same verifier.
+def counting_findings(findings: tuple[EvidenceFinding, ...]) -> tuple[EvidenceFinding, ...]:
+    """Returns the findings that count: later evidence replaces earlier evidence of the same verifier.
 
-    So a device may send anew what could not be looked at, or what it made for a stream that was lost. What
-    failed stays: a later good piece does not undo a bad one.
+    A device may therefore repeat evidence that could not be verified, or that it made for a lost stream.
+    Failed evidence always counts; later good evidence does not undo it.
     """
     last = {finding.verifier: at for at, finding in enumerate(findings)}
     return tuple(
@@ -61,13 +69,13 @@ def standing(findings: tuple[EvidenceFinding, ...]) -> tuple[EvidenceFinding, ..
 
 
 def joined_report(findings: Iterable[EvidenceFinding]) -> RuntimeReport | None:
-    """All reports of a scan together, of evidence that no longer counts, too; ``None`` without any."""
+    """Joins all reports of a scan, even those of evidence that no longer counts; ``None`` without any."""
     reports = [finding.report for finding in findings if finding.report is not None]
     return reduce(RuntimeReport.joined, reports) if reports else None
 
 
 def finding_to_bytes(finding: EvidenceFinding) -> bytes:
-    """JSON in UTF-8."""
+    """Returns the finding as JSON in UTF-8."""
     return json.dumps(
         {
             "verifier": finding.verifier,
@@ -82,11 +90,11 @@ def finding_to_bytes(finding: EvidenceFinding) -> bytes:
 
 
 def finding_from_bytes(data: bytes) -> EvidenceFinding:
-    """The inverse of ``finding_to_bytes``."""
+    """Parses the bytes that ``finding_to_bytes`` returns."""
     document: dict[str, Any] = json.loads(data)
     ceiling = document["ceiling"]
     lasting, scan = document["lasting_key"], document["scan_key"]
-    report = document.get("report")  # absent in what a server of an earlier version wrote
+    report = document.get("report")  # absent in findings of earlier versions
     return EvidenceFinding(
         verifier=document["verifier"],
         checks=tuple(_check(check) for check in document["checks"]),

@@ -1,8 +1,8 @@
-"""Google's own decoder of Play Integrity tokens, for those that only Google can open.
+"""The client of Google's decoder for Play Integrity tokens that only Google can open.
 
-POST ``/v1/{package}:decodeIntegrityToken`` of playintegrity.googleapis.com, with a service account of the
-Google Cloud project that is linked to the app. Needs the extra ``play-integrity``. The libraries block, so
-a few threads of their own run them.
+It sends POST ``/v1/{package}:decodeIntegrityToken`` to playintegrity.googleapis.com, with a service account
+of the Google Cloud project that is linked to the app. It needs the extra ``play-integrity``. The libraries
+block, so they run on a few separate threads.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ _BAD_REQUEST: Final = 400
 
 
 class GooglePlayDecoder:
-    """A ``PlayTokenDecoder`` that asks Google."""
+    """A ``PlayTokenDecoder`` that sends tokens to Google."""
 
     def __init__(
         self,
@@ -49,12 +49,12 @@ class GooglePlayDecoder:
         base_url: str = _GOOGLE,
         timeout_seconds: float = 5.0,
     ) -> None:
-        """Opens nothing yet.
+        """Initialises the decoder without connecting.
 
         Args:
-            new_session: Makes a session with credentials; one for each of a few threads.
-            base_url: Where Google's service is.
-            timeout_seconds: How long one answer may take, a new access token included.
+            new_session: Returns a session with credentials; called once for each thread.
+            base_url: The URL of Google's service.
+            timeout_seconds: How long one answer may take, including a new access token.
         """
         self._new_session = new_session
         self._base_url = base_url
@@ -65,16 +65,16 @@ class GooglePlayDecoder:
         self._waiting = 0
 
     async def decode(self, *, package: str, token: str) -> bytes:
-        """The answer of Google's service to one token, JSON of at most 64 KiB.
+        """Returns the answer of Google's service to one token, JSON of at most 64 KiB.
 
         Args:
-            package: The app whose token it is.
+            package: The app that the token belongs to.
             token: The token, at most 64 KiB.
 
         Raises:
-            PlayTokenMalformed: Google refused the token, or it cannot be one.
-            PlayDecoderUnavailable: Google did not answer in time, answered oddly, or does not let this
-                server ask; or too many tokens are waiting.
+            PlayTokenMalformed: Google refused the token, or it cannot be a token.
+            PlayDecoderUnavailable: Google did not answer in time, answered with an error, or does not
+                authorise this server; or too many tokens are waiting.
         """
         if len(package) > _MAX_PACKAGE or not _PACKAGE.fullmatch(package):
             raise PlayTokenMalformed("the package is not an Android package name")
@@ -93,7 +93,7 @@ class GooglePlayDecoder:
             self._waiting -= 1
 
     def close(self) -> None:
-        """Starts no further questions; those on their way end by their own timeout."""
+        """Cancels waiting requests; running requests end by their own timeout."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         for session in self._sessions:
             session.close()  # type: ignore[no-untyped-call]  # google-auth is untyped here
@@ -116,7 +116,7 @@ class GooglePlayDecoder:
             with response:
                 return _read(response, deadline)
         except (GoogleAuthError, RequestException, OSError, ValueError) as error:
-            # Messages of the libraries may hold the address of a proxy, or parts of an answer.
+            # Messages of the libraries may contain the address of a proxy, or parts of an answer.
             raise PlayDecoderUnavailable("Google's decoder cannot be reached") from error
 
     def _session(self) -> "AuthorizedSession":
@@ -130,16 +130,16 @@ class GooglePlayDecoder:
 def open_google_play_decoder(
     *, service_account_file: Path, base_url: str = _GOOGLE, timeout_seconds: float = 5.0
 ) -> GooglePlayDecoder:
-    """A decoder with the credentials of a service account.
+    """Opens a decoder with the credentials of a service account.
 
     Args:
-        service_account_file: The key file that Google Cloud gives out, JSON.
-        base_url: Where Google's service is.
+        service_account_file: The JSON key file from Google Cloud.
+        base_url: The URL of Google's service.
         timeout_seconds: How long one answer may take.
 
     Raises:
-        ConfigurationError: The extra ``play-integrity`` is not installed, or the file is no such key or is
-            open to others.
+        ConfigurationError: The extra ``play-integrity`` is not installed, or the file is not such a key or is
+            accessible to others.
     """
     try:
         from google.auth.exceptions import GoogleAuthError
@@ -163,7 +163,7 @@ def open_google_play_decoder(
         session = AuthorizedSession(  # type: ignore[no-untyped-call]
             credentials, refresh_timeout=timeout_seconds
         )
-        # Without an authentication of its own, requests would look for one in ~/.netrc, which wins.
+        # Without its own authentication, requests would prefer credentials from ~/.netrc.
         session.auth = lambda request: request
         return session
 

@@ -1,7 +1,7 @@
-"""The revocation list of Android's attestation certificates: a file that the operator keeps fresh.
+"""The revocation list of Android's attestation certificates: a file that the operator keeps up to date.
 
-Beside the list lies the record of its download, which says when it was fetched: the time of a file changes
-when the file is copied, restored or touched. ``facegate attest revocation`` writes both.
+A record beside the list states when the list was fetched, because the time of a file changes when it is
+copied, restored or touched. ``facegate attest revocation`` writes both files.
 """
 
 import json
@@ -34,11 +34,11 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DownloadRecord:
-    """When a list was fetched.
+    """The record of a list's download.
 
     Attributes:
-        sha256: Of the list's bytes, lower-case hexadecimal.
-        fetched_at: When, with a time zone.
+        sha256: SHA-256 of the list's bytes, lower-case hexadecimal.
+        fetched_at: When the list was fetched, with a time zone.
     """
 
     sha256: str
@@ -46,17 +46,17 @@ class DownloadRecord:
 
 
 def record_path(list_path: Path) -> Path:
-    """Where the record of a list lies: beside it, with ``.fetched`` behind its name."""
+    """Returns the path of a list's record: the list's path with ``.fetched`` appended."""
     return list_path.with_name(list_path.name + ".fetched")
 
 
 def write_revocation_files(path: Path, data: bytes, *, fetched_at: datetime) -> None:
-    """Writes a list and the record of its download, each whole or not at all.
+    """Writes a list and the record of its download, each atomically.
 
     Args:
         path: The list.
-        data: Its bytes, as they were fetched.
-        fetched_at: When, with a time zone.
+        data: The bytes of the list, as fetched.
+        fetched_at: When it was fetched, with a time zone.
 
     Raises:
         ReferenceDataMalformed: The bytes are not a list.
@@ -69,10 +69,10 @@ def write_revocation_files(path: Path, data: bytes, *, fetched_at: datetime) -> 
 
 
 def read_revocation_files(path: Path) -> RevocationList:
-    """A list, dated by the record beside it.
+    """Reads a list, dated by the record beside it.
 
     Raises:
-        ReferenceDataMalformed: The bytes are no list, there is no record, or it is of another list.
+        ReferenceDataMalformed: The bytes are not a list, there is no record, or it belongs to another list.
         OSError: A file cannot be read.
     """
     try:
@@ -89,54 +89,54 @@ def read_revocation_files(path: Path) -> RevocationList:
 
 
 class RevocationFile:
-    """Holds the list as it was last read. ``refresh`` reads the files again; calls never do."""
+    """Holds the list as last read. Only ``refresh`` reads the files again."""
 
     def __init__(self, path: Path | None, *, max_age: timedelta = timedelta(days=2)) -> None:
-        """Reads nothing yet; without a path there never is a list.
+        """Initialises the list without reading it; without a path there is never a list.
 
         Args:
             path: The list.
-            max_age: From which age on it no longer passes.
+            max_age: The age from which the list is too old to pass its test.
         """
         self._path = path
         self._max_age = max_age
-        self._seen: tuple[int, ...] | None = None
+        self._state: tuple[int, ...] | None = None
         self._current: RevocationList | None = None
         self._warned: datetime | None = None
 
     @property
     def max_age(self) -> timedelta:
-        """From which age on the list no longer passes."""
+        """The age from which the list is too old to pass its test."""
         return self._max_age
 
     @property
     def current(self) -> RevocationList | None:
-        """The list; ``None`` while none was readable."""
+        """The list; ``None`` as long as none could be read."""
         return self._current
 
     def age(self, now: datetime) -> timedelta | None:
-        """How old the list is; ``None`` without one."""
+        """Returns the age of the list; ``None`` without a list."""
         return None if self._current is None else now - self._current.fetched_at
 
     def refresh(self, now: datetime) -> bool:
-        """Reads the files if they changed, and warns of a list that grows old.
+        """Reads the files if they changed, and warns if the list is getting old.
 
-        Files that cannot be used are logged, and the older list stays.
+        If the files cannot be used, that is logged and the older list stays.
 
         Args:
-            now: The present time, with a time zone.
+            now: The current time, with a time zone.
 
         Returns:
-            Whether the list in force is what the files say; True without a path.
+            Whether the current list is the one in the files; True without a path.
         """
         if self._path is None:
             return True
         usable = True
         try:
-            seen = (*_state(self._path), *_state(record_path(self._path)))
-            if seen != self._seen:
+            state = (*_state(self._path), *_state(record_path(self._path)))
+            if state != self._state:
                 self._current = read_revocation_files(self._path)
-                self._seen, self._warned = seen, None
+                self._state, self._warned = state, None
                 _log.info(
                     "revocation_list_read",
                     entries=len(self._current.entries),
@@ -149,7 +149,7 @@ class RevocationFile:
         return usable
 
     def _warn(self, now: datetime) -> None:
-        """Warns from half of the allowed age on, once for each further tenth of it."""
+        """Warns from half of the maximum age on, once for each further tenth of it."""
         age = self.age(now)
         if age is None or age < self._max_age / 2:
             return
@@ -192,7 +192,7 @@ def _replace(path: Path, data: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         with temporary.open("wb") as file:
-            # The server refuses a file that others may write, which the caller's umask may allow.
+            # The server refuses a file that others may write, which the caller's umask might allow.
             os.fchmod(file.fileno(), os.fstat(file.fileno()).st_mode & 0o644)
             file.write(data)
             file.flush()

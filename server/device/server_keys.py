@@ -1,8 +1,8 @@
-"""The TLS keys that devices may see: the device listener's own, and those of the operator's proxies.
+"""The TLS keys that devices may see: those of the device listener and of the operator's proxies.
 
-A key counts before it is shown and after it was shown last, as certificates are renewed on several machines
-and never at the same moment everywhere: the next key counts as soon as it is listed, and one that leaves the
-list, or that the listener shows no longer, counts for another day.
+A key counts before its first use and after its last, because certificates are not renewed on all machines at
+the same moment. The next key counts as soon as it is listed. A key that was removed from the list, or that
+the listener does not use any more, counts for another day.
 """
 
 import re
@@ -29,11 +29,11 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ServerKeys:
-    """What devices may see.
+    """The TLS keys that devices may see.
 
     Attributes:
         keys: SHA-256 of each SubjectPublicKeyInfo, 32 bytes; empty without TLS.
-        complete: Whether the operator says that there are no others.
+        complete: Whether the operator states that there are no other keys.
     """
 
     keys: frozenset[bytes]
@@ -41,7 +41,7 @@ class ServerKeys:
 
 
 class ServerKeyList:
-    """Holds the keys as they were last read. ``refresh`` reads the files again; ``current`` never does."""
+    """Holds the keys as last read. Only ``refresh`` reads the file again."""
 
     def __init__(
         self,
@@ -52,17 +52,17 @@ class ServerKeyList:
         complete: bool,
         monotonic: Callable[[], float],
     ) -> None:
-        """Reads the files. Blocks for a moment.
+        """Reads the file, which may block briefly.
 
         Args:
-            listed: Keys of the settings.
-            file: Further keys, one a line.
-            shown: SHA-256 of the key that the device listener shows now; ``None`` without TLS.
-            complete: Whether the operator says that there are no other keys.
-            monotonic: Seconds.
+            listed: The keys of the settings.
+            file: A file with further keys, one in each line.
+            shown: Returns SHA-256 of the key that the device listener uses now; ``None`` without TLS.
+            complete: Whether the operator states that there are no other keys.
+            monotonic: Returns the monotonic time in seconds.
 
         Raises:
-            ConfigurationError: A file cannot be read, or the list is to be complete and empty.
+            ConfigurationError: The file cannot be read, or the list should be complete and is empty.
         """
         self._file = None if file is None else WatchedFile(file, _read_list)
         self._shown = shown
@@ -83,7 +83,7 @@ class ServerKeyList:
         return self._current
 
     def refresh(self) -> None:
-        """Reads the file again if it changed. One that cannot be read is logged, and counts as before."""
+        """Reads the file again if it changed. If it cannot be read, that is logged and the keys stay."""
         if self._file is not None:
             try:
                 if self._file.refresh():
@@ -103,7 +103,7 @@ class ServerKeyList:
 
 
 def _read_list(path: Path) -> frozenset[bytes]:
-    """One SHA-256 a line, in hexadecimal digits; what follows it, and what follows a ``#``, is a comment."""
+    """Reads one SHA-256 in hex digits from each line; other words and text after ``#`` are comments."""
     try:
         text = read_trusted_file(path, max_bytes=_MAX_FILE_BYTES).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -1,4 +1,4 @@
-"""What devices' evidence is held against: apps, roots and keys, read from the settings at the start."""
+"""The trusted apps, roots and keys that evidence is verified with, read from the settings at the start."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -48,23 +48,23 @@ _LEVELS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceTrust:
-    """What evidence is held against.
+    """The trusted apps, roots and keys that evidence is verified with.
 
     Attributes:
         android_roots: Roots of key attestation: Google's, and those that the settings add.
-        test_android_roots: Further ones, for sandbox checks.
-        android: What is asked of a key attestation.
-        play: What is asked of a Play Integrity token.
-        classic_keys: Open classic tokens here; ``None`` where they are not.
-        play_decoder: Opens tokens elsewhere; ``None`` where nobody does.
+        test_android_roots: Further roots for sandbox checks.
+        android: The requirements on a key attestation.
+        play: The requirements on a Play Integrity token.
+        classic_keys: Keys that open classic tokens on this server; ``None`` if it does not open them itself.
+        play_decoder: Opens tokens elsewhere; ``None`` if there is no decoder.
         apple: Apple's roots.
-        test_apple: Those in their place for sandbox checks.
+        test_apple: The roots that replace them in sandbox checks.
         apple_app_ids: The operator's apps.
-        apple_environment: For whom Apple attested.
-        apple_max_keys_made: The greatest risk metric of a receipt that raises no doubt.
-        receipt_exchange: Who exchanges receipts; ``None`` where nobody does.
-        test_receipt_exchange: Who does in sandbox checks.
-        relying_party: The operator's site; ``None`` without one.
+        apple_environment: The App Attest environment.
+        apple_max_keys_made: The highest risk metric of a receipt that raises no doubt.
+        receipt_exchange: Exchanges receipts; ``None`` if they are not exchanged.
+        test_receipt_exchange: Exchanges receipts in sandbox checks.
+        relying_party: The operator's site; ``None`` without a site.
     """
 
     android_roots: tuple[TrustRoot, ...]
@@ -83,33 +83,33 @@ class DeviceTrust:
     relying_party: RelyingParty | None
 
     def android_roots_of(self, *, sandbox: bool) -> tuple[TrustRoot, ...]:
-        """The roots for a check, by whether it is a sandbox check."""
+        """Returns the Android roots for a real or a sandbox check."""
         return self.android_roots + (self.test_android_roots if sandbox else ())
 
     def apple_of(self, *, sandbox: bool) -> AppleAnchors:
-        """Apple's roots for a check, by whether it is a sandbox check."""
+        """Returns Apple's roots for a real or a sandbox check."""
         return self.test_apple if sandbox else self.apple
 
     def receipt_exchange_of(self, *, sandbox: bool) -> ReceiptExchange | None:
-        """Who exchanges the receipts of a check's device, by whether it is a sandbox check."""
+        """Returns the exchange of receipts for a real or a sandbox check."""
         return self.test_receipt_exchange if sandbox else self.receipt_exchange
 
     def close(self) -> None:
-        """Ends the threads of Google's decoder."""
+        """Stops the threads of Google's decoder."""
         if isinstance(self.play_decoder, GooglePlayDecoder):
             self.play_decoder.close()
 
 
 def open_device_trust(settings: DeviceIntegritySettings, *, now: Callable[[], datetime]) -> DeviceTrust:
-    """Reads what the settings name. Blocks for a moment.
+    """Reads the files that the settings name, which may block briefly.
 
     Args:
-        settings: What they name.
-        now: The present time, with a time zone.
+        settings: The settings of device integrity.
+        now: Returns the current time, with a time zone.
 
     Raises:
-        ConfigurationError: A file cannot be read, is not what it should be, or holds a secret and is open
-            to others.
+        ConfigurationError: A file cannot be read, has the wrong content, or contains a secret and is
+            accessible to others.
     """
     apps = _apps(settings.android)
     try:
@@ -156,18 +156,18 @@ def open_device_trust(settings: DeviceIntegritySettings, *, now: Callable[[], da
 
 
 def load_served_policies(folder: Path | None, *, for_tests: bool) -> PolicyBook:
-    """The policies that a server serves.
+    """Loads the policies that a server serves.
 
-    A server that believes apps that were built for tests serves only policies that are marked for tests, and
-    none of the shipped ones: it either believes such apps or has production policies, and never both.
+    A server that trusts apps that were built for tests serves only policies that are marked for tests, and
+    none of the shipped policies. It never serves production policies at the same time.
 
     Args:
-        folder: The operator's.
-        for_tests: Whether the server believes apps that were built for tests.
+        folder: The operator's policies.
+        for_tests: Whether the server trusts apps that were built for tests.
 
     Raises:
-        PolicyInvalid: A file breaks the schema.
-        ConfigurationError: A policy of such a server is not marked for tests, or there is none.
+        PolicyInvalid: A file violates the schema.
+        ConfigurationError: A policy of a test server is not marked for tests, or there is none.
     """
     policies = load_policies(folder, shipped=not for_tests)
     if not for_tests:
@@ -193,7 +193,7 @@ def _apps(settings: AndroidSettings) -> tuple[AllowedApp, ...]:
 
 
 def _further_roots(settings: AndroidSettings, *, known: tuple[TrustRoot, ...]) -> tuple[TrustRoot, ...]:
-    """The roots that the settings add; one that the release has learnt since is not added again."""
+    """Returns the roots that the settings add, without those that the release already contains."""
     kinds = {root.spki_sha256: root for root in known}
     found = []
     for table in settings.further_roots:
@@ -203,8 +203,8 @@ def _further_roots(settings: AndroidSettings, *, known: tuple[TrustRoot, ...]) -
             found.append(TrustRoot(name=table.name, kind=RootKind.FURTHER, subject="", spki_sha256=spki))
         elif same.kind is not RootKind.HARDWARE:
             raise ConfigurationError(
-                f"device_integrity.android.further_roots: {table.name!r} is {same.name}, which vouches for "
-                "no hardware: take it out"
+                f"device_integrity.android.further_roots: {table.name!r} is {same.name}, which attests "
+                "no hardware: remove it"
             )
     return tuple(found)
 

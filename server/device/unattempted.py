@@ -1,4 +1,4 @@
-"""What is known of the device of a check that ends without an attempt that decides it."""
+"""The facts about the device of a check that ends without a deciding attempt."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -17,14 +17,14 @@ __all__ = ["unattempted_device"]
 async def unattempted_device(
     devices: DeviceRepository, remembered: timedelta, record: CheckRecord, policy: Policy, now: datetime
 ) -> DeviceOutcome:
-    """The device as the check's streams left it.
+    """Returns the assessment of the device from the findings of the check's streams.
 
     Args:
-        devices: Keeps what became of the check's evidence.
-        remembered: How long earlier attacks are remembered.
+        devices: Stores the findings on the check's evidence.
+        remembered: How long earlier attacks are kept.
         record: The check.
         policy: Its frozen policy.
-        now: The time.
+        now: The current time.
 
     Raises:
         StorageUnavailable: The database failed.

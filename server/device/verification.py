@@ -1,7 +1,7 @@
-"""Verifies devices' evidence: what the pure verifiers need is fetched, and what they found is made to count.
+"""The verification of devices' evidence: fetches the inputs of the pure verifiers and applies their findings.
 
-Keys are enrolled, counters raised and tokens used up as soon as their evidence was verified, whatever becomes
-of the scan: nothing may be used twice.
+Keys are enrolled, counters raised and tokens used up as soon as their evidence is verified, whatever the
+outcome of the scan, so that nothing can be used twice.
 """
 
 from collections.abc import Callable
@@ -49,11 +49,11 @@ from server.worker_pool import WorkerPool
 __all__ = ["DeviceVerifier"]
 
 _ANDROID_VERSION_UNIT: Final = 10_000
-"""KeyDescription's osVersion is MMmmss in decimal digits."""
+"""The osVersion of KeyDescription is MMmmss in decimal digits."""
 
 
 class DeviceVerifier:
-    """Verifies evidence of every kind. Safe for several streams at once."""
+    """Verifies evidence of every kind. Safe for concurrent streams."""
 
     def __init__(
         self,
@@ -65,7 +65,16 @@ class DeviceVerifier:
         tenant_key: Callable[[str], bytes],
         now: Callable[[], datetime],
     ) -> None:
-        """Takes what evidence is held against, the stores, and where to compute."""
+        """Initialises the verifier.
+
+        Args:
+            trust: The trusted roots, keys and apps.
+            revocation: The revocation list of Android.
+            devices: Stores keys and tokens.
+            workers: Runs the verification.
+            tenant_key: Returns the key of a tenant's marks.
+            now: Returns the current time, with a time zone.
+        """
         self._trust = trust
         self._revocation = revocation
         self._devices = devices
@@ -77,7 +86,7 @@ class DeviceVerifier:
         )
 
     async def verify(self, evidence: DeviceEvidence, context: EvidenceContext) -> EvidenceFinding:
-        """Verifies one piece of evidence; never raises for what a device sent.
+        """Verifies one piece of evidence. No evidence from a device causes an exception.
 
         Raises:
             StorageUnavailable: The database failed.
@@ -96,14 +105,14 @@ class DeviceVerifier:
             case WebCryptoEvidence():
                 return await self._web_crypto(evidence, context)
             case EvidenceUnavailable(reason=reason):
-                return _nothing(
+                return _no_evidence(
                     "",
                     TestOutcome.UNAVAILABLE,
                     "ATTESTATION_UNAVAILABLE",
-                    f"The device says that it cannot attest: {reason}.",
+                    f"The device reports that it cannot attest: {reason}.",
                 )
             case UnknownEvidence():
-                return _nothing(
+                return _no_evidence(
                     "unknown",
                     TestOutcome.NOT_EVALUATED,
                     "EVIDENCE_UNKNOWN",
@@ -131,7 +140,7 @@ class DeviceVerifier:
             facts = AttestedFacts(
                 android_version=(enforced.os_version or 0) // _ANDROID_VERSION_UNIT or None,
                 model=None if model is None else model.decode("utf-8", "replace"),
-                # Packages that share a user are all attested, so the claimed one may be any of them.
+                # All packages that share a user are attested, so the claimed one may be any of them.
                 app_id=packages[0].name if len(packages) == 1 else None,
             )
         return EvidenceFinding(
@@ -143,10 +152,10 @@ class DeviceVerifier:
         )
 
     def _provisioned_key(self, result: KeyAttestation, context: EvidenceContext) -> bytes | None:
-        """The mark of the key that attests, where it is this device's own.
+        """Returns the mark of the attesting key if it belongs to this device alone.
 
-        A remotely provisioned key is one device's, and one app's, for weeks. A factory's is that of thousands
-        of devices and tells none from another.
+        A remotely provisioned key belongs to one device and one app for weeks. A factory key is shared by
+        thousands of devices and does not distinguish them.
         """
         chain = result.chain
         if result.attested_key is None or chain is None or chain.shape is not ChainShape.REMOTE:
@@ -154,7 +163,7 @@ class DeviceVerifier:
         return self._mark(chain.attestation.spki, context)
 
     async def _play(self, evidence: PlayEvidence, context: EvidenceContext) -> EvidenceFinding:
-        result = await self._judged_token(evidence, context)
+        result = await self._verified_token(evidence, context)
         checks, facts = result.checks, AttestedFacts()
         if result.payload is not None and result.one_time_key is not None:
             fresh = await self._devices.consume(
@@ -169,10 +178,10 @@ class DeviceVerifier:
                 )
         return EvidenceFinding(verifier="play_integrity", checks=checks, facts=facts)
 
-    async def _judged_token(self, evidence: PlayEvidence, context: EvidenceContext) -> PlayIntegrity:
+    async def _verified_token(self, evidence: PlayEvidence, context: EvidenceContext) -> PlayIntegrity:
         trust, kind = self._trust, evidence.kind
         if kind is None:
-            return refused_token("the device does not say which kind of token it is")
+            return refused_token("the device does not state the kind of the token")
         try:
             if trust.classic_keys is not None and kind is PlayTokenKind.CLASSIC:
                 opened = await self._workers.run(open_classic_token, evidence.token, keys=trust.classic_keys)
@@ -193,7 +202,7 @@ class DeviceVerifier:
         )
 
     def _package(self, context: EvidenceContext) -> str | None:
-        """Whose token Google is asked about: never a package that a stranger chose."""
+        """Returns the package whose token Google is asked to open; it is always one of the operator's own."""
         packages = [app.package for app in self._trust.play.apps]
         if context.app_id in packages:
             return context.app_id
@@ -226,7 +235,7 @@ class DeviceVerifier:
         return key_mark(public_key, tenant_key=self._tenant_key(context.scope))
 
 
-def _nothing(verifier: str, outcome: TestOutcome, reason: str, detail: str) -> EvidenceFinding:
+def _no_evidence(verifier: str, outcome: TestOutcome, reason: str, detail: str) -> EvidenceFinding:
     check = DeviceCheck(name="attestation.evidence", outcome=outcome, reason=reason, detail=detail)
     return EvidenceFinding(verifier=verifier, checks=(check,))
 

@@ -1,4 +1,4 @@
-"""A check's status and why it did not succeed, as everything that stores or shows them names them."""
+"""The status of a check and the reasons of a failure, shared by all code that stores or shows them."""
 
 from enum import StrEnum
 
@@ -6,16 +6,16 @@ __all__ = ["ADVERSE", "FAULTS", "CheckStatus", "FailureReason"]
 
 
 class CheckStatus(StrEnum):
-    """The answer."""
+    """The status of a decided check."""
 
     SUCCESS = "SUCCESS"
     FAILURE = "FAILURE"
     NOT_DECIDED = "NOT_DECIDED"
-    """A fault of the server kept it from deciding; it says nothing about the person."""
+    """A fault of the server prevented the decision; the status is no statement about the person."""
 
 
 class FailureReason(StrEnum):
-    """Why a check failed; the names are those of ``facegate.v1.FailureReason``."""
+    """The reason of a failed check; the names are those of ``facegate.v1.FailureReason``."""
 
     NOT_SAME_PERSON = "NOT_SAME_PERSON"
     SPOOF = "SPOOF"
@@ -35,7 +35,7 @@ class FailureReason(StrEnum):
 
 
 FAULTS = frozenset({FailureReason.SERVER_FAULT, FailureReason.INTERRUPTED})
-"""Faults of the server. They say nothing about a person, and are reasons of NOT_DECIDED alone."""
+"""Faults of the server. They are never held against the person and are reasons of NOT_DECIDED only."""
 
 ADVERSE = frozenset(
     {
@@ -46,4 +46,4 @@ ADVERSE = frozenset(
         FailureReason.TRANSCRIPT_BROKEN,
     }
 )
-"""Reasons that no fault of the server takes back."""
+"""Reasons that fail a check even if the server also had a fault."""

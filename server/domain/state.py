@@ -1,4 +1,4 @@
-"""The life of a check, as an explicit state machine. Pure: storage carries the transitions out.
+"""The life of a check, as an explicit state machine. It is pure; storage performs the transitions.
 
 ::
 
@@ -6,10 +6,10 @@
        │                │  │
        │                │  └──stream lost──► WAITING ──reconnect──► SCANNING
        │                ▼                       │
-       │             DECIDED ◄──────────────────┤   verdict and evidence durable
+       │             DECIDED ◄──────────────────┤   decision and evidence durable
        └──deadline──────►│ ◄──────deadline──────┘
                          ▼
-                     FINISHED   (the orchestrator took the verdict)
+                     FINISHED   (the orchestrator received the result)
                          │
                          ▼
                       ERASED    (retention ended: evidence keys destroyed, tombstone kept)
@@ -19,20 +19,20 @@ from enum import Enum
 
 
 class CheckState(Enum):
-    """Where a check stands."""
+    """The state of a check."""
 
     CREATED = "created"
-    """The trusted image is accepted; nobody has scanned."""
+    """The trusted image is accepted, and no scan has begun."""
     SCANNING = "scanning"
     """A stream holds the lease."""
     WAITING = "waiting"
-    """Streams were lost or ended without a decision; the device may come back until the deadline."""
+    """Streams were lost or ended without a decision; the device may reconnect until the deadline."""
     DECIDED = "decided"
-    """The verdict and its evidence are durable; no more attempts."""
+    """The decision and its evidence are durable; no further attempts are allowed."""
     FINISHED = "finished"
-    """The orchestrator took the verdict."""
+    """The orchestrator received the result."""
     ERASED = "erased"
-    """The result and its evidence are gone; the identifier is never given again."""
+    """The result and its evidence are erased; the identifier is never used again."""
 
 
 TRANSITIONS: dict[CheckState, frozenset[CheckState]] = {
@@ -43,15 +43,15 @@ TRANSITIONS: dict[CheckState, frozenset[CheckState]] = {
     CheckState.FINISHED: frozenset({CheckState.ERASED}),
     CheckState.ERASED: frozenset(),
 }
-"""Every transition that there is."""
+"""The transitions that are allowed."""
 
 OPEN_STATES = frozenset({CheckState.CREATED, CheckState.SCANNING, CheckState.WAITING})
 """States in which a scan may still decide the check."""
 
 CLOSED_WITH_RESULT = frozenset({CheckState.DECIDED, CheckState.FINISHED})
-"""States in which there is a verdict, and what it rests on is kept."""
+"""States in which the check has a result whose evidence is kept."""
 
 
 def may_become(state: CheckState, new: CheckState) -> bool:
-    """Whether a check in ``state`` may go to ``new``."""
+    """Returns whether a check in ``state`` may change to ``new``."""
     return new in TRANSITIONS[state]

@@ -1,22 +1,22 @@
-"""Words that policies, checks, scans and storage share."""
+"""Terms that policies, checks, scans and storage share."""
 
 from enum import StrEnum
 
 
 class Mode(StrEnum):
-    """How a scan proves life; in order of strength."""
+    """How a scan proves liveness; the members are in order of strength."""
 
     EXPRESS = "EXPRESS"
     DYNAMIC = "DYNAMIC"
 
     @property
     def strength(self) -> int:
-        """Greater is stronger."""
+        """The rank of the mode; a higher rank is stronger."""
         return list(Mode).index(self)
 
 
 class Plan(StrEnum):
-    """What an attempt asks of the device and the person; see ``facegate.v1.Plan``."""
+    """The requirements of an attempt on the device and the person; see ``facegate.v1.Plan``."""
 
     EXPRESS = "EXPRESS"
     FLASH = "FLASH"
@@ -24,21 +24,21 @@ class Plan(StrEnum):
 
 
 class AttemptOutcome(StrEnum):
-    """How an attempt ended."""
+    """The outcome of an attempt."""
 
     DECIDED = "DECIDED"
-    """It decided the check."""
+    """The attempt decided the check."""
     RETRY = "RETRY"
-    """Conditions did not allow a decision, and another attempt was allowed."""
+    """Conditions prevented a decision, and another attempt was allowed."""
     INTERRUPTED = "INTERRUPTED"
-    """It ended early and decided nothing."""
+    """The attempt ended early and decided nothing."""
 
 
 class EndedBy(StrEnum):
-    """What ended an attempt; the names are those of ``facegate.v1.AttemptSummary.EndedBy``."""
+    """The event that ended an attempt; the names are those of ``facegate.v1.AttemptSummary.EndedBy``."""
 
     SIGNED = "SIGNED"
-    """The device signed its end."""
+    """The device signed the end of the attempt."""
     HALF_CLOSED = "HALF_CLOSED"
     """The device half-closed the stream before it signed the end."""
     CONNECTION_LOST = "CONNECTION_LOST"
@@ -52,6 +52,6 @@ class EndedBy(StrEnum):
     CHECK_CLOSED = "CHECK_CLOSED"
     """The orchestrator closed or cancelled the check."""
     SERVER_FAULT = "SERVER_FAULT"
-    """A fault of the server, such as a storage that did not answer."""
+    """A fault of the server, such as a store that did not answer."""
     SERVER_STOPPED = "SERVER_STOPPED"
     """The server stopped."""

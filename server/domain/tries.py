@@ -1,9 +1,9 @@
-"""How often a subject, a portrait or a device may fail over several checks. Pure: storage keeps the history.
+"""Limits on failed checks of one subject, portrait or device. The module is pure; storage keeps the history.
 
-Too many failed checks within a short window bring a lock, too many within a long one a block, however they
-are spread. Checks whose scan began and that are not decided count as failures for as long as they last: else
-any number of checks, scanned at once, would each be the first. A check that was left early, or failed by
-conditions alone, counts a quarter: it lets nobody in, but does not let anybody try without an end either.
+Too many failed checks within a short window cause a lock. Too many within a long window cause a block,
+however they are spread. A running scan counts as a failure until its check is decided; otherwise any number
+of checks could be scanned at once, each as the first. A check that was left early, or that failed by
+conditions alone, counts a quarter: it accepts no one, but it must not allow unlimited tries either.
 """
 
 import hmac
@@ -20,19 +20,19 @@ __all__ = [
     "BUSY_SECONDS",
     "EarlierAttacks",
     "Standing",
-    "Tried",
     "TryKind",
     "TryMark",
+    "TryOutcome",
     "TryRules",
     "TrySetting",
     "judge_tries",
     "portrait_mark",
     "subject_mark",
-    "tried",
+    "try_outcome",
 ]
 
 BUSY_SECONDS: Final = 10.0
-"""When to ask again where only scans that run now stand in the way."""
+"""When to ask again if only running scans exceed the limit."""
 
 _DOMAIN: Final = b"facegate/v1/tries/"
 _ATTACKS = frozenset({FailureReason.SPOOF, FailureReason.IDENTITY_CHANGED, FailureReason.DEVICE_MANIPULATED})
@@ -40,7 +40,7 @@ _LEFT = frozenset({FailureReason.ABANDONED, FailureReason.CANCELLED, FailureReas
 
 
 class TryKind(StrEnum):
-    """What is limited."""
+    """The kind of a mark that the limits apply to."""
 
     SUBJECT = "subject"
     """The orchestrator's reference to the person."""
@@ -50,38 +50,38 @@ class TryKind(StrEnum):
     """A verified key of the device that outlives a scan."""
 
 
-class Tried(StrEnum):
-    """What a check counts as."""
+class TryOutcome(StrEnum):
+    """How a check counts towards the limits."""
 
     CREATED = "created"
-    """Nothing yet: nobody scanned."""
+    """Not at all: no scan has begun."""
     UNCLEAR = "unclear"
-    """It failed by conditions alone, or was left before enough was seen to judge it."""
+    """It failed by conditions alone, or was left before enough frames arrived to judge it."""
     BEGUN = "begun"
-    """A scan began and is not decided."""
+    """A scan began and the check is not decided."""
     FAILED = "failed"
     """It failed."""
     ATTACK = "attack"
-    """It failed because of an attack on liveness or by a manipulated device."""
+    """It failed because of an attack on liveness or a manipulated device."""
 
 
 _FAILURE: Final = 4
-_POINTS: Final[Mapping[Tried, int]] = {
-    Tried.CREATED: 0,
-    Tried.UNCLEAR: 1,
-    Tried.BEGUN: _FAILURE,
-    Tried.FAILED: _FAILURE,
-    Tried.ATTACK: _FAILURE,
+_POINTS: Final[Mapping[TryOutcome, int]] = {
+    TryOutcome.CREATED: 0,
+    TryOutcome.UNCLEAR: 1,
+    TryOutcome.BEGUN: _FAILURE,
+    TryOutcome.FAILED: _FAILURE,
+    TryOutcome.ATTACK: _FAILURE,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class TryMark:
-    """What is limited, as storage knows it.
+    """A limited subject, portrait or device, in the form that storage knows.
 
     Attributes:
-        kind: What it is.
-        mark: HMAC of it under a key of the tenant, 32 bytes.
+        kind: What the mark identifies.
+        mark: HMAC of its value under a key of the tenant, 32 bytes.
     """
 
     kind: TryKind
@@ -93,11 +93,11 @@ class TryRules:
     """The limits; see ``server.settings_failures.FailureLimits``.
 
     Attributes:
-        maximum: Failed checks within ``window`` that bring a lock.
-        window: Within which failures are counted together.
+        maximum: Failed checks within ``window`` that cause a lock.
+        window: The period within which failures count together for a lock.
         lock: How long a lock lasts.
-        block_maximum: Failed checks within ``block`` that bring a block.
-        block: Within which failures are counted for a block, and how long it lasts.
+        block_maximum: Failed checks within ``block`` that cause a block.
+        block: The period within which failures count together for a block, and the time that a block lasts.
     """
 
     maximum: int
@@ -108,7 +108,7 @@ class TryRules:
 
     @property
     def reach(self) -> timedelta:
-        """Older checks change nothing: a block that lasts counted failures from before it began."""
+        """The age from which a check cannot count. An active block counted failures from before it began."""
         return 2 * max(self.window, self.block)
 
 
@@ -117,8 +117,8 @@ class TrySetting:
     """The limits of real checks and of sandbox checks.
 
     Attributes:
-        real: Of real checks.
-        sandbox: Of sandbox checks.
+        real: The limits of real checks.
+        sandbox: The limits of sandbox checks.
         remembered: How long failures are kept, for locks and for the signals about earlier attacks.
     """
 
@@ -127,17 +127,17 @@ class TrySetting:
     remembered: timedelta
 
     def of(self, *, sandbox: bool) -> TryRules:
-        """The limits of a check."""
+        """Returns the limits of a check."""
         return self.sandbox if sandbox else self.real
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EarlierAttacks:
-    """How many earlier checks failed by an attack (``Tried.ATTACK``), as far as they are remembered.
+    """The number of kept earlier checks that failed by an attack (``TryOutcome.ATTACK``).
 
     Attributes:
-        subject: Of the same subject reference; ``None`` without one.
-        device: By the same device; ``None`` where it showed no verified key that outlives a scan.
+        subject: Of the same subject reference; ``None`` without a subject reference.
+        device: By the same device; ``None`` if the device showed no verified key that outlives a scan.
     """
 
     subject: int | None = None
@@ -145,33 +145,33 @@ class EarlierAttacks:
 
 
 class Standing(StrEnum):
-    """Whether a further try is allowed."""
+    """Whether a further check may be scanned."""
 
     ALLOWED = "allowed"
     BUSY = "busy"
-    """Failures and scans that run now make up the maximum."""
+    """Failures and running scans together reach the maximum."""
     LOCKED = "locked"
     BLOCKED = "blocked"
 
 
 def judge_tries(
-    history: Iterable[tuple[Tried, datetime]], *, rules: TryRules, now: datetime
+    history: Iterable[tuple[TryOutcome, datetime]], *, rules: TryRules, now: datetime
 ) -> tuple[Standing, datetime]:
-    """Whether a further try is allowed, and from when on it is.
+    """Decides whether a further check may be scanned, and if not, from when.
 
-    Failures during a lock belong to scans that ran when it began; they neither prolong nor repeat it.
+    Failures during a lock belong to scans that ran when it began; they neither prolong nor repeat the lock.
 
     Args:
-        history: What earlier checks count as, and when they were decided, in any order.
+        history: How earlier checks count and when they were decided, in any order.
         rules: The limits.
-        now: The time.
+        now: The current time.
 
     Returns:
-        The standing and its end: ``now`` where it is ALLOWED, else later than ``now``.
+        The standing and its end. The end is ``now`` if the standing is ALLOWED, otherwise later than ``now``.
     """
     known = tuple(history)
-    running = sum(_POINTS[outcome] for outcome, _ in known if outcome is Tried.BEGUN)
-    over = sorted((time, _POINTS[outcome]) for outcome, time in known if outcome is not Tried.BEGUN)
+    running = sum(_POINTS[outcome] for outcome, _ in known if outcome is TryOutcome.BEGUN)
+    over = sorted((time, _POINTS[outcome]) for outcome, time in known if outcome is not TryOutcome.BEGUN)
     lock, block = rules.maximum * _FAILURE, rules.block_maximum * _FAILURE
     recent: list[tuple[datetime, int]] = []
     long: list[tuple[datetime, int]] = []
@@ -198,44 +198,47 @@ def judge_tries(
 
 
 def _since(tries: Iterable[tuple[datetime, int]], start: datetime) -> list[tuple[datetime, int]]:
-    return [one for one in tries if one[0] > start]
+    return [(time, points) for time, points in tries if time > start]
 
 
 def _sum(tries: Iterable[tuple[datetime, int]]) -> int:
     return sum(points for _, points in tries)
 
 
-def tried(status: CheckStatus, reasons: Sequence[FailureReason], *, frames_counted: bool) -> Tried | None:
-    """What a decided check counts as; ``None`` where it does not count.
+def try_outcome(
+    status: CheckStatus, reasons: Sequence[FailureReason], *, frames_counted: bool
+) -> TryOutcome | None:
+    """Returns how a decided check counts towards the limits; ``None`` if it does not count.
 
-    A fault of the server never counts. Conditions alone, such as bright light, are UNCLEAR: whoever has bad
-    light is not to be locked out. So is a scan that was left before enough frames came to judge it.
+    A fault of the server never counts. A check that failed by conditions alone, such as bright light, is
+    UNCLEAR because bad light must not lock a person out. A scan that was left before enough frames arrived to
+    judge it is UNCLEAR, too.
 
     Args:
         status: The check's status.
         reasons: Its reasons.
         frames_counted: Whether one of its attempts counted.
     """
-    told = frozenset(reasons)
+    given = frozenset(reasons)
     if status is not CheckStatus.FAILURE:
         return None
-    if told & _ATTACKS:
-        return Tried.ATTACK
-    if told & ADVERSE:
-        return Tried.FAILED
-    if FailureReason.CONDITIONS in told or (told & _LEFT and not frames_counted):
-        return Tried.UNCLEAR
-    return Tried.FAILED
+    if given & _ATTACKS:
+        return TryOutcome.ATTACK
+    if given & ADVERSE:
+        return TryOutcome.FAILED
+    if FailureReason.CONDITIONS in given or (given & _LEFT and not frames_counted):
+        return TryOutcome.UNCLEAR
+    return TryOutcome.FAILED
 
 
 def subject_mark(reference: str, *, tenant_key: bytes) -> TryMark:
-    """The mark of a subject reference, however its accents are encoded and whatever space surrounds it."""
+    """Returns the mark of a subject reference, normalised to NFC and stripped of surrounding space."""
     plain = unicodedata.normalize("NFC", reference).strip()
     return TryMark(TryKind.SUBJECT, _mark(TryKind.SUBJECT, plain.encode(), tenant_key))
 
 
 def portrait_mark(image: bytes, *, tenant_key: bytes) -> TryMark:
-    """The mark of a trusted image's bytes. One changed byte makes another portrait of it."""
+    """Returns the mark of a trusted image's bytes. Images that differ in one byte have different marks."""
     return TryMark(TryKind.PORTRAIT, _mark(TryKind.PORTRAIT, image, tenant_key))
 
 

@@ -1,4 +1,4 @@
-"""What kept pictures raise, beside ``server.sealing.SealError`` and the errors of the object store."""
+"""The error of evidence images, beside ``server.sealing.SealError`` and the errors of the object store."""
 
 from server.sealing import SealError
 
@@ -6,4 +6,4 @@ __all__ = ["EvidenceAltered"]
 
 
 class EvidenceAltered(SealError):
-    """A picture was opened, but its SHA-256 is not the recorded one."""
+    """An image was unsealed, but its SHA-256 is not the recorded one."""

@@ -1,4 +1,4 @@
-"""Kept pictures: sealed, durable in the object store before any row of the database refers to them."""
+"""The evidence store: sealed images, durable in the object store before a database row refers to them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable
@@ -21,17 +21,23 @@ _SWEEP_BATCH = 256
 
 @dataclass(frozen=True, slots=True)
 class SealedPicture:
-    """A picture that can be stored: its entry, and the ciphertext that goes under the entry's key."""
+    """A sealed image that is ready to be stored: its entry, and the ciphertext for the entry's object key."""
 
     entry: EvidenceEntry
     ciphertext: bytes = field(repr=False)
 
 
 class EvidenceStore:
-    """Saves, opens and erases kept pictures."""
+    """Seals, stores, loads and erases the images of checks."""
 
     def __init__(self, objects: ObjectStore, *, wrapping_keys: WrappingKeys, random: Random) -> None:
-        """Takes where ciphertexts go, the keys, and a source of unpredictable bytes."""
+        """Initialises the store.
+
+        Args:
+            objects: Holds the ciphertexts.
+            wrapping_keys: Wrap the key of each image.
+            random: Returns unpredictable bytes.
+        """
         self._objects = objects
         self._keys = wrapping_keys
         self._random = random
@@ -39,13 +45,13 @@ class EvidenceStore:
     async def seal(
         self, check_id: UUID, *, kind: ImagePurpose, image: bytes, facts: PictureFacts
     ) -> SealedPicture:
-        """Seals a picture, to be stored with ``put``.
+        """Seals an image, which ``put`` then stores.
 
         Args:
-            check_id: The check; the picture can be opened for no other.
-            kind: What it is for.
-            image: The picture as the device sent it.
-            facts: What is known of it.
+            check_id: The check; the image can be unsealed for no other check.
+            kind: The purpose of the image.
+            image: The encoded image as the device sent it.
+            facts: Frame index, attempt, orientation and media type of the image.
         """
         sealed = await asyncio.to_thread(
             seal, image, wrapping_keys=self._keys, aad=context(check_id, kind.value), random=self._random
@@ -67,9 +73,10 @@ class EvidenceStore:
         )
 
     async def put(self, picture: SealedPicture) -> None:
-        """Stores a sealed picture; durable when it returns. Its entry is to be written with the decision.
+        """Stores a sealed image, which is durable when this returns.
 
-        An entry that is never written leaves an object that ``sweep_orphans`` removes.
+        The caller writes the image's entry with the decision. If the entry is never written,
+         ``sweep_orphans`` removes the object.
 
         Raises:
             StorageUnavailable: The object could not be stored.
@@ -77,13 +84,13 @@ class EvidenceStore:
         await self._objects.put(picture.entry.object_key, picture.ciphertext)
 
     async def load(self, check_id: UUID, entry: EvidenceEntry) -> bytes:
-        """The picture as the device sent it.
+        """Returns an image as the device sent it.
 
         Raises:
-            ObjectNotFound: Its object is gone.
-            SealBroken: The object, its key or its check is not what was sealed.
-            WrappingKeyUnknown: The key that wrapped its key is not there.
-            EvidenceAltered: It opened, but its SHA-256 is not the recorded one.
+            ObjectNotFound: The object does not exist any more.
+            SealBroken: The object, its key or its check differs from the one that was sealed.
+            WrappingKeyUnknown: The server lacks the key that wrapped the image's key.
+            EvidenceAltered: The image was unsealed, but its SHA-256 is not the recorded one.
             StorageUnavailable: The object store did not answer.
         """
         sealed = Sealed(
@@ -95,14 +102,14 @@ class EvidenceStore:
             unseal, sealed, wrapping_keys=self._keys, aad=context(check_id, entry.kind.value)
         )
         if sha256(image).digest() != entry.sha256:
-            raise EvidenceAltered("the picture is not the one whose SHA-256 was recorded")
+            raise EvidenceAltered("the SHA-256 of the image is not the recorded one")
         return image
 
     async def erase(self, entries: Iterable[EvidenceEntry]) -> None:
-        """Deletes the objects of entries whose rows, and keys with them, are already gone.
+        """Deletes the objects of entries whose rows and keys are already erased.
 
         Raises:
-            StorageUnavailable: An object could not be deleted; ``sweep_orphans`` will.
+            StorageUnavailable: An object could not be deleted; ``sweep_orphans`` will delete it.
         """
         for entry in entries:
             await self._objects.delete(entry.object_key)
@@ -113,18 +120,18 @@ class EvidenceStore:
         older_than: datetime,
         referenced: Callable[[Collection[str]], Awaitable[frozenset[str]]],
     ) -> int:
-        """Deletes objects that no row refers to: what a crash left between the object and its row.
+        """Deletes objects that no row refers to, which a crash leaves between writing the object and its row.
 
         Args:
-            older_than: Objects written since are left alone, because their row may be on its way; an
+            older_than: Objects written after this time are kept because their rows may still be written; an
                 hour before now is ample.
-            referenced: Which of these keys rows refer to; ``CheckRepository.referenced``.
+            referenced: Returns those of the given keys that rows refer to; ``CheckRepository.referenced``.
 
         Returns:
-            How many were deleted.
+            The number of deleted objects.
 
         Raises:
-            StorageUnavailable: A store did not answer; what is left is swept the next time.
+            StorageUnavailable: A store did not answer; the next sweep deletes the rest.
         """
         old = [info.key async for info in self._objects.list(_PREFIX) if info.modified < older_than]
         deleted = 0

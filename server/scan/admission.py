@@ -1,4 +1,4 @@
-"""Whether a stream may begin: token, check, session key, attempts and deadline."""
+"""Admission of a stream: tests of the token, the check, the session key, the attempts and the deadline."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,8 +26,8 @@ class Admission:
 
     Attributes:
         session_key: The device's session key.
-        proof_required: Whether the scan is bound to that key already, so that the device has to prove
-            that it holds it.
+        proof_required: Whether the scan is already bound to that key, so that the device must prove that it
+            holds the key.
         attempts_remaining: Attempts that may still be made.
     """
 
@@ -37,10 +37,10 @@ class Admission:
 
 
 def check_start(start: StartMessage) -> EllipticCurvePublicKey:
-    """Checks what can be checked of a start without the database, and reads its session key.
+    """Tests the fields of a start that need no database, and returns its session key.
 
     Raises:
-        Refusal: The protocol version is not spoken here, or a field is malformed.
+        Refusal: The server does not support the protocol version, or a field is malformed.
     """
     if start.protocol_version != PROTOCOL_VERSION:
         raise Refusal(
@@ -79,17 +79,17 @@ def admit(
         Refusal: TOKEN_EXPIRED, CHECK_CLOSED, PACK_CHANGED, CAPABILITY_MISSING, SESSION_KEY_MISMATCH or
             TOO_MANY_RECONNECTS.
     """
-    # First, so that the answer does not depend on whether somebody closed the expired check already.
+    # This test comes first so that the error does not depend on whether the expired check is closed already.
     if now >= record.scan_deadline:
         raise Refusal(
             Reason.TOKEN_EXPIRED, "the scan's deadline has passed; ask the orchestrator for a new check"
         )
     judged_for_good = any(attempt.outcome is AttemptOutcome.DECIDED for attempt in attempts)
     if record.state not in OPEN_STATES or record.closing is not None or judged_for_good:
-        # A server that died between judging and deciding must not give a spoof another attempt.
+        # If a server died between judging and deciding, a judged spoof must not get another attempt.
         raise Refusal(Reason.CHECK_CLOSED, "the check accepts no more scans; ask for a new one")
     if record.pack_version != pack_version:
-        # Templates of two packs have nothing in common: comparing them would be a verdict by chance.
+        # Templates of two packs are not comparable; their similarity would be random.
         raise Refusal(
             Reason.PACK_CHANGED,
             f"the portrait was processed with version {record.pack_version} of the models and this server "
@@ -97,7 +97,7 @@ def admit(
             details={"packVersion": record.pack_version, "currentPackVersion": pack_version},
         )
     if record.requested_mode is Mode.DYNAMIC and Capability.FLASH not in start.capabilities:
-        # Before the check is bound to this device's key, so that another device may still scan.
+        # This test precedes the binding to this device's key, so that another device may still scan.
         raise Refusal(
             Reason.CAPABILITY_MISSING,
             f"the check demands {record.requested_mode} and the device does not announce CAPABILITY_FLASH; "

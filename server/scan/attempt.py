@@ -1,4 +1,4 @@
-"""One attempt of a stream: frames in, feedback and credit out, until the device ends it."""
+"""One attempt of a stream: receives frames and sends feedback and credit until the device ends it."""
 
 from collections.abc import Callable
 from uuid import UUID
@@ -35,16 +35,16 @@ __all__ = ["AttemptRun"]
 _NONCE_BYTES = 16
 _RATE_AFTER_SECONDS = 2.0
 _PAUSE_SECONDS = 0.25
-"""Silence after which a device gets the credit that was held back while it had plenty."""
+"""Silence after which the device gets the credit that was held back while it still had enough."""
 _LEAST_MEASURED_SHARE = 0.5
-"""Of the least rate of frames, what must be measured of them: 0.85 are where they come evenly."""
+"""The lowest rate of measured frames, as a share of the lowest frame rate; evenly spaced frames have 0.85."""
 
 
 class AttemptRun:
-    """Runs one attempt. Made anew for each; what it holds at any moment can be recorded.
+    """Runs one attempt. Each attempt has its own instance, whose state can be recorded at any time.
 
     Attributes:
-        work: Its work on the worker pool.
+        work: The attempt's work on the worker pool.
     """
 
     def __init__(
@@ -62,15 +62,15 @@ class AttemptRun:
         """Prepares an attempt.
 
         Args:
-            env: What every stream shares.
+            env: The environment that all streams share.
             stream: The stream.
             number: The attempt's number in the check, from 1.
-            scan_bytes: What the stream has taken so far; kept up to date.
-            credit: What the stream's device may send; frames are counted against it as they arrive.
-            plan: What the attempt asks for.
-            challenge: What the plan asks for beside frames; ``None`` in EXPRESS.
-            on_settled: Is called once, when no further frame is looked at: the closing step of a challenge
-                may still be on display, and the device has the end to sign.
+            scan_bytes: The bytes that the scan has used so far; updated with each frame.
+            credit: The credit of the stream's device; frames are counted against it as they arrive.
+            plan: The plan of the attempt.
+            challenge: The challenge of the plan; ``None`` in EXPRESS.
+            on_settled: Called once, when no further frame is measured. The closing step of a challenge may
+                still be on display, and the device has not signed the end yet.
         """
         settings = env.settings
         self._env = env
@@ -101,62 +101,62 @@ class AttemptRun:
 
     @property
     def plan(self) -> Plan:
-        """What it asks for."""
+        """The plan of the attempt."""
         return self._row.plan
 
     @property
     def mode(self) -> Mode:
-        """How it proves life."""
+        """The mode of the attempt."""
         return self._row.mode
 
     @property
     def recorded(self) -> bool:
-        """Whether it stands in the database: from its first accepted frame on."""
+        """Whether the database has a row of the attempt, which begins with its first received frame."""
         return self._row.recorded
 
     @property
     def check_id(self) -> UUID:
-        """The check that it is an attempt of."""
+        """The check that the attempt belongs to."""
         return self._stream.record.check_id
 
     @property
     def capture(self) -> AttemptCapture:
-        """What was captured so far."""
+        """The capture up to now."""
         return self.work.capture
 
     @property
     def trace(self) -> AttemptTrace:
-        """How its frames were coded."""
+        """The trace of how the attempt's frames were encoded."""
         return self.work.trace
 
     @property
     def challenge(self) -> AttemptChallenge | None:
-        """What was asked for beside frames."""
+        """The challenge of the attempt; ``None`` in EXPRESS."""
         return self.capture.challenge
 
     @property
     def expected_seconds(self) -> float:
-        """How long it takes if it is a good one."""
+        """The seconds that a good attempt of this plan takes."""
         return expected_seconds(self.plan, capture=self._env.settings.plan.seconds)
 
     @property
     def frames(self) -> int:
-        """Frames accepted."""
+        """The number of frames received."""
         return self._rate.frames
 
     @property
     def shown(self) -> tuple[str, ...]:
-        """Feedback codes that the device was shown so far, in the order in which they came up."""
+        """Feedback codes that the device has shown so far, in the order in which they first occurred."""
         return self._shown.codes
 
     @property
     def complete(self) -> bool:
-        """Whether no further frame is asked for: what there is then is a whole attempt, signed or not."""
+        """Whether no further frame is needed. The attempt is then whole, signed or not."""
         return self._settled or self._clocks.completed is not None
 
     @property
     def too_slow(self) -> bool:
-        """Whether fewer frames came than show how a face moves, or nearly all of them at the same moments."""
+        """Whether too few frames arrived to measure motion, or nearly all of them arrived in bursts."""
         rate = self._rate.per_second
         measured = self.capture.measured_per_second(paused_seconds=self._rate.paused_seconds)
         least = self._env.settings.budget.min_frames_per_second
@@ -165,12 +165,12 @@ class AttemptRun:
         )
 
     async def run(self, inbox: Inbox, send: Send, *, attempts_left: int) -> AttemptEndMessage:
-        """Captures until the device ends the attempt.
+        """Runs the capture until the device ends the attempt, and returns the device's signed end.
 
         Args:
             inbox: The device's messages.
             send: Sends a message to the device.
-            attempts_left: How many attempts there may be from this one on.
+            attempts_left: The number of attempts that are allowed, this one included.
 
         Raises:
             Refusal: The device broke the protocol or a limit.
@@ -203,13 +203,13 @@ class AttemptRun:
             arrival = await inbox.next(timeout=self._tick())
             await self.renew_lease()
             if arrival is None:
-                await self._challenge_further(send)
-                await self._give_held_back(send)
-                await self._look_at_clocks(send)
+                await self._act_on_challenge(send)
+                await self._grant_held_back(send)
+                await self._check_clocks(send)
                 continue
             match arrival.message:
                 case FrameMessage() as frame:
-                    await self._take_frame(frame, arrival, send)
+                    await self._receive_frame(frame, arrival, send)
                 case AttestationMessage() as attestation:
                     self._stream.evidence.take(attestation)
                 case AttemptEndMessage() as end:
@@ -220,16 +220,16 @@ class AttemptRun:
                         Reason.UNEXPECTED_MESSAGE,
                         "during an attempt only `frame`, `attestation` and `attempt_end` are expected",
                     )
-            # While the server works on a frame the device waits for it, and is not idle.
-            self._clocks.hear()
-            await self._look_at_clocks(send)
+            # While the server processed the frame, the device waited for credit and was not idle.
+            self._clocks.note_activity()
+            await self._check_clocks(send)
 
     async def record(self) -> None:
         """Writes the attempt to the database, once."""
         await self._row.record()
 
     async def renew_lease(self) -> None:
-        """Prolongs the stream's lease where that is due.
+        """Renews the stream's lease if that is due.
 
         Raises:
             LeaseLost: A newer stream took over.
@@ -237,7 +237,7 @@ class AttemptRun:
         """
         await self._lease.renew()
 
-    async def _take_frame(self, frame: FrameMessage, arrival: Arrival, send: Send) -> None:
+    async def _receive_frame(self, frame: FrameMessage, arrival: Arrival, send: Send) -> None:
         size = len(frame.image)
         check_budget(
             frame, before=self.frames, bytes_before=self._bytes.used, budget=self._env.settings.budget
@@ -246,7 +246,7 @@ class AttemptRun:
         self._bytes.add(size)
         check_claim(frame, revealed=self._shown.step)
         await self._row.record()
-        feedback, actions = await self._look_at(frame, arrival)
+        feedback, actions = await self._measure(frame, arrival)
         self._rate.frame(frame.capture_time_us / 1e6)
         await self._row.count(self.frames)
         if actions:
@@ -255,32 +255,32 @@ class AttemptRun:
         if feedback is not None:
             self._show(feedback.code)
             await send(feedback)
-        await self._look_whether_enough(send)
+        await self._check_complete(send)
         if self._clocks.completed is not None:
             return
         await self._adjust_capture(send)
         if (grant := self._credit.grant()) is not None:
             await send(grant)
 
-    async def _look_at(
+    async def _measure(
         self, frame: FrameMessage, arrival: Arrival
     ) -> tuple[Feedback | None, tuple[Action, ...]]:
-        """What to tell the person, and what the challenge wants done."""
-        speaks = self._challenge_may_speak(frames=self.frames + 1)
+        """Returns the feedback for the person and the challenge's actions."""
+        may_act = self._challenge_may_act(frames=self.frames + 1)
         if not self._settled:
-            return await self.work.take(frame, arrival=arrival.time, then_act=speaks)
+            return await self.work.take(frame, arrival=arrival.time, then_act=may_act)
         self.work.skip(frame, arrival=arrival.time)
-        return None, await self.work.act() if speaks else ()
+        return None, await self.work.act() if may_act else ()
 
-    async def _challenge_further(self, send: Send) -> None:
-        """Does what the challenge wants done now, without a further frame."""
-        if self._challenge_may_speak(frames=self.frames):
+    async def _act_on_challenge(self, send: Send) -> None:
+        """Performs the challenge's actions that are due now, without a further frame."""
+        if self._challenge_may_act(frames=self.frames):
             await self._do(await self.work.act(), send)
 
-    def _challenge_may_speak(self, *, frames: int) -> bool:
-        """Whether a challenge may say something: until the capture is complete.
+    def _challenge_may_act(self, *, frames: int) -> bool:
+        """Returns whether the challenge may act: from the first counted frame until the capture is complete.
 
-        A colour is shown only in attempts that count: else one could look at many draws and pick.
+        A colour is shown only in attempts that count. Otherwise a device could see many draws and choose one.
         """
         counts = frames >= self._env.settings.counted_frames
         return self.challenge is not None and self._clocks.completed is None and counts
@@ -299,14 +299,14 @@ class AttemptRun:
                 case _:
                     pass
             await send(action)
-        await self._look_whether_enough(send)
+        await self._check_complete(send)
 
     def _show(self, code: str) -> None:
         self._shown.feedback(code)
         self._env.metrics.checks.feedback_sent(code)
 
-    async def _give_held_back(self, send: Send) -> None:
-        paused = self._env.clock.monotonic() - self._clocks.heard >= _PAUSE_SECONDS
+    async def _grant_held_back(self, send: Send) -> None:
+        paused = self._env.clock.monotonic() - self._clocks.last_activity >= _PAUSE_SECONDS
         if (
             paused
             and not self.capture.complete
@@ -318,18 +318,18 @@ class AttemptRun:
         if not self._settled:
             await self.work.examine_ahead()
 
-    async def _look_whether_enough(self, send: Send) -> None:
+    async def _check_complete(self, send: Send) -> None:
         if self.capture.settled:
             self._settle()
         if self.capture.complete:
-            await self._tell_complete(send)
+            await self._send_complete(send)
 
     def _settle(self) -> None:
         if not self._settled:
             self._settled = True
             self._on_settled(self)
 
-    async def _tell_complete(self, send: Send) -> None:
+    async def _send_complete(self, send: Send) -> None:
         if self._clocks.completed is None:
             self._clocks.completed = self._env.clock.monotonic()
             await send(CompleteMessage(attempt=self.number))
@@ -348,15 +348,15 @@ class AttemptRun:
     def _tick(self) -> float:
         due = [self._lease.due]
         if self._credit.held_back and not self.capture.complete:
-            due.append(self._clocks.heard + _PAUSE_SECONDS)
+            due.append(self._clocks.last_activity + _PAUSE_SECONDS)
         if self.challenge is not None and self._clocks.completed is None:
-            says = self.challenge.due(self._env.clock.monotonic())
-            due += [] if says is None else [says]
+            action_due = self.challenge.due(self._env.clock.monotonic())
+            due += [] if action_due is None else [action_due]
         return self._clocks.wait(due)
 
-    async def _look_at_clocks(self, send: Send) -> None:
+    async def _check_clocks(self, send: Send) -> None:
         now = self._env.clock.monotonic()
         self._clocks.check_deadline()
         if self._clocks.overdue(now):
-            await self._tell_complete(send)
+            await self._send_complete(send)
         self._clocks.check_silence(now)

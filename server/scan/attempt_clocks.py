@@ -1,4 +1,4 @@
-"""How long an attempt may take, and how long its device may be silent."""
+"""The time limits of an attempt, and of the silence of its device."""
 
 from collections.abc import Iterable
 
@@ -11,18 +11,18 @@ __all__ = ["AttemptClocks"]
 
 
 class AttemptClocks:
-    """The limits of one attempt. Times are seconds of the server's monotonic clock.
+    """Measures one attempt against its time limits. Times are seconds of the server's monotonic clock.
 
     Attributes:
-        heard: When the device was last heard of, or last waited for the server's work on what it had sent.
-        completed: When the device was told that the capture is complete; ``None`` before.
+        last_activity: When the device last sent something that the server has processed.
+        completed: When the device was notified that the capture is complete; ``None`` before.
     """
 
     def __init__(self, env: ScanEnvironment, stream: OpenStream) -> None:
-        """Takes what limits the attempt, which begins now.
+        """Starts the clocks of an attempt.
 
         Args:
-            env: What every stream shares.
+            env: The environment that all streams share.
             stream: The stream.
         """
         self._clock = env.clock
@@ -34,46 +34,46 @@ class AttemptClocks:
         self.begin()
 
     def begin(self) -> None:
-        """The device knows that the attempt begins, and is heard of from now on."""
-        self._began = self.heard = self._clock.monotonic()
+        """Starts the attempt's time, when the device has been notified that the attempt begins."""
+        self._began = self.last_activity = self._clock.monotonic()
 
-    def hear(self) -> None:
-        """The device was heard of, and what it sent is worked off."""
-        self.heard = self._clock.monotonic()
+    def note_activity(self) -> None:
+        """Restarts the measurement of silence, when a message of the device has been processed."""
+        self.last_activity = self._clock.monotonic()
 
     def overdue(self, now: float) -> bool:
-        """Whether an attempt that is not complete takes too long."""
+        """Returns whether an attempt that is not complete has exceeded its time."""
         return self.completed is None and now - self._began >= self._seconds
 
     def wait(self, due: Iterable[float]) -> float:
-        """Seconds until something is to be done, unless the device is heard of before.
+        """Returns the seconds until the next time limit or task, if no message arrives before.
 
         Args:
-            due: When there is something to do beside.
+            due: The times at which other tasks are due.
         """
         ends = self._began + self._seconds if self.completed is None else self.completed + self._end_seconds
-        soonest = min(self.heard + self._idle_seconds, ends, *due)
+        soonest = min(self.last_activity + self._idle_seconds, ends, *due)
         remaining = (self._deadline - self._clock.now()).total_seconds()
         return max(0.0, min(soonest - self._clock.monotonic(), remaining))
 
     def check_deadline(self) -> None:
-        """Makes sure that there is time left.
+        """Tests the scan's deadline.
 
         Raises:
-            ScanDeadlinePassed: There is none.
+            ScanDeadlinePassed: The deadline has passed.
         """
         if self._clock.now() >= self._deadline:
             raise ScanDeadlinePassed
 
     def check_silence(self, now: float) -> None:
-        """Makes sure that the device did not leave the server waiting for too long.
+        """Tests how long the server has waited for the device.
 
         Raises:
-            Refusal: It did (STREAM_IDLE).
+            Refusal: The server waited too long (STREAM_IDLE).
         """
         if self.completed is not None and now - self.completed >= self._end_seconds:
             raise _idle("`attempt_end` did not arrive", self._end_seconds)
-        if now - self.heard >= self._idle_seconds:
+        if now - self.last_activity >= self._idle_seconds:
             raise _idle("nothing arrived", self._idle_seconds)
 
 

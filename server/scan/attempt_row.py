@@ -1,4 +1,4 @@
-"""An attempt's row in the database: from its first accepted frame on, and counted once there are enough."""
+"""The database row of an attempt: written at its first received frame, counted once it has enough frames."""
 
 from server.domain.terms import Mode, Plan
 from server.scan.environment import ScanEnvironment
@@ -9,22 +9,22 @@ __all__ = ["AttemptRow"]
 
 
 class AttemptRow:
-    """Writes one attempt, which its stream's lease allows.
+    """Writes the row of one attempt, under the lease of its stream.
 
     Attributes:
         number: The attempt's number in the check, from 1.
-        plan: What it asks for.
-        recorded: Whether it stands in the database.
+        plan: The plan of the attempt.
+        recorded: Whether the row is written.
     """
 
     def __init__(self, env: ScanEnvironment, check: CheckRecord, *, number: int, plan: Plan) -> None:
-        """Takes an attempt that does not stand there yet.
+        """Initialises the row of an attempt that the database does not contain yet.
 
         Args:
-            env: What every stream shares.
-            check: The check, as it was when the lease was taken.
+            env: The environment that all streams share.
+            check: The check at the time when the lease was acquired.
             number: The attempt's number in the check, from 1.
-            plan: What it asks for.
+            plan: The plan of the attempt.
         """
         self.number = number
         self.plan = plan
@@ -34,15 +34,15 @@ class AttemptRow:
 
     @property
     def mode(self) -> Mode:
-        """How the attempt proves life. The movement challenge has no mode of its own: it only stands in."""
+        """The mode of the attempt. The movement challenge has no mode of its own; it counts as EXPRESS."""
         return Mode.DYNAMIC if self.plan is Plan.FLASH else Mode.EXPRESS
 
     async def record(self) -> None:
-        """Writes the attempt, once.
+        """Writes the attempt unless it is written already.
 
         Raises:
-            Conflict: The lease is another's.
-            StorageUnavailable: The database failed; to be tried again.
+            Conflict: Another stream holds the lease.
+            StorageUnavailable: The database failed; the call may be repeated.
         """
         if self.recorded:
             return
@@ -60,10 +60,10 @@ class AttemptRow:
             raise
 
     async def count(self, frames: int) -> None:
-        """Counts the attempt once it has ``frames`` enough.
+        """Counts the attempt when its number of frames reaches ``counted_frames``.
 
         Raises:
-            Conflict: The lease is another's.
+            Conflict: Another stream holds the lease.
             StorageUnavailable: The database failed.
         """
         if frames == self._env.settings.counted_frames:

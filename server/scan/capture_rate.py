@@ -1,4 +1,4 @@
-"""At which rate a device sent an attempt's frames, by its own clock and without the server's pauses."""
+"""The frame rate of an attempt by the device's clock, without the pauses that the server requested."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,12 @@ __all__ = ["CaptureRate"]
 
 @dataclass(slots=True)
 class _Pause:
-    """One pause.
+    """One pause that the server requested.
 
     Attributes:
-        began: When it was sent, seconds of the server's monotonic clock.
-        seconds: How long it lasted by that clock; ``None`` until the device was told to go on.
-        gap: The longest time between two frames since, seconds of the device's clock.
+        began: When the request was sent, seconds of the server's monotonic clock.
+        seconds: Its length by the same clock; ``None`` until the server asked the device to continue.
+        gap: The longest time between two frames since the request, seconds of the device's clock.
     """
 
     began: float
@@ -21,18 +21,18 @@ class _Pause:
 
 
 class CaptureRate:
-    """Counts an attempt's frames and times them.
+    """Counts an attempt's frames and measures their rate.
 
-    The server knows when it sent a pause and not when the device heard it. What the device had of it is the
-    longest time between two frames since then; but never more than the server asked for, so that a slow
-    device cannot hide behind a pause.
+    The server knows when it sent the request for a pause, not when the device received it. The pause of the
+    device is therefore the longest time between two frames since the request. It is limited to the time that
+    the server requested, so that a slow device cannot pass its slowness off as a pause.
 
     Attributes:
-        frames: Frames accepted.
+        frames: The number of frames received.
     """
 
     def __init__(self) -> None:
-        """Starts without a frame."""
+        """Starts without frames."""
         self.frames = 0
         self._first = 0.0
         self._last = 0.0
@@ -40,21 +40,21 @@ class CaptureRate:
 
     @property
     def paused_seconds(self) -> float:
-        """Seconds of the device's clock in which it sent no frames because it was told so."""
+        """The seconds of the device's clock in which it sent no frames because of a pause."""
         return sum(min(pause.gap, pause.seconds or 0.0) for pause in self._pauses)
 
     @property
     def seconds(self) -> float:
-        """From the first frame to the last by the device's clock, without pauses; 0 before two frames."""
+        """The seconds from the first to the last frame by the device's clock, without pauses; at first 0."""
         return max(0.0, self._last - self._first - self.paused_seconds)
 
     @property
     def per_second(self) -> float | None:
-        """Frames a second; ``None`` before two of them."""
+        """The frames per second; ``None`` before there are two frames."""
         return (self.frames - 1) / self.seconds if self.seconds > 0 else None
 
     def frame(self, captured: float) -> None:
-        """A frame was accepted that the device captured at ``captured``, seconds of its clock."""
+        """Counts a frame that the device captured at ``captured``, seconds of its clock."""
         if not self.frames:
             self._first = captured
         elif self._pauses:
@@ -63,10 +63,10 @@ class CaptureRate:
         self.frames += 1
 
     def pause(self, now: float) -> None:
-        """The device is told to hold frames back at ``now``, seconds of the server's monotonic clock."""
+        """Notes that a pause was requested at ``now``, seconds of the server's monotonic clock."""
         self._pauses.append(_Pause(began=now))
 
     def resume(self, now: float) -> None:
-        """The device is told to go on at ``now``, seconds of the server's monotonic clock."""
+        """Notes that the pause was ended at ``now``, seconds of the server's monotonic clock."""
         if self._pauses and self._pauses[-1].seconds is None:
             self._pauses[-1].seconds = now - self._pauses[-1].began

@@ -1,7 +1,8 @@
-"""An attempt's work on the worker pool: taking frames in order, and examining selected ones beside that.
+"""The worker-pool side of an attempt: measures its frames in order and examines selected ones beside that.
 
-The attempt itself (``attempt.capture``) is one thread's at a time: a frame's whole way is one trip to a
-worker, and nothing reads the attempt meanwhile. Only examinations run beside it; what they work on is fixed.
+Only one thread at a time uses the capture (``attempt.capture``). A frame is processed in one call to a
+worker, and nothing reads the capture meanwhile. Only examinations run in parallel; the frames that they work
+on do not change.
 """
 
 import asyncio
@@ -22,11 +23,11 @@ __all__ = ["CaptureWork"]
 
 
 class CaptureWork:
-    """Drives one attempt. Belongs to one stream; not for several tasks at once.
+    """Runs the work of one attempt. Belongs to one stream; not safe for concurrent tasks.
 
     Attributes:
-        capture: The attempt.
-        trace: How its frames were coded.
+        capture: The attempt's capture.
+        trace: The trace of how its frames were encoded.
     """
 
     def __init__(
@@ -37,13 +38,13 @@ class CaptureWork:
         trace: AttemptTrace,
         monotonic: Callable[[], float],
     ) -> None:
-        """Takes an attempt that has no frame yet.
+        """Initialises the work of an attempt without frames.
 
         Args:
-            capture: The attempt.
-            pool: Where the work is done.
-            trace: Measures how its frames were coded.
-            monotonic: The server's monotonic clock.
+            capture: The attempt's capture.
+            pool: Runs the work.
+            trace: Measures how the frames were encoded.
+            monotonic: Returns the server's monotonic time in seconds.
         """
         self.capture = capture
         self.trace = trace
@@ -55,15 +56,15 @@ class CaptureWork:
     async def take(
         self, frame: Frame, *, arrival: float, then_act: bool
     ) -> tuple[Feedback | None, tuple[Action, ...]]:
-        """Works a frame in; what to tell the person, and what the attempt wants done.
+        """Processes a frame; returns the feedback for the person and the actions of the challenge.
 
-        A frame that is being worked in when the device vanishes is worked in to its end, as the pool sees to,
-        so that nobody reads the attempt meanwhile.
+        If the device disconnects meanwhile, the pool still finishes the frame, so that nothing reads the
+        capture while it changes.
 
         Args:
             frame: The frame.
             arrival: When it arrived, seconds of the server's monotonic clock.
-            then_act: Whether the challenge is asked what it wants done.
+            then_act: Whether the challenge's actions are also computed.
 
         Raises:
             Refusal: The frame's image cannot be used (FRAME_IMAGE_INVALID).
@@ -75,10 +76,10 @@ class CaptureWork:
         return done
 
     async def act(self) -> tuple[Action, ...]:
-        """What the attempt wants done now, without a further frame.
+        """Returns the actions that are due now, without a further frame.
 
-        Once the challenge is settled this takes no worker: its closing step does not wait behind other
-        scans' frames.
+        Once the challenge is settled, this uses no worker, so that its closing step does not wait for the
+        frames of other scans.
         """
         challenge = self.capture.challenge
         if challenge is None or challenge.settled:
@@ -86,16 +87,16 @@ class CaptureWork:
         return await self._pool.run(self._act, self._latest)
 
     def skip(self, frame: Frame, *, arrival: float) -> None:
-        """Takes a frame that comes once the attempt is settled; see ``AttemptCapture.skip``.
+        """Skips a frame that arrives after the attempt is settled; see ``AttemptCapture.skip``.
 
         Raises:
-            Refusal: As for ``take``.
+            Refusal: The frame's image cannot be used (FRAME_IMAGE_INVALID).
         """
         with _refused():
             self.capture.skip(frame, arrival=arrival)
 
     async def examine_ahead(self) -> None:
-        """Has the next frame examined that is worth it, when there is nothing else to do, one at a time."""
+        """Starts the next examination at low priority, and collects the previous one when it is done."""
         if self._ahead is not None:
             _, work = self._ahead
             if not work.done:
@@ -106,9 +107,10 @@ class CaptureWork:
             self._ahead = examination.index, self._pool.run_later(examination)
 
     async def examine_rest(self) -> None:
-        """Has all that is left examined and identified, several at once, before other scans' frames.
+        """Examines and identifies all remaining selected frames in parallel, ahead of other scans' frames.
 
-        Where one examination fails, or the caller is cancelled, this ends once no worker runs another one.
+        If an examination fails or the caller is cancelled, this returns only after no worker runs an
+        examination any more.
         """
         began, self._ahead = self._ahead, None
         left = self.capture.examinations(begun=None if began is None else began[0])
@@ -123,10 +125,11 @@ class CaptureWork:
             )
 
     async def verify_sample(self) -> None:
-        """Decodes the sample of the frames that were not measured; to be called at the end.
+        """Decodes a sample of the frames that were not measured; called at the end of the attempt.
 
         Raises:
-            Refusal: An image does not decode, or has another size than was declared (FRAME_IMAGE_INVALID).
+            Refusal: An image does not decode, or its size differs from the declared size
+                (FRAME_IMAGE_INVALID).
         """
         with _refused():
             await self._pool.run_first(self.capture.verify_sample)
@@ -142,7 +145,7 @@ class CaptureWork:
 
 
 async def _all_of(working: Iterable[Coroutine[Any, Any, ExaminedFrame]]) -> tuple[ExaminedFrame, ...]:
-    """What each returns, or the first error; it is raised once all others have ended or were dropped."""
+    """Returns all results, or raises the first error after all other tasks have ended or were cancelled."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(work) for work in working]

@@ -1,4 +1,4 @@
-"""The challenges of a stream's attempts: made when an attempt begins, and what they leave when it ends."""
+"""The challenges of a stream's attempts: how they start, and the evidence that they leave for the judge."""
 
 from attempt.challenge import AttemptChallenge
 from attempt.flash_run import FlashRun
@@ -13,11 +13,12 @@ __all__ = ["challenge_evidence", "conclude_challenge", "declined", "start_challe
 
 
 def start_challenge(env: ScanEnvironment, plans: ScanPlans) -> FlashRun | MovementRun | None:
-    """What the next attempt asks for beside frames; ``None`` in EXPRESS.
+    """Starts the challenge of the next attempt; returns ``None`` in EXPRESS.
 
     Args:
-        env: What every stream shares; every draw comes from its random source, when it is due.
-        plans: What the scan asks for.
+        env: The environment that all streams share. Each draw uses its random source at the time it is
+            needed.
+        plans: The plans of the scan.
     """
     if plans.next is Plan.FLASH:
         return FlashRun.drawn(
@@ -37,17 +38,17 @@ def start_challenge(env: ScanEnvironment, plans: ScanPlans) -> FlashRun | Moveme
 def challenge_evidence(
     env: ScanEnvironment, plans: ScanPlans, challenge: AttemptChallenge | None
 ) -> ChallengeEvidence | None:
-    """What an attempt's challenge leaves for the judge; ``None`` in EXPRESS."""
+    """Returns the evidence that an attempt's challenge leaves for the judge; ``None`` in EXPRESS."""
     return evidence_of(challenge, limits=plans.limits, model=env.models.flash)
 
 
 def declined(challenge: AttemptChallenge | None) -> bool:
-    """Whether an attempt that the person cancelled was a flash that had shown no colour yet."""
+    """Returns whether the attempt, which the person cancelled, was a flash that had shown no colour yet."""
     return isinstance(challenge, FlashRun) and not challenge.coloured
 
 
 def conclude_challenge(plans: ScanPlans, challenge: AttemptChallenge | None) -> None:
-    """Tells the plans how an attempt's challenge ended."""
+    """Updates the plans by the end of an attempt's challenge."""
     if isinstance(challenge, FlashRun):
         plans.first_step = challenge.next_step
         if challenge.fell_back:

@@ -1,4 +1,4 @@
-"""What an attempt that ends comes with: its judgement, what is known of its device, and its pictures."""
+"""The facts of an ended attempt: its judgement, the assessment of its device, and its images."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,9 +14,9 @@ from server.domain.terms import AttemptOutcome, EndedBy
 from server.policies.liveness import liveness_policy
 from server.scan.attempt import AttemptRun
 from server.scan.challenges import challenge_evidence
-from server.scan.device_look import DeviceLook, DeviceLooks
-from server.scan.device_memory import FrameRecall
-from server.scan.endings import Pictures, Seen
+from server.scan.device_assessor import AssessedDevice, DeviceAssessor
+from server.scan.device_memory import FrameComparison
+from server.scan.endings import AttemptFacts, Pictures
 from server.scan.environment import ScanEnvironment
 from server.scan.handshake import OpenStream
 from server.storage.errors import Conflict, StorageUnavailable
@@ -29,93 +29,93 @@ _MOST_FEEDBACK = 8
 
 
 @dataclass(slots=True, eq=False)
-class _Ahead:
-    """What of an attempt's end is worked on before the device has signed it.
+class _EarlyWork:
+    """The work on an attempt's end that starts before the device has signed it.
 
     Attributes:
         run: The attempt.
-        judgement: What it amounts to.
-        recall: What earlier scans say of its frames.
-        device: What is known of its device, as if the device had signed it.
-        attempts: The check's attempts. No other stream may change them while this one may write.
-        pictures: Its pictures, without their rows.
-        pictures_taken: Whether somebody took them, who writes their rows or drops them.
+        judgement: Its judgement.
+        comparison: The comparison of its frames with earlier scans.
+        device: The assessment of its device, on the assumption that the device signs the end.
+        attempts: The check's attempts. No other stream can change them while this stream holds the lease.
+        pictures: Its stored images, whose rows are not written.
+        pictures_taken: Whether a caller took the images over and now writes their rows or deletes them.
     """
 
     run: AttemptRun
     judgement: asyncio.Task[AttemptJudgement]
-    recall: asyncio.Task[FrameRecall]
-    device: asyncio.Task[DeviceLook]
+    comparison: asyncio.Task[FrameComparison]
+    device: asyncio.Task[AssessedDevice]
     attempts: asyncio.Task[tuple[AttemptRecord, ...]]
     pictures: asyncio.Task[KeptPictures]
     pictures_taken: bool = False
 
 
 class AttemptCloser:
-    """Gathers what stands of the attempts of one stream. The pictures that it keeps are durable."""
+    """Gathers the facts of the attempts of one stream. The images that it keeps are durable."""
 
     def __init__(self, env: ScanEnvironment, stream: OpenStream) -> None:
-        """Takes what every stream shares, and the stream."""
+        """Initialises the closer with the shared environment and the stream."""
         self._env = env
         self._stream = stream
-        self._devices = DeviceLooks(env)
-        self._ahead: _Ahead | None = None
+        self._devices = DeviceAssessor(env)
+        self._ahead: _EarlyWork | None = None
 
     def judge_ahead(self, run: AttemptRun) -> None:
-        """Begins to judge an attempt that looks at no further frames, while its end is shown and signed."""
+        """Starts to judge an attempt whose frames are complete, while its end is displayed and signed."""
         judgement = asyncio.create_task(self._judge(run))
-        recall = asyncio.create_task(self._devices.recall(self._stream, run))
-        self._ahead = _Ahead(
+        comparison = asyncio.create_task(self._devices.compare_frames(self._stream, run))
+        self._ahead = _EarlyWork(
             run=run,
             judgement=judgement,
-            recall=recall,
-            device=asyncio.create_task(self._look_ahead(run, judgement, recall)),
+            comparison=comparison,
+            device=asyncio.create_task(self._assess_ahead(run, judgement, comparison)),
             attempts=asyncio.create_task(self._env.repository.attempts(self._stream.record.check_id)),
             pictures=asyncio.create_task(self._keep_pictures(run)),
         )
 
     async def judge(self, run: AttemptRun) -> AttemptJudgement:
-        """What the attempt amounts to, with the frames that came so far."""
+        """Returns the judgement of the attempt from the frames received so far."""
         if (ahead := self._ahead_of(run)) is not None:
             return await ahead.judgement
         return await self._judge(run)
 
     async def attempts(self, run: AttemptRun) -> tuple[AttemptRecord, ...]:
-        """The check's attempts, this one as it stood before its end."""
+        """Returns the check's attempts, with this one in its state before its end."""
         if (ahead := self._ahead_of(run)) is not None:
             attempts = await ahead.attempts
             own = next((each for each in attempts if each.number == run.number), None)
             counts = run.frames >= self._env.settings.counted_frames
-            # Frames go on coming after it was settled: with the first it stands, with some it counts.
+            # Frames may arrive after it settled. The first one writes the row, and a later one counts it.
             if own is not None and own.counted == counts:
                 return attempts
         await run.record()
         return await self._env.repository.attempts(self._stream.record.check_id)
 
     async def close(self) -> None:
-        """Ends what nobody waits for any more, and leaves no picture without a row."""
+        """Cancels the work that is no longer needed, and deletes images that have no row."""
         ahead = self._ahead
         if ahead is None:
             return
-        tasks = ahead.judgement, ahead.recall, ahead.device, ahead.attempts
+        tasks = ahead.judgement, ahead.comparison, ahead.device, ahead.attempts
         for task in tasks:
             task.cancel()
-        # Pictures that are being stored are stored to the end: else nobody knew what to drop.
+        # Images that are being stored are awaited, because only then are their names known.
         *_, pictures = await asyncio.gather(*tasks, ahead.pictures, return_exceptions=True)
         if not ahead.pictures_taken and not isinstance(pictures, BaseException):
             await self._drop(pictures)
 
-    def _ahead_of(self, run: AttemptRun) -> _Ahead | None:
+    def _ahead_of(self, run: AttemptRun) -> _EarlyWork | None:
         return self._ahead if self._ahead is not None and self._ahead.run is run else None
 
-    async def _look_ahead(
+    async def _assess_ahead(
         self,
         run: AttemptRun,
         judgement: asyncio.Task[AttemptJudgement],
-        recall: asyncio.Task[FrameRecall],
-    ) -> DeviceLook:
-        bits, recalled = (await judgement).verified_bits, await recall
-        return await self._devices.look(self._stream, run, recall=recalled, verified_bits=bits, ended=True)
+        comparison: asyncio.Task[FrameComparison],
+    ) -> AssessedDevice:
+        bits, frames = (await judgement).verified_bits, await comparison
+        return await self._devices.assess(self._stream, run, frames=frames, verified_bits=bits, ended=True)
 
     async def _judge(self, run: AttemptRun) -> AttemptJudgement:
         env, stream = self._env, self._stream
@@ -141,16 +141,16 @@ class AttemptCloser:
     async def kept_pictures(
         self, run: AttemptRun, pictures: Pictures
     ) -> AsyncIterator[tuple[EvidenceEntry, ...]]:
-        """Stores an attempt's pictures; of those whose rows are then not written, none is left.
+        """Stores an attempt's images, and deletes them again if their rows are not written.
 
-        A failure of the database says nothing about the rows, so the pictures stay.
+        If the database fails, it is unknown whether the rows were written, so the images stay.
 
         Args:
             run: The attempt.
-            pictures: Which of them are kept.
+            pictures: The images to keep.
 
         Raises:
-            StorageUnavailable: One that is needed could not be stored.
+            StorageUnavailable: An image that is needed could not be stored.
         """
         if pictures is Pictures.NONE:
             yield ()
@@ -189,37 +189,39 @@ class AttemptCloser:
             audit=run.capture.audit(stream.policy.retention.audit_images),
         )
 
-    async def look_at_device(
+    async def assess_device(
         self, run: AttemptRun, judgement: AttemptJudgement, *, ended: bool
     ) -> DeviceOutcome:
-        """What is known of the device; what to keep of it is noted for ``keep_memory``.
+        """Returns the assessment of the device, and notes what ``keep_memory`` will store of it.
 
         Args:
             run: The attempt.
-            judgement: What it amounts to.
-            ended: Whether the device signed its end, which binds the frames to the session key.
+            judgement: Its judgement.
+            ended: Whether the device signed the end, which binds the frames to the session key.
         """
-        stream, ahead, look = self._stream, self._ahead_of(run), None
+        stream, ahead, assessed = self._stream, self._ahead_of(run), None
         if ahead is not None and ended:
-            look = await ahead.device
-        if look is None or look.pieces != stream.evidence.pieces:
-            look = await self._devices.look(
+            assessed = await ahead.device
+        if assessed is None or assessed.pieces != stream.evidence.pieces:
+            assessed = await self._devices.assess(
                 stream,
                 run,
-                recall=await (self._devices.recall(stream, run) if ahead is None else ahead.recall),
+                frames=await (
+                    self._devices.compare_frames(stream, run) if ahead is None else ahead.comparison
+                ),
                 verified_bits=judgement.verified_bits,
                 ended=ended,
             )
-        self._devices.count(run, look)
-        return look.outcome
+        self._devices.count(run, assessed)
+        return assessed.outcome
 
     async def keep_memory(self) -> None:
-        """Keeps what the scan is known again by; see ``DeviceLooks.keep``."""
+        """Stores the scan in the scan memory; see ``DeviceAssessor.keep``."""
         await self._devices.keep(self._stream)
 
-    def seen(self, run: AttemptRun, judgement: AttemptJudgement, device: DeviceOutcome) -> Seen:
-        """What its outcome depends on."""
-        return Seen(
+    def facts(self, run: AttemptRun, judgement: AttemptJudgement, device: DeviceOutcome) -> AttemptFacts:
+        """Returns the facts of the attempt that its outcome depends on."""
+        return AttemptFacts(
             counts=run.frames >= self._env.settings.counted_frames,
             adverse=judgement.adverse,
             stands=judgement.stands,
@@ -230,13 +232,13 @@ class AttemptCloser:
     def judged(
         self, run: AttemptRun, judgement: AttemptJudgement, device: DeviceOutcome, *, ended: bool
     ) -> JudgedAttempt:
-        """The attempt as results tell of it, before its pictures are kept.
+        """Returns the attempt as results report it, without its images.
 
         Args:
             run: The attempt.
-            judgement: What it amounts to.
-            device: What is known of the device.
-            ended: Whether the device signed its end.
+            judgement: Its judgement.
+            device: The assessment of its device.
+            ended: Whether the device signed the end.
         """
         stream = self._stream
         return JudgedAttempt(
@@ -265,7 +267,7 @@ class AttemptCloser:
         judged: JudgedAttempt | None,
         ended_by: EndedBy = EndedBy.SIGNED,
     ) -> AttemptEnding:
-        """What is to stand of the attempt in the database, ``judged`` or not."""
+        """Returns the database entry of the attempt's end; without ``judged`` it has no judgement."""
         env, stream, now = self._env, self._stream, self._env.clock.now()
         interim = None
         if judged is not None:

@@ -1,4 +1,4 @@
-"""What becomes of an attempt whose end the device signed: judged, made durable, and told."""
+"""The conclusion of a signed attempt: it is judged, its outcome is stored, and the device gets a result."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +11,7 @@ from server.domain.terms import AttemptOutcome, EndedBy
 from server.scan.attempt import AttemptRun
 from server.scan.challenges import declined
 from server.scan.closing import AttemptCloser
-from server.scan.disclosure import final_status, told_feedback
+from server.scan.disclosure import feedback_for_app, final_status
 from server.scan.endings import Settlement, settle_signed
 from server.scan.environment import ScanEnvironment
 from server.scan.evidence_grace import await_evidence
@@ -29,7 +29,7 @@ __all__ = ["AttemptConcluder"]
 
 
 class AttemptConcluder:
-    """Concludes the attempts of one stream.
+    """Concludes the signed attempts of one stream.
 
     Attributes:
         cancelled_by_person: Whether the last attempt ended because the person cancelled.
@@ -44,14 +44,14 @@ class AttemptConcluder:
         scan_bytes: ScanBytes,
         decided: Callable[[CheckVerdict], None],
     ) -> None:
-        """Takes what the stream works with.
+        """Initialises the concluder of a stream.
 
         Args:
-            env: What every stream shares.
+            env: The environment that all streams share.
             stream: The stream.
             closer: Closes the stream's attempts.
-            scan_bytes: What the stream has taken so far.
-            decided: Is told the check's verdict once it is durable.
+            scan_bytes: The bytes that the scan has used so far.
+            decided: Called with the check's decision once it is durable.
         """
         self._env = env
         self._stream = stream
@@ -63,34 +63,47 @@ class AttemptConcluder:
     async def conclude(
         self, run: AttemptRun, end: AttemptEndMessage, inbox: Inbox
     ) -> tuple[ScanResultMessage, tuple[AttemptRecord, ...]]:
-        """Judges a finished attempt, makes the outcome durable; what to tell, and the check's attempts."""
+        """Judges a signed attempt and makes its outcome durable.
+
+        Args:
+            run: The attempt.
+            end: Its signed end.
+            inbox: The device's messages, which may still bring evidence.
+
+        Returns:
+            The result for the device, and the check's attempts.
+        """
+        # 1. Judge the attempt.
         env, stream, began = self._env, self._stream, self._env.clock.monotonic()
         await run.work.verify_sample()
         judgement = await self._closer.judge(run)
         attempts = await self._closer.attempts(run)
         self.cancelled_by_person = end.cause is EndCause.CANCELLED
-        # Its end is signed and not yet written.
+        # 2. Find out whether another attempt is possible. The end is signed, but not written yet.
         ended = (replace(a, ended_by=EndedBy.SIGNED) if a.number == run.number else a for a in attempts)
         remaining = attempts_remaining(tuple(ended), stream.policy)
         enough = self._bytes.suffice(seconds=run.expected_seconds, budget=env.settings.budget)
         another = enough and remaining > 0
         if self.cancelled_by_person and declined(run.challenge):
             another = stream.plans.decline() and another
-            # Nothing stood in the way of a flash that was not wanted, and little of it was captured.
+            # The person declined the flash. No condition was bad, and little was captured to give advice on.
             judgement = replace(judgement, feedback=())
-        device, pieces = await self._look_at_device(run, judgement), stream.evidence.pieces
+        # 3. Assess the device and settle the attempt.
+        device, pieces = await self._assess_device(run, judgement), stream.evidence.pieces
         settlement = self._settlement(run, judgement, device, another=another)
         if settlement.outcome is not AttemptOutcome.RETRY:
-            # Whatever decides: how long the answer takes must not tell it.
+            # 4. Wait for missing evidence before every decision: the time must not reveal the outcome.
             await await_evidence(env, stream, run, inbox)
             attempts = await await_older_streams(env, run, attempts)
             if stream.evidence.pieces != pieces:
-                device = await self._look_at_device(run, judgement)
+                device = await self._assess_device(run, judgement)
             settlement = self._settlement(run, judgement, device, another=False)
+        # 5. Refuse a device with too many failed checks.
         if (exceeded := stream.evidence.exceeded) is not None:
-            # What speaks against the person or the device stands all the same: see ``endings.settle_left``.
+            # The exception leaves the attempt unsigned; ``endings.settle_left`` keeps an adverse judgement.
             env.metrics.checks.try_refused(exceeded.kind.value, sandbox=stream.record.sandbox)
             raise too_many_failures(exceeded, now=env.clock.now(), to_device=True)
+        # 6. Make the outcome durable, then build the device's result.
         judged = self._closer.judged(run, judgement, device, ended=True)
         status, attempts = await self._write(run, judged, settlement, attempts)
         env.metrics.checks.attempt_judged(
@@ -102,7 +115,7 @@ class AttemptConcluder:
         result = ScanResultMessage(
             attempt=run.number,
             status=status,
-            feedback=told_feedback(
+            feedback=feedback_for_app(
                 advice=judgement.feedback,
                 shown=run.shown,
                 status=status,
@@ -114,14 +127,14 @@ class AttemptConcluder:
         )
         return result, attempts
 
-    async def _look_at_device(self, run: AttemptRun, judgement: AttemptJudgement) -> DeviceOutcome:
-        return await self._closer.look_at_device(run, judgement, ended=True)
+    async def _assess_device(self, run: AttemptRun, judgement: AttemptJudgement) -> DeviceOutcome:
+        return await self._closer.assess_device(run, judgement, ended=True)
 
     def _settlement(
         self, run: AttemptRun, judgement: AttemptJudgement, device: DeviceOutcome, *, another: bool
     ) -> Settlement:
-        seen = self._closer.seen(run, judgement, device)
-        return settle_signed(seen, another=another, cancelled=self.cancelled_by_person)
+        facts = self._closer.facts(run, judgement, device)
+        return settle_signed(facts, another=another, cancelled=self.cancelled_by_person)
 
     async def _write(
         self,
@@ -130,13 +143,13 @@ class AttemptConcluder:
         settlement: Settlement,
         attempts: tuple[AttemptRecord, ...],
     ) -> tuple[ScanStatus, tuple[AttemptRecord, ...]]:
-        """Makes the outcome durable; what to tell, and the check's attempts.
+        """Makes the outcome durable; returns the status for the device and the check's attempts.
 
         Args:
             run: The attempt.
-            judged: The attempt as it was judged, without its pictures.
-            settlement: What comes of it.
-            attempts: The check's attempts, this one as it stood before.
+            judged: The judged attempt, without its images.
+            settlement: Its settlement.
+            attempts: The check's attempts, with this one in its state before its end.
         """
         env, stream = self._env, self._stream
         epoch = stream.record.lease_epoch

@@ -1,8 +1,8 @@
-"""Credit: how many frames and bytes a device may send before the server asked for more.
+"""Credit: the number of frames and bytes that a device may send before the server asks for more.
 
-Transport flow control alone lets a client push megabytes ahead of the handler, which for live video
-is seconds of stale frames. Credit keeps what is in flight to a few frames and slows the camera instead
-of growing a queue.
+Transport flow control alone lets a client send megabytes ahead of the handler. For live video that is seconds
+of stale frames. Credit limits the data in flight to a few frames, so that a slow server slows the camera down
+and no queue grows.
 """
 
 from server.errors import Reason, Refusal
@@ -10,16 +10,16 @@ from server.scan.messages import AttemptEndMessage, CreditMessage, FrameMessage,
 
 
 class CreditLedger:
-    """What a stream's current attempt may still send, and what was processed since the last grant.
+    """The remaining credit of a stream's current attempt, and the room that processed frames have freed.
 
-    A frame is held to the credit that the server had sent when the frame *arrived*, not when it is worked
-    off: by then more may have been granted. A device cannot know of credit before it was sent, so that one
-    which keeps to what it knows is never refused, however long the line. One that ignores its credit is
-    refused once it is ahead by more than the window.
+    A frame is charged to the credit that the server had sent when the frame *arrived*, not when it is
+    processed, because more credit may have been granted in between. A device cannot know of credit before it
+    is sent. A device that keeps to its known credit is therefore never refused, whatever the latency. A
+    device that ignores its credit is refused once it has sent more than the window.
     """
 
     def __init__(self, *, window_frames: int, window_bytes: int, largest_frame: int) -> None:
-        """Starts between attempts.
+        """Initialises the ledger between attempts.
 
         Args:
             window_frames: Frames that may be in flight.
@@ -36,9 +36,10 @@ class CreditLedger:
         self._due_bytes = 0
 
     def open(self) -> CreditMessage:
-        """Begins an attempt with a full window, in place of what was left; what AttemptStart carries.
+        """Begins an attempt with a full window and returns the credit for AttemptStart.
 
-        To be called before AttemptStart is sent: the first frame may arrive before the send returns.
+        Remaining credit of an earlier attempt is dropped. Call this before AttemptStart is sent, because the
+        first frame may arrive before the send returns.
         """
         self._counts = True
         self._frames, self._bytes = self._window_frames, self._window_bytes
@@ -46,9 +47,9 @@ class CreditLedger:
         return CreditMessage(frames=self._window_frames, bytes=self._window_bytes)
 
     def arrives(self, message: Inbound) -> None:
-        """Counts a message that just arrived; only an attempt's frames need credit.
+        """Counts a message that has just arrived; only frames of an attempt need credit.
 
-        Frames outside of an attempt are left to those who refuse them for a better reason.
+        Frames outside of an attempt are ignored here and refused elsewhere for a more specific reason.
 
         Raises:
             Refusal: The device sent a frame beyond its credit (CREDIT_EXCEEDED).
@@ -62,7 +63,7 @@ class CreditLedger:
                 pass
 
     def _spend(self, size: int) -> None:
-        # A larger one than is allowed is refused for that, and not for want of credit.
+        # A frame that exceeds the size limit is refused for its size, not for lack of credit.
         needed = min(size, self._largest_frame)
         if self._frames < 1 or self._bytes < needed:
             raise Refusal(
@@ -75,7 +76,7 @@ class CreditLedger:
         self._bytes -= needed
 
     def processed(self, size: int) -> None:
-        """Notes that a frame of ``size`` bytes was worked through, so that its room can be given again."""
+        """Notes that a frame of ``size`` bytes was processed, so that its room can be granted again."""
         self._due_frames += 1
         self._due_bytes += size
 
@@ -86,17 +87,17 @@ class CreditLedger:
 
     @property
     def held_back(self) -> bool:
-        """Whether there is room to give that can wait."""
+        """Whether there is freed room that was not granted yet."""
         return self._due_frames > 0
 
     def grant(self, *, everything: bool = False) -> CreditMessage | None:
-        """The room to give again now; ``None`` where there is none to give, or it can wait.
+        """Grants the freed room; returns ``None`` if there is none or the grant can wait.
 
-        It waits while the device has credit for more than half of the window and for its largest image: a
-        message for every frame would cost both sides more than the frame's own. So a device is never left
-        without credit that is due to it.
+        A grant waits while the device has credit for more than half of the window and for its largest image,
+        because a message for every frame would cost both sides more than the frame itself.
 
         Args:
+            everything: Whether room is granted that could wait.
             everything: Whether what can wait is given, too.
         """
         if not self._due_frames or (self._has_plenty and not everything):

@@ -1,8 +1,8 @@
-"""A stream's evidence: verified in parallel with its frames, kept for the streams that follow.
+"""The evidence of a stream: verified in parallel with its frames, and kept for the streams that follow.
 
-Evidence is made for the binding hash H of the stream that carries it, and H names the session key. A later
-stream of the scan proves the same session key before anything else. So what was verified in one stream
-vouches for the session key, and thereby for the frames, of all later ones.
+Evidence is made for the binding hash H of its stream, and H contains the session key. A later stream of the
+scan first proves that it holds the same session key. Evidence that was verified in one stream therefore also
+covers the session key, and thus the frames, of all later streams.
 """
 
 import asyncio
@@ -44,13 +44,13 @@ _IGNORED = DeviceCheck(
     detail="The policy ignores Play Integrity on this platform, so the token was not opened.",
 )
 _CLAIMS_FROM = 1_000_000
-"""Positions of what streams' starts failed, beyond those of the evidence: one a stream."""
+"""Base position of the findings about a stream's start, beyond those of the evidence; one for each stream."""
 
 _log = structlog.get_logger(__name__)
 
 
 class StreamEvidence:
-    """Takes one stream's evidence. Made by ``open``."""
+    """Receives and verifies the evidence of one stream. Created by ``open``."""
 
     def __init__(
         self,
@@ -61,13 +61,13 @@ class StreamEvidence:
         start: StartMessage,
         table: DemandTable,
         earlier: Sequence[EvidenceFinding],
-        begins: Callable[[bytes], Awaitable[None]],
+        begin_try: Callable[[bytes], Awaitable[None]],
     ) -> None:
-        """Begins with what earlier streams of the check brought."""
+        """Initialises the evidence with the findings of earlier streams of the check."""
         self.claimed_before = tuple(
             check for finding in earlier if finding.verifier == CLAIMS for check in finding.checks
         )
-        """Decisive checks that the starts of earlier streams failed."""
+        """Decisive tests that the starts of earlier streams failed."""
         self._verifier = verifier
         self._devices = devices
         self._platform = start.device.platform
@@ -77,9 +77,10 @@ class StreamEvidence:
         self._binding = context.challenge
         self._earlier = tuple(finding for finding in earlier if finding.verifier != CLAIMS)
         self._tasks: list[asyncio.Task[EvidenceFinding]] = []
-        self._begins = begins
+        self._begin_try = begin_try
         self.exceeded: TriesExceeded | None = None
-        """Why the device may not be judged now: too many of its checks failed."""
+        """The reason why the device may not be judged now: too many of its checks failed. ``None`` if it
+        may."""
 
     @classmethod
     async def open(
@@ -90,11 +91,11 @@ class StreamEvidence:
         context: EvidenceContext,
         start: StartMessage,
         table: DemandTable,
-        begins: Callable[[bytes], Awaitable[None]],
+        begin_try: Callable[[bytes], Awaitable[None]],
     ) -> "StreamEvidence":
-        """A stream's evidence, with what earlier streams brought.
+        """Opens the evidence of a stream with the findings of earlier streams.
 
-        ``begins`` notes that the check is a try of the device whose key has that mark; it may raise
+        ``begin_try`` counts the check as a try of the device whose key has the given mark; it may raise
         ``TriesExceeded``.
 
         Raises:
@@ -108,14 +109,14 @@ class StreamEvidence:
             start=start,
             table=table,
             earlier=earlier,
-            begins=begins,
+            begin_try=begin_try,
         )
         for finding in earlier:
             await evidence._begin(finding)
         return evidence
 
     async def keep_claims(self, checks: Sequence[DeviceCheck], *, epoch: int) -> None:
-        """Keeps the decisive checks that the stream's start failed: no later stream of the check undoes them.
+        """Keeps the decisive tests that the stream's start failed, so that no later stream can undo them.
 
         Raises:
             StorageUnavailable: The database failed.
@@ -128,11 +129,11 @@ class StreamEvidence:
             )
 
     def take(self, attestation: AttestationMessage) -> None:
-        """Begins to verify a piece of evidence, and keeps the report that came with it.
+        """Starts to verify a piece of evidence, and keeps the report that came with it.
 
         Raises:
-            Refusal: The scan had as many as it may have (SCAN_BUDGET_EXCEEDED), or the device reports what it
-                finds and did not announce that (UNEXPECTED_MESSAGE).
+            Refusal: The scan already has the maximum number of pieces (SCAN_BUDGET_EXCEEDED), or the device
+                sends a report without having announced the capability (UNEXPECTED_MESSAGE).
         """
         if attestation.report is not None and not self._reports:
             raise Refusal(
@@ -144,18 +145,18 @@ class StreamEvidence:
         if position >= MAX_ATTESTATIONS:
             raise Refusal(
                 Reason.SCAN_BUDGET_EXCEEDED,
-                f"a scan takes at most {MAX_ATTESTATIONS} attestations of {MAX_ATTESTATION_BYTES} bytes each",
+                f"a scan may have {MAX_ATTESTATIONS} attestations of up to {MAX_ATTESTATION_BYTES} bytes",
                 details={"maxAttestations": MAX_ATTESTATIONS, "maxAttestationBytes": MAX_ATTESTATION_BYTES},
             )
         self._tasks.append(asyncio.create_task(self._verify(attestation, position)))
 
     @property
     def pieces(self) -> int:
-        """How many arrived in the check so far."""
+        """The number of pieces that have arrived in the check so far."""
         return len(self._earlier) + len(self._tasks)
 
     async def settled(self) -> tuple[EvidenceFinding, ...]:
-        """What became of everything that arrived in the check so far.
+        """Returns the findings on all evidence that has arrived in the check so far.
 
         Raises:
             StorageUnavailable: The database failed.
@@ -163,14 +164,14 @@ class StreamEvidence:
         return (*self._earlier, *await asyncio.gather(*self._tasks))
 
     async def awaited(self) -> bool:
-        """Whether the policy demands evidence that has not arrived, of a device that may still send it."""
+        """Returns whether the policy demands evidence that is missing and that the device may still send."""
         findings = await self.settled()
         if len(findings) >= MAX_ATTESTATIONS:
             return False
         return awaited_evidence(findings, platform=self._platform, table=self._table)
 
     async def close(self) -> None:
-        """Ends verifications that nobody waits for any more."""
+        """Cancels the verifications that are no longer needed."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -178,7 +179,7 @@ class StreamEvidence:
     async def _begin(self, finding: EvidenceFinding) -> None:
         if finding.lasting_key is not None:
             try:
-                await self._begins(finding.lasting_key)
+                await self._begin_try(finding.lasting_key)
             except TriesExceeded as error:
                 self.exceeded = error
 
@@ -192,14 +193,14 @@ class StreamEvidence:
             if evidence is None:
                 finding = EvidenceFinding(verifier=RUNTIME, checks=())
             elif isinstance(evidence, PlayEvidence) and self._ignores(Evidence.PLAY_INTEGRITY):
-                # To be opened, a token may have to go to Google: not for nothing.
+                # Opening a token may require a request to Google, which an ignored token does not justify.
                 finding = EvidenceFinding(verifier="play_integrity", checks=(_IGNORED,))
             else:
                 challenge = evidence_challenge(binding=self._binding, findings=attestation.findings)
                 finding = await self._verifier.verify(evidence, replace(self._context, challenge=challenge))
         except StorageError:
             raise
-        except Exception:  # noqa: BLE001 - a verifier's mistake must not keep the scan from being decided
+        except Exception:  # noqa: BLE001 - an error in a verifier must not prevent the decision
             _log.exception("evidence_not_verified", check_id=str(self._context.check_id))
             finding = EvidenceFinding(verifier="unknown", checks=(_VERIFIER_FAILED,))
         finding = replace(finding, report=attestation.report)

@@ -1,4 +1,4 @@
-"""What other scans of the same customer say of one, and what is kept of it for those to come."""
+"""The comparison of a scan with earlier scans of the same tenant, and the marks that later scans compare."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -24,19 +24,19 @@ from server.device.findings import EvidenceFinding
 from server.storage.records import CheckRecord
 from server.worker_pool import WorkerPool
 
-__all__ = ["DeviceMemory", "FrameRecall", "Recollection", "merged"]
+__all__ = ["DeviceMemory", "FrameComparison", "ScanComparison", "merged"]
 
 _WINDOW: Final = timedelta(days=400)
-"""How far back uses of a device's key count; retention ends most of them before."""
+"""The period in which uses of a device's key count; retention ends most of them earlier."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FrameRecall:
-    """What earlier scans say of an attempt's frames.
+class FrameComparison:
+    """The comparison of an attempt's frames with earlier scans.
 
     Attributes:
-        check: ``memory.frames``.
-        marks: The frames' marks.
+        check: The test ``memory.frames``.
+        marks: The marks of the frames.
     """
 
     check: DeviceCheck
@@ -44,13 +44,13 @@ class FrameRecall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recollection:
-    """What earlier scans say of one, and what to keep of it once it is decided.
+class ScanComparison:
+    """The comparison of a scan with earlier scans, and the marks that are stored once the scan is decided.
 
     Attributes:
-        checks: ``memory.*``.
-        marks: Its frames' marks.
-        keys: Marks of its device's keys.
+        checks: The tests ``memory.*``.
+        marks: The marks of its frames.
+        keys: The marks of its device's keys.
     """
 
     checks: tuple[DeviceCheck, ...] = ()
@@ -58,31 +58,37 @@ class Recollection:
     keys: tuple[bytes, ...] = ()
 
 
-def merged(recollections: Sequence[Recollection]) -> Recollection:
-    """What to keep of several attempts of one scan; each asked for itself, so there are no checks of all."""
-    return Recollection(
-        marks=tuple(mark for each in recollections for mark in each.marks),
-        keys=tuple(dict.fromkeys(key for each in recollections for key in each.keys)),
+def merged(comparisons: Sequence[ScanComparison]) -> ScanComparison:
+    """Merges the marks of several attempts of one scan, without the tests, which belong to one attempt."""
+    return ScanComparison(
+        marks=tuple(mark for each in comparisons for mark in each.marks),
+        keys=tuple(dict.fromkeys(key for each in comparisons for key in each.keys)),
     )
 
 
 class DeviceMemory:
-    """Asks a ``ScanMemory``, and fills it."""
+    """Queries and fills a ``ScanMemory``."""
 
     def __init__(self, memory: ScanMemory, *, tenant_key: Callable[[str], bytes], pool: WorkerPool) -> None:
-        """Takes the store, the key of a tenant's marks, and where to compute."""
+        """Initialises the memory.
+
+        Args:
+            memory: The store.
+            tenant_key: Returns the key of a tenant's marks.
+            pool: Runs the computations.
+        """
         self._memory = memory
         self._tenant_key = tenant_key
         self._pool = pool
 
-    async def recall_frames(
+    async def compare_frames(
         self, record: CheckRecord, frames: Sequence[FrameTrace], *, images: Sequence[bytes]
-    ) -> FrameRecall:
-        """What earlier scans say of an attempt's frames.
+    ) -> FrameComparison:
+        """Compares an attempt's frames with earlier scans.
 
         Args:
             record: The check.
-            frames: Of the attempt, as measured.
+            frames: The measured frames of the attempt.
             images: SHA-256 of every received frame's image, in order.
 
         Raises:
@@ -96,36 +102,36 @@ class DeviceMemory:
             exact=frozenset(mark.exact for mark in marks),
             bands=frozenset(band for mark in marks for band in mark.bands),
         )
-        recalled = await self._memory.recall(query) if marks else ()
-        check = await self._pool.run_first(check_frames_before, marks, recalled)
-        return FrameRecall(check=check, marks=tuple(marks))
+        similar = await self._memory.recall(query) if marks else ()
+        check = await self._pool.run_first(check_frames_before, marks, similar)
+        return FrameComparison(check=check, marks=tuple(marks))
 
-    async def recollect(
+    async def compare_scan(
         self,
         record: CheckRecord,
         *,
-        frames: FrameRecall,
+        frames: FrameComparison,
         findings: Sequence[EvidenceFinding],
         session_key: bytes,
         now: datetime,
-    ) -> Recollection:
-        """What earlier scans say of a scan, its device included.
+    ) -> ScanComparison:
+        """Compares a scan and its device with earlier scans.
 
         Args:
             record: The check.
-            frames: What they say of the attempt's frames.
-            findings: What became of its evidence.
+            frames: The comparison of the attempt's frames.
+            findings: The findings on its evidence.
             session_key: SubjectPublicKeyInfo, DER.
-            now: The time.
+            now: The current time.
 
         Raises:
-            KeyMaterialError: ``session_key`` is none, which admission refuses.
+            KeyMaterialError: ``session_key`` is not a key; admission refuses these.
             StorageUnavailable: The database failed.
         """
         key, check_id, tenant = self._tenant_key(record.scope), str(record.check_id), record.scope
         lasting = [finding.lasting_key for finding in findings if finding.lasting_key is not None]
         attested = [finding.scan_key for finding in findings if finding.scan_key is not None]
-        # One key can be written with its point compressed or not: it has one mark.
+        # A key may be encoded with a compressed or an uncompressed point; both have the same mark.
         session = key_mark(public_key_der(load_public_key(session_key)), tenant_key=key)
         since = now - _WINDOW
 
@@ -135,7 +141,7 @@ class DeviceMemory:
         uses = [await uses_of(one) for one in lasting]
         of_attested = [use for one in attested for use in await uses_of(one)]
         subject = record.subject_reference
-        return Recollection(
+        return ScanComparison(
             checks=(
                 frames.check,
                 *(check_device_subjects(of_key, subject=subject) for of_key in uses),
@@ -146,16 +152,16 @@ class DeviceMemory:
             keys=(*lasting, *attested, session),
         )
 
-    async def keep(self, record: CheckRecord, recollection: Recollection, *, now: datetime) -> None:
-        """Keeps what a scan is known again by.
+    async def keep(self, record: CheckRecord, comparison: ScanComparison, *, now: datetime) -> None:
+        """Stores the marks of a scan in the scan memory.
 
         Raises:
             StorageUnavailable: The database failed.
         """
         check_id, subject = str(record.check_id), record.subject_reference
         await self._memory.remember(
-            tenant=record.scope, subject=subject, check_id=check_id, time=now, marks=recollection.marks
+            tenant=record.scope, subject=subject, check_id=check_id, time=now, marks=comparison.marks
         )
         use = KeyUse(key=b"", subject=subject, check_id=check_id, time=now)
-        for key in dict.fromkeys(recollection.keys):
+        for key in dict.fromkeys(comparison.keys):
             await self._memory.remember_key(tenant=record.scope, use=replace(use, key=key))

@@ -1,4 +1,4 @@
-"""What the app on the device may know of an outcome; never scores, never the kind of failure."""
+"""The part of an outcome that the app on the device may know: no scores and no kind of failure."""
 
 from collections.abc import Sequence
 
@@ -11,25 +11,25 @@ _MOST_FEEDBACK = 8
 
 
 def final_status(verdict: CheckVerdict, disclosure: AppDisclosure) -> ScanStatus:
-    """What to tell of a decided check."""
+    """Returns the status that the app gets for a decided check."""
     if disclosure is AppDisclosure.NOTHING:
         return ScanStatus.COMPLETED
     return ScanStatus.SUCCESS if verdict.status is CheckStatus.SUCCESS else ScanStatus.FAILURE
 
 
-def told_feedback(
+def feedback_for_app(
     *, advice: Sequence[str], shown: Sequence[str], status: ScanStatus, disclosure: AppDisclosure
 ) -> tuple[str, ...]:
-    """The feedback codes to tell.
+    """Returns the feedback codes that the app gets with a result.
 
-    A person who is asked to try again is always told what to change. A final failure says nothing that the
-    device was not shown already, so that another person, a spoof and a manipulated device look alike.
+    A person who may try again is always advised on what to change. A final failure adds nothing to the codes
+    that the device has already shown, so that another person, a spoof and a manipulated device look alike.
 
     Args:
-        advice: What the judgement advises.
-        shown: What the device was shown while it captured the attempt, in order.
-        status: What the app is told.
-        disclosure: What it may know.
+        advice: The advice of the judgement.
+        shown: The codes that the device showed during the capture, in order.
+        status: The status that the app gets.
+        disclosure: The policy's disclosure to the app.
     """
     if status is ScanStatus.RETRY:
         return tuple(advice)

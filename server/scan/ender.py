@@ -1,4 +1,4 @@
-"""Takes a stream's attempts and its check where ``server.scan.endings`` says. What it writes is durable."""
+"""Ends a stream's attempts and its check by the rules of ``server.scan.endings``, durably."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,15 +13,15 @@ from server.domain.terms import AttemptOutcome, EndedBy
 from server.scan.attempt import AttemptRun
 from server.scan.closing import AttemptCloser
 from server.scan.concluding import AttemptConcluder
-from server.scan.endings import UNSEEN, Ending, State, ending_of, follow, settle_left
+from server.scan.endings import NO_FACTS, Ending, State, ending_of, follow, settle_left
 from server.scan.environment import ScanEnvironment
 from server.scan.handshake import OpenStream
 from server.scan.inbox import Inbox
 from server.scan.lease import resume_until
 from server.scan.messages import AttemptEndMessage, ScanResultMessage
 from server.scan.older_streams import await_older_attempts
+from server.scan.run_to_end import run_to_end
 from server.scan.scan_bytes import ScanBytes
-from server.scan.unhindered import unhindered
 from server.storage.errors import Conflict
 from server.storage.records import AttemptEnding, AttemptRecord, EvidenceEntry
 from server.verdict import CheckVerdict, FailureReason
@@ -32,22 +32,22 @@ _log = structlog.get_logger(__name__)
 
 
 class ScanEnder:
-    """Ends the attempts of one stream, whatever way, and what the stream does for its check.
+    """Ends the attempts of one stream, in every possible way, and the stream's work on its check.
 
     Attributes:
-        ended_by: What ended the stream; ``None`` before, and where its last attempt decided the check.
+        ended_by: The event that ended the stream; ``None`` before, and if its last attempt decided the check.
     """
 
     def __init__(
         self, env: ScanEnvironment, stream: OpenStream, *, closer: AttemptCloser, scan_bytes: ScanBytes
     ) -> None:
-        """Takes a stream before its first attempt.
+        """Initialises the ender of a stream before its first attempt.
 
         Args:
-            env: What every stream shares.
+            env: The environment that all streams share.
             stream: The stream.
             closer: Closes its attempts.
-            scan_bytes: What it has taken so far.
+            scan_bytes: The bytes that the scan has used so far.
         """
         self.ended_by: EndedBy | None = None
         self._env = env
@@ -63,19 +63,19 @@ class ScanEnder:
         self._over = False
 
     def begin(self, run: AttemptRun) -> None:
-        """An attempt runs from now on."""
+        """Notes that an attempt starts."""
         self._run, self._state = run, State.RUNNING
 
     async def conclude(
         self, run: AttemptRun, end: AttemptEndMessage, inbox: Inbox
     ) -> tuple[ScanResultMessage, tuple[AttemptRecord, ...]]:
-        """Brings an attempt whose end is signed to its outcome; what to tell, and the check's attempts.
+        """Concludes a signed attempt; returns the result for the device and the check's attempts.
 
-        That the server failed is remembered, as the device may be gone by then.
+        A failure of the server is noted, because the device may disconnect before the stream ends.
 
         Raises:
-            Refusal: Too many checks failed; what was seen is still to be left.
-            LeaseLost, Conflict, CheckClosing: The check is another's by now.
+            Refusal: Too many checks failed; the attempt is still to be ended as one that was left.
+            LeaseLost, Conflict, CheckClosing: Another stream took over, or the orchestrator closes the check.
         """
         self._state = follow(self._state, EndedBy.SIGNED)
         try:
@@ -88,23 +88,23 @@ class ScanEnder:
 
     @asynccontextmanager
     async def at_the_end(self) -> AsyncIterator[None]:
-        """Ends the scan when the work within is over, by what that raises; it is raised on.
+        """Ends the scan when the block exits, according to the exception that the block raised; re-raises it.
 
-        Where the check should have been closed for it and could not be, what went wrong ends the scan in its
-        turn, and is raised.
+        If the check should have been closed and could not be, the error that prevented it ends the scan
+        instead and is raised.
         """
         try:
             yield
         except (Exception, asyncio.CancelledError) as error:
             ending = self._ending_of(error)
             try:
-                await unhindered(self._end(ending))
+                await run_to_end(self._end(ending))
             except (Exception, asyncio.CancelledError) as failure:
                 if ending.closes is not None:
-                    await unhindered(self._end(self._ending_of(failure)))
+                    await run_to_end(self._end(self._ending_of(failure)))
                 raise
             raise
-        await unhindered(self._end(self._ending_of(None)))
+        await run_to_end(self._end(self._ending_of(None)))
 
     def _ending_of(self, error: BaseException | None) -> Ending:
         return ending_of(
@@ -115,11 +115,12 @@ class ScanEnder:
         )
 
     async def _end(self, ending: Ending) -> None:
-        """Ends the attempt that still runs, and the scan; does nothing once that is over.
+        """Ends the running attempt and the scan; does nothing if both are already over.
 
         Raises:
-            Conflict: The check was to be closed, and is another's by now.
-            Exception: What went wrong. Where the check was to be closed, another ending is still to follow.
+            Conflict: The check was to be closed, and another stream has taken it over.
+            Exception: Storing the end failed. If the check was to be closed, the caller ends it by this
+                error.
         """
         if self._over:
             return
@@ -138,7 +139,7 @@ class ScanEnder:
             _log.info("scan_superseded_while_leaving", check_id=str(self._stream.record.check_id))
 
     async def _leave(self, ending: Ending) -> bool:
-        """Ends the attempt that runs, if there is one; whether what was seen of it decides the check."""
+        """Ends the running attempt, if there is one; returns whether its frames decide the check."""
         run, self._run = self._run, None
         if run is None:
             return False
@@ -153,27 +154,27 @@ class ScanEnder:
         return verdict is not None
 
     async def _settle(self, run: AttemptRun, ending: Ending) -> CheckVerdict | None:
-        """Judges an attempt that was left; the check's verdict, where what was seen decides it."""
+        """Judges an attempt that was left; returns the check's decision if the attempt decides it."""
         env, check_id, closer = self._env, self._stream.record.check_id, self._closer
         if ending.by is EndedBy.SUPERSEDED:
-            # Of a check that is decided by now nothing is to be said any more.
+            # If the check is decided already, the attempt has no influence any more.
             current = await env.repository.get(check_id)
             if current is None or current.state not in OPEN_STATES:
                 return None
-        seen = UNSEEN
+        facts = NO_FACTS
         judged: JudgedAttempt | None = None
         try:
             judgement = await closer.judge(run)
-            device = await closer.look_at_device(run, judgement, ended=False)
+            device = await closer.assess_device(run, judgement, ended=False)
         except Exception:
             if ending.rule.judgement:
                 raise
-            # What keeps the attempt from being judged need not keep its end from being written.
+            # If the judgement is not needed, an error in it must not prevent storing the attempt's end.
             _log.exception("attempt_not_judged", check_id=str(check_id))
         else:
-            seen = closer.seen(run, judgement, device)
+            facts = closer.facts(run, judgement, device)
             judged = closer.judged(run, judgement, device, ended=False)
-        settlement = settle_left(seen, ending)
+        settlement = settle_left(facts, ending)
         async with closer.kept_pictures(run, settlement.pictures) as pictures:
             kept = replace(judged, evidence=pictures) if judged and settlement.judgement else None
             if kept is not None and settlement.outcome is AttemptOutcome.DECIDED:
@@ -184,10 +185,11 @@ class ScanEnder:
     async def _decide(
         self, run: AttemptRun, ending: Ending, judged: JudgedAttempt, *, reason: FailureReason | None
     ) -> CheckVerdict:
-        """Decides the check by an attempt that was left, whoever holds the lease by now.
+        """Decides the check by an attempt that was left, even if another stream now holds the lease.
 
-        A newer stream must not save the older one's answer. So the attempt ends with the decision, in one
-        transaction: a newer stream waits until it has ended, and would decide the check in between.
+        A newer stream must not hide the result of an older one. The end of the attempt and the decision are
+        written in one transaction. Otherwise a newer stream, which waits for the attempt's end, could decide
+        the check between the two writes.
 
         Raises:
             Conflict: The check is decided.
@@ -200,10 +202,10 @@ class ScanEnder:
         try:
             return await self._decide_by(judged, written, attempts, reason=reason, epoch=record.lease_epoch)
         except Conflict:
-            # A newer stream took the lease, and with it ended this attempt.
+            # A newer stream has acquired the lease, which ended this attempt.
             attempts = await repository.attempts(record.check_id)
-            said = any(each.number == run.number and each.ended_by is not None for each in attempts)
-            fenced = None if said else replace(written, ended_by=ending.rule.fenced)
+            complete = any(each.number == run.number and each.ended_by is not None for each in attempts)
+            fenced = None if complete else replace(written, ended_by=ending.rule.fenced)
             return await self._decide_by(judged, fenced, attempts, reason=reason, epoch=None)
 
     async def _decide_by(
@@ -238,10 +240,10 @@ class ScanEnder:
         *,
         pictures: tuple[EvidenceEntry, ...] = (),
     ) -> None:
-        """Writes what stands of an attempt that was left.
+        """Stores the outcome of an attempt that was left.
 
         Raises:
-            Conflict: Its pictures have no place any more.
+            Conflict: Its images cannot be stored any more.
         """
         repository, record = self._env.repository, self._stream.record
         attempts = await repository.attempts(record.check_id)
@@ -253,7 +255,7 @@ class ScanEnder:
                 record.check_id, epoch=record.lease_epoch, ending=written, evidence=pictures
             )
         except Conflict:
-            # A newer stream took the lease, and with it ended this attempt; what came of it is still to say.
+            # A newer stream has acquired the lease, which ended this attempt. Its outcome is not stored yet.
             written = replace(
                 written,
                 ended_by=ending.rule.fenced,
@@ -264,9 +266,9 @@ class ScanEnder:
                 raise
 
     async def _close(self, reason: FailureReason) -> None:
-        """Decides the check by what there is."""
+        """Decides the check by the attempts that exist."""
         env, record = self._env, self._stream.record
-        # An older stream may still be judging what it saw, which closing early must not throw away.
+        # An older stream may still be judging its frames; closing the check early must not discard that.
         attempts = await await_older_attempts(env, record.check_id)
         self._decided(
             await env.recorder.close(
@@ -280,7 +282,7 @@ class ScanEnder:
         )
 
     async def _suspend(self) -> None:
-        """Leaves the check in a state from which its device may come back."""
+        """Suspends the check so that its device may reconnect."""
         record = self._stream.record
         await self._env.repository.suspend(
             record.check_id,

@@ -1,26 +1,27 @@
-"""How an attempt ends, and what that leaves of it and of its check: one state machine. Pure.
+"""The end of an attempt and its effect on the attempt and its check, as one state machine. It is pure.
 
 ::
 
-    ┌─────────┐  AttemptEnd   ┌────────┐  only conditions stood in the way,
+    ┌─────────┐  AttemptEnd   ┌────────┐  only conditions prevented a decision,
     │ RUNNING │ ────────────► │ SIGNED │  and another attempt may start ───► RETRY      the next attempt runs
     └─────────┘               └────────┘  anything else ───────────────────► DECIDED    the check is decided
          │                        │
          │ any other ending       │ its outcome did not become durable
          ▼                        ▼
-    ┌──────────────────────────────────┐  what was seen stands ────────────► DECIDED    the check is decided
+    ┌──────────────────────────────────┐  its judgement stands ────────────► DECIDED    the check is decided
     │               LEFT               │
     └──────────────────────────────────┘  anything else ───────────────────► INTERRUPTED
                                                                                   │
-           the ending closes the check, which is decided by what there is ◄───────┤
+           the ending closes the check, decided by its attempts           ◄───────┤
            the check stays open, and its device may come back ◄───────────────────┤
            a newer stream has the check ◄─────────────────────────────────────────┘
 
-What ended the attempt (``EndedBy``) says what is kept of one that was left, and what becomes of its check:
-``RULES``. An ending that should close the check and cannot is followed by another one, which closes nothing
-(``ending_of`` what went wrong). An attempt without a frame stands nowhere, unless the server ended it or the
-device broke its transcript.
-``server.scan.ender`` does the work.
+The event that ended an attempt (``EndedBy``) selects a rule in ``RULES``: what is kept of an attempt that was
+left, and what happens to its check. If an ending should close the check and cannot, a second ending follows,
+which closes nothing (``ending_of`` the error). An attempt without frames is not recorded, unless the server
+ended it or the device broke its transcript.
+
+``server.scan.ender`` applies these rules.
 """
 
 import asyncio
@@ -37,15 +38,15 @@ from server.storage.errors import Conflict
 from server.verdict import FailureReason
 
 __all__ = [
+    "NO_FACTS",
     "RULES",
     "TAMPERING",
-    "UNSEEN",
+    "AttemptFacts",
     "Ending",
     "LeaseLost",
     "Pictures",
     "Rule",
     "ScanDeadlinePassed",
-    "Seen",
     "Settlement",
     "State",
     "ending_of",
@@ -62,7 +63,7 @@ TAMPERING = frozenset(
         Reason.ATTEMPT_END_INVALID,
     }
 )
-"""Refusals after which the check is over: an honest device never breaks its own transcript."""
+"""Refusals that close the check, because an honest device never breaks its own transcript."""
 
 
 class LeaseLost(Exception):
@@ -74,7 +75,7 @@ class ScanDeadlinePassed(Exception):
 
 
 class State(StrEnum):
-    """Where an attempt stands that has no ``AttemptOutcome`` yet."""
+    """The state of an attempt that has no ``AttemptOutcome`` yet."""
 
     RUNNING = "RUNNING"
     SIGNED = "SIGNED"
@@ -82,29 +83,30 @@ class State(StrEnum):
 
 
 class Pictures(StrEnum):
-    """Which of an attempt's pictures are kept with what is written of it."""
+    """The images of an attempt that are kept with its row."""
 
     NONE = "NONE"
     ALL_OR_NONE = "ALL_OR_NONE"
-    """A store that is away keeps nothing else from being written."""
+    """If an image cannot be stored, none is kept, and everything else is still written."""
     NAMED = "NAMED"
-    """Also those that could not be stored are named: what speaks against somebody stands without them."""
+    """Images that could not be stored are named, too, because an adverse decision holds without them."""
     NEEDED = "NEEDED"
-    """One that could not be stored is a fault of the server, and nothing is written."""
+    """An image that cannot be stored is a fault of the server, and nothing is written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """What becomes of an attempt that was left, and of its check, where what was seen does not decide it.
+    """The effect on an attempt that was left, and on its check, unless the attempt's frames decide the check.
 
     Attributes:
-        closes: Why the check is closed; ``None`` where it stays open.
-        resumable: Whether the device of a check that stays open may come back; not to a newer stream's.
-        judgement: Whether what the attempt was judged to be is kept. Else it need not be judged at all.
-        pictures: Which of its pictures are kept.
-        without_frames: Whether an attempt without a frame stands, too: else nothing would say that the person
-            was not to blame.
-        fenced: What stands as having ended it where a newer stream has the lease.
+        closes: The reason for which the check is closed; ``None`` if it stays open.
+        resumable: Whether the device may reconnect to a check that stays open. False if a newer stream has
+            it.
+        judgement: Whether the attempt's judgement is kept. If not, the attempt need not be judged.
+        pictures: The images that are kept.
+        without_frames: Whether an attempt without frames is recorded, too, so that the result shows that the
+            person was not to blame.
+        fenced: The event that is stored as having ended the attempt if a newer stream holds the lease.
     """
 
     closes: FailureReason | None = None
@@ -133,17 +135,17 @@ RULES: Mapping[EndedBy, Rule] = MappingProxyType(
         EndedBy.SERVER_STOPPED: Rule(resumable=True, without_frames=True),
     }
 )
-"""By everything that ends an attempt but the device's signature."""
+"""The rules for every event that ends an attempt, except the device's signature."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What ended a stream, and with it the attempt that still ran.
+    """The event that ended a stream and the attempt that was still running.
 
     Attributes:
-        by: What ended it; anything but SIGNED.
-        reason: Why the check is closed, where that is not the rule's own reason. It closes the check also
-            where the rule would leave it open.
+        by: The event; never SIGNED.
+        reason: The reason for which the check is closed, if it differs from the rule's own reason. It closes
+            the check even if the rule would leave it open.
     """
 
     by: EndedBy
@@ -151,12 +153,12 @@ class Ending:
 
     @property
     def rule(self) -> Rule:
-        """What holds for it."""
+        """The rule for this event."""
         return RULES[self.by]
 
     @property
     def closes(self) -> FailureReason | None:
-        """Why the check is closed where nothing that was seen decides it; ``None`` where it stays open."""
+        """The reason to close the check unless the attempt decides it; ``None`` if the check stays open."""
         return self.reason or self.rule.closes
 
     @property
@@ -166,20 +168,23 @@ class Ending:
 
     @property
     def without_frames(self) -> bool:
-        """Whether an attempt that it ended stands also without a frame: else a break would seem another's."""
+        """Whether an attempt that it ended is recorded even without frames.
+
+        A broken transcript is recorded because it would otherwise be attributed to another attempt.
+        """
         return self.rule.without_frames or self.breaks_transcript
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """What an attempt showed, as far as its outcome depends on it.
+class AttemptFacts:
+    """The facts about an attempt that its outcome depends on.
 
     Attributes:
-        counts: Whether enough of its frames were accepted. Too short a look speaks against nobody.
-        adverse: Whether its judgement speaks against the person.
-        stands: Whether that judgement decides the check however the attempt ends.
-        retryable: Whether only conditions stood in the way of a decision.
-        manipulated: Whether the device shows for certain that it was manipulated.
+        counts: Whether enough frames were received. An attempt with fewer is never held against the person.
+        adverse: Whether its judgement is adverse to the person.
+        stands: Whether the adverse judgement decides the check, however the attempt ends.
+        retryable: Whether only conditions prevented a decision.
+        manipulated: Whether the device is certainly manipulated.
     """
 
     counts: bool
@@ -189,19 +194,19 @@ class Seen:
     manipulated: bool
 
 
-UNSEEN = Seen(counts=False, adverse=False, stands=False, retryable=False, manipulated=False)
-"""Of an attempt that could not be judged."""
+NO_FACTS = AttemptFacts(counts=False, adverse=False, stands=False, retryable=False, manipulated=False)
+"""The facts about an attempt that could not be judged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What stands of an attempt.
+    """The outcome of an attempt and what is kept of it.
 
     Attributes:
-        outcome: What came of it.
-        reason: The circumstances that the check's decision names; ``None`` where there are none to name.
-        judgement: Whether what it was judged to be is kept.
-        pictures: Which of its pictures are kept.
+        outcome: Its outcome.
+        reason: The circumstance that the check's decision names; ``None`` if there is none.
+        judgement: Whether its judgement is kept.
+        pictures: The images that are kept.
     """
 
     outcome: AttemptOutcome
@@ -211,11 +216,12 @@ class Settlement:
 
 
 def ending_of(error: BaseException | None, *, failed: bool, draining: bool, cancelled: bool) -> Ending:
-    """What ended a stream.
+    """Returns the ending of a stream.
 
     Args:
-        error: What its work raised; ``None`` where it came to its end, as it does when the server stops.
-        failed: Whether the server failed to conclude an attempt. The device may be gone when that shows.
+        error: The exception that the stream's work raised; ``None`` if the work finished, as it does when the
+            server stops.
+        failed: Whether the server failed to conclude an attempt. The device may have disconnected since.
         draining: Whether the server is about to stop.
         cancelled: Whether the person cancelled the last attempt.
     """
@@ -240,10 +246,10 @@ def ending_of(error: BaseException | None, *, failed: bool, draining: bool, canc
 
 
 def follow(state: State, ended_by: EndedBy) -> State:
-    """Where ``ended_by`` takes an attempt.
+    """Returns the state of an attempt after ``ended_by``.
 
     Raises:
-        ValueError: It has been left, or is signed and cannot be signed again.
+        ValueError: The attempt was left already, or is signed and cannot be signed again.
     """
     if ended_by is not EndedBy.SIGNED and state is not State.LEFT:
         return State.LEFT
@@ -252,17 +258,17 @@ def follow(state: State, ended_by: EndedBy) -> State:
     raise ValueError(f"an attempt that is {state} cannot end by {ended_by}")
 
 
-def settle_signed(seen: Seen, *, another: bool, cancelled: bool) -> Settlement:
-    """What comes of a SIGNED attempt.
+def settle_signed(facts: AttemptFacts, *, another: bool, cancelled: bool) -> Settlement:
+    """Settles a SIGNED attempt.
 
     Args:
-        seen: What it showed.
-        another: Whether another one may start.
-        cancelled: Whether it ended because the person cancelled.
+        facts: The facts about the attempt.
+        another: Whether another attempt may start.
+        cancelled: Whether the attempt ended because the person cancelled.
     """
-    adverse = seen.adverse or seen.manipulated
+    adverse = facts.adverse or facts.manipulated
     pictures = Pictures.NAMED if adverse else Pictures.NEEDED
-    undecided = seen.retryable and not seen.manipulated
+    undecided = facts.retryable and not facts.manipulated
     if undecided and another:
         return Settlement(AttemptOutcome.RETRY, None, judgement=True, pictures=pictures)
     reason = None
@@ -271,24 +277,30 @@ def settle_signed(seen: Seen, *, another: bool, cancelled: bool) -> Settlement:
     return Settlement(AttemptOutcome.DECIDED, reason, judgement=True, pictures=pictures)
 
 
-def settle_left(seen: Seen, ending: Ending) -> Settlement:
-    """What comes of a LEFT attempt. Whoever leaves early leaves what was seen of them.
+def settle_left(facts: AttemptFacts, ending: Ending) -> Settlement:
+    """Settles a LEFT attempt, whose frames count even though the device left.
 
-    An adverse judgement that stands decides the check, and so does a device that shows for certain that it
-    was manipulated: leaving takes nothing back, nor does a newer stream. Anything else decides nothing, and
-    costs an attempt once its frames count.
+    An adverse judgement that stands decides the check, and so does a device that is certainly manipulated.
+    Neither leaving nor a newer stream undoes this. Any other attempt decides nothing, and is used up once its
+    frames count.
+
+    Args:
+        facts: The facts about the attempt.
+        ending: The event that ended it.
     """
-    if seen.manipulated or (seen.counts and seen.stands):
+    # 1. A manipulated device or an adverse judgement that stands decides the check.
+    if facts.manipulated or (facts.counts and facts.stands):
         return Settlement(
             AttemptOutcome.DECIDED,
             ending.reason if ending.breaks_transcript else None,
             judgement=True,
             pictures=Pictures.NAMED,
         )
-    speaks = seen.counts and not seen.adverse
+    # 2. Any other attempt is interrupted. Its judgement is kept if it counts and is not adverse.
+    holds = facts.counts and not facts.adverse
     return Settlement(
         AttemptOutcome.INTERRUPTED,
         None,
-        judgement=ending.rule.judgement and speaks,
+        judgement=ending.rule.judgement and holds,
         pictures=ending.rule.pictures,
     )

@@ -1,4 +1,4 @@
-"""What every scan stream of a server shares."""
+"""The environment that all scan streams of a server share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from vision.packs import Pack
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Time, passed in: wall time in UTC and a monotonic clock in seconds."""
+    """The clocks of the server: the time of day in UTC, and a monotonic clock in seconds."""
 
     now: Callable[[], datetime]
     monotonic: Callable[[], float]
@@ -36,20 +36,21 @@ class Clock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanLimits:
-    """Numbers that hold for every scan of a server.
+    """The limits of every scan on a server.
 
     Attributes:
         budget: Limits of a scan.
-        plan: When an attempt has enough.
+        plan: When the capture of an attempt is complete.
         oval: Where the face should be.
         guidance: Thresholds of live feedback.
-        clocks: How far device clocks may run.
+        clocks: How far a device's clock may run ahead.
         window_frames: Frames that may be in flight.
         window_bytes: Bytes of images that may be in flight.
-        counted_frames: Accepted frames from which an attempt counts.
+        counted_frames: The number of received frames from which an attempt counts.
         lease_seconds: How long a stream's lease lasts without renewal.
         end_seconds: How long the device may take from CaptureComplete to AttemptEnd.
         owner: Name of this replica in leases.
+        tries: Limits on failed checks.
     """
 
     budget: CaptureBudget
@@ -68,13 +69,13 @@ class ScanLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanModels:
-    """What looks at faces and judges what is seen of them.
+    """The models that examine frames and judge attempts.
 
     Attributes:
-        pack: The pack.
-        analyst: Runs its models over frames.
-        fusion: Of liveness.
-        flash: Of the screen flash.
+        pack: The model pack.
+        analyst: Runs the pack's models over frames.
+        fusion: The model that fuses the liveness signals.
+        flash: The model of the screen flash.
     """
 
     pack: Pack
@@ -85,14 +86,14 @@ class ScanModels:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceKnowledge:
-    """What devices are looked at with.
+    """The tools that verify and assess devices.
 
     Attributes:
-        verifier: Verifies evidence of their platforms.
-        repository: Keeps what became of it.
-        memory: What earlier scans are known again by.
-        fingerprints: Of cameras that are none.
-        server_keys: The keys that they may see at this server.
+        verifier: Verifies evidence of the platforms.
+        repository: Stores the findings.
+        memory: Compares scans with earlier ones.
+        fingerprints: Fingerprints of virtual cameras.
+        server_keys: The TLS keys that devices may see at this server.
     """
 
     verifier: DeviceVerifier
@@ -104,7 +105,7 @@ class DeviceKnowledge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanEnvironment:
-    """What a scan stream works with; the composition root makes one."""
+    """The dependencies of a scan stream, assembled once by the composition root."""
 
     settings: ScanLimits
     repository: CheckRepository

@@ -1,4 +1,4 @@
-"""The wait for evidence after a scan's last attempt: only for what the policy demands, and not for ever."""
+"""The wait for missing evidence after a scan's last attempt, for as long as the policy allows."""
 
 from server.scan.attempt import AttemptRun
 from server.scan.environment import ScanEnvironment
@@ -12,9 +12,10 @@ _TICK_SECONDS = 0.5
 
 
 async def await_evidence(env: ScanEnvironment, stream: OpenStream, run: AttemptRun, inbox: Inbox) -> None:
-    """Takes evidence until none is demanded that is missing, or the policy's grace is over.
+    """Receives evidence until the policy demands no more, or its grace period is over.
 
-    Whatever else the device does now ends the wait and decides nothing: what it showed before is judged.
+    Any other message or error ends the wait without deciding anything; the attempt is then judged from the
+    frames received so far.
 
     Raises:
         LeaseLost: A newer stream took over.
@@ -34,5 +35,5 @@ async def await_evidence(env: ScanEnvironment, stream: OpenStream, run: AttemptR
             if not isinstance(arrival.message, AttestationMessage):
                 return
             stream.evidence.take(arrival.message)
-        except Exception:  # noqa: BLE001 - however the stream ends now, it must not undo the attempt
+        except Exception:  # noqa: BLE001 - an error of the stream must not undo the attempt
             return

@@ -1,4 +1,4 @@
-"""What every frame is held to before it is looked at: the scan's budget, and the steps that were revealed."""
+"""Tests of every received frame: the scan's budget, and the flash steps that were revealed."""
 
 from server.errors import Reason, Refusal
 from server.scan.messages import CaptureBudget, FrameMessage
@@ -7,16 +7,16 @@ __all__ = ["check_budget", "check_claim"]
 
 
 def check_budget(frame: FrameMessage, *, before: int, bytes_before: int, budget: CaptureBudget) -> None:
-    """Refuse a frame that is too large, or one too many.
+    """Refuses a frame that is too large or exceeds the number of frames or bytes.
 
     Args:
         frame: The frame.
-        before: Frames that the attempt has.
-        bytes_before: Bytes of images that the scan has.
+        before: The number of frames that the attempt already has.
+        bytes_before: The bytes of images that the scan already has.
         budget: The limits.
 
     Raises:
-        Refusal: It is too large (FRAME_TOO_LARGE), or exceeds the attempt's frames or the scan's bytes
+        Refusal: The frame is too large (FRAME_TOO_LARGE), or exceeds the attempt's frames or the scan's bytes
             (SCAN_BUDGET_EXCEEDED).
     """
     size = len(frame.image)
@@ -42,19 +42,19 @@ def check_budget(frame: FrameMessage, *, before: int, bytes_before: int, budget:
 
 
 def check_claim(frame: FrameMessage, *, revealed: int) -> None:
-    """Refuse a frame that names a step which was not revealed, also where frames are not looked at.
+    """Refuses a frame that claims a flash step which was not revealed; applies to skipped frames, too.
 
     Args:
         frame: The frame.
         revealed: The last step that was revealed in this stream; 0 for none.
 
     Raises:
-        Refusal: It names a later one (INVALID_FIELD).
+        Refusal: The frame claims a later step (INVALID_FIELD).
     """
     if frame.flash_step > revealed:
         raise Refusal(
             Reason.INVALID_FIELD,
-            f"frame {frame.index} claims to show flash step {frame.flash_step}, and the last that was "
+            f"frame {frame.index} claims to show flash step {frame.flash_step}, and the last step "
             f"revealed in this stream is {revealed}",
             details={"field": "frame.header.flash_step", "frameIndex": frame.index},
         )

@@ -1,4 +1,4 @@
-"""The opening of a stream: start, Challenge, on a reconnect the proof of the session key, and the lease."""
+"""The opening of a stream: start, Challenge, proof of the session key on a reconnect, and the lease."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ from server.scan.admission import PROTOCOL_VERSION, Admission, admit, check_star
 from server.scan.device_evidence import StreamEvidence
 from server.scan.environment import ScanEnvironment
 from server.scan.inbox import Inbox
-from server.scan.lease import give_back_lease, take_lease
+from server.scan.lease import release_lease, take_lease
 from server.scan.messages import (
     Capability,
     CaptureBudget,
@@ -58,12 +58,12 @@ class OpenStream:
 
     Attributes:
         start: The device's start.
-        record: The check, as it was when the lease was taken.
+        record: The check at the time when the lease was acquired.
         attempts: The attempts before this stream.
         policy: The check's frozen policy.
         transcript: The stream's transcript, before its first attempt.
-        plans: What its attempts ask for.
-        evidence: Of the device's platform.
+        plans: The plans of its attempts.
+        evidence: The evidence of the device's platform.
     """
 
     start: StartMessage
@@ -76,14 +76,14 @@ class OpenStream:
 
 
 async def find_check(env: ScanEnvironment, message: Inbound) -> tuple[StartMessage, CheckRecord]:
-    """Finds what a stream is about; the database is asked only for a token that this server issued.
+    """Finds the check of a stream; queries the database only for a token that this server issued.
 
     Args:
-        env: What every stream of the server shares.
+        env: The environment that all streams share.
         message: The first message.
 
     Returns:
-        The start, and the check that its token is for.
+        The start, and the check that its token belongs to.
 
     Raises:
         Refusal: The stream may not begin.
@@ -111,16 +111,17 @@ async def open_stream(
 ) -> OpenStream:
     """Opens a stream.
 
-    The lease is taken only by a device that holds the session key of the scan: by binding the first
-    key, or after the proof of the same key. Nobody who merely saw the token can fence a genuine stream.
+    Only a device that holds the session key of the scan gets the lease: the first key is bound to the scan,
+    and later streams must prove that they hold it. A party that only knows the token cannot fence a genuine
+    stream.
 
     Args:
-        env: What every stream of the server shares.
-        start: The device's first message.
-        record: The check that its token is for; both from ``find_check``.
+        env: The environment that all streams share.
+        start: The device's first message, from ``find_check``.
+        record: The check that its token belongs to, from ``find_check``.
         inbox: The device's further messages.
         send: Sends a message to the device.
-        header_origin: The call's ``Origin`` header; ``None`` without.
+        header_origin: The call's ``Origin`` header; ``None`` without the header.
 
     Raises:
         Refusal: The stream may not begin.
@@ -154,7 +155,7 @@ async def open_stream(
         await _take_proof(inbox, transcript, seconds=policy.deadlines.idle_seconds)
     record = await take_lease(env, record, start, policy=policy, proven=admission.proof_required)
     try:
-        # Attempts of a stream that was fenced just now may have moved on since they were read.
+        # A stream that was fenced just now may have changed its attempts since they were read.
         attempts = await env.repository.attempts(record.check_id)
         evidence = await StreamEvidence.open(
             verifier=env.devices.verifier,
@@ -171,13 +172,13 @@ async def open_stream(
             ),
             start=start,
             table=policy.device.as_table(),
-            begins=partial(_begin_try, env, record),
+            begin_try=partial(_begin_try, env, record),
         )
         await evidence.keep_claims(await _decisive_claims(env, start), epoch=record.lease_epoch)
         if not admission.proof_required:
             await send(challenge)
     except BaseException:
-        await give_back_lease(env, record, policy)
+        await release_lease(env, record, policy)
         raise
     return OpenStream(
         start=start,
@@ -218,10 +219,10 @@ async def _take_proof(inbox: Inbox, transcript: StreamTranscript, *, seconds: fl
 
 
 def _pinned_key(env: ScanEnvironment, record: CheckRecord) -> EllipticCurvePrivateKey:
-    """The key that the check's app pinned, which another replica may have been the first to use.
+    """Returns the challenge key that the check's app pinned; it may have been used first by another replica.
 
     Raises:
-        Refusal: This server has no such key (NOT_SERVING).
+        Refusal: This server does not have that key (NOT_SERVING).
     """
     pinned = record.challenge_key_sha256 or env.keys.challenges.newest
     key = env.keys.challenges.find(pinned)
@@ -297,5 +298,5 @@ def _challenge(
 
 
 def attempt_seconds(policy: Policy, budget: CaptureBudget) -> float:
-    """The longest attempt: the policy's limit or the server's, whichever is shorter."""
+    """Returns the longest time of an attempt: the shorter of the policy's and the server's limit."""
     return min(float(policy.deadlines.attempt_seconds), budget.max_attempt_seconds)

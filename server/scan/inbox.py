@@ -1,4 +1,4 @@
-"""A stream's incoming messages, read ahead so that arrival times are true and waiting ones seen."""
+"""The incoming messages of a stream, read ahead so that their arrival times are exact."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -7,27 +7,27 @@ from dataclasses import dataclass
 from server.scan.messages import Inbound
 
 _BESIDE_FRAMES = 8
-"""Messages that may wait beside the frames in flight; what exceeds them waits in the transport."""
+"""Messages that may wait besides the frames in flight; further messages wait in the transport."""
 
 
 class StreamEnded(Exception):
-    """The device half-closed its side: the scan is over."""
+    """The device half-closed its side, which ends the scan."""
 
 
 class ConnectionLost(Exception):
-    """The transport failed under the stream: nothing can be read or sent any more."""
+    """The transport failed, so that nothing can be read or sent any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A message and when it arrived, seconds of the server's monotonic clock."""
+    """A message and its time of arrival, in seconds of the server's monotonic clock."""
 
     message: Inbound
     time: float
 
 
 class Inbox:
-    """Reads a stream in a task of its own. Belongs to one stream."""
+    """Reads the messages of one stream in a separate task."""
 
     def __init__(
         self,
@@ -41,11 +41,11 @@ class Inbox:
 
         Args:
             inbound: The device's messages.
-            monotonic: The server's monotonic clock, seconds.
-            arrives: Is called with every message as it arrives. A refusal that it raises takes the message's
-                place: what came before it is worked off first, and nothing more is read.
-            window_frames: Frames that credit allows in flight. All of them are read at once, so that none
-                waits in the transport when its credit is counted.
+            monotonic: Returns the server's monotonic time in seconds.
+            arrives: Called with every message when it arrives. A refusal that it raises takes the message's
+                place in the queue; earlier messages are processed first, and nothing more is read.
+            window_frames: Frames that credit allows in flight. All of them are read ahead, so that none waits
+                in the transport when its credit is counted.
         """
         self._queue: asyncio.Queue[Arrival | Exception] = asyncio.Queue(window_frames + _BESIDE_FRAMES)
         self._monotonic = monotonic
@@ -55,21 +55,21 @@ class Inbox:
 
     @property
     def waiting(self) -> bool:
-        """Whether a message has arrived that nobody has taken."""
+        """Whether a message has arrived that was not fetched yet."""
         return not self._queue.empty()
 
     @property
     def over(self) -> bool:
-        """Whether nothing more can come: the connection was lost, and every message was taken."""
+        """Whether no further message can come: reading has ended and every message was fetched."""
         return self._reader.done() and self._queue.empty()
 
     async def next(self, *, timeout: float) -> Arrival | None:  # noqa: ASYNC109 - a tick, not a failure
-        """The next message, or ``None`` if none comes within ``timeout`` seconds.
+        """Returns the next message, or ``None`` if none arrives within ``timeout`` seconds.
 
         Raises:
             StreamEnded: The device half-closed.
             Refusal: A message could not be read.
-            Exception: Whatever else ended the reading.
+            Exception: Any other error that ended the reading.
         """
         if self._end is not None:
             raise self._end
@@ -84,7 +84,7 @@ class Inbox:
         raise item
 
     def fail(self, error: Exception) -> None:
-        """Stops reading; whoever asks for the next message gets ``error``, and no message that waits."""
+        """Stops reading and drops waiting messages; the next call of ``next`` raises ``error``."""
         self._reader.cancel()
         while not self._queue.empty():
             self._queue.get_nowait()
@@ -100,7 +100,7 @@ class Inbox:
             async for message in inbound:
                 self._arrives(message)
                 await self._queue.put(Arrival(message, self._monotonic()))
-        except Exception as error:  # noqa: BLE001 - handed to whoever serves the stream, who must not wait for more
+        except Exception as error:  # noqa: BLE001 - passed on to the reader of the queue
             await self._queue.put(error)
         else:
             await self._queue.put(StreamEnded())

@@ -1,4 +1,4 @@
-"""A stream's lease on its check: taken when it may begin, kept while it runs, given back when it does not."""
+"""The lease of a stream on its check: acquired when the stream opens, renewed, and released."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -16,37 +16,37 @@ from server.scan.scan_bytes import ScanBytes
 from server.storage.errors import Conflict, SessionKeyMismatch, SessionKeyUnproven, TriesExceeded
 from server.storage.records import CheckRecord
 
-__all__ = ["HeldLease", "give_back_lease", "resume_until", "take_lease"]
+__all__ = ["HeldLease", "release_lease", "resume_until", "take_lease"]
 
 _RENEW_SECONDS = 1.5
-"""A stream that was fenced learns of it before the newer one is far, and judges what it has seen itself."""
+"""Short, so that a fenced stream notices it early and judges its frames before the newer one decides."""
 
 _log = structlog.get_logger(__name__)
 
 
 def resume_until(env: ScanEnvironment, policy: Policy) -> datetime:
-    """Until when FinishCheck waits for a device that leaves now."""
+    """Returns the time until which FinishCheck waits for a device that leaves now."""
     return env.clock.now() + timedelta(seconds=policy.deadlines.resume_seconds)
 
 
 async def take_lease(
     env: ScanEnvironment, record: CheckRecord, start: StartMessage, *, policy: Policy, proven: bool
 ) -> CheckRecord:
-    """Takes the lease for a stream and binds the scan to its session key.
+    """Acquires the lease for a stream and binds the scan to its session key.
 
-    A device that vanishes meanwhile leaves no lease behind.
+    If the device disconnects meanwhile, the lease is released.
 
     Args:
-        env: What every stream shares.
+        env: The environment that all streams share.
         record: The check.
         start: The stream's start.
         policy: The check's frozen policy.
-        proven: Whether the device proved to hold the session key.
+        proven: Whether the device proved that it holds the session key.
 
     Raises:
         Refusal: SESSION_KEY_MISMATCH, RESUME_PROOF_INVALID, TOO_MANY_FAILURES or CHECK_CLOSED.
     """
-    taking = asyncio.ensure_future(
+    acquiring = asyncio.ensure_future(
         env.repository.acquire_lease(
             record.check_id,
             session_key=start.session_public_key,
@@ -58,11 +58,11 @@ async def take_lease(
         )
     )
     try:
-        return await asyncio.shield(taking)
+        return await asyncio.shield(acquiring)
     except asyncio.CancelledError:
-        await asyncio.wait({taking})
-        if taking.exception() is None:
-            await give_back_lease(env, taking.result(), policy)
+        await asyncio.wait({acquiring})
+        if acquiring.exception() is None:
+            await release_lease(env, acquiring.result(), policy)
         raise
     except TriesExceeded as error:
         env.metrics.checks.try_refused(error.kind.value, sandbox=record.sandbox)
@@ -81,8 +81,8 @@ async def take_lease(
         raise Refusal(Reason.CHECK_CLOSED, "the check accepts no more scans; ask for a new one") from error
 
 
-async def give_back_lease(env: ScanEnvironment, record: CheckRecord, policy: Policy) -> None:
-    """Ends the lease of a stream that did not get as far as an attempt; its device may come back."""
+async def release_lease(env: ScanEnvironment, record: CheckRecord, policy: Policy) -> None:
+    """Releases the lease of a stream that did not start an attempt; its device may reconnect."""
     try:
         await env.repository.suspend(
             record.check_id,
@@ -95,15 +95,15 @@ async def give_back_lease(env: ScanEnvironment, record: CheckRecord, policy: Pol
 
 
 class HeldLease:
-    """A lease that a stream holds for as long as it renews it."""
+    """The lease of a running stream, which the stream must renew."""
 
     def __init__(self, env: ScanEnvironment, record: CheckRecord, *, scan_bytes: ScanBytes) -> None:
-        """Takes a lease that was taken or renewed just now.
+        """Initialises a lease that was acquired or renewed just now.
 
         Args:
-            env: What every stream shares.
-            record: The check, as it was when the lease was taken.
-            scan_bytes: What the stream has taken so far, which is noted on the way.
+            env: The environment that all streams share.
+            record: The check at the time when the lease was acquired.
+            scan_bytes: The bytes that the scan has used so far, stored with each renewal.
         """
         self._env = env
         self._record = record
@@ -112,11 +112,14 @@ class HeldLease:
 
     @property
     def due(self) -> float:
-        """When to renew it, which is when a silent stream learns that it lost it; of the monotonic clock."""
+        """The time of the next renewal, in seconds of the monotonic clock.
+
+        A silent stream notices at that time that it has lost the lease.
+        """
         return self._renewed + min(_RENEW_SECONDS, self._env.settings.lease_seconds / 3)
 
     async def renew(self) -> None:
-        """Prolongs it where that is due.
+        """Renews the lease if that is due.
 
         Raises:
             LeaseLost: A newer stream took over.

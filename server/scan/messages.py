@@ -1,6 +1,6 @@
-"""The messages of a scan as the server's inside knows them; the edge converts them to the wire and back.
+"""The messages of a scan inside the server; the edge converts them to the wire and back.
 
-What is signed or MACed keeps its bytes as received beside its parsed fields.
+Messages that are signed or MACed contain the received bytes beside the parsed fields.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from server.domain.terms import Mode, Plan
 
 
 class Capability(StrEnum):
-    """What a device may be able to do and a server may ask for; see ``facegate.v1.Capability``."""
+    """An optional ability of a device that the server may use; see ``facegate.v1.Capability``."""
 
     FLASH = "FLASH"
     FLASH_SCROLL = "FLASH_SCROLL"
@@ -29,19 +29,19 @@ class Capability(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartMessage:
-    """The device opens a stream; see ``facegate.v1.ScanStart``.
+    """The device's first message of a stream; see ``facegate.v1.ScanStart``.
 
     Attributes:
         raw: The ScanStart bytes as received.
-        protocol_version: Version that the device speaks.
+        protocol_version: The protocol version of the device.
         token: The scan token.
-        key_share: X25519 share, to be 32 bytes.
+        key_share: The X25519 share; valid if it has 32 bytes.
         session_public_key: SubjectPublicKeyInfo, DER.
-        server_spki_sha256: What the device saw; 32 bytes or empty.
+        server_spki_sha256: The hash of the TLS key that the device saw; 32 bytes or empty.
         resume: Whether the scan's connection was lost before.
-        device: What the device claims to be.
-        camera: What it claims of its camera.
-        capabilities: What the device says that it can do.
+        device: The device's claims about itself.
+        camera: The device's claims about its camera.
+        capabilities: The capabilities that the device announces.
     """
 
     raw: bytes
@@ -58,19 +58,19 @@ class StartMessage:
 
 @dataclass(frozen=True, slots=True)
 class ResumeProofMessage:
-    """Proof of the session key: an ECDSA signature."""
+    """The proof that the device holds the session key: an ECDSA signature."""
 
     signature: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class AttestationMessage:
-    """Evidence of the device's platform, a report of what the app found, or both.
+    """Evidence of the device's platform, the app's report of run-time findings, or both.
 
     Attributes:
-        evidence: The evidence; ``None`` where there is a report only.
-        findings: The report's bytes as received; empty without.
-        report: The report; ``None`` without.
+        evidence: The evidence; ``None`` if there is only a report.
+        findings: The report's bytes as received; empty without a report.
+        report: The parsed report; ``None`` without a report.
     """
 
     evidence: DeviceEvidence | None
@@ -80,13 +80,13 @@ class AttestationMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameMessage(Frame):
-    """One frame with what vouches for it; see ``facegate.v1.Frame`` and ``FrameHeader``.
+    """One frame with its header and MAC; see ``facegate.v1.Frame`` and ``FrameHeader``.
 
     Attributes:
         header: The FrameHeader bytes as received.
         mac: The chained MAC.
-        attempt: Attempt that the frame claims.
-        dropped_before: Images dropped since the frame before.
+        attempt: The attempt that the frame claims.
+        dropped_before: Images dropped since the previous frame.
     """
 
     header: bytes
@@ -96,7 +96,7 @@ class FrameMessage(Frame):
 
 
 class EndCause(StrEnum):
-    """Why the device ended an attempt."""
+    """The reason for which the device ended an attempt."""
 
     COMPLETE = "COMPLETE"
     SOURCE_ENDED = "SOURCE_ENDED"
@@ -107,7 +107,7 @@ class EndCause(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptEndMessage:
-    """The end of an attempt; see ``facegate.v1.AttemptEnd`` and ``AttemptEndBody``."""
+    """The end of an attempt, signed by the device; see ``facegate.v1.AttemptEnd`` and ``AttemptEndBody``."""
 
     body: bytes
     signature: bytes
@@ -120,7 +120,7 @@ class AttemptEndMessage:
 
 @dataclass(frozen=True, slots=True)
 class AttemptReadyMessage:
-    """The person is ready for the next attempt."""
+    """The device's message that the person is ready for the next attempt."""
 
 
 Inbound: TypeAlias = (
@@ -138,14 +138,14 @@ class CaptureBudget:
     """Limits of a scan; see ``facegate.v1.CaptureBudget``.
 
     Attributes:
-        max_frame_bytes: Largest encoded frame.
-        max_frame_pixels: Most pixels in a frame.
-        max_frames_per_attempt: Most frames in an attempt.
-        max_scan_bytes: Most bytes of frames in the scan, over attempts and reconnects.
-        max_frames_per_second: Highest useful rate.
-        min_frames_per_second: Lowest usable rate.
-        max_attempt_seconds: Longest attempt.
-        min_frame_side: Fewest pixels on the shorter side.
+        max_frame_bytes: Size of the largest encoded frame, in bytes.
+        max_frame_pixels: Pixels of the largest frame.
+        max_frames_per_attempt: Frames of an attempt.
+        max_scan_bytes: Bytes of all frames of the scan, over attempts and reconnects.
+        max_frames_per_second: The highest useful frame rate.
+        min_frames_per_second: The lowest usable frame rate.
+        max_attempt_seconds: Length of the longest attempt.
+        min_frame_side: Pixels of the shorter side of the smallest frame.
     """
 
     max_frame_bytes: int = 512 * 1024
@@ -159,7 +159,7 @@ class CaptureBudget:
 
     @property
     def frame_limits(self) -> FrameLimits:
-        """What a frame's image may be."""
+        """The limits on the image of a single frame."""
         return FrameLimits(
             max_bytes=self.max_frame_bytes, max_pixels=self.max_frame_pixels, min_side=self.min_frame_side
         )
@@ -167,7 +167,7 @@ class CaptureBudget:
 
 @dataclass(frozen=True, slots=True)
 class CreditMessage:
-    """Room to send: frames and bytes."""
+    """Frames and bytes that the device may send in addition."""
 
     frames: int
     bytes: int
@@ -175,7 +175,7 @@ class CreditMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChallengeFields:
-    """What goes into ``facegate.v1.ChallengeBody``, before it is serialised and signed."""
+    """The fields of ``facegate.v1.ChallengeBody``, before it is serialised and signed."""
 
     protocol_version: int
     nonce: bytes
@@ -195,7 +195,7 @@ class ChallengeFields:
 
 @dataclass(frozen=True, slots=True)
 class ChallengeMessage:
-    """The answer to the start: body bytes, signature, and the signing key's SubjectPublicKeyInfo."""
+    """The response to the start: body bytes, signature, and the signing key's SubjectPublicKeyInfo."""
 
     body: bytes
     signature: bytes
@@ -204,7 +204,7 @@ class ChallengeMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptStartMessage:
-    """An attempt begins."""
+    """The server's message that an attempt begins."""
 
     attempt: int
     nonce: bytes
@@ -216,7 +216,7 @@ class AttemptStartMessage:
 
 @dataclass(frozen=True, slots=True)
 class AdjustmentMessage:
-    """Asks for smaller or fewer frames; 0 leaves a property as it is."""
+    """A request for smaller or fewer frames; 0 leaves a property unchanged."""
 
     max_frames_per_second: float
     max_side: int
@@ -225,13 +225,13 @@ class AdjustmentMessage:
 
 @dataclass(frozen=True, slots=True)
 class CompleteMessage:
-    """The server has enough of the attempt."""
+    """The server's message that the capture of an attempt is complete."""
 
     attempt: int
 
 
 class ScanStatus(StrEnum):
-    """What the app may know of an attempt."""
+    """The status of an attempt that the app gets."""
 
     SUCCESS = "SUCCESS"
     FAILURE = "FAILURE"
@@ -241,16 +241,16 @@ class ScanStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanResultMessage:
-    """The outcome of an attempt, as far as the policy lets the app know.
+    """The outcome of an attempt, as far as the policy discloses it to the app.
 
     Attributes:
         attempt: The attempt.
-        status: What the app may know.
+        status: The status that the app gets.
         feedback: Feedback codes, most important first.
-        another_attempt: Whether another attempt follows if the device stays.
+        another_attempt: Whether another attempt follows if the device stays connected.
         attempts_remaining: Attempts that may still be made.
-        ready_within: Seconds for which the device's word that it is ready is waited for; ``None`` where the
-            next attempt begins without.
+        ready_within: Seconds for which the server waits for ``attempt_ready``; ``None`` if the next attempt
+            begins at once.
     """
 
     attempt: int
@@ -262,7 +262,7 @@ class ScanResultMessage:
 
 
 class GoodbyeReason(StrEnum):
-    """Why a stream ends without a result."""
+    """The reason for which a stream ends without a result."""
 
     DRAINING = "DRAINING"
     SUPERSEDED = "SUPERSEDED"
@@ -273,7 +273,7 @@ class GoodbyeReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GoodbyeMessage:
-    """The stream ends; seconds until a reconnect makes sense, ``None`` where it does not."""
+    """The end of the stream, with the seconds until a reconnect makes sense; ``None`` if it makes none."""
 
     reason: GoodbyeReason
     reconnect_after: float | None

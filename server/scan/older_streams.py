@@ -1,8 +1,9 @@
-"""The wait for older streams of the same scan: a newer one must not overtake what they are still judging.
+"""The wait for older streams of the same scan, so that a newer stream cannot decide before they have judged.
 
-A stream that was fenced learns of it within seconds, judges what it has seen, and says what became of its
-attempt. Until then, or until its lease would have ended because its server stopped, the newer stream's good
-result waits: else whoever shows an attack on one connection and a better one on the next could win the race.
+A stream that was fenced notices it within seconds, judges its frames and stores the outcome of its attempt.
+The newer stream's good result waits until then, or until the older lease would have expired because its
+server stopped. Otherwise an attacker could show an attack on one connection and a better one on the next, and
+win the race.
 """
 
 import asyncio
@@ -23,21 +24,21 @@ _TICK_SECONDS = 0.2
 async def await_older_streams(
     env: ScanEnvironment, run: AttemptRun, attempts: tuple[AttemptRecord, ...]
 ) -> tuple[AttemptRecord, ...]:
-    """Waits until every older stream has said what became of its attempt.
+    """Waits until every older stream has stored the outcome of its counted attempts.
 
     Args:
-        env: What every stream shares.
+        env: The environment that all streams share.
         run: The attempt that is to be decided.
-        attempts: The check's attempts as they were read last.
+        attempts: The check's attempts as last read.
 
     Returns:
-        The check's attempts by then.
+        The check's attempts after the wait.
 
     Raises:
         LeaseLost: A still newer stream took over, or an older one decided the check.
     """
     lease = timedelta(seconds=env.settings.lease_seconds)
-    while any(attempt.counted for attempt in _unsaid(attempts, now=env.clock.now(), lease=lease)):
+    while any(attempt.counted for attempt in _still_judging(attempts, now=env.clock.now(), lease=lease)):
         await asyncio.sleep(_TICK_SECONDS)
         await run.renew_lease()
         attempts = await env.repository.attempts(run.check_id)
@@ -45,21 +46,23 @@ async def await_older_streams(
 
 
 async def await_older_attempts(env: ScanEnvironment, check_id: UUID) -> tuple[AttemptRecord, ...]:
-    """The check's attempts, once every older stream has said what became of its own.
+    """Waits until every older stream has stored the outcome of its attempts, and returns all attempts.
 
-    For a stream that closes the check without a judgement: its lease began when the attempts of older streams
-    ended, so it lasts as long as this waits.
+    For a stream that closes the check without a judgement. Its lease began when the attempts of older streams
+    ended, so it lasts as long as this wait.
     """
     lease = timedelta(seconds=env.settings.lease_seconds)
     attempts = await env.repository.attempts(check_id)
-    while _unsaid(attempts, now=env.clock.now(), lease=lease):
+    while _still_judging(attempts, now=env.clock.now(), lease=lease):
         await asyncio.sleep(_TICK_SECONDS)
         attempts = await env.repository.attempts(check_id)
     return attempts
 
 
-def _unsaid(attempts: Iterable[AttemptRecord], *, now: datetime, lease: timedelta) -> list[AttemptRecord]:
-    """Attempts that ended with their lease, and on which their streams may still work."""
+def _still_judging(
+    attempts: Iterable[AttemptRecord], *, now: datetime, lease: timedelta
+) -> list[AttemptRecord]:
+    """Returns the attempts that ended with their lease and that their streams may still be judging."""
     return [
         attempt
         for attempt in attempts

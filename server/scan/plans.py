@@ -1,4 +1,4 @@
-"""What each attempt of a scan asks of the device and the person, and under which limits."""
+"""The plans of a scan's attempts, and the limits that apply to them."""
 
 from collections.abc import Set
 from typing import Final
@@ -16,21 +16,23 @@ _CHALLENGE_SECONDS = {Plan.FLASH: 6.0, Plan.MOVEMENT: 9.0}
 
 _SMALLER_SIDE = 480
 FEWER_A_SECOND: Final = 12.0
-"""Frames that are asked for where an attempt is to need few bytes. An approach shows as much in ten of them
-as in twenty, and at twenty a scan with a flash and two attempts of 13 seconds after it would not keep to its
-bytes. A flash of 12 passes as often as one of 20: of 38 simulated scans in the dark and indoors 33 and 34,
-of 19 in an office 10 and 8."""
+"""The frame rate that is requested if an attempt should need few bytes.
+
+An approach is measured as well at ten frames per second as at twenty. At twenty, a scan with a flash and two
+further attempts of 13 seconds would exceed its bytes. A flash passes as often at 12 frames per second as at
+20: 33 and 34 of 38 simulated scans in the dark and indoors, and 10 and 8 of 19 in an office.
+"""
 
 
 def expected_seconds(plan: Plan, *, capture: float) -> float:
-    """How long a good attempt takes: its challenge, or without one the ``capture``."""
+    """Returns the seconds that a good attempt takes: those of its challenge, otherwise ``capture``."""
     return _CHALLENGE_SECONDS.get(plan, capture)
 
 
 def fewer_bytes(plan: Plan, *, max_frame_bytes: int) -> AdjustmentMessage:
-    """What a slow line is asked for: an eighth of the bytes, in smaller frames.
+    """Returns the request to a slow connection: an eighth of the bytes, in smaller frames.
 
-    Not smaller for movement, which is measured in frames of one size and not in small ones.
+    The size stays the same for movement, which is measured in frames of one size.
     """
     return AdjustmentMessage(
         max_frames_per_second=0.0,
@@ -40,11 +42,11 @@ def fewer_bytes(plan: Plan, *, max_frame_bytes: int) -> AdjustmentMessage:
 
 
 def fewer_frames(plan: Plan, *, scarce: bool) -> AdjustmentMessage | None:
-    """What an attempt asks for at its start; ``None`` where the budget says all.
+    """Returns the request to reduce the frame rate at the start of an attempt; ``None`` if it is not needed.
 
     Args:
-        plan: What the attempt asks the person for.
-        scarce: Whether the scan's bytes would not last for the attempts that there may still be.
+        plan: The plan of the attempt.
+        scarce: Whether the scan's bytes would not last for the attempts that are still allowed.
     """
     if plan is not Plan.MOVEMENT and not scarce:
         return None
@@ -52,19 +54,19 @@ def fewer_frames(plan: Plan, *, scarce: bool) -> AdjustmentMessage | None:
 
 
 class ScanPlans:
-    """The attempts of one stream, in order. A stream that comes later begins with the first plan again.
+    """The plans of one stream's attempts, in order. A later stream begins with the first plan again.
 
     Attributes:
-        first_step: Number of the next flash's first step: numbers go on from attempt to attempt.
+        first_step: The number of the next flash's first step. Numbers continue from attempt to attempt.
     """
 
     def __init__(self, *, policy: Policy, requested: Mode, capabilities: Set[Capability]) -> None:
-        """Takes what the check asks for and what the device can do.
+        """Initialises the plans.
 
         Args:
             policy: The check's policy.
-            requested: The weakest mode that may give SUCCESS.
-            capabilities: What the device announced.
+            requested: The weakest mode that may lead to SUCCESS.
+            capabilities: The capabilities that the device announced.
         """
         self.first_step = 1
         self._policy = policy
@@ -76,7 +78,7 @@ class ScanPlans:
 
     @property
     def next(self) -> Plan:
-        """What the next attempt asks for."""
+        """The plan of the next attempt."""
         return self._plan
 
     @property
@@ -86,7 +88,7 @@ class ScanPlans:
 
     @property
     def limits(self) -> dynamic.DynamicPolicy:
-        """What holds for a flash attempt."""
+        """The policy of a flash attempt."""
         falls_back = not self._demanded and (
             self._policy.fallback is Fallback.MOVEMENT and Capability.OVAL_CHANGE in self._capabilities
         )
@@ -101,16 +103,16 @@ class ScanPlans:
 
     @property
     def script(self) -> ScriptSettings:
-        """What a flash attempt's steps are drawn from."""
+        """The settings from which a flash attempt's steps are drawn."""
         if Capability.FLASH_SCROLL in self._capabilities:
             return ScriptSettings()
         return ScriptSettings(scroll_one_in=None)
 
     def decline(self) -> bool:
-        """The person does not want to see flashes; they said so before the first colour.
+        """Continues without flashes, because the person declined them before the first colour.
 
         Returns:
-            Whether the scan goes on without them; not where the check demands the flash.
+            Whether the scan continues; False if the check demands the flash.
         """
         if self.limits.without_flash is dynamic.WithoutFlash.REFUSED:
             return False
@@ -118,6 +120,6 @@ class ScanPlans:
         return True
 
     def fall_back(self) -> None:
-        """The light does not allow the flash: attempts that follow ask for the policy's fallback."""
+        """Plans the policy's fallback for further attempts, because the light does not allow the flash."""
         if self.limits.fallback is dynamic.NextStep.MOVEMENT:
             self._plan = Plan.MOVEMENT

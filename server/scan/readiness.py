@@ -1,4 +1,4 @@
-"""The wait between two attempts for a person who gets ready: walks to a brighter place, or reads the hint."""
+"""The wait between two attempts, in which the person reads the advice or walks to a brighter place."""
 
 from server.errors import Reason, Refusal
 from server.scan.attempt import AttemptRun
@@ -14,7 +14,7 @@ _TICK_SECONDS = 0.5
 
 
 def ready_within(env: ScanEnvironment, stream: OpenStream) -> float | None:
-    """Seconds for which the next attempt waits for the device; ``None`` where it begins at once."""
+    """Returns the seconds for which the next attempt waits for the device; ``None`` if it begins at once."""
     if Capability.READY not in stream.start.capabilities:
         return None
     until_deadline = (stream.record.scan_deadline - env.clock.now()).total_seconds()
@@ -22,21 +22,21 @@ def ready_within(env: ScanEnvironment, stream: OpenStream) -> float | None:
 
 
 async def await_ready(
-    env: ScanEnvironment, stream: OpenStream, run: AttemptRun, inbox: Inbox, *, told: float
+    env: ScanEnvironment, stream: OpenStream, run: AttemptRun, inbox: Inbox, *, result_sent: float
 ) -> None:
-    """Waits until the device says that the person is ready, or the server is about to stop.
+    """Waits until the device reports that the person is ready, or the server is about to stop.
 
-    The stream keeps its lease meanwhile, and evidence of the platform may come.
+    The stream keeps its lease meanwhile, and evidence is still accepted.
 
     Args:
-        env: What every stream shares.
+        env: The environment that all streams share.
         stream: The stream.
-        run: The attempt before.
+        run: The previous attempt.
         inbox: The device's messages.
-        told: When the device was told the attempt's result, seconds of the monotonic clock.
+        result_sent: When the attempt's result was sent, seconds of the monotonic clock.
 
     Raises:
-        Refusal: The device took too long (STREAM_IDLE), or sent something else (UNEXPECTED_MESSAGE).
+        Refusal: The device took too long (STREAM_IDLE), or sent another message (UNEXPECTED_MESSAGE).
         StreamEnded: The device half-closed.
         LeaseLost: A newer stream took over.
         ScanDeadlinePassed: The scan's deadline passed.
@@ -47,7 +47,7 @@ async def await_ready(
         until_deadline = (stream.record.scan_deadline - clock.now()).total_seconds()
         if until_deadline <= 0:
             raise ScanDeadlinePassed
-        left = told + seconds - clock.monotonic()
+        left = result_sent + seconds - clock.monotonic()
         if left <= 0:
             raise Refusal(
                 Reason.STREAM_IDLE,
@@ -61,7 +61,7 @@ async def await_ready(
         match arrival.message:
             case AttestationMessage() as attestation:
                 stream.evidence.take(attestation)
-            case AttemptReadyMessage() if arrival.time >= told:
+            case AttemptReadyMessage() if arrival.time >= result_sent:
                 return
             case _:
                 raise Refusal(

@@ -1,4 +1,4 @@
-"""How far the bytes that a scan may have go: they are for all of its attempts."""
+"""The byte budget of a scan, which all of its attempts share."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -10,17 +10,17 @@ __all__ = ["ScanBytes"]
 
 _USUAL_A_SECOND: Final = 20.0
 _POOR_OVER_GOOD: Final = 2.0
-"""How much longer an attempt takes that comes to nothing."""
+"""The length of an attempt that ends without a decision, in lengths of a good attempt."""
 
 
 @dataclass(slots=True)
 class ScanBytes:
-    """What a stream has taken so far, over its attempts.
+    """Counts the bytes that a stream's frames use, over its attempts.
 
     Attributes:
         used: Bytes of images in the whole scan, earlier streams included.
         frames: Frames of this stream.
-        own: Their bytes.
+        own: Bytes of this stream's images.
     """
 
     used: int = 0
@@ -38,21 +38,21 @@ class ScanBytes:
         self.frames += 1
 
     def scarce(self, *, seconds: float, attempts: int, budget: CaptureBudget) -> bool:
-        """Whether frames at the usual rate would use up the bytes before the last attempt.
+        """Returns whether frames at the usual rate would use up the bytes before the last attempt.
 
         Args:
             seconds: How long a good attempt takes.
-            attempts: How many there may still be, the one that begins included.
+            attempts: The number of attempts that are still allowed, the one that begins included.
             budget: The scan's limits.
 
         Returns:
-            False where this stream has no frames yet: it is not known how large they are.
+            False while this stream has no frames, because their size is unknown.
         """
         wanted = attempts * _POOR_OVER_GOOD * seconds * _USUAL_A_SECOND * self._mean
         return wanted > budget.max_scan_bytes - self.used
 
     def suffice(self, *, seconds: float, budget: CaptureBudget) -> bool:
-        """Whether another attempt can come to something.
+        """Returns whether the remaining bytes suffice for another good attempt at the reduced frame rate.
 
         Args:
             seconds: How long a good attempt takes.

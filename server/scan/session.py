@@ -1,7 +1,7 @@
-"""One ScanFace stream: the opening, its attempts and their verdicts, and the end, whatever way it ends.
+"""One ScanFace stream: its opening, its attempts with their results, and its end.
 
-The order that everything rests on: a transition is durable before it is acknowledged, and the verdict
-and its evidence are durable before the device hears of them.
+Everything relies on this order: a transition is durable before it is acknowledged, and the decision and its
+evidence are durable before the device gets the result.
 """
 
 from collections.abc import AsyncIterator
@@ -23,8 +23,8 @@ from server.scan.handshake import OpenStream, Send, open_stream
 from server.scan.inbox import ConnectionLost, Inbox, StreamEnded
 from server.scan.messages import GoodbyeMessage, GoodbyeReason, Inbound, StartMessage
 from server.scan.readiness import await_ready
+from server.scan.run_to_end import run_to_end
 from server.scan.scan_bytes import ScanBytes
-from server.scan.unhindered import unhindered
 from server.storage.errors import Conflict
 from server.storage.records import CheckRecord
 
@@ -35,10 +35,10 @@ _FAULT_RECONNECT_SECONDS = 2.0
 
 
 class ScanSession:
-    """Runs one stream. Made anew for each."""
+    """Serves one stream. Each stream has its own instance."""
 
     def __init__(self, env: ScanEnvironment, *, header_origin: str | None = None) -> None:
-        """Takes what every stream of the server shares, and the call's ``Origin`` header where it has one."""
+        """Initialises the session with the shared environment and the call's ``Origin`` header, if any."""
         self._env = env
         self._header_origin = header_origin
         self._bytes = ScanBytes()
@@ -54,13 +54,13 @@ class ScanSession:
         """Serves the stream to its end.
 
         Args:
-            start: The device's first message.
-            record: The check that its token is for; both from ``find_check``.
-            inbound: The device's further messages; it ends when the device half-closes.
+            start: The device's first message, from ``find_check``.
+            record: The check that its token belongs to, from ``find_check``.
+            inbound: The device's further messages; the iterator ends when the device half-closes.
             send: Sends a message to the device.
 
         Raises:
-            Refusal: The stream cannot go on; the caller is told the reason.
+            Refusal: The stream cannot continue; the caller sends the reason to the device.
         """
         inbox = Inbox(
             inbound,
@@ -75,21 +75,22 @@ class ScanSession:
             self._bytes.used = stream.record.bytes_received
             await self._serve(stream, inbox, send)
         except StreamEnded:
-            # Before it had begun to scan, or once its check was closed for that.
+            # The device half-closed before the scan began, or after its check was closed for that.
             return
         except Conflict as error:
-            # Somebody took the lease while it began.
+            # Another stream took the lease while this one was opening.
             raise await self._fenced(None, send) from error
         finally:
             inbox.close()
 
     async def _serve(self, stream: OpenStream, inbox: Inbox, send: Send) -> None:
-        """Scans, ends the scan in whatever way it ends, and then tells the device."""
+        """Runs the attempts, ends the scan, and notifies the device of the end."""
         closer = AttemptCloser(self._env, stream)
         ender = ScanEnder(self._env, stream, closer=closer, scan_bytes=self._bytes)
         try:
             with self._env.running.running(stream.record.check_id, inbox):
-                # Within, so that who closes the check waits, and is told of what was seen.
+                # The scan ends inside this block, so that a call that closes the check waits for its
+                # judgement.
                 async with ender.at_the_end():
                     await self._attempts(stream, closer, ender, inbox, send)
         except CheckClosing as closing:
@@ -107,10 +108,10 @@ class ScanSession:
                     await send(GoodbyeMessage(GoodbyeReason.SERVER_FAULT, _FAULT_RECONNECT_SECONDS))
             raise
         finally:
-            await unhindered(_put_away(stream, closer))
+            await run_to_end(_clean_up(stream, closer))
 
     async def _fenced(self, stream: OpenStream | None, send: Send) -> Refusal:
-        """Says goodbye to a device whose stream may not write any more; the refusal to end it with."""
+        """Sends Goodbye to a device whose stream was fenced; returns the refusal that ends the stream."""
         record = None if stream is None else await self._env.repository.get(stream.record.check_id)
         if record is not None and record.state not in OPEN_STATES:
             await send(GoodbyeMessage(GoodbyeReason.CHECK_CLOSED, None))
@@ -140,24 +141,24 @@ class ScanSession:
             )
             ender.begin(run)
             end = await run.run(inbox, send, attempts_left=attempts_remaining(attempts, stream.policy))
-            # A device that vanishes now must not take the verdict with it.
-            result, attempts = await unhindered(ender.conclude(run, end, inbox))
+            # If the device disconnects now, the decision must still be stored.
+            result, attempts = await run_to_end(ender.conclude(run, end, inbox))
             conclude_challenge(stream.plans, challenge)
-            told = self._env.clock.monotonic()
+            result_sent = self._env.clock.monotonic()
             await send(result)
             if not result.another_attempt:
                 return
-            # Another check must not show the same again while this scan goes on.
+            # The attempt is stored at once, so that another check is recognised that shows the same frames.
             await closer.keep_memory()
             if result.ready_within is not None:
-                await await_ready(self._env, stream, run, inbox, told=told)
+                await await_ready(self._env, stream, run, inbox, result_sent=result_sent)
 
 
-async def _put_away(stream: OpenStream, closer: AttemptCloser) -> None:
-    """Ends what still works for the stream, and keeps what later checks ask for."""
+async def _clean_up(stream: OpenStream, closer: AttemptCloser) -> None:
+    """Cancels the remaining work of the stream and stores its marks in the scan memory."""
     await closer.close()
     await stream.evidence.close()
-    # After the answer, which it need not hold up, and also where nobody heard that.
+    # This comes after the result, which need not wait for it, and even if the result could not be sent.
     await closer.keep_memory()
 
 

@@ -1,4 +1,4 @@
-"""What arrives of one attempt's frames, for the checks of device integrity."""
+"""The trace of one attempt's frames: headers, hashes and coding, for the tests of device integrity."""
 
 from collections.abc import Callable
 from functools import partial
@@ -21,14 +21,14 @@ _COLOUR = 3
 
 
 class AttemptTrace:
-    """Takes an attempt's frames in order. Belongs to one attempt; not for several tasks at once.
+    """Traces an attempt's frames in order. Belongs to one attempt; not safe for concurrent tasks.
 
     Attributes:
-        adjustments: How often the device was asked for smaller frames.
+        adjustments: The number of requests for smaller frames.
     """
 
     def __init__(self) -> None:
-        """Starts empty."""
+        """Starts an empty trace."""
         self._tracer = StreamTracer()
         self._claims: list[FrameClaim] = []
         self._images: list[bytes] = []
@@ -36,16 +36,16 @@ class AttemptTrace:
         self.adjustments = 0
 
     def arrived(self, frame: Frame) -> None:
-        """Notes a frame's header, and its image's hash. Every frame's, before it is measured."""
+        """Records the header and the image hash of a received frame, before it is measured."""
         self._claims.append(_claim(frame))
         self._images.append(sha256(frame.image).digest())
 
     def measurer(self, *, arrival: float) -> Callable[[Frame, GreyImage | BgrImage], None]:
-        """What measures the picture of a frame that arrived then, by the server's monotonic clock."""
+        """Returns a function that traces a frame's pixels; ``arrival`` is in monotonic seconds."""
         return partial(self._measure, arrival)
 
     def _measure(self, arrival: float, frame: Frame, pixels: GreyImage | BgrImage) -> None:
-        """Work for the worker pool."""
+        """Traces the pixels of a frame; runs on the worker pool."""
         luma = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY) if pixels.ndim == _COLOUR else pixels
         self._tracer.add(
             frame.image,
@@ -63,7 +63,7 @@ class AttemptTrace:
 
     @property
     def observed(self) -> ObservedFrames:
-        """All frames so far."""
+        """The trace of all frames so far."""
         return ObservedFrames(
             claims=tuple(self._claims),
             measured_claims=tuple(self._measured),

@@ -1,4 +1,4 @@
-"""One stream's transcript as the server keeps it: order, clocks, MACs, and the signed end of an attempt."""
+"""The server's side of a stream's transcript: order, clocks, MACs, and the signed end of an attempt."""
 
 import hmac
 from dataclasses import dataclass
@@ -11,26 +11,27 @@ from server.scan.messages import AttemptEndMessage, FrameMessage
 
 MAX_MAC_BYTES = 32
 MAX_SIGNATURE_BYTES = 80
-# What the wire's counters hold; a device may claim more over many frames.
+# The maximum of the wire's counters; the sum over many frames may exceed it.
 _MOST_DROPPED = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class ClockLimits:
-    """How far a device's capture clock may run from the server's.
+    """The limit on how far a device's capture clock may run ahead of the server's clock.
 
     Attributes:
-        ahead_seconds: How much more capture time may pass from the stream's first frame to another one than
-            server time from the stream's first AttemptStart to that one's arrival. A camera cannot deliver
-            frames from the future; recorded ones can. Not from the first frame's arrival: on a busy line it
-            may take longer than those after it, and no honest device may be taken for a forger.
+        ahead_seconds: The maximum by which the capture time since the stream's first frame may exceed the
+            server's time since the stream's first AttemptStart. A camera cannot deliver frames from the
+            future, but a recording can. The server's time does not start with the first frame's arrival,
+            because on a busy connection that frame may take longer than later ones, and an honest device must
+            not be refused.
     """
 
     ahead_seconds: float = 1.0
 
 
 class StreamTranscript:
-    """Verifies one stream's frames; any change, drop, swap, repeat or splice is refused."""
+    """Verifies the frames of one stream and refuses every change, omission, swap, repetition or splice."""
 
     def __init__(
         self, *, key: bytes, binding: bytes, session_key: EllipticCurvePublicKey, clocks: ClockLimits
@@ -54,12 +55,12 @@ class StreamTranscript:
 
     @property
     def frames(self) -> int:
-        """Frames accepted in the current attempt."""
+        """The number of frames received in the current attempt."""
         return self._next_index
 
     @property
     def dropped(self) -> int:
-        """Images that the device says it dropped in the current attempt."""
+        """The number of images that the device reports as dropped in the current attempt."""
         return self._dropped
 
     @property
@@ -68,10 +69,10 @@ class StreamTranscript:
         return sha256(self._chain.value)
 
     def prove_resume(self, signature: bytes) -> None:
-        """Checks the proof of the session key on a reconnect.
+        """Verifies the proof of the session key on a reconnect.
 
         Raises:
-            Refusal: The signature is not the session key's over this stream (RESUME_PROOF_INVALID).
+            Refusal: The signature over this stream was not made with the session key (RESUME_PROOF_INVALID).
         """
         if len(signature) > MAX_SIGNATURE_BYTES or not verify(
             public_key=self._session_key, message=resume_message(binding=self._binding), signature=signature
@@ -83,12 +84,12 @@ class StreamTranscript:
             )
 
     def start_attempt(self, *, attempt: int, nonce: bytes, time: float) -> None:
-        """Enters the attempt marker.
+        """Adds the marker of an attempt to the MAC chain.
 
         Args:
             attempt: The attempt's number.
-            nonce: Of its AttemptStart.
-            time: When that is sent, seconds of the server's monotonic clock.
+            nonce: The nonce of its AttemptStart.
+            time: When AttemptStart is sent, seconds of the server's monotonic clock.
         """
         if self._began is None:
             self._began = time
@@ -98,21 +99,21 @@ class StreamTranscript:
         self._dropped = 0
 
     def accept_frame(self, frame: FrameMessage, *, arrival: float) -> None:
-        """Checks a frame's place, clock and MAC, and advances.
+        """Receives a frame: verifies its order, clock and MAC, and advances the chain.
 
         Args:
             frame: The frame.
             arrival: When it arrived, seconds of the server's monotonic clock.
 
         Raises:
-            Refusal: FRAME_OUT_OF_ORDER, FRAME_TIME_INVALID or FRAME_MAC_INVALID; the transcript is
-                broken from then on and must not be continued.
+            Refusal: FRAME_OUT_OF_ORDER, FRAME_TIME_INVALID or FRAME_MAC_INVALID. The transcript is then
+                broken and must not be continued.
         """
         if frame.attempt != self._attempt or frame.index != self._next_index:
             raise Refusal(
                 Reason.FRAME_OUT_OF_ORDER,
-                f"frame {frame.index} of attempt {frame.attempt} came where frame {self._next_index} of "
-                f"attempt {self._attempt} was due; indices increase by one from 0",
+                f"frame {frame.index} of attempt {frame.attempt} arrived when frame {self._next_index} of "
+                f"attempt {self._attempt} was expected; indices increase by one from 0",
                 details={
                     "frameIndex": frame.index,
                     "attempt": frame.attempt,
@@ -128,17 +129,17 @@ class StreamTranscript:
                 f"the MAC of frame {frame.index} does not match its bytes and the messages before it",
                 details={"frameIndex": frame.index},
             )
-        # Only a frame that the MAC vouches for may move the clock: a forged one must not.
+        # The clock advances only with frames whose MAC is valid, so that a forged frame cannot move it.
         self._check_clock(frame, arrival)
         self._last_capture_us = frame.capture_time_us
         self._next_index += 1
         self._dropped = min(self._dropped + frame.dropped_before, _MOST_DROPPED)
 
     def end_attempt(self, end: AttemptEndMessage) -> None:
-        """Checks that the device's account of the attempt is what arrived, signed by the session key.
+        """Verifies that the device's signed end matches the frames that arrived.
 
         Raises:
-            Refusal: It is not (ATTEMPT_END_INVALID).
+            Refusal: It does not match, or the signature is invalid (ATTEMPT_END_INVALID).
         """
         if (end.attempt, end.frame_count) != (self._attempt, self._next_index):
             raise Refusal(
@@ -159,7 +160,7 @@ class StreamTranscript:
             public_key=self._session_key, message=message, signature=end.signature
         ):
             raise Refusal(Reason.ATTEMPT_END_INVALID, "the attempt's end was not signed with the session key")
-        # What was dropped after the last frame stands only here.
+        # Only the end reports images that were dropped after the last frame.
         self._dropped = max(self._dropped, min(end.dropped_count, _MOST_DROPPED))
 
     def _check_clock(self, frame: FrameMessage, arrival: float) -> None:

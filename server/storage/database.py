@@ -1,9 +1,9 @@
-"""The database: each transaction is one plain function over a connection, and durable when it returned.
+"""The database. Each transaction is one synchronous function of a connection, durable when the call returns.
 
-On SQLite a transaction runs on a thread from its beginning to its end. A driver that goes to its thread and
-back for each statement waits thirty times for threads that compute, and a scan's decision with it (ADR 10).
-One thread writes, so that writers of this process wait in a line and not for SQLite's lock, whose waiters
-sleep; a few read.
+On SQLite, one thread runs a transaction from its beginning to its end. A driver that changes threads for each
+statement would wait about thirty times for threads that compute, and delay a scan's decision (ADR 10). A
+single thread writes, so that writers of this process queue instead of polling SQLite's lock; a few threads
+read.
 """
 
 import asyncio
@@ -35,9 +35,9 @@ _CHECKPOINT_PATIENCE_MS = 500
 
 
 class Database(ABC):
-    """Runs transactions. Made by ``open_database``.
+    """Runs transactions. Created by ``open_database``.
 
-    Every method may raise ``StorageUnavailable``, and what ``work`` raises: then nothing was changed.
+    Every method may raise ``StorageUnavailable`` and the exceptions of ``work``; then nothing was changed.
     """
 
     async def write(
@@ -46,14 +46,14 @@ class Database(ABC):
         *args: Arguments.args,
         **kwargs: Arguments.kwargs,
     ) -> Result:
-        """What ``work`` returns, once all that it changed is durable.
+        """Runs ``work`` in a transaction and returns its result once all changes are durable.
 
         Args:
-            work: Is given the connection, and the other arguments. It may run on another thread.
-            *args: For ``work``.
-            **kwargs: For ``work``.
+            work: Gets the connection and the other arguments. It may run on another thread.
+            *args: Arguments of ``work``.
+            **kwargs: Keyword arguments of ``work``.
         """
-        with _told():
+        with _translated_errors():
             return await self._write(lambda connection: work(connection, *args, **kwargs))
 
     async def read(
@@ -62,28 +62,28 @@ class Database(ABC):
         *args: Arguments.args,
         **kwargs: Arguments.kwargs,
     ) -> Result:
-        """What ``work`` returns, which only reads; it waits for no writer.
+        """Returns the result of ``work``, which only reads. Readers do not wait for writers.
 
         Args:
-            work: Is given the connection, and the other arguments. It may run on another thread.
-            *args: For ``work``.
-            **kwargs: For ``work``.
+            work: Gets the connection and the other arguments. It may run on another thread.
+            *args: Arguments of ``work``.
+            **kwargs: Keyword arguments of ``work``.
         """
-        with _told():
+        with _translated_errors():
             return await self._read(lambda connection: work(connection, *args, **kwargs))
 
     async def forget_overwritten(self) -> bool:
-        """Removes what SQLite's log still holds of what was overwritten in the file, such as a wrapped key.
+        """Removes overwritten data, such as an erased wrapped key, from SQLite's write-ahead log.
 
         Returns:
-            Whether nothing is left of it. A reader with an older view of the file, such as a running backup,
-            keeps the log: then it has to be asked again.
+            Whether the log holds no such data any more. A reader with an older view of the file, such as a
+            running backup, keeps the log; then this must be called again.
         """
         return True
 
     @abstractmethod
     async def close(self) -> None:
-        """Ends what runs, and the connections."""
+        """Waits for running transactions and closes the connections."""
 
     @abstractmethod
     async def _write(self, work: Callable[[Connection], Result]) -> Result: ...
@@ -93,16 +93,16 @@ class Database(ABC):
 
 
 def open_database(url: str, *, patient: bool = False) -> Database:
-    """A database; the folder of a SQLite file is made, nothing is connected yet.
+    """Opens a database without connecting; creates the folder of a SQLite file.
 
     Args:
         url: ``sqlite:///data/a.db`` or ``postgresql+asyncpg://user:password@host/db``.
-        patient: Whether a statement may take as long as it takes, as those of migrations may. Otherwise
-            PostgreSQL has 10 s for each, as SQLite has for its write lock.
+        patient: Whether statements have no time limit, as for migrations. Otherwise PostgreSQL has 10 s for
+            each statement, and SQLite waits 10 s for its write lock.
 
     Raises:
-        StorageUnavailable: The URL cannot be understood or names another database, its driver is not
-            installed, or the folder cannot be made.
+        StorageUnavailable: The URL is malformed or names another database, its driver is not installed, or
+            the folder cannot be created.
     """
     if engines.is_sqlite(url):
         return _Sqlite(engines.open_sqlite(url))
@@ -121,7 +121,7 @@ class _Sqlite(Database):
 
         def transact() -> Result:
             if time.monotonic() - asked > engines.PATIENCE_SECONDS:
-                # Each in the line would wait that long again for a lock that another process holds.
+                # Without this, each queued writer would again wait that long for a lock of another process.
                 raise NoFreeConnection("too many writers are waiting")
             with self._engine.begin() as connection:
                 return work(connection)
@@ -136,7 +136,7 @@ class _Sqlite(Database):
         return await self._on(self._reads, transact)
 
     async def forget_overwritten(self) -> bool:
-        with _told():
+        with _translated_errors():
             return await self._on(self._reads, partial(_truncate_log, self._reader))
 
     async def close(self) -> None:
@@ -170,14 +170,14 @@ class _Postgresql(Database):
 
 
 def _truncate_log(engine: Engine) -> bool:
-    # The driver's own connection: a checkpoint must not run in a transaction.
+    # The driver's own connection is used because a checkpoint must not run in a transaction.
     with engine.connect() as connection:
         driver: Any = connection.connection.driver_connection
         (patience,) = driver.execute("PRAGMA busy_timeout").fetchone()
-        # Writers wait while the log waits for its readers: not for as long as a backup takes.
+        # Writers wait while the checkpoint waits for readers, so it must not wait as long as a backup takes.
         driver.execute(f"PRAGMA busy_timeout={_CHECKPOINT_PATIENCE_MS}")
         try:
-            # https://www.sqlite.org/pragma.html#pragma_wal_checkpoint: the first of the row is 1 where the
+            # https://www.sqlite.org/pragma.html#pragma_wal_checkpoint: the first column is 1 if the
             # checkpoint was kept from completing.
             busy, *_ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         finally:
@@ -186,7 +186,7 @@ def _truncate_log(engine: Engine) -> bool:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _translated_errors() -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, sqlite3.Error, OSError) as error:

@@ -1,7 +1,7 @@
-"""What the database remembers of devices: enrolled keys, one-time tokens, findings of a check's evidence.
+"""The device tables of the database: enrolled keys, one-time tokens, and findings on a check's evidence.
 
-As in ``server.storage.repository`` each method is one transaction, and the clock is the caller's. What is
-about a check is erased with it: see ``forget_check``.
+As in ``server.storage.repository``, each method is one transaction, and the caller passes the time. Rows
+about a check are erased with it; see ``erase_device_rows``.
 """
 
 from collections.abc import Sequence
@@ -31,11 +31,11 @@ from server.storage.tables import (
 from server.storage.tries import begin_device, count_attacks
 from server.storage.uncancelled import uncancelled
 
-__all__ = ["DeviceRepository", "EnrolledKey", "HeldReceipt", "KeyKind", "forget_check"]
+__all__ = ["DeviceRepository", "EnrolledKey", "HeldReceipt", "KeyKind", "erase_device_rows"]
 
 
 class KeyKind(StrEnum):
-    """Whose key it is."""
+    """The kind of an enrolled key."""
 
     APP_ATTEST = "app_attest"
     WEB_AUTHN = "web_authn"
@@ -43,12 +43,12 @@ class KeyKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldReceipt:
-    """App Attest: Apple's newest receipt of a key.
+    """The newest receipt of an App Attest key from Apple.
 
     Attributes:
-        data: As received; verified then.
+        data: The bytes as received; they were verified then.
         time: When it was received.
-        due: When to exchange it for the next, at the earliest.
+        due: The earliest time to exchange it for the next receipt.
     """
 
     data: bytes = field(repr=False)
@@ -61,19 +61,19 @@ class EnrolledKey:
     """A key that outlives a scan.
 
     Attributes:
-        tenant: Whose customer the device is; keys are never looked up across tenants.
-        kind: Whose key it is.
-        key_id: Its identifier, as the device names it; stored as SHA-256.
-        public_key: App Attest: SubjectPublicKeyInfo, DER. WebAuthn: COSE.
-        counter: Of the last accepted use.
-        app: App Attest: the app that it was enrolled for; else empty.
-        environment: App Attest's environment; else empty.
-        ceiling: The most assurance that its use may give.
-        for_tests: Whether a test device's root vouched for it.
+        tenant: The tenant whose customer the device is; keys are never looked up across tenants.
+        kind: The kind of the key.
+        key_id: Its identifier, as the device states it; stored as SHA-256.
+        public_key: SubjectPublicKeyInfo (DER) for App Attest, COSE for WebAuthn.
+        counter: The counter of the last accepted use.
+        app: The app that an App Attest key was enrolled for; otherwise empty.
+        environment: The environment of an App Attest key; otherwise empty.
+        ceiling: The highest assurance that its use may give.
+        for_tests: Whether it was enrolled in a sandbox check, in which test roots are trusted.
         subject: The orchestrator's reference to the person of the enrolling check; may be empty.
         check_id: The enrolling check.
         use_time: When it was last used.
-        receipt: App Attest: Apple's newest receipt; ``None`` where none was accepted.
+        receipt: The newest receipt of an App Attest key; ``None`` if none was accepted.
     """
 
     tenant: str
@@ -92,15 +92,15 @@ class EnrolledKey:
 
 
 class DeviceRepository:
-    """Keys, tokens and findings. Every method may raise ``StorageUnavailable``."""
+    """Stores keys, tokens and findings. Every method may raise ``StorageUnavailable``."""
 
     def __init__(self, database: Database) -> None:
-        """Works over ``database``."""
+        """Initialises the repository over ``database``."""
         self._database = database
 
     @uncancelled
     async def enrolled(self, tenant: str, kind: KeyKind, key_id: bytes) -> EnrolledKey | None:
-        """The key of that identifier; ``None`` for an unknown one."""
+        """Returns the key with this identifier; ``None`` if it is unknown."""
         query = select(enrolled_keys).where(_is_key(tenant, kind, key_id))
         row = await self._database.read(lambda connection: connection.execute(query).mappings().one_or_none())
         if row is None:
@@ -125,7 +125,7 @@ class DeviceRepository:
 
     @uncancelled
     async def enrol(self, key: EnrolledKey) -> bool:
-        """Stores a new key; False, and nothing stored, where its identifier is there already."""
+        """Stores a new key; returns False, and stores nothing, if its identifier exists already."""
         row = {
             "tenant": key.tenant,
             "kind": key.kind.value,
@@ -151,7 +151,7 @@ class DeviceRepository:
     async def advance(
         self, tenant: str, kind: KeyKind, key_id: bytes, *, expected: int, counter: int, now: datetime
     ) -> bool:
-        """Sets a key's counter if it still is the expected one; False where somebody was first: a replay."""
+        """Sets a key's counter; returns False if another use was first, which indicates a replay."""
         statement = (
             update(enrolled_keys)
             .where(_is_key(tenant, kind, key_id), enrolled_keys.c.counter == expected)
@@ -161,12 +161,12 @@ class DeviceRepository:
 
     @uncancelled
     async def claim_exchange(self, key: EnrolledKey, *, now: datetime, until: datetime) -> bool:
-        """Whether the caller is to exchange a key's receipt; nobody else is until then.
+        """Claims the exchange of a key's receipt; returns False if it is not due, or claimed already.
 
         Args:
             key: The key.
-            now: The present time.
-            until: When to try next, unless ``keep_receipt`` says otherwise.
+            now: The current time.
+            until: When the next exchange may be tried, unless ``keep_receipt`` sets another time.
         """
         statement = (
             update(enrolled_keys)
@@ -177,7 +177,7 @@ class DeviceRepository:
 
     @uncancelled
     async def keep_receipt(self, key: EnrolledKey, receipt: HeldReceipt) -> None:
-        """Keeps a newer receipt of a key in the place of the one before."""
+        """Stores a newer receipt of a key in place of the previous one."""
         statement = (
             update(enrolled_keys)
             .where(_is_key(key.tenant, key.kind, key.key_id))
@@ -187,7 +187,7 @@ class DeviceRepository:
 
     @uncancelled
     async def consume(self, token: bytes, *, check_id: UUID, expires: datetime) -> bool:
-        """Uses a one-time token, 32 bytes; False where it was used before."""
+        """Uses up a one-time token of 32 bytes; returns False if it was used before."""
         row = {"token": token, "check_id": check_id, "expire_time": expires}
         try:
             await self._database.write(_changed, insert(one_time_tokens).values(row))
@@ -197,23 +197,23 @@ class DeviceRepository:
 
     @uncancelled
     async def begin_try(self, check_id: UUID, key: bytes, *, rules: TryRules, now: datetime) -> None:
-        """A check that runs counts for its device from now on, until it is decided.
+        """Counts a running check as a try of its device until the check is decided.
 
         Args:
             check_id: The check.
             key: Mark of a verified key that outlives the scan, 32 bytes.
             rules: The limits.
-            now: The time.
+            now: The current time.
 
         Raises:
-            TriesExceeded: Too many checks of the device failed, or run now.
+            TriesExceeded: Too many checks of the device failed, or are running.
         """
         mark = TryMark(TryKind.DEVICE, key)
         await self._database.write(begin_device, check_id, mark, rules=rules, now=now)
 
     @uncancelled
     async def attacks(self, check_id: UUID, *, since: datetime) -> EarlierAttacks:
-        """How many earlier checks of a check's subject and device failed by an attack."""
+        """Returns the number of earlier checks of the check's subject and device that failed by an attack."""
 
         def work(connection: Connection) -> EarlierAttacks:
             return EarlierAttacks(
@@ -225,12 +225,12 @@ class DeviceRepository:
 
     @uncancelled
     async def add_finding(self, check_id: UUID, *, position: int, finding: bytes) -> None:
-        """Keeps what became of a piece of evidence, for later streams of the check.
+        """Stores the finding on a piece of evidence, for later streams of the check.
 
         Args:
             check_id: The check.
             position: The number of the piece in the check.
-            finding: Opaque. One that is there already stays.
+            finding: Opaque bytes. An existing finding at this position is kept.
         """
         row = {"check_id": check_id, "position": position, "finding": finding}
         try:
@@ -240,7 +240,7 @@ class DeviceRepository:
 
     @uncancelled
     async def findings(self, check_id: UUID) -> Sequence[bytes]:
-        """What became of a check's evidence so far, in order."""
+        """Returns the findings on a check's evidence so far, in order."""
         query = (
             select(device_evidence.c.finding)
             .where(device_evidence.c.check_id == check_id)
@@ -250,25 +250,25 @@ class DeviceRepository:
 
     @uncancelled
     async def expire(self, now: datetime, *, unused_since: datetime) -> int:
-        """Deletes one-time tokens that would not be fresh any more, and keys that nobody uses; how many."""
+        """Deletes expired one-time tokens and unused keys; returns the number of deleted rows."""
         tokens = delete(one_time_tokens).where(one_time_tokens.c.expire_time <= now)
         keys = delete(enrolled_keys).where(enrolled_keys.c.use_time <= unused_since)
         return await self._database.write(_changed, tokens, keys)
 
     @uncancelled
     async def forget_subject(self, tenant: str, subject: str) -> int:
-        """Deletes the keys that a person enrolled, the uses of keys, marks of the scans, and failed checks.
+        """Deletes all keys, key uses, scan marks and failed checks of a person.
 
-        What sandbox checks of the tenant left is deleted with it.
+        Those of the tenant's sandbox checks are included.
 
         Returns:
-            How many keys, uses and scans were deleted.
+            The number of deleted keys, uses and scans.
 
         Raises:
-            ValueError: ``subject`` is empty, which is nobody.
+            ValueError: ``subject`` is empty.
         """
         if not subject:
-            raise ValueError("a subject to forget has a reference")
+            raise ValueError("the subject reference is empty")
         scopes = memory_scopes(tenant)
         scans = select(scan_memories.c.check_id).where(
             scan_memories.c.tenant.in_(scopes), scan_memories.c.subject == subject
@@ -295,7 +295,7 @@ class DeviceRepository:
 
     @uncancelled
     async def remembered(self, check_id: UUID) -> int:
-        """How many rows there are about a check's device: none after its erasure."""
+        """Returns the number of rows about a check's device, which is 0 after its erasure."""
 
         def work(connection: Connection) -> int:
             count = 0
@@ -312,15 +312,15 @@ class DeviceRepository:
 _OF_CHECK = (scan_marks, scan_memories, device_key_uses, device_evidence, one_time_tokens)
 
 
-def forget_check(connection: Connection, check_id: UUID) -> None:
-    """Deletes what is known of a check's device. A key that it enrolled stays, as nobody's."""
+def erase_device_rows(connection: Connection, check_id: UUID) -> None:
+    """Deletes the rows about a check's device. A key that it enrolled stays, without its subject."""
     for table in _OF_CHECK:
         connection.execute(delete(table).where(table.c.check_id == check_id))
     connection.execute(update(enrolled_keys).where(enrolled_keys.c.check_id == check_id).values(subject=""))
 
 
 def _changed(connection: Connection, *statements: Executable) -> int:
-    """How many rows the statements changed, all in all."""
+    """Executes the statements and returns the number of rows that they changed."""
     return sum(connection.execute(statement).rowcount for statement in statements)
 
 

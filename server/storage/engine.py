@@ -1,16 +1,16 @@
-"""The database engine, with what makes SQLite and PostgreSQL durable.
+"""The database engines, with the settings that make SQLite and PostgreSQL durable.
 
-SQLite: with ``journal_mode=WAL`` and ``synchronous=FULL`` a committed transaction is on the disk before the
-commit returns (https://www.sqlite.org/pragma.html#pragma_synchronous): what was acknowledged survives
-a killed process and a lost power supply. ``secure_delete`` overwrites what is deleted, because
-deleting a wrapped key is how evidence is destroyed.
+SQLite: with ``journal_mode=WAL`` and ``synchronous=FULL``, a committed transaction is on the disk before the
+commit returns (https://www.sqlite.org/pragma.html#pragma_synchronous). Acknowledged data survives a killed
+process and a power failure. ``secure_delete`` overwrites deleted data, because evidence is destroyed by
+deleting its wrapped key.
 
 PostgreSQL: ``synchronous_commit`` is never off
-(https://www.postgresql.org/docs/current/runtime-config-wal.html); whether ``fsync`` is on, and whether
-standbys are waited for, is the operator's. Transactions are READ COMMITTED, which the row locks of
-``server.storage.statements`` are made for. What is deleted there stays in the table's file until a vacuum
-and a later row reuse its place, and in the write-ahead log and backups as long as these are kept: a
-wrapped key is destroyed for good when those are gone, or the key that wrapped it.
+(https://www.postgresql.org/docs/current/runtime-config-wal.html). The operator decides on ``fsync`` and on
+waiting for standbys. Transactions are READ COMMITTED, which the row locks of ``server.storage.statements``
+are made for. Deleted data stays in the table's file until a vacuum and a later row reuse its place, and in
+the write-ahead log and backups for as long as these are kept. A wrapped key is destroyed for good when these
+copies, or the key that wrapped it, no longer exist.
 """
 
 from collections.abc import Iterator
@@ -33,10 +33,10 @@ _BESIDE = ("-wal", "-shm", "-journal")
 PATIENCE_SECONDS = 10
 _OPTIONS = (
     "the options in the database URL cannot be used; "
-    "write those that the driver's connect function takes, such as ssl=require, or ssl=verify-full "
+    "use options of the driver's connect function, such as ssl=require, or ssl=verify-full "
     "with the authority's certificate in the file that PGSSLROOTCERT names"
 )
-# The drivers that the storage is tested with, by database.
+# The drivers that the storage is tested with, for each database.
 _DRIVERS = {"sqlite": "", "postgresql": "asyncpg"}
 _PRAGMAS = (
     "journal_mode=WAL",
@@ -48,13 +48,13 @@ _PRAGMAS = (
 
 
 def open_sqlite(url: str) -> Engine:
-    """An engine for a SQLite file; file and folder are made for the owner only, nothing is connected yet.
+    """Returns an engine for a SQLite file without connecting; creates file and folder for the owner only.
 
     Args:
         url: ``sqlite:///data/a.db``.
 
     Raises:
-        StorageUnavailable: The URL names no file or another driver, or the file cannot be made.
+        StorageUnavailable: The URL names no file or another driver, or the file cannot be created.
     """
     parsed = _parse(url)
     _check_driver(parsed)
@@ -63,13 +63,15 @@ def open_sqlite(url: str) -> Engine:
         raise StorageUnavailable("a SQLite database needs a file: sqlite:///path/to/file.db")
     try:
         make_private_folder(file.parent)
-        # SQLite makes its log and its index of the log with the permissions of the database's file.
+        # SQLite creates its log and the log's index with the permissions of the database file.
         make_private_file(file)
         for suffix in _BESIDE:
             with suppress(FileNotFoundError):
                 tighten(file.with_name(file.name + suffix))
     except OSError as error:
-        raise StorageUnavailable(f"the database's folder or file cannot be made: {error.strerror}") from error
+        raise StorageUnavailable(
+            f"the database's folder or file cannot be created: {error.strerror}"
+        ) from error
     with _usable(parsed):
         engine = create_engine(parsed, hide_parameters=True)
     event.listen(engine, "connect", _prepare_sqlite)
@@ -78,15 +80,14 @@ def open_sqlite(url: str) -> Engine:
 
 
 def open_postgresql(url: str, *, patient: bool = False) -> AsyncEngine:
-    """An engine for PostgreSQL; nothing is connected yet.
+    """Returns an engine for PostgreSQL without connecting.
 
     Args:
         url: ``postgresql+asyncpg://user:password@host/db``.
-        patient: Whether a statement may take as long as it takes; otherwise it has ``PATIENCE_SECONDS``.
+        patient: Whether statements have no time limit; otherwise each has ``PATIENCE_SECONDS``.
 
     Raises:
-        StorageUnavailable: The URL cannot be understood or names another database, or its driver is not
-            installed.
+        StorageUnavailable: The URL is malformed or names another database, or its driver is not installed.
     """
     parsed = _parse(url)
     _check_driver(parsed)
@@ -107,17 +108,17 @@ def open_postgresql(url: str, *, patient: bool = False) -> AsyncEngine:
 
 
 def reading(engine: Engine) -> Engine:
-    """The same SQLite engine for transactions that only read: they wait for no writer."""
+    """Returns the same SQLite engine for transactions that only read; they do not wait for writers."""
     return engine.execution_options(**{_READING: True})
 
 
 def is_sqlite(url: str) -> bool:
-    """Whether ``url`` names a SQLite database."""
+    """Returns whether ``url`` names a SQLite database."""
     return _parse(url).get_backend_name() == "sqlite"
 
 
 def database_file(url: str) -> Path | None:
-    """The file of a SQLite database; None for one in memory and for other databases."""
+    """Returns the file of a SQLite database; None for an in-memory database and for other databases."""
     parsed = _parse(url)
     name = parsed.database
     if parsed.get_backend_name() != "sqlite" or not name or name == ":memory:" or name.startswith("file:"):
@@ -139,15 +140,13 @@ def _check_driver(url: URL) -> None:
     if driver is None:
         raise StorageUnavailable(
             f"the database URL names {url.get_backend_name()}; "
-            "write sqlite:// or postgresql+asyncpg:// in its place"
+            "write sqlite:// or postgresql+asyncpg:// instead"
         )
-    # Without a driver in the URL, SQLAlchemy takes one for PostgreSQL that cannot wait without blocking.
+    # Without a driver in the URL, SQLAlchemy chooses a PostgreSQL driver that blocks the event loop.
     _, _, named = url.drivername.partition("+")
     if named != driver:
         wanted = f"{url.get_backend_name()}+{driver}" if driver else url.get_backend_name()
-        raise StorageUnavailable(
-            f"the database URL begins with {url.drivername}; write {wanted}:// in its place"
-        )
+        raise StorageUnavailable(f"the database URL begins with {url.drivername}; write {wanted}:// instead")
 
 
 @contextmanager
@@ -164,18 +163,18 @@ def _usable(url: URL) -> Iterator[None]:
 
 
 def _connect_postgresql(dialect: Dialect, _record: object, args: Any, options: Any) -> Any:
-    # The options behind the URL's "?" become arguments of the driver: these are its words for wrong ones.
+    # The options after the URL's "?" become arguments of the driver, which raises these errors.
     try:
         return dialect.connect(*args, **options)
     except OSError:
-        # A certificate that does not hold is a ValueError too.
+        # An invalid certificate is an OSError and a ValueError; it is not an error of the options.
         raise
     except (TypeError, ValueError, dialect.loaded_dbapi.InterfaceError) as error:
         raise StorageUnavailable(_OPTIONS) from error
 
 
 def _prepare_postgresql(connection: Any, _record: object) -> None:
-    # Stronger settings than "on" and "local" are the operator's to choose, and stay.
+    # The operator may choose another setting than "on"; only "off" is replaced.
     cursor = connection.cursor()
     cursor.execute(
         "SELECT set_config('synchronous_commit', 'on', false)"
@@ -186,7 +185,7 @@ def _prepare_postgresql(connection: Any, _record: object) -> None:
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
-    # The driver must not open transactions by itself: _begin_sqlite says how each one begins.
+    # The driver must not open transactions by itself; `_begin_sqlite` begins each one.
     connection.isolation_level = None
     cursor = connection.cursor()
     for pragma in _PRAGMAS:
@@ -195,7 +194,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # A writer takes the lock at once, so that it waits for others (busy_timeout) instead of failing
-    # when it upgrades a read that another writer has made stale.
+    # A writer acquires the lock at once, so that it waits for other writers (busy_timeout). Otherwise it
+    # would fail when it upgrades a read that another writer has made stale.
     only_reads = connection.get_execution_options().get(_READING, False)
     connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")

@@ -1,4 +1,4 @@
-"""What the database and the object store raise.
+"""The errors of the database and the object store.
 
 ::
 
@@ -9,14 +9,14 @@
     ├── CheckNotFound         no check has this identifier
     ├── Conflict              another writer was first: the expected state or epoch is not current
     ├── SessionKeyMismatch    the check is bound to another session key
-    ├── SessionKeyUnproven    the check is bound to this session key, and nobody proved to hold it
+    ├── SessionKeyUnproven    the check is bound to this session key, but its proof is missing
     ├── TriesExceeded         too many checks of the same subject, portrait or device failed or run
     ├── RequestIdReused       the request_id was used before, with another payload
     └── ObjectNotFound        no object under that key
 
-Messages carry no biometric data, no token and no key. Exceptions of SQLAlchemy, Alembic, obstore and
-the file system do not pass this folder; they are the ``__cause__`` of one of the above, but for
-PostgreSQL's, whose messages hold values.
+Messages contain no biometric data, no token and no key. Exceptions of SQLAlchemy, Alembic, obstore and the
+file system do not leave this folder; they are the ``__cause__`` of one of the above. Exceptions of PostgreSQL
+are dropped, because their messages contain values.
 """
 
 from datetime import datetime
@@ -41,15 +41,15 @@ __all__ = [
 
 
 class StorageError(Exception):
-    """Root of what the database and the object store raise."""
+    """The base class of all errors of the database and the object store."""
 
 
 class StorageUnavailable(StorageError):
-    """The database or the object store could not do what it was asked; a retry may help."""
+    """The database or the object store could not perform an operation; a retry may help."""
 
 
 class RowTaken(StorageUnavailable):
-    """A constraint of the database does not hold: as a rule another writer inserted the same row."""
+    """A constraint of the database is violated, usually because another writer inserted the same row."""
 
 
 class SchemaOutdated(StorageError):
@@ -60,7 +60,7 @@ class CheckNotFound(StorageError):
     """No check has this identifier.
 
     Attributes:
-        check_id: The identifier asked for.
+        check_id: The requested identifier.
     """
 
     def __init__(self, check_id: UUID) -> None:
@@ -69,12 +69,12 @@ class CheckNotFound(StorageError):
 
 
 class TriesExceeded(StorageError):
-    """Too many checks of the same subject, portrait or device failed, or run now.
+    """Too many checks of the same subject, portrait or device failed, or are running.
 
     Attributes:
-        kind: What is limited.
+        kind: The kind of the mark that the limit applies to.
         standing: BUSY, LOCKED or BLOCKED.
-        until: When a further try may be allowed.
+        until: When a further check may be allowed.
     """
 
     def __init__(self, kind: TryKind, standing: Standing, until: datetime) -> None:
@@ -85,11 +85,11 @@ class TriesExceeded(StorageError):
 
 
 class Conflict(StorageError):
-    """Another writer was first: the check is not in an expected state, or its lease epoch moved on.
+    """Another writer was first: the check is not in an expected state, or its lease epoch has changed.
 
     Attributes:
-        state: The state that the check is in.
-        lease_epoch: The epoch that is current.
+        state: The current state of the check.
+        lease_epoch: The current lease epoch.
     """
 
     def __init__(self, message: str, *, state: CheckState, lease_epoch: int) -> None:
@@ -99,11 +99,11 @@ class Conflict(StorageError):
 
 
 class SessionKeyMismatch(StorageError):
-    """The check is bound to the session key of its first stream, and this is another one."""
+    """The check is bound to the session key of its first stream, and this stream has another key."""
 
 
 class SessionKeyUnproven(StorageError):
-    """The check is bound to this session key since the caller looked, and needs the proof of it now."""
+    """The check was bound to this session key after the caller had read it, so the key must be proved now."""
 
 
 class RequestIdReused(StorageError):
@@ -119,7 +119,7 @@ class RequestIdReused(StorageError):
 
 
 class ObjectNotFound(StorageError):
-    """There is no object under that key.
+    """No object is stored under this key.
 
     Attributes:
         key: The object's key.

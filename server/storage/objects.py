@@ -1,4 +1,4 @@
-"""Objects by key: a folder, memory, or any store that ``obstore`` knows (S3, GCS, Azure), by URL."""
+"""Object stores: a folder, memory, or any store that ``obstore`` supports (S3, GCS, Azure), by URL."""
 
 import asyncio
 import os
@@ -29,21 +29,23 @@ T = TypeVar("T")
 
 _THREADS: Final = 16
 _CALL_SECONDS: Final = 4.0
-"""How long a call to a remote store may take, its repetitions and the wait for a thread included. A device
-waits for its pictures to be stored, and after a failure for their removal: twice this."""
+"""How long a call to a remote store may take, including retries and the wait for a thread.
+
+A device waits for its images to be stored and, after a failure, for their removal: at most twice this time.
+"""
 _PREFIXES: Final = {
     **dict.fromkeys(("s3", "s3a"), "aws"),
     "gs": "google",
     **dict.fromkeys(("az", "adl", "azure", "abfs", "abfss"), "azure"),
 }
-"""How names in the environment begin, by the scheme of a store's URL."""
+"""The prefix of environment variables, by the scheme of a store's URL."""
 _HOSTS: Final = {
     "amazonaws.com": "aws",
     "r2.cloudflarestorage.com": "aws",
     "core.windows.net": "azure",
     "fabric.microsoft.com": "azure",
 }
-"""The same by the end of an https URL's host."""
+"""The same, by the end of an https URL's host."""
 _CLIENT_OPTIONS: Final = frozenset(
     {
         "allow_http",
@@ -66,8 +68,8 @@ _CLIENT_OPTIONS: Final = frozenset(
         "user_agent",
     }
 )
-"""What obstore reads from the environment after that: its ``ClientConfig``."""
-# ValueError: obstore's answer to a key that is none, such as one with "..".
+"""The options that obstore reads from the environment after that prefix: its ``ClientConfig``."""
+# obstore raises ValueError for an invalid key, such as one with "..".
 _FAILURES = (BaseError, OSError, ValueError)
 
 
@@ -77,7 +79,7 @@ class ObjectInfo:
 
     Attributes:
         key: Its key.
-        modified: When it was written, timezone-aware UTC, by the store's clock.
+        modified: When it was written, in timezone-aware UTC by the store's clock.
     """
 
     key: str
@@ -85,20 +87,20 @@ class ObjectInfo:
 
 
 class ObjectStore(Protocol):
-    """Keeps bytes under keys. Every method may raise ``StorageUnavailable``.
+    """Stores bytes under keys. Every method may raise ``StorageUnavailable``.
 
-    A call to a remote store ends within seconds. One that is given up may still have its effect later: an
-    object that nobody knows of, which ``EvidenceStore.sweep_orphans`` removes.
+    A call to a remote store ends within seconds. A call that timed out may still take effect later and leave
+    an object without a row, which ``EvidenceStore.sweep_orphans`` removes.
 
-    A key has segments of letters, digits, ``-``, ``_`` and ``.``, joined by ``/``.
+    A key consists of segments of letters, digits, ``-``, ``_`` and ``.``, joined by ``/``.
     """
 
     async def put(self, key: str, data: bytes) -> None:
-        """Stores ``data``, in place of what was there; durable, and never seen in part."""
+        """Stores ``data`` durably and atomically, in place of an existing object."""
         ...
 
     async def get(self, key: str) -> bytes:
-        """The bytes under ``key``.
+        """Returns the bytes under ``key``.
 
         Raises:
             ObjectNotFound: There is no such object.
@@ -106,27 +108,27 @@ class ObjectStore(Protocol):
         ...
 
     async def delete(self, key: str) -> None:
-        """Removes an object; one that is not there is removed already."""
+        """Deletes an object; does nothing if there is none."""
         ...
 
     async def exists(self, key: str) -> bool:
-        """Whether there is an object under ``key``."""
+        """Returns whether there is an object under ``key``."""
         ...
 
     def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
-        """Every object whose key begins with the segments of ``prefix``, in no order."""
+        """Lists every object whose key begins with the segments of ``prefix``, in no order."""
         ...
 
 
 def open_object_store(url: str) -> ObjectStore:
-    """Opens a store; a folder is made where it is missing.
+    """Opens a store; creates the folder if it is missing.
 
     Args:
         url: A folder's path, ``file:///folder``, ``memory://``, or a URL of obstore such as
-            ``s3://bucket/prefix`` (credentials come from the environment, as its documentation says).
+            ``s3://bucket/prefix``. Credentials come from the environment, as obstore documents.
 
     Raises:
-        StorageUnavailable: The folder cannot be made, or the URL cannot be used.
+        StorageUnavailable: The folder cannot be created, or the URL cannot be used.
     """
     folder = _folder_of(url)
     try:
@@ -135,7 +137,7 @@ def open_object_store(url: str) -> ObjectStore:
             return _FolderObjects(LocalStore(folder), folder=folder.resolve())
         if url.startswith("memory:"):
             return _Objects(MemoryStore())
-        # obstore by itself repeats for three minutes, in a thread that nobody waits for any more.
+        # By default obstore retries for three minutes, in a thread that no caller waits for any more.
         retries: RetryConfig = {"retry_timeout": timedelta(seconds=_CALL_SECONDS)}
         store = from_url(url, client_options=_client_options(url, os.environ), retry_config=retries)
         return _Objects(store, call_seconds=_CALL_SECONDS)
@@ -147,7 +149,7 @@ def open_object_store(url: str) -> ObjectStore:
 
 
 def _client_options(url: str, environment: Mapping[str, str]) -> "ClientConfig":
-    """Limits of a single request, and the environment's options, which obstore drops where any are given."""
+    """Returns time limits and the environment's options, which obstore ignores once options are given."""
     parts = urlsplit(url)
     prefix = _PREFIXES.get(parts.scheme)
     if prefix is None:
@@ -171,15 +173,15 @@ def _folder_of(url: str) -> Path | None:
 class _Objects:
     """A store of obstore.
 
-    Its blocking calls run in threads of ours. Its asynchronous ones end in threads of its own, which still
-    want the interpreter for a moment afterwards: a process that ends in that moment is aborted.
+    Its blocking calls run in this class's threads. Its asynchronous calls would end in obstore's own threads,
+    which still need the interpreter for a moment afterwards; a process that exits in that moment is aborted.
     """
 
     def __init__(self, store: obstore.store.ObjectStore, *, call_seconds: float | None = None) -> None:
-        """Takes the store, and how long one call may take; ``None`` where nothing limits it."""
+        """Initialises the store with the time limit of one call; ``None`` for no limit."""
         self._store = store
         self._call_seconds = call_seconds
-        # Of its own: a store that hangs keeps nothing else waiting.
+        # A separate pool, so that a store that hangs delays nothing else.
         self._threads = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="objects")
 
     async def put(self, key: str, data: bytes) -> None:
@@ -210,7 +212,7 @@ class _Objects:
         except (NotFoundError, FileNotFoundError):
             return False
         except _FAILURES as error:
-            raise _failed("look at", error) from error
+            raise _failed("look up", error) from error
         return True
 
     async def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
@@ -224,7 +226,7 @@ class _Objects:
 
     async def _run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         loop = asyncio.get_running_loop()
-        # A store that accepts and never answers fails as one does that refuses: TimeoutError is an OSError.
+        # A store that never answers fails like a store that refuses, because TimeoutError is an OSError.
         async with asyncio.timeout(self._call_seconds):
             return await loop.run_in_executor(self._threads, partial(call, *args, **kwargs))
 
@@ -233,7 +235,7 @@ class _Objects:
 
 
 class _FolderObjects(_Objects):
-    """A folder. obstore writes a temporary file and renames it; this makes both durable and private."""
+    """A folder. obstore writes a temporary file and renames it; this class makes both durable and private."""
 
     def __init__(self, store: LocalStore, *, folder: Path) -> None:
         super().__init__(store)
@@ -248,10 +250,10 @@ class _FolderObjects(_Objects):
 
 
 def _keep(file: Path, top: Path) -> None:
-    # The file's bytes first, then its name, then the names of the folders that were made for it.
+    # The order is: the file's bytes, its name, and the names of the folders that were created for it.
     for path in (file, *file.parents):
         if path != top:
-            # The folder at the top, which keeps others out meanwhile, may be shared with other replicas.
+            # The top folder may be shared with other replicas; it keeps other users out until then.
             tighten(path)
         handle = os.open(path, os.O_RDONLY)
         try:

@@ -1,6 +1,6 @@
-"""What the database holds, as frozen dataclasses. All times are timezone-aware UTC.
+"""The contents of the database as frozen dataclasses. All times are timezone-aware UTC.
 
-Results, reports and templates are opaque bytes here: the edge knows protobuf, storage does not.
+Results, reports and templates are opaque bytes, because storage does not know protobuf.
 """
 
 from dataclasses import dataclass, field, replace
@@ -34,10 +34,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class RequestKey:
-    """Makes a call idempotent (AIP-155).
+    """The key that makes a call idempotent (AIP-155).
 
     Attributes:
-        tenant: Whose request it is; identifiers of different tenants never meet.
+        tenant: The tenant of the request; identifiers of different tenants are independent.
         method: The call, such as ``"UploadTrustedImage"``.
         request_id: The caller's identifier, at most 64 characters.
         payload_sha256: SHA-256 of the request without its ``request_id``, 32 bytes.
@@ -55,25 +55,25 @@ class NewCheck:
 
     Attributes:
         check_id: Its identifier, drawn by the caller.
-        tenant: Whose check it is.
+        tenant: The tenant of the check.
         policy_name: Name of the frozen policy.
-        policy_version: Its version.
-        policy_sha256: SHA-256 of its file, 32 bytes.
-        policy_source: The file's bytes.
-        requested_mode: The mode that the policy or the orchestrator asked for.
+        policy_version: Version of the frozen policy.
+        policy_sha256: SHA-256 of the policy file, 32 bytes.
+        policy_source: The bytes of the policy file.
+        requested_mode: The mode that the policy or the orchestrator requested.
         subject_reference: Opaque reference to the person, at most 256 bytes; may be empty.
         consent_reference: Reference to the legal basis, at most 256 bytes; may be empty.
-        portrait_template: The portrait's template, sealed; it is biometric.
-        portrait_report: What was found in the portrait, opaque.
-        pack_name: Name of the pack that made the template.
-        pack_version: Its version.
-        pack_sha256: Its hash, 32 bytes.
+        portrait_template: The portrait's sealed biometric template.
+        portrait_report: The report on the portrait, opaque.
+        pack_name: Name of the model pack that made the template.
+        pack_version: Version of the pack.
+        pack_sha256: Hash of the pack, 32 bytes.
         create_time: When the trusted image was accepted.
         scan_deadline: When the scan must be over.
-        result_deadline: Until when the result is handed out.
-        challenge_key_sha256: What its app pins: SHA-256 of the SubjectPublicKeyInfo, 32 bytes.
-        sandbox: Whether a sandbox caller made it.
-        tries: What it is a try at.
+        result_deadline: Until when the result is returned.
+        challenge_key_sha256: The key that its app pins: SHA-256 of the SubjectPublicKeyInfo, 32 bytes.
+        sandbox: Whether a sandbox caller created it.
+        tries: The marks of its subject and portrait, whose failures are limited.
     """
 
     check_id: UUID
@@ -100,47 +100,49 @@ class NewCheck:
 
 @dataclass(frozen=True, slots=True)
 class CheckRecord:
-    """A check as the database has it.
+    """A check as the database contains it.
 
     Attributes:
         check_id: Its identifier.
-        tenant: Whose check it is.
-        state: Where it stands.
+        tenant: The tenant of the check.
+        state: Its state.
         policy_name: Name of the frozen policy.
-        policy_version: Its version.
-        policy_sha256: SHA-256 of its file, 32 bytes.
-        policy_source: The file's bytes.
-        requested_mode: The mode that the policy or the orchestrator asked for.
+        policy_version: Version of the frozen policy.
+        policy_sha256: SHA-256 of the policy file, 32 bytes.
+        policy_source: The bytes of the policy file.
+        requested_mode: The mode that the policy or the orchestrator requested.
         subject_reference: Opaque reference to the person; empty after erasure.
         consent_reference: Reference to the legal basis; empty after erasure.
-        portrait_template: The sealed template; None once the check is decided, because nothing may
-            compare with it any more.
-        portrait_report: What was found in the portrait, opaque; empty after erasure.
-        pack_name: Name of the pack that made the template.
-        pack_version: Its version.
-        pack_sha256: Its hash, 32 bytes.
+        portrait_template: The sealed template; None once the check is decided, because nothing may be
+            compared with it any more.
+        portrait_report: The report on the portrait, opaque; empty after erasure.
+        pack_name: Name of the model pack that made the template.
+        pack_version: Version of the pack.
+        pack_sha256: Hash of the pack, 32 bytes.
         create_time: When the trusted image was accepted.
         scan_deadline: When the scan must be over.
-        result_deadline: Until when the result is handed out.
-        challenge_key_sha256: What its app pinned, 32 bytes; None for checks from before keys were kept.
-        sandbox: Whether a sandbox caller made it.
-        session_key: SubjectPublicKeyInfo (DER) of the first stream's session key; None before it.
-        session_key_sha256: Its SHA-256, 32 bytes; None before the first stream.
-        lease_owner: The replica whose stream holds the lease; None without one.
-        lease_epoch: Raised by every stream that takes the lease; 0 before the first.
-        lease_until: When the lease ends unless renewed; None without one.
-        resume_until: Until when the scan, whose connection was lost, counts as one that may be resumed; None
-            where none was lost.
-        closing: Why the orchestrator closes the check, which takes no further streams from then on; None
-            where it does not.
-        streams: Streams that took the lease so far.
+        result_deadline: Until when the result is returned.
+        challenge_key_sha256: The key that its app pins, 32 bytes; None for checks that are older than this
+            column.
+        sandbox: Whether a sandbox caller created it.
+        session_key: SubjectPublicKeyInfo (DER) of the first stream's session key; None before the first
+            stream.
+        session_key_sha256: SHA-256 of the session key, 32 bytes; None before the first stream.
+        lease_owner: The replica whose stream holds the lease; None without a lease.
+        lease_epoch: Incremented by every stream that acquires the lease; 0 before the first stream.
+        lease_until: When the lease ends unless it is renewed; None without a lease.
+        resume_until: Until when FinishCheck waits for a device whose connection was lost; None if none was
+            lost.
+        closing: The reason for which the orchestrator closes the check, which then accepts no further
+            streams; None if it is not being closed.
+        streams: The number of streams that have acquired the lease.
         bytes_received: Bytes of frames received so far, over all streams.
         status: SUCCESS, FAILURE or NOT_DECIDED; None before the decision.
-        reasons: Why it did not succeed, most important first.
-        result: The decided result, opaque; None before the decision and after erasure.
+        reasons: The reasons for which it did not succeed, most important first.
+        result: The result, opaque; None before the decision and after erasure.
         decide_time: When it was decided; None before.
         retain_until: When result and evidence are to be erased; None before the decision.
-        finish_time: When the orchestrator first took the verdict; None before.
+        finish_time: When the orchestrator first received the result; None before.
         erase_time: When it was erased; None before.
     """
 
@@ -183,21 +185,21 @@ class CheckRecord:
 
     @property
     def scope(self) -> str:
-        """Under which name what is remembered of the check is kept; see ``server.sandbox``."""
+        """The name under which the scan memory of the check is stored; see ``server.sandbox``."""
         return memory_scope(self.tenant, sandbox=self.sandbox)
 
     def held(self, now: datetime) -> bool:
-        """Whether a stream holds the check's lease."""
+        """Returns whether a stream holds the check's lease."""
         return self.state is CheckState.SCANNING and self.lease_until is not None and now < self.lease_until
 
 
 class CheckChanges(TypedDict, total=False):
-    """What a transition may change beside the state.
+    """The columns that a transition may change besides the state.
 
     Attributes:
         bytes_received: Bytes of frames received so far.
         lease_until: When the lease ends; None ends it now.
-        resume_until: Until when the scan counts as one that may be resumed.
+        resume_until: Until when FinishCheck waits for the device to reconnect.
     """
 
     bytes_received: int
@@ -212,8 +214,8 @@ class NewAttempt:
     Attributes:
         number: Its number in the check, from 1.
         start_time: When it begins.
-        mode: How it proves life.
-        plan: What it asks of the device and the person.
+        mode: How it proves liveness.
+        plan: What it requires of the device and the person.
     """
 
     number: int
@@ -224,27 +226,27 @@ class NewAttempt:
 
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
-    """An attempt as the database has it.
+    """An attempt as the database contains it.
 
     Attributes:
         check_id: The check.
         number: Its number in the check, from 1.
-        epoch: The lease epoch of the stream that it ran in.
+        epoch: The lease epoch of its stream.
         start_time: When it began.
-        counted: Whether it counts against the policy's maximum: enough frames were accepted, and no fault of
+        counted: Whether it counts against the policy's maximum: enough frames were received, and no fault of
             the server ended it.
-        mode: How it proves life.
-        plan: What it asks of the device and the person.
-        outcome: What came of it; None while it runs.
-        ended_by: What ended it; None while it runs, and where nobody was left to say.
-        verdict: What liveness said of it; None where it was not judged.
-        frames: Frames accepted.
+        mode: How it proves liveness.
+        plan: What it requires of the device and the person.
+        outcome: Its outcome; None while it runs.
+        ended_by: The event that ended it; None while it runs, and until its own stream has stored it.
+        verdict: The verdict of liveness; None if it was not judged.
+        frames: Frames received.
         dropped: Captured images that the device dropped before they got an index.
         feedback: Names of the feedback codes, most important first.
         end_time: When it ended; None while it runs.
-        final_mac_sha256: SHA-256 of the last MAC, 32 bytes; None where there was none.
-        judgement: The outcome that this attempt would give the check should nothing follow it, opaque
-            (``server.verdict.stored``); None where it was not judged, and after erasure.
+        final_mac_sha256: SHA-256 of the last MAC, 32 bytes; None without a MAC.
+        judgement: The outcome of the check if no further attempt follows, opaque (``server.verdict.stored``);
+            None if the attempt was not judged, and after erasure.
     """
 
     check_id: UUID
@@ -267,20 +269,19 @@ class AttemptRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptEnding:
-    """How an attempt ended.
+    """The end of an attempt.
 
     Attributes:
-        number: The attempt's.
-        outcome: What came of it.
-        ended_by: What ended it.
-        verdict: What liveness said of it; None where it was not judged.
-        frames: Frames accepted.
+        number: The attempt's number.
+        outcome: Its outcome.
+        ended_by: The event that ended it.
+        verdict: The verdict of liveness; None if it was not judged.
+        frames: Frames received.
         dropped: Images that the device dropped before they got an index.
         feedback: Names of feedback codes, most important first.
-        end_time: When.
-        final_mac_sha256: SHA-256 of the last MAC; None where there was none.
-        judgement: The outcome that this attempt would give the check should nothing follow it; None where
-            it was not judged.
+        end_time: When it ended.
+        final_mac_sha256: SHA-256 of the last MAC; None without a MAC.
+        judgement: The outcome of the check if no further attempt follows; None if the attempt was not judged.
     """
 
     number: int
@@ -296,11 +297,11 @@ class AttemptEnding:
 
     @property
     def counts(self) -> bool:
-        """Whether the attempt may count against the policy's maximum: not where the server is to blame."""
+        """Whether the attempt may count against the policy's maximum; False after a fault of the server."""
         return self.ended_by is not EndedBy.SERVER_FAULT
 
     def of(self, attempt: AttemptRecord) -> AttemptRecord:
-        """``attempt``, which runs, as it stands once this is written."""
+        """Returns the running ``attempt`` in its state after this ending is written."""
         return replace(
             attempt,
             counted=attempt.counted and self.counts,
@@ -317,22 +318,22 @@ class AttemptEnding:
 
 
 class ImagePurpose(StrEnum):
-    """What a kept picture is for."""
+    """The purpose of a kept image."""
 
     EVIDENCE_FRAME = "EVIDENCE_FRAME"
-    """The one frame that stands for the scan."""
+    """The frame that stands as proof in the result."""
     AUDIT_IMAGE = "AUDIT_IMAGE"
-    """A further frame, kept as far as the policy says."""
+    """A further frame, kept if the policy demands it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureFacts:
-    """What is known of a picture to keep.
+    """The metadata of an image to keep.
 
     Attributes:
         attempt: The attempt, from 1.
         frame_index: Index of the frame in its attempt.
-        rotation: Clockwise rotation that makes it upright, degrees: 0, 90, 180 or 270.
+        rotation: The clockwise rotation that makes it upright, in degrees: 0, 90, 180 or 270.
         mirrored: Whether it is mirrored.
         media_type: Media type, such as ``"image/jpeg"``.
     """
@@ -346,19 +347,19 @@ class PictureFacts:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceEntry:
-    """A sealed picture: where its ciphertext lies, and the wrapped key that opens it.
+    """A sealed image: the location of its ciphertext, and the wrapped key that unseals it.
 
     Attributes:
-        kind: What it is for.
+        kind: Its purpose.
         object_key: Key of the ciphertext in the object store.
-        sha256: SHA-256 of the picture as the device sent it, 32 bytes.
+        sha256: SHA-256 of the image as the device sent it, 32 bytes.
         frame_index: Index of the frame in its attempt.
         attempt: The attempt, from 1.
-        rotation: Clockwise rotation that makes it upright, degrees: 0, 90, 180 or 270.
+        rotation: The clockwise rotation that makes it upright, in degrees: 0, 90, 180 or 270.
         mirrored: Whether it is mirrored.
         media_type: Media type, such as ``"image/jpeg"``.
-        wrapped_key: The wrapped data key; without it the object can never be opened.
-        key_id: The wrapping key.
+        wrapped_key: The wrapped data key; without it the object can never be unsealed.
+        key_id: Identifier of the wrapping key.
     """
 
     kind: ImagePurpose
@@ -375,13 +376,14 @@ class EvidenceEntry:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The end of a check.
+    """The decision on a check.
 
     Attributes:
         status: SUCCESS, FAILURE or NOT_DECIDED.
-        reasons: Why it did not succeed, most important first; empty with SUCCESS.
-        result_bytes: The whole result, opaque; what a signature will cover.
-        evidence: Pictures already durable in the object store, in the order to hand them out.
+        reasons: The reasons for which it did not succeed, most important first; empty for SUCCESS.
+        result_bytes: The whole result, opaque; the bytes that are signed.
+        evidence: Images that are already durable in the object store, in the order in which they are
+            returned.
         decide_time: When it was decided.
         retain_until: When result and evidence are to be erased.
     """

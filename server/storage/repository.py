@@ -1,8 +1,8 @@
-"""Checks in the database: each method is one transaction, durable when it returns.
+"""The checks in the database. Each method is one transaction, durable when it returns.
 
-Writers compare before they set: the state and, where a stream writes, the epoch of its lease. A
-stream that lost its lease to a newer one therefore cannot write any more; it gets ``Conflict``.
-A method whose caller is cancelled still ends its transaction. The clock is the caller's.
+Writers compare before they set: they compare the state and, if a stream writes, the epoch of its lease. A
+stream that lost its lease to a newer one therefore cannot write any more and gets ``Conflict``. A transaction
+finishes even if its caller is cancelled. The caller passes the time.
 """
 
 from collections.abc import Collection
@@ -32,33 +32,33 @@ from server.storage.uncancelled import uncancelled
 
 __all__ = ["CheckRepository"]
 
-# What a new check may share with others: its policy, and its request.
+# A new check may share two rows with others: its policy and its request.
 _UNIQUE_THINGS = 2
 
 
 class CheckRepository:
-    """The one writer of checks until they are erased (``server.storage.retention``).
+    """The only writer of checks until they are erased (``server.storage.retention``).
 
-    Every method may raise ``StorageUnavailable``; those that take a ``check_id`` raise
-    ``CheckNotFound`` for an unknown one, where they do not say otherwise.
+    Every method may raise ``StorageUnavailable``. Methods with a ``check_id`` raise ``CheckNotFound`` for an
+    unknown check unless they state otherwise.
     """
 
     def __init__(self, database: Database) -> None:
-        """Works over ``database``."""
+        """Initialises the repository over ``database``."""
         self._database = database
 
     @uncancelled
     async def ping(self) -> None:
-        """Makes sure that the database answers.
+        """Tests whether the database answers.
 
         Raises:
-            StorageUnavailable: It does not.
+            StorageUnavailable: It does not answer.
         """
         await self._database.read(statements.probe)
 
     @uncancelled
     async def create(self, check: NewCheck, request: RequestKey | None) -> CheckRecord:
-        """Creates a check, or gives the one that the same request created before.
+        """Creates a check, or returns the check that the same request created before.
 
         Raises:
             RequestIdReused: The request was made before with another payload.
@@ -67,13 +67,13 @@ class CheckRepository:
             try:
                 return await self._database.write(transitions.create, check, request)
             except RowTaken:
-                # Another replica inserted the same policy or request since we looked; now it is found.
+                # Another replica inserted the same policy or request meanwhile; the retry finds it.
                 continue
         return await self._database.write(transitions.create, check, request)
 
     @uncancelled
     async def find_by_request(self, request: RequestKey) -> CheckRecord | None:
-        """The check that this request created; None where it was never made.
+        """Returns the check that this request created; None if the request was never made.
 
         Raises:
             RequestIdReused: The request was made before with another payload.
@@ -82,27 +82,27 @@ class CheckRepository:
 
     @uncancelled
     async def expect_allowed(self, marks: Collection[TryMark], *, rules: TryRules, now: datetime) -> None:
-        """Makes sure that a further check of a subject and a portrait may be made.
+        """Tests whether a further check of a subject and a portrait may be created.
 
         Raises:
-            TriesExceeded: Too many of them failed, or run now.
+            TriesExceeded: Too many of their checks failed, or are running.
         """
         await self._database.read(expect_allowed, marks, rules=rules, now=now)
 
     @uncancelled
     async def expire_tries(self, before: datetime) -> int:
-        """Forgets checks that failed earlier; how many rows."""
+        """Deletes the tries of checks that were decided before ``before``; returns the number of rows."""
         return await self._database.write(expire_tries, before)
 
     @uncancelled
     async def get(self, check_id: UUID, tenant: str | None = None) -> CheckRecord | None:
-        """The check; None for an unknown one, and for one of another tenant where ``tenant`` is given."""
+        """Returns the check; None if it is unknown, or belongs to another tenant than a given ``tenant``."""
         record = await self._database.read(statements.find_check, check_id)
         return record if record is not None and tenant in {None, record.tenant} else None
 
     @uncancelled
     async def evidence(self, check_id: UUID) -> tuple[EvidenceEntry, ...]:
-        """The kept pictures of a check, in the order of the decision; none for an unknown check."""
+        """Returns the kept images of a check in the order of the decision; none for an unknown check."""
         return await self._database.read(statements.list_evidence, check_id)
 
     @uncancelled
@@ -115,18 +115,18 @@ class CheckRepository:
         to: CheckState,
         **changes: Unpack[CheckChanges],
     ) -> CheckRecord:
-        """Moves a check along a line of the state machine.
+        """Moves a check along a transition of the state machine.
 
         Args:
             check_id: The check.
-            expected: The states in which the move is meant.
+            expected: The states from which the move is allowed.
             epoch: The caller's lease epoch; None for a caller without a lease.
             to: The new state. DECIDED, FINISHED and ERASED have methods of their own.
-            **changes: What else changes.
+            **changes: Other columns to change.
 
         Raises:
-            Conflict: The state is not an expected one, the machine has no such line, or the epoch is
-                not current.
+            Conflict: The state is not an expected one, the state machine has no such transition, or the epoch
+                is not current.
         """
         return await self._database.write(
             transitions.move, check_id, expected=expected, epoch=epoch, to=to, changes=changes
@@ -144,26 +144,26 @@ class CheckRepository:
         lease_seconds: float,
         try_rules: TryRules | None = None,
     ) -> CheckRecord:
-        """Gives the scan to a stream; an older stream of the same device is fenced from now on.
+        """Gives the lease of a check to a stream, which fences an older stream of the same device.
 
-        The first stream binds its session key to the check; later ones must come with the same.
-        Attempts of older streams that are still open end as INTERRUPTED. An older stream whose lease had not
-        run out may still work, and says itself what its attempt amounts to (``end_superseded``).
+        The first stream binds its session key to the check; later streams must have the same key. Running
+        attempts of older streams end as INTERRUPTED. An older stream whose lease had not expired may still be
+        working; it stores the outcome of its attempt itself (``end_superseded``).
 
         Args:
             check_id: The check.
             session_key: SubjectPublicKeyInfo (DER) of the device's session key.
-            proven: Whether the device proved to hold it. Public keys can be copied: only the stream
-                that binds the key may come without the proof.
-            owner: Names the replica, at most 128 characters.
-            now: The time.
-            lease_seconds: How long the lease lasts unless renewed.
-            try_rules: Limits over several checks, for the check's first stream; None for no limits.
+            proven: Whether the device proved that it holds the key. Public keys can be copied, so only the
+                stream that binds the key may omit the proof.
+            owner: Name of the replica, at most 128 characters.
+            now: The current time.
+            lease_seconds: How long the lease lasts unless it is renewed.
+            try_rules: Limits on failed checks, tested for the check's first stream; None for no limits.
 
         Raises:
-            TriesExceeded: Too many checks of the same subject or portrait failed, or run now.
+            TriesExceeded: Too many checks of the same subject or portrait failed, or are running.
             SessionKeyMismatch: The check is bound to another key.
-            SessionKeyUnproven: The check is bound to this key, and the device did not prove to hold it.
+            SessionKeyUnproven: The check is bound to this key, and the device did not prove that it holds it.
             Conflict: The check is no longer open, or the orchestrator closes it.
         """
         return await self._database.write(
@@ -187,14 +187,15 @@ class CheckRepository:
         lease_seconds: float,
         bytes_received: int | None = None,
     ) -> bool:
-        """Prolongs a lease; False where it is no longer the caller's, or the check is closing or unknown.
+        """Renews a lease; returns False if the caller has lost it, or the check is closing or unknown.
 
         Args:
             check_id: The check.
             epoch: The caller's lease epoch.
-            now: The time.
+            now: The current time.
             lease_seconds: How long the lease lasts from now.
-            bytes_received: Bytes of frames received so far, to be noted on the way; None to leave it.
+            bytes_received: Bytes of frames received so far, to be stored with it; None leaves the column
+                unchanged.
         """
         values: dict[str, Any] = {"lease_until": now + timedelta(seconds=lease_seconds)}
         if bytes_received is not None:
@@ -204,16 +205,16 @@ class CheckRepository:
     async def suspend(
         self, check_id: UUID, *, epoch: int, bytes_received: int, resume_until: datetime
     ) -> CheckRecord:
-        """SCANNING becomes WAITING, and the lease ends: the device may come back.
+        """Moves a check from SCANNING to WAITING and ends its lease, so that the device may reconnect.
 
         Args:
             check_id: The check.
             epoch: The caller's lease epoch.
             bytes_received: Bytes of frames received so far, over all streams.
-            resume_until: Until when FinishCheck waits for the device to come back.
+            resume_until: Until when FinishCheck waits for the device to reconnect.
 
         Raises:
-            Conflict: The lease is no longer the caller's.
+            Conflict: The caller has lost the lease.
         """
         return await self.transition(
             check_id,
@@ -226,37 +227,37 @@ class CheckRepository:
 
     @uncancelled
     async def request_close(self, check_id: UUID, reason: FailureReason) -> CheckRecord:
-        """Lets no further stream begin, and tells the one that runs to close the check.
+        """Refuses further streams of a check, and makes the running stream close it.
 
-        A check that is not open, or that is closing already, stays as it is.
+        A check that is not open, or that is closing already, stays unchanged.
 
         Args:
             check_id: The check.
-            reason: Why it ends, where nothing that was seen decides it.
+            reason: The reason of the end, unless an attempt decides the check.
         """
         return await self._database.write(transitions.request_close, check_id, reason)
 
     @uncancelled
     async def start_attempt(self, check_id: UUID, *, epoch: int, attempt: NewAttempt) -> AttemptRecord:
-        """Begins an attempt.
+        """Starts an attempt.
 
         Raises:
-            Conflict: The lease is not the caller's, or the check has an attempt of that number.
+            Conflict: The caller does not hold the lease, or the check already has an attempt of this number.
         """
         return await self._database.write(transitions.start_attempt, check_id, epoch=epoch, attempt=attempt)
 
     @uncancelled
     async def count_attempt(self, check_id: UUID, *, epoch: int, attempt: int, frames: int) -> AttemptRecord:
-        """Counts an attempt against the policy's maximum: enough of its frames were accepted.
+        """Counts an attempt against the policy's maximum, because enough of its frames were received.
 
         Args:
             check_id: The check.
             epoch: The caller's lease epoch.
             attempt: The attempt's number.
-            frames: Frames accepted so far; what is known of them should the server stop now.
+            frames: Frames received so far, stored in case the server stops.
 
         Raises:
-            Conflict: The lease is not the caller's, or no such attempt runs in it.
+            Conflict: The caller does not hold the lease, or no such attempt runs in it.
         """
         values = {"counted": True, "frames": frames}
         return await self._database.write(
@@ -277,11 +278,11 @@ class CheckRepository:
         Args:
             check_id: The check.
             epoch: The caller's lease epoch.
-            ending: Which one, and how.
-            evidence: Pictures to keep, already durable in the object store.
+            ending: The attempt and its end.
+            evidence: Images to keep, already durable in the object store.
 
         Raises:
-            Conflict: The lease is not the caller's, or no such attempt runs in it.
+            Conflict: The caller does not hold the lease, or no such attempt runs in it.
         """
         return await self._database.write(
             transitions.change_attempt,
@@ -294,21 +295,21 @@ class CheckRepository:
 
     @uncancelled
     async def end_superseded(self, check_id: UUID, *, epoch: int, ending: AttemptEnding) -> AttemptRecord:
-        """What a fenced stream found of its attempt, which ended when a newer stream took the lease.
+        """Stores the outcome of a fenced stream's attempt, which ended with the stream's lease.
 
         Args:
             check_id: The check.
             epoch: The lease epoch that the stream had.
-            ending: Which attempt, and what came of it; when it ended stands already.
+            ending: The attempt and its outcome; its time of end is already stored and stays.
 
         Raises:
-            Conflict: The check is decided, or nothing is to be said of the attempt any more.
+            Conflict: The check is decided, or the attempt's outcome is already complete.
         """
         return await self._database.write(transitions.complete_attempt, check_id, epoch=epoch, ending=ending)
 
     @uncancelled
     async def attempts(self, check_id: UUID) -> tuple[AttemptRecord, ...]:
-        """The attempts of a check, by number; none for an unknown check."""
+        """Returns the attempts of a check, by number; none for an unknown check."""
         return await self._database.read(statements.list_attempts, check_id)
 
     @uncancelled
@@ -321,18 +322,19 @@ class CheckRepository:
         ending: AttemptEnding | None = None,
         fenced: int | None = None,
     ) -> None:
-        """Makes the verdict durable, with its evidence, in one transaction.
+        """Stores the decision and its evidence in one transaction.
 
-        The lease ends, and the portrait's template is destroyed: nothing may compare with it any more. Open
-        attempts end as INTERRUPTED: by the decision, or where no lease was held by a server that stopped.
+        The lease ends, and the portrait's template is destroyed, because nothing may be compared with it any
+        more. Running attempts end as INTERRUPTED: by the decision or, if no lease was held, by the stop of
+        their server.
 
         Args:
             check_id: The check.
             epoch: The caller's lease epoch; None for the sweeper of deadlines and for a fenced stream.
-            decision: The verdict, and evidence that is already durable in the object store; it joins
-                what earlier attempts left.
-            ending: Of the attempt that decides, where its end is still to be written.
-            fenced: The lease epoch of that attempt, where a newer stream took the lease since.
+            decision: The decision, with evidence that is already durable in the object store; it is added to
+                the evidence of earlier attempts.
+            ending: The end of the deciding attempt, if it is not stored yet.
+            fenced: The lease epoch of that attempt, if a newer stream has acquired the lease since.
 
         Raises:
             Conflict: The check is not open, the epoch is not current, or no such attempt runs in it.
@@ -343,7 +345,7 @@ class CheckRepository:
 
     @uncancelled
     async def finish(self, check_id: UUID, now: datetime) -> CheckRecord:
-        """Notes that the orchestrator took the verdict; later calls change nothing.
+        """Notes that the orchestrator received the result; later calls change nothing.
 
         Raises:
             Conflict: The check is not decided, or is erased.
@@ -352,14 +354,14 @@ class CheckRepository:
 
     @uncancelled
     async def due(self, now: datetime, limit: int, *, after: CheckRecord | None = None) -> list[CheckRecord]:
-        """Open checks whose scan deadline passed and that no stream holds, earliest deadline first.
+        """Returns open checks without a lease whose scan deadline has passed, earliest deadline first.
 
-        A stream that holds its check sees the deadline itself and ends with what it has.
+        A stream that holds its check tests the deadline itself and ends with the frames that it has.
 
         Args:
-            now: The time.
-            limit: At most so many.
-            after: Only those that follow this one in the list.
+            now: The current time.
+            limit: The maximum number of checks.
+            after: Return only checks that follow this one in the order.
         """
         return await self._database.read(
             statements.due_checks, states=OPEN_STATES, now=now, limit=limit, after=after
@@ -367,10 +369,10 @@ class CheckRepository:
 
     @uncancelled
     async def referenced(self, object_keys: Collection[str]) -> frozenset[str]:
-        """Those of ``object_keys`` that a check's evidence refers to."""
+        """Returns those of ``object_keys`` that a check's evidence refers to."""
         return await self._database.read(statements.referenced_objects, object_keys)
 
     @uncancelled
     async def any_check(self) -> bool:
-        """Whether a check was ever created here; erased ones count."""
+        """Returns whether a check was ever created in this database; erased checks count."""
         return await self._database.read(statements.any_check)

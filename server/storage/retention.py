@@ -1,4 +1,4 @@
-"""Results whose retention ended, and their erasure."""
+"""The erasure of results whose retention has ended."""
 
 from datetime import datetime
 from uuid import UUID
@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from server.domain.state import CLOSED_WITH_RESULT, CheckState
 from server.storage import rows, statements
 from server.storage.database import Database
-from server.storage.devices import forget_check
+from server.storage.devices import erase_device_rows
 from server.storage.records import CheckRecord, EvidenceEntry
 from server.storage.uncancelled import uncancelled
 
@@ -16,33 +16,33 @@ __all__ = ["RetentionRepository"]
 
 
 class RetentionRepository:
-    """Erases checks; the rules of ``server.storage.repository`` hold here, too.
+    """Erases checks, by the rules of ``server.storage.repository``.
 
-    Every method may raise ``StorageUnavailable``, and ``erase`` ``CheckNotFound``.
+    Every method may raise ``StorageUnavailable``, and ``erase`` may raise ``CheckNotFound``.
     """
 
     def __init__(self, database: Database) -> None:
-        """Works over ``database``."""
+        """Initialises the repository over ``database``."""
         self._database = database
-        # A server that was killed between an erasure and this left it to the next one.
+        # An earlier process may have been killed between an erasure and the cleaning of the log.
         self._erased_is_in_log = True
 
     @uncancelled
     async def expired_results(self, now: datetime, limit: int) -> list[CheckRecord]:
-        """Decided checks whose retention ended, longest ended first: they are to be erased."""
+        """Returns closed checks whose retention has ended, the longest overdue first."""
         return await self._database.read(
             statements.expired_checks, states=CLOSED_WITH_RESULT, now=now, limit=limit
         )
 
     @uncancelled
     async def erase(self, check_id: UUID, now: datetime) -> tuple[EvidenceEntry, ...]:
-        """Destroys result, references, evidence keys and what is known of the device.
+        """Erases the result, the references, the evidence keys and all rows about the device.
 
-        A tombstone stays, and the status with it.
+        A tombstone with the status stays.
 
         Returns:
-            The entries that were removed, so that their objects can be deleted; what a crash leaves
-            behind can no longer be opened, and ``EvidenceStore.sweep_orphans`` removes it.
+            The removed entries, whose objects the caller deletes. Objects that a crash leaves behind cannot
+            be unsealed any more, and ``EvidenceStore.sweep_orphans`` deletes them.
 
         Raises:
             Conflict: The check is still open.
@@ -55,9 +55,9 @@ class RetentionRepository:
             if record.state is CheckState.ERASED:
                 return None
             removed = statements.remove_evidence(connection, check_id)
-            statements.forget_judgements(connection, check_id)
-            forget_check(connection, check_id)
-            statements.forget_payload(connection, check_id)
+            statements.erase_judgements(connection, check_id)
+            erase_device_rows(connection, check_id)
+            statements.erase_payload(connection, check_id)
             statements.set_values(connection, check_id, rows.tombstone(now))
             return removed
 
@@ -70,10 +70,11 @@ class RetentionRepository:
 
     @uncancelled
     async def forget_erased(self) -> bool:
-        """Removes what the database's log still holds of what was erased, if anything.
+        """Removes erased data from the database's log, if there may be any.
 
         Returns:
-            Whether nothing is left of it; a running backup can keep it, and then this has to be asked again.
+            Whether the log holds no erased data any more. A running backup can keep the log; then this must
+            be called again.
         """
         if self._erased_is_in_log:
             self._erased_is_in_log = not await self._database.forget_overwritten()

@@ -1,4 +1,4 @@
-"""Between the rows of the tables and the records."""
+"""Conversions between rows of the tables and records."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -50,24 +50,24 @@ CHECKS = select(
     policies.c.version.label("policy_version"),
     policies.c.source.label("policy_source"),
 ).join_from(checks, policies)
-"""Checks with their frozen policies: what ``check_record`` reads."""
+"""The query of checks with their frozen policies, in the form that ``check_record`` reads."""
 
 NO_LEASE: Mapping[str, None] = {"lease_owner": None, "lease_until": None, "resume_until": None}
-"""What changes in a check that no stream holds any more, unless its device may come back."""
+"""The changes to a check that no stream holds any more; a suspended check then gets its ``resume_until``."""
 
 
 def to_words(words: Iterable[str]) -> str:
-    """A list of names as one column."""
+    """Returns a list of names as the text of one column."""
     return json.dumps(list(words))
 
 
 def from_words(column: str) -> tuple[str, ...]:
-    """The inverse of ``to_words``."""
+    """Parses the text that ``to_words`` returns."""
     return tuple(json.loads(column))
 
 
 def check_row(check: NewCheck) -> dict[str, Any]:
-    """The row of a new check."""
+    """Returns the row of a new check."""
     return {
         "check_id": check.check_id,
         "tenant": check.tenant,
@@ -96,7 +96,7 @@ def check_row(check: NewCheck) -> dict[str, Any]:
 
 
 def policy_row(check: NewCheck) -> dict[str, Any]:
-    """The row of a new check's policy."""
+    """Returns the row of a new check's policy."""
     return {
         "sha256": check.policy_sha256,
         "name": check.policy_name,
@@ -106,7 +106,7 @@ def policy_row(check: NewCheck) -> dict[str, Any]:
 
 
 def request_row(request: RequestKey, check_id: UUID) -> dict[str, Any]:
-    """The row that remembers which check a request created."""
+    """Returns the row that maps a request to the check that it created."""
     return {
         "tenant": request.tenant,
         "method": request.method,
@@ -117,7 +117,7 @@ def request_row(request: RequestKey, check_id: UUID) -> dict[str, Any]:
 
 
 def attempt_row(check_id: UUID, epoch: int, attempt: NewAttempt) -> dict[str, Any]:
-    """The row of a new attempt."""
+    """Returns the row of a new attempt."""
     return {
         "check_id": check_id,
         "number": attempt.number,
@@ -133,7 +133,7 @@ def attempt_row(check_id: UUID, epoch: int, attempt: NewAttempt) -> dict[str, An
 
 
 def evidence_row(check_id: UUID, entry: EvidenceEntry) -> dict[str, Any]:
-    """The row of a kept picture, without its position."""
+    """Returns the row of a kept image, without its position."""
     return {
         "check_id": check_id,
         "kind": entry.kind.value,
@@ -150,7 +150,7 @@ def evidence_row(check_id: UUID, entry: EvidenceEntry) -> dict[str, Any]:
 
 
 def ending_row(ending: AttemptEnding) -> dict[str, Any]:
-    """What its end changes in an attempt."""
+    """Returns the columns of an attempt that its end changes."""
     return {
         "outcome": ending.outcome.value,
         "ended_by": ending.ended_by.value,
@@ -166,7 +166,7 @@ def ending_row(ending: AttemptEnding) -> dict[str, Any]:
 
 
 def decision_row(decision: Decision) -> dict[str, Any]:
-    """What a decision changes in its check: the lease ends, and the portrait's template is destroyed."""
+    """Returns the columns that a decision changes; the lease ends and the template is destroyed."""
     return {
         "state": CheckState.DECIDED.value,
         "status": decision.status.value,
@@ -182,7 +182,10 @@ def decision_row(decision: Decision) -> dict[str, Any]:
 
 
 def tombstone(now: datetime) -> dict[str, Any]:
-    """What erasure leaves of a check: that there was one, when, under which policy, and its status."""
+    """Returns the columns that erasure changes.
+
+    The check's identifier, tenant, times, policy and status remain.
+    """
     return {
         "state": CheckState.ERASED.value,
         "erase_time": now,
@@ -196,7 +199,7 @@ def tombstone(now: datetime) -> dict[str, Any]:
 
 
 def check_record(row: RowMapping) -> CheckRecord:
-    """A row of ``CHECKS``."""
+    """Converts a row of ``CHECKS``."""
     template = None
     if row["template_wrapped_key"] is not None:
         template = Sealed(
@@ -245,7 +248,7 @@ def check_record(row: RowMapping) -> CheckRecord:
 
 
 def attempt_record(row: RowMapping) -> AttemptRecord:
-    """A row of the table ``attempts``."""
+    """Converts a row of the table ``attempts``."""
     return AttemptRecord(
         check_id=row["check_id"],
         number=row["number"],
@@ -267,7 +270,7 @@ def attempt_record(row: RowMapping) -> AttemptRecord:
 
 
 def evidence_entry(row: RowMapping) -> EvidenceEntry:
-    """A row of the table ``evidence``."""
+    """Converts a row of the table ``evidence``."""
     return EvidenceEntry(
         kind=ImagePurpose(row["kind"]),
         object_key=row["object_key"],

@@ -1,7 +1,8 @@
-"""What a tenant's scans are known again by, in the database: ``device_integrity.stream.ScanMemory``.
+"""The scan memory in the database: implements ``device_integrity.stream.ScanMemory``.
 
-Perceptual hashes are sealed, one record a scan. To look them up, slices of them are kept as HMACs under the
-tenant's key, cut to 8 bytes: without the key they tell nothing, and with it only what the record tells.
+Perceptual hashes are sealed, one record for each scan. For look-ups, slices of the hashes are stored as HMACs
+under the tenant's key, truncated to 8 bytes. Without the key they reveal nothing, and with the key no more
+than the record.
 """
 
 import hmac
@@ -42,13 +43,13 @@ class DatabaseScanMemory:
         wrapping_keys: WrappingKeys,
         random: Random,
     ) -> None:
-        """Works over ``database``.
+        """Initialises the memory.
 
         Args:
-            database: Where it is kept.
-            tenant_key: The key of a tenant's marks, 32 bytes.
+            database: The database.
+            tenant_key: Returns the key of a tenant's marks, 32 bytes.
             wrapping_keys: Wrap the data keys of sealed records.
-            random: Gives unpredictable bytes.
+            random: Returns unpredictable bytes.
         """
         self._database = database
         self._tenant_key = tenant_key
@@ -57,7 +58,7 @@ class DatabaseScanMemory:
 
     @uncancelled
     async def recall(self, query: ScanQuery) -> tuple[RecalledScan, ...]:
-        """See ``ScanMemory``. Scans whose record cannot be opened any more are left out."""
+        """See ``ScanMemory``. Scans whose record cannot be unsealed any more are omitted."""
         key = self._tenant_key(query.tenant)
         wanted = [*query.exact, *(_band(key, band) for band in query.bands)]
         hits = func.count()
@@ -88,7 +89,7 @@ class DatabaseScanMemory:
             return tuple(
                 RecalledScan(check_id=str(row["check_id"]), marks=marks, repeated=repeated[row["check_id"]])
                 for row in records.mappings()
-                if (marks := self._opened(row))
+                if (marks := self._unsealed(row))
             )
 
         return await self._database.read(work)
@@ -109,7 +110,7 @@ class DatabaseScanMemory:
     async def remember(
         self, *, tenant: str, subject: str, check_id: str, time: datetime, marks: Sequence[FrameMark]
     ) -> None:
-        """See ``ScanMemory``. An erased check is left alone; marks that it has already are not doubled."""
+        """See ``ScanMemory``. Does nothing for an erased check, and skips marks that are stored already."""
         if not marks:
             return
         identifier, key = UUID(check_id), self._tenant_key(tenant)
@@ -125,12 +126,12 @@ class DatabaseScanMemory:
             first = connection.scalar(
                 select(func.coalesce(func.max(scan_marks.c.frame) + 1, 0)).where(of_check)
             )
-            there = (
+            stored = (
                 connection.execute(select(scan_memories).where(scan_memories.c.check_id == identifier))
                 .mappings()
                 .one_or_none()
             )
-            earlier = () if there is None else self._opened(there)
+            earlier = () if stored is None else self._unsealed(stored)
             sealed = seal(
                 b"".join(mark.exact + mark.perceptual for mark in (*earlier, *new) if mark.perceptual),
                 wrapping_keys=self._wrapping_keys,
@@ -159,7 +160,7 @@ class DatabaseScanMemory:
 
     @uncancelled
     async def remember_key(self, *, tenant: str, use: KeyUse) -> None:
-        """See ``ScanMemory``. A check that was erased meanwhile, or has this use already, is left alone."""
+        """See ``ScanMemory``. Does nothing if the check was erased meanwhile or the use is stored already."""
         row = {
             "tenant": tenant,
             "key": use.key,
@@ -179,9 +180,9 @@ class DatabaseScanMemory:
 
     @uncancelled
     async def forget(self, *, tenant: str, subject: str | None = None, check_id: str | None = None) -> int:
-        """See ``ScanMemory``; both given, records that are of both."""
+        """See ``ScanMemory``. If both are given, only records of both are deleted."""
         if not subject and check_id is None:
-            raise ValueError("name the subject or the check that is to be forgotten")
+            raise ValueError("a subject or a check is required")
 
         def work(connection: Connection) -> int:
             forgotten = 0
@@ -197,7 +198,7 @@ class DatabaseScanMemory:
 
         return await self._database.write(work)
 
-    def _opened(self, row: RowMapping) -> tuple[FrameMark, ...]:
+    def _unsealed(self, row: RowMapping) -> tuple[FrameMark, ...]:
         check_id, sealed = row["check_id"], Sealed(row["ciphertext"], row["wrapped_key"], row["key_id"])
         try:
             data = unseal(sealed, wrapping_keys=self._wrapping_keys, aad=context(check_id, _KIND))
@@ -207,7 +208,7 @@ class DatabaseScanMemory:
 
 
 def _kept(check_id: UUID) -> Select[tuple[UUID]]:
-    """A check that is not erased, kept from being erased until the transaction ends."""
+    """Selects a check that is not erased, and locks it so that it is not erased during the transaction."""
     return (
         select(checks.c.check_id)
         .where(checks.c.check_id == check_id, checks.c.state != CheckState.ERASED.value)

@@ -1,4 +1,4 @@
-"""Brings the database to the schema that this version needs, or says that somebody must."""
+"""The upgrade of the database schema to the revision that this version needs, or the test for it."""
 
 import asyncio
 import fcntl
@@ -22,14 +22,14 @@ from server.storage.failures import unavailable
 
 __all__ = ["current_revision", "needed_revision", "prepare_database", "upgrade"]
 
-_NEWER = "the database was made by a newer version of the server; install that version or a newer one"
-# Any number that nobody else locks in the same database: "facegate" in ASCII.
+_NEWER = "the database was created by a newer version of the server; install that version or a newer one"
+# A number that no other lock in the same database uses: "facegate" in ASCII.
 _UPGRADE_LOCK = int.from_bytes(b"facegate")
 _MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 
 
 def needed_revision() -> str:
-    """The revision that this version of the server needs."""
+    """Returns the revision that this version of the server needs."""
     head = ScriptDirectory.from_config(_config()).get_current_head()
     if head is None:  # pragma: no cover - the package ships its migrations
         raise SchemaOutdated("this installation has no migrations; install it again")
@@ -37,7 +37,7 @@ def needed_revision() -> str:
 
 
 async def current_revision(database: Database) -> str | None:
-    """The revision that the database is at; None for an empty one.
+    """Returns the revision of the database; None for an empty database.
 
     Raises:
         StorageUnavailable: The database does not answer.
@@ -48,18 +48,18 @@ async def current_revision(database: Database) -> str | None:
 
 
 async def upgrade(url: str) -> None:
-    """Applies the migrations that the database does not have, in one transaction.
+    """Applies the missing migrations in one transaction.
 
     Args:
         url: See ``server.storage.database.open_database``.
 
     Raises:
-        SchemaOutdated: The database was made by a newer version of the server.
+        SchemaOutdated: A newer version of the server created the database.
         StorageUnavailable: The database does not answer, or a migration failed; nothing was changed.
     """
     database = open_database(url, patient=True)
     try:
-        async with _alone(url):
+        async with _exclusive_upgrade(url):
             await database.write(_upgrade)
     except CommandError as error:
         raise SchemaOutdated(_NEWER) from error
@@ -68,14 +68,14 @@ async def upgrade(url: str) -> None:
 
 
 async def prepare_database(url: str) -> None:
-    """What a server does at its start: upgrades SQLite, and checks other databases.
+    """Prepares the database at the start of a server: upgrades SQLite, and tests other databases.
 
-    Other databases are shared by replicas of different versions while a new one is rolled out; when
-    they change is the operator's decision: ``facegate db upgrade``.
+    During a roll-out, replicas of different versions share other databases, so the operator decides when to
+    upgrade them: ``facegate db upgrade``.
 
     Raises:
-        SchemaOutdated: The database is not at the revision that this version needs, or was made by a newer
-            version.
+        SchemaOutdated: The database is not at the revision that this version needs, or a newer version
+            created it.
         StorageUnavailable: The database does not answer.
     """
     if is_sqlite(url):
@@ -105,7 +105,7 @@ def _config() -> Config:
 
 def _upgrade(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
-        # Freed with the transaction. Others wait here, and then find nothing left to do.
+        # The lock is released with the transaction. Other processes wait here and then find nothing to do.
         connection.execute(select(func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
     config = _config()
     config.attributes["connection"] = connection
@@ -113,8 +113,8 @@ def _upgrade(connection: Connection) -> None:
 
 
 @asynccontextmanager
-async def _alone(url: str) -> AsyncIterator[None]:
-    """Keeps other processes from upgrading the same SQLite file; a crash frees the lock."""
+async def _exclusive_upgrade(url: str) -> AsyncIterator[None]:
+    """Keeps other processes from upgrading the same SQLite file; a crash releases the lock."""
     file = database_file(url)
     if file is None:
         yield

@@ -1,4 +1,4 @@
-"""What the repository's transactions are made of. Each function works inside an open transaction."""
+"""The statements of the repository's transactions. Each function works inside an open transaction."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -32,15 +32,15 @@ __all__ = [
     "complete_attempt",
     "conflict",
     "due_checks",
+    "erase_judgements",
     "expect",
     "expired_checks",
     "find_check",
-    "forget_judgements",
-    "give_up_waiting",
     "interrupt_attempts",
     "list_attempts",
     "list_evidence",
     "load_check",
+    "mark_stopped",
     "probe",
     "referenced_objects",
     "remove_evidence",
@@ -49,17 +49,17 @@ __all__ = [
 
 
 def conflict(message: str, record: CheckRecord) -> Conflict:
-    """A ``Conflict`` that says where ``record`` stands."""
+    """Returns a ``Conflict`` that states the state of ``record``."""
     return Conflict(message, state=record.state, lease_epoch=record.lease_epoch)
 
 
 def probe(connection: Connection) -> None:
-    """Asks for something that costs nothing."""
+    """Executes a cheap query, to test whether the database answers."""
     connection.execute(select(checks.c.check_id).limit(1))
 
 
 def find_check(connection: Connection, check_id: UUID, *, lock: bool = False) -> CheckRecord | None:
-    """The check, or None; ``lock`` keeps other writers out until the transaction ends."""
+    """Returns the check, or None; ``lock`` keeps other writers out until the transaction ends."""
     query = rows.CHECKS.where(checks.c.check_id == check_id)
     if lock:
         query = query.with_for_update(of=checks)
@@ -68,7 +68,7 @@ def find_check(connection: Connection, check_id: UUID, *, lock: bool = False) ->
 
 
 def load_check(connection: Connection, check_id: UUID, *, lock: bool = False) -> CheckRecord:
-    """The check.
+    """Returns the check.
 
     Raises:
         CheckNotFound: There is none.
@@ -82,11 +82,11 @@ def load_check(connection: Connection, check_id: UUID, *, lock: bool = False) ->
 def expect(
     connection: Connection, check_id: UUID, *, states: Collection[CheckState], epoch: int | None
 ) -> CheckRecord:
-    """The check, locked, in one of ``states`` and, unless None, with lease epoch ``epoch``.
+    """Returns the locked check if it is in one of ``states`` and has this lease epoch (None for any).
 
     Raises:
         CheckNotFound: There is none.
-        Conflict: It is in another state, or another stream has the lease.
+        Conflict: It is in another state, or another stream holds the lease.
     """
     record = load_check(connection, check_id, lock=True)
     if record.state not in states:
@@ -97,7 +97,7 @@ def expect(
 
 
 def check_by_request(connection: Connection, request: RequestKey) -> CheckRecord | None:
-    """The check that ``request`` created; None where it was never made.
+    """Returns the check that ``request`` created; None if the request was never made.
 
     Raises:
         RequestIdReused: It was made with another payload.
@@ -110,14 +110,14 @@ def check_by_request(connection: Connection, request: RequestKey) -> CheckRecord
     row = connection.execute(query).one_or_none()
     if row is None:
         return None
-    # An erased check's request has no hash any more, and finds the tombstone.
+    # The request of an erased check has no hash any more and leads to the tombstone.
     if row.payload_sha256 and row.payload_sha256 != request.payload_sha256:
         raise RequestIdReused(request.request_id)
     return load_check(connection, row.check_id)
 
 
 def add_check(connection: Connection, check: NewCheck, request: RequestKey | None) -> None:
-    """Inserts a check, its policy where no check had it before, and its request."""
+    """Inserts a check, its request, and its policy if no other check has it."""
     known = select(policies.c.sha256).where(policies.c.sha256 == check.policy_sha256)
     if connection.execute(known).one_or_none() is None:
         connection.execute(insert(policies).values(rows.policy_row(check)))
@@ -132,16 +132,16 @@ def set_values(connection: Connection, check_id: UUID, values: Mapping[str, Any]
 
 
 def change(connection: Connection, check_id: UUID, values: Mapping[str, Any]) -> CheckRecord:
-    """Updates a check and gives it as it is then."""
+    """Updates a check and returns it."""
     set_values(connection, check_id, values)
     return load_check(connection, check_id)
 
 
 def change_leased(connection: Connection, check_id: UUID, *, epoch: int, values: Mapping[str, Any]) -> bool:
-    """Updates a check in SCANNING whose lease epoch is ``epoch``, and that nobody closes.
+    """Updates a check in SCANNING that has the lease epoch ``epoch`` and is not being closed.
 
     Returns:
-        False where there is none such.
+        False if there is no such check.
     """
     statement = (
         update(checks)
@@ -161,7 +161,7 @@ def due_checks(
     limit: int,
     after: CheckRecord | None,
 ) -> list[CheckRecord]:
-    """Checks in ``states`` whose scan deadline passed and that no stream holds, earliest deadline first."""
+    """Returns checks in ``states`` without a lease whose scan deadline passed, earliest deadline first."""
     query = (
         rows.CHECKS.where(checks.c.state.in_([state.value for state in states]))
         .where(checks.c.scan_deadline <= now)
@@ -180,7 +180,7 @@ def due_checks(
 def expired_checks(
     connection: Connection, *, states: Collection[CheckState], now: datetime, limit: int
 ) -> list[CheckRecord]:
-    """Checks in ``states`` whose retention ended, longest ended first."""
+    """Returns checks in ``states`` whose retention has ended, the longest overdue first."""
     query = (
         rows.CHECKS.where(checks.c.state.in_([state.value for state in states]))
         .where(checks.c.retain_until <= now)
@@ -199,10 +199,10 @@ def add_attempt(connection: Connection, check_id: UUID, *, epoch: int, attempt: 
 def change_attempt(
     connection: Connection, check: CheckRecord, number: int, values: Mapping[str, Any]
 ) -> AttemptRecord:
-    """Updates an attempt that runs in the check's current lease.
+    """Updates an attempt that runs under the check's current lease.
 
     Raises:
-        Conflict: There is none such.
+        Conflict: There is no such attempt.
     """
     statement = (
         update(attempts)
@@ -220,24 +220,24 @@ def change_attempt(
 def interrupt_attempts(
     connection: Connection, check_id: UUID, now: datetime, *, ended_by: EndedBy | None
 ) -> None:
-    """Ends every attempt that still runs as INTERRUPTED.
+    """Ends every running attempt as INTERRUPTED.
 
     Args:
-        connection: Of the transaction.
+        connection: The connection of the transaction.
         check_id: The check.
-        now: The time.
-        ended_by: What ended them; None where their own stream is still to say.
+        now: The current time.
+        ended_by: The event that ended them; None if their own stream will still store it.
     """
-    said = None if ended_by is None else ended_by.value
+    event = None if ended_by is None else ended_by.value
     connection.execute(
         update(attempts)
         .where(attempts.c.check_id == check_id, attempts.c.outcome.is_(None))
-        .values(outcome=AttemptOutcome.INTERRUPTED.value, end_time=now, ended_by=said)
+        .values(outcome=AttemptOutcome.INTERRUPTED.value, end_time=now, ended_by=event)
     )
 
 
-def give_up_waiting(connection: Connection, check_id: UUID) -> None:
-    """Attempts of which nobody said what ended them: the server that ran them stopped."""
+def mark_stopped(connection: Connection, check_id: UUID) -> None:
+    """Marks attempts whose streams never stored the event that ended them: their server stopped."""
     connection.execute(
         update(attempts)
         .where(attempts.c.check_id == check_id)
@@ -249,10 +249,10 @@ def give_up_waiting(connection: Connection, check_id: UUID) -> None:
 def complete_attempt(
     connection: Connection, check: CheckRecord, number: int, *, epoch: int, values: Mapping[str, Any]
 ) -> AttemptRecord:
-    """Updates an attempt of which its own stream, which was fenced, is still to say what ended it.
+    """Updates an ended attempt whose fenced stream has not stored the event that ended it yet.
 
     Raises:
-        Conflict: There is none such.
+        Conflict: There is no such attempt.
     """
     statement = (
         update(attempts)
@@ -269,14 +269,14 @@ def complete_attempt(
 
 
 def any_check(connection: Connection) -> bool:
-    """Whether there is a check."""
+    """Returns whether there is a check."""
     return connection.execute(select(checks.c.check_id).limit(1)).first() is not None
 
 
 def list_attempts(
     connection: Connection, check_id: UUID, *, number: int | None = None
 ) -> tuple[AttemptRecord, ...]:
-    """The attempts of a check by number, or the one of that number."""
+    """Returns the attempts of a check by number, or only the attempt of a given ``number``."""
     query = select(attempts).where(attempts.c.check_id == check_id).order_by(attempts.c.number)
     if number is not None:
         query = query.where(attempts.c.number == number)
@@ -284,42 +284,43 @@ def list_attempts(
 
 
 def add_evidence(connection: Connection, check_id: UUID, entries: tuple[EvidenceEntry, ...]) -> None:
-    """Inserts kept pictures in their order, behind those that are there."""
+    """Inserts kept images in their order, after the existing ones."""
     if not entries:
         return
-    # Rows are inserted one after another: each counts those before it.
+    # Rows are inserted one after another, so each counts the rows before it.
     behind = select(func.count()).where(evidence.c.check_id == check_id).scalar_subquery()
     new = [rows.evidence_row(check_id, entry) for entry in entries]
     connection.execute(insert(evidence).values(position=behind), new)
 
 
 def list_evidence(connection: Connection, check_id: UUID) -> tuple[EvidenceEntry, ...]:
-    """The kept pictures of a check, in their order."""
+    """Returns the kept images of a check, in their order."""
     query = select(evidence).where(evidence.c.check_id == check_id).order_by(evidence.c.position)
     return tuple(rows.evidence_entry(row) for row in connection.execute(query).mappings())
 
 
-def forget_payload(connection: Connection, check_id: UUID) -> None:
-    """Erases the hash of the request that made a check: it tells whoever has a picture that it was the one.
+def erase_payload(connection: Connection, check_id: UUID) -> None:
+    """Erases the hash of the request that created a check.
 
-    The request's identifier stays, and leads to the check's tombstone.
+    The hash would prove to anyone who has an image that it was the check's portrait. The request's identifier
+    stays and leads to the check's tombstone.
     """
     connection.execute(update(requests).where(requests.c.check_id == check_id).values(payload_sha256=b""))
 
 
-def forget_judgements(connection: Connection, check_id: UUID) -> None:
-    """Removes what attempts were judged to be."""
+def erase_judgements(connection: Connection, check_id: UUID) -> None:
+    """Erases the judgements of a check's attempts."""
     connection.execute(update(attempts).where(attempts.c.check_id == check_id).values(judgement=None))
 
 
 def remove_evidence(connection: Connection, check_id: UUID) -> tuple[EvidenceEntry, ...]:
-    """Deletes the rows of kept pictures, and their keys with them; gives what was deleted."""
+    """Deletes the rows of kept images together with their keys; returns the deleted entries."""
     entries = list_evidence(connection, check_id)
     connection.execute(delete(evidence).where(evidence.c.check_id == check_id))
     return entries
 
 
 def referenced_objects(connection: Connection, object_keys: Collection[str]) -> frozenset[str]:
-    """Those of ``object_keys`` that a kept picture lies under."""
+    """Returns those of ``object_keys`` under which a kept image is stored."""
     query = select(evidence.c.object_key).where(evidence.c.object_key.in_(object_keys))
     return frozenset(connection.execute(query).scalars())

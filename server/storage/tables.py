@@ -1,4 +1,4 @@
-"""The tables. Every change here needs a migration in ``migrations/versions``; a test compares them."""
+"""The tables. Every change needs a migration in ``migrations/versions``; a test compares both."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -40,13 +40,13 @@ __all__ = [
 
 
 class UtcTime(TypeDecorator[datetime]):
-    """Timezone-aware UTC in, timezone-aware UTC out, also where the database knows no time zones."""
+    """A timezone-aware UTC time, even in databases without time zones."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Converts to UTC; refuses a time without a zone, which could mean anything."""
+        """Converts a time to UTC; refuses a time without a zone, which would be ambiguous."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -55,7 +55,7 @@ class UtcTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
-        """Gives UTC."""
+        """Returns the stored time in UTC."""
         if value is None:
             return None
         moment: datetime = value
@@ -193,7 +193,7 @@ enrolled_keys = Table(
     Index(None, "check_id"),
     Index(None, "use_time"),
 )
-"""Keys that outlive a scan: App Attest's and WebAuthn's; of App Attest's the newest receipt of Apple."""
+"""Keys of App Attest and WebAuthn that outlive a scan, with Apple's newest receipt of App Attest keys."""
 
 one_time_tokens = Table(
     "one_time_tokens",
@@ -204,7 +204,7 @@ one_time_tokens = Table(
     Index(None, "check_id"),
     Index(None, "expire_time"),
 )
-"""Evidence that counts once, for as long as it would be fresh."""
+"""Evidence that counts once, kept for as long as it would be fresh."""
 
 device_evidence = Table(
     "device_evidence",
@@ -213,7 +213,7 @@ device_evidence = Table(
     Column("position", Integer, primary_key=True, autoincrement=False),
     Column("finding", LargeBinary, nullable=False),
 )
-"""What became of each piece of evidence, for the streams that come after a lost one."""
+"""The findings on each piece of evidence, for the streams that follow a lost one."""
 
 device_key_uses = Table(
     "device_key_uses",
@@ -226,7 +226,7 @@ device_key_uses = Table(
     Index(None, "check_id"),
     Index(None, "tenant", "subject"),
 )
-"""Which checks a device's key served; keys as HMACs."""
+"""The checks in which a device's key was used; keys are stored as HMACs."""
 
 scan_memories = Table(
     "scan_memories",
@@ -240,7 +240,7 @@ scan_memories = Table(
     Column("key_id", String(64), nullable=False),
     Index(None, "tenant", "subject"),
 )
-"""What a decided scan's frames are known again by, sealed."""
+"""The frame hashes of decided scans, sealed, to recognise repeated frames."""
 
 scan_marks = Table(
     "scan_marks",
@@ -251,7 +251,7 @@ scan_marks = Table(
     Column("frame", Integer, primary_key=True, autoincrement=False),
     Index(None, "check_id"),
 )
-"""Where to look for a scan: HMACs of its frames' hashes (32 bytes) and of slices of them (8 bytes)."""
+"""The index of scan memories: HMACs of frame hashes (32 bytes) and of slices of them (8 bytes)."""
 
 check_tries = Table(
     "check_tries",
@@ -264,4 +264,4 @@ check_tries = Table(
     Index(None, "mark"),
     Index(None, "time"),
 )
-"""Checks that run or failed, by the subject, portrait and device that they are tries at, as HMACs."""
+"""Running and failed checks by the HMACs of their subject, portrait and device."""

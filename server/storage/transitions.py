@@ -1,7 +1,7 @@
-"""The moves of a check and of its attempts. Each function is one transaction's work, on an open connection.
+"""The transitions of a check and of its attempts. Each function is the body of one transaction.
 
-All of them compare before they set, with the check locked, and raise ``Conflict`` where another was first.
-What each argument means, and what else is raised, is said in ``server.storage.repository``.
+All functions lock the check, compare before they set, and raise ``Conflict`` if another writer was first. The
+arguments and other errors are documented in ``server.storage.repository``.
 """
 
 from collections.abc import Collection, Mapping
@@ -44,7 +44,7 @@ __all__ = [
 
 
 def create(connection: Connection, check: NewCheck, request: RequestKey | None) -> CheckRecord:
-    """Inserts a check, or gives the one that the same request created."""
+    """Inserts a check, or returns the check that the same request created."""
     if request is not None:
         existing = statements.check_by_request(connection, request)
         if existing is not None:
@@ -63,7 +63,7 @@ def move(
     to: CheckState,
     changes: Mapping[str, Any],
 ) -> CheckRecord:
-    """Moves a check between open states; only a scan holds a lease."""
+    """Moves a check between open states; every state but SCANNING ends the lease."""
     record = statements.expect(connection, check_id, states=expected, epoch=epoch)
     if to not in OPEN_STATES or not may_become(record.state, to):
         raise statements.conflict(f"a check cannot be moved to {to.value} this way", record)
@@ -82,7 +82,7 @@ def acquire_lease(
     lease_seconds: float,
     try_rules: TryRules | None,
 ) -> CheckRecord:
-    """Gives the scan to a stream, and ends the attempts of the one before."""
+    """Gives the lease to a stream, and ends the running attempts of the previous stream."""
     fingerprint = sha256(session_key).digest()
     record = statements.expect(connection, check_id, states=OPEN_STATES, epoch=None)
     if record.closing is not None:
@@ -112,7 +112,7 @@ def acquire_lease(
 
 
 def request_close(connection: Connection, check_id: UUID, reason: FailureReason) -> CheckRecord:
-    """Notes that an open check is to be closed, the first time."""
+    """Notes that an open check is to be closed, unless that is noted already."""
     record = statements.load_check(connection, check_id, lock=True)
     if record.state not in OPEN_STATES or record.closing is not None:
         return record
@@ -138,7 +138,7 @@ def change_attempt(
     values: Mapping[str, Any],
     evidence: tuple[EvidenceEntry, ...] = (),
 ) -> AttemptRecord:
-    """Updates an attempt of the stream that holds the lease, with the pictures that are kept of it."""
+    """Updates an attempt of the stream that holds the lease, and adds its kept images."""
     record = statements.expect(connection, check_id, states={CheckState.SCANNING}, epoch=epoch)
     changed = statements.change_attempt(connection, record, number, values)
     statements.add_evidence(connection, check_id, evidence)
@@ -148,7 +148,7 @@ def change_attempt(
 def complete_attempt(
     connection: Connection, check_id: UUID, *, epoch: int, ending: AttemptEnding
 ) -> AttemptRecord:
-    """Says of an attempt of a fenced stream what came of it; when it ended stands already."""
+    """Stores the outcome of a fenced stream's attempt; its time of end is stored already."""
     record = statements.expect(connection, check_id, states=OPEN_STATES, epoch=None)
     return _complete(connection, record, ending, epoch=epoch)
 
@@ -170,23 +170,27 @@ def decide(
     ending: AttemptEnding | None,
     fenced: int | None,
 ) -> None:
-    """Decides an open check, and ends what still runs for it."""
+    """Decides an open check, and ends its running attempts."""
+    # 1. Lock the check; it must be open.
     now = decision.decide_time
     record = statements.expect(connection, check_id, states=OPEN_STATES, epoch=epoch)
+    # 2. Store the end of the deciding attempt.
     if ending is not None and fenced is not None:
         _complete(connection, record, ending, epoch=fenced)
     elif ending is not None:
         statements.change_attempt(connection, record, ending.number, rows.ending_row(ending))
+    # 3. End all other attempts.
     ended_by = EndedBy.CHECK_CLOSED if record.held(now) else EndedBy.SERVER_STOPPED
     statements.interrupt_attempts(connection, check_id, now, ended_by=ended_by)
-    statements.give_up_waiting(connection, check_id)
+    statements.mark_stopped(connection, check_id)
+    # 4. Store the evidence and the decision, and settle the tries.
     statements.add_evidence(connection, check_id, decision.evidence)
     statements.set_values(connection, check_id, rows.decision_row(decision))
     settle_tries(connection, check_id, decision)
 
 
 def finish(connection: Connection, check_id: UUID, now: datetime) -> CheckRecord:
-    """Notes that the verdict was taken, the first time."""
+    """Notes that the result was received, unless that is noted already."""
     record = statements.expect(connection, check_id, states=CLOSED_WITH_RESULT, epoch=None)
     if record.state is CheckState.FINISHED:
         return record

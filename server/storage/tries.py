@@ -1,7 +1,7 @@
-"""Failed and running checks by what is limited, as HMACs: the history that ``server.domain.tries`` judges.
+"""The history of failed and running checks of a subject, portrait or device, for ``server.domain.tries``.
 
-The functions work inside an open transaction. A check's rows are written with the check, marked when its
-first scan begins, and settled in the transaction that decides it; a check that does not count leaves none.
+The functions work inside an open transaction. A check's rows are written when it is created, marked when its
+first scan begins, and settled in the transaction that decides it. A check that does not count keeps no rows.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
 
 from server.domain.state import OPEN_STATES
-from server.domain.tries import Standing, Tried, TryKind, TryMark, TryRules, judge_tries, tried
+from server.domain.tries import Standing, TryKind, TryMark, TryOutcome, TryRules, judge_tries, try_outcome
 from server.storage.errors import TriesExceeded
 from server.storage.records import Decision
 from server.storage.statements import load_check
@@ -29,9 +29,11 @@ __all__ = [
 
 
 def add_tries(connection: Connection, check_id: UUID, marks: Sequence[TryMark], now: datetime) -> None:
-    """Notes what a new check is a try at."""
+    """Inserts the marks of a new check."""
     if marks:
-        connection.execute(insert(check_tries), [_row(check_id, mark, Tried.CREATED, now) for mark in marks])
+        connection.execute(
+            insert(check_tries), [_row(check_id, mark, TryOutcome.CREATED, now) for mark in marks]
+        )
 
 
 def expect_allowed(
@@ -40,82 +42,82 @@ def expect_allowed(
     *,
     rules: TryRules,
     now: datetime,
-    but: UUID | None = None,
+    excluding: UUID | None = None,
 ) -> None:
-    """Makes sure that a further try is allowed.
+    """Tests whether a further check is allowed for all marks.
 
     Args:
-        connection: Of the transaction.
-        marks: What is limited.
+        connection: The connection of the transaction.
+        marks: The marks of the subject, portrait or device.
         rules: The limits.
-        now: The time.
-        but: A check that does not count.
+        now: The current time.
+        excluding: A check that is not counted.
 
     Raises:
-        TriesExceeded: It is not.
+        TriesExceeded: A further check is not allowed.
     """
     for mark in marks:
         query = select(check_tries.c.outcome, check_tries.c.time).where(
             _is(mark),
-            or_(check_tries.c.outcome == Tried.BEGUN.value, check_tries.c.time > now - rules.reach),
+            or_(check_tries.c.outcome == TryOutcome.BEGUN.value, check_tries.c.time > now - rules.reach),
         )
-        if but is not None:
-            query = query.where(check_tries.c.check_id != but)
-        history = [(Tried(row.outcome), row.time) for row in connection.execute(query)]
+        if excluding is not None:
+            query = query.where(check_tries.c.check_id != excluding)
+        history = [(TryOutcome(row.outcome), row.time) for row in connection.execute(query)]
         standing, until = judge_tries(history, rules=rules, now=now)
         if standing is not Standing.ALLOWED:
             raise TriesExceeded(mark.kind, standing, until)
 
 
 def begin_tries(connection: Connection, check_id: UUID, *, rules: TryRules, now: datetime) -> None:
-    """A check's first scan begins: from now on it counts until it is decided.
+    """Counts a check from its first scan until it is decided.
 
     Raises:
-        TriesExceeded: No further try is allowed.
+        TriesExceeded: No further check is allowed.
     """
     query = select(check_tries.c.kind, check_tries.c.mark).where(check_tries.c.check_id == check_id)
     marks = [TryMark(TryKind(row.kind), row.mark) for row in connection.execute(query)]
-    _in_line(connection, marks)
-    expect_allowed(connection, marks, rules=rules, now=now, but=check_id)
+    _serialise(connection, marks)
+    expect_allowed(connection, marks, rules=rules, now=now, excluding=check_id)
     connection.execute(
-        update(check_tries).where(check_tries.c.check_id == check_id).values(outcome=Tried.BEGUN.value)
+        update(check_tries).where(check_tries.c.check_id == check_id).values(outcome=TryOutcome.BEGUN.value)
     )
 
 
 def begin_device(
     connection: Connection, check_id: UUID, mark: TryMark, *, rules: TryRules, now: datetime
 ) -> None:
-    """A device of a check that runs is known: the check counts for it, too, unless it was decided meanwhile.
+    """Counts a running check for its device, unless the check was decided meanwhile.
 
     Raises:
-        TriesExceeded: No further try of the device is allowed.
+        TriesExceeded: No further check of the device is allowed.
     """
     if load_check(connection, check_id, lock=True).state not in OPEN_STATES:
         return
-    _in_line(connection, [mark])
+    _serialise(connection, [mark])
     known = select(check_tries.c.check_id).where(check_tries.c.check_id == check_id, _is(mark))
     if connection.execute(known).first() is None:
         expect_allowed(connection, [mark], rules=rules, now=now)
-        connection.execute(insert(check_tries).values(_row(check_id, mark, Tried.BEGUN, now)))
+        connection.execute(insert(check_tries).values(_row(check_id, mark, TryOutcome.BEGUN, now)))
 
 
 def settle_tries(connection: Connection, check_id: UUID, decision: Decision) -> None:
-    """A check is decided: its rows say what it counts as, or go; those of one that nobody scanned go, too."""
+    """Settles the rows of a decided check: they get its outcome, or are deleted if it does not count."""
     counted = select(func.count()).where(attempts.c.check_id == check_id, attempts.c.counted)
-    outcome = tried(
+    outcome = try_outcome(
         decision.status, decision.reasons, frames_counted=connection.execute(counted).scalar_one() > 0
     )
     own = check_tries.c.check_id == check_id
     if outcome is not None:
-        begun = check_tries.c.outcome == Tried.BEGUN.value
+        begun = check_tries.c.outcome == TryOutcome.BEGUN.value
         values = {"outcome": outcome.value, "time": decision.decide_time}
         connection.execute(update(check_tries).where(own, begun).values(values))
-        own = and_(own, check_tries.c.outcome == Tried.CREATED.value)
+        own = and_(own, check_tries.c.outcome == TryOutcome.CREATED.value)
     connection.execute(delete(check_tries).where(own))
 
 
 def count_attacks(connection: Connection, check_id: UUID, kind: TryKind, *, since: datetime) -> int | None:
-    """How many other checks of a check's subject or device were attacked; ``None`` without a mark of it."""
+    """Returns the number of other checks of the same subject or device that failed by an attack, or None."""
     own = select(check_tries.c.mark).where(
         check_tries.c.check_id == check_id, check_tries.c.kind == kind.value
     )
@@ -125,14 +127,14 @@ def count_attacks(connection: Connection, check_id: UUID, kind: TryKind, *, sinc
     query = select(func.count(check_tries.c.check_id.distinct())).where(
         check_tries.c.mark.in_(marks),
         check_tries.c.check_id != check_id,
-        check_tries.c.outcome == Tried.ATTACK.value,
+        check_tries.c.outcome == TryOutcome.ATTACK.value,
         check_tries.c.time >= since,
     )
     return connection.execute(query).scalar_one()
 
 
 def expire_tries(connection: Connection, before: datetime) -> int:
-    """Deletes what is older; how many rows."""
+    """Deletes older rows; returns their number."""
     return connection.execute(delete(check_tries).where(check_tries.c.time < before)).rowcount
 
 
@@ -140,14 +142,14 @@ def _is(mark: TryMark) -> ColumnElement[bool]:
     return check_tries.c.mark == mark.mark
 
 
-def _in_line(connection: Connection, marks: Iterable[TryMark]) -> None:
-    """Lets transactions about the same mark pass one after another; SQLite has one writer anyway."""
+def _serialise(connection: Connection, marks: Iterable[TryMark]) -> None:
+    """Serialises transactions on the same mark; SQLite has only one writer anyway."""
     if connection.dialect.name == "postgresql":
         for key in sorted(int.from_bytes(mark.mark[:8], "big", signed=True) for mark in marks):
             connection.execute(select(func.pg_advisory_xact_lock(key)))
 
 
-def _row(check_id: UUID, mark: TryMark, outcome: Tried, now: datetime) -> dict[str, object]:
+def _row(check_id: UUID, mark: TryMark, outcome: TryOutcome, now: datetime) -> dict[str, object]:
     return {
         "check_id": check_id,
         "kind": mark.kind.value,

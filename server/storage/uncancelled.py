@@ -1,4 +1,4 @@
-"""Transactions that end, whatever becomes of who asked for them."""
+"""Database transactions that finish even if their caller is cancelled."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -10,23 +10,23 @@ __all__ = ["uncancelled"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# The event loop itself refers to tasks weakly only.
+# The event loop holds only weak references to tasks.
 _running: set[asyncio.Task[Any]] = set()
 
 
 def uncancelled(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """Runs a coroutine function to its end even where its caller is cancelled.
+    """Decorates a coroutine function so that it runs to its end even if its caller is cancelled.
 
-    A caller is cancelled, for one, when a device vanishes in the middle of a stream. A driver that is
-    interrupted in a transaction may keep the database's write lock until its connection is collected,
-    and everybody else waits. The caller still sees its cancellation, once the work has ended.
+    A caller is cancelled, for example, when a device disconnects during a stream. A driver that is
+    interrupted in a transaction may keep the database's write lock until its connection is collected, and all
+    other writers wait. The caller still gets its cancellation, after the work has ended.
     """
 
     @wraps(work)
     async def run(*args: P.args, **kwargs: P.kwargs) -> T:
         task = asyncio.ensure_future(work(*args, **kwargs))
         _running.add(task)
-        task.add_done_callback(_forget)
+        task.add_done_callback(_finished)
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -37,8 +37,8 @@ def uncancelled(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Corout
     return run
 
 
-def _forget(task: asyncio.Task[Any]) -> None:
+def _finished(task: asyncio.Task[Any]) -> None:
     _running.discard(task)
     if not task.cancelled():
-        # Looked at, so that an error that nobody waits for any more is not reported as lost.
+        # Retrieving the exception keeps asyncio from logging it as never retrieved.
         task.exception()

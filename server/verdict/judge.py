@@ -1,7 +1,8 @@
-"""The one owner of a check's status: a pure function from what each room found to a status and its reasons.
+"""The decision on a check: a pure function from the facts of a scan to a status and its reasons.
 
-SUCCESS needs all of: same person, live, device policy met, no decisive device check failed, transcript
-intact, the demanded mode, and enough challenge bits verified. Missing is never pass.
+SUCCESS requires all of: the same person, a live person, the device demands met, no decisive device test
+failed, an intact transcript, the demanded mode, and enough verified challenge bits. A missing fact never
+counts as passed.
 """
 
 from collections.abc import Iterable
@@ -16,7 +17,7 @@ from server.domain.terms import Mode
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerdictDemands:
-    """What the check's policy demands, beyond the thresholds that each room already applied.
+    """The demands of the check's policy, beyond the thresholds that matcher and liveness have applied.
 
     Attributes:
         mode: The mode that must have been used.
@@ -31,23 +32,24 @@ class VerdictDemands:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerdictInputs:
-    """What is known at the end of a scan.
+    """The facts that are known at the end of a scan.
 
     Attributes:
-        match: The comparison with the portrait; ``None`` where no usable face was captured.
-        identity_constant: Whether every sampled frame shows one person; ``None`` where too few frames
-            tell.
-        liveness: The liveness of the deciding attempt; ``None`` where none was judged.
-        mode_used: The mode of the deciding attempt; ``None`` where none was judged.
+        match: The comparison with the portrait; ``None`` if no usable face was captured.
+        identity_constant: Whether every sampled frame shows one person; ``None`` if too few frames were
+            usable.
+        liveness: The liveness of the deciding attempt; ``None`` if none was judged.
+        mode_used: The mode of the deciding attempt; ``None`` if none was judged.
         verified_bits: Challenge bits that were verified.
         assurance: The device assurance that was reached.
-        device_demands_met: Whether what the policy demands of the device is there and holds.
-        device_decided: Whether a decisive device check failed that nothing tolerates.
-        injected: Whether the device's evidence, as far as the policy demands it, shows for certain that no
-            camera made the frames.
-        transcript_intact: Whether the deciding attempt's transcript holds; ``None`` where none ended.
-        ended_by: Why the scan ended without a judged attempt, or the circumstances of the last one; a fault
-            of the server included. ``None`` where an attempt was judged.
+        device_demands_met: Whether the evidence that the policy demands of the device is present and holds.
+        device_decided: Whether a decisive device test failed that nothing tolerates.
+        injected: Whether the device's evidence, as far as the policy demands it, proves that no camera took
+            the frames.
+        transcript_intact: Whether the deciding attempt's transcript holds; ``None`` if no attempt ended.
+        ended_by: Why the scan ended without a judged attempt, or the circumstance that the decision on the
+            last attempt names. It may be a fault of the server. ``None`` if an attempt was judged and nothing
+            else is to be named.
     """
 
     match: MatchResult | None
@@ -65,26 +67,36 @@ class VerdictInputs:
 
 @dataclass(frozen=True, slots=True)
 class CheckVerdict:
-    """The status and, but for SUCCESS, at least one reason, most important first."""
+    """A status and its reasons, most important first; every status but SUCCESS has at least one reason."""
 
     status: CheckStatus
     reasons: tuple[FailureReason, ...]
 
     @property
     def about_person(self) -> bool:
-        """Whether it says anything about the person: what is not decided does not."""
+        """Whether the decision concerns the person; NOT_DECIDED does not."""
         return self.status is not CheckStatus.NOT_DECIDED
 
 
 def judge_check(*, inputs: VerdictInputs, demands: VerdictDemands) -> CheckVerdict:
-    """Decides a check. Every condition that is not met is a reason; none is met by absence."""
+    """Decides a check.
+
+    Every condition that is not met becomes a reason. The reasons are collected most important first.
+
+    Args:
+        inputs: The facts of the scan.
+        demands: The demands of the check's policy.
+    """
     reasons: list[FailureReason] = []
+    # 1. The end of the scan and its transcript.
     if inputs.ended_by is not None:
         reasons.append(inputs.ended_by)
     if inputs.transcript_intact is False:
         reasons.append(FailureReason.TRANSCRIPT_BROKEN)
+    # 2. Manipulation of the device.
     if inputs.device_decided or inputs.injected:
         reasons.append(FailureReason.DEVICE_MANIPULATED)
+    # 3. Liveness, identity and match.
     if inputs.liveness is not None and inputs.liveness.verdict is Verdict.SPOOF:
         reasons.append(FailureReason.SPOOF)
     if inputs.identity_constant is False:
@@ -93,12 +105,15 @@ def judge_check(*, inputs: VerdictInputs, demands: VerdictDemands) -> CheckVerdi
         reasons.append(FailureReason.NOT_SAME_PERSON)
     if inputs.liveness is not None and inputs.liveness.verdict is Verdict.INCONCLUSIVE:
         reasons.append(FailureReason.LIVENESS_INCONCLUSIVE)
+    # 4. The strength of the proof: mode and challenge bits.
     if inputs.mode_used is not None and inputs.mode_used.strength < demands.mode.strength:
         reasons.append(FailureReason.MODE_NOT_MET)
     if inputs.mode_used is Mode.DYNAMIC and inputs.verified_bits < demands.required_bits:
         reasons.append(FailureReason.CHALLENGE_BITS_TOO_FEW)
+    # 5. The demands on the device.
     if not inputs.device_demands_met or inputs.assurance.level < demands.minimum_assurance.level:
         reasons.append(FailureReason.DEVICE_NOT_TRUSTED)
+    # 6. A fact that is missing without any other reason: nothing was proved.
     complete = (
         inputs.match is not None
         and inputs.liveness is not None
@@ -108,6 +123,7 @@ def judge_check(*, inputs: VerdictInputs, demands: VerdictDemands) -> CheckVerdi
     )
     if not complete and not reasons:
         reasons.append(FailureReason.CONDITIONS)
+    # 7. Without a reason the check succeeds; otherwise `judge_reasons` decides FAILURE or NOT_DECIDED.
     return judge_reasons(reasons) if reasons else CheckVerdict(CheckStatus.SUCCESS, ())
 
 
@@ -115,21 +131,21 @@ def judge_ending(undecided: CheckVerdict, *, ended_by: FailureReason, manipulate
     """Decides a check that ended after an attempt that did not decide it.
 
     Args:
-        undecided: What the attempt amounts to.
+        undecided: The decision that the attempt alone would lead to.
         ended_by: How the check ended.
-        manipulated: Whether the device shows that it was manipulated: then that decides, however it ended.
+        manipulated: Whether the device is certainly manipulated. This decides the check, however it ended.
     """
-    # CONDITIONS stood for "nothing decided yet"; now it is known how the scan ended.
+    # CONDITIONS only marked that nothing was decided. Now the real ending is known and replaces it.
     own = (reason for reason in undecided.reasons if reason is not FailureReason.CONDITIONS)
     return judge_reasons((*ending_reasons(ended_by, manipulated=manipulated), *own))
 
 
 def ending_reasons(ended_by: FailureReason, *, manipulated: bool) -> tuple[FailureReason, ...]:
-    """Why a check fails that ended without a deciding attempt, most important first.
+    """Returns the reasons of a check that ended without a deciding attempt, most important first.
 
     Args:
-        ended_by: How it ended.
-        manipulated: Whether the device shows that it was manipulated.
+        ended_by: How the check ended.
+        manipulated: Whether the device is certainly manipulated.
     """
     if not manipulated:
         return (ended_by,)
@@ -141,16 +157,19 @@ def ending_reasons(ended_by: FailureReason, *, manipulated: bool) -> tuple[Failu
 def judge_reasons(reasons: Iterable[FailureReason]) -> CheckVerdict:
     """Decides a check that does not succeed.
 
-    A fault of the server leaves it undecided, whatever else was missing, unless something speaks against the
-    person or the device: then that stands, and the fault is not among its reasons.
+    A fault of the server leaves the check undecided, whatever else is missing. If a reason is adverse to the
+    person or the device, the check fails, and the fault is not among its reasons.
 
     Args:
-        reasons: At least one, most important first; those that come twice count once.
+        reasons: At least one reason, most important first; duplicates are dropped.
     """
-    told = tuple(dict.fromkeys(reasons))
-    faults = tuple(reason for reason in told if reason in FAULTS)
+    distinct = tuple(dict.fromkeys(reasons))
+    # 1. No fault of the server: the check fails for the reasons given.
+    faults = tuple(reason for reason in distinct if reason in FAULTS)
     if not faults:
-        return CheckVerdict(CheckStatus.FAILURE, told)
-    if ADVERSE.isdisjoint(told):
+        return CheckVerdict(CheckStatus.FAILURE, distinct)
+    # 2. A fault, and nothing adverse: the check is not decided.
+    if ADVERSE.isdisjoint(distinct):
         return CheckVerdict(CheckStatus.NOT_DECIDED, faults[:1])
-    return CheckVerdict(CheckStatus.FAILURE, tuple(reason for reason in told if reason not in FAULTS))
+    # 3. A fault and something adverse: the adverse reasons stand without the fault.
+    return CheckVerdict(CheckStatus.FAILURE, tuple(reason for reason in distinct if reason not in FAULTS))

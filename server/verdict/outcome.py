@@ -1,4 +1,4 @@
-"""Everything that a check's verdict was made of, as the server knows it."""
+"""The data of a decision: everything that the result of a check is built from."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -19,18 +19,18 @@ from server.verdict.judge import CheckVerdict, judge_ending
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceOutcome:
-    """What is known of the device.
+    """The facts that are known of the device.
 
     Attributes:
         assurance: The level that was reached.
         required: The level that the policy demands.
-        checks: Each check, in a fixed order.
+        checks: The device tests, in a fixed order.
         signs: Signs of manipulation, the strongest first.
-        demands_met: Whether everything that the policy demands of the platform is there and holds.
-        injected: Whether what the policy demands shows for certain that no camera made the frames.
-        decided: Names of the checks that decide: each of them fails the check by itself.
-        tolerated: Names of the decisive checks that must not decide, whether they failed or not.
-        earlier: Earlier attacks by the device or with the same subject; they inform and decide nothing.
+        demands_met: Whether all platform evidence that the policy demands is present and holds.
+        injected: Whether the demanded evidence proves that no camera took the frames.
+        decided: Names of the failed decisive tests; each of them fails the check by itself.
+        tolerated: Names of the decisive tests that the policy or the sandbox tolerates, failed or not.
+        earlier: Earlier attacks by the device or with the same subject; reported only, never decisive.
     """
 
     assurance: Assurance
@@ -45,27 +45,28 @@ class DeviceOutcome:
 
     @property
     def injection(self) -> Sign | None:
-        """The strongest sign of a replaced stream that stands by itself."""
+        """The strongest decided sign that the stream was replaced; ``None`` if there is none."""
         return next((sign for sign in self.signs if sign.injects and sign.decided), None)
 
     @property
     def final(self) -> bool:
-        """Whether it fails the check whatever else comes: no other attempt and no other stream undoes it."""
+        """Whether the device alone fails the check, so that no other attempt or stream can change that."""
         return self.injected or bool(self.decided)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranscriptOutcome:
-    """What is known of the transcript.
+    """The facts that are known of the transcript.
 
     Attributes:
-        intact: Whether MACs, order, count and the end's signature hold; False where no end was signed.
-        frames: Frames accepted in the deciding attempt.
-        examined: Of these, those whose image was decoded.
+        intact: Whether the MACs, the order, the count and the signature of the end hold; False if no end was
+            signed.
+        frames: Frames received in the deciding attempt.
+        examined: The number of these frames whose image was decoded.
         dropped: Images that the device dropped before they got an index.
         streams: Streams that the scan used.
-        final_mac_sha256: SHA-256 of the last MAC, 32 bytes; empty where no attempt ended.
-        signed: Whether the device signed an end. Without one nothing is broken, and nothing is proved.
+        final_mac_sha256: SHA-256 of the last MAC, 32 bytes; empty if no attempt ended.
+        signed: Whether the device signed an end. Without a signature nothing is broken and nothing is proved.
     """
 
     intact: bool
@@ -79,7 +80,7 @@ class TranscriptOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptOutline:
-    """One attempt in short; see ``facegate.v1.AttemptSummary``."""
+    """A summary of one attempt; see ``facegate.v1.AttemptSummary``."""
 
     attempt: int
     mode: Mode
@@ -95,7 +96,7 @@ class AttemptOutline:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceMark:
-    """Names a stored picture: SHA-256 of its bytes (32 bytes), its attempt and its frame index."""
+    """A reference to a stored image: SHA-256 of its bytes (32 bytes), its attempt and its frame index."""
 
     sha256: bytes
     attempt: int
@@ -104,12 +105,12 @@ class EvidenceMark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalibrationIdentity:
-    """What a result says about the calibration that gave similarities their meaning.
+    """The calibration that gave similarities their meaning, as a result states it.
 
     Attributes:
         provenance: ``measured``, ``assumed``, ``measured_by_operator`` or ``published``.
-        sha256: Of the calibration file, 32 bytes.
-        lowest_bound: The lowest bound on FMR that its data support, in (0, 1].
+        sha256: SHA-256 of the calibration file, 32 bytes.
+        lowest_bound: The lowest bound on the false match rate that its data support, in (0, 1].
     """
 
     provenance: str
@@ -119,14 +120,14 @@ class CalibrationIdentity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackIdentity:
-    """What a result says about the pack that judged.
+    """The model pack that judged, as a result states it.
 
     Attributes:
         name: Its name.
         version: Its version.
-        sha256: Over the hashes of its files.
+        sha256: SHA-256 over the hashes of its files.
         evaluation_only: Whether its results must not decide about people.
-        calibration: Of its embedder.
+        calibration: The calibration of its embedder.
     """
 
     name: str
@@ -138,36 +139,36 @@ class PackIdentity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckOutcome:
-    """The whole verdict; the edge serialises it and the result key signs those bytes.
+    """The whole decision on a check. The edge serialises it and the result key signs those bytes.
 
     Attributes:
         check_id: The check.
         subject_reference: As the orchestrator gave it.
         consent_reference: As the orchestrator gave it.
         verdict: Status and reasons.
-        liveness: ``None`` where no attempt was judged.
-        match: ``None`` where no usable face was captured.
-        match_frames: Frames whose embeddings were fused.
-        required_similarity: Similarity that the policy demands, 0..100.
-        required_fmr: The policy's largest FMR.
-        requested_mode: What was asked for.
-        used_mode: What was used; ``None`` where no attempt was judged.
+        liveness: The liveness of the deciding attempt; ``None`` if no attempt was judged.
+        match: The comparison with the portrait; ``None`` if no usable face was captured.
+        match_frames: The number of frames whose embeddings were fused.
+        required_similarity: The similarity that the policy demands, 0 to 100.
+        required_fmr: The highest false match rate that the policy allows.
+        requested_mode: The mode that was requested.
+        used_mode: The mode that was used; ``None`` if no attempt was judged.
         verified_bits: Challenge bits that were verified.
-        required_bits: Challenge bits that the policy demands; 0 where no challenge was asked for.
-        challenge_steps: Steps of the deciding attempt's flash; empty without one.
+        required_bits: Challenge bits that the policy demands; 0 if no challenge was requested.
+        challenge_steps: Steps of the deciding attempt's flash; empty without a flash.
         device: The device.
-        transcript: ``None`` where no attempt ended.
-        attempts: In order.
-        evidence_frame: ``None`` where no face was captured.
-        audit_images: At most 4.
-        policy_name: Of the frozen policy.
-        policy_version: Of the frozen policy.
-        policy_sha256: Of the policy file's bytes.
-        pack: The pack that judged.
+        transcript: The transcript; ``None`` if no attempt ended.
+        attempts: The attempts, in order.
+        evidence_frame: The evidence frame; ``None`` if no face was captured.
+        audit_images: At most 4 audit images.
+        policy_name: Name of the frozen policy.
+        policy_version: Version of the frozen policy.
+        policy_sha256: SHA-256 of the policy file's bytes.
+        pack: The model pack that judged.
         create_time: When the check was created.
-        decide_time: When the verdict was reached.
+        decide_time: When the decision was reached.
         server_version: Version of the server that decided.
-        sandbox: Whether a sandbox caller made the check.
+        sandbox: Whether a sandbox caller created the check.
     """
 
     check_id: UUID
@@ -200,7 +201,7 @@ class CheckOutcome:
 
     @property
     def history(self) -> tuple[Signal, ...]:
-        """What earlier attacks say; of information only."""
+        """Signals about earlier attacks; they have no weight and only inform."""
         earlier = self.device.earlier
         return tuple(
             Signal(
@@ -209,7 +210,7 @@ class CheckOutcome:
                 score=1 / (1 + count),
                 weight=0.0,
                 passed=count == 0,
-                detail=f"{count} earlier checks {how} failed by an attack, as far as they are remembered.",
+                detail=f"{count} earlier checks {how} failed by an attack, as far as they are kept.",
             )
             for of, how, count in (
                 ("subject", "of this subject", earlier.subject),
@@ -227,19 +228,19 @@ class CheckOutcome:
         streams: int,
         decide_time: datetime,
     ) -> "CheckOutcome":
-        """The outcome of a check that ended after the attempt of this one, which did not decide it.
+        """Returns this outcome, adapted to a check that ended after this undecided attempt.
 
         Args:
-            by: How it ended.
-            device: What all streams show of the device, which decides where it is final.
+            by: How the check ended.
+            device: The facts of the device over all streams; they decide the check if they are final.
             attempts: Every attempt, in order.
             streams: Streams that the scan used.
-            decide_time: When the verdict was reached.
+            decide_time: When the decision was reached.
         """
         verdict = judge_ending(self.verdict, ended_by=by, manipulated=device.final)
         transcript = self.transcript
         if transcript is not None:
-            # What broke it came after the attempt that the outcome is about.
+            # The transcript was broken after the attempt that this outcome describes.
             broken = FailureReason.TRANSCRIPT_BROKEN in verdict.reasons
             transcript = replace(transcript, intact=transcript.intact and not broken, streams=streams)
         return replace(

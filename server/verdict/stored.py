@@ -1,4 +1,4 @@
-"""An outcome as it is kept while its check is open: facts and verdict, not in the words of the wire."""
+"""The stored form of an outcome while its check is open: facts and decision, independent of the wire."""
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -8,7 +8,7 @@ __all__ = ["OutcomeUnreadable", "outcome_from_bytes", "outcome_to_bytes"]
 
 
 class OutcomeUnreadable(Exception):
-    """The bytes are not an outcome as this version of the server writes it."""
+    """The bytes are not an outcome that this version of the server writes."""
 
 
 class _Stored(BaseModel):
@@ -20,15 +20,15 @@ class _Stored(BaseModel):
 
 
 def outcome_to_bytes(outcome: CheckOutcome) -> bytes:
-    """JSON in UTF-8."""
+    """Returns the outcome as JSON in UTF-8."""
     return _Stored(outcome=outcome).model_dump_json().encode()
 
 
 def outcome_from_bytes(data: bytes) -> CheckOutcome:
-    """The inverse of ``outcome_to_bytes``.
+    """Parses the bytes that ``outcome_to_bytes`` returns.
 
     Raises:
-        OutcomeUnreadable: Another version of the server wrote it, or it was altered.
+        OutcomeUnreadable: Another version of the server wrote the bytes, or they were altered.
     """
     try:
         return _Stored.model_validate_json(data).outcome

@@ -1,4 +1,4 @@
-"""Phones and browsers of our own that scan over the real protocol, under roots of our own."""
+"""Simulated phones and browsers that scan over the real protocol, under test roots."""
 
 import functools
 from collections.abc import AsyncIterator, Sequence
@@ -49,7 +49,7 @@ __all__ = [
 ]
 
 APPLE = apples.SoftwareApple()
-"""Whose certificates are valid around ``apples.NOW``."""
+"""The phone whose certificates are valid around ``apples.NOW``."""
 
 ANDROID = device_pb2.DeviceProfile(
     platform=device_pb2.PLATFORM_ANDROID,
@@ -83,11 +83,11 @@ _OBSERVED = {"device": "required", "camera": "required", "stream": "required", "
 
 
 def device_settings(folder: Path, receipts: ReceiptServer | None = None) -> Settings:
-    """Settings of a server whose sandbox checks believe the test devices.
+    """Returns the settings of a server whose sandbox checks trust the test devices.
 
     Args:
-        folder: For its data.
-        receipts: Who plays Apple's server for receipts; nobody is asked where ``None``.
+        folder: The folder for its data.
+        receipts: Plays Apple's receipt server; ``None`` if no receipts are exchanged.
     """
     revocation = folder / "status.json"
     listed = b'{"entries": {"ab": {"status": "REVOKED"}}}'
@@ -146,7 +146,7 @@ def write_device_policy(
     evidence_seconds: int = 86_400,
     mode: str = "EXPRESS",
 ) -> None:
-    """Writes a policy; observations are demanded on every platform that it names."""
+    """Writes a policy that demands observations on every platform that it names."""
     tables = "".join(
         f"[device.demands.{platform}]\n"
         + "".join(f'{evidence} = "{word}"\n' for evidence, word in (_OBSERVED | row).items())
@@ -166,7 +166,7 @@ def write_device_policy(
 async def believing_server(
     folder: Path, *, tuning: Tuning = PATIENT, receipts: ReceiptServer | None = None
 ) -> AsyncIterator[LiveServer]:
-    """A server that believes the test devices, in their time, with policies that demand more or less."""
+    """A server that trusts the test devices, at their time, with policies of different demands."""
     android = {"android": {"android_key": "required"}}
     all_of_them = android | {"ios": {"app_attest": "required"}, "web": {"web_key": "required"}}
     policies = folder / "policies"
@@ -191,13 +191,13 @@ def at_time(live: LiveServer, moment: datetime) -> None:
 
 @dataclass
 class AndroidAttestor:
-    """An Android phone's keystore.
+    """The keystore of an Android phone.
 
     Attributes:
-        phone: Whose certificates it has.
-        description: What the keystore writes, before the challenge is put in.
-        challenge: In place of the stream's binding hash.
-        made: How often it was asked.
+        phone: The phone whose certificates it has.
+        description: The description that the keystore writes, before the challenge is inserted.
+        challenge: Replaces the stream's binding hash.
+        made: The number of attestations made.
     """
 
     phone: phones.Phone = field(default_factory=phones.factory_phone)
@@ -219,11 +219,11 @@ class AndroidAttestor:
 
 @dataclass
 class AppleAttestor:
-    """An iPhone: enrols its key the first time, asserts with it from then on.
+    """An iPhone that enrols its key at first use, and makes assertions with it afterwards.
 
     Attributes:
         key: Its App Attest key.
-        counter: Of its next assertion; ``None`` before the key is enrolled.
+        counter: The counter of its next assertion; ``None`` before the key is enrolled.
     """
 
     key: apples.SoftwareKey = field(default_factory=apples.SoftwareKey)
@@ -263,7 +263,7 @@ class WebCryptoAttestor:
 
 @dataclass
 class PlayAttestor:
-    """A phone that sends a Play Integrity token and nothing else."""
+    """A phone that sends only a Play Integrity token."""
 
     token: str = "not to be opened"
 
@@ -276,13 +276,13 @@ class PlayAttestor:
 
 
 def marked(jpeg: bytes, mark: bytes) -> bytes:
-    """The same picture in other bytes: a camera never makes the same file twice."""
+    """Returns the same image in other bytes, because a camera never produces the same file twice."""
     comment = b"\xff\xfe" + (len(mark) + 2).to_bytes(2, "big") + mark
     return jpeg[:2] + comment + jpeg[2:]
 
 
 class _Pictures:
-    """Plays pictures as a camera would; implements ``facegate_client.FrameSource``."""
+    """Plays images like a camera; implements ``facegate_client.FrameSource``."""
 
     camera = CameraDescription(label="front camera", width=360, height=480, frames_per_second=10.0)
     pace: Pace = "fast"
@@ -328,7 +328,7 @@ def _channel(live: LiveServer, header_origin: str | None) -> grpc.aio.Channel:
 
 
 def camera_of(profile: device_pb2.DeviceProfile) -> device_pb2.CameraProfile:
-    """What an honest device of a platform says of its front camera."""
+    """Returns the claims of an honest device of a platform about its front camera."""
     camera = device_pb2.CameraProfile()
     camera.CopyFrom(_CAMERA)
     camera.hardware_level = _LEVELS.get(profile.platform, "")
@@ -346,17 +346,17 @@ async def scan(
     header_origin: str | None = None,
     findings: device_pb2.RuntimeFindings | None = None,
 ) -> ScanOutcome:
-    """One scan with the reference client.
+    """Runs one scan with the reference client.
 
     Args:
         live: The server.
         upload: The check.
-        profile: What the device says it is.
+        profile: The device's claims about itself.
         attestor: Makes its evidence.
-        shown: What its camera sees.
+        shown: The images of its camera.
         flash: A phone whose screen flashes, with its own camera.
-        header_origin: What a proxy of gRPC-Web passes on as the page's ``Origin``.
-        findings: What its app reports.
+        header_origin: The page's ``Origin`` as a gRPC-Web proxy passes it on.
+        findings: The run-time findings that its app reports.
     """
     return await FaceScanner(
         channel=_channel(live, header_origin),

@@ -1,4 +1,4 @@
-"""Apple's server for receipts of App Attest, played by a real HTTP server under a test Apple's root."""
+"""Apple's receipt server for App Attest, played by a real HTTP server under a test root."""
 
 import base64
 from collections.abc import AsyncIterator, Callable
@@ -22,18 +22,18 @@ KEY_ID, TEAM_ID = "ABCDEFGHIJ", "TEAM123456"
 
 @dataclass
 class ReceiptServer:
-    """What it answers, and what it was asked.
+    """The answers of the server, and the requests that it received.
 
     Attributes:
-        apple: Who signs.
-        now: When receipts are made.
-        url: Where it is.
-        keys: App Attest keys by SubjectPublicKeyInfo: those of which it knows something.
-        risk_metric: In what it answers.
-        status: What it answers with.
-        body: In place of a receipt.
+        apple: Signs the receipts.
+        now: The time of the receipts.
+        url: The server's URL.
+        keys: The known App Attest keys, by SubjectPublicKeyInfo.
+        risk_metric: The risk metric of its answers.
+        status: The status of its answers.
+        body: Replaces the receipt.
         asked: The requests' bodies.
-        credentials: What verifies the requests' tokens.
+        credentials: Verifies the requests' tokens.
     """
 
     apple: SoftwareApple
@@ -47,11 +47,11 @@ class ReceiptServer:
     credentials: ECKey = field(default_factory=lambda: ECKey.generate_key("P-256"))
 
     def know(self, key: AppAttestKey) -> None:
-        """Has it exchange receipts of a key."""
+        """Makes the server exchange receipts of a key."""
         self.keys[key.public_key] = key
 
     async def answer(self, request: web.Request) -> web.Response:
-        """One exchange."""
+        """Answers one exchange."""
         body = await request.read()
         self.asked.append(body)
         token = jwt.decode(request.headers["Authorization"], self.credentials, algorithms=["ES256"])
@@ -74,7 +74,7 @@ class ReceiptServer:
 
 @asynccontextmanager
 async def playing_apple(apple: SoftwareApple, now: Callable[[], datetime]) -> AsyncIterator[ReceiptServer]:
-    """Plays Apple at a port of its own."""
+    """Plays Apple on its own port."""
     server = ReceiptServer(apple, now)
     application = web.Application()
     application.router.add_post("/v1/attestationData", server.answer)
@@ -91,7 +91,7 @@ async def playing_apple(apple: SoftwareApple, now: Callable[[], datetime]) -> As
 
 
 def write_key(server: ReceiptServer, folder: Path) -> Path:
-    """The key file of the developer account."""
+    """Writes the key file of the developer account."""
     path = folder / "AuthKey.p8"
     path.touch(0o600)
     path.write_bytes(server.credentials.as_pem(private=True))

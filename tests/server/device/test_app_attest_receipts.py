@@ -1,4 +1,4 @@
-"""Receipts against a real database and a real HTTP server that plays Apple."""
+"""Receipts with a real database and a real HTTP server that plays Apple."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -31,7 +31,7 @@ _RISK, _EXCHANGE = "app_attest_receipt.risk", "app_attest_receipt.exchange"
 
 
 class _Bench:
-    """A verifier, an iPhone, and an Apple that can be asked."""
+    """A verifier, an iPhone, and a server that plays Apple."""
 
     def __init__(
         self, devices: DeviceRepository, pool: WorkerPool, context: EvidenceContext, folder: Path
@@ -48,7 +48,7 @@ class _Bench:
         )
 
     def ask(self, apple: ReceiptServer) -> None:
-        """From now on Apple is asked."""
+        """Exchanges receipts with Apple from now on."""
         exchange = open_apple_receipt_exchange(
             key_file=write_key(apple, self._folder),
             key_id=KEY_ID,
@@ -113,7 +113,7 @@ async def apple(bench: _Bench) -> AsyncIterator[ReceiptServer]:
 
 
 def _reasons(finding: EvidenceFinding) -> dict[str, str]:
-    """Of the checks of receipts: each is there once."""
+    """Returns the reasons of the receipt tests; asserts that each test occurs once."""
     found = [check for check in finding.checks if check.name.startswith("app_attest_receipt.")]
     assert len({check.name for check in found}) == len(found)
     return {check.name: check.reason for check in found}
@@ -131,7 +131,7 @@ async def test_the_first_receipt_is_verified_and_kept(bench: _Bench) -> None:
     held = await bench.held()
     assert held is not None
     assert (held.time, held.due) == (NOW, NOW)
-    # Nobody is asked, as the settings name no key: later scans say so, and are as good as before.
+    # No exchange is possible because the settings name no key; later scans report so and are no worse.
     later = await bench.scan()
     assert (_failed(later), _reasons(later)) == ([], {_RISK: "RISK_NOT_STATED"})
 
@@ -217,8 +217,8 @@ async def test_an_answer_for_another_key_is_not_taken(bench: _Bench, apple: Rece
     apple.keys[bench.key.public_key] = SoftwareKey()
     finding = await bench.enrol()
     assert _failed(finding) == []
-    (told,) = (check for check in finding.checks if check.name == _EXCHANGE)
-    assert "KEY_MISMATCH" in told.detail
+    (reported,) = (check for check in finding.checks if check.name == _EXCHANGE)
+    assert "KEY_MISMATCH" in reported.detail
     held = await bench.held()
     assert held is not None
     assert parse_receipt(held.data).receipt.risk_metric is None

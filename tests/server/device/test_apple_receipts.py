@@ -1,4 +1,4 @@
-"""The exchange of receipts, against a real HTTP server that plays Apple."""
+"""The exchange of receipts with a real HTTP server that plays Apple."""
 
 import asyncio
 import base64
@@ -44,8 +44,8 @@ async def test_a_receipt_is_exchanged_with_the_teams_token(apple: ReceiptServer,
     apple.risk_metric = 4
     answer = await _opened(apple, tmp_path).exchange(_FIRST, environment=_ENVIRONMENT)
     assert apple.asked == [base64.b64encode(_FIRST)]
-    said = parse_receipt(answer).receipt
-    assert (said.kind, said.risk_metric, said.public_key) == (ReceiptKind.RECEIPT, 4, _KEY.public_key)
+    parsed = parse_receipt(answer).receipt
+    assert (parsed.kind, parsed.risk_metric, parsed.public_key) == (ReceiptKind.RECEIPT, 4, _KEY.public_key)
 
 
 @pytest.mark.parametrize("status", [302, 304, 400, 401, 404, 429, 500])
@@ -57,13 +57,13 @@ async def test_what_apple_refuses_is_said_so(apple: ReceiptServer, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("body", "said"), [(b"<html>", "not base64"), (b"A" * 70_000, "more than 65536 bytes")]
+    ("body", "expected"), [(b"<html>", "not base64"), (b"A" * 70_000, "more than 65536 bytes")]
 )
 async def test_an_answer_that_is_no_receipt(
-    apple: ReceiptServer, tmp_path: Path, body: bytes, said: str
+    apple: ReceiptServer, tmp_path: Path, body: bytes, expected: str
 ) -> None:
     apple.body = body
-    with pytest.raises(ReceiptExchangeUnavailable, match=said):
+    with pytest.raises(ReceiptExchangeUnavailable, match=expected):
         await _opened(apple, tmp_path).exchange(_FIRST, environment=_ENVIRONMENT)
 
 

@@ -1,4 +1,4 @@
-"""From everything that is known of a device to the outcome in the result."""
+"""The assessment of a device from its claims, evidence and frames."""
 
 from dataclasses import replace
 from typing import Any

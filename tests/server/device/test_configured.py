@@ -1,4 +1,4 @@
-"""What the settings lack for a policy: at the start, and when an orchestrator asks for it."""
+"""The settings that a policy lacks, at the start and when an orchestrator uses the policy."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -76,7 +76,7 @@ def test_an_assurance_without_demands_names_what_lacks_least() -> None:
     available, settings = _lacking({"minimum_assurance": "MEDIUM"}, android={"apps": [_APP]})
     assert not available
     assert (settings[Platform.ANDROID], settings[Platform.IOS]) == ((_LIST,), (_APPLE,))
-    # No setting lets a page, a desktop or a device that says nothing of itself reach MEDIUM.
+    # No setting lets a page, a desktop or a device without claims reach MEDIUM.
     assert settings[Platform.WEB] == settings[Platform.DESKTOP] == settings[Platform.UNSPECIFIED] == ()
     floors = {"minimum_assurance": {"default": "MEDIUM", "web": "LOW"}}
     assert _lacking(floors)[0]
@@ -98,8 +98,8 @@ def test_the_default_policy_has_to_be_available_and_others_are_told(tmp_path: Pa
     policies = load_policies(tmp_path)
     with capture_logs() as logs:
         check_evidence(policies, Settings())
-    told = {log["policy"]: (log["log_level"], log["event"], log["missing_settings"]) for log in logs}
-    assert told == {
+    reported = {log["policy"]: (log["log_level"], log["event"], log["missing_settings"]) for log in logs}
+    assert reported == {
         "high": ("warning", "policy_not_available", [_APPS, _LIST, _TLS, _APPLE]),
         "phones": ("warning", "policy_leaves_platforms_out", [_APPS, _LIST]),
     }
@@ -143,8 +143,8 @@ async def test_a_policy_that_lacks_settings_is_refused_and_creates_nothing(tmp_p
             assert (await _refusal(live, "pages")).metadata == {"policy": "pages"}
             assert await _checks(live) == before
             assert (await live.upload()).check_id
-    told = {log["policy"] for log in logs if log["event"] == "policy_not_available"}
-    assert {"attested", "pages", "high"} <= told
+    reported = {log["policy"] for log in logs if log["event"] == "policy_not_available"}
+    assert {"attested", "pages", "high"} <= reported
 
 
 async def test_the_same_policy_is_served_once_the_settings_are_there(tmp_path: Path) -> None:

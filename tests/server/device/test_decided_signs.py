@@ -167,7 +167,7 @@ UNDECIDED: dict[str, dict[str, Any]] = {
             ),
         )
     },
-    # What one piece proves vouches for no other.
+    # The proof of one piece of evidence does not extend to another.
     "proofs of another piece of evidence": {
         "findings": (
             _failing(replace(_ATTESTED, checks=()), "android_key.application", "APPLICATION_REPACKAGED"),

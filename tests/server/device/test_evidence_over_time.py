@@ -1,4 +1,4 @@
-"""When evidence comes: late, never, before a lost connection; and what is remembered and erased."""
+"""Evidence that arrives late, never, or before a lost connection; and its storage and erasure."""
 
 import asyncio
 import time
@@ -36,14 +36,14 @@ _NOT_TRUSTED = [result_pb2.FAILURE_REASON_DEVICE_NOT_TRUSTED]
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def believing(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
-    """A server that believes the test devices."""
+    """A server that trusts the test devices."""
     async with believing_server(tmp_path_factory.mktemp("devices")) as server:
         yield server
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def devices(believing: LiveServer) -> AsyncIterator[DeviceRepository]:
-    """What its database remembers of devices."""
+    """The device repository over the server's database."""
     database = open_database(believing.settings.database_url)
     yield DeviceRepository(database)
     await database.close()
@@ -244,7 +244,7 @@ async def test_a_policy_that_keeps_nothing_compares_with_what_others_kept(believ
 
 async def test_frames_that_return_within_a_scan_are_injected(believing: LiveServer) -> None:
     shown = _fresh()
-    # A file that is played again: the very bytes of frames that came before.
+    # A file that is played again has the very bytes of earlier frames.
     looped = [replace(shown[at % 9], time_us=picture.time_us) for at, picture in enumerate(shown)]
     check_id, _, stream = await _open(believing, "attested")
     await stream.send(await _evidence(stream))

@@ -1,4 +1,4 @@
-"""What became of evidence, kept and weighed."""
+"""Findings on evidence: storage and selection."""
 
 import json
 from dataclasses import replace
@@ -13,10 +13,10 @@ from device_integrity.policy import AttestedFacts
 from device_integrity.runtime import RuntimeFinding, RuntimeKind, RuntimeReport
 from server.device.findings import (
     EvidenceFinding,
+    counting_findings,
     finding_from_bytes,
     finding_to_bytes,
     joined_report,
-    standing,
 )
 from tests.device_integrity.reports import reports
 
@@ -87,5 +87,5 @@ def test_later_evidence_replaces_earlier_but_not_what_failed(
     earlier = _finding("play_integrity", outcome, soft=soft)
     other = _finding("android_key", TestOutcome.PASS)
     later = replace(_finding("play_integrity", TestOutcome.PASS), ceiling=Assurance.LOW)
-    found = standing((earlier, other, later))
+    found = counting_findings((earlier, other, later))
     assert found == ((earlier, other, later) if stays else (other, later))

@@ -1,4 +1,4 @@
-"""Google's decoder, against a real HTTP server that plays Google: its accounts and its service."""
+"""Google's decoder with a real HTTP server that plays Google's accounts and service."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ _PAYLOAD = {"requestDetails": {"requestPackageName": _PACKAGE, "timestampMillis"
 
 
 class _Google:
-    """What the server answers, and what it was asked."""
+    """The answers of the server, and the requests that it received."""
 
     def __init__(self) -> None:
         self.status = 200
@@ -66,7 +66,7 @@ def google() -> Iterator[_Google]:
 
     class Server(ThreadingHTTPServer):
         def handle_error(self, request: object, client_address: object) -> None:
-            """A client that gave up is part of the test."""
+            """Ignores errors, because clients that give up are part of the tests."""
 
     server = Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

@@ -1,4 +1,4 @@
-"""Whole scans of an iPhone against a real server that has its receipts exchanged."""
+"""Whole scans of an iPhone on a real server that exchanges its receipts."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,7 +24,7 @@ _MEDIUM = result_pb2.DEVICE_ASSURANCE_MEDIUM
 async def _asking(
     folder: Path, *, tuning: Tuning = PATIENT
 ) -> AsyncIterator[tuple[LiveServer, ReceiptServer, AppleAttestor]]:
-    """A server in the time of the test Apple, which it asks, and an iPhone."""
+    """A server at the time of the test Apple, which it uses, and an iPhone."""
     attestor = AppleAttestor()
     async with (
         playing_apple(APPLE, lambda: apples.NOW) as apple,

@@ -1,4 +1,4 @@
-"""The revocation list as files that others keep fresh."""
+"""The revocation list as files that other programs update."""
 
 import os
 import stat

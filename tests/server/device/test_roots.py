@@ -1,4 +1,4 @@
-"""Real checks, of no sandbox caller, against settings about roots, provisioning and floors."""
+"""Real checks with settings of roots, provisioning and assurance floors."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -83,10 +83,10 @@ async def test_a_further_root_counts_in_a_real_check_and_only_where_it_is_set(tm
             assert (root.outcome, root.reason) == (result_pb2.DeviceCheck.OUTCOME_PASS, "FURTHER_ROOT")
             assert "Bank devices 0" in root.detail
             assert result.device.assurance == result_pb2.DEVICE_ASSURANCE_MEDIUM
-            # One root is not another.
+            # The further root does not cover phones under another root.
             assert (await _scanned(live, phones.remote_phone()))[0] == _FAILURE
-    (told,) = [log["roots"] for log in logs if log["event"] == "further_roots_are_believed"]
-    assert told == {_FACTORY["name"]: _FACTORY["spki_sha256"]}
+    (reported,) = [log["roots"] for log in logs if log["event"] == "further_roots_are_believed"]
+    assert reported == {_FACTORY["name"]: _FACTORY["spki_sha256"]}
 
 
 async def test_keys_from_the_factory_are_refused_where_only_provisioned_ones_are_taken(
@@ -114,7 +114,7 @@ async def test_a_lower_floor_for_pages_leaves_that_of_phones_alone(tmp_path: Pat
             "hardware": (_FAILURE, result_pb2.DEVICE_ASSURANCE_MEDIUM),
             "floors": (_SUCCESS, result_pb2.DEVICE_ASSURANCE_LOW),
         }
-        # A phone without evidence that would do for a page, and one with evidence.
+        # A phone without evidence that would suffice for a page, and one with evidence.
         status, result = await _scanned(live, phones.remote_phone(), policy="floors")
         assert status == _FAILURE
         assert result.device.required_assurance == result_pb2.DEVICE_ASSURANCE_MEDIUM

@@ -1,4 +1,4 @@
-"""Evidence vouches for the report beside it: changed, taken away or slipped in, it fails the attestation."""
+"""The attestation fails if the report beside it was changed, removed or inserted."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -48,7 +48,7 @@ _Device = tuple[device_pb2.DeviceProfile, type[Any], str, datetime]
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def believing(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
-    """A server that believes the test devices."""
+    """A server that trusts the test devices."""
     async with believing_server(tmp_path_factory.mktemp("devices")) as server:
         yield server
 
@@ -65,7 +65,7 @@ async def _tampered(
     made_for: bytes,
     sent: bytes,
 ) -> result_pb2.CheckResult:
-    """A scan whose evidence was made for one report, and arrives with another one."""
+    """Runs a scan whose evidence was made for one report and arrives with another."""
     upload = await live.upload(policy="attested")
     stream = await RawDevice(live.device, upload).open(
         device=profile,
@@ -149,8 +149,8 @@ async def test_in_a_sandbox_check_debuggers_are_tolerated_and_hooks_are_not(beli
     outcome = await scan(believing, upload, ANDROID, AndroidAttestor(), findings=findings)
     result = (await believing.finish(upload.check_id)).result
     assert outcome.status == scan_pb2.SCAN_STATUS_SUCCESS
-    (told,) = (check for check in result.device.checks if check.name == "runtime.debugger")
-    assert (told.decisive, told.tolerated) == (True, True)
+    (reported,) = (check for check in result.device.checks if check.name == "runtime.debugger")
+    assert (reported.decisive, reported.tolerated) == (True, True)
     upload = await believing.upload(policy="advisory")
     await scan(believing, upload, ANDROID, AndroidAttestor(), findings=_HOOKED)
     assert _MANIPULATED in (await believing.finish(upload.check_id)).result.reasons

@@ -1,4 +1,4 @@
-"""Whole scans of test devices against a real server: what their evidence makes of a check."""
+"""Whole scans of test devices on a real server: the effect of their evidence on a check."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -30,7 +30,7 @@ from tests.server.live import LiveServer
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def believing(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
-    """A server that believes the test devices."""
+    """A server that trusts the test devices."""
     async with believing_server(tmp_path_factory.mktemp("devices")) as server:
         yield server
 
@@ -109,7 +109,7 @@ async def test_a_demanded_attestation_that_is_absent_fails_the_check(believing: 
         outcome = await scan(believing, upload, ANDROID, attestor)
         assert outcome.status == scan_pb2.SCAN_STATUS_FAILURE
         result = await _result(believing, upload.check_id)
-        # A phone that sends a browser's evidence contradicts itself besides.
+        # A phone that sends a browser's evidence also contradicts itself.
         contradicts = isinstance(attestor, WebCryptoAttestor)
         assert result.reasons == [*([_MANIPULATED] if contradicts else []), *_NOT_TRUSTED]
         assert result.match.same_person
@@ -127,7 +127,7 @@ async def test_an_iphone_enrols_once_and_asserts_from_then_on(believing: LiveSer
             assert outcome.status == scan_pb2.SCAN_STATUS_SUCCESS, result.device
             assert result.device.assurance == _Assurance.DEVICE_ASSURANCE_MEDIUM
             assert _outcomes(result)[f"{kind}.counter"].startswith("PASS")
-        # The counter of an assertion that was seen already: a replay, or a copied key.
+        # The assertion's counter was used before: a replay, or a copied key.
         phone.counter = 1
         upload = await believing.upload(policy="hardware", subject_reference="bert")
         await scan(believing, upload, IPHONE, phone)
@@ -168,15 +168,15 @@ async def test_a_page_of_another_origin_fails(believing: LiveServer) -> None:
 
 async def test_a_stream_from_another_page_than_the_evidence_names_fails(believing: LiveServer) -> None:
     other = "https://another.example"
-    for header, said in (
+    for header, expected in (
         (browsers.ORIGIN, "PASS ORIGIN_HEADER_MATCHES"),
         (other, "FAIL ORIGIN_HEADER_DIFFERS"),
     ):
         upload = await believing.upload(policy="attested")
         await scan(believing, upload, PAGE, WebCryptoAttestor(), header_origin=header)
         result = await _result(believing, upload.check_id)
-        assert _outcomes(result)["web_crypto.page"] == said
-        assert (result.reasons == _NOT_TRUSTED) is said.startswith("FAIL")
+        assert _outcomes(result)["web_crypto.page"] == expected
+        assert (result.reasons == _NOT_TRUSTED) is expected.startswith("FAIL")
 
 
 async def test_platforms_without_a_row_are_refused(believing: LiveServer) -> None:
@@ -200,11 +200,11 @@ async def test_advisory_evidence_is_told_and_fails_nothing(believing: LiveServer
 
 
 async def test_a_play_token_that_the_policy_ignores_is_not_opened(believing: LiveServer) -> None:
-    for policy, told in (
+    for policy, reported in (
         ("without-play", "NOT_EVALUATED EVIDENCE_IGNORED"),
         ("advisory", "UNAVAILABLE DECODER_UNAVAILABLE"),
     ):
         upload = await believing.upload(policy=policy)
         outcome = await scan(believing, upload, ANDROID, PlayAttestor())
         assert outcome.status == scan_pb2.SCAN_STATUS_SUCCESS
-        assert _outcomes(await _result(believing, upload.check_id))["play_integrity.token"] == told
+        assert _outcomes(await _result(believing, upload.check_id))["play_integrity.token"] == reported

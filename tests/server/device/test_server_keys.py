@@ -24,7 +24,7 @@ class _Clock:
 
 
 class _Files:
-    """Files that are replaced as certificates are renewed."""
+    """Files that are replaced when certificates are renewed."""
 
     def __init__(self, folder: Path) -> None:
         self.listed = folder / "keys.txt"
@@ -65,7 +65,7 @@ def test_the_next_key_counts_before_it_is_shown_and_the_previous_one_after(files
     keys = files.open(clock)
     assert keys.current.keys == {_A}
     assert keys.current.complete
-    # The operator lists the next key, the load balancer changes over, and the old key is taken off the list.
+    # The operator lists the next key, the load balancer switches to it, and the old key is removed.
     files.list(_A, _B)
     keys.refresh()
     assert keys.current.keys == {_A, _B}

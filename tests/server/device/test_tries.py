@@ -1,4 +1,4 @@
-"""Limits over several checks of one device, whatever the subject and the portrait, on a real server."""
+"""Limits on failed checks of one device, whatever the subject and the portrait, on a real server."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -32,7 +32,7 @@ _LIMITS = LimitSettings.model_validate(
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def live(tmp_path: Path) -> AsyncIterator[LiveServer]:
-    """A server that believes test devices, whose sandbox checks may fail twice."""
+    """A server that trusts test devices, whose sandbox checks may fail twice."""
     demands = {"web": {"web_key": "required"}}
     write_device_policy(tmp_path / "policies", "attested", demands, assurance="LOW", grace=15)
     write_device_policy(tmp_path / "policies", "advisory", {"web": {}})
@@ -43,7 +43,7 @@ async def live(tmp_path: Path) -> AsyncIterator[LiveServer]:
 
 
 async def _upload(live: LiveServer, subject: str) -> service_pb2.UploadTrustedImageResponse:
-    # Bytes after a JPEG's end change nothing but its hash: each check is of another portrait.
+    # Bytes after the end of a JPEG change only its hash, so each check has another portrait.
     return await live.service.UploadTrustedImage(
         service_pb2.UploadTrustedImageRequest(
             image=portrait() + subject.encode(), policy="attested", subject_reference=subject
@@ -55,7 +55,7 @@ async def _refused(live: LiveServer, subject: str, device: WebCryptoAttestor) ->
     upload = await _upload(live, subject)
     with pytest.raises(CallRefusedError) as caught:
         await scan(live, upload, PAGE, device)
-    # The check is not decided: its time is not over.
+    # The check is not decided because its deadline has not passed.
     assert (await live.record(upload.check_id)).status is None
     return caught.value
 
@@ -66,15 +66,15 @@ def _history(result: result_pb2.CheckResult) -> dict[str, tuple[float, bool, flo
 
 async def test_a_device_that_spoofs_under_many_names_is_locked(live: LiveServer) -> None:
     device, honest = WebCryptoAttestor(), WebCryptoAttestor()
-    # One success does not reset what the device did.
+    # One success does not reset the device's failures.
     for subject, shown in (("anna", _ATTACK), ("own", pictures()), ("bert", _ATTACK)):
         upload = await _upload(live, subject)
         outcome = await scan(live, upload, PAGE, device, shown=shown)
         succeeds = shown is not _ATTACK
         assert (outcome.status == scan_pb2.SCAN_STATUS_SUCCESS) == succeeds
-        told = _history((await live.finish(upload.check_id)).result)
+        reported = _history((await live.finish(upload.check_id)).result)
         earlier = 0 if subject == "anna" else 1
-        assert told == {
+        assert reported == {
             "history_subject_spoofs": (1.0, True, 0.0),
             "history_device_spoofs": (1 / (1 + earlier), earlier == 0, 0.0),
         }
@@ -83,7 +83,7 @@ async def test_a_device_that_spoofs_under_many_names_is_locked(live: LiveServer)
     assert refusal.retry_after_s is not None
     assert 500 < refusal.retry_after_s <= 600
     assert set(refusal.metadata) == {"retrySeconds"}
-    # Another device is not affected, and the subjects are known by what was tried in their names.
+    # Another device is not affected; the subjects have the failures of their own checks.
     upload = await _upload(live, "anna")
     outcome = await scan(live, upload, PAGE, honest)
     assert outcome.status == scan_pb2.SCAN_STATUS_SUCCESS

@@ -1,4 +1,4 @@
-"""What the settings make of trust, and when a server may believe test devices."""
+"""The trust that the settings establish, and the conditions under which a server trusts test devices."""
 
 import re
 import tomllib
@@ -97,10 +97,10 @@ def test_a_further_root_never_makes_a_known_one_better() -> None:
     for root in google_roots():
         settings = _settings(android=_further(root.spki_sha256.hex()))
         if root.kind is RootKind.HARDWARE:
-            # The release learnt it: the server still starts.
+            # The release has added the root since; the server still starts.
             assert open_device_trust(settings).android_roots == google_roots()
             continue
-        with pytest.raises(ConfigurationError, match="vouches for no hardware"):
+        with pytest.raises(ConfigurationError, match="attests no hardware"):
             open_device_trust(settings)
 
 
@@ -200,7 +200,7 @@ def test_pages_of_the_site_with_tls_and_of_this_computer_without(site: str, orig
 
 
 @pytest.mark.parametrize(
-    ("tables", "said"),
+    ("tables", "expected"),
     [
         (
             {"test_roots": {"apple_certificate": "missing.pem", "apple_receipt_certificate": "missing.pem"}},
@@ -225,10 +225,10 @@ def test_pages_of_the_site_with_tls_and_of_this_computer_without(site: str, orig
     ],
 )
 def test_files_that_are_not_there_keep_the_server_from_starting(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tables: dict[str, object], said: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tables: dict[str, object], expected: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ConfigurationError, match=said):
+    with pytest.raises(ConfigurationError, match=expected):
         open_device_trust(_settings(**tables))
 
 

@@ -1,4 +1,4 @@
-"""Evidence against a real database: what counts once counts once, and what needs a setting says so."""
+"""Evidence with a real database: one-time evidence counts once, and missing settings are reported."""
 
 import base64
 from collections.abc import AsyncIterator
@@ -54,7 +54,7 @@ _TOKEN_TIME = datetime.fromtimestamp(play_tokens.MILLIS / 1000, UTC) + timedelta
 
 
 class _Bench:
-    """A verifier whose trust and time a test sets."""
+    """A verifier whose trust and time the test sets."""
 
     def __init__(self, devices: DeviceRepository, pool: WorkerPool, check_id: UUID) -> None:
         self.trust: DeviceTrust = open_device_trust(DeviceIntegritySettings(), now=lambda: self.now)
@@ -134,7 +134,7 @@ async def test_a_provisioned_android_key_is_its_phones_own_and_a_factorys_is_nob
         assert marks[0].scan_key != marks[1].scan_key
         assert marks[0].lasting_key == marks[1].lasting_key
         assert (marks[0].lasting_key is not None) is known_again
-    # A key that was made for another scan speaks for no device here.
+    # A key that was made for another scan proves nothing about this device.
     strange = await bench.finding(evidence, challenge=b"3" * 32)
     assert strange.lasting_key is None
 
@@ -210,13 +210,13 @@ async def test_a_key_of_another_person_is_told_and_decides_nothing(apple: _Bench
 async def test_an_enrolled_key_that_signs_for_another_person_is_told(apple: _Bench) -> None:
     key, binding = SoftwareKey(), apple.context.challenge
     await apple.finding(AppAttestEvidence(key.key_id, _APPLE.enrolment(key, binding)))
-    said = {}
+    expected = {}
     for counter, subject in enumerate(("anna", "bert", ""), start=1):
         used = AppAttestAssertionEvidence(key.key_id, key.assertion(binding, counter=counter))
         finding = await apple.finding(used, subject=subject)
-        (said[subject],) = [check for check in finding.checks if check.name.endswith(".key_use")]
+        (expected[subject],) = [check for check in finding.checks if check.name.endswith(".key_use")]
         assert finding.lasting_key is not None
-    assert [(check.reason, check.outcome, check.soft) for check in said.values()] == [
+    assert [(check.reason, check.outcome, check.soft) for check in expected.values()] == [
         ("KEY_SAME_SUBJECT", TestOutcome.PASS, False),
         ("KEY_OF_ANOTHER_SUBJECT", TestOutcome.FAIL, True),
         ("KEY_USE_UNKNOWN", TestOutcome.NOT_EVALUATED, False),
@@ -283,13 +283,13 @@ async def test_the_streams_origin_is_held_against_the_pages(web: _Bench) -> None
     evidence = WebCryptoEvidence(public_key_der(new_key("a page").public_key()), b"", ORIGIN)
     device, binding = Authenticator(), web.context.challenge
     await web.finding(_registration(device, binding))
-    for header, said in (
+    for header, expected in (
         (None, "ORIGIN_HEADER_ABSENT"),
         (ORIGIN, "ORIGIN_HEADER_MATCHES"),
         ("https://evil.example", "ORIGIN_HEADER_DIFFERS"),
     ):
         for made in (evidence, _registration(Authenticator(), binding), _authentication(device, binding, 9)):
-            assert (await web.reasons(made, header_origin=header))["page"] == said
+            assert (await web.reasons(made, header_origin=header))["page"] == expected
 
 
 async def test_rubbish_of_every_kind_is_a_finding(web: _Bench) -> None:

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from server.domain.reasons import CheckStatus, FailureReason
 from server.domain.tries import (
     Standing,
-    Tried,
+    TryOutcome,
     TryRules,
     judge_tries,
     portrait_mark,
     subject_mark,
-    tried,
+    try_outcome,
 )
 from server.settings_failures import FailureSettings
 
@@ -45,13 +45,17 @@ def _at(*seconds: float) -> list[datetime]:
 
 
 def _history(
-    failures: Iterable[datetime], *, running: int = 0, outcome: Tried = Tried.FAILED
-) -> list[tuple[Tried, datetime]]:
-    return [*((outcome, one) for one in failures), *[(Tried.BEGUN, NOW)] * running, (Tried.CREATED, NOW)]
+    failures: Iterable[datetime], *, running: int = 0, outcome: TryOutcome = TryOutcome.FAILED
+) -> list[tuple[TryOutcome, datetime]]:
+    return [
+        *((outcome, one) for one in failures),
+        *[(TryOutcome.BEGUN, NOW)] * running,
+        (TryOutcome.CREATED, NOW),
+    ]
 
 
 def _judged(
-    *seconds: float, at: float, running: int = 0, outcome: Tried = Tried.FAILED
+    *seconds: float, at: float, running: int = 0, outcome: TryOutcome = TryOutcome.FAILED
 ) -> tuple[Standing, float]:
     now = NOW + timedelta(seconds=at)
     history = _history(_at(*seconds), running=running, outcome=outcome)
@@ -72,9 +76,9 @@ def test_scans_that_run_count_until_they_are_decided() -> None:
 
 
 def test_checks_left_early_or_failed_by_conditions_count_a_quarter() -> None:
-    assert _judged(*range(16), at=20, outcome=Tried.UNCLEAR)[0] is Standing.ALLOWED
-    assert _judged(*range(16), at=20, running=1, outcome=Tried.UNCLEAR)[0] is Standing.BUSY
-    assert _judged(*range(20), at=20, outcome=Tried.UNCLEAR) == (Standing.LOCKED, 19 + 1800)
+    assert _judged(*range(16), at=20, outcome=TryOutcome.UNCLEAR)[0] is Standing.ALLOWED
+    assert _judged(*range(16), at=20, running=1, outcome=TryOutcome.UNCLEAR)[0] is Standing.BUSY
+    assert _judged(*range(20), at=20, outcome=TryOutcome.UNCLEAR) == (Standing.LOCKED, 19 + 1800)
 
 
 def test_twenty_failures_of_a_day_bring_a_block_however_they_are_spread() -> None:
@@ -130,29 +134,29 @@ def test_no_more_failures_come_about_than_the_rules_allow(rules: TryRules, gaps:
 @pytest.mark.parametrize(
     ("reasons", "frames_counted", "counts"),
     [
-        ([_R.SPOOF], False, Tried.ATTACK),
-        ([_R.DEVICE_MANIPULATED], True, Tried.ATTACK),
-        ([_R.ABANDONED, _R.IDENTITY_CHANGED], True, Tried.ATTACK),
-        ([_R.CONDITIONS, _R.SPOOF], True, Tried.ATTACK),
-        ([_R.NOT_SAME_PERSON], True, Tried.FAILED),
-        ([_R.TRANSCRIPT_BROKEN], False, Tried.FAILED),
-        ([_R.LIVENESS_INCONCLUSIVE], True, Tried.FAILED),
-        ([_R.ABANDONED], True, Tried.FAILED),
-        ([_R.CANCELLED], True, Tried.FAILED),
-        ([_R.EXPIRED], True, Tried.FAILED),
-        ([_R.ABANDONED], False, Tried.UNCLEAR),
-        ([_R.EXPIRED], False, Tried.UNCLEAR),
-        ([_R.CONDITIONS], True, Tried.UNCLEAR),
-        ([_R.CONDITIONS, _R.LIVENESS_INCONCLUSIVE], True, Tried.UNCLEAR),
+        ([_R.SPOOF], False, TryOutcome.ATTACK),
+        ([_R.DEVICE_MANIPULATED], True, TryOutcome.ATTACK),
+        ([_R.ABANDONED, _R.IDENTITY_CHANGED], True, TryOutcome.ATTACK),
+        ([_R.CONDITIONS, _R.SPOOF], True, TryOutcome.ATTACK),
+        ([_R.NOT_SAME_PERSON], True, TryOutcome.FAILED),
+        ([_R.TRANSCRIPT_BROKEN], False, TryOutcome.FAILED),
+        ([_R.LIVENESS_INCONCLUSIVE], True, TryOutcome.FAILED),
+        ([_R.ABANDONED], True, TryOutcome.FAILED),
+        ([_R.CANCELLED], True, TryOutcome.FAILED),
+        ([_R.EXPIRED], True, TryOutcome.FAILED),
+        ([_R.ABANDONED], False, TryOutcome.UNCLEAR),
+        ([_R.EXPIRED], False, TryOutcome.UNCLEAR),
+        ([_R.CONDITIONS], True, TryOutcome.UNCLEAR),
+        ([_R.CONDITIONS, _R.LIVENESS_INCONCLUSIVE], True, TryOutcome.UNCLEAR),
     ],
 )
-def test_what_counts(reasons: list[FailureReason], frames_counted: bool, counts: Tried) -> None:
-    assert tried(CheckStatus.FAILURE, reasons, frames_counted=frames_counted) is counts
+def test_what_counts(reasons: list[FailureReason], frames_counted: bool, counts: TryOutcome) -> None:
+    assert try_outcome(CheckStatus.FAILURE, reasons, frames_counted=frames_counted) is counts
 
 
 def test_neither_success_nor_a_fault_of_the_server_counts() -> None:
-    assert tried(CheckStatus.SUCCESS, [], frames_counted=True) is None
-    assert tried(CheckStatus.NOT_DECIDED, [_R.SERVER_FAULT], frames_counted=True) is None
+    assert try_outcome(CheckStatus.SUCCESS, [], frames_counted=True) is None
+    assert try_outcome(CheckStatus.NOT_DECIDED, [_R.SERVER_FAULT], frames_counted=True) is None
 
 
 def test_a_subject_is_the_same_however_its_reference_is_typed() -> None:

@@ -1,4 +1,4 @@
-"""Waits until a pool has done even what nobody waits for."""
+"""Waiting for background work of a pool."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ __all__ = ["until_idle"]
 
 
 async def until_idle(pool: WorkerPool) -> None:
-    """Returns once everything is done that was given to a pool of one worker."""
+    """Returns once a pool of one worker has finished all work, including work that no caller awaits."""
     loop, idle = asyncio.get_running_loop(), asyncio.Event()
     pool.run_later(loop.call_soon_threadsafe, idle.set)
     await idle.wait()

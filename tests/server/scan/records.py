@@ -1,4 +1,4 @@
-"""Records, starts and frames made by hand."""
+"""Records, starts and frames for tests."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ NOW = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
 
 
 def check_record(**changes: Any) -> CheckRecord:
-    """A check that waits for its scan, with ``changes``."""
+    """Returns a check that waits for its scan, with ``changes``."""
     fields: dict[str, Any] = {
         "check_id": UUID(int=7, version=4),
         "tenant": "default",
@@ -57,7 +57,7 @@ def check_record(**changes: Any) -> CheckRecord:
 
 
 def attempt_record(number: int, **changes: Any) -> AttemptRecord:
-    """An attempt that runs, with ``changes``."""
+    """Returns a running attempt, with ``changes``."""
     fields: dict[str, Any] = {
         "check_id": UUID(int=7, version=4),
         "number": number,
@@ -80,7 +80,7 @@ def attempt_record(number: int, **changes: Any) -> AttemptRecord:
 
 
 def start_message(**changes: Any) -> StartMessage:
-    """A start, with ``changes``."""
+    """Returns a start, with ``changes``."""
     fields: dict[str, Any] = {
         "raw": b"start",
         "protocol_version": 1,
@@ -96,7 +96,7 @@ def start_message(**changes: Any) -> StartMessage:
 
 
 def frame_message(index: int = 0, **changes: Any) -> FrameMessage:
-    """A frame, with ``changes``."""
+    """Returns a frame, with ``changes``."""
     fields: dict[str, Any] = {
         "header": b"header %d" % index,
         "image": b"image %d" % index,

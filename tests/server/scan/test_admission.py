@@ -1,4 +1,4 @@
-"""Whether a stream may begin."""
+"""Admission of streams."""
 
 from datetime import timedelta
 
@@ -114,7 +114,7 @@ def test_attempts_too_short_to_count_are_used_up_unless_the_line_was_lost() -> N
 
 
 def test_an_attempt_that_was_judged_for_good_leaves_no_other() -> None:
-    # The server died after it judged and before it decided.
+    # The server died between judging and deciding.
     record = check_record(state=CheckState.SCANNING, session_key=b"key", streams=1)
     judged = attempt_record(1, counted=True, outcome=AttemptOutcome.DECIDED, judgement=b"spoof")
     assert _reason(record, attempts=(judged,)) is Reason.CHECK_CLOSED

@@ -1,4 +1,4 @@
-"""Frames and ends that break a rule, sent to a real server: the documented answer, and what is left."""
+"""Frames and ends that break a rule, sent to a real server: the documented error and the stored state."""
 
 import itertools
 from collections.abc import Awaitable, Callable
@@ -191,7 +191,7 @@ async def test_a_frame_of_an_earlier_stream_of_the_same_scan_is_refused(scene: L
     await stream.vanish()
     await scene.reaches(check_id, CheckState.WAITING)
     again = await device.resume()
-    # Attempt 2, because the interrupted one keeps its number.
+    # The number is 2 because the interrupted attempt keeps its number.
     assert (await again.begin()).attempt == 2
     await again.send(recorded)
     refusal = await again.outcome()
@@ -239,7 +239,7 @@ async def test_frames_on_their_way_when_the_server_has_enough_are_accepted(scene
     await stream.begin()
     sent = 0
     while not stream.complete:
-        # One at a time, so that there is credit left at the end.
+        # Frames are sent one at a time, so that credit is left at the end.
         await stream.send(stream.frame(pictures()[sent]))
         sent += 1
         await stream.taken(sent)
@@ -335,7 +335,7 @@ async def test_the_budget_of_a_scan_holds(tmp_path: Path, limit: str) -> None:
         assert refusal.code is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert (await live.record(upload.check_id)).state is CheckState.WAITING
         if limit == "bytes":
-            # A reconnect does not start the count anew.
+            # A reconnect does not restart the count.
             again = await device.resume()
             await again.begin()
             await again.send(again.frame(pictures()[0]))

@@ -1,4 +1,4 @@
-"""How long an attempt and a silence may last."""
+"""The time limits of an attempt and of silence."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -44,10 +44,10 @@ def test_it_waits_for_whatever_is_due_first() -> None:
     assert clocks.wait([time.now + 3.0, time.now + 7.0]) == 3.0
     assert clocks.wait([]) == _IDLE
     time.passed = 8.0
-    clocks.hear()
+    clocks.note_activity()
     assert clocks.wait([]) == _IDLE
     time.passed = 12.0
-    clocks.hear()
+    clocks.note_activity()
     assert clocks.wait([]) == _SECONDS - 12.0, "then it is the attempt's end"
     time.passed = _DEADLINE - 2.0
     clocks.begin()

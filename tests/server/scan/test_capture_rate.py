@@ -1,4 +1,4 @@
-"""How fast a device sent frames: its own slowness counts, the server's pauses do not."""
+"""The frame rate of a device: its own slowness counts, the server's pauses do not."""
 
 import pytest
 from hypothesis import given
@@ -23,7 +23,7 @@ def test_before_two_frames_there_is_no_rate() -> None:
 def test_a_pause_as_the_device_had_it_does_not_count() -> None:
     rate = CaptureRate()
     end = _sent(rate, begin=100.0, count=30, interval=0.1)
-    # Two frames more were on their way; the device heard of the pause 0.2 s late, and of its end likewise.
+    # Two more frames were in flight; the device received the pause and its end 0.2 s late.
     rate.pause(7.0)
     end = _sent(rate, begin=end, count=2, interval=0.1)
     rate.resume(8.0)

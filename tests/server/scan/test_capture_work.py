@@ -1,4 +1,4 @@
-"""An attempt on a pool whose only worker can be held up: frames, examinations ahead, and the end."""
+"""An attempt on a pool whose only worker can be blocked: frames, examinations ahead, and the end."""
 
 import asyncio
 import threading
@@ -29,7 +29,7 @@ async def pool() -> AsyncIterator[WorkerPool]:
 
 
 class _Counting(FrameAnalyst):
-    """Notes which frames it examined, in order, and on which threads it looked at frames."""
+    """Records the frames that it examined, in order, and the threads on which it measured frames."""
 
     def __init__(self) -> None:
         super().__init__(pack=remembering_pack(), limits=FrameLimits())
@@ -104,7 +104,7 @@ async def test_a_frame_is_worked_in_to_its_end_when_the_device_vanishes(pool: Wo
     await asyncio.sleep(0.02)
     taking.cancel()
     await asyncio.sleep(0.02)
-    assert not taking.done(), "whoever puts the attempt away would read what a thread writes"
+    assert not taking.done(), "the attempt must not be read while a thread writes it"
     release.set()
     with pytest.raises(asyncio.CancelledError):
         await taking
@@ -141,7 +141,7 @@ async def test_the_rest_takes_over_what_had_begun_or_waits(pool: WorkerPool) -> 
     release.set()
     await asyncio.gather(busy, other, rest)
     assert sorted(setting.analyst.examined[:-1]) == setting.known, "each once"
-    assert setting.analyst.examined[-1] == -1, "it is waited for now, and comes before other scans' frames"
+    assert setting.analyst.examined[-1] == -1, "a caller waits for it now, so it precedes other scans' frames"
     assert len(setting.known) == PLAN.selected
 
 

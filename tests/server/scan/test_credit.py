@@ -1,4 +1,4 @@
-"""Credit: never more in flight than the window."""
+"""Credit: the frames in flight never exceed the window."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ FRAMES, BYTES, LARGEST = 4, 1000, 700
 def _ledger(
     *, window_frames: int = FRAMES, window_bytes: int = BYTES, largest_frame: int = LARGEST
 ) -> CreditLedger:
-    """A ledger within an attempt."""
+    """Returns a ledger within an attempt."""
     ledger = CreditLedger(window_frames=window_frames, window_bytes=window_bytes, largest_frame=largest_frame)
     opening = ledger.open()
     assert (opening.frames, opening.bytes) == (window_frames, window_bytes)
@@ -183,6 +183,6 @@ def test_what_was_granted_and_not_worked_through_never_exceeds_the_window(
         elif step == "grant" and (grant := ledger.grant()) is not None:
             granted_frames += grant.frames
             granted_bytes += grant.bytes
-        # What the device may still send, and what waits to be worked through.
+        # The remaining credit, and the frames that wait to be processed.
         assert granted_frames - worked <= FRAMES
         assert granted_bytes - sum(sent[:worked]) <= BYTES

@@ -1,4 +1,4 @@
-"""Decided signs over the wire: they fail a check under every policy, and nothing that follows undoes them."""
+"""Decided signs over the wire: they fail a check under every policy, and no later stream undoes them."""
 
 from collections.abc import AsyncIterator
 
@@ -278,7 +278,7 @@ async def test_frames_and_key_of_a_check_without_a_verdict_are_known_again(
 async def test_an_attempt_is_known_again_while_its_scan_goes_on(live: LiveServer, own_key: bytes) -> None:
     shown = fresh_pictures()
     _, device, first = await _open(live, "low", own_key)
-    # Too few frames to decide, so another attempt may follow on the same stream.
+    # The attempt has too few frames to decide, so another attempt may follow on the same stream.
     answer = await first.run_attempt(shown[:10])
     assert answer.another_attempt
     upload = await live.upload(policy="low")
@@ -313,7 +313,7 @@ async def test_another_attempt_is_offered_to_honest_devices_only(
     live: LiveServer, own_key: bytes, again: bool
 ) -> None:
     check_id, _, stream = await _open(live, "low", own_key, camera=_CAMERA if again else _OBS)
-    # Too few frames to decide anything else.
+    # The attempt has too few frames to decide anything else.
     answer = await stream.run_attempt(fresh_pictures()[:10])
     assert answer.another_attempt is again
     if again:
@@ -338,7 +338,7 @@ async def test_a_waiver_is_in_the_result(live: LiveServer, own_key: bytes) -> No
     assert list(result.device.tolerated_checks) == ["memory.frames"]
     (check,) = (check for check in result.device.checks if check.name == "memory.frames")
     assert (check.reason, check.decisive, check.tolerated) == ("FRAMES_SEEN_BEFORE", True, True)
-    # The other signs decide under that policy, too.
+    # The other signs are still decisive under that policy.
     check_id, _, stream = await _open(live, "test", own_key, camera=_OBS)
     await stream.run_attempt(fresh_pictures())
     await stream.outcome()

@@ -1,4 +1,4 @@
-"""What a scan is known again by, with the database's memory."""
+"""The recognition of repeated scans with the database's scan memory."""
 
 import secrets
 from dataclasses import replace
@@ -20,7 +20,7 @@ from server.storage.schema import upgrade
 from server.worker_pool import WorkerPool
 from tests.server.storage.samples import NOW, new_check
 
-# SubjectPublicKeyInfo of P-256 with a point of 33 octets (RFC 5480): up to the point.
+# SubjectPublicKeyInfo of P-256 with a compressed point of 33 octets (RFC 5480), up to the point.
 _COMPRESSED_HEAD = bytes.fromhex("3039301306072a8648ce3d020106082a8648ce3d030107032200")
 
 
@@ -44,16 +44,18 @@ async def test_a_session_key_is_known_again_however_its_point_is_written(tmp_pat
         random=secrets.token_bytes,
     )
     memory, checks = DeviceMemory(store, tenant_key=tenant_key, pool=pool), CheckRepository(database)
-    said = []
+    outcomes = []
     for session_key in (whole, compressed) if first == "whole" else (compressed, whole):
         record = await checks.create(new_check(), None)
-        frames = await memory.recall_frames(record, (), images=())
-        found = await memory.recollect(record, frames=frames, findings=(), session_key=session_key, now=NOW)
+        frames = await memory.compare_frames(record, (), images=())
+        found = await memory.compare_scan(
+            record, frames=frames, findings=(), session_key=session_key, now=NOW
+        )
         await memory.keep(record, found, now=NOW)
         reasons = {check.name: check.reason for check in found.checks}
         assert "memory.attestation_key" not in reasons
-        said.append(reasons["memory.session_key"])
-    assert said == ["KEY_NEW", "KEY_REUSED"]
+        outcomes.append(reasons["memory.session_key"])
+    assert outcomes == ["KEY_NEW", "KEY_REUSED"]
     pool.close()
     await database.close()
 
@@ -70,15 +72,17 @@ async def test_a_key_of_a_sandbox_scan_is_new_to_a_real_one(tmp_path: Path) -> N
         random=secrets.token_bytes,
     )
     memory, checks = DeviceMemory(store, tenant_key=tenant_key, pool=pool), CheckRepository(database)
-    said = []
+    outcomes = []
     for sandbox in (True, False, True, False):
         record = await checks.create(replace(new_check(), sandbox=sandbox), None)
-        frames = await memory.recall_frames(record, (), images=())
-        found = await memory.recollect(record, frames=frames, findings=(), session_key=session_key, now=NOW)
+        frames = await memory.compare_frames(record, (), images=())
+        found = await memory.compare_scan(
+            record, frames=frames, findings=(), session_key=session_key, now=NOW
+        )
         await memory.keep(record, found, now=NOW)
-        said.append({check.name: check.reason for check in found.checks}["memory.session_key"])
-    assert said == ["KEY_NEW", "KEY_NEW", "KEY_REUSED", "KEY_REUSED"]
-    # Whoever asks to be forgotten is forgotten by both.
+        outcomes.append({check.name: check.reason for check in found.checks}["memory.session_key"])
+    assert outcomes == ["KEY_NEW", "KEY_NEW", "KEY_REUSED", "KEY_REUSED"]
+    # Erasing a subject covers both.
     devices = DeviceRepository(database)
     assert await devices.forget_subject("default", "subject-1") == 4
     pool.close()

@@ -1,11 +1,11 @@
-"""What the app may know."""
+"""The disclosure of outcomes to the app."""
 
 from collections.abc import Sequence
 
 import pytest
 
 from server.policies.words import AppDisclosure
-from server.scan.disclosure import final_status, told_feedback
+from server.scan.disclosure import feedback_for_app, final_status
 from server.scan.messages import ScanStatus
 from server.verdict import CheckStatus, CheckVerdict, FailureReason
 
@@ -15,14 +15,16 @@ ADVICE = ("NO_FACE", "TURN_HEAD_SLIGHTLY")
 SHOWN = ("TOO_DARK", "GOOD", "MOVE_CLOSER")
 
 
-def _told(status: ScanStatus, disclosure: AppDisclosure, *, shown: Sequence[str] = SHOWN) -> tuple[str, ...]:
-    return told_feedback(advice=ADVICE, shown=shown, status=status, disclosure=disclosure)
+def _reported(
+    status: ScanStatus, disclosure: AppDisclosure, *, shown: Sequence[str] = SHOWN
+) -> tuple[str, ...]:
+    return feedback_for_app(advice=ADVICE, shown=shown, status=status, disclosure=disclosure)
 
 
 @pytest.mark.parametrize("verdict", [SUCCESS, FAILURE])
 def test_an_app_that_may_know_nothing_is_told_that_it_is_over(verdict: CheckVerdict) -> None:
     assert final_status(verdict, AppDisclosure.NOTHING) is ScanStatus.COMPLETED
-    assert _told(ScanStatus.COMPLETED, AppDisclosure.NOTHING) == ()
+    assert _reported(ScanStatus.COMPLETED, AppDisclosure.NOTHING) == ()
 
 
 @pytest.mark.parametrize("disclosure", [AppDisclosure.PASS_FAIL, AppDisclosure.PASS_FAIL_AND_HINTS])
@@ -32,18 +34,18 @@ def test_others_are_told_pass_or_fail(disclosure: AppDisclosure) -> None:
 
 
 def test_a_failure_tells_only_what_was_shown_before() -> None:
-    told = _told(ScanStatus.FAILURE, AppDisclosure.PASS_FAIL_AND_HINTS)
-    assert told == ("FAILED", "TOO_DARK", "MOVE_CLOSER")
-    assert _told(ScanStatus.FAILURE, AppDisclosure.PASS_FAIL_AND_HINTS, shown=()) == ("FAILED",)
-    assert _told(ScanStatus.FAILURE, AppDisclosure.PASS_FAIL) == ()
-    assert _told(ScanStatus.SUCCESS, AppDisclosure.PASS_FAIL_AND_HINTS) == ()
+    reported = _reported(ScanStatus.FAILURE, AppDisclosure.PASS_FAIL_AND_HINTS)
+    assert reported == ("FAILED", "TOO_DARK", "MOVE_CLOSER")
+    assert _reported(ScanStatus.FAILURE, AppDisclosure.PASS_FAIL_AND_HINTS, shown=()) == ("FAILED",)
+    assert _reported(ScanStatus.FAILURE, AppDisclosure.PASS_FAIL) == ()
+    assert _reported(ScanStatus.SUCCESS, AppDisclosure.PASS_FAIL_AND_HINTS) == ()
 
 
 def test_a_failure_tells_eight_codes_at_most() -> None:
     many = [f"HINT_{number}" for number in range(20)]
-    assert len(_told(ScanStatus.FAILURE, AppDisclosure.PASS_FAIL_AND_HINTS, shown=many)) == 8
+    assert len(_reported(ScanStatus.FAILURE, AppDisclosure.PASS_FAIL_AND_HINTS, shown=many)) == 8
 
 
 @pytest.mark.parametrize("disclosure", AppDisclosure)
 def test_whoever_is_asked_to_try_again_is_told_what_to_change(disclosure: AppDisclosure) -> None:
-    assert _told(ScanStatus.RETRY, disclosure) == ADVICE
+    assert _reported(ScanStatus.RETRY, disclosure) == ADVICE

@@ -1,4 +1,4 @@
-"""What the app learns of a failure over the wire: neither codes nor time tell the cause."""
+"""The app cannot infer the cause of a failure over the wire, neither from codes nor from the time."""
 
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -24,7 +24,7 @@ camera = "required"
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def discreet(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
-    """A server that waits for evidence which never comes."""
+    """A server that waits for evidence that never arrives."""
     android = {
         "apps": [{"package": "org.example.bank", "certificate_sha256": ["ab" * 32]}],
         "revocation_file": "never-read.json",
@@ -58,7 +58,7 @@ def _frozen() -> tuple[Picture, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Cause:
-    """Who scans, and the reason that the orchestrator gets for it."""
+    """A person and a device, and the reason that the orchestrator gets for the failure."""
 
     shown: Sequence[Picture]
     camera: device_pb2.CameraProfile
@@ -99,5 +99,5 @@ async def test_every_cause_of_a_failure_looks_alike_to_the_app(discreet: LiveSer
     shown = {message.feedback.code for message in stream.seen if message.WhichOneof("message") == "feedback"}
     assert set(result.feedback) - {feedback_pb2.FEEDBACK_CODE_FAILED} == shown - _SHOWN_BY_ALL
     assert result.feedback[0] == feedback_pb2.FEEDBACK_CODE_FAILED
-    # The grace for evidence is the same for all of them, whatever was known before it was over.
+    # All causes wait for the whole grace period, whatever was known before its end.
     assert waited >= _GRACE_SECONDS

@@ -1,4 +1,4 @@
-"""DYNAMIC over the wire: who may scan, when a step is revealed, and what whole scans end with."""
+"""DYNAMIC over the wire: admission, the times of reveals, and the results of whole scans."""
 
 import asyncio
 import time
@@ -15,7 +15,7 @@ from facegate_client import DisplayedStep, FlashScreen
 from server.domain.state import CheckState
 from server.scan.attempt import AttemptRun
 from server.scan.closing import AttemptCloser
-from server.scan.device_look import DeviceLook, DeviceLooks
+from server.scan.device_assessor import AssessedDevice, DeviceAssessor
 from server.scan.handshake import OpenStream
 from simulator import AmbientPreset, FlashKind, builtin_photo_names
 from tests.server.flash_checks import check, flash_server
@@ -29,7 +29,7 @@ _PICTURES = 60
 
 
 class _Sender:
-    """Sends one picture after the other, 15 to the second by their own clock, and says what it likes."""
+    """Sends images at 15 frames per second by their own clock, and claims any step."""
 
     def __init__(self, stream: RawStream) -> None:
         self.stream = stream
@@ -43,7 +43,7 @@ class _Sender:
     async def send(self, *, claim: int | None = None) -> None:
         number = self.step if claim is None else claim
         time_us = round(self.sent / 15 * 1e6)
-        # Enough of them that none comes twice: frames that recur are an attack, whoever leaves after it.
+        # Enough images that none repeats, because repeated frames are an attack however the attempt ends.
         own = pictures(count=_PICTURES)
         picture = replace(own[self.sent % len(own)], time_us=time_us)
         header = {"flash_step": number, "flash_step_since_us": self.since_us if number else 0}
@@ -52,13 +52,13 @@ class _Sender:
         await self.stream.send(self.stream.frame(picture, **header))
         self.stream.credit -= 1
         self.sent += 1
-        # Credit says that the frame was worked through.
+        # Credit means that the frame was processed.
         for _ in range(3):
             if self.steps and self.steps[-1].step != self.step and claim is None:
                 self.step, self.since_us = self.steps[-1].step, time_us + 1
 
     async def until_step(self, number: int, *, most: int = 250) -> None:
-        """Sends frames until a step came; the server's own clock has its say in when."""
+        """Sends frames until a step is revealed; the time depends on the server's own clock, too."""
         while not any(step.step == number for step in self.steps):
             assert self.sent < most, f"step {number} did not come"
             await self.send()
@@ -111,7 +111,7 @@ async def test_who_declines_the_flash_is_scanned_without_it(scene: LiveServer) -
     await stream.send(stream.end(cause=scan_pb2.AttemptEndBody.CAUSE_CANCELLED))
     declined = await stream.result()
     assert (declined.status, declined.another_attempt) == (scan_pb2.SCAN_STATUS_RETRY, True)
-    # It costs no attempt, and there is nothing to do better.
+    # Declining costs no attempt, and there is nothing to advise.
     assert declined.attempts_remaining == 4
     assert list(declined.feedback) == []
     assert (await stream.begin()).plan == scan_pb2.PLAN_EXPRESS
@@ -169,7 +169,7 @@ async def test_a_frame_cannot_show_what_was_not_revealed(scene: LiveServer) -> N
     refusal = await stream.outcome()
     assert refusal is not None
     assert (refusal.reason, refusal.metadata["field"]) == ("INVALID_FIELD", "frame.header.flash_step")
-    # It may come back, and begins anew.
+    # The device may reconnect and starts again.
     assert (await scene.record(upload.check_id)).state is not CheckState.DECIDED
 
 
@@ -219,15 +219,15 @@ async def test_a_device_that_lost_its_screen_is_refused_on_the_reconnect(scene: 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def real(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
-    """A server as an operator runs it."""
+    """A server with an operator's settings."""
     async with flash_server(tmp_path_factory.mktemp("dynamic")) as server:
         yield server
 
 
 @pytest.mark.slow
 async def test_a_genuine_person_succeeds_and_every_step_waited_for_the_one_before(real: LiveServer) -> None:
-    # Colours are drawn anew each time, and about one draw in ten leaves the shape in the dark unsure: such a
-    # person is asked to try again, and never called an attacker.
+    # Colours are drawn anew each time. In about one draw of ten the shape in the dark is not conclusive; the
+    # person may then try again, and is never judged an attack.
     result, wire = await check(real, FlashKind.GENUINE)
     for _ in range(2):
         assert result.liveness.verdict != result_pb2.LIVENESS_VERDICT_SPOOF, result.liveness
@@ -263,19 +263,21 @@ async def test_it_is_judged_while_the_closing_step_is_shown(
         judge_ahead(closer, run)
 
     looks: list[bool] = []
-    look = DeviceLooks.look
+    assess = DeviceAssessor.assess
 
-    async def counted(devices: DeviceLooks, stream: OpenStream, run: AttemptRun, **rest: Any) -> DeviceLook:
+    async def counted(
+        devices: DeviceAssessor, stream: OpenStream, run: AttemptRun, **rest: Any
+    ) -> AssessedDevice:
         looks.append(rest["ended"])
-        return await look(devices, stream, run, **rest)
+        return await assess(devices, stream, run, **rest)
 
     monkeypatch.setattr(AttemptCloser, "judge_ahead", watched)
-    monkeypatch.setattr(DeviceLooks, "look", counted)
+    monkeypatch.setattr(DeviceAssessor, "assess", counted)
     result, _ = await check(real, FlashKind.GENUINE, AmbientPreset.INDOOR)
     [(frames, over)] = settled
     assert not over
-    assert looks == [True], "its device is looked at once, as if the end was signed"
-    # Frames go on coming, are vouched for, and are not looked at: the closing step lasts a third of a second.
+    assert looks == [True], "its device is assessed once, as if the end was signed"
+    # Frames still arrive and are verified but not measured: the closing step lasts a third of a second.
     assert result.transcript.frames >= frames + 4
 
 
@@ -299,14 +301,14 @@ async def test_who_never_saw_this_flash_fails(real: LiveServer, kind: FlashKind)
 
 
 class _DarkScreen:
-    """Shows nothing and says that it does, at once; implements `facegate_client.FlashScreen`."""
+    """Displays nothing and reports it as displayed at once; implements `facegate_client.FlashScreen`."""
 
     def __init__(self, screen: FlashScreen) -> None:
         self.profile, self.capabilities = screen.profile, screen.capabilities
-        self._said = [DisplayedStep()]
+        self._displayed = [DisplayedStep()]
 
     def show_step(self, step: scan_pb2.FlashStep) -> None:
-        self._said.append(DisplayedStep(step.step, time.monotonic_ns() // 1000))
+        self._displayed.append(DisplayedStep(step.step, time.monotonic_ns() // 1000))
 
     def show_oval(self, change: scan_pb2.OvalChange) -> None:
         raise AssertionError("no oval was announced")
@@ -315,10 +317,10 @@ class _DarkScreen:
         pass
 
     def restore(self) -> None:
-        self._said.append(DisplayedStep())
+        self._displayed.append(DisplayedStep())
 
     def displayed(self, capture_time_us: int) -> DisplayedStep:
-        return [said for said in self._said if said.since_us <= capture_time_us][-1]
+        return [shown for shown in self._displayed if shown.since_us <= capture_time_us][-1]
 
 
 @pytest.mark.slow
@@ -341,7 +343,7 @@ async def test_sunlight_is_told_and_is_no_spoof(real: LiveServer) -> None:
     assert result_pb2.FAILURE_REASON_SPOOF not in result.reasons
     assert result_pb2.FAILURE_REASON_CHALLENGE_BITS_TOO_FEW in result.reasons
     assert "TOO_BRIGHT" in wire.hints
-    # It used up the only attempt, so that smothering the light helps nobody.
+    # It used up the only attempt, so blocking the light gains nothing.
     assert not wire.results[0].another_attempt
 
 
@@ -374,8 +376,8 @@ async def _in_the_sun(
 
 @pytest.mark.slow
 async def test_bright_light_leads_to_the_movement_where_the_policy_names_it(real: LiveServer) -> None:
-    # Of an attempt up to three approaches count together. With this photo, whose approaches show less than
-    # others do, two of three attempts are conclusive, and a check has three of them.
+    # Up to three approaches of an attempt count together. With this photo, whose approaches show less depth
+    # than others, two of three attempts are conclusive, and a check has three of them.
     checks = [await _in_the_sun(real, FlashKind.GENUINE)]
     if checks[0][0].status != result_pb2.CHECK_STATUS_SUCCESS:
         checks.append(await _in_the_sun(real, FlashKind.GENUINE))
@@ -390,7 +392,7 @@ async def test_bright_light_leads_to_the_movement_where_the_policy_names_it(real
     result = checks[-1][0]
     assert result.status == result_pb2.CHECK_STATUS_SUCCESS, result
     assert result.liveness.used_mode == scan_pb2.MODE_EXPRESS
-    # Movement is no flash: it verified no bits.
+    # Movement is not a flash and verifies no bits.
     assert result.liveness.verified_bits == 0
 
 
@@ -409,5 +411,5 @@ async def test_what_is_demanded_has_no_fallback(real: LiveServer) -> None:
     assert wire.ovals == []
     assert result.status == result_pb2.CHECK_STATUS_FAILURE
     numbers = [step.step for step, _ in wire.steps]
-    # Over the attempts of a stream the numbers go on.
+    # The step numbers continue over the attempts of a stream.
     assert numbers == list(range(1, len(numbers) + 1))

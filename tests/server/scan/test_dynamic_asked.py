@@ -1,4 +1,4 @@
-"""What a policy takes besides the colours, over the wire: a blink, and a head's depth."""
+"""The demands of a policy besides colours, over the wire: a blink, and the depth of a head."""
 
 import itertools
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ from tests.server.live import LiveServer
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def real(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
-    """A server as an operator runs it."""
+    """A server with an operator's settings."""
     async with flash_server(tmp_path_factory.mktemp("asked")) as server:
         yield server
 
@@ -62,7 +62,7 @@ async def test_a_stiff_mask_does_not_pass_where_the_orchestrator_raises_the_mode
     for ambient in (AmbientPreset.DARK, AmbientPreset.INDOOR):
         masked, wire = await check(real, FlashKind.RIGID_MASK, ambient, policy="standard")
         assert wire.plans == [scan_pb2.PLAN_FLASH]
-        # The colours fit, and nothing speaks against the face but that it does not blink.
+        # The colours fit; the missing blink is the only sign against the face.
         assert masked.liveness.confidence < 70
         assert masked.liveness.requested_mode == scan_pb2.MODE_DYNAMIC
         assert masked.status == result_pb2.CHECK_STATUS_FAILURE

@@ -1,4 +1,4 @@
-"""What is written when a stream ends: each ending, with a lease that is held and one that is gone."""
+"""The rows that are written when a stream ends, for each ending, with the lease held and with it lost."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
@@ -17,7 +17,7 @@ from server.domain.terms import AttemptOutcome, EndedBy
 from server.errors import Reason, Refusal
 from server.scan.concluding import AttemptConcluder
 from server.scan.ender import ScanEnder
-from server.scan.endings import Pictures, Seen
+from server.scan.endings import AttemptFacts, Pictures
 from server.scan.scan_bytes import ScanBytes
 from server.storage.errors import Conflict, StorageUnavailable
 from server.storage.records import AttemptEnding
@@ -27,13 +27,13 @@ from tests.server.scan.test_endings import ERRORS
 
 _T = TypeVar("_T")
 _PICTURE = "a picture"
-_NOTHING = Seen(counts=False, adverse=False, stands=False, retryable=True, manipulated=False)
-_GOOD = Seen(counts=True, adverse=False, stands=False, retryable=False, manipulated=False)
-_ATTACK = Seen(counts=True, adverse=True, stands=True, retryable=False, manipulated=False)
+_NOTHING = AttemptFacts(counts=False, adverse=False, stands=False, retryable=True, manipulated=False)
+_GOOD = AttemptFacts(counts=True, adverse=False, stands=False, retryable=False, manipulated=False)
+_ATTACK = AttemptFacts(counts=True, adverse=True, stands=True, retryable=False, manipulated=False)
 
 
 def _run(work: Coroutine[Any, Any, _T]) -> _T:
-    """Apart from the loop of other tests."""
+    """Runs work in a separate event loop."""
     loop = asyncio.new_event_loop()
     try:
         return loop.run_until_complete(work)
@@ -48,7 +48,7 @@ class _Judged:
 
 @dataclass(frozen=True)
 class _Written:
-    """An attempt as it was written."""
+    """An attempt as it was stored."""
 
     outcome: AttemptOutcome
     ended_by: EndedBy
@@ -59,9 +59,9 @@ class _Written:
 
 @dataclass
 class _World:
-    """A database, a recorder of decisions and an attempt, as far as an ending has to do with them."""
+    """A database, a recorder of decisions and an attempt, reduced to the calls of an ending."""
 
-    seen: Seen = _GOOD
+    facts: AttemptFacts = _GOOD
     lease_held: bool = True
     state: CheckState = CheckState.SCANNING
     frames: bool = True
@@ -76,7 +76,7 @@ class _World:
         if not self.lease_held:
             raise Conflict("the lease is another's", state=self.state, lease_epoch=2)
 
-    # -- the attempt and what it comes with
+    # -- the attempt and its facts
 
     async def record(self) -> None:
         self.recorded += 1
@@ -85,11 +85,11 @@ class _World:
         if "judge" in self.fails:
             raise StorageUnavailable("judge failed")
 
-    async def look_at_device(self, _run: Any, _judgement: None, *, ended: bool) -> None:
+    async def assess_device(self, _run: Any, _judgement: None, *, ended: bool) -> None:
         assert not ended
 
-    def seen_of(self, *_: Any) -> Seen:
-        return self.seen
+    def facts_of(self, *_: Any) -> AttemptFacts:
+        return self.facts
 
     def judged(self, *_: Any, ended: bool) -> _Judged:
         assert not ended
@@ -168,7 +168,7 @@ class _World:
         self.check.append(("closed", ended_by))
         return CheckVerdict(CheckStatus.FAILURE, (ended_by,))
 
-    # -- and an ender in it
+    # -- the ender
 
     def ender(self) -> ScanEnder:
         clock = SimpleNamespace(now=lambda: NOW, monotonic=lambda: 0.0)
@@ -183,8 +183,8 @@ class _World:
         policy = SimpleNamespace(deadlines=SimpleNamespace(resume_seconds=30))
         closer = SimpleNamespace(
             judge=self.judge,
-            look_at_device=self.look_at_device,
-            seen=self.seen_of,
+            assess_device=self.assess_device,
+            facts=self.facts_of,
             judged=self.judged,
             kept_pictures=self.kept_pictures,
             ending=self.ending,
@@ -195,7 +195,7 @@ class _World:
         )
 
     def end(self, *errors: BaseException | None) -> ScanEnder:
-        """Ends a stream whose attempt runs, by each error in turn; the ender by then."""
+        """Ends a stream with a running attempt by each error in turn; returns the ender."""
 
         async def ends() -> ScanEnder:
             ender = self.ender()
@@ -237,7 +237,7 @@ def test_what_speaks_against_the_person_decides_whoever_has_the_lease(
 ) -> None:
     broken = closes is FailureReason.TRANSCRIPT_BROKEN
     for held in (True, False):
-        world = _World(seen=_ATTACK, lease_held=held)
+        world = _World(facts=_ATTACK, lease_held=held)
         world.end(error)
         (written,) = world.written
         ended_by = by if held or by is EndedBy.SERVER_FAULT else EndedBy.SUPERSEDED
@@ -258,7 +258,7 @@ def test_a_fenced_stream_says_what_it_saw_and_leaves_the_check_alone(
     assert written == _Written(
         AttemptOutcome.INTERRUPTED,
         EndedBy.SERVER_FAULT if fault else EndedBy.SUPERSEDED,
-        # Pictures have no place any more, and a judgement that names them has none either.
+        # The images can no longer be stored, so a judgement that names them is not stored either.
         judged=by is EndedBy.SUPERSEDED,
         pictures=False,
         late=True,
@@ -270,7 +270,7 @@ def test_a_fenced_stream_says_what_it_saw_and_leaves_the_check_alone(
 def test_an_attempt_without_frames_stands_where_the_server_ended_it_or_its_transcript_broke(
     error: BaseException | None, by: EndedBy, closes: FailureReason | None
 ) -> None:
-    world = _World(seen=_NOTHING, frames=False)
+    world = _World(facts=_NOTHING, frames=False)
     world.end(error)
     server = by in {EndedBy.SERVER_FAULT, EndedBy.SERVER_STOPPED}
     stands = server or closes is FailureReason.TRANSCRIPT_BROKEN
@@ -288,7 +288,7 @@ def test_what_cannot_be_judged_is_written_only_for_a_fault_of_the_server(
         assert world.check == [("waits", None)]
         return
     assert world.written == []
-    # Closing it failed, which is the server's fault: whoever scans may come back.
+    # Closing failed, which is a fault of the server, so the device may reconnect.
     assert ender.ended_by is (EndedBy.SERVER_FAULT if closes else by)
     assert world.check == ([("waits", None)] if closes else [])
 
@@ -304,7 +304,7 @@ def test_a_check_that_cannot_be_closed_may_be_resumed(
 
 
 def test_a_superseded_stream_says_nothing_of_a_check_that_is_over() -> None:
-    world = _World(seen=_ATTACK, lease_held=False, state=CheckState.DECIDED)
+    world = _World(facts=_ATTACK, lease_held=False, state=CheckState.DECIDED)
     world.end(Conflict("it was decided", state=CheckState.DECIDED, lease_epoch=1))
     assert (world.written, world.check) == ([], [])
 
@@ -341,19 +341,19 @@ def test_a_fault_while_an_attempt_is_concluded_is_one_though_its_device_is_gone(
 
 @given(
     errors=st.lists(st.sampled_from([error for error, _, _ in ERRORS]), min_size=1, max_size=4),
-    seen=st.sampled_from([_NOTHING, _GOOD, _ATTACK]),
+    facts=st.sampled_from([_NOTHING, _GOOD, _ATTACK]),
     lease_held=st.booleans(),
     frames=st.booleans(),
     fails=st.sets(st.sampled_from(["judge", "end_attempt", "suspend", "close"])),
 )
 def test_whatever_comes_together_a_scan_ends_once(
-    errors: list[BaseException | None], seen: Seen, lease_held: bool, frames: bool, fails: set[str]
+    errors: list[BaseException | None], facts: AttemptFacts, lease_held: bool, frames: bool, fails: set[str]
 ) -> None:
-    world = _World(seen=seen, lease_held=lease_held, frames=frames, fails=fails)
+    world = _World(facts=facts, lease_held=lease_held, frames=frames, fails=fails)
     world.end(*errors)
     assert len(world.check) <= 1
     assert len(world.written) <= 1
     if not lease_held:
         assert {end for end, _ in world.check} <= {"decided"}
-    if seen is not _ATTACK:
+    if facts is not _ATTACK:
         assert {end for end, _ in world.check} <= {"waits", "closed"}

@@ -1,4 +1,4 @@
-"""The state machine of endings: every row, and what holds whatever ends an attempt and whatever was seen."""
+"""The state machine of endings: every rule, and the invariants over all endings and all facts."""
 
 import asyncio
 
@@ -11,14 +11,14 @@ from server.domain.state import CheckState
 from server.domain.terms import AttemptOutcome, EndedBy
 from server.errors import Reason, Refusal
 from server.scan.endings import (
+    NO_FACTS,
     RULES,
     TAMPERING,
-    UNSEEN,
+    AttemptFacts,
     Ending,
     LeaseLost,
     Pictures,
     ScanDeadlinePassed,
-    Seen,
     State,
     ending_of,
     follow,
@@ -33,7 +33,7 @@ _CONFLICT = Conflict("the lease is another's", state=CheckState.SCANNING, lease_
 _BROKEN, _CANCELLED = FailureReason.TRANSCRIPT_BROKEN, FailureReason.CANCELLED
 
 ERRORS: list[tuple[BaseException | None, Ending, FailureReason | None]] = [
-    # what the work raised, what ended the stream, and why its check is closed: None where it stays open
+    # The error, the event that ended the stream, and the reason to close its check (None: it stays open).
     (None, Ending(EndedBy.SERVER_STOPPED), None),
     (StreamEnded(), Ending(EndedBy.HALF_CLOSED), FailureReason.ABANDONED),
     (ConnectionLost(), Ending(EndedBy.CONNECTION_LOST), None),
@@ -54,7 +54,9 @@ ERRORS: list[tuple[BaseException | None, Ending, FailureReason | None]] = [
 ]
 
 _flag = st.booleans()
-_seen = st.builds(Seen, counts=_flag, adverse=_flag, stands=_flag, retryable=_flag, manipulated=_flag)
+_facts = st.builds(
+    AttemptFacts, counts=_flag, adverse=_flag, stands=_flag, retryable=_flag, manipulated=_flag
+)
 _endings = st.sampled_from([ending for _, ending, _ in ERRORS])
 
 
@@ -117,33 +119,33 @@ def test_who_may_come_back_and_who_is_to_blame() -> None:
     }
 
 
-@given(seen=_seen, ending=_endings)
-def test_leaving_takes_nothing_back_and_gives_nothing(seen: Seen, ending: Ending) -> None:
-    settled = settle_left(seen, ending)
-    against = seen.manipulated or (seen.counts and seen.stands)
+@given(facts=_facts, ending=_endings)
+def test_leaving_takes_nothing_back_and_gives_nothing(facts: AttemptFacts, ending: Ending) -> None:
+    settled = settle_left(facts, ending)
+    against = facts.manipulated or (facts.counts and facts.stands)
     assert settled.outcome is (AttemptOutcome.DECIDED if against else AttemptOutcome.INTERRUPTED)
     if against:
-        # Whoever is to blame for the end, and whoever has the lease.
+        # Independent of the cause of the end and of the holder of the lease.
         assert (settled.judgement, settled.pictures) == (True, Pictures.NAMED)
         assert settled.reason is (_BROKEN if ending.reason is _BROKEN else None)
         return
     assert settled.reason is None
-    assert settled.judgement == (seen.counts and not seen.adverse and ending.by is not EndedBy.SERVER_FAULT)
+    assert settled.judgement == (facts.counts and not facts.adverse and ending.by is not EndedBy.SERVER_FAULT)
     nobody_keeps = ending.by in {EndedBy.SUPERSEDED, EndedBy.SERVER_FAULT}
     assert settled.pictures is (Pictures.NONE if nobody_keeps else Pictures.ALL_OR_NONE)
 
 
 @given(ending=_endings)
 def test_what_could_not_be_judged_decides_nothing(ending: Ending) -> None:
-    settled = settle_left(UNSEEN, ending)
+    settled = settle_left(NO_FACTS, ending)
     assert settled.outcome is AttemptOutcome.INTERRUPTED
     assert not settled.judgement
 
 
-@given(seen=_seen, another=_flag, cancelled=_flag)
-def test_only_conditions_are_retried(seen: Seen, another: bool, cancelled: bool) -> None:
-    settled = settle_signed(seen, another=another, cancelled=cancelled)
-    conditions = seen.retryable and not seen.manipulated
+@given(facts=_facts, another=_flag, cancelled=_flag)
+def test_only_conditions_are_retried(facts: AttemptFacts, another: bool, cancelled: bool) -> None:
+    settled = settle_signed(facts, another=another, cancelled=cancelled)
+    conditions = facts.retryable and not facts.manipulated
     assert (settled.outcome is AttemptOutcome.RETRY) == (conditions and another)
     assert settled.outcome is not AttemptOutcome.INTERRUPTED
     assert settled.judgement
@@ -151,6 +153,6 @@ def test_only_conditions_are_retried(seen: Seen, another: bool, cancelled: bool)
         assert settled.reason is (_CANCELLED if cancelled else FailureReason.CONDITIONS)
     else:
         assert settled.reason is None
-    # Only what speaks against somebody stands without its evidence.
-    against = seen.adverse or seen.manipulated
+    # Only an adverse judgement holds without its evidence.
+    against = facts.adverse or facts.manipulated
     assert settled.pictures is (Pictures.NAMED if against else Pictures.NEEDED)

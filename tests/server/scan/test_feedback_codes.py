@@ -1,4 +1,4 @@
-"""Every feedback code is sent, or the contract says that it is not."""
+"""Every feedback code is sent, or the contract states that it is not."""
 
 import ast
 import re
@@ -23,7 +23,7 @@ def _codes() -> set[str]:
 
 
 def _said_not_to_be_sent() -> set[str]:
-    """Codes whose comment in the contract says that they are not sent yet, or never."""
+    """Returns the codes whose comment in the contract states that they are not sent."""
     source = (_REPOSITORY / "protos/facegate/v1/feedback.proto").read_text(encoding="utf-8")
     comments = {
         name: " ".join(re.sub(r"^ +//", "", text, flags=re.MULTILINE).split())
@@ -34,7 +34,7 @@ def _said_not_to_be_sent() -> set[str]:
 
 
 def _named_in_code() -> set[str]:
-    """Codes that the modules of an attempt and of a scan name, in a table or alone."""
+    """Returns the codes that the modules of attempts and scans name, in a table or alone."""
     found = set()
     folders = (Path(folder) for package in (attempt, server.scan) for folder in package.__path__)
     for module in (module for folder in folders for module in folder.glob("*.py")):

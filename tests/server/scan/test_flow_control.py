@@ -1,4 +1,4 @@
-"""Credit on the wire: who ignores it is refused, and nobody else ever is, however long the line."""
+"""Credit over the wire: a device that ignores it is refused, and no other device is, whatever the latency."""
 
 import asyncio
 import itertools
@@ -30,12 +30,12 @@ from vision.face import BgrImage, DetectedFace
 
 WINDOW = 8
 _BRIEF = replace(FAST, plan=CapturePlan(frames=12, seconds=1.0, selected=3), end_seconds=20.0)
-"""Sixteen scans at once that are not about their verdicts."""
+"""Sixteen concurrent scans; their decisions do not matter."""
 ROUND_TRIP_SECONDS = 0.3
 
 
 class _SlowDetector:
-    """Finds what the real one finds, and takes its time."""
+    """Detects the same faces as the real detector, slowly."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -47,7 +47,7 @@ class _SlowDetector:
 
 
 def _endless() -> Iterator[Picture]:
-    """The same pictures over and over, on one clock."""
+    """Repeats the same images on one clock."""
     once = pictures()
     step = once[1].time_us - once[0].time_us
     for number in itertools.count():
@@ -72,7 +72,7 @@ async def test_frames_are_held_to_the_credit_as_they_arrive(tmp_path: Path) -> N
         assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "CREDIT_EXCEEDED")
         assert refusal.metadata["creditFrames"] == "0"
         await live.reaches(check_id, CheckState.WAITING)
-        # What had arrived within the credit was worked off.
+        # The frames that arrived within the credit were processed.
         assert [attempt.frames for attempt in await live.attempts(check_id)] == [WINDOW]
 
 
@@ -112,6 +112,6 @@ async def test_who_keeps_to_the_credit_is_never_refused_however_long_the_line(tm
         uploads = [await live.upload() for _ in range(16)]
         began = time.monotonic()
         results = await asyncio.gather(*map(scan, uploads))
-        # The line is as long as it should be: handshake, frames against credit, end, result.
+        # The latency takes effect: handshake, frames against credit, end, result.
         assert time.monotonic() - began > 3 * ROUND_TRIP_SECONDS
         assert len(results) == 16

@@ -1,4 +1,4 @@
-"""The opening of a stream against a real server: who is let in, and who can fence whom."""
+"""The opening of a stream against a real server: admission and fencing."""
 
 from datetime import timedelta
 from typing import Any
@@ -124,7 +124,7 @@ async def test_a_message_beyond_the_listeners_limit_is_not_read(scene: LiveServe
     stream = await device.open()
     await stream.begin()
     await stream.send(Request(frame=scan_pb2.Frame(image=bytes(900_000))))
-    # The transport itself refuses it, so there are no details.
+    # The transport refuses it, so there are no details.
     assert await stream.call.code() is _C.RESOURCE_EXHAUSTED
     await scene.unattended()
     assert (await scene.record(upload.check_id)).state is CheckState.WAITING

@@ -1,4 +1,4 @@
-"""A whole server, and a scan in which one person takes another's place."""
+"""A scan on a whole server in which one person replaces another."""
 
 import functools
 
@@ -16,7 +16,7 @@ _BLUR = 2.5
 
 @functools.cache
 def _blurred(picture: Picture) -> Picture:
-    """So that it is not among the selected frames while there are better ones."""
+    """Blurs an image, so that its frame is not selected while there are better ones."""
     pixels = cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_COLOR)
     assert pixels is not None
     soft = cv2.GaussianBlur(pixels, (0, 0), _BLUR)
@@ -25,7 +25,7 @@ def _blurred(picture: Picture) -> Picture:
 
 
 def _scan(letters: str) -> tuple[Picture, ...]:
-    """A frame for each letter: A the portrait's person, B another, b another and blurred."""
+    """Returns a frame for each letter: A the portrait's person, B another, b another and blurred."""
     ours, theirs = pictures(_OURS), pictures(_THEIRS)
     assert len(letters) == len(ours)
     return tuple(
@@ -68,9 +68,9 @@ async def test_another_person_in_the_scan_is_a_failure_with_its_own_reason(
 ) -> None:
     upload = await scene.upload()
     stream = await RawDevice(scene.device, upload).open()
-    told = await stream.run_attempt(_scan(letters))
-    assert told.status == scan_pb2.SCAN_STATUS_FAILURE
-    assert not told.another_attempt
+    reported = await stream.run_attempt(_scan(letters))
+    assert reported.status == scan_pb2.SCAN_STATUS_FAILURE
+    assert not reported.another_attempt
     result = (await scene.finish(upload.check_id)).result
     assert result.status == result_pb2.CHECK_STATUS_FAILURE
     assert result_pb2.FAILURE_REASON_IDENTITY_CHANGED in result.reasons
@@ -84,7 +84,7 @@ async def test_a_person_who_is_in_no_selected_frame_is_seen_all_the_same(scene: 
     stream = await RawDevice(scene.device, upload).open()
     await stream.run_attempt(_scan("A" * 9 + "bb" + "A" * 15))
     result = (await scene.finish(upload.check_id)).result
-    # The match is with the portrait's person, and somebody else was there.
+    # The match is with the portrait's person, and another person was detected, too.
     assert result.match.same_person
     assert result_pb2.FAILURE_REASON_IDENTITY_CHANGED in result.reasons
     assert ", 0 of them" not in _constancy(result).detail

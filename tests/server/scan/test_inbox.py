@@ -1,4 +1,4 @@
-"""Reading ahead."""
+"""The reading ahead of the inbox."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

@@ -1,4 +1,4 @@
-"""A lease that a stream holds, and how it learns that it does not."""
+"""The lease of a running stream, and the detection of its loss."""
 
 from dataclasses import dataclass, field
 from types import SimpleNamespace

@@ -1,6 +1,6 @@
-"""Attempts that end without a signature: an adverse judgement stands, however the line was lost.
+"""Attempts that end without a signature: an adverse judgement stands, however the connection was lost.
 
-What shows the attack here is a frozen picture, which is sure whatever colours are drawn.
+The attack here is a frozen image, which is detected whatever colours are drawn.
 """
 
 import asyncio
@@ -24,10 +24,10 @@ from tests.server.live import LiveServer, Picture, pictures
 from tests.server.raw_device import RawDevice, RawStream
 
 _ENOUGH = 36
-"""Pictures in which an attempt that is left early holds enough, at ten a second."""
+"""Images that are enough to decide an attempt that is left early, at ten per second."""
 
 _TOO_FEW = 14
-"""Pictures in which an attempt counts and holds too little to be decided against."""
+"""Images that are enough for an attempt to count, but not to decide against it."""
 
 _GENUINE = pictures(count=_ENOUGH)
 _ATTACK = pictures(kind=ScanKind.FROZEN_FRAME, count=_ENOUGH)
@@ -41,7 +41,7 @@ _FLASH = [scan_pb2.CAPABILITY_FLASH]
 
 @dataclass(frozen=True)
 class _Shown:
-    """A stream whose first attempt showed something and was not ended."""
+    """A stream whose first attempt has frames and was not ended."""
 
     check_id: str
     device: RawDevice
@@ -69,7 +69,7 @@ async def _show(
 async def _assert_stands(
     scene: LiveServer, shown: _Shown, reason: FailureReason, ended_by: EndedBy, *also: FailureReason
 ) -> None:
-    """The check is decided by the attempt that was left, and closed to its device."""
+    """Asserts that the left attempt decided the check, which is closed to its device."""
     record = await scene.record(shown.check_id)
     assert record.state is CheckState.DECIDED
     assert record.reasons[: len(also) + 1] == (*also, reason)
@@ -84,12 +84,12 @@ async def _assert_stands(
     assert result.liveness.used_mode == _MODES[shown.mode]
     assert not result.transcript.intact
     assert result.transcript.frames >= result.transcript.frames_examined > 0
-    told = result.attempts[0]
-    assert told.mode == _MODES[shown.mode]
-    assert told.plan == scan_pb2.Plan.Value(f"PLAN_{_PLANS[shown.mode]}")
-    assert told.ended_by == result_pb2.AttemptSummary.EndedBy.Value(f"ENDED_BY_{ended_by}")
-    assert told.verdict == result.liveness.verdict
-    assert told.outcome == result_pb2.AttemptSummary.OUTCOME_DECIDED
+    reported = result.attempts[0]
+    assert reported.mode == _MODES[shown.mode]
+    assert reported.plan == scan_pb2.Plan.Value(f"PLAN_{_PLANS[shown.mode]}")
+    assert reported.ended_by == result_pb2.AttemptSummary.EndedBy.Value(f"ENDED_BY_{ended_by}")
+    assert reported.verdict == result.liveness.verdict
+    assert reported.outcome == result_pb2.AttemptSummary.OUTCOME_DECIDED
     if reason is _SPOOF:
         assert result.liveness.verdict == result_pb2.LIVENESS_VERDICT_SPOOF
     if reason is _ANOTHER:
@@ -165,10 +165,10 @@ async def test_too_short_a_look_speaks_against_nobody(scene: LiveServer, shown: 
     assert not result.HasField("liveness")
     assert result.match.frames_used == 0
     assert not result.match.HasField("similarity")
-    (told,) = result.attempts
-    assert told.outcome == result_pb2.AttemptSummary.OUTCOME_INTERRUPTED
-    assert told.verdict == result_pb2.LIVENESS_VERDICT_UNSPECIFIED
-    assert told.frames == _TOO_FEW
+    (reported,) = result.attempts
+    assert reported.outcome == result_pb2.AttemptSummary.OUTCOME_INTERRUPTED
+    assert reported.verdict == result_pb2.LIVENESS_VERDICT_UNSPECIFIED
+    assert reported.frames == _TOO_FEW
 
 
 async def test_who_withholds_the_end_until_the_server_gives_up_is_judged(scene: LiveServer) -> None:
@@ -202,7 +202,7 @@ async def test_a_newer_stream_elsewhere_does_not_save_what_the_older_showed(
     shown = await _show(scene, _ATTACK, mode=mode)
     record = await scene.record(shown.check_id)
     assert record.session_key is not None
-    # As another replica does when a newer stream arrives there.
+    # This is the effect of a newer stream on another replica.
     await scene.repository.acquire_lease(
         UUID(shown.check_id),
         session_key=record.session_key,
@@ -237,7 +237,7 @@ async def test_a_newer_stream_that_is_faster_waits_for_what_the_older_showed(sce
     shown = await _show(scene, _SOMEBODY_ELSE)
     newer = await shown.device.resume()
     await newer.begin()
-    # Faster than any camera, and done before the older stream can know that it was superseded.
+    # Faster than any camera, and finished before the older stream can notice that it was superseded.
     await newer.send_frames(_GENUINE)
     await newer.send(newer.end())
     refusal = await newer.outcome()
@@ -260,7 +260,7 @@ async def test_an_older_attempt_ends_with_the_decision_that_it_brings(
 
     async def slowly(recorder: CheckRecorder, *args: Any, epoch: int | None, **kwargs: Any) -> Any:
         if epoch is None:
-            # A newer stream that did not wait any longer would decide the check by its own attempt.
+            # Without the wait, a newer stream would decide the check by its own attempt.
             await asyncio.sleep(1.0)
         return await decide(recorder, *args, epoch=epoch, **kwargs)
 
@@ -290,7 +290,7 @@ async def test_a_newer_stream_that_leaves_at_once_hides_nothing(scene: LiveServe
         await _assert_stands(scene, shown, _ANOTHER, EndedBy.SUPERSEDED)
         return
     result = (await scene.finish(shown.check_id)).result
-    # The device left; nothing that the server did is to blame.
+    # The device left; the server has no fault.
     assert result.status == result_pb2.CHECK_STATUS_FAILURE
     assert result.reasons == [result_pb2.FAILURE_REASON_ABANDONED]
     assert result.attempts[0].ended_by == result_pb2.AttemptSummary.ENDED_BY_SUPERSEDED

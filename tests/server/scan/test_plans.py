@@ -1,4 +1,4 @@
-"""What attempts ask for, by what the check demands and what the device can do."""
+"""The plans of attempts, by the demands of the check and the capabilities of the device."""
 
 from collections.abc import Set
 

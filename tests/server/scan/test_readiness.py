@@ -1,4 +1,4 @@
-"""The wait for a person who gets ready between two attempts, on a real server."""
+"""The wait between two attempts until the person is ready, on a real server."""
 
 import asyncio
 import time
@@ -26,14 +26,14 @@ _FEW = 9
 
 
 def _later(count: int | None = None) -> list[Picture]:
-    """Pictures for a second attempt: the capture clock rises over the whole stream."""
+    """Returns images for a second attempt; the capture clock rises over the whole stream."""
     return [Picture(p.jpeg, p.time_us + 10_000_000, p.width, p.height) for p in fresh_pictures()[:count]]
 
 
 async def _interval(
     live: LiveServer, *, policy: str = "", **start: Any
 ) -> tuple[service_pb2.UploadTrustedImageResponse, RawDevice, RawStream, scan_pb2.ScanResult]:
-    """A stream between its first attempt, which showed too little, and its second."""
+    """Returns a stream between its first attempt, which had too few frames, and its second."""
     upload = await live.upload(policy=policy)
     device = RawDevice(live.device, upload)
     stream = await device.open(**(start or _READY))
@@ -43,7 +43,7 @@ async def _interval(
 
 
 async def _attempt_after(stream: RawStream, *, seconds: float) -> scan_pb2.AttemptStart:
-    """The next attempt, which does not start until the device has been ready for it, after ``seconds``."""
+    """Returns the next attempt, which does not start until the device is ready, after ``seconds``."""
     starting = asyncio.ensure_future(stream.begin())
     await asyncio.wait({starting}, timeout=seconds)
     assert not starting.done()
@@ -53,7 +53,7 @@ async def _attempt_after(stream: RawStream, *, seconds: float) -> scan_pb2.Attem
 
 async def test_the_next_attempt_starts_when_the_person_is_ready(tmp_path: Path) -> None:
     settings = settings_for(tmp_path, limits={"lease_seconds": 2.0})
-    # Silence of 2 seconds ends an attempt of this policy; between attempts it does not.
+    # Silence of 2 seconds ends an attempt under this policy, but not the wait between attempts.
     write_policy(tmp_path / "policies", "patient", idle_seconds=2, ready_seconds=30)
     async with serving(settings) as live:
         upload, _, stream, result = await _interval(live, policy="patient")
@@ -61,7 +61,7 @@ async def test_the_next_attempt_starts_when_the_person_is_ready(tmp_path: Path) 
         assert (await _attempt_after(stream, seconds=2.5)).attempt == 2
         record = await live.record(upload.check_id)
         assert record.state is CheckState.SCANNING
-        # The lease of 2 seconds was renewed while the person got ready.
+        # The lease of 2 seconds was renewed during the wait.
         assert record.lease_until is not None
         assert record.lease_until > datetime.now(UTC) + timedelta(seconds=0.5)
         assert (await stream.run_rest(_later())).status == scan_pb2.SCAN_STATUS_SUCCESS
@@ -83,7 +83,7 @@ async def test_who_is_not_ready_in_time_may_come_back(scene: LiveServer) -> None
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "STREAM_IDLE")
     assert refusal.metadata["idleSeconds"] == "2.0"
     await scene.reaches(upload.check_id, CheckState.WAITING)
-    # A new stream begins with an attempt: the person is there.
+    # A new stream begins with an attempt at once, because the person is present.
     again = await device.resume()
     assert (await again.run_attempt(_later())).status == scan_pb2.SCAN_STATUS_SUCCESS
     assert await again.outcome() is None
@@ -186,10 +186,10 @@ async def test_nobody_is_ready_before_the_result(
 
 async def test_the_reference_client_says_when_its_person_is_ready(scene: LiveServer) -> None:
     upload = await scene.upload(policy="adaptive")
-    told: list[scan_pb2.ScanResult] = []
+    reported: list[scan_pb2.ScanResult] = []
 
     async def get_ready(result: scan_pb2.ScanResult) -> None:
-        told.append(result)
+        reported.append(result)
 
     scanner = FaceScanner(
         channel=scene.device_channel,
@@ -201,7 +201,7 @@ async def test_the_reference_client_says_when_its_person_is_ready(scene: LiveSer
     )
     outcome = await scanner.scan()
     assert (outcome.status, outcome.attempts) == (scan_pb2.SCAN_STATUS_SUCCESS, 2)
-    # A flash that was declined leaves nothing to do better.
-    (declined,) = told
+    # After a flash that was declined there is nothing to advise.
+    (declined,) = reported
     assert list(declined.feedback) == []
     assert declined.ready_within.seconds == 60

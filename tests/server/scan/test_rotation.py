@@ -1,4 +1,4 @@
-"""Frames that are turned another way than their header says, sent to a real server."""
+"""Frames whose rotation differs from their header, sent to a real server."""
 
 import functools
 from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ _ROTATIONS = (scan_pb2.ROTATION_90, scan_pb2.ROTATION_180, scan_pb2.ROTATION_270
 
 @functools.cache
 def _turned(turns: int) -> tuple[Picture, ...]:
-    """The frames of a genuine scan, each turned counter-clockwise by so many quarters."""
+    """Returns the frames of a genuine scan, each turned counter-clockwise by this number of quarters."""
     return tuple(_turn(picture, turns) for picture in pictures())
 
 
@@ -89,7 +89,7 @@ async def test_the_last_attempt_fails_by_conditions_and_not_by_its_person(scene:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def open_server(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
-    """A server whose detector finds faces in turned pictures, too, with points as if they stood upright."""
+    """A server whose detector also detects faces in turned images, with upright landmarks."""
     settings = settings_for(tmp_path_factory.mktemp("open"))
     pack = shared_pack(f"open:{assets / 'models'}")
     async with serving(settings, pack=pack, tuning=FAST) as server:

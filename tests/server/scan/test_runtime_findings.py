@@ -1,4 +1,4 @@
-"""What apps report that they find, over the wire, in real checks under policies of every kind."""
+"""Run-time findings that apps report over the wire, in real checks under different policies."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -33,7 +33,7 @@ _SOFT = {
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def live(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
-    """A server whose callers make real checks, with a policy by which every finding decides."""
+    """A server whose callers create real checks, with a policy under which every finding is decisive."""
     folder = tmp_path_factory.mktemp("server")
     settings = settings_for(folder, sandbox=False)
     write_policy(folder / "policies", "wary", decide=sorted(RAISED_NAMES))
@@ -83,7 +83,7 @@ def _decisive(result: result_pb2.CheckResult) -> set[str]:
     return {check.name for check in result.device.checks if check.decisive}
 
 
-def _told(result: result_pb2.CheckResult) -> dict[str, tuple[int, str]]:
+def _reported(result: result_pb2.CheckResult) -> dict[str, tuple[int, str]]:
     return {
         check.name: (check.outcome, check.reason)
         for check in result.device.checks
@@ -109,9 +109,9 @@ async def test_a_hooking_framework_or_a_debugger_fails_under_every_policy(
 async def test_what_honest_phones_have_fails_only_where_the_policy_says_so(
     live: LiveServer, found: str
 ) -> None:
-    told = await _scanned(live, "low", _findings(found))
-    assert (told.status, list(told.reasons), _decisive(told)) == (_SUCCESS, [], set())
-    assert _told(told)[_SOFT[found]][0] == _Check.OUTCOME_FAIL
+    reported = await _scanned(live, "low", _findings(found))
+    assert (reported.status, list(reported.reasons), _decisive(reported)) == (_SUCCESS, [], set())
+    assert _reported(reported)[_SOFT[found]][0] == _Check.OUTCOME_FAIL
     decided = await _scanned(live, "wary", _findings(found))
     assert list(decided.reasons) == [_MANIPULATED]
     assert _decisive(decided) == {_SOFT[found]}
@@ -127,9 +127,9 @@ async def test_nothing_found_and_nothing_said_are_told_apart_and_worth_the_same(
     clean, silent = await _scanned(live, "wary", _findings()), await _scanned(live, "wary", b"")
     assert clean.status == silent.status == _SUCCESS
     assert clean.device.assurance == silent.device.assurance
-    assert set(_told(clean).values()) == {(_Check.OUTCOME_NOT_EVALUATED, "NOTHING_FOUND")}
-    assert _told(silent) == {"runtime.report": (_Check.OUTCOME_NOT_EVALUATED, "NO_REPORT")}
-    # A report is no attestation.
+    assert set(_reported(clean).values()) == {(_Check.OUTCOME_NOT_EVALUATED, "NOTHING_FOUND")}
+    assert _reported(silent) == {"runtime.report": (_Check.OUTCOME_NOT_EVALUATED, "NO_REPORT")}
+    # A report is not an attestation.
     reasons = {check.reason for check in clean.device.checks if check.name == "attestation.evidence"}
     assert reasons == {"ATTESTATION_MISSING"}
 

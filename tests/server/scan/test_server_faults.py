@@ -1,4 +1,4 @@
-"""A storage that fails in the middle of a scan: nobody's failure, and nothing adverse is forgotten."""
+"""A store that fails during a scan: it is no failure of the person, and adverse judgements stand."""
 
 import asyncio
 import time
@@ -27,12 +27,12 @@ from tests.server.silent_store import silent_store
 _Summary = result_pb2.AttemptSummary
 _Problem = service_pb2.EvidenceProblem
 _BEFORE = 10
-"""Frames before the store goes away: pictures are stored once there are enough frames."""
+"""Frames before the store fails; images are stored once there are enough frames."""
 
 
 @contextmanager
 def _store_away(live: LiveServer) -> Iterator[None]:
-    """Nothing can be stored and nothing read for as long as this is open."""
+    """Makes the store fail every read and write inside the block."""
     folder = Path(live.settings.objects_url)
     away = folder.with_name("away")
     folder.rename(away)
@@ -45,7 +45,7 @@ def _store_away(live: LiveServer) -> Iterator[None]:
 
 
 async def _ended(stream: RawStream) -> Refused:
-    """How the server ended a stream that waits for its result."""
+    """Returns how the server ended a stream that waits for its result."""
     with pytest.raises(Ended) as caught:
         await stream.result()
     assert caught.value.refusal is not None
@@ -53,7 +53,7 @@ async def _ended(stream: RawStream) -> Refused:
 
 
 async def _undecided(live: LiveServer, check_id: str, reason: str) -> service_pb2.FinishCheckResponse:
-    """The answer of FinishCheck, which must be signed and say nothing about the person."""
+    """Returns the result of FinishCheck, which must be signed and not concern the person."""
     answer = await live.finish(check_id, close_now=True, audit_images=2)
     result = answer.result
     assert result.status == result_pb2.CHECK_STATUS_NOT_DECIDED
@@ -180,7 +180,7 @@ async def test_what_speaks_against_the_person_stands(scene: LiveServer, sent: tu
     answer = await scene.finish(upload.check_id)
     assert answer.result.status == result_pb2.CHECK_STATUS_FAILURE
     assert result_pb2.FAILURE_REASON_NOT_SAME_PERSON in answer.result.reasons
-    # The result names the frame that speaks against the person, and the answer says that it is lost.
+    # The result names the adverse frame, and FinishCheck reports that its image is lost.
     assert not answer.HasField("evidence_frame")
     assert [(problem.kind, problem.picture) for problem in answer.evidence_problems] == [
         (_Problem.KIND_LOST, answer.result.evidence_frame)
@@ -242,7 +242,7 @@ async def test_a_fault_that_shows_after_the_device_came_back_is_still_a_fault(
         return await conclude(concluder, *args)
 
     async def fail_the_first(store: EvidenceStore, picture: Any) -> None:
-        # The other pictures of the attempt are stored, and are not to stay behind.
+        # The other images of the attempt were stored and must be deleted.
         if storing.is_set():
             await genuine(store, picture)
             return
@@ -261,7 +261,7 @@ async def test_a_fault_that_shows_after_the_device_came_back_is_still_a_fault(
         await stream.send(stream.end())
         await storing.wait()
         await concluding.wait()
-    # The device does not wait as long as the server does.
+    # The device does not wait as long as the server.
     await stream.vanish()
     again = await device.resume()
     result = await again.run_attempt(pictures())

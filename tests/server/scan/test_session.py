@@ -88,14 +88,14 @@ async def test_a_frozen_frame_is_a_spoof_and_is_not_asked_to_try_again(scene: Li
 
 
 async def test_an_app_that_may_know_nothing_learns_nothing(scene: LiveServer) -> None:
-    told = []
+    reported = []
     for person in ("astronaut", "red-shirt"):
         upload = await scene.upload(policy="silent")
         stream = await RawDevice(scene.device, upload).open()
-        told.append((await stream.run_attempt(pictures(person))).SerializeToString())
+        reported.append((await stream.run_attempt(pictures(person))).SerializeToString())
         assert await stream.outcome() is None
-    assert told[0] == told[1]
-    assert scan_pb2.ScanResult.FromString(told[0]).status == scan_pb2.SCAN_STATUS_COMPLETED
+    assert reported[0] == reported[1]
+    assert scan_pb2.ScanResult.FromString(reported[0]).status == scan_pb2.SCAN_STATUS_COMPLETED
 
 
 async def test_many_frames_of_few_moments_are_too_slow(scene: LiveServer) -> None:
@@ -181,7 +181,7 @@ async def test_used_up_attempts_decide(scene: LiveServer) -> None:
 async def test_the_bytes_of_a_scan_are_for_all_of_its_attempts(
     tmp_path: Path, room: int, another: bool
 ) -> None:
-    """Where they would not last another attempt has fewer frames, and without room there is none."""
+    """Scarce bytes reduce the frame rate of another attempt; if too few are left, there is none."""
     shown = pictures()[:9]
     mean = sum(len(picture.jpeg) for picture in shown) / len(shown)
     budget = CaptureBudget(max_scan_bytes=round((len(shown) + room) * mean))

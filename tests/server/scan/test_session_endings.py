@@ -1,4 +1,4 @@
-"""How streams end before a result, and what stands in the database afterwards."""
+"""Streams that end before a result, and the stored state afterwards."""
 
 import asyncio
 import threading
@@ -69,7 +69,7 @@ async def _retrying(stream: RawStream) -> None:
 
 Point = Callable[[RawStream], Awaitable[None]]
 POINTS: dict[str, tuple[Point, int | None]] = {
-    # the point, and how many attempts stand in the database then; None where nothing was scanned at all
+    # The point of the end, and the number of stored attempts; None if no scan began.
     "before the start": (_nothing, None),
     "after the challenge": (_challenged, 0),
     "before the first frame": (_begun, 0),
@@ -103,7 +103,7 @@ async def test_a_half_close_ends_the_scan(scene: LiveServer, point: str) -> None
     answer = await scene.finish(upload.check_id)
     assert answer.result.status == result_pb2.CHECK_STATUS_FAILURE
     if attempts:
-        # What there was of whoever left early stands in the signed result.
+        # The signed result contains the facts about an attempt that was left early.
         assert answer.evidence_frame.image
         assert answer.evidence_frame.sha256 == answer.result.evidence_frame.sha256
     else:
@@ -138,7 +138,7 @@ async def test_a_device_that_vanishes_may_come_back(scene: LiveServer, point: st
 
 
 class _HeldDetector:
-    """A detector that, once told to, holds its next picture until it is released; on worker threads."""
+    """A detector that holds its next image, once requested, until it is released; on worker threads."""
 
     def __init__(self, model: FaceDetector) -> None:
         self._model = model
@@ -191,7 +191,8 @@ async def test_a_verdict_outlives_a_device_that_vanishes_after_attempt_end(scene
 
     record = await scene.record(upload.check_id)
     assert record.lease_until is None
-    # Only the network knows whether the end arrived. Without it, so short an attempt speaks against nobody.
+    # Only the network knows whether the end arrived. Without it, such a short attempt is not held against the
+    # person.
     assert record.state in {CheckState.DECIDED, CheckState.WAITING}
     expected = "NOT_SAME_PERSON" if record.state is CheckState.DECIDED else "ABANDONED"
     assert expected in await _reasons(scene, upload.check_id)
@@ -259,7 +260,7 @@ async def test_a_complete_attempt_is_judged_while_its_device_signs_the_end(
     await stream.send_frames(pictures())
     await stream.wait_complete()
     await asyncio.wait_for(judged.acquire(), timeout=10)
-    # Nothing is decided by it until the device has signed what it sent.
+    # It decides nothing until the device has signed the transcript.
     assert (await scene.record(upload.check_id)).state is CheckState.SCANNING
     await stream.send(stream.end())
     assert (await stream.result()).status == scan_pb2.SCAN_STATUS_SUCCESS
@@ -280,7 +281,7 @@ async def test_an_attempt_that_takes_too_long_is_complete(scene: LiveServer) -> 
     await stream.begin()
     sent = 0
     while not stream.complete:
-        # Too few frames ever to be enough, and never silent for so long that the stream is idle.
+        # Too few frames to be enough, but never silent for so long that the stream is idle.
         await stream.send(stream.frame(pictures()[sent]))
         sent += 1
         await stream.taken(sent)
@@ -367,7 +368,8 @@ async def test_a_stream_that_is_fenced_before_its_signed_end_leaves_no_pictures(
     old = await device.open()
     await old.begin()
     await old.send_frames(pictures())
-    await old.wait_complete()  # Its pictures are stored from now on; ``scene`` looks for those without a row.
+    # Its images are stored after CaptureComplete; ``scene`` searches for images without a row.
+    await old.wait_complete()
     new = await device.resume()
     await new.begin()
     if notices == "when it ends":

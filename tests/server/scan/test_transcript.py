@@ -1,4 +1,4 @@
-"""A stream's transcript: any change, drop, swap, repeat or splice is refused."""
+"""The transcript of a stream: every change, omission, swap, repetition or splice is refused."""
 
 from dataclasses import replace
 from typing import Any

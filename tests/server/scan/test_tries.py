@@ -1,4 +1,4 @@
-"""Limits over several checks, on a real server."""
+"""Limits on failed checks, on a real server."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ _CALLERS = ("bank", "branch", "tests")
 
 
 class Callers:
-    """A server with two tenants, and a sandbox caller of the first."""
+    """A server with two tenants, and a sandbox caller of the first tenant."""
 
     def __init__(self, live: LiveServer, keys: dict[str, str]) -> None:
         self.live = live
@@ -33,7 +33,7 @@ class Callers:
     ) -> service_pb2.UploadTrustedImageResponse:
         return await self.live.service.UploadTrustedImage(
             service_pb2.UploadTrustedImageRequest(
-                # Bytes after a JPEG's end change nothing but its hash.
+                # Bytes after the end of a JPEG change only its hash.
                 image=portrait(person) + mark,
                 policy="test",
                 subject_reference=subject,
@@ -53,7 +53,7 @@ class Callers:
 
     async def fail(self, times: int, caller: str = "bank", *, subject: str = "", mark: bytes = b"") -> None:
         for number in range(times):
-            # Another portrait each time, unless it is the one that is meant.
+            # Each check has another portrait, unless a portrait is given.
             own = mark or f"{subject}{number}".encode()
             await self.spoof(await self.upload(caller, subject=subject, mark=own))
         await self.live.unattended()
@@ -87,7 +87,7 @@ def _assert_limited(refusal: Refused, kind: str, *, least: int, most: int) -> No
 async def test_after_five_spoofs_a_subject_is_locked_until_the_lock_passes(callers: Callers) -> None:
     await callers.fail(5, subject="anna")
     _assert_limited(await callers.upload_refused(subject="anna"), "subject", least=1_700, most=1_800)
-    # Somebody else, and the same reference of another tenant and of the sandbox.
+    # Another subject, and the same reference of another tenant and of the sandbox.
     await callers.upload(subject="bert")
     await callers.upload("branch", subject="anna")
     await callers.upload("tests", subject="anna")
@@ -130,11 +130,11 @@ async def test_checks_that_are_made_before_any_failed_give_no_more_tries(callers
     refusals = [one for one in outcomes if one is not None]
     assert len(refusals) == 7
     for refusal in refusals:
-        # The device learns when to come back, and no more.
+        # The device gets only the time of the next try.
         assert (refusal.code, refusal.reason) == (_C.RESOURCE_EXHAUSTED, "TOO_MANY_FAILURES")
         assert refusal.metadata == {"retrySeconds": "10"}
         assert refusal.retry_seconds == 10
-    # One whose scan was refused stays open, and is scanned once the others are over.
+    # The check whose scan was refused stays open, and is scanned once the others are over.
     late = next(number for number, one in enumerate(outcomes) if one is not None)
     for number, outcome in enumerate(outcomes):
         if outcome is None:

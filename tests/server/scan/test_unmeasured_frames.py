@@ -1,4 +1,4 @@
-"""Frames that are not measured: what a server checks of all of them, and of the few that are drawn."""
+"""Frames that are not measured: the tests of all of them, and of the few that are drawn."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ _SENT = 62
 
 
 def _unmeasured(sent: Sequence[Picture]) -> set[int]:
-    """What anybody can work out: the frames of which the pace measures nothing."""
+    """Returns the frames that are not measured, which anyone can compute from the pace."""
     pace = FramePace(apart_seconds=PLAN.apart_seconds)
     works = [pace.next(picture.time_us / 1e6, restless=False) for picture in sent]
     return {index for index, work in enumerate(works) if work is FrameWork.NOTE}
@@ -35,7 +35,7 @@ def _spoilt(spoil: Callable[[bytes], bytes]) -> list[Picture]:
 
 
 async def _refused(live: LiveServer, sent: Sequence[Picture]) -> tuple[Refused, str]:
-    """How a scan of these frames is refused, and its check."""
+    """Returns the refusal of a scan of these frames, and its check."""
     for _ in range(5):
         upload = await live.upload()
         stream = await RawDevice(live.device, upload).open()
@@ -43,7 +43,7 @@ async def _refused(live: LiveServer, sent: Sequence[Picture]) -> tuple[Refused, 
         with suppress(Ended):
             await stream.send_frames(sent)
             await stream.send(stream.end())
-        # grpc.aio's client now and then loses the status of a stream that it writes to.
+        # grpc.aio's client sometimes loses the status of a stream that it writes to.
         if (refusal := await stream.outcome()) is not None:
             return refusal, upload.check_id
     raise AssertionError("it was not refused")
@@ -72,5 +72,5 @@ async def test_the_result_says_how_many_frames_were_examined(scene: LiveServer) 
     unmeasured = [index for index in _unmeasured(pictures(count=_SENT, rate=_RATE)) if index < stream.frames]
     assert transcript.frames == stream.frames
     most = stream.frames - len(unmeasured) + 4
-    # Of those that were in flight when the server had enough nothing is measured either.
+    # The frames in flight when the capture was complete are not measured either.
     assert most - 8 <= transcript.frames_examined <= most < transcript.frames

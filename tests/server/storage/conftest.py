@@ -18,7 +18,7 @@ def sqlite_url(tmp_path: Path) -> str:
 
 @pytest_asyncio.fixture
 async def postgres_url(postgres: PostgresServer) -> AsyncIterator[str]:
-    """An empty database of its own."""
+    """The URL of an empty database for one test."""
     url = await postgres.new_database()
     yield url
     await postgres.drop_database(url)
@@ -26,14 +26,14 @@ async def postgres_url(postgres: PostgresServer) -> AsyncIterator[str]:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def url(request: pytest.FixtureRequest) -> str:
-    """An empty database of either kind."""
+    """The URL of an empty SQLite or PostgreSQL database."""
     found: str = request.getfixturevalue(f"{request.param}_url")
     return found
 
 
 @pytest_asyncio.fixture
 async def database(url: str) -> AsyncIterator[Database]:
-    """Over a database of either kind that has its tables and nothing in them."""
+    """A repository over an empty SQLite or PostgreSQL database with its tables."""
     await upgrade(url)
     database = open_database(url)
     yield database

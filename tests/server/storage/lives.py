@@ -1,4 +1,4 @@
-"""Checks brought to a point of their life, for tests of the repository."""
+"""Checks in every state, for tests of the repository."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""Checks and evidence to store; nothing in them means anything."""
+"""Checks and evidence with arbitrary contents, for tests of the storage."""
 
 import hashlib
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Transactions of both databases: whole or not at all, on threads of their own, one writer after another."""
+"""Transactions of both databases: atomic, on separate threads, and with one writer at a time."""
 
 import asyncio
 import threading

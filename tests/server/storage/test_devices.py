@@ -80,7 +80,7 @@ async def test_a_receipt_is_kept_with_its_key_and_exchanged_by_one(
     await devices.enrol(key)
     await devices.enrol(other)
     assert await devices.enrolled("default", KeyKind.APP_ATTEST, key.key_id) == key
-    # Not due yet, and without a receipt never.
+    # The exchange is not due yet; without a receipt it never is.
     assert not await devices.claim_exchange(key, now=after(4), until=after(60))
     assert not await devices.claim_exchange(other, now=after(99), until=after(200))
     won = await asyncio.gather(
@@ -132,7 +132,7 @@ async def test_a_person_is_forgotten(database: Database, devices: DeviceReposito
     assert await devices.enrolled("default", KeyKind.APP_ATTEST, b"k" * 32) is None
     assert await devices.enrolled("default", KeyKind.APP_ATTEST, b"other" * 6) is not None
     assert await devices.enrolled("other", KeyKind.APP_ATTEST, b"k" * 32) is not None
-    with pytest.raises(ValueError, match="has a reference"):
+    with pytest.raises(ValueError, match="the subject reference is empty"):
         await devices.forget_subject("default", "")
 
 

@@ -1,4 +1,4 @@
-"""What was acknowledged survives kill -9: a writer in another process, killed in the middle of its work."""
+"""Acknowledged transactions survive kill -9 of the writing process in the middle of its work."""
 
 import os
 import signal
@@ -61,26 +61,26 @@ _ACKNOWLEDGED = {"created": 0, "scanning": 1, "attempt": 1, "decided": 3, "finis
 @pytest.mark.parametrize("url", ["sqlite", "postgres"], indirect=True)
 async def test_nothing_acknowledged_is_lost(url: str, acknowledgements: int) -> None:
     await upgrade(url)
-    said = _run_and_kill(url, acknowledgements)
-    assert len(said) >= acknowledgements
+    acknowledged = _run_and_kill(url, acknowledgements)
+    assert len(acknowledged) >= acknowledgements
 
     await upgrade(url)
-    await _assert_kept(url, said)
+    await _assert_kept(url, acknowledged)
 
 
 async def test_nothing_acknowledged_is_lost_with_the_database_server(postgres: PostgresServer) -> None:
     url = await postgres.new_database()
     await upgrade(url)
-    said = _run_and_kill(url, 40, before=postgres.kill)
+    acknowledged = _run_and_kill(url, 40, before=postgres.kill)
     postgres.start()
-    await _assert_kept(url, said)
+    await _assert_kept(url, acknowledged)
     await postgres.drop_database(url)
 
 
-async def _assert_kept(url: str, said: "_Said") -> None:
+async def _assert_kept(url: str, acknowledged: "_Acknowledged") -> None:
     database = open_database(url)
     repository = CheckRepository(database)
-    for check_id, words in said.items():
+    for check_id, words in acknowledged.items():
         record = await repository.get(check_id)
         assert record is not None, words
         assert _RANK[record.state] >= max(_ACKNOWLEDGED[word] for word in words)
@@ -88,7 +88,7 @@ async def _assert_kept(url: str, said: "_Said") -> None:
             assert len(await repository.attempts(check_id)) == 1
         if "decided" in words:
             assert record.result == b"result"
-        # Whole or not at all: a decision never stands without its evidence.
+        # A decision is atomic and is never stored without its evidence.
         evidence = await repository.evidence(check_id)
         assert len(evidence) == (1 if record.state in {CheckState.DECIDED, CheckState.FINISHED} else 0)
         if record.state is CheckState.SCANNING:
@@ -96,8 +96,10 @@ async def _assert_kept(url: str, said: "_Said") -> None:
     await database.close()
 
 
-def _run_and_kill(url: str, acknowledgements: int, *, before: Callable[[], None] | None = None) -> "_Said":
-    """Kills the writer once it acknowledged so much; ``before`` it, whatever else is to die."""
+def _run_and_kill(
+    url: str, acknowledgements: int, *, before: Callable[[], None] | None = None
+) -> "_Acknowledged":
+    """Calls ``before``, if given, and kills the writer, after this number of acknowledgements."""
     writer = subprocess.Popen(
         [sys.executable, "-c", _WRITER, url],
         stdout=subprocess.PIPE,
@@ -105,33 +107,33 @@ def _run_and_kill(url: str, acknowledgements: int, *, before: Callable[[], None]
         cwd=_REPOSITORY,
         env={**os.environ, "PYTHONPATH": f"{_REPOSITORY}{os.pathsep}{_REPOSITORY / 'protos'}"},
     )
-    said = _Said()
+    acknowledged = _Acknowledged()
     try:
         assert writer.stdout is not None
         for line in writer.stdout:
-            said.hear(line)
-            if len(said) >= acknowledgements:
+            acknowledged.add(line)
+            if len(acknowledged) >= acknowledgements:
                 break
         if before is not None:
             before()
         writer.send_signal(signal.SIGKILL)
-        # What it acknowledged between our decision and its death counts as well.
+        # Transactions that it acknowledged until it was dead count as well.
         for line in writer.stdout:
             if line.endswith("\n"):
-                said.hear(line)
+                acknowledged.add(line)
     finally:
         writer.kill()
         writer.wait()
         if writer.stdout is not None:
             writer.stdout.close()
     assert writer.returncode == -signal.SIGKILL
-    return said
+    return acknowledged
 
 
-class _Said(dict[UUID, list[str]]):
-    """What the writer acknowledged, by check; its length is the number of acknowledgements."""
+class _Acknowledged(dict[UUID, list[str]]):
+    """The transactions that the writer acknowledged, by check; its length is their number."""
 
-    def hear(self, line: str) -> None:
+    def add(self, line: str) -> None:
         word, check_id = line.split()
         self.setdefault(UUID(check_id), []).append(word)
 

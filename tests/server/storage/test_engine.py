@@ -43,7 +43,7 @@ async def test_the_folder_is_made_for_the_owner_only(sqlite_url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "expected"),
     [
         ("not a url", "malformed"),
         ("sqlite://", "needs a file"),
@@ -54,8 +54,8 @@ async def test_the_folder_is_made_for_the_owner_only(sqlite_url: str) -> None:
         ("sqlite+aiosqlite:///a.db", "write sqlite://"),
     ],
 )
-def test_an_unusable_url_is_refused_without_its_password(url: str, said: str) -> None:
-    with pytest.raises(StorageUnavailable, match=said) as caught:
+def test_an_unusable_url_is_refused_without_its_password(url: str, expected: str) -> None:
+    with pytest.raises(StorageUnavailable, match=expected) as caught:
         open_database(url)
     assert "hunter2" not in str(caught.value)
 
@@ -73,7 +73,7 @@ def test_a_driver_that_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "expected"),
     [
         ({"password": "wrong"}, "refuses the user or the password"),
         ({"database": "nosuch"}, "no database of that name"),
@@ -84,12 +84,12 @@ def test_a_driver_that_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch)
     ],
 )
 async def test_a_connection_that_cannot_be_made_says_what_to_do(
-    postgres: PostgresServer, changes: dict[str, str], said: str
+    postgres: PostgresServer, changes: dict[str, str], expected: str
 ) -> None:
     url = postgres.url(**{"database": "postgres"} | changes)
     database = open_database(url)
     for call in (CheckRepository(database).ping(), current_revision(database), upgrade(url)):
-        with pytest.raises(StorageUnavailable, match=said):
+        with pytest.raises(StorageUnavailable, match=expected):
             await call
     await database.close()
 

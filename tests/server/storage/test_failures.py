@@ -18,7 +18,7 @@ from tests.server.storage.samples import after, decision, entry, new_check
 
 
 async def _failure(url: str) -> str:
-    """What is said of a check that cannot be created."""
+    """Returns the error message for a check that cannot be created."""
     database = open_database(url)
     with pytest.raises(StorageUnavailable) as caught:
         await CheckRepository(database).create(new_check(), None)
@@ -45,9 +45,9 @@ async def test_a_user_without_rights_is_to_be_granted_them(
     await upgrade(postgres_url)
     await postgres.execute("CREATE ROLE nobodys LOGIN PASSWORD 'hunter2'")
     theirs = make_url(postgres_url).set(username="nobodys", password="hunter2")
-    said = await _failure(theirs.render_as_string(hide_password=False))
-    assert "lacks a privilege there; grant it" in said
-    assert "hunter2" not in said
+    message = await _failure(theirs.render_as_string(hide_password=False))
+    assert "lacks a privilege there; grant it" in message
+    assert "hunter2" not in message
 
 
 async def test_a_postgresql_that_takes_no_more_connections_says_so(
@@ -67,7 +67,7 @@ async def test_a_server_that_died_is_named_and_found_again_once_it_is_back(
     repository = CheckRepository(database)
     first = await repository.create(new_check(), None)
     postgres.kill()
-    with pytest.raises(StorageUnavailable, match="look at its server"):
+    with pytest.raises(StorageUnavailable, match="test its server"):
         await repository.ping()
     postgres.start()
     assert await repository.get(first.check_id) == first
@@ -76,7 +76,7 @@ async def test_a_server_that_died_is_named_and_found_again_once_it_is_back(
 
 async def test_a_sqlite_file_in_the_way_is_said(tmp_path: Path) -> None:
     (tmp_path / "folder.db").mkdir()
-    assert "look at the owner and the rights" in await _failure(f"sqlite:///{tmp_path}/folder.db")
+    assert "correct the owner and the permissions" in await _failure(f"sqlite:///{tmp_path}/folder.db")
     (tmp_path / "text.db").write_text("this is not a database" * 100)
     assert "no SQLite database" in await _failure(f"sqlite:///{tmp_path}/text.db")
 
@@ -85,7 +85,7 @@ async def test_a_damaged_sqlite_file_is_to_be_restored(tmp_path: Path) -> None:
     file = tmp_path / "a.db"
     await upgrade(f"sqlite:///{file}")
     data = bytearray(file.read_bytes())
-    # All pages but the first, which holds the header and the list of tables.
+    # All pages except the first, which contains the header and the list of tables.
     data[4096:] = b"\xff" * (len(data) - 4096)
     file.write_bytes(data)
     assert "restore a backup" in await _failure(f"sqlite:///{file}")
@@ -121,9 +121,9 @@ async def test_a_failure_of_the_driver_itself_is_told_alike(
 def test_what_has_no_meaning_is_named_by_its_kind_only() -> None:
     secret = ArgumentError("hunter2")
     assert str(unavailable("the database failed", secret)) == "the database failed (ArgumentError)"
-    said = str(unavailable("the database failed", OSError(errno.EHOSTUNREACH, "hunter2")))
-    assert said.endswith("(OSError)")
-    assert "cannot be reached" in said
+    message = str(unavailable("the database failed", OSError(errno.EHOSTUNREACH, "hunter2")))
+    assert message.endswith("(OSError)")
+    assert "cannot be reached" in message
 
 
 async def test_a_certificate_that_does_not_hold_is_no_wrong_option(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,7 +132,7 @@ async def test_a_certificate_that_does_not_hold_is_no_wrong_option(monkeypatch: 
 
     pytest.importorskip("asyncpg", reason="no PostgreSQL driver: install the extra postgres")
     monkeypatch.setattr("asyncpg.connect", refuse)
-    assert "certificate does not hold" in await _failure("postgresql+asyncpg://host/db?ssl=verify-full")
+    assert "certificate is not valid" in await _failure("postgresql+asyncpg://host/db?ssl=verify-full")
 
 
 @pytest.mark.parametrize("url", ["postgres"], indirect=True)
@@ -149,7 +149,7 @@ async def test_no_value_comes_into_a_traceback(repository: CheckRepository) -> N
     ):
         with pytest.raises(StorageUnavailable) as caught:
             await call()
-        # What was raised on the way does hold the value: it is the server's or the driver's own message.
+        # The causes contain the value, because they are the messages of the database or the driver.
         assert value in _printed(caught.value.__context__)
         printed = _printed(caught.value)
         assert "the database failed" in printed

@@ -150,7 +150,7 @@ async def test_a_store_that_never_answers_is_unavailable_within_seconds(
             assert [info async for info in store.list("evidence")] == []
 
         begun = time.monotonic()
-        # More than there are threads: a call that waits for one waits no longer.
+        # More calls than threads: waiting for a thread does not take longer.
         calls = [store.put(f"evidence/{n}", b"1" * 100_000) for n in range(20)]
         answers = await asyncio.gather(
             *calls,

@@ -42,7 +42,7 @@ async def shared_postgres_url(postgres: PostgresServer) -> AsyncIterator[str]:
 
 @pytest_asyncio.fixture
 async def postgres_url(postgres: PostgresServer, shared_postgres_url: str) -> AsyncIterator[str]:
-    """One database for all tests here, emptied after each: making one takes longer than most of them."""
+    """One database for all tests of this module, emptied after each test, because creating one is slow."""
     yield shared_postgres_url
     await postgres.execute(f"TRUNCATE {', '.join(metadata.tables)}", shared_postgres_url)
 
@@ -106,7 +106,7 @@ async def test_the_same_request_made_at_once_creates_one_check(repository: Check
 
 
 async def test_the_first_checks_of_a_policy_may_come_at_once(repository: CheckRepository) -> None:
-    # In each round all find the policy missing, and of each pair one finds its request made meanwhile.
+    # In each round all calls find the policy missing, and one call of each pair finds its request created.
     for n in range(4):
         made = await asyncio.gather(
             *(
@@ -259,20 +259,20 @@ async def test_a_stream_that_was_fenced_says_itself_what_became_of_its_attempt(
         judgement=b"judged",
     )
     with pytest.raises(Conflict):
-        # It runs yet.
+        # It is still running.
         await repository.end_superseded(check_id, epoch=1, ending=ending)
     await lease(repository, record)
     assert (await repository.attempts(check_id))[0].ended_by is None
     with pytest.raises(Conflict):
         await repository.end_superseded(check_id, epoch=2, ending=ending)
-    said = await repository.end_superseded(check_id, epoch=1, ending=ending)
-    assert (said.ended_by, said.verdict, said.frames) == (EndedBy.SUPERSEDED, Verdict.LIVE, 11)
-    assert (said.end_time, said.judgement) == (after(1), b"judged")
-    assert await repository.attempts(check_id) == (said,)
+    ended = await repository.end_superseded(check_id, epoch=1, ending=ending)
+    assert (ended.ended_by, ended.verdict, ended.frames) == (EndedBy.SUPERSEDED, Verdict.LIVE, 11)
+    assert (ended.end_time, ended.judgement) == (after(1), b"judged")
+    assert await repository.attempts(check_id) == (ended,)
     with pytest.raises(Conflict):
         await repository.end_superseded(check_id, epoch=1, ending=ending)
     await repository.decide(check_id, epoch=2, decision=decision())
-    assert await repository.attempts(check_id) == (said,)
+    assert await repository.attempts(check_id) == (ended,)
 
 
 async def test_a_fenced_attempt_ends_with_the_decision_that_it_brings(repository: CheckRepository) -> None:
@@ -293,7 +293,7 @@ async def test_a_fenced_attempt_ends_with_the_decision_that_it_brings(repository
         judgement=b"judged",
     )
     for fenced in (None, 2):
-        # It runs in no current lease, and did not run in that one.
+        # It does not run under the current lease, and did not run under that one.
         with pytest.raises(Conflict):
             await repository.decide(check_id, epoch=None, decision=decision(), ending=ending, fenced=fenced)
     assert (await repository.attempts(check_id))[0].ended_by is None
@@ -311,7 +311,7 @@ async def test_an_attempt_of_a_server_that_is_gone_ended_with_it(repository: Che
     for number, epoch in ((1, 1), (2, 2), (3, 3)):
         await repository.start_attempt(check_id, epoch=epoch, attempt=NewAttempt(number, after(2)))
         await lease(repository, record, seconds=0 if number == 1 else 15)
-    # The first lease was held when the second was taken, and the second had run out; the third is held.
+    # The first lease was held when the second was acquired, the second had expired, and the third is held.
     assert [attempt.ended_by for attempt in await repository.attempts(check_id)] == [
         None,
         EndedBy.SERVER_STOPPED,
@@ -319,7 +319,7 @@ async def test_an_attempt_of_a_server_that_is_gone_ended_with_it(repository: Che
     ]
     await repository.start_attempt(check_id, epoch=4, attempt=NewAttempt(4, after(3)))
     await repository.decide(check_id, epoch=None, decision=replace(decision(), decide_time=after(5)))
-    # The first and the third stream never said anything; the fourth was cut off by the decision.
+    # The first and the third stream never stored their end; the decision ended the fourth.
     assert [attempt.ended_by for attempt in await repository.attempts(check_id)] == [
         EndedBy.SERVER_STOPPED,
         EndedBy.SERVER_STOPPED,
@@ -345,7 +345,7 @@ async def test_a_decision_is_one_with_its_evidence(repository: CheckRepository) 
     assert await repository.evidence(check_id) == (entry("first"), *kept)
     interrupted = (await repository.attempts(check_id))[1]
     assert interrupted.outcome is AttemptOutcome.INTERRUPTED
-    # Nobody held the lease any more.
+    # No stream held the lease any more.
     assert interrupted.ended_by is EndedBy.SERVER_STOPPED
     for again in (1, None):
         with pytest.raises(Conflict) as caught:
@@ -448,7 +448,7 @@ async def test_a_cancelled_call_leaves_the_database_usable(repository: CheckRepo
         await asyncio.gather(task, return_exceptions=True)
     await repository.ping()
     assert (await scanning(repository)).state is CheckState.SCANNING
-    # Far below the busy timeout: no cancelled call kept the write lock.
+    # Far below the busy timeout, so no cancelled call kept the write lock.
     assert time.monotonic() - began < 5
 
 

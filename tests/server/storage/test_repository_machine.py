@@ -1,4 +1,4 @@
-"""The repository against a model: random calls in random order must give what the model says."""
+"""The repository against a model: random calls in random order must return what the model predicts."""
 
 import asyncio
 import shutil
@@ -51,7 +51,7 @@ def _ending(number: int, outcome: AttemptOutcome) -> AttemptEnding:
 
 @dataclass
 class Model:
-    """What a check should be."""
+    """The predicted state of a check."""
 
     state: CheckState = CheckState.CREATED
     key: bytes | None = None
@@ -267,7 +267,7 @@ class RepositoryMachine(RuleBasedStateMachine):
 
     @rule()
     def crash(self) -> None:
-        """A new process: nothing is remembered but what is in the file."""
+        """Starts a new process, which knows only the contents of the file."""
         self.runner.run(self.database.close())
         self.database = open_database(self.url)
         self.repository = CheckRepository(self.database)

@@ -1,4 +1,4 @@
-"""Erasure: what is due for it, what it leaves, and what must not be left."""
+"""Erasure: the results that are due, the rows that remain, and the rows that must not remain."""
 
 import sqlite3
 from pathlib import Path
@@ -90,7 +90,7 @@ async def test_an_erasure_during_a_backup_is_completed_after_it(
     await retention.erase(check_id, after(1001))
     assert not await retention.forget_erased()
     assert any(secret in one.read_bytes() for one in file.parent.iterdir())
-    # Nobody else waits for the reader meanwhile.
+    # Other callers do not wait for the reader meanwhile.
     assert (await created(repository)).state is CheckState.CREATED
     backup.close()
     assert await retention.forget_erased()

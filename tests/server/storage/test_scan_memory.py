@@ -1,4 +1,4 @@
-"""What scans are known again by, in SQLite and PostgreSQL."""
+"""The scan memory in SQLite and PostgreSQL."""
 
 import os
 import secrets
@@ -69,7 +69,7 @@ async def test_a_scan_is_recalled_by_exact_marks_and_by_near_pictures(store: _St
     earlier, now = await store.remember(marks), await store.check()
     (recalled,) = await store.memory.recall(_query(now, marks))
     assert (recalled.check_id, recalled.marks) == (earlier, tuple(marks))
-    # The same pictures in other bytes, ten bits of each another, all in different slices.
+    # The same images in other bytes, with ten different bits each, all in different slices.
     moved = [
         FrameMark(
             exact=os.urandom(32),
@@ -142,7 +142,7 @@ async def test_a_scan_is_forgotten(store: _Store, by: str) -> None:
     assert await store.memory.forget(tenant="other", **named) == 0
     assert await store.memory.forget(tenant="default", **named) == 2
     assert set(await store.recalled(_query(await store.check(), marks))) == {kept}
-    with pytest.raises(ValueError, match="name the subject"):
+    with pytest.raises(ValueError, match="a subject or a check is required"):
         await store.memory.forget(tenant="default")
 
 

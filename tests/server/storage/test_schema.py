@@ -48,7 +48,7 @@ async def test_a_database_of_a_newer_version_is_refused_untouched(url: str) -> N
 
 
 async def test_a_failed_migration_changes_nothing(url: str) -> None:
-    # The last table that the migration makes is there already.
+    # The last table of the migration exists already.
     await _execute(url, "create table evidence (x integer)")
     with pytest.raises(StorageUnavailable):
         await upgrade(url)

@@ -1,4 +1,4 @@
-"""Tries in the database: one transaction after another about the same thing, and nothing kept for nothing."""
+"""Tries in the database: transactions on one mark are serialised, and no unnecessary rows are kept."""
 
 import asyncio
 from dataclasses import replace
@@ -90,7 +90,7 @@ async def test_what_does_not_count_leaves_nothing_and_the_rest_expires(
     await _decide(repository, succeeded)
     await _decide(repository, conditions, FailureReason.CONDITIONS)
     await _decide(repository, spoof, FailureReason.SPOOF)
-    # A check that nobody scanned counts for nothing.
+    # A check without a scan does not count.
     await _decide(repository, await _created(repository), FailureReason.EXPIRED)
     assert await _rows(database) == 4
     assert await repository.expire_tries(after(1)) == 0

@@ -6,7 +6,7 @@ from server.storage.uncancelled import uncancelled
 
 
 class Work:
-    """Something that takes until it is let go, and notes how far it came."""
+    """Work that runs until it is released, and records its progress."""
 
     def __init__(self) -> None:
         self.begun = asyncio.Event()

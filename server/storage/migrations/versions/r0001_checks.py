@@ -1,7 +1,7 @@
 """Checks, their requests, policies, attempts and evidence.
 
-Times are columns of UTC. The tables are spelled out here, not imported, because a migration describes
-the schema of its day.
+Times are in UTC. The tables are spelled out here, not imported, because a migration describes the schema at
+its time.
 """
 
 import sqlalchemy as sa
@@ -16,7 +16,7 @@ _TIME = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    """Makes the tables."""
+    """Creates the tables."""
     op.create_table(
         "policies",
         sa.Column("sha256", sa.LargeBinary(32), nullable=False),
@@ -113,6 +113,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Removes the tables."""
+    """Drops the tables."""
     for table in ("evidence", "attempts", "requests", "checks", "policies"):
         op.drop_table(table)

@@ -1,4 +1,4 @@
-"""Enrolled keys, one-time tokens, what became of devices' evidence, and what scans are known again by."""
+"""Enrolled keys, one-time tokens, findings on devices' evidence, and the scan memory."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,7 +16,7 @@ def _of_check(table: str) -> sa.ForeignKeyConstraint:
 
 
 def upgrade() -> None:
-    """Makes the tables."""
+    """Creates the tables."""
     op.create_table(
         "enrolled_keys",
         sa.Column("tenant", sa.String(64), nullable=False),
@@ -98,7 +98,7 @@ _INDEXES = (
 
 
 def downgrade() -> None:
-    """Removes the tables."""
+    """Drops the tables."""
     for table in (
         "scan_marks",
         "scan_memories",

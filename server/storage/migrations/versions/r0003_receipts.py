@@ -12,13 +12,13 @@ _TIME = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    """Adds the columns; keys that are enrolled already have no receipt."""
+    """Adds the columns; existing keys have no receipt."""
     op.add_column("enrolled_keys", sa.Column("receipt", sa.LargeBinary))
     op.add_column("enrolled_keys", sa.Column("receipt_time", _TIME))
     op.add_column("enrolled_keys", sa.Column("receipt_due", _TIME))
 
 
 def downgrade() -> None:
-    """Removes the columns."""
+    """Drops the columns."""
     for column in ("receipt_due", "receipt_time", "receipt"):
         op.drop_column("enrolled_keys", column)

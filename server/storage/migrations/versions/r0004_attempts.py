@@ -1,4 +1,4 @@
-"""What attempts were and how they ended; challenge keys, resuming, closing, sandbox, tries over checks."""
+"""Plans and ends of attempts; challenge keys, resuming, closing and sandbox of checks; tries over checks."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on: str | None = None
 
 
 def upgrade() -> None:
-    """Adds the columns; attempts from before do not say how they were made and stand as EXPRESS."""
+    """Adds the columns; existing attempts become EXPRESS."""
     with op.batch_alter_table("checks") as checks:
         checks.add_column(sa.Column("sandbox", sa.Boolean, nullable=False, server_default=sa.false()))
         checks.add_column(sa.Column("resume_until", sa.DateTime(timezone=True)))
@@ -39,7 +39,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Removes the columns."""
+    """Drops the columns and the table."""
     op.drop_table("check_tries")
     with op.batch_alter_table("attempts") as attempts:
         for column in ("verdict", "ended_by", "plan", "mode"):

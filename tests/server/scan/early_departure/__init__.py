@@ -1,1 +1,1 @@
-"""How early an attempt that its device left may be decided against; ``docs/accuracy.md`` has the figures."""
+"""Measures how early an attempt that was left may be decided against; see ``docs/accuracy.md``."""

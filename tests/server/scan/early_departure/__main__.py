@@ -1,4 +1,4 @@
-"""How early may an attempt be decided against whose device left? ``docs/accuracy.md`` has the figures.
+"""Measures how early an attempt may be decided against if its device left; see ``docs/accuracy.md``.
 
 ::
 
@@ -7,8 +7,8 @@
     python -m tests.server.scan.early_departure report --rows FILE
 
 ``cut`` judges every scan of recorded clips at every length, as if its device had left there, and ``flash``
-does so with simulated flash scans. ``report`` counts who is decided against at any length under several
-conditions, the server's among them, and from how many frames on.
+does the same with simulated flash scans. ``report`` counts the scans that are decided against at any length,
+under several conditions including the server's, and from which number of frames on.
 """
 
 import argparse
@@ -34,10 +34,10 @@ from vision.packs.models_dir import default_models_dir
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command. Returns 0, or 2 with one line on stderr when it could not measure."""
+    """Runs the command. Returns 0, or 2 with one line on stderr if it could not measure."""
     options = _parser().parse_args(arguments)
     try:
-        # One core, as in a server; several threads of OpenCV only fight over small pictures.
+        # One core, as in a server, because several OpenCV threads slow each other down on small images.
         cv2.setNumThreads(1)
         if options.work == "cut":
             _cut(options)

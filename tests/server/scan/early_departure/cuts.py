@@ -30,7 +30,7 @@ class CutScan:
         kind: ``live``, or the attack.
         clip: The clip's name.
         number: The scan's number in the clip.
-        frames: In order of time.
+        frames: The frames, in order of time.
         portrait: The person's template.
         others: Other persons' templates.
     """
@@ -45,23 +45,23 @@ class CutScan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
-    """What a scan's first frames amount to.
+    """The judgement of a scan's first frames.
 
     Attributes:
-        pack: The models' name.
+        pack: The name of the model pack.
         kind: ``live``, or the attack.
         clip: The clip's name.
         scan: The scan's number in the clip.
         frames: Frames sent.
-        faces: Measured frames with exactly one face whose person is known.
-        seconds: Of capture time in which these frames lie.
-        examined: Selected frames, which the expensive models looked at.
-        whole: Whether the attempt was complete here, or the scan's end came first.
-        spoof: Whether liveness says SPOOF by the default thresholds.
-        confidence: Of liveness, 0..100.
-        bound: Bound on FMR of the comparison with the person's own portrait; ``None`` without comparison.
-        others: The same of other persons' portraits.
-        constant: Whether one person was seen throughout; ``None`` where too little tells.
+        faces: Measured frames with exactly one face, which is attributed to a person.
+        seconds: The capture time that these frames span.
+        examined: Examined frames.
+        whole: Whether the attempt was complete here, or the scan ended before.
+        spoof: Whether liveness decides SPOOF with the default thresholds.
+        confidence: The confidence of liveness, 0 to 100.
+        bound: The bound on the false match rate with the person's own portrait; ``None`` without comparison.
+        others: The same for other persons' portraits.
+        constant: Whether all frames show one person; ``None`` if too few frames are usable.
     """
 
     pack: str
@@ -80,20 +80,20 @@ class Cut:
     constant: bool | None
 
     def as_row(self) -> dict[str, Any]:
-        """As JSON holds it."""
+        """Returns the row in the form of JSON."""
         return asdict(self)
 
     @classmethod
     def of_row(cls, row: dict[str, Any]) -> "Cut":
-        """What ``as_row`` gave."""
+        """Parses the value that ``as_row`` returns."""
         return cls(**(row | {"others": tuple(row["others"])}))
 
 
 class ScanCutter:
-    """Drives scans through the server's capture and judges them every few frames."""
+    """Runs scans through the server's capture and judges them every few frames."""
 
     def __init__(self, *, pack: Pack, name: str, fusion: FusionModel, every: int) -> None:
-        """Takes the models and how many frames lie between two cuts."""
+        """Initialises the study with the models and the number of frames between two cuts."""
         self._pack = pack
         self._name = name
         self._fusion = fusion
@@ -101,7 +101,7 @@ class ScanCutter:
         self._analyst = FrameAnalyst(pack=pack, limits=FrameLimits())
 
     def cut(self, scan: CutScan) -> list[Cut]:
-        """The scan at every length up to the one at which the attempt is complete."""
+        """Judges the scan at every length, up to the length at which the attempt is complete."""
         capture = AttemptCapture(
             analyst=self._analyst,
             plan=CapturePlan(),

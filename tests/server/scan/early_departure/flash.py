@@ -1,4 +1,4 @@
-"""Simulated flash scans, judged at every length; what is asked is whether they look like an attack."""
+"""Simulated flash scans, judged at every length, to find out whether they look like an attack."""
 
 import hashlib
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ from vision.packs import Pack
 __all__ = ["FLASH", "flash_cuts"]
 
 FLASH: Final = "flash, simulated"
-"""Stands in the rows for the pack."""
+"""The name of the pack in the rows."""
 _LIGHTS: Final = {
     Group.GENUINE: {AmbientPreset.DARK, AmbientPreset.INDOOR, AmbientPreset.OFFICE},
     Group.ATTACK: {AmbientPreset.INDOOR},
@@ -38,14 +38,14 @@ _POLICY: Final = DynamicPolicy(minimum_bits=12.0, blink=True, depth=True)
 def flash_cuts(
     assets: Path, pack: Pack, portraits: Pack, *, every: int, done: set[str]
 ) -> Iterator[list[Cut]]:
-    """The cuts of one scan after another, those of ``done`` left out.
+    """Yields the cuts of one scan after another, except those of ``done``.
 
     Args:
         assets: Folder of the test data.
-        pack: Looks at the frames.
+        pack: Examines the frames.
         portraits: Finds the landmarks of the photos.
         every: Frames between two cuts.
-        done: Names of scans.
+        done: Names of scans to omit.
     """
     people = with_usable_photo(
         held_out_people(assets / "data" / "faces", split=read_split(), corrections=None),

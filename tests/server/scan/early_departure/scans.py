@@ -19,7 +19,7 @@ from vision.packs import Pack
 __all__ = ["clip_scans", "simulated_scans"]
 
 _SECONDS = 5.0
-"""More than the four that a complete attempt has."""
+"""The length of a scan of the study, in seconds. A complete attempt has four."""
 _OTHERS = 3
 _SEEDS = 2
 _ATTACKS = (ScanKind.STATIC_PHOTO, ScanKind.WAVED_PHOTO, ScanKind.SCREEN_REPLAY)
@@ -27,12 +27,12 @@ _FOLDERS = ("video", "video_more")
 
 
 def clip_scans(assets: Path, pack: Pack, *, most: int) -> Iterator[CutScan]:
-    """Scans of the recorded clips; each live one also comes with three other persons' portraits.
+    """Yields scans of the recorded clips; each live scan also has three other persons' portraits.
 
     Args:
-        assets: Holds the folders of clips.
+        assets: Contains the folders of clips.
         pack: Makes the portraits' templates.
-        most: Scans of a clip, at most.
+        most: The maximum number of scans of a clip.
     """
     live = list(_with_portraits(assets, "live", pack, most=most))
     for at, (_, recording, portrait) in enumerate(live):
@@ -43,7 +43,7 @@ def clip_scans(assets: Path, pack: Pack, *, most: int) -> Iterator[CutScan]:
 
 
 def simulated_scans(pack: Pack) -> Iterator[CutScan]:
-    """Simulated prints and screens; what they show is the portrait."""
+    """Yields simulated prints and screens that show the portrait."""
     for name in builtin_photo_names():
         photo = builtin_photos(names=(name,))[name]
         faces = pack.detector.detect(photo.pixels)
@@ -67,7 +67,7 @@ def simulated_scans(pack: Pack) -> Iterator[CutScan]:
 def _with_portraits(
     assets: Path, label: str, pack: Pack, *, most: int
 ) -> Iterator[tuple[str, Recording, Embedding]]:
-    """Clips, with what they show, that are long enough and whose first second shows one face."""
+    """Yields clips, with their kind, that are long enough and whose first second shows one face."""
     for folder in _FOLDERS:
         with (assets / "data" / folder / "manifest.csv").open(newline="", encoding="utf-8") as file:
             clips = [row for row in csv.DictReader(file) if row["label"] == label and _large_enough(row)]
@@ -98,7 +98,7 @@ def _scans(
 
 
 def _large_enough(row: dict[str, str]) -> bool:
-    """Whether a server takes its frames."""
+    """Returns whether a server accepts the frames of a clip."""
     return min(int(row["width"]), int(row["height"])) >= CaptureBudget().min_frame_side
 
 

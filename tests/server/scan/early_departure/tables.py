@@ -1,4 +1,4 @@
-"""What the cuts say: who is decided against at any length, and from how many frames on."""
+"""Tables of the cuts: the scans that are decided against at any length, and from which frame on."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +25,7 @@ Adverse = Callable[[Cut], bool]
 
 
 def report_tables(cuts: Sequence[Cut]) -> Iterator[Table]:
-    """Two tables for each pack."""
+    """Returns two tables for each pack."""
     for pack, rows in groupby(sorted(cuts, key=lambda cut: cut.pack), key=lambda cut: cut.pack):
         scans = _scans(rows)
         yield _genuine_table(pack, [scan for scan in scans if scan[0].kind == "live"])
@@ -112,5 +112,5 @@ def _another(max_fmr: float) -> Adverse:
 
 
 def _any_other(cut: Cut) -> bool:
-    """Whether one of the other persons' portraits is told from the scan."""
+    """Returns whether the scan is distinguished from one of the other persons' portraits."""
     return any(bound > _MAX_FMRS[0] for bound in cut.others)

@@ -1,4 +1,4 @@
-"""No more genuine clips are decided against, cut at any length, than whole attempts (``make accuracy``)."""
+"""No more genuine clips are decided against at any length than as whole attempts (``make accuracy``)."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -30,7 +30,7 @@ def test_leaving_early_harms_nobody(assets: Path, spec: str) -> None:
         scans += 1
         decided["whole"] += _adverse(cuts[-1])
         decided["cut"] += any(_adverse(cut) for cut in cuts if cut.whole or _stands(cut))
-        # Another person is told at every length at which a judgement stands.
+        # Another person is distinguished at every length at which a judgement stands.
         assert all(min(cut.others) > _MAX_FMR for cut in cuts if cut.others and _stands(cut))
     assert scans >= 40
     assert decided["cut"] <= decided["whole"] <= scans // 10

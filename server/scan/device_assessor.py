@@ -1,4 +1,4 @@
-"""What is known of a device at the end of an attempt, and what of it later checks are to ask for."""
+"""The assessment of a device at the end of an attempt, and the marks that the scan memory stores of it."""
 
 from dataclasses import dataclass, replace
 
@@ -8,67 +8,67 @@ from server.device.assessment import ClaimedDevice, assess_device
 from server.domain.terms import Mode
 from server.sandbox import tolerated_checks
 from server.scan.attempt import AttemptRun
-from server.scan.device_memory import FrameRecall, Recollection, merged
+from server.scan.device_memory import FrameComparison, ScanComparison, merged
 from server.scan.environment import ScanEnvironment
 from server.scan.handshake import OpenStream
 from server.storage.errors import StorageUnavailable
 from server.verdict.outcome import DeviceOutcome
 
-__all__ = ["DeviceLook", "DeviceLooks"]
+__all__ = ["AssessedDevice", "DeviceAssessor"]
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceLook:
-    """One look at a device.
+class AssessedDevice:
+    """One assessment of a device.
 
     Attributes:
-        outcome: What is known of it.
-        recollection: What earlier scans say, and what is to be kept of this one.
-        pieces: Pieces of evidence that it rests on. More may have come since.
+        outcome: The facts that are known of the device.
+        comparison: The comparison with earlier scans, and the marks to store of this scan.
+        pieces: The number of pieces of evidence that it is based on. More may have arrived since.
     """
 
     outcome: DeviceOutcome
-    recollection: Recollection
+    comparison: ScanComparison
     pieces: int
 
 
-class DeviceLooks:
-    """Looks at one stream's device, at the end of each of its attempts."""
+class DeviceAssessor:
+    """Assesses the device of one stream at the end of each attempt."""
 
     def __init__(self, env: ScanEnvironment) -> None:
-        """Takes what every stream shares."""
+        """Initialises the assessments with the shared environment."""
         self._env = env
-        self._counted: dict[int, Recollection] = {}
+        self._counted: dict[int, ScanComparison] = {}
 
-    async def recall(self, stream: OpenStream, run: AttemptRun) -> FrameRecall:
-        """What earlier scans say of an attempt's frames.
+    async def compare_frames(self, stream: OpenStream, run: AttemptRun) -> FrameComparison:
+        """Compares an attempt's frames with those of earlier scans.
 
         Raises:
             StorageUnavailable: The database failed.
         """
-        return await self._env.devices.memory.recall_frames(
+        return await self._env.devices.memory.compare_frames(
             stream.record, run.trace.observed.traces, images=run.trace.images
         )
 
-    async def look(
+    async def assess(
         self,
         stream: OpenStream,
         run: AttemptRun,
         *,
-        recall: FrameRecall,
+        frames: FrameComparison,
         verified_bits: float,
         ended: bool,
-    ) -> DeviceLook:
-        """Looks at the device, with the evidence that came so far.
+    ) -> AssessedDevice:
+        """Assesses the device with the evidence that has arrived so far.
 
         Args:
             stream: The stream.
-            run: The attempt, which looks at no further frames.
-            recall: What earlier scans say of its frames.
-            verified_bits: Of its challenge.
-            ended: Whether the device signed its end, which binds the frames to the session key.
+            run: The attempt, which measures no further frames.
+            frames: The comparison of its frames with earlier scans.
+            verified_bits: The verified bits of its challenge.
+            ended: Whether the device signed the end, which binds the frames to the session key.
 
         Raises:
             StorageUnavailable: The database failed.
@@ -77,9 +77,9 @@ class DeviceLooks:
         required_bits = policy.challenge_for(stream.record.requested_mode).required_bits
         pieces = stream.evidence.pieces
         findings = await stream.evidence.settled()
-        recollection = await env.devices.memory.recollect(
+        comparison = await env.devices.memory.compare_scan(
             stream.record,
-            frames=recall,
+            frames=frames,
             findings=findings,
             session_key=start.session_public_key,
             now=env.clock.now(),
@@ -92,7 +92,7 @@ class DeviceLooks:
             server_keys=env.devices.server_keys.current,
             findings=findings,
             observed=run.trace.observed,
-            memory=recollection.checks,
+            memory=comparison.checks,
             earlier=stream.evidence.claimed_before,
             rules=policy.device,
             tolerated=tolerated_checks(policy.device.tolerate, sandbox=stream.record.sandbox),
@@ -103,16 +103,16 @@ class DeviceLooks:
         earlier = await env.devices.repository.attacks(
             stream.record.check_id, since=env.clock.now() - env.settings.tries.remembered
         )
-        return DeviceLook(outcome=replace(outcome, earlier=earlier), recollection=recollection, pieces=pieces)
+        return AssessedDevice(outcome=replace(outcome, earlier=earlier), comparison=comparison, pieces=pieces)
 
-    def count(self, run: AttemptRun, look: DeviceLook) -> None:
-        """What the attempt's latest look says counts: it is kept with what other attempts left."""
-        self._counted[run.number] = look.recollection
+    def count(self, run: AttemptRun, assessed: AssessedDevice) -> None:
+        """Marks the latest assessment of an attempt as the one that ``keep`` stores."""
+        self._counted[run.number] = assessed.comparison
 
     async def keep(self, stream: OpenStream) -> None:
-        """Keeps what the scan is known again by, once: what its attempts showed, however they ended.
+        """Stores the marks of the stream's attempts in the scan memory, once, however the attempts ended.
 
-        What was decided stands also where that fails.
+        A failure of the database is logged and does not affect the decision.
         """
         if stream.policy.retention.evidence_seconds <= 0 or not self._counted:
             return

@@ -1,4 +1,4 @@
-"""Work for a stream that ends, whatever becomes of the stream."""
+"""Work that finishes even if the stream that it belongs to is cancelled."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -6,22 +6,22 @@ from typing import Any, TypeVar
 
 import structlog
 
-__all__ = ["unhindered"]
+__all__ = ["run_to_end"]
 
 Outcome = TypeVar("Outcome")
 
 _log = structlog.get_logger(__name__)
 
 
-async def unhindered(work: Coroutine[Any, Any, Outcome]) -> Outcome:
-    """Finishes ``work`` even if this task is cancelled meanwhile, as it is when a device vanishes."""
+async def run_to_end(work: Coroutine[Any, Any, Outcome]) -> Outcome:
+    """Runs ``work`` to its end even if this task is cancelled meanwhile, and then raises the cancellation."""
     task = asyncio.ensure_future(work)
     cancelled = False
     while not task.done():
         try:
             await asyncio.wait({task})
         except asyncio.CancelledError:
-            # A server that stops cancels again what a vanished device cancelled already.
+            # A stopping server may cancel a second time, after the device's disconnect.
             cancelled = True
     if not cancelled:
         return task.result()
