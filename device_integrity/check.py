@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["DeviceCheck", "Manipulation", "TestOutcome", "passed"]
+__all__ = ["DeviceCheck", "DeviceFinding", "Manipulation", "passed"]
 
 
-class TestOutcome(StrEnum):
+class DeviceFinding(StrEnum):
     """How a check ended; the names are those of ``facegate.v1.DeviceCheck.Outcome``."""
 
     PASS = "PASS"  # noqa: S105 - a word of the contract, not a secret
@@ -60,7 +60,7 @@ class DeviceCheck:
     """
 
     name: str
-    outcome: TestOutcome
+    outcome: DeviceFinding
     reason: str
     detail: str
     sign_of: Manipulation | None = None
@@ -71,4 +71,4 @@ class DeviceCheck:
 
 def passed(name: str, reason: str, detail: str) -> DeviceCheck:
     """A check that passed."""
-    return DeviceCheck(name=name, outcome=TestOutcome.PASS, reason=reason, detail=detail)
+    return DeviceCheck(name=name, outcome=DeviceFinding.PASS, reason=reason, detail=detail)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from device_integrity.check import DeviceCheck, Manipulation, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 
 __all__ = ["Checklist"]
 
@@ -23,7 +23,7 @@ class Checklist:
 
     def passed(self, check: str, reason: str, detail: str) -> DeviceCheck:
         """A check that passed."""
-        return self._made(check, TestOutcome.PASS, reason, detail)
+        return self._made(check, DeviceFinding.PASS, reason, detail)
 
     def failed(
         self,
@@ -35,15 +35,15 @@ class Checklist:
         soft: bool = False,
     ) -> DeviceCheck:
         """A check that failed."""
-        return self._made(check, TestOutcome.FAIL, reason, detail, sign_of, soft=soft)
+        return self._made(check, DeviceFinding.FAIL, reason, detail, sign_of, soft=soft)
 
     def not_evaluated(self, check: str, reason: str, detail: str) -> DeviceCheck:
         """A check that was not made."""
-        return self._made(check, TestOutcome.NOT_EVALUATED, reason, detail)
+        return self._made(check, DeviceFinding.NOT_EVALUATED, reason, detail)
 
     def unavailable(self, check: str, reason: str, detail: str, *, soft: bool = False) -> DeviceCheck:
         """A check that could not be made because something is missing."""
-        return self._made(check, TestOutcome.UNAVAILABLE, reason, detail, soft=soft)
+        return self._made(check, DeviceFinding.UNAVAILABLE, reason, detail, soft=soft)
 
     def judged(
         self,
@@ -68,7 +68,7 @@ class Checklist:
     def _made(
         self,
         check: str,
-        outcome: TestOutcome,
+        outcome: DeviceFinding,
         reason: str,
         detail: str,
         sign_of: Manipulation | None = None,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from device_integrity.check import DeviceCheck, Manipulation, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 
 __all__ = [
     "MAX_NAME_CHARACTERS",
@@ -168,7 +168,7 @@ def _failed(rule: _Rule, kind: RuntimeKind, report: RuntimeReport, *, soft: bool
     told = f"The app reports {rule.what}{': ' if named else ''}{named}."
     return DeviceCheck(
         name=rule.check,
-        outcome=TestOutcome.FAIL,
+        outcome=DeviceFinding.FAIL,
         reason=rule.reason,
         detail=told[:_LONGEST_DETAIL],
         sign_of=rule.sign_of,
@@ -184,4 +184,4 @@ def _nothing_found(rule: _Rule, *, looked: bool) -> DeviceCheck:
 
 
 def _open(name: str, reason: str, detail: str) -> DeviceCheck:
-    return DeviceCheck(name=name, outcome=TestOutcome.NOT_EVALUATED, reason=reason, detail=detail)
+    return DeviceCheck(name=name, outcome=DeviceFinding.NOT_EVALUATED, reason=reason, detail=detail)

@@ -8,7 +8,7 @@
     ├── SelfieModelError     the data file of the eight signals' weights is not usable
     ├── FlashModelError      the flash model's data file is not usable
     ├── RandomSourceError    the source of a challenge's randomness is broken
-    ├── PolicyError          a policy or a setting contradicts itself
+    ├── LivenessPolicyError  a policy or a setting contradicts itself
     └── ContradictoryResult  a result's verdict and score do not go together
 
 A spoof is no error: it is a result.

@@ -45,7 +45,7 @@ class Oval:
         height: Of the oval, 0..1 of the frame's height.
 
     Raises:
-        PolicyError: The oval does not lie within the frame.
+        LivenessPolicyError: The oval does not lie within the frame.
     """
 
     centre_x: float = 0.5
@@ -95,7 +95,7 @@ class GuidanceSettings:
             0.15. A blink is mostly over before it lasts ``frames_to_tell`` frames at 8 a second and more.
 
     Raises:
-        PolicyError: A pair of thresholds is in the wrong order.
+        LivenessPolicyError: A pair of thresholds is in the wrong order.
     """
 
     frames_to_tell: int = 3

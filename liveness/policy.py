@@ -39,7 +39,7 @@ class LivenessPolicy:
             ``require_pad_network`` says, and no minimum of frames or seconds holds for them.
 
     Raises:
-        PolicyError: The thresholds are out of range, in the wrong order, or less than 1 apart.
+        LivenessPolicyError: The thresholds are out of range, in the wrong order, or less than 1 apart.
     """
 
     live_threshold: float = 70.0

@@ -29,7 +29,7 @@ class MatchPolicy:
         """Check the numbers.
 
         Raises:
-            PolicyInvalid: ``max_fmr`` is not in (0, 1).
+            PortraitPolicyInvalid: ``max_fmr`` is not in (0, 1).
         """
         if not 0.0 < self.max_fmr < 1.0:
             raise PortraitPolicyInvalid(

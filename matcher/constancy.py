@@ -74,7 +74,7 @@ def measure_constancy(
         ``None`` for fewer than two samples, which can show no change.
 
     Raises:
-        PolicyInvalid: ``max_fmr`` is not in (0, 1).
+        PortraitPolicyInvalid: ``max_fmr`` is not in (0, 1).
         TemplateInvalid: A sample's quality is not in (0, 1], or its template not of length 1.
         TemplateMismatch: The templates' lengths differ.
     """

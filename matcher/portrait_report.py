@@ -99,7 +99,7 @@ class PortraitPolicy:
         """Check the numbers.
 
         Raises:
-            PolicyInvalid: A number is out of its range, or a change is not allowed.
+            PortraitPolicyInvalid: A number is out of its range, or a change is not allowed.
         """
         for name in ("max_bytes", "max_pixels", "max_side", "min_side", "min_eye_distance"):
             if not getattr(self, name) > 0:

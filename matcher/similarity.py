@@ -58,7 +58,7 @@ def similarity_for_fmr(fmr: float) -> float:
         fmr: A false match rate, in (0, 1].
 
     Raises:
-        PolicyInvalid: ``fmr`` is not in (0, 1].
+        PortraitPolicyInvalid: ``fmr`` is not in (0, 1].
     """
     if not 0.0 < fmr <= 1.0:
         raise PortraitPolicyInvalid(f"a false match rate must lie above 0 and at most at 1, got {fmr}")
@@ -109,7 +109,7 @@ def threshold_cosine(max_fmr: float, *, calibration: MatchCalibration) -> float:
         calibration: The calibration of the embedder.
 
     Raises:
-        PolicyInvalid: ``max_fmr`` is below what the calibration supports.
+        PortraitPolicyInvalid: ``max_fmr`` is below what the calibration supports.
     """
     if not calibration.lowest_bound <= max_fmr < 1.0:
         raise PortraitPolicyInvalid(

@@ -63,7 +63,7 @@ def sample_quality(
             lost by interpolation.
 
     Raises:
-        PolicyInvalid: A limit is not positive.
+        PortraitPolicyInvalid: A limit is not positive.
     """
     if full_sharpness <= 0 or full_eye_distance <= 0:
         raise PortraitPolicyInvalid("full_sharpness and full_eye_distance must be greater than 0")

@@ -22,7 +22,7 @@ from device_integrity.apple import (
     verify_attestation,
     verify_receipt,
 )
-from device_integrity.check import DeviceCheck, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding
 from device_integrity.errors import EvidenceMalformed
 from facegate_protocol import public_key_der, sha256
 
@@ -177,7 +177,7 @@ def _signed_sections(signed: SignedReceipt) -> tuple[Section, ...]:
 
 
 def _passed(checks: Sequence[DeviceCheck], name: str) -> bool:
-    return any(check.name == name and check.outcome is TestOutcome.PASS for check in checks)
+    return any(check.name == name and check.outcome is DeviceFinding.PASS for check in checks)
 
 
 def _missing(options: Mapping[str, tuple[bool, str]]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from cli.sections import Section
 from device_integrity.apple import Environment
-from device_integrity.check import DeviceCheck, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding
 
 __all__ = ["Given", "Report", "as_json", "hexadecimal", "moment", "not_asked"]
 
@@ -65,7 +65,7 @@ class Report:
     @property
     def failed(self) -> bool:
         """Whether a check failed."""
-        return any(check.outcome is TestOutcome.FAIL for check in self.checks)
+        return any(check.outcome is DeviceFinding.FAIL for check in self.checks)
 
 
 def not_asked(checks: Sequence[DeviceCheck], missing: Mapping[str, str]) -> tuple[DeviceCheck, ...]:
@@ -78,7 +78,7 @@ def not_asked(checks: Sequence[DeviceCheck], missing: Mapping[str, str]) -> tupl
     return tuple(
         replace(
             check,
-            outcome=TestOutcome.NOT_EVALUATED,
+            outcome=DeviceFinding.NOT_EVALUATED,
             reason="NOTHING_TO_COMPARE_WITH",
             detail=f"give {missing[check.name]} to check it",
             sign_of=None,

@@ -13,15 +13,15 @@ from rich.text import Text
 from cli.attest.report import Report, moment
 from cli.sections import section_table
 from cli.shown import shown
-from device_integrity.check import DeviceCheck, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding
 
 __all__ = ["report_view"]
 
 _STYLES: Final = {
-    TestOutcome.PASS: "green",
-    TestOutcome.FAIL: "bold red",
-    TestOutcome.NOT_EVALUATED: "dim",
-    TestOutcome.UNAVAILABLE: "yellow",
+    DeviceFinding.PASS: "green",
+    DeviceFinding.FAIL: "bold red",
+    DeviceFinding.NOT_EVALUATED: "dim",
+    DeviceFinding.UNAVAILABLE: "yellow",
 }
 
 
@@ -37,7 +37,7 @@ def report_view(report: Report, *, file: Path, at: datetime) -> RenderableType:
     if not report.checks:
         return Group(head, *map(section_table, report.sections), Text("Nothing vouches for this: no checks."))
     counts = Counter(check.outcome for check in report.checks)
-    total = ", ".join(f"{counts[one]} {_word(one)}" for one in TestOutcome if counts[one])
+    total = ", ".join(f"{counts[one]} {_word(one)}" for one in DeviceFinding if counts[one])
     return Group(
         head, *map(section_table, report.sections), _checks(report.checks), Text(f"Checks: {total}.")
     )

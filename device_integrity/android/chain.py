@@ -22,7 +22,7 @@ from device_integrity.android.certificates import (
 )
 from device_integrity.android.checklists import ANDROID_KEY
 from device_integrity.android.roots import RootKind, TrustRoot
-from device_integrity.check import DeviceCheck, Manipulation, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 
 __all__ = ["ChainShape", "WalkedChain", "walk_chain"]
 
@@ -73,7 +73,7 @@ class WalkedChain:
     @property
     def is_trusted(self) -> bool:
         """Whether every rule holds."""
-        return all(check.outcome is TestOutcome.PASS for check in self.checks)
+        return all(check.outcome is DeviceFinding.PASS for check in self.checks)
 
     @property
     def leaf(self) -> Certificate:

@@ -24,7 +24,7 @@ from device_integrity.android.key_description import (
 from device_integrity.android.key_policy import KeyAttestationPolicy
 from device_integrity.android.revocation import RevocationList, check_revocation
 from device_integrity.android.roots import TrustRoot
-from device_integrity.check import DeviceCheck, Manipulation, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.errors import CertificateMalformed, KeyDescriptionMalformed
 from facegate_protocol import verify
 
@@ -107,7 +107,7 @@ def verify_key_attestation(
         now=now,
     )
     description, application, said = _described(chain, challenge=challenge, policy=policy, now=now)
-    vouched = chain.is_trusted and revoked.outcome is not TestOutcome.FAIL
+    vouched = chain.is_trusted and revoked.outcome is not DeviceFinding.FAIL
     said = (*said, _check_possession(chain.leaf, possession))
     if not vouched:
         said = tuple(map(_believed_by_nobody, said))
@@ -156,11 +156,11 @@ def _undescribed(reason: str, detail: str) -> tuple[DeviceCheck, ...]:
 
 def _believed_by_nobody(check: DeviceCheck) -> DeviceCheck:
     """What an untrusted chain says never passes; what it says against itself stands."""
-    if check.outcome is not TestOutcome.PASS:
+    if check.outcome is not DeviceFinding.PASS:
         return check
     return replace(
         check,
-        outcome=TestOutcome.NOT_EVALUATED,
+        outcome=DeviceFinding.NOT_EVALUATED,
         reason="CHAIN_NOT_TRUSTED",
         detail=f"only an untrusted chain says: {check.detail}",
     )
@@ -168,7 +168,7 @@ def _believed_by_nobody(check: DeviceCheck) -> DeviceCheck:
 
 def _passed(name: str, checks: Sequence[DeviceCheck]) -> bool:
     full = f"{ANDROID_KEY.verifier}.{name}"
-    return any(check.name == full and check.outcome is TestOutcome.PASS for check in checks)
+    return any(check.name == full and check.outcome is DeviceFinding.PASS for check in checks)
 
 
 def _check_possession(leaf: Certificate, possession: Possession | None) -> DeviceCheck:

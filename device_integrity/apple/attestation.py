@@ -13,7 +13,7 @@ from device_integrity.apple.anchors import AppleAnchors
 from device_integrity.apple.attestation_format import Attestation, Environment, LeafClaims, parse_attestation
 from device_integrity.apple.certificates import chain_problem
 from device_integrity.apple.key_use import KeyOwner, check_key_use
-from device_integrity.check import DeviceCheck, Manipulation, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.checklist import Checklist
 from device_integrity.errors import EvidenceMalformed
 from facegate_protocol import sha256
@@ -105,7 +105,7 @@ def verify_attestation(
         _counter_check(attestation.authenticator.counter),
     )
     key = None
-    if app_id is not None and all(check.outcome is TestOutcome.PASS for check in evidence):
+    if app_id is not None and all(check.outcome is DeviceFinding.PASS for check in evidence):
         key = AttestedKey(
             key_id=key_id,
             public_key=attestation.key_der,
@@ -117,7 +117,7 @@ def verify_attestation(
     return AttestationResult(
         checks=(*evidence, check_key_use(_LIST.verifier, key_use)),
         key=key,
-        claims=attestation.claims if chain.outcome is TestOutcome.PASS else None,
+        claims=attestation.claims if chain.outcome is DeviceFinding.PASS else None,
     )
 
 

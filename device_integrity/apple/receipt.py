@@ -16,7 +16,7 @@ from device_integrity.apple.attestation_format import Environment
 from device_integrity.apple.certificates import ChainProblem, chain_problem
 from device_integrity.apple.receipt_format import Receipt, SignedReceipt, parse_receipt
 from device_integrity.apple.receipt_risk import check_risk
-from device_integrity.check import DeviceCheck, Manipulation, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.checklist import Checklist
 from device_integrity.errors import EvidenceMalformed
 from facegate_protocol import verify
@@ -114,7 +114,7 @@ def verify_receipt(
         _challenge_check(said, client_data_hash),
         check_risk(said, most_keys=most_keys, now=now),
     )
-    is_apples = all(check.outcome is TestOutcome.PASS for check in origin)
+    is_apples = all(check.outcome is DeviceFinding.PASS for check in origin)
     return ReceiptResult(checks=checks, receipt=said if is_apples else None)
 
 

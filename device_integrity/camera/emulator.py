@@ -5,7 +5,7 @@ from typing import Final
 from device_integrity.camera.claims import CameraClaim, DeviceClaim, Platform
 from device_integrity.camera.fingerprints import CameraFingerprints
 from device_integrity.camera.tokens import contains_run, tokens_of
-from device_integrity.check import DeviceCheck, Manipulation, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 
 __all__ = ["check_device"]
 
@@ -25,7 +25,7 @@ def check_device(
     if not texts:
         return DeviceCheck(
             name=_EMULATOR,
-            outcome=TestOutcome.UNAVAILABLE,
+            outcome=DeviceFinding.UNAVAILABLE,
             reason="NO_DEVICE_DESCRIPTION",
             detail="The device named neither manufacturer, model nor operating system.",
         )
@@ -48,7 +48,7 @@ def check_device(
             )
     return DeviceCheck(
         name=_EMULATOR,
-        outcome=TestOutcome.NOT_EVALUATED,
+        outcome=DeviceFinding.NOT_EVALUATED,
         reason="DEVICE_NOT_LISTED",
         detail=f"The device is on no list ({fingerprints.version}); a device can lie.",
     )
@@ -57,7 +57,7 @@ def check_device(
 def _is_emulator(reason: str, detail: str, *, soft: bool) -> DeviceCheck:
     return DeviceCheck(
         name=_EMULATOR,
-        outcome=TestOutcome.FAIL,
+        outcome=DeviceFinding.FAIL,
         reason=reason,
         detail=detail,
         sign_of=Manipulation.EMULATOR,

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Final
 
 from device_integrity.camera.claims import CameraClaim, FrameClaim
-from device_integrity.check import DeviceCheck, Manipulation, TestOutcome, passed
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation, passed
 
 __all__ = ["check_metadata"]
 
@@ -82,7 +82,7 @@ def _timestamps(frames: Sequence[FrameClaim]) -> DeviceCheck:
     if min(steps) <= 0:
         return DeviceCheck(
             name=name,
-            outcome=TestOutcome.FAIL,
+            outcome=DeviceFinding.FAIL,
             reason="NOT_RISING",
             detail="A frame was captured no later than the one before it.",
             sign_of=Manipulation.INJECTION,
@@ -159,7 +159,7 @@ def _frame_size(frames: Sequence[FrameClaim], camera: CameraClaim, adjustments: 
 def _failed(name: str, reason: str, detail: str) -> DeviceCheck:
     return DeviceCheck(
         name=name,
-        outcome=TestOutcome.FAIL,
+        outcome=DeviceFinding.FAIL,
         reason=reason,
         detail=detail,
         sign_of=Manipulation.INJECTION,
@@ -168,8 +168,8 @@ def _failed(name: str, reason: str, detail: str) -> DeviceCheck:
 
 
 def _unavailable(name: str, reason: str, detail: str) -> DeviceCheck:
-    return DeviceCheck(name=name, outcome=TestOutcome.UNAVAILABLE, reason=reason, detail=detail)
+    return DeviceCheck(name=name, outcome=DeviceFinding.UNAVAILABLE, reason=reason, detail=detail)
 
 
 def _not_evaluated(name: str, reason: str, detail: str) -> DeviceCheck:
-    return DeviceCheck(name=name, outcome=TestOutcome.NOT_EVALUATED, reason=reason, detail=detail)
+    return DeviceCheck(name=name, outcome=DeviceFinding.NOT_EVALUATED, reason=reason, detail=detail)

@@ -10,7 +10,7 @@ from typing import Final
 from device_integrity.camera.claims import CameraClaim
 from device_integrity.camera.fingerprints import CameraFingerprints
 from device_integrity.camera.tokens import contains_run, mixes_scripts, tokens_of
-from device_integrity.check import DeviceCheck, Manipulation, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 
 __all__ = ["check_name"]
 
@@ -30,7 +30,7 @@ def check_name(camera: CameraClaim, *, fingerprints: CameraFingerprints) -> Devi
     if not texts:
         return DeviceCheck(
             name=_NAME,
-            outcome=TestOutcome.UNAVAILABLE,
+            outcome=DeviceFinding.UNAVAILABLE,
             reason="NO_NAME",
             detail="The device gave its camera no label, identifier or transport.",
         )
@@ -62,7 +62,7 @@ def check_name(camera: CameraClaim, *, fingerprints: CameraFingerprints) -> Devi
         )
     return DeviceCheck(
         name=_NAME,
-        outcome=TestOutcome.NOT_EVALUATED,
+        outcome=DeviceFinding.NOT_EVALUATED,
         reason="NAME_NOT_LISTED",
         detail=f"The camera's name is on no list ({fingerprints.version}); a name can be changed.",
     )
@@ -71,7 +71,7 @@ def check_name(camera: CameraClaim, *, fingerprints: CameraFingerprints) -> Devi
 def _failed(reason: str, detail: str, *, soft: bool) -> DeviceCheck:
     return DeviceCheck(
         name=_NAME,
-        outcome=TestOutcome.FAIL,
+        outcome=DeviceFinding.FAIL,
         reason=reason,
         detail=detail,
         sign_of=Manipulation.VIRTUAL_CAMERA,

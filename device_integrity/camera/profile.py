@@ -9,7 +9,7 @@ from typing import Final
 
 from device_integrity.camera.claims import CameraClaim, CameraFacing, Platform
 from device_integrity.camera.tokens import tokens_of
-from device_integrity.check import DeviceCheck, Manipulation, TestOutcome, passed
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation, passed
 
 __all__ = ["check_profile"]
 
@@ -165,14 +165,14 @@ def _failed(
     soft: bool = True,
 ) -> DeviceCheck:
     return DeviceCheck(
-        name=name, outcome=TestOutcome.FAIL, reason=reason, detail=detail, sign_of=sign, soft=soft
+        name=name, outcome=DeviceFinding.FAIL, reason=reason, detail=detail, sign_of=sign, soft=soft
     )
 
 
 def _missing(name: str, what: str) -> DeviceCheck:
     return DeviceCheck(
         name=name,
-        outcome=TestOutcome.UNAVAILABLE,
+        outcome=DeviceFinding.UNAVAILABLE,
         reason="NOT_SENT",
         detail=f"The device did not say {what}, which its system knows.",
     )
@@ -181,7 +181,7 @@ def _missing(name: str, what: str) -> DeviceCheck:
 def _not_told(name: str, platform: Platform) -> DeviceCheck:
     return DeviceCheck(
         name=name,
-        outcome=TestOutcome.NOT_EVALUATED,
+        outcome=DeviceFinding.NOT_EVALUATED,
         reason="NOT_TOLD_BY_PLATFORM",
         detail=f"Devices of platform {platform} are not asked for it, or do not know it.",
     )

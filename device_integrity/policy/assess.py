@@ -11,7 +11,7 @@ from typing import Final
 
 from device_integrity.assurance import Assurance
 from device_integrity.camera.claims import Platform
-from device_integrity.check import DeviceCheck, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding
 from device_integrity.policy.demands import CEILINGS, NEEDED_CHECKS, Demand, DemandTable, Evidence
 from device_integrity.policy.signs import Sign, find_signs
 
@@ -25,7 +25,7 @@ _DOUBTS: Final = frozenset({"KEY_FARM", "RISK_HIGH"})
 were made on the device in few days. Other soft failures without a sign are told and weigh nothing, as honest
 devices have them: an old patch level, a description that is not DER, a person's second account."""
 
-_MAY_BE_SOFT: Final = frozenset({TestOutcome.FAIL, TestOutcome.UNAVAILABLE})
+_MAY_BE_SOFT: Final = frozenset({DeviceFinding.FAIL, DeviceFinding.UNAVAILABLE})
 
 _TOLD: Final = {Evidence.CAMERA: frozenset({"camera.facing", "camera.hardware_level"})}
 """What every phone knows of its camera: one that keeps it back had no camera to be looked at. On platforms
@@ -137,7 +137,7 @@ def assess(
 
 
 def _as_weighed(check: DeviceCheck) -> DeviceCheck:
-    return replace(check, outcome=TestOutcome.NOT_EVALUATED) if check.tolerated else check
+    return replace(check, outcome=DeviceFinding.NOT_EVALUATED) if check.tolerated else check
 
 
 def _vouched(
@@ -159,26 +159,26 @@ def _vouched(
 
 
 def _verified(own: Sequence[DeviceCheck], needed: frozenset[str], optional: frozenset[str]) -> bool:
-    passes = {check.name.partition(".")[2] for check in own if check.outcome is TestOutcome.PASS}
+    passes = {check.name.partition(".")[2] for check in own if check.outcome is DeviceFinding.PASS}
     if not passes or not needed <= passes | {name.partition(".")[2] for name in _waived(own)}:
         return False
     return all(
-        check.outcome is TestOutcome.PASS
+        check.outcome is DeviceFinding.PASS
         or (check.outcome in _MAY_BE_SOFT and check.soft)
-        or (check.outcome is TestOutcome.NOT_EVALUATED and check.name in optional)
+        or (check.outcome is DeviceFinding.NOT_EVALUATED and check.name in optional)
         for check in own
     )
 
 
 def _waived(own: Sequence[DeviceCheck]) -> frozenset[str]:
     """Checks for which something is missing that the operator's settings let be missing."""
-    return frozenset(check.name for check in own if check.outcome is TestOutcome.UNAVAILABLE and check.soft)
+    return frozenset(check.name for check in own if check.outcome is DeviceFinding.UNAVAILABLE and check.soft)
 
 
 def _refuted(evidence: Evidence, group: Sequence[DeviceCheck]) -> bool:
     """Whether an attestation failed, be it without a sign of what was done, or leaves doubt."""
     return evidence.vouches and any(
-        check.outcome is TestOutcome.FAIL and (not check.soft or check.reason in _DOUBTS) for check in group
+        check.outcome is DeviceFinding.FAIL and (not check.soft or check.reason in _DOUBTS) for check in group
     )
 
 
@@ -203,7 +203,7 @@ def _unmet(
         elif evidence.vouches:
             if vouched[evidence] is Assurance.NONE:
                 found.append(Unmet(evidence, UnmetReason.NOT_VERIFIED))
-        elif any(check.outcome is TestOutcome.FAIL and not check.soft for check in group):
+        elif any(check.outcome is DeviceFinding.FAIL and not check.soft for check in group):
             found.append(Unmet(evidence, UnmetReason.NOT_VERIFIED))
     return tuple(found)
 
@@ -211,11 +211,11 @@ def _unmet(
 def _looked_at(evidence: Evidence, group: Sequence[DeviceCheck]) -> bool:
     """Whether there was something to look at; a device that is silent is not one that was looked at."""
     told = _TOLD.get(evidence, frozenset())
-    if any(check.outcome is TestOutcome.UNAVAILABLE and check.name in told for check in group):
+    if any(check.outcome is DeviceFinding.UNAVAILABLE and check.name in told for check in group):
         return False
-    outcomes = {check.outcome for check in group} - {TestOutcome.UNAVAILABLE}
+    outcomes = {check.outcome for check in group} - {DeviceFinding.UNAVAILABLE}
     # Lists of names and contradictions find something or say nothing: to have looked is enough.
-    return bool(outcomes if evidence in _NEVER_PASS else outcomes - {TestOutcome.NOT_EVALUATED})
+    return bool(outcomes if evidence in _NEVER_PASS else outcomes - {DeviceFinding.NOT_EVALUATED})
 
 
 def _assurance(
@@ -249,5 +249,5 @@ def _consistent(weighed: Mapping[Evidence, Sequence[DeviceCheck]]) -> bool:
     if not _all_looked_at(weighed):
         return False
     every = [check for group in weighed.values() for check in group]
-    passes = any(check.outcome is TestOutcome.PASS for check in weighed[Evidence.STREAM])
-    return passes and not any(check.outcome is TestOutcome.FAIL and not check.soft for check in every)
+    passes = any(check.outcome is DeviceFinding.PASS for check in weighed[Evidence.STREAM])
+    return passes and not any(check.outcome is DeviceFinding.FAIL and not check.soft for check in every)

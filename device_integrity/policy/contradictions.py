@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from device_integrity.camera.claims import CameraClaim, DeviceClaim, FrameClaim, Platform
-from device_integrity.check import DeviceCheck, Manipulation, TestOutcome, passed
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation, passed
 from device_integrity.stream.tracing import FrameTrace
 
 __all__ = ["AttestedFacts", "check_contradictions"]
@@ -216,9 +216,9 @@ def _exposure(frames: Sequence[FrameClaim], traces: Sequence[FrameTrace]) -> Dev
 
 def _contradicts(name: str, reason: str, detail: str, sign: Manipulation, *, soft: bool) -> DeviceCheck:
     return DeviceCheck(
-        name=name, outcome=TestOutcome.FAIL, reason=reason, detail=detail[:500], sign_of=sign, soft=soft
+        name=name, outcome=DeviceFinding.FAIL, reason=reason, detail=detail[:500], sign_of=sign, soft=soft
     )
 
 
 def _open(name: str, reason: str, detail: str) -> DeviceCheck:
-    return DeviceCheck(name=name, outcome=TestOutcome.NOT_EVALUATED, reason=reason, detail=detail)
+    return DeviceCheck(name=name, outcome=DeviceFinding.NOT_EVALUATED, reason=reason, detail=detail)

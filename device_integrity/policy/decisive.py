@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from device_integrity.check import DeviceCheck, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding
 from device_integrity.runtime import RUNTIME_FAILURES, SOFT_RUNTIME_CHECKS
 
 __all__ = [
@@ -98,7 +98,7 @@ def mark_decisive(
         tolerated: Names of checks that must not decide.
     """
     made = tuple(checks)
-    passed = {check.name for check in made if check.outcome is TestOutcome.PASS}
+    passed = {check.name for check in made if check.outcome is DeviceFinding.PASS}
     return tuple(
         replace(check, decisive=True, tolerated=check.name in tolerated) if _decides(check, passed) else check
         for check in made
@@ -114,7 +114,7 @@ def _decides(check: DeviceCheck, passed: Collection[str]) -> bool:
     rule = DECISIVE_CHECKS.get(check.name)
     return (
         rule is not None
-        and check.outcome is TestOutcome.FAIL
+        and check.outcome is DeviceFinding.FAIL
         and not check.soft
         and check.reason in rule.reasons
         and rule.proofs <= set(passed)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from device_integrity.check import DeviceCheck, Manipulation, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 
 __all__ = ["InjectionInstrument", "InjectionMethod", "Sign", "find_signs"]
 
@@ -128,7 +128,7 @@ def find_signs(checks: Iterable[DeviceCheck]) -> tuple[Sign, ...]:
     checks never decide, nor does one soft contradiction with them beside it: how often honest devices
     contradict themselves is not known. Two contradictions do.
     """
-    failed = [check for check in checks if check.outcome is TestOutcome.FAIL and check.sign_of is not None]
+    failed = [check for check in checks if check.outcome is DeviceFinding.FAIL and check.sign_of is not None]
     signs = []
     for of in Manipulation:
         supporting = _SUPPORTS.get(of, frozenset({of}))

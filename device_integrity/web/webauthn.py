@@ -24,7 +24,7 @@ from webauthn.helpers.structs import (
 )
 
 from device_integrity.assurance import Assurance
-from device_integrity.check import DeviceCheck, Manipulation, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.checklist import Checklist
 from device_integrity.errors import EvidenceMalformed
 from device_integrity.web.authenticator_data import (
@@ -277,14 +277,14 @@ def _judge(
     )
     signature = (
         _signature_check(verify)
-        if all(check.outcome is TestOutcome.PASS for check in demanded)
+        if all(check.outcome is DeviceFinding.PASS for check in demanded)
         else _LIST.not_evaluated("signature", "NOT_REACHED", "not looked at: another check failed before")
     )
     page = page_check(_LIST, client_data.origin, header_origin)
     rest = (_verification_check(head, relying_party), signature, counter)
     readable = _LIST.passed("format", "WELL_FORMED", "the evidence can be read")
-    accepted = page.outcome is not TestOutcome.FAIL and all(
-        check.outcome is TestOutcome.PASS or check.reason == "USER_NOT_VERIFIED_NOT_ASKED"
+    accepted = page.outcome is not DeviceFinding.FAIL and all(
+        check.outcome is DeviceFinding.PASS or check.reason == "USER_NOT_VERIFIED_NOT_ASKED"
         for check in (*demanded, *rest)
     )
     return WebAuthnResult(

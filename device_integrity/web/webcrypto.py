@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from device_integrity.assurance import Assurance
-from device_integrity.check import DeviceCheck, Manipulation, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.checklist import Checklist
 from device_integrity.web.relying_party import RelyingParty, origin_check, page_check
 from facegate_protocol import KeyMaterialError, attestation_message, load_public_key, public_key_der, verify
@@ -85,8 +85,8 @@ def verify_web_crypto(
             sign_of=Manipulation.MAN_IN_THE_MIDDLE,
         ),
     )
-    accepted = page.outcome is not TestOutcome.FAIL and all(
-        check.outcome is TestOutcome.PASS for check in (first, *rest)
+    accepted = page.outcome is not DeviceFinding.FAIL and all(
+        check.outcome is DeviceFinding.PASS for check in (first, *rest)
     )
     return WebCryptoResult(
         checks=(_LIST.passed("format", "WELL_FORMED", "the evidence can be read"), first, page, *rest),

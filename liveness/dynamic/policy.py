@@ -84,7 +84,7 @@ class DynamicPolicy:
             fallback begins.
 
     Raises:
-        PolicyError: A limit is out of its range, or a fallback is named that cannot give SUCCESS.
+        LivenessPolicyError: A limit is out of its range, or a fallback is named that cannot give SUCCESS.
     """
 
     minimum_bits: float = float(BitFloor.STANDARD)

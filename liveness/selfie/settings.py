@@ -40,7 +40,7 @@ class SelfieSettings:
         fft_az_variance_max: Azimuthal variance that scores 0.5; above 0.
 
     Raises:
-        PolicyError: A value is out of its range.
+        LivenessPolicyError: A value is out of its range.
     """
 
     live_threshold: float = 0.58

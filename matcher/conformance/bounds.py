@@ -96,7 +96,7 @@ def check_bounds(code: RequirementCode, rule: Rule) -> None:
         rule: What is demanded of it; ``Rule.check`` was asked before.
 
     Raises:
-        PolicyInvalid: A bound lies outside; the text has the range and the bound.
+        PortraitPolicyInvalid: A bound lies outside; the text has the range and the bound.
     """
     span = BOUNDS.get(code)
     if span is None:

@@ -65,7 +65,7 @@ def requirement_code(name: str) -> RequirementCode:
     """The code of that name.
 
     Raises:
-        PolicyInvalid: There is none.
+        PortraitPolicyInvalid: There is none.
     """
     for codes in (Component, IntakeCode):
         if name in set(codes):
@@ -93,8 +93,8 @@ class Rule:
         """Checks the numbers.
 
         Raises:
-            PolicyInvalid: A bound is no number, the bounds exclude each other, or ``code`` has nothing that
-                they could bound.
+            PortraitPolicyInvalid: A bound is not a number, the bounds exclude each other, or ``code`` is a
+                requirement that bounds do not apply to.
         """
         bounds = tuple(bound for bound in (self.minimum, self.maximum) if bound is not None)
         if not all(math.isfinite(bound) for bound in bounds):

@@ -22,7 +22,7 @@ import cv2
 from rich.console import Console
 from rich.table import Table
 
-from device_integrity.check import DeviceCheck, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding
 from device_integrity.stream.noise import noise_curve
 from evaluation.binomial import Proportion, proportion
 from research.device_alarms.errors import MaterialError
@@ -136,7 +136,7 @@ def _by_check(scans: Sequence[SentScan]) -> Mapping[str, list[bool]]:
 
 
 def _failed(check: DeviceCheck) -> bool:
-    return check.outcome is TestOutcome.FAIL
+    return check.outcome is DeviceFinding.FAIL
 
 
 def _by_clip(scans: Sequence[SentScan], failed: Sequence[bool]) -> list[bool]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from device_integrity.check import TestOutcome
+from device_integrity.check import DeviceFinding
 from device_integrity.stream import FrameMark, RecalledScan, check_frames_before, frame_marks
 from research.device_alarms.material import SentScan, encoded
 from research.device_alarms.measure import traced
@@ -69,7 +69,7 @@ def _marks(scan: SentScan) -> tuple[FrameMark, ...]:
 
 def _knows(marks: tuple[FrameMark, ...], earlier: tuple[FrameMark, ...]) -> bool:
     check = check_frames_before(marks, [RecalledScan(check_id="earlier", marks=earlier)])
-    return check.outcome is TestOutcome.FAIL
+    return check.outcome is DeviceFinding.FAIL
 
 
 def _anew(scan: SentScan) -> SentScan:

@@ -26,7 +26,7 @@ from device_integrity.camera import (
     check_name,
     load_fingerprints,
 )
-from device_integrity.check import DeviceCheck, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding
 from evaluation.binomial import proportion
 
 __all__ = ["NameAlarms", "camera_labels", "device_models", "main", "named_cameras", "named_emulators"]
@@ -92,7 +92,7 @@ def named_emulators(models: Iterable[str]) -> NameAlarms:
 
 def _alarms(checks: Iterable[tuple[str, DeviceCheck]]) -> NameAlarms:
     made = list(checks)
-    failed = [(name, check.soft) for name, check in made if check.outcome is TestOutcome.FAIL]
+    failed = [(name, check.soft) for name, check in made if check.outcome is DeviceFinding.FAIL]
     return NameAlarms(
         names=len(made),
         hard=tuple(name for name, soft in failed if not soft),

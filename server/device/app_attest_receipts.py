@@ -18,7 +18,7 @@ from device_integrity.apple import (
     parse_receipt,
     verify_receipt,
 )
-from device_integrity.check import DeviceCheck, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding
 from device_integrity.errors import ReceiptExchangeUnavailable
 from server.device.evidence import EvidenceContext
 from server.device.trust import DeviceTrust
@@ -118,7 +118,7 @@ class ReceiptKeeper:
             sandbox=context.sandbox,
         )
         if result.receipt is None or not _holds(result):
-            failed = next(check for check in result.checks if check.outcome is TestOutcome.FAIL)
+            failed = next(check for check in result.checks if check.outcome is DeviceFinding.FAIL)
             raise ReceiptExchangeUnavailable(f"Apple's answer is not valid: {failed.reason}")
         now = self._now()
         due = max(now + _UNTIL_NEXT, result.receipt.not_before or now)
@@ -150,4 +150,4 @@ class ReceiptKeeper:
 
 
 def _holds(result: ReceiptResult) -> bool:
-    return not any(check.outcome is TestOutcome.FAIL and not check.soft for check in result.checks)
+    return not any(check.outcome is DeviceFinding.FAIL and not check.soft for check in result.checks)

@@ -20,7 +20,7 @@ from device_integrity.camera import (
     check_name,
     check_profile,
 )
-from device_integrity.check import DeviceCheck, Manipulation, TestOutcome, passed
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation, passed
 from device_integrity.policy import (
     ATTESTATIONS,
     AttestedFacts,
@@ -271,7 +271,7 @@ def _demands(assessment: DeviceAssessment) -> tuple[DeviceCheck, ...]:
     return tuple(
         DeviceCheck(
             name=f"demand.{'platform' if unmet.evidence is None else unmet.evidence.value}",
-            outcome=TestOutcome.FAIL,
+            outcome=DeviceFinding.FAIL,
             reason=unmet.reason.value,
             detail="The policy accepts no devices of this platform."
             if unmet.evidence is None
@@ -301,7 +301,7 @@ def _injecting(
     return tuple(
         check
         for check in assessment.checks
-        if check.outcome is TestOutcome.FAIL
+        if check.outcome is DeviceFinding.FAIL
         and not check.soft
         and not check.tolerated
         and check.sign_of in _INJECTIONS
@@ -312,7 +312,7 @@ def _injecting(
 def _not_scanned() -> DeviceCheck:
     return DeviceCheck(
         name="attestation.evidence",
-        outcome=TestOutcome.UNAVAILABLE,
+        outcome=DeviceFinding.UNAVAILABLE,
         reason="NOT_SCANNED",
         detail="No device has scanned long enough to be judged.",
     )
@@ -321,7 +321,7 @@ def _not_scanned() -> DeviceCheck:
 def _missing() -> DeviceCheck:
     return DeviceCheck(
         name="attestation.evidence",
-        outcome=TestOutcome.UNAVAILABLE,
+        outcome=DeviceFinding.UNAVAILABLE,
         reason="ATTESTATION_MISSING",
         detail="The device sent no attestation.",
     )
@@ -332,7 +332,7 @@ def _server_key(seen: bytes, own: ServerKeys) -> DeviceCheck:
     if not own.keys:
         return DeviceCheck(
             name=name,
-            outcome=TestOutcome.UNAVAILABLE,
+            outcome=DeviceFinding.UNAVAILABLE,
             reason="NO_TLS",
             detail="The device listener runs without TLS on loopback.",
         )
@@ -340,7 +340,7 @@ def _server_key(seen: bytes, own: ServerKeys) -> DeviceCheck:
         # Browsers do not show a page the key that they saw. A missing key never passes, but is no attack.
         return DeviceCheck(
             name=name,
-            outcome=TestOutcome.UNAVAILABLE,
+            outcome=DeviceFinding.UNAVAILABLE,
             reason="NOT_SAID",
             detail="The device does not report which TLS key it saw.",
         )
@@ -348,7 +348,7 @@ def _server_key(seen: bytes, own: ServerKeys) -> DeviceCheck:
         return passed(name, "SAME_KEY", "The device saw one of this server's own TLS keys.")
     return DeviceCheck(
         name=name,
-        outcome=TestOutcome.FAIL,
+        outcome=DeviceFinding.FAIL,
         reason="KEY_NOT_LISTED" if own.complete else "OTHER_KEY",
         detail="The device saw another TLS key: a proxy terminates TLS between it and this server. "
         + ("The settings list every key of the operator." if own.complete else "It may be the operator's."),

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from device_integrity.apple import KeyOwner, check_key_use, verify_assertion, verify_attestation
 from device_integrity.assurance import Assurance
-from device_integrity.check import DeviceCheck, Manipulation, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.policy import AttestedFacts
 from device_integrity.stream import key_mark
 from device_integrity.web import (
@@ -114,7 +114,7 @@ class EnrolledKeyVerifier:
         verifier = "app_attest_assertion"
         key = await self._devices.enrolled(context.scope, KeyKind.APP_ATTEST, evidence.key_id)
         enrolment = self._enrolment(key, context)
-        if key is None or enrolment.outcome is not TestOutcome.PASS:
+        if key is None or enrolment.outcome is not DeviceFinding.PASS:
             return EvidenceFinding(verifier=verifier, checks=(enrolment,))
         result = await self._workers.run(
             verify_assertion,
@@ -141,21 +141,21 @@ class EnrolledKeyVerifier:
         if key is None or (key.for_tests and not context.sandbox):
             return DeviceCheck(
                 name=name,
-                outcome=TestOutcome.UNAVAILABLE,
+                outcome=DeviceFinding.UNAVAILABLE,
                 reason="KEY_NOT_ENROLLED",
                 detail="The key is not enrolled here; the app has to make and attest a new one.",
             )
         if key.app not in self._trust.apple_app_ids or key.environment != self._trust.apple_environment.value:
             return DeviceCheck(
                 name=name,
-                outcome=TestOutcome.FAIL,
+                outcome=DeviceFinding.FAIL,
                 reason="ENROLMENT_NOT_ALLOWED",
                 detail="The key was enrolled for an app or an environment that is not allowed any more.",
                 sign_of=Manipulation.CODE_MODIFICATION,
             )
         return DeviceCheck(
             name=name,
-            outcome=TestOutcome.PASS,
+            outcome=DeviceFinding.PASS,
             reason="KEY_ENROLLED",
             detail="The key was attested in an earlier scan.",
         )
@@ -181,7 +181,7 @@ class EnrolledKeyVerifier:
         if key is None or (key.for_tests and not context.sandbox):
             check = DeviceCheck(
                 name=f"{verifier}.credential",
-                outcome=TestOutcome.UNAVAILABLE,
+                outcome=DeviceFinding.UNAVAILABLE,
                 reason="CREDENTIAL_NOT_ENROLLED",
                 detail="The credential is not enrolled here; the page has to register a new one.",
             )
@@ -256,7 +256,7 @@ def no_site(verifier: str) -> EvidenceFinding:
     """Returns the finding on a page's evidence if the settings name no site."""
     check = DeviceCheck(
         name=f"{verifier}.origin",
-        outcome=TestOutcome.UNAVAILABLE,
+        outcome=DeviceFinding.UNAVAILABLE,
         reason="NO_SITE",
         detail="The server's settings name no site whose pages may scan.",
     )
@@ -268,7 +268,7 @@ def _replayed(checks: tuple[DeviceCheck, ...], name: str) -> tuple[DeviceCheck, 
     return tuple(
         replace(
             check,
-            outcome=TestOutcome.FAIL,
+            outcome=DeviceFinding.FAIL,
             reason="USED_BEFORE",
             detail="The evidence or its key was used before, or at the same time.",
             sign_of=Manipulation.MAN_IN_THE_MIDDLE,

@@ -7,7 +7,7 @@ from functools import reduce
 from typing import Any
 
 from device_integrity.assurance import Assurance
-from device_integrity.check import DeviceCheck, Manipulation, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.policy import AttestedFacts
 from device_integrity.runtime import RuntimeFinding, RuntimeKind, RuntimeReport
 
@@ -53,7 +53,7 @@ class EvidenceFinding:
     @property
     def failed(self) -> bool:
         """Whether a test failed that is not soft."""
-        return any(check.outcome is TestOutcome.FAIL and not check.soft for check in self.checks)
+        return any(check.outcome is DeviceFinding.FAIL and not check.soft for check in self.checks)
 
 
 def counting_findings(findings: tuple[EvidenceFinding, ...]) -> tuple[EvidenceFinding, ...]:
@@ -125,7 +125,7 @@ def _check(fields: dict[str, Any]) -> DeviceCheck:
     return DeviceCheck(
         **fields
         | {
-            "outcome": TestOutcome(fields["outcome"]),
+            "outcome": DeviceFinding(fields["outcome"]),
             "sign_of": None if sign_of is None else Manipulation(sign_of),
         }
     )

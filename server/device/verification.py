@@ -21,7 +21,7 @@ from device_integrity.android import (
     verify_key_attestation,
     verify_payload,
 )
-from device_integrity.check import DeviceCheck, Manipulation, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.errors import PlayDecoderUnavailable, PlayTokenMalformed
 from device_integrity.policy import AttestedFacts
 from device_integrity.stream import key_mark
@@ -107,14 +107,14 @@ class DeviceVerifier:
             case EvidenceUnavailable(reason=reason):
                 return _no_evidence(
                     "",
-                    TestOutcome.UNAVAILABLE,
+                    DeviceFinding.UNAVAILABLE,
                     "ATTESTATION_UNAVAILABLE",
                     f"The device reports that it cannot attest: {reason}.",
                 )
             case UnknownEvidence():
                 return _no_evidence(
                     "unknown",
-                    TestOutcome.NOT_EVALUATED,
+                    DeviceFinding.NOT_EVALUATED,
                     "EVIDENCE_UNKNOWN",
                     "The device sent evidence of a kind that this server version does not know.",
                 )
@@ -172,7 +172,7 @@ class DeviceVerifier:
                 expires=self._now() + self._trust.play.max_age + 2 * self._trust.play.clock_skew,
             )
             checks = (*checks, _used_once(fresh=fresh))
-            if all(check.outcome is not TestOutcome.FAIL or check.soft for check in checks):
+            if all(check.outcome is not DeviceFinding.FAIL or check.soft for check in checks):
                 facts = AttestedFacts(
                     api_level=result.payload.device.sdk_version, app_id=result.payload.app.package or None
                 )
@@ -235,7 +235,7 @@ class DeviceVerifier:
         return key_mark(public_key, tenant_key=self._tenant_key(context.scope))
 
 
-def _no_evidence(verifier: str, outcome: TestOutcome, reason: str, detail: str) -> EvidenceFinding:
+def _no_evidence(verifier: str, outcome: DeviceFinding, reason: str, detail: str) -> EvidenceFinding:
     check = DeviceCheck(name="attestation.evidence", outcome=outcome, reason=reason, detail=detail)
     return EvidenceFinding(verifier=verifier, checks=(check,))
 
@@ -243,7 +243,7 @@ def _no_evidence(verifier: str, outcome: TestOutcome, reason: str, detail: str) 
 def _used_once(*, fresh: bool) -> DeviceCheck:
     return DeviceCheck(
         name="play_integrity.one_time",
-        outcome=TestOutcome.PASS if fresh else TestOutcome.FAIL,
+        outcome=DeviceFinding.PASS if fresh else DeviceFinding.FAIL,
         reason="FIRST_USE" if fresh else "TOKEN_USED_BEFORE",
         detail="The token was not used before." if fresh else "The token was used before.",
         sign_of=None if fresh else Manipulation.MAN_IN_THE_MIDDLE,

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import structlog
 
-from device_integrity.check import DeviceCheck, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding
 from device_integrity.policy import Demand, DemandTable, Evidence
 from device_integrity.runtime import RUNTIME
 from facegate_protocol import evidence_challenge
@@ -33,13 +33,13 @@ __all__ = ["StreamEvidence"]
 
 _VERIFIER_FAILED = DeviceCheck(
     name="attestation.evidence",
-    outcome=TestOutcome.UNAVAILABLE,
+    outcome=DeviceFinding.UNAVAILABLE,
     reason="VERIFIER_FAILED",
     detail="The server failed to verify a piece of evidence; its log has more.",
 )
 _IGNORED = DeviceCheck(
     name="play_integrity.token",
-    outcome=TestOutcome.NOT_EVALUATED,
+    outcome=DeviceFinding.NOT_EVALUATED,
     reason="EVIDENCE_IGNORED",
     detail="The policy ignores Play Integrity on this platform, so the token was not opened.",
 )

@@ -1,7 +1,7 @@
 """The checks of a verifier by name, and the order of assurance."""
 
 from device_integrity.assurance import Assurance
-from device_integrity.check import Manipulation, TestOutcome
+from device_integrity.check import DeviceFinding, Manipulation
 from device_integrity.checklist import Checklist
 
 _LIST = Checklist("verifier", ("format", "one", "two"))
@@ -10,9 +10,9 @@ _LIST = Checklist("verifier", ("format", "one", "two"))
 def test_outcomes() -> None:
     assert _LIST.passed("one", "GOOD", "good").name == "verifier.one"
     failed = _LIST.failed("one", "BAD", "x" * 600, Manipulation.EMULATOR, soft=True)
-    assert (failed.outcome, failed.sign_of, failed.soft) == (TestOutcome.FAIL, Manipulation.EMULATOR, True)
+    assert (failed.outcome, failed.sign_of, failed.soft) == (DeviceFinding.FAIL, Manipulation.EMULATOR, True)
     assert len(failed.detail) == 500
-    assert _LIST.not_evaluated("one", "NO", "no").outcome is TestOutcome.NOT_EVALUATED
+    assert _LIST.not_evaluated("one", "NO", "no").outcome is DeviceFinding.NOT_EVALUATED
     good, bad = ("GOOD", "good"), ("BAD", "bad")
     assert _LIST.judged("two", holds=True, good=good, bad=bad).reason == "GOOD"
     assert _LIST.judged("two", holds=False, good=good, bad=bad).reason == "BAD"

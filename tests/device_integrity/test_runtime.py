@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device_integrity.camera import Platform
-from device_integrity.check import DeviceCheck, Manipulation, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.policy import (
     DECISIVE_NAMES,
     DEFAULT_DEMANDS,
@@ -53,7 +53,7 @@ def _found(*kinds: RuntimeKind) -> RuntimeReport:
 def test_each_kind_fails_a_check_of_its_own(
     kind: RuntimeKind, name: str, sign: Manipulation | None, soft: bool
 ) -> None:
-    (check,) = (one for one in check_runtime(_found(kind)) if one.outcome is TestOutcome.FAIL)
+    (check,) = (one for one in check_runtime(_found(kind)) if one.outcome is DeviceFinding.FAIL)
     assert (check.name, check.sign_of, check.soft) == (name, sign, soft)
     assert (name in DECISIVE_NAMES, name in RAISED_NAMES) == (not soft, soft)
     assert bool(decided_by(mark_decisive([check]))) is not soft
@@ -77,14 +77,14 @@ def test_what_was_found_is_named() -> None:
             RuntimeFinding(RuntimeKind.HOOKING_FRAMEWORK, name) for name in ("frida", "", "a" * 64)
         )
     )
-    (check,) = (one for one in check_runtime(found) if one.outcome is TestOutcome.FAIL)
+    (check,) = (one for one in check_runtime(found) if one.outcome is DeviceFinding.FAIL)
     assert f'"{"a" * 64}", "frida"' in check.detail
 
 
 @given(reports(), st.frozensets(st.sampled_from(sorted(RAISED_NAMES))))
 def test_no_report_passes_anything(report: RuntimeReport, decide: frozenset[str]) -> None:
     checks = check_runtime(report, decide=decide)
-    assert not any(check.outcome is TestOutcome.PASS for check in checks)
+    assert not any(check.outcome is DeviceFinding.PASS for check in checks)
     assert len({check.name for check in checks}) == len(checks)
     assert all(len(check.detail) <= 500 for check in checks)
 

@@ -27,7 +27,7 @@ from device_integrity.apple import (
 )
 from device_integrity.assurance import Assurance
 from device_integrity.cbor import decode_cbor, item_end
-from device_integrity.check import DeviceCheck, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding
 from device_integrity.errors import CborMalformed, DeviceIntegrityError, EvidenceMalformed
 from device_integrity.web import (
     EnrolledCredential,
@@ -170,7 +170,7 @@ def judge_receipt(data: bytes) -> None:
     try:
         parse_receipt(data)
     except EvidenceMalformed:
-        assert result.checks[0].outcome is TestOutcome.FAIL
+        assert result.checks[0].outcome is DeviceFinding.FAIL
 
 
 def judge_registration(data: bytes) -> None:

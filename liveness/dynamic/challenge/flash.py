@@ -108,7 +108,7 @@ class FlashChallenge:
             depth_line: Log odds from which motion shows a head's depth: ``JudgeSettings.depth_odds``.
 
         Raises:
-            PolicyError: The steps that the policy allows cannot reach the bits that it asks for.
+            LivenessPolicyError: The steps that the policy allows cannot reach the bits that it asks for.
         """
         if Answers().reach(policy.maximum_steps) < policy.minimum_bits:
             raise LivenessPolicyError(

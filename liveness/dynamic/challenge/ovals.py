@@ -82,7 +82,7 @@ class OvalScript:
             rest: The oval of the attempt's start; its shape is kept.
 
         Raises:
-            PolicyError: It leaves no room for a larger and a smaller one.
+            LivenessPolicyError: It leaves no room for a larger and a smaller one.
         """
         self._random = random
         self._choices = (_choices(rest, _FAR, down=True), _choices(rest, _NEAR, down=False))
@@ -104,7 +104,7 @@ class OvalScript:
         """The next oval, drawn now.
 
         Raises:
-            PolicyError: All were drawn.
+            LivenessPolicyError: All were drawn.
             RandomSourceError: The random source is broken.
         """
         if not self.left:

@@ -38,7 +38,7 @@ class ScriptSettings:
         lead_in_seconds: How long the first grey is held, 0.35..2.
 
     Raises:
-        PolicyError: A value is out of its range, or the colours of a full script carry too little.
+        LivenessPolicyError: A value is out of its range, or the colours of a full script carry too little.
     """
 
     steps: int = 8
@@ -114,7 +114,7 @@ class ColourScript:
         """The first step: the grey that the first colour is measured against.
 
         Raises:
-            PolicyError: A step was made already.
+            LivenessPolicyError: A step was made already.
         """
         if self._shown is not None:
             raise LivenessPolicyError("the lead-in is the first step, and another was shown already")
@@ -124,7 +124,7 @@ class ColourScript:
         """The next coloured step, drawn now.
 
         Raises:
-            PolicyError: There was no lead-in yet, or the script is closed.
+            LivenessPolicyError: There was no lead-in yet, or the script is closed.
             RandomSourceError: The random source is broken.
         """
         if self._shown is None:
@@ -154,7 +154,7 @@ class ColourScript:
         """The closing step, after which the screen returns to normal; nothing can be drawn after it.
 
         Raises:
-            PolicyError: The script is closed already, or nothing was shown.
+            LivenessPolicyError: The script is closed already, or nothing was shown.
         """
         if self._shown is None:
             raise LivenessPolicyError("nothing was shown that could be closed")

@@ -34,7 +34,7 @@ class ScreenColour:
     """A colour of the screen, sRGB (IEC 61966-2-1), each channel 0..255.
 
     Raises:
-        PolicyError: A channel is out of range.
+        LivenessPolicyError: A channel is out of range.
     """
 
     red: int
@@ -75,7 +75,7 @@ class ColourStep:
         hold_bits: The part of ``bits`` that only measured appearance times prove.
 
     Raises:
-        PolicyError: A duration or an entropy is out of its range.
+        LivenessPolicyError: A duration or an entropy is out of its range.
     """
 
     number: int

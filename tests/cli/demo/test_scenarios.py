@@ -5,7 +5,7 @@ from facegate.v1 import error_reason_pb2, result_pb2
 
 from cli.demo.scenarios import SCENARIOS, Expected, Status, demo_scenarios
 from device_integrity.camera import CameraClaim, check_name, load_fingerprints
-from device_integrity.check import TestOutcome
+from device_integrity.check import DeviceFinding
 from simulator import FlashKind, ScanKind, builtin_photo_names
 from simulator.devices import DeviceKind
 
@@ -89,7 +89,7 @@ def test_a_virtual_camera_is_shown_to_a_caller_who_is_no_sandbox_caller() -> Non
     (real,) = [s for s in SCENARIOS if not s.sandbox]
     assert (
         check_name(CameraClaim(label=real.camera), fingerprints=load_fingerprints()).outcome
-        is TestOutcome.FAIL
+        is DeviceFinding.FAIL
     )
     assert real.device is None
 

@@ -23,7 +23,7 @@ from device_integrity.android.certificates import (
 )
 from device_integrity.android.chain import ChainShape, WalkedChain, walk_chain
 from device_integrity.android.roots import RootKind, TrustRoot, google_roots
-from device_integrity.check import Manipulation, TestOutcome
+from device_integrity.check import DeviceFinding, Manipulation
 from device_integrity.errors import CertificateMalformed
 from tests.device_integrity.android.phones import (
     NOW,
@@ -74,7 +74,7 @@ _UNREADABLE = {
 
 
 def _failures(chain: WalkedChain) -> set[str]:
-    return {check.reason for check in chain.checks if check.outcome is TestOutcome.FAIL}
+    return {check.reason for check in chain.checks if check.outcome is DeviceFinding.FAIL}
 
 
 def _walk(

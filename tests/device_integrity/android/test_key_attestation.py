@@ -22,7 +22,7 @@ from device_integrity.android.key_description import SecurityLevel
 from device_integrity.android.key_policy import KeyAttestationPolicy
 from device_integrity.android.revocation import RevocationEntry, RevocationList, RevocationStatus
 from device_integrity.android.roots import RootKind, TrustRoot, google_roots
-from device_integrity.check import Manipulation, TestOutcome
+from device_integrity.check import DeviceFinding, Manipulation
 from facegate_protocol import attestation_message, sign
 from simulator.devices.der import explicit, integer, octets
 from tests.device_integrity.android.phones import (
@@ -111,11 +111,11 @@ def _failures(result: KeyAttestation, *, soft: bool = True) -> set[str]:
     return {
         check.reason
         for check in result.checks
-        if check.outcome is TestOutcome.FAIL and (soft or not check.soft)
+        if check.outcome is DeviceFinding.FAIL and (soft or not check.soft)
     }
 
 
-def _reason(result: KeyAttestation, name: str) -> tuple[TestOutcome, str]:
+def _reason(result: KeyAttestation, name: str) -> tuple[DeviceFinding, str]:
     (check,) = (check for check in result.checks if check.name == f"android_key.{name}")
     return check.outcome, check.reason
 
@@ -148,7 +148,7 @@ def test_a_real_chain(assets: Path, name: str) -> None:
     ]
     if accepted:
         assert result.attested_key is not None
-        assert all(check.outcome is not TestOutcome.UNAVAILABLE for check in result.checks)
+        assert all(check.outcome is not DeviceFinding.UNAVAILABLE for check in result.checks)
 
 
 def _apps_of(result: KeyAttestation) -> tuple[AllowedApp, ...]:
@@ -166,7 +166,7 @@ def test_an_honest_phone_passes_every_check(phone: Phone) -> None:
     possession = Possession(message=_MESSAGE, signature=sign(key, _MESSAGE))
     result = _verify(der_chain(certificates), roots=trust(phone), possession=possession)
     assert _failures(result) == set()
-    left = {check.reason for check in result.checks if check.outcome is not TestOutcome.PASS}
+    left = {check.reason for check in result.checks if check.outcome is not DeviceFinding.PASS}
     assert left == ({"NOT_PROVISIONED"} if phone is factory_phone() else set())
     assert result.attested_key == key.public_key().public_bytes(
         Encoding.DER, PublicFormat.SubjectPublicKeyInfo
@@ -234,10 +234,10 @@ def test_a_strongbox_and_what_a_policy_may_ask() -> None:
     phone = remote_phone(environment="StrongBox")
     demanding = replace(_POLICY, min_security_level=SecurityLevel.STRONGBOX)
     result = _verify(der_chain(phone.attest(strongbox)[1]), roots=trust(phone), policy=demanding)
-    assert _reason(result, "security_level") == (TestOutcome.PASS, "STRONGBOX")
+    assert _reason(result, "security_level") == (DeviceFinding.PASS, "STRONGBOX")
     plain = remote_phone()
     result = _verify(der_chain(plain.attest(Description())[1]), roots=trust(plain), policy=demanding)
-    assert _reason(result, "security_level") == (TestOutcome.FAIL, "SECURITY_LEVEL_TOO_LOW")
+    assert _reason(result, "security_level") == (DeviceFinding.FAIL, "SECURITY_LEVEL_TOO_LOW")
 
 
 def test_a_system_of_another_maker_is_trusted_by_its_boot_key_only() -> None:
@@ -245,7 +245,7 @@ def test_a_system_of_another_maker_is_trusted_by_its_boot_key_only() -> None:
     chain = der_chain(phone.attest(Description(root_of_trust=RootOfTrust(key=boot_key, state=1)))[1])
     known = replace(_POLICY, self_signed_boot_keys=frozenset({boot_key}))
     result = _verify(chain, roots=trust(phone), policy=known)
-    assert _reason(result, "boot_state") == (TestOutcome.PASS, "KNOWN_SELF_SIGNED_SYSTEM")
+    assert _reason(result, "boot_state") == (DeviceFinding.PASS, "KNOWN_SELF_SIGNED_SYSTEM")
     other = replace(_POLICY, self_signed_boot_keys=frozenset({bytes(32)}))
     assert _failures(_verify(chain, roots=trust(phone), policy=other)) == {"SELF_SIGNED_SYSTEM"}
     # A trusted key does not make an unlocked boot loader or an unverified system sound.
@@ -254,7 +254,9 @@ def test_a_system_of_another_maker_is_trusted_by_its_boot_key_only() -> None:
         RootOfTrust(key=boot_key, state=2),
     ):
         chain = der_chain(phone.attest(Description(root_of_trust=root))[1])
-        assert _reason(_verify(chain, roots=trust(phone), policy=known), "boot_state")[0] is TestOutcome.FAIL
+        assert (
+            _reason(_verify(chain, roots=trust(phone), policy=known), "boot_state")[0] is DeviceFinding.FAIL
+        )
 
 
 def test_what_a_policy_leaves_open_is_not_evaluated() -> None:
@@ -262,7 +264,7 @@ def test_what_a_policy_leaves_open_is_not_evaluated() -> None:
     policy = KeyAttestationPolicy(max_patch_age_months=None)
     result = _verify(der_chain(phone.attest(Description())[1]), roots=trust(phone), policy=policy)
     for name in ("application", "patch_level", "possession", "provisioning"):
-        assert _reason(result, name)[0] is TestOutcome.NOT_EVALUATED
+        assert _reason(result, name)[0] is DeviceFinding.NOT_EVALUATED
 
 
 def test_a_strongbox_that_attests_a_trusted_environment_is_up_to_the_policy() -> None:
@@ -309,11 +311,11 @@ def test_a_revoked_key_vouches_for_nothing() -> None:
     result = _verify(chain, roots=trust(phone), revocation=revoked)
     assert _failures(result) == {"KEY_REVOKED"}
     assert result.attested_key is None
-    assert _reason(result, "boot_state") == (TestOutcome.NOT_EVALUATED, "CHAIN_NOT_TRUSTED")
+    assert _reason(result, "boot_state") == (DeviceFinding.NOT_EVALUATED, "CHAIN_NOT_TRUSTED")
     missing = _verify(chain, roots=trust(phone), revocation=None)
-    assert _reason(missing, "revocation") == (TestOutcome.UNAVAILABLE, "NO_REVOCATION_LIST")
+    assert _reason(missing, "revocation") == (DeviceFinding.UNAVAILABLE, "NO_REVOCATION_LIST")
     old = _verify(chain, roots=trust(phone), now=NOW + timedelta(days=3))
-    assert _reason(old, "revocation") == (TestOutcome.UNAVAILABLE, "REVOCATION_LIST_STALE")
+    assert _reason(old, "revocation") == (DeviceFinding.UNAVAILABLE, "REVOCATION_LIST_STALE")
 
 
 def test_nothing_passes_on_the_word_of_an_untrusted_chain() -> None:
@@ -324,7 +326,7 @@ def test_nothing_passes_on_the_word_of_an_untrusted_chain() -> None:
         result = _verify(der_chain(certificates), roots=roots, possession=possession)
         assert result.attested_key is None
         said = result.checks[ANDROID_KEY.checks.index("description") :]
-        assert {check.outcome for check in said} == {TestOutcome.NOT_EVALUATED}
+        assert {check.outcome for check in said} == {DeviceFinding.NOT_EVALUATED}
 
 
 def test_possession() -> None:

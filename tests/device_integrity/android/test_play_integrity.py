@@ -21,7 +21,7 @@ from device_integrity.android.play_integrity import (
 )
 from device_integrity.android.play_payload import parse_payload
 from device_integrity.android.play_token import PlayTokenKind
-from device_integrity.check import DeviceCheck, Manipulation, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.errors import PlayTokenMalformed
 from tests.device_integrity.android.play_labels import LABELS, with_part
 from tests.device_integrity.android.play_tokens import CHALLENGE, DIGEST, MILLIS, PACKAGE, b64, payload
@@ -61,7 +61,7 @@ def _failures(result: PlayIntegrity, *, soft: bool = True) -> dict[str, Manipula
     return {
         check.reason: check.sign_of
         for check in result.checks
-        if check.outcome is TestOutcome.FAIL and (soft or not check.soft)
+        if check.outcome is DeviceFinding.FAIL and (soft or not check.soft)
     }
 
 
@@ -111,7 +111,7 @@ def test_a_vector(assets: Path, name: str, expected: dict[str, Manipulation]) ->
     ]
     if name == "rooted_empty":
         for check in ("app_recognition", "app_identity", "app_licensing", "app_access_risk"):
-            assert _check(result, check).outcome is TestOutcome.NOT_EVALUATED
+            assert _check(result, check).outcome is DeviceFinding.NOT_EVALUATED
 
 
 def test_labels_of_the_discovery_document_are_known(assets: Path) -> None:
@@ -168,7 +168,7 @@ def test_labels_of_the_discovery_document_are_known(assets: Path) -> None:
 
 def test_an_honest_device_passes_every_check() -> None:
     result = _judge(payload())
-    assert {check.outcome for check in result.checks} == {TestOutcome.PASS}
+    assert {check.outcome for check in result.checks} == {DeviceFinding.PASS}
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,9 @@ def test_an_honest_device_passes_every_check() -> None:
     LABELS,
     ids=[f"{place}-{row[1]}-{row[3]}" for place, row in enumerate(LABELS)],
 )
-def test_a_label(document: dict[str, Any], name: str, outcome: TestOutcome, reason: str, soft: bool) -> None:
+def test_a_label(
+    document: dict[str, Any], name: str, outcome: DeviceFinding, reason: str, soft: bool
+) -> None:
     check = _check(_judge(document), name)
     assert (check.outcome, check.reason, check.soft) == (outcome, reason, soft)
 
@@ -195,7 +197,7 @@ def test_levels_of_integrity(labels: list[str], level: PlayLevel, passes: bool) 
     policy = PlayPolicy(apps=(_APP,), min_level=level)
     document = with_part("deviceIntegrity", deviceRecognitionVerdict=labels)
     check = _check(_judge(document, policy=policy), "device_recognition")
-    assert (check.outcome is TestOutcome.PASS) is passes
+    assert (check.outcome is DeviceFinding.PASS) is passes
 
 
 @pytest.mark.parametrize(
@@ -240,10 +242,10 @@ def test_one_time_keys_differ_for_tokens_and_only_for_tokens() -> None:
 
 def test_no_token_and_no_decoder() -> None:
     refused = refused_token("not a token")
-    assert refused.checks[0].outcome is TestOutcome.FAIL
-    assert {check.outcome for check in refused.checks[1:]} == {TestOutcome.NOT_EVALUATED}
+    assert refused.checks[0].outcome is DeviceFinding.FAIL
+    assert {check.outcome for check in refused.checks[1:]} == {DeviceFinding.NOT_EVALUATED}
     missing = unavailable_token("Google did not answer")
-    assert {check.outcome for check in missing.checks} == {TestOutcome.UNAVAILABLE}
+    assert {check.outcome for check in missing.checks} == {DeviceFinding.UNAVAILABLE}
     assert refused.one_time_key is missing.one_time_key is None
 
 
@@ -271,7 +273,7 @@ _PLACES: list[tuple[str, str]] = [
 def test_a_word_that_is_not_known_is_no_pass(place: tuple[str, str], word: str) -> None:
     check, document = place
     result = _judge(payload(**json.loads(document.replace("WORD", json.dumps(word)))))
-    assert _check(result, check).outcome in {TestOutcome.NOT_EVALUATED, TestOutcome.FAIL}
+    assert _check(result, check).outcome in {DeviceFinding.NOT_EVALUATED, DeviceFinding.FAIL}
 
 
 _SOUND = json.dumps(payload()).encode()

@@ -17,7 +17,7 @@ from device_integrity.android.revocation import (
     check_revocation,
     parse_revocation_list,
 )
-from device_integrity.check import DeviceCheck, Manipulation, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.errors import ReferenceDataMalformed
 from tests.device_integrity.android.phones import (
     NOW,
@@ -61,7 +61,7 @@ def test_googles_sample(assets: Path) -> None:
     assert revocation.entries["cc66e9a93713b6e643b26c15879786f7"].status is RevocationStatus.SUSPENDED
     (leaked,) = (key for key in revocation.entries if key.startswith("668"))
     check = _check(_chain(serial=int(leaked)), revocation)
-    assert (check.outcome, check.reason) == (TestOutcome.FAIL, "KEY_REVOKED")
+    assert (check.outcome, check.reason) == (DeviceFinding.FAIL, "KEY_REVOKED")
     assert check.sign_of is Manipulation.ROOTED
     suspended = _check(_chain(serial=0xCC66E9A93713B6E643B26C15879786F7), revocation)
     assert suspended.reason == "KEY_SUSPENDED"
@@ -72,41 +72,41 @@ def test_googles_sample(assets: Path) -> None:
     "key", ["abc", "ABC", "0abc", "0ABC", "2748", "0b22", "B22", "b22"], ids=lambda key: f"key {key}"
 )
 def test_a_certificate_is_found_by_every_form_of_its_number(key: str) -> None:
-    assert _check(_chain(), _list(key)).outcome is TestOutcome.FAIL
+    assert _check(_chain(), _list(key)).outcome is DeviceFinding.FAIL
 
 
 @pytest.mark.parametrize("key", ["abc0", "ab", "27480", "b2", "f"])
 def test_a_certificate_is_not_found_by_a_part_of_its_number(key: str) -> None:
-    assert _check(_chain(), _list(key)).outcome is TestOutcome.PASS
+    assert _check(_chain(), _list(key)).outcome is DeviceFinding.PASS
 
 
 def test_every_certificate_of_the_chain_is_looked_up() -> None:
     chain = _chain()
     for certificate in chain:
-        assert _check(chain, _list(format(certificate.serial, "x"))).outcome is TestOutcome.FAIL
+        assert _check(chain, _list(format(certificate.serial, "x"))).outcome is DeviceFinding.FAIL
 
 
 def test_a_word_of_tomorrow_is_no_clearance() -> None:
     check = _check(_chain(), _list("abc", status="DISTRUSTED"))
-    assert (check.outcome, check.reason) == (TestOutcome.FAIL, "KEY_LISTED")
+    assert (check.outcome, check.reason) == (DeviceFinding.FAIL, "KEY_LISTED")
 
 
 @pytest.mark.parametrize("soft", [True, False])
 def test_an_old_list_is_no_pass_and_still_convicts(soft: bool) -> None:
     later = NOW + timedelta(days=1, seconds=1)
     check = _check(_chain(), _list("fff"), now=later, stale_is_soft=soft)
-    assert (check.outcome, check.reason) == (TestOutcome.UNAVAILABLE, "REVOCATION_LIST_STALE")
+    assert (check.outcome, check.reason) == (DeviceFinding.UNAVAILABLE, "REVOCATION_LIST_STALE")
     assert check.soft is soft
     assert _check(_chain(), _list("abc"), now=later, stale_is_soft=soft).reason == "KEY_REVOKED"
-    assert _check(_chain(), _list("fff"), now=NOW + _DAY).outcome is TestOutcome.PASS
+    assert _check(_chain(), _list("fff"), now=NOW + _DAY).outcome is DeviceFinding.PASS
     # A list from the future means that a clock is wrong.
-    assert _check(_chain(), _list("fff"), now=NOW - _DAY).outcome is TestOutcome.UNAVAILABLE
+    assert _check(_chain(), _list("fff"), now=NOW - _DAY).outcome is DeviceFinding.UNAVAILABLE
 
 
 def test_a_missing_list_is_never_soft() -> None:
     check = _check(_chain(), None, stale_is_soft=True)
     assert (check.outcome, check.reason, check.soft) == (
-        TestOutcome.UNAVAILABLE,
+        DeviceFinding.UNAVAILABLE,
         "NO_REVOCATION_LIST",
         False,
     )

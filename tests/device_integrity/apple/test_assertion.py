@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device_integrity.apple import AssertionResult, verify_assertion
-from device_integrity.check import Manipulation, TestOutcome
+from device_integrity.check import DeviceFinding, Manipulation
 from facegate_protocol import KeyMaterialError, sha256
 from tests.device_integrity.apple.apple_in_software import APP, SoftwareKey
 
@@ -23,8 +23,8 @@ def _verify(key: SoftwareKey, assertion: bytes, *, stored: int = 0) -> Assertion
 
 
 def _failed(result: AssertionResult) -> tuple[str, Manipulation | None]:
-    (check,) = (one for one in result.checks if one.outcome is not TestOutcome.PASS)
-    assert check.outcome is TestOutcome.FAIL
+    (check,) = (one for one in result.checks if one.outcome is not DeviceFinding.PASS)
+    assert check.outcome is DeviceFinding.FAIL
     assert result.counter is None
     return check.name, check.sign_of
 
@@ -75,7 +75,7 @@ def test_what_cannot_be_read(key: SoftwareKey, fields: dict[str, object], says: 
     first, *rest = _verify(key, cbor2.dumps(fields)).checks
     assert (first.name, first.reason) == ("app_attest_assertion.format", "MALFORMED")
     assert says in first.detail
-    assert [check.outcome for check in rest] == [TestOutcome.NOT_EVALUATED] * 3
+    assert [check.outcome for check in rest] == [DeviceFinding.NOT_EVALUATED] * 3
 
 
 def test_too_long_to_be_read(key: SoftwareKey) -> None:

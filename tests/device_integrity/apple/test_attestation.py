@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device_integrity.apple import AttestationResult, Environment, KeyOwner, verify_attestation
-from device_integrity.check import DeviceCheck, Manipulation, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 from facegate_protocol import sha256
 from tests.device_integrity.apple.apple_in_software import APP, NOW, SoftwareApple, SoftwareKey, issue
 
@@ -33,8 +33,8 @@ def _verify(apple: SoftwareApple, key: SoftwareKey, attestation: bytes, **other:
 
 def _failed(result: AttestationResult) -> DeviceCheck:
     """The one check that failed."""
-    (check,) = (one for one in result.checks if one.outcome is not TestOutcome.PASS)
-    assert check.outcome is TestOutcome.FAIL
+    (check,) = (one for one in result.checks if one.outcome is not DeviceFinding.PASS)
+    assert check.outcome is DeviceFinding.FAIL
     return check
 
 
@@ -50,7 +50,7 @@ def test_an_honest_key_is_enrolled(apple: SoftwareApple, key: SoftwareKey) -> No
         "counter",
         "key_use",
     ]
-    assert all(check.outcome is TestOutcome.PASS for check in result.checks)
+    assert all(check.outcome is DeviceFinding.PASS for check in result.checks)
     assert result.key is not None
     assert result.key.public_key == key.public_key
     assert (result.key.key_id, result.key.app_id, result.key.counter) == (key.key_id, APP, 0)
@@ -73,7 +73,7 @@ def test_another_app(apple: SoftwareApple, key: SoftwareKey) -> None:
     check = _failed(_verify(apple, key, apple.attestation(key, _H, app_id="TEAM999999.org.example.bank")))
     assert (check.name, check.sign_of) == ("app_attest.app", Manipulation.CODE_MODIFICATION)
     unknown = _verify(apple, key, apple.attestation(key, _H), app_ids=frozenset())
-    (open_check,) = (check for check in unknown.checks if check.outcome is not TestOutcome.PASS)
+    (open_check,) = (check for check in unknown.checks if check.outcome is not DeviceFinding.PASS)
     assert (open_check.name, open_check.reason) == ("app_attest.app", "NO_APPS_CONFIGURED")
     assert unknown.key is None
 
@@ -143,13 +143,13 @@ def test_outside_the_certificates_life(apple: SoftwareApple, key: SoftwareKey, s
 @pytest.mark.parametrize(
     ("use", "outcome", "soft"),
     [
-        (None, TestOutcome.NOT_EVALUATED, False),
-        (KeyOwner.SAME_SUBJECT, TestOutcome.PASS, False),
-        (KeyOwner.OTHER_SUBJECT, TestOutcome.FAIL, True),
+        (None, DeviceFinding.NOT_EVALUATED, False),
+        (KeyOwner.SAME_SUBJECT, DeviceFinding.PASS, False),
+        (KeyOwner.OTHER_SUBJECT, DeviceFinding.FAIL, True),
     ],
 )
 def test_who_had_the_key_before(
-    apple: SoftwareApple, key: SoftwareKey, use: KeyOwner | None, outcome: TestOutcome, soft: bool
+    apple: SoftwareApple, key: SoftwareKey, use: KeyOwner | None, outcome: DeviceFinding, soft: bool
 ) -> None:
     result = _verify(apple, key, apple.attestation(key, _H), key_use=use)
     assert (result.checks[-1].outcome, result.checks[-1].soft) == (outcome, soft)
@@ -196,10 +196,10 @@ def test_what_cannot_be_read(
 ) -> None:
     result = _verify(apple, key, apple.attestation(key, _H, more=more))
     first, *rest = result.checks
-    assert (first.name, first.outcome, first.reason) == ("app_attest.format", TestOutcome.FAIL, "MALFORMED")
+    assert (first.name, first.outcome, first.reason) == ("app_attest.format", DeviceFinding.FAIL, "MALFORMED")
     assert says in first.detail
     assert len(rest) == 7
-    assert {check.outcome for check in rest} == {TestOutcome.NOT_EVALUATED}
+    assert {check.outcome for check in rest} == {DeviceFinding.NOT_EVALUATED}
     assert (result.key, result.claims) == (None, None)
 
 

@@ -14,7 +14,7 @@ from device_integrity.apple import (
     parse_receipt,
     verify_receipt,
 )
-from device_integrity.check import DeviceCheck, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding
 from device_integrity.errors import EvidenceMalformed
 from tests.device_integrity.apple.apple_in_software import APP, NOW, SoftwareApple, SoftwareKey, issue, tlv
 
@@ -37,7 +37,7 @@ def _verify(apple: SoftwareApple, key: SoftwareKey, receipt: bytes, **other: obj
 
 
 def _failed(result: ReceiptResult) -> DeviceCheck:
-    (check,) = (one for one in result.checks if one.outcome is TestOutcome.FAIL)
+    (check,) = (one for one in result.checks if one.outcome is DeviceFinding.FAIL)
     return check
 
 
@@ -58,14 +58,14 @@ def test_an_honest_receipt(apple: SoftwareApple, key: SoftwareKey, indefinite: b
 def test_a_first_receipt_is_held_against_its_attestation(apple: SoftwareApple, key: SoftwareKey) -> None:
     receipt = apple.changed_receipt(key, fields=_ATTEST | {17: b"", 99: b"new"})
     result = _verify(apple, key, receipt)
-    assert result.checks[-2].outcome is TestOutcome.PASS
+    assert result.checks[-2].outcome is DeviceFinding.PASS
     assert result.checks[-1].reason == "RISK_NOT_STATED"
     assert result.receipt is not None
     assert result.receipt.other_fields == (99,)
     other = _verify(apple, key, receipt, client_data_hash=b"another")
     assert _failed(other).name == "app_attest_receipt.challenge"
     unknown = _verify(apple, key, receipt, client_data_hash=None)
-    assert unknown.checks[-2].outcome is TestOutcome.NOT_EVALUATED
+    assert unknown.checks[-2].outcome is DeviceFinding.NOT_EVALUATED
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_what_cannot_be_read(
     result = _verify(apple, key, apple.changed_receipt(key, fields=fields))
     assert result.checks[0].reason == "MALFORMED"
     assert says in result.checks[0].detail
-    assert [check.outcome for check in result.checks[1:]] == [TestOutcome.NOT_EVALUATED] * 8
+    assert [check.outcome for check in result.checks[1:]] == [DeviceFinding.NOT_EVALUATED] * 8
 
 
 def test_too_many_certificates(apple: SoftwareApple, key: SoftwareKey) -> None:

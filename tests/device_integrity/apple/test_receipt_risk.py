@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from device_integrity.apple import Receipt, check_risk, exchange_unavailable, parse_receipt
-from device_integrity.check import TestOutcome
+from device_integrity.check import DeviceFinding
 from tests.device_integrity.apple.apple_in_software import APP, NOW, SoftwareApple, SoftwareKey
 
 
@@ -17,11 +17,11 @@ def _receipt(apple: SoftwareApple, key: SoftwareKey, risk_metric: int | None) ->
 @pytest.mark.parametrize(
     ("risk_metric", "age", "found"),
     [
-        (3, timedelta(), ("RISK_LOW", TestOutcome.PASS)),
-        (4, timedelta(), ("RISK_HIGH", TestOutcome.FAIL)),
-        (4, timedelta(days=30), ("RISK_HIGH", TestOutcome.FAIL)),
-        (4, timedelta(days=30, seconds=1), ("RISK_OUT_OF_DATE", TestOutcome.NOT_EVALUATED)),
-        (None, timedelta(), ("RISK_NOT_STATED", TestOutcome.NOT_EVALUATED)),
+        (3, timedelta(), ("RISK_LOW", DeviceFinding.PASS)),
+        (4, timedelta(), ("RISK_HIGH", DeviceFinding.FAIL)),
+        (4, timedelta(days=30), ("RISK_HIGH", DeviceFinding.FAIL)),
+        (4, timedelta(days=30, seconds=1), ("RISK_OUT_OF_DATE", DeviceFinding.NOT_EVALUATED)),
+        (None, timedelta(), ("RISK_NOT_STATED", DeviceFinding.NOT_EVALUATED)),
     ],
 )
 def test_a_metric_counts_for_the_days_that_apple_counts(
@@ -29,7 +29,7 @@ def test_a_metric_counts_for_the_days_that_apple_counts(
     key: SoftwareKey,
     risk_metric: int | None,
     age: timedelta,
-    found: tuple[str, TestOutcome],
+    found: tuple[str, DeviceFinding],
 ) -> None:
     check = check_risk(_receipt(apple, key, risk_metric), most_keys=3, now=NOW + age)
     assert check.name == "app_attest_receipt.risk"
@@ -41,12 +41,12 @@ def test_a_metric_counts_for_the_days_that_apple_counts(
 
 def test_without_a_receipt_there_is_nothing_to_judge() -> None:
     check = check_risk(None, most_keys=3, now=NOW)
-    assert (check.reason, check.outcome) == ("RECEIPT_MISSING", TestOutcome.NOT_EVALUATED)
+    assert (check.reason, check.outcome) == ("RECEIPT_MISSING", DeviceFinding.NOT_EVALUATED)
 
 
 def test_an_exchange_in_vain_is_told_and_is_no_failure() -> None:
     check = exchange_unavailable("Apple did not answer in time")
-    assert (check.name, check.outcome) == ("app_attest_receipt.exchange", TestOutcome.UNAVAILABLE)
+    assert (check.name, check.outcome) == ("app_attest_receipt.exchange", DeviceFinding.UNAVAILABLE)
     assert "did not answer" in check.detail
 
 

@@ -21,7 +21,7 @@ from device_integrity.apple import (
     verify_attestation,
     verify_receipt,
 )
-from device_integrity.check import TestOutcome
+from device_integrity.check import DeviceFinding
 from facegate_protocol import sha256
 from tests.device_integrity.apple.vectors import (
     VEEHAITCH,
@@ -50,7 +50,7 @@ def _verify(vector: AttestationVector, anchors: AppleAnchors = _ANCHORS) -> Atte
 
 
 def _failures(result: AttestationResult) -> list[str]:
-    return [check.name for check in result.checks if check.outcome is TestOutcome.FAIL]
+    return [check.name for check in result.checks if check.outcome is DeviceFinding.FAIL]
 
 
 def test_every_attestation_is_accepted_at_its_date(assets: Path) -> None:
@@ -164,7 +164,7 @@ def test_every_receipt_is_apples_and_says_what_is_recorded(assets: Path) -> None
             )
             said = result.receipt
             assert said is not None
-            assert not [check for check in result.checks if check.outcome is TestOutcome.FAIL]
+            assert not [check for check in result.checks if check.outcome is DeviceFinding.FAIL]
             assert said.kind == vector.kind
             assert (said.created, said.expires) == (vector.created, vector.expires)
             assert (said.not_before, said.risk_metric) == (vector.not_before, vector.risk_metric)
@@ -192,8 +192,8 @@ def test_the_receipt_within_each_attestation_came_with_it(assets: Path) -> None:
             now=max(vector.at, made),
         )
         outcomes = {check.name.partition(".")[2]: check.outcome for check in result.checks}
-        assert outcomes.pop("risk") is TestOutcome.NOT_EVALUATED
-        assert set(outcomes.values()) == {TestOutcome.PASS}
+        assert outcomes.pop("risk") is DeviceFinding.NOT_EVALUATED
+        assert set(outcomes.values()) == {DeviceFinding.PASS}
     assert len(vectors) == 9
 
 

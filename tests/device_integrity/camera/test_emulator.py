@@ -1,7 +1,7 @@
 import pytest
 
 from device_integrity.camera import CameraClaim, DeviceClaim, Platform, check_device, load_fingerprints
-from device_integrity.check import Manipulation, TestOutcome
+from device_integrity.check import DeviceFinding, Manipulation
 
 _LISTS = load_fingerprints()
 
@@ -27,7 +27,7 @@ _LISTS = load_fingerprints()
 def test_emulators_give_themselves_away(maker: str, model: str) -> None:
     device = DeviceClaim(platform=Platform.ANDROID, manufacturer=maker, model=model, app_id="a.b")
     emulator = check_device(device, CameraClaim(), fingerprints=_LISTS)
-    assert (emulator.outcome, emulator.reason) == (TestOutcome.FAIL, "KNOWN_EMULATOR")
+    assert (emulator.outcome, emulator.reason) == (DeviceFinding.FAIL, "KNOWN_EMULATOR")
     assert emulator.sign_of is Manipulation.EMULATOR
     assert not emulator.soft
 
@@ -41,7 +41,7 @@ def test_phones_are_on_no_list(maker: str, model: str, version: str) -> None:
         platform=Platform.ANDROID, manufacturer=maker, model=model, os_version=version, app_id="org.bank"
     )
     found = check_device(device, CameraClaim(id="1"), fingerprints=_LISTS)
-    assert found.outcome is TestOutcome.NOT_EVALUATED
+    assert found.outcome is DeviceFinding.NOT_EVALUATED
 
 
 def test_odd_wording_is_soft_on_phones_and_nothing_on_desktops() -> None:
@@ -50,7 +50,7 @@ def test_odd_wording_is_soft_on_phones_and_nothing_on_desktops() -> None:
     found = check_device(phone, CameraClaim(), fingerprints=_LISTS)
     assert (found.reason, found.soft) == ("EMULATOR_WORDING", True)
     found = check_device(desktop, CameraClaim(), fingerprints=_LISTS)
-    assert found.outcome is TestOutcome.NOT_EVALUATED
+    assert found.outcome is DeviceFinding.NOT_EVALUATED
 
 
 def test_an_emulators_camera_gives_it_away() -> None:
@@ -61,4 +61,4 @@ def test_an_emulators_camera_gives_it_away() -> None:
 
 def test_a_device_that_says_nothing_is_no_pass() -> None:
     found = check_device(DeviceClaim(platform=Platform.ANDROID), CameraClaim(), fingerprints=_LISTS)
-    assert found.outcome is TestOutcome.UNAVAILABLE
+    assert found.outcome is DeviceFinding.UNAVAILABLE

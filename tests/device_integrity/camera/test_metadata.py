@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device_integrity.camera import CameraClaim, ExposureClaim, FrameClaim, check_metadata
-from device_integrity.check import DeviceCheck, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding
 
 _CAMERA = CameraClaim(width=1280, height=960)
 
@@ -35,7 +35,7 @@ def _checks(frames: list[FrameClaim], **options: int) -> dict[str, DeviceCheck]:
 
 
 def test_a_phones_metadata_pass() -> None:
-    assert {check.outcome for check in _checks(_scan()).values()} == {TestOutcome.PASS}
+    assert {check.outcome for check in _checks(_scan()).values()} == {DeviceFinding.PASS}
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_what_no_camera_does_fails_softly(
     change: Callable[[int, FrameClaim], FrameClaim], name: str, reason: str
 ) -> None:
     checks = _checks([change(at, frame) for at, frame in enumerate(_scan())])
-    assert (checks[name].outcome, checks[name].reason) == (TestOutcome.FAIL, reason)
+    assert (checks[name].outcome, checks[name].reason) == (DeviceFinding.FAIL, reason)
     assert checks[name].soft
 
 
@@ -102,26 +102,26 @@ def test_a_locked_exposure_and_a_light_that_never_changed_say_nothing() -> None:
     ]
     steady = [replace(frame, flash_step=0) for frame in _scan()]
     assert _checks(locked)["camera.exposure"].reason == "EXPOSURE_LOCKED"
-    assert _checks(steady)["camera.exposure"].outcome is TestOutcome.NOT_EVALUATED
+    assert _checks(steady)["camera.exposure"].outcome is DeviceFinding.NOT_EVALUATED
 
 
 def test_sizes_may_change_as_often_as_was_asked_for() -> None:
     frames = [replace(frame, width=480, height=360) if at > 20 else frame for at, frame in enumerate(_scan())]
-    assert _checks(frames)["camera.frame_size"].outcome is TestOutcome.FAIL
-    assert _checks(frames, adjustments=1)["camera.frame_size"].outcome is TestOutcome.PASS
+    assert _checks(frames)["camera.frame_size"].outcome is DeviceFinding.FAIL
+    assert _checks(frames, adjustments=1)["camera.frame_size"].outcome is DeviceFinding.PASS
 
 
 def test_frames_may_be_turned_before_they_are_encoded() -> None:
     upright = [replace(frame, width=480, height=640, rotation_degrees=0) for frame in _scan()]
-    assert _checks(upright)["camera.frame_size"].outcome is TestOutcome.PASS
+    assert _checks(upright)["camera.frame_size"].outcome is DeviceFinding.PASS
 
 
 def test_what_is_missing_is_no_pass() -> None:
     bare = [replace(frame, exposure=None) for frame in _scan()]
-    assert _checks(bare)["camera.exposure"].outcome is TestOutcome.UNAVAILABLE
-    assert {check.outcome for check in check_metadata([], _CAMERA)} == {TestOutcome.UNAVAILABLE}
+    assert _checks(bare)["camera.exposure"].outcome is DeviceFinding.UNAVAILABLE
+    assert {check.outcome for check in check_metadata([], _CAMERA)} == {DeviceFinding.UNAVAILABLE}
     unsaid = check_metadata(_scan(), CameraClaim())
-    assert unsaid[2].outcome is TestOutcome.UNAVAILABLE
+    assert unsaid[2].outcome is DeviceFinding.UNAVAILABLE
 
 
 @given(st.lists(st.integers(min_value=0, max_value=2**40), min_size=0, max_size=40))

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from device_integrity.camera import CameraClaim, check_name, load_fingerprints
-from device_integrity.check import DeviceCheck, Manipulation, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 
 _LISTS = load_fingerprints()
 _REAL = [
@@ -57,7 +57,7 @@ def _check(**claim: str) -> DeviceCheck:
 )
 def test_known_virtual_cameras_fail_hard(label: str) -> None:
     check = _check(label=label)
-    assert (check.outcome, check.reason) == (TestOutcome.FAIL, "KNOWN_VIRTUAL_CAMERA")
+    assert (check.outcome, check.reason) == (DeviceFinding.FAIL, "KNOWN_VIRTUAL_CAMERA")
     assert check.sign_of is Manipulation.VIRTUAL_CAMERA
     assert not check.soft
 
@@ -75,7 +75,7 @@ def test_known_virtual_cameras_fail_hard(label: str) -> None:
 )
 def test_cameras_that_honest_people_use_fail_softly(label: str) -> None:
     check = _check(label=label)
-    assert (check.outcome, check.reason, check.soft) == (TestOutcome.FAIL, "KNOWN_FILTER_CAMERA", True)
+    assert (check.outcome, check.reason, check.soft) == (DeviceFinding.FAIL, "KNOWN_FILTER_CAMERA", True)
 
 
 def test_no_real_camera_is_on_a_list() -> None:
@@ -83,7 +83,7 @@ def test_no_real_camera_is_on_a_list() -> None:
     listed = {
         label: check.reason
         for label in _REAL
-        if (check := _check(label=label)).outcome is not TestOutcome.NOT_EVALUATED
+        if (check := _check(label=label)).outcome is not DeviceFinding.NOT_EVALUATED
     }
     assert listed == {}
 
@@ -115,4 +115,4 @@ def test_letters_that_look_alike_are_suspicious() -> None:
 
 
 def test_no_name_at_all_is_no_pass() -> None:
-    assert _check().outcome is TestOutcome.UNAVAILABLE
+    assert _check().outcome is DeviceFinding.UNAVAILABLE

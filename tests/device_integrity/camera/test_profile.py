@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from device_integrity.camera import CameraClaim, CameraFacing, Platform, check_profile
-from device_integrity.check import TestOutcome
+from device_integrity.check import DeviceFinding
 
 _ANDROID = CameraClaim(
     id="1",
@@ -28,8 +28,8 @@ _IPHONE = CameraClaim(
 @pytest.mark.parametrize(("camera", "platform"), [(_ANDROID, Platform.ANDROID), (_IPHONE, Platform.IOS)])
 def test_a_phones_own_camera_fails_nothing(camera: CameraClaim, platform: Platform) -> None:
     checks = check_profile(camera, platform=platform)
-    assert {check.outcome for check in checks} <= {TestOutcome.PASS, TestOutcome.NOT_EVALUATED}
-    assert sum(check.outcome is TestOutcome.PASS for check in checks) >= 4
+    assert {check.outcome for check in checks} <= {DeviceFinding.PASS, DeviceFinding.NOT_EVALUATED}
+    assert sum(check.outcome is DeviceFinding.PASS for check in checks) >= 4
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_what_a_phones_camera_is_not_fails_softly(change: dict[str, object], nam
     failed = [
         check
         for check in check_profile(camera, platform=Platform.ANDROID)
-        if check.outcome is TestOutcome.FAIL
+        if check.outcome is DeviceFinding.FAIL
     ]
     assert [(check.name, check.reason, check.soft) for check in failed] == [(name, reason, True)]
 
@@ -64,13 +64,13 @@ def test_a_transport_that_says_virtual_fails_hard_everywhere() -> None:
             check.name: check
             for check in check_profile(replace(_ANDROID, transport="virt"), platform=platform)
         }
-        assert checks["camera.transport"].outcome is TestOutcome.FAIL
+        assert checks["camera.transport"].outcome is DeviceFinding.FAIL
         assert not checks["camera.transport"].soft
 
 
 def test_a_phone_that_says_nothing_of_its_camera_passes_nothing() -> None:
     checks = check_profile(CameraClaim(sensor_orientation_degrees=90), platform=Platform.ANDROID)
-    unavailable = {check.name for check in checks if check.outcome is TestOutcome.UNAVAILABLE}
+    unavailable = {check.name for check in checks if check.outcome is DeviceFinding.UNAVAILABLE}
     assert unavailable == {
         "camera.facing",
         "camera.hardware_level",
@@ -81,4 +81,4 @@ def test_a_phone_that_says_nothing_of_its_camera_passes_nothing() -> None:
 
 def test_a_browser_is_not_asked() -> None:
     checks = check_profile(CameraClaim(label="Integrated Camera"), platform=Platform.WEB)
-    assert {check.outcome for check in checks} == {TestOutcome.NOT_EVALUATED}
+    assert {check.outcome for check in checks} == {DeviceFinding.NOT_EVALUATED}

@@ -1,6 +1,6 @@
 """Checks as verifiers give them, made by hand."""
 
-from device_integrity.check import DeviceCheck, Manipulation, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.policy.demands import NEEDED_CHECKS
 
 __all__ = ["attested", "failed", "made", "observed", "open_check"]
@@ -9,7 +9,7 @@ __all__ = ["attested", "failed", "made", "observed", "open_check"]
 def made(*names: str) -> tuple[DeviceCheck, ...]:
     """Checks that passed."""
     return tuple(
-        DeviceCheck(name=name, outcome=TestOutcome.PASS, reason="FINE", detail="fine") for name in names
+        DeviceCheck(name=name, outcome=DeviceFinding.PASS, reason="FINE", detail="fine") for name in names
     )
 
 
@@ -23,11 +23,11 @@ def failed(
 ) -> DeviceCheck:
     """A check that failed."""
     return DeviceCheck(
-        name=name, outcome=TestOutcome.FAIL, reason=reason, detail="wrong", sign_of=sign, soft=soft
+        name=name, outcome=DeviceFinding.FAIL, reason=reason, detail="wrong", sign_of=sign, soft=soft
     )
 
 
-def open_check(name: str, outcome: TestOutcome = TestOutcome.NOT_EVALUATED) -> DeviceCheck:
+def open_check(name: str, outcome: DeviceFinding = DeviceFinding.NOT_EVALUATED) -> DeviceCheck:
     """A check that says nothing."""
     return DeviceCheck(name=name, outcome=outcome, reason="OPEN", detail="open")
 

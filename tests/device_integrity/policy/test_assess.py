@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from device_integrity.assurance import Assurance
 from device_integrity.camera import Platform
-from device_integrity.check import DeviceCheck, Manipulation, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.policy import (
     DEFAULT_DEMANDS,
     Demand,
@@ -98,7 +98,7 @@ def test_a_risky_receipt_leaves_doubt() -> None:
 @pytest.mark.parametrize("silent", ["camera.facing", "camera.hardware_level"])
 def test_a_phone_that_keeps_its_camera_back_is_not_looked_at(silent: str) -> None:
     checks = tuple(check for check in _HONEST if check.name != silent)
-    kept_back = _assessed((*checks, open_check(silent, TestOutcome.UNAVAILABLE)))
+    kept_back = _assessed((*checks, open_check(silent, DeviceFinding.UNAVAILABLE)))
     assert kept_back.assurance is Assurance.MEDIUM
     assert kept_back.unmet == (Unmet(Evidence.CAMERA, UnmetReason.MISSING),)
     # A platform that does not tell is another matter.
@@ -126,9 +126,11 @@ def test_claims_without_contradictions_are_worth_little_and_nothing_is_worth_not
     )
 
 
-@pytest.mark.parametrize("outcome", [TestOutcome.NOT_EVALUATED, TestOutcome.UNAVAILABLE, TestOutcome.FAIL])
+@pytest.mark.parametrize(
+    "outcome", [DeviceFinding.NOT_EVALUATED, DeviceFinding.UNAVAILABLE, DeviceFinding.FAIL]
+)
 @pytest.mark.parametrize("at", range(len(_KEY)))
-def test_an_attestation_with_one_check_less_is_none(at: int, outcome: TestOutcome) -> None:
+def test_an_attestation_with_one_check_less_is_none(at: int, outcome: DeviceFinding) -> None:
     weaker = tuple(
         replace(check, outcome=outcome) if place == at else check for place, check in enumerate(_KEY)
     )
@@ -146,17 +148,17 @@ def test_a_check_that_was_left_out_is_no_pass(at: int) -> None:
 
 def test_what_platforms_leave_open_may_stay_open() -> None:
     assert _assessed((*_HONEST, open_check("android_key.provisioning"))).assurance is Assurance.HIGH
-    unavailable = open_check("android_key.provisioning", TestOutcome.UNAVAILABLE)
+    unavailable = open_check("android_key.provisioning", DeviceFinding.UNAVAILABLE)
     assert _assessed((*_HONEST, unavailable)).unmet
 
 
 def test_an_old_revocation_list_that_settings_allow_leaves_medium() -> None:
-    stale = open_check("android_key.revocation", TestOutcome.UNAVAILABLE)
+    stale = open_check("android_key.revocation", DeviceFinding.UNAVAILABLE)
     others = tuple(check for check in _HONEST if check.name != stale.name)
     found = _assessed((*others, replace(stale, soft=True)))
     assert (found.assurance, found.unmet) == (Assurance.MEDIUM, ())
     assert _assessed((*others, stale)).unmet == (Unmet(Evidence.ANDROID_KEY, UnmetReason.NOT_VERIFIED),)
-    open_softly = replace(stale, outcome=TestOutcome.NOT_EVALUATED, soft=True)
+    open_softly = replace(stale, outcome=DeviceFinding.NOT_EVALUATED, soft=True)
     assert _assessed((*others, open_softly)).unmet
 
 
@@ -216,7 +218,7 @@ def test_evidence_that_contradicts_the_claim_fails_a_device() -> None:
 
 def test_a_device_that_says_nothing_of_itself_was_not_looked_at() -> None:
     silent = tuple(
-        replace(check, outcome=TestOutcome.UNAVAILABLE) if check.name.startswith("device.") else check
+        replace(check, outcome=DeviceFinding.UNAVAILABLE) if check.name.startswith("device.") else check
         for check in observed()
     )
     assert _assessed((*silent, *_KEY)).unmet == (Unmet(Evidence.DEVICE, UnmetReason.MISSING),)
@@ -252,7 +254,7 @@ _POOL = (
     failed("stream.noise", Manipulation.INJECTION, soft=True),
     failed("contradiction.exposure", Manipulation.INJECTION, soft=True),
     failed("android_key.boot_state", Manipulation.ROOTED),
-    open_check("stream.structure", TestOutcome.UNAVAILABLE),
+    open_check("stream.structure", DeviceFinding.UNAVAILABLE),
 )
 
 
@@ -260,10 +262,10 @@ _POOL = (
 def test_turning_a_pass_into_anything_else_never_helps(kept: set[int], at: int, bound: bool) -> None:
     checks = tuple(_POOL[place] for place in sorted(kept | {at}))
     before = _assessed(checks, bound=bound)
-    for outcome in (TestOutcome.UNAVAILABLE, TestOutcome.NOT_EVALUATED, TestOutcome.FAIL):
+    for outcome in (DeviceFinding.UNAVAILABLE, DeviceFinding.NOT_EVALUATED, DeviceFinding.FAIL):
         worse = tuple(
             replace(check, outcome=outcome)
-            if check is _POOL[at] and check.outcome is TestOutcome.PASS
+            if check is _POOL[at] and check.outcome is DeviceFinding.PASS
             else check
             for check in checks
         )

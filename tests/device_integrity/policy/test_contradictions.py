@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from device_integrity.camera import CameraClaim, DeviceClaim, ExposureClaim, FrameClaim, Platform
-from device_integrity.check import DeviceCheck, Manipulation, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.policy import AttestedFacts, check_contradictions
 from device_integrity.stream import FrameTrace, StreamTracer
 from tests.device_integrity.stream.streams import encode, frames
@@ -27,7 +27,7 @@ def _failed(checks: dict[str, DeviceCheck]) -> list[tuple[str, str, bool]]:
     return [
         (check.name, check.reason, check.soft)
         for check in checks.values()
-        if check.outcome is TestOutcome.FAIL
+        if check.outcome is DeviceFinding.FAIL
     ]
 
 
@@ -46,7 +46,7 @@ def test_what_agrees_fails_nothing() -> None:
         facts=facts,
     )
     assert not _failed(checks)
-    assert checks["contradiction.system"].outcome is TestOutcome.PASS
+    assert checks["contradiction.system"].outcome is DeviceFinding.PASS
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_words_of_another_platform_are_noticed(device: DeviceClaim, camera: Came
 )
 def test_the_claimed_system_is_held_against_the_attested_one(facts: AttestedFacts, same: bool) -> None:
     check = _found(_ANDROID, facts=facts)["contradiction.system"]
-    assert check.outcome is (TestOutcome.PASS if same else TestOutcome.FAIL)
+    assert check.outcome is (DeviceFinding.PASS if same else DeviceFinding.FAIL)
 
 
 def test_another_app_is_hard() -> None:
@@ -110,14 +110,14 @@ _GAINS = [1.0, 1.3, 1.0, 0.8, 1.1, 1.5, 1.2, 0.9, 0.7, 1.0, 1.4, 1.1]
 def test_pictures_get_brighter_with_exposure() -> None:
     claims, traces = _exposed(_GAINS, follows=True)
     check = _found(_ANDROID, frames=claims, traces=traces)["contradiction.exposure"]
-    assert check.outcome is TestOutcome.PASS
+    assert check.outcome is DeviceFinding.PASS
 
 
 def test_exposure_copied_from_another_scan_does_not_fit() -> None:
     claims, traces = _exposed(_GAINS, follows=False)
     check = _found(_ANDROID, frames=claims, traces=traces)["contradiction.exposure"]
     assert (check.outcome, check.reason, check.soft) == (
-        TestOutcome.FAIL,
+        DeviceFinding.FAIL,
         "BRIGHTNESS_DOES_NOT_FOLLOW",
         True,
     )
@@ -127,14 +127,14 @@ def test_steps_while_the_flash_changes_do_not_count() -> None:
     claims, traces = _exposed(_GAINS, follows=False)
     flashing = [replace(claim, flash_step=at) for at, claim in enumerate(claims)]
     check = _found(_ANDROID, frames=flashing, traces=traces)["contradiction.exposure"]
-    assert check.outcome is TestOutcome.NOT_EVALUATED
+    assert check.outcome is DeviceFinding.NOT_EVALUATED
 
 
 def test_nothing_to_compare_passes_nothing_but_the_words() -> None:
     checks = _found(replace(_ANDROID, model="", os_version="", app_id=""))
     outcomes = {name: check.outcome for name, check in checks.items()}
-    assert outcomes.pop("contradiction.wording") is TestOutcome.PASS
-    assert set(outcomes.values()) == {TestOutcome.NOT_EVALUATED}
+    assert outcomes.pop("contradiction.wording") is DeviceFinding.PASS
+    assert set(outcomes.values()) == {DeviceFinding.NOT_EVALUATED}
 
 
 def test_headers_and_measurements_must_be_of_the_same_frames() -> None:

@@ -20,7 +20,7 @@ from device_integrity.android import (
 from device_integrity.apple import Environment, KeyOwner, verify_attestation
 from device_integrity.assurance import Assurance
 from device_integrity.camera import Platform
-from device_integrity.check import DeviceCheck, Manipulation, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.policy import DECISIVE_CHECKS, DEFAULT_DEMANDS, assess, decided_by, mark_decisive
 from facegate_protocol import attestation_message, sign
 from tests.device_integrity.android import phones, play_tokens
@@ -122,12 +122,12 @@ def test_each_failure_of_the_table_decides_unless_it_is_tolerated(name: str) -> 
     for proofs, wrong in _with_proofs(name):
         assert decided_by(mark_decisive((*proofs, wrong))) == (name,)
         (marked,) = (check for check in mark_decisive((*proofs, wrong), tolerated={name}) if check.decisive)
-        assert (marked.tolerated, marked.outcome) == (True, TestOutcome.FAIL)
+        assert (marked.tolerated, marked.outcome) == (True, DeviceFinding.FAIL)
         assert decided_by((marked,)) == ()
         # Neither another reason, nor a soft failure, nor anything but a failure decides.
         assert decided_by(mark_decisive((*proofs, replace(wrong, soft=True)))) == ()
         assert decided_by(mark_decisive((*proofs, replace(wrong, reason="ANOTHER")))) == ()
-        for outcome in set(TestOutcome) - {TestOutcome.FAIL}:
+        for outcome in set(DeviceFinding) - {DeviceFinding.FAIL}:
             assert decided_by(mark_decisive((*proofs, replace(wrong, outcome=outcome)))) == ()
         for proof in proofs:
             rest = [check for check in proofs if check is not proof]

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device_integrity.check import DeviceCheck, Manipulation, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.policy import InjectionInstrument, InjectionMethod, find_signs
 from tests.device_integrity.policy.checks import failed, made, open_check
 
@@ -67,7 +67,7 @@ def test_soft_flags_never_decide_alone(flags: list[tuple[str, Manipulation]]) ->
 def _checks(draw: st.DrawFn) -> DeviceCheck:
     return DeviceCheck(
         name=f"{draw(st.sampled_from(_SOURCES))}.{draw(st.integers(0, 3))}",
-        outcome=draw(st.sampled_from(list(TestOutcome))),
+        outcome=draw(st.sampled_from(list(DeviceFinding))),
         reason="X",
         detail="x",
         sign_of=draw(st.none() | st.sampled_from(list(Manipulation))),

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from device_integrity.check import TestOutcome
+from device_integrity.check import DeviceFinding
 from device_integrity.stream import FrameTrace
 from device_integrity.stream.arrival import check_arrival
 from tests.device_integrity.stream.streams import camera_stream, measured
@@ -23,7 +23,7 @@ def _arriving(stream: tuple[FrameTrace, ...], when: Callable[[int, int], float])
 
 
 def test_frames_that_arrive_as_they_were_captured_pass(stream: tuple[FrameTrace, ...]) -> None:
-    assert check_arrival(stream).outcome is TestOutcome.PASS
+    assert check_arrival(stream).outcome is DeviceFinding.PASS
 
 
 def test_a_network_that_stalls_once_passes(stream: tuple[FrameTrace, ...]) -> None:
@@ -31,7 +31,7 @@ def test_a_network_that_stalls_once_passes(stream: tuple[FrameTrace, ...]) -> No
     stalled = _arriving(
         stream, lambda at, time: max(time, 1_400_000 if 10 < at < 22 else 0) + rng.gamma(2, 5_000)
     )
-    assert check_arrival(stalled).outcome is TestOutcome.PASS
+    assert check_arrival(stalled).outcome is DeviceFinding.PASS
 
 
 def test_nothing_encoded_or_sent_between_is_too_even(stream: tuple[FrameTrace, ...]) -> None:
@@ -46,5 +46,5 @@ def test_a_file_played_at_another_rate_is_noticed(stream: tuple[FrameTrace, ...]
 
 
 def test_a_short_scan_says_nothing(stream: tuple[FrameTrace, ...]) -> None:
-    assert check_arrival(stream[:14]).outcome is TestOutcome.UNAVAILABLE
-    assert check_arrival([]).outcome is TestOutcome.UNAVAILABLE
+    assert check_arrival(stream[:14]).outcome is DeviceFinding.UNAVAILABLE
+    assert check_arrival([]).outcome is DeviceFinding.UNAVAILABLE

@@ -2,7 +2,7 @@ import io
 
 from PIL import Image
 
-from device_integrity.check import TestOutcome
+from device_integrity.check import DeviceFinding
 from device_integrity.stream import StreamTracer
 from device_integrity.stream.encoder import check_encoder
 from tests.device_integrity.stream.streams import camera_stream, decode, encode, frames, measured
@@ -16,7 +16,7 @@ def _pillow(comment: bytes = b"") -> bytes:
 
 def test_one_encoder_at_several_qualities_passes() -> None:
     jpegs = [encode(luma, quality=90 - at) for at, luma in enumerate(frames(10))]
-    assert check_encoder(measured(jpegs).frames).outcome is TestOutcome.PASS
+    assert check_encoder(measured(jpegs).frames).outcome is DeviceFinding.PASS
 
 
 def test_another_encoder_in_between_is_noticed() -> None:
@@ -32,5 +32,5 @@ def test_tools_that_name_themselves_are_noticed() -> None:
 def test_a_header_that_cannot_be_read_is_no_pass() -> None:
     tracer = StreamTracer()
     tracer.add(b"\xff\xd8broken", decode(_pillow()), capture_time_us=0, arrival_time_us=0)
-    assert check_encoder(tracer.measurements.frames).outcome is TestOutcome.UNAVAILABLE
-    assert check_encoder([]).outcome is TestOutcome.UNAVAILABLE
+    assert check_encoder(tracer.measurements.frames).outcome is DeviceFinding.UNAVAILABLE
+    assert check_encoder([]).outcome is DeviceFinding.UNAVAILABLE

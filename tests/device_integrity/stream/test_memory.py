@@ -4,7 +4,7 @@ from hashlib import sha256
 
 import pytest
 
-from device_integrity.check import DeviceCheck, Manipulation, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.stream import (
     FrameMark,
     KeyUse,
@@ -90,7 +90,7 @@ async def test_a_scan_that_is_sent_again_is_known_to_its_tenant_alone_until_it_i
     await memory.remember(tenant="bank", subject="p1", check_id="old", time=_NOW, marks=marks)
     recalled = await memory.recall(_query(marks))
     check = check_frames_before(marks, recalled)
-    assert (check.outcome, check.reason, check.soft) == (TestOutcome.FAIL, "FRAMES_SEEN_BEFORE", False)
+    assert (check.outcome, check.reason, check.soft) == (DeviceFinding.FAIL, "FRAMES_SEEN_BEFORE", False)
     assert await memory.recall(_query(marks, tenant="other")) == ()
     assert await memory.recall(_query(marks, check_id="old")) == ()
     assert await memory.forget(tenant="bank", subject="p1") == 1
@@ -104,7 +104,7 @@ async def test_pictures_encoded_anew_are_known_again_softly() -> None:
     await memory.remember(tenant="bank", subject="p1", check_id="old", time=_NOW, marks=marks)
     again = _marks([encode(luma, quality=75) for luma in shown])
     check = check_frames_before(again, await memory.recall(_query(again)))
-    assert (check.outcome, check.reason, check.soft) == (TestOutcome.FAIL, "PICTURES_SEEN_BEFORE", True)
+    assert (check.outcome, check.reason, check.soft) == (DeviceFinding.FAIL, "PICTURES_SEEN_BEFORE", True)
 
 
 def test_another_scene_and_the_same_backwards_are_new() -> None:
@@ -112,14 +112,14 @@ def test_another_scene_and_the_same_backwards_are_new() -> None:
     for earlier in (_marks(camera_stream(seed=2)), _marks(camera_stream(seed=1))[::-1]):
         stripped = tuple(FrameMark(exact=bytes(32), perceptual=mark.perceptual) for mark in earlier)
         check = check_frames_before(marks, [RecalledScan(check_id="old", marks=stripped)])
-        assert check.outcome is TestOutcome.PASS
+        assert check.outcome is DeviceFinding.PASS
 
 
 def test_a_scene_without_movement_proves_nothing() -> None:
     still = _marks(camera_stream(moves=False))
     stripped = tuple(FrameMark(exact=bytes(32), perceptual=mark.perceptual) for mark in still)
     check = check_frames_before(still, [RecalledScan(check_id="old", marks=stripped)])
-    assert check.outcome is TestOutcome.NOT_EVALUATED
+    assert check.outcome is DeviceFinding.NOT_EVALUATED
 
 
 def test_marks_of_two_tenants_have_nothing_in_common() -> None:
@@ -141,30 +141,30 @@ def test_hashes_that_differ_little_share_a_band() -> None:
 
 def test_nothing_to_see_leaves_no_marks() -> None:
     assert _marks([]) == ()
-    assert check_frames_before((), []).outcome is TestOutcome.UNAVAILABLE
+    assert check_frames_before((), []).outcome is DeviceFinding.UNAVAILABLE
 
 
 @pytest.mark.parametrize(
     ("others", "outcome"),
-    [(0, TestOutcome.PASS), (4, TestOutcome.PASS), (5, TestOutcome.FAIL), (40, TestOutcome.FAIL)],
+    [(0, DeviceFinding.PASS), (4, DeviceFinding.PASS), (5, DeviceFinding.FAIL), (40, DeviceFinding.FAIL)],
 )
-def test_one_device_may_serve_a_family(others: int, outcome: TestOutcome) -> None:
+def test_one_device_may_serve_a_family(others: int, outcome: DeviceFinding) -> None:
     uses = [KeyUse(key=b"k", subject=f"p{at}", check_id=f"c{at}", time=_NOW) for at in range(others)]
     check = check_device_subjects(uses, subject="me")
     assert check.outcome is outcome
-    assert check.soft is (outcome is TestOutcome.FAIL)
+    assert check.soft is (outcome is DeviceFinding.FAIL)
 
 
 def test_subjects_that_are_not_named_cannot_be_counted() -> None:
     use = KeyUse(key=b"k", subject="", check_id="c", time=_NOW)
-    assert check_device_subjects([use] * 9, subject="").outcome is TestOutcome.NOT_EVALUATED
+    assert check_device_subjects([use] * 9, subject="").outcome is DeviceFinding.NOT_EVALUATED
 
 
 @pytest.mark.parametrize("check_key", [check_session_key, check_attestation_key])
 def test_a_key_made_for_one_scan_serves_no_other(check_key: Callable[..., DeviceCheck]) -> None:
     own = KeyUse(key=b"k", subject="p", check_id="c1", time=_NOW)
     other = KeyUse(key=b"k", subject="p", check_id="c2", time=_NOW)
-    assert check_key([own], check_id="c1").outcome is TestOutcome.PASS
+    assert check_key([own], check_id="c1").outcome is DeviceFinding.PASS
     check = check_key([own, other], check_id="c1")
-    assert (check.outcome, check.soft) == (TestOutcome.FAIL, False)
+    assert (check.outcome, check.soft) == (DeviceFinding.FAIL, False)
     assert check.sign_of is Manipulation.MAN_IN_THE_MIDDLE

@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from device_integrity.check import TestOutcome
+from device_integrity.check import DeviceFinding
 from device_integrity.stream.noise import check_noise, noise_curve
 from tests.device_integrity.stream.streams import camera_stream, encode, frames, measured
 
 
 def test_a_camera_has_noise() -> None:
     check = check_noise(measured(camera_stream(noise=2.0)).tallies)
-    assert check.outcome is TestOutcome.PASS
+    assert check.outcome is DeviceFinding.PASS
 
 
 @pytest.mark.parametrize("sigma", [1.0, 3.0])
@@ -28,7 +28,7 @@ def test_rendered_pictures_have_none() -> None:
         luma[40:120, 40 + at : 120 + at] = 255 - luma[40:120, 40 + at : 120 + at]
         rendered.append(encode(luma))
     check = check_noise(measured(rendered).tallies)
-    assert (check.outcome, check.reason, check.soft) == (TestOutcome.FAIL, "NO_NOISE", True)
+    assert (check.outcome, check.reason, check.soft) == (DeviceFinding.FAIL, "NO_NOISE", True)
 
 
 def test_noise_of_photons_grows_with_light() -> None:
@@ -44,5 +44,5 @@ def test_noise_of_photons_grows_with_light() -> None:
 
 
 def test_few_frames_say_nothing() -> None:
-    assert check_noise(()).outcome is TestOutcome.UNAVAILABLE
-    assert check_noise(measured(camera_stream(1)).tallies).outcome is TestOutcome.UNAVAILABLE
+    assert check_noise(()).outcome is DeviceFinding.UNAVAILABLE
+    assert check_noise(measured(camera_stream(1)).tallies).outcome is DeviceFinding.UNAVAILABLE

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from device_integrity.check import TestOutcome
+from device_integrity.check import DeviceFinding
 from research.device_alarms.material import live_scans
 from research.device_alarms.measure import checks_of
 
@@ -17,7 +17,7 @@ def test_live_clips_fail_nothing_hard_and_noise_alone_softly(assets: Path) -> No
         (check.name, check.soft)
         for scan in scans
         for check in checks_of(scan)
-        if check.outcome is TestOutcome.FAIL
+        if check.outcome is DeviceFinding.FAIL
     }
     # One clip of so low a bit rate that no noise is left; see docs/device_integrity.md.
     assert failed <= {("stream.noise", True)}

@@ -1,12 +1,12 @@
 import numpy as np
 
-from device_integrity.check import TestOutcome
+from device_integrity.check import DeviceFinding
 from device_integrity.stream.structure import check_structure
 from tests.device_integrity.stream.streams import HEIGHT, WIDTH, camera_stream, encode, frames, measured
 
 
 def test_a_camera_exposes_every_part_anew() -> None:
-    assert check_structure(measured(camera_stream()).tallies).outcome is TestOutcome.PASS
+    assert check_structure(measured(camera_stream()).tallies).outcome is DeviceFinding.PASS
 
 
 def test_a_window_on_a_desktop_stands_still_around() -> None:
@@ -17,7 +17,7 @@ def test_a_window_on_a_desktop_stands_still_around() -> None:
         screen[64:208, 64:256] = luma[64:208, 64:256]
         shown.append(encode(screen))
     check = check_structure(measured(shown).tallies)
-    assert (check.outcome, check.reason, check.soft) == (TestOutcome.FAIL, "PARTS_STAND_STILL", True)
+    assert (check.outcome, check.reason, check.soft) == (DeviceFinding.FAIL, "PARTS_STAND_STILL", True)
 
 
 def test_black_and_white_are_clipped_and_say_nothing() -> None:
@@ -26,14 +26,14 @@ def test_black_and_white_are_clipped_and_say_nothing() -> None:
         lit = luma.copy()
         lit[:, :112], lit[:, 208:] = 4, 252
         shown.append(encode(lit))
-    assert check_structure(measured(shown).tallies).outcome is TestOutcome.PASS
+    assert check_structure(measured(shown).tallies).outcome is DeviceFinding.PASS
 
 
 def test_a_frame_read_twice_is_no_frame_that_stands_still() -> None:
     twice = [jpeg for jpeg in camera_stream(20) for _ in range(2)]
-    assert check_structure(measured(twice).tallies).outcome is TestOutcome.PASS
+    assert check_structure(measured(twice).tallies).outcome is DeviceFinding.PASS
 
 
 def test_few_frames_say_nothing() -> None:
-    assert check_structure(measured(camera_stream(4)).tallies).outcome is TestOutcome.UNAVAILABLE
-    assert check_structure(()).outcome is TestOutcome.UNAVAILABLE
+    assert check_structure(measured(camera_stream(4)).tallies).outcome is DeviceFinding.UNAVAILABLE
+    assert check_structure(()).outcome is DeviceFinding.UNAVAILABLE

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device_integrity.assurance import Assurance
-from device_integrity.check import DeviceCheck, Manipulation, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.web import (
     EnrolledCredential,
     RelyingParty,
@@ -90,7 +90,7 @@ def _authenticate(
 def _failed(result: WebAuthnResult) -> DeviceCheck:
     assert result.credential is None
     assert result.ceiling is Assurance.NONE
-    (check,) = (one for one in result.checks if one.outcome is TestOutcome.FAIL)
+    (check,) = (one for one in result.checks if one.outcome is DeviceFinding.FAIL)
     return check
 
 
@@ -106,11 +106,11 @@ def _failed(result: WebAuthnResult) -> DeviceCheck:
 )
 def test_registration_and_then_authentication(authenticator: Authenticator, self_attested: bool) -> None:
     registered = _register(authenticator, self_attested=self_attested)
-    assert [check.outcome for check in registered.checks] == [TestOutcome.PASS] * 11
+    assert [check.outcome for check in registered.checks] == [DeviceFinding.PASS] * 11
     assert registered.ceiling is Assurance.LOW
     assert registered.credential == _enrolled(authenticator, ceiling=Assurance.LOW)
     later = _authenticate(authenticator, enrolled=registered.credential)
-    assert [check.outcome for check in later.checks] == [TestOutcome.PASS] * 11
+    assert [check.outcome for check in later.checks] == [DeviceFinding.PASS] * 11
     assert [check.name for check in later.checks] == [check.name for check in registered.checks]
     assert later.credential == registered.credential
     assert later.ceiling is Assurance.LOW
@@ -123,7 +123,7 @@ def test_a_credential_that_the_customer_enrolled_gives_more() -> None:
     unverified = _authenticate(data=_PHONE.data(flags=0x01), relying_party=unasked)
     assert unverified.credential is not None
     assert unverified.ceiling is Assurance.LOW
-    assert {one.reason for one in unverified.checks if one.outcome is TestOutcome.NOT_EVALUATED} == {
+    assert {one.reason for one in unverified.checks if one.outcome is DeviceFinding.NOT_EVALUATED} == {
         "USER_NOT_VERIFIED_NOT_ASKED"
     }
 
@@ -137,8 +137,8 @@ def test_extensions_are_taken() -> None:
 def test_without_the_header_nothing_is_compared_and_nothing_passes() -> None:
     result = _register(header_origin=None)
     assert result.credential is not None
-    (check,) = (one for one in result.checks if one.outcome is not TestOutcome.PASS)
-    assert (check.name, check.outcome) == ("web_authn.page", TestOutcome.NOT_EVALUATED)
+    (check,) = (one for one in result.checks if one.outcome is not DeviceFinding.PASS)
+    assert (check.name, check.outcome) == ("web_authn.page", DeviceFinding.NOT_EVALUATED)
 
 
 @pytest.mark.parametrize(("ceremony", "kind"), [(_register, _CREATE), (_authenticate, _GET)])

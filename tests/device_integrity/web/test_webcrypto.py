@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device_integrity.assurance import Assurance
-from device_integrity.check import TestOutcome
+from device_integrity.check import DeviceFinding
 from device_integrity.web import RelyingParty, WebCryptoResult, verify_web_crypto
 from facegate_protocol import (
     KeyMaterialError,
@@ -40,11 +40,11 @@ def _verify(**other: object) -> WebCryptoResult:
 
 def test_an_honest_browser_gets_a_low_ceiling() -> None:
     result = _verify()
-    assert [check.outcome for check in result.checks] == [TestOutcome.PASS] * 5
+    assert [check.outcome for check in result.checks] == [DeviceFinding.PASS] * 5
     assert (result.public_key, result.ceiling) == (_DER, Assurance.LOW)
     unseen = _verify(header_origin=None)
     assert (unseen.public_key, unseen.ceiling) == (_DER, Assurance.LOW)
-    assert unseen.checks[2].outcome is TestOutcome.NOT_EVALUATED
+    assert unseen.checks[2].outcome is DeviceFinding.NOT_EVALUATED
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_an_honest_browser_gets_a_low_ceiling() -> None:
 )
 def test_each_condition(other: dict[str, object], name: str) -> None:
     result = _verify(**other)
-    (check,) = (one for one in result.checks if one.outcome is TestOutcome.FAIL)
+    (check,) = (one for one in result.checks if one.outcome is DeviceFinding.FAIL)
     assert check.name == f"web_crypto.{name}"
     assert (result.public_key, result.ceiling) == (None, Assurance.NONE)
 
@@ -77,7 +77,7 @@ def test_the_sessions_key_in_other_words_is_still_the_sessions_key() -> None:
     compressed = bytes([0x30, len(head) + 3 + len(point)]) + head + bytes([3, len(point) + 1, 0]) + point
     for other in ({"session_public_key": compressed}, {"session_public_key": _DER, "public_key": compressed}):
         result = _verify(**other)
-        assert [one.reason for one in result.checks if one.outcome is TestOutcome.FAIL] == [
+        assert [one.reason for one in result.checks if one.outcome is DeviceFinding.FAIL] == [
             "KEY_IS_SESSION_KEY"
         ]
     with pytest.raises(KeyMaterialError):

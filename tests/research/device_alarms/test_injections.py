@@ -1,6 +1,6 @@
 import pytest
 
-from device_integrity.check import TestOutcome
+from device_integrity.check import DeviceFinding
 from research.device_alarms.injections import INJECTIONS
 from research.device_alarms.measure import UNMEASURED, checks_of
 from tests.research.device_alarms.clips import made_scan
@@ -18,6 +18,6 @@ def test_an_injected_scan_is_as_long_as_the_honest_one(species: str) -> None:
 def test_checks_that_recordings_say_nothing_of_are_left_out() -> None:
     checks = {check.name: check for check in checks_of(made_scan())}
     assert not set(checks) & set(UNMEASURED)
-    assert checks["stream.duplicates"].outcome is TestOutcome.PASS
+    assert checks["stream.duplicates"].outcome is DeviceFinding.PASS
     looped = {check.name: check for check in checks_of(INJECTIONS["looped file"](made_scan()))}
-    assert looped["stream.duplicates"].outcome is TestOutcome.FAIL
+    assert looped["stream.duplicates"].outcome is DeviceFinding.FAIL

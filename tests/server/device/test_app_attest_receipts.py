@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest_asyncio
 
 from device_integrity.apple import parse_receipt
-from device_integrity.check import TestOutcome
+from device_integrity.check import DeviceFinding
 from server.device.apple_receipts import open_apple_receipt_exchange
 from server.device.enrolled_keys import EnrolledKeyVerifier
 from server.device.evidence import AppAttestAssertionEvidence, AppAttestEvidence, EvidenceContext
@@ -120,7 +120,7 @@ def _reasons(finding: EvidenceFinding) -> dict[str, str]:
 
 
 def _failed(finding: EvidenceFinding) -> list[str]:
-    return [check.name for check in finding.checks if check.outcome is TestOutcome.FAIL]
+    return [check.name for check in finding.checks if check.outcome is DeviceFinding.FAIL]
 
 
 async def test_the_first_receipt_is_verified_and_kept(bench: _Bench) -> None:

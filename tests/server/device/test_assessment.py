@@ -17,7 +17,7 @@ from device_integrity.camera import (
     Platform,
     load_fingerprints,
 )
-from device_integrity.check import DeviceCheck, Manipulation, TestOutcome, passed
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation, passed
 from device_integrity.policy import Demand, DemandTable, Evidence
 from device_integrity.stream import StreamMeasurements
 from server.device.assessment import (
@@ -61,47 +61,47 @@ def _assess(rules: dict[str, Any] | None = None, **changes: Any) -> DeviceOutcom
     return assess_device(**arguments | changes, rules=DeviceRules.model_validate(rules or {}))
 
 
-def _outcomes(outcome: DeviceOutcome) -> dict[str, tuple[TestOutcome, str]]:
+def _outcomes(outcome: DeviceOutcome) -> dict[str, tuple[DeviceFinding, str]]:
     return {check.name: (check.outcome, check.reason) for check in outcome.checks}
 
 
 @pytest.mark.parametrize(
     ("seen", "own", "complete", "outcome", "reason"),
     [
-        (OWN, (OWN,), False, TestOutcome.PASS, "SAME_KEY"),
-        (OTHER, (OWN, OTHER), True, TestOutcome.PASS, "SAME_KEY"),
-        (OTHER, (OWN,), False, TestOutcome.FAIL, "OTHER_KEY"),
-        (OTHER, (OWN,), True, TestOutcome.FAIL, "KEY_NOT_LISTED"),
-        (b"", (OWN,), True, TestOutcome.UNAVAILABLE, "NOT_SAID"),
-        (OTHER, (), False, TestOutcome.UNAVAILABLE, "NO_TLS"),
-        (b"", (), False, TestOutcome.UNAVAILABLE, "NO_TLS"),
+        (OWN, (OWN,), False, DeviceFinding.PASS, "SAME_KEY"),
+        (OTHER, (OWN, OTHER), True, DeviceFinding.PASS, "SAME_KEY"),
+        (OTHER, (OWN,), False, DeviceFinding.FAIL, "OTHER_KEY"),
+        (OTHER, (OWN,), True, DeviceFinding.FAIL, "KEY_NOT_LISTED"),
+        (b"", (OWN,), True, DeviceFinding.UNAVAILABLE, "NOT_SAID"),
+        (OTHER, (), False, DeviceFinding.UNAVAILABLE, "NO_TLS"),
+        (b"", (), False, DeviceFinding.UNAVAILABLE, "NO_TLS"),
     ],
 )
 def test_the_tls_key_that_the_device_saw(
-    seen: bytes, own: tuple[bytes, ...], complete: bool, outcome: TestOutcome, reason: str
+    seen: bytes, own: tuple[bytes, ...], complete: bool, outcome: DeviceFinding, reason: str
 ) -> None:
     found = _assess(
         claimed=replace(_CLAIMED, server_spki_sha256=seen),
         server_keys=ServerKeys(frozenset(own), complete=complete),
     )
     assert _outcomes(found)["server_key.tls"] == (outcome, reason)
-    assert ("man_in_the_middle" in {sign.of for sign in found.signs}) is (outcome is TestOutcome.FAIL)
+    assert ("man_in_the_middle" in {sign.of for sign in found.signs}) is (outcome is DeviceFinding.FAIL)
     assert found.decided == (("server_key.tls",) if reason == "KEY_NOT_LISTED" else ())
 
 
 def test_a_device_that_sent_nothing_has_no_assurance_and_breaks_no_demand() -> None:
     found = _assess()
-    assert _outcomes(found)["attestation.evidence"] == (TestOutcome.UNAVAILABLE, "ATTESTATION_MISSING")
+    assert _outcomes(found)["attestation.evidence"] == (DeviceFinding.UNAVAILABLE, "ATTESTATION_MISSING")
     assert (found.assurance, found.required, found.demands_met) == (Assurance.NONE, Assurance.NONE, True)
 
 
 def test_each_demand_that_is_not_met_is_told() -> None:
     found = _assess({"demands": {"android": {"android_key": "required", "server_key": "required"}}})
     assert not found.demands_met
-    assert _outcomes(found)["demand.android_key"] == (TestOutcome.FAIL, "MISSING")
-    assert _outcomes(found)["demand.server_key"] == (TestOutcome.FAIL, "MISSING")
+    assert _outcomes(found)["demand.android_key"] == (DeviceFinding.FAIL, "MISSING")
+    assert _outcomes(found)["demand.server_key"] == (DeviceFinding.FAIL, "MISSING")
     refused = _assess({"demands": {"ios": {}}})
-    assert _outcomes(refused)["demand.platform"] == (TestOutcome.FAIL, "PLATFORM_NOT_ALLOWED")
+    assert _outcomes(refused)["demand.platform"] == (DeviceFinding.FAIL, "PLATFORM_NOT_ALLOWED")
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_only_what_is_demanded_and_hard_makes_frames_injected(
 ) -> None:
     seen_before = DeviceCheck(
         name="memory.frames",
-        outcome=TestOutcome.FAIL,
+        outcome=DeviceFinding.FAIL,
         reason="FRAMES_SEEN_BEFORE",
         detail="",
         sign_of=Manipulation.INJECTION,
@@ -129,7 +129,7 @@ def test_only_what_is_demanded_and_hard_makes_frames_injected(
 def test_what_makes_frames_injected_is_named_as_decisive(demand: str, decides: bool) -> None:
     repeated = DeviceCheck(
         name="stream.duplicates",
-        outcome=TestOutcome.FAIL,
+        outcome=DeviceFinding.FAIL,
         reason="FRAMES_REPEAT",
         detail="",
         sign_of=Manipulation.INJECTION,

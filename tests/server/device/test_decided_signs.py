@@ -8,7 +8,7 @@ import pytest
 
 from device_integrity.assurance import Assurance
 from device_integrity.camera import CameraClaim, DeviceClaim, Platform, load_fingerprints
-from device_integrity.check import DeviceCheck, TestOutcome, passed
+from device_integrity.check import DeviceCheck, DeviceFinding, passed
 from device_integrity.policy import AttestedFacts
 from device_integrity.runtime import RuntimeFinding, RuntimeKind, RuntimeReport
 from device_integrity.stream import (
@@ -74,7 +74,7 @@ def _memory(check: DeviceCheck) -> dict[str, Any]:
 
 
 def _failing(finding: EvidenceFinding, name: str, reason: str) -> EvidenceFinding:
-    wrong = DeviceCheck(name=name, outcome=TestOutcome.FAIL, reason=reason, detail="")
+    wrong = DeviceCheck(name=name, outcome=DeviceFinding.FAIL, reason=reason, detail="")
     return replace(finding, checks=(*finding.checks, wrong))
 
 
@@ -190,7 +190,7 @@ def test_a_decided_sign_decides_and_can_be_tolerated(case: str) -> None:
     assert not waived.final
     assert waived.tolerated == tuple(sorted([name, "web"]))
     (check,) = (check for check in waived.checks if check.name == name and check.decisive)
-    assert (check.outcome, check.tolerated) == (TestOutcome.FAIL, True)
+    assert (check.outcome, check.tolerated) == (DeviceFinding.FAIL, True)
 
 
 @pytest.mark.parametrize("case", UNDECIDED)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device_integrity.assurance import Assurance
-from device_integrity.check import DeviceCheck, Manipulation, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.policy import AttestedFacts
 from device_integrity.runtime import RuntimeFinding, RuntimeKind, RuntimeReport
 from server.device.findings import (
@@ -23,7 +23,7 @@ from tests.device_integrity.reports import reports
 _checks = st.builds(
     DeviceCheck,
     name=st.text(max_size=20),
-    outcome=st.sampled_from(TestOutcome),
+    outcome=st.sampled_from(DeviceFinding),
     reason=st.text(max_size=20),
     detail=st.text(max_size=40),
     sign_of=st.sampled_from([None, *Manipulation]),
@@ -67,7 +67,7 @@ def test_reports_add_up_whatever_becomes_of_the_evidence_beside_them() -> None:
     assert joined_report(findings[1:2]) is None
 
 
-def _finding(verifier: str, outcome: TestOutcome, *, soft: bool = False) -> EvidenceFinding:
+def _finding(verifier: str, outcome: DeviceFinding, *, soft: bool = False) -> EvidenceFinding:
     check = DeviceCheck(name=f"{verifier}.check", outcome=outcome, reason="R", detail="", soft=soft)
     return EvidenceFinding(verifier=verifier, checks=(check,))
 
@@ -75,17 +75,17 @@ def _finding(verifier: str, outcome: TestOutcome, *, soft: bool = False) -> Evid
 @pytest.mark.parametrize(
     ("outcome", "soft", "stays"),
     [
-        (TestOutcome.PASS, False, False),
-        (TestOutcome.UNAVAILABLE, False, False),
-        (TestOutcome.FAIL, True, False),
-        (TestOutcome.FAIL, False, True),
+        (DeviceFinding.PASS, False, False),
+        (DeviceFinding.UNAVAILABLE, False, False),
+        (DeviceFinding.FAIL, True, False),
+        (DeviceFinding.FAIL, False, True),
     ],
 )
 def test_later_evidence_replaces_earlier_but_not_what_failed(
-    outcome: TestOutcome, soft: bool, stays: bool
+    outcome: DeviceFinding, soft: bool, stays: bool
 ) -> None:
     earlier = _finding("play_integrity", outcome, soft=soft)
-    other = _finding("android_key", TestOutcome.PASS)
-    later = replace(_finding("play_integrity", TestOutcome.PASS), ceiling=Assurance.LOW)
+    other = _finding("android_key", DeviceFinding.PASS)
+    later = replace(_finding("play_integrity", DeviceFinding.PASS), ceiling=Assurance.LOW)
     found = counting_findings((earlier, other, later))
     assert found == ((earlier, other, later) if stays else (other, later))

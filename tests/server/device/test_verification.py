@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from device_integrity.android import AllowedApp, PlayPolicy, PlayTokenKind, RootKind
 from device_integrity.assurance import Assurance
-from device_integrity.check import TestOutcome
+from device_integrity.check import DeviceFinding
 from device_integrity.errors import PlayDecoderUnavailable
 from device_integrity.web import RelyingParty
 from facegate_protocol import attestation_message, public_key_der, sign
@@ -142,10 +142,10 @@ async def test_a_provisioned_android_key_is_its_phones_own_and_a_factorys_is_nob
 async def test_a_classic_token_is_opened_here_and_counts_once(play: _Bench) -> None:
     token = PlayEvidence(PlayTokenKind.CLASSIC, play_tokens.mint(play_tokens.payload()))
     first = await play.finding(token)
-    assert {check.outcome for check in first.checks} == {TestOutcome.PASS}
+    assert {check.outcome for check in first.checks} == {DeviceFinding.PASS}
     assert (first.facts.api_level, first.facts.app_id) == (36, play_tokens.PACKAGE)
     second = await play.finding(token)
-    assert [check.reason for check in second.checks if check.outcome is TestOutcome.FAIL] == [
+    assert [check.reason for check in second.checks if check.outcome is DeviceFinding.FAIL] == [
         "TOKEN_USED_BEFORE"
     ]
     assert second.facts.app_id is None
@@ -185,8 +185,8 @@ async def test_app_attest_enrols_and_counts(apple: _Bench) -> None:
     assert made.lasting_key is not None
     used = AppAttestAssertionEvidence(key.key_id, key.assertion(binding, counter=3))
     outcomes = {check.name: check.outcome for check in (await apple.finding(used)).checks}
-    assert outcomes.pop("app_attest_receipt.risk") is TestOutcome.NOT_EVALUATED
-    assert set(outcomes.values()) == {TestOutcome.PASS}
+    assert outcomes.pop("app_attest_receipt.risk") is DeviceFinding.NOT_EVALUATED
+    assert set(outcomes.values()) == {DeviceFinding.PASS}
     again = await apple.reasons(used)
     assert (again["enrolment"], again["counter"]) == ("KEY_ENROLLED", "COUNTER_NOT_GREATER")
     later = AppAttestAssertionEvidence(key.key_id, key.assertion(binding, counter=4))
@@ -202,7 +202,7 @@ async def test_a_key_of_another_person_is_told_and_decides_nothing(apple: _Bench
     assert (await apple.reasons(evidence))["key_use"] == "KEY_NEW"
     assert (await apple.reasons(evidence))["key_use"] == "KEY_SAME_SUBJECT"
     other = await apple.finding(evidence, subject="bert")
-    (found,) = [check for check in other.checks if check.outcome is TestOutcome.FAIL]
+    (found,) = [check for check in other.checks if check.outcome is DeviceFinding.FAIL]
     assert (found.reason, found.soft) == ("KEY_OF_ANOTHER_SUBJECT", True)
     assert (await apple.reasons(evidence, subject=""))["key_use"] == "KEY_USE_UNKNOWN"
 
@@ -217,9 +217,9 @@ async def test_an_enrolled_key_that_signs_for_another_person_is_told(apple: _Ben
         (expected[subject],) = [check for check in finding.checks if check.name.endswith(".key_use")]
         assert finding.lasting_key is not None
     assert [(check.reason, check.outcome, check.soft) for check in expected.values()] == [
-        ("KEY_SAME_SUBJECT", TestOutcome.PASS, False),
-        ("KEY_OF_ANOTHER_SUBJECT", TestOutcome.FAIL, True),
-        ("KEY_USE_UNKNOWN", TestOutcome.NOT_EVALUATED, False),
+        ("KEY_SAME_SUBJECT", DeviceFinding.PASS, False),
+        ("KEY_OF_ANOTHER_SUBJECT", DeviceFinding.FAIL, True),
+        ("KEY_USE_UNKNOWN", DeviceFinding.NOT_EVALUATED, False),
     ]
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 
 from attempt.judgement import ChallengeStepOutcome
 from device_integrity.assurance import Assurance
-from device_integrity.check import TestOutcome as DeviceCheckOutcome
+from device_integrity.check import DeviceFinding as DeviceCheckOutcome
 from liveness.dynamic.challenge.steps import ColourStep, ScreenColour, Transition
 from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
 from server.checks.handed_out import HandedOut, KeptPicture

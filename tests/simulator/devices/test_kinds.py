@@ -30,7 +30,7 @@ from device_integrity.apple import (
     verify_receipt,
 )
 from device_integrity.camera import check_device, check_name, check_profile, load_fingerprints
-from device_integrity.check import DeviceCheck, Manipulation, TestOutcome
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.policy import AttestedFacts, check_contradictions, find_signs
 from device_integrity.runtime import check_runtime
 from device_integrity.web import RelyingParty, verify_web_crypto
@@ -177,7 +177,7 @@ class Server:
 
 
 def failed(checks: tuple[DeviceCheck, ...]) -> set[str]:
-    return {check.name for check in checks if check.outcome is TestOutcome.FAIL}
+    return {check.name for check in checks if check.outcome is DeviceFinding.FAIL}
 
 
 SEEN = {
@@ -289,6 +289,6 @@ def test_devices_of_another_platform_are_not_believed(kind: DeviceKind, platform
         for piece in stranger.evidence(BINDING, now=NOW)
         if isinstance(piece, KeyChain | AppAttestEnrolment)
         for check in Server(platform).verify(piece)
-        if check.outcome is TestOutcome.FAIL
+        if check.outcome is DeviceFinding.FAIL
     }
     assert names == {"android_key.root" if kind is DeviceKind.ANDROID else "app_attest.chain"}
