@@ -2,7 +2,7 @@
 
 import json
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
@@ -16,6 +16,9 @@ from server.settings_loading import LoadedSettings, SettingsInvalid, load_settin
 from server.settings_view import shown_settings
 
 __all__ = ["app", "reference", "show"]
+
+_WIDEST: Final = 100_000
+"""Columns that a line may have outside a terminal."""
 
 app = typer.Typer(help="Look at the settings.", no_args_is_help=True)
 
@@ -46,7 +49,7 @@ def show(
         case Form.TOML:
             typer.echo(_as_toml(loaded), nl=False)
         case Form.TABLE:
-            Console().print(_as_table(loaded))
+            _print_whole(_as_table(loaded))
 
 
 @app.command()
@@ -72,10 +75,24 @@ def _as_toml(loaded: LoadedSettings) -> str:
 
 
 def _as_table(loaded: LoadedSettings) -> Table:
-    table = Table("setting", "value", "origin", title=str(loaded.file or "no settings file"))
+    table = Table(title=str(loaded.file or "no settings file"))
+    for heading in ("setting", "value", "origin"):
+        table.add_column(heading, overflow="fold")
     for key, value in shown_settings(loaded.settings).items():
         table.add_row(key, "" if value is None else escape(str(value)), loaded.origin(key).value)
     return table
+
+
+def _print_whole(table: Table) -> None:
+    """Prints a table without cutting a cell.
+
+    Cells wrap on a terminal. Elsewhere, such as in a pipe, lines are as long as they must be.
+    """
+    console = Console()
+    if not console.is_terminal:
+        unlimited = console.options.update_width(_WIDEST)
+        console.width = max(console.width, console.measure(table, options=unlimited).maximum)
+    console.print(table)
 
 
 def _toml_value(value: Any) -> str:

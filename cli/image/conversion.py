@@ -30,7 +30,16 @@ from vision.face import BgrImage
 from vision.image import DecodedImage, encode_jpeg, rotate_upright
 from vision.image_header import ImageFormat
 
-__all__ = ["Converted", "EyeFinder", "PictureDecoder", "TargetFormat", "Wishes", "convert", "suffix_of"]
+__all__ = [
+    "Converted",
+    "EyeFinder",
+    "PictureDecoder",
+    "TargetFormat",
+    "Wishes",
+    "convert",
+    "format_of",
+    "suffix_of",
+]
 
 PictureDecoder = Callable[[bytes], DecodedImage]
 """Decodes a picture within limits, turned upright; raises ``vision.errors.VisionError``."""
@@ -56,6 +65,9 @@ _SUFFIXES: Final[Mapping[TargetFormat, str]] = MappingProxyType(
         TargetFormat.JPEG: ".jpg",
         TargetFormat.PNG: ".png",
     }
+)
+_BY_SUFFIX: Final[Mapping[str, TargetFormat]] = MappingProxyType(
+    {suffix: form for form, suffix in _SUFFIXES.items()} | {".jpeg": TargetFormat.JPEG}
 )
 _VERSIONS: Final[Mapping[TargetFormat, RecordVersion]] = MappingProxyType(
     {
@@ -119,8 +131,20 @@ class Converted:
 
 
 def suffix_of(form: TargetFormat) -> str:
-    """How a file of the form is called at its end."""
+    """Returns the suffix that files of a form have."""
     return _SUFFIXES[form]
+
+
+def format_of(name: str) -> TargetFormat | None:
+    """Returns the form that the suffix of a file name states; None if it states none.
+
+    ``.fac`` alone states none: both editions of a facial record use it.
+    """
+    lower = name.lower()
+    for suffix, form in _BY_SUFFIX.items():
+        if lower.endswith(suffix):
+            return form
+    return None
 
 
 def convert(content: TrustedImageContent, wishes: Wishes, *, decode: PictureDecoder) -> Converted:

@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from cli.error_reporting import errors_reported
 from cli.errors import ConversionImpossible
-from cli.image.conversion import EyeFinder, TargetFormat, Wishes, convert, suffix_of
+from cli.image.conversion import EyeFinder, TargetFormat, Wishes, convert, format_of, suffix_of
 from cli.image.files import MOST_BYTES, read_image, write_image
 from cli.models.options import ModelsDirOption, models_folder
 from matcher.errors import MatcherError
@@ -32,14 +32,26 @@ _QUALITY: Final = 95
 def convert_command(
     *,
     file: Annotated[Path, typer.Argument(help="PNG, JPEG, JPEG 2000, a facial record, or a DG2.")],
-    to: Annotated[TargetFormat, typer.Option("--to", help="What to make of it.")],
+    target: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[OUT]",
+            help="The file to write; its suffix gives the form.  [default: beside FILE, named after it]",
+            show_default=False,
+        ),
+    ] = None,
+    to: Annotated[
+        TargetFormat | None,
+        typer.Option("--to", help="The form of OUT, whatever its suffix.", show_default=False),
+    ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Where to write it.  [default: beside FILE, named after it]", show_default=False),
+        typer.Option(help="The same as OUT.", show_default=False),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
     quality: Annotated[
-        int, typer.Option(help="Quality of a JPEG, where one has to be made.", min=1, max=100)
+        int,
+        typer.Option(help="Quality of a JPEG, where one has to be made.", min=1, max=100),
     ] = _QUALITY,
     rotate: Annotated[
         int,
@@ -76,18 +88,24 @@ def convert_command(
 ) -> None:
     """Wrap a picture in a facial record, or take it out of one.
 
-    The picture stays as it is, byte for byte, wherever the form holds it; else it is decoded (JPEG 2000 in
-    isolation) and encoded anew, which is said. What a record says of the face goes on into the new record, as
-    far as that has a place for it. An evidence frame of `facegate verify --out` leaves this way as a record,
-    with --rotate and --mirrored as that command tells. Nothing is overwritten without --force. For example:
+    The bytes of the picture are kept if the form allows it; otherwise the picture is encoded anew, and the
+    command reports so. No file is overwritten without --force. For example:
+
+        facegate image convert EF_DG2.bin portrait.jpg
 
         facegate image convert portrait.jpg --to iso2011 --pack embedded
 
-        facegate image convert EF_DG2.bin --to jpeg --out portrait.jpg
+    JPEG 2000 is decoded in an isolated process. The fields that a record has about the face are copied to the
+    new record as far as its form has them. To turn an evidence frame of `facegate verify --out` into a
+    record, give the --rotate and --mirrored that `facegate verify` prints:
 
         facegate image convert 7f3a-evidence.jpg --to iso2005 --rotate 90 --mirrored
     """
+    if target is not None and out is not None:
+        raise typer.BadParameter("give OUT or --out, not both", param_hint="OUT")
+    target = target or out
     with errors_reported(MatcherError, VisionError):
+        to = to or _stated_format(target)
         content = open_trusted_image(
             read_image(file), representations=Representations.FIRST, max_bytes=MOST_BYTES
         )
@@ -106,12 +124,25 @@ def convert_command(
             find_eyes=finder,
         )
         converted = convert(content, wishes, decode=_decode)
-        target = out or file.with_name(file.stem + suffix_of(to))
+        target = target or file.with_name(file.stem + suffix_of(to))
         write_image(target, converted.data, force=force)
     console = Console(highlight=False, soft_wrap=True)
     console.print(escape(f"{target}: {len(converted.data):,} bytes."))
     for note in (*converted.notes, *(f"Note: {note}." for note in content.notes)):
         console.print(escape(f"  {note}"))
+
+
+def _stated_format(target: Path | None) -> TargetFormat:
+    form = None if target is None else format_of(target.name)
+    if form is None:
+        choices = ", ".join(TargetFormat)
+        name = (
+            "without OUT there is no suffix" if target is None else f"the suffix of {target} states no form"
+        )
+        raise ConversionImpossible(
+            f"{name}: give --to ({choices}), or a file that ends in {', '.join(map(suffix_of, TargetFormat))}"
+        )
+    return form
 
 
 def _right_angle(degrees: int) -> int:

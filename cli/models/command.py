@@ -13,7 +13,7 @@ from cli.error_reporting import errors_reported
 from cli.models.acceptance import read_acceptance, terms_text
 from cli.models.bench_command import bench_command
 from cli.models.bundle import write_bundle
-from cli.models.embedded import EMBEDDED, embedded_json, embedded_text
+from cli.models.embedded import EMBEDDED, embedded_json, embedded_list_json, embedded_text
 from cli.models.files import size_text
 from cli.models.installed import FileState, PackState, inspect_pack
 from cli.models.options import ModelsDirOption, PackArgument, known_packs, models_folder
@@ -34,10 +34,11 @@ app.command("bench")(bench_command)
 
 @app.command("list")
 def list_command(models_dir: ModelsDirOption = None, as_json: JsonOption = False) -> None:
-    """List the packs of the catalogue, and what of them is installed.
+    """List the packs, and whether each is installed.
 
-    Installed is `yes` where a server can use the pack, `partly` where files are missing, and `altered`
-    where a file is not the catalogued one: every byte is hashed. For example:
+    `installed` is `yes` if a server can use the pack, `partly` if files are missing, and `altered` if a
+    file differs from the catalogued one: every byte is hashed. The `embedded` pack is always installed. For
+    example:
 
         facegate models list
 
@@ -47,7 +48,7 @@ def list_command(models_dir: ModelsDirOption = None, as_json: JsonOption = False
         folder = models_folder(models_dir)
         packs = [inspect_pack(pack, folder) for pack in known_packs()]
     if as_json:
-        typer.echo(json.dumps([list_json(pack) for pack in packs], indent=2))
+        typer.echo(json.dumps([*map(list_json, packs), embedded_list_json()], indent=2))
         return
     console = Console()
     console.print(list_table(packs))

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.models.acceptance import read_acceptance
+from cli.models.embedded import EMBEDDED, EMBEDDED_SUMMARY, EMBEDDED_USE
 from cli.models.files import size_text
 from cli.models.installed import FileState, InstalledFile, InstalledPack, PackState
 from vision.packs.catalogue import CataloguePack
@@ -25,7 +26,7 @@ _FIRST_WORDS = re.compile(r"\s\(|[.,;:](?:\s|$)")
 
 
 def list_table(packs: Sequence[InstalledPack]) -> Table:
-    """One line a pack."""
+    """Returns a table with one row per pack, the embedded one last."""
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("pack", no_wrap=True)
     table.add_column("installed", no_wrap=True)
@@ -39,6 +40,12 @@ def list_table(packs: Sequence[InstalledPack]) -> Table:
             _size(installed),
             Text(pack.summary).append(f"\n{_licences(pack)}", "yellow" if pack.restricts_use else "dim"),
         )
+    table.add_row(
+        Text(EMBEDDED, "bold"),
+        Text(PackState.YES, _STYLES[PackState.YES]),
+        "-",
+        Text(EMBEDDED_SUMMARY).append(f"\n{EMBEDDED_USE}", "yellow"),
+    )
     return table
 
 

@@ -1,4 +1,5 @@
 import json
+import re
 import tomllib
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from typer.testing import CliRunner
 
 from cli.config import app
 from server.settings_loading import load_settings
+from server.settings_view import shown_settings
 
 _RUN = CliRunner()
 
@@ -34,6 +36,23 @@ def test_no_form_shows_a_password(file: Path, form: str) -> None:
     assert answer.exit_code == 0
     assert "listeners.device.port" in answer.stdout
     assert "hunter2" not in answer.output
+
+
+@pytest.mark.parametrize("columns", ["20", "40", "80"])
+def test_the_table_cuts_nothing(file: Path, columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    settings = load_settings(file)
+    in_a_pipe = _RUN.invoke(app, ["show", "--config", str(file)]).stdout
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    on_a_terminal = _RUN.invoke(app, ["show", "--config", str(file)]).stdout
+    assert "…" not in in_a_pipe + on_a_terminal
+    rows = [re.split("[│┃]", re.sub(r"\x1b\[[0-9;]*m", "", line)) for line in on_a_terminal.splitlines()]
+    names = "".join(row[1].strip() for row in rows if len(row) > 1)
+    for key, value in shown_settings(settings.settings).items():
+        assert key in in_a_pipe
+        assert value is None or str(value) in in_a_pipe
+        assert key in names
 
 
 def test_the_toml_form_is_a_settings_file(tmp_path: Path) -> None:

@@ -82,6 +82,46 @@ def test_a_picture_becomes_a_record_and_comes_out_again_byte_for_byte(
         assert back.read_bytes() == data
 
 
+@pytest.mark.parametrize(
+    ("name", "media_type", "in_dg2"),
+    [
+        ("out.jpg", "image/jpeg", None),
+        ("OUT.JPEG", "image/jpeg", None),
+        ("out.png", "image/png", None),
+        ("out.dg2", "image/jpeg", True),
+    ],
+)
+def test_the_suffix_of_the_target_states_the_form(
+    tmp_path: Path, name: str, media_type: str, in_dg2: bool | None
+) -> None:
+    source, out = tmp_path / "source.fac", tmp_path / name
+    source.write_bytes(record(_2005, _KNOWN))
+    status, _, error = run(source, out)
+    assert (status, error) == (0, "")
+    content = open_trusted_image(out.read_bytes())
+    assert content.media_type == media_type
+    assert content.in_dg2 is bool(in_dg2)
+
+
+@pytest.mark.parametrize("arguments", [["out.webp"], ["out.fac"], ["out"], []])
+def test_a_target_without_a_known_suffix_needs_a_form(tmp_path: Path, arguments: list[str]) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(picture("JPEG"))
+    status, _, error = run(source, *(tmp_path / name for name in arguments))
+    assert status == 2
+    assert "--to" in error
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def test_to_decides_over_the_suffix_and_two_targets_are_refused(tmp_path: Path) -> None:
+    source, out = tmp_path / "source", tmp_path / "out.fac"
+    source.write_bytes(picture("JPEG"))
+    assert run(source, out, "--out", out, "--to", "iso2011")[0] == 2
+    assert not out.exists()
+    assert run(source, out, "--to", "iso2011")[0] == 0
+    assert open_trusted_image(out.read_bytes()).container is Container.ISO_19794_5_2011
+
+
 def test_a_png_stays_one_in_2011_and_becomes_a_jpeg_for_2005(tmp_path: Path) -> None:
     data = picture("PNG")
     content, _ = converted(tmp_path, data, "--to", "iso2011")

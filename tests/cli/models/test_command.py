@@ -39,7 +39,13 @@ def test_the_real_catalogue_is_listed(tmp_path: Path) -> None:
     listed = {one["pack"]: one for one in json.loads(told)}
     assert listed["buffalo_l"]["restricts_use"] is True
     assert listed["open"]["restricts_use"] is False
+    assert listed.pop("embedded")["installed"] == "yes"
     assert {one["installed"] for one in listed.values()} == {"no"}
+
+
+def test_the_embedded_pack_is_listed_as_installed(tmp_path: Path) -> None:
+    row = next(line for line in run("list", models_dir=tmp_path)[1].splitlines() if "embedded" in line)
+    assert "yes" in row
 
 
 def test_list_says_how_a_pack_is_installed(toy: Path) -> None:
