@@ -3,6 +3,9 @@
 .DEFAULT_GOAL := help
 .PHONY: help install dev demo test test-slow accuracy check protos protos-check buf-breaking wire-baseline bench accuracy-dynamic lock clean format
 
+# Without bytecode files, every interpreter that a test starts compiles all imports again, and pytest all tests.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin

@@ -39,6 +39,7 @@ from server.telemetry.metrics import Metrics
 from server.trusted_images.fetching import TrustedImages, open_trusted_images
 from server.tuning import Tuning
 from server.workers import Workers
+from vision.isolation.pool import DecoderPool
 from vision.packs import Pack
 from vision.runtime_check import check_runtime
 
@@ -54,6 +55,7 @@ class FacegateServer:
         settings: Settings,
         *,
         pack: Pack | None = None,
+        decoders: DecoderPool | None = None,
         tuning: Tuning | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -62,6 +64,8 @@ class FacegateServer:
         Args:
             settings: The settings.
             pack: A pack that is loaded already; ``None`` loads the configured one.
+            decoders: A pool of decoders that runs already and that its owner closes; ``None`` starts the
+                configured ones.
             tuning: For tests and benchmarks.
             now: Wall clock, UTC.
         """
@@ -71,7 +75,7 @@ class FacegateServer:
         self._clock = Clock(now=now, monotonic=time.monotonic)
         self._metrics = Metrics(CollectorRegistry())
         self._running = RunningScans()
-        self._workers = Workers(settings, metrics=self._metrics)
+        self._workers = Workers(settings, metrics=self._metrics, decoders=decoders)
         self._stores: Stores | None = None
         self._admin: AdminServer | None = None
         self._front: Front | None = None

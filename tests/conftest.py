@@ -29,13 +29,23 @@ logging.getLogger("grpc").setLevel(logging.INFO)
 log_plainly()
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Does not import the research folders if the markers deselect all their tests."""
+    if "not research" in config.option.markexpr and collection_path.is_dir() and _measures(collection_path):
+        return True
+    return None
+
+
 @pytest.hookimpl(tryfirst=True)  # before markers select
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks the tests of the research folders."""
-    folders = [_REPOSITORY / folder for folder in _RESEARCH]
     for item in items:
-        if any(item.path.is_relative_to(folder) for folder in folders):
+        if _measures(item.path):
             item.add_marker(pytest.mark.research)
+
+
+def _measures(path: Path) -> bool:
+    return any(path.is_relative_to(_REPOSITORY / folder) for folder in _RESEARCH)
 
 
 @pytest.fixture(scope="session")

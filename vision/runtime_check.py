@@ -5,7 +5,6 @@ their files overwrite each other and which one runs is chance: a CPU build may a
 machine, or the import may crash.
 """
 
-import re
 from dataclasses import dataclass
 from importlib import metadata
 
@@ -47,7 +46,7 @@ _PREFERRED = {"ONNX Runtime": "onnxruntime", "OpenCV": "opencv-python-headless"}
 
 @dataclass(frozen=True, slots=True)
 class InstalledRuntime:
-    """What is installed.
+    """The installed distributions.
 
     Attributes:
         onnxruntime: Distribution and version, such as ``"onnxruntime 1.31.1"``.
@@ -59,24 +58,20 @@ class InstalledRuntime:
 
 
 def check_runtime() -> InstalledRuntime:
-    """Check that one ONNX Runtime and one OpenCV are installed.
+    """Checks that exactly one ONNX Runtime and one OpenCV are installed.
 
     Raises:
         RuntimeConflict: None or several of a family; the message carries the command that mends it.
     """
-    installed = {
-        _canonical(name): distribution.version
-        for distribution in metadata.distributions()
-        if (name := distribution.metadata["Name"])
-    }
     return InstalledRuntime(
-        onnxruntime=_only("ONNX Runtime", _ONNX_RUNTIMES, installed),
-        opencv=_only("OpenCV", _OPENCVS, installed),
+        onnxruntime=_only("ONNX Runtime", _ONNX_RUNTIMES),
+        opencv=_only("OpenCV", _OPENCVS),
     )
 
 
-def _only(family: str, known: frozenset[str], installed: dict[str, str]) -> str:
-    found = tuple(sorted(known & installed.keys()))
+def _only(family: str, known: frozenset[str]) -> str:
+    installed = {name: version for name in known if (version := _installed_version(name)) is not None}
+    found = tuple(sorted(installed))
     if len(found) == 1:
         return f"{found[0]} {installed[found[0]]}"
     preferred = _PREFERRED[family]
@@ -95,5 +90,8 @@ def _only(family: str, known: frozenset[str], installed: dict[str, str]) -> str:
     )
 
 
-def _canonical(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+def _installed_version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None

@@ -61,7 +61,12 @@ def test_a_pack_that_was_not_pulled(tmp_path: Path) -> None:
     ("room", "data", "why"),
     [
         ("liveness", "dynamic/flash_model.toml", "the packaged flash_model.toml cannot be read"),
-        ("device_integrity", "camera/fingerprints.toml", "the packaged fingerprints.toml cannot be read"),
+        pytest.param(
+            "device_integrity",
+            "camera/fingerprints.toml",
+            "the packaged fingerprints.toml cannot be read",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_damaged_installation(tmp_path: Path, room: str, data: str, why: str) -> None:
@@ -75,6 +80,7 @@ def test_a_damaged_installation(tmp_path: Path, room: str, data: str, why: str) 
     assert line == f"The server cannot start: {why}; reinstall the package"
 
 
+@pytest.mark.slow
 def test_a_database_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("not what SQLite wrote, and long enough to be looked at\n" * 40)
     status, line = _serve(
@@ -84,6 +90,7 @@ def test_a_database_that_is_none(tmp_path: Path) -> None:
     assert line.startswith("The server cannot start: the database ")
 
 
+@pytest.mark.slow
 def test_a_policy_that_breaks_the_schema(tmp_path: Path) -> None:
     folder = tmp_path / "policies"
     folder.mkdir()
@@ -93,6 +100,7 @@ def test_a_policy_that_breaks_the_schema(tmp_path: Path) -> None:
     assert f"{folder / 'bank.toml'}" in line
 
 
+@pytest.mark.slow
 def test_a_key_that_is_none(tmp_path: Path) -> None:
     folder = tmp_path / "data" / "keys"
     folder.mkdir(parents=True, mode=0o700)

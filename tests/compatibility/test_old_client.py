@@ -75,6 +75,7 @@ async def test_an_express_check_succeeds(old: Path, today: LiveServer, tmp_path:
     assert answer["evidence"]
 
 
+@pytest.mark.slow
 async def test_a_check_raised_to_dynamic_succeeds(old: Path, today: LiveServer, tmp_path: Path) -> None:
     answer = await _check(old, today, "dynamic", tmp_path)
     assert _succeeded(answer), answer

@@ -1,6 +1,7 @@
 """A whole server in this process, with real models and real pictures, for tests of how it behaves."""
 
 import asyncio
+import atexit
 import functools
 import gc
 import hashlib
@@ -19,16 +20,19 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 from facegate.v1.analysis_service_pb2_grpc import AnalysisServiceStub
 from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 from google.rpc import error_details_pb2, status_pb2
+from prometheus_client import CollectorRegistry
 
 from attempt.placement import CapturePlan
 from server.app import FacegateServer
+from server.decoders import make_decoders
 from server.domain.state import CheckState
 from server.scan.transcript import ClockLimits
-from server.settings import Settings
+from server.settings import IsolationSettings, Settings
 from server.storage.database import open_database
 from server.storage.objects import open_object_store
 from server.storage.records import AttemptRecord, CheckRecord, EvidenceEntry
 from server.storage.repository import CheckRepository
+from server.telemetry.metrics import Metrics
 from server.tuning import Tuning
 from simulator.photos import builtin_photos
 from simulator.scan import simulate_scan
@@ -37,6 +41,7 @@ from tests.packs import real_pack
 from tests.server.policy_files import write_policy
 from vision.face import BgrImage, DetectedFace, Embedding, Landmarks
 from vision.image import encode_jpeg
+from vision.isolation.pool import DecoderPool
 from vision.packs import Pack
 from vision.packs.interfaces import Embedder, FaceDetector, Landmarker
 
@@ -107,6 +112,15 @@ def remembering_pack() -> Pack:
         landmarker=_Landmarker(pack.landmarker, memory),
         embedder=_Embedder(pack.embedder, memory),
     )
+
+
+@functools.cache
+def shared_decoders() -> DecoderPool:
+    """One pool of isolated decoders for all servers of a test process: it takes 0.1 s of CPU to start."""
+    pool = make_decoders(IsolationSettings(), Metrics(CollectorRegistry()))
+    pool.start()
+    atexit.register(pool.close)
+    return pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,7 +397,11 @@ async def serving(
 ) -> AsyncIterator[LiveServer]:
     """Serves until the block ends."""
     clock = ShiftedClock()
-    server = FacegateServer(settings, pack=pack or remembering_pack(), tuning=tuning, now=clock)
+    # Decoders that a test configures are the server's own.
+    decoders = None if "isolation" in settings.model_fields_set else shared_decoders()
+    server = FacegateServer(
+        settings, pack=pack or remembering_pack(), decoders=decoders, tuning=tuning, now=clock
+    )
     await server.start()
     database = open_database(settings.database_url)
     try:

@@ -276,7 +276,8 @@ class RawStream:
 
     async def _drain(self) -> None:
         try:
-            await self.call.code()
+            async with asyncio.timeout(_WAIT_SECONDS):
+                await self.call.code()
         except asyncio.CancelledError:
             return
 
@@ -298,7 +299,8 @@ class RawStream:
     async def send(self, request: Request) -> None:
         """Sends one message; a stream that is over already says so to the reader."""
         try:
-            await self.call.write(request)
+            async with asyncio.timeout(_WAIT_SECONDS):
+                await self.call.write(request)
         except (grpc.RpcError, asyncio.InvalidStateError):
             return
 

@@ -1,6 +1,7 @@
 """One ONNX Runtime, one OpenCV."""
 
-from dataclasses import dataclass
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -8,19 +9,13 @@ from vision.errors import RuntimeConflict
 from vision.runtime_check import check_runtime
 
 
-@dataclass(frozen=True)
-class FakeDistribution:
-    name: str
-    version: str = "1.2.3"
-
-    @property
-    def metadata(self) -> dict[str, str]:
-        return {"Name": self.name}
-
-
-def _install(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
-    found = [FakeDistribution(name) for name in names]
-    monkeypatch.setattr("importlib.metadata.distributions", lambda: iter(found))
+def _install(monkeypatch: pytest.MonkeyPatch, folder: Path, *names: str) -> None:
+    """Makes these distributions the only ones on the path."""
+    for name in names:
+        info = folder / f"{name.replace('-', '_')}-1.2.3.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2.3\n")
+    monkeypatch.setattr(sys, "path", [str(folder)])
 
 
 def test_this_environment_has_one_of_each() -> None:
@@ -29,8 +24,8 @@ def test_this_environment_has_one_of_each() -> None:
     assert installed.opencv.startswith("opencv")
 
 
-def test_names_what_it_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    _install(monkeypatch, "numpy", "onnxruntime_gpu", "opencv-python-headless")
+def test_names_what_it_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _install(monkeypatch, tmp_path, "numpy", "onnxruntime_gpu", "opencv-python-headless")
     installed = check_runtime()
     assert installed.onnxruntime == "onnxruntime-gpu 1.2.3"
     assert installed.opencv == "opencv-python-headless 1.2.3"
@@ -54,9 +49,13 @@ def test_names_what_it_found(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_refuses_none_and_several(
-    monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], in_conflict: tuple[str, ...], command: str
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    names: tuple[str, ...],
+    in_conflict: tuple[str, ...],
+    command: str,
 ) -> None:
-    _install(monkeypatch, *names)
+    _install(monkeypatch, tmp_path, *names)
     with pytest.raises(RuntimeConflict) as caught:
         check_runtime()
     assert caught.value.installed == in_conflict

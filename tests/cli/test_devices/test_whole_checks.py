@@ -118,6 +118,7 @@ async def test_what_an_app_finds_on_honest_devices_too_is_told_and_not_decided_u
     assert (result.status, result.device.assurance) == (SUCCESS, assurance)
 
 
+@pytest.mark.slow
 async def test_a_phone_that_makes_many_keys_is_told(field: Field) -> None:
     for _ in range(2):
         result = await field.check(field.device(DeviceKind.KEY_FARM), pace="realtime")

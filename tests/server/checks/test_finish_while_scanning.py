@@ -35,7 +35,9 @@ async def test_a_check_that_is_closing_takes_no_stream(scene: LiveServer) -> Non
     assert reasons_of(await scene.finish(check_id))[0] == "CANCELLED"
 
 
-@pytest.mark.parametrize("seconds", [0.44, 1.5, 5.0])
+@pytest.mark.parametrize(
+    "seconds", [0.44, pytest.param(1.5, marks=pytest.mark.slow), pytest.param(5.0, marks=pytest.mark.slow)]
+)
 async def test_polling_for_the_verdict_leaves_a_dropped_scan_open(scene: LiveServer, seconds: float) -> None:
     check_id, device = await dropped(scene)
 

@@ -330,6 +330,7 @@ async def test_the_upload_ends_where_the_limit_is(analysing: LiveServer) -> None
     assert sent < 80_000_000
 
 
+@pytest.mark.slow
 async def test_a_pause_and_a_trickle_end_the_upload(analysing: LiveServer) -> None:
     answer = await _refusal(analysing, _upload(bytes(10)), pause_at=1)
     assert (answer.reason, answer.metadata["idleSeconds"]) == (Reason.STREAM_IDLE, str(_SHORT_IDLE))

@@ -87,6 +87,8 @@ class PlacesMachine(RuleBasedStateMachine):
         call = _Call(party)
         self.calls.append(call)
         call.task = self.loop.create_task(call.serve(self.places))
+        if not self.lines.get(party):
+            self.lines.pop(party, None)  # of parties with equal claims, the line that began first goes first
         own = self.lines.setdefault(party, deque())
         if self.may_take(party):
             self.give(call)

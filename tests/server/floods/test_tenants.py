@@ -37,7 +37,7 @@ async def _got_through(call: Callable[[], Awaitable[object]]) -> int:
     return served
 
 
-@pytest.mark.parametrize("flooder", [LOUD, SANDBOX])
+@pytest.mark.parametrize("flooder", [LOUD, pytest.param(SANDBOX, marks=pytest.mark.slow)])
 async def test_uploads_of_one_caller_keep_no_other_out(tmp_path: Path, flooder: str) -> None:
     async with (
         tenants(tmp_path, detection_seconds=_DETECTION_SECONDS) as served,
@@ -58,6 +58,7 @@ async def test_unary_calls_of_one_tenant_keep_no_other_out(tmp_path: Path) -> No
             assert await _got_through(lambda: ask(QUIET)) == _CALLS
 
 
+@pytest.mark.slow
 async def test_selfies_of_one_tenant_keep_no_other_out(tmp_path: Path) -> None:
     async with tenants(tmp_path, detection_seconds=_DETECTION_SECONDS) as served:
 
@@ -69,6 +70,7 @@ async def test_selfies_of_one_tenant_keep_no_other_out(tmp_path: Path) -> None:
             assert await _got_through(lambda: analyse(QUIET)) == _CALLS
 
 
+@pytest.mark.slow
 async def test_videos_of_one_tenant_keep_no_other_out(tmp_path: Path) -> None:
     config = analysis_pb2.AnalyzeVideoConfig(kind=analysis_pb2.AnalyzeVideoConfig.KIND_FRAMES)
     messages: list[Any] = [analysis_pb2.AnalyzeVideoRequest(config=config)]
@@ -191,6 +193,7 @@ async def test_watches_of_one_tenant_keep_no_other_out(tmp_path: Path) -> None:
             call.cancel()
 
 
+@pytest.mark.slow
 async def test_a_quota_binds_its_tenant_and_its_sandbox_apart(tmp_path: Path) -> None:
     limits = {"tenants": {QUIET: {"max_uploads": 1}}, "wait_seconds": 0.0}
     async with tenants(tmp_path, detection_seconds=1.0, limits=limits) as served:

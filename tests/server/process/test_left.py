@@ -59,14 +59,21 @@ async def _replay(device: RawDevice) -> RawStream:
 @pytest.mark.parametrize(
     ("shown", "mode", "reason", "verdict"),
     [
-        (
+        pytest.param(
             _PRINT,
             scan_pb2.MODE_EXPRESS,
             result_pb2.FAILURE_REASON_SPOOF,
             result_pb2.LIVENESS_VERDICT_SPOOF,
+            marks=pytest.mark.slow,
         ),
         (_SOMEBODY_ELSE, scan_pb2.MODE_EXPRESS, result_pb2.FAILURE_REASON_NOT_SAME_PERSON, None),
-        (_SOMEBODY_ELSE, scan_pb2.MODE_DYNAMIC, result_pb2.FAILURE_REASON_NOT_SAME_PERSON, None),
+        pytest.param(
+            _SOMEBODY_ELSE,
+            scan_pb2.MODE_DYNAMIC,
+            result_pb2.FAILURE_REASON_NOT_SAME_PERSON,
+            None,
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["print", "another person", "another person in DYNAMIC"],
 )
@@ -93,6 +100,7 @@ async def test_the_replay_that_follows_an_attack_comes_too_late(
         assert first.verdict == verdict
 
 
+@pytest.mark.slow
 async def test_a_person_who_loses_the_line_resumes_and_passes(server: ServerProcess) -> None:
     check_id, device = await _left(server, _GENUINE[:_ENOUGH], scan_pb2.MODE_EXPRESS)
     again = await _replay(device)

@@ -98,6 +98,7 @@ async def test_a_store_that_is_away_is_nobodys_failure(scene: LiveServer) -> Non
     assert not answer.HasField("evidence_frame")
 
 
+@pytest.mark.slow
 async def test_a_store_that_hangs_is_nobodys_failure_within_seconds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

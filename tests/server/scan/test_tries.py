@@ -103,6 +103,7 @@ async def test_after_five_spoofs_a_portrait_is_locked_whatever_the_subject(calle
     await callers.upload(mark=b"another")
 
 
+@pytest.mark.slow
 async def test_locks_that_repeat_bring_a_block(callers: Callers) -> None:
     refusals: list[Refused] = []
     for _ in range(4):
@@ -161,6 +162,7 @@ async def test_scans_that_are_given_up_at_once_count_a_quarter(callers: Callers)
     _assert_limited(await callers.upload_refused(subject="anna"), "subject", least=1_700, most=1_800)
 
 
+@pytest.mark.slow
 async def test_tries_that_wait_for_each_window_to_pass_are_blocked(callers: Callers) -> None:
     for _ in range(5):
         await callers.upload(subject="anna")
@@ -169,6 +171,7 @@ async def test_tries_that_wait_for_each_window_to_pass_are_blocked(callers: Call
     _assert_limited(await callers.upload_refused(subject="anna"), "subject", least=86_000, most=86_400)
 
 
+@pytest.mark.slow
 async def test_sandbox_checks_may_fail_by_the_dozen(callers: Callers) -> None:
     await callers.fail(8, "tests", subject="anna", mark=b"one")
     await callers.upload("tests", subject="anna", mark=b"one")

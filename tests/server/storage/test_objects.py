@@ -138,6 +138,7 @@ async def test_a_folder_that_fails_is_unavailable(tmp_path: Path) -> None:
         await store.put("evidence/a", b"1")
 
 
+@pytest.mark.slow
 async def test_a_store_that_never_answers_is_unavailable_within_seconds(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
