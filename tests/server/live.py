@@ -6,12 +6,12 @@ import functools
 import gc
 import hashlib
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, overload
 from uuid import UUID, uuid4
 
 import grpc
@@ -38,6 +38,7 @@ from simulator.photos import builtin_photos
 from simulator.scan import simulate_scan
 from simulator.scene import ScanKind, SceneSettings
 from tests.packs import real_pack
+from tests.server.databases import make_tables
 from tests.server.policy_files import write_policy
 from vision.face import BgrImage, DetectedFace, Embedding, Landmarks
 from vision.image import encode_jpeg
@@ -133,14 +134,39 @@ class Picture:
     height: int
 
 
+class Pictures(Sequence[Picture]):
+    """A simulated scan that is rendered when its first frame is asked for."""
+
+    def __init__(self, render: Callable[[], tuple[Picture, ...]]) -> None:
+        self._render = functools.cache(render)
+
+    @overload
+    def __getitem__(self, index: int) -> Picture: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "Pictures": ...
+
+    def __getitem__(self, index: int | slice) -> "Picture | Pictures":
+        if isinstance(index, slice):
+            return Pictures(lambda: self._render()[index])
+        return self._render()[index]
+
+    def __len__(self) -> int:
+        return len(self._render())
+
+
 @functools.cache
 def pictures(
     person: str = "astronaut",
     kind: ScanKind = ScanKind.GENUINE,
     count: int = 26,
     rate: float = FRAMES_PER_SECOND,
-) -> tuple[Picture, ...]:
-    """A simulated scan, rendered once a session."""
+) -> Pictures:
+    """A simulated scan, rendered at most once in each test process."""
+    return Pictures(lambda: _rendered(person, kind, count, rate))
+
+
+def _rendered(person: str, kind: ScanKind, count: int, rate: float) -> tuple[Picture, ...]:
     settings = SceneSettings(
         kind=kind, seed=3, seconds=count / rate, frames_per_second=rate, width=360, height=480
     )
@@ -402,6 +428,8 @@ async def serving(
     server = FacegateServer(
         settings, pack=pack or remembering_pack(), decoders=decoders, tuning=tuning, now=clock
     )
+    if settings.storage.database_url is None:
+        await make_tables(settings.database_url)
     await server.start()
     database = open_database(settings.database_url)
     try:

@@ -2,7 +2,7 @@
 
 import asyncio
 from base64 import urlsafe_b64decode
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from json import loads
 from pathlib import Path
@@ -58,7 +58,7 @@ class Callers:
         )
 
     async def check(
-        self, caller: str, shown: tuple[Picture, ...], **start: Any
+        self, caller: str, shown: Sequence[Picture], **start: Any
     ) -> service_pb2.FinishCheckResponse:
         """A whole check by a caller; ``start`` is what the device says of itself."""
         upload = await self.upload(caller)

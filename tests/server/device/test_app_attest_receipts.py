@@ -19,9 +19,9 @@ from server.settings_device import DeviceIntegritySettings
 from server.storage.database import open_database
 from server.storage.devices import DeviceRepository, HeldReceipt, KeyKind
 from server.storage.repository import CheckRepository
-from server.storage.schema import upgrade
 from server.worker_pool import WorkerPool
 from tests.device_integrity.apple.apple_in_software import APP, NOW, SoftwareApple, SoftwareKey
+from tests.server.databases import make_tables
 from tests.server.device.receipt_server import KEY_ID, TEAM_ID, ReceiptServer, playing_apple, write_key
 from tests.server.storage.samples import new_check
 
@@ -88,7 +88,7 @@ class _Bench:
 @pytest_asyncio.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[_Bench]:
     url = f"sqlite:///{tmp_path / 'checks.db'}"
-    await upgrade(url)
+    await make_tables(url)
     database, pool = open_database(url), WorkerPool(workers=1)
     check = await CheckRepository(database).create(new_check(), None)
     context = EvidenceContext(

@@ -35,7 +35,6 @@ from server.settings_device import DeviceIntegritySettings
 from server.storage.database import open_database
 from server.storage.devices import DeviceRepository
 from server.storage.repository import CheckRepository
-from server.storage.schema import upgrade
 from server.worker_pool import WorkerPool
 from tests.device_integrity.android import phones, play_tokens
 from tests.device_integrity.android.phones import new_key
@@ -47,6 +46,7 @@ from tests.device_integrity.web.authenticator_in_software import (
     Authenticator,
     client_data,
 )
+from tests.server.databases import make_tables
 from tests.server.storage.samples import new_check
 
 _APPLE = SoftwareApple()
@@ -89,7 +89,7 @@ class _Bench:
 @pytest_asyncio.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[_Bench]:
     url = f"sqlite:///{tmp_path / 'checks.db'}"
-    await upgrade(url)
+    await make_tables(url)
     database, pool = open_database(url), WorkerPool(workers=1)
     check = await CheckRepository(database).create(new_check(), None)
     yield _Bench(DeviceRepository(database), pool, check.check_id)

@@ -16,7 +16,7 @@ from server.storage.objects import ObjectStore, open_object_store
 from server.storage.records import EvidenceEntry, ImagePurpose, PictureFacts
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
-from server.storage.schema import prepare_database
+from tests.server.databases import make_tables
 from tests.server.storage.samples import after, decision, new_check
 
 _KEYS = WrappingKeys(newest="k", keys={"k": bytes(range(32))})
@@ -115,7 +115,7 @@ async def test_an_erased_picture_is_gone(store: EvidenceStore) -> None:
 
 async def test_a_sweep_deletes_old_orphans_and_nothing_else(store: EvidenceStore, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'checks.db'}"
-    await prepare_database(url)
+    await make_tables(url)
     database = open_database(url)
     repository = CheckRepository(database)
     check = new_check()

@@ -16,8 +16,8 @@ from server.storage.database import open_database
 from server.storage.devices import DeviceRepository
 from server.storage.repository import CheckRepository
 from server.storage.scan_memory import DatabaseScanMemory
-from server.storage.schema import upgrade
 from server.worker_pool import WorkerPool
+from tests.server.databases import make_tables
 from tests.server.storage.samples import NOW, new_check
 
 # SubjectPublicKeyInfo of P-256 with a compressed point of 33 octets (RFC 5480), up to the point.
@@ -35,7 +35,7 @@ async def test_a_session_key_is_known_again_however_its_point_is_written(tmp_pat
     assert whole != compressed
     assert load_public_key(compressed) == key
     url = f"sqlite:///{tmp_path / 'checks.db'}"
-    await upgrade(url)
+    await make_tables(url)
     database, pool, tenant_key = open_database(url), WorkerPool(workers=1), MemoryKey(bytes(32)).of
     store = DatabaseScanMemory(
         database,
@@ -63,7 +63,7 @@ async def test_a_session_key_is_known_again_however_its_point_is_written(tmp_pat
 async def test_a_key_of_a_sandbox_scan_is_new_to_a_real_one(tmp_path: Path) -> None:
     session_key = public_key_der(ec.generate_private_key(ec.SECP256R1()).public_key())
     url = f"sqlite:///{tmp_path / 'checks.db'}"
-    await upgrade(url)
+    await make_tables(url)
     database, pool, tenant_key = open_database(url), WorkerPool(workers=1), MemoryKey(bytes(32)).of
     store = DatabaseScanMemory(
         database,

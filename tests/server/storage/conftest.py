@@ -7,7 +7,7 @@ import pytest_asyncio
 from server.storage.database import Database, open_database
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
-from server.storage.schema import upgrade
+from tests.server.databases import make_tables
 from tests.server.postgres import PostgresServer
 
 
@@ -34,7 +34,7 @@ def url(request: pytest.FixtureRequest) -> str:
 @pytest_asyncio.fixture
 async def database(url: str) -> AsyncIterator[Database]:
     """A repository over an empty SQLite or PostgreSQL database with its tables."""
-    await upgrade(url)
+    await make_tables(url)
     database = open_database(url)
     yield database
     await database.close()

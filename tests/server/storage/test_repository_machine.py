@@ -30,7 +30,7 @@ from server.storage.errors import Conflict, SessionKeyMismatch, SessionKeyUnprov
 from server.storage.records import AttemptEnding, NewAttempt
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
-from server.storage.schema import upgrade
+from tests.server.databases import make_tables
 from tests.server.postgres import PostgresServer
 from tests.server.storage.samples import after, decision, entry, new_check
 
@@ -92,7 +92,7 @@ class RepositoryMachine(RuleBasedStateMachine):
             self.url = f"sqlite:///{self.folder / 'checks.db'}"
         else:
             self.url = self.runner.run(self.server.new_database())
-        self.runner.run(upgrade(self.url))
+        self.runner.run(make_tables(self.url))
         self.database = open_database(self.url)
         self.repository = CheckRepository(self.database)
         self.retention = RetentionRepository(self.database)
