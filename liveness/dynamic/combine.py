@@ -1,18 +1,18 @@
-"""One liveness decision from Express and the challenge.
+"""The combination of Express' result and a challenge's finding into one liveness verdict.
 
-``liveness.fusion`` decides what the passive signals say. This module decides what the challenge changes:
+``liveness.fusion`` judges the passive signals. The challenge changes that verdict as follows:
 
-* Express says SPOOF: it stays so. A mask or a print answers the flash as well as a face.
-* The challenge was answered wrongly, or not where it would have been: SPOOF.
-* It could not be measured, or too few bits were verified: INCONCLUSIVE. Never SPOOF, and never LIVE.
-* It was answered rightly, and the policy takes a blink that nobody saw: INCONCLUSIVE.
-* It was answered rightly, but motion does not show a head's depth, and the policy takes it, or the light does
-  not say what it lies on, as in the dark, where every part of whatever is there follows the screen alike:
-  INCONCLUSIVE.
-* It was answered rightly: what Express says stands, surer where both say the same; where what speaks against
-  the answer outweighs LIVE it is INCONCLUSIVE. A right answer makes nobody LIVE whom Express does not: paper
-  and masks are lit as a face is, so it says nothing against what Express doubts. Each stands against other
-  attackers, and LIVE takes both.
+* Express says SPOOF: SPOOF. A mask or a print answers the flash as well as a face.
+* The challenge is WRONG or ABSENT: SPOOF.
+* The challenge is NOT_MEASURABLE, or too few bits are verified: INCONCLUSIVE, never SPOOF or LIVE.
+* The challenge is RIGHT, but the policy requires a blink and none was measured: INCONCLUSIVE.
+* The challenge is RIGHT, but motion does not show a head's depth, and depth is required: by the policy, or
+  because the light does not show the shape of the surface. (In the dark, every part of any surface follows
+  the screen equally.) INCONCLUSIVE.
+* The challenge is RIGHT otherwise: Express' verdict stands. Its confidence rises if the flash's signals
+  support LIVE; if they outweigh LIVE, the verdict is INCONCLUSIVE. A right answer never turns another verdict
+  into LIVE, because paper and masks are lit as a face is. Express and the flash stop different attacks, and
+  LIVE requires both.
 """
 
 import math
@@ -32,13 +32,13 @@ from liveness.verdict import LivenessResult, Verdict, VerdictReason
 __all__ = ["combine_flash", "combine_movement"]
 
 _BLINK = "blink"
-"""Express' signal."""
+"""The name of Express' blink signal."""
 _WRONG_SCORE = 2.0
-"""Confidence, 0..100, at most, once a challenge says SPOOF. Set by hand."""
+"""The highest confidence, 0..100, of a SPOOF by a challenge. Set by hand."""
 _UNSURE = 0.0001
-"""Probability that always remains, so that log odds are finite."""
+"""The least distance of a probability from 0 and 1, so that log odds are finite."""
 _FLASH_SHARE = 0.5
-"""Of the decision, when both took part: what is shown beside each signal, no part of the odds."""
+"""The flash's share of the displayed weights if Express also took part. It does not enter the odds."""
 
 
 def combine_flash(
@@ -48,12 +48,12 @@ def combine_flash(
     dynamic: DynamicPolicy,
     settings: JudgeSettings,
 ) -> LivenessResult:
-    """The decision on a scan with a flash.
+    """Returns the liveness result of a scan with a flash.
 
     Args:
-        express: What the passive signals say of the same frames.
-        flash: What the flash proves.
-        dynamic: The floor of verified bits, and whether a blink and depth are taken.
+        express: The result of the passive signals of the same frames.
+        flash: The result of the flash.
+        dynamic: The least verified bits, and whether a blink and depth are required.
         settings: ``FlashModel.judge``.
     """
     signals = _together(express.signals, flash.signals)
@@ -79,13 +79,13 @@ def combine_flash(
 
 
 def combine_movement(*, express: LivenessResult, movement: MovementResult) -> LivenessResult:
-    """The decision on a scan with the movement challenge, the fallback for light.
+    """Returns the liveness result of a scan with the movement challenge, the fallback of the flash.
 
-    A right answer leaves Express' decision as it is: its depth is what Express' motion signals see too.
+    A right answer does not change Express' result, because Express' motion signals measure the same depth.
 
     Args:
-        express: What the passive signals say of the same frames.
-        movement: What the movement proves.
+        express: The result of the passive signals of the same frames.
+        movement: The result of the movement challenge.
     """
     signals = (*express.signals, *movement.signals)
     if express.verdict is Verdict.SPOOF:
@@ -100,7 +100,7 @@ def combine_movement(*, express: LivenessResult, movement: MovementResult) -> Li
 
 
 def _together(express: Sequence[Signal], flash: Sequence[Signal]) -> tuple[Signal, ...]:
-    """All signals; the shares of those that took part sum to 1."""
+    """Returns all signals; the weights of the assessed ones sum to 1."""
     shares = sum(signal.weight for signal in express), sum(signal.weight for signal in flash)
     part = _FLASH_SHARE if min(shares) > 0 else 1.0
     rest = 1 - part if min(shares) > 0 else 1.0
@@ -142,10 +142,9 @@ def _doubts(express: LivenessResult) -> tuple[VerdictReason, ...]:
 
 
 def _weighed(express: LivenessResult, signals: tuple[Signal, ...], odds: float) -> LivenessResult:
-    """Express' score with the flash's log odds; those for life count only where Express says LIVE.
+    """Adds the flash's log odds to Express' score; log odds for life count only if Express says LIVE.
 
-    A right answer is never SPOOF: what speaks against it can take LIVE away. What the judge of the flash did
-    not call an attack is not made one by adding it to another doubt.
+    A right answer is never SPOOF: signals against a face can only turn LIVE into INCONCLUSIVE.
     """
     alive = express.verdict is Verdict.LIVE
     held = min(1 - _UNSURE, max(_UNSURE, express.score / 100))

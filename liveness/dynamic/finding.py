@@ -1,4 +1,4 @@
-"""What a challenge found; shared by the screen flash and the movement."""
+"""The finding of a challenge, shared by the flash and the movement."""
 
 from enum import StrEnum
 
@@ -6,13 +6,13 @@ __all__ = ["ChallengeFinding"]
 
 
 class ChallengeFinding(StrEnum):
-    """Was the challenge answered by a real face?"""
+    """Whether a real face answered the challenge."""
 
     RIGHT = "RIGHT"
     """The answer is the one that a real face gives to this challenge."""
     WRONG = "WRONG"
     """An answer was measured that contradicts the challenge, or a real face."""
     ABSENT = "ABSENT"
-    """An answer would have shown, and there is none."""
+    """An answer would have been measurable, and there is none."""
     NOT_MEASURABLE = "NOT_MEASURABLE"
-    """The conditions do not let an answer be seen; this speaks for neither side."""
+    """The conditions do not allow a measurement. This counts neither for life nor against it."""

@@ -1,26 +1,26 @@
-"""What a flash scan proves: right, wrong, absent, or not measurable; and how many bits it verifies.
+"""The judgement of a flash scan: its finding (RIGHT, WRONG, ABSENT, NOT_MEASURABLE) and its verified bits.
 
-**Bits.** Only colours count. A step's colour is verified where the measured one is the commanded one, clear
-of all others, and the device's claim of when it appeared fits the order of events. Transitions and holds
-verify nothing: the device itself says when a colour appeared, so a lying one can fit its claims to the
-changes of a recording. Steps that were shown and not verified cost, whatever their excuse: the sum is net of
-chance (``entropy.bits_beyond_chance``).
+**Bits.** Only colours count. A step's colour is verified if the measured colour is the commanded one,
+distinct from all others, and the claimed time of its appearance fits the order of events. Transitions and
+holds verify nothing: the device itself claims when a colour appeared, so a lying device can fit its claims
+to the changes of a recording. Every step that was shown and not verified costs bits, whatever the reason:
+the sum is net of chance (``entropy.bits_beyond_chance``).
 
-**What a blind guesser gets.** Who does not know the colours meets each with probability 1/8 (the first) or
-1/7, and his answers are independent of the draws. By Ville's inequality he reaches a floor of b net bits in
-an attempt with probability 2^-b at most, however long he goes on and whatever he leaves out: 1 in 1024 for 10
-bits, 1 in 4096 for 12, 1 in 65536 for 16. Every further attempt of a check adds as much. The response matrix
-is fitted to the same frames and could give him more; ``tests/liveness/dynamic/test_guessing.py`` measures
-that it does not. It says nothing about who does know the colours: relighting in real time is left to lag,
-shape and the device.
+**Blind guesses.** An attacker who does not know the colours meets each with probability 1/8 (the first) or
+1/7, independently of the draws. By Ville's inequality, an attempt reaches b net bits with probability at
+most 2^-b, however long it is and whichever steps it omits: 1 in 1024 for 10 bits, 1 in 4096 for 12, 1 in
+65536 for 16. Every further attempt of a check adds as much. The response matrix is fitted to the same frames
+and could raise this probability; ``tests/liveness/dynamic/test_guessing.py`` measures that it does not. The
+bits give no protection against an attacker who knows the colours: lag, shape and the device tests address
+relighting in real time.
 
-**Right takes a face's shape where shape can be told.** An answer whose shape is a sheet's, that lies over the
-picture, or that comes from a few spots, as of a screen mirrored in glass, is never ``RIGHT``; it is ``WRONG``
-only where that is beyond doubt. Where shape cannot be told, in the dark or under much other light, it says
-nothing: a sheet that answers the colours is ``RIGHT``, and nothing that the light looks like is ``WRONG``.
+**RIGHT requires a face's shape if shape is measurable.** An answer with the shape of a sheet, one laid over
+the picture, or one from a few spots, as of a screen mirrored in glass, is never ``RIGHT``; it is ``WRONG``
+only beyond doubt. If shape is not measurable, in the dark or under much other light, it does not count: a
+sheet that answers the colours is ``RIGHT``, and no property of the light makes an answer ``WRONG``.
 
-**Never wrong for want of light.** ``WRONG`` needs an answer that was measured; ``ABSENT`` needs metadata that
-say the room is dim, and a picture that bears them out. All else that is no answer is ``NOT_MEASURABLE``.
+**Poor light is never WRONG.** ``WRONG`` requires a measured answer; ``ABSENT`` requires metadata that state
+a dim room, and frames consistent with them. Every other missing answer is ``NOT_MEASURABLE``.
 """
 
 import math
@@ -69,22 +69,22 @@ __all__ = ["FlashResult", "judge_flash"]
 
 _COLOURS, _COLOURS_LABEL = "flash_colours", "Colours of the answer"
 _NEITHER = 0.5
-"""The score that speaks for neither side."""
+"""The score that counts neither for a face nor against it."""
 
 
 @dataclass(frozen=True, slots=True)
 class FlashResult:
-    """The answer to a screen flash.
+    """The result of a flash challenge.
 
     Attributes:
         finding: See ``ChallengeFinding``.
-        reason: Why it is not RIGHT, or what is missing; ``None`` for RIGHT.
+        reason: Why the finding is not RIGHT; ``None`` for RIGHT.
         verified_bits: Colour bits that were verified, net of chance; 0 or more.
-        odds: Log odds of a face by all signals together.
-        lag: Seconds by which the face follows the screen; ``None`` where no lag stands out.
-        steps: The answers to the coloured steps that were seen, in order.
+        odds: Log odds of a face, from all signals.
+        lag: The delay of the face after the screen, seconds; ``None`` if no lag stands out.
+        steps: The answers to the measured coloured steps, in order.
         signals: Every measurement, assessed or not, in a fixed order.
-        detail: Why, in plain words.
+        detail: The explanation of the finding.
     """
 
     finding: ChallengeFinding
@@ -109,7 +109,7 @@ class _Measured:
     freshness: Freshness
 
     @property
-    def told(self) -> int:
+    def decided(self) -> int:
         return sum(answer.agrees is not None for answer in self.answers)
 
     @property
@@ -118,13 +118,13 @@ class _Measured:
 
     @property
     def wrong(self) -> int:
-        return self.told - self.right
+        return self.decided - self.right
 
 
 def judge_flash(
     *, samples: Sequence[FlashSample], revealed: Sequence[RevealedStep], model: FlashModel
 ) -> FlashResult:
-    """Judge one flash attempt.
+    """Judges one flash attempt.
 
     Args:
         samples: Every frame of the attempt, in order of arrival.
@@ -162,7 +162,7 @@ def _measure(
     closed = next((one.at for one in revealed if one.step.last), math.inf)
     for sample in samples:
         if sample.arrival_time > closed:
-            # What was proved when the challenge ended is not proved better by a grey that follows.
+            # The grey after the last step proves nothing further.
             break
         while waiting and sample.arrival_time > waiting[0].at:
             one = waiting.pop(0)
@@ -221,20 +221,20 @@ def _signals(measured: _Measured, model: FlashModel) -> tuple[Signal, ...]:
 
 
 def _colours_signal(measured: _Measured) -> Signal:
-    if not measured.told:
+    if not measured.decided:
         reason = "no step's colour can be told: the answer is too weak, or there is none"
         return not_assessed(name=_COLOURS, label=_COLOURS_LABEL, reason=reason)
     strongest = max(answer.snr for answer in measured.answers)
     detail = (
-        f"{measured.right} of {measured.told} colours that could be told were the ones shown, of "
+        f"{measured.right} of {measured.decided} colours that could be told were the ones shown, of "
         f"{len(measured.answers)} that were seen; signal over noise is up to {strongest:.0f}"
     )
-    score = (measured.right + 0.5) / (measured.told + 1)
+    score = (measured.right + 0.5) / (measured.decided + 1)
     return assessed(name=_COLOURS, label=_COLOURS_LABEL, score=score, detail=detail)
 
 
 def _odds(signals: Sequence[Signal], model: FlashModel) -> float:
-    """Log odds of a face: what speaks for one makes up for little of what speaks against it."""
+    """Returns the log odds of a face; signals for a face offset those against it only in part."""
     parts = [
         model.judge.weights.get(signal.name, 0.0) * log_odds(signal.score)
         for signal in signals
@@ -254,7 +254,7 @@ def _bits(measured: _Measured, model: FlashModel) -> float:
 
 
 def _against(signals: Sequence[Signal], model: FlashModel) -> frozenset[str]:
-    """The signals that speak against a face and count."""
+    """Returns the names of the weighted signals whose score is against a face."""
     return frozenset(
         one.name
         for one in signals
@@ -263,14 +263,15 @@ def _against(signals: Sequence[Signal], model: FlashModel) -> frozenset[str]:
 
 
 def _telling(signals: Sequence[Signal], against: frozenset[str], model: FlashModel) -> bool:
-    """Whether what speaks against a face may call it an attack.
+    """Returns whether the signals against a face suffice for WRONG.
 
-    Nothing may where the shape cannot be told: light that leaves it open leaves the rest to errors as well.
-    The shape may, where it is plain and a background beside it shows that there is other light than the
-    screen's. So may what lies over the picture, where it is plain and the background answers as well. Of the
-    others it takes two; glare is none of them, as sweat shines too.
-    The background is none of them: a wall, a pillow or a headrest right behind a genuine head answers as much
-    as the head does, whatever else the scan looks like.
+    * Without an assessed shape they never do: in such light the other signals are unreliable too.
+    * The shape alone suffices if its score is below ``sure`` and the background was assessed, which shows
+      that there is other light than the screen's.
+    * The overlay suffices if its score is below ``sure`` and the background is also against a face.
+    * Otherwise two further signals are required. Glare does not count, because sweat shines too. The
+      background does not count, because a wall, a pillow or a headrest right behind a genuine head responds
+      as much as the head does.
     """
     scores = {one.name: one.score for one in signals if one.score is not None}
     if SHAPE not in scores:
@@ -286,7 +287,7 @@ def _find(
     measured: _Measured, signals: Sequence[Signal], odds: float, model: FlashModel
 ) -> tuple[ChallengeFinding, VerdictReason | None, str]:
     judge = model.judge
-    told, right, wrong = measured.told, measured.right, measured.wrong
+    told, right, wrong = measured.decided, measured.right, measured.wrong
     if wrong >= judge.least_wrong and wrong >= judge.wrong_share * told:
         detail = f"{wrong} of {told} colours on the face are not the ones that the screen showed"
         return ChallengeFinding.WRONG, VerdictReason.ANOTHER_CHALLENGE_ANSWERED, detail
@@ -312,9 +313,9 @@ def _find(
                 one.label.lower() for one in signals if one.name in against
             )
             return ChallengeFinding.NOT_MEASURABLE, VerdictReason.CHALLENGE_NOT_MEASURABLE, detail
-        if not measured.lag.told:
-            # Colours that are right in the mean of their steps and too faint for anything else to be measured
-            # are what a display's glass throws back.
+        if not measured.lag.comparable:
+            # The glass of a display reflects the right colours on average, but too faintly for any other
+            # measurement.
             detail = "colours are the screen's, but nothing tells that they change when it does"
             return ChallengeFinding.NOT_MEASURABLE, VerdictReason.CHALLENGE_NOT_MEASURABLE, detail
         if measured.freshness.late > model.freshness.latest or _late(measured, model):
@@ -333,7 +334,7 @@ def _late(measured: _Measured, model: FlashModel) -> bool:
 
 
 def _unanswered(measured: _Measured, model: FlashModel) -> tuple[ChallengeFinding, VerdictReason, str]:
-    """Why there is no answer: the light, or nobody there to give one."""
+    """Returns the finding without an answer: ABSENT, or the reason why none is measurable."""
     exposed = read_exposure(measured.samples)
     dark = exposed.level is None or exposed.level < model.light.darkest_skin
     if exposed.level is not None and dark:
@@ -370,7 +371,7 @@ def _unanswered(measured: _Measured, model: FlashModel) -> tuple[ChallengeFindin
 
 
 def _none_there(measured: _Measured, lux: float, model: FlashModel) -> bool:
-    """Whether any answer is far below what the dimmest screen would cause."""
+    """Returns whether the response is far below that to the dimmest screen."""
     rows = np.flatnonzero(measured.track.clean)
     if len(rows) < model.light.absent_frames:
         return False

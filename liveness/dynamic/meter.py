@@ -1,7 +1,7 @@
-"""Reads each step of the flash while the scan runs.
+"""The measurement of each step of the flash while the scan runs.
 
-Cheap on every frame: a sample is stored. Steps are told again only when it can matter: once the step on
-display was held, and every other frame after.
+Adding a frame is cheap, because only its sample is stored. The steps are analysed again only when the result
+can change: once the step on display was held, and after every other frame from then on.
 """
 
 import math
@@ -38,7 +38,7 @@ __all__ = ["FlashMeter"]
 
 
 _RECENT: Final = 24
-"""Frames by which the light is judged: about a second."""
+"""The number of latest frames from which the light is judged: about a second."""
 _EVERY: Final = 12
 _LIGHT_EVERY: Final = 6
 _STEPS_FOR_LIGHT: Final = 2
@@ -46,13 +46,13 @@ _STEPS_FOR_LIGHT: Final = 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Analysis:
-    """What the frames up to one say together.
+    """The analysis of all frames so far.
 
     Attributes:
-        shown: The steps that appeared, and when.
-        lag: By which the face follows them; ``None`` while none stands out.
-        explained: Share of the face's changes that the lag found explains.
-        response: Of the face; ``None`` while it cannot be fitted.
+        shown: The steps that appeared, with their times.
+        lag: The delay of the face after them, seconds; ``None`` while no lag stands out.
+        explained: The share of the face's changes that the lag explains, 0..1.
+        response: The face's response; ``None`` while it cannot be fitted.
     """
 
     shown: tuple[Appearance, ...] = ()
@@ -62,7 +62,7 @@ class _Analysis:
 
 
 class _RoomLight:
-    """Whether the light lets the flash be measured, by the latest frames."""
+    """Judges from the latest frames whether the light lets the flash be measured."""
 
     def __init__(self, lines: LightSettings, *, least_snr: float) -> None:
         self._lines = lines
@@ -77,7 +77,7 @@ class _RoomLight:
         self._since += 1
 
     def judge(self, coloured: Sequence[StepAnswer]) -> Light:
-        """Looked at every few frames.
+        """Returns the state of the light, judged again every few frames.
 
         Args:
             coloured: The answers to coloured steps so far.
@@ -92,7 +92,7 @@ class _RoomLight:
         if exposed.lost > lines.most_lost:
             if exposed.level is not None and exposed.level < lines.darkest_skin:
                 return Light.TOO_DARK_TO_SEE_FACE
-            # In a dim room the screen itself saturates the skin, until the camera's exposure has followed.
+            # In a dim room the screen itself saturates the skin until the camera adapts its exposure.
             return Light.OK if is_dim(self._recent, lines.dim_lux) else Light.TOO_BRIGHT
         if exposed.level is not None and exposed.level < lines.darkest_skin:
             return Light.TOO_DARK_TO_SEE_FACE
@@ -107,10 +107,10 @@ class FlashMeter:
     """Implements ``challenge.interface.Meter``. Not safe to call from several threads at once."""
 
     def __init__(self, model: FlashModel | None = None) -> None:
-        """Starts with nothing seen.
+        """Starts without frames.
 
         Args:
-            model: Lines of the measurement; the packaged ones if None.
+            model: The lines of the measurement; the packaged ones if ``None``.
         """
         self._model = load_flash_model() if model is None else model
         self._track = FlashTrack()
@@ -123,16 +123,16 @@ class FlashMeter:
         self._readings: tuple[StepReading, ...] = ()
 
     def add(self, sample: FlashSample) -> None:
-        """Take the next frame; one that is out of order is left out."""
+        """Adds the next frame; ignores a frame that is out of order."""
         if not self._track.add(sample):
             return
         self._samples.append(sample)
         self._light.add(sample)
         self._since_analysis += 1
-        self._due = self._due or self._tells_more(sample)
+        self._due = self._due or self._adds_evidence(sample)
 
     def revealed(self, step: ColourStep, at: float) -> None:
-        """Learn that ``step`` was sent at ``at``, seconds of the server's monotonic clock."""
+        """Records that ``step`` was sent at ``at``, seconds on the server's monotonic clock."""
         self._sent.append(Sent(step=step, at=at, after_capture=self._track.latest_capture))
         unknown = StepReading(
             step=step.number, frames=0, snr=0.0, agrees=None, disturbed=frozenset(), settled=False
@@ -140,38 +140,39 @@ class FlashMeter:
         self._readings = (*self._readings, unknown)
 
     def refresh(self) -> None:
-        """Take every frame that was added into the next answers, as the judge of the whole scan will."""
+        """Includes every added frame in the answers that follow, as the judge of the whole scan does."""
         self._due = self._since_analysis > 0 or self._due
 
     def readings(self) -> tuple[StepReading, ...]:
-        """What is known of each step that was revealed, in order."""
+        """Returns the measurement of each revealed step, in order."""
         self._analyse()
         return self._readings
 
     def verified_bits(self) -> float:
-        """Colour bits of all steps that were verified, not net of chance."""
+        """Returns the colour bits of all verified steps, not net of chance."""
         bits = {one.step.number: one.step.colour_bits for one in self._sent}
         return math.fsum(bits[reading.step] for reading in self.readings() if reading.agrees)
 
     def light(self) -> Light:
-        """Whether the light lets the flash be measured."""
+        """Returns whether the light lets the flash be measured."""
         self._analyse()
         return self._light.judge(self._coloured_answers())
 
     def shape_shows(self) -> bool:
-        """Whether there is other light than the screen's, without which every part answers alike.
+        """Returns whether there is other light than the screen's.
 
-        Where that is not so, or nothing answers yet, only motion can show what the light falls on.
+        Without it every part of the face responds equally. Then, or before there is a response, only motion
+        can show the shape of the surface.
         """
         self._analyse()
         response = self._analysis.response
         return response is not None and response.strength <= self._model.shape.strongest
 
     def doubtful(self) -> bool:
-        """Whether more steps may tell what keeps a right answer from being a face's.
+        """Returns whether more steps may settle the doubt that keeps a right answer from counting.
 
-        To be asked once a step at most: it takes milliseconds, and where there is a doubt as long as the
-        judge, who alone says whether it stands in the way.
+        Call it at most once a step: it takes milliseconds, and with a doubt as long as ``judge_flash``, which
+        decides whether the doubt matters.
         """
         self._analyse()
         found = self._analysis
@@ -189,11 +190,11 @@ class FlashMeter:
         return judged.finding is ChallengeFinding.NOT_MEASURABLE
 
     def lag(self) -> float | None:
-        """Seconds by which the face follows the claimed appearance; ``None`` while unknown."""
+        """Returns the delay of the face after the claimed appearance, seconds; ``None`` while unknown."""
         self._analyse()
         return self._analysis.lag
 
-    def _tells_more(self, sample: FlashSample) -> bool:
+    def _adds_evidence(self, sample: FlashSample) -> bool:
         if not self._sent:
             return False
         step = self._sent[-1].step
@@ -230,9 +231,9 @@ class FlashMeter:
         )
 
     def _find_lag(self, track: TrackView, shown: Sequence[Appearance]) -> tuple[float | None, float]:
-        """The lag if one stands out, and the share that it explains.
+        """Returns the lag, or ``None`` if none stands out, and the share that it explains.
 
-        Looked for anew each time, as the judge does: a first lag that was found by few frames may be another.
+        Every analysis measures the lag again, as the judge does, because a lag from few frames may be wrong.
         """
         lag, explained = measure_lag(track, shown)
         if lag is None or explained < self._model.lag.least_explained:
@@ -262,7 +263,7 @@ class FlashMeter:
         )
 
     def _rows_of(self, step: ColourStep, track: TrackView) -> NDArray[np.bool_]:
-        """The frames that are claimed to show the step, once it can have come in fully."""
+        """Returns a mask of the frames that claim to show the step, after its lag and transition."""
         found = self._analysis
         shown = next((one for one in found.shown if one.step.number == step.number), None)
         if shown is None:
@@ -273,7 +274,7 @@ class FlashMeter:
 
 
 def _disturbances(track: TrackView, rows: NDArray[np.bool_]) -> frozenset[Disturbance]:
-    """Why frames among ``rows`` do not count."""
+    """Returns why frames among ``rows`` do not count."""
     found = {
         Disturbance.FACE_LOST: rows & ~track.seen,
         Disturbance.MOVED: rows & track.moved,

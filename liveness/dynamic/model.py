@@ -1,4 +1,4 @@
-"""The lines and weights of both challenges: a packaged data file with the record of how they were found."""
+"""The lines and weights of both challenges, from a packaged file that records how they were derived."""
 
 import tomllib
 from collections.abc import Mapping
@@ -25,22 +25,22 @@ __all__ = ["FlashModel", "JudgeSettings", "LightSettings", "load_flash_model", "
 
 _DATA_FILE = "flash_model.toml"
 _LARGEST = 1e9
-"""No line and no weight is larger; nor are those that are no numbers, or not finite."""
+"""The bound on every line and weight; NaN and infinity also fail it."""
 
 
 @dataclass(frozen=True, slots=True)
 class LightSettings:
-    """What the light must be for an answer to be expected.
+    """The light in which an answer is expected.
 
     Attributes:
         darkest_skin: Median linear light of the skin, 0..1, below which the face is too dark.
-        dim_lux: Illuminance by the exposure metadata below which the surroundings are dim: a screen that
-            does not show there is not bright.
-        plain_lux: Below it an answer would show on any screen of ``faintest_screen_lux`` or more.
-        faintest_screen_lux: What the dimmest screen gives that a person would use, lux on the face.
-        absent_share: Share of the answer expected of that screen below which there is none.
-        absent_errors: Standard errors by which the answer must be bounded for that.
-        absent_frames: Undisturbed frames that it takes.
+        dim_lux: Illuminance by the exposure metadata below which the surroundings are dim: a screen
+            whose light is not measurable there is not bright.
+        plain_lux: Illuminance below which any screen of ``faintest_screen_lux`` or more is measurable.
+        faintest_screen_lux: The light of the dimmest screen in practical use, lux on the face.
+        absent_share: Share of that screen's expected response below which there is no answer.
+        absent_errors: Standard errors added to the response before that comparison.
+        absent_frames: The undisturbed frames that ABSENT requires.
         most_lost: Share of the frames above which too much of the skin is saturated for an answer.
     """
 
@@ -56,24 +56,24 @@ class LightSettings:
 
 @dataclass(frozen=True, slots=True)
 class JudgeSettings:
-    """What the signals decide together.
+    """The lines by which the signals together give a finding.
 
     Attributes:
-        least_right: Steps that must be answered rightly before an answer can be RIGHT.
-        most_wrong: Share of the told steps that may be answered wrongly in a RIGHT answer.
-        wrong_share: Share of the told steps from which the answer is another sequence.
-        least_wrong: Wrong steps for that, at least.
-        foreign_leaps: Leaps of the face's colour that the screen did not cause, from which it is lit by
-            another challenge.
-        foreign_share: Share of all its leaps that these must be.
-        kept_for: Log odds that signals for a face count however much speaks against one.
-        outweighs: Log odds for a face that one against it takes away, beyond these.
-        wrong_odds: Log odds of all signals together below which the answer is no face's.
-        most_for: Most log odds that the flash adds to Express' for life, where Express says LIVE.
-        most_against: Most that it adds against.
+        least_right: The least steps with a right answer for RIGHT.
+        most_wrong: The largest share of wrong answers for RIGHT, of the steps whose colour is decided.
+        wrong_share: The least share of wrong answers, of the same steps, for WRONG.
+        least_wrong: The least wrong answers for WRONG.
+        foreign_leaps: The least leaps of the face's colour that the screen did not cause for WRONG: another
+            challenge lights the face.
+        foreign_share: The least share of these in all leaps.
+        kept_for: Log odds for a face that always count, whatever the log odds against it.
+        outweighs: Log odds for a face, beyond ``kept_for``, that each unit against it cancels.
+        wrong_odds: Log odds of all signals together below which the answer is not a face's.
+        most_for: The most log odds for life that the flash adds if Express says LIVE.
+        most_against: The most log odds against life that the flash adds.
         depth_odds: Log odds of Express' signals of depth (``liveness.express.depth``) below which motion
-            does not show a head, where it has to.
-        weights: Weight of each signal by name: how many times its log odds count.
+            does not show a head, if depth is required.
+        weights: The factor of each signal's log odds, by name.
     """
 
     least_right: int
@@ -93,7 +93,7 @@ class JudgeSettings:
 
 @dataclass(frozen=True, slots=True)
 class FlashModel:
-    """All lines of the flash and of the movement challenge, by who goes by them.
+    """All lines of the flash and of the movement challenge, by the part that uses them.
 
     ``version`` names them in the evidence record.
     """
@@ -113,12 +113,12 @@ class FlashModel:
 
     @property
     def surface(self) -> SurfaceSettings:
-        """The lines of what the light falls on."""
+        """The lines of the signals of the surface."""
         return SurfaceSettings(self.shape, self.overlay, self.glare, self.background)
 
 
 def load_flash_model() -> FlashModel:
-    """The packaged model.
+    """Returns the packaged model.
 
     Raises:
         FlashModelError: The data file is missing or not usable.
@@ -131,14 +131,14 @@ def load_flash_model() -> FlashModel:
 
 
 def parse_flash_model(text: str) -> FlashModel:
-    """Read a model; every key must be there, and no other.
+    """Parses a model, which must have exactly the expected keys.
 
     Raises:
-        FlashModelError: The text is no TOML, misses a key, has one too many, or a value of another kind.
+        FlashModelError: The text is not TOML, or a key is missing, unknown or of the wrong type.
     """
     try:
         data = tomllib.loads(text)
-    # A ValueError that is no TOMLDecodeError: a number of thousands of digits.
+    # ``tomllib`` raises a plain ValueError for an integer of thousands of digits.
     except (ValueError, RecursionError) as broken:
         raise FlashModelError(f"the flash model is no TOML: {broken}") from None
     if not isinstance(data.get("record"), dict) or not data["record"]:

@@ -1,30 +1,30 @@
-"""What a policy asks of the screen-flash challenge, and what it offers to whom the flash cannot serve.
+"""The policy of the flash challenge, and its alternatives for people whom the flash cannot serve.
 
 **People who must not see flashes.** The flash stays far below the limits of WCAG 2.2, 2.3.1 (see
-``challenge.palette``), but no limit excludes every seizure or migraine. So nobody is made to look at
-it:
+``challenge.palette``), but no limit excludes every seizure or migraine. The flash is therefore optional:
 
-* a device whose owner asked for less flashing or motion does not announce that it can flash, and the person
-  can decline before the first colour;
-* what they get instead is the policy's ``without_flash``: ``EXPRESS`` scans them passively, and the result
-  names the mode that was used; ``REFUSED`` ends the scan before any frame, so that the customer can offer
-  another way (another policy, a counter, a call);
-* a policy that demands the flash (``demanded``) gives no SUCCESS without it, whatever it offers instead. Such
-  a policy shuts out photosensitive people, so its owner has to serve them by another.
+* A device whose owner asked for less flashing or motion does not announce that it can flash, and the person
+  can decline before the first colour.
+* The policy's ``without_flash`` then applies. ``EXPRESS`` scans passively, and the result names the mode that
+  was used. ``REFUSED`` ends the scan before any frame, so that the orchestrator can offer another way
+  (another policy, a counter, a call).
+* A policy that demands the flash (``demanded``) never gives SUCCESS without it. It excludes photosensitive
+  people, so its owner must serve them by another policy.
 
-**A rigid mask is lit as a face is**, so that no light tells it from one. A policy may take a blink besides
-(``blink``). Most people blink of themselves in the seconds of a flash; who has not by its middle is asked to,
-and waited for at its end. It stops stiff masks and whole prints, and neither eye holes nor recordings. It
-also stops people who cannot close their eyes: the owner of such a policy has to serve them by another.
+**Blink.** A rigid mask reflects light as a face does, so the flash cannot detect it. A policy may also
+require a blink (``blink``). Most people blink unprompted within the seconds of a flash; a person who has not
+blinked by its middle is asked to, and the challenge waits at its end. A required blink stops stiff masks and
+whole prints, but neither prints with eye holes nor recordings. It also stops people who cannot close their
+eyes; the owner of such a policy must serve them by another.
 
-**A print that is cut out and worn may be lit as a face is, too**, and its wearer's eyes blink. A policy may
-take depth besides (``depth``): a nose that stands out as the head moves, which no sheet has however it is
-bent. Most heads move enough of themselves; whoever's does not is asked to turn it a little. Where the light
-cannot say what it lies on, as in the dark, every policy takes it.
+**Depth.** A cut-out may be lit as a face is, and its wearer's eyes blink. A policy may also require depth
+(``depth``): the nose moves against the rest of the face as the head moves, which no sheet reproduces,
+however it is bent. Most heads move enough unprompted; otherwise the person is asked to turn the head a
+little. If the light does not show the shape of the surface, as in the dark, every policy requires depth.
 
-**A fallback is not an easier way in.** Light that drowns the screen's is the only thing that leads to it,
-anybody can bring a lamp, and so whoever names a fallback accepts its strength for everybody. The result says
-which mode was used.
+**Fallback.** Only light that drowns the screen's leads to the fallback, and an attacker can bring a lamp. A
+policy that names a fallback therefore accepts the fallback's strength for every check. The result says which
+mode was used.
 """
 
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ __all__ = ["BitFloor", "DynamicPolicy", "NextStep", "WithoutFlash"]
 
 
 class BitFloor(IntEnum):
-    """Bits that must be verified for SUCCESS: a blind guess succeeds in one of 2 to their power attempts."""
+    """The bits that SUCCESS requires: a blind guess of b bits succeeds in 1 of 2^b attempts."""
 
     LOW = 10
     STANDARD = 12
@@ -44,16 +44,16 @@ class BitFloor(IntEnum):
 
 
 class NextStep(StrEnum):
-    """What follows where the light does not let the flash be measured."""
+    """The step that follows if the light does not let the flash be measured."""
 
     NONE = "NONE"
-    """Nothing: the attempt is inconclusive, with the hint to find less light."""
+    """None: the attempt is inconclusive, with the hint to find less light."""
     MOVEMENT = "MOVEMENT"
     """The movement challenge, in the same stream."""
 
 
 class WithoutFlash(StrEnum):
-    """What a person gets who must not see flashes, or whose device cannot show them."""
+    """The alternative for a person who must not see flashes, or whose device cannot show them."""
 
     REFUSED = "REFUSED"
     """No scan."""
@@ -63,28 +63,28 @@ class WithoutFlash(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DynamicPolicy:
-    """Limits of the challenge.
+    """The settings of the flash challenge.
 
     Attributes:
         minimum_bits: Verified bits, net of chance (``challenge.entropy.bits_beyond_chance``), below
             which the answer is inconclusive: 10 to 20; ``BitFloor`` names three of them.
-        demanded: Whether nothing but the flash gives SUCCESS.
-        fallback: Where the light does not let the flash be measured.
-        without_flash: For people who must not see flashes.
-        maximum_steps: Most coloured steps of one attempt, those included that stand in for disturbed ones;
-            the lead-in and the closing step are not counted.
-        maximum_seconds: Longest flash challenge, pauses included, seconds.
-        blink: Whether LIVE takes a blink that was seen during the flash.
-        blink_patience_seconds: How long a person is waited for who was asked to blink and has not when the
-            colours are proven, seconds; at 0 nobody is asked.
-        depth: Whether LIVE takes a head's depth in motion in any light, not only where the light cannot say
-            what it lies on.
-        depth_patience_seconds: The same for who was asked to turn the head, seconds.
-        light_patience_seconds: How long the light may stay unmeasurable, from the first hint on, before the
-            fallback begins.
+        demanded: Whether only the flash gives SUCCESS.
+        fallback: The next step if the light does not let the flash be measured.
+        without_flash: The alternative for people who must not see flashes.
+        maximum_steps: The most coloured steps of one attempt, including replacements of disturbed steps,
+            without the lead-in and the closing step.
+        maximum_seconds: The longest flash challenge, including pauses, seconds.
+        blink: Whether LIVE requires a blink during the flash.
+        blink_patience_seconds: How long the challenge waits for a requested blink once the colours are
+            proven, seconds; at 0 no blink is requested.
+        depth: Whether LIVE requires depth from the head's motion in any light, not only in light that does
+            not show the shape of the surface.
+        depth_patience_seconds: The same for a requested turn of the head, seconds.
+        light_patience_seconds: How long the light may stay unmeasurable after the first hint before the
+            fallback begins, seconds.
 
     Raises:
-        LivenessPolicyError: A limit is out of its range, or a fallback is named that cannot give SUCCESS.
+        LivenessPolicyError: A setting is out of range, or ``demanded`` is combined with an alternative.
     """
 
     minimum_bits: float = float(BitFloor.STANDARD)

@@ -1,4 +1,4 @@
-"""What one frame of a flash scan shows of the screen's light: a few hundred numbers, in linear light.
+"""The light of one frame of a flash scan, as a few hundred numbers in linear light.
 
 ``liveness.dynamic.measurement.sampling`` measures them.
 """
@@ -21,11 +21,11 @@ __all__ = [
 ]
 
 PATCH_SIDE: Final = 16
-"""Cells of the aligned face, across and down."""
+"""The number of cells of the aligned face, across and down."""
 
 
 class Region(IntEnum):
-    """A part of the picture whose light is measured; *left* and *right* are the image's."""
+    """A part of the frame whose light is measured; *left* and *right* are the frame's."""
 
     FOREHEAD = 0
     NOSE = 1
@@ -40,7 +40,7 @@ SKIN_REGIONS: Final = (Region.FOREHEAD, Region.NOSE, Region.LEFT_CHEEK, Region.R
 
 @dataclass(frozen=True, slots=True)
 class ExposureReading:
-    """What the device says its camera did; ``None`` where it does not say. Used when there, never needed.
+    """The camera settings that the device claims; ``None`` for each that it does not state. All are optional.
 
     Attributes:
         exposure_seconds: Exposure time.
@@ -59,9 +59,9 @@ class ExposureReading:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FlashSample:
-    """One frame of a flash scan, reduced to what its light is; about 3 KB.
+    """The light of one frame of a flash scan; about 3 KB.
 
-    Colours are (red, green, blue) in linear light, 0..1 of the sensor's range; NaN where too few pixels
+    Colours are (red, green, blue) in linear light, 0..1 of the sensor's range; NaN if too few pixels
     follow the light.
 
     Attributes:
@@ -70,11 +70,11 @@ class FlashSample:
         arrival_time: When it arrived, seconds on the server's monotonic clock.
         step: The number of the colour step that the device claims was on display; 0 for none.
         step_since: When the device claims that step appeared, seconds on the device's clock.
-        exposure: What the device says its camera did; ``None`` where it says nothing.
+        exposure: The camera settings that the device claims; ``None`` if it claims none.
         face: The face, in the coordinates of the pixels that were sampled; ``None`` without one, and then
             all arrays are NaN and ``usable`` is 0.
-        followed: Whether the face's points were carried here from an earlier frame, not found in this one.
-        linear: Shape (6, 3), by ``Region``: the mean.
+        followed: Whether the face was followed from an earlier frame, not detected in this one.
+        linear: Shape (6, 3): the mean colour by ``Region``.
         usable: Shape (6,): share of the region's pixels inside the frame, neither saturated nor dark, 0..1.
         patch: Shape (16, 16, 3): the aligned face, 2.6 eye distances square.
     """

@@ -1,4 +1,4 @@
-"""sRGB's transfer function (IEC 61966-2-1): light adds up only where it is linear."""
+"""The transfer function of sRGB (IEC 61966-2-1), to compute with linear light."""
 
 from typing import Final
 
@@ -9,14 +9,14 @@ __all__ = ["LINEAR_LIGHT", "encode"]
 
 _LINEAR_TO: Final = 0.0031308
 _ENCODED_TO: Final = 0.04045
-"""Up to here, as light and as a value, the function is a straight line; all five are the standard's."""
+"""The ends of the function's linear part, in light and in value. All five constants are the standard's."""
 _SLOPE: Final = 12.92
 _OFFSET: Final = 0.055
 _EXPONENT: Final = 2.4
 
 
 def encode(light: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The sRGB values, 0..1, of linear light of 0..1."""
+    """Returns the sRGB values, 0..1, of linear light, 0..1."""
     curve = (1 + _OFFSET) * light ** (1 / _EXPONENT) - _OFFSET
     values: NDArray[np.float64] = np.where(light <= _LINEAR_TO, _SLOPE * light, curve)
     return values
@@ -31,4 +31,4 @@ def _table() -> NDArray[np.float64]:
 
 
 LINEAR_LIGHT: Final = _table()
-"""Shape (256,): the light of each 8-bit value, 0..1 of the brightest."""
+"""Shape (256,): the linear light of each 8-bit value, 0..1 of the brightest."""

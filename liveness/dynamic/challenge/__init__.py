@@ -1,9 +1,9 @@
-"""What is asked of the person, and when: colours on the screen, ovals, a blink, a turn of the head.
+"""The flash challenge: random colours on the screen, ovals to follow, a blink and a turn of the head.
 
-Start with ``flash.FlashChallenge``, which decides frame by frame what the screen shows next. ``script`` draws
-the colours of ``palette`` as ``steps``, ``ovals`` those of the movement; ``entropy`` says what a right answer
-to a draw proves. ``actions`` are what the challenge wants done, and ``interface`` what it has to be told.
-Nothing here looks at a picture.
+Start with ``flash.FlashChallenge``, which decides after each frame what the screen shows next. ``script``
+draws random colours from ``palette`` and makes ``steps`` of them, ``ovals`` draws the ovals of the movement,
+and ``entropy`` computes how many bits a right answer proves. ``actions`` holds the requests to its
+caller, ``interface`` the measurements that it needs. No module of this package reads pixels.
 """
 
 from liveness.dynamic.challenge.actions import (

@@ -1,4 +1,4 @@
-"""What a challenge wants done next; who runs the scan does it and asks again."""
+"""The actions that a challenge requests; its caller performs one and then asks for the next."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,7 +23,7 @@ __all__ = [
 
 
 class HintCode(StrEnum):
-    """What to tell the person; the names of the wire's feedback codes."""
+    """A hint to the person; the names are those of the wire's feedback codes."""
 
     NO_FACE = "NO_FACE"
     MULTIPLE_FACES = "MULTIPLE_FACES"
@@ -40,39 +40,39 @@ class HintCode(StrEnum):
 
 
 class EndReason(StrEnum):
-    """Why a challenge came to its end; the judge decides what it proves."""
+    """Why a challenge ended. The judge decides its finding."""
 
     PROVEN = "PROVEN"
-    """Enough was verified, or followed."""
+    """Enough steps were verified, or enough ovals followed."""
     EXHAUSTED = "EXHAUSTED"
     """All steps were shown."""
     LIGHT = "LIGHT"
-    """The light does not let the flash be measured, and nothing else is offered."""
+    """The light does not let the flash be measured, and the policy has no fallback."""
     FACE_AWAY = "FACE_AWAY"
     """The face was away too often."""
     NOT_FOLLOWED = "NOT_FOLLOWED"
     """The person did not follow the oval in time."""
     TIMED_OUT = "TIMED_OUT"
-    """It took too long, or no frames showed the step on display."""
+    """The challenge took too long, or no frames showed the step on display."""
     NOT_READY = "NOT_READY"
-    """The face never was in its place."""
+    """The face was never in place."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reveal:
-    """Send this step to the device, now."""
+    """Send this step to the device now."""
 
     step: ColourStep
 
 
 @dataclass(frozen=True, slots=True)
 class MoveOval:
-    """Send this oval to the device, now.
+    """Send this oval to the device now.
 
     Attributes:
-        number: Of the change, from 1.
-        oval: Where it goes.
-        transition_seconds: How long it takes to get there.
+        number: The number of the change, from 1.
+        oval: The oval's new place and size.
+        transition_seconds: The duration of the change, seconds.
     """
 
     number: int
@@ -82,21 +82,21 @@ class MoveOval:
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """Tell the person."""
+    """Give the person this hint."""
 
     code: HintCode
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Tell the device to hold frames back, and the person why."""
+    """Make the device hold frames back, and give the person the reason."""
 
     code: HintCode
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Tell the device to send frames again."""
+    """Let the device send frames again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class FallBack:
     """End the flash and begin the movement challenge.
 
     Attributes:
-        code: What made the flash unmeasurable: TOO_BRIGHT or RAISE_SCREEN_BRIGHTNESS.
+        code: The reason why the flash is unmeasurable: TOO_BRIGHT or RAISE_SCREEN_BRIGHTNESS.
     """
 
     code: HintCode
@@ -112,14 +112,14 @@ class FallBack:
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    """End the capture: whatever can be seen was seen."""
+    """End the capture: further frames would add nothing."""
 
     reason: EndReason
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing to do until the next frame, or until this time of the server's monotonic clock, seconds."""
+    """Do nothing until the next frame, or until this time on the server's monotonic clock, seconds."""
 
     until: float
 

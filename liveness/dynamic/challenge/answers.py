@@ -1,4 +1,4 @@
-"""What the steps shown so far were answered with."""
+"""The count of right, wrong and missing answers to the steps shown so far."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,21 +12,21 @@ from liveness.dynamic.challenge.steps import ColourStep
 __all__ = ["Answers", "count_answers"]
 
 _FIRST_BITS, _LATER_BITS = bits_of_choice(len(PALETTE)), bits_of_choice(len(PALETTE) - 1)
-"""Of the first colour's draw, and of every later one's: any colour but the one on display."""
+"""Bits of the first draw, and of each later draw, which excludes the colour on display."""
 
 
 _MOST_WRONG: Final = 1
-"""Wrong answers beyond which none that may still come help: one may be a misreading, two are none."""
+"""The most wrong answers with which a challenge can still pass: one may be a measurement error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """The coloured steps, by their answers.
+    """The answers to the coloured steps.
 
     Attributes:
-        verified: Colour bits of each step that was answered rightly.
-        open: Colour bits of each step without an answer: it was not measured, or not yet.
-        wrong: Steps that were answered with another colour.
+        verified: Colour bits of each step with a right answer.
+        open: Colour bits of each step without an answer, because it is not measured, or not yet.
+        wrong: The number of steps whose answer is another colour.
     """
 
     verified: tuple[float, ...] = ()
@@ -35,31 +35,31 @@ class Answers:
 
     @property
     def shown(self) -> int:
-        """All that were shown."""
+        """The number of coloured steps shown."""
         return len(self.verified) + len(self.open) + self.wrong
 
     @property
-    def told(self) -> int:
-        """Steps that were answered, rightly or wrongly."""
+    def answered(self) -> int:
+        """The number of steps with an answer, right or wrong."""
         return len(self.verified) + self.wrong
 
     @property
     def proven_bits(self) -> float:
-        """What the right answers prove, net of chance (``bits_beyond_chance``)."""
+        """The bits that the right answers prove, net of chance (``bits_beyond_chance``)."""
         return bits_beyond_chance(self.verified, shown=self.shown)
 
     def proven_with(self, bits: float) -> float:
-        """What they would prove with one more right answer that carries ``bits``, net of chance."""
+        """Returns the bits proven, net of chance, if one more right answer carried ``bits``."""
         return bits_beyond_chance((*self.verified, bits), shown=self.shown + 1)
 
     def reach(self, more: int) -> float:
-        """The most that the answers can prove yet, net of chance, bits.
+        """Returns the most bits that the answers can still prove, net of chance.
 
-        Steps without an answer count as right: what they show may be told once more is seen. Those that were
-        answered wrongly cost what they cost.
+        Steps without an answer count as right, because further frames may answer them. Wrong answers stay
+        wrong.
 
         Args:
-            more: Steps that may still be shown.
+            more: The number of steps that may still be shown.
         """
         later = [_LATER_BITS] * more
         if more and not self.shown:
@@ -67,12 +67,15 @@ class Answers:
         return bits_beyond_chance((*self.verified, *self.open, *later), shown=self.shown + more)
 
     def hopeless(self, more: int, *, bits: float) -> bool:
-        """Whether ``more`` steps, however answered, do not prove ``bits``, or too many were wrong."""
+        """Returns whether ``bits`` are out of reach with ``more`` steps, or too many answers are wrong."""
         return self.wrong > _MOST_WRONG or self.reach(more) < bits
 
 
 def count_answers(shown: Iterable[ColourStep], readings: Iterable[StepReading]) -> Answers:
-    """Count the answers to the coloured steps of ``shown``; a disturbed or unsettled reading is none."""
+    """Counts the answers to the coloured steps of ``shown``.
+
+    A step whose reading is missing, disturbed or unsettled has no answer.
+    """
     read = {reading.step: reading for reading in readings}
     answers = [(step, _answer(read.get(step.number))) for step in shown if step.bits > 0]
     return Answers(

@@ -1,4 +1,4 @@
-"""The time of one challenge: the server's monotonic clock, as far as it was told."""
+"""The time of one challenge, on the server's monotonic clock."""
 
 import math
 
@@ -8,28 +8,28 @@ __all__ = ["ChallengeClock"]
 
 
 class ChallengeClock:
-    """Seconds of the server's monotonic clock. One that goes back stands still until it is where it was."""
+    """The challenge's clock, seconds. It never goes back: an earlier time leaves it unchanged."""
 
     def __init__(self) -> None:
-        """Starts before any time."""
+        """Starts without a time."""
         self._now = -math.inf
         self._began: float | None = None
 
     @property
     def now(self) -> float:
-        """The latest time; minus infinity before the first."""
+        """The latest time, seconds; minus infinity before the first."""
         return self._now
 
     @property
     def began(self) -> float:
-        """Since when the challenge has taken its time."""
+        """The time at which the challenge began, seconds."""
         return self._now if self._began is None else self._began
 
     def advance(self, now: float) -> None:
-        """Take the time; the first one begins the challenge.
+        """Sets the clock to ``now``; the first call begins the challenge.
 
         Raises:
-            ObservationError: It is no finite number.
+            ObservationError: ``now`` is not a finite number.
         """
         if not math.isfinite(now):
             raise ObservationError("the time of a challenge must be a finite number")
@@ -38,9 +38,9 @@ class ChallengeClock:
             self._began = self._now
 
     def begin_anew(self) -> None:
-        """Count from now: whatever was waited for so far takes nothing from the challenge's time."""
+        """Restarts the challenge's time, so that earlier waiting does not count."""
         self._began = self._now
 
     def not_before(self, time: float) -> float:
-        """``time``, or now where that is later."""
+        """Returns the later of ``time`` and the present."""
         return max(self._now, time)

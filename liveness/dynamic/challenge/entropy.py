@@ -1,4 +1,4 @@
-"""Draws that nobody can foresee, and how much a right answer to them proves.
+"""Unpredictable draws, and the number of bits that right answers to them prove.
 
 A *bit* here is always minus the binary logarithm of a probability. A step that was drawn with probability p
 carries -log2 p bits, so the bits of a sequence are exactly those of guessing that sequence, and their mean is
@@ -14,30 +14,29 @@ from liveness.errors import RandomSourceError
 __all__ = ["RandomBytes", "bits_beyond_chance", "bits_of_choice", "draw_below"]
 
 RandomBytes: TypeAlias = Callable[[int], bytes]
-"""Gives as many fresh bytes of a cryptographic random source as it is asked for, such as ``os.urandom``."""
+"""Returns the requested number of bytes from a cryptographic random source, such as ``os.urandom``."""
 
 _BYTES: Final = 256
-"""Values of a byte."""
+"""The number of values of a byte."""
 _MOST_TRIES: Final = 128
-"""Each try fails with less than a half, so a source that fails them all is broken."""
+"""Each try fails with a probability below 1/2, so a source that fails them all is faulty."""
 
 _PRIOR_WEIGHT: Final = 4
 """A genuine step is expected to be measured in 4 of 5 cases: the mean of the prior Beta(4, 1)."""
 
 
 def draw_below(random: RandomBytes, count: int) -> int:
-    """A whole number from 0 to ``count`` - 1, each with exactly the same probability.
+    """Draws an integer from 0 to ``count`` - 1, uniformly.
 
-    By rejection: a byte that would favour some numbers is thrown away (Knuth, TAOCP 2, 3.4.1; NIST
+    A byte that would favour some numbers is rejected (Knuth, TAOCP 2, 3.4.1; NIST
     SP 800-90A Rev. 1, B.5.1.1, "simple discard").
 
     Args:
-        random: Where the bytes come from.
-        count: 1 to 256.
+        random: The source of the bytes.
+        count: The number of integers to draw from, 1 to 256.
 
     Raises:
-        RandomSourceError: The source gives other than the one byte asked for, or bytes that random ones
-            never are.
+        RandomSourceError: The source does not give exactly one byte, or its bytes cannot be random.
         ValueError: ``count`` is out of its range.
     """
     if not 1 <= count <= _BYTES:
@@ -53,30 +52,30 @@ def draw_below(random: RandomBytes, count: int) -> int:
 
 
 def bits_of_choice(count: int) -> float:
-    """The entropy of one of ``count`` things, all as likely."""
+    """Returns the entropy, in bits, of a uniform choice among ``count`` things."""
     return math.log2(count)
 
 
 def bits_beyond_chance(verified: Sequence[float], *, shown: int) -> float:
-    """What right answers prove once the answerer may leave out steps and choose when to stop; 0 or more.
+    """Returns the bits that right answers prove, although steps may be omitted at will; 0 or more.
 
-    Who guesses blindly and makes the steps that were guessed wrong unmeasurable (a movement, a hand before
-    the camera) gets more tries than one. So bits of right answers alone are no measure where steps are
-    excused. This one is: with v right answers among n steps it is::
+    An attacker who guesses blindly can make wrongly guessed steps unmeasurable (a movement, a hand before the
+    camera) and so gets several tries. The sum of the bits of right answers is therefore too high. With v
+    right answers among n steps, this function returns::
 
         sum(verified) + log2( integral over q in 0..1 of  Beta(4, 1)(q) q^v (1 - q)^(n - v) )
 
-    that is, the likelihood ratio of somebody who answers with some unknown share q rightly against a guesser.
+    that is, the likelihood ratio of a person who answers an unknown share q rightly, against a guess.
     Under guessing it never exceeds a martingale that starts at 1, so that, by Ville's inequality, the chance
-    that it ever reaches b bits is at most 2^-b, however long the scan goes on, whichever steps are left out
+    that it ever reaches b bits is at most 2^-b, however long the scan goes on, whichever steps are omitted
     and whenever it stops; a second attempt is a second chance (Ville 1939; Howard, Ramdas et al.,
-    "Time-uniform Chernoff bounds", 2020). It costs a genuine person 1.2 bits when all of 5 steps are
-    measured, and 3.5 when one of 6 is not.
+    "Time-uniform Chernoff bounds", 2020). The correction costs a genuine person 1.2 bits when all of 5 steps
+    are measured, and 3.5 when one of 6 is not.
 
     Args:
-        verified: The bits of each step that was answered rightly; each must be the least surprising that the
-            step could have been, no more.
-        shown: All steps with bits that were shown, answered or not; at least as many.
+        verified: The bits of each step with a right answer; each must be a lower bound on the
+            step's surprisal.
+        shown: The number of steps with bits that were shown, answered or not.
 
     Raises:
         ValueError: More steps were verified than shown, or bits are negative.

@@ -293,7 +293,7 @@ class FlashChallenge:
         self._display.let_pass()
         answers, least = self._answers(), self._policy.minimum_bits
         more = self._policy.maximum_steps - answers.shown
-        full = answers.told >= self._script.settings.steps
+        full = answers.answered >= self._script.settings.steps
         if self._proof.conclude(answers, last=full or more <= 0, now=self._clock.now):
             return self._proved()
         if more <= 0 or (full and answers.hopeless(more, bits=least)):

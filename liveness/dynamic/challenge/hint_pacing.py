@@ -1,4 +1,4 @@
-"""When a person may be told something again: words that change too fast cannot be read."""
+"""The pace of hints to the person: text that changes too fast cannot be read."""
 
 from typing import Final
 
@@ -7,28 +7,28 @@ from liveness.dynamic.challenge.actions import Hint, HintCode
 __all__ = ["HintPacing"]
 
 _AGAIN_SECONDS: Final = 2.0
-"""Before the same is told again."""
+"""The least time before the same hint is repeated."""
 _NEXT_SECONDS: Final = 0.5
-"""Before something else is told."""
+"""The least time before a different hint."""
 
 
 class HintPacing:
-    """Lets hints of one scan through. Takes times in order."""
+    """Limits the rate of one scan's hints. Times must be passed in order."""
 
     def __init__(self) -> None:
-        """Starts with nothing told."""
-        self._told: tuple[HintCode, float] | None = None
+        """Starts without an earlier hint."""
+        self._last: tuple[HintCode, float] | None = None
 
     def tell(self, code: HintCode, *, now: float) -> Hint | None:
-        """The hint, unless the person was told just now.
+        """Returns the hint, or ``None`` if it comes too soon after the last one.
 
         Args:
-            code: What to tell.
-            now: Of the server's monotonic clock, seconds.
+            code: The hint to give.
+            now: The time on the server's monotonic clock, seconds.
         """
-        if self._told is not None:
-            told, at = self._told
-            if now - at < (_AGAIN_SECONDS if told is code else _NEXT_SECONDS):
+        if self._last is not None:
+            last, at = self._last
+            if now - at < (_AGAIN_SECONDS if last is code else _NEXT_SECONDS):
                 return None
-        self._told = (code, now)
+        self._last = (code, now)
         return Hint(code)

@@ -1,4 +1,4 @@
-"""What a flash challenge asks of whatever measures its steps, and what it is told."""
+"""The interface between a flash challenge and the meter that measures its steps."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,42 +11,45 @@ __all__ = ["Disturbance", "Light", "Meter", "StepReading"]
 
 
 class Disturbance(StrEnum):
-    """Why too few frames of a step count. A blink is none: skin is measured, and the eyes are left out."""
+    """Why too few frames of a step count.
+
+    A blink is not a disturbance: the measured skin excludes the eyes.
+    """
 
     MOVED = "MOVED"
-    """The face moved faster than its light can be followed."""
+    """The face moved too fast for its light to be measured."""
     EXPOSURE_JUMP = "EXPOSURE_JUMP"
-    """The whole picture changed its brightness at once, the background like the face."""
+    """The brightness of the whole frame, face and background, changed at once."""
     FACE_LOST = "FACE_LOST"
-    """No face was found, or too little of it."""
+    """No face was detected, or too little of it is in the frame."""
 
 
 class Light(StrEnum):
-    """What the light allows."""
+    """Whether the light lets a flash be measured."""
 
     OK = "OK"
-    """The screen's light shows, or it is too early to say."""
+    """The screen's light is measurable, or there are too few frames to decide."""
     TOO_BRIGHT = "TOO_BRIGHT"
     """Other light drowns the screen's, or saturates the skin."""
     TOO_DARK_TO_SEE_FACE = "TOO_DARK_TO_SEE_FACE"
     """The face is nearly black even under the screen's light."""
     WEAK = "WEAK"
-    """The surroundings are dim, and still the screen's light hardly shows: its brightness is low."""
+    """The surroundings are dim, yet the screen's light is barely measurable: the display is set too dark."""
 
 
 @dataclass(frozen=True, slots=True)
 class StepReading:
-    """What is known of one step so far.
+    """The measurement of one step so far.
 
     Attributes:
-        step: Its number.
-        frames: Frames that show it fully, undisturbed.
+        step: The number of the step.
+        frames: The number of undisturbed frames that show the step fully.
         snr: The response to this step's colour against the noise of its mean: how far the nearest other
             colour is, in standard deviations; 0 where unknown.
-        agrees: Whether the colour measured is the one commanded, clear of every other; ``None`` where it
-            cannot be told, or not yet.
-        disturbed: Why frames were left out, where too few are left.
-        settled: Whether enough frames show it, after lag and transition.
+        agrees: Whether the measured colour is the commanded one, and distinct from every other; ``None`` if
+            that cannot be decided, or not yet.
+        disturbed: Why frames do not count, if too few remain.
+        settled: Whether enough frames show the step, after lag and transition.
     """
 
     step: int
@@ -58,37 +61,37 @@ class StepReading:
 
 
 class Meter(Protocol):
-    """What the challenge asks of a ``liveness.dynamic.meter.FlashMeter``."""
+    """The part of ``liveness.dynamic.meter.FlashMeter`` that the challenge uses."""
 
     def add(self, sample: FlashSample) -> None:
-        """Takes the next frame."""
+        """Adds the measurement of the next frame."""
 
     def revealed(self, step: ColourStep, at: float) -> None:
-        """Learns that ``step`` was sent at ``at``, seconds of the server's monotonic clock."""
+        """Records that ``step`` was sent at ``at``, seconds on the server's monotonic clock."""
 
     def refresh(self) -> None:
-        """Takes every frame that was added into the next answers."""
+        """Includes every added frame in the answers that follow."""
 
     def readings(self) -> tuple[StepReading, ...]:
-        """What is known of each step."""
+        """Returns the measurement of each step."""
         ...
 
     def verified_bits(self) -> float:
-        """Bits of all steps that were verified, not net of chance."""
+        """Returns the bits of all verified steps, not net of chance."""
         ...
 
     def light(self) -> Light:
-        """Whether the light lets the flash be measured."""
+        """Returns whether the light lets the flash be measured."""
         ...
 
     def shape_shows(self) -> bool:
-        """Whether the light can say what it falls on."""
+        """Returns whether the light suffices to measure the shape of the surface that it falls on."""
         ...
 
     def doubtful(self) -> bool:
-        """Whether more steps may tell what keeps a right answer from being a face's."""
+        """Returns whether more steps may settle the doubt that keeps a right answer from counting."""
         ...
 
     def lag(self) -> float | None:
-        """Seconds by which the face follows the claimed appearance; ``None`` while unknown."""
+        """Returns the delay of the face after the claimed appearance, seconds; ``None`` while unknown."""
         ...

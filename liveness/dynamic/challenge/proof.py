@@ -1,4 +1,4 @@
-"""What the light proves of the colours while they are shown, and when that is enough."""
+"""The proof of the colours while they are shown, and the decision when it suffices."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -21,7 +21,7 @@ class Proof:
     """
 
     def __init__(self, meter: Meter, *, minimum_bits: float) -> None:
-        """Starts with nothing shown.
+        """Starts without steps or frames.
 
         Args:
             meter: Measures the steps.
@@ -44,7 +44,7 @@ class Proof:
         return self._since is not None
 
     def add(self, sample: FlashSample, *, captured: bool) -> None:
-        """Take the next frame.
+        """Adds the next frame.
 
         Args:
             sample: What was measured of it.
@@ -56,19 +56,19 @@ class Proof:
             self._meter.add(sample)
 
     def revealed(self, step: ColourStep, at: float) -> None:
-        """Learn that ``step`` was sent at ``at``, seconds of the server's monotonic clock."""
+        """Records that ``step`` was sent at ``at``, seconds on the server's monotonic clock."""
         self._meter.revealed(step, at)
 
     def refresh(self) -> None:
-        """Take every frame that was added into the next answers."""
+        """Includes every added frame in the answers that follow."""
         self._meter.refresh()
 
     def answers(self, revealed: Iterable[RevealedStep]) -> Answers:
-        """The answers to the steps that were revealed."""
+        """Returns the answers to the revealed steps."""
         return count_answers((one.step for one in revealed), self._meter.readings())
 
     def conclude(self, answers: Answers, *, last: bool, now: float) -> bool:
-        """Whether ``answers`` are enough, and no more of them may tell what is in doubt.
+        """Returns whether ``answers`` suffice, and no further answers may settle a doubt.
 
         Args:
             answers: All so far.
@@ -93,23 +93,23 @@ class Proof:
         return late if now < late else None
 
     def measured(self, step: ColourStep) -> bool:
-        """Whether more frames of ``step`` would tell nothing new."""
+        """Returns whether more frames of ``step`` would add nothing."""
         reading = self._reading(step)
         if reading is None or not reading.settled or reading.disturbed:
             return False
         return reading.agrees is not None or step.bits == 0
 
     def moved(self, step: ColourStep) -> bool:
-        """Whether frames of ``step`` are left out because the face moved."""
+        """Returns whether frames of ``step`` do not count because the face moved."""
         reading = self._reading(step)
         return reading is not None and Disturbance.MOVED in reading.disturbed
 
     def light(self) -> Light:
-        """Whether the light lets the flash be measured."""
+        """Returns whether the light lets the flash be measured."""
         return self._meter.light()
 
     def shape_shows(self) -> bool:
-        """Whether the light can say what it falls on."""
+        """Returns whether the light suffices to measure the shape of the surface."""
         return self._meter.shape_shows()
 
     def _reading(self, step: ColourStep) -> StepReading | None:

@@ -1,4 +1,4 @@
-"""One step of the screen-flash challenge: the colour to show, how it comes in and how long it stays."""
+"""One step of the screen-flash challenge: its colour, transition and duration."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,11 +13,11 @@ from liveness.errors import LivenessPolicyError
 __all__ = ["SHORTEST_HOLD_SECONDS", "ColourStep", "RevealedStep", "ScreenColour", "Transition"]
 
 SHORTEST_HOLD_SECONDS: Final = 0.35
-"""No colour is shown for less; with it there are never more than 3 changes in a second."""
+"""The least time of each colour, which allows at most 3 changes in a second."""
 
 _LUMINANCE: Final = (0.2126, 0.7152, 0.0722)
 _ROUNDING: Final = 1e-9
-"""Bits by which sums of logarithms may be off."""
+"""The tolerance for rounding in sums of logarithms, bits."""
 
 
 class Transition(StrEnum):
@@ -60,16 +60,16 @@ class ScreenColour:
 
 @dataclass(frozen=True, slots=True)
 class ColourStep:
-    """One step, as the device is told to show it.
+    """One step, as it is sent to the device.
 
     Attributes:
-        number: From 1 over the whole scan.
-        colour: What to show.
-        transition: How it replaces what was shown before.
-        transition_seconds: How long a scrolling transition takes, 0..1; 0 for a flat one.
-        hold_seconds: How long it is shown at least once it fills the screen; 0.35 or more.
-        bits: Entropy that was drawn for it: the colour's, the transition's and the hold's; 0 for the
-            lead-in and for the closing step, which are known to everybody.
+        number: The step's number, from 1 over the whole scan.
+        colour: The colour to show.
+        transition: How the colour replaces the one before.
+        transition_seconds: The duration of a scrolling transition, 0..1 s; 0 for a flat one.
+        hold_seconds: The least time that the colour fills the screen, 0.35 s or more.
+        bits: The entropy of the step's draws: colour, transition and hold; 0 for the lead-in and the
+            closing step, which are public.
         last: Whether this is the closing step, after which the screen returns to normal.
         transition_bits: The part of ``bits`` that only a measured transition proves.
         hold_bits: The part of ``bits`` that only measured appearance times prove.
@@ -110,7 +110,7 @@ class ColourStep:
 
 @dataclass(frozen=True, slots=True)
 class RevealedStep:
-    """A step and when it was sent, seconds of the server's monotonic clock."""
+    """A step and the time at which it was sent, seconds on the server's monotonic clock."""
 
     step: ColourStep
     at: float

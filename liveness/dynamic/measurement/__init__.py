@@ -1,9 +1,9 @@
-"""What the screen's light does on the face: measured frame by frame, told by step, place and time.
+"""Measurement of the screen's light on the face, by frame, step, place and time.
 
-Start with ``sampling.sample_frame``: a frame's light in a few hundred numbers. ``track`` collects them,
-``course`` sets them against the steps that were shown, ``response`` fits how the face answers the colours and
-``lag`` how late. Every other module asks one question of that answer and has a signal for it; ``surface``
-puts those together that qualify each other. Nothing here decides.
+Start with ``sampling.sample_frame``, which reduces a frame's light to a few hundred numbers. ``track``
+collects them, ``course`` aligns them with the steps that were shown, ``response`` fits the face's response to
+the colours, and ``lag`` measures its delay. Each of the other modules derives one signal from that response;
+``surface`` combines the signals that depend on each other. No module of this package makes a judgement.
 """
 
 from liveness.dynamic.measurement.background import BACKGROUND, BackgroundSettings

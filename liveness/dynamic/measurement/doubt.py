@@ -26,7 +26,7 @@ def more_may_tell(surface: Surface, lag: LagFinding) -> bool:
     shape = surface.shape.score
     if shape is not None and shape < _NEITHER:
         return False
-    if not lag.told:
+    if not lag.comparable:
         return True
     noisy = (surface.overlay.score, surface.glare.score)
     return any(score is not None and score < _NEITHER for score in noisy)

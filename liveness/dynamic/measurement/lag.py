@@ -102,12 +102,12 @@ class LagSettings:
 
 @dataclass(frozen=True, slots=True)
 class LagFinding:
-    """How the answer lies in time.
+    """The delay of the face's answer, and its variation.
 
     Attributes:
-        lag: Best lag over the scan, seconds; ``None`` where no lag stands out.
-        explained: Share of the face's variance that it explains, 0..1.
-        jitter: Deviation of the steps' own lags, seconds; ``None`` where fewer than three could be told.
+        lag: The best lag over the scan, seconds; ``None`` if no lag stands out.
+        explained: The share of the face's variance that the lag explains, 0..1.
+        jitter: Deviation of the steps' own lags, seconds; ``None`` if fewer than three are measurable.
         spread: Deviation of the regions' lags, seconds; ``None`` likewise.
     """
 
@@ -117,8 +117,8 @@ class LagFinding:
     spread: float | None
 
     @property
-    def told(self) -> bool:
-        """Whether the answer is clear enough for its times to be compared: those of steps, or of regions."""
+    def comparable(self) -> bool:
+        """Whether the lags of steps or of regions could be measured and compared."""
         return self.jitter is not None or self.spread is not None
 
 

@@ -1,8 +1,8 @@
-"""The challenge for light in which the screen's cannot be measured: the person comes closer.
+"""The movement challenge: the person comes closer. It replaces a flash that other light drowns.
 
-Start with ``challenge.MovementChallenge``, which runs it, and ``judge.judge_movement``, which says what it
-proves. ``approach`` follows the face from far to near, ``perspective`` and ``relief_fit`` ask whether it
-changes as a head must, ``zoom`` whether the room stays behind, ``came_closer`` sums up.
+Start with ``challenge.MovementChallenge``, which runs it, and ``judge.judge_movement``, which judges it.
+``approach`` follows the face from far to near, ``perspective`` and ``relief_fit`` test whether it changes as
+a solid head does, ``zoom`` whether the room stays behind, and ``came_closer`` combines these tests.
 """
 
 from liveness.dynamic.movement.challenge import MovementChallenge, MovementRecord

@@ -27,7 +27,7 @@ def test_each_answer_counts_as_what_it_is() -> None:
     ]
     answers = count_answers(_STEPS, readings)
     assert list(answers.verified) == pytest.approx([_STEPS[1].colour_bits])
-    assert (answers.wrong, answers.shown, answers.told, len(answers.open)) == (1, 5, 2, 3)
+    assert (answers.wrong, answers.shown, answers.answered, len(answers.open)) == (1, 5, 2, 3)
     assert answers.proven_bits == bits_beyond_chance(answers.verified, shown=5)
 
 

@@ -78,11 +78,11 @@ def test_times_are_compared_where_the_answer_is_clear(strength: float, told: boo
     response = fit_response(track, shown, lag=lag, settings=load_flash_model().response)
     assert response is not None
     found = find_lag(track, shown, response.matrix, lag=lag, explained=explained)
-    assert (found.lag, found.explained, found.told) == (lag, explained, told)
+    assert (found.lag, found.explained, found.comparable) == (lag, explained, told)
     for compared in (found.jitter, found.spread):
         assert (compared is not None) is told
-    assert LagFinding(lag, explained, 0.01, None).told
-    assert LagFinding(lag, explained, None, 0.01).told
+    assert LagFinding(lag, explained, 0.01, None).comparable
+    assert LagFinding(lag, explained, None, 0.01).comparable
 
 
 def test_no_answer_has_no_lag() -> None:
