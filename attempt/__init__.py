@@ -1,13 +1,54 @@
-"""Camera frames in; guidance, actions and one judgement out: the only loop from a frame to what it means.
+"""Judges one attempt: camera frames in; guidance, actions and one judgement out.
 
-A pure room: no input or output, no clock, no log, nothing of the wire. Time, randomness and models are handed
-in. The server, the analysis of files and the studies drive it:
+The package is pure: no input or output, no clock, no log, no wire types. Time, randomness and models are
+passed in. The server, the analysis of files and the studies drive the same loop:
 
-- ``AttemptCapture`` takes an attempt's frames one by one: ``take`` works one in and says what to tell the
-  person, ``act`` says what the device is to do, ``examine_rest`` asks the expensive models at the end.
-- ``FlashRun`` and ``MovementRun`` are the challenges that an attempt may have beside its frames.
-- ``judge_attempt`` joins liveness, match and constancy of one attempt. Nobody else does.
-- ``PacedWatch`` is the part that files and studies need which have pictures and no person to guide.
+- ``AttemptCapture`` takes an attempt's frames one by one. ``take`` measures a frame and returns a hint for
+  the person, ``act`` returns the actions that the device must perform, and ``examine_rest`` runs the
+  expensive models at the end.
+- ``FlashRun`` and ``MovementRun`` are the challenges that an attempt may have.
+- ``judge_attempt`` alone joins liveness, match and constancy of an attempt.
+- ``PacedWatch`` measures frames without a person to guide, for files and studies.
+
+For example, judge an EXPRESS attempt::
+
+    import os
+
+    from attempt import AttemptCapture, CapturePlan, FrameAnalyst, FrameLimits, judge_attempt
+    from liveness import LivenessPolicy, load_fusion_model
+    from liveness.guidance import GuidanceSettings, Oval
+    from matcher import MatchPolicy
+
+    capture = AttemptCapture(
+        analyst=FrameAnalyst(pack=pack, limits=FrameLimits()),
+        plan=CapturePlan(frames=18, seconds=1.7),
+        oval=Oval(),
+        guidance=GuidanceSettings(),
+        random=os.urandom,
+    )
+    for frame in frames:
+        hint = capture.take(frame, arrival=clock())
+        if hint is not None:
+            show(hint)
+        if capture.complete:
+            break
+    capture.verify_sample()
+    capture.examine_rest()
+
+    judgement = judge_attempt(
+        scan=capture.observations,
+        examined=capture.examined,
+        witnesses=capture.witnesses,
+        portrait=portrait.template,
+        calibration=pack.match_calibration,
+        liveness_policy=LivenessPolicy(),
+        match_policy=MatchPolicy(max_fmr=0.01),
+        fusion=load_fusion_model(),
+        hints=capture.hints,
+        too_slow=False,
+        complete=capture.complete,
+    )
+    print(judgement.liveness.verdict, judgement.match.same_person)
 """
 
 from attempt.actions import Action, Feedback, MoveOval, PauseCapture, Reveal

@@ -1,1 +1,44 @@
-"""What the device claims, verified. Imports no other room, does no I/O and reads no clock."""
+"""Verifies evidence about a device: attestations, camera metadata, run-time reports and the frame stream.
+
+The package imports no other room, does no input or output and reads no clock. Every verifier takes keyword
+arguments, among them the policy, the keys or roots, and the present time. It returns a result whose
+``checks`` list each test with its finding, and does not raise for what a device sends. ``android``, ``apple``
+and ``web`` verify platform evidence, ``camera`` and ``stream`` what the frames show, and ``policy`` turns
+findings into signs and assurance.
+
+For example, verify the credential that a browser registers for a scan::
+
+    from device_integrity import DeviceFinding
+    from device_integrity.web import RelyingParty, verify_registration
+
+    result = verify_registration(
+        credential_id=credential_id,
+        client_data_json=client_data_json,
+        attestation_object=attestation_object,
+        challenge=binding_hash,
+        relying_party=RelyingParty(
+            rp_id="bank.example",
+            origins=frozenset({"https://verify.bank.example"}),
+            require_user_verification=True,
+        ),
+        header_origin="https://verify.bank.example",
+    )
+    failed = [check.name for check in result.checks if check.outcome is DeviceFinding.FAIL]
+    print(failed or "every test passed")
+"""
+
+from device_integrity.assurance import Assurance
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
+from device_integrity.errors import DeviceIntegrityError
+from device_integrity.runtime import RuntimeFinding, RuntimeKind, RuntimeReport
+
+__all__ = [
+    "Assurance",
+    "DeviceCheck",
+    "DeviceFinding",
+    "DeviceIntegrityError",
+    "Manipulation",
+    "RuntimeFinding",
+    "RuntimeKind",
+    "RuntimeReport",
+]

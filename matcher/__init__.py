@@ -1,8 +1,25 @@
-"""The trusted image and "same person?": pure functions over bytes, templates and calibrations.
+"""Opens trusted images and compares faces: pure functions over bytes, templates and calibrations.
 
-Start with ``matcher.portrait.accept_portrait`` for the trusted image, ``matcher.template`` for the
-scan's template, ``matcher.comparison.compare`` for the answer, and ``matcher.constancy`` for whether the
-scan shows one person throughout.
+``accept_portrait`` makes the portrait of a trusted image or refuses it, ``fuse_templates`` makes one template
+of a scan's frames, ``compare`` decides whether both show the same person, and ``measure_constancy`` whether a
+scan shows one person throughout. ``matcher.records`` reads and writes ISO/IEC 19794-5 records.
+
+For example, compare the portrait in a passport's data group 2 with one frame::
+
+    from matcher import MatchPolicy, PortraitPolicy, TemplateSample
+    from matcher import accept_portrait, compare, fuse_templates
+
+    portrait = accept_portrait(trusted_image, pack=pack, policy=PortraitPolicy())
+
+    (face,) = pack.detector.detect(frame)
+    sample = TemplateSample(embedding=pack.embedder.embed(frame, face), quality=1.0)
+    result = compare(
+        portrait=portrait.template,
+        scan=fuse_templates([sample]),
+        calibration=pack.match_calibration,
+        policy=MatchPolicy(max_fmr=0.01),
+    )
+    print(result.same_person, result.similarity)
 """
 
 from matcher.comparison import MatchPolicy, MatchResult, check_calibration_supports, compare

@@ -1,5 +1,21 @@
-"""Pixels to faces: bounded image decoding, detection, landmarks, alignment, packs, ONNX sessions.
+"""Turns bytes into faces: bounded image decoding, detection, landmarks, alignment, packs and ONNX sessions.
 
-Start with ``vision.image.decode_image`` for bytes, ``vision.packs.load_pack`` for models and
-``vision.face`` for the types that travel between the rooms.
+``vision.image.decode_image`` decodes bytes within limits, ``vision.packs.load_pack`` loads models, and
+``vision.face`` defines the types that the rooms exchange. This package exports nothing itself, because the
+isolated decoders import modules of it and must not load the model runtimes.
+
+For example, find the faces in an image and their templates::
+
+    from vision.image import DecodeLimits, decode_image
+    from vision.image_header import ImageFormat
+
+    image = decode_image(
+        upload,
+        limits=DecodeLimits(max_bytes=5_000_000, max_pixels=12_000_000, max_side=6_000),
+        formats=frozenset({ImageFormat.JPEG, ImageFormat.PNG}),
+        honour_exif_orientation=True,
+    ).pixels
+    for face in pack.detector.detect(image):
+        template = pack.embedder.embed(image, face)
+        print(face.box.width, template.shape)
 """

@@ -1,0 +1,87 @@
+"""The example in the docstring of each room runs and does what it says."""
+
+import textwrap
+import time
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+from attempt.pictures import DecodedPicture
+from matcher import PortraitPolicy, accept_portrait
+from tests.attempt.frames import frame_of
+from tests.device_integrity.web.authenticator_in_software import Authenticator, client_data
+from tests.server.live import Picture, pictures, portrait, remembering_pack
+from vision.image import DecodeLimits, decode_image
+from vision.image_header import ImageFormat
+
+_BINDING = bytes(range(32))
+
+
+def _run(room: str, capsys: pytest.CaptureFixture[str], **names: Any) -> str:
+    """Runs the only literal block of the docstring that begins with an import; returns its output."""
+    text = import_module(room).__doc__
+    assert text is not None
+    code = textwrap.dedent(text.partition("::\n")[2].replace("\n\n    ", "\n    "))
+    assert code.lstrip().startswith(("import", "from"))
+    exec(compile(code, f"example of {room}", "exec"), names)  # noqa: S102  # our own docstring
+    return capsys.readouterr().out
+
+
+def _upright(picture: Picture) -> Any:
+    return decode_image(
+        picture.jpeg,
+        limits=DecodeLimits(max_bytes=5_000_000, max_pixels=12_000_000, max_side=6_000),
+        formats=frozenset({ImageFormat.JPEG}),
+        honour_exif_orientation=False,
+    ).pixels
+
+
+def test_vision(capsys: pytest.CaptureFixture[str]) -> None:
+    out = _run("vision", capsys, pack=remembering_pack(), upload=portrait())
+    assert out.endswith(" (128,)\n")
+
+
+def test_matcher(capsys: pytest.CaptureFixture[str]) -> None:
+    frame = _upright(pictures()[0])
+    out = _run("matcher", capsys, pack=remembering_pack(), trusted_image=portrait(), frame=frame)
+    assert out.startswith("True ")
+
+
+def test_liveness(capsys: pytest.CaptureFixture[str]) -> None:
+    frames = [DecodedPicture(_upright(picture)) for picture in pictures()]
+    out = _run("liveness", capsys, pack=remembering_pack(), frames=frames)
+    assert out.startswith("LIVE ")
+
+
+def test_attempt(capsys: pytest.CaptureFixture[str]) -> None:
+    pack, shown = remembering_pack(), list[Any]()
+    out = _run(
+        "attempt",
+        capsys,
+        pack=pack,
+        frames=[
+            frame_of(index, image=picture.jpeg, capture_time_us=picture.time_us + 1)
+            for index, picture in enumerate(pictures())
+        ],
+        portrait=accept_portrait(portrait(), pack=pack, policy=PortraitPolicy()),
+        clock=time.monotonic,
+        show=shown.append,
+    )
+    assert out == "LIVE True\n"
+    assert shown
+
+
+@pytest.mark.parametrize(("sent", "printed"), [(_BINDING, "every test passed"), (bytes(32), "challenge")])
+def test_device_integrity(capsys: pytest.CaptureFixture[str], sent: bytes, printed: str) -> None:
+    authenticator = Authenticator()
+    browser = client_data(sent, kind="webauthn.create", origin="https://verify.bank.example")
+    out = _run(
+        "device_integrity",
+        capsys,
+        credential_id=authenticator.credential_id,
+        client_data_json=browser,
+        attestation_object=authenticator.attestation(browser, authenticator.data(attested=True)),
+        binding_hash=_BINDING,
+    )
+    assert printed in out
