@@ -22,7 +22,10 @@ _STYLES: Final = {
 }
 _NO_VERDICT: Final = Text("NO VERDICT", "bold magenta")
 _PASSED: Final = {True: Text("✓", "green"), False: Text("✗", "red"), None: Text("·", "dim")}
-_LEGEND: Final = "✓ passed, ✗ not passed, · could not be assessed; no single signal decides."
+_NEUTRAL: Final = Text("○", "dim")
+_NEUTRAL_SCORE: Final = 0.5
+"""The score of a signal that speaks neither for nor against a living person."""
+_LEGEND: Final = "✓ passed, ○ neutral, ✗ not passed, · could not be assessed; no single signal decides."
 _CELLS: Final = 6
 _GAUGE_CELLS: Final = 24
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
@@ -124,7 +127,8 @@ def _judgement(judgement: FileVerdict, name: str) -> RenderableType:
     table.add_column("detail", overflow="fold")
     # What could not be assessed comes last, as it says least.
     for signal in sorted(judgement.signals, key=lambda each: not each.assessed):
-        passed, named = _PASSED[signal.passed], Text(shown(signal.name))
+        neutral = signal.score is not None and round(signal.score, 2) == _NEUTRAL_SCORE
+        passed, named = _NEUTRAL if neutral else _PASSED[signal.passed], Text(shown(signal.name))
         table.add_row(passed, named, _score(signal), _weight(signal), _detail(signal))
     return Group(title, table)
 

@@ -11,6 +11,10 @@ from rich.text import Text
 __all__ = ["enum_word", "failure_words", "verdict_view", "waiver_words"]
 
 _PASSED = {True: Text("yes", "green"), False: Text("no", "red"), None: Text("-", "dim")}
+_NEUTRAL = Text("neutral", "dim")
+_NEUTRAL_SCORE = 0.5
+"""The score of a signal that speaks neither for nor against a living person."""
+_MOST_EXPLANATIONS = 3
 _STATUS_STYLES = {
     result_pb2.CHECK_STATUS_SUCCESS: "bold green",
     result_pb2.CHECK_STATUS_NOT_DECIDED: "bold yellow",
@@ -52,14 +56,17 @@ def waiver_words(result: result_pb2.CheckResult) -> str:
     return names and f"Waived by the policy{' or the sandbox' if result.sandbox else ''}: {names}"
 
 
-def verdict_view(result: result_pb2.CheckResult, *, signature: str) -> Group:
-    """Everything that a person wants to see of a verdict.
+def verdict_view(result: result_pb2.CheckResult, *, signature: str, verbose: bool = True) -> Group:
+    """Returns a result as tables.
 
     Args:
-        result: The verdict.
-        signature: What is known of its signature, such as "verified" or "not checked".
+        result: The result.
+        signature: The state of its signature, such as "verified" or "not checked".
+        verbose: Whether every signal and device test is listed; otherwise the view fits one screen.
     """
-    parts = [_summary(result, signature)]
+    if not verbose:
+        return _short_view(result, signature)
+    parts: list[Table | Text] = [_summary(result, signature)]
     if result.liveness.signals:
         parts.append(_signals("Liveness signals", result.liveness.signals))
     if result.device.checks:
@@ -69,7 +76,34 @@ def verdict_view(result: result_pb2.CheckResult, *, signature: str) -> Group:
     return Group(*parts)
 
 
-def _summary(result: result_pb2.CheckResult, signature: str) -> Table:
+def _short_view(result: result_pb2.CheckResult, signature: str) -> Group:
+    table = _titled_summary(result)
+    if result.liveness.explanations:
+        table.add_row("", Text("\n".join(result.liveness.explanations[:_MOST_EXPLANATIONS])))
+    if result.liveness.required_bits or result.liveness.challenge_steps:
+        table.add_row("challenge", _challenge(result.liveness))
+    table.add_row("same person", _match(result))
+    table.add_row("device", _device(result.device))
+    if failed := _failed_tests(result.device):
+        table.add_row("", Text(f"failed tests: {', '.join(failed)}", "yellow"))
+    if waivers := waiver_words(result):
+        table.add_row("waivers", Text(waivers, "yellow"))
+    table.add_row("transcript", _transcript(result))
+    table.add_row("policy", Text(f"{result.policy.name} version {result.policy.version}"))
+    table.add_row("signature", Text(signature))
+    table.add_row("check", Text(result.check_id))
+    signals, tests = len(result.liveness.signals), len(result.device.checks)
+    return Group(table, Text(f"--verbose lists {signals} liveness signals and {tests} device tests.", "dim"))
+
+
+def _failed_tests(device: result_pb2.DeviceResult) -> tuple[str, ...]:
+    return tuple(
+        check.name for check in device.checks if check.outcome == result_pb2.DeviceCheck.OUTCOME_FAIL
+    )
+
+
+def _titled_summary(result: result_pb2.CheckResult) -> Table:
+    """Returns a table with the status, the reasons and the liveness verdict."""
     table = Table(title="Verdict", show_header=False, title_justify="left")
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
@@ -80,6 +114,11 @@ def _summary(result: result_pb2.CheckResult, signature: str) -> Table:
     if result.reasons:
         table.add_row("reasons", Text(", ".join(failure_words(result)), "red"))
     table.add_row("liveness", _liveness(result))
+    return table
+
+
+def _summary(result: result_pb2.CheckResult, signature: str) -> Table:
+    table = _titled_summary(result)
     if result.liveness.explanations:
         table.add_row("", Text("\n".join(result.liveness.explanations)))
     if result.liveness.required_bits or result.liveness.challenge_steps:
@@ -132,12 +171,18 @@ def _match(result: result_pb2.CheckResult) -> Text:
         return Text("not compared: no usable face was captured", "dim")
     text = Text("yes", "green") if match.same_person else Text("no", "red")
     text.append(
-        f", similarity {match.similarity:.1f} of 100 (needs {match.required_similarity:.1f}), "
-        f"FMR at most {match.fmr_bound:.2g} (allowed {match.required_fmr:.2g}), "
+        f", similarity {match.similarity:.1f} of 100: at most {_one_in(match.fmr_bound)} other people "
+        "reach it; "
+        f"needs {match.required_similarity:.1f}, at most {_one_in(match.required_fmr)}; "
         f"{match.frames_used} frames",
         "default",
     )
     return text
+
+
+def _one_in(rate: float) -> str:
+    """Returns a rate from 0 to 1 as words, such as "1 in 1,000"."""
+    return f"1 in {1 / rate:,.0f}" if rate > 0 else "none of the"
 
 
 def _device(device: result_pb2.DeviceResult) -> Text:
@@ -185,17 +230,23 @@ def _signals(title: str, signals: Iterable[result_pb2.Signal]) -> Table:
     table.add_column("signal", min_width=14)
     table.add_column("score", justify="right")
     table.add_column("weight", justify="right")
-    table.add_column("passed", justify="center")
+    table.add_column("passed", justify="center", min_width=7)
     table.add_column("detail", overflow="fold")
     for signal in signals:
         table.add_row(
             Text(signal.label or signal.name),
             f"{signal.score:.2f}" if signal.HasField("score") else "-",
             f"{signal.weight:.2f}",
-            _PASSED[signal.passed if signal.HasField("passed") else None],
+            _passed(signal),
             Text(signal.detail),
         )
     return table
+
+
+def _passed(signal: result_pb2.Signal) -> Text:
+    if signal.HasField("score") and round(signal.score, 2) == _NEUTRAL_SCORE:
+        return _NEUTRAL
+    return _PASSED[signal.passed if signal.HasField("passed") else None]
 
 
 def _device_checks(device: result_pb2.DeviceResult) -> Table:

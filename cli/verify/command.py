@@ -15,10 +15,11 @@ from cli.errors import PlatformUnusable
 from cli.verdict import result_json, save_verdict, verdict_view
 from cli.verify.check import CheckOptions, ModeName, run_check
 from cli.verify.words import evidence_words
-from cli.words import describe_refusal
+from cli.words import describe_lost_connection, describe_refusal
 from facegate_client import (
     CallRefusedError,
     ClientError,
+    ConnectionFailedError,
 )
 from server.settings import DeviceListener, ServiceListener
 
@@ -155,6 +156,9 @@ def verify(
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="List every liveness signal and device test.")
+    ] = False,
 ) -> None:
     """Verify that a scan shows the trusted portrait's person, alive.
 
@@ -225,6 +229,8 @@ def verify(
         pictures = () if out is None else save_verdict(response, out)
     except CallRefusedError as error:
         _fail(messages, describe_refusal(error.refusal))
+    except ConnectionFailedError as error:
+        _fail(messages, describe_lost_connection(error))
     except (ClientError, PlatformUnusable) as error:
         _fail(messages, str(error))
     except (OSError, ValueError) as error:
@@ -232,7 +238,8 @@ def verify(
     if as_json:
         typer.echo(result_json(response.result))
     else:
-        Console().print(verdict_view(response.result, signature="verified" if jwks else "not checked"))
+        signature = "verified" if jwks else "not checked: give --jwks"
+        Console().print(verdict_view(response.result, signature=signature, verbose=verbose))
     for line in evidence_words(response):
         messages.print(Text(line, "yellow"))
     for picture in pictures:

@@ -1,6 +1,6 @@
 """What the server says in codes, in plain English: to the person who is scanned, and to who calls it."""
 
 from cli.words.feedback import FEEDBACK_TEXT, feedback_text
-from cli.words.refusals import WHAT_TO_DO, describe_refusal
+from cli.words.refusals import WHAT_TO_DO, describe_lost_connection, describe_refusal
 
-__all__ = ["FEEDBACK_TEXT", "WHAT_TO_DO", "describe_refusal", "feedback_text"]
+__all__ = ["FEEDBACK_TEXT", "WHAT_TO_DO", "describe_lost_connection", "describe_refusal", "feedback_text"]

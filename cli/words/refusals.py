@@ -3,9 +3,9 @@
 from types import MappingProxyType
 from typing import Final
 
-from facegate_client import ServerError
+from facegate_client import ConnectionFailedError, ServerError
 
-__all__ = ["WHAT_TO_DO", "describe_refusal"]
+__all__ = ["WHAT_TO_DO", "describe_lost_connection", "describe_refusal"]
 
 _NEW_CHECK = "Create a new check: a scan belongs to one check and cannot be repeated."
 _CLIENT_BUG = "The client broke the protocol; compare it with docs/device_protocol.md."
@@ -82,8 +82,8 @@ WHAT_TO_DO: Final = MappingProxyType(
 
 
 def describe_refusal(refusal: ServerError) -> str:
-    """What was wrong, what was expected, and what to do, in a few lines for a terminal."""
-    lines = [f"{refusal.reason or refusal.code}: {refusal.message}"]
+    """Returns the problem, the expectation and the remedy, in a few lines for a terminal."""
+    lines = [f"{refusal.reason or refusal.code}: {' '.join(refusal.message.split())}"]
     lines.extend(f"  {name}: {value}" for name, value in sorted(refusal.metadata.items()))
     advice = WHAT_TO_DO.get(refusal.reason)
     if advice:
@@ -91,3 +91,24 @@ def describe_refusal(refusal: ServerError) -> str:
     if refusal.retry_after_s is not None:
         lines.append(f"The server asks to wait {refusal.retry_after_s:g} s before another try.")
     return "\n".join(lines)
+
+
+def describe_lost_connection(error: ConnectionFailedError) -> str:
+    """Returns the error of a connection that failed, and what to do about it."""
+    text = " ".join(str(error).split())
+    refused = isinstance(error.__cause__, ConnectionRefusedError) or "Connection refused" in text
+    return f"{text}\n{_connection_advice(text, refused=refused)}"
+
+
+def _connection_advice(message: str, *, refused: bool) -> str:
+    if refused:
+        return "No server listens there. Start one with `facegate serve`, or correct --service and --device."
+    if "trusted TLS" in message or "SSL" in message.upper():
+        return (
+            "The TLS handshake failed. Give --ca with the authority that signed the server's certificate; "
+            "leave --ca out for a server on this machine that has no TLS."
+        )
+    return (
+        "Correct --service and --device. If the server has TLS, give --ca with the authority that signed its "
+        "certificate."
+    )

@@ -91,7 +91,7 @@ def test_a_picture_is_answered_with_the_eight_signals(selfie: Path) -> None:
     assert status == (0 if told.startswith("LIVE") else 1)
     assert "Sum of the eight signals" in told
     assert "Fusion" not in told
-    assert [line.split()[1] for line in told.splitlines() if re.match(r" [✓✗·]  \w", line)] == SIGNALS
+    assert [line.split()[1] for line in told.splitlines() if re.match(r" [✓○✗·]  \w", line)] == SIGNALS
 
 
 def test_json_is_the_envelope_of_the_contract(selfie: Path) -> None:

@@ -26,6 +26,16 @@ def test_a_picture_shows_every_signal() -> None:
     assert "lv_0123456789abcdef" in told
 
 
+def test_a_signal_of_half_is_neutral() -> None:
+    finding = picture_finding()
+    assert finding.selfie is not None
+    first, *others = finding.selfie.signals
+    signals = (replace(first, score=0.5, passed=True), *others)
+    told = printed(finding_view(replace(finding, selfie=replace(finding.selfie, signals=signals))))
+    (line,) = (line for line in told.splitlines() if f" {first.name} " in line)
+    assert line.split()[0] == "○"
+
+
 def test_a_video_names_the_kind_of_attack_and_why() -> None:
     told = printed(finding_view(video_finding()))
     assert told.startswith("SPOOF 0.12, looks like screen replay (0.53)  clip.mp4")

@@ -6,9 +6,9 @@ from rich.console import Console
 from cli.verdict import enum_word, failure_words, verdict_view
 
 
-def _shown(result: result_pb2.CheckResult) -> str:
+def _shown(result: result_pb2.CheckResult, *, width: int = 160, verbose: bool = True) -> str:
     stream = io.StringIO()
-    Console(file=stream, width=160).print(verdict_view(result, signature="verified"))
+    Console(file=stream, width=width).print(verdict_view(result, signature="verified", verbose=verbose))
     return stream.getvalue()
 
 
@@ -67,8 +67,7 @@ def test_everything_of_a_verdict_is_shown() -> None:
         "EXPRESS",
         "looks like PRINT (71 of 100)",
         "The face moves as a flat sheet.",
-        "similarity 12.5 of 100 (needs 80.0)",
-        "FMR at most 0.3 (allowed 0.01)",
+        "similarity 12.5 of 100: at most 1 in 3 other people reach it; needs 80.0, at most 1 in 100",
         "assurance NONE (needs LOW)",
         "intact, 32 frames received, 21 examined, 2 dropped, 1 stream(s)",
         "decided",
@@ -141,3 +140,57 @@ def test_waivers_are_shown_whether_the_checks_failed_or_not() -> None:
     assert "Waived by the policy or the sandbox: camera.name, memory.frames" in _shown(result)
     result.device.ClearField("tolerated_checks")
     assert "aived" not in _shown(result)
+
+
+def _long_result() -> result_pb2.CheckResult:
+    """As long a result as a server returns: every signal, failed tests, waivers, a challenge."""
+    fail, passed = result_pb2.DeviceCheck.OUTCOME_FAIL, result_pb2.DeviceCheck.OUTCOME_PASS
+    names = [f"camera.test_{number}" for number in range(28)]
+    return result_pb2.CheckResult(
+        check_id="61ba05ce-4aa0-4b0b-becf-247cab78c812",
+        status=result_pb2.CHECK_STATUS_FAILURE,
+        sandbox=True,
+        reasons=[result_pb2.FAILURE_REASON_SPOOF, result_pb2.FAILURE_REASON_NOT_SAME_PERSON],
+        liveness=result_pb2.LivenessResult(
+            verdict=result_pb2.LIVENESS_VERDICT_SPOOF,
+            required_bits=8,
+            explanations=[f"Explanation {number} of what was measured." for number in range(6)],
+            signals=[result_pb2.Signal(name=f"signal_{number}", score=0.1) for number in range(18)],
+        ),
+        match=result_pb2.MatchResult(
+            similarity=12.5, fmr_bound=0.3, required_similarity=80, required_fmr=0.01
+        ),
+        device=result_pb2.DeviceResult(
+            checks=[
+                result_pb2.DeviceCheck(name=name, outcome=fail if number < 4 else passed)
+                for number, name in enumerate(names)
+            ],
+            tolerated_checks=names[:4],
+        ),
+        transcript=result_pb2.TranscriptResult(intact=True, frames=84, frames_examined=56, streams=1),
+        policy=result_pb2.PolicyReference(name="standard", version=3),
+    )
+
+
+def test_the_short_view_fits_a_screen_and_names_what_failed() -> None:
+    shown = _shown(_long_result(), width=80, verbose=False)
+    assert len(shown.splitlines()) <= 24
+    for word in (
+        "SPOOF, NOT_SAME_PERSON",
+        "camera.test_3",
+        "Explanation 2",
+        "18 liveness signals and 28 device",
+    ):
+        assert word in shown, word
+    assert "camera.test_4" not in shown
+    assert "signal_1" not in shown
+
+
+def test_a_signal_of_half_is_neutral() -> None:
+    signals = [
+        result_pb2.Signal(name="depth", score=0.5, weight=0.13, passed=True),
+        result_pb2.Signal(name="motion", score=0.51, weight=0.13, passed=True),
+    ]
+    lines = _shown(result_pb2.CheckResult(liveness=result_pb2.LivenessResult(signals=signals))).splitlines()
+    assert [line for line in lines if "neutral" in line] == [line for line in lines if "depth" in line]
+    assert "yes" in next(line for line in lines if "motion" in line)

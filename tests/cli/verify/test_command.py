@@ -1,6 +1,7 @@
 import asyncio
 import json
 import os
+import socket
 import stat
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ import cv2
 import grpc
 import numpy as np
 import pytest
+import trustme
 import typer
 from facegate.v1 import device_pb2, feedback_pb2, result_pb2, scan_pb2, verification_service_pb2
 from typer.testing import CliRunner
@@ -74,13 +76,55 @@ async def test_success_is_shown_and_saved(portrait: str, scan: str, tmp_path: Pa
     assert run.code == 0
     assert fake.violations == []
     assert (fake.uploads[0].image, fake.uploads[0].policy) == (b"the portrait", "low")
-    for shown in ("SUCCESS", "LIVE", "97.5", "92.0", "Blink", "not checked", fake.check_id):
+    for shown in ("SUCCESS", "LIVE", "97.5", "92.0", "not checked", "--verbose", fake.check_id):
         assert shown in run.output
+    assert "Blink" not in run.output
     assert (out / f"{fake.check_id}-evidence.jpg").read_bytes() == fake.evidence
     assert json.loads((out / f"{fake.check_id}.json").read_text())["status"] == "CHECK_STATUS_SUCCESS"
     assert (out / f"{fake.check_id}.jws").read_text().count(".") == 2
     assert "Good. Hold this position." in run.messages
     assert fake.token not in run.output + run.messages
+
+
+async def test_verbose_lists_every_signal(portrait: str, scan: str) -> None:
+    run = await _run(FakeServer(), "--trusted", portrait, "--scan", scan, "--fps", "60", "--verbose")
+    assert run.code == 0
+    assert "Blink" in run.output
+
+
+async def test_where_no_server_listens_it_says_how_to_start_one(portrait: str, scan: str) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        target = f"127.0.0.1:{closed.getsockname()[1]}"
+        run = await _run(None, "--trusted", portrait, "--scan", scan, "--service", target)
+    assert run.code == 2
+    assert "`facegate serve`" in run.messages
+
+
+async def test_a_server_whose_certificate_is_not_trusted_needs_ca(
+    portrait: str, scan: str, tmp_path: Path
+) -> None:
+    """A TLS server of one authority and a client that trusts another; then a client without TLS."""
+    server, other = trustme.CA(), trustme.CA()
+    ca = tmp_path / "ca.pem"
+    other.cert_pem.write_to_path(str(ca))
+    certificate = server.issue_cert("127.0.0.1")
+    credentials = grpc.ssl_server_credentials(
+        [(certificate.private_key_pem.bytes(), certificate.cert_chain_pems[0].bytes())]
+    )
+    listener = grpc.aio.server()
+    port = listener.add_secure_port("127.0.0.1:0", credentials)
+    await listener.start()
+    try:
+        target = f"127.0.0.1:{port}"
+        arguments = ("--trusted", portrait, "--scan", scan, "--service", target, "--device", target)
+        untrusted = await _run(None, *arguments, "--ca", str(ca))
+        plaintext = await _run(None, *arguments)
+    finally:
+        await listener.stop(None)
+    assert (untrusted.code, plaintext.code) == (2, 2)
+    assert "--ca" in untrusted.messages
+    assert "--ca" in plaintext.messages
 
 
 async def test_nobody_else_may_read_what_is_saved(portrait: str, scan: str, tmp_path: Path) -> None:
