@@ -6,7 +6,7 @@ __all__ = ["Assurance"]
 
 
 class Assurance(StrEnum):
-    """The levels of assurance, from lowest to highest. The names are those of ``facegate.v1.DeviceAssurance``."""
+    """The levels of assurance, lowest first; the names are those of ``facegate.v1.DeviceAssurance``."""
 
     NONE = "NONE"
     """Nothing vouches for the device."""
