@@ -1,4 +1,4 @@
-"""How far the device's own claims can be trusted."""
+"""The levels of assurance: how well a device is known."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ __all__ = ["Assurance"]
 
 
 class Assurance(StrEnum):
-    """A level of trust, in order; the names are those of ``facegate.v1.DeviceAssurance``."""
+    """The levels of assurance, lowest first; the names are those of ``facegate.v1.DeviceAssurance``."""
 
     NONE = "NONE"
     """Nothing vouches for the device."""
@@ -19,5 +19,5 @@ class Assurance(StrEnum):
 
     @property
     def level(self) -> int:
-        """Greater is more trusted."""
+        """The position of the level, from 0 for NONE to 3 for HIGH."""
         return list(Assurance).index(self)

@@ -1,4 +1,4 @@
-"""One check of one claim of a device: what every verifier of this room returns."""
+"""The result of one test of a device, which every verifier of this package returns."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,56 +7,56 @@ __all__ = ["DeviceCheck", "DeviceFinding", "Manipulation", "passed"]
 
 
 class DeviceFinding(StrEnum):
-    """How a check ended; the names are those of ``facegate.v1.DeviceCheck.Outcome``."""
+    """What a test established. The names are those of ``facegate.v1.DeviceCheck.Outcome``."""
 
     PASS = "PASS"  # noqa: S105 - a word of the contract, not a secret
     """The claim was verified."""
     FAIL = "FAIL"
     """The claim is wrong."""
     NOT_EVALUATED = "NOT_EVALUATED"
-    """The claim was not looked at, or the platform itself did not evaluate it."""
+    """The claim was not tested, or the platform itself did not evaluate it."""
     UNAVAILABLE = "UNAVAILABLE"
-    """The claim could not be verified because something was missing. Missing is never a pass."""
+    """The claim could not be verified because something was missing. This never counts as a pass."""
 
 
 class Manipulation(StrEnum):
-    """What a failed check is a sign of."""
+    """The kinds of manipulation that a failed test can be a sign of."""
 
     VIRTUAL_CAMERA = "virtual_camera"
-    """Software or hardware that feeds pictures in the place of the camera."""
+    """Software or hardware that delivers images in place of the camera."""
     EMULATOR = "emulator"
-    """A device in software."""
+    """A device that software emulates."""
     CODE_MODIFICATION = "code_modification"
-    """An app that its maker did not sign, such as one that was changed and signed anew."""
+    """An app without its publisher's signature, such as a modified app with another signature."""
     FUNCTION_HOOKING = "function_hooking"
-    """Code put into the running app, by a hooking framework or a debugger."""
+    """Code that a hooking framework or a debugger put into the running app."""
     MAN_IN_THE_MIDDLE = "man_in_the_middle"
-    """Somebody between the device and this server, or evidence of another device."""
+    """A relay between the device and this server, or evidence of another device."""
     INJECTION = "injection"
-    """Frames that no camera made just now."""
+    """Frames that no camera took during this scan."""
     ROOTED = "rooted"
-    """An operating system that its maker did not sign, or keys that left their device."""
+    """An operating system without its vendor's signature, or keys that were extracted from their device."""
     REMOTE_CONTROL = "remote_control"
-    """Another app that sees or drives the screen."""
+    """Another app that captures or controls the screen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceCheck:
-    """One claim and what became of it.
+    """The finding of one test.
 
     Attributes:
         name: Machine-readable name, lower_snake_case, unique in its verifier; the part before the first
             dot is the verifier, such as ``android_key.boot_state``.
-        outcome: How it ended.
+        outcome: The finding.
         reason: Machine-readable reason, UPPER_SNAKE_CASE.
-        detail: The same in plain words, at most 500 characters, without keys, tokens or identifiers of
+        detail: The finding in plain words, at most 500 characters, without keys, tokens or identifiers of
             a device: what was found, and what was expected.
-        sign_of: What a FAIL is a sign of; ``None`` where it is a sign of nothing but itself.
-        soft: Whether a FAIL is too common among honest devices to decide alone; of an UNAVAILABLE, whether
-            the operator's settings let what is missing be missing.
-        decisive: Whether it failed and fails the whole check by itself: see ``policy.decisive``; so does a
-            demanded observation that no camera made the frames.
-        tolerated: Whether it is decisive and must not decide, because a policy or a sandbox says so.
+        sign_of: The manipulation that a FAIL is a sign of; ``None`` if it is a sign of none.
+        soft: For a FAIL, whether honest devices cause it too often for it to decide alone. For an
+            UNAVAILABLE, whether the operator's settings allow the missing item to be missing.
+        decisive: Whether the test failed and fails the whole check by itself; see ``policy.decisive``. A
+            demanded observation that no camera took the frames is decisive too.
+        tolerated: Whether the test is decisive, but a policy or a sandbox keeps it from deciding.
     """
 
     name: str
@@ -70,5 +70,5 @@ class DeviceCheck:
 
 
 def passed(name: str, reason: str, detail: str) -> DeviceCheck:
-    """A check that passed."""
+    """Returns a passed test."""
     return DeviceCheck(name=name, outcome=DeviceFinding.PASS, reason=reason, detail=detail)

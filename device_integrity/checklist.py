@@ -1,4 +1,4 @@
-"""The checks of one verifier, by name: so that none is forgotten when evidence cannot be read."""
+"""The named tests of a verifier, so that its result lists all of them even if evidence is unreadable."""
 
 from dataclasses import dataclass
 
@@ -11,18 +11,19 @@ _LONGEST_DETAIL = 500
 
 @dataclass(frozen=True, slots=True)
 class Checklist:
-    """What one verifier checks.
+    """The tests of one verifier.
 
     Attributes:
-        verifier: Its name, which all its checks' names begin with.
-        checks: Their names without it, in order; the first is whether the evidence can be read.
+        verifier: The verifier's name, which is the first part of its tests' names.
+        checks: The tests' names without that part, in order. The first test is whether the evidence can be
+            read.
     """
 
     verifier: str
     checks: tuple[str, ...]
 
     def passed(self, check: str, reason: str, detail: str) -> DeviceCheck:
-        """A check that passed."""
+        """Returns a passed test."""
         return self._made(check, DeviceFinding.PASS, reason, detail)
 
     def failed(
@@ -34,15 +35,15 @@ class Checklist:
         *,
         soft: bool = False,
     ) -> DeviceCheck:
-        """A check that failed."""
+        """Returns a failed test."""
         return self._made(check, DeviceFinding.FAIL, reason, detail, sign_of, soft=soft)
 
     def not_evaluated(self, check: str, reason: str, detail: str) -> DeviceCheck:
-        """A check that was not made."""
+        """Returns a test that was not evaluated."""
         return self._made(check, DeviceFinding.NOT_EVALUATED, reason, detail)
 
     def unavailable(self, check: str, reason: str, detail: str, *, soft: bool = False) -> DeviceCheck:
-        """A check that could not be made because something is missing."""
+        """Returns a test that could not be evaluated because something is missing."""
         return self._made(check, DeviceFinding.UNAVAILABLE, reason, detail, soft=soft)
 
     def judged(
@@ -54,11 +55,11 @@ class Checklist:
         bad: tuple[str, str],
         sign_of: Manipulation | None = None,
     ) -> DeviceCheck:
-        """A check that passed if ``holds``, with the reason and detail of that case."""
+        """Returns a test that passes if ``holds``, with the reason and detail of ``good`` or of ``bad``."""
         return self.passed(check, *good) if holds else self.failed(check, *bad, sign_of)
 
     def unreadable(self, detail: str) -> tuple[DeviceCheck, ...]:
-        """All checks where the evidence cannot be read: the first failed, and no other was made."""
+        """Returns all tests for unreadable evidence: the first fails, the others are not evaluated."""
         rest = (
             self.not_evaluated(check, "EVIDENCE_UNREADABLE", "not looked at: the evidence cannot be read")
             for check in self.checks[1:]

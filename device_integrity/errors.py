@@ -1,4 +1,4 @@
-"""What device integrity raises when it cannot decide.
+"""The exceptions of device integrity, raised when it cannot decide.
 
 ::
 
@@ -9,8 +9,8 @@
     ├── ReceiptExchangeUnavailable  Apple's server for receipts of App Attest did not answer
     ├── FingerprintError        packaged lists of cameras and emulators that are not usable
     └── EvidenceMalformed   bytes that a device sent as evidence and that cannot be read as such
-        ├── CborMalformed   not one CBOR item within the limits, or not of the asked shape
-        ├── DerMalformed    not ASN.1 in the accepted encoding, within the limits, or of the asked shape
+        ├── CborMalformed   not one CBOR item within the limits, or not of the expected shape
+        ├── DerMalformed    not ASN.1 in the accepted encoding, within the limits, or of the expected shape
         ├── CertificateMalformed     a certificate, or a chain of them, that cannot be read
         ├── KeyDescriptionMalformed  an Android attestation extension that cannot be read
         └── PlayTokenMalformed       a Play Integrity token that cannot be decrypted, verified or read
@@ -18,7 +18,7 @@
 
 
 class DeviceIntegrityError(Exception):
-    """Root of everything that this room raises."""
+    """Base class of the exceptions of this package."""
 
 
 class AnchorsUnusable(DeviceIntegrityError):
@@ -26,7 +26,7 @@ class AnchorsUnusable(DeviceIntegrityError):
 
 
 class FingerprintError(DeviceIntegrityError):
-    """The packaged lists of cameras and emulators cannot be read. The message says what is wrong."""
+    """The packaged lists of cameras and emulators cannot be read. The message states the problem."""
 
 
 class EvidenceMalformed(DeviceIntegrityError):
@@ -34,11 +34,11 @@ class EvidenceMalformed(DeviceIntegrityError):
 
 
 class CborMalformed(EvidenceMalformed):
-    """Bytes are not one CBOR item within the limits, or the item is not of the shape that was asked for."""
+    """Bytes are not one CBOR item within the limits, or the item is not of the expected shape."""
 
 
 class DerMalformed(EvidenceMalformed):
-    """Bytes are not ASN.1 in the accepted encoding and limits, or not of the shape that was asked for."""
+    """Bytes are not ASN.1 in the accepted encoding and limits, or not of the expected shape."""
 
 
 class CertificateMalformed(EvidenceMalformed):
@@ -46,7 +46,7 @@ class CertificateMalformed(EvidenceMalformed):
 
 
 class KeyDescriptionMalformed(EvidenceMalformed):
-    """Android's attestation extension, or the one on provisioning, is not what its specification says."""
+    """Android's attestation extension, or its provisioning extension, does not follow its specification."""
 
 
 class PlayTokenMalformed(EvidenceMalformed):
@@ -62,4 +62,4 @@ class PlayDecoderUnavailable(DeviceIntegrityError):
 
 
 class ReceiptExchangeUnavailable(DeviceIntegrityError):
-    """Apple's server could not be reached, or gave no receipt of App Attest for the one that it was given."""
+    """Apple's server could not be reached, or returned no App Attest receipt in exchange for the one sent."""

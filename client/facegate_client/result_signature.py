@@ -1,4 +1,4 @@
-"""Verifies a verdict offline: the JWS over the result, and the hashes of the pictures."""
+"""Offline verification of a result: its JWS and the hashes of its images."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -29,7 +29,7 @@ def verify_result_jws(
     tenant: str | None = None,
     accept_sandbox: bool = False,
 ) -> result_pb2.CheckResult:
-    """Verifies a compact JWS (RFC 7515) of a verdict.
+    """Verifies the compact JWS (RFC 7515) of a result.
 
     Args:
         result_jws: ``FinishCheckResponse.result_jws``.
@@ -47,24 +47,30 @@ def verify_result_jws(
             CheckResult, or header and payload disagree whether it is a sandbox one.
         SandboxResultError: The result is of a sandbox check, and ``accept_sandbox`` is false.
     """
+    # 1. The text is a compact JWS (RFC 7515, section 5.2, steps 1 to 3).
     signed = _parsed(result_jws)
+    # 2. The signature is ES256 by the key that `kid` names (RFC 7515, section 5.2, step 8; RFC 7518, 3.4).
     if not signed.is_signed_by(_key(signed, keys).public_key):
         raise ServerNotTrustedError(
             "the signature of the result is wrong: the result was altered, or another key made it; fetch it "
             "again from the server"
         )
     header = signed.header
+    # 3. Every header field is known (RFC 7515, section 5.2, step 5; stricter here).
     _check_fields(header)
+    # 4. The type is that of a result (RFC 7515, section 4.1.9).
     if header.get("typ") != _TYPE:
         raise ServerNotTrustedError(
             f"the signed payload is of the type {_said(header.get('typ'))}; expected {_TYPE!r}: give a result"
         )
+    # 5. Issuer and tenant are the expected ones (this protocol).
     for name, expected in ((_ISSUER, issuer), (_TENANT, tenant)):
         if expected is not None and header.get(name) != expected:
             raise ServerNotTrustedError(
                 f"the header's {name!r} is {_said(header.get(name))}; expected {expected!r}: the result is "
                 "another's"
             )
+    # 6. The payload is a CheckResult that agrees with the header on the sandbox (this protocol).
     try:
         result = result_pb2.CheckResult.FromString(signed.payload)
     except DecodeError as error:
@@ -85,7 +91,7 @@ def verify_response(
     tenant: str | None = None,
     accept_sandbox: bool = False,
 ) -> result_pb2.CheckResult:
-    """Verifies everything in a verdict: signature, check, agreement, pictures.
+    """Verifies a response: its signature, its check, the agreement of both results, and the images.
 
     Args:
         response: The answer of FinishCheck.
@@ -127,7 +133,7 @@ def _parsed(result_jws: str) -> CompactJws:
 
 
 def _key(signed: CompactJws, keys: KeySet) -> ResultKey:
-    """The key that the header names; nothing that it says is trusted yet."""
+    """Returns the key that the header names. The header is not yet trusted."""
     key_id = signed.header.get("kid")
     if key_id is None:
         raise ServerNotTrustedError("the header of the result names no key: expected 'kid'")

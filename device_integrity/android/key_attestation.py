@@ -1,4 +1,4 @@
-"""Verifies an Android key attestation: is this key in the hardware of a sound phone, made for this scan?"""
+"""Verification of Android key attestations: a key in a phone's secure hardware, made for this scan."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -36,7 +36,7 @@ _DESCRIPTION_CHECKS: Final = ("description", *(constraint.name for constraint in
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Possession:
-    """What shows that whoever sent a chain can use its key.
+    """The signature that proves possession of an attested key.
 
     Attributes:
         message: What was to be signed: ``transcript.attestation_message``.
@@ -49,7 +49,7 @@ class Possession:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyAttestation:
-    """What became of a key attestation.
+    """The result of verifying a key attestation.
 
     Attributes:
         checks: Every check, one for each name in ``checklists.ANDROID_KEY``, in that order.
@@ -77,7 +77,7 @@ def verify_key_attestation(
     revocation: RevocationList | None,
     now: datetime,
 ) -> KeyAttestation:
-    """Verifies a chain and all that it says. Nothing is raised for what a device sends.
+    """Verifies a chain and its attestation. Never raises because of the evidence that a device sends.
 
     Args:
         certificate_chain: DER certificates, leaf first, root last.
@@ -88,6 +88,7 @@ def verify_key_attestation(
         revocation: Google's list, or ``None`` where the server has none.
         now: The present time, with a time zone.
     """
+    # 1. The chain is a list of X.509 certificates, leaf first (Android Key Attestation).
     try:
         certificates = parse_certificates(certificate_chain)
     except CertificateMalformed as error:
@@ -98,7 +99,9 @@ def verify_key_attestation(
             description=None,
             application=None,
         )
+    # 2. The chain leads to a pinned root key (Android Key Attestation; RFC 5280, section 6.1).
     chain = walk_chain(certificates, roots=roots, now=now)
+    # 3. No certificate is in the status list (Android Key Attestation, "Certificate revocation status list").
     revoked = check_revocation(
         certificates,
         revocation=revocation,
@@ -106,8 +109,10 @@ def verify_key_attestation(
         stale_is_soft=policy.stale_revocation_is_soft,
         now=now,
     )
+    # 4. The leaf's extension fulfils the policy and holds the challenge (Android Key Attestation, schema).
     description, application, said = _described(chain, challenge=challenge, policy=policy, now=now)
     vouched = chain.is_trusted and revoked.outcome is not DeviceFinding.FAIL
+    # 5. The attested key signed the attestation message (this protocol).
     said = (*said, _check_possession(chain.leaf, possession))
     if not vouched:
         said = tuple(map(_believed_by_nobody, said))
@@ -155,7 +160,7 @@ def _undescribed(reason: str, detail: str) -> tuple[DeviceCheck, ...]:
 
 
 def _believed_by_nobody(check: DeviceCheck) -> DeviceCheck:
-    """What an untrusted chain says never passes; what it says against itself stands."""
+    """Turns a PASS that rests on an untrusted chain into NOT_EVALUATED. Other findings stay."""
     if check.outcome is not DeviceFinding.PASS:
         return check
     return replace(

@@ -1,7 +1,7 @@
-"""Judges the payload of a Play Integrity token, label by label.
+"""Verification of the payload of a Play Integrity token, with one test for each label.
 
-What the labels mean: developer.android.com, "Integrity verdicts". Labels that honest devices show too often
-are soft: they do not decide alone.
+The labels are described at developer.android.com, "Integrity verdicts". Labels that honest devices have too
+often are soft: they do not decide alone.
 """
 
 import hmac
@@ -70,11 +70,11 @@ class PlayPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlayIntegrity:
-    """What became of a token.
+    """The result of verifying a token.
 
     Attributes:
         checks: Every check, one for each name in ``checklists.PLAY_INTEGRITY``, in that order.
-        payload: What Google said; ``None`` where the token was not opened.
+        payload: The decoded payload; ``None`` if the token was not decrypted.
         one_time_key: 32 bytes that no other token has. Whoever calls stores them for as long as the token
             would be fresh, and refuses a token whose key is there already. ``None`` without a payload.
     """
@@ -85,7 +85,7 @@ class PlayIntegrity:
 
 
 def refused_token(detail: str) -> PlayIntegrity:
-    """What became of a token that cannot be opened or read.
+    """Returns the result for a token that cannot be decrypted or read.
 
     Args:
         detail: Why, in plain words.
@@ -94,7 +94,7 @@ def refused_token(detail: str) -> PlayIntegrity:
 
 
 def unavailable_token(detail: str) -> PlayIntegrity:
-    """What became of a token that nobody was there to open.
+    """Returns the result for a token whose decoder is unavailable.
 
     Args:
         detail: Why, in plain words.
@@ -108,10 +108,10 @@ def unavailable_token(detail: str) -> PlayIntegrity:
 def verify_payload(
     payload: PlayPayload, *, kind: PlayTokenKind, challenge: bytes, policy: PlayPolicy, now: datetime
 ) -> PlayIntegrity:
-    """Judges what Google said.
+    """Verifies a decoded payload.
 
     Args:
-        payload: From ``open_classic_token`` or a ``PlayTokenDecoder``: nobody else may have written it.
+        payload: From ``open_classic_token`` or a ``PlayTokenDecoder``, which authenticate it.
         kind: The request that made the token.
         challenge: What ``nonce`` or ``requestHash`` has to be, decoded: the binding hash H.
         policy: What is asked.
@@ -122,15 +122,22 @@ def verify_payload(
     return PlayIntegrity(
         checks=(
             PLAY_INTEGRITY.passed("token", "OPENED", "the token is Google's"),
+            # 1. `requestPackageName` is an allowed app (Play Integrity, "Request details field").
             judge.request_package(),
+            # 2. `nonce` or `requestHash` is the expected challenge (Play Integrity, "Request details field").
             _challenge(found, challenge),
+            # 3. `timestampMillis` is recent (Play Integrity, "Request details field").
             _freshness(payload.request.time, policy, now),
+            # 4. The response is not a test response (Play Integrity, `testingDetails`).
             judge.test_response(),
+            # 5. Google Play recognises the app; package and signer are allowed (`appIntegrity`).
             judge.app_recognition(),
             judge.app_identity(),
+            # 6. The device reaches the required level and is not emulated (`deviceIntegrity`).
             judge.device_recognition(),
             judge.emulated_device(),
             judge.android_version(),
+            # 7. The further labels raise no doubt (`accountDetails`, `environmentDetails`).
             judge.app_licensing(),
             judge.app_access_risk(),
             judge.play_protect(),

@@ -1,7 +1,7 @@
-"""Google's list of attestation certificates that are not to be trusted any more.
+"""Google's list of attestation certificates that are no longer trusted.
 
 The list is JSON: developer.android.com, "Verify hardware-backed key pairs with key attestation",
-"Certificate revocation status list". This room is handed the list; fetching it is the server's.
+"Certificate revocation status list". The server fetches the list and passes it in.
 """
 
 import json
@@ -35,13 +35,13 @@ _CLOCK_SKEW: Final = timedelta(minutes=10)
 
 
 class RevocationStatus(StrEnum):
-    """What the list says about a certificate. None of them is trusted."""
+    """The status of a listed certificate. None of these is trusted."""
 
     REVOKED = "REVOKED"
     SUSPENDED = "SUSPENDED"
     """Not revoked yet, or only for a time."""
     OTHER = "OTHER"
-    """A word that this release does not know; the list has no entries for sound certificates."""
+    """A status that this release does not know. The list has no entries for sound certificates."""
 
 
 _WORDS: Final = {
@@ -57,7 +57,7 @@ class RevocationEntry:
     """One certificate of the list.
 
     Attributes:
-        status: What it is.
+        status: The status of the certificate.
         reason: Why, in Google's words: KEY_COMPROMISE, CA_COMPROMISE, SUPERSEDED, SOFTWARE_FLAW, or another
             word; empty where the list gives none.
     """
@@ -68,11 +68,11 @@ class RevocationEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevocationList:
-    """The list as it was at one time.
+    """The list at one time.
 
     Attributes:
         entries: By serial number, in lowercase and without leading zeros. Most keys are hexadecimal, some
-            decimal, and nothing tells them apart.
+            decimal, and nothing distinguishes them.
         fetched_at: When it was fetched, with a time zone.
     """
 
@@ -80,7 +80,7 @@ class RevocationList:
     fetched_at: datetime
 
     def find(self, certificate: Certificate) -> RevocationEntry | None:
-        """The entry of a certificate, by its serial number or the serial numbers in its subject."""
+        """Returns the entry of a certificate, by its serial number or the serial numbers in its subject."""
         serial = certificate.serial
         for key in (format(serial, "x"), str(serial), *map(_normal, certificate.subject_serials)):
             if (entry := self.entries.get(key)) is not None:
@@ -125,12 +125,12 @@ def check_revocation(
     stale_is_soft: bool,
     now: datetime,
 ) -> DeviceCheck:
-    """Looks every certificate of a chain up.
+    """Tests whether a certificate of the chain is in the list.
 
     Args:
         certificates: The chain.
-        revocation: The list, or ``None`` where the server has none.
-        max_age: How old the list may be.
+        revocation: The list, or ``None`` if the server has none.
+        max_age: The maximum age of the list.
         stale_is_soft: Whether an old list, in which no certificate of the chain is found, is a soft
             UNAVAILABLE, which does not decide alone. A missing list never is.
         now: The present time, with a time zone.

@@ -19,7 +19,7 @@ _KEYS: Final = {"name", "kind", "subject", "spki_sha256"}
 
 
 class RootKind(StrEnum):
-    """What a chain that ends at this root says."""
+    """The kinds of trust roots."""
 
     HARDWARE = "hardware"
     """Google vouches for a key in secure hardware."""
@@ -38,8 +38,8 @@ class TrustRoot:
     """A key at which a chain may end.
 
     Attributes:
-        name: What people call it.
-        kind: What it says.
+        name: The common name of the root.
+        kind: The kind of the root.
         subject: The name in its certificates, as RFC 4514 writes it.
         spki_sha256: SHA-256 of its SubjectPublicKeyInfo in DER, 32 bytes.
     """
@@ -52,7 +52,7 @@ class TrustRoot:
 
 @cache
 def google_roots() -> tuple[TrustRoot, ...]:
-    """The roots that are known to this release.
+    """Returns the roots that this release knows.
 
     Raises:
         AnchorsUnusable: The package's data file is missing or damaged.
@@ -68,7 +68,7 @@ def parse_roots(text: str) -> tuple[TrustRoot, ...]:
     """Reads a file of roots: a TOML array of tables ``root``.
 
     Raises:
-        AnchorsUnusable: It is not TOML, holds no root or one key twice, or a root is not as described.
+        AnchorsUnusable: It is not TOML, holds no root or one key twice, or a root is malformed.
     """
     try:
         tables: Any = tomllib.loads(text).get("root")

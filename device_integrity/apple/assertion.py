@@ -1,4 +1,4 @@
-"""An App Attest assertion: an enrolled key signs, and counts that it did.
+"""Verification of App Attest assertions, the counted signatures of an enrolled key.
 
 The steps are those of Apple's "Validating apps that connect to your server", section "Verify the assertion".
 """
@@ -25,7 +25,7 @@ _MAX_SIGNATURE_BYTES: Final = 80
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttestAssertion:
-    """An assertion, read and not yet judged.
+    """A parsed assertion that is not yet verified.
 
     Attributes:
         signature: ECDSA, ASN.1 DER.
@@ -40,10 +40,10 @@ class AttestAssertion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssertionResult:
-    """What became of an assertion.
+    """The result of verifying an assertion.
 
     Attributes:
-        checks: ``app_attest_assertion.<check>``; all of them, also those that were not reached.
+        checks: ``app_attest_assertion.<check>``; all of them, including those not evaluated.
         counter: What the caller has to store in place of the counter that it passed in, by an atomic
             compare-and-set: an assertion whose set loses is a replay. ``None`` unless every check passed.
     """
@@ -82,7 +82,7 @@ def parse_assertion(data: bytes) -> AttestAssertion:
 def verify_assertion(
     *, assertion: bytes, client_data: bytes, public_key: bytes, app_id: str, stored_counter: int
 ) -> AssertionResult:
-    """Judges an assertion; never raises for what the device sent.
+    """Verifies an assertion. Never raises because of the evidence that the device sent.
 
     Args:
         assertion: As sent.
@@ -95,15 +95,17 @@ def verify_assertion(
         KeyMaterialError: ``public_key``, which is the caller's, cannot be read.
     """
     key = load_public_key(public_key)
+    # 1. The assertion is CBOR with a signature and authenticator data (Apple, "Verify the assertion").
     try:
         parsed = parse_assertion(assertion)
     except EvidenceMalformed as error:
         return AssertionResult(checks=_LIST.unreadable(str(error)), counter=None)
-    # Apple signs this hash as a message: ECDSA hashes it once more.
+    # 2. The nonce is SHA-256(authenticatorData || SHA-256(clientData)) (Apple, steps 1 and 2).
     nonce = sha256(parsed.authenticator_data + sha256(client_data))
     counter = parsed.authenticator.counter
     checks = (
         _LIST.passed("format", "WELL_FORMED", "the assertion is App Attest's"),
+        # 3. The key's signature over the nonce verifies; ECDSA hashes the nonce again (Apple, step 3).
         _LIST.judged(
             "signature",
             holds=verify(public_key=key, message=nonce, signature=parsed.signature),
@@ -111,6 +113,7 @@ def verify_assertion(
             bad=("SIGNATURE_INVALID", "the signature is not the enrolled key's for this scan"),
             sign_of=Manipulation.MAN_IN_THE_MIDDLE,
         ),
+        # 4. The RP ID hash is the SHA-256 of the enrolled App ID (Apple, step 4).
         _LIST.judged(
             "app",
             holds=hmac.compare_digest(parsed.authenticator.app_id_hash, sha256(app_id.encode())),
@@ -118,6 +121,7 @@ def verify_assertion(
             bad=("APP_MISMATCH", "the app is not the one that the key was enrolled for"),
             sign_of=Manipulation.CODE_MODIFICATION,
         ),
+        # 5. The counter is greater than the stored one (Apple, step 5).
         _LIST.judged(
             "counter",
             holds=counter > max(stored_counter, 0),

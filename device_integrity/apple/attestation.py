@@ -1,7 +1,7 @@
-"""An App Attest attestation: Apple vouches for a new key of a genuine app on a genuine device.
+"""Verification of App Attest attestations, in which Apple certifies a new key of a genuine app and device.
 
 The steps are those of Apple's "Validating apps that connect to your server", section "Verify the
-attestation". What it does not say: App Attest sees neither a jailbreak nor code hooked into a genuine app.
+attestation". App Attest detects neither a jailbreak nor code hooked into a genuine app.
 """
 
 import hmac
@@ -29,7 +29,7 @@ _NONCE_HEAD: Final = bytes.fromhex("3024a1220420")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttestedKey:
-    """What the caller stores of an accepted attestation.
+    """The data that the caller stores after an accepted attestation.
 
     Attributes:
         key_id: 32 bytes.
@@ -50,13 +50,13 @@ class AttestedKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttestationResult:
-    """What became of an attestation.
+    """The result of verifying an attestation.
 
     Attributes:
-        checks: ``app_attest.<check>``; all of them, also those that were not reached.
+        checks: ``app_attest.<check>``; all of them, including those not evaluated.
         key: The key to enrol; ``None`` unless every check but ``app_attest.key_use`` passed.
-        claims: What the certificate says beside the key, to be held against the device's own words;
-            ``None`` where the attestation cannot be read or its chain is not Apple's.
+        claims: The certificate's further statements, to compare with the device's own claims; ``None`` if
+            the attestation cannot be read or its chain is not Apple's.
     """
 
     checks: tuple[DeviceCheck, ...]
@@ -75,7 +75,7 @@ def verify_attestation(
     anchors: AppleAnchors,
     now: datetime,
 ) -> AttestationResult:
-    """Judges an attestation; never raises for what the device sent.
+    """Verifies an attestation. Never raises because of the evidence that the device sent.
 
     Args:
         key_id: The identifier that the device sent with it, 32 bytes.
@@ -85,23 +85,30 @@ def verify_attestation(
             hashing them; hashed, they do not verify.)
         app_ids: The apps that are allowed: team identifier, a dot, bundle identifier.
         environment: The only one that is accepted; development is for tests.
-        key_use: Whom the store knows the key of; ``None`` where nobody looked.
+        key_use: The owner of the key according to the store; ``None`` if it was not looked up.
         anchors: Apple's roots.
         now: When the evidence was received, with a time zone. Leaf certificates live for days to months.
     """
+    # 1. The object is CBOR of the format "apple-appattest" (Apple, "Attestation object validation guide").
     try:
         attestation = parse_attestation(attestation_object)
     except EvidenceMalformed as error:
         return AttestationResult(checks=_LIST.unreadable(str(error)), key=None, claims=None)
     app_id = _matching_app(attestation.authenticator.app_id_hash, app_ids)
+    # 2. The x5c chain leads to the Apple App Attestation root (Apple, step 1).
     chain = _chain_check(attestation, anchors, now)
     evidence = (
         _LIST.passed("format", "WELL_FORMED", "the attestation object is App Attest's"),
         chain,
+        # 3. Extension 1.2.840.113635.100.8.2 is SHA-256(authData || clientDataHash) (Apple, steps 2 to 4).
         _challenge_check(attestation, client_data_hash),
+        # 4. The key's SHA-256, the key identifier and the credential ID agree (Apple, steps 5 and 9).
         _key_check(attestation, key_id),
+        # 5. The RP ID hash is the SHA-256 of an allowed App ID (Apple, step 6).
         _app_check(app_id, app_ids),
+        # 6. The AAGUID is that of the expected environment (Apple, step 8).
         _environment_check(attestation.credential.aaguid, environment),
+        # 7. The counter is 0 (Apple, step 7).
         _counter_check(attestation.authenticator.counter),
     )
     key = None

@@ -1,4 +1,4 @@
-"""Whether a key that outlives scans is used for one person."""
+"""The test whether a key that outlives scans is used for one person only."""
 
 from enum import StrEnum
 
@@ -9,22 +9,22 @@ __all__ = ["KeyOwner", "check_key_use"]
 
 
 class KeyOwner(StrEnum):
-    """Whom the caller's store knows a key of."""
+    """The owner of a key according to the caller's store."""
 
     NEW = "NEW"
-    """Of nobody."""
+    """The key is not stored."""
     SAME_SUBJECT = "SAME_SUBJECT"
-    """Of the same person only."""
+    """The key is stored for the same person only."""
     OTHER_SUBJECT = "OTHER_SUBJECT"
-    """Of another person: a shared phone, or one phone that plays many people."""
+    """The key is stored for another person: a shared phone, or one phone that poses as many people."""
 
 
 def check_key_use(verifier: str, key_use: KeyOwner | None) -> DeviceCheck:
-    """Check ``<verifier>.key_use``: whether the key is known of another person. Soft: families share phones.
+    """Returns the test ``<verifier>.key_use``. It is soft, because families share phones.
 
     Args:
-        verifier: First part of the check's name, ``app_attest`` or ``app_attest_assertion``.
-        key_use: Whom the store knows the key of; ``None`` where nobody looked, or a person is not named.
+        verifier: The first part of the test's name, ``app_attest`` or ``app_attest_assertion``.
+        key_use: The owner of the key; ``None`` if it was not looked up, or the check names no person.
     """
     checklist = Checklist(verifier, ("key_use",))
     if key_use is None:

@@ -1,7 +1,7 @@
-"""A receipt of App Attest: what Apple's server says of a key, among it how many keys the device made lately.
+"""Verification of App Attest receipts, in which Apple states how many keys a device made recently.
 
-The steps are those of Apple's "Assessing fraud risk". The first receipt, ATTEST, comes within the
-attestation; exchanging it at Apple's server for a RECEIPT with the risk metric is the caller's.
+The steps follow Apple, "Assessing fraud risk". The first receipt, ATTEST, is part of the attestation. The
+caller exchanges it at Apple's server for a RECEIPT, which has the risk metric.
 """
 
 import hmac
@@ -28,18 +28,18 @@ _LIST: Final = Checklist(
     ("format", "chain", "signature", "app", "key", "environment", "freshness", "challenge", "risk"),
 )
 _SIGNER_OID: Final = "1.2.840.113635.100.12.15"
-"""The extension that only certificates for signing these receipts have: the same authority also issues
-certificates whose keys are with merchants."""
+"""The extension that only the certificates of receipt signers have. The same authority also issues
+certificates to merchants, who hold their keys."""
 _CLOCK_SKEW: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiptResult:
-    """What became of a receipt.
+    """The result of verifying a receipt.
 
     Attributes:
-        checks: ``app_attest_receipt.<check>``; all of them, also those that were not reached.
-        receipt: What it says; ``None`` unless it can be read and Apple signed it.
+        checks: ``app_attest_receipt.<check>``; all of them, including those not evaluated.
+        receipt: The receipt's fields; ``None`` unless it can be read and Apple signed it.
     """
 
     checks: tuple[DeviceCheck, ...]
@@ -58,26 +58,29 @@ def verify_receipt(
     anchors: AppleAnchors,
     now: datetime,
 ) -> ReceiptResult:
-    """Judges a receipt; never raises for what it holds.
+    """Verifies a receipt. Never raises because of the receipt's content.
 
     Args:
-        receipt: As received.
-        public_key: Of the enrolled key, SubjectPublicKeyInfo, DER.
+        receipt: The receipt as received.
+        public_key: SubjectPublicKeyInfo of the enrolled key, DER.
         app_id: The app that the key was enrolled for.
-        environment: The one that the key was enrolled for.
-        client_data_hash: The attestation's, where the caller has it; held against an ATTEST receipt only.
-        max_age: How old it may be. Apple advises 5 minutes for one that was just received.
-        most_keys: The greatest risk metric that raises no doubt.
+        environment: The environment that the key was enrolled for.
+        client_data_hash: The attestation's, if the caller has it. Compared with an ATTEST receipt only.
+        max_age: The maximum age of the receipt. Apple advises 5 minutes for one that was just received.
+        most_keys: The greatest risk metric that passes.
         anchors: Apple's roots.
         now: When it was received, with a time zone.
     """
+    # 1. The receipt is CMS SignedData with the fields of App Attest (RFC 5652; Apple).
     try:
         signed = parse_receipt(receipt)
     except EvidenceMalformed as error:
         return ReceiptResult(checks=_LIST.unreadable(str(error)), receipt=None)
     said = signed.receipt
     origin = (
+        # 2. The signer's certificate leads to Apple Root CA - G3 and is one for receipts (Apple).
         _chain_check(signed, anchors, now),
+        # 3. The signature over the content verifies with the signer's key (RFC 5652, section 5.6; Apple).
         _LIST.judged(
             "signature",
             holds=verify(public_key=signed.signer_key, message=signed.content, signature=signed.signature),
@@ -89,6 +92,7 @@ def verify_receipt(
     checks = (
         _LIST.passed("format", "WELL_FORMED", "the receipt is App Attest's"),
         *origin,
+        # 4. Field 2 is the App ID that the key was enrolled for (Apple).
         _LIST.judged(
             "app",
             holds=said.app_id == app_id,
@@ -96,6 +100,7 @@ def verify_receipt(
             bad=("APP_MISMATCH", "the receipt is for another app than the key was enrolled for"),
             sign_of=Manipulation.CODE_MODIFICATION,
         ),
+        # 5. Field 3 holds the enrolled public key (Apple).
         _LIST.judged(
             "key",
             holds=hmac.compare_digest(said.public_key, public_key),
@@ -103,6 +108,7 @@ def verify_receipt(
             bad=("KEY_MISMATCH", "the receipt is for another key than the enrolled one"),
             sign_of=Manipulation.MAN_IN_THE_MIDDLE,
         ),
+        # 6. Field 7 is the environment that the key was enrolled for (this server's requirement).
         _LIST.judged(
             "environment",
             holds=said.environment is environment,
@@ -110,8 +116,11 @@ def verify_receipt(
             bad=("ENVIRONMENT_MISMATCH", f"the receipt is one for {said.environment}, not {environment}"),
             sign_of=Manipulation.CODE_MODIFICATION,
         ),
+        # 7. Field 12, the creation time, is at most `max_age` old (Apple: five minutes).
         _freshness_check(said, max_age, now),
+        # 8. Field 4 of an ATTEST receipt is the attestation's client data hash (this server's requirement).
         _challenge_check(said, client_data_hash),
+        # 9. Field 17, the risk metric, is at most `most_keys` (Apple).
         check_risk(said, most_keys=most_keys, now=now),
     )
     is_apples = all(check.outcome is DeviceFinding.PASS for check in origin)

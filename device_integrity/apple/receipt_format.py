@@ -33,7 +33,7 @@ _MOST_RISK_DIGITS: Final = 9
 
 
 class ReceiptKind(StrEnum):
-    """Which receipt it is."""
+    """The kinds of receipts."""
 
     ATTEST = "ATTEST"
     """The one within an attestation; it has no risk metric."""
@@ -58,7 +58,7 @@ class _Field(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """What a receipt says.
+    """The fields of a receipt.
 
     Attributes:
         app_id: Team identifier, a dot, bundle identifier.
@@ -66,7 +66,7 @@ class Receipt:
         client_hash: The attestation's ``clientDataHash``. Only of an ATTEST receipt: in others Apple's
             server has put it through a text encoding that destroys it.
         kind: Which receipt it is.
-        environment: For whom Apple attested the key.
+        environment: The environment that Apple attested the key for.
         created: When, in UTC.
         risk_metric: About how many keys the device made for the app in the last 30 days, or ``None``.
         not_before: From when on it may be exchanged for the next, or ``None``.
@@ -86,17 +86,17 @@ class Receipt:
     other_fields: tuple[int, ...]
 
     def may_be_exchanged(self, now: datetime) -> bool:
-        """Whether Apple's server takes it for the next one."""
+        """Whether Apple's server exchanges it for the next one at ``now``."""
         return now < self.expires and (self.not_before is None or now >= self.not_before)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedReceipt:
-    """A receipt with what is needed to judge it.
+    """A receipt with the data that verifying it needs.
 
     Attributes:
-        receipt: What it says.
-        content: What is signed.
+        receipt: The fields of the receipt.
+        content: The signed bytes.
         signature: ECDSA with SHA-256, ASN.1 DER.
         signer: The signer's certificate.
         signer_key: Its key.

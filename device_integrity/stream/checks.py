@@ -1,4 +1,4 @@
-"""All checks of one stream's frames, in a fixed order."""
+"""All tests of one stream's frames, in a fixed order."""
 
 from device_integrity.check import DeviceCheck
 from device_integrity.stream.arrival import check_arrival
@@ -13,7 +13,7 @@ __all__ = ["check_stream"]
 
 
 def check_stream(stream: StreamMeasurements) -> tuple[DeviceCheck, ...]:
-    """What a stream's measurements mean.
+    """Tests the measurements of a stream.
 
     Returns:
         ``stream.duplicates``, ``stream.loop``, ``stream.arrival``, ``stream.encoder``,

@@ -1,4 +1,4 @@
-"""Measures a stream's frames as they arrive: a fraction of what decoding them costs."""
+"""Measurement of a stream's frames as they arrive, at a fraction of the cost of decoding them."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -19,16 +19,16 @@ _LEAST_CONTRAST: Final = 4.0
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FrameTrace:
-    """What is kept of one frame until the scan is judged.
+    """The measurements of one frame, kept until the scan is judged.
 
     Attributes:
-        capture_time_us: As the device says, microseconds of its clock.
+        capture_time_us: The time that the device states, microseconds of its clock.
         arrival_time_us: When it arrived, microseconds of the server's monotonic clock.
-        sha256: Of the encoded image, 32 bytes.
+        sha256: The SHA-256 of the encoded image, 32 bytes.
         thumbnail: See ``thumbnails.thumbnail_of``; in the sensor's orientation.
-        facts: Of its JPEG header; ``None`` where it cannot be read.
+        facts: The facts of its JPEG header; ``None`` if it cannot be read.
         flash_step: The colour step on display, as the device says; 0 for none.
-        textured: Whether there is something to see: frames of a covered lens are alike by nature.
+        textured: Whether the frame has contrast. Frames of a covered lens resemble each other anyway.
     """
 
     capture_time_us: int
@@ -40,7 +40,7 @@ class FrameTrace:
     textured: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        """Looks at the thumbnail once, while frames come: several checks ask later, and a verdict waits."""
+        """Measures the contrast once, on arrival, so that the later tests do not delay the result."""
         object.__setattr__(self, "textured", float(self.thumbnail.std()) >= _LEAST_CONTRAST)
 
 
@@ -53,7 +53,7 @@ class StreamMeasurements:
 
 
 class StreamTracer:
-    """Takes a stream's frames in order. Belongs to one stream; not for several tasks at once."""
+    """Measures the frames of one stream in order. Not safe for concurrent use."""
 
     def __init__(self) -> None:
         """Starts empty."""
@@ -70,7 +70,7 @@ class StreamTracer:
         arrival_time_us: int,
         flash_step: int = 0,
     ) -> FrameTrace:
-        """Measure one frame.
+        """Measures one frame.
 
         Args:
             jpeg: The encoded image as received.
@@ -97,12 +97,12 @@ class StreamTracer:
         return trace
 
     def _facts_of(self, jpeg: bytes) -> JpegFacts | None:
-        """An encoder writes the same header until its quality changes."""
+        """Returns the header's facts. They are reused until the header changes with the encoder's quality."""
         if self._facts is None or not jpeg.startswith(self._facts.header):
             self._facts = read_jpeg_facts(jpeg)
         return self._facts
 
     @property
     def measurements(self) -> StreamMeasurements:
-        """Of all frames so far. The counts go on growing with later frames."""
+        """The measurements of all frames so far. Later frames still increase the counts."""
         return StreamMeasurements(frames=tuple(self._frames), tallies=tuple(self._tallies.values()))

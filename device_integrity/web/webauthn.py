@@ -108,7 +108,7 @@ def verify_registration(
     relying_party: RelyingParty,
     header_origin: str | None,
 ) -> WebAuthnResult:
-    """Judges the making of a credential; never raises for what the browser sent.
+    """Verifies a registration. Never raises because of the evidence that the browser sent.
 
     Args:
         credential_id: As sent.
@@ -171,7 +171,7 @@ def verify_authentication(
     header_origin: str | None,
     enrolled: EnrolledCredential,
 ) -> WebAuthnResult:
-    """Judges the use of a credential; never raises for what the browser sent.
+    """Verifies an authentication. Never raises because of the evidence that the browser sent.
 
     Args:
         credential_id: As sent.
@@ -244,8 +244,11 @@ def _judge(
     credential: EnrolledCredential,
     ceiling: Assurance,
 ) -> WebAuthnResult:
+    # The sections are those of Web Authentication Level 3; 7.1 is registration, 7.2 authentication.
     demanded = (
+        # 1. The type is that of the ceremony (7.1, 7.2: `C.type`).
         _ceremony_check(client_data, ceremony),
+        # 2. The challenge is the binding hash (7.1, 7.2: `C.challenge`).
         _LIST.judged(
             "challenge",
             holds=hmac.compare_digest(client_data.challenge.encode(), _base64url(challenge).encode()),
@@ -253,7 +256,9 @@ def _judge(
             bad=("CHALLENGE_MISMATCH", "the ceremony was held for another challenge"),
             sign_of=Manipulation.MAN_IN_THE_MIDDLE,
         ),
+        # 3. The origin is the relying party's (7.1, 7.2: `C.origin`).
         origin_check(_LIST, client_data.origin, relying_party),
+        # 4. The RP ID hash is that of the relying party (7.1, 7.2: `rpIdHash`).
         _LIST.judged(
             "relying_party",
             holds=hmac.compare_digest(head.rp_id_hash, sha256(relying_party.rp_id.encode())),
@@ -261,6 +266,7 @@ def _judge(
             bad=("RELYING_PARTY_MISMATCH", "the credential is another site's"),
             sign_of=Manipulation.MAN_IN_THE_MIDDLE,
         ),
+        # 5. The credential is the named one (7.2: `credential.id`).
         _LIST.judged(
             "credential",
             holds=same_credential,
@@ -268,6 +274,7 @@ def _judge(
             bad=("CREDENTIAL_MISMATCH", "the credential is not the one that was named"),
             sign_of=Manipulation.MAN_IN_THE_MIDDLE,
         ),
+        # 6. The user was present (7.1, 7.2: UP bit).
         _LIST.judged(
             "presence",
             holds=head.present,
@@ -275,12 +282,14 @@ def _judge(
             bad=("USER_NOT_PRESENT", "the authenticator noticed nobody"),
         ),
     )
+    # 7. The signature or attestation statement verifies (7.1: `attStmt`; 7.2: `sig`).
     signature = (
         _signature_check(verify)
         if all(check.outcome is DeviceFinding.PASS for check in demanded)
         else _LIST.not_evaluated("signature", "NOT_REACHED", "not looked at: another check failed before")
     )
     page = page_check(_LIST, client_data.origin, header_origin)
+    # 8. The user was verified, if required, and the counter rose (7.1, 7.2: UV bit; 7.2: `signCount`).
     rest = (_verification_check(head, relying_party), signature, counter)
     readable = _LIST.passed("format", "WELL_FORMED", "the evidence can be read")
     accepted = page.outcome is not DeviceFinding.FAIL and all(

@@ -1,6 +1,6 @@
-"""WebCrypto: a browser shows that it holds a key which its scripts cannot read.
+"""Verification of WebCrypto proofs of possession, by a browser key that scripts cannot read.
 
-This is software: it says that the same browser profile as before is there, and nothing of the device.
+The key is in software. It identifies a browser profile and proves nothing about the device.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _MAX_SIGNATURE_BYTES: Final = 80
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebCryptoResult:
-    """What became of a proof of possession.
+    """The result of verifying a proof of possession.
 
     Attributes:
         checks: ``web_crypto.<check>``; all of them, also those that were not reached.
@@ -44,7 +44,7 @@ def verify_web_crypto(
     relying_party: RelyingParty,
     header_origin: str | None,
 ) -> WebCryptoResult:
-    """Judges a proof of possession; never raises for what the browser sent.
+    """Verifies a proof of possession. Never raises because of the evidence that the browser sent.
 
     Args:
         public_key: The browser's key, SubjectPublicKeyInfo of P-256, DER.
@@ -61,6 +61,7 @@ def verify_web_crypto(
     """
     # One key can be written in several ways (RFC 5480: its point compressed), so keys are compared as read.
     session_key = public_key_der(load_public_key(session_public_key))
+    # 1. The key is a P-256 SubjectPublicKeyInfo (RFC 5480).
     try:
         key = load_public_key(public_key)
     except KeyMaterialError as error:
@@ -69,14 +70,17 @@ def verify_web_crypto(
         return _refused(f"a signature of {len(signature)} bytes: at most {_MAX_SIGNATURE_BYTES} are taken")
     der = public_key_der(key)
     page = page_check(_LIST, origin, header_origin)
+    # 2. The stated origin is the relying party's (this protocol).
     first = origin_check(_LIST, origin, relying_party)
     rest = (
+        # 3. The key is not the session key (this protocol).
         _LIST.judged(
             "independent_key",
             holds=der != session_key,
             good=("KEY_INDEPENDENT", "the key is another than the session's"),
             bad=("KEY_IS_SESSION_KEY", "the key is the session's, which proves nothing more"),
         ),
+        # 4. The key signed the attestation message (FIPS 186-5, ECDSA with SHA-256).
         _LIST.judged(
             "signature",
             holds=verify(public_key=key, message=attestation_message(binding=binding), signature=signature),

@@ -1,4 +1,4 @@
-"""The transcript of a scan: what binds frames to a session key and a session key to a device.
+"""The transcript of a scan, which binds frames to a session key and the session key to a device.
 
 Pure functions over bytes; both the server and a client use them. `docs/device_protocol.md` describes
 them for SDK authors, with test vectors.

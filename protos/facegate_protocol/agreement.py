@@ -19,7 +19,7 @@ MAC_KEY_BYTES = 32
 def derive_mac_key(
     *, private_key: X25519PrivateKey, peer_share: bytes, nonce: bytes, binding: bytes
 ) -> bytes:
-    """The key that MACs the frames of one stream.
+    """Derives the key for the MACs of one stream's frames.
 
     Args:
         private_key: This side's private key.

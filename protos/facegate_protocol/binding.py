@@ -1,4 +1,4 @@
-"""The binding hash: what ties an attested device, a session key and a scan together."""
+"""The binding hash, which binds an attested device, a session key and a scan together."""
 
 from dataclasses import dataclass
 
@@ -32,7 +32,7 @@ class BindingInputs:
 
 
 def binding_hash(inputs: BindingInputs) -> bytes:
-    """The binding hash H, 32 bytes; the challenge of every platform's attestation of this scan."""
+    """Returns the binding hash H, 32 bytes: the challenge of every platform's attestation of this scan."""
     return sha256(
         length_prefixed(
             _DOMAIN,
@@ -48,12 +48,12 @@ def binding_hash(inputs: BindingInputs) -> bytes:
 
 
 def evidence_challenge(*, binding: bytes, findings: bytes) -> bytes:
-    """The evidence challenge E, 32 bytes: what a platform's evidence is made for that comes with findings.
+    """Returns the evidence challenge E, 32 bytes, for evidence that is sent with run-time findings.
 
-    Evidence thereby vouches for the findings beside it: changed or taken away, they leave another challenge.
+    The evidence thereby covers the findings: if they are changed or removed, the challenge differs.
 
     Args:
         binding: The binding hash H of the stream, 32 bytes.
-        findings: ``Attestation.runtime_findings`` as sent; where it is empty, E is H.
+        findings: ``Attestation.runtime_findings`` as sent. If empty, E is H.
     """
     return sha256(length_prefixed(_EVIDENCE, binding, sha256(findings))) if findings else binding

@@ -1,4 +1,4 @@
-"""The MAC chain: each frame's MAC covers the frame and, through the MAC before it, all that came before.
+"""The MAC chain: each frame's MAC covers the frame and the previous MAC, and so all earlier frames.
 
 A frame that is changed, dropped, swapped, repeated or spliced in from another stream breaks the chain
 at that frame. HMAC is RFC 2104 with SHA-256.
@@ -17,7 +17,7 @@ MAC_BYTES = 32
 
 
 class MacChain:
-    """One side's view of a stream's chain. Both sides advance it by the same steps."""
+    """The MAC chain of one stream. Device and server advance it by the same steps."""
 
     def __init__(self, *, key: bytes, binding: bytes) -> None:
         """Starts the chain.
@@ -35,7 +35,7 @@ class MacChain:
         return self._value
 
     def mark_attempt(self, *, attempt: int, nonce: bytes) -> bytes:
-        """Enters an attempt marker and returns its MAC, 32 bytes.
+        """Adds an attempt marker and returns its MAC, 32 bytes.
 
         Args:
             attempt: ``AttemptStart.attempt``, from 1.
@@ -45,7 +45,7 @@ class MacChain:
         return self._value
 
     def add_frame(self, *, header: bytes, image: bytes) -> bytes:
-        """Enters a frame, as the device does, and returns its MAC, 32 bytes.
+        """Adds a frame, as the device does, and returns its MAC, 32 bytes.
 
         Args:
             header: The serialised FrameHeader as sent.
@@ -55,7 +55,7 @@ class MacChain:
         return self._value
 
     def accept_frame(self, *, header: bytes, image: bytes, mac: bytes) -> bool:
-        """Enters a frame if its MAC fits, as the server does; leaves the chain as it was if not."""
+        """Adds a frame if its MAC is right, as the server does. Otherwise leaves the chain unchanged."""
         expected = self._frame_mac(header, image)
         if not hmac.compare_digest(expected, mac):
             return False

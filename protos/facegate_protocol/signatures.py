@@ -1,6 +1,6 @@
-"""What is signed in a scan, and the one signature algorithm: ECDSA on P-256 with SHA-256 (FIPS 186-5).
+"""The signed messages of a scan, and their one signature algorithm: ECDSA on P-256 with SHA-256 (FIPS 186-5).
 
-P-256 because it is what every Android KeyStore, Apple's Secure Enclave and WebCrypto can hold in
+P-256 is the curve that every Android KeyStore, Apple's Secure Enclave and WebCrypto can hold in
 hardware. Signatures are ASN.1 DER, public keys are SubjectPublicKeyInfo DER (RFC 5480).
 """
 
@@ -20,22 +20,22 @@ _MAX_PUBLIC_KEY_BYTES = 128
 
 
 def challenge_message(*, start: bytes, body: bytes) -> bytes:
-    """What the challenge key signs: the ChallengeBody bytes for exactly this ScanStart."""
+    """Returns the message that the challenge key signs: the ChallengeBody for exactly this ScanStart."""
     return length_prefixed(_CHALLENGE, sha256(start), body)
 
 
 def resume_message(*, binding: bytes) -> bytes:
-    """What the session key signs on a reconnect: the new stream's binding hash."""
+    """Returns the message that the session key signs on a reconnect: the new stream's binding hash."""
     return length_prefixed(_RESUME, binding)
 
 
 def attestation_message(*, binding: bytes) -> bytes:
-    """What a key signs that a platform attested for this stream: the binding hash."""
+    """Returns the message that a key attested for this stream signs: the binding hash."""
     return length_prefixed(_ATTESTATION, binding)
 
 
 def attempt_end_message(*, binding: bytes, body: bytes) -> bytes:
-    """What the session key signs at the end of an attempt: the AttemptEndBody bytes in this stream."""
+    """Returns the message that the session key signs at the end of an attempt: the AttemptEndBody bytes."""
     return length_prefixed(_ATTEMPT_END, binding, body)
 
 
@@ -76,10 +76,10 @@ def load_public_key(der: bytes) -> ec.EllipticCurvePublicKey:
 
 
 def public_key_der(key: ec.EllipticCurvePublicKey) -> bytes:
-    """``key`` as SubjectPublicKeyInfo, DER, uncompressed point; 91 bytes."""
+    """Returns ``key`` as SubjectPublicKeyInfo, DER, uncompressed point; 91 bytes."""
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def fingerprint(public_key: bytes) -> bytes:
-    """SHA-256 of a SubjectPublicKeyInfo, 32 bytes: what an app pins."""
+    """Returns the SHA-256 of a SubjectPublicKeyInfo, 32 bytes, which an app pins."""
     return sha256(public_key)
