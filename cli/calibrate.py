@@ -2,10 +2,11 @@
 
 import typer
 
+from cli.help import brief
 from cli.match.calibrate_command import calibrate_command
 
 app = typer.Typer(help="Derive thresholds from data of your own.", no_args_is_help=True)
-app.command("match")(calibrate_command)
+app.command("match", cls=brief("--pack", "--identities", "--out"))(calibrate_command)
 
 
 @app.callback()

@@ -9,6 +9,7 @@ import typer
 from pydantic import ValidationError
 
 from cli.error_reporting import errors_reported
+from cli.help import brief
 from cli.options import ConfigOption
 from server.api_keys import new_api_key
 from server.callers import CallerEntry, Role, Scope
@@ -29,7 +30,7 @@ class Purpose(StrEnum):
     EVIDENCE = "evidence"
 
 
-@app.command("new-api-key")
+@app.command("new-api-key", cls=brief("--tenant", "--role", "--expires-days", "--sandbox"))
 def new_api_key_command(
     name: Annotated[str, typer.Argument(help="Who will call with it, for logs.")],
     *,

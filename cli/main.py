@@ -10,6 +10,7 @@ from cli.analyze.command import analyze
 from cli.attest import command as attest
 from cli.bench import bench
 from cli.demo.command import demo
+from cli.help import add_help_all, brief
 from cli.image import command as image
 from cli.models import command as models
 from cli.result import command as result
@@ -39,9 +40,9 @@ def keep_private(context: typer.Context) -> None:
 
 app.command()(serve)
 app.command(cls=VerifyCommand)(verify)
-app.command()(demo)
-app.command()(analyze)
-app.command()(bench)
+app.command(cls=brief("--out", "--pack", "--offline", "--keep-server"))(demo)
+app.command(cls=brief("--mode", "--as-frames", "--json", "--explain", "--pack", "--server"))(analyze)
+app.command(cls=brief("--pack", "--runs", "--at-once", "--json"))(bench)
 app.add_typer(image.app, name="image")
 app.add_typer(attest.app, name="attest")
 app.add_typer(models.app, name="models")
@@ -52,6 +53,7 @@ app.add_typer(calibrate.app, name="calibrate")
 app.add_typer(config.app, name="config")
 app.add_typer(keys.app, name="keys")
 app.add_typer(db.app, name="db")
+add_help_all(app)
 
 
 def main() -> None:

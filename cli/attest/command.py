@@ -5,10 +5,11 @@ import typer
 from cli.attest.inspect_command import inspect_command
 from cli.attest.revocation_command import revocation_command
 from cli.attest.test_platform_command import make_test_platform
+from cli.help import brief
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Evidence of devices: look into it, or make your own for tests.", no_args_is_help=True)
-app.command("inspect")(inspect_command)
+app.command("inspect", cls=brief("--challenge", "--app", "--at", "--public-key", "--json"))(inspect_command)
 app.command("revocation")(revocation_command)
 app.command("test-platform")(make_test_platform)

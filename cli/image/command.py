@@ -2,6 +2,7 @@
 
 import typer
 
+from cli.help import brief
 from cli.image.check_command import check_command
 from cli.image.convert_command import convert_command
 from cli.image.inspect_command import inspect_command
@@ -13,4 +14,4 @@ app = typer.Typer(
 )
 app.command("inspect")(inspect_command)
 app.command("check")(check_command)
-app.command("convert")(convert_command)
+app.command("convert", cls=brief("--to", "--force", "--rotate", "--pack"))(convert_command)

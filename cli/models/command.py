@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from cli.error_reporting import errors_reported
+from cli.help import brief
 from cli.models.acceptance import read_acceptance, terms_text
 from cli.models.bench_command import bench_command
 from cli.models.bundle import write_bundle
@@ -28,7 +29,7 @@ __all__ = ["app"]
 DAMAGED = 1
 
 app = typer.Typer(help="Fetch packs of models, look at them and check them.", no_args_is_help=True)
-app.command("pull")(pull_command)
+app.command("pull", cls=brief("--accept", "--mirror", "--models-dir"))(pull_command)
 app.command("bench")(bench_command)
 
 

@@ -2,12 +2,13 @@
 
 import typer
 
+from cli.help import brief
 from cli.result.verify_command import verify_command
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Verify results that were saved.", no_args_is_help=True)
-app.command("verify")(verify_command)
+app.command("verify", cls=brief("--jwks", "--expect-check-id", "--json"))(verify_command)
 
 
 @app.callback()

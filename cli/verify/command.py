@@ -63,10 +63,8 @@ def verify(
     simulate: Annotated[
         str | None,
         typer.Option(
-            help="Instead of --scan: simulate `genuine`, `static-photo`, `waved-photo`, `screen-replay`, "
-            "`frozen-frame` or `looped-clip` from --photo. In front of a phone whose screen flashes: "
-            "`genuine`, `print`, `screen-replay`, `recorded-scan`, `injected-video`, `injected-tint`, "
-            "`injected-relighting`, `rigid-mask` or `cut-out-print`.",
+            help="Instead of --scan: a simulated scan of --photo, such as `genuine`, `static-photo`, `print` "
+            "or `screen-replay`; `--help-all` lists the kinds.",
             show_default=False,
         ),
     ] = None,
@@ -129,7 +127,7 @@ def verify(
         str | None,
         typer.Option(
             help="File or URL with the server's result keys, such as "
-            "http://127.0.0.1:<admin port>/.well-known/jwks.json: verify the verdict's signature."
+            "http://127.0.0.1:8445/.well-known/jwks.json: verify the verdict's signature."
         ),
     ] = None,
     accept_sandbox: Annotated[

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
-from typer.core import TyperCommand
+
+from cli.help import brief
 
 if TYPE_CHECKING:
     # The copy of Click that comes with Typer; commands are given its contexts.
@@ -15,12 +16,17 @@ if TYPE_CHECKING:
 __all__ = ["VerifyCommand"]
 
 
-class VerifyCommand(TyperCommand):
-    """The command with its knobs in the help text."""
+_Verify = brief(
+    "--trusted", "--scan", "--simulate", "--mode", "--policy", "--out", "--jwks", "--verbose", "--json"
+)
 
-    def format_help(self, ctx: "Context", formatter: "HelpFormatter") -> None:
-        """Writes the usual help, then the knobs and the test devices."""
-        super().format_help(ctx, formatter)
+
+class VerifyCommand(_Verify):  # type: ignore[valid-type,misc]
+    """The command whose whole help lists the knobs and the test devices."""
+
+    def format_help_all(self, ctx: "Context", formatter: "HelpFormatter") -> None:
+        """Writes the options, then the knobs and the test devices."""
+        super().format_help_all(ctx, formatter)
         # Only now: the simulator takes half a second to load.
         from cli.simulated.knobs import knob_lines
         from cli.simulated.source import flash_settings, scan_settings
@@ -28,6 +34,9 @@ class VerifyCommand(TyperCommand):
         from simulator.devices import KINDS
 
         console = Console(highlight=False)
+        for title, kinds in (("", tuple(ScanKind)), (" in front of a screen that flashes", tuple(FlashKind))):
+            console.print(Text(f"Kinds of --simulate{title}:\n", "bold"))
+            console.print(Padding(Text(", ".join(kinds), "cyan"), (0, 0, 1, 1)))
         for title, settings in (
             ("with a phone whose screen flashes", flash_settings(FlashKind.GENUINE, seed=0)),
             ("without a flash", scan_settings(ScanKind.GENUINE, seed=0)),

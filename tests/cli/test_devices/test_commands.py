@@ -30,7 +30,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_the_help_of_verify_lists_every_kind_of_device() -> None:
-    result = CliRunner().invoke(app, ["verify", "--help"], catch_exceptions=False, env={"COLUMNS": "200"})
+    result = CliRunner().invoke(app, ["verify", "--help-all"], catch_exceptions=False, env={"COLUMNS": "200"})
     assert result.exit_code == 0
     for kind, told in KINDS.items():
         assert f" {kind}  {told.description}" in result.stdout

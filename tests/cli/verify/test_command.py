@@ -378,7 +378,7 @@ async def test_knobs_are_for_simulations(portrait: str, scan: str) -> None:
 
 
 def test_the_help_lists_every_knob() -> None:
-    shown = CliRunner().invoke(app, ["verify", "--help"]).stdout
+    shown = CliRunner().invoke(app, ["verify", "--help-all"]).stdout
     for line in knob_lines(FlashScanSettings(kind=FlashKind.GENUINE)):
         assert line.name in shown
     assert "injected-relighting" in shown
