@@ -1,4 +1,4 @@
-"""What the challenge of a scan leaves for its judge."""
+"""The evidence that a challenge collects for the judge."""
 
 from dataclasses import dataclass
 
@@ -13,11 +13,11 @@ __all__ = ["ChallengeEvidence", "FlashEvidence"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FlashEvidence:
-    """What a flash leaves.
+    """The evidence of a screen flash.
 
     Attributes:
-        steps: What was revealed and when, in order.
-        samples: What the frames that count show of the screen's light, in order.
+        steps: The revealed steps with their times, in order.
+        samples: The measurements of the screen's light in the frames that count, in order.
     """
 
     steps: tuple[RevealedStep, ...]
@@ -26,13 +26,13 @@ class FlashEvidence:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class ChallengeEvidence:
-    """What either challenge leaves.
+    """The evidence of a challenge of either kind.
 
     Attributes:
-        limits: What the check asks of a flash.
-        flash: Of a flash; ``None`` in other scans.
-        movement: Of the movement challenge; ``None`` in other scans.
-        model: Lines of both.
+        limits: The check's requirements for a flash.
+        flash: The evidence of a flash; ``None`` in other scans.
+        movement: The evidence of a movement challenge; ``None`` in other scans.
+        model: The lines of both challenges.
     """
 
     limits: DynamicPolicy

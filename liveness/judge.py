@@ -1,8 +1,8 @@
-"""The one way from what a scan shows to its verdict.
+"""Decides the liveness of a scan. ``judge_scan`` is the only function that does.
 
-``express.judge`` decides by the passive signals (``liveness.fusion``), ``dynamic.combine`` says what a
-challenge changes of that, and last comes what stood in the way of the capture: a scan of too few frames a
-second shows nobody to be alive, and can still show a spoof.
+``express.judge`` decides by the passive signals (``liveness.fusion``), ``dynamic.combine`` applies the
+finding of a challenge, and the conditions of the capture come last: a scan with too few frames a second
+cannot be LIVE, but it can be SPOOF.
 """
 
 from collections.abc import Collection, Sequence
@@ -25,11 +25,11 @@ __all__ = ["CaptureConditions", "ScanLiveness", "judge_scan"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureConditions:
-    """What stood in the way of the capture.
+    """Conditions of a capture that limit its verdict.
 
     Attributes:
-        too_slow: Whether fewer frames a second came than the usable minimum.
-        turned: Whether pictures were turned most of the time.
+        too_slow: Whether fewer frames a second arrived than the usable minimum.
+        turned: Whether most frames were rotated.
     """
 
     too_slow: bool = False
@@ -38,11 +38,11 @@ class CaptureConditions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanLiveness:
-    """What a scan says of liveness.
+    """The liveness of a scan.
 
     Attributes:
         result: The verdict.
-        flash: What the screen's flash proves; ``None`` without one.
+        flash: The finding of the screen flash; ``None`` without one.
     """
 
     result: LivenessResult
@@ -60,19 +60,20 @@ def judge_scan(
     challenge: ChallengeEvidence | None,
     conditions: CaptureConditions,
 ) -> ScanLiveness:
-    """Judge one scan.
+    """Decides the liveness of one scan.
 
     Args:
-        scan: What was measured on its frames.
-        identified: Indices of the frames of which templates were made: how an unknown face moves counts for
-            nobody.
-        pad_scores: What the PAD networks said of selected frames; empty without networks.
-        cues: What the single-frame cues measured in selected frames.
+        scan: The measurements of its frames.
+        identified: Indices of the frames with a template. The motion of a face that was not identified does
+            not count.
+        pad_scores: Scores of the PAD networks for selected frames; empty without networks.
+        cues: Measurements of the single-frame cues in selected frames.
         policy: Thresholds of liveness.
-        model: Of the fusion.
-        challenge: What its challenge leaves; ``None`` in EXPRESS.
-        conditions: What stood in the way.
+        model: The fusion model.
+        challenge: The evidence of the challenge; ``None`` in EXPRESS.
+        conditions: Conditions of the capture.
     """
+    # 1. The passive signals of the identified face decide.
     express = judge_express(
         scan=of_known_face(scan, examined=identified),
         pad_scores=pad_scores,
@@ -80,16 +81,18 @@ def judge_scan(
         model=model,
         cues=cues,
     )
+    # 2. The challenge, if there is one, confirms, weakens or overrules that.
     challenged = ScanLiveness(result=express, flash=None)
     if challenge is not None:
         challenged = _with_challenge(express, challenge, scan)
+    # 3. A slow or rotated capture limits the verdict.
     return replace(challenged, result=_under(conditions, challenged.result))
 
 
 def _with_challenge(
     express: LivenessResult, challenge: ChallengeEvidence, scan: ScanObservations
 ) -> ScanLiveness:
-    """What the challenge changes of Express' decision, and what it proves."""
+    """Applies the challenge's finding to the decision by the passive signals."""
     if challenge.flash is not None:
         flash = judge_flash(
             samples=challenge.flash.samples, revealed=challenge.flash.steps, model=challenge.model
@@ -105,11 +108,11 @@ def _with_challenge(
 
 
 def _under(conditions: CaptureConditions, found: LivenessResult) -> LivenessResult:
-    """The verdict under the conditions of the capture."""
+    """Limits the verdict by the conditions of the capture."""
     if conditions.too_slow and found.verdict is Verdict.LIVE:
         found = replace(found, verdict=Verdict.INCONCLUSIVE, reasons=(VerdictReason.TOO_FEW_FRAMES,))
     if conditions.turned and found.verdict is Verdict.INCONCLUSIVE:
-        # Turned pictures are why too few show a usable face.
+        # Few usable faces are a consequence of the rotation.
         others = (reason for reason in found.reasons if reason is not VerdictReason.TOO_FEW_USABLE_FACES)
         found = replace(found, reasons=(VerdictReason.WRONG_ROTATION, *others))
     return found

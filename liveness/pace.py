@@ -1,47 +1,49 @@
-"""Which frames of an attempt are measured: as many as show how a face moves, whatever rate comes."""
+"""Decides which frames of an attempt are measured: enough to show a face's motion, at any frame rate."""
 
 from collections import deque
 from enum import StrEnum
 
 APART_SECONDS = 0.145
-"""Longest time between two measured frames where frames come faster, seconds: 7 to 13 of them a second, at
-whatever rate they come. research/scan_cost/NOTES.md says what this does to verdicts."""
+"""The longest time between two measured frames, seconds, if frames arrive faster. So 7 to 13 are measured a
+second at any frame rate. research/scan_cost/NOTES.md has the effect on verdicts."""
 
 _RESTLESS_SECONDS = 0.105
-"""The same while a face moves so fast that its points are lost: 10 to 19 a second."""
+"""The same while a face moves so fast that its points are lost, seconds: 10 to 19 are measured a second."""
 
 _SOON = 0.4
-"""Share of that time: frames at nearly one moment show one moment."""
+"""The least time between two measured frames, as a share of the longest."""
 
 _SAMPLED_SECONDS = 1.0
-"""How long every frame is sampled at first: a second of all frames against the rest of the scan's measured
-ones shows a loop of any period, where measured frames alone would only show its multiples of their step."""
+"""The time at the start in which every frame is sampled, seconds. Comparing all frames of a second with the
+measured frames of the rest finds a loop of any period. Measured frames alone find only multiples of their
+step."""
 
 
 _GAPS = 3
-"""Last gaps between frames of which the next one may be as long as the longest: over a slow link frames come
-in bunches, and the last of a bunch must not be left out for one that is long in coming."""
+"""The number of gaps that predict the next one, which is assumed to be as long as the longest of them. Over a
+slow link frames arrive in bunches, so the last of a bunch is measured rather than the late one after it."""
 
 
 class FrameWork(StrEnum):
-    """What is done with a frame."""
+    """The work that a frame gets."""
 
     WATCH = "WATCH"
-    """It is measured."""
+    """The frame is measured."""
     SAMPLE = "SAMPLE"
-    """It is only sampled, to be compared with others."""
+    """The frame is only sampled, for comparison with others."""
     NOTE = "NOTE"
-    """It is not even decoded."""
+    """The frame is not decoded."""
 
 
 class FramePace:
-    """Decides frame by frame. Belongs to one attempt."""
+    """Decides the work of each frame of one attempt."""
 
     def __init__(self, *, apart_seconds: float = APART_SECONDS) -> None:
         """Starts with the first frame, which is measured.
 
         Args:
-            apart_seconds: Longest time between two measured frames where frames come faster; 0 for all.
+            apart_seconds: The longest time between two measured frames if frames arrive faster, seconds; 0 to
+                measure all.
         """
         self._apart = apart_seconds
         self._began: float | None = None
@@ -50,11 +52,11 @@ class FramePace:
         self._gaps: deque[float] = deque(maxlen=_GAPS)
 
     def next(self, capture_time: float, *, restless: bool) -> FrameWork:
-        """What to do with the next frame.
+        """Returns the work of the next frame.
 
         Args:
-            capture_time: When the device captured it, seconds on the device's clock, increasing.
-            restless: Whether the face's points were lost just now (``FrameWatcher.restless``).
+            capture_time: Its capture time, seconds on the device's clock, increasing.
+            restless: Whether the face's points were just lost (``FrameWatcher.restless``).
         """
         apart = min(self._apart, _RESTLESS_SECONDS) if restless else self._apart
         if self._began is None:

@@ -1,4 +1,4 @@
-"""What a customer asks of the liveness of a scan."""
+"""The policy of liveness: thresholds and minimums that a customer sets."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,18 +8,18 @@ from liveness.errors import LivenessPolicyError
 __all__ = ["LEAST_BETWEEN", "CaptureKind", "LivenessPolicy"]
 
 LEAST_BETWEEN = 1.0
-"""How far the thresholds lie apart at least: the confidence of an INCONCLUSIVE verdict lies between them."""
+"""The least distance between the thresholds, because the confidence of INCONCLUSIVE lies between them."""
 
 
 class CaptureKind(StrEnum):
-    """What is judged, and so what may make it LIVE."""
+    """The kind of capture that is judged. It decides which evidence can make it LIVE."""
 
     SCAN = "SCAN"
-    """A scan, frame by frame over time: only a sign of life makes it LIVE. Every check is judged so."""
+    """Frames over time: only a sign of life makes them LIVE. Every check is of this kind."""
     FRAMES = "FRAMES"
-    """Several pictures whose times say nothing: PAD networks and single-frame cues decide."""
+    """Several images without meaningful times: PAD networks and single-frame cues decide."""
     FRAME = "FRAME"
-    """One picture: likewise."""
+    """One image: PAD networks and single-frame cues decide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +27,16 @@ class LivenessPolicy:
     """Thresholds of the verdict.
 
     Attributes:
-        live_threshold: Confidence, 0..100, from which the verdict is LIVE.
-        spoof_threshold: Confidence, 0..100, up to which the verdict is SPOOF; between the two it is
+        live_threshold: The least confidence of LIVE, 0..100.
+        spoof_threshold: The greatest confidence of SPOOF, 0..100. Between the two the verdict is
             INCONCLUSIVE.
-        require_pad_network: Whether a scan without the score of a PAD network can be LIVE.
-        minimum_frames: Frames with exactly one face below which temporal cues do not decide.
-        minimum_seconds: Duration of the scan below which temporal cues do not decide.
-        minimum_eyes_open: Share of the frames, 0..1, in which the eyes must be open for LIVE, where the
-            pack can see it: whoever sleeps, or is made to, does not consent.
-        capture: What is judged. Single pictures are LIVE only by the score of a PAD network, whatever
-            ``require_pad_network`` says, and no minimum of frames or seconds holds for them.
+        require_pad_network: Whether LIVE requires the score of a PAD network.
+        minimum_frames: The least number of frames with exactly one face for temporal cues to decide.
+        minimum_seconds: The least duration of the scan for temporal cues to decide, seconds.
+        minimum_eyes_open: The least share of frames with open eyes for LIVE, 0..1, if the pack measures
+            eyes: a person who is asleep does not consent.
+        capture: The kind of capture. Single images are LIVE only by the score of a PAD network, whatever
+            ``require_pad_network`` is, and no minimum of frames or seconds applies to them.
 
     Raises:
         LivenessPolicyError: The thresholds are out of range, in the wrong order, or less than 1 apart.

@@ -1,21 +1,21 @@
-"""One named measurement of a scan, as it stands in the result."""
+"""A named measurement of a scan, as a result lists it."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """What one check of a scan found.
+    """One measurement of a scan.
 
     Attributes:
         name: Machine-readable name, such as ``"planar_motion"``; stable over versions.
-        label: Name to show to a person.
-        score: 0..1, 1 is live-like; ``None`` where it could not be assessed.
-        weight: The signal's share of the decision, 0..1; the shares of the signals that took part
-            sum to 1. 0 for a signal that took no part.
-        passed: Whether the score reached the signal's own line; ``None`` where it could not be
-            assessed. For information: no single signal passes or fails a scan by itself.
-        detail: What was found, in plain words, with numbers and without biometric data.
+        label: The name that is shown to people.
+        score: 0..1; 1 is typical of a living person. ``None`` if it could not be assessed.
+        weight: The signal's share of the decision, 0..1. The shares of the signals that took part sum to 1;
+            a signal that took no part has 0.
+        passed: Whether the score reached the signal's own line; ``None`` if it could not be assessed. For
+            information only: no single signal decides.
+        detail: The measurement in plain words, with numbers and without biometric data.
     """
 
     name: str
@@ -27,12 +27,12 @@ class Signal:
 
     @property
     def assessed(self) -> bool:
-        """Whether there was enough to go by."""
+        """Whether the signal was measured."""
         return self.score is not None
 
 
 def assessed(*, name: str, label: str, score: float, detail: str, line: float = 0.5) -> Signal:
-    """A signal that was measured; its weight is given by the fusion.
+    """Returns a signal that was measured. The fusion sets its weight.
 
     Args:
         name: See ``Signal``.
@@ -46,5 +46,5 @@ def assessed(*, name: str, label: str, score: float, detail: str, line: float = 
 
 
 def not_assessed(*, name: str, label: str, reason: str) -> Signal:
-    """A signal that could not be measured, with the reason; it counts for neither side."""
+    """Returns a signal that could not be measured, with the reason. It counts for neither verdict."""
     return Signal(name=name, label=label, score=None, weight=0.0, passed=None, detail=reason)

@@ -1,4 +1,4 @@
-"""What the liveness room answers."""
+"""The result of liveness: verdict, signals, reasons and type of attack."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,11 +10,11 @@ from liveness.signal import Signal
 __all__ = ["AttackType", "LivenessResult", "Verdict", "VerdictReason"]
 
 _MARGIN = 1.0
-"""How far inside the thresholds the confidence of an INCONCLUSIVE result lies, where its score is outside."""
+"""The distance of an INCONCLUSIVE confidence from the thresholds if its score lies beyond them."""
 
 
 class Verdict(StrEnum):
-    """Is it a real person?"""
+    """Whether a living person is in front of the camera."""
 
     LIVE = "LIVE"
     SPOOF = "SPOOF"
@@ -22,10 +22,10 @@ class Verdict(StrEnum):
 
 
 class AttackType(StrEnum):
-    """What stands in front of the camera, or behind it.
+    """The type of attack.
 
-    The kinds of presentation attack instruments of ISO/IEC 30107-3 that this product tells apart,
-    and the two of the camera's other side: synthetic pictures and injected frames.
+    These are the presentation attack instruments (ISO/IEC 30107-3) that this product distinguishes, and two
+    attacks behind the camera: synthetic images and injected frames.
     """
 
     REAL = "REAL"
@@ -39,7 +39,7 @@ class AttackType(StrEnum):
 
 
 class VerdictReason(StrEnum):
-    """Why a verdict is what it is; codes for machines, worded for persons by the edge."""
+    """Why a verdict was reached. The server's edge turns the codes into sentences."""
 
     TOO_FEW_FRAMES = "TOO_FEW_FRAMES"
     TOO_SHORT = "TOO_SHORT"
@@ -72,23 +72,23 @@ class VerdictReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LivenessResult:
-    """The verdict on one scan, with everything it rests on.
+    """The verdict on one scan and its grounds.
 
-    The verdict, the score and the thresholds are given. Confidence and type of attack follow from them, so
-    that no part of a result contradicts another, however it was made.
+    Confidence and type of attack are derived from the verdict, the score and the thresholds, so that no part
+    of a result contradicts another.
 
     Attributes:
         verdict: LIVE, SPOOF or INCONCLUSIVE.
-        score: That the person is live, 0..100, as the evidence weighs before any rule is applied. Studies
-            rank by it; results tell ``confidence``.
-        policy: The policy by which it was judged.
+        score: The weighed evidence for a living person, 0..100, before any rule is applied. Studies rank by
+            it; results report ``confidence``.
+        policy: The policy with the thresholds.
         signals: Every signal, assessed or not, in a fixed order.
-        reasons: Why, most important first; never empty.
-        attack: The kind of attack that a finding proves by itself; counts where the verdict is SPOOF.
+        reasons: The reasons of the verdict, most important first; never empty.
+        attack: The type of attack that a finding proves; it counts if the verdict is SPOOF.
 
     Raises:
-        ContradictoryResult: The score is out of range, or too low for LIVE; there is no reason; or ``attack``
-            is no attack.
+        ContradictoryResult: The score is out of range or too low for LIVE, there is no reason, or ``attack``
+            is REAL.
     """
 
     verdict: Verdict
@@ -112,7 +112,7 @@ class LivenessResult:
 
     @property
     def confidence(self) -> float:
-        """That the person is live, 0..100.
+        """The confidence that the person is alive, 0..100.
 
         At least the policy's ``live_threshold`` for LIVE, at most its ``spoof_threshold`` for SPOOF, and
         strictly between the two for INCONCLUSIVE, whatever the score.
@@ -131,7 +131,7 @@ class LivenessResult:
 
     @property
     def attack_type(self) -> AttackType:
-        """The kind of attack: ``REAL`` for LIVE, ``UNKNOWN`` where no finding proves a kind."""
+        """The type of attack: ``REAL`` for LIVE, ``UNKNOWN`` if no finding proves a type."""
         match self.verdict:
             case Verdict.LIVE:
                 return AttackType.REAL
@@ -142,7 +142,7 @@ class LivenessResult:
 
     @property
     def attack_type_confidence(self) -> float:
-        """How sure of ``attack_type``, 0..100; 0 where it is ``UNKNOWN``."""
+        """The confidence in ``attack_type``, 0..100; 0 if it is ``UNKNOWN``."""
         match self.attack_type:
             case AttackType.UNKNOWN:
                 return 0.0

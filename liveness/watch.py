@@ -1,4 +1,4 @@
-"""The cheap work on the frames of an attempt, in order: a look or a step after the face, and the eyes."""
+"""Measures the frames of an attempt in order: detects or follows the face, and measures the eyes."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,31 +14,31 @@ from vision.geometry import eye_aspect_ratio
 from vision.pose import estimate_pose
 
 FindFaces = Callable[[BgrImage], Sequence[DetectedFace]]
-"""Finds the faces of a frame, largest first."""
+"""Detects the faces of a frame, largest first."""
 
 LocateLandmarks = Callable[[BgrImage, DetectedFace], Landmarks | None]
-"""Finds a face's dense landmarks; ``None`` where it sees no face."""
+"""Locates a face's dense landmarks; returns ``None`` if it finds no face."""
 
 
 class LazyFrame(Protocol):
-    """One upright frame that is decoded only as far as it is needed."""
+    """One upright frame that is decoded only as far as needed."""
 
     def grey(self) -> GreyView:
-        """Its luma, shape (height, width): most frames need no more."""
+        """Returns its luma, shape (height, width). Most frames need no more."""
 
     def colour(self) -> BgrImage:
-        """The whole picture, shape (height, width, 3)."""
+        """Returns its colours, shape (height, width, 3), BGR."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WatchedFrame:
-    """One frame after the cheap work.
+    """One measured frame.
 
     Attributes:
-        observation: What was measured.
-        pixels: The picture where a detector looked at it; ``None`` for a followed frame, which no
-            expensive model is shown.
-        depth: Log odds of a head's depth by the motion up to it; ``None`` where they were not asked for.
+        observation: The measurements.
+        pixels: The pixels if the detector ran on the frame; ``None`` for a frame whose face was followed,
+            which is never examined.
+        depth: Log odds of a head's depth, by the motion up to this frame; ``None`` unless requested.
     """
 
     observation: FrameObservation
@@ -48,14 +48,14 @@ class WatchedFrame:
 
 @dataclass(frozen=True, slots=True)
 class _Posed:
-    """Two readings of one frame's pose: of dense landmarks, and of the five points."""
+    """Two estimates of one frame's pose: from dense landmarks, and from the five points."""
 
     dense: HeadPose
     sparse: HeadPose
 
 
 class FrameWatcher:
-    """Watches one attempt. Takes frames in order; not for several threads at once."""
+    """Measures the frames of one attempt in order. Not safe for several threads at once."""
 
     def __init__(
         self,
@@ -68,8 +68,8 @@ class FrameWatcher:
 
         Args:
             find_faces: The detector.
-            locate_landmarks: The landmarker, where the pack has one; eyes are not seen without.
-            follow_seconds: Longest time for which a face is followed before the detector looks again.
+            locate_landmarks: The landmarker, if the pack has one. Without it, eyes are not measured.
+            follow_seconds: The longest time for which a face is followed between detections, seconds.
         """
         self._find_faces = find_faces
         self._locate = locate_landmarks
@@ -81,17 +81,17 @@ class FrameWatcher:
 
     @property
     def observations(self) -> ScanObservations:
-        """The attempt so far."""
+        """The measurements of the attempt so far."""
         return self._collector.observations()
 
     @property
     def restless(self) -> bool:
-        """Whether the face moves so fast that every frame should be watched."""
+        """Whether the face moves so fast that more frames should be measured."""
         return self._collector.restless
 
     @property
     def blinked(self) -> bool:
-        """Whether a blink was seen; never without a landmarker."""
+        """Whether a blink was measured; never without a landmarker."""
         return self._eyes.blinked
 
     def watch(
@@ -104,22 +104,22 @@ class FrameWatcher:
         expects_blink: bool = False,
         expects_depth: bool = False,
     ) -> WatchedFrame:
-        """Works the next frame in.
+        """Measures the next frame.
 
         Args:
             picture: The frame.
             index: Its index in the attempt, from 0, increasing.
-            capture_time: When the device captured it, seconds on the device's clock, increasing.
+            capture_time: Its capture time, seconds on the device's clock, increasing.
             fingerprint: See ``FrameObservation.fingerprint``.
-            expects_blink: Whether the person was asked for a blink, which must not be missed.
-            expects_depth: Whether to measure, by all frames up to this one, how surely motion shows a head's
-                depth; it takes some milliseconds.
+            expects_blink: Whether the person was asked to blink, so that the eyes are measured more often.
+            expects_depth: Whether to compute, from all frames up to this one, the log odds that the motion
+                shows a head's depth; this takes some milliseconds.
 
         Raises:
-            ObservationError: The picture is no 8-bit image, or index or time do not increase.
+            ObservationError: The frame is not an 8-bit image, or index or time do not increase.
         """
         self._expects_blink = expects_blink
-        # Where it is known that the detector will look, the grey copy is cheaper made from the colours.
+        # If the detector will run, it is cheaper to make the grey copy from the colours.
         pixels = picture.colour() if self._collector.look_is_due(capture_time) else None
         seen = view_frame(picture.grey() if pixels is None else pixels, self._space)
         followed = None if pixels is not None else self._collector.follow(seen, capture_time)
@@ -141,7 +141,7 @@ class FrameWatcher:
         return WatchedFrame(observation=kept, pixels=pixels, depth=depth)
 
     def skip(self, passed: SkippedFrame) -> None:
-        """Notes a frame that is not watched, but sampled or known by its bytes."""
+        """Records a frame that is not measured, but sampled or compared by its bytes."""
         self._collector.skip(passed)
 
     def _look(self, pixels: BgrImage, seen: FrameView, index: int, capture_time: float) -> FrameObservation:
@@ -180,7 +180,7 @@ class FrameWatcher:
         return self._eyes.measured(sight, eyes), landmarks
 
     def _pose(self, face: DetectedFace, landmarks: Landmarks | None, seen: FrameView) -> HeadPose:
-        """By the landmarks; without them by the five points, less by how much these were wrong last time."""
+        """Estimates the pose from landmarks; else from the five points, corrected by their last error."""
         size = seen.width, seen.height
         sparse = estimate_pose(face.five_points, size)
         if landmarks is not None:
