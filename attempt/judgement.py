@@ -1,4 +1,4 @@
-"""What an attempt amounts to: liveness and match of what was captured, and whether to try again."""
+"""Judges an attempt: joins liveness, match and constancy, and decides whether another attempt may help."""
 
 import math
 from collections.abc import Sequence
@@ -30,13 +30,13 @@ from vision.packs import MatchCalibration
 
 _MOST_FEEDBACK = 8
 MINIMUM_MATCH_FRAMES = 3
-"""Selected frames below which a scan is not compared: one unlucky frame must not decide."""
+"""The least number of selected frames for a comparison, because one unlucky frame must not decide."""
 
 _LEAST_SPOKEN_FOR = 0.5
-"""Share of the frames below which too much of a scan shows nobody knows whom; 0.75 and more on live clips."""
+"""The least share of frames whose person is identified; 0.75 and more on live clips."""
 
 _TURNED = "WRONG_ROTATION"
-"""The hint of a frame whose picture is turned."""
+"""The hint of a rotated frame."""
 
 _CONSTANCY, _CONSTANCY_LABEL = "identity_constancy", "One person throughout"
 
@@ -65,23 +65,23 @@ _TOO_LITTLE_SEEN = frozenset(
         VerdictReason.WRONG_ROTATION,
     }
 )
-"""Reasons for which no movement of the person helps."""
+"""Reasons that no movement of the person can remedy."""
 _MOVEMENT = _ADVICE[VerdictReason.EVIDENCE_TOO_WEAK]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StandingLine:
-    """What an attempt whose device left must hold to be decided against, as a whole attempt may be.
+    """The least evidence with which an attempt that its device left can be decided against the person.
 
-    Three quarters of a whole attempt. Short looks are less sure: of genuine clips, the first two seconds of
-    some look like an attack or another person, and their whole attempt does not. From this line on no more of
-    them were decided against, cut at any length, than of whole attempts (``docs/accuracy.md``, "Attempts that
-    are left early").
+    It is three quarters of a whole attempt. Shorter ones are less certain: the first two seconds of some
+    genuine clips look like an attack or another person, and the whole attempt does not. From this line on, no
+    more genuine clips were decided against, cut at any length, than as whole attempts (``docs/accuracy.md``,
+    "Attempts that are left early").
 
     Attributes:
-        faces: Measured frames with exactly one face.
-        seconds: Of capture time between the first and the last of them.
-        selected: Selected frames, which the expensive models looked at.
+        faces: The least number of measured frames with exactly one face.
+        seconds: The least capture time between the first and the last of them, seconds.
+        selected: The least number of selected frames.
     """
 
     faces: int = 24
@@ -89,7 +89,7 @@ class StandingLine:
     selected: int = 6
 
     def reached(self, *, faces: int, seconds: float, selected: int) -> bool:
-        """Whether that much is on the line or beyond."""
+        """Returns whether all three numbers reach the line."""
         return faces >= self.faces and seconds >= self.seconds and selected >= self.selected
 
 
@@ -98,12 +98,12 @@ _STANDING_LINE = StandingLine()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChallengeStepOutcome:
-    """One step of a screen flash, as it was drawn and as it was measured.
+    """One step of a screen flash and its measurement.
 
     Attributes:
-        step: As it was drawn.
-        signal_to_noise: Of the face's response; ``None`` where it could not be measured.
-        agrees: Whether the response is the one to this step; ``None`` where it could not be measured.
+        step: The step as drawn.
+        signal_to_noise: Signal-to-noise ratio of the face's response; ``None`` if it could not be measured.
+        agrees: Whether the response fits this step; ``None`` if it could not be measured.
     """
 
     step: ColourStep
@@ -113,18 +113,19 @@ class ChallengeStepOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptJudgement:
-    """What an attempt amounts to.
+    """The judgement of an attempt.
 
     Attributes:
-        liveness: The verdict on it.
-        match: The comparison with the portrait; ``None`` where too few usable frames were captured.
-        match_frames: Frames whose embeddings were fused.
-        identity_constant: Whether one person was seen throughout; ``None`` where too few frames tell.
-        retryable: Whether only conditions stood in the way. A spoof or another person never is.
-        feedback: What could have been better, most important first.
+        liveness: The liveness verdict.
+        match: The comparison with the portrait; ``None`` if too few usable frames were captured.
+        match_frames: The number of frames whose embeddings were fused.
+        identity_constant: Whether the attempt shows one person throughout; ``None`` if too few frames were
+            identified.
+        retryable: Whether only the conditions prevented a decision; never for a spoof or another person.
+        feedback: Hints for the next attempt, most important first.
         verified_bits: Challenge bits that were verified, net of chance; 0 without a challenge.
-        challenge_steps: Steps of the flash as they were drawn and measured; empty without one.
-        ample: Whether it rests on enough to be decided against even where the device left before its end.
+        challenge_steps: Steps of the flash as drawn and measured; empty without a flash.
+        ample: Whether the evidence suffices to decide against the person even if the device left early.
     """
 
     liveness: LivenessResult
@@ -139,14 +140,15 @@ class AttemptJudgement:
 
     @property
     def adverse(self) -> bool:
-        """Whether it speaks against the person: an attack, or another person than the portrait's."""
+        """Whether the judgement is against the person: an attack, or another person than the portrait's."""
         return self.liveness.verdict is Verdict.SPOOF or _other_person(self.match, self.identity_constant)
 
     @property
     def stands(self) -> bool:
-        """Whether it decides the check however the attempt ends: withholding the end takes nothing back.
+        """Whether the judgement decides the check however the attempt ends.
 
-        Anything but an adverse judgement needs the signed end.
+        A device cannot take an adverse judgement back by withholding the signed end. Any other judgement
+        needs the signed end.
         """
         return self.adverse and self.ample
 
@@ -154,12 +156,12 @@ class AttemptJudgement:
 def evidence_of(
     challenge: AttemptChallenge | None, *, limits: DynamicPolicy, model: FlashModel
 ) -> ChallengeEvidence | None:
-    """What a challenge has left so far for the judge; ``None`` in EXPRESS.
+    """Returns the evidence of a challenge so far; ``None`` in EXPRESS.
 
     Args:
-        challenge: The attempt's.
-        limits: What the check asks of a flash.
-        model: Lines of the flash.
+        challenge: The attempt's challenge.
+        limits: The check's requirements for a flash.
+        model: The lines of the flash.
     """
     if challenge is None:
         return None
@@ -189,21 +191,21 @@ def judge_attempt(
     """Judges one attempt.
 
     Args:
-        scan: What was measured on its frames.
-        examined: What the expensive models said of its selected frames.
-        witnesses: Frames of stretches that no selected frame speaks for; they count only for the question
-            whether one person was there throughout.
+        scan: The measurements of its frames.
+        examined: The results of the expensive models for its selected frames.
+        witnesses: Identified frames of stretches without a selected frame. They count only for constancy.
         portrait: The portrait's template.
-        calibration: Of the embedder that made both.
+        calibration: The calibration of the embedder that made both templates.
         liveness_policy: Thresholds of liveness.
         match_policy: Threshold of the match.
         fusion: The liveness model.
         hints: Feedback codes of the frames that were not well placed, most frequent first.
-        too_slow: Whether fewer frames a second came than the usable minimum; such an attempt cannot
-            show that somebody is alive, but it can still show a spoof.
-        challenge: What its challenge leaves; ``None`` in EXPRESS.
-        complete: Whether the server asked for no further frame: it is a whole attempt, signed or not.
+        too_slow: Whether fewer frames a second arrived than the usable minimum. Such an attempt cannot be
+            LIVE, but it can be SPOOF.
+        challenge: The evidence of its challenge; ``None`` in EXPRESS.
+        complete: Whether the server needed no further frame: the attempt is whole, signed or not.
     """
+    # 1. Liveness.
     identified = {frame.frame_index for frame in (*examined, *witnesses)}
     judged = judge_scan(
         scan=scan,
@@ -216,6 +218,7 @@ def judge_attempt(
         conditions=CaptureConditions(too_slow=too_slow, turned=_TURNED in hints[:1]),
     )
     liveness, flash = judged.result, judged.flash
+    # 2. Match with the portrait.
     match = None
     if len(examined) >= MINIMUM_MATCH_FRAMES:
         match = compare(
@@ -224,8 +227,10 @@ def judge_attempt(
             calibration=calibration,
             policy=match_policy,
         )
+    # 3. Constancy: one person throughout.
     constant, signal = _identity_constancy(scan, examined, witnesses, calibration)
     liveness = replace(liveness, signals=(*liveness.signals, signal))
+    # 4. Whether another attempt may help, and the hints for it.
     undecided = liveness.verdict is Verdict.INCONCLUSIVE or match is None or constant is None
     retryable = undecided and not _other_person(match, constant)
     if liveness.verdict is Verdict.SPOOF:
@@ -243,7 +248,7 @@ def judge_attempt(
         identity_constant=constant,
         retryable=retryable,
         feedback=tuple(feedback[:_MOST_FEEDBACK]) if undecided or liveness.verdict is Verdict.SPOOF else (),
-        # Bits of a movement are not a flash's: they count towards no floor.
+        # Bits of a movement do not count towards the required bits of a flash.
         verified_bits=0.0 if flash is None else flash.verified_bits,
         challenge_steps=_steps(challenge, flash),
         ample=complete or _on_standing_line(scan, selected=len(examined)),
@@ -284,7 +289,7 @@ def _identity_constancy(
     witnesses: Sequence[ExaminedFrame],
     calibration: MatchCalibration,
 ) -> tuple[bool | None, Signal]:
-    """Whether one person was seen throughout, and the signal that says so; it has no weight in liveness."""
+    """Returns whether the scan shows one person throughout, and its signal, which has no weight."""
     frames = sorted([*examined, *witnesses], key=lambda frame: frame.frame_index)
     constancy = measure_constancy([frame.sample for frame in frames], calibration=calibration)
     if constancy is None:

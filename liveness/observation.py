@@ -1,4 +1,4 @@
-"""What is known of the frames of a scan after the cheap work on each."""
+"""The measurements of a scan's frames and of the motion between them."""
 
 from dataclasses import dataclass
 
@@ -16,15 +16,15 @@ Samples = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameView:
-    """A frame's grey copies, made before anything is known of its face.
+    """A frame's grey copies, made before its face is detected.
 
     Attributes:
-        width: Of the upright frame, pixels.
-        height: Of the upright frame, pixels.
-        view: Small grey copy for measuring motion.
+        width: Width of the upright frame, pixels.
+        height: Height of the upright frame, pixels.
+        view: A small grey copy for measuring motion.
         scale: View pixels per frame pixel.
         samples: Pixels on a fixed grid of the whole frame, for finding repeated frames.
-        grey: The whole frame, grey.
+        grey: The luma of the whole frame.
     """
 
     width: int
@@ -37,13 +37,13 @@ class FrameView:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SkippedFrame:
-    """A frame that was not measured, as the ones before and after it tell enough.
+    """A frame that was not measured, because the frames around it suffice.
 
     Attributes:
         index: The frame's index in the scan, from 0.
-        capture_time: When the device captured it, seconds on the device's own clock.
+        capture_time: Its capture time, seconds on the device's clock.
         fingerprint: See ``FrameObservation``.
-        samples: Pixels on a fixed grid of the whole frame; ``None`` where it was not even decoded.
+        samples: Pixels on a fixed grid of the whole frame; ``None`` if it was not decoded.
     """
 
     index: int
@@ -54,31 +54,30 @@ class SkippedFrame:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameObservation:
-    """What is known of one frame.
+    """The measurements of one frame.
 
-    A detector need not look at every frame: between two looks the face is followed by its motion, and
-    what changes slowly (light, sharpness, turn, number of faces) is taken from the last look.
+    The detector does not run on every frame. Between two detections the face is followed by its motion, and
+    measurements that change slowly (light, sharpness, pose, number of faces) are those of the last detection.
 
     Attributes:
         index: The frame's index in the scan, from 0, increasing.
-        capture_time: When the device captured it, seconds on the device's own clock, increasing.
-        width: Of the upright frame, pixels.
-        height: Of the upright frame, pixels.
-        faces: How many faces were found that are at least 0.4 times as wide as the largest.
-        face: The largest face; ``None`` where there is none.
+        capture_time: Its capture time, seconds on the device's clock, increasing.
+        width: Width of the upright frame, pixels.
+        height: Height of the upright frame, pixels.
+        faces: The number of detected faces that are at least 0.4 times as wide as the largest.
+        face: The largest face; ``None`` without a face.
         sharpness: ``vision.measures.sharpness`` of the face; ``None`` without a face.
         luminance: Mean luma of the face, 0..255; ``None`` without a face.
         dark_fraction: Share of the face's pixels that are nearly black, 0..1.
         saturated_fraction: Share of the face's pixels that are nearly white, 0..1.
         pose: Head pose; ``None`` without a face.
-        eyes: Eye aspect ratios (left, right) of the image, or those of an earlier frame where the eyes still
-            look as they did there; ``None`` without dense landmarks, and where nobody measured.
+        eyes: Eye aspect ratios (left, right) of the image, or of an earlier frame if the eyes have not
+            changed since; ``None`` without dense landmarks, or if they were not measured.
         samples: Pixels on a fixed grid of the whole frame, for finding repeated frames.
-        view: Small grey copy for measuring motion; ``None`` once the collector is done with it.
+        view: A small grey copy for measuring motion; ``None`` once the collector has used it.
         view_scale: View pixels per frame pixel.
-        followed: Whether ``face`` was followed here from an earlier frame, not found by a detector.
-        fingerprint: The same for frames of the same bytes, and hardly ever for others; ``None`` where the
-            bytes are not known.
+        followed: Whether ``face`` was followed from an earlier frame rather than detected.
+        fingerprint: A hash of the frame's bytes; ``None`` if the bytes are not known.
     """
 
     index: int
@@ -101,22 +100,22 @@ class FrameObservation:
 
     @property
     def eyes_open(self) -> float | None:
-        """The mean of both eye aspect ratios; ``None`` where they are not known."""
+        """The mean of both eye aspect ratios; ``None`` if they are not known."""
         return None if self.eyes is None else (self.eyes[0] + self.eyes[1]) / 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RegionChange:
-    """How much the face's parts changed against the segment's first frame, beyond a plane's motion.
+    """The change of a face's parts since the segment's first frame, beyond the motion of a plane.
 
-    Both pictures are laid over each other by the homography of the face's tracked points. What is
-    left is given as the displacement, in face widths, that would explain it, so that strong and weak
-    texture compare. A flat photo leaves the same in all parts; a blink or a glance does not.
+    Both frames are aligned by the homography of the face's tracked points. The remaining difference is given
+    as the displacement, in face widths, that would explain it, so that strong and weak texture are
+    comparable. It is the same in all parts of a flat photo, but not when a person blinks or glances.
 
     Attributes:
-        eyes: The eye that changed more.
-        mouth: The mouth.
-        rest: Forehead, nose and cheeks: what noise and misalignment leave.
+        eyes: Change of the eye that changed more, face widths.
+        mouth: Change of the mouth, face widths.
+        rest: Change of forehead, nose and cheeks, face widths: noise and misalignment.
     """
 
     eyes: float
@@ -126,24 +125,23 @@ class RegionChange:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MotionSegment:
-    """Points tracked over about a second of a scan, all against the segment's first frame.
+    """Points that were tracked for about a second, relative to the segment's first frame.
 
     Positions are in face widths of the first frame, from the first frame's face centre, so that
     they compare between cameras; x to the right, y down.
 
     Attributes:
-        frames: Shape (t,): indices of the frames; the first is the one the points were chosen in.
+        frames: Shape (t,): indices of the frames; the points were chosen in the first.
         times: Shape (t,): their capture times, seconds.
-        positions: Shape (t, n, 2): where the points are; NaN where a point was lost.
-        left_over: Shape (t, n, 2): what the plane's motion that fits the face's points best does not
-            explain of each point's position, face widths; NaN where a point was lost or the face's
-            points did not give a plane.
+        positions: Shape (t, n, 2): positions of the points; NaN for lost points.
+        left_over: Shape (t, n, 2): the residual of each point's position after the plane motion that best
+            fits the face's points, face widths; NaN for lost points, or if the points gave no plane.
         on_face: Shape (n,): whether a point lies on the face, away from its outline; the others lie
             on the background, away from the face.
         face_width: Width of the face in view pixels, for turning positions back into pixels.
         tracking_error: Median forward-backward error of the tracked points, face widths.
-        changes: Length t - 1: one for each frame after the first; ``None`` where the face's points
-            did not give a homography.
+        changes: Length t - 1: one for each frame after the first; ``None`` if the face's points gave no
+            homography.
     """
 
     frames: NDArray[np.intp]
@@ -158,11 +156,11 @@ class MotionSegment:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScanObservations:
-    """One attempt's frames and the motion between them.
+    """The measured frames of one attempt and the motion between them.
 
     Attributes:
-        frames: In order of index; their views are dropped.
-        motion: Segments in order; together they cover the frames with a face.
+        frames: The measured frames in order of index, without their views.
+        motion: Segments in order. Together they cover the frames with a face.
         passed: The frames between these that were not measured, in order of index.
     """
 
@@ -172,7 +170,7 @@ class ScanObservations:
 
     @property
     def duration(self) -> float:
-        """Seconds from the first frame's capture to the last's."""
+        """Seconds from the first frame's capture time to the last's."""
         if len(self.frames) < 2:
             return 0.0
         return self.frames[-1].capture_time - self.frames[0].capture_time
