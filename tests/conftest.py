@@ -1,5 +1,6 @@
 """Fixtures that every room's tests may use."""
 
+import functools
 import gc
 import logging
 import os
@@ -44,6 +45,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.research)
 
 
+@functools.cache
 def _measures(path: Path) -> bool:
     return any(path.is_relative_to(_REPOSITORY / folder) for folder in _RESEARCH)
 
