@@ -82,7 +82,7 @@ class KnownEyes:
         """What eyes that looked the same measured, and how much alike they look, 0 to 1."""
         for one in self._all():
             # One eye that is as open as before is no blink; shut eyes are shut only if both are.
-            alike = (_likest if one.opened else _least_like)(one.patches, patches)
+            alike = (_best_correlation if one.opened else _worst_correlation)(one.patches, patches)
             if alike >= _ALIKE:
                 return one.eyes, alike
         return None, 0.0
@@ -90,7 +90,7 @@ class KnownEyes:
     def look_open(self, patches: Eyes) -> EyeRatios | None:
         """What the open eyes measured that look just like these; ``None`` where none do."""
         for one in self._all():
-            if one.opened and _likest(one.patches, patches) >= _LOOKS_OPEN:
+            if one.opened and _best_correlation(one.patches, patches) >= _LOOKS_OPEN:
                 return one.eyes
         return None
 
@@ -138,20 +138,20 @@ def _patch(grey: GreyView, points: Points, eye: int) -> GreyView:
 
 
 def _inner(patch: GreyView) -> GreyView:
-    """A patch without the play around it: what is looked for in another."""
+    """Returns a patch without its margin, as the template to match."""
     return patch[_PLAY:-_PLAY, _PLAY:-_PLAY]
 
 
-def _likest(seen: Eyes, now: Eyes) -> float:
-    """Correlation of the eye that looks more as it did."""
-    return max(_alike(before, after) for before, after in zip(seen, now, strict=True))
+def _best_correlation(seen: Eyes, now: Eyes) -> float:
+    """Returns the correlation of the eye that changed less."""
+    return max(_correlation(before, after) for before, after in zip(seen, now, strict=True))
 
 
-def _least_like(seen: Eyes, now: Eyes) -> float:
-    """Correlation of the eye that looks less as it did."""
-    return min(_alike(before, after) for before, after in zip(seen, now, strict=True))
+def _worst_correlation(seen: Eyes, now: Eyes) -> float:
+    """Returns the correlation of the eye that changed more."""
+    return min(_correlation(before, after) for before, after in zip(seen, now, strict=True))
 
 
-def _alike(seen: GreyView, now: GreyView) -> float:
-    """Correlation of an eye with how it looked, where it fits best in the later patch."""
+def _correlation(seen: GreyView, now: GreyView) -> float:
+    """Returns the correlation of an eye with its earlier patch, at the best position in the later one."""
     return float(cv2.matchTemplate(now, _inner(seen), cv2.TM_CCOEFF_NORMED).max())

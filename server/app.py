@@ -24,9 +24,9 @@ from server.device.trust import load_served_policies, open_device_trust
 from server.edge.scan_codec import serialise_challenge
 from server.edge.service_servicer import ServiceEnvironment
 from server.file_watch import FileWatch
-from server.front import Front, open_front
 from server.housekeeping import Housekeeper
 from server.keys import KeyFolder, KeyRing
+from server.listeners import Listeners, make_listeners
 from server.models import announce_pack, check_policies, load_configured_pack, pack_identity
 from server.policies import PolicyBook
 from server.policies.availability import Availability
@@ -78,7 +78,7 @@ class FacegateServer:
         self._workers = Workers(settings, metrics=self._metrics, decoders=decoders)
         self._stores: Stores | None = None
         self._admin: AdminServer | None = None
-        self._front: Front | None = None
+        self._listeners: Listeners | None = None
         self._background: tuple[Housekeeper | FileWatch, ...] = ()
         self._opened = AsyncExitStack()
 
@@ -150,10 +150,10 @@ class FacegateServer:
         )
         if trusted_images is not None:
             self._opened.callback(trusted_images.close)
-        front = self._front = open_front(
+        listeners = self._listeners = make_listeners(
             settings, analyses=self._workers.analyses, metrics=self._metrics, now=self._clock.now
         )
-        server_keys = await asyncio.to_thread(self._read_server_keys, front)
+        server_keys = await asyncio.to_thread(self._read_server_keys, listeners)
         objects = open_object_store(settings.objects_url)
         self._admin = AdminServer(
             host=settings.listeners.admin.host,
@@ -167,8 +167,8 @@ class FacegateServer:
             },
         )
         await self._admin.start()
-        await front.device.start()
-        await front.service.start()
+        await listeners.device.start()
+        await listeners.service.start()
         stores = self._stores = await open_stores(settings.database_url, objects=objects, keys=keys)
         self._opened.push_async_callback(stores.database.close)
         pack = self._given_pack
@@ -178,8 +178,8 @@ class FacegateServer:
         announce_pack(pack)
         await self._workers.start()
         await asyncio.to_thread(revocation.refresh, self._clock.now())
-        completion = self._open_front(
-            front,
+        completion = self._serve_calls(
+            listeners,
             stores=stores,
             policies=policies,
             availabilities=availabilities,
@@ -210,8 +210,8 @@ class FacegateServer:
                 tries=settings.limits.failures.as_setting().remembered,
             ),
             FileWatch(
-                callers=front.callers,
-                tls=front.tls,
+                callers=listeners.callers,
+                tls=listeners.tls,
                 keys=key_folder,
                 server_keys=server_keys,
                 revocation=revocation,
@@ -222,8 +222,8 @@ class FacegateServer:
         )
         for task in self._background:
             task.start()
-        front.device.serve()
-        front.service.serve()
+        listeners.device.serve()
+        listeners.service.serve()
         _log.info(
             "serving",
             device=self.device_target,
@@ -235,8 +235,8 @@ class FacegateServer:
             policies=list(policies.names),
         )
 
-    def _read_server_keys(self, front: Front) -> ServerKeyList:
-        settings, tls = self._settings.device_integrity, front.tls.get("device")
+    def _read_server_keys(self, listeners: Listeners) -> ServerKeyList:
+        settings, tls = self._settings.device_integrity, listeners.tls.get("device")
         return ServerKeyList(
             listed=[bytes.fromhex(key) for key in settings.proxy_spki_sha256],
             file=settings.server_keys_file,
@@ -247,28 +247,28 @@ class FacegateServer:
 
     async def drain(self) -> None:
         """Takes no new work and waits until running scans ended, at most ``drain_seconds``."""
-        front = self._started
+        listeners = self._started
         _log.info("draining", scans=self.scans)
         self._running.draining.set()
-        front.device.drain()
-        front.service.drain()
+        listeners.device.drain()
+        listeners.service.drain()
         try:
             async with asyncio.timeout(self._settings.drain_seconds):
-                await front.device_servicer.idle()
+                await listeners.device_servicer.idle()
         except TimeoutError:
             _log.warning("drain_timed_out", scans=self.scans)
 
     async def stop(self) -> None:
         """Closes everything; calls that still run are cut off."""
         background, self._background = self._background, ()
-        if self._front is not None:
-            await self._front.device.stop(_STOP_SECONDS)
-            await self._front.service.stop(_STOP_SECONDS)
+        if self._listeners is not None:
+            await self._listeners.device.stop(_STOP_SECONDS)
+            await self._listeners.service.stop(_STOP_SECONDS)
         for task in background:
             await task.stop()
-        if self._front is not None:
+        if self._listeners is not None:
             # Streams that were cut off leave their checks in a state from which devices can come back.
-            await self._front.device_servicer.idle()
+            await self._listeners.device_servicer.idle()
         if self._admin is not None:
             await self._admin.stop()
         await self._workers.close()
@@ -276,14 +276,14 @@ class FacegateServer:
         _log.info("stopped")
 
     @property
-    def _started(self) -> Front:
-        if self._front is None:
+    def _started(self) -> Listeners:
+        if self._listeners is None:
             raise RuntimeError("the server was not started")
-        return self._front
+        return self._listeners
 
-    def _open_front(
+    def _serve_calls(
         self,
-        front: Front,
+        listeners: Listeners,
         *,
         stores: Stores,
         policies: PolicyBook,
@@ -305,7 +305,7 @@ class FacegateServer:
             evidence=stores.evidence,
             metrics=self._metrics,
         )
-        front.device_servicer.open(
+        listeners.device_servicer.open(
             ScanEnvironment(
                 settings=scan_settings(settings, self._tuning),
                 repository=stores.checks,
@@ -321,7 +321,7 @@ class FacegateServer:
                 serialise_challenge=serialise_challenge,
             )
         )
-        front.service_servicer.open(
+        listeners.service_servicer.open(
             ServiceEnvironment(
                 intake=check_intake(
                     settings,
@@ -341,7 +341,7 @@ class FacegateServer:
                 now=now,
             )
         )
-        front.analysis_servicer.open(
+        listeners.analysis_servicer.open(
             workers.analyses.environment(
                 pack=pack, identity=identity, fusion=fusion, still_decoder=workers.decoders, now=now
             )

@@ -262,7 +262,7 @@ def _against(signals: Sequence[Signal], model: FlashModel) -> frozenset[str]:
     )
 
 
-def _telling(signals: Sequence[Signal], against: frozenset[str], model: FlashModel) -> bool:
+def _suffices_for_wrong(signals: Sequence[Signal], against: frozenset[str], model: FlashModel) -> bool:
     """Returns whether the signals against a face suffice for WRONG.
 
     * Without an assessed shape they never do: in such light the other signals are unreliable too.
@@ -305,7 +305,7 @@ def _find(
         return ChallengeFinding.WRONG, VerdictReason.ANOTHER_CHALLENGE_ANSWERED, detail
     if right >= judge.least_right and wrong <= judge.most_wrong * told:
         against = _against(signals, model)
-        if odds < judge.wrong_odds and _telling(signals, against, model):
+        if odds < judge.wrong_odds and _suffices_for_wrong(signals, against, model):
             detail = "the light on the picture is not that on a face"
             return ChallengeFinding.WRONG, VerdictReason.LIGHT_FITS_NO_FACE, detail
         if odds < judge.wrong_odds or not against.isdisjoint((SHAPE, OVERLAY, GLARE)):

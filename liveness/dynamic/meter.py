@@ -26,9 +26,9 @@ from liveness.dynamic.measurement import (
     find_lag,
     fit_response,
     is_dim,
+    may_be_noise,
     measure_lag,
     measure_surface,
-    more_may_tell,
     read_exposure,
 )
 from liveness.dynamic.model import FlashModel, LightSettings, load_flash_model
@@ -183,7 +183,7 @@ class FlashMeter:
             self._samples, track, found.shown, found.response, lag=found.lag, settings=self._model.surface
         )
         lag = find_lag(track, found.shown, found.response.matrix, lag=found.lag, explained=found.explained)
-        if not more_may_tell(surface, lag):
+        if not may_be_noise(surface, lag):
             return False
         revealed = [RevealedStep(one.step, one.at) for one in self._sent]
         judged = judge_flash(samples=self._samples, revealed=revealed, model=self._model)

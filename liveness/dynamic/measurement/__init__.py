@@ -15,7 +15,7 @@ from liveness.dynamic.measurement.brightness import (
     scene_lux,
 )
 from liveness.dynamic.measurement.course import Appearance, Sent, appearances, light_at
-from liveness.dynamic.measurement.doubt import more_may_tell
+from liveness.dynamic.measurement.doubt import may_be_noise
 from liveness.dynamic.measurement.drift import fit_drift
 from liveness.dynamic.measurement.freshness import (
     Freshness,
@@ -66,10 +66,10 @@ __all__ = [
     "lag_signal",
     "light_at",
     "lux_borne_out",
+    "may_be_noise",
     "measure_freshness",
     "measure_lag",
     "measure_surface",
-    "more_may_tell",
     "read_exposure",
     "sample_frame",
     "scene_lux",

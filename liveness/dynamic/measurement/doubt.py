@@ -1,27 +1,27 @@
-"""Whether more colours may tell what an answer that is right leaves in doubt."""
+"""Decides whether further steps can settle a right answer that noise makes doubtful."""
 
 from typing import Final
 
 from liveness.dynamic.measurement.lag import LagFinding
 from liveness.dynamic.measurement.surface import Surface
 
-__all__ = ["more_may_tell"]
+__all__ = ["may_be_noise"]
 
 _NEITHER: Final = 0.5
-"""The score that speaks for neither side."""
+"""The neutral score."""
 
 
-def more_may_tell(surface: Surface, lag: LagFinding) -> bool:
-    """Whether an answer is kept from being a face's by what a few steps measure with much noise.
+def may_be_noise(surface: Surface, lag: LagFinding) -> bool:
+    """Returns whether the doubt about an answer may be noise of the few steps so far.
 
-    A wet or oily skin, an uneven wall or a head that moves with the colours looks for a few steps like light
-    that lies over the picture or comes from a few spots, and for more it does not. Who has another shape than
-    a face's is not waited for: a sheet keeps its own, and would only get more draws. Faint answers have to
-    show, too, that they come when the screen changes.
+    Over a few steps, wet or oily skin, an uneven wall or a head that moves with the colours measures like an
+    overlay or like light from a few spots; over more steps it does not. A surface of another shape than a
+    face's gets no further steps: a sheet keeps its shape, and would only get more draws. Faint answers must
+    also be shown to come when the screen changes.
 
     Args:
-        surface: What the light falls on, by the frames so far.
-        lag: How steadily it follows the screen, by them.
+        surface: The measured surface, by the frames so far.
+        lag: The measured lag behind the screen, by the same frames.
     """
     shape = surface.shape.score
     if shape is not None and shape < _NEITHER:

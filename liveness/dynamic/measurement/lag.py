@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from liveness.dynamic.measurement.course import Appearance, light_at
 from liveness.dynamic.measurement.drift import Drift, fit_drift
-from liveness.dynamic.measurement.looks import LEAST_LEFT, deviations
+from liveness.dynamic.measurement.looks import LEAST_LEFT, centring_within_looks
 from liveness.dynamic.measurement.track import TrackView
 from liveness.dynamic.sample import SKIN_REGIONS
 from liveness.signal import Signal, assessed, not_assessed
@@ -199,7 +199,7 @@ def step_lags(
             rows = rows[track.times[rows] < following[0] + lag - _BEFORE_NEXT]
         if len(rows) < _STEP_FRAMES:
             continue
-        within = deviations(track.looks[rows])
+        within = centring_within_looks(track.looks[rows])
         when = _half_way(
             track.times[rows] - middle, track.face[rows] @ change / power, within, frame=track.frame_seconds
         )

@@ -1,7 +1,7 @@
-"""Sets frames apart in which a detector found the face's points at different times.
+"""Separates the frames by the detection that their face points come from.
 
-Between two looks a face is followed, and each region's light is that of the same skin. With a look the points
-leap, and with them the regions: by as much as a faint answer changes them, at any time.
+Between two detections a face is followed, and each region's light is that of the same skin. With a detection
+the points jump, and with them the regions, by as much as a faint answer changes their light.
 """
 
 from typing import Final
@@ -9,15 +9,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LEAST_LEFT", "deviations"]
+__all__ = ["LEAST_LEFT", "centring_within_looks"]
 
 LEAST_LEFT: Final = 0.5
 """Share of an answer that must be left within looks for its time to be told: where it came with a look,
 little but noise is."""
 
 
-def deviations(looks: NDArray[np.intp]) -> NDArray[np.float64]:
-    """The projection that takes from every value the mean of its look; symmetric, shape (n, n).
+def centring_within_looks(looks: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Returns the projection that subtracts from each value the mean of its look; symmetric, shape (n, n).
 
     Args:
         looks: Shape (n,): the look of each frame; see ``TrackView.looks``.

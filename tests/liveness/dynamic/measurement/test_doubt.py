@@ -2,7 +2,7 @@
 
 import pytest
 
-from liveness.dynamic.measurement.doubt import more_may_tell
+from liveness.dynamic.measurement.doubt import may_be_noise
 from liveness.dynamic.measurement.lag import LagFinding
 from liveness.dynamic.measurement.surface import Surface
 from liveness.signal import Signal, assessed, not_assessed
@@ -34,11 +34,11 @@ def test_what_a_few_steps_measure_with_much_noise_is_waited_for(
     shape: float | None, overlay: float | None, glare: float | None, background: float | None, tells: bool
 ) -> None:
     surface = Surface(_signal(shape), _signal(overlay), _signal(glare), _signal(background))
-    assert more_may_tell(surface, _STEADY) is tells
+    assert may_be_noise(surface, _STEADY) is tells
 
 
 @pytest.mark.parametrize(("shape", "tells"), [(0.9, True), (None, True), (0.45, False)])
 def test_faint_answers_have_to_show_when_they_come(shape: float | None, tells: bool) -> None:
     surface = Surface(_signal(shape), _signal(0.7), _signal(0.55), _signal(None))
-    assert not more_may_tell(surface, _STEADY)
-    assert more_may_tell(surface, LagFinding(0.06, 0.2, None, None)) is tells
+    assert not may_be_noise(surface, _STEADY)
+    assert may_be_noise(surface, LagFinding(0.06, 0.2, None, None)) is tells

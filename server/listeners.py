@@ -1,4 +1,4 @@
-"""The server's front: its two gRPC listeners and what answers behind each."""
+"""The server's two gRPC listeners and the servicers behind each."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from server.tls import TlsFiles
 from server.trusted_images.fetching import check_tenancy
 from server.watched_file import WatchedFile
 
-__all__ = ["Front", "open_front"]
+__all__ = ["Listeners", "make_listeners"]
 
 _STREAM_GRACE_SECONDS = 3600.0
 _CALL_GRACE_SECONDS = 60.0
@@ -34,17 +34,17 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Front:
-    """What callers reach. The servicers answer UNAVAILABLE until they are opened.
+class Listeners:
+    """The listeners and their servicers, which answer UNAVAILABLE until they are opened.
 
     Attributes:
         device: The listener for devices.
-        service: The listener for customers' backends.
-        device_servicer: Answers behind ``device``.
-        service_servicer: Answers behind ``service``.
-        analysis_servicer: Answers behind ``service``, of single files.
+        service: The listener for orchestrators.
+        device_servicer: The servicer of ``device``.
+        service_servicer: The servicer of checks behind ``service``.
+        analysis_servicer: The servicer of single files behind ``service``.
         callers: Identifies the callers of ``service``.
-        tls: The certificates, by the listener's name; those without TLS have none.
+        tls: The certificates by listener name; a listener without TLS has none.
     """
 
     device: Listener
@@ -56,21 +56,20 @@ class Front:
     tls: Mapping[str, TlsFiles]
 
 
-def open_front(
+def make_listeners(
     settings: Settings, *, analyses: Analyses, metrics: Metrics, now: Callable[[], datetime]
-) -> Front:
-    """Puts the listeners together; none of them listens yet.
+) -> Listeners:
+    """Makes the listeners and their servicers. They do not listen yet.
 
     Args:
         settings: The settings.
         analyses: Makes the servicer of single files.
-        metrics: Where calls are counted.
+        metrics: Counts calls.
         now: Wall clock, UTC.
 
     Raises:
-        ConfigurationError: Keys, certificates or tenants do not fit each other, or the process may open too
-        few
-            files, as their modules say.
+        ConfigurationError: Keys, certificates or tenants contradict each other, or the process may open too
+            few files.
     """
     limits, listeners = settings.limits, settings.listeners
     connections = share(limits, handles=raise_limit())
@@ -87,7 +86,7 @@ def open_front(
         callers=callers, calls=capacity.calls, uploads=capacity.uploads, watches=capacity.watches
     )
     analysis_servicer = analyses.servicer(callers=callers, capacity=capacity)
-    return Front(
+    return Listeners(
         device=Listener(
             name="device",
             host=listeners.device.host,
