@@ -64,6 +64,8 @@ check: dev protos-check ## Lint, types, import contracts, generated files, the w
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/buf lint
+	@$(BIN)/facegate policy schema | cmp -s - server/policies/policy.schema.json || \
+	  { echo "server/policies/policy.schema.json is stale: run 'facegate policy schema > server/policies/policy.schema.json'" >&2; exit 1; }
 	@$(MAKE) --no-print-directory buf-breaking
 
 format: dev ## Format the code and apply safe fixes.

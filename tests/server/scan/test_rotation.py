@@ -56,7 +56,7 @@ async def _send(stream: RawStream, frames: tuple[Picture, ...], **header: object
     return await stream.result()
 
 
-@pytest.mark.parametrize("turns", [1, 2, 3])
+@pytest.mark.parametrize("turns", [1, *(pytest.param(turns, marks=pytest.mark.slow) for turns in (2, 3))])
 async def test_a_wrong_rotation_is_named_and_may_be_put_right(scene: LiveServer, turns: int) -> None:
     upload = await scene.upload()
     stream = await RawDevice(scene.device, upload).open()
@@ -96,7 +96,7 @@ async def open_server(assets: Path, tmp_path_factory: pytest.TempPathFactory) ->
         yield server
 
 
-@pytest.mark.parametrize("turns", [1, 2, 3])
+@pytest.mark.parametrize("turns", [1, *(pytest.param(turns, marks=pytest.mark.slow) for turns in (2, 3))])
 async def test_a_turned_face_that_is_found_is_not_taken_for_another_person(
     open_server: LiveServer, turns: int
 ) -> None:

@@ -155,6 +155,7 @@ async def _leave(callers: Callers, times: int, **fields: str | bytes) -> None:
     await callers.live.unattended()
 
 
+@pytest.mark.slow
 async def test_scans_that_are_given_up_at_once_count_a_quarter(callers: Callers) -> None:
     await _leave(callers, 19, subject="anna")
     await callers.upload(subject="anna")
