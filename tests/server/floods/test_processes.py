@@ -19,6 +19,9 @@ pytestmark = pytest.mark.slow
 
 _MIB = 1024 * 1024
 _SECONDS = 10.0
+_MOST_GROWTH = 128 * _MIB
+"""Of the 750 MiB and more that a thousand unfinished messages hold back. Pages that the allocator keeps for
+reuse count, so one and the same build grew by 43 to 91 MB in six runs."""
 _PHONE_SECONDS = 60.0
 _SERVICE = "facegate.v1.VerificationService"
 
@@ -88,7 +91,7 @@ async def test_messages_that_never_end_cost_little(
                 await asyncio.sleep(_SECONDS)
             await _scan(server)
         assert sum(connection.sent for connection in connections) > 64 * _MIB
-        assert max(grown) <= 64 * _MIB
+        assert max(grown) <= _MOST_GROWTH
         await _quiet(server, since=begun, size=size)
 
 
