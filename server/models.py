@@ -49,6 +49,7 @@ def pack_identity(pack: Pack) -> PackIdentity:
         sha256=sha256("\n".join(sorted(file.sha256 for file in pack.files)).encode()).digest(),
         evaluation_only=pack.evaluation_only,
         calibration=calibration_identity(pack),
+        missing_pad_networks=pack.missing_pad_networks,
     )
 
 
@@ -89,12 +90,19 @@ def check_policies(policies: PolicyBook, pack: Pack, *, default: str) -> None:
 
 
 def announce_pack(pack: Pack) -> None:
-    """Logs the terms of a pack, as a warning that it is for evaluation only, and whose calibration it has."""
+    """Logs a pack's terms and calibration, with a warning if it is for evaluation only or lacks networks."""
     terms = [f"{terms.part}: {terms.weights} Training data: {terms.training_data}" for terms in pack.terms]
     if pack.evaluation_only:
         _log.warning("pack_for_evaluation_only", pack=pack.name, terms=terms)
     else:
         _log.info("pack_terms", pack=pack.name, terms=terms)
+    if pack.missing_pad_networks:
+        _log.warning(
+            "pack_lacks_pad_networks",
+            pack=pack.name,
+            missing=list(pack.missing_pad_networks),
+            advice="fetch the pack again with `facegate models pull`, or add the files to the folder",
+        )
     calibration = pack.match_calibration
     record = calibration.record
     _log.info(

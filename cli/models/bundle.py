@@ -125,6 +125,7 @@ def _manifest(packs: Sequence[CataloguePack], files: Sequence[InstalledFile]) ->
                 "name": pack.name,
                 "title": pack.title,
                 "required": [entry.file_name for entry in pack.required],
+                "networks": [entry.file_name for entry in pack.networks],
                 "optional": [entry.file_name for entry in pack.optional],
             }
             for pack in packs
@@ -132,7 +133,7 @@ def _manifest(packs: Sequence[CataloguePack], files: Sequence[InstalledFile]) ->
         "files": [
             {
                 "name": file.entry.file_name,
-                "sha256": file.entry.sha256,
+                "sha256": file.found or file.entry.sha256,
                 "size": file.path.stat().st_size,
                 "role": file.entry.role,
                 "source": file.entry.source,

@@ -154,7 +154,7 @@ class Fetching:
                 origin = str(neighbour)
             else:
                 origin = await self._source.fetch(part)
-            if part.sha256 != entry.sha256 and part.patched:
+            if part.sha256 not in entry.sha256s and part.patched:
                 # The pieces may be of two versions: once more from the first byte before it is refused.
                 part.restart()
                 origin = await self._source.fetch(part)
@@ -179,7 +179,7 @@ class Fetching:
 
     def _compare(self, part: PartFile, origin: str) -> None:
         found = part.sha256
-        if found != part.entry.sha256:
+        if found not in part.entry.sha256s:
             part.discard()
             raise WrongContent(
                 name=part.entry.file_name, origin=origin, expected=part.entry.sha256, found=found
@@ -202,7 +202,7 @@ class Fetching:
 def _is_intact(path: Path, entry: CatalogueEntry, *, tidy: bool = True) -> bool:
     """Whether the file is there and the catalogued one; ``tidy`` deletes it where it is another."""
     try:
-        if sha256_of(path) == entry.sha256:
+        if sha256_of(path) in entry.sha256s:
             return True
         if tidy:
             path.unlink()

@@ -34,7 +34,7 @@ class InstalledFile:
 
     Attributes:
         entry: What it must be.
-        required: Whether the pack loads without it.
+        required: Whether the pack is incomplete without it.
         path: Where it must lie.
         state: How it lies there.
         found: SHA-256 of what lies there, lower-case hex; None where nothing can be read.
@@ -96,7 +96,7 @@ def inspect_pack(pack: CataloguePack, models_dir: Path) -> InstalledPack:
         pack=pack,
         folder=folder,
         files=tuple(
-            _inspect(entry, folder / entry.file_name, required=entry in pack.required)
+            _inspect(entry, folder / entry.file_name, required=entry in pack.fetched)
             for entry in pack.members
         ),
     )
@@ -107,7 +107,7 @@ def _inspect(entry: CatalogueEntry, path: Path, *, required: bool) -> InstalledF
     try:
         if path.is_file():
             found = sha256_of(path)
-            state = FileState.INTACT if found == entry.sha256 else FileState.ALTERED
+            state = FileState.INTACT if found in entry.sha256s else FileState.ALTERED
         elif path.is_symlink() or path.exists():
             state, problem = FileState.UNREADABLE, "not a file"
     except OSError as error:

@@ -217,6 +217,8 @@ def _pack(pack: result_pb2.PackReference) -> Text:
     text = Text(f"{pack.name} {pack.version}")
     if pack.evaluation_only:
         text.append(" (for evaluation only: must not decide about people)", "yellow")
+    if pack.missing_pad_networks:
+        text.append(f" (without the PAD networks {', '.join(pack.missing_pad_networks)})", "yellow")
     if pack.HasField("calibration"):
         word = enum_word(
             result_pb2.CalibrationReference.Provenance.Name, pack.calibration.provenance, "PROVENANCE_"

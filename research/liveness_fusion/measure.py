@@ -19,7 +19,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from evaluation.minifasnet_onnx import StateFileError, converted_network
+from evaluation.minifasnet_onnx import converted_network
 from evaluation.scans import clip_windows, observe_scan
 from liveness.express.frame_cues import measure_frame_cues
 from liveness.express.interface import FrameCues, PadScore
@@ -40,6 +40,7 @@ from vision.errors import ModelFailed, VisionError
 from vision.face import BgrImage, DetectedFace
 from vision.packs import Pack, load_pack
 from vision.packs.interfaces import FaceDetector, PadNetwork
+from vision.packs.minifasnet_state import StateFileError
 
 __all__ = ["main"]
 

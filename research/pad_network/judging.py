@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.minifasnet_onnx import StateFileError, minifasnet_to_onnx, read_state
 from research.pad_network.breakdown import Judgement, break_down
 from research.pad_network.errors import MaterialError
 from research.pad_network.material import pad_pictures
@@ -26,6 +25,7 @@ from vision.packs import load_pack
 from vision.packs.catalogue import load_catalogue
 from vision.packs.facegate_pad import load_facegate_pad, read_facegate_pad
 from vision.packs.interfaces import FaceDetector, PadNetwork
+from vision.packs.minifasnet_state import StateFileError, minifasnet_to_onnx, read_state
 from vision.packs.pad_onnx import OnnxPadNetwork
 from vision.packs.pad_two_crops import TwoCropPadNetwork
 

@@ -16,7 +16,6 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from evaluation.minifasnet_onnx import StateFileError, minifasnet_to_onnx, read_state
 from research.pad_network.errors import MaterialError
 from vision.errors import VisionError
 from vision.face import BgrImage, Box
@@ -24,6 +23,7 @@ from vision.fast_sessions import create_fast_session
 from vision.geometry import clamped_crop, context_crop
 from vision.onnx_sessions import OnnxSession, RuntimeOptions
 from vision.packs.catalogue import PadPreprocessing, load_catalogue
+from vision.packs.minifasnet_state import StateFileError, minifasnet_to_onnx, read_state
 
 __all__ = ["FEATURES", "Teacher", "load_teachers", "teacher_answers"]
 

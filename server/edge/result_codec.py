@@ -103,6 +103,7 @@ def pack_to_wire(pack: PackIdentity) -> result_pb2.PackReference:
         evaluation_only=pack.evaluation_only,
         sha256=pack.sha256,
         calibration=_calibration(pack.calibration),
+        missing_pad_networks=pack.missing_pad_networks,
     )
 
 

@@ -128,6 +128,7 @@ class PackIdentity:
         sha256: SHA-256 over the hashes of its files.
         evaluation_only: Whether its results must not decide about people.
         calibration: The calibration of its embedder.
+        missing_pad_networks: PAD networks that it should have and lacks.
     """
 
     name: str
@@ -135,6 +136,7 @@ class PackIdentity:
     sha256: bytes
     evaluation_only: bool
     calibration: CalibrationIdentity
+    missing_pad_networks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,10 +18,12 @@ from vision.packs.catalogue_entries import (
     Family,
     PadPreprocessing,
     Role,
+    StateFile,
 )
 from vision.packs.pack import LicenceTerms
 
 __all__ = [
+    "PAD_CLASSIFIER",
     "Catalogue",
     "CatalogueEntry",
     "CataloguePack",
@@ -36,10 +38,11 @@ __all__ = [
 _Value = TypeVar("_Value")
 _Number = TypeVar("_Number", int, float)
 
-_SCHEMA = 2
+_SCHEMA = 3
 _ROLES = frozenset({"detector", "landmarks", "embedder", "pad"})
 _FAMILIES = frozenset({"open", "insightface"})
-_PAD_CLASSIFIER = "pad_classifier"
+PAD_CLASSIFIER = "pad_classifier"
+"""The kind of the PAD networks of others."""
 _NORMALISED = frozenset({"arcface", "sface"})
 _PACK_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -83,9 +86,7 @@ def _entry(model: Mapping[str, Any]) -> CatalogueEntry:
     names = tuple(_typed(name, str) for name in model["names"])
     if not names:
         raise ValueError("a model has no file name")
-    sha256 = _typed(model["sha256"], str)
-    if len(sha256) != 64 or set(sha256) - set("0123456789abcdef"):
-        raise ValueError(f"{names[0]}: sha256 must be 64 lower-case hex digits")
+    sha256 = _sha256(model["sha256"], names[0])
     role, kind = _one_of(model["role"], _ROLES), _typed(model["kind"], str)
     mirror = _typed(model.get("mirror_average", False), bool)
     return CatalogueEntry(
@@ -106,19 +107,37 @@ def _entry(model: Mapping[str, Any]) -> CatalogueEntry:
         url=_url(model["url"]) if "url" in model else None,
         size=_positive(model["size"], int) if "size" in model else None,
         embedder=_embedder(model, mirror) if kind in _NORMALISED else None,
-        pad=_pad(model) if kind == _PAD_CLASSIFIER else None,
+        pad=_pad(model) if kind == PAD_CLASSIFIER else None,
+        converted_sha256=_sha256(model["converted_sha256"], names[0])
+        if "converted_sha256" in model
+        else None,
+        state_file=_state_file(model["state_file"]) if "state_file" in model else None,
     )
+
+
+def _state_file(file: Mapping[str, Any]) -> StateFile:
+    name = _typed(file["name"], str)
+    return StateFile(name=name, sha256=_sha256(file["sha256"], name))
+
+
+def _sha256(value: object, model: str) -> str:
+    sha256 = _typed(value, str)
+    if len(sha256) != 64 or set(sha256) - set("0123456789abcdef"):
+        raise ValueError(f"{model}: sha256 must be 64 lower-case hex digits")
+    return sha256
 
 
 def _pack(pack: Mapping[str, Any], models: Catalogue) -> CataloguePack:
     name = _typed(pack["name"], str)
     if not _PACK_NAME.fullmatch(name):
         raise ValueError(f"{name!r} is no name for a pack: expected small letters, digits and underscores")
-    required, optional = (
+    required, networks, optional = (
         tuple(_member(name, file_name, models) for file_name in pack[part])
-        for part in ("required", "optional")
+        for part in ("required", "networks", "optional")
     )
-    members = required + optional
+    if any(entry.role != "pad" for entry in networks):
+        raise ValueError(f"the pack {name} lists a file among its PAD networks that is none")
+    members = required + networks + optional
     if not required or len({entry.sha256 for entry in members}) != len(members):
         raise ValueError(f"the pack {name} requires no file, or names one twice")
     return CataloguePack(
@@ -127,6 +146,7 @@ def _pack(pack: Mapping[str, Any], models: Catalogue) -> CataloguePack:
         title=_typed(pack["title"], str),
         summary=_typed(pack["summary"], str),
         required=required,
+        networks=networks,
         optional=optional,
     )
 

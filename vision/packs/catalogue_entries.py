@@ -16,6 +16,7 @@ __all__ = [
     "Family",
     "PadPreprocessing",
     "Role",
+    "StateFile",
 ]
 
 Role: TypeAlias = Literal["detector", "landmarks", "embedder", "pad"]
@@ -60,6 +61,19 @@ class PadPreprocessing:
 
 
 @dataclass(frozen=True, slots=True)
+class StateFile:
+    """The PyTorch file of a network's authors, which a folder pack converts when it loads.
+
+    Attributes:
+        name: File name.
+        sha256: Of its bytes, lower-case hex.
+    """
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class CatalogueEntry:
     """One model file.
 
@@ -79,6 +93,9 @@ class CatalogueEntry:
         terms: Licences of weights and training data.
         embedder: Preprocessing of an embedder that is an ONNX file, else None.
         pad: Preprocessing of a PAD network of others, else None; Facegate's own makes its crops itself.
+        converted_sha256: Of the ONNX file that ``evaluation.minifasnet_onnx`` makes of the state file; None
+            without a state file.
+        state_file: The file of the network's authors; None if there is none that Facegate can read.
     """
 
     names: tuple[str, ...]
@@ -95,6 +112,18 @@ class CatalogueEntry:
     size: int | None = None
     embedder: EmbedderPreprocessing | None = None
     pad: PadPreprocessing | None = None
+    converted_sha256: str | None = None
+    state_file: StateFile | None = None
+
+    @property
+    def sha256s(self) -> tuple[str, ...]:
+        """Digests of the files that load as they are: the published one, then the conversion."""
+        return (self.sha256,) if self.converted_sha256 is None else (self.sha256, self.converted_sha256)
+
+    def digest_of(self, file_name: str) -> str:
+        """The SHA-256 that a file of this name must have: of the state file, or else of the published file."""
+        state = self.state_file
+        return state.sha256 if state is not None and state.name == file_name else self.sha256
 
     @property
     def file_name(self) -> str:
@@ -112,7 +141,9 @@ class CataloguePack:
         title: For people, in a few words.
         summary: For people, in a sentence or two.
         required: Files without which the pack does not load.
-        optional: Files that are loaded where they are there.
+        networks: PAD networks. They are fetched as the required files are, but a pack that lacks one still
+            loads, and reports that.
+        optional: Files that are loaded if they are present.
     """
 
     name: str
@@ -121,11 +152,17 @@ class CataloguePack:
     summary: str
     required: tuple[CatalogueEntry, ...]
     optional: tuple[CatalogueEntry, ...]
+    networks: tuple[CatalogueEntry, ...] = ()
+
+    @property
+    def fetched(self) -> tuple[CatalogueEntry, ...]:
+        """Files that every fetch of the pack must bring: the required ones and the PAD networks."""
+        return self.required + self.networks
 
     @property
     def members(self) -> tuple[CatalogueEntry, ...]:
-        """All files, the required ones first."""
-        return self.required + self.optional
+        """All files, those that are always fetched first."""
+        return self.fetched + self.optional
 
     @property
     def restricts_use(self) -> bool:
@@ -153,9 +190,13 @@ class Catalogue:
         Raises:
             PackDataInvalid: Two entries share a hash or a file name, or two packs a name.
         """
-        by_hash = {entry.sha256: entry for entry in self.entries}
-        by_name = {name: entry for entry in self.entries for name in entry.names}
-        if len(by_hash) != len(self.entries) or len(by_name) != sum(len(e.names) for e in self.entries):
+        hashes = [(sha256, entry) for entry in self.entries for sha256 in entry.sha256s]
+        names = [(name, entry) for entry in self.entries for name in entry.names]
+        states = [(entry.state_file, entry) for entry in self.entries if entry.state_file is not None]
+        hashes += [(file.sha256, entry) for file, entry in states]
+        names += [(file.name, entry) for file, entry in states]
+        by_hash, by_name = dict(hashes), dict(names)
+        if len(by_hash) != len(hashes) or len(by_name) != len(names):
             raise PackDataInvalid("two models of the catalogue share a hash or a file name")
         if len({pack.name for pack in self.packs}) != len(self.packs):
             raise PackDataInvalid("two packs of the catalogue share a name")
@@ -174,13 +215,17 @@ class Catalogue:
         """The pack of this name, if there is one."""
         return next((pack for pack in self.packs if pack.name == name), None)
 
+    def of_kind(self, kind: str) -> tuple[CatalogueEntry, ...]:
+        """The entries of a kind, in their order."""
+        return tuple(entry for entry in self.entries if entry.kind == kind)
+
     def only(self, kind: str) -> CatalogueEntry:
         """The one entry of a kind.
 
         Raises:
             PackDataInvalid: There is none, or more than one.
         """
-        found = [entry for entry in self.entries if entry.kind == kind]
+        found = self.of_kind(kind)
         if len(found) != 1:
             raise PackDataInvalid(f"the catalogue has {len(found)} models of kind {kind}, expected one")
         return found[0]

@@ -38,7 +38,7 @@ def read_facegate_pad() -> VerifiedFile:
     found = hashlib.sha256(content).hexdigest()
     if found != entry.sha256:
         raise PackFileAltered(name=entry.file_name, expected=entry.sha256, found=found)
-    return VerifiedFile(path=Path(entry.file_name), entry=entry, content=content)
+    return VerifiedFile(path=Path(entry.file_name), entry=entry, sha256=found, content=content)
 
 
 def load_facegate_pad(file: VerifiedFile, runtime: RuntimeOptions) -> TwoCropPadNetwork:

@@ -7,6 +7,7 @@ from vision.errors import PackDataInvalid
 from vision.fast_sessions import create_fast_session
 from vision.onnx_sessions import OnnxSession, RuntimeOptions, describe
 from vision.packs.calibration import MatchCalibration
+from vision.packs.catalogue import PAD_CLASSIFIER, load_catalogue
 from vision.packs.catalogue_entries import CatalogueEntry, EmbedderPreprocessing
 from vision.packs.interfaces import Embedder, FaceDetector, Landmarker
 from vision.packs.pack import Pack
@@ -96,14 +97,23 @@ def make_pack(
         landmarker=landmarker,
         embedder=embedder,
         pad_networks=_pad_networks(files.pads, runtime),
+        missing_pad_networks=_missing(files.pads),
         match_calibration=calibration,
         runtime=describe(runtime, session),
     )
 
 
+def _missing(pads: Sequence[VerifiedFile]) -> tuple[str, ...]:
+    """Names of the catalogue's PAD networks that are not among the files."""
+    present = {file.entry.name for file in pads}
+    return tuple(
+        entry.name for entry in load_catalogue().of_kind(PAD_CLASSIFIER) if entry.name not in present
+    )
+
+
 def _pad_networks(files: Sequence[VerifiedFile], runtime: RuntimeOptions) -> tuple[OnnxPadNetwork, ...]:
     networks = []
-    for file in files:
+    for file in sorted(files, key=lambda file: file.entry.name):
         wanted = _stated(file.entry.pad, file.entry)
         session = image_session(file, runtime, divide_by=wanted.divide_by)
         networks.append(OnnxPadNetwork(name=file.entry.name, session=session, preprocessing=wanted))

@@ -53,6 +53,8 @@ class Pack:
         landmarker: Finds dense landmarks; None where the pack has no such model.
         embedder: Makes templates.
         pad_networks: Presentation attack detection networks, possibly none.
+        missing_pad_networks: Names of the catalogue's PAD networks that the pack should have and lacks. Its
+            liveness is weaker without them.
         match_calibration: What a cosine of this pack's embedder is worth.
         runtime: One plain sentence for the log: which runtime and provider run the models, and why.
     """
@@ -68,3 +70,4 @@ class Pack:
     pad_networks: tuple[PadNetwork, ...]
     match_calibration: MatchCalibration
     runtime: str
+    missing_pad_networks: tuple[str, ...] = ()

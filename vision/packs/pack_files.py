@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vision.errors import PackFileAltered, PackIncomplete, PackNotFound
+from vision.packs.catalogue import PAD_CLASSIFIER
 from vision.packs.catalogue_entries import Catalogue, CataloguePack, Family
 from vision.packs.verified_file import VerifiedFile, read_file
 
 __all__ = ["FAMILIES", "FamilyKinds", "PackFiles", "choose_files", "folder_files", "named_files"]
 
-_PAD = "pad_classifier"
+_STATE_SUFFIX = ".pth"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,13 +43,13 @@ class FamilyKinds:
     @property
     def kinds(self) -> frozenset[str]:
         """All of them."""
-        return self.embedders | {self.detector, self.landmarks, _PAD}
+        return self.embedders | {self.detector, self.landmarks, PAD_CLASSIFIER}
 
 
 FAMILIES: dict[Family, FamilyKinds] = {
     "open": FamilyKinds(
         family="open",
-        patterns=("*.onnx", "*.task"),
+        patterns=("*.onnx", "*.task", f"*{_STATE_SUFFIX}"),
         detector="yunet",
         embedders=frozenset({"arcface", "sface"}),
         landmarks="mediapipe_face_landmarker",
@@ -59,7 +60,7 @@ FAMILIES: dict[Family, FamilyKinds] = {
     ),
     "insightface": FamilyKinds(
         family="insightface",
-        patterns=("*.onnx",),
+        patterns=("*.onnx", f"*{_STATE_SUFFIX}"),
         detector="scrfd",
         embedders=frozenset({"arcface"}),
         landmarks="insightface106",
@@ -108,6 +109,7 @@ def folder_files(folder: Path, *, family: FamilyKinds, catalogue: Catalogue) -> 
     Raises:
         PackNotFound: The folder does not exist, or a file in it cannot be read.
         PackFileAltered: A file bears a catalogued name but has another content.
+        PackFileUnusable: A state file cannot be converted.
     """
     if not folder.is_dir():
         raise PackNotFound(f"there is no folder {folder}: give the folder that holds the model files")
@@ -118,10 +120,18 @@ def folder_files(folder: Path, *, family: FamilyKinds, catalogue: Catalogue) -> 
         if entry is None:
             namesake = catalogue.by_name(path.name)
             if namesake is not None:
-                raise PackFileAltered(name=path.name, expected=namesake.sha256, found=sha256)
+                raise PackFileAltered(name=path.name, expected=namesake.digest_of(path.name), found=sha256)
         elif entry.kind in family.kinds and (family.restricted or not entry.restricts_use):
-            known.append(VerifiedFile(path=path, entry=entry, content=content))
+            graph = _graph_of(content) if path.suffix == _STATE_SUFFIX else content
+            known.append(VerifiedFile(path=path, entry=entry, sha256=sha256, content=graph))
     return tuple(known)
+
+
+def _graph_of(state_file: bytes) -> bytes:
+    # Imported here: onnx takes a while to import, and few folders hold a state file.
+    from vision.packs.minifasnet_state import minifasnet_to_onnx, read_state
+
+    return minifasnet_to_onnx(read_state(state_file))
 
 
 def named_files(pack: CataloguePack, models_dir: Path) -> tuple[VerifiedFile, ...]:
@@ -154,11 +164,11 @@ def named_files(pack: CataloguePack, models_dir: Path) -> tuple[VerifiedFile, ..
         if not path.exists():
             continue
         content, sha256 = read_file(path)
-        if sha256 != entry.sha256:
+        if sha256 not in entry.sha256s:
             raise PackFileAltered(
                 name=path.name, expected=entry.sha256, found=sha256, remedy=f"Fetch it again with {pull}"
             )
-        files.append(VerifiedFile(path=path, entry=entry, content=content))
+        files.append(VerifiedFile(path=path, entry=entry, sha256=sha256, content=content))
     return tuple(files)
 
 
@@ -187,7 +197,7 @@ def choose_files(files: Sequence[VerifiedFile], *, family: FamilyKinds, where: s
         detector=detector,
         landmarks=_best(files, {family.landmarks}),
         embedder=embedder,
-        pads=_of_kinds(files, {_PAD}),
+        pads=_of_kinds(files, {PAD_CLASSIFIER}),
     )
 
 

@@ -16,19 +16,22 @@ class VerifiedFile:
     """Bytes that have the catalogued hash.
 
     Attributes:
-        path: Where they were read.
-        entry: What the catalogue says of them.
-        content: The bytes; what was hashed is what gets loaded.
+        path: The file.
+        entry: Its entry in the catalogue.
+        sha256: Of the file, lower-case hex: one of ``entry.sha256s``.
+        content: What gets loaded: the bytes that were hashed, or the ONNX graph that a state file was
+            converted to.
     """
 
     path: Path
     entry: CatalogueEntry
+    sha256: str
     content: bytes
 
     @property
     def pack_file(self) -> PackFile:
         """The line of proof for the pack."""
-        return PackFile(name=self.path.name, role=self.entry.role, sha256=self.entry.sha256)
+        return PackFile(name=self.path.name, role=self.entry.role, sha256=self.sha256)
 
 
 def read_file(path: Path) -> tuple[bytes, str]:
@@ -54,9 +57,9 @@ def read_verified(path: Path, entry: CatalogueEntry) -> VerifiedFile:
         PackFileAltered: Its content is another.
     """
     content, found = read_file(path)
-    if found != entry.sha256:
+    if found not in entry.sha256s:
         raise PackFileAltered(name=path.name, expected=entry.sha256, found=found)
-    return VerifiedFile(path=path, entry=entry, content=content)
+    return VerifiedFile(path=path, entry=entry, sha256=found, content=content)
 
 
 def pack_version(files: tuple[PackFile, ...], *, preprocessing: str = "") -> str:

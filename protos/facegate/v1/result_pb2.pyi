@@ -971,6 +971,7 @@ class PackReference(_message.Message):
     EVALUATION_ONLY_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
     CALIBRATION_FIELD_NUMBER: _builtins.int
+    MISSING_PAD_NETWORKS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name."""
     version: _builtins.str
@@ -983,6 +984,10 @@ class PackReference(_message.Message):
     def calibration(self) -> Global___CalibrationReference:
         """The calibration of the pack's embedder."""
 
+    @_builtins.property
+    def missing_pad_networks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """PAD networks that the pack should have and lacks; liveness is weaker without them."""
+
     def __init__(
         self,
         *,
@@ -991,10 +996,11 @@ class PackReference(_message.Message):
         evaluation_only: _builtins.bool = ...,
         sha256: _builtins.bytes = ...,
         calibration: Global___CalibrationReference | None = ...,
+        missing_pad_networks: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["calibration", b"calibration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration", b"calibration", "evaluation_only", b"evaluation_only", "name", b"name", "sha256", b"sha256", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration", b"calibration", "evaluation_only", b"evaluation_only", "missing_pad_networks", b"missing_pad_networks", "name", b"name", "sha256", b"sha256", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -71,7 +71,7 @@ def test_the_packaged_packs() -> None:
     for pack in catalogue.packs:
         assert catalogue.pack(pack.name) is pack
         assert {entry.role for entry in pack.required} >= {"detector", "embedder"}
-        assert pack.members == pack.required + pack.optional
+        assert pack.members == pack.required + pack.networks + pack.optional
         assert all(entry.url and not entry.evaluation_only for entry in pack.members)
         assert pack.restricts_use == (pack.family == "insightface")
         assert {entry.kind for entry in pack.members} <= FAMILIES[pack.family].kinds
@@ -116,13 +116,13 @@ def test_unknown_files() -> None:
 )
 def test_what_breaks_the_schema_is_refused(old: str, new: str) -> None:
     assert old in ENTRY
-    assert parse_catalogue("schema = 2" + ENTRY).entries[0].name == "pad"
+    assert parse_catalogue("schema = 3" + ENTRY).entries[0].name == "pad"
     with pytest.raises(PackDataInvalid):
-        parse_catalogue("schema = 2" + ENTRY.replace(old, new))
+        parse_catalogue("schema = 3" + ENTRY.replace(old, new))
 
 
 @pytest.mark.parametrize(
-    "text", ["", "schema = 2", "schema =", "schema = 1" + ENTRY, "schema = 2" + ENTRY + ENTRY]
+    "text", ["", "schema = 3", "schema =", "schema = 1" + ENTRY, "schema = 3" + ENTRY + ENTRY]
 )
 def test_what_is_no_catalogue_is_refused(text: str) -> None:
     with pytest.raises(PackDataInvalid):
@@ -136,18 +136,19 @@ family = "open"
 title = "Small"
 summary = "A test."
 required = ["pad.onnx"]
+networks = []
 optional = []
 """
 
 
 def test_a_pack_knows_its_files() -> None:
-    catalogue = parse_catalogue("schema = 2" + ENTRY + PACK)
+    catalogue = parse_catalogue("schema = 3" + ENTRY + PACK)
     pack = catalogue.pack("small")
     assert pack is not None
     assert pack.members == pack.required == catalogue.entries
     assert not pack.restricts_use
     restricted = ENTRY.replace("restricts_use = false", "restricts_use = true")
-    assert parse_catalogue("schema = 2" + restricted + PACK).packs[0].restricts_use
+    assert parse_catalogue("schema = 3" + restricted + PACK).packs[0].restricts_use
 
 
 @pytest.mark.parametrize(
@@ -163,23 +164,25 @@ def test_a_pack_knows_its_files() -> None:
         ('["pad.onnx"]', '["pad.onnx", "pad.onnx"]'),
         ("optional = []", 'optional = ["pad.onnx"]'),
         ("optional = []", "optional = [1]"),
+        ("networks = []", ""),
+        ("networks = []", 'networks = ["pad.onnx"]'),
         ("optional = []", "optional = []" + PACK),
     ],
 )
 def test_a_pack_that_breaks_the_schema_is_refused(old: str, new: str) -> None:
     assert old in PACK
     with pytest.raises(PackDataInvalid):
-        parse_catalogue("schema = 2" + ENTRY + PACK.replace(old, new))
+        parse_catalogue("schema = 3" + ENTRY + PACK.replace(old, new))
 
 
 def test_a_pack_names_files_by_their_first_name() -> None:
     entry = ENTRY.replace('["pad.onnx"]', '["usual.onnx", "pad.onnx"]')
     with pytest.raises(PackDataInvalid, match="first name"):
-        parse_catalogue("schema = 2" + entry + PACK)
+        parse_catalogue("schema = 3" + entry + PACK)
 
 
 @pytest.mark.parametrize("numbers", ["[1.0, 1.0]", "[1.0, 1.0, 0.0]", "1.0"])
 def test_deviations_must_be_three_and_not_zero(numbers: str) -> None:
     entry = ENTRY.replace('"pad"', '"embedder"').replace("pad_classifier", "arcface")
     with pytest.raises(PackDataInvalid):
-        parse_catalogue(f"schema = 2{entry}mean = [0.0, 0.0, 0.0]\nstd = {numbers}\n")
+        parse_catalogue(f"schema = 3{entry}mean = [0.0, 0.0, 0.0]\nstd = {numbers}\n")

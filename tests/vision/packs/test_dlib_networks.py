@@ -86,10 +86,10 @@ def test_the_other_network_is_refused(weights: Path) -> None:
 
 
 def test_a_cut_file_is_refused_as_a_file_of_the_pack(weights: Path) -> None:
-    content, _ = read_file(weights / RESNET)
+    content, sha256 = read_file(weights / RESNET)
     from vision.packs.catalogue import load_catalogue
 
     entry = load_catalogue().only("dlib_resnet")
-    cut = VerifiedFile(path=weights / RESNET, entry=entry, content=content[:-1000])
+    cut = VerifiedFile(path=weights / RESNET, entry=entry, sha256=sha256, content=content[:-1000])
     with pytest.raises(PackFileUnusable, match=RESNET):
         embedded_pack_module._session(cut, resnet_to_onnx, CPU)

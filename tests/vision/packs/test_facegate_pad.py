@@ -62,7 +62,7 @@ def test_the_answer_does_not_change_between_calls(network: TwoCropPadNetwork, as
 def test_it_is_no_slower_than_the_public_network(
     network: TwoCropPadNetwork, insightface_pack: Pack, astronaut: BgrImage
 ) -> None:
-    (public,) = insightface_pack.pad_networks
+    public = insightface_pack.pad_networks[0]
     face = DetectedFace(Box(170, 60, 280, 190), 0.9, np.zeros((5, 2), np.float32))
     spent = {}
     for one in (network, public):

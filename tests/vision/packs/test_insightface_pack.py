@@ -25,7 +25,14 @@ from vision.packs.pad_onnx import OnnxPadNetwork
 from vision.packs.verified_file import read_file
 
 CPU = RuntimeOptions(providers="cpu")
-FILES = ("det_500m.onnx", "mobilefacenet_foamliu.onnx", "minifas_v2se_celebaspoof_128.onnx")
+NETWORKS = ["minifas_v2se", "minifasnet_v1se", "minifasnet_v2"]
+FILES = (
+    "det_500m.onnx",
+    "mobilefacenet_foamliu.onnx",
+    "minifas_v2se_celebaspoof_128.onnx",
+    "2.7_80x80_MiniFASNetV2.pth",
+    "4_0_0_80x80_MiniFASNetV1SE.pth",
+)
 
 
 @pytest.fixture
@@ -40,24 +47,30 @@ class TestLoading:
     def test_says_what_it_loaded(self, insightface_pack: Pack) -> None:
         pack = insightface_pack
         assert pack.name == "insightface"
-        assert {file.role: file.name for file in pack.files} == {
-            "detector": FILES[0],
-            "embedder": FILES[1],
-            "pad": FILES[2],
+        assert {(file.role, file.name) for file in pack.files} == {
+            ("detector", FILES[0]),
+            ("embedder", FILES[1]),
+            *(("pad", name) for name in FILES[2:]),
         }
-        assert [terms.part for terms in pack.terms] == list(FILES)
+        assert [terms.part for terms in pack.terms][:2] == list(FILES[:2])
         assert "on-commercial" in pack.terms[0].weights
         assert pack.landmarker is None
-        assert [network.name for network in pack.pad_networks] == ["minifas_v2se"]
+        assert [network.name for network in pack.pad_networks] == [
+            "minifas_v2se",
+            "minifasnet_v1se",
+            "minifasnet_v2",
+        ]
         assert pack.match_calibration.embedder_sha256 == pack.files[1].sha256
         assert "CPUExecutionProvider" in pack.runtime
         assert len(pack.version) == 12
 
     def test_the_version_follows_the_files(self, insightface_pack: Pack, folder: Path) -> None:
         assert load_folder_pack("insightface", folder, runtime=CPU).version == insightface_pack.version
-        (folder / FILES[2]).unlink()
+        for name in FILES[2:]:
+            (folder / name).unlink()
         smaller = load_folder_pack("insightface", folder, runtime=CPU)
         assert smaller.pad_networks == ()
+        assert smaller.missing_pad_networks == ("minifas_v2se", "minifasnet_v2", "minifasnet_v1se")
         assert smaller.version != insightface_pack.version
 
     def test_names_do_not_matter_and_unknown_files_are_not_opened(self, folder: Path) -> None:
@@ -97,7 +110,7 @@ class TestLoading:
 
     def test_a_named_pack_bears_its_name(self, folder: Path, insightface_pack: Pack) -> None:
         """Of the files at hand, as those of buffalo_l and buffalo_s are not in the assets."""
-        detector, embedder, pad = (load_catalogue().by_name(name) for name in FILES)
+        detector, embedder, pad = (load_catalogue().by_name(name) for name in FILES[:3])
         assert detector is not None
         assert embedder is not None
         assert pad is not None
@@ -112,7 +125,9 @@ class TestLoading:
         family = FAMILIES["insightface"]
         files = choose_files(named_files(named, folder.parent), family=family, where="here")
         pack = make_insightface_pack(files, name="mine", runtime=CPU)
-        assert (pack.name, pack.version) == ("mine", insightface_pack.version)
+        assert pack.name == "mine"
+        assert set(pack.files) < set(insightface_pack.files)
+        assert pack.missing_pad_networks == ("minifasnet_v2", "minifasnet_v1se")
 
     def test_the_best_of_a_role_wins(self, folder: Path, astronaut: BgrImage) -> None:
         """Landmark models made here stand for 2d106det, which is not in the assets."""
@@ -146,7 +161,7 @@ def test_a_rewritten_pad_network_says_the_same(
     session = create_session(assets / "models" / FILES[2], CPU)
     original = OnnxPadNetwork(name="original", session=session, preprocessing=entry.pad)
     (face,) = insightface_pack.detector.detect(astronaut)
-    (network,) = insightface_pack.pad_networks
+    network = insightface_pack.pad_networks[0]
     expected = original.real_probability(astronaut, face)
     assert network.real_probability(astronaut, face) == pytest.approx(expected, abs=1e-5)
 
@@ -226,13 +241,14 @@ class TestEmbedder:
 
 
 def test_threads_may_share_a_pack(insightface_pack: Pack, astronaut: BgrImage) -> None:
-    (network,) = insightface_pack.pad_networks
+    networks = insightface_pack.pad_networks
     frames = [np.ascontiguousarray(astronaut[: 512 - 32 * cut]) for cut in range(4)] * 3
 
     def everything(frame: BgrImage) -> tuple[float, ...]:
         (face,) = insightface_pack.detector.detect(frame)
         template = insightface_pack.embedder.embed(frame, face)
-        return (face.confidence, *face.five_points.ravel(), *template, network.real_probability(frame, face))
+        real = (network.real_probability(frame, face) for network in networks)
+        return (face.confidence, *face.five_points.ravel(), *template, *real)
 
     alone = [everything(frame) for frame in frames]
     with ThreadPoolExecutor(2) as pool:

@@ -1,10 +1,10 @@
 """One door to every pack."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 
+from tests.vision.packs.pulled_files import write_pulled_files
 from vision.errors import PackFileAltered, PackIncomplete, PackNotFound
 from vision.packs import load_pack
 from vision.packs.catalogue import load_catalogue
@@ -18,9 +18,7 @@ def models_dir(assets: Path, tmp_path: Path) -> Path:
     pack = load_catalogue().pack("open")
     assert pack is not None
     folder = tmp_path / "models"
-    (folder / "open").mkdir(parents=True)
-    for entry in pack.required:
-        shutil.copyfile(assets / "models" / entry.file_name, folder / "open" / entry.file_name)
+    write_pulled_files(pack, assets, folder / "open")
     return folder
 
 
@@ -46,7 +44,15 @@ class TestNamed:
     def test_is_loaded_from_its_folder(self, models_dir: Path) -> None:
         pack = load_pack("open", models_dir=models_dir)
         assert pack.name == "open"
-        assert {file.role for file in pack.files} == {"detector", "landmarks", "embedder", "pad"}
+        roles = ["detector", "landmarks", "embedder", "pad", "pad", "pad"]
+        assert [file.role for file in pack.files] == roles
+        assert pack.missing_pad_networks == ()
+
+    def test_loads_without_a_network_and_says_so(self, models_dir: Path) -> None:
+        (models_dir / "open" / "MiniFASNetV2.onnx").unlink()
+        pack = load_pack("open", models_dir=models_dir)
+        assert [network.name for network in pack.pad_networks] == ["minifas_v2se", "minifasnet_v1se"]
+        assert pack.missing_pad_networks == ("minifasnet_v2",)
 
     def test_bears_its_own_name(self, models_dir: Path) -> None:
         """And only its own files: others in its folder are not looked at."""

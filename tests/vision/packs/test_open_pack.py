@@ -26,11 +26,14 @@ from vision.packs.pack import Pack
 from vision.packs.verified_file import read_file
 
 CPU = RuntimeOptions(providers="cpu")
-DETECTOR, EMBEDDER, LANDMARKS, PAD = FILES = (
+NETWORKS = ["minifas_v2se", "minifasnet_v1se", "minifasnet_v2"]
+DETECTOR, EMBEDDER, LANDMARKS, *PADS = FILES = (
     "face_detection_yunet_2023mar.onnx",
     "mobilefacenet_foamliu.onnx",
     "face_landmarker.task",
     "minifas_v2se_celebaspoof_128.onnx",
+    "2.7_80x80_MiniFASNetV2.pth",
+    "4_0_0_80x80_MiniFASNetV1SE.pth",
 )
 
 
@@ -58,27 +61,34 @@ def _catalogue_with(content: Path, kind: str) -> Catalogue:
 class TestLoading:
     def test_says_what_it_loaded(self, open_pack: Pack) -> None:
         assert open_pack.name == "open"
-        assert {file.role: file.name for file in open_pack.files} == {
-            "detector": DETECTOR,
-            "embedder": EMBEDDER,
-            "landmarks": LANDMARKS,
-            "pad": PAD,
+        assert {(file.role, file.name) for file in open_pack.files} == {
+            ("detector", DETECTOR),
+            ("embedder", EMBEDDER),
+            ("landmarks", LANDMARKS),
+            *(("pad", name) for name in PADS),
         }
+        assert open_pack.missing_pad_networks == ()
         assert open_pack.landmarker is not None
         assert open_pack.landmarker.scheme == "mediapipe478"
-        assert [network.name for network in open_pack.pad_networks] == ["minifas_v2se"]
+        assert [network.name for network in open_pack.pad_networks] == [
+            "minifas_v2se",
+            "minifasnet_v1se",
+            "minifasnet_v2",
+        ]
         assert not open_pack.evaluation_only
-        assert {terms.part for terms in open_pack.terms} == set(FILES)
+        assert len({terms.part for terms in open_pack.terms}) == len(FILES)
         assert all(terms.training_data for terms in open_pack.terms)
         assert "CPUExecutionProvider" in open_pack.runtime
         assert len(open_pack.version) == 12
 
     def test_landmarks_and_pad_networks_may_be_missing(self, folder: Path, open_pack: Pack) -> None:
         (folder / LANDMARKS).unlink()
-        (folder / PAD).unlink()
+        for name in PADS:
+            (folder / name).unlink()
         smaller = load_folder_pack("open", folder, runtime=CPU)
         assert smaller.landmarker is None
         assert smaller.pad_networks == ()
+        assert smaller.missing_pad_networks == ("minifas_v2se", "minifasnet_v2", "minifasnet_v1se")
         assert smaller.version != open_pack.version
 
     def test_what_is_missing_is_named_at_once(self, folder: Path) -> None:
@@ -191,14 +201,14 @@ class TestModels:
         assert np.linalg.norm(centre - face.five_points.mean(axis=0)) < face.eye_distance / 2
 
     def test_threads_may_share_a_pack(self, open_pack: Pack, astronaut: BgrImage) -> None:
-        (network,) = open_pack.pad_networks
+        networks = open_pack.pad_networks
         frames = [np.ascontiguousarray(astronaut[: 512 - 32 * cut]) for cut in range(4)] * 3
 
         def everything(frame: BgrImage) -> tuple[float, ...]:
             (face,) = open_pack.detector.detect(frame)
             template = open_pack.embedder.embed(frame, face)
-            probability = network.real_probability(frame, face)
-            return (face.confidence, *face.five_points.ravel(), *template, probability)
+            real = (network.real_probability(frame, face) for network in networks)
+            return (face.confidence, *face.five_points.ravel(), *template, *real)
 
         alone = [everything(frame) for frame in frames]
         with ThreadPoolExecutor(2) as pool:

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evaluation.minifasnet_onnx import StateFileError, main, minifasnet_to_onnx, read_state
+from evaluation.minifasnet_onnx import main
 from vision.onnx_sessions import RuntimeOptions, create_session
+from vision.packs.minifasnet_state import StateFileError, minifasnet_to_onnx, read_state
 
 FILES = ("2.7_80x80_MiniFASNetV2.pth", "4_0_0_80x80_MiniFASNetV1SE.pth")
 
