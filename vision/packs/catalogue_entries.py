@@ -1,4 +1,4 @@
-"""What the catalogue says: model files with terms and preprocessing, and packs made of them."""
+"""The entries of the catalogue: model files with terms and preprocessing, and packs of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,12 +24,12 @@ Family: TypeAlias = Literal["open", "insightface"]
 
 @dataclass(frozen=True, slots=True)
 class EmbedderPreprocessing:
-    """How an embedder wants its aligned face.
+    """The preprocessing of an embedder's aligned face.
 
     Attributes:
         mean: Subtracted from red, green and blue (0..255).
-        std: Divided by afterwards; none is 0.
-        mirror_average: True if the templates of the face and of its mirror image are added up.
+        std: Divisor after the subtraction; none is 0.
+        mirror_average: Whether the templates of the face and of its mirror image are added.
     """
 
     mean: tuple[float, float, float]
@@ -39,16 +39,16 @@ class EmbedderPreprocessing:
 
 @dataclass(frozen=True, slots=True)
 class PadPreprocessing:
-    """How a PAD network wants its crop.
+    """The preprocessing of a PAD network's crop.
 
     Attributes:
-        crop: ``"reflect"``: a square, mirrored where the frame ends; ``"clamped"``: the enlarged
-            box, made smaller or moved so as to stay inside the frame.
-        crop_scale: How much larger than the face the crop is.
-        size: Side of the input in pixels.
+        crop: ``"reflect"``: a square, mirrored beyond the frame; ``"clamped"``: the enlarged box, reduced
+            or moved to stay inside the frame.
+        crop_scale: Side of the crop divided by that of the face.
+        size: Side of the input, pixels.
         colour: Order of the channels.
-        divide_by: Pixel values 0..255 are divided by it.
-        real_class: Which output stands for a bona fide presentation.
+        divide_by: Divisor of the pixel values 0..255.
+        real_class: Index of the output for a bona fide presentation.
     """
 
     crop: Literal["reflect", "clamped"]
@@ -65,20 +65,21 @@ class CatalogueEntry:
 
     Attributes:
         names: Names under which it is published; the first is the usual one.
-        sha256: Of its bytes, lower-case hex.
-        url: Where it is fetched from, pinned; None where it comes with an installed package.
-        size: In bytes; None where only the hash is known.
-        restricts_use: True where the licence of the weights restricts what they may be used for, so
-            that somebody must accept it before the file is fetched.
-        role: What it does.
-        kind: Which loader understands it.
-        name: The model's name in results; the usual file name without suffix if not given.
-        rank: The highest of a role wins.
-        evaluation_only: True where terms or quality allow evaluation only.
-        source: Where it comes from.
+        sha256: SHA-256 of its bytes, lower-case hex.
+        url: The pinned address from which it is fetched; ``None`` if it comes with an installed package.
+        size: Size in bytes; ``None`` if only the hash is known.
+        restricts_use: Whether the licence of the weights restricts their use, so that a person must accept
+            it before the file is fetched.
+        role: Its role in a pack.
+        kind: The kind, which determines the loader.
+        name: The model's name in results; by default the usual file name without suffix.
+        rank: The file of the highest rank is used for a role.
+        evaluation_only: Whether terms or quality allow evaluation only.
+        source: The origin of the file.
         terms: Licences of weights and training data.
-        embedder: Preprocessing of an embedder that is an ONNX file, else None.
-        pad: Preprocessing of a PAD network of others, else None; Facegate's own makes its crops itself.
+        embedder: Preprocessing of an embedder in ONNX form; ``None`` for other files.
+        pad: Preprocessing of a third party's PAD network; ``None`` for other files. Facegate's own network
+            makes its crops itself.
     """
 
     names: tuple[str, ...]
@@ -98,7 +99,7 @@ class CatalogueEntry:
 
     @property
     def file_name(self) -> str:
-        """The usual file name: the one that a pack's folder holds it under."""
+        """The usual file name, which the file has in a pack's folder."""
         return self.names[0]
 
 
@@ -107,12 +108,12 @@ class CataloguePack:
     """A named set of model files.
 
     Attributes:
-        name: Names the pack in settings and commands, and its folder.
-        family: Which loader makes a pack of the files.
-        title: For people, in a few words.
-        summary: For people, in a sentence or two.
+        name: The name of the pack in settings and commands, and of its folder.
+        family: The family, which determines the loader.
+        title: A title of a few words, for people.
+        summary: One or two sentences, for people.
         required: Files without which the pack does not load.
-        optional: Files that are loaded where they are there.
+        optional: Files that are loaded if they exist.
     """
 
     name: str
@@ -129,7 +130,7 @@ class CataloguePack:
 
     @property
     def restricts_use(self) -> bool:
-        """Whether the licence of any member's weights restricts what they may be used for."""
+        """Whether the licence of any member's weights restricts their use."""
         return any(entry.restricts_use for entry in self.members)
 
 
@@ -163,19 +164,19 @@ class Catalogue:
         object.__setattr__(self, "_by_name", MappingProxyType(by_name))
 
     def by_hash(self, sha256: str) -> CatalogueEntry | None:
-        """The entry of this content, if it is known."""
+        """Return the entry with this content, if there is one."""
         return self._by_hash.get(sha256)
 
     def by_name(self, file_name: str) -> CatalogueEntry | None:
-        """The entry that is published under this file name, if any."""
+        """Return the entry that is published under this file name, if there is one."""
         return self._by_name.get(file_name)
 
     def pack(self, name: str) -> CataloguePack | None:
-        """The pack of this name, if there is one."""
+        """Return the pack of this name, if there is one."""
         return next((pack for pack in self.packs if pack.name == name), None)
 
     def only(self, kind: str) -> CatalogueEntry:
-        """The one entry of a kind.
+        """Return the only entry of a kind.
 
         Raises:
             PackDataInvalid: There is none, or more than one.

@@ -1,4 +1,4 @@
-"""Where pulled packs lie unless somebody says otherwise."""
+"""The default folder of pulled packs."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,12 +10,12 @@ _DATA_HOME = "XDG_DATA_HOME"
 
 
 def default_models_dir(environ: Mapping[str, str], home: Path) -> Path:
-    """The models folder: one subfolder for each pack, named after it.
+    """Return the models folder, which has one subfolder for each pack, named after it.
 
     Args:
         environ: The environment. ``FACEGATE_MODELS_DIR`` names the folder itself (``~`` is ``home``);
-            else it lies below ``XDG_DATA_HOME``. Empty values do not count, and by the XDG Base
-            Directory Specification relative ones in ``XDG_DATA_HOME`` do not either.
+            without it, the folder is below ``XDG_DATA_HOME``. Empty values are ignored, and so are
+            relative ones in ``XDG_DATA_HOME``, as the XDG Base Directory Specification requires.
         home: The user's home folder.
 
     Returns:
