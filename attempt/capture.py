@@ -32,13 +32,15 @@ __all__ = ["AttemptCapture", "CodedPicture"]
 CodedPicture = Callable[[Frame, GreyImage | BgrImage], None]
 """Receives a decoded frame and its pixels, before they are rotated, mirrored or scaled."""
 
-_WHILE_ASKED: Final = frozenset({GuidanceCode.OK, GuidanceCode.EYES_CLOSED, GuidanceCode.LOOK_STRAIGHT})
-_RIPE_SHARE: Final = 0.3
+_REPLACED_BY_REQUEST: Final = frozenset(
+    {GuidanceCode.OK, GuidanceCode.EYES_CLOSED, GuidanceCode.LOOK_STRAIGHT}
+)
+_FIRST_EXAMINED_SHARE: Final = 0.3
 """The share of the wanted frames from which on selected ones are examined, in step with arriving frames. Some
 of them are replaced later, but the server is idle at that time. If examination began later, a busy server
 would do all of it at the end."""
 
-_LOOKS_PER_SELECTED: Final = 1.25
+_DETECTIONS_PER_SELECTED: Final = 1.25
 """Detections per selected frame: only frames on which the detector ran can be selected, so it must run on
 more frames than are wanted."""
 
@@ -77,10 +79,10 @@ class AttemptCapture:
         self._plan = plan
         self._watch = analyst.watch(
             apart_seconds=plan.apart_seconds,
-            follow_seconds=min(FOLLOW_SECONDS, plan.seconds / (_LOOKS_PER_SELECTED * plan.selected)),
+            follow_seconds=min(FOLLOW_SECONDS, plan.seconds / (_DETECTIONS_PER_SELECTED * plan.selected)),
         )
         self._placement = Placement(plan=plan, oval=oval, settings=guidance)
-        self._told = ToldFeedback()
+        self._feedback = ToldFeedback()
         self._kept = KeptFrames(count=plan.selected)
         self.examiner = FrameExaminer(analyst=analyst, kept=self._kept.frames)
         self._sample = FrameSample(random=random)
@@ -227,10 +229,10 @@ class AttemptCapture:
         if guidance.code is None:
             return None
         code = feedback_code(guidance.code, turned=turned)
-        if challenge is not None and guidance.code in (_WHILE_ASKED if asked else {GuidanceCode.OK}):
+        if challenge is not None and guidance.code in (_REPLACED_BY_REQUEST if asked else {GuidanceCode.OK}):
             # GOOD would contradict the challenge's request, and LOOK_STRAIGHT a request to turn the head.
             code = challenge.hint(arrival) or code
-        return self._told.news(Feedback(code, self._progress, frame.index), time)
+        return self._feedback.news(Feedback(code, self._progress, frame.index), time)
 
     def skip(self, frame: Frame, *, arrival: float) -> None:
         """Takes a frame that arrives after the attempt is settled: passes it to the challenge, unmeasured.
@@ -248,7 +250,7 @@ class AttemptCapture:
             self.challenge.skip(frame, origin_us=self._origin, arrival=arrival)
 
     def act(self, now: float, *, frame_index: int) -> tuple[Action, ...]:
-        """Returns the due actions of the challenge, if there is one, and moves the oval if an action says so.
+        """Returns the due actions of the challenge, if there is one. A ``MoveOval`` also moves the oval here.
 
         Args:
             now: The time, seconds on the clock of the arrivals.
@@ -279,7 +281,7 @@ class AttemptCapture:
         later it is examined; the last ones are examined once no more frames are wanted.
         """
         share = self._placement.share
-        if share < _RIPE_SHARE:
+        if share < _FIRST_EXAMINED_SHARE:
             return None
         count = math.floor(share * self._plan.selected)
         return self.examiner.next(self._kept.likeliest_to_stay[:count])

@@ -130,7 +130,7 @@ class FilmCapture:
             DecodedPicture(_shrunk(pixels)),
             index=index,
             capture_time=capture_time,
-            in_any_case=self._none_to_spare,
+            in_any_case=self._measures_all,
         )
         if watched is not None:
             self._kept.offer(watched.observation, watched.pixels)
@@ -138,7 +138,7 @@ class FilmCapture:
             self._usable += watched.observation.face is not None and watched.observation.faces == 1
 
     @property
-    def _none_to_spare(self) -> bool:
+    def _measures_all(self) -> bool:
         """Whether to measure every frame, for a video that is hardly long enough; up to a limit."""
         return self._usable < MINIMUM_FRAMES and self._watched < _MOST_UNPACED
 

@@ -198,20 +198,22 @@ class FlashRun:
 
     def act(self, now: float, *, frame_index: int) -> tuple[Action, ...]:
         """Returns the controller's actions. Until the flash is settled, each call measures the steps."""
-        said: list[Action] = []
+        due_actions: list[Action] = []
         for _ in range(MOST_ACTIONS):
             match self._challenge.next_action(now=now):
                 case Reveal(step) as reveal:
                     self._latest_step = step.number
-                    said.append(reveal)
+                    due_actions.append(reveal)
                 case Hint(code):
                     self._hints.note(code.value, now)
-                    said.append(Feedback(code=code.value, progress=self.progress, frame_index=frame_index))
+                    due_actions.append(
+                        Feedback(code=code.value, progress=self.progress, frame_index=frame_index)
+                    )
                 case Pause(code):
                     self._hints.note(code.value, now)
-                    said.append(PauseCapture(paused=True, reason=code.value))
+                    due_actions.append(PauseCapture(paused=True, reason=code.value))
                 case Resume():
-                    said.append(PauseCapture(paused=False, reason="GOOD"))
+                    due_actions.append(PauseCapture(paused=False, reason="GOOD"))
                 case FallBack(code):
                     self._hints.note(code.value, now)
                     break
@@ -220,7 +222,7 @@ class FlashRun:
                 case Wait(until):
                     self._wait_until = until
                     break
-        return tuple(said)
+        return tuple(due_actions)
 
     def _claim(self, frame: Frame, origin_us: int) -> tuple[int, float | None]:
         """Returns the step that the frame claims, and since when, seconds since the attempt's first frame."""

@@ -127,19 +127,21 @@ class MovementRun:
 
     def act(self, now: float, *, frame_index: int) -> tuple[Action, ...]:
         """Returns the controller's actions."""
-        said: list[Action] = []
+        due_actions: list[Action] = []
         for wanted in self._wanted(now):
             match wanted:
                 case MoveOval():
-                    said.append(wanted)
+                    due_actions.append(wanted)
                 case Hint(code):
                     self._hints.note(code.value, now)
-                    said.append(Feedback(code=code.value, progress=self.progress, frame_index=frame_index))
+                    due_actions.append(
+                        Feedback(code=code.value, progress=self.progress, frame_index=frame_index)
+                    )
                 case Complete():
                     self._end = wanted
                 case Wait(until):
                     self._wait_until = until
-        return tuple(said)
+        return tuple(due_actions)
 
     def _wanted(self, now: float) -> tuple[actions.Action, ...]:
         """Returns the controller's actions at ``now``. If an approach completes, this call measures it."""

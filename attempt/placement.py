@@ -145,7 +145,7 @@ class ToldFeedback:
 
     def __init__(self) -> None:
         """Starts without feedback."""
-        self._told: tuple[str, float, float] | None = None
+        self._last_sent: tuple[str, float, float] | None = None
 
     def news(self, feedback: Feedback, time: float) -> Feedback | None:
         """Returns the feedback if it is new, or if the last one was sent some time ago; ``None`` otherwise.
@@ -154,12 +154,12 @@ class ToldFeedback:
             feedback: The current feedback.
             time: Capture time of its frame, seconds.
         """
-        if self._told is not None:
-            code, told, progress = self._told
-            stale = time - told >= _REPEAT_FEEDBACK_SECONDS
+        if self._last_sent is not None:
+            code, sent_at, progress = self._last_sent
+            stale = time - sent_at >= _REPEAT_FEEDBACK_SECONDS
             if feedback.code == code and not stale and feedback.progress - progress < _PROGRESS_STEP:
                 return None
-        self._told = (feedback.code, time, feedback.progress)
+        self._last_sent = (feedback.code, time, feedback.progress)
         return feedback
 
 

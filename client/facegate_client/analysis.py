@@ -22,7 +22,7 @@ _CHUNK_BYTES: Final = 1 << 20
 _OVERLOADED: Final = "OVERLOADED"
 _FIRST_PAUSE: Final = 4.0
 """Pause before the first retry if the server is busy, seconds. It doubles, as the API demands: 4, 8, 16."""
-_AWAY: Final = ReconnectPolicy()
+_UNREACHABLE: Final = ReconnectPolicy()
 """The pauses if the server cannot be reached, starts or stops; they are those of a scan's reconnects."""
 _PAUSES: Final = 3
 """The most retries of a call, for both causes together. Each retry sends the whole upload again."""
@@ -73,7 +73,7 @@ class AnalysisClient:
             ConnectionFailedError: The server cannot be reached.
         """
         request = analysis_service_pb2.AnalyzeImageRequest(image=image, mode=mode)
-        return await self._patiently(
+        return await self._with_retries(
             lambda: self._stub.AnalyzeImage(request, timeout=timeout_s, metadata=self._metadata)
         )
 
@@ -119,26 +119,28 @@ class AnalysisClient:
         *,
         timeout_s: float,
     ) -> analysis_service_pb2.AnalyzeVideoResponse:
-        return await self._patiently(
+        return await self._with_retries(
             lambda: self._stub.AnalyzeVideo(messages(), timeout=timeout_s, metadata=self._metadata)
         )
 
-    async def _patiently(self, call: Callable[[], Awaitable[_Answer]]) -> _Answer:
-        busy = away = 0
+    async def _with_retries(self, call: Callable[[], Awaitable[_Answer]]) -> _Answer:
+        busy = unreachable = 0
         while True:
             try:
                 return await call()
             except grpc.aio.AioRpcError as error:
                 refusal = refusal_of(error)
                 asked = refusal.retry_after_s or 0.0
-                if busy + away == _PAUSES:
+                if busy + unreachable == _PAUSES:
                     raise translated(error) from error
                 if refusal.reason == _OVERLOADED:
-                    pause = max(_FIRST_PAUSE * 2.0**busy, min(asked, _AWAY.longest_asked_s))
+                    pause = max(_FIRST_PAUSE * 2.0**busy, min(asked, _UNREACHABLE.longest_asked_s))
                     busy += 1
                 elif error.code() is grpc.StatusCode.UNAVAILABLE:
-                    away += 1
-                    pause = _AWAY.delay(away, asked_s=asked, jitter=random.SystemRandom().random())
+                    unreachable += 1
+                    pause = _UNREACHABLE.delay(
+                        unreachable, asked_s=asked, jitter=random.SystemRandom().random()
+                    )
                 else:
                     raise translated(error) from error
             await self._sleep(pause)

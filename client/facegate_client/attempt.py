@@ -141,7 +141,7 @@ class DeviceAttempt:
         error = sender.exception()
         if error is not None and not isinstance(error, ClientError):
             raise error
-        # The stream's status, which the reader is about to get, says more than a failed send.
+        # The reader is about to get the stream's status, which has more details than a failed send.
         await asyncio.wait({reader}, timeout=_LEAVE_SECONDS if error else timeout_s)
         if not reader.done():
             raise error or StreamLostError(f"no result within {timeout_s:g} seconds of the attempt's end")
@@ -181,7 +181,7 @@ class DeviceAttempt:
                 case "goodbye":
                     raise goodbye_error(message.goodbye)
                 case None:
-                    pass  # A message kind of a later version, which the protocol says to ignore.
+                    pass  # A message kind of a later version, which a receiver ignores.
                 case kind:
                     raise ProtocolViolatedError(f"the server sent {kind} during an attempt")
 

@@ -140,7 +140,7 @@ def _member(pack: str, file_name: object, models: Catalogue) -> CatalogueEntry:
 
 
 def _url(value: object) -> str:
-    """Return ``value`` if it is an https address, so that nobody on the network can exchange the file."""
+    """Return ``value`` if it is an https address, so that the file cannot be exchanged on the network."""
     url = _typed(value, str)
     parts = urlsplit(url)
     if parts.scheme != "https" or not parts.hostname or not parts.path.strip("/"):

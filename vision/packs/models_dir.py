@@ -5,7 +5,7 @@ from pathlib import Path
 
 __all__ = ["default_models_dir"]
 
-_OURS = "FACEGATE_MODELS_DIR"
+_MODELS_DIR = "FACEGATE_MODELS_DIR"
 _DATA_HOME = "XDG_DATA_HOME"
 
 
@@ -21,9 +21,9 @@ def default_models_dir(environ: Mapping[str, str], home: Path) -> Path:
     Returns:
         The folder, which need not exist.
     """
-    ours = environ.get(_OURS, "")
-    if ours:
-        path = Path(ours)
+    configured = environ.get(_MODELS_DIR, "")
+    if configured:
+        path = Path(configured)
         return home.joinpath(*path.parts[1:]) if path.parts[:1] == ("~",) else path
     data = Path(environ.get(_DATA_HOME, ""))
     return (data if data.is_absolute() else home / ".local" / "share") / "facegate" / "models"
