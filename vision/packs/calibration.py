@@ -239,7 +239,7 @@ def _record(table: Mapping[str, Any]) -> CalibrationRecord:
     reference = _text(table.get("reference", ""))
     if published is not bool(reference.strip()):
         raise ValueError(
-            "record.reference is missing: say where the figures are published"
+            "record.reference is missing: state where the figures are published"
             if published
             else f'record.reference is only for figures that are "published", not for {provenance!r} ones'
         )

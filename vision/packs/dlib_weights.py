@@ -202,5 +202,5 @@ def _whole(content: bytes, position: int) -> tuple[int, int]:
     length = content[position] if position < len(content) else 0
     end = position + 1 + length
     if not 1 <= length <= 8 or end > len(content):
-        raise ValueError("a whole number is expected where the file ends or breaks dlib's form")
+        raise ValueError("expected a whole number, but the file ends or breaks dlib's form")
     return int.from_bytes(content[position + 1 : end], "little"), end
