@@ -1,4 +1,4 @@
-"""What an attempt wants done by the device, and told to the person."""
+"""Actions for the device, and feedback for the person."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -10,7 +10,7 @@ __all__ = ["Action", "Feedback", "MoveOval", "PauseCapture", "Reveal"]
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """A hint: code name, progress 0..1, frame index."""
+    """A hint to the person: code name, progress 0..1, index of the frame."""
 
     code: str
     progress: float
@@ -19,7 +19,7 @@ class Feedback:
 
 @dataclass(frozen=True, slots=True)
 class PauseCapture:
-    """The capture is interrupted, with a feedback code that says why, or goes on."""
+    """Pauses the capture, with a feedback code that states the reason, or resumes it."""
 
     paused: bool
     reason: str

@@ -1,4 +1,4 @@
-"""What a pack's models say of frames; an attempt's state stays with its watch."""
+"""Runs a pack's models over frames. The state of an attempt is kept by its ``PacedWatch``."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,22 +24,22 @@ from vision.packs import Pack
 __all__ = ["ExaminedFrame", "FrameAnalyst", "Measure", "SeenFrame"]
 
 Measure = Callable[[GreyImage | BgrImage], None]
-"""Measures a picture as it was coded, luma or colours: not turned upright, mirrored or scaled."""
+"""Measures a decoded frame, luma or colours, before it is rotated, mirrored or scaled."""
 
 _STRAIGHT = HeadPose(yaw=0.0, pitch=0.0, roll=0.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SeenFrame:
-    """A frame after the work that every frame gets.
+    """A measured frame.
 
     Attributes:
-        frame: The frame as it arrived; its bytes are what evidence keeps.
-        pixels: The upright picture; ``None`` where no detector looked at it.
-        observation: What was measured on it.
-        depth: Log odds of a head's depth by the motion up to it; ``None`` where they were not asked for.
-        light: The upright picture for measuring its light, smaller where it is large; ``None`` where that was
-            not asked for.
+        frame: The frame as received; evidence keeps its bytes.
+        pixels: The upright pixels; ``None`` if the detector did not run on the frame.
+        observation: The measurements.
+        depth: Log odds of a head's depth, by the motion up to this frame; ``None`` unless requested.
+        light: The upright pixels for measuring the light, reduced if the frame is large; ``None`` unless
+            requested.
     """
 
     frame: Frame
@@ -51,13 +51,13 @@ class SeenFrame:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExaminedFrame:
-    """What the expensive models said of a selected frame.
+    """The answers of the expensive models for a selected frame.
 
     Attributes:
         frame_index: The frame's index in the attempt.
-        sample: Its face's template.
-        pad_scores: One for each PAD network.
-        cues: What the cues of recapture measured; ``None`` where they were not asked.
+        sample: The template of its face.
+        pad_scores: One score for each PAD network.
+        cues: The cues of recapture; ``None`` if they were not measured.
     """
 
     frame_index: int
@@ -70,24 +70,24 @@ class FrameAnalyst:
     """Runs a pack's models over frames. Safe to call from several threads at once."""
 
     def __init__(self, *, pack: Pack, limits: FrameLimits) -> None:
-        """Takes the models and the limits that frames are held to before they are decoded."""
+        """Takes the models and the limits of a frame's image, which are tested before decoding."""
         self._pack = pack
         self._decoder = FrameDecoder(limits)
 
     def watch(
         self, *, apart_seconds: float = APART_SECONDS, follow_seconds: float = FOLLOW_SECONDS
     ) -> PacedWatch:
-        """What watches one attempt's frames, in which upright persons count.
+        """Returns a watch for one attempt, in which only upright persons count.
 
         Args:
             apart_seconds: See ``FramePace``.
-            follow_seconds: Longest time for which a face is followed before the detector looks again.
+            follow_seconds: The longest time for which a face is followed between detections, seconds.
         """
         faces = UprightFaces(lambda pixels: persons_of(self._pack.detector.detect(pixels)))
         return PacedWatch(self._pack, faces=faces, apart_seconds=apart_seconds, follow_seconds=follow_seconds)
 
     def check(self, frame: Frame) -> None:
-        """Checks what a frame's image declares, without decoding it; it takes some 0.02 ms.
+        """Tests what a frame's image declares, without decoding it. This takes about 0.02 ms.
 
         Raises:
             FrameUnusable: See ``FrameDecoder.check``.
@@ -95,7 +95,7 @@ class FrameAnalyst:
         self._decoder.check(frame)
 
     def verify(self, frame: Frame) -> None:
-        """Decodes a frame that nothing is measured of.
+        """Decodes a frame without measuring it, to test that it can be decoded.
 
         Raises:
             FrameUnusable: As for ``look``.
@@ -113,16 +113,18 @@ class FrameAnalyst:
         expects_depth: bool = False,
         with_light: bool = False,
     ) -> SeenFrame:
-        """Decodes a frame as far as it is needed, finds or follows its face and measures it.
+        """Decodes a frame as far as needed, detects or follows its face and measures it.
 
         Args:
-            frame: The frame, which somebody vouches for.
-            capture_time: Device clock, seconds.
-            watcher: What watches the attempt, and takes this frame; without one the detector looks.
-            measure: What else measures the picture as it was coded, whichever of luma and colours there is.
+            frame: The frame. The caller has verified its origin.
+            capture_time: Its capture time, seconds on the device's clock.
+            watcher: The attempt's watcher, which adds this frame to its observations. Without one, the
+                detector runs on the frame.
+            measure: Also measures the decoded frame, before it is rotated: luma or colours, whichever was
+                decoded.
             expects_blink: See ``FrameWatcher.watch``.
-            expects_depth: See there.
-            with_light: Whether ``flash_sample`` is to measure its light.
+            expects_depth: See ``FrameWatcher.watch``.
+            with_light: Whether to keep the pixels that ``flash_sample`` needs.
 
         Raises:
             FrameUnusable: The image is not a JPEG of the declared size within the limits.
@@ -147,7 +149,7 @@ class FrameAnalyst:
         )
 
     def fine_view(self, frame: Frame) -> tuple[GreyView, float]:
-        """See ``liveness.observe.fine_view``.
+        """Returns a frame's fine view; see ``liveness.observe.fine_view``.
 
         Raises:
             FrameUnusable: As for ``look``.
@@ -162,7 +164,7 @@ class FrameAnalyst:
         watcher: FrameWatcher,
         measure: Measure | None = None,
     ) -> None:
-        """Takes the samples of a frame that is not measured; ``measure`` as for ``look``.
+        """Samples a frame without measuring it; ``measure`` as for ``look``.
 
         Raises:
             FrameUnusable: As for ``look``.
@@ -180,11 +182,11 @@ class FrameAnalyst:
             measure(picture.coded)
 
     def examine(self, seen: SeenFrame, *, with_cues: bool = False) -> ExaminedFrame:
-        """Runs the embedder and the PAD networks over a selected frame, which must show a face.
+        """Runs the embedder and the PAD networks over a selected frame with a detected face.
 
         Args:
             seen: The frame.
-            with_cues: Whether the cues of recapture are measured, too.
+            with_cues: Whether to measure the cues of recapture, too.
         """
         face, pixels = seen.observation.face, seen.pixels
         if face is None or pixels is None:
@@ -197,7 +199,7 @@ class FrameAnalyst:
         )
 
     def identify(self, frame: Frame, observation: FrameObservation) -> ExaminedFrame:
-        """Decodes a frame again and runs the embedder alone over its face, which must be there.
+        """Decodes a frame with a face again and runs only the embedder over it.
 
         Raises:
             FrameUnusable: As for ``look``.

@@ -1,4 +1,4 @@
-"""One attempt's capture: what each frame adds, what to tell the person, and when there is enough."""
+"""The capture of one attempt: its frames, the hints to the person, and when it is complete."""
 
 import math
 from collections.abc import Callable
@@ -30,23 +30,27 @@ from vision.image import GreyImage
 __all__ = ["AttemptCapture", "CodedPicture"]
 
 CodedPicture = Callable[[Frame, GreyImage | BgrImage], None]
-"""Is shown a frame that was decoded, as it was coded: not turned upright, mirrored or scaled."""
+"""Receives a decoded frame and its pixels, before they are rotated, mirrored or scaled."""
 
-_WHILE_ASKED: Final = frozenset({GuidanceCode.OK, GuidanceCode.EYES_CLOSED, GuidanceCode.LOOK_STRAIGHT})
-_RIPE_SHARE: Final = 0.3
-"""Of the wanted frames, from which on selected ones are examined, in step with those that come. Some are
-replaced yet, but it is done when nothing else waits: a busy server that began later did it all at the end."""
+_REPLACED_BY_REQUEST: Final = frozenset(
+    {GuidanceCode.OK, GuidanceCode.EYES_CLOSED, GuidanceCode.LOOK_STRAIGHT}
+)
+_FIRST_EXAMINED_SHARE: Final = 0.3
+"""The share of the wanted frames from which on selected ones are examined, in step with arriving frames. Some
+of them are replaced later, but the server is idle at that time. If examination began later, a busy server
+would do all of it at the end."""
 
-_LOOKS_PER_SELECTED: Final = 1.25
-"""Only frames that the detector looked at can be selected, so it looks at more than are wanted."""
+_DETECTIONS_PER_SELECTED: Final = 1.25
+"""Detections per selected frame: only frames on which the detector ran can be selected, so it must run on
+more frames than are wanted."""
 
 
 class AttemptCapture:
-    """Takes an attempt's frames in order. Not for several threads at once.
+    """Takes the frames of an attempt in order. Not safe for several threads at once.
 
     Attributes:
-        challenge: What is to be done beside; ``None`` without.
-        examiner: Knows which frames the expensive models were asked about, and what they said.
+        challenge: The attempt's challenge; ``None`` without one.
+        examiner: Keeps the answers of the expensive models.
     """
 
     def __init__(
@@ -63,11 +67,11 @@ class AttemptCapture:
 
         Args:
             analyst: Runs the models.
-            plan: When there is enough; with a challenge, ``CapturePlan.beside`` it is.
+            plan: When the attempt has enough frames; with a challenge, ``CapturePlan.beside`` adapts it.
             oval: Where the face should be.
-            guidance: Thresholds of the hints.
-            random: Gives that many unpredictable bytes, to draw the sample of frames that are not measured.
-            challenge: What is to be done beside.
+            guidance: The thresholds of the hints.
+            random: Returns the given number of unpredictable bytes, to draw the sample of unmeasured frames.
+            challenge: The attempt's challenge.
         """
         plan = plan if challenge is None else plan.beside(challenge)
         self.challenge = challenge
@@ -75,10 +79,10 @@ class AttemptCapture:
         self._plan = plan
         self._watch = analyst.watch(
             apart_seconds=plan.apart_seconds,
-            follow_seconds=min(FOLLOW_SECONDS, plan.seconds / (_LOOKS_PER_SELECTED * plan.selected)),
+            follow_seconds=min(FOLLOW_SECONDS, plan.seconds / (_DETECTIONS_PER_SELECTED * plan.selected)),
         )
         self._placement = Placement(plan=plan, oval=oval, settings=guidance)
-        self._told = ToldFeedback()
+        self._feedback = ToldFeedback()
         self._kept = KeptFrames(count=plan.selected)
         self.examiner = FrameExaminer(analyst=analyst, kept=self._kept.frames)
         self._sample = FrameSample(random=random)
@@ -90,13 +94,13 @@ class AttemptCapture:
     def complete(self) -> bool:
         """Whether the attempt has enough well-placed frames over enough time, and its challenge is over.
 
-        Where the challenge gave up, nothing more is gained by waiting.
+        If the challenge gave up, the attempt is complete, too, because waiting gains nothing.
         """
         return self._done(over=self.challenge is None or self.challenge.over)
 
     @property
     def settled(self) -> bool:
-        """Whether no further frame is to be judged; a challenge may still show its closing step."""
+        """Whether no further frame will be judged. The challenge may still have to show its closing step."""
         return self._done(over=self.challenge is None or self.challenge.settled)
 
     def _done(self, *, over: bool) -> bool:
@@ -106,7 +110,7 @@ class AttemptCapture:
 
     @property
     def progress(self) -> float:
-        """How much of the capture is done, 0..1; never falls."""
+        """The completed share of the capture, 0..1; it never falls."""
         return self._progress
 
     @property
@@ -116,9 +120,10 @@ class AttemptCapture:
 
     @property
     def hints(self) -> tuple[str, ...]:
-        """Feedback codes of what stood in the way, the challenge's first, then the most frequent first.
+        """Feedback codes of the obstacles: first those of the challenge, then the most frequent.
 
-        Where pictures were turned most of the time that comes first: it is why no face was there.
+        If most frames were rotated, ``WRONG_ROTATION`` comes first and replaces ``NO_FACE``, which it
+        explains.
         """
         own = () if self.challenge is None else self.challenge.hints
         counted = self._placement.hints
@@ -129,14 +134,14 @@ class AttemptCapture:
 
     @property
     def observations(self) -> ScanObservations:
-        """What was measured so far."""
+        """The measurements of the attempt so far."""
         return self._watch.observations
 
     def measured_per_second(self, *, paused_seconds: float) -> float | None:
-        """Rate of the measured frames by the device's clock; ``None`` before two of them.
+        """Returns the rate of the measured frames by the device's clock; ``None`` before two of them.
 
         Args:
-            paused_seconds: Time in which the server asked the device to send nothing; it is left out.
+            paused_seconds: The time in which the server had paused the capture, seconds; it is not counted.
         """
         scan = self.observations
         seconds = scan.duration - paused_seconds
@@ -144,35 +149,35 @@ class AttemptCapture:
 
     @property
     def frames_examined(self) -> int:
-        """Frames whose image was decoded: those that were measured or sampled, and those drawn at random."""
+        """The number of decoded frames: those measured or sampled, and those drawn at random."""
         return len(self._decoded)
 
     @property
     def examined(self) -> tuple[ExaminedFrame, ...]:
-        """What the expensive models said so far, in order of frames."""
+        """The answers of the expensive models so far, in order of frames."""
         return self.examiner.examined
 
     @property
     def witnesses(self) -> tuple[ExaminedFrame, ...]:
-        """Frames that were identified only because no selected frame speaks for their stretch of the scan."""
+        """Frames that were identified because no selected frame counts for their stretch of the scan."""
         return self.examiner.witnesses
 
     @property
     def best(self) -> SeenFrame | None:
-        """The frame that can stand as evidence."""
+        """The evidence frame; ``None`` before any usable frame."""
         return self._kept.best
 
     def audit(self, limit: int) -> tuple[SeenFrame, ...]:
-        """Further kept frames, spread over the attempt; at most ``limit``."""
+        """Returns up to ``limit`` further kept frames, spread over the attempt."""
         return self._kept.audit(limit)
 
     def take(self, frame: Frame, *, arrival: float, coded: CodedPicture | None = None) -> Feedback | None:
-        """Works a frame in and returns what to tell the person, if there is anything new to say.
+        """Takes the next frame and returns feedback for the person; ``None`` if there is nothing new.
 
         Args:
             frame: The frame.
-            arrival: When it arrived, seconds of the clock that ``act`` is asked by.
-            coded: Is shown the picture where it is decoded.
+            arrival: Its arrival time, seconds on the clock that ``act`` uses.
+            coded: Receives the frame's pixels, if the frame is decoded.
 
         Raises:
             FrameUnusable: The frame's image cannot be used.
@@ -224,17 +229,17 @@ class AttemptCapture:
         if guidance.code is None:
             return None
         code = feedback_code(guidance.code, turned=turned)
-        if challenge is not None and guidance.code in (_WHILE_ASKED if asked else {GuidanceCode.OK}):
-            # "Good" would take back what the challenge has to ask for; so would "look straight" a turn.
+        if challenge is not None and guidance.code in (_REPLACED_BY_REQUEST if asked else {GuidanceCode.OK}):
+            # GOOD would contradict the challenge's request, and LOOK_STRAIGHT a request to turn the head.
             code = challenge.hint(arrival) or code
-        return self._told.news(Feedback(code, self._progress, frame.index), time)
+        return self._feedback.news(Feedback(code, self._progress, frame.index), time)
 
     def skip(self, frame: Frame, *, arrival: float) -> None:
-        """Shows the challenge a frame that comes once the attempt is settled; nothing is measured of it.
+        """Takes a frame that arrives after the attempt is settled: passes it to the challenge, unmeasured.
 
         Args:
             frame: The frame.
-            arrival: When it arrived, as for ``take``.
+            arrival: Its arrival time, as for ``take``.
 
         Raises:
             FrameUnusable: As for ``take``.
@@ -245,11 +250,11 @@ class AttemptCapture:
             self.challenge.skip(frame, origin_us=self._origin, arrival=arrival)
 
     def act(self, now: float, *, frame_index: int) -> tuple[Action, ...]:
-        """What the challenge wants done now; nothing without one. The oval moves where it says so.
+        """Returns the due actions of the challenge, if there is one. A ``MoveOval`` also moves the oval here.
 
         Args:
-            now: Seconds of the clock that measured arrivals.
-            frame_index: The frame that hints are about.
+            now: The time, seconds on the clock of the arrivals.
+            frame_index: The frame that hints refer to.
         """
         if self.challenge is None:
             return ()
@@ -260,7 +265,7 @@ class AttemptCapture:
         return actions
 
     def _note(self, frame: Frame, time: float) -> None:
-        """Takes a frame that is not even decoded."""
+        """Takes a frame that is not decoded."""
         self._analyst.check(frame)
         self._sample.offer(frame)
         self._watch.watcher.skip(
@@ -269,14 +274,14 @@ class AttemptCapture:
         self._placement.skip()
 
     def next_examination(self) -> Examination | None:
-        """The next examination that is worth while before the end; ``None`` where there is none now.
+        """Returns the next examination worth doing before the end; ``None`` if there is none now.
 
-        To be asked between frames, so that little is left for the end. As many as the share of the wanted
-        frames that came: the likelier one is to be replaced yet, the later it is examined, and the last ones
-        once no frame is wanted any more.
+        Call it between frames, so that little is left for the end. The number of frames examined grows with
+        the share of the wanted frames that have arrived. The likelier a selected frame is to be replaced, the
+        later it is examined; the last ones are examined once no more frames are wanted.
         """
         share = self._placement.share
-        if share < _RIPE_SHARE:
+        if share < _FIRST_EXAMINED_SHARE:
             return None
         count = math.floor(share * self._plan.selected)
         return self.examiner.next(self._kept.likeliest_to_stay[:count])
@@ -287,20 +292,20 @@ class AttemptCapture:
         return self._kept.selected
 
     def examinations(self, *, begun: int | None = None) -> tuple[Examination, ...]:
-        """Every selected frame's examination that is still to be done, but for one that has ``begun``."""
+        """Returns the missing examinations of selected frames, except that of frame ``begun``."""
         return self.examiner.rest(self._kept.selected, begun=begun)
 
     def identifications(self) -> tuple[Identification, ...]:
-        """One frame of each stretch of the scan that no selected frame speaks for, to be identified.
+        """Returns the identification of one frame from each stretch of the scan without an examined frame.
 
-        So that nobody shows up between the selected frames without being identified. To be asked once the
-        selected frames were examined.
+        So no other person can appear between the selected frames unnoticed. Call it after the selected frames
+        were examined.
         """
         examined = tuple(one.frame_index for one in self.examined)
         return self.examiner.identifications(self._kept.unexamined(self.observations, examined=examined))
 
     def examine_rest(self) -> None:
-        """Does all examinations and identifications that are still to be done, one after another.
+        """Does all missing examinations and identifications, one after another.
 
         Raises:
             FrameUnusable: An image does not decode.
@@ -309,10 +314,10 @@ class AttemptCapture:
         self.examiner.witnesses = tuple(identify() for identify in self.identifications())
 
     def verify_sample(self) -> None:
-        """Decodes the sample that was drawn of the frames that were not measured; to be called at the end.
+        """Decodes the random sample of the frames that were not measured. Call it at the end.
 
         Raises:
-            FrameUnusable: An image does not decode, or has another size than was declared.
+            FrameUnusable: An image does not decode, or its size is not the declared one.
         """
         for frame in self._sample.drawn:
             self._analyst.verify(frame)

@@ -1,4 +1,4 @@
-"""What an attempt asks of the device and the person beyond frames: the contract of flash and movement."""
+"""The protocol of an attempt's challenge, which the flash and the movement implement."""
 
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -11,23 +11,24 @@ from liveness.guidance import GuidanceCode
 __all__ = ["LEAST_WAIT_SECONDS", "MOST_ACTIONS", "AttemptChallenge", "ChallengeFrame"]
 
 MOST_ACTIONS: Final = 8
-"""In one go; no controller ever wants as many, and a fault in one must not hold up its caller."""
+"""The most actions that one call of ``act`` returns. No controller wants as many; the limit keeps a faulty
+controller from blocking its caller."""
 LEAST_WAIT_SECONDS: Final = 0.02
-"""Before a controller that was just asked is asked again."""
+"""The least time between two calls of a controller, seconds."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class ChallengeFrame:
-    """A measured frame as a challenge is shown it.
+    """A measured frame, as passed to a challenge.
 
     Attributes:
-        seen: The frame, and what was measured on it.
-        capture_time: When the device captured it, seconds since ``origin_us``.
-        origin_us: When the device captured the attempt's first frame, microseconds of its clock.
-        arrival: When it arrived, seconds of the server's monotonic clock.
-        guidance: What the person is told after it; ``None`` where nothing is told.
-        blinked: Whether a blink was seen up to it.
-        captured: Whether the attempt has the frames that every attempt wants.
+        seen: The frame and its measurements.
+        capture_time: Its capture time, seconds since ``origin_us``.
+        origin_us: Capture time of the attempt's first frame, microseconds on the device's clock.
+        arrival: Its arrival time, seconds on the server's monotonic clock.
+        guidance: The guidance to the person after this frame; ``None`` if there is none.
+        blinked: Whether a blink was measured up to this frame.
+        captured: Whether the attempt has the frames that every attempt needs.
     """
 
     seen: SeenFrame
@@ -40,68 +41,68 @@ class ChallengeFrame:
 
 
 class AttemptChallenge(Protocol):
-    """One attempt's challenge: it is shown every measured frame and says what to do.
+    """The challenge of one attempt: it takes every measured frame and returns actions.
 
-    It belongs to one attempt and keeps nothing of what it has not told yet: what comes is drawn when it is
-    due, so that neither memory, log nor database holds the future.
+    It draws each step only when the step is due. So neither memory nor log nor database contains steps that
+    are not yet sent to the device.
     """
 
     @property
     def over(self) -> bool:
-        """Whether it has what it wants, or gave up; it then needs no more frames."""
+        """Whether it succeeded or gave up; it then needs no more frames."""
         ...
 
     @property
     def gave_up(self) -> bool:
-        """Whether it is over without what it wants, so that more frames would not help."""
+        """Whether it ended without success, so that more frames would not help."""
         ...
 
     @property
     def settled(self) -> bool:
-        """Whether no further frame takes part in what is judged; it may still have something to show."""
+        """Whether no further frame will be judged; it may still have something to show."""
         ...
 
     @property
     def closing_seconds(self) -> float:
-        """How long it goes on after it is settled, at least; 0 where it then is over."""
+        """The least time for which it continues after it is settled, seconds; 0 if it is over by then."""
         ...
 
     @property
     def progress(self) -> float:
-        """How much of it is done, 0..1; never falls."""
+        """Its completed share, 0..1; it never falls."""
         ...
 
     def hint(self, now: float) -> str | None:
-        """The feedback code that it asks for at ``now``, monotonic seconds; ``None`` for none."""
+        """Returns the feedback code of its request at ``now``, monotonic seconds; ``None`` without one."""
         ...
 
     @property
     def hints(self) -> tuple[str, ...]:
-        """Feedback codes that stood in its way at any time, most important first."""
+        """Feedback codes of all obstacles so far, the most important first."""
         ...
 
     @property
     def measures_light(self) -> bool:
-        """Whether it takes frames with their light (``SeenFrame.light``)."""
+        """Whether it needs the light of frames (``SeenFrame.light``)."""
         ...
 
     @property
     def awaits_blink(self) -> bool:
-        """Whether the person was asked for a blink that was not seen yet."""
+        """Whether the person was asked to blink and no blink was measured yet."""
         ...
 
     @property
     def awaits_depth(self) -> bool:
-        """Whether motion is waited for that shows a head's depth."""
+        """Whether it waits for motion that shows a head's depth."""
         ...
 
     @property
     def depth_due(self) -> bool:
-        """Whether the next frame has to say how surely motion shows a head's depth."""
+        """Whether the depth of a head has to be measured with the next frame."""
         ...
 
     def take(self, frame: ChallengeFrame) -> None:
-        """Works a measured frame in.
+        """Takes a measured frame.
 
         Raises:
             FrameUnusable: Its image does not decode.
@@ -109,24 +110,24 @@ class AttemptChallenge(Protocol):
         ...
 
     def skip(self, frame: Frame, *, origin_us: int, arrival: float) -> None:
-        """Works in what a frame says that comes once it is settled, and is not looked at.
+        """Takes a frame that arrives after it is settled, and is not measured.
 
         Args:
             frame: The frame.
-            origin_us: When the device captured the attempt's first frame, microseconds of its clock.
-            arrival: When it arrived, seconds of the server's monotonic clock.
+            origin_us: Capture time of the attempt's first frame, microseconds on the device's clock.
+            arrival: Its arrival time, seconds on the server's monotonic clock.
         """
         ...
 
     def due(self, now: float) -> float | None:
-        """When ``act`` may have more to say without a further frame, monotonic seconds; or ``None``."""
+        """Returns when ``act`` may have actions without a further frame, monotonic seconds; or ``None``."""
         ...
 
     def act(self, now: float, *, frame_index: int) -> tuple[Action, ...]:
-        """What to say now.
+        """Returns the actions that are due.
 
         Args:
-            now: Seconds of the clock that measured arrivals.
-            frame_index: The frame that hints are about.
+            now: The time, seconds on the clock of the arrivals.
+            frame_index: The frame that hints refer to.
         """
         ...

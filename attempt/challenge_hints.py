@@ -1,13 +1,13 @@
-"""What a challenge has asked the person for: the hint that stands now, and all that there were."""
+"""The hints that a challenge has sent to the person: the current one, and all so far."""
 
 __all__ = ["ChallengeHints"]
 
 _STANDS_SECONDS = 2.5
-"""A little more than the time after which a controller repeats a hint that still holds."""
+"""The time for which a hint is current, seconds: a little more than a controller's interval of repeats."""
 
 
 class ChallengeHints:
-    """Hints of one attempt. A hint stands for a while, so that "good" does not flicker between repeats."""
+    """The hints of one attempt. A hint stays current for a while, so that GOOD does not flicker between."""
 
     def __init__(self) -> None:
         """Starts empty."""
@@ -20,14 +20,14 @@ class ChallengeHints:
         return tuple(reversed(self._all))
 
     def note(self, code: str, now: float) -> None:
-        """A hint is told at ``now``, monotonic seconds."""
+        """Adds a hint that is sent at ``now``, monotonic seconds."""
         self._standing = (code, now)
-        # The latest stands last, however often it was told before.
+        # The latest is last, even if it was sent before.
         self._all.pop(code, None)
         self._all[code] = None
 
     def standing(self, now: float) -> str | None:
-        """The hint that stands at ``now``, monotonic seconds; ``None`` for none."""
+        """Returns the current hint at ``now``, monotonic seconds; ``None`` without one."""
         if self._standing is None or now - self._standing[1] > _STANDS_SECONDS:
             return None
         return self._standing[0]

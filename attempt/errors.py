@@ -1,11 +1,11 @@
-"""What this room raises.
+"""The exceptions of ``attempt``.
 
 ::
 
     AttemptError
-    └── FrameUnusable   a frame's image is not the picture that its header declares
+    └── FrameUnusable   a frame's image cannot be decoded, or is not as its header declares
 
-A spoof, another person and an attempt that shows too little are not errors: they are judgements.
+A spoof, another person and an attempt with too few usable frames are judgements, not errors.
 """
 
 from collections.abc import Mapping
@@ -15,14 +15,14 @@ __all__ = ["AttemptError", "FrameUnusable"]
 
 
 class AttemptError(Exception):
-    """An attempt cannot go on; the message says why and holds no biometric data."""
+    """An attempt cannot continue. The message states the reason and contains no biometric data."""
 
 
 class FrameUnusable(AttemptError):
-    """A frame's image cannot be decoded, or is not what its header declares.
+    """A frame's image cannot be decoded, or is not as its header declares.
 
     Attributes:
-        details: Every variable of the message, by name in snake_case.
+        details: Every variable of the message, by its name in snake_case.
     """
 
     def __init__(self, message: str, *, details: Mapping[str, str | int]) -> None:

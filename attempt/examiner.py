@@ -1,4 +1,4 @@
-"""What the expensive models say of an attempt's frames: of the selected ones, and of a few between them."""
+"""Examines the selected frames of an attempt, and identifies a few frames between them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,17 +13,19 @@ from liveness.selection import CUE_FRAMES
 __all__ = ["Examination", "FrameExaminer", "Identification"]
 
 _MOST_WITNESSES: Final = 8
-"""Stretches without a selected frame of which one frame is identified, the longest first. On 35 scans of
-live clips it was 2 in the mean, none on most, and 18 on one whose face hardly ever keeps still."""
+"""The most stretches without a selected frame of which one frame is identified, the longest first. On 35
+scans of live clips the mean was 2. Most scans had none, and one with a face that hardly ever kept still had
+18."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Examination:
-    """One selected frame that the expensive models are to look at. Runs on any thread, beside anything.
+    """The examination of one selected frame, still to be done. It may run on any thread.
 
     Attributes:
+        analyst: Runs the models.
         seen: The frame.
-        with_cues: Whether the cues of recapture are measured, too.
+        with_cues: Whether to measure the cues of recapture, too.
     """
 
     analyst: FrameAnalyst
@@ -36,20 +38,20 @@ class Examination:
         return self.seen.observation.index
 
     def __call__(self) -> ExaminedFrame:
-        """What they say."""
+        """Runs the models and returns their answers."""
         return self.analyst.examine(self.seen, with_cues=self.with_cues)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Identification:
-    """One frame of which a template is to be made, and nothing else. Runs on any thread, beside anything."""
+    """The identification of one frame, which only makes a template. It may run on any thread."""
 
     analyst: FrameAnalyst
     frame: Frame
     observation: FrameObservation
 
     def __call__(self) -> ExaminedFrame:
-        """The template.
+        """Returns the frame with its template and no PAD scores.
 
         Raises:
             FrameUnusable: The frame's image does not decode.
@@ -58,13 +60,13 @@ class Identification:
 
 
 class FrameExaminer:
-    """Keeps what was said of the frames of one attempt, and knows what is to be asked.
+    """Keeps the answers of the models for one attempt's frames, and lists the missing examinations.
 
-    It asks nothing itself: who drives the attempt runs the examinations, where and when it likes, and hands
-    the answers in.
+    It runs no model itself. The caller runs the examinations, on any thread, and passes the answers to
+    ``take``.
 
     Attributes:
-        witnesses: Frames that were identified only because no selected frame speaks for their stretch.
+        witnesses: Frames that were identified because no selected frame counts for their stretch.
     """
 
     def __init__(self, *, analyst: FrameAnalyst, kept: Mapping[int, SeenFrame]) -> None:
@@ -72,8 +74,8 @@ class FrameExaminer:
 
         Args:
             analyst: Runs the models.
-            kept: The attempt's selected frames by index, as they are at any moment. What is said of others
-                is forgotten.
+            kept: The attempt's selected frames by index; the caller keeps it up to date. Answers for other
+                frames are not reported.
         """
         self._analyst = analyst
         self._kept = kept
@@ -83,31 +85,31 @@ class FrameExaminer:
 
     @property
     def examined(self) -> tuple[ExaminedFrame, ...]:
-        """What is said of the selected frames so far, in order of frames."""
+        """The answers for the selected frames so far, in order of frames."""
         return tuple(self._examined[index] for index in sorted(self._kept) if index in self._examined)
 
     def next(self, wanted: Sequence[int]) -> Examination | None:
-        """The examination of the first of the frames that was not examined yet; ``None`` where all were."""
+        """Returns the examination of the first frame in ``wanted`` without one; ``None`` if all have one."""
         missing = next((index for index in wanted if index not in self._examined), None)
         return None if missing is None else self._examination(missing)
 
     def rest(self, selected: Sequence[int], *, begun: int | None = None) -> tuple[Examination, ...]:
-        """The examinations of those of the frames that were not examined yet.
+        """Returns the examinations that are missing.
 
         Args:
-            selected: Indices of selected frames.
-            begun: One whose examination has begun, and is waited for.
+            selected: Indices of the selected frames.
+            begun: A frame whose examination is running already; it is left out.
         """
         return tuple(
             self._examination(index) for index in selected if index not in self._examined and index != begun
         )
 
     def take(self, examined: Iterable[ExaminedFrame]) -> None:
-        """Keeps what was said of frames."""
+        """Keeps the answers for frames."""
         self._examined.update((one.frame_index, one) for one in examined)
 
     def identifications(self, looks: Iterable[tuple[Frame, FrameObservation]]) -> tuple[Identification, ...]:
-        """Those of the first few frames; the templates become the ``witnesses``."""
+        """Returns the identifications of the first few frames; their results belong in ``witnesses``."""
         return tuple(Identification(self._analyst, *look) for look in islice(looks, _MOST_WITNESSES))
 
     def _examination(self, index: int) -> Examination:

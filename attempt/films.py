@@ -1,8 +1,8 @@
-"""The frames of a file, taken in order as they are decoded; only those worth more work are kept.
+"""Captures the frames of a file in order, as they are decoded; only selected frames are kept.
 
 A file gets neither guidance nor a challenge, so only the measuring part of an attempt runs. A video is
-watched as a scan is (``attempt.watch``): the face is followed, and the detector looks now and then. Still
-frames have no times, so nothing is measured between them.
+measured as a scan is (``attempt.watch``): the detector runs now and then, and the face is followed in
+between. Still images have no times, so no motion between them is measured.
 """
 
 from dataclasses import dataclass
@@ -38,10 +38,11 @@ __all__ = [
 ]
 
 MINIMUM_FRAMES: Final = 8
-"""Frames with exactly one face below which nothing is judged."""
+"""The least number of frames with exactly one face for a judgement."""
 
 UNTIMED_STEP: Final = 1e-3
-"""Between still frames, seconds: an order and no time, shorter than anything that is judged over time."""
+"""The time between still frames, seconds. It gives them an order, and is shorter than anything that is judged
+over time."""
 
 _MOST_UNPACED: Final = 3 * MINIMUM_FRAMES
 _LARGEST_SIDE: Final = 1920
@@ -49,12 +50,12 @@ _LARGEST_SIDE: Final = 1920
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SelectedFrame:
-    """A frame that the expensive models saw.
+    """A frame that was selected for the expensive models.
 
     Attributes:
         index: Its index among the analysed frames, from 0.
-        capture_time: Seconds from the first frame; for still frames its index, which is no time.
-        pixels: The upright picture, shape (height, width, 3), BGR.
+        capture_time: Seconds from the first frame; for still frames a multiple of ``UNTIMED_STEP``.
+        pixels: The upright frame, shape (height, width, 3), BGR.
         face: The face in it.
     """
 
@@ -66,12 +67,12 @@ class SelectedFrame:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class VideoStudy:
-    """What an analysis of a video worked on. Biometric data: never logged, never sent.
+    """The measurements of a video. They are biometric data: never log or send them.
 
     Attributes:
-        observations: What was measured on every frame.
-        selected: The frames that the expensive models saw, in order.
-        pad_scores: What each PAD network said of them.
+        observations: The measurements of every measured frame.
+        selected: The frames that were examined, in order.
+        pad_scores: The scores of each PAD network for them.
         cues: The cues of recapture of some of them.
     """
 
@@ -82,7 +83,7 @@ class VideoStudy:
 
 
 class _Kept:
-    """The selected frames' pixels."""
+    """The selected frames with their pixels."""
 
     def __init__(self) -> None:
         self._selector = FrameSelector(count=DEFAULT_COUNT)
@@ -106,7 +107,7 @@ class _Kept:
 
 
 class FilmCapture:
-    """Frames with times. Takes them in order; not for several threads at once."""
+    """Captures frames with times, in order. Not safe for several threads at once."""
 
     def __init__(self, pack: Pack) -> None:
         """Starts empty."""
@@ -115,10 +116,10 @@ class FilmCapture:
         self._taken = self._watched = self._usable = 0
 
     def take(self, pixels: BgrImage, capture_time: float) -> None:
-        """Works the next frame in.
+        """Takes the next frame.
 
         Args:
-            pixels: Upright, shape (height, width, 3), BGR; as large as the first.
+            pixels: Upright, shape (height, width, 3), BGR; of the size of the first.
             capture_time: Seconds from the first frame, increasing.
 
         Raises:
@@ -129,7 +130,7 @@ class FilmCapture:
             DecodedPicture(_shrunk(pixels)),
             index=index,
             capture_time=capture_time,
-            in_any_case=self._none_to_spare,
+            in_any_case=self._measures_all,
         )
         if watched is not None:
             self._kept.offer(watched.observation, watched.pixels)
@@ -137,23 +138,23 @@ class FilmCapture:
             self._usable += watched.observation.face is not None and watched.observation.faces == 1
 
     @property
-    def _none_to_spare(self) -> bool:
-        """Whether every frame is measured, for a video that is hardly long enough; but not for ever."""
+    def _measures_all(self) -> bool:
+        """Whether to measure every frame, for a video that is hardly long enough; up to a limit."""
         return self._usable < MINIMUM_FRAMES and self._watched < _MOST_UNPACED
 
     @property
     def observations(self) -> ScanObservations:
-        """What was measured so far."""
+        """The measurements so far."""
         return self._watch.observations
 
     @property
     def selected(self) -> tuple[SelectedFrame, ...]:
-        """The frames worth the expensive models, in order."""
+        """The frames selected for the expensive models, in order."""
         return self._kept.frames
 
 
 class StillFrames:
-    """Frames without times. Takes them in order; not for several threads at once."""
+    """Captures frames without times, in order. Not safe for several threads at once."""
 
     def __init__(self, pack: Pack) -> None:
         """Starts empty."""
@@ -162,10 +163,10 @@ class StillFrames:
         self._kept = _Kept()
 
     def take(self, pixels: BgrImage) -> None:
-        """Works the next frame in.
+        """Takes the next frame.
 
         Args:
-            pixels: Upright, shape (height, width, 3), BGR; as large as the first.
+            pixels: Upright, shape (height, width, 3), BGR; of the size of the first.
 
         Raises:
             ModelFailed: A model failed.
@@ -181,17 +182,17 @@ class StillFrames:
 
     @property
     def observations(self) -> ScanObservations:
-        """What was measured so far; no motion."""
+        """The measurements so far, without motion."""
         return ScanObservations(frames=tuple(self._observed), motion=())
 
     @property
     def selected(self) -> tuple[SelectedFrame, ...]:
-        """The frames worth the expensive models, in order."""
+        """The frames selected for the expensive models, in order."""
         return self._kept.frames
 
 
 def examine(observations: ScanObservations, selected: tuple[SelectedFrame, ...], *, pack: Pack) -> VideoStudy:
-    """Runs the expensive models over the selected frames, and the cues over some of them.
+    """Runs the PAD networks over the selected frames, and measures the cues of some of them.
 
     Raises:
         ModelFailed: A model failed.
@@ -212,11 +213,11 @@ def examine(observations: ScanObservations, selected: tuple[SelectedFrame, ...],
 
 
 def judge_study(study: VideoStudy, *, policy: LivenessPolicy, fusion: FusionModel) -> LivenessResult:
-    """What a file amounts to: liveness alone, as there is nobody to compare with.
+    """Judges the liveness of a file; there is no portrait to match.
 
     Args:
-        study: What it was worked on.
-        policy: Thresholds; what is judged is set in it.
+        study: The measurements of the file.
+        policy: The policy, which sets the thresholds and the signals that are judged.
         fusion: The liveness model.
     """
     return judge_express(
@@ -229,7 +230,7 @@ def judge_study(study: VideoStudy, *, policy: LivenessPolicy, fusion: FusionMode
 
 
 def _shrunk(pixels: BgrImage) -> BgrImage:
-    """No larger than a frame of a scan may be."""
+    """Reduces a frame to the largest size that a scan allows."""
     factor = _LARGEST_SIDE / max(pixels.shape)
     if factor >= 1:
         return pixels

@@ -1,4 +1,4 @@
-"""The screen flash of one attempt: frames to its controller, and the controller's wishes."""
+"""The screen flash of one attempt: passes frames to its controller, and returns the controller's actions."""
 
 from collections.abc import Callable
 
@@ -30,18 +30,18 @@ from liveness.dynamic.policy import DynamicPolicy
 __all__ = ["FlashRun"]
 
 _SHOWN = frozenset({EndReason.PROVEN, EndReason.EXHAUSTED})
-"""Ends of a challenge that showed all that it wanted to show."""
+"""Ends of a challenge that showed everything it had to show."""
 
 
 class FlashRun:
     """Implements ``attempt.challenge.AttemptChallenge``."""
 
     def __init__(self, challenge: FlashChallenge, *, first_step: int = 1) -> None:
-        """Takes the controller, which has shown nothing yet.
+        """Takes a controller that has shown nothing yet.
 
         Args:
             challenge: The controller.
-            first_step: Number of the attempt's first step.
+            first_step: The number of the attempt's first step.
         """
         self._challenge = challenge
         self._first_step = first_step
@@ -60,14 +60,14 @@ class FlashRun:
         script: ScriptSettings | None = None,
         first_step: int = 1,
     ) -> "FlashRun":
-        """A flash whose colours are drawn when they are due.
+        """Creates a flash whose colours are drawn when they are due.
 
         Args:
-            random: Gives that many unpredictable bytes.
-            model: Its lines.
-            limits: What holds for it.
-            script: What its steps are drawn from.
-            first_step: Number of the attempt's first step.
+            random: Returns the given number of unpredictable bytes.
+            model: The flash's lines.
+            limits: The policy of the flash.
+            script: The settings from which its steps are drawn.
+            first_step: The number of the attempt's first step.
         """
         settings = ScriptSettings() if script is None else script
         challenge = FlashChallenge(
@@ -80,12 +80,12 @@ class FlashRun:
 
     @property
     def ended(self) -> Complete | FallBack | None:
-        """How it ended; ``None`` before."""
+        """How the flash ended; ``None`` before its end."""
         return self._challenge.ended
 
     @property
     def over(self) -> bool:
-        """Whether all was shown that is to be shown."""
+        """Whether the flash has ended."""
         return self._challenge.ended is not None
 
     @property
@@ -95,12 +95,12 @@ class FlashRun:
 
     @property
     def closing_seconds(self) -> float:
-        """The closing step is held like every other."""
+        """The hold time of the closing step, which is held as every step is."""
         return SHORTEST_HOLD_SECONDS
 
     @property
     def gave_up(self) -> bool:
-        """Whether light, time or an absent face kept it from what it wants."""
+        """Whether light, time or a missing face prevented its success."""
         match self._challenge.ended:
             case FallBack():
                 return True
@@ -111,23 +111,23 @@ class FlashRun:
 
     @property
     def fell_back(self) -> bool:
-        """Whether the light does not allow it and the policy names something else."""
+        """Whether the light does not allow the flash and the policy names a fallback."""
         return isinstance(self._challenge.ended, FallBack)
 
     @property
     def progress(self) -> float:
-        """Colours shown over those of a whole script, 0..1; 1 once it is over. The device learns no score."""
+        """The share of a whole script's colours shown, 0..1; 1 at the end. The device learns no score."""
         self._progress = 1.0 if self.over else max(self._progress, self._challenge.progress)
         return self._progress
 
     @property
     def hints(self) -> tuple[str, ...]:
-        """What stood in its way, the latest first."""
+        """Feedback codes of the obstacles, the latest first."""
         return self._hints.all
 
     @property
     def measures_light(self) -> bool:
-        """The screen's, on the face."""
+        """Always: it measures the light of the screen on the face."""
         return True
 
     @property
@@ -147,21 +147,21 @@ class FlashRun:
 
     @property
     def evidence(self) -> FlashEvidence:
-        """What there is for the judge."""
+        """The revealed steps and the samples, for the judge."""
         return FlashEvidence(steps=self._challenge.revealed, samples=self._challenge.samples)
 
     @property
     def coloured(self) -> bool:
-        """Whether a colour was revealed; the lead-in is grey."""
+        """Whether a colour was revealed. The lead-in is grey."""
         return any(revealed.step.bits > 0 for revealed in self._challenge.revealed)
 
     @property
     def next_step(self) -> int:
-        """The number from which a later attempt's steps go on."""
+        """The number of the first step of a later attempt."""
         return self._latest_step + 1
 
     def take(self, frame: ChallengeFrame) -> None:
-        """Measures a frame's light and hands it to the controller."""
+        """Measures the light of a frame and passes it to the controller."""
         if self.over:
             return
         step, since = self._claim(frame.seen.frame, frame.origin_us)
@@ -181,37 +181,39 @@ class FlashRun:
         )
 
     def skip(self, frame: Frame, *, origin_us: int, arrival: float) -> None:
-        """Tells the controller what the frame says was on display: the closing step, until it was held."""
+        """Passes the step that the frame claims to the controller, until the closing step was held."""
         step, since = self._claim(frame, origin_us)
         captured = (frame.capture_time_us - origin_us) / 1e6
         self._challenge.see(DisplayClaim(step, since, capture_time=captured, arrival_time=arrival))
 
     def hint(self, now: float) -> str | None:
-        """What stands in its way; ``None`` once it is over."""
+        """Returns the feedback code of the current obstacle; ``None`` once the flash is over."""
         return None if self.over else self._hints.standing(now)
 
     def due(self, now: float) -> float | None:
-        """When the controller is to be asked again; never at once, as it was asked just now."""
+        """Returns when to call ``act`` again, monotonic seconds; not at once, because it was just called."""
         if self.over or self._wait_until is None:
             return None
         return max(self._wait_until, now + LEAST_WAIT_SECONDS)
 
     def act(self, now: float, *, frame_index: int) -> tuple[Action, ...]:
-        """What the controller wants done. Until it is settled it reads the steps for that, which is work."""
-        said: list[Action] = []
+        """Returns the controller's actions. Until the flash is settled, each call measures the steps."""
+        due_actions: list[Action] = []
         for _ in range(MOST_ACTIONS):
             match self._challenge.next_action(now=now):
                 case Reveal(step) as reveal:
                     self._latest_step = step.number
-                    said.append(reveal)
+                    due_actions.append(reveal)
                 case Hint(code):
                     self._hints.note(code.value, now)
-                    said.append(Feedback(code=code.value, progress=self.progress, frame_index=frame_index))
+                    due_actions.append(
+                        Feedback(code=code.value, progress=self.progress, frame_index=frame_index)
+                    )
                 case Pause(code):
                     self._hints.note(code.value, now)
-                    said.append(PauseCapture(paused=True, reason=code.value))
+                    due_actions.append(PauseCapture(paused=True, reason=code.value))
                 case Resume():
-                    said.append(PauseCapture(paused=False, reason="GOOD"))
+                    due_actions.append(PauseCapture(paused=False, reason="GOOD"))
                 case FallBack(code):
                     self._hints.note(code.value, now)
                     break
@@ -220,10 +222,10 @@ class FlashRun:
                 case Wait(until):
                     self._wait_until = until
                     break
-        return tuple(said)
+        return tuple(due_actions)
 
     def _claim(self, frame: Frame, origin_us: int) -> tuple[int, float | None]:
-        """The step that the frame claims, and since when, seconds since the attempt's first frame."""
+        """Returns the step that the frame claims, and since when, seconds since the attempt's first frame."""
         if frame.flash_step < self._first_step or not frame.flash_step_since_us:
             return 0, None
         return frame.flash_step, (frame.flash_step_since_us - origin_us) / 1e6

@@ -1,4 +1,4 @@
-"""A camera's frame as an attempt takes it, and the limits that it is held to before it is decoded."""
+"""A frame as an attempt takes it, and the limits that its image must keep before it is decoded."""
 
 import zlib
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ __all__ = ["Frame", "FrameExposure", "FrameLimits"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameExposure:
-    """What a device says its camera did. 0 means unknown."""
+    """The device's claims about its camera's exposure. 0 means unknown."""
 
     exposure_time_ns: int
     iso: int
@@ -24,14 +24,15 @@ class Frame:
     Attributes:
         image: The encoded image, a JPEG.
         index: Index in the attempt, from 0.
-        capture_time_us: Device clock, microseconds.
+        capture_time_us: Its capture time, microseconds on the device's clock.
         rotation_degrees: Clockwise rotation that makes the image upright: 0, 90, 180 or 270.
         mirrored: Whether the image is mirrored.
         width: Declared width of the encoded image.
         height: Declared height of the encoded image.
-        flash_step: The step that the device says was on display; 0 for none.
-        flash_step_since_us: When the device says it appeared, microseconds of the same clock; 0 for none.
-        exposure: What the device says the camera did; ``None`` where it says nothing.
+        flash_step: The step that the device claims was on display; 0 for none.
+        flash_step_since_us: When that step appeared, as the device claims, microseconds on the same clock; 0
+            for none.
+        exposure: The device's claims about the exposure; ``None`` without any.
     """
 
     image: bytes
@@ -47,18 +48,18 @@ class Frame:
 
     @property
     def fingerprint(self) -> int:
-        """The same for frames of the same bytes; for others, by chance, once in four thousand million."""
+        """A hash of the image. Two different images share it by chance, once in four thousand million."""
         return zlib.crc32(self.image)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameLimits:
-    """What a frame's image may be.
+    """The limits of a frame's image.
 
     Attributes:
-        max_bytes: Largest encoded image.
-        max_pixels: Most pixels.
-        min_side: Fewest pixels on the shorter side.
+        max_bytes: The largest size of the encoded image, bytes.
+        max_pixels: The largest number of pixels.
+        min_side: The least length of the shorter side, pixels.
     """
 
     max_bytes: int = 512 * 1024

@@ -1,4 +1,4 @@
-"""What a measured frame shows of the screen's light."""
+"""Measures the screen's light in a measured frame."""
 
 import numpy as np
 
@@ -14,19 +14,19 @@ __all__ = ["flash_sample"]
 def flash_sample(
     seen: SeenFrame, *, capture_time: float, arrival: float, step: int, step_since: float | None
 ) -> FlashSample:
-    """What a frame shows of the screen's light.
+    """Returns the measurements of the screen's light in a frame.
 
     Args:
-        seen: The frame, looked at ``with_light``.
-        capture_time: Device clock, seconds.
-        arrival: Server's monotonic clock, seconds.
+        seen: The frame, measured with ``with_light``.
+        capture_time: Its capture time, seconds on the device's clock.
+        arrival: Its arrival time, seconds on the server's monotonic clock.
         step: The step that the device claims was on display; 0 for none.
-        step_since: When it claims that step appeared, seconds of the device clock.
+        step_since: When that step appeared, as the device claims, seconds on the device's clock.
     """
     observation, frame, pixels = seen.observation, seen.frame, seen.light
     if pixels is None:
-        raise ValueError("only a frame whose light was asked for can be sampled")
-    # Two faces have two reflections, and nobody says which is the larger one's.
+        raise ValueError("the frame has no light to sample; measure it with with_light=True")
+    # Two faces have two reflections, and it is unknown which is that of the larger one.
     face = observation.face if observation.faces == 1 else None
     return sample_frame(
         pixels,
@@ -42,7 +42,7 @@ def flash_sample(
 
 
 def _scaled(face: DetectedFace, scale: float) -> DetectedFace:
-    """A face in a picture of another size; pixel centres lie at whole coordinates."""
+    """Scales a face to an image of another size. Pixel centres lie at whole coordinates."""
     box = face.box
     left, top, right, bottom = (
         (edge + 0.5) * scale - 0.5 for edge in (box.left, box.top, box.right, box.bottom)

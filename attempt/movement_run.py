@@ -1,4 +1,4 @@
-"""The movement challenge of one attempt: frames to its controller, and the controller's wishes."""
+"""The movement challenge of one attempt: passes frames to its controller, and returns its actions."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,11 +20,11 @@ class MovementRun:
     """Implements ``attempt.challenge.AttemptChallenge``."""
 
     def __init__(self, challenge: MovementChallenge, *, analyst: FrameAnalyst) -> None:
-        """Takes the controller, which has drawn nothing yet.
+        """Takes a controller that has drawn nothing yet.
 
         Args:
             challenge: The controller.
-            analyst: Gives the views in which the face is followed.
+            analyst: Makes the views in which the face is followed.
         """
         self._challenge = challenge
         self._analyst = analyst
@@ -36,29 +36,29 @@ class MovementRun:
     def drawn(
         cls, random: Callable[[int], bytes], *, rest: Oval, analyst: FrameAnalyst, model: FlashModel
     ) -> "MovementRun":
-        """A challenge whose ovals are drawn when they are due.
+        """Creates a challenge whose ovals are drawn when they are due.
 
         Args:
-            random: Gives that many unpredictable bytes.
+            random: Returns the given number of unpredictable bytes.
             rest: The oval that the attempt begins with.
-            analyst: Gives the views in which the face is followed.
-            model: Its lines.
+            analyst: Makes the views in which the face is followed.
+            model: The model with the movement's lines.
         """
         return cls(MovementChallenge(OvalScript(random, rest=rest), model.movement), analyst=analyst)
 
     @property
     def over(self) -> bool:
-        """Whether all ovals were filled, or one was not in time."""
+        """Whether all ovals were filled, or one was not filled in time."""
         return self._end is not None
 
     @property
     def settled(self) -> bool:
-        """As soon as it is over: it has nothing to show then."""
+        """Whether it is over: it has no closing step."""
         return self.over
 
     @property
     def closing_seconds(self) -> float:
-        """None."""
+        """Always 0: it has no closing step."""
         return 0.0
 
     @property
@@ -68,44 +68,44 @@ class MovementRun:
 
     @property
     def progress(self) -> float:
-        """Ovals filled over all, 0..1."""
+        """The filled share of all ovals, 0..1; 1 once it is over."""
         return 1.0 if self.over else self._challenge.progress
 
     @property
     def hints(self) -> tuple[str, ...]:
-        """What to do better: to follow the oval, where it was not followed."""
+        """The feedback code that asks to follow the oval, and all hints; empty unless it gave up."""
         return ("ACTION_NOT_PERFORMED", *self._hints.all) if self.gave_up else ()
 
     @property
     def measures_light(self) -> bool:
-        """It measures motion alone."""
+        """Never: it measures motion alone."""
         return False
 
     @property
     def awaits_depth(self) -> bool:
-        """Its approaches show it; nothing is waited for."""
+        """Never: its approaches show depth."""
         return False
 
     @property
     def depth_due(self) -> bool:
-        """See ``awaits_depth``."""
+        """Never; see ``awaits_depth``."""
         return False
 
     @property
     def awaits_blink(self) -> bool:
-        """It asks for none."""
+        """Never: it asks for no blink."""
         return False
 
     @property
     def record(self) -> MovementRecord:
-        """What there is for the judge."""
+        """The record of the movement, for the judge."""
         return self._challenge.record
 
     def take(self, frame: ChallengeFrame) -> None:
-        """Hands a frame to the controller, with a view fine enough to show how its points moved.
+        """Passes a frame to the controller, with a view fine enough to show the motion of its points.
 
         Raises:
-            FrameUnusable: Its image does not decode.
+            FrameUnusable: The frame's image does not decode.
         """
         if self.over:
             return
@@ -113,36 +113,38 @@ class MovementRun:
         self._challenge.add(replace(frame.seen.observation, view=view, view_scale=scale))
 
     def skip(self, frame: Frame, *, origin_us: int, arrival: float) -> None:
-        """Nothing: it is over once it is settled."""
+        """Does nothing, because it is over once it is settled."""
 
     def hint(self, now: float) -> str | None:
-        """What brings the face nearer to the oval; ``None`` once it is over."""
+        """Returns the hint that brings the face nearer to the oval; ``None`` once it is over."""
         return None if self.over else self._hints.standing(now)
 
     def due(self, now: float) -> float | None:
-        """When the controller is to be asked again; never at once, as it was asked just now."""
+        """Returns when to call ``act`` again, monotonic seconds; not at once, because it was just called."""
         if self.over or self._wait_until is None:
             return None
         return max(self._wait_until, now + LEAST_WAIT_SECONDS)
 
     def act(self, now: float, *, frame_index: int) -> tuple[Action, ...]:
-        """What the controller wants done."""
-        said: list[Action] = []
+        """Returns the controller's actions."""
+        due_actions: list[Action] = []
         for wanted in self._wanted(now):
             match wanted:
                 case MoveOval():
-                    said.append(wanted)
+                    due_actions.append(wanted)
                 case Hint(code):
                     self._hints.note(code.value, now)
-                    said.append(Feedback(code=code.value, progress=self.progress, frame_index=frame_index))
+                    due_actions.append(
+                        Feedback(code=code.value, progress=self.progress, frame_index=frame_index)
+                    )
                 case Complete():
                     self._end = wanted
                 case Wait(until):
                     self._wait_until = until
-        return tuple(said)
+        return tuple(due_actions)
 
     def _wanted(self, now: float) -> tuple[actions.Action, ...]:
-        """All that the controller wants at ``now``; where that completes an approach it is measured."""
+        """Returns the controller's actions at ``now``. If an approach completes, this call measures it."""
         wanted: list[actions.Action] = []
         while len(wanted) < MOST_ACTIONS:
             wanted.append(self._challenge.next_action(now=now))

@@ -1,4 +1,4 @@
-"""Who counts as a person in a picture: not small faces in the background, and not unsure ones."""
+"""Selects the faces that count as persons: no small faces in the background, and no uncertain ones."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -12,28 +12,28 @@ from vision.packs import Pack
 
 __all__ = ["persons_in", "persons_of"]
 
-# As for the portrait.
+# The same thresholds as for the portrait.
 _SECOND_FACE_FRACTION: Final = 1 / 3
 _SURE_FACE: Final = 0.6
 
 _LARGEST_SIDE: Final = 1600
-"""Longest side that a detector is given, pixels; it looks at a few hundred pixels of it anyway."""
+"""The longest side of a detector's input, pixels. Detectors reduce it to a few hundred pixels in any case."""
 
 _SMALLEST_SIDE: Final = 64
-"""Shorter side below which a picture is not looked at: no detector of any pack finds a face of that size."""
+"""The least length of the shorter side, pixels. No detector of any pack finds a face in smaller images."""
 
 
 def persons_of(faces: Sequence[DetectedFace]) -> tuple[DetectedFace, ...]:
-    """Those of the faces that count as persons, widest first."""
+    """Returns the faces that count as persons, widest first."""
     return persons_among(faces, second_face_fraction=_SECOND_FACE_FRACTION, min_confidence=_SURE_FACE)
 
 
 def persons_in(pixels: BgrImage, pack: Pack) -> tuple[DetectedFace, ...]:
-    """The faces of a picture of any size that count as persons, widest first.
+    """Returns the faces in an image of any size that count as persons, widest first.
 
     Args:
-        pixels: The upright picture; a large one is looked at halved, as often as needed, because detectors
-            shrink it far more and pay for each of its pixels.
+        pixels: The upright image. A large one is halved as often as needed, because detectors reduce it far
+            more, at a cost for each of its pixels.
         pack: The models.
 
     Raises:
@@ -52,7 +52,7 @@ def persons_in(pixels: BgrImage, pack: Pack) -> tuple[DetectedFace, ...]:
 def _enlarged(face: DetectedFace, scale: int) -> DetectedFace:
     if scale == 1:
         return face
-    # Positions are those of pixel centres: halving puts two pixels' centres into one.
+    # Coordinates are those of pixel centres, and halving joins the centres of two pixels.
     shift = (scale - 1) / 2
     edges = (face.box.left, face.box.top, face.box.right, face.box.bottom)
     return DetectedFace(

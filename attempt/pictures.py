@@ -1,4 +1,4 @@
-"""Frames from JPEG to upright pixels, within limits; and pictures that are decoded already."""
+"""Decodes frames from JPEG to upright pixels, within limits. Also wraps frames that are decoded already."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,9 +25,9 @@ from vision.image_format import ImageFormat, ImageHeader, unsupported
 
 _CHANNELS = 3
 _SHORTEST_HALVED = 400
-"""Pixels of the shorter side. Of 14 simulated scans of a person in the dark at 240 x 320 the light was taken
-for that on a sheet in 3 where it was measured at half of that, and in 1 where not; of 12 at 480 x 640 in
-none."""
+"""The least length of the shorter side at which a frame is halved to measure its light, pixels. Of 14
+simulated scans of a person in the dark at 240 x 320, the light was mistaken for light on a flat sheet in 3 if
+it was measured at half the size, and in 1 at full size; of 12 scans at 480 x 640, in none."""
 
 Decoded = TypeVar("Decoded", DecodedImage, DecodedLuma)
 
@@ -36,7 +36,7 @@ class FrameDecoder:
     """Decodes frames. Safe to call from several threads at once."""
 
     def __init__(self, limits: FrameLimits) -> None:
-        """Takes the limits that frames are held to before they are decoded."""
+        """Takes the limits of a frame's image, which are tested before decoding."""
         self._limits = DecodeLimits(
             max_bytes=limits.max_bytes,
             max_pixels=limits.max_pixels,
@@ -45,7 +45,7 @@ class FrameDecoder:
         )
 
     def check(self, frame: Frame) -> None:
-        """Checks what the image declares; nothing is decoded, and it takes some 0.02 ms.
+        """Tests what the image declares, without decoding it. This takes about 0.02 ms.
 
         Raises:
             FrameUnusable: As for ``colour``.
@@ -55,7 +55,7 @@ class FrameDecoder:
         _check_header(frame, header)
 
     def colour(self, frame: Frame) -> BgrImage:
-        """The upright frame, shape (height, width, 3).
+        """Returns the upright frame, shape (height, width, 3).
 
         Raises:
             FrameUnusable: The image is not a JPEG in colour, of the declared size and within the limits.
@@ -63,7 +63,7 @@ class FrameDecoder:
         return upright(frame, self.coded_colour(frame).pixels)
 
     def coded_colour(self, frame: Frame) -> DecodedImage:
-        """The frame as its image has it: not turned upright.
+        """Decodes the frame without turning it upright.
 
         Raises:
             FrameUnusable: As for ``colour``.
@@ -80,7 +80,7 @@ class FrameDecoder:
         return _checked(frame, decode)
 
     def luma(self, frame: Frame) -> GreyImage:
-        """The upright frame's luma, shape (height, width), for two thirds of the price of its colours.
+        """Returns the upright frame's luma, shape (height, width), at two thirds of the cost of its colours.
 
         Raises:
             FrameUnusable: As for ``colour``.
@@ -88,7 +88,7 @@ class FrameDecoder:
         return upright(frame, self.coded_luma(frame).pixels)
 
     def coded_luma(self, frame: Frame) -> DecodedLuma:
-        """The frame's luma as its image has it: not turned upright.
+        """Decodes the frame's luma without turning it upright.
 
         Raises:
             FrameUnusable: As for ``colour``.
@@ -97,16 +97,16 @@ class FrameDecoder:
 
 
 class FramePicture:
-    """One frame, decoded once and only as far as it is asked for; implements ``liveness.watch.Picture``."""
+    """One frame, decoded once and only as far as needed; implements ``liveness.watch.LazyFrame``."""
 
     def __init__(self, decoder: FrameDecoder, frame: Frame, *, in_colour: bool = False) -> None:
         """Decodes nothing yet.
 
         Args:
-            decoder: Decodes it.
+            decoder: The decoder.
             frame: The frame.
-            in_colour: Whether its colours are wanted in any case. Luma alone costs two thirds of them, so
-                that it is not decoded beside them: their grey is that but for rounding.
+            in_colour: Whether the colours are needed in any case. Then the luma is computed from them, equal
+                but for rounding, because decoding the luma as well costs two thirds of the colours again.
         """
         self._decoder = decoder
         self._frame = frame
@@ -115,7 +115,7 @@ class FramePicture:
         self._luma: GreyImage | None = None
 
     def grey(self) -> GreyImage:
-        """The upright frame's luma, shape (height, width).
+        """Returns the upright frame's luma, shape (height, width).
 
         Raises:
             FrameUnusable: As for ``FrameDecoder.colour``.
@@ -123,11 +123,11 @@ class FramePicture:
         return upright(self._frame, self._coded_luma())
 
     def colour(self) -> BgrImage:
-        """See ``FrameDecoder.colour``."""
+        """Returns the upright frame; see ``FrameDecoder.colour``."""
         return upright(self._frame, self._coded_colours())
 
     def light(self) -> BgrImage:
-        """The upright frame for measuring its light: at half its size where it is large enough for that.
+        """Returns the upright frame for measuring its light: at half its size if it is large enough.
 
         Raises:
             FrameUnusable: As for ``FrameDecoder.colour``.
@@ -142,7 +142,7 @@ class FramePicture:
 
     @property
     def coded(self) -> GreyImage | BgrImage:
-        """The pixels as the image has them, not turned upright: luma or colours, whichever is decoded."""
+        """The decoded pixels before they are turned upright: luma or colours, whichever is decoded."""
         if self._luma is None and self._colours is not None:
             return self._colours
         return self._coded_luma()
@@ -186,8 +186,8 @@ def _check_header(frame: Frame, header: ImageHeader) -> None:
             raise unsupported(header.format, f"a frame has {_CHANNELS} channels, not {header.channels}")
     if (header.width, header.height) != (frame.width, frame.height):
         raise FrameUnusable(
-            f"the image of frame {frame.index} has {header.width} x {header.height} pixels, its header "
-            f"says {frame.width} x {frame.height}",
+            f"the image of frame {frame.index} has {header.width} x {header.height} pixels, but its header "
+            f"states {frame.width} x {frame.height}",
             details={
                 "frame_index": frame.index,
                 "width": header.width,
@@ -199,22 +199,22 @@ def _check_header(frame: Frame, header: ImageHeader) -> None:
 
 
 def upright(frame: Frame, pixels: GreyImage | BgrImage) -> GreyImage | BgrImage:
-    """A decoded frame turned upright and no longer mirrored, as its header says."""
+    """Rotates and mirrors a decoded frame as its header states, so that it is upright and not mirrored."""
     turned = rotate_upright(pixels, degrees=frame.rotation_degrees, mirrored=frame.mirrored)
     return np.ascontiguousarray(turned)
 
 
 class DecodedPicture:
-    """A picture that is decoded already; implements ``liveness.watch.Picture``."""
+    """A frame that is decoded already; implements ``liveness.watch.LazyFrame``."""
 
     def __init__(self, pixels: BgrImage) -> None:
-        """Takes the upright picture, shape (height, width, 3)."""
+        """Takes the upright frame, shape (height, width, 3), BGR."""
         self._pixels = pixels
 
     def grey(self) -> GreyImage:
-        """Its luma, shape (height, width)."""
+        """Returns its luma, shape (height, width)."""
         return np.asarray(cv2.cvtColor(self._pixels, cv2.COLOR_BGR2GRAY), np.uint8)
 
     def colour(self) -> BgrImage:
-        """The picture."""
+        """Returns its pixels."""
         return self._pixels

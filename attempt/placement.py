@@ -1,4 +1,4 @@
-"""How well a person is placed: what to tell them, and how much of what an attempt wants has come."""
+"""Judges the placement of the person: feedback, and the completed share of the capture."""
 
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -30,10 +30,10 @@ FEEDBACK_CODES: Final[dict[GuidanceCode, str]] = {
 """The feedback code for each guidance code."""
 
 WRONG_ROTATION: Final = "WRONG_ROTATION"
-"""Told in place of ``NO_FACE`` where faces are found only in turned pictures."""
+"""Sent instead of ``NO_FACE`` if faces are found only in rotated frames."""
 
-# A blink is what a live person does: frames with closed eyes or a turned head still show how the face
-# moves, so they count for the capture even while the person gets feedback about them.
+# Living persons blink. Frames with closed eyes or a turned head still show how the face moves, so they
+# count for the capture, although the person gets feedback about them.
 _COUNTS_FOR_CAPTURE: Final = frozenset(
     {GuidanceCode.OK, GuidanceCode.EYES_CLOSED, GuidanceCode.LOOK_STRAIGHT, GuidanceCode.HOLD_STILL}
 )
@@ -43,18 +43,17 @@ _PROGRESS_STEP: Final = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapturePlan:
-    """When an attempt has enough.
+    """The amount of frames and time that an attempt needs.
 
-    A fixed amount rather than "as soon as it looks live": looking often and stopping at the first good
-    moment would give an attacker many draws.
+    It is fixed. Stopping as soon as a scan looks live would test often, and so give an attacker many draws.
 
     Attributes:
-        frames: Well-placed frames that are wanted.
-        seconds: Capture time that they must span.
-        selected: Frames that the expensive models look at, at most.
-        apart_seconds: Longest capture time between two frames that are measured, where they come faster; see
-            ``liveness.pace.FramePace``. Frames that come faster count for the transcript, and are compared
-            with the others so that none comes twice. 0 for a mode that needs every frame.
+        frames: The number of well-placed frames.
+        seconds: The capture time that they must span, seconds.
+        selected: The most frames that are examined.
+        apart_seconds: The longest capture time between two measured frames, seconds, if frames come faster;
+            see ``liveness.pace.FramePace``. The frames between them count for the transcript and are compared
+            with the others to find repeated frames. 0 for a mode that needs every frame.
     """
 
     frames: int = 32
@@ -63,9 +62,9 @@ class CapturePlan:
     apart_seconds: float = APART_SECONDS
 
     def beside(self, challenge: AttemptChallenge) -> "CapturePlan":
-        """The plan of an attempt with a challenge, which needs every frame.
+        """Returns the plan of an attempt with a challenge, which needs every frame.
 
-        The time in which it shows its end, and no frame is looked at, counts as captured.
+        The time of the challenge's closing step, in which no frame is measured, counts as captured.
         """
         seconds = max(0.0, self.seconds - challenge.closing_seconds)
         frames = max(1, round(self.frames * seconds / self.seconds))
@@ -77,16 +76,16 @@ class Placement:
 
     Attributes:
         oval: Where the face should be now.
-        first_good: When the first well-placed frame was captured, seconds; ``None`` before it.
+        first_good: Capture time of the first well-placed frame, seconds; ``None`` before it.
     """
 
     def __init__(self, *, plan: CapturePlan, oval: Oval, settings: GuidanceSettings) -> None:
         """Starts without a frame.
 
         Args:
-            plan: When there is enough.
+            plan: When the attempt has enough frames.
             oval: Where the face should be.
-            settings: Thresholds of the hints.
+            settings: The thresholds of the hints.
         """
         self.oval = oval
         self._plan = plan
@@ -105,20 +104,20 @@ class Placement:
 
     @property
     def share(self) -> float:
-        """How much there is of what is wanted, 0..1."""
+        """The completed share of the plan, 0..1."""
         return min(1.0, self._good / self._plan.frames, self._seconds / self._plan.seconds)
 
     @property
     def hints(self) -> tuple[str, ...]:
-        """Feedback codes of what stood in the way, the most frequent first."""
+        """Feedback codes of the obstacles, the most frequent first."""
         return tuple(code for code, _ in self._hints.most_common())
 
     def take(self, observation: FrameObservation, *, turned: bool) -> Guidance:
-        """Works a measured frame in.
+        """Takes a measured frame and returns its guidance.
 
         Args:
-            observation: What was measured.
-            turned: Whether faces are found in turned pictures only.
+            observation: The measurements.
+            turned: Whether faces are found only in rotated frames.
         """
         guidance = guide(observation, oval=self.oval, settings=self._settings, state=self._state)
         self._state = guidance.state
@@ -133,7 +132,7 @@ class Placement:
         return guidance
 
     def skip(self) -> None:
-        """Counts a frame that is not measured: it is as well placed as the measured one before it."""
+        """Counts a skipped frame. It counts as well placed if the last measured frame was."""
         self._good += self._well_placed
 
     @property
@@ -142,34 +141,34 @@ class Placement:
 
 
 class ToldFeedback:
-    """Keeps an attempt's feedback from being told over and over."""
+    """Limits how often feedback is repeated in an attempt."""
 
     def __init__(self) -> None:
-        """No feedback has been sent yet."""
-        self._told: tuple[str, float, float] | None = None
+        """Starts without feedback."""
+        self._last_sent: tuple[str, float, float] | None = None
 
     def news(self, feedback: Feedback, time: float) -> Feedback | None:
-        """The feedback if it is new, or if the last one was sent a while ago; else ``None``.
+        """Returns the feedback if it is new, or if the last one was sent some time ago; ``None`` otherwise.
 
         Args:
-            feedback: What holds now.
-            time: When the device captured the frame that it is about, seconds.
+            feedback: The current feedback.
+            time: Capture time of its frame, seconds.
         """
-        if self._told is not None:
-            code, told, progress = self._told
-            stale = time - told >= _REPEAT_FEEDBACK_SECONDS
+        if self._last_sent is not None:
+            code, sent_at, progress = self._last_sent
+            stale = time - sent_at >= _REPEAT_FEEDBACK_SECONDS
             if feedback.code == code and not stale and feedback.progress - progress < _PROGRESS_STEP:
                 return None
-        self._told = (feedback.code, time, feedback.progress)
+        self._last_sent = (feedback.code, time, feedback.progress)
         return feedback
 
 
 def feedback_code(guidance: GuidanceCode, *, turned: bool) -> str:
-    """The feedback code for what guidance found.
+    """Returns the feedback code for a guidance code.
 
     Args:
-        guidance: What the frame shows.
-        turned: Whether faces are found in turned pictures only.
+        guidance: The guidance code of a frame.
+        turned: Whether faces are found only in rotated frames.
     """
     if guidance is GuidanceCode.NO_FACE and turned:
         return WRONG_ROTATION

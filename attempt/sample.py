@@ -1,4 +1,4 @@
-"""A random sample of an attempt's frames that are not measured, to be decoded at the attempt's end."""
+"""Draws a random sample of an attempt's unmeasured frames, which is decoded at the attempt's end."""
 
 from collections.abc import Callable
 
@@ -7,23 +7,23 @@ from attempt.frame import Frame
 __all__ = ["SAMPLE_SIZE", "FrameSample"]
 
 SAMPLE_SIZE = 4
-"""Decoding them takes 3 to 8 ms of CPU an attempt."""
+"""The number of frames drawn; decoding them takes 3 to 8 ms of CPU time per attempt."""
 
 _DRAW_BYTES = 8
 
 
 class FrameSample:
-    """Draws frames with equal chances, however many come, and holds no others (reservoir sampling).
+    """Draws frames with equal chances, however many arrive, and holds only those (reservoir sampling).
 
-    Which frames are drawn is decided after they arrived, by randomness that the device cannot know.
+    Frames are drawn after they arrive, with randomness that the device cannot know.
     """
 
     def __init__(self, *, random: Callable[[int], bytes], size: int = SAMPLE_SIZE) -> None:
         """Starts empty.
 
         Args:
-            random: Gives that many unpredictable bytes.
-            size: Frames to draw.
+            random: Returns the given number of unpredictable bytes.
+            size: The number of frames to draw.
         """
         self._random = random
         self._size = size
@@ -32,7 +32,7 @@ class FrameSample:
 
     @property
     def drawn(self) -> tuple[Frame, ...]:
-        """The sample of the frames that were offered so far."""
+        """The sample of the frames offered so far."""
         return tuple(self._drawn)
 
     def offer(self, frame: Frame) -> None:

@@ -1,4 +1,4 @@
-"""The frames of an attempt that are kept: those for the expensive models, and those that may be witnesses."""
+"""Keeps the frames of an attempt that are selected for examination, and those that may become witnesses."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import replace
@@ -13,17 +13,17 @@ __all__ = ["KeptFrames"]
 
 
 class KeptFrames:
-    """Offers an attempt's frames to the selector and keeps what it picks.
+    """Offers an attempt's frames to the selector and keeps those it selects.
 
     Attributes:
         frames: The selected frames by index.
     """
 
     def __init__(self, *, count: int) -> None:
-        """Starts empty; ``count`` frames are selected, at most."""
+        """Starts empty; at most ``count`` frames are selected."""
         self._selector = FrameSelector(count=count)
         self.frames: dict[int, SeenFrame] = {}
-        # As they arrived: a decoded frame takes twenty times as much, and few of these are needed.
+        # Encoded: a decoded frame takes twenty times the memory, and few of these are needed.
         self._looks: dict[int, tuple[Frame, FrameObservation]] = {}
 
     @property
@@ -38,12 +38,12 @@ class KeptFrames:
 
     @property
     def best(self) -> SeenFrame | None:
-        """The frame that can stand as evidence."""
+        """The evidence frame; ``None`` before any usable frame."""
         index = self._selector.best
         return None if index is None else self.frames.get(index)
 
     def audit(self, limit: int) -> tuple[SeenFrame, ...]:
-        """Further kept frames, spread over the attempt; at most ``limit``."""
+        """Returns up to ``limit`` further kept frames, spread over the attempt."""
         best = self._selector.best
         others = [self.frames[index] for index in sorted(self.frames) if index != best]
         if len(others) <= limit:
@@ -52,7 +52,7 @@ class KeptFrames:
         return tuple(others[int(place * step)] for place in range(limit))
 
     def offer(self, seen: SeenFrame) -> None:
-        """Takes a measured frame; it is kept where it is worth it, without its light."""
+        """Takes a measured frame, and keeps it without its light if it is selected."""
         observation = seen.observation
         if observation.face is not None and observation.faces == 1 and not observation.followed:
             self._looks[observation.index] = (seen.frame, observation)
@@ -65,11 +65,11 @@ class KeptFrames:
     def unexamined(
         self, scan: ScanObservations, *, examined: Collection[int]
     ) -> Iterator[tuple[Frame, FrameObservation]]:
-        """The best frame of each stretch of the scan of which none was examined, the longest stretch first.
+        """Yields the best frame of each stretch of the scan without an examined one, longest stretch first.
 
         Args:
-            scan: The attempt.
-            examined: Indices of the frames that were examined.
+            scan: The attempt's measurements.
+            examined: Indices of the examined frames.
         """
         for stretch in unseen_stretches(scan, examined=examined):
             if stretch.looked:

@@ -1,4 +1,4 @@
-"""What a pack's models say of one picture that belongs to no stream of frames."""
+"""Runs a pack's models over one image that belongs to no stream of frames."""
 
 from liveness.express.interface import PadScore
 from liveness.observation import FrameObservation
@@ -12,7 +12,7 @@ __all__ = ["landmarks_of", "observe_still", "pad_scores"]
 
 
 def landmarks_of(pixels: BgrImage, face: DetectedFace, pack: Pack) -> Landmarks | None:
-    """Dense landmarks of a face; ``None`` where the pack has no landmarker, or it sees no face.
+    """Returns a face's dense landmarks; ``None`` if the pack has no landmarker, or it finds no face.
 
     Raises:
         ModelFailed: The landmarker failed.
@@ -28,13 +28,13 @@ def observe_still(
     index: int,
     capture_time: float,
 ) -> FrameObservation:
-    """What is known of a picture that belongs to no stream of frames.
+    """Measures one image that belongs to no stream of frames.
 
     Args:
-        pixels: The upright picture, shape (height, width, 3), BGR.
+        pixels: The upright image, shape (height, width, 3), BGR.
         faces: The faces in it, widest first.
-        landmarks: Dense landmarks of the first, where there are any.
-        index: The picture's index among its like, from 0.
+        landmarks: Dense landmarks of the first face, if there are any.
+        index: The image's index in its series, from 0.
         capture_time: Seconds, increasing with the index.
     """
     return observe_frame(
@@ -48,7 +48,7 @@ def observe_still(
 
 
 def pad_scores(pixels: BgrImage, face: DetectedFace, pack: Pack, *, frame_index: int) -> tuple[PadScore, ...]:
-    """What each PAD network of the pack says of a face; empty without networks.
+    """Returns the score of each of the pack's PAD networks for a face; empty without networks.
 
     Raises:
         ModelFailed: A network failed.

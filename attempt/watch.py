@@ -1,4 +1,4 @@
-"""The cheap work on an attempt's frames: which of them are measured, and the watching of those."""
+"""Decides which frames of an attempt are measured, and measures them."""
 
 from attempt.persons import persons_of
 from liveness.collect import FOLLOW_SECONDS
@@ -13,10 +13,10 @@ __all__ = ["PacedWatch"]
 
 
 class PacedWatch:
-    """Watches one attempt at its pace. Takes frames in order; not for several threads at once.
+    """Measures the frames of one attempt at its pace, in order. Not safe for several threads at once.
 
     Attributes:
-        watcher: Watches the frames that are measured.
+        watcher: Measures the frames.
     """
 
     def __init__(
@@ -30,11 +30,11 @@ class PacedWatch:
         """Starts empty.
 
         Args:
-            pack: Its detector and landmarker look at the frames.
-            faces: What finds the attempt's faces, such as upright ones only; the persons that the detector
-                finds where None.
+            pack: The pack with the detector and the landmarker.
+            faces: Detects the attempt's faces, such as upright ones only; by default the persons that the
+                detector finds.
             apart_seconds: See ``FramePace``.
-            follow_seconds: Longest time for which a face is followed before the detector looks again.
+            follow_seconds: The longest time for which a face is followed between detections, seconds.
         """
         self._pace = FramePace(apart_seconds=apart_seconds)
         self._upright = faces if isinstance(faces, UprightFaces) else None
@@ -46,32 +46,32 @@ class PacedWatch:
 
     @property
     def observations(self) -> ScanObservations:
-        """What was measured so far."""
+        """The measurements so far."""
         return self.watcher.observations
 
     @property
     def turned(self) -> bool:
-        """Whether faces are found in turned pictures only; never where any face is taken."""
+        """Whether faces are found only in rotated frames; never without ``UprightFaces``."""
         return self._upright is not None and self._upright.turned
 
     def next(self, capture_time: float) -> FrameWork:
-        """What is to be done with the next frame; to be asked once for each.
+        """Returns the work of the next frame. Call it once for each frame.
 
         Args:
-            capture_time: When the device captured it, seconds, increasing.
+            capture_time: Its capture time, seconds, increasing.
         """
         return self._pace.next(capture_time, restless=self.watcher.restless)
 
     def take(
         self, picture: LazyFrame, *, index: int, capture_time: float, in_any_case: bool = False
     ) -> WatchedFrame | None:
-        """Does with a picture what is to be done; what was seen, ``None`` of one that is not measured.
+        """Does the work of the next frame; returns its measurements, or ``None`` if it is not measured.
 
         Args:
             picture: The frame.
             index: Its index in the attempt, from 0, increasing.
-            capture_time: When it was captured, seconds, increasing.
-            in_any_case: Whether it is measured whatever the pace.
+            capture_time: Its capture time, seconds, increasing.
+            in_any_case: Whether to measure it regardless of the pace.
         """
         work = self.next(capture_time)
         if in_any_case or work is FrameWork.WATCH:

@@ -1,4 +1,4 @@
-"""``python -m facegate_app``: the ``facegate`` command."""
+"""Runs the ``facegate`` command as ``python -m facegate_app``."""
 
 from facegate_app import main
 

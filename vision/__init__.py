@@ -1,7 +1,7 @@
 """Turns bytes into faces: bounded image decoding, detection, landmarks, alignment, packs and ONNX sessions.
 
 ``vision.image.decode_image`` decodes bytes within limits, ``vision.packs.load_pack`` loads models, and
-``vision.face`` defines the types that the rooms exchange. This package exports nothing itself, because the
+``vision.face`` defines the types that the packages exchange. This package exports nothing itself, because the
 isolated decoders import modules of it and must not load the model runtimes.
 
 For example, find the faces in an image and their templates::

@@ -1,24 +1,24 @@
-"""What can go wrong between bytes and faces.
+"""The exceptions of ``vision``.
 
 ::
 
     VisionError
-    ├── ImageError               the bytes are no image that may be used (reason: ImageFault)
-    ├── VideoError               the bytes are no video that may be used (reason: VideoFault)
-    ├── DecoderUnavailable       no isolated decoder can take the job now; nothing is said of its bytes
+    ├── ImageError               the bytes are not an accepted image (reason: ImageFault)
+    ├── VideoError               the bytes are not an accepted video (reason: VideoFault)
+    ├── DecoderUnavailable       no isolated decoder is free now, whatever the bytes are
     ├── PackError                a set of models cannot be used
     │   ├── PackNotFound         no such folder, file, package or pack name
     │   ├── PackIncomplete       a mandatory role (detector, embedder) or its calibration is missing
     │   ├── PackFileAltered      a file's SHA-256 is not the catalogued one
-    │   ├── PackFileUnusable     the right file, but the runtime cannot load it
+    │   ├── PackFileUnusable     a file has the right content, but the runtime cannot load it
     │   ├── PackDataInvalid      the catalogue or a calibration file breaks its schema
     │   └── CalibrationUnusable  an operator's calibration is of another embedder, or claims too much
     ├── RuntimeConflict          not exactly one ONNX Runtime and one OpenCV are installed
     └── ModelFailed              a loaded model could not process an image
 
-Every message says what was wrong, what was expected and what to do. No message carries pixels,
-templates or any other biometric data. Exceptions of OpenCV, Pillow, ONNX Runtime, LiteRT, dlib and the
-file system do not pass this room's door; they are the ``__cause__`` of one of the above.
+Every message states what was wrong, what was expected and what to do. No message contains pixels, templates
+or other biometric data. Exceptions of OpenCV, Pillow, ONNX Runtime, LiteRT, dlib and the file system do not
+leave this package; they are the ``__cause__`` of one of the above.
 """
 
 from collections.abc import Mapping
@@ -45,34 +45,34 @@ __all__ = [
 
 
 class VisionError(Exception):
-    """Root of everything this room raises."""
+    """The base class of all exceptions of this package."""
 
 
 class ImageFault(StrEnum):
-    """Why bytes were not accepted as an image."""
+    """Why bytes were refused as an image."""
 
     EMPTY = "EMPTY"
-    """No bytes at all."""
+    """There are no bytes."""
     TOO_MANY_BYTES = "TOO_MANY_BYTES"
-    """More bytes than the limits allow; nothing was parsed."""
+    """There are more bytes than the limits allow; they were not parsed."""
     UNSUPPORTED_FORMAT = "UNSUPPORTED_FORMAT"
-    """Not one of the formats that the caller accepts."""
+    """The format is none of those that the caller accepts."""
     MALFORMED = "MALFORMED"
-    """The format is recognised, but the data break its rules or do not decode."""
+    """The format is known, but the data break its rules or do not decode."""
     TOO_MANY_PIXELS = "TOO_MANY_PIXELS"
     """The header declares more pixels, or a longer side, than the limits allow."""
     TOO_SMALL = "TOO_SMALL"
-    """The header declares a shorter side than the limits ask for."""
+    """The header declares a shorter side than the limits require."""
     ANIMATED = "ANIMATED"
-    """Several pictures in one file; which one is meant cannot be known."""
+    """The file contains several images, and it is unknown which one is meant."""
 
 
 class ImageError(VisionError):
-    """The bytes are not an image that may be used.
+    """The bytes are not an accepted image.
 
     Attributes:
-        reason: Which rule was broken.
-        details: The numbers behind it, such as ``bytes`` and ``max_bytes``; never pixel data.
+        reason: The rule that they break.
+        details: The numbers of the message, such as ``bytes`` and ``max_bytes``; never pixel data.
     """
 
     def __init__(
@@ -84,32 +84,32 @@ class ImageError(VisionError):
 
 
 class VideoFault(StrEnum):
-    """Why bytes were not accepted as a video."""
+    """Why bytes were refused as a video."""
 
     EMPTY = "EMPTY"
-    """No bytes at all."""
+    """There are no bytes."""
     TOO_MANY_BYTES = "TOO_MANY_BYTES"
-    """More bytes than the limits allow; nothing was parsed."""
+    """There are more bytes than the limits allow; they were not parsed."""
     UNSUPPORTED_FORMAT = "UNSUPPORTED_FORMAT"
-    """Not one of the containers, or a codec that is not decoded."""
+    """The container is not supported, or its codec is not decoded."""
     NO_VIDEO_STREAM = "NO_VIDEO_STREAM"
-    """The container holds no video, such as sound alone."""
+    """The container has no video stream, for example only sound."""
     TOO_LONG = "TOO_LONG"
-    """More seconds, or more pictures, than the limits allow."""
+    """The video has more seconds or more frames than the limits allow."""
     TOO_MANY_PIXELS = "TOO_MANY_PIXELS"
     """A frame has more pixels than the limits allow."""
     MALFORMED = "MALFORMED"
-    """The format is recognised, but not one frame of it decodes, or its decoder does not survive it."""
+    """The format is known, but no frame decodes, or decoding it ended the decoder."""
     TOO_SLOW = "TOO_SLOW"
-    """Its decoder was at work when the limit on a job's time, or on its CPU time, was over."""
+    """Decoding exceeded the limit on a job's time or CPU time."""
 
 
 class VideoError(VisionError):
-    """The bytes are not a video that may be used.
+    """The bytes are not an accepted video.
 
     Attributes:
-        reason: Which rule was broken.
-        details: The numbers behind it; never pixel data.
+        reason: The rule that they break.
+        details: The numbers of the message; never pixel data.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class PackError(VisionError):
 
 
 class PackNotFound(PackError):
-    """There is no such folder, file, installed package or pack name."""
+    """A folder, file, installed package or pack name does not exist."""
 
 
 class PackIncomplete(PackError):
@@ -145,7 +145,7 @@ class PackIncomplete(PackError):
 
 
 class PackFileAltered(PackError):
-    """A file bears a catalogued name but not the catalogued content.
+    """A file has a catalogued name but not the catalogued content.
 
     Attributes:
         name: The file's name, without its folder.
@@ -171,7 +171,7 @@ class PackFileAltered(PackError):
 
 
 class PackFileUnusable(PackError):
-    """A file has the right content but the installed runtime cannot load it."""
+    """A file has the right content, but the installed runtime cannot load it."""
 
 
 class PackDataInvalid(PackError):
@@ -179,14 +179,14 @@ class PackDataInvalid(PackError):
 
 
 class CalibrationUnusable(PackError):
-    """A calibration of the operator's is of another embedder, or claims more than its record supports."""
+    """An operator's calibration is of another embedder, or claims more than its record supports."""
 
 
 class RuntimeConflict(VisionError):
     """Not exactly one ONNX Runtime distribution and one OpenCV distribution are installed.
 
     Attributes:
-        installed: The distributions of the family in conflict that were found, sorted.
+        installed: The installed distributions of the conflicting family, sorted.
     """
 
     def __init__(self, message: str, *, installed: tuple[str, ...]) -> None:
@@ -195,4 +195,4 @@ class RuntimeConflict(VisionError):
 
 
 class ModelFailed(VisionError):
-    """A loaded model could not process an image (out of memory, a lost device)."""
+    """A loaded model could not process an image, for example because memory or a device was lost."""

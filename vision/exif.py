@@ -1,4 +1,4 @@
-"""The one thing that is read of EXIF: which way is up.
+"""Reads the orientation from EXIF data, and nothing else.
 
 Source: CIPA DC-008 (EXIF 2.32), clause 4.6.4; TIFF 6.0, section 2.
 """
@@ -18,15 +18,15 @@ _MAX_ENTRIES = 512
 
 
 def read_orientation(tiff: bytes) -> int:
-    """The orientation tag of the first image directory.
+    """Return the orientation tag of the first image directory.
 
-    Broken EXIF data are common and harmless, so they read as "no rotation" and never as an error.
+    Broken EXIF data are common and harmless, so they count as "no rotation" and never as an error.
 
     Args:
         tiff: EXIF data from the byte order mark on.
 
     Returns:
-        1..8; 1 (upright) where there is no valid tag.
+        1..8; 1 (upright) without a valid tag.
     """
     match tiff[:4]:
         case b"II*\x00":
@@ -52,11 +52,11 @@ def read_orientation(tiff: bytes) -> int:
 
 
 def apply_orientation(image: BgrImage, orientation: int) -> BgrImage:
-    """The upright picture.
+    """Return the upright image.
 
     Args:
         image: Pixels as stored.
-        orientation: EXIF orientation, 1..8; anything else is taken as 1.
+        orientation: EXIF orientation, 1..8; any other value counts as 1.
     """
     if orientation in {5, 7}:
         image = np.ascontiguousarray(image.transpose(1, 0, 2))

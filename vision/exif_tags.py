@@ -1,7 +1,7 @@
-"""What a camera wrote about a picture: make, model, optics, place and software.
+"""Reads the EXIF tags that a camera wrote: make, model, optics, place and software.
 
-The tags are read for one purpose: to tell a photo as a camera leaves it from a screenshot or an edited
-picture. Anyone can write any tag, so they are a hint and never a proof.
+They help to tell a camera's original photo from a screenshot or an edited image. Anyone can write any tag, so
+they are never a proof.
 
 Sources: CIPA DC-008 (Exif 2.32), clauses 4.6.2 to 4.6.6; TIFF 6.0, section 2.
 """
@@ -32,32 +32,32 @@ _SPACES = re.compile(r"\s+")
 
 
 class ExifState(StrEnum):
-    """What became of a picture's EXIF data."""
+    """The state of a file's EXIF data."""
 
     ABSENT = "ABSENT"
-    """There are none."""
+    """There are no EXIF data."""
     MALFORMED = "MALFORMED"
-    """There are some, but their structure is broken; what could be read before the break counts."""
+    """The structure of the data is broken. Values before the break count."""
     READ = "READ"
-    """They were read to the end."""
+    """The data were read to the end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExifTags:
-    """The tags that tell of a camera or of software; a tag that is absent or not valid is None.
+    """The tags about the camera and the software. A tag that is absent or not valid is ``None``.
 
-    The texts come from the file as they are, but for control characters, and may name a person; they
-    stay out of logs and of the object's own representation.
+    The texts are those of the file, without control characters. They may name a person, so keep them out of
+    logs; the ``repr`` leaves them out.
 
     Attributes:
-        state: Whether there are EXIF data, and whether they are whole.
-        make: Maker of the camera.
-        model: Model of the camera.
+        state: Whether EXIF data exist and are whole.
+        make: The camera's maker.
+        model: The camera's model.
         f_number: F-stop, above 0.
         iso: Sensitivity, above 0.
         exposure_seconds: Exposure time, above 0.
         focal_length_mm: Focal length, above 0.
-        has_gps: Whether latitude and longitude are there; where the photo was taken is not read.
+        has_gps: Whether latitude and longitude exist; their values are not read.
         software: Every text that names a program: the tag ``Software``, XMP's ``CreatorTool``, PNG's
             text ``Software``; at most eight, of at most 128 characters each.
         comment: The start of ``UserComment``, in which some systems mark screenshots.
@@ -76,10 +76,10 @@ class ExifTags:
 
 
 def parse_exif(tiff: bytes) -> ExifTags:
-    """The tags of EXIF data; any bytes give a result.
+    """Return the tags of EXIF data. Any bytes give a result.
 
-    Three directories are read, each once and none that another entry names: the first image's, the Exif
-    one and the GPS one. So no chain of offsets can loop.
+    Three directories are read, each once: the first image's, the Exif directory and the GPS directory. No
+    further directory is followed, so no chain of offsets can loop.
 
     Args:
         tiff: EXIF data from the byte order mark on.
@@ -106,17 +106,17 @@ def parse_exif(tiff: bytes) -> ExifTags:
         has_gps=all(reader.holds(gps, tag) for tag in (_GPS_LATITUDE, _GPS_LONGITUDE)),
         software=() if software is None else (software,),
         comment=reader.text(exif, _USER_COMMENT),
-        # Last: the reader knows only after all was read.
+        # Last, because ``broken`` is final only after all values were read.
         state=ExifState.MALFORMED if reader.broken else ExifState.READ,
     )
 
 
 def merge_software(tags: ExifTags, names: tuple[str, ...]) -> ExifTags:
-    """The same tags with programs named elsewhere in the file added.
+    """Return the tags with further program names.
 
     Args:
         tags: The tags.
-        names: Texts as they stand in the file.
+        names: Program names from elsewhere in the file, as stored.
     """
     cleaned = (text for name in names if (text := _clean(name)) is not None)
     software = tuple(dict.fromkeys((*tags.software, *cleaned)))[:_MAX_SOFTWARE]
@@ -134,7 +134,7 @@ _Directory = dict[int, _Entry]
 
 
 class _Reader:
-    """Reads values of a TIFF structure; notes in ``broken`` what reaches beyond the data."""
+    """Reads values of a TIFF structure. Sets ``broken`` if a value reaches beyond the data."""
 
     def __init__(self, data: bytes, order: ByteOrder) -> None:
         self._data = data
@@ -148,7 +148,7 @@ class _Reader:
         return int.from_bytes(self._data[offset : offset + size], self._order)
 
     def directory(self, offset: int | None) -> _Directory:
-        """Entries by tag, the first of each; empty where ``offset`` is None."""
+        """Return the entries by tag, the first of each tag; none if ``offset`` is ``None``."""
         if offset is None:
             return {}
         # The header takes eight bytes, so no directory begins before its end.
@@ -216,16 +216,16 @@ class _Reader:
 
 
 def _f_number(aperture_value: float | None) -> float | None:
-    """From APEX units: f-number = 2 ** (value / 2)."""
+    """Convert from APEX units: f-number = 2 ** (value / 2)."""
     return None if aperture_value is None or aperture_value > 32 else float(2 ** (aperture_value / 2))
 
 
 def _seconds(shutter_speed_value: float | None) -> float | None:
-    """From APEX units: seconds = 2 ** -value; only exposures shorter than a second."""
+    """Convert from APEX units: seconds = 2 ** -value; only exposures shorter than a second have a value."""
     return None if shutter_speed_value is None or shutter_speed_value > 32 else float(2**-shutter_speed_value)
 
 
 def _clean(text: str) -> str | None:
-    """Printable characters up to the first NUL, single spaces; None where nothing is left."""
+    """Return the printable characters up to the first NUL, with single spaces; ``None`` if none are left."""
     kept = "".join(letter if letter.isprintable() else " " for letter in text.partition("\x00")[0])
     return _SPACES.sub(" ", kept).strip()[:_MAX_TEXT] or None

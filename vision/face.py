@@ -1,6 +1,6 @@
-"""Where a face is: boxes, landmarks and head pose, in pixels of one upright image.
+"""The types of a detected face: boxes, landmarks and head pose, in pixels of one upright image.
 
-Conventions, for every room:
+Conventions of all packages:
 
 * An image is a ``BgrImage``: ``uint8``, shape ``(height, width, 3)``, OpenCV's blue-green-red order.
 * Coordinates are ``(x, y)`` in pixels, x to the right and y down, the origin at the centre of the
@@ -27,7 +27,7 @@ Embedding: TypeAlias = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """An upright rectangle around a face; may reach beyond the image's border.
+    """An upright rectangle around a face; it may reach beyond the image's border.
 
     Attributes:
         left: x of the left edge, pixels.
@@ -62,7 +62,7 @@ class Box:
         return max(0.0, self.width) * max(0.0, self.height)
 
     def inside_fraction(self, width: int, height: int) -> float:
-        """The share of the box (0..1) that lies inside an image of ``width`` x ``height`` pixels."""
+        """Return the share of the box, 0..1, inside an image of ``width`` x ``height`` pixels."""
         if self.area == 0:
             return 0.0
         across = max(0.0, min(self.right, width) - max(self.left, 0.0))
@@ -72,7 +72,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class DetectedFace:
-    """One face as a detector found it.
+    """One detected face.
 
     Attributes:
         box: The detector's rectangle.
@@ -94,7 +94,7 @@ class DetectedFace:
 
 @dataclass(frozen=True, slots=True)
 class Blendshapes:
-    """How a face is moved, as MediaPipe's blendshape network scores it; each 0 (not at all) to 1.
+    """The movements of a face, as MediaPipe's blendshape network scores them; each from 0 (none) to 1.
 
     Attributes:
         left_blink: The image's left eye is closed.
@@ -117,12 +117,12 @@ class Landmarks:
 
     Attributes:
         points: Shape (n, 2), pixels.
-        scheme: Which point is which: ``"ibug68"`` (iBUG 300-W order), ``"insightface106"`` or
+        scheme: The order of the points: ``"ibug68"`` (iBUG 300-W order), ``"insightface106"`` or
             ``"mediapipe478"`` (MediaPipe's face mesh of 468 points, then five for each iris).
-        depth: Shape (n,), pixels of the same size as those of ``points``, smaller is nearer to the
-            camera, 0 about the head's middle; None where the landmarker measures none. A network's guess
-            from one picture: a flat photo of a face has it too.
-        blendshapes: None where the landmarker gives none.
+        depth: Shape (n,), in pixels of the same size as those of ``points``; smaller is nearer to the camera,
+            0 is about the head's middle. ``None`` if the landmarker does not estimate depth. A network
+            estimates it from one image, so a flat photo of a face has depth, too.
+        blendshapes: ``None`` if the landmarker gives none.
     """
 
     points: Points

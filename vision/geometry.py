@@ -1,6 +1,6 @@
-"""Faces in space: alignment, context crops and eye openness.
+"""Alignment of faces, crops with their surroundings, and eye openness.
 
-Head pose has its own module, ``vision.pose``; ``estimate_pose`` is offered here too.
+Head pose is computed in ``vision.pose``; ``estimate_pose`` is exported here too.
 """
 
 import math
@@ -27,7 +27,7 @@ ARCFACE_TEMPLATE: NDArray[np.float32] = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]],
     dtype=np.float32,
 )
-"""Where ArcFace-type embedders want the five points, in a 112 x 112 picture.
+"""The positions of the five points for ArcFace-type embedders, in a 112 x 112 image.
 
 Source: J. Deng et al., "ArcFace", CVPR 2019; the numbers are those of the InsightFace library
 (``insightface/utils/face_align.py``, ``arcface_dst``).
@@ -38,13 +38,13 @@ _IBUG68_LEFT_EYE = slice(36, 42)
 _IBUG68_RIGHT_EYE = slice(42, 48)
 _INSIGHTFACE106_LEFT_EYE = slice(33, 43)
 _INSIGHTFACE106_RIGHT_EYE = slice(87, 97)
-# In the order of iBUG's six points of an eye: a corner, two above, a corner, two below.
+# In the order of iBUG's six points of an eye: a corner, two above, the other corner, two below.
 _MEDIAPIPE478_LEFT_EYE = np.array([33, 160, 158, 133, 153, 144])
 _MEDIAPIPE478_RIGHT_EYE = np.array([362, 385, 387, 263, 373, 380])
 
 
 def similarity_transform(source: Points, target: Points) -> NDArray[np.float64]:
-    """The rotation, uniform scale and shift that bring ``source`` closest to ``target``.
+    """Return the rotation, uniform scale and shift that bring ``source`` closest to ``target``.
 
     Source: S. Umeyama, "Least-squares estimation of transformation parameters between two point
     patterns", IEEE PAMI 13(4), 1991; in two dimensions its solution is one complex division.
@@ -54,9 +54,9 @@ def similarity_transform(source: Points, target: Points) -> NDArray[np.float64]:
         target: Shape (n, 2).
 
     Returns:
-        Shape (2, 3): the affine matrix. Where all source points coincide it only shifts.
+        Shape (2, 3): the affine matrix. If all source points coincide, it only shifts.
     """
-    # Plain numbers: it is asked several times a frame of five points, and arrays cost ten times as much.
+    # Plain numbers: this runs several times a frame on five points, and arrays would cost ten times as much.
     a, b = ([complex(x, y) for x, y in points.tolist()] for points in (source, target))
     a_mean, b_mean = sum(a) / len(a), sum(b) / len(b)
     a, b = [one - a_mean for one in a], [one - b_mean for one in b]
@@ -68,7 +68,7 @@ def similarity_transform(source: Points, target: Points) -> NDArray[np.float64]:
 
 
 def align_face(image: BgrImage, five_points: Points, size: int = ARCFACE_SIZE) -> BgrImage:
-    """The face as ArcFace-type embedders want it: five points moved to the template.
+    """Return the aligned face for ArcFace-type embedders, with the five points at the template's positions.
 
     Args:
         image: The frame.
@@ -76,23 +76,23 @@ def align_face(image: BgrImage, five_points: Points, size: int = ARCFACE_SIZE) -
         size: Side of the result in pixels; the template is scaled with it.
 
     Returns:
-        Shape (size, size, 3); black where the frame ends, as in training.
+        Shape (size, size, 3); black beyond the frame, as in training.
     """
-    # Pixel centres lie at whole numbers, as InsightFace trained, so the template is scaled plainly.
+    # InsightFace trained with pixel centres at whole numbers, so the template is scaled without a shift.
     template = (ARCFACE_TEMPLATE * (size / ARCFACE_SIZE)).astype(np.float32)
     matrix = similarity_transform(five_points, template)
     return cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
 
 
 def context_crop(image: BgrImage, box: Box, scale: float, size: int | tuple[int, int]) -> BgrImage:
-    """A square around a face with its surroundings, the border mirrored where the frame ends.
+    """Return a square crop of a face with its surroundings, with a mirrored border beyond the frame.
 
-    Mirroring keeps the border free of hard edges, which PAD networks take for a photo's edge.
+    Mirroring avoids hard edges at the border, which PAD networks mistake for a photo's edge.
 
     Args:
         image: The frame.
         box: The face.
-        scale: Side of the square over the longer side of the box, above 0.
+        scale: Side of the square divided by the longer side of the box, above 0.
         size: Side, or (width, height), of the result in pixels.
 
     Returns:
@@ -102,7 +102,7 @@ def context_crop(image: BgrImage, box: Box, scale: float, size: int | tuple[int,
     centre_x, centre_y = box.centre
     side = max(1, round(max(box.width, box.height) * scale))
     left, top = round(centre_x - side / 2), round(centre_y - side / 2)
-    # Mirroring needs some picture: a square that misses the frame is moved until it touches it.
+    # Mirroring needs some pixels: a square outside the frame is moved until it touches the frame.
     left, top = min(max(left, 1 - side), width - 1), min(max(top, 1 - side), height - 1)
     right, bottom = left + side, top + side
     inner = image[max(0, top) : min(height, bottom), max(0, left) : min(width, right)]
@@ -115,16 +115,16 @@ def context_crop(image: BgrImage, box: Box, scale: float, size: int | tuple[int,
 
 
 def clamped_crop(image: BgrImage, box: Box, scale: float, size: int | tuple[int, int]) -> BgrImage:
-    """The enlarged box of a face, made smaller or moved so as to stay inside the frame.
+    """Return the enlarged box of a face, reduced or moved to stay inside the frame.
 
-    The crop of minivision-ai/Silent-Face-Anti-Spoofing (``src/generate_patches.py``), which its
-    networks were trained on.
+    This is the crop of minivision-ai/Silent-Face-Anti-Spoofing (``src/generate_patches.py``), with which its
+    networks were trained.
 
     Args:
         image: The frame.
         box: The face.
-        scale: Sides of the crop over those of the box, above 0, as far as the frame reaches.
-        size: Side, or (width, height), of the result in pixels; the proportions are not kept.
+        scale: Sides of the crop divided by those of the box, above 0, as far as the frame reaches.
+        size: Side, or (width, height), of the result in pixels; the aspect ratio is not kept.
 
     Returns:
         Shape (height, width, 3) of ``size``.
@@ -148,7 +148,7 @@ def _resize(crop: BgrImage, size: int | tuple[int, int]) -> BgrImage:
 
 
 def eye_centres(landmarks: Landmarks) -> Points:
-    """Where the eyes are: the means of their outlines, which gaze does not move.
+    """Return the eye centres: the means of the eyes' outlines, which gaze does not move.
 
     Args:
         landmarks: In one of the schemes of ``vision.face.Landmarks``.
@@ -157,24 +157,24 @@ def eye_centres(landmarks: Landmarks) -> Points:
         Shape (2, 2): of the image's left eye and right eye, pixels.
 
     Raises:
-        ValueError: An unknown scheme; a mistake of the caller's code.
+        ValueError: The scheme is unknown, which is a mistake in the caller's code.
     """
     return np.stack([eye.mean(axis=0) for eye in _outlines(landmarks)]).astype(np.float32)
 
 
 def eye_aspect_ratio(landmarks: Landmarks) -> tuple[float, float]:
-    """How far the eyes are open: height over width of each.
+    """Return how far the eyes are open: height divided by width of each.
 
-    For ``ibug68`` and ``mediapipe478`` the ratio of T. Soukupová and J. Čech, "Real-Time Eye Blink
-    Detection using Facial Landmarks", CVWW 2016, eq. 1; for ``insightface106`` height over width of
-    the eye's ten points along the line between the eyes. Where the landmarks have depth, an eye's
-    width is taken in space, so that the eye that a turned head shows from the side does not read as
+    For ``ibug68`` and ``mediapipe478`` it is the ratio of T. Soukupová and J. Čech, "Real-Time Eye Blink
+    Detection using Facial Landmarks", CVWW 2016, eq. 1; for ``insightface106`` it is height divided by width
+    of the eye's ten points along the line between the eyes. If the landmarks have depth, an eye's width is
+    measured in three dimensions. Otherwise the eye that a turned head shows from the side would measure as
     wider open.
 
-    The schemes' values of open eyes are alike, mostly 0.2..0.4. Of shut eyes they are not: in a clip of a
-    person who shuts and opens the eyes (190 frames), MediaPipe's points give less than 0.03 where they
-    are shut and more than 0.2 where they are open, with one frame in between; dlib's 68 points give
-    mostly 0.09..0.16 and 0.25..0.33.
+    The ratios of open eyes are alike in all schemes, mostly 0.2..0.4. Those of closed eyes are not. In a clip
+    of a person that closes and opens the eyes (190 frames), MediaPipe's points give less than 0.03 for closed
+    eyes and more than 0.2 for open ones, with one frame in between; dlib's 68 points give mostly 0.09..0.16
+    and 0.25..0.33.
 
     Args:
         landmarks: In one of the schemes of ``vision.face.Landmarks``.
@@ -183,7 +183,7 @@ def eye_aspect_ratio(landmarks: Landmarks) -> tuple[float, float]:
         The image's left eye and right eye, each 0 or more; 0 for an eye without width.
 
     Raises:
-        ValueError: An unknown scheme; a mistake of the caller's code.
+        ValueError: The scheme is unknown, which is a mistake in the caller's code.
     """
     left, right = _outlines(landmarks)
     if landmarks.scheme == "insightface106":
@@ -200,7 +200,7 @@ def eye_aspect_ratio(landmarks: Landmarks) -> tuple[float, float]:
 
 
 def _outlines(landmarks: Landmarks) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The points around the image's left eye and right eye."""
+    """Return the points around the image's left eye and right eye."""
     points = landmarks.points.astype(np.float64)
     match landmarks.scheme:
         case "ibug68":

@@ -1,6 +1,6 @@
-"""ONNX graphs, changed so that the same numbers come out sooner or from inputs of another size.
+"""Changes ONNX graphs so that they run faster, or accept images of any size.
 
-``without_prelu``: ONNX Runtime's CPU kernels keep images in blocks of channels; PRelu has no kernel
+``without_prelu``: ONNX Runtime's CPU kernels keep images in blocks of channels. PRelu has no kernel
 for that layout, so every PRelu costs two conversions of the layout and a slow kernel between them. With
 ``a`` for the slope of a channel, ``PRelu(x) = x + (1 - a) * max(-x, 0)``: a negation, a Relu, a
 depthwise convolution of 1 x 1 and an addition, all of which stay in the blocked layout. (Of the forms
@@ -23,21 +23,21 @@ __all__ = ["with_free_sides", "without_prelu"]
 
 _IMAGE_RANK = 4
 _SMALL = 1024
-# Before version 4 of the format every constant was an input as well, which a caller might override.
+# Before version 4 of the format, every constant was also an input, which a caller could override.
 _CONSTANTS_ARE_NO_INPUTS = 4
 
 
 def without_prelu(model: bytes) -> bytes | None:
-    """``model`` with other nodes in place of its PRelu nodes.
+    """Return ``model`` with its PRelu nodes replaced by faster ones.
 
     Only nodes over images (batch, channels, height, width) with one constant slope, or one for each
-    channel, are replaced; others stay.
+    channel, are replaced. Others stay.
 
     Args:
         model: An ONNX model without external data.
 
     Returns:
-        The changed model; None where there is nothing to replace or the bytes are no ONNX model.
+        The changed model; ``None`` if there is nothing to replace or the bytes are not an ONNX model.
     """
     if b"PRelu" not in model:
         return None
@@ -64,15 +64,15 @@ def without_prelu(model: bytes) -> bytes | None:
 
 
 def with_free_sides(model: bytes) -> bytes:
-    """``model``, whose one input is an image of a fixed size, open to images of any size.
+    """Return ``model``, which takes an image of a fixed size, with an input for images of any size.
 
-    Right for networks that are convolutions throughout. Outputs lose their stated shapes.
+    This is correct only for networks of convolutions alone. Outputs lose their stated shapes.
 
     Args:
-        model: An ONNX model with an input of shape (batch, channels, height, width).
+        model: An ONNX model with one input of shape (batch, channels, height, width).
 
     Raises:
-        PackFileUnusable: The bytes are no such model.
+        PackFileUnusable: The bytes are not such a model.
     """
     try:
         proto = onnx.load_model_from_string(model)
@@ -81,7 +81,7 @@ def with_free_sides(model: bytes) -> bytes:
         _, _, height, width = image.type.tensor_type.shape.dim
     except (DecodeError, ValueError) as error:
         raise PackFileUnusable(
-            f"the network is no ONNX model with one image as its input ({type(error).__name__})"
+            f"the network is not an ONNX model with one image as its input ({type(error).__name__})"
         ) from error
     height.dim_param, width.dim_param = "height", "width"
     for output in proto.graph.output:
@@ -100,7 +100,7 @@ def _constants_are_no_inputs(proto: Any) -> None:
 
 
 def _constants(graph: Any) -> dict[str, Any]:
-    """Constant tensors by name."""
+    """Return the constant tensors by name."""
     constants = {tensor.name: tensor for tensor in graph.initializer}
     for node in graph.node:
         value = next((entry for entry in node.attribute if entry.name == "value"), None)
@@ -110,9 +110,9 @@ def _constants(graph: Any) -> dict[str, Any]:
 
 
 def _channels(proto: Any) -> dict[str, int]:
-    """How many channels the images inside a graph have, by name.
+    """Return the numbers of channels of the images inside a graph, by name.
 
-    Shapes are worked out on a copy without the weights, which may be hundreds of megabytes.
+    Shapes are inferred on a copy without the weights, which may be hundreds of megabytes.
     """
     graph = proto.graph
     constants = {tensor.name for tensor in graph.initializer}
@@ -140,7 +140,7 @@ def _channels(proto: Any) -> dict[str, int]:
 def _slopes(
     node: Any, constants: Mapping[str, Any], channels: Mapping[str, int]
 ) -> NDArray[np.float32] | None:
-    """One slope a channel, shape (channels,), of a PRelu that can be replaced; None for every other node."""
+    """Return a replaceable PRelu's slopes, shape (channels,); ``None`` for every other node."""
     if node.op_type != "PRelu" or node.input[1] not in constants or node.input[0] not in channels:
         return None
     slopes: NDArray[Any] = numpy_helper.to_array(constants[node.input[1]])
@@ -151,7 +151,7 @@ def _slopes(
 
 
 def _one_a_channel(shape: Sequence[int], channels: int) -> bool:
-    """Whether slopes of ``shape`` are one number, or one for each channel and nothing else."""
+    """Return whether slopes of ``shape`` are one number, or one for each channel."""
     if math.prod(shape) == 1:
         return len(shape) <= _IMAGE_RANK
     return tuple(shape) in {(channels, 1, 1), (1, channels, 1, 1)}

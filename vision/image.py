@@ -1,9 +1,9 @@
-"""Bytes to pixels, and back, within limits.
+"""Decodes and encodes images, within limits.
 
-Everything that arrives is hostile: the number of bytes is checked before parsing, the declared
-pixels before allocating, and the decoded picture against its own header. JPEG, PNG and BMP are decoded
-in this process; JPEG 2000 and WebP only by a decoder that the caller hands in, such as
-``vision.isolation.pool.DecoderPool`` (docs/adr/0007-isolation.md).
+All input may be hostile. The number of bytes is tested before parsing, the declared pixels before
+allocating, and the decoded image against its own header. JPEG, PNG and BMP are decoded in this process. JPEG
+2000 and WebP need a decoder of the caller, such as ``vision.isolation.pool.DecoderPool``
+(docs/adr/0007-isolation.md).
 """
 
 from collections.abc import Callable
@@ -35,10 +35,10 @@ __all__ = [
 ]
 
 GreyImage = NDArray[np.uint8]
-"""An 8-bit grey picture, shape (height, width)."""
+"""An 8-bit grey image, shape (height, width)."""
 
 IN_PROCESS: Final = frozenset({ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.BMP})
-"""Formats that need no isolated decoder."""
+"""The formats that need no isolated decoder."""
 
 _MOST_PIXELS = 80_000_000
 _MOST_SCANS = 64
@@ -49,16 +49,16 @@ _TILE_DATA = b"\xff\x93"
 
 @dataclass(frozen=True, slots=True)
 class DecodeLimits:
-    """What may be decoded at most, and at least.
+    """The limits of a decoded image.
 
     Attributes:
-        max_bytes: Length of the file, 1 or more.
-        max_pixels: Declared width times height, 1..80 000 000.
-        max_side: Declared longer side, pixels.
-        min_side: Declared shorter side, pixels.
+        max_bytes: The largest size of the file, 1 or more.
+        max_pixels: The most declared pixels, width times height, 1..80 000 000.
+        max_side: The greatest declared length of the longer side, pixels.
+        min_side: The least declared length of the shorter side, pixels.
 
     Raises:
-        ValueError: A limit that limits nothing or allows nothing; a mistake of the caller's code.
+        ValueError: A limit is out of its range, which is a mistake in the caller's code.
     """
 
     max_bytes: int
@@ -74,27 +74,28 @@ class DecodeLimits:
 
 
 class StillDecoder(Protocol):
-    """Decodes, out of harm's way, formats that are not decoded in this process."""
+    """Decodes, isolated from this process, the formats that are not decoded in it."""
 
     def decode_still(self, data: bytes, *, header: ImageHeader) -> NDArray[np.uint8] | NDArray[np.uint16]:
-        """Decodes one picture.
+        """Decodes one image.
 
         Args:
-            data: The file, whose length was checked.
-            header: Its header, whose size was checked.
+            data: The file. Its length was tested.
+            header: Its header. The declared size was tested.
 
         Returns:
-            As stored: shape (height, width) grey, or (height, width, 3 or 4) BGR or BGRA; 8 or 16 bits.
+            The pixels as stored: shape (height, width) grey, or (height, width, 3 or 4) BGR or BGRA; 8 or 16
+            bits.
 
         Raises:
-            ImageError: It does not decode.
-            DecoderUnavailable: There is no decoder now.
+            ImageError: The image does not decode.
+            DecoderUnavailable: No decoder is free now.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedImage:
-    """A picture and what its file said.
+    """A decoded image and its header.
 
     Attributes:
         pixels: Shape (height, width, 3), BGR; upright if EXIF was honoured.
@@ -113,28 +114,28 @@ def decode_image(
     honour_exif_orientation: bool,
     still_decoder: StillDecoder | None = None,
 ) -> DecodedImage:
-    """Decode one still picture to 8-bit BGR.
+    """Decode one image to 8-bit BGR.
 
     Grey becomes three equal channels, palettes and CMYK become BGR, 16 bits keep their upper 8, and
     transparency is laid over white, as a viewer shows it.
 
     Args:
         data: The file.
-        limits: What may be decoded.
-        formats: What the caller accepts; anything else is refused before it is parsed.
-        honour_exif_orientation: True for files from people and other software; False for frames
-            whose rotation the protocol states.
-        still_decoder: Decodes JPEG 2000 and WebP; without it these are refused as UNSUPPORTED_FORMAT,
-            whatever ``formats`` says.
+        limits: The limits of the image.
+        formats: The accepted formats; any other is refused before it is parsed.
+        honour_exif_orientation: Whether to apply the EXIF orientation. True for files from people and other
+            software; False for frames, because the protocol states their rotation.
+        still_decoder: Decodes JPEG 2000 and WebP. Without it these are refused as UNSUPPORTED_FORMAT,
+            even if ``formats`` contains them.
 
     Raises:
-        ImageError: With the fault and its numbers.
-        DecoderUnavailable: The isolated decoder cannot take the picture now.
+        ImageError: The image is refused; the error has the reason and its numbers.
+        DecoderUnavailable: The isolated decoder cannot take the image now.
     """
     header = _checked_header(data, limits, formats)
     pixels = _decode(data, header, still_decoder)
     if pixels.shape != (header.height, header.width, 3):
-        raise malformed(header.format, "the decoded picture has another size than the header declares")
+        raise malformed(header.format, "the decoded image has another size than the header declares")
     if honour_exif_orientation:
         pixels = apply_orientation(pixels, header.orientation)
     return DecodedImage(pixels=pixels, header=header)
@@ -142,7 +143,7 @@ def decode_image(
 
 @dataclass(frozen=True, slots=True)
 class DecodedLuma:
-    """The brightness of a picture and what its file said.
+    """The luma of an image and its header.
 
     Attributes:
         pixels: Shape (height, width).
@@ -154,13 +155,13 @@ class DecodedLuma:
 
 
 def decode_jpeg_luma(data: bytes, *, limits: DecodeLimits) -> DecodedLuma:
-    """Decode a JPEG's luma alone, for two thirds of its colours' price; EXIF orientation is not honoured.
+    """Decode a JPEG's luma alone, at two thirds of the cost of its colours; ignore EXIF orientation.
 
-    It is what the grey of ``decode_image``'s colours would be, but for rounding.
+    The result equals the grey of ``decode_image``'s colours, but for rounding.
 
     Args:
         data: The file.
-        limits: What may be decoded.
+        limits: The limits of the image.
 
     Raises:
         ImageError: As ``decode_image`` with JPEG as the only format.
@@ -168,19 +169,19 @@ def decode_jpeg_luma(data: bytes, *, limits: DecodeLimits) -> DecodedLuma:
     header = _checked_header(data, limits, frozenset({ImageFormat.JPEG}))
     pixels = _decode_jpeg(data, cv2.IMREAD_GRAYSCALE)
     if pixels.shape != (header.height, header.width):
-        raise malformed(header.format, "the decoded picture has another size than the header declares")
+        raise malformed(header.format, "the decoded image has another size than the header declares")
     return DecodedLuma(pixels=pixels, header=header)
 
 
 def check_jpeg(data: bytes, *, limits: DecodeLimits) -> ImageHeader:
-    """What a JPEG declares, checked as far as its header and its end go.
+    """Test a JPEG's header and end without decoding it, and return the header.
 
     Args:
         data: The file.
-        limits: What may be decoded.
+        limits: The limits of the image.
 
     Raises:
-        ImageError: ``decode_jpeg_luma`` would raise it, too, before it decodes.
+        ImageError: As ``decode_jpeg_luma`` would raise it before decoding.
     """
     header = _checked_header(data, limits, frozenset({ImageFormat.JPEG}))
     _check_whole(data)
@@ -195,32 +196,32 @@ _TURNS = {
 
 
 def rotate_upright(image: BgrImage | GreyImage, degrees: int, mirrored: bool) -> BgrImage:
-    """Undo what a camera did to a scan frame.
+    """Undo the rotation and mirroring of a scan frame.
 
     Args:
-        image: The frame as decoded.
-        degrees: How far to turn it clockwise so that it is upright: 0, 90, 180 or 270.
-        mirrored: True if the upright picture is a mirror image, as selfie previews are; it is
-            mirrored back after turning.
+        image: The decoded frame.
+        degrees: The clockwise rotation that makes it upright: 0, 90, 180 or 270.
+        mirrored: Whether the upright image is a mirror image, as selfie previews are; it is mirrored back
+            after the rotation.
 
     Raises:
-        ValueError: Another angle; a mistake of the caller's code.
+        ValueError: Another angle, which is a mistake in the caller's code.
     """
     if degrees not in {0, *_TURNS}:
-        raise ValueError(f"frames are turned by 0, 90, 180 or 270 degrees, not {degrees}")
+        raise ValueError(f"frames are rotated by 0, 90, 180 or 270 degrees, not {degrees}")
     upright = image if degrees == 0 else cv2.rotate(image, _TURNS[degrees]).astype(np.uint8, copy=False)
     return cv2.flip(upright, 1).astype(np.uint8, copy=False) if mirrored else upright
 
 
 def encode_jpeg(image: BgrImage, quality: int = 90) -> bytes:
-    """Encode as JPEG.
+    """Encode an image as JPEG.
 
     Args:
         image: Shape (height, width, 3), BGR.
         quality: 1..100.
 
     Raises:
-        ImageError: MALFORMED, if the array is no such image (empty, or a side above 65 500).
+        ImageError: MALFORMED, if the array is not such an image (empty, or a side above 65 500).
     """
     try:
         done, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
@@ -243,7 +244,7 @@ def _check_bytes(data: bytes, limits: DecodeLimits) -> None:
     if len(data) > limits.max_bytes:
         raise ImageError(
             ImageFault.TOO_MANY_BYTES,
-            f"the image has {len(data)} bytes, at most {limits.max_bytes} are accepted",
+            f"the image has {len(data)} bytes; at most {limits.max_bytes} are accepted",
             details={"bytes": len(data), "max_bytes": limits.max_bytes},
         )
 
@@ -273,7 +274,7 @@ def _check_pixels(header: ImageHeader, limits: DecodeLimits) -> None:
     if shorter < limits.min_side:
         raise ImageError(
             ImageFault.TOO_SMALL,
-            f"the image is {header.width} x {header.height} pixels, needed are {limits.min_side} a side",
+            f"the image is {header.width} x {header.height} pixels; needed are {limits.min_side} a side",
             details=size | {"min_side": limits.min_side},
         )
 
@@ -289,9 +290,9 @@ def _decode(data: bytes, header: ImageHeader, still_decoder: StillDecoder | None
             "runs here; send JPEG or PNG",
             details={"format": header.format.name},
         )
-    # Decoders take a main header without tile data (SOD, ISO/IEC 15444-1, A.4.3) for a black picture.
+    # Decoders return a black image for a main header without tile data (SOD, ISO/IEC 15444-1, A.4.3).
     if header.format in {ImageFormat.JP2, ImageFormat.J2K} and _TILE_DATA not in data:
-        raise malformed(header.format, "the picture data are cut off")
+        raise malformed(header.format, "the image data are cut off")
     return _to_bgr(still_decoder.decode_still(data, header=header))
 
 
@@ -299,22 +300,22 @@ def _imdecode(data: bytes, flags: int, format_: ImageFormat) -> NDArray[np.uint8
     try:
         decoded = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
-        raise malformed(format_, "the picture data do not decode") from error
+        raise malformed(format_, "the image data do not decode") from error
     if decoded is None:
-        raise malformed(format_, "the picture data do not decode")
+        raise malformed(format_, "the image data do not decode")
     if decoded.dtype == np.uint16:
         return decoded.astype(np.uint16, copy=False)
     return decoded.astype(np.uint8, copy=False)
 
 
 def _check_whole(data: bytes) -> None:
-    # The decoder fills what is missing with grey and does not say so.
+    # The decoder fills missing data with grey and reports no error.
     if data.rfind(b"\xff\xd9") < data.find(b"\xff\xda"):
-        raise malformed(ImageFormat.JPEG, "the picture data are cut off")
+        raise malformed(ImageFormat.JPEG, "the image data are cut off")
 
 
 def _decode_jpeg(data: bytes, colours: int = cv2.IMREAD_COLOR_BGR) -> NDArray[np.uint8]:
-    # Each scan of a progressive file walks all coefficients, so a small file of thousands of empty
+    # Each scan of a progressive file passes over all coefficients, so a small file of thousands of empty
     # scans would keep a core busy for minutes. Encoders use about ten.
     if data.count(b"\xff\xda") > _MOST_SCANS:
         raise malformed(ImageFormat.JPEG, f"more than {_MOST_SCANS} scans")
@@ -328,7 +329,7 @@ def _decode_png(data: bytes) -> BgrImage:
 
 
 def _decode_bmp(data: bytes) -> BgrImage:
-    # The fourth byte of a pixel is filled with anything by most writers, so it is no transparency.
+    # Most writers fill the fourth byte of a pixel with arbitrary values, so it is not transparency.
     return _imdecode(data, cv2.IMREAD_COLOR_BGR, ImageFormat.BMP).astype(np.uint8, copy=False)
 
 
@@ -340,13 +341,13 @@ _DECODERS: Final[dict[ImageFormat, Callable[[bytes], BgrImage]]] = {
 
 
 def _to_bgr(stored: NDArray[np.uint8] | NDArray[np.uint16]) -> BgrImage:
-    """Any of grey, BGR and BGRA with 8 or 16 bits to 8-bit BGR."""
+    """Convert grey, BGR or BGRA of 8 or 16 bits to 8-bit BGR."""
     if stored.ndim == 2:
         return cv2.cvtColor(_eight_bits(stored), cv2.COLOR_GRAY2BGR).astype(np.uint8, copy=False)
     if stored.shape[2] == 3:
         return _eight_bits(stored)
     bgr = np.empty((*stored.shape[:2], 3), np.uint8)
-    # In bands: blending needs several times the memory of what it blends.
+    # In bands, because blending needs several times the memory of its input.
     for top in range(0, len(stored), _BAND_ROWS):
         band = _eight_bits(stored[top : top + _BAND_ROWS])
         alpha = band[..., 3:].astype(np.uint16)

@@ -1,4 +1,4 @@
-"""The still formats, and what a file of any of them declares."""
+"""The image formats, and the header that is common to them."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,7 +23,7 @@ class ImageFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ImageHeader:
-    """What the file says of its picture.
+    """The properties that an image file declares.
 
     Attributes:
         format: The file format.
@@ -31,7 +31,7 @@ class ImageHeader:
         height: Stored height in pixels, before any rotation.
         channels: Stored channels, 1..4; a palette counts as 3, its transparency as a fourth.
         bits_per_channel: Bits of one channel, 1..16.
-        orientation: EXIF orientation, 1..8; 1 where none is given.
+        orientation: EXIF orientation, 1..8; 1 without one.
     """
 
     format: ImageFormat
@@ -48,12 +48,12 @@ class ImageHeader:
 
 
 def malformed(format_: ImageFormat, what: str) -> ImageError:
-    """For data that break the format's rules."""
+    """Return the error for data that break the format's rules."""
     return ImageError(ImageFault.MALFORMED, f"{format_.name}: {what}", details={"format": format_.name})
 
 
 def unsupported(format_: ImageFormat, what: str) -> ImageError:
-    """For a variant of the format that is not decoded."""
+    """Return the error for a variant of the format that is not decoded."""
     return ImageError(
         ImageFault.UNSUPPORTED_FORMAT, f"{format_.name}: {what}", details={"format": format_.name}
     )

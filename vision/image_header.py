@@ -1,11 +1,11 @@
-"""What an image file declares, read from its header without decoding a pixel.
+"""Reads the header of an image file without decoding a pixel.
 
-Pure parsing of bytes that may be hostile: every loop is bounded, nothing is allocated by a declared
-size, and any input gives an ``ImageHeader`` or an ``ImageError``.
+This parses bytes that may be hostile. Every loop is bounded, no allocation depends on a declared size, and
+any input gives an ``ImageHeader`` or an ``ImageError``.
 
 Sources: JPEG: ITU-T T.81, annex B. PNG: W3C PNG (Third Edition), clauses 5 and 11. JPEG 2000:
-ITU-T T.800 (ISO/IEC 15444-1), annex A (code stream) and annex I (JP2 boxes). WebP and BMP have modules
-of their own.
+ITU-T T.800 (ISO/IEC 15444-1), annex A (code stream) and annex I (JP2 boxes). WebP and BMP have their own
+modules.
 """
 
 import re
@@ -37,7 +37,7 @@ _FORMATS = (
 
 
 def detect_format(data: bytes) -> ImageFormat | None:
-    """The format that the first bytes stand for; None if it is none of ``ImageFormat``."""
+    """Return the format that the first bytes state; ``None`` if it is none of ``ImageFormat``."""
     if data[:4] == _RIFF and data[8:12] == _WEBP:
         return ImageFormat.WEBP
     return next((found for start, found in _FORMATS if data.startswith(start)), None)
@@ -47,7 +47,7 @@ def parse_header(data: bytes) -> ImageHeader:
     """Read the header of a JPEG, PNG, JPEG 2000, WebP or BMP file.
 
     Args:
-        data: The file, or at least its head: for JP2 up to the picture data. PNG, WebP and BMP have to be
+        data: The file, or at least its head: for JP2 up to the image data. PNG, WebP and BMP have to be
             whole.
 
     Raises:
@@ -90,7 +90,7 @@ def _jpeg(data: bytes) -> ImageHeader:
     for _ in range(_MAX_SEGMENTS):
         fill = _FILL.match(data, position)
         if fill is None:
-            raise malformed(ImageFormat.JPEG, "a marker was expected before the picture data")
+            raise malformed(ImageFormat.JPEG, "a marker was expected before the image data")
         position = fill.end()
         if position + 3 > len(data):
             break
@@ -99,7 +99,7 @@ def _jpeg(data: bytes) -> ImageHeader:
         if marker in _STANDALONE:
             continue
         if marker in {_SOS, _EOI, 0x00}:
-            raise malformed(ImageFormat.JPEG, "the picture data come before a frame header")
+            raise malformed(ImageFormat.JPEG, "the image data come before a frame header")
         length = int.from_bytes(data[position : position + 2], "big")
         segment = data[position + 2 : position + length]
         if length < 2 or len(segment) != length - 2:
@@ -127,7 +127,7 @@ def _jpeg_frame(segment: bytes, orientation: int) -> ImageHeader:
     if channels not in {1, 3, 4}:
         raise unsupported(ImageFormat.JPEG, "only 1, 3 or 4 channels are decoded")
     if bits != 8:
-        raise unsupported(ImageFormat.JPEG, "only 8 bits a channel are decoded")
+        raise unsupported(ImageFormat.JPEG, "only 8 bits per channel are decoded")
     return ImageHeader(ImageFormat.JPEG, width, height, channels, bits, orientation)
 
 
@@ -146,7 +146,7 @@ def _png(data: bytes) -> ImageHeader:
     if not (0 < width <= _MAX_PNG_SIDE and 0 < height <= _MAX_PNG_SIDE):
         raise malformed(ImageFormat.PNG, "IHDR declares an impossible width or height")
     if bits not in _PNG_DEPTHS.get(colour, set()) or compression or filtering or interlace > 1:
-        raise malformed(ImageFormat.PNG, "IHDR declares an unknown way of coding")
+        raise malformed(ImageFormat.PNG, "IHDR declares an unknown coding")
     channels, orientation = _PNG_CHANNELS[colour], 1
     position = 33
     for _ in range(_MAX_CHUNKS):
@@ -156,13 +156,13 @@ def _png(data: bytes) -> ImageHeader:
         if kind == b"IDAT":
             return ImageHeader(ImageFormat.PNG, width, height, channels, bits, orientation)
         if kind == b"acTL":
-            raise ImageError(ImageFault.ANIMATED, "PNG: the file is an animation; send one still picture")
+            raise ImageError(ImageFault.ANIMATED, "PNG: the file is an animation; send one still image")
         if kind == b"tRNS" and colour in {0, 2, 3}:
             channels = _PNG_CHANNELS[colour] + 1
         if kind == b"eXIf":
             orientation = read_orientation(data[position + 8 : position + 8 + length])
         position += 12 + length
-    raise malformed(ImageFormat.PNG, "no picture data were found")
+    raise malformed(ImageFormat.PNG, "no image data were found")
 
 
 _MAX_BOXES = 256
@@ -191,7 +191,7 @@ def _jp2(data: bytes) -> ImageHeader:
 
 
 def _box(data: bytes, position: int, end: int) -> tuple[bytes, int, int]:
-    """Kind, start of the content and end of the box at ``position``."""
+    """Return the kind, the start of the content and the end of the box at ``position``."""
     length, kind = struct.unpack_from(">I4s", data, position)
     body = position + 8
     if length == 1:
@@ -208,7 +208,7 @@ def _box(data: bytes, position: int, end: int) -> tuple[bytes, int, int]:
 
 
 def _ihdr(data: bytes, position: int, end: int) -> tuple[int, int]:
-    """Width and height of the image header box, which is the first in the header box."""
+    """Return width and height of the image header box, which comes first in the header box."""
     if position + 22 > end or data[position : position + 8] != b"\x00\x00\x00\x16ihdr":
         raise malformed(ImageFormat.JP2, "the image header box is missing")
     height, width = struct.unpack_from(">II", data, position + 8)
@@ -226,7 +226,7 @@ def _codestream(data: bytes, start: int, format_: ImageFormat) -> ImageHeader:
     if not (tile_width and tile_height and tile_left <= left and tile_top <= top):
         raise malformed(format_, "SIZ declares impossible tiles")
     if tile_left + tile_width <= left or tile_top + tile_height <= top:
-        raise malformed(format_, "SIZ declares tiles without picture")
+        raise malformed(format_, "SIZ declares tiles without image data")
     tiles = -(-(right - tile_left) // tile_width) * -(-(bottom - tile_top) // tile_height)
     if tiles > _MAX_TILES:
         raise malformed(format_, f"SIZ declares {tiles} tiles, more than {_MAX_TILES}")
@@ -239,5 +239,5 @@ def _codestream(data: bytes, start: int, format_: ImageFormat) -> ImageHeader:
         raise malformed(format_, "SIZ declares an impossible sampling")
     bits = max((depth & 0x7F) + 1 for depth, _, _ in parts)
     if bits > 16:
-        raise unsupported(format_, "only up to 16 bits a channel are decoded")
+        raise unsupported(format_, "only up to 16 bits per channel are decoded")
     return ImageHeader(format_, right - left, bottom - top, components, bits)

@@ -1,7 +1,7 @@
-"""Fast pixel measures of one face: is it sharp, is it well lit.
+"""Fast measurements of one face's pixels: sharpness and light.
 
-They serve live feedback and the explainable signals, cost about half a millisecond each, and
-are normalised so that one threshold holds for every camera resolution.
+They serve live feedback and the explainable signals, and take about half a millisecond each. They
+are normalised so that one threshold is valid for every camera resolution.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _SATURATED = 250
 
 @dataclass(frozen=True, slots=True)
 class Luminance:
-    """How a face is lit, from 8-bit luma (ITU-R BT.601 weights, gamma-encoded as stored).
+    """The light on a face, from 8-bit luma (ITU-R BT.601 weights, gamma-encoded as stored).
 
     Attributes:
         mean: Mean luma, 0..255.
@@ -30,7 +30,7 @@ class Luminance:
         dark_fraction: Share of pixels with luma below 30, 0..1.
         saturated_fraction: Share of pixels with any channel at 250 or more, 0..1.
         side_difference: Mean luma of the image's left half minus that of the right half, divided by
-            the mean, about -2..2; far from 0 where the light comes from one side.
+            the mean, about -2..2; far from 0 if the light comes from one side.
     """
 
     mean: float
@@ -45,8 +45,8 @@ class FaceMeasures:
     """Sharpness and light of one face.
 
     Attributes:
-        sharpness: As ``sharpness`` gives it.
-        luminance: As ``luminance`` gives it, but for rounding.
+        sharpness: The result of ``sharpness``.
+        luminance: The result of ``luminance``, but for rounding.
     """
 
     sharpness: float
@@ -57,11 +57,11 @@ _NOTHING_SEEN = Luminance(0.0, 0.0, 1.0, 0.0, 0.0)
 
 
 def face_measures(image: BgrImage, box: Box) -> FaceMeasures:
-    """Both measures for little more than the price of one: making a face small is what costs.
+    """Return both measurements at little more than the cost of one, because resizing the face costs most.
 
     Args:
         image: The frame.
-        box: The face; what lies outside the image is ignored.
+        box: The face; its part outside the image is ignored.
     """
     face = _inside(image, box)
     if face is None:
@@ -74,15 +74,15 @@ def sharpness(image: BgrImage, box: Box) -> float:
     """Variance of the Laplacian over the face, at a fixed size.
 
     The face is resized to 128 x 128 first, so that the same face gives about the same value from
-    any camera that resolves at least that; an enlarged small face reads as blurred, which it is.
+    any camera that resolves at least that. A small face that is enlarged measures as blurred.
     Source: J. L. Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy", ICPR 2000.
 
     Args:
         image: The frame.
-        box: The face; what lies outside the image is ignored.
+        box: The face; its part outside the image is ignored.
 
     Returns:
-        0 for a flat or empty region; the higher the sharper.
+        0 for a flat or empty region; higher is sharper.
     """
     face = _inside(image, box)
     if face is None:
@@ -91,14 +91,14 @@ def sharpness(image: BgrImage, box: Box) -> float:
 
 
 def luminance(image: BgrImage, box: Box) -> Luminance:
-    """How the face is lit.
+    """Return the light on a face.
 
     Args:
         image: The frame.
-        box: The face; what lies outside the image is ignored.
+        box: The face; its part outside the image is ignored.
 
     Returns:
-        All zero, and wholly dark, for a region outside the image.
+        All zero, and entirely dark, for a region outside the image.
     """
     face = _inside(image, box)
     return _NOTHING_SEEN if face is None else _light_of(_fit(face, _LIGHT_SIDE))

@@ -1,12 +1,12 @@
-"""The one place that sets ONNX Runtime options.
+"""Sets the options of ONNX Runtime; no other module does.
 
 Why these options (a server runs several scans at once, each on its own thread):
 
-* One intra-op thread a call: callers times threads must not exceed the cores, and one thread a
-  caller gives the most images a second.
-* No spinning: ONNX Runtime's waiting threads otherwise burn the cores that other scans need.
+* One intra-op thread per call: callers times threads must not exceed the cores, and one thread per
+  caller gives the most images per second.
+* No spinning: ONNX Runtime's waiting threads would otherwise use the cores that other scans need.
 * Providers in the order CUDA, CPU, of those that the installed runtime offers and can really use.
-* Only errors in the runtime's own log: its warnings name tensors, not problems.
+* Only errors in the runtime's own log: its warnings name tensors and do not help.
 """
 
 from dataclasses import dataclass
@@ -37,22 +37,22 @@ _ERRORS_ONLY = 3
 
 
 class OnnxSession(Protocol):
-    """What the packs use of ``onnxruntime.InferenceSession``; it may be shared between threads."""
+    """The part of ``onnxruntime.InferenceSession`` that the packs use; threads may share one."""
 
     def run(self, output_names: list[str] | None, input_feed: dict[str, Any]) -> list[NDArray[np.float32]]:
         """Run the model once."""
         ...
 
     def get_inputs(self) -> list[Any]:
-        """Names, shapes and types of the inputs."""
+        """Return names, shapes and types of the inputs."""
         ...
 
     def get_outputs(self) -> list[Any]:
-        """Names, shapes and types of the outputs."""
+        """Return names, shapes and types of the outputs."""
         ...
 
     def get_providers(self) -> list[str]:
-        """The execution providers in use, in order."""
+        """Return the execution providers in use, in order."""
         ...
 
 
@@ -62,8 +62,8 @@ class RuntimeOptions:
 
     Attributes:
         intra_op_threads: Threads inside one call, 1 or more.
-        providers: ``"auto"`` for CUDA where it is available and else the CPU, or one of them by
-            name; ``"cuda"`` refuses to fall back.
+        providers: ``"auto"`` for CUDA if it is available and the CPU otherwise, or one of them by
+            name; ``"cuda"`` does not fall back to the CPU.
         rewrite_graphs: Whether graphs are rewritten to run faster (see ``vision.fast_sessions``); only
             measurements of the difference turn it off.
     """
@@ -75,11 +75,11 @@ class RuntimeOptions:
 
 @dataclass(frozen=True, slots=True)
 class ProviderChoice:
-    """Which execution providers run the models.
+    """The execution providers that run the models.
 
     Attributes:
         providers: ONNX Runtime's names, in order of preference; the CPU is always the last.
-        reason: Why, in one plain sentence.
+        reason: The reason for the choice, in plain words.
     """
 
     providers: tuple[str, ...]
@@ -87,17 +87,17 @@ class ProviderChoice:
 
 
 def choose_providers(options: RuntimeOptions) -> ProviderChoice:
-    """Decide which execution providers to ask for.
+    """Choose the execution providers.
 
     Args:
-        options: What the operator asked for.
+        options: The options that the operator set.
 
     Raises:
-        PackFileUnusable: CUDA was demanded but the installed runtime does not offer it.
+        PackFileUnusable: CUDA was demanded, but the installed runtime does not offer it.
     """
     available = onnxruntime.get_available_providers()
     if options.providers == "cpu":
-        return ProviderChoice((_CPU,), "the CPU was asked for")
+        return ProviderChoice((_CPU,), "the CPU was requested")
     if _CUDA in available:
         return ProviderChoice((_CUDA, _CPU), "the installed ONNX Runtime offers CUDA")
     if options.providers == "cuda":
@@ -112,12 +112,12 @@ def create_session(model: bytes | Path, options: RuntimeOptions, *, name: str = 
     """Load an ONNX model.
 
     Args:
-        model: The model's bytes (preferred: what was hashed is what is loaded) or its path.
+        model: The model's bytes, or its path. Bytes are better, because the hashed bytes are those loaded.
         options: How to run it.
         name: The file's name for messages; taken from the path if empty.
 
     Returns:
-        A session that any number of threads may call at once.
+        A session, safe to call from several threads at once.
 
     Raises:
         PackFileUnusable: The runtime cannot load the model or the demanded provider.
@@ -157,14 +157,15 @@ def create_session(model: bytes | Path, options: RuntimeOptions, *, name: str = 
 
 
 def describe(options: RuntimeOptions, session: OnnxSession | None = None) -> str:
-    """One plain sentence for the log: which runtime, provider and threads, and why.
+    """Return one plain sentence for the log: runtime, provider, threads, and the reason for the provider.
 
     Args:
         options: How models are run.
-        session: A loaded model, so that the sentence tells what is used and not only what was asked.
+        session: A loaded model, so that the sentence names the provider in use and not only the requested
+            one.
 
     Raises:
-        PackFileUnusable: CUDA was demanded but the installed runtime does not offer it.
+        PackFileUnusable: CUDA was demanded, but the installed runtime does not offer it.
     """
     choice = choose_providers(options)
     wanted = choice.providers[0]

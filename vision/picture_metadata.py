@@ -1,11 +1,11 @@
-"""Where a still file keeps what was written about its picture, and what that says.
+"""Reads the metadata about the camera and the software from an image file.
 
-Pure parsing of bytes that may be hostile: every loop is bounded, nothing is decompressed, and any bytes give
-a result. Broken metadata are common and harmless, so they are a state of the result and never an error.
+This parses bytes that may be hostile. Every loop is bounded, nothing is decompressed, and any bytes give a
+result. Broken metadata are common and harmless, so they are a state of the result and never an error.
 
 Sources: JPEG: ITU-T T.81, annex B, and CIPA DC-008, clause 4.7.2 (EXIF in APP1). PNG: W3C PNG (Third
 Edition), clauses 11.3.3 (tEXt, iTXt) and 11.3.4.5 (eXIf). WebP: RFC 9649, section 2.7.1. XMP: ISO 16684-1
-and Adobe's "XMP Specification Part 3" for the place in each file.
+and Adobe's "XMP Specification Part 3" for its place in each file.
 """
 
 import re
@@ -35,7 +35,7 @@ _CREATOR_TOOL = re.compile(rb"""CreatorTool(?:\s*=\s*["']|\s*>)([^"'<]{1,256})""
 
 @dataclass(slots=True)
 class _Found:
-    """What was found in a file: the first EXIF block, and texts that name a program."""
+    """The metadata found in a file: the first EXIF block, and texts that name a program."""
 
     exif: bytes | None = None
     programs: list[bytes] = field(default_factory=list)
@@ -49,11 +49,11 @@ class _Found:
 
 
 def read_exif_tags(data: bytes) -> ExifTags:
-    """The camera's and the software's traces in a still file.
+    """Return the metadata of the camera and the software in an image file.
 
     Args:
-        data: The file as it arrived, before any re-encoding: JPEG (APP1), PNG (eXIf, tEXt, iTXt) or WebP
-            (EXIF, XMP). Compressed PNG texts are left alone. Any other file has no tags.
+        data: The file as received, before any re-encoding: JPEG (APP1), PNG (eXIf, tEXt, iTXt) or WebP
+            (EXIF, XMP). Compressed PNG texts are not read. Any other file has no tags.
     """
     found = _Found()
     match detect_format(data):
@@ -108,7 +108,7 @@ def _search_png(data: bytes, found: _Found) -> None:
 
 
 def _take_international_text(body: bytes, found: _Found) -> None:
-    """Keyword, NUL, whether compressed, method, language, NUL, translated keyword, NUL, text."""
+    """Take a text: keyword, NUL, whether compressed, method, language, NUL, translated keyword, NUL, text."""
     if body.startswith(_PNG_XMP):
         found.take_xmp(body[len(_PNG_XMP) :])
     elif body[: len(_SOFTWARE)].lower() == _SOFTWARE and body[len(_SOFTWARE) : len(_SOFTWARE) + 1] == b"\x00":
@@ -120,7 +120,7 @@ def _take_international_text(body: bytes, found: _Found) -> None:
 def _search_webp(data: bytes, found: _Found) -> None:
     for kind, body in _chunks(data, 12, "<4sI", padded=True, around=8):
         if kind == b"EXIF":
-            # Some writers put JPEG's mark before the data.
+            # Some writers put JPEG's identifier before the data.
             found.take_exif(body.removeprefix(_EXIF))
         elif kind == b"XMP ":
             found.take_xmp(body)
@@ -129,7 +129,7 @@ def _search_webp(data: bytes, found: _Found) -> None:
 def _chunks(
     data: bytes, position: int, layout: str, *, padded: bool, around: int
 ) -> Iterator[tuple[bytes, bytes]]:
-    """Kind and content of every chunk that lies inside the file."""
+    """Yield kind and content of every chunk inside the file; without the image data."""
     for _ in range(_MAX_CHUNKS):
         if position + 8 > len(data):
             return

@@ -1,8 +1,8 @@
-"""The chunks of a PNG file that hold its picture, and no others.
+"""Reduces a PNG file to the chunks that its image needs.
 
-The decoders behind this room take memory for a chunk by the length that it declares: 75 bytes were enough
-for 2 GB. They also read comments, colour profiles and EXIF that nobody asked for. So they are handed only
-what makes up the picture, from a file whose chunks all lie inside it.
+The decoders allocate memory for a chunk by its declared length: 75 bytes were enough for 2 GB. They also read
+comments, colour profiles and EXIF, which are not needed. So they get only the chunks of the image, from a
+file whose chunks all lie inside it.
 
 Source: W3C PNG (Third Edition), clauses 5.3 (chunk layout), 5.6 (chunk ordering) and 11 (chunks).
 """
@@ -19,24 +19,24 @@ _FRAME_BYTES = 12
 _MAX_CHUNKS = 16384
 _PICTURE = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 _ANCILLARY = 0x20
-"""The bit of a kind's first letter that says that a decoder may leave the chunk out."""
+"""The bit of a kind's first letter that marks a chunk as optional for a decoder."""
 
 
 def picture_chunks(data: bytes) -> bytes:
-    """The file without every chunk that its pixels do not need, and without what follows its end.
+    """Return the file without the chunks that its pixels do not need, and without data after its end.
 
     Args:
         data: A file that begins with the PNG signature.
 
     Raises:
         ImageError: MALFORMED: a chunk reaches beyond the file, the end is missing, there are too many
-            chunks, or one that cannot be left out is of no known kind.
+            chunks, or a mandatory one is of unknown kind.
     """
     parts = [data[:_SIGNATURE_BYTES]]
     position = _SIGNATURE_BYTES
     for _ in range(_MAX_CHUNKS):
         if position + _FRAME_BYTES > len(data):
-            raise malformed(ImageFormat.PNG, "the picture data are cut off")
+            raise malformed(ImageFormat.PNG, "the image data are cut off")
         length, kind = struct.unpack_from(">I4s", data, position)
         end = position + _FRAME_BYTES + length
         if end > len(data):
@@ -44,7 +44,7 @@ def picture_chunks(data: bytes) -> bytes:
         if kind in _PICTURE:
             parts.append(data[position:end])
         elif not kind[0] & _ANCILLARY:
-            raise malformed(ImageFormat.PNG, "a chunk that cannot be left out is of an unknown kind")
+            raise malformed(ImageFormat.PNG, "a mandatory chunk is of an unknown kind")
         if kind == b"IEND":
             return b"".join(parts)
         position = end

@@ -1,4 +1,4 @@
-"""Head pose from landmarks and a generic head."""
+"""Head pose from landmarks and a generic head model."""
 
 import math
 
@@ -12,37 +12,37 @@ __all__ = ["estimate_pose", "five_point_head", "head_of_68", "head_of_478"]
 
 
 def estimate_pose(landmarks: Landmarks | Points, image_size: tuple[int, int]) -> HeadPose:
-    """Head rotation against the line from the camera to the face.
+    """Return the head's rotation against the line from the camera to the face.
 
     The generic head is fitted to the landmarks (perspective-n-point: G. Terzakis and M. Lourakis, "A
-    consistently fast and globally optimal solution to the PnP problem", ECCV 2020), as seen by a
-    camera that is turned to the middle of the face: so a person at the frame's edge who looks into
-    the camera reads as frontal. Head models:
+    consistently fast and globally optimal solution to the PnP problem", ECCV 2020), as from a camera that is
+    turned to the middle of the face. So a person at the frame's edge that looks into the camera measures as
+    frontal. Head models:
 
     * ``ibug68``: 14 of the points of the anthropometric 3-D model of P. Martins and J. Batista,
       "Accurate single view model-based head pose estimation", IEEE FG 2008.
-    * ``mediapipe478``: the 33 points of MediaPipe's canonical face that its own face geometry relies on.
-      The landmarks' depth is not used: laying the points with their depth on the same face (Kabsch)
-      followed turns less closely and read frontal photos as tilted by 3 degrees.
-    * Where only five points are known, and for ``insightface106``: eye centres, nose tip and mouth
-      corners of the first head; the pitch is coarse, as it hangs on the nose alone.
+    * ``mediapipe478``: the 33 points of MediaPipe's canonical face that its own face geometry uses.
+      The landmarks' depth is not used: fitting the points with their depth to the same face (Kabsch)
+      followed turns less closely and measured frontal photos as tilted by 3 degrees.
+    * Five points, and ``insightface106``: eye centres, nose tip and mouth corners of the first head; the
+      pitch is coarse, because it depends on the nose alone.
 
-    Against simulated heads turned by known angles (90 turns of 10 photos, up to 20 degrees;
-    ``tests/vision/test_pose_simulated.py``) yaw, pitch and roll are off by 0.8, 1.0 and 0.4 degrees in
-    the median for ``mediapipe478`` (90 of 100 below 1.8, 2.8 and 0.9), and by 1.9, 1.8 and 0.8 (4.1,
-    5.4 and 2.4) for ``ibug68``.
+    On simulated heads turned by known angles (90 turns of 10 photos, up to 20 degrees;
+    ``tests/vision/test_pose_simulated.py``) the median errors of yaw, pitch and roll are 0.8, 1.0 and 0.4
+    degrees for ``mediapipe478`` (90 of 100 below 1.8, 2.8 and 0.9), and 1.9, 1.8 and 0.8 (4.1, 5.4 and 2.4)
+    for ``ibug68``.
 
     Args:
         landmarks: Dense landmarks, or five points of shape (5, 2) in the order of ``DetectedFace``.
-        image_size: Width and height of the frame in pixels; its longer side stands for the focal
-            length, as of a phone's front camera.
+        image_size: Width and height of the frame in pixels; the longer side is used as the focal length,
+            as of a phone's front camera.
 
     Returns:
-        Degrees, each -180..180. Where the points do not determine a pose the yaw is 180, as of a head
-        turned away, so that what could not be measured never passes for frontal.
+        Degrees, each -180..180. If the points do not determine a pose, the yaw is 180, as of a head turned
+        away, so that a pose that cannot be measured never counts as frontal.
 
     Raises:
-        ValueError: An unknown scheme or shape; a mistake of the caller's code.
+        ValueError: The scheme or shape is unknown, which is a mistake in the caller's code.
     """
     model, seen = _correspondences(landmarks)
     towards_face = _seen_head_on(seen, image_size)
@@ -63,7 +63,7 @@ _LEAST_EXTENT = 1.0
 
 
 def _seen_head_on(seen: NDArray[np.float64], image_size: tuple[int, int]) -> NDArray[np.float64] | None:
-    """The points as a camera of focal length 1 sees them that is turned to their middle."""
+    """Return the points as a camera of focal length 1 that is turned to their middle projects them."""
     if not np.isfinite(seen).all() or float(np.ptp(seen, axis=0).min()) < _LEAST_EXTENT:
         return None
     width, height = image_size
@@ -80,8 +80,8 @@ def _seen_head_on(seen: NDArray[np.float64], image_size: tuple[int, int]) -> NDA
     return np.ascontiguousarray(rays[:, :2] / rays[:, 2:])
 
 
-# Centimetres. Published with x to the image's left, y up and z out of the face; the sign turns all
-# three to the camera's axes: x right, y down, z away, so that no rotation is a frontal face.
+# Centimetres. Published with x to the image's left, y up and z out of the face; the minus turns all
+# three to the camera's axes (x right, y down, z away), so that a frontal face has no rotation.
 _IBUG68_INDICES = np.array([17, 21, 22, 26, 36, 39, 42, 45, 31, 35, 48, 54, 57, 8])
 _IBUG68_MODEL = -np.array(
     [
@@ -115,8 +115,9 @@ _FIVE_MODEL = -np.array(
 
 
 # MediaPipe's canonical face in centimetres (``geometry_pipeline_metadata_landmarks.binarypb`` in its
-# face_landmarker.task): x to the image's right, y up and z out of the face. Index of the point on the
-# image's left, of its mirror image, and where the former lies; points in the middle are their own.
+# face_landmarker.task): x to the image's right, y up and z out of the face. Each line has the index of
+# the point on the image's left, that of its mirror image, and the position of the former. Points in the
+# middle are their own mirror images.
 _MEDIAPIPE478_HALF = (
     (4, 4, 0.0, -0.463170, 7.586580),
     (6, 6, 0.0, 2.473255, 5.788627),
@@ -147,7 +148,7 @@ _MEDIAPIPE478_MODEL = np.array(list(_MEDIAPIPE478_POINTS.values()))
 
 
 def head_of_68() -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """The generic head: indices into the 68 points, and where these are on it.
+    """Return the generic head: indices into the 68 points, and their positions on it.
 
     Returns:
         Shape (14,) and shape (14, 3): centimetres, x right, y down, z away from the camera.
@@ -156,7 +157,7 @@ def head_of_68() -> tuple[NDArray[np.intp], NDArray[np.float64]]:
 
 
 def head_of_478() -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """The canonical face: indices into the 478 points, and where these are on it.
+    """Return the canonical face: indices into the 478 points, and their positions on it.
 
     Returns:
         Shape (33,) and shape (33, 3), in the axes of ``head_of_68``.
@@ -165,7 +166,7 @@ def head_of_478() -> tuple[NDArray[np.intp], NDArray[np.float64]]:
 
 
 def five_point_head() -> NDArray[np.float64]:
-    """The five points on the generic head, shape (5, 3), in the axes of ``head_of_68``."""
+    """Return the five points on the generic head, shape (5, 3), in the axes of ``head_of_68``."""
     return _FIVE_MODEL.copy()
 
 
@@ -188,7 +189,7 @@ def _correspondences(landmarks: Landmarks | Points) -> tuple[NDArray[np.float64]
 
 def _angles(rotation: NDArray[np.float64]) -> HeadPose:
     # From the frontal view first roll, then pitch, then yaw (ISO/IEC 19794-5:2005, 5.5.8), so that yaw
-    # and pitch are where the face points to.
+    # and pitch state the direction of the face.
     facing = -rotation[:, 2]
     yaw = math.degrees(math.atan2(facing[0], -facing[2]))
     pitch = math.degrees(math.asin(float(np.clip(-facing[1], -1, 1))))

@@ -1,7 +1,7 @@
-"""Exactly one ONNX Runtime and one OpenCV, or nothing starts.
+"""Tests that exactly one ONNX Runtime and one OpenCV are installed; otherwise nothing starts.
 
-Several distributions provide the same module (``onnxruntime``, ``cv2``). When two are installed,
-their files overwrite each other and which one runs is chance: a CPU build may answer on a GPU
+Several distributions provide the same module (``onnxruntime``, ``cv2``). If two are installed,
+their files overwrite each other, and chance decides which one runs: a CPU build may run on a GPU
 machine, or the import may crash.
 """
 
@@ -58,10 +58,11 @@ class InstalledRuntime:
 
 
 def check_runtime() -> InstalledRuntime:
-    """Checks that exactly one ONNX Runtime and one OpenCV are installed.
+    """Tests that exactly one ONNX Runtime and one OpenCV are installed.
 
     Raises:
-        RuntimeConflict: None or several of a family; the message carries the command that mends it.
+        RuntimeConflict: None or several of a family are installed; the message states the command that
+            corrects it.
     """
     return InstalledRuntime(
         onnxruntime=_only("ONNX Runtime", _ONNX_RUNTIMES),
@@ -81,7 +82,7 @@ def _only(family: str, known: frozenset[str]) -> str:
             "Facegate from one of the files in requirements/",
             installed=found,
         )
-    # Their files overlap, so removing one of them damages the other: all go, one comes back.
+    # Their files overlap, so removing one damages the other: remove all, and install one again.
     keep = preferred if preferred in found else found[0]
     raise RuntimeConflict(
         f"{len(found)} distributions of {family} are installed ({', '.join(found)}), expected exactly one: "

@@ -1,4 +1,4 @@
-"""What a WebP file declares.
+"""Reads the header of WebP files.
 
 Sources: RFC 9649, section 2 (container) and section 3.4 (lossless header); RFC 6386, section 9.1 (the
 frame header of the lossy bit stream).
@@ -45,47 +45,47 @@ def read_webp(data: bytes) -> ImageHeader:
         if kind == b"VP8X":
             canvas, transparent = _vp8x(data[body : body + length])
         elif kind in {b"ANIM", b"ANMF"}:
-            raise ImageError(ImageFault.ANIMATED, "WEBP: the file is an animation; send one still picture")
+            raise ImageError(ImageFault.ANIMATED, "WEBP: the file is an animation; send one still image")
         elif kind in {b"VP8 ", b"VP8L"}:
             if picture is not None:
-                raise malformed(ImageFormat.WEBP, "there are several pictures")
+                raise malformed(ImageFormat.WEBP, "there are several images")
             head = data[body : body + min(length, 10)]
             picture = _vp8(head) if kind == b"VP8 " else _vp8l(head)
         elif kind == b"EXIF":
-            # Some writers put JPEG's mark before the data.
+            # Some writers put JPEG's identifier before the data.
             orientation = read_orientation(data[body : body + length].removeprefix(_EXIF))
         position = body + length + length % 2
     if picture is None:
-        raise malformed(ImageFormat.WEBP, "no picture was found")
+        raise malformed(ImageFormat.WEBP, "no image was found")
     width, height, channels = picture
     if canvas is not None and canvas != (width, height):
-        raise malformed(ImageFormat.WEBP, "the canvas and the picture have different sizes")
+        raise malformed(ImageFormat.WEBP, "the canvas and the image have different sizes")
     return ImageHeader(ImageFormat.WEBP, width, height, 4 if transparent else channels, 8, orientation)
 
 
 def _vp8x(body: bytes) -> tuple[tuple[int, int], bool]:
-    """Size of the canvas, and whether there is transparency."""
+    """Return the size of the canvas, and whether there is transparency."""
     if len(body) < 10:
         raise malformed(ImageFormat.WEBP, "VP8X is cut off")
     if body[0] & _VP8X_ANIMATION:
-        raise ImageError(ImageFault.ANIMATED, "WEBP: the file is an animation; send one still picture")
+        raise ImageError(ImageFault.ANIMATED, "WEBP: the file is an animation; send one still image")
     size = int.from_bytes(body[4:7], "little") + 1, int.from_bytes(body[7:10], "little") + 1
     return size, bool(body[0] & _VP8X_ALPHA)
 
 
 def _vp8(head: bytes) -> tuple[int, int, int]:
-    """Width, height and channels of a lossy picture."""
+    """Return width, height and channels of a lossy image."""
     if len(head) < 10 or head[0] & 1 or head[3:6] != _VP8_KEY_FRAME:
-        raise malformed(ImageFormat.WEBP, "the lossy picture does not begin with a key frame")
+        raise malformed(ImageFormat.WEBP, "the lossy image does not begin with a key frame")
     width, height = (number & 0x3FFF for number in struct.unpack_from("<HH", head, 6))
     if not (width and height):
-        raise malformed(ImageFormat.WEBP, "the picture has no width or no height")
+        raise malformed(ImageFormat.WEBP, "the image has no width or no height")
     return width, height, 3
 
 
 def _vp8l(head: bytes) -> tuple[int, int, int]:
-    """Width, height and channels of a lossless picture."""
+    """Return width, height and channels of a lossless image."""
     if len(head) < 5 or head[0] != _VP8L_SIGNATURE or head[4] >> 5:
-        raise malformed(ImageFormat.WEBP, "the lossless picture has no header")
+        raise malformed(ImageFormat.WEBP, "the lossless image has no header")
     bits = int.from_bytes(head[1:5], "little")
     return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, 4 if bits >> 28 & 1 else 3

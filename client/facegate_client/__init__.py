@@ -1,7 +1,7 @@
-"""The reference client: what an orchestrator and a device SDK have to do, in Python.
+"""The reference client: the orchestrator's and the device's side of Facegate, in Python.
 
-The wire is `facegate.v1`, the cryptography `facegate_protocol`; nothing else of this
-project is used, so that what is here can be written in any language from `docs/device_protocol.md`.
+It uses `facegate.v1` for the wire and `facegate_protocol` for the cryptography, and nothing else of this
+project. So it can be written again in any language from `docs/device_protocol.md`.
 """
 
 from facegate_client.analysis import AnalysisClient

@@ -1,4 +1,4 @@
-"""The orchestrator's analyses of single selfies and videos: no check, nothing kept."""
+"""Analyses of single selfies and videos for the orchestrator: no check is created, nothing is stored."""
 
 import asyncio
 import random
@@ -21,15 +21,15 @@ _VIDEO_SECONDS: Final = 120.0
 _CHUNK_BYTES: Final = 1 << 20
 _OVERLOADED: Final = "OVERLOADED"
 _FIRST_PAUSE: Final = 4.0
-"""Where the server is busy: try again after 4 seconds, then 8, then 16, as its contract asks."""
-_AWAY: Final = ReconnectPolicy()
-"""Where it cannot be reached, or starts or stops: as a scan comes back."""
+"""Pause before the first retry if the server is busy, seconds. It doubles, as the API demands: 4, 8, 16."""
+_UNREACHABLE: Final = ReconnectPolicy()
+"""The pauses if the server cannot be reached, starts or stops; they are those of a scan's reconnects."""
 _PAUSES: Final = 3
-"""Further tries of a call, for either cause; an upload is sent anew with each."""
+"""The most retries of a call, for both causes together. Each retry sends the whole upload again."""
 
 
 class AnalysisClient:
-    """AnalysisService, on the service listener."""
+    """A client of AnalysisService, on the service listener."""
 
     def __init__(
         self,
@@ -42,12 +42,13 @@ class AnalysisClient:
 
         Args:
             channel: To the service listener; the caller closes it.
-            api_key: Sent with each call; None with mutual TLS, or on an open loopback listener.
-            sleep: Waits before a retry, seconds; tests give one that does not.
+            api_key: Sent with each call; ``None`` with mutual TLS, or on an open loopback listener.
+            sleep: Waits before a retry, seconds; tests pass one that returns at once.
 
-        A call is tried three times more where the server is busy (after 4, 8 and 16 seconds) or cannot be
-        reached, starts or stops (gRPC's UNAVAILABLE; after fractions of a second, as a scan reconnects), and
-        later where the server asks for that, up to 30 seconds. Any other refusal is told at once.
+        A call is retried up to three times if the server is busy (after 4, 8 and 16 seconds), or if it cannot
+        be reached, starts or stops (gRPC's UNAVAILABLE; after fractions of a second, as a scan reconnects).
+        If the server asks for a longer pause, that is used, up to 30 seconds. Any other error is raised at
+        once.
         """
         self._stub = analysis_service_pb2_grpc.AnalysisServiceStub(channel)
         self._metadata = api_key.metadata if api_key else ()
@@ -64,15 +65,15 @@ class AnalysisClient:
 
         Args:
             image: JPEG, PNG, WebP or BMP, at most 10,000,000 bytes.
-            mode: How much to do.
+            mode: The analysis mode.
             timeout_s: Deadline of each call, seconds.
 
         Raises:
-            CallRefusedError: The server refused; ``refusal.metadata["code"]`` is the contract's code.
+            CallRefusedError: The server refused; ``refusal.metadata["code"]`` is the API's code.
             ConnectionFailedError: The server cannot be reached.
         """
         request = analysis_service_pb2.AnalyzeImageRequest(image=image, mode=mode)
-        return await self._patiently(
+        return await self._with_retries(
             lambda: self._stub.AnalyzeImage(request, timeout=timeout_s, metadata=self._metadata)
         )
 
@@ -100,7 +101,7 @@ class AnalysisClient:
         """Analyses still frames of one scan, in the order of their capture.
 
         Args:
-            frames: Pictures as for ``analyze_image``; 8 to 120 of them.
+            frames: Images as for ``analyze_image``; 8 to 120 of them.
             timeout_s: Deadline of each call, seconds.
 
         Raises:
@@ -118,26 +119,28 @@ class AnalysisClient:
         *,
         timeout_s: float,
     ) -> analysis_service_pb2.AnalyzeVideoResponse:
-        return await self._patiently(
+        return await self._with_retries(
             lambda: self._stub.AnalyzeVideo(messages(), timeout=timeout_s, metadata=self._metadata)
         )
 
-    async def _patiently(self, call: Callable[[], Awaitable[_Answer]]) -> _Answer:
-        busy = away = 0
+    async def _with_retries(self, call: Callable[[], Awaitable[_Answer]]) -> _Answer:
+        busy = unreachable = 0
         while True:
             try:
                 return await call()
             except grpc.aio.AioRpcError as error:
                 refusal = refusal_of(error)
                 asked = refusal.retry_after_s or 0.0
-                if busy + away == _PAUSES:
+                if busy + unreachable == _PAUSES:
                     raise translated(error) from error
                 if refusal.reason == _OVERLOADED:
-                    pause = max(_FIRST_PAUSE * 2.0**busy, min(asked, _AWAY.longest_asked_s))
+                    pause = max(_FIRST_PAUSE * 2.0**busy, min(asked, _UNREACHABLE.longest_asked_s))
                     busy += 1
                 elif error.code() is grpc.StatusCode.UNAVAILABLE:
-                    away += 1
-                    pause = _AWAY.delay(away, asked_s=asked, jitter=random.SystemRandom().random())
+                    unreachable += 1
+                    pause = _UNREACHABLE.delay(
+                        unreachable, asked_s=asked, jitter=random.SystemRandom().random()
+                    )
                 else:
                     raise translated(error) from error
             await self._sleep(pause)

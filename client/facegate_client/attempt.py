@@ -1,4 +1,4 @@
-"""One attempt: frames out against credit, messages in, until the server's result."""
+"""One attempt: sends frames within the credit and reads messages until the server's result."""
 
 import asyncio
 
@@ -26,7 +26,7 @@ from facegate_client.tally import AttemptTally, ScanTally
 __all__ = ["DeviceAttempt", "goodbye_error"]
 
 _ATTEMPT_NONCE_BYTES = 16
-# The device ends an attempt a little before the server would, so that its own account of it arrives.
+# The device ends an attempt a little before the server would, so that its own AttemptEnd arrives.
 _DURATION_SHARE = 0.95
 _LEAVE_SECONDS = 2.0
 
@@ -58,20 +58,20 @@ class DeviceAttempt:
         events: ScanEvents,
         screen: FlashScreen | None,
     ) -> None:
-        """Enters the attempt marker into the stream's chain.
+        """Adds the attempt marker to the stream's MAC chain.
 
         Args:
             stream: The open stream.
             start: The server's AttemptStart.
-            feed: Where images come from.
-            limits: What frames may be at the start of the attempt.
+            feed: The source of images.
+            limits: The limits of frames at the start of the attempt.
             quality: JPEG quality to begin with.
-            tally: What the scan sent so far; kept up to date.
-            events: Told what happens.
-            screen: The screen; ``None`` where none was announced.
+            tally: The tally of the scan, which the attempt updates.
+            events: The scan's callbacks.
+            screen: The screen; ``None`` if none was announced.
 
         Raises:
-            ProtocolViolatedError: The start cannot be used.
+            ProtocolViolatedError: The AttemptStart cannot be used.
         """
         if len(start.nonce) != _ATTEMPT_NONCE_BYTES or not start.attempt:
             raise ProtocolViolatedError("the AttemptStart has no number or no nonce of 16 bytes")
@@ -93,24 +93,24 @@ class DeviceAttempt:
 
     @property
     def source_error(self) -> SourceError | None:
-        """Why the source failed during the attempt; None where it did not."""
+        """Why the source failed during the attempt; ``None`` if it did not fail."""
         return self._source_error or self._feed.failure
 
     def cancel(self) -> None:
-        """The person cancels: the attempt ends with CAUSE_CANCELLED."""
+        """Ends the attempt with CAUSE_CANCELLED, because the person cancels."""
         self._stop.set(_Cause.CAUSE_CANCELLED)
 
     async def run(self, *, result_timeout_s: float) -> scan_pb2.ScanResult:
-        """Sends frames until the attempt ends and returns what the server says to it.
+        """Sends frames until the attempt ends, and returns the server's result.
 
         Args:
-            result_timeout_s: How long to wait for the result after AttemptEnd, seconds.
+            result_timeout_s: The longest wait for the result after AttemptEnd, seconds.
 
         Raises:
             StreamLostError: The stream was lost.
             CallRefusedError: The server refused a message.
-            ScanEndedError: The server said Goodbye for good.
-            ProtocolViolatedError: The server sent what the protocol does not allow.
+            ScanEndedError: The server sent a Goodbye that allows no reconnect.
+            ProtocolViolatedError: The server sent a message that the protocol does not allow.
         """
         self._feed.begin_attempt()
         reader = asyncio.create_task(self._read())
@@ -141,7 +141,7 @@ class DeviceAttempt:
         error = sender.exception()
         if error is not None and not isinstance(error, ClientError):
             raise error
-        # A send that failed says less than the stream's status, which the reader is about to get.
+        # The reader is about to get the stream's status, which has more details than a failed send.
         await asyncio.wait({reader}, timeout=_LEAVE_SECONDS if error else timeout_s)
         if not reader.done():
             raise error or StreamLostError(f"no result within {timeout_s:g} seconds of the attempt's end")
@@ -159,7 +159,7 @@ class DeviceAttempt:
                         self._show.hint(message.feedback)
                     self._events.feedback(message.feedback)
                 case "flash_step" if self._show is not None:
-                    # A step that crossed the device's own end of the capture is not shown any more.
+                    # A step that arrives after the device ended the capture is not shown any more.
                     if not self._stop.is_set:
                         self._show.add(message.flash_step)
                         self._events.flash_step(message.flash_step)
@@ -181,7 +181,7 @@ class DeviceAttempt:
                 case "goodbye":
                     raise goodbye_error(message.goodbye)
                 case None:
-                    pass  # A kind of message that a later version added: the protocol says to ignore it.
+                    pass  # A message kind of a later version, which a receiver ignores.
                 case kind:
                     raise ProtocolViolatedError(f"the server sent {kind} during an attempt")
 
@@ -209,7 +209,7 @@ class DeviceAttempt:
             if self._rules.too_early(image.capture_time_us):
                 continue
             if self._feed.realtime and not self._gate.has_room():
-                # While the server pauses the capture nothing is missed for want of credit.
+                # While the server pauses the capture, no image is dropped for lack of credit.
                 self._tally.drop(0 if self._gate.paused else 1)
                 continue
             try:
@@ -281,7 +281,7 @@ def _exposure(exposure: Exposure) -> scan_pb2.ExposureMetadata:
 
 
 def goodbye_error(goodbye: scan_pb2.Goodbye) -> ClientError:
-    """What a Goodbye means: a reconnect where the server says when, the end of the scan otherwise."""
+    """Returns the error for a Goodbye: a lost stream if a reconnect is allowed, or the end of the scan."""
     try:
         name = scan_pb2.Goodbye.Reason.Name(goodbye.reason).removeprefix("REASON_")
     except ValueError:
@@ -289,7 +289,9 @@ def goodbye_error(goodbye: scan_pb2.Goodbye) -> ClientError:
     ended = ScanEndedError(name)
     if goodbye.HasField("reconnect_after"):
         return StreamLostError(
-            f"the server says goodbye: {name}", retry_after_s=_seconds(goodbye.reconnect_after), final=ended
+            f"the server ended the stream: {name}",
+            retry_after_s=_seconds(goodbye.reconnect_after),
+            final=ended,
         )
     return ended
 

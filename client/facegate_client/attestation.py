@@ -1,4 +1,4 @@
-"""The platform's word for the session key."""
+"""The platform's evidence for the session key."""
 
 from collections.abc import AsyncIterator
 from typing import Protocol
@@ -14,25 +14,25 @@ _MAX_ATTESTATIONS = 4
 
 
 class Attestor(Protocol):
-    """Makes the platform's evidence; it may take seconds and runs beside the frames.
+    """Makes the platform's evidence. This may take seconds and runs concurrently with the frames.
 
-    A platform that fails gives an AttestationUnavailable with its reason; nothing is raised.
+    If the platform fails, it yields an AttestationUnavailable with the reason. It raises nothing.
     """
 
     def attest(self, *, binding: bytes) -> AsyncIterator[device_pb2.Attestation]:
-        """Evidence whose own challenge is ``binding``, 32 bytes.
+        """Yields evidence with ``binding``, 32 bytes, as its own challenge.
 
-        That is the binding hash H of the stream, or the evidence challenge E where findings are sent beside
-        the evidence. Each piece is sent as soon as it is there; at most 4 in a scan, over all its streams.
+        ``binding`` is the binding hash H of the stream, or the evidence challenge E if findings are sent with
+        the evidence. Each piece is sent as soon as it is yielded; at most 4 in a scan, over all its streams.
         """
         ...
 
 
 class NoAttestation:
-    """A platform without any: says so, so that the server need not wait."""
+    """An attestor for a platform without attestation. It states that, so that the server does not wait."""
 
     async def attest(self, *, binding: bytes) -> AsyncIterator[device_pb2.Attestation]:
-        """One AttestationUnavailable with REASON_NOT_SUPPORTED.
+        """Yields one AttestationUnavailable with REASON_NOT_SUPPORTED.
 
         Args:
             binding: Not used.
@@ -43,14 +43,15 @@ class NoAttestation:
 
 
 class PlatformEvidence:
-    """The evidence of one scan, and what the app found on the device beside it."""
+    """The evidence of one scan, with the app's run-time findings."""
 
     def __init__(self, attestor: Attestor, findings: device_pb2.RuntimeFindings | None) -> None:
-        """Nothing is sent yet.
+        """Starts with nothing sent.
 
         Args:
             attestor: Makes the evidence.
-            findings: Sent with each piece, to servers that take them; the app reports nothing where None.
+            findings: The run-time findings, sent with each piece to servers that support them; ``None`` if
+                the app reports none.
         """
         self._attestor = attestor
         self._findings = b"" if findings is None else findings.SerializeToString()
@@ -58,13 +59,13 @@ class PlatformEvidence:
 
     @property
     def reports(self) -> bool:
-        """Whether the app reports what it found."""
+        """Whether the app reports run-time findings."""
         return bool(self._findings)
 
     async def send(self, stream: ScanStream) -> None:
         """Makes evidence for a stream and sends it piece by piece.
 
-        H is new in every stream, so it is made anew after a reconnect, up to the server's limit.
+        H differs in every stream, so the evidence is made again after a reconnect, up to the server's limit.
         """
         if self._sent >= _MAX_ATTESTATIONS:
             return

@@ -18,15 +18,15 @@ _JOIN_SECONDS = 2.0
 
 
 def open_camera(index: int = 0, *, width: int = 640, height: int = 480) -> "CameraSource":
-    """Opens a camera; must be called in a running event loop and needs the extra ``camera``.
+    """Opens a camera. Call it in a running event loop; it needs the extra ``camera``.
 
     Args:
         index: The camera's number, from 0.
-        width: Width to ask the camera for, pixels.
-        height: Height to ask the camera for, pixels.
+        width: Requested width, pixels.
+        height: Requested height, pixels.
 
     Raises:
-        SourceError: There is no such camera, it is in use, or the extra is not installed.
+        SourceError: The camera does not exist or is in use, or the extra is not installed.
     """
     with needed_by("camera"):
         import cv2
@@ -36,24 +36,24 @@ def open_camera(index: int = 0, *, width: int = 640, height: int = 480) -> "Came
     except cv2.error as error:
         raise SourceError(f"camera {index} cannot be opened") from error
     if not opened:
-        raise SourceError(f"camera {index} is not there or is in use")
+        raise SourceError(f"camera {index} does not exist or is in use")
     capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
     capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
     return CameraSource(capture, index)
 
 
 class CameraSource:
-    """A frame source over an open camera: a thread takes every image, the newest one is kept.
+    """A frame source over an open camera: a thread reads every image, and the newest one is kept.
 
-    The capture time is taken when the driver hands the image over, which is a few milliseconds after
-    the exposure; OpenCV gives no better clock on every platform.
+    The capture time is the time at which the driver delivers the image, a few milliseconds after the
+    exposure. OpenCV has no better clock on every platform.
     """
 
     def __init__(self, capture: "cv2.VideoCapture", index: int) -> None:
         """Starts to capture.
 
         Args:
-            capture: An opened capture; the source releases it.
+            capture: An open capture, which the source releases.
             index: The camera's number, for its description.
         """
         import cv2
@@ -76,16 +76,16 @@ class CameraSource:
 
     @property
     def camera(self) -> CameraDescription:
-        """What the camera says of itself."""
+        """The camera's description."""
         return self._camera
 
     @property
     def pace(self) -> Pace:
-        """A camera is always in real time."""
+        """Always ``realtime``."""
         return "realtime"
 
     def begin_attempt(self) -> None:
-        """Forgets an image that waited since before the attempt."""
+        """Drops an image that was captured before the attempt."""
         self._newest = None
         self._lost = 0
         if not self._failed:
@@ -95,11 +95,11 @@ class CameraSource:
         return self
 
     async def __anext__(self) -> CapturedImage:
-        """The newest image that was not given yet.
+        """Returns the newest image that was not returned yet.
 
         Raises:
             StopAsyncIteration: The source was closed.
-            SourceError: The camera gives no more images.
+            SourceError: The camera delivers no more images.
         """
         while self._newest is None:
             if self._stopping.is_set():
@@ -114,7 +114,7 @@ class CameraSource:
         return CapturedImage(image=pixels, capture_time_us=capture_time_us, lost_before=lost)
 
     async def aclose(self) -> None:
-        """Releases the camera; may be called twice."""
+        """Releases the camera. Safe to call twice."""
         self._stopping.set()
         self._arrived.set()
         await asyncio.to_thread(self._thread.join, _JOIN_SECONDS)
@@ -131,7 +131,7 @@ class CameraSource:
                 self._loop.call_soon_threadsafe(self._put, cast("Pixels", pixels), captured_us)
             self._loop.call_soon_threadsafe(self._fail)
         except (cv2.error, RuntimeError):
-            # RuntimeError: the event loop is closed, so nobody waits for images.
+            # RuntimeError: the event loop is closed, so no task waits for images.
             if not self._loop.is_closed():
                 self._loop.call_soon_threadsafe(self._fail)
         finally:

@@ -1,4 +1,4 @@
-"""The capture clock of a recording: when its images would have come from a camera."""
+"""The capture clock of a recording: the times at which a camera would have captured its images."""
 
 import asyncio
 import time
@@ -22,9 +22,8 @@ class CaptureClock:
 
         Args:
             pace: Whether to wait.
-            skip_late: What to do with an image that is asked for more than 200 ms too late: True loses
-                it, as a camera does; False moves the anchor, for sources that are slower than real
-                time.
+            skip_late: What happens to an image that is requested more than 200 ms too late. True: it is lost,
+                as with a camera. False: the anchor moves, for sources that are slower than real time.
         """
         self._pace = pace
         self._skip_late = skip_late
@@ -32,19 +31,19 @@ class CaptureClock:
         self._last_us = 0
 
     def restart(self) -> None:
-        """Anchors the next image to now; without effect in ``fast``."""
+        """Anchors the next image to the present; has no effect in ``fast``."""
         if self._pace == "realtime":
             self._offset_us = None
 
     async def due(self, media_time_us: int) -> int | None:
-        """Waits for an image.
+        """Waits until an image is due.
 
         Args:
             media_time_us: Its timestamp in the recording, microseconds, strictly rising.
 
         Returns:
-            Its capture time in microseconds of the monotonic clock, strictly rising; None where it is
-            too late and lost.
+            Its capture time in microseconds of the monotonic clock, strictly rising; ``None`` if it is too
+            late and lost.
         """
         now = time.monotonic_ns() // 1000
         if self._offset_us is None:

@@ -1,4 +1,4 @@
-"""Channels to the two listeners: plaintext on loopback, TLS or mutual TLS everywhere else."""
+"""Channels to the two listeners: plaintext on loopback, TLS or mutual TLS elsewhere."""
 
 import asyncio
 import ipaddress
@@ -25,9 +25,9 @@ __all__ = [
 _KEEPALIVE_MS: Final = 20_000
 _KEEPALIVE_TIMEOUT_MS: Final = 10_000
 _MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
-# What gRPC names "min_reconnect_backoff_ms" is no wait: it is the time that one attempt to connect gets, up
-# to the server's first HTTP/2 frame. As long as a device waits for a Challenge: a phone far from its server
-# needs a second for TCP and TLS, and a short time here would lock it out for good.
+# Despite its name, gRPC's "min_reconnect_backoff_ms" is the time limit of one attempt to connect, up to the
+# server's first HTTP/2 frame. It equals the time that a device waits for a Challenge: a phone far from its
+# server needs a second for TCP and TLS, and a short limit would lock it out permanently.
 _CONNECT_MS: Final = 10_000
 _FIRST_BACKOFF_MS: Final = 250
 _MAX_BACKOFF_MS: Final = 5_000
@@ -35,13 +35,13 @@ _MAX_BACKOFF_MS: Final = 5_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsSettings:
-    """How to trust the server and how to be trusted by it.
+    """The certificates for TLS and mutual TLS.
 
     Attributes:
-        root_certificates: PEM of the authorities to trust; the system's where None.
+        root_certificates: PEM of the trusted authorities; by default the system's.
         client_certificate: PEM chain of the client's own certificate, for mutual TLS.
         client_key: PEM of its private key.
-        server_name: Name to expect in the server's certificate where it is not the target's host.
+        server_name: The name expected in the server's certificate, if it is not the target's host.
     """
 
     root_certificates: bytes | None = None
@@ -51,12 +51,12 @@ class TlsSettings:
 
     def __post_init__(self) -> None:
         if (self.client_certificate is None) != (self.client_key is None):
-            raise CredentialsError("a client certificate and its key are given together or not at all")
+            raise CredentialsError("give a client certificate and its key together, or neither")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ApiKey:
-    """An API key of the orchestrator; never shown.
+    """An API key of the orchestrator; its ``repr`` does not show it.
 
     Attributes:
         value: The key, printable ASCII without blanks.
@@ -70,16 +70,16 @@ class ApiKey:
             or not self.value.isascii()
             or not all(33 <= ord(char) < 127 for char in self.value)
         ):
-            raise CredentialsError("an API key is printable ASCII without blanks, and not empty")
+            raise CredentialsError("an API key must be printable ASCII without blanks, and not empty")
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """The metadata that carries it in each call."""
+        """The metadata with the key, for each call."""
         return (("authorization", f"Bearer {self.value}"),)
 
 
 def is_loopback(target: str) -> bool:
-    """Whether ``target``, a ``host:port``, is this computer."""
+    """Returns whether ``target``, a ``host:port``, is this computer."""
     host, _ = _host_and_port(target)
     if host == "localhost":
         return True
@@ -90,18 +90,18 @@ def is_loopback(target: str) -> bool:
 
 
 def open_channel(target: str, *, tls: TlsSettings | None = None) -> grpc.aio.Channel:
-    """Opens a channel; must be called in a running event loop, and the caller closes it.
+    """Opens a channel. Call it in a running event loop; the caller closes the channel.
 
-    gRPC compression is off, for images are compressed already. Keepalive pings go out every 20
+    gRPC compression is off, because images are compressed already. Keepalive pings are sent every 20
     seconds while a call runs, so that a dead connection is noticed within 30. An attempt to connect
-    has 10 seconds, TLS included.
+    has 10 seconds, including TLS.
 
     Args:
         target: ``host:port`` of a listener.
-        tls: How to trust; None for plaintext, which is for loopback only.
+        tls: The certificates; ``None`` for plaintext, which is only for loopback.
 
     Raises:
-        CredentialsError: Plaintext was asked for off loopback, or the target is no ``host:port``.
+        CredentialsError: Plaintext was requested beyond loopback, or the target is not ``host:port``.
     """
     options: list[tuple[str, str | int]] = [
         ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
@@ -111,13 +111,13 @@ def open_channel(target: str, *, tls: TlsSettings | None = None) -> grpc.aio.Cha
         ("grpc.initial_reconnect_backoff_ms", _FIRST_BACKOFF_MS),
         ("grpc.min_reconnect_backoff_ms", _CONNECT_MS),
         ("grpc.max_reconnect_backoff_ms", _MAX_BACKOFF_MS),
-        # Retries of a transport that the application does not see would break the transcript.
+        # The transport's own retries, which the application does not see, would break the transcript.
         ("grpc.enable_retries", 0),
     ]
     if tls is None:
         if not is_loopback(target):
             raise CredentialsError(
-                f"{target} is not this computer: plaintext is for loopback only, give TLS settings"
+                f"{target} is not this computer: plaintext is for loopback only; give TLS settings"
             )
         return grpc.aio.insecure_channel(target, options=options)
     if tls.server_name:
@@ -131,13 +131,13 @@ def open_channel(target: str, *, tls: TlsSettings | None = None) -> grpc.aio.Cha
 
 
 def certificate_spki_sha256(certificate: bytes) -> bytes:
-    """SHA-256 of the SubjectPublicKeyInfo of a certificate, 32 bytes.
+    """Returns the SHA-256 of the SubjectPublicKeyInfo of a certificate, 32 bytes.
 
     Args:
         certificate: One certificate, PEM or DER.
 
     Raises:
-        CredentialsError: It cannot be read.
+        CredentialsError: The certificate cannot be read.
     """
     try:
         if certificate.lstrip().startswith(b"-----BEGIN"):
@@ -151,22 +151,22 @@ def certificate_spki_sha256(certificate: bytes) -> bytes:
 
 
 async def server_spki_sha256(target: str, tls: TlsSettings | None, *, timeout_s: float = 10.0) -> bytes:
-    """What ScanStart says the device saw: SHA-256 of the key in the server's TLS certificate.
+    """Returns the SHA-256 of the key in the server's TLS certificate, which the device reports in ScanStart.
 
-    An SDK reads it from the very connection of its stream. Python's gRPC does not show the peer's
-    certificate to a client, so this opens a second, verified TLS connection just before; where the
-    certificate is pinned anyway, `certificate_spki_sha256` over the pinned file needs none.
+    An SDK reads the key from the connection of its stream. Python's gRPC does not give the peer's
+    certificate to a client, so this function opens a second, verified TLS connection. If the
+    certificate is pinned, `certificate_spki_sha256` with the pinned file needs no connection.
 
     Args:
         target: ``host:port`` of the device listener.
-        tls: The settings of the channel; None for plaintext.
-        timeout_s: How long to wait, seconds.
+        tls: The settings of the channel; ``None`` for plaintext.
+        timeout_s: The longest wait, seconds.
 
     Returns:
-        32 bytes; empty on plaintext.
+        32 bytes; empty with plaintext.
 
     Raises:
-        ConnectionFailedError: The server cannot be reached or its certificate is not trusted.
+        ConnectionFailedError: The server cannot be reached, or its certificate is not trusted.
         CredentialsError: The settings cannot be used.
     """
     if tls is None:

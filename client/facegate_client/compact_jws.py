@@ -1,4 +1,4 @@
-"""Compact JWS (RFC 7515) with ES256 (RFC 7518 section 3.4), and nothing else of JOSE."""
+"""Compact JWS (RFC 7515) with ES256 (RFC 7518 section 3.4); no other part of JOSE."""
 
 import json
 import re
@@ -22,12 +22,12 @@ _ALPHABET: Final = re.compile(r"[A-Za-z0-9_-]*", re.ASCII)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompactJws:
-    """A JWS as it was sent; nothing in it is trusted before ``is_signed_by`` says so.
+    """A JWS as it was sent. Do not trust any of it before ``is_signed_by`` returns true.
 
     Attributes:
         header: The protected header.
-        payload: What is signed.
-        signing_input: The bytes that the signature is over.
+        payload: The signed bytes.
+        signing_input: The input of the signature: encoded header and payload.
         signature: The signature.
     """
 
@@ -38,16 +38,16 @@ class CompactJws:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Takes a text apart.
+        """Parses a text.
 
         Raises:
-            ValueError: It is not three parts of base64url, or the first is no JSON object without
+            ValueError: The text is not three parts of base64url, or the first is not a JSON object without
                 repeated names.
         """
         signing_input, _, signature = text.rpartition(".")
         header, dot, payload = signing_input.partition(".")
         if not dot:
-            raise ValueError("no three parts")
+            raise ValueError("the text does not have three parts")
         return cls(
             header=_json_object(from_base64url(header)),
             payload=from_base64url(payload),
@@ -56,7 +56,7 @@ class CompactJws:
         )
 
     def is_signed_by(self, key: ec.EllipticCurvePublicKey) -> bool:
-        """Whether the header says ES256 and the signature is this P-256 key's."""
+        """Returns whether the header states ES256 and the signature was made with this P-256 key."""
         if self.header.get("alg") != ALGORITHM or len(self.signature) != 2 * _COORDINATE_BYTES:
             return False
         r, s = self.signature[:_COORDINATE_BYTES], self.signature[_COORDINATE_BYTES:]
@@ -69,21 +69,21 @@ class CompactJws:
 
 
 def base64url(data: bytes) -> str:
-    """Bytes in base64url without padding, as JOSE writes them."""
+    """Encodes bytes as base64url without padding, as in JOSE."""
     return urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
 
 
 def from_base64url(text: str) -> bytes:
-    """Reads base64url without padding.
+    """Decodes base64url without padding.
 
     Raises:
-        ValueError: It has other characters or padding, or is not what ``base64url`` writes.
+        ValueError: The text has other characters or padding, or is not the output of ``base64url``.
     """
     if not _ALPHABET.fullmatch(text):
-        raise ValueError("no base64url")
+        raise ValueError("the text is not base64url")
     data = urlsafe_b64decode(text + "=" * (-len(text) % 4))
     if base64url(data) != text:
-        raise ValueError("base64url with bits that are not used")
+        raise ValueError("the base64url text has unused bits that are not 0")
     return data
 
 
@@ -93,7 +93,7 @@ def _json_object(data: bytes) -> Mapping[str, Any]:
     except RecursionError as error:
         raise ValueError("the header is nested too deeply") from error
     if not isinstance(read, dict):
-        raise ValueError("the header is no JSON object")
+        raise ValueError("the header is not a JSON object")
     return read
 
 

@@ -1,4 +1,4 @@
-"""The device's call: a scan from the first stream to the last result."""
+"""The device's side of a scan, from the first stream to the last result."""
 
 import asyncio
 import random
@@ -31,18 +31,18 @@ _OF_AN_ATTEMPT = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanSettings:
-    """How a device scans.
+    """The settings of a scan.
 
     Attributes:
         max_side: Longest side of a frame, pixels; larger images are scaled down.
         quality: JPEG quality, 1 to 100.
-        max_attempts: Attempts after which the device leaves even if the server allows more.
+        max_attempts: Attempts after which the device leaves, even if the server allows more.
         stream_timeout_s: gRPC deadline of one stream, seconds; a little over the scan's deadline.
-        handshake_timeout_s: How long to wait for a Challenge, seconds.
-        result_timeout_s: How long to wait for a result or the next attempt, seconds.
-        reconnect: How to reconnect.
+        handshake_timeout_s: The longest wait for a Challenge, seconds.
+        result_timeout_s: The longest wait for a result or the next attempt, seconds.
+        reconnect: The policy of reconnects.
         language: BCP 47 language of the person.
-        decline_flash: Whether the person declines every attempt that would flash, before its first frame.
+        decline_flash: Whether the person declines every attempt with a flash, before its first frame.
     """
 
     max_side: int = 640
@@ -58,17 +58,18 @@ class ScanSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanOutcome:
-    """What the device knows at the end of a scan.
+    """The result of a scan, as far as the device knows it.
 
     Attributes:
-        status: As far as the policy lets the app know. COMPLETED where the connection was lost after
-            the last AttemptEnd and the check was decided meanwhile: the orchestrator knows more.
-        feedback: What could have been better, most important first.
-        attempts: Attempts that got a result.
-        streams: Streams that got a challenge; more than one after a reconnect.
-        frames: Frames sent with an index.
-        dropped: Images dropped before they got an index.
-        source_error: Why the source of frames failed; None where it did not.
+        status: The status, as far as the policy reveals it to the app. COMPLETED if the connection was lost
+            after the last AttemptEnd and the check was decided meanwhile: only the orchestrator gets the
+            result.
+        feedback: Feedback on possible improvements, the most important first.
+        attempts: The number of attempts with a result.
+        streams: The number of streams with a challenge; more than one after a reconnect.
+        frames: The number of frames sent with an index.
+        dropped: The number of images dropped before they got an index.
+        source_error: Why the source of frames failed; ``None`` if it did not fail.
     """
 
     status: scan_pb2.ScanStatus.ValueType
@@ -81,7 +82,7 @@ class ScanOutcome:
 
 
 class FaceScanner:
-    """Makes one scan, as an SDK on a phone would."""
+    """Makes one scan, as an SDK on a phone does."""
 
     def __init__(
         self,
@@ -99,25 +100,25 @@ class FaceScanner:
         events: ScanEvents | None = None,
         settings: ScanSettings | None = None,
     ) -> None:
-        """Prepares the scan; the session key is made here, before any challenge is known.
+        """Prepares the scan. Makes the session key, before any challenge is known.
 
         Args:
             channel: To the device listener; the caller closes it.
             ticket: Token and pinned fingerprint from the orchestrator.
-            source: Where frames come from; the scanner closes it.
+            source: The source of frames; the scanner closes it.
             server_spki_sha256: SHA-256 of the SubjectPublicKeyInfo of the server's TLS certificate, 32
-                bytes; empty on plaintext loopback. See `facegate_client.channel.server_spki_sha256`.
-            profile: The device; a desktop where None.
-            camera: The camera as the platform describes it; what the source says of itself where None.
-            screen: A screen that can flash; where None the device announces none, and a check that
-                demands DYNAMIC refuses it.
-            attestor: Makes the platform's evidence; says "not supported" where None.
-            runtime_findings: What the app looked for and found on the device; sent with each piece of
-                evidence, to servers that take it. The app reports nothing where None.
-            get_ready: Waits until the person is ready for another attempt; at once where None. It goes on
-                over a lost connection, and is cancelled with the scan.
-            events: Told what happens.
-            settings: How to scan.
+                bytes; empty with plaintext on loopback. See `facegate_client.channel.server_spki_sha256`.
+            profile: The device's profile; by default that of a desktop.
+            camera: The camera's profile from the platform; by default that of the source's own description.
+            screen: A screen that can flash. Without one the device announces none, and a check that demands
+                DYNAMIC refuses it.
+            attestor: Makes the platform's evidence; by default it states "not supported".
+            runtime_findings: The app's run-time findings on the device, sent with each piece of evidence to
+                servers that support them; ``None`` if the app reports none.
+            get_ready: Waits until the person is ready for another attempt; by default it returns at once. It
+                continues over a lost connection, and is cancelled with the scan.
+            events: The scan's callbacks.
+            settings: The settings of the scan.
         """
         self._settings = settings or ScanSettings()
         self._events = events or ScanEvents()
@@ -147,7 +148,7 @@ class FaceScanner:
         self._cancelled = False
 
     def cancel(self) -> None:
-        """The person cancels: the running attempt ends with CAUSE_CANCELLED and no other follows."""
+        """Ends the running attempt with CAUSE_CANCELLED and starts no other, because the person cancels."""
         self._cancelled = True
         self._person.cancel()
         if self._attempt is not None:
@@ -161,10 +162,10 @@ class FaceScanner:
 
         Raises:
             CallRefusedError: The server refused the scan.
-            ConnectionFailedError: The server cannot be reached, or was lost too often.
-            ServerNotTrustedError: The challenge is not from the pinned key.
-            ProtocolViolatedError: The server sent what the protocol does not allow.
-            ScanEndedError: The server said Goodbye for good.
+            ConnectionFailedError: The server cannot be reached, or the connection was lost too often.
+            ServerNotTrustedError: The challenge is not signed with the pinned key.
+            ProtocolViolatedError: The server sent a message that the protocol does not allow.
+            ScanEndedError: The server sent a Goodbye that allows no reconnect.
         """
         failures = since_result = 0
         try:
@@ -176,7 +177,7 @@ class FaceScanner:
                     failures += 1
                     since_result = 1 if len(self._results) > results else since_result + 1
                     await self._back_off(failures, since_result, lost)
-                    # A new stream begins with an attempt at once.
+                    # A new stream starts an attempt at once.
                     await self._person.wait()
                 except CallRefusedError as error:
                     if error.refusal.reason == "CHECK_CLOSED" and self._tally.awaiting_result:
@@ -247,33 +248,34 @@ class FaceScanner:
                 self._person.begin(result)
 
     async def _next_attempt(self, stream: ScanStream) -> scan_pb2.AttemptStart | scan_pb2.ScanResult:
-        """Says that the person is ready where the server waits for that, and waits for the next attempt."""
+        """Waits for the next attempt. Reports that the person is ready, if the server waits for that."""
         if not self._person.awaited:
             return await self._attempt_start(stream, timeout_s=self._settings.result_timeout_s)
         receiving = asyncio.ensure_future(self._attempt_start(stream, timeout_s=None))
-        telling = asyncio.ensure_future(self._tell_ready(stream))
+        reporting = asyncio.ensure_future(self._report_ready(stream))
         try:
-            await asyncio.wait({receiving, telling}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({receiving, reporting}, return_when=asyncio.FIRST_COMPLETED)
             if not receiving.done():
-                telling.result()
+                reporting.result()
                 await asyncio.wait({receiving}, timeout=self._settings.result_timeout_s)
             if not receiving.done():
                 raise StreamLostError("no attempt began in time")
             return receiving.result()
         finally:
             receiving.cancel()
-            telling.cancel()
-            await asyncio.gather(receiving, telling, return_exceptions=True)
+            reporting.cancel()
+            await asyncio.gather(receiving, reporting, return_exceptions=True)
 
-    async def _tell_ready(self, stream: ScanStream) -> None:
-        # A person who cancelled meanwhile gets another attempt, too, and ends it: so the server is told.
+    async def _report_ready(self, stream: ScanStream) -> None:
+        # A person that cancelled meanwhile also gets another attempt, and ends it, so the server needs the
+        # report.
         await self._person.wait()
         await stream.send_ready()
 
     async def _attempt_start(
         self, stream: ScanStream, *, timeout_s: float | None
     ) -> scan_pb2.AttemptStart | scan_pb2.ScanResult:
-        """Waits for the next attempt, or for the result of one that a lost connection withheld."""
+        """Waits for the next attempt, or for a result that was not received because a connection was lost."""
         try:
             async with asyncio.timeout(timeout_s):
                 while True:
@@ -291,7 +293,7 @@ class FaceScanner:
                         case "feedback":
                             self._events.feedback(message.feedback)
                         case kind if kind is None or kind in _OF_AN_ATTEMPT:
-                            pass  # Of the attempt that is over, or of a later version of the protocol.
+                            pass  # It belongs to the last attempt, or to a later version of the protocol.
                         case kind:
                             raise ProtocolViolatedError(f"the server sent {kind} between attempts")
         except TimeoutError as error:

@@ -1,4 +1,4 @@
-"""The keys of a device: one session key for a scan, one key share for a stream."""
+"""The keys of a device: one session key for each scan, one key share for each stream."""
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -13,7 +13,7 @@ class SessionKey:
     """The ECDSA P-256 key pair of one scan, made before any challenge is known.
 
     A phone makes it in the Android KeyStore or the Secure Enclave, so that it never leaves the
-    hardware; this one lives in memory and is gone with the process.
+    hardware. This one is kept in memory and lost when the process ends.
     """
 
     def __init__(self) -> None:
@@ -25,11 +25,11 @@ class SessionKey:
         return public_key_der(self._private.public_key())
 
     def sign(self, message: bytes) -> bytes:
-        """Signs ``message``; ASN.1 DER, at most 72 bytes."""
+        """Signs ``message``; returns ASN.1 DER of at most 72 bytes."""
         return sign(self._private, message)
 
 
 def new_key_share() -> tuple[X25519PrivateKey, bytes]:
-    """A fresh X25519 key pair for one stream: the private key, and the public key of 32 bytes."""
+    """Returns a new X25519 key pair for one stream: the private key, and the public key of 32 bytes."""
     private = X25519PrivateKey.generate()
     return private, private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)

@@ -1,4 +1,4 @@
-"""What the reference client says of itself, its camera and its screen in ScanStart."""
+"""The profiles in ScanStart: those of the reference client and of its camera."""
 
 import platform
 import uuid
@@ -14,7 +14,7 @@ _APP_ID = "org.facegate.reference-client"
 
 
 def desktop_profile() -> device_pb2.DeviceProfile:
-    """A PLATFORM_DESKTOP profile with a fresh random installation identifier."""
+    """Returns a PLATFORM_DESKTOP profile with a new random installation identifier."""
     return device_pb2.DeviceProfile(
         platform=device_pb2.PLATFORM_DESKTOP,
         manufacturer=_at_most(platform.system(), 128),
@@ -28,7 +28,7 @@ def desktop_profile() -> device_pb2.DeviceProfile:
 
 
 def camera_profile(camera: CameraDescription) -> device_pb2.CameraProfile:
-    """The camera as ScanStart carries it."""
+    """Returns the camera's profile for ScanStart."""
     return device_pb2.CameraProfile(
         id=_at_most(camera.label, 256),
         label=_at_most(camera.label, 256),

@@ -1,4 +1,4 @@
-"""From a captured image to the JPEG that goes over the wire, within the server's limits."""
+"""Encodes a captured image as the JPEG that is sent, within the server's limits."""
 
 from dataclasses import dataclass, replace
 
@@ -17,13 +17,13 @@ _CHANNELS, _BITS, _UPRIGHT = 3, 8, 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureLimits:
-    """What an encoded frame may be.
+    """The limits of an encoded frame.
 
     Attributes:
         max_side: Longest side, pixels.
-        max_pixels: Width times height.
-        max_bytes: Encoded size.
-        min_side: Fewest pixels on the shorter side.
+        max_pixels: The most pixels, width times height.
+        max_bytes: The largest encoded size, bytes.
+        min_side: The least length of the shorter side, pixels.
         max_frames_per_second: Highest rate; 0 for no limit.
     """
 
@@ -34,7 +34,7 @@ class CaptureLimits:
     max_frames_per_second: float = 0.0
 
     def lowered(self, *, max_side: int, max_bytes: int, max_frames_per_second: float) -> "CaptureLimits":
-        """These limits with the lower ones of a CaptureAdjustment; a value of 0 leaves one as it is."""
+        """Returns these limits with the lower ones of a CaptureAdjustment; 0 leaves a limit unchanged."""
         rates = [rate for rate in (self.max_frames_per_second, max_frames_per_second) if rate > 0]
         return replace(
             self,
@@ -56,17 +56,17 @@ class EncodedImage:
 def encode_image(image: Pixels | bytes, *, limits: CaptureLimits, quality: int = 85) -> EncodedImage | None:
     """Encodes an image as a baseline JPEG of three 8-bit channels.
 
-    A JPEG that is within the limits already goes as it is, so that the evidence is the camera's own
-    bytes. Too large an image is scaled down, then compressed harder, then scaled down further. Pixels, and
-    JPEGs that do not go as they are, need the extra ``video``.
+    A JPEG that is within the limits is sent unchanged, so that the evidence has the camera's own
+    bytes. An image that is too large is scaled down, then compressed more, then scaled down further. Pixels,
+    and JPEGs that are not sent unchanged, need the extra ``video``.
 
     Args:
         image: Pixels in BGR, or JPEG bytes.
-        limits: What the frame may be; ``max_frames_per_second`` is not looked at.
+        limits: The limits of the frame; ``max_frames_per_second`` is ignored.
         quality: JPEG quality to begin with, 1 to 100.
 
     Returns:
-        The frame; None where no quality makes it small enough without falling below ``min_side``.
+        The frame; ``None`` if no quality makes it small enough without a side below ``min_side``.
 
     Raises:
         SourceError: The image cannot be decoded or encoded, or the extra that it needs is not installed.

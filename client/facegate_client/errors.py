@@ -1,17 +1,17 @@
-"""What can go wrong on the client's side of the three calls.
+"""The exceptions of the client.
 
 ::
 
     ClientError
-    ├── CallRefusedError          the server answered with an error; carries its reason and numbers
-    ├── ConnectionFailedError     the server cannot be reached, or was lost too often
+    ├── CallRefusedError          the server answered with an error; has its reason and numbers
+    ├── ConnectionFailedError     the server cannot be reached, or the connection was lost too often
     │   └── StreamLostError       one stream of a scan was lost; the scanner reconnects
-    ├── SandboxResultError        the result is of a sandbox check, and the caller takes none
-    ├── ServerNotTrustedError     a signature, key fingerprint or hash of the server does not fit
-    ├── ProtocolViolatedError     the server sent something that the protocol does not allow
-    ├── ScanEndedError            the server said Goodbye and a reconnect is useless
+    ├── SandboxResultError        the result is of a sandbox check, which the caller does not accept
+    ├── ServerNotTrustedError     a signature, key fingerprint or hash of the server is not the expected one
+    ├── ProtocolViolatedError     the server sent a message that the protocol does not allow
+    ├── ScanEndedError            the server sent a Goodbye and a reconnect is useless
     ├── SourceError               a video, folder or camera gives no usable frames
-    └── CredentialsError          a channel, certificate or API key that cannot be used as given
+    └── CredentialsError          a channel, certificate or API key cannot be used as given
 """
 
 from collections.abc import Mapping
@@ -33,19 +33,19 @@ __all__ = [
 
 
 class ClientError(Exception):
-    """Root of everything that this room raises."""
+    """The base class of all exceptions of this package."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerError:
-    """An error of the server, as its ``google.rpc.Status`` tells it.
+    """An error of the server, from its ``google.rpc.Status``.
 
     Attributes:
         code: Name of the gRPC status code, such as ``INVALID_ARGUMENT``.
-        reason: Name of the ErrorReason without its prefix; empty where the error carries none.
-        message: The server's words for developers.
+        reason: Name of the ErrorReason without its prefix; empty if the error has none.
+        message: The server's message for developers.
         metadata: The numbers in the message, by name.
-        retry_after_s: Seconds to wait before a retry; None where a retry is useless.
+        retry_after_s: Seconds to wait before a retry; ``None`` if the server names none.
     """
 
     code: str
@@ -59,7 +59,7 @@ class CallRefusedError(ClientError):
     """The server answered with an error.
 
     Attributes:
-        refusal: What the server said.
+        refusal: The server's error.
     """
 
     def __init__(self, refusal: ServerError) -> None:
@@ -75,8 +75,8 @@ class StreamLostError(ConnectionFailedError):
     """One stream of a scan was lost and a reconnect may help.
 
     Attributes:
-        retry_after_s: Seconds that the server asked to wait; 0 where it said nothing.
-        final: The error to raise where no reconnect is left.
+        retry_after_s: The wait that the server asked for, seconds; 0 if it asked for none.
+        final: The error to raise if no reconnect is left.
     """
 
     def __init__(self, cause: str, *, retry_after_s: float = 0.0, final: ClientError | None = None) -> None:
@@ -86,11 +86,11 @@ class StreamLostError(ConnectionFailedError):
 
 
 class ServerNotTrustedError(ClientError):
-    """A signature, key fingerprint or hash of the server does not fit what the client holds."""
+    """A signature, key fingerprint or hash of the server does not match the one that the client expects."""
 
 
 class SandboxResultError(ClientError):
-    """The result is of a sandbox check: it was made for tests, and says nothing about a person.
+    """The result is of a sandbox check. It was made for tests and proves nothing about a person.
 
     Attributes:
         check_id: The check.
@@ -106,7 +106,7 @@ class SandboxResultError(ClientError):
 
 
 class ProtocolViolatedError(ClientError):
-    """The server sent something that the protocol does not allow at that point."""
+    """The server sent a message that the protocol does not allow at that point."""
 
 
 class ScanEndedError(ClientError):

@@ -1,4 +1,4 @@
-"""Libraries that only some frame sources need, and that an extra of the distribution brings."""
+"""Libraries that only some frame sources need, and that an extra of the distribution installs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

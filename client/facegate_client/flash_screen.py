@@ -1,4 +1,4 @@
-"""The screen of the phone during a scan: the contract that real displays and simulated ones share."""
+"""The protocol of a phone's screen during a scan, for real and simulated displays."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,11 +10,11 @@ __all__ = ["DisplayedStep", "FlashScreen"]
 
 @dataclass(frozen=True, slots=True)
 class DisplayedStep:
-    """What was on the screen at one moment.
+    """The flash step on the screen at one moment.
 
     Attributes:
         number: Number of the flash step; 0 for none.
-        since_us: When it really appeared, microseconds of the capture clock; 0 for none.
+        since_us: When it appeared on the display, microseconds of the capture clock; 0 for none.
     """
 
     number: int = 0
@@ -24,22 +24,22 @@ class DisplayedStep:
 class FlashScreen(Protocol):
     """A screen that can be filled with a colour, and knows when the colour appeared.
 
-    The scanner says when to show what; it keeps every colour for as long as the protocol demands, so that
-    a screen only has to show. All methods return at once and are called in the event loop.
+    The scanner decides when each colour is shown and keeps it for as long as the protocol demands; the screen
+    only shows it. All methods return at once and are called in the event loop.
     """
 
     @property
     def profile(self) -> device_pb2.ScreenProfile:
-        """What the screen says of itself in ScanStart."""
+        """The screen's profile for ScanStart."""
         ...
 
     @property
     def capabilities(self) -> tuple[scan_pb2.Capability.ValueType, ...]:
-        """What it can do beside CAPABILITY_FLASH: CAPABILITY_FLASH_SCROLL, CAPABILITY_OVAL_CHANGE."""
+        """Further capabilities beside CAPABILITY_FLASH: CAPABILITY_FLASH_SCROLL, CAPABILITY_OVAL_CHANGE."""
         ...
 
     def show_step(self, step: scan_pb2.FlashStep) -> None:
-        """Replaces what is shown by a step's colour, now."""
+        """Replaces the shown colour by that of a step, now."""
         ...
 
     def show_oval(self, change: scan_pb2.OvalChange) -> None:
@@ -47,15 +47,15 @@ class FlashScreen(Protocol):
         ...
 
     def show_hint(self, feedback: feedback_pb2.Feedback) -> None:
-        """Tells the person how the capture goes and what to do, in attempts that use the screen."""
+        """Shows the person the state of the capture and a hint, in attempts that use the screen."""
         ...
 
     def restore(self) -> None:
-        """Lets the screen return to normal; may be called when it is normal already."""
+        """Returns the screen to normal. Safe to call if it is normal already."""
         ...
 
     def displayed(self, capture_time_us: int) -> DisplayedStep:
-        """What was on the screen when an image was captured.
+        """Returns the flash step that was on the screen when an image was captured.
 
         Args:
             capture_time_us: The image's capture time, microseconds of the capture clock.

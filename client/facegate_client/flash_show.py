@@ -1,4 +1,4 @@
-"""Shows what an attempt wants on the screen: each colour for as long as the protocol demands."""
+"""Shows an attempt's colours on the screen, each for as long as the protocol demands."""
 
 import asyncio
 from collections import deque
@@ -12,7 +12,7 @@ from facegate_client.flash_screen import DisplayedStep, FlashScreen
 __all__ = ["SHORTEST_HOLD_S", "FlashShow"]
 
 SHORTEST_HOLD_S = 0.35
-"""No colour is shown for less, whatever the server asks: never more than 3 changes in a second."""
+"""The shortest time of a colour, seconds, whatever the server demands: at most 3 changes per second."""
 
 _LONGEST_TRANSITION_S = 1.0
 _MOST_WAITING = 2
@@ -25,7 +25,7 @@ class FlashShow:
         """Shows nothing yet.
 
         Args:
-            screen: Where to show.
+            screen: The screen.
         """
         self._screen = screen
         self._waiting: deque[scan_pb2.FlashStep] = deque()
@@ -34,10 +34,10 @@ class FlashShow:
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, step: scan_pb2.FlashStep) -> None:
-        """Shows a step, now or as soon as the one before it was held for long enough.
+        """Shows a step, now or as soon as the step before it was held for long enough.
 
         Raises:
-            ProtocolViolatedError: The steps are out of order, or come far ahead of what can be shown.
+            ProtocolViolatedError: The steps are out of order, or come faster than they can be shown.
         """
         if step.step <= self._last:
             raise ProtocolViolatedError(f"flash step {step.step} came after step {self._last}")
@@ -53,15 +53,15 @@ class FlashShow:
         self._screen.show_oval(change)
 
     def hint(self, feedback: feedback_pb2.Feedback) -> None:
-        """Tells the person something."""
+        """Shows the person a hint."""
         self._screen.show_hint(feedback)
 
     def displayed(self, capture_time_us: int) -> DisplayedStep:
-        """What was on the screen when an image was captured."""
+        """Returns the flash step that was on the screen when an image was captured."""
         return self._screen.displayed(capture_time_us)
 
     def close(self) -> None:
-        """The attempt is over: the screen returns to normal."""
+        """Ends the attempt: the screen returns to normal."""
         self._waiting.clear()
         if self._timer is not None:
             self._timer.cancel()

@@ -1,4 +1,4 @@
-"""Takes images from a source so that an attempt can stop waiting without losing the source."""
+"""Takes images from a source in such a way that an attempt can stop waiting and lose no image."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ __all__ = ["FrameFeed"]
 
 
 class FrameFeed:
-    """One image at a time from a `FrameSource`, over all attempts and streams of a scan."""
+    """Returns one image at a time from a `FrameSource`, over all attempts and streams of a scan."""
 
     def __init__(self, source: FrameSource) -> None:
         """Wraps the source."""
@@ -27,28 +27,28 @@ class FrameFeed:
 
     @property
     def failure(self) -> SourceError | None:
-        """Why the source failed; None where it did not."""
+        """Why the source failed; ``None`` if it did not fail."""
         return self._failure
 
     @property
     def realtime(self) -> bool:
-        """Whether an image that cannot be sent now is dropped, as a camera's would be."""
+        """Whether an image that cannot be sent now is dropped, as with a camera."""
         return self._source.pace == "realtime"
 
     def begin_attempt(self) -> None:
-        """Says that an attempt begins; an image that was waited for before it is stale in real time."""
+        """Starts an attempt. In real time, an image that was requested before it is stale and is dropped."""
         self._source.begin_attempt()
         if self.realtime:
             self._stale = self._pending
 
     async def next(self, stop: StopSignal) -> CapturedImage | None:
-        """The next image.
+        """Returns the next image.
 
         Args:
-            stop: Ends the waiting; the image that was waited for is then given by a later call.
+            stop: Ends the wait; a later call then returns the image.
 
         Returns:
-            The image; None where the attempt is to end, or the source is exhausted or failed.
+            The image; ``None`` if the attempt is to end, or the source is exhausted or failed.
         """
         while not self._exhausted and not stop.is_set:
             task = self._pending or asyncio.ensure_future(self._source.__anext__())
@@ -68,7 +68,7 @@ class FrameFeed:
         return None
 
     async def aclose(self) -> None:
-        """Closes the source; may be called twice."""
+        """Closes the source. Safe to call twice."""
         if self._pending is not None:
             self._pending.cancel()
             await asyncio.gather(self._pending, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""What the frames of one attempt may be: how many, how often, how large."""
+"""The limits of one attempt's frames: number, rate and size."""
 
 import asyncio
 
@@ -13,15 +13,15 @@ _EARLY_SHARE = 0.25
 
 
 class FrameRules:
-    """Thins images out, encodes them, and says when the budget is used up."""
+    """Reduces the rate of images, encodes them, and tests them against the budget."""
 
     def __init__(self, limits: CaptureLimits, *, quality: int, budget: scan_pb2.CaptureBudget) -> None:
         """Begins a new attempt.
 
         Args:
-            limits: What frames may be at its start.
+            limits: The limits of frames at its start.
             quality: JPEG quality to begin with.
-            budget: What the server takes in all.
+            budget: The server's budget for frames and bytes.
         """
         self._limits = limits
         self._quality = quality
@@ -29,7 +29,7 @@ class FrameRules:
         self._next_due_us = 0.0
 
     def adjust(self, adjustment: scan_pb2.CaptureAdjustment) -> None:
-        """The server wants smaller or fewer frames."""
+        """Applies the server's request for smaller or fewer frames."""
         self._limits = self._limits.lowered(
             max_side=adjustment.max_side,
             max_bytes=adjustment.max_frame_bytes,
@@ -37,7 +37,7 @@ class FrameRules:
         )
 
     def too_early(self, capture_time_us: int) -> bool:
-        """Thins the images out to the highest useful rate; these count as never captured."""
+        """Returns whether an image exceeds the highest useful rate; it then counts as never captured."""
         rate = self._limits.max_frames_per_second
         if rate <= 0:
             return False
@@ -48,20 +48,20 @@ class FrameRules:
         return False
 
     async def encode(self, image: CapturedImage) -> EncodedImage | None:
-        """Encodes an image on another thread; None where it cannot be made small enough.
+        """Encodes an image on another thread; returns ``None`` if it cannot be made small enough.
 
         Raises:
-            SourceError: It cannot be decoded or encoded.
+            SourceError: The image cannot be decoded or encoded.
         """
         return await asyncio.to_thread(encode_image, image.image, limits=self._limits, quality=self._quality)
 
     def has_room(self, size: int, *, frames: int, scan_bytes: int) -> bool:
-        """Whether the budget has room for a frame.
+        """Returns whether the budget has room for a frame.
 
         Args:
-            size: Its encoded bytes.
-            frames: Frames of the attempt before it.
-            scan_bytes: Encoded bytes of the scan before it.
+            size: Its encoded size, bytes.
+            frames: The number of frames of the attempt before it.
+            scan_bytes: The encoded bytes of the scan before it.
         """
         most_frames, most_bytes = self._budget.max_frames_per_attempt, self._budget.max_scan_bytes
         return not (

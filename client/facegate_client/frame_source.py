@@ -1,4 +1,4 @@
-"""Where the frames of a scan come from: the contract that cameras, files and generators share."""
+"""The protocol of frame sources, which cameras, files and generators implement."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeAlias
@@ -17,7 +17,7 @@ __all__ = [
     "QuarterTurn",
 ]
 
-# A source that gives JPEGs needs no numpy.
+# A source of JPEGs needs no numpy.
 if TYPE_CHECKING:
     Pixels: TypeAlias = NDArray[np.uint8]
 else:
@@ -28,19 +28,19 @@ QuarterTurn: TypeAlias = Literal[0, 90, 180, 270]
 """A clockwise rotation in degrees."""
 
 Pace: TypeAlias = Literal["realtime", "fast"]
-"""``realtime``: frames come when a camera would give them, and are lost when nobody takes them.
-``fast``: frames come as soon as they are asked for, with the source's own timestamps; for tests."""
+"""``realtime``: frames come at the times of a camera, and are lost if they are not taken in time.
+``fast``: frames come as soon as they are requested, with the source's own timestamps; for tests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exposure:
-    """What the camera did to make an image; 0 means unknown.
+    """The camera's settings for an image; 0 means unknown.
 
     Attributes:
         exposure_time_ns: Exposure time, nanoseconds.
         iso: Sensor sensitivity, ISO 12232.
         white_balance_kelvin: Correlated colour temperature of the white balance, kelvin.
-        rolling_shutter_skew_ns: From the first to the last row's exposure, nanoseconds.
+        rolling_shutter_skew_ns: Time from the first to the last row's exposure, nanoseconds.
         exposure_locked: Whether exposure is locked.
         white_balance_locked: Whether white balance is locked.
     """
@@ -55,15 +55,15 @@ class Exposure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapturedImage:
-    """One image as the source gave it.
+    """One image from the source.
 
     Attributes:
         image: Pixels as captured, or the bytes of a JPEG.
-        capture_time_us: When it was captured, microseconds of a monotonic clock; strictly rising.
+        capture_time_us: Its capture time, microseconds of a monotonic clock; strictly rising.
         rotation: Clockwise rotation that makes it upright, degrees.
-        mirrored: Whether it is mirrored left to right, to be undone after the rotation.
-        lost_before: Images that the source lost since the one before because nobody took them.
-        exposure: What the camera did; ``None`` where the platform does not say.
+        mirrored: Whether it is mirrored left to right; undo that after the rotation.
+        lost_before: The number of images lost since the one before, because they were not taken in time.
+        exposure: The camera's settings; ``None`` if the platform does not state them.
     """
 
     image: Pixels | bytes
@@ -76,15 +76,15 @@ class CapturedImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraDescription:
-    """What the source says of itself in ScanStart.
+    """The source's description of its camera, for ScanStart.
 
     Attributes:
         label: Name for people, at most 256 bytes.
-        width: Width of the images in pixels; 0 where unknown.
-        height: Height of the images in pixels; 0 where unknown.
-        frames_per_second: Nominal rate; 0 where unknown.
-        timestamp_source: What the capture clock counts from.
-        reports_exposure: Whether its images carry an `Exposure`.
+        width: Width of the images, pixels; 0 if unknown.
+        height: Height of the images, pixels; 0 if unknown.
+        frames_per_second: Nominal rate; 0 if unknown.
+        timestamp_source: The origin of the capture clock.
+        reports_exposure: Whether its images have an `Exposure`.
         locks_exposure: Whether exposure and white balance can be locked.
     """
 
@@ -98,34 +98,34 @@ class CameraDescription:
 
 
 class FrameSource(Protocol):
-    """A camera, or something that stands for one: an async iterator of captured images.
+    """A camera or its replacement: an async iterator of captured images.
 
-    A source is used by one scan and ends for good when it is exhausted. The iterator raises
-    `SourceError` where the source fails.
+    A source is used by one scan and ends permanently when it is exhausted. The iterator raises
+    `SourceError` if the source fails.
     """
 
     @property
     def camera(self) -> CameraDescription:
-        """What the source says of itself."""
+        """The source's description of its camera."""
         ...
 
     @property
     def pace(self) -> Pace:
-        """Whether images come in real time or as asked for."""
+        """Whether images come in real time or on request."""
         ...
 
     def begin_attempt(self) -> None:
-        """Says that an attempt begins: a recording goes on from here, a camera forgets what is stale."""
+        """Starts an attempt: a recording continues where it is, and a camera drops a stale image."""
         ...
 
     def __aiter__(self) -> Self:
-        """The source itself."""
+        """Returns the source itself."""
         ...
 
     async def __anext__(self) -> CapturedImage:
-        """The next image; raises StopAsyncIteration when there are no more."""
+        """Returns the next image; raises StopAsyncIteration if there are no more."""
         ...
 
     async def aclose(self) -> None:
-        """Gives back the camera or file; may be called twice."""
+        """Releases the camera or file. Safe to call twice."""
         ...

@@ -1,4 +1,4 @@
-"""Any iterator of frames as a frame source, such as a simulated camera."""
+"""Makes a frame source of any iterator of frames, such as a simulated camera."""
 
 from collections.abc import Iterable, Iterator
 
@@ -15,16 +15,16 @@ def generated_source(
     frames_per_second: float = 0.0,
     pace: Pace = "realtime",
 ) -> Recording:
-    """Wraps frames that something else makes.
+    """Wraps frames from another source.
 
-    A generator that is slower than real time is not hurried: its frames get the time at which they
-    come, and none is lost.
+    A generator may be slower than real time. Its frames then get the time of their arrival as capture time,
+    and none is lost.
 
     Args:
         frames: Pairs of an image (pixels in BGR, or JPEG bytes) and its capture time in seconds,
             strictly rising.
         label: Name for people.
-        frames_per_second: Nominal rate; 0 where unknown.
+        frames_per_second: Nominal rate; 0 if unknown.
         pace: ``realtime`` or ``fast``.
     """
     camera = CameraDescription(label=label, frames_per_second=frames_per_second, timestamp_source="generated")

@@ -19,14 +19,14 @@ def open_image_folder(folder: Path, *, frames_per_second: float = 15.0, pace: Pa
 
     Args:
         folder: The folder; its subfolders are not read.
-        frames_per_second: The rate at which the images are given, above 0.
+        frames_per_second: The rate of the images, above 0.
         pace: ``realtime`` or ``fast``.
 
     Raises:
         SourceError: The folder is missing or has no JPEG or PNG files, or the rate is not above 0.
     """
     if not frames_per_second > 0:
-        raise SourceError(f"a rate of {frames_per_second} frames a second is not above 0")
+        raise SourceError(f"a rate of {frames_per_second} frames per second is not above 0")
     try:
         files = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What a JPEG says of itself before its first scan: size, channels and orientation."""
+"""Reads the properties of a JPEG before its first scan: size, channels and orientation."""
 
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -20,11 +20,11 @@ class JpegHeader:
     """The header of a JPEG.
 
     Attributes:
-        width: Pixels.
-        height: Pixels; 0 where the file gives it after its first scan.
-        channels: Colour channels.
-        bits: Bits of a channel.
-        orientation: Exif orientation, 1 to 8; 1 is upright, and what is not given.
+        width: Width, pixels.
+        height: Height, pixels; 0 if the file states it after its first scan.
+        channels: The number of colour channels.
+        bits: Bits per channel.
+        orientation: Exif orientation, 1 to 8; 1 is upright, and the default if the file states none.
     """
 
     width: int
@@ -38,10 +38,10 @@ def read_jpeg_header(data: bytes) -> JpegHeader:
     """Reads the header.
 
     Raises:
-        ValueError: The bytes are no JPEG, or end before the first scan.
+        ValueError: The bytes are not a JPEG, or end before the first scan.
     """
     if not data.startswith(_SOI):
-        raise ValueError("no JPEG")
+        raise ValueError("the bytes are not a JPEG")
     frame, orientation, at = None, None, len(_SOI)
     while True:
         marker, at = _marker(data, at)
@@ -70,7 +70,7 @@ def read_jpeg_header(data: bytes) -> JpegHeader:
 
 
 def _marker(data: bytes, at: int) -> tuple[int, int]:
-    """The marker at an offset, after fill bytes, and the offset behind it."""
+    """Returns the marker at an offset, after fill bytes, and the offset after it."""
     if data[at : at + 1] != b"\xff":
         raise ValueError("a marker of the JPEG is missing")
     while data[at : at + 1] == b"\xff":
@@ -81,7 +81,7 @@ def _marker(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _orientation(tiff: bytes) -> int | None:
-    """The orientation in the first directory of a TIFF structure; None where none can be read."""
+    """Returns the orientation in the first directory of a TIFF structure; ``None`` if none can be read."""
     order = _BYTE_ORDERS.get(tiff[:4])
     if order is None:
         return None

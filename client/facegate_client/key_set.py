@@ -1,4 +1,4 @@
-"""The keys that results are signed with: a JWK Set (RFC 7517)."""
+"""The public keys of results: a JWK Set (RFC 7517)."""
 
 import json
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ class ResultKey:
     """A key of a server that signs results.
 
     Attributes:
-        kid: Its identifier, which the header of a result names.
+        kid: Its identifier, which a result's header names.
         public_key: On the curve P-256.
     """
 
@@ -35,30 +35,31 @@ class KeySet:
     """A server's published keys.
 
     Attributes:
-        keys: In the order of the JWKS; no identifier is there twice.
+        keys: In the order of the JWKS; every identifier is unique.
     """
 
     keys: tuple[ResultKey, ...]
 
     def find(self, kid: object) -> ResultKey | None:
-        """The key with an identifier; None where there is none."""
+        """Returns the key with an identifier; ``None`` if there is none."""
         return next((key for key in self.keys if key.kid == kid), None)
 
     def as_dict(self) -> dict[str, Any]:
-        """The JWKS, to be kept as JSON and read again by ``load_key_set``."""
+        """Returns the JWKS, to be stored as JSON and read again by ``load_key_set``."""
         return {"keys": [_jwk(key) for key in self.keys]}
 
 
 def load_key_set(content: bytes | str | Mapping[str, Any]) -> KeySet:
     """Reads a JWKS as the admin listener publishes it.
 
-    Keys of other kinds or purposes, and keys without an identifier, are left out: no result can be theirs.
+    Keys of other kinds or purposes, and keys without an identifier, are left out, because they cannot sign
+    results.
 
     Args:
-        content: The JSON, or the object it stands for.
+        content: The JSON, or the parsed object.
 
     Raises:
-        ServerNotTrustedError: It is no JWKS, or has no key of results.
+        ServerNotTrustedError: The content is not a JWKS, or has no key of results.
     """
     try:
         loaded = json.loads(content) if isinstance(content, bytes | str) else content
@@ -83,7 +84,7 @@ def _signs_results(jwk: Mapping[str, Any]) -> bool:
 
 def _result_key(jwk: Mapping[str, Any]) -> ResultKey:
     x, y = (_coordinate(jwk[name]) for name in ("x", "y"))
-    # Fails for a point that is not on the curve.
+    # Raises an error for a point that is not on the curve.
     public_key = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
     return ResultKey(kid=jwk["kid"], public_key=public_key)
 

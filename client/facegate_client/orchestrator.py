@@ -1,4 +1,4 @@
-"""The orchestrator's calls: create a check, follow it, give it up, read its verdict."""
+"""The orchestrator's calls: create, follow and cancel a check, and get its result."""
 
 import asyncio
 import random
@@ -25,7 +25,7 @@ _AGAIN = "SCAN_IN_PROGRESS"
 
 
 class Orchestrator:
-    """The customer's backend, on the service listener."""
+    """A client of VerificationService for the customer's backend, on the service listener."""
 
     def __init__(
         self,
@@ -41,11 +41,11 @@ class Orchestrator:
 
         Args:
             channel: To the service listener; the caller closes it.
-            api_key: Sent with each call; None with mutual TLS, or on an open loopback listener.
-            keys: The server's published keys. Where given, every verdict is verified against them.
-            issuer: Who must have signed verdicts, such as the server's ``results.issuer``; with ``keys``.
-            tenant: Whose checks verdicts must be of; with ``keys``.
-            accept_sandbox: Whether results of sandbox checks are taken: in tests only.
+            api_key: Sent with each call; ``None`` with mutual TLS, or on an open loopback listener.
+            keys: The server's published keys. If given, every result is verified with them.
+            issuer: The expected issuer of results, such as the server's ``results.issuer``; with ``keys``.
+            tenant: The expected tenant of results; with ``keys``.
+            accept_sandbox: Whether results of sandbox checks are accepted: only in tests.
         """
         self._stub = verification_service_pb2_grpc.VerificationServiceStub(channel)
         self._metadata = api_key.metadata if api_key else ()
@@ -69,18 +69,18 @@ class Orchestrator:
         """Creates a check.
 
         Args:
-            image: The trusted image, at most 2,000,000 bytes: a picture, or a facial record.
-            image_reference: Instead of ``image``: where it lies in the store of trusted images that the
-                server is configured with, at most 512 bytes.
+            image: The trusted image, at most 2,000,000 bytes: an image file, or a facial record.
+            image_reference: Instead of ``image``: its place in the store of trusted images for which the
+                server is configured, at most 512 bytes.
             policy: Name of the policy; empty for the server's default.
-            mode: A mode to raise the policy's.
+            mode: A mode that is stricter than the policy's.
             subject_reference: Opaque reference to the person, at most 256 bytes.
             consent_reference: Reference to the legal basis, at most 256 bytes.
-            request_id: A UUID that makes the call idempotent; a fresh one where None.
+            request_id: A UUID that makes the call idempotent; by default a new one.
             timeout_s: Deadline of the call, seconds.
 
         Raises:
-            CallRefusedError: The server refused; ``refusal.reason`` says why.
+            CallRefusedError: The server refused; ``refusal.reason`` is the reason.
             ConnectionFailedError: The server cannot be reached.
             ValueError: Neither ``image`` nor ``image_reference`` is given, or both are.
         """
@@ -105,7 +105,7 @@ class Orchestrator:
     async def get_check(
         self, check_id: str, *, timeout_s: float = _CALL_SECONDS
     ) -> verification_service_pb2.CheckProgress:
-        """Gives the state of a check, and changes nothing.
+        """Returns the state of a check, without changing it.
 
         Args:
             check_id: The check.
@@ -125,14 +125,14 @@ class Orchestrator:
     async def watch_check(
         self, check_id: str, *, timeout_s: float | None = None, reconnects: ReconnectPolicy | None = None
     ) -> AsyncIterator[verification_service_pb2.CheckProgress]:
-        """Gives the state of a check, and then each change, until it is decided, closed or expired.
+        """Yields the state of a check, and then each change, until it is decided, closed or expired.
 
-        A stream that is lost is opened again; what it repeats then is left out.
+        If the stream is lost, it is opened again, and repeated states are left out.
 
         Args:
             check_id: The check.
-            timeout_s: Seconds after which to give up; None to wait as long as the check is open.
-            reconnects: How often in a row to reconnect, and how soon; None for the usual.
+            timeout_s: The longest time to watch, seconds; ``None`` to watch while the check is open.
+            reconnects: The policy of reconnects in a row; ``None`` for the default.
 
         Raises:
             CallRefusedError: The server refused, for example with CHECK_NOT_FOUND; or DEADLINE_EXCEEDED.
@@ -142,7 +142,7 @@ class Orchestrator:
         request = verification_service_pb2.WatchCheckRequest(check_id=check_id)
         loop = asyncio.get_running_loop()
         give_up = None if timeout_s is None else loop.time() + timeout_s
-        told: verification_service_pb2.CheckProgress | None = None
+        latest: verification_service_pb2.CheckProgress | None = None
         lost = 0
         while True:
             left = None if give_up is None else give_up - loop.time()
@@ -150,22 +150,22 @@ class Orchestrator:
             try:
                 async for response in call:
                     lost = 0
-                    if response.progress != told:
-                        told = response.progress
-                        yield told
+                    if response.progress != latest:
+                        latest = response.progress
+                        yield latest
             except grpc.aio.AioRpcError as error:
                 lost += 1
                 await asyncio.sleep(_reconnect_delay(error, lost, reconnects))
             else:
                 return
             finally:
-                # Whoever stops to read must not leave a watcher at the server.
+                # A caller that stops reading must not leave a watcher on the server.
                 call.cancel()
 
     async def cancel_check(
         self, check_id: str, *, timeout_s: float = _CALL_SECONDS
     ) -> verification_service_pb2.CheckProgress:
-        """Gives a check up; one that is decided stays as it is.
+        """Cancels a check. A decided check does not change.
 
         Args:
             check_id: The check.
@@ -191,20 +191,20 @@ class Orchestrator:
         wait_s: float = 0.0,
         timeout_s: float = _CALL_SECONDS,
     ) -> verification_service_pb2.FinishCheckResponse:
-        """Closes a check and gives its verdict, verified where this orchestrator has the keys.
+        """Closes a check and returns its result, verified if this orchestrator has the keys.
 
         Args:
             check_id: The check.
             audit_image_limit: Audit images to return, 0 to 4.
             close_now: Whether to close the check even if a scan runs or may still be resumed.
-            wait_s: How long to ask again while the scan is in progress or may still be resumed, seconds.
+            wait_s: The longest time to repeat the call while a scan runs or may still be resumed, seconds.
             timeout_s: Deadline of each call, seconds.
 
         Raises:
             CallRefusedError: The server refused, for example with NOT_SCANNED_YET.
             ConnectionFailedError: The server cannot be reached.
-            SandboxResultError: The check is a sandbox check, and this orchestrator takes none.
-            ServerNotTrustedError: The verdict's signature or a picture's hash does not fit.
+            SandboxResultError: The check is a sandbox check, which this orchestrator does not accept.
+            ServerNotTrustedError: The result's signature or an image's hash is wrong.
         """
         request = verification_service_pb2.FinishCheckRequest(
             check_id=check_id,
@@ -239,12 +239,12 @@ class Orchestrator:
 
 
 def ticket_of(response: verification_service_pb2.UploadTrustedImageResponse) -> ScanTicket:
-    """What the orchestrator hands to the device."""
+    """Returns the ticket that the orchestrator passes to the device."""
     return ScanTicket(token=response.scan_token, challenge_key_sha256=response.challenge_key_sha256)
 
 
 def _asked_to_wait(error: ClientError) -> float | None:
-    """Seconds after which to ask again, where a scan is in progress; None for every other error."""
+    """Returns the seconds after which to call again, if a scan is in progress; ``None`` for other errors."""
     if isinstance(error, CallRefusedError) and error.refusal.reason == _AGAIN:
         return error.refusal.retry_after_s or _POLL_SECONDS
     return None

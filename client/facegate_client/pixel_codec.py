@@ -1,4 +1,4 @@
-"""Pictures to pixels and back, with OpenCV: import this module only where pixels are needed."""
+"""Decodes and encodes images with OpenCV. Import this module only if pixels are needed."""
 
 from typing import cast
 
@@ -12,13 +12,13 @@ __all__ = ["decode", "encode_jpeg", "resize"]
 
 
 def decode(picture: bytes) -> Pixels:
-    """Decodes a picture upright, in colour.
+    """Decodes an image upright, in colour.
 
     Args:
         picture: JPEG or PNG.
 
     Raises:
-        SourceError: It cannot be decoded.
+        SourceError: The image cannot be decoded.
     """
     try:
         pixels = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
@@ -33,7 +33,7 @@ def resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     """Scales pixels to a width and height.
 
     Raises:
-        SourceError: They cannot be scaled.
+        SourceError: The pixels cannot be scaled.
     """
     try:
         return cast("Pixels", cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
@@ -42,10 +42,10 @@ def resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
 
 
 def encode_jpeg(pixels: Pixels, quality: int) -> bytes:
-    """Encodes pixels as a JPEG of a quality from 1 to 100.
+    """Encodes pixels as a JPEG, with a quality from 1 to 100.
 
     Raises:
-        SourceError: They cannot be encoded.
+        SourceError: The pixels cannot be encoded.
     """
     try:
         encoded, buffer = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])

@@ -1,4 +1,4 @@
-"""What a scan tells its user interface while it runs."""
+"""The callbacks of a scan to its user interface."""
 
 from facegate.v1 import feedback_pb2, scan_pb2
 
@@ -6,7 +6,7 @@ __all__ = ["ScanEvents"]
 
 
 class ScanEvents:
-    """Callbacks of a scan; each does nothing until overridden.
+    """Callbacks of a scan. Each does nothing unless overridden.
 
     They are called in the event loop and must return at once. An exception in one ends the scan.
     """
@@ -15,16 +15,16 @@ class ScanEvents:
         """A trusted challenge arrived: draw the oval, count down to ``scan_deadline - server_time``."""
 
     def attempt_started(self, start: scan_pb2.AttemptStart) -> None:
-        """An attempt begins."""
+        """An attempt started."""
 
     def frame_sent(self, attempt: int, index: int, size: int) -> None:
-        """Frame ``index`` of ``attempt`` with ``size`` bytes was handed to the transport."""
+        """Frame ``index`` of ``attempt`` with ``size`` bytes was passed to the transport."""
 
     def feedback(self, feedback: feedback_pb2.Feedback) -> None:
         """A hint for the person arrived."""
 
     def flash_step(self, step: scan_pb2.FlashStep) -> None:
-        """A colour arrived, to be shown as soon as the one before was held for long enough."""
+        """A colour arrived, which is shown as soon as the one before was held for long enough."""
 
     def oval_changed(self, change: scan_pb2.OvalChange) -> None:
         """The oval moves or grows."""
@@ -33,13 +33,13 @@ class ScanEvents:
         """The server asked for smaller or fewer frames."""
 
     def paused(self, pause: scan_pb2.CapturePause) -> None:
-        """The server interrupted the capture, or lets it go on."""
+        """The server paused or resumed the capture."""
 
     def capture_finished(self, attempt: int, frames: int, dropped: int) -> None:
-        """The device ended ``attempt``; the server decides now."""
+        """The device ended ``attempt``; the server now decides."""
 
     def attempt_finished(self, result: scan_pb2.ScanResult) -> None:
-        """The outcome of an attempt arrived."""
+        """The result of an attempt arrived."""
 
     def connection_lost(self, reconnect: int, wait_s: float, cause: str) -> None:
         """The connection was lost; reconnect number ``reconnect`` follows after ``wait_s`` seconds."""

@@ -1,4 +1,4 @@
-"""Whether the person is ready for another attempt."""
+"""Waits until the person is ready for another attempt."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,32 +8,32 @@ from facegate.v1 import scan_pb2
 __all__ = ["GetReady", "Readiness"]
 
 GetReady = Callable[[scan_pb2.ScanResult], Awaitable[None]]
-"""Returns when the person is ready for the next attempt; is told the result of the one before."""
+"""Gets the result of the last attempt, and returns when the person is ready for the next one."""
 
 
 class Readiness:
-    """A person who gets ready between two attempts, also while the connection is lost."""
+    """The preparation of a person between two attempts, which continues while the connection is lost."""
 
     def __init__(self, get_ready: GetReady | None) -> None:
-        """Starts with nobody to wait for.
+        """Starts without a preparation.
 
         Args:
-            get_ready: Waits for the person; at once where None.
+            get_ready: Waits for the person; by default it returns at once.
         """
         self._get_ready = get_ready or _at_once
         self._waiting: asyncio.Future[None] | None = None
 
     @property
     def awaited(self) -> bool:
-        """Whether somebody gets ready."""
+        """Whether a preparation runs."""
         return self._waiting is not None
 
     def begin(self, result: scan_pb2.ScanResult) -> None:
-        """Has the person get ready after an attempt with this result."""
+        """Starts the preparation after an attempt with this result."""
         self._waiting = asyncio.ensure_future(self._get_ready(result))
 
     async def wait(self) -> None:
-        """Waits for the person who gets ready, if anybody does; cancelled, it goes on."""
+        """Waits for the end of the preparation, if one runs. Cancelling the wait does not cancel it."""
         if self._waiting is None:
             return
         await asyncio.wait({self._waiting})
@@ -42,10 +42,10 @@ class Readiness:
             ready.result()
 
     def cancel(self) -> None:
-        """Nobody need get ready any more."""
+        """Cancels the preparation."""
         if self._waiting is not None:
             self._waiting.cancel()
 
 
 async def _at_once(_: scan_pb2.ScanResult) -> None:
-    """The person is ready when the attempt before is over."""
+    """Returns at once: the person is ready when the last attempt is over."""

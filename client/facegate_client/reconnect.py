@@ -1,4 +1,4 @@
-"""How often and how long after each other a scan reconnects."""
+"""The number of a scan's reconnects and the pauses between them."""
 
 from dataclasses import dataclass
 
@@ -7,15 +7,15 @@ __all__ = ["ReconnectPolicy"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReconnectPolicy:
-    """Capped exponential backoff with a bound.
+    """Capped exponential backoff with a limited number of reconnects.
 
     Attributes:
         limit: Reconnects of a scan; the server allows 10.
-        first_limit: Further tries where no challenge was ever received, so that a wrong address is
-            told soon.
-        initial_s: Wait before the first reconnect, seconds.
-        cap_s: Longest wait that the backoff reaches, seconds.
-        longest_asked_s: Longest wait that the server may ask for, seconds.
+        first_limit: Retries if no challenge was ever received, so that a wrong address is reported
+            soon.
+        initial_s: The wait before the first reconnect, seconds.
+        cap_s: The longest wait of the backoff, seconds.
+        longest_asked_s: The longest wait that the server may ask for, seconds.
     """
 
     limit: int = 10
@@ -25,12 +25,12 @@ class ReconnectPolicy:
     longest_asked_s: float = 30.0
 
     def delay(self, reconnect: int, *, asked_s: float, jitter: float) -> float:
-        """Seconds to wait.
+        """Returns the wait before a reconnect, seconds.
 
         Args:
             reconnect: Number of the reconnect since the last result, from 1.
-            asked_s: What the server asked for; 0 where it said nothing.
-            jitter: A random number, 0 to 1, so that devices do not come back all at once.
+            asked_s: The wait that the server asked for, seconds; 0 if it asked for none.
+            jitter: A random number, 0 to 1, so that devices do not reconnect at the same time.
         """
         backoff = min(self.cap_s, self.initial_s * 2.0 ** min(reconnect - 1, 32)) * (0.5 + jitter / 2)
         return max(backoff, min(asked_s, self.longest_asked_s))

@@ -1,4 +1,4 @@
-"""What every recorded source has in common: images with timestamps, read in a worker thread."""
+"""The common part of recorded sources: images with timestamps, read in a worker thread."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -28,10 +28,10 @@ class Recording:
         Args:
             images: Pairs of an image and its timestamp in microseconds, strictly rising. Its
                 ``next`` runs in a worker thread, one call at a time.
-            camera: What the source says of itself.
+            camera: The description of its camera.
             pace: ``realtime`` or ``fast``.
             skip_late: Whether late images are lost; see `CaptureClock`.
-            close: Gives back what the iterator holds.
+            close: Releases the iterator's resources.
         """
         self._images = images
         self._camera = camera
@@ -43,26 +43,26 @@ class Recording:
 
     @property
     def camera(self) -> CameraDescription:
-        """What the source says of itself."""
+        """The source's description of its camera."""
         return self._camera
 
     @property
     def pace(self) -> Pace:
-        """Whether images come in real time or as asked for."""
+        """Whether images come in real time or on request."""
         return self._pace
 
     def begin_attempt(self) -> None:
-        """Lets the recording go on from here."""
+        """Continues the recording from its present position."""
         self._clock.restart()
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> CapturedImage:
-        """The next image that is not too late.
+        """Returns the next image that is not too late.
 
         Raises:
-            StopAsyncIteration: The recording has no more.
+            StopAsyncIteration: The recording has no more images.
             SourceError: The recording cannot be read.
         """
         lost = 0
@@ -77,17 +77,17 @@ class Recording:
             lost += 1
 
     async def aclose(self) -> None:
-        """Gives back what the recording holds; may be called twice."""
+        """Releases the recording's resources. Safe to call twice."""
         if self._closed:
             return
         self._closed = True
         if self._reading is not None:
-            # What the worker thread reads from must not be closed under its hands.
+            # The file must not be closed while the worker thread reads it.
             await asyncio.gather(self._reading, return_exceptions=True)
         self._close()
 
     async def _read(self) -> tuple[Pixels | bytes, int] | None:
-        """The next image; where the waiting is cancelled, the next call gets the same image."""
+        """Returns the next image. If the wait is cancelled, the next call returns the same image."""
         if self._reading is None:
             self._reading = asyncio.create_task(asyncio.to_thread(self._next))
         reading = self._reading

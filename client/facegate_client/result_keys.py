@@ -1,4 +1,4 @@
-"""Gets the keys that results are signed with from the admin listener."""
+"""Fetches the public keys of results from the admin listener."""
 
 import asyncio
 import io
@@ -15,24 +15,23 @@ __all__ = ["fetch_key_set"]
 
 _MAX_BYTES: Final = 64 * 1024
 _MAX_HEAD_BYTES: Final = 16 * 1024
-"""Room for the status line, the headers and the marks of chunks."""
+"""Room for the status line, the headers and the chunk headers."""
 _CHUNK_BYTES: Final = 16 * 1024
 
 
 async def fetch_key_set(url: str, *, timeout_s: float = 5.0) -> KeySet:
     """Fetches a JWKS.
 
-    An orchestrator does this once over a connection that it trusts and keeps the keys: whoever can
-    change the answer can sign results. So the address is asked itself: no redirect is followed and no
-    proxy of the environment is used.
+    An orchestrator calls this once over a trusted connection and stores the keys, because anyone who can
+    change the answer can sign results. So no redirect is followed, and no proxy of the environment is used.
 
     Args:
         url: The http or https address, such as ``https://admin.example/.well-known/jwks.json``.
-        timeout_s: How long to wait, seconds.
+        timeout_s: The longest wait, seconds.
 
     Raises:
-        ConnectionFailedError: It cannot be fetched, or is larger than 64 KiB.
-        ServerNotTrustedError: It is no JWKS.
+        ConnectionFailedError: The JWKS cannot be fetched, or is larger than 64 KiB.
+        ServerNotTrustedError: The answer is not a JWKS.
     """
     try:
         async with asyncio.timeout(timeout_s):
@@ -48,14 +47,14 @@ async def fetch_key_set(url: str, *, timeout_s: float = 5.0) -> KeySet:
 def _address(url: str) -> SplitResult:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("no http or https address")
+        raise ValueError("the address is not http or https")
     if not (url.isascii() and url.isprintable()) or " " in url:
         raise ValueError("a character of the address is not escaped")
     return parts
 
 
 async def _answer(address: SplitResult) -> bytes | None:
-    """All that the server sends before it closes the connection; None where it is too much."""
+    """Returns all bytes until the server closes the connection; ``None`` if there are too many."""
     secure = address.scheme == "https"
     port = address.port or (443 if secure else 80)
     context = ssl.create_default_context() if secure else None
@@ -78,10 +77,10 @@ async def _answer(address: SplitResult) -> bytes | None:
 
 
 def _body(answer: bytes) -> bytes:
-    """The content of a whole answer.
+    """Returns the content of a whole answer.
 
     Raises:
-        HTTPException: It is cut off, is no HTTP, or does not say 200.
+        HTTPException: The answer is cut off, is not HTTP, or has a status other than 200.
     """
     response = HTTPResponse(cast("socket", _Received(answer)), method="GET")
     response.begin()
@@ -91,7 +90,7 @@ def _body(answer: bytes) -> bytes:
 
 
 class _Received:
-    """What ``http.client`` reads from: a socket whose bytes are all here."""
+    """A complete answer in the form of the socket that ``http.client`` reads."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content

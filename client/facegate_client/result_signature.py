@@ -13,7 +13,7 @@ from facegate_protocol import sha256
 
 __all__ = ["verify_response", "verify_result_jws"]
 
-_LONGEST_SAID: Final = 64
+_LONGEST_QUOTE: Final = 64
 _TYPE: Final = "facegate-result"
 _SANDBOX: Final = "sandbox"
 _ISSUER: Final = "iss"
@@ -33,18 +33,18 @@ def verify_result_jws(
 
     Args:
         result_jws: ``FinishCheckResponse.result_jws``.
-        keys: The server's published keys; the header's ``kid`` chooses among them.
-        issuer: Who must have signed it (``iss``); ``None`` where the keys are those of one issuer alone.
-        tenant: Whose check it must be; ``None`` where every tenant's results are taken.
-        accept_sandbox: Whether results of sandbox checks are taken: in tests only.
+        keys: The server's published keys; the header's ``kid`` selects one.
+        issuer: The expected issuer (``iss``); ``None`` if the keys are those of one issuer alone.
+        tenant: The expected tenant of the check; ``None`` if the results of every tenant are accepted.
+        accept_sandbox: Whether results of sandbox checks are accepted: only in tests.
 
     Returns:
         The signed result.
 
     Raises:
-        ServerNotTrustedError: The signature is wrong, is not ES256, is by a key that is not in the set, is of
-            another type, issuer or tenant, the header has a field that is not known, the payload is no
-            CheckResult, or header and payload disagree whether it is a sandbox one.
+        ServerNotTrustedError: The signature is wrong, is not ES256, or is made with a key that is not in the
+            set; the result is of another type, issuer or tenant; the header has an unknown field; the payload
+            is not a CheckResult; or header and payload disagree whether it is of a sandbox check.
         SandboxResultError: The result is of a sandbox check, and ``accept_sandbox`` is false.
     """
     # 1. The text is a compact JWS (RFC 7515, section 5.2, steps 1 to 3).
@@ -61,14 +61,14 @@ def verify_result_jws(
     # 4. The type is that of a result (RFC 7515, section 4.1.9).
     if header.get("typ") != _TYPE:
         raise ServerNotTrustedError(
-            f"the signed payload is of the type {_said(header.get('typ'))}; expected {_TYPE!r}: give a result"
+            f"the signed payload has the type {_quoted(header.get('typ'))}; expected {_TYPE!r}: give a result"
         )
     # 5. Issuer and tenant are the expected ones (this protocol).
     for name, expected in ((_ISSUER, issuer), (_TENANT, tenant)):
         if expected is not None and header.get(name) != expected:
             raise ServerNotTrustedError(
-                f"the header's {name!r} is {_said(header.get(name))}; expected {expected!r}: the result is "
-                "another's"
+                f"the header's {name!r} is {_quoted(header.get(name))}; expected {expected!r}: the result "
+                "is of another issuer or tenant"
             )
     # 6. The payload is a CheckResult that agrees with the header on the sandbox (this protocol).
     try:
@@ -96,16 +96,16 @@ def verify_response(
     Args:
         response: The answer of FinishCheck.
         keys: The server's published keys.
-        check_id: The check that was asked for.
-        issuer: Who must have signed it; see ``verify_result_jws``.
-        tenant: Whose check it must be.
-        accept_sandbox: Whether results of sandbox checks are taken: in tests only.
+        check_id: The requested check.
+        issuer: The expected issuer; see ``verify_result_jws``.
+        tenant: The expected tenant of the check.
+        accept_sandbox: Whether results of sandbox checks are accepted: only in tests.
 
     Returns:
         The signed result, which equals ``response.result``.
 
     Raises:
-        ServerNotTrustedError: Something does not fit.
+        ServerNotTrustedError: One of them does not match.
         SandboxResultError: The result is of a sandbox check, and ``accept_sandbox`` is false.
     """
     signed = verify_result_jws(
@@ -116,9 +116,9 @@ def verify_response(
     if signed.check_id != check_id:
         raise ServerNotTrustedError("the signed result belongs to another check")
     if response.HasField("evidence_frame"):
-        _match_picture(response.evidence_frame, [signed.evidence_frame.sha256])
-    for picture in response.audit_images:
-        _match_picture(picture, [reference.sha256 for reference in signed.audit_images])
+        _match_image(response.evidence_frame, [signed.evidence_frame.sha256])
+    for image in response.audit_images:
+        _match_image(image, [reference.sha256 for reference in signed.audit_images])
     return signed
 
 
@@ -128,7 +128,7 @@ def _parsed(result_jws: str) -> CompactJws:
     except ValueError as error:
         raise ServerNotTrustedError(
             "the signature of the result is not a compact JWS: expected three parts of base64url with dots "
-            "between them, as FinishCheck gives `result_jws`"
+            "between them, as in `result_jws` of FinishCheck"
         ) from error
 
 
@@ -140,7 +140,7 @@ def _key(signed: CompactJws, keys: KeySet) -> ResultKey:
     key = keys.find(key_id)
     if key is None:
         raise ServerNotTrustedError(
-            f"the result is signed with the key {_said(key_id)}; expected one of the "
+            f"the result is signed with the key {_quoted(key_id)}; expected one of the "
             f"{len(keys.keys)} in the JWKS: fetch the JWKS again if the server's result key was rotated"
         )
     return key
@@ -150,16 +150,16 @@ def _check_fields(header: Mapping[str, Any]) -> None:
     for name, value in header.items():
         if name not in _FIELDS:
             raise ServerNotTrustedError(
-                f"the header of the result has the field {_said(name)}, which this client does not know"
+                f"the header of the result has the field {_quoted(name)}, which is unknown to this client"
             )
         if not isinstance(value, _FIELDS[name]):
-            raise ServerNotTrustedError(f"the header's {name!r} is of another kind: {_said(value)}")
+            raise ServerNotTrustedError(f"the header's {name!r} has another type: {_quoted(value)}")
 
 
-def _said(value: object) -> str:
-    return "missing" if value is None else repr(str(value)[:_LONGEST_SAID])
+def _quoted(value: object) -> str:
+    return "missing" if value is None else repr(str(value)[:_LONGEST_QUOTE])
 
 
-def _match_picture(picture: result_pb2.EvidenceImage, signed_hashes: list[bytes]) -> None:
-    if sha256(picture.image) not in signed_hashes:
-        raise ServerNotTrustedError("a picture does not match its signed hash")
+def _match_image(image: result_pb2.EvidenceImage, signed_hashes: list[bytes]) -> None:
+    if sha256(image.image) not in signed_hashes:
+        raise ServerNotTrustedError("an image does not match its signed hash")

@@ -1,4 +1,4 @@
-"""One gRPC stream of a scan: the handshake, then typed messages both ways."""
+"""One gRPC stream of a scan: the handshake, then typed messages in both directions."""
 
 import asyncio
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ from facegate_protocol import (
 __all__ = ["PROTOCOL_VERSION", "ScanStream", "ScanTicket", "open_stream"]
 
 PROTOCOL_VERSION = 1
-"""Version of the protocol that this client speaks."""
+"""The protocol version of this client."""
 
 _NONCE_BYTES = 32
 _CLOSE_SECONDS = 5.0
@@ -39,11 +39,11 @@ _Call: TypeAlias = "grpc.aio.StreamStreamCall[scan_pb2.ScanFaceRequest, scan_pb2
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ScanTicket:
-    """What the orchestrator hands to the device; the token is a secret and never shown.
+    """The data that the orchestrator passes to the device. The token is a secret; the ``repr`` hides it.
 
     Attributes:
         token: ``UploadTrustedImageResponse.scan_token``.
-        challenge_key_sha256: Fingerprint to pin, 32 bytes.
+        challenge_key_sha256: The fingerprint to pin, 32 bytes.
     """
 
     token: str
@@ -51,10 +51,10 @@ class ScanTicket:
 
 
 class ScanStream:
-    """A stream whose challenge was verified.
+    """A stream with a verified challenge.
 
     Any number of tasks may send; one task at a time may receive. Cancelling a task that sends or
-    receives cancels the stream, as grpc.aio has it.
+    receives cancels the stream, as in grpc.aio.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class ScanStream:
         chain: MacChain,
         session: SessionKey,
     ) -> None:
-        """Wraps an open call; use `open_stream`."""
+        """Wraps an open call. Callers use `open_stream`."""
         self._call = call
         self._sending = asyncio.Lock()
         self._session = session
@@ -80,7 +80,7 @@ class ScanStream:
         return self._chain.value
 
     def mark_attempt(self, start: scan_pb2.AttemptStart) -> None:
-        """Enters the attempt marker into the chain."""
+        """Adds the attempt marker to the chain."""
         self._chain.mark_attempt(attempt=start.attempt, nonce=start.nonce)
 
     async def send_frame(self, *, header: bytes, image: bytes) -> None:
@@ -103,7 +103,7 @@ class ScanStream:
         await self._send(scan_pb2.ScanFaceRequest(attempt_end=end))
 
     async def send_ready(self) -> None:
-        """Says that the person is ready for the next attempt.
+        """Reports that the person is ready for the next attempt.
 
         Raises:
             ClientError: The stream is over.
@@ -111,7 +111,7 @@ class ScanStream:
         await self._send(scan_pb2.ScanFaceRequest(attempt_ready=scan_pb2.AttemptReady()))
 
     async def send_resume_proof(self) -> None:
-        """Proves the session key on a reconnect.
+        """Proves possession of the session key on a reconnect.
 
         Raises:
             ClientError: The stream is over.
@@ -120,7 +120,7 @@ class ScanStream:
         await self._send(scan_pb2.ScanFaceRequest(resume_proof=proof))
 
     async def send_attestation(self, attestation: device_pb2.Attestation, *, findings: bytes) -> None:
-        """Sends evidence of the platform, with the serialised RuntimeFindings that it was made for, if any.
+        """Sends the platform's evidence, with the serialised RuntimeFindings that it covers, if any.
 
         Raises:
             ClientError: The stream is over.
@@ -130,7 +130,7 @@ class ScanStream:
         await self._send(request)
 
     async def receive(self) -> scan_pb2.ScanFaceResponse | None:
-        """The next message; None where the server closed the stream in order.
+        """Returns the next message; ``None`` if the server closed the stream without an error.
 
         Raises:
             ClientError: The stream is over.
@@ -138,7 +138,7 @@ class ScanStream:
         return await _read(self._call)
 
     async def close(self) -> None:
-        """Half-closes and lets the server finish; never raises, for the scan is decided by then."""
+        """Half-closes and lets the server finish. Never raises, because the scan is decided by then."""
         try:
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await self._call.done_writing()
@@ -175,7 +175,7 @@ async def open_stream(
         profile: ScanStart with everything but token, keys and ``resume``.
         resume: Whether the scan had a stream before.
         stream_timeout_s: gRPC deadline of the stream, seconds.
-        handshake_timeout_s: How long to wait for the Challenge, seconds.
+        handshake_timeout_s: The longest wait for the Challenge, seconds.
 
     Raises:
         ServerNotTrustedError: The challenge's key is not the pinned one, or its signature is wrong.
@@ -239,7 +239,7 @@ def _verified_body(challenge: scan_pb2.Challenge, *, start: bytes, pinned: bytes
         raise ProtocolViolatedError("the body of the challenge cannot be read") from error
     if body.protocol_version != PROTOCOL_VERSION:
         raise ProtocolViolatedError(
-            f"the server speaks version {body.protocol_version} of the protocol, not {PROTOCOL_VERSION}"
+            f"the server uses version {body.protocol_version} of the protocol, not {PROTOCOL_VERSION}"
         )
     if len(body.nonce) != _NONCE_BYTES:
         raise ProtocolViolatedError(f"the nonce has {len(body.nonce)} bytes instead of {_NONCE_BYTES}")
@@ -261,7 +261,7 @@ async def _write(call: _Call, request: scan_pb2.ScanFaceRequest) -> None:
     except grpc.aio.AioRpcError as error:
         raise translated_in_stream(error) from error
     except asyncio.InvalidStateError as error:
-        # The stream ended while nobody wrote: what ended it is in its status, which the reader raises.
+        # The stream ended between two writes. The cause is in its status, which the reader raises.
         raise StreamLostError("the stream is over") from error
 
 

@@ -1,4 +1,4 @@
-"""When the device may send: credit, pauses, and the end of an attempt."""
+"""Controls when the device may send: credit, pauses, and the end of an attempt."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ __all__ = ["SendGate", "StopSignal"]
 
 
 class StopSignal:
-    """Says once why an attempt is to end; the first cause stays."""
+    """Signals the end of an attempt with its cause. Only the first cause counts."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
@@ -16,7 +16,7 @@ class StopSignal:
 
     @property
     def cause(self) -> scan_pb2.AttemptEndBody.Cause.ValueType:
-        """Why; CAUSE_UNSPECIFIED where nothing was said yet or the stream is over."""
+        """The cause; CAUSE_UNSPECIFIED without a signal, or if the stream is over."""
         return self._cause
 
     @property
@@ -25,7 +25,7 @@ class StopSignal:
         return self._event.is_set()
 
     def set(self, cause: scan_pb2.AttemptEndBody.Cause.ValueType) -> None:
-        """Ends the attempt, if nothing ended it before."""
+        """Ends the attempt, unless it was ended before."""
         if not self._event.is_set():
             self._cause = cause
             self._event.set()
@@ -36,13 +36,13 @@ class StopSignal:
 
 
 class SendGate:
-    """The device's side of the credit ledger.
+    """The device's side of the credit.
 
-    Sending beyond the credit is an error of the protocol, so the gate counts down before each frame.
+    Sending beyond the credit violates the protocol, so the gate counts down before each frame.
     """
 
     def __init__(self, credit: scan_pb2.Credit) -> None:
-        """Opens with the credit of an AttemptStart, which replaces whatever was left."""
+        """Opens with the credit of an AttemptStart, which replaces any credit left."""
         self._frames = credit.frames
         self._bytes = credit.bytes
         self._paused = False
@@ -50,26 +50,26 @@ class SendGate:
 
     @property
     def paused(self) -> bool:
-        """Whether the server asked to hold frames back."""
+        """Whether the server paused the capture."""
         return self._paused
 
     def add(self, credit: scan_pb2.Credit) -> None:
-        """Adds the room of a Credit message."""
+        """Adds the credit of a Credit message."""
         self._frames += credit.frames
         self._bytes += credit.bytes
         self._changed.set()
 
     def pause(self, paused: bool) -> None:
-        """Holds frames back, or lets them go on."""
+        """Pauses or resumes sending."""
         self._paused = paused
         self._changed.set()
 
     def has_room(self, size: int = 1) -> bool:
-        """Whether a frame of ``size`` bytes may be sent now."""
+        """Returns whether a frame of ``size`` bytes may be sent now."""
         return not self._paused and self._frames >= 1 and self._bytes >= size
 
     def take(self, size: int) -> bool:
-        """Takes the room for a frame of ``size`` bytes; False where there is none."""
+        """Takes the credit for a frame of ``size`` bytes; returns False if there is too little."""
         if not self.has_room(size):
             return False
         self._frames -= 1
@@ -77,7 +77,7 @@ class SendGate:
         return True
 
     async def wait_for_room(self, size: int, stop: StopSignal) -> bool:
-        """Waits until a frame of ``size`` bytes may be sent; False where the attempt ended before."""
+        """Waits until a frame of ``size`` bytes may be sent; returns False if the attempt ended before."""
         while not stop.is_set and not self.has_room(size):
             self._changed.clear()
             stopped = asyncio.ensure_future(stop.wait())

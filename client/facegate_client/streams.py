@@ -1,4 +1,4 @@
-"""The streams of one scan: the first, and another after each lost connection."""
+"""The streams of one scan: the first one, and another after each lost connection."""
 
 import grpc
 from facegate.v1 import scan_pb2, verification_service_pb2_grpc
@@ -10,7 +10,7 @@ __all__ = ["ScanStreams"]
 
 
 class ScanStreams:
-    """Opens them, all with one session key, which proves that they are one scan's."""
+    """Opens the streams, all with one session key, which proves that they belong to one scan."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class ScanStreams:
             ticket: Token and pinned fingerprint.
             profile: ScanStart with everything but token, keys and ``resume``.
             stream_timeout_s: gRPC deadline of one stream, seconds.
-            handshake_timeout_s: How long to wait for a Challenge, seconds.
+            handshake_timeout_s: The longest wait for a Challenge, seconds.
         """
         self._stub = verification_service_pb2_grpc.VerificationServiceStub(channel)
         self._ticket = ticket
@@ -40,11 +40,11 @@ class ScanStreams:
 
     @property
     def opened(self) -> int:
-        """Streams that got a challenge."""
+        """The number of streams with a challenge."""
         return self._opened
 
     async def open(self) -> ScanStream:
-        """Opens the next one; see ``open_stream`` for what it raises."""
+        """Opens the next stream; raises the errors of ``open_stream``."""
         stream = await open_stream(
             self._stub,
             ticket=self._ticket,

@@ -1,4 +1,4 @@
-"""What a scan and its attempts sent so far."""
+"""Counts the frames that a scan and its attempts sent."""
 
 from dataclasses import dataclass
 
@@ -7,13 +7,13 @@ __all__ = ["AttemptTally", "ScanTally"]
 
 @dataclass(slots=True)
 class ScanTally:
-    """What a scan sent so far, over all attempts and streams.
+    """The counts of a scan so far, over all attempts and streams.
 
     Attributes:
-        frames: Frames sent with an index.
+        frames: The number of frames sent with an index.
         bytes: Their encoded bytes.
-        dropped: Images dropped before they got an index.
-        awaiting_result: Whether an AttemptEnd was sent that no result answered yet.
+        dropped: The number of images dropped before they got an index.
+        awaiting_result: Whether an AttemptEnd was sent whose result has not arrived yet.
     """
 
     frames: int = 0
@@ -23,13 +23,13 @@ class ScanTally:
 
 
 class AttemptTally:
-    """What one attempt of a scan sent so far."""
+    """The counts of one attempt so far."""
 
     def __init__(self, scan: ScanTally) -> None:
-        """Begins a new attempt, which no result is awaited of.
+        """Begins a new attempt, which awaits no result yet.
 
         Args:
-            scan: Of the scan; kept up to date.
+            scan: The counts of the scan, which the attempt updates.
         """
         self._scan = scan
         self._frames = 0
@@ -39,17 +39,17 @@ class AttemptTally:
 
     @property
     def frames(self) -> int:
-        """Frames sent with an index: the index of the next."""
+        """The number of frames sent with an index, which is the index of the next."""
         return self._frames
 
     @property
     def dropped(self) -> int:
-        """Images dropped before they got an index."""
+        """The number of images dropped before they got an index."""
         return self._dropped
 
     @property
     def dropped_before(self) -> int:
-        """Those dropped since the last frame."""
+        """The number of images dropped since the last frame."""
         return self._dropped_before
 
     @property
@@ -58,22 +58,22 @@ class AttemptTally:
         return self._scan.bytes
 
     def drop(self, count: int) -> None:
-        """Take that images were dropped."""
+        """Counts dropped images."""
         self._dropped += count
         self._dropped_before += count
         self._scan.dropped += count
 
     def send(self, size: int) -> None:
-        """Take that a frame of ``size`` bytes is sent."""
+        """Counts a sent frame of ``size`` bytes."""
         self._dropped_before = 0
         self._frames += 1
         self._scan.frames += 1
         self._scan.bytes += size
 
     def end(self) -> None:
-        """Take that the AttemptEnd is sent."""
+        """Notes that the AttemptEnd is sent."""
         self._scan.awaiting_result = True
 
     def answer(self) -> None:
-        """Take that its result came."""
+        """Notes that the result arrived."""
         self._scan.awaiting_result = False

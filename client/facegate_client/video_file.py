@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["open_video"]
 
-# OpenCV would open these as videos of one frame, or look for numbered neighbours.
+# OpenCV would open these as videos of one frame, or search for files with other numbers.
 _STILL_SUFFIXES = frozenset({".bmp", ".jp2", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 _USUAL_FPS = 30.0
 _FASTEST_FPS = 240.0
@@ -23,8 +23,8 @@ _FASTEST_FPS = 240.0
 def open_video(path: Path, *, pace: Pace = "realtime") -> Recording:
     """Opens a video file; needs the extra ``video``.
 
-    Frames come upright (OpenCV applies the container's rotation) at the container's timestamps; where
-    those do not rise, at the nominal frame rate.
+    Frames are upright (OpenCV applies the container's rotation) and have the container's timestamps. If
+    those do not rise, the nominal frame rate is used.
 
     Args:
         path: The file, in any format that OpenCV reads.

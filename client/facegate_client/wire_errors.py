@@ -1,4 +1,4 @@
-"""Turns gRPC's errors into this room's: who refused, and whether a reconnect may help."""
+"""Converts gRPC's errors to those of this package, and decides whether a reconnect may help."""
 
 from typing import Final
 
@@ -17,10 +17,10 @@ from facegate_client.errors import (
 __all__ = ["ERROR_DOMAIN", "RETRY_REASONS", "refusal_of", "translated", "translated_in_stream"]
 
 ERROR_DOMAIN: Final = "facegate.org"
-"""Domain of every ErrorInfo of the server."""
+"""The domain of every ErrorInfo of the server."""
 
 _STATUS_KEY = "grpc-status-details-bin"
-# What the transport itself answers when a connection breaks or a proxy gives up.
+# The codes of the transport itself when a connection breaks or a proxy gives up.
 _LOSS_CODES = frozenset(
     {
         grpc.StatusCode.UNAVAILABLE,
@@ -30,11 +30,11 @@ _LOSS_CODES = frozenset(
     }
 )
 RETRY_REASONS = frozenset({"NOT_SERVING", "OVERLOADED", "STREAM_IDLE"})
-"""Reasons of the server after which a device reconnects by itself."""
+"""The server's reasons after which a device reconnects without asking."""
 
 
 def refusal_of(error: grpc.aio.AioRpcError) -> ServerError:
-    """Reads the ErrorInfo and RetryInfo of an error; without them the reason is empty."""
+    """Reads the ErrorInfo and RetryInfo of an error. Without them the reason is empty."""
     reason = ""
     metadata: dict[str, str] = {}
     retry_after: float | None = None
@@ -58,7 +58,7 @@ def refusal_of(error: grpc.aio.AioRpcError) -> ServerError:
 
 
 def translated(error: grpc.aio.AioRpcError) -> ClientError:
-    """This room's error for one of a unary call."""
+    """Returns this package's error for an error of a unary call."""
     refusal = refusal_of(error)
     if not refusal.reason and error.code() in _LOSS_CODES:
         return ConnectionFailedError(f"{refusal.code}: {refusal.message}")
@@ -66,7 +66,7 @@ def translated(error: grpc.aio.AioRpcError) -> ClientError:
 
 
 def translated_in_stream(error: grpc.aio.AioRpcError) -> ClientError:
-    """This room's error for one of a stream: a `StreamLostError` where a reconnect may help."""
+    """Returns this package's error for an error of a stream: `StreamLostError` if a reconnect may help."""
     final = translated(error)
     refusal = refusal_of(error)
     if isinstance(final, ConnectionFailedError) or refusal.reason in RETRY_REASONS:

@@ -1,5 +1,5 @@
-"""Decoders with a bad history, each in a process that can do nothing else and may die.
+"""Runs risky decoders, each in a confined process that may crash.
 
-Start with ``vision.isolation.pool.DecoderPool``. The worker's side is ``vision.isolation.worker``; this
-file imports nothing, because the worker loads it too.
+Start with ``vision.isolation.pool.DecoderPool``. The worker's side is ``vision.isolation.worker``. This
+module imports nothing, because the worker loads it too.
 """

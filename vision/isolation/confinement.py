@@ -1,7 +1,7 @@
-"""What a worker gives up before it sees the first byte of a stranger's file.
+"""Confines a worker before it reads the first byte of an untrusted file.
 
-Sources: ``setrlimit(2)``, ``prctl(2)``. In the order in which it matters: it dies with its server, it
-cannot be dumped or traced, its memory, files and processes are limited, and last its system calls are.
+Sources: ``setrlimit(2)``, ``prctl(2)``. The steps, in order: the worker ends with its server; it cannot be
+dumped or traced; its memory, files and processes are limited; its system calls are filtered.
 """
 
 import ctypes
@@ -16,7 +16,7 @@ from vision.isolation.seccomp import UnknownMachine, build_filter, install_filte
 __all__ = ["NO_FILTER_FOR_MACHINE", "allow_cpu_seconds", "confine", "die_with"]
 
 NO_FILTER_FOR_MACHINE: Final = -1
-"""In the place of an errno: no filter is known for this kind of machine."""
+"""Returned instead of an errno: no filter is known for this kind of machine."""
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
@@ -29,8 +29,8 @@ def die_with(parent: int) -> None:
     """Makes the kernel kill this process when the thread that started it ends.
 
     Raises:
-        SystemExit: The parent is gone already.
-        OSError: The kernel refuses.
+        SystemExit: The parent has ended already.
+        OSError: The kernel refuses the call.
     """
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
@@ -38,23 +38,23 @@ def die_with(parent: int) -> None:
 
 
 def confine(*, memory_bytes: int) -> int:
-    """Gives up everything that a decoder does not need; all imports must be done.
+    """Gives up everything that a decoder does not need. Call it after all imports.
 
     Args:
-        memory_bytes: Address space that may be added to what is mapped now.
+        memory_bytes: Address space that may be mapped in addition to the present mappings.
 
     Returns:
-        0 where system calls are filtered; else the errno with which the kernel refused the filter, or
+        0 if system calls are filtered. Otherwise the errno with which the kernel refused the filter, or
         ``NO_FILTER_FOR_MACHINE``.
 
     Raises:
         OSError: A limit cannot be set.
     """
     _prctl(_PR_SET_DUMPABLE, 0)
-    # Large pictures must not slow the frames of scans down, which people wait for.
+    # Large images must not delay the frames of scans, for which people wait.
     os.nice(_NICENESS)
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
-    # A core dump would put somebody's picture on the disk.
+    # A core dump would write a person's image to the disk.
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_FSIZE, 0)
     _limit(resource.RLIMIT_NOFILE, _MOST_FILES)
@@ -70,7 +70,7 @@ def confine(*, memory_bytes: int) -> int:
 
 
 def allow_cpu_seconds(seconds: float) -> None:
-    """Moves the limit of CPU time to ``seconds`` from now; beyond it SIGXCPU ends the process."""
+    """Sets the limit of CPU time to ``seconds`` from now. Beyond it, SIGXCPU ends the process."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     soft = math.ceil(usage.ru_utime + usage.ru_stime + seconds)
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
@@ -87,7 +87,7 @@ def _limit(kind: int, value: int) -> None:
 
 
 def _address_space() -> int:
-    """Bytes that this process has mapped."""
+    """Returns the size of this process's mappings, bytes."""
     with open("/proc/self/statm", encoding="ascii") as pages:  # noqa: PTH123 - pathlib is not loaded here
         return int(pages.read().split()[0]) * resource.getpagesize()
 
@@ -95,4 +95,4 @@ def _address_space() -> int:
 def _prctl(option: int, value: int) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(option, value, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), f"prctl {option} is refused")
+        raise OSError(ctypes.get_errno(), f"prctl {option} was refused")

@@ -1,4 +1,4 @@
-"""What the decoders may use."""
+"""The limits of the decoders."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -10,17 +10,17 @@ _MIB: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecoderLimits:
-    """What one job, and one worker, may use.
+    """The limits of one job and of one worker.
 
     Attributes:
-        memory_bytes: Memory that a worker may map beyond what it starts with, at least 64 MiB.
+        memory_bytes: Memory that a worker may map in addition to its memory at the start, at least 64 MiB.
         cpu_seconds: CPU time of a job, rounded up to whole seconds by the kernel; 1 or more.
-        wall_seconds: Time from sending a job to its last byte.
+        wall_seconds: Time from sending a job to the last byte of its answer.
         wait_seconds: Time that a job waits for a free worker.
         start_seconds: Time that a worker has to start.
-        jobs_per_worker: Jobs after which a worker is replaced, so that what its libraries leak is freed. 1
-            where jobs belong to different people: a file that took its decoder over could otherwise answer
-            for the next one.
+        jobs_per_worker: Jobs after which a worker is replaced, so that the leaks of its libraries are freed.
+            1 if jobs belong to different people: otherwise a file that took over its decoder could answer for
+            the next one.
 
     Raises:
         ValueError: A limit that allows nothing.
@@ -35,6 +35,6 @@ class DecoderLimits:
 
     def __post_init__(self) -> None:
         if self.memory_bytes < 64 * _MIB or self.cpu_seconds < 1 or self.jobs_per_worker < 1:
-            raise ValueError("a worker needs 64 MiB, a second of CPU time and a job at least")
+            raise ValueError("a worker needs at least 64 MiB, one second of CPU time and one job")
         if min(self.wall_seconds, self.wait_seconds, self.start_seconds) <= 0:
             raise ValueError("times must be greater than 0")

@@ -1,4 +1,4 @@
-"""The isolated decoders: JPEG 2000, WebP and video, each job in a worker process that may die of it."""
+"""The pool of isolated decoders: JPEG 2000, WebP and video, each job in a worker that may crash."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -33,34 +33,34 @@ _Result = TypeVar("_Result")
 _STILLS: Final = "stills"
 _VIDEO: Final = "video"
 _LOSSES: Final[Mapping[LossCause, str]] = {
-    LossCause.TIME_LIMIT: "decoding it took too long",
-    LossCause.CPU_LIMIT: "decoding it took too much CPU time",
-    LossCause.MEMORY_LIMIT: "decoding it took too much memory",
+    LossCause.TIME_LIMIT: "decoding took too long",
+    LossCause.CPU_LIMIT: "decoding took too much CPU time",
+    LossCause.MEMORY_LIMIT: "decoding took too much memory",
 }
-_LOST: Final = "its decoder did not survive it"
+_LOST: Final = "its decoder crashed"
 
 
 def worker_command(kind: str, *, limits: DecoderLimits, most_bytes: int) -> tuple[str, ...]:
-    """What starts a worker; its parent's number is added last.
+    """Returns the command that starts a worker; the parent's process id is added last.
 
     Args:
         kind: ``stills`` or ``video``.
-        limits: What it may use.
-        most_bytes: Longest job.
+        limits: The limits of the worker.
+        most_bytes: The largest size of a job, bytes.
     """
     numbers = (limits.memory_bytes, limits.cpu_seconds, most_bytes)
     return module_command("vision.isolation.worker", kind, *map(str, numbers), isolated=True)
 
 
-def _nobody(_: str) -> None:
-    """Takes no notice."""
+def _ignore(_: str) -> None:
+    """Does nothing."""
 
 
 class DecoderPool:
-    """Decodes what is not decoded in this process. Safe for threads; every call blocks until it is done.
+    """Decodes the formats that are not decoded in this process. Thread-safe; every call blocks.
 
     Whatever a file does to its decoder, the caller gets pixels or a typed error, and the next file gets a
-    worker in good order.
+    working decoder.
     """
 
     def __init__(
@@ -70,21 +70,21 @@ class DecoderPool:
         video_workers: int = 0,
         limits: DecoderLimits | None = None,
         most_bytes: int = 50_000_000,
-        on_loss: Callable[[LossCause], None] = _nobody,
-        on_job: Callable[[str], None] = _nobody,
+        on_loss: Callable[[LossCause], None] = _ignore,
+        on_job: Callable[[str], None] = _ignore,
         command: Callable[..., tuple[str, ...]] = worker_command,
     ) -> None:
-        """Starts nothing yet.
+        """Starts no worker yet.
 
         Args:
-            still_workers: Workers for pictures; 0 for none.
-            video_workers: Workers for videos; 0 for none.
-            limits: What a job may use.
-            most_bytes: Longest file that is ever sent to a worker.
-            on_loss: Told whenever a worker is given up, on the thread that noticed.
-            on_job: Told of every job how it ended: ``decoded``, ``refused``, ``lost`` (with its worker) or
-                ``no_worker``.
-            command: Gives the command of a worker; tests give one whose decoders misbehave.
+            still_workers: The number of workers for images; 0 for none.
+            video_workers: The number of workers for videos; 0 for none.
+            limits: The limits of a job.
+            most_bytes: The largest size of a file that is sent to a worker.
+            on_loss: Called whenever a worker is given up, on the thread that noticed it.
+            on_job: Called after every job with its end: ``decoded``, ``refused``, ``lost`` (with its worker)
+                or ``no_worker``.
+            command: Returns the command of a worker; tests pass one with misbehaving decoders.
         """
         self._limits = limits or DecoderLimits()
         self._on_job = on_job
@@ -103,7 +103,7 @@ class DecoderPool:
         """Starts the workers, and waits until one of each kind is ready.
 
         Raises:
-            DecoderUnavailable: One does not start; everything is closed again.
+            DecoderUnavailable: A worker does not start; the pool is closed again.
         """
         try:
             for workers in self._workers.values():
@@ -113,7 +113,7 @@ class DecoderPool:
             raise
 
     def close(self) -> None:
-        """Ends the workers, at once; jobs that run fail."""
+        """Ends the workers at once; running jobs fail."""
         for workers in self._workers.values():
             workers.close()
 
@@ -128,24 +128,24 @@ class DecoderPool:
 
     @property
     def states(self) -> Mapping[str, WorkersState]:
-        """What the workers did so far, by kind: ``stills``, ``video``; only kinds that there are."""
+        """The states of the workers by kind, ``stills`` and ``video``; only kinds with workers."""
         return {kind: workers.state for kind, workers in self._workers.items()}
 
     def decode_still(self, data: bytes, *, header: ImageHeader) -> NDArray[np.uint8] | NDArray[np.uint16]:
-        """Decodes one JPEG 2000 or WebP picture.
+        """Decodes one JPEG 2000 or WebP image.
 
         Args:
-            data: The file, whose length was checked.
-            header: Its header, whose size was checked; the pixels must have that size.
+            data: The file. Its length was tested.
+            header: Its header. The declared size was tested, and the pixels must have it.
 
         Returns:
-            As stored: shape (height, width) grey, or (height, width, 3 or 4) BGR or BGRA; 8 bits, or 16
-            for deep grey.
+            The pixels as stored: shape (height, width) grey, or (height, width, 3 or 4) BGR or BGRA; 8 bits,
+            or 16 for deep grey.
 
         Raises:
             ImageError: MALFORMED or ANIMATED.
             DecoderUnavailable: No worker can take it now.
-            ValueError: Another format; a mistake of the caller's code.
+            ValueError: Another format, which is a mistake in the caller's code.
         """
         job = still_job(data, header)
         try:
@@ -162,10 +162,10 @@ class DecoderPool:
 
         Args:
             data: The file: MP4, MOV, AVI, WebM or MKV.
-            limits: What may be decoded.
+            limits: The limits of the video.
 
         Raises:
-            VideoError: With the fault and its numbers.
+            VideoError: The video is refused; the error has the reason and its numbers.
             DecoderUnavailable: No worker can take it now.
         """
         given: list[tuple[BgrImage, float]] = []
@@ -189,25 +189,25 @@ class DecoderPool:
     def stream_video(
         self, data: bytes, *, limits: VideoLimits, begin: Callable[[], TakeFrame]
     ) -> VideoOutline:
-        """As ``decode_video``, but gives out each frame before the next is read, so that none is kept.
+        """Decodes a video as ``decode_video`` does, but passes each frame on and keeps none.
 
         Args:
             data: The file: MP4, MOV, AVI, WebM or MKV.
-            limits: What may be decoded. What is done with the frames counts for the time of the job.
-            begin: Gives what takes the frames. Called again, for all of them again, where a worker was
-                killed from outside.
+            limits: The limits of the video. The time that ``take`` uses for frames counts for the job.
+            begin: Returns the function that takes the frames. It is called again, for all frames again, if a
+                worker was killed from outside.
 
         Raises:
-            VideoError: With the fault and its numbers; frames may have been given out already.
+            VideoError: The video is refused; some frames may have been passed on already.
             DecoderUnavailable: No worker can take it now.
-            VisionError: What ``take`` raised; it gets no more frames then.
+            VisionError: Raised by the function that takes the frames; it gets no more frames then.
         """
         if not data:
             raise VideoError(VideoFault.EMPTY, "there are no bytes: send the video file's content")
         if len(data) > limits.max_bytes:
             raise VideoError(
                 VideoFault.TOO_MANY_BYTES,
-                f"the video has {len(data)} bytes, at most {limits.max_bytes} are accepted",
+                f"the video has {len(data)} bytes; at most {limits.max_bytes} are accepted",
                 details={"bytes": len(data), "max_bytes": limits.max_bytes},
             )
         container = detect_container(data)
@@ -242,7 +242,7 @@ class DecoderPool:
             return VideoError(VideoFault.MALFORMED, what, details=details)
         return VideoError(
             VideoFault.TOO_SLOW,
-            f"{what}, more than {limit:g} s; send a shorter video or smaller pictures, or try again later",
+            f"{what}, more than {limit:g} s; send a shorter video or smaller frames, or try again later",
             details={**details, name: limit},
         )
 
@@ -268,7 +268,7 @@ class DecoderPool:
 
 
 class _Sink:
-    """Keeps a failure of whoever takes the frames until the worker has answered whole."""
+    """Keeps an error of the function that takes the frames until the worker has answered completely."""
 
     def __init__(self, begin: Callable[[], TakeFrame]) -> None:
         self._begin = begin

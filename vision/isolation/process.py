@@ -1,4 +1,4 @@
-"""The server's end of one worker: started, asked, and killed; nothing that it says is believed."""
+"""The server's end of one worker: starts it, sends jobs, kills it, and trusts none of its answers."""
 
 import contextlib
 import fcntl
@@ -26,30 +26,30 @@ class LossCause(StrEnum):
     """Why a worker was given up."""
 
     CRASHED = "crashed"
-    """A signal such as SIGSEGV, or an exit of its own."""
+    """It ended by a signal such as SIGSEGV, or exited."""
     KILLED = "killed"
-    """SIGKILL that the server did not send: an operator, or the kernel short of memory."""
+    """It ended by a SIGKILL that the server did not send: from an operator, or a kernel short of memory."""
     TIME_LIMIT = "time_limit"
-    """It took longer than a job may, and the server killed it."""
+    """A job exceeded its time limit, and the server killed the worker."""
     CPU_LIMIT = "cpu_limit"
-    """It used more CPU time than a job may."""
+    """A job exceeded its limit of CPU time."""
     MEMORY_LIMIT = "memory_limit"
-    """A job asked for more memory than it may have."""
+    """A job exceeded its limit of memory."""
     FORBIDDEN_CALL = "forbidden_call"
-    """It made a system call that no decoder makes."""
+    """It made a system call that no decoder needs."""
     BROKEN_ANSWER = "broken_answer"
-    """It answered something that is no answer to its job."""
+    """Its answer is not an answer to its job."""
     ABANDONED = "abandoned"
-    """Whoever asked it gave the job up in the middle; not its fault."""
+    """The caller gave the job up while it ran; the worker is not at fault."""
     WORN = "worn"
-    """It did as many jobs as one worker may; not an error."""
+    """It did as many jobs as one worker may; this is not an error."""
 
 
 class WorkerLost(Exception):
     """The worker cannot be used any more.
 
     Attributes:
-        cause: Why.
+        cause: Why the worker was given up.
     """
 
     def __init__(self, cause: LossCause) -> None:
@@ -58,20 +58,20 @@ class WorkerLost(Exception):
 
 
 class WorkerProcess:
-    """One worker. Used by one thread at a time; started by a thread that outlives it."""
+    """One worker. Use it from one thread at a time; the thread that starts it must outlive it."""
 
     def __init__(self, command: tuple[str, ...], *, start_seconds: float) -> None:
-        """Starts the process and waits until it says that it is confined.
+        """Starts the process and waits until it reports that it is confined.
 
         Args:
-            command: Program and arguments; this process's number is added as the last one.
-            start_seconds: How long it may take.
+            command: Program and arguments; this process's id is added as the last one.
+            start_seconds: Time that it has to start, seconds.
 
         Raises:
             OSError: The program cannot be started.
-            WorkerLost: It is not ready in time, or is of another version.
+            WorkerLost: It is not ready in time, or has another version.
         """
-        self._process = subprocess.Popen(  # noqa: S603 - the command is ours, no part comes from outside
+        self._process = subprocess.Popen(  # noqa: S603 - no part of the command comes from outside
             [*command, str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -80,12 +80,12 @@ class WorkerProcess:
             cwd="/",
             bufsize=0,
         )
-        # Both are there: they were asked for.
+        # Both exist, because PIPE was requested.
         self._jobs = cast("IO[bytes]", self._process.stdin)
         self._answers = cast("IO[bytes]", self._process.stdout)
         os.set_blocking(self._jobs.fileno(), False)
         os.set_blocking(self._answers.fileno(), False)
-        # Fewer changes between the two processes for the same pixels; without it all works as well.
+        # A larger pipe needs fewer switches between the two processes. It is not essential.
         with contextlib.suppress(OSError):
             fcntl.fcntl(self._answers.fileno(), fcntl.F_SETPIPE_SZ, _CHUNK)
         self.jobs_done = 0
@@ -97,11 +97,11 @@ class WorkerProcess:
 
     @property
     def pid(self) -> int:
-        """The number of the process."""
+        """The process id."""
         return self._process.pid
 
     def defect(self) -> LossCause | None:
-        """Why it must not get another job; None where it is well: it runs, and has nothing left to say."""
+        """Returns why it must not get another job; ``None`` if it runs and sent nothing more."""
         if self._process.poll() is not None:
             return LossCause.KILLED
         try:
@@ -115,10 +115,10 @@ class WorkerProcess:
 
         Args:
             job: The job.
-            deadline: On the monotonic clock; the worker is lost beyond it.
+            deadline: On the monotonic clock; beyond it, the worker is lost.
 
         Raises:
-            WorkerLost: It does not take the job.
+            WorkerLost: The worker does not accept the job.
         """
         handle = self._jobs.fileno()
         for part in (job.header(), job.payload):
@@ -132,10 +132,10 @@ class WorkerProcess:
                     raise WorkerLost(self._cause_of_death()) from None
 
     def answer(self, *, deadline: float) -> tuple[MessageKind, tuple[int, ...], int]:
-        """Kind, numbers and payload length of the next answer; the payload is yet to be read.
+        """Returns kind, numbers and payload length of the next answer. The payload is still unread.
 
         Raises:
-            WorkerLost: There is none in time, or it is no answer of ours.
+            WorkerLost: No answer comes in time, or it is not a valid message.
         """
         header = np.empty(HEADER_BYTES, np.uint8)
         self.read_into(header, deadline=deadline)
@@ -145,10 +145,10 @@ class WorkerProcess:
             raise WorkerLost(LossCause.BROKEN_ANSWER) from None
 
     def read_into(self, target: NDArray[np.uint8], *, deadline: float) -> None:
-        """Fills ``target``, of any shape and contiguous, with the next bytes.
+        """Fills ``target``, a contiguous array of any shape, with the next bytes.
 
         Raises:
-            WorkerLost: They do not come in time.
+            WorkerLost: The bytes do not come in time.
         """
         handle, view = self._answers.fileno(), target.reshape(-1).data
         while view:
@@ -162,10 +162,10 @@ class WorkerProcess:
             view = view[count:]
 
     def expect_silence(self) -> None:
-        """Makes sure that nothing follows the last answer.
+        """Verifies that nothing follows the last answer.
 
         Raises:
-            WorkerLost: Something does; the next job would take it for its answer.
+            WorkerLost: More bytes follow, which the next job would read as its answer.
         """
         try:
             rest = os.read(self._answers.fileno(), 1)
@@ -174,11 +174,11 @@ class WorkerProcess:
         raise WorkerLost(LossCause.BROKEN_ANSWER if rest else self._cause_of_death())
 
     def send_kill(self) -> None:
-        """Ends the process at once and leaves the cleaning up to whoever works with it."""
+        """Ends the process at once, without cleaning up; the thread that uses the worker cleans up."""
         self._process.kill()
 
     def kill(self) -> None:
-        """Ends the process at once and cleans up; harmless where it has ended."""
+        """Ends the process at once and cleans up; has no effect on an ended process."""
         self._process.kill()
         self._process.wait()
         self._jobs.close()
@@ -198,7 +198,7 @@ class WorkerProcess:
             raise WorkerLost(LossCause.TIME_LIMIT)
 
     def _cause_of_death(self) -> LossCause:
-        """Why a worker whose pipe is closed has gone."""
+        """Returns why a worker whose pipe is closed has ended."""
         try:
             code = self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:

@@ -1,8 +1,8 @@
-"""What the server and a decoding worker say to each other: framed messages over two pipes.
+"""The protocol of the server and a decoding worker: framed messages over two pipes.
 
-A message is a fixed header and a payload: magic, kind, six signed 64-bit numbers whose meaning depends
-on the kind, the payload's length. There is no text and nothing nested, so there is little to get wrong
-on the side that must not trust the other. Big endian.
+A message is a fixed header and a payload. The header has a magic, a kind, six signed 64-bit numbers whose
+meaning depends on the kind, and the payload's length. There is neither text nor nesting, so the server, which
+must not trust the worker, has little to parse. Numbers are big endian.
 """
 
 import os
@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 VERSION = 1
-"""Both sides come from one installation; a worker of another version is not used."""
+"""The protocol's version. Both sides come from one installation; a worker of another version is not used."""
 NUMBERS = 6
 _HEADER = struct.Struct(f">4sB{NUMBERS}qQ")
 _MAGIC = b"FGI1"
@@ -31,36 +31,36 @@ HEADER_BYTES = _HEADER.size
 
 
 class MessageKind(IntEnum):
-    """What a message is; in brackets its numbers."""
+    """The kind of a message; its numbers are in brackets."""
 
     HELLO = 1
-    """Worker, once: ready (version, errno of the refused system call filter or 0 or -1)."""
+    """From the worker, once: it is ready (version, errno of the refused system call filter or 0 or -1)."""
     STILL = 2
-    """Server: decode a picture (``StillCode``, width, height); the payload is the file."""
+    """From the server: decode an image (``StillCode``, width, height); the payload is the file."""
     VIDEO = 3
-    """Server: decode a video (container, most frames, most pixels of a frame, most pixels together,
+    """From the server: decode a video (container, most frames, most pixels of a frame, most pixels together,
     most microseconds, most packets); the payload is the file."""
     PIXELS = 4
-    """Worker: the picture (``Mode``, width, height); the payload is its rows."""
+    """From the worker: the image (``PixelLayout``, width, height); the payload is its rows."""
     FRAME = 5
-    """Worker: a video frame (width, height, degrees clockwise to upright, microseconds); the payload is
-    its rows, BGR."""
+    """From the worker: a video frame (width, height, degrees clockwise to upright, microseconds); the payload
+    is its rows, BGR."""
     END = 6
-    """Worker: no more frames (frames decoded, frames of another size, other streams, 1 if the data broke
-    off, microseconds of the whole, packets)."""
+    """From the worker: no more frames (frames decoded, frames of another size, other streams, 1 if the data
+    are broken or cut off, microseconds of the whole, packets)."""
     UNABLE = 7
-    """Worker: no result (``Unable``, and for pixels the measured value)."""
+    """From the worker: no result (``Unable``, and for pixels the measured value)."""
 
 
 class StillCode(IntEnum):
-    """Which decoder a picture needs."""
+    """The decoder that an image needs."""
 
     JPEG2000 = 1
     WEBP = 2
 
 
 class PixelLayout(IntEnum):
-    """How pixels lie in a payload; the value is the bytes of one pixel times ten, and a serial digit."""
+    """The layout of pixels in a payload; the value is ten times the bytes of a pixel, plus a serial digit."""
 
     GREY = 10
     GREY_ALPHA = 20
@@ -94,9 +94,9 @@ class Message:
     """One message.
 
     Attributes:
-        kind: What it is.
+        kind: The kind.
         numbers: Up to ``NUMBERS`` numbers; missing ones are 0 on the wire.
-        payload: Bytes that follow.
+        payload: The bytes after the header.
     """
 
     kind: MessageKind
@@ -104,16 +104,16 @@ class Message:
     payload: bytes = b""
 
     def header(self) -> bytes:
-        """The header as it goes over the wire."""
+        """Returns the header as bytes on the wire."""
         padded = self.numbers + (0,) * (NUMBERS - len(self.numbers))
         return _HEADER.pack(_MAGIC, self.kind, *padded, len(self.payload))
 
     @staticmethod
     def parse(header: bytes) -> tuple[MessageKind, tuple[int, ...], int]:
-        """Kind, numbers and payload length of a header of ``HEADER_BYTES`` bytes.
+        """Returns kind, numbers and payload length of a header of ``HEADER_BYTES`` bytes.
 
         Raises:
-            ValueError: It is no header of ours.
+            ValueError: It is not a header of this protocol.
         """
         magic, kind, *numbers, length = _HEADER.unpack(header)
         if magic != _MAGIC:
@@ -122,10 +122,10 @@ class Message:
 
 
 def read_exactly(handle: int, count: int) -> bytes:
-    """``count`` bytes of a blocking pipe; empty at its end.
+    """Reads ``count`` bytes from a blocking pipe; returns none at its end.
 
     Raises:
-        ValueError: The pipe ends in the middle.
+        ValueError: The pipe ends within the bytes.
     """
     parts = bytearray()
     while len(parts) < count:

@@ -1,8 +1,8 @@
-"""The filter of system calls that a worker lives under: what a decoder needs, and nothing else.
+"""The filter of a worker's system calls, which allows only those that a decoder needs.
 
-Three answers: calls that a decoder needs pass; calls that only an attacker makes kill the process, so
-that the attempt is seen; every other call fails with EPERM, as harmless code can bear. Files can no
-longer be opened, not even to read: everything was loaded before.
+There are three answers. Calls that a decoder needs pass. Calls that only an attacker makes kill the process,
+so that the attack is noticed. Every other call fails with EPERM, which harmless code handles. Files can no
+longer be opened, not even to read, because everything was loaded before.
 
 Source: Linux ``Documentation/userspace-api/seccomp_filter.rst``, ``include/uapi/linux/seccomp.h`` and
 ``linux/filter.h`` (classic BPF).
@@ -53,18 +53,18 @@ _Instruction = tuple[int, int, int, int]
 
 
 class UnknownMachine(Exception):
-    """The numbers of this machine's system calls are not known here."""
+    """The numbers of this machine's system calls are unknown."""
 
 
 def build_filter(machine: str, *, pid: int) -> bytes:
-    """The filter as a classic BPF program, 8 bytes an instruction, in the machine's byte order.
+    """Returns the filter as a classic BPF program, 8 bytes per instruction, in the machine's byte order.
 
     Args:
-        machine: As ``os.uname().machine`` gives it.
-        pid: The process that will live under it; it may signal and limit itself only.
+        machine: As in ``os.uname().machine``.
+        pid: The process under the filter; it may signal and limit only itself.
 
     Raises:
-        UnknownMachine: It is neither x86_64 nor aarch64.
+        UnknownMachine: The machine is neither x86_64 nor aarch64.
     """
     if machine not in _AUDIT:
         raise UnknownMachine(machine)
@@ -76,19 +76,19 @@ def build_filter(machine: str, *, pid: int) -> bytes:
         (_LOAD, 0, 0, _NUMBER),
     ]
     if column == X86_64:
-        # The x32 calls share the architecture's mark and are the way around a filter of numbers.
+        # The x32 calls have the same architecture mark, and could bypass a filter of numbers.
         program += [(_AT_LEAST, 0, 1, _X32), (_RETURN, 0, 0, _KILL)]
     refused, no_thread = _ERRNO | errno.EPERM, _ERRNO | errno.EAGAIN
     rules: list[tuple[str, list[_Instruction]]] = [(name, [(_RETURN, 0, 0, _ALLOW)]) for name in _NEEDED]
     rules += [
-        # Memory that can be run is how foreign code comes in.
+        # Executable memory is the way to run injected code.
         ("mmap", _unless_bits(2, _PROT_EXEC, otherwise=refused, then=_ALLOW)),
         ("mprotect", _unless_bits(2, _PROT_EXEC, otherwise=refused, then=_ALLOW)),
         ("open", _unless_bits(1, _WRITING, otherwise=_KILL, then=_ERRNO | errno.EACCES)),
         ("openat", _unless_bits(2, _WRITING, otherwise=_KILL, then=_ERRNO | errno.EACCES)),
-        # A thread is refused in the way libraries expect; a process is an attack.
+        # Creating a thread fails as libraries expect. Creating a process is an attack.
         ("clone", _unless_bits(0, _CLONE_THREAD, otherwise=no_thread, then=_KILL)),
-        # Its flags lie in memory, where a filter cannot look; glibc then falls back to clone.
+        # Its flags lie in memory, which a filter cannot read; glibc then falls back to clone.
         ("clone3", [(_RETURN, 0, 0, _ERRNO | errno.ENOSYS)]),
         ("tgkill", _only_if_equal(0, (pid,))),
         ("prlimit64", _only_if_equal(0, (0, pid))),
@@ -103,16 +103,16 @@ def build_filter(machine: str, *, pid: int) -> bytes:
 
 
 def install_filter(program: bytes) -> None:
-    """Puts this process under the filter, for good. ``PR_SET_NO_NEW_PRIVS`` must be set.
+    """Puts this process under the filter permanently. ``PR_SET_NO_NEW_PRIVS`` must be set.
 
     Raises:
-        OSError: The kernel refuses.
+        OSError: The kernel refuses the filter.
     """
     buffer = ctypes.create_string_buffer(program, len(program))
     described = _Program(len(program) // 8, ctypes.cast(buffer, ctypes.c_void_p))
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(described), 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "the kernel refuses the filter of system calls")
+        raise OSError(ctypes.get_errno(), "the kernel refused the filter of system calls")
 
 
 class _Program(ctypes.Structure):
@@ -120,7 +120,7 @@ class _Program(ctypes.Structure):
 
 
 def _unless_bits(argument: int, mask: int, *, otherwise: int, then: int) -> list[_Instruction]:
-    """Returns ``otherwise`` where the argument has any bit of the mask, else ``then``."""
+    """Returns instructions for ``otherwise`` if the argument has any bit of the mask, ``then`` if not."""
     return [
         (_LOAD, 0, 0, _ARGUMENTS + 8 * argument),
         (_ANY_BIT, 0, 1, mask),
@@ -130,7 +130,7 @@ def _unless_bits(argument: int, mask: int, *, otherwise: int, then: int) -> list
 
 
 def _only_if_equal(argument: int, values: tuple[int, ...]) -> list[_Instruction]:
-    """Allows the call if the argument is one of the values, else kills."""
+    """Returns instructions that allow the call if the argument is one of the values, and kill if not."""
     body: list[_Instruction] = [(_LOAD, 0, 0, _ARGUMENTS + 8 * argument)]
     for value in values:
         body += [(_EQUAL, 0, 1, value), (_RETURN, 0, 0, _ALLOW)]

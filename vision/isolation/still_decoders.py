@@ -1,7 +1,7 @@
-"""JPEG 2000 and WebP to pixels, in the worker.
+"""Decodes JPEG 2000 and WebP to pixels, in the worker.
 
-Pillow's plug-ins are called by name: ``Image.open`` would look for others and load them when it is too
-late to load anything.
+Pillow's plug-ins are called by name. ``Image.open`` would search for others and load them at a time when
+nothing can be loaded any more.
 """
 
 import io
@@ -22,21 +22,21 @@ _RAW: Final = {
     "RGB": (PixelLayout.BGR, "BGR"),
     "RGBA": (PixelLayout.BGRA, "BGRA"),
 }
-"""By Pillow's mode ours and the name of the raw layout."""
+"""Pixel layout and name of the raw layout, by Pillow's mode."""
 
-# The server checked the declared size against its own limits; Pillow's guard would only speak earlier.
+# The server tested the declared size against its own limits; Pillow's limit would only be stricter.
 Image.MAX_IMAGE_PIXELS = None
 
 
 def decode_still(numbers: tuple[int, ...], data: bytes) -> Iterator[Message]:
-    """Decodes one picture.
+    """Decodes one image.
 
     Args:
-        numbers: ``StillCode``, and width and height that the server read in the header.
+        numbers: ``StillCode``, and the width and height that the server read from the header.
         data: The file.
 
     Raises:
-        MemoryError: It takes more than the worker may have.
+        MemoryError: Decoding exceeds the worker's memory.
     """
     code, width, height = numbers[:3]
     try:

@@ -1,4 +1,4 @@
-"""A picture's way through a worker, seen from the server: the job, and what counts as an answer."""
+"""Has a worker decode an image: makes the job and verifies the answer, on the server's side."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -19,17 +19,17 @@ _CODES: Final[Mapping[ImageFormat, StillCode]] = {
     ImageFormat.WEBP: StillCode.WEBP,
 }
 _REFUSALS: Final[Mapping[int, tuple[ImageFault, str]]] = {
-    Unable.DOES_NOT_DECODE: (ImageFault.MALFORMED, "the picture data do not decode"),
+    Unable.DOES_NOT_DECODE: (ImageFault.MALFORMED, "the image data do not decode"),
     Unable.ANOTHER_SIZE: (ImageFault.MALFORMED, "its headers declare different sizes"),
-    Unable.ANIMATED: (ImageFault.ANIMATED, "the file is an animation; send one still picture"),
+    Unable.ANIMATED: (ImageFault.ANIMATED, "the file is an animation; send one still image"),
 }
 
 
 def still_job(data: bytes, header: ImageHeader) -> Message:
-    """The job of a picture.
+    """Returns the job of an image.
 
     Raises:
-        ValueError: The format is not decoded in isolation; a mistake of the caller's code.
+        ValueError: The format is not decoded in isolation, which is a mistake in the caller's code.
     """
     if header.format not in _CODES:
         raise ValueError(f"{header.format.name} is not decoded in isolation")
@@ -39,20 +39,20 @@ def still_job(data: bytes, header: ImageHeader) -> Message:
 def ask_still(
     worker: WorkerProcess, job: Message, header: ImageHeader, deadline: float
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Has a worker decode a picture.
+    """Has a worker decode an image.
 
     Args:
         worker: The worker.
-        job: The picture's job.
-        header: What this process read in the header; memory is taken for that size and no other.
+        job: The image's job.
+        header: The header as this process read it; memory is allocated for its size and no other.
         deadline: On the monotonic clock.
 
     Returns:
-        As ``DecoderPool.decode_still`` says.
+        As ``DecoderPool.decode_still``.
 
     Raises:
-        ImageError: The picture does not decode.
-        WorkerLost: No answer, or none that fits the header.
+        ImageError: The image does not decode.
+        WorkerLost: There is no answer, or it does not fit the header.
     """
     worker.ask(job, deadline=deadline)
     kind, numbers, length = worker.answer(deadline=deadline)

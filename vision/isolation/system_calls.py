@@ -1,7 +1,7 @@
-"""Numbers of the system calls that the filter names, for the two machines that Facegate runs on.
+"""The numbers of the system calls that the filter names, for the two machines that Facegate runs on.
 
 Sources: Linux ``arch/x86/entry/syscalls/syscall_64.tbl`` and ``include/uapi/asm-generic/unistd.h``, which
-aarch64 follows. A call that a machine does not have is None.
+aarch64 follows. The number of a call that a machine does not have is ``None``.
 """
 
 from types import MappingProxyType
@@ -112,4 +112,4 @@ NUMBERS: Final = MappingProxyType(
         "writev": (20, 66),
     }
 )
-"""By name the numbers on x86_64 and on aarch64."""
+"""The numbers on x86_64 and on aarch64, by name."""

@@ -1,4 +1,4 @@
-"""What may be decoded of a video, what comes of it, and which container it is."""
+"""The limits and the result of decoding a video, and the detection of its container."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from vision.face import BgrImage
 __all__ = ["TakeFrame", "VideoContainer", "VideoFrames", "VideoLimits", "VideoOutline", "detect_container"]
 
 TakeFrame: TypeAlias = Callable[[BgrImage, float], None]
-"""Takes a frame, shape (height, width, 3), BGR, upright by the file's own rotation and as large as the first,
-and its time, seconds from the first frame of the stream, each later than the one before."""
+"""Takes a frame and its time. The frame has shape (height, width, 3), BGR, is upright by the file's own
+rotation and of the size of the first. The time is seconds from the first frame of the stream, increasing."""
 
 _MOST_PIXELS: Final = 80_000_000
 _MOST_TOGETHER: Final = 1_000_000_000
@@ -29,20 +29,20 @@ class VideoContainer(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoLimits:
-    """What may be decoded at most.
+    """The limits of a decoded video.
 
     Attributes:
-        max_bytes: Length of the file, 1..50 000 000.
-        max_frames: Frames that are returned; a longer video is sampled evenly in time. 1..1000.
-        max_pixels: Width times height of a frame, 1..80 000 000.
-        max_total_pixels: Pixels of all returned frames together, at least ``max_pixels`` and at most a
-            billion (3 GB); where the frames are large, fewer are returned.
-        max_seconds: From the first frame to the last.
-        max_frames_per_second: On average over ``max_seconds``; bounds how many frames are decoded for
-            those that are returned.
+        max_bytes: The largest size of the file, 1..50 000 000.
+        max_frames: The most frames returned; a longer video is sampled evenly in time. 1..1000.
+        max_pixels: The most pixels of a frame, width times height, 1..80 000 000.
+        max_total_pixels: The most pixels of all returned frames together, at least ``max_pixels`` and at
+            most a billion (3 GB); of large frames, fewer are returned.
+        max_seconds: The most seconds from the first frame to the last.
+        max_frames_per_second: The most frames per second, averaged over ``max_seconds``; it limits how many
+            frames are decoded for those that are returned.
 
     Raises:
-        ValueError: A limit that limits nothing or allows nothing; a mistake of the caller's code.
+        ValueError: A limit is out of its range, which is a mistake in the caller's code.
     """
 
     max_bytes: int = 50_000_000
@@ -67,16 +67,16 @@ class VideoLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoOutline:
-    """What was read of a video's best stream, and what was left out.
+    """The properties of a video's best stream, and of the data that were left out.
 
     Attributes:
-        container: Which container the file is.
-        seconds: From the first frame to the last of those that the file holds.
-        decoded: Frames that were decoded; those that were not given out were sampled out.
-        other_size: Frames of another size than the first, left out.
-        other_streams: Streams that were not looked at, such as sound.
-        complete: False where the file breaks or ends before what it declares; the frames are those
-            before the break.
+        container: The file's container.
+        seconds: Seconds from the file's first frame to its last.
+        decoded: The number of decoded frames; those that were not passed on were sampled out.
+        other_size: The number of frames of another size than the first; they were left out.
+        other_streams: The number of streams that were not read, such as sound.
+        complete: False if the file breaks or ends before its declared end; the frames are those before the
+            break.
     """
 
     container: VideoContainer
@@ -89,18 +89,18 @@ class VideoOutline:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoFrames:
-    """Sampled frames of a video's best stream, and what was left out.
+    """Sampled frames of a video's best stream, and the properties of the data that were left out.
 
     Attributes:
-        container: Which container the file is.
+        container: The file's container.
         frames: Shape (height, width, 3), BGR, upright by the file's own rotation; at least one.
-        timestamps: Of each frame, seconds from the first frame of the stream, ascending.
-        seconds: From the first frame to the last of those that the file holds.
-        decoded: Frames that were decoded for these; the others were sampled out.
-        other_size: Frames of another size than the first, left out.
-        other_streams: Streams that were not looked at, such as sound.
-        complete: False where the file breaks or ends before what it declares; the frames are those
-            before the break.
+        timestamps: The time of each frame, seconds from the first frame of the stream, ascending.
+        seconds: Seconds from the file's first frame to its last.
+        decoded: The number of decoded frames; those that were not returned were sampled out.
+        other_size: The number of frames of another size than the first; they were left out.
+        other_streams: The number of streams that were not read, such as sound.
+        complete: False if the file breaks or ends before its declared end; the frames are those before the
+            break.
     """
 
     container: VideoContainer
@@ -116,12 +116,12 @@ class VideoFrames:
 _EBML: Final = b"\x1a\x45\xdf\xa3"
 _DOCTYPE: Final = b"\x42\x82"
 _HEAD: Final = 128
-# QuickTime files from before the ftyp box begin with one of these.
+# QuickTime files older than the ftyp box begin with one of these.
 _OLD_QUICKTIME: Final = frozenset({b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
 
 
 def detect_container(data: bytes) -> VideoContainer | None:
-    """The container that the first bytes stand for; None if it is none of ``VideoContainer``.
+    """Returns the container that the first bytes state; ``None`` if it is none of ``VideoContainer``.
 
     Sources: ISO/IEC 14496-12, clause 4.3; Apple's QuickTime File Format; Microsoft's AVI RIFF; RFC 8794
     (EBML) and RFC 9559 (Matroska).
@@ -135,7 +135,7 @@ def detect_container(data: bytes) -> VideoContainer | None:
         return VideoContainer.AVI
     if data.startswith(_EBML):
         position = data.find(_DOCTYPE, 4, _HEAD)
-        # The element's size is one byte with its highest bit set: the names are short.
+        # The element's size is one byte with its highest bit set, because the names are short.
         size = int.from_bytes(data[position + 2 : position + 3]) & 0x7F
         name = data[position + 3 : position + 3 + size] if position > 0 else b""
         return {b"webm": VideoContainer.WEBM, b"matroska": VideoContainer.MKV}.get(name.rstrip(b"\0"))

@@ -1,7 +1,7 @@
-"""Video to sampled frames, in the worker: FFmpeg's demuxers and decoders through PyAV.
+"""Decodes video to sampled frames, in the worker: FFmpeg's demuxers and decoders through PyAV.
 
-Two passes over the file: the packets' times first, which costs little and needs no header to be honest,
-then the decoding, of which only the frames nearest to evenly spaced times are kept.
+It reads the file twice. The first pass reads the packets' times, which is cheap and does not trust the
+header. The second pass decodes, and keeps only the frames nearest to evenly spaced times.
 """
 
 import io
@@ -22,7 +22,7 @@ from vision.isolation.protocol import Message, MessageKind, Unable
 __all__ = ["DEMUXERS", "decode_video"]
 
 DEMUXERS: Final = ("mov", "avi", "matroska")
-"""FFmpeg's demuxers by the number that a job names; no other is used, so no play list and no device."""
+"""FFmpeg's demuxers by the number in a job. No other is used, so no playlist and no device is opened."""
 _CODECS: Final = "h264,hevc,vp8,libvpx,vp9,libvpx-vp9,av1,libdav1d,mpeg4,mjpeg"
 _QUARTER: Final = 90
 _WHOLE: Final = 360
@@ -31,9 +31,9 @@ _MOSTLY: Final = 0.9
 _PADDED: Final = 2
 _PADDING: Final = 1 << 16
 _USUAL_RATE: Final = Fraction(30)
-"""Frames a second where the file tells none."""
+"""Frames per second, if the file states none."""
 
-# Its messages quote the file; and nobody reads them here.
+# Its messages quote the file, and they have no reader here.
 av.logging.set_level(None)
 
 
@@ -47,12 +47,12 @@ class _NoResult(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Timeline:
-    """What the packets say of the time.
+    """The times of the packets.
 
     Attributes:
         times: One for each packet, microseconds, ascending.
-        counted: True where packets bear no times and these are reckoned from the frame rate.
-        whole: False where the file ends before what it declares.
+        counted: Whether the packets have no times, and these are computed from the frame rate.
+        whole: False if the file ends before its declared end.
     """
 
     times: list[int]
@@ -60,7 +60,7 @@ class _Timeline:
     whole: bool
 
     def of(self, frame: VideoFrame, index: int) -> int:
-        """When a frame is shown, microseconds within the timeline."""
+        """Returns the time at which a frame is shown, microseconds within the timeline."""
         time = self.times[min(index, len(self.times) - 1)]
         if not self.counted and frame.pts is not None and frame.time_base is not None:
             time = int(frame.pts * frame.time_base * _MICRO)
@@ -71,12 +71,12 @@ def decode_video(numbers: tuple[int, ...], data: bytes) -> Iterator[Message]:
     """Decodes one video.
 
     Args:
-        numbers: Demuxer, most frames, most pixels of one, most pixels together, most microseconds, most
+        numbers: Demuxer, most frames, most pixels of a frame, most pixels together, most microseconds, most
             packets.
         data: The file.
 
     Raises:
-        MemoryError: It takes more than the worker may have.
+        MemoryError: Decoding exceeds the worker's memory.
     """
     demuxer, most_frames, most_pixels, most_together, most_us, most_packets = numbers
     try:
@@ -111,7 +111,7 @@ def _stream(container: InputContainer) -> VideoStream:
     stream = container.streams.best("video")
     if not isinstance(stream, VideoStream):
         raise _NoResult(Unable.NO_VIDEO_STREAM)
-    # A stream for which there is no decoder has None in place of a codec context.
+    # A stream without a decoder has None as its codec context.
     if getattr(stream.codec_context, "name", None) not in _CODECS.split(","):
         raise _NoResult(Unable.CODEC_NOT_SUPPORTED)
     return stream
@@ -141,7 +141,7 @@ def _timeline(demuxer: int, data: bytes, *, most_packets: int) -> _Timeline:
         raise _NoResult(Unable.DOES_NOT_DECODE)
     counted = len(times) != count
     times = [int(index * _MICRO / rate) for index in range(count)] if counted else sorted(times)
-    # Cut at the end of a packet, a file shows nothing wrong but its length.
+    # A file that is cut off at the end of a packet is only too short; nothing else in it is wrong.
     whole = whole and times[-1] - times[0] + _MICRO >= _MOSTLY * declared
     return _Timeline(times, counted=counted, whole=whole)
 
@@ -152,7 +152,7 @@ def _rate(stream: VideoStream) -> Fraction:
 
 
 def _declared_length(container: InputContainer, stream: VideoStream) -> int:
-    """Microseconds, 0 where the file says nothing."""
+    """Returns the declared length, microseconds; 0 if the file states none."""
     if stream.duration and stream.time_base:
         return int(stream.duration * stream.time_base * _MICRO)
     return container.duration or 0
@@ -175,7 +175,7 @@ def _frames(
         stream = _stream(container)
         context = stream.codec_context
         context.thread_count = 1
-        # FFmpeg counts the padding around a picture too; what is asked for is checked frame by frame below.
+        # FFmpeg's count includes the padding around a frame. The exact limit is tested for each frame below.
         context.options = {"max_pixels": str(_PADDED * most_pixels + _PADDING)}
         _check_size(context.width, context.height, most_pixels)
         frames = container.decode(stream)
@@ -188,7 +188,7 @@ def _frames(
             if frame is None:
                 break
             _check_size(frame.width, frame.height, most_pixels)
-            # One that lies on its side is of another size once it is upright.
+            # A frame that lies on its side has another size once it is upright.
             own_size = (frame.width, frame.height, round(frame.rotation / _QUARTER) % 2 == 1)
             if size is None:
                 size = own_size
@@ -214,7 +214,7 @@ def _check_size(width: int, height: int, most_pixels: int) -> None:
 
 
 def _evenly(times: list[int], count: int) -> list[int]:
-    """At most ``count`` of the ascending times, those nearest to evenly spaced ones, ends included."""
+    """Returns at most ``count`` of the ascending times: those nearest to even spacing, with both ends."""
     if len(times) <= count:
         return sorted(set(times))
     if count == 1:
@@ -229,7 +229,7 @@ def _evenly(times: list[int], count: int) -> list[int]:
 
 
 def _message(frame: VideoFrame, time: int) -> Message:
-    # PyAV tells how far the picture has to be turned counter-clockwise.
+    # PyAV states the counter-clockwise rotation that makes the frame upright.
     degrees = round(-frame.rotation / _QUARTER) * _QUARTER % _WHOLE
     plain = frame.reformat(format="bgr24", threads=1)
     plane, row = plain.planes[0], 3 * plain.width

@@ -1,4 +1,4 @@
-"""A video's way through a worker, seen from the server: the job, and what counts as an answer."""
+"""Has a worker decode a video: makes the job and verifies the answers, on the server's side."""
 
 from collections.abc import Mapping
 from typing import Final, NoReturn
@@ -23,7 +23,7 @@ _DEMUXERS: Final[Mapping[VideoContainer, int]] = {
     VideoContainer.WEBM: 2,
     VideoContainer.MKV: 2,
 }
-"""Places in ``vision.isolation.video_decoder.DEMUXERS``, which this process does not load."""
+"""Indices into ``vision.isolation.video_decoder.DEMUXERS``, which this process does not load."""
 _TURNS: Final[Mapping[int, int]] = {
     90: cv2.ROTATE_90_CLOCKWISE,
     180: cv2.ROTATE_180,
@@ -32,7 +32,7 @@ _TURNS: Final[Mapping[int, int]] = {
 
 
 def video_job(data: bytes, container: VideoContainer, limits: VideoLimits) -> Message:
-    """The job of a video."""
+    """Returns the job of a video."""
     numbers = (
         _DEMUXERS[container],
         limits.max_frames,
@@ -58,15 +58,15 @@ def ask_video(
     Args:
         worker: The worker.
         job: The video's job.
-        container: Which container it is.
-        limits: What may come back; every frame is held against it before memory is taken.
+        container: Its container.
+        limits: The limits of the answer; every frame is tested against them before memory is allocated.
         deadline: On the monotonic clock.
-        take: Given each frame before the next is read, so that only one is held here. It must not raise a
-            ``VisionError``: the worker's answer would be left half read.
+        take: Called with each frame before the next is read, so that only one is in memory. It must not
+            raise a ``VisionError``, because the rest of the worker's answer would stay unread.
 
     Raises:
-        VideoError: The video cannot be used; frames may have been given out already.
-        WorkerLost: No answer, or none that keeps to the limits.
+        VideoError: The video cannot be used; some frames may have been passed on already.
+        WorkerLost: There is no answer, or it exceeds the limits.
     """
     worker.ask(job, deadline=deadline)
     frames, last, pixels = 0, -1, 0
@@ -126,18 +126,18 @@ def _refuse(code: int, measured: int, container: VideoContainer, limits: VideoLi
         raise VideoError(
             VideoFault.TOO_LONG,
             f"{name}: the video is longer than {limits.max_seconds:g} seconds, or has more than "
-            f"{_most_packets(limits)} pictures; send a shorter part of it",
+            f"{_most_packets(limits)} frames; send a shorter part of it",
             details={"max_seconds": limits.max_seconds, "max_pictures": _most_packets(limits)},
         )
     if code == Unable.TOO_MANY_PIXELS:
         raise VideoError(
             VideoFault.TOO_MANY_PIXELS,
-            f"{name}: a frame has {measured} pixels, at most {limits.max_pixels} are accepted",
+            f"{name}: a frame has {measured} pixels; at most {limits.max_pixels} are accepted",
             details={"pixels": measured, "max_pixels": limits.max_pixels},
         )
     refusals = {
-        Unable.DOES_NOT_DECODE: (VideoFault.MALFORMED, "not one frame of the video decodes"),
-        Unable.NO_VIDEO_STREAM: (VideoFault.NO_VIDEO_STREAM, "the file holds no video"),
+        Unable.DOES_NOT_DECODE: (VideoFault.MALFORMED, "no frame of the video decodes"),
+        Unable.NO_VIDEO_STREAM: (VideoFault.NO_VIDEO_STREAM, "the file contains no video"),
         Unable.CODEC_NOT_SUPPORTED: (
             VideoFault.UNSUPPORTED_FORMAT,
             "its codec is not decoded; send H.264, H.265, VP8, VP9, AV1, MPEG-4 or Motion JPEG",

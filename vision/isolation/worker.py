@@ -1,9 +1,9 @@
-"""The worker's main: ``vision.isolation.worker KIND MEMORY CPU BYTES PARENT``, run by an isolated Python.
+"""The worker's main module: ``vision.isolation.worker KIND MEMORY CPU BYTES PARENT``, in an isolated Python.
 
-It loads its decoders, gives up its rights, and answers one job after the other until its pipe ends. It
-knows nothing of policies, keys or storage, and its environment is empty. ``KIND`` is ``stills`` or
-``video``; ``MEMORY`` and ``BYTES`` are bytes of address space and of the longest job, ``CPU`` is seconds
-a job, ``PARENT`` is the server's process.
+It loads its decoders, gives up its rights, and answers jobs one after another until its pipe ends. It
+has no policies, keys or storage, and its environment is empty. ``KIND`` is ``stills`` or ``video``.
+``MEMORY`` is the limit of its address space and ``BYTES`` that of a job, in bytes. ``CPU`` is the limit of
+seconds per job. ``PARENT`` is the server's process id.
 """
 
 import os
@@ -17,7 +17,7 @@ from vision.isolation.protocol import HEADER_BYTES, VERSION, Message, MessageKin
 __all__ = ["Decoder", "serve"]
 
 Decoder: TypeAlias = Callable[[tuple[int, ...], bytes], Iterator[Message]]
-"""Takes a job's numbers and payload and gives the messages that answer it, pixels or ``UNABLE`` last."""
+"""Takes a job's numbers and payload and yields the messages of its answer."""
 
 _INPUT, _OUTPUT, _ERRORS = 0, 1, 2
 
@@ -26,18 +26,18 @@ def serve(load: Callable[[], Mapping[MessageKind, Decoder]], arguments: list[str
     """Answers jobs until the pipe ends.
 
     Args:
-        load: Imports the decoders; called before anything is given up.
-        arguments: Memory, CPU seconds, longest job and parent, as the module's text says.
+        load: Imports the decoders; called before any right is given up.
+        arguments: Memory, CPU seconds, longest job and parent, as in the module's docstring.
 
     Raises:
-        OSError: A limit cannot be set, or the server is gone.
-        ValueError: An argument is no number, or what comes is no job.
+        OSError: A limit cannot be set, or the server has ended.
+        ValueError: An argument is not a number, or a message is not a job.
     """
     memory_bytes, cpu_seconds, most_bytes, parent = (int(argument) for argument in arguments)
     die_with(parent)
     decoders = load()
     jobs, answers = os.dup(_INPUT), os.dup(_OUTPUT)
-    # A library that prints must not be able to break the protocol.
+    # A library that prints must not disturb the protocol.
     os.dup2(_ERRORS, _INPUT)
     os.dup2(_ERRORS, _OUTPUT)
     refused = confine(memory_bytes=memory_bytes)
@@ -45,7 +45,7 @@ def serve(load: Callable[[], Mapping[MessageKind, Decoder]], arguments: list[str
     while header := read_exactly(jobs, HEADER_BYTES):
         kind, numbers, length = Message.parse(header)
         if length > most_bytes:
-            raise ValueError("the job is longer than agreed")
+            raise ValueError("the job is longer than its limit")
         allow_cpu_seconds(cpu_seconds)
         try:
             for answer in decoders[kind](numbers, read_exactly(jobs, length)):

@@ -1,4 +1,4 @@
-"""A fixed number of workers of one kind: kept running by a thread of its own, lent to one job each."""
+"""Keeps a fixed number of workers of one kind running, in a thread of its own, and lends each to one job."""
 
 import threading
 import time
@@ -22,15 +22,15 @@ _LONGEST_PAUSE: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class WorkersState:
-    """What the workers did so far.
+    """The state of the workers.
 
     Attributes:
-        jobs: Jobs that got an answer, a refusal included.
+        jobs: The number of jobs that got an answer, including a refusal.
         losses: How often a worker was given up, by cause.
-        processes: The numbers of the processes that run now.
-        lent: How many of them work on a job now.
-        filter_errno: What the youngest worker said of its filter of system calls: 0 where it is in place,
-            else the errno of the refusal, or -1 on a machine without one; None before the first start.
+        processes: The ids of the running processes.
+        lent: The number of processes that work on a job now.
+        filter_errno: The result of the youngest worker's filter of system calls: 0 if it is in place, the
+            errno of its refusal, or -1 on a machine without one; ``None`` before the first start.
     """
 
     jobs: int
@@ -41,7 +41,7 @@ class WorkersState:
 
 
 class _Starter:
-    """Starts processes. Whoever has it locks what it knows."""
+    """Starts processes. Its owner locks its state."""
 
     def __init__(self, command: tuple[str, ...], seconds: float) -> None:
         self._command = command
@@ -51,29 +51,29 @@ class _Starter:
         self.filter_errno: int | None = None
 
     def start(self) -> WorkerProcess:
-        """Starts one, without any lock.
+        """Starts a worker, without any lock.
 
         Raises:
-            OSError: There is no process.
-            WorkerLost: It did not get ready.
+            OSError: The process cannot be started.
+            WorkerLost: The worker did not become ready.
         """
         return WorkerProcess(self._command, start_seconds=self._seconds)
 
     def started(self, worker: WorkerProcess) -> None:
-        """One is ready."""
+        """Notes that a worker is ready."""
         self._pause = _FIRST_PAUSE
         self.failure = ""
         self.filter_errno = worker.filter_errno
 
     def failed(self, error: Exception) -> float:
-        """One is not; for how long to wait before the next, which is longer each time."""
+        """Notes that a start failed; returns the pause before the next start, seconds, which grows."""
         self.failure = f"none can be started ({error})"
         pause, self._pause = self._pause, min(2 * self._pause, _LONGEST_PAUSE)
         return pause
 
 
 class _Account:
-    """What became of jobs and workers. Whoever has it locks it."""
+    """Counts jobs and lost workers. Its owner locks it."""
 
     def __init__(self, on_loss: Callable[[LossCause], None]) -> None:
         self._on_loss = on_loss
@@ -81,13 +81,13 @@ class _Account:
         self.losses: Counter[LossCause] = Counter()
 
     def lost(self, cause: LossCause) -> None:
-        """A worker was given up."""
+        """Counts a worker that was given up."""
         self.losses[cause] += 1
         self._on_loss(cause)
 
 
 class DecoderWorkers:
-    """Workers of one kind. Safe for threads.
+    """Workers of one kind. Thread-safe.
 
     All processes are started by one thread, which lives until ``close``: the kernel kills a worker when
     the thread that started it ends (``PR_SET_PDEATHSIG``).
@@ -101,13 +101,13 @@ class DecoderWorkers:
         limits: DecoderLimits,
         on_loss: Callable[[LossCause], None],
     ) -> None:
-        """Starts nothing yet.
+        """Starts no worker yet.
 
         Args:
-            command: What starts a worker.
-            count: Workers at once, 1 or more.
-            limits: How long one may take to start, and a job wait for it, and after how many it is replaced.
-            on_loss: Told whenever a worker is given up.
+            command: The command that starts a worker.
+            count: The number of workers, 1 or more.
+            limits: The times for a start and for waiting, and the number of jobs per worker.
+            on_loss: Called whenever a worker is given up.
         """
         self._count = count
         self._limits = limits
@@ -121,7 +121,7 @@ class DecoderWorkers:
 
     @property
     def state(self) -> WorkersState:
-        """What they did so far."""
+        """The state of the workers."""
         with self._changed:
             return WorkersState(
                 jobs=self._account.jobs,
@@ -135,7 +135,7 @@ class DecoderWorkers:
         """Starts the workers and waits for the first.
 
         Raises:
-            DecoderUnavailable: It does not start.
+            DecoderUnavailable: The first does not start.
         """
         self._keeper.start()
         with self._changed:
@@ -144,7 +144,7 @@ class DecoderWorkers:
                 raise self._unavailable()
 
     def close(self) -> None:
-        """Ends all workers, at once; a job that runs fails."""
+        """Ends all workers at once; running jobs fail."""
         with self._changed:
             self._closed = True
             idle, lent = tuple(self._idle), tuple(self._lent)
@@ -155,20 +155,20 @@ class DecoderWorkers:
         for worker in idle:
             worker.kill()
         for worker in lent:
-            # The thread that has it still reads its pipes, and cleans up.
+            # The thread that uses it still reads its pipes, and cleans up.
             worker.send_kill()
 
     def run(self, job: Callable[[WorkerProcess], _Result]) -> _Result:
         """Runs a job on a worker.
 
-        A worker that was killed from outside may have been killed before the job came, so the job gets a
-        second one.
+        A worker that was killed from outside may have been killed before the job came, so the job then runs
+        once more on another worker.
 
         Args:
-            job: Talks with the worker; whatever it raises, the worker is replaced if ``WorkerLost``.
+            job: Exchanges messages with the worker. If it raises ``WorkerLost``, the worker is replaced.
 
         Raises:
-            WorkerLost: The worker did not survive the job, or broke the rules.
+            WorkerLost: The worker crashed during the job, or broke the protocol or a limit.
             DecoderUnavailable: No worker became free.
         """
         try:
@@ -188,7 +188,7 @@ class DecoderWorkers:
             cause = lost.cause
             raise
         except VisionError:
-            # The worker did as it should; the file is at fault.
+            # The worker did its work; the file is at fault.
             cause = None
             raise
         finally:
@@ -243,7 +243,7 @@ class DecoderWorkers:
         )
 
     def _keep(self) -> None:
-        """Starts workers whenever some are missing, more and more slowly while they fail to start."""
+        """Starts workers whenever some are missing, with growing pauses while they fail to start."""
         while True:
             with self._changed:
                 self._changed.wait_for(self._something_to_do, _LOOK_SECONDS)

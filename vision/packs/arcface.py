@@ -17,7 +17,7 @@ __all__ = ["ArcFaceEmbedder", "ArcFaceModel", "SessionArcFace"]
 
 
 class ArcFaceModel(Protocol):
-    """What is used of ``insightface.model_zoo.ArcFaceONNX``."""
+    """The part of ``insightface.model_zoo.ArcFaceONNX`` that is used."""
 
     input_mean: NDArray[np.float32] | float
     input_std: NDArray[np.float32] | float
@@ -25,12 +25,12 @@ class ArcFaceModel(Protocol):
     output_shape: list[int]
 
     def forward(self, batch_data: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Templates of a batch, shape (n, 3, height, width) of 0..255 in RGB."""
+        """Return the templates of a batch, shape (n, 3, height, width) of 0..255 in RGB."""
         ...
 
 
 class SessionArcFace:
-    """An ``ArcFaceModel`` without the library, whose import takes a second."""
+    """An ``ArcFaceModel`` without the library, because importing that takes a second."""
 
     def __init__(self, session: OnnxSession) -> None:
         """Wrap a loaded network.
@@ -39,11 +39,11 @@ class SessionArcFace:
             session: One input of shape (1, 3, side, side), one output of shape (1, dimensions).
 
         Raises:
-            ValueError: Its shapes are others.
+            ValueError: The session has other shapes.
         """
         inputs, outputs = session.get_inputs(), session.get_outputs()
         expects, gives = list(inputs[0].shape), list(outputs[0].shape)
-        # The batch's size may be a name; the other sides must be numbers.
+        # The batch size may be a name; the other sides must be numbers.
         sides = [*expects[1:], *gives[1:]]
         if (
             (len(inputs), len(expects), len(outputs), len(gives)) != (1, 4, 1, 2)
@@ -59,7 +59,7 @@ class SessionArcFace:
         self._input = str(inputs[0].name)
 
     def forward(self, batch_data: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Templates of a batch of 0..255 in RGB."""
+        """Return the templates of a batch of 0..255 in RGB."""
         normalised = ((batch_data - self.input_mean) / self.input_std).astype(np.float32)
         return self._session.run(None, {self._input: normalised})[0]
 
@@ -71,7 +71,7 @@ class ArcFaceEmbedder:
         """Take over a loaded model.
 
         Args:
-            model: It is changed: mean and deviation become those of ``preprocessing``.
+            model: The model. Its mean and deviation are set to those of ``preprocessing``.
             preprocessing: From the catalogue; the library can only guess it from the graph.
         """
         model.input_mean = np.array(preprocessing.mean, dtype=np.float32).reshape(1, 3, 1, 1)
@@ -87,7 +87,7 @@ class ArcFaceEmbedder:
         return self._dimensions
 
     def embed(self, image: BgrImage, face: DetectedFace) -> Embedding:
-        """The template of ``face``, of length 1.
+        """Return the template of ``face``, of length 1.
 
         Raises:
             ModelFailed: The model could not be run or gave no usable template.

@@ -1,6 +1,6 @@
-"""What a cosine similarity is worth: false match rates by embedder, from TOML files.
+"""The false match rates of cosine similarities, by embedder, from TOML files.
 
-One file per embedder lies in ``vision/packs/calibrations/``; an operator may bring another
+One file per embedder is in ``vision/packs/calibrations/``. An operator may provide another
 (``vision.packs.operator_calibration``)::
 
     schema = 1
@@ -8,14 +8,14 @@ One file per embedder lies in ``vision/packs/calibrations/``; an operator may br
 
     [record]
     provenance = "measured"            # or "published", or "assumed"
-    dataset = "..."                    # what was measured, in plain words
+    dataset = "..."                    # the measured data, in plain words
     identities = 120
     genuine_pairs = 200
     impostor_pairs = 862
     failures_to_acquire = 3            # optional, photos without a usable face
-    command = "..."                    # how to make the file again; optional if published
+    command = "..."                    # the command that makes the file again; optional if published
     note = "..."                       # optional
-    reference = "..."                  # where the figures are published; only if published
+    reference = "..."                  # the publication of the figures; only if published
 
     [[point]]                          # ordered: cosine rises, bound falls
     cosine = 0.20
@@ -62,7 +62,7 @@ class ScorePoint:
     Attributes:
         cosine: Cosine similarity at or above which a comparison counts as a match, -1..1.
         fmr_upper_bound: Upper confidence bound of the false match rate at that threshold, in (0, 1].
-        fnmr: False non-match rate measured at that threshold, 0..1; None where it was not measured.
+        fnmr: False non-match rate measured at that threshold, 0..1; ``None`` if it was not measured.
     """
 
     cosine: float
@@ -72,20 +72,20 @@ class ScorePoint:
 
 @dataclass(frozen=True, slots=True)
 class CalibrationRecord:
-    """Where a calibration comes from, so that a reader can judge it.
+    """The origin of a calibration, so that a reader can judge it.
 
     Attributes:
         provenance: ``"measured"`` on the dataset below with the command below; ``"published"`` by others
-            for this very embedder; or ``"assumed"`` from figures of others.
-        dataset: What was measured, in plain words.
-        identities: Persons in it; 0 where a publication does not say.
-        genuine_pairs: Comparisons of the same person.
-        impostor_pairs: Comparisons of different persons.
-        command: The command that makes the file again, or where assumed figures come from; may be empty
-            where the figures are published.
-        failures_to_acquire: Photos in which no usable face was found; None where not counted.
-        note: Anything else that a reader must know; empty if nothing.
-        reference: Where published figures can be read; empty where they are not published.
+            for exactly this embedder; or ``"assumed"`` from figures of other embedders.
+        dataset: The measured data, in plain words.
+        identities: The number of persons in it; 0 if a publication does not state it.
+        genuine_pairs: The number of comparisons of the same person.
+        impostor_pairs: The number of comparisons of different persons.
+        command: The command that makes the file again, or the origin of assumed figures; may be empty for
+            published figures.
+        failures_to_acquire: The number of photos without a usable face; ``None`` if not counted.
+        note: Anything else that a reader must know; may be empty.
+        reference: The publication of the figures; empty if they are not published.
     """
 
     provenance: Provenance
@@ -101,14 +101,14 @@ class CalibrationRecord:
 
 @dataclass(frozen=True, slots=True)
 class MatchCalibration:
-    """The worth of one embedder's cosines.
+    """The false match rates of one embedder's cosines.
 
     Attributes:
         points: At least one; cosine strictly rising and bound strictly falling.
-        record: Where they come from.
-        embedder_sha256: Which embedder file they hold for, lower-case hex.
-        origin: ``"packaged"`` with this distribution, or brought by the ``"operator"``.
-        sha256: Of the file that they were read from, lower-case hex; empty where there is none.
+        record: The origin of the points.
+        embedder_sha256: SHA-256 of the embedder file to which they apply, lower-case hex.
+        origin: ``"packaged"`` with this distribution, or provided by the ``"operator"``.
+        sha256: SHA-256 of the file with the points, lower-case hex; empty without a file.
     """
 
     points: tuple[ScorePoint, ...]
@@ -118,10 +118,10 @@ class MatchCalibration:
     sha256: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
-        """Check the points.
+        """Test the points.
 
         Raises:
-            PackDataInvalid: A number out of range, or points that are not strictly monotone.
+            PackDataInvalid: A number is out of range, or the points are not strictly monotone.
         """
         if not self.points:
             raise PackDataInvalid("a calibration needs at least one point; measure the embedder again")
@@ -144,12 +144,12 @@ class MatchCalibration:
 
     @property
     def lowest_bound(self) -> float:
-        """The smallest FMR bound that the data support, in (0, 1]."""
+        """The smallest FMR bound among the points, in (0, 1]."""
         return self.points[-1].fmr_upper_bound
 
     @property
     def provenance(self) -> str:
-        """For results: ``measured``, ``assumed``, ``published`` or ``measured_by_operator``."""
+        """The provenance in results: ``measured``, ``assumed``, ``published`` or ``measured_by_operator``."""
         if self.origin == "operator" and self.record.provenance == "measured":
             return "measured_by_operator"
         return self.record.provenance
@@ -161,14 +161,14 @@ def parse_calibration(text: str, *, source: str, origin: Origin = "packaged") ->
     Args:
         text: The TOML text; the schema is in the module's docstring.
         source: Name of the file, for error messages.
-        origin: Who brings it.
+        origin: The origin of the file.
 
     Raises:
         PackDataInvalid: The text is not TOML or breaks the schema.
     """
     try:
         table = tomllib.loads(text)
-    # A ValueError that is no TOMLDecodeError: a number of thousands of digits.
+    # A number of thousands of digits raises a ValueError that is not a TOMLDecodeError.
     except (ValueError, RecursionError) as error:
         raise PackDataInvalid(f"{source}: not valid TOML: {error}") from error
     try:
@@ -197,13 +197,13 @@ def parse_calibration(text: str, *, source: str, origin: Origin = "packaged") ->
 
 
 def load_calibration(embedder_sha256: str) -> MatchCalibration:
-    """The packaged calibration of one embedder.
+    """Return the packaged calibration of one embedder.
 
     Args:
         embedder_sha256: SHA-256 of the embedder file, lower-case hex.
 
     Raises:
-        PackIncomplete: No packaged file holds for this embedder.
+        PackIncomplete: There is no packaged file for this embedder.
         PackDataInvalid: A packaged file breaks the schema.
     """
     calibrations = _packaged_calibrations()
@@ -239,7 +239,7 @@ def _record(table: Mapping[str, Any]) -> CalibrationRecord:
     reference = _text(table.get("reference", ""))
     if published is not bool(reference.strip()):
         raise ValueError(
-            "record.reference is missing: say where the figures are published"
+            "record.reference is missing: state where the figures are published"
             if published
             else f'record.reference is only for figures that are "published", not for {provenance!r} ones'
         )

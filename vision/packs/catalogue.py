@@ -1,4 +1,4 @@
-"""The packaged list of model files and packs: ``catalogue.toml``, read and checked."""
+"""Reads the packaged list of model files and packs, ``catalogue.toml``, and tests it."""
 
 import math
 import re
@@ -49,7 +49,7 @@ _PACK_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 @lru_cache(maxsize=1)
 def load_catalogue() -> Catalogue:
-    """The packaged catalogue.
+    """Return the packaged catalogue.
 
     Raises:
         PackDataInvalid: The packaged file breaks its schema.
@@ -130,7 +130,7 @@ def _sha256(value: object, model: str) -> str:
 def _pack(pack: Mapping[str, Any], models: Catalogue) -> CataloguePack:
     name = _typed(pack["name"], str)
     if not _PACK_NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is no name for a pack: expected small letters, digits and underscores")
+        raise ValueError(f"{name!r} is not a pack name: expected small letters, digits and underscores")
     required, networks, optional = (
         tuple(_member(name, file_name, models) for file_name in pack[part])
         for part in ("required", "networks", "optional")
@@ -160,11 +160,11 @@ def _member(pack: str, file_name: object, models: Catalogue) -> CatalogueEntry:
 
 
 def _url(value: object) -> str:
-    """``value`` if it is an address that may be fetched: whoever listens in may not exchange the file."""
+    """Return ``value`` if it is an https address, so that the file cannot be exchanged on the network."""
     url = _typed(value, str)
     parts = urlsplit(url)
     if parts.scheme != "https" or not parts.hostname or not parts.path.strip("/"):
-        raise ValueError(f"{url!r} is no https address of a file")
+        raise ValueError(f"{url!r} is not an https address of a file")
     return url
 
 
@@ -187,7 +187,7 @@ def _pad(model: Mapping[str, Any]) -> PadPreprocessing:
 
 
 def _typed(value: object, kind: Callable[..., _Value]) -> _Value:
-    """``value`` if it is exactly of ``kind``, which keeps ``true`` from passing as the number 1."""
+    """Return ``value`` if it is exactly of ``kind``, so that ``true`` does not pass as the number 1."""
     if type(value) is not kind:
         raise TypeError(f"expected a value of type {getattr(kind, '__name__', kind)}, got {value!r}")
     return cast("_Value", value)

@@ -1,4 +1,4 @@
-"""What the catalogue says: model files with terms and preprocessing, and packs made of them."""
+"""The entries of the catalogue: model files with terms and preprocessing, and packs of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,12 +25,12 @@ Family: TypeAlias = Literal["open", "insightface"]
 
 @dataclass(frozen=True, slots=True)
 class EmbedderPreprocessing:
-    """How an embedder wants its aligned face.
+    """The preprocessing of an embedder's aligned face.
 
     Attributes:
         mean: Subtracted from red, green and blue (0..255).
-        std: Divided by afterwards; none is 0.
-        mirror_average: True if the templates of the face and of its mirror image are added up.
+        std: Divisor after the subtraction; none is 0.
+        mirror_average: Whether the templates of the face and of its mirror image are added.
     """
 
     mean: tuple[float, float, float]
@@ -40,16 +40,16 @@ class EmbedderPreprocessing:
 
 @dataclass(frozen=True, slots=True)
 class PadPreprocessing:
-    """How a PAD network wants its crop.
+    """The preprocessing of a PAD network's crop.
 
     Attributes:
-        crop: ``"reflect"``: a square, mirrored where the frame ends; ``"clamped"``: the enlarged
-            box, made smaller or moved so as to stay inside the frame.
-        crop_scale: How much larger than the face the crop is.
-        size: Side of the input in pixels.
+        crop: ``"reflect"``: a square, mirrored beyond the frame; ``"clamped"``: the enlarged box, reduced
+            or moved to stay inside the frame.
+        crop_scale: Side of the crop divided by that of the face.
+        size: Side of the input, pixels.
         colour: Order of the channels.
-        divide_by: Pixel values 0..255 are divided by it.
-        real_class: Which output stands for a bona fide presentation.
+        divide_by: Divisor of the pixel values 0..255.
+        real_class: Index of the output for a bona fide presentation.
     """
 
     crop: Literal["reflect", "clamped"]
@@ -79,23 +79,24 @@ class CatalogueEntry:
 
     Attributes:
         names: Names under which it is published; the first is the usual one.
-        sha256: Of its bytes, lower-case hex.
-        url: Where it is fetched from, pinned; None where it comes with an installed package.
-        size: In bytes; None where only the hash is known.
-        restricts_use: True where the licence of the weights restricts what they may be used for, so
-            that somebody must accept it before the file is fetched.
-        role: What it does.
-        kind: Which loader understands it.
-        name: The model's name in results; the usual file name without suffix if not given.
-        rank: The highest of a role wins.
-        evaluation_only: True where terms or quality allow evaluation only.
-        source: Where it comes from.
+        sha256: SHA-256 of its bytes, lower-case hex.
+        url: The pinned address from which it is fetched; ``None`` if it comes with an installed package.
+        size: Size in bytes; ``None`` if only the hash is known.
+        restricts_use: Whether the licence of the weights restricts their use, so that a person must accept
+            it before the file is fetched.
+        role: Its role in a pack.
+        kind: The kind, which determines the loader.
+        name: The model's name in results; by default the usual file name without suffix.
+        rank: The file of the highest rank is used for a role.
+        evaluation_only: Whether terms or quality allow evaluation only.
+        source: The origin of the file.
         terms: Licences of weights and training data.
-        embedder: Preprocessing of an embedder that is an ONNX file, else None.
-        pad: Preprocessing of a PAD network of others, else None; Facegate's own makes its crops itself.
-        converted_sha256: Of the ONNX file that ``evaluation.minifasnet_onnx`` makes of the state file; None
-            without a state file.
-        state_file: The file of the network's authors; None if there is none that Facegate can read.
+        embedder: Preprocessing of an embedder in ONNX form; ``None`` for other files.
+        pad: Preprocessing of a third party's PAD network; ``None`` for other files. Facegate's own network
+            makes its crops itself.
+        converted_sha256: SHA-256 of the ONNX file that ``evaluation.minifasnet_onnx`` makes of the state
+            file; ``None`` without a state file.
+        state_file: The PyTorch file of the network's authors; ``None`` if Facegate can read none.
     """
 
     names: tuple[str, ...]
@@ -121,13 +122,13 @@ class CatalogueEntry:
         return (self.sha256,) if self.converted_sha256 is None else (self.sha256, self.converted_sha256)
 
     def digest_of(self, file_name: str) -> str:
-        """The SHA-256 that a file of this name must have: of the state file, or else of the published file."""
+        """The SHA-256 that a file of this name must have: the state file's or the published file's."""
         state = self.state_file
         return state.sha256 if state is not None and state.name == file_name else self.sha256
 
     @property
     def file_name(self) -> str:
-        """The usual file name: the one that a pack's folder holds it under."""
+        """The usual file name, which the file has in a pack's folder."""
         return self.names[0]
 
 
@@ -136,10 +137,10 @@ class CataloguePack:
     """A named set of model files.
 
     Attributes:
-        name: Names the pack in settings and commands, and its folder.
-        family: Which loader makes a pack of the files.
-        title: For people, in a few words.
-        summary: For people, in a sentence or two.
+        name: The name of the pack in settings and commands, and of its folder.
+        family: The family, which determines the loader.
+        title: A title of a few words, for people.
+        summary: One or two sentences, for people.
         required: Files without which the pack does not load.
         networks: PAD networks. They are fetched as the required files are, but a pack that lacks one still
             loads, and reports that.
@@ -166,7 +167,7 @@ class CataloguePack:
 
     @property
     def restricts_use(self) -> bool:
-        """Whether the licence of any member's weights restricts what they may be used for."""
+        """Whether the licence of any member's weights restricts their use."""
         return any(entry.restricts_use for entry in self.members)
 
 
@@ -204,15 +205,15 @@ class Catalogue:
         object.__setattr__(self, "_by_name", MappingProxyType(by_name))
 
     def by_hash(self, sha256: str) -> CatalogueEntry | None:
-        """The entry of this content, if it is known."""
+        """Return the entry with this content, if there is one."""
         return self._by_hash.get(sha256)
 
     def by_name(self, file_name: str) -> CatalogueEntry | None:
-        """The entry that is published under this file name, if any."""
+        """Return the entry that is published under this file name, if there is one."""
         return self._by_name.get(file_name)
 
     def pack(self, name: str) -> CataloguePack | None:
-        """The pack of this name, if there is one."""
+        """Return the pack of this name, if there is one."""
         return next((pack for pack in self.packs if pack.name == name), None)
 
     def of_kind(self, kind: str) -> tuple[CatalogueEntry, ...]:
@@ -220,7 +221,7 @@ class Catalogue:
         return tuple(entry for entry in self.entries if entry.kind == kind)
 
     def only(self, kind: str) -> CatalogueEntry:
-        """The one entry of a kind.
+        """Return the only entry of a kind.
 
         Raises:
             PackDataInvalid: There is none, or more than one.

@@ -1,8 +1,8 @@
-"""In which sizes a detector that knows faces of some sizes only is offered a frame.
+"""The input sizes at which a detector that finds only faces of some sizes runs on a frame.
 
-At 640 pixels such a network misses a face that fills a small selfie, at 320 it finds it. So the frame is
-offered at 320 first, which is also the cheapest, then at 640 for small faces, then at 160 for a face that
-fills the frame.
+At 640 pixels such a network misses a face that fills a small selfie; at 320 it finds it. So the detector runs
+at 320 first, which is also the cheapest, then at 640 for small faces, then at 160 for a face that fills the
+frame.
 """
 
 from collections.abc import Callable
@@ -18,11 +18,11 @@ _SMALLEST_FACE = 8
 def first_found(
     image: BgrImage, detect_at: Callable[[BgrImage, int], tuple[DetectedFace, ...]]
 ) -> tuple[DetectedFace, ...]:
-    """The faces in the first size that shows any; empty when there is none.
+    """Return the faces at the first size at which any are found; empty if there are none.
 
     Args:
         image: The frame.
-        detect_at: Finds faces in the frame, offered at this long side in pixels.
+        detect_at: Detects faces in the frame, resized to this long side in pixels.
     """
     for long_side in _LONG_SIDES:
         if min(image.shape[:2]) * long_side < max(image.shape[:2]) * _SMALLEST_FACE:

@@ -1,9 +1,9 @@
-"""The pictures of one face that dlib's embedder sees: aligned, and moved a little.
+"""The chips of one face for dlib's embedder: aligned, and moved a little.
 
-dlib's network answers differently to a face that lies two pixels further left. The mean over a few chips
-that differ in such small things, and over their mirror images, is steadier where light or sharpness is
-poor; ``research/scan_match/NOTES.md`` says what it is worth. dlib draws such changes at random; here they are
-a fixed list, so that a template can be made again.
+dlib's network gives another template if a face lies two pixels further left. The mean over a few chips
+with such small differences, and over their mirror images, is steadier in poor light or sharpness;
+``research/scan_match/NOTES.md`` has the measurements. dlib draws such changes at random. Here they are
+a fixed list, so that templates are reproducible.
 
 Sources: ``dlib/image_transforms/interpolation.h`` (mean face, alignment); D. King, dlib-models (150 x 150
 chips with padding 0.25).
@@ -38,21 +38,21 @@ MEAN_FACE: Final[NDArray[np.float64]] = np.array(
         [0.553364, 0.824182], [0.490127, 0.831803], [0.42689, 0.824182],
     ]
 )  # fmt: skip
-"""Points 17..67 of the iBUG 68 in the face that dlib aligns to, in shares of its side, shape (51, 2)."""
+"""Points 17..67 of the iBUG 68 in dlib's mean face, as shares of its side, shape (51, 2)."""
 MEAN_FACE.setflags(write=False)
 
 ALIGNED_POINTS: Final = tuple(index for index in range(27, 68) if not (55 <= index <= 59 or index >= 65))
-"""The points that dlib aligns by: brows and the lower lip, which move, are left out."""
+"""The points by which dlib aligns: brows and the lower lip are left out, because they move."""
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A small change of where a face lies in its chip.
+    """A small change of a face's position in its chip.
 
     Attributes:
-        degrees: Turn around the chip's centre, clockwise.
+        degrees: Rotation around the chip's centre, clockwise.
         scale: Above 1 makes the face larger.
-        shift: (x, y), in shares of the chip's side.
+        shift: (x, y), as shares of the chip's side.
     """
 
     degrees: float = 0.0
@@ -66,7 +66,7 @@ MOVES: Final = (
     Move(degrees=1.0, scale=1.05, shift=(0.0, 0.02)),
     Move(degrees=-1.0, scale=0.95, shift=(0.0, -0.02)),
 )
-"""What a template is the mean of, each once plain and once mirrored."""
+"""The chips whose mean is a template; each is used as it is and mirrored."""
 
 
 def chip_frame(
@@ -77,14 +77,14 @@ def chip_frame(
     padding: float = _PADDING,
     move: Move | None = None,
 ) -> Any:
-    """Where a chip lies in a picture: ``dlib.chip_details``.
+    """Return the position of a chip in an image: ``dlib.chip_details``.
 
     Args:
-        points: Shape (n, 2), n of 2 or more, the face's points in the picture.
-        mean: Shape (n, 2), where they belong, in shares of the mean face's side.
-        side: Of the chip, pixels.
-        padding: Border around the mean face, in shares of its side.
-        move: What is changed after alignment.
+        points: Shape (n, 2), n of 2 or more, the face's points in the image.
+        mean: Shape (n, 2), the points in the mean face, as shares of its side.
+        side: Side of the chip, pixels.
+        padding: Border around the mean face, as a share of its side.
+        move: The change after alignment.
     """
     import dlib
 
@@ -100,7 +100,7 @@ def chip_frame(
 def cut_chips(
     picture: NDArray[np.uint8], points: NDArray[np.float64], *, moves: Sequence[Move] = MOVES
 ) -> NDArray[np.float32]:
-    """The chips of one face, as the embedder takes them.
+    """Return the chips of one face for the embedder.
 
     Args:
         picture: RGB, shape (height, width, 3).
@@ -111,7 +111,7 @@ def cut_chips(
         Shape (2 n, 3, 150, 150), RGB, 0..255: all moves, then their mirror images.
 
     Raises:
-        RuntimeError: dlib cannot cut them.
+        RuntimeError: dlib cannot cut the chips.
     """
     import dlib
 

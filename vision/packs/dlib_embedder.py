@@ -1,6 +1,6 @@
 """dlib's ResNet embedder, run by ONNX Runtime.
 
-Sources: D. King, dlib-models (network); ``vision.packs.dlib_chips`` (what it sees).
+Sources: D. King, dlib-models (network); ``vision.packs.dlib_chips`` (its input).
 """
 
 import numpy as np
@@ -15,20 +15,20 @@ from vision.packs.templates import to_unit_length
 __all__ = ["PREPROCESSING", "DlibEmbedder"]
 
 PREPROCESSING = "dlib chips 2: four moves and their mirror images"
-"""Enters the pack's version: templates made in another way must not be compared with these."""
+"""Part of the pack's version, because templates made in different ways must not be compared."""
 
 _DIMENSIONS = 128
 
 
 class DlibEmbedder:
-    """128 numbers; implements ``vision.packs.interfaces.Embedder``. Other threads run meanwhile."""
+    """Makes templates of 128 numbers with Python's lock released; implements ``interfaces.Embedder``."""
 
     def __init__(self, session: OnnxSession, shapes: ShapePredictor) -> None:
         """Take over a loaded network.
 
         Args:
-            session: Of the model that ``vision.packs.dlib_networks.resnet_to_onnx`` makes.
-            shapes: Aligns the face by its points.
+            session: The model that ``vision.packs.dlib_networks.resnet_to_onnx`` makes.
+            shapes: Locates the points by which the face is aligned.
         """
         self._session = session
         self._shapes = shapes
@@ -39,7 +39,7 @@ class DlibEmbedder:
         return _DIMENSIONS
 
     def embed(self, image: BgrImage, face: DetectedFace) -> Embedding:
-        """The template of ``face``, of length 1; the face must be of dlib's detector.
+        """Return the template of ``face``, of length 1; the face must come from dlib's detector.
 
         Raises:
             ModelFailed: The box lies outside the image, or the network failed.

@@ -1,12 +1,11 @@
-"""dlib's second face detector, a small network that finds what the HOG detector misses.
+"""dlib's second face detector, a small network that finds faces that the HOG detector misses.
 
-HOG wants a whole, frontal, evenly lit face. The network also finds faces that the picture's edge cuts,
-that look aside or that are dark, but costs more than a frame can always have. So it is asked where HOG
-found nothing.
+HOG needs a whole, frontal, evenly lit face. The network also finds faces that the image's border cuts,
+that look aside or that are dark, but it is too slow for every frame. So it runs only if HOG finds nothing.
 
-The network knows one size of face, so it sees the picture at many sizes. Its boxes lie a little higher and
-are a little narrower than HOG's, which the shape predictor was trained on; they are changed to match, by
-the medians over photos in which both found the face.
+The network detects one size of face, so it runs on the image at many sizes. Its boxes lie a little higher and
+are a little narrower than HOG's, on which the shape predictor was trained. They are changed to match, by the
+medians over photos in which both found the face.
 
 Source: D. King, "Max-Margin Object Detection", arXiv:1502.00046, 2015.
 """
@@ -26,25 +25,26 @@ _LONG_SIDE = 240
 _STEP_DOWN = 5 / 6
 _SMALLEST_SIDE = 64
 _BORDER = 16
-"""So that a face that the picture cuts is seen whole enough; a multiple of the network's step."""
+"""The border around the image, pixels, so that enough of a face cut by it is visible; a multiple of the
+network's step."""
 _OVERLAP = 0.3
 _WIDTH_TO_HOG = 1 / 0.96
 _DOWN_TO_HOG = 0.037
 
 
 class DlibFinder:
-    """Faces by dlib's max-margin network. Threads may share one."""
+    """Finds faces with dlib's max-margin network. Threads may share one."""
 
     def __init__(self, session: OnnxSession) -> None:
         """Take over a loaded network.
 
         Args:
-            session: Of the model that ``vision.packs.dlib_networks.finder_to_onnx`` makes.
+            session: The model that ``vision.packs.dlib_networks.finder_to_onnx`` makes.
         """
         self._session = session
 
     def find(self, image: BgrImage) -> list[tuple[Box, float]]:
-        """Boxes like those of dlib's HOG detector, and the network's scores, best first.
+        """Return boxes like those of dlib's HOG detector, and the network's scores, best first.
 
         Args:
             image: The frame; faces narrower than a third of its longer side are not found.
@@ -77,7 +77,7 @@ class DlibFinder:
 
 
 def _strongest(windows: list[tuple[float, float, float, float]]) -> list[tuple[Box, float]]:
-    """Of windows that overlap, the one of the highest score, as HOG would have drawn it."""
+    """Return the window of the highest score among those that overlap, as the box that HOG would give."""
     kept: list[tuple[float, float, float, float]] = []
     for window in sorted(windows, reverse=True):
         if all(_overlap(window[1:], other[1:]) < _OVERLAP for other in kept):
@@ -91,7 +91,7 @@ def _strongest(windows: list[tuple[float, float, float, float]]) -> list[tuple[B
 
 
 def _overlap(one: tuple[float, float, float], other: tuple[float, float, float]) -> float:
-    """Intersection over union of two squares, given as centre and side."""
+    """Return the intersection over union of two squares, given as centre and side."""
     reach = (one[2] + other[2]) / 2
     across, down = (max(0.0, min(reach - abs(one[at] - other[at]), one[2], other[2])) for at in (0, 1))
     shared = across * down

@@ -1,8 +1,8 @@
 """dlib's HOG detector and 68-point shape predictor.
 
 Threads: dlib 20 releases Python's lock while it detects and while it predicts shapes. The detector keeps
-its feature pyramid inside itself, so two threads may not share one; making one takes a third of a second,
-so idle ones are kept and handed out. The shape predictor is read-only and shared.
+its feature pyramid inside itself, so two threads may not share one. Making one takes a third of a second,
+so idle ones are kept and reused. The shape predictor is read-only and shared.
 
 Sources: N. Dalal and B. Triggs, CVPR 2005 (HOG); V. Kazemi and J. Sullivan, CVPR 2014 (shape predictor).
 """
@@ -32,17 +32,17 @@ _MOST_UPSAMPLING = 2.0
 _MARGIN = 0.6
 _HOG_CENTRE = (0.484, 0.488)
 _HOG_SIDE = 1.285
-"""Where HOG's box lies on the mean face of the chips, in shares of its side; medians over photos."""
+"""Position and side of HOG's box on the chips' mean face, as shares of its side; medians over photos."""
 
 
 def five_of_68(points: Points) -> Points:
-    """Eye centres, nose tip and mouth corners, shape (5, 2), of 68 iBUG points."""
+    """Return eye centres, nose tip and mouth corners, shape (5, 2), from 68 iBUG points."""
     eyes = [points[36:42].mean(axis=0), points[42:48].mean(axis=0)]
     return np.array([*eyes, points[30], points[48], points[54]], dtype=np.float32)
 
 
 class ShapePredictor:
-    """The 68 points of a face, from a file; read-only once loaded."""
+    """Locates the 68 points of a face, with a model from a file; read-only once loaded."""
 
     def __init__(self, path: Path) -> None:
         """Load dlib's shape predictor.
@@ -59,7 +59,7 @@ class ShapePredictor:
         self._predictor: Any = dlib.shape_predictor(str(path))
 
     def in_region(self, image: BgrImage, box: Box) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
-        """The 68 points, shape (68, 2), in the RGB region around the face, and that region.
+        """Return the 68 points, shape (68, 2), in the RGB region around the face, and that region.
 
         Raises:
             ModelFailed: The box lies outside the image, or dlib failed.
@@ -68,7 +68,7 @@ class ShapePredictor:
         return points, region
 
     def points(self, image: BgrImage, box: Box) -> Points:
-        """The 68 points in the image, shape (68, 2).
+        """Return the 68 points in the image, shape (68, 2).
 
         Raises:
             ModelFailed: The box lies outside the image, or dlib failed.
@@ -93,20 +93,20 @@ class ShapePredictor:
 
 
 class DlibDetector:
-    """Faces by HOG, and where it finds none by a network; ``vision.packs.interfaces.FaceDetector``.
+    """Finds faces with HOG, or else with a network; implements ``vision.packs.interfaces.FaceDetector``.
 
-    HOG needs faces of 80 pixels and its cost grows with the picture, so it sees a copy of at most 480
-    pixels. Only if that shows nothing the network is asked, and if it finds nothing either, HOG sees a
-    copy of at most 960 pixels, and of a smaller picture one that is enlarged twice. The box spans from
-    brows to chin, so it is smaller than SCRFD's for the same face.
+    HOG needs faces of 80 pixels and its cost grows with the image, so it runs on a copy of at most 480
+    pixels. Only if it finds nothing, the network runs. If that finds nothing either, HOG runs on a copy of at
+    most 960 pixels; a smaller image is enlarged up to twice for it. The box spans from brows to chin, so it
+    is smaller than SCRFD's for the same face.
     """
 
     def __init__(self, shapes: ShapePredictor, finder: DlibFinder) -> None:
         """Make a detector.
 
         Args:
-            shapes: Gives the five points of each face found.
-            finder: Asked where HOG finds nothing.
+            shapes: Locates the five points of each face.
+            finder: The network that runs if HOG finds nothing.
         """
         import dlib
 
@@ -116,7 +116,7 @@ class DlibDetector:
         self._finder = finder
 
     def detect(self, image: BgrImage) -> tuple[DetectedFace, ...]:
-        """All faces in ``image``, largest first; empty when there is none.
+        """Return all faces in ``image``, largest first; empty if there are none.
 
         Raises:
             ModelFailed: dlib failed.
@@ -138,7 +138,7 @@ class DlibDetector:
         return tuple(sorted(faces, key=lambda face: face.box.area, reverse=True))
 
     def _by_network(self, image: BgrImage) -> list[tuple[Box, float]]:
-        """The network's faces; a box is drawn again by the points that are found with it."""
+        """Return the network's faces, each with the box that HOG would give for its points."""
         found = []
         for box, score in self._finder.find(image):
             if box.inside_fraction(image.shape[1], image.shape[0]) > 0:
@@ -176,7 +176,7 @@ class DlibDetector:
 
 
 class DlibLandmarker:
-    """68 points; implements ``vision.packs.interfaces.Landmarker``."""
+    """Locates 68 points; implements ``vision.packs.interfaces.Landmarker``."""
 
     def __init__(self, shapes: ShapePredictor) -> None:
         """Use a loaded shape predictor."""
@@ -188,7 +188,7 @@ class DlibLandmarker:
         return _SCHEME
 
     def locate(self, image: BgrImage, face: DetectedFace) -> Landmarks:
-        """The landmarks of ``face`` in ``image``; the face must be of dlib's detector.
+        """Return the landmarks of ``face`` in ``image``; the face must come from dlib's detector.
 
         Raises:
             ModelFailed: The box lies outside the image, or dlib failed.
@@ -197,12 +197,12 @@ class DlibLandmarker:
 
 
 def _confidence(score: float) -> float:
-    # A score of 0 is dlib's threshold; the logistic function makes it 0.5, as SCRFD's is.
+    # A score of 0 is dlib's threshold; the logistic function maps it to 0.5, as for SCRFD.
     return 1 / (1 + math.exp(-2 * score))
 
 
 def _box_of(points: Points) -> Box:
-    """The box that HOG would draw around a face with these 68 points."""
+    """Return the box that HOG would give for a face with these 68 points."""
     aligned = list(ALIGNED_POINTS)
     mean = MEAN_FACE[[index - 17 for index in aligned]].astype(np.float32)
     matrix = similarity_transform(mean, points[aligned])
@@ -212,7 +212,7 @@ def _box_of(points: Points) -> Box:
 
 
 def _around(image: BgrImage, box: Box) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-    """The face with its surroundings in RGB, and the corner of that region in the image."""
+    """Return the face with its surroundings in RGB, and the corner of that region in the image."""
     height, width = image.shape[:2]
     margin_x, margin_y = box.width * _MARGIN, box.height * _MARGIN
     left, top = max(0, int(box.left - margin_x)), max(0, int(box.top - margin_y))

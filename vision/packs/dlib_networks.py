@@ -1,7 +1,7 @@
-"""dlib's two networks, embedder and face detector, as ONNX models.
+"""Converts dlib's two networks, embedder and face detector, to ONNX models.
 
-dlib runs a network on one core, without a tuned convolution, and holds Python's lock all the while, so no
-other scan moves on. ONNX Runtime runs the same numbers in a tenth of the time and releases the lock.
+dlib runs a network on one core, without an optimised convolution, and holds Python's lock meanwhile, so that
+all other scans wait. ONNX Runtime runs the same numbers in a tenth of the time and releases the lock.
 
 Sources: D. King, ``examples/dnn_face_recognition_ex.cpp`` and ``examples/dnn_mmod_face_detection_ex.cpp``.
 """
@@ -14,23 +14,23 @@ __all__ = ["CHIP_SIDE", "FINDER_STEP", "FINDER_WINDOW", "finder_to_onnx", "resne
 
 CHIP_SIDE: Final = 150
 FINDER_WINDOW: Final = 80
-"""Side, in pixels, of the faces that the face detector answers to; others are resized."""
+"""Side of the faces that the face detector finds, pixels; the image is resized for others."""
 FINDER_STEP: Final = (8, 18)
-"""A score at (column, row) is that of the window around pixel 8 times it plus 18.
+"""Step and offset: a score at (column, row) is that of the window around pixel 8 times it plus 18.
 
-The strides alone would give 14; the network was trained to answer half a step later, which shows in photos
-and in their mirror images alike.
+The strides alone would give an offset of 14. The network was trained to answer half a step later, as photos
+and their mirror images both show.
 """
 
 _DIMENSIONS: Final = 128
 _STAGES: Final = ((32, 3, False), (64, 4, True), (128, 3, True), (256, 3, True), (256, 1, True))
-"""Channels, residual blocks, and whether the first block halves the picture."""
+"""Channels, residual blocks, and whether the first block halves the image."""
 _FINDER_LAYERS: Final = ((3, 16, 2), (16, 32, 2), (32, 32, 2), (32, 45, 1), (45, 45, 1), (45, 45, 1))
 """Channels in and out, and stride, of the 5 x 5 convolutions."""
 
 
 def resnet_to_onnx(content: bytes) -> bytes:
-    """The embedder, from ``dlib_face_recognition_resnet_model_v1.dat``.
+    """Return the embedder as an ONNX model, from ``dlib_face_recognition_resnet_model_v1.dat``.
 
     It takes ``chips``, float32 of shape (n, 3, 150, 150), RGB, 0..255, and gives ``templates`` of shape
     (n, 128), not of length 1.
@@ -63,10 +63,10 @@ def resnet_to_onnx(content: bytes) -> bytes:
 
 
 def finder_to_onnx(content: bytes) -> bytes:
-    """The face detector, from ``mmod_human_face_detector.dat``.
+    """Return the face detector as an ONNX model, from ``mmod_human_face_detector.dat``.
 
     It takes ``picture``, float32 of shape (1, 3, height, width), RGB, 0..255, and gives ``scores`` of
-    shape (1, 1, rows, columns): above 0 where a face of 80 pixels is; see ``FINDER_STEP``.
+    shape (1, 1, rows, columns): above 0 for a face of 80 pixels; see ``FINDER_STEP``.
 
     Args:
         content: The file; its hash was verified.
@@ -93,7 +93,7 @@ def _two_convolutions(graph: DlibGraph, value: str, *, channels: int, filters: i
 
 
 def _halving(graph: DlibGraph, value: str, *, picture: int, channels: int, filters: int) -> tuple[str, int]:
-    """A residual block that halves the picture; what is smaller is filled up with zeros, as dlib does."""
+    """Add a residual block that halves the image; smaller parts are padded with zeros, as in dlib."""
     inner = _two_convolutions(graph, value, channels=channels, filters=filters, stride=2)
     convolved, pooled = (picture - 3) // 2 + 1, picture // 2
     shortcut = graph.add("AveragePool", value, kernel_shape=[2, 2], strides=[2, 2])

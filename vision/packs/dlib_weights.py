@@ -1,10 +1,10 @@
-"""dlib's network files as ONNX graphs.
+"""Converts dlib's network files to ONNX graphs.
 
 A file is dlib's serialisation of a network: from the input to the output, each layer's name, its
-settings, and its numbers. Whole numbers are stored as a byte that counts the bytes that follow; tensors
-as version, four sizes and little-endian float32. Which layers follow which is known from the program that
-trained the network, so only the tensors are read. Batch normalisation, and the affine layers that it
-became in a network stored for use, are merged into the convolutions before them.
+settings and its numbers. Integers are stored as a byte with the count of the bytes that follow; tensors
+as version, four sizes and little-endian float32. The order of the layers is known from the program that
+trained the network, so only the tensors are read. Batch normalisation, and the affine layers that replace
+it in a network stored for use, are merged into the convolutions before them.
 
 Sources: ``dlib/cuda/tensor.h``, ``dlib/dnn/layers.h`` and ``dlib/serialize.h`` of dlib 20.
 """
@@ -30,26 +30,26 @@ _NORMALISATION_EPSILON: Final = 1e-4
 
 
 class DlibGraph:
-    """An ONNX graph that grows layer by layer, with the numbers of a dlib file in their order."""
+    """An ONNX graph that is built layer by layer, with the numbers of a dlib file in their order."""
 
     def __init__(self, content: bytes) -> None:
         """Start a graph.
 
         Args:
-            content: A dlib network file whose hash was verified.
+            content: A dlib network file; its hash was verified.
         """
         self._layers = _layers(content)
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
 
     def add(self, kind: str, *inputs: str, output: str = "", **attributes: object) -> str:
-        """Add an ONNX node; returns the name of its value."""
+        """Add an ONNX node and return the name of its value."""
         name = output or f"v{len(self._nodes)}"
         self._nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
         return name
 
     def normalised(self, value: str) -> str:
-        """RGB of 0..255 as dlib's networks want it."""
+        """Normalise RGB of 0..255 as dlib's networks need it."""
         centred = self.add("Sub", value, self._constant(np.array(_MEAN_RGB).reshape(1, 3, 1, 1)))
         return self.add("Div", centred, self._constant(np.array(_DIVISOR)))
 
@@ -64,12 +64,12 @@ class DlibGraph:
         affine: bool = True,
         output: str = "",
     ) -> str:
-        """The file's next convolution, with the affine layer after it if there is one.
+        """Add the file's next convolution, with the affine layer after it if there is one.
 
-        Its picture keeps its size at stride 1; at stride 2 dlib adds no border.
+        The output keeps the image's size at stride 1; at stride 2 dlib adds no border.
 
         Raises:
-            ValueError: The file holds something else there.
+            ValueError: The file contains another layer there.
         """
         numbers = self._next(_CONVOLUTION, filters * channels * side * side + filters)
         weights, bias = numbers[:-filters].reshape(filters, channels, side, side), numbers[-filters:]
@@ -89,16 +89,16 @@ class DlibGraph:
         )
 
     def projection(self, value: str, *, inputs: int, outputs: int, output: str) -> str:
-        """The file's next fully connected layer, without bias.
+        """Add the file's next fully connected layer, without bias.
 
         Raises:
-            ValueError: The file holds something else there.
+            ValueError: The file contains another layer there.
         """
         numbers = self._next(_PROJECTION, inputs * outputs)
         return self.add("MatMul", value, self._constant(numbers.reshape(inputs, outputs)), output=output)
 
     def filled(self, value: str, *, channels: int = 0, pixels: int = 0) -> str:
-        """``value`` with zeros after its channels, and below and to the right of its picture."""
+        """Pad ``value`` with zeros after its channels, and below and to the right of its image."""
         ends = np.array([0, 0, 0, 0, 0, channels, pixels, pixels], dtype=np.int64)
         return self.add("Pad", value, self._constant(ends))
 
@@ -109,10 +109,10 @@ class DlibGraph:
         inputs: tuple[str, tuple[int | str, ...]],
         outputs: tuple[str, tuple[int | str, ...]],
     ) -> bytes:
-        """The finished ONNX model.
+        """Return the finished ONNX model.
 
         Args:
-            name: Of the graph.
+            name: Name of the graph.
             inputs: Name and shape of the input.
             outputs: Name and shape of the output.
         """
@@ -139,12 +139,12 @@ class DlibGraph:
 
 
 def _layers(content: bytes) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """Name and numbers of every layer that has numbers, from the input on."""
+    """Yield name and numbers of every layer that has numbers, from the input on."""
     kinds = (_CONVOLUTION, _AFFINE, _NORMALISATION, _PROJECTION)
     marks = {bytes([1, len(kind)]) + kind.encode(): kind for kind in kinds}
     position = 0
-    # Where each mark comes next. Only one that was passed is looked for again: a search that finds nothing
-    # reads the whole file.
+    # The next position of each mark. Only a mark that was passed is searched again, because a search
+    # that finds nothing reads the whole file.
     ahead = {mark: content.find(mark) for mark in marks}
     while True:
         for mark, start in ahead.items():
@@ -168,8 +168,8 @@ def _layers(content: bytes) -> Iterator[tuple[str, NDArray[np.float32]]]:
 def _as_affine(
     numbers: NDArray[np.float32], content: bytes, position: int
 ) -> tuple[NDArray[np.float32], int]:
-    """Gamma and beta that do what batch normalisation does with the averages of its training."""
-    for _ in range(2 * 5):  # version and four sizes of gamma and of beta, which ``numbers`` holds
+    """Return gamma and beta that equal batch normalisation with the averages of its training."""
+    for _ in range(2 * 5):  # version and four sizes of gamma and of beta, which ``numbers`` contains
         _, position = _whole(content, position)
     tensors = []
     for _ in ("last means", "last deviations", "means", "variances"):
@@ -198,9 +198,9 @@ def _tensor(content: bytes, position: int) -> tuple[NDArray[np.float32], int]:
 
 
 def _whole(content: bytes, position: int) -> tuple[int, int]:
-    """A whole number of 0 or more, and where the next item begins."""
+    """Return an integer of 0 or more, and the position of the next item."""
     length = content[position] if position < len(content) else 0
     end = position + 1 + length
     if not 1 <= length <= 8 or end > len(content):
-        raise ValueError("a whole number is expected where the file ends or breaks dlib's form")
+        raise ValueError("expected a whole number, but the file ends or breaks dlib's form")
     return int.from_bytes(content[position + 1 : end], "little"), end

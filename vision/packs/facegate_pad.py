@@ -1,6 +1,6 @@
-"""Facegate's own PAD network: the weights that come with this package, verified and loaded.
+"""Facegate's own PAD network: verifies and loads the weights that come with this package.
 
-``docs/pad_network.md`` is its card: what it was trained on, under which terms, and what it is worth.
+``docs/pad_network.md`` has its training data, terms and accuracy.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ _FOLDER: Final = "weights"
 
 
 def read_facegate_pad() -> VerifiedFile:
-    """The packaged weights.
+    """Read the packaged weights.
 
     Raises:
         PackNotFound: The installation lacks the file.
@@ -42,11 +42,11 @@ def read_facegate_pad() -> VerifiedFile:
 
 
 def load_facegate_pad(file: VerifiedFile, runtime: RuntimeOptions) -> TwoCropPadNetwork:
-    """The network of ``file``, ready for use.
+    """Load the network of ``file``.
 
     Args:
         file: From ``read_facegate_pad``.
-        runtime: How ONNX Runtime is to run.
+        runtime: The options of ONNX Runtime.
 
     Raises:
         PackFileUnusable: The runtime cannot load it.

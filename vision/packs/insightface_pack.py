@@ -1,7 +1,7 @@
 """Packs of the ``insightface`` family: SCRFD and ArcFace-type files, run through ``insightface.model_zoo``.
 
-A folder of the library's packages (``buffalo_l``, ``buffalo_s``) works as it is; so does any other
-folder whose files are in the catalogue.
+A folder of the library's packages (``buffalo_l``, ``buffalo_s``) can be used unchanged, and so can any other
+folder with files of the catalogue.
 """
 
 import io
@@ -26,7 +26,7 @@ def make_insightface_pack(files: PackFiles, *, name: str, runtime: RuntimeOption
     Args:
         files: The files.
         name: Name of the pack in results.
-        runtime: How ONNX Runtime is to run.
+        runtime: The options of ONNX Runtime.
 
     Raises:
         PackIncomplete: There is no calibration for the embedder.
@@ -47,8 +47,8 @@ def make_insightface_pack(files: PackFiles, *, name: str, runtime: RuntimeOption
 
 
 # insightface is imported where it is used: it takes a second, and most commands never need it. Its
-# classes get the verified bytes, not the path, so that nothing can be exchanged in between; and the
-# bytes as they were published, not as they were rewritten, because they guess from the first nodes.
+# classes get the verified bytes and not the path, so that the file cannot be exchanged in between. They
+# get the bytes as published and not as rewritten, because they guess from the first nodes.
 
 
 def _scrfd(session: OnnxSession) -> ScrfdDetector:
@@ -80,5 +80,5 @@ def _arcface(file: VerifiedFile, runtime: RuntimeOptions) -> ArcFaceEmbedder:
 
 def _unusable(file: VerifiedFile) -> PackFileUnusable:
     return PackFileUnusable(
-        f"{file.path.name} is no model of the kind {file.entry.kind}: correct its entry in the catalogue"
+        f"{file.path.name} is not a model of the kind {file.entry.kind}: correct its entry in the catalogue"
     )

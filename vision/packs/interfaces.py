@@ -1,4 +1,4 @@
-"""What a pack's models do, whoever made them.
+"""The protocols of a pack's models, independent of their makers.
 
 Every model is called from several threads at once and keeps no state between calls.
 """
@@ -9,28 +9,28 @@ from vision.face import BgrImage, DetectedFace, Embedding, Landmarks
 
 
 class FaceDetector(Protocol):
-    """Finds faces and their five points."""
+    """Detects faces and their five points."""
 
     def detect(self, image: BgrImage) -> tuple[DetectedFace, ...]:
-        """All faces in ``image``, largest first; empty when there is none."""
+        """Return all faces in ``image``, largest first; empty if there are none."""
         ...
 
 
 class Landmarker(Protocol):
-    """Finds dense landmarks of a face that a detector found."""
+    """Locates the dense landmarks of a detected face."""
 
     @property
     def scheme(self) -> str:
-        """Which point is which; see ``vision.face.Landmarks``."""
+        """The order of the points; see ``vision.face.Landmarks``."""
         ...
 
     def locate(self, image: BgrImage, face: DetectedFace) -> Landmarks | None:
-        """The landmarks of ``face`` in ``image``; None where the model sees no face there."""
+        """Return the landmarks of ``face`` in ``image``; ``None`` if the model finds no face there."""
         ...
 
 
 class Embedder(Protocol):
-    """Turns a face into a template whose cosine similarity tells persons apart."""
+    """Turns a face into a template; the cosine similarity of two templates distinguishes persons."""
 
     @property
     def dimensions(self) -> int:
@@ -38,7 +38,7 @@ class Embedder(Protocol):
         ...
 
     def embed(self, image: BgrImage, face: DetectedFace) -> Embedding:
-        """The template of ``face``, of length 1."""
+        """Return the template of ``face``, of length 1."""
         ...
 
 
@@ -51,5 +51,5 @@ class PadNetwork(Protocol):
         ...
 
     def real_probability(self, image: BgrImage, face: DetectedFace) -> float:
-        """The network's own probability, 0..1, that ``face`` is a bona fide presentation."""
+        """Return the network's own probability, 0..1, that ``face`` is a bona fide presentation."""
         ...

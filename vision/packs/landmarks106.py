@@ -15,10 +15,10 @@ _POINTS = 106
 
 
 class Landmark106Model(Protocol):
-    """What is used of ``insightface.model_zoo.Landmark``."""
+    """The part of ``insightface.model_zoo.Landmark`` that is used."""
 
     def get(self, img: BgrImage, face: Any) -> NDArray[np.float32]:
-        """Points of ``face``, shape (106, 2)."""
+        """Return the points of ``face``, shape (106, 2)."""
         ...
 
 
@@ -35,10 +35,10 @@ class Landmarker106:
         return _SCHEME
 
     def locate(self, image: BgrImage, face: DetectedFace) -> Landmarks:
-        """The landmarks of ``face`` in ``image``.
+        """Return the landmarks of ``face`` in ``image``.
 
         Raises:
-            ModelFailed: The model could not be run or gave other than 106 points.
+            ModelFailed: The model could not be run, or did not give 106 points.
         """
         from insightface.app.common import Face
 

@@ -1,4 +1,4 @@
-"""One door to every pack: a short text in a setting names it."""
+"""Loads any pack by the short text that names it in a setting."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -26,13 +26,13 @@ def load_pack(spec: str, *, models_dir: Path | None = None, runtime: RuntimeOpti
         spec: A pack of the catalogue, such as ``"open"`` or ``"buffalo_l"``; ``"embedded"``; or a folder
             of the user's own, as ``"open:<folder>"`` or ``"insightface:<folder>"`` (``~`` is the home
             folder).
-        models_dir: Holds the packs of the catalogue, each in a folder named after it (see
-            ``vision.packs.models_dir``); None where no such pack is wanted.
-        runtime: How ONNX Runtime is to run; the defaults of ``RuntimeOptions`` if None.
+        models_dir: Contains the packs of the catalogue, each in a folder named after it (see
+            ``vision.packs.models_dir``); ``None`` if no such pack is needed.
+        runtime: The options of ONNX Runtime; by default those of ``RuntimeOptions``.
 
     Raises:
-        PackNotFound: No pack of that name, or its folder or package is missing.
-        PackError: The pack is there but cannot be used; see ``vision.errors``.
+        PackNotFound: There is no pack of that name, or its folder or package is missing.
+        PackError: The pack exists but cannot be used; see ``vision.errors``.
     """
     options = runtime or RuntimeOptions()
     if spec == _EMBEDDED:
@@ -58,16 +58,16 @@ def load_folder_pack(
     """Load the best catalogued file of each role, and every PAD network, from a folder of the user's own.
 
     Args:
-        family: Whose kinds of files are taken; ``open`` leaves files alone whose licence restricts what
-            they may be used for.
-        folder: Holds the files; subfolders are not searched.
-        runtime: How ONNX Runtime is to run.
-        catalogue: Which files are known; the packaged catalogue if None.
+        family: The family, which determines the kinds of files that are used; ``open`` ignores files whose
+            licence restricts their use.
+        folder: Contains the files; subfolders are not searched.
+        runtime: The options of ONNX Runtime.
+        catalogue: The known files; by default the packaged catalogue.
 
     Raises:
         PackNotFound: The folder does not exist, or a file in it cannot be read.
-        PackFileAltered: A file bears a catalogued name but has another content.
-        PackIncomplete: No catalogued detector or embedder, or no calibration for the embedder.
+        PackFileAltered: A file has a catalogued name but another content.
+        PackIncomplete: There is no catalogued detector or embedder, or no calibration for the embedder.
         PackFileUnusable: The runtime cannot load a file.
     """
     kinds = FAMILIES[family]
@@ -78,7 +78,7 @@ def load_folder_pack(
 
 def _load_named(pack: CataloguePack, models_dir: Path | None, runtime: RuntimeOptions) -> Pack:
     if models_dir is None:
-        raise PackNotFound(f"the pack {pack.name} lies in a models folder, and none was given")
+        raise PackNotFound(f"the pack {pack.name} is in a models folder, and none was given: set models_dir")
     files = choose_files(
         named_files(pack, models_dir),
         family=FAMILIES[pack.family],
@@ -91,4 +91,4 @@ def _expanded(folder: str) -> Path:
     try:
         return Path(folder).expanduser()
     except RuntimeError as error:
-        raise PackNotFound(f"{folder} names no home folder: write the path in full") from error
+        raise PackNotFound(f"{folder} does not name a known home folder: give the full path") from error

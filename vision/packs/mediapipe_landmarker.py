@@ -1,7 +1,7 @@
-"""MediaPipe's Face Landmarker: 478 points in three dimensions, and how the face is moved.
+"""MediaPipe's Face Landmarker: 478 points in three dimensions, and the movements of the face.
 
-Only the landmark and blendshape networks of ``face_landmarker.task`` are used: the pack's own
-detector says where the face is, by its five points, as the boxes of detectors differ too much.
+Only the landmark and blendshape networks of ``face_landmarker.task`` are used. The pack's own detector
+locates the face, by its five points, because the boxes of detectors differ too much.
 
 Sources: Y. Kartynnik et al., "Real-time Facial Surface Geometry from Monocular Video on Mobile GPUs",
 CVPR Workshops 2019 (mesh); I. Grishchenko et al., "Attention Mesh", CVPR Workshops 2020 (lips, eyes and
@@ -34,13 +34,13 @@ _REGION_SCALE = 1.5
 _LEFT_EYE_CORNER, _RIGHT_EYE_CORNER = 33, 263
 _PRESENT = 0.5
 
-# Where the middle of the mesh lies in the template of the five points, and how large the region is in
-# it: means over 178 photos, each with the region on which the landmarks settle.
+# The position of the mesh's middle in the template of the five points, and the size of the region in
+# it: means over 178 photos, each with the region at which the landmarks settle.
 _MIDDLE_IN_TEMPLATE = (56.0, 71.0)
 _SIDE_IN_TEMPLATE = 1.283 * ARCFACE_SIZE
 _LEAST_SIDE = 8.0
 
-# A region that is further off than this is corrected by what was seen in it.
+# A region that differs by more than this from the points found in it is corrected by them.
 _MOST_SHIFT = 0.1
 _MOST_TURN = math.radians(10)
 
@@ -65,12 +65,12 @@ def load_mediapipe_landmarker(
     """Load the landmarker from MediaPipe's ``face_landmarker.task``.
 
     Args:
-        content: The file, whose hash was verified.
+        content: The file; its hash was verified.
         name: The file's name, for messages.
-        blendshapes: True to give blendshapes with the landmarks, at about a seventh more time.
+        blendshapes: Whether to compute blendshapes with the landmarks, at about a seventh more time.
 
     Raises:
-        PackFileUnusable: It is not such a file, or LiteRT cannot load its networks.
+        PackFileUnusable: The file is not such a file, or LiteRT cannot load its networks.
     """
     if blendshapes:
         landmarks, shapes = read_task_members(
@@ -95,10 +95,10 @@ def load_mediapipe_landmarker(
 
 
 class MediapipeLandmarker:
-    """478 points with depth; implements ``vision.packs.interfaces.Landmarker``.
+    """Locates 478 points with depth; implements ``vision.packs.interfaces.Landmarker``.
 
-    A frame costs one run of the network. Where the face turns far away or the five points are poor
-    (6 of 100 photos), a second run looks at the region that the first one's points make out.
+    A frame takes one run of the network. If the face turns far away or the five points are poor
+    (6 of 100 photos), a second run uses the region that the first run's points give.
     """
 
     def __init__(self, landmarks: TfliteNetwork, blendshapes: TfliteNetwork | None) -> None:
@@ -112,15 +112,15 @@ class MediapipeLandmarker:
         return _SCHEME
 
     def locate(self, image: BgrImage, face: DetectedFace) -> Landmarks | None:
-        """The landmarks of ``face`` in ``image``.
+        """Return the landmarks of ``face`` in ``image``.
 
         Args:
             image: The frame.
-            face: Of any detector; only its five points are used.
+            face: From any detector; only its five points are used.
 
         Returns:
-            None where the network sees no face at the five points (its presence score is below 0.5): a
-            profile, a face behind a mask or a hand, a thing that the detector took for a face.
+            ``None`` if the network finds no face at the five points (its presence score is below 0.5): a
+            profile, a face behind a mask or a hand, or an object that the detector mistook for a face.
 
         Raises:
             ModelFailed: A network could not be run.
@@ -142,7 +142,7 @@ class MediapipeLandmarker:
         )
 
     def _look(self, image: BgrImage, region: "_Region") -> tuple[NDArray[np.float64], float]:
-        """Points in the image with their depth, shape (478, 3), and the presence score, 0..1."""
+        """Return the points in the image with their depth, shape (478, 3), and the presence score, 0..1."""
         matrix = region.matrix
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         try:
@@ -153,7 +153,7 @@ class MediapipeLandmarker:
         raw, score, _ = self._landmarks.run(rgb[None].astype(np.float32) / np.float32(255))
         if not (np.isfinite(raw).all() and np.isfinite(score).all()):
             raise ModelFailed("the landmarks network gave values that are not numbers")
-        # The network counts from the corner of the first pixel, this project from its centre.
+        # The network counts from the corner of the first pixel, Facegate from its centre.
         inside = raw.astype(np.float64).reshape(_POINTS, 3) - (0.5, 0.5, 0)
         mesh = np.column_stack(
             [inside[:, :2] @ matrix[:, :2].T + matrix[:, 2], inside[:, 2] * (region.side / _INPUT_SIDE)]
@@ -163,7 +163,7 @@ class MediapipeLandmarker:
 
 @dataclass(frozen=True, slots=True)
 class _Region:
-    """A turned square around a face: middle and side in pixels, the eyes' line in radians."""
+    """A rotated square around a face: middle and side in pixels, the eyes' line in radians."""
 
     x: float
     y: float
@@ -172,7 +172,7 @@ class _Region:
 
     @property
     def matrix(self) -> NDArray[np.float64]:
-        """From pixels of the network's input to pixels of the image, shape (2, 3)."""
+        """The transformation from the network's input to the image, pixels to pixels, shape (2, 3)."""
         scale, middle = self.side / _INPUT_SIDE, (_INPUT_SIDE - 1) / 2
         across, down = scale * math.cos(self.angle), scale * math.sin(self.angle)
         turn = np.array([[across, -down], [down, across]])
@@ -180,7 +180,7 @@ class _Region:
 
 
 def _region_of_five(five_points: Points) -> _Region | None:
-    """The region by the whole pattern of five points; None where they are no pattern of a face."""
+    """Return the region by the pattern of the five points; ``None`` if they are no pattern of a face."""
     if not np.isfinite(five_points).all():
         return None
     matrix = similarity_transform(five_points, ARCFACE_TEMPLATE)
@@ -194,7 +194,7 @@ def _region_of_five(five_points: Points) -> _Region | None:
 
 
 def _region_of_mesh(mesh: NDArray[np.float64]) -> _Region:
-    """The region that MediaPipe looks at next, once it knows the points."""
+    """Return the region that MediaPipe uses next, once the points are known."""
     outline = mesh[:_MESH, :2]
     low, high = outline.min(axis=0), outline.max(axis=0)
     x, y = (low + high) / 2

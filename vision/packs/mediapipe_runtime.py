@@ -1,9 +1,9 @@
-"""TensorFlow Lite networks through LiteRT, shared by threads.
+"""Runs TensorFlow Lite networks through LiteRT, shared by threads.
 
-An interpreter holds the tensors of the run it is in, so two threads may not share one. Making one
-takes tens of milliseconds, so idle ones are kept and handed out: there are as many as there were
-threads at once. Each runs on one core; LiteRT releases Python's lock while it runs, so the callers'
-threads are the parallelism.
+An interpreter holds the tensors of its current run, so two threads may not share one. Making one
+takes tens of milliseconds, so idle ones are kept and reused. There are as many as there were
+threads at once. Each runs on one core. LiteRT releases Python's lock while it runs, so the callers'
+threads run in parallel.
 """
 
 import contextlib
@@ -33,17 +33,17 @@ class TfliteNetwork:
     def __init__(
         self, content: bytes, *, name: str, input_shape: Sequence[int], output_sizes: Sequence[int]
     ) -> None:
-        """Load a network and check that it is the expected one.
+        """Load a network and test that it is the expected one.
 
         Args:
-            content: A TensorFlow Lite model whose content was verified: the runtime does not guard
+            content: A TensorFlow Lite model; its content was verified, because the runtime does not guard
                 against a hostile one.
             name: The network's name, for messages.
             input_shape: Shape of its one input of 32-bit floats.
-            output_sizes: How many numbers each output of 32-bit floats has, in order.
+            output_sizes: The number of values of each output of 32-bit floats, in order.
 
         Raises:
-            PackFileUnusable: LiteRT cannot load it, or its inputs and outputs are others.
+            PackFileUnusable: LiteRT cannot load it, or it has other inputs or outputs.
         """
         from ai_edge_litert.interpreter import Interpreter
 
@@ -72,10 +72,10 @@ class TfliteNetwork:
         self._idle: deque[Any] = deque([first])
 
     def run(self, values: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
-        """The outputs for one input.
+        """Return the outputs for one input.
 
         Args:
-            values: Of the input's shape.
+            values: The input, in its shape.
 
         Returns:
             Every output, flat, in order; copies that belong to the caller.
@@ -109,16 +109,16 @@ class TfliteNetwork:
 
 @contextlib.contextmanager
 def _without_greeting() -> Iterator[None]:
-    """Keeps LiteRT's greeting out of the terminal and passes on everything else written meanwhile.
+    """Keeps LiteRT's greeting out of the terminal and passes on everything else that is written meanwhile.
 
-    LiteRT has no setting for it: the first interpreter of a process prints a line straight to file
+    LiteRT has no setting for it. The first interpreter of a process prints a line directly to file
     descriptor 2.
     """
     with _redirecting, contextlib.ExitStack() as undo:
         try:
             stderr = os.dup(_STDERR)
         except OSError:
-            # A service without stderr: there is nothing to keep clean.
+            # A service without stderr needs no filter.
             yield
             return
         undo.callback(os.close, stderr)

@@ -1,4 +1,4 @@
-"""MediaPipe's ``.task`` files: a zip archive of networks, read without trusting it."""
+"""Reads MediaPipe's ``.task`` files, zip archives of networks, without trusting them."""
 
 import io
 import zipfile
@@ -14,7 +14,7 @@ _PLAIN = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 
 
 def read_task_members(content: bytes, *, name: str, members: Sequence[str]) -> tuple[bytes, ...]:
-    """The named members of an archive; the others are not unpacked.
+    """Return the named members of an archive; the others are not unpacked.
 
     Args:
         content: The archive.
@@ -25,13 +25,13 @@ def read_task_members(content: bytes, *, name: str, members: Sequence[str]) -> t
         The content of each, in the order of ``members``; each at most 32 MiB, its checksum verified.
 
     Raises:
-        PackFileUnusable: This is no zip archive, a member is missing, there twice, encrypted, packed in
-            an unusual way, too large, or damaged.
+        PackFileUnusable: The content is not a zip archive, or a member is missing, contained twice,
+            encrypted, compressed in an unusual way, too large, or damaged.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return tuple(_read(archive, member, name) for member in members)
-    # What zipfile and the decompressor raise for archives that break the rules.
+    # The exceptions that zipfile and the decompressor raise for archives that break the rules.
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
         raise PackFileUnusable(
             f"{name} is not a readable MediaPipe .task file ({type(error).__name__}): expected a zip archive "
@@ -43,7 +43,7 @@ def _read(archive: zipfile.ZipFile, member: str, name: str) -> bytes:
     found = [info for info in archive.infolist() if info.filename == member]
     if len(found) != 1:
         raise PackFileUnusable(
-            f"{name} holds {member} {len(found)} times, expected once: it is another kind of .task file. "
+            f"{name} contains {member} {len(found)} times, expected once: it is another kind of .task file. "
             "Use MediaPipe's face_landmarker.task."
         )
     (info,) = found
@@ -52,5 +52,5 @@ def _read(archive: zipfile.ZipFile, member: str, name: str) -> bytes:
             f"{member} in {name} is {info.file_size} bytes in compression method {info.compress_type}: "
             f"expected at most {_MOST_BYTES} bytes, stored or deflated. Fetch the file again from its source."
         )
-    # Data that unpack to more than the header promised are cut there, and then fail the checksum.
+    # Data that unpack to more than the header states are cut there, and then fail the checksum.
     return archive.read(info)

@@ -1,4 +1,4 @@
-"""What the families share: from verified ONNX files to sessions, PAD networks and a pack."""
+"""The common part of the families: makes sessions, PAD networks and a pack of verified ONNX files."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -23,7 +23,7 @@ _BRIGHTEST = 255.0
 
 
 def image_session(file: VerifiedFile, runtime: RuntimeOptions, *, divide_by: float = 1.0) -> OnnxSession:
-    """A session of a network that takes pixels 0..255, divided by ``divide_by``.
+    """Return a session of a network that takes pixels 0..255, divided by ``divide_by``.
 
     Raises:
         PackFileUnusable: The runtime cannot load the file.
@@ -34,7 +34,7 @@ def image_session(file: VerifiedFile, runtime: RuntimeOptions, *, divide_by: flo
 
 
 def embedder_session(file: VerifiedFile, runtime: RuntimeOptions) -> OnnxSession:
-    """A session of an embedder, which takes normalised pixels.
+    """Return a session of an embedder, which takes normalised pixels.
 
     Raises:
         PackFileUnusable: The runtime cannot load the file.
@@ -52,7 +52,7 @@ def embedder_session(file: VerifiedFile, runtime: RuntimeOptions) -> OnnxSession
 
 
 def embedder_preprocessing(file: VerifiedFile) -> EmbedderPreprocessing:
-    """How an embedder wants its aligned face.
+    """Return the preprocessing of an embedder's aligned face.
 
     Raises:
         PackDataInvalid: The catalogue does not state it.
@@ -71,17 +71,17 @@ def make_pack(
     runtime: RuntimeOptions,
     session: OnnxSession,
 ) -> Pack:
-    """A pack of loaded models, with the PAD networks of its files.
+    """Return a pack of loaded models, with the PAD networks of its files.
 
     Args:
-        files: All that were loaded.
+        files: All loaded files.
         name: Name of the pack in results.
-        detector: Made of ``files.detector``.
-        landmarker: Made of ``files.landmarks``, if there are any.
-        embedder: Made of ``files.embedder``.
-        calibration: What a cosine of the embedder is worth.
-        runtime: How ONNX Runtime runs the models.
-        session: One of them, to say what is really used.
+        detector: Made from ``files.detector``.
+        landmarker: Made from ``files.landmarks``, if there is such a file.
+        embedder: Made from ``files.embedder``.
+        calibration: The calibration of the embedder.
+        runtime: The options of ONNX Runtime.
+        session: One of the sessions, which states the provider in use.
 
     Raises:
         PackFileUnusable: The runtime cannot load a PAD network.

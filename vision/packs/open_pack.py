@@ -1,7 +1,7 @@
 """Packs of the ``open`` family: permissively licensed files, run by Facegate's own loaders.
 
-YuNet finds faces, SFace or an ArcFace-type network such as MobileFaceNet makes templates, MediaPipe's
-Face Landmarker finds dense landmarks. The ``insightface`` library is not imported.
+YuNet detects faces, SFace or an ArcFace-type network such as MobileFaceNet makes templates, and MediaPipe's
+Face Landmarker locates dense landmarks. The ``insightface`` library is not imported.
 """
 
 from vision.errors import PackFileUnusable
@@ -25,7 +25,7 @@ def make_open_pack(files: PackFiles, *, name: str, runtime: RuntimeOptions) -> P
     Args:
         files: The files.
         name: Name of the pack in results.
-        runtime: How ONNX Runtime is to run.
+        runtime: The options of ONNX Runtime.
 
     Raises:
         PackIncomplete: There is no calibration for the embedder.
@@ -54,11 +54,11 @@ def _embedder(file: VerifiedFile, runtime: RuntimeOptions) -> ArcFaceEmbedder:
     try:
         return ArcFaceEmbedder(SessionArcFace(session), embedder_preprocessing(file))
     except ValueError as error:
-        raise PackFileUnusable(f"{file.path.name} is no embedder: {error}") from error
+        raise PackFileUnusable(f"{file.path.name} is not an embedder: {error}") from error
 
 
 def _landmarker(file: VerifiedFile) -> Landmarker:
-    # Imported where it is used: not every pack has landmarks of this kind.
+    # Imported where it is used, because not every pack has landmarks of this kind.
     from vision.packs.mediapipe_landmarker import load_mediapipe_landmarker
 
     return load_mediapipe_landmarker(file.content, name=file.path.name)

@@ -1,8 +1,8 @@
-"""A calibration that the operator brings: measured on photos of his own, or published for the embedder.
+"""A calibration of the operator: measured on the operator's photos, or published for the embedder.
 
-It stands in place of the packaged one, so a policy may demand what its figures support. They are taken for
-true, and every result says whose they are; what can be checked is checked: that they are of this embedder,
-that their record is there, and that measured ones claim no bound that so few persons cannot support.
+It replaces the packaged one, so a policy may demand the error rates that its figures support. The server
+trusts the figures, and every result names their origin. It tests what it can: that they are of this embedder,
+that their record exists, and that measured ones claim no bound that the number of persons cannot support.
 """
 
 import math
@@ -17,20 +17,20 @@ from vision.packs.pack import Pack
 __all__ = ["read_operator_calibration", "with_calibration"]
 
 _MOST_BYTES: Final = 1024 * 1024
-# Without one false match in n pairs of persons, the one-sided 90 % bound on FMR is 2.3 / n; nobody should
-# decide about people on less confidence.
+# Without one false match in n pairs of persons, the one-sided 90 % bound on FMR is 2.3 / n. Decisions
+# about people need at least this confidence.
 _LEAST_CONFIDENCE: Final = 0.9
 
 
 def read_operator_calibration(path: Path) -> MatchCalibration:
-    """Read an operator's calibration file; its form is that of ``vision.packs.calibration``.
+    """Read an operator's calibration file, in the form of ``vision.packs.calibration``.
 
     Args:
         path: The file.
 
     Raises:
-        PackNotFound: It cannot be read.
-        PackDataInvalid: It is no calibration file.
+        PackNotFound: The file cannot be read.
+        PackDataInvalid: The file is not a calibration file.
         CalibrationUnusable: Its figures are assumed, or claim more than its record supports.
     """
     try:
@@ -42,7 +42,9 @@ def read_operator_calibration(path: Path) -> MatchCalibration:
             "file and its permissions"
         ) from error
     if len(content) > _MOST_BYTES:
-        raise PackDataInvalid(f"the calibration {path} has more than {_MOST_BYTES} bytes; this is none")
+        raise PackDataInvalid(
+            f"the calibration {path} has more than {_MOST_BYTES} bytes: it is no calibration file"
+        )
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -53,7 +55,7 @@ def read_operator_calibration(path: Path) -> MatchCalibration:
 
 
 def with_calibration(pack: Pack, calibration: MatchCalibration) -> Pack:
-    """``pack`` with another calibration of its embedder.
+    """Return ``pack`` with another calibration of its embedder.
 
     Raises:
         CalibrationUnusable: The calibration is of another embedder.
@@ -72,14 +74,14 @@ def _check_record(calibration: MatchCalibration, path: Path) -> None:
     record = calibration.record
     if record.provenance == "assumed":
         raise CalibrationUnusable(
-            f'the calibration {path} is assumed: bring figures that are "measured" on your own photos '
+            f'the calibration {path} is assumed: provide figures that are "measured" on your own photos '
             '(`facegate calibrate match`) or "published" for this embedder, with their reference'
         )
     if record.provenance == "published":
         return
     if not (record.dataset.strip() and record.command.strip() and record.genuine_pairs):
         raise CalibrationUnusable(
-            f"the calibration {path} says it is measured, but its record names no dataset, no command or no "
+            f"the calibration {path} states that it is measured, but its record lacks a dataset, command or "
             "genuine pairs. Make it with `facegate calibrate match`."
         )
     person_pairs = min(record.identities * (record.identities - 1) // 2, record.impostor_pairs)

@@ -1,4 +1,4 @@
-"""What a loaded pack is: models ready for use, and everything that must be said about them."""
+"""The types of a loaded pack: models ready for use, with their terms, files and calibration."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,12 @@ __all__ = ["LicenceTerms", "Pack", "PackFile"]
 
 @dataclass(frozen=True, slots=True)
 class LicenceTerms:
-    """Under which terms a part of a pack may be used.
+    """The terms of a part of a pack.
 
     Attributes:
-        part: The file, or the part of the pack, that the terms are about.
+        part: The file, or the part of the pack, to which the terms apply.
         weights: Licence of the weights, in plain words.
-        training_data: What is known of the training data and its terms, in plain words.
+        training_data: The known facts about the training data and its terms, in plain words.
     """
 
     part: str
@@ -25,7 +25,7 @@ class LicenceTerms:
 
 @dataclass(frozen=True, slots=True)
 class PackFile:
-    """One file that was loaded, and the proof of which one.
+    """One loaded file, identified by its hash.
 
     Attributes:
         name: File name without folder.
@@ -44,19 +44,19 @@ class Pack:
 
     Attributes:
         name: Name in results and evidence, such as ``"embedded"`` or ``"insightface"``.
-        version: Changes whenever the loaded files or their preprocessing do: see
-            ``vision.packs.verified_file.pack_version``. Templates of two versions do not compare.
-        evaluation_only: True where the terms or the quality of a part allow evaluation only.
-        terms: Terms of every part.
+        version: Changes whenever the loaded files or their preprocessing do; see
+            ``vision.packs.verified_file.pack_version``. Templates of two versions cannot be compared.
+        evaluation_only: Whether the terms or the quality of a part allow evaluation only.
+        terms: The terms of every part.
         files: Every file loaded.
-        detector: Finds faces.
-        landmarker: Finds dense landmarks; None where the pack has no such model.
+        detector: Detects faces.
+        landmarker: Locates dense landmarks; ``None`` if the pack has no such model.
         embedder: Makes templates.
         pad_networks: Presentation attack detection networks, possibly none.
         missing_pad_networks: Names of the catalogue's PAD networks that the pack should have and lacks. Its
             liveness is weaker without them.
-        match_calibration: What a cosine of this pack's embedder is worth.
-        runtime: One plain sentence for the log: which runtime and provider run the models, and why.
+        match_calibration: The false match rates of this embedder's cosines.
+        runtime: One plain sentence for the log: runtime, provider, and the reason for the provider.
     """
 
     name: str

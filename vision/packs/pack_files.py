@@ -1,4 +1,4 @@
-"""From a folder to verified files, and from those to the ones that a pack uses."""
+"""Reads and verifies the files of a folder, and selects those that a pack uses."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,18 +16,18 @@ _STATE_SUFFIX = ".pth"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FamilyKinds:
-    """Which files a family's loader understands.
+    """The files that a family's loader reads.
 
     Attributes:
         family: The family.
-        patterns: Of the names of model files.
+        patterns: Patterns of the names of model files.
         detector: Kind of the detector.
         embedders: Kinds of embedders.
         landmarks: Kind of the dense landmarks.
-        restricted: Whether files whose licence restricts their use may be taken from a folder.
-        detector_example: A detector, for people who have none.
-        embedder_example: An embedder, likewise.
-        pack_example: A pack that can be pulled.
+        restricted: Whether a folder's files whose licence restricts their use may be loaded.
+        detector_example: An example of a detector, for messages.
+        embedder_example: An example of an embedder, for messages.
+        pack_example: A pack that can be pulled, for messages.
     """
 
     family: Family
@@ -42,7 +42,7 @@ class FamilyKinds:
 
     @property
     def kinds(self) -> frozenset[str]:
-        """All of them."""
+        """The kinds of all files."""
         return self.embedders | {self.detector, self.landmarks, PAD_CLASSIFIER}
 
 
@@ -70,7 +70,7 @@ FAMILIES: dict[Family, FamilyKinds] = {
         pack_example="buffalo_l",
     ),
 }
-"""What each family is made of."""
+"""The kinds of files in each family."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,9 +78,9 @@ class PackFiles:
     """The files that make one pack.
 
     Attributes:
-        detector: Finds faces.
-        landmarks: Finds dense landmarks, if there is such a file.
-        embedder: Makes templates.
+        detector: The detector.
+        landmarks: The dense landmarks, if there is such a file.
+        embedder: The embedder.
         pads: Presentation attack detection networks, possibly none.
     """
 
@@ -91,28 +91,28 @@ class PackFiles:
 
     @property
     def used(self) -> tuple[VerifiedFile, ...]:
-        """All of them."""
+        """All files that exist."""
         files = (self.detector, self.landmarks, self.embedder, *self.pads)
         return tuple(file for file in files if file is not None)
 
 
 def folder_files(folder: Path, *, family: FamilyKinds, catalogue: Catalogue) -> tuple[VerifiedFile, ...]:
-    """The catalogued files of a family in a folder of the user's own; subfolders are not searched.
+    """Return a family's catalogued files in a folder of the user's own; subfolders are not searched.
 
-    Files that the catalogue does not know are read but never opened by a model loader.
+    Files that are not in the catalogue are read but never passed to a model loader.
 
     Args:
         folder: The folder.
-        family: Which files are wanted.
-        catalogue: Which files are known.
+        family: The family of the files.
+        catalogue: The known files.
 
     Raises:
         PackNotFound: The folder does not exist, or a file in it cannot be read.
-        PackFileAltered: A file bears a catalogued name but has another content.
+        PackFileAltered: A file has a catalogued name but another content.
         PackFileUnusable: A state file cannot be converted.
     """
     if not folder.is_dir():
-        raise PackNotFound(f"there is no folder {folder}: give the folder that holds the model files")
+        raise PackNotFound(f"there is no folder {folder}: give the folder that contains the model files")
     known = []
     for path in sorted(path for pattern in family.patterns for path in folder.glob(pattern)):
         content, sha256 = read_file(path)
@@ -135,14 +135,14 @@ def _graph_of(state_file: bytes) -> bytes:
 
 
 def named_files(pack: CataloguePack, models_dir: Path) -> tuple[VerifiedFile, ...]:
-    """The files of a pack of the catalogue: every required one, and the optional ones that are there.
+    """Return the files of a catalogued pack: every required one, and the optional ones that exist.
 
     Args:
         pack: The pack.
-        models_dir: Holds a folder named after the pack.
+        models_dir: Contains a folder named after the pack.
 
     Raises:
-        PackNotFound: The pack is not there, or a file of it cannot be read.
+        PackNotFound: The pack does not exist, or a file of it cannot be read.
         PackIncomplete: A required file is missing.
         PackFileAltered: A file's content is not the catalogued one.
     """
@@ -156,7 +156,7 @@ def named_files(pack: CataloguePack, models_dir: Path) -> tuple[VerifiedFile, ..
     missing = [entry.file_name for entry in pack.required if not (folder / entry.file_name).exists()]
     if missing:
         raise PackIncomplete(
-            f"the pack {pack.name} lacks {', '.join(missing)} in {folder}: fetch what is missing with {pull}"
+            f"the pack {pack.name} lacks {', '.join(missing)} in {folder}: fetch missing files with {pull}"
         )
     files = []
     for entry in pack.members:
@@ -173,12 +173,12 @@ def named_files(pack: CataloguePack, models_dir: Path) -> tuple[VerifiedFile, ..
 
 
 def choose_files(files: Sequence[VerifiedFile], *, family: FamilyKinds, where: str) -> PackFiles:
-    """The best file of each role, and every PAD network.
+    """Return the best file of each role, and every PAD network.
 
     Args:
-        files: What there is.
-        family: Which kinds fill which role.
-        where: Where the files lie, for messages.
+        files: The existing files.
+        family: The kinds of each role.
+        where: The place of the files, for messages.
 
     Raises:
         PackIncomplete: There is no detector, no embedder, or neither.
@@ -189,9 +189,9 @@ def choose_files(files: Sequence[VerifiedFile], *, family: FamilyKinds, where: s
         lacking = ((detector, family.detector_example), (embedder, family.embedder_example))
         missing = " and no ".join(example for file, example in lacking if file is None)
         raise PackIncomplete(
-            f"{where} holds no catalogued {missing}: every pack needs one. Put it there, or fetch a whole "
+            f"{where} contains no catalogued {missing}: every pack needs one. Put it there, or fetch a whole "
             f"pack with `facegate models pull {family.pack_example}` and name {family.pack_example} as the "
-            f"pack. `facegate models show {family.pack_example}` tells which files those are"
+            f"pack. `facegate models show {family.pack_example}` lists the files"
         )
     return PackFiles(
         detector=detector,
@@ -206,6 +206,6 @@ def _best(files: Sequence[VerifiedFile], kinds: Iterable[str]) -> VerifiedFile |
 
 
 def _of_kinds(files: Sequence[VerifiedFile], kinds: Iterable[str]) -> tuple[VerifiedFile, ...]:
-    """Files of some kinds; a content that lies there under two names counts once."""
+    """Return the files of some kinds; one content under two names counts once."""
     wanted = frozenset(kinds)
     return tuple({file.entry.sha256: file for file in files if file.entry.kind in wanted}.values())

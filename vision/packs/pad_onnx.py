@@ -1,4 +1,4 @@
-"""PAD networks in ONNX form, driven by the preprocessing that the catalogue states."""
+"""PAD networks in ONNX form, with the preprocessing that the catalogue states."""
 
 import cv2
 import numpy as np
@@ -48,11 +48,11 @@ class OnnxPadNetwork:
         return self._name
 
     def real_probability(self, image: BgrImage, face: DetectedFace) -> float:
-        """The network's own probability, 0..1, that ``face`` is a bona fide presentation.
+        """Return the network's own probability, 0..1, that ``face`` is a bona fide presentation.
 
         Args:
-            image: The frame, with the face's surroundings: they tell as much as the face.
-            face: The face as the pack's detector found it.
+            image: The frame. The face's surroundings matter as much as the face.
+            face: The face from the pack's detector.
 
         Raises:
             ModelFailed: The network could not be run.
@@ -65,7 +65,7 @@ class OnnxPadNetwork:
         return float(weights[self._preprocessing.real_class] / weights.sum())
 
     def crops(self, image: BgrImage, face: DetectedFace) -> tuple[BgrImage, ...]:
-        """What the network is shown: one crop, shape (size, size, 3), before its scaling of colours."""
+        """Return the network's input: one crop, shape (size, size, 3), before its colours are scaled."""
         return (self._crop(image, face),)
 
     def _crop(self, image: BgrImage, face: DetectedFace) -> BgrImage:

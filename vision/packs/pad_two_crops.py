@@ -1,7 +1,7 @@
 """Facegate's own PAD network: one classifier over two crops of the same face.
 
-The tight crop holds the texture of skin, ink or pixels; the wide one what surrounds a face, such as the edge
-of a sheet or a device. ``docs/pad_network.md`` is the network's card.
+The tight crop shows the texture of skin, ink or pixels. The wide one shows the surroundings of the face, such
+as the edge of a sheet or a device. ``docs/pad_network.md`` describes the network.
 """
 
 from typing import Final
@@ -17,25 +17,25 @@ from vision.onnx_sessions import OnnxSession
 __all__ = ["TIGHT_SIDE", "WIDE_SIDE", "TwoCropPadNetwork", "tight_and_wide"]
 
 TIGHT_SIDE: Final = 112
-"""Side of the tight crop in pixels; it spans the face's box."""
+"""Side of the tight crop, pixels; it spans the face's box."""
 WIDE_SIDE: Final = 80
-"""Side of the wide crop in pixels; it spans 2.7 times the box, as far as the frame reaches."""
+"""Side of the wide crop, pixels; it spans 2.7 times the box, as far as the frame reaches."""
 _TIGHT_SCALE: Final = 1.0
 _WIDE_SCALE: Final = 2.7
 _INPUTS: Final = {"tight": [3, TIGHT_SIDE, TIGHT_SIDE], "wide": [3, WIDE_SIDE, WIDE_SIDE]}
 
 
 def tight_and_wide(image: BgrImage, box: Box, *, rim: int = 0) -> tuple[BgrImage, BgrImage]:
-    """The two crops that the network sees.
+    """Return the two crops of the network's input.
 
     Args:
         image: The frame.
         box: The face.
-        rim: Pixels more on each side of the tight crop, from which training takes moved ones.
+        rim: Additional pixels on each side of the tight crop, from which training takes shifted crops.
 
     Returns:
-        Shapes (112, 112, 3), larger with a rim, and (80, 80, 3). Neither keeps the proportions, and
-        both stay inside the frame: a mirrored border would tell how tightly a picture was cut.
+        Shapes (112, 112, 3), larger with a rim, and (80, 80, 3). Neither keeps the aspect ratio, and both
+        stay inside the frame, because a mirrored border would show how tightly an image was cropped.
     """
     side = TIGHT_SIDE + 2 * rim
     return (
@@ -56,7 +56,7 @@ class TwoCropPadNetwork:
                 0..255; one output of shape (1, 1): the logit of a bona fide presentation.
 
         Raises:
-            PackFileUnusable: The network's shapes are others.
+            PackFileUnusable: The network has other shapes.
         """
         inputs = {str(entry.name): list(entry.shape[1:]) for entry in session.get_inputs()}
         outputs = session.get_outputs()
@@ -71,11 +71,11 @@ class TwoCropPadNetwork:
         return self._name
 
     def real_probability(self, image: BgrImage, face: DetectedFace) -> float:
-        """The network's own probability, 0..1, that ``face`` is a bona fide presentation.
+        """Return the network's own probability, 0..1, that ``face`` is a bona fide presentation.
 
         Args:
-            image: The frame, with the face's surroundings: they tell as much as the face.
-            face: The face as the pack's detector found it.
+            image: The frame. The face's surroundings matter as much as the face.
+            face: The face from the pack's detector.
 
         Raises:
             ModelFailed: The network could not be run.
@@ -88,7 +88,7 @@ class TwoCropPadNetwork:
         return float(1 / (1 + np.exp(-np.float64(logit))))
 
     def crops(self, image: BgrImage, face: DetectedFace) -> tuple[BgrImage, ...]:
-        """What the network is shown: the tight crop and the wide one; see ``tight_and_wide``."""
+        """Return the network's input: the tight crop and the wide one; see ``tight_and_wide``."""
         return tight_and_wide(image, face.box)
 
 

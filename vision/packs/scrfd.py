@@ -16,16 +16,16 @@ _THRESHOLD = 0.5
 
 
 class ScrfdModel(Protocol):
-    """What is used of ``insightface.model_zoo.SCRFD``.
+    """The part of ``insightface.model_zoo.SCRFD`` that is used.
 
-    With a session of its own and no model file it routes every input size to that session, and its
-    cache of anchor centres is only ever added to with equal values; so threads may share it.
+    With its own session and no model file it passes every input size to that session. Its cache of anchor
+    centres only grows, always by equal values, so threads may share it.
     """
 
     def detect(
         self, img: BgrImage, input_size: tuple[int, int] | None = None, *, det_thresh: float | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        """Boxes with scores, shape (n, 5), and key points, shape (n, 5, 2)."""
+        """Return boxes with scores, shape (n, 5), and key points, shape (n, 5, 2)."""
         ...
 
 
@@ -37,7 +37,7 @@ class ScrfdDetector:
         self._model = model
 
     def detect(self, image: BgrImage) -> tuple[DetectedFace, ...]:
-        """All faces in ``image``, largest first; empty when there is none.
+        """Return all faces in ``image``, largest first; empty if there are none.
 
         Raises:
             ModelFailed: The model could not be run.
@@ -66,7 +66,7 @@ class ScrfdDetector:
 
 
 def _input_size(image: BgrImage, long_side: int) -> tuple[int, int]:
-    """Width and height of the smallest input that holds the frame, in whole strides."""
+    """Return width and height of the smallest input that contains the frame, in whole strides."""
     height, width = image.shape[:2]
     scale = long_side / max(height, width)
     return _strides(width * scale), _strides(height * scale)

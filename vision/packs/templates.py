@@ -10,13 +10,13 @@ __all__ = ["to_unit_length"]
 
 
 def to_unit_length(vector: NDArray[np.float32] | NDArray[np.float64]) -> Embedding:
-    """``vector`` scaled to Euclidean length 1.
+    """Return ``vector`` scaled to Euclidean length 1.
 
     Args:
         vector: Shape (dimensions,).
 
     Raises:
-        ModelFailed: It has no direction: all zero, or not finite.
+        ModelFailed: The vector has no direction: it is all zero, or not finite.
     """
     length = float(np.linalg.norm(vector))
     if not (np.isfinite(length) and length > 0):

@@ -1,4 +1,4 @@
-"""Files whose content is pinned: read once, hashed, and only then used."""
+"""Files with pinned content: each is read once and hashed before it is used."""
 
 import hashlib
 from dataclasses import dataclass
@@ -30,12 +30,12 @@ class VerifiedFile:
 
     @property
     def pack_file(self) -> PackFile:
-        """The line of proof for the pack."""
+        """The file's record for the pack."""
         return PackFile(name=self.path.name, role=self.entry.role, sha256=self.sha256)
 
 
 def read_file(path: Path) -> tuple[bytes, str]:
-    """Content and SHA-256 (lower-case hex) of a file.
+    """Return the content and the SHA-256 (lower-case hex) of a file.
 
     Raises:
         PackNotFound: The file cannot be read.
@@ -54,7 +54,7 @@ def read_verified(path: Path, entry: CatalogueEntry) -> VerifiedFile:
 
     Raises:
         PackNotFound: The file cannot be read.
-        PackFileAltered: Its content is another.
+        PackFileAltered: The file has another content.
     """
     content, found = read_file(path)
     if found not in entry.sha256s:
@@ -63,12 +63,12 @@ def read_verified(path: Path, entry: CatalogueEntry) -> VerifiedFile:
 
 
 def pack_version(files: tuple[PackFile, ...], *, preprocessing: str = "") -> str:
-    """A version that changes whenever a loaded file or the preprocessing does: 12 hex digits.
+    """Return a version that changes whenever a loaded file or the preprocessing does: 12 hex digits.
 
     Args:
-        files: Every file loaded.
-        preprocessing: Names how the pack's embedder sees a face, where that may change between releases
-            though its file does not; empty if it never did.
+        files: Every loaded file.
+        preprocessing: The name of the embedder's preprocessing, if it may change between releases without
+            its file; empty if it never changed.
     """
     lines = "\n".join(sorted(f"{file.role} {file.sha256}" for file in files))
     if preprocessing:

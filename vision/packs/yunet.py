@@ -1,7 +1,7 @@
 """The YuNet detector of the OpenCV zoo, run by ONNX Runtime and sized for selfies.
 
-OpenCV's own ``cv2.FaceDetectorYN`` takes twice the time for the same answers and may not be shared
-between threads; so its decoding is done here.
+OpenCV's own ``cv2.FaceDetectorYN`` takes twice the time for the same answers, and threads may not share
+one. So this module decodes the outputs.
 
 Sources: W. Wu, H. Peng and S. Yu, "YuNet: A Tiny Millisecond-level Face Detector", Machine
 Intelligence Research 20 (2023); decoding as in OpenCV 5, ``modules/objdetect/src/face_detect.cpp``.
@@ -44,14 +44,14 @@ class YunetDetector:
         names = {output.name for output in session.get_outputs()}
         if names != set(_OUTPUTS):
             raise PackFileUnusable(
-                f"the network is no YuNet of 2023: expected the outputs {', '.join(_OUTPUTS)}, found "
+                f"the network is not YuNet of 2023: expected the outputs {', '.join(_OUTPUTS)}, found "
                 f"{', '.join(sorted(names))}"
             )
         self._session = session
         self._input = str(session.get_inputs()[0].name)
 
     def detect(self, image: BgrImage) -> tuple[DetectedFace, ...]:
-        """All faces in ``image``, largest first; empty when there is none.
+        """Return all faces in ``image``, largest first; empty if there are none.
 
         Raises:
             ModelFailed: The network could not be run.
@@ -81,7 +81,7 @@ class YunetDetector:
 
 
 def _blob(image: BgrImage, long_side: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The frame at ``long_side``, black beyond it up to whole strides, and its scale in x and y."""
+    """Return the frame at ``long_side``, with black up to whole strides, and its scale in x and y."""
     height, width = image.shape[:2]
     factor = long_side / max(height, width)
     inner_height, inner_width = max(1, round(height * factor)), max(1, round(width * factor))
@@ -101,11 +101,11 @@ def _whole(side: int) -> int:
 def _decode(
     outputs: Mapping[str, NDArray[np.float32]], stride: int, width: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """The candidates of one stride above the threshold, in pixels of the input.
+    """Return the candidates of one stride above the threshold, in pixels of the input.
 
     Returns:
         Scores (n,), boxes (n, 4) as left, top, right, bottom, and points (n, 5, 2); the first eye and
-        the first mouth corner are the person's right ones, so those on the image's left.
+        the first mouth corner are the person's right ones, so they are on the image's left.
     """
     classes, objects, sizes, points = (outputs[f"{part}_{stride}"][0] for part in _PARTS)
     scores = np.sqrt(np.clip(classes[:, 0], 0, 1) * np.clip(objects[:, 0], 0, 1))
@@ -122,7 +122,7 @@ def _decode(
 
 
 def _distinct(boxes: NDArray[np.float32], scores: NDArray[np.float32]) -> list[int]:
-    """Which candidates stay: the best of those that overlap (non-maximum suppression)."""
+    """Return the candidates to keep: the best of those that overlap (non-maximum suppression)."""
     areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
     left = np.argsort(-scores, kind="stable")
     kept: list[int] = []

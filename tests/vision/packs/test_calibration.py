@@ -114,7 +114,7 @@ def test_a_count_of_hundreds_of_digits_is_refused(name: str) -> None:
 
 def test_published_figures_need_their_reference_and_no_command() -> None:
     published = GOOD.replace('"measured"', '"published"').replace('command = "make calibration"\n', "")
-    with pytest.raises(PackDataInvalid, match="say where the figures are published"):
+    with pytest.raises(PackDataInvalid, match="state where the figures are published"):
         parse_calibration(published, source="published.toml")
     with_reference = published.replace("[[point]]", 'reference = "A report, table 3"\n\n[[point]]', 1)
     calibration = parse_calibration(with_reference, source="published.toml", origin="operator")

@@ -130,7 +130,7 @@ class TestLoading:
         content.write_bytes(scaling_model(factor=2))
         calibration = load_calibration(_entry(EMBEDDER).sha256)
         monkeypatch.setattr(vision.packs.open_pack, "load_calibration", lambda sha256: calibration)
-        with pytest.raises(PackFileUnusable, match=r"stand_in\.onnx is no embedder"):
+        with pytest.raises(PackFileUnusable, match=r"stand_in\.onnx is not an embedder"):
             load_folder_pack("open", folder, runtime=CPU, catalogue=_catalogue_with(content, "sface"))
 
     def test_does_not_need_the_insightface_library(self, folder: Path) -> None:
