@@ -36,7 +36,7 @@ class TestFolders:
         assert load_pack("insightface:~/models").version == insightface_pack.version
 
     def test_no_home_folder(self) -> None:
-        with pytest.raises(PackNotFound, match="in full"):
+        with pytest.raises(PackNotFound, match="the full path"):
             load_pack("open:~nobody-of-this-name/models")
 
 

@@ -39,9 +39,9 @@ def test_gives_the_members_in_the_order_asked_for(method: int) -> None:
     [
         (b"", "not a readable"),
         (b"\x89PNG\r\n\x1a\n" + bytes(100), "not a readable"),
-        (archive(("a", b"1")), "holds b 0 times"),
-        (archive(("a", b"1"), ("b", b"2"), ("b", b"3")), "holds b 2 times"),
-        (archive(("folder/a", b"1"), ("b", b"2")), "holds a 0 times"),
+        (archive(("a", b"1")), "contains b 0 times"),
+        (archive(("a", b"1"), ("b", b"2"), ("b", b"3")), "contains b 2 times"),
+        (archive(("folder/a", b"1"), ("b", b"2")), "contains a 0 times"),
         (archive(("a", b"1"), ("b", b"2"), method=zipfile.ZIP_LZMA), "compression method 14"),
         (archive(("a", b"1"), ("b", b"2"))[:-30], "not a readable"),
     ],

@@ -185,5 +185,5 @@ class TestOnMadeAnswers:
             YunetDetector(session).detect(IMAGE)
 
     def test_another_network_is_refused(self) -> None:
-        with pytest.raises(PackFileUnusable, match="no YuNet"):
+        with pytest.raises(PackFileUnusable, match="not YuNet"):
             YunetDetector(FakeSession({}, names=["443", "468"]))
