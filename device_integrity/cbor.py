@@ -59,7 +59,7 @@ def decode_cbor(data: bytes, *, max_bytes: int, max_depth: int = _MAX_DEPTH) -> 
             reader refuses (see the module) or text that is not UTF-8, or a map has a key twice.
     """
     if len(data) > max_bytes:
-        raise CborMalformed(f"the CBOR data has {len(data)} bytes; the limit is {max_bytes}")
+        raise CborMalformed(f"the CBOR data has {len(data)} bytes; at most {max_bytes} are accepted")
     end = item_end(data, max_depth=max_depth)
     if end != len(data):
         raise CborMalformed(f"{len(data) - end} bytes follow the CBOR item")

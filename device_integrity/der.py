@@ -246,7 +246,7 @@ def read_prefix(
         DerMalformed: ``data`` is longer than ``max_bytes``, empty, or does not begin with an element.
     """
     if len(data) > max_bytes:
-        raise DerMalformed(f"the ASN.1 data has {len(data)} bytes; the limit is {max_bytes}")
+        raise DerMalformed(f"the ASN.1 data has {len(data)} bytes; at most {max_bytes} are accepted")
     element = _element(data, 0, len(data), encoding, 0)
     return element, len(data) - len(element.encoded)
 
