@@ -1,9 +1,9 @@
-"""CBOR from outside (RFC 8949), read strictly and within bounds.
+"""A strict, bounded reader of CBOR from outside (RFC 8949).
 
 Attestation objects, COSE keys and certificate extensions need little of CBOR: integers, byte and text
-strings, arrays, maps, true, false and null, all of definite length. Everything else is refused before a
-value is built: tags (and with them shared references, big numbers and dates), floats, other simple values,
-indefinite lengths, deep nesting, lengths beyond the data. ``cbor2`` then builds the values.
+strings, arrays, maps, true, false and null, all of definite length. The reader refuses everything else before
+it builds a value: tags (and with them shared references, big numbers and dates), floats, other simple values,
+indefinite lengths, deep nesting, and lengths that exceed the data. ``cbor2`` then builds the values.
 """
 
 from typing import Final, NamedTuple, TypeAlias
@@ -27,9 +27,9 @@ __all__ = [
 ]
 
 CborKey: TypeAlias = "int | str | bytes"
-"""What a map's key may be."""
+"""The type of a map's key."""
 CborValue: TypeAlias = "int | bytes | str | bool | list[CborValue] | dict[CborKey, CborValue] | None"
-"""What an item may be."""
+"""The type of an item."""
 CborMap: TypeAlias = "dict[CborKey, CborValue]"
 """A map."""
 
@@ -47,19 +47,19 @@ class _Head(NamedTuple):
 
 
 def decode_cbor(data: bytes, *, max_bytes: int, max_depth: int = _MAX_DEPTH) -> CborValue:
-    """The value of the one item that ``data`` is.
+    """Decodes one CBOR item.
 
     Args:
-        data: One item, with nothing behind it.
-        max_bytes: Longest data that is looked at.
-        max_depth: How deep arrays and maps may be nested; 0 allows none.
+        data: Exactly one item.
+        max_bytes: Maximum length of ``data``.
+        max_depth: Maximum nesting of arrays and maps; 0 allows none.
 
     Raises:
-        CborMalformed: Too long, more or less than one item, a kind of item that is not taken (see the
-            module), text that is not UTF-8, or a key twice in a map.
+        CborMalformed: ``data`` is too long or is not exactly one item, it contains a kind of item that the
+            reader refuses (see the module) or text that is not UTF-8, or a map has a key twice.
     """
     if len(data) > max_bytes:
-        raise CborMalformed(f"{len(data)} bytes of CBOR: at most {max_bytes} are taken")
+        raise CborMalformed(f"the CBOR data has {len(data)} bytes; at most {max_bytes} are accepted")
     end = item_end(data, max_depth=max_depth)
     if end != len(data):
         raise CborMalformed(f"{len(data) - end} bytes follow the CBOR item")
@@ -73,12 +73,15 @@ def decode_cbor(data: bytes, *, max_bytes: int, max_depth: int = _MAX_DEPTH) -> 
 
 
 def item_end(data: bytes, *, start: int = 0, max_depth: int = _MAX_DEPTH) -> int:
-    """Where the item that begins at ``start`` ends, without building its value.
+    """Returns the position behind the item that begins at ``start``, without building its value.
+
+    Bytes behind the item are no error.
 
     Raises:
-        CborMalformed: As for ``decode_cbor``, but for what follows the item.
+        CborMalformed: The item ends beyond ``data``, is nested too deep, or is of a kind that the reader
+            refuses (see the module). Text and repeated keys are not verified.
     """
-    # Items still to come, in the arrays and maps that are open; one number each is enough.
+    # The number of items that each open array or map still lacks.
     open_items = [1]
     in_map = [False]
     position = start
@@ -99,7 +102,7 @@ def item_end(data: bytes, *, start: int = 0, max_depth: int = _MAX_DEPTH) -> int
             if len(open_items) > max_depth:
                 raise CborMalformed(f"CBOR arrays and maps are nested deeper than {max_depth}")
             count = head.argument * (2 if head.major == _MAP else 1)
-            # Every item has at least one byte: a count beyond the data needs no walk to be refused.
+            # Every item has at least one byte, so a count beyond the data is refused without reading on.
             if count > len(data) - position:
                 raise CborMalformed("a CBOR array or map is longer than the data")
             open_items.append(count)
@@ -110,10 +113,10 @@ def item_end(data: bytes, *, start: int = 0, max_depth: int = _MAX_DEPTH) -> int
 
 
 def take_map(value: CborValue, what: str) -> CborMap:
-    """``value``, which has to be a map.
+    """Returns ``value``, which has to be a map.
 
     Raises:
-        CborMalformed: It is none; ``what`` names it in the message.
+        CborMalformed: It is not a map; ``what`` names it in the message.
     """
     if not isinstance(value, dict):
         raise CborMalformed(f"{what} is not a map")
@@ -121,10 +124,10 @@ def take_map(value: CborValue, what: str) -> CborMap:
 
 
 def whole_map(value: CborValue, keys: frozenset[CborKey], what: str) -> CborMap:
-    """``value``, which has to be a map of exactly these keys.
+    """Returns ``value``, which has to be a map with exactly these keys.
 
     Raises:
-        CborMalformed: It is no map, lacks a key or has another; ``what`` names it in the message.
+        CborMalformed: It is not a map, lacks a key or has another one; ``what`` names it in the message.
     """
     found = take_map(value, what)
     if found.keys() != keys:
@@ -133,10 +136,10 @@ def whole_map(value: CborValue, keys: frozenset[CborKey], what: str) -> CborMap:
 
 
 def take_bytes(value: CborValue, what: str, *, size: int | None = None) -> bytes:
-    """``value``, which has to be a byte string, of ``size`` bytes where that is given.
+    """Returns ``value``, which has to be a byte string, of ``size`` bytes if that is given.
 
     Raises:
-        CborMalformed: It is none, or of another length; ``what`` names it in the message.
+        CborMalformed: It is not a byte string, or has another length; ``what`` names it in the message.
     """
     if not isinstance(value, bytes):
         raise CborMalformed(f"{what} is not a byte string")
@@ -146,10 +149,10 @@ def take_bytes(value: CborValue, what: str, *, size: int | None = None) -> bytes
 
 
 def take_text(value: CborValue, what: str) -> str:
-    """``value``, which has to be a text string.
+    """Returns ``value``, which has to be a text string.
 
     Raises:
-        CborMalformed: It is none; ``what`` names it in the message.
+        CborMalformed: It is not a text string; ``what`` names it in the message.
     """
     if not isinstance(value, str):
         raise CborMalformed(f"{what} is not a text string")
@@ -157,10 +160,10 @@ def take_text(value: CborValue, what: str) -> str:
 
 
 def take_int(value: CborValue, what: str) -> int:
-    """``value``, which has to be an integer (true and false are none).
+    """Returns ``value``, which has to be an integer (true and false are not).
 
     Raises:
-        CborMalformed: It is none; ``what`` names it in the message.
+        CborMalformed: It is not an integer; ``what`` names it in the message.
     """
     if not isinstance(value, int) or isinstance(value, bool):
         raise CborMalformed(f"{what} is not an integer")
@@ -168,10 +171,10 @@ def take_int(value: CborValue, what: str) -> int:
 
 
 def take_list(value: CborValue, what: str, *, size: int | None = None) -> list[CborValue]:
-    """``value``, which has to be an array, of ``size`` items where that is given.
+    """Returns ``value``, which has to be an array, of ``size`` items if that is given.
 
     Raises:
-        CborMalformed: It is none, or of another length; ``what`` names it in the message.
+        CborMalformed: It is not an array, or has another length; ``what`` names it in the message.
     """
     if not isinstance(value, list):
         raise CborMalformed(f"{what} is not an array")
@@ -181,20 +184,22 @@ def take_list(value: CborValue, what: str, *, size: int | None = None) -> list[C
 
 
 def _head(data: bytes, position: int) -> _Head:
-    """The initial byte of an item and its argument (RFC 8949 section 3)."""
+    """Reads the initial byte of an item and its argument (RFC 8949 section 3)."""
     if position >= len(data):
         raise CborMalformed("CBOR data ends inside an item")
     major, info = data[position] >> 5, data[position] & 0x1F
     if major == _TAG:
-        raise CborMalformed("a CBOR tag, which no evidence has")
+        raise CborMalformed("the CBOR data has a tag, which evidence never contains")
     if major > _TAG:
         if info not in _FALSE_TRUE_NULL:
-            raise CborMalformed("a CBOR float or simple value other than true, false and null")
+            raise CborMalformed(
+                "the CBOR data has a float, or a simple value other than true, false and null"
+            )
         return _Head(major, 0, position + 1)
     if info < _ONE_BYTE:
         return _Head(major, info, position + 1)
     if info > _EIGHT_BYTES:
-        raise CborMalformed("a CBOR item of indefinite length, or of a reserved form")
+        raise CborMalformed("a CBOR item has an indefinite length or a reserved form")
     end = position + 1 + (1 << info - _ONE_BYTE)
     if end > len(data):
         raise CborMalformed("CBOR data ends inside an item")

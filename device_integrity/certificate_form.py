@@ -1,7 +1,7 @@
-"""What ``cryptography`` reads in a certificate with a mere warning, refused before it does.
+"""Refuses certificates that ``cryptography`` would read with a warning only.
 
-A warning is a line in the log of a server for whoever sends such a certificate, and it will be an error
-in a later release of the library. For an unknown version it raises an error that is no ``ValueError``.
+Every such certificate would write a warning to the server's log, and a later release of the library will
+raise an error instead. For an unknown version the library raises an error that is not a ``ValueError``.
 """
 
 from typing import Final
@@ -15,10 +15,10 @@ _VERSION_TAG: Final = der.Tag(der.TagClass.CONTEXT, 0)
 _VERSIONS: Final = range(3)
 _ECDSA_WITH: Final = "1.2.840.10045.4.3."
 _NAME_LIMITS: Final = {"2.5.4.3": (1, 64), "2.5.4.6": (2, 2), "1.3.6.1.4.1.311.60.2.1.3": (2, 2)}
-"""Least and most octets of a common name and of countries: RFC 5280, appendix A.1."""
+"""Minimum and maximum octets of a common name and of countries: RFC 5280, appendix A.1."""
 _EXTENSIONS_TAG: Final = der.Tag(der.TagClass.CONTEXT, 3)
 _READ_BY_THE_LIBRARY: Final = ("2.5.29.", "1.3.6.1.5.5.7.1.")
-"""Beginnings of the identifiers of extensions that RFC 5280 defines; others are octets to the library."""
+"""Prefixes of the identifiers of extensions that RFC 5280 defines; the library does not parse others."""
 _AUTHORITY_KEY_IDENTIFIER: Final = "2.5.29.35"
 _ISSUER_SERIAL_TAG: Final = der.Tag(der.TagClass.CONTEXT, 2)
 
@@ -26,11 +26,11 @@ _ISSUER_SERIAL_TAG: Final = der.Tag(der.TagClass.CONTEXT, 2)
 def refuse_odd_certificate(data: bytes, *, max_bytes: int) -> None:
     """Refuses unknown versions, serial numbers below 1, parameters of ECDSA, and names of odd lengths.
 
-    Names and serial numbers are looked for in extensions, too.
+    Names and serial numbers in extensions are tested too.
 
     Args:
-        data: A certificate, DER; whether it is one otherwise is the library's to say.
-        max_bytes: The most bytes that are read.
+        data: A certificate, DER. The library verifies the rest of its form.
+        max_bytes: Maximum length of ``data`` and of each extension.
 
     Raises:
         DerMalformed: The outer parts are not those of a certificate.
@@ -38,8 +38,9 @@ def refuse_odd_certificate(data: bytes, *, max_bytes: int) -> None:
     """
     parts = der.read(data, max_bytes=max_bytes).sequence()
     if len(parts) != 3:
-        raise CertificateMalformed("a certificate has three parts")
-    # The library takes a signature whose last bits are said to be unused: one certificate, two encodings.
+        raise CertificateMalformed(f"a certificate has to have three parts, not {len(parts)}")
+    # The library accepts a signature whose last bits are marked as unused, which would give one certificate
+    # two encodings.
     parts[2].bits()
     body = parts[0].sequence()
     if body and body[0].tag == _VERSION_TAG:
@@ -54,7 +55,9 @@ def refuse_odd_certificate(data: bytes, *, max_bytes: int) -> None:
     for algorithm in (inner_algorithm, parts[1]):
         identifier, *parameters = algorithm.sequence() or (None,)
         if identifier is None or (parameters and identifier.object_identifier().startswith(_ECDSA_WITH)):
-            raise CertificateMalformed("a certificate's signature algorithm is not written as it has to be")
+            raise CertificateMalformed(
+                "a certificate's signature algorithm is missing, or has parameters that ECDSA forbids"
+            )
     for name in (issuer, subject):
         _refuse_odd_name(name)
     for part in others:
@@ -74,7 +77,7 @@ def _refuse_odd_name(name: der.Element) -> None:
 
 def _refuse_odd_length(kind: der.Element, value: der.Element) -> None:
     limits = _NAME_LIMITS.get(kind.object_identifier())
-    # Only of these types is the length in octets what the library counts.
+    # The library counts octets for attributes of these types only.
     if limits is not None and not limits[0] <= len(value.text().encode()) <= limits[1]:
         raise CertificateMalformed("an attribute of a name is too short or too long")
 
@@ -95,7 +98,7 @@ def _refuse_odd_extension(extension: der.Element, *, max_bytes: int) -> None:
 
 
 def _refuse_odd_names_within(element: der.Element) -> None:
-    """Wherever an extension holds a name, its attributes are pairs that begin with their type."""
+    """Refuses odd names anywhere in an extension: their attributes are pairs that begin with their type."""
     if not element.constructed:
         return
     children = element.children()

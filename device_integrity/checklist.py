@@ -61,7 +61,7 @@ class Checklist:
     def unreadable(self, detail: str) -> tuple[DeviceCheck, ...]:
         """Returns all tests for unreadable evidence: the first fails, the others are not evaluated."""
         rest = (
-            self.not_evaluated(check, "EVIDENCE_UNREADABLE", "not looked at: the evidence cannot be read")
+            self.not_evaluated(check, "EVIDENCE_UNREADABLE", "not evaluated: the evidence cannot be read")
             for check in self.checks[1:]
         )
         return (self.failed(self.checks[0], "MALFORMED", detail), *rest)

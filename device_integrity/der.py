@@ -1,9 +1,9 @@
-"""A small bounded reader of ASN.1 in DER, and of BER where a platform writes it (ITU-T X.690).
+"""A small bounded reader of ASN.1 in DER, and of BER for platforms that write it (ITU-T X.690).
 
-Made for what devices send: Android's KeyDescription with its high tag numbers and its occasional BER
+It reads evidence of devices: Android's KeyDescription with its high tag numbers and its occasional BER
 booleans, Apple's extensions, and Apple's receipts with indefinite lengths. It reads elements and a few
-value types; what they mean is the caller's. Every limit holds before anything is allocated: bytes, depth,
-elements at one level, digits of a number.
+value types; the caller interprets them. Every limit is tested before memory is allocated: bytes, depth,
+elements at one level, octets of a number.
 """
 
 from collections.abc import Iterator
@@ -28,11 +28,11 @@ __all__ = [
 ]
 
 MAX_BYTES: Final = 64 * 1024
-"""More bytes than this are refused: evidence of a device is smaller."""
+"""Maximum number of bytes; evidence of a device is smaller."""
 MAX_DEPTH: Final = 16
-"""Deeper nesting than this is refused; a certificate has about 8 levels."""
+"""Maximum nesting; a certificate has about 8 levels."""
 MAX_ELEMENTS: Final = 1024
-"""More elements than this within one are refused."""
+"""Maximum number of elements within one element."""
 
 _MORE: Final = 0x80
 _MAX_INTEGER_OCTETS: Final = 64
@@ -43,11 +43,11 @@ _DER_TRUE: Final = 0xFF
 
 @dataclass(frozen=True, slots=True)
 class Boolean:
-    """A BOOLEAN and how it was written.
+    """A BOOLEAN and whether its encoding is DER.
 
     Attributes:
-        value: True for every octet but 0.
-        canonical: Whether it was written as DER demands, 0x00 or 0xFF (X.690 11.1).
+        value: True for every octet except 0.
+        canonical: Whether the octet is 0x00 or 0xFF, as DER demands (X.690 11.1).
     """
 
     value: bool
@@ -62,9 +62,9 @@ class Element:
         tag: Its tag.
         constructed: Whether it consists of other elements.
         content: Its content octets, without those that end an indefinite length.
-        encoded: The whole element as it was read.
+        encoded: The octets of the whole element.
         encoding: The encoding that was accepted.
-        depth: How many elements it is within.
+        depth: The number of elements that enclose it.
     """
 
     tag: Tag
@@ -75,32 +75,34 @@ class Element:
     depth: int
 
     def is_universal(self, number: Universal) -> bool:
-        """Whether its tag is this universal one."""
+        """Returns whether its tag is the universal one of this number."""
         return self.tag.tag_class is TagClass.UNIVERSAL and self.tag.number == number
 
     def children(self) -> tuple["Element", ...]:
-        """The elements that this one consists of.
+        """Returns the elements that this one consists of.
 
         Raises:
-            DerMalformed: It is primitive, one of them is malformed, they are too many or too deep.
+            DerMalformed: It is primitive, one of them is malformed, or they are too many or too deep.
         """
         return tuple(self.each())
 
     def each(self) -> Iterator["Element"]:
-        """As ``children``, read one at a time: what follows the last one taken is not looked at.
+        """Iterates over the children lazily: an element is read only when the caller requests it.
 
         Raises:
-            DerMalformed: As ``children``.
+            DerMalformed: As for ``children``.
         """
         if not self.constructed:
             raise DerMalformed(f"{self.tag} is primitive and holds no elements")
         return _elements(self.content, self.encoding, self.depth + 1)
 
     def expect(self, number: Universal) -> "Element":
-        """This element, if its tag is ``number`` and it is primitive or constructed as that type is.
+        """Returns this element, whose tag has to be ``number`` and whose form has to be that of the type.
+
+        The form is primitive or constructed; BER allows both for a string.
 
         Raises:
-            DerMalformed: It is another one.
+            DerMalformed: It has another tag or form.
         """
         if not self.is_universal(number):
             raise DerMalformed(f"{number.name} expected, {self.tag} found")
@@ -110,26 +112,26 @@ class Element:
         return self
 
     def sequence(self) -> tuple["Element", ...]:
-        """The elements of a SEQUENCE.
+        """Returns the elements of a SEQUENCE.
 
         Raises:
-            DerMalformed: It is none, or as ``children``.
+            DerMalformed: It is not a SEQUENCE, or as for ``children``.
         """
         return self.expect(Universal.SEQUENCE).children()
 
     def set_of(self) -> tuple["Element", ...]:
-        """The elements of a SET, in the order they were written; the order is not checked.
+        """Returns the elements of a SET in their encoded order, which is not verified.
 
         Raises:
-            DerMalformed: It is none, or as ``children``.
+            DerMalformed: It is not a SET, or as for ``children``.
         """
         return self.expect(Universal.SET).children()
 
     def explicit(self) -> "Element":
-        """The one element within an explicit tag.
+        """Returns the one element within an explicit tag.
 
         Raises:
-            DerMalformed: It holds none or several, or a malformed one.
+            DerMalformed: It holds no element or several, or a malformed one.
         """
         inner = self.children()
         if len(inner) != 1:
@@ -137,10 +139,10 @@ class Element:
         return inner[0]
 
     def boolean(self) -> Boolean:
-        """A BOOLEAN; octets other than 0x00 and 0xFF are read as BER does, and flagged.
+        """Returns a BOOLEAN; octets other than 0x00 and 0xFF are read as in BER, and marked.
 
         Raises:
-            DerMalformed: It is none, or not one octet.
+            DerMalformed: It is not a BOOLEAN, or not one octet.
         """
         content = self.expect(Universal.BOOLEAN).content
         if len(content) != 1:
@@ -148,34 +150,34 @@ class Element:
         return Boolean(value=content[0] != 0, canonical=content[0] in (0, _DER_TRUE))
 
     def integer(self) -> int:
-        """An INTEGER in two's complement, at most 64 octets.
+        """Returns an INTEGER in two's complement, of at most 64 octets.
 
         Raises:
-            DerMalformed: It is none, empty, too long, or not in the fewest octets.
+            DerMalformed: It is not an INTEGER, empty, too long, or not in the fewest octets.
         """
         return _integer(self.expect(Universal.INTEGER))
 
     def enumerated(self) -> int:
-        """The number of an ENUMERATED.
+        """Returns the number of an ENUMERATED.
 
         Raises:
-            DerMalformed: As ``integer``.
+            DerMalformed: It is not an ENUMERATED, or as for ``integer``.
         """
         return _integer(self.expect(Universal.ENUMERATED))
 
     def octets(self) -> bytes:
-        """The octets of an OCTET STRING, joined where BER wrote it in pieces.
+        """Returns the octets of an OCTET STRING, joined if BER encodes it in pieces.
 
         Raises:
-            DerMalformed: It is none, or a piece of it is none.
+            DerMalformed: It, or a piece of it, is not an OCTET STRING.
         """
         return _joined(self.expect(Universal.OCTET_STRING), Universal.OCTET_STRING)
 
     def bits(self) -> bytes:
-        """The octets of a BIT STRING whose bits fill whole octets.
+        """Returns the octets of a BIT STRING whose bits fill whole octets.
 
         Raises:
-            DerMalformed: It is none, in pieces, or has unused bits.
+            DerMalformed: It is not a BIT STRING, is in pieces, or has unused bits.
         """
         content = self.expect(Universal.BIT_STRING).content
         if self.constructed or not content or content[0] != 0:
@@ -183,10 +185,10 @@ class Element:
         return content[1:]
 
     def text(self) -> str:
-        """A UTF8String, PrintableString or IA5String.
+        """Returns the text of a UTF8String, PrintableString or IA5String.
 
         Raises:
-            DerMalformed: It is none, or not in its alphabet.
+            DerMalformed: It is none of these, is in pieces, or is not in its alphabet.
         """
         ascii_only = self.is_universal(Universal.IA5_STRING) or self.is_universal(Universal.PRINTABLE_STRING)
         if not (ascii_only or self.is_universal(Universal.UTF8_STRING)) or self.constructed:
@@ -197,19 +199,19 @@ class Element:
             raise DerMalformed(f"{self.tag} is not in its alphabet") from error
 
     def null(self) -> None:
-        """Nothing, if this is a NULL.
+        """Verifies that this is a NULL.
 
         Raises:
-            DerMalformed: It is none, or has content.
+            DerMalformed: It is not a NULL, or has content.
         """
         if self.expect(Universal.NULL).content:
             raise DerMalformed("a NULL has content")
 
     def object_identifier(self) -> str:
-        """An OBJECT IDENTIFIER in dotted form, at most 32 arcs.
+        """Returns an OBJECT IDENTIFIER in dotted form, of at most 32 arcs.
 
         Raises:
-            DerMalformed: It is none, or not well formed.
+            DerMalformed: It is not an OBJECT IDENTIFIER, or not well formed.
         """
         return _dotted(self.expect(Universal.OBJECT_IDENTIFIER).content)
 
@@ -219,32 +221,32 @@ _STRINGS: Final = frozenset({Universal.OCTET_STRING, Universal.BIT_STRING})
 
 
 def read(data: bytes, *, encoding: Encoding = Encoding.DER, max_bytes: int = MAX_BYTES) -> Element:
-    """The one element that ``data`` consists of.
+    """Reads the one element that ``data`` consists of.
 
     Args:
-        data: The element, nothing before or behind it.
-        encoding: What is accepted.
-        max_bytes: The most bytes that are read.
+        data: Exactly one element.
+        encoding: The accepted encoding.
+        max_bytes: Maximum length of ``data``.
 
     Raises:
-        DerMalformed: ``data`` is longer than ``max_bytes``, empty, not an element, or one with bytes behind.
+        DerMalformed: ``data`` is longer than ``max_bytes``, or is not exactly one element.
     """
     element, rest = read_prefix(data, encoding=encoding, max_bytes=max_bytes)
     if rest:
-        raise DerMalformed(f"{rest} bytes behind the element")
+        raise DerMalformed(f"{rest} bytes follow the element")
     return element
 
 
 def read_prefix(
     data: bytes, *, encoding: Encoding = Encoding.DER, max_bytes: int = MAX_BYTES
 ) -> tuple[Element, int]:
-    """The element that ``data`` begins with, and how many bytes are behind it.
+    """Reads the element that ``data`` begins with, and returns it with the number of bytes behind it.
 
     Raises:
         DerMalformed: ``data`` is longer than ``max_bytes``, empty, or does not begin with an element.
     """
     if len(data) > max_bytes:
-        raise DerMalformed(f"{len(data)} bytes, at most {max_bytes} are read")
+        raise DerMalformed(f"the ASN.1 data has {len(data)} bytes; at most {max_bytes} are accepted")
     element = _element(data, 0, len(data), encoding, 0)
     return element, len(data) - len(element.encoded)
 
@@ -279,7 +281,10 @@ def _element(data: bytes, position: int, end: int, encoding: Encoding, depth: in
 
 
 def _end_of_contents(data: bytes, position: int, end: int, encoding: Encoding, depth: int) -> int:
-    """Where the two octets stand that end the indefinite length whose content begins at ``position``."""
+    """Returns the position of the end-of-contents octets.
+
+    The content of the element of indefinite length begins at ``position``.
+    """
     if depth > MAX_DEPTH:
         raise DerMalformed(f"nested deeper than {MAX_DEPTH} levels")
     for _ in range(MAX_ELEMENTS + 1):
@@ -296,7 +301,7 @@ def _end_of_contents(data: bytes, position: int, end: int, encoding: Encoding, d
 def _integer(element: Element) -> int:
     content = element.content
     if not 0 < len(content) <= _MAX_INTEGER_OCTETS:
-        raise DerMalformed(f"{element.tag} has {len(content)} octets, 1 to {_MAX_INTEGER_OCTETS} are read")
+        raise DerMalformed(f"{element.tag} has {len(content)} octets, 1 to {_MAX_INTEGER_OCTETS} expected")
     if len(content) > 1 and (content[0], content[1] >> 7) in ((0, 0), (0xFF, 1)):
         raise DerMalformed(f"{element.tag} is not in the fewest octets")
     return int.from_bytes(content, "big", signed=True)

@@ -1,4 +1,4 @@
-"""Tags and lengths: how an element of ASN.1 begins (ITU-T X.690, 8.1.2 and 8.1.3)."""
+"""Reads the tag and the length of an ASN.1 element (ITU-T X.690, 8.1.2 and 8.1.3)."""
 
 from dataclasses import dataclass
 from enum import Enum, IntEnum
@@ -26,7 +26,7 @@ class TagClass(IntEnum):
 
 
 class Universal(IntEnum):
-    """The universal tag numbers that are read here, X.680 8.4."""
+    """The universal tag numbers that the reader knows, X.680 8.4."""
 
     END_OF_CONTENTS = 0
     BOOLEAN = 1
@@ -46,7 +46,7 @@ class Universal(IntEnum):
 
 
 class Encoding(Enum):
-    """Which of the encodings of X.690 is accepted."""
+    """The encoding of X.690 that the reader accepts."""
 
     DER = "DER"
     """Definite lengths in the fewest octets."""
@@ -65,7 +65,7 @@ class Tag:
     number: int
 
     def __str__(self) -> str:
-        """Such as ``SEQUENCE`` or ``[701]``."""
+        """Returns the tag as text, such as ``SEQUENCE`` or ``[701]``."""
         if self.tag_class is TagClass.UNIVERSAL and self.number in _UNIVERSAL_NUMBERS:
             return Universal(self.number).name
         if self.tag_class is TagClass.CONTEXT:
@@ -74,7 +74,7 @@ class Tag:
 
 
 class Head(NamedTuple):
-    """How an element begins, and where its content does."""
+    """The tag and length of an element, and the position at which its content begins."""
 
     tag: Tag
     constructed: bool
@@ -88,12 +88,12 @@ def read_head(data: bytes, position: int, end: int, encoding: Encoding) -> Head:
 
     Args:
         data: The bytes.
-        position: Where the element begins.
-        end: Where what holds it ends.
-        encoding: What is accepted.
+        position: The position of the element.
+        end: The end of the enclosing element, or of the data.
+        encoding: The accepted encoding.
 
     Raises:
-        DerMalformed: It is cut off, reaches beyond ``end``, or is not in the encoding.
+        DerMalformed: The element is cut off, reaches beyond ``end``, or is not in the encoding.
     """
     first = data[position] if position < end else -1
     if position + 1 < end and first & _TAG_FOLLOWS != _TAG_FOLLOWS:
@@ -109,7 +109,7 @@ def read_head(data: bytes, position: int, end: int, encoding: Encoding) -> Head:
     if octet & _MORE:
         count = octet & ~_MORE
         if count > _MAX_LENGTH_OCTETS or cursor + count > end:
-            raise DerMalformed(f"the length of {tag} takes {count} octets")
+            raise DerMalformed(f"the length of {tag} takes {count} octets, too many or more than are left")
         length = int.from_bytes(data[cursor : cursor + count], "big")
         if encoding is Encoding.DER and (length < _MORE or data[cursor] == 0):
             raise DerMalformed(f"the length of {tag} is not in the fewest octets")
@@ -122,7 +122,7 @@ def read_head(data: bytes, position: int, end: int, encoding: Encoding) -> Head:
 
 
 _LOW_TAGS: Final = tuple(Tag(TagClass(first >> 6), first & _TAG_FOLLOWS) for first in range(256))
-"""The tag of every first octet; those of high tag numbers are not used."""
+"""The tag of every first octet; the entries for high tag numbers are not used."""
 
 
 def _tag(data: bytes, position: int, end: int) -> tuple[Tag, bool, int]:

@@ -1,7 +1,7 @@
-"""What an app's SDK says that it found at run time: its own word, which can only count against the device.
+"""Run-time findings: the claims of an app's SDK, which can only count against the device.
 
 A manipulated app reports nothing, so a report without findings proves nothing and is never a PASS. A finding
-is believed: nobody gains by accusing their own device.
+is believed, because no attacker gains by accusing their own device.
 """
 
 from collections.abc import Collection, Mapping
@@ -23,16 +23,16 @@ __all__ = [
 ]
 
 RUNTIME: Final = "runtime"
-"""First part of the checks' names."""
+"""First part of the tests' names."""
 
 MAX_NAME_CHARACTERS: Final = 64
-"""Of a finding's name."""
+"""Maximum length of a finding's name."""
 
 _LONGEST_DETAIL: Final = 500
 
 
 class RuntimeKind(StrEnum):
-    """What can be found; the names are those of ``facegate.v1.RuntimeFindingKind``."""
+    """The kinds of findings; the names are those of ``facegate.v1.RuntimeFindingKind``."""
 
     ROOT = "ROOT"
     HOOKING_FRAMEWORK = "HOOKING_FRAMEWORK"
@@ -42,15 +42,15 @@ class RuntimeKind(StrEnum):
     SCREEN_SHARING = "SCREEN_SHARING"
     AUTOMATION = "AUTOMATION"
     OTHER = "OTHER"
-    """Of a kind that this version does not know."""
+    """A kind that this version does not know."""
 
 
 @dataclass(frozen=True, slots=True)
 class RuntimeFinding:
-    """Something that was found.
+    """One finding of the app's SDK.
 
     Attributes:
-        kind: What it is.
+        kind: Its kind.
         name: The SDK's name of the tool or trait; at most 64 printable ASCII characters, may be empty.
     """
 
@@ -60,26 +60,26 @@ class RuntimeFinding:
 
 @dataclass(frozen=True, slots=True)
 class RuntimeReport:
-    """What was looked for and what was found, in one report or in all reports of a scan."""
+    """The kinds that the app searched for and its findings, in one report or in all reports of a scan."""
 
     looked_for: frozenset[RuntimeKind] = frozenset()
     findings: frozenset[RuntimeFinding] = frozenset()
 
     def joined(self, other: "RuntimeReport") -> "RuntimeReport":
-        """Both together: no report takes back what another one says."""
+        """Returns the union of both reports: no report withdraws a finding of another one."""
         return RuntimeReport(self.looked_for | other.looked_for, self.findings | other.findings)
 
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """What a kind of finding means.
+    """The meaning of a kind of finding.
 
     Attributes:
-        check: The check's name.
-        reason: Of its failure.
+        check: The test's name.
+        reason: The reason of its failure.
         what: The finding in plain words.
-        sign_of: What it is a sign of.
-        soft: Whether honest people's devices have it too, so that it decides only where a policy says so.
+        sign_of: The manipulation that it is a sign of; ``None`` if it is a sign of none.
+        soft: Whether honest devices cause the finding too, so that it decides only if a policy says so.
     """
 
     check: str
@@ -119,44 +119,45 @@ _RULES: Final[Mapping[RuntimeKind, _Rule]] = {
     RuntimeKind.SCREEN_SHARING: _Rule(
         f"{RUNTIME}.screen_sharing",
         "SCREEN_SHARED",
-        "a screen that is shared, recorded or controlled from afar",
+        "a screen that is shared, recorded or controlled remotely",
         Manipulation.REMOTE_CONTROL,
     ),
     RuntimeKind.AUTOMATION: _Rule(
         f"{RUNTIME}.automation", "AUTOMATION", "a program that drives the app", Manipulation.REMOTE_CONTROL
     ),
     RuntimeKind.OTHER: _Rule(
-        f"{RUNTIME}.other", "UNKNOWN_FINDING", "something of a kind that this server does not know", None
+        f"{RUNTIME}.other", "UNKNOWN_FINDING", "a finding of a kind that this server does not know", None
     ),
 }
 
 RUNTIME_FAILURES: Final[Mapping[str, str]] = {rule.check: rule.reason for rule in _RULES.values()}
-"""Every check that can fail, and the reason of its failure."""
+"""Every test that can fail, and the reason of its failure."""
 
 SOFT_RUNTIME_CHECKS: Final = frozenset(rule.check for rule in _RULES.values() if rule.soft)
-"""Checks that decide only where a policy says so."""
+"""Tests that decide only if a policy says so."""
 
 
 def check_runtime(report: RuntimeReport | None, *, decide: Collection[str] = ()) -> tuple[DeviceCheck, ...]:
-    """Turns reports into checks.
+    """Turns reports into tests.
 
     Args:
-        report: All reports of the scan, joined; ``None`` without any.
-        decide: Names of soft checks that are to be hard, as the policy says.
+        report: All reports of the scan, joined; ``None`` if there is none.
+        decide: Names of soft tests that the policy makes hard.
 
     Returns:
-        ``runtime.report`` where there is no report. Else ``runtime.root``, ``.hooking``, ``.debugger``,
-        ``.emulator``, ``.network``, ``.screen_sharing``, ``.automation``, and ``.other`` where something of
-        an unknown kind was found: FAIL where it was found, and NOT_EVALUATED otherwise. None of them passes.
+        ``runtime.report`` if there is no report. Otherwise ``runtime.root``, ``.hooking``, ``.debugger``,
+        ``.emulator``, ``.network``, ``.screen_sharing``, ``.automation``, and ``.other`` if there is a
+        finding of an unknown kind. A test is FAIL if there is a finding of its kind, and NOT_EVALUATED
+        otherwise. None of them passes.
     """
     if report is None:
-        told = "The app does not report what it finds at run time."
-        return (_open(f"{RUNTIME}.report", "NO_REPORT", told),)
+        detail = "The app sent no report of run-time findings."
+        return (_open(f"{RUNTIME}.report", "NO_REPORT", detail),)
     found = {finding.kind for finding in report.findings}
     return tuple(
         _failed(rule, kind, report, soft=rule.soft and rule.check not in decide)
         if kind in found
-        else _nothing_found(rule, looked=kind in report.looked_for)
+        else _nothing_found(rule, searched=kind in report.looked_for)
         for kind, rule in _RULES.items()
         if kind is not RuntimeKind.OTHER or kind in found
     )
@@ -165,22 +166,22 @@ def check_runtime(report: RuntimeReport | None, *, decide: Collection[str] = ())
 def _failed(rule: _Rule, kind: RuntimeKind, report: RuntimeReport, *, soft: bool) -> DeviceCheck:
     names = sorted({one.name for one in report.findings if one.kind is kind and one.name})
     named = ", ".join(f'"{name}"' for name in names)
-    told = f"The app reports {rule.what}{': ' if named else ''}{named}."
+    detail = f"The app reports {rule.what}{': ' if named else ''}{named}."
     return DeviceCheck(
         name=rule.check,
         outcome=DeviceFinding.FAIL,
         reason=rule.reason,
-        detail=told[:_LONGEST_DETAIL],
+        detail=detail[:_LONGEST_DETAIL],
         sign_of=rule.sign_of,
         soft=soft,
     )
 
 
-def _nothing_found(rule: _Rule, *, looked: bool) -> DeviceCheck:
-    if looked:
-        told = f"The app says that it looked for {rule.what} and found none. A manipulated app says the same."
-        return _open(rule.check, "NOTHING_FOUND", told)
-    return _open(rule.check, "NOT_LOOKED_FOR", f"The app did not look for {rule.what}.")
+def _nothing_found(rule: _Rule, *, searched: bool) -> DeviceCheck:
+    if searched:
+        detail = f"The app searched for {rule.what} and reports none. A manipulated app reports the same."
+        return _open(rule.check, "NOTHING_FOUND", detail)
+    return _open(rule.check, "NOT_LOOKED_FOR", f"The app did not search for {rule.what}.")
 
 
 def _open(name: str, reason: str, detail: str) -> DeviceCheck:

@@ -108,15 +108,20 @@ def verify_response(
         ServerNotTrustedError: One of them does not match.
         SandboxResultError: The result is of a sandbox check, and ``accept_sandbox`` is false.
     """
+    # 1. The JWS is the server's (see `verify_result_jws`).
     signed = verify_result_jws(
         response.result_jws, keys, issuer=issuer, tenant=tenant, accept_sandbox=accept_sandbox
     )
+    # 2. The signed result equals the unsigned one.
     if signed != response.result:
         raise ServerNotTrustedError("the result differs from the signed one")
+    # 3. It is the result of the requested check.
     if signed.check_id != check_id:
         raise ServerNotTrustedError("the signed result belongs to another check")
+    # 4. The SHA-256 of the evidence frame is in the signed result.
     if response.HasField("evidence_frame"):
         _match_image(response.evidence_frame, [signed.evidence_frame.sha256])
+    # 5. The SHA-256 of each audit image is in the signed result.
     for image in response.audit_images:
         _match_image(image, [reference.sha256 for reference in signed.audit_images])
     return signed

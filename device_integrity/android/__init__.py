@@ -1,4 +1,4 @@
-"""Android: key attestation and Play Integrity, verified against keys and lists that are handed in."""
+"""Verifies Android key attestations and Play Integrity tokens with keys and lists of the caller."""
 
 from device_integrity.android.apps import AllowedApp
 from device_integrity.android.chain import ChainShape

@@ -1,4 +1,4 @@
-"""The apps that the operator calls his own."""
+"""The operator's apps, by package name and signing certificates."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ __all__ = ["AllowedApp", "app_is_allowed", "package_is_allowed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllowedApp:
-    """An app by its name and the keys that may have signed it.
+    """An app, by its package name and the certificates that may have signed it.
 
     Attributes:
         package: Its package name.
@@ -20,19 +20,20 @@ class AllowedApp:
 
 
 def package_is_allowed(apps: Iterable[AllowedApp], package: str) -> bool:
-    """Whether one of the apps has this name."""
+    """Returns whether one of the apps has this package name."""
     return any(app.package == package for app in apps)
 
 
 def app_is_allowed(
     apps: Iterable[AllowedApp], packages: Iterable[str], certificate_digests: frozenset[bytes]
 ) -> bool:
-    """Whether an app is one of these.
+    """Returns whether an app is one of the operator's.
 
     Args:
         apps: The operator's apps.
-        packages: Names of the app; several where packages share a user.
-        certificate_digests: SHA-256 of all certificates that signed it; each has to be the app's.
+        packages: Package names of the app; several if packages share a user.
+        certificate_digests: SHA-256 of all certificates that signed it. Each has to be one of the operator's
+            app; without any, the app is not allowed.
     """
     names = set(packages)
     return bool(certificate_digests) and any(

@@ -1,8 +1,8 @@
-"""The AuthorizationList of an Android key attestation: what a key may do, and what the device says of itself.
+"""Reads the AuthorizationList of an Android key attestation: a key's permissions and the device's state.
 
 The schema is at source.android.com, "Key and ID attestation". Every field is an explicit context tag, with
-numbers up to 724 and gaps, so the list is read by a table of tags. A tag that is not in the table is kept
-as it is: new versions of Android add some.
+numbers up to 724 and gaps, so a table of tags maps them to fields. A tag that is not in the table is kept
+unread, because new versions of Android add tags.
 """
 
 from collections.abc import Callable, Mapping
@@ -36,23 +36,23 @@ _JUDGED: Final = frozenset(
         "attestation_application_id",
     }
 )
-"""Fields that verdicts rest on: one that is malformed makes the list malformed."""
+"""Fields that tests use. A malformed one makes the list malformed."""
 
 
 class BootState(IntEnum):
     """How the operating system was verified when the device started."""
 
     VERIFIED = 0
-    """With the maker's key."""
+    """With the manufacturer's key."""
     SELF_SIGNED = 1
-    """With a key that the owner put in."""
+    """With a key that the owner installed."""
     UNVERIFIED = 2
-    """Not at all."""
+    """Not verified."""
     FAILED = 3
 
 
 class KeyOrigin(IntEnum):
-    """Where the key came from."""
+    """The origin of the key."""
 
     GENERATED = 0
     """Made in the secure environment."""
@@ -63,7 +63,7 @@ class KeyOrigin(IntEnum):
 
 
 class KeyPurpose(IntEnum):
-    """What a key may be used for."""
+    """The permitted uses of a key."""
 
     ENCRYPT = 0
     DECRYPT = 1
@@ -77,13 +77,13 @@ class KeyPurpose(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RootOfTrust:
-    """What the boot loader told the secure environment.
+    """The boot state that the boot loader reported to the secure environment.
 
     Attributes:
-        verified_boot_key: Digest of the key that the operating system was verified with.
+        verified_boot_key: Digest of the key that verified the operating system.
         device_locked: Whether the boot loader refuses systems that are not signed.
-        verified_boot_state: How it was verified; a plain number where the state is unknown.
-        verified_boot_hash: Digest over all that was verified; ``None`` before Keymaster 4.
+        verified_boot_state: The ``BootState``; another number if the state is unknown.
+        verified_boot_hash: Digest of all verified data; ``None`` before Keymaster 4.
     """
 
     verified_boot_key: bytes
@@ -94,15 +94,15 @@ class RootOfTrust:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizationList:
-    """One list; ``None`` and empty sets stand for fields that it does not have.
+    """One list. A field that the list does not have is ``None``, false or an empty set.
 
-    Numbers are as the secure environment writes them: times in milliseconds since 1970, ``os_version`` as
+    Numbers are in the form of the schema: times in milliseconds since 1970, ``os_version`` as
     ``MMmmss``, ``os_patch_level`` as ``YYYYMM``, the other patch levels as ``YYYYMMDD``.
 
     Attributes:
-        unknown: Encoded content of tags that are not known here, by number.
-        oddities: What DER or the schema does not allow, as UPPER_SNAKE_CASE words: ``MALFORMED_`` and its
-            name for the one field without a say in any verdict whose value could not be read.
+        unknown: Encoded content of tags that this release does not know, by number.
+        oddities: Deviations from DER or the schema, as UPPER_SNAKE_CASE words. ``MALFORMED_`` and a field's
+            name means that its value could not be read; at most one field, which no test uses, may be so.
     """
 
     purposes: frozenset[int] = frozenset()
@@ -164,8 +164,8 @@ def read_authorizations(element: der.Element) -> AuthorizationList:
         element: The SEQUENCE.
 
     Raises:
-        KeyDescriptionMalformed: It is none, an element is not a context tag, a tag is there twice, or the
-            value of a tag that verdicts rest on, or of more than one other, is of another type.
+        KeyDescriptionMalformed: It is not a SEQUENCE, an element is not a context tag, a tag occurs twice,
+            or the value of a tag that tests use, or of more than one other tag, has another type.
     """
     values: dict[str, Any] = {}
     unknown: dict[int, bytes] = {}
@@ -175,10 +175,12 @@ def read_authorizations(element: der.Element) -> AuthorizationList:
     try:
         for item in element.sequence():
             if item.tag.tag_class is not der.TagClass.CONTEXT or not item.constructed:
-                raise KeyDescriptionMalformed(f"{item.tag} in an AuthorizationList")
+                raise KeyDescriptionMalformed(
+                    f"an AuthorizationList has the element {item.tag}, which is not a constructed context tag"
+                )
             number = item.tag.number
             if number in seen:
-                raise KeyDescriptionMalformed(f"tag {number} is there twice")
+                raise KeyDescriptionMalformed(f"an AuthorizationList has tag {number} twice")
             if number < last:
                 oddities.add("TAGS_NOT_ASCENDING")
             seen.add(number)
@@ -238,7 +240,7 @@ def _root_of_trust(element: der.Element, oddities: set[str]) -> RootOfTrust:
         raise KeyDescriptionMalformed(f"RootOfTrust has {len(parts)} elements, 3 or 4 expected")
     locked = parts[1].boolean()
     if not locked.canonical:
-        # Genuine devices write 0x01; a strict parser would throw them out.
+        # Some genuine devices write 0x01, which a strict parser would refuse.
         oddities.add("BOOLEAN_NOT_DER")
     return RootOfTrust(
         verified_boot_key=parts[0].octets(),

@@ -1,4 +1,4 @@
-"""Certificates of an Android attestation chain, read under limits (RFC 5280)."""
+"""Reads the certificates of an Android attestation chain within limits (RFC 5280)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,7 +35,7 @@ MAX_CERTIFICATE_BYTES: Final = 8 * 1024
 ATTESTATION_EXTENSION: Final = "1.3.6.1.4.1.11129.2.1.17"
 """The extension that holds the KeyDescription."""
 PROVISIONING_EXTENSION: Final = "1.3.6.1.4.1.11129.2.1.30"
-"""The extension of a remotely provisioned attestation certificate that says how many were issued."""
+"""The extension of a remotely provisioned attestation certificate with the number of issued ones."""
 
 _BASIC_CONSTRAINTS: Final = "2.5.29.19"
 _UNREADABLE: Final = (
@@ -48,7 +48,7 @@ _UNREADABLE: Final = (
     x509.InvalidVersion,
     x509.UnsupportedGeneralNameType,
 )
-"""What the library raises for certificates that it cannot read; not all of it is a ValueError."""
+"""Exceptions of the library for certificates that it cannot read; not all are ValueErrors."""
 _MIN_RSA_BITS: Final = 2048
 _MAX_RSA_BITS: Final = 8192
 _HASHES: Final = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
@@ -62,7 +62,7 @@ PublicKey = (
     | mldsa.MLDSA65PublicKey
     | mldsa.MLDSA87PublicKey
 )
-"""The kinds of keys that a chain may hold."""
+"""The kinds of keys that a chain may contain."""
 _KEY_KINDS: Final = (
     ec.EllipticCurvePublicKey,
     rsa.RSAPublicKey,
@@ -75,16 +75,16 @@ _KEY_KINDS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
-    """What is needed of a certificate.
+    """The parts of a certificate that the verifier needs.
 
     Attributes:
         serial: Its serial number, positive.
-        not_before: From when it is valid, UTC.
-        not_after: Until when it is valid, UTC.
-        is_ca: What its basic constraints say; ``None`` where it has none.
-        may_sign: Whether its key usage has keyCertSign (RFC 5280, 4.2.1.3); without the extension it has not.
-        path_length: How many certificates that are not self-issued may stand between it and the leaf;
-            ``None`` where that is not limited.
+        not_before: The begin of its validity, UTC.
+        not_after: The end of its validity, UTC.
+        is_ca: The cA value of its basic constraints; ``None`` if it has none.
+        may_sign: Whether its key usage has keyCertSign (RFC 5280, 4.2.1.3); false without the extension.
+        path_length: Maximum number of certificates between it and the leaf that are not self-issued;
+            ``None`` if there is no limit.
         key: Its public key.
         extensions: Raw values of the two extensions of key attestation, by dotted identifier.
     """
@@ -101,7 +101,7 @@ class Certificate:
 
     @property
     def subject(self) -> str:
-        """Its subject as RFC 4514 writes it."""
+        """Its subject in the form of RFC 4514."""
         return self._parsed.subject.rfc4514_string()
 
     @property
@@ -141,13 +141,14 @@ class Certificate:
         return self._parsed.subject == self._parsed.issuer
 
     def was_issued_under_the_name_of(self, issuer: "Certificate") -> bool:
-        """Whether its issuer is the subject of ``issuer``."""
+        """Returns whether its issuer is the subject of ``issuer``."""
         return self._parsed.issuer == issuer._parsed.subject
 
     def is_signed_by(self, issuer: "Certificate") -> bool:
-        """Whether its signature is that of ``issuer``'s key: RSA of 2048 to 8192 bits, ECDSA or ML-DSA.
+        """Returns whether ``issuer``'s key made its signature.
 
-        Signatures over SHA-1 never are.
+        RSA keys must have 2048 to 8192 bits, and EC keys must be on P-256, P-384 or P-521. A hash must be
+        SHA-256, SHA-384 or SHA-512. Other signatures do not count.
         """
         if (
             isinstance(issuer.key, rsa.RSAPublicKey)
@@ -167,7 +168,7 @@ class Certificate:
 
 
 def parse_certificates(chain: Sequence[bytes]) -> tuple[Certificate, ...]:
-    """Reads a chain as the device sent it.
+    """Reads the chain that the device sent.
 
     Args:
         chain: DER certificates, leaf first, root last; 3 to 10 of at most 8 KiB each.
@@ -177,7 +178,7 @@ def parse_certificates(chain: Sequence[bytes]) -> tuple[Certificate, ...]:
     """
     if not MIN_CERTIFICATES <= len(chain) <= MAX_CERTIFICATES:
         raise CertificateMalformed(
-            f"{len(chain)} certificates, {MIN_CERTIFICATES} to {MAX_CERTIFICATES} are read"
+            f"the chain has {len(chain)} certificates, {MIN_CERTIFICATES} to {MAX_CERTIFICATES} are accepted"
         )
     return tuple(_certificate(data, place) for place, data in enumerate(chain))
 
@@ -185,24 +186,27 @@ def parse_certificates(chain: Sequence[bytes]) -> tuple[Certificate, ...]:
 def _certificate(data: bytes, place: int) -> Certificate:
     if len(data) > MAX_CERTIFICATE_BYTES:
         raise CertificateMalformed(
-            f"certificate {place} has {len(data)} bytes, at most {MAX_CERTIFICATE_BYTES} are read"
+            f"certificate {place} has {len(data)} bytes; at most {MAX_CERTIFICATE_BYTES} are accepted"
         )
     try:
         refuse_odd_certificate(data, max_bytes=MAX_CERTIFICATE_BYTES)
         parsed = x509.load_der_x509_certificate(data)
-        _ = parsed.subject, parsed.issuer  # read again later, when nothing may be malformed any more
+        _ = (
+            parsed.subject,
+            parsed.issuer,
+        )  # parsed lazily: fail here, because later code expects them to be readable
         return _read(parsed)
     except CertificateMalformed as error:
         raise CertificateMalformed(f"certificate {place}: {error}") from error
     except _UNREADABLE as error:
-        # The messages of the library may quote what was sent.
+        # The library's messages may quote the device's bytes.
         raise CertificateMalformed(f"certificate {place} is not X.509 in DER") from error
 
 
 def _read(parsed: x509.Certificate) -> Certificate:
     key = parsed.public_key()
     if not isinstance(key, _KEY_KINDS):
-        raise CertificateMalformed("a key is of a kind that no attestation chain holds")
+        raise CertificateMalformed("its key is of a kind that attestation chains do not use")
     raw: dict[str, bytes] = {}
     is_ca, path_length, may_sign = None, None, False
     for extension in parsed.extensions:

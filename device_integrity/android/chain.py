@@ -1,10 +1,10 @@
-"""The chain of an Android key attestation, walked from its root to its leaf.
+"""Verifies the chain of an Android key attestation, from its root to its leaf.
 
-The order is linear and the rules are few, so they are written out instead of left to a path builder:
-genuine chains of old devices are not RFC 5280 (expired batch certificates, an attestation certificate that
-says it is no CA), and forged ones are where a general builder says yes (an attested leaf key that signs one
-more certificate). The rules are Google's: developer.android.com, "Verify hardware-backed key pairs with key
-attestation", and the verifier android/keyattestation.
+The module applies its few rules itself instead of using a path builder. Genuine chains of old devices violate
+RFC 5280 (expired batch certificates, an attestation certificate with CA:FALSE), and a general path builder
+accepts forged chains (an attested leaf key that signs one more certificate). The rules are Google's:
+developer.android.com, "Verify hardware-backed key pairs with key attestation", and the verifier
+android/keyattestation.
 """
 
 import re
@@ -45,24 +45,24 @@ class ChainShape(StrEnum):
     """How the attestation key came into the device."""
 
     FACTORY = "factory"
-    """One key for a batch of devices, put in when they were made: root, intermediate, attestation, leaf."""
+    """One key for a batch of devices, installed in the factory: root, intermediate, attestation, leaf."""
     REMOTE = "remote"
     """A key for this device, certified for weeks at a time (remote key provisioning, RKP): root, two
-    servers, attestation, leaf. Google's server below the root is known by its name; the extension that says
-    how many certificates were issued may be missing."""
+    servers, attestation, leaf. The server below the root has a name of Google's, or the attestation
+    certificate has the extension with the number of issued certificates."""
     OTHER = "other"
-    """No shape that a sold device has."""
+    """A shape that no sold device has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WalkedChain:
-    """A chain and what the walk found.
+    """A chain and the findings of its tests.
 
     Attributes:
         certificates: Leaf first, root last.
         shape: How the attestation key came into the device, by the chain's form.
-        root: The known root whose key the last certificate holds; ``None`` if it is unknown.
-        checks: What became of every rule.
+        root: The known root with the key of the last certificate; ``None`` if it is unknown.
+        checks: One test for every rule.
     """
 
     certificates: tuple[Certificate, ...]
@@ -87,10 +87,10 @@ class WalkedChain:
 
     @property
     def says_strongbox(self) -> bool:
-        """Whether a certificate between leaf and root is that of a StrongBox.
+        """Whether a certificate between leaf and root states a StrongBox.
 
-        Makers write so as organisation, title or part of a common name, in the attestation certificate or in
-        the one above it, and in any case.
+        Manufacturers state it as organisation, title or part of a common name, in the attestation certificate
+        or in the one above it, in upper or lower case.
         """
         return any(
             _STRONGBOX in unit.casefold()
@@ -102,19 +102,21 @@ class WalkedChain:
 def walk_chain(
     certificates: tuple[Certificate, ...], *, roots: Sequence[TrustRoot], now: datetime
 ) -> WalkedChain:
-    """Applies every rule to a chain; a chain is trusted if all of the checks pass.
+    """Applies every rule to a chain, which is trusted if all tests pass.
 
     Args:
         certificates: Leaf first, root last; 3 to 10.
         roots: The keys at which a chain may end.
         now: The present time, with a time zone.
     """
+    # 1. The last certificate is a root with a pinned key (Google, "Verify hardware-backed key pairs").
     by_key = {root.spki_sha256: root for root in roots}
     root = by_key.get(certificates[-1].spki_sha256)
     shape = _shape(certificates)
     ends = _check_root(certificates[-1], root, roots)
+    # 2. The root's private key is not published. If it is, the other rules prove nothing.
     if root is not None and root.kind is RootKind.SOFTWARE:
-        detail = "whoever has the published key of the root can make any chain"
+        detail = "the root's private key is published, so anyone can make such a chain"
         rest = tuple(ANDROID_KEY.not_evaluated(name, "SOFTWARE_ROOT", detail) for name in _RULES)
         return WalkedChain(certificates=certificates, shape=shape, root=root, checks=(ends, *rest))
     return WalkedChain(
@@ -123,10 +125,15 @@ def walk_chain(
         root=root,
         checks=(
             ends,
+            # 3. Each certificate names its issuer and is signed by it (RFC 5280, 6.1.3, a.1 and a.4).
             _check_signatures(certificates),
+            # 4. The leaf alone has the attestation extension (Google, android/keyattestation).
             _check_extension(certificates),
+            # 5. Each certificate above the leaf may sign others (RFC 5280, 4.2.1.3 and 4.2.1.9).
             _check_authority(certificates, shape),
+            # 6. The chain has a shape that sold devices have (Google, android/keyattestation).
             _check_shape(certificates, shape),
+            # 7. Each certificate between leaf and root is valid now (RFC 5280, 6.1.3, a.2).
             _check_validity(certificates, shape, now),
         ),
     )
@@ -145,7 +152,7 @@ def _shape(certificates: tuple[Certificate, ...]) -> ChainShape:
 
 
 def _provisions(certificate: Certificate) -> bool:
-    """Whether a certificate is that of Google's servers for remote key provisioning, by its name."""
+    """Returns whether a certificate has the name of Google's servers for remote key provisioning."""
     return _PROVISIONER in certificate.subject_organizations and any(
         _PROVISIONING_CA.fullmatch(name) for name in certificate.subject_common_names
     )
@@ -157,17 +164,17 @@ def _check_root(last: Certificate, root: TrustRoot | None, roots: Sequence[Trust
             "root", "ROOT_MISSING", "the last certificate is not a root", Manipulation.EMULATOR
         )
     if root is None:
-        # Roots that settings name have no subject.
+        # Roots from the settings have no subject.
         if any(known.subject and known.subject == last.subject for known in roots):
-            detail = "the last certificate has the name of a known root and another key"
+            detail = "the last certificate has the name of a known root, but another key"
             return ANDROID_KEY.failed("root", "LOOK_ALIKE_ROOT", detail, Manipulation.CODE_MODIFICATION)
-        detail = "the chain ends at a key that is none of the known roots"
+        detail = "the chain ends at a key that is not one of the known roots"
         return ANDROID_KEY.failed("root", "UNKNOWN_ROOT", detail, Manipulation.EMULATOR)
     if root.kind is RootKind.SOFTWARE:
-        detail = f"the chain ends at {root.name}: a software keystore, as emulators have it"
+        detail = f"the chain ends at {root.name}, the root of a software keystore such as an emulator's"
         return ANDROID_KEY.failed("root", "SOFTWARE_ROOT", detail, Manipulation.EMULATOR)
     if root.kind is RootKind.NON_PRODUCTION:
-        detail = f"the chain ends at {root.name}: a device that was never sold"
+        detail = f"the chain ends at {root.name}, the root of devices that were never sold"
         return ANDROID_KEY.failed("root", "NON_PRODUCTION_ROOT", detail, Manipulation.ROOTED)
     return ANDROID_KEY.passed("root", f"{root.kind.name}_ROOT", f"the chain ends at {root.name}")
 
@@ -180,54 +187,53 @@ def _check_signatures(certificates: tuple[Certificate, ...]) -> DeviceCheck:
                 "chain_signatures", "NAMES_NOT_CHAINED", detail, Manipulation.CODE_MODIFICATION
             )
         if not certificate.is_signed_by(issuer):
-            detail = f"certificate {place} is not soundly signed by the key of certificate {place + 1}"
+            detail = f"certificate {place} has no valid signature by the key of certificate {place + 1}"
             return ANDROID_KEY.failed(
                 "chain_signatures", "SIGNATURE_INVALID", detail, Manipulation.CODE_MODIFICATION
             )
     return ANDROID_KEY.passed(
-        "chain_signatures", "SIGNATURES_VALID", "every certificate is signed by the next one's key"
+        "chain_signatures", "SIGNATURES_VALID", "every certificate is signed by the key of the next one"
     )
 
 
 def _check_extension(certificates: tuple[Certificate, ...]) -> DeviceCheck:
-    """Only the leaf may be attested: whoever is attested himself could attest anything."""
+    """Returns the test that only the leaf is attested: an app could attest anything with an attested key."""
     for place, certificate in enumerate(certificates):
         if place > 0 and ATTESTATION_EXTENSION in certificate.extensions:
-            detail = f"certificate {place} is itself an attested key, and signed the one below it"
+            detail = f"certificate {place} has the attestation extension, which only the leaf may have"
             return ANDROID_KEY.failed(
                 "chain_extension", "FORGED_CHAIN", detail, Manipulation.CODE_MODIFICATION
             )
     if ATTESTATION_EXTENSION not in certificates[0].extensions:
         return ANDROID_KEY.failed("chain_extension", "NOT_ATTESTED", "the leaf has no attestation extension")
     return ANDROID_KEY.passed(
-        "chain_extension", "ONLY_LEAF_ATTESTED", "the leaf alone has the attestation extension"
+        "chain_extension", "ONLY_LEAF_ATTESTED", "only the leaf has the attestation extension"
     )
 
 
 def _check_authority(certificates: tuple[Certificate, ...], shape: ChainShape) -> DeviceCheck:
-    """Basic constraints and key usage (RFC 5280, 4.2.1.9 and 4.2.1.3), with one exception for old phones."""
+    """Tests basic constraints and key usage (RFC 5280, 4.2.1.9 and 4.2.1.3). Old phones have an exception."""
     for place in range(1, len(certificates)):
         certificate = certificates[place]
-        # Batch certificates of 2016 say CA:FALSE, and sign leaves all the same. They hold no attested key
-        # (see above) and nothing is above them but Google's intermediate.
-        may_say_no = place == 1 and shape is ChainShape.FACTORY and certificate.is_ca is False
-        if not certificate.is_ca and not may_say_no:
-            detail = f"certificate {place} signed another one and is no certificate authority"
+        # Batch certificates of 2016 have CA:FALSE, but sign leaves. They hold no attested key (see
+        # `_check_extension`), and only Google's intermediate is above them.
+        exempt = place == 1 and shape is ChainShape.FACTORY and certificate.is_ca is False
+        if not certificate.is_ca and not exempt:
+            detail = f"certificate {place} signed another one, but is not a certificate authority"
             return ANDROID_KEY.failed(
                 "chain_authority", "FORGED_CHAIN", detail, Manipulation.CODE_MODIFICATION
             )
-        # A root is pinned by its key, whatever its certificates say of the key's use.
+        # A root is pinned by its key, so the key usage in its certificate does not matter.
         between_leaf_and_root = place < len(certificates) - 1
-        if between_leaf_and_root and not certificate.may_sign and not may_say_no:
-            detail = f"certificate {place} signed another one, which its key usage does not allow"
+        if between_leaf_and_root and not certificate.may_sign and not exempt:
+            detail = f"certificate {place} signed another one, but its key usage lacks keyCertSign"
             return ANDROID_KEY.failed(
                 "chain_authority", "NO_KEY_CERT_SIGN", detail, Manipulation.CODE_MODIFICATION
             )
         between = sum(not middle.is_self_issued for middle in certificates[1:place])
         if certificate.path_length is not None and between > certificate.path_length:
-            detail = (
-                f"{between} certificates are below certificate {place}, {certificate.path_length} allowed"
-            )
+            limit = certificate.path_length
+            detail = f"{between} certificates are below certificate {place}; at most {limit} are allowed"
             return ANDROID_KEY.failed(
                 "chain_authority", "PATH_TOO_LONG", detail, Manipulation.CODE_MODIFICATION
             )
@@ -238,16 +244,18 @@ def _check_authority(certificates: tuple[Certificate, ...], shape: ChainShape) -
 
 def _check_shape(certificates: tuple[Certificate, ...], shape: ChainShape) -> DeviceCheck:
     if shape is ChainShape.OTHER:
-        detail = f"{len(certificates)} certificates that are neither a factory's chain nor a provisioned one"
+        detail = (
+            f"the {len(certificates)} certificates are neither a factory chain nor a remotely provisioned one"
+        )
         return ANDROID_KEY.failed("chain_shape", "SHAPE_UNKNOWN", detail)
     return ANDROID_KEY.passed("chain_shape", shape.name, f"the chain has the {shape} shape")
 
 
 def _check_validity(certificates: tuple[Certificate, ...], shape: ChainShape, now: datetime) -> DeviceCheck:
-    """Dates of all but leaf and root.
+    """Tests the dates of all certificates except leaf and root.
 
-    The leaf's are set by the device, whose clock nobody checked. The root's do not matter because its key
-    is pinned. Expired batch certificates of a factory are in devices that are in use.
+    The device sets the leaf's dates by its own clock, which may be wrong. The root's dates do not matter,
+    because its key is pinned. Devices in use have expired batch certificates from the factory, so these pass.
     """
     for place, certificate in enumerate(certificates[:-1]):
         if place == 0:
@@ -261,5 +269,5 @@ def _check_validity(certificates: tuple[Certificate, ...], shape: ChainShape, no
     return ANDROID_KEY.passed(
         "chain_validity",
         "VALID",
-        "every certificate between leaf and root is valid, or expired where that is usual",
+        "every certificate between leaf and root is valid, or expired in a factory chain",
     )

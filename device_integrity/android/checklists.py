@@ -1,4 +1,4 @@
-"""The checks of Android's two kinds of evidence, by name and in order."""
+"""The names of the tests of Android's two kinds of evidence, in order."""
 
 from typing import Final
 
@@ -31,7 +31,7 @@ ANDROID_KEY: Final = Checklist(
         "possession",
     ),
 )
-"""Key attestation."""
+"""Tests of a key attestation."""
 
 PLAY_INTEGRITY: Final = Checklist(
     "play_integrity",
@@ -55,4 +55,4 @@ PLAY_INTEGRITY: Final = Checklist(
         "location_spoofing",
     ),
 )
-"""Google Play Integrity."""
+"""Tests of a Play Integrity token."""

@@ -1,8 +1,8 @@
-"""What a KeyDescription has to say, one named constraint at a time.
+"""Named constraints on a KeyDescription.
 
 The defaults are those of Google's verifier (android/keyattestation, ConstraintConfig) and of
-developer.android.com, "Verify hardware-backed key pairs with key attestation". Only what the secure
-environment enforces is believed, save for the app's name, which the operating system alone knows.
+developer.android.com, "Verify hardware-backed key pairs with key attestation". The constraints rely only on
+values that the secure environment enforces, except for the app, which only the operating system knows.
 """
 
 import hmac
@@ -32,14 +32,14 @@ __all__ = ["CONSTRAINTS", "Claims", "Constraint"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claims:
-    """What is checked, and against what.
+    """The tested description, and the expectations.
 
     Attributes:
         description: The leaf's KeyDescription.
-        application: The app in it; ``None`` where there is none.
+        application: The app in it; ``None`` if there is none.
         chain: The chain that carries it.
-        challenge: The challenge that was expected.
-        policy: What is asked.
+        challenge: The expected challenge.
+        policy: The demands.
         now: The present time, with a time zone.
     """
 
@@ -56,9 +56,9 @@ class Constraint:
     """One demand.
 
     Attributes:
-        name: The check's name without the verifier.
-        label: What is demanded, in plain words.
-        evaluate: Makes the check.
+        name: The test's name without the verifier.
+        label: The demand, in plain words.
+        evaluate: Evaluates the test.
     """
 
     name: str
@@ -71,7 +71,7 @@ def _challenge(claims: Claims) -> DeviceCheck:
         "challenge",
         holds=hmac.compare_digest(claims.description.challenge, claims.challenge),
         good=("CHALLENGE_MATCHES", "the key was made for this scan"),
-        bad=("CHALLENGE_MISMATCH", "the key was made for something else than this scan"),
+        bad=("CHALLENGE_MISMATCH", "the key was made for another challenge than this scan's"),
         sign_of=Manipulation.MAN_IN_THE_MIDDLE,
     )
 
@@ -81,44 +81,48 @@ def _security_level(claims: Claims) -> DeviceCheck:
     attesting = claims.description.attestation_security_level
     keymint = claims.description.keymint_security_level
     if SecurityLevel.SOFTWARE in (attesting, keymint):
-        return failed("SOFTWARE_KEYSTORE", "the key, or what attests it, lives in software")
+        return failed("SOFTWARE_KEYSTORE", "the key, or the key that attests it, is held in software")
     if attesting is not keymint:
-        detail = f"attested by {attesting.name}, and the key is said to live in {keymint.name}"
+        detail = f"{attesting.name} attests the key, but the key is in {keymint.name}"
         return failed("SECURITY_LEVELS_DIFFER", detail)
     if attesting is SecurityLevel.STRONGBOX and not claims.chain.says_strongbox:
-        detail = "STRONGBOX is claimed, and no certificate of the chain is a StrongBox's"
+        detail = "the key claims STRONGBOX, but no certificate of the chain is a StrongBox's"
         return failed("NOT_A_STRONGBOX", detail)
     if (
         attesting is SecurityLevel.TRUSTED_ENVIRONMENT
         and claims.chain.says_strongbox
         and not claims.policy.tee_under_strongbox
     ):
-        detail = "TRUSTED_ENVIRONMENT is claimed, and the chain is a StrongBox's"
+        detail = "the key claims TRUSTED_ENVIRONMENT, but the chain is a StrongBox's"
         return failed("NOT_A_TRUSTED_ENVIRONMENT", detail)
     if attesting < claims.policy.min_security_level:
-        detail = f"the key lives in {attesting.name}, {claims.policy.min_security_level.name} is demanded"
+        detail = f"the key is in {attesting.name}; the policy demands {claims.policy.min_security_level.name}"
         return ANDROID_KEY.failed("security_level", "SECURITY_LEVEL_TOO_LOW", detail)
-    return ANDROID_KEY.passed("security_level", attesting.name, f"the key lives in {attesting.name}")
+    return ANDROID_KEY.passed("security_level", attesting.name, f"the key is in {attesting.name}")
 
 
 def _boot_state(claims: Claims) -> DeviceCheck:
     failed = partial(ANDROID_KEY.failed, "boot_state", sign_of=Manipulation.ROOTED)
     root = claims.description.hardware_enforced.root_of_trust
     if root is None:
-        return failed("BOOT_STATE_MISSING", "the secure environment says nothing on the boot state")
+        return failed("BOOT_STATE_MISSING", "the secure environment does not state the boot state")
     if not root.device_locked:
-        return failed("BOOTLOADER_UNLOCKED", f"the boot loader is unlocked, the boot state {_state(root)}")
+        return failed(
+            "BOOTLOADER_UNLOCKED", f"the boot loader is unlocked, and the boot state is {_state(root)}"
+        )
     if root.verified_boot_state == BootState.SELF_SIGNED:
         return ANDROID_KEY.judged(
             "boot_state",
             holds=root.verified_boot_key in claims.policy.self_signed_boot_keys,
-            good=("KNOWN_SELF_SIGNED_SYSTEM", "a system of another maker, whose key is trusted by policy"),
-            bad=("SELF_SIGNED_SYSTEM", "a system of another maker, whose key is not trusted"),
+            good=("KNOWN_SELF_SIGNED_SYSTEM", "the system is signed with a boot key that the policy trusts"),
+            bad=("SELF_SIGNED_SYSTEM", "the system is signed with a boot key that the policy does not trust"),
             sign_of=Manipulation.ROOTED,
         )
     if root.verified_boot_state != BootState.VERIFIED:
         return failed("BOOT_NOT_VERIFIED", f"the boot state is {_state(root)}")
-    return ANDROID_KEY.passed("boot_state", "VERIFIED_BOOT", "boot loader locked, the maker's own system")
+    return ANDROID_KEY.passed(
+        "boot_state", "VERIFIED_BOOT", "the boot loader is locked, and the system is the manufacturer's"
+    )
 
 
 def _state(root: RootOfTrust) -> str:
@@ -131,7 +135,7 @@ def _origin(claims: Claims) -> DeviceCheck:
         "origin",
         holds=claims.description.hardware_enforced.origin == KeyOrigin.GENERATED,
         good=("GENERATED", "the key was made in the secure environment"),
-        bad=("NOT_GENERATED", "the key was not made in the secure environment; others may have it"),
+        bad=("NOT_GENERATED", "the key was not made in the secure environment, so others may hold it"),
     )
 
 
@@ -140,7 +144,7 @@ def _purpose(claims: Claims) -> DeviceCheck:
         "purpose",
         holds=KeyPurpose.SIGN in claims.description.hardware_enforced.purposes,
         good=("SIGN", "the key may sign"),
-        bad=("SIGN_MISSING", "the key is not one for signatures"),
+        bad=("SIGN_MISSING", "the key may not sign"),
     )
 
 
@@ -157,21 +161,21 @@ def _all_applications(claims: Claims) -> DeviceCheck:
 def _application(claims: Claims) -> DeviceCheck:
     name = "application"
     if not claims.policy.apps:
-        return ANDROID_KEY.not_evaluated(
-            name, "NO_APPS_CONFIGURED", "the server knows no app of its operator"
-        )
+        return ANDROID_KEY.not_evaluated(name, "NO_APPS_CONFIGURED", "the server's settings name no apps")
     if claims.application is None:
         return ANDROID_KEY.failed(
-            name, "APPLICATION_MISSING", "no app is named", Manipulation.CODE_MODIFICATION
+            name, "APPLICATION_MISSING", "the description names no app", Manipulation.CODE_MODIFICATION
         )
     names = {package.name for package in claims.application.packages}
     if not names & {app.package for app in claims.policy.apps}:
-        detail = "the key was made by an app that is none of the operator's"
+        detail = "the app that made the key is not one of the operator's"
         return ANDROID_KEY.failed(name, "APPLICATION_UNKNOWN", detail, Manipulation.CODE_MODIFICATION)
     if not app_is_allowed(claims.policy.apps, names, claims.application.certificate_digests):
-        detail = "the app has the operator's name and another's signature: it was repackaged"
+        detail = "the app has the operator's package name, but another signature: it was repackaged"
         return ANDROID_KEY.failed(name, "APPLICATION_REPACKAGED", detail, Manipulation.CODE_MODIFICATION)
-    return ANDROID_KEY.passed(name, "APPLICATION_KNOWN", "the operator's app, signed with his key")
+    return ANDROID_KEY.passed(
+        name, "APPLICATION_KNOWN", "the app is the operator's, signed with the operator's key"
+    )
 
 
 def _patch_level(claims: Claims) -> DeviceCheck:
@@ -180,10 +184,14 @@ def _patch_level(claims: Claims) -> DeviceCheck:
     if limit is None:
         return ANDROID_KEY.not_evaluated(name, "NO_LIMIT", "the policy sets no limit")
     if level is None:
-        return ANDROID_KEY.failed(name, "PATCH_LEVEL_MISSING", "no security patch level is stated", soft=True)
+        return ANDROID_KEY.failed(
+            name, "PATCH_LEVEL_MISSING", "the description states no security patch level", soft=True
+        )
     year, month = divmod(level, 100)
     if not (2010 <= year <= 9999 and 1 <= month <= 12):
-        return ANDROID_KEY.failed(name, "PATCH_LEVEL_MALFORMED", "the patch level is no month", soft=True)
+        return ANDROID_KEY.failed(
+            name, "PATCH_LEVEL_MALFORMED", "the security patch level is not a month", soft=True
+        )
     age = (claims.now.year - year) * 12 + claims.now.month - month
     if age > limit:
         detail = f"the security patch level is {age} months old, at most {limit} allowed"
@@ -195,46 +203,52 @@ def _provisioning(claims: Claims) -> DeviceCheck:
     name = "provisioning"
     remote = claims.chain.shape is ChainShape.REMOTE
     if claims.policy.remotely_provisioned_only and not remote:
-        detail = "the attestation key came from the factory, and a remotely provisioned one is demanded"
+        detail = "the attestation key is not remotely provisioned, but the policy demands it"
         return ANDROID_KEY.failed(name, "NOT_PROVISIONED", detail)
     extension = claims.chain.attestation.extensions.get(PROVISIONING_EXTENSION)
     if extension is None:
         if remote:
             return ANDROID_KEY.not_evaluated(
-                name, "NOT_SAID", "the number of certificates issued is not said"
+                name, "NOT_SAID", "the chain does not state the number of issued certificates"
             )
-        return ANDROID_KEY.not_evaluated(name, "NOT_PROVISIONED", "the attestation key came from the factory")
+        return ANDROID_KEY.not_evaluated(
+            name, "NOT_PROVISIONED", "the attestation key is not remotely provisioned"
+        )
     try:
         issued = read_certificates_issued(extension)
     except KeyDescriptionMalformed as error:
         return ANDROID_KEY.failed(name, "MALFORMED", str(error), soft=True)
     if issued is None:
-        return ANDROID_KEY.not_evaluated(name, "NOT_SAID", "the number of certificates issued is not said")
+        return ANDROID_KEY.not_evaluated(
+            name, "NOT_SAID", "the chain does not state the number of issued certificates"
+        )
     limit = claims.policy.max_certificates_issued
     if issued > limit:
-        detail = f"{issued} certificates were issued to the device in 30 days, at most {limit} are usual"
+        detail = f"{issued} certificates were issued to the device in 30 days; more than {limit} are unusual"
         return ANDROID_KEY.failed(name, "KEY_FARM", detail, soft=True)
-    return ANDROID_KEY.passed(name, "USUAL_NUMBER", f"{issued} certificates were issued in 30 days")
+    return ANDROID_KEY.passed(
+        name, "USUAL_NUMBER", f"{issued} certificates were issued to the device in 30 days"
+    )
 
 
 def _encoding(claims: Claims) -> DeviceCheck:
     oddities = sorted(claims.description.oddities)
     if oddities:
-        detail = f"the description is malformed: {', '.join(oddities)}; some genuine devices write so"
+        detail = f"the description is not DER: {', '.join(oddities)}; some genuine devices write it so"
         return ANDROID_KEY.failed("encoding", "NOT_DER", detail, soft=True)
     return ANDROID_KEY.passed("encoding", "DER", "the description is DER")
 
 
 CONSTRAINTS: Final = (
     Constraint("challenge", "the key was made for this scan", _challenge),
-    Constraint("security_level", "the key lives in secure hardware, which also attests it", _security_level),
-    Constraint("boot_state", "the boot loader is locked and the system its maker's", _boot_state),
+    Constraint("security_level", "the key is in secure hardware, which also attests it", _security_level),
+    Constraint("boot_state", "the boot loader is locked and the system is the manufacturer's", _boot_state),
     Constraint("origin", "the key was made in secure hardware", _origin),
     Constraint("purpose", "the key may sign", _purpose),
     Constraint("all_applications", "only one app may use the key", _all_applications),
-    Constraint("application", "that app is the operator's, signed with his key", _application),
+    Constraint("application", "the app is the operator's, signed with the operator's key", _application),
     Constraint("patch_level", "the system is not too old", _patch_level),
-    Constraint("provisioning", "the device was not given keys by the hundred", _provisioning),
+    Constraint("provisioning", "the device received no unusual number of certificates", _provisioning),
     Constraint("encoding", "the description is DER", _encoding),
 )
-"""Every constraint, in the order of the checks."""
+"""Every constraint, in the order of the tests."""

@@ -1,4 +1,4 @@
-"""Verification of Android key attestations: a key in a phone's secure hardware, made for this scan."""
+"""Verifies Android key attestations, which prove a key in a phone's secure hardware, made for this scan."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -39,7 +39,7 @@ class Possession:
     """The signature that proves possession of an attested key.
 
     Attributes:
-        message: What was to be signed: ``transcript.attestation_message``.
+        message: The signed message, ``facegate_protocol.attestation_message``.
         signature: ECDSA on P-256 with SHA-256, ASN.1 DER.
     """
 
@@ -52,12 +52,12 @@ class KeyAttestation:
     """The result of verifying a key attestation.
 
     Attributes:
-        checks: Every check, one for each name in ``checklists.ANDROID_KEY``, in that order.
+        checks: One test for each name in ``checklists.ANDROID_KEY``, in that order.
         attested_key: SubjectPublicKeyInfo (DER) of the attested key; ``None`` unless the chain is trusted and
-            the key was made for the expected challenge. The other checks still decide what it is worth.
-        chain: The chain; ``None`` where it cannot be read.
-        description: What it says about the key; ``None`` where that cannot be read.
-        application: The app in it; ``None`` where there is none.
+            the key was made for the expected challenge. The other tests still decide on its assurance.
+        chain: The chain; ``None`` if it cannot be read.
+        description: The leaf's KeyDescription; ``None`` if it is missing or cannot be read.
+        application: The app in the description; ``None`` if there is none.
     """
 
     checks: tuple[DeviceCheck, ...]
@@ -81,11 +81,11 @@ def verify_key_attestation(
 
     Args:
         certificate_chain: DER certificates, leaf first, root last.
-        challenge: What ``attestationChallenge`` has to be: the binding hash H.
+        challenge: The expected ``attestationChallenge``: the binding hash H.
         possession: The signature by the attested key; without one, possession is not evaluated.
-        policy: What is asked.
+        policy: The demands.
         roots: The keys at which a chain may end.
-        revocation: Google's list, or ``None`` where the server has none.
+        revocation: Google's list; ``None`` if the server has none.
         now: The present time, with a time zone.
     """
     # 1. The chain is a list of X.509 certificates, leaf first (Android Key Attestation).
@@ -110,16 +110,18 @@ def verify_key_attestation(
         now=now,
     )
     # 4. The leaf's extension fulfils the policy and holds the challenge (Android Key Attestation, schema).
-    description, application, said = _described(chain, challenge=challenge, policy=policy, now=now)
+    description, application, findings = _described(chain, challenge=challenge, policy=policy, now=now)
     vouched = chain.is_trusted and revoked.outcome is not DeviceFinding.FAIL
     # 5. The attested key signed the attestation message (this protocol).
-    said = (*said, _check_possession(chain.leaf, possession))
+    findings = (*findings, _check_possession(chain.leaf, possession))
     if not vouched:
-        said = tuple(map(_believed_by_nobody, said))
-    form = ANDROID_KEY.passed("chain_form", "X509", f"{len(certificates)} certificates")
+        findings = tuple(map(_without_trust, findings))
+    form = ANDROID_KEY.passed(
+        "chain_form", "X509", f"the chain has {len(certificates)} readable certificates"
+    )
     return KeyAttestation(
-        checks=(form, *chain.checks, revoked, *said),
-        attested_key=chain.leaf.spki if vouched and _passed("challenge", said) else None,
+        checks=(form, *chain.checks, revoked, *findings),
+        attested_key=chain.leaf.spki if vouched and _passed("challenge", findings) else None,
         chain=chain,
         description=description,
         application=application,
@@ -129,7 +131,7 @@ def verify_key_attestation(
 def _described(
     chain: WalkedChain, *, challenge: bytes, policy: KeyAttestationPolicy, now: datetime
 ) -> tuple[KeyDescription | None, ApplicationId | None, tuple[DeviceCheck, ...]]:
-    """The leaf's description, the app in it, and the checks on both."""
+    """Returns the leaf's description, the app in it, and the tests of both."""
     extension = chain.leaf.extensions.get(ATTESTATION_EXTENSION)
     if extension is None:
         return None, None, _undescribed("MISSING", "the leaf has no attestation extension")
@@ -147,7 +149,8 @@ def _described(
         policy=policy,
         now=now,
     )
-    read = ANDROID_KEY.passed("description", "READ", f"attestation version {description.attestation_version}")
+    detail = f"the description of attestation version {description.attestation_version} can be read"
+    read = ANDROID_KEY.passed("description", "READ", detail)
     return description, application, (read, *(constraint.evaluate(claims) for constraint in CONSTRAINTS))
 
 
@@ -155,19 +158,24 @@ def _undescribed(reason: str, detail: str) -> tuple[DeviceCheck, ...]:
     first, *rest = _DESCRIPTION_CHECKS
     return (
         ANDROID_KEY.failed(first, reason, detail),
-        *(ANDROID_KEY.not_evaluated(name, "DESCRIPTION_UNREADABLE", "not looked at") for name in rest),
+        *(
+            ANDROID_KEY.not_evaluated(
+                name, "DESCRIPTION_UNREADABLE", "not evaluated: the key's description cannot be read"
+            )
+            for name in rest
+        ),
     )
 
 
-def _believed_by_nobody(check: DeviceCheck) -> DeviceCheck:
-    """Turns a PASS that rests on an untrusted chain into NOT_EVALUATED. Other findings stay."""
+def _without_trust(check: DeviceCheck) -> DeviceCheck:
+    """Turns a PASS that relies on an untrusted chain into NOT_EVALUATED. Other findings stay."""
     if check.outcome is not DeviceFinding.PASS:
         return check
     return replace(
         check,
         outcome=DeviceFinding.NOT_EVALUATED,
         reason="CHAIN_NOT_TRUSTED",
-        detail=f"only an untrusted chain says: {check.detail}",
+        detail=f"the chain is not trusted, so this is not proven: {check.detail}",
     )
 
 
@@ -179,15 +187,22 @@ def _passed(name: str, checks: Sequence[DeviceCheck]) -> bool:
 def _check_possession(leaf: Certificate, possession: Possession | None) -> DeviceCheck:
     name = "possession"
     if possession is None:
-        return ANDROID_KEY.not_evaluated(name, "NO_SIGNATURE", "no signature by the attested key was given")
+        return ANDROID_KEY.not_evaluated(
+            name, "NO_SIGNATURE", "the device sent no signature by the attested key"
+        )
     key = leaf.key
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        return ANDROID_KEY.failed(name, "KEY_KIND_NOT_SUPPORTED", "the attested key is not one on P-256")
+        return ANDROID_KEY.failed(
+            name, "KEY_KIND_NOT_SUPPORTED", "the attested key is not on the curve P-256"
+        )
     return ANDROID_KEY.judged(
         name,
         holds=len(possession.signature) <= _MAX_SIGNATURE_BYTES
         and verify(public_key=key, message=possession.message, signature=possession.signature),
         good=("SIGNED", "the attested key signed for this scan"),
-        bad=("SIGNATURE_INVALID", "whoever sent the chain does not hold its key"),
+        bad=(
+            "SIGNATURE_INVALID",
+            "the signature is not the attested key's, so the device does not prove that it holds the key",
+        ),
         sign_of=Manipulation.MAN_IN_THE_MIDDLE,
     )

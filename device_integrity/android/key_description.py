@@ -1,7 +1,7 @@
-"""The attestation extension of an Android key: KeyDescription, and what is wrapped in it.
+"""Reads the attestation extension of an Android key, KeyDescription, and its nested structures.
 
-The schema is at source.android.com, "Key and ID attestation". Versions are not capped: 1 to 4 are those of
-Keymaster 2 to 4.1, from 100 on those of KeyMint, and new ones only add tags.
+The schema is at source.android.com, "Key and ID attestation". The reader accepts any version: 1 to 4 are
+Keymaster 2 to 4.1, 100 and above are KeyMint, and new versions only add tags.
 """
 
 from dataclasses import dataclass
@@ -30,28 +30,28 @@ _CERTIFICATES_ISSUED: Final = 1
 
 
 class SecurityLevel(IntEnum):
-    """Where something lives."""
+    """The kind of environment in which a key or a service is."""
 
     SOFTWARE = 0
     TRUSTED_ENVIRONMENT = 1
     """A trusted execution environment of the main processor."""
     STRONGBOX = 2
-    """A chip of its own."""
+    """A separate secure chip."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyDescription:
-    """What the attestation key says about the attested key.
+    """The statements of the attestation key about the attested key.
 
     Attributes:
         attestation_version: Version of this structure.
-        attestation_security_level: Where the key that attests lives.
+        attestation_security_level: Security level of the key that attests.
         keymint_version: Version of Keymaster or KeyMint.
-        keymint_security_level: Where that runs.
+        keymint_security_level: Security level of Keymaster or KeyMint.
         challenge: The challenge that the app gave.
         unique_id: An identifier of the device for system apps; empty otherwise.
-        software_enforced: What the operating system says and enforces.
-        hardware_enforced: What the secure environment says and enforces.
+        software_enforced: Authorizations that the operating system states and enforces.
+        hardware_enforced: Authorizations that the secure environment states and enforces.
     """
 
     attestation_version: int
@@ -65,7 +65,7 @@ class KeyDescription:
 
     @property
     def oddities(self) -> frozenset[str]:
-        """What DER does not allow, in either list."""
+        """The deviations from DER or the schema in both lists."""
         return self.software_enforced.oddities | self.hardware_enforced.oddities
 
 
@@ -79,10 +79,10 @@ class ApplicationPackage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplicationId:
-    """The app that asked for the key, as the operating system knows it.
+    """The app that requested the key, as the operating system knows it.
 
     Attributes:
-        packages: All packages that share the app's user, mostly one.
+        packages: All packages that share the app's user, usually one.
         certificate_digests: SHA-256 of the certificates that signed it.
     """
 
@@ -121,7 +121,7 @@ def read_application_id(octets: bytes) -> ApplicationId:
     """Reads an AttestationApplicationId, which is DER within the octets of tag 709.
 
     Raises:
-        KeyDescriptionMalformed: It is none, or a package's name is not UTF-8.
+        KeyDescriptionMalformed: It is not an AttestationApplicationId, or a package's name is not UTF-8.
     """
     try:
         parts = der.read(octets, max_bytes=_MAX_BYTES).sequence()
@@ -143,10 +143,11 @@ def read_certificates_issued(extension: bytes) -> int | None:
         extension: Value of the extension 1.3.6.1.4.1.11129.2.1.30: a CBOR map, at most 1 KiB.
 
     Returns:
-        How many certificates were issued to the device in the last 30 days; ``None`` if it is not said.
+        The number of certificates that were issued to the device in the last 30 days; ``None`` if the map
+        does not state it.
 
     Raises:
-        KeyDescriptionMalformed: It is no CBOR map, or the number is none.
+        KeyDescriptionMalformed: It is not a CBOR map, or the number is not an integer of at least 0.
     """
     try:
         information = take_map(

@@ -1,4 +1,4 @@
-"""What is asked of an Android key attestation."""
+"""The demands on an Android key attestation."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,17 +15,17 @@ class KeyAttestationPolicy:
 
     Attributes:
         apps: The apps that may scan; without any, the app is not evaluated.
-        min_security_level: The least that the key has to live in; SOFTWARE is never accepted.
+        min_security_level: The least security level of the key; SOFTWARE is never accepted.
         self_signed_boot_keys: Digests of boot keys, 32 bytes each, that are trusted with the boot state
             SELF_SIGNED: systems such as GrapheneOS, which publishes them.
-        max_patch_age_months: From how many months on a security patch level is old; ``None`` for no limit.
-        max_certificates_issued: More certificates than this, provisioned to one device in 30 days, look
-            like a farm that sells keys. Devices of test laboratories show up to 64.
-        max_revocation_age: How old the revocation list may be.
-        stale_revocation_is_soft: Whether an older list does not decide alone.
+        max_patch_age_months: Maximum age of a security patch level, months; ``None`` for no limit.
+        max_certificates_issued: Maximum number of certificates provisioned to one device in 30 days. More
+            are a sign of a farm that sells keys. Devices of test laboratories have up to 64.
+        max_revocation_age: Maximum age of the revocation list.
+        stale_revocation_is_soft: Whether an older list is a soft UNAVAILABLE, which does not decide alone.
         tee_under_strongbox: Whether a key in the TRUSTED_ENVIRONMENT may be attested under the chain of a
             StrongBox.
-        remotely_provisioned_only: Whether keys from the factory, which leak by the batch, are refused.
+        remotely_provisioned_only: Whether attestation keys from the factory, which leak in batches, fail.
     """
 
     apps: tuple[AllowedApp, ...] = ()

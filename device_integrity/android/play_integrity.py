@@ -1,7 +1,7 @@
 """Verification of the payload of a Play Integrity token, with one test for each label.
 
-The labels are described at developer.android.com, "Integrity verdicts". Labels that honest devices have too
-often are soft: they do not decide alone.
+The labels are described at developer.android.com, "Integrity verdicts". Failures that honest devices
+cause too often are soft: they do not decide alone.
 """
 
 import hmac
@@ -22,18 +22,18 @@ __all__ = ["PlayIntegrity", "PlayLevel", "PlayPolicy", "refused_token", "unavail
 
 _ONE_TIME: Final = b"facegate/v1/play-token"
 _HARDWARE_API: Final = 33
-"""Android 13: from here on MEETS_DEVICE_INTEGRITY rests on hardware, since May 2025."""
+"""Android 13, from which MEETS_DEVICE_INTEGRITY relies on hardware, since May 2025."""
 
 
 class PlayLevel(IntEnum):
-    """How sound a device has to be; each level includes those below."""
+    """The levels of device integrity; each includes those below."""
 
     BASIC = 1
-    """Hardware attests the key; the system may be anybody's."""
+    """Hardware attests the key; the operating system may be any."""
     DEVICE = 2
     """A certified device with a locked boot loader."""
     STRONG = 3
-    """Also a security patch of the last year."""
+    """Also a security patch from the last year."""
 
 
 _LABELS: Final = {
@@ -45,20 +45,20 @@ _HARDWARE_LABELS: Final = frozenset(_LABELS.values())
 _VIRTUAL: Final = "MEETS_VIRTUAL_INTEGRITY"
 _HARMLESS_APPS: Final = frozenset({"KNOWN_INSTALLED", "UNKNOWN_INSTALLED"})
 _HARMLESS_LOCATIONS: Final = frozenset({"LOW_RISK_DEVICE", "LOW_RISK_NETWORK"})
-_NOT_SAID: Final = frozenset({"", "UNEVALUATED", "UNKNOWN", "NO_DATA"})
-"""Words with which Google says that it evaluated nothing, beside those that end in UNSPECIFIED."""
+_UNEVALUATED: Final = frozenset({"", "UNEVALUATED", "UNKNOWN", "NO_DATA"})
+"""Labels for which Google evaluated nothing, in addition to those that end in UNSPECIFIED."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlayPolicy:
-    """What is asked of a token.
+    """The demands on a token.
 
     Attributes:
         apps: The apps that may scan.
         min_level: The least integrity of the device.
-        max_age: How old a token may be.
-        clock_skew: How far in the future it may be.
-        refused_recall_bits: The app's own bits, 1 to 3, that bar a device.
+        max_age: Maximum age of a token.
+        clock_skew: How far in the future a token's time may be.
+        refused_recall_bits: The app's own bits, 1 to 3, with which a device fails.
     """
 
     apps: tuple[AllowedApp, ...]
@@ -73,10 +73,10 @@ class PlayIntegrity:
     """The result of verifying a token.
 
     Attributes:
-        checks: Every check, one for each name in ``checklists.PLAY_INTEGRITY``, in that order.
+        checks: One test for each name in ``checklists.PLAY_INTEGRITY``, in that order.
         payload: The decoded payload; ``None`` if the token was not decrypted.
-        one_time_key: 32 bytes that no other token has. Whoever calls stores them for as long as the token
-            would be fresh, and refuses a token whose key is there already. ``None`` without a payload.
+        one_time_key: 32 bytes that no other token has. The caller stores them while the token would be
+            fresh, and refuses a token with a key that is stored already. ``None`` without a payload.
     """
 
     checks: tuple[DeviceCheck, ...]
@@ -88,7 +88,7 @@ def refused_token(detail: str) -> PlayIntegrity:
     """Returns the result for a token that cannot be decrypted or read.
 
     Args:
-        detail: Why, in plain words.
+        detail: The reason, in plain words.
     """
     return PlayIntegrity(checks=PLAY_INTEGRITY.unreadable(detail), payload=None, one_time_key=None)
 
@@ -97,7 +97,7 @@ def unavailable_token(detail: str) -> PlayIntegrity:
     """Returns the result for a token whose decoder is unavailable.
 
     Args:
-        detail: Why, in plain words.
+        detail: The reason, in plain words.
     """
     checks = tuple(
         PLAY_INTEGRITY.unavailable(name, "DECODER_UNAVAILABLE", detail) for name in PLAY_INTEGRITY.checks
@@ -113,15 +113,15 @@ def verify_payload(
     Args:
         payload: From ``open_classic_token`` or a ``PlayTokenDecoder``, which authenticate it.
         kind: The request that made the token.
-        challenge: What ``nonce`` or ``requestHash`` has to be, decoded: the binding hash H.
-        policy: What is asked.
+        challenge: The expected value of ``nonce`` or ``requestHash``, decoded: the binding hash H.
+        policy: The demands.
         now: The present time, with a time zone.
     """
     found = payload.request.nonce if kind is PlayTokenKind.CLASSIC else payload.request.request_hash
     judge = _Judge(payload, policy)
     return PlayIntegrity(
         checks=(
-            PLAY_INTEGRITY.passed("token", "OPENED", "the token is Google's"),
+            PLAY_INTEGRITY.passed("token", "OPENED", "the token was decrypted and is Google's"),
             # 1. `requestPackageName` is an allowed app (Play Integrity, "Request details field").
             judge.request_package(),
             # 2. `nonce` or `requestHash` is the expected challenge (Play Integrity, "Request details field").
@@ -156,7 +156,7 @@ def _challenge(found: bytes | None, expected: bytes) -> DeviceCheck:
         "challenge",
         holds=found is not None and hmac.compare_digest(found, expected),
         good=("CHALLENGE_MATCHES", "the token was made for this scan"),
-        bad=("CHALLENGE_MISMATCH", "the token was made for something else than this scan"),
+        bad=("CHALLENGE_MISMATCH", "the token was made for another challenge than this scan's"),
         sign_of=Manipulation.MAN_IN_THE_MIDDLE,
     )
 
@@ -165,7 +165,9 @@ def _freshness(made: datetime, policy: PlayPolicy, now: datetime) -> DeviceCheck
     age = now - made
     seconds = round(age.total_seconds())
     if age < -policy.clock_skew:
-        return PLAY_INTEGRITY.failed("freshness", "FROM_THE_FUTURE", f"made in {-seconds} seconds from now")
+        return PLAY_INTEGRITY.failed(
+            "freshness", "FROM_THE_FUTURE", f"the token's time is {-seconds} seconds in the future"
+        )
     if age > policy.max_age:
         detail = (
             f"the token is {seconds} seconds old, at most {round(policy.max_age.total_seconds())} allowed"
@@ -175,7 +177,7 @@ def _freshness(made: datetime, policy: PlayPolicy, now: datetime) -> DeviceCheck
 
 
 def _one_time_key(payload: PlayPayload, kind: PlayTokenKind, challenge: bytes) -> bytes:
-    """Of the content, not of the token's text: one content can be written in several ways."""
+    """Returns a hash of the content, not of the token's text, because one content has several encodings."""
     millis = str(round(payload.request.time.timestamp() * 1000)).encode()
     package = payload.request.package.encode("utf-8", "surrogatepass")
     return sha256(length_prefixed(_ONE_TIME, kind.encode(), package, challenge, millis))
@@ -194,8 +196,8 @@ class _Judge:
         return PLAY_INTEGRITY.judged(
             "request_package",
             holds=package_is_allowed(self.policy.apps, self.payload.request.package),
-            good=("PACKAGE_KNOWN", "one of the operator's apps asked for the token"),
-            bad=("PACKAGE_UNKNOWN", "none of the operator's apps asked for the token"),
+            good=("PACKAGE_KNOWN", "one of the operator's apps requested the token"),
+            bad=("PACKAGE_UNKNOWN", "an app that is not one of the operator's requested the token"),
             sign_of=Manipulation.CODE_MODIFICATION,
         )
 
@@ -203,16 +205,18 @@ class _Judge:
         return PLAY_INTEGRITY.judged(
             "test_response",
             holds=not self.payload.is_test,
-            good=("REAL", "Google evaluated the device"),
-            bad=("TEST_RESPONSE", "a fixed answer for a tester, set in the Play Console"),
+            good=("REAL", "the token is not a test response"),
+            bad=("TEST_RESPONSE", "the token is a fixed response for a tester, set in the Play Console"),
         )
 
     def app_recognition(self) -> DeviceCheck:
         word = self.payload.app.recognition
         if word == "PLAY_RECOGNIZED":
-            return PLAY_INTEGRITY.passed("app_recognition", word, "the app is the one that Google Play sells")
+            return PLAY_INTEGRITY.passed(
+                "app_recognition", word, "the app is the one that Google Play distributes"
+            )
         if word == "UNRECOGNIZED_VERSION":
-            detail = "the app, or its signature, is none that Google Play knows"
+            detail = "Google Play does not know the app or its signature"
             return PLAY_INTEGRITY.failed("app_recognition", word, detail, Manipulation.CODE_MODIFICATION)
         return _unevaluated("app_recognition", word)
 
@@ -220,18 +224,21 @@ class _Judge:
         app = self.payload.app
         if not self.policy.apps:
             return _no_apps("app_identity")
-        asked, digests = self.payload.request.package, app.certificate_digests
-        holds = app.package in ("", asked) and (
-            not digests or app_is_allowed(self.policy.apps, [asked], digests)
+        package, digests = self.payload.request.package, app.certificate_digests
+        holds = app.package in ("", package) and (
+            not digests or app_is_allowed(self.policy.apps, [package], digests)
         )
         if holds and not (app.package and digests):
-            # What Google left out contradicts nothing.
+            # A value that Google omits contradicts nothing.
             return _unevaluated("app_identity", "")
         return PLAY_INTEGRITY.judged(
             "app_identity",
             holds=holds,
-            good=("APPLICATION_KNOWN", "the operator's app, signed with his key"),
-            bad=("APPLICATION_REPACKAGED", "not the operator's app, or not signed with his key"),
+            good=("APPLICATION_KNOWN", "the app is the operator's, signed with the operator's key"),
+            bad=(
+                "APPLICATION_REPACKAGED",
+                "the app is not the operator's, or not signed with the operator's key",
+            ),
             sign_of=Manipulation.CODE_MODIFICATION,
         )
 
@@ -240,37 +247,43 @@ class _Judge:
         met = [level for level, label in _LABELS.items() if label in labels]
         demanded = self.policy.min_level
         if met and max(met) >= demanded:
-            return PLAY_INTEGRITY.passed("device_recognition", _LABELS[max(met)], "the device is sound")
+            return PLAY_INTEGRITY.passed(
+                "device_recognition", _LABELS[max(met)], "the device has the demanded integrity"
+            )
         if met:
-            detail = f"{_LABELS[max(met)]} is met, {_LABELS[demanded]} demanded"
+            detail = f"the device only meets {_LABELS[max(met)]}; the policy demands {_LABELS[demanded]}"
             return PLAY_INTEGRITY.failed(
                 "device_recognition", "INTEGRITY_TOO_LOW", detail, Manipulation.ROOTED
             )
         virtual = _VIRTUAL in labels
         if labels and not virtual:
             return _unevaluated_words("device_recognition", labels)
-        # Google says nothing at all of a device that meets nothing.
-        detail = "no integrity is met: a rooted device, a hooked app or an emulator"
+        # Google gives no label at all to a device that meets no level.
+        detail = "the device meets no level of integrity: it is rooted or emulated, or the app is hooked"
         sign_of = Manipulation.EMULATOR if virtual else Manipulation.ROOTED
         return PLAY_INTEGRITY.failed("device_recognition", "NO_INTEGRITY", detail, sign_of)
 
     def emulated_device(self) -> DeviceCheck:
         labels = self.payload.device.labels
         if _VIRTUAL in labels:
-            detail = "an emulator, one that Google Play supports"
+            detail = "the device is an emulator that Google Play supports"
             return PLAY_INTEGRITY.failed("emulated_device", _VIRTUAL, detail, Manipulation.EMULATOR)
         if not labels & _HARDWARE_LABELS:
             return _unevaluated_words("emulated_device", labels)
-        return PLAY_INTEGRITY.passed("emulated_device", "NOT_VIRTUAL", "not known as an emulator")
+        return PLAY_INTEGRITY.passed("emulated_device", "NOT_VIRTUAL", "Google does not report an emulator")
 
     def android_version(self) -> DeviceCheck:
         version = self.payload.device.sdk_version
         if version is None:
-            return PLAY_INTEGRITY.not_evaluated("android_version", "NOT_SAID", "the API level is not said")
+            return PLAY_INTEGRITY.not_evaluated(
+                "android_version", "NOT_SAID", "Google does not state the API level"
+            )
         if version < _HARDWARE_API:
-            detail = f"API level {version}: before {_HARDWARE_API} the labels need no hardware"
+            detail = f"at API level {version}, below {_HARDWARE_API}, the labels do not rely on hardware"
             return PLAY_INTEGRITY.failed("android_version", "WEAKER_LABELS", detail, soft=True)
-        return PLAY_INTEGRITY.passed("android_version", "HARDWARE_LABELS", f"API level {version}")
+        return PLAY_INTEGRITY.passed(
+            "android_version", "HARDWARE_LABELS", f"at API level {version} the labels rely on hardware"
+        )
 
     def app_licensing(self) -> DeviceCheck:
         word = self.payload.app.licensing
@@ -287,18 +300,20 @@ class _Judge:
         if apps is None:
             return _unevaluated("app_access_risk", "")
         failed = partial(PLAY_INTEGRITY.failed, "app_access_risk", soft=True)
-        # Google leaves verified accessibility services out.
+        # Google excludes verified accessibility services.
         if controlling := sorted(word for word in apps if word.endswith("_CONTROLLING")):
             detail = "an app that can control this one is running"
             return failed(controlling[-1], detail, Manipulation.REMOTE_CONTROL)
         if capturing := sorted(word for word in apps if word.endswith("_CAPTURING")):
-            detail = "an app that can see the screen is running"
+            detail = "an app that can capture the screen is running"
             return failed(capturing[-1], detail, Manipulation.REMOTE_CONTROL)
         if overlays := sorted(word for word in apps if word.endswith("_OVERLAYS")):
             return failed(overlays[-1], "an app that can draw over this one is running")
         if not apps or apps - _HARMLESS_APPS:
             return _unevaluated_words("app_access_risk", apps)
-        return PLAY_INTEGRITY.passed("app_access_risk", "NO_RISK", "no app sees or controls this one")
+        return PLAY_INTEGRITY.passed(
+            "app_access_risk", "NO_RISK", "no running app captures or controls this one"
+        )
 
     def play_protect(self) -> DeviceCheck:
         return _worded(
@@ -313,12 +328,12 @@ class _Judge:
         )
 
     def device_activity(self) -> DeviceCheck:
-        few = "the device asked for a usual number of tokens"
+        few = "the device requested a usual number of tokens"
         return _worded(
             "device_activity",
             self.payload.device.activity,
             good={"LEVEL_1": few, "LEVEL_2": few, "LEVEL_3": few},
-            bad={"LEVEL_4": "the device asked for very many tokens, as farms do"},
+            bad={"LEVEL_4": "the device requested very many tokens, as device farms do"},
         )
 
     def account_activity(self) -> DeviceCheck:
@@ -338,42 +353,46 @@ class _Judge:
             return _unevaluated("device_recall", "")
         barred = bits & self.policy.refused_recall_bits
         if barred:
-            detail = f"bits {sorted(barred)} that the app set for this device bar it"
+            detail = f"the app set the recall bits {sorted(barred)} for this device, which the policy refuses"
             return PLAY_INTEGRITY.failed("device_recall", "DEVICE_BARRED", detail)
-        return PLAY_INTEGRITY.passed("device_recall", "NOT_BARRED", "no bit bars the device")
+        return PLAY_INTEGRITY.passed(
+            "device_recall", "NOT_BARRED", "the device has no recall bit that the policy refuses"
+        )
 
     def location_spoofing(self) -> DeviceCheck:
         words = self.payload.environment.location_spoofing
         if words is None:
             return _unevaluated("location_spoofing", "")
         if risky := sorted(word for word in words if word.startswith(("HIGH_RISK_", "MEDIUM_RISK_"))):
-            detail = "the location is likely spoofed"
+            detail = "Google reports a risk that the location is spoofed"
             return PLAY_INTEGRITY.failed("location_spoofing", risky[0], detail, soft=True)
         if not words or words - _HARMLESS_LOCATIONS:
             return _unevaluated_words("location_spoofing", words)
-        return PLAY_INTEGRITY.passed("location_spoofing", "LOW_RISK", "no sign of a spoofed location")
+        return PLAY_INTEGRITY.passed(
+            "location_spoofing", "LOW_RISK", "Google reports a low risk of a spoofed location"
+        )
 
 
 def _no_apps(check: str) -> DeviceCheck:
-    return PLAY_INTEGRITY.not_evaluated(
-        check, "NO_APPS_CONFIGURED", "the server knows no app of its operator"
-    )
+    return PLAY_INTEGRITY.not_evaluated(check, "NO_APPS_CONFIGURED", "the server's settings name no apps")
 
 
 def _unevaluated(check: str, word: str) -> DeviceCheck:
-    """Google evaluated nothing, or said a word of tomorrow: neither is a pass."""
-    if _is_silent(word):
-        return PLAY_INTEGRITY.not_evaluated(check, "UNEVALUATED", "Google did not evaluate it")
-    return PLAY_INTEGRITY.not_evaluated(check, "UNKNOWN_LABEL", "Google says a word that is not known here")
+    """Returns the test of a label that is missing, unevaluated or unknown, which never passes."""
+    if _is_unevaluated(word):
+        return PLAY_INTEGRITY.not_evaluated(check, "UNEVALUATED", "Google did not evaluate this label")
+    return PLAY_INTEGRITY.not_evaluated(
+        check, "UNKNOWN_LABEL", "Google sent a label that this server version does not know"
+    )
 
 
-def _is_silent(word: str) -> bool:
-    return word in _NOT_SAID or word.endswith("UNSPECIFIED")
+def _is_unevaluated(word: str) -> bool:
+    return word in _UNEVALUATED or word.endswith("UNSPECIFIED")
 
 
 def _unevaluated_words(check: str, words: frozenset[str]) -> DeviceCheck:
-    """The same of a list: empty, or with words that are not known here."""
-    return _unevaluated(check, next((word for word in sorted(words) if not _is_silent(word)), ""))
+    """Returns the same for a list of labels that is empty or contains unknown ones."""
+    return _unevaluated(check, next((word for word in sorted(words) if not _is_unevaluated(word)), ""))
 
 
 def _worded(
@@ -384,7 +403,7 @@ def _worded(
     bad: dict[str, str],
     sign_of: Manipulation | None = None,
 ) -> DeviceCheck:
-    """A label of one word; its bad words are soft."""
+    """Returns the test of a label with one word; failures are soft."""
     if word in good:
         return PLAY_INTEGRITY.passed(check, word, good[word])
     if word in bad:

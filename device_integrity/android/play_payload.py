@@ -1,7 +1,7 @@
-"""The payload of a Play Integrity token: what Google says of the request, the app and the device.
+"""Reads the payload of a Play Integrity token: Google's statements on request, app and device.
 
 The fields are those of ``TokenPayloadExternal`` in the discovery document of playintegrity.googleapis.com,
-revision 20260910. Words that this release does not know are kept: Google adds some.
+revision 20260910. Labels that this release does not know are kept, because Google adds new ones.
 """
 
 import base64
@@ -37,9 +37,9 @@ class PlayRequest:
     """The request that the token answers.
 
     Attributes:
-        package: The app that asked.
-        nonce: Challenge of a classic request, decoded; ``None`` where it is not there or not base64url.
-        request_hash: Challenge of a standard request, decoded in the same way.
+        package: The app that made the request.
+        nonce: Challenge of a classic request, decoded; ``None`` if it is missing or not base64url.
+        request_hash: Challenge of a standard request, decoded; ``None`` as for ``nonce``.
         time: When the token was made, UTC.
     """
 
@@ -51,11 +51,11 @@ class PlayRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlayApp:
-    """The app; empty where Google did not evaluate it.
+    """The app; its attributes are empty if Google did not evaluate it.
 
     Attributes:
         recognition: PLAY_RECOGNIZED, UNRECOGNIZED_VERSION or UNEVALUATED.
-        package: Its name.
+        package: Its package name.
         certificate_digests: SHA-256 of its signing certificates.
         licensing: LICENSED, UNLICENSED or UNEVALUATED.
     """
@@ -74,10 +74,10 @@ class PlayDevice:
         labels: MEETS_BASIC_INTEGRITY, MEETS_DEVICE_INTEGRITY, MEETS_STRONG_INTEGRITY and
             MEETS_VIRTUAL_INTEGRITY; none for a rooted device, a hooked app or an emulator. The labels of
             the older classification, ``legacyDeviceRecognitionVerdict``, are not read.
-        sdk_version: API level of Android; ``None`` where it is not said.
+        sdk_version: API level of Android; ``None`` if Google does not state it.
         activity: LEVEL_1 (fewest tokens in the last hour) to LEVEL_4, UNEVALUATED, or empty.
-        account_activity: A retired label, UNUSUAL among its words; empty where it is not said.
-        recall_bits: The app's own bits that are set for this device, 1 to 3; ``None`` where not said.
+        account_activity: A retired label, such as UNUSUAL; empty if Google does not state it.
+        recall_bits: The app's own bits that are set for this device, 1 to 3; ``None`` if not stated.
     """
 
     labels: frozenset[str]
@@ -89,13 +89,13 @@ class PlayDevice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlayEnvironment:
-    """What runs beside the app.
+    """The other apps and services of the device.
 
     Attributes:
-        apps_detected: Such as KNOWN_CAPTURING or UNKNOWN_CONTROLLING; ``None`` where not evaluated, which is
-            something else than none detected.
+        apps_detected: Labels such as KNOWN_CAPTURING or UNKNOWN_CONTROLLING; empty if none was detected,
+            ``None`` if not evaluated.
         play_protect: NO_ISSUES, NO_DATA, POSSIBLE_RISK, MEDIUM_RISK, HIGH_RISK, UNEVALUATED, or empty.
-        location_spoofing: Such as HIGH_RISK_DEVICE; ``None`` where not evaluated.
+        location_spoofing: Labels such as HIGH_RISK_DEVICE; ``None`` if not evaluated.
     """
 
     apps_detected: frozenset[str] | None
@@ -105,10 +105,14 @@ class PlayEnvironment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlayPayload:
-    """All of it.
+    """The whole payload.
 
     Attributes:
-        is_test: Whether the answer was set by the app's developer in the Play Console.
+        request: The request.
+        app: The app.
+        device: The device.
+        environment: The other apps and services of the device.
+        is_test: Whether the app's developer set the response in the Play Console.
     """
 
     request: PlayRequest
@@ -122,13 +126,16 @@ def parse_payload(data: bytes) -> PlayPayload:
     """Reads a payload.
 
     Args:
-        data: JSON, at most 64 KiB: the payload itself, or the answer of ``decodeIntegrityToken`` around it.
+        data: JSON, at most 64 KiB: the payload itself, or the response of ``decodeIntegrityToken`` around it.
 
     Raises:
-        PlayTokenMalformed: It is longer, no JSON, a field is of another type, or the request is missing.
+        PlayTokenMalformed: It is too long or not JSON, a field has another type, or the request's time is
+            missing.
     """
     if len(data) > MAX_PAYLOAD_BYTES:
-        raise PlayTokenMalformed(f"the payload has {len(data)} bytes, at most {MAX_PAYLOAD_BYTES} are read")
+        raise PlayTokenMalformed(
+            f"the payload has {len(data)} bytes; at most {MAX_PAYLOAD_BYTES} are accepted"
+        )
     try:
         document: Any = _JSON.decode(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:
@@ -172,7 +179,7 @@ def parse_payload(data: bytes) -> PlayPayload:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a member is there twice")
+        raise ValueError("the object has a member twice")
     return found
 
 
@@ -186,7 +193,7 @@ def _table(value: Any, name: str) -> dict[str, Any]:
 
 
 def _inner(table: dict[str, Any], name: str) -> dict[str, Any]:
-    """An object within one; empty where it is not there."""
+    """Returns a member that is an object; an empty object if it is missing."""
     value = table.get(name)
     return {} if value is None else _table(value, name)
 
@@ -218,7 +225,7 @@ def _flag(table: dict[str, Any], name: str) -> bool:
 
 
 def _whole(table: dict[str, Any], name: str) -> int | None:
-    """A number; Google writes those of 64 bits as texts."""
+    """Returns a number; Google writes numbers of 64 bits as strings."""
     value = table.get(name)
     if value is None:
         return None
@@ -232,12 +239,12 @@ def _whole(table: dict[str, Any], name: str) -> int | None:
 def _time(request: dict[str, Any]) -> datetime:
     millis = _whole(request, "timestampMillis")
     if millis is None or millis > _MAX_MILLIS:
-        raise PlayTokenMalformed("timestampMillis is missing or no time")
+        raise PlayTokenMalformed("timestampMillis is missing or not a time")
     return datetime.fromtimestamp(millis / 1000, UTC)
 
 
 def _decoded(text: str) -> bytes | None:
-    """Octets in base64url, with or without padding; ``None`` for anything else."""
+    """Decodes base64url, with or without padding; returns ``None`` for anything else."""
     if not text or not _BASE64URL.fullmatch(text):
         return None
     bare = text.rstrip("=")
@@ -248,7 +255,7 @@ def _decoded(text: str) -> bytes | None:
 
 def _digests(app: dict[str, Any]) -> frozenset[bytes]:
     words = _words(app, "certificateSha256Digest") or frozenset()
-    # A digest that cannot be read stands for itself, so that it matches no app.
+    # A digest that cannot be read is replaced by bytes that match no app.
     return frozenset(_decoded(word) or b"?" + word.encode("utf-8", "replace") for word in words)
 
 

@@ -39,15 +39,15 @@ class RevocationStatus(StrEnum):
 
     REVOKED = "REVOKED"
     SUSPENDED = "SUSPENDED"
-    """Not revoked yet, or only for a time."""
+    """Not trusted for now, but not finally revoked."""
     OTHER = "OTHER"
-    """A status that this release does not know. The list has no entries for sound certificates."""
+    """A status that this release does not know. The list has no entries for trusted certificates."""
 
 
 _WORDS: Final = {
     RevocationStatus.REVOKED: "revoked",
     RevocationStatus.SUSPENDED: "suspended",
-    RevocationStatus.OTHER: "listed as unsound",
+    RevocationStatus.OTHER: "listed with an unknown status",
 }
 _STATUSES: Final = {status.value: status for status in RevocationStatus}
 
@@ -58,8 +58,8 @@ class RevocationEntry:
 
     Attributes:
         status: The status of the certificate.
-        reason: Why, in Google's words: KEY_COMPROMISE, CA_COMPROMISE, SUPERSEDED, SOFTWARE_FLAW, or another
-            word; empty where the list gives none.
+        reason: Google's reason: KEY_COMPROMISE, CA_COMPROMISE, SUPERSEDED, SOFTWARE_FLAW, or another
+            word; empty if the list gives none.
     """
 
     status: RevocationStatus
@@ -71,9 +71,9 @@ class RevocationList:
     """The list at one time.
 
     Attributes:
-        entries: By serial number, in lowercase and without leading zeros. Most keys are hexadecimal, some
-            decimal, and nothing distinguishes them.
-        fetched_at: When it was fetched, with a time zone.
+        entries: The entries by serial number, in lowercase and without leading zeros. Most serial numbers
+            are hexadecimal, some decimal, and nothing distinguishes them.
+        fetched_at: When the list was fetched, with a time zone.
     """
 
     entries: Mapping[str, RevocationEntry]
@@ -93,11 +93,11 @@ def parse_revocation_list(data: bytes, *, fetched_at: datetime) -> RevocationLis
 
     Args:
         data: JSON; at most 16 MiB and 200,000 entries.
-        fetched_at: When it was fetched, with a time zone.
+        fetched_at: When the list was fetched, with a time zone.
 
     Raises:
-        ReferenceDataMalformed: It is longer, not JSON in UTF-8, empty, holds a key twice, an entry without a
-            status, or is not of the published form.
+        ReferenceDataMalformed: The list is too long, is not JSON in UTF-8, is empty, has a key twice or an
+            entry without a status, or has another form than Google publishes.
     """
     if len(data) > MAX_LIST_BYTES:
         raise ReferenceDataMalformed(f"the revocation list has more than {MAX_LIST_BYTES} bytes")
@@ -109,7 +109,7 @@ def parse_revocation_list(data: bytes, *, fetched_at: datetime) -> RevocationLis
     if not isinstance(raw, dict):
         raise ReferenceDataMalformed("the revocation list has no object `entries`")
     if not raw:
-        raise ReferenceDataMalformed("the revocation list has no entries; Google's never is empty")
+        raise ReferenceDataMalformed("the revocation list has no entries, but Google's list is never empty")
     if len(raw) > MAX_LIST_ENTRIES:
         raise ReferenceDataMalformed(f"the revocation list has more than {MAX_LIST_ENTRIES} entries")
     return RevocationList(
@@ -128,7 +128,7 @@ def check_revocation(
     """Tests whether a certificate of the chain is in the list.
 
     Args:
-        certificates: The chain.
+        certificates: The chain's certificates.
         revocation: The list, or ``None`` if the server has none.
         max_age: The maximum age of the list.
         stale_is_soft: Whether an old list, in which no certificate of the chain is found, is a soft
@@ -149,7 +149,7 @@ def check_revocation(
             )
     age = now - revocation.fetched_at
     if not -_CLOCK_SKEW <= age <= max_age:
-        detail = f"the revocation list is {_hours(age)} hours old, at most {_hours(max_age)} allowed"
+        detail = f"the revocation list is {_hours(age)} hours old; at most {_hours(max_age)} are allowed"
         return ANDROID_KEY.unavailable(_CHECK, "REVOCATION_LIST_STALE", detail, soft=stale_is_soft)
     return ANDROID_KEY.passed(_CHECK, "NOT_REVOKED", "no certificate of the chain is in the revocation list")
 
@@ -161,7 +161,7 @@ def _hours(span: timedelta) -> int:
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a key is there twice")
+        raise ValueError("the object has a key twice")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Trust roots of Android key attestation: keys, not certificates."""
+"""The trust roots of Android key attestation, which are keys, not certificates."""
 
 import re
 import tomllib
@@ -24,9 +24,9 @@ class RootKind(StrEnum):
     HARDWARE = "hardware"
     """Google vouches for a key in secure hardware."""
     SOFTWARE = "software"
-    """The root's own key pair is published: a software keystore, as emulators have it."""
+    """The root of a software keystore, such as an emulator's. Its private key is published."""
     NON_PRODUCTION = "non_production"
-    """A device that was never sold."""
+    """The root of devices that were never sold."""
     FURTHER = "further"
     """A root of secure hardware that the operator's settings name; never in this package's data."""
     TEST = "test"
@@ -40,7 +40,7 @@ class TrustRoot:
     Attributes:
         name: The common name of the root.
         kind: The kind of the root.
-        subject: The name in its certificates, as RFC 4514 writes it.
+        subject: The name in its certificates, in the form of RFC 4514.
         spki_sha256: SHA-256 of its SubjectPublicKeyInfo in DER, 32 bytes.
     """
 
@@ -68,14 +68,14 @@ def parse_roots(text: str) -> tuple[TrustRoot, ...]:
     """Reads a file of roots: a TOML array of tables ``root``.
 
     Raises:
-        AnchorsUnusable: It is not TOML, holds no root or one key twice, or a root is malformed.
+        AnchorsUnusable: It is not TOML, has no root or one key twice, or a root is malformed.
     """
     try:
         tables: Any = tomllib.loads(text).get("root")
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise AnchorsUnusable(f"the trust roots are not TOML: {error}") from error
     if not isinstance(tables, list) or not tables:
-        raise AnchorsUnusable("the trust roots hold no array of tables `root`")
+        raise AnchorsUnusable("the trust roots have no array of tables `root`")
     roots = tuple(map(_root, tables))
     _refuse_doubles(roots)
     return roots
@@ -87,13 +87,13 @@ def _root(table: Any) -> TrustRoot:
         or set(table) != _KEYS
         or not all(isinstance(v, str) for v in table.values())
     ):
-        raise AnchorsUnusable(f"a trust root has exactly the texts {sorted(_KEYS)}")
+        raise AnchorsUnusable(f"a trust root has to have exactly the texts {sorted(_KEYS)}")
     if not _HEX_SHA256.fullmatch(table["spki_sha256"]):
-        raise AnchorsUnusable("spki_sha256 has 64 lowercase hexadecimal digits")
+        raise AnchorsUnusable("spki_sha256 has to have 64 lowercase hexadecimal digits")
     try:
         kind = RootKind(table["kind"])
     except ValueError as error:
-        raise AnchorsUnusable(f"kind is one of {[str(kind) for kind in RootKind]}") from error
+        raise AnchorsUnusable(f"kind has to be one of {[str(kind) for kind in RootKind]}") from error
     return TrustRoot(
         name=table["name"],
         kind=kind,

@@ -1,4 +1,4 @@
-"""What Apple's devices claim: App Attest attestations, assertions and receipts."""
+"""Verifies the evidence of Apple's devices: App Attest attestations, assertions and receipts."""
 
 from device_integrity.apple.anchors import AppleAnchors, load_apple_anchors, parse_apple_anchors
 from device_integrity.apple.assertion import (

@@ -1,4 +1,4 @@
-"""Apple's roots, as packaged data: pinned by their bytes, with source and SHA-256."""
+"""Apple's roots, as packaged data: certificates pinned by their SHA-256, with their source."""
 
 import tomllib
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ _DATA_FILE: Final = "anchors.toml"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppleAnchors:
-    """What chains of App Attest end in.
+    """The roots at which chains of App Attest end.
 
     Attributes:
-        app_attest: ``Apple App Attestation Root CA``, over attestation objects.
-        receipt: ``Apple Root CA - G3``, over receipts.
+        app_attest: ``Apple App Attestation Root CA``, for attestation objects.
+        receipt: ``Apple Root CA - G3``, for receipts.
     """
 
     app_attest: x509.Certificate
@@ -29,7 +29,7 @@ class AppleAnchors:
 
 
 def load_apple_anchors() -> AppleAnchors:
-    """The packaged anchors.
+    """Loads the packaged anchors.
 
     Raises:
         AnchorsUnusable: The packaged file is missing or damaged.
@@ -42,11 +42,11 @@ def load_apple_anchors() -> AppleAnchors:
 
 
 def parse_apple_anchors(text: str) -> AppleAnchors:
-    """Anchors from TOML text: tables ``app_attest`` and ``receipt``, each with ``pem`` and ``sha256``.
+    """Reads anchors from TOML text: tables ``app_attest`` and ``receipt``, each with ``pem`` and ``sha256``.
 
     Raises:
-        AnchorsUnusable: A table or key is missing, a certificate cannot be read or is not the one of its
-            SHA-256.
+        AnchorsUnusable: A table or key is missing, or a certificate cannot be read or does not have
+            the stated SHA-256.
     """
     try:
         tables = tomllib.loads(text)

@@ -17,7 +17,7 @@ from facegate_protocol import load_public_key, sha256, verify
 __all__ = ["MAX_ASSERTION_BYTES", "AssertionResult", "AttestAssertion", "parse_assertion", "verify_assertion"]
 
 MAX_ASSERTION_BYTES: Final = 4 * 1024
-"""Longest assertion that is read."""
+"""Maximum length of an assertion."""
 
 _LIST: Final = Checklist("app_attest_assertion", ("format", "signature", "app", "counter"))
 _MAX_SIGNATURE_BYTES: Final = 80
@@ -30,7 +30,7 @@ class AttestAssertion:
     Attributes:
         signature: ECDSA, ASN.1 DER.
         authenticator_data: As sent, for hashing.
-        authenticator: The same, read.
+        authenticator: The same, parsed.
     """
 
     signature: bytes
@@ -43,9 +43,9 @@ class AssertionResult:
     """The result of verifying an assertion.
 
     Attributes:
-        checks: ``app_attest_assertion.<check>``; all of them, including those not evaluated.
-        counter: What the caller has to store in place of the counter that it passed in, by an atomic
-            compare-and-set: an assertion whose set loses is a replay. ``None`` unless every check passed.
+        checks: All tests, ``app_attest_assertion.<test>``, including those not evaluated.
+        counter: The counter that the caller has to store in place of the one that it passed in, by an atomic
+            compare-and-set: if the set fails, the assertion is a replay. ``None`` unless every test passed.
     """
 
     checks: tuple[DeviceCheck, ...]
@@ -59,7 +59,7 @@ def parse_assertion(data: bytes) -> AttestAssertion:
         data: CBOR, at most ``MAX_ASSERTION_BYTES``.
 
     Raises:
-        EvidenceMalformed: It is no assertion of App Attest.
+        EvidenceMalformed: It is not an assertion of App Attest.
     """
     fields = whole_map(
         decode_cbor(data, max_bytes=MAX_ASSERTION_BYTES, max_depth=1),
@@ -69,7 +69,7 @@ def parse_assertion(data: bytes) -> AttestAssertion:
     signature = take_bytes(fields["signature"], "signature")
     if len(signature) > _MAX_SIGNATURE_BYTES:
         raise EvidenceMalformed(
-            f"a signature of {len(signature)} bytes: at most {_MAX_SIGNATURE_BYTES} are taken"
+            f"the signature has {len(signature)} bytes; at most {_MAX_SIGNATURE_BYTES} are accepted"
         )
     authenticator_data = take_bytes(fields["authenticatorData"], "authenticatorData")
     return AttestAssertion(
@@ -86,10 +86,11 @@ def verify_assertion(
 
     Args:
         assertion: As sent.
-        client_data: What the app hashed for ``generateAssertion``: in this protocol the binding hash H.
-        public_key: Of the enrolled key, SubjectPublicKeyInfo, DER.
+        client_data: The data that the app hashed for ``generateAssertion``: in this protocol the binding
+            hash H.
+        public_key: SubjectPublicKeyInfo of the enrolled key, DER.
         app_id: The app that the key was enrolled for: team identifier, a dot, bundle identifier.
-        stored_counter: Of the key's last accepted assertion; 0 after its attestation.
+        stored_counter: The counter of the key's last accepted assertion; 0 after its attestation.
 
     Raises:
         KeyMaterialError: ``public_key``, which is the caller's, cannot be read.
@@ -126,7 +127,7 @@ def verify_assertion(
             "counter",
             holds=counter > max(stored_counter, 0),
             good=("COUNTER_ROSE", "the counter is greater than that of the last assertion"),
-            bad=("COUNTER_NOT_GREATER", f"the counter is {counter}, and {stored_counter} was seen already"),
+            bad=("COUNTER_NOT_GREATER", f"the counter is {counter}, but {stored_counter} was used already"),
             sign_of=Manipulation.MAN_IN_THE_MIDDLE,
         ),
     )

@@ -35,8 +35,8 @@ class AttestedKey:
         key_id: 32 bytes.
         public_key: SubjectPublicKeyInfo, DER.
         app_id: The app that it belongs to.
-        environment: Whether the app is one from the store.
-        counter: Of assertions so far: 0.
+        environment: The environment that Apple attested the key for.
+        counter: The number of assertions so far: 0.
         receipt: The first receipt; Apple's server exchanges it for one with a risk metric.
     """
 
@@ -53,8 +53,8 @@ class AttestationResult:
     """The result of verifying an attestation.
 
     Attributes:
-        checks: ``app_attest.<check>``; all of them, including those not evaluated.
-        key: The key to enrol; ``None`` unless every check but ``app_attest.key_use`` passed.
+        checks: All tests, ``app_attest.<test>``, including those not evaluated.
+        key: The key to enrol; ``None`` unless every test except ``app_attest.key_use`` passed.
         claims: The certificate's further statements, to compare with the device's own claims; ``None`` if
             the attestation cannot be read or its chain is not Apple's.
     """
@@ -80,14 +80,14 @@ def verify_attestation(
     Args:
         key_id: The identifier that the device sent with it, 32 bytes.
         attestation_object: As sent.
-        client_data_hash: What the app passed to ``attestKey`` as ``clientDataHash``, as it passed it: in this
+        client_data_hash: The exact bytes that the app passed to ``attestKey`` as ``clientDataHash``: in this
             protocol the binding hash H itself. (Apple's published sample passes a text's bytes without
-            hashing them; hashed, they do not verify.)
-        app_ids: The apps that are allowed: team identifier, a dot, bundle identifier.
-        environment: The only one that is accepted; development is for tests.
+            hashing them, and verifies only without hashing.)
+        app_ids: The allowed apps: team identifier, a dot, bundle identifier.
+        environment: The only environment that is accepted; development is for tests.
         key_use: The owner of the key according to the store; ``None`` if it was not looked up.
         anchors: Apple's roots.
-        now: When the evidence was received, with a time zone. Leaf certificates live for days to months.
+        now: When the evidence was received, with a time zone. Leaf certificates are valid for days to months.
     """
     # 1. The object is CBOR of the format "apple-appattest" (Apple, "Attestation object validation guide").
     try:
@@ -134,7 +134,7 @@ def _chain_check(attestation: Attestation, anchors: AppleAnchors, now: datetime)
     )
     if problem is None:
         return _LIST.passed("chain", "CHAIN_TRUSTED", "the key's certificate is Apple's")
-    # A certificate that is merely too old says nothing about who sends it.
+    # An expired certificate alone is no sign of a manipulation.
     sign_of = None if problem.reason == "CERTIFICATE_NOT_VALID_NOW" else Manipulation.EMULATOR
     return _LIST.failed("chain", problem.reason, problem.detail, sign_of)
 
@@ -158,9 +158,11 @@ def _key_check(attestation: Attestation, key_id: bytes) -> DeviceCheck:
     elif not hmac.compare_digest(credential.credential_id, key_id):
         detail = "the authenticator data names another key identifier"
     elif not hmac.compare_digest(credential.point, attestation.key_point):
-        detail = "the authenticator data holds another key than the certificate"
+        detail = "the authenticator data holds another key than the certificate does"
     else:
-        return _LIST.passed("key_id", "KEY_ID_MATCHES", "identifier, certificate and data name one key")
+        return _LIST.passed(
+            "key_id", "KEY_ID_MATCHES", "identifier, certificate and authenticator data have the same key"
+        )
     return _LIST.failed("key_id", "KEY_ID_MISMATCH", detail, Manipulation.MAN_IN_THE_MIDDLE)
 
 
@@ -172,24 +174,22 @@ def _matching_app(app_id_hash: bytes, app_ids: frozenset[str]) -> str | None:
 
 def _app_check(app_id: str | None, app_ids: frozenset[str]) -> DeviceCheck:
     if not app_ids:
-        return _LIST.not_evaluated("app", "NO_APPS_CONFIGURED", "the server knows no app of its operator")
+        return _LIST.not_evaluated("app", "NO_APPS_CONFIGURED", "the server's settings name no apps")
     if app_id is not None:
         return _LIST.passed("app", "APP_ALLOWED", f"the app is {app_id}")
     return _LIST.failed(
-        "app", "APP_NOT_ALLOWED", "the app is none of the allowed ones", Manipulation.CODE_MODIFICATION
+        "app", "APP_NOT_ALLOWED", "the app is not one of the allowed apps", Manipulation.CODE_MODIFICATION
     )
 
 
 def _environment_check(aaguid: bytes, environment: Environment) -> DeviceCheck:
     if hmac.compare_digest(aaguid, environment.aaguid):
-        return _LIST.passed("environment", "ENVIRONMENT_MATCHES", f"the key is one for {environment}")
-    found = next(
-        (one.value for one in Environment if one.aaguid == aaguid), "neither of Apple's environments"
-    )
+        return _LIST.passed("environment", "ENVIRONMENT_MATCHES", f"Apple attested the key for {environment}")
+    found = next((one.value for one in Environment if one.aaguid == aaguid), "an unknown environment")
     return _LIST.failed(
         "environment",
         "ENVIRONMENT_MISMATCH",
-        f"the key is one for {found}, {environment} is expected",
+        f"Apple attested the key for {found}, {environment} expected",
         Manipulation.CODE_MODIFICATION,
     )
 
@@ -198,5 +198,5 @@ def _counter_check(counter: int) -> DeviceCheck:
     if counter == 0:
         return _LIST.passed("counter", "COUNTER_NEW", "the key has not signed anything yet")
     return _LIST.failed(
-        "counter", "COUNTER_NOT_NEW", f"the key has signed {counter} times before its attestation"
+        "counter", "COUNTER_NOT_NEW", f"the key signed {counter} times before its attestation"
     )

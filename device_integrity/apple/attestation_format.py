@@ -1,4 +1,4 @@
-"""The format of an App Attest attestation object: WebAuthn's, with a statement of Apple's own."""
+"""Reads App Attest attestation objects: WebAuthn's format with a statement of Apple."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,7 +21,7 @@ from facegate_protocol import public_key_der
 __all__ = ["MAX_ATTESTATION_BYTES", "Attestation", "Environment", "LeafClaims", "parse_attestation"]
 
 MAX_ATTESTATION_BYTES: Final = 64 * 1024
-"""Longest attestation object that is read."""
+"""Maximum length of an attestation object."""
 
 _FORMAT: Final = "apple-appattest"
 _NONCE_OID: Final = "1.2.840.113635.100.8.2"
@@ -31,25 +31,25 @@ _APP_TAG, _VERSION_TAG, _BUILD_TAG = 1204, 1400, 1403
 
 
 class Environment(StrEnum):
-    """For whom Apple attested the key."""
+    """The environment that Apple attested the key for: apps from the store, or development."""
 
     PRODUCTION = "production"
     DEVELOPMENT = "development"
 
     @property
     def aaguid(self) -> bytes:
-        """How the authenticator data says it, 16 bytes."""
+        """Its AAGUID in the authenticator data, 16 bytes."""
         return b"appattestdevelop" if self is Environment.DEVELOPMENT else b"appattest".ljust(16, b"\0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeafClaims:
-    """What Apple wrote into the certificate beside the key, where it can be read.
+    """Apple's further statements in the key's certificate; ``None`` if missing or unreadable.
 
     Attributes:
         app_id: Team identifier, a dot, bundle identifier.
-        os_version: Such as ``14.4``.
-        os_build: Such as ``21A329``.
+        os_version: Version of the operating system, such as ``14.4``.
+        os_build: Build of the operating system, such as ``21A329``.
     """
 
     app_id: str | None
@@ -59,19 +59,19 @@ class LeafClaims:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attestation:
-    """An attestation object, read and not yet judged.
+    """A parsed attestation object that is not yet verified.
 
     Attributes:
         leaf: The key's certificate.
-        intermediate: Its issuer's.
-        receipt: The receipt, as ``receipt.parse_receipt`` reads it.
+        intermediate: Its issuer's certificate.
+        receipt: The receipt, for ``receipt_format.parse_receipt``.
         authenticator_data: As sent, for hashing.
-        authenticator: The same, read.
-        credential: The key that it is about.
+        authenticator: The same, parsed.
+        credential: The attested key in the authenticator data.
         key_point: The leaf's public key, uncompressed X9.62, 65 bytes.
         key_der: The same as SubjectPublicKeyInfo, DER, 91 bytes.
         nonce_extension: The leaf's extension 1.2.840.113635.100.8.2, DER, or ``None``.
-        claims: What else the leaf says.
+        claims: Further statements of the leaf.
     """
 
     leaf: x509.Certificate
@@ -93,7 +93,7 @@ def parse_attestation(data: bytes) -> Attestation:
         data: CBOR, at most ``MAX_ATTESTATION_BYTES``.
 
     Raises:
-        EvidenceMalformed: It is no attestation object of App Attest.
+        EvidenceMalformed: It is not an attestation object of App Attest.
     """
     top = whole_map(
         decode_cbor(data, max_bytes=MAX_ATTESTATION_BYTES, max_depth=3),
@@ -110,7 +110,7 @@ def parse_attestation(data: bytes) -> Attestation:
     authenticator_data = take_bytes(top["authData"], "authData")
     authenticator = parse_authenticator_data(authenticator_data, with_credential=True)
     if authenticator.credential is None:
-        raise EvidenceMalformed("the attestation is about no key")
+        raise EvidenceMalformed("the attestation object holds no key")
     key = p256_key(leaf, "the leaf")
     return Attestation(
         leaf=leaf,
@@ -134,7 +134,7 @@ def _claims(leaf: x509.Certificate) -> LeafClaims:
 
 
 def _tagged(leaf: x509.Certificate, oid: str) -> dict[int, str]:
-    """Texts by context tag; none where Apple wrote the extension in another way: it is not documented."""
+    """Returns texts by context tag; empty if the extension has another form. Apple does not document it."""
     value = unrecognised_extension(leaf, oid)
     try:
         fields = read(value).sequence() if value is not None else ()

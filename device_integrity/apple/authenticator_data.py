@@ -1,4 +1,4 @@
-"""The authenticator data of App Attest, laid out as WebAuthn's (Web Authentication Level 3, section 6.1)."""
+"""Reads App Attest's authenticator data, in WebAuthn's layout (Web Authentication Level 3, section 6.1)."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -20,10 +20,10 @@ _COORDINATE_BYTES: Final = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttestedCredential:
-    """The key that an attestation is about.
+    """The key that an attestation certifies.
 
     Attributes:
-        aaguid: 16 bytes; Apple writes the environment there.
+        aaguid: 16 bytes, which state the environment.
         credential_id: Key identifier, 32 bytes.
         point: The public key's point, uncompressed X9.62, 65 bytes.
     """
@@ -35,13 +35,13 @@ class AttestedCredential:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthenticatorData:
-    """What the Secure Enclave says in an attestation or assertion.
+    """The statements of the Secure Enclave in an attestation or assertion.
 
     Attributes:
         app_id_hash: SHA-256 of the app identifier (team identifier, a dot, bundle identifier), 32 bytes.
-        flags: The flags as one octet; Apple does not say what they mean here.
+        flags: The flags as one octet; Apple does not document their meaning.
         counter: How often the key has signed an assertion.
-        credential: The key, in an attestation.
+        credential: The key in an attestation; ``None`` in an assertion.
     """
 
     app_id_hash: bytes
@@ -61,7 +61,7 @@ def parse_authenticator_data(data: bytes, *, with_credential: bool) -> Authentic
         EvidenceMalformed: It is too short or too long, or the key is not a COSE key for ES256.
     """
     if len(data) < _HEAD_BYTES or (not with_credential and len(data) > _HEAD_BYTES):
-        raise EvidenceMalformed(f"authenticator data of {len(data)} bytes; its head has {_HEAD_BYTES}")
+        raise EvidenceMalformed(f"the authenticator data has {len(data)} bytes; its head has {_HEAD_BYTES}")
     return AuthenticatorData(
         app_id_hash=data[:32],
         flags=data[32],
@@ -74,7 +74,7 @@ def _credential(data: bytes) -> AttestedCredential:
     length = int.from_bytes(data[16:18], "big")
     credential_id, key = data[18 : 18 + length], data[18 + length :]
     if len(data) < 18 or len(credential_id) != length or length != 32:
-        raise EvidenceMalformed("authenticator data does not hold a key identifier of 32 bytes")
+        raise EvidenceMalformed("the authenticator data has no key identifier of 32 bytes")
     return AttestedCredential(aaguid=data[:16], credential_id=credential_id, point=_point(key))
 
 
@@ -86,7 +86,7 @@ def _point(cose: bytes) -> bytes:
     )
     kind = tuple(take_int(key[label], "a label of the COSE key") for label in (_KTY, _ALG, _CRV))
     if kind != (_EC2, _ES256, _P256):
-        raise EvidenceMalformed("the COSE key is not one on P-256 for ES256")
+        raise EvidenceMalformed("the COSE key is not a key on P-256 for ES256")
     x, y = (take_bytes(key[label], "a coordinate", size=_COORDINATE_BYTES) for label in (_X, _Y))
     point = b"\x04" + x + y
     try:

@@ -1,7 +1,7 @@
-"""Certificates that Apple issues to devices and signers: read whole, and walked to a pinned root.
+"""Reads certificates that Apple issues to devices and signers, and verifies their chain to a pinned root.
 
-Apple's chains are linear and short, so they are walked and not built (RFC 5280 section 6.1, without
-policies and name constraints, which these chains do not use).
+Apple's chains are linear and short, so no path is built (RFC 5280 section 6.1, without policies and name
+constraints, which these chains do not use).
 """
 
 from collections.abc import Sequence
@@ -35,11 +35,11 @@ _NO_KEY_TYPES: Final = (ValueError, TypeError, UnsupportedAlgorithm)
 
 @dataclass(frozen=True, slots=True)
 class ChainProblem:
-    """Why a chain is not one of the anchor's.
+    """Why a chain does not lead to the anchor.
 
     Attributes:
-        reason: Machine-readable, UPPER_SNAKE_CASE.
-        detail: In plain words.
+        reason: Machine-readable reason, UPPER_SNAKE_CASE.
+        detail: The reason in plain words.
     """
 
     reason: str
@@ -47,7 +47,7 @@ class ChainProblem:
 
 
 def read_certificate(der: bytes, what: str) -> x509.Certificate:
-    """A certificate whose every part that is used here can be read.
+    """Reads a certificate, and verifies that all its used parts can be read.
 
     Args:
         der: The certificate, DER, at most 8 KiB.
@@ -57,11 +57,11 @@ def read_certificate(der: bytes, what: str) -> x509.Certificate:
         CertificateMalformed: It is too long, or a part of it cannot be read.
     """
     if len(der) > _MAX_BYTES:
-        raise CertificateMalformed(f"{what} has {len(der)} bytes: at most {_MAX_BYTES} are taken")
+        raise CertificateMalformed(f"{what} has {len(der)} bytes; at most {_MAX_BYTES} are accepted")
     try:
         refuse_odd_certificate(der, max_bytes=_MAX_BYTES)
         certificate = x509.load_der_x509_certificate(der)
-        # The library reads lazily; what is malformed has to show here and nowhere later.
+        # The library parses lazily, so a malformed part has to fail here.
         parts = (
             certificate.extensions,
             certificate.subject,
@@ -78,10 +78,10 @@ def read_certificate(der: bytes, what: str) -> x509.Certificate:
 
 
 def p256_key(certificate: x509.Certificate, what: str) -> ec.EllipticCurvePublicKey:
-    """The certificate's key, which has to be on P-256.
+    """Returns the certificate's key, which has to be on P-256.
 
     Raises:
-        CertificateMalformed: It is another, or cannot be read.
+        CertificateMalformed: The key is of another kind, or cannot be read.
     """
     try:
         key = certificate.public_key()
@@ -93,7 +93,7 @@ def p256_key(certificate: x509.Certificate, what: str) -> ec.EllipticCurvePublic
 
 
 def unrecognised_extension(certificate: x509.Certificate, oid: str) -> bytes | None:
-    """The value of an extension that only its issuer defines, DER, or ``None`` where it is absent."""
+    """Returns the value of an extension that the library does not parse, DER; ``None`` if it is absent."""
     try:
         value = certificate.extensions.get_extension_for_oid(x509.ObjectIdentifier(oid)).value
     except x509.ExtensionNotFound:
@@ -104,13 +104,13 @@ def unrecognised_extension(certificate: x509.Certificate, oid: str) -> bytes | N
 def chain_problem(
     *, chain: Sequence[x509.Certificate], anchor: x509.Certificate, now: datetime
 ) -> ChainProblem | None:
-    """What keeps ``chain`` from being one that ``anchor`` vouches for at ``now``; ``None`` if nothing does.
+    """Returns why ``chain`` does not lead to ``anchor`` at ``now``; ``None`` if it does.
 
     Args:
-        chain: From ``read_certificate``: the end entity first, each followed by its issuer, without the
-            anchor.
+        chain: Results of ``read_certificate``: the end entity first, each followed by its issuer, without
+            the anchor.
         anchor: The pinned root.
-        now: When, with a time zone.
+        now: The time of the test, with a time zone.
     """
     whole = (*chain, anchor)
     for place, certificate in enumerate(whole):
@@ -134,24 +134,24 @@ def chain_problem(
 
 
 def _role_problem(certificate: x509.Certificate, name: str, *, below: int) -> ChainProblem | None:
-    """What is wrong with a certificate in its place: ``below`` certificates are under it."""
+    """Returns why a certificate may not have its place in the chain, above ``below`` others, or ``None``."""
     critical = {one.oid for one in certificate.extensions if one.critical}
     if critical - _UNDERSTOOD:
-        return ChainProblem(
-            "CERTIFICATE_NOT_UNDERSTOOD", f"{name} has a critical extension that is not known"
-        )
+        return ChainProblem("CERTIFICATE_NOT_UNDERSTOOD", f"{name} has an unknown critical extension")
     constraints = _basic_constraints(certificate)
     usage = _key_usage(certificate)
     if below == 0:
         if constraints is not None and constraints.ca:
-            return ChainProblem("CERTIFICATE_ROLE_WRONG", f"{name} is a certificate authority's")
+            return ChainProblem(
+                "CERTIFICATE_ROLE_WRONG", f"{name} is a certificate authority, an end entity expected"
+            )
         if usage is not None and not usage.digital_signature:
-            return ChainProblem("CERTIFICATE_ROLE_WRONG", f"{name} may not sign")
+            return ChainProblem("CERTIFICATE_ROLE_WRONG", f"{name} has a key usage without digitalSignature")
         return None
     if constraints is None or not constraints.ca or (usage is not None and not usage.key_cert_sign):
-        return ChainProblem("CERTIFICATE_ROLE_WRONG", f"{name} is not a certificate authority's")
+        return ChainProblem("CERTIFICATE_ROLE_WRONG", f"{name} may not sign other certificates")
     if constraints.path_length is not None and below - 1 > constraints.path_length:
-        return ChainProblem("CERTIFICATE_ROLE_WRONG", f"{name} may not have so many certificates under it")
+        return ChainProblem("CERTIFICATE_ROLE_WRONG", f"{name} may not have so many certificates below it")
     return None
 
 
@@ -170,7 +170,7 @@ def _key_usage(certificate: x509.Certificate) -> x509.KeyUsage | None:
 
 
 def _issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Whether names and signature fit."""
+    """Returns whether the issuer's name and signature are right."""
     try:
         certificate.verify_directly_issued_by(issuer)
     except (InvalidSignature, *_NO_KEY_TYPES):
@@ -179,7 +179,7 @@ def _issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
 
 
 def _common_name(certificate: x509.Certificate) -> str:
-    """A name for messages: of authorities their own; of an end entity none, since it may name a device."""
+    """Returns a name for messages. An end entity's own name is not shown, because it may name a device."""
     constraints = _basic_constraints(certificate)
     if constraints is None or not constraints.ca:
         return "the end entity's certificate"

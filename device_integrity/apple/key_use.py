@@ -1,4 +1,4 @@
-"""The test whether a key that outlives scans is used for one person only."""
+"""Tests whether a key that outlives scans is used for one person only."""
 
 from enum import StrEnum
 
@@ -29,10 +29,10 @@ def check_key_use(verifier: str, key_use: KeyOwner | None) -> DeviceCheck:
     checklist = Checklist(verifier, ("key_use",))
     if key_use is None:
         return checklist.not_evaluated(
-            "key_use", "KEY_USE_UNKNOWN", "it is not known whose the key is, or whose scan this is"
+            "key_use", "KEY_USE_UNKNOWN", "the owner of the key, or the subject of this check, is not known"
         )
     if key_use is KeyOwner.OTHER_SUBJECT:
         return checklist.failed(
-            "key_use", "KEY_OF_ANOTHER_SUBJECT", "the key is enrolled for another person already", soft=True
+            "key_use", "KEY_OF_ANOTHER_SUBJECT", "the key is already enrolled for another subject", soft=True
         )
-    return checklist.passed("key_use", f"KEY_{key_use.value}", "the key is known of nobody else")
+    return checklist.passed("key_use", f"KEY_{key_use.value}", "the key is not enrolled for another subject")

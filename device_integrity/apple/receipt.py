@@ -29,7 +29,7 @@ _LIST: Final = Checklist(
 )
 _SIGNER_OID: Final = "1.2.840.113635.100.12.15"
 """The extension that only the certificates of receipt signers have. The same authority also issues
-certificates to merchants, who hold their keys."""
+certificates to merchants, which hold their own keys."""
 _CLOCK_SKEW: Final = timedelta(minutes=1)
 
 
@@ -38,7 +38,7 @@ class ReceiptResult:
     """The result of verifying a receipt.
 
     Attributes:
-        checks: ``app_attest_receipt.<check>``; all of them, including those not evaluated.
+        checks: All tests, ``app_attest_receipt.<test>``, including those not evaluated.
         receipt: The receipt's fields; ``None`` unless it can be read and Apple signed it.
     """
 
@@ -65,20 +65,21 @@ def verify_receipt(
         public_key: SubjectPublicKeyInfo of the enrolled key, DER.
         app_id: The app that the key was enrolled for.
         environment: The environment that the key was enrolled for.
-        client_data_hash: The attestation's, if the caller has it. Compared with an ATTEST receipt only.
+        client_data_hash: The attestation's client data hash, or ``None``. Only an ATTEST receipt is compared
+            with it.
         max_age: The maximum age of the receipt. Apple advises 5 minutes for one that was just received.
         most_keys: The greatest risk metric that passes.
         anchors: Apple's roots.
-        now: When it was received, with a time zone.
+        now: When the receipt was received, with a time zone.
     """
     # 1. The receipt is CMS SignedData with the fields of App Attest (RFC 5652; Apple).
     try:
         signed = parse_receipt(receipt)
     except EvidenceMalformed as error:
         return ReceiptResult(checks=_LIST.unreadable(str(error)), receipt=None)
-    said = signed.receipt
+    fields = signed.receipt
     origin = (
-        # 2. The signer's certificate leads to Apple Root CA - G3 and is one for receipts (Apple).
+        # 2. The signer's certificate leads to Apple Root CA - G3 and is for receipts (Apple).
         _chain_check(signed, anchors, now),
         # 3. The signature over the content verifies with the signer's key (RFC 5652, section 5.6; Apple).
         _LIST.judged(
@@ -95,7 +96,7 @@ def verify_receipt(
         # 4. Field 2 is the App ID that the key was enrolled for (Apple).
         _LIST.judged(
             "app",
-            holds=said.app_id == app_id,
+            holds=fields.app_id == app_id,
             good=("APP_MATCHES", "the receipt is for the app that the key was enrolled for"),
             bad=("APP_MISMATCH", "the receipt is for another app than the key was enrolled for"),
             sign_of=Manipulation.CODE_MODIFICATION,
@@ -103,7 +104,7 @@ def verify_receipt(
         # 5. Field 3 holds the enrolled public key (Apple).
         _LIST.judged(
             "key",
-            holds=hmac.compare_digest(said.public_key, public_key),
+            holds=hmac.compare_digest(fields.public_key, public_key),
             good=("KEY_MATCHES", "the receipt is for the enrolled key"),
             bad=("KEY_MISMATCH", "the receipt is for another key than the enrolled one"),
             sign_of=Manipulation.MAN_IN_THE_MIDDLE,
@@ -111,55 +112,57 @@ def verify_receipt(
         # 6. Field 7 is the environment that the key was enrolled for (this server's requirement).
         _LIST.judged(
             "environment",
-            holds=said.environment is environment,
-            good=("ENVIRONMENT_MATCHES", f"the receipt is one for {environment}"),
-            bad=("ENVIRONMENT_MISMATCH", f"the receipt is one for {said.environment}, not {environment}"),
+            holds=fields.environment is environment,
+            good=("ENVIRONMENT_MATCHES", f"the receipt is for {environment}"),
+            bad=("ENVIRONMENT_MISMATCH", f"the receipt is for {fields.environment}, not {environment}"),
             sign_of=Manipulation.CODE_MODIFICATION,
         ),
         # 7. Field 12, the creation time, is at most `max_age` old (Apple: five minutes).
-        _freshness_check(said, max_age, now),
+        _freshness_check(fields, max_age, now),
         # 8. Field 4 of an ATTEST receipt is the attestation's client data hash (this server's requirement).
-        _challenge_check(said, client_data_hash),
+        _challenge_check(fields, client_data_hash),
         # 9. Field 17, the risk metric, is at most `most_keys` (Apple).
-        check_risk(said, most_keys=most_keys, now=now),
+        check_risk(fields, most_keys=most_keys, now=now),
     )
     is_apples = all(check.outcome is DeviceFinding.PASS for check in origin)
-    return ReceiptResult(checks=checks, receipt=said if is_apples else None)
+    return ReceiptResult(checks=checks, receipt=fields if is_apples else None)
 
 
 def _chain_check(signed: SignedReceipt, anchors: AppleAnchors, now: datetime) -> DeviceCheck:
     problem = chain_problem(chain=signed.chain, anchor=anchors.receipt, now=now)
     if problem is None and not _has_extension(signed.signer, _SIGNER_OID):
-        problem = ChainProblem("CERTIFICATE_ROLE_WRONG", "the signer's certificate is not one for receipts")
+        problem = ChainProblem("CERTIFICATE_ROLE_WRONG", "the signer's certificate is not for receipts")
     if problem is None:
         return _LIST.passed("chain", "CHAIN_TRUSTED", "the signer's certificate is Apple's, for receipts")
     return _LIST.failed("chain", problem.reason, problem.detail)
 
 
-def _freshness_check(said: Receipt, max_age: timedelta, now: datetime) -> DeviceCheck:
-    if said.created > now + _CLOCK_SKEW:
-        return _LIST.failed("freshness", "RECEIPT_FROM_THE_FUTURE", "the receipt was made later than now")
-    if now - said.created > max_age:
+def _freshness_check(fields: Receipt, max_age: timedelta, now: datetime) -> DeviceCheck:
+    if fields.created > now + _CLOCK_SKEW:
+        return _LIST.failed("freshness", "RECEIPT_FROM_THE_FUTURE", "the receipt's time is in the future")
+    if now - fields.created > max_age:
         return _LIST.failed(
             "freshness",
             "RECEIPT_TOO_OLD",
-            f"the receipt was made {now - said.created} ago, {max_age} are allowed",
+            f"the receipt was made {now - fields.created} ago; at most {max_age} are allowed",
         )
-    if now > said.expires:
+    if now > fields.expires:
         return _LIST.failed("freshness", "RECEIPT_EXPIRED", "the receipt has expired")
     return _LIST.passed("freshness", "RECEIPT_FRESH", "the receipt is new enough")
 
 
-def _challenge_check(said: Receipt, client_data_hash: bytes | None) -> DeviceCheck:
-    if said.client_hash is None or client_data_hash is None:
+def _challenge_check(fields: Receipt, client_data_hash: bytes | None) -> DeviceCheck:
+    if fields.client_hash is None or client_data_hash is None:
         return _LIST.not_evaluated(
-            "challenge", "CHALLENGE_NOT_COMPARED", "only a first receipt can be held against its attestation"
+            "challenge",
+            "CHALLENGE_NOT_COMPARED",
+            "only an ATTEST receipt can be compared with its attestation",
         )
     return _LIST.judged(
         "challenge",
-        holds=hmac.compare_digest(said.client_hash, client_data_hash),
-        good=("CHALLENGE_MATCHES", "the receipt came with this attestation"),
-        bad=("CHALLENGE_MISMATCH", "the receipt came with another attestation"),
+        holds=hmac.compare_digest(fields.client_hash, client_data_hash),
+        good=("CHALLENGE_MATCHES", "the receipt is part of this attestation"),
+        bad=("CHALLENGE_MISMATCH", "the receipt is part of another attestation"),
         sign_of=Manipulation.MAN_IN_THE_MIDDLE,
     )
 

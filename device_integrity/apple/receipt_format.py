@@ -1,4 +1,4 @@
-"""The format of a receipt of App Attest: CMS SignedData (RFC 5652) around a SET of numbered fields.
+"""Reads App Attest receipts: CMS SignedData (RFC 5652) around a SET of numbered fields.
 
 Apple writes it in BER, with indefinite lengths, without signed attributes and without sorting the SET.
 """
@@ -20,7 +20,7 @@ from facegate_protocol import public_key_der
 __all__ = ["MAX_RECEIPT_BYTES", "Receipt", "ReceiptKind", "SignedReceipt", "parse_receipt"]
 
 MAX_RECEIPT_BYTES: Final = 16 * 1024
-"""Longest receipt that is read."""
+"""Maximum length of a receipt."""
 
 _SIGNED_DATA: Final = "1.2.840.113549.1.7.2"
 _DATA: Final = "1.2.840.113549.1.7.1"
@@ -36,13 +36,13 @@ class ReceiptKind(StrEnum):
     """The kinds of receipts."""
 
     ATTEST = "ATTEST"
-    """The one within an attestation; it has no risk metric."""
+    """The receipt within an attestation; it has no risk metric."""
     RECEIPT = "RECEIPT"
-    """One that Apple's server gave in exchange."""
+    """A receipt that Apple's server returned in exchange."""
 
 
 class _Field(IntEnum):
-    """Numbers of the fields that are known."""
+    """Numbers of the known fields."""
 
     APP_ID = 2
     CERTIFICATE = 3
@@ -62,16 +62,17 @@ class Receipt:
 
     Attributes:
         app_id: Team identifier, a dot, bundle identifier.
-        public_key: Of the attested key, SubjectPublicKeyInfo, DER.
-        client_hash: The attestation's ``clientDataHash``. Only of an ATTEST receipt: in others Apple's
-            server has put it through a text encoding that destroys it.
-        kind: Which receipt it is.
+        public_key: SubjectPublicKeyInfo of the attested key, DER.
+        client_hash: The attestation's ``clientDataHash``; ``None`` except in an ATTEST receipt, because in
+            others a text encoding of Apple's server destroys it.
+        kind: The kind of the receipt.
         environment: The environment that Apple attested the key for.
-        created: When, in UTC.
-        risk_metric: About how many keys the device made for the app in the last 30 days, or ``None``.
-        not_before: From when on it may be exchanged for the next, or ``None``.
-        expires: Until when it may be exchanged.
-        other_fields: Numbers of fields that are not known here.
+        created: The creation time, UTC.
+        risk_metric: Approximate number of keys that the device made for the app in the last 30 days, or
+            ``None``.
+        not_before: The time from which it may be exchanged for the next, or ``None``.
+        expires: The time until which it may be exchanged.
+        other_fields: Numbers of unknown fields.
     """
 
     app_id: str
@@ -86,7 +87,7 @@ class Receipt:
     other_fields: tuple[int, ...]
 
     def may_be_exchanged(self, now: datetime) -> bool:
-        """Whether Apple's server exchanges it for the next one at ``now``."""
+        """Returns whether Apple's server exchanges it for the next one at ``now``."""
         return now < self.expires and (self.not_before is None or now >= self.not_before)
 
 
@@ -100,7 +101,7 @@ class SignedReceipt:
         signature: ECDSA with SHA-256, ASN.1 DER.
         signer: The signer's certificate.
         signer_key: Its key.
-        chain: The signer's certificate and those above it, as far as the receipt holds them.
+        chain: The signer's certificate and those above it that the receipt holds, without the root.
     """
 
     receipt: Receipt
@@ -118,7 +119,7 @@ def parse_receipt(data: bytes) -> SignedReceipt:
         data: CMS SignedData, BER, at most ``MAX_RECEIPT_BYTES``.
 
     Raises:
-        EvidenceMalformed: It is no receipt of App Attest.
+        EvidenceMalformed: It is not a receipt of App Attest.
     """
     info = read(data, encoding=Encoding.BER, max_bytes=MAX_RECEIPT_BYTES).sequence()
     _demand(len(info) == 2 and info[0].object_identifier() == _SIGNED_DATA, "it is not CMS SignedData")
@@ -148,7 +149,7 @@ def parse_receipt(data: bytes) -> SignedReceipt:
 
 def _demand(holds: bool, otherwise: str) -> None:
     if not holds:
-        raise EvidenceMalformed(f"the bytes are no receipt: {otherwise}")
+        raise EvidenceMalformed(f"the bytes are not a receipt: {otherwise}")
 
 
 def _tagged(element: Element, number: int) -> Element:
@@ -158,28 +159,31 @@ def _tagged(element: Element, number: int) -> Element:
 
 
 def _signer_info(signer_infos: Element) -> tuple[int, bytes]:
-    """Serial number of the signer's certificate, and the signature. The chain says whose serial it is."""
+    """Returns the serial number of the signer's certificate and the signature. The issuer is not compared."""
     infos = signer_infos.set_of()
-    _demand(len(infos) == 1, "it has not one signer")
+    _demand(len(infos) == 1, f"it has {len(infos)} signers, 1 expected")
     parts = infos[0].sequence()
-    _demand(len(parts) == 5, "its signer signed attributes, which receipts do not have")
+    _demand(
+        len(parts) == 5,
+        "its signer information has other parts than the five expected, such as signed attributes",
+    )
     identifier = parts[1].sequence()
-    _demand(len(identifier) == 2, "its signer is not named by issuer and serial number")
-    _demand(_algorithm(parts[2]) == _SHA256, "it is not hashed by SHA-256")
-    _demand(_algorithm(parts[3]) == _ECDSA_SHA256, "it is not signed by ECDSA with SHA-256")
+    _demand(len(identifier) == 2, "it does not identify its signer by issuer and serial number")
+    _demand(_algorithm(parts[2]) == _SHA256, "its hash is not SHA-256")
+    _demand(_algorithm(parts[3]) == _ECDSA_SHA256, "its signature is not ECDSA with SHA-256")
     return identifier[1].integer(), parts[4].octets()
 
 
 def _algorithm(element: Element) -> str:
     parts = element.sequence()
-    _demand(bool(parts), "an algorithm is not named")
+    _demand(bool(parts), "it does not identify an algorithm")
     return parts[0].object_identifier()
 
 
 def _upwards(
     signer: x509.Certificate, certificates: tuple[x509.Certificate, ...]
 ) -> tuple[x509.Certificate, ...]:
-    """The signer's certificate and its issuers; without the root, which is the verifier's own."""
+    """Returns the signer's certificate and its issuers, without the root, which the verifier pins."""
     chain = [signer]
     for _ in certificates:
         above = next(
@@ -193,22 +197,22 @@ def _upwards(
 
 
 def _read_content(content: bytes) -> Receipt:
-    # Not sorted as DER demands of a SET, hence BER.
+    # Apple does not sort the SET, which DER demands, so it is read as BER.
     elements = read(content, encoding=Encoding.BER, max_bytes=MAX_RECEIPT_BYTES).set_of()
     _demand(len(elements) <= _MOST_FIELDS, f"it has more than {_MOST_FIELDS} fields")
     fields: dict[int, bytes] = {}
     for element in elements:
         parts = element.sequence()
-        _demand(len(parts) == 3, "a field has not type, version and value")
+        _demand(len(parts) == 3, "a field is not type, version and value")
         number = parts[0].integer()
-        _demand(number not in fields, f"field {number} is there twice")
+        _demand(number not in fields, f"it has field {number} twice")
         fields[number] = parts[2].octets()
     kind = _kind(_text(fields, _Field.KIND))
     environment = {"production": Environment.PRODUCTION, "sandbox": Environment.DEVELOPMENT}.get(
         _text(fields, _Field.ENVIRONMENT)
     )
     if environment is None:
-        raise EvidenceMalformed(f"field {_Field.ENVIRONMENT:d} names no environment")
+        raise EvidenceMalformed(f"field {_Field.ENVIRONMENT:d} of the receipt is not an environment")
     return Receipt(
         app_id=_text(fields, _Field.APP_ID),
         public_key=_public_key(_value(fields, _Field.CERTIFICATE)),
@@ -241,7 +245,7 @@ def _kind(text: str) -> ReceiptKind:
     try:
         return ReceiptKind(text)
     except ValueError as error:
-        raise EvidenceMalformed(f"the receipt is none of {', '.join(ReceiptKind)}") from error
+        raise EvidenceMalformed(f"the receipt is not one of the kinds {', '.join(ReceiptKind)}") from error
 
 
 def _time(fields: dict[int, bytes], number: int) -> datetime:

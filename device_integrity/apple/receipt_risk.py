@@ -1,8 +1,8 @@
-"""The risk metric of App Attest's receipts: about how many keys the device made for the app in 30 days.
+"""Tests the risk metric of App Attest receipts, the approximate number of the device's keys in 30 days.
 
-From Apple's "Assessing fraud risk". Only exchanged receipts state it. Apple keeps what it counts from for 30
-days, and then exchanges no receipt of the device until its app attests a key anew: many an honest device's
-metric is missing or old.
+See Apple, "Assessing fraud risk". Only exchanged receipts state the metric, for the keys that the device made
+for the app. Apple keeps its data for 30 days. Then it exchanges no receipt of the device until the app
+attests a new key, so the metric of many honest devices is missing or old.
 """
 
 from datetime import datetime, timedelta
@@ -20,33 +20,33 @@ _COUNTED: Final = timedelta(days=30)
 
 
 class ReceiptExchange(Protocol):
-    """Exchanges receipts for newer ones: Apple's own server, or a stand-in."""
+    """Exchanges receipts for newer ones, with Apple's server or a replacement in tests."""
 
     async def exchange(self, receipt: bytes, *, environment: Environment) -> bytes:
-        """The receipt in the given one's place, not verified yet.
+        """Returns the newer receipt, not yet verified.
 
         Args:
-            receipt: Of an attestation, or of an exchange before.
-            environment: The one that the key was attested for.
+            receipt: The receipt of an attestation, or of an earlier exchange.
+            environment: The environment that the key was attested for.
 
         Raises:
-            ReceiptExchangeUnavailable: There was no answer, or none that makes sense.
+            ReceiptExchangeUnavailable: The server did not answer, or not properly.
         """
         ...
 
 
 def check_risk(receipt: Receipt | None, *, most_keys: int, now: datetime) -> DeviceCheck:
-    """``app_attest_receipt.risk``: whether the device made few keys.
+    """Returns ``app_attest_receipt.risk``: whether the device made few keys.
 
     Args:
-        receipt: What was verified when it was received; ``None`` where there is none.
-        most_keys: The greatest number that raises no doubt.
-        now: With a time zone.
+        receipt: The receipt, which was verified when it was received; ``None`` if there is none.
+        most_keys: The greatest number of keys that raises no doubt.
+        now: The present time, with a time zone.
     """
     if receipt is None:
-        return _LIST.not_evaluated("risk", "RECEIPT_MISSING", "no receipt of the key is known")
+        return _LIST.not_evaluated("risk", "RECEIPT_MISSING", "the server has no receipt of the key")
     if receipt.risk_metric is None:
-        return _LIST.not_evaluated("risk", "RISK_NOT_STATED", "the receipt holds no risk metric")
+        return _LIST.not_evaluated("risk", "RISK_NOT_STATED", "the receipt states no risk metric")
     detail = f"the device made about {receipt.risk_metric} keys in 30 days; up to {most_keys} raise no doubt"
     if now - receipt.created > _COUNTED:
         return _LIST.not_evaluated("risk", "RISK_OUT_OF_DATE", f"{detail}, on {receipt.created:%Y-%m-%d}")
@@ -56,5 +56,5 @@ def check_risk(receipt: Receipt | None, *, most_keys: int, now: datetime) -> Dev
 
 
 def exchange_unavailable(detail: str) -> DeviceCheck:
-    """``app_attest_receipt.exchange``: a newer receipt was asked for in vain."""
+    """Returns ``app_attest_receipt.exchange`` for an exchange that failed."""
     return _LIST.unavailable("exchange", "EXCHANGE_UNAVAILABLE", detail)

@@ -1,4 +1,4 @@
-"""What a device says of its camera, held against what cameras are. All of it is a claim of the client."""
+"""Tests a device's claims about its camera and frames. Nothing here is proof: a client can claim anything."""
 
 from device_integrity.camera.claims import (
     CameraClaim,

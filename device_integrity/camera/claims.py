@@ -1,4 +1,4 @@
-"""What a device claims of itself, its camera and its frames. Nothing of it is verified here."""
+"""A device's claims about itself, its camera and its frames. This module verifies none of them."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,12 +17,12 @@ class Platform(StrEnum):
 
     @property
     def is_phone(self) -> bool:
-        """Whether cameras of this platform are built in and described by the system."""
+        """Whether cameras of this platform are built in and the system describes them."""
         return self in {Platform.ANDROID, Platform.IOS}
 
 
 class CameraFacing(StrEnum):
-    """Where a camera looks; the names are those of ``facegate.v1.CameraFacing``."""
+    """The direction of a camera; the names are those of ``facegate.v1.CameraFacing``."""
 
     UNSPECIFIED = "UNSPECIFIED"
     FRONT = "FRONT"
@@ -32,7 +32,7 @@ class CameraFacing(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceClaim:
-    """See ``facegate.v1.DeviceProfile``; an empty text is one that the device did not give."""
+    """See ``facegate.v1.DeviceProfile``; a text is empty if the device did not give it."""
 
     platform: Platform
     manufacturer: str = ""
@@ -47,16 +47,16 @@ class CameraClaim:
 
     Attributes:
         id: The platform's identifier.
-        label: Name for people.
-        facing: Where it looks.
-        width: Of its frames before rotation, pixels; 0 where unknown.
-        height: Of its frames before rotation, pixels; 0 where unknown.
-        frames_per_second: That were asked for; 0 where unknown.
-        sensor_orientation_degrees: Clockwise, between sensor and natural orientation.
+        label: The name that people read.
+        facing: Its direction.
+        width: Width of its frames before rotation, pixels; 0 if unknown.
+        height: Height of its frames before rotation, pixels; 0 if unknown.
+        frames_per_second: The requested rate; 0 if unknown.
+        sensor_orientation_degrees: Clockwise angle between sensor and natural orientation.
         hardware_level: Camera2 INFO_SUPPORTED_HARDWARE_LEVEL or AVCaptureDevice deviceType; may be empty.
         transport: Driver, transport or USB identifiers; may be empty.
-        focal_lengths_mm: Of its lenses; may be empty.
-        timestamp_source: What the capture clock counts from; may be empty.
+        focal_lengths_mm: Focal lengths of its lenses; may be empty.
+        timestamp_source: The capture clock's time base; may be empty.
     """
 
     id: str = ""
@@ -82,7 +82,7 @@ class ExposureClaim:
 
     @property
     def gain(self) -> float:
-        """Exposure time times sensitivity, second ISO; 0 where either is unknown.
+        """Exposure time multiplied by sensitivity, in second ISO; 0 if either is unknown.
 
         The brightness of an unchanged scene is proportional to it (ISO 12232).
         """
@@ -91,16 +91,16 @@ class ExposureClaim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameClaim:
-    """What a frame's header says; see ``facegate.v1.FrameHeader``.
+    """The claims of a frame's header; see ``facegate.v1.FrameHeader``.
 
     Attributes:
-        capture_time_us: Device clock, microseconds.
-        width: Of the encoded image, pixels.
-        height: Of the encoded image, pixels.
+        capture_time_us: Capture time on the device's clock, microseconds.
+        width: Width of the encoded image, pixels.
+        height: Height of the encoded image, pixels.
         rotation_degrees: Clockwise rotation that makes the image upright.
-        mirrored: Whether it is mirrored.
+        mirrored: Whether the image is mirrored.
         flash_step: The colour step on display; 0 for none.
-        exposure: What the camera did; ``None`` where the device says nothing.
+        exposure: The camera's exposure; ``None`` if the device does not state it.
     """
 
     capture_time_us: int

@@ -1,4 +1,4 @@
-"""Is the device one in software, by what it says of itself?"""
+"""Tests whether a device's own description is that of an emulator."""
 
 from typing import Final
 
@@ -15,11 +15,11 @@ _EMULATOR: Final = "device.emulator"
 def check_device(
     device: DeviceClaim, camera: CameraClaim, *, fingerprints: CameraFingerprints
 ) -> DeviceCheck:
-    """Look for the marks of emulators.
+    """Searches a device's and its camera's description for the marks of emulators.
 
     Returns:
-        ``device.emulator``: FAIL for a listed mark; NOT_EVALUATED where nothing is listed, as a device can
-        lie; UNAVAILABLE where it says nothing of itself.
+        ``device.emulator``: FAIL for a listed mark; NOT_EVALUATED without one, because a device can lie;
+        UNAVAILABLE if the device does not describe itself.
     """
     texts = [text for text in (device.manufacturer, device.model, device.os_version) if text]
     if not texts:
@@ -27,30 +27,32 @@ def check_device(
             name=_EMULATOR,
             outcome=DeviceFinding.UNAVAILABLE,
             reason="NO_DEVICE_DESCRIPTION",
-            detail="The device named neither manufacturer, model nor operating system.",
+            detail="The device states no manufacturer, model or operating system.",
         )
     seen = [tokens_of(text) for text in texts]
     names = [tokens_of(text) for text in (camera.id, camera.label)]
-    # A desktop's model is its processor's, such as x86_64.
+    # A desktop states its processor as its model, such as x86_64.
     soft = fingerprints.soft_emulators if device.platform.is_phone else ()
     for run in fingerprints.hard_emulators:
         if any(contains_run(tokens, run) for tokens in seen):
-            return _is_emulator("KNOWN_EMULATOR", f'The device calls itself "{" ".join(run)}".', soft=False)
+            return _is_emulator(
+                "KNOWN_EMULATOR", f'The device states the name "{" ".join(run)}".', soft=False
+            )
     if device.platform is Platform.ANDROID:
         for run in fingerprints.emulator_cameras:
-            # An identifier as a whole: "0" and "1" are real.
+            # Whole identifiers only: real cameras are called "0" and "1".
             if run in names:
                 return _is_emulator("EMULATOR_CAMERA", f'The camera is "{" ".join(run)}".', soft=False)
     for run in soft:
         if any(contains_run(tokens, run) for tokens in seen):
             return _is_emulator(
-                "EMULATOR_WORDING", f'The device\'s description has "{" ".join(run)}".', soft=True
+                "EMULATOR_WORDING", f'The device\'s description contains "{" ".join(run)}".', soft=True
             )
     return DeviceCheck(
         name=_EMULATOR,
         outcome=DeviceFinding.NOT_EVALUATED,
         reason="DEVICE_NOT_LISTED",
-        detail=f"The device is on no list ({fingerprints.version}); a device can lie.",
+        detail=f"No list of emulators ({fingerprints.version}) contains the device; a device can lie.",
     )
 
 

@@ -1,4 +1,4 @@
-"""The packaged lists of virtual cameras, capture devices and emulators: data with a version."""
+"""The packaged, versioned lists of virtual cameras, capture devices and emulators."""
 
 import re
 import tomllib
@@ -21,21 +21,21 @@ _KEYS: Final = {
 }
 
 Names = tuple[tuple[str, ...], ...]
-"""Each a run of tokens."""
+"""Names, each a run of tokens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraFingerprints:
-    """What is looked for, as runs of tokens (see ``tokens.tokens_of``).
+    """The lists, as runs of tokens (see ``tokens.tokens_of``).
 
     Attributes:
-        version: Of the data, for the evidence record.
-        hard_cameras: Cameras that show whatever their owner likes.
-        soft_cameras: Cameras that honest people use, too.
+        version: The version of the data, for the evidence record.
+        hard_cameras: Cameras that deliver any image that their owner chooses.
+        soft_cameras: Cameras that honest people use too.
         capture_devices: USB identifiers ``vvvv:pppp`` or ``vvvv:*``, lower case.
         webcams: Webcams of makers whose other products are capture devices.
-        hard_emulators: Words that only emulators use of themselves.
-        soft_emulators: Words that odd but honest devices use, too.
+        hard_emulators: Words that only emulators use in their description.
+        soft_emulators: Words that unusual but honest devices use too.
         emulator_cameras: Names of emulators' cameras.
     """
 
@@ -50,10 +50,10 @@ class CameraFingerprints:
 
 
 def load_fingerprints() -> CameraFingerprints:
-    """The packaged lists.
+    """Loads the packaged lists.
 
     Raises:
-        FingerprintError: The data file is missing or not usable.
+        FingerprintError: The data file is missing or cannot be used.
     """
     try:
         text = files("device_integrity.camera").joinpath(_DATA_FILE).read_text(encoding="utf-8")
@@ -63,26 +63,26 @@ def load_fingerprints() -> CameraFingerprints:
 
 
 def parse_fingerprints(text: str) -> CameraFingerprints:
-    """Read lists; every table and key must be there, and no other.
+    """Parses lists, which must have every table and key and no others.
 
     Raises:
-        FingerprintError: No TOML, a key missing or unknown, an entry without a letter or digit, or a USB
-            identifier of another form.
+        FingerprintError: The text is not TOML, a key is missing or unknown, an entry has no letter or digit,
+            or a USB identifier has another form.
     """
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as broken:
-        raise FingerprintError(f"the camera fingerprints are no TOML: {broken}") from None
+        raise FingerprintError(f"the camera fingerprints are not TOML: {broken}") from None
     version = data.pop("version", None)
     if not isinstance(version, str) or not version:
-        raise FingerprintError("the camera fingerprints name no version")
+        raise FingerprintError("the camera fingerprints state no version")
     if set(data) != set(_KEYS):
         raise FingerprintError(f"the camera fingerprints must have the tables {', '.join(_KEYS)}")
     lists = {(table, key): entry for table in _KEYS for key, entry in _table(table, data[table]).items()}
     capture = lists["usb", "capture"]
     for entry in capture:
         if not _USB.fullmatch(entry):
-            raise FingerprintError(f"{entry!r} is no USB identifier such as 534d:2109 or 534d:*")
+            raise FingerprintError(f"{entry!r} is not a USB identifier such as 534d:2109 or 534d:*")
     return CameraFingerprints(
         version=version,
         hard_cameras=_names(lists["camera", "hard"]),

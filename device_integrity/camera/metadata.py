@@ -1,7 +1,7 @@
-"""Do the frames' headers tell of a camera that saw the light change, by a clock that no program made?
+"""Tests whether the frames' headers show a real camera's exposure, clock and size.
 
-All of it is claimed by the client; an attacker who copies a real phone's metadata passes. What is copied from
-another scan contradicts the pictures: see ``policy.contradictions``.
+The client claims all of it, so an attacker who copies a real phone's metadata passes. Metadata that was
+copied from another scan contradicts the frames: see ``policy.contradictions``.
 """
 
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ __all__ = ["check_metadata"]
 
 _FEWEST_FRAMES: Final = 15
 _FEWEST_STEPS: Final = 3
-"""Colours that must have been on display before an exposure that never moves says anything."""
+"""Fewest colours on display for which a constant exposure is suspicious."""
 
 _GRID_US: Final = 2
-"""Microseconds from an even grid that rounding alone makes."""
+"""Largest deviation from an even grid that rounding alone causes, microseconds."""
 
 _LONGEST_SHARE: Final = 1.1
-"""Exposure time over the shortest time between frames; 1 is the most that a rolling shutter allows."""
+"""Limit of exposure time over the shortest time between frames; a rolling shutter allows at most 1."""
 
 _SAME_ASPECT: Final = 0.02
 
@@ -29,12 +29,12 @@ _SAME_ASPECT: Final = 0.02
 def check_metadata(
     frames: Sequence[FrameClaim], camera: CameraClaim, *, adjustments: int = 0
 ) -> tuple[DeviceCheck, ...]:
-    """Hold the headers of one stream's frames against each other and against the camera's description.
+    """Compares the headers of one stream's frames with each other and with the camera's description.
 
     Args:
         frames: In order of arrival.
-        camera: As the stream's start described it.
-        adjustments: How often the server asked for smaller frames; so many sizes may follow the first.
+        camera: The description in the stream's start.
+        adjustments: How often the server requested smaller frames, which is how often the size may change.
 
     Returns:
         ``camera.exposure``, ``camera.timestamps`` and ``camera.frame_size``, in this order.
@@ -44,34 +44,34 @@ def check_metadata(
 
 def _exposure(frames: Sequence[FrameClaim]) -> DeviceCheck:
     name = "camera.exposure"
-    told = [(frame, frame.exposure) for frame in frames if frame.exposure is not None]
-    free = [(frame, claim) for frame, claim in told if claim.gain > 0]
-    if len(free) < _FEWEST_FRAMES:
-        return _unavailable(name, "EXPOSURE_NOT_SENT", "Too few frames tell exposure time and sensitivity.")
+    stated = [(frame, frame.exposure) for frame in frames if frame.exposure is not None]
+    usable = [(frame, claim) for frame, claim in stated if claim.gain > 0]
+    if len(usable) < _FEWEST_FRAMES:
+        return _unavailable(name, "EXPOSURE_NOT_SENT", "Too few frames state exposure time and sensitivity.")
     shortest = min((now.capture_time_us - last.capture_time_us for last, now in pairwise(frames)), default=0)
-    longest = max(claim.exposure_time_ns for _, claim in free) / 1000
+    longest = max(claim.exposure_time_ns for _, claim in usable) / 1000
     if shortest > 0 and longest > _LONGEST_SHARE * shortest:
         return _failed(
             name,
             "EXPOSURE_LONGER_THAN_FRAME",
-            f"A frame was exposed for {longest / 1000:.1f} ms, and the next came after "
-            f"{shortest / 1000:.1f} ms.",
+            f"The longest exposure of a frame is {longest / 1000:.1f} ms, but the shortest time between "
+            f"frames is {shortest / 1000:.1f} ms.",
         )
-    if any(claim.exposure_locked for _, claim in free):
+    if any(claim.exposure_locked for _, claim in usable):
         return _not_evaluated(name, "EXPOSURE_LOCKED", "The exposure was locked.")
-    steps = {frame.flash_step for frame, _ in free}
+    steps = {frame.flash_step for frame, _ in usable}
     if len(steps) < _FEWEST_STEPS:
         return _not_evaluated(
-            name, "LIGHT_UNCHANGED", "Too few colours were shown to expect the exposure to move."
+            name, "LIGHT_UNCHANGED", "Too few colours were displayed to expect a change of the exposure."
         )
-    if len({(claim.exposure_time_ns, claim.iso) for _, claim in free}) == 1:
+    if len({(claim.exposure_time_ns, claim.iso) for _, claim in usable}) == 1:
         return _failed(
             name,
             "EXPOSURE_CONSTANT",
-            f"Exposure and sensitivity never moved while {len(steps)} colours were shown, "
-            "though they were not locked.",
+            f"Exposure and sensitivity stayed constant while {len(steps)} colours were displayed, "
+            "although they were not locked.",
         )
-    return passed(name, "EXPOSURE_MOVED", "Exposure or sensitivity moved while the light changed.")
+    return passed(name, "EXPOSURE_MOVED", "Exposure or sensitivity changed while the light changed.")
 
 
 def _timestamps(frames: Sequence[FrameClaim]) -> DeviceCheck:
@@ -92,16 +92,16 @@ def _timestamps(frames: Sequence[FrameClaim]) -> DeviceCheck:
         return _failed(
             name,
             "ON_A_GRID",
-            f"All {len(steps)} times between frames are multiples of one to within {off:.1f} µs.",
+            f"All {len(steps)} times between frames are multiples of one period to within {off:.1f} µs.",
         )
-    return passed(name, "UNEVEN", f"Times between frames are off an even grid by up to {off:.0f} µs.")
+    return passed(name, "UNEVEN", f"Times between frames deviate from an even grid by up to {off:.0f} µs.")
 
 
 def _off_grid(steps: Sequence[int]) -> float:
-    """The most that a sum of steps is off a grid through the first frame and the last, microseconds.
+    """Returns the frames' largest deviation from an even grid through the first and last one, microseconds.
 
-    Left-out frames make a step a multiple of the grid's; a grid is stretched to fit both ends, so a rate that
-    is no whole number of microseconds is one, too.
+    A step across dropped frames is a multiple of the grid's period. The grid is stretched to fit both ends,
+    so its period need not be a whole number of microseconds.
     """
     least = min(steps)
     counts = [round(step / least) for step in steps]
@@ -123,37 +123,39 @@ def _frame_size(frames: Sequence[FrameClaim], camera: CameraClaim, adjustments: 
         return _failed(
             name,
             "SIZE_CHANGED",
-            f"The size of the frames changed {changes} times; {adjustments} changes were asked for.",
+            f"The size of the frames changed {changes} times; the server requested {adjustments} changes.",
         )
     turns = sum(
         (last.rotation_degrees, last.mirrored) != (now.rotation_degrees, now.mirrored)
         for last, now in pairwise(frames)
     )
-    # A phone that is turned in the hand says so once or twice.
+    # A phone that the person turns changes its rotation once or twice.
     if turns > 2:
         return _failed(
             name, "ROTATION_CHANGED", f"Rotation or mirroring of the frames changed {turns} times."
         )
     if camera.width <= 0 or camera.height <= 0:
-        return _unavailable(name, "SIZE_NOT_SENT", "The device did not say what frames its camera delivers.")
+        return _unavailable(
+            name, "SIZE_NOT_SENT", "The device did not state the size of its camera's frames."
+        )
     width, height = sizes[0]
-    # A client may turn its frames before it encodes them, so either side may be the width.
+    # A client may rotate its frames before it encodes them, so either side may be the width.
     long_share = max(width, height) / max(camera.width, camera.height)
     short_share = min(width, height) / min(camera.width, camera.height)
     if max(long_share, short_share) > 1:
         return _failed(
             name,
             "LARGER_THAN_CAMERA",
-            f"Frames of {width} x {height} come from a camera of {camera.width} x {camera.height}.",
+            f"The frames are {width} x {height}, larger than the camera's {camera.width} x {camera.height}.",
         )
     if abs(long_share - short_share) > _SAME_ASPECT * max(long_share, short_share):
         return _failed(
             name,
             "OTHER_SHAPE",
-            f"Frames of {width} x {height} have another shape than the camera's "
+            f"The frames are {width} x {height}, another aspect ratio than the camera's "
             f"{camera.width} x {camera.height}.",
         )
-    return passed(name, "AS_DESCRIBED", f"Frames of {width} x {height} are what the camera can deliver.")
+    return passed(name, "AS_DESCRIBED", f"The camera can deliver frames of {width} x {height}.")
 
 
 def _failed(name: str, reason: str, detail: str) -> DeviceCheck:

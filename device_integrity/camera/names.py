@@ -1,7 +1,7 @@
-"""Is the camera one that shows whatever its owner likes, by the names that it goes by?
+"""Tests whether a camera's names are those of a known virtual camera.
 
-High precision and little recall: the name is the client's to choose, and tools that rename a virtual camera
-are public. A hit means something; a name without a hit means nothing, so it is no pass.
+The test has high precision and little recall: the client chooses the name, and tools that rename a virtual
+camera are public. A name that is not listed proves nothing, so it does not pass.
 """
 
 import re
@@ -20,11 +20,12 @@ _VENDOR: Final = re.compile(r"vendorid[_ ](\d{1,5}) productid[_ ](\d{1,5})")
 
 
 def check_name(camera: CameraClaim, *, fingerprints: CameraFingerprints) -> DeviceCheck:
-    """Look for known virtual cameras in identifier, label and transport.
+    """Searches identifier, label and transport for known virtual cameras.
 
     Returns:
-        ``camera.name``: FAIL for a listed camera, soft where honest people use it; NOT_EVALUATED where
-        nothing is listed, as a name can be changed; UNAVAILABLE without any.
+        ``camera.name``: FAIL for a listed camera, soft if honest people use it too; also a soft FAIL for a
+        word that mixes alphabets. NOT_EVALUATED if nothing is listed, because a name can be changed;
+        UNAVAILABLE without any name.
     """
     texts = [text for text in (camera.label, camera.id, camera.transport) if text]
     if not texts:
@@ -40,8 +41,8 @@ def check_name(camera: CameraClaim, *, fingerprints: CameraFingerprints) -> Devi
             if any(contains_run(tokens, run) for tokens in seen):
                 return _failed(
                     "KNOWN_FILTER_CAMERA" if soft else "KNOWN_VIRTUAL_CAMERA",
-                    f'The camera calls itself "{" ".join(run)}", '
-                    + ("which honest people use, too" if soft else "which shows whatever it is given")
+                    f'The camera states the name "{" ".join(run)}" '
+                    + ("of a camera that honest people use too" if soft else "of a virtual camera")
                     + f" (list {fingerprints.version}).",
                     soft=soft,
                 )
@@ -50,21 +51,21 @@ def check_name(camera: CameraClaim, *, fingerprints: CameraFingerprints) -> Devi
     if device is not None and not webcam:
         return _failed(
             "CAPTURE_DEVICE",
-            f"The camera's USB identifier {device} is of a device that captures a video signal "
+            f"The camera's USB identifier {device} is that of a device that captures a video signal "
             f"(list {fingerprints.version}).",
             soft=True,
         )
     if any(mixes_scripts(text) for text in texts):
         return _failed(
             "NAME_MIXES_SCRIPTS",
-            "A word of the camera's name mixes letters of alphabets that look alike.",
+            "A word of the camera's name mixes letters of alphabets that resemble each other.",
             soft=True,
         )
     return DeviceCheck(
         name=_NAME,
         outcome=DeviceFinding.NOT_EVALUATED,
         reason="NAME_NOT_LISTED",
-        detail=f"The camera's name is on no list ({fingerprints.version}); a name can be changed.",
+        detail=f"No list ({fingerprints.version}) contains the camera's name; a name can be changed.",
     )
 
 
@@ -80,7 +81,7 @@ def _failed(reason: str, detail: str, *, soft: bool) -> DeviceCheck:
 
 
 def _usb_ids(text: str) -> list[str]:
-    """Vendor and product as Chrome ("(534d:2109)") and macOS ("VendorID_21325 ProductID_8457") write them."""
+    """Returns USB identifiers, from Chrome's "(534d:2109)" or macOS's "VendorID_21325 ProductID_8457"."""
     lowered = text.casefold()
     found = [f"{vendor}:{product}" for vendor, product in _USB.findall(lowered)]
     return found + [f"{int(vendor):04x}:{int(product):04x}" for vendor, product in _VENDOR.findall(lowered)]

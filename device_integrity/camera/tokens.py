@@ -1,4 +1,4 @@
-"""Text that a client wrote, as tokens that can be compared."""
+"""Splits text of a client into tokens that can be compared."""
 
 import unicodedata
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 __all__ = ["contains_run", "mixes_scripts", "tokens_of"]
 
 _LONGEST: Final = 512
-"""Characters that are looked at; the protocol allows 256 bytes."""
+"""Characters that are read; the protocol allows 256 bytes."""
 
 _WITHOUT_SPACES: Final = ("CJK UNIFIED IDEOGRAPH", "HIRAGANA", "KATAKANA")
 
@@ -14,11 +14,11 @@ _SCRIPTS: Final = ("LATIN", "CYRILLIC", "GREEK")
 
 
 def tokens_of(text: str) -> tuple[str, ...]:
-    """Words and numbers of a text: NFKC, case folded, invisible characters left out.
+    """Returns the words and numbers of a text: NFKC, case folded, without invisible characters.
 
     Full-width and other compatibility forms become plain ones, so that they cannot hide a name (Unicode
-    Standard Annex 15); everything that is no letter or digit divides. Ideographs and kana, which are written
-    without spaces, are a token each.
+    Standard Annex 15). Every character that is not a letter or digit separates tokens. Each ideograph or kana
+    is a token, because they are written without spaces.
     """
     plain = unicodedata.normalize("NFKC", text[:_LONGEST]).casefold()
     kept = [character for character in plain if unicodedata.category(character) != "Cf"]
@@ -34,9 +34,9 @@ def _spaced(character: str) -> str:
 
 
 def contains_run(tokens: tuple[str, ...], run: tuple[str, ...]) -> bool:
-    """Whether the run's tokens are among the tokens in a row, or written as one word.
+    """Returns whether the tokens contain the run, as consecutive tokens or as one word.
 
-    A number at a token's end is no part of a name: "OBS Camera2" is one.
+    A number at a token's end is ignored, so "OBS Camera2" contains the run "OBS Camera".
     """
     bare = tuple(token.rstrip("0123456789") or token for token in tokens)
     joined = "".join(run)
@@ -47,7 +47,7 @@ def contains_run(tokens: tuple[str, ...], run: tuple[str, ...]) -> bool:
 
 
 def mixes_scripts(text: str) -> bool:
-    """Whether one word has letters of two alphabets that look alike (Unicode Technical Standard 39, 5.1)."""
+    """Returns whether a word mixes Latin, Cyrillic and Greek letters (Unicode Technical Standard 39, 5.1)."""
     for token in tokens_of(text):
         names = (unicodedata.name(character, "") for character in token)
         scripts = {script for name in names for script in _SCRIPTS if name.startswith(script)}

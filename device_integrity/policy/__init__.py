@@ -1,4 +1,4 @@
-"""From checks to a level of assurance: what is demanded, what contradicts itself, what it is a sign of."""
+"""Derives a device's assurance from its tests: demands, contradictions, decisive tests and signs."""
 
 from device_integrity.policy.assess import DeviceAssessment, Unmet, UnmetReason, assess
 from device_integrity.policy.contradictions import AttestedFacts, check_contradictions

@@ -1,6 +1,6 @@
-"""All checks of a device to one level of assurance, and whether the policy's demands are met.
+"""Derives one level of assurance from all tests of a device, and the policy's unmet demands.
 
-Pure and total: the same checks give the same answer, and what is missing never helps.
+The functions are pure: the same tests give the same result. Missing evidence never raises it.
 """
 
 from collections import defaultdict
@@ -18,18 +18,18 @@ from device_integrity.policy.signs import Sign, find_signs
 __all__ = ["OBSERVED", "DeviceAssessment", "Unmet", "UnmetReason", "assess"]
 
 OBSERVED: Final = (Evidence.DEVICE, Evidence.CAMERA, Evidence.STREAM)
-"""What has to have been looked at before claims without contradictions are worth anything."""
+"""The evidence that must have been evaluated before claims without contradictions give any assurance."""
 
 _DOUBTS: Final = frozenset({"KEY_FARM", "RISK_HIGH"})
-"""Reasons of soft failures that are signs of nothing in particular and leave doubt all the same: many keys
-were made on the device in few days. Other soft failures without a sign are told and weigh nothing, as honest
-devices have them: an old patch level, a description that is not DER, a person's second account."""
+"""Reasons of soft failures that are no sign of a manipulation but leave doubt: many keys were made on the
+device in few days. Other soft failures without a sign are reported without weight, because honest devices
+cause them: an old patch level, a description that is not DER, a person's second account."""
 
 _MAY_BE_SOFT: Final = frozenset({DeviceFinding.FAIL, DeviceFinding.UNAVAILABLE})
 
-_TOLD: Final = {Evidence.CAMERA: frozenset({"camera.facing", "camera.hardware_level"})}
-"""What every phone knows of its camera: one that keeps it back had no camera to be looked at. On platforms
-that do not tell, these checks are NOT_EVALUATED."""
+_STATED: Final = {Evidence.CAMERA: frozenset({"camera.facing", "camera.hardware_level"})}
+"""Tests of properties that every phone knows of its camera. If a phone does not state them, its camera counts
+as not evaluated. On platforms that do not state them, these tests are NOT_EVALUATED."""
 
 _NEVER_PASS: Final = frozenset({Evidence.DEVICE, Evidence.CONTRADICTION})
 
@@ -39,16 +39,16 @@ class UnmetReason(StrEnum):
 
     PLATFORM_NOT_ALLOWED = "PLATFORM_NOT_ALLOWED"
     MISSING = "MISSING"
-    """The evidence did not arrive or could not be looked at."""
+    """The evidence did not arrive or could not be evaluated."""
     NOT_VERIFIED = "NOT_VERIFIED"
-    """A check of it failed, or one that it needs could not be made."""
+    """A test of it failed, or a needed test could not be evaluated."""
     MANIPULATED = "MANIPULATED"
-    """It shows a sign of manipulation that stands by itself."""
+    """It shows a decided sign of manipulation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unmet:
-    """A demand that is not met: of which evidence (``None`` for the platform itself), and why."""
+    """A demand that is not met: its evidence (``None`` for the platform itself) and the reason."""
 
     evidence: Evidence | None
     reason: UnmetReason
@@ -56,15 +56,15 @@ class Unmet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceAssessment:
-    """What a policy makes of a device.
+    """The assessment of a device under a policy.
 
     Attributes:
-        assurance: How far its claims can be trusted.
-        required: The least that the policy asks of its platform.
-        unmet: Demands that are not met; the device is trusted only where there is none and ``assurance``
-            is not below ``required``.
+        assurance: How well the device is known.
+        required: The least assurance that the policy demands of its platform.
+        unmet: Demands that are not met. The device is trusted only if there are none and ``assurance`` is
+            not below ``required``.
         signs: Signs of manipulation, the strongest first.
-        checks: All checks, as they came.
+        checks: All tests, unchanged.
     """
 
     assurance: Assurance
@@ -83,26 +83,26 @@ def assess(
     active_challenge: bool,
     ceilings: Mapping[str, Assurance] | None = None,
 ) -> DeviceAssessment:
-    """Weigh a device's checks.
+    """Derives a device's assurance from its tests.
 
     HIGH needs hardware attestation, a transcript that is bound to the attested key, an active challenge
-    that was passed, and that device, camera and frames were looked at. MEDIUM needs a platform's
+    that was passed, and that device, camera and frames were evaluated. MEDIUM needs a platform's
     attestation and the bound transcript. LOW needs the bound transcript and either a verified key, or
-    claims that were looked at and raise no suspicion. Any sign of manipulation that stands by itself leaves
-    NONE. One that is only suspected leaves no more than MEDIUM. So does an attestation that failed beside
-    one that holds, one of a device that made many keys in few days, and one with a soft UNAVAILABLE check:
-    an old revocation list that the operator's settings allow.
+    evaluated claims that raise no suspicion. A decided sign of manipulation gives NONE. A suspected one
+    allows at most MEDIUM. So does an attestation that failed beside one that holds, one of a device that
+    made many keys in few days, and one with a soft UNAVAILABLE test: an old revocation list that the
+    operator's settings allow.
 
-    A decisive check counts even where its evidence is ignored. A tolerated one counts as one that was not
-    made: it neither lowers nor raises anything.
+    A decisive test counts even if its evidence is ignored. A tolerated one counts as NOT_EVALUATED.
 
     Args:
-        checks: Of all verifiers, named ``<verifier>.<check>``, marked by ``decisive.mark_decisive``.
-        platform: As the device claims.
+        checks: The tests of all verifiers, named ``<verifier>.<check>``, marked by
+            ``decisive.mark_decisive``.
+        platform: The platform that the device claims.
         demands: The policy's table.
         transcript_bound: Whether the transcript is intact and signed by the session key.
         active_challenge: Whether the person answered a challenge that only this server knew.
-        ceilings: By verifier, the most that its evidence can vouch for, where its result says less than
+        ceilings: By verifier, the most that its evidence can vouch for, if its result allows less than
             ``demands.CEILINGS``.
     """
     weighed: defaultdict[Evidence, list[DeviceCheck]] = defaultdict(list)
@@ -146,7 +146,7 @@ def _vouched(
     optional: frozenset[str],
     ceilings: Mapping[str, Assurance],
 ) -> Assurance:
-    """The most that one verifier of the evidence, all of whose checks hold, vouches for; NONE without."""
+    """Returns the most that one verifier of the evidence vouches for, all of whose tests hold; or NONE."""
     found = Assurance.NONE
     for verifier in evidence.verifiers:
         most = CEILINGS.get(verifier, Assurance.NONE)
@@ -171,12 +171,12 @@ def _verified(own: Sequence[DeviceCheck], needed: frozenset[str], optional: froz
 
 
 def _waived(own: Sequence[DeviceCheck]) -> frozenset[str]:
-    """Checks for which something is missing that the operator's settings let be missing."""
+    """Returns the tests whose missing item the operator's settings allow to be missing."""
     return frozenset(check.name for check in own if check.outcome is DeviceFinding.UNAVAILABLE and check.soft)
 
 
 def _refuted(evidence: Evidence, group: Sequence[DeviceCheck]) -> bool:
-    """Whether an attestation failed, be it without a sign of what was done, or leaves doubt."""
+    """Returns whether an attestation failed, even without a sign of manipulation, or leaves doubt."""
     return evidence.vouches and any(
         check.outcome is DeviceFinding.FAIL and (not check.soft or check.reason in _DOUBTS) for check in group
     )
@@ -196,7 +196,7 @@ def _unmet(
         if demands.of(platform, evidence) is not Demand.REQUIRED:
             continue
         group = weighed.get(evidence, ())
-        if not _looked_at(evidence, group):
+        if not _evaluated(evidence, group):
             found.append(Unmet(evidence, UnmetReason.MISSING))
         elif any(check.name in manipulated for check in group):
             found.append(Unmet(evidence, UnmetReason.MANIPULATED))
@@ -208,13 +208,13 @@ def _unmet(
     return tuple(found)
 
 
-def _looked_at(evidence: Evidence, group: Sequence[DeviceCheck]) -> bool:
-    """Whether there was something to look at; a device that is silent is not one that was looked at."""
-    told = _TOLD.get(evidence, frozenset())
-    if any(check.outcome is DeviceFinding.UNAVAILABLE and check.name in told for check in group):
+def _evaluated(evidence: Evidence, group: Sequence[DeviceCheck]) -> bool:
+    """Returns whether the evidence was evaluated. If the device stated nothing, it was not."""
+    stated = _STATED.get(evidence, frozenset())
+    if any(check.outcome is DeviceFinding.UNAVAILABLE and check.name in stated for check in group):
         return False
     outcomes = {check.outcome for check in group} - {DeviceFinding.UNAVAILABLE}
-    # Lists of names and contradictions find something or say nothing: to have looked is enough.
+    # Lists of names and contradictions only fail or stay NOT_EVALUATED, so NOT_EVALUATED suffices for them.
     return bool(outcomes if evidence in _NEVER_PASS else outcomes - {DeviceFinding.NOT_EVALUATED})
 
 
@@ -234,19 +234,19 @@ def _assurance(
     if level is Assurance.NONE:
         return Assurance.LOW if _consistent(weighed) and not suspected else Assurance.NONE
     if level is Assurance.HIGH and (
-        suspected or doubted or not active_challenge or not _all_looked_at(weighed)
+        suspected or doubted or not active_challenge or not _all_evaluated(weighed)
     ):
         return Assurance.MEDIUM
     return level
 
 
-def _all_looked_at(weighed: Mapping[Evidence, Sequence[DeviceCheck]]) -> bool:
-    return all(_looked_at(evidence, weighed.get(evidence, ())) for evidence in OBSERVED)
+def _all_evaluated(weighed: Mapping[Evidence, Sequence[DeviceCheck]]) -> bool:
+    return all(_evaluated(evidence, weighed.get(evidence, ())) for evidence in OBSERVED)
 
 
 def _consistent(weighed: Mapping[Evidence, Sequence[DeviceCheck]]) -> bool:
-    """Whether device, camera and frames were looked at, and nothing failed that does not happen by chance."""
-    if not _all_looked_at(weighed):
+    """Returns whether device, camera and frames were evaluated, and no hard test failed."""
+    if not _all_evaluated(weighed):
         return False
     every = [check for group in weighed.values() for check in group]
     passes = any(check.outcome is DeviceFinding.PASS for check in weighed[Evidence.STREAM])

@@ -1,7 +1,8 @@
-"""Do the sources agree with each other? The claim with the attested fact, the metadata with the pictures.
+"""Compares the sources with each other: claims with attested facts, metadata with frames.
 
-Whoever forges one source has to forge all in step, so a contradiction weighs more than a flag of one source.
-What hardware attests contradicts a claim for certain; the rest is soft, as systems are put together oddly.
+An attacker has to forge all sources consistently, so a contradiction weighs more than one source's failure.
+A contradiction between evidence and the claimed platform or app is hard. The others are soft, because honest
+systems combine components in unusual ways.
 """
 
 import math
@@ -33,24 +34,24 @@ _AVFOUNDATION: Final = re.compile(r"builtIn[A-Z]|com\.apple\.avfoundation|bltn")
 _APPLE_MODELS: Final = ("iphone", "ipad", "ipod")
 _LEADING_NUMBER: Final = re.compile(r"\d+")
 
-# Android's API level of the versions whose key attestation and Play tokens tell both
-# (developer.android.com, "Platform API levels"); from 13 on it is the version plus 20.
+# Android's API levels by version, to compare key attestation with Play tokens
+# (developer.android.com, "Platform API levels"). From 13 on the level is the version plus 20.
 _LEVELS: Final = {8: (26, 27), 9: (28, 28), 10: (29, 29), 11: (30, 30), 12: (31, 32)}
 
 _GAMMA: Final = 2.2
 _LEAST_STEP: Final = 0.15
-"""Change of log exposure between two frames that must show."""
+"""Least change of log exposure between two frames that must change their brightness."""
 
 _FEWEST_STEPS: Final = 6
 _LEAST_RESPONSE: Final = 0.15
-"""Of log brightness per log exposure: 1 in linear light, some less after a camera's tone curve."""
+"""Least change of log brightness per log exposure: 1 in linear light, less after a camera's tone curve."""
 
 _DARKEST, _BRIGHTEST = 16.0, 235.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttestedFacts:
-    """What verified evidence says of the device; ``None`` where it says nothing.
+    """Facts about the device from verified evidence; ``None`` if it does not state them.
 
     Attributes:
         android_version: Major version from KeyDescription's osVersion (tag 705, such as 140000 for 14).
@@ -74,31 +75,31 @@ def check_contradictions(
     frames: Sequence[FrameClaim] = (),
     traces: Sequence[FrameTrace] = (),
 ) -> tuple[DeviceCheck, ...]:
-    """Hold the sources against each other.
+    """Compares the sources with each other.
 
     Args:
-        device: What the device claims.
-        camera: What it claims of its camera.
-        evidence: Verifiers (first parts of check names) of the evidence that arrived, whatever came of it.
-        facts: Of evidence that was verified; ``None`` without any.
+        device: The device's claims.
+        camera: The device's claims about its camera.
+        evidence: Verifiers (first parts of test names) of the evidence that arrived, with any result.
+        facts: Facts from verified evidence; ``None`` without any.
         frames: The headers of a stream's frames, in order.
-        traces: The same frames as measured; as many, or none.
+        traces: The same frames as measured; empty if they were not measured.
 
     Returns:
         ``contradiction.platform``, ``contradiction.wording``, ``contradiction.system``,
         ``contradiction.app`` and ``contradiction.exposure``, in this order.
 
     Raises:
-        ValueError: Headers and measurements are not of as many frames; a mistake of the caller's code.
+        ValueError: The numbers of headers and measured frames differ, an error of the calling code.
     """
     if traces and len(traces) != len(frames):
         raise ValueError(f"{len(frames)} headers and {len(traces)} measured frames")
-    told = facts or AttestedFacts()
+    attested = facts or AttestedFacts()
     return (
         _platform(device, evidence),
         _wording(device, camera),
-        _system(device, told),
-        _app(device, told),
+        _system(device, attested),
+        _app(device, attested),
         _exposure(frames, traces),
     )
 
@@ -107,17 +108,17 @@ def _platform(device: DeviceClaim, evidence: Collection[str]) -> DeviceCheck:
     name = "contradiction.platform"
     known = sorted(kind for kind in evidence if kind in _EVIDENCE_OF)
     if not known:
-        return _open(name, "NO_EVIDENCE", "No platform evidence arrived.")
+        return _open(name, "NO_EVIDENCE", "The device sent no platform evidence.")
     foreign = [kind for kind in known if device.platform not in _EVIDENCE_OF[kind]]
     if foreign:
         return _contradicts(
             name,
             "EVIDENCE_OF_ANOTHER_PLATFORM",
-            f"The device claims to be {device.platform} and sent evidence of kind {', '.join(foreign)}.",
+            f"The device claims platform {device.platform}, but sent evidence of kind {', '.join(foreign)}.",
             Manipulation.MAN_IN_THE_MIDDLE,
             soft=False,
         )
-    return passed(name, "SAME_PLATFORM", f"The evidence is of platform {device.platform}.")
+    return passed(name, "SAME_PLATFORM", f"The evidence is that of platform {device.platform}.")
 
 
 def _wording(device: DeviceClaim, camera: CameraClaim) -> DeviceCheck:
@@ -127,18 +128,20 @@ def _wording(device: DeviceClaim, camera: CameraClaim) -> DeviceCheck:
     apple_camera = any(_AVFOUNDATION.search(text) for text in (camera.id, camera.hardware_level))
     found: str | None = None
     if device.platform is Platform.ANDROID and (apple_model or apple_maker or apple_camera):
-        found = "an Android device that describes itself or its camera as Apple's systems do"
+        found = "The Android device describes itself or its camera in the words of Apple's systems."
     elif device.platform is Platform.IOS and camera.hardware_level in _CAMERA2:
-        found = "an iOS device whose camera is described as Android's are"
+        found = "The iOS device describes its camera in the words of Android."
     elif device.platform is Platform.IOS and device.manufacturer and not apple_maker:
-        found = "an iOS device of another maker than Apple"
+        found = "The iOS device states a manufacturer other than Apple."
     if found is not None:
-        return _contradicts(
-            name, "WORDS_OF_ANOTHER_PLATFORM", f"It is {found}.", Manipulation.EMULATOR, soft=True
-        )
+        return _contradicts(name, "WORDS_OF_ANOTHER_PLATFORM", found, Manipulation.EMULATOR, soft=True)
     if not device.platform.is_phone:
-        return _open(name, "NOT_TOLD_BY_PLATFORM", f"Platform {device.platform} has no words of its own.")
-    return passed(name, "WORDS_OF_PLATFORM", "Device and camera are described in the platform's words.")
+        return _open(
+            name, "NOT_TOLD_BY_PLATFORM", f"Descriptions on platform {device.platform} have no fixed words."
+        )
+    return passed(
+        name, "WORDS_OF_PLATFORM", "The device and its camera are described in the platform's words."
+    )
 
 
 def _system(device: DeviceClaim, facts: AttestedFacts) -> DeviceCheck:
@@ -148,20 +151,25 @@ def _system(device: DeviceClaim, facts: AttestedFacts) -> DeviceCheck:
     compared: list[tuple[str, bool]] = []
     if claimed is not None and facts.android_version is not None:
         same = claimed == facts.android_version
-        compared.append((f"version {claimed} claimed, {facts.android_version} attested", same))
+        compared.append((f"the claimed version is {claimed}, the attested one {facts.android_version}", same))
     if facts.api_level is not None and (version := facts.android_version or claimed) is not None:
         low, high = _LEVELS.get(version, (version + 20, version + 20))
         same = low <= facts.api_level <= high
-        compared.append((f"Android {version} with API level {facts.api_level}", same))
+        compared.append((f"Android {version} does not have API level {facts.api_level}", same))
     if device.model and facts.model is not None:
         same = device.model.casefold() == facts.model.casefold()
-        compared.append((f'model "{device.model[:64]}" claimed, "{facts.model[:64]}" attested', same))
+        models = f'the claimed model is "{device.model[:64]}", the attested one "{facts.model[:64]}"'
+        compared.append((models, same))
     if not compared:
-        return _open(name, "NOTHING_TO_COMPARE", "No verified evidence tells of the system.")
-    wrong = [what for what, same in compared if not same]
+        return _open(name, "NOTHING_TO_COMPARE", "No verified evidence states the system.")
+    wrong = [difference for difference, same in compared if not same]
     if wrong:
         return _contradicts(
-            name, "ANOTHER_SYSTEM", f"{'; '.join(wrong)}.", Manipulation.MAN_IN_THE_MIDDLE, soft=True
+            name,
+            "ANOTHER_SYSTEM",
+            f"The claimed system contradicts the attested one: {'; '.join(wrong)}.",
+            Manipulation.MAN_IN_THE_MIDDLE,
+            soft=True,
         )
     return passed(name, "SAME_SYSTEM", "The claimed system is the attested one.")
 
@@ -169,23 +177,23 @@ def _system(device: DeviceClaim, facts: AttestedFacts) -> DeviceCheck:
 def _app(device: DeviceClaim, facts: AttestedFacts) -> DeviceCheck:
     name = "contradiction.app"
     if facts.app_id is None or not device.app_id:
-        return _open(name, "NOTHING_TO_COMPARE", "The app is not attested, or the device did not name it.")
+        return _open(name, "NOTHING_TO_COMPARE", "The app is not attested, or the device does not state it.")
     if facts.app_id != device.app_id:
         return _contradicts(
             name,
             "ANOTHER_APP",
-            "The attested app is not the one that the device named.",
+            "The attested app is not the one that the device states.",
             Manipulation.CODE_MODIFICATION,
             soft=False,
         )
-    return passed(name, "SAME_APP", "The attested app is the one that the device named.")
+    return passed(name, "SAME_APP", "The attested app is the one that the device states.")
 
 
 def _exposure(frames: Sequence[FrameClaim], traces: Sequence[FrameTrace]) -> DeviceCheck:
-    """Metadata copied from another scan do not fit: a picture gets brighter when it is exposed for longer.
+    """Compares brightness with exposure, which metadata that was copied from another scan contradicts.
 
-    Automatic exposure also makes up for the scene's light, so only steps from one frame to the next count,
-    and none while a colour of the flash changes.
+    A frame gets brighter if its exposure is longer. Automatic exposure also compensates the scene's light, so
+    only steps from one frame to the next count, and none at which the flash's colour changes.
     """
     name = "contradiction.exposure"
     responses = []
@@ -200,18 +208,18 @@ def _exposure(frames: Sequence[FrameClaim], traces: Sequence[FrameTrace]) -> Dev
         if min(levels) >= _DARKEST and max(levels) <= _BRIGHTEST:
             responses.append(_GAMMA * math.log(levels[1] / levels[0]) / step)
     if len(responses) < _FEWEST_STEPS:
-        return _open(name, "TOO_FEW_STEPS", f"The exposure moved clearly in {len(responses)} frames only.")
+        return _open(name, "TOO_FEW_STEPS", f"The exposure changed clearly in {len(responses)} frames only.")
     response = float(np.median(responses))
     if response < _LEAST_RESPONSE:
         return _contradicts(
             name,
             "BRIGHTNESS_DOES_NOT_FOLLOW",
-            f"In {len(responses)} frames the exposure moved clearly and the pictures' brightness followed "
-            f"{response:.2f} times as far.",
+            f"In {len(responses)} frames the exposure changed clearly, but the logarithm of the brightness "
+            f"changed only {response:.2f} times as much as that of the exposure.",
             Manipulation.INJECTION,
             soft=True,
         )
-    return passed(name, "BRIGHTNESS_FOLLOWS", f"Brightness follows the exposure {response:.2f} times as far.")
+    return passed(name, "BRIGHTNESS_FOLLOWS", f"Brightness follows the exposure (response {response:.2f}).")
 
 
 def _contradicts(name: str, reason: str, detail: str, sign: Manipulation, *, soft: bool) -> DeviceCheck:

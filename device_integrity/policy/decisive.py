@@ -1,8 +1,8 @@
-"""Which failed checks decide: one of them fails a check under every policy that does not tolerate it by name.
+"""The decisive tests: one failure fails the whole check unless the policy tolerates the test by name.
 
-A check belongs here only if an honest device cannot fail it. What people bring about who share a phone, use
-a filter or keep an unlocked boot loader stays out, and so do keys that live as long as an installation
-(App Attest, WebAuthn), which are meant to return.
+A test belongs here only if an honest device cannot fail it. Failures that honest people cause, who share a
+phone, use a filter or keep an unlocked boot loader, are left out. So are keys that live as long as an
+installation (App Attest, WebAuthn), because they are meant to return.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -24,12 +24,12 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class DecisiveCheck:
-    """When a check that failed decides.
+    """The conditions under which a failed test is decisive.
 
     Attributes:
-        reasons: The reasons with which its failure decides.
-        proofs: Checks of the same piece of evidence that must have passed: without them anybody may have
-            written what failed.
+        reasons: The reasons with which its failure is decisive.
+        proofs: Tests of the same piece of evidence that must have passed, because without them an attacker
+            could have written the failing part of another person's evidence.
     """
 
     reasons: frozenset[str]
@@ -45,18 +45,18 @@ DECISIVE_CHECKS: Final[Mapping[str, DecisiveCheck]] = {
     "camera.name": _fails("KNOWN_VIRTUAL_CAMERA"),
     # A declared emulator.
     "device.emulator": _fails("KNOWN_EMULATOR", "EMULATOR_CAMERA"),
-    # What the app says that it found while it ran. But for hooking frameworks and debuggers it is soft, and
-    # decides nothing unless the policy says otherwise.
+    # Run-time findings. All but hooking frameworks and debuggers are soft, and decide only if the policy
+    # says so.
     **{name: _fails(reason) for name, reason in RUNTIME_FAILURES.items()},
     # Frames of an earlier check, byte for byte.
     "memory.frames": _fails("FRAMES_SEEN_BEFORE"),
-    # A key that is made for one check, in several.
+    # A key that is made for one check, used in several.
     "memory.session_key": _fails("KEY_REUSED"),
     "memory.attestation_key": _fails("KEY_REUSED"),
-    # Evidence that contradicts what the device says of itself.
+    # Evidence that contradicts the device's claims.
     "contradiction.platform": _fails("EVIDENCE_OF_ANOTHER_PLATFORM"),
     "contradiction.app": _fails("ANOTHER_APP"),
-    # Verified evidence of another app than the operator's. An untrusted chain proves no challenge.
+    # Verified evidence of an app other than the operator's. An untrusted chain proves no challenge.
     "android_key.application": _fails(
         "APPLICATION_UNKNOWN",
         "APPLICATION_REPACKAGED",
@@ -76,26 +76,26 @@ DECISIVE_CHECKS: Final[Mapping[str, DecisiveCheck]] = {
     "app_attest_receipt.app": _fails(
         "APP_MISMATCH", proofs=("app_attest_receipt.chain", "app_attest_receipt.signature")
     ),
-    # Another server's key, where the settings say that the list of keys is complete.
+    # Another server's key, if the settings state that the list of keys is complete.
     "server_key.tls": _fails("KEY_NOT_LISTED"),
 }
-"""By the check's name."""
+"""The conditions by the test's name."""
 
 RAISED_NAMES: Final = SOFT_RUNTIME_CHECKS
-"""Checks that decide only where a policy names them."""
+"""Tests that decide only if a policy names them."""
 
 DECISIVE_NAMES: Final = frozenset(DECISIVE_CHECKS) - RAISED_NAMES
-"""Checks that decide unless a policy tolerates them."""
+"""Tests that decide unless a policy tolerates them."""
 
 
 def mark_decisive(
     checks: Iterable[DeviceCheck], *, tolerated: Collection[str] = ()
 ) -> tuple[DeviceCheck, ...]:
-    """Marks those checks that decide, and those that would and are tolerated.
+    """Marks the tests that are decisive, and those of them that are tolerated.
 
     Args:
-        checks: Of one piece of evidence, or of claims and observations.
-        tolerated: Names of checks that must not decide.
+        checks: The tests of one piece of evidence, or of claims and observations.
+        tolerated: Names of tests that must not decide.
     """
     made = tuple(checks)
     passed = {check.name for check in made if check.outcome is DeviceFinding.PASS}
@@ -106,7 +106,7 @@ def mark_decisive(
 
 
 def decided_by(checks: Iterable[DeviceCheck]) -> tuple[str, ...]:
-    """Names of the marked checks that decide: that are not tolerated."""
+    """Returns the names of the decisive tests that are not tolerated."""
     return tuple(dict.fromkeys(check.name for check in checks if check.decisive and not check.tolerated))
 
 

@@ -1,4 +1,4 @@
-"""What a policy demands of each platform: a table that an operator can read."""
+"""A policy's demands of each platform, as a table that an operator can read."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,14 +21,14 @@ __all__ = [
 
 
 class Demand(StrEnum):
-    """How much a kind of evidence matters."""
+    """The weight of a kind of evidence."""
 
     REQUIRED = "required"
-    """Without it, or where it fails, the device is not trusted."""
+    """Without it, or if it fails, the device is not trusted."""
     ADVISORY = "advisory"
     """It raises or lowers the assurance; its absence fails nothing."""
     IGNORED = "ignored"
-    """It is reported and not weighed."""
+    """It is reported without weight."""
 
 
 class Evidence(StrEnum):
@@ -47,26 +47,26 @@ class Evidence(StrEnum):
     STREAM = "stream"
     """The frames themselves."""
     MEMORY = "memory"
-    """Other scans of the same customer."""
+    """Other scans of the same tenant."""
     CONTRADICTION = "contradiction"
     """Sources that contradict each other."""
     RUNTIME = "runtime"
-    """What the app says that it found while it ran. It never speaks for a device, so it cannot be demanded:
-    it is advisory in every table."""
+    """The app's run-time findings. They never count for a device, so they cannot be demanded: they are
+    advisory in every table."""
 
     @property
     def verifiers(self) -> tuple[str, ...]:
-        """First parts of the check names that belong to it; of several verifiers one is enough."""
+        """First parts of the test names that belong to it; one of several verifiers suffices."""
         return _VERIFIERS.get(self, (self.value,))
 
     @property
     def vouches(self) -> bool:
-        """Whether it can vouch for the device, and not only speak against it."""
+        """Whether it can vouch for the device, and not only count against it."""
         return any(verifier in CEILINGS for verifier in self.verifiers)
 
     @property
     def ceiling(self) -> Assurance:
-        """The most that it can vouch for."""
+        """The highest assurance that it can vouch for."""
         ceilings = (CEILINGS.get(verifier, Assurance.NONE) for verifier in self.verifiers)
         return max(ceilings, key=lambda one: one.level)
 
@@ -81,24 +81,24 @@ CEILINGS: Final[Mapping[str, Assurance]] = {
     "app_attest": Assurance.HIGH,
     "app_attest_assertion": Assurance.HIGH,
     "play_integrity": Assurance.MEDIUM,
-    # No platform attests a page or the browser that shows it; an authenticator proves a person's device.
+    # No platform attests a page or the browser that displays it; an authenticator proves a person's device.
     "web_authn": Assurance.MEDIUM,
     "web_crypto": Assurance.LOW,
 }
-"""The most that each verifier's evidence can vouch for."""
+"""The highest assurance that each verifier's evidence can vouch for."""
 
 ATTESTATIONS: Final[Mapping[Platform, tuple[Evidence, ...]]] = {
     Platform.ANDROID: (Evidence.ANDROID_KEY, Evidence.PLAY_INTEGRITY),
     Platform.IOS: (Evidence.APP_ATTEST,),
     Platform.WEB: (Evidence.WEB_KEY,),
 }
-"""The evidence that vouches for devices of each platform; that of another one contradicts the claim."""
+"""The evidence that vouches for devices of each platform; evidence of another platform is a contradiction."""
 
 OPTIONAL_CHECKS: Final = frozenset(
     {
         "android_key.patch_level",
         "android_key.provisioning",
-        # Google tells the API level only where the app's owner asked for it in the Play Console.
+        # Google states the API level only if the app's owner requested it in the Play Console.
         "play_integrity.android_version",
         "play_integrity.app_licensing",
         "play_integrity.app_access_risk",
@@ -114,7 +114,7 @@ OPTIONAL_CHECKS: Final = frozenset(
         "web_crypto.page",
     }
 )
-"""What the platform leaves open on honest devices: evidence is verified without."""
+"""Tests that the platform cannot answer on some honest devices: evidence is verified without them."""
 
 NEEDED_CHECKS: Final[Mapping[str, frozenset[str]]] = {
     "android_key": frozenset(
@@ -147,7 +147,7 @@ NEEDED_CHECKS: Final[Mapping[str, frozenset[str]]] = {
     "web_authn": frozenset({"challenge", "origin", "signature"}),
     "web_crypto": frozenset({"origin", "signature"}),
 }
-"""Checks that must have passed whatever else did: a verifier that left one out has verified nothing."""
+"""Tests that must have passed for evidence to be verified, in addition to all others that were evaluated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +155,11 @@ class DemandTable:
     """Demands by platform and evidence.
 
     Attributes:
-        rows: What is left out of a row is advisory; a platform without a row, such as one that the device
-            does not name, is refused (``allows``).
-        optional: Names of checks that an attestation is verified without where they were not made
-            (NOT_EVALUATED); a failed one counts all the same.
+        rows: The demands of each platform. Evidence that a row omits is advisory. A platform without a row,
+            such as one that the device does not state, is refused (``allows``).
+        optional: Names of tests that may be NOT_EVALUATED in a verified attestation; a failed one counts.
         floor: The least assurance of a device.
-        floors: The same for platforms that have one of their own.
+        floors: The least assurance by platform, in place of ``floor``.
     """
 
     rows: Mapping[Platform, Mapping[Evidence, Demand]]
@@ -169,19 +168,19 @@ class DemandTable:
     floors: Mapping[Platform, Assurance] = field(default_factory=dict)
 
     def allows(self, platform: Platform) -> bool:
-        """Whether devices of a platform may be trusted at all."""
+        """Returns whether devices of a platform may be trusted."""
         return platform in self.rows
 
     def of(self, platform: Platform, evidence: Evidence) -> Demand:
-        """The demand."""
+        """Returns the demand of a kind of evidence from devices of a platform."""
         return self.rows.get(platform, {}).get(evidence, Demand.ADVISORY)
 
     def least(self, platform: Platform) -> Assurance:
-        """The least assurance with which a device of a platform is trusted."""
+        """Returns the least assurance with which a device of a platform is trusted."""
         return self.floors.get(platform, self.floor)
 
 
-_LOOKED_AT: Final = {
+_EVALUATED: Final = {
     Evidence.DEVICE: Demand.REQUIRED,
     Evidence.CAMERA: Demand.REQUIRED,
     Evidence.STREAM: Demand.REQUIRED,
@@ -196,7 +195,7 @@ DEFAULT_DEMANDS: Final = DemandTable(
             Evidence.APP_ATTEST: Demand.IGNORED,
             Evidence.WEB_KEY: Demand.IGNORED,
             Evidence.SERVER_KEY: Demand.REQUIRED,
-            **_LOOKED_AT,
+            **_EVALUATED,
         },
         Platform.IOS: {
             Evidence.APP_ATTEST: Demand.REQUIRED,
@@ -204,7 +203,7 @@ DEFAULT_DEMANDS: Final = DemandTable(
             Evidence.PLAY_INTEGRITY: Demand.IGNORED,
             Evidence.WEB_KEY: Demand.IGNORED,
             Evidence.SERVER_KEY: Demand.REQUIRED,
-            **_LOOKED_AT,
+            **_EVALUATED,
         },
         Platform.WEB: {
             Evidence.WEB_KEY: Demand.REQUIRED,
@@ -213,11 +212,12 @@ DEFAULT_DEMANDS: Final = DemandTable(
             Evidence.APP_ATTEST: Demand.IGNORED,
             # A page cannot see the certificate of its own connection.
             Evidence.SERVER_KEY: Demand.IGNORED,
-            **_LOOKED_AT,
+            **_EVALUATED,
         },
     }
 )
-"""Of a policy that wants the most that each platform can give. A desktop can give nothing: it has no row.
+"""The demands of a policy that wants the most that each platform can give. A desktop has no row, because it
+can give nothing.
 
-What earlier scans add is advisory, as it needs a memory that a policy may not want to keep.
+The scan memory is advisory, because a policy may not want to keep one.
 """

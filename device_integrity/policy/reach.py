@@ -1,4 +1,4 @@
-"""Whether devices of a platform can meet a policy at all, with the evidence that a server can verify."""
+"""Tests whether devices of a platform can meet a policy with the evidence that a server can verify."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -13,13 +13,12 @@ __all__ = ["Shortfall", "find_shortfall"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shortfall:
-    """Why no device of a platform can meet a policy.
+    """The reasons why no device of a platform can meet a policy.
 
     Attributes:
         missing: Evidence that the policy requires and the server cannot verify.
-        one_of: Evidence of which any would reach the least assurance; the server can verify none of it.
-        impossible: Why nothing that the server verified would do, in plain words; empty where something
-            would.
+        one_of: Kinds of evidence each of which would reach the least assurance; the server can verify none.
+        impossible: Why no evidence at all would suffice, in plain words; empty if some would.
     """
 
     missing: tuple[Evidence, ...] = ()
@@ -34,15 +33,15 @@ def find_shortfall(
     verifiable: Collection[Evidence],
     ceilings: Mapping[Evidence, Assurance] | None = None,
 ) -> Shortfall | None:
-    """What keeps every device of a platform from meeting a policy; ``None`` where nothing does.
+    """Returns why no device of a platform can meet a policy; ``None`` if devices can.
 
-    Only attestations and the server's key need something of a server: observations are always made.
+    Only attestations and the server's key depend on the server's settings: observations are always made.
 
     Args:
         platform: A platform that the policy allows.
         demands: The policy's table.
-        verifiable: What the server can verify.
-        ceilings: The most that evidence vouches for on this server, where that is less than
+        verifiable: The evidence that the server can verify.
+        ceilings: The most that evidence vouches for on this server, if that is less than
             ``Evidence.ceiling``.
     """
     own = ATTESTATIONS.get(platform, ())
@@ -54,9 +53,11 @@ def find_shortfall(
     ]
     for evidence in required:
         if evidence.vouches and evidence not in own:
-            return Shortfall(impossible=f"it requires {evidence}, which no such device has")
+            return Shortfall(impossible=f"it requires {evidence}, which devices of this platform do not have")
         if evidence is Evidence.SERVER_KEY and platform is Platform.WEB:
-            return Shortfall(impossible=f"it requires {evidence}, and no page sees the key of its connection")
+            return Shortfall(
+                impossible=f"it requires {evidence}, but a web page cannot see its connection's key"
+            )
     missing = tuple(evidence for evidence in required if evidence not in verifiable)
     least = demands.least(platform)
     if _claims_suffice(platform, least=least, demands=demands):
@@ -68,13 +69,15 @@ def find_shortfall(
         and (ceilings or {}).get(evidence, evidence.ceiling).level >= least.level
     )
     if not able:
-        return Shortfall(impossible=f"it asks for {least}, which no evidence of such devices reaches")
+        return Shortfall(
+            impossible=f"it demands assurance {least}, which no evidence of such devices reaches"
+        )
     one_of = () if {*verifiable, *missing} & {*able} else able
     return Shortfall(missing=missing, one_of=one_of) if missing or one_of else None
 
 
 def _claims_suffice(platform: Platform, *, least: Assurance, demands: DemandTable) -> bool:
-    """Whether the least assurance takes no attestation: LOW is reached by consistent claims."""
+    """Returns whether the least assurance needs no attestation: consistent claims reach LOW."""
     if least is Assurance.LOW:
         return not any(demands.of(platform, evidence) is Demand.IGNORED for evidence in OBSERVED)
     return least is Assurance.NONE

@@ -1,7 +1,8 @@
-"""What failed checks are signs of, weighed over sources, in the words of CEN/TS 18099.
+"""Sums failed tests to signs of manipulation, in the terms of CEN/TS 18099.
 
-CEN/TS 18099:2024 tells the injection attack *method* (how the stream is replaced) from the injection attack
-*instrument* (what is shown). The same instrument may come by any method, so both are told.
+CEN/TS 18099:2024 distinguishes the injection attack *method* (how the stream is replaced) from the injection
+attack *instrument* (the content of the stream). Any method can deliver the same instrument, so both are
+reported.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,10 +18,10 @@ _DECIDES: Final = 1.0
 _CONTRADICTS: Final = 0.7
 _HINTS: Final = 0.35
 _MOST_OF_HINTS: Final = 0.95
-"""However many soft checks of however many sources fail, they do not decide alone."""
+"""Highest strength of soft tests, so that any number of them does not decide."""
 
 SUSPECTED: Final = 0.5
-"""Strength from which a sign is worth a second look: a contradiction, or soft checks of two sources."""
+"""Strength from which a sign is suspected: one contradiction, or soft tests of two sources."""
 
 
 class InjectionMethod(StrEnum):
@@ -37,7 +38,7 @@ class InjectionMethod(StrEnum):
 
 
 class InjectionInstrument(StrEnum):
-    """What the stream shows."""
+    """The content of the stream."""
 
     RECORDED_VIDEO = "recorded_video"
     SYNTHETIC_VIDEO = "synthetic_video"
@@ -75,10 +76,10 @@ _INSTRUMENTS: Final[Mapping[str, InjectionInstrument]] = {
     "PARTS_STAND_STILL": InjectionInstrument.COMPOSED_VIDEO,
     "NO_NOISE": InjectionInstrument.SYNTHETIC_VIDEO,
 }
-"""By a failed check's reason, the more certain ones first."""
+"""Instruments by a failed test's reason, the more certain ones first."""
 
 _SUPPORTS: Final[Mapping[Manipulation, frozenset[Manipulation]]] = {
-    # What a virtual camera and an emulator do is inject.
+    # Virtual cameras and emulators inject frames.
     Manipulation.INJECTION: frozenset(
         {Manipulation.INJECTION, Manipulation.VIRTUAL_CAMERA, Manipulation.EMULATOR}
     ),
@@ -91,11 +92,11 @@ class Sign:
     """A sign of manipulation.
 
     Attributes:
-        of: What it is a sign of.
-        strength: 0..1; 1 decides.
-        method: How the stream was replaced, as far as the sign tells.
-        instrument: What the stream shows, as far as the failed checks tell.
-        checks: Names of the failed checks behind it.
+        of: The manipulation that it is a sign of.
+        strength: From 0 to 1; 1 decides.
+        method: How the stream was replaced, if the sign shows it.
+        instrument: The content of the stream, if the failed tests show it.
+        checks: Names of the failed tests behind it.
     """
 
     of: Manipulation
@@ -106,27 +107,27 @@ class Sign:
 
     @property
     def decided(self) -> bool:
-        """Whether it stands by itself."""
+        """Whether the sign is decided."""
         return self.strength >= _DECIDES
 
     @property
     def injects(self) -> bool:
-        """Whether it is one of a replaced stream, with a method and an instrument of CEN/TS 18099."""
+        """Whether it is a sign of a replaced stream, with a method and an instrument of CEN/TS 18099."""
         return self.of in _INJECTIONS
 
     @property
     def suspected(self) -> bool:
-        """Whether it limits what the device can be trusted with."""
+        """Whether the sign is at least suspected, which limits the assurance."""
         return self.strength >= SUSPECTED
 
 
 def find_signs(checks: Iterable[DeviceCheck]) -> tuple[Sign, ...]:
-    """The signs in what failed, the strongest first.
+    """Returns the signs in the failed tests, the strongest first.
 
-    A hard check decides. A soft contradiction between two sources weighs twice a soft check of one, and of
-    each source one soft check is a hint and several are a suspicion, as its checks share their errors. Soft
-    checks never decide, nor does one soft contradiction with them beside it: how often honest devices
-    contradict themselves is not known. Two contradictions do.
+    A hard test decides. A soft contradiction between two sources weighs twice as much as a soft test of one
+    source. Several soft tests of one source count as a suspicion, 0.5, and no more, because they share their
+    errors. Soft tests never decide, even with one soft contradiction, because it is unknown how often honest
+    devices contradict themselves. Two contradictions decide.
     """
     failed = [check for check in checks if check.outcome is DeviceFinding.FAIL and check.sign_of is not None]
     signs = []
@@ -156,7 +157,7 @@ def _strength(behind: Sequence[DeviceCheck]) -> float:
         if not check.soft:
             return _DECIDES
         if source == "contradiction":
-            # Each is between other sources, so they add up.
+            # Each contradiction compares other sources, so they add up.
             contradictions += 1
         else:
             weights[source] = SUSPECTED if source in weights else _HINTS
@@ -165,9 +166,11 @@ def _strength(behind: Sequence[DeviceCheck]) -> float:
 
 
 def _method_of(behind: Sequence[DeviceCheck]) -> InjectionMethod:
-    """Of an injection: that of the first check that knows one."""
-    told = (_METHODS[check.sign_of] for check in behind if check.sign_of is not None)
-    return next((method for method in told if method is not InjectionMethod.UNKNOWN), InjectionMethod.UNKNOWN)
+    """Returns the method of an injection: that of the first failed test that shows one."""
+    methods = (_METHODS[check.sign_of] for check in behind if check.sign_of is not None)
+    return next(
+        (method for method in methods if method is not InjectionMethod.UNKNOWN), InjectionMethod.UNKNOWN
+    )
 
 
 def _instrument_of(failed: Sequence[DeviceCheck]) -> InjectionInstrument:

@@ -1,7 +1,7 @@
-"""What the frames themselves tell of where they came from, measured on bytes and luma as they arrive.
+"""Tests whether a camera made a stream's frames, from their bytes and luma as they arrive.
 
-A scan's frames go through one ``StreamTracer``; ``check_stream`` then says what its measurements mean, and
-``memory`` what other scans of the same customer add. Nothing here needs an honest client.
+One ``StreamTracer`` measures a scan's frames. ``check_stream`` then tests the measurements, and ``memory``
+compares them with other scans of the same tenant. Nothing here relies on an honest client.
 """
 
 from device_integrity.stream.checks import check_stream

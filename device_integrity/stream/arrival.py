@@ -1,4 +1,4 @@
-"""Do frames arrive as they were captured, and does their clock run as fast as the server's?"""
+"""Compares capture times with times of arrival, and the device's clock with the server's."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -15,49 +15,53 @@ __all__ = ["check_arrival"]
 _FEWEST_FRAMES: Final = 15
 _SHORTEST_US: Final = 1_500_000
 _MOST_DRIFT: Final = 0.05
-"""Between the clocks, as a share: quartz is a thousand times better, what is left is the network's change."""
+"""Largest drift between the clocks, a share. Quartz is a thousand times better; the network adds the rest."""
 
 _SMOOTH_US: Final = 150
-"""Microseconds: less jitter of arrival than this has no encoder and no network behind it."""
+"""Microseconds. With an encoder and a network the jitter of arrival is never less."""
 
 
 def check_arrival(frames: Sequence[FrameTrace]) -> DeviceCheck:
-    """``stream.arrival``: capture times against times of arrival.
+    """Returns ``stream.arrival``, which compares capture times with times of arrival.
 
-    Nothing here is hard: a network that stalls delivers what it held back at once. What is sent faster than
-    it could be captured the server refuses on the spot (docs/device_protocol.md, Clocks).
+    Its failures are soft, because a network that stalls delivers delayed frames at once. The server refuses
+    frames that arrive faster than they can be captured at once (docs/device_protocol.md, Clocks).
     """
     name = "stream.arrival"
     captured = np.array([frame.capture_time_us for frame in frames], np.float64)
     arrived = np.array([frame.arrival_time_us for frame in frames], np.float64)
     if len(frames) < _FEWEST_FRAMES or np.ptp(captured) < _SHORTEST_US:
-        return unavailable(name, "TOO_SHORT", "Too few frames over too little time.")
+        return unavailable(
+            name,
+            "TOO_SHORT",
+            f"Fewer than {_FEWEST_FRAMES} frames, or less than {_SHORTEST_US / 1e6:.1f} s of capture.",
+        )
     delay = arrived - captured
     if float(delay.std()) < _SMOOTH_US:
         return suspect(
             name,
             "ARRIVAL_TOO_EVEN",
-            f"Frames arrive with a jitter of {delay.std():.0f} µs: nothing was encoded or sent between.",
+            f"Frames arrive with a jitter of {delay.std():.0f} µs, less than an encoder and a network cause.",
         )
     speed = _speed(captured, arrived)
     if abs(speed - 1.0) > _MOST_DRIFT:
         return suspect(
             name,
             "CLOCKS_APART",
-            f"A second of the capture clock takes {speed:.2f} s here, over "
+            f"A second of the capture clock takes {speed:.2f} s on the server's clock, over "
             f"{np.ptp(captured) / 1e6:.1f} s of capture.",
         )
     return passed(
         name,
         "AS_CAPTURED",
-        f"Frames arrive as they were captured, with a jitter of {delay.std() / 1000:.1f} ms.",
+        f"Arrival times follow capture times, with a jitter of {delay.std() / 1000:.1f} ms.",
     )
 
 
 def _speed(captured: NDArray[np.float64], arrived: NDArray[np.float64]) -> float:
-    """Slope of arrival over capture between the scan's halves, frame by frame: half of them may be late.
+    """Returns the median slope of arrival over capture, of pairs of frames half a scan apart.
 
-    The median of slopes is robust against late frames (H. Theil, 1950, with pairs half a scan apart).
+    The median of slopes is robust even if almost half of the frames are late (H. Theil, 1950).
     """
     half = len(captured) // 2
     across = captured[half : 2 * half] - captured[:half]

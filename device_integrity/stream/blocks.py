@@ -1,7 +1,7 @@
-"""Blocks of a picture's luma, what they differ by from the last picture's, and how they were quantised.
+"""Measures blocks of a frame's luma: their change since the last frame, and their quantisation.
 
-The blocks are those of the JPEG's own grid, so the luma has to be as it was decoded: neither turned nor
-scaled. Only some are looked at: enough for a scan, at a small part of the price of decoding a frame.
+The blocks are those of the JPEG's grid, so the luma has to be as decoded: neither rotated nor scaled. Only a
+sample of the blocks is measured: enough for a scan, at a small part of the cost of decoding a frame.
 """
 
 import math
@@ -18,20 +18,20 @@ BRIGHTNESS_BINS: Final = 8
 """Bins of 32 grey levels each."""
 
 NOISE_STEP: Final = 0.1
-"""Grey levels of a bin of noise."""
+"""Width of a bin of noise, grey levels."""
 
 _NOISE_BINS: Final = 64
 COEFFICIENTS: Final = 24
-"""Quantised coefficients are counted from 0 to this."""
+"""Highest size of a quantised coefficient that is counted by itself; it includes all larger ones."""
 
 _MODES: Final = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0))
-"""Vertical and horizontal frequency: low ones, which natural pictures fill with many values."""
+"""Vertical and horizontal frequencies. They are low, so natural images give them many different values."""
 
 Luma = NDArray[np.uint8]
 
 
 def _basis() -> NDArray[np.float32]:
-    """The DCT's basis pictures for the modes, shape (64, modes) (ITU-T T.81, A.3.3)."""
+    """Returns the DCT's basis images of the modes, shape (64, modes) (ITU-T T.81, A.3.3)."""
     place = np.arange(8)
     waves = [
         np.sqrt((1 if order == 0 else 2) / 8) * np.cos((2 * place + 1) * order * np.pi / 16)
@@ -51,13 +51,13 @@ class BlockTally:
     """Counts over a scan's frames of one size; grows with every frame.
 
     Attributes:
-        shape: Of the frames, rows and columns.
-        pairs: Frames that had one of the same size before them, not the very same picture.
-        noise: Shape (brightness bins, noise bins): blocks by their brightness and by the mean absolute
-            difference from the frame before, less a common change.
-        still: Shape (rows, columns) of blocks: how often a block was exactly as in the frame before.
+        shape: Rows and columns of the frames.
+        pairs: Number of frames that follow a frame of the same size and have other bytes.
+        noise: Shape (brightness bins, noise bins): number of blocks by brightness and by mean absolute
+            difference from the previous frame, without the block's mean change.
+        still: Shape (rows, columns) of blocks: how often a block was equal to that of the previous frame.
         brightness: Shape (rows, columns): sum of each block's mean over the pairs, grey levels.
-        coefficients: Shape (modes, ``COEFFICIENTS`` + 1): blocks by their quantised coefficient's size.
+        coefficients: Shape (modes, ``COEFFICIENTS`` + 1): number of blocks by quantised coefficient's size.
     """
 
     shape: tuple[int, int]
@@ -70,12 +70,12 @@ class BlockTally:
     _last: NDArray[np.float32] | None = None
 
     def add(self, luma: Luma, *, luma_table: NDArray[np.float32] | None, new: bool) -> None:
-        """Count one frame.
+        """Counts one frame.
 
         Args:
-            luma: Of ``shape``, as decoded.
-            luma_table: Its quantisation steps, row by row; ``None`` where unknown.
-            new: False for a frame with the very bytes of the one before, which tells nothing of noise.
+            luma: The frame as decoded, of ``shape``.
+            luma_table: Its quantisation steps, row by row; ``None`` if unknown.
+            new: False for a frame with the same bytes as the previous one, which shows no noise.
         """
         grid = self.still.shape
         blocks = _blocks(luma, self._stride)
@@ -101,7 +101,7 @@ class BlockTally:
 
 
 def tally_of(shape: tuple[int, int]) -> BlockTally | None:
-    """An empty tally for frames of a size; ``None`` for frames smaller than one block."""
+    """Returns an empty tally for frames of a size, or ``None`` for frames smaller than one block."""
     down, across = shape[0] // 8, shape[1] // 8
     if not down or not across:
         return None
@@ -119,7 +119,7 @@ def tally_of(shape: tuple[int, int]) -> BlockTally | None:
 
 
 def _blocks(luma: Luma, stride: int) -> NDArray[np.float32]:
-    """Shape (blocks, 64): every ``stride``-th block down and across."""
+    """Returns every ``stride``-th block down and across, shape (blocks, 64)."""
     down, across = luma.shape[0] // 8, luma.shape[1] // 8
     grid = luma[: down * 8, : across * 8].reshape(down, 8, across, 8)[::stride, :, ::stride, :]
     return grid.transpose(0, 2, 1, 3).reshape(-1, 64).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Does one encoder make all frames, and is it a camera app's?"""
+"""Tests whether one encoder, that of a camera app, wrote all frames."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -15,7 +15,7 @@ _EDITORS: Final = ("gimp", "photoshop", "gd-jpeg", "imagemagick", "adobe")
 
 
 def check_encoder(frames: Sequence[FrameTrace]) -> DeviceCheck:
-    """``stream.encoder``: JPEG headers of one encoder, without the comments of video tools and editors."""
+    """Returns ``stream.encoder``: one encoder wrote all JPEG headers, and it is no video tool or editor."""
     name = "stream.encoder"
     facts = [frame.facts for frame in frames if frame.facts is not None]
     if not facts or len(facts) < len(frames):
@@ -24,12 +24,14 @@ def check_encoder(frames: Sequence[FrameTrace]) -> DeviceCheck:
     for kind, tools in (("VIDEO_TOOL", _VIDEO_TOOLS), ("EDITOR", _EDITORS)):
         tool = next((tool for tool in tools if any(tool in word for word in words)), None)
         if tool is not None:
-            return suspect(name, kind, f'The frames say that "{tool}" wrote them, which no camera app is.')
+            return suspect(
+                name, kind, f'The frames state that "{tool}" wrote them, which is not a camera app.'
+            )
     changes = sum(last.structure != now.structure for last, now in pairwise(facts))
     if changes:
         return suspect(
             name,
             "ENCODER_CHANGED",
-            f"The encoder that wrote the frames' JPEG headers changes {changes} time(s).",
+            f"The encoder of the frames' JPEG headers changes {changes} time(s).",
         )
     return passed(name, "ONE_ENCODER", "One encoder wrote the JPEG headers of all frames.")

@@ -1,4 +1,4 @@
-"""The header of a JPEG: what its encoder chose. No pixel is decoded (ITU-T T.81, annex B)."""
+"""Reads the encoder's choices from a JPEG's header without decoding a pixel (ITU-T T.81, annex B)."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -12,7 +12,7 @@ _MOST_SEGMENTS: Final = 64
 _MOST_FILL: Final = 16
 _LONGEST_COMMENT: Final = 64
 _MOST_TABLES: Final = 16
-"""Quantisation tables that are read; four places hold one each, and may be filled anew (B.2.4.1)."""
+"""Maximum number of quantisation tables. Each of four destinations holds one; B.2.4.1 allows redefinition."""
 _DESTINATIONS: Final = 4
 
 _SOI: Final = b"\xff\xd8"
@@ -24,7 +24,7 @@ _ALONE: Final = frozenset({0x01, *range(0xD0, 0xD8)})
 
 
 def _zigzag() -> NDArray[np.intp]:
-    """Natural position of each zigzag position (ITU-T T.81, figure 5)."""
+    """Returns the natural position of each zigzag position (ITU-T T.81, figure 5)."""
     order = sorted(
         range(64), key=lambda at: (at // 8 + at % 8, at // 8 if (at // 8 + at % 8) % 2 else at % 8)
     )
@@ -36,14 +36,14 @@ _NATURAL: Final = _zigzag()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class JpegFacts:
-    """What a JPEG's header says of its encoder.
+    """The properties of its encoder that a JPEG's header states.
 
     Attributes:
         structure: The markers before the scan, the coding process and the sampling factors; the same for
-            every picture of one encoder, whatever its quality.
+            every image of one encoder at any quality.
         luma_table: Quantisation steps of the luma, shape (64,), row by row.
-        comments: Printable starts of comment segments, each of at most 64 characters.
-        header: The bytes that say so: a picture that begins with them has the same facts.
+        comments: The printable characters among the first 64 bytes of each comment segment.
+        header: The bytes that were read. An image that begins with them has the same facts.
     """
 
     structure: bytes
@@ -53,7 +53,7 @@ class JpegFacts:
 
 
 def read_jpeg_facts(data: bytes) -> JpegFacts | None:
-    """Read the header up to the first scan; ``None`` where it cannot be read or has no luma table."""
+    """Reads the header up to the first scan; ``None`` if it cannot be read or has no luma table."""
     if not data.startswith(_SOI):
         return None
     at = len(_SOI)
@@ -63,7 +63,7 @@ def read_jpeg_facts(data: bytes) -> JpegFacts | None:
     luma_selector: int | None = None
     comments: list[str] = []
     for _ in range(_MOST_SEGMENTS):
-        # A marker may have fill bytes before it; nobody needs many.
+        # A marker may follow fill bytes; encoders write few of them.
         head = data[at : at + _MOST_FILL]
         at += len(head) - len(head.lstrip(b"\xff")) - 1
         if head[:1] != b"\xff" or at + 4 > len(data):
@@ -105,7 +105,7 @@ def read_jpeg_facts(data: bytes) -> JpegFacts | None:
 
 
 def _read_tables(body: bytes, tables: dict[int, NDArray[np.float32]], *, most: int) -> int | None:
-    """How many tables a segment holds; ``None`` for more than ``most``, or for damaged ones."""
+    """Adds a segment's tables to ``tables``; returns their number, ``None`` if over ``most`` or damaged."""
     at, count = 0, 0
     while at < len(body):
         wide, selector = body[at] >> 4, body[at] & 0x0F

@@ -1,11 +1,11 @@
-"""What other scans of the same customer add: frames seen before, and keys that come too often.
+"""Compares a scan with earlier scans of the same tenant: repeated frames, and keys that return too often.
 
-The server keeps two kinds of records for each scan and answers one question from them (``ScanMemory``); the
-checks are pure. What is kept comes from pictures of people and from their devices' keys, so it falls under
-retention and erasure: every record names its subject and its check, and ``ScanMemory.forget`` deletes by
-either. Exact marks are keyed by the tenant's own secret, so that they tell nothing outside of it. A
-perceptual hash cannot be keyed and still be compared by distance; it is too coarse to show a face, and is to
-be sealed with the check's evidence key where it is stored.
+The server keeps two kinds of records of each scan, its frames' marks and its keys' uses (``ScanMemory``); the
+tests are pure functions. The records come from frames of people and from keys of their devices, so retention
+and erasure apply: every record names its subject and its check, and ``ScanMemory.forget`` erases by either.
+Exact marks are keyed with the tenant's own secret, so that they are meaningless to others. A perceptual hash
+cannot be keyed and still be compared by distance; it is too coarse to show a face, and the store has to seal
+it with the check's evidence key.
 """
 
 import hmac
@@ -41,27 +41,28 @@ _MOST_MARKS: Final = 16
 _BAND_BYTES: Final = 2
 _BANDS: Final = 16
 _NEAR_BITS: Final = 10
-"""Of 256. Encoding anew and scaling change a few; see docs/device_integrity.md."""
+"""Most of 256 bits by which near hashes differ. Encoding anew and scaling change a few; see
+docs/device_integrity.md."""
 
 _FEWEST_NEAR: Final = 6
 _NEAR_SHARE: Final = 0.6
 _LEAST_VARIETY: Final = 20
-"""Bits that a scan's own frames must differ by at most: a person who keeps still in the same place looks the
-same in every scan, and proves nothing."""
+"""Least of the largest difference, in bits, between the first and another frame of a scan. Scans of a person
+that keeps still in one place are alike, which proves nothing."""
 
 _MOST_SUBJECTS: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameMark:
-    """How one frame is known again.
+    """The marks that recognise one frame.
 
     Attributes:
         exact: HMAC-SHA-256 of the encoded image's hash under the tenant's key, 32 bytes.
-        perceptual: Difference hash, 32 bytes; empty for a frame that is known by its bytes alone.
-        bands: Slices of ``perceptual`` with their place, to look candidates up by: two hashes that differ
-            in n bits share 16 - n of 16 (pigeonhole; M. Norouzi et al., "Fast search in Hamming space
-            with multi-index hashing", 2012).
+        perceptual: Difference hash, 32 bytes; empty for a frame that is recognised by its bytes alone.
+        bands: Slices of ``perceptual`` with their position, the keys to find candidates: two hashes that
+            differ in n bits share at least 16 - n of 16 (pigeonhole; M. Norouzi et al., "Fast search in
+            Hamming space with multi-index hashing", 2012).
     """
 
     exact: bytes
@@ -81,10 +82,10 @@ class KeyUse:
     """One use of a device's key.
 
     Attributes:
-        key: Of ``key_mark``.
-        subject: The orchestrator's opaque reference; empty where it gave none.
+        key: The result of ``key_mark``.
+        subject: The orchestrator's opaque reference; empty if it gave none.
         check_id: The check, as text.
-        time: When.
+        time: The time of the use.
     """
 
     key: bytes
@@ -100,7 +101,7 @@ class RecalledScan:
     Attributes:
         check_id: Its check, as text.
         marks: Those of its marks that have a perceptual hash, in order of capture.
-        repeated: How many of its frames have one of the exact marks that were looked for.
+        repeated: The number of its frames that have one of the exact marks in the query.
     """
 
     check_id: str
@@ -110,15 +111,15 @@ class RecalledScan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanQuery:
-    """What is asked of a tenant's memory.
+    """A query to a tenant's scan memory.
 
     Attributes:
-        tenant: Whose scans are looked through; never another's.
+        tenant: The tenant, the only one whose scans are searched.
         check_id: This check, whose own earlier attempts do not count.
-        exact: Exact marks to look for.
-        bands: Bands to look for.
-        least_bands: How many of them one frame must have; fewer, and it cannot be near.
-        most: Scans to give back at most, those with most hits first.
+        exact: Exact marks to find.
+        bands: Bands to find.
+        least_bands: The number of them that one frame must have; with fewer it cannot be near.
+        most: Maximum number of scans in the answer, those with most hits first.
     """
 
     tenant: str
@@ -130,45 +131,45 @@ class ScanQuery:
 
 
 class ScanMemory(Protocol):
-    """What the server's storage has to offer.
+    """The interface of the server's scan memory.
 
     A store must keep the tenant, the subject, the check and the time of every record, refuse to answer across
-    tenants, drop records when the check's evidence is dropped, and answer within the scan's own time.
+    tenants, erase records when the check's evidence is erased, and answer before the scan's time ends.
     """
 
     async def recall(self, query: ScanQuery) -> tuple[RecalledScan, ...]:
-        """Earlier scans that have an exact mark, or a frame with ``least_bands`` of the bands."""
+        """Returns earlier scans that have an exact mark, or a frame with ``least_bands`` of the bands."""
         ...
 
     async def key_uses(self, *, tenant: str, key: bytes, since: datetime) -> tuple[KeyUse, ...]:
-        """Uses of a key since a time, in any order."""
+        """Returns the uses of a key since a time, in any order."""
         ...
 
     async def remember(
         self, *, tenant: str, subject: str, check_id: str, time: datetime, marks: Sequence[FrameMark]
     ) -> None:
-        """Keep marks of an attempt that ended, beside those of the check's other attempts."""
+        """Stores marks of an attempt that ended, beside those of the check's other attempts."""
         ...
 
     async def remember_key(self, *, tenant: str, use: KeyUse) -> None:
-        """Keep a key's use."""
+        """Stores a key's use."""
         ...
 
     async def forget(self, *, tenant: str, subject: str | None = None, check_id: str | None = None) -> int:
-        """Delete all records of a subject or of a check; returns how many there were."""
+        """Erases all records of a subject or of a check, and returns their number."""
         ...
 
 
 def frame_marks(
     frames: Sequence[FrameTrace], *, images: Sequence[bytes], tenant_key: bytes
 ) -> tuple[FrameMark, ...]:
-    """The marks to keep of an attempt: of every frame with something on it, by its bytes.
+    """Returns the marks to store of an attempt: an exact mark of every frame that has contrast.
 
-    Up to 16 measured frames, evenly spread, are known by what they show as well. A frame that was not
-    measured counts where the measured ones around it have something on them.
+    Up to 16 evenly spread, measured frames have a perceptual hash as well. A frame that was not measured is
+    marked if the measured frames before and after it have contrast.
 
     Args:
-        frames: Those that were measured, in order.
+        frames: The measured frames, in order.
         images: SHA-256 of every received frame's encoded image, in order.
         tenant_key: 32 bytes that no other tenant has.
     """
@@ -187,7 +188,7 @@ def frame_marks(
 
 
 def _textured(frames: Sequence[FrameTrace], images: Sequence[bytes]) -> Iterator[bytes]:
-    """The images that are measured and have something on them, or lie between such."""
+    """Yields the images that are measured and have contrast, or lie between such images."""
     measured = {frame.sha256: frame.textured for frame in frames}
     before, waiting = True, list[bytes]()
     for image in images:
@@ -205,19 +206,19 @@ def _textured(frames: Sequence[FrameTrace], images: Sequence[bytes]) -> Iterator
 
 
 def key_mark(public_key: bytes, *, tenant_key: bytes) -> bytes:
-    """HMAC-SHA-256 of a key's SubjectPublicKeyInfo under the tenant's key, 32 bytes: how a key is kept."""
+    """Returns a key's mark: HMAC-SHA-256 of its SubjectPublicKeyInfo under the tenant's key, 32 bytes."""
     return hmac.digest(tenant_key, _KEY_DOMAIN + public_key, "sha256")
 
 
 def check_frames_before(marks: Sequence[FrameMark], recalled: Sequence[RecalledScan]) -> DeviceCheck:
-    """``memory.frames``: whether an earlier scan had these frames.
+    """Returns ``memory.frames``: whether an earlier scan had these frames.
 
-    One frame of the very same bytes is hard: no camera makes it twice. Pictures that are alike, in the same
-    order, are soft: the same person in the same place looks alike.
+    One frame with the same bytes fails hard, because no camera makes a frame twice. Similar frames in the
+    same order fail softly, because the same person in the same place looks alike.
     """
     name = "memory.frames"
     if not marks:
-        return unavailable(name, "NO_MARKS", "No frame has enough on it to be known again.")
+        return unavailable(name, "NO_MARKS", "No frame has enough contrast to be recognised.")
     exact = {mark.exact for mark in marks}
     for scan in recalled:
         same = max(scan.repeated, len(exact.intersection(mark.exact for mark in scan.marks)))
@@ -225,14 +226,16 @@ def check_frames_before(marks: Sequence[FrameMark], recalled: Sequence[RecalledS
             return suspect(
                 name,
                 "FRAMES_SEEN_BEFORE",
-                f"{same} frames have the very bytes of frames of an earlier check.",
+                f"{same} frames have the same bytes as frames of an earlier check.",
                 soft=False,
             )
     marks = [mark for mark in marks if mark.perceptual]
     hashes = np.frombuffer(b"".join(mark.perceptual for mark in marks), np.uint8).reshape(len(marks), -1)
     if int(hash_distances(marks[0].perceptual, hashes).max()) < _LEAST_VARIETY:
         return not_evaluated(
-            name, "NOTHING_MOVES", "The scan's frames are too much alike to be told from another scan's."
+            name,
+            "NOTHING_MOVES",
+            "The scan's frames are too similar to distinguish them from another scan's.",
         )
     for scan in recalled:
         near = _in_order(marks, [mark for mark in scan.marks if mark.perceptual])
@@ -240,23 +243,25 @@ def check_frames_before(marks: Sequence[FrameMark], recalled: Sequence[RecalledS
             return suspect(
                 name,
                 "PICTURES_SEEN_BEFORE",
-                f"{near} of {len(marks)} pictures are like those of an earlier check, in the same order.",
+                f"{near} of {len(marks)} frames resemble those of an earlier check, in the same order.",
             )
     return passed(name, "FRAMES_NEW", "No earlier scan had these frames.")
 
 
 def check_device_subjects(uses: Sequence[KeyUse], *, subject: str, most: int = _MOST_SUBJECTS) -> DeviceCheck:
-    """``memory.subjects``: whether one device's key speaks for many people. Families share phones: soft.
+    """Returns ``memory.subjects``: whether many subjects use one device's key.
+
+    It fails softly, because families share phones.
 
     Args:
-        uses: Of the key that outlives a scan (App Attest, WebAuthn), within the policy's window.
-        subject: This check's.
-        most: People that may share a device.
+        uses: Uses of the key that outlives a scan (App Attest, WebAuthn), within the policy's window.
+        subject: The subject of this check; empty if it names none.
+        most: Number of subjects that may share a device.
     """
     name = "memory.subjects"
     people = {use.subject for use in uses if use.subject} | ({subject} if subject else set())
     if not people:
-        return not_evaluated(name, "NO_SUBJECTS", "The checks name no subjects.")
+        return not_evaluated(name, "NO_SUBJECTS", "Neither this check nor earlier ones name a subject.")
     if len(people) > most:
         return suspect(
             name,
@@ -267,20 +272,20 @@ def check_device_subjects(uses: Sequence[KeyUse], *, subject: str, most: int = _
 
 
 def check_session_key(uses: Sequence[KeyUse], *, check_id: str) -> DeviceCheck:
-    """``memory.session_key``: whether the scan's session key, which is made for it, served another check.
+    """Returns ``memory.session_key``: whether another check used the scan's session key, which must be new.
 
     Args:
-        uses: Of the session key.
+        uses: Uses of the session key.
         check_id: This check, whose own attempts and reconnects keep their key.
     """
     return _made_for_one("memory.session_key", uses, check_id)
 
 
 def check_attestation_key(uses: Sequence[KeyUse], *, check_id: str) -> DeviceCheck:
-    """``memory.attestation_key``: whether an attested key that is made for one scan served another check.
+    """Returns ``memory.attestation_key``: whether another check used an attested key, which must be new.
 
     Args:
-        uses: Of the keys of Android key attestations, which the protocol has made anew for every scan.
+        uses: Uses of the keys of Android key attestations. The protocol demands a new one for every scan.
         check_id: This check, whose own attempts and reconnects keep their key.
     """
     return _made_for_one("memory.attestation_key", uses, check_id)
@@ -292,19 +297,19 @@ def _made_for_one(name: str, uses: Sequence[KeyUse], check_id: str) -> DeviceChe
         return suspect(
             name,
             "KEY_REUSED",
-            f"The key of this scan served {len(others)} other checks; it is to be made anew for each.",
+            f"{len(others)} other checks used the key of this scan; every scan must make a new one.",
             soft=False,
             sign=Manipulation.MAN_IN_THE_MIDDLE,
         )
-    return passed(name, "KEY_NEW", "The key of this scan served no other check.")
+    return passed(name, "KEY_NEW", "No other check used the key of this scan.")
 
 
 def _in_order(marks: Sequence[FrameMark], earlier: Sequence[FrameMark]) -> int:
-    """How many marks are near to marks of an earlier scan, in the same order."""
+    """Returns how many marks are near to marks of an earlier scan, in the same order."""
     if not earlier:
         return 0
     hashes = np.frombuffer(b"".join(mark.perceptual for mark in earlier), np.uint8).reshape(len(earlier), -1)
-    # best[at]: the most marks matched so far, the last of them to the earlier scan's frame ``at`` at most.
+    # best[at]: the most marks matched so far with the first ``at`` frames of the earlier scan.
     best = np.zeros(len(earlier) + 1, np.int64)
     for mark in marks:
         near = hash_distances(mark.perceptual, hashes) <= _NEAR_BITS

@@ -1,8 +1,8 @@
-"""Is there a camera's noise, and how does it depend on light?
+"""Measures a camera's noise and its dependence on light.
 
-The number of photons in a pixel is Poisson distributed: in linear light the noise's variance grows with
+The number of photons in a pixel is Poisson distributed: in linear light the variance of the noise grows with
 brightness (EMVA Standard 1288, release 4.0, section 2.2). Rendered, denoised and strongly compressed video
-has hardly any left. So have honest phones that denoise: the check is soft, see docs/device_integrity.md.
+has hardly any noise. Honest phones denoise too, so the test is soft; see docs/device_integrity.md.
 """
 
 from collections.abc import Sequence
@@ -19,13 +19,13 @@ __all__ = ["NoiseCurve", "check_noise", "noise_curve"]
 
 _FEWEST_BLOCKS: Final = 200
 _QUIET_SHARE: Final = 0.25
-"""Of a bin's blocks: those that show noise and no movement."""
+"""Share of a bin's blocks that is quiet, that is, that shows noise and no movement."""
 
 _LEAST_NOISE: Final = 0.12
-"""Mean absolute difference, grey levels: what is left where an encoder or a renderer left none."""
+"""Mean absolute difference, grey levels. Less of it means that an encoder or a renderer left no noise."""
 
 _ENCODING_GAMMA: Final = 2.2
-"""Of sRGB, near enough for a trend (IEC 61966-2-1)."""
+"""Gamma of sRGB, accurate enough for a trend (IEC 61966-2-1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class NoiseCurve:
     Attributes:
         level: Mean absolute difference of quiet blocks over all brightnesses, grey levels.
         trend: Slope of log noise variance over log brightness, both in linear light; 1 for photons alone.
-            ``None`` where the picture has too few brightnesses.
+            ``None`` if the frames have too few brightnesses.
     """
 
     level: float
@@ -43,10 +43,10 @@ class NoiseCurve:
 
 
 def check_noise(tallies: Sequence[BlockTally]) -> DeviceCheck:
-    """``stream.noise``: whether frames in a row differ by noise.
+    """Returns ``stream.noise``: whether successive frames differ by noise.
 
-    Its trend over brightness is told and not judged: encoders turn it around on every second honest clip
-    (docs/device_integrity.md).
+    The detail states the noise's trend over brightness, which decides nothing: encoders reverse it in every
+    second honest clip (docs/device_integrity.md).
     """
     name = "stream.noise"
     curve = noise_curve(tallies)
@@ -56,24 +56,26 @@ def check_noise(tallies: Sequence[BlockTally]) -> DeviceCheck:
         return suspect(
             name,
             "NO_NOISE",
-            f"Quiet places differ by {curve.level:.2f} grey levels from frame to frame: no camera's noise.",
+            f"Quiet places differ by {curve.level:.2f} grey levels between frames: less than camera noise.",
         )
-    told = (
+    trend = (
         "over too few brightnesses for a trend"
         if curve.trend is None
         else f"with a trend of {curve.trend:.1f}"
     )
-    return passed(name, "NOISE_THERE", f"Quiet places differ by {curve.level:.2f} grey levels, {told}.")
+    return passed(
+        name, "NOISE_THERE", f"Quiet places differ by {curve.level:.2f} grey levels between frames, {trend}."
+    )
 
 
 def noise_curve(tallies: Sequence[BlockTally]) -> NoiseCurve | None:
-    """The noise of a scan; ``None`` with too few blocks."""
+    """Returns the noise of a scan; ``None`` with too few blocks."""
     if not tallies:
         return None
     counts = np.sum([tally.noise for tally in tallies], axis=0)
     middle = (np.arange(counts.shape[1]) + 0.5) * NOISE_STEP
     levels, brightnesses, weights = [], [], []
-    # The darkest and the brightest bin are clipped, which takes noise away.
+    # The darkest and the brightest bin are clipped, which removes noise.
     for at in range(1, BRIGHTNESS_BINS - 1):
         total = int(counts[at].sum())
         if total < _FEWEST_BLOCKS:

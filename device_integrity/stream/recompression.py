@@ -1,9 +1,9 @@
-"""Were the pictures JPEGs before, and harder ones?
+"""Tests whether the frames were compressed as JPEG before, more strongly.
 
-What was quantised coarsely and then finely leaves gaps in the histogram of the fine coefficients: values that
-no coarse step reaches (A. C. Popescu and H. Farid, "Statistical tools for digital forensics", 2004). A webcam
-that delivers MJPEG leaves them, too, so on browsers and desktops it says little. Scaling between the two
-compressions, or a finer first one, leaves none: a pass means nothing.
+Coarse quantisation before a fine one leaves gaps in the histogram of the fine coefficients: values that no
+coarse step reaches (A. C. Popescu and H. Farid, "Statistical tools for digital forensics", 2004). A webcam
+that delivers MJPEG leaves them too, so the test has little weight for browsers and desktops. Scaling between
+the two compressions, or a finer first one, leaves no gaps, so their absence proves nothing.
 """
 
 from collections.abc import Sequence
@@ -19,36 +19,38 @@ __all__ = ["check_recompression", "gapped_modes"]
 
 _FEWEST_FILLED: Final = 30
 _RISE: Final = 3.0
-"""How many times more often the larger of two neighbouring values must come: natural histograms fall."""
+"""How many times as frequent the larger of two neighbouring values must be: natural histograms fall."""
 
 _FEWEST_RISES: Final = 2
 _FEWEST_MODES: Final = 2
 
 
 def check_recompression(tallies: Sequence[BlockTally]) -> DeviceCheck:
-    """``stream.recompression``: gaps in the histograms of quantised coefficients."""
+    """Returns ``stream.recompression``: whether the histograms of quantised coefficients have gaps."""
     name = "stream.recompression"
     modes = gapped_modes(tallies)
     if modes is None:
-        return unavailable(name, "NO_TABLES", "No frame told how its luma was quantised.")
+        return unavailable(name, "NO_TABLES", "No frame has a readable quantisation table of its luma.")
     if modes >= _FEWEST_MODES:
         return suspect(
             name,
             "COMPRESSED_TWICE",
-            f"The coefficients of {modes} frequencies have gaps: the pictures were compressed harder before.",
+            f"The coefficients of {modes} frequencies have gaps: an earlier compression was stronger.",
         )
     return not_evaluated(
-        name, "NO_TRACE", "No trace of an earlier, harder compression; scaling would remove one."
+        name,
+        "NO_TRACE",
+        "The frames show no trace of an earlier, stronger compression; scaling would remove one.",
     )
 
 
 def gapped_modes(tallies: Sequence[BlockTally]) -> int | None:
-    """Frequencies whose histogram rises where it should fall; ``None`` without a histogram."""
+    """Returns the number of frequencies whose histogram rises; ``None`` without a histogram."""
     counted = [tally.coefficients for tally in tallies if tally.coefficients.any()]
     if not counted:
         return None
-    # Values at the end stand for all larger ones.
+    # The last value includes all larger ones, so it is left out.
     counts = np.sum(counted, axis=0)[:, 1:-1]
-    # Zero and one are left out of the rises by starting at one: noise alone fills both.
+    # Counting from 1 leaves out the rise from 0 to 1, because noise alone fills both.
     rises = (counts[:, 1:] >= _FEWEST_FILLED) & (counts[:, 1:] > _RISE * counts[:, :-1])
     return int((rises.sum(axis=1) >= _FEWEST_RISES).sum())

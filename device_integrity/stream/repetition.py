@@ -1,7 +1,7 @@
-"""Do frames come again? By their bytes, and by what they show.
+"""Tests whether frames repeat, by their bytes and by their content.
 
-``liveness`` asks the same of the pixels that it watches and owns the verdict on the person. Here it is asked
-of the bytes as received, so that a device is found out even where no face was.
+``liveness`` tests the pixels of measured frames for its verdict on the person. This module tests the bytes as
+received, so that it finds a manipulated device even if the frames show no face.
 """
 
 from collections.abc import Sequence
@@ -19,32 +19,32 @@ __all__ = ["check_duplicates", "check_loop", "loop_ratio"]
 
 _FEWEST_FRAMES: Final = 8
 _MOST_RETURNED: Final = 1
-"""Distinct frames that may come again with others between. A camera makes no two equal ones."""
+"""Most distinct frames that may return after others. A camera never makes two equal frames."""
 
 _MOST_REPEATED: Final = 0.6
-"""Share of frames that may repeat the one before: a camera read at twice its rate repeats half of them."""
+"""Largest share of frames that may repeat the previous one: at twice the camera's rate, half of them do."""
 
 _MOST_FRAMES: Final = 320
-"""The last of a stream that are compared with each other, as the price grows with their square."""
+"""Maximum number of frames, the last of a stream, that are compared: the cost grows with its square."""
 
 _SHORTEST_LOOP: Final = 4
 _FEWEST_PAIRS: Final = 8
 _LEAST_CHANGE: Final = 0.25
-"""Grey levels between frames in a row, below which nothing moves that could come again."""
+"""Least difference between successive frames, grey levels; below it nothing moves that could repeat."""
 
 _SPARSE: Final = 2
-"""Of a thumbnail's cells every second tells as much."""
+"""Every second cell of a thumbnail suffices."""
 
 _LOOP_LINE: Final = 0.5
-"""Change over a loop's length, over that between frames in a row."""
+"""Threshold of the ratio of the change over a loop's length to that between successive frames."""
 
 
 def check_duplicates(frames: Sequence[FrameTrace]) -> DeviceCheck:
-    """``stream.duplicates``: frames of the very same bytes; hard where they come again after others."""
+    """Returns ``stream.duplicates``: frames with the same bytes; hard if they return after others."""
     name = "stream.duplicates"
     marks = [frame.sha256 for frame in frames if frame.textured]
     if len(marks) < _FEWEST_FRAMES:
-        return unavailable(name, "TOO_FEW_FRAMES", f"{len(marks)} frames with something on them are too few.")
+        return unavailable(name, "TOO_FEW_FRAMES", f"{len(marks)} frames with contrast are too few.")
     distinct = [marks[0], *(now for last, now in pairwise(marks) if now != last)]
     returned = len(distinct) - len(set(distinct))
     repeated = len(marks) - len(distinct)
@@ -52,22 +52,24 @@ def check_duplicates(frames: Sequence[FrameTrace]) -> DeviceCheck:
         return suspect(
             name,
             "FRAMES_RETURN",
-            f"{returned} frames have the very bytes of an earlier one, with others between; "
-            "a camera's noise is new every time.",
+            f"{returned} frames have the same bytes as an earlier one, with others between; "
+            "the noise of a camera differs in every frame.",
             soft=False,
         )
     if repeated > _MOST_REPEATED * len(marks):
         return suspect(
-            name, "FRAMES_REPEAT", f"{repeated} of {len(marks)} frames have the bytes of the one before."
+            name,
+            "FRAMES_REPEAT",
+            f"{repeated} of {len(marks)} frames have the same bytes as the previous one.",
         )
     count = (
         f"{repeated} of {len(marks)} frames repeat" if repeated else f"None of {len(marks)} frames repeats"
     )
-    return passed(name, "FRAMES_NEW", f"{count} the one before, and none returns later.")
+    return passed(name, "FRAMES_NEW", f"{count} the previous one, and {returned} return later.")
 
 
 def check_loop(frames: Sequence[FrameTrace]) -> DeviceCheck:
-    """``stream.loop``: pictures that come again after a fixed time, though encoded anew."""
+    """Returns ``stream.loop``: frames that repeat after a fixed time, even if they are encoded anew."""
     name = "stream.loop"
     found = loop_ratio([frame.thumbnail for frame in frames if frame.textured])
     if found is None:
@@ -79,26 +81,27 @@ def check_loop(frames: Sequence[FrameTrace]) -> DeviceCheck:
         return suspect(
             name,
             "FRAMES_LOOP",
-            f"Frames {period} apart differ {ratio:.2f} times as much as frames in a row: a clip comes again.",
+            f"Frames {period} apart differ {ratio:.2f} times as much as successive frames: a clip repeats.",
         )
     return passed(
         name,
         "NO_LOOP",
-        f"Frames {period} apart are most alike: {ratio:.2f} times the change from one to the next.",
+        f"The most similar frames, {period} apart, differ {ratio:.2f} times as much as successive frames.",
     )
 
 
 def loop_ratio(thumbnails: Sequence[NDArray[np.float32]]) -> tuple[int, float] | None:
-    """The distance at which frames are most alike, over how much frames in a row differ.
+    """Finds the distance at which frames are the most similar, relative to successive frames.
 
-    The median over pairs, and beside it the mean brightness, so that a blink or a colour of the flash counts
-    little. A person who keeps still or nods differs more over any time than from frame to frame.
+    The change is the median over pairs of frames, without each frame's mean brightness, so that a blink or a
+    colour of the flash has little effect. Frames of a person that keeps still or nods differ more over any
+    distance than from frame to frame.
 
     Args:
-        thumbnails: Of the frames in order.
+        thumbnails: The thumbnails of the frames in order.
 
     Returns:
-        The distance in frames and the ratio; ``None`` where frames are too few or nothing changes.
+        The distance in frames and the ratio; ``None`` if there are too few frames or nothing changes.
     """
     thumbnails = thumbnails[-_MOST_FRAMES:]
     count = len(thumbnails)
@@ -107,7 +110,7 @@ def loop_ratio(thumbnails: Sequence[NDArray[np.float32]]) -> tuple[int, float] |
     values = np.stack(thumbnails)[:, ::_SPARSE]
     values -= values.mean(axis=1, keepdims=True)
     steps = _changes(values, 1)
-    # A camera read too fast hands out frames twice; they say nothing of how fast the picture changes.
+    # A camera that is read too fast delivers frames twice; these do not show how fast the scene changes.
     fresh = steps[steps > _LEAST_CHANGE / 4]
     if len(fresh) < _FEWEST_PAIRS or float(np.median(fresh)) < _LEAST_CHANGE:
         return None
@@ -118,13 +121,13 @@ def loop_ratio(thumbnails: Sequence[NDArray[np.float32]]) -> tuple[int, float] |
 
 
 def _median(values: NDArray[np.float32]) -> float:
-    """``np.median`` of a row without NaN, several times as fast: it is asked once for each lag."""
+    """Returns ``np.median`` of a row without NaN, several times as fast; it is called once for each lag."""
     inside, half = np.sort(values), len(values) // 2
     return float(inside[half]) if len(values) % 2 else float((inside[half - 1] + inside[half]) / 2)
 
 
 def _changes(values: NDArray[np.float32], lag: int) -> NDArray[np.float32]:
-    """Root mean square difference of each frame from the one ``lag`` later, grey levels."""
-    # Row by row rather than as one matrix product, whose threads a busy server has no cores for.
+    """Returns the root mean square difference of each frame from the one ``lag`` later, grey levels."""
+    # Row by row: a matrix product would use threads, for which a busy server has no cores.
     apart = values[lag:] - values[:-lag]
     return np.asarray(np.sqrt(np.einsum("fp,fp->f", apart, apart) / values.shape[1]), np.float32)

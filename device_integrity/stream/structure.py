@@ -1,7 +1,7 @@
-"""Is every part of a frame as fresh as the rest?
+"""Tests whether parts of a frame stay the same while others change.
 
-A camera exposes each pixel anew. A player's window, bars beside a video of another shape, a picture pasted
-under a face that moves: parts that stay as they are, bit for bit, while others change.
+A camera exposes each pixel anew. A player's window, bars beside a video of another aspect ratio and an image
+below a pasted, moving face have parts that stay the same, bit for bit, while others change.
 """
 
 from collections.abc import Sequence
@@ -17,36 +17,37 @@ __all__ = ["check_structure", "still_share"]
 
 _FEWEST_PAIRS: Final = 12
 _STILL: Final = 0.9
-"""Of all pairs of frames: a block that was the same in so many is called still."""
+"""Share of all pairs of frames in which a still block is the same."""
 
 _MOST_STILL: Final = 0.3
-"""Strong encoders carry plain backgrounds over: up to a fifth of honest clips stands still, of a clip in a
-player's window half (docs/device_integrity.md)."""
+"""Largest share of still blocks. Strong encoders copy plain backgrounds: up to a fifth of an honest clip is
+still, but half of a clip in a player's window (docs/device_integrity.md)."""
 
 _DARK: Final = 24.0
 _BRIGHT: Final = 235.0
-"""Grey levels, beyond which a camera clips: there nothing changes, either."""
+"""Grey levels beyond which a camera clips, so that nothing changes there either."""
 
 
 def check_structure(tallies: Sequence[BlockTally]) -> DeviceCheck:
-    """``stream.structure``: blocks that never change while others do."""
+    """Returns ``stream.structure``: whether blocks never change while others do."""
     name = "stream.structure"
     share = still_share(tallies)
     if share is None:
-        return unavailable(name, "TOO_FEW_FRAMES", "Too few different frames of one size.")
+        return unavailable(name, "TOO_FEW_FRAMES", "The stream has too few different frames of one size.")
     if share > _MOST_STILL:
         return suspect(
             name,
             "PARTS_STAND_STILL",
-            f"{share:.0%} of the picture stays the same bit for bit while the rest changes.",
+            f"{share:.0%} of the frame stays the same bit for bit while the rest changes.",
         )
-    return passed(name, "ALL_FRESH", f"{share:.0%} of the picture stays the same bit for bit.")
+    return passed(name, "ALL_FRESH", f"{share:.0%} of the frame stays the same bit for bit.")
 
 
 def still_share(tallies: Sequence[BlockTally]) -> float | None:
-    """Share of blocks, neither black nor white, that hardly ever change; of the size with most frames.
+    """Returns the share of still blocks among those that are neither black nor white.
 
-    A frame that is as a whole the same as the one before is no pair (``BlockTally.add``).
+    The blocks are those of the frame size with the most pairs. A frame with the same bytes as the previous
+    one is no pair (``BlockTally.add``). ``None`` if there are too few pairs or all blocks are clipped.
     """
     most = max(tallies, key=lambda tally: tally.pairs, default=None)
     if most is None or most.pairs < _FEWEST_PAIRS:

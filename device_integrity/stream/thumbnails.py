@@ -1,4 +1,4 @@
-"""A frame in small, for finding it again: as a thumbnail within a scan, as a hash across scans."""
+"""Reduces a frame to recognise it: to a thumbnail within a scan, to a hash across scans."""
 
 from functools import cache
 from typing import Final
@@ -20,8 +20,8 @@ Luma = NDArray[np.uint8]
 
 
 def thumbnail_of(luma: Luma) -> NDArray[np.float32]:
-    """Mean brightness in a grid of ``THUMBNAIL``, shape (24 x 32,), grey levels."""
-    # Single pixels, evenly spread, 16 a place: a third of the price of all of them, and they tell the same.
+    """Returns the mean brightness in a grid of ``THUMBNAIL``, shape (24 x 32,), grey levels."""
+    # 16 evenly spread pixels for each cell give the same result as all pixels, at a third of the cost.
     rows, columns = (
         _places(size, _A_PLACE * count) for size, count in zip(luma.shape, THUMBNAIL, strict=True)
     )
@@ -32,28 +32,28 @@ def thumbnail_of(luma: Luma) -> NDArray[np.float32]:
 
 @cache
 def _places(size: int, count: int) -> NDArray[np.intp]:
-    """The middles of ``count`` equal parts of ``size`` pixels."""
+    """Returns the middles of ``count`` equal parts of ``size`` pixels."""
     return np.asarray((np.arange(count) * size + size // 2) // count, np.intp)
 
 
 def difference_hash(thumbnail: NDArray[np.float32]) -> bytes:
-    """256 bits: whether each of 16 x 16 places is brighter than the one to its right (Krawetz's dHash).
+    """Returns whether each of 16 x 16 cells is brighter than its right neighbour (Krawetz's dHash), 256 bits.
 
-    Unlike a cryptographic hash it hardly changes when a frame is encoded anew, scaled or brightened.
+    Unlike a cryptographic hash it hardly changes if a frame is encoded anew, scaled or brightened.
 
     Args:
-        thumbnail: Of ``thumbnail_of``.
+        thumbnail: The result of ``thumbnail_of``.
     """
     small = cv2.resize(thumbnail.reshape(THUMBNAIL), (17, 16), interpolation=cv2.INTER_AREA)
     return np.packbits(small[:, :-1] > small[:, 1:]).tobytes()
 
 
 def hash_distances(one: bytes, others: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Bits by which hashes differ from one.
+    """Returns the number of bits by which each hash differs from one.
 
     Args:
-        one: 32 bytes.
-        others: Shape (n, 32).
+        one: The hash to compare with, 32 bytes.
+        others: The hashes, shape (n, 32).
     """
     different = np.bitwise_xor(others, np.frombuffer(one, np.uint8))
     return np.asarray(np.bitwise_count(different).sum(axis=1), np.int64)

@@ -23,11 +23,11 @@ class FrameTrace:
 
     Attributes:
         capture_time_us: The time that the device states, microseconds of its clock.
-        arrival_time_us: When it arrived, microseconds of the server's monotonic clock.
+        arrival_time_us: The time of arrival, microseconds of the server's monotonic clock.
         sha256: The SHA-256 of the encoded image, 32 bytes.
         thumbnail: See ``thumbnails.thumbnail_of``; in the sensor's orientation.
         facts: The facts of its JPEG header; ``None`` if it cannot be read.
-        flash_step: The colour step on display, as the device says; 0 for none.
+        flash_step: The colour step on display, as the device states; 0 for none.
         textured: Whether the frame has contrast. Frames of a covered lens resemble each other anyway.
     """
 
@@ -74,10 +74,10 @@ class StreamTracer:
 
         Args:
             jpeg: The encoded image as received.
-            luma: Its luma as decoded, shape (height, width): not yet turned upright, mirrored or scaled.
-            capture_time_us: As the device says, microseconds.
-            arrival_time_us: On the server's monotonic clock, microseconds.
-            flash_step: The colour step on display, as the device says.
+            luma: Its luma as decoded, shape (height, width): not yet rotated, mirrored or scaled.
+            capture_time_us: The time that the device states, microseconds.
+            arrival_time_us: The time of arrival on the server's monotonic clock, microseconds.
+            flash_step: The colour step on display, as the device states.
         """
         trace = FrameTrace(
             capture_time_us=capture_time_us,

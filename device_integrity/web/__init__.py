@@ -1,4 +1,4 @@
-"""What a browser can show: that it holds a key, and which page it is on. No browser attests more."""
+"""Verifies a browser's proof of a key and its page. No browser attests more."""
 
 from device_integrity.web.authenticator_data import AuthenticatorHead, RegistrationData, parse_registration
 from device_integrity.web.client_data import ClientData, parse_client_data

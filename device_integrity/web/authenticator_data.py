@@ -1,4 +1,4 @@
-"""What an authenticator sends, bounded before the library reads it (Level 3, sections 6.1 and 6.5)."""
+"""Tests an authenticator's data for limits before the library reads it (Level 3, sections 6.1 and 6.5)."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -33,8 +33,8 @@ _AAGUID_BYTES: Final = 16
 _MAX_CREDENTIAL_ID_BYTES: Final = 1023
 _PRESENT, _VERIFIED, _ATTESTED, _EXTENDED = 0x01, 0x04, 0x40, 0x80
 _STATEMENT_KEYS: Final = {"none": frozenset[str](), "packed": frozenset({"alg", "sig"})}
-"""Formats that are taken: no statement, and a signature of the key itself. Others need roots, and prove
-nothing of the camera that this server looks through: ask browsers for the conveyance ``none``."""
+"""Accepted formats: no statement, or a signature of the key itself. Others need roots and prove nothing about
+the camera. Apps should request the attestation conveyance ``none``."""
 
 # COSE labels: RFC 9052 section 7.1, RFC 9053 section 7, RFC 8230 section 4.
 _KTY, _ALG, _CRV, _X, _Y, _N, _E = 1, 3, -1, -2, -3, -1, -2
@@ -45,13 +45,13 @@ _MAX_EXPONENT_BYTES: Final = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthenticatorHead:
-    """What authenticator data begins with.
+    """The head of authenticator data.
 
     Attributes:
         rp_id_hash: SHA-256 of the relying party identifier, 32 bytes.
-        present: Whether a person was there.
+        present: Whether a person was present.
         verified: Whether the authenticator verified that person.
-        sign_count: How often the key has signed; 0 always where it does not count.
+        sign_count: How often the key has signed; always 0 if the authenticator does not count.
     """
 
     rp_id_hash: bytes
@@ -62,10 +62,10 @@ class AuthenticatorHead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrationData:
-    """A registration's attestation object, in the forms that are taken.
+    """A registration's attestation object, in one of the accepted formats.
 
     Attributes:
-        head: Of its authenticator data.
+        head: The head of its authenticator data.
         credential_id: At most 1023 bytes.
         public_key: The COSE key, as sent.
         self_attested: Whether the key signed its own registration.
@@ -84,7 +84,8 @@ def parse_registration(data: bytes) -> RegistrationData:
         data: CBOR, at most ``MAX_ATTESTATION_BYTES``.
 
     Raises:
-        EvidenceMalformed: It is none, or of a format, an algorithm or a size of key that is not taken.
+        EvidenceMalformed: It is not an attestation object, or its format, algorithm or size of key is not
+            accepted.
     """
     top = whole_map(
         decode_cbor(data, max_bytes=MAX_ATTESTATION_BYTES, max_depth=4),
@@ -94,7 +95,9 @@ def parse_registration(data: bytes) -> RegistrationData:
     form = take_text(top["fmt"], "fmt")
     statement = take_map(top["attStmt"], "attStmt")
     if form not in _STATEMENT_KEYS or statement.keys() != _STATEMENT_KEYS[form]:
-        raise EvidenceMalformed("the attestation is neither none nor the key's own: ask for conveyance none")
+        raise EvidenceMalformed(
+            "the attestation's format is not accepted: request the attestation conveyance none"
+        )
     authenticator_data = take_bytes(top["authData"], "authData")
     head = parse_head(authenticator_data)
     if not authenticator_data[32] & _ATTESTED:
@@ -119,7 +122,10 @@ def parse_head(data: bytes) -> AuthenticatorHead:
         EvidenceMalformed: It is too short, or longer than ``MAX_AUTHENTICATOR_DATA_BYTES``.
     """
     if not _HEAD_BYTES <= len(data) <= MAX_AUTHENTICATOR_DATA_BYTES:
-        raise EvidenceMalformed(f"authenticator data of {len(data)} bytes")
+        raise EvidenceMalformed(
+            f"the authenticator data has {len(data)} bytes, "
+            f"{_HEAD_BYTES} to {MAX_AUTHENTICATOR_DATA_BYTES} are accepted"
+        )
     flags = data[32]
     return AuthenticatorHead(
         rp_id_hash=data[:32],
@@ -130,10 +136,12 @@ def parse_head(data: bytes) -> AuthenticatorHead:
 
 
 def check_cose_key(data: bytes) -> None:
-    """Refuses keys but those for ES256, EdDSA with Ed25519, and RS256 with 2048 to 4096 bits.
+    """Refuses all keys except those for ES256, EdDSA with Ed25519, and RS256 with 2048 to 4096 bits.
+
+    Other keys may cost too much time.
 
     Raises:
-        EvidenceMalformed: It is another, whose use may cost too much time.
+        EvidenceMalformed: It is another kind of key.
     """
     key = take_map(decode_cbor(data, max_bytes=1024, max_depth=1), "the COSE key")
     kind = take_int(key.get(_KTY), "kty"), take_int(key.get(_ALG), "alg")
@@ -144,17 +152,17 @@ def check_cose_key(data: bytes) -> None:
     elif kind == (3, _RS256):
         modulus, exponent = take_bytes(key.get(_N), "n"), take_bytes(key.get(_E), "e")
         if len(key) != 4 or len(modulus) not in _RSA_BYTES or not 0 < len(exponent) <= _MAX_EXPONENT_BYTES:
-            raise EvidenceMalformed("the RSA key is too small or too large")
+            raise EvidenceMalformed("the RSA key is too small or too large, or has another member")
     else:
-        raise EvidenceMalformed("the key is for none of ES256, EdDSA and RS256")
+        raise EvidenceMalformed("the key is not for ES256, EdDSA or RS256")
 
 
 def _check_members(key: CborMap, numbers: dict[int, int], strings: dict[int, int]) -> None:
     if key.keys() != {_KTY, _ALG, *numbers, *strings}:
-        raise EvidenceMalformed("the COSE key lacks a member, or has one too many")
+        raise EvidenceMalformed("the COSE key lacks a member or has an unexpected one")
     for label, value in numbers.items():
         if take_int(key[label], "crv") != value:
-            raise EvidenceMalformed("the COSE key is on another curve than its algorithm's")
+            raise EvidenceMalformed("the COSE key is not on the curve of its algorithm")
     for label, size in strings.items():
         take_bytes(key[label], "a coordinate", size=size)
 

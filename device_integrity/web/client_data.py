@@ -1,4 +1,4 @@
-"""The client data of WebAuthn: what the browser itself says of a ceremony (Level 3, section 5.8.1)."""
+"""Reads WebAuthn's client data, the browser's statements about a ceremony (Level 3, section 5.8.1)."""
 
 import json
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from device_integrity.errors import EvidenceMalformed
 __all__ = ["MAX_CLIENT_DATA_BYTES", "ClientData", "parse_client_data"]
 
 MAX_CLIENT_DATA_BYTES: Final = 4 * 1024
-"""Longest client data that is read."""
+"""Maximum length of client data."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,10 +17,10 @@ class ClientData:
     """Client data.
 
     Attributes:
-        kind: ``webauthn.create`` or ``webauthn.get``, or what else is there.
-        challenge: As written, base64url.
-        origin: Of the page that asked.
-        framed: Whether that page was within another of another origin.
+        kind: ``webauthn.create``, ``webauthn.get`` or another text, as sent.
+        challenge: The challenge as sent, base64url.
+        origin: The origin of the page that started the ceremony.
+        framed: Whether that page was within a page of another origin.
     """
 
     kind: str
@@ -40,7 +40,7 @@ def parse_client_data(data: bytes) -> ClientData:
     """
     if len(data) > MAX_CLIENT_DATA_BYTES:
         raise EvidenceMalformed(
-            f"client data of {len(data)} bytes: at most {MAX_CLIENT_DATA_BYTES} are taken"
+            f"the client data has {len(data)} bytes; at most {MAX_CLIENT_DATA_BYTES} are accepted"
         )
     try:
         members = json.loads(data.decode("utf-8"), object_pairs_hook=_once)
@@ -62,13 +62,13 @@ def parse_client_data(data: bytes) -> ClientData:
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise ValueError("a name is there twice")
+        raise ValueError("the object has a name twice")
     return members
 
 
 def _text(members: dict[str, object], name: str) -> str:
     value = members.get(name)
-    # An escape such as \ud800 alone is JSON, and no text that could be encoded again.
+    # A lone escape such as \ud800 is valid JSON, but cannot be encoded as UTF-8.
     if not isinstance(value, str) or any("\ud800" <= one <= "\udfff" for one in value):
         raise EvidenceMalformed(f"{name} of the client data is missing or not a text")
     return value

@@ -1,4 +1,4 @@
-"""Whom a browser's evidence has to be for, and the check of the page's origin."""
+"""The relying party of a browser's evidence, and the tests of the page's origin."""
 
 from dataclasses import dataclass
 
@@ -14,10 +14,10 @@ class RelyingParty:
 
     Attributes:
         rp_id: WebAuthn's relying party identifier: the site's domain, such as ``bank.example``.
-        origins: Where its pages are, as browsers write it: ``https://verify.bank.example``, with a port
-            where it is not 443, without a slash at the end. Compared as a whole.
+        origins: The origins of its pages in the form of browsers: ``https://verify.bank.example``, with a
+            port if it is not 443, without a final slash. They are compared as a whole.
         require_user_verification: Whether a WebAuthn ceremony counts only if the authenticator verified
-            the person, by PIN or biometrics of its own.
+            the person by its own PIN or biometrics.
     """
 
     rp_id: str
@@ -26,24 +26,24 @@ class RelyingParty:
 
 
 def origin_check(checklist: Checklist, origin: str, relying_party: RelyingParty) -> DeviceCheck:
-    """Check ``origin``: whether the page that the browser names is one of the site's."""
+    """Returns the test ``origin``: whether the page that the browser states is one of the site's."""
     return checklist.judged(
         "origin",
         holds=origin in relying_party.origins,
         good=("ORIGIN_ALLOWED", "the page is one of the site's"),
-        bad=("ORIGIN_NOT_ALLOWED", "the page is of an origin that is not allowed"),
+        bad=("ORIGIN_NOT_ALLOWED", "the page has an origin that is not allowed"),
         sign_of=Manipulation.MAN_IN_THE_MIDDLE,
     )
 
 
 def page_check(checklist: Checklist, origin: str, header_origin: str | None) -> DeviceCheck:
-    """Check ``page``: whether the request came from the page that the evidence names.
+    """Returns the test ``page``: whether the request came from the page that the evidence states.
 
     Args:
-        checklist: The verifier's.
-        origin: As the evidence names it.
-        header_origin: The request's ``Origin`` header, which scripts cannot set; ``None`` where the
-            listener does not see it.
+        checklist: The verifier's checklist.
+        origin: The origin that the evidence states.
+        header_origin: The request's ``Origin`` header, which scripts cannot set; ``None`` if the listener
+            does not receive it.
     """
     if header_origin is None:
         return checklist.not_evaluated(
@@ -52,7 +52,7 @@ def page_check(checklist: Checklist, origin: str, header_origin: str | None) -> 
     return checklist.judged(
         "page",
         holds=header_origin == origin,
-        good=("ORIGIN_HEADER_MATCHES", "the request came from the page that the evidence names"),
-        bad=("ORIGIN_HEADER_DIFFERS", "the request came from another page than the evidence names"),
+        good=("ORIGIN_HEADER_MATCHES", "the request came from the page that the evidence states"),
+        bad=("ORIGIN_HEADER_DIFFERS", "the request came from another page than the evidence states"),
         sign_of=Manipulation.MAN_IN_THE_MIDDLE,
     )

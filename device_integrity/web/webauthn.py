@@ -1,11 +1,11 @@
-"""WebAuthn: an authenticator shows that it holds a key, for this page and this scan.
+"""Verifies WebAuthn ceremonies, in which an authenticator proves possession of a key for a page and a scan.
 
-The steps are those of Web Authentication Level 3, sections 7.1 and 7.2. What can be told apart is checked
-here, with a reason for each; ``webauthn`` (py_webauthn) has the last word over signatures. Its own checks
-of certificate chains are not used: they read the clock, and take any chain where no root is given.
+The steps are those of Web Authentication Level 3, sections 7.1 and 7.2. This module tests each property with
+its own reason; ``webauthn`` (py_webauthn) verifies the signatures. Its tests of certificate chains are not
+used, because they read the clock and accept any chain if no root is given.
 
-A ceremony proves possession of a key and the presence of a person at it. It says nothing of the camera, and
-a program can be an authenticator, so what is shown here has a ceiling.
+A ceremony proves possession of a key and the presence of a person. It proves nothing about the camera, and a
+program can act as an authenticator, so its assurance has a ceiling.
 """
 
 import hmac
@@ -65,15 +65,15 @@ _MAX_SIGNATURE_BYTES: Final = 512
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrolledCredential:
-    """What the caller stores of an accepted credential.
+    """The data that the caller stores of an accepted credential.
 
     Attributes:
         credential_id: At most 1023 bytes.
         public_key: COSE key, CBOR.
-        sign_count: Of the last accepted ceremony. Where it is not 0, the caller stores it by an atomic
-            compare-and-set: a ceremony whose set loses is a replay.
-        ceiling: The most assurance that its later use may give: LOW for what ``verify_registration`` made.
-            A customer whose own, guarded sign-in enrolled the credential may store MEDIUM.
+        sign_count: The counter of the last accepted ceremony. If it is not 0, the caller stores it by an
+            atomic compare-and-set: if the set fails, the ceremony is a replay.
+        ceiling: The highest assurance that its later use may give: LOW from ``verify_registration``. An
+            operator that enrolled the credential in a protected sign-in of its own may store MEDIUM.
     """
 
     credential_id: bytes
@@ -84,14 +84,15 @@ class EnrolledCredential:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebAuthnResult:
-    """What became of a ceremony.
+    """The result of verifying a ceremony.
 
     Attributes:
-        checks: ``web_authn.<check>``; all of them, also those that were not reached.
-        credential: What to store; ``None`` unless every check passed that is not ``page``, and ``page``
-            did not fail.
-        ceiling: The most assurance that this evidence may give: LOW at a registration, which a program
-            can play as well; later what was stored, MEDIUM at most, and only for a verified person.
+        checks: All tests, ``web_authn.<test>``, including those not evaluated.
+        credential: The credential to store; ``None`` unless every test passed. ``page`` may be not
+            evaluated, and so may ``user_verification`` if the relying party does not require it.
+        ceiling: The highest assurance that this evidence may give. LOW for a registration, which a program
+            can perform too. For an authentication the stored ceiling, but at most MEDIUM, and LOW without
+            user verification. NONE if the ceremony was not accepted.
     """
 
     checks: tuple[DeviceCheck, ...]
@@ -115,8 +116,8 @@ def verify_registration(
         client_data_json: As sent.
         attestation_object: As sent; of format ``none``, or ``packed`` signed by the key itself.
         challenge: The binding hash H, 32 bytes.
-        relying_party: Whom it has to be for.
-        header_origin: The request's ``Origin`` header, or ``None`` where the listener does not see it.
+        relying_party: The expected relying party.
+        header_origin: The request's ``Origin`` header; ``None`` if the listener does not receive it.
     """
     try:
         client_data = parse_client_data(client_data_json)
@@ -179,8 +180,8 @@ def verify_authentication(
         authenticator_data: As sent.
         signature: As sent.
         challenge: The binding hash H, 32 bytes.
-        relying_party: Whom it has to be for.
-        header_origin: The request's ``Origin`` header, or ``None`` where the listener does not see it.
+        relying_party: The expected relying party.
+        header_origin: The request's ``Origin`` header; ``None`` if the listener does not receive it.
         enrolled: The credential as stored.
     """
     try:
@@ -188,7 +189,9 @@ def verify_authentication(
         head = parse_head(authenticator_data)
         check_cose_key(enrolled.public_key)
         if len(signature) > _MAX_SIGNATURE_BYTES:
-            raise EvidenceMalformed(f"a signature of {len(signature)} bytes")
+            raise EvidenceMalformed(
+                f"the signature has {len(signature)} bytes; at most {_MAX_SIGNATURE_BYTES} are accepted"
+            )
     except EvidenceMalformed as error:
         return _refused(str(error))
 
@@ -207,7 +210,7 @@ def verify_authentication(
             expected_rp_id=relying_party.rp_id,
             expected_origin=sorted(relying_party.origins),
             credential_public_key=enrolled.public_key,
-            # The counter is judged here, with a reason of its own.
+            # `_counter_check` tests the counter, with its own reason.
             credential_current_sign_count=0,
         )
 
@@ -252,8 +255,8 @@ def _judge(
         _LIST.judged(
             "challenge",
             holds=hmac.compare_digest(client_data.challenge.encode(), _base64url(challenge).encode()),
-            good=("CHALLENGE_MATCHES", "the ceremony was held for this scan"),
-            bad=("CHALLENGE_MISMATCH", "the ceremony was held for another challenge"),
+            good=("CHALLENGE_MATCHES", "the ceremony was performed for this scan"),
+            bad=("CHALLENGE_MISMATCH", "the ceremony was performed for another challenge"),
             sign_of=Manipulation.MAN_IN_THE_MIDDLE,
         ),
         # 3. The origin is the relying party's (7.1, 7.2: `C.origin`).
@@ -278,15 +281,15 @@ def _judge(
         _LIST.judged(
             "presence",
             holds=head.present,
-            good=("USER_PRESENT", "the authenticator noticed a person"),
-            bad=("USER_NOT_PRESENT", "the authenticator noticed nobody"),
+            good=("USER_PRESENT", "the authenticator detected a person"),
+            bad=("USER_NOT_PRESENT", "the authenticator detected no person"),
         ),
     )
     # 7. The signature or attestation statement verifies (7.1: `attStmt`; 7.2: `sig`).
     signature = (
         _signature_check(verify)
         if all(check.outcome is DeviceFinding.PASS for check in demanded)
-        else _LIST.not_evaluated("signature", "NOT_REACHED", "not looked at: another check failed before")
+        else _LIST.not_evaluated("signature", "NOT_REACHED", "not evaluated: an earlier test failed")
     )
     page = page_check(_LIST, client_data.origin, header_origin)
     # 8. The user was verified, if required, and the counter rose (7.1, 7.2: UV bit; 7.2: `signCount`).
@@ -333,7 +336,7 @@ def _verification_check(head: AuthenticatorHead, relying_party: RelyingParty) ->
     return _LIST.not_evaluated(
         "user_verification",
         "USER_NOT_VERIFIED_NOT_ASKED",
-        "the authenticator did not verify the person, which is not asked for",
+        "the authenticator did not verify the person, and the settings do not require it",
     )
 
 
@@ -344,7 +347,7 @@ def _counter_check(sign_count: int, stored: int) -> DeviceCheck:
         "counter",
         holds=sign_count > stored,
         good=("COUNTER_ROSE", "the counter is greater than that of the last ceremony"),
-        bad=("COUNTER_NOT_GREATER", f"the counter is {sign_count}, and {stored} was seen already"),
+        bad=("COUNTER_NOT_GREATER", f"the counter is {sign_count}, but {stored} was used already"),
         sign_of=Manipulation.MAN_IN_THE_MIDDLE,
     )
 
@@ -356,10 +359,10 @@ def _signature_check(verify: Callable[[], None]) -> DeviceCheck:
         return _LIST.failed(
             "signature",
             "SIGNATURE_INVALID",
-            "the signature is not the credential's for this ceremony",
+            "the credential's key did not sign this ceremony",
             Manipulation.MAN_IN_THE_MIDDLE,
         )
-    return _LIST.passed("signature", "SIGNATURE_VALID", "the ceremony is as the site asked for it")
+    return _LIST.passed("signature", "SIGNATURE_VALID", "the credential's key signed this ceremony")
 
 
 def _base64url(data: bytes) -> str:

@@ -23,10 +23,10 @@ class WebCryptoResult:
     """The result of verifying a proof of possession.
 
     Attributes:
-        checks: ``web_crypto.<check>``; all of them, also those that were not reached.
-        public_key: The browser's key, SubjectPublicKeyInfo, DER, to be recognised the next time; ``None``
-            unless every check passed that is not ``page``, and ``page`` did not fail.
-        ceiling: The most assurance that this evidence may give: LOW.
+        checks: All tests, ``web_crypto.<test>``, including those not evaluated.
+        public_key: The browser's key, SubjectPublicKeyInfo, DER, to recognise it in later scans; ``None``
+            unless every test except ``page`` passed and ``page`` did not fail.
+        ceiling: The highest assurance that this evidence may give: LOW; NONE if it was not accepted.
     """
 
     checks: tuple[DeviceCheck, ...]
@@ -48,18 +48,19 @@ def verify_web_crypto(
 
     Args:
         public_key: The browser's key, SubjectPublicKeyInfo of P-256, DER.
-        signature: Over ``transcript.attestation_message``, ECDSA with SHA-256, ASN.1 DER.
-        origin: The page's origin as the page names it; not signed.
+        signature: The signature over ``facegate_protocol.attestation_message``, ECDSA with SHA-256, ASN.1
+            DER.
+        origin: The origin that the page states; not signed.
         binding: The binding hash H, 32 bytes.
-        session_public_key: Of the scan, SubjectPublicKeyInfo of P-256, DER: a key that is made for one scan
-            says nothing a second time.
-        relying_party: Whose page it has to be.
-        header_origin: The request's ``Origin`` header, or ``None`` where the listener does not see it.
+        session_public_key: The scan's session key, SubjectPublicKeyInfo of P-256, DER. The browser's key must
+            differ, because a key that is made for one scan proves nothing about later ones.
+        relying_party: The site that the page must belong to.
+        header_origin: The request's ``Origin`` header; ``None`` if the listener does not receive it.
 
     Raises:
         KeyMaterialError: ``session_public_key``, which is the caller's, cannot be read.
     """
-    # One key can be written in several ways (RFC 5480: its point compressed), so keys are compared as read.
+    # One key has several encodings (RFC 5480 allows a compressed point), so parsed keys are compared.
     session_key = public_key_der(load_public_key(session_public_key))
     # 1. The key is a P-256 SubjectPublicKeyInfo (RFC 5480).
     try:
@@ -67,7 +68,9 @@ def verify_web_crypto(
     except KeyMaterialError as error:
         return _refused(str(error))
     if len(signature) > _MAX_SIGNATURE_BYTES:
-        return _refused(f"a signature of {len(signature)} bytes: at most {_MAX_SIGNATURE_BYTES} are taken")
+        return _refused(
+            f"the signature has {len(signature)} bytes; at most {_MAX_SIGNATURE_BYTES} are accepted"
+        )
     der = public_key_der(key)
     page = page_check(_LIST, origin, header_origin)
     # 2. The stated origin is the relying party's (this protocol).
@@ -77,8 +80,8 @@ def verify_web_crypto(
         _LIST.judged(
             "independent_key",
             holds=der != session_key,
-            good=("KEY_INDEPENDENT", "the key is another than the session's"),
-            bad=("KEY_IS_SESSION_KEY", "the key is the session's, which proves nothing more"),
+            good=("KEY_INDEPENDENT", "the key differs from the session key"),
+            bad=("KEY_IS_SESSION_KEY", "the key is the session key, which proves nothing more"),
         ),
         # 4. The key signed the attestation message (FIPS 186-5, ECDSA with SHA-256).
         _LIST.judged(

@@ -56,9 +56,12 @@ class MacChain:
 
     def accept_frame(self, *, header: bytes, image: bytes, mac: bytes) -> bool:
         """Adds a frame if its MAC is right, as the server does. Otherwise leaves the chain unchanged."""
+        # 1. Compute the MAC of the frame over the previous MAC.
         expected = self._frame_mac(header, image)
+        # 2. Compare in constant time. If the MACs differ, the chain does not advance.
         if not hmac.compare_digest(expected, mac):
             return False
+        # 3. Advance the chain.
         self._value = expected
         return True
 

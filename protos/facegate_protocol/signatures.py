@@ -45,7 +45,7 @@ def sign(private_key: ec.EllipticCurvePrivateKey, message: bytes) -> bytes:
 
 
 def verify(*, public_key: ec.EllipticCurvePublicKey, message: bytes, signature: bytes) -> bool:
-    """Whether ``signature`` is ``public_key``'s over ``message``."""
+    """Returns whether ``signature`` is ``public_key``'s over ``message``."""
     try:
         public_key.verify(signature, message, ec.ECDSA(SHA256()))
     except InvalidSignature:

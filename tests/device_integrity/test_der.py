@@ -128,7 +128,7 @@ def test_bytes_behind_are_counted_or_refused() -> None:
     element, behind = read_prefix(b"\x05\x00more")
     assert element.is_universal(Universal.NULL)
     assert behind == 4
-    with pytest.raises(DerMalformed, match="4 bytes behind"):
+    with pytest.raises(DerMalformed, match="4 bytes follow"):
         read(b"\x05\x00more")
 
 

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class AnalysisServiceStub:
-    """Tells whether a selfie or a video looks like a live person.
+    """Estimates whether a selfie or a video shows a live person.
     """
 
     def __init__(self, channel):
@@ -48,16 +48,16 @@ class AnalysisServiceStub:
 
 
 class AnalysisServiceServicer:
-    """Tells whether a selfie or a video looks like a live person.
+    """Estimates whether a selfie or a video shows a live person.
     """
 
     def AnalyzeImage(self, request, context):
         """Analyses one selfie. Called by the orchestrator on the service listener.
 
         A file that cannot be read is INVALID_ARGUMENT with a reason such as IMAGE_MALFORMED, and metadata
-        `code` INVALID_REQUEST. A picture without a face, or with several, is an answer with status "error".
-        Beyond the server's number of analyses at once the call is RESOURCE_EXHAUSTED with reason OVERLOADED
-        and a RetryInfo of 4 seconds; double it with every refusal in a row. Recommended client deadline: 10
+        `code` INVALID_REQUEST. An image without a face, or with several, gets a response with status "error".
+        If the server already runs its maximum number of analyses, the call is RESOURCE_EXHAUSTED with reason OVERLOADED
+        and a RetryInfo of 4 seconds; double the delay after each successive refusal. Recommended client deadline: 10
         seconds.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -67,12 +67,12 @@ class AnalysisServiceServicer:
     def AnalyzeVideo(self, request_iterator, context):
         """Analyses one video, or a sequence of still frames. Called by the orchestrator on the service listener.
 
-        The first message is `config`; then, by its kind, the file in chunks in order, or one still frame a
-        message, and the half-close. The server refuses as soon as a limit is passed, and reads nothing more
-        then. At least 8 frames must show exactly one face; otherwise the call is INVALID_ARGUMENT with reason
+        The first message is `config`. Then follow, according to its kind, the chunks of the file in order or one still
+        frame a message, and the half-close. The server refuses the call as soon as a limit is exceeded, and reads no
+        more. At least 8 frames must show exactly one face; otherwise the call is INVALID_ARGUMENT with reason
         FACE_NOT_FOUND, MULTIPLE_FACES or TOO_FEW_FRAMES. The upload may take 60 seconds, and 10 without a
-        message. Beyond the server's number of videos at once, uploads included, the call is refused as
-        AnalyzeImage is. Recommended client deadline: 120 seconds.
+        message. If the server already processes its maximum number of videos, including uploads, it refuses the call as
+        AnalyzeImage does. Recommended client deadline: 120 seconds.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -100,7 +100,7 @@ def add_AnalysisServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AnalysisService:
-    """Tells whether a selfie or a video looks like a live person.
+    """Estimates whether a selfie or a video shows a live person.
     """
 
     @staticmethod

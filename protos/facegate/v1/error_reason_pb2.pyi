@@ -23,23 +23,25 @@ class _ErrorReason:
 class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReason.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     ERROR_REASON_UNSPECIFIED: _ErrorReason.ValueType  # 0
-    """Not said."""
+    """Not stated."""
     ERROR_REASON_INVALID_FIELD: _ErrorReason.ValueType  # 1
-    """A field is missing, too long or malformed; metadata `field` names it. [INVALID_ARGUMENT]"""
+    """A field is missing, too long or malformed; the metadata `field` names it. [INVALID_ARGUMENT]"""
     ERROR_REASON_UNAUTHENTICATED: _ErrorReason.ValueType  # 2
     """No credentials, or wrong ones. [UNAUTHENTICATED]"""
     ERROR_REASON_PERMISSION_DENIED: _ErrorReason.ValueType  # 3
-    """The credentials do not allow this call. [PERMISSION_DENIED]"""
+    """The credentials do not permit this call. [PERMISSION_DENIED]"""
     ERROR_REASON_WRONG_LISTENER: _ErrorReason.ValueType  # 4
-    """The call is served by the other listener. [UNIMPLEMENTED]"""
+    """The other listener serves this call. [UNIMPLEMENTED]"""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 5
-    """The server failed; metadata `incidentId` finds it in the server's log. [INTERNAL]"""
+    """A fault of the server; the metadata `incidentId` identifies it in the server's log. [INTERNAL]"""
     ERROR_REASON_NOT_SERVING: _ErrorReason.ValueType  # 6
-    """The server is starting or shutting down, or cannot reach its storage: try again. [UNAVAILABLE, with RetryInfo]"""
+    """The server is starting or shutting down, or cannot reach its storage: call again. [UNAVAILABLE, with RetryInfo]"""
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 7
     """Too many calls or scans at once. [RESOURCE_EXHAUSTED, with RetryInfo]"""
     ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 8
-    """The call, or the upload of a video, did not end within its deadline, or within the server's own. [DEADLINE_EXCEEDED]"""
+    """The call, or the upload of a video, did not end within its deadline, or within the server's own limit.
+    [DEADLINE_EXCEEDED]
+    """
     ERROR_REASON_IMAGE_EMPTY: _ErrorReason.ValueType  # 20
     """The image is empty. [INVALID_ARGUMENT]"""
     ERROR_REASON_IMAGE_TOO_LARGE: _ErrorReason.ValueType  # 21
@@ -47,11 +49,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_IMAGE_TOO_MANY_PIXELS: _ErrorReason.ValueType  # 22
     """The image has too many pixels. [INVALID_ARGUMENT]"""
     ERROR_REASON_IMAGE_FORMAT_NOT_SUPPORTED: _ErrorReason.ValueType  # 23
-    """The image is of no supported format, or a biometric record of something else than a face.
+    """The image has no supported format, or is a biometric record of something other than a face.
     [INVALID_ARGUMENT]
     """
     ERROR_REASON_IMAGE_MALFORMED: _ErrorReason.ValueType  # 24
-    """The image cannot be decoded, or the facial record around it breaks its format.
+    """The image cannot be decoded, or the facial record around it violates its format.
     [INVALID_ARGUMENT]
     """
     ERROR_REASON_FACE_NOT_FOUND: _ErrorReason.ValueType  # 25
@@ -63,23 +65,23 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_EYE_DISTANCE_TOO_SMALL: _ErrorReason.ValueType  # 27
     """The eyes in the trusted image are less than 85 pixels apart. [INVALID_ARGUMENT]"""
     ERROR_REASON_FACE_CUT_OFF: _ErrorReason.ValueType  # 28
-    """The face in the trusted image reaches over its border. [INVALID_ARGUMENT]"""
+    """The face in the trusted image extends beyond its border. [INVALID_ARGUMENT]"""
     ERROR_REASON_IMAGE_NOT_CONFORMANT: _ErrorReason.ValueType  # 29
-    """The trusted image fails another hard requirement of the policy; metadata `requirement` names it.
+    """The trusted image fails another hard requirement of the policy; the metadata `requirement` names it.
     [INVALID_ARGUMENT]
     """
     ERROR_REASON_IMAGE_REFERENCE_INVALID: _ErrorReason.ValueType  # 30
-    """The trusted image reference is malformed, or leads over a link or to no plain file, and so perhaps out of
-    the configured store. [INVALID_ARGUMENT]
+    """The trusted image reference is malformed, or leads over a link or to something other than a plain file, and so
+    possibly out of the configured store. [INVALID_ARGUMENT]
     """
     ERROR_REASON_IMAGE_REFERENCE_NOT_FOUND: _ErrorReason.ValueType  # 31
-    """The trusted image reference leads to nothing. [NOT_FOUND]"""
+    """Nothing exists under the trusted image reference. [NOT_FOUND]"""
     ERROR_REASON_IMAGE_REFERENCE_NOT_CONFIGURED: _ErrorReason.ValueType  # 32
     """Trusted image references are not configured, on this server or for this tenant. [FAILED_PRECONDITION]"""
     ERROR_REASON_ISO_39794_NOT_SUPPORTED: _ErrorReason.ValueType  # 33
-    """An ISO/IEC 39794-5 record, which this version does not read. [INVALID_ARGUMENT]"""
+    """The image is an ISO/IEC 39794-5 record, which this version does not read. [INVALID_ARGUMENT]"""
     ERROR_REASON_IMAGE_REFERENCE_UNAVAILABLE: _ErrorReason.ValueType  # 34
-    """The store that trusted image references lead into did not answer, or refuses the server.
+    """The store of trusted image references did not answer, or refuses the server.
     [UNAVAILABLE, with RetryInfo]
     """
     ERROR_REASON_POLICY_NOT_FOUND: _ErrorReason.ValueType  # 40
@@ -89,30 +91,30 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_MODE_NOT_AVAILABLE: _ErrorReason.ValueType  # 42
     """The mode is not available on this server. [FAILED_PRECONDITION]"""
     ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 43
-    """The request_id was used with another payload. [ALREADY_EXISTS]"""
+    """An earlier call used the same request_id with another payload. [ALREADY_EXISTS]"""
     ERROR_REASON_CHECK_NOT_FOUND: _ErrorReason.ValueType  # 44
     """No check has that identifier, or it belongs to another tenant. [NOT_FOUND]"""
     ERROR_REASON_NOT_SCANNED_YET: _ErrorReason.ValueType  # 45
-    """Nobody has scanned yet. [FAILED_PRECONDITION]"""
+    """No device has scanned yet. [FAILED_PRECONDITION]"""
     ERROR_REASON_SCAN_IN_PROGRESS: _ErrorReason.ValueType  # 46
-    """A scan is in progress, or was interrupted and may still be resumed; nothing was closed. Metadata `state` is
-    SCANNING or INTERRUPTED, and `resumeSeconds` says how long it may still be resumed.
+    """A scan is in progress, or was interrupted and may still be resumed. The check stays open. The metadata `state` is
+    SCANNING or INTERRUPTED, and `resumeSeconds` is the time in which the device may still resume.
     [FAILED_PRECONDITION, with RetryInfo]
     """
     ERROR_REASON_RESULT_EXPIRED: _ErrorReason.ValueType  # 47
     """The result's retention ended. [NOT_FOUND]"""
     ERROR_REASON_POLICY_NOT_AVAILABLE: _ErrorReason.ValueType  # 48
-    """The policy demands more than this server's pack can give: a false match rate that its calibration
-    does not support, a PAD network that it does not have, or, in the mode that was asked for, a blink that
-    it cannot see. Or no device can meet it, as it demands evidence that the server's settings do not let it
-    verify; `missingSettings` names those that are not set. [FAILED_PRECONDITION]
+    """The policy demands more than this server's pack supports: a false match rate that its calibration
+    does not support, a PAD network that it does not have, or, in the requested mode, a blink that it cannot
+    measure. Or no device can meet the policy, because it demands evidence that the server cannot verify with its
+    settings; the metadata `missingSettings` names those that are missing. [FAILED_PRECONDITION]
     """
     ERROR_REASON_TOKEN_INVALID: _ErrorReason.ValueType  # 60
-    """The scan token is malformed or not of this server. [UNAUTHENTICATED]"""
+    """The scan token is malformed, or another server issued it. [UNAUTHENTICATED]"""
     ERROR_REASON_TOKEN_EXPIRED: _ErrorReason.ValueType  # 61
     """The scan's deadline has passed. [FAILED_PRECONDITION]"""
     ERROR_REASON_CHECK_CLOSED: _ErrorReason.ValueType  # 62
-    """The check takes no more scans: it is finished or its attempts are used up. [FAILED_PRECONDITION]"""
+    """The check allows no more scans: it is finished or its attempts are used up. [FAILED_PRECONDITION]"""
     ERROR_REASON_SESSION_KEY_MISMATCH: _ErrorReason.ValueType  # 63
     """The token is bound to another session key. [PERMISSION_DENIED]"""
     ERROR_REASON_RESUME_PROOF_INVALID: _ErrorReason.ValueType  # 64
@@ -120,13 +122,13 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_PROTOCOL_VERSION_NOT_SUPPORTED: _ErrorReason.ValueType  # 65
     """The client speaks another version of the protocol. [FAILED_PRECONDITION]"""
     ERROR_REASON_UNEXPECTED_MESSAGE: _ErrorReason.ValueType  # 66
-    """A message that the protocol does not allow at this point. [INVALID_ARGUMENT]"""
+    """The protocol does not allow this message at this point. [INVALID_ARGUMENT]"""
     ERROR_REASON_FRAME_OUT_OF_ORDER: _ErrorReason.ValueType  # 67
-    """A frame index or attempt number is not the next. [INVALID_ARGUMENT]"""
+    """A frame index or attempt number is not the next one. [INVALID_ARGUMENT]"""
     ERROR_REASON_FRAME_MAC_INVALID: _ErrorReason.ValueType  # 68
-    """A frame's MAC does not fit what came before. [INVALID_ARGUMENT]"""
+    """A frame's MAC does not match the frame and the messages before it. [INVALID_ARGUMENT]"""
     ERROR_REASON_FRAME_TIME_INVALID: _ErrorReason.ValueType  # 69
-    """A frame's capture time does not rise, or runs away from the server's clock. [INVALID_ARGUMENT]"""
+    """A frame's capture time does not rise, or deviates too far from the server's clock. [INVALID_ARGUMENT]"""
     ERROR_REASON_FRAME_TOO_LARGE: _ErrorReason.ValueType  # 70
     """A frame has too many bytes. [RESOURCE_EXHAUSTED]"""
     ERROR_REASON_FRAME_IMAGE_INVALID: _ErrorReason.ValueType  # 71
@@ -136,23 +138,23 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_SCAN_BUDGET_EXCEEDED: _ErrorReason.ValueType  # 73
     """The scan's budget of frames, bytes or time is used up. [RESOURCE_EXHAUSTED]"""
     ERROR_REASON_ATTEMPT_END_INVALID: _ErrorReason.ValueType  # 74
-    """AttemptEnd does not agree with what arrived, or its signature is wrong. [INVALID_ARGUMENT]"""
+    """AttemptEnd does not match the frames that arrived, or its signature is wrong. [INVALID_ARGUMENT]"""
     ERROR_REASON_SUPERSEDED: _ErrorReason.ValueType  # 75
     """A newer stream of the same scan took over. [ABORTED]"""
     ERROR_REASON_STREAM_IDLE: _ErrorReason.ValueType  # 76
-    """Nothing came for too long. [DEADLINE_EXCEEDED]"""
+    """The device sent nothing for too long. [DEADLINE_EXCEEDED]"""
     ERROR_REASON_TOO_MANY_RECONNECTS: _ErrorReason.ValueType  # 77
     """The scan was reconnected too often. [RESOURCE_EXHAUSTED]"""
     ERROR_REASON_PACK_CHANGED: _ErrorReason.ValueType  # 78
-    """The portrait's template was made by another pack than the one that this server runs now, or by another
-    version of it, so that a scan cannot be compared with it. [FAILED_PRECONDITION]
+    """Another pack than the one that this server runs now, or another version of it, made the portrait's template,
+    so a scan cannot be compared with it. [FAILED_PRECONDITION]
     """
     ERROR_REASON_CAPABILITY_MISSING: _ErrorReason.ValueType  # 79
-    """The check demands a challenge that the device does not announce that it can show, such as the screen
+    """The check demands a challenge for which the device announced no capability, such as the screen
     flash. [FAILED_PRECONDITION]
     """
     ERROR_REASON_TOO_MANY_FAILURES: _ErrorReason.ValueType  # 80
-    """Too many checks of the same subject, portrait or device failed lately, or are being scanned now.
+    """Too many checks of the same subject, portrait or device failed recently, or are being scanned now.
     [RESOURCE_EXHAUSTED, with RetryInfo]
     """
     ERROR_REASON_VIDEO_EMPTY: _ErrorReason.ValueType  # 90
@@ -160,49 +162,51 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_VIDEO_TOO_LARGE: _ErrorReason.ValueType  # 91
     """The video has too many bytes or messages, or there are too many still frames. [INVALID_ARGUMENT]"""
     ERROR_REASON_VIDEO_FORMAT_NOT_SUPPORTED: _ErrorReason.ValueType  # 92
-    """The video is in no supported container or codec, or in another container than declared.
+    """The video has no supported container or codec, or another container than declared.
     [INVALID_ARGUMENT]
     """
     ERROR_REASON_VIDEO_MALFORMED: _ErrorReason.ValueType  # 93
-    """Not one frame of the video decodes, or the upload was cut off. [INVALID_ARGUMENT]"""
+    """No frame of the video can be decoded, or the upload was cut off. [INVALID_ARGUMENT]"""
     ERROR_REASON_VIDEO_TOO_LONG: _ErrorReason.ValueType  # 94
-    """The video is too long, or has too many pictures. [INVALID_ARGUMENT]"""
+    """The video is too long, or has too many frames. [INVALID_ARGUMENT]"""
     ERROR_REASON_VIDEO_TOO_MANY_PIXELS: _ErrorReason.ValueType  # 95
     """A frame of the video has too many pixels. [INVALID_ARGUMENT]"""
     ERROR_REASON_VIDEO_WITHOUT_PICTURES: _ErrorReason.ValueType  # 96
-    """The file holds no video, such as sound alone. [INVALID_ARGUMENT]"""
+    """The file contains no video, for example only sound. [INVALID_ARGUMENT]"""
     ERROR_REASON_TOO_FEW_FRAMES: _ErrorReason.ValueType  # 97
     """Fewer than 8 frames show exactly one face. [INVALID_ARGUMENT]"""
     ERROR_REASON_VIDEO_NOT_AVAILABLE: _ErrorReason.ValueType  # 98
     """This server is configured not to decode videos. [FAILED_PRECONDITION]"""
     ERROR_REASON_VIDEO_TOO_SLOW_TO_DECODE: _ErrorReason.ValueType  # 99
     """Decoding and measuring the video took longer than this server allows, or more CPU time; the file may be
-    in order. [RESOURCE_EXHAUSTED]
+    valid. [RESOURCE_EXHAUSTED]
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
-    """Why a call could not be served. `google.rpc.ErrorInfo.reason` is the value's name without the prefix
-    ERROR_REASON_; the gRPC status code that goes with it stands in brackets.
+    """Why the server refused a call or could not answer it. `google.rpc.ErrorInfo.reason` is the value's name without
+    the prefix ERROR_REASON_. The comment of each value states its gRPC status code in brackets.
     """
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
-"""Not said."""
+"""Not stated."""
 ERROR_REASON_INVALID_FIELD: ErrorReason.ValueType  # 1
-"""A field is missing, too long or malformed; metadata `field` names it. [INVALID_ARGUMENT]"""
+"""A field is missing, too long or malformed; the metadata `field` names it. [INVALID_ARGUMENT]"""
 ERROR_REASON_UNAUTHENTICATED: ErrorReason.ValueType  # 2
 """No credentials, or wrong ones. [UNAUTHENTICATED]"""
 ERROR_REASON_PERMISSION_DENIED: ErrorReason.ValueType  # 3
-"""The credentials do not allow this call. [PERMISSION_DENIED]"""
+"""The credentials do not permit this call. [PERMISSION_DENIED]"""
 ERROR_REASON_WRONG_LISTENER: ErrorReason.ValueType  # 4
-"""The call is served by the other listener. [UNIMPLEMENTED]"""
+"""The other listener serves this call. [UNIMPLEMENTED]"""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 5
-"""The server failed; metadata `incidentId` finds it in the server's log. [INTERNAL]"""
+"""A fault of the server; the metadata `incidentId` identifies it in the server's log. [INTERNAL]"""
 ERROR_REASON_NOT_SERVING: ErrorReason.ValueType  # 6
-"""The server is starting or shutting down, or cannot reach its storage: try again. [UNAVAILABLE, with RetryInfo]"""
+"""The server is starting or shutting down, or cannot reach its storage: call again. [UNAVAILABLE, with RetryInfo]"""
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 7
 """Too many calls or scans at once. [RESOURCE_EXHAUSTED, with RetryInfo]"""
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 8
-"""The call, or the upload of a video, did not end within its deadline, or within the server's own. [DEADLINE_EXCEEDED]"""
+"""The call, or the upload of a video, did not end within its deadline, or within the server's own limit.
+[DEADLINE_EXCEEDED]
+"""
 ERROR_REASON_IMAGE_EMPTY: ErrorReason.ValueType  # 20
 """The image is empty. [INVALID_ARGUMENT]"""
 ERROR_REASON_IMAGE_TOO_LARGE: ErrorReason.ValueType  # 21
@@ -210,11 +214,11 @@ ERROR_REASON_IMAGE_TOO_LARGE: ErrorReason.ValueType  # 21
 ERROR_REASON_IMAGE_TOO_MANY_PIXELS: ErrorReason.ValueType  # 22
 """The image has too many pixels. [INVALID_ARGUMENT]"""
 ERROR_REASON_IMAGE_FORMAT_NOT_SUPPORTED: ErrorReason.ValueType  # 23
-"""The image is of no supported format, or a biometric record of something else than a face.
+"""The image has no supported format, or is a biometric record of something other than a face.
 [INVALID_ARGUMENT]
 """
 ERROR_REASON_IMAGE_MALFORMED: ErrorReason.ValueType  # 24
-"""The image cannot be decoded, or the facial record around it breaks its format.
+"""The image cannot be decoded, or the facial record around it violates its format.
 [INVALID_ARGUMENT]
 """
 ERROR_REASON_FACE_NOT_FOUND: ErrorReason.ValueType  # 25
@@ -226,23 +230,23 @@ ERROR_REASON_MULTIPLE_FACES: ErrorReason.ValueType  # 26
 ERROR_REASON_EYE_DISTANCE_TOO_SMALL: ErrorReason.ValueType  # 27
 """The eyes in the trusted image are less than 85 pixels apart. [INVALID_ARGUMENT]"""
 ERROR_REASON_FACE_CUT_OFF: ErrorReason.ValueType  # 28
-"""The face in the trusted image reaches over its border. [INVALID_ARGUMENT]"""
+"""The face in the trusted image extends beyond its border. [INVALID_ARGUMENT]"""
 ERROR_REASON_IMAGE_NOT_CONFORMANT: ErrorReason.ValueType  # 29
-"""The trusted image fails another hard requirement of the policy; metadata `requirement` names it.
+"""The trusted image fails another hard requirement of the policy; the metadata `requirement` names it.
 [INVALID_ARGUMENT]
 """
 ERROR_REASON_IMAGE_REFERENCE_INVALID: ErrorReason.ValueType  # 30
-"""The trusted image reference is malformed, or leads over a link or to no plain file, and so perhaps out of
-the configured store. [INVALID_ARGUMENT]
+"""The trusted image reference is malformed, or leads over a link or to something other than a plain file, and so
+possibly out of the configured store. [INVALID_ARGUMENT]
 """
 ERROR_REASON_IMAGE_REFERENCE_NOT_FOUND: ErrorReason.ValueType  # 31
-"""The trusted image reference leads to nothing. [NOT_FOUND]"""
+"""Nothing exists under the trusted image reference. [NOT_FOUND]"""
 ERROR_REASON_IMAGE_REFERENCE_NOT_CONFIGURED: ErrorReason.ValueType  # 32
 """Trusted image references are not configured, on this server or for this tenant. [FAILED_PRECONDITION]"""
 ERROR_REASON_ISO_39794_NOT_SUPPORTED: ErrorReason.ValueType  # 33
-"""An ISO/IEC 39794-5 record, which this version does not read. [INVALID_ARGUMENT]"""
+"""The image is an ISO/IEC 39794-5 record, which this version does not read. [INVALID_ARGUMENT]"""
 ERROR_REASON_IMAGE_REFERENCE_UNAVAILABLE: ErrorReason.ValueType  # 34
-"""The store that trusted image references lead into did not answer, or refuses the server.
+"""The store of trusted image references did not answer, or refuses the server.
 [UNAVAILABLE, with RetryInfo]
 """
 ERROR_REASON_POLICY_NOT_FOUND: ErrorReason.ValueType  # 40
@@ -252,30 +256,30 @@ ERROR_REASON_MODE_BELOW_POLICY: ErrorReason.ValueType  # 41
 ERROR_REASON_MODE_NOT_AVAILABLE: ErrorReason.ValueType  # 42
 """The mode is not available on this server. [FAILED_PRECONDITION]"""
 ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 43
-"""The request_id was used with another payload. [ALREADY_EXISTS]"""
+"""An earlier call used the same request_id with another payload. [ALREADY_EXISTS]"""
 ERROR_REASON_CHECK_NOT_FOUND: ErrorReason.ValueType  # 44
 """No check has that identifier, or it belongs to another tenant. [NOT_FOUND]"""
 ERROR_REASON_NOT_SCANNED_YET: ErrorReason.ValueType  # 45
-"""Nobody has scanned yet. [FAILED_PRECONDITION]"""
+"""No device has scanned yet. [FAILED_PRECONDITION]"""
 ERROR_REASON_SCAN_IN_PROGRESS: ErrorReason.ValueType  # 46
-"""A scan is in progress, or was interrupted and may still be resumed; nothing was closed. Metadata `state` is
-SCANNING or INTERRUPTED, and `resumeSeconds` says how long it may still be resumed.
+"""A scan is in progress, or was interrupted and may still be resumed. The check stays open. The metadata `state` is
+SCANNING or INTERRUPTED, and `resumeSeconds` is the time in which the device may still resume.
 [FAILED_PRECONDITION, with RetryInfo]
 """
 ERROR_REASON_RESULT_EXPIRED: ErrorReason.ValueType  # 47
 """The result's retention ended. [NOT_FOUND]"""
 ERROR_REASON_POLICY_NOT_AVAILABLE: ErrorReason.ValueType  # 48
-"""The policy demands more than this server's pack can give: a false match rate that its calibration
-does not support, a PAD network that it does not have, or, in the mode that was asked for, a blink that
-it cannot see. Or no device can meet it, as it demands evidence that the server's settings do not let it
-verify; `missingSettings` names those that are not set. [FAILED_PRECONDITION]
+"""The policy demands more than this server's pack supports: a false match rate that its calibration
+does not support, a PAD network that it does not have, or, in the requested mode, a blink that it cannot
+measure. Or no device can meet the policy, because it demands evidence that the server cannot verify with its
+settings; the metadata `missingSettings` names those that are missing. [FAILED_PRECONDITION]
 """
 ERROR_REASON_TOKEN_INVALID: ErrorReason.ValueType  # 60
-"""The scan token is malformed or not of this server. [UNAUTHENTICATED]"""
+"""The scan token is malformed, or another server issued it. [UNAUTHENTICATED]"""
 ERROR_REASON_TOKEN_EXPIRED: ErrorReason.ValueType  # 61
 """The scan's deadline has passed. [FAILED_PRECONDITION]"""
 ERROR_REASON_CHECK_CLOSED: ErrorReason.ValueType  # 62
-"""The check takes no more scans: it is finished or its attempts are used up. [FAILED_PRECONDITION]"""
+"""The check allows no more scans: it is finished or its attempts are used up. [FAILED_PRECONDITION]"""
 ERROR_REASON_SESSION_KEY_MISMATCH: ErrorReason.ValueType  # 63
 """The token is bound to another session key. [PERMISSION_DENIED]"""
 ERROR_REASON_RESUME_PROOF_INVALID: ErrorReason.ValueType  # 64
@@ -283,13 +287,13 @@ ERROR_REASON_RESUME_PROOF_INVALID: ErrorReason.ValueType  # 64
 ERROR_REASON_PROTOCOL_VERSION_NOT_SUPPORTED: ErrorReason.ValueType  # 65
 """The client speaks another version of the protocol. [FAILED_PRECONDITION]"""
 ERROR_REASON_UNEXPECTED_MESSAGE: ErrorReason.ValueType  # 66
-"""A message that the protocol does not allow at this point. [INVALID_ARGUMENT]"""
+"""The protocol does not allow this message at this point. [INVALID_ARGUMENT]"""
 ERROR_REASON_FRAME_OUT_OF_ORDER: ErrorReason.ValueType  # 67
-"""A frame index or attempt number is not the next. [INVALID_ARGUMENT]"""
+"""A frame index or attempt number is not the next one. [INVALID_ARGUMENT]"""
 ERROR_REASON_FRAME_MAC_INVALID: ErrorReason.ValueType  # 68
-"""A frame's MAC does not fit what came before. [INVALID_ARGUMENT]"""
+"""A frame's MAC does not match the frame and the messages before it. [INVALID_ARGUMENT]"""
 ERROR_REASON_FRAME_TIME_INVALID: ErrorReason.ValueType  # 69
-"""A frame's capture time does not rise, or runs away from the server's clock. [INVALID_ARGUMENT]"""
+"""A frame's capture time does not rise, or deviates too far from the server's clock. [INVALID_ARGUMENT]"""
 ERROR_REASON_FRAME_TOO_LARGE: ErrorReason.ValueType  # 70
 """A frame has too many bytes. [RESOURCE_EXHAUSTED]"""
 ERROR_REASON_FRAME_IMAGE_INVALID: ErrorReason.ValueType  # 71
@@ -299,23 +303,23 @@ ERROR_REASON_CREDIT_EXCEEDED: ErrorReason.ValueType  # 72
 ERROR_REASON_SCAN_BUDGET_EXCEEDED: ErrorReason.ValueType  # 73
 """The scan's budget of frames, bytes or time is used up. [RESOURCE_EXHAUSTED]"""
 ERROR_REASON_ATTEMPT_END_INVALID: ErrorReason.ValueType  # 74
-"""AttemptEnd does not agree with what arrived, or its signature is wrong. [INVALID_ARGUMENT]"""
+"""AttemptEnd does not match the frames that arrived, or its signature is wrong. [INVALID_ARGUMENT]"""
 ERROR_REASON_SUPERSEDED: ErrorReason.ValueType  # 75
 """A newer stream of the same scan took over. [ABORTED]"""
 ERROR_REASON_STREAM_IDLE: ErrorReason.ValueType  # 76
-"""Nothing came for too long. [DEADLINE_EXCEEDED]"""
+"""The device sent nothing for too long. [DEADLINE_EXCEEDED]"""
 ERROR_REASON_TOO_MANY_RECONNECTS: ErrorReason.ValueType  # 77
 """The scan was reconnected too often. [RESOURCE_EXHAUSTED]"""
 ERROR_REASON_PACK_CHANGED: ErrorReason.ValueType  # 78
-"""The portrait's template was made by another pack than the one that this server runs now, or by another
-version of it, so that a scan cannot be compared with it. [FAILED_PRECONDITION]
+"""Another pack than the one that this server runs now, or another version of it, made the portrait's template,
+so a scan cannot be compared with it. [FAILED_PRECONDITION]
 """
 ERROR_REASON_CAPABILITY_MISSING: ErrorReason.ValueType  # 79
-"""The check demands a challenge that the device does not announce that it can show, such as the screen
+"""The check demands a challenge for which the device announced no capability, such as the screen
 flash. [FAILED_PRECONDITION]
 """
 ERROR_REASON_TOO_MANY_FAILURES: ErrorReason.ValueType  # 80
-"""Too many checks of the same subject, portrait or device failed lately, or are being scanned now.
+"""Too many checks of the same subject, portrait or device failed recently, or are being scanned now.
 [RESOURCE_EXHAUSTED, with RetryInfo]
 """
 ERROR_REASON_VIDEO_EMPTY: ErrorReason.ValueType  # 90
@@ -323,23 +327,23 @@ ERROR_REASON_VIDEO_EMPTY: ErrorReason.ValueType  # 90
 ERROR_REASON_VIDEO_TOO_LARGE: ErrorReason.ValueType  # 91
 """The video has too many bytes or messages, or there are too many still frames. [INVALID_ARGUMENT]"""
 ERROR_REASON_VIDEO_FORMAT_NOT_SUPPORTED: ErrorReason.ValueType  # 92
-"""The video is in no supported container or codec, or in another container than declared.
+"""The video has no supported container or codec, or another container than declared.
 [INVALID_ARGUMENT]
 """
 ERROR_REASON_VIDEO_MALFORMED: ErrorReason.ValueType  # 93
-"""Not one frame of the video decodes, or the upload was cut off. [INVALID_ARGUMENT]"""
+"""No frame of the video can be decoded, or the upload was cut off. [INVALID_ARGUMENT]"""
 ERROR_REASON_VIDEO_TOO_LONG: ErrorReason.ValueType  # 94
-"""The video is too long, or has too many pictures. [INVALID_ARGUMENT]"""
+"""The video is too long, or has too many frames. [INVALID_ARGUMENT]"""
 ERROR_REASON_VIDEO_TOO_MANY_PIXELS: ErrorReason.ValueType  # 95
 """A frame of the video has too many pixels. [INVALID_ARGUMENT]"""
 ERROR_REASON_VIDEO_WITHOUT_PICTURES: ErrorReason.ValueType  # 96
-"""The file holds no video, such as sound alone. [INVALID_ARGUMENT]"""
+"""The file contains no video, for example only sound. [INVALID_ARGUMENT]"""
 ERROR_REASON_TOO_FEW_FRAMES: ErrorReason.ValueType  # 97
 """Fewer than 8 frames show exactly one face. [INVALID_ARGUMENT]"""
 ERROR_REASON_VIDEO_NOT_AVAILABLE: ErrorReason.ValueType  # 98
 """This server is configured not to decode videos. [FAILED_PRECONDITION]"""
 ERROR_REASON_VIDEO_TOO_SLOW_TO_DECODE: ErrorReason.ValueType  # 99
 """Decoding and measuring the video took longer than this server allows, or more CPU time; the file may be
-in order. [RESOURCE_EXHAUSTED]
+valid. [RESOURCE_EXHAUSTED]
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -3,8 +3,8 @@
 isort:skip_file
 The messages of ScanFace, the device's bidirectional stream.
 
-What is signed or MACed travels as opaque bytes that hold a serialised message, and is checked over
-the bytes as received, because protobuf's encoding is not canonical across languages.
+Signed or MACed messages travel as opaque bytes that hold a serialised message. Signatures and MACs are
+verified over the bytes as received, because protobuf's encoding is not canonical across languages.
 Byte-exact derivations, sequence diagrams and test vectors: docs/device_protocol.md.
 """
 
@@ -35,21 +35,21 @@ class _Mode:
 class _ModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Mode.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     MODE_UNSPECIFIED: _Mode.ValueType  # 0
-    """Not said."""
+    """Not stated."""
     MODE_EXPRESS: _Mode.ValueType  # 1
     """Passive: the person only looks at the camera."""
     MODE_DYNAMIC: _Mode.ValueType  # 2
-    """The screen shows colours that only the server knows, and their reflection is measured."""
+    """The screen displays colours that only the server knows in advance, and the server measures their reflection."""
 
 class Mode(_Mode, metaclass=_ModeEnumTypeWrapper):
-    """How a scan proves life."""
+    """How a scan proves liveness."""
 
 MODE_UNSPECIFIED: Mode.ValueType  # 0
-"""Not said."""
+"""Not stated."""
 MODE_EXPRESS: Mode.ValueType  # 1
 """Passive: the person only looks at the camera."""
 MODE_DYNAMIC: Mode.ValueType  # 2
-"""The screen shows colours that only the server knows, and their reflection is measured."""
+"""The screen displays colours that only the server knows in advance, and the server measures their reflection."""
 Global___Mode: _TypeAlias = Mode  # noqa: Y015
 
 class _Capability:
@@ -61,7 +61,7 @@ class _CapabilityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Capability
     CAPABILITY_UNSPECIFIED: _Capability.ValueType  # 0
     """No capability."""
     CAPABILITY_FLASH: _Capability.ValueType  # 1
-    """Can fill the screen with a colour and report when it appeared."""
+    """Can fill the screen with a colour, and reports when it appeared."""
     CAPABILITY_FLASH_SCROLL: _Capability.ValueType  # 2
     """Can slide a colour in from the top."""
     CAPABILITY_OVAL_CHANGE: _Capability.ValueType  # 3
@@ -77,15 +77,15 @@ class _CapabilityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Capability
     this capability it starts the next attempt at once.
     """
     CAPABILITY_RUNTIME_FINDINGS: _Capability.ValueType  # 8
-    """Reports what it finds at run time (`Attestation.runtime_findings`)."""
+    """Reports run-time findings (`Attestation.runtime_findings`)."""
 
 class Capability(_Capability, metaclass=_CapabilityEnumTypeWrapper):
-    """Something that a client can do. Unknown values are ignored."""
+    """A capability of a client. Unknown values are ignored."""
 
 CAPABILITY_UNSPECIFIED: Capability.ValueType  # 0
 """No capability."""
 CAPABILITY_FLASH: Capability.ValueType  # 1
-"""Can fill the screen with a colour and report when it appeared."""
+"""Can fill the screen with a colour, and reports when it appeared."""
 CAPABILITY_FLASH_SCROLL: Capability.ValueType  # 2
 """Can slide a colour in from the top."""
 CAPABILITY_OVAL_CHANGE: Capability.ValueType  # 3
@@ -101,7 +101,7 @@ CAPABILITY_READY: Capability.ValueType  # 7
 this capability it starts the next attempt at once.
 """
 CAPABILITY_RUNTIME_FINDINGS: Capability.ValueType  # 8
-"""Reports what it finds at run time (`Attestation.runtime_findings`)."""
+"""Reports run-time findings (`Attestation.runtime_findings`)."""
 Global___Capability: _TypeAlias = Capability  # noqa: Y015
 
 class _Plan:
@@ -111,25 +111,25 @@ class _Plan:
 class _PlanEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Plan.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     PLAN_UNSPECIFIED: _Plan.ValueType  # 0
-    """Not said."""
+    """Not stated."""
     PLAN_EXPRESS: _Plan.ValueType  # 1
     """Look at the camera."""
     PLAN_FLASH: _Plan.ValueType  # 2
-    """Look at the camera while FlashSteps come."""
+    """Look at the camera while the screen displays FlashSteps."""
     PLAN_MOVEMENT: _Plan.ValueType  # 3
-    """Follow the oval as OvalChanges come."""
+    """Follow the oval when OvalChanges move it."""
 
 class Plan(_Plan, metaclass=_PlanEnumTypeWrapper):
-    """What an attempt asks of the device and the person."""
+    """The task of the device and the person in an attempt."""
 
 PLAN_UNSPECIFIED: Plan.ValueType  # 0
-"""Not said."""
+"""Not stated."""
 PLAN_EXPRESS: Plan.ValueType  # 1
 """Look at the camera."""
 PLAN_FLASH: Plan.ValueType  # 2
-"""Look at the camera while FlashSteps come."""
+"""Look at the camera while the screen displays FlashSteps."""
 PLAN_MOVEMENT: Plan.ValueType  # 3
-"""Follow the oval as OvalChanges come."""
+"""Follow the oval when OvalChanges move it."""
 Global___Plan: _TypeAlias = Plan  # noqa: Y015
 
 class _Rotation:
@@ -167,21 +167,21 @@ class _Transition:
 class _TransitionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Transition.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     TRANSITION_UNSPECIFIED: _Transition.ValueType  # 0
-    """Not said; treated as TRANSITION_FLAT."""
+    """Not stated; treated as TRANSITION_FLAT."""
     TRANSITION_FLAT: _Transition.ValueType  # 1
     """At once, over the whole screen."""
     TRANSITION_SCROLL_DOWN: _Transition.ValueType  # 2
-    """From the top downwards, pushing the colour before out at the bottom."""
+    """From the top downwards, pushing the previous colour out at the bottom."""
 
 class Transition(_Transition, metaclass=_TransitionEnumTypeWrapper):
     """How one colour replaces another."""
 
 TRANSITION_UNSPECIFIED: Transition.ValueType  # 0
-"""Not said; treated as TRANSITION_FLAT."""
+"""Not stated; treated as TRANSITION_FLAT."""
 TRANSITION_FLAT: Transition.ValueType  # 1
 """At once, over the whole screen."""
 TRANSITION_SCROLL_DOWN: Transition.ValueType  # 2
-"""From the top downwards, pushing the colour before out at the bottom."""
+"""From the top downwards, pushing the previous colour out at the bottom."""
 Global___Transition: _TypeAlias = Transition  # noqa: Y015
 
 class _ScanStatus:
@@ -191,29 +191,29 @@ class _ScanStatus:
 class _ScanStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ScanStatus.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     SCAN_STATUS_UNSPECIFIED: _ScanStatus.ValueType  # 0
-    """Not said."""
+    """Not stated."""
     SCAN_STATUS_SUCCESS: _ScanStatus.ValueType  # 1
-    """The scan is over and the check will succeed."""
+    """The scan has ended, and the check will succeed."""
     SCAN_STATUS_FAILURE: _ScanStatus.ValueType  # 2
-    """The scan is over and the check will fail."""
+    """The scan has ended, and the check will fail."""
     SCAN_STATUS_COMPLETED: _ScanStatus.ValueType  # 3
-    """The scan is over and the policy does not let the app know more."""
+    """The scan has ended, and the policy does not let the app know more."""
     SCAN_STATUS_RETRY: _ScanStatus.ValueType  # 4
-    """The conditions did not allow a decision: see the feedback and try again."""
+    """The conditions did not allow a decision. Follow the feedback and make another attempt."""
 
 class ScanStatus(_ScanStatus, metaclass=_ScanStatusEnumTypeWrapper):
-    """What an app may know of an attempt. Scores and the kind of failure stay with the orchestrator."""
+    """The status of an attempt that an app may know. Only the orchestrator receives scores and reasons."""
 
 SCAN_STATUS_UNSPECIFIED: ScanStatus.ValueType  # 0
-"""Not said."""
+"""Not stated."""
 SCAN_STATUS_SUCCESS: ScanStatus.ValueType  # 1
-"""The scan is over and the check will succeed."""
+"""The scan has ended, and the check will succeed."""
 SCAN_STATUS_FAILURE: ScanStatus.ValueType  # 2
-"""The scan is over and the check will fail."""
+"""The scan has ended, and the check will fail."""
 SCAN_STATUS_COMPLETED: ScanStatus.ValueType  # 3
-"""The scan is over and the policy does not let the app know more."""
+"""The scan has ended, and the policy does not let the app know more."""
 SCAN_STATUS_RETRY: ScanStatus.ValueType  # 4
-"""The conditions did not allow a decision: see the feedback and try again."""
+"""The conditions did not allow a decision. Follow the feedback and make another attempt."""
 Global___ScanStatus: _TypeAlias = ScanStatus  # noqa: Y015
 
 @_typing.final
@@ -231,7 +231,7 @@ class ScanFaceRequest(_message.Message):
     ATTEMPT_END_FIELD_NUMBER: _builtins.int
     ATTEMPT_READY_FIELD_NUMBER: _builtins.int
     start: _builtins.bytes
-    """A serialised ScanStart, at most 16 KiB. First and only once in a stream."""
+    """A serialised ScanStart, at most 16 KiB. The first message, and only once in a stream."""
     @_builtins.property
     def resume_proof(self) -> Global___ResumeProof:
         """Proof of the session key, after the Challenge of a reconnect and before anything else."""
@@ -299,7 +299,7 @@ class ScanFaceResponse(_message.Message):
 
     @_builtins.property
     def credit(self) -> Global___Credit:
-        """More room to send."""
+        """Further credit to send."""
 
     @_builtins.property
     def feedback(self) -> _feedback_pb2.Feedback:
@@ -307,7 +307,7 @@ class ScanFaceResponse(_message.Message):
 
     @_builtins.property
     def flash_step(self) -> Global___FlashStep:
-        """The next colour to show, in DYNAMIC mode."""
+        """The next colour to display, in DYNAMIC mode."""
 
     @_builtins.property
     def oval_change(self) -> Global___OvalChange:
@@ -315,19 +315,19 @@ class ScanFaceResponse(_message.Message):
 
     @_builtins.property
     def capture_adjustment(self) -> Global___CaptureAdjustment:
-        """The device is to capture smaller or fewer frames."""
+        """A request to capture smaller or fewer frames."""
 
     @_builtins.property
     def capture_pause(self) -> Global___CapturePause:
-        """The capture is interrupted, or goes on."""
+        """The capture pauses or continues."""
 
     @_builtins.property
     def capture_complete(self) -> Global___CaptureComplete:
-        """The server has seen enough: send AttemptEnd."""
+        """The server has enough frames: the device sends AttemptEnd."""
 
     @_builtins.property
     def scan_result(self) -> Global___ScanResult:
-        """The outcome of the attempt."""
+        """The result of the attempt."""
 
     @_builtins.property
     def goodbye(self) -> Global___Goodbye:
@@ -360,8 +360,8 @@ Global___ScanFaceResponse: _TypeAlias = ScanFaceResponse  # noqa: Y015
 
 @_typing.final
 class ScanStart(_message.Message):
-    """Opens a stream. The session key pair is made anew for each scan, before any challenge is known, and
-    is kept for reconnects of the same scan; the X25519 key pair is made anew for each stream.
+    """Opens a stream. The device makes a new session key pair for each scan, before it knows a challenge, and keeps it
+    for reconnects of the same scan. It makes a new X25519 key pair for each stream.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -380,7 +380,7 @@ class ScanStart(_message.Message):
     protocol_version: _builtins.int
     """Version of this protocol; 1."""
     token: _builtins.str
-    """The scan token that the orchestrator got; at most 256 bytes."""
+    """The scan token that the orchestrator received; at most 256 bytes."""
     key_share: _builtins.bytes
     """The device's X25519 public key (RFC 7748), 32 bytes."""
     session_public_key: _builtins.bytes
@@ -392,12 +392,12 @@ class ScanStart(_message.Message):
     language: _builtins.str
     """BCP 47 language of the person, for logs and statistics; at most 35 bytes."""
     resume: _builtins.bool
-    """Whether this stream continues a scan whose connection was lost. The session key is then the same
-    as before and a ResumeProof follows the Challenge.
+    """Whether this stream continues a scan after its connection was lost. The session key is then the same
+    as before, and a ResumeProof follows the Challenge.
     """
     @_builtins.property
     def capabilities(self) -> _containers.RepeatedScalarFieldContainer[Global___Capability.ValueType]:
-        """What the client can do; at most 32."""
+        """The client's capabilities; at most 32."""
 
     @_builtins.property
     def device(self) -> _device_pb2.DeviceProfile:
@@ -447,7 +447,7 @@ class Challenge(_message.Message):
     """A serialised ChallengeBody."""
     signature: _builtins.bytes
     """ECDSA P-256 signature (ASN.1 DER) by the pinned challenge key over the hash of the ScanStart bytes
-    and the body, as docs/device_protocol.md derives it. A device refuses a challenge whose signature
+    and the body; see docs/device_protocol.md. A device refuses a challenge whose signature
     or key fingerprint is wrong.
     """
     signing_public_key: _builtins.bytes
@@ -471,7 +471,7 @@ Global___Challenge: _TypeAlias = Challenge  # noqa: Y015
 
 @_typing.final
 class ChallengeBody(_message.Message):
-    """What the device needs for the scan."""
+    """The server's parameters of the scan."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -496,24 +496,24 @@ class ChallengeBody(_message.Message):
     mode: Global___Mode.ValueType
     """The mode of the scan."""
     attempts_remaining: _builtins.int
-    """Attempts that may still be made, this one included."""
+    """Number of attempts that are still allowed, including this one."""
     resume_proof_required: _builtins.bool
-    """Whether a ResumeProof must come next."""
+    """Whether the device must send a ResumeProof next."""
     @_builtins.property
     def oval(self) -> Global___Oval:
         """The oval to draw."""
 
     @_builtins.property
     def budget(self) -> Global___CaptureBudget:
-        """What may be captured and sent."""
+        """Limits of the capture."""
 
     @_builtins.property
     def initial_credit(self) -> Global___Credit:
-        """Room to send at the start; counts for the first attempt of the stream."""
+        """Credit at the start, for the first attempt of the stream."""
 
     @_builtins.property
     def scan_deadline(self) -> _timestamp_pb2.Timestamp:
-        """When the scan must be over."""
+        """The time by which the scan must end."""
 
     @_builtins.property
     def server_time(self) -> _timestamp_pb2.Timestamp:
@@ -521,7 +521,7 @@ class ChallengeBody(_message.Message):
 
     @_builtins.property
     def attestation(self) -> Global___AttestationDemand:
-        """What the policy asks of the platform's attestation."""
+        """The policy's demand on the platform's attestation."""
 
     def __init__(
         self,
@@ -560,23 +560,23 @@ class AttestationDemand(_message.Message):
     class _LevelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[AttestationDemand._Level.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         LEVEL_UNSPECIFIED: AttestationDemand._Level.ValueType  # 0
-        """Not said; treated as LEVEL_IGNORED."""
+        """Not stated; treated as LEVEL_IGNORED."""
         LEVEL_IGNORED: AttestationDemand._Level.ValueType  # 1
-        """It is not looked at."""
+        """It has no weight."""
         LEVEL_ADVISORY: AttestationDemand._Level.ValueType  # 2
-        """It raises the device assurance, and its absence fails nothing."""
+        """It raises or lowers the device assurance; its absence fails nothing."""
         LEVEL_REQUIRED: AttestationDemand._Level.ValueType  # 3
         """Without it the check fails."""
 
     class Level(_Level, metaclass=_LevelEnumTypeWrapper):
-        """How much it matters."""
+        """The weight of the attestation."""
 
     LEVEL_UNSPECIFIED: AttestationDemand.Level.ValueType  # 0
-    """Not said; treated as LEVEL_IGNORED."""
+    """Not stated; treated as LEVEL_IGNORED."""
     LEVEL_IGNORED: AttestationDemand.Level.ValueType  # 1
-    """It is not looked at."""
+    """It has no weight."""
     LEVEL_ADVISORY: AttestationDemand.Level.ValueType  # 2
-    """It raises the device assurance, and its absence fails nothing."""
+    """It raises or lowers the device assurance; its absence fails nothing."""
     LEVEL_REQUIRED: AttestationDemand.Level.ValueType  # 3
     """Without it the check fails."""
 
@@ -587,11 +587,11 @@ class AttestationDemand(_message.Message):
     """The level for the platform that ScanStart claims."""
     runtime_findings: _builtins.bool
     """Whether `Attestation.runtime_findings` may be sent: the device announced CAPABILITY_RUNTIME_FINDINGS, and this
-    server knows them. They are looked at whatever the level.
+    server supports them. They are evaluated at every level.
     """
     @_builtins.property
     def grace(self) -> _duration_pb2.Duration:
-        """How long after the last AttemptEnd it may still arrive."""
+        """How long after the last AttemptEnd the attestation may still arrive."""
 
     def __init__(
         self,
@@ -610,7 +610,7 @@ Global___AttestationDemand: _TypeAlias = AttestationDemand  # noqa: Y015
 
 @_typing.final
 class Oval(_message.Message):
-    """An upright ellipse to align the face with, as fractions of the upright frame's width and height."""
+    """An upright ellipse with which the person aligns the face, in fractions of the upright frame's width and height."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -644,7 +644,7 @@ Global___Oval: _TypeAlias = Oval  # noqa: Y015
 
 @_typing.final
 class CaptureBudget(_message.Message):
-    """Limits of a scan. A client that passes them is answered RESOURCE_EXHAUSTED or INVALID_ARGUMENT."""
+    """Limits of a scan. The server refuses a client that exceeds them with RESOURCE_EXHAUSTED or INVALID_ARGUMENT."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -659,15 +659,15 @@ class CaptureBudget(_message.Message):
     max_frame_bytes: _builtins.int
     """Largest encoded frame in bytes; at most 524,288 (512 KiB)."""
     max_frame_pixels: _builtins.int
-    """Most pixels in a frame (width times height)."""
+    """Most pixels of a frame (width multiplied by height)."""
     max_frames_per_attempt: _builtins.int
     """Most frames in an attempt."""
     max_scan_bytes: _builtins.int
     """Most bytes of frames in the whole scan, over all attempts and reconnects; at most 20,971,520 (20 MiB)."""
     max_frames_per_second: _builtins.float
-    """Highest rate of frames a second that is of use."""
+    """Highest useful rate, frames a second."""
     min_frames_per_second: _builtins.float
-    """Lowest usable rate of frames a second; 8. Below it the attempt ends with NETWORK_TOO_SLOW."""
+    """Lowest usable rate, frames a second; 8. Below it the attempt ends with NETWORK_TOO_SLOW."""
     min_frame_side: _builtins.int
     """Fewest pixels on the frame's shorter side."""
     @_builtins.property
@@ -696,14 +696,14 @@ Global___CaptureBudget: _TypeAlias = CaptureBudget  # noqa: Y015
 
 @_typing.final
 class ResumeProof(_message.Message):
-    """Proves on a reconnect that the device still holds the session key that the scan began with."""
+    """Proves on a reconnect that the device still holds the session key with which the scan began."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     SIGNATURE_FIELD_NUMBER: _builtins.int
     signature: _builtins.bytes
     """ECDSA P-256 signature (ASN.1 DER, at most 80 bytes) over the resume message of this stream's
-    binding hash, as docs/device_protocol.md derives it.
+    binding hash; see docs/device_protocol.md.
     """
     def __init__(
         self,
@@ -735,14 +735,14 @@ class AttemptStart(_message.Message):
     nonce: _builtins.bytes
     """A fresh random nonce, 16 bytes; enters the attempt marker."""
     plan: Global___Plan.ValueType
-    """What comes."""
+    """The plan of the attempt."""
     @_builtins.property
     def expected_duration(self) -> _duration_pb2.Duration:
         """How long a good capture takes."""
 
     @_builtins.property
     def credit(self) -> Global___Credit:
-        """Room to send, in place of whatever credit was left."""
+        """Credit, which replaces the rest of earlier credit."""
 
     @_builtins.property
     def oval(self) -> Global___Oval:
@@ -792,9 +792,9 @@ Global___AttemptReady: _TypeAlias = AttemptReady  # noqa: Y015
 
 @_typing.final
 class Credit(_message.Message):
-    """Room to send frames, in addition to what is left of earlier credit. Frames are held to the credit that
-    the server had sent when they arrived. A client that sends beyond its credit is answered
-    RESOURCE_EXHAUSTED with reason CREDIT_EXCEEDED.
+    """Permission to send frames, in addition to the rest of earlier credit. A frame must keep the credit that the
+    server had sent when the frame arrived. The server refuses a client that exceeds its credit with
+    RESOURCE_EXHAUSTED and reason CREDIT_EXCEEDED.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -821,8 +821,8 @@ Global___Credit: _TypeAlias = Credit  # noqa: Y015
 
 @_typing.final
 class Frame(_message.Message):
-    """One captured image. Frames of an attempt are indexed without a gap; under pressure a device drops a
-    captured image before it gets an index and reports how many in `FrameHeader.dropped_before`.
+    """One captured image. The frames of an attempt have indices without a gap. Without credit or bandwidth a device drops
+    captured images before they get an index, and reports their number in `FrameHeader.dropped_before`.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -837,7 +837,7 @@ class Frame(_message.Message):
     CaptureBudget.max_frame_bytes.
     """
     mac: _builtins.bytes
-    """HMAC-SHA-256, 32 bytes, chained over all before it as docs/device_protocol.md derives it."""
+    """HMAC-SHA-256, 32 bytes, chained over everything before it in the stream; see docs/device_protocol.md."""
     def __init__(
         self,
         *,
@@ -855,7 +855,7 @@ Global___Frame: _TypeAlias = Frame  # noqa: Y015
 
 @_typing.final
 class FrameHeader(_message.Message):
-    """What the device knows of a frame."""
+    """The device's statements about a frame."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -875,26 +875,26 @@ class FrameHeader(_message.Message):
     index: _builtins.int
     """Index in the attempt, from 0, without a gap."""
     capture_time_us: _builtins.int
-    """When the sensor captured the frame, in microseconds of the device's monotonic clock; strictly
-    rising within a stream.
+    """Time of capture by the sensor, in microseconds of the device's monotonic clock; strictly rising
+    within a stream.
     """
     rotation: Global___Rotation.ValueType
     """Clockwise rotation that makes the image upright."""
     mirrored: _builtins.bool
-    """Whether the image is mirrored left to right, as a selfie preview is; undone after rotation."""
+    """Whether the image is mirrored left to right, like a selfie preview. The server undoes it after rotation."""
     dropped_before: _builtins.int
-    """Captured images that were dropped since the frame before, for want of credit or bandwidth."""
+    """Captured images that were dropped since the previous frame, for lack of credit or bandwidth."""
     flash_step: _builtins.int
     """Number of the flash step on display at capture; 0 for none."""
     flash_step_since_us: _builtins.int
-    """When that step really appeared on the screen, in microseconds of the same clock; 0 for none."""
+    """Time at which that step appeared on the screen, in microseconds of the same clock; 0 for none."""
     width: _builtins.int
     """Width of the encoded image in pixels."""
     height: _builtins.int
     """Height of the encoded image in pixels."""
     @_builtins.property
     def exposure(self) -> Global___ExposureMetadata:
-        """What the camera did to make the frame."""
+        """The camera's exposure of the frame."""
 
     def __init__(
         self,
@@ -967,8 +967,8 @@ Global___ExposureMetadata: _TypeAlias = ExposureMetadata  # noqa: Y015
 
 @_typing.final
 class FlashStep(_message.Message):
-    """The next colour. Step n+1 is sent only after frames showing step n arrived; the device holds a
-    colour until the next comes. Never more than 3 a second.
+    """The next colour. The server sends step n+1 only after frames with step n arrived. The device displays a colour
+    until the next one comes. Never more than 3 a second.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -980,22 +980,22 @@ class FlashStep(_message.Message):
     MINIMUM_HOLD_FIELD_NUMBER: _builtins.int
     LAST_FIELD_NUMBER: _builtins.int
     step: _builtins.int
-    """Number of the step, from 1; it goes on over the attempts of a stream, and a new stream begins with 1 again."""
+    """Number of the step, from 1. It continues over the attempts of a stream; a new stream begins with 1 again."""
     transition: Global___Transition.ValueType
-    """How the colour replaces the one before."""
+    """How the colour replaces the previous one."""
     last: _builtins.bool
     """Whether this is the closing step, after which the screen returns to normal."""
     @_builtins.property
     def color(self) -> Global___Rgb:
-        """The colour to show, as an sRGB triple."""
+        """The colour to display, as an sRGB triple."""
 
     @_builtins.property
     def transition_duration(self) -> _duration_pb2.Duration:
-        """How long a scrolling transition takes; 0 to 1 second."""
+        """Duration of a scrolling transition; 0 to 1 second."""
 
     @_builtins.property
     def minimum_hold(self) -> _duration_pb2.Duration:
-        """How long the colour is to be held at least once it is fully shown; at least 350 ms."""
+        """Minimum time for which the device displays the colour after the transition; at least 350 ms."""
 
     def __init__(
         self,
@@ -1062,7 +1062,7 @@ class OvalChange(_message.Message):
 
     @_builtins.property
     def transition_duration(self) -> _duration_pb2.Duration:
-        """How long the oval takes to reach its place."""
+        """Time in which the oval reaches its place."""
 
     def __init__(
         self,
@@ -1081,8 +1081,8 @@ Global___OvalChange: _TypeAlias = OvalChange  # noqa: Y015
 
 @_typing.final
 class CaptureAdjustment(_message.Message):
-    """Asks for smaller or fewer frames, because the network or the server is slow, or because the scan's bytes
-    would not last for the attempts that are left. A value of 0 leaves that property as it is.
+    """Requests smaller or fewer frames, because the network or the server is slow, or because the scan's bytes would not
+    suffice for the remaining attempts. A value of 0 leaves that property unchanged.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1113,16 +1113,16 @@ Global___CaptureAdjustment: _TypeAlias = CaptureAdjustment  # noqa: Y015
 
 @_typing.final
 class CapturePause(_message.Message):
-    """Interrupts the capture while the face is out of the oval, or lets it go on."""
+    """Pauses the capture while the face is outside the oval, or continues it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PAUSED_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     paused: _builtins.bool
-    """True to hold frames back, false to send again."""
+    """True to stop sending frames, false to send again."""
     reason: _feedback_pb2.FeedbackCode.ValueType
-    """Why."""
+    """Why the capture pauses."""
     def __init__(
         self,
         *,
@@ -1139,8 +1139,8 @@ Global___CapturePause: _TypeAlias = CapturePause  # noqa: Y015
 
 @_typing.final
 class CaptureComplete(_message.Message):
-    """The server has enough of this attempt. The device sends AttemptEnd; frames already on their way are
-    accepted.
+    """The server has enough frames of this attempt. The device sends AttemptEnd; the server still receives frames that
+    are on their way.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1163,7 +1163,7 @@ Global___CaptureComplete: _TypeAlias = CaptureComplete  # noqa: Y015
 
 @_typing.final
 class AttemptEnd(_message.Message):
-    """Ends an attempt: a signature of the session key over the body makes the device's claim whole."""
+    """Ends an attempt. The session key signs the body, and so the frames of the attempt."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1173,7 +1173,7 @@ class AttemptEnd(_message.Message):
     """A serialised AttemptEndBody, at most 1 KiB."""
     signature: _builtins.bytes
     """ECDSA P-256 signature (ASN.1 DER, at most 80 bytes) by the session key over the binding hash and
-    the body, as docs/device_protocol.md derives it.
+    the body; see docs/device_protocol.md.
     """
     def __init__(
         self,
@@ -1191,7 +1191,7 @@ Global___AttemptEnd: _TypeAlias = AttemptEnd  # noqa: Y015
 
 @_typing.final
 class AttemptEndBody(_message.Message):
-    """What the device says it sent in the attempt."""
+    """The device's statement about the frames that it sent in the attempt."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1202,11 +1202,11 @@ class AttemptEndBody(_message.Message):
     class _CauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[AttemptEndBody._Cause.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         CAUSE_UNSPECIFIED: AttemptEndBody._Cause.ValueType  # 0
-        """Not said; treated as CAUSE_COMPLETE."""
+        """Not stated; treated as CAUSE_COMPLETE."""
         CAUSE_COMPLETE: AttemptEndBody._Cause.ValueType  # 1
-        """The server said CaptureComplete."""
+        """The server sent CaptureComplete."""
         CAUSE_SOURCE_ENDED: AttemptEndBody._Cause.ValueType  # 2
-        """The source of frames has no more."""
+        """The source of frames ended."""
         CAUSE_CANCELLED: AttemptEndBody._Cause.ValueType  # 3
         """The person cancelled."""
         CAUSE_TIMED_OUT: AttemptEndBody._Cause.ValueType  # 4
@@ -1218,11 +1218,11 @@ class AttemptEndBody(_message.Message):
         """Why an attempt ended."""
 
     CAUSE_UNSPECIFIED: AttemptEndBody.Cause.ValueType  # 0
-    """Not said; treated as CAUSE_COMPLETE."""
+    """Not stated; treated as CAUSE_COMPLETE."""
     CAUSE_COMPLETE: AttemptEndBody.Cause.ValueType  # 1
-    """The server said CaptureComplete."""
+    """The server sent CaptureComplete."""
     CAUSE_SOURCE_ENDED: AttemptEndBody.Cause.ValueType  # 2
-    """The source of frames has no more."""
+    """The source of frames ended."""
     CAUSE_CANCELLED: AttemptEndBody.Cause.ValueType  # 3
     """The person cancelled."""
     CAUSE_TIMED_OUT: AttemptEndBody.Cause.ValueType  # 4
@@ -1238,9 +1238,9 @@ class AttemptEndBody(_message.Message):
     attempt: _builtins.int
     """The attempt, from 1."""
     frame_count: _builtins.int
-    """Frames sent with an index."""
+    """Number of frames that were sent with an index."""
     last_mac: _builtins.bytes
-    """MAC of the last frame, or the attempt marker's where no frame was sent; 32 bytes."""
+    """MAC of the last frame, or of the attempt marker if no frame was sent; 32 bytes."""
     dropped_count: _builtins.int
     """Captured images that were dropped before they got an index."""
     cause: Global___AttemptEndBody.Cause.ValueType
@@ -1264,7 +1264,7 @@ Global___AttemptEndBody: _TypeAlias = AttemptEndBody  # noqa: Y015
 
 @_typing.final
 class ScanResult(_message.Message):
-    """The outcome of one attempt. The verdict and its evidence are durable before it is sent."""
+    """The result of one attempt. The server stores the judgement and its evidence before it sends this message."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1277,18 +1277,18 @@ class ScanResult(_message.Message):
     attempt: _builtins.int
     """The attempt."""
     status: Global___ScanStatus.ValueType
-    """What the policy lets the app know."""
+    """The status that the policy lets the app know."""
     another_attempt: _builtins.bool
     """Whether the server starts another attempt in this stream if the device stays. The device closes its
     side to end the scan.
     """
     attempts_remaining: _builtins.int
-    """Attempts that may still be made."""
+    """Number of attempts that are still allowed."""
     @_builtins.property
     def feedback(self) -> _containers.RepeatedScalarFieldContainer[_feedback_pb2.FeedbackCode.ValueType]:
-        """With SCAN_STATUS_RETRY what to change, most important first. With SCAN_STATUS_FAILURE at most FAILED and
-        the codes that the device was already shown in this attempt, so that they do not tell the cause; none
-        where the policy lets the app know pass or fail only. At most 8.
+        """With SCAN_STATUS_RETRY the changes that the person should make, most important first. With SCAN_STATUS_FAILURE at
+        most FAILED and codes that the device already received in this attempt, so that they do not reveal the reason.
+        Empty if the policy lets the app know pass or fail only. At most 8.
         """
 
     @_builtins.property
@@ -1317,7 +1317,7 @@ Global___ScanResult: _TypeAlias = ScanResult  # noqa: Y015
 
 @_typing.final
 class Goodbye(_message.Message):
-    """The stream ends without a result of its own."""
+    """The stream ends without a ScanResult."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1328,9 +1328,9 @@ class Goodbye(_message.Message):
     class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Goodbye._Reason.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         REASON_UNSPECIFIED: Goodbye._Reason.ValueType  # 0
-        """Not said."""
+        """Not stated."""
         REASON_DRAINING: Goodbye._Reason.ValueType  # 1
-        """The server is shutting down; another replica takes the scan."""
+        """The server is shutting down; another replica continues the scan."""
         REASON_SUPERSEDED: Goodbye._Reason.ValueType  # 2
         """A newer stream of the same scan took over."""
         REASON_DEADLINE: Goodbye._Reason.ValueType  # 3
@@ -1344,9 +1344,9 @@ class Goodbye(_message.Message):
         """Why a stream ends."""
 
     REASON_UNSPECIFIED: Goodbye.Reason.ValueType  # 0
-    """Not said."""
+    """Not stated."""
     REASON_DRAINING: Goodbye.Reason.ValueType  # 1
-    """The server is shutting down; another replica takes the scan."""
+    """The server is shutting down; another replica continues the scan."""
     REASON_SUPERSEDED: Goodbye.Reason.ValueType  # 2
     """A newer stream of the same scan took over."""
     REASON_DEADLINE: Goodbye.Reason.ValueType  # 3
@@ -1359,10 +1359,10 @@ class Goodbye(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     RECONNECT_AFTER_FIELD_NUMBER: _builtins.int
     reason: Global___Goodbye.Reason.ValueType
-    """Why."""
+    """Why the stream ends."""
     @_builtins.property
     def reconnect_after(self) -> _duration_pb2.Duration:
-        """How long to wait before a reconnect with `ScanStart.resume`; absent where a reconnect is useless."""
+        """How long to wait before a reconnect with `ScanStart.resume`; absent if a reconnect is useless."""
 
     def __init__(
         self,

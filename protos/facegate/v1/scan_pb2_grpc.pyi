@@ -3,8 +3,8 @@
 isort:skip_file
 The messages of ScanFace, the device's bidirectional stream.
 
-What is signed or MACed travels as opaque bytes that hold a serialised message, and is checked over
-the bytes as received, because protobuf's encoding is not canonical across languages.
+Signed or MACed messages travel as opaque bytes that hold a serialised message. Signatures and MACs are
+verified over the bytes as received, because protobuf's encoding is not canonical across languages.
 Byte-exact derivations, sequence diagrams and test vectors: docs/device_protocol.md.
 """
 

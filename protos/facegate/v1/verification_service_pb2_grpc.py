@@ -27,7 +27,7 @@ if _version_not_supported:
 
 
 class VerificationServiceStub:
-    """Verifies that a person in front of a phone is the right person, a real person, right now.
+    """Verifies that the person in front of a device is the right person, a real person, right now.
     """
 
     def __init__(self, channel):
@@ -69,14 +69,14 @@ class VerificationServiceStub:
 
 
 class VerificationServiceServicer:
-    """Verifies that a person in front of a phone is the right person, a real person, right now.
+    """Verifies that the person in front of a device is the right person, a real person, right now.
     """
 
     def UploadTrustedImage(self, request, context):
         """Creates a check from a trusted image. Called by the orchestrator on the service listener.
 
-        An image that is refused is INVALID_ARGUMENT and creates nothing. A repeated `request_id` with the
-        same payload gives the same answer; with another payload it is ALREADY_EXISTS with reason
+        If the server refuses the image, the call is INVALID_ARGUMENT and creates no check. A repeated `request_id` with
+        the same payload returns the same response; with another payload the call is ALREADY_EXISTS with reason
         REQUEST_ID_REUSED. Recommended client deadline: 10 seconds.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -86,8 +86,8 @@ class VerificationServiceServicer:
     def ScanFace(self, request_iterator, context):
         """Streams a scan. Called by the device on the device listener.
 
-        The sequence is: start, Challenge, (on a reconnect: resume_proof,) then for each attempt
-        AttemptStart, frames against Credit and Feedback, attempt_end, ScanResult; the device half-closes
+        The sequence is: start, Challenge, on a reconnect resume_proof, then for each attempt
+        AttemptStart, frames within Credit, meanwhile Feedback, attempt_end, ScanResult. The device half-closes
         to end the scan. Recommended client deadline: the scan's deadline.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -95,12 +95,12 @@ class VerificationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def FinishCheck(self, request, context):
-        """Closes the check to further attempts and gives the verdict. Called by the orchestrator on the
-        service listener; idempotent: every later call gives the same result.
+        """Closes the check to further attempts and returns the result. Called by the orchestrator on the
+        service listener; idempotent: every later call returns the same result.
 
-        A check that nobody has scanned yet, and whose scan deadline has not passed, is
-        FAILED_PRECONDITION with reason NOT_SCANNED_YET. One whose scan runs, or was interrupted and may still be
-        resumed, is FAILED_PRECONDITION with reason SCAN_IN_PROGRESS and stays open, unless `close_now` is set.
+        If no device has scanned yet and the scan's deadline has not passed, the call is FAILED_PRECONDITION with
+        reason NOT_SCANNED_YET. If a scan runs, or was interrupted and may still be resumed, the call is
+        FAILED_PRECONDITION with reason SCAN_IN_PROGRESS and the check stays open, unless `close_now` is set.
         Recommended client deadline: 5 seconds.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -108,7 +108,7 @@ class VerificationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetCheck(self, request, context):
-        """Gives the state of a check. Called by the orchestrator on the service listener; changes nothing.
+        """Returns the state of a check. Called by the orchestrator on the service listener; changes nothing.
         Recommended client deadline: 5 seconds.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -116,7 +116,7 @@ class VerificationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchCheck(self, request, context):
-        """Streams the state of a check: at once, and then with every change, until the check is decided, closed or
+        """Streams the state of a check: at once and after every change, until the check is decided, closed or
         expired. Called by the orchestrator on the service listener; changes nothing. A server that shuts down
         ends the stream with UNAVAILABLE and reason NOT_SERVING: call again. Recommended client deadline: the
         scan's deadline.
@@ -126,9 +126,9 @@ class VerificationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CancelCheck(self, request, context):
-        """Gives a check up. Called by the orchestrator on the service listener; idempotent. A check that is not
-        decided yet becomes FAILURE with reason CANCELLED, unless what the server saw decides against it; one that
-        is decided stays as it is. Recommended client deadline: 5 seconds.
+        """Cancels a check. Called by the orchestrator on the service listener; idempotent. A check that is not
+        decided yet becomes FAILURE with reason CANCELLED, unless the frames that the server received decide against
+        it. A decided check does not change. Recommended client deadline: 5 seconds.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -176,7 +176,7 @@ def add_VerificationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class VerificationService:
-    """Verifies that a person in front of a phone is the right person, a real person, right now.
+    """Verifies that the person in front of a device is the right person, a real person, right now.
     """
 
     @staticmethod

@@ -82,8 +82,8 @@ def test_another_app(apple: SoftwareApple, key: SoftwareKey) -> None:
     ("aaguid", "says"),
     [
         (Environment.DEVELOPMENT.aaguid, "development"),
-        (b"appattestsandbox", "neither"),
-        (bytes(16), "neither"),
+        (b"appattestsandbox", "unknown environment"),
+        (bytes(16), "unknown environment"),
     ],
 )
 def test_another_environment(apple: SoftwareApple, key: SoftwareKey, aaguid: bytes, says: str) -> None:

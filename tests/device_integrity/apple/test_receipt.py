@@ -133,7 +133,7 @@ def test_the_root_need_not_be_there(apple: SoftwareApple, key: SoftwareKey) -> N
         ({2: b"\xff"}, "field 2 of the receipt is not text"),
         ({3: b"x"}, "attested certificate cannot be read"),
         ({6: b"OTHER"}, "ATTEST, RECEIPT"),
-        ({7: b"other"}, "field 7 names no environment"),
+        ({7: b"other"}, "field 7 of the receipt is not an environment"),
         ({12: b"2026-03-01"}, "field 12 of the receipt is not a time"),
         ({12: b"2026-03-01T11:59:00+01:00"}, "field 12 of the receipt is not a time"),
         ({17: b"-1"}, "field 17 of the receipt is not a number"),
