@@ -55,7 +55,7 @@ EXPLANATIONS: Mapping[VerdictReason, str] = {
     VerdictReason.EYES_CLOSED: "The eyes were closed for most of the scan.",
     VerdictReason.ANOTHER_CHALLENGE_ANSWERED: "The face is lit by colours that the screen did not show.",
     VerdictReason.LIGHT_FITS_NO_FACE: "The screen's light does not appear as it would on a face.",
-    VerdictReason.CHALLENGE_NOT_ANSWERED: "The screen's light does not appear on the face.",
+    VerdictReason.CHALLENGE_NOT_ANSWERED: "The screen's light would be measurable, but is not on the face.",
     VerdictReason.TOO_BRIGHT_TO_MEASURE: "Other light was too strong to measure the screen's light.",
     VerdictReason.TOO_DARK_TO_MEASURE: "The face was too dark to measure the screen's light.",
     VerdictReason.SCREEN_TOO_DIM: "The screen was too dim to measure its light.",
