@@ -68,7 +68,7 @@ def read_private_file(path: Path, *, max_bytes: int) -> bytes:
     if mode & _OPEN_TO_OTHERS:
         raise PrivateFileError(
             f"{path}: its permissions are {stat.S_IMODE(mode):04o}, so that others may read or change it; "
-            f"run chmod 600 {path}, and replace its secrets if another user could read them"
+            f"run chmod 600 {path}, and replace its content if another user could read it"
         )
     if len(content) > max_bytes:
         raise PrivateFileError(
