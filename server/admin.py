@@ -1,11 +1,11 @@
 """The admin listener: metrics, health and the public keys of results, over HTTP.
 
 - ``/metrics``: Prometheus
-- ``/healthz``: 200 while the process answers at all
-- ``/readyz``: 200 when every part is ready, 503 with their names otherwise
-- ``/.well-known/jwks.json``: the keys that results are signed with (RFC 7517)
+- ``/healthz``: 200 while the process answers
+- ``/readyz``: 200 if every part is ready, otherwise 503; the body has the state of each part
+- ``/.well-known/jwks.json``: the keys that sign results (RFC 7517)
 
-Nothing here is about any one check.
+The listener serves no data of a single check.
 """
 
 import asyncio
@@ -25,17 +25,17 @@ __all__ = ["AdminServer", "Readiness"]
 _log = structlog.get_logger(__name__)
 
 Readiness = Mapping[str, Callable[[], Awaitable[bool]]]
-"""By part, such as ``"models"``, ``"keys"`` and ``"database"``: whether it is ready now."""
+"""Functions that return whether a part is ready, by part, such as ``"models"`` and ``"database"``."""
 
 _READY_SECONDS = 3.0
 _JWKS_CACHE = "public, max-age=300"
 
 
 class AdminServer:
-    """Serves operators' machines.
+    """Serves the machines of operators.
 
     Attributes:
-        port: TCP port; the one that was free, once it is open.
+        port: TCP port. For port 0, the chosen port after ``start``.
     """
 
     def __init__(
@@ -47,13 +47,13 @@ class AdminServer:
         jwks: Callable[[], Mapping[str, Any]],
         readiness: Readiness,
     ) -> None:
-        """Takes what it serves; ``start`` opens it.
+        """Prepares the listener; ``start`` opens it.
 
         Args:
             host: Address to listen on.
             port: TCP port; 0 for any free one.
             metrics: The server's metrics.
-            jwks: Gives the public keys of results, which change when keys are rotated.
+            jwks: Returns the public keys of results, which change when keys are rotated.
             readiness: The parts that must be ready.
         """
         self._host = host
@@ -77,7 +77,7 @@ class AdminServer:
         """Opens the listener.
 
         Raises:
-            ListenerUnusable: The address is taken or not this machine's.
+            ListenerUnusable: The address is in use, or is not an address of this machine.
         """
         await self._runner.setup()
         loop = asyncio.get_running_loop()
@@ -87,7 +87,7 @@ class AdminServer:
             await self._runner.cleanup()
             raise ListenerUnusable(
                 f"the admin listener cannot use {self._host}:{self.port}: {error.strerror or error}; "
-                "stop what listens there, or set another port"
+                "stop the process that listens there, or set another port"
             ) from error
         self.port = self._listening.sockets[0].getsockname()[1]
 
@@ -98,7 +98,7 @@ class AdminServer:
         await self._runner.cleanup()
 
     def _connected(self) -> asyncio.BaseProtocol:
-        """Serves a connection. The oldest gives way, so that nobody keeps others out by connections alone."""
+        """Serves a connection. At the limit, closes the oldest one, so that no client can block others."""
         server = self._runner.server
         if server is None:
             raise RuntimeError("the runner was not set up")
@@ -131,6 +131,6 @@ class AdminServer:
 async def _ready(name: str, part: Callable[[], Awaitable[bool]]) -> bool:
     try:
         return await asyncio.wait_for(part(), timeout=_READY_SECONDS)
-    except Exception:  # noqa: BLE001 - whatever keeps a part from answering, it is not ready
+    except Exception:  # noqa: BLE001 - a part that raises any exception is not ready
         _log.warning("not_ready", part=name, exc_info=True)
         return False

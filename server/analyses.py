@@ -1,4 +1,4 @@
-"""What AnalysisService works with, and its own threads and processes, apart from those of scans."""
+"""The dependencies of AnalysisService, with threads and processes separate from those of scans."""
 
 import secrets
 from collections.abc import Callable
@@ -26,18 +26,18 @@ __all__ = ["Analyses"]
 
 
 class Analyses:
-    """Starts and ends what analyses need beside the server's own parts."""
+    """Starts and stops the threads and processes of analyses."""
 
     def __init__(
         self, settings: AnalysisSettings, isolation: IsolationSettings, *, metrics: Metrics, workers: int
     ) -> None:
-        """Starts nothing yet.
+        """Prepares the threads and processes; starts none.
 
         Args:
-            settings: Their settings.
-            isolation: What a process that decodes pictures may use.
-            metrics: Counts them.
-            workers: Threads that judge frames of scans; selfies get half as many of their own.
+            settings: The settings of AnalysisService.
+            isolation: The limits of a process that decodes images.
+            metrics: Counts analyses and decodes.
+            workers: The number of threads for frames of scans; selfies get half as many threads of their own.
         """
         self._settings = settings
         self._metrics = metrics
@@ -51,7 +51,7 @@ class Analyses:
         )
 
     def servicer(self, *, callers: CallerIdentifier, capacity: Capacity) -> AnalysisServicer:
-        """A servicer that refuses every call until it is opened."""
+        """Returns a servicer that refuses every call until it is opened."""
         return AnalysisServicer(
             callers=callers,
             selfies=capacity.selfies,
@@ -61,16 +61,16 @@ class Analyses:
         )
 
     def start(self) -> None:
-        """Starts the processes in which videos and WebP pictures are decoded.
+        """Starts the processes in which videos and WebP images are decoded.
 
         Raises:
-            ConfigurationError: They do not start.
+            ConfigurationError: A process does not start.
         """
         for decoders in self._own_decoders:
             start_decoders(decoders)
 
     def close(self) -> None:
-        """Ends processes and threads; a video whose analysis runs fails."""
+        """Ends the processes and threads; a running analysis of a video fails."""
         for decoders in self._own_decoders:
             decoders.close()
         self._video_pool.close()
@@ -89,13 +89,13 @@ class Analyses:
         still_decoder: DecoderPool,
         now: Callable[[], datetime],
     ) -> AnalysisEnvironment:
-        """What the calls work with.
+        """Returns the dependencies of the calls.
 
         Args:
             pack: The models.
-            identity: What answers say of them.
+            identity: The identity of the models, for responses.
             fusion: The liveness model.
-            still_decoder: Decodes WebP where analyses have no processes of their own for it.
+            still_decoder: Decodes WebP if analyses have no separate processes for it.
             now: Wall clock, UTC.
         """
         settings, policy = self._settings, LivenessPolicy()

@@ -1,4 +1,4 @@
-"""API keys of the service listener: a file of hashes, so that the file gives nobody access.
+"""API keys of the service listener: a file of hashes, which does not give access to the server.
 
 ::
 
@@ -7,19 +7,19 @@
     sha256 = "9f86d08..."                   # of the key, lower-case hex
     tenant = "default"
     roles = ["orchestrator"]                # and "compliance"
-    scopes = ["checks.create"]              # narrows the roles; left out: all that they may
-    expires = 2027-06-30T00:00:00Z          # left out: never
+    scopes = ["checks.create"]              # narrows the roles; default: all scopes of the roles
+    expires = 2027-06-30T00:00:00Z          # default: never
     sandbox = false                         # true: for tests; see server.sandbox
 
-The file is read again when it changes: a key that is gone from it works no more. With ``key = []`` nobody may
-call; an empty file is refused, since a file that is just being written looks the same.
+The server reads the file again when it changes, and then refuses a key that was removed. With ``key = []`` no
+caller may call. An empty file is refused, because a file that is being written can look the same.
 
-Keys are 32 random bytes in base64url behind a prefix (``new_api_key``). At that strength a plain SHA-256 is
-as good as a slow password hash, and cannot be used to keep the server busy.
+A key is 32 random bytes in base64url after a prefix (``new_api_key``). At that strength, a plain SHA-256 is
+as good as a slow password hash, and callers cannot use it to keep the server busy.
 
 ::
 
-    ApiKeysInvalid      the file cannot be read, is open to others or breaks the schema
+    ApiKeysInvalid      the file cannot be read, is accessible to others or violates the schema
 """
 
 import hmac
@@ -46,7 +46,7 @@ _EXAMPLE_TIME = "2027-06-30T00:00:00Z"
 
 
 class ApiKeysInvalid(ConfigurationError):
-    """The file of API keys cannot be read, is open to others or breaks the schema.
+    """The file of API keys cannot be read, is accessible to others or violates the schema.
 
     Attributes:
         problems: One line for each problem.
@@ -62,9 +62,9 @@ class ApiKey:
     """One key.
 
     Attributes:
-        sha256: Of the key, 32 bytes.
-        caller: Whose it is.
-        expires: From when on it is refused; ``None``: never.
+        sha256: SHA-256 of the key, 32 bytes.
+        caller: The holder of the key.
+        expires: The time from which the key is refused; ``None`` for never.
     """
 
     sha256: bytes
@@ -79,7 +79,7 @@ class ApiKeys:
     keys: tuple[ApiKey, ...]
 
     def find(self, key: str) -> ApiKey | None:
-        """The entry of a key, expired ones included; None for an unknown one.
+        """Returns the entry of a key, also of an expired one; ``None`` for an unknown key.
 
         Every hash is compared, in constant time.
         """
@@ -92,12 +92,12 @@ class ApiKeys:
 
     @property
     def next_expiry(self) -> datetime | None:
-        """When the first key expires, or did; ``None`` where none does."""
+        """The earliest expiry of a key, possibly in the past; ``None`` if no key expires."""
         return min((key.expires for key in self.keys if key.expires is not None), default=None)
 
 
 def _only_times(value: object) -> object:
-    # A number would be taken for seconds since 1970.
+    # pydantic would read a number as seconds since 1970.
     if not isinstance(value, datetime):
         raise ValueError(f"write a time with its offset and without quotes, such as {_EXAMPLE_TIME}")
     return value
@@ -116,7 +116,7 @@ class _File(BaseModel):
 
 
 def new_api_key() -> tuple[str, str]:
-    """A fresh key, and the SHA-256 to put into the file (lower-case hex)."""
+    """Returns a new key, and its SHA-256 for the file (lower-case hex)."""
     key = _PREFIX + secrets.token_urlsafe(_KEY_BYTES)
     return key, sha256(key.encode()).hexdigest()
 
@@ -125,21 +125,21 @@ def load_api_keys(path: Path) -> ApiKeys:
     """Reads the file of API keys.
 
     Raises:
-        ApiKeysInvalid: The file cannot be read, is open to others, breaks the schema, or gives one key to two
-            callers.
+        ApiKeysInvalid: The file cannot be read, is accessible to others, violates the schema, or gives one
+            key to two callers.
     """
     try:
         table = tomllib.loads(read_private_file(path, max_bytes=_MAX_BYTES).decode("utf-8"))
     except PrivateFileError as error:
         raise ApiKeysInvalid((f"{error} (api_keys_file)",)) from error
-    # A ValueError that is no TOMLDecodeError: a number of thousands of digits.
+    # A number of thousands of digits raises a ValueError that is not a TOMLDecodeError.
     except (ValueError, RecursionError) as error:
         raise ApiKeysInvalid((f"{path}: not TOML: {error}",)) from error
     if not table:
         raise ApiKeysInvalid(
             (
                 f"{path}: it has no [[key]]; add the entry that `facegate keys new-api-key` "
-                "prints, or write key = [] if nobody may call",
+                "prints, or write key = [] if no caller may call",
             )
         )
     try:

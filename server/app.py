@@ -1,4 +1,4 @@
-"""The composition root: settings in, a running server out."""
+"""The composition root: builds a running server from settings."""
 
 import asyncio
 import secrets
@@ -48,7 +48,7 @@ _log = structlog.get_logger(__name__)
 
 
 class FacegateServer:
-    """A server: two gRPC listeners, the admin listener, and the housekeeping between them."""
+    """A server: two gRPC listeners, the admin listener, and housekeeping."""
 
     def __init__(
         self,
@@ -59,14 +59,13 @@ class FacegateServer:
         tuning: Tuning | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Takes the settings; nothing is opened before ``start``.
+        """Sets the settings; nothing is opened before ``start``.
 
         Args:
             settings: The settings.
-            pack: A pack that is loaded already; ``None`` loads the configured one.
-            decoders: A pool of decoders that runs already and that its owner closes; ``None`` starts the
-                configured ones.
-            tuning: For tests and benchmarks.
+            pack: A loaded pack; ``None`` loads the configured one.
+            decoders: A running pool of decoders, which its owner closes; ``None`` starts the configured ones.
+            tuning: Values for tests and benchmarks.
             now: Wall clock, UTC.
         """
         self._settings = settings
@@ -101,7 +100,7 @@ class FacegateServer:
 
     @property
     def scans(self) -> int:
-        """Scan streams that are being served."""
+        """The number of scan streams that are being served."""
         return self._started.device_servicer.scans
 
     @property
@@ -118,8 +117,8 @@ class FacegateServer:
         """Opens the listeners, loads the models, and serves.
 
         Raises:
-            ConfigurationError: The server must not start as it is configured.
-            SettingsError, PackError, KeysUnusable, ...: As their modules say.
+            ConfigurationError: The server must not start with this configuration.
+            SettingsError, PackError, KeysUnusable, ...: See their modules.
         """
         settings = self._settings
         check_runtime()
@@ -246,7 +245,7 @@ class FacegateServer:
         )
 
     async def drain(self) -> None:
-        """Takes no new work and waits until running scans ended, at most ``drain_seconds``."""
+        """Accepts no new work and waits until the running scans have ended, at most ``drain_seconds``."""
         listeners = self._started
         _log.info("draining", scans=self.scans)
         self._running.draining.set()
@@ -259,7 +258,7 @@ class FacegateServer:
             _log.warning("drain_timed_out", scans=self.scans)
 
     async def stop(self) -> None:
-        """Closes everything; calls that still run are cut off."""
+        """Closes everything; ends calls that still run."""
         background, self._background = self._background, ()
         if self._listeners is not None:
             await self._listeners.device.stop(_STOP_SECONDS)
@@ -267,7 +266,7 @@ class FacegateServer:
         for task in background:
             await task.stop()
         if self._listeners is not None:
-            # Streams that were cut off leave their checks in a state from which devices can come back.
+            # Streams that were ended leave their checks in a state from which devices can resume.
             await self._listeners.device_servicer.idle()
         if self._admin is not None:
             await self._admin.stop()
@@ -293,7 +292,7 @@ class FacegateServer:
         devices: DeviceKnowledge,
         trusted_images: TrustedImages | None,
     ) -> CheckCompletion:
-        """Opens what answers behind the listeners; what closes checks."""
+        """Opens the servicers behind the listeners; returns the object that closes checks."""
         settings, workers, now = self._settings, self._workers, self._clock.now
         identity, fusion = pack_identity(pack), load_fusion_model()
         recorder = check_recorder(settings, stores=stores, pack=identity)
@@ -349,7 +348,7 @@ class FacegateServer:
         return completion
 
     async def _models_ready(self) -> bool:
-        # What works in the background starts when all else is open.
+        # The background tasks start after everything else is open.
         return bool(self._background)
 
     async def _database_ready(self) -> bool:

@@ -1,4 +1,4 @@
-"""Puts together what answers behind the listeners, out of what is open by then. It opens nothing itself."""
+"""Assembles the objects behind the listeners from parts that are already open. It opens nothing itself."""
 
 import platform
 import secrets
@@ -51,17 +51,17 @@ __all__ = [
 ]
 
 AVAILABLE_MODES = frozenset(Mode)
-"""Modes that this version can run."""
+"""The modes that this version can run."""
 
 _WINDOW_BYTES_PER_FRAME = 192 * 1024
 
 
 def check_recorder(settings: Settings, *, stores: Stores, pack: PackIdentity) -> CheckRecorder:
-    """What makes verdicts durable.
+    """Returns the object that stores decisions.
 
     Args:
-        settings: How long attacks are remembered.
-        stores: Where.
+        settings: The settings, for the time for which attacks are kept.
+        stores: The stores.
         pack: The models that judge.
     """
     return CheckRecorder(
@@ -89,19 +89,19 @@ def check_intake(
     trusted_images: TrustedImages | None,
     metrics: Metrics,
 ) -> CheckIntake:
-    """What makes checks.
+    """Returns the object that creates checks.
 
     Args:
         settings: Limits, and the default policy.
-        stores: Where checks stand.
-        workers: Make portraits.
+        stores: The stores.
+        workers: The threads and processes that make portraits.
         policies: All policies.
-        availabilities: Which of them devices can meet here.
+        availabilities: Whether devices can meet a policy at this server, by the name of the policy.
         pack: The models.
-        identity: What results say of them.
-        keys: Of the server.
-        trusted_images: The customers' own stores; ``None`` where there are none.
-        metrics: Counts.
+        identity: The identity of the models, for results.
+        keys: The keys of the server.
+        trusted_images: The customer's own store; ``None`` if there is none.
+        metrics: Counts checks and refusals.
     """
     return CheckIntake(
         repository=stores.checks,
@@ -134,7 +134,7 @@ def check_intake(
 
 
 def scan_settings(settings: Settings, tuning: Tuning) -> ScanLimits:
-    """Numbers that hold for every scan of a server."""
+    """Returns the settings and limits of every scan of a server."""
     limits = settings.limits
     window = limits.max_scan_frames_in_flight
     return ScanLimits(
@@ -153,11 +153,11 @@ def scan_settings(settings: Settings, tuning: Tuning) -> ScanLimits:
 
 
 def scan_models(pack: Pack, *, tuning: Tuning, fusion: FusionModel) -> ScanModels:
-    """What looks at the faces of scans.
+    """Returns the models that judge the faces of scans.
 
     Args:
         pack: The models.
-        tuning: Limits of frames.
+        tuning: The limits of frames.
         fusion: The liveness model.
     """
     return ScanModels(
@@ -178,15 +178,15 @@ def device_knowledge(
     pool: WorkerPool,
     now: Callable[[], datetime],
 ) -> DeviceKnowledge:
-    """What devices are looked at with.
+    """Returns the objects with which devices are tested.
 
     Args:
-        stores: Keep what is known of them.
-        trust: What evidence is held against.
-        revocation: Google's list.
-        server_keys: The keys that they may see at this server.
-        keys: Of the server.
-        pool: Verifies evidence.
+        stores: The stores, for the data of devices.
+        trust: The roots and settings for the verification of evidence.
+        revocation: Google's list of revoked attestation certificates.
+        server_keys: The TLS keys of this server that devices may state.
+        keys: The keys of the server.
+        pool: The threads that verify evidence.
         now: Wall clock, UTC.
     """
     return DeviceKnowledge(

@@ -1,7 +1,7 @@
-"""Who may call the service listener: callers, their roles and scopes.
+"""Callers of the service listener, their roles and scopes.
 
-A role says what kind of caller one is, and which scopes it may have. A scope is what a call needs; an
-entry that lists scopes narrows its roles to those.
+A role is a kind of caller, with the scopes that it may have. A call requires a scope. An entry that lists
+scopes narrows its roles to those.
 """
 
 from collections.abc import Collection, Mapping
@@ -18,16 +18,16 @@ __all__ = ["Caller", "CallerEntry", "Name", "Role", "Scope"]
 
 
 class Role(StrEnum):
-    """What kind of caller one is."""
+    """A kind of caller."""
 
     ORCHESTRATOR = "orchestrator"
-    """Creates checks and reads their verdicts."""
+    """Creates checks and reads their results."""
     COMPLIANCE = "compliance"
     """Reads evidence."""
 
 
 class Scope(StrEnum):
-    """What a call needs."""
+    """A permission that calls require."""
 
     CREATE_CHECKS = "checks.create"
     """UploadTrustedImage."""
@@ -43,19 +43,19 @@ SCOPES: Final[Mapping[Role, frozenset[Scope]]] = {
     Role.ORCHESTRATOR: frozenset(Scope),
     Role.COMPLIANCE: frozenset(),
 }
-"""What the callers of a role may do."""
+"""The scopes that the callers of a role may have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """A caller whose credentials are known.
+    """A caller with known credentials.
 
     Attributes:
-        name: For logs.
-        tenant: Whose checks it may see.
-        roles: What kind of caller it is.
-        scopes: What it may do.
-        sandbox: Whether its checks are sandbox checks.
+        name: The name of the caller in logs.
+        tenant: The tenant whose checks the caller can access.
+        roles: The roles of the caller.
+        scopes: The scopes of the caller.
+        sandbox: Whether the checks of the caller are sandbox checks.
     """
 
     name: str
@@ -66,13 +66,13 @@ class Caller:
 
     @property
     def scope(self) -> str:
-        """With whose calls this caller's count together; see ``server.sandbox``."""
+        """The party with which the calls of this caller are counted; see ``server.sandbox``."""
         return memory_scope(self.tenant, sandbox=self.sandbox)
 
 
 def _each_once(values: tuple[StrEnum, ...]) -> tuple[StrEnum, ...]:
     if len(set(values)) != len(values):
-        raise ValueError("names one twice; name each once")
+        raise ValueError("one value is listed twice; list each once")
     return values
 
 
@@ -80,20 +80,20 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 
 class CallerEntry(Table):
-    """Whose credentials these are: what an API key's entry and a client certificate's have in common."""
+    """The holder of credentials: the common fields of entries for API keys and client certificates."""
 
     name: Name
-    """For logs."""
+    """Name of the caller in logs."""
     tenant: Name
-    """Whose checks the caller may see."""
+    """Tenant whose checks the caller can access."""
     roles: Annotated[tuple[Role, ...], Field(min_length=1), AfterValidator(_each_once)]
-    """``orchestrator`` creates checks and reads their verdicts; ``compliance`` allows no call
-    yet: evidence frames come with `FinishCheck`."""
+    """``orchestrator`` creates checks and reads their results; ``compliance`` allows no call yet, because
+    ``FinishCheck`` returns evidence frames."""
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1), AfterValidator(_each_once)] | None = None
-    """What the caller may do: ``checks.create``, ``checks.read``, ``checks.finish``, ``analysis``; by default
-    everything that its roles may."""
+    """Scopes of the caller: ``checks.create``, ``checks.read``, ``checks.finish``, ``analysis``; by default
+    all scopes of its roles."""
     sandbox: StrictBool = False
-    """Whether its checks are sandbox checks."""
+    """Whether the checks of the caller are sandbox checks."""
 
     @model_validator(mode="after")
     def _fitting(self) -> Self:

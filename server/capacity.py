@@ -1,4 +1,4 @@
-"""How much a server takes on at once, of each kind of call, and how its tenants share that."""
+"""The number of calls of each kind that a server serves at once, and how its tenants share them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ __all__ = ["Capacity", "open_capacity"]
 _CALL_RETRY_SECONDS = 1.0
 _SCAN_RETRY_SECONDS = 3.0
 _ANALYSIS_RETRY_SECONDS = 4.0
-"""The first wait that seed 001 asks of refused callers, who double it with every refusal in a row."""
+"""The first delay for refused callers in seed 001; callers double it with every refusal in a row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class Capacity:
     """The places of each kind of call.
 
     Attributes:
-        scans: ScanFace, once the token proved to be one of this server's.
+        scans: ScanFace, after the token was verified.
         calls: Unary calls that are neither uploads nor selfies.
         uploads: UploadTrustedImage.
         watches: WatchCheck.
@@ -41,15 +41,15 @@ class Capacity:
 def open_capacity(
     limits: LimitSettings, analysis: AnalysisSettings, *, several: Callable[[], bool], metrics: Metrics
 ) -> Capacity:
-    """Every place is free.
+    """Creates the places, all of them free.
 
-    Short calls wait their turn. A scan, a watch or a video may hold its place for minutes, so a share of
-    their places is kept free where several tenants call; a video waits its turn besides.
+    Short calls wait in line. A scan, a watch or a video may hold its place for minutes, so a share of their
+    places is kept free if several tenants call. A video also waits in line.
 
     Args:
-        limits: What the server takes on.
-        analysis: The same of AnalysisService.
-        several: Whether callers of more than one party are configured.
+        limits: The limits of the server.
+        analysis: The limits of AnalysisService.
+        several: Returns whether callers of more than one party are configured.
         metrics: Counts places.
     """
     line = Line(of_party=limits.max_waiting_of_tenant, of_all=limits.max_waiting, seconds=limits.wait_seconds)

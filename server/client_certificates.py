@@ -1,11 +1,11 @@
 """Client certificates of the service listener: an allow-list of exact identities.
 
 An identity is ``uri:`` and a URI of the certificate's subject alternative names (such as a SPIFFE ID),
-``dns:`` and one of its DNS names, or ``cn:`` and its subject's common name. They are compared character
-by character; there are no patterns. A certificate must be for client authentication (RFC 5280, 4.2.1.12:
-id-kp-clientAuth), or an authority that also issues servers' certificates would make each of those servers
-a caller. A certificate without the extension, or with anyExtendedKeyUsage instead, is for everything, and so
-it is refused.
+``dns:`` and one of its DNS names, or ``cn:`` and the common name of its subject. Identities are compared
+character by character, without patterns. A certificate must be for client authentication (RFC 5280, 4.2.1.12:
+id-kp-clientAuth). Otherwise, an authority that also issues the certificates of servers would make each of
+these servers a caller. A certificate without the extension, or with only anyExtendedKeyUsage, is valid for
+every purpose and is therefore refused.
 """
 
 from collections.abc import Sequence
@@ -33,21 +33,21 @@ _log = structlog.get_logger(__name__)
 
 
 class ClientCertificateEntry(CallerEntry):
-    """A caller that shows a certificate of ``tls.client_ca``."""
+    """A caller with a certificate that ``tls.client_ca`` issued."""
 
     identity: Annotated[str, Field(max_length=2048, pattern=r"^(uri|dns|cn):.+$")]
-    """Whose certificate: ``uri:spiffe://bank/onboarding``, ``dns:onboarding.bank.internal`` or
-    ``cn:onboarding``, compared character by character."""
+    """Identity in the certificate: ``uri:spiffe://bank/onboarding``, ``dns:onboarding.bank.internal`` or
+    ``cn:onboarding``. It is compared character by character."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownCertificate:
-    """What a client certificate says.
+    """The relevant content of a client certificate.
 
     Attributes:
-        identities: Each with its kind, as entries write them.
-        for_clients: Whether it is for client authentication.
-        ends: From when on it is not valid, UTC.
+        identities: The identities with their kind, in the form that entries use.
+        for_clients: Whether the certificate is for client authentication.
+        ends: The end of its validity, UTC.
     """
 
     identities: frozenset[str]
@@ -57,19 +57,19 @@ class ShownCertificate:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What was found out about a certificate: its caller and its end, or why it is refused."""
+    """The result for a certificate: its caller and the end of its validity, or why it is refused."""
 
     found: tuple[Caller, datetime] | str
 
 
 class ClientCertificates:
-    """The certificates that may call. Used on the event loop only."""
+    """The certificates that may call. Use it on the event loop only."""
 
     def __init__(self, entries: Sequence[ClientCertificateEntry]) -> None:
-        """Takes the allow-list.
+        """Sets the allow-list.
 
         Raises:
-            ConfigurationError: Two entries have one identity.
+            ConfigurationError: Two entries have the same identity.
         """
         self._entries = {entry.identity: entry.caller for entry in entries}
         if len(self._entries) < len(entries):
@@ -84,17 +84,17 @@ class ClientCertificates:
         return tuple(self._entries.values())
 
     def find(self, certificate: bytes, *, now: datetime) -> Caller:
-        """Whose certificate this is.
+        """Returns the caller of a certificate.
 
-        A refused certificate is logged once with its identities, which the caller is not told.
+        A refused certificate is logged once with its identities. The error does not repeat them.
 
         Args:
-            certificate: PEM, as the TLS handshake showed and verified it.
-            now: Wall clock, UTC: a connection may outlive its certificate.
+            certificate: PEM of the certificate that the TLS handshake verified.
+            now: Wall clock, UTC; a connection may outlast the validity of its certificate.
 
         Raises:
-            Refusal: UNAUTHENTICATED: it is not for client authentication, it has expired, or no entry or
-                several are for it.
+            Refusal: UNAUTHENTICATED: the certificate is not for client authentication or has expired, or no
+                entry or several entries match it.
         """
         fingerprint = sha256(certificate).digest()
         known = self._known.get(fingerprint)
@@ -127,12 +127,9 @@ class ClientCertificates:
                     "the client certificate is not for client authentication (extended key usage clientAuth)"
                 )
             elif not found:
-                why = (
-                    "the client certificate is not on the list of those that may call; ask the operator for "
-                    "an entry"
-                )
+                why = "the client certificate is not on the list of callers; ask the operator for an entry"
             else:
-                why = "several entries are for the client certificate; ask the operator to leave one"
+                why = "several entries match the client certificate; ask the operator to keep only one"
         identities = sorted(shown.identities)[:_MAX_LOGGED] if shown is not None else []
         _log.warning(
             "client_certificate_refused",
@@ -143,13 +140,13 @@ class ClientCertificates:
 
 
 def read_certificate(certificate: bytes) -> ShownCertificate:
-    """Reads what a client certificate says.
+    """Reads the relevant content of a client certificate.
 
     Args:
         certificate: PEM.
 
     Raises:
-        ValueError: It cannot be read.
+        ValueError: The certificate cannot be read.
     """
     try:
         parsed = x509.load_pem_x509_certificate(certificate)

@@ -1,4 +1,4 @@
-"""The processes that decode what is not decoded in the server's own."""
+"""The processes for images and videos that are not decoded in the process of the server."""
 
 import structlog
 
@@ -16,7 +16,7 @@ _log = structlog.get_logger(__name__)
 
 
 def make_decoders(settings: IsolationSettings, metrics: Metrics) -> DecoderPool:
-    """A pool that counts what its workers do; it starts none yet."""
+    """Returns a pool whose decodes and losses are counted; starts no process."""
     return DecoderPool(
         still_workers=settings.workers,
         limits=DecoderLimits(
@@ -32,7 +32,7 @@ def make_decoders(settings: IsolationSettings, metrics: Metrics) -> DecoderPool:
 
 
 def make_video_decoders(settings: AnalysisSettings, metrics: Metrics) -> DecoderPool | None:
-    """A pool for videos, which take more than pictures do; ``None`` where none are wanted."""
+    """Returns a pool for videos, which need more resources than images; ``None`` if none is configured."""
     if not settings.video_workers:
         return None
     return DecoderPool(
@@ -50,10 +50,10 @@ def make_video_decoders(settings: AnalysisSettings, metrics: Metrics) -> Decoder
 
 
 def start_decoders(decoders: DecoderPool) -> None:
-    """Starts the workers and logs how far the machine confines them.
+    """Starts the workers, and logs whether the machine filters their system calls.
 
     Raises:
-        ConfigurationError: They do not start.
+        ConfigurationError: A worker does not start.
     """
     try:
         decoders.start()
@@ -68,6 +68,6 @@ def start_decoders(decoders: DecoderPool) -> None:
                 kind=kind,
                 processes=len(state.processes),
                 system_calls="NOT filtered: this kernel or machine refuses; memory, CPU time and files "
-                "are limited all the same",
+                "are still limited",
                 filter_errno=state.filter_errno,
             )

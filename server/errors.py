@@ -1,16 +1,16 @@
-"""What the server raises.
+"""Errors of the server.
 
 ::
 
     ServerError
-    ├── Refusal             a call that cannot be served, with the reason that its caller is told
+    ├── Refusal             a call that cannot be served, with the reason for its caller
     └── ConfigurationError  settings with which the server must not start
         └── ListenerUnusable    the address of a listener cannot be used
 
-Parts that stand on their own have trees of their own: ``server.storage.errors``,
-``server.sealing``, ``server.policies.errors``, ``server.trusted_images.errors``. A refusal's
-message is for the caller: it says what was wrong, what was expected and what to do, and never holds
-biometric data, tokens, keys or internal text.
+Some packages have their own exceptions: ``server.storage.errors``, ``server.sealing``,
+``server.policies.errors``, ``server.trusted_images.errors``. The message of a refusal is for the caller: it
+states the error, the expected value and the remedy, and never contains biometric data, tokens, keys or
+internal text.
 """
 
 from collections.abc import Mapping
@@ -19,15 +19,15 @@ from types import MappingProxyType
 
 
 class ServerError(Exception):
-    """Root of everything that this module defines."""
+    """Base class of the errors of this module."""
 
 
 class ConfigurationError(ServerError):
-    """The server cannot start as it is configured."""
+    """The server cannot start with its configuration."""
 
 
 class ListenerUnusable(ConfigurationError):
-    """A listener cannot be opened: its address is taken, or not this machine's."""
+    """A listener cannot be opened: its address is in use, or is not an address of this machine."""
 
 
 class Reason(StrEnum):
@@ -106,9 +106,9 @@ class Refusal(ServerError):
     """A call that cannot be served.
 
     Attributes:
-        reason: What the caller branches on.
+        reason: The code on which the caller branches.
         details: Every variable of the message, by lowerCamelCase name with its unit (AIP-193).
-        retry_after: Seconds after which the same call may succeed; ``None`` where it will not.
+        retry_after: Seconds after which the same call may succeed; ``None`` if a retry does not help.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class Refusal(ServerError):
 
 
 def camel(details: Mapping[str, str | int | float]) -> dict[str, str | int | float]:
-    """Details with their names in lowerCamelCase (AIP-193)."""
+    """Returns details with their names in lowerCamelCase (AIP-193)."""
     named = {}
     for name, value in details.items():
         head, *tail = name.split("_")

@@ -1,7 +1,8 @@
-"""How many files and sockets the process may hold open, and how the listeners share them.
+"""The number of files and sockets that the process may have open, and how the listeners share them.
 
-A server without a free handle accepts nobody on any listener, its own operators included. So each listener
-has a most of connections, which together leave a reserve for the database, objects and decoders.
+A server without a free handle accepts no connection on any listener, not even from its operators. Therefore
+each listener has a maximum number of connections, which together leave a reserve for the database, objects
+and decoders.
 """
 
 import resource
@@ -14,17 +15,17 @@ from server.settings import LimitSettings
 __all__ = ["ADMIN_CONNECTIONS", "ConnectionLimits", "FileHandles", "file_handles", "raise_limit", "share"]
 
 ADMIN_CONNECTIONS = 64
-"""Connections of the admin listener."""
+"""Maximum connections of the admin listener."""
 _OPEN = Path("/proc/self/fd")
 _RESERVE = 256
-"""For what the server itself opens: database, objects, models, decoders, key files."""
+"""Handles for files that the server itself opens: database, objects, models, decoders, key files."""
 _MOST_CONNECTIONS = 20_000
-"""Of one listener, whatever the process may open: a connection takes memory, too."""
+"""Maximum connections of one listener with any number of handles, because a connection also takes memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileHandles:
-    """Handles that are open, and how many may be."""
+    """The number of open handles, and its limit."""
 
     used: int
     limit: int
@@ -32,14 +33,14 @@ class FileHandles:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """The most connections of each gRPC listener."""
+    """The maximum number of connections of each gRPC listener."""
 
     device: int
     service: int
 
 
 def file_handles() -> FileHandles:
-    """The process's handles now."""
+    """Returns the current number of handles of the process, and its limit."""
     return FileHandles(
         used=sum(1 for _ in _OPEN.iterdir()) if _OPEN.is_dir() else 0,
         limit=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
@@ -47,27 +48,26 @@ def file_handles() -> FileHandles:
 
 
 def raise_limit() -> int:
-    """Raises the soft limit to the hard one, where that is allowed; the limit from now on."""
+    """Raises the soft limit to the hard limit if that is allowed; returns the new limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         except (OSError, ValueError):
-            # macOS names a hard limit that it does not grant.
+            # macOS reports a hard limit that it does not grant.
             return soft
     return hard
 
 
 def share(limits: LimitSettings, *, handles: int) -> ConnectionLimits:
-    """Shares the handles out.
+    """Divides the handles between the listeners.
 
     Args:
-        limits: What the server is to take on; each scan, call, upload and watch may come on a connection of
-            its own.
-        handles: How many handles the process may hold open; negative for any number.
+        limits: The limits of the server; each scan, call, upload and watch may need a separate connection.
+        handles: The number of handles that the process may have open; negative for no limit.
 
     Raises:
-        ConfigurationError: They are too few.
+        ConfigurationError: There are too few handles.
     """
     scans, calls = limits.max_scans, limits.max_unary + limits.max_uploads + limits.max_watches
     needed = 2 * scans + calls + ADMIN_CONNECTIONS + _RESERVE
@@ -75,7 +75,7 @@ def share(limits: LimitSettings, *, handles: int) -> ConnectionLimits:
         return ConnectionLimits(_MOST_CONNECTIONS, _MOST_CONNECTIONS)
     if handles < needed:
         raise ConfigurationError(
-            f"the process may hold {handles} files open and the limits of the settings need {needed}: raise "
+            f"the process may have {handles} files open, but the limits of the settings need {needed}: raise "
             "the hard limit (`ulimit -Hn`, LimitNOFILE= of systemd, --ulimit nofile= of Docker), or lower "
             "limits.max_scans, limits.max_unary, limits.max_uploads or limits.max_watches"
         )

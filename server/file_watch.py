@@ -1,4 +1,4 @@
-"""The operator's files and the server's keys, which are read again while the server runs."""
+"""Reads the files of the operator and the keys of the server again while the server runs."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -19,9 +19,9 @@ _log = structlog.get_logger(__name__)
 
 
 class FileWatch:
-    """Reads what changed, in a task of its own: however long storage takes, a removed key stops working.
+    """Reads changed files in a separate task, so that a removed key is refused even while storage is slow.
 
-    A file that cannot be used changes nothing; logs and metrics say so.
+    If a file cannot be used, the previous content stays in force, and logs and metrics report it.
     """
 
     def __init__(
@@ -36,17 +36,17 @@ class FileWatch:
         now: Callable[[], datetime],
         seconds: float,
     ) -> None:
-        """Takes what has files; ``start`` begins.
+        """Sets the objects with files; ``start`` starts the task.
 
         Args:
-            callers: Their API keys.
-            tls: The listeners' certificates, by the listener's name.
-            keys: The server's own keys.
-            server_keys: TLS keys of proxies.
-            revocation: Google's list.
-            metrics: Tell how the files stand.
+            callers: The callers, with the file of API keys.
+            tls: The certificates of the listeners, by the name of the listener.
+            keys: The keys of the server.
+            server_keys: The TLS keys of proxies.
+            revocation: Google's list of revoked attestation certificates.
+            metrics: Reports the state of the files.
             now: Wall clock, UTC.
-            seconds: Between two looks.
+            seconds: Time between two rounds.
         """
         self._callers = callers
         self._tls = tls
@@ -59,11 +59,11 @@ class FileWatch:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begins."""
+        """Starts the task."""
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        """Ends."""
+        """Stops the task."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -74,8 +74,8 @@ class FileWatch:
             await asyncio.sleep(self._seconds)
 
     def refresh(self) -> None:
-        """Looks at every file. Blocks for a moment."""
-        # The keys of the certificates are asked for after the certificates were read.
+        """Reads every file that changed. Blocks for a moment."""
+        # The server keys include those of the certificates, so the certificates are read first.
         for read in (
             self._read_api_keys,
             self._read_tls,
@@ -85,7 +85,7 @@ class FileWatch:
         ):
             try:
                 read()
-            except Exception:  # noqa: BLE001 - logged with its traceback, and looked at again
+            except Exception:  # noqa: BLE001 - logged with its traceback; the next round tries again
                 _log.exception("file_watch_failed")
 
     def _read_api_keys(self) -> None:

@@ -1,4 +1,4 @@
-"""What a server does by itself: deadlines, retention, and what a crash left behind."""
+"""Background work of a server: deadlines, retention, and the cleanup after a crash."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -21,7 +21,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Housekeeper:
-    """Runs in a task of its own; several replicas may run one each."""
+    """Runs in a separate task. Several replicas may each run one."""
 
     def __init__(
         self,
@@ -37,20 +37,20 @@ class Housekeeper:
         enrolment: timedelta,
         tries: timedelta,
     ) -> None:
-        """Takes what it keeps; ``start`` begins.
+        """Sets the stores and intervals; ``start`` starts the task.
 
         Args:
             completion: Closes checks.
-            evidence: Erases pictures.
-            repository: Says which pictures are still referred to.
-            retention: Says whether nothing is left of what was erased.
-            metrics: Counts.
+            evidence: Erases images.
+            repository: Reports which images are still referred to, and erases expired marks of failed checks.
+            retention: Removes erased data from the log of the database.
+            metrics: Counts erased checks.
             now: Wall clock, UTC.
-            sweep_seconds: Between two looks at deadlines; retention is looked at every 12th time,
-                orphans every 720th.
-            devices: Forgets enrolled keys and one-time tokens.
-            enrolment: How long a key that nobody uses stays enrolled.
-            tries: How long failed checks are remembered for the limits on further ones.
+            sweep_seconds: Time between two rounds. Each round handles deadlines, every 12th round retention,
+                and every 720th round orphaned images.
+            devices: Erases expired enrolled keys and one-time tokens.
+            enrolment: How long an unused key stays enrolled.
+            tries: How long failed checks are stored for the limits on further ones.
         """
         self._completion = completion
         self._evidence = evidence
@@ -65,11 +65,11 @@ class Housekeeper:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begins, with a look at everything that a stopped server may have left."""
+        """Starts the task. The first round handles everything that a stopped server may have left."""
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        """Ends, between two steps."""
+        """Cancels the task."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -92,9 +92,9 @@ class Housekeeper:
     async def _step(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         try:
             await work()
-        except Exception:  # noqa: BLE001 - logged with its traceback, and the next round tries again
-            # Storage that is away may come back, and one record that cannot be dealt with must not keep
-            # the others waiting for ever; deadlines are also looked at by FinishCheck itself.
+        except Exception:  # noqa: BLE001 - logged with its traceback; the next round tries again
+            # Unavailable storage may return, and one record that cannot be handled must not block the others
+            # for ever. FinishCheck also handles deadlines itself.
             _log.exception("housekeeping_failed", step=name)
 
     async def _sweep(self) -> None:
@@ -112,7 +112,8 @@ class Housekeeper:
 
     async def _sweep_orphans(self) -> None:
         if not await self._repository.any_check():
-            # To an empty database beside another one's store all objects would seem orphans.
+            # If an empty database is used with the object store of another one, all objects would seem
+            # orphaned.
             _log.info("orphans_not_swept", why="the database has no check yet")
             return
         await self._evidence.sweep_orphans(

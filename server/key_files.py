@@ -1,7 +1,8 @@
 """Key files of one folder: numbered by purpose, owner-only, made atomically, never overwritten.
 
-A purpose's files are named ``<purpose>-<number>.<suffix>``, such as ``evidence-0002.key``. The highest
-number is the newest key and does new work; lower ones still open what they closed.
+The files of a purpose are named ``<purpose>-<number>.<suffix>``, such as ``evidence-0002.key``. The highest
+number is the newest key, which new operations use. Older keys are still used for data that they encrypted or
+signed.
 """
 
 import os
@@ -20,17 +21,17 @@ _MAX_BYTES = 16_384
 
 
 class KeysUnusable(ConfigurationError):
-    """A key file is missing, damaged, or open to others than its owner."""
+    """A key file is missing, damaged, or accessible to others than its owner."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyFile:
-    """One key as it lies on the disk.
+    """One key file.
 
     Attributes:
-        number: Its number, from 1; the highest is the newest.
-        path: Where it lies.
-        content: The file's bytes.
+        number: The number of the key, from 1; the highest is the newest.
+        path: The path of the file.
+        content: The bytes of the file.
     """
 
     number: int
@@ -39,7 +40,7 @@ class KeyFile:
 
 
 def read_key_files(folder: Path, *, purpose: str, suffix: str) -> tuple[KeyFile, ...]:
-    """The key files of a purpose, newest first.
+    """Returns the key files of a purpose, newest first.
 
     Raises:
         KeysUnusable: A file cannot be read, others may read or change it, or its number is unclear.
@@ -56,14 +57,14 @@ def read_key_files(folder: Path, *, purpose: str, suffix: str) -> tuple[KeyFile,
 def make_key_file(
     folder: Path, *, purpose: str, suffix: str, number: int, content: Callable[[], bytes]
 ) -> None:
-    """Makes a key file, durable when it returns; where another process was first, theirs stays.
+    """Makes a key file durably. If the file exists, for example from another process, it does not change.
 
     Args:
-        folder: The folder; it is made where it is missing.
-        purpose: What the key is for.
-        suffix: The file's suffix.
-        number: The key's number.
-        content: Makes the bytes.
+        folder: The folder; it is made if it is missing.
+        purpose: The purpose of the key.
+        suffix: The suffix of the file.
+        number: The number of the key.
+        content: Returns the bytes.
 
     Raises:
         KeysUnusable: The file cannot be written.
@@ -80,7 +81,7 @@ def make_key_file(
                 file.write(content())
                 file.flush()
                 os.fsync(file.fileno())
-            # A link, unlike a rename, fails where another process has just made the file.
+            # Unlike a rename, a link fails if another process has just made the file.
             with suppress(FileExistsError):
                 os.link(temporary, final)
         finally:

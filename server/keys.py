@@ -1,16 +1,18 @@
-"""The server's own keys, as they lie in a folder.
+"""The keys of the server in a folder.
 
-The folder holds, by purpose (see ``server.key_files`` for names and permissions):
+The folder contains, by purpose (see ``server.key_files`` for names and permissions):
 
-- ``token-*.key``: 32 bytes, the PRF key that scan tokens are derived with
-- ``challenge-*.pem``: P-256, signs challenges; apps pin it. A check keeps the one that it began with.
+- ``token-*.key``: 32 bytes, the PRF key from which scan tokens are derived
+- ``challenge-*.pem``: P-256, signs challenges; apps pin it. A check keeps the key with which it began.
 - ``result-*.pem``: P-256, signs results; published as JWKS
-- ``result-*.pub``: what is left of a retired one, its public half, so that its results can be verified
+- ``result-*.pub``: the public half of a retired result key, with which its results can be verified
 - ``evidence-*.key``: AES-256, wraps the data keys of sealed records
-- ``memory-*.key``: 32 bytes, what frames and devices' keys are known again by; a new one forgets them
+- ``memory-*.key``: 32 bytes, keys the scan memory, which recognises frames and keys of devices; after a
+rotation,
+  earlier entries are no longer recognised
 
-What is missing is made on the first start. Adding a file with the next number rotates a key: servers that run
-accept it, and those that start from then on use it.
+Missing keys are made on the first start. A file with the next number rotates a key: running servers accept
+it, and servers that start later use it.
 """
 
 import hmac
@@ -54,31 +56,31 @@ _log = structlog.get_logger(__name__)
 
 
 class ChallengeKeys:
-    """Signs challenges: a check with the key that its app pinned, also after a rotation."""
+    """Signs challenges. A check keeps the key that its app pinned, also after a rotation."""
 
     def __init__(self, keys: tuple[ec.EllipticCurvePrivateKey, ...]) -> None:
-        """Takes P-256 keys, newest first: the first signs for new checks."""
+        """Sets P-256 keys, newest first; the first key signs for new checks."""
         self._newest = _spki_sha256(keys[0])
         self._keys: dict[bytes, ec.EllipticCurvePrivateKey] = {}
         self.add(keys)
 
     @property
     def newest(self) -> bytes:
-        """What the app of a new check pins: SHA-256 of the SubjectPublicKeyInfo, 32 bytes."""
+        """SHA-256 of the SubjectPublicKeyInfo that the app of a new check pins, 32 bytes."""
         return self._newest
 
     def find(self, spki_sha256: bytes) -> ec.EllipticCurvePrivateKey | None:
-        """The key that an app pinned; None where this server has not read it."""
+        """Returns the key that an app pinned; ``None`` if this server has not read it."""
         return self._keys.get(spki_sha256)
 
     def add(self, keys: tuple[ec.EllipticCurvePrivateKey, ...]) -> None:
-        """Takes further P-256 keys. New checks get the same one as before."""
+        """Adds P-256 keys. New checks get the same key as before."""
         self._keys = {_spki_sha256(key): key for key in keys} | self._keys
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryKey:
-    """Gives each tenant a key of its own for marks, so that they tell nothing outside of it.
+    """Derives a key for the marks of each tenant, so that marks reveal nothing to another tenant.
 
     Attributes:
         secret: 32 bytes.
@@ -87,7 +89,7 @@ class MemoryKey:
     secret: bytes = field(repr=False)
 
     def of(self, tenant: str) -> bytes:
-        """A tenant's key, 32 bytes."""
+        """Returns the key of a tenant, 32 bytes."""
         return hmac.digest(self.secret, _MEMORY_DOMAIN + tenant.encode(), "sha256")
 
 
@@ -100,7 +102,7 @@ class KeyRing:
         challenges: Signs challenges.
         results: Signs results.
         wrapping_keys: Wrap the data keys of sealed records.
-        memory: What frames and devices' keys are known again by.
+        memory: Keys the scan memory, which recognises frames and keys of devices.
     """
 
     tokens: ScanTokens
@@ -111,21 +113,21 @@ class KeyRing:
 
 
 class KeyFolder:
-    """A folder's keys, with those that other replicas begin to use meanwhile.
+    """The keys of a folder, including those that other replicas start to use in the meantime.
 
-    What a server makes, it makes with the keys that were the newest when it started: others may not have read
-    a newer one yet.
+    A server signs, wraps and issues with the keys that were the newest at its start, because other replicas
+    may not have read a newer key yet.
     """
 
     def __init__(self, folder: Path, *, issuer: str = "facegate") -> None:
-        """Reads the keys; those that are missing are made first.
+        """Reads the keys, and first makes those that are missing.
 
         Args:
             folder: The folder.
-            issuer: Who signs results.
+            issuer: The issuer that results name.
 
         Raises:
-            KeysUnusable: A key file is damaged, open to others, or cannot be made.
+            KeysUnusable: A key file is damaged, accessible to others, or cannot be made.
         """
         self._folder = folder
         for purpose, (suffix, _) in _PURPOSES.items():
@@ -142,9 +144,9 @@ class KeyFolder:
         )
 
     def refresh(self) -> bool:
-        """Reads the folder again if files came or went; whether its keys can be used.
+        """Reads the folder again if files were added or removed; returns whether its keys can be used.
 
-        A folder that cannot be used is logged, and nothing changes. Blocks for a moment.
+        If the folder cannot be used, the error is logged and the keys stay in force. Blocks for a moment.
         """
         try:
             names = _names(self._folder)
@@ -165,7 +167,7 @@ class KeyFolder:
 
 @dataclass(frozen=True, slots=True)
 class _Keys:
-    """What a folder holds, newest first."""
+    """The keys of a folder, newest first."""
 
     tokens: tuple[bytes, ...] = field(repr=False)
     challenges: tuple[ec.EllipticCurvePrivateKey, ...]
@@ -204,7 +206,7 @@ def _names(folder: Path) -> frozenset[str]:
 
 
 def rotate_key(folder: Path, purpose: str) -> Path:
-    """Adds the next key of a purpose; servers use it from their next start.
+    """Makes the next key of a purpose; servers use it from their next start.
 
     Args:
         folder: The key folder.
@@ -217,7 +219,7 @@ def rotate_key(folder: Path, purpose: str) -> Path:
         KeysUnusable: There is no such purpose, or the file cannot be made.
     """
     if purpose not in _PURPOSES:
-        raise KeysUnusable(f"no key is for {purpose!r}; there are {', '.join(_PURPOSES)}")
+        raise KeysUnusable(f"no key has the purpose {purpose!r}; there are {', '.join(_PURPOSES)}")
     suffix, _ = _PURPOSES[purpose]
     files = read_key_files(folder, purpose=purpose, suffix=suffix)
     number = files[0].number + 1 if files else 1
@@ -226,11 +228,11 @@ def rotate_key(folder: Path, purpose: str) -> Path:
 
 
 def retire_result_key(folder: Path, number: int) -> Path:
-    """Leaves of a key for results only its public half, which the JWKS goes on publishing.
+    """Reduces a result key to its public half, which the JWKS still publishes.
 
     Args:
         folder: The key folder.
-        number: The key's number; not that of the newest, which signs.
+        number: The number of the key; not that of the newest key, which signs.
 
     Returns:
         The file with the public half.
@@ -249,7 +251,7 @@ def retire_result_key(folder: Path, number: int) -> Path:
         )
     public = _public_pem(_private_key(found[0]).public_key())
     make_key_file(folder, purpose="result", suffix=_RETIRED, number=number, content=lambda: public)
-    # Read back before the private half is gone.
+    # The public half is read back before the private half is removed.
     if all(file.number != number for file in read_key_files(folder, purpose="result", suffix=_RETIRED)):
         raise KeysUnusable(f"{folder}: the public half of key {number} was not written")
     try:
@@ -329,5 +331,5 @@ def _spki_sha256(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 def _wrapping_key_id(file: KeyFile) -> str:
-    # By content, so that a key that was copied under another number still opens what it closed.
+    # Derived from the content, so that a key that was copied to another number still unwraps its data keys.
     return sha256(b"facegate/v1/wrapping-key-id" + file.content).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""The server's two gRPC listeners and the servicers behind each."""
+"""The two gRPC listeners of the server, and the servicers behind them."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listeners:
-    """The listeners and their servicers, which answer UNAVAILABLE until they are opened.
+    """The listeners and their servicers, which refuse calls with UNAVAILABLE until they are opened.
 
     Attributes:
         device: The listener for devices.
@@ -77,7 +77,7 @@ def make_listeners(
     tls = {name: TlsFiles(files) for name, files in named.items() if files is not None}
     callers = _callers(settings, now=now)
     _check_test_roots(settings, callers)
-    _tell_unused_quotas(limits, tenants=callers.tenants)
+    _warn_of_unused_quotas(limits, tenants=callers.tenants)
     capacity = open_capacity(
         limits, settings.analysis, several=lambda: callers.has_several_scopes, metrics=metrics
     )
@@ -143,8 +143,8 @@ def _callers(settings: Settings, *, now: Callable[[], datetime]) -> CallerIdenti
     return callers
 
 
-def _tell_unused_quotas(limits: LimitSettings, *, tenants: Collection[str]) -> None:
-    # No error: the file of keys may name the tenant later.
+def _warn_of_unused_quotas(limits: LimitSettings, *, tenants: Collection[str]) -> None:
+    # Not an error, because the file of keys may name the tenant later.
     unused = sorted(limits.tenants.keys() - tenants)
     if unused:
         _log.warning("tenant_limits_of_nobody", tenants=unused)
@@ -153,7 +153,7 @@ def _tell_unused_quotas(limits: LimitSettings, *, tenants: Collection[str]) -> N
 def _check_test_roots(settings: Settings, callers: CallerIdentifier) -> None:
     if settings.device_integrity.test_roots.configured and not callers.has_sandbox:
         raise ConfigurationError(
-            "device_integrity.test_roots are believed in sandbox checks only, and no caller is a sandbox "
-            "caller: write sandbox = true into the entry of an API key, set "
-            "listeners.service.local_sandbox = true (on loopback, without credentials), or leave them out"
+            "device_integrity.test_roots apply to sandbox checks only, and no caller is a sandbox caller: "
+            "set sandbox = true in the entry of an API key, set listeners.service.local_sandbox = true (on "
+            "loopback, without credentials), or remove the test roots"
         )

@@ -1,4 +1,4 @@
-"""The pack that a server runs: loaded, held against the policies, and announced."""
+"""Loads the pack of a server, tests it against the policies, and logs its terms."""
 
 from hashlib import sha256
 
@@ -25,24 +25,25 @@ _log = structlog.get_logger(__name__)
 
 
 def load_configured_pack(settings: Settings) -> Pack:
-    """Loads the pack that the settings name. Takes seconds: keep it off the event loop.
+    """Loads the pack that the settings name. Takes seconds: do not call it on the event loop.
 
-    Where they name a calibration, it stands in place of the one that comes with the distribution.
+    If the settings name a calibration, it replaces the one of the distribution.
 
     Raises:
-        vision.errors.PackError: It is missing, altered, or cannot be used, or the calibration cannot.
+        vision.errors.PackError: The pack is missing, altered, or cannot be used, or the calibration cannot be
+            used.
     """
     runtime = RuntimeOptions(
         intra_op_threads=settings.runtime.intra_op_threads, providers=settings.runtime.providers
     )
-    # The calibration first: a bad one is told at once.
+    # The calibration is read first, so that an invalid one is reported at once.
     calibration = None if settings.calibration is None else read_operator_calibration(settings.calibration)
     pack = load_pack(settings.pack, models_dir=settings.models_dir, runtime=runtime)
     return pack if calibration is None else with_calibration(pack, calibration)
 
 
 def pack_identity(pack: Pack) -> PackIdentity:
-    """What results say about ``pack``."""
+    """Returns the identity of ``pack`` for results."""
     return PackIdentity(
         name=pack.name,
         version=pack.version,
@@ -54,7 +55,7 @@ def pack_identity(pack: Pack) -> PackIdentity:
 
 
 def calibration_identity(pack: Pack) -> CalibrationIdentity:
-    """What results say about a pack's calibration."""
+    """Returns the identity of the calibration of a pack for results."""
     calibration = pack.match_calibration
     return CalibrationIdentity(
         provenance=calibration.provenance,
@@ -64,7 +65,7 @@ def calibration_identity(pack: Pack) -> CalibrationIdentity:
 
 
 def check_policies(policies: PolicyBook, pack: Pack, *, default: str) -> None:
-    """Checks that a pack can meet the default policy, and warns of others that it cannot meet.
+    """Verifies that a pack can meet the default policy, and logs a warning for others that it cannot meet.
 
     Args:
         policies: All policies.
@@ -72,7 +73,7 @@ def check_policies(policies: PolicyBook, pack: Pack, *, default: str) -> None:
         default: Name of the default policy.
 
     Raises:
-        ConfigurationError: There is no such policy, or the pack cannot meet it.
+        ConfigurationError: The default policy does not exist, or the pack cannot meet it.
     """
     if default not in policies.names:
         raise ConfigurationError(

@@ -1,17 +1,18 @@
-"""Files that are handed to the server or made by it, and who may read and write them.
+"""Permissions of files that the server reads or makes.
 
-Handed to it: strangers may not write them, as they decide who is trusted; a group may, as it does under the
-umask of many machines. Those with secrets a group may read, as it does what Kubernetes mounts from a Secret;
-nobody else may, and nobody but the owner may write them. The mode is that of the opened
-file, so links to it make no difference.
+Files that the server reads: users other than the owner and the group may not write them, because they decide
+who is trusted. The group may write them, as the umask of many machines allows. The group may also
+read files with secrets, as it can read the files that Kubernetes mounts from a Secret. No other user may read
+these, and only the owner may write them. The mode is that of the opened file, so links to it make no
+difference.
 
-Made by it: folders 0700 and files 0600, whatever the umask. What an earlier version left wider is tightened,
-where it is the server's own.
+Files that the server makes: folders have mode 0700 and files 0600, regardless of the umask. If an earlier
+version left wider permissions, they are restricted, provided that the server's user owns the file.
 
 ::
 
-    PrivateFileError    the file with secrets cannot be read, is too large, or is open to others;
-                        or others may write a file that they may read
+    PrivateFileError    a file with secrets cannot be read, is too large, or is accessible to others;
+                        or others may write a file that has no secrets
 """
 
 import os
@@ -33,7 +34,7 @@ __all__ = [
 ]
 
 PRIVATE_UMASK: Final = 0o077
-"""Of a process that writes nothing for others."""
+"""The umask of a process that writes no file for others."""
 
 _OPEN_TO_OTHERS: Final = stat.S_IWGRP | stat.S_IRWXO
 _FILE_MODE: Final = 0o600
@@ -41,18 +42,18 @@ _FOLDER_MODE: Final = 0o700
 
 
 class PrivateFileError(ConfigurationError):
-    """A file cannot be read, is too large, or is open to others."""
+    """A file cannot be read, is too large, or is accessible to others."""
 
 
 def read_private_file(path: Path, *, max_bytes: int) -> bytes:
-    """The bytes of a file with secrets.
+    """Returns the bytes of a file with secrets.
 
     Args:
         path: The file.
-        max_bytes: The most that it may have.
+        max_bytes: The maximum size of the file.
 
     Raises:
-        PrivateFileError: It cannot be read, has more bytes, others may read it, or others or its group may
+        PrivateFileError: The file cannot be read or is larger, others may read it, or others or its group may
             write it.
     """
     try:
@@ -67,41 +68,41 @@ def read_private_file(path: Path, *, max_bytes: int) -> bytes:
     if mode & _OPEN_TO_OTHERS:
         raise PrivateFileError(
             f"{path}: its permissions are {stat.S_IMODE(mode):04o}, so that others may read or change it; "
-            f"run chmod 600 {path}, and replace what it holds if anybody else could read it"
+            f"run chmod 600 {path}, and replace its content if another user could read it"
         )
     if len(content) > max_bytes:
         raise PrivateFileError(
-            f"{path}: it has more than {max_bytes} bytes, so it cannot be such a file; name another"
+            f"{path}: it has more than {max_bytes} bytes, so it is not a file of this kind; name another"
         )
     return content
 
 
 def read_trusted_file(path: Path, *, max_bytes: int) -> bytes:
-    """The first ``max_bytes`` + 1 bytes of a file that holds no secret and decides who or what is trusted.
+    """Returns up to ``max_bytes`` + 1 bytes of a file without secrets that decides who or what is trusted.
 
     Args:
         path: The file.
-        max_bytes: The most that it should have; the caller says what more than that means.
+        max_bytes: The maximum size of the file; the caller handles a larger one.
 
     Raises:
-        PrivateFileError: Others than its owner and group may write it.
-        OSError: It cannot be read.
+        PrivateFileError: Users other than the owner and the group may write the file.
+        OSError: The file cannot be read.
     """
     with path.open("rb") as file:
         mode = os.fstat(file.fileno()).st_mode
         if stat.S_ISREG(mode) and mode & stat.S_IWOTH:
             raise PrivateFileError(
                 f"{path}: its permissions are {stat.S_IMODE(mode):04o}, so that others may change it; run "
-                f"chmod o-w {path}, and check what it holds"
+                f"chmod o-w {path}, and verify its content"
             )
         return file.read(max_bytes + 1)
 
 
 def make_private_folder(folder: Path) -> None:
-    """Makes a folder, and those above it that are missing, for the owner only; one that is there stays.
+    """Makes a folder and its missing parents, for the owner only. An existing folder does not change.
 
     Raises:
-        OSError: It cannot be made.
+        OSError: The folder cannot be made.
     """
     if not folder.parent.is_dir():
         make_private_folder(folder.parent)
@@ -113,13 +114,13 @@ def make_private_folder(folder: Path) -> None:
 
 
 def make_private_file(path: Path) -> None:
-    """Makes an empty file for the owner only; one that is there is tightened.
+    """Makes an empty file for the owner only, or restricts the permissions of an existing one.
 
-    The file is not opened where it is there: closing it would free the locks that SQLite holds on it in this
+    An existing file is not opened, because closing it would release the locks that SQLite holds on it in this
     process (https://www.sqlite.org/howtocorrupt.html, 2.2).
 
     Raises:
-        OSError: It cannot be made.
+        OSError: The file cannot be made.
     """
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE_MODE))
@@ -128,14 +129,14 @@ def make_private_file(path: Path) -> None:
 
 
 def tighten(path: Path) -> bool:
-    """Takes from group and others what they may do with a file or folder.
+    """Removes the permissions of group and others on a file or folder.
 
     Returns:
-        False where they may do something and it stays so: it is another user's, or the file system does not
-        let it change.
+        Whether they have no permission now. They keep theirs if another user owns the file, or if the file
+        system does not allow the change.
 
     Raises:
-        FileNotFoundError: It is not there.
+        FileNotFoundError: The file does not exist.
     """
     status = path.stat()
     wide = status.st_mode & PRIVATE_UMASK

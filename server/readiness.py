@@ -1,7 +1,7 @@
-"""Write probes for ``/readyz``: whether the object store and the disk under SQLite still take data.
+"""Write probes for ``/readyz``: whether the object store and the disk under SQLite still accept data.
 
-A server whose database answers reads can still be unable to keep a verdict or its evidence. The probes write,
-so their answer is kept for a few seconds: whoever asks often causes no load.
+A server whose database answers reads can still be unable to store a decision or its evidence. The probes
+write, so their result is cached for a few seconds: frequent requests cause no load.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from server.storage.objects import ObjectStore
 __all__ = ["CachedProbe", "disk_probe", "object_store_probe", "storage_readiness"]
 
 Probe: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
-"""Raises where the part does not work."""
+"""Raises an exception if the part does not work."""
 
 _CACHE_SECONDS = 5.0
 _PROBE_PREFIX = "probe"
@@ -30,7 +30,7 @@ _DISK_BYTES = 64 * 1024
 
 
 class CachedProbe:
-    """Asks a probe at most every few seconds, and never twice at once."""
+    """Runs a probe at most every few seconds, and never twice at once."""
 
     def __init__(
         self,
@@ -39,11 +39,11 @@ class CachedProbe:
         seconds: float = _CACHE_SECONDS,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Takes the probe; nothing is asked yet.
+        """Sets the probe; does not run it.
 
         Args:
-            probe: What to ask.
-            seconds: How long an answer holds.
+            probe: The probe.
+            seconds: How long a result is valid.
             monotonic: A monotonic clock, seconds.
         """
         self._probe = probe
@@ -53,30 +53,30 @@ class CachedProbe:
         self._asked = 0.0
 
     async def __call__(self) -> bool:
-        """Whether the part works.
+        """Returns ``True`` if the part works.
 
         Raises:
-            Exception: What the probe raised.
+            Exception: The exception of the probe.
         """
         running = self._running
         stale = running is not None and running.done() and self._monotonic() - self._asked >= self._seconds
         if running is None or stale:
             self._asked = self._monotonic()
             running = self._running = asyncio.create_task(self._probe())
-            running.add_done_callback(_look_at)
-        # Whoever gives up waiting leaves the probe to the next one who asks.
+            running.add_done_callback(_retrieve_error)
+        # If this caller is cancelled, the probe goes on for the next caller.
         await asyncio.shield(running)
         return True
 
 
 def storage_readiness(objects: ObjectStore, *, database_url: str) -> Readiness:
-    """The parts ``objects`` and, where the database is a SQLite file, ``disk``.
+    """Returns the parts ``objects`` and, if the database is a SQLite file, ``disk``.
 
     Args:
         objects: The object store.
-        database_url: The database, whose file's folder is written to.
+        database_url: The URL of the database; the probe writes to the folder of its file.
     """
-    # Of this process alone: replicas must not delete each other's object.
+    # The name is unique to this process, because replicas must not delete each other's object.
     parts = {"objects": CachedProbe(object_store_probe(objects, name=uuid.uuid4().hex))}
     file = database_file(database_url) if is_sqlite(database_url) else None
     if file is not None:
@@ -85,25 +85,25 @@ def storage_readiness(objects: ObjectStore, *, database_url: str) -> Readiness:
 
 
 def object_store_probe(objects: ObjectStore, *, name: str) -> Probe:
-    """Stores, reads and deletes a small object.
+    """Returns a probe that stores, reads and deletes a small object.
 
     Args:
         objects: The store.
-        name: Names the object.
+        name: The name of the object.
     """
     key = f"{_PROBE_PREFIX}/{name}"
 
     async def probe() -> None:
         await objects.put(key, _OBJECT)
         if await objects.get(key) != _OBJECT:
-            raise OSError("the object store gave back other bytes than were stored")
+            raise OSError("the object store returned other bytes than were stored")
         await objects.delete(key)
 
     return probe
 
 
 def disk_probe(folder: Path) -> Probe:
-    """Writes a small file to ``folder``, waits until it is on the disk, and deletes it."""
+    """Returns a probe that writes a small file to ``folder``, syncs it to the disk, and deletes it."""
 
     def write() -> None:
         with tempfile.TemporaryFile(dir=folder) as file:
@@ -117,7 +117,7 @@ def disk_probe(folder: Path) -> Probe:
     return probe
 
 
-def _look_at(probe: "asyncio.Task[None]") -> None:
-    # An error that nobody waits for any more is not reported as lost.
+def _retrieve_error(probe: "asyncio.Task[None]") -> None:
+    # Otherwise asyncio would log an exception that no caller awaits any more.
     if not probe.cancelled():
         probe.exception()

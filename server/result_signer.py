@@ -1,4 +1,4 @@
-"""Signs results so that anyone can verify them offline."""
+"""Signs results, so that they can be verified offline."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -14,8 +14,8 @@ __all__ = ["ResultSigner"]
 _RESULT_TYPE: Final = "facegate-result"
 _REGISTRY: Final = jws.JWSRegistry(
     header_registry={
-        "iss": HeaderParameter("Who signed the result", "str"),
-        "tenant": HeaderParameter("Whose check it is", "str"),
+        "iss": HeaderParameter("The issuer of the result", "str"),
+        "tenant": HeaderParameter("The tenant of the check", "str"),
         "sandbox": HeaderParameter("The result is of a sandbox check", "bool"),
     },
     algorithms=["ES256"],
@@ -32,12 +32,12 @@ class ResultSigner:
         published: Iterable[ec.EllipticCurvePublicKey] = (),
         issuer: str = "facegate",
     ) -> None:
-        """Takes the keys.
+        """Sets the keys.
 
         Args:
-            key: P-256, signs.
-            published: Public halves of other keys whose results are to be verified, P-256.
-            issuer: Who signs, for the header.
+            key: The P-256 key that signs.
+            published: Public halves of other P-256 keys with which results are verified.
+            issuer: The issuer for the header.
         """
         self._key = ECKey.import_key(_private_pem(key))
         self._published: dict[str, ECKey] = {}
@@ -45,7 +45,7 @@ class ResultSigner:
         self.publish(published)
 
     def publish(self, keys: Iterable[ec.EllipticCurvePublicKey]) -> None:
-        """Takes the public keys that are published from now on, in this order, beside the signing one."""
+        """Sets the public keys that are published from now on, in this order, after the signing key."""
         published = [self._key, *(ECKey.import_key(_public_pem(key)) for key in keys)]
         self._published = {key.thumbprint(): key for key in published}
 
@@ -55,13 +55,13 @@ class ResultSigner:
         return self._key.thumbprint()
 
     def sign(self, payload: bytes, *, tenant: str | None, sandbox: bool) -> str:
-        """A compact JWS over exactly ``payload``, with ``alg``, ``kid`` and ``typ`` in its header.
+        """Returns a compact JWS of exactly ``payload``, with ``alg``, ``kid`` and ``typ`` in its header.
 
         Args:
-            payload: The result's bytes.
-            tenant: Whose check it is, for the header, which then has ``iss`` as well; ``None`` for callers
-                that refuse header fields that they do not know.
-            sandbox: Whether they are of a sandbox check; then the header has ``"sandbox": true`` as well.
+            payload: The bytes of the result.
+            tenant: The tenant of the check for the header, which then also has ``iss``; ``None`` for callers
+                that refuse unknown header fields.
+            sandbox: Whether the result is of a sandbox check; the header then also has ``"sandbox": true``.
         """
         header: dict[str, Any] = {
             "alg": "ES256",
@@ -75,7 +75,7 @@ class ResultSigner:
         return jws.serialize_compact(header, payload, self._key, registry=_REGISTRY)
 
     def jwks(self) -> dict[str, Any]:
-        """The public keys as a JWK Set (RFC 7517), the signing one first."""
+        """Returns the public keys as a JWK Set (RFC 7517), the signing key first."""
         return {
             "keys": [
                 {**key.as_dict(private=False), "kid": key_id, "use": "sig", "alg": "ES256"}

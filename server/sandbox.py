@@ -1,9 +1,9 @@
-"""What sets a sandbox check apart from a real one.
+"""The differences between a sandbox check and a real one.
 
 A sandbox caller tests an integration: it sends the same frames again, from emulators, virtual cameras and
-test devices, with a debugger attached or driven by a program. Its checks tolerate that, and everything they
-produce says so. What is remembered of them is kept apart: a sandbox scan is never held against a real one,
-and never stands in for one. Their share of the server is a sandbox's own, too.
+test devices, with a debugger attached or under the control of a program. Sandbox checks tolerate that, and
+their results are marked. Their scan memory is separate: a sandbox scan never counts against a real scan and
+never replaces one. The places of the server are also counted separately for sandboxes.
 """
 
 from collections.abc import Iterable
@@ -19,10 +19,10 @@ __all__ = [
 ]
 
 SCOPE_PREFIX: Final = "sandbox:"
-"""Begins the scope of a tenant's sandbox. The name of an API key's tenant holds no colon."""
+"""Prefix of the scope of a tenant's sandbox. The tenant name of an API key contains no colon."""
 
 LONGEST_TENANT: Final = 64 - len(SCOPE_PREFIX)
-"""The most characters of a sandbox caller's tenant: storage keeps scopes of 64."""
+"""The maximum length of the tenant name of a sandbox caller; storage has 64 characters for a scope."""
 
 TOLERATED: Final = frozenset(
     {
@@ -34,20 +34,20 @@ TOLERATED: Final = frozenset(
         "runtime.emulator",
     }
 )
-"""Checks of a device that decide nothing in a sandbox check: listed virtual cameras, emulators, frames of an
-earlier check, debuggers, and programs that drive the app."""
+"""Device tests that are not decisive in a sandbox check: listed virtual cameras, emulators, frames of an
+earlier check, debuggers, and programs that control the app."""
 
 
 def tolerated_checks(waived: Iterable[str], *, sandbox: bool) -> frozenset[str]:
-    """Checks of a device that must not decide: those that the policy waives, and a sandbox check's own."""
+    """Returns the device tests that must not decide: the waived ones, and ``TOLERATED`` in a sandbox."""
     return frozenset(waived) | (TOLERATED if sandbox else frozenset())
 
 
 def memory_scope(tenant: str, *, sandbox: bool) -> str:
-    """Under which name calls are counted, and request identifiers, frames and devices' keys remembered."""
+    """Returns the scope of counted calls, and of stored request identifiers, frames and device keys."""
     return SCOPE_PREFIX + tenant if sandbox else tenant
 
 
 def memory_scopes(tenant: str) -> tuple[str, str]:
-    """Both scopes of a tenant."""
+    """Returns both scopes of a tenant."""
     return memory_scope(tenant, sandbox=False), memory_scope(tenant, sandbox=True)

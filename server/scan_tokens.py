@@ -1,4 +1,4 @@
-"""Scan tokens: what a device shows to scan for a check."""
+"""Scan tokens, with which a device scans for a check."""
 
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -19,35 +19,35 @@ _TOKEN_CHARACTERS: Final = 71
 
 
 class ScanTokens:
-    """Scan tokens: derived from the check by a keyed PRF, so that nothing secret is stored.
+    """Issues and verifies scan tokens, which a keyed PRF derives from the check, so that no secret is stored.
 
-    A token is base64url, without padding, of: format version (1 byte), key identifier (4 bytes),
-    check identifier (16 bytes), HMAC-SHA-256 (RFC 2104) of the domain and all before it (32 bytes).
+    A token is base64url, without padding, of: format version (1 byte), key identifier (4 bytes), check
+    identifier (16 bytes), HMAC-SHA-256 (RFC 2104) of the domain and all preceding bytes (32 bytes).
     """
 
     def __init__(self, keys: tuple[bytes, ...]) -> None:
-        """Takes PRF keys of 32 bytes, newest first: the first issues, every one verifies."""
+        """Sets PRF keys of 32 bytes, newest first: the first issues tokens, all of them verify."""
         self._keys = {_token_key_id(key): key for key in reversed(keys)}
         self._newest = _token_key_id(keys[0])
 
     def add(self, keys: tuple[bytes, ...]) -> None:
-        """Takes further PRF keys, which verify; the same one as before issues."""
+        """Adds PRF keys that verify; the same key as before issues tokens."""
         self._keys = {_token_key_id(key): key for key in keys} | self._keys
 
     def issue(self, check_id: UUID) -> str:
-        """The token of a check, 71 characters; the same at every call with the same key."""
+        """Returns the token of a check, 71 characters; it depends on the check and the key only."""
         head = _TOKEN_VERSION + self._newest + check_id.bytes
         return urlsafe_b64encode(head + _token_mac(self._keys[self._newest], head)).rstrip(b"=").decode()
 
     def check_id_of(self, token: str) -> UUID | None:
-        """The check that a token is for; None for anything that was not issued with one of the keys."""
+        """Returns the check of a token; ``None`` for a text that was not issued with one of the keys."""
         if len(token) != _TOKEN_CHARACTERS or not token.isascii():
             return None
         try:
             data = urlsafe_b64decode(token + "=")
         except ValueError:
             return None
-        # Base64 has several spellings of the same bytes; only the one that was issued is accepted.
+        # Base64 has several encodings of the same bytes; only the issued one is accepted.
         if len(data) != _TOKEN_BYTES or urlsafe_b64encode(data).rstrip(b"=").decode() != token:
             return None
         head, mac = data[:_HEAD_BYTES], data[_HEAD_BYTES:]

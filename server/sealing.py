@@ -1,8 +1,8 @@
-"""Envelope encryption of one record: AES-256-GCM (NIST SP 800-38D) under a data key of its own.
+"""Envelope encryption of one record: AES-256-GCM (NIST SP 800-38D) under a separate data key.
 
-The data key is wrapped, again by AES-256-GCM, under the newest wrapping key. Destroying the wrapped
-key destroys the record, wherever copies of the ciphertext lie. Randomness is handed in, and exceptions of
-``cryptography`` do not pass this module.
+The data key is wrapped, also with AES-256-GCM, under the newest wrapping key. If the wrapped key is erased,
+the record is erased, even if copies of the ciphertext exist. The caller provides the randomness. Exceptions
+of ``cryptography`` do not leave this module.
 """
 
 from collections.abc import Callable, Mapping
@@ -32,7 +32,7 @@ _DOMAIN = b"facegate/v1/seal"
 _WRAP_DOMAIN = b"facegate/v1/wrap"
 
 Random = Callable[[int], bytes]
-"""Gives that many unpredictable bytes, such as ``secrets.token_bytes``."""
+"""Returns the given number of unpredictable bytes, such as ``secrets.token_bytes``."""
 
 
 class SealError(Exception):
@@ -40,7 +40,7 @@ class SealError(Exception):
 
 
 class SealBroken(SealError):
-    """The ciphertext, the wrapped key or the context is not what was sealed."""
+    """The ciphertext, the wrapped key or the context is not that of the sealed record."""
 
 
 class WrappingKeyUnknown(SealError):
@@ -62,7 +62,7 @@ class Sealed:
     Attributes:
         ciphertext: Version byte, nonce (12 bytes), ciphertext, tag (16 bytes).
         wrapped_key: The data key, in the same form under the wrapping key; 61 bytes.
-        key_id: The wrapping key.
+        key_id: The identifier of the wrapping key.
     """
 
     ciphertext: bytes = field(repr=False)
@@ -83,11 +83,11 @@ class WrappingKeys:
     keys: Mapping[str, bytes] = field(repr=False)
 
     def __post_init__(self) -> None:
-        """Freeze the keys and check them.
+        """Freezes and validates the keys.
 
         Raises:
             WrappingKeyUnknown: ``newest`` is not among the keys.
-            SealBroken: A key is not of 32 bytes.
+            SealBroken: A key does not have 32 bytes.
         """
         if self.newest not in self.keys:
             raise WrappingKeyUnknown(self.newest)
@@ -96,16 +96,16 @@ class WrappingKeys:
         object.__setattr__(self, "keys", MappingProxyType(dict(self.keys)))
 
     def add(self, keys: Mapping[str, bytes]) -> None:
-        """Takes further keys, which unwrap; the same one as before wraps.
+        """Adds keys that unwrap; the same key as before wraps.
 
         Raises:
-            SealBroken: A key is not of 32 bytes.
+            SealBroken: A key does not have 32 bytes.
         """
         object.__setattr__(self, "keys", WrappingKeys(self.newest, {**keys, **self.keys}).keys)
 
 
 def context(check_id: UUID, kind: str) -> bytes:
-    """What a sealed record is bound to: it opens for this check and this kind of record only."""
+    """Returns the context of a sealed record, which opens only for this check and this kind of record."""
     name = kind.encode()
     return _DOMAIN + check_id.bytes + len(name).to_bytes(2, "big") + name
 
@@ -115,9 +115,9 @@ def seal(plaintext: bytes, *, wrapping_keys: WrappingKeys, aad: bytes, random: R
 
     Args:
         plaintext: Any bytes.
-        wrapping_keys: The newest of them wraps.
-        aad: What the record is bound to; see ``context``.
-        random: Gives unpredictable bytes; 32 for the key and 12 for each of two nonces are taken.
+        wrapping_keys: The wrapping keys; the newest wraps.
+        aad: The context of the record; see ``context``.
+        random: Returns unpredictable bytes: 32 for the key and 12 for each of two nonces.
     """
     data_key = random(_KEY_BYTES)
     key_id = wrapping_keys.newest
@@ -129,11 +129,11 @@ def seal(plaintext: bytes, *, wrapping_keys: WrappingKeys, aad: bytes, random: R
 
 
 def unseal(sealed: Sealed, *, wrapping_keys: WrappingKeys, aad: bytes) -> bytes:
-    """Opens what ``seal`` made.
+    """Decrypts a record that ``seal`` made.
 
     Raises:
         WrappingKeyUnknown: The wrapping key is not among ``wrapping_keys``.
-        SealBroken: The data, its key or ``aad`` is not what was sealed.
+        SealBroken: The data, its key or ``aad`` is not that of the sealed record.
     """
     wrapping_key = wrapping_keys.keys.get(sealed.key_id)
     if wrapping_key is None:

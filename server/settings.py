@@ -1,7 +1,7 @@
-"""The server's settings: what there is, in which ranges, and what is safe.
+"""The settings of the server, with their ranges and safety rules.
 
 Values come from a TOML file and from the environment (``FACEGATE_`` and ``__`` between levels, such as
-``FACEGATE_LISTENERS__DEVICE__PORT``); the environment beats the file. ``server.settings_loading`` reads
+``FACEGATE_LISTENERS__DEVICE__PORT``); the environment takes precedence. ``server.settings_loading`` reads
 them. Plaintext and callers without credentials are possible on loopback only.
 """
 
@@ -50,31 +50,32 @@ Port = Annotated[int, Field(ge=0, le=65_535)]
 
 
 class Tls(Table):
-    """A listener's own certificate."""
+    """The certificate of a listener."""
 
     certificate: Path
     """PEM file: the certificate, then its chain."""
     key: Path
-    """PEM file: the certificate's private key, unencrypted and readable by its owner only."""
+    """PEM file: the private key of the certificate, unencrypted. Only its owner may have access."""
 
 
 class ServiceTls(Tls):
-    """The service listener's certificate, and who may call it."""
+    """The certificate of the service listener, and the authority of its callers."""
 
     client_ca: Path | None = None
-    """PEM file: the authorities whose client certificates are accepted (mutual TLS). ``clients`` says which
-    of those may call; beside ``api_keys_file`` it may be left empty, and any of them may connect."""
+    """PEM file: the authorities that issue client certificates (mutual TLS). ``clients`` lists the
+    certificates that may call. If ``api_keys_file`` is set, ``clients`` may be empty, and every certificate
+    may connect."""
 
 
 class DeviceListener(Table):
-    """Where phones connect; nothing but ScanFace."""
+    """The listener for devices; it serves ScanFace only."""
 
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: Port = 8443
     """TCP port; 0 for any free one."""
     tls: Tls | None = None
-    """Mandatory off loopback."""
+    """Certificate. Mandatory unless ``host`` is loopback."""
 
     @model_validator(mode="after")
     def _safe(self) -> Self:
@@ -87,35 +88,35 @@ class DeviceListener(Table):
 
 
 class ServiceListener(Table):
-    """Where orchestrators and compliance connect."""
+    """The listener for orchestrators and compliance."""
 
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: Port = 8444
     """TCP port; 0 for any free one."""
     tls: ServiceTls | None = None
-    """Mandatory off loopback."""
+    """Certificate and client authorities. Mandatory unless ``host`` is loopback."""
     api_keys_file: Path | None = None
-    """TOML file with the hashes of API keys; see ``server.api_keys``. It is read again when it changes. Off
-    loopback this or ``tls.client_ca`` is mandatory."""
+    """TOML file with the hashes of API keys; see ``server.api_keys``. The server reads it again when it
+    changes. This or ``tls.client_ca`` is mandatory unless ``host`` is loopback."""
     clients: tuple[ClientCertificateEntry, ...] = ()
-    """The client certificates that may call, each with its tenant, roles and scopes. Where there is an
-    ``api_keys_file`` too, a call needs both, of one tenant, and the key says what it may do."""
+    """The client certificates that may call, each with its tenant, roles and scopes. If ``api_keys_file`` is
+    also set, a call needs a certificate and a key of the same tenant, and the key determines the scopes."""
     local_sandbox: bool = False
-    """Whether callers are sandbox callers where they need no credentials: on loopback, without
-    ``api_keys_file`` and ``tls.client_ca``. Elsewhere a caller's entry says who is."""
+    """Whether callers without credentials are sandbox callers: on loopback, without ``api_keys_file`` and
+    ``tls.client_ca``. Otherwise, the entry of a caller states whether it is one."""
 
     @model_validator(mode="after")
     def _safe(self) -> Self:
         client_ca = None if self.tls is None else self.tls.client_ca
         if client_ca is not None and not self.clients and self.api_keys_file is None:
             raise ValueError(
-                "tls.client_ca accepts client certificates, but no entry says which of them may call: add "
+                "tls.client_ca accepts client certificates, but no entry lists the ones that may call: add "
                 '[[listeners.service.clients]] with identity = "uri:spiffe://..." (or dns:, cn:), name, '
                 "tenant and roles, or set api_keys_file"
             )
         if self.clients and client_ca is None:
-            raise ValueError("clients are known by their certificates: set tls.client_ca")
+            raise ValueError("clients are identified by their certificates: set tls.client_ca")
         if self.local_sandbox:
             self._check_local_sandbox()
         if is_loopback(self.host):
@@ -127,7 +128,7 @@ class ServiceListener(Table):
             )
         if self.tls.client_ca is None and self.api_keys_file is None:
             raise ValueError(
-                f"host {self.host} is reachable from other machines and callers must prove who they are: set "
+                f"host {self.host} is reachable from other machines and callers must authenticate: set "
                 "tls.client_ca (mutual TLS) or api_keys_file"
             )
         return self
@@ -136,25 +137,25 @@ class ServiceListener(Table):
         if not is_loopback(self.host):
             raise ValueError(
                 f"local_sandbox is for loopback, and host {self.host} is reachable from other machines: "
-                "leave it out, and write sandbox = true into a caller's entry"
+                "remove it, and set sandbox = true in the entry of a caller"
             )
         if self.api_keys_file is not None or (self.tls is not None and self.tls.client_ca is not None):
             raise ValueError(
-                "local_sandbox is for callers without credentials, and these need some: leave it out, and "
-                "write sandbox = true into a caller's entry"
+                "local_sandbox is for callers without credentials, and this listener requires credentials: "
+                "remove it, and set sandbox = true in the entry of a caller"
             )
 
 
 class AdminListener(Table):
-    """Where operators' machines connect: metrics, health, JWKS; nothing about any check."""
+    """The listener for the machines of operators: metrics, health and JWKS, but no data of a check."""
 
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: Port = 8445
     """TCP port; 0 for any free one."""
     trusted_network: bool = False
-    """Must be said to listen off loopback: this listener has neither TLS nor callers' credentials, so
-    only the machines that collect metrics may reach it."""
+    """Must be true unless ``host`` is loopback: this listener has neither TLS nor credentials of callers, so
+    only the machines that collect metrics may be able to reach it."""
 
     @model_validator(mode="after")
     def _safe(self) -> Self:
@@ -170,26 +171,26 @@ class ListenerSettings(Table):
     """The three listeners."""
 
     device: DeviceListener = DeviceListener()
-    """For phones."""
+    """The listener for devices."""
     service: ServiceListener = ServiceListener()
-    """For orchestrators and compliance."""
+    """The listener for orchestrators and compliance."""
     admin: AdminListener = AdminListener()
-    """For metrics and health."""
+    """The listener for metrics and health."""
 
 
 class RuntimeSettings(Table):
     """How models run."""
 
     intra_op_threads: int = Field(default=1, ge=1, le=256)
-    """Threads of one inference. ``workers`` times this should not exceed the CPUs."""
+    """Threads of one inference. The product of this and ``workers`` should not exceed the number of CPUs."""
     providers: Literal["auto", "cpu", "cuda"] = "auto"
-    """``auto`` takes CUDA where it is available and else the CPU; ``cuda`` refuses to fall back."""
+    """``auto`` uses CUDA if it is available, otherwise the CPU; ``cuda`` does not fall back to the CPU."""
     workers: int | None = Field(default=None, ge=1, le=256)
-    """Threads that judge frames; by default as many as CPUs."""
+    """Threads that judge frames; by default the number of CPUs."""
 
 
 class StorageSettings(Table):
-    """Where checks and evidence are kept."""
+    """The storage of checks and evidence."""
 
     database_url: str | None = None
     """SQLAlchemy URL with an asynchronous driver; by default ``facegate.db`` in ``data_dir``."""
@@ -200,50 +201,51 @@ class StorageSettings(Table):
 
 
 class PolicySettings(Table):
-    """Which policies there are."""
+    """The policies of the server."""
 
     folder: Path | None = None
-    """A folder with policy files beside the shipped ones, or in their place."""
+    """A folder with policy files, which add to the shipped ones or replace those of the same name."""
     default: str = "standard"
     """The policy of a check that names none."""
 
 
 class KeySettings(Table):
-    """Where the server's own keys lie."""
+    """The keys of the server."""
 
     folder: Path | None = None
-    """By default ``keys`` in ``data_dir``; missing keys are made on the first start."""
+    """Folder of the keys, by default ``keys`` in ``data_dir``; missing keys are made on the first start."""
 
 
 class ResultSettings(Table):
-    """How results are signed."""
+    """The signature of results."""
 
     issuer: str = Field(default="facegate", min_length=1, max_length=256)
-    """Who signs them: ``iss`` in the header of each JWS. Give every installation its own, such as
-    ``https://facegate.bank.example``, so that no result of one passes for another's."""
+    """The issuer of results: ``iss`` in the header of each JWS. Set a different one for every installation,
+    such as ``https://facegate.bank.example``, so that the results of one cannot be used as those of
+    another."""
 
 
 class IsolationSettings(Table):
-    """The processes in which JPEG 2000 and WebP pictures are decoded, and what one may use."""
+    """The processes in which JPEG 2000 and WebP images are decoded, and the limits of each."""
 
     workers: int = Field(default=2, ge=1, le=64)
-    """Processes that stand ready."""
+    """Number of processes."""
     memory_mib: int = Field(default=1024, ge=64, le=65_536)
-    """Memory that a process may map beyond what it starts with. A JPEG 2000 picture takes up to 30 bytes a
-    pixel, so a policy with a ``portrait.max_pixels`` of more than 30 million needs more."""
+    """Memory that a process may map in addition to its memory at the start. A JPEG 2000 image takes up to 30
+    bytes a pixel, so a policy with a ``portrait.max_pixels`` of more than 30 million needs more."""
     cpu_seconds: int = Field(default=10, ge=1, le=600)
-    """CPU time of one picture."""
+    """Maximum CPU time for one image."""
     wall_seconds: float = Field(default=15.0, ge=0.5, le=600.0)
-    """Time of one picture, from sending it to its last pixel."""
+    """Maximum time for one image, from its transfer to its last pixel."""
     wait_seconds: float = Field(default=5.0, ge=0.1, le=60.0)
-    """Time that a picture waits for a free process; then the answer is RESOURCE_EXHAUSTED."""
+    """Maximum time that an image waits for a free process; the call then ends with RESOURCE_EXHAUSTED."""
     jobs_per_worker: int = Field(default=1, ge=1, le=1_000_000)
-    """Pictures after which a process is replaced. With 1 no picture can meddle with the next person's; more
-    saves the start of a process for each picture."""
+    """Number of images after which a process is replaced. With 1, no image can affect that of the next
+    person; a higher number saves the start of a process for each image."""
 
 
 class LogLevel(StrEnum):
-    """The least level that is logged."""
+    """The lowest level that is logged."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -252,17 +254,17 @@ class LogLevel(StrEnum):
 
 
 class LogFormat(StrEnum):
-    """What log lines look like."""
+    """The format of log lines."""
 
     JSON = "json"
     CONSOLE = "console"
 
 
 class LogSettings(Table):
-    """What is logged, and how."""
+    """The log."""
 
     level: LogLevel = LogLevel.INFO
-    """The least level that is logged."""
+    """Lowest level that is logged."""
     format: LogFormat = LogFormat.JSON
     """One JSON object a line, or text for people."""
 
@@ -271,7 +273,7 @@ def _default_models_dir() -> Path:
     try:
         home = Path.home()
     except RuntimeError:
-        # An account without a home, as services have: beside the data, which are relative as well.
+        # An account without a home, such as that of a service: relative, like the default of ``data_dir``.
         home = Path()
     return default_models_dir(os.environ, home)
 
@@ -290,44 +292,44 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Path("data")
-    """Where database, objects and keys lie unless their own settings say otherwise."""
+    """Folder of the database, objects and keys, unless their settings name other places."""
     pack: str = "embedded"
-    """The pack: one that ``facegate models pull`` fetched, such as ``open`` or ``buffalo_l``; ``embedded``;
-    or a folder of your own: ``open:<folder>`` or ``insightface:<folder>``."""
+    """Model pack: one that ``facegate models pull`` fetched, such as ``open`` or ``buffalo_l``; ``embedded``;
+    or a folder: ``open:<folder>`` or ``insightface:<folder>``."""
     calibration: Path | None = None
-    """A calibration of the pack's embedder in place of the one that comes with Facegate: made of photos of
-    your own by ``facegate calibrate match``, or with figures that were published for it."""
+    """Calibration of the embedder of the pack, which replaces the one of Facegate. It is made from your own
+    photos by ``facegate calibrate match``, or states figures that were published for the embedder."""
     models_dir: Path = Field(default_factory=_default_models_dir)
-    """Where pulled packs lie, each in a folder of its own. By default ``facegate/models`` in
+    """Folder of the pulled packs, with one folder for each. By default ``facegate/models`` in
     ``$XDG_DATA_HOME``, which is ``~/.local/share`` unless it is set."""
     listeners: ListenerSettings = ListenerSettings()
     """The three listeners."""
     runtime: RuntimeSettings = RuntimeSettings()
     """How models run."""
     storage: StorageSettings = StorageSettings()
-    """Where checks and evidence are kept."""
+    """The storage of checks and evidence."""
     trusted_images: TrustedImageSettings = TrustedImageSettings()
     """The customer's own store of trusted images."""
     policies: PolicySettings = PolicySettings()
-    """Which policies there are."""
+    """The policies of the server."""
     keys: KeySettings = KeySettings()
-    """Where the server's own keys lie."""
+    """The keys of the server."""
     results: ResultSettings = ResultSettings()
-    """How results are signed."""
+    """The signature of results."""
     limits: LimitSettings = LimitSettings()
-    """What one server takes on."""
+    """The limits of one server."""
     isolation: IsolationSettings = IsolationSettings()
     """The processes in which images of risky formats are decoded."""
     analysis: AnalysisSettings = AnalysisSettings()
     """AnalysisService."""
     device_integrity: DeviceIntegritySettings = DeviceIntegritySettings()
-    """Whose apps and pages may scan, and what their evidence is held against."""
+    """The apps and pages that may scan, and the settings for the verification of their evidence."""
     drain_seconds: float = Field(default=30.0, ge=0, le=3600)
-    """How long running scans may go on after SIGTERM."""
+    """How long running scans may continue after SIGTERM."""
     reflection: bool = False
-    """Whether the service listener answers gRPC reflection."""
+    """Whether the service listener serves gRPC reflection."""
     log: LogSettings = LogSettings()
-    """What is logged, and how."""
+    """The log."""
 
     @field_validator("pack")
     @classmethod
@@ -342,21 +344,21 @@ class Settings(BaseSettings):
         try:
             return None if value is None else value.expanduser()
         except RuntimeError as error:
-            raise ValueError("there is no such home folder: write the path in full") from error
+            raise ValueError("there is no such home folder: write an absolute path") from error
 
     @property
     def database_url(self) -> str:
-        """The database's URL, the default worked out."""
+        """The URL of the database, with the default resolved."""
         return self.storage.database_url or f"sqlite:///{self.data_dir / 'facegate.db'}"
 
     @property
     def objects_url(self) -> str:
-        """The object store's folder or URL, the default worked out."""
+        """The folder or URL of the object store, with the default resolved."""
         return self.storage.objects_url or str(self.data_dir / "objects")
 
     @property
     def key_folder(self) -> Path:
-        """The folder of the keys, the default worked out."""
+        """The folder of the keys, with the default resolved."""
         return self.keys.folder or self.data_dir / "keys"
 
     @classmethod
@@ -368,8 +370,8 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Takes what it is given and nothing else.
+        """Uses only the given values.
 
-        ``server.settings_loading`` reads the sources one by one, to know where each value came from.
+        ``server.settings_loading`` reads the sources separately, to record the origin of each value.
         """
         return (init_settings,)

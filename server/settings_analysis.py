@@ -20,21 +20,21 @@ class SelfieTable(Table):
     live_threshold: float = _DEFAULTS.live_threshold
     """Confidence from which a selfie is LIVE; within 0.04 of it the verdict is INCONCLUSIVE."""
     min_face_confidence: float = _DEFAULTS.min_face_confidence
-    """The detector's confidence below which no face counts as found."""
+    """Confidence of the detector below which a face counts as not found."""
     min_blur_variance: float = _DEFAULTS.min_blur_variance
-    """Variance of the face's Laplacian that scores 0.5; lower it where pictures are heavily compressed."""
+    """Variance of the Laplacian of the face that scores 0.5; lower it for strongly compressed images."""
     min_ear: float = _DEFAULTS.min_ear
     """Eye aspect ratio below which an eye counts as closed."""
     max_yaw_deg: float = _DEFAULTS.max_yaw_deg
-    """Degrees of turning that score 0.5."""
+    """Yaw in degrees that scores 0.5."""
     max_pitch_deg: float = _DEFAULTS.max_pitch_deg
-    """Degrees of nodding that score 0.5."""
+    """Pitch in degrees that scores 0.5."""
     min_face_area_ratio: float = _DEFAULTS.min_face_area_ratio
-    """Share of the picture below which a face is penalised."""
+    """Share of the image area below which a face is penalised."""
     max_asymmetry: float = _DEFAULTS.max_asymmetry
     """Symmetry index that scores 0."""
     lbp_dominant_bin_spoof_threshold: float = _DEFAULTS.lbp_dominant_bin_spoof_threshold
-    """Share of one pattern from which on skin texture is suspiciously uniform."""
+    """Share of one pattern from which the texture of skin is suspiciously uniform."""
     fft_kurtosis_max: float = _DEFAULTS.fft_kurtosis_max
     """Ring kurtosis that scores 0."""
     fft_hf_ratio_baseline: float = _DEFAULTS.fft_hf_ratio_baseline
@@ -51,36 +51,36 @@ class SelfieTable(Table):
         return self
 
     def as_settings(self) -> SelfieSettings:
-        """The same in the liveness room's terms."""
+        """Returns the parameters in the form of ``liveness.selfie``."""
         return SelfieSettings(**{name: getattr(self, name) for name in asdict(_DEFAULTS)})
 
 
 class AnalysisSettings(Table):
-    """AnalysisService: how much at once, and what one video may use."""
+    """AnalysisService: the number of analyses at once, and the limits of one video."""
 
     max_images: int = Field(default=4, ge=1, le=1_000)
-    """Selfies that are being analysed at once; beyond it the answer is RESOURCE_EXHAUSTED. One of 50 million
-    pixels takes some 300 MB while it lasts."""
+    """Maximum number of selfies that are analysed at once; further calls wait, or are refused with
+    RESOURCE_EXHAUSTED. A selfie of 50 million pixels takes about 300 MB during its analysis."""
     max_videos: int = Field(default=2, ge=1, le=100)
-    """Videos that are being uploaded or analysed at once; each takes up to 250 MB while it lasts, and its
-    decoder the memory of its process."""
+    """Maximum number of videos that are uploaded or analysed at once. Each takes up to 250 MB during its
+    call, in addition to the memory of its decoder process."""
     still_workers: int = Field(default=1, ge=0, le=64)
-    """Processes in which WebP selfies and frames are decoded, limited as `isolation` says, so that no trusted
-    image waits behind them. 0 shares those of trusted images."""
+    """Number of processes in which WebP selfies and frames are decoded, with the limits of ``isolation``, so
+    that no trusted image waits for them. With 0, they share the processes of trusted images."""
     video_workers: int = Field(default=1, ge=0, le=64)
-    """Processes in which videos are decoded, and threads that analyse them. 0 refuses videos; still frames
-    are analysed all the same."""
+    """Number of processes in which videos are decoded, and of threads that analyse them. With 0, videos are
+    refused, but still frames are analysed."""
     video_memory_mib: int = Field(default=1024, ge=128, le=65_536)
-    """Memory that such a process may map beyond what it starts with."""
+    """Memory that such a process may map in addition to its memory at the start."""
     video_cpu_seconds: int = Field(default=60, ge=1, le=600)
-    """CPU time of decoding one video."""
+    """Maximum CPU time to decode one video."""
     video_wall_seconds: float = Field(default=90.0, ge=1.0, le=600.0)
-    """Time of one video, from sending it to its decoder to its last frame's analysis."""
+    """Maximum time for one video, from its transfer to the decoder to the analysis of its last frame."""
     max_video_seconds: float = Field(default=60.0, ge=1.0, le=600.0)
-    """Length of a video; a longer one is refused."""
+    """Maximum length of a video; a longer one is refused."""
     upload_seconds: float = Field(default=60.0, ge=1.0, le=600.0)
-    """Time of one upload."""
+    """Maximum duration of one upload."""
     idle_seconds: float = Field(default=10.0, ge=0.1, le=60.0)
-    """Time without a message of it."""
+    """Maximum time between two messages of an upload."""
     selfie: SelfieTable = SelfieTable()
     """The parameters of the eight signals."""

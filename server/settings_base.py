@@ -1,4 +1,4 @@
-"""What every table of the settings has in common."""
+"""The base class of the tables of the settings."""
 
 from ipaddress import ip_address
 
@@ -8,7 +8,7 @@ __all__ = ["Table", "is_loopback"]
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches a listener on ``host``: an address of it, or ``localhost``."""
+    """Returns whether ``host`` is a loopback address or ``localhost``, which only this machine can reach."""
     if host == "localhost":
         return True
     try:
@@ -18,7 +18,7 @@ def is_loopback(host: str) -> bool:
 
 
 class Table(BaseModel):
-    """A table: nothing unknown in it, never changed, and no value repeated in an error."""
+    """A table of the settings: immutable, without unknown keys, and with errors that repeat no value."""
 
     model_config = ConfigDict(
         extra="forbid",

@@ -1,4 +1,4 @@
-"""The settings of device integrity: whose apps and pages may scan, and what evidence is held against."""
+"""The settings of device integrity: the apps and pages that may scan, and the verification of evidence."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -32,46 +32,46 @@ _Package = Annotated[
 _AppleId = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{10}\.[A-Za-z0-9.-]+$", max_length=256)]
 _Origin = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s?#@]+$", max_length=256)]
 _HOSTS_WITHOUT_TLS: Final = frozenset({"localhost", "127.0.0.1"})
-"""Browsers give pages from here, and from nowhere else without TLS, the camera and keys."""
+"""The only hosts whose pages get the camera and keys from browsers without TLS."""
 
 
 class PlayDecoderChoice(StrEnum):
-    """Who opens Play Integrity tokens."""
+    """The decoder of Play Integrity tokens."""
 
     OFF = "off"
-    """Nobody: tokens are reported as unavailable."""
+    """None: tokens are reported as unavailable."""
     LOCAL = "local"
     """This server, with the response keys of the Play Console; classic tokens only."""
     GOOGLE = "google"
-    """Google's service; needs the extra ``play-integrity``."""
+    """Google's service; requires the extra ``play-integrity``."""
 
 
 class AndroidAppTable(Table):
     """One of the operator's Android apps."""
 
     package: _Package
-    """Its package name."""
+    """Package name of the app."""
     certificate_sha256: tuple[Sha256Hex, ...] = Field(min_length=1, max_length=16)
-    """SHA-256 of each certificate that may have signed it: ``apksigner verify --print-certs`` shows them."""
+    """SHA-256 of each certificate that may have signed the app; see ``apksigner verify --print-certs``."""
 
 
 class PlaySettings(Table):
     """Google Play Integrity."""
 
     decoder: PlayDecoderChoice = PlayDecoderChoice.OFF
-    """Who opens tokens."""
+    """Decoder of tokens: ``off``, this server (``local``) or Google's service (``google``)."""
     decryption_key_file: Path | None = None
-    """``local``: file with the response decryption key as the Play Console shows it, base64."""
+    """For ``local``: file with the response decryption key from the Play Console, base64."""
     verification_key_file: Path | None = None
-    """``local``: file with the response verification key as the Play Console shows it, base64."""
+    """For ``local``: file with the response verification key from the Play Console, base64."""
     service_account_file: Path | None = None
-    """``google``: key file of a service account, JSON."""
+    """For ``google``: key file of a service account, JSON."""
     min_level: Literal["basic", "device", "strong"] = "device"
-    """The least integrity of the device."""
+    """Lowest accepted integrity of the device."""
     max_age_seconds: int = Field(default=180, ge=10, le=600)
-    """How old a token may be."""
+    """Maximum age of a token."""
     refused_recall_bits: tuple[Literal[1, 2, 3], ...] = ()
-    """Bits of Play's device recall, which your own app sets on a device, that bar it from scanning."""
+    """Bits of Play's device recall that exclude a device from scans; your own app sets them on a device."""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -89,41 +89,43 @@ class FurtherRootTable(Table):
     """A root of key attestation that this release does not know."""
 
     name: str = Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]+$")
-    """What results and log call it."""
+    """Name of the root in results and logs."""
     spki_sha256: Sha256Hex
     """SHA-256 of the SubjectPublicKeyInfo of its certificate."""
 
 
 class AndroidSettings(Table):
-    """Android apps and what their phones' evidence is held against."""
+    """Android apps, and the settings for the verification of the evidence of their phones."""
 
     apps: tuple[AndroidAppTable, ...] = ()
-    """The operator's apps; without any, no Android evidence vouches for one."""
+    """The operator's apps. If none is listed, no Android evidence vouches for an app."""
     revocation_file: Path | None = None
-    """Google's list of revoked attestation certificates, kept fresh by ``facegate attest revocation``, which
-    also writes the record that dates it beside it. Both are read again when they change. Without them no key
-    attestation is verified."""
+    """File with Google's list of revoked attestation certificates. ``facegate attest revocation`` updates it,
+    and writes a record with its date to the same folder. The server reads both again when they change.
+    Without them, no key attestation is verified."""
     max_revocation_age_hours: int = Field(default=48, ge=1, le=24 * 90)
-    """How old the list may be."""
+    """Maximum age of the list."""
     stale_revocation_is_soft: bool = False
-    """Whether attestations are verified with an older list."""
+    """Whether attestations are also verified with an older list."""
     remotely_provisioned_only: bool = False
-    """Whether attestation keys from the factory are refused: thousands of phones share one, and some leak.
-    Phones that were sold before Android 12 have no others."""
+    """Whether attestation keys from the factory are refused. Thousands of phones share one such key, and some
+    keys leak. Phones that were sold before Android 12 have no other keys."""
     further_roots: tuple[FurtherRootTable, ...] = Field(default=(), max_length=16)
-    """Roots that count beside Google's, in every check: one that Google began to use after this release, or
-    that of your own devices. Whoever holds the key of such a root can make evidence of any device."""
+    """Roots that are trusted in addition to Google's, in every check: one that Google began to use after this
+    release, or that of your own devices. A holder of the key of such a root can make evidence of any
+    device."""
     tee_under_strongbox: bool = False
     """Whether a key in the trusted environment may be attested under the chain of a StrongBox."""
     min_security_level: Literal["trusted_environment", "strongbox"] = "trusted_environment"
-    """The least that a key has to live in."""
+    """Lowest accepted security level of the environment of a key."""
     self_signed_boot_keys: tuple[Sha256Hex, ...] = ()
-    """Verified boot keys of other systems than the makers' that are trusted, such as GrapheneOS's."""
+    """Trusted verified boot keys of systems other than those of the makers, such as GrapheneOS."""
     max_patch_age_months: int | None = Field(default=24, ge=1, le=240)
-    """From how many months on a security patch level is old."""
+    """Age in months from which a security patch level counts as old."""
     max_certificates_issued: int = Field(default=512, ge=1, le=1_000_000)
-    """More attestation certificates than this, provisioned to one phone in 30 days, look like a farm that
-    sells keys, and leave MEDIUM at most. Phones of test laboratories show up to 64."""
+    """Maximum number of attestation certificates that are provisioned to one phone in 30 days. A higher
+    number indicates a farm that sells keys, and limits the assurance to MEDIUM. Phones of test laboratories
+    have up to 64."""
     play: PlaySettings = PlaySettings()
     """Google Play Integrity."""
 
@@ -136,18 +138,19 @@ class AndroidSettings(Table):
 
 
 class AppleReceiptSettings(Table):
-    """Apple's server for receipts of App Attest, which tells how many keys a device made for the app lately.
+    """Apple's server for receipts of App Attest, which count the keys that a device made for the app lately.
 
-    Without these settings it is not asked. It is asked while a device scans, about once a day for each, at
-    ``https://data.appattest.apple.com``: let the server reach it, by a proxy (``HTTPS_PROXY``) if need be.
+    Without these settings, the server sends no request. With them, it sends a request during a scan, about
+    once a day for each device, to ``https://data.appattest.apple.com``. Allow this connection, if necessary
+    through a proxy (``HTTPS_PROXY``).
     """
 
     key_file: Path | None = None
-    """A key for DeviceCheck from the developer account, as Apple gives it out (``.p8``)."""
+    """File with a key for DeviceCheck from the developer account, in the format of Apple (``.p8``)."""
     key_id: str = Field(default="", pattern=r"^([A-Z0-9]{10})?$")
-    """The key's identifier, ten characters."""
+    """Identifier of the key, ten characters."""
     team_id: str = Field(default="", pattern=r"^([A-Z0-9]{10})?$")
-    """The team's identifier, ten characters."""
+    """Identifier of the team, ten characters."""
 
     @model_validator(mode="after")
     def _together(self) -> Self:
@@ -162,12 +165,13 @@ class AppleSettings(Table):
     app_ids: tuple[_AppleId, ...] = ()
     """The operator's apps: team identifier, a dot, bundle identifier."""
     environment: Environment = Environment.PRODUCTION
-    """``development`` accepts apps that were built for tests, and makes the server one for tests only."""
+    """``development`` accepts apps that were built for tests; the server is then for tests only."""
     receipts: AppleReceiptSettings = AppleReceiptSettings()
     """Apple's server for receipts."""
     max_keys_made: int = Field(default=10, ge=1, le=1_000_000)
-    """More keys than this, made on one device for the app in 30 days by Apple's count, look like a farm that
-    sells scans, and leave MEDIUM at most. Apple gives no limit; an app makes a key when it is installed."""
+    """Maximum number of keys that one device makes for the app in 30 days, by Apple's count. A higher number
+    indicates a farm that sells scans, and limits the assurance to MEDIUM. Apple states no limit; an app makes
+    a key when it is installed."""
 
 
 class WebSettings(Table):
@@ -176,8 +180,8 @@ class WebSettings(Table):
     rp_id: str = Field(default="", max_length=253)
     """WebAuthn's relying party identifier: the domain, such as ``bank.example``."""
     origins: tuple[_Origin, ...] = ()
-    """Where the pages are, such as ``https://verify.bank.example``, without a slash at the end: at ``rp_id``
-    or below it, over https; over http at ``localhost`` and ``127.0.0.1`` only."""
+    """Origins of the pages, such as ``https://verify.bank.example``, without a slash at the end: ``rp_id`` or
+    a subdomain of it, over https; over http only ``localhost`` and ``127.0.0.1``."""
     require_user_verification: bool = True
     """Whether a WebAuthn ceremony counts only if the authenticator verified the person."""
 
@@ -189,27 +193,27 @@ class WebSettings(Table):
             parts = urlsplit(origin)
             host = parts.hostname or ""
             if parts.scheme != "https" and host not in _HOSTS_WITHOUT_TLS:
-                raise ValueError(f"{origin} has to begin with https://")
+                raise ValueError(f"{origin} must begin with https://")
             if host != self.rp_id and not host.endswith(f".{self.rp_id}"):
                 raise ValueError(f"{origin} is neither {self.rp_id} nor a subdomain of it")
         return self
 
 
 class TestRoots(Table):
-    """Roots of test devices. Their evidence is believed in sandbox checks only."""
+    """Roots of test devices. Their evidence counts in sandbox checks only."""
 
     android_spki_sha256: tuple[Sha256Hex, ...] = ()
     """SHA-256 of the SubjectPublicKeyInfo of further roots of Android key attestation."""
     apple_certificate: Path | None = None
-    """PEM file: a root in place of Apple's App Attest root."""
+    """PEM file: a root that replaces Apple's App Attest root."""
     apple_receipt_certificate: Path | None = None
-    """PEM file: a root in place of the one under which Apple signs App Attest's receipts."""
+    """PEM file: a root that replaces the one under which Apple signs the receipts of App Attest."""
     apple_receipt_server: _Origin | None = None
-    """A server in place of Apple's for receipts."""
+    """URL of a server that replaces Apple's for receipts."""
 
     @property
     def configured(self) -> bool:
-        """Whether there are any."""
+        """Whether any test root is configured."""
         return bool(self.android_spki_sha256 or self.apple_certificate or self.apple_receipt_server)
 
     @model_validator(mode="after")
@@ -220,9 +224,9 @@ class TestRoots(Table):
 
 
 class DeviceIntegritySettings(Table):
-    """Whose apps and pages may scan, and what their evidence is held against.
+    """The apps and pages that may scan, and the settings for the verification of their evidence.
 
-    What each policy demands of it is in the policy (``[device.demands]``).
+    The demands of each policy on the evidence are in the policy (``[device.demands]``).
     """
 
     android: AndroidSettings = AndroidSettings()
@@ -232,21 +236,22 @@ class DeviceIntegritySettings(Table):
     web: WebSettings = WebSettings()
     """Pages."""
     proxy_spki_sha256: tuple[Sha256Hex, ...] = ()
-    """Where a proxy of the operator terminates the devices' TLS: SHA-256 of the SubjectPublicKeyInfo of each
-    certificate that it shows. Devices must have seen one of these, one of ``server_keys_file``, or the device
-    listener's own."""
+    """If a proxy of the operator terminates the TLS of devices: SHA-256 of the SubjectPublicKeyInfo of each
+    of its certificates. Devices must state one of these, one of ``server_keys_file``, or that of the device
+    listener."""
     server_keys_file: Path | None = None
-    """The same in a file, one SHA-256 a line, which is read again within a minute when it changes: list the
-    next certificate's key before the proxy shows it. A key that leaves the file counts for another day."""
+    """File with further such keys, one SHA-256 a line. The server reads it again within a minute when it
+    changes. List the key of the next certificate before the proxy uses it. A key that is removed from the
+    file is accepted for one more day."""
     server_keys: Literal["open", "complete"] = "open"
-    """``complete`` says that the keys above, and the device listener's own, are all that there are: a device
-    that saw another one then fails its check (``DEVICE_MANIPULATED``), under every policy."""
+    """``complete`` states that the keys above, and that of the device listener, are all keys of this server.
+    A device that states another one then fails its check (``DEVICE_MANIPULATED``), under every policy."""
     enrolment_days: int = Field(default=400, ge=1, le=3650)
-    """Days without use after which an enrolled key (App Attest, WebAuthn) is forgotten."""
+    """Days without use after which an enrolled key (App Attest, WebAuthn) is erased."""
     test_roots: TestRoots = TestRoots()
     """Roots of test devices, for sandbox checks."""
 
     @property
     def for_tests(self) -> bool:
-        """Whether apps that were built for tests are believed: such a server takes no production policy."""
+        """Whether apps built for tests are trusted; the server then accepts policies for tests only."""
         return self.apple.environment is Environment.DEVELOPMENT

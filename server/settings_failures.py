@@ -14,20 +14,22 @@ _DAY = 86_400
 
 
 class FailureLimits(Table):
-    """When failed checks of one subject, portrait or device bring a lock, and locks a block."""
+    """Limits on failed checks of one subject, portrait or device, which cause a lock and then a block."""
 
     maximum: int = Field(default=5, ge=1, le=1_000_000)
-    """Failed checks within ``window_seconds`` that bring a lock. Scans that run count until
-    they are decided. A check that was left early, or failed by conditions alone, counts a quarter."""
+    """Number of failed checks within ``window_seconds`` that causes a lock. A running scan counts until it is
+    decided. A check that the person left early, or that failed only because of the conditions, counts as a
+    quarter."""
     window_seconds: int = Field(default=180, ge=1, le=_DAY)
-    """Failed checks within so many seconds count together."""
+    """Period within which failed checks are counted for a lock."""
     lock_seconds: int = Field(default=1_800, ge=1, le=_DAY)
     """How long a lock lasts."""
     block_maximum: int = Field(default=20, ge=1, le=10_000_000)
-    """Failed checks within ``block_seconds``, however they are spread, that bring a block.
-    At least ``maximum``."""
+    """Number of failed checks within ``block_seconds``, at any intervals, that causes a block. At least
+    ``maximum``."""
     block_seconds: int = Field(default=_DAY, ge=1, le=30 * _DAY)
-    """Within which failures count for a block, and how long it lasts. At least ``lock_seconds``."""
+    """Period within which failed checks are counted for a block, and duration of the block. At least
+    ``lock_seconds``."""
 
     @model_validator(mode="after")
     def _blocks_longer_than_it_locks(self) -> Self:
@@ -37,12 +39,12 @@ class FailureLimits(Table):
             )
         if self.block_maximum < self.maximum:
             raise ValueError(
-                f"block_maximum ({self.block_maximum}) must be at least maximum ({self.maximum}): set it, too"
+                f"block_maximum ({self.block_maximum}) must be at least maximum ({self.maximum}); set both"
             )
         return self
 
     def as_rules(self) -> TryRules:
-        """The same for ``server.domain.tries``."""
+        """Returns the limits in the form of ``server.domain.tries``."""
         return TryRules(
             maximum=self.maximum,
             window=timedelta(seconds=self.window_seconds),
@@ -53,25 +55,26 @@ class FailureLimits(Table):
 
 
 class SandboxFailureLimits(FailureLimits):
-    """The same for sandbox checks, which fail by the dozen in tests of an integration."""
+    """The limits for sandbox checks, many of which fail in tests of an integration."""
 
     maximum: int = Field(default=1_000, ge=1, le=1_000_000)
-    """Failed checks within ``window_seconds`` that bring a lock."""
+    """Number of failed checks within ``window_seconds`` that causes a lock."""
     lock_seconds: int = Field(default=60, ge=1, le=_DAY)
     """How long a lock lasts."""
     block_maximum: int = Field(default=4_000, ge=1, le=10_000_000)
-    """Failed checks within ``block_seconds``, however they are spread, that bring a block.
-    At least ``maximum``."""
+    """Number of failed checks within ``block_seconds``, at any intervals, that causes a block. At least
+    ``maximum``."""
     block_seconds: int = Field(default=60, ge=1, le=30 * _DAY)
-    """Within which failures count for a block, and how long it lasts. At least ``lock_seconds``."""
+    """Period within which failed checks are counted for a block, and duration of the block. At least
+    ``lock_seconds``."""
 
 
 class FailureSettings(FailureLimits):
     """Limits on failed checks of one subject, portrait or device; sandbox checks have their own."""
 
     remember_days: int = Field(default=30, ge=1, le=400)
-    """How long a failed check is remembered, by keyed hashes: for these limits, and for the signals that tell
-    of earlier attacks. At least twice ``block_seconds``."""
+    """How long keyed hashes of a failed check are stored, for these limits and for the signals that report
+    earlier attacks. At least twice ``block_seconds``."""
     sandbox: SandboxFailureLimits = SandboxFailureLimits()
 
     @model_validator(mode="after")
@@ -80,12 +83,12 @@ class FailureSettings(FailureLimits):
         if self.remember_days * _DAY < 2 * longest:
             raise ValueError(
                 f"remember_days ({self.remember_days}) must be at least twice block_seconds ({longest}): "
-                "else blocks are forgotten before they end"
+                "otherwise blocks are erased before they end"
             )
         return self
 
     def as_setting(self) -> TrySetting:
-        """The same for ``server.domain.tries``."""
+        """Returns the limits in the form of ``server.domain.tries``."""
         return TrySetting(
             real=self.as_rules(),
             sandbox=self.sandbox.as_rules(),

@@ -1,4 +1,4 @@
-"""The settings of what one server takes on, and how its tenants share it."""
+"""The settings of the limits of one server, and how its tenants share them."""
 
 from pydantic import Field
 
@@ -12,10 +12,10 @@ _MIB = 1024 * 1024
 
 
 class TenantLimits(Table):
-    """The most that one tenant may hold at once.
+    """The maximum number of places that one tenant may hold at once.
 
-    Its sandbox callers may hold as much again: they count as a tenant of their own. What is not set is
-    limited by what the server takes on.
+    Its sandbox callers may hold the same number in addition, because they count as a separate tenant. A quota
+    that is not set is the limit of the server.
     """
 
     max_scans: int | None = Field(default=None, ge=1, le=10_000)
@@ -33,41 +33,40 @@ class TenantLimits(Table):
 
 
 class LimitSettings(Table):
-    """What one server takes on; beyond it the answer is RESOURCE_EXHAUSTED with RetryInfo."""
+    """The limits of one server; calls that exceed them are refused with RESOURCE_EXHAUSTED and RetryInfo."""
 
     max_scans: int = Field(default=32, ge=1, le=10_000)
-    """Scans at once."""
+    """Maximum number of scans at once."""
     max_scan_frames_in_flight: int = Field(default=8, ge=1, le=64)
-    """Frames of one scan that are on the way or being judged: the credit window."""
+    """Maximum number of frames of one scan that are being sent or judged: the credit window."""
     max_unary: int = Field(default=64, ge=1, le=10_000)
-    """Unary calls at once that are neither uploads nor selfies."""
+    """Maximum number of unary calls at once that are neither uploads nor selfies."""
     max_uploads: int = Field(default=4, ge=1, le=1_000)
-    """Trusted images that are being decoded and judged at once."""
+    """Maximum number of trusted images that are decoded and judged at once."""
     max_watches: int = Field(default=128, ge=1, le=10_000)
-    """Streams of WatchCheck at once; each asks the database twice a second."""
+    """Maximum number of streams of WatchCheck at once; each queries the database twice a second."""
     max_device_message_bytes: int = Field(default=768 * 1024, ge=64 * 1024, le=4 * _MIB)
-    """Largest message on the device listener; the wire's own limits stay in force."""
+    """Maximum message size on the device listener; the limits of the wire contract also apply."""
     max_service_message_bytes: int = Field(default=11 * _MIB, ge=_MIB, le=16 * _MIB)
-    """Largest message on the service listener; a selfie of 10 MB has to fit."""
+    """Maximum message size on the service listener; a selfie of 10 MB must fit."""
     wait_seconds: float = Field(default=4.0, ge=0.0, le=20.0)
-    """How long a unary call, an upload, a selfie or a video waits for its turn where as many as may are being
-    worked on; shorter than the deadline of 5 seconds that callers are recommended. Scans and watches do not
-    wait."""
+    """How long a unary call, an upload, a selfie or a video waits for a place if none is free. It should be
+    shorter than the deadline of 5 seconds that is recommended to callers. Scans and watches do not wait."""
     max_waiting: int = Field(default=16, ge=0, le=1_000)
-    """Calls of one kind that wait so, of all tenants together. Each upload and each selfie among them holds
-    its message, of at most ``max_service_message_bytes``."""
+    """Maximum number of waiting calls of one kind, of all tenants together. Each waiting upload and selfie
+    keeps its message, of at most ``max_service_message_bytes``, in memory."""
     max_waiting_of_tenant: int = Field(default=8, ge=0, le=1_000)
-    """The same of one tenant."""
+    """Maximum number of waiting calls of one kind, of one tenant."""
     tenant_share: float = Field(default=0.75, ge=0.5, le=1.0)
-    """The part of the scans, watches and videos that one tenant may hold while no other does, where callers
-    of several tenants, or sandbox callers beside real ones, are configured; the rest stays free for the
-    others. The more they hold, the less it is: a tenant is given no more than ``tenant_share / (1 -
-    tenant_share)`` times what it leaves free, and one in any case. 1 keeps nothing free."""
+    """The fraction of the places for scans, watches and videos that one tenant may hold while no other tenant
+    holds any. It applies if callers of several tenants, or both real and sandbox callers, are configured. It
+    shrinks as other tenants hold more: a tenant gets at most ``tenant_share / (1 - tenant_share)`` times the
+    places that it leaves free, but always one. 1 keeps no place free."""
     tenants: dict[Name, TenantLimits] = Field(default_factory=dict)
-    """Quotas of single tenants, by name: the most that one may hold at once of each kind of call. Its sandbox
-    callers may hold as much again, since they count as a tenant of their own. In the environment all
-    tables are one variable, as JSON."""
+    """Quotas of single tenants, by name: the maximum number of calls of each kind at once. The sandbox
+    callers of a tenant may hold the same number in addition, because they count as a separate tenant. In the
+    environment, all tables are one variable, as JSON."""
     lease_seconds: float = Field(default=15.0, ge=2.0, le=120.0)
-    """How long a scan stays with a replica that stopped answering."""
+    """How long a scan stays assigned to a replica that has stopped responding."""
     failures: FailureSettings = FailureSettings()
     """Failed checks of one subject, portrait or device."""

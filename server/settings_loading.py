@@ -1,8 +1,8 @@
-"""Reads the settings from a file and the environment, and knows where each value came from.
+"""Reads the settings from a file and the environment, and records the origin of each value.
 
 ::
 
-    SettingsInvalid     a setting is unknown, of the wrong kind, or unsafe
+    SettingsInvalid     a setting is unknown, of the wrong type, or unsafe
 """
 
 import difflib
@@ -29,12 +29,13 @@ from server.settings_view import holds_secret
 __all__ = ["ENVIRONMENT_CONFIG", "LoadedSettings", "Origin", "SettingsInvalid", "load_settings"]
 
 ENVIRONMENT_CONFIG = "FACEGATE_CONFIG"
-"""The variable that names the settings file where the command line does not."""
+"""The variable that names the settings file if the command line does not."""
 
 _PREFIX = "FACEGATE_"
 _NOT_SETTINGS = frozenset({ENVIRONMENT_CONFIG, "FACEGATE_TEST_ASSETS"})
-# Kubernetes describes every service of the namespace in variables; for one named "facegate" they begin
-# as ours do (https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables).
+# Kubernetes sets variables for every service of the namespace. For a service named "facegate", they have the
+# same prefix as the settings
+# (https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables).
 _KUBERNETES = re.compile(
     r"FACEGATE_([A-Z0-9_]+_)?(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
 )
@@ -42,10 +43,11 @@ _MAX_BYTES = 1_048_576
 
 
 class SettingsInvalid(ConfigurationError):
-    """Settings that are unknown, of the wrong kind, or unsafe.
+    """A setting is unknown, of the wrong type, or unsafe.
 
     Attributes:
-        problems: One line for each problem: where, what, and what would be right. Never a value.
+        problems: One line for each problem: the place, the error, and the expected value. Never the value
+            itself.
     """
 
     def __init__(self, problems: tuple[str, ...]) -> None:
@@ -54,7 +56,7 @@ class SettingsInvalid(ConfigurationError):
 
 
 class Origin(StrEnum):
-    """Where a value came from."""
+    """The origin of a value."""
 
     DEFAULT = "default"
     FILE = "file"
@@ -63,12 +65,12 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LoadedSettings:
-    """Settings, and where they came from.
+    """Settings, and their origins.
 
     Attributes:
         settings: The values.
-        origins: By dotted key, such as ``"listeners.device.port"``; what is not there is the default.
-        file: The settings file; None where there was none.
+        origins: The origins, by dotted key such as ``"listeners.device.port"``; others have their default.
+        file: The settings file; ``None`` if there is none.
     """
 
     settings: Settings
@@ -76,19 +78,19 @@ class LoadedSettings:
     file: Path | None
 
     def origin(self, key: str) -> Origin:
-        """Where the value of a dotted key came from."""
+        """Returns the origin of the value of a dotted key."""
         return self.origins.get(key, Origin.DEFAULT)
 
 
 def load_settings(file: Path | None = None) -> LoadedSettings:
-    """The effective settings.
+    """Reads the effective settings.
 
     Args:
-        file: A TOML file; None for the one that FACEGATE_CONFIG names, or none.
+        file: A TOML file; ``None`` for the one that FACEGATE_CONFIG names, or none.
 
     Raises:
-        SettingsInvalid: A file cannot be read, or a setting is unknown, of the wrong kind, or unsafe;
-            every problem is listed. Or the file holds a password and is open to others.
+        SettingsInvalid: A file cannot be read, or a setting is unknown, of the wrong type, or unsafe; every
+            problem is listed. Or the file contains a password and is accessible to others.
     """
     if file is None and os.environ.get(ENVIRONMENT_CONFIG):
         file = Path(os.environ[ENVIRONMENT_CONFIG])
@@ -123,7 +125,7 @@ def _read(file: Path) -> dict[str, Any]:
         raise SettingsInvalid((f"{file}: cannot be read: {error.strerror or error}",)) from error
     except UnicodeDecodeError as error:
         raise SettingsInvalid((f"{file}: not UTF-8 at byte {error.start}",)) from error
-    # A ValueError that is no TOMLDecodeError: a number of thousands of digits.
+    # A number of thousands of digits raises a ValueError that is not a TOMLDecodeError.
     except (ValueError, RecursionError) as error:
         raise SettingsInvalid((f"{file}: not TOML: {error}",)) from error
 
@@ -137,7 +139,7 @@ def _check_passwords(file: Path, table: Mapping[str, Any]) -> None:
             try:
                 read_private_file(file, max_bytes=_MAX_BYTES)
             except PrivateFileError as error:
-                raise SettingsInvalid((f"storage.{name} holds a secret; {error}",)) from error
+                raise SettingsInvalid((f"storage.{name} contains a secret; {error}",)) from error
 
 
 def _unknown_variables() -> Iterator[str]:
@@ -152,7 +154,7 @@ def _unknown_variables() -> Iterator[str]:
 
 
 def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """Every dotted key of a model, tables included."""
+    """Yields every dotted key of a model, including those of tables."""
     for name, field in model.model_fields.items():
         yield prefix + name
         table = _table_of(field)
@@ -205,7 +207,7 @@ def _problems(error: ValidationError, *, origins: Mapping[str, Origin], file: Pa
 
 
 def _place(key: str, *, origins: Mapping[str, Origin], file: Path | None) -> str:
-    # A table's problem is placed where its values came from; the environment has the last word.
+    # The place of a problem of a table is the origin of its values; the environment takes precedence.
     found = {origin for name, origin in origins.items() if name == key or name.startswith(f"{key}.")}
     if Origin.ENVIRONMENT in found:
         return "environment"

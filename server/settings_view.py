@@ -1,4 +1,4 @@
-"""Settings as a person may see them: flat, with everything secret masked."""
+"""Settings for display: flat, with secrets masked."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -17,9 +17,9 @@ _SECRET_WORD = re.compile(r"pass|pwd|secret|token|key|sas|sig|cred", re.IGNORECA
 
 
 def shown_settings(settings: Settings) -> dict[str, Any]:
-    """Every setting by its dotted key, in the order of the schema; None where it is not set.
+    """Returns every setting by its dotted key, in the order of the schema; ``None`` if it is not set.
 
-    A table that may be left out, such as ``listeners.device.tls``, is one entry while it is.
+    An optional table that is not set, such as ``listeners.device.tls``, is one entry.
     """
     flat = dict(_leaves(settings.model_dump(mode="json")))
     return {
@@ -29,9 +29,9 @@ def shown_settings(settings: Settings) -> dict[str, Any]:
 
 
 def mask_url(url: str) -> str:
-    """``url`` without the password of its user part and without the values of secret parameters.
+    """Returns ``url`` without the password of its user part and the values of secret parameters.
 
-    A text whose parts cannot be told apart is masked whole.
+    A text that cannot be parsed is masked entirely.
     """
     try:
         parts = urlsplit(url)
@@ -49,14 +49,14 @@ def mask_url(url: str) -> str:
         masked = urlunsplit((parts.scheme, f"{user}{at}{place}", parts.path, query, parts.fragment))
     except ValueError:
         return _MASK
-    # urlunsplit drops an empty authority, which the three slashes of sqlite:///file stand for.
+    # urlunsplit drops an empty authority, as in the three slashes of sqlite:///file.
     if url.startswith(f"{parts.scheme}:///") and not masked.startswith(f"{parts.scheme}:///"):
         masked = masked.replace(f"{parts.scheme}:", f"{parts.scheme}://", 1)
     return masked
 
 
 def holds_secret(url: str) -> bool:
-    """Whether ``mask_url`` has something to mask in ``url``."""
+    """Returns whether ``mask_url`` masks a part of ``url``."""
     return mask_url(url).count(_MASK) > url.count(_MASK)
 
 

@@ -1,4 +1,4 @@
-"""What a server keeps: its database, by what is kept there, and sealed pictures."""
+"""The stores of a server: the repositories of its database, and sealed images."""
 
 import secrets
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ class Stores:
     """Open stores.
 
     Attributes:
-        database: The database, to be closed.
+        database: The database, which the owner of the stores closes.
         checks: Checks.
-        retention: Checks whose time is over.
-        devices: Devices' keys and tokens.
-        memory: What frames and devices are known again by.
-        evidence: Sealed pictures.
+        retention: Checks whose retention has ended.
+        devices: Keys and tokens of devices.
+        memory: The scan memory, which recognises frames and devices.
+        evidence: Sealed evidence images.
     """
 
     database: Database
@@ -38,12 +38,12 @@ class Stores:
 
 
 async def open_stores(database_url: str, *, objects: ObjectStore, keys: KeyRing) -> Stores:
-    """Opens the database, whose schema is made or checked first.
+    """Creates or verifies the schema of the database, and opens the stores.
 
     Args:
-        database_url: The database.
-        objects: Where pictures lie.
-        keys: Seal them, and make what is remembered unreadable.
+        database_url: The URL of the database.
+        objects: The object store for images.
+        keys: The keys that seal images and protect the scan memory.
 
     Raises:
         SchemaOutdated, StorageUnavailable: The database cannot be used.

@@ -1,4 +1,4 @@
-"""TLS of the gRPC listeners: files that are checked before a listener opens, and read again when they change.
+"""TLS of the gRPC listeners: files that are verified before a listener opens, and read again on changes.
 
 ::
 
@@ -36,17 +36,17 @@ class CertificateUnusable(ConfigurationError):
 
 
 class TlsFiles:
-    """A listener's certificate, key and client authorities, which new connections get as the files have them.
+    """The certificate, key and client authorities of a listener. New connections use the current files.
 
-    ``refresh`` reads the files again; connections that stand go on with what they began with.
+    ``refresh`` reads the files again. Existing connections continue with the files with which they began.
     """
 
     def __init__(self, tls: Tls) -> None:
         """Reads the files.
 
         Raises:
-            CertificateUnusable: A file cannot be read, is not PEM, the key is not the certificate's, or
-                others may read the key.
+            CertificateUnusable: A file cannot be read or is not PEM, the key does not belong to the
+                certificate, or others may read the key.
         """
         self._tls = tls
         self._state = _state(tls)
@@ -56,29 +56,29 @@ class TlsFiles:
 
     @property
     def spki_sha256(self) -> bytes:
-        """SHA-256 of the certificate's SubjectPublicKeyInfo, 32 bytes: what a device reports to have seen."""
+        """SHA-256 of the certificate's SubjectPublicKeyInfo, 32 bytes, which devices state."""
         key = self._shown.certificate.public_key()
         return sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
 
     @property
     def not_after(self) -> datetime:
-        """Until when the certificate is valid, UTC."""
+        """The end of the validity of the certificate, UTC."""
         return self._shown.certificate.not_valid_after_utc
 
     def credentials(self) -> grpc.ServerCredentials:
-        """Credentials of a listener; with a ``client_ca`` every caller must show a certificate of it."""
+        """Returns the credentials of a listener; ``client_ca`` demands a certificate of every caller."""
         return grpc.dynamic_ssl_server_credentials(
             self._shown.configuration,
-            # None stands for "as before", whatever the stubs say.
+            # None means "unchanged", contrary to the type stubs.
             cast("Callable[[], grpc.ServerCertificateConfiguration]", self._take_next),
             require_client_authentication=self._shown.needs_client,
         )
 
     def refresh(self) -> bool:
-        """Reads the files again if one changed; whether what is in force is what they say.
+        """Reads the files again if one changed; returns whether their content is in force.
 
-        Files that cannot be used, or do not fit each other yet, are logged, and nothing changes. Blocks for a
-        moment.
+        If the files cannot be used or do not match each other yet, the error is logged and the previous files
+        stay in force. Blocks for a moment.
         """
         try:
             state = _state(self._tls)
@@ -97,7 +97,7 @@ class TlsFiles:
         return True
 
     def _take_next(self) -> grpc.ServerCertificateConfiguration | None:
-        """What changed since the last connection; grpc asks from threads of its own."""
+        """Returns the configuration if it changed since the last connection; grpc calls it in its threads."""
         with self._lock:
             changed, self._next = self._next, None
         return changed
@@ -157,7 +157,7 @@ def _certificates(path: Path, content: bytes) -> list[x509.Certificate]:
         return x509.load_pem_x509_certificates(content)
     except (ValueError, UnsupportedAlgorithm) as error:
         raise CertificateUnusable(
-            f"{path}: holds no PEM certificate; name a file with the chain, the server's own first"
+            f"{path}: contains no PEM certificate; name a file with the chain, the server's certificate first"
         ) from error
 
 
@@ -167,12 +167,12 @@ def _check_pair(tls: Tls, chain: bytes, key: bytes) -> None:
         private = load_pem_private_key(key, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise CertificateUnusable(
-            f"{tls.key}: not an unencrypted PEM private key; write it out as one (openssl pkey)"
+            f"{tls.key}: not an unencrypted PEM private key; convert it to one (openssl pkey)"
         ) from error
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     if private.public_key().public_bytes(*form) != certificate.public_key().public_bytes(*form):
         raise CertificateUnusable(
-            f"{tls.key}: not the private key of {tls.certificate}; name the two that belong together"
+            f"{tls.key}: not the private key of {tls.certificate}; name two files that belong together"
         )
 
 
@@ -182,5 +182,5 @@ def _check_authorities(path: Path, content: bytes) -> None:
         ssl.create_default_context(cadata=content.decode("ascii"))
     except (ssl.SSLError, UnicodeDecodeError) as error:
         raise CertificateUnusable(
-            f"{path}: holds no certificate authority; name the one that issues your clients' certificates"
+            f"{path}: contains no certificate authority; name the one that issues your clients' certificates"
         ) from error

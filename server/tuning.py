@@ -1,4 +1,4 @@
-"""What tests and benchmarks set of a server, and operators do not."""
+"""Values of a server that tests and benchmarks set, but operators do not."""
 
 from dataclasses import dataclass, field
 
@@ -11,15 +11,15 @@ __all__ = ["Tuning"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tuning:
-    """Limits and times that operators need not know.
+    """Limits and times that are not settings.
 
     Attributes:
-        plan: When an attempt has enough.
-        budget: Limits of a scan.
-        clocks: How far device clocks may run; recorded scans that are sent faster than they were
-            captured need slack.
-        end_seconds: How long the device may take for what it owes.
-        sweep_seconds: Between two looks at deadlines.
+        plan: When an attempt has enough frames.
+        budget: The limits of a scan.
+        clocks: The limits of device clocks; recorded scans that are sent faster than they were captured need
+            slack.
+        end_seconds: How long the device may take for the messages that it still has to send.
+        sweep_seconds: Time between two rounds of background work.
     """
 
     plan: CapturePlan = field(default_factory=CapturePlan)

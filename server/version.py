@@ -1,4 +1,4 @@
-"""The version of the distribution, which results and reports name."""
+"""The version of the distribution, which results and reports state."""
 
 import importlib.metadata
 
@@ -6,5 +6,5 @@ __all__ = ["server_version"]
 
 
 def server_version() -> str:
-    """The installed version of the distribution."""
+    """Returns the installed version of the distribution."""
     return importlib.metadata.version("facegate")

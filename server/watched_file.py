@@ -12,14 +12,14 @@ _Content = TypeVar("_Content")
 
 
 class WatchedFile(Generic[_Content]):
-    """What a file holds, as it was last read. Reading blocks for a moment."""
+    """The content of a file when it was last read. Reading blocks for a moment."""
 
     def __init__(self, path: Path, reader: Callable[[Path], _Content]) -> None:
         """Reads the file.
 
         Args:
             path: The file.
-            reader: Reads it, or raises a ``ConfigurationError``.
+            reader: Reads the file, or raises a ``ConfigurationError``.
 
         Raises:
             ConfigurationError: The file cannot be read.
@@ -30,12 +30,12 @@ class WatchedFile(Generic[_Content]):
         self.content = reader(path)
 
     def refresh(self) -> bool:
-        """Reads the file again if it changed; whether it did.
+        """Reads the file again if it changed; returns whether it did.
 
         Raises:
-            ConfigurationError: It cannot be read; ``content`` stays as it was.
+            ConfigurationError: The file cannot be read; ``content`` does not change.
         """
-        # Looked at before the reading, so that what is written meanwhile is read the next time.
+        # Taken before the file is read, so that a concurrent write is noticed by the next call.
         seen = self._state()
         if seen == self._seen:
             return False
@@ -51,10 +51,10 @@ class WatchedFile(Generic[_Content]):
 
 
 def file_state(path: Path) -> tuple[int, int, int, int]:
-    """What differs once a file was written or replaced: its times, size and identity.
+    """Returns values that change when a file is written or replaced: its times, size and inode.
 
     Raises:
-        OSError: There is no such file.
+        OSError: The file does not exist.
     """
     status = path.stat()
     return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino

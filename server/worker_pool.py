@@ -1,19 +1,19 @@
-"""The small thread pool that all CPU work of scans and uploads runs in, never on the event loop.
+"""A small thread pool for the CPU work of scans and uploads, outside the event loop.
 
-OpenCV, ONNX Runtime and dlib release the interpreter lock while they compute, so as many threads as
-cores keep the cores busy, and more would only make them wait for one another. So OpenCV's own threads,
-which would share out each small call over all cores, are off.
+OpenCV, ONNX Runtime and dlib release the interpreter lock while they compute. As many threads as cores thus
+keep the cores busy, and more threads would only wait for each other. The threads of OpenCV, which would
+divide each small call among all cores, are therefore off.
 
-What a verdict waits for comes before frames: a person looks at a screen until the verdict is there, while a
-frame of another scan may be worked in a little later. It has one thread more, so that two milliseconds of it
-do not wait until a model has done with a frame. More than that, such as holding frames back while a
-verdict is made, would be faster still on an idle server and starve the frames of a busy one.
+Work for a verdict runs before frames, because a person waits for the verdict, while a frame of another scan
+may be processed a little later. Work for verdicts has one additional thread, so that two milliseconds of such
+work do not wait until a model has processed a frame. Stronger measures, such as delaying frames while a
+verdict is made, would be faster on an idle server but would starve the frames of a busy one.
 
-What somebody will wait for, but nobody does yet, comes after all else until its result is asked for.
+Work whose result will be awaited later runs after all other work, until the result is awaited.
 
-Whoever is cancelled while a worker runs its call hears of it once the call has ended, so that nobody uses
-what the worker still changes; a call that has not begun is dropped. So a device that vanishes in the middle
-of a frame has its attempt put away after that frame.
+If a caller is cancelled while a worker runs its call, the cancellation takes effect after the call has ended,
+so that no other code uses data that the worker still changes. A call that has not begun is dropped. If a
+device disconnects during a frame, its attempt therefore ends after that frame.
 """
 
 import asyncio
@@ -36,9 +36,10 @@ class WorkerPool:
     """Runs blocking functions on a few threads and counts the CPU time that they use."""
 
     def __init__(self, *, workers: int) -> None:
-        """Starts no thread yet: ``workers`` and one more start as work comes. OpenCV gets one a call."""
+        """Creates the pool. ``workers`` threads and one more start with the work; OpenCV uses one a call."""
         cv2.setNumThreads(1)
-        # Has a ``_call_next`` for each call in our lines; the other has a ``_call_first`` for some of them.
+        # It gets a ``_call_next`` for each call in the lines; the other gets a ``_call_first`` for some of
+        # them.
         self._executor = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="facegate-cpu")
         self._verdicts = ThreadPoolExecutor(max_workers=1, thread_name_prefix="facegate-verdict")
         self._first: deque[_Call[Any]] = deque()
@@ -50,42 +51,42 @@ class WorkerPool:
 
     @property
     def cpu_seconds(self) -> float:
-        """CPU seconds that the pool's work has used so far."""
+        """CPU seconds that the work of the pool has used so far."""
         return self._cpu_seconds
 
     @property
     def waiting(self) -> int:
-        """Calls that somebody waits for, whether they run or wait for a thread."""
+        """The number of awaited calls, whether they run or wait for a thread."""
         return self._waiting
 
     async def run(
         self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Result:
-        """Runs ``function`` on a worker and returns what it returns, or raises what it raises."""
+        """Runs ``function`` on a worker, and returns its result or raises its exception."""
         return await self._outcome(self._begin(self._then, partial(function, *args, **kwargs)))
 
     async def run_apart(
         self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Result:
-        """The same for a function that changes nothing of its caller's, who is cancelled at once."""
+        """Like ``run``, for a function that changes no data of its caller; cancellation is immediate."""
         call = self._begin(self._then, partial(function, *args, **kwargs))
         return await self._counted(asyncio.wrap_future(call.future))
 
     async def run_first(
         self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Result:
-        """The same, before everything that ``run`` was given and that has not begun: for verdicts."""
+        """Like ``run``, but before all calls of ``run`` that have not begun; for verdicts."""
         return await self._outcome(self._begin(self._first, partial(function, *args, **kwargs)))
 
     def run_later(
         self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> "LaterWork[Result]":
-        """Has ``function`` run once nothing else waits, or once the result is asked for."""
+        """Runs ``function`` when no other work waits, or when its result is awaited."""
         call = self._begin(self._later, partial(function, *args, **kwargs))
         return LaterWork(call, hurry=self._hurry, outcome=self._outcome)
 
     def close(self) -> None:
-        """Waits for running work and ends the threads; work that has not begun is dropped."""
+        """Drops work that has not begun, waits for running work, and ends the threads."""
         executors = self._executor, self._verdicts
         for executor in executors:
             executor.shutdown(wait=False, cancel_futures=True)
@@ -116,7 +117,7 @@ class WorkerPool:
         return result
 
     def _hurry(self, call: "_Call[Any]") -> None:
-        # A worker may take it at any moment, and then it is in no line any more.
+        # A worker may take the call at any moment; it is then in no line any more.
         with suppress(ValueError):
             self._later.remove(call)
             self._first.append(call)
@@ -129,7 +130,7 @@ class WorkerPool:
         self._call_one_of(self._first, self._then, self._later)
 
     def _call_one_of(self, *lines: "deque[_Call[Any]]") -> None:
-        """Runs the call that is next; on a worker. Lines change under other threads: only taking tells."""
+        """Runs the next call, on a worker. Only ``popleft`` tests a line, because other threads change it."""
         for line in lines:
             with suppress(IndexError):
                 call = line.popleft()
@@ -140,23 +141,23 @@ class WorkerPool:
 
 
 async def _ended(future: "Future[Result]") -> Result:
-    """The result of a call; where this task is cancelled, it ends once no worker runs the call."""
+    """Returns the result of a call. If this task is cancelled, it ends after no worker runs the call."""
     waiting = asyncio.wrap_future(future)
     try:
         return await asyncio.shield(waiting)
     except asyncio.CancelledError:
         if not future.cancel():
             while not waiting.done():
-                # A server that stops cancels again what a vanished device cancelled already.
+                # A server that stops may cancel again a call that a disconnected device has cancelled.
                 with suppress(asyncio.CancelledError):
                     await asyncio.wait({waiting})
-            # Looked at, so that an error that nobody waits for any more is not reported as lost.
+            # Otherwise asyncio would log an exception that no caller awaits any more.
             waiting.exception()
         raise
 
 
 class LaterWork(Generic[Result]):
-    """Work that is done when there is nothing else to do. Nobody has to ask what became of it."""
+    """Work that runs when no other work waits. Its result need not be awaited."""
 
     def __init__(
         self,
@@ -165,18 +166,18 @@ class LaterWork(Generic[Result]):
         hurry: Callable[["_Call[Any]"], None],
         outcome: Callable[["_Call[Result]"], Coroutine[Any, Any, Result]],
     ) -> None:
-        """Takes the call and what its pool can do with it."""
+        """Sets the call, and the functions of its pool."""
         self._call = call
         self._hurry = hurry
         self._outcome = outcome
 
     @property
     def done(self) -> bool:
-        """Whether it ran to its end."""
+        """Whether the work has ended."""
         return self._call.future.done()
 
     async def result(self) -> Result:
-        """What it returns, or raises what it raises; from now on it comes before frames."""
+        """Returns the result of the work or raises its exception; the work now runs before frames."""
         self._hurry(self._call)
         return await self._outcome(self._call)
 
@@ -195,7 +196,7 @@ class _Call(Generic[Result]):
         began = time.thread_time()
         try:
             result = self._context.run(self._work)
-        except BaseException as error:  # noqa: BLE001 - raised where the result is awaited
+        except BaseException as error:  # noqa: BLE001 - raised when the result is awaited
             self.future.set_exception(error)
         else:
             self.future.set_result((result, time.thread_time() - began))

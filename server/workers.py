@@ -14,22 +14,22 @@ __all__ = ["Workers"]
 
 
 class Workers:
-    """Makes, starts and ends them.
+    """Makes, starts and stops the threads and processes.
 
     Attributes:
         scans: Threads for frames and verdicts.
-        portraits: Threads for portraits, of which one can take a second: no frame waits behind it.
+        portraits: Threads for portraits. One portrait can take a second, and no frame waits for it.
         decoders: Processes for images of risky formats.
-        analyses: What works for AnalysisService.
+        analyses: Threads and processes of AnalysisService.
     """
 
     def __init__(self, settings: Settings, *, metrics: Metrics, decoders: DecoderPool | None = None) -> None:
-        """Starts nothing yet.
+        """Prepares the threads and processes; starts none.
 
         Args:
-            settings: How many there are.
-            metrics: Counts what they do.
-            decoders: A pool that runs already and that its owner closes; ``None`` makes one.
+            settings: The settings, with the numbers of threads and processes.
+            metrics: Counts decodes and analyses.
+            decoders: A running pool, which its owner closes; ``None`` makes one.
         """
         workers = settings.runtime.workers or os.cpu_count() or 1
         self.scans = WorkerPool(workers=workers)
@@ -44,17 +44,17 @@ class Workers:
         return tuple(pid for state in self.decoders.states.values() for pid in state.processes)
 
     async def start(self) -> None:
-        """Starts the processes; threads start as work comes.
+        """Starts the processes; threads start with the work.
 
         Raises:
-            ConfigurationError: They do not start.
+            ConfigurationError: A process does not start.
         """
         if self._owns_decoders:
             await asyncio.to_thread(start_decoders, self.decoders)
         await asyncio.to_thread(self.analyses.start)
 
     async def close(self) -> None:
-        """Ends them: processes at once, threads once they have done what they work on."""
+        """Ends the processes at once, and the threads after their current work."""
         if self._owns_decoders:
             await asyncio.to_thread(self.decoders.close)
         await asyncio.to_thread(self.analyses.close)

@@ -1,9 +1,8 @@
-"""What an analysis answers where there is no verdict.
+"""The errors of an analysis, and the codes of an analysis without a verdict.
 
-The codes are those of seed 002's contract. What is wrong with the request is an ``AnalysisRefused``, a
-``server.errors.Refusal`` with the contract's code beside its reason; what only the picture can show (no
-face) and a model that failed are answers of a call that succeeded, see
-``server.analysis.results.AnalysisProblem``.
+The codes are those of the contract of seed 002. An error of the request is an ``AnalysisRefused``, which is a
+``server.errors.Refusal`` with the code of the contract beside its reason. An image without a face and a model
+that failed are responses of a successful call; see ``server.analysis.results.AnalysisProblem``.
 """
 
 from collections.abc import Mapping
@@ -18,11 +17,11 @@ class AnalysisCode(StrEnum):
     """Why there is no verdict."""
 
     INVALID_REQUEST = "INVALID_REQUEST"
-    """The file is missing, too large or none that is read; the reason says which."""
+    """The file is missing, too large or not readable; the reason states which."""
     NO_FACE_DETECTED = "NO_FACE_DETECTED"
     """No face was found."""
     MULTIPLE_FACES_DETECTED = "MULTIPLE_FACES_DETECTED"
-    """More than one face was found, so that nobody knows whose liveness is asked for; Facegate's own."""
+    """More than one face was found, so the person to analyse is ambiguous. Only Facegate has this code."""
     INFERENCE_ERROR = "INFERENCE_ERROR"
     """A model failed; the same request may succeed."""
     SERVER_ERROR = "SERVER_ERROR"
@@ -33,7 +32,7 @@ class AnalysisRefused(Refusal):
     """A file that cannot be analysed.
 
     Attributes:
-        code: The contract's code; also in ``details``.
+        code: The code of the contract; also in ``details``.
     """
 
     def __init__(

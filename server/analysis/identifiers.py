@@ -1,4 +1,4 @@
-"""Names of answers, for support: random, so that they tell nothing and nobody guesses another's."""
+"""Identifiers of responses, for support; random, so that they reveal nothing and cannot be guessed."""
 
 from collections.abc import Callable
 
@@ -9,18 +9,18 @@ _VIDEO_BYTES = 9
 
 
 def image_request_id(random: Callable[[int], bytes]) -> str:
-    """``lv_`` and 16 hexadecimal digits (seed 002).
+    """Returns ``lv_`` and 16 hexadecimal digits (seed 002).
 
     Args:
-        random: Gives that many random bytes of a cryptographic source.
+        random: Returns the given number of bytes of a cryptographic source.
     """
     return f"lv_{random(_IMAGE_BYTES).hex()}"
 
 
 def video_inference_id(random: Callable[[int], bytes]) -> str:
-    """``inf_`` and 18 hexadecimal digits, as long as seed 001 shows it.
+    """Returns ``inf_`` and 18 hexadecimal digits, the length in seed 001.
 
     Args:
-        random: Gives that many random bytes of a cryptographic source.
+        random: Returns the given number of bytes of a cryptographic source.
     """
     return f"inf_{random(_VIDEO_BYTES).hex()}"

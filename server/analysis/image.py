@@ -1,4 +1,4 @@
-"""One selfie: from its bytes to the eight signals, and in FULL to the fusion's verdict as well."""
+"""Analyses one selfie: eight signals, and in mode FULL also the verdict of the fusion model."""
 
 from dataclasses import replace
 
@@ -23,14 +23,14 @@ from vision.picture_metadata import read_exif_tags
 __all__ = ["ImageAnalyst"]
 
 _NO_FACE = (
-    "No face was found. The person may be too far away, hidden or in the dark: take the picture closer and "
-    "in better light."
+    "No face was found. The person may be too far away, hidden or in the dark: take the photo closer and in "
+    "better light."
 )
-_FAILED = "A model could not process the picture. Send it again; if that does not help, tell the operator."
+_FAILED = "A model could not process the image. Send it again; if that does not help, contact the operator."
 
 
 class ImageAnalyst:
-    """Analyses selfies. Safe to call from several threads at once; keeps nothing."""
+    """Analyses selfies. Thread-safe; keeps no data of a selfie."""
 
     def __init__(
         self,
@@ -43,16 +43,16 @@ class ImageAnalyst:
         still_decoder: StillDecoder | None = None,
         limits: DecodeLimits = SELFIE_LIMITS,
     ) -> None:
-        """Takes what every analysis works with.
+        """Sets the models, thresholds and limits of every analysis.
 
         Args:
             pack: The models.
             selfie_settings: The parameters of the eight signals.
             selfie_model: The weights of the eight signals.
-            fusion: The model that judges in FULL.
-            policy: Its thresholds; what is judged is set here.
-            still_decoder: Decodes WebP in isolation; without it WebP is refused.
-            limits: What may be decoded.
+            fusion: The fusion model, which judges in mode FULL.
+            policy: The thresholds of the fusion model; its kind of capture is replaced by FRAME.
+            still_decoder: Decodes WebP in isolation; without it, WebP is refused.
+            limits: The limits of a selfie.
         """
         self._pack = pack
         self._settings = selfie_settings
@@ -66,8 +66,8 @@ class ImageAnalyst:
         """Analyse one selfie.
 
         Args:
-            content: The file as it came: JPEG, PNG, WebP or BMP.
-            mode: How much to do.
+            content: The bytes of the file: JPEG, PNG, WebP or BMP.
+            mode: The extent of the analysis.
 
         Raises:
             AnalysisRefused: The file cannot be used (INVALID_REQUEST).
@@ -127,5 +127,5 @@ def _without_verdict(decoded: DecodedImage, study: ImageStudy, problem: Analysis
 def _several(count: int) -> AnalysisProblem:
     return AnalysisProblem(
         AnalysisCode.MULTIPLE_FACES_DETECTED,
-        f"{count} faces were found. Send a picture that shows one person alone.",
+        f"{count} faces were found. Send an image that shows one person alone.",
     )

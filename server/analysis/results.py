@@ -1,4 +1,4 @@
-"""What analyses answer, free of the wire's types, and what they worked on for whoever shows it."""
+"""The results of analyses, independent of the wire types, and the data that they used, for display."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -35,27 +35,27 @@ ATTACK_CODES: Mapping[AttackType, int] = {
     AttackType.INJECTION: 6,
     AttackType.UNKNOWN: 7,
 }
-"""The number of each attack type; part of the contract, so that a number is never given to another type."""
+"""The number of each attack type. It is part of the contract: a number is never assigned to another type."""
 
 _PERCENT = 100.0
 
 
 class AnalysisMode(StrEnum):
-    """How much is done for a selfie."""
+    """The extent of the analysis of a selfie."""
 
     BASIC = "BASIC"
     """The eight signals and their sum."""
     FULL = "FULL"
-    """Beside them the PAD networks and the cues of recapture, judged by the fusion model."""
+    """In addition, the PAD networks and the cues of recapture, judged by the fusion model."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnalysisProblem:
-    """Why a picture that could be read has no verdict.
+    """Why an image that could be decoded has no verdict.
 
     Attributes:
         code: NO_FACE_DETECTED, MULTIPLE_FACES_DETECTED or INFERENCE_ERROR.
-        message: For people: what was found and what to do.
+        message: The problem and its remedy, for people.
     """
 
     code: AnalysisCode
@@ -64,13 +64,13 @@ class AnalysisProblem:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class ImageStudy:
-    """What an analysis of a selfie worked on. Biometric data: never logged, never sent.
+    """The data that an analysis of a selfie used. It is biometric: never logged, never sent.
 
     Attributes:
-        pixels: The upright picture, shape (height, width, 3), BGR.
+        pixels: The upright image, shape (height, width, 3), BGR.
         faces: The faces that count as persons, largest first.
-        landmarks: Dense landmarks of the first; ``None`` where the pack finds none.
-        pad_scores: What each PAD network said, ``frame_index`` 0; empty in BASIC.
+        landmarks: Dense landmarks of the first face; ``None`` if the pack finds none.
+        pad_scores: The score of each PAD network, ``frame_index`` 0; empty in BASIC.
         cues: The cues of recapture, one entry at most; empty in BASIC.
     """
 
@@ -83,15 +83,15 @@ class ImageStudy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageAnalysis:
-    """What was found in a selfie: either ``selfie``, or the problem.
+    """The analysis of a selfie: either ``selfie`` or ``problem`` is set.
 
     Attributes:
-        header: What the file declares: format, stored size, orientation.
-        selfie: Verdict and eight signals; ``None`` where there is a problem.
-        problem: Why there is no verdict; ``None`` where there is one.
-        full: The fusion's verdict on this one frame; ``None`` in BASIC and where there is a problem.
-        study: What it worked on; ``None`` where a model failed.
-        failure: What a model failed with, for the operator's log; ``None`` where none did.
+        header: The header of the file: format, stored size, orientation.
+        selfie: Verdict and eight signals; ``None`` if there is a problem.
+        problem: Why there is no verdict; ``None`` if there is one.
+        full: The verdict of the fusion model on this one frame; ``None`` in BASIC and if there is a problem.
+        study: The data that the analysis used; ``None`` if a model failed.
+        failure: The exception of a failed model, for the operator's log; ``None`` if none failed.
     """
 
     header: ImageHeader
@@ -104,17 +104,18 @@ class ImageAnalysis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoSource:
-    """What was read of a video, or of a sequence of still frames.
+    """The part of a video, or of a sequence of still frames, that was read.
 
     Attributes:
-        container: The file's container; ``None`` for still frames.
-        frames: Frames that were measured; of a fast video not every one is.
-        usable: Those of them in which exactly one face is seen.
-        seconds: From the first frame of the file to the last; ``None`` for still frames, whose times are
-            not known.
-        other_size: Frames of another size than the first, left out.
-        repeated: Still frames that are an earlier one over again, left out; 0 for a file.
-        complete: False where the file breaks or ends before what it declares; the frames are those before.
+        container: The container of the file; ``None`` for still frames.
+        frames: Frames that were measured. Not every frame of a fast video is measured.
+        usable: Measured frames in which exactly one face was found.
+        seconds: Time from the first frame of the file to the last; ``None`` for still frames, because their
+            times are not known.
+        other_size: Frames whose size differs from the first; they are not measured.
+        repeated: Still frames that repeat an earlier one; they are not measured. 0 for a file.
+        complete: False if the file is damaged or shorter than declared; ``frames`` are those before the
+            damage.
     """
 
     container: VideoContainer | None
@@ -128,12 +129,12 @@ class VideoSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoAnalysis:
-    """What was found in a video.
+    """The analysis of a video.
 
     Attributes:
-        source: What was read.
-        liveness: The fusion's verdict, with every signal.
-        study: What it worked on.
+        source: The part of the video that was read.
+        liveness: The verdict of the fusion model, with every signal.
+        study: The data that the analysis used.
     """
 
     source: VideoSource
@@ -147,35 +148,35 @@ class VideoAnalysis:
 
     @property
     def is_spoof(self) -> bool:
-        """Whether the verdict is SPOOF; an INCONCLUSIVE one is neither real nor a spoof."""
+        """Whether the verdict is SPOOF. An INCONCLUSIVE verdict is neither real nor a spoof."""
         return self.liveness.verdict is Verdict.SPOOF
 
     @property
     def real_probability(self) -> float:
-        """That the face is real, 0..1."""
+        """The probability that the face is real, 0..1."""
         return self.liveness.confidence / _PERCENT
 
     @property
     def confidence(self) -> float:
-        """Of the likelier of the two answers, 0.5..1, whether or not it sufficed for a verdict."""
+        """The probability of the likelier class, 0.5..1, even if it does not suffice for a verdict."""
         return max(self.real_probability, 1.0 - self.real_probability)
 
     @property
     def attack_type(self) -> int:
-        """The attack type's number, see ``ATTACK_CODES``."""
+        """The number of the attack type; see ``ATTACK_CODES``."""
         return ATTACK_CODES[self.liveness.attack_type]
 
     @property
     def attack_type_name(self) -> str:
-        """The attack type's name, lower_snake_case."""
+        """The name of the attack type, in lower_snake_case."""
         return self.liveness.attack_type.value.lower()
 
     @property
     def attack_type_confidence(self) -> float:
-        """How sure of the attack type, 0..1."""
+        """The confidence in the attack type, 0..1."""
         return self.liveness.attack_type_confidence / _PERCENT
 
     @property
     def signals(self) -> tuple[Signal, ...]:
-        """Every signal, assessed or not."""
+        """Every signal, whether measured or not."""
         return self.liveness.signals

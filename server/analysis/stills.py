@@ -1,4 +1,4 @@
-"""Selfies and still frames from bytes to upright pixels, within limits."""
+"""Decodes selfies and still frames to upright pixels, within limits."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -14,13 +14,13 @@ from vision.image_header import detect_format
 __all__ = ["FORMATS", "FRAME_LIMITS", "SELFIE_LIMITS", "decode_still"]
 
 FORMATS: Final = frozenset({ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.WEBP, ImageFormat.BMP})
-"""What a selfie and a still frame may be."""
+"""The formats of selfies and still frames."""
 
 SELFIE_LIMITS: Final = DecodeLimits(max_bytes=10_000_000, max_pixels=50_000_000, max_side=16_384)
-"""Of a selfie; phones make pictures of 50 million pixels."""
+"""Limits of a selfie; phones make images of 50 million pixels."""
 
 FRAME_LIMITS: Final = DecodeLimits(max_bytes=10_000_000, max_pixels=2_100_000, max_side=4_096)
-"""Of a still frame, which is no larger than a frame of a scan."""
+"""Limits of a still frame, which is no larger than a frame of a scan."""
 
 _REASONS: Final[Mapping[ImageFault, Reason]] = MappingProxyType(
     {
@@ -30,7 +30,7 @@ _REASONS: Final[Mapping[ImageFault, Reason]] = MappingProxyType(
         ImageFault.ANIMATED: Reason.IMAGE_FORMAT_NOT_SUPPORTED,
         ImageFault.MALFORMED: Reason.IMAGE_MALFORMED,
         ImageFault.TOO_MANY_PIXELS: Reason.IMAGE_TOO_MANY_PIXELS,
-        # The limits here demand no least size; small pictures show no face.
+        # The limits in this module demand no minimum size; small images show no face.
         ImageFault.TOO_SMALL: Reason.IMAGE_FORMAT_NOT_SUPPORTED,
     }
 )
@@ -43,13 +43,13 @@ def decode_still(
     still_decoder: StillDecoder | None,
     frame_index: int | None = None,
 ) -> DecodedImage:
-    """Decode a picture upright.
+    """Decodes an image upright.
 
     Args:
-        content: The file.
-        limits: What may be decoded.
-        still_decoder: Decodes WebP in isolation; without it WebP is refused.
-        frame_index: Which still frame it is, for the refusal.
+        content: The bytes of the file.
+        limits: The limits of the image.
+        still_decoder: Decodes WebP in isolation; without it, WebP is refused.
+        frame_index: The index of the still frame, for the refusal; ``None`` for a selfie.
 
     Raises:
         AnalysisRefused: The file cannot be used.
@@ -76,7 +76,7 @@ def decode_still(
 def _refused(error: ImageError, content: bytes, frame_index: int | None) -> AnalysisRefused:
     message = str(error)
     if error.reason is ImageFault.UNSUPPORTED_FORMAT and detect_format(content) not in FORMATS:
-        message = "the bytes are not JPEG, PNG, WebP or BMP: send one of these; the name plays no part"
+        message = "the bytes are not JPEG, PNG, WebP or BMP: send one of these; the file name does not matter"
     details = camel(error.details)
     if frame_index is not None:
         message = f"still frame {frame_index}: {message}"

@@ -1,6 +1,6 @@
-"""A video's way in: messages in order to one file or a row of still frames, refused at the first too many.
+"""Assembles the messages of a video upload into one file or a sequence of still frames, within limits.
 
-What was refused is not held: nothing is read after a limit was passed.
+The first message that exceeds a limit is refused, and nothing is read or kept after it.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ LEAST_CHUNK_BYTES: Final = 4096
 
 
 class UploadKind(StrEnum):
-    """What an upload carries."""
+    """The content of an upload."""
 
     VIDEO = "VIDEO"
     """One file in chunks."""
@@ -31,12 +31,12 @@ class UploadKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadPlan:
-    """What its first message announces.
+    """The announcement in the first message of an upload.
 
     Attributes:
-        kind: What follows.
-        container: The container that the file must be in; any if None. Of a VIDEO only.
-        total_bytes: Bytes of all that follows; 0 for not known.
+        kind: The content that follows.
+        container: The container of the file; ``None`` for any. Only for VIDEO.
+        total_bytes: The total size of the content that follows; 0 if it is not known.
     """
 
     kind: UploadKind
@@ -44,10 +44,10 @@ class UploadPlan:
     total_bytes: int = 0
 
     def check(self) -> None:
-        """Holds the plan against the limits.
+        """Tests the plan against the limits.
 
         Raises:
-            AnalysisRefused: It announces too much, or what does not fit together.
+            AnalysisRefused: The plan exceeds a limit, or names a container for still frames.
         """
         if self.total_bytes > MOST_BYTES:
             raise _too_large(self.total_bytes)
@@ -60,20 +60,20 @@ class UploadPlan:
 
 
 class VideoUpload:
-    """One upload. Belongs to one call."""
+    """One upload, of one call."""
 
     def __init__(self, plan: UploadPlan) -> None:
-        """Takes a plan that was checked."""
+        """Sets the plan, which must have passed ``UploadPlan.check``."""
         self.plan = plan
         self._parts: list[bytes] = []
         self._bytes = 0
         self._short = False
 
     def add_chunk(self, chunk: bytes) -> None:
-        """Takes the next bytes of the file.
+        """Adds the next bytes of the file.
 
         Raises:
-            AnalysisRefused: It is none that may come now, or one too many.
+            AnalysisRefused: A chunk is not expected, has the wrong size, or exceeds a limit of the upload.
         """
         if self.plan.kind is not UploadKind.VIDEO:
             raise _unexpected("a chunk arrived among still frames; send each as `frame`")
@@ -88,7 +88,7 @@ class VideoUpload:
         self._short = len(chunk) < LEAST_CHUNK_BYTES
         self._grow(len(chunk))
         if not self._parts and detect_container(chunk) is None and not self._short:
-            # Said now, so that nobody uploads the rest for nothing.
+            # Refused at the first chunk, so that the caller does not upload the rest in vain.
             raise AnalysisRefused(
                 Reason.VIDEO_FORMAT_NOT_SUPPORTED,
                 "the file is not MP4, MOV, AVI, WebM or MKV: send one of these",
@@ -97,10 +97,10 @@ class VideoUpload:
         self._parts.append(chunk)
 
     def add_frame(self, frame: bytes) -> None:
-        """Takes the next still frame.
+        """Adds the next still frame.
 
         Raises:
-            AnalysisRefused: It is none that may come now, or one too many.
+            AnalysisRefused: A still frame is not expected, is empty, or exceeds a limit.
         """
         if self.plan.kind is not UploadKind.FRAMES:
             raise _unexpected("a still frame arrived among chunks of a file; send these as `chunk`")
@@ -118,17 +118,17 @@ class VideoUpload:
         if index >= MAXIMUM_STILLS:
             raise AnalysisRefused(
                 Reason.VIDEO_TOO_LARGE,
-                f"more than {MAXIMUM_STILLS} still frames came",
+                f"more than {MAXIMUM_STILLS} still frames arrived",
                 details={"maxFrames": MAXIMUM_STILLS},
             )
         self._grow(len(frame))
         self._parts.append(frame)
 
     def video(self) -> bytes:
-        """The whole file; gives up its parts.
+        """Returns the whole file, and releases its parts.
 
         Raises:
-            AnalysisRefused: The upload was cut off.
+            AnalysisRefused: The upload is shorter than announced.
         """
         self._check_whole()
         content = b"".join(self._parts)
@@ -136,10 +136,10 @@ class VideoUpload:
         return content
 
     def frames(self) -> list[bytes]:
-        """The still frames; gives them up.
+        """Returns the still frames, and releases them.
 
         Raises:
-            AnalysisRefused: The upload was cut off.
+            AnalysisRefused: The upload is shorter than announced.
         """
         self._check_whole()
         frames, self._parts = self._parts, []
@@ -160,8 +160,8 @@ class VideoUpload:
     def _another_length(self, which: str) -> AnalysisRefused:
         return AnalysisRefused(
             Reason.VIDEO_MALFORMED,
-            f"{self._bytes} bytes came, {which} than the {self.plan.total_bytes} announced: send all of it, "
-            "and nothing else",
+            f"{self._bytes} bytes arrived, {which} than the {self.plan.total_bytes} announced: send as many "
+            "as announced",
             details={"bytes": self._bytes, "totalBytes": self.plan.total_bytes},
         )
 

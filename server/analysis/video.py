@@ -1,4 +1,4 @@
-"""One video, or a sequence of still frames: from bytes to the fusion's verdict."""
+"""Analyses one video, or a sequence of still frames, with the fusion model."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -38,10 +38,10 @@ VIDEO_LIMITS: Final = VideoLimits(
     max_seconds=60.0,
     max_frames_per_second=120.0,
 )
-"""What is decoded of a video: a minute at ten frames a second, up to 4K; one frame is held at a time."""
+"""Limits of a video: one minute at ten frames a second, up to 4K. One frame is in memory at a time."""
 
 MAXIMUM_STILLS: Final = 120
-"""Still frames of one upload."""
+"""Maximum number of still frames of one upload."""
 
 _REASONS: Final[Mapping[VideoFault, Reason]] = MappingProxyType(
     {
@@ -56,35 +56,35 @@ _REASONS: Final[Mapping[VideoFault, Reason]] = MappingProxyType(
     }
 )
 _SEVERAL_SHARE: Final = 0.5
-"""Share of the frames that show a face from which several faces, and not a lost one, are the problem."""
+"""If more than this share of the frames with a face show several, these are the reported problem."""
 
 
 def _wanted() -> None:
-    """Somebody always waits."""
+    """Does nothing: the analysis is always wanted."""
 
 
 class VideoDecoder(Protocol):
-    """Decodes videos out of harm's way, such as ``vision.isolation.pool.DecoderPool``."""
+    """Decodes videos in isolation, such as ``vision.isolation.pool.DecoderPool``."""
 
     def stream_video(
         self, data: bytes, *, limits: VideoLimits, begin: Callable[[], TakeFrame]
     ) -> VideoOutline:
-        """Decodes frames of a video's best stream, evenly spaced in time, and gives each out.
+        """Decodes frames of the best stream of a video, evenly spaced in time, and passes each to a callback.
 
         Args:
-            data: The file.
-            limits: What may be decoded.
-            begin: Gives what takes the frames; called again where all of them come again.
+            data: The bytes of the file.
+            limits: The limits of the video.
+            begin: Returns the callback that takes the frames; called again if decoding starts again.
 
         Raises:
-            VideoError: With the fault and its numbers.
-            DecoderUnavailable: No decoder can take it now.
-            VisionError: What ``take`` raised.
+            VideoError: The video cannot be decoded; the error has the fault and its numbers.
+            DecoderUnavailable: No decoder is free.
+            VisionError: The callback raised it.
         """
 
 
 class _Frames(Protocol):
-    """What was taken of an upload."""
+    """The frames that were taken of an upload."""
 
     @property
     def observations(self) -> ScanObservations: ...
@@ -94,7 +94,7 @@ class _Frames(Protocol):
 
 
 class VideoAnalyst:
-    """Analyses videos. Safe to call from several threads at once; keeps nothing."""
+    """Analyses videos. Thread-safe; keeps no data of a video."""
 
     def __init__(
         self,
@@ -107,16 +107,16 @@ class VideoAnalyst:
         video_limits: VideoLimits = VIDEO_LIMITS,
         frame_limits: DecodeLimits = FRAME_LIMITS,
     ) -> None:
-        """Takes what every analysis works with.
+        """Sets the models, thresholds and limits of every analysis.
 
         Args:
             pack: The models.
-            fusion: The model that judges.
-            policy: Its thresholds; what is judged is set here.
-            video_decoder: Decodes videos in isolation; without it they are refused.
-            still_decoder: Decodes WebP frames in isolation; without it these are refused.
-            video_limits: What may be decoded of a video.
-            frame_limits: What may be decoded of a still frame.
+            fusion: The fusion model, which judges.
+            policy: The thresholds of the fusion model; its kind of capture is replaced by that of the upload.
+            video_decoder: Decodes videos in isolation; without it, videos are refused.
+            still_decoder: Decodes WebP frames in isolation; without it, these are refused.
+            video_limits: The limits of a video.
+            frame_limits: The limits of a still frame.
         """
         self._pack = pack
         self._fusion = fusion
@@ -137,19 +137,19 @@ class VideoAnalyst:
 
         Args:
             content: The file: MP4, MOV, AVI, WebM or MKV.
-            container: The only container that is accepted; any of them if None.
-            check_wanted: Asked before each frame; what it raises ends the analysis.
+            container: The only container that is accepted; ``None`` for any.
+            check_wanted: Called before each frame; an exception of it ends the analysis.
 
         Raises:
-            AnalysisRefused: The file cannot be used, or shows too little.
-            Refusal: No decoder is free (OVERLOADED), or there is none (VIDEO_NOT_AVAILABLE).
+            AnalysisRefused: The file cannot be used, or has too few usable frames.
+            Refusal: No decoder is free (OVERLOADED), or none is configured (VIDEO_NOT_AVAILABLE).
         """
         decoder = self._video_decoder
         if decoder is None:
             raise Refusal(
                 Reason.VIDEO_NOT_AVAILABLE,
-                "this server is configured not to decode videos; send still frames, or let the operator set "
-                "analysis.video_workers",
+                "this server is configured not to decode videos; send still frames, or ask the operator to "
+                "set analysis.video_workers",
             )
         found = detect_container(content)
         if container is not None and found is not None and found is not container:
@@ -198,14 +198,14 @@ class VideoAnalyst:
     ) -> VideoAnalysis:
         """Analyse still frames in the order of their capture.
 
-        Their times are not known, so nothing is measured between them.
+        Their times are not known, so no motion between them is measured.
 
         Args:
             contents: The files: JPEG, PNG, WebP or BMP, 8 to ``MAXIMUM_STILLS`` of them.
-            check_wanted: Asked before each of them; what it raises ends the analysis.
+            check_wanted: Called before each of them; an exception of it ends the analysis.
 
         Raises:
-            AnalysisRefused: A file cannot be used, or they show too little.
+            AnalysisRefused: A file cannot be used, or there are too few usable frames.
             Refusal: No decoder is free (OVERLOADED).
         """
         if not contents:
@@ -297,7 +297,7 @@ def _refuse_too_little(observed: ScanObservations, source: VideoSource) -> None:
     raise AnalysisRefused(
         Reason.TOO_FEW_FRAMES,
         f"{source.usable} of {source.frames} frames show exactly one face, and {MINIMUM_FRAMES} are needed; "
-        f"{source.other_size} of another size and {source.repeated} repeated ones were left out",
+        f"{source.other_size} of another size and {source.repeated} repeated ones do not count",
         details=numbers,
     )
 
@@ -305,6 +305,6 @@ def _refuse_too_little(observed: ScanObservations, source: VideoSource) -> None:
 def _failed() -> Refusal:
     return Refusal(
         Reason.INTERNAL,
-        "a model could not process the video; send it again, and if that does not help, tell the operator",
+        "a model could not process the video; send it again, and if that does not help, contact the operator",
         details={"code": AnalysisCode.INFERENCE_ERROR.value},
     )

@@ -1,1 +1,1 @@
-"""Checks: the state machine and what moves it."""
+"""The life of a check: its creation, progress, decision and erasure."""

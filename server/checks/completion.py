@@ -1,4 +1,4 @@
-"""FinishCheck, CancelCheck and the deadlines: how a check ends when no stream decides it."""
+"""FinishCheck, CancelCheck and the deadlines: end a check that no stream decides."""
 
 import asyncio
 from contextlib import suppress
@@ -28,19 +28,19 @@ from server.verdict import FailureReason
 _RETRY_SECONDS = 2.0
 _LEAST_RETRY_SECONDS = 0.1
 _PATIENCE_SECONDS = 3.0
-"""How long a stream may take to close its check: less than callers wait for the answer."""
+"""How long a stream may take to close its check; shorter than callers wait for the response."""
 _TICK_SECONDS = 0.1
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class FinishedCheck:
-    """A verdict as it is handed out.
+    """A finished check with its result.
 
     Attributes:
-        record: The check, finished.
+        record: The finished check.
         result: The result bytes that the result key signs.
-        handed_out: The kept pictures that were asked for.
+        handed_out: The requested evidence images.
     """
 
     record: CheckRecord
@@ -49,7 +49,7 @@ class FinishedCheck:
 
 
 class CheckCompletion:
-    """Closes checks and hands out verdicts."""
+    """Closes checks and returns results."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class CheckCompletion:
         evidence: EvidenceStore,
         metrics: Metrics,
     ) -> None:
-        """Takes the stores, the recorder, and the streams of this replica."""
+        """Sets the stores, the recorder, and the registry of the streams of this replica."""
         self._repository = repository
         self._retention = retention
         self._recorder = recorder
@@ -80,15 +80,15 @@ class CheckCompletion:
         now: datetime,
         close_now: bool = False,
     ) -> FinishedCheck:
-        """Closes a check to further attempts and gives its verdict; idempotent.
+        """Closes a check to further attempts and returns its result; idempotent.
 
         Args:
             check_id: The check.
-            tenant: Whose call it is.
-            sandbox: Whether the caller is a sandbox caller, who has sandbox checks only.
-            audit_images: Audit images to return, at most.
+            tenant: The tenant of the caller.
+            sandbox: Whether the caller is a sandbox caller, which can access sandbox checks only.
+            audit_images: The maximum number of audit images to return.
             now: The time.
-            close_now: Whether to close it, as CANCELLED, even if a scan runs or may still be resumed.
+            close_now: Whether to close the check, as CANCELLED, even if a scan runs or may still be resumed.
 
         Raises:
             Refusal: CHECK_NOT_FOUND, NOT_SCANNED_YET, SCAN_IN_PROGRESS or RESULT_EXPIRED.
@@ -116,12 +116,12 @@ class CheckCompletion:
         )
 
     async def cancel(self, check_id: UUID, *, tenant: str, sandbox: bool, now: datetime) -> None:
-        """Gives a check up; idempotent. One that is decided stays as it is.
+        """Cancels a check; idempotent. A decided check does not change.
 
         Args:
             check_id: The check.
-            tenant: Whose call it is.
-            sandbox: Whether the caller is a sandbox caller, who has sandbox checks only.
+            tenant: The tenant of the caller.
+            sandbox: Whether the caller is a sandbox caller, which can access sandbox checks only.
             now: The time.
 
         Raises:
@@ -134,15 +134,15 @@ class CheckCompletion:
             await self._end(record, reason, now)
 
     async def sweep(self, now: datetime, *, limit: int) -> int:
-        """Decides the checks whose scan deadline passed; one that cannot be is logged and left.
+        """Decides the checks whose scan deadline has passed; logs and skips a check that cannot be decided.
 
         Args:
             now: The time.
-            limit: Checks that are listed at once; those that follow wait for the next sweep, unless one of
-                the listed ones could not be decided.
+            limit: The number of checks that are listed at once. Further checks wait for the next sweep,
+                unless one of the listed checks could not be decided.
 
         Returns:
-            How many checks were decided.
+            The number of checks that were decided.
 
         Raises:
             StorageUnavailable: The storage does not answer; the next sweep tries again.
@@ -155,26 +155,26 @@ class CheckCompletion:
             moved += sum(closed)
             if all(closed) or len(page) < limit:
                 return moved
-            # Those that cannot be closed stay the first of the list, and must not hide the others for ever.
+            # Checks that cannot be closed stay at the head of the list and must not block the others.
             last = page[-1]
 
     async def _swept(self, record: CheckRecord, now: datetime) -> bool:
-        """Closes a check whose deadline passed; whether it was."""
+        """Closes a check whose deadline has passed; returns whether it was closed."""
         try:
             await self._close(record, _reason_at_deadline(record), now)
         except Conflict:
-            # A stream or call moved the check since it was listed; the next sweep looks again.
+            # A stream or a call changed the check after it was listed; the next sweep reads it again.
             _log.info("check_moved_during_sweep", check_id=str(record.check_id))
             return False
         except StorageUnavailable:
             raise
-        except Exception:  # noqa: BLE001 - one check that cannot be closed must not keep the later ones open
+        except Exception:  # noqa: BLE001 - a check that cannot be closed must not keep later ones open
             _log.exception("check_not_closed", check_id=str(record.check_id))
             return False
         return True
 
     async def erase_expired(self, now: datetime, *, limit: int) -> int:
-        """Erases results and evidence whose retention ended; returns how many."""
+        """Erases results and evidence whose retention has ended; returns the number of checks."""
         expired = await self._retention.expired_results(now, limit)
         for record in expired:
             removed = await self._retention.erase(record.check_id, now)
@@ -207,27 +207,27 @@ class CheckCompletion:
         expired = progress.state is ProgressState.EXPIRED
         reason = _reason_at_deadline(record) if expired else record.closing or _reason_of_absence(record)
         if resumable and reason is FailureReason.ABANDONED and not await self._at_fault(record):
-            # As if it were called a moment earlier, while the stream was not known to be lost.
+            # The same reason as for a call that is made before the loss of the stream is known.
             reason = FailureReason.CANCELLED
         try:
             await self._close(record, reason, now)
         except Conflict:
-            # A stream decided, or came back, between the look and the write: what it did stands.
+            # A stream decided or reconnected between the read and the write. Its result stands.
             current = await self._load(record.check_id)
             if current.state in OPEN_STATES:
                 raise _in_progress(await self._progress(current, now), now) from None
         return await self._load(record.check_id)
 
     async def _at_fault(self, record: CheckRecord) -> bool:
-        """Whether the device left because the server failed it."""
+        """Returns whether the device left because of a fault of the server."""
         return server_fault(await self._repository.attempts(record.check_id)) is not None
 
     async def _end(self, record: CheckRecord, reason: FailureReason, now: datetime) -> CheckRecord:
-        """Closes an open check, whoever scans for it; a decision that comes first stands."""
+        """Closes an open check, even during a scan. If another decision is stored first, it stands."""
         record = await self._repository.request_close(record.check_id, reason)
         reason = record.closing or reason
-        # A stream closes its check itself, with what it saw: one of this replica is told at once, one of
-        # another replica finds out when it renews its lease.
+        # A stream closes its check itself, with its findings. A stream of this replica is notified at once; a
+        # stream of another replica reads the request when it renews its lease.
         with suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 await self._running.close(record.check_id, reason)
@@ -288,5 +288,5 @@ def _reason_at_deadline(record: CheckRecord) -> FailureReason:
 
 
 def _reason_of_absence(record: CheckRecord) -> FailureReason:
-    # SCANNING without a held lease means that the replica died; WAITING that the device went away.
+    # SCANNING without a held lease means that the replica stopped; WAITING that the device disconnected.
     return FailureReason.INTERRUPTED if record.state is CheckState.SCANNING else FailureReason.ABANDONED

@@ -1,4 +1,4 @@
-"""Whether a fault of the server is why a check has no verdict."""
+"""Finds out whether a fault of the server is the reason that a check has no verdict."""
 
 from collections.abc import Sequence
 
@@ -15,17 +15,17 @@ _FAULTS = {
 
 
 def server_fault(attempts: Sequence[AttemptRecord]) -> FailureReason | None:
-    """The fault of the server that ended an attempt after which none was judged; ``None`` without one.
+    """Returns the server's fault that ended an attempt after the last judged one; ``None`` if there is none.
 
-    An attempt with too few frames to count does not judge the person either.
+    A judged attempt with too few frames to count is ignored, because it does not judge the person.
 
     Args:
-        attempts: The check's attempts, by number.
+        attempts: The attempts of the check, by number.
     """
     for attempt in reversed(attempts):
         ended_by = attempt.ended_by
         if ended_by is None and attempt.outcome is AttemptOutcome.INTERRUPTED:
-            # Its stream was superseded, and never said so.
+            # Its stream was superseded and did not record why it ended.
             ended_by = EndedBy.SERVER_STOPPED
         if ended_by in _FAULTS:
             return _FAULTS[ended_by]

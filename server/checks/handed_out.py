@@ -1,4 +1,4 @@
-"""Kept pictures as FinishCheck hands them out: opened, or with what became of them."""
+"""Opens the evidence images that FinishCheck returns, or reports why an image cannot be returned."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,18 +26,18 @@ _log = structlog.get_logger(__name__)
 
 
 class EvidenceFault(StrEnum):
-    """What became of a picture; the names are those of ``facegate.v1.EvidenceProblem.Kind``."""
+    """Why an image cannot be returned; the names are those of ``facegate.v1.EvidenceProblem.Kind``."""
 
     LOST = "LOST"
-    """It is not in the object store."""
+    """The object store does not have the image."""
     ALTERED = "ALTERED"
-    """What is in the object store is not what was stored."""
+    """The object in the object store is not the one that was stored."""
     UNAVAILABLE = "UNAVAILABLE"
-    """The object store does not answer, or the key that opens the picture is not there now."""
+    """The object store does not answer, or the key that opens the image is currently missing."""
 
 
 class AuditShortfall(StrEnum):
-    """Why there are fewer audit images than asked for; see ``facegate.v1.AuditImageShortfall``."""
+    """Why there are fewer audit images than requested; see ``facegate.v1.AuditImageShortfall``."""
 
     POLICY = "POLICY"
     FEWER_CAPTURED = "FEWER_CAPTURED"
@@ -46,7 +46,7 @@ class AuditShortfall(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KeptPicture:
-    """A picture of the evidence, opened."""
+    """An opened evidence image."""
 
     entry: EvidenceEntry
     image: bytes
@@ -54,7 +54,7 @@ class KeptPicture:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceProblem:
-    """A picture that the result names and that cannot be handed out."""
+    """An image that the result names and that cannot be returned."""
 
     entry: EvidenceEntry
     fault: EvidenceFault
@@ -62,12 +62,12 @@ class EvidenceProblem:
 
 @dataclass(frozen=True, slots=True)
 class HandedOut:
-    """The pictures of one answer.
+    """The evidence images of one response.
 
     Attributes:
-        pictures: Those that opened, the evidence frame first.
-        problems: Those that did not.
-        shortfall: Why there are fewer audit images than asked for; ``None`` where there are not.
+        pictures: The images that could be opened, the evidence frame first.
+        problems: The images that could not be opened.
+        shortfall: Why there are fewer audit images than requested; ``None`` if there are enough.
     """
 
     pictures: tuple[KeptPicture, ...]
@@ -76,10 +76,10 @@ class HandedOut:
 
 
 class PictureHandout:
-    """Hands out kept pictures. A picture that cannot be had never keeps the verdict back."""
+    """Opens evidence images. An image that cannot be opened never blocks the result."""
 
     def __init__(self, *, evidence: EvidenceStore, metrics: Metrics) -> None:
-        """Takes the store, and where problems are counted."""
+        """Sets the store, and the metrics that count problems."""
         self._evidence = evidence
         self._metrics = metrics
 
@@ -95,10 +95,10 @@ class PictureHandout:
 
         Args:
             check_id: The check.
-            named: The pictures that its result names.
-            audit_images: How many audit images are asked for.
-            kept_by_policy: How many audit images the check's policy keeps at most; asked only where there are
-                too few.
+            named: The images that the result of the check names.
+            audit_images: The number of audit images that are requested.
+            kept_by_policy: Returns the maximum number of audit images that the policy of the check keeps.
+                Called only if there are too few.
         """
         audit = [entry for entry in named if entry.kind is ImagePurpose.AUDIT_IMAGE]
         frames = [entry for entry in named if entry.kind is ImagePurpose.EVIDENCE_FRAME]

@@ -1,4 +1,4 @@
-"""GetCheck and WatchCheck: where a check stands. Nothing here changes a check."""
+"""GetCheck and WatchCheck: read the progress of a check. Nothing in this module changes a check."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -20,26 +20,27 @@ _RECONNECT_SECONDS: Final = 1.0
 
 
 class CheckInquiry:
-    """Tells orchestrators where their checks stand.
+    """Reports the progress of checks to orchestrators.
 
-    The state is in the database alone, so that every replica can tell it, whichever one serves the scan.
+    The state is in the database only, so every replica can report it, regardless of which one serves the
+    scan.
     """
 
     def __init__(
         self, *, repository: CheckRepository, now: Callable[[], datetime], draining: asyncio.Event
     ) -> None:
-        """Takes the store, the clock and what says that the server shuts down."""
+        """Sets the repository, the clock and the event that is set when the server shuts down."""
         self._repository = repository
         self._now = now
         self._draining = draining
 
     async def progress(self, check_id: UUID, *, tenant: str, sandbox: bool) -> CheckProgress:
-        """Where a check stands.
+        """Returns the progress of a check.
 
         Args:
             check_id: The check.
-            tenant: Whose call it is.
-            sandbox: Whether the caller is a sandbox caller, who has sandbox checks only.
+            tenant: The tenant of the caller.
+            sandbox: Whether the caller is a sandbox caller, which can access sandbox checks only.
 
         Raises:
             Refusal: CHECK_NOT_FOUND or RESULT_EXPIRED.
@@ -59,19 +60,19 @@ class CheckInquiry:
     async def changes(
         self, check_id: UUID, *, tenant: str, sandbox: bool, admit: Callable[[], None]
     ) -> AsyncGenerator[CheckProgress, None]:
-        """Where a check stands now, and then after each change, until no scan can change it any more.
+        """Yields the progress of a check now and after each change, until no scan can change it any more.
 
         Args:
             check_id: The check.
-            tenant: Whose call it is.
-            sandbox: Whether the caller is a sandbox caller, who has sandbox checks only.
-            admit: Refuses a caller that may no longer call; called before each look.
+            tenant: The tenant of the caller.
+            sandbox: Whether the caller is a sandbox caller, which can access sandbox checks only.
+            admit: Raises if the caller may no longer call; called before each read.
 
         Raises:
-            Refusal: CHECK_NOT_FOUND, RESULT_EXPIRED, what ``admit`` refuses with, or NOT_SERVING as soon as
-                the server shuts down.
+            Refusal: CHECK_NOT_FOUND, RESULT_EXPIRED, a refusal of ``admit``, or NOT_SERVING as soon as the
+                server shuts down.
         """
-        told: CheckProgress | None = None
+        sent: CheckProgress | None = None
         while True:
             if self._draining.is_set():
                 raise Refusal(
@@ -81,9 +82,9 @@ class CheckInquiry:
                 )
             admit()
             progress = await self.progress(check_id, tenant=tenant, sandbox=sandbox)
-            if progress != told:
+            if progress != sent:
                 yield progress
-                told = progress
+                sent = progress
             if progress.over:
                 return
             await self._pause()
@@ -98,5 +99,5 @@ class CheckInquiry:
 
 @lru_cache(maxsize=64)
 def _policy(source: bytes) -> Policy:
-    """A frozen policy; watchers ask for the same few over and over."""
+    """Parses a frozen policy; cached, because watched checks share a few policies."""
     return parse_frozen_policy(source, origin="the policy of a check").policy

@@ -1,4 +1,4 @@
-"""UploadTrustedImage: from an image to a check that waits for its scan."""
+"""UploadTrustedImage: creates a check from an uploaded image."""
 
 import uuid
 from collections.abc import Callable
@@ -29,7 +29,7 @@ _METHOD = "UploadTrustedImage"
 
 @dataclass(frozen=True, slots=True)
 class AcceptedUpload:
-    """A check that waits for its scan, and the token for its device."""
+    """A check that waits for its scan, and the scan token for the device."""
 
     record: CheckRecord
     scan_token: str
@@ -51,17 +51,17 @@ class CheckIntake:
         serialise_report: Callable[[PortraitReport], bytes],
         metrics: Metrics,
     ) -> None:
-        """Takes what every upload works with.
+        """Sets the dependencies of every upload.
 
         Args:
-            repository: Where checks stand.
-            offer: What may be asked for.
+            repository: The repository of checks.
+            offer: The policies and modes that a check may request.
             tries: Limits over several checks.
             portraits: Makes portraits.
-            pack: The models that scans will be judged by.
-            keys: Of the server.
-            random: Gives that many unpredictable bytes.
-            serialise_report: Makes the bytes of a report that are handed out; the edge knows how.
+            pack: The model pack that scans will be judged with.
+            keys: The keys of the server.
+            random: Returns the given number of unpredictable bytes.
+            serialise_report: Serialises the report that the upload returns; the edge provides it.
             metrics: Counts checks.
         """
         self._repository = repository
@@ -75,10 +75,10 @@ class CheckIntake:
         self._metrics = metrics
 
     async def accept(self, upload: TrustedImageUpload, *, now: datetime) -> AcceptedUpload:
-        """Accepts a trusted image, or refuses it and creates nothing.
+        """Accepts a trusted image and creates its check, or refuses it and creates nothing.
 
         Raises:
-            Refusal: The upload cannot serve; the reason and its numbers say why.
+            Refusal: The upload cannot be accepted; the reason and the details state why.
         """
         check_fields(upload)
         policy_file, mode = self._offer.choose(policy=upload.policy, mode=upload.mode)
@@ -141,7 +141,7 @@ class CheckIntake:
         except RequestIdReused as error:
             raise _reused() from error
         if record.check_id == check_id:
-            # Else the same request, made at the same time, created it.
+            # Otherwise a concurrent call with the same request_id created the check.
             self._metrics.checks.check_created(sandbox=upload.sandbox)
         return record
 

@@ -1,4 +1,4 @@
-"""Which policies and modes a check may ask for at a server."""
+"""Decides which policies and modes a check may request at a server."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ __all__ = ["CheckOffer", "pack_shortfall"]
 
 
 class CheckOffer:
-    """What a server can check, by its policies, its settings and its models."""
+    """The policies and modes that a server offers, given its settings and its models."""
 
     def __init__(
         self,
@@ -26,13 +26,14 @@ class CheckOffer:
         available_modes: frozenset[Mode],
         pack: Pack,
     ) -> None:
-        """Takes what limits it.
+        """Sets the policies and their limits.
 
         Args:
             policies: All policies.
-            availabilities: Whether any device can meet them with the evidence that the server is set up for.
+            availabilities: Whether any device can meet a policy with the evidence that the server is
+                configured to verify, by the name of the policy.
             default_policy: The policy of a check that names none.
-            available_modes: Modes that this version can run.
+            available_modes: The modes that this version can run.
             pack: The models.
         """
         self._policies = policies
@@ -42,11 +43,11 @@ class CheckOffer:
         self._pack = pack
 
     def choose(self, *, policy: str, mode: Mode | None) -> tuple[PolicyFile, Mode]:
-        """The policy and the mode of a new check.
+        """Returns the policy and the mode of a new check.
 
         Args:
             policy: Name of the policy; empty for the default.
-            mode: A mode to raise the policy's; ``None`` for the policy's own.
+            mode: A mode to which the policy's mode is raised; ``None`` for the policy's mode.
 
         Raises:
             Refusal: POLICY_NOT_FOUND, POLICY_NOT_AVAILABLE, MODE_BELOW_POLICY or MODE_NOT_AVAILABLE.
@@ -71,7 +72,7 @@ class CheckOffer:
         if mode.strength < own.strength:
             raise Refusal(
                 Reason.MODE_BELOW_POLICY,
-                f"the policy {file.policy.name} demands {own}; {mode} is weaker and may only be raised",
+                f"the policy {file.policy.name} demands {own}, and a check may not lower it to {mode}",
                 details={"mode": mode.value, "policyMode": own.value},
             )
         if mode is Mode.DYNAMIC and (reason := file.policy.why_no_flash) is not None:
@@ -114,12 +115,12 @@ class CheckOffer:
 
 
 def pack_shortfall(policy: Policy, pack: Pack, *, requested: Mode | None = None) -> str | None:
-    """What ``policy`` demands and ``pack`` cannot give, in plain words; ``None`` where nothing is missing.
+    """Describes a demand of ``policy`` that ``pack`` cannot meet; ``None`` if the pack meets all of them.
 
     Args:
         policy: The policy.
-        pack: The pack.
-        requested: The mode of a check; ``None`` for the policy's own.
+        pack: The model pack.
+        requested: The mode of a check; ``None`` for the policy's mode.
     """
     try:
         check_calibration_supports(pack.match_calibration, MatchPolicy(max_fmr=policy.match.max_fmr))
@@ -128,6 +129,6 @@ def pack_shortfall(policy: Policy, pack: Pack, *, requested: Mode | None = None)
     if policy.liveness.require_pad_network and not pack.pad_networks:
         return "it demands a PAD network, and the pack has none"
     if policy.challenge_for(requested or policy.mode).blink and pack.landmarker is None:
-        return "it takes a blink, and the pack has no dense landmarks to see one by"
+        return "it demands a blink, and the pack has no dense landmarks to measure one"
     scheme = None if pack.landmarker is None else pack.landmarker.scheme
     return policy.portrait.as_policy().shortfall(scheme)

@@ -1,4 +1,4 @@
-"""What a check comes to, put together from record, policy and findings; ``server.verdict`` decides."""
+"""Assembles the outcome of a check from its record, policy and findings; ``server.verdict`` decides."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,15 +24,15 @@ __all__ = ["JudgedAttempt", "OutcomeMaker", "outline"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedAttempt:
-    """An attempt that was judged, with what a result says about it.
+    """A judged attempt, with the facts that a result states about it.
 
     Attributes:
-        number: The attempt.
+        number: The number of the attempt.
         judgement: Liveness and match.
         mode: The mode that was used.
-        device: The device.
-        transcript: The transcript; ``None`` where the device left before it signed the end.
-        evidence: The pictures that were kept, already durable. Of one that is decided against also those that
+        device: The facts about the device.
+        transcript: The transcript; ``None`` if the device left before it signed the end.
+        evidence: The images that are stored. For an attempt that is decided against, also the images that
             could not be stored, so that the result names them.
     """
 
@@ -46,11 +46,11 @@ class JudgedAttempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutcomeMaker:
-    """Puts outcomes together.
+    """Assembles outcomes.
 
     Attributes:
-        pack: The pack that judges.
-        server_version: Of this server.
+        pack: The model pack that judges.
+        server_version: The version of this server.
     """
 
     pack: PackIdentity
@@ -68,16 +68,17 @@ class OutcomeMaker:
         ended_by: FailureReason | None,
         now: datetime,
     ) -> CheckOutcome:
-        """Decides the check by an attempt, or by what is known without one.
+        """Decides the check by an attempt, or by the facts that are known without one.
 
         Args:
             record: The check.
             policy: Its frozen policy.
-            attempt: The attempt that the outcome is about; ``None`` where none was judged.
-            device: The device.
+            attempt: The attempt that the outcome is about; ``None`` if none was judged.
+            device: The facts about the device.
             attempts: Every attempt.
-            pictures: What was kept, as far as the result names it.
-            ended_by: The circumstances that kept it from a decision; ``None`` where the attempt decides.
+            pictures: The kept images that the result names.
+            ended_by: The circumstance that prevented a decision by an attempt; ``None`` if the attempt
+                decides.
             now: The time.
         """
         judgement = attempt.judgement if attempt else None
@@ -140,12 +141,12 @@ class OutcomeMaker:
 
 
 def outline(attempt: AttemptRecord, *, closed: bool, now: datetime) -> AttemptOutline:
-    """An attempt as a result mentions it.
+    """Returns the outline of an attempt for a result.
 
     Args:
         attempt: The attempt.
-        closed: Whether the decision ends it if it still runs; else the server that ran it stopped.
-        now: When the check is decided, by which every attempt has ended.
+        closed: Whether the decision ends a running attempt; otherwise the server that ran it has stopped.
+        now: The time of the decision, at which every attempt has ended.
     """
     ended_by, end_time = attempt.ended_by, attempt.end_time
     if ended_by is None:

@@ -1,4 +1,4 @@
-"""Which of a check's kept pictures its result names, signs and hands out."""
+"""Selects the kept images of a check that its result names and returns."""
 
 from collections.abc import Sequence
 
@@ -8,13 +8,13 @@ from server.storage.records import AttemptRecord, EvidenceEntry, ImagePurpose
 def result_pictures(
     entries: Sequence[EvidenceEntry], attempts: Sequence[AttemptRecord]
 ) -> tuple[EvidenceEntry, ...]:
-    """The pictures of the attempt that the result is about: evidence frame first, then audit images.
+    """Returns the images of the attempt that the result is about: the evidence frame, then the audit images.
 
-    That is the last attempt that was judged or, where none was, the last one that showed a face. The
-    result is signed over their hashes, so nothing else may be handed out with it.
+    This is the last attempt that was judged or, if none was judged, the last one with an evidence frame. The
+    signature of the result covers the hashes of these images, so no other image may be returned with it.
 
     Args:
-        entries: Every kept picture of the check, in the order of their rows.
+        entries: Every kept image of the check, in the order of their rows.
         attempts: Every attempt of the check, by number.
     """
     judged = [attempt.number for attempt in attempts if attempt.judgement is not None]

@@ -1,4 +1,4 @@
-"""From the image of an upload to the portrait of a check."""
+"""Makes the portrait of a check from the image of an upload."""
 
 from matcher.errors import TrustedImageRefused
 from matcher.portrait import accept_portrait
@@ -19,7 +19,7 @@ __all__ = ["PortraitIntake"]
 
 
 class PortraitIntake:
-    """Fetches images and makes portraits of them."""
+    """Fetches trusted images and makes portraits."""
 
     def __init__(
         self,
@@ -30,14 +30,14 @@ class PortraitIntake:
         still_decoder: StillDecoder | None = None,
         trusted_images: TrustedImages | None = None,
     ) -> None:
-        """Takes what it works with.
+        """Sets the models, the threads and the stores.
 
         Args:
             pack: The models.
-            pool: Where portraits are made; scans have another one.
+            pool: The pool in which portraits are made; scans use another one.
             metrics: Counts images that are refused.
-            still_decoder: Decodes JPEG 2000, which is refused without it.
-            trusted_images: The customers' own stores; references are refused without them.
+            still_decoder: Decodes JPEG 2000; without it, JPEG 2000 is refused.
+            trusted_images: The customer's own store; without it, references are refused.
         """
         self._pack = pack
         self._pool = pool
@@ -46,10 +46,10 @@ class PortraitIntake:
         self._trusted_images = trusted_images
 
     async def image(self, upload: TrustedImageUpload, policy: Policy) -> bytes:
-        """The image of an upload, not looked at yet.
+        """Returns the bytes of the image of an upload, without decoding them.
 
         Raises:
-            Refusal: It lies elsewhere and could not be fetched; see ``referenced_image``.
+            Refusal: A referenced image could not be fetched; see ``referenced_image``.
         """
         if isinstance(upload.image, bytes):
             return upload.image
@@ -65,15 +65,15 @@ class PortraitIntake:
             raise
 
     async def accept(self, image: bytes, policy: Policy, *, sandbox: bool) -> Portrait:
-        """The portrait.
+        """Makes the portrait.
 
         Args:
-            image: The image.
-            policy: What it is held to.
-            sandbox: Whether a sandbox caller sent it.
+            image: The bytes of the image.
+            policy: The policy with the requirements for the portrait.
+            sandbox: Whether a sandbox caller sent the image.
 
         Raises:
-            Refusal: It cannot serve, or no decoder for it is free (OVERLOADED).
+            Refusal: The image cannot be accepted, or no decoder for it is free (OVERLOADED).
         """
         try:
             return await self._pool.run_apart(

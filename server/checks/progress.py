@@ -1,4 +1,4 @@
-"""Where a check stands, worked out from what the database holds of it. Pure."""
+"""Derives the progress of a check from its database records. Pure functions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,20 +16,20 @@ __all__ = ["AttemptProgress", "CheckProgress", "ProgressState", "progress_of"]
 
 
 class ProgressState(StrEnum):
-    """Where a check stands; the names are those of ``facegate.v1.CheckProgress.State``."""
+    """The state of a check; the names are those of ``facegate.v1.CheckProgress.State``."""
 
     WAITING = "WAITING"
-    """Nobody has scanned yet."""
+    """No device has scanned yet."""
     SCANNING = "SCANNING"
     """A stream holds the lease."""
     INTERRUPTED = "INTERRUPTED"
-    """The last stream was lost, and nothing is decided."""
+    """The last stream was lost, and the check is not decided."""
     DECIDED = "DECIDED"
-    """The verdict is durable."""
+    """The decision is stored."""
     CLOSED = "CLOSED"
-    """The orchestrator took the verdict."""
+    """The orchestrator has fetched the result."""
     EXPIRED = "EXPIRED"
-    """The scan's deadline passed before anything was decided."""
+    """The scan deadline passed before the check was decided."""
 
 
 _OWN_DOING = frozenset({EndedBy.SIGNED, EndedBy.REFUSED})
@@ -39,17 +39,17 @@ _OVER = frozenset({ProgressState.DECIDED, ProgressState.CLOSED, ProgressState.EX
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptProgress:
-    """One attempt, without what was found in it.
+    """One attempt, without its findings.
 
     Attributes:
         attempt: Its number in the check, from 1.
         outcome: How it ended; ``None`` while it runs.
-        frames: Frames accepted so far.
+        frames: Frames received so far.
         start_time: When it began.
         end_time: When it ended; ``None`` while it runs.
-        mode: The mode that it uses.
-        plan: What it asks for.
-        ended_by: What ended it; ``None`` while it runs, and where nobody was left to say.
+        mode: Its mode.
+        plan: Its plan.
+        ended_by: Why it ended; ``None`` while it runs, and if no process could record the end.
     """
 
     attempt: int
@@ -64,18 +64,18 @@ class AttemptProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckProgress:
-    """Where a check stands.
+    """The progress of a check.
 
     Attributes:
         check_id: The check.
-        state: Where it stands.
+        state: Its state.
         attempts: The attempts so far, by number.
-        resumable_until: Until when the orchestrator has to wait for the device to come back; ``None`` unless
-            the state is INTERRUPTED, and where the device may not come back at all.
+        resumable_until: Until when the orchestrator has to wait for the device to reconnect; ``None`` unless
+            the state is INTERRUPTED and the device may reconnect.
         scan_deadline: When the scan must be over.
-        result_deadline: Until when the result is handed out.
-        attempts_remaining: Attempts that may still be made.
-        sandbox: Whether a sandbox caller made the check.
+        result_deadline: Until when the result can be fetched.
+        attempts_remaining: The number of attempts that are left.
+        sandbox: Whether a sandbox caller created the check.
     """
 
     check_id: UUID
@@ -89,14 +89,14 @@ class CheckProgress:
 
     @property
     def over(self) -> bool:
-        """Whether no scan can change it any more."""
+        """Whether no scan can change the check any more."""
         return self.state in _OVER
 
 
 def progress_of(
     record: CheckRecord, attempts: Sequence[AttemptRecord], *, policy: Policy, now: datetime
 ) -> CheckProgress:
-    """Where a check stands.
+    """Returns the progress of a check.
 
     Args:
         record: The check, which is not erased.
@@ -111,7 +111,7 @@ def progress_of(
         and remaining > 0
         and record.closing is None
         and record.streams <= policy.attempts.reconnects
-        # A server that died between judging and deciding: the device gets no further attempt.
+        # If a server stopped between the judgement and the decision, the device gets no further attempt.
         and not any(attempt.outcome is AttemptOutcome.DECIDED for attempt in attempts)
     )
     return CheckProgress(
@@ -127,10 +127,12 @@ def progress_of(
 
 
 def attempts_remaining(attempts: Sequence[AttemptRecord], policy: Policy) -> int:
-    """Attempts that may still be made: none once the maximum counted, or too many were too short to count.
+    """Returns the number of attempts that are left.
 
-    An attempt counts once enough of its frames were accepted. A shorter one is held against the device where
-    the device ended it: not where the line was lost, which has a limit of its own, or the server failed.
+    None is left after the maximum number of attempts counted, or after too many were too short to count. An
+    attempt counts if enough of its frames were received. A shorter attempt is held against the device if the
+    device ended it or the server refused it, but not if the connection was lost, which has a limit of its
+    own, or the server failed.
     """
     short = sum(not attempt.counted and attempt.ended_by in _OWN_DOING for attempt in attempts)
     if short > policy.attempts.uncounted:
@@ -142,7 +144,7 @@ def _state(record: CheckRecord, now: datetime) -> ProgressState:
     if record.state not in OPEN_STATES:
         if record.state is not CheckState.DECIDED:
             return ProgressState.CLOSED
-        # Whether the sweep has come by yet makes no difference to the orchestrator.
+        # The orchestrator gets the same state before and after the sweep has decided an expired check.
         expired = FailureReason.EXPIRED in record.reasons
         return ProgressState.EXPIRED if expired else ProgressState.DECIDED
     if record.held(now):
@@ -155,7 +157,7 @@ def _state(record: CheckRecord, now: datetime) -> ProgressState:
 def _resumable_until(record: CheckRecord, policy: Policy) -> datetime | None:
     until = record.resume_until
     if record.state is CheckState.SCANNING and record.lease_until is not None:
-        # The replica died: nobody wrote when the stream was lost, but the lease says until when it lived.
+        # The replica stopped: the time of the loss was not stored, but the lease states how long it ran.
         until = record.lease_until + timedelta(seconds=policy.deadlines.resume_seconds)
     return None if until is None else min(until, record.scan_deadline)
 

@@ -1,4 +1,4 @@
-"""Makes verdicts durable: evidence sealed first, then the decision in one transaction, then the answer."""
+"""Stores decisions: seals the evidence first, then writes the decision in one transaction, then returns."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -31,16 +31,16 @@ from server.verdict.stored import OutcomeUnreadable, outcome_from_bytes, outcome
 _log = structlog.get_logger(__name__)
 
 _ABSENCE = frozenset({FailureReason.ABANDONED, FailureReason.EXPIRED})
-"""Reasons that say that nobody went on with the scan; a fault of the server may be why."""
+"""Reasons that state that the scan was not continued; a fault of the server may be the cause."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeptPictures:
-    """An attempt's pictures.
+    """The kept images of an attempt.
 
     Attributes:
-        entries: Of all of them, those that could not be stored included.
-        failure: Why not all of them are stored; ``None`` where they are.
+        entries: The entries of all images, including those that could not be stored.
+        failure: Why an image is not stored; ``None`` if all are stored.
     """
 
     entries: tuple[EvidenceEntry, ...]
@@ -48,7 +48,7 @@ class KeptPictures:
 
 
 class CheckRecorder:
-    """Writes evidence and decisions. Every method returns only after what it wrote is durable."""
+    """Writes evidence and decisions. Every method returns only after its data is stored durably."""
 
     def __init__(
         self,
@@ -60,16 +60,16 @@ class CheckRecorder:
         server_version: str,
         unattempted: Callable[[CheckRecord, Policy, datetime], Awaitable[DeviceOutcome]],
     ) -> None:
-        """Takes the stores, and what results say about this server.
+        """Sets the stores, and the facts that results state about this server.
 
         Args:
-            repository: Where checks stand.
-            evidence: Where pictures are kept.
-            encode: Makes the bytes that are signed and handed out; the edge knows how.
-            pack: The pack that judges.
-            server_version: Of this server.
-            unattempted: Gives the device of a check that no attempt decides; it raises StorageUnavailable
-                where the database failed.
+            repository: The repository of checks.
+            evidence: The store of evidence images.
+            encode: Serialises the result that is signed and returned; the edge provides it.
+            pack: The model pack that judges.
+            server_version: The version of this server.
+            unattempted: Returns the facts about the device of a check that no attempt decides; raises
+                StorageUnavailable if the database failed.
         """
         self._repository = repository
         self._evidence = evidence
@@ -80,7 +80,7 @@ class CheckRecorder:
     async def keep_pictures(
         self, record: CheckRecord, *, attempt: int, best: SeenFrame | None, audit: Sequence[SeenFrame]
     ) -> KeptPictures:
-        """Seals and stores an attempt's evidence frame and audit images, in that order."""
+        """Seals and stores the evidence frame and the audit images of an attempt, in that order."""
         wanted = [(ImagePurpose.EVIDENCE_FRAME, best)] if best is not None else []
         wanted += [(ImagePurpose.AUDIT_IMAGE, frame) for frame in audit]
         kept = await asyncio.gather(
@@ -115,7 +115,7 @@ class CheckRecorder:
         return sealed.entry, None
 
     async def drop_pictures(self, pictures: Sequence[EvidenceEntry]) -> None:
-        """Deletes stored pictures whose rows were never written, because another stream was first."""
+        """Erases stored images whose rows were never written, because another stream was first."""
         await self._evidence.erase(pictures)
 
     def interim(
@@ -127,7 +127,7 @@ class CheckRecorder:
         attempts: Sequence[AttemptRecord],
         now: datetime,
     ) -> bytes:
-        """What is kept of an undecided attempt: the outcome that it would be, should nothing follow it."""
+        """Returns the stored form of an undecided attempt: the outcome of the check if no attempt follows."""
         outcome = self._maker.outcome(
             record,
             policy=policy,
@@ -159,11 +159,12 @@ class CheckRecorder:
             policy: Its frozen policy.
             attempt: The attempt that decides.
             attempts: Every attempt, the deciding one included.
-            ended_by: The circumstances that kept it from a decision; ``None`` where it decides.
+            ended_by: The circumstance that prevented a decision by the attempt; ``None`` if the attempt
+                decides.
             epoch: The lease epoch of the stream that decides; ``None`` outside a stream.
             now: The time.
-            ending: Of the attempt, where its end is still to be written: it ends with the decision or not at
-                all. Without an epoch it ran in an older stream, whose epoch ``record`` has.
+            ending: The end of the attempt, if it is not stored yet; it is written in the transaction of the
+                decision. Without ``epoch``, the attempt ran in an older stream, whose epoch is in ``record``.
 
         Raises:
             Conflict: Another stream or call was first.
@@ -193,16 +194,16 @@ class CheckRecorder:
         epoch: int | None,
         now: datetime,
     ) -> CheckVerdict:
-        """Decides a check with what there was: the last judged attempt, or nothing.
+        """Decides a check by the last judged attempt, or without an attempt if none was judged.
 
-        A device whose claims or evidence show that it was manipulated decides it before all else.
-        Where a fault of the server ended the scan, and no attempt was judged since, the check is NOT_DECIDED.
+        If the claims or the evidence of the device show a manipulation, they decide before anything else.
+        If a fault of the server ended the scan, and no attempt was judged since, the check is NOT_DECIDED.
 
         Args:
             record: The check.
             policy: Its frozen policy.
             attempts: Every attempt.
-            ended_by: Why it is closed. A fault of the server takes the place of the person's absence.
+            ended_by: Why the check is closed. A fault of the server replaces the absence of the person.
             epoch: The lease epoch of the stream that decides; ``None`` outside a stream.
             now: The time.
 
@@ -264,13 +265,13 @@ class CheckRecorder:
 
 
 def _last_judged(attempts: Sequence[AttemptRecord]) -> CheckOutcome | None:
-    """What was kept of the last judged attempt."""
+    """Returns the stored outcome of the last judged attempt; ``None`` if none or unreadable."""
     for attempt in reversed(attempts):
         if attempt.judgement is not None:
             try:
                 return outcome_from_bytes(attempt.judgement)
             except OutcomeUnreadable as error:
-                # Another version of the server judged it, within the minutes that a check is open.
+                # Another version of the server judged it during the minutes in which the check was open.
                 _log.error("attempt_not_readable", check_id=str(attempt.check_id), exc_info=error)
                 return None
     return None

@@ -1,4 +1,4 @@
-"""An image by its reference, or the refusal that its orchestrator is told."""
+"""Reads a trusted image by its reference, and maps errors of the store to refusals."""
 
 import structlog
 
@@ -21,13 +21,14 @@ _log = structlog.get_logger(__name__)
 async def referenced_image(
     images: TrustedImages | None, reference: str, *, tenant: str, max_bytes: int
 ) -> bytes:
-    """The bytes of a trusted image in the customer's own store.
+    """Returns the bytes of a trusted image in the customer's own store.
 
     Args:
-        images: The store; None where none is configured.
-        reference: What the orchestrator sent. It is not repeated in any message: it may be personal data.
-        tenant: Whose call it is.
-        max_bytes: The most that the image may have.
+        images: The store; ``None`` if none is configured.
+        reference: The reference that the orchestrator sent. No message repeats it, because it may be personal
+            data.
+        tenant: The tenant of the caller.
+        max_bytes: The maximum size of the image.
 
     Raises:
         Refusal: IMAGE_REFERENCE_NOT_CONFIGURED, IMAGE_REFERENCE_INVALID, IMAGE_REFERENCE_NOT_FOUND,
@@ -49,7 +50,7 @@ async def referenced_image(
     except ReferenceNotFound as error:
         raise Refusal(
             Reason.IMAGE_REFERENCE_NOT_FOUND,
-            "image_reference leads to no image; correct it, store the image first, or send the image itself",
+            "image_reference names no image; correct it, store the image first, or send the image itself",
             details={"field": "image_reference"},
         ) from error
     except ReferencedImageTooLarge as error:
@@ -64,7 +65,7 @@ async def referenced_image(
             "this server has no store of trusted images for these credentials; send the image itself",
         ) from error
     except StoreUnavailable as error:
-        # Without the exception: the texts of its causes repeat the reference.
+        # The exception is not logged, because the texts of its causes repeat the reference.
         _log.error("trusted_images_unavailable", cause=error.cause)
         raise Refusal(
             Reason.IMAGE_REFERENCE_UNAVAILABLE,

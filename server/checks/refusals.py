@@ -1,4 +1,4 @@
-"""What the matcher refuses, as what an orchestrator is told."""
+"""Maps refusals of the matcher and of the limits over several checks to refusals of a call."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -17,7 +17,7 @@ _REASONS: Final[Mapping[RefusalReason, Reason]] = MappingProxyType(
         RefusalReason.IMAGE_EMPTY: Reason.IMAGE_EMPTY,
         RefusalReason.IMAGE_TOO_LARGE: Reason.IMAGE_TOO_LARGE,
         RefusalReason.IMAGE_TOO_MANY_PIXELS: Reason.IMAGE_TOO_MANY_PIXELS,
-        # Too small for any face of the demanded eye distance: the same remedy, a larger picture.
+        # Too small for a face of the demanded eye distance. The remedy is the same: a larger image.
         RefusalReason.IMAGE_TOO_SMALL: Reason.EYE_DISTANCE_TOO_SMALL,
         RefusalReason.IMAGE_FORMAT_NOT_SUPPORTED: Reason.IMAGE_FORMAT_NOT_SUPPORTED,
         RefusalReason.IMAGE_ANIMATED: Reason.IMAGE_FORMAT_NOT_SUPPORTED,
@@ -36,8 +36,8 @@ _REASONS: Final[Mapping[RefusalReason, Reason]] = MappingProxyType(
 
 
 def refusal_of(error: TrustedImageRefused) -> Refusal:
-    """The refusal of an upload; its details have the matcher's names in lowerCamelCase (AIP-193)."""
-    # "Not one face" is also a record that says it holds none.
+    """Returns the refusal of an upload; its details have the matcher's names in lowerCamelCase (AIP-193)."""
+    # RECORD_NOT_ONE_FACE also covers a record that states that it contains no face.
     no_face = error.reason is RefusalReason.RECORD_NOT_ONE_FACE and error.details.get("representations") == 0
     return Refusal(
         Reason.FACE_NOT_FOUND if no_face else _REASONS[error.reason],
@@ -47,12 +47,12 @@ def refusal_of(error: TrustedImageRefused) -> Refusal:
 
 
 def too_many_failures(error: TriesExceeded, *, now: datetime, to_device: bool = False) -> Refusal:
-    """The refusal of a further try.
+    """Returns the refusal of a further check or scan.
 
     Args:
-        error: Why.
+        error: The limit that was reached.
         now: The time.
-        to_device: Whether a device is told, which learns no more than when to come back.
+        to_device: Whether a device gets the refusal, which then states only when to try again.
     """
     seconds = max(1, ceil((error.until - now).total_seconds()))
     if to_device:

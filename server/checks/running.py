@@ -1,4 +1,4 @@
-"""The streams that run on this replica, so that one whose check is closed ends at once."""
+"""Registers the streams that run on this replica, so that they end at once when their check is closed."""
 
 import asyncio
 from collections.abc import Iterator
@@ -12,10 +12,10 @@ __all__ = ["CheckClosing", "RunningScans"]
 
 
 class CheckClosing(Exception):
-    """The orchestrator closes the check that a stream scans for.
+    """The orchestrator closes the check of a stream.
 
     Attributes:
-        reason: Why the check ends, where nothing that was seen decides it.
+        reason: Why the check ends, if no judged attempt decides it.
     """
 
     def __init__(self, reason: FailureReason) -> None:
@@ -24,7 +24,7 @@ class CheckClosing(Exception):
 
 
 class StreamInbox(Protocol):
-    """Where a stream hears of it; see ``server.scan.inbox.Inbox``."""
+    """Receives the error that ends a stream; see ``server.scan.inbox.Inbox``."""
 
     def fail(self, error: Exception) -> None:
         """Makes the stream end with ``error``."""
@@ -32,20 +32,20 @@ class StreamInbox(Protocol):
 
 
 class RunningScans:
-    """Which streams of this replica scan for which check. Used on the event loop only.
+    """The streams of this replica, by check. Use it on the event loop only.
 
     Attributes:
-        draining: Is set once the server takes no new streams and attempts.
+        draining: Is set when the server accepts no new streams and attempts.
     """
 
     def __init__(self) -> None:
-        """No stream runs."""
+        """Creates a registry without streams."""
         self.draining = asyncio.Event()
         self._streams: dict[StreamInbox, tuple[UUID, asyncio.Event]] = {}
 
     @contextmanager
     def running(self, check_id: UUID, inbox: StreamInbox) -> Iterator[None]:
-        """A stream scans for a check for as long as this context is open."""
+        """Registers a stream of a check while this context is open."""
         left = asyncio.Event()
         self._streams[inbox] = check_id, left
         try:
@@ -55,11 +55,11 @@ class RunningScans:
             left.set()
 
     async def close(self, check_id: UUID, reason: FailureReason) -> None:
-        """Makes the streams of this replica close their check with what they saw; waits until they have.
+        """Makes the streams of this replica close their check with their findings, and waits for their end.
 
         Args:
             check_id: The check.
-            reason: Why it ends, where nothing that was seen decides it.
+            reason: Why the check ends, if no judged attempt decides it.
         """
         waiting = []
         for inbox, (scanned, left) in self._streams.items():

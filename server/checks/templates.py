@@ -1,4 +1,4 @@
-"""A portrait's template at rest: sealed for its check, opened only to compare."""
+"""Seals the template of a portrait for its check, and opens it for the comparison."""
 
 from collections.abc import Callable
 from uuid import UUID
@@ -30,11 +30,11 @@ def open_template(record: CheckRecord, *, wrapping_keys: WrappingKeys) -> Embedd
     """Opens the template of a check that is not decided.
 
     Raises:
-        Refusal: The check is decided, and its template destroyed.
+        Refusal: The check is decided, and its template is erased (CHECK_CLOSED).
         SealError: The template cannot be opened.
     """
     if record.portrait_template is None:
-        raise Refusal(Reason.CHECK_CLOSED, "the check accepts no more scans; ask for a new one")
+        raise Refusal(Reason.CHECK_CLOSED, "the check accepts no more scans; create a new check")
     plain = unseal(record.portrait_template, wrapping_keys=wrapping_keys, aad=context(record.check_id, _KIND))
     template: Embedding = np.frombuffer(plain, dtype=_LITTLE_ENDIAN_FLOAT32).astype(np.float32)
     return template

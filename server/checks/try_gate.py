@@ -1,4 +1,4 @@
-"""Limits over several checks, where a new one is asked for."""
+"""Enforces limits over several checks when a new check is requested."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -15,7 +15,7 @@ __all__ = ["TryGate"]
 
 
 class TryGate:
-    """Lets a check be made unless too many of its subject or its portrait failed, or run now."""
+    """Admits a new check unless too many checks of its subject or its portrait failed, or run now."""
 
     def __init__(
         self,
@@ -25,12 +25,12 @@ class TryGate:
         tenant_key: Callable[[str], bytes],
         metrics: Metrics,
     ) -> None:
-        """Takes the limits and what is counted.
+        """Sets the limits and the stores.
 
         Args:
-            repository: Where checks stand.
+            repository: The repository of checks.
             setting: The limits.
-            tenant_key: Gives the key that the marks of a scope are made with.
+            tenant_key: Returns the key with which the marks of a scope are made.
             metrics: Counts checks that are refused.
         """
         self._repository = repository
@@ -41,10 +41,12 @@ class TryGate:
     async def pass_through(
         self, upload: TrustedImageUpload, image: bytes, *, now: datetime
     ) -> tuple[TryMark, ...]:
-        """What the check is a try at; looked at before the image is decoded, and again when a scan begins.
+        """Returns the marks of the subject and the portrait of a check, if their limits allow the check.
+
+        The limits are enforced before the image is decoded, and again when a scan begins.
 
         Raises:
-            Refusal: Too many failed, or run now (TOO_MANY_FAILURES).
+            Refusal: Too many checks failed, or run now (TOO_MANY_FAILURES).
         """
         key = self._tenant_key(memory_scope(upload.tenant, sandbox=upload.sandbox))
         marks = [portrait_mark(image, tenant_key=key)]

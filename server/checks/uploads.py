@@ -1,4 +1,4 @@
-"""What an orchestrator uploads, and how long its fields may be."""
+"""The upload of an orchestrator, and the limits of its fields."""
 
 import uuid
 from dataclasses import dataclass, field
@@ -14,10 +14,10 @@ _MAX_REQUEST_ID = 64
 
 @dataclass(frozen=True, slots=True)
 class ImageReference:
-    """A reference into the customer's own store of trusted images, as the orchestrator sent it.
+    """A reference to an image in the customer's own store of trusted images, as the orchestrator sent it.
 
     Attributes:
-        text: The reference; perhaps personal data, so that it stands in no message and no log.
+        text: The reference. It may be personal data, so no message and no log contains it.
     """
 
     text: str = field(repr=False)
@@ -25,18 +25,18 @@ class ImageReference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustedImageUpload:
-    """What an orchestrator sends; see ``facegate.v1.UploadTrustedImageRequest``.
+    """The upload of an orchestrator; see ``facegate.v1.UploadTrustedImageRequest``.
 
     Attributes:
-        tenant: Whose call it is.
+        tenant: The tenant of the caller.
         sandbox: Whether the caller is a sandbox caller.
-        image: The image's bytes, or where they lie.
+        image: The bytes of the image, or a reference to them.
         policy: Name of the policy; empty for the server's default.
-        mode: A mode to raise the policy's; ``None`` for the policy's own.
+        mode: A mode to which the policy's mode is raised; ``None`` for the policy's mode.
         subject_reference: Opaque reference to the person.
         consent_reference: Reference to the legal basis.
         request_id: A UUID that makes the call idempotent; empty for none.
-        payload_sha256: Over everything but ``request_id``, 32 bytes.
+        payload_sha256: SHA-256 of all fields except ``request_id``, 32 bytes.
     """
 
     tenant: str
@@ -51,10 +51,10 @@ class TrustedImageUpload:
 
 
 def check_fields(upload: TrustedImageUpload) -> None:
-    """Makes sure that the references of an upload can be stored.
+    """Verifies that the references of an upload can be stored, and that ``request_id`` is a UUID.
 
     Raises:
-        Refusal: One of them cannot (INVALID_FIELD).
+        Refusal: A field is too long, contains a NUL character, or is not a UUID (INVALID_FIELD).
     """
     for name, value, limit in (
         ("subject_reference", upload.subject_reference, _MAX_REFERENCE_BYTES),
@@ -69,9 +69,11 @@ def check_fields(upload: TrustedImageUpload) -> None:
                 details={"field": name, "bytes": size, "maxBytes": limit},
             )
         if "\0" in value:
-            # PostgreSQL stores no text with one.
+            # PostgreSQL cannot store text with a NUL character.
             raise Refusal(
-                Reason.INVALID_FIELD, f"{name} holds a NUL character; leave it out", details={"field": name}
+                Reason.INVALID_FIELD,
+                f"{name} has a NUL character; remove it",
+                details={"field": name},
             )
     if upload.request_id:
         try:

@@ -1,1 +1,4 @@
-"""The gRPC edge: protobuf to domain and back, listeners, errors, callers. Nothing decides here."""
+"""The gRPC edge: protobuf conversion, listeners, error mapping and the identification of callers.
+
+It makes no decision about a check.
+"""

@@ -1,4 +1,4 @@
-"""Analyses as messages of ``facegate.v1.AnalysisService``, and its requests as what analyses take."""
+"""Converts requests and analyses between ``facegate.v1.AnalysisService`` and ``server.analysis``."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -47,10 +47,10 @@ _CONTAINERS: Final[Mapping[int, VideoContainer | None]] = MappingProxyType(
 
 
 def image_mode(mode: int) -> AnalysisMode:
-    """The mode that a request names.
+    """Returns the mode that a request names.
 
     Raises:
-        AnalysisRefused: No value of the enumeration (INVALID_FIELD).
+        AnalysisRefused: The value is not in the enumeration (INVALID_FIELD).
     """
     known = _MODES.get(mode)
     if known is None:
@@ -59,10 +59,10 @@ def image_mode(mode: int) -> AnalysisMode:
 
 
 def upload_plan(config: analysis_pb2.AnalyzeVideoConfig) -> UploadPlan:
-    """What a config announces, held against the limits.
+    """Returns the upload that a config announces, after its sizes are tested against the limits.
 
     Raises:
-        AnalysisRefused: A field is missing or wrong, or it announces too much.
+        AnalysisRefused: A field is missing or wrong, or the announced upload exceeds a limit.
     """
     kind = _KINDS.get(config.kind)
     if kind is None:
@@ -77,7 +77,7 @@ def upload_plan(config: analysis_pb2.AnalyzeVideoConfig) -> UploadPlan:
 def image_to_wire(
     analysis: ImageAnalysis, *, request_id: str, now: datetime, pack: result_pb2.PackReference
 ) -> analysis_pb2.AnalyzeImageResponse:
-    """The answer to AnalyzeImage."""
+    """Returns the response of AnalyzeImage."""
     message = analysis_pb2.AnalyzeImageResponse(
         status="error" if analysis.selfie is None else "success",
         request_id=request_id,
@@ -102,13 +102,13 @@ def video_to_wire(
     completed: datetime,
     pack: result_pb2.PackReference,
 ) -> analysis_pb2.AnalyzeVideoResponse:
-    """The answer to AnalyzeVideo.
+    """Returns the response of AnalyzeVideo.
 
     Args:
-        analysis: What was found.
-        inference_id: The answer's name.
-        created: When the config arrived, UTC.
-        completed: Now, UTC.
+        analysis: The analysis.
+        inference_id: The identifier of the response.
+        created: When the call began, UTC.
+        completed: When the analysis was completed, UTC.
         pack: The pack that was used.
     """
     source = analysis.source

@@ -1,4 +1,4 @@
-"""The service listener's side of AnalysisService: one selfie or one video, and nothing kept of it."""
+"""AnalysisService on the service listener: analyses one selfie or one video, and keeps nothing of it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -36,14 +36,14 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnalysisEnvironment:
-    """What the calls work with.
+    """The dependencies of the calls.
 
     Attributes:
         images: Analyses selfies.
         videos: Analyses videos.
         image_pool: Threads for selfies; no scan waits for them.
-        video_pool: Threads for videos, each of which holds one for seconds.
-        pack: The pack that both use.
+        video_pool: Threads for videos; each video occupies one for seconds.
+        pack: The model pack of both analysts.
         now: Wall clock, UTC.
         random: A cryptographic source.
         metrics: Counts analyses.
@@ -60,7 +60,7 @@ class AnalysisEnvironment:
 
 
 class AnalysisServicer:
-    """Converts calls to analyses and back."""
+    """Serves the calls of AnalysisService."""
 
     def __init__(
         self,
@@ -71,14 +71,14 @@ class AnalysisServicer:
         upload_seconds: float,
         idle_seconds: float,
     ) -> None:
-        """Refuses every call until ``open`` is called.
+        """Creates a servicer that refuses every call until ``open`` is called.
 
         Args:
             callers: Identifies callers.
             selfies: Places of AnalyzeImage.
-            videos: Places of AnalyzeVideo; a call has one while it uploads, too.
-            upload_seconds: Time of one upload.
-            idle_seconds: Time without a message of it.
+            videos: Places of AnalyzeVideo; a call also holds one during its upload.
+            upload_seconds: Maximum duration of one upload.
+            idle_seconds: Maximum time between two messages of an upload.
         """
         self._callers = callers
         self._selfies = selfies
@@ -88,7 +88,7 @@ class AnalysisServicer:
         self._env: AnalysisEnvironment | None = None
 
     def open(self, env: AnalysisEnvironment) -> None:
-        """Serves from now on."""
+        """Starts to serve calls."""
         self._env = env
 
     async def AnalyzeImage(  # noqa: N802 - the name is the contract's
@@ -182,8 +182,8 @@ class AnalysisServicer:
                 raise _unexpected(
                     "a message is empty" if part is None else "`config` came twice; send it first only"
                 )
-        # grpc ends the iteration alike for a half-close and for a connection that broke, but only the latter
-        # cancels the call, a moment later; nobody waits for its analysis.
+        # grpc ends the iteration both for a half-close and for a lost connection, but only the latter cancels
+        # the call, a moment later. The sleep lets the cancellation arrive, so that no analysis is wasted.
         await asyncio.sleep(_SETTLE_SECONDS)
         if upload is None:
             raise AnalysisRefused(Reason.VIDEO_EMPTY, "no message arrived; send `config`, then the video")
@@ -210,7 +210,7 @@ def _analyse(videos: VideoAnalyst, upload: VideoUpload, check_wanted: Callable[[
 
 @contextmanager
 def _named(field: str, name: str) -> Iterator[None]:
-    """Puts the answer's name into a refusal, so that a caller can quote it."""
+    """Adds the identifier of the response to a refusal, so that the caller can quote it."""
     try:
         yield
     except Refusal as refusal:
@@ -222,7 +222,7 @@ def _named(field: str, name: str) -> Iterator[None]:
             retry_after=refusal.retry_after,
         ) from refusal
     except UsageError:
-        # The call has ended meanwhile; grpc knows.
+        # The call has ended in the meantime, and grpc has recorded that.
         raise
     except Exception as error:
         _log.error("analysis_failed", name=name, exc_info=error)
@@ -245,14 +245,14 @@ def _counted(metrics: Metrics, kind: str) -> Iterator[None]:
 
 @asynccontextmanager
 async def _within(context: ServicerContext[Any, Any], most_seconds: float) -> AsyncIterator[None]:
-    # Without a deadline of the caller's, grpc answers None here, whatever its types say.
+    # If the caller sets no deadline, grpc returns None here, contrary to its type annotations.
     seconds = min(context.time_remaining() or most_seconds, most_seconds)
     try:
         async with asyncio.timeout(seconds):
             yield
     except TimeoutError as error:
         raise Refusal(
-            Reason.DEADLINE_EXCEEDED, "the call did not end within its deadline; it may be repeated safely"
+            Reason.DEADLINE_EXCEEDED, "the call did not end within its deadline; it is safe to repeat it"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Who calls the service listener: the holder of an API key or a client certificate, or anyone on loopback."""
+"""Identifies callers of the service listener: by API key, by client certificate, or any on loopback."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -14,7 +14,7 @@ from server.errors import ConfigurationError, Reason, Refusal
 from server.watched_file import WatchedFile
 
 Metadata: TypeAlias = Iterable[tuple[str, str | bytes]]
-"""Names and values that came with a call, before its message."""
+"""Names and values that a call carries before its message."""
 
 _SCHEME = "bearer "
 _MAX_KEY_CHARACTERS = 512
@@ -25,7 +25,7 @@ _log = structlog.get_logger(__name__)
 
 
 class CallerIdentifier:
-    """Identifies callers, by what came with a call before its message."""
+    """Identifies callers by the metadata and the certificate of a call, before its message is read."""
 
     def __init__(
         self,
@@ -35,14 +35,15 @@ class CallerIdentifier:
         now: Callable[[], datetime],
         local_sandbox: bool = False,
     ) -> None:
-        """Takes what the listener was configured with.
+        """Sets the credentials that the listener accepts.
 
-        Where there are both, a key says who calls, and the certificate must be of the same tenant.
+        If both are configured, the API key identifies the caller, and the certificate must be of the same
+        tenant.
 
         Args:
-            api_keys: The file of keys; ``None`` where none is configured.
-            certificates: The client certificates that may call; ``None`` where none are listed.
-            now: Wall clock, UTC: keys expire.
+            api_keys: The file of keys; ``None`` if none is configured.
+            certificates: The client certificates that may call; ``None`` if none are listed.
+            now: Wall clock, UTC; keys expire.
             local_sandbox: Whether callers without credentials are sandbox callers.
         """
         self._api_keys = api_keys
@@ -52,12 +53,12 @@ class CallerIdentifier:
 
     @property
     def tenants(self) -> frozenset[str]:
-        """Every tenant that has an orchestrator."""
+        """The tenants that have an orchestrator."""
         return frozenset(caller.tenant for caller in self._callers if Role.ORCHESTRATOR in caller.roles)
 
     @property
     def has_several_scopes(self) -> bool:
-        """Whether there are orchestrators of several tenants, or real ones beside those of a sandbox."""
+        """Whether orchestrators of several tenants are configured, or both real and sandbox ones."""
         return len({caller.scope for caller in self._callers if Role.ORCHESTRATOR in caller.roles}) > 1
 
     @property
@@ -67,14 +68,14 @@ class CallerIdentifier:
 
     @property
     def seconds_to_next_expiry(self) -> float | None:
-        """Until the first API key expires, negative once one has; ``None`` where none does."""
+        """Seconds until the next API key expires, negative if one has expired; ``None`` if no key expires."""
         expiry = None if self._api_keys is None else self._api_keys.content.next_expiry
         return None if expiry is None else (expiry - self._now()).total_seconds()
 
     def refresh(self) -> bool:
-        """Reads the file of keys again if it changed; whether what is in force is what the file says.
+        """Reads the file of keys again if it changed; returns whether the file is in force.
 
-        A file that cannot be used is logged, and the keys stay as they were. Blocks for a moment.
+        If the file cannot be used, the error is logged and the keys stay in force. Blocks for a moment.
         """
         if self._api_keys is None:
             return True
@@ -89,7 +90,7 @@ class CallerIdentifier:
         return True
 
     def identify(self, context: ServicerContext[Any, Any]) -> Caller:
-        """The caller.
+        """Returns the caller.
 
         Raises:
             Refusal: UNAUTHENTICATED.
@@ -102,16 +103,16 @@ class CallerIdentifier:
         if holder is not None and holder.tenant != certified.tenant:
             raise Refusal(
                 Reason.UNAUTHENTICATED,
-                "the API key and the client certificate are of different tenants; use those of one",
+                "the API key and the client certificate are of different tenants; both must be of the same",
             )
         return holder or certified
 
     def identify_again(self, context: ServicerContext[Any, Any], *, caller: Caller) -> None:
-        """Refuses a call that goes on, as soon as its caller is not whom it was let in as.
+        """Refuses a running call if its credentials no longer identify the caller that was admitted.
 
         Args:
             context: The call.
-            caller: Whom it was let in as.
+            caller: The caller that was admitted.
 
         Raises:
             Refusal: UNAUTHENTICATED.
@@ -119,7 +120,7 @@ class CallerIdentifier:
         if self.identify(context) != caller:
             raise Refusal(
                 Reason.UNAUTHENTICATED,
-                "the entry of these credentials has changed since the call; call again",
+                "the entry of these credentials has changed since the call began; call again",
             )
 
     @property

@@ -1,4 +1,4 @@
-"""What devices say of themselves, and their evidence, from the wire; sizes are checked first."""
+"""Converts the claims and the evidence of devices from the wire; sizes are tested first."""
 
 import math
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ _PLAY_KINDS: Final[Mapping[int, PlayTokenKind]] = {
 
 
 def device_claim(profile: device_pb2.DeviceProfile) -> DeviceClaim:
-    """The device's description of itself.
+    """Returns the claims that a device states about itself.
 
     Raises:
         Refusal: A text is longer than the contract allows (INVALID_FIELD).
@@ -58,7 +58,7 @@ def device_claim(profile: device_pb2.DeviceProfile) -> DeviceClaim:
 
 
 def camera_claim(profile: device_pb2.CameraProfile) -> CameraClaim:
-    """The camera as its platform describes it; a number that is none counts as not given.
+    """Returns the claims about a camera; a number that is not finite is read as 0, which means not given.
 
     Raises:
         Refusal: A text or a list is longer than the contract allows (INVALID_FIELD).
@@ -85,11 +85,11 @@ def camera_claim(profile: device_pb2.CameraProfile) -> CameraClaim:
 
 
 def to_evidence(attestation: device_pb2.Attestation) -> DeviceEvidence:
-    """One piece of evidence.
+    """Returns one piece of evidence.
 
     Raises:
-        Refusal: It is larger than a scan takes (SCAN_BUDGET_EXCEEDED), or a part of it is not of its size
-            (INVALID_FIELD).
+        Refusal: The evidence is larger than the limit of a scan (SCAN_BUDGET_EXCEEDED), or a part of it has
+            the wrong size (INVALID_FIELD).
     """
     if attestation.ByteSize() > MAX_ATTESTATION_BYTES:
         raise Refusal(

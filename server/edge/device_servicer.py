@@ -1,4 +1,4 @@
-"""The device listener's side of VerificationService: ScanFace and nothing else."""
+"""VerificationService on the device listener, which serves ScanFace only."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -30,12 +30,13 @@ _SETTLE_SECONDS = 0.2
 
 
 class DeviceServicer:
-    """Serves scans, as many at once as the server takes on."""
+    """Serves scans, up to the number of places."""
 
     def __init__(self, *, scans: Places, metrics: Metrics) -> None:
-        """Refuses every scan until ``open`` is called.
+        """Creates a servicer that refuses every scan until ``open`` is called.
 
-        A stream is a scan once its token proved to be one of this server's. Until then it stands among few.
+        A stream takes a place of a scan only after its token was verified. Until then it waits in a room for
+        few.
 
         Args:
             scans: Places of scans.
@@ -47,11 +48,11 @@ class DeviceServicer:
 
     @property
     def scans(self) -> int:
-        """Streams that are being served."""
+        """The number of streams that are being served."""
         return self._scans.used
 
     def open(self, env: ScanEnvironment) -> None:
-        """Serves from now on."""
+        """Starts to serve scans."""
         self._env = env
 
     async def idle(self) -> None:
@@ -77,24 +78,24 @@ class DeviceServicer:
         except ConnectionLost:
             return
         if first is None:
-            # Half-closed before it began.
+            # The device half-closed the stream before its first message.
             return
         start, record = await find_check(env, first)
-        # Before anything is written: a scan that is refused uses up no attempt and binds no token.
+        # The place is taken before anything is written: a refused scan uses no attempt and binds no token.
         async with self._scans.taken(record.scope):
             try:
                 with env.metrics.checks.scan():
                     session = ScanSession(env, header_origin=_header_origin(context))
                     await session.serve(start, record, inbound, _Sender(context).send)
             except ConnectionLost:
-                # Nobody is there to be told.
+                # The device is gone, so no error can be sent.
                 _log.info("connection_lost")
 
 
 def _header_origin(context: ServicerContext[Any, Any]) -> str | None:
-    """The call's ``Origin`` header, which proxies of gRPC-Web pass on; ``None`` without.
+    """Returns the ``Origin`` header of the call, which gRPC-Web proxies forward; ``None`` if there is none.
 
-    Two that differ give a text that is not an origin.
+    Two different headers give a text that is not an origin.
     """
     values = {str(value) for name, value in context.invocation_metadata() or () if name == "origin"}
     return ", ".join(sorted(values)) if values else None
@@ -105,7 +106,7 @@ class _Sender:
         self._context = context
 
     async def send(self, message: Outbound) -> None:
-        # A device that does not read fills its window, and nothing else would ever end the wait.
+        # If a device does not read, its flow control window fills up; only this timeout ends the wait.
         try:
             async with asyncio.timeout(_WRITE_SECONDS):
                 await self._context.write(to_response(message))
@@ -127,8 +128,8 @@ async def _inbound(requests: AsyncIterator[scan_pb2.ScanFaceRequest]) -> AsyncIt
     try:
         async for request in requests:
             yield to_inbound(request)
-        # grpc ends the iteration alike for a half-close and for a connection that broke, but only the
-        # latter cancels the call, a moment later. The one ends the scan and the other does not.
+        # grpc ends the iteration both for a half-close and for a lost connection, but only the latter cancels
+        # the call, a moment later. A half-close ends the scan; a lost connection does not.
         await asyncio.sleep(_SETTLE_SECONDS)
     except DecodeError as error:
         raise Refusal(

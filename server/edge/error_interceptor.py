@@ -1,4 +1,4 @@
-"""The outermost interceptor: refusals become statuses, and nothing internal ever reaches a client."""
+"""The outermost interceptor: converts refusals to statuses, and hides internal errors from clients."""
 
 import asyncio
 import secrets
@@ -49,7 +49,7 @@ async def _mapped(context: ServicerContext[Any, Any], method: str, metrics: Metr
         yield
     except (AbortError, asyncio.CancelledError, grpc.aio.UsageError):
         raise
-    except Exception as error:  # noqa: BLE001 - the one place that hides what went wrong from clients
+    except Exception as error:  # noqa: BLE001 - the one place that hides errors from clients
         await _refuse(context, error, method, metrics)
 
 
@@ -63,10 +63,10 @@ async def _refuse(
 
 
 def _forget_traces(error: BaseException) -> None:
-    """Empties the frames that an error came through of what was uploaded.
+    """Clears the frames of an error's tracebacks, which refer to the uploaded data.
 
-    grpc keeps the error of an aborted call in a circle of references, which would hold megabytes a call until
-    the garbage collector comes by.
+    grpc keeps the error of an aborted call in a reference cycle, which would hold megabytes for each call
+    until the garbage collector runs.
     """
     left: list[BaseException | None] = [error]
     while left:

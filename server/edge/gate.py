@@ -1,10 +1,10 @@
-"""What happens to a call before a byte of its message is read.
+"""Admits or refuses a call before a byte of its message is read.
 
-grpc reads the whole message of a unary call before it calls the handler: whoever reaches the port could
-make the server hold the largest message, in as many calls as connections allow, and never send the last
-byte. It reads messages of a streaming call only when asked. So every call is served as a streaming one:
-the gate refuses methods of the other listener, identifies the caller and looks at its scopes, and only
-then takes the one message.
+grpc reads the whole message of a unary call before it calls the handler. Anyone who can reach the port could
+thus make the server hold messages of the maximum size, in as many calls as connections allow, and never send
+the last byte. grpc reads the messages of a streaming call only on demand. Therefore every call is served as a
+streaming one: the gate refuses methods of the other listener, identifies the caller and tests its scopes, and
+only then reads the one message.
 """
 
 import inspect
@@ -34,7 +34,7 @@ _Context = ServicerContext[Any, Any]
 
 
 class Gate(ServerInterceptor):
-    """Decides of each call of a listener whether its message is read."""
+    """Decides for each call of a listener whether its message is read."""
 
     def __init__(
         self,
@@ -45,15 +45,15 @@ class Gate(ServerInterceptor):
         callers: CallerIdentifier | None = None,
         max_messages: int = 64,
     ) -> None:
-        """Takes what the listener serves.
+        """Sets the methods, scopes and limits of the listener.
 
         Args:
-            elsewhere: Methods (``/package.Service/Method``) that the other listener serves, and its name.
-            scopes: What each method needs; one that is not listed needs a known caller and no scope. Health
-                needs no caller.
+            elsewhere: The name of the other listener, by method (``/package.Service/Method``) that it serves.
+            scopes: The scope that each method requires. A method that is not listed requires a known caller
+                and no scope. Health requires no known caller.
             metrics: Counts messages that are awaited.
-            callers: Identifies callers; ``None`` where calls prove themselves by what they carry.
-            max_messages: Messages of one tenant on their way at once; those of its sandbox count apart.
+            callers: Identifies callers; ``None`` if the calls authenticate by their messages.
+            max_messages: The maximum number of awaited messages of one tenant; its sandbox counts separately.
         """
         self._elsewhere = elsewhere
         self._scopes = scopes
@@ -72,7 +72,7 @@ class Gate(ServerInterceptor):
         ],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> "grpc.RpcMethodHandler[Any, Any] | None":
-        """Puts a handler that looks first in the place of the call's own; an unknown method stays unknown."""
+        """Wraps the handler of the call with the admission; an unknown method stays unknown."""
         method = str(handler_call_details.method)
         if method in self._elsewhere:
             return _refusing(_wrong_listener(method.rpartition("/")[2], self._elsewhere[method]))
@@ -82,7 +82,7 @@ class Gate(ServerInterceptor):
         return _served(handler, lambda context: self._admit(method, context))
 
     def _admit(self, method: str, context: _Context) -> WaitingRoom:
-        """Where the message of a call that may be made waits.
+        """Admits a call, and returns the waiting room for its message.
 
         Raises:
             Refusal: UNAUTHENTICATED or PERMISSION_DENIED.
@@ -109,7 +109,7 @@ class Gate(ServerInterceptor):
 def _served(
     handler: "grpc.RpcMethodHandler[Any, Any]", admit: Callable[[_Context], WaitingRoom]
 ) -> "grpc.RpcMethodHandler[Any, Any]":
-    """``handler`` as a streaming one that admits the call before it takes the message of a unary one."""
+    """Returns ``handler`` as a streaming one that admits a call before it reads a unary call's message."""
     inner: Any = (
         (handler.stream_stream if handler.request_streaming else handler.unary_stream)
         if handler.response_streaming
@@ -130,7 +130,7 @@ def _served(
 
         async def call(requests: _Requests, context: _Context) -> Any:
             pending = admit(context)
-            # Not kept by a name of this frame: grpc holds a refused call's frames for longer than the call.
+            # No name of this frame refers to it: grpc keeps the frames of a refused call after the call.
             given = [requests] if streaming else [await _message(pending, requests, read)]
             return await inner(given.pop(), context)
 
@@ -165,7 +165,7 @@ async def _first(requests: _Requests) -> bytes:
 def _no_message() -> Refusal:
     return Refusal(
         Reason.INVALID_FIELD,
-        "the request is not the serialised message that the call takes",
+        "the request is not a serialised message of the type that the call takes",
         details={"field": "message"},
     )
 

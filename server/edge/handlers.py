@@ -1,7 +1,7 @@
-"""One tested way to put something around a gRPC handler, whatever its cardinality.
+"""Wraps gRPC handlers of any cardinality in a context manager.
 
-grpc.aio hands an interceptor one of four kinds of handler, and a streaming one may be an asynchronous
-generator or a coroutine that writes to its context.
+grpc.aio passes an interceptor one of four kinds of handler. A handler with a response stream may be an
+asynchronous generator, or a coroutine that writes to its context.
 """
 
 import inspect
@@ -16,14 +16,14 @@ from grpc.aio import ServicerContext
 from server.errors import Reason, Refusal
 
 Around = Callable[[ServicerContext[Any, Any]], AbstractAsyncContextManager[None]]
-"""Makes the context manager that a call runs in; what it raises or swallows decides the call's fate."""
+"""Returns the context manager that a call runs in. It may replace or suppress the exceptions of the call."""
 
 _Read = Callable[[bytes], Any]
-"""Reads a request's bytes."""
+"""Parses the bytes of a request."""
 
 
 def wrap(handler: "grpc.RpcMethodHandler[Any, Any]", around: Around) -> "grpc.RpcMethodHandler[Any, Any]":
-    """``handler`` with each of its calls run inside ``around(context)``."""
+    """Returns ``handler`` with each call run inside ``around(context)``."""
     read = None if handler.request_streaming else handler.request_deserializer
     if handler.response_streaming:
         inner = handler.stream_stream if handler.request_streaming else handler.unary_stream
@@ -44,7 +44,8 @@ def wrap(handler: "grpc.RpcMethodHandler[Any, Any]", around: Around) -> "grpc.Rp
         )
     wrapped: grpc.RpcMethodHandler[Any, Any] = make(
         behaviour,
-        # A single request is read inside ``around``: a malformed one is then refused like anything else.
+        # A single request is parsed inside ``around``, which thus also handles the error of a malformed
+        # request.
         request_deserializer=handler.request_deserializer if read is None else None,
         response_serializer=handler.response_serializer,
     )
@@ -59,14 +60,14 @@ def _message(request: Any, read: _Read | None) -> Any:
     except DecodeError as error:
         raise Refusal(
             Reason.INVALID_FIELD,
-            "the request is not the serialised message that the call takes",
+            "the request is not a serialised message of the type that the call takes",
             details={"field": "message"},
         ) from error
 
 
 def _coroutine(inner: Any, around: Around, read: _Read | None) -> Any:
     async def call(request: Any, context: ServicerContext[Any, Any]) -> Any:
-        # Not kept by a name of this frame: grpc holds a refused call's frames for longer than the call.
+        # No name of this frame refers to it: grpc keeps the frames of a refused call after the call.
         given = [request]
         del request
         async with around(context):

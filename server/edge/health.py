@@ -1,7 +1,7 @@
-"""``grpc.health.v1.Health`` of a listener, for probes that prove nothing: bounded in all that they may hold.
+"""``grpc.health.v1.Health`` of a listener, for probes without credentials, with limits on their resources.
 
-The servicer of the grpc package keeps a lock while it writes to a watcher, so that a watcher that reads
-nothing keeps the others, and the server's own shutdown, from going on.
+The servicer of the grpc package holds a lock while it writes to a watcher. A watcher that reads nothing thus
+blocks the other watchers and the shutdown of the server.
 """
 
 import asyncio
@@ -23,19 +23,19 @@ _Status = health_pb2.HealthCheckResponse
 
 
 class Health:
-    """Whether the services of a listener serve. Used on the event loop only."""
+    """Reports whether the services of a listener serve. Use it on the event loop only."""
 
     def __init__(self, services: Iterable[str], *, most_watches: int = _MOST_WATCHES) -> None:
-        """None of ``services`` serves yet; the name ``""`` stands for the whole listener."""
+        """Reports ``services`` as not serving; the name ``""`` is the whole listener."""
         self._services = frozenset(services) | {""}
         self._serving = False
         self._changed = asyncio.Event()
         self._most_watches = most_watches
-        # By age; a future that is done has to give way.
+        # In order of age. A future that is done marks a watch that must end for a newer one.
         self._watches: dict[asyncio.Future[None], None] = {}
 
     def set(self, *, serving: bool) -> None:
-        """Says whether the listener serves."""
+        """Sets whether the listener serves, and wakes the watches."""
         self._serving = serving
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
@@ -43,7 +43,7 @@ class Health:
     async def Check(  # noqa: N802 - the name is the contract's
         self, request: health_pb2.HealthCheckRequest, context: ServicerContext[Any, Any]
     ) -> health_pb2.HealthCheckResponse:
-        """The state now; NOT_FOUND for a service that is not here."""
+        """Returns the current state; NOT_FOUND for an unknown service."""
         if request.service not in self._services:
             await context.abort(grpc.StatusCode.NOT_FOUND)
         return self._state(request.service)
@@ -51,7 +51,7 @@ class Health:
     async def Watch(  # noqa: N802 - the name is the contract's
         self, request: health_pb2.HealthCheckRequest, context: ServicerContext[Any, Any]
     ) -> None:
-        """The state now and whenever it changes. When too many watch, the oldest watch ends."""
+        """Sends the current state and each change. If too many clients watch, the oldest watch ends."""
         if len(self._watches) >= self._most_watches:
             oldest = next(iter(self._watches))
             del self._watches[oldest]
@@ -66,12 +66,12 @@ class Health:
     async def _watch(
         self, service: str, context: ServicerContext[Any, Any], place: "asyncio.Future[None]"
     ) -> None:
-        told: health_pb2.HealthCheckResponse | None = None
+        sent: health_pb2.HealthCheckResponse | None = None
         while not place.done():
             changed, state = self._changed, self._state(service)
-            if state != told:
+            if state != sent:
                 await _write(context, state)
-                told = state
+                sent = state
             change: asyncio.Future[Any] = asyncio.ensure_future(changed.wait())
             try:
                 await asyncio.wait({change, place}, return_when=asyncio.FIRST_COMPLETED)

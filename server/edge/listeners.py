@@ -37,17 +37,17 @@ SCOPES: Final[Mapping[str, Scope]] = {
     f"/{ANALYSIS_SERVICE}/AnalyzeImage": Scope.ANALYZE,
     f"/{ANALYSIS_SERVICE}/AnalyzeVideo": Scope.ANALYZE,
 }
-"""What each method of the service listener needs."""
+"""The scope that each method of the service listener requires."""
 _STREAMS_OF_PHONES: Final = 32
-"""Streams of one connection. Each may hold an unread window of 64 KiB; a proxy opens more connections."""
+"""Maximum streams of one connection. Each may hold a 64 KiB unread window; a proxy opens more connections."""
 _STREAMS_OF_BACKENDS: Final = 100
 _HANDSHAKE_MS: Final = 5_000
-"""TLS and the exchange of settings, which who opens a connection only to hold it does not do."""
+"""Time for TLS and the exchange of HTTP/2 settings; a client that only holds connections does neither."""
 _IDLE_OF_PHONES_MS: Final = 30_000
 _IDLE_OF_BACKENDS_MS: Final = 120_000
 _AGE_OF_PHONES_MS: Final = 30_000
-"""A connection takes no new calls after it, so that calls of strangers, such as health, hold none for long. A
-scan that runs goes on for the grace."""
+"""A connection of this age accepts no new calls, so that unauthenticated calls, such as health, hold none for
+long. A running scan continues for the grace period."""
 _AGE_OF_BACKENDS_MS: Final = 30 * 60 * 1000
 
 
@@ -74,19 +74,20 @@ class Listener:
         """Prepares the listener; nothing is bound before ``start``.
 
         Args:
-            name: Its name in errors.
+            name: The name of the listener in errors.
             host: Address to listen on.
             port: TCP port; 0 for any free one.
             credentials: TLS; ``None`` for plaintext, which settings allow on loopback only.
             max_message_bytes: Largest message that is received.
-            max_connections: Most connections at once; further ones are closed as they come.
-            grace_seconds: How long a connection that is old may go on with its calls.
-            servicers: Serve methods of the contract: each has a coroutine of the name of each method.
-            other: The listener that serves the other methods.
-            reflection_enabled: Whether reflection is answered.
+            max_connections: Maximum number of connections; further ones are closed at once.
+            grace_seconds: How long the calls of a connection that has reached its maximum age may continue.
+            servicers: The objects that serve methods of the contract, each with one coroutine for each method
+                that it serves, of the same name.
+            other: The name of the listener that serves the other methods.
+            reflection_enabled: Whether the listener serves reflection.
             streaming: Whether the listener carries live frames.
             metrics: Counts refused calls.
-            callers: Identifies callers; ``None`` where calls prove themselves by what they carry.
+            callers: Identifies callers; ``None`` if the calls authenticate by their messages.
         """
         self.name = name
         self._address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -94,7 +95,7 @@ class Listener:
         self._credentials = credentials
         options: list[tuple[str, int]] = [
             ("grpc.max_receive_message_length", max_message_bytes),
-            # A second server on the same port must fail instead of taking every other connection.
+            # A second server on the same port must fail; otherwise the two would share the connections.
             ("grpc.so_reuseport", 0),
             ("grpc.keepalive_time_ms", 60_000),
             ("grpc.keepalive_timeout_ms", 20_000),
@@ -105,8 +106,8 @@ class Listener:
             ("grpc.max_connection_idle_ms", _IDLE_OF_PHONES_MS if streaming else _IDLE_OF_BACKENDS_MS),
             ("grpc.max_connection_age_ms", _AGE_OF_PHONES_MS if streaming else _AGE_OF_BACKENDS_MS),
             ("grpc.max_connection_age_grace_ms", round(grace_seconds * 1000)),
-            # The probe would grow the window until megabytes fit ahead of the handler: stale frames of
-            # phones, and bodies of those who are refused.
+            # The probe would grow the window until megabytes are buffered ahead of the handler: stale frames
+            # of phones, and messages of calls that are refused.
             ("grpc.http2.bdp_probe", 0),
             ("grpc.max_concurrent_streams", _STREAMS_OF_PHONES if streaming else _STREAMS_OF_BACKENDS),
         ]
@@ -146,14 +147,14 @@ class Listener:
 
     @property
     def target(self) -> str:
-        """``host:port`` as it is bound."""
+        """``host:port`` with the bound port."""
         return f"[{self._host}]:{self.port}" if ":" in self._host else f"{self._host}:{self.port}"
 
     async def start(self) -> None:
-        """Binds the port and answers, with health NOT_SERVING.
+        """Binds the port and starts to answer calls, with health NOT_SERVING.
 
         Raises:
-            ListenerUnusable: The address is taken or not this machine's.
+            ListenerUnusable: The address is in use, or is not an address of this machine.
         """
         try:
             if self._credentials is None:
@@ -162,26 +163,26 @@ class Listener:
                 self.port = self._server.add_secure_port(self._address, self._credentials)
         except RuntimeError as error:
             raise ListenerUnusable(
-                f"the {self.name} listener cannot use {self._address}: it is taken or not this machine's; "
-                "stop what listens there, or set another host or port"
+                f"the {self.name} listener cannot use {self._address}: it is in use, or not of this machine; "
+                "stop the process that listens there, or set another host or port"
             ) from error
         await self._server.start()
 
     def serve(self) -> None:
-        """Says that the listener serves."""
+        """Sets the health to SERVING."""
         self._health.set(serving=True)
 
     def drain(self) -> None:
-        """Says that the listener goes away; running calls go on."""
+        """Sets the health to NOT_SERVING; running calls continue."""
         self._health.set(serving=False)
 
     async def stop(self, grace: float) -> None:
-        """Ends after at most ``grace`` seconds, calls that still run included."""
+        """Stops the listener. Calls that still run after ``grace`` seconds are ended."""
         await self._server.stop(grace)
 
 
 def _handlers(service: ServiceDescriptor, servicer: object) -> "dict[str, grpc.RpcMethodHandler[Any, Any]]":
-    """The methods of a service that a servicer has."""
+    """Returns handlers for the methods of ``service`` that the servicer has."""
     makers = {
         (False, False): grpc.unary_unary_rpc_method_handler,
         (False, True): grpc.unary_stream_rpc_method_handler,

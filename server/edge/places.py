@@ -1,16 +1,17 @@
-"""How many calls of a kind run at once, shared fairly between the parties that call.
+"""Limits how many calls of a kind run at once, and shares these places fairly between the parties that call.
 
-A party is a tenant's real callers, or its sandbox callers: whoever fills the places keeps neither another
-tenant nor the other kind of caller out. A free place is anybody's. Where none is free, or the party has its
-quota, a call waits in its party's line, and a place that falls free goes to the party that holds the fewest;
-of several, to the one that was last given a place longest ago.
+A party is the real callers of a tenant, or its sandbox callers. A party that fills the places excludes
+neither another tenant nor the other kind of caller. Any party may take a free place. If no place is free, or
+the party has reached its quota, a call waits in the line of its party. A place that becomes free goes to the
+waiting party that holds the fewest places; of several such parties, to the one whose last place was given
+longest ago.
 
-That is enough where calls are short. Where one holds its place for long, a share is kept free besides, since
-a wait of seconds would not help whoever comes later.
+That suffices for short calls. For calls that hold a place for long, a share of the places is also kept free,
+because a wait of seconds would not help a later caller.
 
-A place counts until the thread that works for the call has ended. A call whose caller goes away ends at once,
-but its thread does not: if the place were free then, callers who come and go could pile up work, and what
-they uploaded, without an end.
+A place is taken until the thread that works for the call has ended. A call ends at once when its caller
+disconnects, but its thread does not. If the place were free at that moment, callers that connect and
+disconnect could accumulate work and uploaded data without bound.
 """
 
 import asyncio
@@ -34,7 +35,7 @@ _Result = TypeVar("_Result")
 
 
 class Abandoned(Exception):
-    """The caller went away, so nobody hears of this error."""
+    """The caller has disconnected, so this error reaches no caller."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +43,10 @@ class Line:
     """How calls wait for a place.
 
     Attributes:
-        of_party: The most of one party that wait.
-        of_all: The most that wait. Whoever comes then takes the place in line of the party that has most
-            there, unless that has hardly more than its own.
-        seconds: How long one waits.
+        of_party: The maximum number of waiting calls of one party.
+        of_all: The maximum number of waiting calls. A further call displaces the last call of the party with
+            the longest line, if that line is at least two calls longer than the line of its own party.
+        seconds: How long a call waits.
     """
 
     of_party: int
@@ -61,14 +62,14 @@ class PlaceRules:
     """How the places of one kind are shared.
 
     Attributes:
-        most: How many there are.
-        quotas: The most that a party may hold, by party; those that are not listed may hold all.
-        share: The part that one party may hold while no other does. The more others hold, the less it is: a
-            party is given no more than ``share / (1 - share)`` times what it leaves free, and one in any
-            case. So several together keep no newcomer out either: whatever they hold, the next place that
-            falls free is for who holds none. 1 leaves nothing free.
+        most: The number of places.
+        quotas: The maximum number of places of a party, by party; a party that is not listed may hold all.
+        share: The fraction of the places that one party may hold while no other party holds any. It shrinks
+            as other parties hold more: a party gets at most ``share / (1 - share)`` times the places that it
+            leaves free, but always one. Several parties together therefore do not exclude a new party either:
+            the next place that becomes free goes to a party that holds none. 1 keeps no place free.
         line: How calls wait.
-        retry_seconds: The first wait that is asked of refused callers.
+        retry_seconds: The first delay before a retry that refused callers are given.
     """
 
     most: int
@@ -79,15 +80,15 @@ class PlaceRules:
 
 
 class Place:
-    """One call's place. Its work may ask from its own thread whether somebody still waits."""
+    """The place of one call. The work of the call may test from its thread whether the call has ended."""
 
     def __init__(self) -> None:
-        """Has no work yet."""
+        """Creates a place without work."""
         self._work: asyncio.Future[Any] | None = None
         self._left = threading.Event()
 
     def check_wanted(self) -> None:
-        """Ends work that nobody waits for; safe for threads.
+        """Raises if the call has ended, to stop its work. Thread-safe.
 
         Raises:
             Abandoned: The call has ended.
@@ -102,7 +103,10 @@ class Place:
         *args: _Arguments.args,
         **kwargs: _Arguments.kwargs,
     ) -> _Result:
-        """Runs ``function`` in the pool, one at a time; not at all where the call ended before its turn."""
+        """Runs ``function`` in the pool, one function of a call at a time.
+
+        If the call ends before the pool starts the function, the function does not run.
+        """
 
         def work() -> _Result:
             self.check_wanted()
@@ -113,11 +117,11 @@ class Place:
         try:
             return await asyncio.shield(running)
         finally:
-            # A failure's trace leads to what was uploaded; not kept by a circle of references.
+            # The traceback of an exception refers to the uploaded data; no reference cycle may keep it alive.
             del running
 
     def leave(self, free: Callable[[], None]) -> None:
-        """Ends the call; ``free`` is called as soon as its thread has ended too."""
+        """Marks the call as ended, and calls ``free`` as soon as its thread has ended too."""
         self._left.set()
         work, self._work = self._work, None
         if work is None or work.done():
@@ -127,7 +131,7 @@ class Place:
 
 
 class Places:
-    """The places of one kind of call. Used on the event loop only."""
+    """The places of one kind of call. Use it on the event loop only."""
 
     def __init__(
         self,
@@ -137,13 +141,14 @@ class Places:
         metrics: Metrics,
         several: Callable[[], bool] = lambda: True,
     ) -> None:
-        """All are free.
+        """Creates the places, all of them free.
 
         Args:
-            kind: What calls of the kind are called in refusals and metrics, such as ``uploads``.
-            rules: How they are shared.
+            kind: The name of this kind of call in refusals and metrics, such as ``uploads``.
+            rules: How the places are shared.
             metrics: Counts places that are taken, calls that wait, and refusals.
-            several: Whether callers of more than one party are configured; the share counts only then.
+            several: Returns whether callers of more than one party are configured; the share applies only
+                then.
         """
         self._kind = kind
         self._rules = rules
@@ -151,7 +156,7 @@ class Places:
         self._several = several
         self._used = 0
         self._held: Counter[str] = Counter()
-        # Each waits for True, a place, or for False: another party has its place in line.
+        # A future resolves to True when its call gets a place, and to False when another party displaces it.
         self._lines: dict[str, deque[asyncio.Future[bool]]] = {}
         self._turns = count(1)
         self._last_turns: dict[str, int] = {}
@@ -160,12 +165,12 @@ class Places:
 
     @property
     def used(self) -> int:
-        """How many calls run, or have left a thread at work."""
+        """The number of calls that run, or have ended while their thread still works."""
         return self._used
 
     @property
     def waiting(self) -> int:
-        """How many calls wait."""
+        """The number of calls that wait."""
         return sum(len(line) for line in self._lines.values())
 
     async def idle(self) -> None:
@@ -174,13 +179,13 @@ class Places:
 
     @asynccontextmanager
     async def taken(self, party: str) -> AsyncIterator[Place]:
-        """Takes a place for a call, and waits in line for it where that is needed.
+        """Takes a place for a call, and waits in line for it if necessary.
 
         Args:
-            party: Whose call it is; see ``server.sandbox.memory_scope``.
+            party: The party of the caller; see ``server.sandbox.memory_scope``.
 
         Raises:
-            Refusal: No place came free for it (OVERLOADED).
+            Refusal: The call got no place (OVERLOADED).
         """
         if self._may_take(party):
             self._give(party)
@@ -193,7 +198,7 @@ class Places:
             place.leave(partial(self._free, party))
 
     async def _wait(self, party: str) -> None:
-        """Waits until a place was given."""
+        """Waits until the call gets a place."""
         rules = self._rules.line
         if len(self._lines.get(party, ())) >= rules.of_party:
             raise self._refusal(party, "line_full" if rules.of_party else "none_free")
@@ -206,7 +211,7 @@ class Places:
             await asyncio.wait({turn}, timeout=rules.seconds)
         except BaseException:
             if turn.done() and turn.result():
-                # It was given in the same moment in which the caller went away.
+                # The call got its place at the same moment at which the caller disconnected.
                 self._free(party)
             raise
         finally:
@@ -218,7 +223,7 @@ class Places:
             raise self._refusal(party, "gave_way")
 
     def _make_room(self, party: str) -> bool:
-        """Sends the last in the longest line away; not for a party that would then have the longest."""
+        """Removes the last call of the longest line, unless ``party`` would then have the longest line."""
         longest = max(self._lines, key=lambda other: len(self._lines[other]), default=party)
         if len(self._lines.get(longest, ())) <= len(self._lines.get(party, ())) + 1:
             return False
@@ -289,6 +294,6 @@ class Places:
 
 def _ended(work: asyncio.Future[Any], free: Callable[[], None]) -> None:
     if not work.cancelled():
-        # Looked at, or asyncio would log it as forgotten; nobody is there to be told.
+        # Without this call, asyncio would log that the exception was never retrieved; the caller is gone.
         work.exception()
     free()

@@ -1,4 +1,4 @@
-"""The progress of checks as ``facegate.v1.CheckProgress``."""
+"""Converts the progress of checks to ``facegate.v1.CheckProgress``."""
 
 from facegate.v1 import result_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
@@ -10,7 +10,7 @@ __all__ = ["progress_to_wire"]
 
 
 def progress_to_wire(progress: CheckProgress) -> service_pb2.CheckProgress:
-    """Where a check stands."""
+    """Returns the progress of a check as the message."""
     message = service_pb2.CheckProgress(
         check_id=str(progress.check_id),
         state=service_pb2.CheckProgress.State.Value(f"STATE_{progress.state}"),

@@ -1,4 +1,4 @@
-"""Portrait reports as ``facegate.v1.PortraitReport``."""
+"""Converts portrait reports to and from ``facegate.v1.PortraitReport``."""
 
 from facegate.v1 import verification_service_pb2 as service_pb2
 
@@ -18,7 +18,7 @@ _METHODS = {
 
 
 def serialise_report(report: PortraitReport) -> bytes:
-    """The report as the bytes that are stored with the check."""
+    """Serialises the report to the bytes that are stored with the check."""
     return service_pb2.PortraitReport(
         media_type=report.media_type,
         width=report.width,
@@ -31,7 +31,7 @@ def serialise_report(report: PortraitReport) -> bytes:
 
 
 def parse_report(data: bytes) -> service_pb2.PortraitReport:
-    """Stored bytes as the message."""
+    """Parses stored bytes as the message."""
     report = service_pb2.PortraitReport()
     report.ParseFromString(data)
     return report

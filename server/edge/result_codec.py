@@ -1,4 +1,4 @@
-"""Check outcomes as ``facegate.v1.CheckResult``: what is stored, signed and handed out."""
+"""Converts check outcomes to ``facegate.v1.CheckResult``, which is stored, signed and returned."""
 
 from collections.abc import Mapping
 
@@ -40,51 +40,51 @@ _ROTATIONS = {
 
 
 EXPLANATIONS: Mapping[VerdictReason, str] = {
-    VerdictReason.TOO_FEW_FRAMES: "Too few frames came to decide.",
-    VerdictReason.TOO_SHORT: "The scan was too short to decide.",
+    VerdictReason.TOO_FEW_FRAMES: "Too few frames arrived for a decision.",
+    VerdictReason.TOO_SHORT: "The scan was too short for a decision.",
     VerdictReason.TOO_FEW_USABLE_FACES: "Too few frames show exactly one usable face.",
-    VerdictReason.WRONG_ROTATION: "The pictures are turned: the rotation that the device states is wrong.",
+    VerdictReason.WRONG_ROTATION: "The frames are rotated: the rotation that the device states is wrong.",
     VerdictReason.NO_PAD_NETWORK: "The policy demands a PAD network, and none scored the scan.",
     VerdictReason.NO_SIGN_OF_LIFE_MEASURABLE: "Nothing in the scan allowed a sign of life to be measured.",
-    VerdictReason.FROZEN_FRAMES: "One and the same frame was sent again and again: no camera does that.",
-    VerdictReason.LOOPED_FRAMES: "A sequence of frames was repeated: no camera does that.",
+    VerdictReason.FROZEN_FRAMES: "The same frame was sent many times, which no camera does.",
+    VerdictReason.LOOPED_FRAMES: "A sequence of frames was repeated, which no camera does.",
     VerdictReason.NO_SIGN_OF_LIFE: "The face shows none of the changes that a living face shows.",
-    VerdictReason.MOVES_AS_A_PLANE: "The face moves as a flat picture does.",
-    VerdictReason.NETWORK_SEES_ATTACK: "The PAD network sees an attack.",
-    VerdictReason.SHOWS_A_MEDIUM: "The pictures show traces of a print or a screen.",
+    VerdictReason.MOVES_AS_A_PLANE: "The face moves like a flat image.",
+    VerdictReason.NETWORK_SEES_ATTACK: "The PAD network detects an attack.",
+    VerdictReason.SHOWS_A_MEDIUM: "The frames show traces of a print or a screen.",
     VerdictReason.EYES_CLOSED: "The eyes were closed for most of the scan.",
-    VerdictReason.ANOTHER_CHALLENGE_ANSWERED: "The face is lit by other colours than the screen showed.",
-    VerdictReason.LIGHT_FITS_NO_FACE: "The screen's light lies on the picture as it would not on a face.",
-    VerdictReason.CHALLENGE_NOT_ANSWERED: "The screen's light does not show on the face, where it would.",
-    VerdictReason.TOO_BRIGHT_TO_MEASURE: "Other light was too strong to measure the screen's.",
-    VerdictReason.TOO_DARK_TO_MEASURE: "The face was too dark for the screen's light to be measured.",
-    VerdictReason.SCREEN_TOO_DIM: "The screen was too dim for its light to be measured.",
-    VerdictReason.CHALLENGE_ANSWERED_LATE: "The screen's light showed too late to tell what caused it.",
-    VerdictReason.CHALLENGE_NOT_MEASURABLE: "What the challenge asked for could not be measured.",
+    VerdictReason.ANOTHER_CHALLENGE_ANSWERED: "The face is lit by colours that the screen did not show.",
+    VerdictReason.LIGHT_FITS_NO_FACE: "The screen's light does not appear as it would on a face.",
+    VerdictReason.CHALLENGE_NOT_ANSWERED: "The screen's light would be measurable, but is not on the face.",
+    VerdictReason.TOO_BRIGHT_TO_MEASURE: "Other light was too strong to measure the screen's light.",
+    VerdictReason.TOO_DARK_TO_MEASURE: "The face was too dark to measure the screen's light.",
+    VerdictReason.SCREEN_TOO_DIM: "The screen was too dim to measure its light.",
+    VerdictReason.CHALLENGE_ANSWERED_LATE: "The screen's light appeared too late to be attributed to it.",
+    VerdictReason.CHALLENGE_NOT_MEASURABLE: "The response to the challenge could not be measured.",
     VerdictReason.TOO_FEW_CHALLENGE_BITS: "Too little of the challenge was verified.",
-    VerdictReason.BLINK_NOT_SEEN: "No blink was seen, which the policy asks for.",
-    VerdictReason.DEPTH_NOT_SEEN: "Neither light nor motion shows whether it is a face or a picture of one.",
-    VerdictReason.EVIDENCE_TOO_WEAK: "The evidence is too weak for either side.",
+    VerdictReason.BLINK_NOT_SEEN: "No blink was measured, which the policy demands.",
+    VerdictReason.DEPTH_NOT_SEEN: "Neither light nor motion shows whether the face is flat.",
+    VerdictReason.EVIDENCE_TOO_WEAK: "The evidence is too weak for either verdict.",
     VerdictReason.LOOKS_ALIVE: "The scan shows signs of a living face.",
-    VerdictReason.LOOKS_GENUINE: "The pictures show no trace of an attack; movement was not judged.",
+    VerdictReason.LOOKS_GENUINE: "The frames show no trace of an attack; movement was not judged.",
 }
-"""Each liveness reason in plain words."""
+"""The explanation of each liveness reason in English."""
 
 
 def encode_result(outcome: CheckOutcome) -> bytes:
-    """The outcome as the bytes of a CheckResult; the same outcome gives the same bytes."""
+    """Serialises the outcome as a CheckResult; the same outcome gives the same bytes."""
     return _result(outcome).SerializeToString(deterministic=True)
 
 
 def parse_result(result: bytes) -> result_pb2.CheckResult:
-    """Stored result bytes as the message."""
+    """Parses stored result bytes as the message."""
     message = result_pb2.CheckResult()
     message.ParseFromString(result)
     return message
 
 
 def liveness_to_wire(liveness: LivenessResult) -> result_pb2.LivenessResult:
-    """What liveness decided, without what a check's mode adds."""
+    """Returns the liveness result as a message, without the fields that depend on the mode of a check."""
     return result_pb2.LivenessResult(
         verdict=result_pb2.LivenessVerdict.Value(f"LIVENESS_VERDICT_{liveness.verdict}"),
         confidence=liveness.confidence,
@@ -96,7 +96,7 @@ def liveness_to_wire(liveness: LivenessResult) -> result_pb2.LivenessResult:
 
 
 def pack_to_wire(pack: PackIdentity) -> result_pb2.PackReference:
-    """The pack that judged."""
+    """Returns the reference to a model pack."""
     return result_pb2.PackReference(
         name=pack.name,
         version=pack.version,
@@ -108,7 +108,7 @@ def pack_to_wire(pack: PackIdentity) -> result_pb2.PackReference:
 
 
 def add_pictures(response: service_pb2.FinishCheckResponse, handed_out: HandedOut) -> None:
-    """Puts what is handed out of the evidence into an answer."""
+    """Adds the evidence images, the problems and the shortfall to a response."""
     for picture in handed_out.pictures:
         if picture.entry.kind is ImagePurpose.EVIDENCE_FRAME:
             response.evidence_frame.CopyFrom(_picture(picture))
@@ -129,7 +129,7 @@ def _problem(problem: EvidenceProblem) -> service_pb2.EvidenceProblem:
 
 
 def _picture(picture: KeptPicture) -> result_pb2.EvidenceImage:
-    """A picture of the evidence with its bytes."""
+    """Returns an evidence image with its bytes."""
     entry = picture.entry
     return result_pb2.EvidenceImage(
         image=picture.image,
@@ -251,14 +251,14 @@ def _device(device: DeviceOutcome) -> result_pb2.DeviceResult:
 
 
 def _device_signal(sign: Sign) -> result_pb2.Signal:
-    told = ", ".join(sign.checks)
+    failed = ", ".join(sign.checks)
     return result_pb2.Signal(
         name=sign.of.value,
         label=sign.of.value.replace("_", " ").capitalize(),
         score=1 - sign.strength,
         weight=sign.strength,
         passed=not sign.suspected,
-        detail=f"Failed: {told}. Method {sign.method}, instrument {sign.instrument}."[:_LONGEST_DETAIL],
+        detail=f"Failed: {failed}. Method {sign.method}, instrument {sign.instrument}."[:_LONGEST_DETAIL],
     )
 
 

@@ -1,4 +1,4 @@
-"""What a device says that it found at run time, from the wire; sizes are checked first."""
+"""Converts the run-time findings that a device reports from the wire; sizes are tested first."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -12,7 +12,7 @@ __all__ = ["FINDINGS_FIELD", "MAX_FINDINGS_BYTES", "to_runtime_report"]
 
 FINDINGS_FIELD: Final = "attestation.runtime_findings"
 MAX_FINDINGS_BYTES: Final = 2048
-"""Of a serialised RuntimeFindings; also in device.proto."""
+"""Maximum size of a serialised RuntimeFindings; device.proto states it too."""
 
 _MOST_ENTRIES: Final = 16
 _KINDS: Final[Mapping[int, RuntimeKind]] = {
@@ -27,7 +27,7 @@ _KINDS: Final[Mapping[int, RuntimeKind]] = {
 
 
 def to_runtime_report(findings: device_pb2.RuntimeFindings) -> RuntimeReport:
-    """A report. A finding of an unknown kind counts all the same; unknown kinds in ``looked_for`` do not.
+    """Returns the report. A finding of an unknown kind is OTHER; unknown kinds in ``looked_for`` are ignored.
 
     Raises:
         Refusal: There are too many entries, or a name is too long or not printable ASCII (INVALID_FIELD).
@@ -56,7 +56,7 @@ def _check_entries(name: str, entries: int) -> None:
 
 def _check_name(name: str) -> None:
     if len(name) > MAX_NAME_CHARACTERS or not (name.isascii() and name.isprintable()):
-        # The answer does not repeat the text, as anybody may have written it.
+        # The message does not repeat the text, because it is untrusted.
         field = f"{FINDINGS_FIELD}.findings.name"
         raise Refusal(
             Reason.INVALID_FIELD,

@@ -1,4 +1,4 @@
-"""ScanFace messages between the wire and the server's inside."""
+"""Converts ScanFace messages between the wire and ``server.scan.messages``."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -40,7 +40,7 @@ from server.scan.messages import (
 )
 
 MAX_SCAN_MESSAGE_BYTES = 768 * 1024
-"""Largest message of the device listener; also in scan.proto."""
+"""Maximum message size of the device listener; scan.proto states it too."""
 
 _MAX_SMALL_BYTES = 1024
 _MESSAGES = {
@@ -104,10 +104,10 @@ Parsed = TypeVar("Parsed", bound=Message)
 
 
 def to_inbound(request: scan_pb2.ScanFaceRequest) -> Inbound:
-    """A device's message, its opaque parts parsed beside their bytes.
+    """Converts a message of the device. Opaque parts are parsed, and their bytes are kept beside the result.
 
     Raises:
-        Refusal: No known kind of message, or an opaque part that does not parse.
+        Refusal: The kind of message is unknown, or an opaque part cannot be parsed.
     """
     match request.WhichOneof("message"):
         case "start":
@@ -218,14 +218,14 @@ def _parse(kind: Callable[[], Parsed], raw: bytes, field: str, limit: int) -> Pa
     except DecodeError as error:
         raise Refusal(
             Reason.INVALID_FIELD,
-            f"{field} is not the serialised message it should be",
+            f"{field} is not a serialised message of the expected type",
             details={"field": field},
         ) from error
     return message
 
 
 def to_response(message: Outbound) -> scan_pb2.ScanFaceResponse:
-    """A message for the device."""
+    """Converts a message to the device."""
     response = scan_pb2.ScanFaceResponse
     match message:
         case ChallengeMessage():
@@ -314,7 +314,7 @@ def _flash_step(step: ColourStep) -> scan_pb2.FlashStep:
 
 
 def serialise_challenge(fields: ChallengeFields) -> bytes:
-    """The ChallengeBody bytes that are signed."""
+    """Serialises the ChallengeBody that is signed."""
     budget = fields.budget
     return scan_pb2.ChallengeBody(
         protocol_version=fields.protocol_version,
@@ -346,34 +346,34 @@ def serialise_challenge(fields: ChallengeFields) -> bytes:
 
 
 def feedback_code(name: str) -> "feedback_pb2.FeedbackCode.ValueType":
-    """A feedback code by its name without prefix."""
+    """Returns a feedback code by its name without the prefix."""
     return feedback_pb2.FeedbackCode.Value(f"FEEDBACK_CODE_{name}")
 
 
 def mode_to_wire(mode: Mode) -> "scan_pb2.Mode.ValueType":
-    """A mode on the wire."""
+    """Returns a mode on the wire."""
     return _MODES[mode]
 
 
 def plan_to_wire(plan: Plan) -> "scan_pb2.Plan.ValueType":
-    """A plan on the wire."""
+    """Returns a plan on the wire."""
     return _PLANS[plan]
 
 
 def transition_to_wire(transition: Transition) -> "scan_pb2.Transition.ValueType":
-    """A transition on the wire."""
+    """Returns a transition on the wire."""
     return _TRANSITIONS[transition]
 
 
 def duration(seconds: float) -> Duration:
-    """Seconds as a protobuf duration, to the millisecond."""
+    """Converts seconds to a protobuf duration, rounded to milliseconds."""
     value = Duration()
     value.FromMilliseconds(round(seconds * 1000))
     return value
 
 
 def timestamp(moment: datetime) -> Timestamp:
-    """A moment as a protobuf timestamp."""
+    """Converts a time to a protobuf timestamp."""
     value = Timestamp()
     value.FromDatetime(moment)
     return value

@@ -1,4 +1,4 @@
-"""The service listener's side of VerificationService: uploads and verdicts for orchestrators."""
+"""VerificationService on the service listener: uploads, progress and results for orchestrators."""
 
 import asyncio
 import uuid
@@ -36,7 +36,7 @@ _MODES = {scan_pb2.MODE_EXPRESS: Mode.EXPRESS, scan_pb2.MODE_DYNAMIC: Mode.DYNAM
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceEnvironment:
-    """What the service listener's calls work with."""
+    """The dependencies of the calls."""
 
     intake: CheckIntake
     completion: CheckCompletion
@@ -46,14 +46,14 @@ class ServiceEnvironment:
 
 
 class ServiceServicer:
-    """Converts calls to the domain and back."""
+    """Serves the calls of VerificationService from orchestrators."""
 
     def __init__(self, *, callers: CallerIdentifier, calls: Places, uploads: Places, watches: Places) -> None:
-        """Refuses every call until ``open`` is called.
+        """Creates a servicer that refuses every call until ``open`` is called.
 
         Args:
             callers: Identifies callers.
-            calls: Places of unary calls but uploads.
+            calls: Places of unary calls except uploads.
             uploads: Places of UploadTrustedImage.
             watches: Places of WatchCheck.
         """
@@ -64,7 +64,7 @@ class ServiceServicer:
         self._env: ServiceEnvironment | None = None
 
     def open(self, env: ServiceEnvironment) -> None:
-        """Serves from now on."""
+        """Starts to serve calls."""
         self._env = env
 
     async def UploadTrustedImage(  # noqa: N802 - the name is the contract's
@@ -96,7 +96,7 @@ class ServiceServicer:
         request: service_pb2.FinishCheckRequest,
         context: ServicerContext[Any, service_pb2.FinishCheckResponse],
     ) -> service_pb2.FinishCheckResponse:
-        """Gives the verdict; see the contract."""
+        """Returns the result of a check; see the contract."""
         caller = self._callers.identify(context)
         env = self._ready()
         if request.audit_image_limit > MAX_AUDIT_IMAGES:
@@ -134,7 +134,7 @@ class ServiceServicer:
         request: service_pb2.GetCheckRequest,
         context: ServicerContext[Any, service_pb2.GetCheckResponse],
     ) -> service_pb2.GetCheckResponse:
-        """Gives the state of a check; see the contract."""
+        """Returns the progress of a check; see the contract."""
         caller = self._callers.identify(context)
         env = self._ready()
         async with _within_deadline(context), self._calls.taken(caller.scope):
@@ -148,7 +148,7 @@ class ServiceServicer:
         request: service_pb2.WatchCheckRequest,
         context: ServicerContext[Any, service_pb2.WatchCheckResponse],
     ) -> None:
-        """Streams the state of a check; see the contract."""
+        """Streams the progress of a check; see the contract."""
         caller = self._callers.identify(context)
         env = self._ready()
         check_id = _check_id(request.check_id)
@@ -168,7 +168,7 @@ class ServiceServicer:
         request: service_pb2.CancelCheckRequest,
         context: ServicerContext[Any, service_pb2.CancelCheckResponse],
     ) -> service_pb2.CancelCheckResponse:
-        """Gives a check up; see the contract."""
+        """Cancels a check; see the contract."""
         caller = self._callers.identify(context)
         env = self._ready()
         check_id = _check_id(request.check_id)
@@ -185,7 +185,7 @@ class ServiceServicer:
 
 @asynccontextmanager
 async def _within_deadline(context: ServicerContext[Any, Any]) -> AsyncIterator[None]:
-    # Without a deadline of the caller's, grpc answers None here, whatever its types say.
+    # If the caller sets no deadline, grpc returns None here, contrary to its type annotations.
     seconds = min(context.time_remaining() or _MAX_SECONDS, _MAX_SECONDS)
     try:
         async with asyncio.timeout(seconds):
@@ -193,7 +193,7 @@ async def _within_deadline(context: ServicerContext[Any, Any]) -> AsyncIterator[
     except TimeoutError as error:
         raise Refusal(
             Reason.DEADLINE_EXCEEDED,
-            "the call did not end within its deadline; a call with a request_id may be repeated safely",
+            "the call did not end within its deadline; it is safe to repeat a call with a request_id",
         ) from error
 
 

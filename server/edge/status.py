@@ -1,4 +1,4 @@
-"""Refusals as gRPC statuses with rich errors (AIP-193): one ErrorInfo, RetryInfo where a retry may help."""
+"""Refusals as gRPC statuses with rich errors (AIP-193): one ErrorInfo, and RetryInfo if a retry may help."""
 
 from collections.abc import Mapping
 
@@ -100,7 +100,7 @@ CODE_OF: Mapping[Reason, grpc.StatusCode] = {
 
 
 def to_status(refusal: Refusal) -> grpc.Status:
-    """A refusal as a gRPC status with its details in the trailers."""
+    """Converts a refusal to a gRPC status with its details in the trailers."""
     details = [
         _packed(
             error_details_pb2.ErrorInfo(

@@ -1,8 +1,9 @@
-"""Where those wait who have opened a stream and not yet sent the message that it is about.
+"""Limits the streams that are open while their first message has not arrived.
 
-Whoever reaches a port may open streams and send nothing, or a message that never ends, which grpc keeps in
-memory. What a genuine client sends is there within milliseconds, so that everybody has a moment without
-further ado. After it there is room for a few only: the oldest of them gives way to the next.
+Anyone who can reach a port may open streams and send nothing, or a message that never ends, which grpc keeps
+in memory. The message of an honest client arrives within milliseconds, so each stream may wait for a short
+moment without a limit. After that moment only a few streams may wait: the oldest of them is refused in favour
+of the next.
 """
 
 import asyncio
@@ -21,37 +22,38 @@ _Message = TypeVar("_Message")
 
 
 class WaitingRoom:
-    """The streams of one kind whose first message has not arrived. Used on the event loop only."""
+    """The streams of one kind whose first message has not arrived. Use it on the event loop only."""
 
     def __init__(
         self, what: str, *, places: int, seconds: float, metrics: Metrics, moment: float = _MOMENT_SECONDS
     ) -> None:
-        """Nobody waits.
+        """Creates an empty room.
 
         Args:
-            what: What is awaited, as label of the metrics: ``scan_start``, ``message`` of strangers or
-                ``request`` of callers that are known.
-            places: How many may wait longer than a moment.
-            seconds: How long.
-            metrics: Counts those that wait and those that are sent away.
-            moment: Seconds that everybody may wait.
+            what: The awaited message, as a label of the metrics: ``scan_start``, ``message`` of unknown
+                callers, or ``request`` of known callers.
+            places: The maximum number of streams that wait longer than ``moment``.
+            seconds: The maximum wait.
+            metrics: Counts the streams that wait and those that are refused.
+            moment: Seconds that any stream may wait.
         """
         self._what = what
         self._most = places
         self._seconds = seconds
         self._moment = min(moment, seconds)
         self._metrics = metrics
-        # By age; a future that is done has to give way.
+        # In order of age. A future that is done marks a stream that must end for a newer one.
         self._places: dict[asyncio.Future[None], None] = {}
 
     async def wait(self, coming: Callable[[], Coroutine[Any, Any, _Message]]) -> _Message:
         """Waits for a message.
 
         Args:
-            coming: Starts to read it.
+            coming: Returns a coroutine that reads the message.
 
         Raises:
-            Refusal: It did not come in time (STREAM_IDLE), or others need the place (OVERLOADED).
+            Refusal: The message did not arrive in time (STREAM_IDLE), or a newer stream took the place
+                (OVERLOADED).
         """
         reading = asyncio.ensure_future(coming())
         try:
@@ -63,7 +65,7 @@ class WaitingRoom:
         finally:
             if not reading.done():
                 reading.cancel()
-            # A failure's trace leads to what was sent; not kept by a circle of references.
+            # The traceback of an exception refers to the message; no reference cycle may keep it alive.
             del reading
 
     async def _take_place(self, reading: "asyncio.Future[Any]") -> None:

@@ -1,8 +1,8 @@
-"""Whether a policy can be met at all with what the settings configure.
+"""Finds out whether a policy can be met with the evidence that the settings configure.
 
-Whatever a policy demands of the device has to be verifiable, or every check under it would fail. A policy is
-available where devices of one platform at least can meet it: who has Android apps alone may serve a policy
-that also says what iPhones must show.
+The server must be able to verify everything that a policy demands of the device, or every check under the
+policy would fail. A policy is available if devices of at least one platform can meet it. An operator with
+only Android apps can thus use a policy that also has demands on iPhones.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from server.policies.loading import PolicyBook
 __all__ = ["Availability", "PlatformShortfall", "availabilities", "availability"]
 
 _CEILINGS: Final = {Evidence.WEB_KEY: Assurance.LOW}
-"""This server enrols no credential of a page at more."""
+"""This server enrols credentials of pages with LOW at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +27,8 @@ class PlatformShortfall:
 
     Attributes:
         platform: The platform.
-        settings: Names of the settings that are missing; empty where no setting would help.
-        reason: Why, in plain words.
+        settings: Names of the missing settings; empty if no setting would help.
+        reason: The reason, as text for people.
     """
 
     platform: Platform
@@ -42,7 +42,7 @@ class Availability:
 
     Attributes:
         available: Whether devices of some platform can meet it.
-        shortfalls: The platforms that it allows and whose devices cannot.
+        shortfalls: The platforms that the policy allows but whose devices cannot meet it.
     """
 
     available: bool
@@ -50,22 +50,22 @@ class Availability:
 
     @property
     def missing_settings(self) -> tuple[str, ...]:
-        """Names of the settings without which platforms are left out."""
+        """Names of the settings that the excluded platforms lack."""
         return tuple(dict.fromkeys(name for each in self.shortfalls for name in each.settings))
 
     @property
     def reason(self) -> str:
-        """Why platforms are left out, in plain words; where settings would bring some in, of those alone."""
-        told = [each for each in self.shortfalls if each.settings] or self.shortfalls
-        return "; ".join(f"{each.platform.lower()}: {each.reason}" for each in told)
+        """Why platforms are excluded, as text; only those that settings would include, if there are any."""
+        named = [each for each in self.shortfalls if each.settings] or self.shortfalls
+        return "; ".join(f"{each.platform.lower()}: {each.reason}" for each in named)
 
 
 def availability(rules: DeviceRules, *, missing: Mapping[Evidence, tuple[str, ...]]) -> Availability:
-    """Whether devices can meet what a policy demands of them.
+    """Returns whether devices can meet the demands of a policy.
 
     Args:
-        rules: The policy's.
-        missing: Of each kind of evidence that the server cannot verify, the settings that it lacks.
+        rules: The device rules of the policy.
+        missing: The missing settings, by kind of evidence that the server cannot verify.
     """
     demands = rules.as_table()
     verifiable = frozenset(Evidence) - missing.keys()
@@ -82,7 +82,7 @@ def availability(rules: DeviceRules, *, missing: Mapping[Evidence, tuple[str, ..
 def availabilities(
     policies: PolicyBook, *, missing: Mapping[Evidence, tuple[str, ...]]
 ) -> Mapping[str, Availability]:
-    """The availability of every policy, by name."""
+    """Returns the availability of every policy, by name."""
     return {name: availability(policies.get(name).policy.device, missing=missing) for name in policies.names}
 
 
@@ -99,8 +99,8 @@ def _described(
     if shortfall.missing:
         words.append(f"it requires {' and '.join(shortfall.missing)}")
     if shortfall.one_of:
-        words.append(f"it asks for {least}, which takes {' or '.join(shortfall.one_of)}")
-        # The one that lacks least.
+        words.append(f"it demands {least}, which requires {' or '.join(shortfall.one_of)}")
+        # The kind of evidence with the fewest missing settings.
         needed.append(min(shortfall.one_of, key=lambda evidence: len(missing[evidence])))
     settings = tuple(dict.fromkeys(name for evidence in needed for name in missing[evidence]))
     return PlatformShortfall(

@@ -1,4 +1,4 @@
-"""The part of a policy file that says how far the device must be trusted."""
+"""The part of a policy file with the demands on the device."""
 
 from collections.abc import Mapping
 from typing import Annotated, Final
@@ -16,7 +16,7 @@ __all__ = ["ASSURANCE_FORMS", "AssuranceFloors", "DemandRules", "DeviceRules", "
 def _known_check(name: object) -> str:
     if not isinstance(name, str) or name not in DECISIVE_NAMES:
         raise ValueError(
-            f"no decisive check is named {name!r:.68}; there are {', '.join(sorted(DECISIVE_NAMES))}"
+            f"no decisive test is named {name!r:.68}; there are {', '.join(sorted(DECISIVE_NAMES))}"
         )
     return name
 
@@ -31,7 +31,7 @@ _DecisiveCheck = Annotated[
 def _known_soft_check(name: object) -> str:
     if not isinstance(name, str) or name not in RAISED_NAMES:
         raise ValueError(
-            f"no check that a policy can make decide is named {name!r:.68}; there are "
+            f"no test that a policy can make decisive is named {name!r:.68}; there are "
             f"{', '.join(sorted(RAISED_NAMES))}"
         )
     return name
@@ -45,7 +45,7 @@ _RaisedCheck = Annotated[
 
 
 class PlatformDemands(PolicyTable):
-    """What is demanded of one platform's devices, by kind of evidence; what is left out is advisory."""
+    """The demands on the devices of one platform, by kind of evidence; an omitted kind is advisory."""
 
     android_key: Demand = Field(default=Demand.ADVISORY, strict=False)
     """Android key attestation."""
@@ -56,28 +56,29 @@ class PlatformDemands(PolicyTable):
     web_key: Demand = Field(default=Demand.ADVISORY, strict=False)
     """A browser's key: WebAuthn or WebCrypto."""
     server_key: Demand = Field(default=Demand.ADVISORY, strict=False)
-    """The TLS key that the device saw."""
+    """The TLS key of the server that the device states."""
     device: Demand = Field(default=Demand.ADVISORY, strict=False)
-    """The device's description of itself."""
+    """The claims of the device about itself."""
     camera: Demand = Field(default=Demand.ADVISORY, strict=False)
-    """The camera's description and the frames' headers."""
+    """The claims about the camera, and the headers of the frames."""
     stream: Demand = Field(default=Demand.ADVISORY, strict=False)
     """The frames themselves."""
     memory: Demand = Field(default=Demand.ADVISORY, strict=False)
-    """Scan memory: frames and keys of the tenant's other scans."""
+    """Scan memory: frames and keys of other scans of the tenant."""
     contradiction: Demand = Field(default=Demand.ADVISORY, strict=False)
     """Contradictions between sources."""
 
     def as_row(self) -> Mapping[Evidence, Demand]:
-        """The same in the device room's terms."""
+        """Returns the demands in the terms of ``device_integrity``."""
         return {Evidence(name): getattr(self, name) for name in type(self).model_fields}
 
 
 class DemandRules(PolicyTable):
     """The demands by platform.
 
-    Where no platform is named, none is refused, observations are advisory, and so is attestation, or ignored
-    where no assurance is demanded. Where one is named, devices of platforms without a table are refused.
+    If no platform is named, no platform is refused, and observations are advisory. Attestation is then
+    advisory, or ignored if no assurance is demanded. If a platform is named, devices of platforms without a
+    table are refused.
     """
 
     android: PlatformDemands | None = None
@@ -93,7 +94,7 @@ class DemandRules(PolicyTable):
 
 
 class AssuranceFloors(PolicyTable):
-    """The least assurance by platform."""
+    """The lowest assurance, by platform."""
 
     default: Assurance = Field(strict=False)
     """For platforms that are not named here. It is required, so that a floor for pages does not change the
@@ -110,14 +111,14 @@ class AssuranceFloors(PolicyTable):
     """For devices that do not state their platform."""
 
     def named(self) -> Mapping[Platform, Assurance]:
-        """The platforms that have one of their own."""
+        """Returns the assurance of each platform that has its own."""
         floors = {platform: getattr(self, platform.name.lower()) for platform in Platform}
         return {platform: floor for platform, floor in floors.items() if floor is not None}
 
 
 _WORD, _TABLE = "(one word)", "(by platform)"
 ASSURANCE_FORMS: Final = frozenset({_WORD, _TABLE})
-"""What pydantic puts behind the key of a floor where it tells of a problem."""
+"""The tags that pydantic adds to the key of a floor when it reports a problem."""
 
 _MinimumAssurance = Annotated[
     Annotated[Assurance, Field(strict=False), Tag(_WORD)] | Annotated[AssuranceFloors, Tag(_TABLE)],
@@ -126,7 +127,7 @@ _MinimumAssurance = Annotated[
 
 
 class DeviceRules(PolicyTable):
-    """How far the device must be trusted."""
+    """Demands on the device."""
 
     minimum_assurance: _MinimumAssurance = Assurance.NONE
     """Lowest device assurance with which a check can succeed: one for all platforms, or a table. The platform
@@ -144,7 +145,7 @@ class DeviceRules(PolicyTable):
     ``runtime.hooking`` and ``runtime.debugger`` are always decisive."""
 
     def as_table(self) -> DemandTable:
-        """The demands in the device room's terms."""
+        """Returns the demands in the terms of ``device_integrity``."""
         least = self.minimum_assurance
         floor, floors = (least.default, least.named()) if isinstance(least, AssuranceFloors) else (least, {})
         named = {platform: getattr(self.demands, platform.name.lower()) for platform in Platform}
@@ -155,6 +156,6 @@ class DeviceRules(PolicyTable):
 
 
 def _undemanding_row(least: Assurance) -> Mapping[Evidence, Demand]:
-    """What holds where the policy demands nothing by name."""
+    """Returns the demands of a platform under a policy that names no platform."""
     asked = Demand.IGNORED if least is Assurance.NONE else Demand.ADVISORY
     return {evidence: asked if evidence.vouches else Demand.ADVISORY for evidence in Evidence}

@@ -1,26 +1,26 @@
-"""What policies raise.
+"""Errors of policies.
 
 ::
 
     PolicyError
-    ├── PolicyInvalid     a file breaks the schema, or two files claim one name
-    └── PolicyNotFound    no policy of that name
+    ├── PolicyInvalid     a file violates the schema, or two files have the same name
+    └── PolicyNotFound    no policy has the name
 
-Exceptions of pydantic, ``tomllib`` and the file system do not pass this folder.
+Exceptions of pydantic, ``tomllib`` and the file system do not leave this package.
 """
 
 __all__ = ["PolicyError", "PolicyInvalid", "PolicyNotFound"]
 
 
 class PolicyError(Exception):
-    """Root of what policies raise."""
+    """Base class of the errors of policies."""
 
 
 class PolicyInvalid(PolicyError):
-    """A policy file breaks the schema.
+    """A policy file violates the schema, or two files have the same name.
 
     Attributes:
-        problems: One line for each problem: file, line or key, what is wrong.
+        problems: One line for each problem: file, line or key, and the error.
     """
 
     def __init__(self, problems: tuple[str, ...]) -> None:
@@ -29,15 +29,15 @@ class PolicyInvalid(PolicyError):
 
 
 class PolicyNotFound(PolicyError):
-    """There is no policy of that name.
+    """No policy has the requested name.
 
     Attributes:
-        name: The name asked for.
-        known: The names that there are, sorted.
+        name: The requested name.
+        known: The names of all policies, sorted.
     """
 
     def __init__(self, name: str, known: tuple[str, ...]) -> None:
-        # Cut, because it may be as long as a request, and refusals travel as metadata.
+        # The name is truncated, because it may be as long as a request, and refusals are sent as metadata.
         super().__init__(f"no policy is named {name!r:.68}; there are {', '.join(known)}")
         self.name = name
         self.known = known

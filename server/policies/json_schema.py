@@ -1,6 +1,6 @@
 """The schema of policy files as JSON Schema 2020-12, for editors: ``policy.schema.json`` beside this file.
 
-``facegate policy schema`` prints it; a test compares the file with what this module gives.
+``facegate policy schema`` prints it; a test compares the file with the output of this module.
 """
 
 import json
@@ -11,7 +11,7 @@ __all__ = ["render_schema"]
 
 
 def render_schema() -> str:
-    """The JSON Schema, indented, with a newline at its end."""
+    """Returns the JSON Schema, indented, with a newline at its end."""
     schema = Policy.model_json_schema(mode="validation")
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "Facegate policy"

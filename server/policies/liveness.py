@@ -1,4 +1,4 @@
-"""The part of a policy that liveness applies."""
+"""Converts the liveness part of a policy."""
 
 from liveness.policy import LivenessPolicy
 from server.policies import Policy
@@ -7,7 +7,7 @@ __all__ = ["liveness_policy"]
 
 
 def liveness_policy(policy: Policy) -> LivenessPolicy:
-    """The part of a check's policy that liveness applies."""
+    """Returns the part of the policy of a check that liveness applies."""
     rules = policy.liveness
     return LivenessPolicy(
         live_threshold=rules.live_threshold,

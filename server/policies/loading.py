@@ -1,4 +1,4 @@
-"""Policy files: the shipped ones, and a folder of the operator's that adds to them or replaces them."""
+"""Loads policy files: the shipped ones, and those of the operator, which add to them or replace them."""
 
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -54,15 +54,15 @@ class PolicyBook:
 
     @property
     def waivers(self) -> Mapping[str, tuple[str, ...]]:
-        """Of each policy that tolerates decisive device checks, their names."""
+        """The names of the tolerated decisive tests, by policy; only policies that tolerate some."""
         waived = {name: tuple(sorted(file.policy.device.tolerate)) for name, file in self.policies.items()}
         return {name: checks for name, checks in waived.items() if checks}
 
     def get(self, name: str) -> PolicyFile:
-        """The policy of that name.
+        """Returns the policy with the given name.
 
         Raises:
-            PolicyNotFound: There is none.
+            PolicyNotFound: No policy has this name.
         """
         try:
             return self.policies[name]
@@ -78,7 +78,7 @@ def parse_policy(source: bytes, *, origin: str) -> PolicyFile:
         origin: Where the bytes come from, for messages.
 
     Raises:
-        PolicyInvalid: They are no TOML, or break the schema; every problem is listed.
+        PolicyInvalid: The bytes are not TOML, or violate the schema; every problem is listed.
     """
     return _parsed(source, _table(source, origin=origin), origin=origin)
 
@@ -90,7 +90,7 @@ def _table(source: bytes, *, origin: str) -> dict[str, Any]:
         return tomllib.loads(source.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise PolicyInvalid((f"{origin}: not UTF-8 at byte {error.start}",)) from error
-    # A ValueError that is no TOMLDecodeError: a number of thousands of digits.
+    # A number of thousands of digits raises a ValueError that is not a TOMLDecodeError.
     except (ValueError, RecursionError) as error:
         raise PolicyInvalid((f"{origin}: not TOML: {error}",)) from error
 
@@ -103,7 +103,7 @@ def _without_zero_bits(table: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_demand_rows(table: dict[str, Any]) -> dict[str, Any]:
-    """Older versions had one word a platform, ``device.attestation``; what it demanded is demanded still."""
+    """Converts ``device.attestation`` of older versions, one word for each platform, to equal demands."""
     device = table.get("device")
     if not isinstance(device, dict) or not isinstance(device.get("attestation"), dict):
         return table
@@ -124,15 +124,15 @@ def _parsed(source: bytes, table: dict[str, Any], *, origin: str) -> PolicyFile:
 
 
 def parse_frozen_policy(source: bytes, *, origin: str) -> PolicyFile:
-    """Reads a policy as it was frozen into a check, perhaps by an older version of the server.
+    """Reads a policy that was frozen into a check, possibly by an older version of the server.
 
-    Older versions wrote ``challenge.required_bits = 0`` into policies whose mode is EXPRESS; it is left out.
-    They demanded attestation by platform (``device.attestation``); it becomes a row of ``device.demands``.
-    Anything else that this version refuses is refused here too.
+    Older versions wrote ``challenge.required_bits = 0`` into policies whose mode is EXPRESS; this function
+    removes it. They demanded attestation by platform (``device.attestation``), which becomes a row of
+    ``device.demands``. Anything else that this version refuses is refused here too.
 
     Args:
-        source: The file's bytes as they were when the check was created.
-        origin: Where they come from, for messages.
+        source: The bytes of the file at the creation of the check.
+        origin: Where the bytes come from, for messages.
 
     Raises:
         PolicyInvalid: As for ``parse_policy``.
@@ -145,7 +145,7 @@ def read_policy(path: Path) -> PolicyFile:
     """Reads one policy file.
 
     Raises:
-        PolicyInvalid: It cannot be read, or breaks the schema.
+        PolicyInvalid: The file cannot be read, or violates the schema.
     """
     try:
         source = read_trusted_file(path, max_bytes=_MAX_BYTES)
@@ -157,15 +157,16 @@ def read_policy(path: Path) -> PolicyFile:
 
 
 def load_policies(folder: Path | None = None, *, shipped: bool = True) -> PolicyBook:
-    """The shipped policies, with the operator's beside them or in their place.
+    """Loads the shipped policies, and those of the operator, which add to them or replace them.
 
     Args:
-        folder: A folder whose ``*.toml`` files are policies; one with a shipped name replaces it.
-        shipped: False leaves out the shipped ones.
+        folder: A folder whose ``*.toml`` files are policies; a file with the name of a shipped policy
+            replaces it.
+        shipped: Whether to load the shipped policies.
 
     Raises:
-        PolicyInvalid: A file breaks the schema, or two of the folder's files claim one name; the
-            problems of all files are listed.
+        PolicyInvalid: A file violates the schema, or two files of the folder have the same name; the problems
+            of all files are listed.
     """
     found = {file.policy.name: file for file in _shipped()} if shipped else {}
     if folder is not None:

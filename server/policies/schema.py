@@ -1,7 +1,7 @@
-"""The schema of a policy file: strict, nothing unknown, every number with its range.
+"""The schema of a policy file: strict types, no unknown keys, a range for every number.
 
-The models mirror the file, one class a table. They say what a use case demands; the rooms that judge
-get their part of it from the server.
+The models mirror the file, with one class for each table. They state the demands of a use case. The server
+passes the packages that judge their part of it.
 """
 
 from typing import Annotated, Self
@@ -35,9 +35,9 @@ __all__ = [
 
 _DAY = 86_400
 _FLASH_IDLE_SECONDS = 3
-"""A pause of the flash keeps the device silent for a second, and mobile networks add theirs."""
+"""During a pause of the flash, the device sends nothing for a second, and mobile networks add their delay."""
 _FLASH_ATTEMPT_SECONDS = 15
-"""The longest flash, with steps that stand in for disturbed ones."""
+"""The longest flash, including steps that replace disturbed ones."""
 
 Seconds = Annotated[int, Field(ge=1)]
 
@@ -57,7 +57,7 @@ _Code = Annotated[
 
 
 class LivenessRules(PolicyTable):
-    """What makes a scan live."""
+    """Demands on liveness."""
 
     live_threshold: float = Field(default=70.0, gt=0, le=100)
     """Confidence, 0..100, at or above which the verdict is LIVE."""
@@ -80,7 +80,7 @@ class LivenessRules(PolicyTable):
 
 
 class MatchRules(PolicyTable):
-    """What makes two faces the same person."""
+    """Demands on the match."""
 
     max_fmr: float = Field(gt=0, lt=1)
     """Largest false match rate (ISO/IEC 19795-1, per comparison); the threshold is set to bound it. With a
@@ -88,7 +88,7 @@ class MatchRules(PolicyTable):
 
 
 class ChallengeDemands(PolicyTable):
-    """What the challenge of one scan must prove."""
+    """Demands on the challenge of one scan."""
 
     required_bits: float = Field(default=12.0, ge=10, le=20)
     """Challenge bits that must be verified in a DYNAMIC scan. A blind guess passes in one of 2 to the power
@@ -97,44 +97,45 @@ class ChallengeDemands(PolicyTable):
     """Whether a DYNAMIC scan also demands a blink, which rigid masks cannot show. A person who does not blink
     is asked to. This needs a pack with dense landmarks, and excludes people who cannot close their eyes."""
     depth: bool = False
-    """Whether a DYNAMIC scan demands, in any light, that motion shows a head's depth, which prints that are
-    cut out and worn do not have. A person whose head moves too little is asked to turn it slightly. In the
+    """Whether a DYNAMIC scan demands, in any light, that motion shows the depth of a head, which cut-outs do
+    not have. A person whose head moves too little is asked to turn it slightly. In the
     dark, where the light shows no shape, depth is always demanded."""
 
 
 class RaisedRules(ChallengeDemands):
-    """What the challenge must prove where the orchestrator raised the mode from EXPRESS to DYNAMIC.
+    """Demands on the challenge if the orchestrator raised the mode from EXPRESS to DYNAMIC.
 
-    The defaults are what the shipped policy ``dynamic`` demands. What ``[challenge]`` demands holds, too,
-    so that raising the mode never asks for less.
+    The defaults are the demands of the shipped policy ``dynamic``. The demands of ``[challenge]`` also apply,
+    so that a raised mode never demands less.
     """
 
     blink: bool = True
     """Whether the scan also demands a blink. If so, the mode cannot be raised with a pack that has no dense
     landmarks."""
     depth: bool = True
-    """Whether the scan demands, in any light, that motion shows a head's depth."""
+    """Whether the scan demands, in any light, that motion shows the depth of a head."""
 
 
 class ChallengeRules(ChallengeDemands):
-    """What a DYNAMIC challenge must prove."""
+    """Demands on the challenge of a DYNAMIC scan."""
 
     flash_allowed: bool = True
     """Whether the screen may flash. Set it to false for people who must not see flashes; the mode then cannot
     be raised."""
     raised: RaisedRules = RaisedRules()
-    """What the challenge must prove if the orchestrator raised the mode from EXPRESS to DYNAMIC."""
+    """Demands on the challenge if the orchestrator raised the mode from EXPRESS to DYNAMIC."""
 
 
 class AttemptRules(PolicyTable):
     """Numbers of attempts."""
 
     maximum: int = Field(default=3, ge=1, le=10)
-    """Most attempts that count. An attempt counts once enough of its frames were accepted."""
+    """Maximum number of attempts that count. An attempt counts if enough of its frames were received."""
     uncounted: int = Field(default=10, ge=0, le=40)
-    """Most attempts that a device may end before they count. Lost connections are not among them."""
+    """Maximum number of attempts that a device may end before they count, without those that end by a lost
+    connection."""
     reconnects: int = Field(default=5, ge=0, le=50)
-    """Most streams beyond the first, with which a device reconnects after its connection was lost."""
+    """Maximum number of streams after the first, with which a device reconnects after a lost connection."""
 
 
 class DeadlineRules(PolicyTable):
@@ -171,7 +172,7 @@ class DeadlineRules(PolicyTable):
 
 
 class RequirementRules(PolicyTable):
-    """Where the policy departs from the profile in one requirement; what is left out stays the profile's."""
+    """Changes to one requirement of the profile; an omitted value stays that of the profile."""
 
     severity: RequirementSeverity | None = Field(default=None, strict=False)
     """Consequence if the requirement is not met."""
@@ -193,7 +194,7 @@ class PortraitRules(PolicyTable):
     max_pixels: int = Field(default=25_000_000, ge=10_000, le=80_000_000)
     """Largest number of pixels that an image's header may declare."""
     representations: RecordFaces = Field(default=RecordFaces.EXACTLY_ONE, strict=False)
-    """Whether facial records that contain several faces are refused, or their first face is used."""
+    """Whether facial records with several faces are refused, or their first face is used."""
     profile: Profile = Field(default=Profile.FACEGATE, strict=False)
     """Requirements that hold unless ``requirements`` changes them: "facegate" (requirements of matching are
     hard, the others are advice) or "iso_full_frontal" (the full frontal image of ISO/IEC 19794-5)."""
@@ -209,10 +210,10 @@ class PortraitRules(PolicyTable):
         return self
 
     def as_policy(self) -> PortraitPolicy:
-        """The same in the matcher's terms.
+        """Returns the demands in the terms of the matcher.
 
         Raises:
-            matcher.errors.PolicyInvalid: Not of rules that were validated.
+            matcher.errors.PortraitPolicyInvalid: The rules contradict each other; never for validated rules.
         """
         return PortraitPolicy(
             max_bytes=self.max_bytes,
@@ -233,12 +234,12 @@ class PortraitRules(PolicyTable):
 
 
 class DisclosureRules(PolicyTable):
-    """What the server discloses."""
+    """Disclosure of results."""
 
     app: AppDisclosure = Field(default=AppDisclosure.PASS_FAIL_AND_HINTS, strict=False)
-    """What the device's app is sent of the result: nothing, whether the check passed, or also, after a
-    failure, the feedback that the device was sent during that attempt. The app never learns why a check
-    failed."""
+    """The part of the result that the app on the device gets: nothing, whether the check passed, or also,
+    after a failure, the feedback that the device was sent during that attempt. The app never gets the
+    reason of a failed check."""
 
 
 class RetentionRules(PolicyTable):
@@ -258,7 +259,7 @@ class Policy(PolicyTable):
     version: int = Field(ge=1, le=2**31 - 1)
     """Version of the file. Raise it with every change."""
     description: str = Field(min_length=1, max_length=500)
-    """Purpose of the policy, in plain words."""
+    """Purpose of the policy, as text for people."""
     for_tests: bool = False
     """Marks the policy for servers that trust apps that were built for tests
     (``device_integrity.apple.environment = "development"``). Such servers accept no other policies."""
@@ -270,11 +271,11 @@ class Policy(PolicyTable):
     fallback: Fallback = Field(default=Fallback.NONE, strict=False)
     """Challenge that follows a flash that cannot be measured."""
     liveness: LivenessRules = LivenessRules()
-    """What makes a scan live."""
+    """Demands on liveness."""
     match: MatchRules
-    """What makes two faces the same person."""
+    """Demands on the match."""
     challenge: ChallengeRules = ChallengeRules()
-    """What a DYNAMIC challenge must prove."""
+    """Demands on the challenge of a DYNAMIC scan."""
     device: DeviceRules = DeviceRules()
     """Demands on the device."""
     attempts: AttemptRules = AttemptRules()
@@ -284,20 +285,21 @@ class Policy(PolicyTable):
     portrait: PortraitRules = PortraitRules()
     """Demands on the trusted image."""
     disclosure: DisclosureRules = DisclosureRules()
-    """What the server discloses."""
+    """Disclosure of results."""
     retention: RetentionRules = RetentionRules()
     """Retention."""
 
     @property
     def first_mode(self) -> Mode:
-        """The mode that a scan begins with, unless the orchestrator raised it."""
+        """The mode with which a scan begins, unless the orchestrator raised it."""
         return self.preferred_mode or self.mode
 
     def challenge_for(self, requested: Mode) -> ChallengeDemands:
-        """What the challenge of a check must prove.
+        """Returns the demands on the challenge of a check.
 
         Args:
-            requested: The check's mode: the policy's own, or the one that the orchestrator raised it to.
+            requested: The mode of the check: that of the policy, or the one to which the orchestrator raised
+                it.
         """
         own, raised = self.challenge, self.challenge.raised
         if requested.strength <= self.mode.strength:
@@ -310,7 +312,7 @@ class Policy(PolicyTable):
 
     @property
     def why_no_flash(self) -> str | None:
-        """Why no scan of this policy can be a flash, in plain words; ``None`` where it can."""
+        """Why no scan of this policy can use the flash, as text; ``None`` if one can."""
         if not self.challenge.flash_allowed:
             return "challenge.flash_allowed is false"
         for name, least in (
@@ -318,7 +320,7 @@ class Policy(PolicyTable):
             ("attempt_seconds", _FLASH_ATTEMPT_SECONDS),
         ):
             if (seconds := getattr(self.deadlines, name)) < least:
-                return f"deadlines.{name} is {seconds} and a flash takes {least} or more"
+                return f"deadlines.{name} is {seconds}, and a flash takes {least} or more"
         return None
 
     @model_validator(mode="after")
@@ -330,8 +332,8 @@ class Policy(PolicyTable):
         prefers = self.mode is Mode.EXPRESS and self.preferred_mode is Mode.DYNAMIC
         if self.fallback is not Fallback.NONE and not prefers:
             raise ValueError(
-                'fallback must be "none" unless mode is "EXPRESS" and preferred_mode "DYNAMIC": else there '
-                "is nothing to fall back from, or what is fallen back to could not succeed"
+                'fallback must be "none" unless mode is "EXPRESS" and preferred_mode is "DYNAMIC": otherwise '
+                "there is no flash to fall back from, or a check could not succeed with the fallback"
             )
         if self.first_mode is Mode.DYNAMIC and (reason := self.why_no_flash) is not None:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""What every table of a policy file has in common."""
+"""The base class of the tables of a policy file."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -6,7 +6,7 @@ __all__ = ["PolicyTable"]
 
 
 class PolicyTable(BaseModel):
-    """One table of the file."""
+    """One table of a policy file."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True

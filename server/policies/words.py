@@ -1,4 +1,4 @@
-"""The words of a policy file that have one of a few meanings."""
+"""The enumerations of a policy file."""
 
 from enum import StrEnum
 
@@ -6,20 +6,20 @@ __all__ = ["AppDisclosure", "Fallback", "RecordFaces", "RequirementSeverity"]
 
 
 class Fallback(StrEnum):
-    """What a DYNAMIC scan may fall back to where the light does not allow a challenge.
+    """The challenge that follows in a DYNAMIC scan if the light does not allow the flash.
 
     A fallback is not a downgrade: a check that demands DYNAMIC does not succeed in another mode, so only a
     policy that prefers DYNAMIC and does not demand it can name one.
     """
 
     NONE = "none"
-    """Nothing: the person is told to find less light."""
+    """None: the person is asked to find less light."""
     MOVEMENT = "movement"
     """The movement challenge, in the next attempt of the same stream."""
 
 
 class AppDisclosure(StrEnum):
-    """What the app on the device may learn of the outcome; never scores."""
+    """The part of the result that the app on the device gets; never scores."""
 
     NOTHING = "nothing"
     PASS_FAIL = "pass_fail"  # noqa: S105 - a word of the policy file, not a secret
@@ -27,20 +27,20 @@ class AppDisclosure(StrEnum):
 
 
 class RequirementSeverity(StrEnum):
-    """What follows from a requirement on the trusted image that is not met."""
+    """The consequence of an unmet requirement on the trusted image."""
 
     HARD = "hard"
-    """The image is refused; also where the requirement cannot be assessed."""
+    """The image is refused; also if the requirement cannot be assessed."""
     ADVISORY = "advisory"
-    """It is reported."""
+    """The requirement is reported."""
     IGNORED = "ignored"
-    """It is left out of the report."""
+    """The requirement is not reported."""
 
 
 class RecordFaces(StrEnum):
-    """What is accepted of facial records that hold several faces."""
+    """Which facial records are accepted, by their number of faces."""
 
     EXACTLY_ONE = "exactly_one"
-    """Only records of one face."""
+    """Only records with one face."""
     FIRST = "first"
-    """The first face counts."""
+    """All records; the first face is used."""

@@ -1,4 +1,4 @@
-"""Telemetry: logs and metrics without biometric data."""
+"""Logs and metrics, without biometric data."""
 
 from server.telemetry.logging import configure_logging
 from server.telemetry.metrics import Metrics

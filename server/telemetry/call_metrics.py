@@ -1,4 +1,4 @@
-"""What operators measure of calls: those that are refused, wait, or are worked on."""
+"""Metrics of calls: refused, waiting and served calls."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ class CallMetrics:
     """Counts calls of every kind."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        """Registers the metrics; a registry takes them once."""
+        """Registers the metrics, which a registry accepts only once."""
         self._refusals = Counter(
             "facegate_refusals",
             "Calls that ended with an error, by ErrorInfo reason.",
@@ -21,69 +21,67 @@ class CallMetrics:
         )
         self._waiting = Gauge(
             "facegate_streams_waiting",
-            "Calls whose message has not arrived, by what is awaited: the start of a scan, a message of "
-            "anybody, "
-            "or the request of a caller that is known.",
+            "Calls whose first message has not arrived, by the awaited message: the start of a scan "
+            "(scan_start), a message of an unknown caller (message), or a known caller's request (request).",
             ["awaited"],
             registry=registry,
         )
         self._sent_away = Counter(
             "facegate_streams_sent_away",
-            "Calls whose message did not arrive, by what was awaited and why it was not awaited longer: "
-            "too_late, "
-            "or gave_way to others.",
+            "Calls that ended because their first message did not arrive, by the awaited message and cause: "
+            "too_late, or gave_way to a newer call.",
             ["awaited", "cause"],
             registry=registry,
         )
         self._places = Gauge(
             "facegate_places_in_use",
-            "Calls of a kind that are being worked on, of those that the settings allow at once.",
+            "Calls that hold a place, by kind; the settings limit the places of each kind.",
             ["kind"],
             registry=registry,
         )
         self._in_line = Gauge(
             "facegate_places_awaited",
-            "Calls of a kind that wait for such a place.",
+            "Calls that wait for a place, by kind.",
             ["kind"],
             registry=registry,
         )
         self._places_refused = Counter(
             "facegate_places_refused",
-            "Calls that were refused for want of a place, by kind and cause: none_free, line_full, too_late, "
-            "gave_way to another tenant, or tenant_limit, where the caller's own tenant has all that it may.",
+            "Calls that were refused because they got no place, by kind and cause: none_free, line_full, "
+            "too_late, gave_way to another tenant, or tenant_limit if the caller's tenant holds its maximum.",
             ["kind", "cause"],
             registry=registry,
         )
         self._analyses = Counter(
             "facegate_analyses",
-            "Calls of AnalysisService, by kind and outcome: ANSWERED, or why there is no verdict.",
+            "Calls of AnalysisService, by kind and outcome: ANSWERED, or the reason why there is no verdict.",
             ["kind", "outcome"],
             registry=registry,
         )
 
     def call_refused(self, reason: str) -> None:
-        """A call ended with an error."""
+        """Counts a call that ended with an error."""
         self._refusals.labels(reason).inc()
 
     @contextmanager
     def waiting(self, awaited: str) -> Iterator[None]:
-        """A call's message is awaited for as long as this context is open."""
+        """Counts a call as waiting for its first message while this context is open."""
         with self._waiting.labels(awaited).track_inprogress():
             yield
 
     def sent_away(self, awaited: str, cause: str) -> None:
-        """A call's message is awaited no longer: it is ``too_late``, or ``gave_way`` to others."""
+        """Counts a call that ended without its first message: ``too_late``, or ``gave_way`` to another."""
         self._sent_away.labels(awaited, cause).inc()
 
     def places(self, kind: str, *, taken: int, waiting: int) -> None:
-        """How many calls of a kind are being worked on, and how many wait for that."""
+        """Sets the number of calls of a kind that hold a place, and the number that wait for one."""
         self._places.labels(kind).set(taken)
         self._in_line.labels(kind).set(waiting)
 
     def place_refused(self, kind: str, cause: str) -> None:
-        """A call was refused for want of a place."""
+        """Counts a call that was refused because it got no place."""
         self._places_refused.labels(kind, cause).inc()
 
     def analysed(self, kind: str, outcome: str) -> None:
-        """An analysis of an ``image`` or a ``video`` ended; never with its verdict."""
+        """Counts an analysis of an ``image`` or a ``video``; ``outcome`` never contains its verdict."""
         self._analyses.labels(kind, outcome).inc()

@@ -1,4 +1,4 @@
-"""What operators measure of checks and scans."""
+"""Metrics of checks and scans."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ class CheckMetrics:
     """Counts checks, scans and attempts."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        """Registers the metrics; a registry takes them once."""
+        """Registers the metrics, which a registry accepts only once."""
         self._created = Counter(
             "facegate_checks_created", "Checks that were created.", ["sandbox"], registry=registry
         )
@@ -37,7 +37,7 @@ class CheckMetrics:
             registry=registry,
         )
         self._scans = Gauge(
-            "facegate_scans_in_progress", "Scan streams that hold a lease now.", registry=registry
+            "facegate_scans_in_progress", "Scan streams that hold a lease.", registry=registry
         )
         self._attempts = Counter(
             "facegate_attempts_judged",
@@ -47,7 +47,7 @@ class CheckMetrics:
         )
         self._verdict_seconds = Histogram(
             "facegate_verdict_seconds",
-            "From the attempt's end to its durable outcome.",
+            "Seconds from the end of an attempt to its stored outcome.",
             ["sandbox"],
             buckets=_VERDICT_SECONDS,
             registry=registry,
@@ -57,59 +57,62 @@ class CheckMetrics:
         )
         self._refused_tries = Counter(
             "facegate_tries_refused",
-            "Uploads and scans that were refused after too many failed checks, by what is limited.",
+            "Uploads and scans that were refused after too many failed checks, by the limited kind: subject, "
+            "portrait or device.",
             ["limited", "sandbox"],
             registry=registry,
         )
         self._evidence_problems = Counter(
             "facegate_evidence_problems",
-            "Pictures of the evidence that could not be handed out, by what became of them.",
+            "Evidence images that could not be returned, by problem: LOST, ALTERED or UNAVAILABLE.",
             ["problem"],
             registry=registry,
         )
         self._erased = Counter(
-            "facegate_checks_erased", "Checks whose retention ended and that were erased.", registry=registry
+            "facegate_checks_erased",
+            "Checks that were erased after their retention ended.",
+            registry=registry,
         )
 
     def check_created(self, *, sandbox: bool) -> None:
-        """A trusted image was accepted."""
+        """Counts an accepted trusted image."""
         self._created.labels(_word(sandbox)).inc()
 
     def image_refused(self, reason: str, *, sandbox: bool) -> None:
-        """A trusted image was refused."""
+        """Counts a refused trusted image."""
         self._refused_images.labels(reason, _word(sandbox)).inc()
 
     def check_decided(self, *, status: str, reasons: Iterable[str], sandbox: bool) -> None:
-        """A check was decided."""
+        """Counts a decided check and its reasons."""
         self._decided.labels(status, _word(sandbox)).inc()
         for reason in reasons:
             self._reasons.labels(reason, _word(sandbox)).inc()
 
     @contextmanager
     def scan(self) -> Iterator[None]:
-        """A scan is in progress for as long as this context is open."""
+        """Counts a scan as in progress while this context is open."""
         with self._scans.track_inprogress():
             yield
 
     def attempt_judged(self, *, verdict: str, seconds: float, sandbox: bool) -> None:
-        """An attempt was judged; ``seconds`` from its end to its durable outcome."""
+        """Counts a judged attempt; ``seconds`` is the time from its end to its stored outcome."""
         self._attempts.labels(verdict, _word(sandbox)).inc()
         self._verdict_seconds.labels(_word(sandbox)).observe(seconds)
 
     def feedback_sent(self, code: str) -> None:
-        """Feedback was sent to a device."""
+        """Counts feedback that was sent to a device."""
         self._feedback.labels(code).inc()
 
     def try_refused(self, limited: str, *, sandbox: bool) -> None:
-        """An upload or a scan was refused after too many failed checks of a subject, portrait or device."""
+        """Counts an upload or scan refused after too many failed checks of a subject, portrait or device."""
         self._refused_tries.labels(limited, _word(sandbox)).inc()
 
     def evidence_problem(self, problem: str) -> None:
-        """A picture could not be handed out: ``LOST``, ``ALTERED`` or ``UNAVAILABLE``."""
+        """Counts an evidence image that could not be returned: ``LOST``, ``ALTERED`` or ``UNAVAILABLE``."""
         self._evidence_problems.labels(problem).inc()
 
     def checks_erased(self, count: int) -> None:
-        """Checks were erased."""
+        """Counts erased checks."""
         self._erased.inc(count)
 
 

@@ -1,4 +1,4 @@
-"""What operators measure of the processes in which pictures are decoded."""
+"""Metrics of the processes in which images are decoded."""
 
 from prometheus_client import CollectorRegistry, Counter
 
@@ -9,10 +9,10 @@ class DecoderMetrics:
     """Counts decodes and replaced processes."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        """Registers the metrics; a registry takes them once."""
+        """Registers the metrics, which a registry accepts only once."""
         self._isolated = Counter(
             "facegate_isolated_decodes",
-            "Pictures that were decoded in a process of their own, by outcome.",
+            "Images that were sent to a decoder process, by outcome: decoded, refused, lost or no_worker.",
             ["outcome"],
             registry=registry,
         )
@@ -24,9 +24,9 @@ class DecoderMetrics:
         )
 
     def isolated_decode(self, outcome: str) -> None:
-        """A picture went through a decoder process: ``decoded``, ``refused``, ``lost`` or ``no_worker``."""
+        """Counts an image for a decoder process: ``decoded``, ``refused``, ``lost`` or ``no_worker``."""
         self._isolated.labels(outcome).inc()
 
     def decoder_replaced(self, cause: str) -> None:
-        """A decoder process was replaced."""
+        """Counts a replaced decoder process."""
         self._decoders_replaced.labels(cause).inc()

@@ -1,8 +1,8 @@
-"""Keeps whoever can cause log lines from filling the disk: each kind of line has a rate.
+"""Limits the rate of each kind of log line, so that callers cannot fill the disk.
 
-Callers cause lines at will by refused and failed calls, by connections that they drop, and by what makes a
-library log. Of each kind some are logged as they come, and once a minute a line tells how many were not. The
-metrics count every one of them.
+Callers can cause lines at will: by refused and failed calls, by dropped connections, and by actions that make
+a library log. Of each kind, lines are logged up to a rate, and once a minute a line states how many were
+suppressed. The metrics count every suppressed line.
 """
 
 import logging
@@ -34,7 +34,7 @@ _suppressed = 0
 
 
 def suppressed_lines() -> int:
-    """How many lines of this process were not logged."""
+    """Returns the number of lines of this process that were suppressed."""
     return _suppressed
 
 
@@ -46,25 +46,24 @@ class _Bucket:
 
 
 class FloodFilter(logging.Filter):
-    """For a handler: lets a line pass while its kind keeps to its rate.
+    """A filter for a handler, which accepts a line while its kind stays within its rate.
 
-    A kind is an event and the reason it names, or a library's logger and level: none of them is made up by
-    callers.
+    A kind is an event with its reason, or the logger and level of a library. Callers cannot invent kinds.
     """
 
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
-        """Nothing was logged yet."""
+        """Creates a filter that has not counted any line."""
         super().__init__()
         self._monotonic = monotonic
         self._buckets: dict[str, _Bucket] = {}
-        self._told = monotonic()
+        self._summarised = monotonic()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the line is logged."""
+        """Returns whether the line is logged."""
         now = self._monotonic()
-        if now - self._told >= _SUMMARY_SECONDS:
-            self._told = now
-            self._tell()
+        if now - self._summarised >= _SUMMARY_SECONDS:
+            self._summarised = now
+            self._log_summary()
         kind = _kind(record)
         if kind is None:
             return True
@@ -75,11 +74,11 @@ class FloodFilter(logging.Filter):
             bucket.tokens -= 1.0
             return True
         bucket.suppressed += 1
-        global _suppressed  # noqa: PLW0603 - logging belongs to the process, and so does the count
+        global _suppressed  # noqa: PLW0603 - logging is global to the process, and so is the count
         _suppressed += 1
         return False
 
-    def _tell(self) -> None:
+    def _log_summary(self) -> None:
         for kind, bucket in list(self._buckets.items()):
             lines, bucket.suppressed = bucket.suppressed, 0
             if lines:
@@ -87,7 +86,7 @@ class FloodFilter(logging.Filter):
 
 
 def _kind(record: logging.LogRecord) -> str | None:
-    """What a line counts as; ``None`` for one that no caller can cause at will."""
+    """Returns the kind of a line; ``None`` for a line that no caller can cause at will."""
     if not isinstance(record.msg, dict):
         return f"{record.name} {record.levelname}"
     event = str(record.msg.get("event"))

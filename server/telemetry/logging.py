@@ -1,6 +1,6 @@
 """Logs: one JSON object a line, or text for people; never biometric data, tokens or keys.
 
-Lines of libraries that use the standard ``logging`` module take the same way.
+Lines of libraries that use the standard ``logging`` module are processed in the same way.
 """
 
 import logging
@@ -29,15 +29,15 @@ _SENSITIVE = frozenset(
 )  # fmt: skip
 _HARMLESS = frozenset({"object_key", "settings_key"})
 _PLAIN = (str, int, float, bool, UUID, date, Enum, PurePath)
-# structlog's own entries: they are rendered by later processors.
+# Entries of structlog itself, which later processors render.
 _STRUCTURAL = frozenset({"exc_info", "_record", "_from_structlog", "positional_args"})
 
 
 def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A structlog processor that removes what must not be logged.
+    """A structlog processor that removes values that must not be logged.
 
-    By name: entries whose last word names a token, key, picture or template. By type: bytes, arrays and
-    any other object that might hold such, of which only the type is left.
+    By name: an entry is redacted if its last word names a token, key, image or template. By type: bytes,
+    arrays and any other object that might contain such data are replaced by the name of their type.
     """
     for name in list(event):
         if name not in _STRUCTURAL:
@@ -50,7 +50,7 @@ def configure_logging(settings: LogSettings, *, stream: TextIO | None = None) ->
 
     Args:
         settings: Level and format.
-        stream: Where lines go; standard error by default, because standard output is for answers.
+        stream: The stream for lines; standard error by default, because standard output is for results.
     """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -83,16 +83,16 @@ def configure_logging(settings: LogSettings, *, stream: TextIO | None = None) ->
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.level.value.upper())
-    # These say nothing below a warning that an operator could use. Of grpc's the debug lines are also
-    # dangerous: a server that is freed while it runs logs itself, and whoever keeps that line, as a test
-    # or an error collector does, holds freed memory.
+    # These loggers have no useful line below a warning. The debug lines of grpc are also dangerous: a server
+    # that is freed while it runs logs itself, and a test or an error collector that keeps that line refers to
+    # freed memory.
     for name in ("alembic", "asyncio", "grpc", "sqlalchemy"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _renderers(form: LogFormat) -> list[structlog.typing.Processor]:
     if form is LogFormat.CONSOLE:
-        # Plain tracebacks: pretty ones print local variables, which may be pictures and keys.
+        # Plain tracebacks, because pretty ones print local variables, which may be images and keys.
         plain = structlog.dev.plain_traceback
         return [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=plain)]
     return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]

@@ -1,7 +1,7 @@
-"""What operators measure, as Prometheus metrics in a registry that is passed in.
+"""The metrics of a server, as Prometheus metrics in a given registry.
 
-No label carries an identifier of a check, a person, a tenant or a device; every label takes its value
-from a fixed list.
+No label carries an identifier of a check, a person, a tenant or a device. The values of every label come from
+a fixed list.
 """
 
 from collections.abc import Iterator
@@ -22,17 +22,17 @@ __all__ = ["Metrics"]
 
 
 class Metrics:
-    """Every metric of a server, by what is measured.
+    """Every metric of a server, in groups.
 
     Attributes:
         checks: Checks, scans and attempts.
-        calls: Calls that are refused, wait, or are worked on.
+        calls: Refused, waiting and served calls.
         files: Keys, certificates and lists that are read again.
-        decoders: Processes in which pictures are decoded.
+        decoders: Processes in which images are decoded.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        """Registers the metrics; a registry takes them once."""
+        """Registers the metrics, which a registry accepts only once."""
         self._registry = registry
         self.checks = CheckMetrics(registry)
         self.calls = CallMetrics(registry)
@@ -41,12 +41,12 @@ class Metrics:
         registry.register(_ProcessFigures())
 
     def render(self) -> tuple[bytes, str]:
-        """The metrics in Prometheus' text format, and its media type."""
+        """Returns the metrics in Prometheus' text format, and its media type."""
         return generate_latest(self._registry), CONTENT_TYPE_LATEST
 
 
 class _ProcessFigures(Collector):
-    """What belongs to the process and is asked when the metrics are."""
+    """Figures of the process, which are read when the metrics are collected."""
 
     def collect(self) -> Iterator[Metric]:
         """Reads the figures."""
@@ -56,7 +56,7 @@ class _ProcessFigures(Collector):
             value=suppressed_lines(),
         )
         handles = file_handles()
-        yield GaugeMetricFamily("facegate_file_handles", "File handles that are open.", value=handles.used)
+        yield GaugeMetricFamily("facegate_file_handles", "Open file handles.", value=handles.used)
         yield GaugeMetricFamily(
-            "facegate_file_handles_limit", "File handles that may be open.", value=handles.limit
+            "facegate_file_handles_limit", "Maximum number of open file handles.", value=handles.limit
         )

@@ -1,7 +1,7 @@
 """Trusted images in an S3 bucket.
 
-The blocking calls of obstore are used, in threads of our own: a Python interpreter that ends right after
-one of its asynchronous calls may be aborted, because obstore's threads still wait for it.
+This module uses the blocking calls of obstore in its own threads. If a Python interpreter ends right after an
+asynchronous call of obstore, it may be aborted, because threads of obstore still wait for it.
 """
 
 import os
@@ -32,7 +32,7 @@ _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 
 
 class ImageBucket:
-    """A bucket of trusted images, and nothing of it but what lies below the segments that are given."""
+    """A bucket of trusted images. Each call reads only the object at the given segments."""
 
     def __init__(
         self,
@@ -43,16 +43,16 @@ class ImageBucket:
         credentials: Mapping[str, str],
         timeout_seconds: float,
     ) -> None:
-        """Takes where the bucket is; nothing is asked of it yet.
+        """Configures the bucket; sends no request.
 
         Args:
-            bucket: Its name.
-            endpoint: URL of an S3 that is not Amazon's; None for ``AWS_ENDPOINT_URL`` of the environment, or
-                Amazon's.
-            region: The bucket's region; None for ``AWS_REGION`` of the environment.
-            credentials: ``access_key_id``, ``secret_access_key`` and perhaps ``session_token``; empty for
-                those of the environment or of the machine, as obstore finds them.
-            timeout_seconds: How long one answer may take, and all tries together.
+            bucket: The name of the bucket.
+            endpoint: URL of an S3 service other than Amazon's; ``None`` for ``AWS_ENDPOINT_URL`` of the
+                environment, or Amazon's.
+            region: The region of the bucket; ``None`` for ``AWS_REGION`` of the environment.
+            credentials: ``access_key_id``, ``secret_access_key`` and optionally ``session_token``; empty for
+                the credentials of the environment or of the machine, as obstore finds them.
+            timeout_seconds: Maximum duration of one response, and of all retries together.
         """
         config: S3Config = {}
         if endpoint is not None:
@@ -69,7 +69,7 @@ class ImageBucket:
             bucket,
             config=config,
             client_options={
-                # These options take the place of the environment's, this one among them.
+                # These options, including this one, replace those of the environment.
                 "allow_http": _allows_http(endpoint),
                 "timeout": limit,
                 "connect_timeout": timedelta(seconds=min(_CONNECT_SECONDS, timeout_seconds)),
@@ -78,19 +78,19 @@ class ImageBucket:
         )
 
     def read(self, segments: tuple[str, ...], max_bytes: int) -> bytes:
-        """The bytes of an object.
+        """Returns the bytes of an object.
 
         Blocks; the body of an object of more than ``max_bytes`` is not read.
 
         Args:
-            segments: The prefix and the reference.
-            max_bytes: The most that the object may have.
+            segments: The segments of the prefix and of the reference.
+            max_bytes: The maximum size of the object.
 
         Raises:
-            ReferenceInvalid: The store takes it for no key.
-            ReferenceNotFound: There is no such object.
+            ReferenceInvalid: The segments are not a valid key.
+            ReferenceNotFound: The object does not exist.
             ReferencedImageTooLarge: The object has more than ``max_bytes`` bytes.
-            StoreUnavailable: The store does not answer, there is no such bucket, or this server may not
+            StoreUnavailable: The store does not answer, the bucket does not exist, or this server may not
                 read it.
         """
         try:
@@ -106,7 +106,7 @@ class ImageBucket:
         except (BaseError, OSError) as error:
             raise StoreUnavailable(type(error).__name__) from error
         except ValueError as error:
-            # obstore's answer to a path that is none.
+            # obstore raises it for an invalid path.
             raise ReferenceInvalid("is not a key of the store") from error
         if len(content) > max_bytes:
             raise ReferencedImageTooLarge(len(content), max_bytes)

@@ -8,7 +8,7 @@
 
 ::
 
-    CredentialsUnusable     the file cannot be read, is open to others, or breaks the schema
+    CredentialsUnusable     the file cannot be read, is accessible to others, or violates the schema
 """
 
 import tomllib
@@ -26,15 +26,15 @@ _KNOWN: Final = _REQUIRED | {"session_token"}
 
 
 class CredentialsUnusable(ConfigurationError):
-    """The file of credentials cannot be read, is open to others, or breaks the schema."""
+    """The file of credentials cannot be read, is accessible to others, or violates the schema."""
 
 
 def read_credentials(path: Path) -> dict[str, str]:
-    """The credentials by their names.
+    """Returns the credentials by their names.
 
     Raises:
-        CredentialsUnusable: The file cannot be read, is open to others, or has not exactly the entries that
-            there are. The message repeats none of them.
+        CredentialsUnusable: The file cannot be read, is accessible to others, or has missing or unknown
+            entries. The message repeats no value.
     """
     try:
         content = read_private_file(path, max_bytes=_MAX_BYTES)
@@ -43,7 +43,7 @@ def read_credentials(path: Path) -> dict[str, str]:
     try:
         table = tomllib.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        # The parser's own text is left out: it may repeat what it choked on.
+        # The message of the parser is left out, because it may repeat a part of the file.
         raise CredentialsUnusable(
             f'{path}: not TOML in UTF-8; write access_key_id = "..." and so on'
         ) from error

@@ -1,18 +1,19 @@
-"""What the customer's store of trusted images raises.
+"""Errors of the customer's store of trusted images.
 
 ::
 
     TrustedImagesError
-    ├── ReferenceInvalid        the reference is malformed, or leads over a link or to no plain file
-    ├── ReferenceNotFound       the reference leads to nothing
+    ├── ReferenceInvalid        the reference is malformed, contains a link, or names no regular file
+    ├── ReferenceNotFound       nothing exists at the reference
     ├── ReferencedImageTooLarge the image has more bytes than are allowed
-    ├── TenantHasNoImages       no place in the store can be named after this tenant
+    ├── TenantHasNoImages       the name of the tenant cannot be a folder in the store
     └── StoreUnavailable        the store did not answer, or refuses this server; a retry may help
 
-Settings with which the store must not be opened are a ``server.errors.ConfigurationError``.
+Invalid settings of the store raise ``server.errors.ConfigurationError``.
 
-A reference may be personal data: no message repeats it. Exceptions of obstore and the file system, whose
-messages do, do not pass this folder; they are the ``__cause__`` of one of the above and are never logged.
+A reference may be personal data, so no message repeats it. The messages of exceptions of obstore and of the
+file system do. Such an exception does not leave this package: it becomes the ``__cause__`` of one of the
+above and is never logged.
 """
 
 __all__ = [
@@ -26,14 +27,14 @@ __all__ = [
 
 
 class TrustedImagesError(Exception):
-    """Root of what the store of trusted images raises."""
+    """Base class of the errors of the store of trusted images."""
 
 
 class ReferenceInvalid(TrustedImagesError):
-    """The reference is malformed, or leads to something other than a plain file of the store.
+    """The reference is malformed, or names something other than a regular file of the store.
 
     Attributes:
-        problem: What is wrong, in words that follow "image_reference"; never the reference itself.
+        problem: A description that continues "image_reference"; never contains the reference itself.
     """
 
     def __init__(self, problem: str) -> None:
@@ -42,15 +43,15 @@ class ReferenceInvalid(TrustedImagesError):
 
 
 class ReferenceNotFound(TrustedImagesError):
-    """The reference leads to nothing."""
+    """Nothing exists at the reference."""
 
 
 class ReferencedImageTooLarge(TrustedImagesError):
     """The image has more bytes than are allowed; no more than one byte above the limit was read.
 
     Attributes:
-        size: Its bytes, as the store says, or at least as many as were read.
-        limit: The most that are allowed.
+        size: The size that the store reports, or the number of bytes that were read.
+        limit: The maximum size.
     """
 
     def __init__(self, size: int, limit: int) -> None:
@@ -60,14 +61,14 @@ class ReferencedImageTooLarge(TrustedImagesError):
 
 
 class TenantHasNoImages(TrustedImagesError):
-    """The tenant's name cannot stand for a folder, so that nothing in the store is its own."""
+    """The name of the tenant cannot be a folder name, so the tenant has no images in the store."""
 
 
 class StoreUnavailable(TrustedImagesError):
     """The store did not answer, did not answer in time, or refuses this server.
 
     Attributes:
-        cause: What happened, for the operator's log: the name of an error, never its text.
+        cause: The name of the error for the operator's log, never its text.
     """
 
     def __init__(self, cause: str) -> None:

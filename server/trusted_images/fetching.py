@@ -1,4 +1,4 @@
-"""Reads trusted images by reference: within the tenant's part of the store, in time, off the event loop."""
+"""Reads trusted images by reference: in the part of the tenant, with a timeout, outside the event loop."""
 
 import asyncio
 from collections.abc import Set as AbstractSet
@@ -32,10 +32,10 @@ class TrustedImages:
 
         Args:
             store: A folder or a bucket.
-            below: The segments in it below which everything lies; ``{tenant}`` stands for the tenant.
-            readers: Images that are read at once. They have threads of their own, so that a store that
-                hangs keeps nothing else waiting.
-            timeout_seconds: How long one image may take.
+            below: The segments that precede every reference; ``{tenant}`` stands for the tenant.
+            readers: The maximum number of images that are read at once. Separate threads read them, so that a
+                store that hangs delays nothing else.
+            timeout_seconds: Maximum time to read one image.
         """
         self._store = store
         self._below = below
@@ -43,18 +43,18 @@ class TrustedImages:
         self._threads = ThreadPoolExecutor(max_workers=readers, thread_name_prefix="trusted-images")
 
     async def read(self, reference: str, *, tenant: str, max_bytes: int) -> bytes:
-        """The bytes of an image.
+        """Returns the bytes of an image.
 
         Args:
-            reference: What the caller sent.
-            tenant: The caller's tenant.
-            max_bytes: The most that the image may have.
+            reference: The reference that the caller sent.
+            tenant: The tenant of the caller.
+            max_bytes: The maximum size of the image.
 
         Raises:
-            ReferenceInvalid: The reference is malformed, or leads over a link or to no plain file.
-            ReferenceNotFound: It leads to nothing.
+            ReferenceInvalid: The reference is malformed, contains a link, or names no regular file.
+            ReferenceNotFound: Nothing exists at the reference.
             ReferencedImageTooLarge: The image has more than ``max_bytes`` bytes.
-            TenantHasNoImages: The store is divided by tenants, and this one's name cannot stand in a path.
+            TenantHasNoImages: The store has a folder for each tenant, and the name of this one cannot be one.
             StoreUnavailable: The store did not answer in time, or refuses this server.
         """
         segments = (*self._place(tenant), *parse_reference(reference))
@@ -66,7 +66,7 @@ class TrustedImages:
             raise StoreUnavailable("timeout") from error
 
     def close(self) -> None:
-        """Takes no more; what is being read is not waited for."""
+        """Stops reading; does not wait for images that are being read."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _place(self, tenant: str) -> tuple[str, ...]:
@@ -74,21 +74,21 @@ class TrustedImages:
             return self._below
         name = tenant_segment(tenant)
         if name is None:
-            raise TenantHasNoImages("the tenant's name cannot stand for a folder")
+            raise TenantHasNoImages("the name of the tenant cannot be a folder name")
         return tuple(name if segment == TENANT else segment for segment in self._below)
 
 
 def open_trusted_images(settings: TrustedImageSettings, *, readers: int) -> TrustedImages | None:
-    """Opens the store that the settings name; None where they name none.
+    """Opens the store that the settings name; returns ``None`` if they name none.
 
-    Nothing is asked of a bucket yet, so that a server starts while it cannot be reached.
+    No request is sent to a bucket, so that a server can start while the bucket is unreachable.
 
     Args:
         settings: The settings.
-        readers: Images that are read at once.
+        readers: The maximum number of images that are read at once.
 
     Raises:
-        ConfigurationError: The folder is not there or cannot be opened, or the file of credentials cannot
+        ConfigurationError: The folder does not exist or cannot be opened, or the file of credentials cannot
             be used.
     """
     if settings.source is None:
@@ -110,14 +110,14 @@ def open_trusted_images(settings: TrustedImageSettings, *, readers: int) -> Trus
 
 
 def check_tenancy(settings: TrustedImageSettings, *, tenants: AbstractSet[str]) -> None:
-    """Checks that no tenant reads another's trusted images unless that is meant.
+    """Verifies that no tenant can read the trusted images of another, unless the settings allow it.
 
     Args:
         settings: The settings.
-        tenants: Every tenant that has an orchestrator.
+        tenants: The tenants that have an orchestrator.
 
     Raises:
-        ConfigurationError: There may be several tenants, and the source is the same for all of them.
+        ConfigurationError: There are several tenants, and the source is the same for all of them.
     """
     if settings.source is None or settings.shared_by_tenants:
         return
@@ -138,6 +138,6 @@ def _folder(path: Path) -> ImageFolder:
     except OSError as error:
         raise ConfigurationError(
             f"trusted_images.source: the folder {path} cannot be opened: {error.strerror or error}; "
-            "make it, or correct the setting or the folder's owner"
+            "create it, or correct the setting or the owner of the folder"
         ) from error
     return folder

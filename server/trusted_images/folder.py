@@ -1,7 +1,7 @@
-"""Trusted images in a folder: walked segment by segment, so that nothing can lead out of it.
+"""Trusted images in a folder, opened segment by segment, so that no reference can leave the folder.
 
-Every segment is looked up in the open folder before it (``openat``), never by a path, and no link is
-followed: neither a link that lies there nor one that is put there between two looks can lead elsewhere.
+Every segment is opened relative to the open folder before it (``openat``), never by a path, and links are not
+followed. Neither an existing link nor one that is created between two operations can lead elsewhere.
 """
 
 import errno
@@ -21,7 +21,7 @@ __all__ = ["ImageFolder"]
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _INNER: Final = _FOLDER | os.O_NOFOLLOW
-# Without O_NONBLOCK a pipe that is put in the file's place after the first look would block for ever.
+# Without O_NONBLOCK, a pipe that replaces the file after the first test would block for ever.
 _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _NOT_THERE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ})
 
@@ -30,30 +30,31 @@ class ImageFolder:
     """A folder of trusted images."""
 
     def __init__(self, folder: Path) -> None:
-        """Takes the folder; links on the way to it are the operator's and are followed."""
+        """Sets the folder. Links in its own path belong to the operator and are followed."""
         self._folder = folder
 
     def check(self) -> None:
-        """Looks whether the folder is there and can be opened.
+        """Verifies that the folder exists and can be opened.
 
         Raises:
-            OSError: It is not.
+            OSError: The folder cannot be opened.
         """
         os.close(os.open(self._folder, _FOLDER))
 
     def read(self, segments: tuple[str, ...], max_bytes: int) -> bytes:
-        """The bytes of a file.
+        """Returns the bytes of a file.
 
         Blocks; at most ``max_bytes + 1`` bytes are read.
 
         Args:
-            segments: The folders below this one and the file's name, without ``.``, ``..``, ``/`` and NUL.
-            max_bytes: The most that the file may have.
+            segments: The folders below this one and the name of the file, without ``.``, ``..``, ``/`` and
+                NUL.
+            max_bytes: The maximum size of the file.
 
         Raises:
-            ReferenceInvalid: A link is on the way, or at its end is a link, a file that has another name as
-                well (a hard link), or no plain file.
-            ReferenceNotFound: Nothing is there.
+            ReferenceInvalid: A segment is a link, or the file has several hard links or is not a regular
+                file.
+            ReferenceNotFound: The file does not exist.
             ReferencedImageTooLarge: The file has more than ``max_bytes`` bytes.
             StoreUnavailable: The folder cannot be read.
         """
@@ -63,7 +64,7 @@ class ImageFolder:
         except OSError as error:
             raise StoreUnavailable(_name_of(error)) from error
         try:
-            # One folder at a time is open, however deep the reference goes.
+            # Only one folder is open at a time, regardless of the depth of the reference.
             for folder in folders:
                 handle = _entered(handle, folder)
             return _read_file(handle, name, max_bytes)
@@ -74,7 +75,7 @@ class ImageFolder:
 
 
 def _entered(folder: int, name: bytes) -> int:
-    """Opens a folder in ``folder``, and closes ``folder``."""
+    """Opens the folder ``name`` in ``folder``, closes ``folder``, and returns the new handle."""
     if stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
         raise _over_a_link()
     inner = os.open(name, _INNER, dir_fd=folder)
@@ -83,7 +84,7 @@ def _entered(folder: int, name: bytes) -> int:
 
 
 def _read_file(folder: int, name: bytes, max_bytes: int) -> bytes:
-    # Looked at before it is opened: to open a device may already do something.
+    # The type is tested before the file is opened, because opening a device may have effects.
     _check_plain(os.stat(name, dir_fd=folder, follow_symlinks=False))
     with open(os.open(name, _FILE, dir_fd=folder), "rb", buffering=0) as file:  # noqa: PTH123 - relative to a handle
         status = os.fstat(file.fileno())
@@ -106,20 +107,18 @@ def _check_plain(status: os.stat_result) -> None:
     if stat.S_ISLNK(status.st_mode):
         raise _over_a_link()
     if not stat.S_ISREG(status.st_mode):
-        raise ReferenceInvalid("leads to something that is not a file")
+        raise ReferenceInvalid("names something that is not a regular file")
     if status.st_nlink > 1:
-        raise ReferenceInvalid(
-            "leads to a file that has another name as well (a hard link), which may lie outside of the store"
-        )
+        raise ReferenceInvalid("names a file with several hard links; another one may be outside the store")
 
 
 def _over_a_link() -> ReferenceInvalid:
-    return ReferenceInvalid("leads over a link; links are not followed")
+    return ReferenceInvalid("contains a link; links are not followed")
 
 
 def _translated(error: OSError) -> ReferenceInvalid | ReferenceNotFound | StoreUnavailable:
     if error.errno == errno.ELOOP:
-        # Put there after the first look.
+        # The link was created after the first test.
         return _over_a_link()
     if error.errno in _NOT_THERE:
         return ReferenceNotFound("there is nothing under the reference")

@@ -1,8 +1,8 @@
-"""References to trusted images: what may be one.
+"""Validates references to trusted images.
 
-A reference is a relative path of plain names, such as ``2031/05/4711.jpg``, and the same for a folder and
-for a bucket. What could mean something else to some file system, gateway or decoder on the way is refused
-before anything is looked up, and nothing is ever decoded, cleaned or cut.
+A reference is a relative path of plain names, such as ``2031/05/4711.jpg``, and has the same form for a
+folder and for a bucket. Characters that a file system, gateway or decoder could interpret in another way are
+refused before the store is accessed. A reference is never decoded, cleaned or truncated.
 """
 
 import re
@@ -14,32 +14,32 @@ from server.trusted_images.errors import ReferenceInvalid
 __all__ = ["MAX_REFERENCE_BYTES", "parse_reference"]
 
 MAX_REFERENCE_BYTES: Final = 512
-"""Most bytes of a reference in UTF-8; the wire contract's own limit."""
+"""Maximum size of a reference in UTF-8; a limit of the wire contract."""
 
 _MAX_SEGMENT_BYTES: Final = 255
 """``NAME_MAX`` of Linux."""
 _ASCII: Final = re.compile(r"[A-Za-z0-9 !$&'()+,\-.=@_;~#\[\]{}^]")
 _ALLOWED: Final = "letters, digits, spaces and !#$&'()+,-.;=@[]^_{}~"
-# Letters, marks and numbers of any script; no symbols, controls, formats (such as those that turn the
-# direction of writing), private or unassigned characters.
+# Letters, marks and numbers of any script; no symbols, controls, formats (such as those that change the
+# direction of text), private or unassigned characters.
 _CATEGORIES: Final = ("L", "M", "N")
 
 
 def parse_reference(text: str) -> tuple[str, ...]:
-    """The segments of a reference.
+    """Splits a reference into its segments.
 
-    Segments are joined by ``/``. A segment has 1 to 255 bytes of letters, digits and marks of any script,
-    and of the ASCII characters ``!#$&'()+,-.;=@[]^_{}~`` and space. It does not begin with a dot, which rules
-    out ``.``, ``..``, and hidden files such as a file system's snapshots of what was deleted; nor does it
-    begin or end with a space. So there is no absolute path, no URL, no ``%``-encoding, no backslash and no
-    drive. Nor is there any character whose compatibility form (Unicode NFKC, which some file systems and
-    gateways apply) has one of the characters that mean something in a path, such as U+FF0F or U+2025.
+    Segments are joined by ``/``. A segment has 1 to 255 bytes of letters, digits and marks of any script, and
+    of the ASCII characters ``!#$&'()+,-.;=@[]^_{}~`` and space. It does not begin with a dot, which excludes
+    ``.``, ``..``, and hidden files such as the snapshots of deleted files. It does not begin or end with a
+    space. A reference thus cannot be an absolute path or a URL, or contain ``%``-encoding, a backslash
+    or a drive. It also has no character whose compatibility form (Unicode NFKC, which some file systems and
+    gateways apply) contains a character with a meaning in a path, such as U+FF0F or U+2025.
 
     Args:
-        text: What the caller sent.
+        text: The reference that the caller sent.
 
     Raises:
-        ReferenceInvalid: It is no such path.
+        ReferenceInvalid: The text is not such a path.
     """
     try:
         size = len(text.encode())
@@ -78,6 +78,6 @@ def _is_allowed(character: str) -> bool:
         return _ASCII.fullmatch(character) is not None
     if not unicodedata.category(character).startswith(_CATEGORIES):
         return False
-    # A look-alike that some file system may turn into a dot, a slash or the like.
+    # A file system may normalise a similar character to a dot, a slash or another special character.
     plain = unicodedata.normalize("NFKC", character)
     return all(part.isalnum() or unicodedata.category(part).startswith(_CATEGORIES) for part in plain)

@@ -13,21 +13,21 @@ __all__ = ["S3Settings", "TrustedImageSettings"]
 
 
 class S3Settings(Table):
-    """Where an S3 bucket is, and the credentials for it.
+    """The location of an S3 bucket, and its credentials.
 
-    What is not set comes from the environment (``AWS_ENDPOINT_URL``, ``AWS_REGION``, ``AWS_ACCESS_KEY_ID``
-    and so on), which the object store of ``storage.objects_url`` uses as well.
+    Settings that are not set come from the environment (``AWS_ENDPOINT_URL``, ``AWS_REGION``,
+    ``AWS_ACCESS_KEY_ID`` and so on), which the object store of ``storage.objects_url`` uses as well.
     """
 
     endpoint: str | None = None
-    """URL of an S3 that is not Amazon's, such as ``https://minio.example:9000``."""
+    """URL of an S3 service other than Amazon's, such as ``https://minio.example:9000``."""
     region: str | None = None
     """The bucket's region."""
     credentials_file: Path | None = None
-    """TOML file with ``access_key_id``, ``secret_access_key`` and perhaps ``session_token``, readable by its
-    owner only; read once, at the start."""
+    """TOML file with ``access_key_id``, ``secret_access_key`` and optionally ``session_token``. Only its
+    owner may have access. The server reads it once, at the start."""
     allow_http: bool = False
-    """Must be said for an endpoint with ``http://`` off loopback: portraits would travel unencrypted."""
+    """Must be true for an ``http://`` endpoint that is not on loopback: portraits are sent unencrypted."""
 
     @model_validator(mode="after")
     def _safe(self) -> Self:
@@ -42,25 +42,24 @@ class S3Settings(Table):
         if self.endpoint.startswith("http://") and not self.allow_http and not is_loopback(host):
             raise ValueError(
                 "endpoint is on another machine and has no TLS: use https://, or set allow_http = true if "
-                "nobody else can reach the network between"
+                "no one else can access the network between"
             )
         return self
 
 
 class TrustedImageSettings(Table):
-    """The customer's own store of trusted images, from which UploadTrustedImage may take one by reference."""
+    """The customer's own store of trusted images, from which UploadTrustedImage can read by reference."""
 
     source: str | None = None
-    """A folder, ``file:///folder`` or ``s3://bucket/prefix``; nothing beside and above it can be reached.
-    ``{tenant}`` in the place of a whole segment stands for the caller's tenant. Without it references are
-    refused."""
+    """A folder, ``file:///folder`` or ``s3://bucket/prefix``. No reference can leave it. ``{tenant}`` as a
+    whole segment stands for the tenant of the caller. If no source is set, references are refused."""
     shared_by_tenants: bool = False
-    """Must be said where several tenants call and ``source`` does not tell them apart: each may then use
-    every image."""
+    """Must be true if several tenants call and ``source`` has no ``{tenant}``: each tenant may then use every
+    image."""
     timeout_seconds: float = Field(default=10.0, ge=0.5, le=25.0)
-    """How long one image may take; then the answer is UNAVAILABLE."""
+    """Maximum time to read one image; after it, the call ends with UNAVAILABLE."""
     s3: S3Settings = S3Settings()
-    """Where the bucket is, for ``s3://``."""
+    """The location of the bucket, for ``s3://``."""
 
     @field_validator("source")
     @classmethod

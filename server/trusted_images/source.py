@@ -1,6 +1,6 @@
-"""What the setting ``trusted_images.source`` may say: a folder, or a prefix of an S3 bucket.
+"""Parses the setting ``trusted_images.source``: a folder, or a prefix of an S3 bucket.
 
-``{tenant}`` in the place of a whole segment stands for the caller's tenant.
+``{tenant}`` as a whole segment stands for the tenant of the caller.
 """
 
 import re
@@ -12,12 +12,12 @@ from urllib.parse import unquote, urlsplit
 __all__ = ["TENANT", "BucketSource", "FolderSource", "parse_source", "tenant_segment"]
 
 TENANT: Final = "{tenant}"
-"""Stands for the caller's tenant."""
+"""The placeholder for the tenant of the caller."""
 
 _BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}")
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):/")
 _TENANT_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-"""As in the file of API keys; the common name of a client certificate may be anything."""
+"""The names that the file of API keys allows; the common name of a client certificate may be any text."""
 _EXPECTED: Final = "expected a folder, file:///folder or s3://bucket/prefix"
 
 
@@ -26,8 +26,9 @@ class FolderSource:
     """A folder.
 
     Attributes:
-        folder: The part of the path before the first ``{tenant}``: the operator's, links may lead to it.
-        below: The segments from the first ``{tenant}`` on; empty where there is none.
+        folder: The part of the path before the first ``{tenant}``. It belongs to the operator and may contain
+            links.
+        below: The segments from the first ``{tenant}`` on; empty if there is none.
     """
 
     folder: Path
@@ -40,7 +41,7 @@ class BucketSource:
 
     Attributes:
         bucket: The bucket's name.
-        below: The segments of the prefix, ``{tenant}`` among them where it is used.
+        below: The segments of the prefix, which may include ``{tenant}``.
     """
 
     bucket: str
@@ -48,14 +49,14 @@ class BucketSource:
 
 
 def parse_source(text: str) -> FolderSource | BucketSource:
-    """What a source is.
+    """Parses a source.
 
     Args:
-        text: A folder's path, ``file:///folder``, or ``s3://bucket/prefix``.
+        text: The path of a folder, ``file:///folder``, or ``s3://bucket/prefix``.
 
     Raises:
-        ValueError: It is nothing of the kind. The message says what was expected, and never repeats it: a
-            URL may hold a password.
+        ValueError: The text is none of these. The message states the expected form and never repeats the
+            text, because a URL may contain a password.
     """
     scheme = _SCHEME.match(text)
     if scheme is None:
@@ -78,7 +79,7 @@ def parse_source(text: str) -> FolderSource | BucketSource:
 
 
 def tenant_segment(tenant: str) -> str | None:
-    """The tenant's name where it can stand for one segment of a path, else None."""
+    """Returns the name of the tenant if it can be one segment of a path; otherwise ``None``."""
     return tenant if _TENANT_NAME.fullmatch(tenant) else None
 
 

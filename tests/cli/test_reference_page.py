@@ -41,7 +41,7 @@ def test_ranges_defaults_and_tables_are_named() -> None:
         kind="integer, at least 1, at most 10,000",
         default="32",
         required=False,
-        description="Scans at once.",
+        description="Maximum number of scans at once.",
     )
     assert settings["listeners.device.tls", "certificate"].required
     assert ("[device_integrity.android.apps]", "package") in settings

@@ -104,7 +104,7 @@ def test_a_group_may_read_as_mounted_secrets_are(folder: Path) -> None:
         ("token-0001.key", b"short", "has 5 bytes, expected 32"),
         ("evidence-0001.key", b"", "has 0 bytes"),
         ("challenge-0001.pem", b"no key", "not an unencrypted PEM"),
-        ("result-0001.pem", b"x" * 20_000, "cannot be such a file"),
+        ("result-0001.pem", b"x" * 20_000, "not a file of this kind"),
     ],
 )
 def test_a_damaged_key_is_refused_by_name(folder: Path, name: str, content: bytes, said: str) -> None:

@@ -100,7 +100,7 @@ def test_callers_without_credentials_are_sandbox_callers_only_where_that_is_said
     ],
 )
 def test_callers_with_credentials_are_no_sandbox_callers_by_that_setting(values: dict[str, object]) -> None:
-    with pytest.raises(ValidationError, match="caller's entry"):
+    with pytest.raises(ValidationError, match="entry of a caller"):
         ServiceListener.model_validate(values | {"local_sandbox": True})
 
 

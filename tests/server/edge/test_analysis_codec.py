@@ -109,7 +109,7 @@ def test_full_stands_beside_the_older_answer() -> None:
     assert liveness.verdict == result_pb2.LIVENESS_VERDICT_SPOOF
     assert liveness.attack_type == result_pb2.ATTACK_TYPE_INJECTION
     assert [signal.HasField("score") for signal in liveness.signals] == [True, False]
-    assert list(liveness.explanations) == ["The PAD network sees an attack."]
+    assert list(liveness.explanations) == ["The PAD network detects an attack."]
 
 
 def _video(container: VideoContainer | None = VideoContainer.WEBM) -> VideoAnalysis:

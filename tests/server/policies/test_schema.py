@@ -159,7 +159,7 @@ def test_what_is_demanded_or_preferred_of_itself_is_not_raised() -> None:
 def test_a_policy_whose_deadlines_are_too_short_for_a_flash_says_so(key: str, least: int) -> None:
     assert Policy.model_validate(changed(_ADAPTIVE, f"deadlines.{key}", least)).why_no_flash is None
     short = Policy.model_validate(changed(_EXPRESS, f"deadlines.{key}", least - 1))
-    assert short.why_no_flash == f"deadlines.{key} is {least - 1} and a flash takes {least} or more"
+    assert short.why_no_flash == f"deadlines.{key} is {least - 1}, and a flash takes {least} or more"
 
 
 def test_the_json_schema_in_the_package_is_the_models() -> None:

@@ -84,7 +84,7 @@ async def test_the_last_attempt_fails_by_conditions_and_not_by_its_person(scene:
     assert result_pb2.FAILURE_REASON_CONDITIONS in answer.reasons
     assert result_pb2.FAILURE_REASON_NOT_SAME_PERSON not in answer.reasons
     assert result_pb2.FAILURE_REASON_SPOOF not in answer.reasons
-    assert answer.liveness.explanations[0].startswith("The pictures are turned")
+    assert answer.liveness.explanations[0].startswith("The frames are rotated")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
