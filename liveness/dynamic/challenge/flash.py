@@ -175,7 +175,7 @@ class FlashChallenge:
 
     @property
     def progress(self) -> float:
-        """The colours shown over those of a full script, 0..1; never falls, 1 at the end. Reveals no score."""
+        """The share of a full script that was shown, 0..1; never falls, 1 at the end. Reveals no score."""
         return min(1.0, self._display.passed / self._script.settings.steps) if self.ended is None else 1.0
 
     def add(

@@ -158,7 +158,7 @@ class ColourScript:
             LivenessPolicyError: The script is closed already, or nothing was shown.
         """
         if self._shown is None:
-            raise LivenessPolicyError("the lead-in must be shown before the script is closed")
+            raise LivenessPolicyError("nothing was shown yet; show the lead-in before closing the script")
         return self._make(LEAD_IN, hold=SHORTEST_HOLD_SECONDS, last=True)
 
     def _make(
