@@ -66,7 +66,7 @@ def spectrum_score(measures: SpectrumMeasures, settings: SelfieSettings) -> floa
 
 def _words(score: float) -> str:
     if score >= _GOOD:
-        return "The spectrum is that of a natural camera image"
+        return "The spectrum is like that of a natural camera image"
     if score >= _FAIR:
         return "The spectrum is broadly natural; heavy compression causes such small anomalies"
     if score >= _POOR:

@@ -60,7 +60,7 @@ def texture_score(*, entropy: float, dominant: float, threshold: float) -> float
 
 def _words(score: float) -> str:
     if score >= _GOOD:
-        return "The skin's texture is that of a real face"
+        return "The skin's texture is like that of a real face"
     if score >= _FAIR:
         return "The texture is broadly consistent with skin, with some loss as from compression"
     if score >= _POOR:

@@ -106,7 +106,7 @@ def _relief_signal(seen: PerspectiveFinding | None, settings: MovementSettings) 
         score=score_against_line(seen.clarity, settings.came_closer.clear, settings.steepness),
         detail=(
             f"While the face grew {seen.growth:.2f} times, a relief explains {seen.clarity:.1f} times as "
-            f"much of the motion of {seen.points} points as it leaves unexplained, beyond the motion of a plane."
+            f"much of the motion of {seen.points} points as it leaves unexplained, beyond a plane's motion."
         ),
     )
 
