@@ -144,5 +144,10 @@ def _product(reading: ExposureReading | None) -> float | None:
 
 
 def expected_response(lux: float, screen_lux: float) -> float:
-    """Returns ``Response.strength`` of skin under ``lux`` of other light, and ``screen_lux`` of white."""
+    """Returns the ``Response.strength`` that skin should have.
+
+    Args:
+        lux: The illuminance by other light.
+        screen_lux: The illuminance by a white screen.
+    """
     return math.log((lux + screen_lux) / (lux + LOW * screen_lux)) / (1 - LOW)

@@ -223,7 +223,7 @@ def fit_response(
 
 
 def _held(rest: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns residuals of limited size, so that a wrong step does not raise the noise it is compared with."""
+    """Returns residuals of limited size, so that a wrong step does not raise its own noise."""
     size = np.sqrt((rest**2).sum(axis=1))
     line = _FAR * max(float(np.median(size)), 1e-6)
     held: NDArray[np.float64] = rest * np.minimum(1.0, line / np.maximum(size, 1e-9))[:, None]
