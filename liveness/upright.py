@@ -42,7 +42,7 @@ class _Finding(Enum):
 class UprightFaces:
     """Detects the faces of an attempt's frames if they are upright; detects none in rotated frames.
 
-    A rotated face proves nothing for or against the person, who is not the reason that it matches nobody.
+    A rotated face proves nothing for or against the person, who did not cause it to match nobody.
     Most attempts cost three further detections in one frame. Belongs to one attempt.
     """
 

@@ -24,7 +24,7 @@ __all__ = ["ALL_ALIKE", "NO_ANSWER", "FaceCells", "Unevenness", "measure_unevenn
 
 NO_ANSWER: Final = "no response by which parts of the face can be compared"
 ALL_ALIKE: Final = "the screen is nearly all the light there is, and every part responds alike"
-"""Why cells tell nothing when they are compared."""
+"""The reasons why the comparison of cells is not assessed."""
 
 _ROWS, _COLUMNS = slice(1, 15), slice(3, 13)
 _SIZE = (14, 10)

@@ -30,7 +30,7 @@ from liveness.signal import Signal, assessed, not_assessed
 __all__ = ["OVERLAY", "OverlayFinding", "OverlaySettings", "measure_overlay", "overlay_signal"]
 
 OVERLAY = "flash_overlay"
-_LABEL = "Colours on the scene, not over the picture"
+_LABEL = "Colours on the scene, not laid over the frame"
 _FREE = 3
 _MOSTLY_SEEN = 0.8
 """The share of the frames that must show the background."""
