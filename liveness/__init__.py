@@ -1,7 +1,7 @@
-"""Decides whether a living person is in front of the camera: frames and network scores in, a verdict out.
+"""Decides from frames and network scores whether a living person is in front of the camera.
 
 The package is pure: no input or output, no clock, no global state. ``watch`` measures frames, ``guidance``
-gives hints to the person, ``selection`` keeps the best frames for the expensive models, and ``judge_scan``
+gives hints to the person, ``selection`` selects the best frames for the expensive models, and ``judge_scan``
 returns the verdict with its signals. ``dynamic`` has the challenges, ``express`` the passive signals,
 ``selfie`` the analysis of a single image.
 

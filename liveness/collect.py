@@ -20,25 +20,25 @@ from liveness.tracking import TrackingStart, follow, plane_motion, region_change
 from vision.face import DetectedFace
 
 _SEGMENT_SECONDS = 1.2
-"""The longest a segment lasts: time for a head to turn a few degrees, and short enough for points to last."""
+"""The longest segment, seconds: long enough for a head to turn a few degrees, short enough to keep its
+points."""
 
 _SHORTEST_SEGMENT_SECONDS = 0.75
-"""From this age on a segment ends with the detector's next look: the next one needs a face that was found."""
+"""The age from which a segment ends with the next detection, seconds. The next one needs a detected face."""
 
 _MINIMUM_KEPT = 0.5
-"""Share of the face's points below which a segment ends early."""
-
+"""The share of the face's points below which a segment ends early."""
 
 _MOST_LOST_AT_ONCE = 0.1
-"""Share of the face's points: where one view loses more, they are looked for farther away."""
+"""The share of the face's points that one view may lose. If it loses more, they are searched farther away."""
 
 _RESTLESS_SECONDS = 1.0
 
 FOLLOW_SECONDS = 0.3
-"""Longest time without a detector's look: what enters the picture beside the face is seen by then."""
+"""The longest time between detections, seconds. It limits how long a second face can remain undetected."""
 
 _LARGEST_STRAY = 0.01
-"""Forward-backward error, face widths, above which the points slide on the face; 0.001 on live clips."""
+"""The forward-backward error, face widths, above which the points slide on the face; 0.001 on live clips."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,8 @@ class FollowedFace:
     """A face that was followed to a frame.
 
     Attributes:
-        face: Where it is; its confidence is the detector's from when it looked last.
-        looked: The frame that the detector looked at last.
+        face: The face in this frame; its confidence is that of the last detection.
+        looked: The frame of the last detection.
     """
 
     face: DetectedFace
@@ -55,17 +55,17 @@ class FollowedFace:
 
 
 class ScanCollector:
-    """Takes the observations of one attempt in order and keeps what the judge needs.
+    """Takes the observations of one attempt in order and keeps the data that the judge needs.
 
-    Memory is bounded by the number of frames: about 6 KB a frame, and one view. Not safe to call
-    from several threads at once; one collector belongs to one attempt.
+    Memory is bounded by the number of frames: about 6 KB a frame, and one view. Not safe to call from several
+    threads at once. Each attempt has its own collector.
     """
 
     def __init__(self, *, follow_seconds: float = FOLLOW_SECONDS) -> None:
         """Starts empty.
 
         Args:
-            follow_seconds: Longest time for which a face is followed before a detector looks again.
+            follow_seconds: The longest time for which a face is followed before the next detection.
         """
         self._follow_seconds = follow_seconds
         self._frames: list[FrameObservation] = []
@@ -76,10 +76,10 @@ class ScanCollector:
         self._torn: float | None = None
 
     def look_is_due(self, capture_time: float) -> bool:
-        """Whether a detector has to look at a frame of this time, whatever it shows.
+        """Returns whether a frame of this time needs detection regardless of its content.
 
         Args:
-            capture_time: When the device captured it, seconds on the device's clock.
+            capture_time: The capture time of the frame, seconds on the device's clock.
         """
         return (
             self._looked is None
@@ -90,27 +90,27 @@ class ScanCollector:
 
     @property
     def restless(self) -> bool:
-        """Whether the face's points were lost within the last second, as they are when it moves fast."""
+        """Whether the face's points were lost within the last second, as happens when it moves fast."""
         if self._torn is None or not self._frames:
             return False
         return self._frames[-1].capture_time - self._torn < _RESTLESS_SECONDS
 
     def follow(self, seen: FrameView, capture_time: float) -> FollowedFace | None:
-        """Where the face is in the next frame; ``None`` where a detector has to look.
+        """Returns the face in the next frame; ``None`` if the frame needs detection.
 
-        That is so when the last look is ``follow_seconds`` old or showed other than one face, and at
-        once when the tracking is unsure: points were lost or slide, the face grew or shrank by much, or
-        a segment ends here and the next one needs a face that was found.
+        A frame needs detection if the last detection is ``follow_seconds`` old or did not find exactly one
+        face. It also does if the tracking is unsure: points were lost or slide, the face grew or shrank a
+        lot, or a segment ends here and the next one needs a detected face.
 
         Args:
-            seen: The next frame; ``add`` must get the observation of the same frame next.
-            capture_time: When the device captured it, seconds on the device's clock.
+            seen: The next frame. The next call of ``add`` must pass the observation of the same frame.
+            capture_time: The capture time of the frame, seconds on the device's clock.
         """
         looked, running = self._looked, self._running
         if (
             looked is None
             or running is None
-            # Frames of two sizes may have views of one size, but places are in pixels of the frame.
+            # Frames of different sizes may have views of the same size, but positions are in frame pixels.
             or (looked.frame.width, looked.frame.height) != (seen.width, seen.height)
             or self.look_is_due(capture_time)
         ):
@@ -128,7 +128,7 @@ class ScanCollector:
         return None if face is None else FollowedFace(face=face, looked=looked.frame)
 
     def add(self, observation: FrameObservation) -> FrameObservation:
-        """Take the next frame, follow its points, and return it without its view.
+        """Adds the next frame, follows the points to it, and returns its observation without the view.
 
         Raises:
             ObservationError: The frame's index or capture time does not increase.
@@ -149,11 +149,11 @@ class ScanCollector:
         return kept
 
     def skip(self, passed: SkippedFrame) -> None:
-        """Take the next frame, which is not measured."""
+        """Adds the next frame, which is not measured."""
         self._passed.append(passed)
 
     def observations(self) -> ScanObservations:
-        """The scan so far; cheap, may be asked at any time."""
+        """Returns the scan so far. The call is cheap and allowed at any time."""
         segments = list(self._segments)
         if self._running is not None and self._running.length > 1:
             segments.append(self._running.segment())
@@ -168,7 +168,7 @@ class ScanCollector:
         ):
             self._close()
         if observation.faces > 1:
-            # Nobody says whose face is the larger one: its motion must not speak for another's.
+            # The largest face may be another person's, and its motion must not count for the first person.
             self._close()
             return
         if (running := self._running) is not None:
@@ -196,7 +196,7 @@ class ScanCollector:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Look:
-    """A frame in which a detector found one face, and the plane's motion to it from its segment's start."""
+    """A frame with one detected face, and the motion of its plane since its segment's start."""
 
     frame: FrameObservation
     motion: NDArray[np.float64]
@@ -204,7 +204,7 @@ class _Look:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Sight:
-    """What the tracking finds in one view."""
+    """The result of the tracking in one view."""
 
     view: GreyView
     found: FloatPoints
@@ -225,7 +225,7 @@ class _Step:
 
 
 class _RunningSegment:
-    """A segment that still takes frames."""
+    """A segment that is not complete yet."""
 
     def __init__(self, start: TrackingStart, observation: FrameObservation) -> None:
         self.start = start
@@ -257,7 +257,7 @@ class _RunningSegment:
         return self._steps[-1].time - self.began
 
     def look_ahead(self, view: GreyView) -> _Sight:
-        """Follows the points into the next view, which is measured once, however often it is asked."""
+        """Follows the points into the next view; further calls with the same view return the same result."""
         if self._ahead is None or self._ahead.view is not view:
             self._ahead = self._sight(view, far=False)
             if self._ahead.face_share < self.kept_share - _MOST_LOST_AT_ONCE:

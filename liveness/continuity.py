@@ -1,10 +1,11 @@
-"""For how long one and the same face was in sight: where it was followed without a break, and where not.
+"""The stretches of frames in which the same face was followed without a break.
 
-Whoever takes another's place tears the tracked points off the face, or stands beside it; a cut in a video
-tears them, too (in 342 cuts to another person's face, laid over the old one by its eyes, never more than 41 %
-of the points were kept). So all frames of a *stretch*, in which the points held from each frame to the next,
-show one face, and one of them can speak for all. Points tear on honest faces, as well, when they turn fast
-or are badly lit. That only makes more stretches, which have to be spoken for one by one.
+If another person takes the place of the first, the tracked points are lost, or two faces are visible. A cut
+in a video also loses them: in 342 cuts to another person's face, aligned with the first one by its eyes,
+never more than 41 % of the points were kept. All frames of a *stretch*, in which the points were kept from
+each frame to the next, therefore show the same face, and one examined frame identifies it in all of them.
+Points are also lost on genuine faces that turn fast or are badly lit. This only gives more stretches, each of
+which needs an examined frame.
 """
 
 import math
@@ -22,18 +23,18 @@ from liveness.observation import FrameObservation, MotionSegment, ScanObservatio
 __all__ = ["Stretch", "of_known_face", "spoken_for", "stretches", "unseen_stretches"]
 
 _HELD: Final = 0.5
-"""Share of a segment's points on the face that must be found again for it to be the same face."""
+"""The share of a segment's points on the face that must be found again if the face is the same."""
 _ASIDE: Final = 0.5
-"""How far, in face widths, a face may be found from where its points went."""
+"""The greatest distance of a face from the position that its points predict, face widths."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Frames in a row that show one face.
+    """Consecutive frames that show the same face.
 
     Attributes:
-        frames: Their indices, in order; one or more.
-        looked: Those of them that a detector looked at, so that a template can be made of them.
+        frames: The indices of the frames, in order; one or more.
+        looked: The indices of those whose face was detected, so that a template can be made of it.
     """
 
     frames: tuple[int, ...]
@@ -41,7 +42,7 @@ class Stretch:
 
 
 def stretches(scan: ScanObservations) -> tuple[Stretch, ...]:
-    """The stretches of a scan, in order. Frames without exactly one face are in none."""
+    """Returns the stretches of a scan, in order. Frames without exactly one face belong to none."""
     held = _steps_that_held(scan)
     found: list[list[FrameObservation]] = []
     for frame in scan.frames:
@@ -61,22 +62,25 @@ def stretches(scan: ScanObservations) -> tuple[Stretch, ...]:
 
 
 def unseen_stretches(scan: ScanObservations, *, examined: Collection[int]) -> tuple[Stretch, ...]:
-    """The stretches of which no frame was examined, the longest first.
+    """Returns the stretches without an examined frame, the longest first.
 
     Args:
         scan: The attempt.
-        examined: Indices of the frames of which templates were made.
+        examined: The indices of the frames of which templates were made.
     """
     unseen = [stretch for stretch in stretches(scan) if not _speaks(stretch, examined)]
     return tuple(sorted(unseen, key=lambda stretch: -len(stretch.frames)))
 
 
 def spoken_for(scan: ScanObservations, *, examined: Collection[int]) -> float:
-    """Share of the frames with exactly one face, 0..1, that an examined frame speaks for; 0 without any.
+    """Returns the share, 0..1, of the frames with exactly one face whose stretch has an examined frame.
 
     Args:
         scan: The attempt.
-        examined: Indices of the frames of which templates were made.
+        examined: The indices of the frames of which templates were made.
+
+    Returns:
+        The share; 0 if no frame has exactly one face.
     """
     found = stretches(scan)
     total = sum(len(stretch.frames) for stretch in found)
@@ -85,17 +89,17 @@ def spoken_for(scan: ScanObservations, *, examined: Collection[int]) -> float:
 
 
 def of_known_face(scan: ScanObservations, *, examined: Collection[int]) -> ScanObservations:
-    """The scan without motion and eyes of stretches that no examined frame speaks for.
+    """Returns the scan without the motion and the eyes of stretches that have no examined frame.
 
-    How they move says nothing of the person who is compared: another's face, cut in for moments that are too
-    many to examine, would give a picture its life.
+    The motion of such a stretch may be another person's. Otherwise an attack could cut another person's face
+    into more moments than can be examined, and make a picture appear alive.
 
     Args:
         scan: The attempt.
-        examined: Indices of the frames of which templates were made.
+        examined: The indices of the frames of which templates were made.
     """
     unseen = {index for stretch in unseen_stretches(scan, examined=examined) for index in stretch.frames}
-    # In a segment's last frame the points may have been torn off: that is no longer its face.
+    # In a segment's last frame the points may have been lost, so the frame may show another face.
     return replace(
         scan,
         frames=tuple(replace(frame, eyes=None) if frame.index in unseen else frame for frame in scan.frames),
@@ -108,7 +112,7 @@ def _speaks(stretch: Stretch, examined: Collection[int]) -> bool:
 
 
 def _steps_that_held(scan: ScanObservations) -> frozenset[tuple[int, int]]:
-    """Pairs of frames, one after the other, between which the face's points held."""
+    """Returns pairs of consecutive frames between which the face's points were kept."""
     places = {frame.index: face_extent(frame.face) for frame in scan.frames if frame.face is not None}
     return frozenset(step for segment in scan.motion for step in _held_in(segment, places))
 
@@ -130,7 +134,7 @@ def _held_in(segment: MotionSegment, places: Mapping[int, FaceExtent]) -> Iterat
 
 
 def _is_where_it_went(start: FaceExtent, now: FaceExtent, moved: NDArray[np.float64]) -> bool:
-    """Whether the face is near to where the points of the segment's first face went, in face widths."""
+    """Returns whether the face is near the position that the points of the segment's first face predict."""
     across = now.x - start.x - float(moved[0]) * start.width
     down = now.y - start.y - float(moved[1]) * start.width
     return math.hypot(across, down) <= _ASIDE * start.width

@@ -1,42 +1,42 @@
-"""What this room raises when it cannot decide.
+"""The exceptions of this package.
 
 ::
 
     LivenessError
-    ├── ObservationError     the frames handed in do not make one scan
+    ├── ObservationError     the frames do not form one scan
     ├── FusionModelError     the fusion model's data file is not usable
     ├── SelfieModelError     the data file of the eight signals' weights is not usable
     ├── FlashModelError      the flash model's data file is not usable
-    ├── RandomSourceError    the source of a challenge's randomness is broken
+    ├── RandomSourceError    the source of a challenge's randomness is faulty
     ├── LivenessPolicyError  a policy or a setting contradicts itself
-    └── ContradictoryResult  a result's verdict and score do not go together
+    └── ContradictoryResult  a result's verdict and score contradict each other
 
-A spoof is no error: it is a result.
+A spoof is not an error but a result.
 """
 
 
 class LivenessError(Exception):
-    """The liveness room cannot decide; the message says why and holds no biometric data."""
+    """The package cannot decide. The message gives the reason and contains no biometric data."""
 
 
 class ObservationError(LivenessError):
-    """Frames do not make one scan: out of order, of different sizes, or with their view missing."""
+    """The frames do not form one scan: they are out of order, of different sizes, or lack their view."""
 
 
 class FusionModelError(LivenessError):
-    """The fusion model's data file is missing something, or holds something it must not."""
+    """The fusion model's data file lacks a part, or contains an invalid one."""
 
 
 class SelfieModelError(LivenessError):
-    """The data file of the eight signals' weights is missing something, or holds something it must not."""
+    """The data file of the eight signals' weights lacks a part, or contains an invalid one."""
 
 
 class FlashModelError(LivenessError):
-    """The flash model's data file is missing something, or holds something it must not."""
+    """The flash model's data file lacks a part, or contains an invalid one."""
 
 
 class RandomSourceError(LivenessError):
-    """The source of a challenge's randomness is broken; no challenge can be drawn from it."""
+    """The source of a challenge's randomness is faulty. No challenge can be drawn from it."""
 
 
 class LivenessPolicyError(LivenessError):
@@ -44,4 +44,4 @@ class LivenessPolicyError(LivenessError):
 
 
 class ContradictoryResult(LivenessError):
-    """A result's verdict, score and reasons do not go together: an error of the code that judged."""
+    """A result's verdict, score and reasons contradict each other: an error in the judging code."""

@@ -1,4 +1,4 @@
-"""How large a face is and where, alike for every detector."""
+"""The size and position of a face, independent of the detector."""
 
 import math
 from dataclasses import dataclass
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from vision.face import DetectedFace
 
 _EYES_TO_MOUTH = 1.16
-"""Distance eyes to mouth over distance between the eyes of a frontal face (ArcFace's template)."""
+"""The distance of eyes and mouth over the distance between the eyes, of a frontal face (ArcFace's
+template)."""
 
 _WIDTH = 2.15
 _HEIGHT = 2.9
@@ -17,15 +18,15 @@ _RISE = 0.2
 class FaceExtent:
     """The upright rectangle from ear to ear and from hairline to chin, frame pixels.
 
-    Detectors draw their boxes differently: from brow to chin, or from crown to neck. This extent
-    comes from the five points alone, so that thresholds in face widths hold for every pack. Its
-    proportions are medians of SCRFD's boxes on 24 clips.
+    Detectors draw their boxes differently: from brow to chin, or from crown to neck. This extent comes only
+    from the five points, so that thresholds in face widths hold for every pack. Its proportions are medians
+    of SCRFD's boxes on 24 clips.
 
     Attributes:
-        x: Centre.
-        y: Centre.
-        width: Stays the same while the head turns, as the larger of eye distance and eye-to-mouth
-            distance counts.
+        x: x of the centre.
+        y: y of the centre.
+        width: From ear to ear; constant while the head turns, because it follows the larger of the eye
+            distance and the scaled eye-to-mouth distance.
         height: From hairline to chin.
     """
 
@@ -36,28 +37,28 @@ class FaceExtent:
 
     @property
     def left(self) -> float:
-        """Left edge."""
+        """The left edge."""
         return self.x - self.width / 2
 
     @property
     def right(self) -> float:
-        """Right edge."""
+        """The right edge."""
         return self.x + self.width / 2
 
     @property
     def top(self) -> float:
-        """Top edge."""
+        """The top edge."""
         return self.y - self.height / 2
 
     @property
     def bottom(self) -> float:
-        """Bottom edge."""
+        """The bottom edge."""
         return self.y + self.height / 2
 
 
 def face_extent(face: DetectedFace) -> FaceExtent:
-    """The extent of ``face``; its width is at least one pixel."""
-    # Plain numbers: it is asked several times a frame, and arrays of two cost ten times as much.
+    """Returns the extent of ``face``; its width is at least one pixel."""
+    # Plain floats: the function is called several times a frame, and arrays of two cost ten times as much.
     (left_x, left_y), (right_x, right_y), _, (corner_x, corner_y), (other_x, other_y) = (
         face.five_points.tolist()
     )

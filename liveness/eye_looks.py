@@ -1,8 +1,8 @@
-"""How the eyes of a frame look, and what they measured last where they looked alike.
+"""Compares the appearance of the eyes with earlier eyes whose aspect ratios were measured.
 
-Patches around both eyes, cut out upright and at a fixed size, are compared with those of the last measured
-frames. A picture does not change by the noise that landmarks have: what measures as shut, and looks just as
-the open eyes did, is open.
+Patches around both eyes, cut upright and at a fixed size, are compared with those of the last measured
+frames. Landmarks have noise, and the patches do not have it: eyes that measure as shut but look like earlier
+open eyes are open.
 """
 
 from collections import deque
@@ -18,29 +18,29 @@ from vision.face import Points
 __all__ = ["EyeRatios", "Eyes", "KnownEyes", "cut_eyes", "show_nothing"]
 
 EyeRatios = tuple[float, float]
-"""Eye aspect ratios (left, right) of the image."""
+"""The eye aspect ratios (left, right in the image)."""
 
 Eyes = tuple[GreyView, GreyView]
-"""Patches of the left and the right eye."""
+"""The patches of the left and the right eye."""
 
 _PATCH_WIDTH, _PATCH_HEIGHT = 28, 18
 _PLAY = 4
-"""Pixels of a patch by which eyes may have moved on the face, or the face been followed wrongly."""
+"""The margin of a patch, pixels: eyes may move on the face, and the face may be followed inexactly."""
 
 _EYE_SHARE = 0.75
-"""Width of a patch over the distance between the eyes."""
+"""The width of a patch over the distance between the eyes."""
 
 _ALIKE = 0.9
-"""Correlation from which an eye looks as it did. On 51 scans of 24 clips: where eyes stay open it is 0.93
-to 0.99 in the median (0.82 where faces grimace), where they are shut mostly 0.4 to 0.85."""
+"""The correlation from which an eye looks the same. On 51 scans of 24 clips, the median is 0.93 to 0.99 while
+eyes stay open (0.82 if faces grimace), and mostly 0.4 to 0.85 while they are shut."""
 
 _LOOKS_OPEN = 0.97
-"""Correlation of the eye that looks more as it did from which eyes are not shut, whatever they measure. In
-37 simulated scans, in the dark and indoors, in which people blinked, the frame of a blink that looks least
-like open eyes is at 0.21 to 0.96; what landmarks once made of a rigid mask's open eyes was at 0.98."""
+"""The correlation, of the eye that changed less, from which eyes are not shut whatever they measure. In 37
+simulated scans with blinks, in the dark and indoors, the frame of a blink that differs most from open eyes is
+at 0.21 to 0.96. In one case landmarks measured the open eyes of a rigid mask as shut, at 0.98."""
 
 _PLAIN = 2.0
-"""Standard deviation, grey levels, of a patch that shows nothing; everything would look like it."""
+"""The standard deviation, grey levels, below which a patch is too plain to compare."""
 
 _REMEMBERED = 3
 
@@ -53,24 +53,24 @@ class _Remembered:
 
 
 class KnownEyes:
-    """The latest eyes that were measured, and the latest of them that were open, with how they looked."""
+    """The patches and ratios of the latest measured eyes, and of the latest open ones."""
 
     def __init__(self) -> None:
-        """Starts with none."""
+        """Starts empty."""
         self._latest: deque[_Remembered] = deque(maxlen=_REMEMBERED)
         self._open: _Remembered | None = None
 
     @property
     def open(self) -> EyeRatios | None:
-        """What the latest open ones measured; ``None`` where none were."""
+        """The ratios of the latest open eyes; ``None`` if there were none."""
         return None if self._open is None else self._open.eyes
 
     def remember(self, patches: Eyes, eyes: EyeRatios, *, opened: bool) -> None:
-        """Take eyes that were measured.
+        """Adds measured eyes.
 
         Args:
-            patches: How they look.
-            eyes: What they measured.
+            patches: Their patches.
+            eyes: Their measured ratios.
             opened: Whether they are open.
         """
         remembered = _Remembered(patches, eyes, opened)
@@ -79,23 +79,23 @@ class KnownEyes:
             self._open = remembered
 
     def alike(self, patches: Eyes) -> tuple[EyeRatios | None, float]:
-        """What eyes that looked the same measured, and how much alike they look, 0 to 1."""
+        """Returns the ratios and correlation of earlier eyes that look the same; ``None`` and 0 if none."""
         for one in self._all():
-            # One eye that is as open as before is no blink; shut eyes are shut only if both are.
+            # If one eye is as open as before, there is no blink. Eyes are shut only if both are.
             alike = (_best_correlation if one.opened else _worst_correlation)(one.patches, patches)
             if alike >= _ALIKE:
                 return one.eyes, alike
         return None, 0.0
 
     def look_open(self, patches: Eyes) -> EyeRatios | None:
-        """What the open eyes measured that look just like these; ``None`` where none do."""
+        """Returns the ratios of earlier open eyes that look nearly identical; ``None`` if there are none."""
         for one in self._all():
             if one.opened and _best_correlation(one.patches, patches) >= _LOOKS_OPEN:
                 return one.eyes
         return None
 
     def _all(self) -> list[_Remembered]:
-        """The latest first, and open eyes in any case, where some were seen."""
+        """Returns the known eyes, the latest first. They include open eyes if there were any."""
         known = list(reversed(self._latest))
         if self._open is not None and self._open not in known:
             known.append(self._open)
@@ -103,22 +103,22 @@ class KnownEyes:
 
 
 def cut_eyes(grey: GreyView, points: Points) -> Eyes:
-    """Both eyes of a frame.
+    """Returns the patches of both eyes of a frame.
 
     Args:
         grey: The whole upright frame.
-        points: Five points of the face, frame pixels.
+        points: The five points of the face, frame pixels.
     """
     return _patch(grey, points, 0), _patch(grey, points, 1)
 
 
 def show_nothing(patches: Eyes) -> bool:
-    """Whether an eye is so plain that everything would look like it."""
+    """Returns whether an eye's patch is too plain to compare."""
     return min(float(_inner(patch).std()) for patch in patches) < _PLAIN
 
 
 def _patch(grey: GreyView, points: Points, eye: int) -> GreyView:
-    """One eye, upright and at a fixed size, with some play around it."""
+    """Returns the patch of one eye, upright and at a fixed size, with a margin."""
     across = (points[1] - points[0]).astype(np.float64)
     scale = _EYE_SHARE / _PATCH_WIDTH
     width, height = _PATCH_WIDTH + 2 * _PLAY, _PATCH_HEIGHT + 2 * _PLAY

@@ -1,14 +1,14 @@
-"""When the eyes must be measured, and what they measured last where they still look the same.
+"""Decides in which frames the eyes are measured, and reuses earlier measurements if they look the same.
 
 Landmarks cost more than everything else that a followed frame needs. Between two measurements eyes mostly
-look as they did, and then they measure what they measured: patches around both eyes, cut out upright and at
-a fixed size, are compared with those of the last measured frames. Where neither eye matches, something
-happened (a blink, a glance, a turn), and the eyes are measured, as far as a budget allows. Now and then shut
-eyes look like open ones to it, so where a person was asked to blink the eyes of every frame are measured.
+look the same, and then the earlier measurement is reused: patches around both eyes, cut upright and at a
+fixed size, are compared with those of the last measured frames. If neither eye matches, something changed (a
+blink, a glance, a turn), and the eyes are measured as far as a budget allows. The comparison sometimes
+confuses shut eyes with open ones, so the eyes of every frame are measured if a person was asked to blink.
 
-Landmarks have noise, of narrow eyes in the dark as much as half a blink. A picture does not change by it:
-what measures as shut, and looks just as the open eyes did, is taken for these. Where the head is turned both
-change, without any blink: there only eyes that fall far are taken for shut.
+Landmarks have noise, which amounts to half a blink for narrow eyes in the dark. Patches do not have this
+noise: eyes that measure as shut but look like earlier open eyes count as those. If the head is turned, both
+ratios and patches change without a blink, so only eyes whose ratios fall far count as shut.
 """
 
 from dataclasses import dataclass
@@ -24,30 +24,31 @@ from vision.face import DetectedFace, Points
 __all__ = ["EyeRatios", "EyeSight", "EyeWatch"]
 
 _TURNED = 0.11
-"""How far the nose is, in distances between the eyes and along their line, from where it mostly was, from
-which on the head is turned (some 8 degrees); and :data:`_TURNED_DEPTH`, the share of the open level below
-which eyes are shut there. Of 113 blinks in simulated scans, in the dark and indoors, four were of a turned
-head, and these fell to 0.09 to 0.44; landmarks made 0.68 to 0.79 of the open eyes of masks that turned."""
+"""The distance of the nose from its median position, along the line of the eyes and in eye distances, from
+which on the head is turned (about 8 degrees). :data:`_TURNED_DEPTH` is the share of the open level below
+which the eyes of a turned head are shut. Of 113 blinks in simulated scans, in the dark and indoors, four were
+of a turned head; they fell to 0.09 to 0.44. Landmarks measured 0.68 to 0.79 for the open eyes of masks that
+turned."""
 _TURNED_DEPTH = 0.5
 
 _NO_EYE = 1e-6
-"""Eye aspect ratio; less is none, whatever the landmarks say."""
+"""The least open level, an eye aspect ratio, so that no share is divided by 0."""
 
 _MEASURE_SECONDS = 1.2
-"""Eyes that look the same all the time are measured this often: looks may drift."""
+"""The time between regular measurements, seconds, even if the eyes look the same, because they may drift."""
 _SAME = 0.98
 _SAME_SECONDS = 2.0
-"""From this correlation on nothing has drifted yet, and eyes are measured this often. Of the blinks that two
-packs see in 50 pieces of live clips, 43 in all, that costs none; from 0.97 on it would cost 3, and measuring
-every 1.5 seconds however alike 6."""
+"""The correlation from which on nothing has drifted yet, and the time between measurements then, seconds. Of
+the 43 blinks that two packs measure in 50 pieces of live clips, this loses none. From 0.97 on it would lose
+3, and measuring every 1.5 seconds regardless of the correlation would lose 6."""
 
 _SPARE = 4.0
 _SPARE_A_SECOND = 1.5
-"""Measurements beside the regular ones: at first, and for each second that passed. On the 51 scans above
-26 blinked when every frame of 8 a second was measured, and 23 with a quarter of the measurements; more
-spare ones found no more of them."""
+"""The number of measurements beside the regular ones: at first, and for each second that passed. On the 51
+scans of ``eye_looks``, 26 had a blink if every frame of 8 a second was measured, and 23 with a quarter of the
+measurements. More spare ones found no more blinks."""
 _OPEN_PERCENT = 75
-"""Percentile of an eye's aspect ratios that is its open level, as ``express.blink`` has it."""
+"""The percentile of an eye's aspect ratios that is its open level, as in ``express.blink``."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,11 +56,11 @@ class EyeSight:
     """The eyes of one frame before they are measured.
 
     Attributes:
-        time: When the frame was captured, seconds.
-        patches: The left and the right eye, grey.
-        turned: Whether the head is turned away from how it mostly was.
-        eyes: What they measured when they looked the same; ``None`` where they look unlike that.
-        worth: Whether they should be measured now.
+        time: The capture time of the frame, seconds.
+        patches: The grey patches of the left and the right eye.
+        turned: Whether the head is turned away from its median pose.
+        eyes: The ratios of earlier eyes that look the same; ``None`` if none do.
+        worth: Whether the eyes should be measured now.
     """
 
     time: float
@@ -70,7 +71,7 @@ class EyeSight:
 
 
 class _Blinks:
-    """The blinks of the frames so far, by what their eyes measure as far as is known."""
+    """The blinks of the frames so far, from the known eye aspect ratios."""
 
     def __init__(self, settings: ExpressSettings) -> None:
         self._settings = settings
@@ -82,29 +83,29 @@ class _Blinks:
 
     @property
     def found(self) -> bool:
-        """Whether one was found when they were last counted."""
+        """Whether the last count found a blink."""
         return self._found
 
     @property
     def stands(self) -> bool:
-        """Whether one is there by all frames so far.
+        """Whether all frames so far show a blink.
 
-        What looked like one after a few frames may be no more than the landmarks' noise after many.
+        A blink after a few frames may turn out to be the landmarks' noise after many.
         """
         if self._found and self._counted < len(self._eyes):
             self._count()
         return self._found
 
     def note(self, time: float, eyes: EyeRatios) -> None:
-        """Take the next frame's eyes."""
+        """Adds the next frame's eyes."""
         self._times.append(time)
         self._eyes.append(eyes)
-        # Only what was measured can show shut eyes, and most of the time nothing was since.
+        # Only measured eyes can be shut, and in most scans none were.
         if not self._found and self._shut_seen:
             self._count()
 
     def saw_shut(self) -> None:
-        """Eyes were measured that are shut: from the next frame on there may be a blink."""
+        """Records that shut eyes were measured, so that there may be a blink from the next frame on."""
         self._shut_seen = True
 
     def _count(self) -> None:
@@ -113,7 +114,7 @@ class _Blinks:
 
 
 class _Budget:
-    """When eyes are measured: regularly, and now and then in between."""
+    """Decides when eyes are measured: regularly, and sometimes in between."""
 
     def __init__(self) -> None:
         self._began: float | None = None
@@ -121,26 +122,26 @@ class _Budget:
         self._spent = 0
 
     def begin(self, time: float) -> None:
-        """Spare measurements are counted from the first frame on."""
+        """Starts the count of spare measurements with the first frame."""
         if self._began is None:
             self._began = time
 
     def due(self, time: float, *, alike: float) -> bool:
-        """Whether a regular measurement is due.
+        """Returns whether a regular measurement is due.
 
         Args:
-            time: Of the frame.
-            alike: How much the eyes look as before, 0 to 1.
+            time: The time of the frame.
+            alike: The correlation of the eyes with earlier ones, 0 to 1.
         """
         return time >= self._due + (_SAME_SECONDS - _MEASURE_SECONDS if alike >= _SAME else 0.0)
 
     def has_spare(self, time: float) -> bool:
-        """Whether one in between is left."""
+        """Returns whether a spare measurement is left."""
         began = time if self._began is None else self._began
         return self._spent < _SPARE + _SPARE_A_SECOND * (time - began)
 
     def measured(self, time: float) -> None:
-        """Take that a frame was measured."""
+        """Records that a frame was measured."""
         if time >= self._due:
             self._due = time + _MEASURE_SECONDS
         else:
@@ -148,14 +149,14 @@ class _Budget:
 
 
 class EyeWatch:
-    """Watches the eyes of one attempt. Takes frames in order; belongs to one attempt."""
+    """Measures the eyes of one attempt. Takes the frames in order."""
 
     def __init__(self, settings: ExpressSettings | None = None) -> None:
         """Starts with nothing measured.
 
         Args:
-            settings: What counts as a blink; after the first one, only the regular measurements go on, as
-                one is all that the scan is asked for.
+            settings: The definition of a blink. After the first blink only the regular measurements continue,
+                because a scan needs no more.
         """
         self._settings = ExpressSettings() if settings is None else settings
         self._known = KnownEyes()
@@ -166,7 +167,7 @@ class EyeWatch:
 
     @property
     def blinked(self) -> bool:
-        """Whether a blink was seen, by all frames so far, as ``liveness.express.blink`` will count it."""
+        """Whether all frames so far show a blink, counted as in ``liveness.express.blink``."""
         return self._blinks.stands
 
     def see(
@@ -182,10 +183,10 @@ class EyeWatch:
 
         Args:
             grey: The whole upright frame, grey.
-            face: Where the face is, frame pixels.
-            time: When the frame was captured, seconds.
-            looked: Whether a detector found the face here, which regular measurements wait for.
-            expected: Whether a blink was asked for: then none may be missed, and every frame is worth it.
+            face: The face, frame pixels.
+            time: The capture time of the frame, seconds.
+            looked: Whether the face was detected in this frame; regular measurements wait for a detection.
+            expected: Whether the person was asked to blink; then the eyes of every frame should be measured.
         """
         self._budget.begin(time)
         patches = cut_eyes(grey, face.five_points)
@@ -197,10 +198,14 @@ class EyeWatch:
         return EyeSight(time, patches, turned, eyes, worth=unlike and self._budget.has_spare(time))
 
     def measured(self, sight: EyeSight, eyes: EyeRatios | None) -> EyeRatios | None:
-        """Takes what the landmarks say of a frame; ``None`` where they see no face.
+        """Adds a measured frame.
+
+        Args:
+            sight: The eyes before the measurement.
+            eyes: The ratios by the landmarks; ``None`` if they locate no face.
 
         Returns:
-            ``eyes``; those of an open look where these are no more than noise.
+            ``eyes``; the ratios of earlier open eyes instead if ``eyes`` measure as shut only by noise.
         """
         self._budget.measured(sight.time)
         if eyes is None:
@@ -222,28 +227,28 @@ class EyeWatch:
         return eyes
 
     def unmeasured(self, sight: EyeSight) -> EyeRatios | None:
-        """Takes a frame that was not measured.
+        """Adds a frame that was not measured.
 
         Returns:
-            What its eyes measure as far as is known.
+            The ratios of earlier eyes that look the same; ``None`` if none do.
         """
         if sight.eyes is not None:
             self._blinks.note(sight.time, sight.eyes)
         return sight.eyes
 
     def _turns(self, points: Points) -> bool:
-        """Whether the head is turned away from how it mostly was, as far as its five points tell."""
+        """Returns whether the five points show the head turned away from its median pose."""
         across = points[1] - points[0]
         nose = float((points[2] - points[0]) @ across) / max(float(across @ across), 1.0)
         self._noses.append(nose)
         return abs(nose - float(np.median(self._noses))) > _TURNED
 
     def _no_more_than_noise(self, sight: EyeSight, share: float) -> EyeRatios | None:
-        """What open eyes measured, where these measure as shut and are not; ``None`` where they may be.
+        """Returns the ratios of open eyes if these measure as shut only by noise; ``None`` otherwise.
 
         Args:
             sight: The eyes.
-            share: Of the open level, of the eye that is more open.
+            share: The ratio of the eye that is more open, as a share of its open level.
         """
         if sight.turned and share >= _TURNED_DEPTH and self._known.open is not None:
             return self._known.open

@@ -1,4 +1,4 @@
-"""Places on a face by its five points, and how far a head of usual shape stands out there."""
+"""Places on a face relative to its five points, and the relief of a typical head at these places."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -12,24 +12,24 @@ from vision.face import DetectedFace
 __all__ = ["FacePlaces", "head_curve", "nose_ridge", "places_on_face"]
 
 _NOSE_WIDTH: Final = 0.1
-"""Standard deviation of the nose across, face widths."""
+"""The standard deviation of the nose's profile across the face, face widths."""
 
 _BRIDGE: Final = 0.7
-"""Where the nose begins to rise: share of the way from its tip up to the eyes."""
+"""The upper end of the nose, as a share of the way from its tip to the eyes."""
 
 _UNDER: Final = 0.45
-"""Where the nose ends: share of the way from its tip down to the mouth."""
+"""The lower end of the nose, as a share of the way from its tip to the mouth."""
 
 _HALF_WIDTH, _HALF_HEIGHT, _DEPTH = 0.62, 0.85, 0.6
-"""Half axes of the ellipsoid that a head without its nose is taken for, face widths: a head is about as deep
-from ear to brow as half its width, and curves faster across than along."""
+"""Half axes of the ellipsoid that models a head without its nose, face widths. A head is about as deep from
+ear to brow as half its width, and curves faster across than along."""
 
 _CENTRE: Final = 0.3
-"""Where the ellipsoid is foremost: share of the way from the nose's tip up to the eyes."""
+"""The foremost place of the ellipsoid, as a share of the way from the nose's tip to the eyes."""
 _RIM: Final = 0.02
-"""Squared share of the depth that the ellipsoid's rim keeps, so that places beyond it lie on it."""
+"""The squared share of the depth at the ellipsoid's rim. Places beyond the rim count as on it."""
 _NEAREST: Final = 1e-3
-"""Face widths that eyes and mouth lie above and below the nose's tip at least."""
+"""The least distance of eyes and mouth above and below the nose's tip, face widths."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +38,7 @@ class FacePlaces:
 
     Attributes:
         places: Shape (n, 2): x across and y down the face, from the nose's tip.
-        upright: Shape (2, 2): its columns are these directions in the frame.
+        upright: Shape (2, 2): its columns are the x and y directions in the frame.
         eyes: y of the eyes, below 0.
         mouth: y of the mouth, above 0.
     """
@@ -50,7 +50,7 @@ class FacePlaces:
 
 
 def places_on_face(points: NDArray[np.float64], face: DetectedFace) -> FacePlaces:
-    """Where ``points``, shape (n, 2) in frame pixels, lie on ``face``."""
+    """Returns the places of ``points``, shape (n, 2) in frame pixels, on ``face``."""
     width = face_extent(face).width
     five = face.five_points.astype(np.float64)
     along = five[1] - five[0]
@@ -60,14 +60,14 @@ def places_on_face(points: NDArray[np.float64], face: DetectedFace) -> FacePlace
     return FacePlaces(
         places=(points - five[2]) @ upright / width,
         upright=upright,
-        # A profile may bring the nose's tip to the height of eyes or mouth.
+        # In profile, the nose's tip may be as high as the eyes or as low as the mouth.
         eyes=min(float((eyes - five[2]) @ upright[:, 1]) / width, -_NEAREST),
         mouth=max(float((mouth - five[2]) @ upright[:, 1]) / width, _NEAREST),
     )
 
 
 def nose_ridge(where: FacePlaces) -> NDArray[np.float64]:
-    """How far a nose stands out at each place, 0..1: a ridge from bridge to tip."""
+    """Returns how far a nose stands out at each place, 0..1: a ridge from bridge to tip."""
     x, y = where.places.T
     rising = np.clip(1 - y / (_BRIDGE * where.eyes), 0, 1)
     falling = np.clip(1 - y / (_UNDER * where.mouth), 0, 1)
@@ -76,7 +76,7 @@ def nose_ridge(where: FacePlaces) -> NDArray[np.float64]:
 
 
 def head_curve(where: FacePlaces) -> NDArray[np.float64]:
-    """How far a head without its nose lies behind its foremost place, face widths, 0 and below."""
+    """Returns the depth of a head without its nose relative to its foremost place, face widths, 0 or less."""
     x, y = where.places.T
     inside = 1 - (x / _HALF_WIDTH) ** 2 - ((y - _CENTRE * where.eyes) / _HALF_HEIGHT) ** 2
     curve: NDArray[np.float64] = _DEPTH * (np.sqrt(np.clip(inside, _RIM, 1)) - 1)

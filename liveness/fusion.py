@@ -1,22 +1,21 @@
-"""The one owner of the liveness decision: signals in, verdict out.
+"""The verdict of the passive signals. Only this module decides it.
 
 Order of the decision:
 
-1. Frames of a scan that come again are injected: SPOOF, whatever else was seen.
-2. With too few frames, or too short a scan, temporal signals do not count; then networks and single-frame
-   cues can say SPOOF, at half their weight, and never LIVE.
-3. The model's log odds over the signals that were assessed give the confidence; the policy's
-   thresholds give the verdict. Traces of a medium count where they are seen, and only there; cues do
-   not speak for life beside them.
-4. LIVE needs more than confidence: a sign of life that was seen, eyes that were open, and a network
-   where the policy demands one. Missing is never pass.
+1. Repeated frames of a scan are injected: SPOOF, regardless of the other signals.
+2. With too few frames, or too short a scan, temporal signals do not count. Networks and single-frame cues
+then
+   count with half their log odds (``DecisionLines.alone_share``), and can give SPOOF but never LIVE.
+3. The model's log odds over the assessed signals give the confidence, and the policy's thresholds give the
+   verdict. A trace of a medium counts only if it is measured. Cues then count less for life.
+4. LIVE also requires a measured sign of life, open eyes, and a network if the policy requires one. A missing
+   measurement never counts as passed.
 
-Where the policy says that single pictures are judged, not a scan (``CaptureKind``), temporal signals never
-count, networks and cues are calibrated for stills, and LIVE needs a network's score in place of a sign of
-life. No check is judged so.
+If the policy's ``CaptureKind`` is that of still images, temporal signals never count, networks and cues are
+calibrated for stills, and LIVE requires a network's score in place of a sign of life. No check is judged so.
 
-Only frames that come again name a kind of attack. What the other signals show does not tell a print, a screen
-and a mask apart on sources that no line was set on (docs/accuracy.md).
+Only repeated frames give a type of attack. The other signals do not distinguish a print, a screen and a mask
+on sources that were not used to set the lines (docs/accuracy.md).
 """
 
 import math
@@ -38,8 +37,8 @@ __all__ = ["fuse"]
 _NETWORK = "pad_network"
 _SIGNS_OF_LIFE = ("planar_motion", "micro_motion", "blink")
 _NEEDED_SIGNS = ("planar_motion", "micro_motion")
-"""One of them must have been assessed: a blink alone, which a mask with holes for the eyes has too, says
-nothing about the face around it."""
+"""The signs of which one must have been assessed. A blink alone does not suffice, because a mask with eye
+holes has it too."""
 
 _REASONS = {
     "planar_motion": VerdictReason.MOVES_AS_A_PLANE,
@@ -49,24 +48,26 @@ _REASONS = {
     "stillness": VerdictReason.NO_SIGN_OF_LIFE,
     _NETWORK: VerdictReason.NETWORK_SEES_ATTACK,
 }
-"""Of signals that speak against life; the single-frame cues, which are not here, all show a medium."""
+"""The reasons of signals that count against life. The single-frame cues are missing: all of them show a
+medium."""
 
 _SUREST = log_odds(1.0)
-"""Log odds of the surest score: a trace weighs as a signal that would give as much with it."""
+"""The log odds of the highest score. A trace is shown with the weight of a signal that gives the same log
+odds at this score."""
 
 _NEITHER = 0.5
-"""The score that speaks for neither side."""
+"""The score that counts for neither side."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Evidence:
-    """What was found, as weighted log odds of life.
+    """The evidence as weighted log odds of life.
 
     Attributes:
-        network: The networks together; ``None`` where none was asked.
-        strengths: Weight by name of every signal that takes part.
-        odds: Log odds by name of the same signals.
-        total: All of it, each group within its limits.
+        network: Log odds of all networks together; ``None`` without networks.
+        strengths: The weight of every signal that takes part, by its name.
+        odds: The log odds of the same signals, by name.
+        total: The sum of all log odds, each group within its limits.
     """
 
     network: float | None
@@ -86,16 +87,17 @@ def fuse(
     policy: LivenessPolicy,
     model: FusionModel,
 ) -> LivenessResult:
-    """Decide.
+    """Returns the liveness result of the passive signals.
 
     Args:
-        signals: All signals of the scan, assessed or not, with names that differ.
-        networks: Real probability of the scan by name of the PAD network, 0..1; empty without networks.
-        repetition: Whether frames come again; ``None`` where there were too few to tell. Of a scan only:
-            single pictures have no times, and what comes again among them was sent twice.
-        frames: All frames of the scan.
-        usable_frames: Of them, those with exactly one face.
-        duration: Of the scan, seconds.
+        signals: All signals of the scan, assessed or not, with different names.
+        networks: The probability of a real face, 0..1, by the name of the PAD network; empty without
+            networks.
+        repetition: How frames repeat; ``None`` if there were too few frames. It counts only for a scan: still
+            images have no times, and a repeated one was sent twice.
+        frames: The number of frames of the scan.
+        usable_frames: The number of frames with exactly one face.
+        duration: The duration of the scan, seconds.
         policy: The check's policy.
         model: The coefficients.
     """
@@ -189,7 +191,7 @@ def _evidence(
 
 
 def _group_odds(by_name: Mapping[str, Signal], group: SignalGroup) -> dict[str, float]:
-    """Weighted log odds of every signal of the group that was assessed."""
+    """Returns the weighted log odds of every assessed signal of the group."""
     found: dict[str, float] = {}
     for name, weight in group.weights.items():
         signal = by_name.get(name)
@@ -199,7 +201,7 @@ def _group_odds(by_name: Mapping[str, Signal], group: SignalGroup) -> dict[str, 
 
 
 def _trace_odds(by_name: Mapping[str, Signal], traces: Traces) -> dict[str, float]:
-    """Log odds, 0 or less, of every trace that was looked for."""
+    """Returns the log odds, 0 or less, of every assessed trace."""
     found: dict[str, float] = {}
     for name, trace in traces.signals.items():
         signal = by_name.get(name)
@@ -209,7 +211,7 @@ def _trace_odds(by_name: Mapping[str, Signal], traces: Traces) -> dict[str, floa
 
 
 def _clearest_trace(by_name: Mapping[str, Signal], traces: Traces) -> float:
-    """How clearly a medium is seen, 0..1: as far as it is, good colours are no sign that there is none."""
+    """Returns how clear the clearest trace of a medium is, 0..1. It reduces how far cues count for life."""
     clearest = 0.0
     for name, trace in traces.signals.items():
         signal = by_name.get(name)
@@ -229,7 +231,7 @@ def _held(odds: Mapping[str, float], group: SignalGroup) -> float:
 def _beside(
     networks: Mapping[str, float], calibrations: NetworkCalibrations, cues: SignalGroup
 ) -> SignalGroup:
-    """The cues as they count beside these networks: every number the mean over them."""
+    """Returns the group of cues that counts beside these networks: the mean over them of every number."""
     each = [calibrations.of(name).cues or cues for name in networks]
     if not each:
         return cues
@@ -248,7 +250,7 @@ def _mean(values: Iterable[float]) -> float:
 
 
 def _network_odds(networks: Mapping[str, float], calibrations: NetworkCalibrations) -> tuple[float, float]:
-    """Mean calibrated log odds of life over the networks, and the mean of their weights."""
+    """Returns the mean calibrated log odds of life over the networks, and the mean of their weights."""
     used = [calibrations.of(name) for name in networks]
     odds = [
         one.bias + one.weight * log_odds(score) for one, score in zip(used, networks.values(), strict=True)
@@ -257,15 +259,15 @@ def _network_odds(networks: Mapping[str, float], calibrations: NetworkCalibratio
 
 
 def _against(odds: Mapping[str, float], *, telling: float) -> tuple[VerdictReason, ...]:
-    """Why it looks like an attack, the strongest evidence first."""
-    told = sorted((value, name) for name, value in odds.items() if value <= -telling)
-    return tuple(dict.fromkeys(_REASONS.get(name, VerdictReason.SHOWS_A_MEDIUM) for _, name in told))
+    """Returns the reasons against life, the strongest evidence first."""
+    strong = sorted((value, name) for name, value in odds.items() if value <= -telling)
+    return tuple(dict.fromkeys(_REASONS.get(name, VerdictReason.SHOWS_A_MEDIUM) for _, name in strong))
 
 
 def _doubts(
     by_name: Mapping[str, Signal], policy: LivenessPolicy, *, asked: bool
 ) -> tuple[VerdictReason, ...]:
-    """What keeps a scan, or a picture, from LIVE however high its confidence."""
+    """Returns the reasons that prevent LIVE at any confidence."""
     doubts: list[VerdictReason] = []
     scan = policy.capture is CaptureKind.SCAN
     if scan:
@@ -285,7 +287,7 @@ def _doubts(
 
 
 def _weighted(signals: Sequence[Signal], strengths: Mapping[str, float]) -> tuple[Signal, ...]:
-    """The signals with their shares of the decision."""
+    """Returns the signals with their shares of the decision."""
     total = sum(strengths.values())
     if total <= 0:
         return tuple(signals)

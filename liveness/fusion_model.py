@@ -1,4 +1,4 @@
-"""The fusion's coefficients, with the record of their training."""
+"""The coefficients of the fusion, with the record of their training."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,16 +19,16 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class SignalGroup:
-    """Signals whose evidence is held together, so that no number of them outweighs everything else.
+    """Signals whose evidence is limited together, so that many signals cannot outweigh everything else.
 
     Attributes:
-        bias: Log odds added as soon as one signal of the group was assessed.
-        most_for: Above 0: most log odds that the group's signals give together for life. A replayed
-            recording is as lively as a person, and a good print shows no dots, so this is the smaller one.
-        most_against: Above 0: most log odds that they give together against life.
+        bias: Log odds added if at least one signal of the group was assessed.
+        most_for: The most log odds that the group's signals give together for life; above 0. It is the
+            smaller limit, because a replay moves like a person and a good print shows no dots.
+        most_against: The most log odds that they give together against life; above 0.
         weights: Weight by signal name, 0 or more.
-        neutral: Log odds of the score that speaks for neither side, by signal name; 0, which is a score
-            of a half, for a signal that is not named.
+        neutral: The log odds of the score that counts for neither side, by signal name; 0, the log odds of
+            the score 0.5, for a signal that is missing here.
     """
 
     bias: float
@@ -40,12 +40,12 @@ class SignalGroup:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """One-sided evidence: a medium that is seen speaks against life, one that is not seen says nothing.
+    """One-sided evidence: a measured medium counts against life, and a missing one does not count.
 
     Attributes:
-        begins: Log odds of the score (``scoring.far_log_odds``) from which down it counts.
-        full: Below ``begins``: log odds from which down it counts in full.
-        strength: 0 or more: log odds that it then gives against life.
+        begins: The log odds of the score (``scoring.far_log_odds``) below which the trace counts.
+        full: The log odds below which it counts in full; below ``begins``.
+        strength: The log odds that it then gives against life; 0 or more.
     """
 
     begins: float
@@ -53,10 +53,10 @@ class Trace:
     strength: float
 
     def seen(self, score: float) -> float:
-        """How clearly it is seen, 0..1, rising evenly from ``begins`` down to ``full``.
+        """Returns how clear the trace is, 0..1: 0 at ``begins`` and 1 at ``full``, linear in between.
 
         Args:
-            score: The signal's, 0..1.
+            score: The score of the signal, 0..1.
         """
         odds = far_log_odds(score)
         return min(1.0, max(0.0, (self.begins - odds) / (self.begins - self.full)))
@@ -64,11 +64,11 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Traces:
-    """The traces of a medium that are held together.
+    """The traces of a medium, whose evidence is limited together.
 
     Attributes:
-        most_against: Above 0: most log odds that they give together against life.
-        signals: By signal name.
+        most_against: The most log odds that they give together against life; above 0.
+        signals: Trace by signal name.
     """
 
     most_against: float
@@ -77,13 +77,13 @@ class Traces:
 
 @dataclass(frozen=True, slots=True)
 class NetworkCalibration:
-    """From a PAD network's own probability to log odds of life: ``bias + weight * log odds``.
+    """The conversion of a PAD network's probability to log odds of life: ``bias + weight * log odds``.
 
     Attributes:
         bias: Log odds.
         weight: 0 or more.
-        cues: The single-frame cues as they count beside this network, which sees some of what they tell by
-            itself; ``None`` where they count as for a scan.
+        cues: The group of single-frame cues that counts beside this network, which measures part of their
+            evidence itself; ``None`` if the cues of ``FusionModel.cues`` count.
     """
 
     bias: float
@@ -93,30 +93,30 @@ class NetworkCalibration:
 
 @dataclass(frozen=True, slots=True)
 class NetworkCalibrations:
-    """Every network's calibration for one kind of picture.
+    """The calibrations of all networks for one kind of image.
 
     Attributes:
-        known: By network name.
-        unknown: For networks that were not there when the model was fitted.
+        known: Calibration by network name.
+        unknown: The calibration of networks to which the model was not fitted.
     """
 
     known: Mapping[str, NetworkCalibration]
     unknown: NetworkCalibration
 
     def of(self, name: str) -> NetworkCalibration:
-        """The network's own, or that of unknown ones."""
+        """Returns the network's calibration, or the one of unknown networks."""
         return self.known.get(name, self.unknown)
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionLines:
-    """What turns log odds into a decision, beside the policy's thresholds; set by hand.
+    """The lines of the decision, beside the policy's thresholds; set by hand.
 
     Attributes:
-        telling: Above 0: log odds against life from which a signal is named among the reasons.
-        alone_share: Share of the log odds, 0..1, that counts without what happens over time.
-        injected_score: Confidence, 0..100, of a scan whose frames come again.
-        no_evidence_score: Confidence, 0..100, where nothing speaks for either side.
+        telling: The log odds against life from which a signal gives a reason; above 0.
+        alone_share: The share of the log odds, 0..1, that counts without temporal signals.
+        injected_score: The confidence, 0..100, of a scan with repeated frames.
+        no_evidence_score: The confidence, 0..100, if no signal was assessed.
     """
 
     telling: float
@@ -127,14 +127,14 @@ class DecisionLines:
 
 @dataclass(frozen=True, slots=True)
 class ReliabilityBin:
-    """What became of predictions of about the same confidence, each made without its own source.
+    """The correctness of predictions of about the same confidence, each by a model fitted without its source.
 
     Attributes:
-        predicted: Their mean, 0..1.
-        live: How many were of bona fide presentations.
-        count: All, 1 or more.
-        lower: Of the two-sided 95 % Clopper-Pearson interval of ``live`` in ``count``.
-        upper: Its other end.
+        predicted: The mean of the predictions, 0..1.
+        live: The number of predictions for bona fide presentations.
+        count: The number of predictions, 1 or more.
+        lower: The lower end of the two-sided 95 % Clopper-Pearson interval of ``live`` in ``count``.
+        upper: The upper end.
     """
 
     predicted: float
@@ -148,22 +148,21 @@ class ReliabilityBin:
 class FusionModel:
     """A logistic model over four groups of evidence.
 
-    The log odds that a scan is live are the sum of what its motion says (``temporal``), what the PAD
-    networks say (the mean over the networks of their calibrated log odds), what the single-frame cues say,
-    and what traces of a medium take away. Within a group, evidence for life and evidence against it are each
-    held within limits, then added. A signal that was not assessed adds nothing.
+    The log odds that a scan is live are the sum of four groups: signals over time (``temporal``), PAD
+    networks (the mean of their calibrated log odds), single-frame cues, and traces of a medium, which only
+    count against life. Within a group, the evidence for life and the evidence against it are each limited,
+    then added. A signal that was not assessed adds nothing.
 
     Attributes:
-        version: Of the data file; part of the evidence record.
-        temporal: What happens over time; counts for whole scans only.
-        cues: What single frames show of a medium, more or less; of single pictures, where the networks have
-            no ``cues`` of their own.
-        traces: What single frames show of a medium or do not, and whose absence says nothing.
+        version: The version of the data file; part of the evidence record.
+        temporal: The signals over time; they count only for scans.
+        cues: The two-sided evidence of single frames for a medium; used unless the networks have ``cues``.
+        traces: The one-sided evidence of single frames for a medium; a missing trace does not count.
         scan_networks: The networks on frames of a scan, which show the face's surroundings.
-        still_networks: The same networks on single pictures of any kind, where they are worth less.
-        decision: What the decision takes beside the evidence.
-        reliability: Reliability curve by kind of evidence (``"scan"``, ``"still"``).
-        record: What the model was fitted to, by name of the fact, in words.
+        still_networks: The same networks on still images of any kind, for which they are less reliable.
+        decision: The lines of the decision.
+        reliability: The reliability curve by kind of evidence (``"scan"``, ``"still"``).
+        record: The facts of the model's training, in words, by the name of the fact.
     """
 
     version: str

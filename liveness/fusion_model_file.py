@@ -1,4 +1,4 @@
-"""Reads the fusion's data file (``fusion_model.toml``)."""
+"""Reads the data file of the fusion (``fusion_model.toml``)."""
 
 import sys
 import tomllib
@@ -37,7 +37,7 @@ _DEFAULT = "default"
 
 
 def load_fusion_model() -> FusionModel:
-    """The model that ships with this room.
+    """Returns the packaged model.
 
     Raises:
         FusionModelError: The data file is missing or not usable.
@@ -50,14 +50,14 @@ def load_fusion_model() -> FusionModel:
 
 
 def parse_fusion_model(text: str) -> FusionModel:
-    """A model from the text of its data file.
+    """Parses a model from the text of its data file.
 
     Raises:
         FusionModelError: The text is not TOML, a part is missing, or a number is out of range.
     """
     try:
         data = tomllib.loads(text)
-    # A ValueError that is no TOMLDecodeError: a number of thousands of digits.
+    # A number of thousands of digits raises a ValueError that is not a TOMLDecodeError.
     except (ValueError, RecursionError) as error:
         raise FusionModelError(f"the fusion model is not TOML: {error}") from error
     if set(data) != _KEYS:
@@ -102,7 +102,9 @@ def _trace(name: str, data: Mapping[str, Any]) -> Trace:
         begins=_number(data, "begins"), full=_number(data, "full"), strength=_not_negative(data, "strength")
     )
     if not 0 < found.begins - found.full < float("inf"):
-        raise FusionModelError(f"the trace {name} must be full below where it begins")
+        raise FusionModelError(
+            f"the trace {name} has full {found.full} and begins {found.begins}; full must be below begins"
+        )
     return found
 
 
@@ -174,7 +176,7 @@ def _positive(data: Mapping[str, Any], name: str) -> float:
 def _not_negative(data: Mapping[str, Any], name: str) -> float:
     value = _number(data, name)
     if value < 0:
-        raise FusionModelError(f"the fusion model's {name} is {value}; a signal cannot count the wrong way")
+        raise FusionModelError(f"the fusion model's {name} is {value}; it must be 0 or more")
     return value
 
 

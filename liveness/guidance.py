@@ -1,4 +1,4 @@
-"""What to tell the person while the scan runs, frame by frame, steadied so that it does not flicker."""
+"""Hints to the person while the scan runs, steadied over frames so that they do not flicker."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,15 +8,15 @@ from liveness.extent import FaceExtent, face_extent
 from liveness.observation import FrameObservation
 
 _ROUNDING = 1e-9
-"""Share of the frame by which sums of floats may be off."""
+"""The tolerance for rounding errors, as a share of the frame."""
 
 
 class GuidanceCode(StrEnum):
-    """What the person should do now, in order of priority: the first that applies is told.
+    """The hint to the person, in order of priority: the first one that applies is given.
 
-    Faces come before light, as light is measured on the face; light before place, as nobody sees
-    themselves well in the dark; place before stillness, as moving to the right place is movement;
-    stillness before blur, as movement blurs; what eyes and head do comes last.
+    Hints about faces come before light, because light is measured on the face. Light comes before position,
+    because people cannot see themselves well in the dark. Position comes before stillness, because correcting
+    it is movement. Stillness comes before blur, because movement blurs. Head and eyes come last.
     """
 
     NO_FACE = "NO_FACE"
@@ -36,13 +36,13 @@ class GuidanceCode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Oval:
-    """Where the face should be, as shares of the upright frame's width and height.
+    """The required position of the face, as shares of the upright frame's width and height.
 
     Attributes:
-        centre_x: 0..1 from the left.
-        centre_y: 0..1 from the top.
-        width: Of the oval, 0..1 of the frame's width.
-        height: Of the oval, 0..1 of the frame's height.
+        centre_x: x of the centre, 0..1 from the left.
+        centre_y: y of the centre, 0..1 from the top.
+        width: Width of the oval, 0..1 of the frame's width.
+        height: Height of the oval, 0..1 of the frame's height.
 
     Raises:
         LivenessPolicyError: The oval does not lie within the frame.
@@ -68,31 +68,31 @@ class Oval:
 
 @dataclass(frozen=True, slots=True)
 class GuidanceSettings:
-    """Thresholds of the live feedback; lengths in face widths unless said otherwise.
+    """Thresholds of the hints; lengths in face widths unless stated otherwise.
 
-    They choose the hint, and which frames count as well placed; they decide no verdict. All are set by hand
-    where no measurement is named.
+    They determine the hint and which frames count as well placed, but no verdict. Thresholds without a stated
+    measurement are set by hand.
 
     Attributes:
-        frames_to_tell: Frames in a row that must say the same before it is told; 0.4 s at the least rate of 8
-            a second.
-        slack: How much a threshold eases while its own code is being told, as a share of it, so that a
-            face on the line does not make the code come and go.
-        darkest: Mean luma of the face, 0..255, below which it is too dark.
-        dark_share: Share of nearly black pixels of the face from which it is too dark.
-        brightest: Mean luma of the face, 0..255, above which it is too bright.
-        saturated_share: Share of nearly white pixels of the face from which it is too bright.
-        smallest: Face width over the oval's width, below which the face is too far.
-        largest: The same, above which it is too close.
-        off_centre: Distance of the face's centre from the oval's above which the face is to be moved.
-        cut_off: Share of the face beyond the frame's border, 0..1, above which it is cut off.
-        fastest: Movement of the face's centre per second above which the person is to hold still. A person
-            who holds a phone sways by a few hundredths, which liveness needs; this is far above it.
-        blurred: ``vision.measures.sharpness`` (variance of the Laplacian, squared grey levels) below which
-            the face is blurred.
-        turned: Degrees of yaw or pitch above which the person looks away.
-        closed: Mean eye aspect ratio below which the eyes are shut; narrow open eyes measure 0.12 to
-            0.15. A blink is mostly over before it lasts ``frames_to_tell`` frames at 8 a second and more.
+        frames_to_tell: The number of consecutive frames with the same code before it becomes the hint; 0.4 s
+            at the lowest rate of 8 frames per second.
+        slack: The share by which a threshold is relaxed while its code is the hint, so that the hint does not
+            flicker for a face on the threshold.
+        darkest: The mean luma of the face, 0..255, below which it is too dark.
+        dark_share: The share of nearly black pixels of the face above which it is too dark.
+        brightest: The mean luma of the face, 0..255, above which it is too bright.
+        saturated_share: The share of nearly white pixels of the face above which it is too bright.
+        smallest: The face width over the oval's width, below which the face is too far.
+        largest: The same ratio, above which the face is too close.
+        off_centre: The distance of the face's centre from the oval's above which the person should move.
+        cut_off: The share of the face outside the frame, 0..1, above which it is cut off.
+        fastest: The movement of the face's centre per second above which the person should hold still. A
+            person who holds a phone sways by a few hundredths, which liveness needs; this is far above it.
+        blurred: The ``vision.measures.sharpness`` (variance of the Laplacian, squared grey levels) below
+            which the face is blurred.
+        turned: The yaw or pitch above which the person looks away, degrees.
+        closed: The mean eye aspect ratio below which the eyes are shut; narrow open eyes measure 0.12 to
+            0.15. Most blinks end before they last ``frames_to_tell`` frames at 8 a second or more.
 
     Raises:
         LivenessPolicyError: A pair of thresholds is in the wrong order.
@@ -122,13 +122,14 @@ class GuidanceSettings:
 
 @dataclass(frozen=True, slots=True)
 class GuidanceState:
-    """What the next frame's guidance needs to know of the frames before; starts empty.
+    """The state of the guidance after the frames so far; starts empty.
 
     Attributes:
-        told: The code told last; ``None`` before any.
-        candidate: What the latest frames say.
-        lasted: For how many frames in a row they have.
-        place: Where the face was in the last frame: its centre and when; ``None`` without a face.
+        told: The current hint; ``None`` before the first.
+        candidate: The code of the latest frames.
+        lasted: The number of consecutive frames with this code.
+        place: The face in the last frame: x and y of its centre, and the capture time; ``None`` without a
+            face.
     """
 
     told: GuidanceCode | None = None
@@ -142,9 +143,9 @@ class Guidance:
     """The guidance after one frame.
 
     Attributes:
-        code: What to tell now, steadied over frames; ``None`` before anything lasted long enough.
-        frame_code: What this frame alone says.
-        state: To hand in with the next frame.
+        code: The hint, steadied over frames; ``None`` until a code has lasted long enough.
+        frame_code: The code of this frame alone.
+        state: The state to pass with the next frame.
     """
 
     code: GuidanceCode | None
@@ -159,13 +160,13 @@ def guide(
     settings: GuidanceSettings,
     state: GuidanceState,
 ) -> Guidance:
-    """What to tell the person after one frame.
+    """Returns the guidance after one frame.
 
     Args:
         observation: The latest frame.
-        oval: Where the face should be.
+        oval: The required position of the face.
         settings: Thresholds.
-        state: From the guidance of the frame before; ``GuidanceState()`` at first.
+        state: ``Guidance.state`` of the previous frame; ``GuidanceState()`` for the first.
     """
     extent = None if observation.face is None else face_extent(observation.face)
     code = _frame_code(observation, extent, oval, settings, state)
@@ -234,7 +235,7 @@ def _share_outside(extent: FaceExtent, observation: FrameObservation) -> float:
 
 
 def _speed(extent: FaceExtent, time: float, state: GuidanceState) -> float:
-    """Face widths per second since the last frame with a face; 0 where there was none just before."""
+    """Returns the speed of the face, face widths per second; 0 if the previous frame has no face."""
     if state.place is None or time <= state.place[2]:
         return 0.0
     x, y, before = state.place

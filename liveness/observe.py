@@ -1,4 +1,4 @@
-"""The cheap work on one frame."""
+"""The measurement of one frame, without the expensive models."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,11 +16,11 @@ from vision.measures import face_measures
 from vision.pose import estimate_pose
 
 VIEW_SIDE = 384
-"""Longest side of the view in which motion is measured, pixels."""
+"""The longest side of the view in which motion is measured, pixels."""
 
 _FINE_SIDE = 640
-"""The same, for following a face while it comes closer. At 384 pixels, tracking errs by as much as bent paper
-moves; at 640 by half of that."""
+"""The longest side of the view in which an approaching face is followed, pixels. At 384 pixels, the tracking
+error is as large as the motion of bent paper; at 640 it is half of that."""
 
 _SECOND_FACE_SHARE = 0.4
 _SHADING_SIDE = 25
@@ -33,18 +33,18 @@ _Kind = TypeVar("_Kind", bound=np.generic)
 
 
 class ViewSpace:
-    """Room to work in for the views of one camera's frames, which are mostly of one size.
+    """Reusable memory for the views of one scan's frames, which mostly have the same size.
 
-    Half of a view's price was memory that the system gave, cleared and took back for every frame. Belongs
-    to one scan: not for several threads at once.
+    Without it, allocating, clearing and freeing memory for every frame costs half of a view's time. Belongs
+    to one scan. Not safe for several threads at once.
     """
 
     def __init__(self) -> None:
-        """Empty; it grows with the first view."""
+        """Starts empty; the first view allocates the memory."""
         self._arrays: dict[str, NDArray[np.generic]] = {}
 
     def array(self, name: str, shape: tuple[int, ...], kind: type[_Kind]) -> NDArray[_Kind]:
-        """An array of this shape and kind with anything in it; the same one for the same name."""
+        """Returns an uninitialised array of this shape and type; the same one for the same name."""
         found = self._arrays.get(name)
         if found is None or found.shape != shape or found.dtype != kind:
             found = self._arrays[name] = np.empty(shape, kind)
@@ -52,11 +52,13 @@ class ViewSpace:
 
 
 def view_frame(image: BgrImage | GreyView, space: ViewSpace | None = None) -> FrameView:
-    """The grey copies of one upright frame; safe to call from several threads, each with its own space.
+    """Returns the grey copies of one upright frame.
+
+    Safe to call from several threads if each has its own ``space``.
 
     Args:
-        image: Its colours, or its luma alone, which a JPEG gives for half the price.
-        space: Where to work; its own where none is given.
+        image: The frame in colour, or its luma alone, which a JPEG gives at half the cost.
+        space: Memory to reuse; new memory if None.
 
     Raises:
         ObservationError: The image is not an 8-bit colour or grey image.
@@ -75,7 +77,7 @@ def view_frame(image: BgrImage | GreyView, space: ViewSpace | None = None) -> Fr
 
 
 def fine_view(image: BgrImage | GreyView) -> tuple[GreyView, float]:
-    """A larger view, for ``liveness.dynamic.movement.challenge``, and its pixels per frame pixel.
+    """Returns a larger view, for ``liveness.dynamic.movement.challenge``, and its pixels per frame pixel.
 
     Args:
         image: The upright frame, or its luma alone.
@@ -89,7 +91,9 @@ def fine_view(image: BgrImage | GreyView) -> tuple[GreyView, float]:
 
 
 def sample_frame(image: BgrImage | GreyView) -> Samples:
-    """Single pixels, not means: averaging would take out the noise that tells a camera's frames apart.
+    """Returns single pixels of a frame, not means, because averaging would remove the noise.
+
+    The noise distinguishes a camera's frames from repeated ones.
 
     Raises:
         ObservationError: The image is not an 8-bit colour or grey image.
@@ -112,19 +116,19 @@ def observe_frame(
     eyes: tuple[float, float] | None = None,
     seen: FrameView | None = None,
 ) -> FrameObservation:
-    """Measure one upright frame that a detector looked at; pure, safe to call from several threads.
+    """Measures one upright frame after detection. Pure; safe to call from several threads.
 
     Args:
         image: The upright frame.
-        index: Its index in the scan, from 0.
-        capture_time: When the device captured it, seconds on the device's clock.
-        faces: What the detector found, largest first.
-        pose: Head pose of ``faces[0]``, where it is known better than by the detector's five points.
-        eyes: Eye aspect ratios of ``faces[0]``, where they are known.
-        seen: ``view_frame(image)``, where the caller has it already.
+        index: The frame's index in the scan, from 0.
+        capture_time: The capture time, seconds on the device's clock.
+        faces: The detected faces, largest first.
+        pose: The head pose of ``faces[0]``; estimated from the five points if None.
+        eyes: The eye aspect ratios of ``faces[0]``; None if they are unknown.
+        seen: ``view_frame(image)``; computed if None.
 
     Returns:
-        What is known of the frame; about 115 KB while its view is kept, 5 KB after.
+        The measurements of the frame; about 115 KB with its view, 5 KB without.
 
     Raises:
         ObservationError: The image is not an 8-bit colour image.
@@ -163,15 +167,15 @@ def observe_followed(
     looked: FrameObservation,
     eyes: tuple[float, float] | None = None,
 ) -> FrameObservation:
-    """What is known of a frame whose face was followed there from an earlier one.
+    """Returns the measurements of a frame whose face was followed from an earlier one.
 
     Args:
         seen: The frame's grey copies.
-        index: Its index in the scan, from 0.
-        capture_time: When the device captured it, seconds on the device's clock.
-        face: Where the face is now.
-        looked: The frame that a detector looked at last; what changes slowly is taken from it.
-        eyes: Eye aspect ratios of ``face``, where they are known.
+        index: The frame's index in the scan, from 0.
+        capture_time: The capture time, seconds on the device's clock.
+        face: The face in this frame.
+        looked: The frame of the last detection; measurements that change slowly are copied from it.
+        eyes: The eye aspect ratios of ``face``; None if they are unknown.
     """
     return replace(
         looked,
@@ -196,13 +200,11 @@ def _grey(image: BgrImage | GreyView) -> GreyView:
 
 
 def _unlike_a_frame(image: BgrImage | GreyView, expected: str) -> ObservationError:
-    return ObservationError(
-        f"a frame has shape {image.shape} and type {image.dtype}, which is not that of {expected}"
-    )
+    return ObservationError(f"a frame has shape {image.shape} and type {image.dtype}; it must be {expected}")
 
 
 def _faces_that_count(faces: Sequence[DetectedFace]) -> int:
-    """Faces on posters and in the far background are not a second person."""
+    """Returns the number of faces, without much smaller ones, such as on posters or in the background."""
     if not faces:
         return 0
     largest = face_extent(faces[0]).width
@@ -210,11 +212,11 @@ def _faces_that_count(faces: Sequence[DetectedFace]) -> int:
 
 
 def _view(grey: GreyView, scale: float, space: ViewSpace, *, side: int = VIEW_SIDE) -> GreyView:
-    """Fine structure around mid-grey: exposure, shadows and shading move no point in it."""
+    """Returns the frame's fine structure around mid-grey, in which exposure and shading move no point."""
     height, width = grey.shape
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    # Halving by averages is cheap; other ratios are, at this price, only by bilinear resizing of a
-    # picture smoothed so far that it leaves no aliases.
+    # Halving by averages is cheap. For other ratios, bilinear resizing is as cheap, but only leaves no
+    # aliases if the image is smoothed first.
     while min(grey.shape) >= 2 and max(grey.shape) >= 2 * side:
         half = grey.shape[1] // 2, grey.shape[0] // 2
         grey = cv2.resize(grey, half, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
@@ -228,6 +230,6 @@ def _view(grey: GreyView, scale: float, space: ViewSpace, *, side: int = VIEW_SI
         cv2.GaussianBlur(grey, (3, 3), 0, dst=smooth)
     shading = space.array("shading", smooth.shape, np.float32)
     cv2.boxFilter(smooth, cv2.CV_32F, (_SHADING_SIDE, _SHADING_SIDE), dst=shading)
-    # Halves down from mid-grey: OpenCV rounds where the view's unit is cut off.
+    # Mid-grey less a half: OpenCV rounds the result.
     view = cv2.addWeighted(smooth, _DETAIL_GAIN, shading, -_DETAIL_GAIN, 127.5, dtype=cv2.CV_8U)
     return view.astype(np.uint8, copy=False)

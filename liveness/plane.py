@@ -1,4 +1,4 @@
-"""The motion of a plane between two views: a homography, and where it takes a face."""
+"""The motion of a plane between two views, as a homography, and the motion of a face by it."""
 
 import math
 from dataclasses import replace
@@ -12,31 +12,31 @@ from vision.geometry import similarity_transform
 FloatPoints = NDArray[np.float32]
 
 MINIMUM_POINTS = 12
-"""Points below which a homography (8 degrees of freedom) says nothing about the rest."""
+"""The least number of points. With fewer, a homography (8 degrees of freedom) explains any motion."""
 
 _KEPT_SHARE = 0.8
 _LEAST_DEPTH = 1e-9
 _LEAST_SPREAD = 1e-12
 _LEAST_PIVOT = 1e-6
-"""Smallest over largest pivot of equations that determine a plane; points on a line give about 1e-8."""
+"""The least ratio of pivots of equations that determine a plane; points on a line give about 1e-8."""
 _LARGEST_GROWTH = 1.25
-"""How much larger or smaller a face may look after it was carried; beyond that a detector must look."""
+"""The factor by which a followed face may grow or shrink. Beyond it the face must be detected again."""
 
 
 def fit_plane_motion(first: FloatPoints, second: FloatPoints) -> NDArray[np.float64] | None:
-    """The homography that takes ``first`` to ``second``, by trimmed least squares.
+    """Returns the homography from ``first`` to ``second``, by trimmed least squares.
 
-    Fitted twice: to all points, then to the 80 % that the first fit explains best, so that a few lost
-    points do not bend it (least trimmed squares, Rousseeuw 1984, one concentration step). The second fit
-    weighs each point by its depth in the first, which turns the algebraic error into distances (Hartley and
-    Zisserman, Multiple View Geometry, 2nd ed., 4.2).
+    It is fitted twice: to all points, then to the 80 % that the first fit explains best, so that a few lost
+    points do not distort it (least trimmed squares, Rousseeuw 1984, one concentration step). The second fit
+    divides each point's equations by its depth in the first, which turns the algebraic error into distances
+    (Hartley and Zisserman, Multiple View Geometry, 2nd ed., 4.2).
 
     Args:
         first: Shape (n, 2), any unit.
         second: Shape (n, 2), the same unit.
 
     Returns:
-        Shape (3, 3), or ``None`` where there are too few points or they do not determine a plane.
+        Shape (3, 3), or ``None`` if there are too few points or they do not determine a plane.
     """
     if len(first) < MINIMUM_POINTS:
         return None
@@ -53,20 +53,20 @@ def fit_plane_motion(first: FloatPoints, second: FloatPoints) -> NDArray[np.floa
 
 
 def apply_plane_motion(homography: NDArray[np.float64], points: FloatPoints) -> FloatPoints:
-    """Where ``homography`` takes ``points``, shape (n, 2)."""
+    """Returns ``points``, shape (n, 2), moved by ``homography``."""
     moved, _ = _project(homography, points.astype(np.float64))
     return moved.astype(np.float32)
 
 
 def carry_face(face: DetectedFace, motion: NDArray[np.float64], scale: float) -> DetectedFace | None:
-    """A face where the motion of its plane took it; ``None`` where that cannot be its place.
+    """Returns a face moved by the motion of its plane; ``None`` if the result is not plausible.
 
-    The five points move as the plane does. The box keeps its shape: it is shifted and scaled as the
-    points are on the whole.
+    The five points move with the plane. The box keeps its shape: it is shifted and scaled by the mean motion
+    of the points.
 
     Args:
-        face: In frame pixels.
-        motion: The homography in view pixels.
+        face: The face, frame pixels.
+        motion: The homography, view pixels.
         scale: View pixels per frame pixel.
     """
     points = apply_plane_motion(motion, face.five_points * np.float32(scale)) / np.float32(scale)
@@ -85,17 +85,17 @@ def carry_face(face: DetectedFace, motion: NDArray[np.float64], scale: float) ->
 def _project(
     homography: NDArray[np.float64], points: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The moved points, shape (n, 2), and their depths, shape (n,)."""
+    """Returns the moved points, shape (n, 2), and their depths, shape (n,)."""
     lifted = points @ homography[:, :2].T + homography[:, 2]
     depth = np.where(np.abs(lifted[:, 2]) < _LEAST_DEPTH, _LEAST_DEPTH, lifted[:, 2])
     return lifted[:, :2] / depth[:, None], depth
 
 
 class _PlaneEquations:
-    """Two linear equations a pair of points for the eight free entries of a homography.
+    """Two linear equations per pair of points for the eight free entries of a homography.
 
-    The points are first moved and scaled to the size of 1, without which the equations are badly
-    conditioned (R. Hartley, "In defense of the eight-point algorithm", IEEE PAMI 19(6), 1997).
+    The points are first normalised, without which the equations are badly conditioned (R. Hartley, "In
+    defense of the eight-point algorithm", IEEE PAMI 19(6), 1997).
     """
 
     def __init__(self, first: NDArray[np.float64], second: NDArray[np.float64]) -> None:
@@ -113,7 +113,7 @@ class _PlaneEquations:
     def solve(
         self, kept: NDArray[np.intp] | None = None, weights: NDArray[np.float64] | None = None
     ) -> NDArray[np.float64] | None:
-        """The least-squares solution of all equations, or of those of ``kept`` with their ``weights``."""
+        """Returns the least-squares solution of all equations, or of those of ``kept`` with ``weights``."""
         rows, seen = (self._rows, self._seen) if kept is None else (self._rows[kept], self._seen[kept])
         if weights is not None:
             rows, seen = rows * weights[:, None, None], seen * weights[:, None]
@@ -133,7 +133,7 @@ class _PlaneEquations:
 
 
 def _normalised(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The matrix that moves the points' middle to 0 and their mean square length to 2, and what it gives."""
+    """Returns the matrix that normalises the points to mean 0 and mean squared length 2, and the result."""
     middle = points.mean(axis=0)
     moved = points - middle
     scale = math.sqrt(2 / max(float((moved**2).sum(axis=1).mean()), _LEAST_SPREAD))

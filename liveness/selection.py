@@ -1,4 +1,4 @@
-"""Which frames are worth the expensive models."""
+"""Selects the frames that are examined by the expensive models."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -9,10 +9,10 @@ from liveness.extent import face_extent
 from liveness.observation import FrameObservation
 
 DEFAULT_COUNT = 8
-"""Frames in a full scan's selection."""
+"""The number of frames that are selected in a full scan."""
 
 CUE_FRAMES = 3
-"""Of them, those on which single-frame cues are measured: a medium shows in all of them or in none."""
+"""The number of them on which single-frame cues are measured. A medium shows in all frames or in none."""
 
 _SHARP = 60.0
 _LARGEST_TURN = 30.0
@@ -20,20 +20,20 @@ _OPEN_EYES = 0.25
 _CLOSED_EYES = 0.12
 _DARK, _BRIGHT = 60.0, 210.0
 _SPREAD_SHARE = 0.6
-"""How much spread in time weighs against quality, which is 0..1."""
+"""The weight of spread in time relative to quality, which is 0..1."""
 _LEAST_FRONTAL, _LEAST_EYES, _LEAST_LIGHT = 0.1, 0.2, 0.1
-"""What a turned head, shut eyes and bad light leave of a frame's quality; set by hand."""
+"""The least factors of a frame's quality for a turned head, shut eyes and bad light; set by hand."""
 _LEAST = 1e-6
-"""Quality of a frame with one face that nothing else speaks for: better than none."""
+"""The least quality of a frame with one face, which is above that of a frame without a face."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """The answer to an offered frame.
+    """The result of offering a frame.
 
     Attributes:
-        keep: Whether the frame's pixels are worth keeping for now.
-        replaced: Index of the frame whose pixels can be dropped instead; ``None`` where none can.
+        keep: Whether to keep the frame's pixels for now.
+        replaced: The index of the frame whose pixels can be dropped instead; ``None`` if there is none.
     """
 
     keep: bool
@@ -48,38 +48,41 @@ class _Kept:
 
 
 class FrameSelector:
-    """Picks frames as they arrive: well placed, sharp, eyes open, spread in time.
+    """Selects frames as they arrive: well placed, sharp, with open eyes, and spread in time.
 
-    Holds at most ``count`` frames whatever the scan's length, so that a server keeps that many decoded
-    frames and no more. When one too many is held, the one goes that is worth least: of low quality, or
-    close in time to its neighbours. The best frame so far never goes.
+    It keeps at most ``count`` frames regardless of the scan's length, which limits the decoded frames that a
+    server keeps. If there is one too many, the least valuable one is dropped: a frame of low quality, or
+    close in time to its neighbours. The best frame so far is never dropped.
     """
 
     def __init__(self, *, count: int = DEFAULT_COUNT) -> None:
-        """Start empty.
+        """Starts empty.
 
         Args:
-            count: Frames to hold, 1 or more.
+            count: The number of frames to keep, 1 or more.
 
         Raises:
             ObservationError: ``count`` is below 1.
         """
         if count < 1:
-            raise ObservationError(f"a selection of {count} frames is asked for; at least 1 is needed")
+            raise ObservationError(f"the count of frames to select is {count}; it must be at least 1")
         self._count = count
         self._kept: list[_Kept] = []
 
     def offer(self, observation: FrameObservation) -> Offer:
-        """Offer the next frame; frames come in order. One without exactly one face is never kept.
+        """Offers the next frame, in order. A frame without exactly one detected face is never kept.
 
         Raises:
-            ObservationError: The frame is not later than the last one kept.
+            ObservationError: The frame is not later than the last kept one.
         """
         quality = frame_quality(observation)
         if quality <= 0:
             return Offer(keep=False, replaced=None)
         if self._kept and observation.capture_time <= self._kept[-1].time:
-            raise ObservationError(f"frame {observation.index} is not later than the frame before it")
+            raise ObservationError(
+                f"frame {observation.index} is not later than frame {self._kept[-1].index}; "
+                "capture times must increase"
+            )
         self._kept.append(_Kept(observation.index, observation.capture_time, quality))
         if len(self._kept) <= self._count:
             return Offer(keep=True, replaced=None)
@@ -90,19 +93,19 @@ class FrameSelector:
 
     @property
     def selected(self) -> tuple[int, ...]:
-        """Indices of the kept frames, in order."""
+        """The indices of the kept frames, in order."""
         return tuple(kept.index for kept in self._kept)
 
     @property
     def likeliest_to_stay(self) -> tuple[int, ...]:
-        """Indices of the kept frames, in the reverse of the order in which they would be dropped."""
+        """The indices of the kept frames, in reverse order of dropping."""
         worths = self._worths()
         order = sorted(range(len(worths)), key=worths.__getitem__, reverse=True)
         return tuple(self._kept[at].index for at in order)
 
     @property
     def best(self) -> int | None:
-        """Index of the frame that can stand as evidence; ``None`` before any usable frame."""
+        """The index of the best frame, for the evidence; ``None`` before the first usable frame."""
         return max(self._kept, key=lambda kept: kept.quality).index if self._kept else None
 
     def _least_worth(self) -> int:
@@ -110,7 +113,7 @@ class FrameSelector:
         return worths.index(min(worths))
 
     def _worths(self) -> list[float]:
-        """What each kept frame is worth; the best has no price."""
+        """Returns the worth of each kept frame; that of the best is infinite."""
         times = [kept.time for kept in self._kept]
         worths = [kept.quality for kept in self._kept]
         if len(times) > 1:
@@ -118,14 +121,14 @@ class FrameSelector:
             for at in range(len(times)):
                 before = times[at] - times[at - 1] if at > 0 else times[1] - times[0]
                 after = times[at + 1] - times[at] if at + 1 < len(times) else times[-1] - times[-2]
-                # The gap that dropping it would leave, 1 where frames are spread evenly.
+                # The gap that dropping the frame would leave, 1 if frames are spread evenly.
                 worths[at] += _SPREAD_SHARE * min(2.0, (before + after) / (2 * even_gap))
             worths[max(range(len(times)), key=lambda at: self._kept[at].quality)] = math.inf
         return worths
 
 
 def select_frames(observations: Iterable[FrameObservation], *, count: int = DEFAULT_COUNT) -> tuple[int, ...]:
-    """Indices of the frames worth the expensive models, in order; see ``FrameSelector``.
+    """Returns the indices of the selected frames, in order; see ``FrameSelector``.
 
     Raises:
         ObservationError: ``count`` is below 1, or the frames are out of order.
@@ -137,7 +140,7 @@ def select_frames(observations: Iterable[FrameObservation], *, count: int = DEFA
 
 
 def spread_of(indices: Sequence[int], count: int) -> tuple[int, ...]:
-    """At most ``count`` of ``indices``, evenly spread from the first to the last, in order."""
+    """Returns at most ``count`` of ``indices``, evenly spread from the first to the last, in order."""
     if len(indices) <= count:
         return tuple(indices)
     gap = (len(indices) - 1) / max(1, count - 1)
@@ -145,9 +148,10 @@ def spread_of(indices: Sequence[int], count: int) -> tuple[int, ...]:
 
 
 def frame_quality(observation: FrameObservation) -> float:
-    """How well a frame shows its face, 0..1; 0 without exactly one face that a detector found.
+    """Returns how well a frame shows its face, 0..1; 0 without exactly one detected face.
 
-    The product of what each can spoil by itself: reach beyond the frame, blur, turn, closed eyes, light.
+    The quality is a product, because each factor can make a frame useless: position in the frame, sharpness,
+    pose, eyes, light.
     """
     face = observation.face
     if (

@@ -1,4 +1,4 @@
-"""Follows points of the face and the background from one view of a scan to the next."""
+"""Follows points of the face and of the background from view to view of a scan."""
 
 import math
 from dataclasses import dataclass
@@ -19,41 +19,43 @@ _BACKGROUND_QUALITY = 0.01
 _WINDOW = (15, 15)
 _LEVELS = 1
 _FAR_LEVELS = 2
-"""A fast head leaves the reach of the finer levels, which nearly always suffice and cost 0.7 as much."""
+"""The number of levels for a fast head, which moves too far for ``_LEVELS``. Those nearly always suffice and
+take 0.7 of the time."""
 _BACK_LEVELS = 0
-"""The way back begins where it should end, so it needs no coarser levels to find there."""
+"""The number of levels for tracking back, which starts at the expected result and needs no coarser levels."""
 _STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.02)
 _LARGEST_RETURN_ERROR = 1.0
 _LARGEST_DIFFERENCE = 20.0
-"""Mean difference, grey levels, between the window around a point where it is found and where it was chosen.
-On 19 live clips 98 of 100 points that were followed over an eighth of a second stay below it. Where another
-of these persons was cut in, laid over by the eyes, at most 26 % of the points were found; without it 35 %."""
+"""The largest mean difference, grey levels, between the windows around a point in the first and in the later
+view. On 19 live clips, 98 of 100 points that were followed over an eighth of a second stay below it. If
+another of these persons was cut in, aligned by the eyes, at most 26 % of the points were found; without this
+limit, 35 %."""
 
 _BORDER = 6
 _FEWEST_POINTS = 16
 _SMALLEST_FACE = 40
 
-# Where points are looked for, over the face's width and height:
+# The regions in which points are chosen, relative to the face's width and height:
 _INSIDE = 0.42, 0.46
-"""Half axes of the ellipse within which they are the face's."""
+"""The half axes of the ellipse inside which points belong to the face."""
 _OUTSIDE = 0.75, 0.8
-"""Half axes of the ellipse beyond which they are the background's."""
+"""The half axes of the ellipse outside which points belong to the background."""
 _FACE_SPACING, _BACKGROUND_SPACING = (3.0, 0.05), (4.0, 0.1)
-"""How far apart they lie at least: view pixels, or face widths where that is more."""
+"""The least distances between points: the larger of view pixels and face widths."""
 _FEWEST_CORNERS = 20
-"""On a face, or it is not followed."""
+"""The least number of points on a face that is followed."""
 
-# The parts of a face that may move by themselves, as half axes of ellipses:
+# The parts of a face that can move independently, as half axes of ellipses:
 _EYE, _AROUND_EYE = (0.28, 0.17), (0.42, 0.34)
-"""Over the distance between the eyes: an eye, and what is left out around it of the rest."""
+"""An eye, and the region around it that does not count as the rest; over the distance between the eyes."""
 _MOUTH, _AROUND_MOUTH = (0.6, 0.4), (0.8, 0.6)
-"""Over the distance between the mouth's corners, likewise."""
+"""The same of the mouth; over the distance between its corners."""
 _MIDDLE, _WHOLE = (0.5, 0.52), (0.40, 0.44)
-"""Middle and half axes of what counts as face, over its box."""
+"""The middle and the half axes of the region that counts as face, over the face's box."""
 _SMALLEST_BOX = 20
-"""Sides of that box, view pixels."""
+"""The least side of that box, view pixels."""
 _FEWEST_OF_PART, _FEWEST_OF_REST = 8, 60
-"""View pixels of an eye or the mouth, and of the rest."""
+"""The least number of view pixels of an eye or the mouth, and of the rest."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,10 +65,10 @@ class TrackingStart:
     Attributes:
         view: The grey view.
         points: Shape (n, 2): the points, view pixels.
-        on_face: Shape (n,): on the face, or on the background.
-        centre: Face centre, view pixels.
-        face_width: View pixels.
-        parts: Masks of the face's parts and what is needed to compare them.
+        on_face: Shape (n,): whether a point is on the face, not on the background.
+        centre: The face's centre, view pixels.
+        face_width: The face's width, view pixels.
+        parts: The face's parts, for comparison with later views.
     """
 
     view: GreyView
@@ -84,7 +86,7 @@ class FaceParts:
     Attributes:
         left: x of the cut-out, view pixels.
         top: y of the cut-out, view pixels.
-        detail: The cut-out's fine structure (slow shading removed).
+        detail: The fine structure of the cut-out, without slow shading.
         eyes: The left and the right eye.
         mouth: The mouth.
         rest: Forehead, nose and cheeks.
@@ -114,10 +116,10 @@ class FacePart:
 
 
 def start_tracking(view: GreyView, face: DetectedFace, scale: float) -> TrackingStart | None:
-    """Choose points to follow; ``None`` where the face has too little texture or is too small.
+    """Chooses points to follow; returns ``None`` if the face has too little texture or is too small.
 
-    Points are corners (Shi and Tomasi 1994): up to 80 on the face inside its outline, where hair and
-    background do not slide past, and up to 24 away from it.
+    Points are corners (Shi and Tomasi 1994): up to 80 on the face, well inside its outline, which hair and
+    background occlude; and up to 24 in the background.
 
     Args:
         view: The grey view.
@@ -164,18 +166,18 @@ def start_tracking(view: GreyView, face: DetectedFace, scale: float) -> Tracking
 def follow(
     start: TrackingStart, view: GreyView, guess: FloatPoints, *, far: bool = False
 ) -> tuple[FloatPoints, NDArray[np.float32]]:
-    """Find the starting points in a later view (pyramidal Lucas-Kanade, Bouguet 2000).
+    """Finds the starting points in a later view (pyramidal Lucas-Kanade, Bouguet 2000).
 
     Args:
-        start: Where the points were chosen.
+        start: The view in which the points were chosen.
         view: The later view, of the same size.
-        guess: Shape (n, 2): where they were last seen, view pixels.
-        far: Whether they may have moved by more than 14 view pixels since.
+        guess: Shape (n, 2): the last known positions, view pixels.
+        far: Whether the points may have moved by more than 14 view pixels since.
 
     Returns:
-        Positions, shape (n, 2), NaN where a point was lost, and the forward-backward error (Kalal
-        2010), shape (n,), in view pixels. A point is lost whose way back misses its start by more than a
-        pixel, or whose surroundings are not those that it was chosen with.
+        The positions, shape (n, 2), NaN for lost points, and the forward-backward error (Kalal 2010), shape
+        (n,), view pixels. A point is lost if tracking it back misses its start by more than a pixel, or if
+        its surroundings differ too much from those in the first view.
     """
     found, seen, difference = _flow(start.view, view, start.points, guess, _FAR_LEVELS if far else _LEVELS)
     back, returned, _ = _flow(view, start.view, found, start.points, _BACK_LEVELS)
@@ -188,7 +190,7 @@ def follow(
 
 
 def plane_motion(start: TrackingStart, found: FloatPoints) -> NDArray[np.float64] | None:
-    """The homography, in view pixels, that best explains the face's points; ``None`` without one."""
+    """Returns the homography, view pixels, that best explains the face's points; ``None`` without one."""
     usable = start.on_face & np.isfinite(found[:, 0])
     if usable.sum() < _FEWEST_POINTS:
         return None
@@ -196,7 +198,7 @@ def plane_motion(start: TrackingStart, found: FloatPoints) -> NDArray[np.float64
 
 
 def region_change(start: TrackingStart, view: GreyView, motion: NDArray[np.float64]) -> RegionChange:
-    """Compare the face's parts with the starting view, laid over each other by ``motion``."""
+    """Compares the face's parts with the starting view, after alignment by ``motion``."""
     parts = start.parts
     height, width = parts.detail.shape
     shift = np.array([[1, 0, parts.left], [0, 1, parts.top], [0, 0, 1]], np.float64)
@@ -245,13 +247,13 @@ def _corners(
     view: GreyView, mask: GreyView, count: int, spacing: float, quality: float, *, block: int = 5
 ) -> FloatPoints:
     found = cv2.goodFeaturesToTrack(view, count, quality, spacing, mask=mask, blockSize=block)
-    # A view without any corner gives None, which OpenCV's type stubs do not say.
+    # A view without corners gives None, which OpenCV's type stubs do not state.
     points: FloatPoints = np.asarray(() if np.ndim(found) == 0 else found, np.float32).reshape(-1, 2)
     return points
 
 
 def _corners_around(view: GreyView, mask: GreyView, spacing: float) -> FloatPoints:
-    """Corners beside the face, looked for at half the size: they are few, and none has to be exact."""
+    """Returns corners beside the face, searched at half the size: they are few, and need not be exact."""
     height, width = view.shape
     size = width // 2, height // 2
     halved = np.asarray(cv2.resize(view, size, interpolation=cv2.INTER_AREA), np.uint8)
@@ -263,7 +265,7 @@ def _corners_around(view: GreyView, mask: GreyView, spacing: float) -> FloatPoin
 def _corners_near(
     view: GreyView, mask: GreyView, extent: FaceExtent, scale: float, spacing: float
 ) -> FloatPoints:
-    """Corners on the face, looked for around it alone."""
+    """Returns corners on the face, searched only in its extent."""
     height, width = view.shape
     left, right = max(0, int(extent.left * scale)), min(width, int(extent.right * scale) + 1)
     top, bottom = max(0, int(extent.top * scale)), min(height, int(extent.bottom * scale) + 1)
@@ -332,6 +334,6 @@ def _face_parts(view: GreyView, face: DetectedFace, scale: float) -> FaceParts |
 
 
 def _rows_and_columns(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
-    """The smallest rectangle that holds a mask, which has to be somewhere."""
+    """Returns the smallest rectangle that contains a mask, which must not be empty."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)

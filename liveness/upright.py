@@ -1,12 +1,12 @@
-"""Whether faces stand upright in a scan's pictures, or whether the pictures are turned another way than said.
+"""Decides whether faces are upright in a scan's frames, as the device states, or the frames are rotated.
 
-Detectors are trained on upright faces. Of a picture that is turned some find nothing, and others find a face
-with points where an upright one's would be: what is cropped by them resembles nobody. So the points do not
-tell, but the detector's confidence does. For 300 photos, each turned three ways, it was higher by 0.03 or
-more for the upright picture in 295 to 299 (YuNet) and in 297 or 298 (SCRFD), and lower by as much in 1 and 2
-of them. dlib's detectors found 103 of 120 upright photos and were surer of each of them than of it turned.
-Of 31 live clips no upright one was taken for a turned one with any of the three; of the 93 turned ones 2
-(YuNet), 2 (SCRFD) and 1 (dlib) were taken for upright at some time.
+Detectors are trained on upright faces. In a rotated frame some detect nothing, and others detect a face with
+points at the places of an upright one, so that its crop matches no person. The points therefore do not show
+the rotation, but the detector's confidence does. For 300 photos, each rotated in three ways, it was higher by
+0.03 or more for the upright photo in 295 to 299 (YuNet) and in 297 or 298 (SCRFD), and lower by as much in 1
+and 2 of them. dlib's detectors found 103 of 120 upright photos, each with a higher confidence than when
+rotated. Of 31 live clips no upright one counted as rotated with any of the three. Of the 93 rotated ones, 2
+(YuNet), 2 (SCRFD) and 1 (dlib) counted as upright at some time.
 """
 
 import math
@@ -20,15 +20,17 @@ from vision.face import BgrImage, DetectedFace
 __all__ = ["UprightFaces"]
 
 _TILTED_DEGREES = 60.0
-"""Tilt of the head in the picture from which a face is not taken for upright, however it was found."""
+"""The tilt of the head above which a face never counts as upright, degrees."""
 _SURER = 0.03
-"""How much surer a detector must be of a turned picture than of the picture as it came."""
+"""The least excess of the confidence in a rotated frame over that in the original, if the frame counts as
+rotated."""
 _SURE = 0.6
 _QUARTER_TURNS = (1, 2, 3)
 _ENOUGH = 2
-"""Pictures in a row that must be found turned: one alone can be an odd one."""
+"""The number of comparisons in a row that must show a rotation, because a single one may be an outlier."""
 _LOOKS_APART = 8
-"""Looks between two comparisons where nothing is found, or the pictures are known to be turned."""
+"""The number of detections between two comparisons if no face is detected, or the frames are known to be
+rotated."""
 
 
 class _Finding(Enum):
@@ -38,17 +40,17 @@ class _Finding(Enum):
 
 
 class UprightFaces:
-    """Finds the faces of an attempt's pictures as long as they stand upright; finds none in turned ones.
+    """Detects the faces of an attempt's frames if they are upright; detects none in rotated frames.
 
-    A turned face proves nothing in either direction: it is not the person's doing that it resembles nobody.
-    Most attempts cost three further looks at one picture. Belongs to one attempt.
+    A rotated face proves nothing for or against the person, who did not cause it to match nobody.
+    Most attempts cost three further detections in one frame. Belongs to one attempt.
     """
 
     def __init__(self, find_faces: Callable[[BgrImage], Sequence[DetectedFace]]) -> None:
-        """Knows nothing yet.
+        """Starts without a comparison.
 
         Args:
-            find_faces: Finds the faces of a picture, largest first.
+            find_faces: Detects the faces of a frame, largest first.
         """
         self._find = find_faces
         self._settled = False
@@ -58,11 +60,11 @@ class UprightFaces:
 
     @property
     def turned(self) -> bool:
-        """Whether the pictures are turned, as far as the latest look tells."""
+        """Whether the frames are rotated, according to the latest detection."""
         return self._tilted or self._turned >= _ENOUGH
 
     def __call__(self, pixels: BgrImage) -> Sequence[DetectedFace]:
-        """The faces of a picture, largest first; none where they do not stand upright."""
+        """Returns the faces of a frame, largest first; none if they are not upright."""
         faces = self._find(pixels)
         face = faces[0] if faces else None
         self._tilted = face is not None and abs(_tilt(face)) > _TILTED_DEGREES
@@ -91,7 +93,7 @@ class UprightFaces:
                 pass
 
     def _compare(self, pixels: BgrImage, face: DetectedFace | None) -> _Finding:
-        """How sure the detector is of the picture as it came, and of the three ways to turn it."""
+        """Compares the detector's confidence in the original frame with that in its three rotations."""
         here = 0.0 if face is None else face.confidence
         elsewhere = max(
             (
@@ -109,7 +111,7 @@ class UprightFaces:
 
 
 def _tilt(face: DetectedFace) -> float:
-    """Degrees from upright of the line from the mouth to the eyes, -180..180."""
+    """Returns the angle between upright and the line from the mouth to the eyes, degrees, -180..180."""
     left_eye, right_eye, _, left_mouth, right_mouth = face.five_points.astype(np.float64)
     across, down = (left_eye + right_eye - left_mouth - right_mouth).tolist()
     return math.degrees(math.atan2(across, -down))

@@ -1,8 +1,8 @@
-"""The active liveness check: the screen's colours, their reflection on the face, and what it proves.
+"""Active liveness: the screen shows colours, and their reflection on the face is measured and judged.
 
-Three folders, of which only the first is known to the others: ``challenge`` is what is asked of the person,
-``measurement`` what the screen's light does on the face, ``movement`` the challenge for light in which that
-cannot be measured. What joins them is here: ``meter`` reads a flash while it runs, ``judge`` says what it
-proves, and ``combine`` makes one liveness decision of it and the passive signals. ``policy`` has what a
-customer may choose, ``model`` the lines of ``flash_model.toml``.
+It has three packages, of which only the first is imported by the others: ``challenge`` runs the flash,
+``measurement`` measures the screen's light on the face, and ``movement`` is the challenge for light in which
+the flash cannot be measured. The modules here join them: ``meter`` measures a flash while it runs, ``judge``
+judges it, and ``combine`` combines its finding with the passive signals. ``policy`` has the settings of a
+customer, and ``model`` the lines of ``flash_model.toml``.
 """

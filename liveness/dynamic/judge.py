@@ -222,12 +222,12 @@ def _signals(measured: _Measured, model: FlashModel) -> tuple[Signal, ...]:
 
 def _colours_signal(measured: _Measured) -> Signal:
     if not measured.decided:
-        reason = "no step's colour can be told: the answer is too weak, or there is none"
+        reason = "no step's colour can be decided: the response is too weak, or there is none"
         return not_assessed(name=_COLOURS, label=_COLOURS_LABEL, reason=reason)
     strongest = max(answer.snr for answer in measured.answers)
     detail = (
-        f"{measured.right} of {measured.decided} colours that could be told were the ones shown, of "
-        f"{len(measured.answers)} that were seen; signal over noise is up to {strongest:.0f}"
+        f"{measured.right} of {measured.decided} decided colours are the ones shown; {len(measured.answers)} "
+        f"steps were measured; signal over noise is up to {strongest:.0f}"
     )
     score = (measured.right + 0.5) / (measured.decided + 1)
     return assessed(name=_COLOURS, label=_COLOURS_LABEL, score=score, detail=detail)
@@ -287,9 +287,9 @@ def _find(
     measured: _Measured, signals: Sequence[Signal], odds: float, model: FlashModel
 ) -> tuple[ChallengeFinding, VerdictReason | None, str]:
     judge = model.judge
-    told, right, wrong = measured.decided, measured.right, measured.wrong
-    if wrong >= judge.least_wrong and wrong >= judge.wrong_share * told:
-        detail = f"{wrong} of {told} colours on the face are not the ones that the screen showed"
+    decided, right, wrong = measured.decided, measured.right, measured.wrong
+    if wrong >= judge.least_wrong and wrong >= judge.wrong_share * decided:
+        detail = f"{wrong} of {decided} colours on the face are not the ones that the screen showed"
         return ChallengeFinding.WRONG, VerdictReason.ANOTHER_CHALLENGE_ANSWERED, detail
     lag = model.lag.usual if measured.lag.lag is None else measured.lag.lag
     leaps = find_leaps(measured.track, measured.shown, lag=lag, settings=model.leaps)
@@ -299,27 +299,27 @@ def _find(
         and leaps.foreign >= judge.foreign_share * leaps.all
     ):
         if not leaps.room_seen:
-            detail = "the face's colour leaps not with the screen, and no background tells whether the room's"
+            detail = "the face's colour leaps without the screen's, and no background is visible to compare"
             return ChallengeFinding.NOT_MEASURABLE, VerdictReason.CHALLENGE_NOT_MEASURABLE, detail
-        detail = f"the face's colour leaps {leaps.all} times, {leaps.foreign} of them not with the screen"
+        detail = f"the face's colour leaps {leaps.all} times, of which {leaps.foreign} are not the screen's"
         return ChallengeFinding.WRONG, VerdictReason.ANOTHER_CHALLENGE_ANSWERED, detail
-    if right >= judge.least_right and wrong <= judge.most_wrong * told:
+    if right >= judge.least_right and wrong <= judge.most_wrong * decided:
         against = _against(signals, model)
         if odds < judge.wrong_odds and _suffices_for_wrong(signals, against, model):
-            detail = "the light on the picture is not that on a face"
+            detail = "the light in the frames is not light on a face"
             return ChallengeFinding.WRONG, VerdictReason.LIGHT_FITS_NO_FACE, detail
         if odds < judge.wrong_odds or not against.isdisjoint((SHAPE, OVERLAY, GLARE)):
-            detail = "the light may not be that on a face: " + ", ".join(
+            detail = "the light may not be light on a face: " + ", ".join(
                 one.label.lower() for one in signals if one.name in against
             )
             return ChallengeFinding.NOT_MEASURABLE, VerdictReason.CHALLENGE_NOT_MEASURABLE, detail
         if not measured.lag.comparable:
             # The glass of a display reflects the right colours on average, but too faintly for any other
             # measurement.
-            detail = "colours are the screen's, but nothing tells that they change when it does"
+            detail = "the colours are the screen's, but the times of their changes could not be measured"
             return ChallengeFinding.NOT_MEASURABLE, VerdictReason.CHALLENGE_NOT_MEASURABLE, detail
         if measured.freshness.late > model.freshness.latest or _late(measured, model):
-            detail = "the face follows the screen too late to tell what causes it"
+            detail = "the face follows the screen too late to determine the cause"
             return ChallengeFinding.NOT_MEASURABLE, VerdictReason.CHALLENGE_ANSWERED_LATE, detail
         return (
             ChallengeFinding.RIGHT,
@@ -351,17 +351,17 @@ def _unanswered(measured: _Measured, model: FlashModel) -> tuple[ChallengeFindin
     lux = scene_lux(measured.samples)
     seen = [one for one in measured.answers if one.frames >= model.response.least_frames]
     if len(seen) < model.judge.least_right or measured.right > 0:
-        detail = "too few steps could be told" if measured.right else "too few steps were seen"
+        detail = "too few steps could be decided" if measured.right else "too few steps were measured"
         return ChallengeFinding.NOT_MEASURABLE, VerdictReason.CHALLENGE_NOT_MEASURABLE, detail
     plain = lux is not None and lux < model.light.plain_lux and lux_borne_out(measured.samples)
     if lux is not None and plain and _none_there(measured, lux, model):
-        detail = f"at about {lux:.0f} lx any screen's light would show, and none does"
+        detail = f"at about {lux:.0f} lx the light of any screen is measurable, and none was measured"
         return ChallengeFinding.ABSENT, VerdictReason.CHALLENGE_NOT_ANSWERED, detail
     if lux is not None and lux < model.light.dim_lux:
         return (
             ChallengeFinding.NOT_MEASURABLE,
             VerdictReason.SCREEN_TOO_DIM,
-            "the screen's light hardly shows in a dim room",
+            "the screen's light is barely measurable, although the room is dim",
         )
     return (
         ChallengeFinding.NOT_MEASURABLE,

@@ -1,1 +1,1 @@
-"""The passive liveness check: one module a signal, and the judge that asks them all."""
+"""Passive liveness: one module for each signal, and the judge that combines them."""

@@ -1,4 +1,4 @@
-"""Did the person blink?"""
+"""The signal of blinks."""
 
 from collections.abc import Sequence
 
@@ -12,19 +12,21 @@ from liveness.signal import Signal, assessed, not_assessed
 _FEWEST_FRAMES = 8
 _SCORE = 0.95
 _JITTER_MULTIPLE = 5.0
-"""Of the median change between frames; 0 where most frames take their ratios from earlier ones, being alike
-(``liveness.eye_watch``). To leave those out would cost 8 of 19 blinking live scans of 50 their blinks."""
+"""The least fall of closed eyes, in multiples of the median change between frames. That median is 0 if most
+frames reuse the ratios of an earlier, similar frame (``liveness.eye_watch``). Leaving those frames out would
+lose the blinks of 8 of the 19 live scans with blinks, out of 50 live scans."""
 
 _MOST_A_SECOND = 1.5
-"""Falls a second, on average, from which on they are noise of the landmarks: eyes do not blink so fast."""
+"""The most blinks per second, on average. More falls than that are noise of the landmarks."""
 _OPEN_PERCENT = 75
-"""Percentile of an eye's aspect ratios that is its open level: blinks and looks down lie below."""
+"""The percentile of an eye's aspect ratios that is its open level. Blinks and downward looks lie below it."""
 
 
 class Blink:
-    """A short fall of both eyes' aspect ratio that comes back (Soukupova and Cech, CVWW 2016).
+    """A short fall and recovery of both eyes' aspect ratio (Soukupova and Cech, CVWW 2016).
 
-    People blink every 3 to 6 seconds, so a short scan without one proves nothing and is not assessed.
+    People blink every 3 to 6 seconds. A short scan without a blink therefore proves nothing, and the signal
+    is not assessed.
     """
 
     name = "blink"
@@ -35,15 +37,15 @@ class Blink:
         seen = [(frame.capture_time, frame.eyes) for frame in scan.usable if frame.eyes is not None]
         if len(seen) < _FEWEST_FRAMES:
             return self._unknown(
-                "The pack gives no eye outlines." if not seen else "The eyes were seen in too few frames."
+                "The pack has no eye outlines." if not seen else "The eyes were measured in too few frames."
             )
         times, eyes = [time for time, _ in seen], [pair for _, pair in seen]
         if _open_level(eyes).min() < settings.eyes_open_level:
-            return self._unknown("The eyes were not open long enough to see a blink.")
+            return self._unknown("The eyes were not open long enough to measure a blink.")
         blinks = count_blinks(times, eyes, settings)
         if blinks == 0:
             return self._unknown(
-                f"No blink in {times[-1] - times[0]:.1f} s, which proves nothing in so short a time."
+                f"No blink in {times[-1] - times[0]:.1f} s, which is too short to prove anything."
             )
         return assessed(
             name=self.name,
@@ -59,16 +61,16 @@ class Blink:
 def count_blinks(
     times: Sequence[float], eyes: Sequence[tuple[float, float]], settings: ExpressSettings
 ) -> int:
-    """Falls of both eyes that begin with open eyes and end with open eyes in time.
+    """Returns how often both eyes close, and open again within ``longest_blink``.
 
     Args:
         times: Capture times of the frames, seconds, increasing.
         eyes: Eye aspect ratios (left, right) of the same frames.
-        settings: How far eyes must fall and rise again, and for how long at most.
+        settings: How far the ratios must fall and recover, and the longest time between.
 
     Returns:
-        0 where too few frames were seen, the eyes were not open long enough to tell, or they fall so often
-        that it is noise.
+        The number of blinks; 0 if there are too few frames, if the eyes were not open long enough, or if the
+        ratios fall so often that they are noise.
     """
     if len(eyes) < _FEWEST_FRAMES:
         return 0
@@ -92,6 +94,6 @@ def count_blinks(
 
 
 def _open_level(eyes: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
-    """How far each eye is open when it is."""
+    """Returns the aspect ratio of each open eye."""
     level: NDArray[np.float64] = np.percentile(np.array(eyes), _OPEN_PERCENT, axis=0)
     return level

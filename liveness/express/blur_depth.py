@@ -1,4 +1,4 @@
-"""Is the picture as soft as one that was taken twice?"""
+"""The signal of a recapture's softness: an image that was captured twice lacks fine detail."""
 
 from dataclasses import dataclass
 
@@ -13,41 +13,41 @@ from liveness.express.settings import CueLine, ExpressSettings
 __all__ = ["BlurDepth", "measure_blur_depth"]
 
 _SMALLEST_FACE = 72.0
-"""Face width, frame pixels: enlarging a smaller one to the crop's size is a blur of its own."""
+"""The least face width, frame pixels. Enlarging a smaller face to the crop's size would blur it."""
 
 _LEAST_INSIDE = 0.5
 _REACH = 0.95
-"""How far from the face's middle its surroundings are looked at, face widths."""
+"""The distance from the face's middle up to which its surroundings are measured, face widths."""
 
 _NARROWEST_SIDE = 0.15
 _PLAIN = 8.0
-"""Standard deviation of the luma of surroundings that are too plain to be sharp or not."""
+"""The standard deviation of luma below which surroundings are too plain to be sharp or soft."""
 
 _FINE, _MIDDLE = (5, 0.8), (9, 1.6)
 _COARSER = 9, (3.2**2 - 1.6**2) ** 0.5 / 2
-"""Side and standard deviation of blurs, pixels; the last one, of every other pixel of what was blurred by the
-second, makes that one 3.2 pixels."""
+"""Side and standard deviation of each blur, pixels. The last blur is applied to every other pixel of the
+result of the second and makes its standard deviation 3.2 pixels."""
 
 _FLOOR = 0.05
-"""8-bit steps added to each band, so that none is zero."""
+"""The number of 8-bit steps that is added to each band, so that none is zero."""
 
 _DETAIL_WEIGHT, _COLOUR_WEIGHT = 1.7, 0.8
 
 
 def measure_blur_depth(crop: FaceCrop) -> float | None:
-    """How much finer detail is missing than a lens in focus leaves, on face and surroundings alike.
+    """Returns how much fine detail is missing on the face and in its surroundings.
 
-    A medium in front of the camera is flat: it is in focus everywhere or nowhere, and what it shows
-    went through a lens before. So the sharper side of the surroundings counts as much as the face: a
-    person whom the lens missed stands before a sharp room. Detail is compared between bands of spatial
-    frequency, and with the colour noise of the sensor, which a second lens does not blur.
+    A medium in front of the camera is flat, so it is in focus everywhere or nowhere, and its content went
+    through a lens before. The sharper side of the surroundings therefore counts as much as the face: a person
+    who is out of focus stands before a sharp room. Detail is compared between bands of spatial frequency, and
+    with the colour noise of the sensor, which a second lens does not blur.
 
     Args:
-        crop: Of one frame.
+        crop: The close crop of one frame.
 
     Returns:
         A weighted sum of natural logs of ratios of amplitude, about -1.5 (crisp) to 3 (blurred);
-        ``None`` for a face less than 72 pixels wide.
+        ``None`` for a face less than 72 pixels wide or of which less than half lies inside the frame.
     """
     if crop.frame_width < _SMALLEST_FACE or crop.inside < _LEAST_INSIDE:
         return None
@@ -64,9 +64,9 @@ def measure_blur_depth(crop: FaceCrop) -> float | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Bands:
-    """Of the face and both its sides: luma and, in pairs, what blurring to two degrees leaves.
+    """The face and both its sides: luma, and pairs of images before and after a further blur.
 
-    ``coarse`` has every other row and column, which is all that is left of it.
+    ``coarse`` has every other row and column, which hold all the detail that is left in it.
     """
 
     luma: NDArray[np.float32]
@@ -76,7 +76,7 @@ class _Bands:
 
 
 def _columns(crop: FaceCrop, left: float, right: float) -> slice:
-    """Of the bands: from one edge to the other, face widths from the face's middle."""
+    """Returns the columns of the bands between two edges, in face widths from the face's middle."""
     first = crop.place(-_REACH, -0.5, _REACH, 0.5)[1].start
     columns = crop.place(left, -0.5, right, 0.5)[1]
     return slice(columns.start - first, columns.stop - first)
@@ -107,17 +107,17 @@ def _blurred(picture: NDArray[np.float32], side: int, sigma: float) -> NDArray[n
 
 
 def _amplitude(picture: NDArray[np.float32], blurred: NDArray[np.float32], columns: slice) -> float:
-    """Root mean square of what ``blurred`` lost within ``columns``, 8-bit steps."""
+    """Returns the root mean square of the detail that ``blurred`` lost within ``columns``, 8-bit steps."""
     lost = cv2.norm(picture[:, columns], blurred[:, columns], cv2.NORM_L2)
     return float(lost / np.sqrt(picture[:, columns].size)) + _FLOOR
 
 
 class BlurDepth(CueSignal):
-    """Median softness of the sharpest part of the frames."""
+    """The median softness over the frames."""
 
     name = "blur_depth"
-    label = "Fine detail of a first picture"
-    unseen = "No frame shows a face large enough to see its detail."
+    label = "Sharper than a recapture"
+    unseen = "No frame shows a face large enough to measure its detail."
 
     def lines(self, settings: ExpressSettings) -> CueLine:
         """See ``CueSignal.lines``."""
@@ -125,5 +125,5 @@ class BlurDepth(CueSignal):
 
     def told(self, found: CueSummary, lines: CueLine) -> str:
         """See ``CueSignal.told``."""
-        soft = "as soft as a picture of a picture" if found.value > lines.line else "sharp enough"
+        soft = "as soft as a recaptured image" if found.value > lines.line else "sharp enough"
         return f"Softness {found.value:.2f} in {found.counted}, {lines.line:.2f} is the line: {soft}."

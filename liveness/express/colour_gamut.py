@@ -1,4 +1,4 @@
-"""Are the colours those of a scene, or what a print or a screen can give of them?"""
+"""The signal of a narrow range of tones and colours, which prints and screens have."""
 
 import cv2
 import numpy as np
@@ -10,41 +10,41 @@ from liveness.express.settings import CueLine, ExpressSettings
 __all__ = ["ColourGamut", "measure_colour_gamut"]
 
 _STEP = 3
-"""Every third pixel of a crop is enough for medians and percentiles."""
+"""The spacing of the pixels that are read. Every third one is enough for medians and percentiles."""
 
 _LEAST_INSIDE = 0.7
 _GREY = 2.0
-"""Mean difference between channels, 8-bit steps, up to which a picture is grey."""
+"""The mean difference between blue and red, 8-bit steps, below which an image is grey."""
 
 _SHADED_SHARE = 0.4
-"""Share of a face's pixels by luma below which they are hair, eyes and shadow, not lit skin."""
+"""The share of a face's pixels, darkest first, that is hair, eyes and shadow, not lit skin."""
 
 _DIM = 130
-"""Luma of the brightest hundredth below which want of light, not a medium, makes the range narrow."""
+"""The luma of the brightest hundredth below which poor light, not a medium, makes the range narrow."""
 
 _DARKEST, _BRIGHTEST = 0.01, 0.99
 _CAST_WEIGHT = 2.3
-"""Steps of tonal range that one unit of CIE b* is worth; both fitted to prints and selfies of one source."""
+"""The steps of tonal range that one unit of CIE b* is worth; fitted to prints and selfies of one source."""
 
 _MOST_YELLOW, _MOST_BLUE = 15.0, -25.0
 _ACROSS, _DOWN = 0.34, 0.42
-"""Half width and half height of what is skin for the most part, face extents."""
+"""Half width and half height of the part of the face that is mostly skin, face extents."""
 
 
 def measure_colour_gamut(crop: FaceCrop) -> float | None:
-    """Tonal range that is left, less for a blue cast of the skin.
+    """Returns the tonal range of the face and its surroundings, reduced by a blue cast of the skin.
 
-    A print has no black and a screen glows where it shows black, which compresses tones; ink and
-    backlight shift skin, which under any white balance lies on the yellow-red side of grey (M. Soriano
-    et al., "Skin detection in video under changing illumination conditions", ICPR 2000), towards blue.
+    A print has no full black, and a screen's black glows; both compress the tones. Under any white balance,
+    skin lies on the yellow-red side of grey (M. Soriano et al., "Skin detection in video under changing
+    illumination conditions", ICPR 2000). Ink and backlight shift it towards blue.
 
     Args:
-        crop: Of one frame.
+        crop: The close crop of one frame.
 
     Returns:
         Luma from the 1st to the 99th percentile over the face and half a face around it, plus 2.3 for
         each unit of CIE 1976 b* of the lit skin (from -25 to 15), over 255: about 0.3 to 1.1; ``None``
-        where much of the face lies outside the image, for grey pictures and for dim ones.
+        if much of the face lies outside the frame, or if the crop is grey or dim.
     """
     if crop.inside < _LEAST_INSIDE:
         return None
@@ -61,20 +61,20 @@ def measure_colour_gamut(crop: FaceCrop) -> float | None:
     lit = skin[luma > shaded]
     if lit.size == 0:
         return None
-    # OpenCV stores b* of 8-bit pictures with 128 added.
+    # OpenCV stores b* of 8-bit images with 128 added.
     lab = cv2.cvtColor(lit[None], cv2.COLOR_BGR2LAB)
     yellow = float(np.clip(np.median(lab[..., 2]) - 128, _MOST_BLUE, _MOST_YELLOW))
     return (brightest - darkest + _CAST_WEIGHT * yellow) / 255
 
 
 def _levels(grey: np.ndarray, shares: tuple[float, ...]) -> list[int]:
-    """The luma below or at which these shares, 0..1, of the pixels lie."""
+    """Returns the luma at or below which each of ``shares``, 0..1, of the pixels lies."""
     counts = np.cumsum(np.bincount(grey.ravel(), minlength=256))
     return [int(np.searchsorted(counts, share * grey.size)) for share in shares]
 
 
 class ColourGamut(CueSignal):
-    """Median of tonal range and cast over the frames."""
+    """The median range of tones and skin colour over the frames."""
 
     name = "colour_gamut"
     label = "Colours of a scene"
@@ -86,7 +86,7 @@ class ColourGamut(CueSignal):
 
     def told(self, found: CueSummary, lines: CueLine) -> str:
         """See ``CueSignal.told``."""
-        what = "as wide as a scene's" if found.value >= lines.line else "as narrow as a recaptured picture's"
+        what = "as wide as a scene's" if found.value >= lines.line else "as narrow as a recaptured image's"
         return (
             f"Range of tones and skin colour {found.value:.2f} in {found.counted}, "
             f"{lines.line:.2f} is the line: {what}."

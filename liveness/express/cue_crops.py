@@ -1,6 +1,6 @@
-"""A face and what is around it at fixed sizes in face widths, for cues that no resolution may change.
+"""Crops of a face and its surroundings at a fixed scale, for cues that must not depend on resolution.
 
-Two crops of one frame: close up in colour, and wide in grey. The frame is made smaller once for both.
+Each frame gives two crops: a close one in colour and a wide one in grey. The frame is halved once for both.
 """
 
 import math
@@ -17,27 +17,28 @@ from vision.face import BgrImage, DetectedFace, Points
 __all__ = ["CROP_FACE", "WIDE_FACE", "CueCrops", "FaceCrop", "WideCrop", "cut_crops", "shrink"]
 
 CROP_FACE: Final = 96
-"""Face width in a close crop, pixels."""
+"""The face width in a close crop, pixels."""
 
 WIDE_FACE: Final = 40
-"""Face width in a wide crop, pixels."""
+"""The face width in a wide crop, pixels."""
 
 _CLOSE: Final = 1.0
-"""Half width and half height of a close crop, face extents."""
+"""The half width and half height of a close crop, face extents."""
 
 _ACROSS, _ABOVE, _BELOW = 2.1, 0.4, 0.9
-"""What a wide crop holds, face widths: to either side of the face, above its top and below its chin."""
+"""The extent of a wide crop, face widths: from the face's middle to either side, above its top, below its
+chin."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceCrop:
-    """A face within a picture of twice its width and height, or what of that the frame holds.
+    """The part of a frame around a face, of twice its width and height, cut at the frame's border.
 
     Attributes:
-        picture: Shape (height, width, 3), BGR, 0..255.
-        luma: Of ``picture``, shape (height, width), 0..255.
+        picture: The crop, shape (height, width, 3), BGR, 0..255.
+        luma: Its luma, shape (height, width), 0..255.
         extent: The face's extent in ``picture``, 96 pixels wide; may reach beyond its border.
-        five_points: As ``DetectedFace``'s, in ``picture``.
+        five_points: ``DetectedFace.five_points`` in pixels of ``picture``.
         frame_width: Width of the extent in the frame's own pixels.
     """
 
@@ -48,7 +49,7 @@ class FaceCrop:
     frame_width: float
 
     def place(self, left: float, top: float, right: float, bottom: float) -> tuple[slice, slice]:
-        """Rows and columns of ``picture`` within these edges, face extents from the face's middle."""
+        """Returns rows and columns of ``picture`` between edges in face extents from the face's middle."""
         height, width = self.luma.shape
         x, y = self.extent.width, self.extent.height
         columns = [round(min(max(0.0, self.extent.x + at * x), width)) for at in (left, right)]
@@ -57,22 +58,22 @@ class FaceCrop:
 
     @property
     def face(self) -> tuple[slice, slice]:
-        """The place from ear to ear and from hairline to chin."""
+        """The rows and columns from ear to ear and from hairline to chin."""
         return self.place(-0.5, -0.5, 0.5, 0.5)
 
     @property
     def inside(self) -> float:
-        """Share of the extent, 0..1, that the frame holds."""
+        """The share of the extent, 0..1, that lies inside the frame."""
         return self.luma[self.face].size / (self.extent.width * self.extent.height)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WideCrop:
-    """A face and the room at its sides, or what of that the frame holds.
+    """A face and the room at its sides, cut at the frame's border.
 
     Attributes:
         luma: Shape (height, width), 0..255: 4.2 face widths across, from 0.4 above the face to 0.9 below it.
-        extent: The face's extent in it, 40 pixels wide; its middle is inside.
+        extent: The face's extent in ``luma``, 40 pixels wide; its middle is inside.
         frame_width: Width of the extent in the frame's own pixels.
     """
 
@@ -90,11 +91,11 @@ class CueCrops:
 
 
 def cut_crops(image: BgrImage, face: DetectedFace) -> CueCrops | None:
-    """Cut out ``face``; ``None`` where its middle lies outside the image.
+    """Returns both crops; ``None`` if the face's middle lies outside the frame or the crop is too small.
 
     Args:
         image: The frame, shape (height, width, 3), BGR, 0..255.
-        face: Its face.
+        face: The face in the frame.
     """
     extent = face_extent(face)
     height, width = image.shape[:2]
@@ -133,7 +134,7 @@ def cut_crops(image: BgrImage, face: DetectedFace) -> CueCrops | None:
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """A part of a frame, whole pixels; right and bottom lie just outside."""
+    """A part of a frame in whole pixels; ``right`` and ``bottom`` are exclusive."""
 
     left: int
     top: int
@@ -160,14 +161,14 @@ def _window(extent: FaceExtent, *, across: float, above: float, below: float) ->
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Shared:
-    """What both crops are cut from: ``window`` of the frame, halved some times; grey or colour."""
+    """The image from which both crops are cut: ``window`` of the frame, halved; grey or colour."""
 
     picture: NDArray[np.uint8]
     window: _Window
     halvings: int
 
     def cut(self, window: _Window, extent: FaceExtent, unit: int) -> tuple[NDArray[np.uint8], FaceExtent]:
-        """``window`` at ``unit`` pixels a face width, and where the face is in it."""
+        """Returns ``window`` at ``unit`` pixels per face width, and the face's extent in it."""
         factor = 2**self.halvings
         left = (window.left - self.window.left) // factor
         top = (window.top - self.window.top) // factor
@@ -184,10 +185,10 @@ class _Shared:
 
 
 def shrink(picture: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
-    """``picture``, grey or colour, at ``scale`` of its size.
+    """Returns ``picture``, grey or colour, at ``scale`` of its size.
 
-    Halving by averages is cheap and leaves no aliases; only the last step, by less than a half, is
-    interpolated.
+    The image is halved by averages, which is cheap and leaves no aliases. Only the rest of the scale, more
+    than a half, is interpolated.
 
     Args:
         picture: Shape (height, width) or (height, width, 3).
@@ -204,7 +205,7 @@ def _halved(picture: NDArray[np.uint8], times: int) -> NDArray[np.uint8]:
         height, width = picture.shape[:2]
         if min(height, width) < 2:
             break
-        # An odd last row or column would make OpenCV take its slow way, for weights of its own in each pixel.
+        # With an odd last row or column, OpenCV computes weights for each pixel, which is slow.
         even = picture[: height // 2 * 2, : width // 2 * 2]
         size = width // 2, height // 2
         picture = cv2.resize(even, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)

@@ -1,4 +1,4 @@
-"""From a cue's values in several frames to one value, from that to a score, and to the scan's signal."""
+"""Combination of a cue's values in several frames into one value, its score, and the scan's signal."""
 
 import math
 from abc import ABC, abstractmethod
@@ -24,8 +24,8 @@ class CueSummary:
     """A cue over the frames in which it could be measured.
 
     Attributes:
-        value: Median, in the cue's own unit, so that less than half of the frames decide nothing.
-        frames: How many frames that is.
+        value: The median, in the cue's own unit, so that less than half of the frames cannot decide.
+        frames: The number of these frames.
     """
 
     value: float
@@ -33,50 +33,50 @@ class CueSummary:
 
     @property
     def counted(self) -> str:
-        """The number of frames in words."""
+        """The number of frames, such as "3 frames"."""
         return "1 frame" if self.frames == 1 else f"{self.frames} frames"
 
 
 def summarise_cue(cues: Sequence[FrameCues], name: str) -> CueSummary | None:
-    """The cue ``name`` over the frames; ``None`` where no frame has it."""
+    """Returns the summary of the cue ``name``; ``None`` if no frame has it."""
     values = [frame.values[name] for frame in cues if name in frame.values]
     return CueSummary(value=float(np.median(values)), frames=len(values)) if values else None
 
 
 def score_of_cue(value: float, lines: CueLine) -> float:
-    """0..1 by a logistic: 0.5 where ``value`` is on the line, 0.8 where a typical live frame has it.
+    """Returns a logistic score, 0..1: 0.5 on the line, 0.8 at the value of a typical live frame.
 
     Args:
-        value: In the cue's unit.
-        lines: In the cue's unit.
+        value: The measured value, in the cue's unit.
+        lines: The line and the live value, in the cue's unit.
     """
     exponent = _LIVE_LOG_ODDS * (value - lines.line) / (lines.live - lines.line)
     return 1 / (1 + math.exp(-min(_FURTHEST, max(-_FURTHEST, exponent))))
 
 
 class CueSignal(ABC):
-    """A single-frame cue as a signal of the scan: the median over the frames; an ``ExpressSignal``."""
+    """An ``ExpressSignal`` whose value is the median of a single-frame cue over the frames."""
 
     name: ClassVar[str]
-    """The cue's, and so the signal's."""
+    """The name of the cue and of the signal."""
     label: ClassVar[str]
     unseen: ClassVar[str]
-    """Why no frame has the cue, in words."""
+    """The reason if no frame has the cue, as a sentence."""
 
     def __init__(self, cues: Sequence[FrameCues]) -> None:
-        """Take the frames' cues; see ``frame_cues.measure_frame_cues``."""
+        """Takes the cues of the frames (``frame_cues.measure_frame_cues``)."""
         self._cues = tuple(cues)
 
     @abstractmethod
     def lines(self, settings: ExpressSettings) -> CueLine:
-        """The cue's lines among the settings."""
+        """Returns the cue's lines from the settings."""
 
     @abstractmethod
     def told(self, found: CueSummary, lines: CueLine) -> str:
-        """What was found, in plain words with the numbers."""
+        """Returns the signal's detail: the measurement in plain words, with numbers."""
 
     def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
-        """See ``ExpressSignal.assess``; of the frames nothing but their cues is read."""
+        """See ``ExpressSignal.assess``; reads only the cues, not ``scan``."""
         del scan
         found = summarise_cue(self._cues, self.name)
         if found is None:

@@ -1,4 +1,4 @@
-"""How surely motion shows a head's depth, by both signals of it together."""
+"""The evidence for a head's depth from motion, combined from both signals that measure it."""
 
 import math
 from collections.abc import Iterable
@@ -14,15 +14,15 @@ from liveness.signal import Signal
 __all__ = ["depth_odds", "measure_depth"]
 
 _DEPTH: Final = frozenset({PlanarMotion.name, PoseConsistency.name})
-"""Parallax over the face, and of a nose."""
+"""The signals of depth: parallax over the whole face, and parallax of the nose."""
 _SUREST: Final = 0.99
 
 
 def depth_odds(signals: Iterable[Signal]) -> float:
-    """Log odds of a head's depth; 0 where motion says nothing of it.
+    """Returns the log odds of a head's depth; 0 if no signal of depth is assessed.
 
     Args:
-        signals: Express' signals; those that are not of depth are left out.
+        signals: Express' signals; those that do not measure depth are ignored.
     """
     scores = (one.score for one in signals if one.name in _DEPTH and one.score is not None)
     held = (min(_SUREST, max(1 - _SUREST, score)) for score in scores)
@@ -30,11 +30,11 @@ def depth_odds(signals: Iterable[Signal]) -> float:
 
 
 def measure_depth(scan: ScanObservations, settings: ExpressSettings | None = None) -> float:
-    """``depth_odds`` of a scan, or of what was seen of it so far: a few milliseconds of CPU.
+    """Returns ``depth_odds`` of a scan, which may still be running. Takes a few milliseconds of CPU.
 
     Args:
-        scan: Read are the motion segments, and faces and poses of the frames.
-        settings: Lines of the signals; the usual ones if None.
+        scan: The scan; its motion segments and its frames' faces and poses are read.
+        settings: Lines of the signals; the defaults of ``ExpressSettings`` if None.
     """
     lines = ExpressSettings() if settings is None else settings
     planar = PlanarMotion(motion_steps(scan)).assess(scan, lines)

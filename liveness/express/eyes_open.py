@@ -1,4 +1,4 @@
-"""Are the eyes open?"""
+"""The signal of open eyes."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from liveness.signal import Signal, assessed, not_assessed
 
 
 class EyesOpen:
-    """Share of the frames with open eyes: a person who sleeps, or is made to, is no consent."""
+    """The share of the frames with open eyes. A person who sleeps or is unconscious does not consent."""
 
     name = "eyes_open"
     label = "Eyes open"
@@ -20,7 +20,7 @@ class EyesOpen:
             return not_assessed(
                 name=self.name,
                 label=self.label,
-                reason="The pack gives no eye outlines, or no face was seen.",
+                reason="The pack has no eye outlines, or no frame shows a face.",
             )
         share = float(np.mean([value >= settings.eyes_shut_level for value in values]))
         return assessed(

@@ -1,4 +1,4 @@
-"""Does the face fill enough of the frame, and not too much?"""
+"""The signal of the face's size in the frame: neither too small nor too large."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ _STEEPNESS = 3.0
 
 
 class FaceArea:
-    """Median share of the frame that the face fills; a photo of a photo shows a small one."""
+    """The median share of the frame that the face fills. A recaptured photo shows a small face."""
 
     name = "face_area"
     label = "Face fills the frame"

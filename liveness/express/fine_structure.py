@@ -1,9 +1,9 @@
-"""The spectrum of the finest detail that a frame holds of a face.
+"""The spectrum of a face's finest detail in a frame.
 
-Moiré is periodic: a few sharp peaks in the spectrum, in most places of the picture. Hair,
-beards and skin give a smooth spectrum, a straight edge gives a streak through the spectrum's middle. What is
-beside the face tells less: a room has blinds and woven cloth. Windows are taken in the frame's own pixels, as
-any resizing would remove the finest structure or make aliases of its own.
+Moiré is periodic: it gives a few sharp peaks in the spectrum, in most places of the frame. Hair, beards and
+skin give a smooth spectrum, and a straight edge gives a streak through the spectrum's middle. The
+surroundings are not measured, because a room has blinds and woven cloth. Windows are cut in the frame's own
+pixels, because resizing would remove the finest structure or add aliases.
 """
 
 from collections.abc import Iterable
@@ -20,36 +20,37 @@ from vision.face import BgrImage, DetectedFace
 __all__ = ["WINDOW", "fine_structure"]
 
 WINDOW = 64
-"""Side of one window, pixels."""
+"""The side of one window, pixels."""
 
 _FEWEST_WINDOWS = 2
 _SMALLEST_FACE = 80.0
-"""Face width, pixels, below which a window does not lie on the face."""
+"""The face width, pixels, below which a window does not lie on the face."""
 
 _NOISE_VARIANCE = 0.4
-"""Of rounding and of a good sensor, squared 8-bit steps; what is weaker is no structure."""
+"""The variance of rounding and of a good sensor's noise, squared 8-bit steps. Weaker structure is noise."""
 
 _ARM = 3
-"""Bins from a peak to what it is compared with: a Hann window smears a sine over two bins either side."""
+"""The distance, in bins, from a peak to the bins it is compared with. A Hann window spreads a sine over two
+bins on either side."""
 
 _NEIGHBOURS = np.zeros((2 * _ARM + 1, 2 * _ARM + 1), np.uint8)
 _NEIGHBOURS[::_ARM, ::_ARM] = 1
 _NEIGHBOURS[_ARM, _ARM] = 0
 _MARGIN = _ARM + 1
 _ACROSS, _DOWN = 0.2, 0.28
-"""From the middle of the face to the windows' middles, face widths."""
+"""The distances from the face's middle to the windows' middles, face widths."""
 
 
 def fine_structure(image: BgrImage, face: DetectedFace) -> NDArray[np.float32] | None:
-    """By how much each frequency on forehead, cheeks and chin stands out of those nearby.
+    """Returns how far each frequency on forehead, cheeks and chin stands out from its neighbours.
 
     Args:
         image: The upright frame, shape (height, width, 3), BGR, 0..255.
-        face: Its face.
+        face: The face in the frame.
 
     Returns:
-        Natural log of power, shape (64, 33), in the order of ``numpy.fft.rfft2``; ``None`` where there is
-        too little of the face.
+        Natural logs of ratios of power, shape (64, 33), in the order of ``numpy.fft.rfft2``; ``None`` if the
+        face is too small or too little of it lies inside the frame.
     """
     on_face = _cut(image, _face_windows(face_extent(face), image))
     if on_face is None:
@@ -59,7 +60,7 @@ def fine_structure(image: BgrImage, face: DetectedFace) -> NDArray[np.float32] |
 
 
 def _face_windows(extent: FaceExtent, image: BgrImage) -> list[tuple[int, int]]:
-    """Left top corners of up to six windows on the face."""
+    """Returns the top left corners of up to six windows on the face."""
     if extent.width < _SMALLEST_FACE:
         return []
     across, down = _ACROSS * extent.width, _DOWN * extent.width
@@ -77,23 +78,23 @@ def _inside(centres: Iterable[tuple[float, float]], image: BgrImage) -> list[tup
 
 
 def _cut(image: BgrImage, corners: list[tuple[int, int]]) -> BgrImage | None:
-    """The windows under each other, shape (windows x 64, 64, 3); ``None`` for too few."""
+    """Returns the windows stacked vertically, shape (windows x 64, 64, 3); ``None`` if there are too few."""
     if len(corners) < _FEWEST_WINDOWS:
         return None
     return np.concatenate([image[y : y + WINDOW, x : x + WINDOW] for x, y in corners])
 
 
 def _standing_out(windows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Log of each frequency's power against its neighbours', in the direction where it stands out least.
+    """Returns the log of each frequency's power over its neighbours', in the direction of the least ratio.
 
-    The windows' spectra are averaged in the logarithm, so that what is in one window only counts little.
+    The logs of the windows' spectra are averaged, so that structure in a single window counts little.
     """
     side = windows.shape[1]
     taper = _taper(side)
     spectra = scipy.fft.rfft2((windows - windows.mean(axis=(1, 2), keepdims=True)) * taper)
     power = spectra.real**2 + spectra.imag**2 + np.float32(_NOISE_VARIANCE * float((taper**2).sum()))
     half = np.log(power).mean(axis=0)
-    # Least in any direction is against the strongest of all neighbours.
+    # The least ratio over all directions is the ratio to the strongest neighbour.
     strongest = cv2.dilate(cv2.blur(half[_with_margin(side)], (3, 3)), _NEIGHBOURS)
     inside = slice(_MARGIN, -_MARGIN)
     return np.asarray(half - strongest[inside, inside], np.float32)
@@ -101,7 +102,7 @@ def _standing_out(windows: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @cache
 def _with_margin(side: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows and columns of a half spectrum with what is around it; a spectrum goes on around its ends.
+    """Returns the rows and columns of a half spectrum with a margin; a spectrum is periodic.
 
     Columns left of 0 and right of the half's end are those of the opposite frequencies.
     """

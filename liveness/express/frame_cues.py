@@ -1,4 +1,4 @@
-"""Every single-frame cue of recapture, measured in one frame."""
+"""The measurement of every single-frame cue of recapture in one frame."""
 
 from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
@@ -29,18 +29,18 @@ _OF_THE_FACE: Final[Mapping[str, Callable[[FaceCrop], float | None]]] = MappingP
 )
 
 FRAME_CUES: Final = (_MOIRE, *_OF_THE_ROOM, *_OF_THE_FACE)
-"""The cues' names."""
+"""The names of the cues."""
 
 
 def measure_frame_cues(
     image: BgrImage, face: DetectedFace, *, frame_index: int, only: Collection[str] | None = None
 ) -> FrameCues:
-    """Measure one upright frame.
+    """Measures the cues of one upright frame.
 
     Args:
-        image: The frame, shape (height, width, 3), BGR, 0..255; in its own pixels, as resizing removes
-            what some cues look for.
-        face: Its face.
+        image: The frame, shape (height, width, 3), BGR, 0..255; not resized, because resizing removes the
+            structure that some cues measure.
+        face: The face in the frame.
         frame_index: The frame's index in the scan.
         only: Names of ``FRAME_CUES`` to measure; all if None.
     """

@@ -1,4 +1,4 @@
-"""Do frames come again? A camera's frames never do: its noise is new every time."""
+"""The signal of repeated frames. A camera never repeats a frame, because its noise differs in each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,19 +14,20 @@ from liveness.observation import Samples, ScanObservations
 from liveness.signal import Signal, assessed, not_assessed
 
 _SAME = 0.02
-"""Mean difference of sampled pixels, grey levels, below which two frames are one and the same."""
+"""The mean difference of sampled pixels, grey levels, below which two frames are identical."""
 
 _CARRIED = 0.3
-"""Mean difference of sampled pixels, grey levels, below which an encoder that carries pixels over from the
-last frame may carry over all of them. Without this rule several live clips are called frozen or looped once
-x264 encodes them at crf 46 or 51; with it none is, and 10 of 19 clips that stall for 1.5 s
-at crf 34 are still found (``tests/liveness/express/test_strong_compression.py``)."""
+"""The mean difference of sampled pixels, grey levels, below which an encoder that copies pixels from the last
+frame may copy all of them. Without this rule, several live clips count as frozen or looped once x264 encodes
+them at crf 46 or 51. With it none does, and 10 of 19 clips that stall for 1.5 s at crf 34 are still found
+(``tests/liveness/express/test_strong_compression.py``)."""
 
 _BESIDE = 0.8
-"""Seconds on either side of a run that tell whether the picture was changing there."""
+"""The time on either side of a run in which changes of the image are measured, seconds."""
 
 _BESIDE_PERCENT = 75
-"""Of the changes there: high, as an encoder goes on refining a picture that has stopped."""
+"""The percentile of these changes that must reach ``_CARRIED``. It is high because an encoder goes on
+refining an image that has stopped."""
 
 _FEW = 32
 _FEWEST_FRAMES = 8
@@ -42,22 +43,23 @@ class Repetition(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RepetitionFinding:
-    """What was found, with the words for it."""
+    """How the frames repeat, and the detail of the signal."""
 
     kind: Repetition
     detail: str
 
 
 def find_repetition(scan: ScanObservations, settings: ExpressSettings) -> RepetitionFinding | None:
-    """Look for frames that come again; ``None`` with too few frames to tell.
+    """Returns how the frames repeat; ``None`` if there are too few frames.
 
-    A camera slower than the device's reading of it hands out a frame two or three times in a row; that
-    is no finding. One frame for longer than ``stall_seconds``, or frames that come back after others,
-    are. Frames that were not measured are compared by their bytes, and by their pixels where they were
-    sampled.
+    A camera that is slower than the device's reads delivers a frame two or three times in a row. That counts
+    as ``NONE``. One frame for longer than ``stall_seconds`` is ``FROZEN``; frames that return after others
+    are ``LOOPED``. Frames that were not measured are compared by their bytes, and by their pixels if they
+    were sampled.
 
-    In a video file, whose frames' own bytes are not known, an encoder carries over what hardly changes, up
-    to the whole frame. There the same frame counts only where the picture was changing before and after it.
+    In a video file the bytes of the frames are not known, and an encoder copies parts that hardly change, up
+    to the whole frame. There a run of identical frames counts only if the image was changing before and after
+    it, and a return only if the image had changed clearly in between.
     """
     if len(scan.frames) < _FEWEST_FRAMES:
         return None
@@ -96,17 +98,17 @@ def find_repetition(scan: ScanObservations, settings: ExpressSettings) -> Repeti
 
 
 class FrozenFrames:
-    """Repeated or looped frames, which are injected behind the camera."""
+    """Frozen or looped frames, which are injected behind the camera."""
 
     name = "frozen_frames"
     label = "Every frame is new"
 
     def __init__(self, finding: RepetitionFinding | None) -> None:
-        """Take what ``find_repetition`` found."""
+        """Takes the finding of ``find_repetition``."""
         self._finding = finding
 
     def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
-        """See ``ExpressSignal.assess``; 0.5 (neutral) where nothing repeats, 0 where something does."""
+        """See ``ExpressSignal.assess``; the score is 0.5 (neutral) if no frames repeat, else 0."""
         del settings
         finding = self._finding
         if finding is None:
@@ -127,7 +129,7 @@ class _Sampled:
 
 
 def measure_recurrence(scan: ScanObservations) -> Recurrence | None:
-    """``find_recurrence`` of all sampled frames; ``None`` with too few of them, too."""
+    """Returns ``find_recurrence`` of all sampled frames; also ``None`` if there are too few of them."""
     sampled = _sampled(scan)
     if len(sampled) < _FEWEST_FRAMES:
         return None
@@ -136,7 +138,7 @@ def measure_recurrence(scan: ScanObservations) -> Recurrence | None:
 
 
 def _sampled(scan: ScanObservations) -> list["_Sampled"]:
-    """All frames whose pixels were sampled, in order."""
+    """Returns all frames whose pixels were sampled, in order."""
     return sorted(
         [
             *(_Sampled(frame.index, frame.capture_time, frame.samples) for frame in scan.frames),
@@ -151,25 +153,25 @@ def _sampled(scan: ScanObservations) -> list["_Sampled"]:
 
 
 def _fingerprints(scan: ScanObservations) -> list[int]:
-    """Of all frames whose bytes are known, in order."""
+    """Returns the fingerprints of all frames whose bytes are known, in order."""
     marks = [(frame.index, frame.fingerprint) for frame in scan.frames]
     marks += [(frame.index, frame.fingerprint) for frame in scan.passed]
     return [mark for _, mark in sorted(marks) if mark is not None]
 
 
 def _returned(labels: Sequence[int]) -> int:
-    """How many frames are the same as an earlier one with others between."""
+    """Returns how many frames are identical to an earlier one with others between."""
     distinct = [*labels[:1], *(now for last, now in pairwise(labels) if now != last)]
     return len(distinct) - len(set(distinct))
 
 
 def _same_frames(samples: NDArray[np.uint8]) -> list[int]:
-    """For each frame the position of the first frame that is the same."""
+    """Returns for each frame the position of the first frame that is identical to it."""
     labels = list(range(len(samples)))
     values = samples.astype(np.int16)
     few = values[:, ::_FEW]
     for at in range(1, len(samples)):
-        # A few pixels rule out nearly every candidate; the rest are compared whole.
+        # A few pixels rule out nearly every candidate; the others are compared in full.
         apart = np.abs(few[:at] - few[at]).sum(axis=1, dtype=np.int32)
         for first in np.flatnonzero(apart <= _SAME * _FEW * few.shape[1]).tolist():
             if labels[first] == first and np.abs(values[first] - values[at]).mean() < _SAME:
@@ -179,7 +181,7 @@ def _same_frames(samples: NDArray[np.uint8]) -> list[int]:
 
 
 def _runs(labels: Sequence[int]) -> list[tuple[int, int]]:
-    """Positions of the first and the last frame of each run of one and the same frame."""
+    """Returns the positions of the first and the last frame of each run of identical frames."""
     begins = [at for at in range(len(labels)) if at == 0 or labels[at] != labels[at - 1]]
     return [(begin, after - 1) for begin, after in zip(begins, [*begins[1:], len(labels)], strict=True)]
 
@@ -187,7 +189,7 @@ def _runs(labels: Sequence[int]) -> list[tuple[int, int]]:
 def _runs_amid_change(
     runs: Sequence[tuple[int, int]], sampled: Sequence[_Sampled], samples: NDArray[np.uint8]
 ) -> list[tuple[int, int]]:
-    """The runs beside which the picture changes too much to be carried over; a run of all frames, too."""
+    """Returns the runs beside which the image changes too much to be copied, or which cover all frames."""
     values, times = samples.astype(np.int16), np.array([frame.time for frame in sampled])
     changes = np.abs(values[1:] - values[:-1]).mean(axis=1)
 
@@ -206,7 +208,7 @@ def _runs_amid_change(
 def _returned_after_change(
     runs: Sequence[tuple[int, int]], labels: Sequence[int], samples: NDArray[np.uint8]
 ) -> int:
-    """How many runs are of an earlier frame from which the picture had moved clearly away between."""
+    """Returns how many runs repeat an earlier frame after the image had changed clearly."""
     ended: dict[int, int] = {}
     count = 0
     for first, last in runs:

@@ -1,4 +1,4 @@
-"""Does the person look at the camera?"""
+"""The signal of a head that faces the camera."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from liveness.signal import Signal, assessed, not_assessed
 
 
 class HeadPoseSignal:
-    """Median turn and nod over the scan: 1 is frontal, 0.5 the largest allowed, 0 twice that."""
+    """The median yaw and pitch over the scan. The score is 1 if frontal, 0.5 at the limit, 0 at twice it."""
 
     name = "head_pose"
     label = "Looks at the camera"

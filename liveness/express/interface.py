@@ -1,4 +1,4 @@
-"""What every signal of an express scan offers."""
+"""The interface of the signals of an express scan, and the measurements that some of them take."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from liveness.signal import Signal
 
 @dataclass(frozen=True, slots=True)
 class PadScore:
-    """What one PAD network said of one frame.
+    """The result of one PAD network for one frame.
 
     Attributes:
         frame_index: The frame's index in the scan.
         network: ``PadNetwork.name``.
-        real_probability: 0..1.
+        real_probability: The probability that the face is real, 0..1.
     """
 
     frame_index: int
@@ -26,11 +26,11 @@ class PadScore:
 
 @dataclass(frozen=True, slots=True)
 class FrameCues:
-    """What single-frame cues of recapture measured in one frame.
+    """The single-frame cues of recapture of one frame.
 
     Attributes:
         frame_index: The frame's index in the scan.
-        values: A cue's name, which is its signal's, and its measured value in the cue's own unit; a cue
+        values: The measured value in the cue's own unit, by the cue's name, which is also its signal's; a cue
             that could not be measured in this frame is missing.
     """
 
@@ -52,5 +52,5 @@ class ExpressSignal(Protocol):
         ...
 
     def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
-        """Measure ``scan``; a scan with too little to go by gives a signal that is not assessed."""
+        """Measures ``scan``; the signal is not assessed if the scan has too little data."""
         ...

@@ -1,4 +1,4 @@
-"""Asks every signal of an express scan and lets the fusion decide."""
+"""The judgement of an express scan: assesses every signal and fuses them."""
 
 from collections.abc import Sequence
 
@@ -42,7 +42,7 @@ _OVER_TIME = frozenset(
         "frozen_frames",
     }
 )
-_NO_TIMES = "Single pictures have no times, so that nothing is measured between them."
+_NO_TIMES = "Still images have no times, so nothing is measured between them."
 
 
 def judge_express(
@@ -54,14 +54,14 @@ def judge_express(
     cues: Sequence[FrameCues] = (),
     settings: ExpressSettings | None = None,
 ) -> LivenessResult:
-    """Judge one attempt.
+    """Judges one attempt.
 
     Args:
         scan: The attempt's frames and motion (``liveness.collect.ScanCollector.observations``).
-        pad_scores: What the pack's PAD networks said of selected frames; empty without networks.
+        pad_scores: The results of the pack's PAD networks for selected frames; empty without networks.
         policy: Thresholds of the check's policy.
-        model: ``liveness.fusion_model_file.load_fusion_model()``.
-        cues: What the single-frame cues measured in selected frames; empty where nobody measured.
+        model: The fusion model (``liveness.fusion_model_file.load_fusion_model()``).
+        cues: The single-frame cues of selected frames; empty if they were not measured.
         settings: Lines and limits of the signals; the defaults of ``ExpressSettings`` if None. The
             shipped model was fitted to the defaults.
     """
@@ -89,13 +89,12 @@ def express_signals(
     cues: Sequence[FrameCues] = (),
     capture: CaptureKind = CaptureKind.SCAN,
 ) -> tuple[Signal, ...]:
-    """Every express signal of ``scan``, in a fixed order, before the fusion weighs them.
+    """Returns every express signal of ``scan``, in a fixed order, before the fusion weighs them.
 
-    Single pictures have no times, so that of them nothing over time can be assessed, in whatever order they
-    came.
+    Still images have no times, so the signals over time are not assessed for them.
     """
     steps = motion_steps(scan)
-    asked: tuple[ExpressSignal, ...] = (
+    every: tuple[ExpressSignal, ...] = (
         PadNetworks(pad_scores),
         PlanarMotion(steps),
         MicroMotion(steps),
@@ -118,5 +117,5 @@ def express_signals(
         not_assessed(name=signal.name, label=signal.label, reason=_NO_TIMES)
         if capture is not CaptureKind.SCAN and signal.name in _OVER_TIME
         else signal.assess(scan, settings)
-        for signal in asked
+        for signal in every
     )

@@ -1,4 +1,4 @@
-"""Is there the border of a sheet or a device around the face?"""
+"""The signal of the border of a sheet or a device around the face."""
 
 import math
 from collections.abc import Sequence
@@ -17,41 +17,43 @@ __all__ = ["MediumBorder", "measure_medium_border"]
 
 _SMALLEST_FACE = 50.0
 _LEAST_ROOM = 0.15
-"""Room beside the face, face widths, below which a border would be outside the picture."""
+"""The room beside the face, face widths, below which a border would lie outside the frame."""
 
 _NEAREST, _FARTHEST, _ACROSS_BODY = 0.5, 2.1, 1.35
-"""Distances of side lines from the face's middle, face widths; the last: what shoulders hide of a room."""
+"""Distances of side lines from the face's middle, face widths. Within the last, shoulders hide lines of the
+room."""
 
 _LEAST_BELOW_CHIN = 0.35
 _STEP = 4.0
-"""Least luma step from one pixel to the next at a line."""
+"""The least luma step from one pixel to the next at a line."""
 
 _TILTS = tuple(0.05 * tilt for tilt in range(-3, 4))
 _PARALLEL = 3
-"""Largest difference in tilt of two sides, steps of ``_TILTS``."""
+"""The largest difference in tilt of two parallel sides, steps of ``_TILTS``."""
 
 _CANDIDATES = 3
 _LEAST_COVER = 0.3
 _LENGTH_WEIGHT = np.float32(0.1)
-"""Of the cover over the whole picture: of lines that cover the face alike, the one that goes on is right."""
+"""The weight of a line's cover over the whole crop. Among lines with equal cover at the face, it prefers the
+one that continues."""
 _SOBEL = 4
-"""What Sobel's kernel makes of one step of luma from a pixel to the next."""
+"""The response of Sobel's kernel to a step of one luma level."""
 _BELOW_CHIN = 0.05
-"""Face widths below the face from which a lower edge is looked for."""
+"""The distance below the face from which a lower edge is searched, face widths."""
 _CHIN = 0.45
-"""Half the width over which it must run below the face, face widths."""
+"""Half the width over which the lower edge must run below the face, face widths."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A straight line, by where it crosses the axis through the face's middle, and its tilt."""
+    """A straight line: its crossing with the axis through the face's middle, and its tilt."""
 
     at: int
     tilt: int
 
 
 class _Lines:
-    """How much of every nearly upright straight line is edge; turn the picture for level ones."""
+    """The share of edge on every nearly upright straight line. For level lines, transpose the edges."""
 
     def __init__(self, edges: NDArray[np.uint8], axis: float) -> None:
         rows, columns = edges.shape
@@ -67,13 +69,13 @@ class _Lines:
         self._sums = sums
 
     def cover(self, start: float, stop: float) -> NDArray[np.float32]:
-        """Shape (tilts, places): share of edge from ``start`` to ``stop`` along each line."""
+        """Returns the share of edge from ``start`` to ``stop`` along each line, shape (tilts, places)."""
         first, last = self._within(start, stop)
         edges = np.diff(self._sums[:, last] - self._sums[:, first], axis=1).astype(np.float32)
         return edges / np.float32(last - first)
 
     def cover_of(self, line: _Line, start: float, stop: float) -> float:
-        """The same of one line."""
+        """Returns the same for one line."""
         first, last = self._within(start, stop)
         at = self._sums[line.tilt].item
         upto = at(last, line.at + 1) - at(last, line.at)
@@ -81,7 +83,7 @@ class _Lines:
         return float(upto - before) / (last - first)
 
     def strongest(self, start: float, stop: float, *places: NDArray[np.bool_]) -> list[list[_Line]]:
-        """For each of ``places``, the best covered lines that cross the axis there."""
+        """Returns, for each of ``places``, the lines with the most edge that cross the axis there."""
         length = self.cover(0, self._sums.shape[1] - 1)
         cover = self.cover(start, stop) + _LENGTH_WEIGHT * length
         return [_best(np.where(there[None], cover, np.float32(-1))) for there in places]
@@ -93,7 +95,10 @@ class _Lines:
 
 
 def _best(cover: NDArray[np.float32]) -> list[_Line]:
-    """The best of (tilts, places) that are covered enough and not beside a better one; changes ``cover``."""
+    """Returns the lines with enough cover, shape (tilts, places), that have no better neighbour.
+
+    Overwrites ``cover``.
+    """
     found: list[_Line] = []
     for _ in range(_CANDIDATES):
         tilt, at = divmod(int(cover.argmax()), cover.shape[1])
@@ -105,18 +110,18 @@ def _best(cover: NDArray[np.float32]) -> list[_Line]:
 
 
 def measure_medium_border(crop: WideCrop) -> float | None:
-    """How much of a border around the face is there.
+    """Returns how complete a border around the face is.
 
-    Three outlines are sought, of straight edges that are nearly upright or level: two sides with the
-    lower edge between them; one side with the lower edge from it to below the face; two parallel sides
-    that go on below the chin, in front of where the shoulders would hide a door frame or a shelf.
+    The border consists of straight edges that are nearly upright or level, in one of two outlines: a side
+    with the lower edge from it to below the face; or two parallel sides that continue below the chin, where
+    the shoulders would hide a door frame or a shelf.
 
     Args:
-        crop: Of one frame.
+        crop: The wide crop of one frame.
 
     Returns:
-        Share of the most complete outline's weakest part that is edge, 0..1; ``None`` for a face less
-        than 50 pixels wide and for a picture that ends at the face's sides.
+        The share of the most complete outline's weakest part that is edge, 0..1; ``None`` for a face less
+        than 50 pixels wide and for a frame that ends at the face's sides.
     """
     rows, columns = crop.luma.shape
     room = max(crop.extent.left, columns - crop.extent.right)
@@ -148,9 +153,9 @@ def _cornered(
     rights: Sequence[_Line],
     face: FaceExtent,
 ) -> float:
-    """The best pair of a side and the lower edge from it to below the face."""
+    """Returns the completeness of the best pair of a side and the lower edge from it to below the face."""
     rows = len(level_edges)
-    # What a tilted line that crosses the axis below the chin can reach above it.
+    # The height that a tilted line, which crosses the axis below the chin, can reach above that point.
     above = math.ceil(max(_TILTS) * max(face.x, level_edges.shape[1] - face.x)) + 1
     first = min(max(0, int(face.bottom) - above), rows - 1)
     level = _Lines(np.ascontiguousarray(level_edges[first:].T), face.x)
@@ -170,7 +175,7 @@ def _cornered(
 def _through(
     upright: _Lines, lefts: Sequence[_Line], rights: Sequence[_Line], face: FaceExtent, rows: int
 ) -> float:
-    """The best pair of parallel sides that go on to the picture's lower edge."""
+    """Returns the completeness of the best pair of parallel sides that continue to the crop's lower edge."""
 
     def cover(line: _Line) -> float:
         if abs(line.at - face.x) > _ACROSS_BODY * WIDE_FACE:
@@ -189,7 +194,7 @@ def _through(
 
 
 def _edges(grey: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """1 within a pixel of an upright edge, and of a level one."""
+    """Returns two masks: 1 within a pixel of an upright edge, and of a level edge."""
     across = np.abs(cv2.Sobel(grey, cv2.CV_16S, 1, 0))
     down = np.abs(cv2.Sobel(grey, cv2.CV_16S, 0, 1))
     return (
@@ -204,7 +209,7 @@ def _thin(along: np.ndarray, other: np.ndarray, neighbours: np.ndarray) -> NDArr
 
 
 class MediumBorder(CueSignal):
-    """Median completeness of a border over the frames."""
+    """The median completeness of a border over the frames."""
 
     name = "medium_border"
     label = "No border of a sheet or device"

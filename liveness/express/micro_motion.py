@@ -1,8 +1,8 @@
-"""Do eyes and mouth live a life of their own?
+"""The signal of eyes and mouth that move independently of the rest of the face.
 
-The face is laid flat over an earlier frame of itself by its own plane's motion. On a picture all
-parts then match equally well; on a person a blink, a glance or a word changes eyes or mouth more than
-the rest.
+The face is aligned with an earlier frame of itself by the motion of its plane. All parts of a flat picture
+then match equally well. In a living face, a blink, a glance or a word changes eyes or mouth more than the
+rest.
 """
 
 from collections.abc import Sequence
@@ -17,25 +17,26 @@ from liveness.signal import Signal, assessed, not_assessed
 
 _STEEPNESS = 3.0
 _MOUTH_SHARE = 0.8
-"""Lips have long edges, on which a misalignment shows more than elsewhere."""
+"""The weight of the mouth's change. Lips have long edges, which show a misalignment more than other parts."""
 
 _NOISE_FLOOR = 1e-4
 _STRONG_PERCENT = 90
-"""Percentile of the changes that stands for the strong ones: eyes and mouth move now and then."""
+"""The percentile of the changes that represents the strong ones, because eyes and mouth move only
+sometimes."""
 
 
 class MicroMotion:
-    """Change of eyes or mouth over the change of the rest: the 90th percentile over the frames.
+    """The change of eyes or mouth over the change of the rest: the 90th percentile over the frames.
 
-    A head that turns cannot be laid flat: all its parts then differ and hide what eyes and mouth do. So
-    no movement of theirs counts against a face only while it moves as flat as a picture.
+    A head that turns does not align as a plane: all its parts differ, which hides the movement of eyes and
+    mouth. A lack of such movement therefore counts against a face only if the face moves like a flat picture.
     """
 
     name = "micro_motion"
     label = "Eyes and mouth move by themselves"
 
     def __init__(self, steps: Sequence[MotionStep] | None = None) -> None:
-        """Take the scan's ``motion_steps``; they are made of the scan where they are not at hand."""
+        """Takes the scan's ``motion_steps``; ``assess`` computes them if None."""
         self._steps = steps
 
     def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
@@ -46,7 +47,7 @@ class MicroMotion:
             return self._unknown(f"The face could be followed in {len(changes)} frames only.")
         if (width := typical_face_width(scan)) < settings.minimum_face_width:
             return self._unknown(
-                f"The face is too small to see its eyes and mouth move ({width:.0f} pixels in the view)."
+                f"The face is too small to measure eyes and mouth ({width:.0f} pixels in the view)."
             )
         rest = np.array([change.rest for change in changes]) + _NOISE_FLOOR
         eyes = float(np.percentile(np.array([change.eyes for change in changes]) / rest, _STRONG_PERCENT))
@@ -55,7 +56,7 @@ class MicroMotion:
         score = score_against_line(strongest, settings.part_line, _STEEPNESS)
         if score < 0.5 and left_over_ratio(steps) >= settings.plane_line:
             return self._unknown(
-                "The head moves in depth, so that eyes and mouth cannot be compared with the rest."
+                "The head moves in depth, so eyes and mouth cannot be compared with the rest."
             )
         part = "eyes" if eyes >= _MOUTH_SHARE * mouth else "mouth"
         found = "by themselves" if score >= 0.5 else "no more than a picture's"

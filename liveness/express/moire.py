@@ -1,4 +1,4 @@
-"""Do a screen's pixels and the sensor's beat against each other?"""
+"""The signal of moiré: a screen's pixels and the sensor's make a periodic pattern."""
 
 from functools import cache
 from typing import Final
@@ -13,23 +13,24 @@ from liveness.express.settings import CueLine, ExpressSettings
 __all__ = ["Moire", "measure_moire"]
 
 _LOWEST, _HIGHEST = 0.1, 0.5
-"""Cycles per pixel: below, faces have structure of their own; above, a sensor has none."""
+"""Cycles per pixel. Below the first, faces have structure too; above the second, a sensor has none."""
 
 _CODING_BLOCK: Final = 8
-"""JPEG and video code blocks of eight pixels, whose seams are lines in the spectrum."""
+"""The side of a block in JPEG and video, pixels. The seams of the blocks are lines in the spectrum."""
 
 
 def measure_moire(structure: NDArray[np.float32] | None) -> float | None:
-    """How strongly one frequency stands out of the spectrum of the face's finest detail.
+    """Returns how strongly one frequency stands out in the spectrum of the face's finest detail.
 
-    The face alone: rooms have blinds and clothes a weave, skin has nothing that repeats.
+    Only the face counts: rooms have blinds and clothes have a weave, but skin has no periodic structure.
 
     Args:
         structure: ``fine_structure`` of one frame.
 
     Returns:
-        Power over that of frequencies nearby: about 2 for skin, up to 11 on live faces, 12 and more for a
-        screen's pattern that is plain to see; ``None`` for a face less than 80 pixels wide.
+        Power over that of nearby frequencies: about 2 for skin, up to 11 on live faces, 12 and more for a
+        clearly visible pattern of a screen; ``None`` if ``structure`` is, as for a face less than 80 pixels
+        wide.
     """
     if structure is None:
         return None
@@ -38,7 +39,7 @@ def measure_moire(structure: NDArray[np.float32] | None) -> float | None:
 
 @cache
 def _band() -> NDArray[np.bool_]:
-    """Shape of ``fine_structure``: the frequencies that count."""
+    """Returns a mask of the frequencies that count, in the shape of ``fine_structure``."""
     down, across = np.meshgrid(np.fft.fftfreq(WINDOW), np.fft.rfftfreq(WINDOW), indexing="ij")
     radius = np.hypot(down, across)
     half_bin = 0.5 / WINDOW
@@ -53,7 +54,7 @@ def _band() -> NDArray[np.bool_]:
 
 
 class Moire(CueSignal):
-    """Median strength of the pattern over the frames."""
+    """The median strength of the pattern over the frames."""
 
     name = "moire"
     label = "No pattern of screen pixels"

@@ -1,4 +1,4 @@
-"""Each tracked frame of a scan in a few numbers, for the motion signals."""
+"""The motion of each tracked frame in a few numbers, for the motion signals."""
 
 import math
 from collections.abc import Sequence
@@ -13,38 +13,38 @@ _FEWEST_FACE_POINTS = 16
 _FEWEST_BACKGROUND_POINTS = 8
 _KEPT_SHARE = 0.9
 _NOISE_MULTIPLE = 1.8
-"""Left-over motion over the noise estimate where nothing moves: 1.2 to 2.0 on still photos."""
+"""Left-over motion over the noise estimate if nothing moves: 1.2 to 2.0 on still photos."""
 
 _MOST_NOISE = 0.15
-"""View pixels; more than that between frames is fast motion, not noise."""
+"""The most noise, view pixels. More than that between frames is fast motion."""
 
 _RAYLEIGH_MEDIAN = 2 * math.log(2)
-"""Median squared length over the variance of one coordinate, of a two-dimensional normal error."""
+"""The median squared length of a two-dimensional normal error over the variance of one coordinate."""
 
 _STANDING = 0.006
-"""Added to the movement, face widths, so that noise over hardly any movement does not look like depth."""
+"""Added to the movement, face widths, so that noise over little movement does not look like depth."""
 
 _SHIFT_SHARE = 0.2
-"""How much a common shift of all points counts as movement: tracking follows it almost without error,
-unlike turning and approaching, which deform the picture around each point."""
+"""The weight of a common shift of all points in the movement. Tracking follows a shift almost without error,
+unlike a turn or an approach, which deforms the image around each point."""
 _STRONG_PERCENT = 80
-"""Percentile of the steps that stands for the strong ones: heads rest in between."""
+"""The percentile of the steps that represents the strong ones, because heads rest in between."""
 _BEND_VARIANCE = 6
-"""Of second differences, over that of independent errors: 1 + 4 + 1."""
+"""The variance of second differences over that of independent errors: 1 + 4 + 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class MotionStep:
-    """How one frame differs from the first of its segment; lengths in face widths.
+    """The motion of one frame relative to the first of its segment; lengths in face widths.
 
     Attributes:
         moved: RMS movement of the face's points.
-        shifted: Of it, the length of the shift that all share.
-        left_over: Of it, what no plane's motion explains: trimmed RMS, smoothed over three frames
-            against noise, less the noise that is left.
-        surroundings: Median distance of background points from where the face's plane would have
-            taken them; ``None`` with too few of them.
-        change: Change of the face's parts; ``None`` where unknown.
+        shifted: The length of the shift that all points have in common.
+        left_over: The movement that no motion of a plane explains: trimmed RMS, smoothed over three frames
+            to reduce noise, less the remaining noise.
+        surroundings: Median distance of background points from the positions to which the motion of the
+            face's plane would take them; ``None`` if there are too few of them.
+        change: Change of the face's parts; ``None`` if unknown.
     """
 
     moved: float
@@ -55,17 +55,17 @@ class MotionStep:
 
 
 def motion_steps(scan: ScanObservations) -> tuple[MotionStep, ...]:
-    """All tracked frames of ``scan`` with enough points, in order."""
+    """Returns the steps of all tracked frames of ``scan`` with enough points, in order."""
     return tuple(step for segment in scan.motion for step in _segment_steps(segment))
 
 
 def movement(steps: Sequence[MotionStep]) -> float:
-    """How far the face moves within a second, face widths: a high percentile of ``steps``, one or more."""
+    """Returns the face's movement within a second, face widths: a high percentile of one or more steps."""
     return float(np.percentile([step.moved for step in steps], _STRONG_PERCENT))
 
 
 def left_over_ratio(steps: Sequence[MotionStep]) -> float:
-    """Left-over motion over motion, a high percentile of ``steps``, which must not be empty."""
+    """Returns left-over motion over motion: a high percentile of ``steps``, which must not be empty."""
     ratios = []
     for step in steps:
         deformed = math.sqrt(max(0.0, step.moved**2 - step.shifted**2))
@@ -74,7 +74,7 @@ def left_over_ratio(steps: Sequence[MotionStep]) -> float:
 
 
 def typical_face_width(scan: ScanObservations) -> float:
-    """Median face width of the tracked segments, view pixels; 0 without any."""
+    """Returns the median face width of the tracked segments, view pixels; 0 without segments."""
     return float(np.median([segment.face_width for segment in scan.motion])) if scan.motion else 0.0
 
 
@@ -83,8 +83,8 @@ def _segment_steps(segment: MotionSegment) -> list[MotionStep]:
     if face.sum() < _FEWEST_FACE_POINTS:
         return []
     noise = _NOISE_MULTIPLE * min(_MOST_NOISE / segment.face_width, _tracking_noise(segment))
-    # Noise is fresh in every frame while a head's motion lasts, so three frames in a row keep the motion and
-    # lose part of the noise.
+    # Noise differs in every frame and a head's motion lasts, so a mean of three frames keeps the motion and
+    # reduces the noise.
     of_face = segment.left_over[:, face].astype(np.float64)
     smooth = (of_face[:-2] + of_face[1:-1] + of_face[2:]) / 3
     seen = np.isfinite(smooth[..., 0])
@@ -109,8 +109,9 @@ def _segment_steps(segment: MotionSegment) -> list[MotionStep]:
 
 
 def _medians(beside: NDArray[np.float64]) -> list[float | None]:
-    """Of each row what is no NaN, as ``np.median`` has it; ``None`` where too little is."""
-    # NaN sorts last. One sort for all rows: they are short, and a median apiece costs ten times as much.
+    """Returns the median of each row without its NaNs; ``None`` for a row with too few values."""
+    # NaN sorts last. All rows are sorted at once: they are short, and one median each costs ten times as
+    # much.
     inside, counts = np.sort(beside, axis=1), np.isfinite(beside).sum(axis=1).tolist()
     return [
         float(row[(count - 1) // 2] + row[count // 2]) / 2 if count >= _FEWEST_BACKGROUND_POINTS else None
@@ -119,10 +120,10 @@ def _medians(beside: NDArray[np.float64]) -> list[float | None]:
 
 
 def _tracking_noise(segment: MotionSegment) -> float:
-    """RMS length of the error that comes and goes between frames, face widths.
+    """Returns the RMS length of the tracking error between frames, face widths.
 
-    From second differences over time, in which steady motion cancels out and independent errors add up
-    to six times their variance. 0 where the segment is too short to tell.
+    It is estimated from second differences over time, in which steady motion cancels out and independent
+    errors add up to six times their variance. 0 if the segment is too short.
     """
     left_over = segment.left_over[:, segment.on_face].astype(np.float64)
     bends = ((left_over[:-2] - 2 * left_over[1:-1] + left_over[2:]) ** 2).sum(axis=2)
@@ -134,14 +135,14 @@ def _tracking_noise(segment: MotionSegment) -> float:
 
 
 def _trimmed_rms(lengths: NDArray[np.float64], counts: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Root mean square of each row's shortest nine tenths, shape (frames,).
+    """Returns the root mean square of each row's shortest nine tenths, shape (frames,).
 
     Args:
         lengths: Shape (frames, points); NaN for points that were lost.
-        counts: Shape (frames,): points that were not lost, or 1.
+        counts: Shape (frames,): the number of points that were not lost, at least 1.
     """
     kept = np.maximum(1, (_KEPT_SHARE * counts).astype(np.intp))
-    # NaN sorts last, so that a row's shortest stand first.
+    # NaN sorts last, so a row begins with its shortest lengths.
     squares = np.cumsum(np.sort(lengths, axis=1) ** 2, axis=1)
     rms: NDArray[np.float64] = np.sqrt(squares[np.arange(len(kept)), kept - 1] / kept)
     return rms

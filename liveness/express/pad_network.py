@@ -1,4 +1,4 @@
-"""What the pack's PAD networks say of the selected frames."""
+"""The signal of the pack's PAD networks on the selected frames."""
 
 from collections.abc import Sequence
 
@@ -13,40 +13,41 @@ _TRIMMED_SHARE = 0.2
 
 
 class PadNetworks:
-    """Mean over the networks of each network's trimmed mean over the frames.
+    """The mean over the networks of each network's trimmed mean over the frames.
 
-    A fifth of the frames is left out at either end, so that one blurred or odd frame decides nothing.
+    The lowest and the highest fifth of the frames are left out, so that one blurred or odd frame cannot
+    decide.
     """
 
     name = "pad_network"
     label = "Looks real to the network"
 
     def __init__(self, scores: Sequence[PadScore]) -> None:
-        """Take the networks' scores; none where the pack has no network."""
+        """Takes the networks' scores; empty if the pack has no network."""
         self._scores = tuple(scores)
 
     def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
-        """See ``ExpressSignal.assess``; not assessed where the pack has no network."""
+        """See ``ExpressSignal.assess``; not assessed without scores."""
         del scan, settings
         if not self._scores:
             return not_assessed(
                 name=self.name,
                 label=self.label,
-                reason="The pack has no PAD network, or no frame was fit for it.",
+                reason="The pack has no PAD network, or no frame was suitable for it.",
             )
         means = network_means(self._scores)
         frames = len({score.frame_index for score in self._scores})
-        told = ", ".join(f"{network} {mean:.2f}" for network, mean in means.items())
+        listed = ", ".join(f"{network} {mean:.2f}" for network, mean in means.items())
         return assessed(
             name=self.name,
             label=self.label,
             score=float(np.mean(list(means.values()))),
-            detail=f"Probability of a real face, frames asked {frames}: {told}.",
+            detail=f"Probability of a real face (frames examined: {frames}): {listed}.",
         )
 
 
 def network_means(scores: Sequence[PadScore]) -> dict[str, float]:
-    """Each network's trimmed mean over the frames, 0..1, by its name, in the order of the names."""
+    """Returns each network's trimmed mean over the frames, 0..1, by its name, sorted by name."""
     return {
         network: _trimmed_mean([score.real_probability for score in scores if score.network == network])
         for network in sorted({score.network for score in scores})

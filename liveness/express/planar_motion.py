@@ -1,7 +1,7 @@
-"""Does the face move as a flat picture would?
+"""The signal of a face that moves in depth, not as a flat picture.
 
 Two views of a plane are related by a homography (Hartley and Zisserman, Multiple View Geometry,
-2nd ed., 13.1); a turning head and a talking mouth leave motion that no homography explains.
+2nd ed., 13.1). A turning head and a talking mouth leave motion that no homography explains.
 """
 
 from collections.abc import Sequence
@@ -28,11 +28,11 @@ class PlanarMotion:
     label = "Moves like a head, not like a sheet"
 
     def __init__(self, steps: Sequence[MotionStep] | None = None) -> None:
-        """Take the scan's ``motion_steps``; they are made of the scan where they are not at hand."""
+        """Takes the scan's ``motion_steps``; ``assess`` computes them if None."""
         self._steps = steps
 
     def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
-        """See ``ExpressSignal.assess``; not assessed where the face hardly moves or is too small."""
+        """See ``ExpressSignal.assess``; not assessed if the face hardly moves or is too small."""
         steps = motion_steps(scan) if self._steps is None else self._steps
         if len(steps) < settings.minimum_steps:
             return self._unknown(f"The face could be followed in {len(steps)} frames only.")
@@ -43,11 +43,11 @@ class PlanarMotion:
         moved = movement(steps)
         if moved < settings.least_motion:
             return self._unknown(
-                f"The face moved by {100 * moved:.2f} % of its width, too little to tell a head from a sheet."
+                f"The face moved by {100 * moved:.2f} % of its width, too little to measure its depth."
             )
         ratio = left_over_ratio(steps)
         score = score_against_line(ratio, settings.plane_line, _STEEPNESS)
-        found = "more than a flat picture can leave" if score >= 0.5 else "as a flat picture would leave"
+        found = "more than a flat picture leaves" if score >= 0.5 else "as little as a flat picture leaves"
         return assessed(
             name=self.name,
             label=self.label,

@@ -1,10 +1,10 @@
-"""Does the nose stand out as far as the head turns?
+"""The signal of a nose that stands out from the face when the head turns.
 
-Where a head turns or moves, what is nearer to the camera moves further. The plane's motion that fits a
-face best takes the largest part away (plane plus parallax: Irani and Anandan, ECCV 1996), and what it leaves
-of each point is its depth times one common movement, the affine case of factorising tracked points into shape
-and motion (Tomasi and Kanade, IJCV 1992). A head leaves a nose. A bent sheet, a paper mask around a head
-included, leaves the depth of a cylinder: a quadratic in the picture, which is taken out first.
+If a head turns or moves, points nearer to the camera move further. The best fitting motion of a plane
+explains the largest part of this motion (plane plus parallax: Irani and Anandan, ECCV 1996). The rest of each
+point is its depth times one common movement, the affine case of factorising tracked points into shape and
+motion (Tomasi and Kanade, IJCV 1992). The rest of a head shows a nose. The rest of a bent sheet, such as a
+paper mask around a head, shows the depth of a cylinder: a quadratic over the image, which is removed first.
 """
 
 import math
@@ -29,30 +29,32 @@ _FEWEST_LOOKS = 3
 _FEWEST_FRAMES = 4
 _FEWEST_POINTS = 18
 _SEEN_SHARE = 0.7
-"""Share of a segment's frames in which a point must be found to count."""
+"""The share of a segment's frames in which a point must be found to count."""
 
 _LOWEST_POINT = 0.8
-"""Points lower than this share of the way from nose to mouth are left out: lips and chin move in talking."""
+"""Points lower than this share of the way from nose to mouth are left out, because speech moves lips and
+chin."""
 
 _LEAST_NOSE = 0.15
-"""Length of the nose's shape over the points, once quadratics are out; below it no points lie on the nose."""
+"""The least norm of the nose's shape over the points, without quadratics. Below it no points lie on the
+nose."""
 
 _QUADRATIC = 6
 _FROM_TO_PERCENT = (10, 90)
-"""Percentiles of the head's turns between which it is said to have turned."""
+"""The percentiles of the head's yaw whose distance is its turn."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoseFinding:
-    """How much of a nose the motion shows.
+    """The evidence of the motion for a nose.
 
     Attributes:
-        evidence: Correlation of the points' parallax with a nose's shape, times the square root of how many
-            points speak: about a standard normal value where there is no nose.
+        evidence: The correlation of the points' parallax with a nose's shape, times the square root of the
+            number of points, less six for each segment: about a standard normal value without a nose.
         moved: RMS movement of the face within its segments, face widths.
-        turned: Degrees by which the head seems to turn to the sides, between the 10th and 90th percentile.
-        frames: Tracked frames that were used.
-        share: These over all tracked frames; segments that were torn soon are not used.
+        turned: The apparent yaw of the head, degrees, from the 10th to the 90th percentile.
+        frames: The number of tracked frames that were used.
+        share: Their share of all tracked frames; segments that ended early are not used.
     """
 
     evidence: float
@@ -63,17 +65,17 @@ class NoseFinding:
 
 
 class PoseConsistency:
-    """Correlation of parallax with a nose's shape, over all points of all tracked segments.
+    """The correlation of parallax with a nose's shape, over all points of all tracked segments.
 
-    A nose speaks for a head at once. That none is seen speaks against one only where the head seems to turn:
-    of a head that hardly moves the nose does not show, and a waved sheet does not look like a turn.
+    A nose always counts for a head. The lack of a nose counts against a head only if the head seems to turn,
+    because a head that hardly moves does not show its nose. A waved sheet does not look like a turn.
     """
 
     name = "pose_consistency"
     label = "Has a head's depth when it turns"
 
     def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
-        """See ``ExpressSignal.assess``; not assessed where the head hardly turns and no nose shows."""
+        """See ``ExpressSignal.assess``; not assessed if the head hardly turns and shows no nose."""
         if (width := typical_face_width(scan)) < settings.minimum_face_width:
             return self._unknown(
                 f"The face is too small to measure its depth ({width:.0f} pixels in the view)."
@@ -85,11 +87,11 @@ class PoseConsistency:
             return self._unknown("The face moved so fast that its points were lost too often.")
         if found.moved < settings.least_motion:
             return self._unknown(
-                f"The face moved by {100 * found.moved:.2f} % of its width, too little to see its depth."
+                f"The face moved by {100 * found.moved:.2f} % of its width, too little to measure its depth."
             )
         if found.evidence < settings.nose_evidence and found.turned < settings.least_turn:
             return self._unknown(
-                f"The head turned by {found.turned:.0f} degrees, too little to see its depth."
+                f"The head turned by {found.turned:.0f} degrees, too little to measure its depth."
             )
         score = 1 / (1 + math.exp(-_STEEPNESS * (found.evidence - settings.nose_line)))
         seen = "a nose stands out" if score >= 0.5 else "no nose stands out, as on a sheet or paper mask"
@@ -105,10 +107,10 @@ class PoseConsistency:
 
 
 def measure_nose(scan: ScanObservations) -> NoseFinding | None:
-    """Look for a nose in what the plane's motion leaves; ``None`` where nothing could be followed.
+    """Returns the evidence for a nose in the motion that no plane explains; ``None`` if none was followed.
 
     Args:
-        scan: Read are the motion segments, and faces and poses of the frames.
+        scan: The scan; its motion segments and its frames' faces and poses are read.
     """
     frames = {frame.index: frame for frame in scan.usable}
     together = nose = rest = moved = 0.0
@@ -138,11 +140,11 @@ def measure_nose(scan: ScanObservations) -> NoseFinding | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Parallax:
-    """One segment's points, both columns without what a quadratic of their places explains.
+    """One segment's points. A quadratic of their places is removed from ``parallax`` and ``nose``.
 
     Attributes:
         parallax: Shape (n,): left-over motion along the face's motion, over the face's motion.
-        nose: Shape (n,): how far a nose would stand out there.
+        nose: Shape (n,): how far a nose would stand out at each point.
         moved: The face's squared movement, summed over the frames.
     """
 
@@ -165,7 +167,7 @@ def _segment_parallax(segment: MotionSegment, began: FrameObservation) -> _Paral
     moved -= moved[0].copy()
     followed = np.isfinite(left_over[:, :, 0]).any(axis=1)
     left_over, moved = left_over[followed], moved[followed]
-    # Against the segment's mean, so that its first frame is one among many.
+    # Relative to the segment's mean, so that its first frame has no special weight.
     seen = np.isfinite(left_over)
     left_over = np.where(seen, left_over, 0)
     left_over = np.where(seen, left_over - left_over.sum(axis=0) / seen.sum(axis=0), 0)
@@ -186,7 +188,7 @@ def _segment_parallax(segment: MotionSegment, began: FrameObservation) -> _Paral
 
 
 def _places_on_face(segment: MotionSegment, face: DetectedFace) -> FacePlaces:
-    """Where the segment's points lie on the face in its first frame."""
+    """Returns the places of the segment's points on the face in its first frame."""
     extent = face_extent(face)
     centre = np.array([extent.x, extent.y])
     return places_on_face(
@@ -195,7 +197,7 @@ def _places_on_face(segment: MotionSegment, face: DetectedFace) -> FacePlaces:
 
 
 def _turned(scan: ScanObservations) -> float:
-    """Of the frames that a detector looked at; a pose that was carried on tells nothing new."""
+    """Returns the turn over the frames whose face was detected; a followed pose adds no information."""
     yaws = [frame.pose.yaw for frame in scan.usable if frame.pose is not None and not frame.followed]
     if len(yaws) < _FEWEST_LOOKS:
         return 0.0

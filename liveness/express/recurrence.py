@@ -1,7 +1,7 @@
-"""Do frames come again that were encoded anew, so that no two are identical?
+"""The search for repeated frames that were encoded again, so that no two are identical.
 
-Where nothing moves, a clip that is played again differs from its last pass by far less than a camera's frames
-differ by their noise, which is new every time.
+If a clip is played again, its still parts differ from the last pass by far less than a camera's frames differ
+by their noise, which is new in each frame.
 """
 
 from collections.abc import Sequence
@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 _SHORTEST_PERIOD = 2
 _SHORTEST_RETURN = 4
-"""Frames apart; what lies closer to a turning point differs by little else than noise anyway."""
+"""The least distance of two frames around a turning point, frames. Closer frames differ by little but
+noise."""
 
 _LEAST_NOISE = 0.3
-"""Grey levels; pixels that change less are clipped or painted and show no noise."""
+"""The least change of a pixel with noise, grey levels. Pixels that change less are clipped or drawn."""
 
 _LEAST_NOISY_SHARE = 0.1
 _QUIET_PERCENT = 30
@@ -26,14 +27,15 @@ _FEWEST_PAIRS = 8
 
 @dataclass(frozen=True, slots=True)
 class Recurrence:
-    """How alike frames are that a replay would show again, over fresh noise; about 1 or more for a camera.
+    """The difference of frames that a replay would repeat, over that of new noise: 1 or more for a camera.
 
     Attributes:
-        period: Frames after which a scan is most like itself: a loop's length or a multiple.
-        period_ratio: How much frames that far apart differ, over what their noise would make them differ;
-            ``inf`` where no period has enough pairs of frames.
-        turning: Index of the frame around which a scan is most like itself backwards.
-        turning_ratio: The same for frames as far before it as after it.
+        period: The number of frames after which the scan is most similar to itself: a loop's length or a
+            multiple.
+        period_ratio: The difference of frames at that distance, over the difference expected from their
+            noise; ``inf`` if no period has enough pairs of frames.
+        turning: The index of the frame around which the scan is most similar to itself in reverse.
+        turning_ratio: The same ratio for frames at equal distances before and after it.
     """
 
     period: int
@@ -43,19 +45,19 @@ class Recurrence:
 
 
 def find_recurrence(indices: Sequence[int], samples: NDArray[np.uint8]) -> Recurrence | None:
-    """Look for a period, and for a turning point from which a clip is played backwards.
+    """Searches for a period, and for a turning point from which a clip is played backwards.
 
-    Only the quietest pixels count, those that show little but noise: a head that nods in time or a lamp
-    that flickers also comes back to where it was, but with fresh noise. Not all frames are sampled, so
-    a period is looked for among the pairs of frames that are as far apart, a turning point among the pairs on
-    either side of it. Of a thinned scan some turning points have too few.
+    Only the quietest pixels count, which show little but noise. A head that nods regularly or a lamp that
+    flickers also returns to an earlier state, but with new noise. Because not all frames are sampled, a
+    period is measured from the pairs of frames at that distance, and a turning point from the pairs on either
+    side of it. In a scan with few sampled frames, some turning points have too few pairs.
 
     Args:
-        indices: Of the frames, increasing; two or more.
-        samples: Shape (frames, pixels).
+        indices: The indices of the frames, increasing; two or more.
+        samples: The sampled pixels, shape (frames, pixels).
 
     Returns:
-        ``None`` where too few pixels show noise.
+        The best period and turning point; ``None`` if too few pixels show noise.
     """
     values = samples.astype(np.int16)
     step = _change(values[1:] - values[:-1])
@@ -63,10 +65,10 @@ def find_recurrence(indices: Sequence[int], samples: NDArray[np.uint8]) -> Recur
     if len(noisy) < _LEAST_NOISY_SHARE * len(step):
         return None
     quiet = (step > _LEAST_NOISE) & (step <= np.percentile(noisy, _QUIET_PERCENT))
-    # A few hundred pixels are plenty for a mean.
+    # A few hundred pixels suffice for a mean.
     watched = np.flatnonzero(quiet)[:: max(1, int(quiet.sum()) // _MOST_QUIET)]
     earlier, later, difference = _pairs(values[:, watched])
-    # A scan is not equally quiet all the time: each pair is held against its own frames' noise.
+    # The noise of a scan varies over time, so each pair is compared with the noise of its own frames.
     between = np.pad(difference[: len(values) - 1], 1, mode="edge")
     noise = (between[1:] + between[:-1]) / 2
     fresh = (noise[earlier] + noise[later]) / 2
@@ -85,7 +87,7 @@ def find_recurrence(indices: Sequence[int], samples: NDArray[np.uint8]) -> Recur
 
 
 def _pairs(values: NDArray[np.int16]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
-    """All pairs of rows, earlier and later, and their mean absolute difference beside a common change."""
+    """Returns all pairs of rows (earlier, later) and their mean absolute difference less a common change."""
     centred = (values - values.mean(axis=1, keepdims=True)).astype(np.float32)
     count = len(values)
     earlier = [np.arange(count - apart) for apart in range(1, count)]
@@ -100,7 +102,10 @@ def _pairs(values: NDArray[np.int16]) -> tuple[NDArray[np.intp], NDArray[np.intp
 def _most_alike(
     group: NDArray[np.intp], difference: NDArray[np.float32], fresh: NDArray[np.float32]
 ) -> tuple[int, float]:
-    """The group, of those with enough pairs, that differs least over what fresh noise would make it."""
+    """Returns the group with the least difference over that of new noise, and its ratio.
+
+    Groups with too few pairs are ignored; without any other, the ratio is ``inf``.
+    """
     count = np.bincount(group)
     differ, expected = (np.bincount(group, weights=one) for one in (difference, fresh))
     usable = (count >= _FEWEST_PAIRS) & (expected > 0)
@@ -111,8 +116,8 @@ def _most_alike(
 
 
 def _change(differences: NDArray[np.int16]) -> NDArray[np.float64]:
-    """Mean absolute difference of each pixel over pairs of frames, less each pair's common change."""
-    # Twice as much of everything: a median may lie between two grey levels, and whole numbers are faster.
+    """Returns each pixel's mean absolute difference over pairs of frames, less each pair's common change."""
+    # All values are doubled: a median may lie between two grey levels, and integers are faster.
     common = (2 * np.median(differences[:, ::_SPARSE], axis=1, keepdims=True)).astype(np.int16)
     change: NDArray[np.float64] = np.abs(2 * differences - common).sum(axis=0, dtype=np.int32)
     return change / (2 * len(differences))

@@ -1,19 +1,20 @@
-"""From measured values to scores."""
+"""Conversion of measured values to scores, and of scores to log odds."""
 
 import math
 
 __all__ = ["far_log_odds", "log_odds", "score_against_line"]
 
 _LEAST = 0.02
-"""Score within which, and its complement, a signal's score is held: 3.9 as log odds."""
+"""The least score; with its complement, it limits a signal's log odds to 3.9."""
 _FAR_LEAST = 1e-6
-"""The same for what is certain only far beyond its line: 13.8 as log odds."""
+"""The same for evidence that is certain only far beyond its line; it limits log odds to 13.8."""
 
 
 def score_against_line(value: float, line: float, steepness: float) -> float:
-    """0..1: 0.5 where ``value`` is on ``line``, rising with the ratio of the two.
+    """Returns a score, 0..1: 0.5 if ``value`` equals ``line``, rising with the ratio of the two.
 
-    A logistic of the logarithm, so that twice the line and half the line lie equally far from 0.5.
+    The score is a logistic of the ratio's logarithm, so twice the line and half the line are equally far from
+    0.5.
 
     Args:
         value: 0 or more.
@@ -26,14 +27,14 @@ def score_against_line(value: float, line: float, steepness: float) -> float:
 
 
 def log_odds(score: float) -> float:
-    """Natural log odds of ``score``, held within those of 0.02 and 0.98 so that no signal is certain."""
+    """Returns the natural log odds of ``score``, clamped to 0.02..0.98 so that no signal is certain."""
     return _log_odds(score, _LEAST)
 
 
 def far_log_odds(score: float) -> float:
-    """Natural log odds of ``score``, held within those of 1e-6 and 1 - 1e-6.
+    """Returns the natural log odds of ``score``, clamped to 1e-6..1 - 1e-6.
 
-    For what is certain only far beyond its line, and whose evidence is held in another way.
+    This is for evidence that is certain only far beyond its line, and that is limited in another way.
     """
     return _log_odds(score, _FAR_LEAST)
 

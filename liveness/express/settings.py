@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CueLine:
-    """Where a single-frame cue turns, in its own unit (see the cue's module).
+    """The line of a single-frame cue, in the cue's own unit (see its module).
 
     Attributes:
-        line: Where its score is 0.5: at most 5 % of the live pictures of any source lie beyond; sources of
-            less than 20 count as one (``python -m research.frame_cues``).
-        live: Where its score is 0.8: the median of the live sources' medians.
+        line: The value with the score 0.5. At most 5 % of the live images of any source lie beyond it;
+            sources of less than 20 images count as one (``python -m research.frame_cues``).
+        live: The value with the score 0.8: the median of the live sources' medians.
     """
 
     line: float
@@ -19,61 +19,63 @@ class CueLine:
 
 @dataclass(frozen=True, slots=True)
 class ExpressSettings:
-    """Where the score of a signal is 0.5 (its *line*), and from where on a signal can be assessed.
+    """The *lines* of the signals, at which a score is 0.5, and the limits from which a signal is assessed.
 
-    Distances are in face widths, times in seconds of capture; lines of ratios have no unit. Where a range is
-    named, the value was read from it: 19 clips of live persons, and photos made into still, waved, bent and
-    camera-shaken scans. Values marked *set by hand* rest on no measurement of ours: most of them say from
-    where on a signal can be assessed at all, and below them it says nothing.
+    Distances are in face widths, times in seconds of capture; lines of ratios have no unit. A value with a
+    range was derived from it: the ranges were measured on 19 clips of live persons, and on photos made into
+    still, waved, bent and camera-shaken scans. Values marked *set by hand* rest on no measurement. Most of
+    these are limits below which a signal is not assessed.
 
     Attributes:
-        minimum_steps: Tracked frames below which no motion signal is assessed; a second at the least rate of
-            8 frames. Set by hand.
-        minimum_face_width: Median face width in view pixels (a frame 384 pixels long) below which
-            tracking errors look like depth, so that no motion signal is assessed. Set by hand.
-        least_motion: Movement of the face within a second, face widths, below which a plane and a head look
-            alike. Set by hand: well above the 0.0011 of noise alone, half of the 0.008 of live clips.
-        plane_line: Left-over motion over motion (see ``motion_steps.left_over_ratio``): up to 0.09 on
-            photos, 0.11 on photos of small faces, 0.13 and above on live clips but for one scan (0.11).
-        surroundings_line: How much worse the face's plane explains the background than it moves:
-            0.06 to 0.6 on photos whose sheet is in view, 0.6 and above on live clips.
-        surroundings_motion: Movement of the face within a second, face widths, below which its surroundings
-            are not compared. Set by hand.
-        part_line: Change of eyes or mouth over the change of the rest, once laid flat: up to 1.6 on
-            photos, mostly 2 and above on live clips.
-        stillness_line: Movement of the face within a second, face widths: 0.0003 to 0.0011 where only noise
-            moves, 0.008 and above on live clips.
-        eyes_shut_level: Eye aspect ratio below which the eyes count as shut. Narrow eyes measure 0.12 to
-            0.15 when open, so it lies below that, at the price of missing some shut ones.
-        eyes_open_level: Eye aspect ratio of open eyes from which a blink can be told; the upper end of narrow
-            eyes.
-        blink_depth: Share of the open level to which both eyes must fall to count as a blink. Set by hand, as
-            are ``blink_recovery`` and ``longest_blink``.
-        blink_recovery: Share of the open level to which they must return.
-        longest_blink: Seconds; longer is eyes kept shut.
+        minimum_steps: The number of tracked frames below which no motion signal is assessed: a second at the
+            lowest rate of 8 frames per second. Set by hand.
+        minimum_face_width: The median face width, pixels of the view (384 pixels long), below which tracking
+            errors look like depth, so that no motion signal is assessed. Set by hand.
+        least_motion: The movement of the face within a second, face widths, below which a plane and a head
+            look alike. Set by hand: well above the 0.0011 of noise alone, half of the 0.008 of live clips.
+        plane_line: The line of left-over motion over motion (``motion_steps.left_over_ratio``): up to 0.09 on
+            photos, 0.11 on photos of small faces, 0.13 and above on live clips except one scan (0.11).
+        surroundings_line: The line of the background's distance from the motion of the face's plane, over the
+            face's movement: 0.06 to 0.6 on photos whose sheet is visible, 0.6 and above on live clips.
+        surroundings_motion: The movement of the face within a second, face widths, below which its
+            surroundings are not compared. Set by hand.
+        part_line: The line of the change of eyes or mouth over the change of the rest, after alignment: up to
+            1.6 on photos, mostly 2 and above on live clips.
+        stillness_line: The line of the face's movement within a second, face widths: 0.0003 to 0.0011 with
+            noise alone, 0.008 and above on live clips.
+        eyes_shut_level: The eye aspect ratio below which the eyes count as shut. Narrow open eyes measure
+            0.12 to 0.15, so the level lies below that and misses some shut eyes.
+        eyes_open_level: The least aspect ratio of open eyes with which a blink can be measured; the upper end
+            of narrow eyes.
+        blink_depth: The share of the open level to which both eyes must fall to count as a blink. Set by
+            hand, as are ``blink_recovery`` and ``longest_blink``.
+        blink_recovery: The share of the open level to which they must return.
+        longest_blink: The longest blink, seconds; eyes that close for longer are shut.
         sharpness_line: ``vision.measures.sharpness`` (variance of the Laplacian, squared grey levels) of a
             face that is just sharp enough. Set by hand.
-        largest_yaw: Degrees of mean head turn that is still looking at the camera. Set by hand; it is
-            ``GuidanceSettings.turned``, as is ``largest_pitch``.
-        largest_pitch: Degrees of mean nodding that is still looking at the camera.
-        smallest_area: Share of the frame that a face must fill. Set by hand.
-        largest_area: Share of the frame above which a face is too close. Set by hand.
-        stall_seconds: Longest run of one and the same frame that a slow camera explains. Set by hand.
-        returned_frames: Frames identical to an earlier one, with other frames between, from which on
-            no camera explains them. Set by hand.
-        recurrence_line: ``recurrence.Recurrence``'s ratios: 1.05 and above on live clips as sent and as
-            stored, 0.95 and above on photos through a camera's noise.
-        nose_line: ``pose_consistency.NoseFinding.evidence``: 0.6 and above on live clips whose head turns,
-            mostly below on paper masks that turn.
-        nose_evidence: The same, from where on a nose is seen whether the head turns or not: up to 2.4 on
+        largest_yaw: The largest median yaw, degrees, of a person who looks at the camera. Set by hand; equals
+            ``GuidanceSettings.turned``, as does ``largest_pitch``.
+        largest_pitch: The largest median pitch, degrees, of a person who looks at the camera.
+        smallest_area: The share of the frame that a face must fill. Set by hand.
+        largest_area: The share of the frame above which a face is too close. Set by hand.
+        stall_seconds: The longest run of identical frames, seconds, that a slow camera explains. Set by hand.
+        returned_frames: The number of frames identical to an earlier one, with other frames between, from
+            which on no camera explains them. Set by hand.
+        recurrence_line: The line of the ratios of ``recurrence.Recurrence``: 1.05 and above on live clips as
+            sent and as stored, 0.95 and above on photos with a camera's noise.
+        nose_line: The line of ``pose_consistency.NoseFinding.evidence``: 0.6 and above on live clips in which
+            the head turns, mostly below on paper masks that turn.
+        nose_evidence: The evidence from which on a nose counts whether the head turns or not: up to 2.4 on
             photos.
-        least_turn: Degrees to the sides from which on a head's nose must show. Waved photos seem to turn
-            by up to 5.
-        moire: Of ``moire.measure_moire``; higher is a screen.
-        medium_border: Of ``medium_border.measure_medium_border``; higher is a sheet or a device.
-        specular_highlights: Of ``specular_highlights.measure_specular_highlights``; lower is flat.
-        colour_gamut: Of ``colour_gamut.measure_colour_gamut``; lower is recaptured.
-        blur_depth: Of ``blur_depth.measure_blur_depth``; higher is recaptured.
+        least_turn: The yaw, degrees, from which on a head must show a nose. Waved photos seem to turn by up
+            to 5.
+        moire: The line of ``moire.measure_moire``; higher values indicate a screen.
+        medium_border: The line of ``medium_border.measure_medium_border``; higher values indicate a sheet or
+            a device.
+        specular_highlights: The line of ``specular_highlights.measure_specular_highlights``; lower values
+            indicate a flat medium.
+        colour_gamut: The line of ``colour_gamut.measure_colour_gamut``; lower values indicate a recapture.
+        blur_depth: The line of ``blur_depth.measure_blur_depth``; higher values indicate a recapture.
     """
 
     minimum_steps: int = 8

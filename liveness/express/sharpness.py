@@ -1,4 +1,4 @@
-"""Is the face sharp?"""
+"""The signal of the face's sharpness."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ _STEEPNESS = 1.5
 
 
 class Sharpness:
-    """Median sharpness of the face over the scan; small prints and recaptured screens are soft."""
+    """The median sharpness of the face over the scan. Small prints and recaptured screens are soft."""
 
     name = "sharpness"
     label = "Sharp"

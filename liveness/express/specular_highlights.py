@@ -1,4 +1,4 @@
-"""Does the skin shine as skin does?"""
+"""The signal of the highlights of skin."""
 
 import cv2
 import numpy as np
@@ -11,50 +11,51 @@ from liveness.express.settings import CueLine, ExpressSettings
 __all__ = ["SpecularHighlights", "measure_specular_highlights"]
 
 _SMALLEST_FACE = 64.0
-"""Face width, frame pixels."""
+"""The least face width, frame pixels."""
 
 _LEAST_INSIDE = 0.8
 _SHADE = 21
-"""Side of the neighbourhood whose mean is the diffuse shading, pixels of the crop."""
+"""The side of the neighbourhood whose mean is the diffuse shading, pixels of the crop."""
 
 _FACE_RADII = 0.36, 0.42
 _EYE_RADIUS, _MOUTH_RADIUS = 0.15, 0.17
-"""Around eyes and mouth corners, face widths: their shine is not the skin's."""
+"""Radii of the parts around eyes and mouth corners that are left out, face widths. They are not skin."""
 
 _DARK = 4
-"""8-bit steps: saturation is not told of what is darker."""
+"""Added to the brightest channel, 8-bit steps, because the saturation of darker pixels is not measurable."""
 
 _SHADOW = 35
 _HIGHLIGHT = 99
-"""Percentiles of the skin: below the first it is shadow or beard, above the second it is highlight."""
+"""Percentiles of the skin. Below the first it is shadow or beard, above the second it is highlight."""
 
 _STEP = 3
-"""Every third pixel of a crop is enough to find glare."""
+"""The spacing of the pixels that are read. Every third one is enough to find glare."""
 
 _GLARE = 240
 _LEAST_GLARE, _BLINDING_GLARE = 0.02, 0.1
-"""Share of the face that a white patch covers, and as much beside it, from which on it is a medium's
-glare, and at which no highlight can be told from it."""
+"""Share of the face that a white patch covers, with at least as much area beside the face. From the first on
+it is the glare of a medium; at the second, no highlight can be distinguished from it."""
 _OUTLINE = 0.45
-"""Half axes of the face's outline, face extents: a white patch that crosses it lies before the face."""
+"""Half axes of the face's outline, face extents. A white patch that crosses the outline is not on the
+face."""
 
 
 def measure_specular_highlights(crop: FaceCrop) -> float | None:
-    """How much brighter the skin's highlights are than the skin around them.
+    """Returns how much brighter the skin's highlights are than the skin around them.
 
-    Skin reflects light twice (S. Shafer, "Using color to separate reflection components", 1985): by its
-    body, with its colour, and by its surface, with the light's: small highlights, whiter than their
-    surroundings, on nose, forehead and cheeks. A print's and a screen's gamut flattens them. Their own
-    surface shines in one patch that knows no outline of a face: a white patch that crosses it takes from
-    the value.
+    Skin reflects light in two ways (S. Shafer, "Using color to separate reflection components", 1985): its
+    body in the colour of the skin, and its surface in the colour of the light. The surface gives small
+    highlights, whiter than their surroundings, on nose, forehead and cheeks. The gamut of a print or a screen
+    flattens them. The surface of a print or a screen shines in one patch that does not follow the outline of
+    the face, so a white patch that crosses the outline reduces the value.
 
     Args:
-        crop: Of one frame.
+        crop: The close crop of one frame.
 
     Returns:
-        Luma of the brightest hundredth of the skin, where it is less saturated than what lies around
-        it, over the mean around it, less 1: about 0.1 to 0.6; less down to 0 with glare across the
-        face's outline; ``None`` for a face less than 64 pixels wide or partly outside the image.
+        The luma of the brightest hundredth of the skin over the mean around it, less 1, of pixels that are
+        less saturated than their surroundings: about 0.1 to 0.6, and down to 0 with glare across the face's
+        outline; ``None`` for a face less than 64 pixels wide or partly outside the frame.
     """
     if crop.frame_width < _SMALLEST_FACE or crop.inside < _LEAST_INSIDE:
         return None
@@ -65,7 +66,7 @@ def measure_specular_highlights(crop: FaceCrop) -> float | None:
 
 
 def _skin(crop: FaceCrop) -> NDArray[np.bool_]:
-    """Shape of the face: forehead, nose, cheeks and chin."""
+    """Returns a mask of forehead, nose, cheeks and chin, in the shape of ``crop.face``."""
     extent = crop.extent
     left, top = max(0.0, extent.left), max(0.0, extent.top)
     mask = np.zeros(crop.luma[crop.face].shape, np.uint8)
@@ -95,9 +96,9 @@ def _shine(crop: FaceCrop, skin: NDArray[np.bool_]) -> float:
 
 
 def _glare(crop: FaceCrop) -> float:
-    """Share of the face under a white patch that reaches as far beside the face; 0 without one."""
+    """Returns the share of the face under a white patch that covers as much beside it; 0 without one."""
     extent = crop.extent
-    # Luma is a mean of the channels: where all of them are high, it is.
+    # Luma is a mean of the channels, so it is high if all of them are.
     if not (crop.luma[::_STEP, ::_STEP] >= _GLARE).any():
         return 0.0
     white = cv2.inRange(crop.picture[::_STEP, ::_STEP], (_GLARE,) * 3, (255,) * 3)
@@ -116,11 +117,11 @@ def _glare(crop: FaceCrop) -> float:
 
 
 class SpecularHighlights(CueSignal):
-    """Median strength of the highlights over the frames."""
+    """The median strength of the highlights over the frames."""
 
     name = "specular_highlights"
     label = "Shine of skin"
-    unseen = "No frame shows a face large enough to see its skin shine."
+    unseen = "No frame shows a face large enough to measure the highlights of its skin."
 
     def lines(self, settings: ExpressSettings) -> CueLine:
         """See ``CueSignal.lines``."""

@@ -1,7 +1,7 @@
-"""Is the face as still as only a thing can be?
+"""The signal of a face that is too still to be alive.
 
-A person who holds still sways with breath and pulse, and so does the phone in the hand; a picture on a
-stand in front of a camera on a stand shows nothing but the camera's noise.
+A person who holds still sways with breath and pulse, and a phone in the hand sways too. A print on a stand in
+front of a camera on a stand shows only the camera's noise.
 """
 
 from collections.abc import Sequence
@@ -16,16 +16,16 @@ _STEEPNESS = 4.0
 
 
 class Stillness:
-    """Movement of the face within a second, the 80th percentile over the scan.
+    """The movement of the face within a second, the 80th percentile over the scan.
 
-    That a face moves is no sign of life: a score never exceeds 0.5, which speaks for neither side.
+    Movement alone is no sign of life, so the score never exceeds 0.5, which counts for neither side.
     """
 
     name = "stillness"
     label = "Not unnaturally still"
 
     def __init__(self, steps: Sequence[MotionStep] | None = None) -> None:
-        """Take the scan's ``motion_steps``; they are made of the scan where they are not at hand."""
+        """Takes the scan's ``motion_steps``; ``assess`` computes them if None."""
         self._steps = steps
 
     def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
@@ -40,7 +40,7 @@ class Stillness:
         moved = movement(steps)
         score = min(0.5, score_against_line(moved, settings.stillness_line, _STEEPNESS))
         found = (
-            "as a held phone and a breathing person do" if score >= 0.5 else "which is as still as a thing"
+            "as a held phone and a breathing person do" if score >= 0.5 else "as little as a print on a stand"
         )
         return assessed(
             name=self.name,

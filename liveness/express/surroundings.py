@@ -1,4 +1,4 @@
-"""Do the face's surroundings move with it, as the rest of a sheet or a screen does?"""
+"""The signal of surroundings that move with the face, as the rest of a sheet or a screen does."""
 
 from collections.abc import Sequence
 
@@ -14,21 +14,21 @@ _STEEPNESS = 4.0
 
 
 class Surroundings:
-    """How badly the face's plane, carried on, explains the background, over the face's movement.
+    """The background's distance from the extended motion of the face's plane, over the face's movement.
 
-    That they move apart is no sign of life, as a cut-out does so too: a score never exceeds 0.5, which
-    speaks for neither side.
+    Independent movement is no sign of life, because a cut-out moves independently too. The score never
+    exceeds 0.5, which counts for neither side.
     """
 
     name = "surroundings"
-    label = "Moves apart from what is around"
+    label = "Moves apart from the background"
 
     def __init__(self, steps: Sequence[MotionStep] | None = None) -> None:
-        """Take the scan's ``motion_steps``; they are made of the scan where they are not at hand."""
+        """Takes the scan's ``motion_steps``; ``assess`` computes them if None."""
         self._steps = steps
 
     def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
-        """See ``ExpressSignal.assess``; not assessed with a plain background or a face that hardly moves."""
+        """See ``ExpressSignal.assess``; not assessed if the background is plain or the face hardly moves."""
         if (width := typical_face_width(scan)) < settings.minimum_face_width:
             return self._unknown(f"The face is too small to compare ({width:.0f} pixels in the view).")
         ratios = [
@@ -43,7 +43,7 @@ class Surroundings:
             )
         ratio = float(np.median(ratios))
         score = min(0.5, score_against_line(ratio, settings.surroundings_line, _STEEPNESS))
-        found = "they move apart" if score >= 0.5 else "they move together, as one sheet or screen does"
+        found = "they move apart" if score >= 0.5 else "they move together, as a sheet or a screen does"
         return assessed(
             name=self.name,
             label=self.label,

@@ -1,7 +1,7 @@
-"""One selfie, eight explainable signals, one weighted sum: seed 002's liveness check.
+"""The liveness of one selfie by the contract of seed 002: the weighted sum of eight explainable signals.
 
-Start with ``judge_selfie``. What it looked at on the way can be asked for by itself: ``texture_crop`` with
-``lbp_codes`` and ``lbp_histogram``, ``inner_square`` with ``face_spectrum``, and ``symmetric_pairs``.
+Start with ``judge_selfie``. Other functions give its intermediate steps: ``texture_crop`` with ``lbp_codes``
+and ``lbp_histogram``, ``inner_square`` with ``face_spectrum``, and ``symmetric_pairs``.
 """
 
 from liveness.selfie.judge import NEUTRAL, judge_selfie, selfie_verdict

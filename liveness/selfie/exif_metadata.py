@@ -1,4 +1,4 @@
-"""Does the file carry what a camera writes, or what screen-capture and editing software leave?"""
+"""The signal of metadata by a camera, or by screen-capture and editing software."""
 
 import re
 from typing import Final
@@ -19,7 +19,7 @@ SPOOF_KEYWORDS: Final = (
     "preview",
     "snagit",
 )
-"""The seed's list, in its order."""
+"""The list of the contract, in its order."""
 
 _IN_COMMENTS: Final = ("screenshot", "screen capture")
 _SEPARATORS: Final = re.compile(r"[\s_-]+")
@@ -28,11 +28,11 @@ _ABSENT, _NO_CAMERA, _CAMERA, _OPTICS, _SOFTWARE = 0.50, 0.55, 0.75, 0.25, 0.10
 
 
 class ExifMetadata:
-    """The seed's table: 0.50 without EXIF, 0.55 without a camera, 0.75 with one, up to 1 with optics.
+    """The contract's table: 0.50 without EXIF, 0.55 without a camera, 0.75 with one, up to 1 with optics.
 
-    A fifth of the last 0.25 each for f-number, ISO, exposure time, focal length and a GPS position.
-    0.10 where a program of ``SPOOF_KEYWORDS`` is named, whatever else there is. Broken EXIF data count
-    as none. Anyone can write any of this: it is a hint.
+    F-number, ISO, exposure time, focal length and GPS position add a fifth of the last 0.25 each. If the file
+    names a program of ``SPOOF_KEYWORDS``, the score is 0.10 regardless of other data. Damaged EXIF data count
+    as absent. This is weak evidence, because anyone can write EXIF data.
     """
 
     name = "exif_metadata"
@@ -46,10 +46,11 @@ class ExifMetadata:
 
 
 def spoof_keyword(exif: ExifTags) -> str | None:
-    """The first of ``SPOOF_KEYWORDS`` that the file names, in any case; None where it names none.
+    """Returns the first of ``SPOOF_KEYWORDS`` that the file names, in any letter case; None if there is none.
 
-    Words may be parted by spaces, hyphens, underscores or nothing. ``obs`` counts as a word of its own
-    only, as it is part of others. Comments are free text, so only screenshots are looked for in them.
+    Spaces, hyphens, underscores or nothing may separate words. ``obs`` counts only as a separate word,
+    because it is part of other words. Comments are free text, so only the keywords of screenshots count in
+    them.
     """
     programs = [_plain(text) for text in exif.software]
     comment = _plain(exif.comment or "")

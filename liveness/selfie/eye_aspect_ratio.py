@@ -1,4 +1,4 @@
-"""Are the eyes open, as those of a person who takes a selfie?"""
+"""The signal of open eyes."""
 
 import numpy as np
 
@@ -11,14 +11,14 @@ from vision.geometry import eye_aspect_ratio
 _NATURAL = 5 / 3
 _WIDE = 2.0
 _GOOD, _FAIR = 0.8, 0.5
-"""Scores from which the words of the detail change; they decide nothing."""
+"""Scores at which the words of the detail change. They do not affect the verdict."""
 
 
 class EyeAspectRatio:
-    """Mean eye aspect ratio of both eyes (Soukupová and Čech 2016).
+    """The mean eye aspect ratio of both eyes (Soukupová and Čech 2016).
 
-    The score is 0.5 at ``min_ear``, 0.8 at 5/3 of it (0.25 by default) and 1 from twice it on (0.30), with
-    straight lines between and down to 0.
+    The score is 0.5 at ``min_ear``, 0.8 at 5/3 of it (0.25 by default) and 1 from twice it on (0.30). It is
+    linear in between and down to 0.
     """
 
     name = "eye_aspect_ratio"
@@ -51,4 +51,4 @@ def _words(score: float) -> str:
         return "The eyes are naturally open"
     if score >= _FAIR:
         return "The eyes are partly open or slightly covered"
-    return "The eyes are shut, or read as shut"
+    return "The eyes are shut, or measured as shut"

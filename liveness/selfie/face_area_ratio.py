@@ -1,4 +1,4 @@
-"""Does the face fill as much of the picture as in a selfie?"""
+"""The signal of the share of the image that the face fills."""
 
 import math
 
@@ -11,15 +11,15 @@ from vision.face import Box
 
 _FIXED = 0.5
 _USUAL = 0.10, 0.40
-"""Shares of the picture between which the words of the detail say selfie; they decide nothing."""
+"""Shares of the image that the detail calls usual for a selfie. They do not affect the verdict."""
 
 
 class FaceAreaRatio:
-    """Share of the picture that the face fills, from ear to ear and from hairline to chin.
+    """The share of the image that the face fills, from ear to ear and from hairline to chin.
 
-    Its rectangle comes from the five points (``liveness.extent``), as detectors draw boxes of different
-    sizes. The score is 1 at 20 %, falls with the ratio's logarithm to 0.5 at ``min_face_area_ratio`` and
-    at 80 %, falls evenly to 0 below the former and is fixed at 0.5 above the latter.
+    The face's rectangle comes from the five points (``liveness.extent``), because detectors draw boxes of
+    different sizes. The score is 1 at 20 % and falls with the share's logarithm to 0.5 at
+    ``min_face_area_ratio`` and at 80 %. Below the former it falls linearly to 0; above the latter it is 0.5.
     """
 
     name = "face_area_ratio"
@@ -37,15 +37,15 @@ class FaceAreaRatio:
             name=self.name,
             label=self.label,
             score=area_score(share, smallest=settings.min_face_area_ratio),
-            detail=f"{_words(share, settings)} (it fills {100 * share:.0f} % of the picture; best is 20 %).",
+            detail=f"{_words(share, settings)} (it fills {100 * share:.0f} % of the image; best is 20 %).",
         )
 
 
 def area_score(share: float, *, smallest: float) -> float:
-    """The score of a face that fills ``share``, 0..1, of the picture.
+    """Returns the score of a face that fills ``share`` of the image.
 
     Args:
-        share: 0 or more.
+        share: 0..1.
         smallest: ``SelfieSettings.min_face_area_ratio``.
     """
     if share <= smallest:
@@ -62,7 +62,7 @@ def _words(share: float, settings: SelfieSettings) -> str:
     if share < settings.min_face_area_ratio:
         return "The face is very small, as in a photo of a photo"
     if share > LARGEST_AREA_RATIO:
-        return "The face fills nearly the whole picture, as in a tight crop"
+        return "The face fills nearly the whole image, as in a tight crop"
     if _USUAL[0] <= share <= _USUAL[1]:
         return "The face is framed as in a selfie"
     return "The face is " + ("smaller" if share < BEST_AREA_RATIO else "larger") + " than in most selfies"

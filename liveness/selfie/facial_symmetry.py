@@ -1,4 +1,4 @@
-"""Is the face as symmetric as faces are?"""
+"""The signal of the face's symmetry."""
 
 import numpy as np
 
@@ -8,17 +8,17 @@ from liveness.selfie.subject import SelfieSubject
 from liveness.signal import Signal, assessed, not_assessed
 
 _GOOD, _FAIR = 0.8, 0.5
-"""Scores from which the words of the detail change; they decide nothing."""
+"""Scores at which the words of the detail change. They do not affect the verdict."""
 
 
 class FacialSymmetry:
-    """``landmark_pairs.asymmetry`` against ``max_asymmetry``: 1 is a mirror image, 0 the maximum or more."""
+    """``landmark_pairs.asymmetry`` over ``max_asymmetry``: 1 for a mirror image, 0 from the maximum on."""
 
     name = "facial_symmetry"
     label = "Facial symmetry"
 
     def assess(self, subject: SelfieSubject, settings: SelfieSettings) -> Signal:
-        """See ``SelfieSignal.assess``; coarse where only five points are known."""
+        """See ``SelfieSignal.assess``; coarse if only five points are known."""
         if subject.face is None:
             return not_assessed(name=self.name, label=self.label, reason="No face was found.")
         landmarks = subject.landmarks
@@ -26,7 +26,7 @@ class FacialSymmetry:
         pairs = symmetric_pairs(landmarks if landmarks is not None and dense else subject.face.five_points)
         index = asymmetry(pairs)
         if index is None:
-            return not_assessed(name=self.name, label=self.label, reason="The points make no face.")
+            return not_assessed(name=self.name, label=self.label, reason="The points do not form a face.")
         score = 1 - index / settings.max_asymmetry
         return assessed(
             name=self.name,

@@ -1,4 +1,4 @@
-"""Does the face's spectrum look like a camera's, or like a generator's?"""
+"""The signal of a generator's traces in the face's spectrum."""
 
 import math
 from typing import Final
@@ -13,17 +13,18 @@ from liveness.signal import Signal, assessed, not_assessed
 
 _SMALLEST_SIDE: Final = 48
 _RATIO_TOLERANCE: Final = 0.2
-"""A flat spectrum has a ratio of 0.75, 0.10 above the baseline, and must not score above 0.5."""
+"""The distance from the baseline at which the score is 0. A flat spectrum has a ratio of 0.75, 0.10 above the
+baseline, and must not score above 0.5."""
 _GOOD, _FAIR, _POOR = 0.8, 0.6, 0.4
-"""Scores from which the words of the detail change; they decide nothing."""
+"""Scores at which the words of the detail change. They do not affect the verdict."""
 
 
 class FftDeepfake:
-    """The mean of three scores of the spectrum of the middle of the face (``spectrum.SpectrumMeasures``).
+    """The mean of three scores of the spectrum of the face's middle (``spectrum.SpectrumMeasures``).
 
-    Ring kurtosis: 1 up to 3, 0 from ``fft_kurtosis_max`` on, falling with its logarithm, so 0.5 at 6 by
-    default. High-frequency ratio: 1 at ``fft_hf_ratio_baseline``, 0 where it is 0.2 away. Azimuthal
-    variance: 1 at 0, 0.5 at ``fft_az_variance_max``, 0 at twice that.
+    Ring kurtosis: 1 up to 3, 0 from ``fft_kurtosis_max`` on, linear in its logarithm, so 0.5 at 6 by default.
+    High-frequency ratio: 1 at ``fft_hf_ratio_baseline``, 0 from a distance of 0.2 on. Azimuthal variance: 1
+    at 0, 0.5 at ``fft_az_variance_max``, 0 from twice that on.
     """
 
     name = "fft_deepfake"
@@ -50,7 +51,7 @@ class FftDeepfake:
 
 
 def spectrum_score(measures: SpectrumMeasures, settings: SelfieSettings) -> float:
-    """The score of three measures, 0..1."""
+    """Returns the score of three measures, 0..1."""
     kurtosis = score_between(
         math.log(max(measures.ring_kurtosis, 1.0)),
         ((math.log(NATURAL_KURTOSIS), 1.0), (math.log(settings.fft_kurtosis_max), 0.0)),
@@ -65,9 +66,9 @@ def spectrum_score(measures: SpectrumMeasures, settings: SelfieSettings) -> floa
 
 def _words(score: float) -> str:
     if score >= _GOOD:
-        return "The spectrum is as of a natural camera picture"
+        return "The spectrum is like that of a natural camera image"
     if score >= _FAIR:
         return "The spectrum is broadly natural; heavy compression causes such small anomalies"
     if score >= _POOR:
-        return "The spectrum has moderate anomalies, as of generated or swapped faces"
-    return "The spectrum has strong periodic artefacts or one strong direction, as generators leave"
+        return "The spectrum has moderate anomalies, as in generated or swapped faces"
+    return "The spectrum has strong periodic artefacts or one strong direction, as in generated images"

@@ -1,4 +1,4 @@
-"""Does the person face the camera?"""
+"""The signal of a head that faces the camera."""
 
 from typing import Final
 
@@ -13,23 +13,23 @@ from vision.pose import estimate_pose
 _LARGEST_ROLL: Final = 30.0
 _UNDETERMINED: Final = 180.0
 _GOOD, _FAIR = 0.85, 0.5
-"""Scores from which the words of the detail change; they decide nothing."""
+"""Scores at which the words of the detail change. They do not affect the verdict."""
 
 
 class SelfieHeadPose:
-    """The worst of turning, nodding and leaning, each against its largest tolerated angle.
+    """The worst of yaw, pitch and roll, each relative to its largest tolerated angle.
 
-    The score falls evenly: 1 is frontal, 0.5 the largest tolerated angle, 0 twice that. The seed's prose
-    lets it begin to decay only beyond the limit, its table calls a slight turn 0.50 to 0.84; the table is
-    followed. The seed has no parameter for leaning; its requirement of less than 30 degrees is taken.
-    A pose that the points do not determine scores 0.
+    The score falls linearly: 1 if frontal, 0.5 at the largest tolerated angle, 0 at twice that. The text of
+    the contract lets the score fall only beyond that angle, but its table gives a slight turn 0.50 to 0.84.
+    The implementation follows the table. The contract has no parameter for roll; its requirement of less than
+    30 degrees is the limit. A pose that the points do not determine scores 0.
     """
 
     name = "head_pose"
     label = "Head orientation"
 
     def assess(self, subject: SelfieSubject, settings: SelfieSettings) -> Signal:
-        """See ``SelfieSignal.assess``; coarse where only five points are known."""
+        """See ``SelfieSignal.assess``; coarse if only five points are known."""
         if subject.face is None:
             return not_assessed(name=self.name, label=self.label, reason="No face was found.")
         pose = _pose(subject, subject.face)
@@ -39,7 +39,7 @@ class SelfieHeadPose:
             abs(pose.roll) / _LARGEST_ROLL,
         )
         if abs(pose.yaw) >= _UNDETERMINED:
-            detail = "The points of the face determine no orientation of a head."
+            detail = "The points of the face do not determine the head's orientation."
         else:
             detail = (
                 f"{_words(1 - worst / 2)} (turned by {abs(pose.yaw):.0f}, tilted by {abs(pose.pitch):.0f}, "

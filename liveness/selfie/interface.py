@@ -1,4 +1,4 @@
-"""What each of the eight signals offers."""
+"""The interface of the eight signals."""
 
 from typing import Protocol
 
@@ -12,7 +12,7 @@ class SelfieSignal(Protocol):
 
     @property
     def name(self) -> str:
-        """``Signal.name``, as seed 002 has it."""
+        """``Signal.name``, as in the contract of seed 002."""
         ...
 
     @property
@@ -21,5 +21,5 @@ class SelfieSignal(Protocol):
         ...
 
     def assess(self, subject: SelfieSubject, settings: SelfieSettings) -> Signal:
-        """Measure ``subject``; what cannot be measured gives a signal that is not assessed."""
+        """Measures ``subject``; the signal is not assessed if it cannot be measured."""
         ...

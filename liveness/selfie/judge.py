@@ -1,7 +1,7 @@
 """The verdict on one selfie by the weighted sum of eight signals.
 
-This is the compatibility answer of ``AnalyzeImage``: it is explainable and weak (docs/selfie_signals.md has
-its figures), and never decides a scan, which ``liveness.fusion`` does.
+This is the result of ``AnalyzeImage`` for compatibility. It is explainable and weak (docs/selfie_signals.md
+has its figures), and it never decides a scan: ``liveness.fusion`` does that.
 """
 
 import math
@@ -28,7 +28,7 @@ from vision.face import BgrImage, DetectedFace, Landmarks
 __all__ = ["NEUTRAL", "judge_selfie", "selfie_verdict"]
 
 NEUTRAL = 0.5
-"""The score of a signal that could not be assessed, as the seed gives it to a file without EXIF."""
+"""The score of a signal that could not be assessed; the contract gives it to a file without EXIF."""
 
 _DECIMALS = 4
 _SIGNALS: tuple[SelfieSignal, ...] = (
@@ -52,25 +52,25 @@ def judge_selfie(
     settings: SelfieSettings,
     model: SelfieModel,
 ) -> SelfieResult:
-    """Measure the eight signals and add them up.
+    """Judges a selfie by the weighted sum of the eight signals.
 
     Args:
-        image: The whole picture, upright, at full resolution.
-        face: The face in question, in its pixels; None where none was found. One that the detector is
-            less sure of than ``settings.min_face_confidence`` counts as none.
-        landmarks: The dense landmarks of ``face``; None where the pack has none. Without them the eyes
-            are not assessed, and head orientation and symmetry rest on the five points.
-        exif: What the file says, as ``vision.picture_metadata.read_exif_tags`` reads it from the bytes
-            as they arrived.
+        image: The whole image, upright, at full resolution.
+        face: The face to judge, in pixels of the image; None if none was detected. A face with a confidence
+            below ``settings.min_face_confidence`` counts as none.
+        landmarks: The dense landmarks of ``face``; None if the pack has none. Without them the eyes are not
+            assessed, and head orientation and symmetry are measured from the five points.
+        exif: The file's metadata, read by ``vision.picture_metadata.read_exif_tags`` from the received bytes.
         settings: Thresholds.
         model: Weights.
 
     Returns:
-        The seed's result. A signal that cannot be assessed scores ``NEUTRAL``, keeps its weight and says
-        why: below the threshold, so that what could not be seen never makes a picture LIVE.
+        The result of the contract. A signal that cannot be assessed scores ``NEUTRAL``, keeps its weight and
+        gives its reason. ``NEUTRAL`` is below the default threshold, so that missing measurements never make
+        an image LIVE.
 
     Raises:
-        ValueError: Landmarks of an unknown scheme; a mistake of the caller's code.
+        ValueError: The scheme of the landmarks is unknown; an error in the caller's code.
     """
     seen = face if face is not None and face.confidence >= settings.min_face_confidence else None
     subject = SelfieSubject(image=image, face=seen, landmarks=None if seen is None else landmarks, exif=exif)
@@ -89,11 +89,11 @@ def judge_selfie(
 
 
 def selfie_verdict(confidence: float, *, threshold: float, face_detected: bool) -> Verdict:
-    """The verdict by the seed's table of ranges.
+    """Returns the verdict by the table of ranges in the contract.
 
-    By the seed's configuration table a confidence at the threshold is LIVE and within 0.04 of it
-    INCONCLUSIVE, which cannot both hold. Its table of ranges settles it: with the default threshold 0.54 up
-    to, not including, 0.62 is INCONCLUSIVE, 0.62 is LIVE.
+    The configuration table of the contract contradicts itself: a confidence at the threshold is LIVE, and one
+    within 0.04 of it is INCONCLUSIVE. The table of ranges decides: with the default threshold, a confidence
+    from 0.54 up to, not including, 0.62 is INCONCLUSIVE, and 0.62 is LIVE.
 
     Args:
         confidence: 0..1.

@@ -1,4 +1,4 @@
-"""Landmarks that mirror each other across a face, and how well they do."""
+"""Pairs of landmarks that mirror each other across a face, and their asymmetry."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -35,17 +35,17 @@ _FIVE: Final[_Pairs] = ((0, 1), (3, 4))
 
 
 def symmetric_pairs(landmarks: Landmarks | Points) -> NDArray[np.float64]:
-    """The pairs that are compared.
+    """Returns the pairs of points that are compared.
 
     Args:
-        landmarks: In one of the schemes of ``vision.face.Landmarks``, or five points of shape (5, 2) in
-            the order of ``vision.face.DetectedFace``, which give the eyes and the mouth only.
+        landmarks: Landmarks in one of the schemes of ``vision.face.Landmarks``, or five points of shape (5,
+            2) in the order of ``vision.face.DetectedFace``, which give pairs of eyes and mouth only.
 
     Returns:
         Shape (pairs, 2, 2): for each pair the image's left and right point as (x, y) in pixels.
 
     Raises:
-        ValueError: An unknown scheme; a mistake of the caller's code.
+        ValueError: The scheme is unknown; an error in the caller's code.
     """
     if isinstance(landmarks, Landmarks):
         if landmarks.scheme not in _SCHEMES:
@@ -58,19 +58,19 @@ def symmetric_pairs(landmarks: Landmarks | Points) -> NDArray[np.float64]:
 
 
 def asymmetry(pairs: NDArray[np.float64]) -> float | None:
-    """How far, on average, the left points' mirror images lie from the right points.
+    """Returns the mean distance of the left points' mirror images from the right points.
 
-    The midline is the one that suits the pairs best: square to their mean direction, through the middle of
-    their middles. So shifting, turning and resizing the picture changes nothing, and turning the head
-    little, as all pairs' middles move alike but for their depth. A distance from a best mirror image is
-    the symmetry distance of H. Zabrodsky et al., "Symmetry as a continuous feature", IEEE PAMI 17(12),
-    1995.
+    The midline is fitted to the pairs: it is perpendicular to their mean direction and passes through the
+    mean of their midpoints. The value therefore does not depend on shift, rotation and scale of the image. It
+    depends little on the head's yaw, because all midpoints move together except for their depth. The distance
+    from the best mirror image is the symmetry distance of H. Zabrodsky et al., "Symmetry as a continuous
+    feature", IEEE PAMI 17(12), 1995.
 
     Args:
-        pairs: As ``symmetric_pairs`` gives them, two or more.
+        pairs: The result of ``symmetric_pairs``, two or more pairs.
 
     Returns:
-        A share of the widest pair's width, 0 or more; None where the points make no face.
+        The distance as a share of the widest pair's width, 0 or more; None if the points do not form a face.
     """
     if not np.isfinite(pairs).all():
         return None
@@ -82,8 +82,8 @@ def asymmetry(pairs: NDArray[np.float64]) -> float | None:
         return None
     unit = direction / length
     middles = pairs.mean(axis=1) @ unit
-    # Mirroring a left point moves it along the mean direction only, so what is left over is twice its
-    # pair's distance from the midline that way, and the pair's own slope the other way.
+    # Mirroring moves a left point only along the mean direction. The distance that remains is twice that of
+    # the pair's midpoint from the midline in this direction, and the pair's slope in the other.
     along = across @ np.array([-unit[1], unit[0]])
     left_over = np.hypot(2 * (middles - middles.mean()), along)
     return float(left_over.mean()) / widest

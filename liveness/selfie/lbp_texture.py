@@ -1,4 +1,4 @@
-"""Is the skin's micro-texture as varied as a camera sees it?"""
+"""The signal of the variety of the skin's micro-texture."""
 
 from liveness.selfie.local_patterns import lbp_codes, lbp_histogram, pattern_entropy
 from liveness.selfie.scoring import score_between
@@ -8,15 +8,15 @@ from liveness.signal import Signal, assessed, not_assessed
 
 _ENTROPY_ANCHORS = ((0.0, 0.0), (4.8, 0.35), (5.0, 0.55), (5.25, 0.80), (5.45, 1.0))
 _GOOD, _FAIR, _POOR = 0.8, 0.55, 0.35
-"""Scores from which the words of the detail change; they decide nothing."""
+"""Scores at which the words of the detail change. They do not affect the verdict."""
 
 
 class LbpTexture:
     """Uniform local binary patterns of the face at 96 x 96 pixels: the worse of two scores.
 
-    Entropy of their histogram: straight lines through 0.35 at 4.8 bits, 0.55 at 5.0, 0.80 at 5.25 and 1
-    at 5.45, read from the development pictures (docs/selfie_signals.md). Share of the most frequent pattern:
-    1 at 0, 0.5 at ``lbp_dominant_bin_spoof_threshold``, 0 where it is the only one.
+    Entropy of the histogram: linear between 0 at 0 bits, 0.35 at 4.8, 0.55 at 5.0, 0.80 at 5.25 and 1 at
+    5.45, derived from the development images (docs/selfie_signals.md). Share of the most frequent pattern: 1
+    at 0, 0.5 at ``lbp_dominant_bin_spoof_threshold``, 0 if it is the only pattern.
     """
 
     name = "lbp_texture"
@@ -46,10 +46,10 @@ class LbpTexture:
 
 
 def texture_score(*, entropy: float, dominant: float, threshold: float) -> float:
-    """The score of a histogram.
+    """Returns the score of a histogram.
 
     Args:
-        entropy: Bits, 0..5.88.
+        entropy: Entropy of the histogram, bits, 0..5.88.
         dominant: Share of the most frequent pattern, 0..1.
         threshold: ``SelfieSettings.lbp_dominant_bin_spoof_threshold``.
     """
@@ -60,9 +60,9 @@ def texture_score(*, entropy: float, dominant: float, threshold: float) -> float
 
 def _words(score: float) -> str:
     if score >= _GOOD:
-        return "The skin's texture is as a camera sees a real face"
+        return "The skin's texture is like that of a real face"
     if score >= _FAIR:
-        return "The texture is broadly consistent with skin, with some loss as by compression"
+        return "The texture is broadly consistent with skin, with some loss as from compression"
     if score >= _POOR:
-        return "The texture is partly uniform, as of a flat medium"
+        return "The texture is partly uniform, as on a flat medium"
     return "The texture is highly uniform or periodic"

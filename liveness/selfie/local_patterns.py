@@ -1,4 +1,4 @@
-"""Uniform local binary patterns of a picture.
+"""Uniform local binary patterns of an image.
 
 Source: T. Ojala, M. Pietikäinen and T. Mäenpää, "Multiresolution Gray-Scale and Rotation Invariant Texture
 Classification with Local Binary Patterns", IEEE PAMI 24(7), 2002: eight neighbours at radius 1, the
@@ -16,7 +16,7 @@ from liveness.selfie.subject import GreyCrop
 __all__ = ["LBP_BINS", "lbp_codes", "lbp_histogram", "pattern_entropy"]
 
 LBP_BINS: Final = 59
-"""58 uniform patterns, in the order of their codes, and one bin for all others, the last."""
+"""The number of bins: 58 uniform patterns in the order of their codes, and a last bin for all others."""
 
 _NEIGHBOURS: Final = 8
 _MOST_CHANGES: Final = 2
@@ -25,7 +25,7 @@ _DIAGONAL: Final = math.sqrt(0.5)
 
 
 def _uniform_bins() -> NDArray[np.uint8]:
-    """The bin of each of the 256 codes."""
+    """Returns the bin of each of the 256 codes."""
     bins = np.full(256, LBP_BINS - 1, np.uint8)
     uniform = [code for code in range(256) if _changes(code) <= _MOST_CHANGES]
     bins[uniform] = np.arange(len(uniform))
@@ -33,7 +33,7 @@ def _uniform_bins() -> NDArray[np.uint8]:
 
 
 def _changes(code: int) -> int:
-    """How often neighbouring bits differ, around the circle."""
+    """Returns how often neighbouring bits differ, around the circle."""
     turned = (code >> 1) | ((code & 1) << (_NEIGHBOURS - 1))
     return (code ^ turned).bit_count()
 
@@ -43,16 +43,16 @@ _BINS.setflags(write=False)
 
 
 def lbp_codes(grey: GreyCrop) -> NDArray[np.uint8]:
-    """The pattern around every pixel that has eight neighbours.
+    """Returns the pattern around every pixel that has eight neighbours.
 
-    Bit ``p`` is set where the neighbour at ``p`` times 45 degrees, counter-clockwise from the right, is at
-    least as bright as the pixel.
+    Bit ``p`` is set if the neighbour at ``p`` times 45 degrees, counter-clockwise from the right, is at least
+    as bright as the pixel.
 
     Args:
         grey: Shape (height, width), each 3 or more.
 
     Returns:
-        Shape (height - 2, width - 2): bins 0..58, see ``LBP_BINS``.
+        Bins 0..58 (see ``LBP_BINS``), shape (height - 2, width - 2).
     """
     picture = grey.astype(np.float64)
     centre = picture[1:-1, 1:-1]
@@ -72,10 +72,10 @@ def lbp_codes(grey: GreyCrop) -> NDArray[np.uint8]:
 
 
 def lbp_histogram(codes: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """How often each pattern occurs.
+    """Returns the share of each pattern.
 
     Args:
-        codes: As ``lbp_codes`` gives them, at least one.
+        codes: The result of ``lbp_codes``, at least one code.
 
     Returns:
         Shape (59,): shares that sum to 1.
@@ -84,7 +84,7 @@ def lbp_histogram(codes: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def pattern_entropy(histogram: NDArray[np.float64]) -> float:
-    """Shannon entropy in bits, 0 to log2(59) = 5.88."""
+    """Returns the Shannon entropy in bits, 0 to log2(59) = 5.88."""
     present = histogram[histogram > 0]
     return max(0.0, float(-(present * np.log2(present)).sum()))
 

@@ -1,4 +1,4 @@
-"""The weights of the eight signals: a packaged data file with the record of how they were chosen."""
+"""The weights of the eight signals, from a packaged data file that records how they were chosen."""
 
 import math
 import tomllib
@@ -22,7 +22,7 @@ SIGNAL_NAMES = (
     "exif_metadata",
     "fft_deepfake",
 )
-"""The signals, in the seed's order, which is that of every result."""
+"""The signals in the order of the contract and of every result."""
 
 _HIGHEST = "lbp_texture"
 _DATA_FILE = "selfie_model.toml"
@@ -32,12 +32,12 @@ _SLACK = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class SelfieModel:
-    """What each signal counts.
+    """The weights of the signals.
 
     Attributes:
-        version: Of the data file; part of every result.
+        version: The version of the data file; part of every result.
         weights: Weight by signal name, each above 0; they sum to 1, and ``lbp_texture`` has the highest.
-        record: How the weights were chosen, by name of the fact, in words.
+        record: The facts of how the weights were chosen, in words, by the name of the fact.
     """
 
     version: str
@@ -46,7 +46,7 @@ class SelfieModel:
 
 
 def load_selfie_model() -> SelfieModel:
-    """The model that ships with this room.
+    """Returns the packaged model.
 
     Raises:
         SelfieModelError: The data file is missing or not usable.
@@ -59,14 +59,15 @@ def load_selfie_model() -> SelfieModel:
 
 
 def parse_selfie_model(text: str) -> SelfieModel:
-    """A model from the text of its data file.
+    """Parses a model from the text of its data file.
 
     Raises:
-        SelfieModelError: The text is not TOML, a part is missing, or the weights are not as they must be.
+        SelfieModelError: The text is not TOML, a part is missing, or the weights break a rule of
+            ``SelfieModel.weights``.
     """
     try:
         data = tomllib.loads(text)
-    # A ValueError that is no TOMLDecodeError: a number of thousands of digits.
+    # A number of thousands of digits raises a ValueError that is not a TOMLDecodeError.
     except (ValueError, RecursionError) as error:
         raise SelfieModelError(f"the selfie model is not TOML: {error}") from error
     if set(data) != _KEYS:

@@ -1,4 +1,4 @@
-"""What the eight signals amount to."""
+"""The result of the eight signals."""
 
 from dataclasses import dataclass
 
@@ -8,15 +8,15 @@ from liveness.verdict import Verdict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelfieResult:
-    """Seed 002's result for one picture.
+    """The result of the contract of seed 002 for one image.
 
     Attributes:
         verdict: LIVE, SPOOF or INCONCLUSIVE.
         confidence: The weighted sum of the scores, 0..1, rounded to four decimals.
         threshold: ``SelfieSettings.live_threshold``.
-        face_detected: Whether there was a face, and the detector was sure enough of it.
-        signals: The eight, in the order of ``model.SIGNAL_NAMES``; every one has a score, and their
-            weights sum to 1.
+        face_detected: Whether a face was detected with enough confidence.
+        signals: The eight signals in the order of ``model.SIGNAL_NAMES``; each has a score, and their weights
+            sum to 1.
         not_assessed: Names of the signals that could not be measured; they count as neutral.
         version: ``SelfieModel.version``.
     """

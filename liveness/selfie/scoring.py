@@ -1,4 +1,4 @@
-"""From measured values to scores."""
+"""Conversion of measured values to scores."""
 
 from collections.abc import Sequence
 
@@ -6,11 +6,11 @@ import numpy as np
 
 
 def score_between(value: float, anchors: Sequence[tuple[float, float]]) -> float:
-    """0..1: straight lines between the anchors, level beyond the first and the last.
+    """Returns a score, 0..1: linear between the anchors, constant beyond the first and the last.
 
     Args:
-        value: What was measured.
-        anchors: Pairs of a value and its score, values rising.
+        value: The measured value.
+        anchors: Pairs of a value and its score, in increasing order of the values.
     """
     values, scores = zip(*anchors, strict=True)
     return float(np.interp(value, values, scores))

@@ -1,4 +1,4 @@
-"""The parameters of seed 002's configuration table, under its names and with its defaults."""
+"""The parameters of the configuration table of seed 002, with its names and defaults."""
 
 import math
 from dataclasses import dataclass, fields
@@ -6,37 +6,38 @@ from dataclasses import dataclass, fields
 from liveness.errors import LivenessPolicyError
 
 BEST_AREA_RATIO = 0.20
-"""Share of the picture at which a face's area scores best."""
+"""The share of the image at which a face's area scores best."""
 
 LARGEST_AREA_RATIO = 0.80
-"""Share of the picture above which a face's area has one fixed score."""
+"""The share of the image above which a face's area has a fixed score."""
 
 INCONCLUSIVE_MARGIN = 0.04
-"""How far from the threshold a confidence must lie to decide."""
+"""The distance from the threshold within which a confidence is INCONCLUSIVE."""
 
 NATURAL_KURTOSIS = 3.0
-"""Ring kurtosis of a natural picture."""
+"""The ring kurtosis of a natural image."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelfieSettings:
-    """What the eight signals are measured against.
+    """The thresholds of the eight signals and of the verdict.
 
     Attributes:
-        live_threshold: Confidence, 0..1, that separates LIVE from SPOOF; within 0.04 of it the verdict is
-            INCONCLUSIVE. 0.04..0.96.
-        min_face_confidence: The detector's confidence, 0..1, below which no face counts as found. A
-            detector's confidence is comparable within one pack only.
+        live_threshold: Confidence that separates LIVE from SPOOF, 0.04..0.96; within 0.04 of it the verdict
+            is INCONCLUSIVE.
+        min_face_confidence: The detector's confidence, 0..1, below which a face counts as not detected. A
+            detector's confidence is comparable only within one pack.
         min_blur_variance: Variance of the face's Laplacian that scores 0.5; above 0.
         min_ear: Eye aspect ratio below which an eye counts as closed; above 0.
-        max_yaw_deg: Degrees of turning that score 0.5; above 0, at most 90.
-        max_pitch_deg: Degrees of nodding that score 0.5; above 0, at most 90.
-        min_face_area_ratio: Share of the picture below which a face is penalised; above 0, below 0.20.
+        max_yaw_deg: Yaw that scores 0.5, degrees; above 0, at most 90.
+        max_pitch_deg: Pitch that scores 0.5, degrees; above 0, at most 90.
+        min_face_area_ratio: Share of the image that scores 0.5, below which a face is penalised; above 0,
+            below 0.20.
         max_asymmetry: Symmetry index that scores 0; above 0.
         lbp_dominant_bin_spoof_threshold: Share of one pattern, between 0 and 1, from which on texture is
             suspiciously uniform.
         fft_kurtosis_max: Ring kurtosis that scores 0; above 3.
-        fft_hf_ratio_baseline: Share of the high frequencies in a natural picture; between 0 and 1.
+        fft_hf_ratio_baseline: Share of the high frequencies in a natural image; between 0 and 1.
         fft_az_variance_max: Azimuthal variance that scores 0.5; above 0.
 
     Raises:

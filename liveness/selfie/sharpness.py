@@ -1,4 +1,4 @@
-"""Is the face sharp?"""
+"""The signal of the face's sharpness."""
 
 from typing import Final
 
@@ -12,16 +12,16 @@ from liveness.signal import Signal, assessed, not_assessed
 _SIDE: Final = 160
 _STEEPNESS: Final = 1.5
 _GOOD, _FAIR = 0.8, 0.5
-"""Scores from which the words of the detail change; they decide nothing."""
+"""Scores at which the words of the detail change. They do not affect the verdict."""
 
 
 class SelfieSharpness:
-    """Variance of the Laplacian of the grey face at 160 x 160 pixels.
+    """The variance of the Laplacian of the grey face at 160 x 160 pixels.
 
-    The seed measures the whole picture, so that a camera of more pixels or a patterned wall makes a face
-    look sharper. Here it is the face at a fixed size, at which one value of ``min_blur_variance`` suits all
-    cameras: at 160 pixels 95 of 100 live phone selfies of the development pictures lie above the default
-    (docs/selfie_signals.md). The score is 0.5 at the floor and 0.8 at two and a half times the floor.
+    The contract measures the whole image, so that a camera with more pixels or a patterned wall makes a face
+    look sharper. This signal measures the face at a fixed size, at which one value of ``min_blur_variance``
+    suits all cameras: at 160 pixels, 95 of 100 live phone selfies of the development images lie above the
+    default (docs/selfie_signals.md). The score is 0.5 at the floor and 0.8 at two and a half times the floor.
     """
 
     name = "sharpness"
@@ -51,4 +51,4 @@ def _words(score: float) -> str:
         return "The face is sharp and well focused"
     if score >= _FAIR:
         return "The face is moderately sharp, as in compressed selfies"
-    return "The face is soft or blurred, as in recaptured pictures"
+    return "The face is soft or blurred, as in recaptured images"

@@ -1,6 +1,6 @@
-"""The frequency domain of a face: log-magnitude spectrum, radial profile and three measures of it.
+"""The frequency domain of a face: log-magnitude spectrum, radial profile and three measures.
 
-Generators that enlarge small maps leave copies of the spectrum, isolated peaks and too much or too little
+Generators that enlarge small maps leave copies of the spectrum, isolated peaks, and too much or too little
 energy in the high frequencies. Sources: R. Durall, M. Keuper and J. Keuper, "Watch your Up-Convolution",
 CVPR 2020 (azimuthal averages); J. Frank et al., "Leveraging Frequency Analysis for Deep Fake Image
 Recognition", ICML 2020 (grids of peaks).
@@ -26,10 +26,10 @@ class Spectrum:
     """The spectrum of one square crop.
 
     Attributes:
-        magnitude: Shape (n, n): of the Fourier transform, frequency 0 in the middle, at (n/2, n/2).
+        magnitude: Shape (n, n): magnitude of the Fourier transform, with frequency 0 at (n/2, n/2).
         log_magnitude: Shape (n, n): natural logarithm of 1 + ``magnitude``.
-        radial_profile: Shape (n/2,): mean of ``log_magnitude`` on the ring of each whole radius, from
-            frequency 0 to the last below Nyquist's.
+        radial_profile: Shape (n/2,): mean of ``log_magnitude`` on the ring of each integer radius, from
+            frequency 0 to the last one below Nyquist's.
     """
 
     magnitude: NDArray[np.float64]
@@ -39,16 +39,16 @@ class Spectrum:
 
 @dataclass(frozen=True, slots=True)
 class SpectrumMeasures:
-    """What is measured of a spectrum.
+    """The measures of a spectrum.
 
     Attributes:
-        ring_kurtosis: Mean, over the rings between a quarter of Nyquist's frequency and all of it, of the
-            kurtosis of the magnitudes on a ring. Noise has 3.2 (Rayleigh's distribution); a few peaks on
-            a ring raise it to the hundreds. 1 or more; 3.2 for a crop without content.
-        high_frequency_ratio: Share of the log-magnitudes that lies beyond half of Nyquist's frequency.
-            0..1; 0.75 for a flat spectrum.
-        azimuthal_variance: Variance, over sixteen sectors of the same rings, of the mean magnitude, each
-            ring's mean being 1. 0 where all directions are alike.
+        ring_kurtosis: The kurtosis of the magnitudes on a ring, averaged over the rings from a quarter of
+            Nyquist's frequency up to it. Noise has 3.2 (Rayleigh's distribution); a few peaks on a ring raise
+            it to the hundreds. 1 or more; 3.2 for a crop without content.
+        high_frequency_ratio: The share of the log-magnitudes beyond half of Nyquist's frequency, 0..1; 0.75
+            for a flat spectrum.
+        azimuthal_variance: The variance over sixteen directions of the mean magnitude on the same rings, with
+            each ring's mean scaled to 1; 0 if all directions are equal.
     """
 
     ring_kurtosis: float
@@ -57,7 +57,7 @@ class SpectrumMeasures:
 
 
 def face_spectrum(square: GreyCrop) -> Spectrum:
-    """The spectrum of a crop, its mean taken off and its borders faded out (Hann's window).
+    """Returns the spectrum of a crop, without its mean and with faded borders (Hann's window).
 
     Args:
         square: Shape (n, n), n even and 24 or more.
@@ -76,12 +76,12 @@ def face_spectrum(square: GreyCrop) -> Spectrum:
 
 
 def measure_spectrum(spectrum: Spectrum) -> SpectrumMeasures:
-    """The three measures of ``fft_deepfake``."""
+    """Returns the three measures of ``fft_deepfake``."""
     size = spectrum.magnitude.shape[0]
     grid = _grid(size)
     rings, values = grid.band_rings, spectrum.magnitude.ravel()[grid.band]
     means = _ring_means(rings, values)
-    # Where a ring is empty of content every direction is alike and no value stands out.
+    # On a ring without content, all directions are equal and no value stands out.
     relative = np.divide(values, means[rings], out=np.ones_like(values), where=means[rings] > _NOTHING)
     deviations = relative - 1
     second, fourth = _ring_means(rings, deviations**2), _ring_means(rings, deviations**4)
@@ -104,7 +104,7 @@ _RAYLEIGH: Final = 3.245
 
 @dataclass(frozen=True, slots=True)
 class _Grid:
-    """Where each value of a spectrum lies; ``band`` are indices into the flattened spectrum."""
+    """The position of each value of a spectrum; ``band`` has indices into the flattened spectrum."""
 
     disc: NDArray[np.bool_]
     high: NDArray[np.bool_]
@@ -121,7 +121,7 @@ def _grid(size: int) -> _Grid:
     disc = radius <= half
     band = np.flatnonzero((rings >= _BAND * half) & (rings < half))
     band_rows, band_columns = np.divmod(band, size)
-    # Opposite directions hold the same values, as the picture is real.
+    # Opposite directions hold the same values, because the image is real.
     angles = np.arctan2(along[band_rows], along[band_columns]) % np.pi
     sectors = np.minimum((angles / np.pi * _SECTORS).astype(np.intp), _SECTORS - 1)
     return _Grid(
@@ -134,13 +134,13 @@ def _grid(size: int) -> _Grid:
 
 
 def _radii(size: int) -> NDArray[np.float64]:
-    """How far each value lies from frequency 0."""
+    """Returns the distance of each value from frequency 0."""
     squares = (np.arange(size, dtype=np.float64) - size // 2) ** 2
     return np.sqrt(squares[:, None] + squares[None, :])
 
 
 def _ring_means(rings: NDArray[np.intp], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The mean of ``values`` on each ring; 0 on a ring without any."""
+    """Returns the mean of ``values`` on each ring; 0 for a ring without values."""
     counts = np.bincount(rings)
     sums = np.bincount(rings, values).astype(np.float64)
     return np.divide(sums, counts, out=np.zeros_like(sums), where=counts > 0)

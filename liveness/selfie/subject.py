@@ -1,4 +1,4 @@
-"""What the signals look at: one upright picture, the face in it, and what its file says."""
+"""The input of the signals: one upright image, the face in it, and the metadata of its file."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -14,7 +14,7 @@ from vision.face import BgrImage, DetectedFace, Landmarks
 __all__ = ["GreyCrop", "SelfieSubject", "face_crop", "inner_square", "texture_crop"]
 
 GreyCrop = NDArray[np.uint8]
-"""Part of a picture in 8-bit grey (ITU-R BT.601 luma), shape (height, width)."""
+"""Part of an image in 8-bit grey (ITU-R BT.601 luma), shape (height, width)."""
 
 TEXTURE_SIDE: Final = 96
 _SPECTRUM_SIDE: Final = 256
@@ -24,13 +24,13 @@ _SMALLEST_SIDE: Final = 24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelfieSubject:
-    """One picture and what was found in it.
+    """One image with its face and metadata.
 
     Attributes:
-        image: The whole picture, upright.
-        face: The face in question; None where none was found.
-        landmarks: Its dense landmarks; None where the pack has none.
-        exif: What the file says of camera and software.
+        image: The whole image, upright.
+        face: The face to judge; None if none was detected.
+        landmarks: The face's dense landmarks; None if the pack has none.
+        exif: The file's metadata about camera and software.
     """
 
     image: BgrImage
@@ -40,10 +40,10 @@ class SelfieSubject:
 
 
 def face_crop(subject: SelfieSubject, side: int) -> GreyCrop | None:
-    """The face from ear to ear and from hairline to chin, made ``side`` x ``side`` pixels.
+    """Returns the face from ear to ear and from hairline to chin, resized to ``side`` x ``side`` pixels.
 
     Returns:
-        None where there is no face, or less than 24 pixels of it.
+        The crop; None if there is no face, or if it has less than 24 pixels in width or height.
     """
     if subject.face is None:
         return None
@@ -53,17 +53,18 @@ def face_crop(subject: SelfieSubject, side: int) -> GreyCrop | None:
 
 
 def texture_crop(subject: SelfieSubject) -> GreyCrop | None:
-    """``face_crop`` at 96 x 96 pixels, which ``lbp_texture`` looks at."""
+    """Returns ``face_crop`` at 96 x 96 pixels, the input of ``lbp_texture``."""
     return face_crop(subject, TEXTURE_SIDE)
 
 
 def inner_square(subject: SelfieSubject) -> GreyCrop | None:
-    """The middle of the face, 0.7 face widths wide, at its own resolution or at 256 pixels if larger.
+    """Returns the middle of the face, 0.7 face widths wide, at its own resolution but at most 256 pixels.
 
-    It is never enlarged: what enlarging leaves in a spectrum is what generators leave too.
+    It is never enlarged, because enlarging leaves the same traces in a spectrum as generators do.
 
     Returns:
-        Shape (n, n), n even; None where there is no face, or less than 24 pixels of it.
+        Shape (n, n), n even; None if there is no face, or if its middle has less than 24 pixels in width or
+        height.
     """
     if subject.face is None:
         return None
@@ -96,7 +97,7 @@ def _grey(region: BgrImage) -> GreyCrop:
 
 
 def _fit(grey: GreyCrop, side: int) -> GreyCrop:
-    # Halving a large face first costs a fraction of resizing it at once, for nearly the same pixels.
+    # Halving a large face first costs a fraction of resizing it at once and gives nearly the same pixels.
     while min(grey.shape) >= 2 * side:
         rows, columns = grey.shape[0] // 2, grey.shape[1] // 2
         even = grey[: 2 * rows, : 2 * columns]

@@ -1,4 +1,4 @@
-"""The actions that a challenge requests; its caller performs one and then asks for the next."""
+"""The actions that a challenge requests. Its caller performs one and then requests the next."""
 
 from dataclasses import dataclass
 from enum import StrEnum

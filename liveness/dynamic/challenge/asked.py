@@ -1,8 +1,8 @@
-"""What a person is asked to show besides the colours, when, and for how long it is waited for.
+"""The signs that a person is asked to show besides the colours, with the times of the requests and the waits.
 
-A blink takes nothing from what the light proves, so whoever has not blinked by the middle of the colours is
-asked then. A head that turns does, so whoever's depth has not shown is asked as the last colour that may be
-needed nears its end: a hint has to be read first.
+A blink does not disturb the measurement of the light, so a person who has not blinked by the middle of the
+colours is asked then. A turn of the head does disturb it, so a person whose depth is not shown yet is asked
+shortly before the end of the last colour that may be needed, because reading the hint takes time.
 """
 
 import math
@@ -15,20 +15,20 @@ from liveness.dynamic.policy import DynamicPolicy
 __all__ = ["AskedSign", "AskedSigns", "Missing"]
 
 _BLINK_FROM: Final = 0.5
-"""Of the bits that are needed: who has not blinked when so many are proven is asked to."""
+"""The share of the required bits from which a person without a blink is asked to blink."""
 _READING_SECONDS: Final = 0.4
-"""Nobody has read a hint and moves sooner."""
+"""The least time in which a person reads a hint and moves, seconds."""
 _DEPTH_SECONDS: Final = 0.25
-"""Between two measurements of depth: what a head shows in less is little."""
+"""The time between two measurements of depth, seconds. In a shorter time a head shows little more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A sign that is waited for.
+    """A sign for which the challenge waits.
 
     Attributes:
-        until: When there was time enough for it, seconds of the server's monotonic clock.
-        asks: What to tell the person; ``None`` while it is not known whether it was shown already.
+        until: The end of the wait, seconds on the server's monotonic clock.
+        asks: The hint to the person; ``None`` while it is unknown whether the sign was shown already.
     """
 
     until: float
@@ -36,14 +36,14 @@ class Missing:
 
 
 class AskedSign:
-    """One sign of a living head, such as a blink. Nobody is asked who shows it of themselves."""
+    """One sign of a living head, such as a blink. The person is asked only if it was not shown already."""
 
     def __init__(self, code: HintCode, *, patience_seconds: float) -> None:
-        """Starts with nothing seen and nothing asked.
+        """Starts without a measurement and without a request.
 
         Args:
-            code: What asks for it.
-            patience_seconds: How long it is waited for.
+            code: The hint that asks for the sign.
+            patience_seconds: The longest wait for the sign, seconds.
         """
         self._code = code
         self._patience = patience_seconds
@@ -53,33 +53,33 @@ class AskedSign:
 
     @property
     def pending(self) -> bool:
-        """Whether it is looked for or waited for, and was not seen yet."""
+        """Whether the sign is expected and was not shown yet."""
         return self.matters and not self._shown
 
     @property
     def matters(self) -> bool:
-        """Whether it was looked for. What all frames show of it since may be less after more of them."""
+        """Whether the sign is expected, shown or not, because more frames may show less of it."""
         return self._expected
 
     @property
     def asks(self) -> HintCode | None:
-        """What to tell the person; ``None`` while it is not known whether it was shown already."""
+        """The hint to the person; ``None`` while it is unknown whether the sign was shown already."""
         return None if self._shown is None else self._code
 
     def expect(self) -> None:
-        """Begin to look for it, before it is waited for; not where nobody waits."""
+        """Expects the sign from now on, before the wait for it; does nothing if the patience is 0."""
         self._expected = self._patience > 0
 
     def see(self, shown: bool | None) -> None:
-        """Take whether it was seen in the frames so far; ``None`` where that was not measured."""
+        """Records whether the frames so far show the sign; ``None`` if this was not measured."""
         if shown is not None:
             self._shown = shown
 
     def wait_until(self, now: float) -> float | None:
-        """Until when to wait for it; ``None`` where it was seen, or there was time enough.
+        """Returns the end of the wait; ``None`` if the sign was shown or the wait is over.
 
         Args:
-            now: Of the server's monotonic clock, seconds; the first call begins the wait.
+            now: The time on the server's monotonic clock, seconds; the first call begins the wait.
         """
         if self._shown:
             return None
@@ -90,14 +90,14 @@ class AskedSign:
 
 
 class AskedSigns:
-    """Depth and a blink, as a policy takes them: in the end waited for one after the other."""
+    """Depth and a blink, as the policy requires them. At the end the challenge waits first for depth."""
 
     def __init__(self, policy: DynamicPolicy, *, depth_line: float) -> None:
-        """Starts with nothing seen.
+        """Starts without a measurement.
 
         Args:
-            policy: Which of them it takes, and its patience.
-            depth_line: Log odds from which motion shows a head's depth.
+            policy: The policy, which decides which signs are required, and the patience for each.
+            depth_line: The log odds from which motion shows a head's depth.
         """
         self._policy = policy
         self._depth_line = depth_line
@@ -108,33 +108,33 @@ class AskedSigns:
 
     @property
     def awaits_blink(self) -> bool:
-        """Whether a blink was asked for that was not seen yet.
+        """Whether a blink is expected and was not shown yet.
 
-        Not while the head is to turn: landmarks of stiff eyes fall and rise then, too.
+        False while the head should turn, because the landmarks of open eyes also fall and rise then.
         """
         return self._blink.pending and not (self._turning and self._depth.pending)
 
     @property
     def awaits_depth(self) -> bool:
-        """Whether depth is looked for, whatever was seen since."""
+        """Whether depth is expected, shown already or not."""
         return self._depth.matters
 
     def depth_due(self, now: float, *, decides: bool) -> bool:
-        """Whether to measure depth with the next frame.
+        """Returns whether to measure depth with the next frame.
 
         Args:
-            now: Of the server's monotonic clock, seconds.
-            decides: Whether that frame may be the last before it is decided what is missing, which the judge
-                will see by all frames up to it.
+            now: The time on the server's monotonic clock, seconds.
+            decides: Whether the next frame may be the last one before the challenge decides which signs are
+                missing. The judge measures depth from all frames up to it.
         """
         return self.awaits_depth and (decides or now >= self._depth_at + _DEPTH_SECONDS)
 
     def prepare(self, *, share: float, last: bool, shape_shows: bool) -> None:
-        """Look ahead, as another colour is shown, for what would be missing once the colours are proven.
+        """Expects the signs that would be missing once the colours are proven. Call it before each colour.
 
         Args:
-            share: Bits proven so far over those needed.
-            last: Whether that colour, if it is answered rightly, is all that is needed.
+            share: The bits proven so far over the required ones.
+            last: Whether a right answer to the next colour would suffice.
             shape_shows: See ``missing``.
         """
         if self._policy.blink and share >= _BLINK_FROM:
@@ -143,10 +143,10 @@ class AskedSigns:
             self._depth.expect()
 
     def ahead(self, seconds: float) -> HintCode | None:
-        """What to ask for while colours are shown; ``None`` for nothing.
+        """Returns the hint to give while colours are shown; ``None`` for none.
 
         Args:
-            seconds: For which the colour on display is still to be shown.
+            seconds: The remaining time of the colour on display.
         """
         if self._depth.pending and self._depth.asks is not None and seconds <= _READING_SECONDS:
             self._turning = True
@@ -154,12 +154,12 @@ class AskedSigns:
         return self._blink.asks if self._blink.pending else None
 
     def see(self, *, blinked: bool, depth: float | None, at: float) -> None:
-        """Take a frame.
+        """Adds a frame.
 
         Args:
-            blinked: Whether a blink was seen in the frames so far.
-            depth: Log odds of depth by them; ``None`` where they were not measured with this one.
-            at: When it arrived, seconds of the server's monotonic clock.
+            blinked: Whether the frames so far show a blink.
+            depth: The log odds of depth from the frames so far; ``None`` if not measured with this frame.
+            at: The arrival time of the frame, seconds on the server's monotonic clock.
         """
         self._blink.see(blinked)
         if depth is not None:
@@ -167,11 +167,13 @@ class AskedSigns:
             self._depth.see(depth >= self._depth_line)
 
     def missing(self, now: float, *, shape_shows: bool) -> Missing | None:
-        """What is waited for at ``now``, seconds of the server's monotonic clock; ``None`` for nothing more.
+        """Returns the sign for which the challenge waits; ``None`` if it waits for none.
 
         Args:
-            now: The first call that finds a sign missing begins its wait.
-            shape_shows: Whether the light can say what it falls on; where not, depth is taken in any case.
+            now: The time on the server's monotonic clock, seconds. The first call that finds a sign missing
+                begins its wait.
+            shape_shows: Whether the light suffices to measure the shape of the surface; if not, depth is
+                required under every policy.
         """
         takes_depth = self._takes_depth(shape_shows=shape_shows)
         for sign, taken in ((self._depth, takes_depth), (self._blink, self._policy.blink)):

@@ -19,7 +19,7 @@ RandomBytes: TypeAlias = Callable[[int], bytes]
 _BYTES: Final = 256
 """The number of values of a byte."""
 _MOST_TRIES: Final = 128
-"""Each try fails with a probability below 1/2, so a source that fails them all is faulty."""
+"""The most tries. Each fails with a probability below 1/2, so a source that fails them all is faulty."""
 
 _PRIOR_WEIGHT: Final = 4
 """A genuine step is expected to be measured in 4 of 5 cases: the mean of the prior Beta(4, 1)."""
@@ -45,10 +45,10 @@ def draw_below(random: RandomBytes, count: int) -> int:
     for _ in range(_MOST_TRIES):
         drawn = random(1)
         if len(drawn) != 1:
-            raise RandomSourceError(f"the random source gave {len(drawn)} bytes for one")
+            raise RandomSourceError(f"the random source gave {len(drawn)} bytes; 1 was requested")
         if drawn[0] < fair:
             return drawn[0] % count
-    raise RandomSourceError("the random source gives bytes that random ones never are")
+    raise RandomSourceError(f"the random source is faulty: {_MOST_TRIES} bytes in a row had to be rejected")
 
 
 def bits_of_choice(count: int) -> float:

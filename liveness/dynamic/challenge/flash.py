@@ -1,34 +1,35 @@
-"""Runs the screen-flash challenge: decides, frame by frame, what the screen shows next.
+"""Runs the screen-flash challenge: decides after each frame what the screen shows next.
 
-It *schedules*; ``liveness.dynamic.judge`` decides. The device's claims (which step a frame shows, and since
-when) are believed for scheduling alone: a lie can make the challenge slower, or shorter by a step that is
-then not verified. Never can it make a step appear before its time.
+This module *schedules*; ``liveness.dynamic.judge`` judges. The device's claims (the step that a frame shows,
+and when it appeared) are used for scheduling only. A false claim can make the challenge slower, or shorter by
+a step that is then not verified. It can never make a step appear before its time.
 
-**A step is revealed** only once the one before was held: frames arrived that claim to show it and were
-captured a whole hold after it appeared, and the server's own clock says the same. If what was measured of it
-is disturbed (a movement, a leap of the exposure, a lost face) the step is extended, once; if that does not
-help, another is drawn in its place. A step that was not measured still counts as shown, because whoever may
-leave out steps may leave out those that were guessed wrong (``bits_beyond_chance``).
+**A step is revealed** only when the previous one was held: frames arrived that claim to show it and were
+captured a whole hold after it appeared, and the same time passed on the server's clock. If its measurement is
+disturbed (a movement, a jump of the exposure, a lost face), the step is extended once. If that does not help,
+another step is drawn in its place. A step that was not measured still counts as shown, because an attacker
+who may omit steps may omit those that were guessed wrong (``bits_beyond_chance``).
 
-**It ends** as soon as enough is verified, nothing contradicts, and nothing is in doubt that more steps may
-tell; where one answer contradicts, or a doubt stays, not before a full script was answered. Without enough it
-goes on for as long as the steps that the policy allows can still reach the floor; where two answers
-contradict, until a full script was answered. The closing step is held like every other, so that the screen
-changes no faster at the end: a frame says so, or it is waited for in vain.
+**The challenge ends** when enough bits are verified, no answer is wrong, and no doubt is left that more steps
+may settle. If enough bits are verified but an answer is wrong or a doubt is left, it ends when a full script
+was answered. Without enough bits it continues until a full script was answered, and then as long as at most
+one answer is wrong and the steps that the policy allows can still reach the required bits. The closing step
+is held like every other, so that the screen does not change faster at the end. It ends when a frame shows
+that it was held, or after a short wait for such a frame.
 
-**Depth and a blink.** Where a head's depth is needed, or the policy takes a blink, and it was not seen, the
-person is asked for it (``challenge.asked``): as early as what they do takes nothing from what the light
-proves. The colour that proves enough stays until it is seen or the person was waited for long enough, and
-frames that come then add nothing. It has to be the same face, so one that leaves ends it all.
-The colour also stays until whoever runs the scan has the frames that it wants of every scan, so that nothing
-is looked at any more once the closing step is on display.
+**Depth and a blink.** If a head's depth is required, or the policy requires a blink, and it was not shown,
+the person is asked for it (``challenge.asked``) as early as this does not disturb the measurement of the
+light. The colour that proves enough stays on display until the sign is shown or the wait is over; later
+frames do not count for the colours. The face must stay the same, so the challenge ends if it leaves. The
+colour also stays until the caller has the frames that it requires of every scan, so that no frame is measured
+after the closing step is on display.
 
-**Light.** Where the meter says that daylight drowns the screen's, the person is told; if that does not help
-the policy's fallback begins, or the flash goes on and ends without a result. Nothing but light leads to the
-fallback, and not even light does where a colour was measured that is not the one shown.
+**Light.** If the meter reports that daylight drowns the screen's light, the person gets a hint. If that does
+not help, the fallback of the policy begins, or the flash continues for a while and ends without a result.
+Only light leads to the fallback, and only if no measured colour differs from the one shown.
 
-**Pauses.** A face that leaves the oval pauses the capture: the device shows why and holds frames back for a
-second. Then the challenge looks again, and shows nothing new before the face is back.
+**Pauses.** If the face leaves the oval, the capture pauses: the device shows the reason and holds frames back
+for a second. Then the challenge measures again, and shows nothing new before the face is back.
 """
 
 from enum import Enum, auto
@@ -64,15 +65,17 @@ from liveness.guidance import GuidanceCode
 __all__ = ["FlashChallenge"]
 
 _READY_FRAMES: Final = 3
-"""Frames in a row with the face in its place before the first colour, and after a pause before the next."""
+"""Consecutive frames with the face in place that are needed before the first colour, and after a pause."""
 _EXTENSION_SECONDS: Final = 0.6
-"""How much longer a disturbed step is shown: time to hold still, or for an exposure loop to settle."""
+"""The extension of a disturbed step, seconds: time to hold still, or for an exposure loop to settle."""
 _AWAY_SECONDS: Final = 0.7
-"""How long the face may be away before the capture pauses."""
+"""The time that the face may be away before the capture pauses, seconds."""
 _UNSEEN_SECONDS: Final = 3.0
-"""How long after a pause no frame may come: until a slow line has carried the word there and a frame back."""
+"""The longest time without a frame after a pause, seconds: a slow network must carry a message to the device
+and a frame back."""
 _LOST: Final = frozenset({HintCode.NO_FACE, HintCode.MULTIPLE_FACES})
-"""Ways to be away after which it may be another face. A head that turns may well leave the middle."""
+"""The states of absence after which the face may be another one. A head that turns may only leave the
+middle."""
 
 
 class _Phase(Enum):
@@ -86,9 +89,9 @@ class _Phase(Enum):
 class FlashChallenge:
     """One flash challenge. Not safe to call from several threads at once.
 
-    Who runs the scan calls ``add`` for every frame (``see`` is enough once it is ``settled``) and, after each
-    and when a ``Wait`` is over, ``next_action`` until it answers ``Wait`` or an end. Every action that is
-    answered counts as done.
+    The caller calls ``add`` for every frame (``see`` suffices once ``settled`` is true). After each frame,
+    and when a ``Wait`` is over, it calls ``next_action`` until this returns ``Wait`` or an end. The caller
+    must perform every returned action.
     """
 
     def __init__(
@@ -102,18 +105,18 @@ class FlashChallenge:
         """Starts with nothing on display.
 
         Args:
-            script: Draws the steps; nothing of it was shown.
-            meter: Measures them.
-            policy: Limits.
-            depth_line: Log odds from which motion shows a head's depth: ``JudgeSettings.depth_odds``.
+            script: Draws the steps; none was shown yet.
+            meter: Measures the steps.
+            policy: The limits of the challenge.
+            depth_line: The log odds from which motion shows a head's depth: ``JudgeSettings.depth_odds``.
 
         Raises:
-            LivenessPolicyError: The steps that the policy allows cannot reach the bits that it asks for.
+            LivenessPolicyError: The steps that the policy allows cannot reach the bits that it requires.
         """
         if Answers().reach(policy.maximum_steps) < policy.minimum_bits:
             raise LivenessPolicyError(
                 f"{policy.maximum_steps} steps cannot verify {policy.minimum_bits} bits; "
-                "allow more, or ask for less"
+                "raise maximum_steps or lower minimum_bits"
             )
         self._script = script
         self._policy = policy
@@ -130,49 +133,49 @@ class FlashChallenge:
 
     @property
     def revealed(self) -> tuple[RevealedStep, ...]:
-        """Every step sent so far, in order: lead-in, coloured steps, closing step."""
+        """All steps sent so far, in order: lead-in, coloured steps, closing step."""
         return self._display.revealed
 
     @property
     def ended(self) -> Complete | FallBack | None:
-        """How it ended; ``None`` while it runs."""
+        """The end of the challenge; ``None`` while it runs."""
         return self._end if self._phase is _Phase.ENDED else None
 
     @property
     def settled(self) -> bool:
-        """Whether everything was seen that will be judged: the closing step is on display, or it is over."""
+        """Whether no further frame is judged: the closing step is on display, or the challenge is over."""
         return self._display.closing or self.ended is not None
 
     @property
     def samples(self) -> tuple[FlashSample, ...]:
-        """The frames that say what the light proves, in order: those that came before it was proven."""
+        """The frames that count for the colours, in order: those that arrived before these were proven."""
         return self._proof.samples
 
     @property
     def awaits_blink(self) -> bool:
-        """Whether the person was asked for a blink that was not seen yet."""
+        """Whether a blink is expected and was not shown yet."""
         return self._asked.awaits_blink and self._end is None
 
     @property
     def awaits_depth(self) -> bool:
-        """Whether motion has to show a head's depth. It is measured to the end: more frames may show less."""
+        """Whether motion must show a head's depth, until the end, because more frames may show less."""
         return self._asked.awaits_depth and self._end is None
 
     @property
     def depth_due(self) -> bool:
-        """Whether depth has to be measured with the next frame."""
+        """Whether depth must be measured with the next frame."""
         shown = self._display.current
         decides = not self._proof.complete and shown is not None and shown.nearly_held
         return self._end is None and self._asked.depth_due(self._clock.now, decides=decides)
 
     @property
     def proven_bits(self) -> float:
-        """Bits that the colours prove so far, net of chance."""
+        """The bits that the colours prove so far, net of chance."""
         return self._answers().proven_bits
 
     @property
     def progress(self) -> float:
-        """0..1: colours shown over those of a whole script; never falls, 1 at the end. No score is in it."""
+        """The share of a full script that was shown, 0..1; never falls, 1 at the end. Reveals no score."""
         return min(1.0, self._display.passed / self._script.settings.steps) if self.ended is None else 1.0
 
     def add(
@@ -184,15 +187,15 @@ class FlashChallenge:
         depth: float | None = None,
         captured: bool = True,
     ) -> None:
-        """Take the next frame, in order of arrival.
+        """Adds the next frame, in order of arrival.
 
         Args:
-            sample: What was measured of it.
-            guidance: What ``liveness.guidance.guide`` tells after it, which says whether the face is in its
-                place; ``None`` where nothing is told: then any face counts as in place.
-            blinked: Whether a blink was seen in the frames so far.
-            depth: Log odds of a head's depth by their motion; ``None`` where that was not measured with it.
-            captured: Whether there are as many frames with this one as are wanted of every scan.
+            sample: The measurement of the frame's light.
+            guidance: The hint of ``liveness.guidance.guide`` after the frame, which shows whether the face is
+                in place; ``None`` if there is no hint, and then any face counts as in place.
+            blinked: Whether the frames so far show a blink.
+            depth: The log odds of a head's depth from their motion; ``None`` if not measured with this frame.
+            captured: Whether the scan now has the number of frames that every scan requires.
         """
         at = self._clock.not_before(sample.arrival_time)
         self._asked.see(blinked=blinked, depth=depth, at=at)
@@ -201,16 +204,16 @@ class FlashChallenge:
         self.see(DisplayClaim(sample.step, sample.step_since, sample.capture_time, sample.arrival_time))
 
     def see(self, claim: DisplayClaim) -> None:
-        """Take what a frame says was on display: all that matters of one that comes once it is settled."""
+        """Adds a frame's claim about the display, which suffices for a frame once ``settled`` is true."""
         self._display.see(claim, at=self._clock.not_before(claim.arrival_time))
 
     def next_action(self, *, now: float) -> Action:
-        """What to do at ``now``, seconds of the server's monotonic clock.
+        """Returns the action to perform at ``now``, seconds on the server's monotonic clock.
 
-        A clock that goes back stands still until it is where it was.
+        A time before the latest one counts as the latest one.
 
         Raises:
-            ObservationError: ``now`` is no finite number.
+            ObservationError: ``now`` is not a finite number.
         """
         self._clock.advance(now)
         if self._phase not in {_Phase.ENDING, _Phase.ENDED} and self._clock.now >= self._deadline:
@@ -247,7 +250,7 @@ class FlashChallenge:
     def _showing(self) -> Action:
         shown, now = self._display.current, self._clock.now
         if shown is None:
-            raise ObservationError("a challenge shows nothing")
+            raise ObservationError("the challenge runs, but no step is on display")
         if self._proof.complete:
             return self._proved()
         presence = self._presence
@@ -284,11 +287,11 @@ class FlashChallenge:
                 return self._reveal(self._script.close())
         self._phase = _Phase.ENDED
         if self._end is None:
-            raise ObservationError("a challenge ended without an end")
+            raise ObservationError("the challenge ended without a reason")
         return self._end
 
     def _go_on(self) -> Action:
-        """The step on display is done with: another, or the end."""
+        """Completes the step on display; returns the next one, or an end."""
         self._proof.refresh()
         self._display.let_pass()
         answers, least = self._answers(), self._policy.minimum_bits
@@ -307,7 +310,7 @@ class FlashChallenge:
         return self._reveal(step)
 
     def _proved(self) -> Action:
-        """The colours are proven: what else has to be seen is waited for, one sign after the other."""
+        """Waits, once the colours are proven, for the missing signs one after the other, then ends."""
         now = self._clock.now
         away_since, lost = self._presence.away_since, self._presence.code in _LOST
         if away_since is not None and lost and now >= away_since + _AWAY_SECONDS:
@@ -336,12 +339,13 @@ class FlashChallenge:
         return Pause(self._presence.code)
 
     def _look_at_light(self) -> Action | None:
-        """What the light asks for; ``None`` while it does not matter."""
+        """Returns the action that the light requires; ``None`` if it requires none."""
         asks = self._light.see(self._proof.light(), coloured=self._script.coloured, now=self._clock.now)
         if asks is None or isinstance(asks, HintCode):
             return self._hint(asks)
         if isinstance(asks, FallBack) and self._answers().wrong:
-            # Light that lets a wrong colour be measured is no excuse: the script goes on to its end.
+            # A wrong colour was measured, so the light does not prevent measurement, and the script
+            # continues.
             return None
         return self._finish(asks)
 

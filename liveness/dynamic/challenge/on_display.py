@@ -1,4 +1,4 @@
-"""What is on display: which step, since when, and how long it was held."""
+"""The step on display, the time of its appearance, and the time for which it was held."""
 
 import math
 from dataclasses import dataclass
@@ -9,21 +9,22 @@ from liveness.dynamic.challenge.steps import ColourStep, RevealedStep
 __all__ = ["Display", "DisplayClaim", "StepOnDisplay"]
 
 _HELD_FRAMES: Final = 2
-"""Frames that must have arrived of a step that was held."""
+"""The number of frames after the hold from which on a step counts as held."""
 _CLOSING_PATIENCE_SECONDS: Final = 0.5
-"""How much longer than it lasts the closing step waits for a frame that holds it: a slow phone's display and
-camera, the network both ways and the time to the next frame."""
+"""The longest wait, after the closing step's time, for a frame that shows it held, seconds. It covers a slow
+phone's display and camera, the network both ways and the time to the next frame."""
 
 
 @dataclass(frozen=True, slots=True)
 class DisplayClaim:
-    """What a device says that was on display as it captured a frame.
+    """A device's claim about the step on display when it captured a frame.
 
     Attributes:
-        step: The step's number, 0 for none.
-        since: When it really appeared, seconds of the capture's clock; ``None`` where no step is claimed.
-        capture_time: When the frame was captured, seconds of the same clock.
-        arrival_time: When it arrived, seconds of the server's monotonic clock.
+        step: The number of the step, 0 for none.
+        since: The time at which it actually appeared, seconds on the capture's clock; ``None`` if no step is
+            claimed.
+        capture_time: The capture time of the frame, seconds on the same clock.
+        arrival_time: The arrival time of the frame, seconds on the server's monotonic clock.
     """
 
     step: int
@@ -37,13 +38,14 @@ class StepOnDisplay:
     """One step from its reveal to the next.
 
     Attributes:
-        step: What it is.
-        at: When it was revealed, seconds of the server's clock.
-        earliest: Device time, seconds, of the last frame that had arrived by then: it cannot have appeared
+        step: The step.
+        at: The time of its reveal, seconds on the server's clock.
+        earliest: The capture time of the last frame that had arrived by then, seconds on the device's clock.
+            The step cannot have appeared before.
+        held: The number of frames that show the step held; ``see`` counts them.
+        held_at: The arrival time of the last frame needed of them, seconds on the server's clock; ``None``
             before.
-        held: Frames that arrived of it after it was held; ``see`` counts them.
-        held_at: When the last needed of them arrived, seconds of the server's clock; ``None`` before.
-        away: Whether the face was away, or the capture paused, while it was on display.
+        away: Whether the face was away, or the capture paused, while the step was on display.
     """
 
     step: ColourStep
@@ -55,26 +57,26 @@ class StepOnDisplay:
 
     @property
     def lasts(self) -> float:
-        """Seconds that it has to be shown: transition and hold."""
+        """The duration of the step, seconds: transition and hold."""
         return self.step.transition_seconds + self.step.hold_seconds
 
     @property
     def nearly_held(self) -> bool:
-        """Whether one more frame that holds it is enough."""
+        """Whether one more frame that shows the step held suffices."""
         return self.held >= _HELD_FRAMES - 1
 
     @property
     def closed_at(self) -> float:
-        """When a closing step is over, on the server's clock, by the frames so far.
+        """The end of a closing step on the server's clock, given the frames so far.
 
-        As soon as one says that it was held: nothing is measured of it. Frames may fail to come, so it does
-        not wait for one for ever.
+        It is over as soon as one frame shows it held, because it is not measured. Frames may fail to arrive,
+        so the wait is limited.
         """
         least = self.at + self.lasts
         return least if self.held else least + _CLOSING_PATIENCE_SECONDS
 
     def see(self, claim: DisplayClaim, *, at: float) -> None:
-        """Take the next frame's claim, which arrived ``at`` on the server's clock."""
+        """Adds the next frame's claim, which arrived at ``at`` on the server's clock."""
         if not self.holds(claim):
             return
         self.held += 1
@@ -82,15 +84,15 @@ class StepOnDisplay:
             self.held_at = at
 
     def holds(self, claim: DisplayClaim) -> bool:
-        """Whether a frame claims to show the step a whole hold after it appeared."""
+        """Returns whether a frame claims to show the step a whole hold after it appeared."""
         if claim.step != self.step.number or claim.since is None:
             return False
-        # Whatever is claimed, it cannot have appeared before frames that arrived before it was sent.
+        # The step cannot have appeared before the frames that arrived before it was sent.
         return claim.capture_time >= max(claim.since, self.earliest) + self.lasts
 
 
 class Display:
-    """The device's screen, as far as the server knows it: the step on it, and all that were."""
+    """The server's knowledge of the device's screen: the step on display, and all earlier steps."""
 
     def __init__(self) -> None:
         """Starts with nothing shown."""
@@ -106,7 +108,7 @@ class Display:
 
     @property
     def revealed(self) -> tuple[RevealedStep, ...]:
-        """Every step so far, in order."""
+        """All steps so far, in order."""
         return tuple(self._history)
 
     @property
@@ -116,20 +118,20 @@ class Display:
 
     @property
     def passed(self) -> int:
-        """Coloured steps that were shown for as long as they had to be."""
+        """The number of coloured steps that were shown for their whole duration."""
         return self._passed
 
     def show(self, step: ColourStep, *, now: float) -> None:
-        """Show a step at ``now``, seconds of the server's monotonic clock."""
+        """Records that a step was sent at ``now``, seconds on the server's monotonic clock."""
         self._current = StepOnDisplay(step, at=now, earliest=self._latest_capture)
         self._history.append(RevealedStep(step, now))
 
     def see(self, claim: DisplayClaim, *, at: float) -> None:
-        """Take the next frame's claim, which arrived ``at`` on the server's clock."""
+        """Adds the next frame's claim, which arrived at ``at`` on the server's clock."""
         if self._current is not None:
             self._current.see(claim, at=at)
         self._latest_capture = max(self._latest_capture, claim.capture_time)
 
     def let_pass(self) -> None:
-        """The step on display was shown for as long as it had to be."""
+        """Records that the step on display was shown for its whole duration."""
         self._passed = sum(one.step.bits > 0 for one in self._history)

@@ -1,12 +1,12 @@
-"""Draws the ovals of the movement challenge, one at a time: a small one far off, then a large one close by.
+"""Draws the ovals of the movement challenge, one at a time: a small far one, then a large near one.
 
-Such a pair is an approach; a challenge has up to ``APPROACHES`` of them, as many as it takes to be sure.
+Such a pair is an approach. A challenge has as many approaches as it needs to be sure, up to ``APPROACHES``.
 
-What is drawn, by rejection from random bytes: of the far oval its size and its place (2 x 3 x 3), of the near
-one its size and, where the frame has room, its place across (3 + 1). They lie so far apart that a person who
-follows one with the usual inaccuracy does not fill another. A pair carries about 6 bits: a recorded approach
-fits once in 70 scans. That is little, and meant so: what the movement challenge proves is the perspective
-(``liveness.dynamic.movement.perspective``), the ovals only keep a recording from being prepared for one known
+The draws use rejection from random bytes: the far oval's size and place (2 x 3 x 3), and the near oval's size
+and, if the frame has room, its place across (3 + 1). The choices differ so much that a person who follows one
+with the usual inaccuracy does not fill another. A pair carries about 6 bits: a recorded approach fits once in
+70 scans. This is deliberately little. The movement challenge proves the perspective
+(``liveness.dynamic.movement.perspective``); the ovals only prevent a recording that is prepared for one known
 movement.
 """
 
@@ -23,45 +23,47 @@ from liveness.guidance import Oval
 __all__ = ["APPROACHES", "CHANGES", "OvalScript", "OvalStep", "distance_from"]
 
 CHANGES: Final = 2
-"""Ovals of one approach: the far one and the near one."""
+"""The number of ovals of one approach: the far one and the near one."""
 
 APPROACHES: Final = 3
-"""Most of one challenge."""
+"""The most approaches of one challenge."""
 
 _FAR: Final = (0.56, 0.7)
 _NEAR: Final = (1.12, 1.26)
-"""Sizes over that of the oval at rest. From one to the other a face grows to 1.6 to 2.3 times its width.
-Larger ones do not help: detectors lose faces that fill the frame."""
+"""Sizes relative to the oval at rest. From far to near a face grows to 1.6 to 2.3 times its width. Larger
+ovals do not help, because detectors lose faces that fill the frame."""
 
 _ASIDE: Final = 0.11
 _APART: Final = 0.08
-"""Places across and down beside the middle, as shares of the frame's width and height."""
+"""The distances of the outer places from the middle, across and down, as shares of the frame's width and
+height."""
 
 _ROOM: Final = 0.01
-"""Every oval keeps this distance from the frame's border."""
+"""The least distance of an oval from the frame's border, as a share of the frame's width or height."""
 
 _FAR_SECONDS: Final = 0.8
 _NEAR_SECONDS: Final = 2.0
-"""Time for the oval to get there: slow enough for the face to be followed as it grows."""
+"""The duration of an oval's movement, seconds: slow enough to follow the face as it grows."""
 
 _SIZE_UNIT: Final = 0.09
 _PLACE_UNIT: Final = 0.13
-"""How far a willing person misses an oval: logarithm of the width, and share of the oval's width."""
+"""How far a cooperative person misses an oval: in the logarithm of the width, and as a share of the oval's
+width."""
 
 _LEAST_ASIDE: Final = 1.1 * _PLACE_UNIT
-"""Shares of an oval's length by which two of one size lie apart at least."""
+"""The least distance between two ovals of one size, as a share of their length."""
 
 
 @dataclass(frozen=True, slots=True)
 class OvalStep:
-    """One oval, as the device is told to draw it.
+    """One oval that the device shows.
 
     Attributes:
-        number: Of the change, from 1.
-        oval: Where it goes.
-        others: The ovals that might have been drawn instead.
-        transition_seconds: How long the oval takes to get there.
-        bits: Entropy that was drawn for it.
+        number: The number of the change, from 1.
+        oval: The oval's new place and size.
+        others: The ovals that could have been drawn instead.
+        transition_seconds: The duration of the change, seconds.
+        bits: The entropy of the draw.
     """
 
     number: int
@@ -79,10 +81,10 @@ class OvalScript:
 
         Args:
             random: Cryptographic random bytes.
-            rest: The oval of the attempt's start; its shape is kept.
+            rest: The oval at the attempt's start; all ovals have its shape.
 
         Raises:
-            LivenessPolicyError: It leaves no room for a larger and a smaller one.
+            LivenessPolicyError: It leaves no room for a larger and a smaller oval.
         """
         self._random = random
         self._choices = (_choices(rest, _FAR, down=True), _choices(rest, _NEAR, down=False))
@@ -92,20 +94,20 @@ class OvalScript:
 
     @property
     def bits(self) -> float:
-        """Entropy of the ovals of one approach."""
+        """The entropy of the ovals of one approach."""
         return sum(bits_of_choice(len(choices)) for choices in self._choices)
 
     @property
     def left(self) -> int:
-        """How many ovals may still be drawn."""
+        """The number of ovals that may still be drawn."""
         return APPROACHES * CHANGES - self._drawn
 
     def draw(self) -> OvalStep:
-        """The next oval, drawn now.
+        """Draws the next oval.
 
         Raises:
-            LivenessPolicyError: All were drawn.
-            RandomSourceError: The random source is broken.
+            LivenessPolicyError: All ovals were drawn.
+            RandomSourceError: The random source is faulty.
         """
         if not self.left:
             raise LivenessPolicyError("all ovals were drawn")
@@ -123,13 +125,13 @@ class OvalScript:
 
 
 def distance_from(oval: Oval, extent: FaceExtent, *, width: int, height: int) -> float:
-    """How far a face is from filling an oval, in units of what a willing person misses it by.
+    """Returns how far a face is from filling an oval, in units of a cooperative person's typical miss.
 
     Args:
-        oval: Where it should be.
-        extent: Where the face is, frame pixels.
-        width: Of the upright frame, pixels.
-        height: Of the upright frame, pixels.
+        oval: The required oval.
+        extent: The extent of the face, frame pixels.
+        width: The width of the upright frame, pixels.
+        height: The height of the upright frame, pixels.
     """
     wide = oval.width * width
     size = math.log(extent.width / wide) / _SIZE_UNIT
@@ -149,7 +151,7 @@ def _choices(rest: Oval, sizes: tuple[float, ...], *, down: bool) -> tuple[Oval,
 
 
 def _places(rest: float, length: float, aside: float) -> tuple[float, ...]:
-    """Centres of an oval of ``length`` on one side of the frame: the middle, and before and behind it."""
+    """Returns the possible centres of an oval along one side of the frame: the middle, and beside it."""
     lowest, highest = length / 2 + _ROOM, 1 - length / 2 - _ROOM
     if lowest > highest:
         return ()

@@ -50,7 +50,7 @@ LARGEST_RED_SHARE: Final = 0.8
 _FLASH: Final = 0.1
 """WCAG 2.2: change of the relative luminance from which it is half of a flash."""
 _BRIGHT: Final = 0.8
-"""WCAG 2.2: relative luminance that the darker picture must lie below for that."""
+"""WCAG 2.2: the relative luminance below which the darker of both must lie for that."""
 _RED_SHIFT: Final = 0.2
 """WCAG 2.2: distance in the CIE 1976 UCS diagram from which it is half of a red flash."""
 _TO_XYZ: Final = ((0.4124, 0.3576, 0.1805), (0.2126, 0.7152, 0.0722), (0.0193, 0.1192, 0.9505))

@@ -1,4 +1,4 @@
-"""Whether the face is in its place and how the light is: what delays a flash, or pauses its capture."""
+"""The conditions that delay a flash or pause its capture: a face that is not in place, and poor light."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -21,7 +21,7 @@ _AWAY: Final[Mapping[GuidanceCode, HintCode]] = MappingProxyType(
         GuidanceCode.CENTER_FACE: HintCode.CENTER_FACE,
     }
 )
-"""What the guidance says of a face that is not in its place."""
+"""The codes of the guidance for a face that is not in place, with their hints."""
 
 _LIGHT_HINTS: Final[Mapping[Light, HintCode]] = MappingProxyType(
     {
@@ -34,12 +34,12 @@ _PAUSE_SECONDS: Final = 1.0
 _MOST_PAUSES: Final = 5
 _DROWNED: Final = frozenset({Light.TOO_BRIGHT, Light.WEAK})
 _FEWEST_STEPS: Final = 2
-"""Coloured steps that must have been shown before the light is blamed: in the dark a camera's exposure is too
-long for the first of them, and the face is saturated until it has followed."""
+"""The number of coloured steps before the light counts as drowned. In the dark, a camera's exposure is too
+long for the first step, and the face is saturated until the exposure has adapted."""
 
 
 class Presence:
-    """Where the face is, frame by frame; times are those of the server's monotonic clock, seconds."""
+    """Whether the face is in place, frame by frame. Times are seconds on the server's monotonic clock."""
 
     def __init__(self) -> None:
         """Starts before any frame."""
@@ -50,31 +50,31 @@ class Presence:
 
     @property
     def frames_in_place(self) -> int:
-        """Frames in a row, up to now, with the face in its place."""
+        """The number of consecutive latest frames with the face in place."""
         return self._in_place
 
     @property
     def away_since(self) -> float | None:
-        """Since when it has not been there; ``None`` while it is."""
+        """The time since which the face has been away; ``None`` while it is in place."""
         return self._away_since
 
     @property
     def unseen_since(self) -> float | None:
-        """Since when it is looked for again, and no frame has come; ``None`` otherwise."""
+        """The time of the last ``look_again``, if no frame has arrived since; ``None`` otherwise."""
         return self._unseen_since
 
     @property
     def code(self) -> HintCode:
-        """What brings it back."""
+        """The hint that brings the face back."""
         return self._code
 
     def see(self, *, face: bool, guidance: GuidanceCode | None, at: float) -> None:
-        """Take a frame.
+        """Adds a frame.
 
         Args:
-            face: Whether it shows one.
-            guidance: What is told after it; ``None`` tells nothing.
-            at: When it arrived.
+            face: Whether the frame shows a face.
+            guidance: The code of the guidance after the frame; ``None`` if there is none.
+            at: The arrival time of the frame.
         """
         self._unseen_since = None
         code = guidance if face else GuidanceCode.NO_FACE
@@ -89,14 +89,14 @@ class Presence:
             self._away_since = at
 
     def look_again(self, at: float) -> None:
-        """Forget what was seen: the face is neither in its place nor away until the next frame comes."""
+        """Resets the state: the face is neither in place nor away until the next frame arrives."""
         self._in_place = 0
         self._away_since = None
         self._unseen_since = at
 
 
 class Pauses:
-    """The pauses of one capture; a face that is away again and again gets no more of them."""
+    """The pauses of one capture, whose number is limited."""
 
     def __init__(self) -> None:
         """Starts with none."""
@@ -105,11 +105,11 @@ class Pauses:
 
     @property
     def until(self) -> float:
-        """When the latest is over, seconds of the server's monotonic clock."""
+        """The end of the latest pause, seconds on the server's monotonic clock."""
         return self._until
 
     def begin(self, now: float) -> bool:
-        """Begin another; whether there was one left."""
+        """Begins a pause; returns whether one was left."""
         if self._count >= _MOST_PAUSES:
             return False
         self._count += 1
@@ -118,20 +118,20 @@ class Pauses:
 
 
 class LightWatch:
-    """How long the light has been in the way, and what follows from it."""
+    """The time for which the light has prevented measurement, and its consequences."""
 
     def __init__(self, policy: DynamicPolicy) -> None:
-        """Starts with light that does not matter."""
+        """Starts with good light."""
         self._policy = policy
         self._drowned_since: float | None = None
 
     def see(self, light: Light, *, coloured: int, now: float) -> HintCode | FallBack | Complete | None:
-        """What the light asks for: a hint, an end, or nothing.
+        """Returns the consequence of the light: a hint, an end, or None.
 
         Args:
-            light: What the meter says.
-            coloured: Coloured steps that were shown so far.
-            now: Of the server's monotonic clock, seconds.
+            light: The state of the light by the meter.
+            coloured: The number of coloured steps shown so far.
+            now: The time on the server's monotonic clock, seconds.
         """
         if light not in _DROWNED:
             self._drowned_since = None

@@ -11,13 +11,13 @@ from liveness.dynamic.sample import FlashSample
 __all__ = ["Proof"]
 
 _MOST_CAPTURE_SECONDS: Final = 2.0
-"""How long the colours, once proven, wait for the frames that every scan takes."""
+"""The longest wait, once the colours are proven, for the frames that every scan requires, seconds."""
 
 
 class Proof:
-    """The frames that say what the light proves, and what it proves so far.
+    """The frames that count for the colours, and the proof by them so far.
 
-    Once that is enough no further frame takes part in it.
+    Once the colours are proven, further frames do not count.
     """
 
     def __init__(self, meter: Meter, *, minimum_bits: float) -> None:
@@ -25,7 +25,7 @@ class Proof:
 
         Args:
             meter: Measures the steps.
-            minimum_bits: What is enough.
+            minimum_bits: The required bits.
         """
         self._meter = meter
         self._minimum_bits = minimum_bits
@@ -47,8 +47,8 @@ class Proof:
         """Adds the next frame.
 
         Args:
-            sample: What was measured of it.
-            captured: Whether there are as many frames with this one as are wanted of every scan.
+            sample: The measurement of the frame's light.
+            captured: Whether the scan now has the number of frames that every scan requires.
         """
         self._captured = captured
         if self._since is None:
@@ -71,9 +71,9 @@ class Proof:
         """Returns whether ``answers`` suffice, and no further answers may settle a doubt.
 
         Args:
-            answers: All so far.
-            last: Whether there will be no more of them, so that doubts stay what they are.
-            now: Of the server's monotonic clock, seconds; from then on it is complete, if it is.
+            answers: All answers so far.
+            last: Whether these are the last answers, so that a doubt cannot be settled.
+            now: The time on the server's monotonic clock, seconds; the proof is complete from then on.
         """
         enough = (
             answers.proven_bits >= self._minimum_bits
@@ -86,7 +86,7 @@ class Proof:
         return False
 
     def waits_until(self, now: float) -> float | None:
-        """Until when it waits, once complete, for frames that every scan takes; ``None`` for none."""
+        """Returns the end of the wait for frames that every scan requires; ``None`` for no wait."""
         if self._since is None or self._captured:
             return None
         late = self._since + _MOST_CAPTURE_SECONDS

@@ -1,11 +1,11 @@
 """Draws the steps of the challenge, one at a time, when each is needed.
 
-A step does not exist before it is drawn: whoever reads the server's memory, its log or its database finds no
-future colour. All that is kept is the colour on display and how much entropy was drawn.
+A step does not exist before it is drawn, so the server's memory, log and database never contain a future
+colour. The script keeps only the colour on display and the amount of entropy drawn.
 
-What is drawn, each independently and by rejection from random bytes:
+Each draw is independent and uses rejection from random bytes:
 
-* the colour: one of the palette's but the one on display; 7 of 8, and 8 of 8 after the lead-in grey;
+* the colour: one of the palette except the one on display; 7 of 8, and 8 of 8 after the lead-in grey;
 * the transition: a scroll once in ``scroll_one_in`` steps;
 * the hold: one of ``holds``.
 """
@@ -21,21 +21,22 @@ from liveness.errors import LivenessPolicyError
 __all__ = ["FEWEST_DRAWN_BITS", "ColourScript", "ScriptSettings"]
 
 FEWEST_DRAWN_BITS: Final = 20.0
-"""Entropy of the colours alone that a full script must draw."""
+"""The least entropy of the colours of a full script, bits."""
 _SHORTEST_SCROLL_SECONDS: Final = 0.05
-"""Less is a jump: two or three frames of a display."""
+"""The shortest scroll, seconds. A shorter one lasts two or three frames of a display, which is a jump."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScriptSettings:
-    """What is drawn from.
+    """The choices of the draws.
 
     Attributes:
-        steps: Coloured steps of a full script; their colours must carry 20 bits or more.
-        holds: How long a colour may be held, seconds: 1 to 256 different times of 0.35..2.
-        scroll_one_in: One step in so many scrolls in from the top, 1..256; ``None`` for devices that cannot.
-        scroll_seconds: How long a scroll takes, 0.05..1.
-        lead_in_seconds: How long the first grey is held, 0.35..2.
+        steps: The number of coloured steps of a full script; their colours must carry 20 bits or more.
+        holds: The possible holds of a colour, seconds: 1 to 256 different times of 0.35..2.
+        scroll_one_in: One in this number of steps scrolls in from the top, 1..256; ``None`` for devices that
+            cannot scroll.
+        scroll_seconds: The duration of a scroll, seconds, 0.05..1.
+        lead_in_seconds: The hold of the first grey, seconds, 0.35..2.
 
     Raises:
         LivenessPolicyError: A value is out of its range, or the colours of a full script carry too little.
@@ -65,7 +66,7 @@ class ScriptSettings:
 
     @property
     def colour_bits(self) -> float:
-        """Entropy of the colours of a full script, bits: log2(8 * 7^(steps - 1))."""
+        """The entropy of the colours of a full script, bits: log2(8 * 7^(steps - 1))."""
         return bits_of_choice(len(PALETTE)) + (self.steps - 1) * bits_of_choice(len(PALETTE) - 1)
 
 
@@ -79,8 +80,8 @@ class ColourScript:
 
         Args:
             random: Cryptographic random bytes.
-            settings: What is drawn from.
-            first_number: Number of the first step; a later attempt of the same scan counts on.
+            settings: The choices of the draws; the defaults if None.
+            first_number: The number of the first step; a later attempt of the same scan continues the count.
         """
         self._random = random
         self._settings = settings or ScriptSettings()
@@ -92,40 +93,40 @@ class ColourScript:
 
     @property
     def settings(self) -> ScriptSettings:
-        """What is drawn from."""
+        """The choices of the draws."""
         return self._settings
 
     @property
     def next_number(self) -> int:
-        """The number that the next step will have."""
+        """The number of the next step."""
         return self._number
 
     @property
     def drawn_bits(self) -> float:
-        """Bits of all steps drawn so far."""
+        """The bits of all steps drawn so far."""
         return self._drawn_bits
 
     @property
     def coloured(self) -> int:
-        """Steps with bits drawn so far: all but the lead-in and the closing step."""
+        """The number of steps with bits drawn so far: all except the lead-in and the closing step."""
         return self._coloured
 
     def lead_in(self) -> ColourStep:
-        """The first step: the grey that the first colour is measured against.
+        """Returns the first step: the grey relative to which the first colour is measured.
 
         Raises:
             LivenessPolicyError: A step was made already.
         """
         if self._shown is not None:
-            raise LivenessPolicyError("the lead-in is the first step, and another was shown already")
+            raise LivenessPolicyError("the lead-in must be the first step, but another was shown already")
         return self._make(LEAD_IN, hold=self._settings.lead_in_seconds)
 
     def draw(self) -> ColourStep:
-        """The next coloured step, drawn now.
+        """Draws the next coloured step.
 
         Raises:
             LivenessPolicyError: There was no lead-in yet, or the script is closed.
-            RandomSourceError: The random source is broken.
+            RandomSourceError: The random source is faulty.
         """
         if self._shown is None:
             raise LivenessPolicyError("the lead-in must be shown before a colour is drawn")
@@ -151,13 +152,13 @@ class ColourScript:
         )
 
     def close(self) -> ColourStep:
-        """The closing step, after which the screen returns to normal; nothing can be drawn after it.
+        """Returns the closing step, after which the screen returns to normal and no step can be drawn.
 
         Raises:
             LivenessPolicyError: The script is closed already, or nothing was shown.
         """
         if self._shown is None:
-            raise LivenessPolicyError("nothing was shown that could be closed")
+            raise LivenessPolicyError("nothing was shown yet; show the lead-in before closing the script")
         return self._make(LEAD_IN, hold=SHORTEST_HOLD_SECONDS, last=True)
 
     def _make(

@@ -1,12 +1,13 @@
-"""Whether the background answers the screen less than the face, as distance demands.
+"""The signal of a background that responds to the screen less than the face, as its distance requires.
 
-The screen's light falls off with the square of the distance, so a wall 1 to 3 m away gets less than a
-tenth of what the face gets; a pillow or a wall right behind the head gets much more, so the background alone
-calls nobody an attacker. A picture that is tinted as a whole answers everywhere alike. In the dark, where the
-screen is nearly all the light there is, any background answers as the face does: nothing can be told.
+The screen's light falls off with the square of the distance, so a wall 1 to 3 m away gets less than a tenth
+of the light on the face. A pillow or a wall right behind the head gets much more, so the background alone
+never proves an attack. A picture that is tinted as a whole responds equally everywhere. In the dark, the
+screen is nearly all the light there is, and any background responds as the face does, so the signal is not
+assessed.
 
-Only colours are compared. A camera's exposure pulls against the flash, and it pulls the background with the
-face: brightness would make the background's answer too small, or negative.
+Only colours are compared. A camera's exposure counteracts the flash, on the background as on the face, so the
+brightness of the background would respond too little, or negatively.
 """
 
 import math
@@ -27,7 +28,7 @@ __all__ = ["BACKGROUND", "BackgroundFinding", "BackgroundSettings", "background_
 BACKGROUND = "flash_background"
 _LABEL = "Background under the screen's light"
 _FREE = 2
-"""Colours that are free once their mean is taken out."""
+"""The degrees of freedom of the three colours without their mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +36,10 @@ class BackgroundSettings:
     """Lines of the background.
 
     Attributes:
-        share: The background's answer over the face's that speaks for neither side.
-        steepness: How many times the difference counts as log odds.
-        strongest: ``Response.strength`` above which the screen is nearly all the light there is.
-        most_error: ``BackgroundFinding.error`` above which nothing can be told.
+        share: The background's response over the face's that counts for neither side.
+        steepness: The factor from the difference to log odds.
+        strongest: The ``Response.strength`` above which the screen is nearly all the light there is.
+        most_error: The ``BackgroundFinding.error`` above which the signal is not assessed.
     """
 
     share: float
@@ -49,11 +50,11 @@ class BackgroundSettings:
 
 @dataclass(frozen=True, slots=True)
 class BackgroundFinding:
-    """The background's answer over the face's.
+    """The background's response over the face's.
 
     Attributes:
-        share: 0 for none, 1 for as much as the face.
-        error: Its standard error.
+        share: 0 for no response, 1 for that of the face.
+        error: The standard error of ``share``.
     """
 
     share: float
@@ -63,7 +64,7 @@ class BackgroundFinding:
 def measure_background(
     track: TrackView, shown: Sequence[Appearance], response: Response, *, lag: float
 ) -> BackgroundFinding | None:
-    """How much of the face's answer the background gives; ``None`` where one of them was not measured."""
+    """Returns the background's response over the face's; ``None`` if one of them was not measured."""
     seen = track.clean & np.isfinite(track.background).all(axis=1) & (track.times >= shown[0].at + lag)
     rows = np.flatnonzero(seen)
     drift = fit_drift(track, rows)
@@ -84,29 +85,29 @@ def measure_background(
 def background_signal(
     finding: BackgroundFinding | None, strength: float, settings: BackgroundSettings
 ) -> Signal:
-    """What the background says; a small answer is as it must be, and proves little.
+    """Returns the signal of the background. A small response is normal and proves little.
 
     Args:
-        finding: See ``measure_background``.
+        finding: The result of ``measure_background``.
         strength: ``Response.strength``.
         settings: Lines.
     """
     if finding is None:
-        return not_assessed(name=BACKGROUND, label=_LABEL, reason="no background was seen beside the face")
+        return not_assessed(name=BACKGROUND, label=_LABEL, reason="no background is visible beside the face")
     if finding.error > settings.most_error:
-        reason = f"its answer is only known to {100 * finding.error:.0f} % of the face's"
+        reason = f"the error of its response is {100 * finding.error:.0f} % of the face's response, too large"
         return not_assessed(name=BACKGROUND, label=_LABEL, reason=reason)
     if strength > settings.strongest:
         reason = "the screen is nearly all the light there is, on the face and behind it"
         return not_assessed(name=BACKGROUND, label=_LABEL, reason=reason)
     odds = settings.steepness * (settings.share - finding.share)
     score = 1 / (1 + math.exp(-odds))
-    known = f"known to {100 * finding.error:.0f} %"
-    detail = f"it answers {100 * finding.share:.0f} % as much as the face does, {known}"
+    error = f"standard error {100 * finding.error:.0f} %"
+    detail = f"it responds {100 * finding.share:.0f} % as much as the face, {error}"
     return assessed(name=BACKGROUND, label=_LABEL, score=score, detail=detail)
 
 
 def _colour(light: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Logarithms without their mean over the colours: what a camera's exposure leaves alone."""
+    """Returns logarithms without their mean over the colours, which a camera's exposure does not change."""
     colour: NDArray[np.float64] = light - light.mean(axis=1, keepdims=True)
     return colour

@@ -1,11 +1,11 @@
-"""How bright the surroundings are, and whether the screen's light would have shown.
+"""The brightness of the surroundings, and the response to the screen's light that is expected in it.
 
-The camera's own settings tell the illuminance: an exposure of t seconds at ISO S and aperture N renders a
+The camera's settings determine the illuminance: an exposure of t seconds at ISO S and aperture N renders a
 surface of luminance L = 12.5 N^2 / (t S) cd/m2 as a mid-grey of 0.18 (ISO 12232, ISO 2720). They are the
-device's claim, and phones that report stale, rounded or otherwise scaled values are genuine. So a claim gives
-hints, and who claims a bright room only gets "cannot be measured" for it. It takes part in calling somebody
-an attacker only where the picture bears it out: where it gets brighter and darker as the settings say, or
-where the settings are said to be held and the picture holds still.
+device's claim, and genuine phones may report stale, rounded or otherwise scaled values. A claim therefore
+only gives hints, and a claimed bright room only makes the flash not measurable. The claim counts towards an
+attack only if the frames are consistent with it: they get brighter and darker with the settings, or the
+settings are claimed to be locked and the frames do not change.
 """
 
 import math
@@ -21,34 +21,36 @@ from liveness.dynamic.sample import SKIN_REGIONS, ExposureReading, FlashSample, 
 __all__ = ["Exposed", "expected_response", "is_dim", "lux_borne_out", "read_exposure", "scene_lux"]
 
 _CONSTANT: Final = 12.5
-"""Of reflected light meters (ISO 2720), cd s / m2."""
+"""The constant of reflected light meters (ISO 2720), cd s / m2."""
 _APERTURE: Final = 2.0
-"""Phones' front cameras open to f/1.8 to f/2.4."""
+"""The aperture; phones' front cameras have f/1.8 to f/2.4."""
 _MID_GREY: Final = 0.18
-"""Linear light as which a correct exposure renders the mean of a scene (ISO 12232)."""
+"""The linear light with which a correct exposure renders the mean of a scene (ISO 12232)."""
 _SKIN_ALBEDO: Final = 0.35
-"""Of skin of medium tone in green light: very dark and very light skin lie within a factor of 3."""
+"""The albedo of skin of medium tone in green light. Very dark and very light skin lie within a factor of
+3."""
 _MOSTLY_USABLE: Final = 0.8
-"""Share of the skin's pixels that follow the light below which most of the face is lost."""
+"""The share of the skin's pixels that follow the light below which most of the face is lost."""
 
-# Of the settings and the background's light over a scan, as logarithms:
+# Of the logarithms of the settings and of the background's light over a scan:
 _FEWEST_READINGS: Final = 20
 _VARIED, _HELD = 0.02, 0.005
-"""Deviation of the settings from which they vary, and up to which they are held."""
+"""The deviation of the settings from which they vary, and below which they are held."""
 _ALIKE: Final = 0.8
 _LEAST_SLOPE, _MOST_SLOPE = 0.5, 2.0
-"""Correlation with the picture, and how strongly it follows: 1, but for the camera's tone curve."""
+"""The least correlation of frames and settings, and the range of their slope, which is 1 except for the
+camera's tone curve."""
 _STILL: Final = 0.06
-"""Deviation of a picture that is held: heads move, and the edge of what is behind them with them."""
+"""The deviation below which frames do not change. Heads move, and cover more or less of the background."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exposed:
-    """How the camera exposes the face.
+    """The camera's exposure of the face.
 
     Attributes:
-        level: Median linear light of the skin, 0..1; ``None`` where it was never measured.
-        lost: Share of the frames with a face whose skin mostly does not follow the light, 0..1.
+        level: The median linear light of the skin, 0..1; ``None`` if it was never measured.
+        lost: The share, 0..1, of the frames with a face in which most of the skin does not follow the light.
     """
 
     level: float | None
@@ -56,7 +58,7 @@ class Exposed:
 
 
 def read_exposure(samples: Sequence[FlashSample]) -> Exposed:
-    """Read ``samples``; frames without a face do not count."""
+    """Returns the exposure of the face over ``samples``; frames without a face do not count."""
     faces = [sample for sample in samples if sample.face is not None]
     if not faces:
         return Exposed(level=None, lost=0.0)
@@ -70,9 +72,9 @@ def read_exposure(samples: Sequence[FlashSample]) -> Exposed:
 
 
 def scene_lux(samples: Sequence[FlashSample]) -> float | None:
-    """Median illuminance of the face as the exposure metadata claim; ``None`` without.
+    """Returns the median illuminance of the face, lux, by the exposure metadata; ``None`` without metadata.
 
-    Lux, within a factor of 3 if they are true; see ``lux_borne_out``.
+    It is correct within a factor of 3 if the metadata are true; see ``lux_borne_out``.
     """
     found: list[float] = []
     for sample in samples:
@@ -86,37 +88,37 @@ def scene_lux(samples: Sequence[FlashSample]) -> float | None:
 
 
 def is_dim(samples: Sequence[FlashSample], line: float) -> bool:
-    """Whether the exposure metadata claim less than ``line`` lux; False where they do not say.
+    """Returns whether the exposure metadata claim less than ``line`` lux; False without metadata.
 
-    Skin that is saturated everywhere counts as bright as the camera can show.
+    Skin that is saturated everywhere counts as the brightest that the camera can show.
     """
     lux = scene_lux(samples)
     if lux is None:
-        told = [product for sample in samples if (product := _product(sample.exposure)) is not None]
-        lux = _lux(float(np.median(told)), 1.0) if told else math.inf
+        products = [product for sample in samples if (product := _product(sample.exposure)) is not None]
+        lux = _lux(float(np.median(products)), 1.0) if products else math.inf
     return lux < line
 
 
 def _lux(product: float, level: float) -> float:
-    """Illuminance of skin that settings render as ``level``, linear light of 0..1."""
+    """Returns the illuminance of skin that the settings render as ``level``, linear light of 0..1."""
     luminance = _CONSTANT * _APERTURE**2 / product * level / _MID_GREY
     return luminance * math.pi / _SKIN_ALBEDO
 
 
 def lux_borne_out(samples: Sequence[FlashSample]) -> bool:
-    """Whether the picture bears out what the exposure metadata say; False without metadata or background.
+    """Returns whether the frames fit the exposure metadata; False without metadata or background.
 
-    It cannot bear out their scale: a device whose values follow its camera, and are all wrong by the same
-    factor, is believed. Where enough frames are said to be locked only those are looked at: cameras are
-    locked in the middle of a scan, once they have followed the screen.
+    The frames cannot confirm the scale: values that follow the camera and are all wrong by the same factor
+    are consistent. If enough frames are claimed to be locked, only those count, because cameras are locked in
+    the middle of a scan, once they have adapted to the screen.
     """
     locked = [one for one in samples if one.exposure is not None and one.exposure.exposure_locked]
     held = len(locked) >= _FEWEST_READINGS
     samples = locked if held else samples
-    told = [(_product(sample.exposure), sample.linear[Region.BACKGROUND]) for sample in samples]
+    claims = [(_product(sample.exposure), sample.linear[Region.BACKGROUND]) for sample in samples]
     seen = [
         (math.log(product), light)
-        for product, light in told
+        for product, light in claims
         if product is not None and np.isfinite(light).all() and light.min() > 0
     ]
     if len(seen) < _FEWEST_READINGS or len(seen) < len(samples) / 2:
@@ -134,7 +136,7 @@ def lux_borne_out(samples: Sequence[FlashSample]) -> bool:
 
 
 def _product(reading: ExposureReading | None) -> float | None:
-    """Exposure time by sensitivity; ``None`` where the device does not say, or says what cannot be."""
+    """Returns exposure time times sensitivity; ``None`` if they are not stated, or impossible."""
     if reading is None or not reading.exposure_seconds or not reading.iso:
         return None
     product = reading.exposure_seconds * reading.iso
@@ -142,5 +144,10 @@ def _product(reading: ExposureReading | None) -> float | None:
 
 
 def expected_response(lux: float, screen_lux: float) -> float:
-    """``Response.strength`` of skin under ``lux`` of other light and ``screen_lux`` from a white screen."""
+    """Returns the ``Response.strength`` that skin should have.
+
+    Args:
+        lux: The illuminance by other light.
+        screen_lux: The illuminance by a white screen.
+    """
     return math.log((lux + screen_lux) / (lux + LOW * screen_lux)) / (1 - LOW)

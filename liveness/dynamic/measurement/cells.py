@@ -1,10 +1,10 @@
-"""The aligned face in cells, and how unevenly they answer the screen.
+"""The cells of the aligned face, and how unevenly they respond to the screen.
 
-How much answers differ from cell to cell, as measured, holds their errors: noise, and what a head that
-turns while a colour is shown does to the light on it. The latter lasts as long as the colour, so that more
-frames do not average it out. But the errors of two different steps have nothing to do with each other. So
-only products of one step's answers with another's are summed: what is left of errors is zero on average, and
-negative as often as not (cross-validated distances: Walther et al., NeuroImage 137, 2016).
+The measured differences between cells include errors: noise, and the change of light on a head that turns
+while a colour is shown. The latter lasts as long as the colour, so more frames do not average it out. The
+errors of different steps are independent. Therefore only products of the responses to different steps are
+summed, in which errors have mean zero and are negative as often as positive (cross-validated distances:
+Walther et al., NeuroImage 137, 2016).
 """
 
 import math
@@ -22,9 +22,9 @@ from liveness.dynamic.sample import FlashSample
 
 __all__ = ["ALL_ALIKE", "NO_ANSWER", "FaceCells", "Unevenness", "measure_unevenness", "read_cells"]
 
-NO_ANSWER: Final = "no answer to compare parts of the face by"
-ALL_ALIKE: Final = "the screen is nearly all the light there is, and every part follows it alike"
-"""Why cells tell nothing when they are compared."""
+NO_ANSWER: Final = "no response by which parts of the face can be compared"
+ALL_ALIKE: Final = "the screen is nearly all the light there is, and every part responds alike"
+"""The reasons why the comparison of cells is not assessed."""
 
 _ROWS, _COLUMNS = slice(1, 15), slice(3, 13)
 _SIZE = (14, 10)
@@ -32,19 +32,19 @@ _FEWEST_CELLS = 60
 _MOSTLY_SEEN = 0.9
 _FEWEST_STEPS = 3
 _BLACK = 3e-4
-"""Linear light: less is taken for as much, so that it has a logarithm."""
+"""The least linear light. Less counts as this value, so that it has a logarithm."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceCells:
-    """The face's cells over the frames in which the screen's light was followed.
+    """The face's cells over the frames in which the screen's light was measured.
 
     Attributes:
-        drift: What camera, hand and room did in these frames; its rows are theirs.
+        drift: The drift of the light by camera, hand and room in these frames, which are its rows.
         screen: Shape (n, 3): the screen's linear light, cleared of drift.
-        steps: Shape (n,): which step was on display, by its place; -1 while it changed.
-        light: Shape (n, k, 3): linear light of each cell; where it is not seen, what it usually has.
-        answers: Shape (n, k, 3): its logarithm, cleared of drift.
+        steps: Shape (n,): the step on display, by its place; -1 during a change.
+        light: Shape (n, k, 3): the linear light of each cell; its mean over time where it was not measured.
+        answers: Shape (n, k, 3): the logarithm of ``light``, cleared of drift.
         places: Shape (k, 2): row and column of each cell.
     """
 
@@ -56,25 +56,26 @@ class FaceCells:
     places: NDArray[np.intp]
 
     def clear(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """``values``, shape (n, k, 3), without their mean and without what drift explains."""
+        """Returns ``values``, shape (n, k, 3), without their mean and their drift."""
         return _cleared(self.drift, values)
 
     def errors(self, drive: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Standard error of the share by which each cell follows ``drive``, shape (n, 3); shape (k,)."""
+        """Returns the standard error of each cell's response to ``drive``, shape (n, 3); shape (k,)."""
         power = float((drive**2).sum())
         shares = np.einsum("tc,tkc->k", drive, self.answers) / power
         rest = self.answers - shares[None, :, None] * drive[:, None, :]
-        # Two frames make an independent one, as motion is slower than the frames.
+        # Two frames count as one independent frame, because motion is slower than the frames.
         return np.asarray(np.sqrt(2 * (rest**2).sum(axis=(0, 2)) / len(rest) / power), np.float64)
 
 
 @dataclass(frozen=True, slots=True)
 class Unevenness:
-    """How far cells answer by unlike shares.
+    """The unevenness of the cells' responses.
 
     Attributes:
-        variance: Of the shares around what was taken out; their errors are not in it, so it may be negative.
-        error: Its standard error, by leaving out one step at a time (jackknife).
+        variance: The variance of the responses around the removed curve; without errors, so it may be
+            negative.
+        error: The standard error of ``variance``, by leaving out one step at a time (jackknife).
     """
 
     variance: float
@@ -84,13 +85,13 @@ class Unevenness:
 def read_cells(
     samples: Sequence[FlashSample], track: TrackView, shown: Sequence[Appearance], *, lag: float
 ) -> FaceCells | None:
-    """The cells; ``None`` where too little of the face or too few frames are seen.
+    """Returns the cells; ``None`` if too little of the face or too few frames were measured.
 
     Args:
         samples: The frames of ``track``, one for each of its rows.
         track: The scan's light.
-        shown: What the screen gave.
-        lag: Of the whole face, seconds.
+        shown: The steps on the screen.
+        lag: The lag of the whole face, seconds.
     """
     rows = np.flatnonzero(track.clean & (track.times >= shown[0].at + lag))
     drift = fit_drift(track, rows)
@@ -128,14 +129,14 @@ def measure_unevenness(
     curve: NDArray[np.float64],
     weights: NDArray[np.float64],
 ) -> Unevenness | None:
-    """How unevenly cells follow ``drive``; ``None`` where too few steps were shown.
+    """Returns how unevenly cells respond to ``drive``; ``None`` if too few steps were shown.
 
     Args:
-        drive: Shape (n, 3): the face's mean answer as the screen foretells it, cleared of drift.
-        answers: Shape (n, k, 3): each cell's, cleared of drift.
+        drive: Shape (n, 3): the face's mean response that the screen predicts, cleared of drift.
+        answers: Shape (n, k, 3): each cell's light, cleared of drift.
         steps: See ``FaceCells.steps``.
-        curve: Shape (k, m): over the cells; what it explains of their shares is taken out.
-        weights: Shape (k,): of the cells.
+        curve: Shape (k, m): functions over the cells; the part of the responses that they explain is removed.
+        weights: Shape (k,): the weights of the cells.
     """
     numbers = np.unique(steps)
     if len(numbers) < _FEWEST_STEPS:
@@ -170,7 +171,7 @@ def _between(
     kept: NDArray[np.bool_],
     weights: NDArray[np.float64],
 ) -> float | None:
-    """The variance from products of different steps alone; ``None`` where only one of them has light."""
+    """Returns the variance from products of different steps only; ``None`` if only one of them has light."""
     own = products[np.ix_(kept, kept)]
     both = float(power[kept].sum() ** 2 - (power[kept] ** 2).sum())
     if both <= 0:

@@ -1,4 +1,4 @@
-"""What the screen gave over time: the commanded steps at the times at which they appeared."""
+"""The screen's light over time: the commanded steps at the times at which they appeared."""
 
 import math
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ __all__ = ["Appearance", "Sent", "appearances", "light_at", "number_at"]
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A step as it left the server.
+    """A step that the server sent.
 
     Attributes:
-        step: What it is.
-        at: When it was sent, seconds of the server's monotonic clock.
-        after_capture: Capture time of the last frame that had arrived by then, seconds of the device's
-            clock: the step cannot have been on display before. Minus infinity where none had.
+        step: The step.
+        at: The time at which it was sent, seconds on the server's monotonic clock.
+        after_capture: The capture time of the last frame that had arrived by then, seconds on the device's
+            clock; the step cannot have been on display before. Minus infinity without such a frame.
     """
 
     step: ColourStep
@@ -34,9 +34,11 @@ class Appearance:
     """A step that a frame claims to show.
 
     Attributes:
-        step: What it is.
-        at: When it appeared as far as the claim can be believed, seconds on the device's clock.
-        early: By how much the device's claim lies before that, which no honest device's does; seconds.
+        step: The step.
+        at: The time of its appearance, seconds on the device's clock: the claim, corrected by the order of
+            events.
+        early: By how much the claim precedes the time at which the step can have appeared, seconds; 0 for an
+            honest device.
     """
 
     step: ColourStep
@@ -45,10 +47,10 @@ class Appearance:
 
 
 def appearances(track: TrackView, sent: Sequence[Sent]) -> tuple[Appearance, ...]:
-    """When each step appeared, as the device claims and the order of events allows.
+    """Returns when each step appeared, as the device claims and the order of events allows.
 
-    A claim cannot be before the last frame that had arrived when the step was sent, nor before the
-    step's predecessor, nor after the frame that makes it. A step that no frame claims is left out.
+    A step cannot appear before the last frame that had arrived when it was sent, nor before its predecessor,
+    nor after the first frame that claims it. Steps that no frame claims are left out.
     """
     found: list[Appearance] = []
     earliest = -math.inf
@@ -71,15 +73,15 @@ def appearances(track: TrackView, sent: Sequence[Sent]) -> tuple[Appearance, ...
 def light_at(
     shown: Sequence[Appearance], times: NDArray[np.float64], *, blur: float = 0.0
 ) -> NDArray[np.float64]:
-    """The screen's light at ``times``.
+    """Returns the screen's light at ``times``.
 
     Args:
-        shown: In order of appearance; one at least.
+        shown: The steps in order of appearance; at least one.
         times: Shape (..., t), seconds on the device's clock.
-        blur: Over how long a change is smeared, by exposure and refresh, seconds.
+        blur: The time over which exposure and refresh blur a change, seconds.
 
     Returns:
-        Shape (..., t, 3), linear (red, green, blue), 0..1; before the first step, the first step's.
+        Shape (..., t, 3), linear (red, green, blue), 0..1; the first step's light before the first step.
     """
     colours = np.array([one.step.colour.linear for one in shown])
     starts = np.array([one.at for one in shown])
@@ -90,12 +92,12 @@ def light_at(
 
 
 def number_at(shown: Sequence[Appearance], times: NDArray[np.float64], *, margin: float) -> NDArray[np.intp]:
-    """Which of ``shown`` fills the screen at ``times``, by its place; -1 before, and while it changes.
+    """Returns the place in ``shown`` of the step that fills the screen; -1 before it and during changes.
 
     Args:
-        shown: In order of appearance; one at least.
+        shown: The steps in order of appearance; at least one.
         times: Shape (t,), seconds on the device's clock.
-        margin: How much before and after each change does not count, seconds.
+        margin: The time after each change that does not count, seconds; before each change, half of it.
     """
     starts = np.array([one.at for one in shown])
     lengths = np.array([one.step.transition_seconds for one in shown])

@@ -1,17 +1,15 @@
-"""Takes out of the face's light what camera, hand and room did to it, not the screen.
+"""Removes changes of the face's light that camera, hand and room cause, not the screen.
 
-A camera multiplies everything it sees by gains that drift: exposure, common to all colours, and white
-balance, one for each. In logarithms they add, so they are fitted and subtracted:
+A camera multiplies all light by gains that drift: exposure, common to all colours, and white balance, one for
+each colour. In logarithms they add, so they are fitted and subtracted, as these terms:
 
-* what the background shows beyond its own response to the screen, which it shares with the face as far as
-  the fit finds (0 to 1 times);
-* a leaky integral of the face's lightness, which is what an exposure loop acts on while it pulls against the
-  flash;
-* where the head is and how it is turned, which changes how other light falls on it;
+* the change of the background beyond its response to the screen, which the face shares by a fitted factor of
+0 to 1; * a leaky integral of the face's lightness, on which an exposure loop acts while it counteracts the
+flash; * the head's position and pose, which change how other light falls on it;
 * a constant and a slope in time.
 
-What is left of the screen's own light is taken through the same projection, so that both stay comparable
-(Frisch, Waugh and Lovell). No metadata of the camera are needed, and none are believed.
+The screen's light goes through the same projection, so that both remain comparable (Frisch, Waugh and
+Lovell). This requires no metadata of the camera and relies on none.
 """
 
 from dataclasses import dataclass
@@ -28,23 +26,24 @@ _EYE = np.eye(3)
 _NEIGHBOURS = 3
 _MOST_SHARED = 1.0
 _MOST_COLOUR = 0.5
-"""Of the face's answer: where the background changes its colours by more than that beside the screen, it is
-no camera's gain that does, but another light. To take that out of the face would leave of any other flash
-what fits this one: of 80 runs with a recording from the dark, before a near wall, 20 verified 12 bits."""
+"""The largest change of the background's colours beyond the screen's, over the face's response, that counts
+as the camera's gain. A larger one is another light. If it were removed from the face, the rest of any other
+flash would fit this one: of 80 runs with a recording from the dark, before a near wall, 20 verified 12
+bits."""
 _MOSTLY_SEEN = 0.8
-"""Share of the frames that must show the background: a hand or a bright window may hide it from a few."""
+"""The share of the frames that must show the background. A hand or a bright window may hide it in a few."""
 _INDEPENDENT = 1e-6
-"""Singular value, over the largest, from which a column says something that the others do not."""
+"""The singular value, over the largest, above which a column is independent of the others."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Drift:
-    """A projection onto what the screen can have done.
+    """A projection onto the changes that the screen can have caused.
 
     Attributes:
-        rows: Shape (n,): the frames that it holds for, as rows of the track.
-        basis: Shape (n, k), orthonormal: what is taken out.
-        gain: Shape (n, 3): what the background says of the camera's gains, already cleared; 0 without one.
+        rows: Shape (n,): the frames to which it applies, as rows of the track.
+        basis: Shape (n, k), orthonormal: the changes that are removed.
+        gain: Shape (n, 3): the camera's gains by the background, already cleared; 0 without a background.
     """
 
     rows: NDArray[np.intp]
@@ -52,23 +51,23 @@ class Drift:
     gain: NDArray[np.float64]
 
     def clear(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """``values``, shape (..., n, m), without what drift explains."""
+        """Returns ``values``, shape (..., n, m), without drift."""
         cleared: NDArray[np.float64] = values - self.basis @ (self.basis.T @ values)
         return cleared
 
     def share_left(self, inside: NDArray[np.bool_]) -> float:
-        """Of a light that is there just in the frames ``inside``, what is left there once it is cleared."""
+        """Returns the share that clearing leaves of a light that is present only in the frames ``inside``."""
         held = self.basis[inside].sum(axis=0)
         count = int(np.count_nonzero(inside))
         return (count - float(held @ held)) / count
 
     def clear_of_gain(self, values: NDArray[np.float64], screen: NDArray[np.float64]) -> NDArray[np.float64]:
-        """``values``, shape (n, 3), cleared of drift and of the gains that the background shows.
+        """Returns ``values``, shape (n, 3), without drift and without the gains that the background shows.
 
         Args:
             values: Logarithms of light.
-            screen: Shape (n, 3): the screen's light, cleared; the background's own response to it is no
-                gain and stays.
+            screen: Shape (n, 3): the screen's light, cleared. The background's response to it is not a gain
+                and is not removed.
         """
         cleared = self.clear(values)
         if not self.gain.any():
@@ -84,7 +83,7 @@ class Drift:
 
 
 def fit_drift(track: TrackView, rows: NDArray[np.intp]) -> Drift | None:
-    """The drift over ``rows`` of the track, which must be clean; ``None`` where they are too few."""
+    """Returns the drift over ``rows`` of the track, which must be clean; ``None`` if they are too few."""
     if len(rows) < _FEWEST_ROWS:
         return None
     times = track.times[rows]
@@ -108,7 +107,7 @@ def fit_drift(track: TrackView, rows: NDArray[np.intp]) -> Drift | None:
 
 
 def _filled(times: NDArray[np.float64], background: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """The background, drawn straight over the few frames that hide it; ``None`` where it is hardly seen."""
+    """Returns the background, interpolated over frames that hide it; ``None`` if too many frames hide it."""
     seen = np.isfinite(background).all(axis=1)
     if seen.all():
         return background
@@ -119,7 +118,7 @@ def _filled(times: NDArray[np.float64], background: NDArray[np.float64]) -> NDAr
 
 
 def _smooth(pose: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Means over neighbours: a detector's points tremble, and the light does not."""
+    """Returns means over neighbouring frames, because a detector's points jitter and the light does not."""
     seen = np.isfinite(pose)
     mean = np.where(seen, pose, 0.0).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
     filled = np.where(seen, pose - mean, 0.0)
@@ -131,12 +130,12 @@ def _smooth(pose: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _colour_power(values: NDArray[np.float64]) -> float:
-    """Of what is not common to all colours."""
+    """Returns the sum of squares of the part that is not common to all colours."""
     return float(((values - values.mean(axis=1, keepdims=True)) ** 2).sum())
 
 
 def _without(values: NDArray[np.float64], screen: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``values`` without what ``screen`` explains of them, column by column of all."""
+    """Returns ``values`` without the part that ``screen`` explains, column by column."""
     gram = screen.T @ screen + 1e-9 * _EYE
     rest: NDArray[np.float64] = values - screen @ np.linalg.solve(gram, screen.T @ values)
     return rest

@@ -1,8 +1,8 @@
-"""Whether frames are as fresh as they say: the device's capture clock against the server's.
+"""The signal of fresh frames: the device's capture clock compared with the server's.
 
-The two clocks differ by an unknown, constant offset; the fastest frame bounds it. What a frame took beyond
-that is delay in the network, or time in which somebody worked on it. Lateness alone proves nothing. That a
-step appeared before it was sent does.
+The two clocks differ by an unknown, constant offset, which the fastest frame bounds. The additional time of a
+frame is delay in the network, or time in which the frame was processed. Lateness alone proves nothing. A step
+that appears before it was sent does.
 """
 
 import math
@@ -20,9 +20,9 @@ __all__ = ["Freshness", "FreshnessSettings", "freshness_signal", "measure_freshn
 _NAME = "flash_freshness"
 _LABEL = "Freshness"
 _NEITHER = 0.5
-"""The score that speaks for neither side."""
+"""The neutral score."""
 _SLOW = 0.9
-"""Quantile of the frames' journeys that stands for the slow ones."""
+"""The quantile of the frames' transit times that represents the slow frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +30,14 @@ class FreshnessSettings:
     """Lines of the freshness; times in seconds, scores 0..1.
 
     Attributes:
-        latest: Longest time from sending a step to the frame that shows it, on the device's clock and
-            beyond the fastest frame's journey; genuine phones need up to 0.35, networks add more.
-        early: By how much a step may be claimed to have appeared before it was sent: rounding of clocks.
-        delay: Time of the slowest tenth of the frames beyond the fastest, above which nothing can be told:
-            networks stall, and that speaks against nobody.
-        soft: Delay beyond ``delay``, or short of it, that changes the score's odds by a factor of e.
-        best: Score of frames that come without delay.
-        early_score: Score where a step is claimed to have appeared before it was sent.
+        latest: The longest time from sending a step to the frame that shows it, without the fastest frame's
+            transit time; genuine phones need up to 0.35, and networks add more.
+        early: By how much a claimed appearance may precede the sending of a step, because of rounded clocks.
+        delay: The additional transit time of the slowest tenth of the frames above which the signal is not
+            assessed; networks stall, which does not count against the person.
+        soft: The difference from ``delay`` that changes the score's odds by a factor of e.
+        best: The limit of the score for frames without delay.
+        early_score: The score if a step is claimed to have appeared before it was sent.
     """
 
     latest: float
@@ -50,12 +50,12 @@ class FreshnessSettings:
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """What the clocks say; seconds.
+    """The measurements of the clocks; seconds.
 
     Attributes:
-        answer: Median time from sending a step to the frame that shows it; ``None`` without steps.
-        delay: Time of the slowest tenth of the frames beyond the fastest.
-        early: By how much the device claims that a step appeared before it can have, at worst.
+        answer: The median time from sending a step to the frame that shows it; ``None`` without steps.
+        delay: The transit time beyond the fastest frame's that nine tenths of the frames do not exceed.
+        early: The largest time by which a claimed appearance precedes the earliest possible one.
     """
 
     answer: float | None
@@ -71,7 +71,7 @@ class Freshness:
 def measure_freshness(
     track: TrackView, sent: Sequence[Sent], shown: Sequence[Appearance], *, lag: float
 ) -> Freshness:
-    """Compare the clocks; a track without frames is fresh."""
+    """Compares the clocks; a track without frames counts as fresh."""
     if not len(track.times):
         return Freshness(None, 0.0, 0.0)
     journeys = track.arrivals - track.times
@@ -86,17 +86,17 @@ def measure_freshness(
 
 
 def freshness_signal(freshness: Freshness, settings: FreshnessSettings) -> Signal:
-    """What the clocks say; lateness alone says nothing."""
+    """Returns the signal of freshness; it is not assessed for lateness alone."""
     if freshness.answer is None:
-        return not_assessed(name=_NAME, label=_LABEL, reason="no step was seen")
+        return not_assessed(name=_NAME, label=_LABEL, reason="no step was measured")
     if freshness.early > settings.early:
-        detail = f"a step is said to have appeared {1000 * freshness.early:.0f} ms before it was sent"
+        detail = f"a step is claimed to have appeared {1000 * freshness.early:.0f} ms before it was sent"
         return assessed(name=_NAME, label=_LABEL, score=settings.early_score, detail=detail)
     detail = (
-        f"a colour is answered {1000 * freshness.answer:.0f} ms after it was sent; frames take up to "
-        f"{1000 * freshness.delay:.0f} ms more than the fastest"
+        f"the response to a colour comes {1000 * freshness.answer:.0f} ms after it was sent; frames take up "
+        f"to {1000 * freshness.delay:.0f} ms more than the fastest"
     )
     if freshness.late > settings.latest or freshness.delay > settings.delay:
-        return not_assessed(name=_NAME, label=_LABEL, reason=detail + ": too slow to tell")
+        return not_assessed(name=_NAME, label=_LABEL, reason=detail + ": too slow to compare")
     score = max(_NEITHER, settings.best / (1 + math.exp((freshness.delay - settings.delay) / settings.soft)))
     return assessed(name=_NAME, label=_LABEL, score=score, detail=detail)

@@ -1,10 +1,10 @@
-"""Whether the screen's light falls on a face, or is mirrored in glass in front of a picture of one.
+"""The signal of light on the whole face, not mirrored in glass in front of a picture of a face.
 
-A display that shows a face shines by itself. What little of the flash comes back from it is a mirror image of
-the phone in its glass: much light at one spot, none beside it, whatever the picture shows there. Light on a
-face is weaker on its sides, in its folds and where other light is strong, but no part of it is left out. So
-where a few parts of the face give nearly all of its answer, no face is proved; neither is an attack, as sweat
-and oil shine, too.
+A display that shows a face emits light. The little light of the flash that it reflects is a mirror image of
+the phone in its glass: much light at one spot and none beside it, whatever the display shows there. Light on
+a face is weaker on its sides, in its folds and where other light is strong, but it reaches every part. If a
+few parts of the face give nearly all of its response, a face is not proved. An attack is not proved either,
+because sweat and oil also shine.
 """
 
 import math
@@ -20,7 +20,7 @@ __all__ = ["GLARE", "GlareSettings", "glare_signal"]
 GLARE: Final = "flash_glare"
 _LABEL: Final = "Light all over the face, not mirrored in glass"
 _EVEN: Final = 0.01
-"""``ShapeFinding.uneven`` of an answer that is as even as can be told: it needs a logarithm."""
+"""The least ``ShapeFinding.uneven``, so that it has a logarithm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +28,10 @@ class GlareSettings:
     """Lines of the glare.
 
     Attributes:
-        uneven: ``ShapeFinding.uneven``, as measured, that speaks for neither side.
-        steepness: How many times its logarithm counts as log odds.
-        most_for: Log odds for a face, at most: tints and prints answer evenly, too.
-        most_against: Log odds against a face, at most.
+        uneven: The ``ShapeFinding.uneven``, not stretched, that counts for neither side.
+        steepness: The factor from the logarithm to log odds.
+        most_for: The most log odds for a face, because tints and prints also respond evenly.
+        most_against: The most log odds against a face.
     """
 
     uneven: float
@@ -41,10 +41,10 @@ class GlareSettings:
 
 
 def glare_signal(shape: ShapeFinding | None, settings: GlareSettings) -> Signal:
-    """What the parts of the face say that give most of its answer.
+    """Returns the signal of glare, from the unevenness of the face's response.
 
     Args:
-        shape: See ``measure_shape``; of it, how far parts of the face differ.
+        shape: The result of ``measure_shape``; its ``uneven`` is used.
         settings: Lines.
     """
     if shape is None:
@@ -52,7 +52,7 @@ def glare_signal(shape: ShapeFinding | None, settings: GlareSettings) -> Signal:
     odds = settings.steepness * math.log(settings.uneven / max(shape.uneven, _EVEN))
     held = min(settings.most_for, max(-settings.most_against, odds))
     detail = (
-        f"parts of the face answer by amounts that differ by {100 * shape.uneven:.0f} % (a screen that is "
-        f"mirrored in glass: by more than {100 * settings.uneven:.0f} %)"
+        f"the responses of parts of the face differ by {100 * shape.uneven:.0f} % (of a screen mirrored in "
+        f"glass by more than {100 * settings.uneven:.0f} %)"
     )
     return assessed(name=GLARE, label=_LABEL, score=1 / (1 + math.exp(-held)), detail=detail)

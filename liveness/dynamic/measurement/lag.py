@@ -1,10 +1,10 @@
-"""By how much the face follows the screen, step by step and region by region.
+"""The delay of the face after the screen, by step and by region.
 
-The time at which the device says that a colour appeared is compared with the time at which the face shows it.
-A genuine phone's panel and camera add 30 to 350 ms, always the same, and all parts of a face are lit at once.
-Whoever computes the reflection adds the time that takes, and what it takes varies. Lateness alone proves
-nothing, however late, as networks and slow phones are late too; a lag that jitters, that differs between the
-regions of one face, or that is less than nothing, does, late or not.
+The claimed time of a colour's appearance is compared with the time at which the face shows it. A genuine
+phone's display and camera add 30 to 350 ms, always the same, and all parts of a face are lit at once.
+Computing the reflection takes additional time, which varies. Lateness alone proves nothing, because networks
+and slow phones are also late. A lag that jitters, that differs between the regions of one face, or that is
+negative is evidence, late or not.
 """
 
 import math
@@ -35,46 +35,46 @@ __all__ = [
 
 _EARLIEST: Final = -0.12
 _LATEST: Final = 1.2
-"""Lags that are looked for, seconds: far beyond ``LagSettings.longest``, so that a late answer is seen to be
-one, and not taken for another challenge's."""
+"""The range of lags that are searched, seconds. It goes far beyond ``LagSettings.longest``, so that a late
+response is recognised and does not count as that to another challenge."""
 
 _TICK: Final = 0.02
 _COARSE: Final[NDArray[np.float64]] = np.linspace(_EARLIEST, _LATEST, 23)
-"""Every 0.06 s."""
+"""The coarse lags, every 0.06 s."""
 
 _AROUND: Final[NDArray[np.float64]] = _TICK * np.arange(-2.0, 3.0)
-"""Seconds from the best coarse lag, or from the scan's."""
+"""The fine lags relative to the best coarse lag, or to the scan's, seconds."""
 
 _CLEARLY: Final = 0.3
-"""Share of a region's light that the screen's must explain for its lag to count."""
+"""The share of a region's light that the screen's light must explain for the region's lag to count."""
 
 _FEWEST: Final = 3
-"""Steps, or regions, whose lags can be compared."""
+"""The least number of steps, or regions, whose lags can be compared."""
 
 _NEITHER: Final = 0.5
-"""The score that speaks for neither side."""
+"""The neutral score."""
 _NAME: Final = "flash_lag"
 _LABEL: Final = "Time of the answer"
 
-# Of a step's own lag; set by hand on simulated scans:
+# The lag of a single step; set by hand on simulated scans:
 _STEP_CLEAR: Final = 8.0
-"""Times the noise from frame to frame that a change must be."""
+"""The least change over the noise from frame to frame."""
 _STEP_SECONDS: Final = 0.3
-"""Before and after a change that is looked at."""
+"""The time before and after a change that is measured, seconds."""
 _BEFORE_NEXT: Final = 0.03
-"""Seconds before the next change that are left out: a frame blurs over it."""
+"""The time before the next change that is left out, seconds, because a frame blurs over it."""
 _STEP_FRAMES: Final = 6
 _OWN: Final[NDArray[np.float64]] = np.arange(-0.2, 0.2001, 0.005)
-"""Seconds from the scan's lag at which it is looked for."""
+"""The lags that are searched, relative to the scan's, seconds."""
 _OWN_SEEN: Final = 0.2
-"""Frames' worth of the change that must be left within looks."""
+"""The least power of the change that must remain without the means of the looks, in frames."""
 _OWN_EXPLAINED: Final = 0.5
-"""Share of the face's change that it must explain."""
+"""The share of the face's change that the lag must explain."""
 _FLICKER_FRAMES: Final = 5
 _BEND_VARIANCE: Final = 6
-"""Of second differences, over that of independent errors: 1 + 4 + 1."""
+"""The variance of second differences over that of independent errors: 1 + 4 + 1."""
 _MEAN_OF_NORMAL: Final = 0.8
-"""Mean of a normal variable's absolute value, in standard deviations."""
+"""The mean of a normal variable's absolute value, in standard deviations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +82,13 @@ class LagSettings:
     """Lines of the lag; seconds.
 
     Attributes:
-        longest: Beyond it display and camera do not explain the lag.
-        least: Below it the answer came before the question.
-        jitter: Deviation between steps at which it counts for neither side.
-        between_regions: Deviation between regions at which it counts for neither side.
-        least_explained: Share of the face's variance that the best lag must explain.
-        usual: What is taken for the lag where none stands out.
-        early_score: Score, 0..1, of an answer that came before the question.
+        longest: The lag above which display and camera do not explain it.
+        least: The lag below which the response came before the colour.
+        jitter: The deviation between steps that counts for neither side.
+        between_regions: The deviation between regions that counts for neither side.
+        least_explained: The share of the face's variance that the best lag must explain.
+        usual: The lag that is assumed if none stands out.
+        early_score: The score, 0..1, of a response that came before the colour.
     """
 
     longest: float
@@ -123,14 +123,14 @@ class LagFinding:
 
 
 def measure_lag(track: TrackView, shown: Sequence[Appearance]) -> tuple[float | None, float]:
-    """The lag at which the screen's light explains the face's best.
+    """Returns the lag at which the screen's light best explains the face's.
 
     Args:
         track: The scan's light.
-        shown: What the screen gave.
+        shown: The steps on the screen.
 
     Returns:
-        The lag in seconds, ``None`` where too little was measured; and the share that it explains.
+        The lag in seconds, ``None`` if too little was measured; and the share that it explains.
     """
     if len(shown) < 2:
         return None, 0.0
@@ -152,14 +152,14 @@ def find_lag(
     lag: float,
     explained: float,
 ) -> LagFinding:
-    """How steady the lag is.
+    """Measures the variation of the lag.
 
     Args:
         track: The scan's light.
-        shown: What the screen gave.
+        shown: The steps on the screen.
         matrix: ``Response.matrix``.
-        lag: Of the scan, seconds.
-        explained: Share of the face's variance that it explains.
+        lag: The lag of the scan, seconds.
+        explained: The share of the face's variance that it explains.
     """
     steps = [own for _, own in step_lags(track, shown, matrix, lag=lag)]
     regions = region_lags(track, shown, lag=lag)
@@ -174,13 +174,13 @@ def find_lag(
 def step_lags(
     track: TrackView, shown: Sequence[Appearance], matrix: NDArray[np.float64], *, lag: float
 ) -> tuple[tuple[int, float], ...]:
-    """Each flat step's own lag: when its change was half done; (number of the step, seconds).
+    """Returns each flat step's own lag as (number of the step, seconds).
 
     Args:
         track: The scan's light.
-        shown: What the screen gave.
+        shown: The steps on the screen.
         matrix: ``Response.matrix``.
-        lag: Of the scan.
+        lag: The lag of the scan, seconds.
     """
     found: list[tuple[int, float]] = []
     noise = _flicker(track)
@@ -209,13 +209,13 @@ def step_lags(
 
 
 def region_lags(track: TrackView, shown: Sequence[Appearance], *, lag: float) -> tuple[float, ...]:
-    """The lag of each region of the skin that answers clearly, seconds; within 0.04 s of the scan's."""
+    """Returns the lag of each skin region with a clear response, seconds; within 0.04 s of the scan's."""
     if len(shown) < 2:
         return ()
     usable = [_usable(track, shown, track.skin[:, region]) for region in range(len(SKIN_REGIONS))]
     lags = lag + _AROUND
     found: dict[int, float] = {}
-    # Mostly all regions are seen in the same frames, and then one search serves them all.
+    # Mostly all regions are measured in the same frames, and then one search serves them all.
     for frames in {region.tobytes(): region for region in usable}.values():
         rows = np.flatnonzero(frames)
         search = _Search.over(track, shown, rows)
@@ -230,9 +230,9 @@ def region_lags(track: TrackView, shown: Sequence[Appearance], *, lag: float) ->
 
 
 def lag_signal(finding: LagFinding, settings: LagSettings) -> Signal:
-    """What the times say; lateness alone says nothing."""
+    """Returns the signal of the lag; it is not assessed for lateness alone."""
     if finding.lag is None or finding.explained < settings.least_explained:
-        return not_assessed(name=_NAME, label=_LABEL, reason="no lag stands out: the answer is too weak")
+        return not_assessed(name=_NAME, label=_LABEL, reason="no lag stands out: the response is too weak")
     lag = finding.lag
     detail = [f"the face follows the screen by {1000 * lag:.0f} ms"]
     parts: list[float] = []
@@ -243,10 +243,10 @@ def lag_signal(finding: LagFinding, settings: LagSettings) -> Signal:
         parts.append(_held(finding.spread, settings.between_regions))
         detail.append(f"between parts of the face by {1000 * finding.spread:.0f} ms")
     if lag < settings.least:
-        early = "; ".join([*detail, "it came too early"])
+        early = "; ".join([*detail, "the response came too early"])
         return assessed(name=_NAME, label=_LABEL, score=settings.early_score, detail=early)
     if lag > settings.longest and min(parts, default=1.0) >= _NEITHER:
-        detail.append("display and camera do not take so long, a slow network may")
+        detail.append("display and camera do not take that long, but a slow network may")
         return not_assessed(name=_NAME, label=_LABEL, reason="; ".join(detail))
     if not parts:
         return not_assessed(name=_NAME, label=_LABEL, reason="; ".join([*detail, "too few steps to compare"]))
@@ -255,7 +255,7 @@ def lag_signal(finding: LagFinding, settings: LagSettings) -> Signal:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Search:
-    """Looks for the lag over the same frames, many lags at once."""
+    """The search for the lag over the same frames, for many lags at once."""
 
     drift: Drift
     shown: Sequence[Appearance]
@@ -264,19 +264,19 @@ class _Search:
 
     @classmethod
     def over(cls, track: TrackView, shown: Sequence[Appearance], rows: NDArray[np.intp]) -> "_Search | None":
-        """Over these rows of the track; ``None`` where they are too few."""
+        """Creates a search over these rows of the track; ``None`` if they are too few."""
         drift = fit_drift(track, rows)
         return None if drift is None else cls(drift, shown, track.times[rows], track.frame_seconds)
 
     def screens(self, lags: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The screen's light at each lag, cleared, shape (lags, n, 3)."""
+        """Returns the screen's light at each lag, cleared, shape (lags, n, 3)."""
         return self.drift.clear(light_at(self.shown, self.times - lags[:, None], blur=self.frame))
 
 
 def _best(
     lags: NDArray[np.float64], screens: NDArray[np.float64], face: NDArray[np.float64]
 ) -> tuple[float | None, float]:
-    """The lag that explains most and its share; ``None`` where there is no light to explain.
+    """Returns the lag that explains most and its share; ``None`` if there is no light to explain.
 
     Args:
         lags: Shape (lags,), a tick apart.
@@ -292,14 +292,14 @@ def _best(
 
 
 def _gains(screens: NDArray[np.float64], face: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What each of a screen's colours explains of the same colour of the face, if it does so positively.
+    """Returns the part of the face's light that the screen explains, by colour, if positively.
 
     Args:
         screens: Shape (lags, n, 3), cleared.
         face: Shape (n, 3), cleared.
 
     Returns:
-        Shape (lags,), the sum over the colours.
+        Shape (lags,): the sum over the colours.
     """
     power = np.einsum("lij,lij->lj", screens, screens)
     cross = np.einsum("lij,ij->lj", screens, face)
@@ -308,17 +308,17 @@ def _gains(screens: NDArray[np.float64], face: NDArray[np.float64]) -> NDArray[n
 
 
 def _usable(track: TrackView, shown: Sequence[Appearance], light: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """The frames that show ``light`` undisturbed, from the first colour on."""
+    """Returns a mask of the frames that show ``light`` undisturbed, from the first colour on."""
     return np.asarray(track.clean & np.isfinite(light).all(axis=1) & (track.times >= shown[0].at))
 
 
 def _held(value: float, line: float) -> float:
-    """1 for none, a half at the line, towards 0 beyond."""
+    """Returns 1 for a deviation of 0, 0.5 at the line, and less beyond."""
     return 1 / (1 + (value / line) ** 2)
 
 
 def _summit(gains: NDArray[np.float64], best: int) -> float:
-    """Where the parabola through the best and its neighbours peaks, in ticks from the best."""
+    """Returns the peak of the parabola through the best and its neighbours, in ticks from the best."""
     if not 0 < best < len(gains) - 1:
         return 0.0
     before, at, after = gains[best - 1 : best + 2].tolist()
@@ -327,7 +327,7 @@ def _summit(gains: NDArray[np.float64], best: int) -> float:
 
 
 def _flicker(track: TrackView) -> float:
-    """Noise of the face's light from frame to frame, from the median of second differences."""
+    """Returns the noise of the face's light from frame to frame, from the median of second differences."""
     face = track.face[track.clean]
     if len(face) < _FLICKER_FRAMES:
         return math.inf
@@ -342,7 +342,10 @@ def _half_way(
     *,
     frame: float,
 ) -> float | None:
-    """When ``progress`` steps up, seconds: the step, blurred over a frame, fitting best ``within`` looks."""
+    """Returns when ``progress`` steps up, seconds, by the best fit of a step that is blurred over a frame.
+
+    Values and steps are compared without the means of their looks (``within``). ``None`` if none fits well.
+    """
     candidates = _OWN
     ramp = np.clip((times[None] - candidates[:, None]) / frame, 0, 1) @ within
     values = within @ progress

@@ -1,11 +1,11 @@
 """Sudden changes of the face's colour, and whether the challenge commanded them.
 
-Colours, not brightness: exposure and shadows leave them alone, and in daylight nothing but another light
-changes them within a tenth of a second. A face whose colour leaps when the screen's does not, or another way,
-was lit by something else: by another challenge, when the picture was recorded, or by a television, which
-lights the room as well. So leaps that the room shares do not count, nor do those where it is not seen, nor
-those of a part of the face, which slipped from under its landmarks. Where the room is hardly ever seen they
-are counted all the same, and call nobody an attacker: it may be a television.
+Colours are measured, not brightness: exposure and shadows do not change them, and in daylight only another
+light changes them within a tenth of a second. If a face's colour leaps without the screen's, or in another
+direction, another light caused it: another challenge, when the video was recorded, or a television, which
+also lights the room. Leaps that the room shares therefore do not count, nor leaps while the room is not
+visible, nor leaps of a single part of the face, which moved away from its landmarks. If the room is hardly
+ever visible, leaps are counted without it, but prove no attack, because the cause may be a television.
 """
 
 import math
@@ -22,11 +22,11 @@ from liveness.dynamic.measurement.track import TrackView
 __all__ = ["LeapSettings", "Leaps", "find_leaps"]
 
 _SPAN = 3
-"""Frames before a place, and after it, whose means are compared."""
+"""The number of frames before and after a place whose means are compared."""
 _FEWEST = 4 * _SPAN
-"""Undisturbed frames in which leaps are looked for."""
+"""The least number of undisturbed frames in which leaps are searched."""
 _BEND_VARIANCE = 6
-"""Of second differences, over that of independent errors: 1 + 4 + 1."""
+"""The variance of second differences over that of independent errors: 1 + 4 + 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +34,16 @@ class LeapSettings:
     """Lines of the leaps; sizes as logarithms of red and blue over green.
 
     Attributes:
-        least: Size from which a change is a leap.
-        clear: How many times the noise from frame to frame it must be.
-        alike: Share of it that every part of the face must change by, so that it is none of a part that
-            slipped from under its landmarks.
-        shared: Share of it from which the room has it as well.
-        least_seen: Share of the places between frames around which the background must be seen.
-        earliest: From how long after a change of the screen, and the lag, its leap comes, seconds.
-        latest: Until how long after it, seconds.
-        least_along: Cosine between a leap and the change that caused it: rooms, skin and cameras bend
-            colours.
+        least: The size from which a change is a leap.
+        clear: The least size over the noise from frame to frame.
+        alike: The share of the leap by which every part of the face must change; excludes a part that moved
+            away from its landmarks.
+        shared: The share of the leap from which the room shares it.
+        least_seen: The share of the places between frames around which the background must be visible.
+        earliest: The earliest time of a leap after a change of the screen, plus lag, seconds.
+        latest: The latest time after it, seconds.
+        least_along: The least cosine between a leap and the change that caused it, because rooms, skin and
+            cameras distort colours.
     """
 
     least: float
@@ -61,9 +61,9 @@ class Leaps:
     """Leaps of the face's colour.
 
     Attributes:
-        all: How many there are.
-        foreign: Those that the screen did not cause: it changed otherwise, or not at all.
-        room_seen: Whether the background was seen often enough to tell which leaps the room shares.
+        all: The number of leaps.
+        foreign: The number of leaps that the screen did not cause: it changed otherwise, or not at all.
+        room_seen: Whether the background was visible often enough to exclude leaps that the room shares.
     """
 
     all: int
@@ -72,12 +72,12 @@ class Leaps:
 
 
 def find_leaps(track: TrackView, shown: Sequence[Appearance], *, lag: float, settings: LeapSettings) -> Leaps:
-    """Leaps of all of the face that are clear of noise, and not shared by the room.
+    """Returns the leaps of the whole face that exceed noise and are not shared by the room.
 
     Args:
         track: The scan's light.
-        shown: What the screen gave.
-        lag: By how much the face follows it, seconds, so that a late answer is not foreign for being late.
+        shown: The steps on the screen.
+        lag: The face's delay after the screen, seconds, so that a late response does not count as foreign.
         settings: Lines.
     """
     rows = np.flatnonzero(track.clean)
@@ -93,9 +93,9 @@ def find_leaps(track: TrackView, shown: Sequence[Appearance], *, lag: float, set
     sizes = np.where(along.min(axis=1) >= settings.alike, np.sqrt((middle**2).sum(axis=1)), 0.0)
     shared = np.sqrt((_steps(room) ** 2).sum(axis=1)) > settings.shared * sizes
     beside = np.isfinite(track.background[rows]).all(axis=1)
-    told = np.lib.stride_tricks.sliding_window_view(beside, 2 * _SPAN).all(axis=1)
-    room_seen = bool(told.mean() >= settings.least_seen)
-    counted = told & ~shared if room_seen else ~(told & shared)
+    visible = np.lib.stride_tricks.sliding_window_view(beside, 2 * _SPAN).all(axis=1)
+    room_seen = bool(visible.mean() >= settings.least_seen)
+    counted = visible & ~shared if room_seen else ~(visible & shared)
     line = max(settings.least, settings.clear * noise)
     times = (track.times[rows][_SPAN - 1 : -_SPAN] + track.times[rows][_SPAN : len(rows) - _SPAN + 1]) / 2
     count = foreign = 0
@@ -110,26 +110,27 @@ def find_leaps(track: TrackView, shown: Sequence[Appearance], *, lag: float, set
 def _commanded(
     time: float, leap: NDArray[np.float64], shown: Sequence[Appearance], settings: LeapSettings
 ) -> bool:
-    """Whether the screen changed about then, and its colour about that way."""
+    """Returns whether the screen changed at about this time, and its colour in about this direction."""
     for before, one in pairwise(shown):
         late = time - one.at
         if not settings.earliest <= late <= settings.latest + one.step.transition_seconds:
             continue
         change = _colour(one.step.colour.linear - before.step.colour.linear)
         size = float(np.linalg.norm(change) * np.linalg.norm(leap))
-        # Between two greys the face changes towards the colour that the room lacks, whichever that is.
+        # Between two greys the face changes towards the colour that the room's light lacks: any direction
+        # fits.
         if float(change @ leap) >= settings.least_along * size:
             return True
     return False
 
 
 def _colour(light: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Red and blue over green, as logarithms; shape (..., 2)."""
+    """Returns red and blue over green, as logarithms; shape (..., 2)."""
     return np.stack([light[..., 0] - light[..., 1], light[..., 2] - light[..., 1]], axis=-1)
 
 
 def _steps(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """At every place between frames: the mean of the next frames without that of the last."""
+    """Returns at every place between frames the mean of the next frames less that of the previous ones."""
     sums = np.concatenate([np.zeros_like(values[:1]), values.cumsum(axis=0)])
     means = (sums[_SPAN:] - sums[:-_SPAN]) / _SPAN
     stepped: NDArray[np.float64] = means[_SPAN:] - means[:-_SPAN]

@@ -1,7 +1,7 @@
 """Separates the frames by the detection that their face points come from.
 
-Between two detections a face is followed, and each region's light is that of the same skin. With a detection
-the points jump, and with them the regions, by as much as a faint answer changes their light.
+Between two detections a face is followed, and each region's light is that of the same skin. At a detection
+the points jump, and with them the regions. This changes their light as much as a faint response does.
 """
 
 from typing import Final
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 __all__ = ["LEAST_LEFT", "centring_within_looks"]
 
 LEAST_LEFT: Final = 0.5
-"""Share of an answer that must be left within looks for its time to be told: where it came with a look,
-little but noise is."""
+"""The share of a response that must remain without the means of the looks, so that its time can be measured.
+If it coincides with a detection, little except noise remains."""
 
 
 def centring_within_looks(looks: NDArray[np.intp]) -> NDArray[np.float64]:

@@ -1,14 +1,15 @@
-"""Whether the colours lie over the picture, and not on what it shows.
+"""The signal of colours that a program laid over the frame, rather than light on the scene.
 
-A program that lays a colour over a finished picture adds the same to every pixel's 8-bit value, whatever the
-pixel shows: bright skin, a dark brow, or a wall two metres behind it. Light does not: it adds to linear
-light, by the albedo of what it falls on, by its angle and distance. So where all parts of the face gain the
-same in 8-bit values, and what lies behind them gains as much, it is the picture that was tinted. (One that is
-multiplied answers evenly in logarithms instead: ``shape`` tells that.)
+A program that lays a colour over a finished frame adds the same to every pixel's 8-bit value, whatever the
+pixel shows: bright skin, a dark brow, or a wall two metres behind. Light adds to linear light instead, by the
+albedo, angle and distance of the surface. If the 8-bit values of all parts of the face and of the background
+rise equally, the frame was tinted. (A frame that is multiplied responds evenly in logarithms; ``shape``
+detects that.)
 
-Where what lies behind answers nearly half as much as the face or more, there is a wall right behind the head,
-or a tint. More unevenness is wanted then, as noise makes some of a tint's, and where its 8-bit values rise as
-the face's do, too, more than its error could make. Too little of it is a doubt, and calls nobody an attacker.
+If the background responds nearly half as much as the face or more, there is a wall right behind the head, or
+a tint. More unevenness is then required, because noise adds some to a tint. If the background's 8-bit values
+also rise as the face's, the unevenness must exceed its error. Too little unevenness is then a doubt and
+proves no attack.
 """
 
 import math
@@ -29,12 +30,12 @@ from liveness.signal import Signal, assessed, not_assessed
 __all__ = ["OVERLAY", "OverlayFinding", "OverlaySettings", "measure_overlay", "overlay_signal"]
 
 OVERLAY = "flash_overlay"
-_LABEL = "Colours on the scene, not over the picture"
+_LABEL = "Colours on the scene, not laid over the frame"
 _FREE = 3
 _MOSTLY_SEEN = 0.8
-"""Share of the frames that must show the background."""
+"""The share of the frames that must show the background."""
 _EVEN = 0.01
-"""``OverlayFinding.uneven`` of an answer that is as even as can be told: it needs a logarithm."""
+"""The least ``OverlayFinding.uneven``, so that it has a logarithm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +43,19 @@ class OverlaySettings:
     """Lines of the overlay.
 
     Attributes:
-        uneven: ``OverlayFinding.uneven`` that speaks for neither side.
-        uneven_alike: The same where the background answers as the face does.
-        alike: How far the background's answer may be from the face's for that, as a share of it.
-        near: ``BackgroundFinding.share`` from which the background stands as near as a tint has it.
-        uneven_near: ``OverlayFinding.uneven`` that speaks for neither side then; ``least_uneven``, where the
-            background's 8-bit values are alike, too.
-        steepness: How many times the logarithm of the unevenness counts as log odds.
-        most_for: Log odds for a face, at most: what no simple tint does, better software may.
-        strongest_alike: ``Response.strength`` above which a background may well answer as a face does.
-        strongest: ``Response.strength`` above which the screen is nearly all the light there is.
-        sure: The signal's score below which, where the background answers as well, it is no face's light.
+        uneven: The ``OverlayFinding.uneven`` that counts for neither side.
+        uneven_alike: The same if the background responds as the face does.
+        alike: The largest difference of the background's response from the face's for that, as a share of the
+            latter.
+        near: The ``BackgroundFinding.share`` from which the background is near, or tinted.
+        uneven_near: The ``OverlayFinding.uneven`` that counts for neither side then; ``least_uneven`` counts
+            if the background's 8-bit values rise as the face's.
+        steepness: The factor from the logarithm of the unevenness to log odds.
+        most_for: The most log odds for a face, because better software than a simple tint may respond
+            unevenly.
+        strongest_alike: The ``Response.strength`` above which a background may respond as a face does.
+        strongest: The ``Response.strength`` above which the screen is nearly all the light there is.
+        sure: The score below which the light is not on a face, if the background also counts against one.
     """
 
     uneven: float
@@ -69,13 +72,13 @@ class OverlaySettings:
 
 @dataclass(frozen=True, slots=True)
 class OverlayFinding:
-    """How evenly 8-bit values answer the screen.
+    """The unevenness of the response of 8-bit values to the screen.
 
     Attributes:
-        uneven: Standard deviation of the cells' answers over their mean, without errors; 0 for even.
-        least_uneven: The same, less what its own standard error may have made of it.
-        background: The background's answer over the face's; ``None`` where it was not seen.
-        error: Its standard error; 0 without one.
+        uneven: The standard deviation of the cells' responses over their mean, without errors; 0 if even.
+        least_uneven: The same from a variance that is reduced by its standard error.
+        background: The background's response over the face's; ``None`` if it was not measured.
+        error: The standard error of ``background``; 0 without one.
     """
 
     uneven: float
@@ -87,12 +90,12 @@ class OverlayFinding:
 def measure_overlay(
     samples: Sequence[FlashSample], track: TrackView, cells: FaceCells
 ) -> OverlayFinding | None:
-    """Measure it; ``None`` where the face does not answer.
+    """Measures the unevenness; returns ``None`` if the face does not respond.
 
     Args:
         samples: The frames of ``track``, one for each of its rows.
         track: The scan's light.
-        cells: Of the face.
+        cells: The cells of the face.
     """
     answers = cells.clear(_encoded(cells.light))
     whole = answers.mean(axis=1)
@@ -120,13 +123,13 @@ def overlay_signal(
     *,
     behind: BackgroundFinding | None = None,
 ) -> Signal:
-    """What an even answer says.
+    """Returns the signal of the overlay.
 
     Args:
-        finding: See ``measure_overlay``.
+        finding: The result of ``measure_overlay``.
         strength: ``Response.strength``.
         settings: Lines.
-        behind: How the background's colours answer; ``None`` where that was not measured.
+        behind: The response of the background's colours; ``None`` if it was not measured.
     """
     if finding is None:
         return not_assessed(name=OVERLAY, label=_LABEL, reason=NO_ANSWER)
@@ -141,7 +144,7 @@ def overlay_signal(
     line = settings.uneven_alike if alike else settings.uneven
     score = _score(finding.uneven, line, settings)
     if behind is not None and behind.share >= settings.near and behind.error <= settings.alike:
-        # A doubt at most: what calls an attack is the lower line.
+        # This is at most a doubt: only the lower line decides an attack.
         certain = finding.least_uneven if alike else finding.uneven
         score = min(score, max(settings.sure, _score(certain, settings.uneven_near, settings)))
         line = max(line, settings.uneven_near)
@@ -150,7 +153,7 @@ def overlay_signal(
         f"(of a tint by less than {100 * line:.0f} %)"
     )
     if finding.background is not None:
-        detail += f", those behind it by {100 * finding.background:.0f} % as much"
+        detail += f"; the background's rise {100 * finding.background:.0f} % as much"
     return assessed(name=OVERLAY, label=_LABEL, score=score, detail=detail)
 
 
@@ -162,7 +165,7 @@ def _score(uneven: float, line: float, settings: OverlaySettings) -> float:
 def _behind(
     samples: Sequence[FlashSample], cells: FaceCells, drive: NDArray[np.float64], power: float
 ) -> tuple[float | None, float]:
-    """The background's answer over the face's, and its standard error."""
+    """Returns the background's response over the face's, and its standard error."""
     light = np.stack([samples[row].linear[Region.BACKGROUND] for row in cells.drift.rows.tolist()])
     seen = np.isfinite(light).all(axis=1)
     if seen.mean() < _MOSTLY_SEEN:
@@ -176,6 +179,6 @@ def _behind(
 
 
 def _encoded(light: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The 8-bit values of sRGB for linear light (IEC 61966-2-1)."""
+    """Returns the 8-bit sRGB values of linear light (IEC 61966-2-1)."""
     inside = np.clip(light, 0.0, 1.0)
     return 255 * encode(inside)

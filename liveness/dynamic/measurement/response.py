@@ -1,11 +1,11 @@
-"""The response matrix: how the face's colours follow the screen's, and which steps it verifies.
+"""The response matrix of the face's colours to the screen's, and the steps that it verifies.
 
-In logarithms of linear light the face answers the screen's light L with ``M L``: M is near diagonal, its
-diagonal is positive, and it is small where other light is strong. M is fitted over the whole scan by least
-squares, drawn a little towards a multiple of the identity. Then every step is *classified*: with M fitted to
-the other steps, which of the palette's colours explains best what was measured while it was shown? A step
-verifies its colour only where the commanded one wins clearly. M may not follow what it judges, so a step's
-own frames do not take part as soon as there are enough others.
+In logarithms of linear light, the face responds to the screen's light L with ``M L``. M is nearly diagonal,
+its diagonal is positive, and it is small if other light is strong. M is fitted over the whole scan by least
+squares, regularised towards a multiple of the identity. Then every step is *classified*: with M fitted to the
+other steps, the colour of the palette is found that best explains the measurements during the step. A step
+verifies its colour only if the commanded one wins clearly. M must not adapt to the step that it classifies,
+so the step's own frames are excluded as soon as there are enough others.
 """
 
 import math
@@ -28,16 +28,18 @@ _LIGHTS = np.array([colour.linear for colour in PALETTE])
 _FEWEST_OTHERS = 3
 _SLOW_SHARE = 0.4
 _APART = 0.1
-"""How much the linear light of two colours differs in some channel, at least."""
+"""The least difference of the linear light of two colours in some channel."""
 
 _FAR = 2.0
-"""Times the median from which on what is left is held."""
+"""The limit of residuals, in medians."""
 _LIT = 1e-9
-"""Sum of squares of the screen's light from which there is any."""
+"""The least sum of squares of the screen's light that counts as light."""
 _MOST_ALIKE = 0.9
-"""Correlation of the noise of neighbouring frames, at most: beyond it too few frames tell it."""
+"""The limit of the correlation of noise between neighbouring frames, because few frames do not determine
+more."""
 _LEAST_SHARE = 4
-"""A channel answers by this part of the mean of the three at least, a quarter, whatever was fitted."""
+"""The divisor of the least response of a channel: at least a quarter of the mean of the three, whatever was
+fitted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +47,16 @@ class ResponseSettings:
     """Lines of the response.
 
     Attributes:
-        least_snr: Distance to the nearest other colour, in standard deviations of the noise, from which a
-            step can be told.
-        margin: How much better than every other colour, as a difference of squared distances, the commanded
-            one must explain a step to be verified.
-        wrong_margin: How much worse than the best it must explain it to be contradicted; the larger, as
-            nobody may be blamed for noise.
-        least_frames: Frames that must show a step fully.
-        model_error: How far a genuine response may be off what M foretells, as a share of it: cameras
-            bend their colours.
-        ridge: How strongly M is drawn to a multiple of the identity, as a share of the light's power.
+        least_snr: The distance to the nearest other colour, in standard deviations of the noise, from which a
+            step can be classified.
+        margin: The difference of squared distances by which the commanded colour must explain a step better
+            than every other colour to verify it.
+        wrong_margin: The difference by which it must explain the step worse than the best colour to
+            contradict it; larger than ``margin``, so that noise does not count against the person.
+        least_frames: The number of frames that must show a step fully.
+        model_error: The difference of a genuine response from the prediction by M, as a share of the
+            response, because cameras distort colours.
+        ridge: The regularisation of M towards a multiple of the identity, as a share of the light's power.
     """
 
     least_snr: float
@@ -67,14 +69,14 @@ class ResponseSettings:
 
 @dataclass(frozen=True, slots=True)
 class StepAnswer:
-    """How the face answered one step.
+    """The face's response to one step.
 
     Attributes:
-        number: Of the step.
-        frames: Frames that show it fully.
+        number: The number of the step.
+        frames: The number of frames that show it fully.
         snr: See ``ResponseSettings.least_snr``.
-        agrees: Whether the commanded colour wins; ``None`` where none wins clearly.
-        measured: The colour that explains it best.
+        agrees: Whether the commanded colour wins; ``None`` if no colour wins clearly.
+        measured: The colour that explains the response best.
     """
 
     number: int
@@ -86,15 +88,15 @@ class StepAnswer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Response:
-    """How the face followed the screen.
+    """The face's response to the screen.
 
     Attributes:
         matrix: Shape (3, 3): M, logarithms of the face's light over the screen's linear light.
-        strength: Mean of M's diagonal over all steps; the change of the face's light, as a logarithm, from a
-            black screen to a white one. Negative where the face answers the wrong way round.
-        strength_error: Standard error of ``strength``.
-        explained: Share of the face's variance, once drift is taken out, that M explains, 0..1.
-        steps: Of every step that can be told from its neighbours, in order.
+        strength: The mean of M's diagonal: the change of the face's light, as a logarithm, from a black
+            screen to a white one. Negative if the face responds in the opposite direction.
+        strength_error: The standard error of ``strength``.
+        explained: The share of the face's variance, without drift, that M explains, 0..1.
+        steps: The responses to all steps that enough frames show, in order, without the first step.
     """
 
     matrix: NDArray[np.float64]
@@ -106,7 +108,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Fit:
-    """Light that is cleared of drift, and its sums of products over all frames, shape (3, 3)."""
+    """Light without drift, and its sums of products over all frames, shape (3, 3)."""
 
     screen: NDArray[np.float64]
     face: NDArray[np.float64]
@@ -116,11 +118,11 @@ class _Fit:
     cross: NDArray[np.float64]
 
     def matrix(self) -> NDArray[np.float64]:
-        """M by ridge regression towards the best multiple of the identity; shape (3, 3)."""
+        """Returns M by ridge regression towards the best multiple of the identity; shape (3, 3)."""
         return np.asarray(self._solved(self.gram[None], self.cross[None])[0], np.float64)
 
     def matrices(self, left_out: Sequence[NDArray[np.bool_]]) -> NDArray[np.float64]:
-        """M without the frames of each of ``left_out``; shape (n, 3, 3)."""
+        """Returns M without the frames of each of ``left_out``; shape (n, 3, 3)."""
         parts = [(self.screen[rows], self.face[rows]) for rows in left_out]
         grams = self.gram - np.stack([screen.T @ screen for screen, _ in parts])
         crosses = self.cross - np.stack([screen.T @ face for screen, face in parts])
@@ -137,7 +139,7 @@ class _Fit:
 
 
 def _traces(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
-    # Of three by three; ``np.trace`` takes five times as long.
+    # Of 3 x 3 matrices; ``np.trace`` takes five times as long.
     return np.asarray(matrices[:, 0, 0] + matrices[:, 1, 1] + matrices[:, 2, 2], np.float64)
 
 
@@ -147,15 +149,15 @@ def _trace(matrix: NDArray[np.float64]) -> float:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Noise:
-    """Noise of one frame, and how many frames make an independent one."""
+    """The noise of one frame, and the number of frames that count as one independent frame."""
 
     covariance: NDArray[np.float64]
     inflation: float
 
     def of_means(self, frames: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Covariances of means of ``frames`` neighbours, shape (n,); shape (n, 3, 3).
+        """Returns the covariances of means of ``frames`` neighbours, shape (n,); shape (n, 3, 3).
 
-        Shadows and gains, common to all colours, are slower than a step, so a part of them stays.
+        Shadows and gains, common to all colours, change more slowly than a step, so a part of them remains.
         """
         slow = _SLOW_SHARE * float(self.covariance.mean())
         covariances: NDArray[np.float64] = (
@@ -172,12 +174,12 @@ def fit_response(
     settings: ResponseSettings,
     values: NDArray[np.float64] | None = None,
 ) -> Response | None:
-    """Fit M and tell every step; ``None`` where too little was measured.
+    """Fits M and classifies every step; returns ``None`` if too little was measured.
 
     Args:
         track: The scan's light.
-        shown: What the screen gave.
-        lag: By how much the face follows ``shown``, seconds.
+        shown: The steps on the screen.
+        lag: The face's delay after ``shown``, seconds.
         settings: Lines.
         values: Shape (t, 3): logarithms of light to fit in place of ``track.face``.
     """
@@ -221,7 +223,7 @@ def fit_response(
 
 
 def _held(rest: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What is left, none of it far out: a step that disagrees must not hide behind its own noise."""
+    """Returns residuals of limited size, so that a wrong step does not raise its own noise."""
     size = np.sqrt((rest**2).sum(axis=1))
     line = _FAR * max(float(np.median(size)), 1e-6)
     held: NDArray[np.float64] = rest * np.minimum(1.0, line / np.maximum(size, 1e-9))[:, None]
@@ -233,10 +235,10 @@ def _covariance(rest: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def inflation(rest: NDArray[np.float64]) -> float:
-    """Frames that make one independent one: (1 + r) / (1 - r) for noise with correlation r.
+    """Returns how many frames count as one independent frame: (1 + r) / (1 - r) for noise with correlation r.
 
     Args:
-        rest: Shape (t, n): what is left of n values over time.
+        rest: Shape (t, n): the residuals of n values over time.
 
     Returns:
         1 to 19.
@@ -258,17 +260,17 @@ def _steps(
 ) -> tuple[StepAnswer, ...]:
     counts = np.bincount(place + 1, minlength=len(shown) + 1)[1:]
     enough = counts >= settings.least_frames
-    told = [number for number in np.flatnonzero(enough).tolist() if number > 0]
-    if not told:
+    classified = [number for number in np.flatnonzero(enough).tolist() if number > 0]
+    if not classified:
         return ()
-    inside = [place == number for number in told]
+    inside = [place == number for number in classified]
     many = np.count_nonzero(enough) > _FEWEST_OTHERS
-    matrices = fit.matrices(inside) if many else np.repeat(fit.matrix()[None], len(told), axis=0)
+    matrices = fit.matrices(inside) if many else np.repeat(fit.matrix()[None], len(classified), axis=0)
     return _answers(
         fit,
-        [shown[number] for number in told],
+        [shown[number] for number in classified],
         inside,
-        frames=counts[told],
+        frames=counts[classified],
         matrices=matrices,
         noise=noise,
         settings=settings,
@@ -277,7 +279,7 @@ def _steps(
 
 def _answers(
     fit: _Fit,
-    told: Sequence[Appearance],
+    classified: Sequence[Appearance],
     inside: Sequence[NDArray[np.bool_]],
     *,
     frames: NDArray[np.intp],
@@ -285,14 +287,14 @@ def _answers(
     noise: _Noise,
     settings: ResponseSettings,
 ) -> tuple[StepAnswer, ...]:
-    """All steps at once: for one, calling numpy costs more than what it computes, and a flash asks often."""
+    """Classifies all steps at once, because numpy's overhead for a single step exceeds the computation."""
     diagonals = np.diagonal(matrices, axis1=1, axis2=2)
-    # What is left of a step's own light once the drift is taken out: a part of it looks like drift.
+    # The share of a step's own light that remains without drift, because a part of it looks like drift.
     shares = np.array([fit.drift.share_left(rows) for rows in inside])[:, None]
     light = np.stack([fit.screen[rows].sum(axis=0) for rows in inside])
     seen = np.stack([fit.face[rows].sum(axis=0) for rows in inside])
     rest = (seen - (matrices @ light[..., None])[..., 0]) / frames[:, None]
-    apart = _LIGHTS - np.stack([one.step.colour.linear for one in told])[:, None]
+    apart = _LIGHTS - np.stack([one.step.colour.linear for one in classified])[:, None]
     strengths = np.maximum(diagonals, np.maximum(0.0, _traces(matrices) / (3 * _LEAST_SHARE))[:, None])
     answered = apart @ matrices.transpose(0, 2, 1) * shares[..., None]
     still = noise.of_means(frames)
@@ -305,7 +307,7 @@ def _answers(
     own = (rest[:, None] @ weights @ rest[..., None])[:, 0, 0]
     margins = (distances.min(axis=1) - own).tolist()
     found = zip(
-        told,
+        classified,
         frames.tolist(),
         np.sqrt(powers.min(axis=1)).tolist(),
         (diagonals.min(axis=1) > 0).tolist(),

@@ -1,9 +1,9 @@
 """Measures the light of one frame of a flash scan.
 
-Pixels are turned to linear light by sRGB's curve (IEC 61966-2-1), as light adds up only there. Pixels that
-are saturated or nearly black do not count: they do not follow the light. Places on the face come from the
-five points by a similarity, so every pack has them; distances below are in eye distances from the point
-between the eyes, x along the line of the eyes and y down the face.
+Pixels are converted to linear light by sRGB's curve (IEC 61966-2-1), because only linear light adds up.
+Saturated and nearly black pixels do not follow the light and do not count. Places on the face are located by
+a similarity transform of the five points, which every pack provides. Distances below are in eye distances
+from the point between the eyes, x along the line of the eyes and y down the face.
 """
 
 import math
@@ -26,19 +26,20 @@ __all__ = ["sample_frame"]
 
 _BRIGHTEST = 250
 _DARKEST = 6
-"""8-bit steps: a pixel with a channel above, or with every channel below, does not follow the light."""
+"""8-bit steps. A pixel with a channel above the first, or with all channels below the second, does not
+count."""
 
 _SIDE = 48
-"""Of the aligned face, pixels."""
+"""The side of the aligned face, pixels."""
 
 _LEFT, _TOP, _SPAN = -1.3, -0.85, 2.6
-"""The aligned face's corner and side, eye distances."""
+"""The corner and the side of the aligned face, eye distances."""
 
 _SCALE: Final = _SIDE / _SPAN
 
 
 def _cells(left: float, top: float, right: float, bottom: float) -> tuple[slice, slice]:
-    """Rows and columns of the aligned face between these places, eye distances."""
+    """Returns the rows and columns of the aligned face between these places, eye distances."""
     rows = slice(round((top - _TOP) * _SCALE), round((bottom - _TOP) * _SCALE))
     return rows, slice(round((left - _LEFT) * _SCALE), round((right - _LEFT) * _SCALE))
 
@@ -52,30 +53,31 @@ _PLACES: Mapping[Region, tuple[slice, slice]] = MappingProxyType(
         Region.CHIN: _cells(-0.28, 1.42, 0.28, 1.68),
     }
 )
-"""Of each part of the skin. ArcFace's template sets the nose's tip 0.57 and the mouth 1.15 below the eyes;
-the rest lies clear of brows, lips and nostrils."""
+"""The place of each part of the skin. In ArcFace's template the nose's tip is 0.57 and the mouth 1.15 below
+the eyes. The other places avoid brows, lips and nostrils."""
 
 _HEAD_HALF_WIDTH = 1.4
-"""From the middle of the face to where hair and ears end, eye distances."""
+"""The distance from the middle of the face to the outer edge of hair and ears, eye distances."""
 
 _BACKGROUND_RISE = 0.6
-"""How far below the eyes the background ends, above the shoulders, eye distances."""
+"""The lower edge of the background, above the shoulders: its distance below the eyes, eye distances."""
 
 _WIDEST_BACKGROUND = 0.18
-"""Width of each of the two strips at the frame's sides, at most, as a share of the frame's."""
+"""The greatest width of each of the two strips at the frame's sides, as a share of the frame's width."""
 
 _LONGEST_SIDE = 400
-"""Pixels: a larger frame is shrunk by halves first, as its light is the same."""
+"""The longest side, pixels. A larger frame is first halved, which does not change its light."""
 
 _SHRINKS = 16
-"""Rows that shrink to whole ones, however often a frame is halved."""
+"""The multiple of rows that stays whole when a frame is halved several times."""
 
 _DEEPEST = 2.25
-"""From the eyes to the aligned face's farthest corner, eye distances, and a little."""
+"""The distance from the eyes to the farthest corner of the aligned face, eye distances, with a small
+margin."""
 
 _PLANES: Final = 4
 _SMALLEST_FRAME = 16
-"""Pixels along the shorter side."""
+"""The least shorter side of a frame, pixels."""
 _LEAST_USABLE = 0.25
 _FEWEST_PIXELS = 12
 _SHORTEST_EYE_DISTANCE = 6.0
@@ -83,10 +85,10 @@ _SHORTEST_EYE_DISTANCE = 6.0
 _LINEAR: Final = LINEAR_LIGHT.astype(np.float32)
 _COUNTED: Final = np.minimum(np.arange(256), 1).astype(np.float32)
 _ANCHORS = np.array([[-0.5, 0.0], [0.5, 0.0], [0.0, 0.57], [-0.41, 1.155], [0.41, 1.155]], np.float32)
-"""Where the five points of a frontal face lie, eye distances."""
+"""The five points of a frontal face, eye distances."""
 
 _TARGET = (_ANCHORS - np.array([_LEFT, _TOP], np.float32)) * _SCALE - 0.5
-"""The same in the aligned face."""
+"""The same in pixels of the aligned face."""
 
 
 def sample_frame(
@@ -101,7 +103,7 @@ def sample_frame(
     step_since: float | None,
     exposure: ExposureReading | None = None,
 ) -> FlashSample:
-    """Measure one upright frame; pure, and safe to call from several threads.
+    """Measures one upright frame. Pure, and safe to call from several threads.
 
     Args:
         pixels: The frame; may be decoded at a half or a quarter of its size.
@@ -145,12 +147,12 @@ def sample_frame(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Light:
-    """What is needed of a frame's linear light: red, green and blue, 0 for pixels that do not follow it.
+    """The measured parts of a frame's linear light: red, green and blue, 0 for pixels that do not follow it.
 
     Attributes:
-        colours: Shape (48, 48, 3): of the aligned face.
-        follows: Shape (48, 48): its share of pixels that follow the light.
-        beside: Of the columns beside the head.
+        colours: Shape (48, 48, 3): the light of the aligned face.
+        follows: Shape (48, 48): the share of pixels that follow the light.
+        beside: The light of the columns beside the head.
     """
 
     colours: NDArray[np.float32]
@@ -169,17 +171,17 @@ class _Light:
 
         Args:
             pixels: The frame.
-            aligned: Shape (2, 3): to where the aligned face has its points.
-            beside: Columns, from and to.
+            aligned: Shape (2, 3): the transform from the frame to the aligned face.
+            beside: The spans of columns beside the head, from and to.
         """
         blue, green, red = cv2.split(pixels)
         highest = cv2.max(cv2.max(blue, green), red)
         follows = cv2.inRange(highest, _DARKEST, _BRIGHTEST)
         sums = _RowSums(beside, shape=follows.shape)
         faces = []
-        # Black has no light, so that what does not follow it is blackened while a pixel is three bytes.
+        # Pixels that do not follow the light are set to black, which has none, while a pixel is three bytes.
         planes = [(cv2.bitwise_and(plane, follows), _LINEAR) for plane in (red, green, blue)]
-        # One after the other in the same memory, which a processor's cache holds; all four would not fit.
+        # The planes use the same memory in turn, which fits the processor's cache; four would not fit.
         light = np.empty(follows.shape, np.float32)
         for number, (plane, table) in enumerate((*planes, (follows, _COUNTED))):
             cv2.LUT(plane, table, dst=light)
@@ -194,7 +196,7 @@ class _Light:
 
 
 class _RowSums:
-    """Adds up the light between some columns, row by row; of width 0 where none of them lies in the frame."""
+    """Adds up the light between some columns, row by row; has width 0 if none of them lies in the frame."""
 
     def __init__(self, spans: Sequence[tuple[float, float]], *, shape: tuple[int, ...]) -> None:
         height, width = shape
@@ -214,13 +216,13 @@ class _RowSums:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Rows:
-    """Running sums over rows, shape (4, height + 1): red, green, blue, and how many pixels follow."""
+    """Running sums over rows, shape (4, height + 1): red, green, blue, and pixels that follow the light."""
 
     sums: NDArray[np.float64]
     width: int
 
     def mean(self, top: float, bottom: float) -> tuple[NDArray[np.float32], float]:
-        """Of the pixels that follow the light, and their share; NaN where there are too few."""
+        """Returns the mean of the pixels that follow the light, NaN if they are too few; and their share."""
         rows = self.sums.shape[1] - 1
         first, last = (min(max(round(place), 0), rows) for place in (top, bottom))
         total = self.sums[:, last] - self.sums[:, first]
@@ -231,24 +233,24 @@ class _Rows:
 
 
 def _measurable(pixels: BgrImage, face: DetectedFace) -> bool:
-    """Whether the face's points lie so that something can be cut out by them."""
+    """Returns whether the frame is large enough and the face's points are plausible."""
     points = face.five_points
     reach = 4 * max(pixels.shape[:2])
     if min(pixels.shape[:2]) < _SMALLEST_FRAME:
         return False
-    # A point that is no number lies within no reach either.
+    # A NaN fails the comparison too.
     return bool(np.abs(points).max() < reach and face.eye_distance >= _SHORTEST_EYE_DISTANCE)
 
 
 def _deepest_row(face: DetectedFace) -> int:
-    """Below which nothing is measured, however the face is turned; a multiple of what shrinks."""
+    """Returns the row below which nothing is measured at any pose; a multiple of ``_SHRINKS``."""
     (_, left_y), (_, right_y) = face.five_points[:2].tolist()
     deepest = max((left_y + right_y) / 2 + _DEEPEST * face.eye_distance, face_extent(face).bottom)
     return int(max(_SHRINKS, _SHRINKS * math.ceil((deepest + 1) / _SHRINKS)))
 
 
 def _shrunk(pixels: BgrImage, face: DetectedFace) -> tuple[BgrImage, Points]:
-    """The frame down to where it is measured, made smaller, and the face's points in it."""
+    """Returns the measured part of the frame, shrunk, and the face's points in it."""
     small, points = pixels[: _deepest_row(face)], face.five_points
     for _ in range(max(0, math.ceil(math.log2(max(pixels.shape[:2]) / _LONGEST_SIDE)))):
         even = small[: small.shape[0] // 2 * 2, : small.shape[1] // 2 * 2]
@@ -279,7 +281,7 @@ def _measure_skin(
 
 
 def _beside_the_head(face: DetectedFace, *, width: int) -> tuple[tuple[float, float], ...]:
-    """Two spans of columns at the frame's sides: they hold still while the head moves."""
+    """Returns two spans of columns at the frame's sides, which stay the same while the head moves."""
     (left_x, _), (right_x, _) = face.five_points[:2].tolist()
     middle, clear = (left_x + right_x) / 2, _HEAD_HALF_WIDTH * face.eye_distance
     widest = _WIDEST_BACKGROUND * width

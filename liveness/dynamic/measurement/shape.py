@@ -1,19 +1,20 @@
-"""Whether the screen's light falls on something shaped like a face.
+"""The signal of light on a surface with the shape of a face.
 
-Every cell of the aligned face answers the screen by its own share: by how it is turned to the screen and how
-far away it is, against the other light that falls on it. Its colour cancels, as logarithms are compared. Two
-things are asked of the shares:
+Every cell of the aligned face has its own response to the screen: it depends on the cell's angle to the
+screen and its distance, relative to the other light on it. Its colour cancels out, because logarithms are
+compared. The responses of a face have two properties:
 
-* **They differ by much**, as a head's sides turn away from the screen and the other light comes from above. A
-  sheet or a tint answers nearly alike all over. Left out are the rows of the eyes, as spectacles mirror the
-  screen, and what grows evenly from one side of the face to the other, as on a sheet that is turned.
-* **They differ unevenly**, as a head has a nose, brows and a chin. However near a sheet is held, and however
-  it is bent, a quadratic curve over the face's places explains all of it.
+* **They differ by much**, because a head's sides turn away from the screen and the other light comes from
+above. A
+  sheet or a tint responds nearly equally everywhere. Excluded are the rows of the eyes, because spectacles
+  mirror the screen, and a linear change across the face, which a rotated sheet has.
+* **They differ unevenly**, because a head has a nose, brows and a chin. However near or bent a sheet is, a
+quadratic
+  curve over the face explains its responses completely.
 
-What lies over the picture alone (``overlay``) may answer by how bright the picture is, which is uneven, too,
-and is told by another signal; so is a mirror image in glass (``glare``). The less other light there is, the
-closer the shares come to each other. Their differences are stretched by as much as that compresses them; in
-the dark nothing is left to stretch.
+A colour laid over the frame (``overlay``) may respond by the brightness of the frame, which is uneven too;
+another signal detects it. The same applies to a mirror image in glass (``glare``). With less other light, the
+responses differ less. Their differences are stretched to correct this; in the dark none are left to stretch.
 """
 
 import math
@@ -31,17 +32,17 @@ __all__ = ["SHAPE", "ShapeFinding", "ShapeSettings", "measure_shape", "shape_sig
 SHAPE = "flash_shape"
 _LABEL = "Shape under the screen's light"
 _SPAN = 1 - LOW
-"""Of the palette's linear light, from a channel that is down to one that is up."""
+"""The difference in linear light between a high and a low channel of the palette."""
 _FAINTEST, _STRONGEST = 1e-3, 1.6
-"""Logarithms between which an answer is held: the upper is short of the 1.9 that a screen gives in the dark,
-where the stretch has no bound."""
+"""The limits of a response, as logarithms. The upper is below the 1.9 of a screen in the dark, where the
+stretch is unbounded."""
 _FLOOR, _PARTS_FLOOR = 0.03, 0.1
-"""Of a cell's error, as a share of the mean answer, for the relief and for the difference: no cell counts as
-known better."""
+"""The least error of a cell, as a share of the mean response, for the relief and for the difference of
+parts."""
 _EYE_ROWS = (4, 6)
-"""First and last row of ``FaceCells.places`` within a quarter of an eye distance of the eyes."""
+"""The first and the last row of ``FaceCells.places`` within a quarter of an eye distance of the eyes."""
 _EVEN = 0.01
-"""Deviation of an answer that is as even as can be told: it needs a logarithm."""
+"""The least deviation of a response, so that it has a logarithm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +50,14 @@ class ShapeSettings:
     """Lines of the shape.
 
     Attributes:
-        relief: ``ShapeFinding.relief``, stretched, that speaks for neither side.
-        uneven: ``ShapeFinding.uneven``, stretched, that speaks for neither side.
-        steepness: How many times the logarithm of the lower of both, over its line, counts as log odds.
-        doubt: Log odds by which a smooth answer speaks against a face at least.
-        most_error: ``ShapeFinding.relief_error``, stretched, above which nothing can be told.
-        strongest: ``Response.strength`` above which the screen is nearly all the light there is. Then every
-            part follows it alike, whatever its shape, and a face may look smooth.
-        sure: The signal's score below which, where a background is seen beside it, it is no face's light.
+        relief: The stretched ``ShapeFinding.relief`` that counts for neither side.
+        uneven: The stretched ``ShapeFinding.uneven`` that counts for neither side.
+        steepness: The factor from the logarithm of the lower of both, over its line, to log odds.
+        doubt: The least log odds by which a smooth response counts against a face.
+        most_error: The stretched ``ShapeFinding.relief_error`` above which the signal is not assessed.
+        strongest: The ``Response.strength`` above which the screen is nearly all the light there is. Every
+            part then responds equally, whatever its shape, and a face may look smooth.
+        sure: The score below which the light is not on a face, if the background's signal is assessed.
     """
 
     relief: float
@@ -70,18 +71,19 @@ class ShapeSettings:
 
 @dataclass(frozen=True, slots=True)
 class ShapeFinding:
-    """How parts of the face answer; as shares of its mean answer, without errors.
+    """The differences of the responses of parts of the face, over its mean response, without errors.
 
     Attributes:
-        relief: Standard deviation of the cells' answers without what a quadratic curve over their places
-            explains, as a bent sheet does. 0 for a smooth answer.
-        relief_error: The relief that a smooth answer may seem to have: root of the standard error of its
-            square.
-        uneven: Standard deviation of the cells' answers beside the eyes, without what grows evenly across
-            the face. 0 where all answer alike, 1.7 where a quarter of the face gives the whole answer.
-        uneven_error: As ``relief_error``.
-        stretch: By how much the same shape would differ more under so much other light that it compresses
-            nothing; 1 or more.
+        relief: The standard deviation of the cells' responses from the best quadratic curve over their
+            places, which describes a bent sheet; 0 for a smooth response.
+        relief_error: The relief that a smooth response may appear to have: the root of the standard error of
+            its square.
+        uneven: The standard deviation of the cells' responses, without the rows of the eyes and without a
+            linear change across the face; 0 if all respond equally, 1.7 if a quarter of the face gives the
+            whole response.
+        uneven_error: The same for ``uneven``.
+        stretch: The factor by which the differences would be larger under strong other light, which does not
+            compress them; 1 or more.
     """
 
     relief: float
@@ -92,11 +94,11 @@ class ShapeFinding:
 
 
 def measure_shape(cells: FaceCells, response: Response) -> ShapeFinding | None:
-    """Measure it; ``None`` where there is no answer.
+    """Measures the shape; returns ``None`` if there is no response.
 
     Args:
-        cells: Of the scan.
-        response: Of the whole face.
+        cells: The cells of the scan.
+        response: The response of the whole face.
     """
     drive = cells.screen @ response.matrix.T
     if not drive.any() or response.strength <= 0:
@@ -123,10 +125,10 @@ def measure_shape(cells: FaceCells, response: Response) -> ShapeFinding | None:
 
 
 def shape_signal(finding: ShapeFinding | None, strength: float, settings: ShapeSettings) -> Signal:
-    """What the shape says.
+    """Returns the signal of the shape.
 
     Args:
-        finding: See ``measure_shape``.
+        finding: The result of ``measure_shape``.
         strength: ``Response.strength``.
         settings: Lines.
     """
@@ -138,7 +140,7 @@ def shape_signal(finding: ShapeFinding | None, strength: float, settings: ShapeS
     relief, error = stretch * finding.relief, stretch * finding.relief_error
     uneven = stretch * finding.uneven
     if error > settings.most_error:
-        reason = f"how unevenly parts answer is only known to {100 * error:.0f} %"
+        reason = f"the error of the relief is {100 * error:.0f} %, too large"
         return not_assessed(name=SHAPE, label=_LABEL, reason=reason)
     odds = settings.steepness * min(
         _distance(relief, error, settings.relief),
@@ -148,15 +150,15 @@ def shape_signal(finding: ShapeFinding | None, strength: float, settings: ShapeS
         odds = min(odds, -settings.doubt)
     score = 1 / (1 + math.exp(-odds))
     detail = (
-        f"parts of the face answer differently by {100 * uneven:.0f} % (of a sheet or a tint by less than "
-        f"{100 * settings.uneven:.0f} %), by {100 * relief:.0f} % beyond what is smooth (of a sheet by less "
-        f"than {100 * settings.relief:.0f} %); errors make up to {100 * error:.0f} % of it"
+        f"the responses of parts of the face differ by {100 * uneven:.0f} % (of a sheet or a tint by less "
+        f"than {100 * settings.uneven:.0f} %), and from a smooth curve by {100 * relief:.0f} % (of a sheet "
+        f"by less than {100 * settings.relief:.0f} %); errors may account for {100 * error:.0f} %"
     )
     return assessed(name=SHAPE, label=_LABEL, score=score, detail=detail)
 
 
 def _distance(value: float, error: float, line: float) -> float:
-    """Logarithm of ``value`` over its line; below the line, of as much as errors may hide, up to the line."""
+    """Returns the logarithm of ``value`` over its line; below the line, ``value`` is raised by its error."""
     if value >= line:
         return math.log(value / line)
     return min(0.0, math.log(max(math.hypot(value, error), _EVEN) / line))
@@ -167,10 +169,10 @@ def _deviation(found: Unevenness) -> float:
 
 
 def _stretch(strength: float) -> float:
-    """How much differences of the light's ratio exceed the answer's: 1 in bright light, more in the dark.
+    """Returns the factor from differences of the response to those of the light's ratio.
 
-    An answer of r to a colour that goes up means a ratio x of screen to other light, with
-    exp(r) = (1 + x) / (1 + 0.15 x).
+    It is 1 in bright light and larger in the dark. A response of r to a channel that rises means a ratio x of
+    the screen's light to other light with exp(r) = (1 + x) / (1 + 0.15 x).
     """
     answer = min(max(_SPAN * strength, _FAINTEST), _STRONGEST)
     grown = math.exp(answer)

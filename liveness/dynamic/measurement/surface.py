@@ -1,4 +1,4 @@
-"""What the screen's light falls on: four signals that are measured together and qualify each other."""
+"""The surface under the screen's light: four signals that are measured together and depend on each other."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ __all__ = ["Surface", "SurfaceSettings", "measure_surface"]
 
 @dataclass(frozen=True, slots=True)
 class SurfaceSettings:
-    """The lines of the four, by signal."""
+    """The lines of the four signals."""
 
     shape: ShapeSettings
     overlay: OverlaySettings
@@ -29,7 +29,7 @@ class SurfaceSettings:
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """What the light falls on, and what lies behind it.
+    """The signals of the surface under the light, and of the background.
 
     Attributes:
         shape: See ``liveness.dynamic.measurement.shape``.
@@ -53,14 +53,14 @@ def measure_surface(
     lag: float | None,
     settings: SurfaceSettings,
 ) -> Surface:
-    """Measure them; without a response and a lag none is assessed.
+    """Measures the four signals; none is assessed without a response and a lag.
 
     Args:
         samples: The frames of ``track``, one for each of its rows.
         track: The scan's light.
-        shown: When each step appeared.
-        response: Of the whole face; ``None`` where there is none to rely on.
-        lag: Seconds by which the face follows the screen; ``None`` where none stands out.
+        shown: The steps on the screen.
+        response: The response of the whole face; ``None`` if there is no reliable one.
+        lag: The face's delay after the screen, seconds; ``None`` if none stands out.
         settings: Lines.
     """
     shape = overlay = behind = None
@@ -83,8 +83,8 @@ def measure_surface(
 
 
 def _unless_a_wall(background: Signal, shaped: Signal, laid_over: Signal) -> Signal:
-    """The background's signal; a strong answer behind what has a face's shape is that of a wall close by."""
+    """Returns the background's signal; a strong response behind a face's shape is that of a near wall."""
     if shaped.passed and laid_over.passed is not False and background.passed is False:
-        reason = f"{background.detail}: a wall right behind the head, as the shape is a face's"
+        reason = f"{background.detail}: there is a wall right behind the head, because the shape is a face's"
         return not_assessed(name=background.name, label=background.label, reason=reason)
     return background

@@ -1,4 +1,4 @@
-"""The light of skin and background over a flash scan, as arrays that grow with it."""
+"""The light of skin and background over a flash scan, in arrays that grow with it."""
 
 import math
 from dataclasses import dataclass
@@ -12,53 +12,56 @@ from liveness.dynamic.sample import SKIN_REGIONS, FlashSample, Region
 __all__ = ["MOST_SAMPLES", "FlashTrack", "TrackView"]
 
 MOST_SAMPLES: Final = 600
-"""Frames that a track takes; later ones are left out. A scan has at most 240."""
+"""The most frames of a track; later ones are ignored. A scan has at most 240."""
 
 _FIRST = 64
 _DARKEST: Final = 2e-4
 _FASTEST: Final = 1.5
-"""Face widths a second."""
+"""The fastest movement of a face whose light is measured, face widths per second."""
 _LEAP: Final = 0.25
 _LEAP_APART: Final = 0.08
-"""As logarithms: how much face and background change from one frame to the next, and how alike."""
+"""The least change of the background from one frame to the next, and its largest difference from the face's,
+as logarithms."""
 _FEWEST_REGIONS: Final = 3
 _POSE: Final = 5
 _FACE_WIDTH: Final = 2.15
-"""Eye distances."""
+"""The width of a face, eye distances."""
 _GAIN_SECONDS: Final = 0.8
-"""Of the leaky integral that stands in for a camera's exposure loop; these react in 0.2 to 1 s."""
+"""The time constant of the leaky integral that models a camera's exposure loop, seconds. Such loops react in
+0.2 to 1 s."""
 _USUAL_FRAME: Final = 1 / 30
-"""Seconds from frame to frame where too few came to tell."""
+"""The time between frames that is assumed if there are too few, seconds."""
 _SHORTEST: Final = 1e-3
-"""Seconds that pass from frame to frame at least, whatever their clock says."""
+"""The least time between two frames, seconds, whatever their clock states."""
 _FORGOTTEN: Final = 10.0
-"""Seconds after which nothing is left of the integral."""
+"""The time after which nothing is left of the integral, seconds."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrackView:
-    """A track so far. Light is the natural logarithm of linear light; (red, green, blue).
+    """The track so far. Light is the natural logarithm of linear light (red, green, blue).
 
     Attributes:
         times: Shape (t,): capture times, seconds on the device's clock, rising.
         arrivals: Shape (t,): arrival times, seconds on the server's monotonic clock.
         claims: Shape (t,): the steps that the device claims were on display.
-        since: Shape (t,): when it claims they appeared; NaN where it does not say.
-        skin: Shape (t, 5, 3): the light of each of ``SKIN_REGIONS``; NaN where it was not measured.
-        face: Shape (t, 3): their mean, each against its own median over time; NaN where fewer than three
-            regions were measured.
-        background: Shape (t, 3): beside the face; NaN where it was not measured.
-        integral: Shape (t,): leaky integral of the face's lightness over time, seconds.
-        pose: Shape (t, 5): where the face is (x, y, logarithm of its size; in face widths) and how far its
-            nose lies from the middle between its eyes (across, down; in eye distances); NaN without a face.
-        speed: Shape (t,): how fast the face moved since the frame before, face widths a second; NaN
-            without a face.
+        since: Shape (t,): the claimed times of their appearance; NaN if not stated.
+        skin: Shape (t, 5, 3): the light of each of ``SKIN_REGIONS``; NaN if not measured.
+        face: Shape (t, 3): the mean over the regions, each relative to its median over time; NaN if fewer
+            than three regions were measured.
+        background: Shape (t, 3): the light beside the face; NaN if not measured.
+        integral: Shape (t,): the leaky integral of the face's lightness over time, seconds.
+        pose: Shape (t, 5): the face's position (x, y, in face widths) and the logarithm of its eye distance
+            in pixels; and the nose's offset from the middle between the eyes (across, down, in eye
+            distances). NaN without a face.
+        speed: Shape (t,): the speed of the face since the frame before, face widths per second; NaN without a
+            face.
         seen: Shape (t,): whether the face was measured.
-        looks: Shape (t,): how often the detector had looked at the face anew after following it. Where it
-            does its points leap, and with them the skin whose light is measured.
-        leapt: Shape (t,): whether face and background changed their brightness together, at once.
-        clean: Shape (t,): seen, not leapt, and not moving too fast.
-        frame_seconds: Median time between two frames; 1/30 s where there are too few.
+        looks: Shape (t,): the number of detections so far that came after following. At each, the points
+            jump, and with them the skin whose light is measured.
+        leapt: Shape (t,): whether the brightness of face and background changed together, at once.
+        clean: Shape (t,): whether the face was measured, did not leap, and did not move too fast.
+        frame_seconds: The median time between two frames; 1/30 s if there are too few.
     """
 
     times: NDArray[np.float64]
@@ -79,12 +82,12 @@ class TrackView:
 
     @property
     def moved(self) -> NDArray[np.bool_]:
-        """Shape (t,): whether the face moved too fast for its light to be followed."""
+        """Shape (t,): whether the face moved too fast for its light to be measured."""
         return self.speed > _FASTEST
 
 
 class FlashTrack:
-    """Collects samples in order of capture; a sample out of order is left out."""
+    """Collects samples in order of capture; ignores a sample that is out of order."""
 
     def __init__(self) -> None:
         """Starts empty."""
@@ -102,11 +105,11 @@ class FlashTrack:
 
     @property
     def latest_capture(self) -> float:
-        """When the last sample was captured; minus infinity before the first."""
+        """The capture time of the last sample; minus infinity before the first."""
         return -math.inf if self._latest is None else self._latest.capture_time
 
     def add(self, sample: FlashSample) -> bool:
-        """Take the next sample; False where it cannot be used: out of order, not finite, or one too many."""
+        """Adds the next sample; returns False if it is out of order, not finite, or one too many."""
         if self._count >= MOST_SAMPLES or not sample.capture_time > self.latest_capture:
             return False
         if not (math.isfinite(sample.capture_time) and math.isfinite(sample.arrival_time)):
@@ -138,7 +141,7 @@ class FlashTrack:
         return True
 
     def view(self) -> TrackView:
-        """Everything so far."""
+        """Returns the track so far."""
         if self._view is None:
             count = self._count
             scalars, skin = self._scalars[:count], self._skin[:count]
@@ -165,7 +168,7 @@ class FlashTrack:
         return self._view
 
     def _speed(self, row: int, pose: tuple[float, ...], sample: FlashSample) -> float:
-        """Face widths a second since the sample before; NaN where one of both has no face."""
+        """Returns the speed since the last sample, face widths per second; NaN if one of both has no face."""
         if self._latest is None:
             return math.nan
         passed = max(sample.capture_time - self._latest.capture_time, _SHORTEST)
@@ -173,7 +176,7 @@ class FlashTrack:
         return math.hypot(pose[0] - float(x), pose[1] - float(y)) / passed
 
     def _integral(self, row: int, sample: FlashSample) -> float:
-        """Of the lightness against the first that was seen."""
+        """Returns the leaky integral of the lightness relative to the first measured one."""
         finite = [value for value in self._skin[row].ravel().tolist() if math.isfinite(value)]
         before = float(self._scalars[row - 1, 4]) if row else 0.0
         if not finite or self._latest is None:
@@ -187,15 +190,15 @@ class FlashTrack:
 
 
 def _logarithm(colour: list[float]) -> list[float]:
-    """The channels' natural logarithms, none below the darkest's; NaN for a colour next to black."""
-    # Plain numbers: an array of three costs ten times as much.
+    """Returns the channels' natural logarithms, at least ``_DARKEST``'s; NaN for a colour near black."""
+    # Plain floats: an array of three costs ten times as much.
     if not all(map(math.isfinite, colour)) or max(colour) < _DARKEST:
         return [math.nan] * len(colour)
     return [math.log(max(channel, _DARKEST)) for channel in colour]
 
 
 def _pose(sample: FlashSample) -> tuple[float, ...]:
-    """A row of ``TrackView.pose``."""
+    """Returns a row of ``TrackView.pose``."""
     if sample.face is None or not np.isfinite(sample.face.five_points).all():
         return (math.nan,) * _POSE
     (left_x, left_y), (right_x, right_y), (nose_x, nose_y), *mouth = sample.face.five_points.tolist()
@@ -231,7 +234,7 @@ def _face(skin: NDArray[np.float64]) -> NDArray[np.float64]:
     if not len(skin):
         return np.zeros((0, 3))
     seen = np.isfinite(skin[:, :, 0])
-    # NaN sorts last, so that the median of what was seen stands in the middle of its count.
+    # NaN sorts last, so the median of the measured values is at the middle of their count.
     middle = np.maximum(seen.sum(axis=0) - 1, 0) // 2
     reference = np.take_along_axis(np.sort(skin, axis=0), middle[None, :, None], axis=0)
     count = seen.sum(axis=1)

@@ -1,9 +1,9 @@
-"""Follows a face while it comes closer, all the way from far to near, against one and the same view.
+"""Follows a face during an approach, from far to near, relative to the same far view.
 
-Between frames a face hardly grows; from the far oval to the near one its width doubles, and no window around
-a point looks the same in both views. So each new view is first laid over the far one by the plane's motion
-that was found in the frame before, and only what is left is searched for (image alignment by warping: Lucas
-and Kanade, IJCAI 1981). Errors do not add up, as every view is compared with the first.
+Between frames a face hardly grows, but from the far oval to the near one its width doubles, and the window
+around a point looks different in both views. Each new view is therefore first aligned with the far view by
+the motion of the plane in the previous frame, and only the remaining motion is searched (image alignment by
+warping: Lucas and Kanade, IJCAI 1981). Errors do not add up, because every view is compared with the first.
 """
 
 from dataclasses import dataclass
@@ -21,26 +21,26 @@ from vision.face import DetectedFace
 __all__ = ["ApproachTracker", "Closeup", "Parallax"]
 
 _FEWEST_KEPT: Final = 0.4
-"""Share of the face's points below which they have been lost."""
+"""The share of the face's points below which the face is lost."""
 _LARGEST_LEAP: Final = 1.25
-"""How much a face may grow between two frames; beyond it the prediction would miss."""
+"""The factor by which a face may grow or shrink between two frames. Beyond it, the prediction would miss."""
 _SOFTENING: Final = 0.4
-"""Blur before a view is shrunk, pixels for each unit of its growth beyond 1."""
+"""The blur before a view is shrunk, pixels per unit of growth beyond 1."""
 _LEAST_BLUR: Final = 0.05
-"""Pixels: OpenCV takes none for "as wide as the kernel"."""
+"""The least blur, pixels, because OpenCV derives a blur of 0 from the size of the kernel."""
 _AROUND: Final = 10
-"""Pixels from a place within which the growth there is measured."""
+"""The distance from a place within which the growth there is measured, pixels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Closeup:
-    """One frame of the approach, against the far view; lengths in face widths of the far view.
+    """One frame of the approach, relative to the far view; lengths in face widths of the far view.
 
     Attributes:
-        frame: Its index in the scan.
-        growth: The face's width over that in the far view, by the plane's motion.
-        left_over: Shape (n, 2): what no plane's motion explains of each point of the face, turned back to the
-            far view; NaN where a point was lost.
+        frame: The frame's index in the scan.
+        growth: The face's width over that in the far view, by the motion of the plane.
+        left_over: Shape (n, 2): the motion of each point of the face that no motion of a plane explains, in
+            the coordinates of the far view; NaN for lost points.
     """
 
     frame: int
@@ -54,11 +54,11 @@ class Parallax:
 
     Attributes:
         face: The face of the far view, frame pixels.
-        frame_width: Of the frame, pixels.
-        frame_height: Of the frame, pixels.
-        face_pixels: Width of the face in the view that it was followed in, pixels.
+        frame_width: The width of the frame, pixels.
+        frame_height: The height of the frame, pixels.
+        face_pixels: The width of the face in the far view, pixels of the view.
         places: Shape (n, 2): the points of the face, frame pixels of the far view.
-        closeups: The frames after it, in order.
+        closeups: The frames after the far view, in order.
     """
 
     face: DetectedFace
@@ -70,10 +70,10 @@ class Parallax:
 
 
 class ApproachTracker:
-    """Follows one approach; holds two views. Not safe to call from several threads at once."""
+    """Follows one approach. Keeps one view. Not safe to call from several threads at once."""
 
     def __init__(self) -> None:
-        """Starts with no far view."""
+        """Starts without a far view."""
         self._began: tuple[TrackingStart, FrameObservation, DetectedFace] | None = None
         self._motion: NDArray[np.float64] = np.eye(3)
         self._closeups: list[Closeup] = []
@@ -81,16 +81,16 @@ class ApproachTracker:
 
     @property
     def following(self) -> bool:
-        """Whether there is a far view whose points have not been lost."""
+        """Whether there is a far view whose points are not lost."""
         return self._began is not None and not self._lost
 
     @property
     def growth(self) -> float:
-        """Of the face, from the far view to the last frame in which it was followed; 1 before any."""
+        """The growth of the face from the far view to the last followed frame; 1 before any."""
         return self._closeups[-1].growth if self._closeups else 1.0
 
     def begin(self, observation: FrameObservation) -> bool:
-        """Take ``observation``, with its view, as the far view; whatever was followed is forgotten.
+        """Begins with ``observation``, which must have its view, as the far view. Discards earlier frames.
 
         Returns:
             Whether the face has enough texture to be followed.
@@ -104,7 +104,7 @@ class ApproachTracker:
         return start is not None
 
     def add(self, observation: FrameObservation) -> None:
-        """Follow the face into the next frame, with its view; once it is lost this does nothing."""
+        """Follows the face to the next frame, which must have its view. Does nothing once it is lost."""
         if self._began is None or self._lost or observation.view is None:
             return
         start, far, _ = self._began
@@ -135,7 +135,7 @@ class ApproachTracker:
         )
 
     def parallax(self) -> Parallax | None:
-        """What was followed so far; ``None`` without a far view."""
+        """Returns the approach so far; ``None`` without a far view."""
         if self._began is None:
             return None
         start, far, face = self._began
@@ -149,7 +149,7 @@ class ApproachTracker:
         )
 
     def _found(self, start: TrackingStart, view: GreyView) -> FloatPoints:
-        """Where the far view's points are in ``view``, laid over the far view by the motion so far."""
+        """Returns the positions of the far view's points in ``view``, aligned by the motion so far."""
         growth = _growth_at(self._motion, start.centre)
         if growth > 1:
             blur = _SOFTENING * (growth - 1) + _LEAST_BLUR
@@ -167,7 +167,7 @@ class ApproachTracker:
 
 
 def _growth_at(motion: NDArray[np.float64], centre: FloatPoints) -> float:
-    """The factor by which ``motion`` stretches lengths around ``centre``."""
+    """Returns the factor by which ``motion`` stretches lengths around ``centre``."""
     around = _AROUND * np.array([[-1, 0], [1, 0], [0, -1], [0, 1]], np.float32) + centre
     moved = apply_plane_motion(motion, around)
     across, along = np.linalg.norm(moved[1] - moved[0]), np.linalg.norm(moved[3] - moved[2])

@@ -1,4 +1,4 @@
-"""What the approaches of one challenge show, each measured as soon as it is complete."""
+"""The approaches of one challenge, each measured as soon as it is complete."""
 
 from liveness.dynamic.movement.approach import ApproachTracker, Parallax
 from liveness.dynamic.movement.came_closer import ApproachKind, what_came_closer
@@ -15,10 +15,10 @@ __all__ = ["Approaches"]
 
 
 class Approaches:
-    """Follows the face from each far oval to the near one after it."""
+    """Follows the face from each far oval to the next near one."""
 
     def __init__(self, settings: MovementSettings) -> None:
-        """Starts with nothing followed.
+        """Starts without an approach.
 
         Args:
             settings: ``FlashModel.movement``.
@@ -30,33 +30,33 @@ class Approaches:
 
     @property
     def measured(self) -> tuple[PerspectiveFinding | None, ...]:
-        """What each whole approach showed; ``None`` where it showed nothing."""
+        """The finding of each whole approach; ``None`` if it could not be measured."""
         return tuple(self._measured)
 
     @property
     def settled(self) -> bool:
-        """Whether another approach would tell nothing new."""
+        """Whether another approach would add nothing."""
         return self._settled
 
     @property
     def unfinished(self) -> Parallax | None:
-        """What was followed since the latest one began."""
+        """The approach that is not complete; ``None`` if none has begun."""
         return self._tracker.parallax()
 
     def add(self, observation: FrameObservation) -> None:
-        """Take the next frame, with its view."""
+        """Adds the next frame, which must have its view."""
         self._tracker.add(observation)
 
     def begin(self, observation: FrameObservation) -> None:
-        """Begin another at this frame, whose face fills a far oval."""
+        """Begins an approach at this frame, whose face fills a far oval."""
         self._tracker.begin(observation)
 
     def complete(self) -> None:
-        """The near oval is filled: measure the approach, which takes some 35 ms."""
+        """Measures the approach once the near oval is filled, which takes about 35 ms."""
         lines = self._settings
         parallax, self._tracker = self._tracker.parallax(), ApproachTracker()
         self._measured.append(None if parallax is None else measure_perspective(parallax, lines.perspective))
         seen = pool_findings([one for one in self._measured if one is not None])
-        # A camera whose pictures are too small shows no more the next time.
+        # A camera whose frames are too small shows no more in another approach.
         small = parallax is not None and not large_enough(parallax, lines.perspective)
         self._settled = small or what_came_closer(seen, lines.came_closer).kind is not ApproachKind.UNSURE

@@ -1,7 +1,7 @@
-"""What came closer, a head or a picture, and whether enough was seen to say so.
+"""Decides whether a head or a picture came closer, or whether the measurements do not suffice.
 
-What this cannot tell: a rigid mask has a head's relief and perspective; so has a live video that somebody
-renders in three dimensions. Those are left to Express' signals and to the device.
+This cannot detect a rigid mask, or a live video that is rendered in three dimensions: both have a head's
+relief and perspective. Express' signals and the device tests address them.
 """
 
 from dataclasses import dataclass
@@ -14,24 +14,23 @@ __all__ = ["ApproachKind", "CameCloser", "CameCloserSettings", "what_came_closer
 
 @dataclass(frozen=True, slots=True)
 class CameCloserSettings:
-    """Where a head begins, and where a picture does.
+    """The lines for a head and for a picture. They apply to the measurements of ``PerspectiveFinding``.
 
     Attributes:
-        clear: ``clarity`` from which there is a relief at all. Of the noise of planes less than half is
-            explained.
-        curved: Share of a relief that is curved two ways. 0.3 to 0.7 for heads; of bent paper, what errors
-            make of it.
-        curved_clear: That part over what errors make of it: errors alone reach 1 to 2, three times is beyond
-            them.
-        depth: Of a head's perspective that must be there for sure: heads and lenses differ by a factor of
-            two.
-        sure: Standard errors by which the perspective must be above its line, or below the one for none.
-        blame_growth: Growth of the face below which nobody is blamed: too little perspective.
-        no_relief: ``clarity`` up to which there is none, where a head that holds quite still would show
-            ``expected``.
+        clear: The ``clarity`` from which there is a relief. A relief explains less than half of the noise of
+            planes.
+        curved: The least ``curved`` of a head. Heads have 0.3 to 0.7; bent paper has only the share that
+            errors cause.
+        curved_clear: The least ``curved_clarity`` of a head. Errors alone reach 1 to 2; three is beyond them.
+        depth: The least ``depth`` of a head, with certainty. Heads and lenses differ by a factor of two.
+        sure: The number of standard errors by which ``depth`` must lie above ``depth`` or below ``no_depth``.
+        blame_growth: The growth of the face below which it is never a picture, because perspective is too
+            small.
+        no_relief: The ``clarity`` up to which there is no relief, if a head that does not turn would show at
+            least ``expected``.
         expected: See ``no_relief``.
-        not_curved: Share of a relief, curved two ways, up to which it is a bent sheet's.
-        no_depth: Of a head's perspective, for sure, up to which there is none.
+        not_curved: The ``curved`` up to which the relief is that of a bent sheet.
+        no_depth: The ``depth`` up to which, with certainty, there is no perspective.
     """
 
     clear: float
@@ -47,7 +46,7 @@ class CameCloserSettings:
 
 
 class ApproachKind(Enum):
-    """What came closer."""
+    """The kind of object that came closer."""
 
     HEAD = auto()
     PICTURE = auto()
@@ -56,11 +55,11 @@ class ApproachKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class CameCloser:
-    """What came closer.
+    """The object that came closer.
 
     Attributes:
-        kind: What.
-        detail: Why, in plain words.
+        kind: The kind of object.
+        detail: The reason, in plain words.
     """
 
     kind: ApproachKind
@@ -68,11 +67,11 @@ class CameCloser:
 
 
 def what_came_closer(seen: PerspectiveFinding | None, lines: CameCloserSettings) -> CameCloser:
-    """Tell a head from a picture.
+    """Returns whether a head or a picture came closer.
 
     Args:
-        seen: Of one approach, or of several together; ``None`` where nothing could be measured.
-        lines: Where a head begins, and where a picture does.
+        seen: The finding of one approach, or of several together; ``None`` if none could be measured.
+        lines: The lines for a head and for a picture.
     """
     if seen is None:
         return CameCloser(
@@ -80,12 +79,12 @@ def what_came_closer(seen: PerspectiveFinding | None, lines: CameCloserSettings)
         )
     if _is_head(seen, lines):
         return CameCloser(
-            ApproachKind.HEAD, "It has the relief of a head, which came closer as a head's does."
+            ApproachKind.HEAD, "The face has the relief of a head, and came closer as a head does."
         )
     picture = _as_picture(seen, lines)
     if picture is not None and seen.growth >= lines.blame_growth:
         return CameCloser(ApproachKind.PICTURE, picture)
-    return CameCloser(ApproachKind.UNSURE, "Too little was seen to tell a head from a picture.")
+    return CameCloser(ApproachKind.UNSURE, "Too little was measured to distinguish a head from a picture.")
 
 
 def _is_head(seen: PerspectiveFinding, lines: CameCloserSettings) -> bool:
@@ -95,14 +94,14 @@ def _is_head(seen: PerspectiveFinding, lines: CameCloserSettings) -> bool:
 
 
 def _as_picture(seen: PerspectiveFinding, lines: CameCloserSettings) -> str | None:
-    """What kind of picture it was, where that is sure."""
+    """Returns the reason why it is a picture; ``None`` if that is not certain."""
     if seen.clarity <= lines.no_relief:
         flat = seen.expected >= lines.expected
-        return "It grew as a flat picture does." if flat else None
+        return "The face grew as a flat picture does." if flat else None
     if seen.clarity < lines.clear:
         return None
     if seen.curved <= lines.not_curved and seen.curved_clarity < lines.curved_clear:
-        return "It is curved round one axis only, as a bent sheet is."
+        return "The face is curved round one axis only, as a bent sheet is."
     if seen.depth + lines.sure * seen.error <= lines.no_depth:
-        return "It turns as a head does, but grew as a flat picture does: a video that is brought closer."
+        return "The face turns as a head does, but grew as a flat picture: a video that is brought closer."
     return None

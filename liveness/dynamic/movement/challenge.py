@@ -1,13 +1,13 @@
-"""Runs the movement challenge: a small oval far off, then a large one close by, and what was seen meanwhile.
+"""Runs the movement challenge: the face fills a small far oval, then a large near one.
 
-The fallback for light in which the screen's cannot be measured. The person moves back until the face fills a
-small oval, then comes closer until it fills a large one; both are drawn at random when they are needed. The
-way from one to the other is where a head differs from a picture (``movement.perspective``). Where one
-approach leaves that unsure the person goes back and comes closer again, and what all approaches show counts
+It is the fallback for light in which the screen's light cannot be measured. The person moves back until the
+face fills a small oval, then comes closer until it fills a large one. Both ovals are drawn at random when
+they are needed. On the way from one to the other, a head differs from a picture (``movement.perspective``).
+If one approach does not suffice, the person goes back and comes closer again, and all approaches count
 together.
 
-An approach takes 4 to 8 seconds. It shows no flashes, so photosensitive people can do it; it needs somebody
-who can move a phone or themselves, so a policy must not make it the only way.
+An approach takes 4 to 8 seconds. It shows no flashes, so photosensitive people can do it. It requires a
+person who can move the phone or themselves, so a policy must not make it the only alternative.
 """
 
 from dataclasses import dataclass
@@ -31,9 +31,10 @@ from liveness.observation import FrameObservation
 __all__ = ["HeldOval", "MovementChallenge", "MovementRecord"]
 
 _PATIENCE_SECONDS: Final = 6.0
-"""How long a person may take for an oval, once it is in its place."""
+"""The time that a person has for an oval once it is in place, seconds."""
 _LAST_BEGINS_SECONDS: Final = 11.0
-"""After the first oval; an attempt has 20 seconds, and a slow person takes 8 of them for an approach."""
+"""The latest begin of an approach, seconds after the first oval. An attempt has 20 seconds, and a slow person
+takes 8 of them for an approach."""
 _HINT_AGAIN_SECONDS: Final = 1.5
 
 
@@ -43,8 +44,8 @@ class HeldOval:
 
     Attributes:
         step: The oval.
-        frames: Indices of the frames in which the face filled it, and none of the others that might have
-            been drawn better.
+        frames: The indices of the frames in which the face filled it, and filled no other oval that could
+            have been drawn better.
     """
 
     step: OvalStep
@@ -53,13 +54,13 @@ class HeldOval:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MovementRecord:
-    """What a movement challenge saw.
+    """The measurements of a movement challenge.
 
     Attributes:
         held: The ovals that were filled, in order.
-        shown: How many were shown.
-        measured: What each whole approach showed; ``None`` where it showed nothing.
-        unfinished: The way so far from a far oval to a near one that was not filled; ``None`` without one.
+        shown: The number of ovals that were shown.
+        measured: The finding of each whole approach; ``None`` if it could not be measured.
+        unfinished: The approach from a far oval to a near one that was not filled yet; ``None`` without one.
     """
 
     held: tuple[HeldOval, ...]
@@ -69,16 +70,16 @@ class MovementRecord:
 
     @property
     def followed(self) -> bool:
-        """Whether all ovals were filled that were shown, and they make whole approaches."""
+        """Whether all ovals that were shown were filled, and they form whole approaches."""
         return len(self.held) == self.shown and self.shown > 0 and self.shown % CHANGES == 0
 
     @property
     def verified_bits(self) -> float:
-        """Entropy of the ovals that were filled."""
+        """The entropy of the ovals that were filled, bits."""
         return sum(oval.step.bits for oval in self.held)
 
     def seen(self, settings: PerspectiveSettings) -> PerspectiveFinding | None:
-        """What all approaches showed together; measures the unfinished one, which takes some 35 ms."""
+        """Returns the finding of all approaches together; measures the unfinished one, in about 35 ms."""
         rest = None if self.unfinished is None else measure_perspective(self.unfinished, settings)
         return pool_findings([one for one in (*self.measured, rest) if one is not None])
 
@@ -86,8 +87,8 @@ class MovementRecord:
 class MovementChallenge:
     """One movement challenge. Not safe to call from several threads at once.
 
-    Used as ``challenge.flash.FlashChallenge`` is: ``add`` for every frame, ``next_action`` after
-    it until it answers ``Wait`` or ``Complete``.
+    Its use is that of ``challenge.flash.FlashChallenge``: call ``add`` for every frame, and ``next_action``
+    after it until this returns ``Wait`` or ``Complete``.
     """
 
     def __init__(self, script: OvalScript, settings: MovementSettings) -> None:
@@ -108,7 +109,7 @@ class MovementChallenge:
 
     @property
     def record(self) -> MovementRecord:
-        """What was seen so far."""
+        """The measurements so far."""
         return MovementRecord(
             held=tuple(self._held),
             shown=0 if self._shown is None else self._shown.step.number,
@@ -118,33 +119,33 @@ class MovementChallenge:
 
     @property
     def progress(self) -> float:
-        """0..1: ovals that were filled over those that are to be; never falls."""
+        """The filled ovals over all that are expected, 0..1; never falls."""
         return self._progress
 
     @property
     def _approaching(self) -> bool:
-        """Whether a far oval was filled, and the near one after it was not."""
+        """Whether a far oval was filled, and the next near one was not yet."""
         return len(self._held) % CHANGES != 0
 
     def add(self, observation: FrameObservation) -> None:
-        """Take the next frame.
+        """Adds the next frame.
 
         Args:
-            observation: What is known of it, with ``liveness.observe.fine_view`` as its view.
+            observation: The measurements of the frame, with ``liveness.observe.fine_view`` as its view.
         """
         self._approaches.add(observation)
         if self._shown is not None and self._end is None:
             self._shown.add(observation)
 
     def next_action(self, *, now: float) -> Action:
-        """What to do at ``now``, seconds of the server's monotonic clock.
+        """Returns the action to perform at ``now``, seconds on the server's monotonic clock.
 
-        Answers ``MoveOval``, ``Hint``, ``Wait``, and in the end ``Complete``: PROVEN where all ovals were
-        filled and no further approach is needed or left, NOT_FOLLOWED where an oval was not filled in time.
-        It measures an approach that is complete, which takes some 35 ms.
+        The action is ``MoveOval``, ``Hint``, ``Wait``, and at the end ``Complete``: PROVEN if all ovals were
+        filled and no further approach is needed or left, NOT_FOLLOWED if an oval was not filled in time. The
+        call measures an approach that is complete, which takes about 35 ms.
 
         Raises:
-            ObservationError: ``now`` is no finite number.
+            ObservationError: ``now`` is not a finite number.
         """
         self._clock.advance(now)
         now, shown = self._clock.now, self._shown
@@ -153,7 +154,7 @@ class MovementChallenge:
         if shown is None:
             return self._move()
         if now < shown.arrives:
-            # What fits before the oval is in its place is chance.
+            # A fit before the oval is in place is chance.
             shown.forget()
             return Wait(shown.arrives)
         if shown.held:
@@ -167,7 +168,7 @@ class MovementChallenge:
         return Wait(late)
 
     def _hold(self, shown: ShownOval) -> bool:
-        """Notes a filled oval, which begins an approach or ends one; whether that was enough."""
+        """Records a filled oval, which begins or ends an approach; returns whether that was enough."""
         run = shown.run
         self._held.append(HeldOval(shown.step, tuple(observation.index for observation in run)))
         if self._approaching:

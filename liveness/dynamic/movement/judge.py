@@ -1,8 +1,8 @@
-"""What a movement challenge proves.
+"""The judgement of a movement challenge.
 
-The finding rests on whether the ovals were followed, and on whether what followed them has a head's relief
-and perspective (``movement.came_closer``). A film of another approach that happens to fit the ovals
-has them too, as a mask has: those are left to Express' signals and to the device.
+The finding depends on whether the ovals were followed, and on whether the face has the relief and perspective
+of a head (``movement.came_closer``). A mask has them too, as does a recording of another approach that
+happens to fit the ovals. Express' signals and the device tests address those.
 """
 
 from dataclasses import dataclass
@@ -30,14 +30,15 @@ _FINDINGS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class MovementResult:
-    """The answer to a movement challenge.
+    """The result of a movement challenge.
 
     Attributes:
-        finding: RIGHT: followed, by a face with relief and perspective. WRONG: by a picture. ABSENT: not
-            followed. NOT_MEASURABLE: followed, and it could not be told by what.
-        verified_bits: Entropy of the ovals that were filled.
-        signals: Every measurement, assessed or not, in a fixed order.
-        detail: Why, in plain words.
+        finding: RIGHT if a face with relief and perspective followed the ovals, WRONG if a picture did,
+            ABSENT if the ovals were not followed, NOT_MEASURABLE if they were followed by an undetermined
+            object.
+        verified_bits: The entropy of the ovals that were filled, bits.
+        signals: All signals, assessed or not, in a fixed order.
+        detail: The reason, in plain words.
     """
 
     finding: ChallengeFinding
@@ -49,10 +50,10 @@ class MovementResult:
 def judge_movement(
     record: MovementRecord, scan: ScanObservations, settings: MovementSettings
 ) -> MovementResult:
-    """Judge one attempt.
+    """Judges one attempt.
 
     Args:
-        record: Of the challenge.
+        record: The measurements of the challenge.
         scan: The frames of the challenge and the motion between them.
         settings: ``FlashModel.movement``.
     """
@@ -96,7 +97,7 @@ def _followed_signal(record: MovementRecord) -> Signal:
 
 
 def _relief_signal(seen: PerspectiveFinding | None, settings: MovementSettings) -> Signal:
-    name, label = "approach_relief", "It has relief while it comes closer"
+    name, label = "approach_relief", "Relief while the face comes closer"
     if seen is None:
         return _not_followed(name, label)
     return assessed(
@@ -104,19 +105,19 @@ def _relief_signal(seen: PerspectiveFinding | None, settings: MovementSettings) 
         label=label,
         score=score_against_line(seen.clarity, settings.came_closer.clear, settings.steepness),
         detail=(
-            f"While it grew {seen.growth:.2f} times, {seen.points} points moved {seen.clarity:.1f} times as "
-            "far as depth makes them as they did otherwise, beyond any plane's motion."
+            f"While the face grew {seen.growth:.2f} times, a relief explains {seen.clarity:.1f} times as "
+            f"much of the motion of {seen.points} points as it leaves unexplained, beyond a plane's motion."
         ),
     )
 
 
 def _curved_signal(seen: PerspectiveFinding | None, settings: MovementSettings) -> Signal:
-    name, label = "approach_curvature", "It is curved as no bent sheet can be"
+    name, label = "approach_curvature", "Curved unlike a bent sheet"
     if seen is None:
         return _not_followed(name, label)
     lines, steepness = settings.came_closer, settings.steepness
     if seen.clarity < lines.clear:
-        return not_assessed(name=name, label=label, reason="There is too little relief to tell its shape.")
+        return not_assessed(name=name, label=label, reason="There is too little relief to measure its shape.")
     return assessed(
         name=name,
         label=label,
@@ -125,27 +126,29 @@ def _curved_signal(seen: PerspectiveFinding | None, settings: MovementSettings) 
             score_against_line(seen.curved_clarity, lines.curved_clear, steepness),
         ),
         detail=(
-            f"{100 * seen.curved:.0f} % of the relief is more than a sheet bent round one axis has, "
-            f"{seen.curved_clarity:.1f} times what errors make of it."
+            f"{100 * seen.curved:.0f} % of the relief does not fit a sheet bent round one axis, "
+            f"{seen.curved_clarity:.1f} times as much as errors cause."
         ),
     )
 
 
 def _depth_signal(seen: PerspectiveFinding | None, settings: MovementSettings) -> Signal:
-    name, label = "perspective_depth", "Its shape changes as a head's when it comes closer"
+    name, label = "perspective_depth", "Perspective of a head while the face comes closer"
     if seen is None:
         return _not_followed(name, label)
     lines = settings.came_closer
     if seen.clarity < lines.clear:
-        return not_assessed(name=name, label=label, reason="There is too little relief to come closer.")
+        return not_assessed(
+            name=name, label=label, reason="There is too little relief to measure its perspective."
+        )
     sure = max(seen.depth - lines.sure * seen.error, 0.0)
     return assessed(
         name=name,
         label=label,
         score=score_against_line(sure, lines.depth, settings.steepness),
         detail=(
-            f"While it grew {seen.growth:.2f} times it showed {seen.depth:.2f} times a head's perspective "
-            f"(error {seen.error:.2f})."
+            f"While the face grew {seen.growth:.2f} times, it showed {seen.depth:.2f} times a head's "
+            f"perspective (error {seen.error:.2f})."
         ),
     )
 
@@ -158,7 +161,7 @@ def _zoom_signal(scan: ScanObservations, settings: MovementSettings) -> Signal:
     name, label = "surroundings_stay", "The room stays behind while the face comes closer"
     found = measure_zoom(scan)
     if found is None:
-        return not_assessed(name=name, label=label, reason="Too little of the surroundings is in view.")
+        return not_assessed(name=name, label=label, reason="Too little of the surroundings is visible.")
     return assessed(
         name=name,
         label=label,

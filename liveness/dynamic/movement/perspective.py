@@ -1,20 +1,22 @@
-"""Does the face's shape change as a head's must when it comes closer?
+"""The change of the face's shape by perspective while it comes closer.
 
-What is nearer to the camera grows faster. Between 45 and 25 cm a nose's tip grows by some 6 % more than the
-eyes, and ears by 10 % less; a picture of a face grows evenly, however it is held. So the plane's motion that
-fits the face best is taken out, and in what it leaves three things are looked for (``relief_fit``):
+Parts nearer to the camera grow faster. Between 45 and 25 cm, a nose's tip grows by about 6 % more than the
+eyes, and ears by 10 % less. A picture of a face grows evenly, however it is held. The best fitting motion of
+a plane is therefore removed, and three properties of the rest are measured (``relief_fit``):
 
-* relief: what is left moves as a surface with depth does, rather than at random. A flat picture has none.
-* two ways of being curved: paper and screens bend, but round one axis at a time (their Gaussian curvature is
-  zero: C. F. Gauss, 1827), while a face is curved both ways and has a nose. So the relief must keep a part
-  that no surface bent round one axis has.
-* perspective: that same relief must have come closer, not only turned. In a video on a screen a head turns as
-  it did when it was filmed, but brought closer the screen adds no perspective to it.
+* Relief: the rest moves as a surface with depth does, not at random. A flat picture has no relief.
+* Curvature in two directions: paper and screens bend, but only round one axis at a time (their Gaussian
+curvature is
+  zero: C. F. Gauss, 1827). A face is curved in both directions and has a nose. The relief must therefore have
+  a part that no surface bent round one axis has.
+* Perspective: the same relief must have come closer, not only turned. In a video on a screen a head turns as
+it did
+  when it was filmed, but bringing the screen closer adds no perspective.
 
-What has all three: a head, a mask, and whatever somebody renders or films as one.
+A head has all three, and so do a mask and a rendered or filmed approach.
 
-One approach often shows too little of the third. Errors of several are independent, as each chooses its
-points anew, so together they show it more surely (``pool_findings``).
+One approach often shows too little perspective. The errors of several approaches are independent, because
+each chooses new points, so together they show it with more certainty (``pool_findings``).
 """
 
 import math
@@ -44,20 +46,20 @@ _TINY: Final = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class PerspectiveSettings:
-    """By what the perspective is measured.
+    """The parameters of the measurement of perspective.
 
     Attributes:
-        focal: Focal length over the width of the upright frame: 0.8 to 1.2 for the front cameras of phones.
-        smallest_face: Width of the far face in the view, pixels: in smaller ones tracking errs by as much as
-            bent paper moves.
-        least_growth: Of the face.
-        fewest_frames: After the far view.
-        fewest_points: On the face.
-        seen_share: Share of the frames in which a point must be found to count.
-        understated: By how much the fit understates the perspective's error, as it takes the relief for
-            known.
-        axes: Directions round which a sheet is tried to be bent.
-        bend_degree: Of the polynomial that a bent sheet's profile is.
+        focal: The focal length over the width of the upright frame: 0.8 to 1.2 for phones' front cameras.
+        smallest_face: The least width of the far face, pixels of the view. In smaller faces, the tracking
+            error is as large as the motion of bent paper.
+        least_growth: The least growth of the face.
+        fewest_frames: The least number of frames after the far view.
+        fewest_points: The least number of points on the face.
+        seen_share: The share of the frames in which a point must be found to count.
+        understated: The factor by which the fit understates the error of the perspective, because it assumes
+            the relief to be known.
+        axes: The number of directions of the axis round which a sheet may be bent.
+        bend_degree: The degree of the polynomial that describes a bent sheet's profile.
     """
 
     focal: float
@@ -73,19 +75,19 @@ class PerspectiveSettings:
 
 @dataclass(frozen=True, slots=True)
 class PerspectiveFinding:
-    """What an approach shows of a head, or several together.
+    """The measurements of one approach, or of several together.
 
     Attributes:
-        depth: Perspective over that of a usual head of the same relief: about 1 for a head, 0 for what did
-            not come closer.
-        error: Its standard error, the relief's own error included.
-        clarity: What a relief explains over what it does not, root mean squares.
-        expected: What a usual head must show even if it does not turn, over what no relief explains.
-        curved: Share of the relief, root mean square, that no surface bent round one axis has.
-        curved_clarity: That part over as much of it as errors of tracking make.
-        growth: Of the face, from the far view to the last frame that was used; of several the mean.
-        frames: Frames that were used.
-        points: Points on the face that were used; of several the fewest.
+        depth: The perspective over that of a typical head with the same relief: about 1 for a head, 0 for an
+            object that did not come closer.
+        error: The standard error of ``depth``, including the error of the relief.
+        clarity: The motion that a relief explains over the motion that it does not, root mean squares.
+        expected: The motion that a typical head shows even if it does not turn, over the unexplained motion.
+        curved: The share of the relief, root mean square, that no surface bent round one axis has.
+        curved_clarity: This part over the part that errors of tracking cause.
+        growth: The largest growth of the face since the far view; the mean over several approaches.
+        frames: The number of frames that were used.
+        points: The number of points on the face that were used; the least of several approaches.
     """
 
     depth: float
@@ -100,12 +102,12 @@ class PerspectiveFinding:
 
 
 def large_enough(parallax: Parallax, settings: PerspectiveSettings) -> bool:
-    """Whether the far face is large enough in its view for its points to show anything."""
+    """Returns whether the far face is large enough in its view to be measured."""
     return parallax.face_pixels >= settings.smallest_face
 
 
 def measure_perspective(parallax: Parallax, settings: PerspectiveSettings) -> PerspectiveFinding | None:
-    """What the approach shows; ``None`` where the face was too small, grew too little, or was lost."""
+    """Returns the finding of an approach; ``None`` if the face was too small, grew too little or was lost."""
     close, growth = parallax.closeups, max((one.growth for one in parallax.closeups), default=1.0)
     if len(close) < settings.fewest_frames or growth < settings.least_growth:
         return None
@@ -131,11 +133,12 @@ def measure_perspective(parallax: Parallax, settings: PerspectiveSettings) -> Pe
 
 
 def pool_findings(findings: Sequence[PerspectiveFinding]) -> PerspectiveFinding | None:
-    """What several approaches of one face show together; ``None`` without any.
+    """Returns the common finding of several approaches of one face; ``None`` without approaches.
 
-    Perspectives are weighted by their certainty. Where they differ by more than their errors allow, the error
-    is widened by as much (R. T. Birge, Phys. Rev. 40, 1932): one approach that shows a head does not make up
-    for another that shows none. Of everything else it is the mean.
+    Perspectives are weighted by their certainty. If they differ by more than their errors allow, the error is
+    increased accordingly (R. T. Birge, Phys. Rev. 40, 1932), so that one approach of a head does not make up
+    for another without perspective. The other measurements are averaged, except that frames are summed and
+    the fewest points count.
     """
     if not findings:
         return None
@@ -182,7 +185,7 @@ def _finding(
 def _beyond_bending(
     relief: NDArray[np.float64], places: NDArray[np.float64], settings: PerspectiveSettings
 ) -> float:
-    """What is left of a relief by the surface bent round one axis, of any direction, that fits it best."""
+    """Returns the rest of a relief after the best fitting surface that is bent round one axis."""
     angles = np.arange(settings.axes) * np.pi / settings.axes
     return min(_beyond_axis(relief, places, float(angle), settings.bend_degree) for angle in angles)
 

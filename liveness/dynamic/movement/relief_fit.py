@@ -1,21 +1,21 @@
-"""The relief of a face, and how it moved, from what planes' motions leave of its points.
+"""The fit of a face's relief and its motion to the motion of its points that no plane explains.
 
-What a plane's motion leaves of point p in frame t is, for a surface of depth z over some plane (plane plus
-parallax: Irani and Anandan, ECCV 1996)::
+For a surface of depth z over some plane, the motion of point p in frame t that the plane does not explain is
+(plane plus parallax: Irani and Anandan, ECCV 1996)::
 
-    z * (k * s * p  +  u)  +  what a plane's motion may be wrong by
+    z * (k * s * p  +  u)  +  the error of the plane's motion
 
-with s the strength of the perspective, (growth - 1) / far distance; u one shift a frame, which sways and
-turns of the head cause; and k = 1 for what really came closer. All lengths are in face widths.
+where s is the strength of the perspective, (growth - 1) / far distance; u is one shift per frame, caused by
+sway and turns of the head; and k is 1 for an object that came closer. All lengths are in face widths.
 
 z, u and k are fitted in turns by weighted least squares (alternating least squares, as for factorisation:
-Tomasi and Kanade, IJCV 1992). z is no template, as heads differ, but any smooth surface: polynomials up to
-the fourth degree and a ridge where a nose is. z can only be told up to a factor, so it is given the size of
-a usual head's; k then says how much of a head's perspective there was.
+Tomasi and Kanade, IJCV 1992). Because heads differ, z is not a template but any smooth surface: polynomials
+up to the fourth degree and a ridge at the nose. z is determined only up to a factor, so it is scaled to the
+size of a typical head; k is then the share of a head's perspective.
 
-The fit always explains something, noise too. So the same relief is also fitted to what lies *across* the
-directions in which depth can move a point: there a surface of any shape leaves nothing, and errors of
-tracking leave as much as along them.
+The fit also explains part of the noise. The same relief is therefore also fitted to the motion *across* the
+directions in which depth can move a point. In these directions a surface of any shape causes no motion, and
+errors of tracking cause as much as along them.
 """
 
 from dataclasses import dataclass
@@ -29,33 +29,33 @@ from liveness.face_relief import FacePlaces, head_curve, nose_ridge
 __all__ = ["PlaneLeftovers", "ReliefFit", "fit_relief"]
 
 _NOSE: Final = 0.15
-"""How far a nose's tip stands out, face widths: 22 mm of 145 mm."""
+"""The height of a nose's tip, face widths: 22 mm of 145 mm."""
 
 _DEGREE: Final = 4
 _HALF_WIDTH, _HALF_HEIGHT = 0.45, 0.55
-"""Unit of the polynomials, face widths: about where the tracked points end."""
+"""The unit of the polynomials, face widths; about the extent of the tracked points."""
 
 _STIFFNESS: Final = 1e-3
-"""Share of the mean information that is added for every coefficient of the relief."""
+"""The share of the mean information that is added for every coefficient of the relief."""
 
 _SWAY_PRIOR: Final = 0.008
-"""Information that is added for every shift, squared face widths of relief: as errors of tracking of 0.3 %
-of the face's width tell of a shift that is 0.03 at most without evidence."""
+"""The information that is added for every shift, squared face widths of relief. It corresponds to errors of
+tracking of 0.3 % of the face's width and a shift of at most 0.03 without evidence."""
 
 _ROUNDS: Final = 8
 _OUTLIER: Final = 2.5
-"""Left-over over its typical size at which a point counts half (Cauchy's weights)."""
+"""The unexplained motion over its typical size at which a point counts half (Cauchy's weights)."""
 
 _TINY: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PlaneLeftovers:
-    """What planes' motions leave of a face's points while it grows.
+    """The motion of a face's points that no plane explains, while the face grows.
 
     Attributes:
-        where: The n points.
-        left_over: Shape (t, n, 2): across and along the face, face widths; NaN where a point was lost.
+        where: The places of the n points.
+        left_over: Shape (t, n, 2): the motion across and along the face, face widths; NaN for lost points.
         strength: Shape (t,): growth less 1, over the far distance in face widths.
     """
 
@@ -69,16 +69,16 @@ class ReliefFit:
     """A relief and its motion.
 
     Attributes:
-        relief: Shape (n,): height of each point over the plane that fits the face best, face widths; of the
-            size of a usual head's, whatever was seen.
-        control: Shape (n,): the same, from what no relief can cause, at the same scale.
-        perspective: k: 1 where the relief came closer as a head of this size does, 0 where it only turned.
-        perspective_error: Standard error of it, with the errors of one point taken as alike in all frames
-            and the relief as known.
-        explained: Root mean square of what the relief explains, face widths.
-        unexplained: Root mean square of the rest, face widths.
-        expected: Root mean square that the perspective of a usual head would leave of these points if it did
-            not turn at all, face widths.
+        relief: Shape (n,): the height of each point over the plane that fits the face best, face widths;
+            always scaled to the size of a typical head's relief.
+        control: Shape (n,): the same from motion that no relief can cause, at the same scale.
+        perspective: k: 1 if the relief came closer as that of a head of this size does, 0 if it only turned.
+        perspective_error: The standard error of ``perspective``, if the errors of one point are the same in
+            all frames and the relief is known.
+        explained: The root mean square of the motion that the relief explains, face widths.
+        unexplained: The root mean square of the rest, face widths.
+        expected: The root mean square of the motion of these points by perspective, for a typical head that
+            does not turn, face widths.
     """
 
     relief: NDArray[np.float64]
@@ -91,10 +91,10 @@ class ReliefFit:
 
 
 def fit_relief(seen: PlaneLeftovers) -> ReliefFit | None:
-    """The relief that explains most; ``None`` where the points determine none.
+    """Returns the relief that explains most; ``None`` if the points determine none.
 
     Args:
-        seen: At least a dozen frames and some two dozen points.
+        seen: At least a dozen frames and about two dozen points.
     """
     try:
         found = _fitted(seen)
@@ -139,7 +139,7 @@ def _fitted(seen: PlaneLeftovers) -> ReliefFit:
 
 
 class _Motion:
-    """How a given relief moved: the planes, the shifts and the perspective of all frames."""
+    """The motion of a given relief: the planes, the shifts and the perspective of all frames."""
 
     def __init__(self, seen: PlaneLeftovers, moved: NDArray[np.float64]) -> None:
         self._places = seen.where.places
@@ -154,21 +154,21 @@ class _Motion:
 
     @property
     def ways(self) -> NDArray[np.float64]:
-        """Shape (t, n, 2): where a point of depth 1 moves."""
+        """Shape (t, n, 2): the motion of a point of depth 1."""
         approach = self.perspective * self._strength[:, None, None] * self._places
         return np.asarray(approach + self._shifts[:, None, :])
 
     @property
     def without_plane(self) -> NDArray[np.float64]:
-        """Shape (t, n, 2): what was left over, less what the planes are wrong by."""
+        """Shape (t, n, 2): the left-over motion without the errors of the planes."""
         return np.asarray(self._moved - self._planes)
 
     def rest(self, relief: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Shape (t, n, 2): what ``relief`` does not explain."""
+        """Returns the motion that ``relief`` does not explain, shape (t, n, 2)."""
         return np.asarray(self.without_plane - relief[None, :, None] * self.ways)
 
     def outlying(self, relief: NDArray[np.float64], found: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Shape (t, n): what is not explained of each point, over what is usual times ``_OUTLIER``."""
+        """Returns the unexplained motion of each point over ``_OUTLIER`` times the median, shape (t, n)."""
         lengths = np.linalg.norm(self.rest(relief), axis=2)
         return np.asarray(lengths / (_OUTLIER * max(float(np.median(lengths[found])), _TINY)))
 
@@ -198,7 +198,7 @@ class _Motion:
         self._shifts = found[:, -2:]
 
     def error(self, rest: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
-        """Standard error of the perspective: points are independent, a point's frames are not."""
+        """Returns the standard error of the perspective. Points are independent, a point's frames are not."""
         return float(
             np.sqrt((np.einsum("tnc,tnc->n", self._clear, rest * (weights[:, :, None] > 0)) ** 2).sum())
         )
@@ -210,9 +210,9 @@ def _heights(
     moved: NDArray[np.float64],
     weights: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """The smooth relief that moves the points along ``ways`` as they did."""
-    told = np.einsum("tn,tnc,tnc->n", weights, ways, ways)
-    information = surfaces.T @ (told[:, None] * surfaces)
+    """Returns the smooth relief that best explains the motion ``moved`` along ``ways``."""
+    power = np.einsum("tn,tnc,tnc->n", weights, ways, ways)
+    information = surfaces.T @ (power[:, None] * surfaces)
     information += np.eye(len(information)) * max(
         _STIFFNESS * float(np.trace(information)) / len(information), _TINY
     )
@@ -221,7 +221,7 @@ def _heights(
 
 
 def _surfaces(where: FacePlaces) -> NDArray[np.float64]:
-    """Shape (n, k): an orthonormal basis of smooth reliefs, without planes."""
+    """Returns an orthonormal basis of smooth reliefs without planes, shape (n, k)."""
     x, y = where.places[:, 0] / _HALF_WIDTH, where.places[:, 1] / _HALF_HEIGHT
     shapes = [
         x**across * y ** (degree - across) for degree in range(2, _DEGREE + 1) for across in range(degree + 1)
@@ -231,13 +231,13 @@ def _surfaces(where: FacePlaces) -> NDArray[np.float64]:
 
 
 def _without_plane(heights: NDArray[np.float64], places: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``heights`` over the plane that fits them best."""
+    """Returns ``heights`` over the plane that fits them best."""
     plane = np.column_stack([np.ones(len(places)), places])
     return np.asarray(heights - plane @ np.linalg.lstsq(plane, heights, rcond=None)[0])
 
 
 def _plane_motions(places: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Shape (n, 2, 8): what a plane's motion can explain of a small movement."""
+    """Returns the small movements that a plane's motion can explain, shape (n, 2, 8)."""
     x, y = places.T
     none, one = np.zeros_like(x), np.ones_like(x)
     columns = [

@@ -1,4 +1,4 @@
-"""The lines of the movement challenge, by who goes by them; their numbers are in ``flash_model.toml``."""
+"""The lines of the movement challenge, by the module that uses them. ``flash_model.toml`` has the values."""
 
 from dataclasses import dataclass
 
@@ -13,11 +13,11 @@ class MovementSettings:
     """All lines of the movement challenge.
 
     Attributes:
-        perspective: How it is measured.
-        came_closer: What tells a head from a picture.
-        zoom_line: Of the signal that the room stays behind: growth of the surroundings over the face's. It
-            is told and decides nothing.
-        steepness: Of the signals' scores around their lines.
+        perspective: The parameters of the measurement of perspective.
+        came_closer: The lines for a head and for a picture.
+        zoom_line: The line of the growth of the surroundings over that of the face. Its signal is reported
+            and does not decide.
+        steepness: The steepness of the signals' scores around their lines.
     """
 
     perspective: PerspectiveSettings

@@ -1,7 +1,7 @@
-"""Does the room stay behind while the face comes closer?
+"""The growth of the surroundings while the face comes closer.
 
-A phone that approaches a face by 20 cm halves their distance, and that to a wall 1.5 m behind by an eighth. A
-picture that is enlarged, by a lens, a player or an injected video, grows as a whole.
+A phone that approaches a face by 20 cm halves their distance, but reduces that to a wall 1.5 m behind by an
+eighth. A picture that is enlarged, by a lens, a player or an injected video, grows as a whole.
 """
 
 import math
@@ -17,16 +17,16 @@ __all__ = ["ZoomFinding", "measure_zoom"]
 
 _FEWEST_POINTS: Final = 6
 _LEAST_GROWTH: Final = 0.15
-"""Natural logarithm of how much the face must grow where its surroundings are in view."""
+"""The least natural logarithm of the face's growth while its surroundings are visible."""
 
 
 @dataclass(frozen=True, slots=True)
 class ZoomFinding:
-    """How the surroundings grew.
+    """The growth of the surroundings.
 
     Attributes:
-        share: Of the face's growth, as logarithms: 0 stays, 1 grows as the face does.
-        growth: Of the face over the frames that were used, as a factor.
+        share: Its logarithm over that of the face's growth: 0 if they stay, 1 if they grow as the face does.
+        growth: The growth of the face over the frames that were used, as a factor.
     """
 
     share: float
@@ -34,7 +34,7 @@ class ZoomFinding:
 
 
 def measure_zoom(scan: ScanObservations) -> ZoomFinding | None:
-    """How the surroundings grew; ``None`` where too little of them is in view while the face grows."""
+    """Returns the growth of the surroundings; ``None`` if too little of them is visible as the face grows."""
     face = around = 0.0
     for segment in scan.motion:
         grew = _growths(segment)
@@ -47,7 +47,7 @@ def measure_zoom(scan: ScanObservations) -> ZoomFinding | None:
 
 
 def _growths(segment: MotionSegment) -> tuple[float, float] | None:
-    """Logarithms of how the face and its surroundings grew, to the last frame that shows enough of both."""
+    """Returns the log growth of face and surroundings, up to the last frame that shows enough of both."""
     for at in range(len(segment.frames) - 1, 0, -1):
         found = np.isfinite(segment.positions[at, :, 0])
         parts = [found & segment.on_face, found & ~segment.on_face]
@@ -60,7 +60,7 @@ def _growths(segment: MotionSegment) -> tuple[float, float] | None:
 
 
 def _stretch(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    """The median factor by which distances between points grew; lost points bend no median."""
+    """Returns the median factor by which distances between points grew, which outliers do not distort."""
     pairs = np.triu_indices(len(first), 1)
     before = np.linalg.norm(first[pairs[0]] - first[pairs[1]], axis=1)
     after = np.linalg.norm(second[pairs[0]] - second[pairs[1]], axis=1)
