@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from matcher.conformance.interface import Component, PortraitView
+from matcher.conformance.remedies import remedy_for
 from matcher.conformance.requirement import IntakeCode, Severity
 from matcher.errors import RefusalReason, TrustedImageRefused
 from matcher.persons import persons_among
@@ -222,14 +223,16 @@ def _refuse_requirements(report: PortraitReport) -> None:
         else {"unassessed": requirement.unassessed}
     )
     words = requirement.code.replace("_", " ")
+    required = f"required: {requirement.required}."
     message = (
-        f"The image does not meet {words}: it has {requirement.measured}"
+        f"{remedy_for(requirement.code, requirement.measured)} Measured for {words}: {requirement.measured}; "
+        f"{required}"
         if requirement.passed is not None
-        else f"The image cannot be shown to meet {words}: {requirement.unassessed}"
+        else f"The test of {words} cannot be made: {requirement.unassessed}; {required} Send another image."
     )
     raise TrustedImageRefused(
         RefusalReason.NOT_CONFORMANT,
-        f"{message}; required is {requirement.required}. Send another picture.",
+        message,
         details={"requirement": requirement.code.value, "required": requirement.required, **found},
     )
 
