@@ -38,7 +38,7 @@ _CLAUSES: Final[Mapping[RequirementCode, str]] = MappingProxyType(
         IntakeCode.MEDIA_TYPE: "Facegate: formats of a trusted image, by content",
         IntakeCode.FILE_SIZE: "Facegate: size of an upload",
         IntakeCode.FACE_COUNT: "ISO/IEC 19794-5: an image shows one subject",
-        IntakeCode.FACE_INSIDE: f"{_FULL_FRONTAL}the whole head is in the picture",
+        IntakeCode.FACE_INSIDE: f"{_FULL_FRONTAL}the whole head is in the image",
         IntakeCode.HEAD_POSITION_ACROSS: f"{_FULL_FRONTAL}horizontal position of the face",
         IntakeCode.HEAD_POSITION_DOWN: f"{_FULL_FRONTAL}vertical position of the face",
         Component.INTER_EYE_DISTANCE: "ISO/IEC 29794-5: inter-eye distance, as seen",

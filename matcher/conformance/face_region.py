@@ -23,9 +23,9 @@ __all__ = [
 ]
 
 ALIGNED_SIDE: Final = 616
-"""Side of the aligned picture, pixels."""
+"""Side of the aligned image, pixels."""
 ALIGNED_EYE_DISTANCE: Final = 113.0
-"""Distance of the eyes in the aligned picture, pixels."""
+"""Distance of the eyes in the aligned image, pixels."""
 NO_ALIGNED_FACE: Final = "the points of the face lie in one place, so that it cannot be aligned"
 """Why a measure could not be assessed if ``aligned_face`` returns None."""
 FIVE_ALIGNED: Final = np.array([[251, 272], [364, 272], [308, 336], [262, 402], [355, 402]], dtype=np.float32)
@@ -66,7 +66,7 @@ class AlignedFace:
         histogram: Histogram of the luminance on the face, shape (256,); it adds up to 1.
         cheeks: Shape (2, n, n, 3): squares below the image's left and right eye, beside the nose, black
             outside the mask; n is 0.3 eye distances (the standard's measurement zones).
-        has_outline: True where ``mask`` follows this face's landmarks, False where it is the mean outline.
+        has_outline: True if ``mask`` follows this face's landmarks, False if it is the mean outline.
     """
 
     image: BgrImage

@@ -63,7 +63,7 @@ class PortraitView:
     """The portrait that the measures assess.
 
     Attributes:
-        image: The upright picture.
+        image: The upright image.
         encoded: The bytes of the image file (JPEG, PNG or JPEG 2000), without a record around them.
         media_type: Media type of ``encoded``, such as ``"image/jpeg"``.
         faces: All faces found, largest first; at least one.
@@ -93,7 +93,7 @@ class Assessment:
     Attributes:
         measured: The native measure, in the measure's unit; None if it could not be assessed.
         score: Quality on the scale of ISO/IEC 29794-5, 0 (worst) to 100 (best); None if ``measured`` is.
-        unassessed: Why it could not be assessed, in plain words; empty where it was.
+        unassessed: Why it could not be assessed, in words; empty if it was.
     """
 
     measured: float | None

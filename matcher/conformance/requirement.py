@@ -42,9 +42,9 @@ class IntakeCode(StrEnum):
     FACE_COUNT = "face_count"
     """The image shows exactly one person."""
     FACE_INSIDE = "face_inside"
-    """The whole face lies inside the picture."""
+    """The whole face lies inside the image."""
     HEAD_POSITION_ACROSS = "head_position_across"
-    """The point between the eyes lies in the middle of the picture's width."""
+    """The point between the eyes lies in the middle of the image's width."""
     HEAD_POSITION_DOWN = "head_position_down"
     """The point between the eyes lies at the right height."""
     DECLARED_SIZE = "declared_size"
@@ -148,7 +148,7 @@ class Requirement:
         unit: Unit of ``value``; empty for none.
         score: Quality score of ISO/IEC 29794-5, 0 (worst) to 100 (best); None if there is none.
         method: Whether the algorithm of the score is the standard's; None if there is no score.
-        unassessed: Why it could not be assessed, in plain words; empty where it was.
+        unassessed: Why it could not be assessed, in words; empty if it was.
     """
 
     code: RequirementCode
