@@ -1,13 +1,13 @@
-"""Silent-Face's two PAD networks as ONNX files, from the PyTorch files that their authors publish.
+"""Converts Silent-Face's two PAD networks to ONNX, from the PyTorch files that their authors publish.
 
 ::
 
     python -m evaluation.minifasnet_onnx WEIGHTS.pth OUT.onnx
 
 PyTorch is not needed: a file of state tensors is a pickle of names and shapes, followed by the numbers.
-The pickle is read with everything refused but an ordered dictionary and tensors, so it cannot run code.
-The names say how deep each part is and where it squeezes and excites, so one builder makes MiniFASNetV2
-and MiniFASNetV1SE. The result takes pictures of BGR 0..255 and gives the three logits.
+The reader refuses everything in the pickle except an ordered dictionary and tensors, so that it cannot run
+code. The names state the depth of each part and whether it squeezes and excites, so that one builder makes
+MiniFASNetV2 and MiniFASNetV1SE. The networks take images of BGR 0..255 and return the three logits.
 
 Source: minivision-ai/Silent-Face-Anti-Spoofing, ``src/model_lib/MiniFASNet.py`` (layers).
 """
@@ -55,7 +55,7 @@ class StateFileError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Tensor:
-    """A tensor of the pickle, before its numbers are read."""
+    """A tensor of the pickle, before its numbers are loaded."""
 
     storage: str
     offset: int
@@ -63,7 +63,7 @@ class _Tensor:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Knows tensors, their storages and an ordered dictionary, and nothing else."""
+    """Reads tensors, their storages and an ordered dictionary, and refuses everything else."""
 
     def __init__(self, stream: io.BytesIO) -> None:
         super().__init__(stream)
@@ -85,13 +85,13 @@ class _Unpickler(pickle.Unpickler):
 
 
 def read_state(content: bytes) -> State:
-    """The tensors of a PyTorch state file of the form used before PyTorch 1.6.
+    """Read the tensors of a PyTorch state file of the form used before PyTorch 1.6.
 
     Args:
         content: The file.
 
     Raises:
-        StateFileError: It is no such file, or asks for anything but tensors.
+        StateFileError: It is not such a file, or refers to anything but tensors.
     """
     stream = io.BytesIO(content)
     try:
@@ -120,13 +120,13 @@ def read_state(content: bytes) -> State:
 
 
 def minifasnet_to_onnx(state: State) -> bytes:
-    """The network that ``state`` belongs to.
+    """Build the network of a state file.
 
-    It takes ``input``, float32 of shape (n, 3, 80, 80), BGR, 0..255, and gives ``logits`` of shape (n, 3);
+    It takes ``input``, float32 of shape (n, 3, 80, 80), BGR, 0..255, and returns ``logits`` of shape (n, 3);
     the second class is a bona fide presentation.
 
     Raises:
-        StateFileError: The tensors are of another network.
+        StateFileError: The tensors belong to another network.
     """
     graph = _Graph(state)
     try:
@@ -149,7 +149,7 @@ def minifasnet_to_onnx(state: State) -> bytes:
 
 
 class _Graph:
-    """An ONNX graph whose numbers come from a state file."""
+    """An ONNX graph with the numbers of a state file."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -162,7 +162,7 @@ class _Graph:
         return name
 
     def block(self, name: str, value: str, *, stride: int = 1, padded: bool = True) -> str:
-        """Convolution, batch normalisation and, where the state has one, PReLU."""
+        """Add convolution, batch normalisation and, if the state has one, PReLU."""
         value = self._convolution(f"{name}.conv", f"{name}.bn", value, stride=stride, padded=padded)
         slopes = self._state.get(f"{name}.prelu.weight")
         return value if slopes is None else self.add("PRelu", value, self._constant(slopes.reshape(-1, 1, 1)))
@@ -172,7 +172,7 @@ class _Graph:
         return self.block(f"{name}.project", self.block(f"{name}.conv_dw", value, stride=stride))
 
     def squeeze_and_excite(self, name: str, value: str) -> str:
-        """``value`` weighted by channel, or as it is where the state has no such part."""
+        """Weight ``value`` by channel; return it unchanged if the state has no such part."""
         if f"{name}.fc1.weight" not in self._state:
             return value
         weights = self.add("GlobalAveragePool", value)
@@ -204,7 +204,7 @@ class _Graph:
     ) -> str:
         weights = self._state[f"{name}.weight"]
         scale, shift = self._normalisation(normalisation)
-        # A convolution of one input channel a filter is depthwise, but for the first on a squeezed value.
+        # A convolution with one input channel per filter is depthwise, except the first on a squeezed value.
         groups = weights.shape[0] if weights.shape[1] == 1 and weights.shape[2] > 1 else 1
         border = weights.shape[2] // 2 if padded else 0
         return self.add(
@@ -232,10 +232,10 @@ class _Graph:
 
 
 def converted_network(path: Path) -> OnnxPadNetwork:
-    """The network of a ``.pth`` file, with the catalogue's preprocessing for its kind, on the CPU.
+    """Load the network of a ``.pth`` file, with the catalogue's preprocessing for its kind, on the CPU.
 
     Raises:
-        StateFileError: The file is named after no network of the catalogue, or holds another one.
+        StateFileError: The file name is that of no network of the catalogue, or it holds another network.
         OSError: It cannot be read.
     """
     kind = next((kind for kind in _KINDS if kind in path.name), None)
@@ -248,7 +248,7 @@ def converted_network(path: Path) -> OnnxPadNetwork:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command. Returns 0, or 2 with one line on stderr when it could not convert."""
+    """Run the command; return 0, or 2 with one line on stderr if it could not convert."""
     parser = argparse.ArgumentParser(
         prog="python -m evaluation.minifasnet_onnx", description="Convert Silent-Face's weights to ONNX."
     )

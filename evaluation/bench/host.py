@@ -27,7 +27,7 @@ class HostTime:
 
     @classmethod
     def now(cls, stat: Path = _STAT) -> Self | None:
-        """Reads it; None where the system does not tell.
+        """Reads it; None if the system does not tell.
 
         Args:
             stat: The file that tells it.
@@ -42,7 +42,7 @@ class HostTime:
         return cls(ticks=sum(ticks), stolen=ticks[_STEAL])
 
     def stolen_since(self, before: "HostTime") -> float:
-        """The share that was stolen between two readings, 0..1; 0 where no time passed.
+        """The share that was stolen between two readings, 0..1; 0 if no time passed.
 
         Args:
             before: The earlier reading.

@@ -20,7 +20,7 @@ class Machine:
         cores: Logical cores that this process may use.
         system: Operating system and version.
         python: Version of Python.
-        load: Runnable processes, mean of the last minute, before the measurement; None where the
+        load: Runnable processes, mean of the last minute, before the measurement; None if the
             system does not say. Above a little, others were measured too.
     """
 

@@ -18,7 +18,7 @@ class Measurement:
         name: What was measured, in a few words.
         load: Under which load, such as ``4 scans at once``.
         unit: Of the values, such as ``model frames`` or ``ms``; empty for a ratio.
-        meaning: How it was measured and what it says, in plain words.
+        meaning: How it was measured and what it says, in words.
         values: One for each run, at least one.
 
     Raises:

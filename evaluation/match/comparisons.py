@@ -73,7 +73,7 @@ class Comparisons:
 
     @property
     def genuine_scores(self) -> GenuineScores | None:
-        """Comparisons of the same person, in both groups; None where there are none."""
+        """Comparisons of the same person, in both groups; None if there are none."""
         same = self.same
         if not same.any():
             return None

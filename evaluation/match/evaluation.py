@@ -91,7 +91,7 @@ class SetResult:
         name: ``main`` or ``apart``.
         comparisons: What was compared.
         fmr: FMR over the cosine.
-        fnmr: FNMR over the cosine; None where nobody has two photos.
+        fnmr: FNMR over the cosine; None if nobody has two photos.
         points: What can be said at each false match rate; the last one is the first that is not supported.
     """
 
@@ -113,14 +113,14 @@ class GroupResult:
 
     Attributes:
         column: The manifest's column.
-        value: The group's value in it; empty where the column is empty.
+        value: The group's value in it; empty if the column is empty.
         photos: Photos in the group.
         failures: Failures to acquire among them.
         persons: Persons that were compared.
         genuine: Genuine comparisons.
         impostors: Impostor comparisons.
         lowest_bound: The lowest bound on FMR that the group's own persons support.
-        rates: At the main set's thresholds for each supported false match rate; empty where the group has
+        rates: At the main set's thresholds for each supported false match rate; empty if the group has
             fewer than two persons.
     """
 
@@ -195,7 +195,7 @@ def group_photos(
     Args:
         photos: All photos.
         columns: Columns that name groups.
-        known: The manifest's columns; empty where there is no manifest.
+        known: The manifest's columns; empty if there is no manifest.
 
     Returns:
         By column and value, in order; shape (photos,) each.

@@ -66,7 +66,7 @@ class FnmrCurve:
         comparisons: Genuine comparisons.
         persons: Persons that they come from.
         confidence: Of the two-sided intervals.
-        resampled_rates: Shape (t, samples), FNMR in each sample of the bootstrap; NaN where a sample holds
+        resampled_rates: Shape (t, samples), FNMR in each sample of the bootstrap; NaN if a sample holds
             no genuine comparison.
     """
 

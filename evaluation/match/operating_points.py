@@ -52,7 +52,7 @@ class FmrAt:
         threshold: A cosine; at or above it a comparison is a match.
         fmr: Measured.
         upper_bound: One-sided.
-        fnmr: None where there is no genuine comparison.
+        fnmr: None if there is no genuine comparison.
     """
 
     threshold: float
@@ -95,7 +95,7 @@ def operating_point(target: float, *, fmr: FmrCurve, fnmr: FnmrCurve | None) -> 
     Args:
         target: The rate, above 0 and below 1.
         fmr: Over thresholds that end above every score.
-        fnmr: Over the same thresholds and draws; None where there is no genuine comparison.
+        fnmr: Over the same thresholds and draws; None if there is no genuine comparison.
     """
     if float(fmr.upper_bounds[-1]) > target:
         return NotSupported(target, persons_needed(target, confidence=fmr.confidence))
@@ -122,7 +122,7 @@ def rates_at(index: int, *, fmr: FmrCurve, fnmr: FnmrCurve | None) -> FmrAt:
     Args:
         index: Of the threshold.
         fmr: FMR.
-        fnmr: Over the same thresholds; None where there is no genuine comparison.
+        fnmr: Over the same thresholds; None if there is no genuine comparison.
     """
     return FmrAt(
         threshold=float(fmr.thresholds[index]),
@@ -143,7 +143,7 @@ def samples_at(target: float, *, fmr: FmrCurve, fnmr: FnmrCurve) -> NDArray[np.f
         fnmr: Over the same thresholds and draws.
 
     Returns:
-        Shape (samples,); NaN where a sample holds no genuine comparison.
+        Shape (samples,); NaN if a sample holds no genuine comparison.
     """
     last = fmr.thresholds.size - 1
     indices = np.minimum((fmr.resampled_rates > target).sum(axis=0), last)

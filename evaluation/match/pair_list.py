@@ -32,9 +32,9 @@ class PairList:
     Attributes:
         photos: Each once.
         pairs: Positions of two photos; each two photos once.
-        columns: The manifest's columns; empty where there is none.
+        columns: The manifest's columns; empty if there is none.
         left_out: How many pairs were left out, by reason.
-        named: True where a manifest says who is who.
+        named: True if a manifest says who is who.
     """
 
     photos: tuple[FacePhoto, ...]

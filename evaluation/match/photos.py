@@ -1,7 +1,7 @@
 """Photos with identities, from a folder: with a ``manifest.csv``, or with a subfolder for each person.
 
 ``manifest.csv`` has the columns ``file`` (relative to the folder) and ``identity``; any other column may
-name groups. Where there are the columns ``usable`` and ``label``, a photo is taken only if it is usable (1)
+name groups. If there are the columns ``usable`` and ``label``, a photo is taken only if it is usable (1)
 and labelled ``bona_fide``. A photo without an identity, or with an uncertain one (``?`` at the end), is left
 out. The part of an identity before its colon says where the label comes from.
 
@@ -45,10 +45,10 @@ class FacePhoto:
     """One photo.
 
     Attributes:
-        path: Where it is.
+        path: If it is.
         identity: Who it shows, after corrections.
         apart: True for the photos of a group that is measured apart.
-        columns: Its row of the manifest; empty where there is none.
+        columns: Its row of the manifest; empty if there is none.
     """
 
     path: Path
@@ -63,7 +63,7 @@ class PhotoList:
 
     Attributes:
         photos: Those that can be used, in the manifest's order.
-        columns: The manifest's columns; empty where there is none.
+        columns: The manifest's columns; empty if there is none.
         left_out: How many were left out, by reason.
     """
 

@@ -27,7 +27,7 @@ _PNM: Final = re.compile(rb"(P[56])" + rb"(?:\s+(?:#[^\n]*\n\s*)*)(\d{1,6})" * 3
 
 
 def read_picture(path: Path, *, still_decoder: StillDecoder | None) -> BgrImage:
-    """The upright picture of a file.
+    """The upright image of a file.
 
     Args:
         path: The file; its name says nothing about its format.
@@ -37,7 +37,7 @@ def read_picture(path: Path, *, still_decoder: StillDecoder | None) -> BgrImage:
         Shape (height, width, 3), BGR.
 
     Raises:
-        ImageError: It is no picture, or beyond ``LIMITS``.
+        ImageError: It is no image, or beyond ``LIMITS``.
         DecoderUnavailable: The isolated decoder cannot take it.
         OSError: The file cannot be read.
     """

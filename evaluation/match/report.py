@@ -33,7 +33,7 @@ class Photos:
         photos: Photos tried.
         identities: Persons in them.
         left_out: Photos or pairs that were left out, by reason.
-        guessed: True where who is who had to be worked out from the pairs.
+        guessed: True if who is who had to be worked out from the pairs.
     """
 
     kind: str
@@ -95,7 +95,7 @@ class Comparison:
     Attributes:
         first: Name of the pack whose FNMR counts positive.
         second: Name of the other.
-        differences: By false match rate; empty where nothing can be said.
+        differences: By false match rate; empty if nothing can be said.
     """
 
     first: str

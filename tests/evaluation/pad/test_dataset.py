@@ -66,7 +66,7 @@ def test_folders(tmp_path: Path) -> None:
         ("file,label\na.jpg,perhaps\n", "line 2: the label 'perhaps' is none of"),
         ("file,label\n../a.jpg,live\n", "does not lie in the folder"),
         ("file,label\na.jpg\n", "line 2: expected 2 values"),
-        ("file,label\n", "lists no picture"),
+        ("file,label\n", "lists no image"),
     ],
 )
 def test_what_breaks_the_form_is_told(tmp_path: Path, text: str, why: str) -> None:
