@@ -89,7 +89,7 @@ def test_only_what_a_list_names(tmp_path: Path) -> None:
 
 
 def test_nothing_there(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="not there"):
+    with pytest.raises(DatasetError, match="does not exist"):
         read_dataset(tmp_path / "none")
     with pytest.raises(DatasetError, match="nor the folders"):
         read_dataset(tmp_path)
