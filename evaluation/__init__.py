@@ -1,4 +1,4 @@
-"""Measurements over data sets: what the product's models and decisions are worth.
+"""Measures the error rates and the cost of the product's models and decisions over data sets.
 
-Nothing imports this package but ``cli`` and tests. Start with ``evaluation.match``.
+Only ``cli``, ``research`` and tests import this package. Start with ``evaluation.match``.
 """

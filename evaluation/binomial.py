@@ -1,4 +1,4 @@
-"""Exact binomial bounds: what a count of trials says, and what it can never say."""
+"""Exact binomial bounds on the rate that a count of trials supports."""
 
 import math
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class Proportion:
 
     Attributes:
         hits: Trials that count.
-        trials: All, at least 1.
+        trials: All trials, at least 1.
         lower: Lower end of the interval, 0..1.
         upper: Upper end, 0..1.
     """
@@ -33,11 +33,12 @@ class Proportion:
 
 
 def proportion(hits: int, trials: int, *, confidence: float) -> Proportion | None:
-    """The share of hits with its interval; None without a trial.
+    """Return the share of hits with its interval; None without a trial.
 
     Args:
         hits: 0..trials.
-        trials: Taken as independent. Pictures of one person are not: where that matters, draw persons.
+        trials: Number of trials, which count as independent. Images of one person are not: if that
+            matters, resample persons.
         confidence: Two-sided, such as 0.95.
 
     Raises:
@@ -52,7 +53,7 @@ def proportion(hits: int, trials: int, *, confidence: float) -> Proportion | Non
 
 
 def fewest_trials(rate: float) -> int:
-    """Trials needed before "none of them" shows a rate of at most ``rate`` at 95 % (rule of three).
+    """Return the number of trials without a hit that shows a rate up to ``rate`` at 95 % (rule of three).
 
     J. A. Hanley and A. Lippman-Hand, "If nothing goes wrong, is everything all right?", JAMA 249(13), 1983.
 
@@ -65,10 +66,10 @@ def fewest_trials(rate: float) -> int:
 def exact_interval(
     rates: NDArray[np.float64], trials: NDArray[np.float64], *, confidence: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The two-sided Clopper-Pearson interval; trials need not be whole.
+    """Return the two-sided Clopper-Pearson interval; trials need not be whole.
 
     Args:
-        rates: Shape (t,), observed, 0..1.
+        rates: Shape (t,), observed rates, 0..1.
         trials: Shape (t,), above 0.
         confidence: Two-sided.
     """

@@ -1,4 +1,4 @@
-"""matplotlib, loaded only where a chart is wanted; it comes with the extra ``evaluation``."""
+"""Loads matplotlib only if a chart is drawn; it comes with the extra ``evaluation``."""
 
 import io
 from typing import TYPE_CHECKING, Final
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COLOURS", "STYLES", "FiguresUnavailable", "check_figures", "new_figure", "png"]
 
-# Told apart also by people who do not tell red from green (M. Okabe and K. Ito, 2008).
+# Distinguishable for people with red-green colour blindness too (M. Okabe and K. Ito, 2008).
 COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 STYLES: Final = ("-", "--", "-.", ":")
 
@@ -20,7 +20,7 @@ class FiguresUnavailable(Exception):
 
 
 def check_figures() -> None:
-    """Make sure, before any long work, that charts can be drawn.
+    """Make sure, before a long computation, that charts can be drawn.
 
     Raises:
         FiguresUnavailable: The extra is not installed.
@@ -29,7 +29,7 @@ def check_figures() -> None:
 
 
 def new_figure(width: float, height: float) -> "Figure":
-    """An empty figure.
+    """Make an empty figure.
 
     Args:
         width: In inches.
@@ -39,7 +39,7 @@ def new_figure(width: float, height: float) -> "Figure":
         FiguresUnavailable: The extra is not installed.
     """
     try:
-        # No pyplot: it keeps global state, and looks for a screen.
+        # Not pyplot, which keeps global state and needs a display.
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -53,8 +53,8 @@ def new_figure(width: float, height: float) -> "Figure":
 
 
 def png(figure: "Figure") -> bytes:
-    """A figure as a PNG file."""
+    """Return a figure as a PNG file."""
     stream = io.BytesIO()
-    # Without the version of the library, so that the same results give the same file.
+    # Without the version of the library, so that equal results give equal files.
     figure.savefig(stream, format="png", metadata={"Software": None})
     return stream.getvalue()

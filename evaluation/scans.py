@@ -1,4 +1,4 @@
-"""Scans as the tests and the fitting of the fusion model need them."""
+"""Makes scans for tests and for the fit of the fusion model."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,7 +15,7 @@ from vision.packs.pack import Pack
 
 
 def observe_scan(frames: Iterable[tuple[float, BgrImage]], pack: Pack) -> ScanObservations:
-    """Observe and collect a scan as the server does: at its pace, and the detector looks now and then."""
+    """Observe and collect a scan as the server does, with its pace and its intervals of detection."""
     watch = PacedWatch(pack)
     for index, (time, image) in enumerate(frames):
         watch.take(DecodedPicture(image), index=index, capture_time=time)
@@ -25,7 +25,7 @@ def observe_scan(frames: Iterable[tuple[float, BgrImage]], pack: Pack) -> ScanOb
 def clip_windows(
     path: Path, *, seconds: float = 4.0, most: int = 4, rate: float = 16.0
 ) -> Iterator[list[tuple[float, BgrImage]]]:
-    """A clip as a phone would send it: about ``rate`` frames a second, 640 pixels, JPEG, cut into scans."""
+    """Yield the scans of a clip as a phone sends them: about ``rate`` frames a second, 640 pixels, JPEG."""
     capture = cv2.VideoCapture(str(path))
     native = capture.get(cv2.CAP_PROP_FPS)
     native = native if 5 <= native <= 100 else 30.0

@@ -1,4 +1,4 @@
-"""Pictures as they arrive at a server: no larger than a phone sends them, and through JPEG."""
+"""Converts images to the form in which a phone sends them: of limited size, as JPEG."""
 
 from typing import Final
 
@@ -14,7 +14,7 @@ _JPEG_QUALITY: Final = 88
 
 
 def jpeg_of(image: BgrImage) -> bytes:
-    """The JPEG that a phone sends of a picture, of ``LONGEST_SIDE`` pixels at most."""
+    """Return the JPEG that a phone sends of an image, of at most ``LONGEST_SIDE`` pixels."""
     shrink = LONGEST_SIDE / max(image.shape[:2])
     if shrink < 1:
         image = np.asarray(
@@ -24,6 +24,6 @@ def jpeg_of(image: BgrImage) -> bytes:
 
 
 def as_sent(image: BgrImage) -> BgrImage:
-    """A picture as it arrives."""
+    """Return an image as a server decodes it."""
     coded = np.frombuffer(jpeg_of(image), np.uint8)
     return np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)

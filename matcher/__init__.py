@@ -1,8 +1,9 @@
 """Opens trusted images and compares faces: pure functions over bytes, templates and calibrations.
 
-``accept_portrait`` makes the portrait of a trusted image or refuses it, ``fuse_templates`` makes one template
-of a scan's frames, ``compare`` decides whether both show the same person, and ``measure_constancy`` whether a
-scan shows one person throughout. ``matcher.records`` reads and writes ISO/IEC 19794-5 records.
+``accept_portrait`` makes the portrait of a trusted image or refuses the image. ``fuse_templates`` makes one
+template of a scan's frames, and ``compare`` decides whether both show the same person. ``measure_constancy``
+decides whether a scan shows one person throughout. ``matcher.records`` reads and writes ISO/IEC 19794-5
+records.
 
 For example, compare the portrait in a passport's data group 2 with one frame::
 

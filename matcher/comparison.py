@@ -1,4 +1,4 @@
-"""Same person? One portrait against one fused scan, at a demanded false match rate."""
+"""Compares a portrait with the fused template of a scan at a demanded false match rate."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ __all__ = ["MatchPolicy", "MatchResult", "check_calibration_supports", "compare"
 
 @dataclass(frozen=True, slots=True)
 class MatchPolicy:
-    """What a use case demands of a match.
+    """The demands of a policy on a match.
 
     Attributes:
         max_fmr: The false match rate (ISO/IEC 19795-1, per comparison) that the threshold must
@@ -39,11 +39,11 @@ class MatchPolicy:
 
 @dataclass(frozen=True, slots=True)
 class MatchResult:
-    """The answer, and everything that it used.
+    """The result of a comparison, with every number behind it.
 
     Attributes:
         same_person: True when ``fmr_bound`` is at most the policy's ``max_fmr``.
-        similarity: 0..100, the meaning of its value is in ``matcher.similarity``.
+        similarity: 0..100; ``matcher.similarity`` defines its meaning.
         fmr_bound: Upper bound on FMR of a threshold at this cosine, in (0, 1].
         threshold_similarity: The similarity that stands for the policy's ``max_fmr``, 0..100.
         cosine: Cosine similarity of the two templates, -1..1; comparable within one pack only.
@@ -59,11 +59,11 @@ class MatchResult:
 
 
 def check_calibration_supports(calibration: MatchCalibration, policy: MatchPolicy) -> None:
-    """Make sure, before any comparison, that ``policy`` can be decided with ``calibration``.
+    """Make sure, before a comparison, that ``calibration`` supports the decision that ``policy`` demands.
 
     Raises:
-        CalibrationTooWeak: The data do not support the demanded rate, or the figures are assumed
-            where the policy demands measured ones.
+        CalibrationTooWeak: The data do not support the demanded rate, or the figures are assumed and the
+            policy demands measured ones.
     """
     supported = calibration.lowest_bound
     record = calibration.record
@@ -110,9 +110,9 @@ def compare(
 
     Args:
         portrait: The trusted image's template.
-        scan: The scan's fused template; see ``matcher.template``. Both from one embedder.
+        scan: The scan's fused template; see ``matcher.template``. Both templates are from one embedder.
         calibration: The calibration of that embedder.
-        policy: What is demanded.
+        policy: The demanded bound on the false match rate.
 
     Raises:
         CalibrationTooWeak: See ``check_calibration_supports``.

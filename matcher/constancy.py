@@ -1,17 +1,18 @@
-"""Does a scan show one person throughout?
+"""Measures whether a scan shows one person throughout.
 
-The frames' templates are divided into two groups, as if they were of two persons: every two frames in turn
-stand for the two, and each other frame goes with the one that it is more like. Both groups are fused by
-quality, each for itself, and compared; the division that leaves the least alike groups counts. Whoever takes
-another's place, for good (A, B), for a while (A, B, A) or again and again (A, B, A, B), is one of the groups
-of such a division, so that its cosine is an impostor's. Poor or averted frames of one person are outvoted by
-their neighbours, so that honest scans keep a greater distance from the line than their least alike pair of
+``measure_constancy`` divides the frames' templates into two groups, as if they showed two persons. Each pair
+of frames in turn represents the two persons, and every other frame joins the frame of the pair that it
+resembles more. The templates of each group are fused by quality, and the two fused templates are compared.
+The division with the least similar groups counts. If a second person takes the place of the first, for good
+(A, B), for a while (A, B, A) or repeatedly (A, B, A, B), one of the divisions separates the two persons, and
+its cosine is that of an impostor comparison. Neighbouring frames outvote poor or averted frames of one
+person, so that genuine scans keep a greater distance from the threshold than their least similar pair of
 frames would (``docs/accuracy.md`` has the figures).
 
-The line is a bound on FMR as everywhere in this room: at most this share of changes to a random other person
-gets past it, as far as the calibration holds for frames of one camera. It sees what it is given: a person of
-whom no frame is among the samples was not seen at all. A change to somebody who looks alike, or a picture
-that turns into another one so slowly that each group resembles the other, gets past it.
+The threshold is a bound on FMR, as everywhere in ``matcher``: at most this share of changes to a random other
+person stays undetected, if the calibration holds for frames of one camera. A person without a frame among the
+samples cannot be detected. Two changes stay undetected: to a person who looks alike, and of an image that
+turns into another one so slowly that both groups resemble each other.
 """
 
 from collections.abc import Sequence
@@ -29,7 +30,7 @@ from vision.packs.calibration import MatchCalibration
 __all__ = ["SWAP_MAX_FMR", "IdentityConstancy", "measure_constancy"]
 
 SWAP_MAX_FMR: Final = 3e-2
-"""Largest bound on FMR at which two groups of frames count as one person, if the caller names none.
+"""Default for the largest bound on FMR at which two groups of frames count as one person.
 
 At 1e-2 one of 43 live scans of one person counted as two with dlib's embedder, at 3e-2 none with any pack.
 """
@@ -39,16 +40,16 @@ _NO_DIRECTION: Final = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class IdentityConstancy:
-    """Whether a scan's frames show one person, and how near it was.
+    """Whether a scan's frames show one person, with the numbers behind it.
 
     Attributes:
         constant: True when ``fmr_bound`` is at most ``max_fmr``.
-        cosine: Cosine, -1..1, of the two least alike groups.
+        cosine: Cosine of the two least similar groups, -1..1.
         fmr_bound: Upper bound on FMR of a threshold at that cosine, in (0, 1].
-        max_fmr: What was demanded, in (0, 1).
+        max_fmr: The demanded bound, in (0, 1).
         samples: Frames that were compared.
-        apart: Positions in the samples of the smaller of these groups, rising; of the later one where both
-            are as large.
+        apart: Positions in the samples of the smaller of these groups, rising; of the later group if both
+            have the same size.
     """
 
     constant: bool
@@ -62,16 +63,16 @@ class IdentityConstancy:
 def measure_constancy(
     samples: Sequence[TemplateSample], *, calibration: MatchCalibration, max_fmr: float = SWAP_MAX_FMR
 ) -> IdentityConstancy | None:
-    """Look for two persons among a scan's frames.
+    """Measure whether a scan's frames show one person.
 
     Args:
         samples: The examined frames, of one embedder.
-        calibration: Of that embedder.
-        max_fmr: Bound on FMR that the least alike groups must reach, in (0, 1). Where the calibration
-            supports no bound as low, its lowest counts.
+        calibration: The calibration of that embedder.
+        max_fmr: Bound on FMR that the least similar groups must reach, in (0, 1). If the calibration
+            supports no bound as low, its lowest bound counts.
 
     Returns:
-        ``None`` for fewer than two samples, which can show no change.
+        None for fewer than two samples, which cannot show a change.
 
     Raises:
         PortraitPolicyInvalid: ``max_fmr`` is not in (0, 1).
@@ -96,7 +97,7 @@ def measure_constancy(
 
 
 def _least_alike(stack: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[float, tuple[int, ...]]:
-    """Cosine of the two least alike groups, and the smaller of them.
+    """Return the cosine of the two least similar groups, and the smaller group.
 
     Args:
         stack: Shape (n, dimensions), n of 2 or more.
@@ -105,14 +106,14 @@ def _least_alike(stack: NDArray[np.float64], weights: NDArray[np.float64]) -> tu
     alike = stack @ stack.T
     ones, others = np.triu_indices(len(stack), 1)
     with_one = alike[ones] >= alike[others]
-    # Equal templates are drawn to both sides alike; without this the second could be left without any.
+    # Equal templates are as similar to both; without these lines the second group could be empty.
     with_one[np.arange(ones.size), others] = False
     with_one[np.arange(ones.size), ones] = True
     first, second = with_one * weights, ~with_one * weights
     products = _products(first, alike, second)
     scale = np.sqrt(_products(first, alike, first).clip(min=0.0))
     scale *= np.sqrt(_products(second, alike, second).clip(min=0.0))
-    # Templates that cancel each other out are not of one person, whatever they are compared with.
+    # A group whose templates cancel each other out has no direction; it counts as another person.
     cosines = np.where(scale > _NO_DIRECTION, products / np.maximum(scale, _NO_DIRECTION), -1.0)
     least = int(np.argmin(cosines))
     groups = [np.flatnonzero(with_one[least] == side) for side in (False, True)]

@@ -1,14 +1,14 @@
-"""What can go wrong in this room.
+"""The errors of ``matcher``.
 
 ::
 
     MatcherError
     ├── TrustedImageRefused       the upload cannot serve as the trusted image (reason: RefusalReason)
-    ├── RecordInvalid             a facial record cannot be written: it has no field for a value
+    ├── RecordInvalid             a facial record cannot be written: no field can hold a value
     ├── PortraitPolicyInvalid     a number in a portrait policy is out of range
     ├── CalibrationTooWeak        the pack's calibration does not support the policy's target
-    └── TemplateInvalid           templates that cannot be fused or compared
-        └── TemplateMismatch      templates of different lengths: they come from different embedders
+    └── TemplateInvalid           templates cannot be fused or compared
+        └── TemplateMismatch      templates have different lengths: they come from different embedders
 
 "Not the same person" is a result, never an error. No message carries pixels, templates or any
 other biometric data. Errors of ``vision`` about the upload's bytes become ``TrustedImageRefused``;
@@ -32,56 +32,56 @@ __all__ = [
 
 
 class MatcherError(Exception):
-    """Root of everything this room raises."""
+    """Base class of the errors of ``matcher``."""
 
 
 class RefusalReason(StrEnum):
-    """Why an upload cannot serve as the trusted image. The details named are in the error."""
+    """Why an upload cannot serve as the trusted image. Each reason names the details of its error."""
 
     IMAGE_EMPTY = "IMAGE_EMPTY"
-    """No bytes at all."""
+    """The upload has no bytes."""
     IMAGE_TOO_LARGE = "IMAGE_TOO_LARGE"
     """More bytes than the policy allows: ``bytes``, ``max_bytes``."""
     IMAGE_TOO_MANY_PIXELS = "IMAGE_TOO_MANY_PIXELS"
     """The header declares more pixels, or a longer side, than the policy allows."""
     IMAGE_TOO_SMALL = "IMAGE_TOO_SMALL"
-    """The header declares a picture too small to hold a face of the demanded size."""
+    """The header declares an image that is too small for a face of the demanded size."""
     IMAGE_FORMAT_NOT_SUPPORTED = "IMAGE_FORMAT_NOT_SUPPORTED"
-    """Not PNG, JPEG or JPEG 2000: ``format`` where it was recognised."""
+    """Not PNG, JPEG or JPEG 2000: ``format`` if it was recognised."""
     IMAGE_ANIMATED = "IMAGE_ANIMATED"
-    """Several pictures in one file."""
+    """The file contains several images."""
     IMAGE_MALFORMED = "IMAGE_MALFORMED"
     """The format is recognised, but the data break its rules or do not decode."""
     RECORD_MALFORMED = "RECORD_MALFORMED"
-    """A facial record, or the wrapping round one, whose lengths or structure do not hold: ``format``,
-    and where it is known ``offset`` (bytes from the start of that record or wrapping) and ``field``."""
+    """The lengths or the structure of a facial record, or of its wrapping, do not hold: ``format``,
+    and if known ``offset`` (bytes from the start of that record or wrapping) and ``field``."""
     RECORD_NOT_ONE_FACE = "RECORD_NOT_ONE_FACE"
     """A facial record that holds more than one face, or several records in one wrapping:
-    ``representations``, ``required_representations``, and ``records`` where there are several."""
+    ``representations``, ``required_representations``, and ``records`` if there are several."""
     ISO_39794_NOT_SUPPORTED = "ISO_39794_NOT_SUPPORTED"
-    """An ISO/IEC 39794-5 record, bare or wrapped: recognised, and not read: ``format``."""
+    """An ISO/IEC 39794-5 record, bare or wrapped, which is recognised but not read: ``format``."""
     RECORD_WRONG_MODALITY = "RECORD_WRONG_MODALITY"
-    """A biometric record of something else than a face: ``format``, ``modality``."""
+    """A biometric record of another modality than the face: ``format``, ``modality``."""
     FACE_NOT_FOUND = "FACE_NOT_FOUND"
-    """No face: ``faces``, ``required_faces``."""
+    """No face was found: ``faces``, ``required_faces``."""
     FACE_NOT_UNIQUE = "FACE_NOT_UNIQUE"
-    """More than one face: ``faces``, ``required_faces``, ``largest_width_px``,
+    """More than one face was found: ``faces``, ``required_faces``, ``largest_width_px``,
     ``second_width_px``, ``second_width_limit_px``."""
     FACE_CUT_OFF = "FACE_CUT_OFF"
-    """The face reaches beyond the picture: ``inside_fraction``, ``min_inside_fraction``."""
+    """The face reaches beyond the image: ``inside_fraction``, ``min_inside_fraction``."""
     EYE_DISTANCE_TOO_SMALL = "EYE_DISTANCE_TOO_SMALL"
     """The eyes are too close together: ``eye_distance_px``, ``min_eye_distance_px``."""
     NOT_CONFORMANT = "NOT_CONFORMANT"
-    """A requirement that the policy makes hard is not met, or could not be assessed: ``requirement``,
+    """A hard requirement of the policy is not met, or could not be assessed: ``requirement``,
     ``required``, and ``measured`` or ``unassessed``."""
 
 
 class TrustedImageRefused(MatcherError):
-    """The upload cannot serve as the trusted image; nothing was kept of it.
+    """The upload cannot serve as the trusted image.
 
     Attributes:
-        reason: Which rule was broken.
-        details: What was measured and what was demanded; each reason names its entries.
+        reason: The rule that was broken.
+        details: The measurements and demands; each reason names its entries.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class TrustedImageRefused(MatcherError):
 
 
 class RecordInvalid(MatcherError):
-    """A facial record cannot be written: its format has no place for a value, or a value is too large."""
+    """A facial record cannot be written: its format has no field for a value, or a value is too large."""
 
 
 class PortraitPolicyInvalid(MatcherError):
@@ -121,8 +121,8 @@ class CalibrationTooWeak(MatcherError):
 
 
 class TemplateInvalid(MatcherError):
-    """Templates that cannot be fused or compared: none at all, not finite, or of no direction."""
+    """Templates cannot be fused or compared: there is none, or one is not finite or has no direction."""
 
 
 class TemplateMismatch(TemplateInvalid):
-    """Templates of different lengths were put together; they come from different embedders."""
+    """Templates have different lengths, because they come from different embedders."""

@@ -1,4 +1,4 @@
-"""Which of the faces in a picture count as persons."""
+"""Selects the faces of an image that count as persons."""
 
 from collections.abc import Sequence
 
@@ -10,18 +10,17 @@ __all__ = ["persons_among"]
 def persons_among(
     faces: Sequence[DetectedFace], *, second_face_fraction: float, min_confidence: float
 ) -> tuple[DetectedFace, ...]:
-    """The widest sure face, and every other sure one that is wide enough for a second person.
+    """Return the widest sure face, and every other sure face that is wide enough for a second person.
 
-    Detectors take a fold or a pattern for a face now and then, at a confidence just above their own
-    threshold; these count only where nothing better is in the picture. Faces much smaller than the
-    widest are posters, badges and passers-by in the background; they do not make a picture
-    ambiguous.
+    Detectors sometimes find a face in a fold or a pattern, at a confidence just above their own threshold.
+    Such a face counts only if the image has no better one. Faces much smaller than the widest are posters,
+    badges and passers-by in the background, and do not make the image ambiguous.
 
     Args:
-        faces: As a detector found them.
+        faces: All faces that the detector found.
         second_face_fraction: Least width of a further person over the widest face's width, greater
             than 0 and at most 1.
-        min_confidence: Least confidence of a sure face, 0..1. Where no face reaches it, only the
+        min_confidence: Least confidence of a sure face, 0..1. If no face reaches it, only the
             most confident one counts.
 
     Returns:

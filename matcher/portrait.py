@@ -1,4 +1,4 @@
-"""From an upload to a portrait: open it, decode within limits, find the one face, make its template."""
+"""Makes a portrait of an upload: opens and decodes it, finds the face and makes its template."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from matcher.conformance.interface import Component, PortraitView
+from matcher.conformance.remedies import remedy_for
 from matcher.conformance.requirement import IntakeCode, Severity
 from matcher.errors import RefusalReason, TrustedImageRefused
 from matcher.persons import persons_among
@@ -46,24 +47,24 @@ def accept_portrait(
 ) -> Portrait:
     """Make the portrait of a trusted image, or refuse the image.
 
-    A facial record is opened first; then only the picture in it counts. The picture is turned upright by
-    its EXIF orientation before anything is measured. The rules, in the order in which they refuse:
-    bytes, record, format, declared size, decodable, a face, only one face, the whole face, the distance
-    between the eyes, and then whatever else the policy makes hard, in the order of the report.
-    ``PortraitPolicy.second_face_fraction`` and ``min_face_confidence`` say which other faces make the
-    picture ambiguous.
+    A facial record is opened first; then only the image in it counts. The image is turned upright by its
+    EXIF orientation before anything is measured. The rules, in the order in which they refuse: bytes,
+    record, format, declared size, decodable, a face, only one face, the whole face, the distance between
+    the eyes, and then the other hard requirements of the policy, in the order of the report.
+    ``PortraitPolicy.second_face_fraction`` and ``min_face_confidence`` define the other faces that make
+    the image ambiguous.
 
     Args:
-        data: The upload as it came: PNG, JPEG or JPEG 2000 (JP2 file or raw code stream), an ISO/IEC
+        data: The bytes of the upload: PNG, JPEG or JPEG 2000 (JP2 file or raw code stream), an ISO/IEC
             19794-5 record with one of these, or an ICAO DG2 with such a record.
         pack: The models.
         policy: What is demanded.
         still_decoder: Decodes JPEG 2000 in isolation; without it JPEG 2000 is refused.
 
     Raises:
-        TrustedImageRefused: A rule is broken; the reason names it, the details hold the numbers.
-        vision.errors.DecoderUnavailable: The isolated decoder cannot take the picture now.
-        vision.errors.ModelFailed: A model of the pack could not process the picture.
+        TrustedImageRefused: A rule is broken; the reason names it, and the details hold the numbers.
+        vision.errors.DecoderUnavailable: The isolated decoder cannot decode the image now.
+        vision.errors.ModelFailed: A model of the pack could not process the image.
     """
     upload = _opened(data, policy=policy, still_decoder=still_decoder)
     seen = _seen(upload.image, pack=pack, policy=policy)
@@ -77,18 +78,18 @@ def accept_portrait(
 def examine_portrait(
     data: bytes, *, pack: Pack, policy: PortraitPolicy, still_decoder: StillDecoder | None = None
 ) -> PortraitReport:
-    """What there is to say of a trusted image, also where it would be refused.
+    """Make the report on a trusted image, even if ``accept_portrait`` would refuse the image.
 
     Args:
-        data: As for ``accept_portrait``, whose reports are the same.
-        pack: The models; nothing is embedded.
-        policy: What is demanded. Of several persons the one with the widest face is reported on.
+        data: As for ``accept_portrait``, which makes the same report.
+        pack: The models; the embedder is not run.
+        policy: The demands. Of several persons, the report is on the one with the widest face.
         still_decoder: Decodes JPEG 2000 in isolation; without it JPEG 2000 is refused.
 
     Raises:
-        TrustedImageRefused: It cannot be read, or shows no face.
-        vision.errors.DecoderUnavailable: The isolated decoder cannot take the picture now.
-        vision.errors.ModelFailed: A model of the pack could not process the picture.
+        TrustedImageRefused: The image cannot be read, or shows no face.
+        vision.errors.DecoderUnavailable: The isolated decoder cannot decode the image now.
+        vision.errors.ModelFailed: A model of the pack could not process the image.
     """
     upload = _opened(data, policy=policy, still_decoder=still_decoder)
     return _report(upload, _seen(upload.image, pack=pack, policy=policy), pack=pack, policy=policy)
@@ -109,7 +110,7 @@ class _Upload:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """The faces of a picture: all of them, and those that count as persons, widest first."""
+    """The faces of an image: all of them, and those that count as persons, widest first."""
 
     faces: tuple[DetectedFace, ...]
     persons: tuple[DetectedFace, ...]
@@ -146,10 +147,10 @@ def _opened(data: bytes, *, policy: PortraitPolicy, still_decoder: StillDecoder 
 
 def _supported_formats(content: TrustedImageContent) -> str:
     if content.container is Container.IMAGE:
-        return "The upload is not a PNG, JPEG or JPEG 2000 image. Send one of these; the name plays no part."
+        return "The upload is not a PNG, JPEG or JPEG 2000 image. Send one of these."
     return (
-        "What the facial record holds is not a PNG, JPEG or JPEG 2000 image. Send a record with one of "
-        "these, or the image alone."
+        "The image in the record is not PNG, JPEG or JPEG 2000. Send a record with one of "
+        "these formats, or the image alone."
     )
 
 
@@ -158,7 +159,7 @@ def _seen(image: BgrImage, *, pack: Pack, policy: PortraitPolicy) -> _Seen:
     if not faces:
         raise TrustedImageRefused(
             RefusalReason.FACE_NOT_FOUND,
-            "No face was found. Send a picture in which one face is seen from the front.",
+            "No face was found. Send an image that shows one face from the front.",
             details={"faces": 0, "required_faces": 1},
         )
     persons = persons_among(
@@ -176,7 +177,7 @@ def _refuse_persons(seen: _Seen, *, policy: PortraitPolicy) -> None:
     widest, second = persons[0].box.width, persons[1].box.width
     raise TrustedImageRefused(
         RefusalReason.FACE_NOT_UNIQUE,
-        f"{len(persons)} faces were found. Send a picture that shows only the person to be checked.",
+        f"{len(persons)} faces were found. Send an image that shows only the person to be checked.",
         details={
             "faces": len(persons),
             "required_faces": 1,
@@ -188,12 +189,12 @@ def _refuse_persons(seen: _Seen, *, policy: PortraitPolicy) -> None:
 
 
 def _refuse_face(face: DetectedFace, *, image: BgrImage, policy: PortraitPolicy) -> None:
-    """Refuses what needs no landmarks to be refused."""
+    """Refuse a face that fails a rule which needs no landmarks."""
     inside = face_inside(face, image=image, policy=policy)
     if inside.refuses:
         raise TrustedImageRefused(
             RefusalReason.FACE_CUT_OFF,
-            "The face reaches beyond the picture. Send one with the whole face and some space around it.",
+            "The face reaches beyond the image. Send an image with the whole face and some space around it.",
             details={
                 "inside_fraction": round(inside.value or 0.0, 3),
                 "min_inside_fraction": policy.rules[IntakeCode.FACE_INSIDE].minimum or 0.0,
@@ -205,7 +206,7 @@ def _refuse_face(face: DetectedFace, *, image: BgrImage, policy: PortraitPolicy)
         raise TrustedImageRefused(
             RefusalReason.EYE_DISTANCE_TOO_SMALL,
             f"The eyes are {face.eye_distance:.1f} pixels apart, {least:g} are needed. "
-            "Send the picture in a higher resolution, or one taken from closer.",
+            "Send the image in a higher resolution, or one taken from closer.",
             details={"eye_distance_px": round(face.eye_distance, 1), "min_eye_distance_px": least},
         )
 
@@ -222,14 +223,16 @@ def _refuse_requirements(report: PortraitReport) -> None:
         else {"unassessed": requirement.unassessed}
     )
     words = requirement.code.replace("_", " ")
+    required = f"required: {requirement.required}."
     message = (
-        f"The image does not meet {words}: it has {requirement.measured}"
+        f"{remedy_for(requirement.code, requirement.measured)} Measured for {words}: {requirement.measured}; "
+        f"{required}"
         if requirement.passed is not None
-        else f"The image cannot be shown to meet {words}: {requirement.unassessed}"
+        else f"The test of {words} cannot be made: {requirement.unassessed}; {required} Send another image."
     )
     raise TrustedImageRefused(
         RefusalReason.NOT_CONFORMANT,
-        f"{message}; required is {requirement.required}. Send another picture.",
+        message,
         details={"requirement": requirement.code.value, "required": requirement.required, **found},
     )
 
@@ -242,7 +245,7 @@ def _report(upload: _Upload, seen: _Seen, *, pack: Pack, policy: PortraitPolicy)
         image=image,
         encoded=upload.content.image,
         media_type=upload.decoded.header.format.value,
-        # Doubtful finds, such as folds of clothes, say nothing about persons.
+        # Doubtful detections, such as folds of clothes, do not count as faces.
         faces=tuple(
             each for each in seen.faces if each is face or each.confidence >= policy.min_face_confidence
         ),

@@ -1,4 +1,4 @@
-"""What is demanded of a trusted image, and what was found in it."""
+"""The demands on a trusted image, and the report on it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -27,16 +27,16 @@ __all__ = [
 ]
 
 _MOST_PIXELS: Final = 80_000_000
-"""Above this the decoder's own guard (``vision.image.DecodeLimits``) would speak first."""
+"""Above this, the decoder's own limit (``vision.image.DecodeLimits``) would refuse first."""
 _NO_CHANGES: Final[Mapping[RequirementCode, "RuleChange"]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleChange:
-    """How a policy departs from its profile in one requirement; None leaves the profile's word.
+    """The change of a policy to one requirement of its profile; None keeps the profile's value.
 
     Attributes:
-        severity: What follows when it is not met.
+        severity: What follows if the requirement is not met.
         minimum: Least native measure, in the measure's unit.
         maximum: Largest native measure.
         minimum_score: Least quality score, 0..100.
@@ -48,7 +48,7 @@ class RuleChange:
     minimum_score: int | None = None
 
     def applied_to(self, rule: Rule) -> Rule:
-        """The rule as it is then."""
+        """Return the rule with this change."""
         return Rule(
             severity=rule.severity if self.severity is None else self.severity,
             minimum=rule.minimum if self.minimum is None else self.minimum,
@@ -59,7 +59,7 @@ class RuleChange:
 
 @dataclass(frozen=True, slots=True)
 class PortraitPolicy:
-    """What a use case demands of the trusted image.
+    """The demands of a policy on the trusted image.
 
     Attributes:
         max_bytes: Largest upload, bytes. 2 MB are 2,000,000 bytes.
@@ -69,17 +69,17 @@ class PortraitPolicy:
         min_side: Shortest side that a header may declare, pixels.
         min_eye_distance: Least distance between the eye centres, pixels of the upload; a profile may
             demand more.
-        min_inside_fraction: Least share (0..1) of the face inside the picture; the smaller of the
-            detector's box and of the face as reckoned from eyes and mouth.
+        min_inside_fraction: Least share (0..1) of the face inside the image; the smaller share of the
+            detector's box and of the face as estimated from eyes and mouth.
         second_face_fraction: A further face counts as a second person when its box is at least
-            this share (greater than 0, at most 1) of the largest face's width. Smaller ones are
-            taken for posters, badges and passers-by; they are counted in the report.
+            this share (greater than 0, at most 1) of the largest face's width. Smaller faces count as
+            posters, badges and passers-by; the report states how many there are.
         min_face_confidence: A face counts as a person when the detector is at least this sure
-            (0..1), or when there is no surer one.
-        profile: What is demanded of everything else.
-        changes: Where the policy departs from the profile; nothing of ``ALWAYS_HARD``.
-        representations: What is accepted of facial records that hold several faces.
-        rules: What follows of all that: a rule for every requirement.
+            (0..1), or if the image has no surer face.
+        profile: The rules for all other requirements.
+        changes: Changes to the rules of the profile; a code of ``ALWAYS_HARD`` is not allowed.
+        representations: Whether facial records with several faces are accepted.
+        rules: The resulting rule for every requirement.
     """
 
     max_bytes: int = 2_000_000
@@ -136,22 +136,23 @@ class PortraitPolicy:
         return rules
 
     def _check_eyes(self, change: RuleChange | None) -> None:
-        """Two numbers say how far apart the eyes must be: neither may silently undo the other."""
+        """Refuse a change of the eye distance that contradicts ``min_eye_distance``."""
         if change is None or change.minimum is None or change.minimum >= self.min_eye_distance:
             return
         raise PortraitPolicyInvalid(
             f"{Component.INTER_EYE_DISTANCE} asks for at least {change.minimum:g} pixels, min_eye_distance "
-            f"for {self.min_eye_distance:g}: lower min_eye_distance, too, if the smaller one is meant"
+            f"for {self.min_eye_distance:g}: lower min_eye_distance too, if you want the smaller one"
         )
 
     def shortfall(self, scheme: str | None) -> str | None:
-        """What the policy makes hard and a pack can assess in no portrait.
+        """Name the hard requirements of the policy that a pack cannot assess in any portrait.
 
         Args:
-            scheme: Of the pack's dense landmarks (``vision.face.Landmarks``); None for a pack without any.
+            scheme: Scheme of the pack's dense landmarks (``vision.face.Landmarks``); None for a pack
+                without landmarks.
 
         Returns:
-            In plain words; None where nothing is missing.
+            The requirements and why, in words; None if the pack can assess all of them.
         """
         missing = [
             f"{code} ({why})"
@@ -160,26 +161,26 @@ class PortraitPolicy:
         ]
         if not missing:
             return None
-        return f"it makes hard what cannot be assessed: {', '.join(missing)}"
+        return f"it makes requirements hard that cannot be assessed: {', '.join(missing)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortraitReport:
-    """What was found in a trusted image.
+    """The report on a trusted image.
 
     Attributes:
-        container: What the picture came in, in words, such as ``"ISO/IEC 19794-5:2011 in ICAO DG2"``;
-            empty for a bare picture.
-        media_type: ``"image/png"``, ``"image/jpeg"``, ``"image/jp2"``, or ``"image/j2c"`` for a raw
-            JPEG 2000 code stream; from the content.
-        width: Width of the upright picture, pixels.
-        height: Height of the upright picture, pixels.
+        container: The container of the image, in words, such as ``"ISO/IEC 19794-5:2011 in ICAO DG2"``;
+            empty for a bare image.
+        media_type: Detected from the content: ``"image/png"``, ``"image/jpeg"``, ``"image/jp2"``, or
+            ``"image/j2c"`` for a raw JPEG 2000 code stream.
+        width: Width of the upright image, pixels.
+        height: Height of the upright image, pixels.
         eye_distance_px: Distance between the eye centres, pixels.
-        face_box: The face, in the upright picture.
+        face_box: Box of the face in the upright image.
         pose: Head pose, degrees.
-        background_faces: Further faces, too small or too doubtful for a second person.
-        requirements: Every requirement that is not ignored, with what was measured.
-        notes: Where the record and what it holds disagree, in plain words.
+        background_faces: Number of further faces that are too small or too doubtful to count as persons.
+        requirements: Every requirement that is not ignored, with its measurement.
+        notes: Disagreements between the record and its content, in words.
     """
 
     container: str
@@ -195,7 +196,7 @@ class PortraitReport:
 
     @property
     def conformant(self) -> bool:
-        """True where every hard requirement is met."""
+        """True if every hard requirement is met."""
         return not any(requirement.refuses for requirement in self.requirements)
 
 
@@ -204,8 +205,8 @@ class Portrait:
     """The decoded face of a trusted image.
 
     Attributes:
-        template: Its template, of length 1, for ``matcher.comparison.compare``.
-        report: What was found in the image.
+        template: The face's template, of length 1, for ``matcher.comparison.compare``.
+        report: The report on the image.
     """
 
     template: Embedding

@@ -1,4 +1,4 @@
-"""Every requirement on a portrait, put together from what was measured and what the record declares."""
+"""Collects the requirements on a portrait from the measurements and the declarations of its record."""
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
@@ -26,19 +26,19 @@ from vision.image_format import ImageFormat, ImageHeader
 __all__ = ["FORMATS", "face_inside", "portrait_requirements"]
 
 FORMATS: Final = frozenset({ImageFormat.PNG, ImageFormat.JPEG, ImageFormat.JP2, ImageFormat.J2K})
-"""What a trusted image may be."""
+"""Formats of a trusted image."""
 _HALF_WIDTH: Final = 0.9
-"""Half the width of a face in eye distances: a head of 180 px has its eyes about 90 px apart."""
+"""Half the width of a face, in eye distances: a head of 180 px has its eyes about 90 px apart."""
 _FOREHEAD: Final = 0.6
 _CHIN: Final = 1.7
-"""How far the forehead and the chin reach from the eyes, in distances from the eyes to the mouth."""
+"""Distances from the eyes to the forehead and to the chin, in distances from the eyes to the mouth."""
 _FULL_FRONTAL: Final = "ISO/IEC 19794-5: full frontal, "
 _CLAUSES: Final[Mapping[RequirementCode, str]] = MappingProxyType(
     {
-        IntakeCode.MEDIA_TYPE: "Facegate: formats of a trusted image, told by content",
+        IntakeCode.MEDIA_TYPE: "Facegate: formats of a trusted image, by content",
         IntakeCode.FILE_SIZE: "Facegate: size of an upload",
         IntakeCode.FACE_COUNT: "ISO/IEC 19794-5: an image shows one subject",
-        IntakeCode.FACE_INSIDE: f"{_FULL_FRONTAL}the whole head is in the picture",
+        IntakeCode.FACE_INSIDE: f"{_FULL_FRONTAL}the whole head is in the image",
         IntakeCode.HEAD_POSITION_ACROSS: f"{_FULL_FRONTAL}horizontal position of the face",
         IntakeCode.HEAD_POSITION_DOWN: f"{_FULL_FRONTAL}vertical position of the face",
         Component.INTER_EYE_DISTANCE: "ISO/IEC 29794-5: inter-eye distance, as seen",
@@ -59,15 +59,15 @@ def portrait_requirements(
     declared: Representation | None,
     policy: PortraitPolicy,
 ) -> tuple[Requirement, ...]:
-    """Every requirement that is not ignored, in the order in which they are shown and refuse.
+    """Return every requirement that is not ignored, in the order of the report, in which they refuse.
 
     Args:
         view: The portrait.
         size: Bytes of the upload.
-        persons: How many persons were found in the picture.
-        header: What the picture's own header says.
-        declared: What the facial record says; None for a bare picture.
-        policy: What is demanded.
+        persons: Number of persons in the image.
+        header: The header of the image.
+        declared: The facial record's representation; None for a bare image.
+        policy: The demands.
     """
     found = (
         *_intake(view, size=size, persons=persons, header=header, policy=policy),
@@ -78,7 +78,10 @@ def portrait_requirements(
 
 
 def face_inside(face: DetectedFace, *, image: BgrImage, policy: PortraitPolicy) -> Requirement:
-    """How much of the face lies inside the picture, by the detector's box and as reckoned."""
+    """Return the requirement on the share of the face inside the image.
+
+    The share is the smaller of those of the detector's box and of the estimated box.
+    """
     height, width = image.shape[:2]
     inside = min(box.inside_fraction(width, height) for box in (face.box, _reckoned_box(face)))
     return _number(IntakeCode.FACE_INSIDE, inside, "fraction", policy)
@@ -125,10 +128,10 @@ def _number(code: IntakeCode, value: float, unit: str, policy: PortraitPolicy) -
 
 
 def _reckoned_box(face: DetectedFace) -> Box:
-    """Ear to ear and forehead to chin, reckoned from the five points.
+    """Estimate the box of the face, ear to ear and forehead to chin, from the five points.
 
-    Some detectors draw their box around what they see of a face, so that a face that is cut off
-    lies inside the picture by their box.
+    Some detectors draw their box around the visible part of a face, so that by their box a face that is
+    cut off lies inside the image.
     """
     left_eye, right_eye, _, left_mouth, right_mouth = face.five_points.astype(np.float64)
     (x, y), mouth = (left_eye + right_eye) / 2, (left_mouth + right_mouth) / 2

@@ -1,4 +1,4 @@
-"""What a cosine is worth: a bound on the false match rate, and a similarity 0..100.
+"""Converts a cosine to a bound on the false match rate and to a similarity, 0..100.
 
 Cosines of different embedders cannot be compared: 0.4 is a good match for one and chance for
 another. So every cosine is first turned into the bound on FMR (ISO/IEC 19795-1) that the pack's
@@ -18,12 +18,12 @@ bound on FMR   similarity
 1e-8 or less   100
 =============  ==========
 
-Between the rows the similarity is linear in log10 of the bound. A similarity of 80 therefore says
-"a threshold here lets at most one impostor in 1000 through", whichever pack made it.
+Between the rows the similarity is linear in log10 of the bound. A similarity of 80 therefore states that a
+threshold at this cosine accepts at most one impostor in 1000, with every pack.
 
 A similarity never claims more than the calibration's data support. A calibration that ends at 1e-3
 gives at most 80, even for two equal images; a pack that was calibrated on more impostors reaches
-higher. Who wants to rank comparisons beyond that point uses the cosine itself.
+higher similarities. To rank comparisons above that point, use the cosine.
 """
 
 import math
@@ -52,7 +52,7 @@ _SIMILARITIES: Final = tuple(value for _, value in _ANCHORS)
 
 
 def similarity_for_fmr(fmr: float) -> float:
-    """The similarity (0..100) that stands for a false match rate; the table is in the module's text.
+    """Return the similarity, 0..100, that stands for a false match rate; see the table of this module.
 
     Args:
         fmr: A false match rate, in (0, 1].
@@ -66,11 +66,11 @@ def similarity_for_fmr(fmr: float) -> float:
 
 
 def fmr_bound(cosine: float, *, calibration: MatchCalibration) -> float:
-    """The upper bound on FMR of a threshold at ``cosine``, in (0, 1].
+    """Return the upper bound on FMR of a threshold at ``cosine``, in (0, 1].
 
-    The bound is log-linear between the calibration's points, 1 below the first (nothing is known
-    there), and stays at the last point's value above it (nothing better is known there). It never
-    rises with the cosine.
+    The bound is log-linear between the calibration's points. Below the first point it is 1, and above the
+    last point it stays at that point's value, because the calibration has no data there. It never rises with
+    the cosine.
 
     Args:
         cosine: Cosine similarity, -1..1.
@@ -85,14 +85,14 @@ def fmr_bound(cosine: float, *, calibration: MatchCalibration) -> float:
     below, above = points[index - 1], points[index]
     share = (cosine - below.cosine) / (above.cosine - below.cosine)
     start, end = math.log(below.fmr_upper_bound), math.log(above.fmr_upper_bound)
-    # Each step of this rounds without changing an order; a weighted mean of both ends would not.
+    # Each step rounds monotonically; a weighted mean of both ends would not.
     exponent = start + share * (end - start)
-    # exp(log(x)) may differ from x in the last bit; the neighbours bound it so that it stays monotone.
+    # exp(log(x)) can differ from x in the last bit; clamping to the neighbours keeps it monotone.
     return min(max(math.exp(exponent), above.fmr_upper_bound), below.fmr_upper_bound)
 
 
 def similarity(cosine: float, *, calibration: MatchCalibration) -> float:
-    """The similarity (0..100) of a comparison; never falls with the cosine.
+    """Return the similarity, 0..100, of a comparison; it never falls as the cosine rises.
 
     Args:
         cosine: Cosine similarity, -1..1.
@@ -102,7 +102,7 @@ def similarity(cosine: float, *, calibration: MatchCalibration) -> float:
 
 
 def threshold_cosine(max_fmr: float, *, calibration: MatchCalibration) -> float:
-    """The lowest cosine whose bound is at most ``max_fmr``; for reports, decisions use the bound.
+    """Return the lowest cosine with a bound of at most ``max_fmr``, for reports; decisions use the bound.
 
     Args:
         max_fmr: The demanded bound, from the calibration's ``lowest_bound`` to below 1.

@@ -1,9 +1,10 @@
-"""Several frames, one template: quality-weighted fusion.
+"""Fuses the templates of several frames, weighted by quality.
 
 The mean of unit templates, weighted by how well each frame shows the face, is closer to the
-person's true template than most single frames' (average pooling of media encodings: Crosswhite et
-al., "Template Adaptation for Face Verification and Identification", FG 2017). Fused templates come closer
-to everybody, strangers included, so a calibration has to compare them, too (``docs/accuracy.md``).
+person's true template than the template of most single frames (average pooling of media encodings:
+Crosswhite et al., "Template Adaptation for Face Verification and Identification", FG 2017). Fused templates
+are also closer to those of strangers, so that a calibration must compare fused templates too
+(``docs/accuracy.md``).
 """
 
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ _LEAST_LENGTH: Final = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class TemplateSample:
-    """One frame's contribution.
+    """The template of one frame, and its weight.
 
     Attributes:
         embedding: The frame's template, of length 1.
@@ -45,22 +46,23 @@ def sample_quality(
     full_sharpness: float = 40.0,
     full_eye_distance: float = 60.0,
 ) -> float:
-    """How much a frame should weigh in the fusion, from 0.05 (hardly) to 1 (fully).
+    """Return the weight of a frame in the fusion, from 0.05 to 1.
 
-    The product of three factors: sharpness and face size rise linearly up to the point from which
-    more of them adds nothing; pose is the product of the cosines of yaw and pitch, squared, because
-    an embedder's input loses the averted side of the face. Roll is left out: alignment undoes it.
+    The weight is the product of three factors. Sharpness and face size rise linearly up to
+    ``full_sharpness`` and ``full_eye_distance``. Pose is the product of the cosines of yaw and pitch,
+    squared, because an embedder's input loses the averted side of the face. Roll does not count, because
+    alignment removes it.
 
     Args:
         sharpness: ``vision.measures.sharpness`` of the face, 0 or more.
         pose: Head pose, degrees.
         eye_distance: Distance between the eyes, pixels.
-        full_sharpness: The sharpness from which on a frame counts fully; greater than 0. Blurring a
+        full_sharpness: The least sharpness of a frame that counts fully; greater than 0. Blurring a
             photo step by step left its template (MobileFaceNet) at a cosine of 0.99 to the sharp one
-            at a sharpness of 36, 0.95 at 18 and 0.81 at 8; live clips lie between 30 and 480.
-        full_eye_distance: The eye distance from which on a frame counts fully, pixels; greater than
-            0. An aligned 112 x 112 input has its eyes 35 pixels apart; below twice that, detail is
-            lost by interpolation.
+            at a sharpness of 36, 0.95 at 18 and 0.81 at 8; live clips measure 30 to 480.
+        full_eye_distance: The least eye distance of a frame that counts fully, pixels; greater than 0.
+            An aligned 112 x 112 input has its eyes 35 pixels apart; below twice that, interpolation
+            loses detail.
 
     Raises:
         PortraitPolicyInvalid: A limit is not positive.
@@ -71,12 +73,12 @@ def sample_quality(
     size = min(1.0, max(0.0, eye_distance / full_eye_distance))
     facing = max(0.0, float(np.cos(np.radians(pose.yaw)))) * max(0.0, float(np.cos(np.radians(pose.pitch))))
     quality = sharp * size * facing**2
-    # A measure that is not a number says nothing good about the frame.
+    # NaN counts as the least quality.
     return max(_LEAST_QUALITY, quality) if np.isfinite(quality) else _LEAST_QUALITY
 
 
 def fuse_templates(samples: Sequence[TemplateSample]) -> Embedding:
-    """The quality-weighted mean of the samples' templates, of length 1.
+    """Return the quality-weighted mean of the samples' templates, scaled to length 1.
 
     The order of the samples does not matter.
 
@@ -95,7 +97,7 @@ def fuse_templates(samples: Sequence[TemplateSample]) -> Embedding:
 
 
 def stack_samples(samples: Sequence[TemplateSample]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The samples' templates, shape (n, dimensions), and qualities, shape (n,), in their order.
+    """Return the samples' templates, shape (n, dimensions), and qualities, shape (n,), in order.
 
     Raises:
         TemplateInvalid: No sample, a quality not in (0, 1], or a template not of length 1.

@@ -1,26 +1,26 @@
 """Synthetic persons and attackers in front of a synthetic camera, for demos, tests and measurements.
 
-``simulate_scan`` turns one photo and ``SceneSettings`` into frames; ``builtin_photos`` finds photos that
-installed packages carry. A person is the photo laid over a generic head: turning it gives true
-parallax, the eyes blink and wander, the room behind is farther away. Attackers show the same photo
-on paper or on a screen, or put frames in behind the camera.
+``simulate_scan`` turns one photo and ``SceneSettings`` into frames; ``builtin_photos`` finds photos in
+installed packages. A person is the photo mapped onto a generic head: a turn of the head gives true parallax,
+the eyes blink and wander, and the room behind is farther away. Attackers show the same photo on paper or on
+a screen, or inject frames behind the camera.
 
-``simulate_flash_scan`` renders the same in linear light in front of a phone whose screen is a lamp: the
-colours are told to a ``ScreenLight`` while the scan runs, and each frame is rendered when it is asked for.
-The photo is turned into albedo and lit by screen and surroundings; the camera has exposure and
-white-balance loops, the noise of its light level and a rolling shutter. An ``AppGuide`` asks to come
-closer and to blink. Parts of it exist in several models (`RendererSettings`, `ToneCurve`), so that nothing
-has to be tuned to one of them.
+``simulate_flash_scan`` renders the same in linear light in front of a phone with a screen that lights the
+face. The caller sets the colours of a ``ScreenLight`` while the scan runs, and each frame is rendered when it
+is requested. The photo is converted to albedo and lit by screen and surroundings. The camera has exposure
+and white-balance loops, the noise of its light level and a rolling shutter. An ``AppGuide`` prompts the
+person to come closer and to blink. Parts of the renderer exist in several models (`RendererSettings`,
+`ToneCurve`), so that a measurement need not be tuned to one of them.
 
-``simulator.devices`` has the devices that such people and attackers hold: what they say of themselves, and
-the evidence that they show under a test platform.
+``simulator.devices`` has the devices of such people and attackers: their claims about themselves, and the
+evidence that they show under a test platform.
 
-What is not modelled, so that nobody mistakes a simulated result for a measured one: in ``simulate_scan``
-light and shadow do not change when the head turns, skin does not shine, and the shutter reads all rows at
-once (but for a screen's bands). In ``simulate_flash_scan`` nothing casts a shadow on anything else, light
-is not scattered under the skin, the screen has one spectrum and the camera's channels match it, and the
-camera preview on the screen gives no light. In both nothing blurs while it moves, teeth and tongue stay
-hidden, there is no local tone mapping or sharpening, and no frame is compressed.
+A simulated result is not a measured one, because some effects are not modelled. In ``simulate_scan``, light
+and shadow do not change when the head turns, skin does not shine, and the shutter reads all rows at once
+(except for a screen's bands). In ``simulate_flash_scan``, objects cast no shadows on each other, light is not
+scattered under the skin, the screen has one spectrum that matches the camera's channels, and the camera
+preview on the screen gives no light. In both there is no motion blur, teeth and tongue stay hidden, there is
+no local tone mapping or sharpening, and no frame is compressed.
 """
 
 from simulator.app_guide import AppGuide

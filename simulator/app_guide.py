@@ -1,4 +1,4 @@
-"""What the app asks the person to do: come closer, go back, fill an oval, blink, turn the head."""
+"""Simulates the app's prompts (come closer, go back, fill an oval, blink, turn the head), and the person."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -13,26 +13,26 @@ __all__ = ["AppGuide", "RestingFace"]
 
 _REACTION_SECONDS = (0.25, 0.55)
 _SHORTEST_SECONDS = 0.6
-# A hint is read first. Who blinks on purpose keeps the eyes shut a little longer than in a blink by itself.
+# A hint is read first. In a blink on request the eyes stay shut a little longer than in a spontaneous one.
 _READING_SECONDS = (0.4, 1.2)
 _SHUT_SECONDS = (0.05, 0.2)
 _TURN_DEGREES, _TURN_SECONDS = (8.0, 16.0), (2.0, 3.6)
 _NEAREST, _FARTHEST = 0.55, -0.9
-# People stop a little before or after the line.
+# People stop a little before or after the oval.
 _MISSED = 0.03
-# Who watches themselves corrects a part of what they miss by, a few times a second.
+# A person who watches the preview corrects a part of the error a few times a second.
 _CORRECTED, _LOOK_SECONDS = 0.4, 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class RestingFace:
-    """A face that nobody has asked to move; lengths are shares of the frame's width, y of its height.
+    """A face at rest, before a prompt. Lengths are shares of the frame's width, y of its height.
 
     Attributes:
-        width: At 145 mm, as everywhere in the simulator.
-        outline_width: As what looks at the frame measures it, from ear to ear.
-        x: Its middle.
-        y: Its middle.
+        width: Width of the face, which is 145 mm everywhere in the simulator.
+        outline_width: Width from ear to ear, as measured in the frame.
+        x: Middle of the face.
+        y: Middle of the face.
         frame: Width and height of the frame, pixels.
     """
 
@@ -68,7 +68,7 @@ class _Move:
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """To one side, to the other and back."""
+    """One turn of the head: to one side, to the other and back."""
 
     begin: float
     seconds: float
@@ -82,31 +82,31 @@ class _Turn:
         share = (time - self.begin) / self.seconds
         if not 0 < share < 1:
             return 0.0
-        # Sine in time, less steep where it begins and ends: a head has weight.
+        # A sine in time, flattened at both ends because of the head's inertia.
         eased = share * share * (3 - 2 * share)
         return self.degrees * float(np.sin(2 * np.pi * eased))
 
 
 class AppGuide:
-    """What one scan asks for, told while it runs, and how a willing person does it.
+    """The prompts of one scan, given while it runs, and the movements of a cooperative person.
 
-    A person reacts after a quarter to half a second, moves smoothly, and ends up within three per cent of
-    where they take the oval to be; told by ``notice`` where their face really is, they correct themselves.
-    Asked to blink, they do so once, after they have read it. Asked to turn the head they do so by 8 to 16
-    degrees to one side and to the other, in 2 to 3.6 seconds, and finish that before they begin again.
+    The person reacts after a quarter to half a second, moves smoothly, and stops within three per cent of the
+    perceived oval; when ``notice`` shows the actual position of the face, the person corrects it. Prompted
+    to blink, the person reads the prompt and blinks once. Prompted to turn the head, the person turns it by 8
+    to 16 degrees to one side and to the other, in 2 to 3.6 seconds, and completes the turn before the next.
     """
 
     def __init__(self, *, seed: int = 0) -> None:
-        """Draws nothing yet.
+        """Makes a guide without prompts.
 
         Args:
-            seed: Draws reaction times, how well the oval is met, and how the person blinks and turns.
+            seed: Seed of the reaction times, the errors at the oval, the blinks and the turns.
         """
         self._rng = np.random.default_rng(seed)
         self._moves: list[_Move] = []
         self._oval: _Oval | None = None
         self._settled = 0.0
-        # Own draws: ovals are followed the same way whether or not a blink is asked for between them.
+        # Own random streams, so that a prompt to blink does not change how ovals are followed.
         self._lids = np.random.default_rng([seed, 1])
         self._blinks: list[BlinkMotion] = []
         self._neck = np.random.default_rng([seed, 2])
@@ -114,16 +114,16 @@ class AppGuide:
 
     @property
     def asks(self) -> bool:
-        """Whether there is an oval to fill."""
+        """Whether an oval is shown."""
         return self._oval is not None
 
     def ask(self, face_width: float, *, at: float, seconds: float = 0.0) -> None:
-        """Asks to come closer or to go back, wherever the face is.
+        """Prompts the person to come closer or to go back, at any position of the face.
 
         Args:
-            face_width: Width that the face is to have, as a share of the frame's.
-            at: Simulated time in seconds; calls have to be in order of time.
-            seconds: How long the oval takes to reach its size.
+            face_width: Target width of the face, as a share of the frame's.
+            at: Simulated time in seconds; calls must be in order of time.
+            seconds: Time in which the oval reaches its size.
         """
         wide = face_width * self._about()
         self._oval = None
@@ -132,13 +132,13 @@ class AppGuide:
     def fill(
         self, oval_width: float, *, centre: tuple[float, float], at: float, seconds: float = 0.0
     ) -> None:
-        """Shows an oval that the face has to fill.
+        """Shows an oval that the face must fill.
 
         Args:
-            oval_width: As a share of the frame's width.
-            centre: Of the oval, as shares of the frame's width and height.
+            oval_width: Width of the oval as a share of the frame's width.
+            centre: Centre of the oval, as shares of the frame's width and height.
             at: As for ``ask``.
-            seconds: How long the oval takes to reach its place.
+            seconds: Time in which the oval reaches its place.
         """
         self._oval = _Oval(oval_width, *centre)
         across, down = (_MISSED * oval_width * float(self._rng.uniform(-1, 1)) for _ in range(2))
@@ -146,12 +146,12 @@ class AppGuide:
         self._add(at, seconds, first.target)
 
     def notice(self, outline_width: float, *, centre: tuple[float, float], at: float) -> None:
-        """Shows the person where their face is, who then goes a part of the way to the oval.
+        """Shows the person the position of the face; the person then moves a part of the way to the oval.
 
         Args:
-            outline_width: Of the face in the frame, as a share of its width.
-            centre: Of the face, as shares of the frame's width and height.
-            at: As for ``ask``; while the person moves and just after, nothing is corrected.
+            outline_width: Width of the face in the frame, as a share of the frame's width.
+            centre: Centre of the face, as shares of the frame's width and height.
+            at: As for ``ask``; while the person moves and shortly after, the call has no effect.
         """
         oval = self._oval
         if oval is None or at < self._settled:
@@ -175,7 +175,7 @@ class AppGuide:
         self._settled = at + 2 * _LOOK_SECONDS
 
     def release(self, *, at: float) -> None:
-        """Asks for nothing any more: the person goes back to where they were.
+        """Withdraws the oval; the person moves back to rest.
 
         Args:
             at: As for ``ask``.
@@ -185,7 +185,7 @@ class AppGuide:
             self._add(at, 0.0, lambda face: ReliefPose())
 
     def blink(self, *, at: float) -> None:
-        """Asks for a blink.
+        """Prompts the person to blink.
 
         Args:
             at: As for ``ask``.
@@ -194,11 +194,11 @@ class AppGuide:
         self._blinks.append(BlinkMotion.draw(self._lids, start=start, depth=1.0, closed=_SHUT_SECONDS))
 
     def closure(self, time: float) -> float:
-        """How far the lids are closed on request at ``time`` seconds, 0..1."""
+        """Return how far the lids are closed on request at ``time`` seconds, 0..1."""
         return max((blink.closure(time) for blink in self._blinks), default=0.0)
 
     def turn(self, *, at: float) -> None:
-        """Asks to turn the head a little from side to side.
+        """Prompts the person to turn the head a little from side to side.
 
         Args:
             at: As for ``ask``.
@@ -210,7 +210,7 @@ class AppGuide:
         self._turns.append(_Turn(start, float(self._neck.uniform(*_TURN_SECONDS)), degrees))
 
     def placement(self, time: float, *, face: RestingFace) -> ReliefPose:
-        """Movement away from rest at ``time`` seconds."""
+        """Return the movement from rest at ``time`` seconds."""
         yaw = sum(turn.yaw(time) for turn in self._turns)
         return replace(_placed(self._moves, time, face), yaw=yaw)
 
@@ -224,7 +224,7 @@ class AppGuide:
 
 
 def _placed(moves: Sequence[_Move], time: float, face: RestingFace) -> ReliefPose:
-    """Each move begins where those before it have come to."""
+    """Return the position at a time; each move starts at the end of the moves before it."""
     x = y = approach = 0.0
     for move in moves:
         target, share = move.target(face), float(np.clip((time - move.begin) / move.seconds, 0, 1))
@@ -236,5 +236,5 @@ def _placed(moves: Sequence[_Move], time: float, face: RestingFace) -> ReliefPos
 
 
 def _nearer(growth: float) -> float:
-    """The approach by which a face grows so much."""
+    """Return the approach by which a face grows by a factor."""
     return float(np.clip(1 - 1 / growth, _FARTHEST, _NEAREST))

@@ -1,4 +1,4 @@
-"""The room behind whoever is in front of the camera: the farther away, the less it moves."""
+"""The room behind the person or the instrument: the farther away it is, the less it moves."""
 
 import cv2
 import numpy as np
@@ -20,7 +20,7 @@ class Backdrop:
         """Paints the wall.
 
         Args:
-            rng: Draws what it looks like and how far away it is.
+            rng: Draws the appearance and the distance of the wall.
             viewport: Frame and lens.
             nearest: Least distance of the wall, in distances of the face; 1..6.
         """
@@ -34,16 +34,16 @@ class Backdrop:
 
     @property
     def nearness(self) -> float:
-        """Distance of the face as a share of the wall's."""
+        """Distance of the face as a share of the distance of the wall."""
         return self._nearness
 
     def show(self, *, pan: tuple[float, float], camera: ReliefPose | None = None) -> BgrImage:
-        """What the lens sees where nothing is in front.
+        """Render the wall as the lens sees it.
 
         Args:
-            pan: Movement of the whole image in pixels, as a turning camera gives it.
-            camera: Movement of the face against the camera that the camera itself has made; the
-                wall, being farther, shows the same roll and a small part of the rest.
+            pan: Movement of the whole image in pixels, from a turn of the camera.
+            camera: Movement of the face relative to the camera that the camera itself makes; the wall, which
+                is farther away, shows the same roll and a small part of the rest.
         """
         view, moved = self._viewport, camera or ReliefPose()
         tall, wide = self._wall.shape[:2]

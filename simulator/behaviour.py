@@ -1,4 +1,4 @@
-"""What a person does while looking at a phone: head movements, blinks, gaze and small expressions."""
+"""Movements of a person in front of a phone: head movements, blinks, gaze and small expressions."""
 
 from dataclasses import dataclass
 
@@ -16,10 +16,10 @@ _MOST_PRESSED_LIPS = -0.4
 
 @dataclass(frozen=True, slots=True)
 class PersonState:
-    """Everything that moves, at one moment.
+    """The movements of a person at one moment.
 
     Attributes:
-        head: Movement of the head against the phone.
+        head: Movement of the head relative to the phone.
         pan: Movement of the whole image by the trembling hand, pixels.
         closure: How far the lids are closed, 0..1.
         gaze: Movement of the irises, pixels.
@@ -44,12 +44,12 @@ class Behaviour:
         """Draws the movements.
 
         Args:
-            settings: How much of each.
+            settings: Amplitudes of the movements.
             rng: Source of the draws.
-            eye_distance: Of this person in this frame, pixels.
+            eye_distance: Eye distance of this person in the frame, pixels.
         """
         motion, expression = settings.motion, settings.expression
-        # Some people hold still better than others.
+        # People hold still to different degrees.
         lively = float(rng.uniform(0.6, 1.4))
         shift = lively * motion.shift * settings.width
         self._head = Wandering(
@@ -79,7 +79,7 @@ class Behaviour:
         )
 
     def at(self, time: float) -> PersonState:
-        """What the person does at ``time`` seconds."""
+        """Return the state of the person at ``time`` seconds."""
         return PersonState(
             head=self._head.at(time),
             pan=self._pan(time),

@@ -1,4 +1,4 @@
-"""The synthetic camera: when frames are taken, exposure, white balance and sensor noise."""
+"""The synthetic camera: capture times, exposure, white balance and sensor noise."""
 
 import cv2
 import numpy as np
@@ -26,10 +26,10 @@ def capture_times(
 
     Args:
         rng: Draws the jitter.
-        frames: How many.
+        frames: Number of frames.
         frames_per_second: Mean rate.
-        jitter_seconds: Standard deviation around the even rhythm; drawn values beyond three of them
-            are cut, and two frames are never closer than a quarter of the mean gap.
+        jitter_seconds: Standard deviation around the even rhythm; draws are clipped at three standard
+            deviations, and two frames are never closer than a quarter of the mean gap.
     """
     draws = np.clip(rng.standard_normal(frames), -3, 3) * jitter_seconds
     wanted = np.arange(frames) / frames_per_second + draws
@@ -41,11 +41,11 @@ def capture_times(
 
 
 class Camera:
-    """Turns what is in front of the lens into the frame that a phone would give.
+    """Converts the scene in front of the lens to the frame of a phone.
 
-    Noise is Poissonian-Gaussian (Foi et al. 2008) and slightly correlated between neighbours, as
-    demosaicing leaves it. It is cut at a random place from a larger drawn field, so two frames share
-    no noise.
+    Noise is Poissonian-Gaussian (Foi et al. 2008) and slightly correlated between neighbours, as after
+    demosaicing. It is cut at a random place from a larger drawn field, so that two frames have different
+    noise.
     """
 
     def __init__(
@@ -54,8 +54,8 @@ class Camera:
         """Draws the noise field and the drifts.
 
         Args:
-            settings: How good the camera is.
-            rng: Source of the draws; also of each frame's draws, in the order of the frames.
+            settings: Quality of the camera.
+            rng: Source of the draws, including those of each frame, in the order of the frames.
             width: Frame width in pixels.
             height: Frame height in pixels.
         """
@@ -70,7 +70,7 @@ class Camera:
         self._red = Sway(rng, rms=settings.white_balance_drift, lowest=0.1, highest=0.5)
 
     def take(self, scene: BgrImage, time: float) -> BgrImage:
-        """The frame that shows ``scene`` at ``time`` seconds."""
+        """Take a frame of ``scene`` at ``time`` seconds."""
         exposure = 1 + self._exposure(time)
         gains = np.array([exposure * (1 + self._blue(time)), exposure, exposure * (1 + self._red(time))])
         levels = np.arange(256)[:, None] * gains

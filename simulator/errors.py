@@ -1,28 +1,28 @@
-"""What can go wrong before a simulated scan starts.
+"""The errors of the simulator, which occur before a simulated scan starts.
 
 ::
 
     SimulatorError
-    ├── PhotoUnusable            the photo shows no face that a head can be built from
+    ├── PhotoUnusable            the photo shows no face from which a head can be built
     ├── PhotoNotFound            no installed package has the requested photo
     └── SceneSettingsInvalid     a knob is outside its documented range
 
-Once the first frame has been given, nothing is raised any more.
+After the first frame, no error is raised.
 """
 
 __all__ = ["PhotoNotFound", "PhotoUnusable", "SceneSettingsInvalid", "SimulatorError"]
 
 
 class SimulatorError(Exception):
-    """Root of everything this room raises."""
+    """Base class of the errors of the simulator."""
 
 
 class PhotoUnusable(SimulatorError):
-    """The photo shows no face that a head can be built from."""
+    """The photo shows no face from which a head can be built."""
 
 
 class PhotoNotFound(SimulatorError):
-    """No installed package carries the photo asked for."""
+    """No installed package contains the requested photo."""
 
 
 class SceneSettingsInvalid(SimulatorError):

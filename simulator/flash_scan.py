@@ -1,4 +1,4 @@
-"""A simulated scan in front of a screen that shows colours, which are told while it runs."""
+"""Simulates a scan in front of a screen that shows colours, which the caller sets while the scan runs."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from simulator.photo import Photo
 
 __all__ = ["simulate_flash_scan"]
 
-# What another challenge looks like: corners of a cube in linear light, held for about half a second each.
+# Another challenge: corners of a cube in linear light, held for about half a second each.
 _OTHER_LOW, _OTHER_HIGH = 108, 255
 _OTHER_START = (0.2, 0.6)
 _OTHER_HOLD = (0.40, 0.65)
@@ -35,7 +35,7 @@ _OTHER_HOLD = (0.40, 0.65)
 
 @dataclass(frozen=True, slots=True)
 class _Draws:
-    """Own streams, so that a change of one's draws leaves the others as they were."""
+    """Separate random streams, so that a change in one does not change the draws of the others."""
 
     scene: np.random.Generator
     light: np.random.Generator
@@ -51,17 +51,18 @@ class _Draws:
 def simulate_flash_scan(
     photo: Photo, settings: FlashScanSettings, light: ScreenLight, guide: AppGuide | None = None
 ) -> Iterator[SimulatedFrame]:
-    """The frames of one scan, each rendered when it is asked for with what ``light`` was told until then.
+    """Render the frames of one scan, each on request, with the colours that ``light`` shows by then.
 
-    The same photo, settings and colours always give the same frames. Preparing the first frame takes about a
-    second.
+    The same photo, settings and colours always give the same frames. The first frame takes about a second to
+    prepare.
 
     Args:
         photo: The person, or the victim of the attack.
-        settings: Everything else.
-        light: The phone's screen; the caller goes on telling it colours while frames come.
-        guide: Tells ovals to follow and asks for blinks and turns, while frames come; an injected video
-            does not listen.
+        settings: All other settings.
+        light: The phone's screen; the caller sets its colours while the frames are rendered.
+        guide: Gives ovals and prompts for blinks and turns while the frames are rendered; an injected video
+            ignores it.
+    # What is injected was filmed elsewhere, in front of another screen or of one that showed nothing.
     """
     draws = _Draws.of(settings.seed)
     ambient = Ambient(settings.ambient, draws.light)
@@ -77,7 +78,8 @@ def simulate_flash_scan(
         return _relit(photo, settings, draws, ambient, clean=seen, told=light)
     followed = guide if guide is not None and seen is light else AppGuide()
     subject = presented(photo, settings, draws.scene, followed)
-    # A clean video is filmed as the protocol asks for, so that its metadata are those of a conforming device.
+    # An injected video was filmed elsewhere, in front of another screen or without a flash.
+    # A clean video is filmed as the protocol demands, so that its metadata are those of a conforming device.
     locking = light if settings.kind is FlashKind.INJECTED_VIDEO else seen
     frames = _filmed(subject, settings, draws, ambient, seen, locking=locking)
     if settings.kind is FlashKind.INJECTED_TINT:
@@ -94,7 +96,7 @@ def _filmed(
     *,
     locking: ScreenLight,
 ) -> Iterator[SimulatedFrame]:
-    """Film in front of ``light``, with a camera that locks by what ``locking`` shows."""
+    """Film in front of ``light``, with a camera that locks at the colours of ``locking``."""
     scene = LitScene(
         subject,
         screen=light,
@@ -146,7 +148,7 @@ def _relit(
 
 
 def _locked(settings: FlashScanSettings, light: ScreenLight, time: float) -> bool:
-    """Whether what the app locks of its camera is locked at ``time``."""
+    """Return whether the camera's locks, as far as the app uses them, are set at ``time``."""
     if settings.camera.locks_at is LockTime.START:
         return True
     since = light.flash_since(time)
@@ -158,11 +160,11 @@ def _stays(time: float) -> ReliefPose:
 
 
 def _other_challenge(settings: FlashScanSettings, rng: np.random.Generator) -> ScreenLight:
-    """A screen that plays a challenge of the same make, which only the attacker knows."""
+    """Return a screen that plays another challenge of the same kind, which only the attacker knows."""
     light = ScreenLight(settings.phone, seed=int(rng.integers(2**31)))
     time, before = float(rng.uniform(*_OTHER_START)), -1
     while time < settings.seconds:
-        # Any corner but the one on display.
+        # Any corner except the one on display.
         corner = (before + 1 + int(rng.integers(7))) % 8 if before >= 0 else int(rng.integers(8))
         before = corner
         red, green, blue = (_OTHER_HIGH if corner >> bit & 1 else _OTHER_LOW for bit in range(3))

@@ -1,4 +1,4 @@
-"""Every knob of a simulated screen-flash scan."""
+"""The settings of a simulated screen-flash scan."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -32,30 +32,30 @@ __all__ = [
 
 
 class FlashKind(StrEnum):
-    """Who or what answers the screen's colours."""
+    """The person or the attack in front of the screen's colours."""
 
     GENUINE = "genuine"
     """A living person: the light falls on the face."""
     PRINT = "print"
-    """A matt print that a hand moves: the light falls on a sheet."""
+    """A matt print that a hand moves; the light falls on a sheet."""
     SCREEN_REPLAY = "screen-replay"
-    """A recording on a glossy screen that a hand holds: the light falls on glass that shines itself."""
+    """A recording on a glossy screen that a hand holds; the light falls on glass that emits light itself."""
     RECORDED_SCAN = "recorded-scan"
     """Injected behind the camera: a genuine scan that answered another challenge."""
     INJECTED_VIDEO = "injected-video"
-    """Injected behind the camera: a genuine video that never saw a flash."""
+    """Injected behind the camera: a genuine video that was filmed without a flash."""
     INJECTED_TINT = "injected-tint"
-    """Injected: that video, tinted all over with the colour on display."""
+    """Injected: the same video, tinted uniformly with the colour on display."""
     INJECTED_RELIGHTING = "injected-relighting"
-    """Injected: that video, relit in real time with a shape of the face and the colour on display."""
+    """Injected: the same video, relit in real time with a shape of the face and the colour on display."""
     RIGID_MASK = "rigid-mask"
-    """A stiff resin mask: the light falls on a face's shape, but nothing in it moves."""
+    """A rigid resin mask: the light falls on the shape of a face, but nothing in it moves."""
     CUT_OUT_PRINT = "cut-out-print"
-    """A print cut along the face, bent over a face, with holes for living eyes."""
+    """A print cut out along the face, bent over a real face, with holes for its eyes."""
 
 
 class Geometry(StrEnum):
-    """Where the head's shape comes from."""
+    """The source of the head's shape."""
 
     RELIEF = "relief"
     """A spline through the person's landmarks and a generic head."""
@@ -67,12 +67,12 @@ class Geometry(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RendererSettings:
-    """Which of the models renders the scan; results should be reported on variants not tuned to.
+    """The models that render the scan. Report results on variants that were not used for tuning.
 
     Attributes:
-        emission: How the screen's light is added up.
-        diffuse: How skin and paper answer it.
-        geometry: Where the head's shape comes from.
+        emission: How the light of the screen is summed.
+        diffuse: How skin and paper reflect it.
+        geometry: Source of the head's shape.
     """
 
     emission: Emission = Emission.POINTS
@@ -85,7 +85,7 @@ class SkinSettings:
     """The person's skin.
 
     Raises:
-        SceneSettingsInvalid: Where a value is outside its range.
+        SceneSettingsInvalid: A value is outside its range.
     """
 
     melanin: float = knob(
@@ -99,10 +99,10 @@ class SkinSettings:
 
 @dataclass(frozen=True, slots=True)
 class InstrumentSettings:
-    """What a presentation attack holds in front of the camera.
+    """The instrument of a presentation attack.
 
     Raises:
-        SceneSettingsInvalid: Where a value is outside its range.
+        SceneSettingsInvalid: A value is outside its range.
     """
 
     print_width_mm: float = knob(
@@ -122,21 +122,21 @@ class InstrumentSettings:
 
 @dataclass(frozen=True, slots=True)
 class InjectionSettings:
-    """What an attacker who controls the camera's frames can do.
+    """The capabilities of an attacker who controls the camera's frames.
 
-    He reads each colour when the app is told to show it.
+    The attacker reads each colour when the app is instructed to show it.
 
     Attributes:
-        shadowing: Whether relighting darkens what faces away from the screen and falls off with distance;
-            otherwise every part of the face is lit alike.
-        linear: Whether light is added in linear light, as it should be, or to the 8-bit values.
+        shadowing: Whether relighting darkens surfaces that face away from the screen and falls off with
+            distance; otherwise every part of the face is lit alike.
+        linear: Whether light is added in linear light, which is correct, or to the 8-bit values.
 
     Raises:
-        SceneSettingsInvalid: Where a value is outside its range.
+        SceneSettingsInvalid: A value is outside its range.
     """
 
     latency_seconds: float = knob(
-        0.06, 0.0, 2.0, "from the app being told a colour to the first frame that answers it, seconds"
+        0.06, 0.0, 2.0, "from the app's instruction to the first frame that shows the colour, seconds"
     )
     latency_jitter_seconds: float = knob(0.01, 0.0, 0.5, "standard deviation of that latency, seconds")
     strength: float = knob(
@@ -157,13 +157,13 @@ class InjectionSettings:
 class FlashScanSettings:
     """One simulated scan under the screen's light.
 
-    The same photo, settings and colours told at the same times always give the same frames. A scan at half
+    The same photo, settings and colours set at the same times always give the same frames. A scan at half
     the usual width and height costs about a quarter.
 
     Attributes:
-        kind: Who or what is in front of the camera, or instead of it.
-        seed: Draws everything that differs between two scans; 0 or more.
-        seconds: Longest length, 0.2..60; who asks for no more frames ends it earlier.
+        kind: The person or attack in front of the camera, or the injection behind it.
+        seed: Seed of everything that differs between two scans; 0 or more.
+        seconds: Longest length, 0.2..60; the caller can stop earlier.
         frames_per_second: Mean rate, 5..60.
         width: Frame width in pixels, 160..1920, even.
         height: Frame height in pixels, 160..1920, even.
@@ -172,19 +172,19 @@ class FlashScanSettings:
         nearest_wall: Least distance of the wall behind a person or a worn instrument, in distances of the
             face; the distance is drawn from there to 6. At 1.2 a head lies on a pillow.
         ambient: The surrounding light.
-        phone: Screen and display delays; has to be the one that the `ScreenLight` was made with.
+        phone: Screen and display delays; must be the one of the `ScreenLight`.
         camera: The camera.
         skin: The person's skin.
-        renderer: Which models render it.
-        instrument: What a presentation attack holds in front of the camera.
-        injection: What an injecting attacker does.
+        renderer: The models that render it.
+        instrument: The instrument of a presentation attack.
+        injection: The capabilities of an injecting attacker.
         motion: How the person moves.
         expression: Blinks and small movements of the face.
         sheet: Size and movement of a print, and movement of a replayed screen.
         screen: The screen of a replay.
 
     Raises:
-        SceneSettingsInvalid: Where a value is outside the range given here.
+        SceneSettingsInvalid: A value is outside the range given here.
     """
 
     kind: FlashKind
@@ -209,15 +209,15 @@ class FlashScanSettings:
 
     def __post_init__(self) -> None:
         if not isinstance(self.kind, FlashKind):
-            raise SceneSettingsInvalid(f"kind has to be a FlashKind, got {self.kind!r}")
+            raise SceneSettingsInvalid(f"kind must be a FlashKind, got {self.kind!r}")
         check_knobs(self)
-        self.as_scan()  # checks what the two kinds of scan share
+        self.as_scan()  # checks the settings that both kinds of scan share
 
     def as_scan(self, *, expression: ExpressionSettings | None = None) -> SceneSettings:
-        """The part that every simulated scan has: who moves how in which frame.
+        """Return the settings that every simulated scan has.
 
         Args:
-            expression: Instead of the settings' own.
+            expression: Replaces the expression of these settings.
         """
         return SceneSettings(
             kind=ScanKind.GENUINE,
@@ -237,5 +237,5 @@ class FlashScanSettings:
 
     @property
     def frames(self) -> int:
-        """Number of frames at most, at least 1."""
+        """Largest number of frames, at least 1."""
         return self.as_scan().frames

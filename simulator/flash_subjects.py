@@ -1,4 +1,4 @@
-"""Who or what the screen's light falls on, by kind of scan."""
+"""The subject that the screen lights, by kind of scan."""
 
 from collections.abc import Callable
 
@@ -39,7 +39,7 @@ _DEPTHS: dict[Geometry, DepthSource] = {
 
 
 def living_person(photo: Photo, settings: FlashScanSettings, rng: np.random.Generator) -> Person:
-    """The person of the photo, in albedo."""
+    """Return the person of the photo, in albedo."""
     return Person(
         photo,
         settings.as_scan(),
@@ -50,7 +50,7 @@ def living_person(photo: Photo, settings: FlashScanSettings, rng: np.random.Gene
 
 
 def skin_of(settings: FlashScanSettings) -> Material:
-    """Living skin."""
+    """Return the material of living skin."""
     return Material(
         diffuse=settings.renderer.diffuse,
         gloss=_SKIN_GLOSS * settings.skin.gloss,
@@ -61,13 +61,13 @@ def skin_of(settings: FlashScanSettings) -> Material:
 def presented(
     photo: Photo, settings: FlashScanSettings, rng: np.random.Generator, guide: AppGuide
 ) -> Subject:
-    """What is in front of the camera; for an injection the living person of the attacker's video.
+    """Return the subject in front of the camera; for an injection the living person of the attacker's video.
 
     Args:
         photo: The person, or the victim of the attack.
         settings: The scan.
-        rng: Draws what differs between two scans.
-        guide: Asks to come closer, to blink, or to turn the head.
+        rng: Source of the draws that differ between two scans.
+        guide: Prompts to come closer, to blink, or to turn the head.
     """
     match settings.kind:
         case FlashKind.PRINT:
@@ -89,7 +89,7 @@ def presented(
 
 
 def attackers_depth(settings: FlashScanSettings) -> DepthSource:
-    """A head between a generic ellipsoid and the person's own, as the attacker's quality says."""
+    """Return a head between a generic ellipsoid and the person's own, by the attacker's quality."""
     own, share = _DEPTHS[settings.renderer.geometry], settings.injection.quality
 
     def depth(landmarks: Points, fit: HeadFit, *, size: tuple[int, int], step: int) -> NDArray[np.float32]:
@@ -130,7 +130,7 @@ def _held(
 
 
 def _follow(guide: AppGuide, person: Person, settings: FlashScanSettings) -> Follow:
-    """How whoever shows this face follows the oval."""
+    """Return the movement with which this subject follows the oval."""
     face = _resting(person.outline, person.face_pixels, settings)
 
     def follow(time: float) -> ReliefPose:
@@ -140,7 +140,7 @@ def _follow(guide: AppGuide, person: Person, settings: FlashScanSettings) -> Fol
 
 
 def _closure(guide: AppGuide, expression: ExpressionSettings) -> Callable[[float], float]:
-    """How eyes close on request that close as far as these do."""
+    """Return the closure of the eyes on request, as deep as the spontaneous blinks."""
 
     def closure(time: float) -> float:
         return expression.blink_depth * guide.closure(time)
@@ -174,7 +174,7 @@ def _mask(photo: Photo, settings: FlashScanSettings, rng: np.random.Generator, g
 
 
 def _cut_out(photo: Photo, settings: FlashScanSettings, rng: np.random.Generator, guide: AppGuide) -> Subject:
-    # The eyes in the holes are alive; the mouth and the brows are paper.
+    # The eyes in the holes are living; the mouth and the brows are paper.
     paper_face = ExpressionSettings(
         blink_gap_seconds=settings.expression.blink_gap_seconds,
         blink_depth=settings.expression.blink_depth,

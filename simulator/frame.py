@@ -1,4 +1,4 @@
-"""One frame as it leaves the synthetic camera."""
+"""One frame of the synthetic camera."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ __all__ = ["SimulatedExposure", "SimulatedFrame"]
 
 @dataclass(frozen=True, slots=True)
 class SimulatedExposure:
-    """What the platform says about how a frame was exposed.
+    """The platform's report on the exposure of a frame.
 
     Attributes:
         exposure_seconds: Exposure of one row.
@@ -33,9 +33,9 @@ class SimulatedFrame:
     """One frame of a simulated scan.
 
     Attributes:
-        pixels: The frame, upright, not to be written to: an injected scan gives one array many times.
+        pixels: The frame, upright; read-only, because an injected scan repeats one array.
         capture_time: Seconds of the scan's clock; strictly rising, near 0 for the first frame.
-        exposure: How it was exposed, where the camera says so.
+        exposure: How it was exposed, if the camera reports it.
     """
 
     pixels: BgrImage

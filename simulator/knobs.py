@@ -1,4 +1,4 @@
-"""Knobs of a settings class: default, range and a sentence that ``--help`` can quote, in one place."""
+"""Numbers of a settings class: default, range and a sentence for ``--help``, in one place."""
 
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any
@@ -16,10 +16,10 @@ class Knob:
 
     Attributes:
         name: The attribute's name.
-        default: Its value where nothing is said; None lets the seed draw one.
+        default: Its default; None lets the seed draw one.
         lowest: Smallest value allowed.
         highest: Largest value allowed.
-        text: What it does, with its unit.
+        text: Its effect, with its unit.
     """
 
     name: str
@@ -30,16 +30,16 @@ class Knob:
 
 
 def knob(default: float | None, lowest: float, highest: float, text: str) -> Any:
-    """A dataclass field for a number between ``lowest`` and ``highest``; None means that the seed draws it.
+    """Make a dataclass field for a number from ``lowest`` to ``highest``; None means that the seed draws it.
 
     Returns:
-        What ``dataclasses.field`` returns, typed so that it stands for the number, as there.
+        The result of ``dataclasses.field``, typed as the number, as ``dataclasses.field`` is.
     """
     return field(default=default, metadata={_KEY: (lowest, highest, text)})
 
 
 def knobs_of(settings: Any) -> tuple[Knob, ...]:
-    """The knobs of a settings class or of one of its instances, in the order of their definition."""
+    """Return the knobs of a settings class or of an instance, in the order of their definition."""
     return tuple(_describe(item) for item in fields(settings) if _KEY in item.metadata)
 
 
@@ -47,7 +47,7 @@ def check_knobs(settings: Any) -> None:
     """Checks every knob of ``settings`` against its range.
 
     Raises:
-        SceneSettingsInvalid: Where a value is outside its range, or None where the seed draws nothing.
+        SceneSettingsInvalid: A value is outside its range, or is None and the seed does not draw it.
     """
     group = type(settings).__name__
     for known in knobs_of(settings):
@@ -56,7 +56,7 @@ def check_knobs(settings: Any) -> None:
             continue
         if value is None or not known.lowest <= value <= known.highest:
             raise SceneSettingsInvalid(
-                f"{group}.{known.name} has to be between {known.lowest} and {known.highest}, got {value}"
+                f"{group}.{known.name} must be between {known.lowest} and {known.highest}, got {value}"
             )
 
 

@@ -35,13 +35,13 @@ class Sway:
         self._amplitudes: NDArray[np.float64] = rms * np.sqrt(2) * weights / np.linalg.norm(weights)
 
     def __call__(self, time: float) -> float:
-        """The movement at ``time`` seconds."""
+        """Return the movement at ``time`` seconds."""
         tones = np.sin(2 * np.pi * self._frequencies * time + self._phases)
         return float(self._amplitudes @ tones)
 
 
 class Tremor:
-    """The trembling of the hand that holds the camera: tones between 3 and 9 Hz in both directions.
+    """The tremor of the hand that holds the camera: tones between 3 and 9 Hz in both directions.
 
     Band after Elble and Koller 1990, "Tremor".
     """
@@ -57,7 +57,7 @@ class Tremor:
         self._y = Sway(rng, rms=rms, lowest=3.0, highest=9.0)
 
     def __call__(self, time: float) -> tuple[float, float]:
-        """Movement of the whole image at ``time`` seconds, x and y in pixels."""
+        """Return the movement of the whole image at ``time`` seconds, x and y in pixels."""
         return self._x(time), self._y(time)
 
 
@@ -66,10 +66,10 @@ class BlinkMotion:
     """One blink.
 
     Attributes:
-        start: When the lids begin to close, seconds.
-        closing: How long they take to close, seconds.
-        closed: How long they stay closed, seconds.
-        opening: How long they take to open, seconds.
+        start: Time at which the lids begin to close, seconds.
+        closing: Time in which they close, seconds.
+        closed: Time for which they stay closed, seconds.
+        opening: Time in which they open, seconds.
         depth: How far they close, 0..1.
     """
 
@@ -93,7 +93,7 @@ class BlinkMotion:
         Args:
             rng: Source of the draws.
             start: See the attribute.
-            depth: At most; a blink may be a tenth less deep.
+            depth: Largest depth; a blink can be up to a tenth less deep.
             closed: Shortest and longest time for which the lids stay closed, seconds.
         """
         return cls(
@@ -105,7 +105,7 @@ class BlinkMotion:
         )
 
     def closure(self, time: float) -> float:
-        """How far the lids are closed at ``time`` seconds, 0..1."""
+        """Return how far the lids are closed at ``time`` seconds, 0..1."""
         since = time - self.start
         if since <= 0 or since >= self.closing + self.closed + self.opening:
             return 0.0
@@ -117,7 +117,7 @@ class BlinkMotion:
 
 
 class Blinks:
-    """Spontaneous blinks: 70-100 ms closing, shortly closed, 110-180 ms opening.
+    """Spontaneous blinks: 70-100 ms closing, briefly closed, 110-180 ms opening.
 
     Durations after VanderWerf et al. 2003, "Eyelid movements: behavioral studies of blinking in
     humans under different stimulus conditions" (J. Neurophysiol. 89).
@@ -133,7 +133,7 @@ class Blinks:
         self._blinks = tuple(blinks)
 
     def closure(self, time: float) -> float:
-        """How far the lids are closed at ``time`` seconds, 0 (open) to 1."""
+        """Return how far the lids are closed at ``time`` seconds, 0 (open) to 1."""
         return max((blink.closure(time) for blink in self._blinks), default=0.0)
 
 

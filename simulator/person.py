@@ -1,4 +1,4 @@
-"""A person in a room: a photo turned into a head with depth that moves, blinks and looks."""
+"""A person in a room: a photo converted to a head with depth that moves, blinks and moves its eyes."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -28,7 +28,7 @@ _SKIN_GRAIN = 2.2
 
 
 def viewport_of(settings: SceneSettings) -> Viewport:
-    """The frame and the lens that ``settings`` ask for."""
+    """Return the frame and the lens of ``settings``."""
     half_angle = np.deg2rad(settings.camera.field_of_view_degrees) / 2
     return Viewport(
         width=settings.width,
@@ -40,13 +40,13 @@ def viewport_of(settings: SceneSettings) -> Viewport:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where a person is on the canvas.
+    """The place of a person on the canvas.
 
     Attributes:
         landmarks: Shape (68, 2), canvas pixels.
-        fit: The generic head laid over them.
+        fit: The generic head that is fitted to them.
         depth: Height of the canvas towards the camera in pixels, on the relief's grid.
-        mask: How much of each canvas pixel is the person, 0..1.
+        mask: Share of each canvas pixel that is the person, 0..1.
     """
 
     landmarks: Points
@@ -61,25 +61,25 @@ class DepthSource(Protocol):
     def __call__(
         self, landmarks: Points, fit: HeadFit, *, size: tuple[int, int], step: int
     ) -> NDArray[np.float32]:
-        """Height towards the camera in pixels, one sample every ``step`` pixels."""
+        """Return the height towards the camera in pixels, one sample every ``step`` pixels."""
         ...
 
 
 class Recolour(Protocol):
-    """Changes the colours of the laid out photo, before its eyes are made to move."""
+    """Changes the colours of the photo on the canvas, before its eyes are animated."""
 
     def __call__(self, picture: BgrImage, layout: Layout) -> BgrImage:
-        """The canvas in new colours, of the same shape."""
+        """Return the canvas in new colours, of the same shape."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class PersonView:
-    """The person alone as the lens sees it.
+    """The person alone, as the lens sees the person.
 
     Attributes:
-        layer: Colours and cover (0..255) in the fourth channel, of the frame's size.
-        sight: Where on the canvas the frame looks.
+        layer: Colours, and coverage (0..255) in the fourth channel, of the frame's size.
+        sight: The part of the canvas that the frame shows.
     """
 
     layer: NDArray[np.uint8]
@@ -87,10 +87,10 @@ class PersonView:
 
 
 class Person:
-    """One person in one room, ready to be looked at.
+    """One person in one room, ready to be rendered.
 
-    Reading order: the photo is laid out on a canvas larger than the frame with level eyes; the
-    person is cut out; the generic head gives depth; ``show`` warps person and room and joins them.
+    The steps, in the order of the code: the photo is placed on a canvas larger than the frame, with level
+    eyes; the person is cut out; the generic head gives depth; ``show`` warps person and room and joins them.
     """
 
     def __init__(
@@ -105,11 +105,11 @@ class Person:
         """Prepares the layers; takes about a second.
 
         Args:
-            photo: Whom to show.
+            photo: The photo of the person.
             settings: The frame, the lens and the movements.
             rng: Draws the place in the frame, the room and the movements.
-            depth_of: Gives the head its depth.
-            recolour: Changes the photo's colours; None leaves them.
+            depth_of: Source of the head's depth.
+            recolour: Changes the photo's colours; None keeps them.
         """
         self._viewport = viewport_of(settings)
         share = settings.face_width or float(rng.uniform(0.47, 0.58))
@@ -137,7 +137,7 @@ class Person:
 
     @property
     def millimetres_per_pixel(self) -> float:
-        """Millimetres that one pixel shows at the plane of the eyes at rest."""
+        """Millimetres per pixel at the plane of the eyes at rest."""
         return _FACE_MILLIMETRES / self._face_pixels
 
     @property
@@ -168,7 +168,7 @@ class Person:
         return self._relief
 
     def relief_with(self, depth_of: DepthSource) -> Relief:
-        """The shape that the person would have with the depth from another source."""
+        """Return the shape of the person with the depth of another source."""
         fit = fit_head(self._landmarks)
         depth = depth_of(self._landmarks, fit, size=self._viewport.canvas_size, step=Relief.grid_step())
         return _head(self._landmarks, fit, depth, self._viewport)[0]
@@ -179,11 +179,11 @@ class Person:
         return self._backdrop
 
     def state_at(self, time: float) -> PersonState:
-        """What the person does at ``time`` seconds."""
+        """Return the state of the person at ``time`` seconds."""
         return self._behaviour.at(time)
 
     def look(self, state: PersonState) -> PersonView:
-        """The person alone, without the room."""
+        """Render the person alone, without the room."""
         self._eyelids.draw(self._layer, closure=state.closure, gaze=state.gaze)
         morph = self._expression.field(mouth=state.mouth, jaw=state.jaw, brows=state.brows)
         sight = self._relief.look_up(state.head, morph=morph, pan=state.pan)
@@ -193,7 +193,7 @@ class Person:
         return PersonView(layer=np.asarray(layer, dtype=np.uint8), sight=sight)
 
     def show(self, state: PersonState) -> BgrImage:
-        """What the lens sees of the person and the room, before any camera effect."""
+        """Render the person and the room, before any camera effect."""
         seen = self.look(state).layer
         cover = cv2.extractChannel(seen, 3).astype(np.float32) * np.float32(1 / 255)
         person = cv2.cvtColor(seen, cv2.COLOR_BGRA2BGR)
@@ -204,7 +204,7 @@ class Person:
 def _lay_out(
     photo: Photo, viewport: Viewport, share: float, rng: np.random.Generator
 ) -> tuple[BgrImage, Points]:
-    """The photo with level eyes at the size and place wanted, and its landmarks there."""
+    """Return the photo with level eyes at the requested size and place, and its landmarks there."""
     left, right = photo.eye_centres.astype(np.float64)
     angle = float(np.degrees(np.arctan2(right[1] - left[1], right[0] - left[0])))
     size_now = fit_head(photo.landmarks).pixels_per_millimetre * _FACE_MILLIMETRES
@@ -223,7 +223,7 @@ def _lay_out(
 
 
 def _add_grain(picture: BgrImage, rng: np.random.Generator) -> BgrImage:
-    """Pores and hair that enlarging a small photo cannot bring back: a faint pattern fixed to the skin."""
+    """Add a faint pattern to the skin, for the pores and hairs that an enlarged photo lacks."""
     grain = cv2.GaussianBlur(rng.standard_normal(picture.shape[:2]).astype(np.float32), (0, 0), 1.0)
     grain = grain * np.float32(_SKIN_GRAIN / grain.std())
     return np.asarray(np.clip(picture + grain[..., None], 0, 255), dtype=np.uint8)

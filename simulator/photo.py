@@ -1,4 +1,4 @@
-"""The photo of a person that a simulated scan starts from."""
+"""The photo of a person from which a simulated scan is made."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ __all__ = ["Photo", "photo_from_image"]
 _SCHEME = "ibug68"
 _SMALLEST_EYE_DISTANCE = 20.0
 _COMPARABLE = 0.75
-"""Width over the largest face's from which a face is as prominent."""
+"""Least width, as a share of the largest face's, of a face that counts as equally prominent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,7 @@ class Photo:
         landmarks: The person's 68 landmarks in iBUG 300-W order, shape (68, 2), pixels of ``pixels``.
 
     Raises:
-        PhotoUnusable: Where the landmarks are not 68 finite points or the eyes are less than 20 px
-            apart.
+        PhotoUnusable: The landmarks are not 68 finite points, or the eyes are less than 20 px apart.
     """
 
     pixels: BgrImage
@@ -59,16 +58,16 @@ class Photo:
 def photo_from_image(image: BgrImage, *, detector: FaceDetector, landmarker: Landmarker) -> Photo:
     """Finds the most prominent face of ``image`` and its landmarks.
 
-    Detectors now and then take something as large as the person's face for one, and are less sure of it. So
-    of the faces that are not much smaller than the largest that one counts of which the detector is surest.
+    Detectors sometimes find a false face as large as the person's, with a lower confidence. Therefore, of the
+    faces that are not much smaller than the largest, the one with the highest confidence counts.
 
     Args:
         image: An upright photo.
         detector: Finds the face.
-        landmarker: Finds its landmarks; its scheme has to be ``"ibug68"``.
+        landmarker: Finds its landmarks; its scheme must be ``"ibug68"``.
 
     Raises:
-        PhotoUnusable: Where there is no face, it is too small, or the landmarker knows another scheme.
+        PhotoUnusable: There is no face, it is too small, or the landmarker has another scheme.
     """
     if landmarker.scheme != _SCHEME:
         raise PhotoUnusable(
@@ -79,7 +78,7 @@ def photo_from_image(image: BgrImage, *, detector: FaceDetector, landmarker: Lan
         raise PhotoUnusable("no face was found in the photo")
     landmarks = landmarker.locate(image, _most_prominent(faces))
     if landmarks is None:
-        raise PhotoUnusable("the landmarker sees no face where one was detected; use a photo from the front")
+        raise PhotoUnusable("the landmarker finds no face where one was detected; use a photo from the front")
     return Photo(pixels=image, landmarks=landmarks.points)
 
 

@@ -1,4 +1,4 @@
-"""Photos of people that installed packages carry: enough for a demo without any download."""
+"""Photos of people in installed packages, for a demo without a download."""
 
 import importlib.util
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ _SMALLEST_SIDE = 720
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """Where a person's photo lies.
+    """The location of a person's photo.
 
     Attributes:
-        package: The installed package that carries the file.
+        package: The installed package that contains the file.
         file: Path inside the package.
-        part: left, top, right, bottom of the part that shows this person alone, pixels.
+        part: Left, top, right and bottom of the part that shows this person alone, pixels.
     """
 
     package: str
@@ -44,15 +44,15 @@ _SOURCES = {
 
 
 def builtin_photo_names() -> tuple[str, ...]:
-    """Names that ``builtin_photos`` knows, sorted."""
+    """Return the names for ``builtin_photos``, sorted."""
     return tuple(sorted(_SOURCES))
 
 
 def builtin_image(name: str) -> BgrImage:
-    """The part of a photo that shows one person, enlarged; no model looks at it.
+    """Return the part of a photo that shows one person, enlarged; no model is run.
 
     Raises:
-        PhotoNotFound: Where the name is unknown, or its package or file is not installed.
+        PhotoNotFound: The name is unknown, or its package or file is not installed.
     """
     return _read_part(name)
 
@@ -63,19 +63,19 @@ def builtin_photos(
     landmarker: Landmarker | None = None,
     names: tuple[str, ...] | None = None,
 ) -> dict[str, Photo]:
-    """The people in photos of installed packages, enlarged, with their landmarks.
+    """Return the people in photos of installed packages, enlarged, with their landmarks.
 
-    scikit-image carries a public-domain portrait of an astronaut, insightface a group photo.
+    scikit-image contains a public-domain portrait of an astronaut, insightface a group photo.
 
     Args:
-        detector: Finds the faces; with ``landmarker``, None takes the embedded pack's.
+        detector: Finds the faces; None for both this and ``landmarker`` uses the embedded pack.
         landmarker: Finds the landmarks, scheme ``"ibug68"``.
-        names: Which ones; None means all of ``builtin_photo_names``.
+        names: The names of the photos; None means all of ``builtin_photo_names``.
 
     Raises:
-        PhotoNotFound: Where a name is unknown, or its package or file is not installed.
-        PhotoUnusable: Where the models find no face in a photo.
-        vision.errors.PackError: Where the embedded pack is wanted and cannot be loaded.
+        PhotoNotFound: A name is unknown, or its package or file is not installed.
+        PhotoUnusable: The models find no face in a photo.
+        vision.errors.PackError: The embedded pack is needed and cannot be loaded.
     """
     if detector is None or landmarker is None:
         detector, landmarker = _embedded_models()
@@ -85,9 +85,9 @@ def builtin_photos(
     }
 
 
-@cache  # seconds of loading, for everybody who asks for another photo
+@cache  # loading takes seconds
 def _embedded_models() -> tuple[FaceDetector, Landmarker]:
-    from vision.packs.embedded_pack import load_embedded_pack  # heavy, and only needed here
+    from vision.packs.embedded_pack import load_embedded_pack  # a slow import that only this function needs
 
     pack = load_embedded_pack()
     if pack.landmarker is None:
@@ -104,7 +104,7 @@ def _read_part(name: str) -> BgrImage:
     path = _package_folder(source.package) / source.file
     image = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
     if image is None:
-        raise PhotoNotFound(f"the installed package {source.package} carries no {source.file}")
+        raise PhotoNotFound(f"the installed package {source.package} contains no {source.file}")
     left, top, right, bottom = source.part
     part = image[top:bottom, left:right]
     factor = max(1.0, _SMALLEST_SIDE / min(part.shape[:2]))
@@ -112,8 +112,8 @@ def _read_part(name: str) -> BgrImage:
 
 
 def _package_folder(package: str) -> Path:
-    # find_spec does not run the package: insightface alone takes a second to import.
+    # find_spec does not import the package; the import of insightface takes a second.
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise PhotoNotFound(f"the package {package}, which carries this photo, is not installed")
+        raise PhotoNotFound(f"the package {package}, which contains this photo, is not installed")
     return Path(next(iter(spec.submodule_search_locations)))

@@ -1,4 +1,4 @@
-"""A simulated scan: the frames of whoever, or whatever, is in front of the camera."""
+"""Simulates a scan: the frames of a person or an attack in front of the camera."""
 
 from collections.abc import Iterator
 from typing import Protocol
@@ -19,10 +19,10 @@ __all__ = ["Scene", "simulate_scan"]
 
 
 class Scene(Protocol):
-    """What a lens can look at."""
+    """A scene in front of the lens."""
 
     def show(self, time: float) -> BgrImage:
-        """What the lens sees at ``time`` seconds, before any effect of the camera."""
+        """Render the scene at ``time`` seconds, before any effect of the camera."""
         ...
 
 
@@ -35,14 +35,13 @@ class _LivePerson:
 
 
 def simulate_scan(photo: Photo, settings: SceneSettings) -> Iterator[SimulatedFrame]:
-    """The frames of one scan, rendered one at a time as they are asked for.
+    """Render the frames of one scan, each on request.
 
-    The same photo and settings always give the same frames. Preparing the first frame takes about
-    a second.
+    The same photo and settings always give the same frames. The first frame takes about a second to prepare.
 
     Args:
         photo: The person, or the victim of the attack.
-        settings: Everything else.
+        settings: All other settings.
     """
     if settings.kind is ScanKind.FROZEN_FRAME:
         return repeat_frames(_through_camera(_LivePerson, photo, settings), settings, cycle=1)
@@ -65,7 +64,7 @@ _SCENES: dict[ScanKind, _SceneMaker] = {
 
 
 def _through_camera(make: _SceneMaker, photo: Photo, settings: SceneSettings) -> Iterator[SimulatedFrame]:
-    # Own streams, so that a change of the scene's draws leaves camera and clock as they were.
+    # Separate random streams, so that a change of the scene's draws does not change camera and clock.
     scene_rng, camera_rng, clock_rng = (
         np.random.default_rng(child) for child in np.random.SeedSequence(settings.seed).spawn(3)
     )

@@ -1,4 +1,4 @@
-"""What is in front of the simulated camera: every knob of a simulated scan."""
+"""The settings of a simulated scan."""
 
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
@@ -17,7 +17,7 @@ __all__ = [
 
 
 class ScanKind(StrEnum):
-    """Who or what is in front of the camera, or instead of it."""
+    """The person or attack in front of the camera, or the injection behind it."""
 
     GENUINE = "genuine"
     """A person who holds a phone: a head with depth, blinks, and a room behind."""
@@ -28,25 +28,24 @@ class ScanKind(StrEnum):
     SCREEN_REPLAY = "screen-replay"
     """A recording of a genuine scan on a screen that a hand holds."""
     FROZEN_FRAME = "frozen-frame"
-    """Injected behind the camera: one frame of a genuine scan, again and again."""
+    """Injected behind the camera: one frame of a genuine scan, repeated."""
     LOOPED_CLIP = "looped-clip"
-    """Injected behind the camera: a short genuine clip, again and again."""
+    """Injected behind the camera: a short genuine clip, repeated."""
 
 
 @dataclass(frozen=True, slots=True)
 class MotionSettings:
-    """How a person who tries to hold still moves. Each is an RMS value around the mean position.
+    """The movements of a person who tries to hold still. Each is an RMS value around the mean position.
 
-    A scan draws one factor between 0.6 and 1.4 for all but the tremor: people differ.
+    A scan draws one factor between 0.6 and 1.4 for all but the tremor, because people differ.
 
     Attributes:
         yaw_degrees: Turning of the head left and right; peaks reach about twice the RMS.
         pitch_degrees: Nodding.
         roll_degrees: Leaning, of head and phone together.
-        shift: Movement of the head against the phone, as a share of the frame's width.
+        shift: Movement of the head relative to the phone, as a share of the frame's width.
         approach: Change of distance between phone and face, as a share of that distance.
-        tremor: Trembling of the hand (3 to 9 Hz), as a share of the frame's width; it moves all that
-            the camera sees.
+        tremor: Tremor of the hand (3 to 9 Hz), as a share of the frame's width; it moves the whole image.
     """
 
     yaw_degrees: float = 2.4
@@ -59,7 +58,7 @@ class MotionSettings:
 
 @dataclass(frozen=True, slots=True)
 class ExpressionSettings:
-    """What a face does by itself while its owner looks at a phone.
+    """Spontaneous movements of a face in front of a phone.
 
     Attributes:
         blink_gap_seconds: Longest time between two blinks, at least 1; the shortest is 0.9 s.
@@ -87,7 +86,7 @@ class CameraSettings:
         exposure_drift: RMS of the slow change of exposure, as a share.
         white_balance_drift: RMS of the slow change of the blue and red gains, as a share.
         jitter_seconds: Standard deviation of a frame's time around the even rhythm.
-        field_of_view_degrees: Horizontal, of the upright frame.
+        field_of_view_degrees: Horizontal field of view of the upright frame.
     """
 
     read_noise: float = 0.8
@@ -128,11 +127,11 @@ class ScreenSettings:
     """The screen of a replay.
 
     Attributes:
-        pixel_pitch: Width of one screen pixel in camera pixels; near 1 the grids beat (moiré).
+        pixel_pitch: Width of one screen pixel in camera pixels; near 1 the grids interfere (moiré).
         grid_contrast: Depth of the pixel grid that the lens lets through, 0..1.
         flicker: Depth of the brightness bands that roll over the frame, 0..1.
         refresh_hertz: Refresh rate of the screen.
-        steadiness: Movement of the hand that holds the screen, against a waved sheet's, 0..1.
+        steadiness: Movement of the hand that holds the screen, as a share of a waved sheet's, 0..1.
         black_level: Glow of a black screen pixel, in 8-bit steps.
     """
 
@@ -151,8 +150,8 @@ class SceneSettings:
     No knob may be negative.
 
     Attributes:
-        kind: Who or what is in front of the camera.
-        seed: Draws everything that differs between two scans; 0 or more.
+        kind: The person or attack in front of the camera, or the injection behind it.
+        seed: Seed of everything that differs between two scans; 0 or more.
         seconds: Length, 0.2..60.
         frames_per_second: Mean rate, 5..60.
         width: Frame width in pixels, 160..1920, even.
@@ -169,7 +168,7 @@ class SceneSettings:
         screen: The screen of a replay.
 
     Raises:
-        SceneSettingsInvalid: Where a value is outside the range given here.
+        SceneSettingsInvalid: A value is outside the range given here.
     """
 
     kind: ScanKind
@@ -194,7 +193,7 @@ class SceneSettings:
         for name, side in (("width", self.width), ("height", self.height)):
             _require(name, side, 160, 1920)
             if side % 2:
-                raise SceneSettingsInvalid(f"{name} has to be even, got {side}")
+                raise SceneSettingsInvalid(f"{name} must be even, got {side}")
         if self.face_width is not None:
             _require("face_width", self.face_width, 0.2, 0.8)
         _require("loop_frames", self.loop_frames, 2, 3600)
@@ -217,4 +216,4 @@ class SceneSettings:
 
 def _require(name: str, value: float, lowest: float, highest: float) -> None:
     if not lowest <= value <= highest:
-        raise SceneSettingsInvalid(f"{name} has to be between {lowest} and {highest}, got {value}")
+        raise SceneSettingsInvalid(f"{name} must be between {lowest} and {highest}, got {value}")

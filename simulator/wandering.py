@@ -1,4 +1,4 @@
-"""How something held or carried wanders: a smooth random movement in all six directions."""
+"""The wandering of a held or carried object: a smooth random movement in all six directions."""
 
 import numpy as np
 
@@ -33,7 +33,7 @@ class Wandering:
         )
 
     def at(self, time: float) -> ReliefPose:
-        """The movement at ``time`` seconds."""
+        """Return the movement at ``time`` seconds."""
         return ReliefPose(
             yaw=self._yaw(time),
             pitch=self._pitch(time),

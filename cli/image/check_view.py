@@ -11,6 +11,7 @@ from rich.text import Text
 from cli.image.checking import Checked, ImageFinding
 from matcher import PortraitReport, Requirement, Severity
 from matcher.conformance.interface import Method
+from matcher.conformance.remedies import remedy_for
 
 __all__ = ["checked_view", "summary_view"]
 
@@ -43,7 +44,12 @@ def checked_view(checked: Checked, *, demands: str) -> RenderableType:
         return Group(title, Text(f"  {words}", "red" if checked.reason else "yellow"))
     notes = (Text(f"  Note: {note}.", "yellow") for note in report.notes)
     return Group(
-        title, Text(f"  {_facts(report)}"), Text(f"  Held against {demands}.", "dim"), *notes, _table(report)
+        title,
+        Text(f"  {_facts(report)}"),
+        Text(f"  Held against {demands}.", "dim"),
+        *notes,
+        _table(report),
+        *_remedies(report),
     )
 
 
@@ -91,6 +97,23 @@ def _table(report: PortraitReport) -> Table:
         name = Text(requirement.code.value, "bold" if requirement.severity is Severity.HARD else "")
         table.add_row(_mark(requirement), name, _score(requirement), _finding(requirement))
     return table
+
+
+def _remedies(report: PortraitReport) -> tuple[Text, ...]:
+    """A sentence for each requirement that is not met, with the measurement behind it."""
+    missed = [requirement for requirement in report.requirements if requirement.passed is False]
+    if not missed:
+        return ()
+    lines = [
+        Text.assemble(
+            "  ",
+            _mark(requirement),
+            f" {remedy_for(requirement.code, requirement.measured)} ",
+            (f"{requirement.code} {_short(requirement.measured)}; {_short(requirement.required)}", "dim"),
+        )
+        for requirement in missed
+    ]
+    return (Text("Remedies:", "bold"), *lines)
 
 
 def _mark(requirement: Requirement) -> Text:

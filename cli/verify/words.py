@@ -3,6 +3,8 @@
 from facegate.v1 import result_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
+from matcher.conformance.remedies import remedy_for
+
 __all__ = ["evidence_words", "portrait_words"]
 
 _KINDS = {
@@ -18,18 +20,22 @@ _SHORTFALLS = {
 
 
 def portrait_words(report: service_pb2.PortraitReport) -> str:
-    """That the image was accepted, what a better one would do better, and what its record says wrongly."""
+    """State that the image was accepted, how to improve it, and where its record disagrees with it."""
     came = f" from {report.container}" if report.container else ""
     lines = [f"Portrait accepted{came}: eyes {report.eye_distance_px:.0f} pixels apart."]
-    missed = [
-        f"{requirement.code} {requirement.measured} ({requirement.required})"
+    lines.extend(
+        f"  {_advice(requirement)}"
         for requirement in report.requirements
         if requirement.HasField("passed") and not requirement.passed
-    ]
-    if missed:
-        lines.append(f"  A better one would meet: {'; '.join(missed)}.")
+    )
     lines.extend(f"  Note: {note}." for note in report.notes)
     return "\n".join(lines)
+
+
+def _advice(requirement: service_pb2.PortraitRequirement) -> str:
+    """Return the remedy for a requirement that is not met, with the measurement behind it."""
+    remedy = remedy_for(requirement.code, requirement.measured) or "A better image would meet this:"
+    return f"{remedy} ({requirement.code}: {requirement.measured}, required: {requirement.required})"
 
 
 def evidence_words(response: service_pb2.FinishCheckResponse) -> tuple[str, ...]:

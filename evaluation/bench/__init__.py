@@ -1,6 +1,6 @@
-"""How measurements are made and told: clocks around models, figures over several runs, the machine.
+"""Tools for measurements of cost: clocks around models, figures over several runs, the machine.
 
-What is measured is wired up by ``cli.bench``, which may import every room.
+``cli.bench``, which may import every package, connects them to the measured code.
 """
 
 from evaluation.bench.app_attest_cost import app_attest_case

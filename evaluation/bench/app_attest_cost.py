@@ -1,4 +1,4 @@
-"""What verifying an App Attest attestation costs, beside the bare signature verifications in it."""
+"""Measures the cost of verifying an App Attest attestation, compared with its signatures alone."""
 
 from datetime import datetime
 
@@ -17,17 +17,17 @@ __all__ = ["app_attest_case"]
 def app_attest_case(
     attestation_object: bytes, *, key_id: bytes, client_data_hash: bytes, app_id: str, now: datetime
 ) -> VerificationCase:
-    """An attestation under Apple's root.
+    """Make the case of an attestation under Apple's root.
 
     Args:
-        attestation_object: As a device sent it, of the production environment.
-        key_id: Its identifier, 32 bytes.
-        client_data_hash: What it was made for.
+        attestation_object: The attestation from a device, of the production environment.
+        key_id: Identifier of its key, 32 bytes.
+        client_data_hash: The hash for which it was made.
         app_id: Team identifier, a dot, bundle identifier.
-        now: When to verify it.
+        now: Time of the verification.
 
     Raises:
-        EvidenceMalformed: It is none.
+        EvidenceMalformed: It is not an attestation.
     """
     attestation, anchors = parse_attestation(attestation_object), load_apple_anchors()
 

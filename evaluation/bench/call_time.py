@@ -1,4 +1,4 @@
-"""The CPU time of one call that is too short to be measured alone."""
+"""Measures the CPU time of a call that is too short to be measured once."""
 
 import gc
 import time
@@ -8,14 +8,14 @@ __all__ = ["seconds_per_call"]
 
 
 def seconds_per_call(call: Callable[[], object], repeats: int) -> float:
-    """CPU seconds of this thread for one call, the mean of several.
+    """Return the CPU seconds of this thread for one call, the mean of several.
 
     Args:
-        call: What is measured.
-        repeats: How often it is called, at least once.
+        call: The measured call.
+        repeats: Number of calls, at least 1.
     """
-    # As ``timeit`` does it: one pass over all that a process with models holds costs as much as hundreds of
-    # calls, and says nothing of them.
+    # As in ``timeit``, the garbage collector is off: one pass over a process with models costs as much as
+    # hundreds of calls, and is not part of their cost.
     collects = gc.isenabled()
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""What keeps a figure from being told.
+"""The errors of the benchmark.
 
 ::
 
@@ -10,7 +10,7 @@ __all__ = ["BenchError", "NothingMeasured"]
 
 
 class BenchError(Exception):
-    """Root of everything that this folder raises."""
+    """Base class of the errors of this folder."""
 
 
 class NothingMeasured(BenchError):

@@ -1,4 +1,4 @@
-"""What the host of a virtual machine took of its cores: "steal" of proc_stat(5)."""
+"""Measures the CPU time that the host of a virtual machine took away: "steal" of proc_stat(5)."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,19 +7,19 @@ from typing import Final, Self
 __all__ = ["HostTime"]
 
 _STAT: Final = Path("/proc/stat")
-# Of the line "cpu": user, nice, system, idle, iowait, irq, softirq, steal. What guests took comes after and
-# is part of user and nice.
+# The line "cpu": user, nice, system, idle, iowait, irq, softirq, steal. The time of guests follows, and is
+# part of user and nice.
 _FIELDS: Final = 8
 _STEAL: Final = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostTime:
-    """Time of all cores since the system began.
+    """Time of all cores since the start of the system.
 
     Attributes:
-        ticks: All of it, in ticks of the system's clock.
-        stolen: What of it a core was wanted here and ran something else.
+        ticks: All time, in ticks of the system's clock.
+        stolen: Time in which this system needed a core that ran something else.
     """
 
     ticks: int
@@ -27,10 +27,10 @@ class HostTime:
 
     @classmethod
     def now(cls, stat: Path = _STAT) -> Self | None:
-        """Reads it; None where the system does not tell.
+        """Reads the time; None if the system does not report it.
 
         Args:
-            stat: The file that tells it.
+            stat: The file that reports it.
         """
         try:
             line = stat.read_text(encoding="ascii", errors="replace").partition("\n")[0].split()
@@ -42,7 +42,7 @@ class HostTime:
         return cls(ticks=sum(ticks), stolen=ticks[_STEAL])
 
     def stolen_since(self, before: "HostTime") -> float:
-        """The share that was stolen between two readings, 0..1; 0 where no time passed.
+        """Return the share that was stolen between two readings, 0..1; 0 if no time passed.
 
         Args:
             before: The earlier reading.

@@ -1,4 +1,4 @@
-"""On what a figure was measured."""
+"""Describes the machine on which a figure was measured."""
 
 import os
 import platform
@@ -16,12 +16,12 @@ class Machine:
     """A machine.
 
     Attributes:
-        cpu: Model of its CPU as the system names it.
+        cpu: Model of its CPU, as named by the system.
         cores: Logical cores that this process may use.
         system: Operating system and version.
         python: Version of Python.
-        load: Runnable processes, mean of the last minute, before the measurement; None where the
-            system does not say. Above a little, others were measured too.
+        load: Runnable processes, mean of the last minute, before the measurement; None if the system does not
+            report it. If it is not small, the measurement includes other load.
     """
 
     cpu: str
@@ -36,7 +36,7 @@ class Machine:
 
 
 def describe_machine() -> Machine:
-    """The machine that this runs on."""
+    """Describe the machine of this process."""
     return Machine(
         cpu=_cpu(),
         cores=_cores(),
@@ -56,7 +56,7 @@ def _cpu() -> str:
 
 
 def _cores() -> int:
-    # macOS and Windows have no affinity to ask for.
+    # macOS and Windows do not report the affinity.
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 

@@ -14,12 +14,12 @@ class Measurement:
     """One figure with a value for each run.
 
     Attributes:
-        pack: Pack that ran.
-        name: What was measured, in a few words.
-        load: Under which load, such as ``4 scans at once``.
-        unit: Of the values, such as ``model frames`` or ``ms``; empty for a ratio.
-        meaning: How it was measured and what it says, in plain words.
-        values: One for each run, at least one.
+        pack: The pack.
+        name: Name of the figure, in a few words.
+        load: The load, such as ``4 scans at once``.
+        unit: Unit of the values, such as ``model frames`` or ``ms``; empty for a ratio.
+        meaning: The method and the meaning of the figure, in words.
+        values: One value for each run, at least one.
 
     Raises:
         NothingMeasured: There are no values.

@@ -1,8 +1,8 @@
-"""Measures what a pack's models cost while something else uses them.
+"""Measures the cost of a pack's models while other code uses them.
 
-The models are wrapped, not changed: each call is timed with the CPU clock of the thread that makes it
-(``CLOCK_THREAD_CPUTIME_ID``), so that waiting for a core is not counted. Packs run their models with
-one thread a call, so that is all that a model costs on the CPU; on a GPU it is the CPU's part only.
+The models are wrapped, not changed. Each call is timed with the CPU clock of its thread
+(``CLOCK_THREAD_CPUTIME_ID``), so that waiting for a core is not counted. Packs run their models with one
+thread per call, so that this is the whole cost on the CPU; with a GPU it is only the CPU's part.
 """
 
 import threading
@@ -23,7 +23,7 @@ __all__ = ["ModelClock", "ModelUse", "timed_pack"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelUse:
-    """What a pack's models cost in some span of time.
+    """The cost of a pack's models in a span of time.
 
     Attributes:
         calls: Calls by model: ``detector``, ``landmarker``, ``embedder``, ``pad:<name>``.
@@ -51,14 +51,14 @@ class ModelUse:
 
 
 class ModelClock:
-    """Adds up what models cost. Safe to call from several threads at once."""
+    """Sums the cost of models. Safe to call from several threads at once."""
 
     def __init__(self, *, clock: Callable[[], float] = time.thread_time) -> None:
-        """Starts at nothing.
+        """Starts at 0.
 
         Args:
-            clock: Tells CPU seconds; ``time.process_time`` where one model runs at a time, to have what it
-                does in other threads counted too.
+            clock: Returns CPU seconds; ``time.process_time`` if one model runs at a time, to count its other
+                threads too.
         """
         self._clock = clock
         self._lock = threading.Lock()
@@ -78,7 +78,7 @@ class ModelClock:
                 self._seconds[model] = self._seconds.get(model, 0.0) + spent
 
     def take(self) -> ModelUse:
-        """What was added up since the last time, and starts anew."""
+        """Return the sums since the last call, and reset them."""
         with self._lock:
             use = ModelUse(
                 calls=MappingProxyType(dict(self._calls)), seconds=MappingProxyType(dict(self._seconds))
@@ -89,7 +89,7 @@ class ModelClock:
 
 
 def timed_pack(pack: Pack, clock: ModelClock) -> Pack:
-    """The same pack, with every model timed."""
+    """Return the same pack, with every model timed."""
     return replace(
         pack,
         detector=_TimedDetector(pack.detector, clock),

@@ -1,4 +1,4 @@
-"""What a pack costs, measured in a fresh process: time to load, memory, time of each model.
+"""Measures the cost of a pack in a fresh process: time to load, memory, time of each model.
 
 Run as ``python -m evaluation.bench.pack_probe <question> <pack> <image> [<module> ...]``; the answer is one
 line of JSON on standard output. Questions:
@@ -6,9 +6,9 @@ line of JSON on standard output. Questions:
 ``load``
     Loads the pack and runs each model once.
 ``import``
-    Imports the modules that ``load`` found imported, and loads nothing: what the memory is compared with.
+    Imports the modules that ``load`` imported, and loads nothing, as the baseline of the memory.
 ``time``
-    Loads the pack as it runs and with its graphs as they were published, and times the models of both.
+    Loads the pack with its optimised and with its published graphs, and times the models of both.
 """
 
 import importlib
@@ -41,7 +41,7 @@ _ROUNDS: Final = 15
 
 
 def model_calls(pack: Pack, image: BgrImage) -> dict[str, Callable[[], object]]:
-    """Each model of a pack, ready to be run once on ``image``.
+    """Return a call for each model of a pack, which runs it once on ``image``.
 
     Raises:
         NothingMeasured: The detector finds no face.
@@ -67,23 +67,23 @@ def time_pairs(
     rounds: int,
     clock: Callable[[], float] = time.process_time,
 ) -> dict[str, tuple[float, float]]:
-    """Times the same models of two packs in turn, so that what disturbs one disturbs the other.
+    """Times the same models of two packs in turn, so that a disturbance affects both.
 
     Args:
-        ours: Models by name.
-        theirs: The same names.
-        rounds: How often each is run.
+        ours: Models of the first pack by name.
+        theirs: Models of the second pack, with the same names.
+        rounds: Number of runs of each.
         clock: CPU seconds; all threads of the process by default.
 
     Returns:
-        By name: median seconds of ours, and the median of theirs divided by ours.
+        By name: median seconds of ``ours``, and the median of ``theirs`` divided by ``ours``.
     """
     seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in ours}
     for number in range(rounds):
         for name in ours:
             calls = (ours[name], theirs[name])
             spent = [0.0, 0.0]
-            # Who goes first changes, as the second finds the caches warm.
+            # The order alternates, because the second model finds the caches warm.
             for index in (0, 1) if number % 2 else (1, 0):
                 began = clock()
                 calls[index]()
@@ -99,22 +99,22 @@ def time_pairs(
 
 
 def peak_bytes(status: str) -> int:
-    """The most memory that a process held at once, from the text of its ``/proc/<pid>/status``.
+    """Return the peak memory of a process, from the text of its ``/proc/<pid>/status``.
 
-    ``getrusage`` will not do: Linux hands a parent's peak down to the processes that it starts.
+    ``getrusage`` is not suitable, because Linux passes a parent's peak to the processes that it starts.
 
     Raises:
-        NothingMeasured: The text does not say.
+        NothingMeasured: The text does not state it.
     """
     for line in status.splitlines():
         name, _, value = line.partition(":")
         if name == "VmHWM":
             return int(value.split()[0]) * 1024
-    raise NothingMeasured("this system does not tell the peak memory of a process")
+    raise NothingMeasured("this system does not report the peak memory of a process")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The command. Returns 0, or 2 with one line on stderr when it could not measure."""
+    """Run the command; return 0, or 2 with one line on stderr if it could not measure."""
     question, spec, file, *modules = arguments
     try:
         image = decode_image(
@@ -152,7 +152,7 @@ def _load(spec: str, image: BgrImage) -> dict[str, Any]:
 
 def _import(modules: Sequence[str]) -> dict[str, Any]:
     for name in modules:
-        # Some modules are made by others and cannot be imported by their name.
+        # Some modules are created by others and cannot be imported by name.
         try:
             importlib.import_module(name)
         except ImportError:

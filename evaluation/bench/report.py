@@ -1,4 +1,4 @@
-"""All figures of one run of the benchmark, for machines."""
+"""All figures of one run of the benchmark, as JSON."""
 
 import json
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ class BenchReport:
     """All figures of one run.
 
     Attributes:
-        command: The command that makes it again.
-        made: When, with a time zone.
-        version: Of the distribution.
-        machine: On what.
-        runtimes: For each pack, which runtime ran its models, in one sentence.
+        command: The command that repeats the run.
+        made: Time of the run, with a time zone.
+        version: Version of the distribution.
+        machine: The machine.
+        runtimes: The runtime of each pack's models, in one sentence.
         measurements: The figures, in the order in which they are shown.
     """
 

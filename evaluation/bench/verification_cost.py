@@ -1,4 +1,4 @@
-"""What verifying a device's evidence costs, beside the bare signature verifications in it."""
+"""Measures the cost of verifying a device's evidence, compared with its signatures alone."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -45,8 +45,8 @@ class VerificationCase:
     """One kind of evidence.
 
     Attributes:
-        name: What it is, in a few words.
-        bare: Verifies its signatures and does nothing else.
+        name: Name of the evidence, in a few words.
+        bare: Verifies only its signatures.
         full: Verifies all of it.
     """
 
@@ -56,7 +56,7 @@ class VerificationCase:
 
 
 def android_chain_case(chain: Sequence[bytes], *, now: datetime) -> VerificationCase:
-    """A key attestation under Google's roots.
+    """Make the case of a key attestation under Google's roots.
 
     Args:
         chain: DER certificates, leaf first, root last; each is signed by the next one.
@@ -87,11 +87,11 @@ def android_chain_case(chain: Sequence[bytes], *, now: datetime) -> Verification
 
 
 def play_token_case(token: str, *, keys: ClassicKeys, now: datetime) -> VerificationCase:
-    """A classic Play Integrity token: opened, read and judged.
+    """Make the case of a classic Play Integrity token, which is decrypted, read and judged.
 
     Args:
         token: The token.
-        keys: The keys that open it.
+        keys: Its decryption and verification keys.
         now: When to verify it.
     """
     key = ec.generate_private_key(ec.SECP256R1())
@@ -111,12 +111,12 @@ def play_token_case(token: str, *, keys: ClassicKeys, now: datetime) -> Verifica
 def verification_times(
     case: VerificationCase, *, runs: int, repeats: int = 200
 ) -> tuple[tuple[float, float], ...]:
-    """CPU seconds of the bare and of the full verification: a pair for each run, after one that warms up.
+    """Measure the CPU seconds of the bare and the full verification: a pair per run, after a warm-up run.
 
     Args:
-        case: What is verified.
-        runs: How many pairs.
-        repeats: How often each is done in a run.
+        case: The evidence.
+        runs: Number of pairs.
+        repeats: Number of verifications of each kind in a run.
     """
     pairs = [
         (seconds_per_call(case.bare, repeats), seconds_per_call(case.full, repeats)) for _ in range(runs + 1)
@@ -127,10 +127,10 @@ def verification_times(
 def verification_measurements(
     times: Mapping[str, Sequence[tuple[float, float]]],
 ) -> tuple[Measurement, ...]:
-    """What the times amount to.
+    """Make measurements of the times.
 
     Args:
-        times: Pairs as ``verification_times`` gives them, by case.
+        times: Pairs from ``verification_times``, by case.
 
     Raises:
         NothingMeasured: There are no times.

@@ -1,1 +1,1 @@
-"""ISO/IEC 19795-1 measurements of "same person?" over photos with identities."""
+"""ISO/IEC 19795-1 measurements of the comparison of faces, over photos with identities."""

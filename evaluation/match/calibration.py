@@ -1,16 +1,16 @@
-"""From measurements of a pack to its calibration file: what its cosines are worth.
+"""Makes the calibration file of a pack from measurements: the bound on FMR of each cosine.
 
-Every photo is embedded once. All pairs of photos of one person are genuine comparisons, all pairs
-of photos of two persons impostor comparisons; persons of a group that is measured apart are compared among
-themselves only. The bounds on FMR are those of ``evaluation.match.fmr_bounds``. FNMR is measured on the
-genuine comparisons of the main group; photos in which no single face is found are failures to acquire and
-no comparisons (ISO/IEC 19795-1). No bound is written that the number of persons does not support.
+Every photo is embedded once. All pairs of photos of one person are genuine comparisons, and all pairs of
+photos of two persons are impostor comparisons; persons of a group that is measured separately are compared
+among themselves only. The bounds on FMR are those of ``evaluation.match.fmr_bounds``. FNMR is measured on the
+genuine comparisons of the main group. Photos in which no single face is found are failures to acquire, not
+comparisons (ISO/IEC 19795-1). The file contains only bounds that the number of persons supports.
 
-An embedder can sit in packs of several families, whose detectors align faces a little differently. Then each
-is measured, and the calibration holds the worst of them at every cosine.
+An embedder can be in packs of several families, whose detectors align faces slightly differently. Then each
+pack is measured, and the calibration has the worst of them at every cosine.
 
-Single photos are compared. A scan's fused template finds its own person more surely, and is a little more
-like others, too; ``research.scan_match`` measures that, where there are clips.
+Single photos are compared. A scan's fused template matches its own person more surely, and is also slightly
+more similar to others; ``research.scan_match`` measures this on clips.
 
 The command is ``facegate calibrate match``.
 """
@@ -42,17 +42,17 @@ __all__ = [
 _STEP = 0.001
 
 THRESHOLDS: Final[NDArray[np.float64]] = np.round(np.arange(-1.0, 1.0 + 2.5 * _STEP, _STEP), 3)
-"""Cosines at which rates are taken, shape (2003,): the last two lie above every cosine."""
+"""Cosines at which rates are measured, shape (2003,); the last two lie above every cosine."""
 
 
 @dataclass(frozen=True, slots=True)
 class PackMeasurement:
-    """One pack on a set of photos.
+    """The measurement of one pack on a set of photos.
 
     Attributes:
-        pack: How the pack was named, without folders.
-        run: Where its templates come from.
-        comparisons: What was compared.
+        pack: Name of the pack, without folders.
+        run: The run that made its templates.
+        comparisons: The comparisons.
         curve: FMR over the cosine.
     """
 
@@ -65,15 +65,15 @@ class PackMeasurement:
 def measure(
     run: TemplateRun, comparisons: Comparisons, *, pack: str, resamples: int, confidence: float, seed: int
 ) -> PackMeasurement:
-    """Take the FMR curve of a pack's comparisons.
+    """Measure the FMR curve of a pack's comparisons.
 
     Args:
-        run: Where the comparisons' templates come from.
-        comparisons: What was compared.
-        pack: How the pack is named in the record.
-        resamples: Bootstrap samples.
-        confidence: One-sided, of the bounds.
-        seed: Of the bootstrap's draws.
+        run: The run that made the templates of the comparisons.
+        comparisons: The comparisons.
+        pack: Name of the pack in the record.
+        resamples: Number of bootstrap samples.
+        confidence: One-sided confidence of the bounds.
+        seed: Seed of the bootstrap's draws.
     """
     curve = fmr_curve(
         comparisons.impostors,
@@ -88,13 +88,13 @@ def measure(
 def calibrate(
     measurements: Sequence[PackMeasurement], *, embedder_sha256: str, dataset: str, command: str
 ) -> MatchCalibration:
-    """Turn measurements of one embedder into its calibration: the worst of them at every cosine.
+    """Make the calibration of an embedder: the worst of its measurements at every cosine.
 
     Args:
-        measurements: One or more; the record's counts are the first one's.
-        embedder_sha256: Of the embedder's file, lower-case hex.
-        dataset: The data set's name for the record.
-        command: How to make the calibration again, for the record.
+        measurements: One or more; the record has the counts of the first.
+        embedder_sha256: SHA-256 of the embedder's file, lower-case hex.
+        dataset: Name of the data set for the record.
+        command: Command that repeats the calibration, for the record.
     """
     first = measurements[0]
     bounds = np.max([measurement.curve.upper_bounds for measurement in measurements], axis=0)
@@ -154,15 +154,15 @@ def _counts(measurement: PackMeasurement, *, named: bool) -> str:
 
 
 def embedder_sha256(pack: Pack) -> str:
-    """SHA-256 of the pack's embedder file, lower-case hex."""
+    """Return the SHA-256 of the pack's embedder file, lower-case hex."""
     return next(file.sha256 for file in pack.files if file.role == "embedder")
 
 
 def common_embedder(packs: Sequence[Pack]) -> str:
-    """SHA-256 of the embedder that all of these packs have.
+    """Return the SHA-256 of the embedder that all of these packs share.
 
     Raises:
-        EmbeddersDiffer: They have not the same.
+        EmbeddersDiffer: The packs have different embedders.
     """
     found = {embedder_sha256(pack) for pack in packs}
     if len(found) != 1:
@@ -173,6 +173,6 @@ def common_embedder(packs: Sequence[Pack]) -> str:
 
 
 def without_folder(spec: str) -> str:
-    """How a pack is named, without the folder of this machine."""
+    """Return the name of a pack without the folder of this machine."""
     kind, colon, _ = spec.partition(":")
     return f"{kind}{colon}{'DIR' if colon else ''}"

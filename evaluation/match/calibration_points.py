@@ -1,8 +1,7 @@
-"""From a bound at many thresholds to the few points of a calibration file, and its text.
+"""Reduces a bound at many thresholds to the few points of a calibration file, and writes its text.
 
-Whoever reads the file interpolates between its points linearly in log(bound)
-(``matcher.similarity``). The points are chosen so that this line nowhere runs below the bounds
-that were measured.
+A reader of the file interpolates between its points linearly in log(bound) (``matcher.similarity``). The
+points are chosen so that this line is never below the measured bounds.
 """
 
 import json
@@ -18,25 +17,24 @@ __all__ = ["choose_points", "render_calibration"]
 
 _STEPS_PER_DECADE = 20
 _USEFUL = 0.5
-"""Nobody sets a threshold that lets more than half of all impostors through; above it all is 1."""
+"""Largest bound of a useful threshold; a larger one counts as 1."""
 
 
 def choose_points(
     thresholds: NDArray[np.float64], upper_bounds: NDArray[np.float64]
 ) -> tuple[tuple[float, float], ...]:
-    """Points (cosine, bound) whose log-linear line nowhere runs below the step curve of the bounds.
+    """Choose points (cosine, bound) with a log-linear line that is never below the step curve of the bounds.
 
-    Bounds are first rounded up to a twentieth of a decade, which keeps the points few; the lowest
-    keeps three digits. Between two thresholds a bound is known only from the lower one, so each
-    bound is placed at the next threshold: the line then comes down to it only where the next bound
-    already holds.
+    Bounds are first rounded up to a twentieth of a decade, which reduces the number of points; the lowest
+    keeps three digits. Between two thresholds, a bound is known only from the lower one. Therefore each bound
+    is placed at the next threshold, so that the line reaches it only where the next bound already holds.
 
     Args:
         thresholds: Shape (t,), t of 2 or more, strictly rising.
         upper_bounds: Shape (t,), in (0, 1], never rising, and equal at the last two thresholds.
 
     Returns:
-        One point or more; cosine strictly rising, bound strictly falling.
+        One or more points; the cosine strictly rises and the bound strictly falls.
 
     Raises:
         ValueError: The bounds still fall at the last threshold; the thresholds end too early.
@@ -47,7 +45,7 @@ def choose_points(
     if lowest == len(bounds) - 1:
         raise ValueError("the thresholds end before the bound has reached its lowest value")
     knots = [(float(thresholds[index + 1]), bounds[index]) for index in range(lowest + 1)]
-    # Of equal bounds the last one makes the highest line.
+    # Of equal bounds, the last one gives the highest line.
     return (*(knot for knot, after in pairwise(knots) if knot[1] > after[1]), knots[-1])
 
 
@@ -61,13 +59,13 @@ def _rounded_up(bound: float, *, floor: float) -> float:
 
 
 def _three_digits(bound: float) -> float:
-    """``bound`` with three significant digits, never smaller than it."""
+    """Round ``bound`` up to three significant digits."""
     unit = 10.0 ** (math.floor(math.log10(bound)) - 2)
     return min(1.0, float(f"{math.ceil(bound / unit) * unit:.3g}"))
 
 
 def render_calibration(calibration: MatchCalibration) -> str:
-    """The text of a calibration file; ``vision.packs.calibration.parse_calibration`` reads it."""
+    """Return the text of a calibration file for ``vision.packs.calibration.parse_calibration``."""
     record = calibration.record
     lines = [
         "schema = 1",
@@ -100,5 +98,5 @@ def _point(point: ScorePoint) -> str:
 
 
 def _text(value: str) -> str:
-    # A JSON string is a TOML basic string, but for the one control character that JSON leaves bare.
+    # A JSON string is a TOML basic string, except for the one control character that JSON does not escape.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

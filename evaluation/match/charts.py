@@ -1,7 +1,4 @@
-"""DET curves and score histograms as PNG.
-
-matplotlib draws them (``evaluation.figures``).
-"""
+"""Draws DET curves and score histograms as PNG, with matplotlib (``evaluation.figures``)."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -23,14 +20,14 @@ _QUIET: Final = "#666666"
 
 
 def det_chart(series: Sequence[tuple[str, SetResult]], *, title: str) -> bytes:
-    """A DET plot (ISO/IEC 19795-1): FNMR over FMR, both on logarithmic axes.
+    """Draw a DET plot (ISO/IEC 19795-1): FNMR over FMR, both on logarithmic axes.
 
-    A curve ends on the left where the data support no lower bound on FMR. The thin line of its colour is the
-    upper end of the interval of FNMR. A rate of 0 is drawn at the lower edge.
+    A curve ends on the left at the lowest bound on FMR that the data support. The thin line of its colour is
+    the upper end of the interval of FNMR. A rate of 0 is drawn at the lower edge.
 
     Args:
         series: A name and the result of one pack each.
-        title: Of the chart.
+        title: Title of the chart.
 
     Returns:
         A PNG file.
@@ -65,13 +62,13 @@ def det_chart(series: Sequence[tuple[str, SetResult]], *, title: str) -> bytes:
 
 
 def histogram_chart(series: Sequence[tuple[str, SetResult]], *, title: str) -> bytes:
-    """Cosines of genuine and of impostor comparisons, one panel a pack.
+    """Draw the cosines of genuine and of impostor comparisons, one panel per pack.
 
     The area of each kind is 1. Dotted lines are thresholds, with the bound on FMR that each has.
 
     Args:
         series: A name and the result of one pack each; at least one.
-        title: Of the chart.
+        title: Title of the chart.
 
     Returns:
         A PNG file.
@@ -110,7 +107,7 @@ def histogram_chart(series: Sequence[tuple[str, SetResult]], *, title: str) -> b
 def histogram_counts(
     result: SetResult,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """Edges of the bins, shape (61,), and genuine and impostor comparisons in them, shape (60,) each."""
+    """Return the edges of the bins, (61,), and the genuine and impostor comparisons in them, (60,) each."""
     cosines, same = result.comparisons.cosines, result.comparisons.same
     low, high = float(cosines.min()), float(cosines.max())
     edges = np.linspace(low, high if high > low else low + 1e-3, _BINS + 1)

@@ -1,4 +1,4 @@
-"""Which templates are compared, and their cosines: genuine and impostor comparisons."""
+"""Selects the pairs of templates, and computes their cosines: genuine and impostor comparisons."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -15,20 +15,20 @@ from evaluation.match.templates import LabelledTemplate
 __all__ = ["MOST_TEMPLATES", "Comparisons", "compare_all", "compare_pairs"]
 
 MOST_TEMPLATES: Final = 8000
-"""All pairs of them take about two gigabytes."""
+"""Largest number of templates; all their pairs need about two gigabytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparisons:
-    """Comparisons of a set of templates; never of the main group with the one that is measured apart.
+    """Comparisons of a set of templates, never across the main group and the group measured separately.
 
     Attributes:
         cosines: Shape (n,).
-        first: Shape (n,), index 0..p-1 of the person of the one template.
-        second: Shape (n,), index of the other's person.
-        first_photo: Shape (n,), position of the one photo.
-        second_photo: Shape (n,), position of the other.
-        apart: Shape (p,), True for persons of the group that is measured apart.
+        first: Shape (n,), index 0..p-1 of the person of the first template.
+        second: Shape (n,), index of the person of the second template.
+        first_photo: Shape (n,), position of the first photo.
+        second_photo: Shape (n,), position of the second photo.
+        apart: Shape (p,), True for persons of the group that is measured separately.
     """
 
     cosines: NDArray[np.float64]
@@ -51,7 +51,7 @@ class Comparisons:
 
     @property
     def genuine_apart(self) -> NDArray[np.float64]:
-        """Shape (g,), cosines of the same person, group measured apart."""
+        """Shape (g,), cosines of the same person, group measured separately."""
         return self.cosines[self.same & self.apart[self.first]]
 
     @property
@@ -73,7 +73,7 @@ class Comparisons:
 
     @property
     def genuine_scores(self) -> GenuineScores | None:
-        """Comparisons of the same person, in both groups; None where there are none."""
+        """Comparisons of the same person, in both groups; None if there are none."""
         same = self.same
         if not same.any():
             return None
@@ -86,19 +86,19 @@ class Comparisons:
 
     @property
     def main_identities(self) -> int:
-        """Those of them in the main group."""
+        """Persons with a template in the main group."""
         return int(np.count_nonzero(~self.apart))
 
     def fnmr(self, threshold: float) -> float:
-        """Share of the main group's genuine comparisons below ``threshold``, 0..1."""
+        """Return the share of the main group's genuine comparisons below ``threshold``, 0..1."""
         return _share_below(self.genuine, threshold)
 
     def fnmr_apart(self, threshold: float) -> float:
-        """Share of the other group's genuine comparisons below ``threshold``, 0..1."""
+        """Return the share of the other group's genuine comparisons below ``threshold``, 0..1."""
         return _share_below(self.genuine_apart, threshold)
 
     def subset(self, kept: NDArray[np.bool_]) -> "Comparisons":
-        """Some of the comparisons; only persons in them keep a number.
+        """Return some of the comparisons; only their persons keep a number.
 
         Args:
             kept: Shape (n,).
@@ -114,7 +114,7 @@ class Comparisons:
         )
 
     def among(self, photos: NDArray[np.bool_]) -> "Comparisons":
-        """The comparisons whose two photos are both chosen.
+        """Return the comparisons in which both photos are chosen.
 
         Args:
             photos: Shape (photos,), by position.
@@ -128,7 +128,7 @@ def compare_all(
     """Compare every template with every other, within its group.
 
     Args:
-        templates: Of one embedder.
+        templates: Templates of one embedder.
         unsure: Pairs of identities that may be one person; they are not compared.
 
     Raises:
@@ -153,10 +153,10 @@ def compare_all(
 
 
 def compare_pairs(templates: Sequence[LabelledTemplate], pairs: Sequence[tuple[int, int]]) -> Comparisons:
-    """Compare the templates of some pairs of photos; pairs of which one has no template are left out.
+    """Compare the templates of some pairs of photos; pairs without both templates are omitted.
 
     Args:
-        templates: Of one embedder.
+        templates: Templates of one embedder.
         pairs: Positions of photos.
 
     Raises:
@@ -193,7 +193,7 @@ def _compare(
 
 
 def _kept(compared: Comparisons, kept: NDArray[np.bool_]) -> Comparisons:
-    """Some of the comparisons, all persons keeping their numbers: who is compared with nobody counts too."""
+    """Return some of the comparisons. All persons keep their numbers, even without a comparison."""
     return Comparisons(
         cosines=compared.cosines[kept],
         first=compared.first[kept],

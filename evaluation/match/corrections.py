@@ -1,4 +1,4 @@
-"""What is known to be wrong with a data set's labels, and why, so that nothing is left out silently.
+"""Reads the known errors of a data set's labels, with reasons, so that every omission is documented.
 
 ::
 
@@ -10,7 +10,7 @@
     identities = ["a:1", "a:2"]
     reason = "..."
 
-    [[wrong_label]]                   # this photo shows somebody else: left out
+    [[wrong_label]]                   # this photo shows another person: omitted
     file = "a_1.jpg"
     reason = "..."
 """
@@ -28,12 +28,12 @@ __all__ = ["Corrections", "read_corrections"]
 
 @dataclass(frozen=True, slots=True)
 class Corrections:
-    """What is known to be wrong with a data set's labels.
+    """The known errors of a data set's labels.
 
     Attributes:
         same_person: From a label to the label that is used instead.
         unsure: Pairs of labels, after ``same_person``, that are not compared with each other.
-        wrong_label: Files that are left out.
+        wrong_label: Files that are omitted.
     """
 
     same_person: Mapping[str, str] = field(default_factory=dict)
@@ -42,10 +42,10 @@ class Corrections:
 
 
 def read_corrections(path: Path) -> Corrections:
-    """Read a corrections file; its form is in the module's text.
+    """Read a corrections file of the form in the module docstring.
 
     Raises:
-        PhotoListError: It cannot be read, or breaks the form.
+        PhotoListError: The file cannot be read, or breaks the form.
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -57,7 +57,7 @@ def read_corrections(path: Path) -> Corrections:
         wrong = frozenset(str(entry["file"]) for entry in table.get("wrong_label", []))
     except OSError as error:
         raise PhotoListError(f"{path} cannot be read: {error.strerror or error}") from error
-    # Both are ValueErrors: what is not UTF-8, and what is not TOML.
+    # A file that is not UTF-8 and one that is not TOML both raise ValueError.
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise PhotoListError(f"{path} is not TOML: {error}") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -66,7 +66,7 @@ def read_corrections(path: Path) -> Corrections:
 
 
 def _one_label(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """From every label that is replaced to the one that stands for all labels of the person."""
+    """Map every replaced label to the common label of the person."""
     used: dict[str, str] = {}
     for first, second in pairs:
         old, new = used.get(first, first), used.get(second, second)

@@ -1,4 +1,4 @@
-"""What keeps "same person?" from being measured.
+"""The errors of the measurement of face comparison.
 
 ::
 
@@ -7,8 +7,8 @@
     ├── NothingToMeasure     too few persons, photos or comparisons, or too many to hold
     └── EmbeddersDiffer      the packs of one calibration have different embedders
 
-Every message says what was wrong, what was expected and what to do, in one line. No message holds a
-photo's content or a template.
+Every message states in one line what was wrong, what was expected and what to do. No message contains the
+content of a photo or a template.
 """
 
 __all__ = [
@@ -20,7 +20,7 @@ __all__ = [
 
 
 class MatchEvaluationError(Exception):
-    """Root of everything that this folder raises."""
+    """Base class of the errors of this folder."""
 
 
 class PhotoListError(MatchEvaluationError):
@@ -28,7 +28,7 @@ class PhotoListError(MatchEvaluationError):
 
 
 class NothingToMeasure(MatchEvaluationError):
-    """Too few persons, photos or comparisons, or too many to hold."""
+    """There are too few persons, photos or comparisons, or too many for the memory."""
 
 
 class EmbeddersDiffer(MatchEvaluationError):

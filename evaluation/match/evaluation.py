@@ -1,12 +1,12 @@
-"""Packs on a set of photos: error rates of the whole, of each group, and the differences between packs.
+"""Evaluates packs on a set of photos: error rates of the set and of groups, and differences between packs.
 
-The photos of the main group, and of the one that is measured apart, are each a **set** with thresholds of
-its own. A **group** is every photo with one value in a column of the manifest; its comparisons are those of
-two of its photos, and its rates are told at the thresholds of the main set, because a server has one
-threshold for everybody (ISO/IEC 19795-10 calls the gap a differential in performance).
+The photos of the main group, and those of the group that is measured separately, are each a **set** with its
+own thresholds. A **group** is all photos with one value in a column of the manifest. Its comparisons are
+those of two of its photos. Its rates are reported at the thresholds of the main set, because a server has one
+threshold for all persons (ISO/IEC 19795-10 calls the gap a differential in performance).
 
-Two packs are compared on the photos from which both made a template, with the same draws of persons, so
-that the difference is a paired one. What only one of them acquired is told beside it.
+Two packs are compared on the photos from which both made a template, with the same draws of persons, so that
+the difference is paired. The numbers of photos that only one pack acquired are reported beside it.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -52,12 +52,12 @@ _MOST_GROUPS: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class Bootstrap:
-    """How bounds are made.
+    """Settings of the bounds.
 
     Attributes:
-        resamples: Samples.
-        confidence: One-sided of bounds on FMR, two-sided of intervals on FNMR.
-        seed: Of the draws.
+        resamples: Number of samples.
+        confidence: One-sided confidence of bounds on FMR, two-sided of intervals on FNMR.
+        seed: Seed of the draws.
     """
 
     resamples: int
@@ -65,7 +65,7 @@ class Bootstrap:
     seed: int
 
     def curves(self, comparisons: Comparisons) -> tuple[FmrCurve, FnmrCurve | None]:
-        """Both rates over the cosine.
+        """Compute both rates over the cosine.
 
         Raises:
             NothingToMeasure: There is no impostor comparison.
@@ -85,14 +85,14 @@ class Bootstrap:
 
 @dataclass(frozen=True, slots=True)
 class SetResult:
-    """One pack on one set.
+    """The results of one pack on one set.
 
     Attributes:
         name: ``main`` or ``apart``.
-        comparisons: What was compared.
+        comparisons: The comparisons.
         fmr: FMR over the cosine.
-        fnmr: FNMR over the cosine; None where nobody has two photos.
-        points: What can be said at each false match rate; the last one is the first that is not supported.
+        fnmr: FNMR over the cosine; None if no person has two photos.
+        points: The result at each false match rate; the last one is the first that is not supported.
     """
 
     name: str
@@ -103,24 +103,24 @@ class SetResult:
 
     @property
     def supported(self) -> tuple[OperatingPoint, ...]:
-        """The points at which something can be said."""
+        """The points that the data support."""
         return tuple(point for point in self.points if isinstance(point, OperatingPoint))
 
 
 @dataclass(frozen=True, slots=True)
 class GroupResult:
-    """One pack on one group.
+    """The results of one pack on one group.
 
     Attributes:
         column: The manifest's column.
-        value: The group's value in it; empty where the column is empty.
+        value: The group's value in it; empty if the column is empty.
         photos: Photos in the group.
         failures: Failures to acquire among them.
-        persons: Persons that were compared.
+        persons: Persons in the comparisons.
         genuine: Genuine comparisons.
         impostors: Impostor comparisons.
-        lowest_bound: The lowest bound on FMR that the group's own persons support.
-        rates: At the main set's thresholds for each supported false match rate; empty where the group has
+        lowest_bound: The lowest bound on FMR that the group's persons support.
+        rates: Rates at the main set's thresholds for each supported false match rate; empty if the group has
             fewer than two persons.
     """
 
@@ -137,11 +137,11 @@ class GroupResult:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """FNMR of one pack less that of another, at the same false match rate, on the same comparisons.
+    """FNMR of one pack minus that of another, at the same false match rate, on the same comparisons.
 
     Attributes:
-        target: The false match rate, at which each has its own threshold.
-        change: Below 0 the first pack misses fewer.
+        target: The false match rate, at which each pack has its own threshold.
+        change: The difference; below 0, the first pack has fewer false non-matches.
         lower: Lower end of the two-sided interval.
         upper: Upper end.
         genuine: Genuine comparisons.
@@ -161,11 +161,11 @@ class Difference:
 
 
 def evaluate_sets(comparisons: Comparisons, bootstrap: Bootstrap) -> tuple[SetResult, ...]:
-    """The error rates of the main set, and of the one that is measured apart where it can be measured.
+    """Compute the error rates of the main set, and of the separate set if it can be measured.
 
     Args:
-        comparisons: Of one pack.
-        bootstrap: How bounds are made.
+        comparisons: Comparisons of one pack.
+        bootstrap: Settings of the bounds.
 
     Raises:
         NothingToMeasure: The main set has fewer than two persons.
@@ -190,15 +190,15 @@ def _set(name: str, comparisons: Comparisons, bootstrap: Bootstrap) -> SetResult
 def group_photos(
     photos: Sequence[FacePhoto], columns: Collection[str], *, known: Collection[str]
 ) -> Mapping[tuple[str, str], NDArray[np.bool_]]:
-    """The photos of each group.
+    """Return the photos of each group.
 
     Args:
         photos: All photos.
         columns: Columns that name groups.
-        known: The manifest's columns; empty where there is no manifest.
+        known: The manifest's columns; empty without a manifest.
 
     Returns:
-        By column and value, in order; shape (photos,) each.
+        Masks by column and value, in order; shape (photos,) each.
 
     Raises:
         PhotoListError: A column is not in the manifest, or names too many groups.
@@ -215,7 +215,7 @@ def group_photos(
         names = np.unique(values)
         if names.size > _MOST_GROUPS:
             raise PhotoListError(
-                f"the column {column!r} names {names.size} groups, at most {_MOST_GROUPS} can be told apart: "
+                f"the column {column!r} names {names.size} groups, at most {_MOST_GROUPS} are possible: "
                 "choose one with fewer values"
             )
         groups |= {(column, str(name)): values == name for name in names}
@@ -230,11 +230,11 @@ def evaluate_groups(
     main: SetResult,
     bootstrap: Bootstrap,
 ) -> tuple[GroupResult, ...]:
-    """Error rates of groups at the main set's thresholds.
+    """Compute the error rates of groups at the main set's thresholds.
 
     Args:
-        comparisons: Of one pack, all sets.
-        groups: From ``group_photos``.
+        comparisons: Comparisons of one pack, all sets.
+        groups: Result of ``group_photos``.
         failed: Positions of photos without a template.
         main: The pack's main set.
         bootstrap: How bounds are made.
@@ -275,16 +275,16 @@ def differences(
     acquired: tuple[NDArray[np.bool_], NDArray[np.bool_]],
     bootstrap: Bootstrap,
 ) -> tuple[Difference, ...]:
-    """FNMR of the first pack less that of the second, in the main set.
+    """Compute FNMR of the first pack minus that of the second, in the main set.
 
     Args:
-        first: Of the first pack, main set.
-        second: Of the second pack, main set.
+        first: Comparisons of the first pack, main set.
+        second: Comparisons of the second pack, main set.
         acquired: Shape (photos,) for each pack: which photos gave a template.
         bootstrap: How intervals are made.
 
     Returns:
-        One for each false match rate that both packs' data support; none where nobody has two photos.
+        One for each false match rate that both packs' data support; empty if no person has two photos.
     """
     both = acquired[0] & acquired[1]
     kept = [each.among(both) for each in (first, second)]
@@ -303,8 +303,8 @@ def differences(
         tail = (1.0 - bootstrap.confidence) / 2.0
         lower, upper = (float(end) for end in np.nanquantile(samples, (tail, 1.0 - tail)))
         if lower == upper == 0.0:
-            # No sample tells the packs apart, which of few persons proves little: then no more is said
-            # than that either rate may be as high as its own interval allows.
+            # If no sample distinguishes the packs, the difference is only bounded by the packs' own
+            # intervals, because few persons prove little.
             lower, upper = -other.measured.fnmr.upper, one.measured.fnmr.upper
         change = one.measured.fnmr.rate - other.measured.fnmr.rate
         found.append(

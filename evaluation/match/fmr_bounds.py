@@ -1,27 +1,27 @@
-"""Upper confidence bounds on FMR from comparisons that share persons.
+"""Computes upper confidence bounds on FMR from comparisons that share persons.
 
-Impostor comparisons are not independent. The photos of the same two persons score alike, and a
-person whom many resemble takes part in many comparisons. A bound that counted every comparison as
-one independent trial would be far too low. So the unit here is the *pair of persons*:
+Impostor comparisons are not independent. The photos of the same two persons have similar scores, and a person
+who resembles many others takes part in many comparisons. A bound that counts every comparison as an
+independent trial would be far too low. Therefore the unit here is the *pair of persons*:
 
 * The rate is the mean over all pairs of different persons of the share of their comparisons that
-  match, so that persons with many photos weigh no more than others.
+  match, so that persons with many photos have the same weight as others.
 * **Identity bootstrap.** Persons, not comparisons, are drawn with replacement; a pair of different
   persons counts as often as the product of their draws. The bound is the percentile of the
   resampled rates. (A. B. Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 1(2), 2007,
   with one set of persons on both sides.)
-* **Clopper-Pearson over an effective number of pairs.** The percentile alone is too low where
-  persons are few or false matches rare. So the exact binomial bound is taken, too, with the pairs of
+* **Clopper-Pearson over an effective number of pairs.** The percentile alone is too low if there are few
+  persons or few false matches. Therefore the exact binomial bound is computed too, with the pairs of
   persons divided by the design effect (the bootstrap's variance over the binomial one, at least 1)
-  and adjusted to as many degrees of freedom as there are persons less one (E. L. Korn and B. I.
+  and adjusted to as many degrees of freedom as there are persons minus one (E. L. Korn and B. I.
   Graubard, "Confidence intervals for proportions with small expected number of positive counts
   estimated from survey data", Survey Methodology 24(2), 1998). With no false match it is the rule of
-  three: about 3 divided by the pairs of persons. This is the lowest bound that the data can support,
-  whatever the scores are.
+  three: about 3 divided by the pairs of persons. This is the lowest bound that the data can support with any
+  scores.
 
-The larger of the two counts. Photos of different kinds resemble each other less than photos of one
-kind, so persons whose photos come from different *groups* are not compared; and no bound may lie
-below the rate that any one group showed by itself.
+The larger of the two counts. Photos of different kinds resemble each other less than photos of one kind.
+Therefore persons with photos from different *groups* are not compared, and no bound is below the rate of a
+single group.
 """
 
 from dataclasses import dataclass
@@ -44,12 +44,12 @@ class ImpostorScores:
 
     Attributes:
         scores: Shape (n,), the cosines.
-        first: Shape (n,), index 0..p-1 of the one person.
-        second: Shape (n,), index of the other person; never the same as ``first``.
+        first: Shape (n,), index 0..p-1 of the first person.
+        second: Shape (n,), index of the second person; never the same as ``first``.
         groups: Shape (p,), the group of every person.
 
     Raises:
-        ValueError: The arrays do not belong together.
+        ValueError: The arrays are not consistent.
     """
 
     scores: NDArray[np.float64]
@@ -81,9 +81,9 @@ class FmrCurve:
         upper_bounds: Shape (t,), one-sided bounds at ``confidence``, in (0, 1], never rising.
         group_rates: Shape (groups, t), FMR within each group.
         comparisons: Impostor comparisons.
-        person_pairs: Pairs of persons that they come from.
-        persons: Persons in them.
-        confidence: Of the bounds.
+        person_pairs: Pairs of persons in the comparisons.
+        persons: Persons in the comparisons.
+        confidence: Confidence of the bounds.
         draws: Shape (samples, p), how often each person was drawn in each sample of the bootstrap.
         resampled_rates: Shape (t, samples), FMR in each sample.
     """
@@ -108,13 +108,14 @@ def fmr_curve(
     confidence: float,
     rng: np.random.Generator,
 ) -> FmrCurve:
-    """FMR with its upper bound at every threshold; how is in the module's text.
+    """Compute FMR with its upper bound at every threshold, by the method of the module docstring.
 
     Args:
         impostors: The comparisons.
         thresholds: Shape (t,), strictly rising.
-        resamples: Bootstrap samples; 1000 or more for bounds that are to be used.
-        confidence: One-sided, such as 0.95.
+        resamples: Number of bootstrap samples; at least 1000 for bounds in use.
+        confidence: One-sided confidence, such as 0.95.
+    # From the highest threshold down, comparisons only ever join those that match.
         rng: Source of the bootstrap's draws.
     """
     shares = _MatchedShares.of(impostors)
@@ -143,7 +144,8 @@ def fmr_curve(
         resampled[index] = share = np.clip(matched_resampled / totals, 0.0, 1.0)
         percentiles[index] = np.quantile(share, confidence)
         variances[index] = share.var()
-    # Sums of many shares end a last bit beyond 1.
+    # From the highest threshold down, comparisons are only added to those that match.
+    # Sums of many shares can exceed 1 in the last bit.
     rates, group_rates = rates.clip(0.0, 1.0), group_rates.clip(0.0, 1.0)
     effective = _effective_pairs(rates, variances, shares, confidence=confidence)
     exact = _clopper_pearson(rates, effective, confidence)
@@ -151,7 +153,7 @@ def fmr_curve(
     return FmrCurve(
         thresholds=thresholds,
         rates=rates,
-        # A true FMR never rises with the threshold, so a bound at a lower one holds above it, too.
+        # A true FMR never rises with the threshold, so that a bound at a lower threshold holds above it too.
         upper_bounds=np.minimum.accumulate(np.clip(bounds, 0.0, 1.0)),
         group_rates=group_rates,
         comparisons=impostors.scores.size,
@@ -164,16 +166,16 @@ def fmr_curve(
 
 
 def persons_needed(max_fmr: float, *, confidence: float) -> int:
-    """Persons, each compared with every other, of whom a bound at ``max_fmr`` can be had at best.
+    """Return the least number of persons, each compared with every other, that can support ``max_fmr``.
 
-    It can be had only if nobody matches anybody else, so this is the least number; see the module's text.
+    With this number, the bound is reached only if no two persons match; see the module docstring.
 
     Args:
-        max_fmr: The wanted bound, above 0 and below 1.
-        confidence: One-sided, of the bound.
+        max_fmr: The requested bound, above 0 and below 1.
+        confidence: One-sided confidence of the bound.
     """
     persons = 2
-    # Few persons widen the bound by a factor that falls slowly with their number: a few rounds settle it.
+    # Few persons widen the bound by a factor that falls slowly with their number: a few rounds converge.
     for _ in range(50):
         few = _few_persons(confidence, persons)
         pairs = float(np.log(1.0 - confidence) / np.log1p(-max_fmr)) / few**2
@@ -186,14 +188,14 @@ def persons_needed(max_fmr: float, *, confidence: float) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _MatchedShares:
-    """What each comparison adds to the share of matches of its pair of persons.
+    """The contribution of each comparison to the share of matches of its pair of persons.
 
     Attributes:
-        lower: Shape (n,), the one person.
-        upper: Shape (n,), the other.
-        weights: Shape (n,), one over the comparisons of this pair of persons.
+        lower: Shape (n,), the first person.
+        upper: Shape (n,), the second person.
+        weights: Shape (n,), 1 over the number of comparisons of this pair of persons.
         groups: Shape (n,), 0..g-1.
-        compared: Shape (persons, persons), upper triangular: who was compared with whom.
+        compared: Shape (persons, persons), upper triangular: the persons that were compared.
         group_pairs: Shape (g,), pairs of persons in each group.
     """
 
@@ -231,7 +233,7 @@ class _MatchedShares:
         return int(np.count_nonzero(self.compared.any(axis=0) | self.compared.any(axis=1)))
 
     def matching(self, comparisons: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Shape (g,): what these comparisons add to each group's sum of shares."""
+        """Return the contribution of these comparisons to each group's sum of shares, shape (g,)."""
         sums = np.zeros(self.group_pairs.size)
         np.add.at(sums, self.groups[comparisons], self.weights[comparisons])
         return sums
@@ -239,7 +241,7 @@ class _MatchedShares:
     def matching_resampled(
         self, comparisons: NDArray[np.intp], draws: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Shape (samples,): what they add in each sample; ``draws`` is of shape (persons, samples)."""
+        """Return their contribution in each sample, (samples,); ``draws`` is of shape (persons, samples)."""
         rows, columns = self.lower[comparisons], self.upper[comparisons]
         persons = self.compared.shape[0]
         if comparisons.size * _CHEAPER_AS_MATRIX > persons * persons:
@@ -257,7 +259,7 @@ class _MatchedShares:
 def _draws(
     compared: NDArray[np.bool_], *, resamples: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """How often every person was drawn, shape (resamples, persons), and the pairs that this gives."""
+    """Return how often each person is drawn, shape (resamples, persons), and the resulting pairs."""
     persons = compared.shape[0]
     draws = rng.multinomial(persons, np.full(persons, 1.0 / persons), size=resamples).astype(np.float64)
     totals = np.einsum("bi,bi->b", draws @ compared.astype(np.float64), draws)
@@ -272,12 +274,12 @@ def _effective_pairs(
     *,
     confidence: float,
 ) -> NDArray[np.float64]:
-    """How many independent pairs would tell as much, at every threshold."""
+    """Return the effective number of independent pairs at every threshold."""
     persons, pairs = shares.persons, shares.pairs
     binomial = rates * (1.0 - rates) / pairs
-    # Drawing persons with replacement makes the variance too small by this factor for each side. What
-    # is peculiar to a pair, and not to its persons, counts three times in it (Owen 2007), which is
-    # left so: taken out, the bound was too low in simulations with many look-alikes.
+    # Drawing persons with replacement makes the variance too small by this factor for each side. The part
+    # of the variance that belongs to a pair, and not to its persons, counts three times (Owen 2007). This
+    # is kept: without it, the bound was too low in simulations with many look-alikes.
     unbiased = variances * (persons / (persons - 1)) ** 2
     design_effects = np.ones_like(rates)
     told = binomial > 0
@@ -287,14 +289,14 @@ def _effective_pairs(
 
 
 def _few_persons(confidence: float, persons: int) -> float:
-    """Korn and Graubard's adjustment to as many degrees of freedom as there are persons less one, up to 1."""
+    """Return Korn and Graubard's adjustment to the degrees of freedom (persons minus one), at most 1."""
     return float(norm.ppf(confidence) / student_t.ppf(confidence, persons - 1))
 
 
 def _clopper_pearson(
     rates: NDArray[np.float64], trials: NDArray[np.float64], confidence: float
 ) -> NDArray[np.float64]:
-    # The beta form of the bound takes the fractional counts that means of shares give.
+    # The beta form of the bound accepts the fractional counts of means of shares.
     successes = np.minimum(rates * trials, trials)
     bounds = np.ones_like(rates)
     partial = rates < 1.0

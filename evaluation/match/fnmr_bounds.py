@@ -1,17 +1,17 @@
-"""FNMR with two-sided intervals, from genuine comparisons of which a person may have many.
+"""Computes FNMR with two-sided intervals, from genuine comparisons, of which a person may have many.
 
-FNMR is the share of genuine comparisons below a threshold (ISO/IEC 19795-1). A person's comparisons fail
-together, so the interval comes from persons:
+FNMR is the share of genuine comparisons below a threshold (ISO/IEC 19795-1). The comparisons of one person
+fail together, so that the interval is over persons:
 
 * **Identity bootstrap.** The same draws of persons as for FMR (``evaluation.match.fmr_bounds``); a
   person's comparisons count as often as the person was drawn. Because the draws are the same, FMR and
   FNMR of a sample belong together, and so do those of two packs.
 * **Clopper-Pearson over an effective number of comparisons**, as for FMR: the comparisons divided by the
-  design effect, with as many degrees of freedom as there are persons less one (Korn and Graubard 1998).
-  Where few comparisons fail, or nearly all, the design effect cannot be seen; so it is taken to be no less
-  than usual at the thresholds where many fail and many do not.
+  design effect, with as many degrees of freedom as there are persons minus one (Korn and Graubard 1998).
+  If few comparisons fail, or nearly all, the design effect cannot be estimated. Then it is at least its usual
+  value at the thresholds at which many comparisons fail and many do not.
 
-The interval takes the lower of the two lower ends and the higher of the two upper ends.
+The interval has the lower of the two lower ends and the higher of the two upper ends.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ _MANY = 0.1
 
 @dataclass(frozen=True, slots=True)
 class GenuineScores:
-    """Comparisons of a person with himself.
+    """Comparisons of photos of the same person.
 
     Attributes:
         scores: Shape (n,), the cosines.
@@ -38,7 +38,7 @@ class GenuineScores:
         persons: p; the numbering is that of the impostor comparisons.
 
     Raises:
-        ValueError: The arrays do not belong together.
+        ValueError: The arrays are not consistent.
     """
 
     scores: NDArray[np.float64]
@@ -64,10 +64,10 @@ class FnmrCurve:
         lower: Shape (t,), lower ends of the intervals.
         upper: Shape (t,), upper ends.
         comparisons: Genuine comparisons.
-        persons: Persons that they come from.
-        confidence: Of the two-sided intervals.
-        resampled_rates: Shape (t, samples), FNMR in each sample of the bootstrap; NaN where a sample holds
-            no genuine comparison.
+        persons: Persons in the comparisons.
+        confidence: Confidence of the two-sided intervals.
+        resampled_rates: Shape (t, samples), FNMR in each sample of the bootstrap; NaN if a sample has no
+            genuine comparison.
     """
 
     thresholds: NDArray[np.float64]
@@ -87,13 +87,13 @@ def fnmr_curve(
     draws: NDArray[np.float64],
     confidence: float,
 ) -> FnmrCurve:
-    """FNMR with its interval at every threshold; how is in the module's text.
+    """Compute FNMR with its interval at every threshold, by the method of the module docstring.
 
     Args:
         genuine: The comparisons.
         thresholds: Shape (t,), strictly rising.
         draws: Shape (samples, p), how often each person is drawn; ``FmrCurve.draws``.
-        confidence: Two-sided, such as 0.95.
+        confidence: Two-sided confidence, such as 0.95.
     """
     # missed[person, t]: that person's comparisons below each threshold.
     steps = np.searchsorted(thresholds, genuine.scores, side="right")
@@ -119,7 +119,7 @@ def fnmr_curve(
     return FnmrCurve(
         thresholds=thresholds,
         rates=rates,
-        # A true FNMR never falls with the threshold: a lower end holds above it, too, an upper end below.
+        # A true FNMR never falls as the threshold rises: a lower end holds above it too, an upper end below.
         lower=np.maximum.accumulate(np.minimum(low, exact_low)),
         upper=np.minimum.accumulate(np.maximum(high, exact_high)[::-1])[::-1],
         comparisons=genuine.scores.size,
@@ -132,17 +132,17 @@ def fnmr_curve(
 def _effective_comparisons(
     rates: NDArray[np.float64], variances: NDArray[np.float64], *, counts: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """How many independent comparisons would tell as much, at every threshold.
+    """Return the effective number of independent comparisons at every threshold.
 
     Args:
         rates: Shape (t,), FNMR.
-        variances: Shape (t,), of the bootstrap's samples.
-        counts: Shape (persons,), comparisons of each person; those without any are left out.
+        variances: Shape (t,), variances of the bootstrap's samples.
+        counts: Shape (persons,), comparisons of each person; persons without comparisons are omitted.
     """
     comparisons = float(counts.sum())
     binomial = rates * (1.0 - rates) / comparisons
     told = binomial > 0
-    # As if all of a person's comparisons failed together: no design effect is larger (L. Kish, 1965).
+    # The design effect if all comparisons of a person fail together, the largest possible (L. Kish, 1965).
     together = float((counts**2).sum()) / comparisons
     if not told.any() or counts.size < 2:
         return np.full(rates.size, comparisons / together)
@@ -154,6 +154,6 @@ def _effective_comparisons(
 
 
 def _few_persons(confidence: float, persons: int) -> float:
-    """Korn and Graubard's adjustment to as many degrees of freedom as there are persons less one, up to 1."""
+    """Return Korn and Graubard's adjustment to the degrees of freedom (persons minus one), at most 1."""
     tail = 1.0 - (1.0 - confidence) / 2.0
     return float(norm.ppf(tail) / student_t.ppf(tail, persons - 1)) if persons > 1 else 1.0

@@ -1,14 +1,15 @@
-"""FNMR at an FMR, and what the data do not let one say.
+"""Computes FNMR at an FMR, and the limits of the data.
 
-For each false match rate that is asked for there are two thresholds:
+For each requested false match rate there are two thresholds:
 
-* the lowest at which the **measured** FMR is at most that rate, as results are usually told;
-* the lowest at which the **upper bound** on FMR is at most that rate, which is what a server's policy
-  demands (``max_fmr``). It is never the lower of the two.
+* the lowest at which the **measured** FMR is at most that rate, as results are usually reported;
+* the lowest at which the **upper bound** on FMR is at most that rate, as a server's policy demands
+  (``max_fmr``). It is never the lower of the two.
 
-FNMR is told at both. At the first, its interval takes in that the threshold, too, was set on these data: in
-each sample of the bootstrap it is set anew. A rate is told only if a bound as low can be had from these
-persons; else the answer is how many persons it would take at least.
+FNMR is reported at both. At the first, its interval includes the effect of setting the threshold on the same
+data: each sample of the bootstrap sets its own threshold. A rate is reported only if the persons can support
+    a
+bound as low; otherwise the result is the least number of persons that could.
 """
 
 from dataclasses import dataclass
@@ -50,9 +51,9 @@ class FmrAt:
 
     Attributes:
         threshold: A cosine; at or above it a comparison is a match.
-        fmr: Measured.
-        upper_bound: One-sided.
-        fnmr: None where there is no genuine comparison.
+        fmr: Measured FMR.
+        upper_bound: One-sided upper bound on FMR.
+        fnmr: FNMR; None if there is no genuine comparison.
     """
 
     threshold: float
@@ -67,8 +68,8 @@ class OperatingPoint:
 
     Attributes:
         target: The false match rate.
-        measured: At the lowest threshold with a measured FMR of at most ``target``.
-        bounded: At the lowest threshold with an upper bound on FMR of at most ``target``.
+        measured: Rates at the lowest threshold with a measured FMR of at most ``target``.
+        bounded: Rates at the lowest threshold with an upper bound on FMR of at most ``target``.
     """
 
     target: float
@@ -78,11 +79,11 @@ class OperatingPoint:
 
 @dataclass(frozen=True, slots=True)
 class NotSupported:
-    """The data do not let one say anything at a false match rate.
+    """A false match rate that the data do not support.
 
     Attributes:
         target: The false match rate.
-        persons_needed: Persons, each compared with every other, of whom it could be said at best.
+        persons_needed: Least number of persons, each compared with every other, that could support it.
     """
 
     target: float
@@ -90,19 +91,19 @@ class NotSupported:
 
 
 def operating_point(target: float, *, fmr: FmrCurve, fnmr: FnmrCurve | None) -> OperatingPoint | NotSupported:
-    """What can be said at a false match rate.
+    """Compute the result at a false match rate.
 
     Args:
         target: The rate, above 0 and below 1.
-        fmr: Over thresholds that end above every score.
-        fnmr: Over the same thresholds and draws; None where there is no genuine comparison.
+        fmr: FMR over thresholds that end above every score.
+        fnmr: FNMR over the same thresholds and draws; None if there is no genuine comparison.
     """
     if float(fmr.upper_bounds[-1]) > target:
         return NotSupported(target, persons_needed(target, confidence=fmr.confidence))
     index = int(np.argmax(fmr.rates <= target))
     measured = rates_at(index, fmr=fmr, fnmr=fnmr)
     if fnmr is not None and measured.fnmr is not None:
-        # The interval at this threshold, widened by what setting the threshold on these persons adds.
+        # The interval at this threshold, widened by the effect of setting the threshold on these persons.
         tail = (1.0 - fnmr.confidence) / 2.0
         low, high = np.nanquantile(samples_at(target, fmr=fmr, fnmr=fnmr), (tail, 1.0 - tail))
         told = measured.fnmr
@@ -117,12 +118,12 @@ def operating_point(target: float, *, fmr: FmrCurve, fnmr: FnmrCurve | None) -> 
 
 
 def rates_at(index: int, *, fmr: FmrCurve, fnmr: FnmrCurve | None) -> FmrAt:
-    """Both rates at one threshold.
+    """Return both rates at one threshold.
 
     Args:
-        index: Of the threshold.
+        index: Index of the threshold.
         fmr: FMR.
-        fnmr: Over the same thresholds; None where there is no genuine comparison.
+        fnmr: FNMR over the same thresholds; None if there is no genuine comparison.
     """
     return FmrAt(
         threshold=float(fmr.thresholds[index]),
@@ -135,15 +136,15 @@ def rates_at(index: int, *, fmr: FmrCurve, fnmr: FnmrCurve | None) -> FmrAt:
 
 
 def samples_at(target: float, *, fmr: FmrCurve, fnmr: FnmrCurve) -> NDArray[np.float32]:
-    """FNMR in each sample of the bootstrap, at that sample's own threshold for a false match rate.
+    """Return FNMR in each sample of the bootstrap, at the sample's own threshold for a false match rate.
 
     Args:
         target: The rate.
         fmr: FMR.
-        fnmr: Over the same thresholds and draws.
+        fnmr: FNMR over the same thresholds and draws.
 
     Returns:
-        Shape (samples,); NaN where a sample holds no genuine comparison.
+        Shape (samples,); NaN if a sample has no genuine comparison.
     """
     last = fmr.thresholds.size - 1
     indices = np.minimum((fmr.resampled_rates > target).sum(axis=0), last)

@@ -1,13 +1,13 @@
-"""Pairs of photos that are to be compared, from a CSV file.
+"""Reads pairs of photos to compare from a CSV file.
 
 Columns: ``file_a`` and ``file_b`` (relative to the file's folder) and ``same`` (1 or 0). Other columns are
 ignored.
 
-Bounds need to know who is who, because the comparisons of a person are not independent. Where a
-``manifest.csv`` with ``file`` and ``identity`` lies beside the file (``evaluation.match.photos``), it says
-so, and its other columns may name groups. Else photos that pairs call the same person are one person, also
-over several pairs, and every other photo is a person of its own; if one person's photos are then not linked
-by any pair, bounds come out somewhat too narrow.
+Bounds need the identities, because the comparisons of a person are not independent. If a ``manifest.csv``
+with ``file`` and ``identity`` is beside the file (``evaluation.match.photos``), it states them, and its other
+columns may name groups. Otherwise, photos that pairs call the same person are one person, even over several
+pairs, and every other photo is a separate person. If no pair links two photos of one person, bounds are then
+somewhat too narrow.
 """
 
 from collections import Counter
@@ -27,14 +27,14 @@ _SAME = {"1": True, "0": False}
 
 @dataclass(frozen=True, slots=True)
 class PairList:
-    """Which photos are compared.
+    """The photos to compare.
 
     Attributes:
-        photos: Each once.
-        pairs: Positions of two photos; each two photos once.
-        columns: The manifest's columns; empty where there is none.
-        left_out: How many pairs were left out, by reason.
-        named: True where a manifest says who is who.
+        photos: The photos, each once.
+        pairs: Positions of two photos; each pair once.
+        columns: The manifest's columns; empty without a manifest.
+        left_out: Number of omitted pairs by reason.
+        named: True if a manifest states the identities.
     """
 
     photos: tuple[FacePhoto, ...]
@@ -53,12 +53,12 @@ class _Pair:
 
 
 def read_pairs(file: Path, *, corrections: Corrections, apart: Collection[str]) -> PairList:
-    """Read a pairs file; its form is in the module's text.
+    """Read a pairs file of the form in the module docstring.
 
     Args:
         file: The CSV file.
-        corrections: What is known to be wrong with the labels.
-        apart: Sources of identities that are measured apart: pairs across are left out. Needs a manifest.
+        corrections: The known errors of the labels.
+        apart: Sources of identities that are measured separately; pairs across are omitted. Needs a manifest.
 
     Raises:
         PhotoListError: A file cannot be read or breaks its form, a photo is not in the manifest, or a pair
@@ -102,7 +102,7 @@ def read_pairs(file: Path, *, corrections: Corrections, apart: Collection[str]) 
 
 
 def _read(file: Path) -> tuple[int, list[_Pair]]:
-    """How many pairs the file names, and each two photos once."""
+    """Return the number of pairs in the file, and each pair of photos once."""
     _, rows = read_rows(file, needed=("file_a", "file_b", "same"))
     found: dict[frozenset[str], _Pair] = {}
     for line, row in enumerate(rows, start=2):
@@ -111,7 +111,7 @@ def _read(file: Path) -> tuple[int, list[_Pair]]:
             raise PhotoListError(f"{where}: same is {row['same']!r}, expected 1 or 0")
         pair = _Pair(row["file_a"], row["file_b"], _SAME[row["same"]], line)
         if pair.first == pair.second:
-            raise PhotoListError(f"{where}: a photo is compared with itself, which tells nothing")
+            raise PhotoListError(f"{where}: a photo is compared with itself; remove the line")
         before = found.setdefault(frozenset({pair.first, pair.second}), pair)
         if before.same is not pair.same:
             raise PhotoListError(f"{where}: the same two photos have another label in line {before.line}")

@@ -1,11 +1,11 @@
-"""Photos with identities, from a folder: with a ``manifest.csv``, or with a subfolder for each person.
+"""Reads photos with identities from a folder with a ``manifest.csv``, or with a subfolder for each person.
 
 ``manifest.csv`` has the columns ``file`` (relative to the folder) and ``identity``; any other column may
-name groups. Where there are the columns ``usable`` and ``label``, a photo is taken only if it is usable (1)
-and labelled ``bona_fide``. A photo without an identity, or with an uncertain one (``?`` at the end), is left
-out. The part of an identity before its colon says where the label comes from.
+name groups. If there are the columns ``usable`` and ``label``, a photo is used only if it is usable (1) and
+labelled ``bona_fide``. A photo without an identity, or with an uncertain one (``?`` at the end), is omitted.
+The part of an identity before its colon names the source of the label.
 
-Without a manifest each direct subfolder is a person, and holds that person's photos.
+Without a manifest, each direct subfolder is a person and contains that person's photos.
 """
 
 import csv
@@ -34,7 +34,7 @@ MANIFEST: Final = "manifest.csv"
 PICTURES: Final = frozenset(
     {".bmp", ".j2k", ".jp2", ".jpeg", ".jpf", ".jpg", ".jpx", ".pgm", ".png", ".ppm", ".webp"}
 )
-"""Endings of files that are taken from a person's folder."""
+"""Suffixes of the files that are read from a person's folder."""
 
 _MOST_BYTES: Final = 64 * 1024 * 1024
 _NO_COLUMNS: Final[Mapping[str, str]] = MappingProxyType({})
@@ -45,10 +45,10 @@ class FacePhoto:
     """One photo.
 
     Attributes:
-        path: Where it is.
-        identity: Who it shows, after corrections.
-        apart: True for the photos of a group that is measured apart.
-        columns: Its row of the manifest; empty where there is none.
+        path: Path of the file.
+        identity: The person, after corrections.
+        apart: True for the photos of a group that is measured separately.
+        columns: Its row of the manifest; empty without a manifest.
     """
 
     path: Path
@@ -62,9 +62,9 @@ class PhotoList:
     """The photos of a folder.
 
     Attributes:
-        photos: Those that can be used, in the manifest's order.
-        columns: The manifest's columns; empty where there is none.
-        left_out: How many were left out, by reason.
+        photos: The usable photos, in the manifest's order.
+        columns: The manifest's columns; empty without a manifest.
+        left_out: Number of omitted photos by reason.
     """
 
     photos: tuple[FacePhoto, ...]
@@ -73,17 +73,17 @@ class PhotoList:
 
 
 def read_photos(folder: Path, *, corrections: Corrections, apart: Collection[str]) -> tuple[FacePhoto, ...]:
-    """The photos of ``read_photo_list`` alone."""
+    """Read only the photos of ``read_photo_list``."""
     return read_photo_list(folder, corrections=corrections, apart=apart).photos
 
 
 def read_photo_list(folder: Path, *, corrections: Corrections, apart: Collection[str]) -> PhotoList:
-    """The photos of a folder that can be used for comparisons.
+    """Read the photos of a folder that can be compared.
 
     Args:
-        folder: Holds ``manifest.csv`` and the photos, or a subfolder for each person.
-        corrections: What is known to be wrong.
-        apart: Sources (the part of an identity before its colon) that are measured apart.
+        folder: The folder with ``manifest.csv`` and the photos, or with a subfolder for each person.
+        corrections: The known errors of the labels.
+        apart: Sources (the part of an identity before its colon) that are measured separately.
 
     Raises:
         PhotoListError: There is no such folder, a column is missing, or a file lies outside the folder.
@@ -117,14 +117,14 @@ def read_photo_list(folder: Path, *, corrections: Corrections, apart: Collection
 
 
 def read_rows(file: Path, *, needed: Sequence[str]) -> tuple[tuple[str, ...], list[dict[str, str]]]:
-    """The columns and the rows of a CSV file with a header line.
+    """Read the columns and the rows of a CSV file with a header line.
 
     Args:
-        file: UTF-8.
-        needed: Columns that must be there.
+        file: The file, in UTF-8.
+        needed: Required columns.
 
     Raises:
-        PhotoListError: It cannot be read, is no such CSV file, or a column or value is missing.
+        PhotoListError: The file cannot be read or is not such a CSV file, or a column or value is missing.
     """
     try:
         if file.stat().st_size > _MOST_BYTES:
@@ -143,7 +143,7 @@ def read_rows(file: Path, *, needed: Sequence[str]) -> tuple[tuple[str, ...], li
             f"{file} has no column {' and no column '.join(missing)}; found {', '.join(columns) or 'none'}"
         )
     for number, row in enumerate(rows, start=2):
-        # DictReader puts what is too much under the key None, and None for what is missing.
+        # DictReader stores excess values under the key None, and None for missing values.
         if None in row or None in row.values():
             raise PhotoListError(
                 f"{file}, line {number}: expected {len(columns)} values, as in the first line"
@@ -152,18 +152,18 @@ def read_rows(file: Path, *, needed: Sequence[str]) -> tuple[tuple[str, ...], li
 
 
 def inside(folder: Path, name: str, *, where: str) -> Path:
-    """The path of a file that a list names, which must lie in the list's folder.
+    """Return the path of a file that a list names, which must lie in the list's folder.
 
     Args:
-        folder: Of the list.
-        name: As the list has it, with ``/`` between its parts.
+        folder: Folder of the list.
+        name: Name in the list, with ``/`` between its parts.
         where: The place in the list, for messages.
 
     Raises:
         PhotoListError: The name is empty, absolute, or leads out of the folder.
     """
     parts = PurePosixPath(name.replace("\\", "/")).parts
-    # A drive such as C: would make the path absolute where there are drives.
+    # On systems with drives, a drive such as C: would make the path absolute.
     if not parts or parts[0] == "/" or ".." in parts or ":" in parts[0][:2] or "\0" in name:
         raise PhotoListError(
             f"{where}: the file {name!r} does not lie in the folder: name it relative to the folder, "

@@ -1,7 +1,7 @@
-"""A photo's file to its pixels, within limits.
+"""Decodes the file of a photo within limits.
 
-What a server takes is decoded as a server decodes it (``vision.image``). Beside that, photo collections hold
-PGM and PPM files (binary, 8 bits), whose header is three numbers.
+Formats that a server accepts are decoded as a server does (``vision.image``). Photo collections also contain
+PGM and PPM files (binary, 8 bits), which have a header of three numbers.
 """
 
 import re
@@ -19,7 +19,7 @@ from vision.image_format import ImageFormat
 __all__ = ["LIMITS", "read_picture"]
 
 LIMITS: Final = DecodeLimits(max_bytes=64 * 1024 * 1024, max_pixels=50_000_000, max_side=20_000)
-"""Cameras of today stay below them."""
+"""Limits that images of current cameras do not reach."""
 
 _ALL: Final = frozenset(ImageFormat)
 # Netpbm, binary: magic, width, height, largest value, one white space; comments begin with #.
@@ -27,18 +27,18 @@ _PNM: Final = re.compile(rb"(P[56])" + rb"(?:\s+(?:#[^\n]*\n\s*)*)(\d{1,6})" * 3
 
 
 def read_picture(path: Path, *, still_decoder: StillDecoder | None) -> BgrImage:
-    """The upright picture of a file.
+    """Read the upright image of a file.
 
     Args:
-        path: The file; its name says nothing about its format.
+        path: The file; its name does not state its format.
         still_decoder: Decodes JPEG 2000 and WebP.
 
     Returns:
         Shape (height, width, 3), BGR.
 
     Raises:
-        ImageError: It is no picture, or beyond ``LIMITS``.
-        DecoderUnavailable: The isolated decoder cannot take it.
+        ImageError: The file is not an image, or exceeds ``LIMITS``.
+        DecoderUnavailable: The isolated decoder cannot decode it now.
         OSError: The file cannot be read.
     """
     with path.open("rb") as stream:

@@ -1,7 +1,7 @@
-"""All figures of one evaluation, for machines and for the tables and the page that people read.
+"""All figures of one evaluation, as JSON and for the tables and the page.
 
-Nothing of it can be traced to a photo: there are counts, rates and scores in bins, no file names, no
-identities and no templates.
+The report cannot be traced to a photo: it has counts, rates and scores in bins, no file names, no identities
+and no templates.
 """
 
 import json
@@ -26,14 +26,14 @@ _CURVE_POINTS: Final = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Photos:
-    """What was measured on.
+    """The material of a measurement.
 
     Attributes:
         kind: ``identities`` (all pairs) or ``pairs`` (those of a list).
-        photos: Photos tried.
+        photos: Photos processed.
         identities: Persons in them.
-        left_out: Photos or pairs that were left out, by reason.
-        guessed: True where who is who had to be worked out from the pairs.
+        left_out: Omitted photos or pairs by reason.
+        guessed: True if the identities were derived from the pairs.
     """
 
     kind: str
@@ -45,20 +45,20 @@ class Photos:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackReport:
-    """One pack.
+    """The results of one pack.
 
     Attributes:
-        name: How it was named, without folders.
-        version: Of the pack.
+        name: Name of the pack, without folders.
+        version: Version of the pack.
         evaluation_only: Whether its terms or quality allow evaluation only.
         embedder: File name of the embedder.
         embedder_sha256: Its SHA-256, lower-case hex.
-        provenance: Of its calibration.
-        run: What it made of the photos.
-        sets: The main set, then the one measured apart, if there is one.
-        groups: By column and value.
-        calibrated: For each false match rate that the pack's calibration supports: what its threshold did on
-            the main set.
+        provenance: Provenance of its calibration.
+        run: Its templates and failures to acquire.
+        sets: The main set, then the set measured separately, if there is one.
+        groups: Results by column and value.
+        calibrated: Rates of the calibration's thresholds on the main set, for each false match rate that the
+            calibration supports.
     """
 
     name: str
@@ -93,9 +93,9 @@ class Comparison:
     """Two packs on the same comparisons.
 
     Attributes:
-        first: Name of the pack whose FNMR counts positive.
-        second: Name of the other.
-        differences: By false match rate; empty where nothing can be said.
+        first: Name of the pack with positive sign.
+        second: Name of the other pack.
+        differences: Differences by false match rate; empty if the data support none.
     """
 
     first: str
@@ -108,14 +108,14 @@ class MatchReport:
     """All figures of one evaluation.
 
     Attributes:
-        command: The command that makes it again, without folders.
-        made: When, with a time zone.
-        version: Of the distribution.
-        machine: On what.
-        photos: What was measured on.
-        bootstrap: How bounds were made.
-        packs: At least one.
-        comparisons: Each further pack against the first.
+        command: The command that repeats the evaluation, without folders.
+        made: Time of the evaluation, with a time zone.
+        version: Version of the distribution.
+        machine: The machine.
+        photos: The material.
+        bootstrap: Settings of the bounds.
+        packs: Results of at least one pack.
+        comparisons: Comparison of each further pack with the first.
     """
 
     command: str
@@ -128,11 +128,11 @@ class MatchReport:
     comparisons: tuple[Comparison, ...]
 
     def set_names(self) -> tuple[str, ...]:
-        """Names of the sets, each once, in order."""
+        """Return the names of the sets, each once, in order."""
         return tuple(dict.fromkeys(result.name for pack in self.packs for result in pack.sets))
 
     def of_set(self, name: str) -> tuple[tuple[str, SetResult], ...]:
-        """Name and result of each pack that has this set."""
+        """Return the name and the result of each pack with this set."""
         return tuple((p.name, result) for p in self.packs for result in p.sets if result.name == name)
 
     def to_json(self) -> str:
@@ -218,7 +218,7 @@ def _points(points: Sequence[OperatingPoint | NotSupported]) -> list[dict[str, A
 
 
 def _curve(result: SetResult) -> dict[str, list[float]]:
-    """The curves where scores are, thinned."""
+    """Return the curves over the range of the scores, thinned."""
     fmr, fnmr = result.fmr, result.fnmr
     first = int(np.searchsorted(fmr.thresholds, result.comparisons.cosines.min(), side="right")) - 1
     last = min(int(np.searchsorted(fmr.thresholds, result.comparisons.cosines.max())) + 1, fmr.rates.size - 1)

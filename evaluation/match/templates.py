@@ -1,4 +1,4 @@
-"""Photos to templates, each photo once, with as many packs as are compared."""
+"""Makes templates of photos, each photo once, with all compared packs."""
 
 import time
 from collections import Counter
@@ -22,7 +22,7 @@ _RULES = PortraitPolicy()
 
 
 class AcquisitionFault(StrEnum):
-    """Why a photo gives no template (failure to acquire, ISO/IEC 19795-1); the values are plain words."""
+    """Why a photo gives no template (failure to acquire, ISO/IEC 19795-1), in words for people."""
 
     UNREADABLE = "unreadable file"
     NO_FACE = "no face"
@@ -35,10 +35,10 @@ class LabelledTemplate:
     """One photo's template.
 
     Attributes:
-        embedding: Of length 1.
-        identity: Who the photo shows.
-        apart: True for a photo of a group that is measured apart.
-        photo: Position of the photo in the list that it comes from.
+        embedding: The template, of length 1.
+        identity: The person in the photo.
+        apart: True for a photo of a group that is measured separately.
+        photo: Position of the photo in its list.
     """
 
     embedding: Embedding
@@ -49,14 +49,14 @@ class LabelledTemplate:
 
 @dataclass(frozen=True, slots=True)
 class TemplateRun:
-    """What one pack made of a set of photos.
+    """The templates of one pack for a set of photos.
 
     Attributes:
-        templates: One for every photo that shows one face.
-        photos: Number of photos tried.
-        milliseconds: CPU time to detect and embed, for each template. Models run on the calling thread
-            where they have one thread, so it is time on one core, whatever else the machine does.
-        faults: Why the other photos gave none, by position of the photo.
+        templates: One template for every photo that shows one face.
+        photos: Number of photos processed.
+        milliseconds: CPU time to detect and embed, for each template. Models with one thread run on the
+            calling thread, so that it is time on one core, independent of other load.
+        faults: Why the other photos gave no template, by position of the photo.
     """
 
     templates: tuple[LabelledTemplate, ...]
@@ -84,11 +84,11 @@ def embed_photos(
 ) -> tuple[TemplateRun, ...]:
     """Embed the one face of every photo.
 
-    The packs take turns at each photo, so that a slow moment of the machine touches all of them.
+    The packs take turns at each photo, so that a slow phase of the machine affects all of them.
 
     Args:
-        photos: What to embed.
-        packs: Their detectors and embedders.
+        photos: The photos.
+        packs: The packs with the detectors and embedders.
         still_decoder: Decodes JPEG 2000 and WebP; without it such photos are failures to acquire.
         told: Called after each photo.
 

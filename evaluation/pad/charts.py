@@ -1,4 +1,4 @@
-"""DET curves and score histograms as PNG, drawn by matplotlib (``evaluation.figures``)."""
+"""Draws DET curves and score histograms as PNG with matplotlib (``evaluation.figures``)."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -18,14 +18,14 @@ _QUIET: Final = "#666666"
 
 
 def det_chart(results: Sequence[ScorerResult], *, title: str) -> bytes:
-    """A DET plot (ISO/IEC 30107-3): BPCER over APCER of all attacks with an instrument, on logarithmic axes.
+    """Draw a DET plot (ISO/IEC 30107-3): BPCER over APCER of all attacks with an instrument, log axes.
 
-    A curve ends on the left at 3/n, below which n attacks show nothing. A rate of 0 is drawn at the lower
-    edge.
+    A curve ends on the left at 3/n, the lowest APCER that n attacks support. A rate of 0 is drawn at the
+    lower edge.
 
     Args:
-        results: One for each scorer; those without a curve are left out.
-        title: Of the chart.
+        results: One result per scorer; those without a curve are omitted.
+        title: Title of the chart.
 
     Returns:
         A PNG file.
@@ -66,11 +66,11 @@ def det_chart(results: Sequence[ScorerResult], *, title: str) -> bytes:
 
 
 def histogram_chart(runs: Sequence[ScoreRun], *, title: str) -> bytes:
-    """Scores of bona fide presentations and of each species, one panel a scorer, each of area 1.
+    """Draw the scores of bona fide presentations and of each species, one panel per scorer, each of area 1.
 
     Args:
-        runs: At least one.
-        title: Of the chart.
+        runs: At least one run.
+        title: Title of the chart.
 
     Returns:
         A PNG file.

@@ -1,4 +1,4 @@
-"""Is the fusion worth more than its best part? The rule, and the answer in words."""
+"""Decides whether the fusion is better than its best part, and states the answer in words."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ __all__ = ["Conclusion", "Ruling", "conclude"]
 
 
 class Ruling(StrEnum):
-    """What follows from the comparison; the values are plain words."""
+    """The conclusion from the comparison; the values are words for people."""
 
     FUSION = "the fusion is better, and not worse within the intervals"
     EQUAL = "the fusion is not better; it is not worse within the intervals either"
@@ -27,11 +27,11 @@ class Conclusion:
     """The fusion against its parts on one set.
 
     Attributes:
-        fusion: Its name.
+        fusion: Name of the fusion.
         best: The part with the largest area under its curve; None without one. It was chosen on the same
-            data, which favours it. A network that the pack does not have is no part.
-        differences: The fusion less each other scorer, the one with the largest area first.
-        ruling: What follows.
+            data, which favours it. A network that the pack does not have is not a part.
+        differences: The fusion minus each other scorer, the one with the largest area first.
+        ruling: The conclusion.
     """
 
     fusion: str
@@ -43,13 +43,13 @@ class Conclusion:
 def conclude(
     runs: Sequence[ScoreRun], results: Sequence[ScorerResult], *, draws: Draws, bootstrap: Bootstrap
 ) -> Conclusion | None:
-    """Compare the fusion with every part; None where there is no fusion, or it has no score.
+    """Compare the fusion with every part; None if there is no fusion, or it has no score.
 
     Args:
-        runs: Of one pack on one set.
-        results: Of the runs, in their order.
-        draws: Of the runs' samples.
-        bootstrap: How intervals are made.
+        runs: The runs of one pack on one set.
+        results: Results of the runs, in their order.
+        draws: Draws of the runs' samples.
+        bootstrap: Settings of the intervals.
     """
     judged = [(run, result.auc) for run, result in zip(runs, results, strict=True) if result.auc is not None]
     fusion = next((run for run, _ in judged if run.scorer.kind is ScorerKind.FUSION), None)

@@ -1,15 +1,15 @@
-"""Labelled presentations: pictures and clips of a manifest, or of folders ``live`` and ``spoof/<species>``.
+"""Reads labelled presentations: images and clips of a manifest, or of ``live`` and ``spoof/<species>``.
 
 ``manifest.csv`` has the columns ``file`` (relative to the folder) and ``label`` (``live`` or ``bona_fide``,
-``spoof`` or ``attack``). Others are taken where they are there:
+``spoof`` or ``attack``). These columns are optional:
 
-* ``species`` or ``attack_type``: the instrument, such as ``print``. What follows a colon is its variety
-  (``screen:phone``); a ``?`` at the end marks a label that is a guess; what stands in brackets is dropped.
-* ``source`` or ``source_repo``: who took it. Thresholds and bounds never mix training and test of a source
-  without saying so.
-* ``identity`` and ``session``: who is shown, and in which sitting. Without them it is guessed from the
-  file names (``evaluation.pad.sessions``).
-* ``usable``: 1, or 0 for presentations that the collector would leave out.
+* ``species`` or ``attack_type``: the instrument, such as ``print``. Text after a colon is its variety
+  (``screen:phone``); a ``?`` at the end marks a label that is a guess; text in brackets is dropped.
+* ``source`` or ``source_repo``: the collection. A result states whether its thresholds and bounds use the
+  same source for training and test.
+* ``identity`` and ``session``: the person, and the sitting. Without them they are guessed from the file names
+  (``evaluation.pad.sessions``).
+* ``usable``: 1, or 0 for presentations that the collector excludes.
 """
 
 from collections import defaultdict
@@ -37,13 +37,13 @@ __all__ = [
 ]
 
 CLIPS: Final = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
-"""Endings of files that are taken as clips."""
+"""Suffixes of clips."""
 
 SPECIES: Final = ("print", "screen", "paper mask", "3-D mask")
-"""Instruments that a measurement should have; one without data is "not evaluated"."""
+"""Instruments that a measurement should cover; one without data is reported as "not evaluated"."""
 
 INJECTED: Final = frozenset({"deepfake", "face swap", "injection", "synthetic"})
-"""Attacks without an instrument before the camera: outside ISO/IEC 30107-3 (CEN/TS 18099), told apart."""
+"""Attacks without an instrument: outside ISO/IEC 30107-3 (CEN/TS 18099), and reported separately."""
 
 _LIVE: Final = frozenset({"live", "real", "bona_fide", "bonafide", "genuine"})
 _ATTACK: Final = frozenset({"spoof", "attack", "fake"})
@@ -51,7 +51,7 @@ _UNKNOWN: Final = "unknown"
 
 
 class PadLabel(StrEnum):
-    """What a presentation is."""
+    """The label of a presentation."""
 
     LIVE = "live"
     """Bona fide."""
@@ -60,7 +60,7 @@ class PadLabel(StrEnum):
 
 
 class SampleKind(StrEnum):
-    """What a file holds."""
+    """The kind of a file."""
 
     PICTURE = "picture"
     CLIP = "clip"
@@ -71,17 +71,17 @@ class PadSample:
     """One labelled file.
 
     Attributes:
-        path: Where it is.
+        path: Path of the file.
         label: Bona fide or attack.
         species: Instrument without its variety, such as ``print``; empty for bona fide.
-        source: Who took it; empty if unknown.
-        identity: Who is shown; empty if unknown.
+        source: The collection; empty if unknown.
+        identity: The person; empty if unknown.
         session: The sitting; never empty.
-        usable: False for what the collector would leave out.
+        usable: False if the collector excludes it.
         variety: Instrument with its variety, such as ``screen:phone``; empty for bona fide.
-        doubtful: True where the species is a guess.
-        kind: Picture or clip.
-        name: As the manifest has it, or relative to the folder.
+        doubtful: True if the species is a guess.
+        kind: Image or clip.
+        name: Name in the manifest, or path relative to the folder.
     """
 
     path: Path
@@ -103,12 +103,12 @@ class PadSample:
 
     @property
     def group(self) -> str:
-        """What is drawn as one: the person where known, else the sitting, within the source."""
+        """The unit of resampling: the person if known, else the sitting, within the source."""
         return f"{self.source}|{self.identity or self.session}"
 
 
 def read_dataset(dataset: Path) -> tuple[PadSample, ...]:
-    """Every presentation of a data set, usable or not, in the order of its list.
+    """Read every presentation of a data set, usable or not, in the order of its list.
 
     Args:
         dataset: A manifest, a folder with ``manifest.csv``, or a folder with ``live`` and ``spoof``.
@@ -124,23 +124,23 @@ def read_dataset(dataset: Path) -> tuple[PadSample, ...]:
         elif dataset.is_dir():
             samples = _in_folders(dataset)
         else:
-            raise DatasetError(f"{dataset} is not there: expected a manifest, or a folder")
+            raise DatasetError(f"{dataset} does not exist: expected a manifest or a folder")
     except PhotoListError as error:
         raise DatasetError(str(error)) from error
     except OSError as error:
         raise DatasetError(f"{dataset} cannot be read: {error.strerror or error}") from error
     if not samples:
-        raise DatasetError(f"{dataset} lists no picture and no clip")
+        raise DatasetError(f"{dataset} lists no image and no clip")
     return tuple(samples)
 
 
 def only_listed(samples: Iterable[PadSample], names: Path) -> tuple[PadSample, ...]:
-    """Those of a list, such as what a network's training left out, in their own order.
+    """Return the samples of a list, such as a network's held-out files, in the order of ``samples``.
 
     Args:
-        samples: Of one data set or several.
-        names: Text file in UTF-8, one file a line, as the manifest or the folder has it; empty lines and
-            lines that begin with ``#`` are skipped.
+        samples: Samples of one data set or several.
+        names: Text file in UTF-8 with one file per line, named as in the manifest or the folder; empty lines
+            and lines that begin with ``#`` are skipped.
 
     Raises:
         DatasetError: The list cannot be read, or names a file that no data set has.
@@ -161,7 +161,7 @@ def only_listed(samples: Iterable[PadSample], names: Path) -> tuple[PadSample, .
 
 
 def without_unusable(samples: Iterable[PadSample]) -> tuple[PadSample, ...]:
-    """The usable ones, in their order."""
+    """Return the usable samples, in their order."""
     return tuple(sample for sample in samples if sample.usable)
 
 
@@ -224,7 +224,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _with_sessions(samples: Sequence[PadSample], names: Sequence[str], *, guess_all: bool) -> list[PadSample]:
-    """Fills in the sessions that nobody stated; each clip is one of its own."""
+    """Fills in missing sessions; each clip is a session of its own."""
     missing: dict[str, list[int]] = defaultdict(list)
     found = list(samples)
     for at, sample in enumerate(samples):

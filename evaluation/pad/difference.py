@@ -1,4 +1,4 @@
-"""Two scorers on the same presentations."""
+"""Compares two scorers on the same presentations."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -19,11 +19,11 @@ _COMPARED_AT: Final = 0.10
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One scorer less another, on the presentations to which both responded.
+    """One scorer minus another, on the presentations to which both responded.
 
     Attributes:
-        first: Whose figure counts positive.
-        second: The other.
+        first: The scorer with positive sign.
+        second: The scorer with negative sign.
         live: Bona fide presentations.
         attacks: Attack presentations with an instrument.
         auc: Difference of the areas; above 0 the first is better.
@@ -47,29 +47,29 @@ class Difference:
 
     @property
     def told(self) -> bool:
-        """Whether there were enough persons or sources for an interval at all."""
+        """Whether there were enough persons or sources for an interval."""
         return (self.auc_across or self.auc_within) is not None
 
     @property
     def not_worse(self) -> bool:
-        """Whether neither interval over persons and sources lies wholly on the worse side."""
+        """Whether neither interval over persons and sources lies entirely on the worse side."""
         auc, bpcer = self.auc_across or self.auc_within, self.bpcer_across or self.bpcer_within
         return (auc is None or auc.upper >= 0.0) and (bpcer is None or bpcer.lower <= 0.0)
 
     @property
     def better(self) -> bool:
-        """Whether the first is better overall: by the area, and no worse at the threshold."""
+        """Whether the first is better overall: it has the larger area, and is not worse at the threshold."""
         return self.auc > 0.0 and self.bpcer <= 0.0
 
 
 def difference(first: ScoreRun, second: ScoreRun, *, draws: Draws, bootstrap: Bootstrap) -> Difference | None:
-    """The paired difference; None where no bona fide or no attack presentation got both scores.
+    """Return the paired difference; None if no bona fide or no attack presentation has both scores.
 
     Args:
-        first: Whose figures count positive.
-        second: On the same samples.
-        draws: Of those samples.
-        bootstrap: How intervals are made.
+        first: The run with positive sign.
+        second: The other run, on the same samples.
+        draws: Draws of these samples.
+        bootstrap: Settings of the intervals.
 
     Raises:
         ValueError: The runs are of different presentations.

@@ -1,4 +1,4 @@
-"""What keeps presentation attack detection from being measured.
+"""The errors of the measurement of presentation attack detection.
 
 ::
 
@@ -6,15 +6,15 @@
     ├── DatasetError         a manifest or folder is missing or breaks its form
     └── NothingToMeasure     no bona fide or no attack presentation, or no scorer that can judge them
 
-Every message says what was wrong, what was expected and what to do, in one line. No message holds a
-picture's content.
+Every message states in one line what was wrong, what was expected and what to do. No message contains image
+content.
 """
 
 __all__ = ["DatasetError", "NothingToMeasure", "PadEvaluationError"]
 
 
 class PadEvaluationError(Exception):
-    """Root of everything that this folder raises."""
+    """Base class of the errors of this folder."""
 
 
 class DatasetError(PadEvaluationError):
@@ -22,4 +22,4 @@ class DatasetError(PadEvaluationError):
 
 
 class NothingToMeasure(PadEvaluationError):
-    """No bona fide or no attack presentation, or no scorer that can judge them."""
+    """There is no bona fide or no attack presentation, or no scorer that can judge them."""

@@ -1,4 +1,4 @@
-"""One scorer on one set of presentations."""
+"""Evaluates one scorer on one set of presentations."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ EVERY_SPECIES: Final = "every species"
 """The basis of ISO/IEC 30107-3: no species may exceed the APCER."""
 
 POOLED: Final = "all attacks in one"
-"""Not the standard's way: a common species hides a rare one. For comparison with figures made so."""
+"""Not the standard's method, because a common species hides a rare one; for comparison with such figures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +44,15 @@ class SpeciesResult:
 
     Attributes:
         species: Instrument, or one of its varieties.
-        variety: Whether it is a variety, and counted in its species, too.
-        presentations: All of them.
-        doubtful: Of them, those whose species is a guess.
+        variety: Whether it is a variety, which counts in its species too.
+        presentations: Number of presentations.
+        doubtful: Presentations with a guessed species.
         groups: Persons or sittings.
-        sources: Where they come from.
-        injected: Whether it is outside ISO/IEC 30107-3 (no instrument before the camera).
+        sources: Their sources.
+        injected: Whether it is outside ISO/IEC 30107-3 (no instrument in front of the camera).
         no_response: APNRR.
-        auc: Against all bona fide responses; None without a response.
-        verdicts: What the scorer decided, where it decides.
+        auc: Area under the curve against all bona fide responses; None without a response.
+        verdicts: Counts of the scorer's verdicts, if it decides.
     """
 
     species: str
@@ -75,7 +75,7 @@ class SourceResult:
         source: Its name.
         live: Bona fide responses.
         attacks: Attack responses.
-        auc: None where it has not both.
+        auc: Area under the curve; None without one of both.
     """
 
     source: str
@@ -86,11 +86,11 @@ class SourceResult:
 
 @dataclass(frozen=True, slots=True)
 class VerdictCounts:
-    """What a scorer decided.
+    """Counts of a scorer's verdicts.
 
     Attributes:
-        live: Presentations taken for live: of attacks these are errors (APCER).
-        spoof: Taken for attacks: of bona fide these are errors (BPCER).
+        live: Presentations judged live; for attacks these are errors (APCER).
+        spoof: Presentations judged as attacks; for bona fide ones these are errors (BPCER).
         inconclusive: Neither.
         no_response: No verdict.
     """
@@ -103,25 +103,26 @@ class VerdictCounts:
 
 @dataclass(frozen=True, slots=True)
 class ScorerResult:
-    """One scorer on one set.
+    """The results of one scorer on one set.
 
     Attributes:
-        scorer: Who.
+        scorer: Name of the scorer.
         live: Bona fide presentations.
         live_no_response: BPNRR; None without bona fide presentations.
-        live_verdicts: What it decided of them, where it decides.
+        live_verdicts: Counts of its verdicts on them, if it decides.
         attacks: Presentations with an instrument.
-        auc: Bona fide against attacks with an instrument; None where one of them has no response.
+        auc: Area under the curve of bona fide against attacks with an instrument; None if one has no
+            response.
         auc_within: Interval over persons and sittings.
-        auc_across: Interval over sources, too.
+        auc_across: Interval over sources too.
         auc_of_sources: Mean over the sources that have both, each counted once.
-        eer: Side note.
-        species: One for each that has data, then its varieties.
-        absent: Species without data: not evaluated.
-        points: At each target, for every basis.
-        held_out: At thresholds from elsewhere.
-        sources: By source.
-        parts: Area under the curve of each signal that went into it, with how many it was assessed on.
+        eer: Equal error rate, as a side note.
+        species: One result for each species with data, followed by its varieties.
+        absent: Species without data, which are not evaluated.
+        points: Error rates at each target, for every basis.
+        held_out: Error rates at thresholds from other data.
+        sources: Results by source.
+        parts: Area under the curve of each signal in the score, with the number of its assessments.
         milliseconds: Median CPU time of a response; None without one.
         curve: Both rates over the threshold.
     """
@@ -147,12 +148,12 @@ class ScorerResult:
 
 
 def evaluate_run(run: ScoreRun, *, draws: Draws, bootstrap: Bootstrap) -> ScorerResult:
-    """Everything that one scorer's answers say.
+    """Compute the results of one scorer from its answers.
 
     Args:
         run: The answers.
-        draws: Of the run's samples (``evaluation.pad.resampling.draw``).
-        bootstrap: How intervals are made.
+        draws: Draws of the run's samples (``evaluation.pad.resampling.draw``).
+        bootstrap: Settings of the intervals.
     """
     instruments = run.species_masks(injected=False)
     attack = np.zeros(len(run.samples), np.bool_)
@@ -205,7 +206,7 @@ def _points(
 
 
 def _species(run: ScoreRun, confidence: float) -> list[SpeciesResult]:
-    """Each species, and below it its varieties where it has several."""
+    """Return each species, followed by its varieties if it has several."""
     found = []
     for name in sorted({sample.species for sample in run.samples if not sample.live}):
         members = np.array([sample.species == name for sample in run.samples])

@@ -1,4 +1,4 @@
-"""What scorers go by: a picture or a scan, its face, and what models and cues say of it, each asked once."""
+"""The input of the scorers: an image or a scan, its face, and the model outputs, each computed once."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,16 +20,16 @@ __all__ = ["ClipEvidence", "PictureEvidence", "PresentationEvidence"]
 
 
 class PresentationEvidence(Protocol):
-    """Of one presentation."""
+    """The evidence of one presentation."""
 
     @property
     def stages(self) -> Stages:
-        """Who used what, and its time."""
+        """The steps that scorers used, and their time."""
         ...
 
     @property
     def observations(self) -> ScanObservations:
-        """Its frames, after the cheap work."""
+        """The measured frames."""
         ...
 
     @property
@@ -38,19 +38,19 @@ class PresentationEvidence(Protocol):
         ...
 
     def network_scores(self, network: PadNetwork) -> Sequence[PadScore]:
-        """What a network says of the frames that it is shown; empty without a face."""
+        """Return the scores of a network for its frames; empty without a face."""
         ...
 
     def cues(self) -> Sequence[FrameCues]:
-        """What the cues of single frames measure; empty without a face."""
+        """Return the measurements of the cues of single frames; empty without a face."""
         ...
 
 
 class PictureEvidence:
-    """One picture. Its largest face counts."""
+    """The evidence of one image. Its largest face counts."""
 
     def __init__(self, path: Path, image: BgrImage, pack: Pack) -> None:
-        """Looks at nothing yet.
+        """Makes the evidence; no model is run yet.
 
         Args:
             path: The file, for its metadata.
@@ -75,7 +75,7 @@ class PictureEvidence:
 
     @property
     def landmarks(self) -> Landmarks | None:
-        """Dense landmarks, where the pack finds any."""
+        """Dense landmarks, if the pack finds any."""
         face, landmarker = self.face, self._pack.landmarker
         if face is None or landmarker is None:
             return None
@@ -103,7 +103,7 @@ class PictureEvidence:
         return self.stages.once("observe", observe)
 
     def network_scores(self, network: PadNetwork) -> Sequence[PadScore]:
-        """One score, or none without a face."""
+        """Return one score, or none without a face."""
         face = self.face
         if face is None:
             return ()
@@ -111,7 +111,7 @@ class PictureEvidence:
         return (PadScore(frame_index=0, network=network.name, real_probability=real),)
 
     def cues(self) -> Sequence[FrameCues]:
-        """Cues of the picture."""
+        """Return the cues of the image."""
         face = self.face
         if face is None:
             return ()
@@ -119,10 +119,10 @@ class PictureEvidence:
 
 
 class ClipEvidence:
-    """One scan of a clip, watched as a server watches it."""
+    """The evidence of one scan of a clip, observed as a server observes it."""
 
     def __init__(self, frames: Sequence[tuple[float, BgrImage]], pack: Pack) -> None:
-        """Looks at nothing yet.
+        """Makes the evidence; no model is run yet.
 
         Args:
             frames: Capture times in seconds, rising, and upright frames.
@@ -134,7 +134,7 @@ class ClipEvidence:
 
     @property
     def observations(self) -> ScanObservations:
-        """Of the whole scan."""
+        """The observations of the whole scan."""
         return self.stages.once("watch", lambda: observe_scan(self._frames, self._pack))
 
     @property
@@ -143,7 +143,7 @@ class ClipEvidence:
         return bool(self._selected())
 
     def network_scores(self, network: PadNetwork) -> Sequence[PadScore]:
-        """One score for each selected frame."""
+        """Return one score for each selected frame."""
         selected = self._selected()
         return self.stages.once(
             f"network {network.name}",
@@ -158,7 +158,7 @@ class ClipEvidence:
         )
 
     def cues(self) -> Sequence[FrameCues]:
-        """Of a few of the selected frames."""
+        """Return the cues of a few of the selected frames."""
         faces = dict(self._selected())
         chosen = spread_of(tuple(faces), CUE_FRAMES)
         return self.stages.once(

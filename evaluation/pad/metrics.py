@@ -1,12 +1,12 @@
 """Error rates of presentation attack detection from scores (ISO/IEC 30107-3).
 
-Scores say how sure a scorer is of a bona fide presentation. A presentation is **accepted** when its score
-lies *above* the threshold.
+A score states how sure a scorer is of a bona fide presentation. A presentation is **accepted** if its score
+is *above* the threshold.
 
 * APCER: share of attack presentations of one species that are accepted. Over several species the highest
   counts (ISO/IEC 30107-3, 13.2), so that an easy species does not hide a hard one.
 * BPCER: share of bona fide presentations that are not accepted.
-* Presentations without a response are in neither; they are counted apart (APNRR, BPNRR).
+* Presentations without a response are in neither; they are counted separately (APNRR, BPNRR).
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ Scores = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class DetCurve:
-    """Both error rates at every threshold that makes a difference.
+    """Both error rates at every distinct threshold.
 
     Attributes:
         thresholds: Shape (t,), rising; the first accepts everything.
@@ -47,7 +47,7 @@ class DetCurve:
 
 
 def area_under_curve(live: Scores, attacks: Scores) -> float:
-    """The share of pairs, 0..1, in which the live presentation scores higher; equal scores count half.
+    """Return the share of pairs, 0..1, in which the live presentation scores higher; equal scores count half.
 
     Args:
         live: Shape (n,), n at least 1.
@@ -63,17 +63,17 @@ def area_under_curve(live: Scores, attacks: Scores) -> float:
 
 
 def share_accepted(attacks: Scores, threshold: float) -> float:
-    """APCER of one species, 0..1."""
+    """Return the APCER of one species, 0..1."""
     return float((attacks > threshold).mean())
 
 
 def share_rejected(live: Scores, threshold: float) -> float:
-    """BPCER, 0..1."""
+    """Return the BPCER, 0..1."""
     return float((live <= threshold).mean())
 
 
 def threshold_at(apcer: float, attacks: Scores) -> float:
-    """The lowest of the attacks' scores that accepts at most the share ``apcer`` of them.
+    """Return the lowest attack score which, as a threshold, accepts at most the share ``apcer`` of attacks.
 
     Args:
         apcer: 0..1, below 1.
@@ -83,7 +83,7 @@ def threshold_at(apcer: float, attacks: Scores) -> float:
 
 
 def threshold_for_all(apcer: float, attacks: Mapping[str, Scores]) -> float:
-    """The lowest threshold at which no species has an APCER above ``apcer``.
+    """Return the lowest threshold at which no species has an APCER above ``apcer``.
 
     Args:
         apcer: 0..1, below 1.
@@ -93,12 +93,12 @@ def threshold_for_all(apcer: float, attacks: Mapping[str, Scores]) -> float:
 
 
 def bpcer_at(apcer: float, *, live: Scores, attacks: Scores) -> float:
-    """BPCER, 0..1, at the lowest threshold that accepts at most the share ``apcer`` of attacks."""
+    """Return BPCER, 0..1, at the lowest threshold that accepts at most the share ``apcer`` of attacks."""
     return share_rejected(live, threshold_at(apcer, attacks))
 
 
 def det_curve(live: Scores, attacks: Scores) -> DetCurve:
-    """Both rates at every threshold.
+    """Return both rates at every threshold.
 
     Args:
         live: Shape (n,), n at least 1.
@@ -114,7 +114,7 @@ def det_curve(live: Scores, attacks: Scores) -> DetCurve:
 
 
 def equal_error_rate(live: Scores, attacks: Scores) -> float:
-    """Where APCER and BPCER cross, 0..1: the mean of both at the threshold where they lie closest.
+    """Return the equal error rate, 0..1: the mean of APCER and BPCER at the threshold where they are closest.
 
     ISO/IEC 30107-3 does not report it; it is a side note for comparison with older papers.
     """

@@ -1,4 +1,4 @@
-"""The worst mistakes of a scorer as one sheet of pictures: it shows persons, and is for one's own eyes."""
+"""Draws the worst mistakes of a scorer as one sheet of images. The sheet shows persons: keep it private."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,8 +30,8 @@ class Mistake:
     """One presentation on the wrong side.
 
     Attributes:
-        sample: Which.
-        score: What the scorer gave it.
+        sample: The presentation.
+        score: Its score.
     """
 
     sample: PadSample
@@ -39,13 +39,13 @@ class Mistake:
 
 
 def worst_mistakes(run: ScoreRun, *, each: int = _EACH) -> tuple[Mistake, ...]:
-    """Bona fide presentations with the lowest scores, then attacks with the highest; a file comes once.
+    """Return bona fide presentations with the lowest scores, then attacks with the highest, each file once.
 
-    Only what lies beyond the median of the other side is a mistake that is worth a look.
+    Only a score beyond the median of the other side counts as a mistake.
 
     Args:
         run: One scorer's answers.
-        each: At most so many of either.
+        each: Largest number of each.
     """
     found: list[Mistake] = []
     live, answered = run.live, run.answered
@@ -64,13 +64,13 @@ def worst_mistakes(run: ScoreRun, *, each: int = _EACH) -> tuple[Mistake, ...]:
 
 
 def mistakes_sheet(mistakes: Sequence[Mistake], *, still_decoder: StillDecoder | None = None) -> bytes | None:
-    """The sheet as a JPEG file; None without a mistake.
+    """Draw the sheet as a JPEG file; None without a mistake.
 
-    Each picture has its score, what it is, and its source below it. A clip is shown by its middle frame; a
-    file that cannot be read any more is left grey.
+    Below each image are its score, its label and its source. A clip is shown by its middle frame; a file that
+    cannot be read is drawn grey.
 
     Args:
-        mistakes: In the order in which they are shown.
+        mistakes: The mistakes, in the order of the sheet.
         still_decoder: Decodes JPEG 2000 and WebP.
     """
     if not mistakes:

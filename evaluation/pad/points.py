@@ -1,12 +1,12 @@
-"""BPCER at a fixed APCER, where the data support it: measured where the threshold was set, and held out.
+"""Computes BPCER at a fixed APCER, if the data support it, in sample and held out.
 
-A target is told only where so many attacks could show it: with n attacks and none accepted, the APCER may
-still be 3/n (95 %, rule of three), so 1 % takes 300 attacks of a species, 5 % 60 and 10 % 30.
+A target is reported only if there are enough attacks to show it: with n attacks and none accepted, the APCER
+may still be 3/n (95 %, rule of three), so that 1 % needs 300 attacks of a species, 5 % 60 and 10 % 30.
 
-**In sample**: the threshold is set on the very presentations that it is measured on, so BPCER is a little too
-good. **Held out**: for each part of the data the threshold is set on all other parts. A part is a source; a
-source with more than half of the presentations is cut into parts by persons and sittings, so that no person
-is on both sides.
+**In sample**: the threshold is set on the same presentations on which it is measured, so that BPCER is
+slightly optimistic. **Held out**: for each part of the data the threshold is set on all other parts. A part
+is a source. A source with more than half of the presentations is divided into parts by persons and sittings,
+so that no person is on both sides.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,20 +27,20 @@ TARGETS: Final = (0.01, 0.05, 0.10)
 
 _PARTS: Final = 3
 _ONLY_PARTS: Final = 5
-"""Parts of a source that has more than half of everything, and of one that is alone."""
+"""Number of parts of a source that has more than half of the presentations, or is the only one."""
 
 Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
 class NotSupported:
-    """A target that the data cannot show.
+    """A target that the data do not support.
 
     Attributes:
         target: APCER.
-        basis: Which attacks.
-        attacks: How many files of them there are, of the rarest species.
-        needed: How many it takes.
+        basis: The attacks.
+        attacks: Number of their files, of the rarest species.
+        needed: Number of files that the target needs.
     """
 
     target: float
@@ -55,12 +55,12 @@ class FixedApcer:
 
     Attributes:
         target: APCER that no species of the basis exceeds.
-        basis: Which attacks set the threshold.
+        basis: The attacks that set the threshold.
         threshold: A presentation is accepted above it.
-        apcer: Of each species of the basis there.
-        bpcer: Of all bona fide presentations.
+        apcer: APCER of each species of the basis at the threshold.
+        bpcer: BPCER of all bona fide presentations.
         within: Interval of BPCER over persons and sittings of the same sources; None with few of them.
-        across: Interval over sources, too; None with few sources, or where one has nearly all attacks.
+        across: Interval over sources too; None with few sources, or if one source has nearly all attacks.
     """
 
     target: float
@@ -78,8 +78,8 @@ class SourceRates:
 
     Attributes:
         source: Its name.
-        apcer: By species.
-        bpcer: None without bona fide presentations.
+        apcer: APCER by species.
+        bpcer: BPCER; None without bona fide presentations.
     """
 
     source: str
@@ -92,11 +92,11 @@ class HeldOut:
     """Error rates at thresholds from other sources, persons and sittings.
 
     Attributes:
-        target: APCER that no species exceeded where the thresholds were set.
-        parts: Into how many the data were cut.
-        apcer: What came of it on the parts held out, by species.
-        bpcer: The same for bona fide presentations.
-        sources: The same by source.
+        target: APCER that no species exceeds on the data that set the thresholds.
+        parts: Number of parts of the data.
+        apcer: APCER on the held-out parts, by species.
+        bpcer: BPCER on the held-out parts.
+        sources: Both rates by source.
     """
 
     target: float
@@ -114,14 +114,14 @@ def in_sample(
     draws: Draws,
     bootstrap: Bootstrap,
 ) -> tuple[FixedApcer | NotSupported, ...]:
-    """What can be said at each target where the threshold is set on these presentations.
+    """Compute the rates at each target, with the threshold set on these presentations.
 
     Args:
-        run: At least one bona fide response.
-        basis: How the attacks are named.
-        species: Shape (n,) each: the attacks that the threshold must keep out.
-        draws: Of the run's samples.
-        bootstrap: How intervals are made.
+        run: A run with at least one bona fide response.
+        basis: Name of the attacks.
+        species: Shape (n,) each: the attacks that the threshold must refuse.
+        draws: Draws of the run's samples.
+        bootstrap: Settings of the intervals.
     """
     answered = run.answered
     scores, live = run.scores[answered], run.live[answered]
@@ -169,12 +169,12 @@ def in_sample(
 
 
 def held_out(run: ScoreRun, *, species: Mapping[str, Mask], bootstrap: Bootstrap) -> tuple[HeldOut, ...]:
-    """What thresholds from elsewhere do, for each target that every training set supports.
+    """Compute the rates at held-out thresholds, for each target that every training set supports.
 
     Args:
-        run: At least one bona fide response.
-        species: Shape (n,) each: the attacks that the thresholds must keep out.
-        bootstrap: Its seed cuts a large source.
+        run: A run with at least one bona fide response.
+        species: Shape (n,) each: the attacks that the thresholds must refuse.
+        bootstrap: Its seed divides a large source.
     """
     answered = run.answered
     parts = _parts(run, seed=bootstrap.seed)
@@ -253,7 +253,7 @@ def _held_out(
 
 
 def _parts(run: ScoreRun, *, seed: int) -> NDArray[np.int64]:
-    """The part of each presentation: its source, or for a large source a share of its groups."""
+    """Return the part of each presentation: its source, or for a large source a share of its groups."""
     sources = [sample.source for sample in run.samples]
     distinct = sorted(set(sources))
     parts = np.array([distinct.index(source) for source in sources], dtype=np.int64)
@@ -270,7 +270,7 @@ def _parts(run: ScoreRun, *, seed: int) -> NDArray[np.int64]:
 
 
 def _cut(groups: Sequence[str], wanted: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Groups dealt out so that the parts are of much the same size, the largest group first."""
+    """Assign groups to parts of similar size, the largest group first."""
     names, sizes = np.unique(np.array(groups, dtype=object).astype(str), return_counts=True)
     order = np.lexsort((rng.permutation(names.size), -sizes))
     filled = np.zeros(wanted, np.int64)
@@ -283,7 +283,7 @@ def _cut(groups: Sequence[str], wanted: int, rng: np.random.Generator) -> NDArra
 
 
 def _files(run: ScoreRun, chosen: Mask) -> int:
-    """Scans of one clip are no further attacks."""
+    """Count the files, because several scans of one clip are one attack."""
     return len({run.samples[at].path for at in np.flatnonzero(chosen)})
 
 

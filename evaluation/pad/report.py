@@ -1,7 +1,6 @@
-"""All figures of one evaluation, for machines and for the tables and the page that people read.
+"""All figures of one evaluation, as JSON and for the tables and the page.
 
-Nothing of it can be traced to a person: there are counts, rates and curves, no file names and no
-identities.
+The report cannot be traced to a person: it has counts, rates and curves, no file names and no identities.
 """
 
 import json
@@ -29,19 +28,19 @@ _CURVE_POINTS: Final = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Material:
-    """What was measured on.
+    """The material of a measurement.
 
     Attributes:
         name: ``pictures`` or ``clips``.
-        files: How many.
-        live: Of them, bona fide.
-        attacks: By species.
-        sources: Where they come from.
-        groups: Persons, or sittings where persons are unknown.
+        files: Number of files.
+        live: Bona fide files.
+        attacks: Attack files by species.
+        sources: Their sources.
+        groups: Persons, or sittings if persons are unknown.
         live_sources: Sources of the bona fide files.
         live_groups: Persons or sittings of the bona fide files.
         largest: The source that has most files, and its share of them, 0..1.
-        left_out: Files that the collector marked as not usable.
+        left_out: Files that the collector marked as unusable.
     """
 
     name: str
@@ -58,12 +57,12 @@ class Material:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SetReport:
-    """One pack on one set.
+    """The results of one pack on one set.
 
     Attributes:
-        material: What was measured on.
+        material: The material.
         runs: Every answer; not part of the JSON document.
-        results: Of the runs, in their order.
+        results: Results of the runs, in their order.
         conclusion: The fusion against its parts.
     """
 
@@ -75,14 +74,14 @@ class SetReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PackReport:
-    """One pack.
+    """The results of one pack.
 
     Attributes:
-        name: How it was named, without folders.
-        version: Of the pack.
+        name: Name of the pack, without folders.
+        version: Version of the pack.
         evaluation_only: Whether its terms or quality allow evaluation only.
         networks: Files of its PAD networks with their SHA-256.
-        sets: Pictures, then clips, as far as there are any.
+        sets: The set of images and the set of clips, if there are any.
     """
 
     name: str
@@ -97,13 +96,13 @@ class PadReport:
     """All figures of one evaluation.
 
     Attributes:
-        command: The command that makes it again, without folders.
-        made: When, with a time zone.
-        version: Of the distribution.
-        machine: On what.
-        bootstrap: How intervals were made.
+        command: The command that repeats the evaluation, without folders.
+        made: Time of the evaluation, with a time zone.
+        version: Version of the distribution.
+        machine: The machine.
+        bootstrap: Settings of the intervals.
         fusion_model: Version of the fusion's coefficients.
-        packs: At least one.
+        packs: Results of at least one pack.
     """
 
     command: str
@@ -133,12 +132,12 @@ class PadReport:
 
 
 def describe_material(name: str, samples: Sequence[PadSample], *, left_out: int) -> Material:
-    """What a set consists of.
+    """Describe the material of a set.
 
     Args:
-        name: Of the set.
+        name: Name of the set.
         samples: Its files, at least one.
-        left_out: Files that were not usable.
+        left_out: Number of unusable files.
     """
     sources = [sample.source for sample in samples]
     largest = max(sorted(set(sources)), key=sources.count)
@@ -211,7 +210,7 @@ def _optional(found: Any) -> dict[str, Any] | None:
 
 
 def _curve(curve: DetCurve) -> dict[str, list[float]]:
-    """Both rates, thinned; the first threshold, which accepts everything, is left out."""
+    """Return both rates, thinned; the first threshold, which accepts everything, is omitted."""
     chosen = np.unique(np.linspace(1, curve.thresholds.size - 1, _CURVE_POINTS).round().astype(int))
     columns = {"threshold": curve.thresholds, "apcer": curve.apcer, "bpcer": curve.bpcer}
     return {name: [round(float(value), 7) for value in values[chosen]] for name, values in columns.items()}

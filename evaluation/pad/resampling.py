@@ -1,15 +1,15 @@
-"""Draws of sources and of persons: how far a figure depends on who happened to be there.
+"""Resamples sources and persons, to measure how far a figure depends on the sample.
 
 Presentations of one person or one sitting resemble each other, and those of one source share cameras, places
-and attackers. So not presentations are drawn with replacement, but
+and attackers. Therefore the units that are drawn with replacement are not presentations, but
 
-* **groups** (persons, or sittings where persons are unknown) within their source, bona fide and attacks
-  apart: how the figure would move with other persons of the same sources; and
-* **sources and groups**: sources first, then groups within each. How it would move with other sources, which
-  is what a claim about pictures from elsewhere rests on. With few sources it is wide, and should be.
+* **groups** (persons, or sittings if persons are unknown) within their source, bona fide and attacks
+  separately. This interval shows how the figure varies with other persons of the same sources.
+* **sources and groups**: sources first, then groups within each. This interval shows how the figure varies
+  with other sources, on which a claim about images from elsewhere rests. It is wide with few sources.
 
-Fewer than ten groups, or five sources, on either side give no interval: draws of so few say less than they
-seem to. Nor is there one where no draw differs from another.
+Fewer than ten groups, or five sources, on either side give no interval, because it would be too narrow. There
+is no interval either if all draws are equal.
 
 (A. C. Davison and D. V. Hinkley, "Bootstrap Methods and their Application", 1997, 3.8: hierarchical data.)
 """
@@ -26,25 +26,25 @@ from evaluation.pad.dataset import PadSample
 __all__ = ["Bootstrap", "Draws", "Interval", "draw", "interval_of", "resampled_auc", "resampled_bpcer"]
 
 _AT_ONCE: Final = 4_000_000
-"""Counts that are held at a time."""
+"""Number of counts in memory at a time."""
 
 _LEAST_GROUPS: Final = 10
 _LEAST_SOURCES: Final = 5
 _LEAST_TOLD: Final = 0.9
-"""Share of the samples that must give a figure before they give an interval: where one source holds nearly
-all attacks of a species, nothing can be said of other sources."""
+"""Least share of the samples with a figure for an interval. If one source has nearly all attacks of a
+species, the data say nothing about other sources."""
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Bootstrap:
-    """How intervals are made.
+    """Settings of the intervals.
 
     Attributes:
-        resamples: Samples.
-        confidence: Two-sided.
-        seed: Of the draws.
+        resamples: Number of samples.
+        confidence: Two-sided confidence.
+        seed: Seed of the draws.
     """
 
     resamples: int
@@ -67,11 +67,11 @@ class Interval:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Draws:
-    """How often each group counts in each sample of the bootstrap.
+    """The count of each group in each sample of the bootstrap.
 
     Attributes:
         groups: Shape (n,), the group of each presentation.
-        sources: Shape (n,), its source.
+        sources: Shape (n,), the source of each presentation.
         within: Shape (resamples, groups), groups drawn within their source.
         across: Shape (resamples, groups), sources drawn, then groups.
     """
@@ -82,7 +82,7 @@ class Draws:
     across: NDArray[np.uint16]
 
     def of(self, chosen: NDArray[np.bool_]) -> "Draws":
-        """The same draws for some of the presentations.
+        """Return the same draws for some of the presentations.
 
         Args:
             chosen: Shape (n,).
@@ -97,10 +97,10 @@ class Draws:
     def counts(
         self, sides: Iterable[NDArray[np.bool_]]
     ) -> tuple[NDArray[np.uint16] | None, NDArray[np.uint16] | None]:
-        """``within`` and ``across``, as far as there are enough groups and sources to draw from.
+        """Return ``within`` and ``across``; None for too few groups or sources.
 
         Args:
-            sides: Shape (n,) each: what is set against what.
+            sides: Shape (n,) each: the sides that are compared.
         """
         each = tuple(sides)
         groups = min(np.unique(self.groups[side]).size for side in each)
@@ -116,7 +116,7 @@ def draw(samples: Sequence[PadSample], bootstrap: Bootstrap) -> Draws:
 
     Args:
         samples: The presentations, at least one.
-        bootstrap: How.
+        bootstrap: Settings of the draws.
     """
     names = [(sample.source, sample.live, sample.group) for sample in samples]
     distinct = {name: number for number, name in enumerate(dict.fromkeys(names))}
@@ -146,11 +146,11 @@ def draw(samples: Sequence[PadSample], bootstrap: Bootstrap) -> Draws:
 
 
 def interval_of(values: Floats, confidence: float) -> Interval | None:
-    """The percentile interval of resampled figures; None where too many samples give none, or all the same.
+    """Return the percentile interval of resampled figures; None if too few have one, or all are equal.
 
     Args:
-        values: Shape (resamples,); NaN where a sample lacks one side.
-        confidence: Two-sided.
+        values: Shape (resamples,); NaN if a sample lacks one side.
+        confidence: Two-sided confidence.
     """
     told = values[~np.isnan(values)]
     if told.size < _LEAST_TOLD * values.size or not told.size:
@@ -163,7 +163,7 @@ def interval_of(values: Floats, confidence: float) -> Interval | None:
 def resampled_auc(
     scores: Floats, live: NDArray[np.bool_], *, groups: NDArray[np.int64], counts: NDArray[np.uint16]
 ) -> Floats:
-    """The area under the curve in each sample.
+    """Return the area under the curve in each sample.
 
     Args:
         scores: Shape (n,).
@@ -172,7 +172,7 @@ def resampled_auc(
         counts: Shape (resamples, groups).
 
     Returns:
-        Shape (resamples,); NaN where a sample has no bona fide or no attack presentation.
+        Shape (resamples,); NaN if a sample has no bona fide or no attack presentation.
     """
     found = []
     for sums in _sums(scores, {"live": live, "attack": ~live}, groups=groups, counts=counts):
@@ -193,19 +193,19 @@ def resampled_bpcer(
     groups: NDArray[np.int64],
     counts: NDArray[np.uint16],
 ) -> Floats:
-    """BPCER in each sample where no species has an APCER above ``apcer``, at a threshold of its own.
+    """Return BPCER in each sample, at its own threshold, at which no species has an APCER above ``apcer``.
 
     Args:
         apcer: 0..1, below 1.
         scores: Shape (n,).
         live: Shape (n,).
         species: Shape (n,) each.
-        least: How many attacks of each species a sample must hold, at least 1, to say something.
+        least: Least number of attacks of each species in a sample, at least 1.
         groups: Shape (n,).
         counts: Shape (resamples, groups).
 
     Returns:
-        Shape (resamples,); NaN where a sample has no bona fide presentation, or too few attacks.
+        Shape (resamples,); NaN if a sample has no bona fide presentation, or too few attacks.
     """
     found = []
     genuine = _sums(scores, {"bona fide": live}, groups=groups, counts=counts)
@@ -225,7 +225,7 @@ def resampled_bpcer(
 
 
 def _repeated(times: NDArray[np.int64], members: int, rng: np.random.Generator) -> NDArray[np.uint16]:
-    """A source's groups where it was drawn several times, each time with draws of its own."""
+    """Return the counts of a source's groups if it was drawn several times, each time with its own draws."""
     drawn = rng.multinomial(times * members, np.full(members, 1.0 / members))
     return drawn.astype(np.uint16)
 
@@ -237,7 +237,7 @@ def _sums(
     groups: NDArray[np.int64],
     counts: NDArray[np.uint16],
 ) -> Iterator[dict[str, Floats]]:
-    """For parts of the samples: by kind, shape (part, distinct scores), how much counts at each score."""
+    """Yield, for parts of the samples, the counts at each distinct score by kind, shape (part, scores)."""
     order = np.argsort(scores, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(scores[order]) > 0])
     part = max(1, _AT_ONCE // max(1, scores.size))

@@ -1,4 +1,4 @@
-"""What a scorer said of every presentation."""
+"""The answers of a scorer to every presentation."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ _NO_PARTS: Final[Mapping[str, float]] = MappingProxyType({})
 
 
 class NonResponse(StrEnum):
-    """Why a scorer gave no score (APNRR, BPNRR); the values are plain words."""
+    """Why a scorer gave no score (APNRR, BPNRR); the values are words for people."""
 
     UNREADABLE = "unreadable file"
     NO_FACE = "no face"
@@ -29,7 +29,7 @@ class NonResponse(StrEnum):
 
 
 class ScorerKind(StrEnum):
-    """What judges."""
+    """The kinds of scorers."""
 
     NETWORK = "PAD network"
     OTHER_NETWORK = "PAD network that the pack does not have"
@@ -41,11 +41,11 @@ class ScorerKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ScorerName:
-    """Who judged.
+    """The name of a scorer.
 
     Attributes:
-        name: In tables.
-        kind: What it is.
+        name: Name in tables.
+        kind: Kind of the scorer.
     """
 
     name: str
@@ -54,13 +54,13 @@ class ScorerName:
 
 @dataclass(frozen=True, slots=True)
 class ScorerAnswer:
-    """What one scorer said of one presentation.
+    """The answer of one scorer to one presentation.
 
     Attributes:
         score: Higher is more live; None without a response.
         fault: Why there is no score.
-        verdict: What it would decide, where it decides.
-        parts: Scores of the signals that went into it, by name.
+        verdict: Its verdict, if it decides.
+        parts: Scores of its signals by name.
     """
 
     score: float | None
@@ -71,16 +71,16 @@ class ScorerAnswer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoreRun:
-    """What one scorer said of all presentations of a set.
+    """The answers of one scorer to all presentations of a set.
 
     Attributes:
-        scorer: Who.
-        samples: The presentations; a clip stands once for each of its scans.
+        scorer: Name of the scorer.
+        samples: The presentations; a clip is listed once for each of its scans.
         scores: Shape (n,); NaN without a response.
-        faults: Why, by position.
-        milliseconds: CPU time of each response, from the decoded picture or frames to the score, one core.
-        verdicts: By position; empty where the scorer does not decide.
-        parts: Shape (n,) each, by the signal's name; NaN where it could not be assessed.
+        faults: Why there is no score, by position.
+        milliseconds: CPU time of each response, from the decoded image or frames to the score, one core.
+        verdicts: Verdicts by position; empty if the scorer does not decide.
+        parts: Shape (n,) each, by the signal's name; NaN if it could not be assessed.
     """
 
     scorer: ScorerName
@@ -98,7 +98,7 @@ class ScoreRun:
 
     @property
     def answered(self) -> NDArray[np.bool_]:
-        """Shape (n,): which presentations got a score."""
+        """Shape (n,): which presentations have a score."""
         answered: NDArray[np.bool_] = ~np.isnan(self.scores)
         return answered
 
@@ -108,10 +108,10 @@ class ScoreRun:
         return Counter(self.faults.values())
 
     def species_masks(self, *, injected: bool) -> dict[str, NDArray[np.bool_]]:
-        """Shape (n,) for each species, in order of its name.
+        """Return a mask of shape (n,) for each species, in order of its name.
 
         Args:
-            injected: Whether the injected kinds, or those with an instrument before the camera.
+            injected: True for the injected kinds, False for those with an instrument.
         """
         names = np.array([sample.species for sample in self.samples], dtype=object)
         found = sorted({sample.species for sample in self.samples if not sample.live})
@@ -124,12 +124,12 @@ def collect_run(
     answers: Sequence[ScorerAnswer],
     milliseconds: Sequence[float],
 ) -> ScoreRun:
-    """Put the answers of one scorer together.
+    """Combine the answers of one scorer.
 
     Args:
-        scorer: Who answered.
+        scorer: Name of the scorer.
         samples: The presentations.
-        answers: One for each of them.
+        answers: One answer for each of them.
         milliseconds: CPU time of each answer.
     """
     names = dict.fromkeys(name for answer in answers for name in answer.parts)

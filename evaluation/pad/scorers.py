@@ -1,4 +1,4 @@
-"""What can be measured: each PAD network, the cues, and the fusion that decides."""
+"""The scorers: each PAD network, the cues, and the fusion that decides."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -23,11 +23,11 @@ class Scorer(Protocol):
 
     @property
     def name(self) -> ScorerName:
-        """Who."""
+        """Name of the scorer."""
         ...
 
     def answer(self, evidence: PresentationEvidence) -> ScorerAnswer:
-        """What it says of one presentation.
+        """Judge one presentation.
 
         Raises:
             ModelFailed: A model could not process it.
@@ -38,7 +38,7 @@ class Scorer(Protocol):
 def picture_scorers(
     pack: Pack, *, extra: Sequence[PadNetwork] = (), fusion: FusionModel
 ) -> tuple[Scorer, ...]:
-    """Scorers of single pictures: parts first, the fusion last.
+    """Make the scorers of single images: parts first, the fusion last.
 
     Args:
         pack: Its networks, each alone and in the fusion.
@@ -64,7 +64,7 @@ def picture_scorers(
 
 
 def clip_scorers(pack: Pack, *, extra: Sequence[PadNetwork] = (), fusion: FusionModel) -> tuple[Scorer, ...]:
-    """Scorers of clips: parts first, the fusion last.
+    """Make the scorers of clips: parts first, the fusion last.
 
     Args:
         pack: Its networks, each alone and in the fusion.
@@ -80,7 +80,7 @@ def clip_scorers(pack: Pack, *, extra: Sequence[PadNetwork] = (), fusion: Fusion
 
 
 class _Network:
-    """The mean of a network's probabilities over the frames that it is shown."""
+    """Scores by the mean of a network's probabilities over its frames."""
 
     def __init__(self, network: PadNetwork, kind: ScorerKind) -> None:
         self._network = network
@@ -94,7 +94,7 @@ class _Network:
 
 
 class _Judge:
-    """The product's own judge of liveness, given some of the evidence or all of it."""
+    """Scores by the product's judge of liveness, on some or all of the evidence."""
 
     def __init__(
         self,
@@ -139,6 +139,6 @@ class _Judge:
 
 
 def no_face(evidence: PresentationEvidence) -> NonResponse:
-    """Why there was nothing to judge."""
+    """Return why there was nothing to judge."""
     picture = isinstance(evidence, PictureEvidence)
     return NonResponse.NO_FACE if picture else NonResponse.TOO_FEW_FRAMES

@@ -1,4 +1,4 @@
-"""Files to answers: every scorer on every picture, and on every scan of every clip."""
+"""Runs every scorer on every image, and on every scan of every clip."""
 
 from collections.abc import Callable, Sequence
 
@@ -24,14 +24,14 @@ def score_pictures(
     still_decoder: StillDecoder | None = None,
     told: Callable[[], None] = lambda: None,
 ) -> tuple[ScoreRun, ...]:
-    """Every scorer's answer to every picture.
+    """Compute every scorer's answer to every image.
 
     Args:
-        samples: Pictures.
+        samples: Images.
         pack: Finds the faces.
-        scorers: Take turns at each picture, so that a slow moment of the machine touches all of them.
+        scorers: The scorers, which take turns at each image, so that a slow phase of the machine affects all.
         still_decoder: Decodes JPEG 2000 and WebP; without it such files are non-responses.
-        told: Called after each picture.
+        told: Called after each image.
 
     Returns:
         For each scorer, in their order.
@@ -55,14 +55,14 @@ def score_clips(
     scorers: Sequence[Scorer],
     told: Callable[[], None] = lambda: None,
 ) -> tuple[ScoreRun, ...]:
-    """Every scorer's answer to every scan of every clip.
+    """Compute every scorer's answer to every scan of every clip.
 
-    A clip is cut into scans of four seconds, at most four, each as a phone would send it.
+    A clip is cut into at most four scans of four seconds, each as a phone sends it.
 
     Args:
         samples: Clips.
         pack: Finds the faces.
-        scorers: Take turns at each scan.
+        scorers: The scorers, which take turns at each scan.
         told: Called after each clip.
 
     Returns:
@@ -81,7 +81,7 @@ def score_clips(
 
 
 def _rising(window: Sequence[tuple[float, BgrImage]]) -> list[tuple[float, BgrImage]]:
-    """Times from 0, as a scan has them."""
+    """Shift the times of a scan to start at 0."""
     start = window[0][0]
     return [(time - start, image) for time, image in window]
 
@@ -96,7 +96,7 @@ class _Table:
         self._spent: list[list[float]] = [[] for _ in scorers]
 
     def add(self, sample: PadSample, evidence: PresentationEvidence | None) -> None:
-        """One presentation; None where it could not be read."""
+        """Add the answers to one presentation; None if it could not be read."""
         self._samples.append(sample)
         for scorer, answers, spent in zip(self._scorers, self._answers, self._spent, strict=True):
             if evidence is None:
@@ -111,7 +111,7 @@ class _Table:
             spent.append(evidence.stages.milliseconds())
 
     def runs(self) -> tuple[ScoreRun, ...]:
-        """What each scorer said."""
+        """Return the run of each scorer."""
         return tuple(
             collect_run(scorer.name, self._samples, answers, spent)
             for scorer, answers, spent in zip(self._scorers, self._answers, self._spent, strict=True)

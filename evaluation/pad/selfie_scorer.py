@@ -1,4 +1,4 @@
-"""The eight signals of a selfie and their weighted sum, as ``AnalyzeImage`` answers."""
+"""Scores by the eight signals of a selfie and their weighted sum, as ``AnalyzeImage`` does."""
 
 from evaluation.pad.evidence import PictureEvidence, PresentationEvidence
 from evaluation.pad.runs import NonResponse, ScorerAnswer, ScorerKind, ScorerName
@@ -9,19 +9,19 @@ __all__ = ["SelfieScorer"]
 
 
 class SelfieScorer:
-    """Judges pictures alone; a clip's frames have no metadata."""
+    """Judges images only, because the frames of a clip have no metadata."""
 
     def __init__(self) -> None:
-        """Takes the shipped weights and settings."""
+        """Makes a scorer with the shipped weights and settings."""
         self.name = ScorerName("eight signals", ScorerKind.SIGNALS)
         self._settings = SelfieSettings()
         self._model = load_selfie_model()
 
     def answer(self, evidence: PresentationEvidence) -> ScorerAnswer:
-        """The sum's confidence and verdict.
+        """Return the confidence and the verdict of the sum.
 
         Raises:
-            ModelFailed: The detector or the landmarker could not process the picture.
+            ModelFailed: The detector or the landmarker could not process the image.
         """
         if not isinstance(evidence, PictureEvidence):
             return ScorerAnswer(None, NonResponse.NOT_ASSESSED)

@@ -1,9 +1,9 @@
-"""Which pictures were taken in one sitting, from their file names, where nobody wrote it down.
+"""Guesses from file names which images were taken in one sitting, if the data set does not state it.
 
-Pictures of one sitting resemble each other: same person, camera, light, sheet. Where names carry the time
-(seconds since 1970, or date and time), pictures less than ten minutes apart are one session, whatever
-else their names say. Other names are grouped by what stands before their number, which makes groups rather
-too large than too small: bounds that draw groups get wider by it, never too narrow.
+Images of one sitting resemble each other, with the same person, camera, light and sheet. If names contain the
+time (seconds since 1970, or date and time), images less than ten minutes apart are one session, regardless of
+the rest of their names. Other names are grouped by the text before their number. This makes groups too large
+rather than too small, so that bounds from draws of groups become wider, never too narrow.
 """
 
 import re
@@ -22,10 +22,10 @@ _NUMBER: Final = re.compile(r"[\d_\-().\s]+$")
 
 
 def sessions_from_names(names: Sequence[str]) -> tuple[str, ...]:
-    """A session for each file of one source.
+    """Return a session for each file of one source.
 
     Args:
-        names: Paths with ``/`` between their parts, each once.
+        names: Distinct paths with ``/`` between their parts.
 
     Returns:
         In the same order: ``t<seconds>`` for a sitting that began then, else the name without its number.

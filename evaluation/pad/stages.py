@@ -1,4 +1,4 @@
-"""Steps of an examination that several scorers share, each done once, each with its CPU time."""
+"""Runs the steps of an examination that several scorers share, each once, and measures their CPU time."""
 
 import time
 from collections.abc import Callable
@@ -10,9 +10,9 @@ _T = TypeVar("_T")
 
 
 class Stages:
-    """Remembers what each step gave and what it cost, and which steps the scorer at work has used.
+    """Keeps the result and the cost of each step, and the steps that the current scorer has used.
 
-    A scorer's time is that of all steps that it used, whoever asked for them first.
+    A scorer's time is that of all steps that it used, even if another scorer ran them first.
     """
 
     def __init__(self) -> None:
@@ -22,11 +22,11 @@ class Stages:
         self._used: set[str] = set()
 
     def once(self, step: str, work: Callable[[], _T]) -> _T:
-        """What a step gives, done at most once. No step may begin another: ask for its input before.
+        """Return the result of a step, which runs at most once. No step may run another: run its input first.
 
         Args:
-            step: Its name.
-            work: Does it.
+            step: Name of the step.
+            work: Runs the step.
         """
         if step not in self._values:
             start = time.thread_time()
@@ -37,7 +37,7 @@ class Stages:
         return found
 
     def begin(self) -> None:
-        """Another scorer begins."""
+        """Start the next scorer."""
         self._used.clear()
 
     def milliseconds(self) -> float:

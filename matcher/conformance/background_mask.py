@@ -1,4 +1,4 @@
-"""Where behind a person's head the background is, told from hair by colour."""
+"""Finds the background behind a person's head, and separates it from hair by colour."""
 
 from typing import Final
 
@@ -13,30 +13,30 @@ __all__ = ["PART_COLUMNS", "PART_ROWS", "PART_SIZE", "background_mask"]
 
 PART_ROWS: Final = slice(0, 406)
 PART_COLUMNS: Final = slice(62, 554)
-"""The part of the aligned picture that is looked at: from above the head to the mouth."""
+"""The part of the aligned image that is measured: from above the head to the mouth."""
 PART_SIZE: Final = (354, 292)
-"""Width and height to which that part is reduced."""
+"""Width and height to which this part is reduced."""
 _SCALE: Final = PART_SIZE[0] / (PART_COLUMNS.stop - PART_COLUMNS.start)
 _FACTOR: Final = 8
-"""How much smaller still the picture is in which head and background are told apart."""
+"""Further reduction of the image in which head and background are separated."""
 _SMALL: Final = (PART_SIZE[0] // _FACTOR, PART_SIZE[1] // _FACTOR)
 _CENTRE: Final = (308, 275)
 _HEAD: Final = (185, 225)
 _FACE: Final = (125, 150)
-"""Half width and half height of a head with short hair and of the face in it, aligned-picture pixels."""
+"""Half width and half height of a head with short hair and of its face, pixels of the aligned image."""
 _COMPONENTS: Final = 5
 _LEAST_PIXELS: Final = 4
 _SPREAD: Final = 4.0
-"""Added to the variance of every colour, grey levels squared: sensor noise, so that none is 0."""
+"""Added to the variance of every colour, grey levels squared: sensor noise, so that no variance is 0."""
 _LEAST_FOUND: Final = 0.25
-"""Found less than this share of what lies beside a head of average shape: hair and background are of one
-colour, and the average head has to do."""
+"""If less than this share of the area beside an average head is found, hair and background have one colour,
+and the shape of the average head is used."""
 _MARGIN: Final = np.ones((5, 5), dtype=np.uint8)
 _SMALL_MARGIN: Final = np.ones((3, 3), dtype=np.uint8)
 
 
 def _grid() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Where the small picture's pixels are, from the head's centre, in aligned-picture pixels."""
+    """Positions of the small image's pixels from the head's centre, in pixels of the aligned image."""
     step = _FACTOR / _SCALE
     x = PART_COLUMNS.start + (np.arange(_SMALL[0]) + 0.5) * step - _CENTRE[0]
     y = PART_ROWS.start + (np.arange(_SMALL[1]) + 0.5) * step - _CENTRE[1]
@@ -45,7 +45,7 @@ def _grid() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 def _ellipse(half: tuple[int, int]) -> NDArray[np.bool_]:
-    """Inside an ellipse around the head's centre, or below it between its sides; in the small picture."""
+    """Mask of an ellipse around the head's centre and the area below it, in the small image."""
     x, y = _grid()
     inside = (x / half[0]) ** 2 + (np.minimum(y, 0) / half[1]) ** 2 <= 1
     return np.asarray(inside, dtype=np.bool_)
@@ -58,9 +58,9 @@ def _labels() -> NDArray[np.uint8]:
 
 
 def _sectors() -> NDArray[np.int64]:
-    """Which Gaussian each pixel starts in: 0..4 background from lower left over the top, 5..9 person."""
+    """The Gaussian in which each pixel starts: 0..4 background from lower left over the top, 5..9 person."""
     x, y = _grid()
-    # -1 to the left, 0 upwards, 1 to the right, each sector 0.4 wide; below the centre it goes on sideways.
+    # -1 left, 0 up, 1 right; each sector is 0.4 wide. Below the centre the outer sectors continue.
     direction = np.arctan2(x, np.maximum(-y, 0)) / (np.pi / 2)
     sector = np.clip(((direction + 1) / 2 * _COMPONENTS).astype(np.int64), 0, _COMPONENTS - 1)
     person = np.clip(((direction + 1) / 2 * (_COMPONENTS - 1)).astype(np.int64), 0, _COMPONENTS - 2)
@@ -80,15 +80,15 @@ _PERSON_REGIONS: Final = np.stack([_COMPONENTS + index == _SECTORS for index in 
 def background_mask(portrait: BgrImage, aligned: AlignedFace, *, part: BgrImage) -> NDArray[np.uint8]:
     """Finds the background beside and above the head.
 
-    GrabCut (C. Rother et al., "GrabCut", ACM TOG 23(3), 2004), one round in a picture of 44 x 36 pixels: five
-    Gaussians of colour for the background, of the left, upper and right sectors around a head of average
-    shape, and five for the person, of the face and of the hair on its sides. Started from these, not from
-    random clusters, so that the same picture always gives the same mask.
+    The method is one round of GrabCut (C. Rother et al., "GrabCut", ACM TOG 23(3), 2004) in an image of 44 x
+    36 pixels. It starts from five Gaussians of colour for the background, of the left, upper and right
+    sectors around a head of average shape, and five for the person, of the face and of the hair on its
+    sides. Random clusters are not used, so that the same image always gives the same mask.
 
     Args:
-        portrait: The picture that ``aligned`` was made from.
-        aligned: The face.
-        part: ``PART_ROWS`` and ``PART_COLUMNS`` of the aligned picture, reduced to ``PART_SIZE``.
+        portrait: The image from which ``aligned`` was made.
+        aligned: The aligned face.
+        part: ``PART_ROWS`` and ``PART_COLUMNS`` of the aligned image, reduced to ``PART_SIZE``.
 
     Returns:
         Shape (292, 354), uint8: 1 on the background, 0 on the person, outside the portrait and within a few
@@ -107,20 +107,20 @@ def background_mask(portrait: BgrImage, aligned: AlignedFace, *, part: BgrImage)
     beside = (_LABELS == cv2.GC_PR_BGD).astype(np.uint8) & small_inside
     if np.count_nonzero(found) < _LEAST_FOUND * np.count_nonzero(beside):
         found = beside
-    # At the border of the small picture nothing is eroded: there the background goes on.
+    # The border of the small image is not eroded, because the background continues there.
     return cv2.resize(cv2.erode(found, _SMALL_MARGIN), PART_SIZE, interpolation=cv2.INTER_NEAREST).astype(
         np.uint8, copy=False
     )
 
 
 def _portrait_in_part(portrait: BgrImage, aligned: AlignedFace) -> NDArray[np.uint8]:
-    """1 where the part shows the portrait."""
+    """Mask of the part: 1 on pixels that the portrait covers."""
     height, width = portrait.shape[:2]
     corners = np.array([(0, 0), (width - 1, 0), (width - 1, height - 1), (0, height - 1)], dtype=np.float64)
     moved = corners @ aligned.transform[:, :2].T + aligned.transform[:, 2]
     placed = (moved - (PART_COLUMNS.start, PART_ROWS.start)) * _SCALE
-    # Far corners are brought near: only what reaches into the part is drawn. Eyes in nearly one place put
-    # them beyond what a float holds.
+    # Far corners are clipped, because only the area inside the part is drawn. If the eyes are nearly in one
+    # place, the corners exceed the range of a float.
     placed = np.clip(placed, -_FARTHEST, _FARTHEST).astype(np.float32)
     right, bottom = PART_SIZE[0] + 9, PART_SIZE[1] + 9
     frame = np.array([(-9, -9), (right, -9), (right, bottom), (-9, bottom)], dtype=np.float32)
@@ -134,7 +134,7 @@ def _portrait_in_part(portrait: BgrImage, aligned: AlignedFace) -> NDArray[np.ui
 def _small_picture(
     portrait: BgrImage, aligned: AlignedFace, *, part: BgrImage, inside: NDArray[np.uint8]
 ) -> BgrImage:
-    """The part in small; where the portrait ends, its border goes on."""
+    """Reduce the part; outside the portrait, its border pixels are repeated."""
     reduced = cv2.resize(part, _SMALL, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
     if inside.all():
         return reduced
@@ -147,7 +147,7 @@ def _small_picture(
 
 
 def _mixture(picture: BgrImage, regions: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """GrabCut's model: weights, means and covariances of five Gaussians, shape (1, 65)."""
+    """Return GrabCut's model: weights, means and covariances of five Gaussians, shape (1, 65)."""
     weights, means = np.zeros(_COMPONENTS), np.zeros((_COMPONENTS, 3))
     covariances = np.tile(np.eye(3) * _SPREAD, (_COMPONENTS, 1, 1))
     for index, region in enumerate(regions):

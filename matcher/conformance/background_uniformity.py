@@ -1,4 +1,4 @@
-"""Background uniformity: is there nothing to be seen behind the person."""
+"""Background uniformity: whether the background behind the person is plain."""
 
 from typing import Final
 
@@ -21,18 +21,19 @@ from matcher.conformance.scoring import sigmoid_score
 __all__ = ["BackgroundUniformity"]
 
 _LEAST_SHARE: Final = 0.02
-"""Less background than this share of the part says nothing."""
+"""Least share of background in the part for an assessment."""
 
 
 class BackgroundUniformity:
     """Mean strength of the luminance gradient behind the person, in luminance steps of a 3 x 3 Scharr filter.
 
-    Source: ISO/IEC 29794-5, background uniformity, as OFIQ has it (aligned picture from above the head to the
-    mouth, reduced to 354 x 292, mapping), except for what counts as background: the standard finds it by
-    a face parsing network, which no pack has; here colour tells it from head and hair
-    (``matcher.conformance.background_mask``). Hair that stands out further than an average head's and has
-    the background's colour may count as background. In OFIQ's expected results plain backgrounds
-    measure 36 to 92 and busy ones 187 to 243.
+    Source: ISO/IEC 29794-5, background uniformity, as in OFIQ (aligned image from above the head to the
+        mouth,
+    reduced to 354 x 292, mapping), except for the area of the background. The standard finds it with a face
+    parsing network, which no pack has; here colour separates it from head and hair
+    (``matcher.conformance.background_mask``). Hair that reaches farther than an average head's and has the
+    background's colour may count as background. In OFIQ's expected results, plain backgrounds measure 36 to
+    92 and busy ones 187 to 243.
     """
 
     component: Final = Component.BACKGROUND_UNIFORMITY
@@ -50,7 +51,7 @@ class BackgroundUniformity:
         part = reduced.astype(np.uint8, copy=False)
         background = background_mask(portrait.image, aligned, part=part)
         if np.count_nonzero(background) < _LEAST_SHARE * background.size:
-            return not_assessed("the picture shows too little beside the head to tell what is behind it")
+            return not_assessed("the image shows too little of the background beside the head")
         luminance = luminance_image(part)
         across = cv2.Scharr(luminance, cv2.CV_32F, 1, 0)
         down = cv2.Scharr(luminance, cv2.CV_32F, 0, 1)

@@ -1,4 +1,4 @@
-"""Where a bound on a requirement's number can mean something."""
+"""The ranges of the numbers of the requirements, in which a bound is meaningful."""
 
 import math
 from collections.abc import Mapping
@@ -26,11 +26,11 @@ class Span:
     most: float
 
     def holds(self, number: float) -> bool:
-        """Whether a number lies in it."""
+        """Return whether a number lies in the range."""
         return self.least <= number <= self.most
 
     def words(self) -> str:
-        """The range in words, such as ``"0 to 1"`` or ``"0 and more"``."""
+        """Return the range in words, such as ``"0 to 1"`` or ``"0 and more"``."""
         if math.isinf(self.most):
             return f"{self.least:g} and more"
         return f"{self.least:g} to {self.most:g}"
@@ -70,7 +70,7 @@ BOUNDS: Final[Mapping[RequirementCode, Span]] = MappingProxyType(
         Component.HEAD_POSE_YAW: _ANGLE,
         Component.HEAD_POSE_PITCH: _ANGLE,
         Component.HEAD_POSE_ROLL: _ANGLE,
-        # A mouth may be narrower than the neutral one, or wider than any that was seen.
+        # A mouth can be narrower than the neutral one, or wider than all that were measured.
         Component.EXPRESSION_NEUTRALITY: Span(-math.inf, math.inf),
         Component.NO_HEAD_COVERINGS: _SHARE,
         IntakeCode.FILE_SIZE: _LENGTH,
@@ -83,20 +83,20 @@ BOUNDS: Final[Mapping[RequirementCode, Span]] = MappingProxyType(
         IntakeCode.DECLARED_POSE: Span(0.0, 180.0),
     }
 )
-"""For every requirement that measures a number, in its unit: beyond it a bound refuses every picture, or
-none. A measure may lie beyond it, as the place of eyes does that a picture cuts off; it then misses the bound
-that it should."""
+"""The range of every requirement that measures a number, in its unit. A bound outside this range refuses
+every image or none. A measurement can lie outside, such as the position of eyes that the image cuts off; it
+then fails the bound."""
 
 
 def check_bounds(code: RequirementCode, rule: Rule) -> None:
-    """Checks that a rule's bounds lie where they mean something.
+    """Checks that a rule's bounds lie in the range of the requirement.
 
     Args:
-        code: Which requirement.
-        rule: What is demanded of it; ``Rule.check`` was asked before.
+        code: The requirement.
+        rule: Its rule, which has passed ``Rule.check``.
 
     Raises:
-        PortraitPolicyInvalid: A bound lies outside; the text has the range and the bound.
+        PortraitPolicyInvalid: A bound lies outside; the message states the range and the bound.
     """
     span = BOUNDS.get(code)
     if span is None:
@@ -105,5 +105,5 @@ def check_bounds(code: RequirementCode, rule: Rule) -> None:
         if bound is not None and not span.holds(bound):
             raise PortraitPolicyInvalid(
                 f"{code}: {name} must lie in its range, {span.words()}, got {bound:g}; a bound outside "
-                "refuses every picture or none"
+                "refuses every image or none"
             )

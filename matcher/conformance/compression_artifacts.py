@@ -1,4 +1,4 @@
-"""Compression artefacts: has lossy coding left its marks on the face."""
+"""Compression artefacts: whether lossy coding has left visible marks on the face."""
 
 from typing import Final
 
@@ -23,8 +23,8 @@ from vision.image_header import ImageFormat, detect_format
 
 __all__ = ["UNBLOCKED", "CompressionArtifacts", "blockiness"]
 
-# As ``python -m research.portrait_measures --part compression`` prints them: 39 photos reduced until
-# their own compression was gone (eyes 90, 105 and 120 pixels apart), then compressed: the mean structural
+# Printed by ``python -m research.portrait_measures --part compression``: 39 photos were reduced until
+# their own compression was gone (eyes 90, 105 and 120 pixels apart), and then compressed. The mean structural
 # similarity (Z. Wang et al., IEEE TIP 13(4), 2004) of the middle of the aligned face to the uncompressed one.
 # JPEG of libjpeg's qualities 100, 97, 92, 85, 75, 60, 45, 30, 20, 12 and 6, 4:2:0; JPEG 2000 irreversible.
 _SIMILARITY: Final = (0.998, 0.996, 0.991, 0.986, 0.980, 0.972, 0.964, 0.952, 0.935, 0.902, 0.831)
@@ -33,28 +33,28 @@ _BLOCKINESS: Final = (0.021, 0.023, 0.062, 0.139, 0.233, 0.358, 0.470, 0.649, 0.
 _BITS_PER_PIXEL: Final = (0.051, 0.101, 0.2, 0.3, 0.499, 0.998, 1.996, 3.99, 7.243)
 _JPEG2000_SIMILARITY: Final = (0.784, 0.850, 0.899, 0.921, 0.943, 0.965, 0.982, 0.993, 0.998)
 UNBLOCKED: Final = 0.1
-"""Faces that were never cut into blocks measure less (all of 1170 uncompressed or JPEG 2000)."""
+"""Faces that were never coded in blocks measure less (all of 1170 uncompressed or JPEG 2000)."""
 _BLOCK: Final = 8
 _LEAST_BLOCKS: Final = 5
 _LONGEST_SIDE: Final = 320
 _EDGE: Final = 16
-"""Steps of luma beyond this are the picture's own edges and count as this much."""
+"""Larger steps of luma are edges of the image itself and are clipped to this."""
 _JPEG2000: Final = frozenset({ImageFormat.JP2, ImageFormat.J2K})
 
 
 class CompressionArtifacts:
-    """Structural similarity of the face to what it was before compression, 0 to 1, as far as can be told.
+    """Estimated structural similarity of the face to the face before compression, 0 to 1.
 
-    An approximation: the standard's measure is a network that estimates this, which no pack has. Here it is
-    the worse of two estimates: from the file (the quantiser tables of a JPEG, the bits per pixel of a JPEG
-    2000) and from the picture (steps at the borders of 8 x 8 blocks, at whichever of the eight positions
-    they are, so that a PNG or a finer JPEG made of a coarse one is caught). What was compressed and then
-    resized shows no blocks any more and is not caught. The score is our own mapping: 50 at 0.93, which is
-    libjpeg's quality 19 or 0.4 bits per pixel of JPEG 2000.
+    An approximation: the standard estimates the similarity with a network, which no pack has. Here it is the
+    lower of two estimates: from the file (the quantiser tables of a JPEG, the bits per pixel of a JPEG
+    2000) and from the image (steps at the borders of 8 x 8 blocks, at any of the eight positions, so that
+    a PNG or a finer JPEG made from a coarse JPEG is detected). An image that was compressed and then
+    resized has no blocks and is not detected. The mapping to the score is Facegate's own: 50 at 0.93, which
+    is libjpeg's quality 19 or 0.4 bits per pixel of JPEG 2000.
 
-    On 39 photos in three sizes (24 and 15 of them, each half with tables made from the other) the mean error
-    of the estimate is 0.004 at libjpeg's quality 92, 0.015 at 45 and 0.024 at 12 from the file, and 0.009,
-    0.023 and 0.051 from the blocks; for JPEG 2000 it is 0.011 at 2 bits per pixel and 0.040 at 0.1.
+    On 39 photos in three sizes (24 and 15 of them, each half with tables made from the other), the mean error
+    of the estimate from the file is 0.004 at libjpeg's quality 92, 0.015 at 45 and 0.024 at 12; from the
+    blocks it is 0.009, 0.023 and 0.051. For JPEG 2000 it is 0.011 at 2 bits per pixel and 0.040 at 0.1.
     ``python -m research.portrait_measures`` measures it.
     """
 
@@ -69,7 +69,7 @@ class CompressionArtifacts:
             return not_assessed(NO_ALIGNED_FACE)
         crop = face_crop(portrait.image, aligned)
         if crop is None:
-            return not_assessed("the face lies outside the picture")
+            return not_assessed("the face lies outside the image")
         height, width = portrait.image.shape[:2]
         similarity = min(_from_file(portrait.encoded, pixels=width * height), _from_blocks(crop.pixels))
         return assessed(similarity, score=103 * sigmoid_score(similarity, x0=0.93, w=0.02) / 100)
@@ -91,13 +91,13 @@ def _from_blocks(face: BgrImage) -> float:
 
 
 def blockiness(face: BgrImage) -> float | None:
-    """How much larger the steps at the borders of 8 x 8 blocks are, as a share of the mean step.
+    """Measure how much larger the steps at borders of 8 x 8 blocks are, as a share of the mean step.
 
     Args:
-        face: In the picture's own pixels; only its middle is looked at.
+        face: The face in the pixels of the original image; only its middle is measured.
 
     Returns:
-        About 0 without blocks, 2 with coarse ones; None where the face is too small for them.
+        About 0 without blocks, 2 with coarse blocks; None if the face is too small for blocks.
     """
     height, width = face.shape[:2]
     if min(height, width) < _LEAST_BLOCKS * _BLOCK:
@@ -109,13 +109,13 @@ def blockiness(face: BgrImage) -> float | None:
 
 
 def _excess(grey: NDArray[np.int16]) -> float:
-    """The same for columns alone."""
+    """Measure the excess of ``blockiness`` for columns only."""
     steps = np.abs(np.diff(grey, axis=1))
-    # Twice the step beyond those to its left and right.
+    # Twice the excess of a step over the mean of its left and right neighbours.
     excess = np.clip(2 * steps[:, 1:-1] - steps[:, :-2] - steps[:, 2:], -2 * _EDGE, 2 * _EDGE)
     columns = excess.mean(axis=0) / 2
     by_position = np.array([columns[position::_BLOCK].mean() for position in range(_BLOCK)])
     border = int(by_position.argmax())
-    # Its neighbours are lowered by the border itself.
+    # The border lowers the excess of its neighbours.
     others = np.delete(by_position, [(border - 1) % _BLOCK, border, (border + 1) % _BLOCK])
     return float((by_position[border] - others.mean()) / (steps.mean() + 0.5))

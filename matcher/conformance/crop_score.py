@@ -1,4 +1,4 @@
-"""Distances from the eyes to the picture's sides, and their quality score."""
+"""Distances from the eyes to the sides of the image, and their quality score."""
 
 import math
 
@@ -10,7 +10,7 @@ __all__ = ["assess_crop", "eye_centres"]
 
 
 def eye_centres(portrait: PortraitView) -> tuple[float, float, float]:
-    """Where the eye centres are: x on the image's left, x on its right, and their distance, pixels."""
+    """Return x of the image's left and right eye centre, and the distance of the centres, pixels."""
     features = features_of(portrait.landmarks)
     if features is not None:
         return *features.eye_x, features.eye_distance
@@ -19,13 +19,13 @@ def eye_centres(portrait: PortraitView) -> tuple[float, float, float]:
 
 
 def assess_crop(space: float, eye_distance: float) -> Assessment:
-    """The score of the space beside a face.
+    """Assess the space beside a face.
 
-    Source: ISO/IEC 29794-5 as OFIQ has it (``CropOfTheFaceImage``): a sigmoid around 0.9 eye distances.
+    Source: ISO/IEC 29794-5 as in OFIQ (``CropOfTheFaceImage``): a sigmoid around 0.9 eye distances.
 
     Args:
-        space: From the nearer eye's centre to the picture's edge, pixels.
-        eye_distance: Between the eye centres, pixels.
+        space: Distance from the nearer eye's centre to the image's edge, pixels.
+        eye_distance: Distance between the eye centres, pixels.
     """
     if not (math.isfinite(space) and 0 < eye_distance < math.inf):
         return not_assessed("the eye points determine no distance")

@@ -1,4 +1,4 @@
-"""What a facial record declares of its picture, against what is measured."""
+"""Compares the declarations of a facial record with the measurements of its image."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -32,15 +32,15 @@ def declared_requirements(
     declared: Representation | None,
     rules: Mapping[RequirementCode, Rule],
 ) -> Iterator[Requirement]:
-    """One requirement for everything that a record declares and that can be measured.
+    """Yield one requirement for each declaration of a record that can be measured.
 
-    The picture is believed. What the record leaves open gives no requirement.
+    The image counts as true. A property that the record leaves open yields no requirement.
 
     Args:
-        portrait: What was measured.
-        header: What the picture's own header says, before it was turned upright.
-        declared: What the record says; None for a bare picture.
-        rules: What is demanded.
+        portrait: The measured portrait.
+        header: The header of the image, before it was turned upright.
+        declared: The declarations of the record; None for a bare image.
+        rules: The rules of the policy.
     """
     if declared is None:
         return
@@ -60,14 +60,14 @@ def declared_requirements(
 
 
 def _eyes(portrait: PortraitView, eyes: EyeCentres, header: ImageHeader, rule: Rule) -> Requirement:
-    """The larger of the two distances between a declared and a measured eye centre, in eye distances."""
+    """Measure the larger distance between a declared and a measured eye centre, in eye distances."""
     distance = portrait.face.eye_distance
     if header.orientation != _UPRIGHT:
-        found = not_assessed("the picture is turned by its EXIF orientation, the declared points are not")
+        found = not_assessed("the image is turned by its EXIF orientation, the declared points are not")
     elif not 0 < distance < math.inf:
         found = not_assessed("the measured eye points determine no distance")
     else:
-        # By their place in the picture: issuers mix up whose left is meant.
+        # Paired by their position in the image, because issuers confuse the person's left with the image's.
         pairs = zip(sorted((eyes.left, eyes.right)), portrait.face.five_points[:2].tolist(), strict=True)
         apart = max(math.dist(one, other) for one, other in pairs)
         found = Assessment(measured=apart / distance, score=None)
@@ -82,13 +82,13 @@ def _eyes(portrait: PortraitView, eyes: EyeCentres, header: ImageHeader, rule: R
 
 
 def _pose(portrait: PortraitView, pose: PoseDegrees, header: ImageHeader, rule: Rule) -> Requirement:
-    """The largest difference between the sizes of a declared and a measured angle.
+    """Measure the largest difference between the magnitudes of a declared and a measured angle.
 
-    Signs are left out: issuers read the standard's figures differently.
+    Signs do not count, because issuers interpret the standard's figures differently.
     """
     measured = portrait.pose
     if header.orientation != _UPRIGHT:
-        found = not_assessed("the picture is turned by its EXIF orientation, the declared angles are not")
+        found = not_assessed("the image is turned by its EXIF orientation, the declared angles are not")
     elif measured.yaw >= _TURNED_AWAY:
         found = not_assessed("the landmarks do not determine a head pose")
     else:

@@ -1,4 +1,4 @@
-"""Dynamic range: how much of the range of luminances the face uses."""
+"""Dynamic range: the share of the range of luminances that the face uses."""
 
 from typing import Final
 
@@ -20,7 +20,7 @@ __all__ = ["DynamicRange"]
 class DynamicRange:
     """Entropy of the face's luminance histogram, 0 (one level only) to 8 bits (all equally often).
 
-    Source: ISO/IEC 29794-5, dynamic range, as OFIQ has it.
+    Source: ISO/IEC 29794-5, dynamic range, as in OFIQ.
     """
 
     component: Final = Component.DYNAMIC_RANGE

@@ -1,4 +1,4 @@
-"""Is the expression neutral?"""
+"""Expression neutrality: whether the expression is neutral."""
 
 from typing import Final
 
@@ -9,7 +9,7 @@ from vision.face import Blendshapes
 
 __all__ = ["ExpressionNeutrality"]
 
-# Half way between neutral and smiling or open-mouthed photos (``python -m research.feature_measures``).
+# Halfway between neutral and smiling or open-mouthed photos (``python -m research.feature_measures``).
 _NEUTRAL_MOUTH: Final = 0.85
 _SMILING_MOUTH: Final = 1.06
 _LIFT_WEIGHT: Final = 2.0
@@ -20,13 +20,13 @@ _SLOPE: Final = 0.15
 
 
 class ExpressionNeutrality:
-    """How far a mouth smiles or stands open; implements ``Measure``.
+    """How far a mouth smiles or is open; implements ``Measure``.
 
-    An approximation: the standard's takes the features of two networks, which no pack has. Where the
-    landmarker gives blendshapes they are used, else the mouth's width over the eye distance, the lift of
-    its corners and its opening. Native measure: 0 and less for neutral, 1 half way to a smile or an open
-    mouth. Smiles are told from neutral faces (docs/conformance.md has the counts); frowns, raised brows
-    and pouts are not seen.
+    An approximation: the standard uses the features of two networks, which no pack has. If the landmarker
+    gives blendshapes, they are used; else the mouth's width over the eye distance, the lift of its corners
+    and its opening. The native measure is 0 or less for a neutral mouth, and 1 halfway to a smile or an open
+    mouth. Smiles are distinguished from neutral faces (docs/conformance.md has the counts); frowns, raised
+    brows and pouts are not detected.
     """
 
     component: Final = Component.EXPRESSION_NEUTRALITY
@@ -34,7 +34,7 @@ class ExpressionNeutrality:
     unit: Final = "departure"
 
     def assess(self, portrait: PortraitView) -> Assessment:
-        """Native measure: departure from neutral, 1 where the score is 50."""
+        """Native measure: departure from neutral; at 1 the score is 50."""
         features = features_of(portrait.landmarks)
         if portrait.landmarks is None or features is None:
             return not_assessed(NO_LANDMARKS)

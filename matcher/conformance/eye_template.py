@@ -1,4 +1,4 @@
-"""The average eye: what an eye that nothing hides looks like in grey."""
+"""The average eye, uncovered, in grey."""
 
 from typing import Final
 
@@ -11,11 +11,11 @@ EYE_WIDTH: Final = 24
 EYE_HEIGHT: Final = 14
 """Size of the template, pixels."""
 EYE_WIDTH_IN_EYES: Final = 1.5
-"""How wide a piece of the picture the template covers, in widths of an eye from corner to corner."""
+"""Width of the image area that the template covers, in widths of an eye from corner to corner."""
 
 
 # The mean over the eyes of 119 persons (each the mean of their photos, both eyes, the right one mirrored;
-# MediaPipe's and dlib's landmarks; yaw below 25 degrees), brightness and contrast taken out: a byte a
+# MediaPipe's and dlib's landmarks; yaw below 25 degrees), without brightness and contrast: one byte per
 # pixel, 128 for the mean.
 _ROWS: Final = (
     "8c909191928f8c898785817d7976757476797b7e81858b94",

@@ -1,4 +1,4 @@
-"""Are both eyes open?"""
+"""Eyes open: whether both eyes are open."""
 
 from typing import Final
 
@@ -9,15 +9,15 @@ from matcher.conformance.scoring import sigmoid_score
 __all__ = ["BLIND_SCHEME", "EyesOpen"]
 
 BLIND_SCHEME: Final = "ibug68"
-"""Scheme of landmarks with which it is never assessed."""
+"""Scheme of landmarks that does not show closed eyes; with it, the measure is never assessed."""
 
 
 class EyesOpen:
-    """The less open eye's opening over the distance from the eyes to the chin; implements ``Measure``.
+    """Opening of the less open eye over the distance from the eyes to the chin; implements ``Measure``.
 
-    Source: ISO/IEC 29794-5 as OFIQ has it (``EyesOpen``). With dlib's 68 points it is not assessed: they keep
-    shut eyes open. In 19 clips, of 100 frames in which MediaPipe's points have an eye shut, dlib's give
-    more than the opening below which they have 5% of the open eyes (1556 frames) in 35%
+    Source: ISO/IEC 29794-5, as in OFIQ (``EyesOpen``). It is not assessed with dlib's 68 points, which place
+    shut eyes as open. In 19 clips, an eye is shut by MediaPipe's points in 100 frames and open in 1556. In
+    35% of the 100 frames, dlib's opening is above the 5th percentile of its openings of open eyes
     (``python -m research.feature_measures``).
     """
 
@@ -31,6 +31,6 @@ class EyesOpen:
         if features is None:
             return not_assessed(NO_LANDMARKS)
         if portrait.landmarks is not None and portrait.landmarks.scheme == BLIND_SCHEME:
-            return not_assessed("the pack's 68 landmarks do not tell shut eyes from open ones")
+            return not_assessed("the pack's 68 landmarks do not distinguish shut eyes from open ones")
         opening = min(features.eye_openings) / features.eyes_to_chin
         return assessed(opening, score=sigmoid_score(opening, x0=0.02, w=0.01))

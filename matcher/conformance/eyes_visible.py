@@ -1,4 +1,4 @@
-"""Does anything hide the eyes?"""
+"""Eyes visible: whether anything hides the eyes."""
 
 from typing import Final
 
@@ -16,19 +16,19 @@ __all__ = ["EyesVisible", "eye_pieces"]
 
 _FINER: Final = 2
 _LEAST_WIDTH: Final = 5.0
-"""Of an eye in the aligned picture, pixels; narrower ones are turned away."""
+"""Least width of an eye in the aligned image, pixels; a narrower eye is turned away."""
 
 
 class EyesVisible:
-    """How much the less eye-like eye looks like the average eye; implements ``Measure``.
+    """Similarity of the eyes to the average eye, the lower of the two; implements ``Measure``.
 
-    An approximation: the standard's is the share of the eyes' zone that a segmentation network labels as
-    hidden, and no pack has such a network. Native measure: the normalised correlation of grey values with the
-    average eye, -1 to 1. On 222 photos (MediaPipe's landmarks) the one with sunglasses is the lowest, -0.04;
-    with dark lenses or a lock of hair painted over the eyes all 222 are below 0.06. Of the other photos 3
-    are below 0.1, where the score is 50: two with narrowed eyes, one with a mask up to the eyes; with dlib's
-    landmarks 11, mostly masked or averted faces (``python -m research.feature_measures``). Glasses through
-    which eyes are seen are not found.
+    An approximation: the standard measures the share of the eyes' zone that a segmentation network labels as
+    hidden, and no pack has such a network. The native measure is the normalised correlation of grey values
+    with the average eye, -1 to 1. On 222 photos (MediaPipe's landmarks), the one with sunglasses measures
+    least, -0.04; with dark lenses or a lock of hair painted over the eyes, all 222 measure less than 0.06. Of
+    the other photos 3 measure less than 0.1, which has a score of 50: two with narrowed eyes, one with a
+    mask up to the eyes. With dlib's landmarks 11 do, mostly masked or averted faces
+    (``python -m research.feature_measures``). Glasses with visible eyes are not detected.
     """
 
     component: Final = Component.EYES_VISIBLE
@@ -45,11 +45,11 @@ class EyesVisible:
 
 
 def eye_pieces(portrait: PortraitView) -> tuple[NDArray[np.float64] | None, ...] | None:
-    """What is compared with the average eye.
+    """Cut out the two eyes for the comparison with the average eye.
 
     Returns:
-        Of the image's left and right eye: shape (14, 24), grey, mean 0 and length 1 (all 0 where it is flat),
-        the outer corner on the left; None for an eye that is turned away. None where there are no landmarks.
+        The image's left and right eye, each of shape (14, 24), grey, mean 0 and length 1 (all 0 if it is
+        flat), the outer corner on the left; None for an eye that is turned away. None without landmarks.
     """
     corners = eye_corners(portrait.landmarks)
     aligned = portrait.aligned

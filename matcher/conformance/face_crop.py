@@ -1,4 +1,4 @@
-"""The face in the portrait's own pixels, for what resampling would hide."""
+"""Cuts the face out of the portrait at its own resolution, without the loss of resampling."""
 
 from dataclasses import dataclass
 
@@ -13,14 +13,13 @@ __all__ = ["FaceCrop", "face_crop"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceCrop:
-    """The upright rectangle around a face, as far as the portrait reaches.
+    """The upright rectangle around a face, clipped to the portrait.
 
     Attributes:
         pixels: Shape (height, width, 3): the portrait's own, not reduced.
         left: Its left edge in the portrait, pixels.
         top: Its top edge in the portrait, pixels.
-        reduction: From these pixels to those of the aligned face; below 1 where the face is larger
-            than there.
+        reduction: Scale from these pixels to those of the aligned face; below 1 if the face is larger here.
     """
 
     pixels: BgrImage
@@ -33,11 +32,11 @@ def face_crop(portrait: BgrImage, aligned: AlignedFace) -> FaceCrop | None:
     """Cuts the face, brows to chin, out of the portrait.
 
     Args:
-        portrait: The picture that ``aligned`` was made from.
-        aligned: Says where the face is.
+        portrait: The image from which ``aligned`` was made.
+        aligned: The aligned face, which defines the position.
 
     Returns:
-        None where no pixel of the face lies inside the portrait.
+        The crop; None if no pixel of the face lies inside the portrait.
     """
     box = aligned.face_box
     edges = ((box.left, box.top), (box.right, box.top), (box.right, box.bottom), (box.left, box.bottom))

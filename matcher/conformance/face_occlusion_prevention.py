@@ -1,4 +1,4 @@
-"""Face occlusion prevention: is the face free of what hides it."""
+"""Face occlusion prevention: whether anything covers the face."""
 
 from typing import Final
 
@@ -10,9 +10,9 @@ __all__ = ["FaceOcclusionPrevention"]
 class FaceOcclusionPrevention:
     """Never assessed; implements ``Measure``.
 
-    The standard's measure is the share of the face that a segmentation network sees covered, which no pack
-    has. Skin colour and texture do not stand in for it: glasses, a beard and hair in the forehead differ
-    from skin as a scarf does, and a hand does not. A mask is found by ``MouthOcclusionPrevention``.
+    The standard's measure is the share of the face that a segmentation network labels as covered, and no pack
+    has such a network. Skin colour and texture cannot replace it: glasses, a beard and hair on the forehead
+    differ from skin as a scarf does, and a hand does not. ``MouthOcclusionPrevention`` detects masks.
     """
 
     component: Final = Component.FACE_OCCLUSION_PREVENTION
@@ -20,5 +20,5 @@ class FaceOcclusionPrevention:
     unit: Final = "fraction"
 
     def assess(self, portrait: PortraitView) -> Assessment:
-        """Says why not."""
-        return not_assessed("no pack has a network that tells what covers a face")
+        """Returns why the component cannot be assessed."""
+        return not_assessed("no pack has a network that detects coverings of the face")

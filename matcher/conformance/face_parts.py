@@ -1,4 +1,4 @@
-"""Which landmarks the standard's aligned face is made from, for each scheme of landmarks."""
+"""The landmarks from which the standard's aligned face is made, for each scheme of landmarks."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -21,7 +21,7 @@ class FaceParts:
             in the order of ``vision.face.DetectedFace``.
         mouth_centre: Between the lips, shape (2,), pixels.
         outline: Points whose convex hull is the face from the brows to the chin, shape (n, 2), pixels; None
-            where only five points are known.
+            if only five points are known.
     """
 
     five: NDArray[np.float64]
@@ -40,14 +40,14 @@ _MEDIAPIPE478_OUTLINE: Final = np.array([*_CHEEKS_AND_CHIN, *_BROWS])
 
 
 def face_parts(five_points: Points, landmarks: Landmarks | None) -> FaceParts | None:
-    """The reference points, from the landmarks where there are any, else from the detector's five points.
+    """Return the reference points, from the landmarks if given, else from the detector's five points.
 
     Args:
-        five_points: Shape (5, 2), as ``DetectedFace`` has them.
+        five_points: Shape (5, 2), as in ``DetectedFace``.
         landmarks: Dense landmarks of the same face.
 
     Returns:
-        None where the points are not numbers. Landmarks of an unknown scheme count as none.
+        The points; None if they are not finite. Landmarks of an unknown scheme are ignored.
     """
     found = None if landmarks is None else _from_landmarks(landmarks)
     if found is not None:

@@ -1,4 +1,4 @@
-"""The standard's aligned face: the picture that most measures of ISO/IEC 29794-5 look at."""
+"""The standard's aligned face: the image that most measures of ISO/IEC 29794-5 use."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -23,13 +23,13 @@ __all__ = [
 ]
 
 ALIGNED_SIDE: Final = 616
-"""Side of the aligned picture, pixels."""
+"""Side of the aligned image, pixels."""
 ALIGNED_EYE_DISTANCE: Final = 113.0
-"""Distance of the eyes in the aligned picture, pixels."""
+"""Distance of the eyes in the aligned image, pixels."""
 NO_ALIGNED_FACE: Final = "the points of the face lie in one place, so that it cannot be aligned"
-"""Why a measure could not be assessed where ``aligned_face`` gives None."""
+"""Why a measure could not be assessed if ``aligned_face`` returns None."""
 FIVE_ALIGNED: Final = np.array([[251, 272], [364, 272], [308, 336], [262, 402], [355, 402]], dtype=np.float32)
-"""Where the five points come to lie (OFIQ, ``alignImage``)."""
+"""Positions of the five points in the aligned image (OFIQ, ``alignImage``)."""
 _HALF_OUTLINE: Final = np.column_stack(
     [
         np.array([233.0, 212, 192, 180, 178, 181, 187, 196, 211, 246, 275, 300]),
@@ -37,16 +37,17 @@ _HALF_OUTLINE: Final = np.column_stack(
     ]
 )
 MEAN_OUTLINE: Final = np.concatenate([_HALF_OUTLINE, (ALIGNED_SIDE, 0) + _HALF_OUTLINE * (-1, 1)])
-"""The outline of the average face in the aligned picture, aligned-picture pixels.
+"""The outline of the average face in the aligned image, pixels of the aligned image.
 
-After the places where more than half of the masks of frontal photos have the face, the same on both sides.
-For 423 photos (MediaPipe's landmarks) and 346 (dlib's) the border of those places is at most 5 and 6 pixels
+It follows the area that is face in more than half of the masks of frontal photos, made symmetric. For 423
+photos (MediaPipe's landmarks) and 346 (dlib's), the border of that area is at most 5 and 6 pixels
 from it, and the two are at most 5 apart (``python -m research.portrait_measures --part outline``).
 """
 _SEEN_LEFT: Final = 62
 _SEEN_RIGHT: Final = 554
 _SEEN_BOTTOM: Final = 480
-"""What the measures look at, and the mask; warping the rest would cost a third more."""
+"""The part of the aligned image that the measures and the mask use; warping the rest would cost a third
+more."""
 _CHEEK_SIDE: Final = 0.3
 """Side of the squares on the cheeks, in eye distances."""
 
@@ -56,16 +57,16 @@ class AlignedFace:
     """A face upright and centred, the eyes 113 pixels apart.
 
     Attributes:
-        image: Shape (616, 616, 3); black where the portrait ends, and far from the face, where no measure
-            looks (``_SEEN_LEFT`` and on).
-        transform: Shape (2, 3): from the portrait's pixels to those of ``image``.
+        image: Shape (616, 616, 3); black outside the portrait, and far from the face, where no measure uses
+            it (``_SEEN_LEFT`` and the following).
+        transform: Shape (2, 3): maps the portrait's pixels to those of ``image``.
         mask: Shape (616, 616), uint8: 1 on the face from brows to chin, 0 elsewhere.
-        face_box: Around the mask, whole pixels.
+        face_box: Box around the mask, whole pixels.
         luminance: Shape of ``face_box``: luminance of the face, 0 outside the mask.
-        histogram: Of the luminance on the face, shape (256,), adds up to 1.
+        histogram: Histogram of the luminance on the face, shape (256,); it adds up to 1.
         cheeks: Shape (2, n, n, 3): squares below the image's left and right eye, beside the nose, black
             outside the mask; n is 0.3 eye distances (the standard's measurement zones).
-        has_outline: True where ``mask`` follows this face's landmarks, False where it is the mean outline.
+        has_outline: True if ``mask`` follows this face's landmarks, False if it is the mean outline.
     """
 
     image: BgrImage
@@ -81,20 +82,20 @@ class AlignedFace:
 def aligned_face(image: BgrImage, *, five_points: Points, landmarks: Landmarks | None) -> AlignedFace | None:
     """Makes the aligned face.
 
-    Source: ISO/IEC 29794-5 as OFIQ has it: a similarity transform takes eye centres, nose tip and mouth
-    corners to fixed places in a picture of 616 x 616 pixels; the face is the convex hull of the landmarks.
-    The transform is found by least squares. OFIQ takes the least median of squares, which for five points
-    hangs on any three of them: under landmark noise of 1% of the eye distance its scale wavers a little more
-    (90th percentile of 423 photos: 1.7 against 1.4 pixels between the eyes).
-    Where there are no landmarks the mean outline stands in (see ``MEAN_OUTLINE``).
+    Source: ISO/IEC 29794-5, as in OFIQ: a similarity transform maps eye centres, nose tip and mouth corners
+    to fixed positions in an image of 616 x 616 pixels; the face is the convex hull of the landmarks. The
+    transform is found by least squares. OFIQ uses the least median of squares, which for five points depends
+    on three of them only: under landmark noise of 1% of the eye distance its scale varies a little more
+    (90th percentile of 423 photos: 1.7 against 1.4 pixels between the eyes). Without landmarks,
+    ``MEAN_OUTLINE`` is the outline of the face.
 
     Args:
         image: The portrait.
-        five_points: Of the face, shape (5, 2), pixels.
-        landmarks: Of the same face; None where there are none.
+        five_points: Five points of the face, shape (5, 2), pixels.
+        landmarks: Landmarks of the same face; None without landmarks.
 
     Returns:
-        None where the points determine no face: all in one place, or not numbers.
+        The aligned face; None if the points lie in one place or are not finite.
     """
     parts = face_parts(five_points, landmarks)
     if parts is None or image.size == 0:
@@ -135,9 +136,9 @@ def _warped(image: BgrImage, transform: NDArray[np.float64], seen: tuple[int, in
 def _halved(
     image: BgrImage, transform: NDArray[np.float64], size: tuple[int, int]
 ) -> tuple[BgrImage, NDArray[np.float64]]:
-    """What a large picture has of the target, halved as often as it stays larger than that.
+    """Crop a large image to the target area, and halve it as long as it stays larger than the target.
 
-    Halving is many times faster than warping from a large picture, and does not skip pixels.
+    Halving is many times faster than warping from a large image, and does not skip pixels.
     """
     scale = float(np.hypot(transform[0, 0], transform[1, 0]))
     if scale > _HALF:
@@ -169,7 +170,7 @@ def _transform(five: NDArray[np.float64]) -> NDArray[np.float64] | None:
 
 _HALF: Final = 0.5
 _LEAST_SCALE: Final = 1e-3
-"""A face whose eyes are more than 100,000 pixels apart is none."""
+"""Eyes that are more than 100,000 pixels apart are not a face."""
 
 
 def _moved(points: NDArray[np.float64], transform: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Every measure of the conformance report, and all of them at once."""
+"""The measures of the conformance report."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -85,19 +85,19 @@ _OF_LANDMARKS: Final = frozenset(
 
 
 def assess_all(portrait: PortraitView) -> tuple[tuple[Measure, Assessment], ...]:
-    """Every measure's assessment of one portrait, in the order of ``MEASURES``."""
+    """Assess one portrait with every measure, in the order of ``MEASURES``."""
     return tuple((measure, measure.assess(portrait)) for measure in MEASURES)
 
 
 def unassessable(scheme: str | None) -> Mapping[Component, str]:
-    """What can be assessed in no portrait, and why.
+    """Return the components that cannot be assessed in any portrait, and why.
 
     Args:
-        scheme: Of the pack's dense landmarks (``vision.face.Landmarks``); None for a pack without any.
+        scheme: Scheme of the pack's dense landmarks (``vision.face.Landmarks``); None for a pack without any.
     """
     missing = dict.fromkeys(_NEVER, "no pack has a model for it")
     if scheme is None:
         missing |= dict.fromkeys(_OF_LANDMARKS, "the pack has no dense landmarks")
     elif scheme == BLIND_SCHEME:
-        missing[Component.EYES_OPEN] = "the pack's 68 landmarks do not show it"
+        missing[Component.EYES_OPEN] = "the pack's 68 landmarks do not show closed eyes"
     return MappingProxyType(missing)

@@ -1,4 +1,4 @@
-"""Distances between a face's features, which the standard's geometric measures are made of."""
+"""Distances between the features of a face, from which the standard's geometric measures are made."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,26 +13,26 @@ from vision.face import Landmarks
 __all__ = ["NO_LANDMARKS", "Features", "eye_corners", "features_of"]
 
 NO_LANDMARKS: Final = "there are no dense landmarks of this face"
-"""Why a measure that needs dense landmarks could not be made."""
+"""Why a measure that needs dense landmarks could not be assessed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """Distances in pixels of the picture.
+    """Distances in pixels of the image.
 
     Attributes:
-        eye_x: x of the left and the right eye's centre (image's left and right): halfway between the
+        eye_x: x of the image's left and right eye centre, halfway between the
             corners of the eye.
         eyes_y: y of the point between the eye centres.
-        eye_distance: Between the eye centres.
-        eyes_to_chin: From the point between the eye centres to the chin: the standard's T.
-        eye_openings: Of the left and the right eye: the largest distance between a point of the upper lid
-            and its partner on the lower lid.
-        mouth_opening: The largest distance between a point of the upper lip's inner edge and its partner
+        eye_distance: Distance between the eye centres.
+        eyes_to_chin: Distance from the point between the eye centres to the chin: the standard's T.
+        eye_openings: Opening of the image's left and right eye: the largest distance of a point of the upper
+            lid from its counterpart on the lower lid.
+        mouth_opening: The largest distance between a point of the upper lip's inner edge and its counterpart
             on the lower lip's.
-        mouth_width: Between the mouth's corners.
+        mouth_width: Distance between the mouth's corners.
         corner_lift: How far the mouth's corners lie above the line between the lips, along the face;
-            negative where they hang.
+            negative if they hang.
     """
 
     eye_x: tuple[float, float]
@@ -47,7 +47,7 @@ class Features:
 
 @dataclass(frozen=True, slots=True)
 class _Indices:
-    """Which landmarks of a scheme are meant; an eye's corners and lids are the image's left eye's first."""
+    """Indices of the landmarks of a scheme; of the eyes, the image's left eye comes first."""
 
     chin: int
     eye_corners: tuple[tuple[int, int], tuple[int, int]]
@@ -56,8 +56,8 @@ class _Indices:
     mouth_corners: tuple[int, int]
 
 
-# The 106 points by their counterparts among iBUG's 68, as several users of InsightFace's 2d106det have
-# them; the middle pair of ``lips`` is the middle of the mouth.
+# The indices of the 106 points follow their counterparts among iBUG's 68, as several users of InsightFace's
+# 2d106det map them. The middle pair of ``lips`` is the middle of the mouth.
 _SCHEMES: Final[Mapping[str, _Indices]] = MappingProxyType(
     {
         "ibug68": _Indices(
@@ -86,17 +86,17 @@ _SCHEMES: Final[Mapping[str, _Indices]] = MappingProxyType(
 
 
 def features_of(landmarks: Landmarks | None) -> Features | None:
-    """The distances.
+    """Measure the distances between the features of a face.
 
-    Source: ISO/IEC 29794-5 as OFIQ has it (``FaceMeasures``, ``tmetric``), on the landmarks that the pack
-    gives in the place of OFIQ's 98.
+    Source: ISO/IEC 29794-5, as in OFIQ (``FaceMeasures``, ``tmetric``), on the pack's landmarks instead of
+    OFIQ's 98.
 
     Args:
-        landmarks: Dense landmarks; None where there are none.
+        landmarks: Dense landmarks; None without landmarks.
 
     Returns:
-        None where there are no landmarks of a known scheme, or where they make no face: not numbers, or
-        the eyes or the chin in one place.
+        The distances; None without landmarks of a known scheme, or if the landmarks are not finite or have
+        both eyes, or eyes and chin, in one place.
     """
     if landmarks is None or landmarks.scheme not in _SCHEMES:
         return None
@@ -125,14 +125,14 @@ def features_of(landmarks: Landmarks | None) -> Features | None:
 
 
 def eye_corners(landmarks: Landmarks | None) -> NDArray[np.float64] | None:
-    """The corners of the eyes.
+    """Return the corners of the eyes.
 
     Args:
-        landmarks: Dense landmarks; None where there are none.
+        landmarks: Dense landmarks; None without landmarks.
 
     Returns:
-        Shape (2, 2, 2), pixels: image's left eye and right eye, of each the corner further left in the face
-        first, as (x, y). None where there are no finite landmarks of a known scheme.
+        Shape (2, 2, 2), pixels: the image's left and right eye, each with its left corner first, as (x, y).
+        None without finite landmarks of a known scheme.
     """
     if landmarks is None or landmarks.scheme not in _SCHEMES:
         return None

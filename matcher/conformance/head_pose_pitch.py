@@ -1,4 +1,4 @@
-"""Is the head tilted up or down?"""
+"""Head pose pitch: whether the head is tilted up or down."""
 
 from typing import Final
 
@@ -11,8 +11,8 @@ __all__ = ["HeadPosePitch"]
 class HeadPosePitch:
     """The head's pitch; implements ``Measure``.
 
-    Source: ISO/IEC 29794-5 as OFIQ has it (``HeadPose``), with the score of ``assess_angle``. The angle is
-    ``vision.pose.estimate_pose``'s, which fits a generic head to the landmarks, where OFIQ has a network.
+    Source: ISO/IEC 29794-5, as in OFIQ (``HeadPose``), with the score of ``assess_angle``. The angle is that
+    of ``vision.pose.estimate_pose``, which fits a generic head to the landmarks; OFIQ uses a network.
     """
 
     component: Final = Component.HEAD_POSE_PITCH

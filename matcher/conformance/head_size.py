@@ -1,4 +1,4 @@
-"""Does the head fill the picture as it should?"""
+"""Head size: whether the head fills the image as required."""
 
 from typing import Final
 
@@ -12,12 +12,12 @@ _BEST = 0.45
 
 
 class HeadSize:
-    """Distance from the eyes to the chin over the picture's height; implements ``Measure``.
+    """Distance from the eyes to the chin over the image's height; implements ``Measure``.
 
-    Source: ISO/IEC 29794-5 as OFIQ has it (``HeadSize``). The eyes lie about half way up a head, so that the
-    head's length is about twice the native measure: 60% to 90% of the picture's height, which ISO/IEC
-    19794-5 asks of a full frontal image, is 0.3 to 0.45. The score is highest, 100, at 0.45, and at 0.3
-    it is 9: it is the standard's, and severe.
+    Source: ISO/IEC 29794-5, as in OFIQ (``HeadSize``). The eyes lie about halfway up a head, so that the
+    head's length is about twice the native measure: the 60% to 90% of the image's height that ISO/IEC
+    19794-5 demands of a full frontal image are 0.3 to 0.45. The standard's score is severe: it is 100 at
+    0.45 and 9 at 0.3.
     """
 
     component: Final = Component.HEAD_SIZE
@@ -25,7 +25,7 @@ class HeadSize:
     unit: Final = "fraction"
 
     def assess(self, portrait: PortraitView) -> Assessment:
-        """Native measure: a fraction of the picture's height."""
+        """Native measure: a fraction of the image's height."""
         features = features_of(portrait.landmarks)
         if features is None:
             return not_assessed(NO_LANDMARKS)

@@ -1,4 +1,4 @@
-"""Illumination uniformity: are both sides of the face lit alike."""
+"""Illumination uniformity: whether both sides of the face are lit alike."""
 
 from typing import Final
 
@@ -19,9 +19,9 @@ __all__ = ["IlluminationUniformity"]
 
 
 class IlluminationUniformity:
-    """How alike the luminances of the two cheeks are, 0 (no level in common) to 1 (the same).
+    """Similarity of the luminances of the two cheeks, 0 (no level in common) to 1 (equal).
 
-    Source: ISO/IEC 29794-5, illumination uniformity, as OFIQ has it: the intersection of the luminance
+    Source: ISO/IEC 29794-5, illumination uniformity, as in OFIQ: the intersection of the luminance
     histograms of two squares on the cheeks, each as wide as 0.3 eye distances.
     """
 

@@ -1,4 +1,4 @@
-"""Is the face large enough?"""
+"""Inter-eye distance: whether the face is large enough."""
 
 import math
 from typing import Final
@@ -10,12 +10,12 @@ __all__ = ["InterEyeDistance"]
 
 
 class InterEyeDistance:
-    """Distance between the eye centres as seen; implements ``Measure``.
+    """Distance between the eye centres in the image; implements ``Measure``.
 
-    The score is that of ISO/IEC 29794-5 as OFIQ has it (``InterEyeDistance``): 50 at 70 pixels, 68 at 85, 92
-    at 120. OFIQ divides the distance by the cosine of the yaw first; here it is left as it is seen, because
-    the correction would let a turned head, of which fewer pixels are seen, pass for a large one. Up to 10
-    degrees the two differ by less than 1.6%.
+    The score is that of ISO/IEC 29794-5, as in OFIQ (``InterEyeDistance``): 50 at 70 pixels, 68 at 85, 92 at
+    120. OFIQ first divides the distance by the cosine of the yaw. Facegate does not, because with this
+    correction a turned head, of which fewer pixels are visible, would count as a large one. Up to 10 degrees
+    the two differ by less than 1.6%.
     """
 
     component: Final = Component.INTER_EYE_DISTANCE
@@ -23,7 +23,7 @@ class InterEyeDistance:
     unit: Final = "px"
 
     def assess(self, portrait: PortraitView) -> Assessment:
-        """Native measure in pixels of the picture."""
+        """Native measure in pixels of the image."""
         distance = portrait.face.eye_distance
         if not math.isfinite(distance):
             return not_assessed("the detector's eye points are not numbers")

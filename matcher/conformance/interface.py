@@ -1,7 +1,7 @@
-"""What a measure of the conformance report is: one component of ISO/IEC 29794-5, assessed or not.
+"""The interface of a measure: one component of ISO/IEC 29794-5, assessed or not.
 
 ISO/IEC 29794-5 gives every component a native measure in its own unit and a quality score from 0 (worst)
-to 100 (best). A component that cannot be assessed (no landmarks, no model for it) says so and why;
+to 100 (best). If a component cannot be assessed (no landmarks, no model for it), its assessment states why;
 that is a result, never an error.
 """
 
@@ -50,26 +50,26 @@ class Component(StrEnum):
 
 
 class Method(StrEnum):
-    """Where a measure's algorithm comes from."""
+    """The source of a measure's algorithm."""
 
     STANDARD = "STANDARD"
-    """The algorithm of ISO/IEC 29794-5 as its reference implementation (OFIQ) has it."""
+    """The algorithm of ISO/IEC 29794-5, as in its reference implementation (OFIQ)."""
     APPROXIMATION = "APPROXIMATION"
-    """Our own: it measures the same property in another way, and its scores are not the standard's."""
+    """Facegate's own algorithm, which measures the same property; its scores are not the standard's."""
 
 
-@dataclass(frozen=True, eq=False)  # no slots: ``aligned`` is kept in the instance's own dictionary
+@dataclass(frozen=True, eq=False)  # no slots: ``cached_property`` needs the instance's dictionary
 class PortraitView:
-    """What the measures look at.
+    """The portrait that the measures assess.
 
     Attributes:
-        image: The upright picture.
-        encoded: The picture's own bytes (a JPEG, PNG or JPEG 2000), without any record around them.
-        media_type: Of ``encoded``, such as ``"image/jpeg"``.
+        image: The upright image.
+        encoded: The bytes of the image file (JPEG, PNG or JPEG 2000), without a record around them.
+        media_type: Media type of ``encoded``, such as ``"image/jpeg"``.
         faces: All faces found, largest first; at least one.
         face: The person's face.
-        landmarks: Its dense landmarks; None where the pack has no landmarker or it found none.
-        pose: Its head pose, degrees.
+        landmarks: Dense landmarks of the face; None if the pack has no landmarker or it found none.
+        pose: Head pose of the face, degrees.
     """
 
     image: BgrImage
@@ -82,18 +82,18 @@ class PortraitView:
 
     @cached_property
     def aligned(self) -> AlignedFace | None:
-        """The face in the standard's aligned picture, made once and shared; None where it cannot be made."""
+        """The face in the standard's aligned image, made once and shared; None if it cannot be made."""
         return aligned_face(self.image, five_points=self.face.five_points, landmarks=self.landmarks)
 
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """What a measure found.
+    """The result of a measure.
 
     Attributes:
-        measured: The native measure, in the measure's unit; None where it could not be assessed.
-        score: Quality on the scale of ISO/IEC 29794-5, 0 (worst) to 100 (best); None likewise.
-        unassessed: Why it could not be assessed, in plain words; empty where it was.
+        measured: The native measure, in the measure's unit; None if it could not be assessed.
+        score: Quality on the scale of ISO/IEC 29794-5, 0 (worst) to 100 (best); None if ``measured`` is.
+        unassessed: Why it could not be assessed, in words; empty if it was.
     """
 
     measured: float | None
@@ -102,26 +102,26 @@ class Assessment:
 
 
 def assessed(measured: float, *, score: float) -> Assessment:
-    """A measure's result; the score is rounded and kept within 0..100."""
+    """Make a measure's result; the score is rounded and clamped to 0..100."""
     return Assessment(measured=measured, score=round(min(100.0, max(0.0, score))))
 
 
 def not_assessed(reason: str) -> Assessment:
-    """For what could not be assessed."""
+    """Make the result of a measure that could not assess the portrait."""
     return Assessment(measured=None, score=None, unassessed=reason)
 
 
 class Measure(Protocol):
-    """One component's measure. Pure: no state between calls, safe from several threads."""
+    """The measure of one component. It keeps no state between calls and is safe in several threads."""
 
     @property
     def component(self) -> Component:
-        """Which component of ISO/IEC 29794-5 it is."""
+        """The component of ISO/IEC 29794-5."""
         ...
 
     @property
     def method(self) -> Method:
-        """Whether it follows the standard's algorithm."""
+        """Whether the algorithm is the standard's."""
         ...
 
     @property
@@ -130,5 +130,5 @@ class Measure(Protocol):
         ...
 
     def assess(self, portrait: PortraitView) -> Assessment:
-        """Measures one portrait; never raises on account of the picture's content."""
+        """Measures one portrait; the content of the image never causes an exception."""
         ...

@@ -1,4 +1,4 @@
-"""How coarsely a JPEG file was quantised, read from the file itself."""
+"""Reads from a JPEG file how coarsely it was quantised."""
 
 import re
 from typing import Final
@@ -19,15 +19,15 @@ _COEFFICIENTS: Final = 64
 
 
 def mean_luma_step(encoded: bytes) -> float | None:
-    """Geometric mean of the 64 quantiser steps of the first component, which is the luma.
+    """Return the geometric mean of the 64 quantiser steps of the first component, the luma.
 
-    Source: ITU-T T.81, annex B. The Annex K table as it stands (libjpeg's quality 50) gives 45.3.
+    Source: ITU-T T.81, annex B. The unscaled Annex K table (libjpeg's quality 50) gives 45.3.
 
     Args:
-        encoded: The file. Hostile bytes cost a bounded number of steps and raise nothing.
+        encoded: The file. Hostile bytes cost a bounded number of steps and cause no exception.
 
     Returns:
-        1 (finest) to 65535; None where the file is no JPEG, or its tables are missing or damaged.
+        1 (finest) to 65535; None if the file is not a JPEG, or its tables are missing or damaged.
     """
     if not encoded.startswith(_START):
         return None
@@ -50,7 +50,7 @@ def mean_luma_step(encoded: bytes) -> float | None:
         if marker == _DQT:
             tables.update(_tables(segment))
         elif marker in _FRAMES and len(segment) >= 9:
-            # 6 bytes on the frame, then 3 on each component; the last of the first's is its table.
+            # 6 bytes of the frame, then 3 of each component, of which the last names its table.
             wanted = segment[8]
         position += length
     return None if wanted is None else tables.get(wanted)

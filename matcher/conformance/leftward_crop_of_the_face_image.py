@@ -1,4 +1,4 @@
-"""Is there enough picture on the left of the face?"""
+"""Leftward crop: whether there is enough space on the left of the face."""
 
 from typing import Final
 
@@ -9,10 +9,10 @@ __all__ = ["LeftwardCropOfTheFaceImage"]
 
 
 class LeftwardCropOfTheFaceImage:
-    """Distance from the picture's left edge to the eye that is nearer to it; implements ``Measure``.
+    """Distance from the image's left edge to the nearer eye; implements ``Measure``.
 
-    Source: ISO/IEC 29794-5 as OFIQ has it (``CropOfTheFaceImage``), on the landmarks' eye centres, or on the
-    detector's where there are no landmarks.
+    Source: ISO/IEC 29794-5, as in OFIQ (``CropOfTheFaceImage``), with the eye centres of the landmarks, or of
+    the detector without landmarks.
     """
 
     component: Final = Component.LEFTWARD_CROP

@@ -1,4 +1,4 @@
-"""Luminance as ISO/IEC 29794-5 takes it: linear light, in 256 steps."""
+"""Luminance as ISO/IEC 29794-5 defines it: linear light, in 256 steps."""
 
 from typing import Final, TypeAlias
 
@@ -25,10 +25,10 @@ _SUM: Final = np.ones((1, 3), dtype=np.float32)
 
 
 def luminance_image(image: BgrImage) -> NDArray[np.uint8]:
-    """Relative luminance of every pixel.
+    """Return the relative luminance of every pixel.
 
-    Source: ISO/IEC 29794-5 as OFIQ has it: sRGB decoded to linear light, weighted after ITU-R BT.709,
-    and rounded to 0..255. So mid-grey on the screen (stored 188) is 128, and skin looks dark.
+    Source: ISO/IEC 29794-5, as in OFIQ: sRGB is decoded to linear light, weighted after ITU-R BT.709, and
+    rounded to 0..255. Therefore mid-grey on a screen (stored 188) is 128, and skin measures dark.
 
     Args:
         image: Shape (height, width, 3).
@@ -43,14 +43,14 @@ def luminance_image(image: BgrImage) -> NDArray[np.uint8]:
 
 
 def luminance_histogram(luminance: NDArray[np.uint8], mask: NDArray[np.uint8] | None = None) -> Histogram:
-    """How often each luminance occurs.
+    """Return the histogram of the luminance.
 
     Args:
         luminance: Shape (height, width), from ``luminance_image``.
-        mask: Same shape; pixels at 0 do not count. None counts all.
+        mask: Same shape; pixels of value 0 do not count. None counts all.
 
     Returns:
-        Shares; all 0 where no pixel counts.
+        Shares; all 0 if no pixel counts.
     """
     seen = luminance.ravel() if mask is None else luminance[mask > 0]
     counts = np.bincount(seen, minlength=256).astype(np.float64)

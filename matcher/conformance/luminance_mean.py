@@ -1,4 +1,4 @@
-"""Luminance mean: is the face neither too dark nor too bright."""
+"""Luminance mean: whether the face is too dark or too bright."""
 
 from typing import Final
 
@@ -23,8 +23,8 @@ _LEVELS: Final = np.arange(256) / 255.0
 class LuminanceMean:
     """Mean luminance of the face, 0 (black) to 1 (white).
 
-    Source: ISO/IEC 29794-5, luminance mean, as OFIQ has it. Linear light: a well-lit face measures 0.2 to
-    0.5; both ends cost score.
+    Source: ISO/IEC 29794-5, luminance mean, as in OFIQ. The light is linear: a well-lit face measures 0.2 to
+    0.5. The score falls towards both ends.
     """
 
     component: Final = Component.LUMINANCE_MEAN

@@ -1,4 +1,4 @@
-"""Luminance variance: does the face show contrast, but not too much."""
+"""Luminance variance: whether the face has enough contrast, but not too much."""
 
 import math
 from typing import Final
@@ -21,9 +21,9 @@ _LEVELS: Final = np.arange(256) / 255.0
 
 
 class LuminanceVariance:
-    """Variance of the luminance of the face, whose levels run from 0 to 1; so 0 to 0.25.
+    """Variance of the luminance of the face, of levels from 0 to 1; the variance is 0 to 0.25.
 
-    Source: ISO/IEC 29794-5, luminance variance, as OFIQ has it. Best at 1/60.
+    Source: ISO/IEC 29794-5, luminance variance, as in OFIQ. The score is best at 1/60.
     """
 
     component: Final = Component.LUMINANCE_VARIANCE

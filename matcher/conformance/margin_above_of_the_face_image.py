@@ -1,4 +1,4 @@
-"""Is there enough picture above the face?"""
+"""Margin above: whether there is enough space above the face."""
 
 from typing import Final
 
@@ -10,9 +10,9 @@ __all__ = ["MarginAboveOfTheFaceImage"]
 
 
 class MarginAboveOfTheFaceImage:
-    """From the picture's upper edge to the eyes, over the distance from the eyes to the chin.
+    """Distance from the image's upper edge to the eyes over the distance from the eyes to the chin.
 
-    Implements ``Measure``. Source: ISO/IEC 29794-5 as OFIQ has it (``CropOfTheFaceImage``).
+    Implements ``Measure``. Source: ISO/IEC 29794-5 as in OFIQ (``CropOfTheFaceImage``).
     """
 
     component: Final = Component.MARGIN_ABOVE

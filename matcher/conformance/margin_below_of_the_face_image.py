@@ -1,4 +1,4 @@
-"""Is there enough picture below the face?"""
+"""Margin below: whether there is enough space below the face."""
 
 from typing import Final
 
@@ -10,9 +10,9 @@ __all__ = ["MarginBelowOfTheFaceImage"]
 
 
 class MarginBelowOfTheFaceImage:
-    """From the eyes to the picture's lower edge, over the distance from the eyes to the chin.
+    """Distance from the eyes to the image's lower edge over the distance from the eyes to the chin.
 
-    Implements ``Measure``. Source: ISO/IEC 29794-5 as OFIQ has it (``CropOfTheFaceImage``).
+    Implements ``Measure``. Source: ISO/IEC 29794-5 as in OFIQ (``CropOfTheFaceImage``).
     """
 
     component: Final = Component.MARGIN_BELOW

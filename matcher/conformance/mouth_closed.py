@@ -1,4 +1,4 @@
-"""Is the mouth closed?"""
+"""Mouth closed: whether the mouth is closed."""
 
 from typing import Final
 
@@ -10,9 +10,9 @@ __all__ = ["MouthClosed"]
 
 
 class MouthClosed:
-    """The mouth's opening over the distance from the eyes to the chin; implements ``Measure``.
+    """Opening of the mouth over the distance from the eyes to the chin; implements ``Measure``.
 
-    Source: ISO/IEC 29794-5 as OFIQ has it (``MouthClosed``). A closed mouth scores 96 at best; a smile with
+    Source: ISO/IEC 29794-5, as in OFIQ (``MouthClosed``). A closed mouth scores 96 at best; a smile with
     bare teeth, whose opening is about 0.1, scores 84.
     """
 

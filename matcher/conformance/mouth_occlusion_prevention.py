@@ -1,4 +1,4 @@
-"""Mouth occlusion prevention: is the mouth free of a mask."""
+"""Mouth occlusion prevention: whether a mask covers the mouth."""
 
 import math
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ _TOP: Final = 248
 _RIGHT: Final = 416
 _BOTTOM: Final = 480
 _REDUCTION: Final = 2
-"""The part of the aligned face that is looked at, and by how much it is reduced."""
-# Left, top, right and bottom in the aligned face. Masks leave the first group bare and cover the others.
+"""The part of the aligned face that is measured, and its reduction."""
+# Left, top, right and bottom in the aligned face. A mask covers all but ``_UPPER_FACE``.
 _UPPER_FACE: Final = ((285, 250, 331, 310), (225, 296, 265, 316), (350, 296, 390, 316))
 _LEFT_CHEEK: Final = (205, 375, 240, 430)
 _RIGHT_CHEEK: Final = (376, 375, 411, 430)
@@ -36,7 +36,7 @@ _LEAST_CHROMA: Final = 6.0
 _LEAST_LUMINANCE: Final = 0.07
 _LEVELS: Final = np.arange(256) / 255.0
 COEFFICIENTS: Final = (-4.53, -0.863, 0.284, 0.126)
-"""Offset, then one for each of ``MouthColours.features``; ``research.portrait_measures`` fits them."""
+"""Offset, then one slope for each of ``MouthColours.features``; ``research.portrait_measures`` fits them."""
 _LIPS_RANGE: Final = (-10.0, 30.0)
 _CHEEK_RANGE: Final = (0.0, 30.0)
 _SKIN_RANGE: Final = (20.0, 80.0)
@@ -44,13 +44,13 @@ _SKIN_RANGE: Final = (20.0, 80.0)
 
 @dataclass(frozen=True, slots=True)
 class MouthColours:
-    """What the colours of a face say of a mask, in CIELAB.
+    """The colours of a face, in CIELAB, that distinguish a mask from a mouth.
 
     Attributes:
         lips: How much redder and less yellow the lips are than cheeks and chin: a* - b*/2, the mouth's 85th
             percentile; -10..30.
-        cheek: How far the nearer of the lower cheeks is in a* and b* from the skin above a mask; 0..30.
-        skin: L* of the skin above a mask, 20..80: dim or dark skin shows less colour.
+        cheek: Distance in a* and b* of the more similar lower cheek from the skin above a mask; 0..30.
+        skin: L* of the skin above a mask, 20..80, because dim or dark skin shows less colour.
     """
 
     lips: float
@@ -64,17 +64,17 @@ class MouthColours:
 
 
 def mouth_colours(aligned: AlignedFace) -> MouthColours | str:
-    """The colours of one face.
+    """Measure the colours of one face.
 
     Returns:
-        Or, in plain words, why they say nothing.
+        The colours; if they cannot be measured, why, in words.
     """
     colours = _colours(aligned)
     upper = np.median(np.concatenate([_pixels(colours, box) for box in _UPPER_FACE]), axis=0)
     if math.hypot(upper[1], upper[2]) < _LEAST_CHROMA:
-        return "the face has too little colour to tell lips from a mask"
+        return "the face has too little colour to distinguish lips from a mask"
     if float(aligned.histogram @ _LEVELS) < _LEAST_LUMINANCE:
-        return "the face is too dark to tell lips from a mask"
+        return "the face is too dark to distinguish lips from a mask"
     cheeks = [np.median(_pixels(colours, box), axis=0) for box in (_LEFT_CHEEK, _RIGHT_CHEEK)]
     chin = np.median(_pixels(colours, _CHIN), axis=0)
     around = np.median([*cheeks, chin], axis=0)
@@ -89,7 +89,7 @@ def mouth_colours(aligned: AlignedFace) -> MouthColours | str:
 
 
 def covered_evidence(colours: MouthColours) -> float:
-    """Log odds that something covers the mouth, given as many covered as bare ones."""
+    """Return the log odds that something covers the mouth, given as many covered as bare ones."""
     offset, *slopes = COEFFICIENTS
     return offset + sum(slope * value for slope, value in zip(slopes, colours.features, strict=True))
 
@@ -97,23 +97,23 @@ def covered_evidence(colours: MouthColours) -> float:
 class MouthOcclusionPrevention:
     """Probability that a mask covers the mouth, given as many covered as bare mouths.
 
-    An approximation: the standard's measure is the covered share of the mouth as a segmentation network sees
-    it, which no pack has. Here three figures in CIELAB go into a logistic function: how much redder and less
-    yellow the lips are than cheeks and chin, how far the lower cheeks are in a* and b* from the skin of nose
-    bridge and lower lids, and how light that skin is, because dim or dark skin shows less colour. It tells
-    masks; a hand before the mouth has the colour of skin and may not be found (the only one was not).
+    An approximation: the standard's measure is the covered share of the mouth, from a segmentation network
+    that no pack has. Here a logistic function has three inputs in CIELAB: how much redder and less yellow the
+    lips are than cheeks and chin, how far the lower cheeks are in a* and b* from the skin of nose bridge and
+    lower lids, and how light that skin is, because dim or dark skin shows less colour. It detects masks; a
+    hand in front of the mouth has the colour of skin and may not be detected (the only one was not).
 
-    On the development photos with MediaPipe's landmarks, judged by functions that were fitted without the
-    person of a mask and without the whole source of a bare face, the probability is above one half for 55 of
-    56 covered mouths (98%; 95% bounds 90% to 100%) and 39 of 604 bare ones (6.5%; 4.6% to 8.7%). The same
-    with dlib's landmarks: 39 of 43 (91%; 78% to 97%) and 50 of 601 (8.3%; 6.2% to 10.8%). Sources differ:
-    of 48 enrolment selfies, most of them dim and of dark skin, 10 are wrongly accused (21%; 10%
-    to 35%), of the 239 bare faces outside that collection 6 (2.5%; 0.9% to 5.4%). The shipped function has
-    seen all of them and accuses 20 of the 604. The three figures were chosen on these photos, and bounds
-    count every photo as independent. Few masks are on dark skin. ``python -m research.portrait_measures``
-    measures it.
+    On the development photos with MediaPipe's landmarks, with functions that were fitted without the person
+    of a mask and without the whole source of a bare face, the probability is above one half for 55 of 56
+    covered mouths (98%; 95% bounds 90% to 100%) and 39 of 604 bare ones (6.5%; 4.6% to 8.7%). With dlib's
+    landmarks it is above one half for 39 of 43 (91%; 78% to 97%) and 50 of 601 (8.3%; 6.2% to 10.8%).
+    Sources differ: of 48 enrolment selfies, most of them dim and of dark skin, 10 are false alarms (21%; 10%
+    to 35%); of the 239 bare faces outside that collection, 6 are (2.5%; 0.9% to 5.4%). The shipped function
+    was fitted on all of them, and gives 20 false alarms of the 604. The three inputs were chosen on these
+    photos, and the bounds count every photo as independent. Few masks are on dark skin.
+    ``python -m research.portrait_measures`` measures it.
 
-    Not assessed for grey or very dark faces, which say nothing about colour.
+    Not assessed for grey or very dark faces, which show too little colour.
     """
 
     component: Final = Component.MOUTH_OCCLUSION_PREVENTION
@@ -133,7 +133,7 @@ class MouthOcclusionPrevention:
 
 
 def _colours(aligned: AlignedFace) -> NDArray[np.float32]:
-    """L*, a* and b* of the part, reduced."""
+    """Return L*, a* and b* of the part, reduced."""
     part = aligned.image[_TOP:_BOTTOM, _LEFT:_RIGHT]
     size = ((_RIGHT - _LEFT) // _REDUCTION, (_BOTTOM - _TOP) // _REDUCTION)
     small = cv2.resize(part, size, interpolation=cv2.INTER_AREA).astype(np.float32) / np.float32(255)

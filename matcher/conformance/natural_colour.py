@@ -1,4 +1,4 @@
-"""Natural colour: does the skin have a colour that skin can have."""
+"""Natural colour: whether the skin has a colour that skin can have."""
 
 import math
 from typing import Final
@@ -31,11 +31,11 @@ _NO_SKIN: Final = 100.0
 
 
 class NaturalColour:
-    """How far the mean colour of the cheeks lies from the colours of skin, in CIELAB units of a* and b*.
+    """Distance of the mean colour of the cheeks from the colours of skin, in CIELAB units of a* and b*.
 
-    Source: ISO/IEC 29794-5, natural colour, as OFIQ has it: skin has a* of 5..25 and b* of 5..35, under the
-    white point D50; the distance is 0 inside, 100 where a* or b* is below 0. A grey picture measures 100
-    too: the rounded matrix puts greys just below 0.
+    Source: ISO/IEC 29794-5, natural colour, as in OFIQ: skin has a* of 5..25 and b* of 5..35, under the white
+    point D50; the distance is 0 inside, and 100 if a* or b* is below 0. A grey image measures 100 too,
+    because the rounded matrix places greys just below 0.
     """
 
     component: Final = Component.NATURAL_COLOUR
@@ -56,7 +56,7 @@ class NaturalColour:
 
 
 def _lab_of(bgr: NDArray[np.float64]) -> tuple[float, float]:
-    """a* and b* of a stored colour (CIE 15:2004; linear light after IEC 61966-2-1)."""
+    """Return a* and b* of a stored colour (CIE 15:2004; linear light after IEC 61966-2-1)."""
     stored = bgr[::-1] / 255.0
     linear = np.where(stored > 0.04045, ((stored + 0.055) / 1.055) ** 2.4, stored / 12.92)
     relative = _TO_XYZ @ linear / _WHITE

@@ -1,4 +1,4 @@
-"""Is the head bare?"""
+"""No head coverings: whether the head is bare."""
 
 from typing import Final
 
@@ -10,8 +10,8 @@ __all__ = ["NoHeadCoverings"]
 class NoHeadCoverings:
     """Never assessed; implements ``Measure``.
 
-    The standard's counts the pixels that a face parsing network labels as cloth or hat; no pack has such a
-    network. Landmarks end at the brows, and colour tells a cap from hair no better than a wig from a cap.
+    The standard counts the pixels that a face parsing network labels as cloth or hat; no pack has such a
+    network. Landmarks end at the brows, and colour does not distinguish a cap from hair.
     """
 
     component: Final = Component.NO_HEAD_COVERINGS
@@ -19,5 +19,5 @@ class NoHeadCoverings:
     unit: Final = "fraction"
 
     def assess(self, portrait: PortraitView) -> Assessment:
-        """Says why not."""
-        return not_assessed("no pack has a network that tells cloth from hair")
+        """Returns why the component cannot be assessed."""
+        return not_assessed("no pack has a network that distinguishes cloth from hair")

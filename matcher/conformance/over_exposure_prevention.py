@@ -1,4 +1,4 @@
-"""Over-exposure prevention: is the face free of burnt-out areas."""
+"""Over-exposure prevention: whether areas of the face are overexposed."""
 
 from typing import Final
 
@@ -18,11 +18,10 @@ _BRIGHT: Final = slice(247, 256)
 
 
 class OverExposurePrevention:
-    """Share of the face's pixels of luminance 247..255 of 255, 0 to 1.
+    """Share of the face's pixels with a luminance of 247..255 of 255, 0 to 1.
 
-    Source: ISO/IEC 29794-5, over-exposure prevention, as OFIQ has it, except that pixels which something
-    hides (hair, glasses) count too: the standard leaves them out by a segmentation network, which no
-    pack has.
+    Source: ISO/IEC 29794-5, over-exposure prevention, as in OFIQ, except that pixels of hair and glasses in
+    front of the face count too: the standard excludes them with a segmentation network, which no pack has.
     """
 
     component: Final = Component.OVER_EXPOSURE_PREVENTION

@@ -1,4 +1,4 @@
-"""Profiles: what is demanded of a trusted image unless a policy says otherwise."""
+"""Profiles: the rules for a trusted image that a policy starts from."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -15,19 +15,20 @@ class Profile(StrEnum):
     """Sets of rules."""
 
     FACEGATE = "facegate"
-    """What matching needs is hard, everything else is advice."""
+    """The requirements that matching needs are hard; all others are advisory."""
     ISO_FULL_FRONTAL = "iso_full_frontal"
-    """The full frontal image of ISO/IEC 19794-5, as far as a machine can check it."""
+    """The full frontal image of ISO/IEC 19794-5, as far as it can be measured."""
 
 
 ALWAYS_HARD: Final = frozenset({IntakeCode.MEDIA_TYPE, IntakeCode.FILE_SIZE, IntakeCode.FACE_COUNT})
-"""What no policy can soften: nothing else is decoded, and of several persons none is the right one."""
+"""Requirements that no policy can soften: other formats are not decoded, and of several persons it is unknown
+which one is meant."""
 
 
 def profile_rules(profile: Profile) -> Mapping[RequirementCode, Rule]:
-    """A rule for every requirement.
+    """Return a rule for every requirement.
 
-    The bounds on eye distance, face inside and file size are completed by ``PortraitPolicy``.
+    ``PortraitPolicy`` adds the bounds on eye distance, face inside and file size.
     """
     return _PROFILES[profile]
 
@@ -44,7 +45,7 @@ def _demand(
     return Rule(severity=Severity.HARD, minimum=minimum, maximum=maximum, minimum_score=minimum_score)
 
 
-# 50 is where the sigmoids of ISO/IEC 29794-5 cross from poor to good.
+# At 50, the sigmoids of ISO/IEC 29794-5 cross from poor to good.
 _FAIR: Final = _advice(minimum_score=50)
 
 _FACEGATE: Final[dict[RequirementCode, Rule]] = {
@@ -59,7 +60,7 @@ _FACEGATE: Final[dict[RequirementCode, Rule]] = {
     IntakeCode.DECLARED_SIZE: _advice(),
     # In eye distances; an eye is about 0.45 wide.
     IntakeCode.DECLARED_EYE_POSITIONS: _advice(maximum=0.2),
-    # The steps of the record's code are 2 degrees, and five points are off by up to 10.
+    # The steps of the record's code are 2 degrees; a pose from five points has errors of up to 10.
     IntakeCode.DECLARED_POSE: _advice(maximum=10),
     Component.INTER_EYE_DISTANCE: _demand(),
     Component.HEAD_POSE_YAW: _advice(-5, 5),

@@ -1,4 +1,4 @@
-"""A requirement on the trusted image: what is demanded, what was found, and what follows."""
+"""A requirement on the trusted image: the rule, the measurement and the consequence."""
 
 import math
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ __all__ = [
 
 
 class Severity(StrEnum):
-    """What follows from a requirement that is not met."""
+    """The consequence of a requirement that is not met."""
 
     HARD = "HARD"
-    """The image is refused; also where the requirement could not be assessed."""
+    """The image is refused, even if the requirement could not be assessed."""
     ADVISORY = "ADVISORY"
     """The image is accepted, and the shortfall is reported."""
     IGNORED = "IGNORED"
@@ -33,39 +33,39 @@ class Severity(StrEnum):
 
 
 class IntakeCode(StrEnum):
-    """Requirements that are no components of ISO/IEC 29794-5."""
+    """Requirements that are not components of ISO/IEC 29794-5."""
 
     MEDIA_TYPE = "media_type"
-    """The picture is a PNG, JPEG or JPEG 2000, told by its content."""
+    """The image is a PNG, JPEG or JPEG 2000, by its content."""
     FILE_SIZE = "file_size"
     """The upload is not too large."""
     FACE_COUNT = "face_count"
-    """Exactly one person is shown."""
+    """The image shows exactly one person."""
     FACE_INSIDE = "face_inside"
-    """The whole face lies inside the picture."""
+    """The whole face lies inside the image."""
     HEAD_POSITION_ACROSS = "head_position_across"
-    """The point between the eyes lies in the middle of the picture's width."""
+    """The point between the eyes lies in the middle of the image's width."""
     HEAD_POSITION_DOWN = "head_position_down"
     """The point between the eyes lies at the right height."""
     DECLARED_SIZE = "declared_size"
-    """A facial record declares the size that its picture has."""
+    """The size that a facial record declares is that of its image."""
     DECLARED_EYE_POSITIONS = "declared_eye_positions"
-    """A facial record has the eyes where they are."""
+    """The eye positions that a facial record declares are those of its image."""
     DECLARED_POSE = "declared_pose"
-    """A facial record has the head turned as it is."""
+    """The head pose that a facial record declares is that of its image."""
 
 
 RequirementCode: TypeAlias = Component | IntakeCode
-"""The names of the requirements: the components' by ISO/IEC 29794-5, and our own."""
+"""The names of the requirements: components of ISO/IEC 29794-5, and Facegate's own."""
 
 _WORDS_ONLY: Final = frozenset({IntakeCode.MEDIA_TYPE, IntakeCode.DECLARED_SIZE})
 
 
 def requirement_code(name: str) -> RequirementCode:
-    """The code of that name.
+    """Return the code with that name.
 
     Raises:
-        PortraitPolicyInvalid: There is none.
+        PortraitPolicyInvalid: No requirement has that name.
     """
     for codes in (Component, IntakeCode):
         if name in set(codes):
@@ -75,10 +75,10 @@ def requirement_code(name: str) -> RequirementCode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """What a policy demands of one requirement. All bounds that are given have to hold.
+    """The rule of a policy for one requirement. All bounds that are given must hold.
 
     Attributes:
-        severity: What follows when it is not met.
+        severity: The consequence if the requirement is not met.
         minimum: Least native measure, in the measure's unit; None for no bound.
         maximum: Largest native measure; None for no bound.
         minimum_score: Least quality score, 0..100; None for no bound.
@@ -107,21 +107,19 @@ class Rule:
                     f"{code}: minimum_score must lie in 0..100, got {self.minimum_score}"
                 )
             if isinstance(code, IntakeCode):
-                raise PortraitPolicyInvalid(
-                    f"{code}: it has no score, so minimum_score cannot be demanded of it"
-                )
+                raise PortraitPolicyInvalid(f"{code}: it has no score; remove minimum_score")
         if bounds and code in _WORDS_ONLY:
-            raise PortraitPolicyInvalid(f"{code}: it measures no number, so minimum and maximum mean nothing")
+            raise PortraitPolicyInvalid(f"{code}: it measures no number; remove minimum and maximum")
 
     def met_by(self, value: float, score: int | None) -> bool:
-        """Whether every bound holds; a value that is not a number meets nothing."""
+        """Return whether every bound holds; NaN and infinite values meet no rule."""
         above = self.minimum is None or value >= self.minimum
         below = self.maximum is None or value <= self.maximum
         good = self.minimum_score is None or (score is not None and score >= self.minimum_score)
         return above and below and good and math.isfinite(value)
 
     def words(self, unit: str) -> str:
-        """The bounds in words, such as ``"at least 85 px"``, ``"-5 to 5 deg"`` or ``"score at least 50"``."""
+        """Return the bounds in words: ``"at least 85 px"``, ``"-5 to 5 deg"`` or ``"score at least 50"``."""
         low = "" if self.minimum is None else _number(self.minimum)
         high = "" if self.maximum is None else _number(self.maximum)
         parts = []
@@ -137,20 +135,20 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirement:
-    """One requirement and how the image meets it.
+    """One requirement, and whether the image meets it.
 
     Attributes:
-        code: Which one.
-        clause: Where it comes from.
-        severity: What follows when it is not met.
-        measured: What was found, in words with its unit; empty where it could not be assessed.
-        required: What is demanded, in words.
-        passed: Whether it is met; None where it could not be assessed.
-        value: What was found, in ``unit``; None where it could not be assessed or is no number.
+        code: Name of the requirement.
+        clause: Its source, such as a clause of a standard.
+        severity: The consequence if it is not met.
+        measured: The measurement in words, with its unit; empty if it could not be assessed.
+        required: The bounds in words.
+        passed: Whether it is met; None if it could not be assessed.
+        value: The measurement in ``unit``; None if it could not be assessed or is not a number.
         unit: Unit of ``value``; empty for none.
-        score: Quality score of ISO/IEC 29794-5, 0 (worst) to 100 (best); None where there is none.
-        method: Whether the score is by the standard's algorithm; None where there is no score.
-        unassessed: Why it could not be assessed, in plain words; empty where it was.
+        score: Quality score of ISO/IEC 29794-5, 0 (worst) to 100 (best); None if there is none.
+        method: Whether the algorithm of the score is the standard's; None if there is no score.
+        unassessed: Why it could not be assessed, in words; empty if it was.
     """
 
     code: RequirementCode
@@ -167,14 +165,14 @@ class Requirement:
 
     @property
     def refuses(self) -> bool:
-        """True where the image has to be refused: hard, and not known to be met."""
+        """True if the image must be refused: the requirement is hard, and not known to be met."""
         return self.severity is Severity.HARD and self.passed is not True
 
 
 def measured_requirement(
     code: RequirementCode, *, clause: str, rule: Rule, value: float, unit: str
 ) -> Requirement:
-    """A requirement on a number that has no quality score."""
+    """Make the requirement on a number without a quality score."""
     return Requirement(
         code=code,
         clause=clause,
@@ -196,7 +194,7 @@ def assessed_requirement(
     unit: str,
     method: Method | None,
 ) -> Requirement:
-    """A requirement on what a measure found, or could not assess."""
+    """Make the requirement on the result of a measure."""
     value = assessment.measured
     return Requirement(
         code=code,
@@ -216,7 +214,7 @@ def assessed_requirement(
 def stated_requirement(
     code: RequirementCode, *, clause: str, rule: Rule, measured: str, required: str, passed: bool
 ) -> Requirement:
-    """A requirement on something that is no number."""
+    """Make the requirement on a property that is not a number."""
     return Requirement(
         code=code,
         clause=clause,

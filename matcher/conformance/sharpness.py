@@ -1,4 +1,4 @@
-"""Sharpness: is the face in focus and free of motion blur."""
+"""Sharpness: whether the face is in focus and free of motion blur."""
 
 from typing import Final
 
@@ -21,30 +21,29 @@ from matcher.conformance.scoring import sigmoid_score
 __all__ = ["Sharpness"]
 
 _NOISE_BLUR: Final = 0.7
-"""Standard deviation of the Gaussian that takes away the sensor's noise, pixels."""
+"""Standard deviation of the Gaussian that removes the sensor's noise, pixels."""
 _TEST_BLUR: Final = 2.0
 """Standard deviation of the Gaussian whose effect is measured, pixels."""
 _FLOOR: Final = 16.0
-"""Energy of gradients that rounding to whole grey levels makes, per pixel (Scharr weights)."""
+"""Energy of the gradients that rounding to whole grey levels causes, per pixel (Scharr weights)."""
 _EVERY: Final = 2
-"""Of so many rows and columns one is enough for the statistics."""
+"""Step of the rows and columns that the statistics use."""
 
 
 class Sharpness:
-    """Share of the gradients' energy that a further blur takes away: much where the face is sharp.
+    """Share of the gradients' energy that a further blur removes; it is large if the face is sharp.
 
     An approximation: the standard's measure is a random forest over Laplacian, Sobel and mean-difference
-    features, which no pack has. Here the idea of F. Crete et al., "The blur effect", SPIE 6492, 2007: what
-    is blurred already does not change by being blurred. The face is first reduced until its eyes are 113
-    pixels apart (a smaller face stays as it is), the stronger half of its gradients counts, and of all
-    directions the one that loses the least, so that motion in one direction is not made up for by the
-    sharpness across it.
+    features, which no pack has. This measure follows F. Crete et al., "The blur effect", SPIE 6492, 2007:
+    a blurred image changes little if it is blurred again. The face is first reduced until its eyes are 113
+    pixels apart (a smaller face is not changed). The stronger half of its gradients counts, in the direction
+    that loses the least energy, so that sharpness in one direction does not hide motion in another.
 
-    Sharp faces measure about 0.45. The score is 50 at 0.27: a Gaussian blur with a standard deviation of
-    1.6 of those pixels takes them there, or a movement of 7. Of 135 photos (eyes at least 113 pixels apart
-    before they were reduced) the ones as they were, or blurred by 0.8 pixels, measure more than those
-    blurred by 2 to 4 pixels in 98% of all pairs, and more than those moved by 7 or 11 pixels in 93%,
-    sensor noise of up to 4 grey levels included; some of the photos were not sharp to begin with.
+    Sharp faces measure about 0.45. The score is 50 at 0.27, which a Gaussian blur with a standard deviation
+    of 1.6 of these pixels causes, or a movement of 7. Of 135 photos (eyes at least 113 pixels apart before
+    they were reduced), the unchanged ones, and those blurred by 0.8 pixels, measure more than those blurred
+    by 2 to 4 pixels in 98% of all pairs, and more than those moved by 7 or 11 pixels in 93%, with sensor
+    noise of up to 4 grey levels. Some of the photos were not sharp originally.
     ``python -m research.portrait_measures`` measures it.
     """
 
@@ -59,15 +58,15 @@ class Sharpness:
             return not_assessed(NO_ALIGNED_FACE)
         crop = face_crop(portrait.image, aligned)
         if crop is None:
-            return not_assessed("the face lies outside the picture")
+            return not_assessed("the face lies outside the image")
         lost = _energy_lost(*_reduced(crop, aligned))
         return assessed(lost, score=sigmoid_score(lost, x0=0.27, w=0.05))
 
 
 def _reduced(crop: FaceCrop, aligned: AlignedFace) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The crop at the size to measure at, grey, and the mask of the face in it."""
+    """Return the crop in grey, at the size at which it is measured, and the mask of the face in it."""
     pixels, reduction = crop.pixels, crop.reduction
-    # Halving is many times faster than any other reduction, so it goes first; an odd last row is dropped.
+    # Halving is many times faster than any other reduction and comes first; an odd last row is dropped.
     while reduction <= 1 / 2 and min(pixels.shape[:2]) >= 2:
         size = (pixels.shape[1] // 2, pixels.shape[0] // 2)
         even = pixels[: 2 * size[1], : 2 * size[0]]
@@ -77,7 +76,7 @@ def _reduced(crop: FaceCrop, aligned: AlignedFace) -> tuple[NDArray[np.uint8], N
     if reduction < 1:
         size = (max(1, round(grey.shape[1] * reduction)), max(1, round(grey.shape[0] * reduction)))
         grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
-    # From the reduced crop's pixels to the aligned picture: warpAffine then looks the mask up by itself.
+    # Maps the reduced crop's pixels to the aligned image; warpAffine inverts it to sample the mask.
     across, down = crop.pixels.shape[1] / grey.shape[1], crop.pixels.shape[0] / grey.shape[0]
     to_aligned = aligned.transform @ np.array([[across, 0, crop.left], [0, down, crop.top], [0, 0, 1]])
     size = (grey.shape[1], grey.shape[0])
@@ -95,11 +94,11 @@ def _energy_lost(grey: NDArray[np.uint8], mask: NDArray[np.uint8]) -> float:
     energy = (after * after).sum(axis=0)
     strong = energy >= np.median(energy)
     before, after = before[:, strong], after[:, strong]
-    # In direction d the energy is d' G G' d: the largest ratio of after to before is an eigenvalue.
+    # In direction d the energy is d' G G' d; the largest ratio of after to before is an eigenvalue.
     had = np.asarray(before @ before.T, dtype=np.float64) / before.shape[1] + _FLOOR * np.eye(2)
     kept = np.asarray(after @ after.T, dtype=np.float64) / after.shape[1]
     ratio = float(np.linalg.eigvals(np.linalg.solve(had, kept)).real.max())
-    # A face without any gradients is not sharp, whatever share of them rounding takes away.
+    # A face without gradients is not sharp, regardless of the share that rounding removes.
     return min(1.0, max(0.0, 1 - ratio)) if float(np.trace(kept)) > _FLOOR else 0.0
 
 
@@ -108,7 +107,7 @@ def _blurred(grey: NDArray[np.float32], deviation: float) -> NDArray[np.float32]
 
 
 def _gradients(grey: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Across and down, of every second pixel that is inside; shape (2, n)."""
+    """Return the gradients across and down, of every second pixel that is inside; shape (2, n)."""
     across = cv2.Scharr(grey, cv2.CV_32F, 1, 0)[::_EVERY, ::_EVERY][inside]
     down = cv2.Scharr(grey, cv2.CV_32F, 0, 1)[::_EVERY, ::_EVERY][inside]
     return np.stack([across, down]).astype(np.float32, copy=False)

@@ -1,4 +1,4 @@
-"""Is the person alone in the picture?"""
+"""Single face present: whether the person is alone in the image."""
 
 import math
 from typing import Final
@@ -9,10 +9,10 @@ __all__ = ["SingleFacePresent"]
 
 
 class SingleFacePresent:
-    """How far the largest face dominates; implements ``Measure``.
+    """Size of the second largest face over the largest; implements ``Measure``.
 
-    Source: ISO/IEC 29794-5 as OFIQ has it (``SingleFacePresent``): the native measure is the square root of
-    the second largest face's area over the largest one's, 0 where there is one face; the score is
+    Source: ISO/IEC 29794-5, as in OFIQ (``SingleFacePresent``): the native measure is the square root of the
+    second largest face's area over the largest one's, and 0 if there is only one face; the score is
     100 (1 - native).
     """
 

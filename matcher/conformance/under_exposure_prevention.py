@@ -1,4 +1,4 @@
-"""Under-exposure prevention: is the face free of areas that are nearly black."""
+"""Under-exposure prevention: whether areas of the face are nearly black."""
 
 from typing import Final
 
@@ -19,11 +19,10 @@ _DARK: Final = slice(0, 26)
 
 
 class UnderExposurePrevention:
-    """Share of the face's pixels of luminance 0..25 of 255, 0 to 1.
+    """Share of the face's pixels with a luminance of 0..25 of 255, 0 to 1.
 
-    Source: ISO/IEC 29794-5, under-exposure prevention, as OFIQ has it, except that pixels which something
-    hides (hair, glasses) count too: the standard leaves them out by a segmentation network, which no
-    pack has.
+    Source: ISO/IEC 29794-5, under-exposure prevention, as in OFIQ, except that pixels of hair and glasses in
+    front of the face count too: the standard excludes them with a segmentation network, which no pack has.
     """
 
     component: Final = Component.UNDER_EXPOSURE_PREVENTION

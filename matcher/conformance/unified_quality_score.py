@@ -1,4 +1,4 @@
-"""How useful is the picture for recognition, all in all?"""
+"""Unified quality score: how useful the image is for recognition."""
 
 from typing import Final
 
@@ -10,9 +10,9 @@ __all__ = ["UnifiedQualityScore"]
 class UnifiedQualityScore:
     """Never assessed; implements ``Measure``.
 
-    The standard's is the magnitude of MagFace's embedding, a network that no pack has. The magnitude of
-    another embedder is not trained to tell quality, and a mean of the other components is not what
-    recognition depends on; either would be a number under the standard's name that means something else.
+    The standard uses the magnitude of the embedding of MagFace, a network that no pack has. The magnitude of
+    another embedder is not trained to measure quality, and recognition does not depend on a mean of the
+    other components; either would be another quantity under the standard's name.
     """
 
     component: Final = Component.UNIFIED_QUALITY_SCORE
@@ -20,5 +20,5 @@ class UnifiedQualityScore:
     unit: Final = ""
 
     def assess(self, portrait: PortraitView) -> Assessment:
-        """Says why not."""
-        return not_assessed("no pack has the network that the standard takes it from")
+        """Returns why the component cannot be assessed."""
+        return not_assessed("no pack has the network that the standard uses")

@@ -1,6 +1,6 @@
-"""Facial records: what a trusted image may be wrapped in, read and written.
+"""Reads and writes facial records, which may contain a trusted image.
 
-ISO/IEC 19794-5:2005 (``010``) and :2011 (``030``), bare or in the ICAO DG2; ISO/IEC 39794-5 is
+ISO/IEC 19794-5:2005 (``010``) and :2011 (``030``) are supported, bare or in the ICAO DG2. ISO/IEC 39794-5 is
 recognised and refused. Start with ``open_trusted_image`` for reading and ``build_record`` for writing.
 docs/trusted_images.md lists which errors of real records are tolerated.
 """

@@ -1,4 +1,4 @@
-"""BER-TLV data objects, as far as documents use them: ISO/IEC 7816-4, 5.2.2 (definite lengths only)."""
+"""BER-TLV data objects of documents: ISO/IEC 7816-4, 5.2.2 (definite lengths only)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ _CONSTRUCTED: Final = 0x20
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """Where a data object lies in the bytes that it was read from.
+    """The position of a data object in the bytes from which it was read.
 
     Attributes:
         tag: The tag's bytes as one number, such as 0x7F61.
-        start: Where its value begins.
-        end: Where its value ends.
+        start: Offset of its value.
+        end: Offset behind its value.
     """
 
     tag: int
@@ -38,9 +38,9 @@ def read_element(data: bytes, position: int, end: int, *, format_: str) -> Eleme
 
     Args:
         data: The bytes.
-        position: Where the object begins.
-        end: Where what holds it ends.
-        format_: What the bytes claim to be, for errors.
+        position: Offset of the object.
+        end: Offset behind the enclosing object.
+        format_: The format that the bytes claim, for errors.
 
     Raises:
         TrustedImageRefused: RECORD_MALFORMED: the object reaches beyond ``end``, its length is indefinite
@@ -72,7 +72,7 @@ def read_element(data: bytes, position: int, end: int, *, format_: str) -> Eleme
 
 
 def elements(data: bytes, position: int, end: int, *, format_: str) -> Iterator[Element]:
-    """The data objects from ``position`` to ``end``.
+    """Yields the data objects from ``position`` to ``end``.
 
     Raises:
         TrustedImageRefused: RECORD_MALFORMED: as ``read_element``, or more than ``MOST_ELEMENTS``.
@@ -89,7 +89,7 @@ def elements(data: bytes, position: int, end: int, *, format_: str) -> Iterator[
 
 
 def encode(tag: int, value: bytes) -> bytes:
-    """The data object, its length in the shortest form.
+    """Encodes a data object, with its length in the shortest form.
 
     Args:
         tag: As in ``Element``, 0..0xFFFFFF.

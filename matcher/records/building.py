@@ -1,4 +1,4 @@
-"""Writing facial records: a picture and what is known of it become a conformant ``010`` or ``030``."""
+"""Writes facial records: makes a conformant ``010`` or ``030`` of an image and its metadata."""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -43,16 +43,16 @@ def build_record(
 ) -> FacialRecord:
     """Make a record of one face.
 
-    Width, height, data type and colour space are those of the picture's own header.
+    Width, height, data type and colour space are those of the image's header.
 
     Args:
-        image: The picture, which becomes part of the record as it is: JPEG or JPEG 2000, for 2011 also PNG.
-        version: Which record.
-        metadata: What is known of it.
+        image: The image file, which is stored unchanged: JPEG or JPEG 2000, for 2011 also PNG.
+        version: The version of the record.
+        metadata: The metadata of the image.
 
     Raises:
-        RecordInvalid: The picture is of no format that the version holds, broken, larger than 65535 pixels
-            a side or stored turned (EXIF), or the version has no place for a value.
+        RecordInvalid: The image has a format that the version does not hold, is broken, is larger than 65535
+            pixels a side or is stored turned (EXIF), or the version has no field for a value.
     """
     known = metadata or RecordMetadata()
     header = _readable(image, version)
@@ -60,16 +60,16 @@ def build_record(
         record: FacialRecord = Record2005(representations=(_build_2005(image, header, known),))
     else:
         record = Record2011(representations=(_build_2011(image, header, known),))
-    # Whatever does not fit its field is found now, and not when the record is written.
+    # A value that does not fit its field raises now, and not when the record is written.
     serialise(record)
     return record
 
 
 def serialise(record: FacialRecord) -> bytes:
-    """Write a record; what was read from a conformant record comes out byte for byte.
+    """Write a record. A conformant record that was read is written byte for byte.
 
     Raises:
-        RecordInvalid: No face, a face without picture, or a value that does not fit its field.
+        RecordInvalid: The record has no face, a face without image, or a value that does not fit its field.
     """
     return serialise_2005(record) if isinstance(record, Record2005) else serialise_2011(record)
 
@@ -78,7 +78,7 @@ def wrap_in_dg2(records: Sequence[bytes]) -> bytes:
     """Write an ICAO DG2 (Doc 9303-10) with ISO/IEC 19794-5:2005 records.
 
     Raises:
-        RecordInvalid: No record, 64 or more, or one that is no 2005 record.
+        RecordInvalid: There is no record, there are 64 or more, or one is not a 2005 record.
     """
     for record in records:
         if not record.startswith(_FACIAL_2005):
@@ -90,23 +90,23 @@ def _readable(image: bytes, version: RecordVersion) -> ImageHeader:
     try:
         header = parse_header(image)
     except ImageError as error:
-        raise RecordInvalid(f"the picture cannot go into a record: {error}") from error
+        raise RecordInvalid(f"the image cannot go into a record: {error}") from error
     types = _DATA_TYPES[version]
     if header.format not in types:
         accepted = ", ".join(format_.name for format_ in types)
         raise RecordInvalid(
             f"a {version.value} record holds no {header.format.name}; it holds {accepted}: convert the "
-            "picture first"
+            "image first"
         )
     if max(header.width, header.height) > _LARGEST_SIDE:
         raise RecordInvalid(
-            f"the picture is {header.width} x {header.height} pixels; a record holds up to {_LARGEST_SIDE} "
+            f"the image is {header.width} x {header.height} pixels; a record holds up to {_LARGEST_SIDE} "
             "a side"
         )
     if header.orientation != 1:
         raise RecordInvalid(
-            f"the picture is stored with EXIF orientation {header.orientation}, and a record cannot say so: "
-            "turn it upright first"
+            f"the image is stored with EXIF orientation {header.orientation}; "
+            "a record has no field for it: turn it upright first"
         )
     return header
 
@@ -124,7 +124,7 @@ def _build_2005(image: bytes, header: ImageHeader, known: RecordMetadata) -> Rep
     }
     for what, value in only_2011.items():
         if value:
-            raise RecordInvalid(f"a 2005 record has no place for {what}; build a 2011 record")
+            raise RecordInvalid(f"a 2005 record has no field for {what}; build a 2011 record")
     return Representation2005(
         image=image,
         width=header.width,
@@ -201,7 +201,7 @@ def _mask(flags: frozenset[StrEnum] | None, bits: Mapping[int, StrEnum], edition
     mask = mask_of(flags, bits)
     if mask is None:
         strange = ", ".join(sorted(flag.value for flag in (flags or frozenset()) - set(bits.values())))
-        raise RecordInvalid(f"a {edition} record cannot say {strange}")
+        raise RecordInvalid(f"a {edition} record has no code for {strange}")
     return mask
 
 
@@ -214,7 +214,7 @@ def _expression_2005(expressions: frozenset[Expression] | None) -> int:
     try:
         return Expression2005[name.name]
     except KeyError as error:
-        raise RecordInvalid(f"a 2005 record cannot say {name.value}; say which kind of smile") from error
+        raise RecordInvalid(f"a 2005 record has no code for {name.value}; name the kind of smile") from error
 
 
 def _colour_space_2005(header: ImageHeader) -> int:

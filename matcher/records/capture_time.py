@@ -1,4 +1,4 @@
-"""When a picture was taken, as a 2011 record codes it."""
+"""The time at which an image was taken, as a 2011 record codes it."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ _MILLISECOND: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class CaptureTime:
-    """Date and time in UTC, field by field; all ones (and, by some writers, all zeros) for unknown.
+    """Date and time in UTC; every field all ones (or, by some writers, all zeros) for unknown.
 
     Source: ISO/IEC 19794-1:2011, as ISO/IEC 19794-5:2011, 5.4.2 uses it.
 
@@ -37,12 +37,12 @@ class CaptureTime:
 
     @property
     def given(self) -> bool:
-        """False when every field says that it is unknown."""
+        """False if every field is unknown."""
         return self not in _NOT_GIVEN
 
     @property
     def utc(self) -> datetime | None:
-        """The moment; None where it is not given or not possible. Unknown milliseconds count as 0."""
+        """The time; None if it is not given or not possible. Unknown milliseconds count as 0."""
         milliseconds = 0 if self.millisecond == _UNKNOWN_YEAR else self.millisecond
         try:
             return datetime(
@@ -60,10 +60,10 @@ class CaptureTime:
 
     @classmethod
     def of_datetime(cls, moment: datetime) -> "CaptureTime":
-        """The moment, in UTC and cut to milliseconds.
+        """Return a time in UTC, truncated to milliseconds.
 
         Args:
-            moment: Aware of its time zone; one that is not is taken for UTC.
+            moment: The time; without a time zone it counts as UTC.
         """
         aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
         return cls(
@@ -78,5 +78,5 @@ class CaptureTime:
 
 
 UNKNOWN_TIME: Final = CaptureTime()
-"""Nothing is given."""
+"""No field is given."""
 _NOT_GIVEN: Final = frozenset({UNKNOWN_TIME, CaptureTime(0, 0, 0, 0, 0, 0, 0)})

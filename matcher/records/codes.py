@@ -1,8 +1,8 @@
-"""What the numbers of a facial record mean.
+"""The codes of a facial record.
 
-Records keep every number as it came, so that vendors' and reserved codes are not lost; the classes here
-name the ones that the standard names. Sources: ISO/IEC 19794-5:2005, 5.5 to 5.7, and 19794-5:2011, tables
-6 to 20 (codes as several independent implementations read them).
+Records keep every number unchanged, so that vendors' and reserved codes are not lost. The classes here name
+the codes that the standard names. Sources: ISO/IEC 19794-5:2005, 5.5 to 5.7, and 19794-5:2011, tables 6 to 20
+(codes as several independent implementations read them).
 """
 
 from collections.abc import Mapping, Sequence
@@ -97,7 +97,7 @@ class Expression2005(IntEnum):
 
 
 class FaceImageType2005(IntEnum):
-    """Which rules the picture of a 2005 record follows."""
+    """The rules that the image of a 2005 record follows."""
 
     BASIC = 0
     FULL_FRONTAL = 1
@@ -106,7 +106,7 @@ class FaceImageType2005(IntEnum):
 
 
 class FaceImageType2011(IntEnum):
-    """Which rules the picture of a 2011 record follows."""
+    """The rules that the image of a 2011 record follows."""
 
     BASIC = 0
     FULL_FRONTAL = 1
@@ -118,14 +118,14 @@ class FaceImageType2011(IntEnum):
 
 
 class ImageDataType2005(IntEnum):
-    """How the picture of a 2005 record is coded."""
+    """The coding of the image of a 2005 record."""
 
     JPEG = 0
     JPEG_2000 = 1
 
 
 class ImageDataType2011(IntEnum):
-    """How the picture of a 2011 record is coded."""
+    """The coding of the image of a 2011 record."""
 
     JPEG = 0
     JPEG_2000_LOSSY = 1
@@ -169,16 +169,16 @@ class CaptureSource(IntEnum):
 
 
 class LandmarkType(IntEnum):
-    """What a landmark's code stands for; other types are reserved."""
+    """The type of a landmark's code; other types are reserved."""
 
     MPEG_4 = 1
-    """A feature point of MPEG-4, in pixels of the picture; the only type of 2005."""
+    """A feature point of MPEG-4, in pixels of the image; the only type of 2005."""
     ANTHROPOMETRIC_2D = 2
     ANTHROPOMETRIC_3D = 3
 
 
 class Feature(StrEnum):
-    """Something about the face that the features (2005) or property (2011) mask says."""
+    """A property of the face in the features (2005) or property (2011) mask."""
 
     GLASSES = "GLASSES"
     MOUSTACHE = "MOUSTACHE"
@@ -211,7 +211,7 @@ class Expression(StrEnum):
 
 
 class PostAcquisition(StrEnum):
-    """What was done to the picture after it was taken (2011)."""
+    """Processing of the image after it was taken (2011)."""
 
     ROTATED = "ROTATED"
     CROPPED = "CROPPED"
@@ -240,11 +240,11 @@ _FACE = (
 FEATURE_BITS_2005: Final[Mapping[int, Feature]] = MappingProxyType(
     dict(enumerate((*_FACE, Feature.DISTORTING_CONDITION), start=1))
 )
-"""Bit of the 2005 mask, from the lowest; bit 0 says that features are specified."""
+"""Bit of the 2005 mask, from the lowest; bit 0 states that features are specified."""
 FEATURE_BITS_2011: Final[Mapping[int, Feature]] = MappingProxyType(
     dict(enumerate((*_FACE, Feature.HEAD_COVERING, Feature.DISTORTING_CONDITION), start=1))
 )
-"""Bit of the 2011 mask, from the lowest; bit 0 says that properties are specified."""
+"""Bit of the 2011 mask, from the lowest; bit 0 states that properties are specified."""
 EXPRESSION_BITS_2011: Final[Mapping[int, Expression]] = MappingProxyType(
     dict(
         enumerate(
@@ -260,14 +260,14 @@ EXPRESSION_BITS_2011: Final[Mapping[int, Expression]] = MappingProxyType(
         )
     )
 )
-"""Bit of the 2011 expression mask; bit 0 says that expressions are specified, 12 to 15 are a vendor's."""
+"""Bit of the 2011 expression mask; bit 0 states that expressions are specified, 12 to 15 are a vendor's."""
 POST_ACQUISITION_BITS: Final[Mapping[int, PostAcquisition]] = MappingProxyType(
     dict(enumerate(PostAcquisition))
 )
 """Bit of the post-acquisition mask."""
 
 SAMPLING_RATE_BOUNDS: Final = (180, 240, 300, 370, 480, 610, 750)
-"""Widths of a head in pixels at which the next spatial sampling rate level begins."""
+"""Widths of a head in pixels at which the spatial sampling rate levels 1 to 7 begin."""
 
 _SPECIFIED: Final = 1
 _VENDOR: Final = 0x80
@@ -289,7 +289,7 @@ _PLAIN: Final[Mapping[str, str]] = MappingProxyType(
         "TOKEN_FRONTAL_3D": "token frontal 3-D",
     }
 )
-"""Members whose name is no word, by that name: members of different enumerations may be equal."""
+"""Words for members, by name, because members of different enumerations can be equal."""
 _NOTHING: Final[Mapping[int, int]] = MappingProxyType({})
 _VENDORS: Final[Mapping[type[IntEnum], int]] = MappingProxyType(
     {
@@ -319,18 +319,19 @@ _MEMBERS: Final[Mapping[type[IntEnum], Mapping[int, int]]] = MappingProxyType(
         )
     }
 )
-"""Looked up here: asking an enumeration costs several times as much, and every record asks eight times."""
+"""Members by code. A look-up here is several times cheaper than in the enumeration, and each record needs
+eight."""
 
 _Flag = TypeVar("_Flag", bound=StrEnum)
 
 
 def named(kind: type[IntEnum], code: int) -> int:
-    """The member of ``kind`` for ``code``; the code itself where the standard names none."""
+    """Return the member of ``kind`` for ``code``; the code itself if the standard names none."""
     return _MEMBERS.get(kind, _NOTHING).get(code, code)
 
 
 def words(kind: type[IntEnum], code: int) -> str:
-    """The code in words, such as ``"full frontal"``, ``"vendor code 0x81"`` or ``"reserved code 0x07"``."""
+    """Return the code in words: ``"full frontal"``, ``"vendor code 0x81"`` or ``"reserved code 0x07"``."""
     member = named(kind, code)
     if isinstance(member, IntEnum):
         return _PLAIN.get(member.name) or member.name.lower().replace("_", " ")
@@ -339,9 +340,9 @@ def words(kind: type[IntEnum], code: int) -> str:
 
 
 def flags_of(mask: int, bits: Mapping[int, _Flag]) -> frozenset[_Flag] | None:
-    """What a mask says; None where it says nothing at all.
+    """Return the flags of a mask; None if it specifies none.
 
-    Some writers set flags and forget bit 0, which says that there are any: the flags count.
+    Some writers set flags without bit 0, which states that flags are specified; the flags count.
     """
     if not mask:
         return None
@@ -351,12 +352,12 @@ def flags_of(mask: int, bits: Mapping[int, _Flag]) -> frozenset[_Flag] | None:
 def mask_of(
     flags: frozenset[_Flag] | None, bits: Mapping[int, _Flag], *, specified: bool = True
 ) -> int | None:
-    """The mask that says ``flags``; None where ``bits`` has no bit for one of them.
+    """Return the mask for ``flags``; None if ``bits`` has no bit for one of them.
 
     Args:
-        flags: What holds; None for "not specified", the mask 0.
+        flags: The flags; None for "not specified", the mask 0.
         bits: The version's bits.
-        specified: Whether bit 0 of the mask says that anything is specified.
+        specified: Whether bit 0 of the mask states that flags are specified.
     """
     if flags is None:
         return 0
@@ -367,12 +368,12 @@ def mask_of(
 
 
 def bits_of(mask: int, bits: Mapping[int, StrEnum], *, specified: bool = True) -> Sequence[int]:
-    """The bits that are set and that the standard does not name.
+    """Return the bits that are set and that the standard does not name.
 
     Args:
         mask: Any mask, not negative.
         bits: The version's bits.
-        specified: Whether bit 0 is the one that says that anything is specified.
+        specified: Whether bit 0 of the mask states that flags are specified.
     """
     return tuple(
         bit
@@ -382,5 +383,5 @@ def bits_of(mask: int, bits: Mapping[int, StrEnum], *, specified: bool = True) -
 
 
 def sampling_rate_level(head_width: float) -> int:
-    """Spatial sampling rate level, 0..7, for a head of ``head_width`` pixels (2011, table 18)."""
+    """Return the spatial sampling rate level, 0..7, for a head of ``head_width`` pixels (2011, table 18)."""
     return sum(head_width >= bound for bound in SAMPLING_RATE_BOUNDS)

@@ -1,7 +1,7 @@
-"""What an upload holds: a picture, or a facial record around it, or a DG2 around that.
+"""Finds the image in an upload, which is an image, a facial record or an ICAO DG2.
 
-Everything is told by content, never by a name. No pixel is decoded here; the header of the picture is
-read, because records are often wrong about it.
+The form is detected from the content, never from a name. No pixel is decoded here. The header of the image is
+read, because records often state it wrongly.
 """
 
 from dataclasses import dataclass, field
@@ -30,9 +30,9 @@ __all__ = [
 ]
 
 MAX_BYTES: Final = 2_000_000
-"""Longest upload, unless the caller says otherwise: the contract's limit."""
+"""Default limit of an upload, bytes: the contract's limit."""
 MOST_REPRESENTATIONS: Final = 16
-"""A record with more faces than this is refused, whatever the policy."""
+"""A record with more faces than this is refused under every policy."""
 
 _FACIAL: Final = b"FAC\0"
 _VERSION_2005: Final = b"010\0"
@@ -41,16 +41,16 @@ _FACIAL_NAME: Final = "ISO/IEC 19794-5"
 
 
 class Representations(StrEnum):
-    """What a policy accepts of records that hold several faces."""
+    """Whether a policy accepts records with several faces."""
 
     EXACTLY_ONE = "EXACTLY_ONE"
-    """One face; anything else is refused."""
+    """A record must have one face; other records are refused."""
     FIRST = "FIRST"
-    """The first face of the first record; the others are not looked at."""
+    """The first face of the first record is used; the others are ignored."""
 
 
 class Container(StrEnum):
-    """What the picture came in; ``TrustedImageContent.dg2`` says whether a DG2 was around that."""
+    """The container of the image; ``TrustedImageContent.dg2`` states whether a DG2 encloses it."""
 
     IMAGE = "IMAGE"
     ISO_19794_5_2005 = "ISO_19794_5_2005"
@@ -62,15 +62,15 @@ class TrustedImageContent:
     """A trusted image, unwrapped but not decoded.
 
     Attributes:
-        container: What the picture came in.
-        image: The picture's own bytes; for a bare picture the upload itself.
-        media_type: What the picture begins as (``vision.image_format.ImageFormat``); None if it is nothing
-            known.
-        header: What the picture's own header says; None where it cannot be read, which only decoding judges.
-        representation: What the record says of the face; None for a bare picture.
-        record: The whole record as coded; None for a bare picture.
+        container: The container of the image.
+        image: The bytes of the image file; for a bare image the upload.
+        media_type: Format by the first bytes of the image (``vision.image_format.ImageFormat``); None if
+            unknown.
+        header: The header of the image; None if it cannot be read, which is an error only in decoding.
+        representation: The record's declarations about the face; None for a bare image.
+        record: The whole record as coded; None for a bare image.
         dg2: The wrapping around the record; None without one.
-        discrepancies: Where the parts disagree; the code stream is believed.
+        discrepancies: Disagreements of the parts; the code stream counts as true.
     """
 
     container: Container
@@ -84,12 +84,12 @@ class TrustedImageContent:
 
     @property
     def in_dg2(self) -> bool:
-        """Whether the record came in an ICAO DG2, or in a part of one."""
+        """Whether an ICAO DG2, or a part of one, encloses the record."""
         return self.dg2 is not None
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """The discrepancies for people."""
+        """The discrepancies in words."""
         return tuple(one.text for one in self.discrepancies)
 
 
@@ -102,15 +102,15 @@ def open_trusted_image(
     """Unwrap a trusted image.
 
     Args:
-        data: The upload: a picture (any of ``vision.image_format.ImageFormat``), an ISO/IEC 19794-5:2005 or
+        data: The upload: an image (any of ``vision.image_format.ImageFormat``), an ISO/IEC 19794-5:2005 or
             :2011 record, or an ICAO DG2 with such a record.
-        representations: What is accepted of records that hold several faces.
-        max_bytes: Longest upload; nothing is read of a longer one.
+        representations: Whether records with several faces are accepted.
+        max_bytes: Limit of the upload; a longer one is refused without reading it.
 
     Raises:
-        TrustedImageRefused: IMAGE_EMPTY, IMAGE_TOO_LARGE; IMAGE_FORMAT_NOT_SUPPORTED for what begins as
-            nothing known, or a facial record of another version; RECORD_MALFORMED; RECORD_NOT_ONE_FACE;
-            ISO_39794_NOT_SUPPORTED; RECORD_WRONG_MODALITY. A picture that is broken is not refused here.
+        TrustedImageRefused: IMAGE_EMPTY, IMAGE_TOO_LARGE; IMAGE_FORMAT_NOT_SUPPORTED for an unknown format or
+            a facial record of another version; RECORD_MALFORMED; RECORD_NOT_ONE_FACE;
+            ISO_39794_NOT_SUPPORTED; RECORD_WRONG_MODALITY. A broken image is not refused here.
     """
     _check_size(data, max_bytes)
     if data.startswith(_FACIAL):
@@ -124,7 +124,7 @@ def open_trusted_image(
         raise TrustedImageRefused(
             RefusalReason.IMAGE_FORMAT_NOT_SUPPORTED,
             "The upload is not a PNG, JPEG or JPEG 2000 image, nor an ISO/IEC 19794-5 facial record, bare or "
-            "in an ICAO DG2. Send one of these; the file name plays no part.",
+            "in an ICAO DG2. Send one of these.",
         )
     if modality != "face":
         raise wrong_modality("ICAO DG3" if modality == "finger" else "ICAO DG4", modality)
@@ -139,13 +139,13 @@ def _check_size(data: bytes, max_bytes: int) -> None:
     if len(data) > max_bytes:
         raise TrustedImageRefused(
             RefusalReason.IMAGE_TOO_LARGE,
-            f"The upload has {len(data)} bytes, at most {max_bytes} are accepted. Send a smaller picture.",
+            f"The upload has {len(data)} bytes, at most {max_bytes} are accepted. Send a smaller image.",
             details={"bytes": len(data), "max_bytes": max_bytes},
         )
 
 
 def _refuse_others(data: bytes) -> None:
-    """Refuses records that are recognised and not read."""
+    """Refuses records of formats that are recognised but not read."""
     other = OTHER_RECORDS.get(data[:4])
     if other is not None:
         raise wrong_modality(*other)
@@ -222,14 +222,14 @@ def _open_dg2(data: bytes, representations: Representations) -> TrustedImageCont
 
 
 def _check_count(count: int, representations: Representations) -> None:
-    """Before anything is read of the faces."""
+    """Checks the number of faces before a face is read."""
     if count == 1 or (representations is Representations.FIRST and 1 <= count <= MOST_REPRESENTATIONS):
         return
     required = 1 if representations is Representations.EXACTLY_ONE else MOST_REPRESENTATIONS
     wanted = "exactly 1 is accepted" if required == 1 else f"1 to {required} are accepted"
     raise TrustedImageRefused(
         RefusalReason.RECORD_NOT_ONE_FACE,
-        f"The record holds {count} faces; {wanted}. Send a record of the person to be checked alone.",
+        f"The record holds {count} faces; {wanted}. Send a record with only the person to be checked.",
         details={"representations": count, "required_representations": required},
     )
 
@@ -237,7 +237,7 @@ def _check_count(count: int, representations: Representations) -> None:
 def _unknown_version(version: bytes) -> TrustedImageRefused:
     if len(version) < len(_VERSION_2005):
         return record_malformed(_FACIAL_NAME, "the header is cut off", field="version", offset=4)
-    # Escaped: what a file says must not steer the terminal that shows it.
+    # Escaped, because text of a file must not control the terminal that shows it.
     shown = ascii(version.rstrip(b"\0").decode("latin-1"))[1:-1]
     return TrustedImageRefused(
         RefusalReason.IMAGE_FORMAT_NOT_SUPPORTED,

@@ -1,7 +1,7 @@
-"""The wrapping of a passport's face: data group 2 and its CBEFF headers.
+"""Reads and writes data group 2 of a passport, which encloses the face, and its CBEFF headers.
 
-``75 {7F61 {02 count, 7F60 {A1 {header}, 5F2E or 7F2E {record}}...}}``. Read are the whole data group, and
-its parts from 7F61 or 7F60 on, as some readers hand them out. Sources: ICAO Doc 9303-10, 4.7.2;
+``75 {7F61 {02 count, 7F60 {A1 {header}, 5F2E or 7F2E {record}}...}}``. The module reads the whole data group,
+and its parts that begin with 7F61 or 7F60, which some readers return. Sources: ICAO Doc 9303-10, 4.7.2;
 ISO/IEC 7816-11; NISTIR 6529-A (CBEFF).
 """
 
@@ -75,7 +75,7 @@ class BiometricBlock:
     Attributes:
         header: The data objects of the CBEFF header as (tag, value), in their order.
         record: The biometric data block.
-        tag: 0x5F2E, or 0x7F2E where the block is marked as constructed.
+        tag: 0x5F2E, or 0x7F2E if the block is marked as constructed.
     """
 
     header: tuple[tuple[int, bytes], ...]
@@ -97,7 +97,7 @@ class BiometricBlock:
         return self.record[inner.start : inner.end]
 
     def header_value(self, tag: int) -> int | None:
-        """The value of a header's data object as a number; None where there is none of 1 to 4 bytes."""
+        """Return the value of a header's data object as a number; None if none has 1 to 4 bytes."""
         return next(
             (
                 int.from_bytes(value, "big")
@@ -109,32 +109,32 @@ class BiometricBlock:
 
     @property
     def biometric_type(self) -> int | None:
-        """``modality.CBEFF_TYPES``; None where the header does not say."""
+        """A key of ``modality.CBEFF_TYPES``; None if the header does not state it."""
         return self.header_value(_TYPE)
 
     @property
     def format_owner(self) -> int | None:
-        """Who defined the record's format: 0x0101 is ISO/IEC JTC 1/SC 37."""
+        """The owner of the record's format: 0x0101 is ISO/IEC JTC 1/SC 37."""
         return self.header_value(_OWNER)
 
     @property
     def format_type(self) -> int | None:
-        """Which of the owner's formats: 0x0008 is 19794-5, 0x002A is 39794-5."""
+        """The owner's number of the format: 0x0008 is 19794-5, 0x002A is 39794-5."""
         return self.header_value(_FORMAT)
 
     @property
     def header_words(self) -> tuple[tuple[str, str], ...]:
-        """The header for people: (name, value in hexadecimal, cut after 32 bytes)."""
+        """The header in words: (name, value in hexadecimal, cut after 32 bytes)."""
         return tuple((_NAMES.get(tag, f"data object {tag:X}"), _shown(value)) for tag, value in self.header)
 
 
 @dataclass(frozen=True, slots=True)
 class Dg2:
-    """A data group 2, or the part of it that came.
+    """A data group 2, or a part of one.
 
     Attributes:
         blocks: Its records, at least one.
-        declared_count: The count that it states; None where it states none.
+        declared_count: The count that it states; None if it states none.
         outermost: Tag of the outermost data object: 0x75, 0x7F61 or 0x7F60.
         trailing: Bytes behind the outermost data object.
     """
@@ -146,13 +146,13 @@ class Dg2:
 
 
 def modality_of_group(data: bytes) -> str | None:
-    """What a passport's biometric file holds: ``"face"``, ``"finger"`` or ``"iris"``; else None."""
+    """Return the modality of a passport's biometric file: ``"face"``, ``"finger"``, ``"iris"`` or None."""
     if data[:2] in {b"\x7f\x61", b"\x7f\x60"}:
         return CBEFF_TYPES[CBEFF_FACE]
     group = _OTHER_GROUPS.get(data[0]) if data else None
     if data[:1] != b"\x75" and group is None:
         return None
-    # The inner tag follows a length of 1 to 5 bytes; the lengths themselves are checked when it is read.
+    # The inner tag follows a length of 1 to 5 bytes; ``parse_dg2`` checks the lengths.
     second = data[1] if len(data) > 1 else 0
     inner = 2 + (second & 0x7F if second & 0x80 else 0)
     if data[inner : inner + 2] != b"\x7f\x61":
@@ -161,7 +161,7 @@ def modality_of_group(data: bytes) -> str | None:
 
 
 def _face_header() -> tuple[tuple[int, bytes], ...]:
-    """The CBEFF header of an ISO/IEC 19794-5 record, as passports carry it."""
+    """Return the CBEFF header of an ISO/IEC 19794-5 record, as in passports."""
     return (
         (_TYPE, bytes([CBEFF_FACE])),
         (_SUBTYPE, b"\x00"),
@@ -171,7 +171,7 @@ def _face_header() -> tuple[tuple[int, bytes], ...]:
 
 
 def parse_dg2(data: bytes) -> Dg2:
-    """Reads the wrapping; the records in it are not looked into.
+    """Reads the data group; the records in it are not parsed.
 
     Raises:
         TrustedImageRefused: RECORD_MALFORMED: the data objects do not hold together, or hold no record.
@@ -197,10 +197,10 @@ def parse_dg2(data: bytes) -> Dg2:
 
 
 def serialise_dg2(dg2: Dg2) -> bytes:
-    """Writes the wrapping with the shortest lengths, as DER demands and passports have them.
+    """Writes the data group with the shortest lengths, as DER demands and passports use.
 
     Raises:
-        RecordInvalid: No record, more than one in a bare template, or more than can be read again.
+        RecordInvalid: There is no record, more than one in a bare template, or more than can be read back.
     """
     if not 1 <= len(dg2.blocks) < MOST_ELEMENTS:
         raise RecordInvalid(f"a data group 2 holds 1 to {MOST_ELEMENTS - 1} records, not {len(dg2.blocks)}")
@@ -239,8 +239,8 @@ def _only(data: bytes, parent: Element, tag: int) -> Element:
 
 
 def _repeated(tag: int, offset: int) -> TrustedImageRefused:
-    """Where one record is meant to be, two would let two readers see two faces."""
-    what = f"data object {tag:X} is there twice where one belongs"
+    """Makes the refusal of a repeated data object: two readers could read two different faces."""
+    what = f"data object {tag:X} occurs twice, and one is allowed"
     return record_malformed(FORMAT_DG2, what, field=f"{tag:X}", offset=offset)
 
 
@@ -269,10 +269,10 @@ def _write_template(block: BiometricBlock) -> bytes:
 
 
 def wrapped(records: Sequence[bytes]) -> bytes:
-    """A whole data group 2 of ISO/IEC 19794-5 records.
+    """Makes a whole data group 2 of ISO/IEC 19794-5 records.
 
     Raises:
-        RecordInvalid: No record, or more than can be read again.
+        RecordInvalid: There is no record, or more than can be read back.
     """
     blocks = tuple(BiometricBlock(_face_header(), record) for record in records)
     return serialise_dg2(Dg2(blocks, declared_count=len(blocks)))

@@ -1,6 +1,6 @@
-"""Where a record and what it holds disagree, or where it bends the standard without harm.
+"""Finds disagreements between a record and its content, and harmless deviations from the standard.
 
-None of these refuses anything: the code stream is believed, and the disagreement is reported.
+No discrepancy refuses an image: the code stream counts as true, and the disagreement is reported.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,32 +28,32 @@ __all__ = ["Discrepancy", "DiscrepancyKind", "of_dg2", "of_picture", "of_record"
 
 
 class DiscrepancyKind(StrEnum):
-    """What disagrees."""
+    """The properties that can disagree."""
 
     SIZE = "SIZE"
-    """Declared width and height, and those of the code stream."""
+    """Declared width and height differ from those of the code stream."""
     MEDIA_TYPE = "MEDIA_TYPE"
-    """Declared image data type, and what the picture is."""
+    """The declared image data type differs from the format of the image."""
     COLOUR_SPACE = "COLOUR_SPACE"
-    """Declared colour space, and the picture's channels and bits."""
+    """The declared colour space differs from the image's channels and bits."""
     PICTURE_HEADER = "PICTURE_HEADER"
-    """The picture's own header cannot be read."""
+    """The header of the image cannot be read."""
     ORIENTATION = "ORIENTATION"
-    """The picture is stored turned or mirrored, which a record has no field for."""
+    """The image is stored turned or mirrored, for which a record has no field."""
     LANDMARKS_OUTSIDE = "LANDMARKS_OUTSIDE"
-    """Points beyond the picture."""
+    """Points lie outside the image."""
     RECORD_LENGTH = "RECORD_LENGTH"
     """The header states too small a length."""
     TRAILING_BYTES = "TRAILING_BYTES"
-    """Bytes behind the end."""
+    """Bytes follow the end of the record or data group."""
     EXTRA_BYTES = "EXTRA_BYTES"
-    """Bytes behind the picture of a face that is declared as 2-D."""
+    """Bytes follow the image of a face that is declared as 2-D."""
     RESERVED_VALUE = "RESERVED_VALUE"
-    """Values that the standard reserves or rules out."""
+    """Values are reserved or excluded by the standard."""
     BLOCK_COUNT = "BLOCK_COUNT"
-    """The count that a DG2 states, and its records."""
+    """The count that a DG2 states differs from its number of records."""
     BIOMETRIC_TYPE = "BIOMETRIC_TYPE"
-    """The CBEFF header declares something else than a face."""
+    """The CBEFF header declares another modality than the face."""
     RECORD_FORMAT = "RECORD_FORMAT"
     """The CBEFF header declares another format than the record's."""
 
@@ -63,10 +63,10 @@ class Discrepancy:
     """One disagreement.
 
     Attributes:
-        kind: What disagrees.
-        text: In a sentence's part for people, with the values.
-        declared: What is declared; None where nothing is.
-        found: What was found; None where there is nothing to compare with.
+        kind: The property that disagrees.
+        text: A clause in words, with the values.
+        declared: The declared value; None if there is none.
+        found: The actual value; None if there is none to compare with.
     """
 
     kind: DiscrepancyKind
@@ -106,7 +106,7 @@ _GREY: Final[Mapping[type[IntEnum], Mapping[int, bool]]] = MappingProxyType(
         },
     }
 )
-"""Whether a colour space is of greys; those that say nothing are left out."""
+"""Whether a colour space is grey; colour spaces without a statement are not listed."""
 _GREY_CHANNELS: Final = frozenset({1, 2})
 _LAST_LEVEL: Final = 7
 _VENDORS_EXPRESSIONS: Final = 0xF000
@@ -115,11 +115,11 @@ _FAILED_SCORE: Final = 0xFF
 
 
 class _Reserved(IntEnum):
-    """Codes that no enumeration names."""
+    """The enumeration of codes that no other enumeration names."""
 
 
 def of_record(record: Record2005 | Record2011) -> tuple[Discrepancy, ...]:
-    """What is odd about the record as a whole."""
+    """Returns the discrepancies of the record as a whole."""
     found = []
     if record.declared_length is not None and record.declared_length < record.length:
         found.append(
@@ -138,7 +138,7 @@ def of_record(record: Record2005 | Record2011) -> tuple[Discrepancy, ...]:
 
 
 def of_dg2(dg2: Dg2) -> tuple[Discrepancy, ...]:
-    """What is odd about the wrapping round 19794-5 records."""
+    """Returns the discrepancies of a DG2 with 19794-5 records."""
     found = []
     if dg2.declared_count not in {None, len(dg2.blocks)}:
         text = f"the DG2 states {dg2.declared_count} records and holds {len(dg2.blocks)}"
@@ -170,32 +170,32 @@ def of_picture(
     header: ImageHeader | None,
     fault: str | None,
 ) -> tuple[Discrepancy, ...]:
-    """What a face's record says against what its picture's own header says.
+    """Returns the discrepancies between the record of a face and the header of its image.
 
     Args:
         face: The face as coded.
-        view: The same, read.
-        found_format: What the picture begins as; None if it is no known format.
-        header: The picture's header; None where it cannot be read.
+        view: The common view of the same face.
+        found_format: Format by the first bytes of the image; None if unknown.
+        header: The header of the image; None if it cannot be read.
         fault: Why the header cannot be read.
     """
     found = [*_media_type(view, found_format)]
     if header is None:
-        text = f"the header of the picture cannot be read ({fault}); its size is what the record declares"
+        text = f"the header of the image cannot be read ({fault}); its size is what the record declares"
         found.append(Discrepancy(DiscrepancyKind.PICTURE_HEADER, text))
     else:
         found += _size(view, header)
         found += _colours(view, header)
     outside = _outside(view, header)
     if outside:
-        text = f"{outside} of {len(view.landmarks)} points lie outside the picture"
+        text = f"{outside} of {len(view.landmarks)} points lie outside the image"
         found.append(Discrepancy(DiscrepancyKind.LANDMARKS_OUTSIDE, text, found=str(outside)))
     if (
         isinstance(face, Representation2011)
         and face.three_d
         and face.face_image_type < FaceImageType2011.BASIC_3D
     ):
-        text = f"{len(face.three_d)} bytes follow the picture of a face that is declared as 2-D"
+        text = f"{len(face.three_d)} bytes follow the image of a face that is declared as 2-D"
         found.append(Discrepancy(DiscrepancyKind.EXTRA_BYTES, text, "0", str(len(face.three_d))))
     found += _reserved(_reserved_values(face))
     return tuple(found)
@@ -204,7 +204,7 @@ def of_picture(
 def _trailing(count: int, where: str) -> tuple[Discrepancy, ...]:
     if not count:
         return ()
-    text = f"{count} bytes follow the end of the {where}; they were not looked at"
+    text = f"{count} bytes follow the end of the {where}; they were ignored"
     return (Discrepancy(DiscrepancyKind.TRAILING_BYTES, text, "0", str(count)),)
 
 
@@ -214,7 +214,7 @@ def _media_type(view: Representation, found: ImageFormat | None) -> tuple[Discre
         return ()
     declared = codes.words(_kind(kind), kind)
     actual = "no known format" if found is None else found.value
-    text = f"the record declares image data type {declared}, the picture is {actual}"
+    text = f"the record declares image data type {declared}, the image is {actual}"
     return (Discrepancy(DiscrepancyKind.MEDIA_TYPE, text, declared, actual),)
 
 
@@ -225,7 +225,7 @@ def _size(view: Representation, header: ImageHeader) -> tuple[Discrepancy, ...]:
         text = f"the record declares {declared} pixels, the code stream has {actual}"
         found.append(Discrepancy(DiscrepancyKind.SIZE, text, declared, actual))
     if header.orientation != 1:
-        text = f"the picture is stored with EXIF orientation {header.orientation}, which a record cannot say"
+        text = f"the image is stored with EXIF orientation {header.orientation}; a record has no field for it"
         found.append(Discrepancy(DiscrepancyKind.ORIENTATION, text, "1", str(header.orientation)))
     return tuple(found)
 
@@ -237,12 +237,12 @@ def _colours(view: Representation, header: ImageHeader) -> tuple[Discrepancy, ..
         return ()
     name = codes.words(_kind(declared), declared)
     actual = f"{header.channels} channels of {header.bits_per_channel} bits"
-    text = f"the record declares colour space {name}, the picture has {actual}"
+    text = f"the record declares colour space {name}, the image has {actual}"
     return (Discrepancy(DiscrepancyKind.COLOUR_SPACE, text, name, actual),)
 
 
 def _kind(value: int) -> type[IntEnum]:
-    """The enumeration that a value was read as; of a reserved code one that has no members."""
+    """Returns the enumeration of a value; for a reserved code, one without members."""
     return type(value) if isinstance(value, IntEnum) else _Reserved
 
 

@@ -1,4 +1,4 @@
-"""Bounded reading and checked writing of a record's fields."""
+"""Reads fields of a record within bounds, and writes them with checks."""
 
 import struct
 
@@ -10,13 +10,13 @@ __all__ = ["need", "pack", "record_malformed"]
 def record_malformed(
     format_: str, what: str, *, field: str | None = None, offset: int | None = None
 ) -> TrustedImageRefused:
-    """For a record whose lengths or structure do not hold.
+    """Makes the refusal of a record with lengths or a structure that do not hold.
 
     Args:
-        format_: Which format it claims to be.
-        what: What is wrong, and with which numbers.
+        format_: The format that the record claims.
+        what: The error in words, with its numbers.
         field: The field that does not hold.
-        offset: Where it stands, bytes from the start of the record.
+        offset: Its position, bytes from the start of the record.
     """
     details: dict[str, str | int | float] = {"format": format_}
     if field is not None:
@@ -25,7 +25,7 @@ def record_malformed(
         details["offset"] = offset
     return TrustedImageRefused(
         RefusalReason.RECORD_MALFORMED,
-        f"{format_}: {what}. Read the record from its source again, or send the picture itself.",
+        f"{format_}: {what}. Read the record from its source again, or send the image itself.",
         details=details,
     )
 

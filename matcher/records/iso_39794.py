@@ -1,12 +1,12 @@
-"""ISO/IEC 39794-5 records: found by their structure, not read yet.
+"""Recognises ISO/IEC 39794-5 records by their structure; it does not read them.
 
 A record is DER: the data block [APPLICATION 5] that begins with its version block [0] (generation [0],
-year [1]); the DG2 of a passport holds it in a context tag [1]. Its XML form names the standard in its
-namespace. The parts of the standard number their application tags as they number themselves, so a data
-block [APPLICATION 4] is of a finger and [APPLICATION 6] of an iris.
+year [1]); the DG2 of a passport holds it in a context tag [1]. The XML form names the standard in its
+namespace. The number of an application tag is the number of the part of the standard: a data block
+[APPLICATION 4] is of a finger and [APPLICATION 6] of an iris.
 
-Reading it would begin at ``DataBlock.start``. Source: ISO/IEC 39794-1:2019 and 39794-5:2019, annex A, as
-open implementations read them; no clause text was at hand.
+The content of a record starts at ``DataBlock.start``. Source: ISO/IEC 39794-1:2019 and 39794-5:2019, annex A,
+as open implementations read them; the text of the clauses was not available.
 """
 
 from collections.abc import Mapping
@@ -41,10 +41,10 @@ class DataBlock:
 
     Attributes:
         format: The part of the standard.
-        modality: What it holds, in words; ``"face"`` for 39794-5.
+        modality: The modality in words; ``"face"`` for 39794-5.
         year: Year of the edition, as the version block states it; None in the XML form.
-        start: Where the block's value begins; 0 in the XML form.
-        end: Where it ends.
+        start: Offset of the block's value; 0 in the XML form.
+        end: Offset behind it.
     """
 
     format: str
@@ -55,22 +55,22 @@ class DataBlock:
 
 
 def find_39794(data: bytes) -> DataBlock | None:
-    """The data block that ``data`` is, bare or in its context tag; None where it is none."""
+    """Return the data block of ``data``, bare or in its context tag; None if it is none."""
     if data[:1] == b"<":
         known = _XML_NAME in data[:_XML_HEAD]
         return DataBlock(FORMAT_39794, "face", None, 0, len(data)) if known else None
     try:
         return _find(data)
     except TrustedImageRefused:
-        # What does not hold together as DER is no such record.
+        # Bytes that are not valid DER are no such record.
         return None
 
 
 def not_supported() -> TrustedImageRefused:
-    """For a 39794-5 record."""
+    """Make the refusal of a 39794-5 record."""
     return TrustedImageRefused(
         RefusalReason.ISO_39794_NOT_SUPPORTED,
-        "The upload is an ISO/IEC 39794-5 record, which is not read yet. Send the picture that it holds, or "
+        "The upload is an ISO/IEC 39794-5 record, which is not supported. Send the image in it, or "
         "an ISO/IEC 19794-5 record.",
         details={"format": FORMAT_39794},
     )

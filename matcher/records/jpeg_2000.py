@@ -1,4 +1,4 @@
-"""Whether a JPEG 2000 code stream is coded without loss, which a 2011 record declares.
+"""Detects whether a JPEG 2000 code stream is coded without loss, which a 2011 record declares.
 
 Source: ISO/IEC 15444-1, annex A.
 """
@@ -11,18 +11,18 @@ _START: Final = b"\xff\x4f\xff\x51"
 _COD: Final = 0xFF52
 _START_OF_TILE: Final = 0xFF90
 _TRANSFORMATION: Final = 11
-"""Where the transformation stands behind the marker segment's length field."""
+"""Offset of the transformation behind the marker segment's length field."""
 _REVERSIBLE: Final = 1
 _MOST_SEGMENTS: Final = 64
 
 
 def is_reversible(image: bytes) -> bool:
-    """True when the main header names the reversible 5-3 transformation, the only one without loss.
+    """Return True if the main header names the reversible 5-3 transformation, the only one without loss.
 
-    A stream that is cut to fewer layers loses something all the same, which its header does not say.
+    A stream that is cut to fewer layers is lossy too, but its header does not state it.
 
     Args:
-        image: A JP2 file or a code stream; anything else gives False.
+        image: A JP2 file or a code stream; other bytes give False.
     """
     start = image.find(_START)
     position = start + 2

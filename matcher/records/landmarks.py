@@ -1,7 +1,7 @@
 """Landmarks (2011) or feature points (2005) of a face.
 
-Sources: ISO/IEC 19794-5:2005, 5.6, and :2011, 5.6; the names of the points of type 1 are those of ISO/IEC
-14496-2 (MPEG-4), annex C, and group 12 is 19794-5's own. Left and right are the person's own.
+Sources: ISO/IEC 19794-5:2005, 5.6, and :2011, 5.6. The names of the points of type 1 are those of ISO/IEC
+14496-2 (MPEG-4), annex C; group 12 is from 19794-5. Left and right are those of the person.
 """
 
 import struct
@@ -25,7 +25,7 @@ __all__ = [
 LANDMARK_BYTES: Final = 8
 """Length of a point in a record."""
 MOST_LANDMARKS: Final = 1024
-"""More points than this in one face are refused: the standards name about 150, dense meshes have 500."""
+"""Limit of points in one face: the standards name about 150, dense meshes have 500."""
 LAYOUT: Final = struct.Struct(">BBHHH")
 """Type, code, x, y and z (reserved in 2005) of a point."""
 _LEFT_EYE: Final = 0xC1
@@ -38,10 +38,10 @@ class Landmark:
 
     Attributes:
         type: A code of ``LandmarkType``, or a reserved one, 0..255.
-        code: Upper four bits the group, lower four the point within it, 0..255.
+        code: The group in the upper four bits and the point within it in the lower four, 0..255.
         x: Pixels from the left, 0..65535 (2011: for 3-D points in their own unit).
         y: Pixels from the top, 0..65535.
-        z: Third coordinate of 3-D points; two reserved bytes in a 2005 record, kept as they are.
+        z: Third coordinate of 3-D points; in a 2005 record two reserved bytes, kept unchanged.
     """
 
     type: int
@@ -57,16 +57,16 @@ class Landmark:
 
     @property
     def name(self) -> str | None:
-        """The point in words; None for one that is not named here."""
+        """The name of the point; None if it has no name here."""
         return _MPEG_4_NAMES.get(self.code) if self.type == LandmarkType.MPEG_4 else None
 
 
 @dataclass(frozen=True, slots=True)
 class EyeCentres:
-    """Where the eyes are, in pixels from the top left corner of the stored picture: (x, y).
+    """Positions of the eyes, in pixels from the top left corner of the stored image: (x, y).
 
     Attributes:
-        left: The person's left eye (12.1), on the right of a picture that is not mirrored.
+        left: The person's left eye (12.1), on the right of an image that is not mirrored.
         right: The person's right eye (12.2).
     """
 
@@ -75,7 +75,7 @@ class EyeCentres:
 
 
 def eye_centres(landmarks: Iterable[Landmark]) -> EyeCentres | None:
-    """The points 12.1 and 12.2; None unless both are given. Of repeated points the last counts."""
+    """Return the points 12.1 and 12.2; None unless both are given. Of repeated points the last counts."""
     found = {
         point.code: (point.x, point.y)
         for point in landmarks
@@ -85,7 +85,7 @@ def eye_centres(landmarks: Iterable[Landmark]) -> EyeCentres | None:
 
 
 def eye_landmarks(eyes: EyeCentres) -> tuple[Landmark, Landmark]:
-    """The points 12.1 and 12.2."""
+    """Return the points 12.1 and 12.2."""
     return (
         Landmark(LandmarkType.MPEG_4, _LEFT_EYE, *eyes.left),
         Landmark(LandmarkType.MPEG_4, _RIGHT_EYE, *eyes.right),

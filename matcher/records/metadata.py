@@ -1,4 +1,4 @@
-"""What is known of a picture that becomes a record, and what of it a version has a place for."""
+"""The metadata of an image that is stored in a record, and the part that each version can hold."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -47,27 +47,27 @@ class RecordVersion(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordMetadata:
-    """What is known of a picture; a record says "unspecified" of the rest.
+    """The metadata of an image; a record marks the other fields as unspecified.
 
     Attributes:
-        face_image_type: BASIC (nothing is promised of the picture), FULL_FRONTAL or TOKEN_FRONTAL for both
-            versions, the others for 2011 only.
-        eyes: Where the eyes are; become the points 12.1 and 12.2.
+        face_image_type: BASIC (the image follows no rules), FULL_FRONTAL or TOKEN_FRONTAL for both versions,
+            the others for 2011 only.
+        eyes: Positions of the eyes; they become the points 12.1 and 12.2.
         landmarks: Further points.
         pose: Angles in degrees.
         gender: The person's gender.
         eye_colour: The person's eye colour.
         hair_colour: The person's hair colour.
-        features: What holds of the face; an empty set says that nothing does, None that nobody looked.
+        features: Features of the face; an empty set states that there are none, None that they are unknown.
         expressions: The expressions; a 2005 record holds at most one.
-        source: What took the picture.
+        source: Source of the image.
         device_type: The vendor's number of the device, 0..65535.
-        capture_time: When it was taken (2011 only; a 2005 record has no place for it and leaves it out).
+        capture_time: Time at which it was taken (2011 only; a 2005 record has no field for it and omits it).
         device_vendor: Number of the device's vendor (2011 only).
         subject_height: Height of the person in centimetres, 1..255 (2011 only).
         quality: Quality blocks, at most 255 (2011 only).
         head_width: Width of the head in pixels, for the spatial sampling rate level (2011 only).
-        post_acquisition: What was done to the picture (2011 only).
+        post_acquisition: Processing of the image (2011 only).
     """
 
     face_image_type: FaceImageType2011 = FaceImageType2011.BASIC
@@ -90,9 +90,10 @@ class RecordMetadata:
 
 
 def metadata_of(view: Representation) -> RecordMetadata:
-    """What a record says of a face, to be said in another record. Reserved and vendors' codes are left out.
+    """Return the metadata of a face in a record, for use in another record.
 
-    So are 3-D data; the face image type becomes that of the picture alone.
+    Reserved codes, vendors' codes and 3-D data are omitted; the face image type becomes that of the image
+    alone.
 
     Args:
         view: One face of a record that was read.
@@ -123,11 +124,11 @@ def metadata_of(view: Representation) -> RecordMetadata:
 
 
 def fitted(metadata: RecordMetadata, version: RecordVersion) -> tuple[RecordMetadata, tuple[str, ...]]:
-    """The part of ``metadata`` that a version can say, and what it cannot, in words.
+    """Return the part of ``metadata`` that a version can hold, and the names of the rest in words.
 
     Args:
-        metadata: What is known.
-        version: The version that is to say it.
+        metadata: The metadata.
+        version: The version of the record.
     """
     if version is RecordVersion.ISO_19794_5_2011:
         return _fitted_2011(metadata)
@@ -141,7 +142,7 @@ def _fitted_2011(metadata: RecordMetadata) -> tuple[RecordMetadata, tuple[str, .
     source = metadata.source
     if source is CaptureSource.UNKNOWN:
         source = CaptureSource.UNSPECIFIED
-    # The other codes for "unknown" are of 2005 records.
+    # The other codes for "unknown" belong to 2005 records.
     gender = Gender.UNKNOWN if metadata.gender is Gender.UNKNOWN_3 else metadata.gender
     eyes = EyeColour.UNKNOWN if metadata.eye_colour is EyeColour.UNKNOWN_8 else metadata.eye_colour
     return replace(metadata, expressions=expressions, source=source, gender=gender, eye_colour=eyes), ()

@@ -1,4 +1,4 @@
-"""Biometric records of something else than a face: recognised, so that the refusal can say what came.
+"""Recognises biometric records of other modalities, so that the refusal names the modality.
 
 Sources: the format identifiers of ISO/IEC 19794-2 to -14, and ICAO Doc 9303-10 for the files of a passport.
 """
@@ -26,7 +26,7 @@ OTHER_RECORDS: Final[Mapping[bytes, tuple[str, str]]] = MappingProxyType(
         b"DNA\0": ("ISO/IEC 19794-14", "DNA"),
     }
 )
-"""First four bytes of a record, and what it is."""
+"""Format and modality of a record by its first four bytes."""
 
 CBEFF_FACE: Final = 0x02
 CBEFF_TYPES: Final[Mapping[int, str]] = MappingProxyType(
@@ -36,11 +36,11 @@ CBEFF_TYPES: Final[Mapping[int, str]] = MappingProxyType(
 
 
 def wrong_modality(format_: str, modality: str) -> TrustedImageRefused:
-    """For a record of something else than a face."""
+    """Make the refusal of a record of another modality than the face."""
     article = "an" if modality[0] in "aeiou" else "a"
     return TrustedImageRefused(
         RefusalReason.RECORD_WRONG_MODALITY,
-        f"The upload is {article} {modality} record ({format_}). Send a picture or a facial record "
+        f"The upload is {article} {modality} record ({format_}). Send an image or a facial record "
         "(ISO/IEC 19794-5) of the person.",
         details={"format": format_, "modality": modality},
     )

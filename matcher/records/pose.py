@@ -1,8 +1,8 @@
 """Pose angles as a record codes them: one byte each, in steps of two degrees.
 
-Source: ISO/IEC 19794-5:2005, 5.5.8 and 5.5.9; the 2011 edition codes them alike. Yaw is positive for a
-head turned to its own left, pitch for a head that looks down, roll for a head that leans to its own right
-shoulder.
+Source: ISO/IEC 19794-5:2005, 5.5.8 and 5.5.9; the 2011 edition uses the same codes. Yaw is positive if the
+head is turned to the person's left, pitch if the head looks down, and roll if the head leans to the person's
+right shoulder.
 """
 
 import math
@@ -40,7 +40,7 @@ class PoseDegrees:
 
     @property
     def given(self) -> bool:
-        """True when at least one of the three angles is given."""
+        """True if at least one of the three angles is given."""
         return not (self.yaw is None and self.pitch is None and self.roll is None)
 
 
@@ -78,16 +78,16 @@ class PoseCode:
 
     @property
     def reserved(self) -> bool:
-        """True when one of the bytes is a reserved code."""
+        """True if one of the bytes is a reserved code."""
         uncertainties = (self.yaw_uncertainty, self.pitch_uncertainty, self.roll_uncertainty)
         return max(self.yaw, self.pitch, self.roll, *uncertainties) > _LAST
 
     @classmethod
     def of_degrees(cls, pose: PoseDegrees) -> "PoseCode":
-        """The nearest code: angles are rounded to even degrees, uncertainties up to whole ones.
+        """Return the nearest code: angles are rounded to even degrees, uncertainties up to whole degrees.
 
         Raises:
-            RecordInvalid: An angle outside -180..180, or an uncertainty outside 0..180.
+            RecordInvalid: An angle is outside -180..180, or an uncertainty outside 0..180.
         """
         return cls(
             _angle_code("yaw", pose.yaw),
@@ -100,9 +100,9 @@ class PoseCode:
 
 
 NO_POSE: Final = PoseDegrees()
-"""Nothing is given."""
+"""No angle is given."""
 NO_POSE_CODE: Final = PoseCode()
-"""Nothing is given, as coded."""
+"""The code of ``NO_POSE``."""
 
 
 def _angle(code: int) -> float | None:
@@ -121,7 +121,7 @@ def _angle_code(name: str, degrees: float | None) -> int:
     if not -_HALF <= degrees <= _HALF:
         raise RecordInvalid(f"the {name} is {degrees:g} degrees; a record holds -180 to 180")
     steps = round(degrees / 2)
-    # -180 and 180 are the same direction, and have the same code.
+    # -180 and 180 degrees are the same direction and have the same code.
     return steps + (1 if steps >= 0 else _LAST)
 
 

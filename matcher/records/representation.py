@@ -1,4 +1,4 @@
-"""One face of a record, the same for both versions: what the numbers say, without the layout."""
+"""The common view of one face of a record, independent of the version's layout."""
 
 from dataclasses import dataclass
 
@@ -15,12 +15,12 @@ __all__ = ["Representation", "representation_of", "representations_of"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Representation:
-    """What a record says of one face. Numbers are members of the enumerations of ``codes`` where named.
+    """A record's declarations about one face. Codes are members of the enumerations in ``codes`` if named.
 
     Attributes:
-        position: Which face of the record, from 1.
-        width: Declared width in pixels; None where the record says 0.
-        height: Declared height in pixels; None where the record says 0.
+        position: Number of the face in the record, from 1.
+        width: Declared width in pixels; None if the record states 0.
+        height: Declared height in pixels; None if the record states 0.
         face_image_type: ``codes.FaceImageType2005`` or ``codes.FaceImageType2011``.
         image_data_type: ``codes.ImageDataType2005`` or ``codes.ImageDataType2011``.
         colour_space: ``codes.ColourSpace2005`` or ``codes.ColourSpace2011``.
@@ -30,18 +30,18 @@ class Representation:
         gender: ``codes.Gender``.
         eye_colour: ``codes.EyeColour``.
         hair_colour: ``codes.HairColour``.
-        features: What the mask says; None where nothing is specified.
-        expressions: The expressions; None where nothing, or nothing named, is specified.
+        features: The features of the mask; None if none is specified.
+        expressions: The expressions; None if none, or none that the standard names, is specified.
         pose: The pose; None for each angle that is not given.
         landmarks: All points.
         eye_centres: The points 12.1 and 12.2; None unless both are given.
-        capture_time: When the picture was taken; None unless given (2011).
+        capture_time: Time at which the image was taken; None unless given (2011).
         subject_height: Height of the person in centimetres; None unless given (2011).
         quality: Quality blocks (2011).
         sampling_rate_level: Spatial sampling rate level, 0..7 (2011); None in a 2005 record.
-        post_acquisition: What was done to the picture (2011); None where nothing was, or is not said.
-        cross_reference: The representation, from 1, that this one was made from; None for none.
-        three_d_bytes: Length of the 3-D data behind the picture (2011).
+        post_acquisition: Processing of the image (2011); None if there was none, or if it is not stated.
+        cross_reference: Number, from 1, of the representation from which this one was made; None for none.
+        three_d_bytes: Length of the 3-D data behind the image (2011).
     """
 
     position: int
@@ -71,11 +71,11 @@ class Representation:
 
 
 def representation_of(face: Representation2005 | Representation2011, *, position: int = 1) -> Representation:
-    """The common view of one face.
+    """Return the common view of one face.
 
     Args:
         face: The face as coded.
-        position: Which of its record, from 1.
+        position: Number of the face in its record, from 1.
     """
     if isinstance(face, Representation2005):
         return _of_2005(face, position)
@@ -83,7 +83,7 @@ def representation_of(face: Representation2005 | Representation2011, *, position
 
 
 def representations_of(record: Record2005 | Record2011) -> tuple[Representation, ...]:
-    """The common view of every face of a record."""
+    """Return the common view of every face of a record."""
     faces: tuple[Representation2005 | Representation2011, ...] = record.representations
     return tuple(representation_of(face, position=number) for number, face in enumerate(faces, start=1))
 

@@ -1,7 +1,7 @@
-r"""Facial records of ISO/IEC 19794-5:2005 (``FAC\0 010\0``): layout, reading and writing.
+r"""Reads and writes facial records of ISO/IEC 19794-5:2005 (``FAC\0 010\0``).
 
 All numbers are big endian. A record is a header of 14 bytes and a block for each face; a block is 20 bytes
-of facial information, 8 for each feature point, 12 of image information, and the picture up to its end.
+of facial information, 8 for each feature point, 12 of image information, and the image file.
 Source: ISO/IEC 19794-5:2005, clause 5.
 """
 
@@ -29,7 +29,7 @@ class Representation2005:
     """One face of a 2005 record, every field as it is coded.
 
     Attributes:
-        image: The picture: JPEG, or JPEG 2000 as JP2 file or raw code stream.
+        image: The image file: JPEG, or JPEG 2000 as JP2 file or raw code stream.
         width: Declared width in pixels, 0..65535; 0 in some real records.
         height: Declared height in pixels, 0..65535; 0 in some real records.
         face_image_type: ``codes.FaceImageType2005``.
@@ -72,8 +72,8 @@ class Record2005:
     Attributes:
         representations: The faces, at least one.
         trailing: Bytes behind the last face, which belong to no field; empty in a conformant record.
-        declared_length: The length that the header states; None where the record was not read. Writing
-            states the right one.
+        declared_length: The length that the header states; None if the record was not read. It is not
+            written: a written record states ``length``.
     """
 
     representations: tuple[Representation2005, ...]
@@ -82,12 +82,12 @@ class Record2005:
 
     @property
     def length(self) -> int:
-        """The right length: header and faces, without ``trailing``."""
+        """The correct length: header and faces, without ``trailing``."""
         return _HEADER.size + sum(_block_length(one) for one in self.representations)
 
 
 def count_2005(data: bytes) -> int:
-    """How many faces the header states.
+    """Returns the number of faces that the header states.
 
     Raises:
         TrustedImageRefused: RECORD_MALFORMED: the header is cut off.
@@ -98,11 +98,11 @@ def count_2005(data: bytes) -> int:
 def parse_2005(data: bytes) -> Record2005:
     """Reads a record.
 
-    Bytes behind the last face are kept in ``trailing``, and a header that states too small a length is not
-    held against the record (docs/trusted_images.md).
+    Bytes behind the last face are kept in ``trailing``, and a header that states too small a length is
+    tolerated (docs/trusted_images.md).
 
     Args:
-        data: The record, whose length the caller has limited, as the number of faces.
+        data: The record; the caller has limited its length and its number of faces.
 
     Raises:
         TrustedImageRefused: RECORD_MALFORMED: a length reaches beyond the data, or a block cannot hold
@@ -121,11 +121,11 @@ def parse_2005(data: bytes) -> Record2005:
 
 
 def serialise_2005(record: Record2005) -> bytes:
-    """Writes a record; what ``parse_2005`` read from a conformant record comes out byte for byte.
+    """Writes a record. A conformant record that ``parse_2005`` has read is written byte for byte.
 
     Raises:
-        RecordInvalid: No face, a face without picture or with too many points, or a value that does not
-            fit its field.
+        RecordInvalid: The record has no face, a face without image or with too many points, or a value that
+            does not fit its field.
     """
     if not record.representations:
         raise RecordInvalid("a record holds at least one face")
@@ -151,7 +151,7 @@ def _read_block(view: memoryview, start: int, end: int) -> tuple[Representation2
         what = f"a face declares {points} feature points; up to {MOST_LANDMARKS} are read"
         raise record_malformed(FORMAT_2005, what, field="feature points", offset=start + 4)
     if image_start >= after:
-        what = f"a face of {length} bytes has no room for {points} feature points and a picture"
+        what = f"a face of {length} bytes has no room for {points} feature points and an image"
         raise record_malformed(FORMAT_2005, what, field="feature points", offset=start + 4)
     face_type, data_type, width, height, colours, source, device, quality = _IMAGE.unpack_from(
         view, landmarks_end
@@ -184,7 +184,7 @@ def _block_length(face: Representation2005) -> int:
 
 def _write_block(face: Representation2005) -> bytes:
     if not face.image:
-        raise RecordInvalid("a face needs a picture, and this one has no bytes")
+        raise RecordInvalid("a face needs an image, and this one has no bytes")
     if len(face.landmarks) > MOST_LANDMARKS:
         raise RecordInvalid(
             f"a face has {len(face.landmarks)} feature points; up to {MOST_LANDMARKS} are written"

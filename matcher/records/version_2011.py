@@ -1,8 +1,8 @@
-r"""Facial records of ISO/IEC 19794-5:2011 (``FAC\0 030\0``): layout, reading and writing.
+r"""Reads and writes facial records of ISO/IEC 19794-5:2011 (``FAC\0 030\0``).
 
 All numbers are big endian. A record is a general header of 17 bytes and the representations; each has 19
 bytes of its own header, 5 for each quality block, 17 of facial information, 8 for each landmark, 11 of
-image information, the length of the picture, the picture, and where the face image type says so 3-D data.
+image information, the length of the image file, the image file, and 3-D data if the face image type has them.
 Source: ISO/IEC 19794-5:2011, clause 5.
 """
 
@@ -38,10 +38,10 @@ _LEAST_BLOCK: Final = _CAPTURE.size + _FACE.size + _IMAGE.size
 
 @dataclass(frozen=True, slots=True)
 class QualityBlock:
-    """What one algorithm says of the picture's quality.
+    """The quality score that one algorithm gives the image.
 
     Attributes:
-        score: 0..100, higher is better; 255 where the algorithm failed.
+        score: 0..100, higher is better; 255 if the algorithm failed.
         algorithm_vendor: Number of the algorithm's vendor, 0..65535.
         algorithm: The vendor's number of the algorithm, 0..65535.
     """
@@ -56,16 +56,16 @@ class Representation2011:
     """One face of a 2011 record, every field as it is coded.
 
     Attributes:
-        image: The picture: JPEG, JPEG 2000 or PNG.
+        image: The image file: JPEG, JPEG 2000 or PNG.
         width: Declared width in pixels, 0..65535.
         height: Declared height in pixels, 0..65535.
         face_image_type: ``codes.FaceImageType2011``.
         image_data_type: ``codes.ImageDataType2011``.
         sampling_rate_level: 0..7, ``codes.SAMPLING_RATE_BOUNDS``.
         post_acquisition: Mask of 16 bits; ``codes.POST_ACQUISITION_BITS``.
-        cross_reference: Number, from 1, of the representation that this one was made from; 0 for none.
+        cross_reference: Number, from 1, of the representation from which this one was made; 0 for none.
         colour_space: ``codes.ColourSpace2011``.
-        capture_time: When the picture was taken.
+        capture_time: Time at which the image was taken.
         source: Capture device technology; ``codes.CaptureSource``.
         device_vendor: Number of the capture device's vendor, 0 unspecified.
         device_type: The vendor's number of the device, 0 unspecified.
@@ -78,7 +78,7 @@ class Representation2011:
         expression: Mask of 16 bits; ``codes.EXPRESSION_BITS_2011``.
         pose: The pose as coded.
         landmarks: Landmarks.
-        three_d: What follows the picture: 3-D information and data, kept as bytes.
+        three_d: The bytes behind the image: 3-D information and data.
     """
 
     image: bytes = field(repr=False)
@@ -112,12 +112,12 @@ class Record2011:
 
     Attributes:
         representations: The faces, at least one.
-        certification: Certification flag; the edition knows 0 only.
+        certification: Certification flag; the edition defines 0 only.
         temporal_semantics: How the representations relate in time: 0 for one; 1 unknown; 2 and 3 irregular
             intervals in the same or in different sessions; 4..65534 milliseconds between them; 65535 more.
         trailing: Bytes behind the last face, which belong to no field; empty in a conformant record.
-        declared_length: The length that the header states; None where the record was not read. Writing
-            states the right one.
+        declared_length: The length that the header states; None if the record was not read. It is not
+            written: a written record states ``length``.
     """
 
     representations: tuple[Representation2011, ...]
@@ -128,12 +128,12 @@ class Record2011:
 
     @property
     def length(self) -> int:
-        """The right length: header and faces, without ``trailing``."""
+        """The correct length: header and faces, without ``trailing``."""
         return _HEADER.size + sum(_block_length(one) for one in self.representations)
 
 
 def count_2011(data: bytes) -> int:
-    """How many representations the header states.
+    """Returns the number of representations that the header states.
 
     Raises:
         TrustedImageRefused: RECORD_MALFORMED: the header is cut off.
@@ -144,11 +144,11 @@ def count_2011(data: bytes) -> int:
 def parse_2011(data: bytes) -> Record2011:
     """Reads a record.
 
-    Bytes behind the last face are kept in ``trailing``, and a header that states too small a length is not
-    held against the record (docs/trusted_images.md).
+    Bytes behind the last face are kept in ``trailing``, and a header that states too small a length is
+    tolerated (docs/trusted_images.md).
 
     Args:
-        data: The record, whose length the caller has limited, as the number of representations.
+        data: The record; the caller has limited its length and its number of representations.
 
     Raises:
         TrustedImageRefused: RECORD_MALFORMED: a length reaches beyond the data, or a representation cannot
@@ -173,11 +173,11 @@ def parse_2011(data: bytes) -> Record2011:
 
 
 def serialise_2011(record: Record2011) -> bytes:
-    """Writes a record; what ``parse_2011`` read from a conformant record comes out byte for byte.
+    """Writes a record. A conformant record that ``parse_2011`` has read is written byte for byte.
 
     Raises:
-        RecordInvalid: No face, a face without picture or with too many points, or a value that does not
-            fit its field.
+        RecordInvalid: The record has no face, a face without image or with too many points, or a value that
+            does not fit its field.
     """
     if not record.representations:
         raise RecordInvalid("a record holds at least one face")
@@ -219,7 +219,7 @@ def _read_block(view: memoryview, start: int, end: int) -> tuple[Representation2
     data_start = image_start + _IMAGE.size
     if not size:
         raise record_malformed(
-            FORMAT_2011, "a representation has no picture", field="image length", offset=data_start - 4
+            FORMAT_2011, "a representation has no image", field="image length", offset=data_start - 4
         )
     need(after, data_start, size, format_=FORMAT_2011, field="picture")
     face = Representation2011(
@@ -261,7 +261,7 @@ def _block_length(face: Representation2011) -> int:
 
 def _write_block(face: Representation2011) -> bytes:
     if not face.image:
-        raise RecordInvalid("a face needs a picture, and this one has no bytes")
+        raise RecordInvalid("a face needs an image, and this one has no bytes")
     if len(face.landmarks) > MOST_LANDMARKS:
         raise RecordInvalid(f"a face has {len(face.landmarks)} landmarks; up to {MOST_LANDMARKS} are written")
     if not 0 <= face.features < 1 << 24:

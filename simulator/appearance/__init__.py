@@ -1,1 +1,1 @@
-"""What a person and a room look like: cut-out, eyelids, expressions, walls."""
+"""The appearance of a person and a room: cut-out, eyelids, expressions, walls."""

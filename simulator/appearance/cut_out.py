@@ -1,4 +1,4 @@
-"""Cutting a person out of a photo: a soft mask, and colours that do not show the old background."""
+"""Cuts a person out of a photo: a soft mask, and colours without the old background."""
 
 import cv2
 import numpy as np
@@ -17,10 +17,10 @@ _NO_RECTANGLE = (0, 0, 1, 1)  # GrabCut ignores it when it starts from a mask
 
 
 def person_mask(image: BgrImage, landmarks: Points) -> NDArray[np.float32]:
-    """How much each pixel belongs to the person, 0..1, shape (height, width).
+    """Return how far each pixel belongs to the person, 0..1, shape (height, width).
 
-    GrabCut (Rother et al. 2004) on a small copy, started from the head and shoulders that the
-    landmarks suggest; the part connected to the face is kept, holes are filled, the edge is softened.
+    GrabCut (Rother et al. 2004) runs on a small copy, from the head and shoulders that the landmarks
+    suggest. The part connected to the face is kept, holes are filled, and the edge is softened.
 
     Args:
         image: Upright photo, the eyes about level.
@@ -37,13 +37,15 @@ def person_mask(image: BgrImage, landmarks: Points) -> NDArray[np.float32]:
     person = _tidy(person, landmarks * scale)
     soft = cv2.GaussianBlur(person.astype(np.float32), (0, 0), 1.6)
     large = cv2.resize(soft, (width, height), interpolation=cv2.INTER_CUBIC)
-    # Shrinks the soft edge inwards: a little lost hair is better than a halo of the old background.
+    # Moves the soft edge inwards: losing some hair is better than a halo of the old background.
     edge = np.clip((large - 0.45) / 0.4, 0, 1)
     return np.asarray(edge * edge * (3 - 2 * edge), dtype=np.float32)
 
 
 def spread_inside_colours(image: BgrImage, mask: NDArray[np.float32]) -> BgrImage:
-    """``image`` with the person's own colours continued beyond the person's edge."""
+    """Return ``image`` with the person's colours continued beyond the person's edge."""
+    # Where hair may be: twice as wide as the face, from well above the brows down to the shoulders.
+    # GrabCut needs some sure background, however large the head is.
     height, width = mask.shape
     small = (max(1, round(width * _SPREAD_SCALE)), max(1, round(height * _SPREAD_SCALE)))
     inside = cv2.resize((mask > _SURE).astype(np.float32), small, interpolation=cv2.INTER_AREA)
@@ -130,7 +132,9 @@ def _tidy(person: NDArray[np.uint8], points: Points) -> NDArray[np.uint8]:
     part = parts[np.clip(nose_y, 0, height - 1), np.clip(nose_x, 0, width - 1)]
     kept = (parts == part).astype(np.uint8)
     closed = cv2.morphologyEx(kept, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9)))
-    # Whatever the outside cannot reach from the top corners is a hole in the person.
+    # Where hair may be: twice as wide as the face, from well above the brows down to the shoulders.
+    # GrabCut needs some sure background, however large the head is.
+    # Pixels that the outside cannot reach from the top corners are a hole in the person.
     flooded = np.zeros((height + 2, width + 2), np.uint8)
     flooded[1:-1, 1:-1] = closed
     flooded[-1, :] = 1

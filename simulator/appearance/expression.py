@@ -1,4 +1,4 @@
-"""Small movements of a face by itself: lips, jaw, brows, as displacement fields."""
+"""Small spontaneous movements of a face (lips, jaw, brows), as displacement fields."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,21 +15,21 @@ _BROWS = ((19, (0.0, -1.0), 0.30), (24, (0.0, -1.0), 0.30))
 
 
 class Expression:
-    """Turns how much mouth, jaw and brows are moved into a displacement field over a picture."""
+    """Converts movements of mouth, jaw and brows to a displacement field over an image."""
 
     def __init__(self, landmarks: Points, *, grid: tuple[FloatMap, FloatMap]) -> None:
-        """Lays the fields.
+        """Prepares the fields.
 
         Args:
             landmarks: Shape (68, 2), iBUG 300-W order, pixels.
-            grid: x and y of the places where the field is wanted, pixels, both of one shape.
+            grid: x and y of the places of the field, pixels, both of one shape.
         """
         left, right = landmarks[36:42].mean(axis=0), landmarks[42:48].mean(axis=0)
         eye_distance = float(np.linalg.norm(right - left))
         self._fields = tuple(_field(landmarks, grid, group, eye_distance) for group in (_MOUTH, _JAW, _BROWS))
 
     def field(self, *, mouth: float, jaw: float, brows: float) -> tuple[FloatMap, FloatMap]:
-        """Displacement x and y in pixels.
+        """Return the displacement x and y in pixels.
 
         Args:
             mouth: Movement of the mouth's corners outwards and up, pixels.

@@ -1,4 +1,4 @@
-"""Eyelids that close and irises that move, painted into a picture of a face."""
+"""Paints closing eyelids and moving irises into an image of a face."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +25,7 @@ _LID_TONE = 0.97
 
 @dataclass(frozen=True, slots=True)
 class _Eye:
-    """One eye's surroundings: where its lids run, in the coordinates of its own patch."""
+    """One eye and its surroundings: the lines of its lids, in the coordinates of its own patch."""
 
     rows: slice
     columns: slice
@@ -41,10 +41,10 @@ class _Eye:
 
 
 class Eyelids:
-    """Draws both eyes of one picture at any closure and gaze.
+    """Draws both eyes of one image at any closure and gaze.
 
-    The lid is the skin between eye and brow, stretched down over the eye; its edge carries the
-    lashes with it. The picture's eyes have to be level to about 10 degrees.
+    The lid is the skin between eye and brow, stretched down over the eye; its edge moves the lashes with it.
+    The eyes of the image must be level to about 10 degrees.
     """
 
     def __init__(self, picture: BgrImage, landmarks: Points) -> None:
@@ -66,8 +66,8 @@ class Eyelids:
         """Paints both eyes into ``picture`` in place.
 
         Args:
-            picture: Same size as the one given first; only the eyes' surroundings are written.
-            closure: 0 leaves the eyes as they are, 1 closes them.
+            picture: Same size as the first image; only the surroundings of the eyes are written.
+            closure: 0 keeps the eyes unchanged, 1 closes them.
             gaze: Movement of the irises to the image's right and down, pixels.
         """
         for eye, patch in self._patches:
@@ -93,7 +93,7 @@ def _outline(picture: BgrImage, points: Points, brow: Points, *, outer_is_left: 
     lower = _lid(points[[0, 5, 4, 3]], across, left, width) - top
     upper = np.minimum(upper, lower)
     opening = float((lower - upper).max())
-    # The fold stays where it is; below the brow there is always some skin left to stretch.
+    # The fold does not move; below the brow there is always some skin to stretch.
     fold = np.maximum(upper - 1.1 * opening - 0.10 * width, 0.6 * (brow_y - top) + 0.4 * upper)
     fold = np.minimum(fold, upper - 3)
     window = np.clip(np.sin(np.pi * across), 0, 1) ** 0.7
@@ -115,7 +115,8 @@ def _outline(picture: BgrImage, points: Points, brow: Points, *, outer_is_left: 
 
 
 def _lid(points: Points, across: NDArray[np.floating], left: float, width: float) -> NDArray[np.float64]:
-    """Height of a lid over the eye's width: the parabola through its corners that fits it best."""
+    """Return the height of a lid over the eye's width: the best fit of a parabola through its corners."""
+    # The strip with the lashes keeps its shape and comes along; only the skin above it stretches.
     share = (points[:, 0].astype(np.float64) - left) / width
     chord = points[0, 1] + share * (points[3, 1] - points[0, 1])
     bow = np.clip(share * (1 - share), 0, None)
@@ -150,6 +151,7 @@ def _close(eye: _Eye, patch: BgrImage, looked: BgrImage, closure: np.float32) ->
     skin_row = eye.fold + stretch * (eye.upper - lash - eye.fold)
     row = np.where(eye.y < eye.fold, eye.y, np.where(eye.y < strip, skin_row, eye.y - rim + eye.upper + lash))
     lid = _rows(patch, eye, row).astype(np.float32)
+    # The strip with the lashes keeps its shape and comes along; only the skin above it stretches.
     # Stretched lashes and shadows of the fold would make a dark lid, so most of its colour is that
     # of the clean skin below the eye.
     clean = _rows(eye.skin, eye, eye.cheek + 0 * row)
@@ -165,6 +167,6 @@ def _close(eye: _Eye, patch: BgrImage, looked: BgrImage, closure: np.float32) ->
 
 
 def _rows(picture: NDArray[Any], eye: _Eye, row: NDArray[Any]) -> NDArray[Any]:
-    """Each column of ``picture`` read at the heights ``row``."""
+    """Return each column of ``picture``, sampled at the heights ``row``."""
     heights = np.ascontiguousarray(row, dtype=np.float32)
     return np.asarray(cv2.remap(picture, eye.x, heights, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))

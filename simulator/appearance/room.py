@@ -1,4 +1,4 @@
-"""A room to stand in: a wall, what hangs and stands on it, light from one side, all a little blurred."""
+"""Paints a room: a wall with objects, lit from one side, slightly blurred."""
 
 import cv2
 import numpy as np

@@ -1,8 +1,8 @@
-"""Frames put in behind the camera that pretend to have seen the flash: tinted, or relit in real time.
+"""Injects frames that imitate the light of the flash: tinted, or relit in real time.
 
-The attacker has a genuine video of the victim, filmed while the screen showed nothing, and reads each colour
-when the app is told to show it. He knows the room of his video and tracks the face without error, which is
-more than a real one can do; what he lacks is set by the knobs of `InjectionSettings`.
+The attacker has a genuine video of the victim, filmed without a flash, and reads each colour when the app is
+instructed to show it. This attacker knows the room of the video and tracks the face without error, which a
+real one cannot do. `InjectionSettings` limits the attacker's other capabilities.
 """
 
 from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ _EXPOSURE_SECONDS = 0.4
 
 
 class RecordingSubject:
-    """A subject that remembers what it looked like last: how the attacker tracks the face."""
+    """A subject that keeps its last view, from which the attacker tracks the face."""
 
     def __init__(self, subject: Subject) -> None:
         """Wraps a subject."""
@@ -45,13 +45,13 @@ class RecordingSubject:
         self.last: SubjectView | None = None
 
     def look(self, time: float) -> SubjectView:
-        """What the subject shows."""
+        """Return the view of the subject, and keep it."""
         self.last = self._subject.look(time)
         return self.last
 
 
 class _Delay:
-    """When the colours that a frame answers were told."""
+    """The delay between the instruction to show a colour and the frame that imitates it."""
 
     def __init__(self, settings: InjectionSettings, rng: np.random.Generator) -> None:
         self._settings = settings
@@ -68,7 +68,7 @@ def tint(
     screen: ScreenLight,
     rng: np.random.Generator,
 ) -> Iterator[SimulatedFrame]:
-    """Lays the colour over each whole frame, as a graphics program does: 15 % of it at strength 1."""
+    """Blends the colour into each whole frame: 15 % of it at strength 1."""
     delay = _Delay(settings, rng)
     share = min(1.0, _TINT * settings.strength)
     for frame in frames:
@@ -93,19 +93,19 @@ def relight(
     face_pixels: float,
     exposure_locked: Callable[[float], bool],
 ) -> Iterator[SimulatedFrame]:
-    """Multiplies the face with the light that the colour on display would have added.
+    """Multiplies the face by the light that the colour on display would have added.
 
     Args:
         frames: The clean video.
-        settings: What the attacker can do.
-        screen: Read when a colour is told.
+        settings: The capabilities of the attacker.
+        screen: The screen, read when a colour is set.
         rng: Draws the latency's jitter.
         subject: The person of the video, as tracked.
         relief: The shape that the attacker relights with.
-        surface: How he thinks that it is lit.
+        surface: The attacker's model of how it is lit.
         ambient: The room of the video.
         face_pixels: Width of the face.
-        exposure_locked: Whether the camera that he pretends to be has its exposure locked at a time.
+        exposure_locked: Whether the imitated camera has its exposure locked at a time.
     """
     delay, exposure = _Delay(settings, rng), _Exposure(locked=exposure_locked)
     room = (ambient.lux * ambient.colour).astype(np.float32)
@@ -140,12 +140,12 @@ def _put_on(
         coded = frame.pixels.astype(np.float32) * (1 + _CODED_GAIN * (large - 1))
         light = np.asarray(cv2.LUT(np.clip(coded, 0, 255).astype(np.uint8), linear_table()), np.float32)
     factor = 65535.0 * exposure.gain(light, frame.capture_time)
-    levels = cv2.addWeighted(light, factor, light, 0.0, 0.0, dtype=cv2.CV_16U)  # rounds and cuts
+    levels = cv2.addWeighted(light, factor, light, 0.0, 0.0, dtype=cv2.CV_16U)  # rounds and clips
     return np.asarray(cv2.LUT(levels, tone_table(ToneCurve.SRGB)), dtype=np.uint8)
 
 
 class _Exposure:
-    """The exposure loop that the attacker imitates: the face's mean returns to what it was."""
+    """The exposure loop that the attacker imitates: the mean of the face returns to its former value."""
 
     def __init__(self, *, locked: Callable[[float], bool]) -> None:
         self._locked = locked

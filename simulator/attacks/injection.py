@@ -1,4 +1,4 @@
-"""Frames that never passed a lens during the scan: put in behind the camera, with a perfect clock."""
+"""Injects frames behind the camera, with a perfect clock."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -14,12 +14,12 @@ __all__ = ["repeat_frames"]
 def repeat_frames(
     genuine: Iterator[SimulatedFrame], settings: SceneSettings, *, cycle: int
 ) -> Iterator[SimulatedFrame]:
-    """The first ``cycle`` frames of a genuine scan, again and again, bit for bit.
+    """Repeat the first ``cycle`` frames of a genuine scan, bit for bit.
 
     Args:
-        genuine: The scan that the injector recorded before.
+        genuine: The scan that the attacker has recorded.
         settings: Length and rate.
-        cycle: How many frames before the repetition; 1 is a frozen frame.
+        cycle: Number of frames before the repetition; 1 is a frozen frame.
     """
     clip: list[BgrImage] = [frame.pixels for frame in islice(genuine, cycle)]
     times = even_times(frames=settings.frames, frames_per_second=settings.frames_per_second)

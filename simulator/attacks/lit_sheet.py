@@ -17,7 +17,7 @@ class HandHeld(Protocol):
 
     @property
     def sheet(self) -> Sheet:
-        """What is held."""
+        """The sheet."""
         ...
 
     @property
@@ -26,28 +26,29 @@ class HandHeld(Protocol):
         ...
 
     def look(self, time: float, *, moved: ReliefPose) -> SheetLook:
-        """The sheet alone at ``time`` seconds; times may have to grow from call to call.
+        """Render the sheet alone at ``time`` seconds; some sheets need rising times.
 
         Args:
             time: Seconds.
-            moved: How the hand moves it to follow an oval.
+            moved: Movement of the hand that follows an oval.
         """
         ...
 
 
 class LitSheet:
-    """A hand-held sheet as a subject: it answers the light as the plane, or slight bow, that it is."""
+    """A hand-held sheet as a subject: it reflects light as a plane or a slight bow."""
 
     def __init__(
         self, held: HandHeld, *, material: Material, follow: Follow, millimetres_per_pixel: float
     ) -> None:
-        """Takes the sheet.
+        """Makes a subject of a sheet.
 
         Args:
             held: The sheet and the hand.
-            material: Paper, or the glass of a screen that shines.
-            follow: How the hand moves the sheet when an oval asks for it.
-            millimetres_per_pixel: At the sheet's plane at rest; it says how far away the sheet is.
+            material: Paper, or the glass of a screen that emits light.
+            follow: Movement of the hand that follows an oval.
+            millimetres_per_pixel: Millimetres per pixel at the sheet's plane at rest; it defines the
+                distance.
         """
         self._held = held
         self._material = material
@@ -66,7 +67,7 @@ class LitSheet:
 
     @property
     def millimetres_per_pixel(self) -> float:
-        """At the sheet's plane at rest."""
+        """Millimetres per pixel at the sheet's plane at rest."""
         return self._millimetres_per_pixel
 
     @property
@@ -75,7 +76,7 @@ class LitSheet:
         return self._held.sheet.backdrop
 
     def look(self, time: float) -> SubjectView:
-        """The sheet at ``time`` seconds."""
+        """Return the sheet at ``time`` seconds."""
         seen = self._held.look(time, moved=self._follow(time))
         return SubjectView(
             layer=seen.layer,

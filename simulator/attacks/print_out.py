@@ -26,7 +26,7 @@ _MEAN_BEND, _BEND_SWAY = 0.5, 0.4
 def _print_selfie(
     photo: Photo, settings: SceneSettings, rng: np.random.Generator
 ) -> tuple[Sheet, BgrImage, FaceExtent]:
-    """The sheet with the selfie on it, the selfie, and the face's place at rest."""
+    """Return the sheet with the selfie, the selfie, and the place of the face at rest."""
     victim = Person(photo, settings, rng)
     selfie = crop_around_face(
         victim.show(PersonState(head=ReliefPose())),
@@ -47,7 +47,7 @@ def _print_selfie(
 
 
 def ink(picture: BgrImage, rng: np.random.Generator) -> BgrImage:
-    """``picture`` in the colours of a home printer, with the grain of paper, which ``rng`` draws."""
+    """Return ``picture`` in the colours of a home printer, with the grain of paper, which ``rng`` draws."""
     colours = picture.astype(np.float32)
     grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.float32)[..., None]
     colours = grey + _SATURATION * (colours - grey)
@@ -60,7 +60,7 @@ class StaticPrint:
     """The print leans on a stand; nothing moves."""
 
     def __init__(self, photo: Photo, settings: SceneSettings, rng: np.random.Generator) -> None:
-        """Prints the selfie and puts it up, a few degrees askew."""
+        """Prints the selfie and places it on the stand, rotated by a few degrees."""
         sheet, picture, _ = _print_selfie(photo, settings, rng)
         sheet.put(picture)
         askew = ReliefPose(
@@ -69,7 +69,7 @@ class StaticPrint:
         self._scene = sheet.show(askew).scene
 
     def show(self, time: float) -> BgrImage:
-        """What the lens sees; always the same."""
+        """Render the scene, which is constant."""
         return self._scene
 
 
@@ -109,11 +109,11 @@ class WavedPrint:
         return self._outline
 
     def look(self, time: float, *, moved: ReliefPose) -> SheetLook:
-        """The print alone at ``time`` seconds, ``moved`` to follow an oval."""
+        """Render the print alone at ``time`` seconds, ``moved`` to follow an oval."""
         placement = self._hand.at(time).moved(moved)
         return self._sheet.look(placement, lift=_MEAN_BEND + self._bend(time), pan=self._pan(time))
 
     def show(self, time: float) -> BgrImage:
-        """What the lens sees at ``time`` seconds."""
+        """Render the scene at ``time`` seconds."""
         lift = _MEAN_BEND + self._bend(time)
         return self._sheet.show(self._hand.at(time), lift=lift, pan=self._pan(time)).scene

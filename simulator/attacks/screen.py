@@ -73,11 +73,11 @@ class ScreenReplay:
         return self._sheet.shown(self._victim.outline, around=self._victim.face_centre)
 
     def look(self, time: float, *, moved: ReliefPose) -> SheetLook:
-        """The screen alone as it shines; times have to grow from call to call.
+        """Render the light of the screen alone; times must rise from call to call.
 
         Args:
             time: Seconds.
-            moved: How the hand moves it to follow an oval.
+            moved: Movement of the hand that follows an oval.
         """
         self._play(time)
         placement, pan = self._held_at(time)
@@ -91,7 +91,7 @@ class ScreenReplay:
         return replace(seen, layer=np.dstack([lit, seen.layer[..., 3]]))
 
     def show(self, time: float) -> BgrImage:
-        """What the lens sees at ``time`` seconds; times have to grow from call to call."""
+        """Render the scene at ``time`` seconds; times must rise from call to call."""
         self._play(time)
         placement, pan = self._held_at(time)
         view = self._sheet.show(placement, pan=pan)
@@ -136,7 +136,7 @@ class ScreenReplay:
         lit = cv2.multiply(picture, grid, scale=1 / _UNITY).astype(np.float32)
         screen = self._settings.screen
         height = picture.shape[0]
-        # The rolling shutter reads a row at a time while the screen's brightness swings.
+        # The rolling shutter reads one row at a time while the screen's brightness oscillates.
         rows = np.arange(height, dtype=np.float32) / height * _BANDS_PER_FRAME
         bands = 1 + screen.flicker * np.cos(2 * np.pi * (rows + screen.refresh_hertz * time))
         lit *= bands.astype(np.float32)[:, None, None]
@@ -144,7 +144,7 @@ class ScreenReplay:
 
 
 def _pixel_grid(contrast: float) -> NDArray[np.uint8]:
-    """A tile of screen pixels, 3 x 3 samples each: stripes of red, green and blue, and a dark line.
+    """Return a tile of screen pixels, 3 x 3 samples each: stripes of red, green, blue, and a dark line.
 
     128 is unity; the mean is unity, so that the grid changes no colour on average.
     """

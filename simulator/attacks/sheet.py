@@ -1,4 +1,4 @@
-"""A flat picture in front of the camera: a rectangle that moves, bends a little, and hides the room."""
+"""A flat image in front of the camera: a rectangle that moves, bends a little, and hides the room."""
 
 from dataclasses import dataclass
 
@@ -18,13 +18,13 @@ _EDGE_SOFTNESS = 0.7
 
 @dataclass(frozen=True, slots=True)
 class SheetLook:
-    """A sheet alone as the lens sees it, and how it is held.
+    """A sheet alone, as the lens sees it, and its placement.
 
     Attributes:
-        layer: Colours, and cover (0..255) as the fourth channel, of the frame's size.
-        sight: Where on the sheet's canvas the frame looks.
-        placement: The sheet's movement away from rest.
-        pan: Movement of the whole image by a trembling camera, pixels.
+        layer: Colours, and coverage (0..255) as the fourth channel, of the frame's size.
+        sight: The part of the sheet's canvas that the frame shows.
+        placement: Movement of the sheet from rest.
+        pan: Movement of the whole image by the tremor of the camera, pixels.
     """
 
     layer: NDArray[np.uint8]
@@ -41,7 +41,7 @@ class SheetView:
         scene: Sheet and room.
         map_x: For each frame pixel, the x on the sheet's canvas that it shows.
         map_y: The same for y.
-        cover: How much of each frame pixel the sheet fills, 0..1.
+        cover: Share of each frame pixel that the sheet covers, 0..1.
     """
 
     scene: BgrImage
@@ -53,14 +53,14 @@ class SheetView:
 def crop_around_face(
     picture: BgrImage, *, face_centre: tuple[float, float], face_pixels: float, face_share: float
 ) -> BgrImage:
-    """The largest 3:4 part of ``picture`` around a face in which the face fills ``face_share``.
+    """Return the largest 3:4 part of ``picture`` around a face in which the face fills ``face_share``.
 
     Args:
         picture: A frame with one face.
         face_centre: Middle of the face, pixels.
         face_pixels: Width of the face.
-        face_share: Wanted share of the part's width; where the picture is too small, the part is
-            too, and the share is larger.
+        face_share: Requested share of the part's width; if ``picture`` is too small, the part is smaller and
+            the share larger.
     """
     height, width = picture.shape[:2]
     wide = round(min(face_pixels / face_share, width, height * 3 / 4))
@@ -88,9 +88,9 @@ class Sheet:
         Args:
             rng: Draws the room and the place.
             viewport: Frame and lens.
-            size: Width and height of the picture on the sheet at rest, frame pixels.
+            size: Width and height of the image on the sheet at rest, frame pixels.
             bend: Bow of the sheet's middle towards the camera, pixels.
-            edge_colour: Colour of the edge around the picture, blue-green-red.
+            edge_colour: Colour of the edge around the image, blue-green-red.
             edge: Width of that edge, pixels.
         """
         self._viewport = viewport
@@ -98,7 +98,7 @@ class Sheet:
         wide, tall = size
         left = round((canvas_width - wide) / 2 + float(rng.uniform(-0.015, 0.015)) * viewport.width)
         top = round((canvas_height - tall) / 2 + float(rng.uniform(-0.015, 0.015)) * viewport.height)
-        # What sticks out of the canvas cannot be seen and is not kept.
+        # The part outside the canvas is invisible and is not kept.
         self._rows = slice(max(0, top), min(canvas_height, top + tall))
         self._columns = slice(max(0, left), min(canvas_width, left + wide))
         self._cut = (self._rows.start - top, self._columns.start - left)
@@ -129,15 +129,15 @@ class Sheet:
 
     @property
     def width(self) -> int:
-        """Width of the picture on the sheet at rest, pixels."""
+        """Width of the image on the sheet at rest, pixels."""
         return self._size[0]
 
     def shown(self, outline: FaceExtent, *, around: tuple[float, float]) -> FaceExtent:
-        """Where a face is at rest, frame pixels, that was cut out by ``crop_around_face`` and put here.
+        """Return the extent at rest of a face that ``crop_around_face`` cut out and ``put`` placed here.
 
         Args:
-            outline: In the picture that it was cut out of.
-            around: Where that was cut: the face's middle there.
+            outline: Extent of the face in the original image, pixels.
+            around: Middle of the face in the original image, which is the centre of the cut.
         """
         return FaceExtent(
             x=self._middle[0] + outline.x - around[0],
@@ -159,12 +159,12 @@ class Sheet:
     def look(
         self, placement: ReliefPose, *, lift: float = 1.0, pan: tuple[float, float] = (0.0, 0.0)
     ) -> SheetLook:
-        """The sheet alone.
+        """Render the sheet alone.
 
         Args:
-            placement: The sheet's movement away from rest.
+            placement: Movement of the sheet from rest.
             lift: Factor on the bend.
-            pan: Movement of the whole image by a trembling camera, pixels.
+            pan: Movement of the whole image by the tremor of the camera, pixels.
         """
         sight = self._relief.look_up(placement, lift=lift, pan=pan)
         layer = cv2.remap(
@@ -180,7 +180,7 @@ class Sheet:
     def show(
         self, placement: ReliefPose, *, lift: float = 1.0, pan: tuple[float, float] = (0.0, 0.0)
     ) -> SheetView:
-        """What the lens sees; arguments as for ``look``."""
+        """Render the sheet and the room; arguments as for ``look``."""
         seen = self.look(placement, lift=lift, pan=pan)
         cover = cv2.extractChannel(seen.layer, 3).astype(np.float32) * np.float32(1 / 255)
         scene = cv2.blendLinear(
@@ -195,7 +195,7 @@ class Sheet:
 
 
 def _bow(viewport: Viewport, bend: float, *, half_width: float) -> NDArray[np.float32]:
-    """A sheet bowed around a vertical axis: a parabola across, ``bend`` pixels high."""
+    """Return the depth of a sheet bowed around a vertical axis: a parabola, ``bend`` pixels high."""
     rows, columns = Relief.grid_shape(viewport)
     x = np.arange(columns, dtype=np.float32) * Relief.grid_step() - viewport.canvas_centre[0]
     across = np.clip(x / half_width, -1.5, 1.5)

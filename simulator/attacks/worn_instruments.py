@@ -1,4 +1,4 @@
-"""Instruments worn on a face: a rigid mask, and a print cut along the face with holes for the eyes."""
+"""Instruments worn on a face: a rigid mask, and a cut-out print with holes for the eyes."""
 
 import cv2
 import numpy as np
@@ -25,31 +25,31 @@ class MaskPaint:
         self._albedo = AlbedoPaint()
 
     def __call__(self, picture: BgrImage, layout: Layout) -> BgrImage:
-        """The mask's albedo."""
+        """Return the albedo of the mask."""
         colours = self._albedo(picture, layout).astype(np.float32)
         grey = cv2.cvtColor(colours, cv2.COLOR_BGR2GRAY)[..., None]
         return np.clip(grey + _RESIN_SATURATION * (colours - grey), 0, 255).astype(np.uint8)
 
 
 class InkPaint:
-    """Colours of a home printer: the photo with all the shading it has, in ink on paper."""
+    """Colours of a home printer: the photo with its shading, in ink on paper."""
 
     def __init__(self, rng: np.random.Generator) -> None:
-        """Takes the source of the paper's grain."""
+        """Makes a paint; ``rng`` draws the grain of the paper."""
         self._rng = rng
 
     def __call__(self, picture: BgrImage, layout: Layout) -> BgrImage:
-        """The print's albedo."""
+        """Return the albedo of the print."""
         return ink(picture, self._rng)
 
 
 def bent_sheet_depth(
     landmarks: Points, fit: HeadFit, *, size: tuple[int, int], step: int
 ) -> NDArray[np.float32]:
-    """Depth of a sheet bent over a face around a vertical axis, towards the camera, in pixels.
+    """Return the depth of a sheet bent over a face around a vertical axis, towards the camera, in pixels.
 
     Args:
-        landmarks: Not used but for the signature that depth sources share.
+        landmarks: Not used; part of the signature that depth sources share.
         fit: Gives place and scale.
         size: Width and height of the image in pixels.
         step: Distance of the samples in pixels.

@@ -1,4 +1,4 @@
-"""Devices of every kind, honest and not, under a test platform of their own: what they say, send and show."""
+"""Simulated devices, honest and manipulated, under a test platform: their claims, streams and evidence."""
 
 from simulator.devices.device import AttestedUse, StreamHabit, TestDevice
 from simulator.devices.evidence import (

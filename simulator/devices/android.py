@@ -1,4 +1,4 @@
-"""Android phones, sound and not: a key attestation and a Play token for each scan."""
+"""Android phones, honest and manipulated, with a key attestation and a Play token for each scan."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -50,24 +50,24 @@ _CAMERA: Final = CameraClaim(
 
 
 def honest_phone(platform: TestPlatform) -> TestDevice:
-    """A phone as it is sold, with the app as it is published."""
+    """Make an unmodified phone with the published app."""
     return _phone(platform, _evidence(platform))
 
 
 def unlocked_phone(platform: TestPlatform) -> TestDevice:
-    """Its boot loader is unlocked, and its system anybody's."""
+    """Make a phone with an unlocked boot loader and an unknown system."""
     booted = RootOfTrust(locked=_FALSE, state=_UNVERIFIED)
     return _phone(platform, _evidence(platform, root_of_trust=booted, labels=SOUND_LABELS[:1]))
 
 
 def repackaged_app(platform: TestPlatform) -> TestDevice:
-    """The app was changed and signed anew; the phone is sound."""
+    """Make an unmodified phone with an app that was changed and signed anew."""
     changed = _evidence(platform, digest=_ATTACKERS_CERTIFICATE, recognition="UNRECOGNIZED_VERSION")
     return _phone(platform, changed)
 
 
 def emulator(platform: TestPlatform) -> TestDevice:
-    """No phone: an emulator, whose keystore is software under a root that nobody trusts."""
+    """Make an emulator, with a software keystore under a root that no server trusts."""
     device = _phone(
         platform,
         _evidence(
@@ -86,17 +86,17 @@ def emulator(platform: TestPlatform) -> TestDevice:
 
 
 def revoked_key(platform: TestPlatform) -> TestDevice:
-    """It attests what it likes with a key that leaked from a phone, and is on the revocation list."""
+    """Make a device that attests any claim with a key that leaked from a phone and is revoked."""
     return _phone(platform, _evidence(platform, keystore=platform.leaked))
 
 
 def phone_of_another_session(platform: TestPlatform) -> TestDevice:
-    """It shows again what it showed in another scan; its keys are its own."""
+    """Make a phone that repeats its evidence of another scan, with its own keys."""
     return _phone(platform, _evidence(platform, made_for=_OTHER_SCAN))
 
 
 def relaying_phone(platform: TestPlatform) -> TestDevice:
-    """An attacker's phone that passes on what a clean phone showed in its own scan, without its key."""
+    """Make an attacker's phone that relays the evidence of a clean phone's scan, without its key."""
     relayed = _evidence(platform, made_for=_OTHER_SCAN, holds_key=False)
     device = _phone(platform, relayed)
     return replace(device, claim=replace(device.claim, model="Pixel 6", os_version="13"))
@@ -125,7 +125,7 @@ def _evidence(
     made_for: bytes | None = None,
     holds_key: bool = True,
 ) -> EvidenceMaker:
-    """An attestation and a token; what is named is put in the place of what is sound."""
+    """Make an attestation and a token; each argument replaces a valid part."""
     digest = digest or platform.app.certificate_digest
 
     def make(binding: bytes, now: datetime, use: AttestedUse) -> tuple[Evidence, ...]:

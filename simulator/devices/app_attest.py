@@ -1,4 +1,4 @@
-"""A test Apple: roots of its own, and App Attest's attestations, assertions and receipts under them."""
+"""A test substitute for Apple: roots, and App Attest attestations, assertions and receipts under them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ _RECEIPT_RESTS: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppAttestKey:
-    """A key of App Attest, as an iPhone's Secure Enclave holds it."""
+    """A key of App Attest, as in an iPhone's Secure Enclave."""
 
     key: KeyPair = field(default_factory=new_key)
 
@@ -51,12 +51,12 @@ class AppAttestKey:
         return public_key_der(self.key.public_key())
 
     def assertion(self, client_data: bytes, *, app_id: str, counter: int = 1) -> bytes:
-        """An assertion over client data, CBOR.
+        """Make an assertion over client data, CBOR.
 
         Args:
-            client_data: What the app hashes for ``generateAssertion``.
+            client_data: The data that the app hashes for ``generateAssertion``.
             app_id: Team identifier, a dot, bundle identifier.
-            counter: How often the key has signed, this time included.
+            counter: Number of signatures of the key, including this one.
         """
         data = sha256(app_id.encode()) + b"\x40" + counter.to_bytes(4, "big")
         signature = self.key.sign(
@@ -66,16 +66,16 @@ class AppAttestKey:
 
 
 class TestApple:
-    """Roots and what is issued under them. The same seed and times give the same bytes."""
+    """Roots, and the evidence issued under them. The same seed and times give the same bytes."""
 
-    __test__ = False  # no test class, whatever pytest thinks of its name
+    __test__ = False  # not a test class, despite its name
 
     def __init__(self, *, seed: str, valid: tuple[datetime, datetime]) -> None:
         """Makes the authorities.
 
         Args:
-            seed: Draws their keys.
-            valid: From when until when everything is valid, with time zones.
+            seed: Seed of their keys.
+            valid: Start and end of the validity of all certificates, with time zones.
         """
         self._valid = valid
         self.root = issue_as_apple(
@@ -107,21 +107,21 @@ class TestApple:
         receipt: bytes = b"receipt",
         more: Mapping[str, object] | None = None,
     ) -> bytes:
-        """An attestation object, CBOR, with what is named put in the place of what is right.
+        """Make an attestation object, CBOR; each optional argument replaces a valid part.
 
         Args:
             key: The key.
-            client_data_hash: What the app passes to ``attestKey``.
+            client_data_hash: The hash that the app passes to ``attestKey``.
             app_id: Team identifier, a dot, bundle identifier.
             aaguid: The environment.
-            counter: How often the key has signed.
+            counter: Number of signatures of the key.
             credential_id: The key's identifier.
             cose_point: The public key in the authenticator data, 65 bytes.
-            nonce: In the leaf, 32 bytes.
+            nonce: Nonce in the leaf, 32 bytes.
             leaf: The key's certificate.
-            intermediate: Its issuer's.
+            intermediate: Certificate of its issuer.
             receipt: Apple's receipt.
-            more: Further or other members.
+            more: Members to add or replace.
         """
         x, y = (cose_point or key.point)[1:33], (cose_point or key.point)[33:]
         credential_id = key.key_id if credential_id is None else credential_id
@@ -148,12 +148,12 @@ class TestApple:
         )
 
     def leaf(self, key: AppAttestKey, nonce: bytes, *, by: Authority | None = None) -> Authority:
-        """A key's certificate.
+        """Issue a key's certificate.
 
         Args:
             key: The key.
-            nonce: What its extension holds, 32 bytes.
-            by: Who signs; the intermediate where ``None``.
+            nonce: Content of its extension, 32 bytes.
+            by: The issuer; ``None`` for the intermediate.
         """
         return issue_as_apple(
             "leaf",
@@ -174,16 +174,16 @@ class TestApple:
         risk_metric: int | None = None,
         environment: Environment = Environment.PRODUCTION,
     ) -> bytes:
-        """A receipt of a key, BER.
+        """Make a receipt of a key, BER.
 
         Args:
             key: The key.
             app_id: Team identifier, a dot, bundle identifier.
-            made: When, with a time zone.
-            client_data_hash: Of the attestation that it comes with; ``None`` for one that was exchanged.
-            risk_metric: About how many keys the device made for the app in 30 days. Apple states it in
-                exchanged receipts only.
-            environment: For whom Apple attested the key.
+            made: Creation time, with a time zone.
+            client_data_hash: Hash of its attestation; ``None`` for an exchanged receipt.
+            risk_metric: Approximate number of keys that the device made for the app in 30 days. Apple states
+                it in exchanged receipts only.
+            environment: The environment for which Apple attested the key.
         """
         return self.receipts.sign(
             self.receipt_fields(
@@ -206,12 +206,12 @@ class TestApple:
         risk_metric: int | None,
         environment: Environment,
     ) -> dict[int, bytes]:
-        """What a receipt says, by number; see ``receipt``. Empty where it says nothing."""
+        """Return the fields of a receipt by number; see ``receipt``. An empty field is not stated."""
         first = client_data_hash is not None
         return {
             2: app_id.encode(),
             3: self.leaf(key, bytes(32)).der,
-            # Apple's server puts the hash through a text encoding when it exchanges a receipt.
+            # Apple's server converts the hash to a text encoding when it exchanges a receipt.
             4: client_data_hash if client_data_hash is not None else b"\xef\xbf\xbd" * 20,
             5: b"token",
             6: (ReceiptKind.ATTEST if first else ReceiptKind.RECEIPT).encode(),

@@ -1,4 +1,4 @@
-"""App Attest's receipts of a test Apple: CMS SignedData (RFC 5652) around numbered fields, in BER."""
+"""App Attest receipts of the test platform: CMS SignedData (RFC 5652) around numbered fields, in BER."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -24,14 +24,14 @@ _SEQUENCE, _CONTEXT_0, _PIECES, _SET = b"\x30", b"\xa0", b"\x24", b"\x31"
 
 
 class ReceiptOffice:
-    """Who signs receipts: a root, an authority and a signer. The same seed and times give the same bytes."""
+    """Signs receipts, with a root, an authority and a signer. Equal seeds and times give equal bytes."""
 
     def __init__(self, *, seed: str, valid: tuple[datetime, datetime]) -> None:
         """Makes the authorities.
 
         Args:
-            seed: Draws their keys.
-            valid: From when until when they are valid, with time zones.
+            seed: Seed of their keys.
+            valid: Start and end of their validity, with time zones.
         """
         self.root = issue_as_apple(
             "Test receipt root", by=None, authority=True, valid=valid, key=new_key(f"{seed} root")
@@ -57,14 +57,14 @@ class ReceiptOffice:
         signing_key: KeyPair | None = None,
         indefinite: bool = True,
     ) -> bytes:
-        """A receipt, with what is named put in the place of what is right.
+        """Make a receipt; each optional argument replaces a valid part.
 
         Args:
-            fields: What it says, by number; empty ones are left out.
-            signer: Whose certificate is named as the signer's.
-            certificates: Those that it holds.
-            signing_key: What it is signed with.
-            indefinite: Whether lengths are indefinite, as Apple's are.
+            fields: Its fields by number; empty ones are omitted.
+            signer: The authority with the certificate that is named as the signer's.
+            certificates: The certificates that it contains.
+            signing_key: The key of the signature.
+            indefinite: Whether lengths are indefinite, as in Apple's receipts.
         """
         content = tlv(
             _SET,

@@ -1,4 +1,4 @@
-"""Certificates as Apple issues them: with the key usage that each role has."""
+"""Issues certificates as Apple does, with the key usage of each role."""
 
 from datetime import datetime
 
@@ -25,19 +25,19 @@ def issue_as_apple(
     constraints: bool = True,
     signs: bool = True,
 ) -> Authority:
-    """A certificate with its key, signed deterministically (RFC 6979).
+    """Issue a certificate with its key, signed deterministically (RFC 6979).
 
     Args:
         name: Common name of the subject.
-        by: Who signs; the subject itself where ``None``.
+        by: The issuer; ``None`` for a self-signed certificate.
         authority: Whether the subject may sign others.
-        valid: From when until when, with time zones.
-        key: The subject's key; a new one where ``None``.
-        extensions: Further ones: content by object identifier.
-        critical: Whether those are critical.
-        path_length: How many authorities may be below it.
-        constraints: Whether there are basic constraints at all.
-        signs: Whether the key usage allows what the role needs.
+        valid: Start and end of its validity, with time zones.
+        key: The subject's key; ``None`` for a new one.
+        extensions: Further extensions: content by object identifier.
+        critical: Whether these are critical.
+        path_length: Largest number of authorities below it.
+        constraints: Whether it has basic constraints.
+        signs: Whether the key usage is that of its role.
     """
     key = key or new_key()
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])

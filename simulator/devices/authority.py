@@ -22,7 +22,7 @@ KeyPair = ec.EllipticCurvePrivateKey
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """A certificate with its key: whoever has both may sign others."""
+    """A certificate with its key, which together can sign other certificates."""
 
     key: KeyPair
     certificate: x509.Certificate
@@ -34,7 +34,7 @@ class Authority:
 
 
 def new_key(seed: str | None = None) -> KeyPair:
-    """A new key, or the same for the same seed. A seed that others know makes a key that others have."""
+    """Make a new key, or with a seed always the same key. A key from a public seed is not secret."""
     if seed is None:
         return ec.generate_private_key(ec.SECP256R1())
     return ec.derive_private_key(int.from_bytes(sha256(seed.encode()).digest()) >> 1, ec.SECP256R1())
@@ -43,7 +43,7 @@ def new_key(seed: str | None = None) -> KeyPair:
 def name_of(
     *, cn: str | None = None, serial: str | None = None, o: str | None = None, title: str | None = None
 ) -> x509.Name:
-    """A name of the given parts: common name, serial number, organisation, title."""
+    """Make a name of the given parts: common name, serial number, organisation, title."""
     pairs = (
         (NameOID.COMMON_NAME, cn),
         (NameOID.SERIAL_NUMBER, serial),
@@ -79,19 +79,19 @@ def issue(
     extensions: Mapping[str, bytes] | None = None,
     serial: int | None = None,
 ) -> x509.Certificate:
-    """A certificate, signed deterministically (RFC 6979).
+    """Issue a certificate, signed deterministically (RFC 6979).
 
     Args:
-        subject: Whose it is.
+        subject: Name of the subject.
         key: The subject's key.
-        issuer: Who signs; the subject itself where ``None``.
+        issuer: The issuer; ``None`` for a self-signed certificate.
         not_before: Valid from, with a time zone.
         not_after: Valid until, with a time zone.
-        ca: Whether the subject may sign others; no basic constraints at all where ``None``.
-        may_sign: Whether its key usage says that it may sign certificates; as ``ca`` where ``None``.
-        path_length: How many authorities may be below it.
-        extensions: Further ones that are not critical: content by object identifier.
-        serial: Its serial number; drawn from the key where ``None``.
+        ca: Whether the subject may sign others; ``None`` for no basic constraints.
+        may_sign: Whether its key usage permits signing certificates; ``None`` for the value of ``ca``.
+        path_length: Largest number of authorities below it.
+        extensions: Further extensions that are not critical: content by object identifier.
+        serial: Its serial number; ``None`` for one derived from the key.
     """
     builder = (
         x509.CertificateBuilder()
@@ -113,7 +113,7 @@ def issue(
 
 
 def spki_sha256(key: KeyPair) -> bytes:
-    """SHA-256 of a key's SubjectPublicKeyInfo, 32 bytes."""
+    """Return the SHA-256 of a key's SubjectPublicKeyInfo, 32 bytes."""
     return sha256(public_key_der(key.public_key())).digest()
 
 

@@ -1,4 +1,4 @@
-"""Browsers: a key that scripts cannot read signs each scan."""
+"""Browsers, which sign each scan with a key that scripts cannot read."""
 
 from datetime import datetime
 from typing import Final
@@ -19,7 +19,7 @@ _CAMERA: Final = CameraClaim(
 
 
 def honest_browser(platform: TestPlatform) -> TestDevice:
-    """The site's page in a browser, with the computer's own camera."""
+    """Make a browser with the site's page and the computer's own camera."""
     key = new_key()
 
     def make(binding: bytes, now: datetime, use: AttestedUse) -> tuple[Evidence, ...]:
@@ -30,6 +30,6 @@ def honest_browser(platform: TestPlatform) -> TestDevice:
     claim = DeviceClaim(
         platform=Platform.WEB, os_version="Windows 11, Chrome 142", app_id=platform.app.origin
     )
-    # A page can see no more than whether a program drives its browser.
+    # A page can only detect whether a program drives its browser.
     report = RuntimeReport(looked_for=frozenset({RuntimeKind.AUTOMATION}))
     return TestDevice(claim=claim, camera=_CAMERA, make_evidence=make, report=report)

@@ -1,4 +1,4 @@
-"""Writes the ASN.1 that platforms write into certificates."""
+"""Writes the ASN.1 of the platforms' certificate extensions."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ __all__ = ["enumerated", "explicit", "integer", "octets", "sequence", "set_of", 
 
 
 def tlv(tag: bytes, content: bytes) -> bytes:
-    """An element with a definite length in the fewest octets."""
+    """Encode an element with a definite length in the fewest octets."""
     size = len(content)
     if size < 0x80:
         return tag + bytes([size]) + content
@@ -15,32 +15,32 @@ def tlv(tag: bytes, content: bytes) -> bytes:
 
 
 def sequence(items: Iterable[bytes]) -> bytes:
-    """A SEQUENCE of encoded elements."""
+    """Encode a SEQUENCE of encoded elements."""
     return tlv(b"\x30", b"".join(items))
 
 
 def set_of(items: Iterable[bytes]) -> bytes:
-    """A SET OF encoded elements, in DER's order."""
+    """Encode a SET OF encoded elements, in DER's order."""
     return tlv(b"\x31", b"".join(sorted(items)))
 
 
 def octets(data: bytes) -> bytes:
-    """An OCTET STRING."""
+    """Encode an OCTET STRING."""
     return tlv(b"\x04", data)
 
 
 def integer(number: int) -> bytes:
-    """An INTEGER."""
+    """Encode an INTEGER."""
     return tlv(b"\x02", shortest(number))
 
 
 def enumerated(number: int) -> bytes:
-    """An ENUMERATED."""
+    """Encode an ENUMERATED."""
     return tlv(b"\x0a", shortest(number))
 
 
 def explicit(number: int, inner: bytes) -> bytes:
-    """An element in an explicit context tag, of any number."""
+    """Encode an element in an explicit context tag, of any number."""
     if number < 31:
         return tlv(bytes([0xA0 | number]), inner)
     tag = bytearray([number & 0x7F])
@@ -50,5 +50,5 @@ def explicit(number: int, inner: bytes) -> bytes:
 
 
 def shortest(number: int) -> bytes:
-    """Two's complement in the fewest octets."""
+    """Return the two's complement in the fewest octets."""
     return number.to_bytes((number if number >= 0 else ~number).bit_length() // 8 + 1, "big", signed=True)

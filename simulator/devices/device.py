@@ -1,4 +1,4 @@
-"""A test device: what it says of itself, how its frames flow, and what it shows when asked for evidence."""
+"""A test device: its claims, the handling of its frames, and its evidence."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,27 +14,28 @@ __all__ = ["AttestedUse", "EvidenceMaker", "StreamHabit", "TestDevice"]
 
 @dataclass(slots=True)
 class AttestedUse:
-    """What a device remembers of its App Attest key from scan to scan.
+    """The state of a device's App Attest key from scan to scan.
 
     Attributes:
-        counter: How often the key has signed since it was enrolled; ``None`` before.
+        counter: Number of signatures since the key was enrolled; ``None`` before.
     """
 
     counter: int | None = None
 
 
 EvidenceMaker: TypeAlias = Callable[[bytes, datetime, AttestedUse], tuple[Evidence, ...]]
-"""Evidence for a binding hash of 32 bytes, at a time with a time zone; changes what is remembered."""
+"""Makes evidence for a binding hash of 32 bytes, at a time with a time zone; it updates the state of the
+key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamHabit:
-    """What a device does to the frames of the camera that it stands for.
+    """The changes of a device to the frames of its camera.
 
     Attributes:
-        loop_frames: It keeps so many frames, and shows them again and again; 0 to show what comes.
+        loop_frames: Number of frames that it keeps and repeats; 0 to send every frame.
         even_timing: Whether its capture times are exact multiples of one.
-        constant_exposure: Whether it says the same exposure of all frames.
+        constant_exposure: Whether it claims the same exposure for all frames.
     """
 
     loop_frames: int = 0
@@ -47,15 +48,15 @@ class TestDevice:
     """A device of one kind.
 
     Attributes:
-        claim: What it says of itself.
-        camera: What it says of its camera.
-        habit: What it does to frames.
-        use: What it remembers of its App Attest key.
-        report: What its app looked for and found while it ran.
-        make_evidence: Makes what it shows.
+        claim: Its claim about itself.
+        camera: Its claim about its camera.
+        habit: Its changes to frames.
+        use: State of its App Attest key.
+        report: The run-time findings of its app, and the searches for them.
+        make_evidence: Makes its evidence.
     """
 
-    __test__ = False  # no test class, whatever pytest thinks of its name
+    __test__ = False  # not a test class, despite its name
 
     claim: DeviceClaim
     camera: CameraClaim
@@ -65,10 +66,10 @@ class TestDevice:
     use: AttestedUse = field(default_factory=AttestedUse)
 
     def evidence(self, binding: bytes, *, now: datetime) -> tuple[Evidence, ...]:
-        """What the device shows.
+        """Make the evidence of the device.
 
         Args:
-            binding: What the evidence is made for, 32 bytes: the evidence challenge E of the stream.
+            binding: The evidence challenge E of the stream, 32 bytes, for which the evidence is made.
             now: The present time, with a time zone.
         """
         return self.make_evidence(binding, now, self.use)

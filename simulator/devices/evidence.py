@@ -1,4 +1,4 @@
-"""What a device shows: the messages of ``facegate.v1.Attestation`` in plain data."""
+"""The evidence of a device: the messages of ``facegate.v1.Attestation`` as plain data."""
 
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -49,7 +49,7 @@ class WebCryptoProof:
     Attributes:
         public_key: SubjectPublicKeyInfo, DER.
         signature: Over the transcript's attestation message, ASN.1 DER.
-        origin: Of the page.
+        origin: Origin of the page.
     """
 
     public_key: bytes

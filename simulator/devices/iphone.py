@@ -1,4 +1,4 @@
-"""iPhones: App Attest enrols a key once, and the key signs each scan after that."""
+"""iPhones: App Attest enrols a key once, and the key signs each later scan."""
 
 from datetime import datetime
 from typing import Final
@@ -30,7 +30,7 @@ _KEYS_OF_A_FARM: Final = 60
 
 
 def honest_iphone(platform: TestPlatform, use: AttestedUse) -> TestDevice:
-    """A phone as it is sold: its first scan enrols its key, the others count on."""
+    """Make an unmodified phone: its first scan enrols its key, and the others increase its counter."""
 
     def make(binding: bytes, now: datetime, use: AttestedUse) -> tuple[Evidence, ...]:
         if use.counter is None:
@@ -42,7 +42,7 @@ def honest_iphone(platform: TestPlatform, use: AttestedUse) -> TestDevice:
 
 
 def counter_replay(platform: TestPlatform, use: AttestedUse) -> TestDevice:
-    """It signs with a count that was used already: the first scan enrols, the next ones never count on."""
+    """Make a phone that repeats a counter: the first scan enrols its key, the others do not increase it."""
 
     def make(binding: bytes, now: datetime, use: AttestedUse) -> tuple[Evidence, ...]:
         if use.counter is None:
@@ -53,9 +53,9 @@ def counter_replay(platform: TestPlatform, use: AttestedUse) -> TestDevice:
 
 
 def key_farm(platform: TestPlatform) -> TestDevice:
-    """A phone that makes a key for every scan, as one does that vouches for other people's scans.
+    """Make a phone that makes a key for every scan, as a phone that attests other people's scans does.
 
-    Its first receipt states how many keys it made, where Apple's own do so in exchanged receipts only.
+    Its first receipt states how many keys it made; Apple's receipts state it only after an exchange.
     """
 
     def make(binding: bytes, now: datetime, use: AttestedUse) -> tuple[Evidence, ...]:

@@ -1,4 +1,4 @@
-"""What an Android keystore writes of a key: source.android.com, "Key and ID attestation", schema 400."""
+"""The KeyDescription of an Android keystore: source.android.com, "Key and ID attestation", schema 400."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -13,12 +13,12 @@ _TRUE = b"\x01\x01\xff"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RootOfTrust:
-    """How the phone was booted.
+    """The boot state of the phone.
 
     Attributes:
         key: Digest of the key that signed the system, 32 bytes.
         locked: Whether the boot loader is locked, as an encoded BOOLEAN.
-        state: 0 for the maker's system, 1 for another maker's, 2 for anybody's, 3 for a broken one.
+        state: Verified boot state: 0 verified, 1 self-signed, 2 unverified, 3 failed.
     """
 
     key: bytes = bytes(32)
@@ -26,26 +26,26 @@ class RootOfTrust:
     state: int = 0
 
     def der(self) -> bytes:
-        """Encoded."""
+        """Return the encoding."""
         return sequence([octets(self.key), self.locked, enumerated(self.state), octets(bytes(32))])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
-    """A KeyDescription as an honest phone writes it, to be spoilt field by field.
+    """A KeyDescription as an honest phone writes it; tests change single fields.
 
     Attributes:
-        challenge: What the key was made for.
-        version: Of the schema.
-        attestation_level: Where the attesting key lives: 0 in software, 1 in the TEE, 2 in a StrongBox.
-        keymint_level: Where the key lives.
+        challenge: The challenge for which the key was made.
+        version: Version of the schema.
+        attestation_level: Location of the attesting key: 0 software, 1 TEE, 2 StrongBox.
+        keymint_level: Location of the key.
         packages: Names of the app.
         digests: SHA-256 of its signing certificates.
-        purposes: What the key may do; 2 is to sign.
-        origin: 0 where the secure environment made the key; ``None`` leaves it out.
-        root_of_trust: How the phone was booted; ``None`` leaves it out.
-        patch_level: Year and month of the security patch, such as 202610; ``None`` leaves it out.
-        os_version: Such as 160000 for Android 16; ``None`` leaves it out.
+        purposes: Permitted uses of the key; 2 is to sign.
+        origin: 0 if the secure environment made the key; ``None`` omits it.
+        root_of_trust: The boot state of the phone; ``None`` omits it.
+        patch_level: Year and month of the security patch, such as 202610; ``None`` omits it.
+        os_version: Such as 160000 for Android 16; ``None`` omits it.
         all_applications: Whether every app may use the key.
         software_extra: Further encoded entries that the system enforces.
         hardware_extra: Further encoded entries that the secure environment enforces.
@@ -67,7 +67,7 @@ class Description:
     hardware_extra: Iterable[bytes] = ()
 
     def der(self) -> bytes:
-        """Encoded: the content of the attestation extension."""
+        """Return the encoding, which is the content of the attestation extension."""
         application = sequence(
             [
                 set_of(sequence([octets(name.encode()), integer(7)]) for name in self.packages),

@@ -13,15 +13,15 @@ __all__ = ["Keystore"]
 
 _LEAF_FROM = datetime(1970, 1, 1, tzinfo=UTC)
 _LEAF_UNTIL = datetime(2048, 1, 1, tzinfo=UTC)
-"""Android's own: the phone's clock is nobody's to believe."""
+"""The validity that Android uses, because the phone's clock is not trusted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Keystore:
-    """What signs a phone's attestations.
+    """The authorities that sign a phone's attestations.
 
     Attributes:
-        authorities: From the root to the attestation key.
+        authorities: The authorities from the root to the attestation key.
     """
 
     authorities: tuple[Authority, ...]
@@ -29,11 +29,11 @@ class Keystore:
     def attest(
         self, description: Description, key: KeyPair | None = None
     ) -> tuple[KeyPair, list[x509.Certificate]]:
-        """A new key with its chain, leaf first.
+        """Attest a key, and return it with its chain, leaf first.
 
         Args:
-            description: What is said of the key.
-            key: The key; a new one where ``None``.
+            description: The description of the key.
+            key: The key; ``None`` for a new one.
         """
         key = key or new_key()
         leaf = issue(
@@ -49,5 +49,5 @@ class Keystore:
         return key, [leaf, *(authority.certificate for authority in reversed(self.authorities))]
 
     def with_attestation(self, authority: Authority) -> "Keystore":
-        """The same with another attestation key."""
+        """Return the same keystore with another attestation key."""
         return replace(self, authorities=(*self.authorities[:-1], authority))

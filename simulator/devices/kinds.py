@@ -50,10 +50,10 @@ class DeviceKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KindOfDevice:
-    """What a kind is.
+    """The definition of a kind.
 
     Attributes:
-        description: In one line.
+        description: One line for the command line.
         make: Makes a device of it.
     """
 
@@ -62,7 +62,7 @@ class KindOfDevice:
 
 
 def _plain(description: str, make: Callable[[TestPlatform], TestDevice]) -> KindOfDevice:
-    """A kind that remembers nothing from scan to scan."""
+    """Define a kind without state from scan to scan."""
     return KindOfDevice(description, lambda platform, _: make(platform))
 
 
@@ -70,18 +70,18 @@ KINDS: Final[Mapping[DeviceKind, KindOfDevice]] = MappingProxyType(
     {
         DeviceKind.ANDROID: _plain("an honest Android phone: key attestation and Play token", honest_phone),
         DeviceKind.IPHONE: KindOfDevice(
-            "an honest iPhone: its first scan enrols an App Attest key, the next count on",
+            "an honest iPhone: its first scan enrols an App Attest key, the next increase its counter",
             honest_iphone,
         ),
         DeviceKind.BROWSER: _plain("an honest browser: WebCrypto", honest_browser),
         DeviceKind.UNLOCKED: _plain("an Android phone with an unlocked boot loader", unlocked_phone),
         DeviceKind.REPACKAGED: _plain("an Android app that was changed and signed anew", repackaged_app),
         DeviceKind.EMULATOR: _plain("an Android emulator, whose keystore is software", emulator),
-        DeviceKind.REVOKED_KEY: _plain("an attestation key that leaked, and is revoked", revoked_key),
+        DeviceKind.REVOKED_KEY: _plain("an attestation key that leaked and is revoked", revoked_key),
         DeviceKind.OTHER_SESSION: _plain("evidence that was made for another scan", phone_of_another_session),
         DeviceKind.RELAYED: _plain("a clean phone's evidence, passed on without its key", relaying_phone),
         DeviceKind.COUNTER_REPLAY: KindOfDevice(
-            "an iPhone's key that never counts on: the first scan enrols it, the next fail",
+            "an iPhone's key whose counter does not increase: the first scan enrols it, the next fail",
             counter_replay,
         ),
         DeviceKind.KEY_FARM: _plain("an iPhone that makes a new key for every scan", key_farm),
@@ -92,8 +92,10 @@ KINDS: Final[Mapping[DeviceKind, KindOfDevice]] = MappingProxyType(
             "a virtual camera that copies a phone's, with constant exposure",
             renamed_virtual_camera,
         ),
-        DeviceKind.LOOPED_FILE: _plain("a phone that shows a short clip again and again", looped_file),
-        DeviceKind.PERFECT_TIMING: _plain("a phone whose frames come to the microsecond", perfect_timing),
+        DeviceKind.LOOPED_FILE: _plain("a phone that shows a short clip in a loop", looped_file),
+        DeviceKind.PERFECT_TIMING: _plain(
+            "a phone whose frames come exactly to the microsecond", perfect_timing
+        ),
         DeviceKind.HOOKED: _plain("an Android phone whose app reports Frida in its process", hooked_phone),
         DeviceKind.SHARED_SCREEN: _plain(
             "an Android phone whose app reports that the screen is shared", phone_with_shared_screen
@@ -105,11 +107,11 @@ KINDS: Final[Mapping[DeviceKind, KindOfDevice]] = MappingProxyType(
 
 
 def make_device(kind: DeviceKind, platform: TestPlatform, *, use: AttestedUse | None = None) -> TestDevice:
-    """A device.
+    """Make a device.
 
     Args:
-        kind: What it is.
-        platform: Who attests it.
-        use: What it remembers of its App Attest key; a new memory where ``None``.
+        kind: The kind of the device.
+        platform: The platform that attests it.
+        use: State of its App Attest key; ``None`` for a new key.
     """
     return KINDS[kind].make(platform, AttestedUse() if use is None else use)

@@ -1,6 +1,7 @@
-"""The test platform: a Google, a Play and an Apple of our own, and the one app that they all know.
+"""The test platform: substitutes for Google, Play and Apple, and the one app that they attest.
 
-Whoever has the seed can make evidence of any device: a server that trusts a test platform is one for tests.
+With the seed one can make evidence of any device, so that a server that trusts a test platform is for tests
+only.
 """
 
 import json
@@ -24,7 +25,7 @@ _VALID_DAYS: Final = 365
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestApp:
-    """The app as each platform knows it.
+    """The identifiers of the app on each platform.
 
     Attributes:
         package: Android's name.
@@ -34,7 +35,7 @@ class TestApp:
         origin: The web page's origin.
     """
 
-    __test__ = False  # no test class, whatever pytest thinks of its name
+    __test__ = False  # not a test class, despite its name
 
     package: str = "org.facegate.test"
     certificate_digest: bytes = sha256(b"the test app's signing certificate")
@@ -49,16 +50,17 @@ class TestApp:
 
 
 class TestPlatform:
-    """All that test devices are made under. The same seed and time give the same roots and keys."""
+    """The authorities of the test devices. The same seed and time give the same roots and keys."""
 
-    __test__ = False  # no test class, whatever pytest thinks of its name
+    __test__ = False  # not a test class, despite its name
 
     def __init__(self, *, seed: str, made: datetime) -> None:
         """Draws the keys.
 
         Args:
-            seed: Secret where servers trust the platform.
-            made: From a day before until a year after, its certificates are valid; with a time zone.
+            seed: The seed of the keys; it must be secret if a server trusts the platform.
+            made: Creation time, with a time zone; the certificates are valid from a day before to a year
+                after.
         """
         self._seed = seed
         self.made = made
@@ -69,12 +71,12 @@ class TestPlatform:
 
     @cached_property
     def phone(self) -> Keystore:
-        """The keystore of a phone as it is sold."""
+        """The keystore of an unmodified phone."""
         return self._keystore("phone", self._google_root)
 
     @cached_property
     def leaked(self) -> Keystore:
-        """A keystore whose attestation key got into other hands, and is revoked."""
+        """A keystore with an attestation key that leaked and is revoked."""
         return self._keystore("leaked", self._google_root)
 
     @cached_property
@@ -93,7 +95,7 @@ class TestPlatform:
         return spki_sha256(self._google_root.key)
 
     def revocation_list(self) -> bytes:
-        """The list of revoked attestation certificates in Google's JSON: the leaked one is in it."""
+        """The list of revoked attestation certificates in Google's JSON, with the leaked one."""
         serial = self.leaked.authorities[-1].certificate.serial_number
         entry = {"status": "REVOKED", "reason": "KEY_COMPROMISE"}
         return json.dumps({"entries": {f"{serial:x}": entry}}, indent=2).encode() + b"\n"
@@ -107,7 +109,7 @@ class TestPlatform:
         return Authority(key, self._issue(sha256(whose.encode())[:8].hex(), key, None))
 
     def _keystore(self, whose: str, root: Authority) -> Keystore:
-        """A keystore whose key was put in at the factory."""
+        """Make a keystore with a key from the factory."""
         authorities = [root]
         for role in ("intermediate", "batch"):
             key = new_key(f"{self._seed} {whose} {role}")

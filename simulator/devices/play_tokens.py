@@ -1,4 +1,4 @@
-"""A test Google Play: classic Play Integrity tokens under response keys of its own.
+"""A test substitute for Google Play: classic Play Integrity tokens under its own response keys.
 
 A token is JWE (RFC 7516, A256KW and A256GCM) around JWS (RFC 7515, ES256) around Google's JSON.
 """
@@ -22,11 +22,11 @@ from simulator.devices.authority import KeyPair, new_key
 __all__ = ["SOUND_LABELS", "TestPlay", "base64url", "encrypted", "integrity_payload", "signed"]
 
 SOUND_LABELS = ("MEETS_BASIC_INTEGRITY", "MEETS_DEVICE_INTEGRITY", "MEETS_STRONG_INTEGRITY")
-"""What Google says of a certified phone with a locked boot loader and a recent patch."""
+"""Google's labels for a certified phone with a locked boot loader and a recent patch."""
 
 
 class TestPlay:
-    """Mints tokens as Google would make them. The same seed gives the same keys."""
+    """Makes tokens as Google does. The same seed gives the same keys."""
 
     __test__ = False  # no test class, whatever pytest thinks of its name
 
@@ -34,23 +34,23 @@ class TestPlay:
         """Makes the response keys.
 
         Args:
-            seed: Draws them.
+            seed: Seed of the keys.
         """
         self._signing = new_key(f"{seed} signing")
         self._secret = sha256(f"{seed} encryption".encode()).digest()
 
     @property
     def decryption_key(self) -> str:
-        """As the Play Console shows it: 32 bytes in base64."""
+        """The decryption key as the Play Console shows it: 32 bytes in base64."""
         return base64.b64encode(self._secret).decode()
 
     @property
     def verification_key(self) -> str:
-        """As the Play Console shows it: SubjectPublicKeyInfo in base64."""
+        """The verification key as the Play Console shows it: SubjectPublicKeyInfo in base64."""
         return base64.b64encode(public_key_der(self._signing.public_key())).decode()
 
     def token(self, payload: Mapping[str, Any]) -> str:
-        """A classic token around a payload."""
+        """Make a classic token around a payload."""
         return encrypted(
             signed(json.dumps(payload).encode(), key=self._signing).encode(), secret=self._secret
         )
@@ -66,15 +66,15 @@ def integrity_payload(
     labels: Sequence[str] = SOUND_LABELS,
     sdk_version: int = 36,
 ) -> dict[str, Any]:
-    """What Google says of an honest device.
+    """Make Google's payload for an honest device.
 
     Args:
         package: The app.
         digest: SHA-256 of its signing certificate, 32 bytes.
-        nonce: What the app asked with.
-        at: When, with a time zone.
-        recognition: Whether Google knows the app.
-        labels: What the device meets.
+        nonce: The nonce of the app's request.
+        at: Time of the token, with a time zone.
+        recognition: Whether Google recognises the app.
+        labels: The integrity labels that the device meets.
         sdk_version: Android's API level.
     """
     return {
@@ -113,7 +113,7 @@ def base64url(data: bytes) -> str:
 
 
 def signed(document: bytes, *, key: KeyPair, header: Mapping[str, Any] | None = None) -> str:
-    """A compact JWS around a document; ES256 unless the header says another."""
+    """Make a compact JWS around a document; ES256 unless the header names another algorithm."""
     text = f"{base64url(json.dumps(header or {'alg': 'ES256'}).encode())}.{base64url(document)}"
     size = (key.curve.key_size + 7) // 8
     r, s = decode_dss_signature(key.sign(text.encode(), ec.ECDSA(SHA256(), deterministic_signing=True)))
@@ -121,7 +121,7 @@ def signed(document: bytes, *, key: KeyPair, header: Mapping[str, Any] | None = 
 
 
 def encrypted(content: bytes, *, secret: bytes, header: bytes | None = None) -> str:
-    """A compact JWE around a content, A256KW and A256GCM: the same bytes for the same content."""
+    """Make a compact JWE around content, A256KW and A256GCM; equal content gives equal bytes."""
     protected = base64url(header or json.dumps({"alg": "A256KW", "enc": "A256GCM"}).encode())
     key = sha256(secret + content).digest()
     iv = sha256(key).digest()[:12]

@@ -1,4 +1,4 @@
-"""What the apps of test devices report that they found, and devices on which they find something."""
+"""The run-time findings of the apps of test devices, and devices with such findings."""
 
 from dataclasses import replace
 from typing import Final
@@ -17,17 +17,17 @@ _WEBDRIVER: Final = RuntimeFinding(RuntimeKind.AUTOMATION, "navigator.webdriver"
 
 
 def hooked_phone(platform: TestPlatform) -> TestDevice:
-    """A sound phone whose app finds Frida in its own process."""
+    """Make an unmodified phone whose app finds Frida in its own process."""
     return _finding(honest_phone(platform), _FRIDA)
 
 
 def phone_with_shared_screen(platform: TestPlatform) -> TestDevice:
-    """A sound phone whose screen is shared."""
+    """Make an unmodified phone whose screen is shared."""
     return _finding(honest_phone(platform), _SHARED_SCREEN)
 
 
 def driven_browser(platform: TestPlatform) -> TestDevice:
-    """A browser that a program drives."""
+    """Make a browser that a program drives."""
     return _finding(honest_browser(platform), _WEBDRIVER)
 
 

@@ -1,1 +1,1 @@
-"""Shapes in front of the camera and how they project into its frames."""
+"""Shapes in front of the camera, and their projection into its frames."""

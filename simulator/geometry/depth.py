@@ -1,4 +1,4 @@
-"""A dense depth map of a head from a few known points."""
+"""Makes a dense depth map of a head from a few known points."""
 
 import cv2
 import numpy as np
@@ -27,14 +27,14 @@ _FAR_DEPTH = -80.0
 
 
 def head_depth(landmarks: Points, fit: HeadFit, *, size: tuple[int, int], step: int) -> NDArray[np.float32]:
-    """Depth of a head over an image, towards the camera, in pixels.
+    """Return the depth of a head over an image, towards the camera, in pixels.
 
-    A thin-plate spline through the landmarks and through points of the generic head, clipped to the
-    depths a head has, then smoothed.
+    The depth is a thin-plate spline through the landmarks and through points of the generic head, clipped
+    to the depths that a head has, and smoothed.
 
     Args:
         landmarks: Shape (68, 2), pixels.
-        fit: The generic head laid over them.
+        fit: The generic head that is fitted to them.
         size: Width and height of the image in pixels.
         step: Distance of the map's samples in pixels; sample (i, j) lies at ``step * (j, i)``.
 
@@ -42,7 +42,7 @@ def head_depth(landmarks: Points, fit: HeadFit, *, size: tuple[int, int], step: 
         Shape (ceil(height / step), ceil(width / step)).
     """
     added = fit.place(_ADDED)
-    # The rings stay behind the face whichever way the head is turned, so they are not rotated.
+    # The rings are behind the face for every rotation of the head, so they are not rotated.
     rings = _rings() * fit.pixels_per_millimetre + np.array([*fit.centre, 0.0])
     places = np.vstack([landmarks.astype(np.float64), added[:, :2], rings[:, :2]])
     depths = np.concatenate([fit.depths, added[:, 2], rings[:, 2]])
@@ -58,7 +58,7 @@ def head_depth(landmarks: Points, fit: HeadFit, *, size: tuple[int, int], step: 
 
 
 def _rings() -> NDArray[np.float64]:
-    """Points around the head, millimetres, shape (n, 3)."""
+    """Return points around the head, millimetres, shape (n, 3)."""
     angles = np.linspace(0, 2 * np.pi, _RING_POINTS, endpoint=False)
     level = np.full(_RING_POINTS, _FAR_DEPTH)
     return np.vstack(
@@ -78,7 +78,7 @@ def _thin_plate(
     *,
     smoothing: float,
 ) -> NDArray[np.float64]:
-    """Thin-plate spline (Bookstein 1989) with a small smoothing term, in normalised coordinates."""
+    """Interpolate by a thin-plate spline (Bookstein 1989) with a small smoothing term."""
     middle, spread = places.mean(axis=0), float(places.std())
     known, asked = (places - middle) / spread, (queries - middle) / spread
     count = len(known)

@@ -1,4 +1,4 @@
-"""A second source of geometry: an ellipsoid with a nose, which knows nothing of the face but its place."""
+"""A second source of depth: an ellipsoid with a nose, which uses only the place of the face."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +21,13 @@ _FLOOR = -82.0
 def ellipsoid_depth(
     landmarks: Points, fit: HeadFit, *, size: tuple[int, int], step: int
 ) -> NDArray[np.float32]:
-    """Depth of a generic ellipsoid over an image, towards the camera, in pixels.
+    """Return the depth of a generic ellipsoid over an image, towards the camera, in pixels.
 
-    The head's turning in the photo tilts the whole ellipsoid's place but not its axes, which is enough for
-    photos from the front.
+    The rotation of the head in the photo moves the ellipsoid but does not rotate its axes, which is enough
+    for photos from the front.
 
     Args:
-        landmarks: Not used but for the signature that depth sources share.
+        landmarks: Not used; part of the signature that depth sources share.
         fit: Gives place and scale.
         size: Width and height of the image in pixels.
         step: Distance of the samples in pixels.

@@ -10,8 +10,8 @@ from vision.face import Points
 __all__ = ["HeadFit", "fit_head", "generic_landmarks"]
 
 # Millimetres; x to the image's right, y down, z towards the camera; the origin lies between the
-# eyes. One half of a symmetric adult head of 63 mm eye distance: our own table of round numbers,
-# plausible to a few millimetres, which is all that a generic head can promise. Index: (x, y, z).
+# eyes. One half of a symmetric adult head of 63 mm eye distance: a table of round numbers, plausible to a
+# few millimetres, which is as exact as a generic head can be. Index: (x, y, z).
 _HALF: dict[int, tuple[float, float, float]] = {
     0: (-74, 2, -75), 1: (-72, 21, -72), 2: (-68, 41, -68), 3: (-63, 60, -60), 4: (-56, 77, -44),
     5: (-46, 89, -29), 6: (-35, 97, -16), 7: (-21, 102, -1), 8: (0, 105, 7),
@@ -33,7 +33,7 @@ _MIRRORED = (
 
 
 def generic_landmarks() -> NDArray[np.float64]:
-    """The generic head's landmarks: x right, y down, z towards the camera, millimetres, shape (68, 3)."""
+    """Return the generic head's landmarks: x right, y down, z to the camera, millimetres, shape (68, 3)."""
     shape = np.empty((68, 3))
     for index, position in _HALF.items():
         shape[index] = position
@@ -44,7 +44,7 @@ def generic_landmarks() -> NDArray[np.float64]:
 
 @dataclass(frozen=True, slots=True)
 class HeadFit:
-    """The generic head laid over a face.
+    """The generic head, fitted to a face.
 
     Attributes:
         pixels_per_millimetre: Scale at the plane of the eyes.
@@ -60,13 +60,13 @@ class HeadFit:
     depths: NDArray[np.float64]
 
     def place(self, head_points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Camera positions (x, y, depth) in pixels of ``head_points`` in millimetres, shape (n, 3)."""
+        """Return the camera positions (x, y, depth) in pixels of ``head_points`` in millimetres, (n, 3)."""
         camera = head_points @ self.rotation.T * self.pixels_per_millimetre
         camera[:, :2] += self.centre
         return camera
 
     def places(self, size: tuple[int, int], *, step: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Where an image's samples lie beside and below the point between the eyes, in millimetres.
+        """Return the offsets of an image's samples from the point between the eyes, in millimetres.
 
         Args:
             size: Width and height of the image in pixels.
@@ -83,8 +83,8 @@ class HeadFit:
 def fit_head(landmarks: Points) -> HeadFit:
     """Fits the generic head to ``landmarks`` by a scaled orthographic projection.
 
-    Least squares for the 2 x 3 projection, made orthonormal by a singular value decomposition (the
-    first step of DeMenthon and Davis 1995, "Model-based object pose in 25 lines of code").
+    The 2 x 3 projection is found by least squares and made orthonormal by a singular value decomposition
+    (the first step of DeMenthon and Davis 1995, "Model-based object pose in 25 lines of code").
 
     Args:
         landmarks: Shape (68, 2), iBUG 300-W order, pixels.

@@ -1,4 +1,4 @@
-"""A picture with depth in front of a pinhole camera: where each frame pixel looks into the picture."""
+"""An image with depth in front of a pinhole camera: the place in the image that each frame pixel shows."""
 
 from dataclasses import dataclass, fields
 
@@ -15,7 +15,7 @@ _ITERATIONS = 4
 
 @dataclass(frozen=True, slots=True)
 class ReliefPose:
-    """A small rigid movement away from the picture's rest position.
+    """A small rigid movement from the rest position of the image.
 
     Attributes:
         yaw: Degrees; positive turns the front to the image's right.
@@ -34,20 +34,20 @@ class ReliefPose:
     approach: float = 0.0
 
     def moved(self, by: "ReliefPose") -> "ReliefPose":
-        """The same, turned and moved further: small movements add up."""
+        """Return the sum of two movements, which is exact enough for small ones."""
         return ReliefPose(*(getattr(self, one.name) + getattr(by, one.name) for one in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)
 class Viewport:
-    """The frame's place in a picture that reaches beyond it.
+    """The place of the frame in a canvas that reaches beyond it.
 
     Attributes:
         width: Frame width in pixels.
         height: Frame height in pixels.
-        margin: Pixels by which the picture reaches beyond the frame on every side.
-        focal: Focal length in pixels; also the rest distance of the plane of depth 0, so that one
-            picture pixel on that plane is one frame pixel at rest.
+        margin: Pixels by which the canvas reaches beyond the frame on every side.
+        focal: Focal length in pixels; also the rest distance of the plane of depth 0, so that one canvas
+            pixel on that plane is one frame pixel at rest.
     """
 
     width: int
@@ -57,24 +57,24 @@ class Viewport:
 
     @property
     def canvas_size(self) -> tuple[int, int]:
-        """Width and height of the picture."""
+        """Width and height of the canvas."""
         return self.width + 2 * self.margin, self.height + 2 * self.margin
 
     @property
     def canvas_centre(self) -> tuple[float, float]:
-        """The camera's axis in the picture."""
+        """The camera's axis on the canvas."""
         width, height = self.canvas_size
         return (width - 1) / 2, (height - 1) / 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sight:
-    """A picture with depth as it is seen at one moment.
+    """An image with depth, as the camera sees it at one moment.
 
     Attributes:
-        map_x: For each frame pixel, the x in the picture that it shows.
+        map_x: For each frame pixel, the x on the canvas that it shows.
         map_y: The same for y.
-        space: Where each sample of the grid is; see `Relief.positions`.
+        space: Position of each sample of the grid; see `Relief.positions`.
         lens: Height of the lens in the same axes.
     """
 
@@ -85,11 +85,11 @@ class Sight:
 
 
 class Relief:
-    """Inverse warps of one picture with depth.
+    """Inverse warps of one image with depth.
 
-    The forward movement is computed on every fourth pixel and inverted by fixed-point iteration,
-    which converges while the movement, less the growth that coming closer gives to all, changes slower than
-    the place it starts from: true for the few degrees by which heads and sheets turn here.
+    The forward movement is computed on every fourth pixel and inverted by fixed-point iteration. The
+    iteration converges if the movement, without the common growth of an approach, changes more slowly than
+    its starting place. This holds for the few degrees by which heads and sheets turn here.
     """
 
     def __init__(
@@ -103,12 +103,12 @@ class Relief:
         """Prepares the grids.
 
         Args:
-            viewport: The frame's place in the picture.
-            depth: Height of the picture above its plane towards the camera in pixels, sampled as
-                ``grid_shape`` says; None is flat.
-            pivot: The point that rotations leave in place: x, y in the picture and depth.
-            stiffness: Share 0..1 of a rotation that each place takes part in, sampled like ``depth``;
-                None is 1 everywhere. A torso turns less than its head.
+            viewport: The place of the frame on the canvas.
+            depth: Height above the plane of the canvas towards the camera in pixels, sampled by
+                ``grid_shape``; None is flat.
+            pivot: The fixed point of rotations: x, y on the canvas and depth.
+            stiffness: Share 0..1 of a rotation with which each place turns, sampled like ``depth``; None is
+                1 everywhere. A torso turns less than its head.
         """
         self._viewport = viewport
         self._pivot = pivot
@@ -121,7 +121,7 @@ class Relief:
         centre_x, centre_y = viewport.canvas_centre
         self._ray_x = (self._x - centre_x) / np.float32(viewport.focal)
         self._ray_y = (self._y - centre_y) / np.float32(viewport.focal)
-        # One cell of margin so that enlarging the map never extrapolates inside the frame.
+        # One cell of margin, so that enlarging the map does not extrapolate inside the frame.
         self._out_columns = -(-viewport.width // _STEP) + 2
         self._out_rows = -(-viewport.height // _STEP) + 2
         offset = (_STEP - 1) / 2 - _STEP + viewport.margin
@@ -132,25 +132,25 @@ class Relief:
 
     @staticmethod
     def grid_shape(viewport: Viewport) -> tuple[int, int]:
-        """Rows and columns of a depth map for ``viewport``; sample (i, j) lies at ``4 * (j, i)``."""
+        """Return rows and columns of a depth map for ``viewport``; sample (i, j) lies at ``4 * (j, i)``."""
         width, height = viewport.canvas_size
         return -(-height // _STEP), -(-width // _STEP)
 
     @staticmethod
     def grid_step() -> int:
-        """Distance of depth samples in pixels."""
+        """Return the distance of depth samples in pixels."""
         return _STEP
 
     def project(
         self, placement: ReliefPose, *, morph: tuple[FloatMap, FloatMap] | None = None, lift: float = 1.0
     ) -> tuple[FloatMap, FloatMap]:
-        """Where each sample of the grid appears, in picture coordinates.
+        """Return the projection of each sample of the grid, in canvas coordinates.
 
         Args:
-            placement: The movement away from rest.
-            morph: Movement within the picture before the rigid one (a smile), x and y in pixels,
-                sampled like the depth map.
-            lift: Factor on the depth: a sheet that bends more or less than at rest.
+            placement: The movement from rest.
+            morph: Movement within the canvas before the rigid one (a smile), x and y in pixels, sampled like
+                the depth map.
+            lift: Factor on the depth, for a sheet that bends more or less than at rest.
         """
         return self._on_picture(self.positions(placement, morph=morph, lift=lift), placement)
 
@@ -166,10 +166,10 @@ class Relief:
     def positions(
         self, placement: ReliefPose, *, morph: tuple[FloatMap, FloatMap] | None = None, lift: float = 1.0
     ) -> tuple[FloatMap, FloatMap, FloatMap]:
-        """Where each sample of the grid is in space, in pixels at the plane of depth 0.
+        """Return the position of each sample of the grid in space, in pixels at the plane of depth 0.
 
         Args:
-            placement: The movement away from rest, but for the approach, which moves the camera.
+            placement: The movement from rest, except for the approach, which moves the camera.
             morph: As for ``project``.
             lift: As for ``project``.
 
@@ -196,14 +196,14 @@ class Relief:
     def _turn(
         self, x: FloatMap, y: FloatMap, z: FloatMap, placement: ReliefPose
     ) -> tuple[FloatMap, FloatMap, FloatMap]:
-        """Pitch, yaw and roll around the pivot, in axes x right, y down, z towards the camera."""
+        """Rotate by pitch, yaw and roll around the pivot; axes x right, y down, z towards the camera."""
         yaw, pitch, roll = np.deg2rad(
             np.array((placement.yaw, placement.pitch, placement.roll), dtype=np.float32)
         )
         turned_y, leant = y * np.cos(pitch) - z * np.sin(pitch), y * np.sin(pitch) + z * np.cos(pitch)
         turned_x, turned_z = x * np.cos(yaw) + leant * np.sin(yaw), leant * np.cos(yaw) - x * np.sin(yaw)
         if self._stiffness is not None:
-            # What turns less than the head, the torso, leans with it all the same.
+            # The torso turns less than the head, but leans with it.
             turned_x = x + self._stiffness * (turned_x - x)
             turned_y = y + self._stiffness * (turned_y - y)
             turned_z = z + self._stiffness * (turned_z - z)
@@ -219,16 +219,17 @@ class Relief:
         lift: float = 1.0,
         pan: tuple[float, float] = (0.0, 0.0),
     ) -> Sight:
-        """For each frame pixel, the place in the picture that it shows (the maps of ``cv2.remap``).
+        """Return the place on the canvas that each frame pixel shows (the maps of ``cv2.remap``).
 
         Args:
             placement: The movement away from rest.
             morph: As for ``project``.
             lift: As for ``project``.
-            pan: Movement of the whole image in pixels, as a turning camera gives it.
+            pan: Movement of the whole image in pixels, from a turn of the camera.
         """
         space = self.positions(placement, morph=morph, lift=lift)
-        # Coming closer enlarges everything; without that, what is left to invert stays small however near.
+        # An approach enlarges everything; without this growth, the movement to invert is small at any
+        # distance.
         near = np.float32(1 - placement.approach)
         centre_x, centre_y = (np.float32(value) for value in self._viewport.canvas_centre)
         projected_x, projected_y = self._on_picture(space, placement)

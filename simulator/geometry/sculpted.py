@@ -1,4 +1,4 @@
-"""A third source of geometry: a superellipsoid with a face's features, which knows nothing of the person."""
+"""A third source of depth: a superellipsoid with the features of a face, independent of the person."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,12 +30,12 @@ _FLOOR = -82.0
 def sculpted_depth(
     landmarks: Points, fit: HeadFit, *, size: tuple[int, int], step: int
 ) -> NDArray[np.float32]:
-    """Depth of a generic head over an image, towards the camera, in pixels.
+    """Return the depth of a generic head over an image, towards the camera, in pixels.
 
-    As with ``ellipsoid_depth`` the head's turning in the photo moves the head and does not turn its axes.
+    As in ``ellipsoid_depth``, the rotation of the head in the photo moves it but does not rotate its axes.
 
     Args:
-        landmarks: Not used but for the signature that depth sources share.
+        landmarks: Not used; part of the signature that depth sources share.
         fit: Gives place and scale.
         size: Width and height of the image in pixels.
         step: Distance of the samples in pixels.

@@ -1,1 +1,1 @@
-"""Light before the phone: the screen as a lamp, the surroundings, surfaces, and the camera that sees it."""
+"""The light in front of the phone: the screen as a lamp, the surroundings, surfaces, and the camera."""

@@ -1,4 +1,4 @@
-"""The albedo of a person from one photo: the photo's own shading divided out as far as is honest."""
+"""Estimates the albedo of a person from one photo, by dividing out most of the photo's shading."""
 
 import cv2
 import numpy as np
@@ -17,27 +17,27 @@ _STRENGTH = 0.8
 _LEAST_SHADING, _MOST_SHADING = 0.4, 2.0
 _ROUNDS = 3
 _FOREHEAD = 0.42
-# Colours count as skin up to the first squared distance from the face's, and less and less to the second;
-# at least so much spread (logarithms of blue/green, red/green and green) is allowed.
+# Colours count as skin up to the first squared distance from the face's, and decreasingly up to the second.
+# The last numbers are the least spread (logarithms of blue/green, red/green and green).
 _SAME, _OTHER = 9.0, 25.0
 _LEAST_SPREAD = (0.08, 0.08, 0.20)
 
 
 class AlbedoPaint:
-    """Recolours a laid out photo into albedo, sRGB-coded.
+    """Converts the photo on the canvas to albedo, sRGB-coded.
 
     Shading is modelled as a + b.n over the skin (spherical harmonics up to the first order, Basri and Jacobs
-    2003) with the normals of the person's own depth; four fifths of it are divided out, for the fit also
-    takes what really is darker skin. How light the skin is cannot be known from a photo: its own brightness
-    is taken, cut to what skin can have.
+    2003) with the normals of the person's depth. Four fifths of it are divided out, because the fit also
+    counts darker skin as shading. The lightness of the skin cannot be known from a photo: its brightness in
+    the photo is used, clipped to the range of skin.
     """
 
     def __init__(self, *, melanin: float = 0.0) -> None:
-        """Remembers the melanin to add, 0..1."""
+        """Makes a paint that adds ``melanin``, 0..1."""
         self._melanin = melanin
 
     def __call__(self, picture: BgrImage, layout: Layout) -> BgrImage:
-        """The albedo of everything on the canvas."""
+        """Return the albedo of everything on the canvas."""
         light = linear_table()[picture]
         skin = _skin(layout.landmarks, picture.shape[:2])
         bare = _without_features(skin, layout.landmarks)
@@ -55,7 +55,7 @@ class AlbedoPaint:
 
 
 def _skin(points: Points, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Face and the lower forehead, 0 or 1."""
+    """Return a mask of the face and the lower forehead, 0 or 1."""
     tall = float(points[8, 1] - points[36:48, 1].mean())
     hull = cv2.convexHull(np.vstack([points, points[17:27] - (0, _FOREHEAD * tall)]).astype(np.float32))
     skin = np.zeros(shape, np.float32)
@@ -64,9 +64,9 @@ def _skin(points: Points, shape: tuple[int, ...]) -> NDArray[np.float32]:
 
 
 def _like_skin(light: NDArray[np.float32], bare: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How much each pixel has the colour of the face's skin, 0..1: neck and ears do, hair does not."""
+    """Return how far each pixel has the colour of the face's skin, 0..1: neck and ears do, hair does not."""
     logs = np.log(np.maximum(light, 1e-3))
-    # Brightness varies with shading, the two ratios of channels hardly do.
+    # Brightness varies with shading; the two ratios of channels hardly vary.
     features = np.stack([logs[..., 0] - logs[..., 1], logs[..., 2] - logs[..., 1], logs[..., 1]], axis=-1)
     known = features[bare > 0.5]
     middle = np.median(known, axis=0)
@@ -98,7 +98,7 @@ def _without_features(skin: NDArray[np.float32], points: Points) -> NDArray[np.f
 def _shading(
     light: NDArray[np.float32], depth: NDArray[np.float32], bare: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Shading over the relief's grid, 1 at its median over the skin."""
+    """Return the shading over the relief's grid, 1 at its median over the skin."""
     rows, columns = depth.shape
     step = Relief.grid_step()
     x, y = np.meshgrid(np.arange(columns, dtype=np.float32) * step, np.arange(rows, dtype=np.float32) * step)

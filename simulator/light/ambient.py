@@ -1,4 +1,4 @@
-"""The light that was there before the screen: presets with lux, colour and direction."""
+"""The ambient light: presets with illuminance, colour and direction."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,7 +17,7 @@ _SKY = np.float32(0.6)
 
 
 class AmbientPreset(StrEnum):
-    """Where the person is."""
+    """The surroundings of the person."""
 
     DARK = "dark"
     """A room at night with a far lamp: 5 lx."""
@@ -54,10 +54,10 @@ class AmbientSettings:
     """The surrounding light.
 
     Attributes:
-        preset: Where the person is: 5 lx, 150, 400, 3000 and 30 000.
+        preset: The surroundings: 5 lx, 150, 400, 3000 and 30 000.
 
     Raises:
-        SceneSettingsInvalid: Where a value is outside its range.
+        SceneSettingsInvalid: A value is outside its range.
     """
 
     preset: AmbientPreset = AmbientPreset.INDOOR
@@ -75,8 +75,8 @@ class AmbientSettings:
 class Ambient:
     """Steady light from one dominant direction and from all around, more from above than from below.
 
-    Its illuminance is stated for a surface that faces the camera, so that it can be held against the
-    screen's. What comes from all around is a constant and a first-order term in the vertical.
+    Its illuminance is that of a surface that faces the camera, so that it can be compared with the screen's.
+    The light from all around is a constant and a first-order term in the vertical.
     """
 
     def __init__(self, settings: AmbientSettings, rng: np.random.Generator) -> None:
@@ -108,7 +108,7 @@ class Ambient:
         return self._colour
 
     def irradiance(self, normals: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Illuminance in lux of surfaces with unit ``normals``, shape (..., 3) to (...)."""
+        """Return the illuminance in lux of surfaces with unit ``normals``, shape (..., 3) to (...)."""
         along = normals @ self._direction
         front = float(self._direction[2])
         sky = 1 - _SKY * normals[..., 1]
@@ -116,11 +116,11 @@ class Ambient:
         return np.asarray(self._lux * share, dtype=np.float32)
 
     def flicker(self, times: NDArray[np.float64], *, exposure: float = 0.0) -> NDArray[np.float64]:
-        """Factor on the illuminance: lamps on 50 Hz mains swing at 100 Hz.
+        """Return the factor on the illuminance; lamps on 50 Hz mains flicker at 100 Hz.
 
         Args:
-            times: When exposures begin, seconds.
-            exposure: Over how many seconds the factor is averaged.
+            times: Starts of the exposures, seconds.
+            exposure: Time over which the factor is averaged, seconds.
         """
         depth = self._flicker * np.sinc(_MAINS_HERTZ * exposure)
         middle = times + exposure / 2

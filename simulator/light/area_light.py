@@ -1,4 +1,4 @@
-"""The phone's screen as an area light: the irradiance that its bands give at places in front of it."""
+"""The phone's screen as an area light: the irradiance of its bands at places in front of it."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,19 +13,19 @@ __all__ = ["AreaLight", "Emission"]
 FloatMap = NDArray[np.float32]
 _NEAREST = 1e-6
 _DIRECTIVITY = 1.5
-"""Luminance falls with this power of the cosine of the angle of emission."""
+"""Luminance is proportional to this power of the cosine of the angle of emission."""
 
 
 class Emission(StrEnum):
-    """How the light of a band is added up."""
+    """How the light of a band is summed."""
 
     POINTS = "points"
-    """Two points a band with inverse-square fall-off and the cosine of emission."""
+    """Two points per band with inverse-square fall-off and the cosine of emission."""
     AREA = "area"
     """The exact integral over the band's rectangle (Lambert's formula for a polygon)."""
     DIRECTED = "directed"
-    """Six points a band, as bright straight ahead and darker aslant, as a liquid crystal display is: half as
-    bright at 51 degrees."""
+    """Six points per band, as bright straight ahead and darker at an angle, as a liquid crystal display: half
+    as bright at 51 degrees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,9 @@ class AreaLight:
     """A rectangle in the plane of the lens that faces the scene, cut into horizontal bands.
 
     Attributes:
-        phone: Its size and place below the lens.
-        bands: How many bands, top to bottom.
-        emission: How their light is added up.
+        phone: The phone, with the size of the screen and its place below the lens.
+        bands: Number of bands, top to bottom.
+        emission: How their light is summed.
     """
 
     phone: PhoneSettings
@@ -43,18 +43,18 @@ class AreaLight:
     emission: Emission
 
     def vectors(self, x: FloatMap, y: FloatMap, z: FloatMap) -> NDArray[np.float32]:
-        """Vector irradiance of each band for a luminance of 1 cd/m2, in lux.
+        """Return the vector irradiance of each band for a luminance of 1 cd/m2, in lux.
 
         Its dot product with a surface's normal is the illuminance of that surface, as long as the whole
         band is above the surface's horizon.
 
         Args:
-            x: Places to the right of the lens, millimetres, any one shape for all three.
+            x: Places to the right of the lens, millimetres; all three arguments have the same shape.
             y: Places below the lens, millimetres.
             z: Height of the places towards the lens: the lens is at 0, places in front of it are negative.
 
         Returns:
-            Shape (bands, 3, *shape): towards the light in x, y, z.
+            Shape (bands, 3, *shape): vectors towards the light, x, y and z.
         """
         match self.emission:
             case Emission.POINTS:
@@ -84,7 +84,8 @@ class AreaLight:
             for side in sides:
                 to_x, to_y = np.float32(side * self.phone.width_mm) - x, middle - y
                 squared = np.maximum(to_x * to_x + to_y * to_y + z * z, _NEAREST)
-                # cos(emission) / d2 along the unit vector: one distance each for both, two for the fall-off.
+                # cos(emission) / d2 along the unit vector: one power of the distance for each, two for the
+                # fall-off.
                 share = np.float32(area) * np.maximum(-z, 0) / (squared * squared)
                 if directivity:
                     share *= (z * z / squared) ** np.float32(directivity / 2)
@@ -99,7 +100,7 @@ class AreaLight:
         rays = [[_unit(side - x, edge - y, -z) for side in (-half, half)] for edge in edges]
         across = [_edge(left, right) for left, right in rays]
         down = [[_edge(rays[i][side], rays[i + 1][side]) for side in (0, 1)] for i in range(self.bands)]
-        # Around each band: right along the top, down the right side, left, and up again.
+        # Clockwise around each band, from its top left corner.
         return np.stack(
             [across[i] + down[i][1] - across[i + 1] - down[i][0] for i in range(self.bands)]
         ) * np.float32(0.5)
@@ -111,7 +112,7 @@ def _unit(x: FloatMap, y: FloatMap, z: FloatMap) -> NDArray[np.float32]:
 
 
 def _edge(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The part of the polygon integral that one edge gives: its angle times the normal of its plane."""
+    """Return one edge's contribution to the polygon integral: its angle times the normal of its plane."""
     normal = np.cross(first, second, axis=0)
     sine = np.sqrt((normal * normal).sum(axis=0))
     angle = np.arctan2(sine, (first * second).sum(axis=0))

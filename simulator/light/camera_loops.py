@@ -1,4 +1,4 @@
-"""Automatic exposure and white balance of the phone's camera, which follow the frame before."""
+"""Automatic exposure and white balance of the phone's camera, which follow the previous frame."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,14 +8,14 @@ __all__ = ["CameraLoops"]
 _TARGET = 0.22
 _DEAD_BAND = 0.03
 _WHITE_BALANCE_STRENGTH = 0.6
-# Automatic white balance leaves some of a lamp's colour.
+# Automatic white balance keeps some of a lamp's colour.
 _ADAPTATION = 0.85
 
 
 class CameraLoops:
-    """Exposure pulls the weighted mean towards a grey, white balance keeps the frame's mean colour.
+    """Exposure drives the weighted mean towards a grey; white balance keeps the mean colour of the frame.
 
-    Both work through a first-order lag, as in phones.
+    Both have a first-order lag, as in phones.
 
     Attributes:
         gain: Factor from reflected lux to full scale; 0 before the first exposure.
@@ -25,7 +25,7 @@ class CameraLoops:
     def __init__(
         self, *, exposure_seconds: float, white_seconds: float, highest_gain: float, width: int, height: int
     ) -> None:
-        """Takes the loops' speeds.
+        """Makes the loops, not started.
 
         Args:
             exposure_seconds: Time constant of exposure.
@@ -49,16 +49,16 @@ class CameraLoops:
         return self.gain * self.white
 
     def meter(self, light: NDArray[np.float32]) -> NDArray[np.float64]:
-        """The weighted mean of a picture, blue-green-red."""
+        """Return the weighted mean of an image, blue-green-red."""
         few = light[4::8, 4::8].astype(np.float64)
         mean = (few * self._weights[..., None]).sum(axis=(0, 1))
         return np.asarray(np.maximum(mean, 1e-6))
 
     def start(self, mean: NDArray[np.float64]) -> None:
-        """Sets both to a scene that was looked at for a while.
+        """Sets both loops to their steady state for a scene.
 
         Args:
-            mean: Of the scene in lux, as ``meter`` gives it.
+            mean: Mean of the scene in lux, from ``meter``.
         """
         self._start = mean / mean[1]
         self._base = self._start**-_ADAPTATION
@@ -68,13 +68,13 @@ class CameraLoops:
     def follow(
         self, mean: NDArray[np.float64], passed: float, *, exposure_locked: bool, white_locked: bool
     ) -> None:
-        """Moves on towards what a frame asks for.
+        """Advances both loops towards the state for a frame.
 
         Args:
-            mean: Of the frame in lux, as ``meter`` gives it.
-            passed: Since the frame before, seconds.
-            exposure_locked: Whether exposure stays.
-            white_locked: Whether white balance stays.
+            mean: Mean of the frame in lux, from ``meter``.
+            passed: Time since the previous frame, seconds.
+            exposure_locked: Whether exposure is locked.
+            white_locked: Whether white balance is locked.
         """
         if not white_locked:
             wanted = (self._start / (mean / mean[1])) ** _WHITE_BALANCE_STRENGTH
@@ -92,7 +92,7 @@ class CameraLoops:
 
 
 def _metering(height: int, width: int) -> NDArray[np.float64]:
-    """Weights of every eighth pixel, summing to 1: phones meter for the face, which is in the middle."""
+    """Return weights of every eighth pixel, with sum 1; phones meter for the face, which is in the middle."""
     y, x = np.mgrid[4:height:8, 4:width:8]
     away = ((x / width - 0.5) / 0.17) ** 2 + ((y / height - 0.52) / 0.15) ** 2
     weights = 0.05 + np.exp(-away / 2)

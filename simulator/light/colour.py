@@ -1,4 +1,4 @@
-"""Colours as light: sRGB to linear and back, the colour of a hot body, the colour of melanin.
+"""Colours of light: sRGB to linear and back, the colour of a black body, the colour of melanin.
 
 Arrays here are in OpenCV's order, blue-green-red, because the frames are.
 """
@@ -23,7 +23,7 @@ _DEEPEST_MELANIN = 1.4
 
 @cache
 def linear_table() -> NDArray[np.float32]:
-    """Linear light 0..1 of each 8-bit sRGB value (IEC 61966-2-1), shape (256,)."""
+    """Return the linear light 0..1 of each 8-bit sRGB value (IEC 61966-2-1), shape (256,)."""
     value = np.arange(256) / 255
     table = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4).astype(np.float32)
     table.flags.writeable = False
@@ -31,25 +31,25 @@ def linear_table() -> NDArray[np.float32]:
 
 
 def from_linear(light: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """8-bit sRGB of linear light; values outside 0..1 are cut."""
+    """Return the 8-bit sRGB of linear light; values outside 0..1 are clipped."""
     value = np.clip(light, 0, 1)
     coded = np.where(value <= 0.0031308, value * 12.92, 1.055 * value ** (1 / 2.4) - 0.055)
     return np.asarray(np.round(coded * 255), dtype=np.uint8)
 
 
 def linear_of_srgb(colour: tuple[int, int, int]) -> NDArray[np.float64]:
-    """Linear blue-green-red 0..1 of a red-green-blue sRGB triple 0..255."""
+    """Return the linear blue-green-red 0..1 of a red-green-blue sRGB triple 0..255."""
     return linear_table()[list(reversed(colour))].astype(np.float64)
 
 
 def luminance(light: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Relative luminance of linear blue-green-red light in the last axis (ITU-R BT.709)."""
+    """Return the relative luminance of linear blue-green-red light in the last axis (ITU-R BT.709)."""
     result: NDArray[np.float64] = light @ _LUMINANCE
     return result
 
 
 def kelvin_colour(kelvin: float) -> NDArray[np.float64]:
-    """Linear blue-green-red colour of luminance 1 of light of a colour temperature.
+    """Return the linear blue-green-red colour of luminance 1 for light of a colour temperature.
 
     The cubic approximation of the Planckian locus by Kim et al. 2002 (US patent 7024034), which holds from
     1667 to 25000 K.
@@ -71,8 +71,8 @@ def kelvin_colour(kelvin: float) -> NDArray[np.float64]:
 
 
 def melanin_factor(amount: float) -> NDArray[np.float64]:
-    """What ``amount`` (0..1) of added melanin leaves of the albedo, blue-green-red.
+    """Return the factor on the albedo for ``amount`` (0..1) of added melanin, blue-green-red.
 
-    Beer-Lambert with the colour of melanin; 1 takes light skin to about a quarter of its luminance.
+    Beer-Lambert with the colour of melanin; 1 reduces light skin to about a quarter of its luminance.
     """
     return np.asarray(np.exp(-_DEEPEST_MELANIN * amount * _MELANIN), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Filming a lit scene: one frame after another through the phone's camera."""
+"""Films a lit scene with the phone's camera, frame by frame."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -19,14 +19,14 @@ def film(
     *,
     locked: Callable[[float], bool],
 ) -> Iterator[SimulatedFrame]:
-    """The frames that ``camera`` takes of ``scene``, each rendered when it is asked for.
+    """Render the frames that ``camera`` takes of ``scene``, each on request.
 
     Args:
-        scene: What is in front of the lens.
-        camera: Not started yet.
-        settings: The camera's.
+        scene: The scene in front of the lens.
+        camera: The camera, not started.
+        settings: Settings of the camera.
         times: Time stamps of the frames in seconds, rising.
-        locked: Whether what the app locks of the camera is locked at a time.
+        locked: Whether the camera's locks, as far as the app uses them, are set at a time.
     """
     for time in times:
         begin, readout = time - settings.stamp_lag_seconds, settings.rolling_shutter_seconds

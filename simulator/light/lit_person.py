@@ -21,7 +21,7 @@ def _never(time: float) -> float:
 
 
 class LitPerson:
-    """A person whose skin is matt and a little glossy, and whose corneas mirror the screen."""
+    """A person with matt, slightly glossy skin and corneas that mirror the screen."""
 
     def __init__(
         self,
@@ -32,14 +32,14 @@ class LitPerson:
         corneas: bool = True,
         closure: Closure = _never,
     ) -> None:
-        """Takes a person whose colours are albedo.
+        """Makes a subject of a person with albedo colours.
 
         Args:
-            person: Whom the camera sees.
+            person: The person.
             material: The skin.
             follow: How the person follows an oval.
             corneas: Whether the eyes are moist; those of a mask are not.
-            closure: How far the lids are closed at a time because somebody asked for a blink, 0..1.
+            closure: How far the lids are closed on request at a time, 0..1.
         """
         self._person = person
         self._material = material
@@ -60,7 +60,7 @@ class LitPerson:
 
     @property
     def millimetres_per_pixel(self) -> float:
-        """At the plane of the eyes at rest."""
+        """Millimetres per pixel at the plane of the eyes at rest."""
         return self._person.millimetres_per_pixel
 
     @property
@@ -69,7 +69,7 @@ class LitPerson:
         return self._person.backdrop
 
     def look(self, time: float) -> SubjectView:
-        """The person at ``time`` seconds."""
+        """Return the person at ``time`` seconds."""
         state = self._person.state_at(time)
         state = replace(
             state,

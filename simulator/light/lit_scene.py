@@ -25,8 +25,8 @@ _VEIL = 0.5
 class LitScene:
     """Renders reflected light for one exposure of a rolling shutter.
 
-    The unit is the lux that a white matt surface would need to send as much; the frame's rows see the screen
-    at their own times, the geometry is that of the frame's middle.
+    The unit is the illuminance, in lux, at which a white matt surface reflects as much. Each row of the frame
+    has the screen's light at its own time; the geometry is that of the middle of the frame.
     """
 
     def __init__(
@@ -42,12 +42,12 @@ class LitScene:
         """Lights the subject.
 
         Args:
-            subject: What is in front of the camera.
-            screen: What the phone shows.
+            subject: The subject in front of the camera.
+            screen: The screen of the phone.
             ambient: The surrounding light.
-            emission: How the screen's light is added up.
+            emission: How the screen's light is summed.
             viewport: Frame and lens.
-            rng: Draws how much of the surrounding light reaches the room behind.
+            rng: Draws the share of the surrounding light that reaches the room behind.
         """
         self._subject = subject
         self._screen = screen
@@ -77,17 +77,17 @@ class LitScene:
         gains: NDArray[np.float64],
         pedestal: float = 0.0,
     ) -> NDArray[np.float32]:
-        """Light that reaches the sensor.
+        """Render the light that reaches the sensor.
 
         Args:
-            time: When the first row's exposure begins, seconds.
-            exposure: How long a row is exposed, seconds.
+            time: Start of the first row's exposure, seconds.
+            exposure: Exposure of a row, seconds.
             readout: Time from the first row to the last, seconds.
             gains: Factor on each channel, blue-green-red.
-            pedestal: Added to everything, after the gains.
+            pedestal: Added to every pixel, after the gains.
 
         Returns:
-            Shape (height, width, 3), float32, free to be written to.
+            Shape (height, width, 3), float32, writable.
         """
         view = self._subject.look(time + (readout + exposure) / 2)
         maps = self._surface.maps(view.sight, points=view.eyes)
@@ -108,7 +108,7 @@ class LitScene:
     def _over_rows(
         self, row_times: NDArray[np.float64], exposure: float
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Luminance of the bands, shape (rows, bands, 3), and swing of the lamps, over the exposure."""
+        """Return the bands' luminance, shape (rows, bands, 3), and the lamps' flicker, over the exposure."""
         offsets = (np.arange(_SAMPLES) + 0.5) / _SAMPLES * exposure
         times = (row_times[:, None] + offsets).ravel()
         bands = self._screen.bands(times, bands=BANDS).reshape(len(row_times), _SAMPLES, BANDS, 3)
@@ -122,22 +122,22 @@ class LitScene:
         tint: NDArray[np.float32],
         cover: NDArray[np.float32],
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """What multiplies the colours and what is added to them, at a quarter of the frame's resolution.
+        """Return the factor on the colours and the light added to them, at a quarter of the resolution.
 
-        Subject and room are joined here as well as in their colours. The subject's light ends up to four
-        pixels within its edge, where the surface is seen at a grazing angle and dark anyhow, so that none
-        of it falls on the wall.
+        Subject and room are joined in their light as in their colours. The subject's light ends up to four
+        pixels inside its edge, so that none of it falls on the wall; the surface is dark there, because the
+        camera sees it at a grazing angle.
         """
         material = self._subject.material
         fill = (maps.ambient * swing)[..., None] * tint
         light = maps.diffuse @ lamp + fill
         glare = np.zeros_like(light) if maps.gloss is None else maps.gloss @ lamp
         if material.emission > 0:
-            # What shines has next to no albedo of its own; its glass mirrors the room a little.
+            # A screen has nearly no albedo; its glass mirrors the room a little.
             glare += material.albedo * light + _VEIL * material.gloss * fill
             white = np.pi * material.emission * tint / self._ambient.colour
             light = np.broadcast_to(white.astype(np.float32), light.shape)
-        # The wall is far: one illuminance for all of it, but each row at its own time.
+        # The wall is far away: it has one illuminance, with each row at its own time.
         room = np.einsum("rkc,k->rc", lamp, self._wall) + self._room_level * swing * tint
         tall, wide = maps.ambient.shape
         share = _float(cv2.resize(cover, (wide, tall), interpolation=cv2.INTER_AREA))[..., None]
@@ -152,13 +152,13 @@ class LitScene:
     def _add_glints(
         self, scene: NDArray[np.float32], view: SubjectView, maps: LightMaps, lamp: NDArray[np.float64]
     ) -> None:
-        """The screen's image in each cornea: a mirror of 3.9 mm focal length."""
+        """Add the screen's image in each cornea, a mirror of 3.9 mm focal length."""
         phone, scale = self._screen.settings, self._subject.millimetres_per_pixel
         away = self._viewport.focal * scale * (1 - view.placement.approach)
         shrunk = _CORNEA_FOCAL_MM / away / scale
         half_x, half_y = max(0.6, phone.width_mm * shrunk / 3), max(0.6, phone.height_mm * shrunk / 3)
         size = phone.width_mm * phone.height_mm * shrunk * shrunk
-        # As much light as the image has, whatever blur the lens gives it.
+        # The blur of the lens does not change the total light of the image.
         peak = np.pi * _CORNEA * lamp * min(1.0, size / (2 * np.pi * half_x * half_y)) * view.glint
         below = (phone.below_camera_mm + phone.height_mm / 2) * shrunk
         for x, y in maps.places - self._viewport.margin + view.pan:
@@ -172,5 +172,5 @@ class LitScene:
 
 
 def _float(values: object) -> NDArray[np.float32]:
-    """OpenCV's arrays have no type of their own; a float32 one is passed through."""
+    """Return an untyped OpenCV array as float32; a float32 array is returned unchanged."""
     return np.asarray(values, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""A relief under the screen's light: how much of each band reaches the camera from each place."""
+"""A relief under the screen's light: the share of each band that reaches the camera from each place."""
 
 from dataclasses import dataclass
 
@@ -25,9 +25,9 @@ class LightMaps:
 
     Attributes:
         diffuse: Illuminance of each band's light for 1 cd/m2, shape (h, w, bands), lux.
-        gloss: What the gloss sends on, shape (h, w, bands); None for a matt surface.
+        gloss: Light that the gloss reflects, shape (h, w, bands); None for a matt surface.
         ambient: Illuminance by the surrounding light, shape (h, w), lux.
-        places: Where the points asked for appear, canvas pixels, shape (n, 2).
+        places: Positions of the requested points, canvas pixels, shape (n, 2).
     """
 
     diffuse: FloatMap
@@ -37,7 +37,7 @@ class LightMaps:
 
 
 def normals_of(x: FloatMap, y: FloatMap, z: FloatMap) -> NDArray[np.float32]:
-    """Unit normals towards the camera of a surface sampled on a grid, shape (3, h, w)."""
+    """Return the unit normals towards the camera of a surface sampled on a grid, shape (3, h, w)."""
     right = [np.gradient(part, axis=1) for part in (x, y, z)]
     down = [np.gradient(part, axis=0) for part in (x, y, z)]
     normal = np.stack(
@@ -54,8 +54,8 @@ def normals_of(x: FloatMap, y: FloatMap, z: FloatMap) -> NDArray[np.float32]:
 class LitSurface:
     """Computes light maps of one relief.
 
-    Normals follow the relief's grid, or every second sample of it in large frames; the screen's vector
-    irradiance, which changes slowly over space, is computed on every third of those.
+    Normals are computed on the relief's grid, or on every second sample of it in large frames. The screen's
+    vector irradiance varies slowly and is computed on every third of these samples.
     """
 
     def __init__(
@@ -67,14 +67,14 @@ class LitSurface:
         ambient: Ambient,
         material: Material,
     ) -> None:
-        """Puts the lamp up.
+        """Prepares the surface and the light.
 
         Args:
             viewport: Frame and lens.
-            millimetres_per_pixel: At the plane of depth 0.
+            millimetres_per_pixel: Millimetres per pixel at the plane of depth 0.
             light: The phone's screen.
             ambient: The surrounding light.
-            material: What the surface is made of.
+            material: Material of the surface.
         """
         self._viewport = viewport
         self._scale = np.float32(millimetres_per_pixel)
@@ -83,11 +83,11 @@ class LitSurface:
         self._material = material
 
     def maps(self, sight: Sight, *, points: FloatMap | None = None) -> LightMaps:
-        """The light as the frame sees it.
+        """Compute the light maps of a frame.
 
         Args:
-            sight: Where the frame looks, and where the surface is.
-            points: Canvas places at rest that are to be followed, shape (n, 2).
+            sight: The part of the canvas that the frame shows, and the place of the surface.
+            points: Canvas places at rest to follow, shape (n, 2).
         """
         step, lens = np.float32(Relief.grid_step()), np.float32(sight.lens)
         look_x, look_y = _block_middles(sight.map_x) / step, _block_middles(sight.map_y) / step
@@ -115,7 +115,7 @@ class LitSurface:
         )
 
     def _seen(self, look: FloatMap, count: int) -> slice:
-        """The part of the grid that the frame looks at, as coarse as the face's size allows."""
+        """Return the part of the grid that the frame shows, as coarse as the face's size allows."""
         skip = max(1, round(_SPACING * self._viewport.width / Relief.grid_step()))
         first = int(max(0, np.floor(look.min()) - 2 * skip))
         last = int(min(count, np.ceil(look.max()) + 2 * skip + 1))
@@ -125,7 +125,7 @@ class LitSurface:
     def _follow(
         self, points: FloatMap, space: tuple[FloatMap, FloatMap, FloatMap], lens: np.float32
     ) -> FloatMap:
-        """Where ``points`` of the canvas appear on it: with the nearest sample of the grid."""
+        """Return the positions of ``points`` on the canvas: those of the nearest samples of the grid."""
         step = Relief.grid_step()
         tall, wide = space[0].shape
         columns = np.clip(np.round(points[:, 0] / step), 0, wide - 1).astype(int)
@@ -139,7 +139,7 @@ class LitSurface:
     def _at_places(
         self, x: FloatMap, y: FloatMap, z: FloatMap
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Vector irradiance and halfway vectors, both of shape (bands, 3, h, w)."""
+        """Return vector irradiance and halfway vectors, both of shape (bands, 3, h, w)."""
         tall, wide = x.shape
         size = (-(-wide // _COARSE) + 1, -(-tall // _COARSE) + 1)
         few_x, few_y, few_z = (
@@ -159,7 +159,7 @@ class LitSurface:
 
 
 def _block_middles(values: FloatMap) -> FloatMap:
-    """Values in the middle of each block of 4 x 4 pixels, of maps that are linear within a block."""
+    """Return the values in the middle of each block of 4 x 4 pixels; the maps are linear within a block."""
     tall, wide = (4 * (side // 4) for side in values.shape)
     whole = values[:tall, :wide]
     return np.asarray((whole[1::4, 1::4] + whole[2::4, 2::4]) / 2, dtype=np.float32)
@@ -173,7 +173,7 @@ def _enlarge(few: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.floa
 
 
 def _warp(planes: NDArray[np.float32], look_x: FloatMap, look_y: FloatMap) -> FloatMap:
-    """``planes`` (n, h, w) where the frame looks, (h, w, n)."""
+    """Return ``planes`` (n, h, w) at the positions that the frame shows, as (h, w, n)."""
     seen = [
         cv2.remap(plane, look_x, look_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         for plane in planes

@@ -1,4 +1,4 @@
-"""How surfaces answer light: matt skin in three models, and gloss."""
+"""How surfaces reflect light: matt skin in three models, and gloss."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,11 +11,11 @@ __all__ = ["Diffuse", "Material", "diffuse_answer", "gloss_answer"]
 _WRAP = 0.25
 _FLATTENING = 0.2
 _COATED = 1 / (1 - 0.5**5) ** 2
-"""So that what faces light and camera is as bright as without the film."""
+"""Normalisation: a surface that faces light and camera is as bright as without the film."""
 
 
 class Diffuse(StrEnum):
-    """What a matt surface does with light that comes aslant."""
+    """How a matt surface reflects light at an angle."""
 
     LAMBERT = "lambert"
     """The cosine law."""
@@ -23,20 +23,21 @@ class Diffuse(StrEnum):
     """Light reaches a little beyond the terminator, as in skin, and the cosine is flattened as on a rough
     surface seen from the light (Oren and Nayar 1994)."""
     COATED = "coated"
-    """Under a film that throws aslant light back before it gets in, on its way in and out, as sebum on skin
+    """Under a film that reflects light at an angle before it enters and before it leaves, as sebum on skin
     (Ashikhmin and Shirley 2000, without the share of the gloss)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """The surface of whatever is in front of the camera.
+    """The surface of a subject.
 
     Attributes:
         diffuse: Model of its matt part.
         gloss: Reflectance at vertical incidence, 0..1: 0.028 for skin, 0.04 for glass and resin.
         sharpness: The lobe's exponent is 2 to this power: 4 for skin, 5 for resin, 8 for glass.
-        emission: Luminance of its own white in cd/m2; the colours of a screen shine instead of reflecting.
-        albedo: Share of light that a surface which shines gives back diffusely.
+        emission: Luminance of its white in cd/m2; the colours of a screen emit light instead of reflecting
+            it.
+        albedo: Share of light that a surface that emits light reflects diffusely.
     """
 
     diffuse: Diffuse = Diffuse.LAMBERT
@@ -49,15 +50,15 @@ class Material:
 def diffuse_answer(
     model: Diffuse, vectors: NDArray[np.float32], normals: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Illuminance that counts for a matt surface.
+    """Return the effective illuminance of a matt surface.
 
     Args:
-        model: Which law.
+        model: The law of reflection.
         vectors: Vector irradiance, shape (bands, 3, h, w), lux.
         normals: Unit normals, shape (3, h, w).
 
     Returns:
-        Shape (bands, h, w), lux; times the albedo it is what the surface gives back.
+        Shape (bands, h, w), lux; times the albedo it is the light that the surface reflects.
     """
     along = vectors[:, 0] * normals[0] + vectors[:, 1] * normals[1] + vectors[:, 2] * normals[2]
     if model is Diffuse.LAMBERT:
@@ -66,7 +67,7 @@ def diffuse_answer(
     if model is Diffuse.COATED:
         cosine = np.maximum(along, 0) / np.maximum(whole, np.float32(1e-12))
         let_in = 1 - (1 - cosine / 2) ** 5
-        # The camera is straight in front, nearly.
+        # The camera is nearly straight ahead.
         let_out = 1 - (1 - np.maximum(normals[2], 0) / 2) ** 5
         coated = np.float32(_COATED) * np.maximum(along, 0) * let_in * let_out
         return np.asarray(coated, dtype=np.float32)
@@ -81,10 +82,10 @@ def gloss_answer(
     halfway: NDArray[np.float32],
     normals: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    """Light that the gloss sends to the camera, in the unit of ``diffuse_answer`` times an albedo.
+    """Return the light that the gloss reflects to the camera; unit: ``diffuse_answer`` times an albedo.
 
     Blinn and Phong's lobe with the usual normalisation (n + 8) / 8 and Schlick's constant term; near vertical
-    incidence Fresnel's rise is left out.
+    incidence Fresnel's rise is not modelled.
 
     Args:
         material: Gloss and sharpness.

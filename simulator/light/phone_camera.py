@@ -1,4 +1,4 @@
-"""The phone's camera in linear light: what its loops set, noise, tone curve."""
+"""The phone's camera in linear light: its loops, noise and tone curve."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -35,16 +35,17 @@ class ToneCurve(StrEnum):
     GAMMA_22 = "gamma-2.2"
     """A plain power law."""
     CONTRAST = "contrast"
-    """sRGB under an S-curve with a soft shoulder, as phones like it."""
+    """sRGB under an S-curve with a soft shoulder, as in phones."""
 
 
 class LockTime(StrEnum):
-    """When an app locks what it locks of its camera."""
+    """The time at which an app locks exposure or white balance."""
 
     START = "start"
     """Before the first frame."""
     FIRST_COLOUR = "first-colour"
-    """Some time after the flash's first colour appeared, as the device protocol asks; until its end."""
+    """Some time after the first colour of the flash, as the device protocol demands; until the end of the
+    flash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +56,10 @@ class FlashCameraSettings:
         tone_curve: How linear light becomes an 8-bit value.
         exposure_locked: Whether the app locks exposure.
         white_balance_locked: Whether the app locks white balance.
-        locks_at: When it does.
+        locks_at: The time at which it locks them.
 
     Raises:
-        SceneSettingsInvalid: Where a value is outside its range.
+        SceneSettingsInvalid: A value is outside its range.
     """
 
     tone_curve: ToneCurve = ToneCurve.SRGB
@@ -66,7 +67,7 @@ class FlashCameraSettings:
     white_balance_locked: bool = False
     locks_at: LockTime = LockTime.FIRST_COLOUR
     lock_after_seconds: float = knob(
-        1.0, 0.0, 5.0, "from the first colour's appearance to the lock, where it is locked then, seconds"
+        1.0, 0.0, 5.0, "from the first colour's appearance to the lock, if it is locked then, seconds"
     )
     exposure_seconds: float | None = knob(
         None, 0.02, 10.0, "time constant of automatic exposure, seconds; drawn from 0.2 to 1 otherwise"
@@ -96,8 +97,8 @@ class FlashCameraSettings:
 class PhoneCamera:
     """Turns radiance into frames, one after another.
 
-    Exposure and white balance follow the frame before (``CameraLoops``). Noise is shot and read noise of the
-    electrons that this exposure collects, partly removed, slightly correlated between neighbours.
+    Exposure and white balance follow the previous frame (``CameraLoops``). Noise is shot and read noise of
+    the electrons that this exposure collects, partly removed, slightly correlated between neighbours.
     """
 
     def __init__(
@@ -107,7 +108,7 @@ class PhoneCamera:
 
         Args:
             settings: The camera.
-            rng: Source of the draws; also of each frame's, in the order of the frames.
+            rng: Source of the draws, including those of each frame, in the order of the frames.
             width: Frame width in pixels.
             height: Frame height in pixels.
         """
@@ -147,26 +148,26 @@ class PhoneCamera:
 
     @property
     def pedestal(self) -> float:
-        """What the light has to lie above, in full scales, for read noise to look like shot noise."""
+        """Offset of the light, in full scales, with which read noise has the form of shot noise."""
         return _READ_ELECTRONS**2 / self._white_electrons()
 
     def start(self, radiance: NDArray[np.float32]) -> None:
-        """Sets exposure and white balance to a scene that it has looked at for a while.
+        """Sets exposure and white balance to their steady state for a scene.
 
         Args:
-            radiance: Reflected light in lux, shape (h, w, 3), not yet multiplied by any gain.
+            radiance: Reflected light in lux, shape (h, w, 3), before any gain.
         """
         self._loops.start(self._loops.meter(radiance))
 
     def take(
         self, exposed: NDArray[np.float32], time: float, *, locked: bool
     ) -> tuple[BgrImage, SimulatedExposure]:
-        """The frame and what the platform says of it; then the loops move on.
+        """Take a frame with the platform's report on it, and advance the loops.
 
         Args:
             exposed: Light times ``gains`` plus ``pedestal``, shape (h, w, 3): 1 is full scale.
-            time: Of the frame, seconds.
-            locked: Whether what the app locks is locked now.
+            time: Time of the frame, seconds.
+            locked: Whether the locks that the app uses are set.
         """
         settings, loops = self._settings, self._loops
         mean = np.maximum(loops.meter(exposed) - self.pedestal, 1e-6) / self.gains
@@ -183,26 +184,26 @@ class PhoneCamera:
 
     def _develop(self, exposed: NDArray[np.float32]) -> BgrImage:
         # The square root of light with this pedestal has the same noise everywhere (Anscombe 1948), so that
-        # one addition puts it on; a table then takes root, pedestal and tone curve together.
+        # one addition applies the noise; a table then combines root, pedestal and tone curve.
         sigma = self._settings.noise * _DENOISED / (2 * np.sqrt(self._white_electrons()))
         per_root = (_LEVELS - 1) / _HIGHEST_ROOT
         noise = self._noise_cut(*exposed.shape[:2])
         roots = cv2.addWeighted(
             cv2.sqrt(exposed), per_root, noise, per_root * sigma, 0.0, dtype=cv2.CV_16U
-        )  # rounds and cuts
+        )  # rounds and clips
         light = _squares() - (self.pedestal + sigma * sigma)
         levels = np.clip(light * (_LEVELS - 1), 0, _LEVELS - 1).astype(np.uint16)
         return np.asarray(cv2.LUT(roots, self._table[:, levels]), dtype=np.uint8)
 
     def _white_electrons(self) -> float:
-        """Electrons that full scale stands for in this exposure."""
+        """Return the number of electrons at full scale in this exposure."""
         return self._electrons * self.exposure_time / self._loops.gain
 
     def _metadata(self, *, locked: bool) -> SimulatedExposure:
         time = self.exposure_time
         wanted = _FULL_WELL * self._loops.gain / self._electrons
         iso = float(np.clip(_BASE_ISO * wanted / time, _BASE_ISO, _HIGHEST_ISO))
-        # Warm light asks for more blue than red: the usual one-number summary of the two gains.
+        # Warm light needs more blue than red; the ratio of the two gains is summarised as a temperature.
         ratio = float(self._loops.white[2] / self._loops.white[0])
         return SimulatedExposure(
             exposure_seconds=time,
@@ -220,7 +221,7 @@ class PhoneCamera:
 
 @cache
 def _squares() -> NDArray[np.float64]:
-    """The light of each level of its root."""
+    """Return the light of each level of its square root."""
     squares = (np.arange(_LEVELS) / (_LEVELS - 1) * _HIGHEST_ROOT) ** 2
     squares.flags.writeable = False
     return squares
@@ -228,7 +229,7 @@ def _squares() -> NDArray[np.float64]:
 
 @cache
 def tone_table(curve: ToneCurve) -> NDArray[np.uint8]:
-    """The 8-bit value of each of 65536 levels of linear light, shape (1, 65536)."""
+    """Return the 8-bit value of each of 65536 levels of linear light, shape (1, 65536)."""
     light = np.arange(_LEVELS) / (_LEVELS - 1)
     if curve is ToneCurve.GAMMA_22:
         value = light ** (1 / 2.2)

@@ -1,4 +1,4 @@
-"""What the phone's screen shows over time: colours told while the scan runs, shown a little later."""
+"""The phone's screen over time: colours are set while the scan runs and appear a little later."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ class PhoneSettings:
     """The phone that the person holds: its screen as a lamp, and its delays.
 
     Raises:
-        SceneSettingsInvalid: Where a value is outside its range.
+        SceneSettingsInvalid: A value is outside its range.
     """
 
     luminance: float = knob(400.0, 10.0, 2000.0, "luminance of a white screen, cd/m2")
@@ -32,7 +32,7 @@ class PhoneSettings:
         0.8, 0.05, 1.0, "share of the screen that shows the colour; the rest is the camera preview"
     )
     latency_seconds: float = knob(
-        0.045, 0.0, 1.0, "from telling the app to the display time that the app reports"
+        0.045, 0.0, 1.0, "from the instruction to the display time that the app reports"
     )
     latency_jitter_seconds: float = knob(0.006, 0.0, 0.5, "standard deviation of that latency")
     hidden_seconds: float = knob(0.025, 0.0, 0.5, "from the reported display time to real light")
@@ -56,15 +56,15 @@ class _Shown:
 class ScreenLight:
     """The screen of one phone during one scan.
 
-    The app's side calls ``show`` and ``appeared``; the renderer asks what light really came when. A colour
-    that scrolls enters at the top and covers the screen after ``scroll_seconds``.
+    The app calls ``show`` and ``appeared``; the renderer reads the light that really appears at each time. A
+    colour that scrolls enters at the top and covers the screen after ``scroll_seconds``.
     """
 
     def __init__(self, settings: PhoneSettings | None = None, *, seed: int = 0) -> None:
         """Switches the screen on.
 
         Args:
-            settings: The phone; the usual one where nothing is given.
+            settings: The phone; None for the default.
             seed: Draws the jitter of the display latency.
         """
         self._settings = settings or PhoneSettings()
@@ -79,17 +79,17 @@ class ScreenLight:
         return self._settings
 
     def show(self, colour_srgb: tuple[int, int, int], *, at: float, scroll_seconds: float = 0.0) -> None:
-        """Tells the app to show a colour.
+        """Instructs the app to show a colour.
 
         Args:
             colour_srgb: Red, green, blue, 0..255.
-            at: Simulated time of the call in seconds; calls have to be in order of time.
-            scroll_seconds: How long the colour takes from the top to the bottom; 0 shows it at once.
+            at: Simulated time of the call in seconds; calls must be in order of time.
+            scroll_seconds: Time in which the colour moves from the top to the bottom; 0 shows it at once.
         """
         self._show(linear_of_srgb(colour_srgb), at=at, scroll_seconds=scroll_seconds)
 
     def restore(self, *, at: float) -> None:
-        """Tells the app to show what it showed before the flash; counts as a ``show`` call.
+        """Instructs the app to show the colour from before the flash; counts as a ``show`` call.
 
         Args:
             at: Simulated time of the call in seconds; in order with ``show``.
@@ -97,7 +97,7 @@ class ScreenLight:
         self._show(self._idle, at=at, idle=True)
 
     def flash_since(self, time: float) -> float | None:
-        """When the first colour of the flash that is on at ``time`` appeared, as the app can know it.
+        """Return when the first colour of the flash at ``time`` appeared, as the app can know it.
 
         Returns:
             Seconds; None before a flash and after its end.
@@ -125,7 +125,7 @@ class ScreenLight:
         )
 
     def appeared(self, time: float) -> tuple[int, float]:
-        """What the app says was on display at ``time``.
+        """Return what was on display at ``time``, as the app reports it.
 
         Returns:
             Number of the ``show`` call, from 1, whose colour had begun to appear, and when it did, in seconds
@@ -142,7 +142,7 @@ class ScreenLight:
 
         Args:
             times: Seconds, shape (n,).
-            bands: How many.
+            bands: Number of bands.
 
         Returns:
             Shape (n, bands, 3), linear blue-green-red; white has the settings' luminance in each channel.
@@ -151,11 +151,11 @@ class ScreenLight:
         return self._light(begun, times, bands, panel_seconds=self._settings.panel_seconds)
 
     def told_bands(self, times: NDArray[np.float64], *, bands: int) -> NDArray[np.float64]:
-        """What ``bands`` would give without any delay: what an attacker who took over the app knows."""
+        """Return the result of ``bands`` without delay, which an attacker who controls the app knows."""
         return self._light([(shown.told, shown) for shown in self._shown], times, bands, panel_seconds=0.0)
 
     def idle_bands(self, *, bands: int) -> NDArray[np.float64]:
-        """Luminance of the bands before the first colour, shape (bands, 3)."""
+        """Return the luminance of the bands before the first colour, shape (bands, 3)."""
         lit = self._settings.luminance * self._settings.coverage
         return np.broadcast_to(self._idle * lit, (bands, 3)).copy()
 

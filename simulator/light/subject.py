@@ -1,4 +1,4 @@
-"""What the screen's light can fall on: a surface in front of a room."""
+"""The interface of a subject that the screen lights: a surface in front of a room."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from simulator.light.material import Material
 __all__ = ["Follow", "Subject", "SubjectView"]
 
 Follow: TypeAlias = Callable[[float], ReliefPose]
-"""How far somebody who follows an oval has moved away from rest at a time in seconds."""
+"""Movement from rest, at a time in seconds, of a subject that follows an oval."""
 
 
 def _nowhere() -> NDArray[np.float32]:
@@ -26,14 +26,14 @@ class SubjectView:
     """A subject at one moment.
 
     Attributes:
-        layer: Its albedo, sRGB-coded blue-green-red, and its cover 0..255 as the fourth channel; of the
-            frame's size. For a subject that shines, what it shows.
-        sight: Where on its canvas the frame looks, and where its relief is.
+        layer: Its albedo, sRGB-coded blue-green-red, and its coverage 0..255 as the fourth channel; of the
+            frame's size. For a screen, the colours that it emits.
+        sight: The part of its canvas that the frame shows, and the place of its relief.
         placement: The relief's movement away from rest.
         pan: Movement of the whole image in pixels.
-        moved: Movement that the camera itself made, which the room behind shows too.
+        moved: Movement of the camera itself, which the room behind shows too.
         eyes: Canvas places at rest of moist corneas that mirror the screen, shape (n, 2).
-        glint: How much of that mirror is uncovered by the lids, 0..1.
+        glint: Share of the cornea that the lids do not cover, 0..1.
     """
 
     layer: NDArray[np.uint8]
@@ -46,7 +46,7 @@ class SubjectView:
 
 
 class Subject(Protocol):
-    """Somebody or something in front of the camera."""
+    """A person or an instrument in front of the camera."""
 
     @property
     def relief(self) -> Relief:
@@ -60,7 +60,7 @@ class Subject(Protocol):
 
     @property
     def millimetres_per_pixel(self) -> float:
-        """At the plane of depth 0 at rest."""
+        """Millimetres per pixel at the plane of depth 0 at rest."""
         ...
 
     @property
@@ -69,5 +69,5 @@ class Subject(Protocol):
         ...
 
     def look(self, time: float) -> SubjectView:
-        """What it shows at ``time`` seconds; times may have to grow from call to call."""
+        """Return the subject at ``time`` seconds; some subjects need rising times."""
         ...

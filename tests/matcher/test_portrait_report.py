@@ -64,7 +64,7 @@ def test_the_larger_eye_distance_of_policy_and_profile_counts(
 @pytest.mark.parametrize(("floor", "asked"), [(85.0, 84.0), (200.0, 60.0)])
 def test_a_requirement_must_not_undo_the_least_eye_distance(floor: float, asked: float) -> None:
     changes: dict[RequirementCode, RuleChange] = {Component.INTER_EYE_DISTANCE: RuleChange(minimum=asked)}
-    with pytest.raises(PortraitPolicyInvalid, match="lower min_eye_distance, too"):
+    with pytest.raises(PortraitPolicyInvalid, match="lower min_eye_distance too"):
         PortraitPolicy(min_eye_distance=floor, changes=changes)
     policy = PortraitPolicy(min_eye_distance=asked, changes=changes)
     assert policy.rules[Component.INTER_EYE_DISTANCE].minimum == asked

@@ -104,7 +104,7 @@ class _Notes:
 
 
 def test_a_face_that_the_landmarker_does_not_see_is_refused(embedded: Pack, astronaut: Photo) -> None:
-    with pytest.raises(PhotoUnusable, match="sees no face"):
+    with pytest.raises(PhotoUnusable, match="finds no face"):
         photo_from_image(astronaut.pixels, detector=embedded.detector, landmarker=_SeesNone())
 
 

@@ -71,7 +71,7 @@ def policy_file(folder: Path, portrait_rules: str) -> Path:
 
 
 def line_of(told: str, code: str) -> str:
-    (line,) = (line for line in told.splitlines() if f" {code} " in line)
+    (line,) = (line for line in told.split("Remedies:", maxsplit=1)[0].splitlines() if f" {code} " in line)
     return line
 
 
@@ -94,6 +94,8 @@ def test_one_that_is_too_small_is_not(small: Path) -> None:
     assert status == 1
     assert told.startswith("NOT CONFORMANT")
     assert line_of(told, "inter_eye_distance").startswith("✗")
+    assert "Remedies:" in told
+    assert "✗ The eyes have the wrong distance in pixels:" in told
 
 
 def test_advice_does_not_decide(good: Path, tmp_path: Path) -> None:

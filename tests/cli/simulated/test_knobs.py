@@ -79,4 +79,4 @@ def test_defaults_are_those_of_the_scan_that_is_made() -> None:
     (length,) = [line for line in knob_lines(replace(_FLASH, seconds=55.0)) if line.name == "seconds"]
     assert length.default == "55"
     shift = {line.name: line for line in knob_lines(_FLASH)}["motion.shift"]
-    assert shift.text == "Movement of the head against the phone, as a share of the frame's width"
+    assert shift.text == "Movement of the head relative to the phone, as a share of the frame's width"

@@ -29,11 +29,14 @@ def test_only_what_was_missed_is_advice() -> None:
             requirement("head_pose_yaw", False),
             requirement("head_pose_roll", True),
             requirement("eyes_open", None),
+            requirement("something_new", False),
         ],
     )
     assert portrait_words(report).splitlines() == [
         "Portrait accepted from ISO/IEC 19794-5:2011: eyes 95 pixels apart.",
-        "  A better one would meet: head_pose_yaw 1.0 deg (2 to 3 deg).",
+        "  The head is turned to one side: look straight into the camera and retake the portrait. "
+        "(head_pose_yaw: 1.0 deg, required: 2 to 3 deg)",
+        "  A better image would meet this: (something_new: 1.0 deg, required: 2 to 3 deg)",
         "  Note: the record declares another size.",
     ]
 

@@ -66,7 +66,7 @@ def test_folders(tmp_path: Path) -> None:
         ("file,label\na.jpg,perhaps\n", "line 2: the label 'perhaps' is none of"),
         ("file,label\n../a.jpg,live\n", "does not lie in the folder"),
         ("file,label\na.jpg\n", "line 2: expected 2 values"),
-        ("file,label\n", "lists no picture"),
+        ("file,label\n", "lists no image"),
     ],
 )
 def test_what_breaks_the_form_is_told(tmp_path: Path, text: str, why: str) -> None:
@@ -89,7 +89,7 @@ def test_only_what_a_list_names(tmp_path: Path) -> None:
 
 
 def test_nothing_there(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="not there"):
+    with pytest.raises(DatasetError, match="does not exist"):
         read_dataset(tmp_path / "none")
     with pytest.raises(DatasetError, match="nor the folders"):
         read_dataset(tmp_path)

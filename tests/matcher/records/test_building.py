@@ -173,7 +173,7 @@ def test_a_picture_that_does_not_fit_is_refused(picture: bytes, says: str) -> No
         (RecordMetadata(quality=(QualityBlock(1, 1, 1),)), "quality"),
         (RecordMetadata(post_acquisition=frozenset({PostAcquisition.CROPPED})), "post-acquisition"),
         (RecordMetadata(features=frozenset({Feature.HEAD_COVERING})), "HEAD_COVERING"),
-        (RecordMetadata(expressions=frozenset({Expression.SMILE})), "which kind of smile"),
+        (RecordMetadata(expressions=frozenset({Expression.SMILE})), "name the kind of smile"),
         (RecordMetadata(expressions=frozenset({Expression.NEUTRAL, Expression.SQUINTING})), "one expression"),
         (RecordMetadata(face_image_type=FaceImageType2011.BASIC_3D), "basic 3-D"),
         (RecordMetadata(eyes=EyeCentres((70_000, 1), (1, 1))), "feature points"),

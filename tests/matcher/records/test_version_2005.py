@@ -122,7 +122,7 @@ def test_what_reaches_beyond_its_place_is_refused(data: bytes, field: str) -> No
         ({"gender": 256}, "facial information"),
         ({"gender": -1}, "facial information"),
         ({"features": 1 << 24}, "24 bits"),
-        ({"image": b""}, "picture"),
+        ({"image": b""}, "image"),
         ({"landmarks": (Landmark(1, 1, 0x10000, 0),)}, "feature points"),
         ({"landmarks": (Landmark(1, 1, 0, 0),) * 1025}, "1024"),
         ({"pose": PoseCode(256)}, "facial information"),

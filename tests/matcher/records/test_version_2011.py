@@ -142,7 +142,7 @@ def test_what_reaches_beyond_its_place_is_refused(data: bytes, field: str) -> No
         ({"height": 0x10000}, "image information"),
         ({"subject_height": 256}, "facial information"),
         ({"features": -1}, "24 bits"),
-        ({"image": b""}, "picture"),
+        ({"image": b""}, "image"),
         ({"landmarks": (Landmark(1, 1, 0, 0, 0x10000),)}, "landmarks"),
         ({"quality": (QualityBlock(1, 1, 1),) * 256}, "representation header"),
         ({"landmarks": (Landmark(1, 1, 0, 0),) * 1025}, "1024"),
