@@ -207,7 +207,7 @@ def test_a_video_is_judged_over_time(tmp_path: Path) -> None:
     assert result["moderation_type"] == "video"
     assert (result["video"]["media_type"], result["video"]["frames"]) == ("video/mp4", 12)
     assert status == (0 if result["result"]["is_real"] else 1)
-    assert "holds biometric data" in error
+    assert "contains biometric data" in error
     shown = Page(page.read_text())
     assert "Timeline" in shown.text
     assert "Selected frames" in shown.text
@@ -235,7 +235,7 @@ def test_the_page_explains_and_is_the_owners_alone(selfie: Path, tmp_path: Path)
     finally:
         os.umask(old)
     assert stat.S_IMODE(page.stat().st_mode) == 0o600
-    assert "why.html: it holds biometric data" in error
+    assert "why.html: it contains biometric data" in error
     shown = Page(page.read_text())
     for title in ("The picture", "Skin micro-texture", "Frequencies", "What the camera wrote"):
         assert title in shown.text
