@@ -1,4 +1,4 @@
-"""``facegate analyze``: judges whether pictures, videos and still frames show a living person."""
+"""``facegate analyze``: judges whether images, videos and still frames show a living person."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
