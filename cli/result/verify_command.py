@@ -112,8 +112,8 @@ def _read_text(source: str) -> str:
         text = ""
     if not text:
         raise FileUnusable(
-            f"{_named(source)} holds no JWS; expected three parts of base64url with dots between them: give "
-            "`result_jws` as FinishCheck returned it"
+            f"{_named(source)} contains no JWS; expected three parts of base64url with dots between them: "
+            "give `result_jws` as FinishCheck returned it"
         )
     return text
 
@@ -121,7 +121,7 @@ def _read_text(source: str) -> str:
 def _read_keys(source: str) -> KeySet:
     if source.startswith(("http://", "https://")):
         raise FileUnusable(
-            f"--jwks is {source}; expected a file, because the check is made offline: save the keys once, "
+            f"--jwks is {source}; expected a file, because verification is offline: save the keys once, "
             "over a connection that you trust, with curl -o jwks.json"
         )
     return load_key_set(_read(source))
@@ -159,11 +159,11 @@ def _as_json(result: result_pb2.CheckResult, header: Mapping[str, Any]) -> str:
 
 def _view(result: result_pb2.CheckResult, header: Mapping[str, Any]) -> Table:
     success = result.status == result_pb2.CHECK_STATUS_SUCCESS
-    table = Table(title="The signature holds", show_header=False, title_justify="left")
+    table = Table(title="The signature is valid", show_header=False, title_justify="left")
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     if result.sandbox:
-        table.add_row("sandbox", Text("yes: made for tests, says nothing about a person", "bold yellow"))
+        table.add_row("sandbox", Text("yes: made for tests, no statement about a person", "bold yellow"))
     else:
         table.add_row("sandbox", Text("no"))
     status = enum_word(result_pb2.CheckStatus.Name, result.status, "CHECK_STATUS_")
@@ -182,6 +182,6 @@ def _view(result: result_pb2.CheckResult, header: Mapping[str, Any]) -> Table:
     return table
 
 
-def _fail(messages: Console, what: str, status: int) -> NoReturn:
-    messages.print(escape(what), style="red", highlight=False, soft_wrap=True)
+def _fail(messages: Console, text: str, status: int) -> NoReturn:
+    messages.print(escape(text), style="red", highlight=False, soft_wrap=True)
     raise typer.Exit(status)

@@ -106,7 +106,7 @@ def test_pairs_give_the_same_in_json(assets: Path, tmp_path: Path) -> None:
             "manifest.csv, line 2: the file '/etc/passwd' does not lie in the folder",
         ),
         (("--identities", "outside"), "manifest.csv, line 2: the file '../a.jpg' does not lie in the folder"),
-        (("--identities", "good", "--out", "good/a.jpg"), "the folder good/a.jpg cannot be made: "),
+        (("--identities", "good", "--out", "good/a.jpg"), "the folder good/a.jpg cannot be created: "),
         (("--identities", "good", "--pack", "nobody"), "no pack is named 'nobody'"),
     ],
 )
