@@ -1,4 +1,4 @@
-"""``facegate attest``: the commands about evidence of devices, mounted here."""
+"""``facegate attest``: the commands on evidence of devices."""
 
 import typer
 

@@ -1,4 +1,4 @@
-"""``facegate image check``: would this image do as a trusted image?"""
+"""``facegate image check``: tests whether images meet a policy's requirements for a trusted image."""
 
 import json
 from collections.abc import Sequence

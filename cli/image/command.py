@@ -1,4 +1,4 @@
-"""``facegate image``: the commands about one trusted image, mounted here."""
+"""``facegate image``: the commands on trusted images."""
 
 import typer
 

@@ -1,4 +1,4 @@
-"""``facegate image convert``: a trusted image in another form."""
+"""``facegate image convert``: converts a trusted image to another format."""
 
 from datetime import datetime
 from pathlib import Path
@@ -36,7 +36,7 @@ def convert_command(
         Path | None,
         typer.Argument(
             metavar="[OUT]",
-            help="The file to write; its suffix gives the form.  [default: beside FILE, named after it]",
+            help="The file to write; its suffix gives the format.  [default: beside FILE, named after it]",
             show_default=False,
         ),
     ] = None,
@@ -144,7 +144,7 @@ def _stated_format(target: Path | None) -> TargetFormat:
     if form is None:
         choices = ", ".join(TargetFormat)
         name = (
-            "without OUT there is no suffix" if target is None else f"the suffix of {target} states no form"
+            "without OUT there is no suffix" if target is None else f"the suffix of {target} states no format"
         )
         raise ConversionImpossible(
             f"{name}: give --to ({choices}), or a file that ends in {', '.join(map(suffix_of, TargetFormat))}"
@@ -154,7 +154,7 @@ def _stated_format(target: Path | None) -> TargetFormat:
 
 def _right_angle(degrees: int) -> int:
     if degrees not in {0, 90, 180, 270}:
-        raise ConversionImpossible(f"a picture is turned by 0, 90, 180 or 270 degrees, not by {degrees}")
+        raise ConversionImpossible(f"--rotate is {degrees}; expected 0, 90, 180 or 270 degrees")
     return degrees
 
 
@@ -184,7 +184,7 @@ def _eye_finder(spec: str, models_dir: Path | None) -> EyeFinder:
                 f"the pack {spec} found {len(faces)} faces, but a record holds one; "
                 "convert without --pack, or crop the picture first"
             )
-        # A pack's left is the picture's; a record's is the person's own.
+        # Left is the image's left in a pack, and the person's left in a record.
         right, left = np.rint(faces[0].five_points[:2]).astype(int).tolist()
         return EyeCentres(left=_inside(left, image), right=_inside(right, image))
 

@@ -46,13 +46,11 @@ def inspect_command(
     parts = [section_table(section) for section in sections(content, data)]
     console = Console()
     console.print(Text(str(file), style="bold"), soft_wrap=True)
-    console.print(Group(*parts, *_told_discrepancies(content.discrepancies)))
+    console.print(Group(*parts, *_discrepancy_lines(content.discrepancies)))
 
 
-def _told_discrepancies(found: tuple[Discrepancy, ...]) -> tuple[RenderableType, ...]:
+def _discrepancy_lines(found: tuple[Discrepancy, ...]) -> tuple[RenderableType, ...]:
     if not found:
-        return (Text("Nothing disagrees.", style="green"),)
-    lines = [
-        Text(f"{len(found)} {'things disagree' if len(found) > 1 else 'thing disagrees'}:", style="yellow")
-    ]
+        return (Text("No discrepancies.", style="green"),)
+    lines = [Text(f"{len(found)} {'discrepancies' if len(found) > 1 else 'discrepancy'}:", style="yellow")]
     return (*lines, *(Text(f"  {one.kind.value}: {one.text}") for one in found))

@@ -1,4 +1,4 @@
-"""``facegate calibrate match``: what a pack's cosines are worth on the operator's own photos."""
+"""``facegate calibrate match``: measures a pack's false match rates on the operator's own photos."""
 
 import os
 import shlex
@@ -131,11 +131,11 @@ def calibrate_command(
 
 
 def _check_out(out: Path, *, replace: bool) -> None:
-    """Before any long work: can the file be written?"""
+    """Verify before any long work that the file can be written."""
     if not out.absolute().parent.is_dir():
-        raise OutputUnusable(f"{out} cannot be written: there is no folder {out.parent}")
+        raise OutputUnusable(f"{out} cannot be written: the folder {out.parent} does not exist")
     if out.is_dir():
-        raise OutputUnusable(f"{out} is a folder: name a file to write")
+        raise OutputUnusable(f"{out} is a folder: give a file to write")
     if out.exists() and not replace:
         raise OutputUnusable(f"{out} exists: choose another name, or use --replace")
 
@@ -143,16 +143,19 @@ def _check_out(out: Path, *, replace: bool) -> None:
 def _check_worth(calibration: MatchCalibration, *, confidence: float) -> None:
     record, bound = calibration.record, calibration.lowest_bound
     if record.genuine_pairs == 0:
-        raise NothingToMeasure("no person has two photos, so misses (FNMR) cannot be measured")
+        raise NothingToMeasure(
+            "no person has two photos, so false non-matches (FNMR) cannot be measured: add photos"
+        )
     if bound > _LEAST_WORTH:
         raise NothingToMeasure(
-            f"{record.identities} persons support no bound on FMR below {bound:.2g}, which no policy can "
-            f"use: {_LEAST_WORTH:g} needs about {persons_needed(_LEAST_WORTH, confidence=confidence)} persons"
+            f"{record.identities} persons support no bound on FMR below {bound:.2g}, which no policy "
+            f"can use: {_LEAST_WORTH:g} needs "
+            f"about {persons_needed(_LEAST_WORTH, confidence=confidence)} persons"
         )
 
 
 def _write(out: Path, text: str) -> None:
-    # A server may be reading the file: it sees the old one or the new one, whole.
+    # Atomic: a server that reads the file sees either the old or the new content.
     handle, name = tempfile.mkstemp(dir=out.absolute().parent, prefix=f".{out.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
@@ -167,7 +170,7 @@ def _write(out: Path, text: str) -> None:
 def _command(
     specs: Sequence[str], *, corrections: Path | None, apart: Sequence[str], numbers: Sequence[str]
 ) -> str:
-    """The command without this machine's paths."""
+    """Return the command without this machine's paths."""
     parts = ["facegate", "calibrate", "match", "--identities", "DIR"]
     for spec in specs:
         parts += ["--pack", without_folder(spec)]

@@ -1,4 +1,4 @@
-"""``facegate evaluate match``: false matches and false non-matches of packs, with bounds."""
+"""``facegate evaluate match``: measures false matches and false non-matches of packs, with bounds."""
 
 import shlex
 from collections.abc import Sequence
@@ -147,7 +147,7 @@ def _material(
         photos, columns, left_out = listed.photos, listed.columns, listed.left_out
         chosen, guessed = listed.pairs, not listed.named
     else:
-        raise PhotoListError("say what to measure on: either --identities DIR or --pairs FILE")
+        raise PhotoListError("no photos were given: give either --identities DIR or --pairs FILE")
     check_apart(photos, apart)
     return Material(
         photos=photos,
@@ -168,7 +168,7 @@ def _command(
     group_by: Sequence[str],
     numbers: Sequence[str],
 ) -> str:
-    """The command without this machine's folders."""
+    """Return the command without this machine's folders."""
     parts = ["facegate", "evaluate", "match"]
     parts += ["--identities", "DIR"] if pairs is None else ["--pairs", pairs.name]
     for name in pack_names(packs):

@@ -111,4 +111,4 @@ def check_apart(photos: Sequence[FacePhoto], apart: Collection[str]) -> None:
     sources = {photo.identity.partition(":")[0] for photo in photos if photo.apart}
     for source in apart:
         if source not in sources:
-            raise PhotoListError(f"no identity has the source {source!r}, given to be measured separately")
+            raise PhotoListError(f"no identity has the source {source!r}, given with --apart: correct it")

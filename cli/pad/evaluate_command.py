@@ -1,4 +1,4 @@
-"""``facegate evaluate pad``: attacks accepted and persons rejected, with bounds."""
+"""``facegate evaluate pad``: measures accepted attacks and rejected persons, with bounds."""
 
 import shlex
 from collections import Counter
@@ -175,12 +175,12 @@ def _chosen(
 ) -> Chosen:
     unknown = [name for name in scorers if name not in _KINDS]
     if unknown:
-        raise NothingToMeasure(f"there is no scorer {unknown[0]!r}: it is one of {', '.join(_KINDS)}")
+        raise NothingToMeasure(f"there is no scorer {unknown[0]!r}: expected one of {', '.join(_KINDS)}")
     every = tuple(sample for dataset in datasets for sample in read_dataset(dataset))
     every = every if only is None else only_listed(every, only)
     samples = every if with_unusable else without_unusable(every)
     if not samples:
-        raise NothingToMeasure("no file is usable: see the column usable of the manifest")
+        raise NothingToMeasure("no file is usable: correct the column usable of the manifest")
     return Chosen(
         samples=samples,
         left_out=Counter(sample.kind for sample in every) - Counter(sample.kind for sample in samples),
@@ -200,7 +200,7 @@ def _command(
     with_unusable: bool,
     numbers: Sequence[str],
 ) -> str:
-    """The command without this machine's folders."""
+    """Return the command without this machine's folders."""
     parts = ["facegate", "evaluate", "pad"]
     for dataset in datasets:
         parts += ["--dataset", dataset.name or "DIR"]

@@ -149,4 +149,4 @@ def test_photos_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     rows = [f"{number}.jpg,ann,f" for number in range(5)]
     status, _, errors = evaluate("--identities", people(tmp_path / "faces", *rows), "--pack", "embedded")
     assert status == 2
-    assert "5 files cannot be read as pictures: 0.jpg, 1.jpg, 2.jpg and 2 more" in errors
+    assert "5 files cannot be read as images: 0.jpg, 1.jpg, 2.jpg and 2 more" in errors
