@@ -156,7 +156,7 @@ def test_what_a_record_says_goes_on_into_the_other_version(tmp_path: Path) -> No
 def test_what_is_lost_on_the_way_is_said(tmp_path: Path) -> None:
     known = RecordMetadata(subject_height=180, quality=(QualityBlock(1, 1, 1),))
     content, told = converted(tmp_path, record(_2011, known), "--to", "dg2")
-    assert "no place for: height of the person, quality scores" in told
+    assert "no field for: height of the person, quality scores" in told
     assert content.in_dg2
 
 
@@ -197,7 +197,7 @@ def test_the_moment_of_capture_goes_into_a_2011_record(tmp_path: Path) -> None:
     assert view.capture_time == CaptureTime(2026, 11, 20, 14, 0, 1, 250)
     (tmp_path / "out").unlink()
     told = converted(tmp_path, picture("JPEG"), "--to", "dg2", "--captured", "2026-11-20T14:00:01")[1]
-    assert "no place for: capture time" in told
+    assert "no field for: capture time" in told
 
 
 def test_landmarks_and_pose_do_not_survive_a_turn(tmp_path: Path) -> None:
