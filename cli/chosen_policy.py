@@ -1,4 +1,4 @@
-"""The policy that a command works under."""
+"""Loads the policy of a command."""
 
 from pathlib import Path
 from typing import Final
@@ -14,14 +14,14 @@ _POLICY_SUFFIX: Final = ".toml"
 
 
 def chosen_policy(name: str, config: Path | None) -> Policy:
-    """A policy by its name or file.
+    """Returns a policy by its name or file.
 
     Args:
         name: A name, or the path of a TOML file.
-        config: Settings file that names a folder of policies; None for the usual ones.
+        config: Settings file that names a folder of policies; None for the default settings.
 
     Raises:
-        PolicyUnusable: There is no such policy, or it or the settings are broken.
+        PolicyUnusable: There is no such policy, or the policy or the settings are invalid.
     """
     try:
         if name.endswith(_POLICY_SUFFIX):

@@ -1,4 +1,4 @@
-"""``facegate config``: the effective settings and where each value came from, and the reference of all."""
+"""``facegate config``: shows the effective settings with their sources, and the reference of all settings."""
 
 import json
 from enum import StrEnum
@@ -18,13 +18,13 @@ from server.settings_view import shown_settings
 __all__ = ["app", "reference", "show"]
 
 _WIDEST: Final = 100_000
-"""Columns that a line may have outside a terminal."""
+"""Greatest length of a line outside a terminal."""
 
-app = typer.Typer(help="Look at the settings.", no_args_is_help=True)
+app = typer.Typer(help="Show the settings.", no_args_is_help=True)
 
 
 class Form(StrEnum):
-    """How settings are printed."""
+    """The formats in which settings are printed."""
 
     TABLE = "table"
     TOML = "toml"
@@ -34,10 +34,10 @@ class Form(StrEnum):
 @app.command()
 def show(
     config: ConfigOption = None,
-    form: Annotated[Form, typer.Option("--format", help="How to print them.")] = Form.TABLE,
+    form: Annotated[Form, typer.Option("--format", help="Format of the output.")] = Form.TABLE,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
-    """Show the effective settings and where each came from: default, file or environment.
+    """Show the effective settings, each with its source: default, file or environment.
 
     Passwords in URLs are masked.
     """

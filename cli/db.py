@@ -1,4 +1,4 @@
-"""``facegate db``: the database's schema, and what is to be forgotten of a person."""
+"""``facegate db``: migrates the database, and erases data on a person's devices."""
 
 import asyncio
 from typing import Annotated
@@ -16,12 +16,12 @@ from server.storage.schema import current_revision, needed_revision, upgrade
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Look at or change the database.", no_args_is_help=True)
+app = typer.Typer(help="Show the state of the database, or change it.", no_args_is_help=True)
 
 
 @app.command("upgrade")
 def upgrade_command(config: ConfigOption = None) -> None:
-    """Apply the migrations that the database does not have."""
+    """Apply the missing migrations to the database."""
     with errors_reported(SettingsInvalid, StorageError):
         asyncio.run(upgrade(load_settings(config).settings.database_url))
     typer.echo(f"The database is at revision {needed_revision()}.")
@@ -29,30 +29,33 @@ def upgrade_command(config: ConfigOption = None) -> None:
 
 @app.command("status")
 def status_command(config: ConfigOption = None) -> None:
-    """Say which revision the database is at; exit 1 where it is not the one that is needed."""
+    """Show the revision of the database; the exit status is 1 if it is not the required one."""
     with errors_reported(SettingsInvalid, StorageError):
         current = asyncio.run(_current(load_settings(config).settings.database_url))
     needed = needed_revision()
     if current == needed:
-        typer.echo(f"The database is at revision {current}, the one that is needed.")
+        typer.echo(f"The database is at revision {current}, as required.")
         return
-    typer.echo(f"The database is at revision {current or 'none'}; {needed} is needed: facegate db upgrade")
+    typer.echo(f"The database is at revision {current or 'none'}; {needed} is required: facegate db upgrade")
     raise typer.Exit(1)
 
 
 @app.command("forget-devices")
 def forget_devices_command(
-    subject: Annotated[str, typer.Option(help="The person's reference, as your uploads gave it.")],
+    subject: Annotated[str, typer.Option(help="The person's subject reference, as in your uploads.")],
     tenant: Annotated[
-        str, typer.Option(help="Whose checks: the tenant of your API key, or your client certificate's name.")
+        str,
+        typer.Option(
+            help="Tenant of the checks: that of your API key, or the name of your client certificate."
+        ),
     ] = LOCAL_TENANT,
     config: ConfigOption = None,
 ) -> None:
-    """Forget what is known of a person's devices, in all checks.
+    """Erase the stored data on a person's devices, in all checks.
 
-    Those are the keys that were enrolled (App Attest, WebAuthn), the uses of keys, and what frames would be
-    known again by. Checks and their evidence stay until their own retention ends; what they know of devices
-    goes then anyway. The server may be running.
+    These are the enrolled keys (App Attest, WebAuthn), the uses of keys, and the scan memory of frames.
+    Checks and their evidence are kept until their retention ends; then their data on devices is erased too.
+    The server may be running.
 
     For example:
 
@@ -61,18 +64,18 @@ def forget_devices_command(
         facegate db forget-devices --subject customer-4711 --tenant branch-12 --config facegate.toml
     """
     if not subject:
-        typer.echo("--subject is empty: name the person as your uploads did", err=True)
+        typer.echo("--subject is empty: give the subject reference of your uploads", err=True)
         raise typer.Exit(2)
     with errors_reported(SettingsInvalid, StorageError):
         count = asyncio.run(_forget(load_settings(config).settings.database_url, tenant, subject))
     if count is None:
-        typer.echo("The database is not at the revision that is needed: facegate db upgrade", err=True)
+        typer.echo("The database is not at the required revision: facegate db upgrade", err=True)
         raise typer.Exit(2)
-    typer.echo(f"Forgotten: {count} enrolled keys, uses of keys and scans.")
+    typer.echo(f"Erased: {count} enrolled keys, uses of keys and scans.")
 
 
 async def _forget(url: str, tenant: str, subject: str) -> int | None:
-    """How much was forgotten; ``None`` where the schema is not the one that is needed."""
+    """Returns the number of erased rows; ``None`` if the schema is not at the required revision."""
     database = open_database(url)
     try:
         if await current_revision(database) != needed_revision():

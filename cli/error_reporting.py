@@ -1,4 +1,4 @@
-"""How a command that cannot do its work says so."""
+"""Reports the errors of commands."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from cli.errors import CommandError
 __all__ = ["FAILED", "errors_reported"]
 
 FAILED: Final = 2
-"""Exit status of a command that could not do its work."""
+"""Exit status of a command that failed with an error."""
 
 
 @contextmanager
@@ -23,10 +23,10 @@ def errors_reported(
     """Reports errors in one line on standard error, and ends the command with ``FAILED``.
 
     Args:
-        more: Errors of other rooms whose text is for people, beside ``CommandError``; of an ``OSError`` the
-            file and the reason are reported.
-        console: Where to report them; standard error without one.
-        words: What is shown of a text.
+        more: Errors of other packages with a text for people, in addition to ``CommandError``; for an
+            ``OSError`` the file and the reason are reported.
+        console: The console for the report; standard error if None.
+        words: Makes the shown text from the error's text.
     """
     kinds: tuple[type[Exception], ...] = (CommandError, *more)
     try:

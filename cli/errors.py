@@ -1,39 +1,39 @@
-"""What keeps a command from doing its work.
+"""Errors of the commands.
 
 ::
 
     CommandError
-    ├── FileUnusable           a file cannot be read or written, is in the way, or is too long
+    ├── FileUnusable           a file cannot be read or written, already exists, or is too long
     ├── OptionUnusable         an option cannot be understood
-    ├── OutputUnusable         a page or a folder cannot be written, or is in the way
-    ├── PolicyUnusable         there is no such policy, it is broken, or too much for the pack
-    ├── PlatformUnusable       the folder of a test platform cannot be written, or holds none
-    ├── ServerUnusable         the server cannot be reached, refuses, or cannot do what was asked for
-    │   └── ServerDidNotStart  ``facegate serve`` ended, or did not say its ports in time
+    ├── OutputUnusable         a page or a folder cannot be written, or already exists
+    ├── PolicyUnusable         there is no such policy, it is invalid, or the pack cannot meet it
+    ├── PlatformUnusable       the folder of a test platform cannot be written, or contains none
+    ├── ServerUnusable         the server cannot be reached, refuses the call, or cannot answer it
+    │   └── ServerDidNotStart  ``facegate serve`` ended, or did not print its ports in time
     ├── StageUnusable          the demo's photos or its pack are not installed or cannot be used
     ├── NotEvidence            the bytes are not a known kind of device evidence
-    ├── ConversionImpossible   a picture or a record cannot take the form that was asked for
+    ├── ConversionImpossible   an image or a record cannot be converted to the requested format
     ├── BenchFailed            a benchmark cannot run
     │   ├── DeviceProcessFailed    the process with the devices ended, or its answer is invalid or late
     │   ├── PackNotMeasured        a process that measures a pack failed, or its answer is invalid or late
     │   └── ScanNotMeasured        a scan ended without a result
-    └── ModelsError            models cannot be fetched, checked or packed
+    └── ModelsError            models cannot be fetched, verified or bundled
         ├── UnknownPack            the catalogue has no such pack
-        ├── TermsNotAccepted       the weights' licence restricts use, and nobody accepted it
+        ├── TermsNotAccepted       the weights' licence restricts use, and was not accepted
         ├── MirrorUnusable         the mirror is not a folder, tar file or address, or cannot be read
         ├── FileNotOffered         the source does not have the file
-        ├── TransferFailed         the network, the server or a proxy failed, again and again
-        ├── FileRefused            the source offers something that is not the catalogued file
+        ├── TransferFailed         the network, the server or a proxy failed repeatedly
+        ├── FileRefused            the source offers other content than the catalogued file
         │   ├── WrongSize              more or fewer bytes
         │   └── WrongContent           another SHA-256
-        ├── TimeRanOut             the time that the caller gave is over
+        ├── TimeRanOut             the time limit of the caller is reached
         ├── FolderUnusable         the models folder cannot be read or written, or has too little room
         ├── NotInstalled           a pack that should be bundled is not installed, or not intact
         └── BenchImpossible        the models cannot be measured
 
-Every message says what was wrong, what was expected and what to do. Addresses are shown without user
-names, passwords and queries. Errors of the other rooms are shown unchanged; exceptions of aiohttp and of the
-file system are the ``__cause__`` of one of the above.
+Every message states the error, the expected value and the remedy. Addresses are shown without user names,
+passwords and queries. Errors of other packages are shown unchanged; exceptions of aiohttp and of the file
+system are the ``__cause__`` of one of the above.
 """
 
 __all__ = [
@@ -69,11 +69,11 @@ __all__ = [
 
 
 class CommandError(Exception):
-    """Root of everything that the commands raise."""
+    """Base class of the errors of the commands."""
 
 
 class FileUnusable(CommandError):
-    """A file cannot be read or written, is not a regular file, is in the way, or is too long."""
+    """A file cannot be read or written, is not a regular file, already exists, or is too long."""
 
 
 class OptionUnusable(CommandError):
@@ -85,19 +85,19 @@ class OutputUnusable(CommandError):
 
 
 class PolicyUnusable(CommandError):
-    """There is no such policy, it is broken, or it makes hard what the pack can assess in no image."""
+    """The policy does not exist, is invalid, or makes a requirement hard that the pack cannot assess."""
 
 
 class PlatformUnusable(CommandError):
-    """The folder of a test platform cannot be written, or holds none. The message says why."""
+    """The folder of a test platform cannot be written, or contains none. The message states why."""
 
 
 class ServerUnusable(CommandError):
-    """The server cannot be reached, refuses, or cannot do what was asked for."""
+    """The server cannot be reached, refuses the call, or cannot answer it."""
 
 
 class ServerDidNotStart(ServerUnusable):
-    """``facegate serve`` ended, or did not say its ports in time."""
+    """``facegate serve`` ended, or did not print its ports in time."""
 
 
 class StageUnusable(CommandError):
@@ -109,7 +109,7 @@ class NotEvidence(CommandError):
 
 
 class ConversionImpossible(CommandError):
-    """The picture or the record cannot take the form that was asked for."""
+    """The image or the record cannot be converted to the requested format."""
 
 
 class BenchFailed(CommandError):
@@ -129,7 +129,7 @@ class ScanNotMeasured(BenchFailed):
 
 
 class ModelsError(CommandError):
-    """Models cannot be fetched, checked or packed."""
+    """Models cannot be fetched, verified or bundled."""
 
 
 class UnknownPack(ModelsError):
@@ -137,7 +137,7 @@ class UnknownPack(ModelsError):
 
 
 class TermsNotAccepted(ModelsError):
-    """The licence of some weights restricts use, and nobody accepted it."""
+    """The licence of some weights restricts use, and was not accepted."""
 
 
 class MirrorUnusable(ModelsError):
@@ -149,30 +149,31 @@ class FileNotOffered(ModelsError):
 
 
 class TransferFailed(ModelsError):
-    """The network, the server or a proxy failed; what was received is kept for the next time."""
+    """The network, the server or a proxy failed. The received data is kept for the next pull."""
 
 
 class FileRefused(ModelsError):
-    """The source offers something that is not the catalogued file; nothing of it was kept."""
+    """The source offers other content than the catalogued file. It is not kept."""
 
 
 class WrongSize(FileRefused):
-    """More or fewer bytes than the catalogue states."""
+    """The number of bytes differs from the catalogue."""
 
 
 class WrongContent(FileRefused):
-    """Another content than the catalogue states.
+    """The content differs from the catalogue.
 
     Attributes:
         name: The file's name.
         expected: The catalogued SHA-256, lower-case hex.
-        found: The SHA-256 of what was offered, lower-case hex.
+        found: The SHA-256 of the offered content, lower-case hex.
     """
 
     def __init__(self, *, name: str, origin: str, expected: str, found: str) -> None:
         super().__init__(
             f"{name} from {origin} is not the catalogued file: expected SHA-256 {expected}, found {found}. "
-            "It was deleted, nothing was installed. Pull from another mirror, or tell whoever runs this one."
+            "It was deleted, nothing was installed. Pull from another mirror, or report "
+            "it to the operator of this one."
         )
         self.name = name
         self.expected = expected
@@ -180,7 +181,7 @@ class WrongContent(FileRefused):
 
 
 class TimeRanOut(ModelsError):
-    """The time that the caller gave is over; what was received is kept for the next time."""
+    """The time limit of the caller is reached. The received data is kept for the next pull."""
 
 
 class FolderUnusable(ModelsError):

@@ -1,4 +1,4 @@
-"""Files of commands: read within a limit, written whole or not at all, never over another by accident."""
+"""Reads files within a limit, and writes them atomically, without replacing others by accident."""
 
 import errno
 import os
@@ -16,25 +16,25 @@ _ALL_BITS: Final = 0o666
 
 
 class NotRegular(OSError):
-    """The path is a pipe, a device, or a link where a file is to be written."""
+    """The path is a pipe or a device, or for writing a link."""
 
     def __init__(self) -> None:
         super().__init__(errno.EINVAL, "it is not a regular file")
 
 
 def read_regular(path: Path, *, most_bytes: int) -> bytes:
-    """The content of a regular file, or of what a link to one leads to.
+    """Returns the content of a regular file, or of the target of a link.
 
     Returns:
-        At most ``most_bytes + 1`` bytes: one more than may be, for whoever judges the length.
+        At most ``most_bytes + 1`` bytes. The extra byte lets the caller detect a file that is too long.
 
     Raises:
-        IsADirectoryError: It is a folder.
-        NotRegular: It is something else.
-        OSError: It cannot be read.
-        ValueError: The path is none of this system.
+        IsADirectoryError: The path is a folder.
+        NotRegular: The path is something else.
+        OSError: The file cannot be read.
+        ValueError: The path is invalid on this system.
     """
-    # Without waiting: a pipe that nobody writes to would hold up the command for ever.
+    # Non-blocking: a pipe without a writer would block the command forever.
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             raise NotRegular
@@ -42,7 +42,7 @@ def read_regular(path: Path, *, most_bytes: int) -> bytes:
 
 
 def read_whole(path: Path, *, most_bytes: int) -> bytes:
-    """The content of a regular file, or of what a link to one leads to.
+    """Returns the content of a regular file, or of the target of a link.
 
     Raises:
         FileUnusable: It cannot be read, is not a regular file, or is longer than ``most_bytes``.
@@ -59,18 +59,18 @@ def read_whole(path: Path, *, most_bytes: int) -> bytes:
 
 
 def write_whole(path: Path, content: bytes, *, mode: int, force: bool) -> None:
-    """Writes a file so that it is there whole, or not at all.
+    """Writes a file atomically.
 
     Args:
-        path: Where to.
+        path: The file.
         content: Its content.
         mode: Its permissions.
-        force: Whether it may take the place of a file that is there.
+        force: Whether an existing file is replaced.
 
     Raises:
-        FileExistsError: There is one already and ``force`` is not set.
-        NotRegular: What is there is no file, and is not replaced.
-        OSError: It cannot be written.
+        FileExistsError: The file exists and ``force`` is not set.
+        NotRegular: The path exists and is not a regular file, so it is not replaced.
+        OSError: The file cannot be written.
     """
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, "it is a folder")
@@ -91,7 +91,7 @@ def write_whole(path: Path, content: bytes, *, mode: int, force: bool) -> None:
 
 
 def kind_there(path: Path) -> int | None:
-    """Type and mode of what has the name, a link's own; None where nothing has it."""
+    """Returns type and mode of a path, for a link those of the link; None if it does not exist."""
     try:
         return path.lstat().st_mode
     except FileNotFoundError:
@@ -99,15 +99,15 @@ def kind_there(path: Path) -> int | None:
 
 
 def new_file_mode() -> int:
-    """The permissions that this process gives to new files."""
-    # The mask can be read only by setting it.
+    """Returns the permissions of new files of this process."""
+    # The mask can only be read by setting it.
     mask = os.umask(0)
     os.umask(mask)
     return _ALL_BITS & ~mask
 
 
 def _take_place(part: Path, path: Path) -> None:
-    """Only of a file: as root a rename would take the place of ``/dev/null`` too."""
+    """Replaces regular files only: as root, a rename would also replace ``/dev/null``."""
     there = kind_there(path)
     if there is not None and not stat.S_ISREG(there):
         raise NotRegular
@@ -115,7 +115,7 @@ def _take_place(part: Path, path: Path) -> None:
 
 
 def _give_name(part: Path, path: Path) -> None:
-    """A link fails where the name is taken, even if it was taken a moment ago."""
+    """Creates a link, which fails if the name exists, without a race."""
     try:
         path.hardlink_to(part)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""``facegate keys``: API keys for callers, and rotation of the server's own keys."""
+"""``facegate keys``: makes API keys for callers, and rotates the server's keys."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -18,11 +18,11 @@ from server.settings_loading import SettingsInvalid, load_settings
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Make API keys, and rotate the server's own keys.", no_args_is_help=True)
+app = typer.Typer(help="Make API keys, and rotate the server's keys.", no_args_is_help=True)
 
 
 class Purpose(StrEnum):
-    """What a key of the server is for."""
+    """The purpose of a key of the server."""
 
     TOKEN = "token"  # noqa: S105 - a purpose, not a secret
     CHALLENGE = "challenge"
@@ -32,32 +32,30 @@ class Purpose(StrEnum):
 
 @app.command("new-api-key", cls=brief("--tenant", "--role", "--expires-days", "--sandbox"))
 def new_api_key_command(
-    name: Annotated[str, typer.Argument(help="Who will call with it, for logs.")],
+    name: Annotated[str, typer.Argument(help="Caller's name, for logs.")],
     *,
-    tenant: Annotated[str, typer.Option(help="Whose checks it may see.")] = "default",
-    role: Annotated[
-        list[Role] | None, typer.Option(help="What kind of caller it is; by default orchestrator.")
-    ] = None,
+    tenant: Annotated[str, typer.Option(help="Tenant of its checks.")] = "default",
+    role: Annotated[list[Role] | None, typer.Option(help="Role; by default orchestrator.")] = None,
     scope: Annotated[
         list[Scope] | None,
-        typer.Option(help="What it may do; may be repeated. By default all that its roles may."),
+        typer.Option(help="Permission; may be repeated. By default all permissions of its roles."),
     ] = None,
     expires_days: Annotated[
-        int | None, typer.Option(min=1, max=3650, help="Days until it expires; by default never.")
+        int | None, typer.Option(min=1, max=3650, help="Validity in days. By default unlimited.")
     ] = None,
     sandbox: Annotated[
         bool,
         typer.Option(
             "--sandbox",
-            help="For tests of an integration: its checks tolerate emulators, virtual cameras, repeated "
-            "frames and test roots, and every result says so.",
+            help="Key for tests. Its checks tolerate emulators, virtual cameras, repeated frames and test "
+            "roots, and each result states this.",
         ),
     ] = False,
 ) -> None:
-    """Make an API key: print it once, and the entry for the file that `api_keys_file` names.
+    """Make an API key: print it once, with the entry for the file of `api_keys_file`.
 
-    The file holds a hash only, so that it gives nobody access. For example, for a backend, for what
-    only watches, and for the tests of an app:
+    The file holds only a hash, so reading it gives no access. For example, for a backend, for a monitor that
+    only reads, and for the tests of an app:
 
         facegate keys new-api-key onboarding-backend --expires-days 180
 
@@ -80,7 +78,7 @@ def new_api_key_command(
         ]
         raise typer.BadParameter("; ".join(problems)) from error
     key, digest = new_api_key()
-    typer.echo(f"The key, shown only now: {key}", err=True)
+    typer.echo(f"The key, shown only once: {key}", err=True)
     typer.echo("Add this to the API keys file; servers read it again within seconds:", err=True)
     lines = [
         "[[key]]",
@@ -104,13 +102,13 @@ def _texts(values: Iterable[StrEnum]) -> str:
 
 @app.command()
 def rotate(
-    purpose: Annotated[Purpose, typer.Argument(help="Which key.")],
+    purpose: Annotated[Purpose, typer.Argument(help="Purpose of the key.")],
     config: ConfigOption = None,
 ) -> None:
-    """Add the next key of a purpose; servers use it from their next start.
+    """Add the next key of a purpose. Servers use it from their next start.
 
-    Older keys stay in the folder: they verify tokens, open evidence, and sign the challenges of checks that
-    began with them. For example:
+    Older keys stay in the folder: they verify tokens, decrypt evidence, and sign the challenges of checks
+    that began with them. For example:
 
         facegate keys rotate evidence --config /etc/facegate.toml
     """
@@ -124,13 +122,14 @@ def retire(
     number: Annotated[int, typer.Argument(min=1, help="Number of the key: 1 for result-0001.pem.")],
     config: ConfigOption = None,
 ) -> None:
-    """Remove an older key for results, and keep its public half.
+    """Remove an older result key, and keep its public key.
 
-    Servers go on to publish the public half in their JWKS, so that results that it signed can be verified.
-    Keep the file as long as such results are kept. For example, after `facegate keys rotate result`:
+    Servers continue to publish the public key in their JWKS, so that results that the key signed can be
+    verified. Keep the file as long as such results are kept. For example, after `facegate keys rotate
+    result`:
 
         facegate keys retire 1 --config /etc/facegate.toml
     """
     with errors_reported(SettingsInvalid, KeysUnusable):
         kept = retire_result_key(load_settings(config).settings.key_folder, number)
-    typer.echo(f"Key {number} is gone; its public half is {kept}.")
+    typer.echo(f"Key {number} is removed; its public key is {kept}.")

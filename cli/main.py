@@ -1,4 +1,4 @@
-"""The ``facegate`` command: one module a command, mounted here."""
+"""The ``facegate`` command. Mounts the commands; each has a module."""
 
 import os
 from typing import Final
@@ -10,7 +10,7 @@ from cli.analyze.command import analyze
 from cli.attest import command as attest
 from cli.bench import bench
 from cli.demo.command import demo
-from cli.help import add_help_all, brief
+from cli.help import RootGroup, add_help_all, brief
 from cli.image import command as image
 from cli.models import command as models
 from cli.result import command as result
@@ -20,19 +20,20 @@ from server.private_files import PRIVATE_UMASK
 
 app = typer.Typer(
     name="facegate",
-    help="Face verification with liveness: is it the right person, a real person, right now?",
+    cls=RootGroup,
+    help="Verify that a face is the right person, a living person, and there now.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
     rich_markup_mode="markdown",
 )
 
 _FOR_OTHERS: Final = frozenset({"attest", "calibrate", "models"})
-"""What these write is public and for the server's user, who may be another: lists, calibrations, packs."""
+"""Commands with public output, such as lists and packs, that another user may need: the server's."""
 
 
 @app.callback()
 def keep_private(context: typer.Context) -> None:
-    """Keeps what a command writes, such as pictures of faces, from other users."""
+    """Keeps other users from reading the output of a command, such as images of faces."""
     if context.invoked_subcommand not in _FOR_OTHERS:
         before = os.umask(PRIVATE_UMASK)
         context.call_on_close(lambda: os.umask(before))

@@ -1,4 +1,4 @@
-"""Options that several commands have in common."""
+"""Common options of several commands."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""``facegate policy``: look at policies, and check files before a server reads them."""
+"""``facegate policy``: shows policies, and tests policy files before a server reads them."""
 
 import json
 from collections.abc import Mapping
@@ -24,14 +24,14 @@ from server.settings_loading import SettingsInvalid, load_settings
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Look at policies, and check policy files.", no_args_is_help=True)
+app = typer.Typer(help="Show policies, and test policy files.", no_args_is_help=True)
 
 
 @app.command("list")
 def list_command(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """List the policies that a server would have, and what its settings lack for them.
+    """List a server's policies, and the settings that they lack.
 
-    Whether the pack can meet a policy shows when the server starts.
+    Whether the pack meets a policy is tested when the server starts.
     """
     book, found = _book(config)
     if as_json:
@@ -52,7 +52,7 @@ def list_command(config: ConfigOption = None, as_json: JsonOption = False) -> No
         )
     Console().print(table)
     for name, one in found.items():
-        _tell_shortfall(name, one)
+        _print_shortfall(name, one)
 
 
 @app.command("show")
@@ -61,7 +61,7 @@ def show_command(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show every setting of a policy, defaults included, and the hash that checks carry."""
+    """Show every setting of a policy, including defaults, and the hash that checks contain."""
     book, found = _book(config)
     with errors_reported(PolicyError):
         file = book.get(name)
@@ -75,14 +75,14 @@ def show_command(
         table.add_row(key, escape(str(value)))
     Console().print(table)
     typer.echo(f"SHA-256 of the file: {file.sha256.hex()}")
-    _tell_shortfall(name, found[name])
+    _print_shortfall(name, found[name])
 
 
 @app.command("check")
 def check_command(
     files: Annotated[list[Path], typer.Argument(help="Policy files (TOML).")],
 ) -> None:
-    """Check policy files; every problem is printed, and the exit code is 1 if there is one."""
+    """Test policy files and print every problem; the exit status is 1 if there is one."""
     problems = 0
     for path in files:
         try:
@@ -136,11 +136,11 @@ def _available(found: Availability) -> str:
     return "in part" if found.missing_settings else "yes"
 
 
-def _tell_shortfall(name: str, found: Availability) -> None:
+def _print_shortfall(name: str, found: Availability) -> None:
     if not found.available:
         typer.echo(f"{name} is not available: {found.reason}")
     elif found.missing_settings:
-        typer.echo(f"{name} leaves platforms out: {found.reason}")
+        typer.echo(f"{name} excludes platforms: {found.reason}")
 
 
 def _floors(least: Assurance | AssuranceFloors) -> str:

@@ -1,7 +1,7 @@
-"""Reference pages in Markdown: every setting and every policy field, from the schemas themselves.
+"""Reference pages in Markdown: every setting and every policy field, generated from the schemas.
 
-``docs/settings.md`` and ``docs/policies.md`` are what ``facegate config reference`` and ``facegate policy
-reference`` print; tests compare them.
+``docs/settings.md`` and ``docs/policies.md`` are the output of ``facegate config reference`` and ``facegate
+policy reference``; tests compare them.
 """
 
 import json
@@ -28,11 +28,12 @@ __all__ = ["ReferenceField", "policies_page", "reference_fields", "settings_page
 _SETTINGS: Final = """\
 # Settings
 
-Every setting of the server. A settings file is TOML; the environment beats it: `FACEGATE_` and `__` between
-levels, such as `FACEGATE_LISTENERS__DEVICE__PORT=8443`. `facegate config show` prints the effective values
-and where each came from. What is read again while the server runs says so; all else is read at the start.
+Every setting of the server. A settings file is TOML. Environment variables take precedence: `FACEGATE_` and
+`__` between levels, such as `FACEGATE_LISTENERS__DEVICE__PORT=8443`. `facegate config show` prints the
+effective values and their sources. Settings are read at the start; those that are read again while the server
+runs say so.
 
-This page is what `facegate config reference` prints; do not edit it by hand.
+This page is the output of `facegate config reference`; do not edit it by hand.
 """
 
 _POLICIES: Final = """\
@@ -46,7 +47,7 @@ list` names the missing settings ([how to configure them](device_integrity.md#co
 policies into the folder that the [setting](settings.md) `policies.folder` names, and raise `version` with
 every change. Terms are defined in the [glossary](glossary.md).
 
-This page is what `facegate policy reference` prints; do not edit it by hand.
+This page is the output of `facegate policy reference`; do not edit it by hand.
 """
 
 _HEADER: Final = ("| Field | Holds | Default | Meaning |", "| --- | --- | --- | --- |")
@@ -59,12 +60,12 @@ class ReferenceField:
     """One field of a schema.
 
     Attributes:
-        table: Dotted name of the table that it is in; empty at the top.
+        table: Dotted name of its table; empty at the top.
         name: Its name in the table.
-        kind: What it holds, in words, with its range.
-        default: Its default as TOML writes it; ``None`` where it has none.
+        kind: Its type, in words, with its range.
+        default: Its default in TOML; ``None`` if it has none.
         required: Whether it must be given.
-        description: What it means.
+        description: Its meaning.
     """
 
     table: str
@@ -76,17 +77,17 @@ class ReferenceField:
 
 
 def settings_page() -> str:
-    """Every setting, table by table."""
+    """Returns every setting, table by table."""
     return _page(_SETTINGS, Settings)
 
 
 def policies_page() -> str:
-    """Every field of a policy file, table by table."""
+    """Returns every field of a policy file, table by table."""
     return _page(_POLICIES, Policy)
 
 
 def reference_fields(model: type[BaseModel]) -> list[ReferenceField]:
-    """Every field of a schema: those of a table before those of the tables in it."""
+    """Returns every field of a schema: those of a table before those of its subtables."""
     return list(_fields(model, ""))
 
 
@@ -147,7 +148,7 @@ def _fields(model: type[BaseModel], table: str) -> Iterator[ReferenceField]:
 
 
 def _shared_name(names: Sequence[str]) -> str:
-    """The name of tables of one schema beside each other: ``a.<b, c>``."""
+    """Returns the common name of sibling tables with one schema: ``a.<b, c>``."""
     parents = {name.rpartition(".")[0] for name in names}
     if len(parents) != 1:
         raise ValueError(f"tables of one schema lie in different ones: {names}")
@@ -155,7 +156,7 @@ def _shared_name(names: Sequence[str]) -> str:
 
 
 def _parts(annotation: Any) -> tuple[Any, ...]:
-    """The alternatives of a union, or the one type, without what only annotates it."""
+    """Returns the alternatives of a union, or the one type, without annotations."""
     if get_origin(annotation) is Annotated:
         return _parts(get_args(annotation)[0])
     if get_origin(annotation) in {Union, UnionType}:
@@ -164,7 +165,7 @@ def _parts(annotation: Any) -> tuple[Any, ...]:
 
 
 def _item_table(annotation: Any) -> type[BaseModel] | None:
-    """The table that a list or a mapping holds many of."""
+    """Returns the table that is the item type of a list or a mapping; None if it has none."""
     for part in _parts(annotation):
         for item in get_args(part):
             if _is_table(item):

@@ -1,4 +1,4 @@
-"""Names and values below a title, as a table for the terminal."""
+"""Sections of names and values, as tables for the terminal."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -12,16 +12,16 @@ from cli.shown import shown
 __all__ = ["Section", "section_table"]
 
 _NAME: Final = 34
-"""Columns that names get, so that the tables of a command are in line."""
+"""Width of the names in characters, which aligns the tables of a command."""
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of what is looked into.
+    """A part of a report.
 
     Attributes:
-        title: What it is about.
-        rows: Name and value, each.
+        title: Its title.
+        rows: Pairs of name and value.
     """
 
     title: str
@@ -29,7 +29,7 @@ class Section:
 
 
 def section_table(section: Section) -> Table:
-    """A table; what a file says cannot steer the terminal."""
+    """Returns a section as a table. Control characters in its values are escaped."""
     table = Table(
         title=Text(section.title),
         title_justify="left",

@@ -1,4 +1,4 @@
-"""``facegate serve``: run a server until SIGTERM or Ctrl-C, then let running scans finish."""
+"""``facegate serve``: runs a server until SIGTERM or Ctrl-C, then lets running scans finish."""
 
 import asyncio
 import gc
@@ -35,16 +35,18 @@ _CANNOT_START: Final = (
     TrustedImagesError,
     VisionError,
 )
-"""The root of every tree of errors in the rooms that make up a server."""
+"""The base classes of the errors of all packages of a server."""
 
 
 def serve(
     config: ConfigOption = None,
 ) -> None:
-    """Run a server until SIGTERM or Ctrl-C; running scans may finish first.
+    """Run a server until SIGTERM or Ctrl-C.
+
+    Running scans may finish first.
 
     Without a settings file it listens on loopback only, uses the `embedded` pack (for evaluation) and
-    keeps everything in `./data`. See `facegate config show` for every setting.
+    stores everything in `./data`. `facegate config show` shows every setting.
 
     For example, with the defaults, with a settings file, and with another pack:
 
@@ -57,7 +59,7 @@ def serve(
     with errors_reported(SettingsInvalid):
         settings = load_settings(config).settings
     configure_logging(settings.log)
-    # The transport writes past our log, a line or more for each connection that fails.
+    # gRPC's transport writes to stderr without our log: a line or more for each connection that fails.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         asyncio.run(_run(settings))
@@ -74,8 +76,8 @@ async def _run(settings: Settings) -> None:
         loop.add_signal_handler(number, stopping.set)
     try:
         await server.start()
-        # What is there now, such as code and models, stays, so that it need not be searched for garbage: that
-        # would stop every scan for a tenth of a second.
+        # Objects of the start, such as code and models, stay. Frozen, they are not searched for garbage; the
+        # search would stop every scan for a tenth of a second.
         gc.collect()
         gc.freeze()
         typer.echo(

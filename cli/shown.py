@@ -1,4 +1,4 @@
-"""Names and texts on a terminal: what is not printable is shown, not obeyed."""
+"""Escapes unprintable characters in names and texts for a terminal."""
 
 from pathlib import Path
 
@@ -6,10 +6,10 @@ __all__ = ["shown", "shown_name"]
 
 
 def shown(text: str) -> str:
-    r"""``text`` with every character that a terminal could obey, or that hides others, written out.
+    r"""Returns ``text`` with unprintable characters escaped: control characters and those that hide others.
 
-    A file may be called anything: escape sequences in its name recolour a terminal or rewrite lines above,
-    and marks of direction make ``gpj.exe`` of ``exe.jpg``.
+    A file name can contain anything: escape sequences recolour a terminal or rewrite lines above, and marks
+    of direction turn ``exe.jpg`` into ``gpj.exe``.
 
     Returns:
         Printable text, ``\x1b`` for an escape character.
@@ -18,7 +18,7 @@ def shown(text: str) -> str:
 
 
 def shown_name(path: Path) -> str:
-    """A path as it may stand on a terminal and in a page; see ``shown``."""
+    """Returns a path for a terminal or a page; see ``shown``."""
     return shown(str(path))
 
 

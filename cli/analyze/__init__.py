@@ -1,1 +1,1 @@
-"""``facegate analyze``: is the person in this picture, video or set of stills really there?"""
+"""``facegate analyze``: judges whether images, videos and still frames show a living person."""

@@ -1,4 +1,4 @@
-"""What analyses files, in this process or on a server."""
+"""The interface of analysers, which run in this process or on a server."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,29 +10,29 @@ from cli.analyze.finding import FileKind, Problem
 __all__ = ["INVALID_REQUEST", "Analyser", "unreadable"]
 
 INVALID_REQUEST: Final = "INVALID_REQUEST"
-"""Seed 002's code for a file that is missing, too large or none that is read."""
+"""Seed 002's code for a file that is missing, too large or of an unsupported format."""
 
 
 class Analyser(Protocol):
-    """Analyses one file after the other; whatever goes wrong with a file is in its answer."""
+    """Analyses one file after the other. Reports the problems of a file in its report."""
 
     def analyse(self, file: Path) -> Explained:
-        """Analyses a picture or a video."""
+        """Analyses an image or a video."""
         ...
 
     def analyse_stills(self, files: Sequence[Path]) -> Explained:
-        """Analyses pictures, in the order given, as the frames of one scan."""
+        """Analyses images, in the given order, as the frames of one scan."""
         ...
 
 
 def unreadable(content: bytes, kind: FileKind | None) -> Problem | None:
-    """What is wrong with a file that is neither picture nor video; None where it is one of them."""
+    """Returns the problem of a file that is neither image nor video; None if it is one of them."""
     if kind is not None:
         return None
     if not content:
-        return Problem(INVALID_REQUEST, "The file is empty: name a file with a picture or a video.")
+        return Problem(INVALID_REQUEST, "The file is empty: give a file with an image or a video.")
     return Problem(
         INVALID_REQUEST,
-        "The file is neither a picture (JPEG, PNG, WebP, BMP) nor a video (MP4, MOV, AVI, WebM, MKV), "
-        "whatever its name says: export or record it again as one of these.",
+        "The content of the file is neither an image (JPEG, PNG, WebP, BMP) nor a video (MP4, MOV, AVI, "
+        "WebM, MKV): export or record it again as one of these.",
     )

@@ -1,4 +1,4 @@
-"""``facegate analyze``: is the person in this picture, video or set of stills really there?"""
+"""``facegate analyze``: judges whether images, videos and still frames show a living person."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -37,7 +37,7 @@ __all__ = ["analyze"]
 ALL_LIVE, NOT_ALL_LIVE, NO_VERDICT = 0, 1, 2
 
 _MOST_EXPLAINED: Final = 50
-"""Files of one page: each adds a megabyte or so, and a browser has to show them all."""
+"""Most files of one page. Each adds about a megabyte, and a browser has to show them all."""
 
 
 def analyze(
@@ -45,8 +45,8 @@ def analyze(
     files: Annotated[
         list[Path],
         typer.Argument(
-            help="Pictures (JPEG, PNG, WebP, BMP; at most 10 MB) and videos (MP4, MOV, AVI, WebM, MKV; at "
-            "most 50 MB).",
+            help="Images and videos. Images are JPEG, PNG, WebP or BMP, at most 10 MB; videos are MP4, MOV, "
+            "AVI, WebM or MKV, at most 50 MB.",
             metavar="FILE",
             show_default=False,
         ),
@@ -54,23 +54,24 @@ def analyze(
     mode: Annotated[
         AnalysisDepth,
         typer.Option(
-            help="Of pictures: `basic` is the eight signals and their sum; `full` asks the PAD "
-            "networks and every other cue too, and the fusion decides."
+            help="Analysis of images. `basic` takes the sum of eight signals; `full` also runs the PAD "
+            "networks and measures every other cue, and the fusion decides."
         ),
     ] = AnalysisDepth.FULL,
     as_frames: Annotated[
         bool,
-        typer.Option(
-            "--as-frames", help="Take all files, 8 or more pictures, for the frames of one scan, in order."
-        ),
+        typer.Option("--as-frames", help="The images are frames of one scan. At least 8 images, in order."),
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON Lines: an envelope a file, in the files' order.")
+        bool,
+        typer.Option(
+            "--json", help="Print JSON Lines. Each file has one envelope, in the order of the files."
+        ),
     ] = False,
     explain: Annotated[
         Path | None,
         typer.Option(
-            help="Write a page with the pictures that made the decision; it holds biometric data.",
+            help="Write a page that explains the verdict. It contains the deciding images: biometric data.",
             metavar="OUT.html",
             show_default=False,
         ),
@@ -79,7 +80,7 @@ def analyze(
     pack: Annotated[
         str | None,
         typer.Option(
-            help="`embedded`, the name of a pulled pack, or a family and folder as in the settings.  "
+            help="Pack. `embedded`, the name of a pulled pack, or a family and folder as in the settings.  "
             f"[default: {DEFAULT_PACK}]",
             show_default=False,
         ),
@@ -88,7 +89,7 @@ def analyze(
     policy: Annotated[
         str | None,
         typer.Option(
-            help="Name of a policy, or a policy file (TOML), whose thresholds the fusion uses.  "
+            help="Policy with the thresholds of the fusion. A name, or a policy file (TOML).  "
             f"[default: {DEFAULT_POLICY}]",
             metavar="NAME|FILE",
             show_default=False,
@@ -98,7 +99,7 @@ def analyze(
     server: Annotated[
         str | None,
         typer.Option(
-            help="Let a server analyse: host:port of its service listener. Its pack and policy count.",
+            help="Let a server analyse. The host:port of its service listener; its pack and policy apply.",
             metavar="HOST:PORT",
             show_default=False,
         ),
@@ -110,7 +111,8 @@ def analyze(
     ca: Annotated[
         Path | None,
         typer.Option(
-            help="With --server: PEM of the authorities to trust; off loopback the system's where not given."
+            help="With --server: PEM of the authorities to trust; by default the system's, and plaintext on "
+            "loopback."
         ),
     ] = None,
     cert: Annotated[
@@ -118,12 +120,12 @@ def analyze(
     ] = None,
     key: Annotated[Path | None, typer.Option(help="With --server: PEM of its private key.")] = None,
 ) -> None:
-    """Look at pictures and videos of a person: LIVE, SPOOF or INCONCLUSIVE, and why.
+    """Judge images and videos of a person: LIVE, SPOOF or INCONCLUSIVE.
 
-    Every signal is shown with its score, its weight and what was found, in plain words. The sum of eight
-    signals answers single pictures, in every mode; the fusion judges videos, and pictures in full mode. A
-    verdict about a file is no check: nobody knows who was in front of a camera, or when. Without --server
-    nothing leaves this computer, and nothing but the page is written.
+    Each signal is shown with its score, its weight and its finding in words. The sum of eight signals judges
+    single images, in each mode; the fusion judges videos, and images in full mode. A verdict on a file is not
+    a check: a file does not prove who was in front of a camera, or when. Without --server nothing leaves this
+    computer, and only the page is written.
 
     Examples:
       facegate analyze selfie.jpg
@@ -136,8 +138,8 @@ def analyze(
 
       facegate analyze clip.mov --server api.example:8444 --api-key-file key.txt
 
-    The exit status is 0 where every verdict is LIVE, 1 where one is SPOOF or INCONCLUSIVE, and 2 where a file
-    has no verdict: it cannot be read, shows no face or several, or a model failed.
+    The exit status is 0 if every verdict is LIVE, 1 if one is SPOOF or INCONCLUSIVE, and 2 if a file has no
+    verdict: it cannot be read, shows no face or several, or a model failed.
     """
     messages = Console(stderr=True)
     with errors_reported(VisionError, ClientError, console=messages, words=shown):
@@ -173,13 +175,13 @@ def analyze(
                 findings = run.analyse(local, page)
             if explain is not None and page is not None:
                 write_page(explain, page.html(made=datetime.now(UTC)), force=force)
-                told = f"wrote {shown_name(explain)}: it holds biometric data, and is readable for you alone"
+                told = f"wrote {shown_name(explain)}: it contains biometric data, and only you can read it"
                 messages.print(escape(told), highlight=False, soft_wrap=True)
     raise typer.Exit(_status(findings))
 
 
 class _Run:
-    """One run over all files; each answer is printed as soon as it is there."""
+    """One run over all files. Prints each report as soon as it is complete."""
 
     def __init__(self, files: Sequence[Path], *, as_frames: bool, as_json: bool, messages: Console) -> None:
         self._sets = [tuple(files)] if as_frames else [(file,) for file in files]
@@ -227,13 +229,15 @@ def _refuse_without_server(**options: Path | None) -> None:
 def _refuse_with_server(
     *, pack: str | None, policy: str | None, models_dir: Path | None, explain: Path | None
 ) -> None:
-    del models_dir  # Often set by the environment; a server's answer does not depend on it.
+    del models_dir  # The environment often sets it; a server's answer does not depend on it.
     for name, value in (("--pack", pack), ("--policy", policy)):
         if value is not None:
-            raise typer.BadParameter("the server uses its own: leave it out with --server", param_hint=name)
+            raise typer.BadParameter(
+                "the server uses its own: omit the option with --server", param_hint=name
+            )
     if explain is not None:
         raise typer.BadParameter(
-            "a server sends back no pictures: leave --server out to analyse here", param_hint="--explain"
+            "a server returns no images: omit --server to analyse on this computer", param_hint="--explain"
         )
 
 

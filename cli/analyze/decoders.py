@@ -1,4 +1,4 @@
-"""Isolated decoders for WebP and video, started when the first such file comes."""
+"""Isolated decoders for WebP and video. Each starts with the first file that needs it."""
 
 from collections.abc import Callable
 from types import TracebackType
@@ -16,19 +16,19 @@ from vision.isolation.video import TakeFrame, VideoLimits, VideoOutline
 __all__ = ["DecodersOnDemand"]
 
 _WALL_SECONDS: Final = 300.0
-"""The models' work on the frames counts for the time of a job, and here they may be as slow as they are."""
+"""The time limit of a job includes the models' work on the frames, which has no limit here."""
 
 _CPU_SECONDS: Final = 60
 
 
 class DecodersOnDemand:
-    """Decodes stills and videos in isolated processes of their own, one at a time."""
+    """Decodes images and videos in isolated processes, one at a time."""
 
     def __init__(self, *, on_frame: Callable[[float], None]) -> None:
-        """Starts nothing.
+        """Starts no process.
 
         Args:
-            on_frame: Told the time of each frame of a video, seconds, before it is analysed.
+            on_frame: Receives the time of each frame of a video, in seconds, before the frame is analysed.
         """
         self._on_frame = on_frame
         self._stills: DecoderPool | None = None
@@ -48,7 +48,7 @@ class DecodersOnDemand:
             own = DecoderLimits(wall_seconds=_WALL_SECONDS, cpu_seconds=_CPU_SECONDS)
             self._videos = _started(DecoderPool(still_workers=0, video_workers=1, limits=own))
 
-        def told() -> TakeFrame:
+        def reporting() -> TakeFrame:
             take = begin()
 
             def taken(pixels: BgrImage, time: float) -> None:
@@ -57,16 +57,16 @@ class DecodersOnDemand:
 
             return taken
 
-        return self._videos.stream_video(data, limits=limits, begin=told)
+        return self._videos.stream_video(data, limits=limits, begin=reporting)
 
     def __enter__(self) -> Self:
-        """Starts nothing."""
+        """Starts no process."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Ends the processes."""
+        """Stops the processes."""
         for pool in (self._stills, self._videos):
             if pool is not None:
                 pool.close()

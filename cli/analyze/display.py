@@ -1,4 +1,4 @@
-"""How far the analyses are, on standard error; nothing where that is not a terminal."""
+"""Shows the progress on standard error; nothing if that is not a terminal."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ class AnalysisDisplay:
     """Counts files, and the frames of a video while it is analysed."""
 
     def __init__(self, messages: Console) -> None:
-        """Shows nothing yet.
+        """Creates a display that shows nothing yet.
 
         Args:
             messages: Standard error.
@@ -41,7 +41,7 @@ class AnalysisDisplay:
             console=messages,
             transient=True,
             disable=not messages.is_terminal,
-            # Answers go to standard output, which may be a file while this is a terminal.
+            # Reports go to standard output, which may be a file while standard error is a terminal.
             redirect_stdout=False,
             redirect_stderr=False,
         )
@@ -51,26 +51,26 @@ class AnalysisDisplay:
 
     @contextmanager
     def counting(self, total: int) -> Iterator[None]:
-        """Shows the bar as long as files are analysed."""
+        """Shows the bar while files are analysed."""
         self._progress.update(self._task, total=total)
         with self._progress:
             yield
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """Takes the bar away while an answer is printed."""
+        """Hides the bar while a report is printed."""
         self._progress.stop()
         yield
         self._progress.start()
 
     def begin(self, file: Path) -> None:
-        """The next file is analysed."""
+        """Shows the name of the next file."""
         self._name = shown(file.name)[-_NAME:]
         self._frames = 0
         self._progress.update(self._task, description=self._name)
 
     def at_frame(self, time: float) -> None:
-        """A frame of a video is analysed.
+        """Counts a frame of a video.
 
         Args:
             time: Seconds from its first frame.
@@ -80,5 +80,5 @@ class AnalysisDisplay:
         self._progress.update(self._task, description=text)
 
     def end(self) -> None:
-        """The file is done."""
+        """Counts the file as finished."""
         self._progress.advance(self._task)

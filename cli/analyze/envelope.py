@@ -1,4 +1,4 @@
-"""A finding as JSON: seed 002's envelope, exactly its names, with seed 001's result inside for a video."""
+"""A report as JSON: seed 002's envelope with its exact names, and seed 001's result for a video."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -17,15 +17,15 @@ _MODEL_NAME: Final = "Face Liveness Detection"
 
 
 def as_json_line(finding: FileReport) -> str:
-    """The envelope in one line of ASCII: JSON Lines, so that many files need no array to be held."""
+    """Returns the envelope as one line of ASCII. With JSON Lines, many files need no array in memory."""
     return json.dumps(as_envelope(finding), separators=(", ", ": "))
 
 
 def as_envelope(finding: FileReport) -> Mapping[str, Any]:
-    """The envelope: ``status``, ``request_id``, ``timestamp``, ``result``, ``error``; all are always there.
+    """Returns the envelope: ``status``, ``request_id``, ``timestamp``, ``result`` and ``error``, always all.
 
-    ``status`` is ``"success"`` with a result and null as error, or ``"error"`` the other way round. In full
-    mode a picture's envelope has ``full`` beside them, as the service's answer has it.
+    ``status`` is ``"success"`` with a result and null as error, or ``"error"`` with an error and null as
+    result. In full mode an image's envelope also has ``full``, like the service's response.
     """
     problem = finding.problem
     envelope = {
@@ -49,7 +49,7 @@ def _result(finding: FileReport) -> Mapping[str, Any]:
 def _image(finding: FileReport) -> Mapping[str, Any]:
     selfie = finding.selfie
     if selfie is None:
-        raise ValueError("a picture without a problem has the sum of its signals")
+        raise ValueError("an image without a problem must have the sum of its signals")
     return {
         "verdict": selfie.verdict.value,
         "confidence": _rounded(selfie.confidence),
@@ -62,7 +62,7 @@ def _image(finding: FileReport) -> Mapping[str, Any]:
 def _video(finding: FileReport) -> Mapping[str, Any]:
     fusion = finding.fusion
     if fusion is None:
-        raise ValueError("a video without a problem has a judgement")
+        raise ValueError("a video without a problem must have a judgement")
     attack = fusion.attack or Attack(number=0, name="", confidence=0.0)
     real = fusion.confidence
     return {
@@ -122,5 +122,5 @@ def _rounded(value: float) -> float:
 
 
 def _moment(time: datetime) -> str:
-    """ISO 8601 in UTC, milliseconds, as seed 001 writes it: ``2026-02-07T10:04:55.120Z``."""
+    """Returns a time as seed 001 writes it: ISO 8601, UTC, milliseconds: ``2026-02-07T10:04:55.120Z``."""
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""A finding together with what it was made of."""
+"""A report together with its images and measurements."""
 
 from dataclasses import dataclass, field
 
@@ -12,13 +12,13 @@ __all__ = ["Explained"]
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Explained:
-    """One file's answer, and the pictures and measurements behind it.
+    """One file's report, with the images and measurements that it rests on.
 
     Attributes:
-        finding: The answer.
-        image: What a picture's analysis worked on; None for others, and where it did not come to that.
-        video: What a video's analysis worked on; likewise.
-        exif: What the camera wrote about a picture; None for others.
+        finding: The report.
+        image: The material of an image's analysis; None for other files, and if no analysis took place.
+        video: The material of a video's analysis; likewise.
+        exif: The camera's EXIF tags of an image; None for other files.
     """
 
     finding: FileReport

@@ -1,4 +1,4 @@
-"""Files that are analysed, read within a limit; and the page, which nobody else may read."""
+"""Reads files to analyse, within a limit, and writes the page, which only its owner can read."""
 
 import stat
 from pathlib import Path
@@ -11,31 +11,31 @@ from cli.shown import shown_name
 __all__ = ["MOST_BYTES", "check_page_path", "read_media", "write_page"]
 
 MOST_BYTES: Final = 50_000_000
-"""Longest file that is read: the longest video that is analysed; a picture may be far shorter."""
+"""Longest file that is read: the limit of a video; the limit of an image is far lower."""
 
 _OWNER_ONLY: Final = 0o600
 
 
 def read_media(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
-    """The content of a regular file.
+    """Returns the content of a regular file.
 
     Args:
         path: The file.
-        most_bytes: How long it may be.
+        most_bytes: The greatest allowed length.
 
     Returns:
-        At most ``most_bytes + 1`` bytes: one more than may be, for whoever judges the length.
+        At most ``most_bytes + 1`` bytes. The extra byte lets the caller detect a file that is too long.
 
     Raises:
-        FileUnusable: It cannot be read, or is not a regular file.
+        FileUnusable: The file cannot be read, or is not a regular file.
     """
     name = shown_name(path)
     try:
         return read_regular(path, most_bytes=most_bytes)
     except IsADirectoryError as error:
-        raise FileUnusable(f"{name} is a folder: name the files in it, such as {name}/*.jpg") from error
+        raise FileUnusable(f"{name} is a folder: give the files in it, such as {name}/*.jpg") from error
     except NotRegular as error:
-        raise FileUnusable(f"{name} is not a regular file: name a file with a picture or a video") from error
+        raise FileUnusable(f"{name} is not a regular file: give a file with an image or a video") from error
     except FileNotFoundError as error:
         raise FileUnusable(f"{name} does not exist: check the path") from error
     except (OSError, ValueError) as error:
@@ -44,43 +44,45 @@ def read_media(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
 
 
 def check_page_path(path: Path, *, force: bool) -> None:
-    """Says before the work, not after it, that a page could not be written.
+    """Verifies before the work that the page can be written.
 
     Raises:
-        OutputUnusable: There is a file already and ``force`` is not set, what is there is not a regular
-            file, or there is no folder for it.
+        OutputUnusable: The file exists and ``force`` is not set, the path is not a regular file, or its
+            folder does not exist.
     """
     name = shown_name(path)
     try:
         if path.is_dir():
-            raise OutputUnusable(f"{name} is a folder: name a file, such as {name}/explained.html")
+            raise OutputUnusable(f"{name} is a folder: give a file, such as {name}/explained.html")
         if not path.parent.is_dir():
-            raise OutputUnusable(f"there is no folder {shown_name(path.parent)} for the page: make it first")
+            raise OutputUnusable(
+                f"the folder {shown_name(path.parent)} for the page does not exist: create it"
+            )
         there = kind_there(path)
     except OSError as error:
         raise OutputUnusable(f"{name} cannot be written: {error.strerror or error}") from error
     if there is not None and not stat.S_ISREG(there):
-        raise OutputUnusable(f"{name} is not a regular file, and is not replaced: name another file")
+        raise OutputUnusable(f"{name} is not a regular file, and is not replaced: give another file")
     if there is not None and not force:
-        raise OutputUnusable(f"{name} already exists: name another file, or use --force")
+        raise OutputUnusable(f"{name} already exists: give another file, or use --force")
 
 
 def write_page(path: Path, page: str, *, force: bool) -> None:
-    """Writes a page so that it is there whole or not at all, and readable for its owner alone.
+    """Writes a page atomically. Only its owner can read it.
 
     Args:
-        path: Where to.
+        path: The file.
         page: Its text.
-        force: Whether it may take the place of a file that is there.
+        force: Whether an existing file is replaced.
 
     Raises:
-        OutputUnusable: There is one already and ``force`` is not set, or it cannot be written.
+        OutputUnusable: The file exists and ``force`` is not set, or it cannot be written.
     """
     try:
         write_whole(path, page.encode("utf-8", "backslashreplace"), mode=_OWNER_ONLY, force=force)
     except FileExistsError as error:
         raise OutputUnusable(
-            f"{shown_name(path)} already exists: name another file, or use --force"
+            f"{shown_name(path)} already exists: give another file, or use --force"
         ) from error
     except OSError as error:
         raise OutputUnusable(f"{shown_name(path)} cannot be written: {error.strerror or error}") from error

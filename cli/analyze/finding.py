@@ -1,4 +1,4 @@
-"""What was found in one file, wherever it was analysed: what the table, the JSON and the page are made of."""
+"""The report on one file, from this process or a server. The source of the table, the JSON and the page."""
 
 import secrets
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ __all__ = ["Attack", "FileKind", "FileReport", "FileVerdict", "Problem", "Thresh
 
 
 class FileKind(StrEnum):
-    """What a file, or several together, were taken for."""
+    """The kind of a file, or of several files together."""
 
     IMAGE = "picture"
     VIDEO = "video"
@@ -24,12 +24,12 @@ class FileKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Where one verdict ends and the next begins, as confidences 0..1.
+    """The thresholds between the verdicts, as confidences 0..1.
 
     Attributes:
-        spoof: SPOOF up to here, or below.
-        live: LIVE from here on; INCONCLUSIVE between.
-        stated: The one threshold that the answer names; None where it names none.
+        spoof: SPOOF up to this confidence, or below it.
+        live: LIVE from this confidence; INCONCLUSIVE between the two.
+        stated: The one threshold that the report states; None if it states none.
     """
 
     spoof: float
@@ -38,7 +38,7 @@ class Thresholds:
 
     @property
     def words(self) -> str:
-        """The same in a sentence."""
+        """Returns the thresholds as a sentence."""
         # The sum's SPOOF ends before its band, the fusion's with its threshold.
         until = "up to" if self.stated is None else "below"
         return f"SPOOF {until} {self.spoof:.2f}, LIVE from {self.live:.2f}, INCONCLUSIVE between"
@@ -46,10 +46,10 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """What it may be, if it is an attack.
+    """The most likely kind of attack.
 
     Attributes:
-        number: Of the contract; 0 is a real face.
+        number: Number in the contract; 0 is a real face.
         name: Lower snake case, such as ``"screen_replay"``.
         confidence: 0..1.
     """
@@ -60,21 +60,22 @@ class Attack:
 
     @property
     def telling(self) -> bool:
-        """Whether it names a kind of attack."""
+        """Whether this names a kind of attack."""
         return self.name not in {"", "real", "unknown"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileVerdict:
-    """One verdict and what it rests on.
+    """One verdict and its reasons.
 
     Attributes:
         verdict: LIVE, SPOOF or INCONCLUSIVE.
-        confidence: That the person is live, 0..1.
-        thresholds: See ``Thresholds``; None where they are not known, as of a server's policy.
-        signals: Every signal, in the order of the answer.
-        attack: What it may be; None for the sum of the eight signals, which does not say.
-        explanations: Why, in sentences, most important first; empty for the sum of the eight signals.
+        confidence: Confidence that the person is live, 0..1.
+        thresholds: See ``Thresholds``; None if they are unknown, such as those of a server's policy.
+        signals: Every signal, in the order of the analysis.
+        attack: The likely attack; None for the sum of the eight signals, which names none.
+        explanations: The reasons, in sentences, most important first; empty for the sum of the eight
+            signals.
     """
 
     verdict: Verdict
@@ -87,12 +88,12 @@ class FileVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why there is no verdict.
+    """The reason why there is no verdict.
 
     Attributes:
         code: A code of the contract, such as ``"NO_FACE_DETECTED"``.
-        message: For people.
-        reason: Finer than the code, such as ``"VIDEO_TOO_LONG"``; empty where there is nothing finer.
+        message: Message for people.
+        reason: More specific than the code, such as ``"VIDEO_TOO_LONG"``; empty if there is none.
     """
 
     code: str
@@ -102,20 +103,20 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileReport:
-    """Everything that is known of one file.
+    """The report on one file.
 
     Attributes:
         files: The file; several for still frames that belong together.
-        kind: What it was taken for; None where that could not be told.
-        request_id: ``lv_`` and 16 hexadecimal digits; of a video, its inference id.
-        started: When the analysis began, UTC.
-        finished: When it ended, UTC.
-        selfie: The sum of the eight signals; pictures only.
-        fusion: The fusion's judgement: of a video, or of a picture in full mode.
-        problem: Why there is no verdict; None where there is one.
-        face_detected: Whether a face was found that the detector is sure enough of.
-        inference_id: Of a video, ``inf_`` and hexadecimal digits; empty for a picture.
-        facts: What was read, in words by name, such as the size.
+        kind: Kind of the file; None if it is unknown.
+        request_id: ``lv_`` and 16 hexadecimal digits; for a video, its inference id.
+        started: Start of the analysis, UTC.
+        finished: End of the analysis, UTC.
+        selfie: The sum of the eight signals; for images only.
+        fusion: The fusion's judgement of a video, or of an image in full mode.
+        problem: Reason why there is no verdict; None if there is one.
+        face_detected: Whether the detector found a face with sufficient confidence.
+        inference_id: For a video, ``inf_`` and hexadecimal digits; empty for an image.
+        facts: Properties of the file as words, by name, such as the size.
         values: The same for programs.
     """
 
@@ -134,20 +135,20 @@ class FileReport:
 
     @property
     def deciding(self) -> FileVerdict | None:
-        """The judgement whose verdict is the answer: the fusion's where it was asked, else the sum's.
+        """The judgement that gives the verdict: the fusion's if there is one, else the sum's.
 
-        In full mode a picture has both; the fusion knows more.
+        In full mode an image has both; the fusion uses more signals.
         """
         return self.fusion or self.selfie
 
     @property
     def seconds(self) -> float:
-        """How long it took."""
+        """Duration of the analysis."""
         return (self.finished - self.started).total_seconds()
 
 
 def blank_finding(files: tuple[Path, ...]) -> FileReport:
-    """What is known of a file before anything was done with it."""
+    """Returns the report on a file before its analysis."""
     now = datetime.now(UTC)
     return FileReport(
         files=files,

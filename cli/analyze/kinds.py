@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes: a name can say anything."""
+"""The kind of a file by its first bytes. The file name plays no part."""
 
 from cli.analyze.finding import FileKind
 from vision.image_header import detect_format
@@ -11,10 +11,10 @@ _RIFF = b"RIFF"
 
 
 def kind_of(content: bytes) -> FileKind | None:
-    """Picture or video; None where the bytes are the beginning of neither.
+    """Returns whether the content is an image or a video; None if it is neither.
 
     A container that is not a video of a supported format, such as a RIFF file with sound, counts
-    as a video: whoever decodes it says best what is wrong with it.
+    as a video: the decoder gives the better error message.
     """
     if detect_format(content) is not None:
         return FileKind.IMAGE

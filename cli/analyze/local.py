@@ -1,4 +1,4 @@
-"""Analyses in this process, on the very core that the server's AnalysisService uses."""
+"""Analyses in this process, with the same core as the server's AnalysisService."""
 
 import secrets
 from collections.abc import Callable, Sequence
@@ -57,14 +57,14 @@ class LocalAnalyser:
         keeps_studies: bool,
         on_frame: Callable[[float], None],
     ) -> None:
-        """Loads what ships with the rooms; decoders start when they are needed.
+        """Loads the model files of the packages. Decoders start when they are needed.
 
         Args:
             pack: The models.
             policy: Thresholds of the fusion.
-            mode: How much is done for a picture.
-            keeps_studies: Whether what an analysis worked on is wanted; it is large.
-            on_frame: Told the time of each frame of a video, seconds, before it is analysed.
+            mode: Depth of the analysis of an image.
+            keeps_studies: Whether the material of an analysis is returned; it is large.
+            on_frame: Receives the time of each frame of a video, in seconds, before the frame is analysed.
         """
         self._policy = policy
         self._mode = _MODES[mode]
@@ -93,7 +93,7 @@ class LocalAnalyser:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Ends the decoders."""
+        """Stops the decoders."""
         self._decoders.__exit__(kind, error, trace)
 
     def analyse(self, file: Path) -> Explained:
@@ -211,11 +211,11 @@ def _video_facts(source: VideoSource) -> dict[str, str]:
     if source.seconds is not None:
         facts["length"] = f"{source.seconds:.1f} s"
     if source.other_size:
-        facts["left out"] = f"{source.other_size} frames of another size"
+        facts["omitted"] = f"{source.other_size} frames of another size"
     if source.repeated:
-        facts["repeated"] = f"{source.repeated} frames, left out"
+        facts["repeated"] = f"{source.repeated} frames, omitted"
     if not source.complete:
-        facts["file"] = "breaks off before its end; the frames are those before"
+        facts["file"] = "truncated; the frames are those before the end of the data"
     return facts
 
 

@@ -1,4 +1,4 @@
-"""The page that shows what decided: one HTML file that needs nothing else."""
+"""The page that explains the verdict: one self-contained HTML file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,25 +18,23 @@ from vision.packs import Pack
 __all__ = ["ExplanationPage", "PageContext"]
 
 _NOTICE: Final = Html(
-    '<section class="notice" aria-label="What this page holds">\n<p><strong>This page holds biometric data:'
-    "</strong> pictures of faces and measurements of them. It was written readable for its owner alone. Keep "
-    "it as you would keep the pictures, and delete it when it has served.</p>\n"
+    '<section class="notice" aria-label="Content of this page">\n<p><strong>This page contains '
+    "biometric data:</strong> images of faces and measurements of them. Only the owner of the file can read "
+    "it. Protect it like the images, and delete it when you no longer need it.</p>\n"
     '<p class="small">{}</p>\n</section>'
 )
-_FOOTER: Final = Html(
-    "Made by <code>{}</code>. Nothing on this page is fetched from anywhere; nothing of it was sent."
-)
+_FOOTER: Final = Html("Made by <code>{}</code>. This page loads nothing, and nothing of it was sent.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageContext:
-    """What the page says besides the files.
+    """The content of the page besides the files.
 
     Attributes:
         pack: The pack that judged.
-        policy: Name of the policy whose thresholds the fusion used.
+        policy: Name of the policy with the fusion's thresholds.
         mode: ``"basic"`` or ``"full"``.
-        version: Of Facegate.
+        version: Version of Facegate.
     """
 
     pack: Pack
@@ -46,29 +44,29 @@ class PageContext:
 
 
 class ExplanationPage:
-    """A page that grows by one file at a time, and keeps none of their pictures but as they are shown."""
+    """A page to which files are added one by one. It keeps their images only as they are shown."""
 
     def __init__(self, context: PageContext) -> None:
         """Begins an empty page.
 
         Args:
-            context: What it says besides the files.
+            context: The content besides the files.
         """
         self._context = context
         self._findings: list[FileReport] = []
         self._cards: list[Html] = []
 
     def add(self, explained: Explained) -> None:
-        """Draws the next file."""
+        """Adds the next file."""
         self._findings.append(explained.finding)
         number = len(self._findings)
         self._cards.append(_card(explained, key=_key(number), number=number, context=self._context))
 
     def html(self, *, made: datetime) -> str:
-        """The page so far; at least one file must be on it.
+        """Returns the page with the files so far, at least one.
 
         Args:
-            made: When, with a time zone.
+            made: Time of creation, with a time zone.
         """
         context = self._context
         headline = _headline(self._findings)
@@ -111,9 +109,9 @@ def _standing(context: PageContext) -> str:
     networks = ", ".join(network.name for network in context.pack.pad_networks)
     asked = f"The pack's PAD networks: {networks}." if networks else "The pack has no PAD network."
     return (
-        "The sum of the eight signals answers single pictures and can be explained to anybody; alone it is "
-        "weak, which docs/accuracy.md shows in figures, and it never decides a check. The fusion is what a "
-        f"check uses. {asked} A verdict about one file is evidence, not proof."
+        "The sum of the eight signals judges single images and is easy to explain. Alone it is weak, as the "
+        "figures in docs/accuracy.md show, and it never decides a check. A check uses the fusion. "
+        f"{asked} A verdict on one file is evidence, not proof."
     )
 
 
@@ -145,7 +143,7 @@ def _card(each: Explained, *, key: str, number: int, context: PageContext) -> Ht
             problem(finding),
             _judgements(finding),
             _pictures(each, context),
-            folded("What was read", shown_facts(read)),
+            folded("Properties of the file", shown_facts(read)),
         ),
     )
 

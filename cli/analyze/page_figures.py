@@ -1,4 +1,4 @@
-"""Figures that pictures and videos have in common: the face, what the networks saw, the cues."""
+"""Figures for images and videos: the face, the crops of the networks, the cues."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Protocol, runtime_checkable
@@ -16,20 +16,20 @@ _LONGEST: Final = 900
 
 @runtime_checkable
 class _ShowsCrops(Protocol):
-    """A PAD network that can show what it looks at."""
+    """A PAD network that can show its input."""
 
     def crops(self, image: BgrImage, face: DetectedFace) -> tuple[BgrImage, ...]:
-        """What the network is shown, each of shape (height, width, 3)."""
+        """Returns the network's crops of a face, each of shape (height, width, 3)."""
 
 
 def group(title: str, said: str, figures: Iterable[Html], *, kind: str = "") -> Html:
-    """Figures below a title; nothing where there are none.
+    """Returns figures below a title; nothing if there are no figures.
 
     Args:
-        title: Above them.
-        said: What they show and how to read them.
+        title: The title.
+        said: An explanation of the figures.
         figures: The figures.
-        kind: How they are laid out, a class of the style sheet.
+        kind: Their layout, a class of the style sheet.
     """
     shown = list(figures)
     if not shown:
@@ -40,7 +40,7 @@ def group(title: str, said: str, figures: Iterable[Html], *, kind: str = "") -> 
 
 
 def covered(uri: str, over: Iterable[Html], *, alt: str, caption: str) -> Html:
-    """A picture with drawings over it."""
+    """Returns an image with drawings over it."""
     content = Html('<div class="covered">{}{}</div>').format(image(uri, alt=alt), joined(over))
     return figure(content, caption=caption)
 
@@ -54,14 +54,14 @@ def face_figure(
     caption: str,
     longest: int = _LONGEST,
 ) -> Html:
-    """The picture, reduced, with the faces' boxes and points over it.
+    """Returns the image, reduced, with the boxes and points of the faces over it.
 
     Args:
-        pixels: The upright picture.
+        pixels: The upright image.
         faces: The faces; ``landmarks`` are of the first.
         landmarks: Dense landmarks; None without them.
-        alt: What it shows, for whoever does not see it.
-        caption: Below it.
+        alt: The text for screen readers.
+        caption: The caption.
         longest: Longer side of the copy, pixels.
     """
     height, width = pixels.shape[:2]
@@ -80,18 +80,18 @@ def face_figure(
 def crops(
     networks: Sequence[PadNetwork], scores: Sequence[PadScore], pixels: BgrImage, face: DetectedFace
 ) -> list[Html]:
-    """What each network saw of a frame, pixel by pixel, and what it said.
+    """Returns each network's crops of a frame, pixel by pixel, with its score.
 
     Args:
-        networks: Of the pack; one that cannot show what it sees is left out.
-        scores: What they said of this frame.
+        networks: The networks of the pack; one that cannot show its input is omitted.
+        scores: Their scores of this frame.
         pixels: The frame.
         face: Its face.
     """
     said: Mapping[str, float] = {score.network: score.real_probability for score in scores}
     return [
         figure(
-            image(png_uri(crop), alt=f"The face with its surroundings, as {network.name} saw it"),
+            image(png_uri(crop), alt=f"The face with its surroundings, as input of {network.name}"),
             caption=f"{network.name}: real with probability {said[network.name]:.3f}",
             kind="exact",
         )

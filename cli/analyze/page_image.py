@@ -1,4 +1,4 @@
-"""What decided about a picture, in pictures: the face, the maps of the eight signals, the networks' crops."""
+"""The figures for an image: the face, the maps of the eight signals, the crops of the networks."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
@@ -31,25 +31,25 @@ __all__ = ["exif_words", "image_pictures"]
 
 _SIDE: Final = 192
 _CLOSE: Final = 1.6
-"""How much larger than the face its close-up is."""
+"""Size of the close-up, as a multiple of the face."""
 _LONGEST: Final = 640
 _BRIGHTEST: Final = 99.8
-"""Percentile of a spectrum that is shown brightest; the few values above would darken all others."""
+"""Percentile of a spectrum that is shown brightest. The few values above it would darken all others."""
 
 
 def image_pictures(
     study: ImageStudy, *, exif: ExifTags | None, networks: Sequence[PadNetwork]
 ) -> Iterator[Html]:
-    """The groups of pictures of one picture.
+    """Yields the groups of figures for one image.
 
     Args:
-        study: What the analysis worked on.
-        exif: What the camera wrote; None where it was not read.
-        networks: Of the pack.
+        study: The material of the analysis.
+        exif: The camera's tags; None if they were not read.
+        networks: The networks of the pack.
     """
     face = study.faces[0] if study.faces else None
     yield group(
-        "The picture",
+        "The image",
         "Yellow: the box that the detector found. Pink: its five points. Turquoise: dense landmarks.",
         _views(study, face),
         kind="first",
@@ -63,35 +63,35 @@ def image_pictures(
         )
         yield group(
             "Skin micro-texture (lbp_texture)",
-            "Each pixel's pattern of brighter and darker neighbours, by its number: skin as a camera sees it "
+            "The number of each pixel's pattern of brighter and darker neighbours. Skin in a camera's frame "
             "is varied; prints and screens repeat a few patterns, and blurred copies are smooth.",
             _texture(subject),
         )
         yield group(
             "Frequencies (fft_deepfake)",
-            "The spectrum of the middle of the face, low frequencies in the centre: a camera's falls off "
-            "evenly in all directions; peaks off the centre and bright axes are grids, of a screen, of "
-            "halftone or of a generator.",
+            "The spectrum of the middle of the face, low frequencies in the centre. A camera's spectrum "
+            "falls off evenly in all directions. Peaks off the centre and bright axes are grids: of a "
+            "screen, of halftone or of a generator.",
             _frequencies(subject),
         )
         yield pattern_pictures(study.pixels, face)
         yield group(
-            "What the networks saw",
-            "The crops, pixel by pixel, before any scaling of colours.",
+            "Crops of the networks",
+            "The input of the networks, pixel by pixel, before any scaling of colours.",
             crops(networks, study.pad_scores, study.pixels, face),
             kind="thumbs",
         )
     if exif is not None:
         yield group(
-            "What the camera wrote (exif_metadata)",
-            "Anyone can write any tag, so these are a hint and never a proof.",
+            "Tags of the camera (exif_metadata)",
+            "Anybody can write any tag, so tags are an indication and never a proof.",
             [shown_facts(exif_words(exif))],
             kind="one",
         )
 
 
 def exif_words(exif: ExifTags) -> Mapping[str, str]:
-    """The tags in words, by name; only those that are there."""
+    """Returns the tags in words, by name; only those that are present."""
     found = {
         "EXIF": exif.state.value.lower(),
         "Camera": " ".join(text for text in (exif.make, exif.model) if text),
@@ -114,7 +114,7 @@ def _views(study: ImageStudy, face: DetectedFace | None) -> Iterator[Html]:
         study.pixels,
         study.faces,
         study.landmarks,
-        alt="The picture with boxes and points over what was found",
+        alt="The image with boxes and points of the faces",
         caption=f"{count} in {width} x {height} pixels{dense}.",
     )
     if face is not None:
@@ -122,7 +122,7 @@ def _views(study: ImageStudy, face: DetectedFace | None) -> Iterator[Html]:
 
 
 def _mirrored(study: ImageStudy, face: DetectedFace) -> Html:
-    """The face close up with the pairs of points whose symmetry is measured."""
+    """Returns the face close up with the pairs of points for the measurement of symmetry."""
     pairs = symmetric_pairs(face.five_points if study.landmarks is None else study.landmarks)
     left, top, right, bottom = _around(face.box, study.pixels.shape[1], study.pixels.shape[0])
     close = study.pixels[top:bottom, left:right]
@@ -138,7 +138,7 @@ def _around(box: Box, width: int, height: int) -> tuple[int, int, int, int]:
     (x, y), half = box.centre, _CLOSE * max(box.width, box.height) / 2
     left, right = int(max(0.0, x - half)), int(min(float(width), x + half))
     top, bottom = int(max(0.0, y - half)), int(min(float(height), y + half))
-    # A detector's box may lie outside the picture altogether.
+    # A detector's box may lie completely outside the image.
     if right - left < 1 or bottom - top < 1:
         return 0, 0, width, height
     return left, top, right, bottom
@@ -163,7 +163,7 @@ def _texture(subject: SelfieSubject) -> Iterator[Html]:
     )
     yield figure(
         bar_chart(histogram, label="Histogram of the 59 patterns", across="pattern (58: not uniform)"),
-        caption=f"How often each occurs: the most frequent, {most}, in {100 * histogram[most]:.0f} % of all.",
+        caption=f"Their frequencies: the most frequent, {most}, in {100 * histogram[most]:.0f} % of all.",
         kind="wide",
     )
 

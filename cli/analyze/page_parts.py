@@ -1,4 +1,4 @@
-"""Pieces of the page that know nothing of pictures: facts, verdicts, signals."""
+"""Parts of the page without pictures: facts, verdicts, signals."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -32,30 +32,30 @@ _ABSENT: Final = "-"
 
 
 def shown_facts(found: Mapping[str, str]) -> Html:
-    """Names and values, as they may be shown."""
+    """Returns names and values, with control characters made visible."""
     return facts((name, shown(value)) for name, value in found.items())
 
 
 def name_of(finding: FileReport) -> str:
-    """The file's name without its folders; for still frames, the first and how many there are."""
+    """Returns the file's name without its folders; for still frames, the first and the number of others."""
     first = shown(finding.files[0].name or str(finding.files[0]))
     return first if len(finding.files) == 1 else f"{first} and {len(finding.files) - 1} more still frames"
 
 
 def verdict_of(finding: FileReport) -> str:
-    """The verdict in a word."""
+    """Returns the verdict in a word."""
     decided = finding.deciding
     return _NO_VERDICT if finding.problem is not None or decided is None else decided.verdict.value
 
 
 def tone_of(finding: FileReport) -> str:
-    """The style sheet's class for the verdict."""
+    """Returns the style sheet's class for the verdict."""
     decided = finding.deciding
     return "" if finding.problem is not None or decided is None else _TONES[decided.verdict]
 
 
 def row(finding: FileReport, *, key: str) -> Html:
-    """A file as a row of the overview."""
+    """Returns the row of a file in the overview."""
     decided = finding.deciding
     why = ""
     if finding.problem is not None:
@@ -71,7 +71,7 @@ def row(finding: FileReport, *, key: str) -> Html:
 
 
 def problem(finding: FileReport) -> Html:
-    """Why there is no verdict; nothing where there is one."""
+    """Returns the reason why there is no verdict; nothing if there is one."""
     found = finding.problem
     if found is None:
         return NOTHING
@@ -80,11 +80,11 @@ def problem(finding: FileReport) -> Html:
 
 
 def judgement(found: FileVerdict, *, name: str) -> Html:
-    """A verdict with its gauge and its signals, the weightiest first.
+    """Returns a verdict with its gauge and its signals, the highest weight first.
 
     Args:
         found: The verdict.
-        name: Who judged.
+        name: Name of the method that judged.
     """
     limits = found.thresholds
     said, marks = "", list[Html]()
@@ -140,7 +140,7 @@ def _signals(signals: Iterable[Signal], *, assessed: bool) -> list[Html]:
 
 
 def _unassessed(signals: Iterable[Signal]) -> Html:
-    """What could not be assessed, folded away but not left out."""
+    """Returns the signals that could not be assessed, folded."""
     rows = _signals(signals, assessed=False)
     if not rows:
         return NOTHING

@@ -1,4 +1,4 @@
-"""Where regular patterns would show: the spectrum that moire judges."""
+"""The figure of regular patterns: the spectrum that the signal moire uses."""
 
 import math
 from collections.abc import Iterator
@@ -17,26 +17,26 @@ __all__ = ["pattern_pictures", "whole_spectrum"]
 
 _SIDE: Final = 192
 _LOWEST: Final = 0.1
-"""Cycles per pixel, as ``liveness.express.moire`` has it."""
+"""Cycles per pixel, as in ``liveness.express.moire``."""
 
 _STRONG: Final = 12.0
-"""Power over that of frequencies nearby that is shown brightest; about 2 is usual."""
+"""Ratio to the power of nearby frequencies that is shown brightest; about 2 is usual."""
 
 
 def pattern_pictures(pixels: BgrImage, face: DetectedFace) -> Html:
-    """How far each frequency stands out of those nearby; nothing where the face is too small to tell."""
+    """Returns a map of each frequency's ratio to nearby ones; nothing if the face is too small."""
     return group(
         "Regular patterns (moire)",
-        "How far each frequency stands out of those nearby, in windows of the frame's own pixels; frequency "
-        "0 in the middle. The lowest frequencies, where faces have structure of their own, are left out. A "
-        "camera's view of skin is dark nearly all over. Bright dots that mirror each other are a regular "
+        "The ratio of each frequency to nearby ones, in windows of the frame's own pixels; frequency 0 is in "
+        "the middle. The lowest frequencies are omitted, because faces themselves have structure there. A "
+        "camera's frame of skin is dark nearly everywhere. Bright dots that mirror each other are a regular "
         "pattern: a screen's pixels, or a printer's dots.",
         _map(pixels, face),
     )
 
 
 def whole_spectrum(half: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A real picture's spectrum in full, frequency 0 in the middle.
+    """Returns the full spectrum of a real-valued image, frequency 0 in the middle.
 
     Args:
         half: Shape (n, n / 2 + 1), n even, in the order of ``numpy.fft.rfft2``.
@@ -67,8 +67,8 @@ def _map(pixels: BgrImage, face: DetectedFace) -> Iterator[Html]:
     yield figure(
         image(
             png_uri(colour_map(whole, side=_SIDE, limits=(0.0, math.log(_STRONG)))),
-            alt="How far each frequency of the face's brightness stands out",
+            alt="Ratio of each frequency of the face's brightness to nearby ones",
         ),
-        caption=f"Brightness of the face: the strongest stands out {strongest:.1f} times.",
+        caption=f"Brightness of the face: the strongest is {strongest:.1f} times as strong as those nearby.",
         kind="exact",
     )

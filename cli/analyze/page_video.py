@@ -1,4 +1,4 @@
-"""What decided about a video, in pictures: its timeline, the selected frames, what the networks saw."""
+"""The figures for a video: its timeline, the selected frames, the crops of the networks."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -17,20 +17,20 @@ __all__ = ["video_pictures"]
 
 _THUMBNAIL: Final = 320
 _EYES_SHUT: Final = ExpressSettings().eyes_shut_level
-_UNTIMED: Final = "The times of still frames are not known, so that no movement is measured."
+_UNTIMED: Final = "The times of still frames are unknown, so no movement is measured."
 _ROWS: Final = (
-    "Eyes: aspect ratio of both, the dashed line is shut. Networks: from 0, an attack, to 1, real; point at "
-    "a dot for its number."
+    "Eyes: aspect ratio of both; below the dashed line they are shut. Networks: from 0, an attack, to 1, "
+    "real; point at a dot for its number."
 )
 
 
 def video_pictures(study: VideoStudy, *, networks: Sequence[PadNetwork], timed: bool) -> Iterator[Html]:
-    """The groups of pictures of one video.
+    """Yields the groups of figures for one video.
 
     Args:
-        study: What the analysis worked on.
-        networks: Of the pack.
-        timed: False for still frames, whose times are not known and whose axis counts frames.
+        study: The material of the analysis.
+        networks: The networks of the pack.
+        timed: False for still frames: their times are unknown, and the axis counts frames.
     """
     timeline = timeline_of(study.observations, study.pad_scores, timed=timed)
     if timeline.moments:
@@ -43,7 +43,7 @@ def video_pictures(study: VideoStudy, *, networks: Sequence[PadNetwork], timed: 
         )
     yield group(
         "Selected frames",
-        "The frames that the expensive models saw: well placed, sharp and spread in time.",
+        "The frames that the expensive models examined: well placed, sharp and spread over time.",
         [_thumbnail(frame, study.pad_scores, timed=timed) for frame in study.selected],
         kind="thumbs",
     )
@@ -52,7 +52,7 @@ def video_pictures(study: VideoStudy, *, networks: Sequence[PadNetwork], timed: 
         scores = [score for score in study.pad_scores if score.frame_index == middle.index]
         yield pattern_pictures(middle.pixels, middle.face)
         yield group(
-            "What the networks saw",
+            "Crops of the networks",
             f"The crops of frame {middle.index}, pixel by pixel, before any scaling of colours.",
             crops(networks, scores, middle.pixels, middle.face),
             kind="thumbs",
@@ -61,8 +61,8 @@ def video_pictures(study: VideoStudy, *, networks: Sequence[PadNetwork], timed: 
 
 def _measured(timeline: Timeline) -> str:
     return (
-        f"{len(timeline.moments)} frames were measured and {len(timeline.passed)} between them were not; the "
-        "face was looked for in some and followed by its motion in the others. Movement: of the face, in its "
+        f"{len(timeline.moments)} frames were measured, {len(timeline.passed)} between them were not. The "
+        "face was detected in some and followed by its motion in the others. Movement: of the face, in face "
         "widths a second."
     )
 
@@ -91,9 +91,9 @@ def _seen(study: VideoStudy) -> str:
 
 
 def _middle(study: VideoStudy) -> SelectedFrame | None:
-    """The selected frame whose scores are in the middle: neither the best nor the worst of them.
+    """Returns the selected frame with the median score, neither the best nor the worst.
 
-    Without networks it is the one in the middle of the time.
+    Without networks it is the middle frame in time.
     """
     asked = {score.frame_index for score in study.pad_scores}
     frames = [frame for frame in study.selected if frame.index in asked]

@@ -1,4 +1,4 @@
-"""Pictures of the page: reduced copies, maps in colours, and what was found drawn over them."""
+"""Images of the page: reduced copies, coloured maps, and drawings of faces over them."""
 
 from typing import Final
 
@@ -18,7 +18,7 @@ _DENSE_SHARE: Final = 0.0035
 
 
 def reduced(image: BgrImage, longest: int) -> BgrImage:
-    """A copy whose longer side has at most ``longest`` pixels; the picture itself where it is not larger."""
+    """Returns a copy with a longer side of at most ``longest`` pixels; the image itself if it is small."""
     scale = longest / max(image.shape[:2])
     if scale >= 1:
         return image
@@ -27,18 +27,18 @@ def reduced(image: BgrImage, longest: int) -> BgrImage:
 
 
 def enlarged(image: BgrImage, side: int) -> BgrImage:
-    """A copy whose shorter side has at least ``side`` pixels, each pixel of the original a square."""
+    """Returns a copy with a shorter side of at least ``side`` pixels; each pixel becomes a square."""
     times = -(-side // min(image.shape[:2]))
     return image if times <= 1 else np.repeat(np.repeat(image, times, axis=0), times, axis=1)
 
 
 def jpeg_uri(image: BgrImage) -> str:
-    """A photo as a data URI."""
+    """Returns a photo as a data URI."""
     return data_uri(encode_jpeg(np.ascontiguousarray(image), _QUALITY), media_type="image/jpeg")
 
 
 def png_uri(image: BgrImage) -> str:
-    """A drawing or a crop as a data URI, every pixel as it is."""
+    """Returns a drawing or a crop as a data URI, without loss."""
     _, content = cv2.imencode(".png", image)
     return data_uri(content.tobytes(), media_type="image/png")
 
@@ -49,12 +49,12 @@ def colour_map(
     side: int = 192,
     limits: tuple[float, float] | None = None,
 ) -> BgrImage:
-    """Numbers as colours, from dark (the smallest) over green to yellow (the largest), colour-blind safe.
+    """Returns numbers as colours that suit colour-blind people: dark (smallest), green, yellow (largest).
 
     Args:
         values: Shape (height, width), finite.
         side: The shorter side of the result has at least as many pixels.
-        limits: What is darkest and what is brightest, so that maps compare; the smallest and the largest
+        limits: The darkest and the brightest value, to make maps comparable; the smallest and the largest
             value if None.
     """
     numbers = np.asarray(values, np.float64)
@@ -65,13 +65,13 @@ def colour_map(
 
 
 def overlay(*, size: tuple[int, int], face: DetectedFace, landmarks: Landmarks | None, label: str) -> Html:
-    """The face's box and points, as a drawing to lie over the picture.
+    """Returns the face's box and points, as a drawing over the image.
 
     Args:
-        size: Width and height of the picture that the coordinates are of, pixels.
-        face: What the detector found.
-        landmarks: What the landmarker found; None without one.
-        label: What it shows, for whoever does not see it.
+        size: Width and height of the image to which the coordinates refer, pixels.
+        face: The detected face.
+        landmarks: The landmarks; None without a landmarker.
+        label: The text for screen readers.
     """
     unit = max(size)
     box = face.box
@@ -83,11 +83,11 @@ def overlay(*, size: tuple[int, int], face: DetectedFace, landmarks: Landmarks |
 
 
 def overlay_of_pairs(pairs: NDArray[np.float64], *, size: tuple[int, int]) -> Html:
-    """Lines between points that mirror each other, and the midline square to their mean direction.
+    """Returns lines between mirrored points, and the midline perpendicular to their mean direction.
 
     Args:
         pairs: Shape (n, 2, 2): for each pair the left and the right point as (x, y).
-        size: Width and height of the picture that the coordinates are of, pixels.
+        size: Width and height of the image to which the coordinates refer, pixels.
     """
     radius = max(size) * _POINT_SHARE
     shapes = [svg.line(_point(left), _point(right), "pair") for left, right in pairs]

@@ -1,4 +1,4 @@
-"""Analyses by a server, through the client that any orchestrator could write."""
+"""Analyses by a server, through the public client."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
@@ -53,11 +53,11 @@ class RemoteAnalyser:
     """Lets a server analyse files; see ``cli.analyze.analyser.Analyser``."""
 
     def __init__(self, options: ServerOptions, *, mode: AnalysisDepth) -> None:
-        """Connects to nothing yet.
+        """Creates the analyser without a connection.
 
         Args:
             options: The server.
-            mode: How much is done for a picture.
+            mode: Depth of the analysis of an image.
         """
         self._options = options
         self._mode = mode
@@ -70,7 +70,7 @@ class RemoteAnalyser:
 
         Raises:
             ServerUnusable: A file of the credentials cannot be read.
-            CredentialsError: They cannot be used.
+            CredentialsError: The credentials cannot be used.
         """
         try:
             self._client = self._runner.run(self._connected())
@@ -92,8 +92,8 @@ class RemoteAnalyser:
         """See ``Analyser.analyse``.
 
         Raises:
-            ServerUnusable: The server refuses whatever the file is.
-            ConnectionFailedError: It cannot be reached.
+            ServerUnusable: The server refuses the call for a reason other than the file.
+            ConnectionFailedError: The server cannot be reached.
         """
         blank = blank_finding((file,))
         try:
@@ -127,7 +127,7 @@ class RemoteAnalyser:
 
     def _ask(self, call: Callable[[AnalysisClient], Coroutine[Any, Any, _Answer]]) -> _Answer:
         if self._client is None:
-            raise RuntimeError("the analyser is used outside its context")
+            raise RuntimeError("the analyser must be used in its context")
         return self._runner.run(call(self._client))
 
     async def _connected(self) -> AnalysisClient:
@@ -141,7 +141,7 @@ class RemoteAnalyser:
 
 
 def _tls(options: ServerOptions) -> TlsSettings | None:
-    """TLS wherever it is asked for or the target is another computer."""
+    """Returns TLS settings if options request TLS or the target is another computer; else None."""
     mutual = options.cert is not None or options.key is not None
     if options.ca is None and not mutual and is_loopback(options.target):
         return None
@@ -152,18 +152,18 @@ def _tls(options: ServerOptions) -> TlsSettings | None:
     )
 
 
-def _read(path: Path, what: str) -> bytes:
+def _read(path: Path, content: str) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ServerUnusable(f"{what} at {shown_name(path)} cannot be read: {error.strerror}") from error
+        raise ServerUnusable(f"{content} at {shown_name(path)} cannot be read: {error.strerror}") from error
 
 
 def _about_file(refusal: ServerError) -> Problem:
-    """What is wrong with the file.
+    """Returns the problem of the file.
 
     Raises:
-        ServerUnusable: Nothing is: the server refuses whatever the file is.
+        ServerUnusable: The server refuses the call for a reason other than the file.
     """
     code = refusal.metadata.get(_CODE)
     if code is None:
@@ -240,7 +240,7 @@ def _of_liveness(result: result_pb2.LivenessResult) -> FileVerdict:
         kind = AttackType(word)
     except ValueError as error:
         raise ServerUnusable(
-            "the server's answer has an attack type that this version does not know"
+            "the server's response has an attack type that this version does not know"
         ) from error
     return FileVerdict(
         verdict=_verdict(enum_word(result_pb2.LivenessVerdict.Name, result.verdict, "LIVENESS_VERDICT_")),
@@ -272,7 +272,7 @@ def _verdict(word: str) -> Verdict:
     try:
         return Verdict(word)
     except ValueError as error:
-        raise ServerUnusable("the server's answer has a verdict that this version does not know") from error
+        raise ServerUnusable("the server's response has a verdict that this version does not know") from error
 
 
 def _facts(pack: result_pb2.PackReference) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What was found, as tables for the terminal with small bars for the scores."""
+"""Reports as tables for the terminal, with small bars for the scores."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -24,7 +24,7 @@ _NO_VERDICT: Final = Text("NO VERDICT", "bold magenta")
 _PASSED: Final = {True: Text("✓", "green"), False: Text("✗", "red"), None: Text("·", "dim")}
 _NEUTRAL: Final = Text("○", "dim")
 _NEUTRAL_SCORE: Final = 0.5
-"""The score of a signal that speaks neither for nor against a living person."""
+"""The score of a signal that counts neither for nor against life."""
 _LEGEND: Final = "✓ passed, ○ neutral, ✗ not passed, · could not be assessed; no single signal decides."
 _CELLS: Final = 6
 _GAUGE_CELLS: Final = 24
@@ -33,7 +33,7 @@ _GOOD, _FAIR = 0.7, 0.5
 
 
 def finding_view(finding: FileReport) -> RenderableType:
-    """Everything about one file."""
+    """Returns the whole report on one file."""
     parts: list[RenderableType] = [_title(finding)]
     if finding.facts:
         parts.append(
@@ -53,7 +53,7 @@ def finding_view(finding: FileReport) -> RenderableType:
 
 
 def summary_view(findings: Sequence[FileReport]) -> RenderableType:
-    """One line a file, and how many there are of each answer."""
+    """Returns one line for each file, and the number of each verdict."""
     table = Table(title="Summary", title_justify="left", title_style="bold", box=box.SIMPLE, pad_edge=False)
     table.add_column("file", overflow="fold")
     table.add_column("verdict", no_wrap=True)
@@ -125,7 +125,7 @@ def _judgement(judgement: FileVerdict, name: str) -> RenderableType:
     table.add_column("score", no_wrap=True)
     table.add_column("weight", justify="right", no_wrap=True)
     table.add_column("detail", overflow="fold")
-    # What could not be assessed comes last, as it says least.
+    # Signals that could not be assessed come last.
     for signal in sorted(judgement.signals, key=lambda each: not each.assessed):
         neutral = signal.score is not None and round(signal.score, 2) == _NEUTRAL_SCORE
         passed, named = _NEUTRAL if neutral else _PASSED[signal.passed], Text(shown(signal.name))

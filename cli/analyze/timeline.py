@@ -1,4 +1,4 @@
-"""What was seen of each frame of a video, over time."""
+"""The measurements of each frame of a video, over time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from liveness.observation import FrameObservation, ScanObservations
 __all__ = ["Moment", "NetworkMoment", "Timeline", "median_step", "timeline_of"]
 
 _SAME_GREY_LEVELS = 0.02
-"""As ``liveness.express.frozen_frames`` has it."""
+"""As in ``liveness.express.frozen_frames``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,12 +22,12 @@ class Moment:
     Attributes:
         index: The frame's index in the scan.
         time: Seconds from the first frame.
-        faces: How many faces it shows; for a frame whose face was followed, as at the last look.
-        looked: Whether a detector looked at it.
-        eyes_open: Mean eye aspect ratio; None where it is not known.
-        moved: How far the face moved from the frame before, in face widths a second; None where one of the
-            two shows no face.
-        repeated: Whether it is the same picture as the one before.
+        faces: Number of faces; for a frame with a followed face, the number of the last detection.
+        looked: Whether the detector ran on it.
+        eyes_open: Mean eye aspect ratio; None if it is unknown.
+        moved: Movement of the face since the frame before, in face widths a second; None if one of the two
+            shows no face.
+        repeated: Whether it repeats the frame before.
     """
 
     index: int
@@ -41,11 +41,11 @@ class Moment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkMoment:
-    """What one PAD network said of one frame.
+    """The score of one PAD network for one frame.
 
     Attributes:
         time: Seconds from the first frame.
-        network: Its name.
+        network: Name of the network.
         real_probability: 0..1.
     """
 
@@ -59,8 +59,8 @@ class Timeline:
     """A video's frames.
 
     Attributes:
-        moments: The frames that were watched, in order.
-        networks: What the networks said of the selected ones.
+        moments: The measured frames, in order.
+        networks: The networks' scores of the selected frames.
         passed: Times of the frames between that were not measured, seconds from the first frame.
     """
 
@@ -70,7 +70,7 @@ class Timeline:
 
     @property
     def seconds(self) -> float:
-        """From the first watched frame to the last."""
+        """From the first measured frame to the last."""
         return self.moments[-1].time if self.moments else 0.0
 
 
@@ -79,9 +79,9 @@ def timeline_of(scan: ScanObservations, pad_scores: Sequence[PadScore], *, timed
 
     Args:
         scan: The frames.
-        pad_scores: What the networks said of selected frames.
-        timed: False where the capture times are an order and no times: then each frame counts as a second,
-            and no movement is given.
+        pad_scores: The networks' scores of selected frames.
+        timed: False if the capture times give only an order: then each frame counts as a second, and no
+            movement is given.
     """
     if not scan.frames:
         return Timeline(moments=(), networks=(), passed=())
@@ -123,7 +123,7 @@ def _speed(last: FrameObservation, frame: FrameObservation) -> float | None:
     elapsed = frame.capture_time - last.capture_time
     if last.face is None or frame.face is None or elapsed <= 0:
         return None
-    # The five points' middle: a detector's box jumps more between two looks.
+    # The mean of the five points: the detector's box jumps more between two detections.
     earlier, later = (each.five_points.mean(axis=0) for each in (last.face, frame.face))
     return float(np.linalg.norm(later - earlier)) / last.face.box.width / elapsed
 
@@ -136,6 +136,6 @@ def _same(last: FrameObservation, frame: FrameObservation) -> bool:
 
 
 def median_step(timeline: Timeline) -> float:
-    """Typical time between two watched frames, seconds; 0 with fewer than two."""
+    """Returns the median time between two measured frames, seconds; 0 with fewer than two."""
     steps = [later.time - earlier.time for earlier, later in pairwise(timeline.moments)]
     return float(np.median(steps)) if steps else 0.0

@@ -1,4 +1,4 @@
-"""The timeline of a video as a drawing: one row a kind of measurement, time from left to right."""
+"""The timeline of a video as a drawing: a row for each kind of measurement, time from left to right."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
@@ -28,7 +28,7 @@ def timeline_chart(timeline: Timeline, *, eyes_shut_level: float, timed: bool = 
     Args:
         timeline: At least one moment.
         eyes_shut_level: Eye aspect ratio below which eyes count as shut.
-        timed: False where a moment's time is its place in the order.
+        timed: False if a moment's time is its place in the order.
     """
     rows = _Rows(timeline, timed=timed)
     rows.faces()
@@ -40,14 +40,14 @@ def timeline_chart(timeline: Timeline, *, eyes_shut_level: float, timed: bool = 
 
 
 class _Rows:
-    """Rows below each other over one scale of time."""
+    """Rows over a common time scale."""
 
     def __init__(self, timeline: Timeline, *, timed: bool) -> None:
         self._timeline = timeline
         self._timed = timed
         self._step = median_step(timeline) or 0.1
         times = [moment.time for moment in timeline.moments]
-        # A frame stands for the time up to the next, but not for a gap in the video.
+        # A frame covers the time up to the next frame, but not a gap in the video.
         self._until = {
             moment.index: min(later, moment.time + _GAP_STEPS * self._step)
             for moment, later in zip(timeline.moments, [*times[1:], times[-1] + self._step], strict=True)
@@ -57,28 +57,28 @@ class _Rows:
         self._shapes: list[Html] = []
 
     def faces(self) -> None:
-        """Where a face was seen, and where several were."""
+        """Draws the frames with a face, and those with several."""
         self._name("face", _LOW_ROW)
         words = {0: ("none", "no face"), 1: ("one", "one face")}
         for moment in self._timeline.moments:
-            kind, told = words.get(moment.faces, ("several", f"{moment.faces} faces"))
+            kind, label = words.get(moment.faces, ("several", f"{moment.faces} faces"))
             how = "" if moment.looked else ", followed"
-            self._cell(moment, f"face {kind}", f"{self._when(moment.time)}: {told}{how}")
+            self._cell(moment, f"face {kind}", f"{self._when(moment.time)}: {label}{how}")
         self._next(_LOW_ROW)
 
     def repeats(self) -> None:
-        """Where a frame was the one before once more."""
+        """Draws the frames that repeat the frame before."""
         self._name("repeated", _LOW_ROW)
         self._shapes.append(svg.rectangle((_LEFT, self._top), (_WIDTH - _LEFT - _RIGHT, _LOW_ROW), "track"))
         for moment in self._timeline.moments:
             if moment.repeated:
-                self._cell(moment, "repeat", f"{self._when(moment.time)}: the same picture as before")
+                self._cell(moment, "repeat", f"{self._when(moment.time)}: the same image as before")
         self._next(_LOW_ROW)
 
     def values(
         self, name: str, value: Callable[[Moment], float | None], *, limit: float | None, kind: str
     ) -> None:
-        """A line that breaks where there is no value; none at all where there never is one."""
+        """Draws a line with gaps where there is no value; no line without any value."""
         points = [(moment.time, value(moment)) for moment in self._timeline.moments]
         known = [number for _, number in points if number is not None]
         self._name(name, _HIGH_ROW)
@@ -100,11 +100,11 @@ class _Rows:
         self._next(_HIGH_ROW)
 
     def networks(self) -> None:
-        """Dots for what the networks said, from 0 (attack) below to 1 (real) above."""
+        """Draws the networks' scores as dots, from 0 (attack) at the bottom to 1 (real) at the top."""
         self._name("networks", _HIGH_ROW)
         self._track()
         if not self._timeline.networks:
-            self._absent("no network was asked")
+            self._absent("no network ran")
         else:
             self._scale(1.0)
             middle = self._level(0.5)
@@ -123,7 +123,7 @@ class _Rows:
         self._next(_HIGH_ROW)
 
     def drawing(self) -> Html:
-        """All rows, with the scale of time below."""
+        """Returns all rows, with the time scale below."""
         ticks = [tick for tick in _ticks(self._seconds) if self._timed or tick == int(tick)]
         for tick in ticks:
             x = self._x(tick)

@@ -1,1 +1,1 @@
-"""``facegate attest``: what a device's evidence says, and what holds of it."""
+"""``facegate attest``: inspects the evidence of devices, and makes test evidence."""

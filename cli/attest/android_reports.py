@@ -34,14 +34,14 @@ _TIMES = frozenset(
     }
 )
 _LAST_MILLISECOND = 253_402_300_799_000
-"""The end of the year 9999; some devices write times far later."""
+"""The end of the year 9999. Some devices write far later times."""
 
 
 def chain_report(certificates: tuple[bytes, ...], given: Given) -> Report:
-    """A report of a certificate chain, leaf first.
+    """Returns a report on a certificate chain, leaf first.
 
     Raises:
-        ReferenceDataMalformed: The revocation list that was given cannot be read.
+        ReferenceDataMalformed: The given revocation list cannot be read.
     """
     revocation = (
         parse_revocation_list(given.revocation, fetched_at=given.at) if given.revocation is not None else None
@@ -77,10 +77,10 @@ def chain_report(certificates: tuple[bytes, ...], given: Given) -> Report:
 
 
 def description_report(data: bytes) -> Report:
-    """A report of a KeyDescription without its chain: nothing vouches for it, so nothing is checked.
+    """Returns a report on a KeyDescription without its chain. Without a chain nothing can be verified.
 
     Raises:
-        KeyDescriptionMalformed: It is none.
+        KeyDescriptionMalformed: The data is no KeyDescription.
     """
     return Report(
         kind="Android key attestation, KeyDescription alone",
@@ -148,12 +148,12 @@ def _rows(found: AuthorizationList) -> Iterable[tuple[str, str]]:
         if isinstance(value, RootOfTrust):
             yield from _root_rows(value)
         elif value != frozenset():
-            yield one.name.replace("_", " "), _told(one.name, value)
+            yield one.name.replace("_", " "), _shown_value(one.name, value)
     for number, content in found.unknown.items():
         yield f"unknown tag {number}", hexadecimal(content)
 
 
-def _told(name: str, value: object) -> str:
+def _shown_value(name: str, value: object) -> str:
     if name == "origin" and isinstance(value, int):
         return _named(KeyOrigin, value)
     if name == "purposes" and isinstance(value, frozenset):

@@ -1,4 +1,4 @@
-"""Reports of Apple's evidence."""
+"""Reports on Apple's evidence."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -34,14 +34,14 @@ _KIND_ATTESTATION, _KIND_ASSERTION, _KIND_RECEIPT = (
     "App Attest receipt",
 )
 _ENVIRONMENTS = {one.aaguid: one.value for one in Environment}
-# The point of P-256 that is its generator: a key that anybody knows, for a check that is then not told.
-_NOBODYS_KEY = public_key_der(ec.derive_private_key(1, ec.SECP256R1()).public_key())
+# The generator of P-256, a publicly known key: a placeholder for a test that is then omitted.
+_PLACEHOLDER_KEY = public_key_der(ec.derive_private_key(1, ec.SECP256R1()).public_key())
 _ANY_AGE = timedelta(days=36_500)
 _ANY_NUMBER = 1_000_000_000
 
 
 def attestation_report(data: bytes, given: Given) -> Report:
-    """A report of an attestation object."""
+    """Returns a report on an attestation object."""
     try:
         attestation: Attestation | None = parse_attestation(data)
     except EvidenceMalformed:
@@ -67,7 +67,7 @@ def attestation_report(data: bytes, given: Given) -> Report:
             "app_attest.environment": (given.environment is None, "--environment"),
         }
     )
-    # Without the identifier that was sent, the object's own stands in: it may fail, and proves nothing.
+    # Without the sent identifier, the object's own is used: a failure counts, a pass proves nothing.
     if given.key_id is None and _passed(result.checks, "app_attest.key_id"):
         missing["app_attest.key_id"] = "--key-id"
     checks = not_asked(result.checks, missing)
@@ -80,7 +80,7 @@ def attestation_report(data: bytes, given: Given) -> Report:
 
 
 def assertion_report(data: bytes, given: Given) -> Report:
-    """A report of an assertion."""
+    """Returns a report on an assertion."""
     try:
         sections: tuple[Section, ...] = (_authenticator_section(parse_assertion(data).authenticator),)
     except EvidenceMalformed:
@@ -88,7 +88,7 @@ def assertion_report(data: bytes, given: Given) -> Report:
     result = verify_assertion(
         assertion=data,
         client_data=given.challenge or b"",
-        public_key=given.public_key or _NOBODYS_KEY,
+        public_key=given.public_key or _PLACEHOLDER_KEY,
         app_id=given.apps[0] if given.apps else "",
         stored_counter=given.counter or 0,
     )
@@ -106,7 +106,7 @@ def assertion_report(data: bytes, given: Given) -> Report:
 
 
 def receipt_report(data: bytes, given: Given) -> Report:
-    """A report of a receipt."""
+    """Returns a report on a receipt."""
     try:
         signed: SignedReceipt | None = parse_receipt(data)
     except EvidenceMalformed:
@@ -117,7 +117,7 @@ def receipt_report(data: bytes, given: Given) -> Report:
 
 
 def _receipt_checks(data: bytes, given: Given, *, public_key: bytes | None) -> tuple[DeviceCheck, ...]:
-    """The checks of a receipt, by itself or within an attestation, whose key it then has to be for."""
+    """Returns the tests of a receipt. With a public key, the receipt must be for that key."""
     try:
         found: Environment | None = parse_receipt(data).receipt.environment
     except EvidenceMalformed:
@@ -140,7 +140,7 @@ def _receipt_checks(data: bytes, given: Given, *, public_key: bytes | None) -> t
             "app_attest_receipt.environment": (given.environment is None, "--environment"),
         }
     )
-    # A receipt may fail these without a limit too, or say nothing; only a pass would say too much.
+    # Without a limit, a receipt may still fail these tests or not be evaluated; only a pass is dropped.
     limits = _missing(
         {
             "app_attest_receipt.freshness": (given.max_age is None, "--max-age"),

@@ -1,4 +1,4 @@
-"""Apps as they are written on the command line."""
+"""Apps in the notation of the command line."""
 
 import re
 from collections.abc import Iterable
@@ -13,10 +13,10 @@ _ANDROID: Final = re.compile(r"([A-Za-z0-9_.]{1,255})@([0-9A-Fa-f:]{64,95})")
 
 
 def android_apps(texts: Iterable[str]) -> tuple[AllowedApp, ...]:
-    """Android apps, each as its package, ``@``, and the SHA-256 of its signing certificate in hexadecimal.
+    """Parses Android apps: package, ``@``, and the SHA-256 of the signing certificate in hexadecimal.
 
     Raises:
-        OptionUnusable: One is not written so.
+        OptionUnusable: A text has another form.
     """
     return tuple(map(_android_app, texts))
 

@@ -1,4 +1,4 @@
-"""``facegate attest``: the commands about evidence of devices, mounted here."""
+"""``facegate attest``: the commands on evidence of devices."""
 
 import typer
 
@@ -9,7 +9,7 @@ from cli.help import brief
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Evidence of devices: look into it, or make your own for tests.", no_args_is_help=True)
-app.command("inspect", cls=brief("--challenge", "--app", "--at", "--public-key", "--json"))(inspect_command)
+app = typer.Typer(help="Inspect evidence of devices, and make evidence for tests.", no_args_is_help=True)
+app.command("inspect", cls=brief("--challenge", "--app", "--public-key", "--json"))(inspect_command)
 app.command("revocation")(revocation_command)
 app.command("test-platform")(make_test_platform)

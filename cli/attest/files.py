@@ -1,4 +1,4 @@
-"""Files that the command reads, within limits."""
+"""Reads the files of the command, within limits."""
 
 from pathlib import Path
 from typing import Final
@@ -14,11 +14,11 @@ from facegate_protocol import public_key_der
 __all__ = ["read_file", "read_public_key"]
 
 _MOST_BYTES: Final = 16 * 1024 * 1024
-"""A list of revoked keys is the longest; evidence itself has at most 64 KiB."""
+"""A list of revoked keys is the longest file; evidence has at most 64 KiB."""
 
 
 def read_file(path: Path) -> bytes:
-    """The content of a regular file.
+    """Returns the content of a regular file.
 
     Raises:
         FileUnusable: It cannot be read, is not a regular file, or is too long.
@@ -27,15 +27,15 @@ def read_file(path: Path) -> bytes:
 
 
 def read_public_key(path: Path) -> bytes:
-    """A P-256 public key in PEM, as SubjectPublicKeyInfo, DER.
+    """Reads a P-256 public key in PEM and returns it as SubjectPublicKeyInfo, DER.
 
     Raises:
-        FileUnusable: The file cannot be read, or holds no such key.
+        FileUnusable: The file cannot be read, or contains no such key.
     """
     try:
         key = load_pem_public_key(read_file(path))
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise FileUnusable(f"{path} holds no public key in PEM") from error
+        raise FileUnusable(f"{path} contains no public key in PEM") from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise FileUnusable(f"the key in {path} is not on the curve P-256")
     return public_key_der(key)

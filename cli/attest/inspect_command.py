@@ -1,4 +1,4 @@
-"""``facegate attest inspect``: what a piece of evidence says, and each check's result."""
+"""``facegate attest inspect``: shows the content of a piece of evidence, and the finding of each test."""
 
 import json
 import re
@@ -27,39 +27,44 @@ _HEX: Final = re.compile(r"([0-9a-fA-F]{2})*")
 
 def inspect_command(
     *,
-    file: Annotated[Path, typer.Argument(help="The evidence: binary, PEM, base64, or JSON.")],
+    file: Annotated[Path, typer.Argument(help="The evidence. Binary, PEM, base64, or JSON.")],
     challenge: Annotated[
         str | None,
-        typer.Option(help="What the evidence has to answer to, in hexadecimal: H.", metavar="HEX"),
+        typer.Option(
+            help="Expected challenge. The value that the evidence must contain, in hexadecimal: H.",
+            metavar="HEX",
+        ),
     ] = None,
     at: Annotated[
         str | None,
         typer.Option(
-            help="Judge as of this time, ISO 8601 with a time zone; now by default.", metavar="TIME"
+            help="Judge as of this time, ISO 8601 with a time zone; by default now.", metavar="TIME"
         ),
     ] = None,
     app: Annotated[
         list[str] | None,
         typer.Option(
-            help="An app that is allowed: TEAM.BUNDLE for Apple, PACKAGE@SHA256 of the signing certificate "
-            "for Android, an origin for the web. May be repeated.",
+            help="An allowed app; may be repeated. TEAM.BUNDLE for Apple, PACKAGE@SHA256 of the signing "
+            "certificate for Android, an origin for the web.",
             metavar="APP",
         ),
     ] = None,
-    environment: Annotated[Environment | None, typer.Option(help="Of App Attest.")] = None,
+    environment: Annotated[Environment | None, typer.Option(help="Environment of App Attest.")] = None,
     key_id: Annotated[
         str | None,
         typer.Option(help="Identifier that was sent with the evidence, in hexadecimal.", metavar="HEX"),
     ] = None,
     public_key: Annotated[
-        Path | None, typer.Option(help="The enrolled key, PEM: for assertions and receipts.")
+        Path | None, typer.Option(help="Enrolled key, PEM. For assertions and receipts.")
     ] = None,
-    counter: Annotated[int | None, typer.Option(help="The counter seen last: for assertions.", min=0)] = None,
+    counter: Annotated[
+        int | None, typer.Option(help="The last known counter, for assertions.", min=0)
+    ] = None,
     max_age: Annotated[
-        int | None, typer.Option(help="How old a receipt may be, in seconds.", min=1, max=10**9)
+        int | None, typer.Option(help="Greatest age of a receipt, in seconds.", min=1, max=10**9)
     ] = None,
     most_keys: Annotated[
-        int | None, typer.Option(help="The greatest risk metric of a receipt that raises no doubt.", min=0)
+        int | None, typer.Option(help="Greatest acceptable risk metric of a receipt.", min=0)
     ] = None,
     client_data: Annotated[Path | None, typer.Option(help="WebAuthn's clientDataJSON, as sent.")] = None,
     rp_id: Annotated[str | None, typer.Option(help="WebAuthn's relying party identifier.")] = None,
@@ -72,12 +77,13 @@ def inspect_command(
     ] = None,
     as_json_text: JsonOption = False,
 ) -> None:
-    """Show what a piece of evidence says, and what became of each check.
+    """Show the content of a piece of evidence, and the finding of each test.
 
-    Told by content: Android key attestation (a chain in PEM or DER, or a KeyDescription), Play Integrity
-    (a token, or its decoded payload), App Attest (attestation object, assertion, receipt), WebAuthn
-    (attestation object). What a check needs and was not given is named in its place. Nothing is fetched.
-    Exit code 1 where a check failed, 2 where the file is not evidence or cannot be read. For example:
+    The content decides the kind of evidence: Android key attestation (a chain in PEM or DER, or a
+    KeyDescription), Play Integrity (a token, or its decoded payload), App Attest (attestation object,
+    assertion, receipt), WebAuthn (attestation object). If a test lacks an input, its row names the input.
+    Nothing is fetched. The exit status is 1 if a test failed, and 2 if the file is not evidence or cannot be
+    read. For example:
 
         facegate attest inspect chain.pem
 

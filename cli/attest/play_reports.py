@@ -1,4 +1,4 @@
-"""Reports of Play Integrity tokens and of their decoded payloads."""
+"""Reports on Play Integrity tokens and their decoded payloads."""
 
 import json
 from typing import Any
@@ -24,14 +24,14 @@ _TOKEN, _PAYLOAD = "Play Integrity token", "Play Integrity token, decoded payloa
 
 
 def token_report(data: bytes, given: Given) -> Report:
-    """A report of an encrypted token; opened where its keys are given.
+    """Returns a report on an encrypted token, which is decrypted if its keys are given.
 
     Raises:
-        OptionUnusable: The keys or an app cannot be understood.
+        OptionUnusable: The keys or an app are malformed.
     """
     if given.play_keys is None:
         checks = tuple(
-            PLAY_INTEGRITY.not_evaluated(name, "TOKEN_NOT_OPENED", "give --play-keys to open the token")
+            PLAY_INTEGRITY.not_evaluated(name, "TOKEN_NOT_OPENED", "give --play-keys to decrypt the token")
             for name in PLAY_INTEGRITY.checks
         )
         return Report(kind=_TOKEN, sections=(), checks=checks)
@@ -44,10 +44,10 @@ def token_report(data: bytes, given: Given) -> Report:
 
 
 def payload_report(data: bytes, given: Given) -> Report:
-    """A report of a decoded payload: it is not signed, so nothing shows who wrote it.
+    """Returns a report on a decoded payload. It is not signed, so its origin is unproven.
 
     Raises:
-        OptionUnusable: An app cannot be understood.
+        OptionUnusable: An app is malformed.
     """
     try:
         payload = parse_payload(data)
@@ -125,8 +125,8 @@ def _words(found: Any) -> str:
 
 def _keys(data: bytes) -> ClassicKeys:
     expected = (
-        'the file of --play-keys is JSON with "decryption_key" and "verification_key", in base64 as the Play '
-        "Console shows them"
+        'the file of --play-keys is JSON with "decryption_key" and "verification_key", in base64 as in the '
+        "Play Console"
     )
     try:
         members = json.loads(data)

@@ -1,4 +1,4 @@
-"""Which kind of evidence some bytes are: told by content, never by name."""
+"""Recognises the kind of evidence by its content. The file name plays no part."""
 
 import base64
 import binascii
@@ -18,7 +18,7 @@ __all__ = ["RecognisedEvidence", "RecognisedKind", "recognise"]
 _MOST_CBOR_BYTES: Final = 64 * 1024
 _MOST_DER_BYTES: Final = 80 * 1024
 _SIGNED_DATA: Final = "1.2.840.113549.1.7.2"
-# Base64 has no hyphen: so a file of nothing but beginnings is passed over once, and not once for each.
+# Base64 has no hyphen, so a file with only BEGIN lines is scanned once, and not once for each line.
 _PEM: Final = re.compile(rb"-----BEGIN CERTIFICATE-----\s([^-]*)-----END CERTIFICATE-----")
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/_=\s-]+")
 _COMPACT: Final = re.compile(rb"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*)+")
@@ -29,7 +29,7 @@ _JWE_PARTS: Final = 5
 
 
 class RecognisedKind(StrEnum):
-    """What is recognised, in words."""
+    """The recognised kinds, in words."""
 
     ANDROID_CHAIN = "Android key attestation, certificate chain"
     KEY_DESCRIPTION = "Android key attestation, KeyDescription alone"
@@ -46,8 +46,8 @@ class RecognisedEvidence:
     """Evidence of a known kind.
 
     Attributes:
-        kind: Which.
-        parts: Its bytes: certificates, leaf first, of a chain; one part of everything else.
+        kind: Its kind.
+        parts: Its bytes: for a chain the certificates, leaf first; one part for every other kind.
     """
 
     kind: RecognisedKind
@@ -55,10 +55,10 @@ class RecognisedEvidence:
 
 
 def recognise(data: bytes) -> RecognisedEvidence:
-    """Tells the kind of some bytes, also where they are written in base64 or base64url.
+    """Recognises evidence, in binary, base64 or base64url.
 
     Raises:
-        NotEvidence: They are of no kind that is known.
+        NotEvidence: The bytes are no known kind of evidence.
     """
     found = _recognise(data)
     text = data.strip()
@@ -128,7 +128,7 @@ def _der_kind(data: bytes) -> RecognisedEvidence | None:
 
 
 def _elements(data: bytes) -> tuple[bytes, ...]:
-    """Certificates one after the other."""
+    """Splits concatenated certificates."""
     found = []
     while data:
         element, behind = read_prefix(data, max_bytes=_MOST_DER_BYTES)
@@ -138,7 +138,7 @@ def _elements(data: bytes) -> tuple[bytes, ...]:
 
 
 def _decoded(text: bytes) -> bytes:
-    """Base64 or base64url, padded or not; nothing where it is neither."""
+    """Decodes base64 or base64url, padded or not; returns no bytes if the text is neither."""
     packed = re.sub(rb"[\s=]", b"", text).translate(bytes.maketrans(b"-_", b"+/"))
     try:
         return base64.b64decode(packed + b"=" * (-len(packed) % 4), validate=True)

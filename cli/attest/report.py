@@ -1,4 +1,4 @@
-"""What is told of a piece of evidence: what it says, in rows, and what became of each check."""
+"""The report on a piece of evidence: its content in rows, and the finding of each test."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,19 +14,19 @@ __all__ = ["Given", "Report", "as_json", "hexadecimal", "moment", "not_asked"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """What the user gave to hold the evidence against; ``None`` or empty where nothing was given.
+    """The user's inputs for the tests; ``None`` or empty if not given.
 
     Attributes:
-        at: The time to judge at.
-        challenge: What the evidence has to answer to, bytes.
+        at: The time of the judgement.
+        challenge: The challenge that the evidence must contain, bytes.
         apps: Apple's application identifiers; for Android and Play, package names with ``@`` and the
             SHA-256 of a signing certificate in hexadecimal.
-        environment: Of App Attest.
+        environment: Environment of App Attest.
         key_id: The identifier that was sent with the evidence.
-        public_key: Of an enrolled key, SubjectPublicKeyInfo, DER.
-        counter: The last one seen, of an enrolled key.
-        max_age: How old a receipt may be.
-        most_keys: The greatest risk metric of a receipt that raises no doubt.
+        public_key: The enrolled key, SubjectPublicKeyInfo, DER.
+        counter: The last known counter of the enrolled key.
+        max_age: Greatest age of a receipt.
+        most_keys: Greatest acceptable risk metric of a receipt.
         client_data: WebAuthn's client data, as sent.
         rp_id: WebAuthn's relying party identifier.
         revocation: Google's list of revoked keys, JSON.
@@ -50,12 +50,12 @@ class Given:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Everything about one piece of evidence.
+    """The report on one piece of evidence.
 
     Attributes:
-        kind: What it is, in words.
-        sections: What it says.
-        checks: What became of each check.
+        kind: Its kind, in words.
+        sections: Its content.
+        checks: The tests and their findings.
     """
 
     kind: str
@@ -64,23 +64,23 @@ class Report:
 
     @property
     def failed(self) -> bool:
-        """Whether a check failed."""
+        """Whether a test failed."""
         return any(check.outcome is DeviceFinding.FAIL for check in self.checks)
 
 
 def not_asked(checks: Sequence[DeviceCheck], missing: Mapping[str, str]) -> tuple[DeviceCheck, ...]:
-    """The checks, but for those that were made against nothing that the user gave.
+    """Returns the tests; those without an input from the user become "not evaluated".
 
     Args:
-        checks: Of a verifier that had to be given something.
-        missing: Names of checks, and the option that they lack.
+        checks: The tests of a verifier, some made with placeholders.
+        missing: Names of tests without an input, and the option that gives it.
     """
     return tuple(
         replace(
             check,
             outcome=DeviceFinding.NOT_EVALUATED,
             reason="NOTHING_TO_COMPARE_WITH",
-            detail=f"give {missing[check.name]} to check it",
+            detail=f"give {missing[check.name]} to evaluate it",
             sign_of=None,
         )
         if check.name in missing and check.reason != "EVIDENCE_UNREADABLE"
@@ -90,7 +90,7 @@ def not_asked(checks: Sequence[DeviceCheck], missing: Mapping[str, str]) -> tupl
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """The same for programs."""
+    """Returns the report for programs."""
     return {
         "kind": report.kind,
         "said": {section.title: dict(section.rows) for section in report.sections},
@@ -109,11 +109,11 @@ def as_json(report: Report) -> dict[str, Any]:
 
 
 def hexadecimal(data: bytes, *, most: int = 64) -> str:
-    """Bytes for people: long ones are cut, and their length is told."""
+    """Returns bytes in hexadecimal. Long ones are truncated, with their length."""
     text = data[:most].hex()
     return text if len(data) <= most else f"{text}... ({len(data)} bytes)"
 
 
 def moment(at: datetime) -> str:
-    """A time for people."""
+    """Returns a time for people."""
     return at.isoformat(sep=" ", timespec="seconds")

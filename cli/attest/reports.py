@@ -1,4 +1,4 @@
-"""The report of a file: its kind recognised, and that kind's report made."""
+"""Makes the report on a file, by its recognised kind."""
 
 from cli.attest.android_reports import chain_report, description_report
 from cli.attest.apple_reports import assertion_report, attestation_report, receipt_report
@@ -11,12 +11,12 @@ __all__ = ["make_report"]
 
 
 def make_report(data: bytes, given: Given) -> Report:
-    """The report of some evidence.
+    """Returns the report on a piece of evidence.
 
     Raises:
-        NotEvidence: The bytes are of no kind that is known.
-        OptionUnusable: Something given cannot be understood.
-        DeviceIntegrityError: Something given cannot be read, or a KeyDescription is malformed.
+        NotEvidence: The bytes are no known kind of evidence.
+        OptionUnusable: An input is malformed.
+        DeviceIntegrityError: An input cannot be read, or a KeyDescription is malformed.
     """
     evidence = recognise(data)
     first = evidence.parts[0]

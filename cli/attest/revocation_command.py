@@ -23,22 +23,24 @@ _FAILED: Final = 2
 
 def revocation_command(
     *,
-    file: Annotated[Path, typer.Argument(help="The list: device_integrity.android.revocation_file.")],
-    url: Annotated[str, typer.Option(help="Where the list is fetched.", metavar="URL")] = _ADDRESS,
+    file: Annotated[
+        Path, typer.Argument(help="The list. The server's device_integrity.android.revocation_file.")
+    ],
+    url: Annotated[str, typer.Option(help="Address of the list.", metavar="URL")] = _ADDRESS,
     fetched_at: Annotated[
         str | None,
         typer.Option(
-            help="Fetch nothing: the list that lies in FILE was fetched at this time, ISO 8601 with a time "
-            "zone.",
+            help="Fetch nothing: state when FILE was fetched. ISO 8601 with a time zone.",
             metavar="TIME",
         ),
     ] = None,
-    show: Annotated[bool, typer.Option("--show", help="Fetch nothing: say what lies in FILE.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Fetch nothing: describe FILE.")] = False,
 ) -> None:
-    """Fetch Google's list of revoked attestation certificates, for a server to read.
+    """Fetch Google's list of revoked attestation certificates for a server.
 
-    Beside FILE it writes FILE.fetched, which says when the list was fetched: a server takes the list's age
-    from there. Run it by a timer, several times a day; a server reads both again within a minute.
+    Beside FILE it writes FILE.fetched with the time at which the list was fetched. A server computes the
+    list's age from it. Run the command by a timer, several times a day. A server reads both files again
+    within a minute.
 
     For example:
 
@@ -79,7 +81,7 @@ def _fetch(url: str) -> tuple[bytes, datetime]:
 
 
 def _made(date: str | None, age: str | None, now: datetime) -> datetime:
-    """When the list left its server, by the headers of the answer: a cache on the way may have kept it."""
+    """Returns when the list left its server. A cache may have held it since: see the headers Date and Age."""
     try:
         moment = now if date is None else parsedate_to_datetime(date).astimezone(UTC)
         return moment - timedelta(seconds=int(age or 0))

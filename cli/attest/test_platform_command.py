@@ -1,4 +1,4 @@
-"""``facegate attest test-platform``: a platform whose devices are made by this computer."""
+"""``facegate attest test-platform``: makes a platform for test devices."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,13 +16,15 @@ __all__ = ["make_test_platform"]
 
 
 def make_test_platform(
-    out: Annotated[Path, typer.Option(help="Folder for the platform: its keys, roots, settings and policy.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder for the platform. It gets keys, roots, settings and a policy.")
+    ],
 ) -> None:
-    """Make a test platform: a Google, a Play and an Apple of your own.
+    """Make a test platform, which signs evidence in place of Google and Apple.
 
-    Writes its roots, its list of revoked keys, settings that make a server believe it, and a policy that
-    demands evidence. Callers of a server with these settings are sandbox callers: test devices are believed
-    in their checks, and every result says so. Run it again to make the platform valid for another year.
+    Writes its roots, its list of revoked keys, settings that make a server trust it, and a policy that
+    demands evidence. Callers of a server with these settings are sandbox callers: their checks accept test
+    devices, and each result states this. Run the command again to extend the platform's validity by a year.
 
     For example:
 
@@ -38,8 +40,8 @@ def make_test_platform(
         stored = write_platform(out, now=datetime.now(UTC))
     console.print(
         escape(
-            f"A test platform is in {stored.folder}. Keep {stored.folder / 'platform.json'} to yourself: "
-            "whoever has it can make evidence of any device.\n"
+            f"A test platform is in {stored.folder}. Keep {stored.folder / 'platform.json'} secret: "
+            "it can sign evidence of any device.\n"
             f"Serve:  facegate serve --config {stored.folder / SETTINGS_FILE}\n"
             f"Scan:   facegate verify --test-platform {stored.folder} --test-device {DeviceKind.ANDROID} "
             "--accept-sandbox ..."

@@ -1,4 +1,4 @@
-"""A report as tables for a terminal. What evidence says is text from outside: it is escaped."""
+"""A report as tables for the terminal. Text from the evidence is escaped, because it is not trusted."""
 
 from collections import Counter
 from datetime import datetime
@@ -26,16 +26,20 @@ _STYLES: Final = {
 
 
 def report_view(report: Report, *, file: Path, at: datetime) -> RenderableType:
-    """Everything of a report.
+    """Returns the whole report.
 
     Args:
         report: The report.
-        file: Where the evidence came from.
-        at: When it was judged.
+        file: File with the evidence.
+        at: Time of the judgement.
     """
     head = Text.assemble((str(file), "bold"), f"  {report.kind}, judged as of {moment(at)}")
     if not report.checks:
-        return Group(head, *map(section_table, report.sections), Text("Nothing vouches for this: no checks."))
+        return Group(
+            head,
+            *map(section_table, report.sections),
+            Text("There are no tests: this evidence carries no proof."),
+        )
     counts = Counter(check.outcome for check in report.checks)
     total = ", ".join(f"{counts[one]} {_word(one)}" for one in DeviceFinding if counts[one])
     return Group(

@@ -1,4 +1,4 @@
-"""A report of a WebAuthn registration."""
+"""Reports on WebAuthn registrations."""
 
 from cli.attest.report import Given, Report, hexadecimal, not_asked
 from cli.sections import Section
@@ -20,7 +20,7 @@ _ALGORITHMS = {-7: "ES256", -8: "EdDSA", -257: "RS256"}
 
 
 def registration_report(data: bytes, given: Given) -> Report:
-    """A report of an attestation object; the ceremony is checked where its client data are given."""
+    """Returns a report on an attestation object. With client data, the ceremony is tested too."""
     try:
         registration: RegistrationData | None = parse_registration(data)
     except EvidenceMalformed:

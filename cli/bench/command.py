@@ -1,4 +1,4 @@
-"""``facegate bench``: what a server costs on this machine, against what its models cost."""
+"""``facegate bench``: measures a server's cost on this machine against the cost of its models."""
 
 import asyncio
 import os
@@ -40,8 +40,8 @@ def bench(
     pack: Annotated[
         list[str] | None,
         typer.Option(
-            help="A pack, such as `open`, `embedded` or `insightface:<folder>`; may be repeated. By default "
-            f"embedded, and where ${_ASSETS} is set the models in it, as `open` and as `insightface`.",
+            help="Pack; may be repeated. For example `open`, `embedded` or `insightface:<folder>`. By "
+            f"default embedded and, if ${_ASSETS} is set, the models in it, as `open` and as `insightface`.",
             show_default=False,
         ),
     ] = None,
@@ -59,26 +59,26 @@ def bench(
     clips: Annotated[
         int,
         typer.Option(
-            help=f"Real clips of ${_ASSETS}, where that is set, that the naive pipeline is compared on; "
-            "12 seconds each.",
+            help=f"Real clips of ${_ASSETS}, if it is set, for the comparison with the naive pipeline; 12 "
+            "seconds each.",
             min=0,
         ),
     ] = 6,
     round_trip_ms: Annotated[
         int,
         typer.Option(
-            help="What the line between the devices and the server adds to a round trip.", min=0, max=2000
+            help="Delay that the simulated network adds to a round trip, in milliseconds.", min=0, max=2000
         ),
     ] = 0,
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write every value to this file too.")
+        Path | None, typer.Option("--json", help="Also write every value to this file.")
     ] = None,
 ) -> None:
-    """Measure CPU a frame against pure model time, and the time to a verdict.
+    """Measure a server's CPU time for a frame, and its latency.
 
-    Runs a server in this process and devices in another; they speak gRPC over loopback and send a
-    genuine scan that was rendered and encoded ahead. What matters are the ratios: both sides of each
-    were measured in the same run. Leave the machine alone meanwhile.
+    Runs a server in this process and devices in another. They use gRPC over loopback and send a genuine scan
+    that was rendered and encoded before. CPU time for a frame is compared with pure model time. Compare the
+    ratios, because both sides of each are measured in the same run. Keep the machine idle otherwise.
     """
     console = Console()
     configure_logging(LogSettings(level=LogLevel.ERROR))
@@ -174,6 +174,6 @@ def _command(packs: Sequence[str], effort: Effort, material: BenchMaterial) -> s
     )
 
 
-def _fail(console: Console, what: str) -> NoReturn:
-    console.print(escape(f"The benchmark cannot run: {what}"), style="red", highlight=False)
+def _fail(console: Console, text: str) -> NoReturn:
+    console.print(escape(f"The benchmark cannot run: {text}"), style="red", highlight=False)
     raise typer.Exit(_FAILED)

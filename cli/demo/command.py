@@ -1,4 +1,4 @@
-"""``facegate demo``: both modes, from photos that installed packages carry."""
+"""``facegate demo``: runs checks in both modes, with photos from installed packages."""
 
 import asyncio
 import signal
@@ -46,7 +46,7 @@ UNEXPECTED, IMPOSSIBLE = 1, 2
 _LOG: Final = "server.log"
 _PULL_SECONDS: Final = 30.0
 _AT_ONCE: Final = 2
-"""Checks that run side by side: scans take real time, which two of them share."""
+"""Checks that run at the same time. Scans take real time, which parallel checks share."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,35 +61,30 @@ class _Options:
 
 def demo(
     *,
-    out: Annotated[Path, typer.Option(help="Folder for the page, the evidence frames and the log.")] = Path(
-        "demo"
-    ),
-    seed: Annotated[int, typer.Option(help="Draws what differs between simulated scans.", min=0)] = 1,
+    out: Annotated[Path, typer.Option(help="Folder for page, evidence frames and log.")] = Path("demo"),
+    seed: Annotated[int, typer.Option(help="Seed of the differences between simulated scans.", min=0)] = 1,
     keep_server: Annotated[
         bool, typer.Option("--keep-server", help="Leave the server running until Ctrl-C.")
     ] = False,
-    pack: Annotated[
-        str | None, typer.Option(help="The pack that is to judge, in place of the best that can be had.")
-    ] = None,
+    pack: Annotated[str | None, typer.Option(help="Pack that judges; by default the best available.")] = None,
     models_dir: ModelsDirOption = None,
     offline: Annotated[bool, typer.Option("--offline", help="Pull no models.")] = False,
 ) -> None:
-    """Run both modes: a server, twenty checks through gRPC, a table and a page.
+    """Run twenty checks in both modes, and write a page.
 
-    Starts `facegate serve` on loopback and simulates scans from photos that installed packages carry. In
-    EXPRESS: the same person, another person, three attacks, a portrait that is too small, a screen replay
-    that only informs, and a virtual camera, which decides for a caller that is not a sandbox caller. In
-    DYNAMIC, where the screen flashes: the same person and seven attackers of the simulator, with a picture
-    strip each; a mask and a cut-out may pass, and only inform, where the pack cannot see a blink. With
-    evidence of the device: an honest phone, a repackaged app, a clean phone's evidence that another one
-    passes on, and the strongest attacker, a video relit in real time, in a changed app. Takes under three
-    minutes.
+    Starts `facegate serve` on loopback and simulates scans from photos of installed packages. In EXPRESS: the
+    same person, another person, three attacks, a portrait that is too small, a screen replay that only
+    informs, and a virtual camera, which decides for a caller that is not a sandbox caller. In DYNAMIC, in
+    which the screen flashes: the same person and seven attackers of the simulator, each with a strip of
+    frames; a mask and a cut-out may pass, and only inform, if the pack cannot measure a blink. With evidence
+    of the device: an honest phone, a repackaged app, evidence of a clean phone that another phone relays, and
+    the strongest attacker, a video relit in real time, in a changed app. Takes under three minutes.
 
-    It uses the best pack that it can get: one that lies in the models folder, else `open`, which it tries
-    to pull for at most 30 seconds, else `embedded`; and says which and why.
+    It uses the best available pack, and prints which one and why: one from the models folder, else `open`,
+    which it tries to pull for at most 30 seconds, else `embedded`.
 
-    The exit status is 0 where every outcome is the expected one, 1 where one is not, and 2 where the
-    demo could not run.
+    The exit status is 0 if every outcome is the expected one, 1 if one is not, and 2 if the demo could not
+    run.
 
     For example, with the best pack, without any network, and with one of your own:
 
@@ -248,7 +243,7 @@ async def _check(
 
 
 def _strip(phone: TapedPhone, record: DemoRecord, pack: Pack, model: FlashModel) -> FlashStrip | None:
-    """What the scan shows of the flash, measured with the pack that judged it."""
+    """Returns the flash as measured in the scan, with the pack that judged it."""
     if record.result is None:
         return None
     steps = record.result.liveness.challenge_steps
@@ -289,7 +284,7 @@ def _conclude(console: Console, records: Sequence[DemoRecord], *, page: Path, se
 
 
 async def _keep(console: Console, server: LocalServer, tested: Tested) -> None:
-    """Leaves the server to the user until Ctrl-C or SIGTERM."""
+    """Keeps the server running until Ctrl-C or SIGTERM."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -307,7 +302,7 @@ async def _keep(console: Console, server: LocalServer, tested: Tested) -> None:
 
 
 def _end_on_sigterm() -> None:
-    """Makes SIGTERM end the demo as Ctrl-C does, so that no server and no folder is left behind."""
+    """Makes SIGTERM end the demo as Ctrl-C does, so that no server and no folder remains."""
     task = asyncio.current_task()
     if task is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)

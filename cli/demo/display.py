@@ -1,4 +1,4 @@
-"""The demo in the terminal while it runs: a bar for each running check, and what came of those that ended."""
+"""The demo in the terminal while it runs: a bar for each running check, and the outcomes of finished ones."""
 
 from types import TracebackType
 from typing import Final, Self
@@ -21,12 +21,12 @@ _SCANNING_SHARE: Final = 0.6
 
 
 def hint_name(code: int) -> str:
-    """Name of a feedback code without its prefix."""
+    """Returns the name of a feedback code without its prefix."""
     return enum_word(feedback_pb2.FeedbackCode.Name, code, "FEEDBACK_CODE_")
 
 
 class DemoDisplay:
-    """Bars where the console is a terminal, and lines that stay; several checks may run at once."""
+    """Bars if the console is a terminal, and permanent lines. Several checks may run at once."""
 
     def __init__(self, console: Console, *, checks: int) -> None:
         """Shows ``checks`` checks on ``console``."""
@@ -53,22 +53,22 @@ class DemoDisplay:
         self._bars.stop()
 
     def begin(self, scenario: Scenario) -> "CheckView":
-        """The next check begins."""
+        """Starts the display of the next check."""
         self._begun += 1
         place = f"{self._begun}/{self._checks} {mode_word(scenario)}: {scenario.title}"
         return CheckView(self._console, self._bars, place)
 
 
 class CheckView:
-    """One check: a bar while it runs; its hints and its outcome, together, once it is over."""
+    """The display of one check: a bar while it runs, then its hints and its outcome."""
 
     def __init__(self, console: Console, bars: Progress, place: str) -> None:
         """Shows the bar.
 
         Args:
-            console: For what stays.
-            bars: For the bar.
-            place: Which check it is, in words.
+            console: Console for the permanent lines.
+            bars: Progress display for the bar.
+            place: Number and name of the check.
         """
         self._console = console
         self._bars = bars
@@ -77,21 +77,21 @@ class CheckView:
         self._hints: list[int] = []
 
     def rendered(self, share: float) -> None:
-        """How much of the scan is rendered, 0..1. May be called from another thread."""
+        """Shows the rendered share of the scan, 0..1. May be called from another thread."""
         self._update(_RENDERING_SHARE * share, "making the frames")
 
     def hint(self, code: int, progress: float) -> None:
-        """A feedback code of the scan, kept once while it stays the same."""
+        """Records a feedback code of the scan, once while it stays the same."""
         self._update(_RENDERING_SHARE + _SCANNING_SHARE * progress, hint_name(code))
         if self._hints[-1:] != [code]:
             self._hints.append(code)
 
     def deciding(self, frames: int) -> None:
-        """All frames of an attempt are out."""
+        """Shows that all frames of an attempt are sent."""
         self._update(_RENDERING_SHARE + _SCANNING_SHARE, f"deciding over {frames} frames")
 
     def end(self, record: DemoRecord) -> None:
-        """The check is over."""
+        """Removes the bar and prints hints and outcome."""
         self._bars.remove_task(self._task)
         self._say(self._place, style="bold")
         for code in self._hints:

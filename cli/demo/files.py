@@ -1,4 +1,4 @@
-"""Leaves in a folder what the checks returned: a folder a check, the page, the keys."""
+"""Writes the outcomes to a folder: a subfolder for each check, the page, the keys."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -20,21 +20,21 @@ KEYS: Final = "jwks.json"
 
 
 def make_folder(folder: Path) -> None:
-    """Makes the output folder.
+    """Creates the output folder.
 
     Raises:
-        OutputUnusable: It cannot be made, or is not a folder.
+        OutputUnusable: It cannot be created, or is not a folder.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputUnusable(f"{folder} cannot be made: {error.strerror}") from error
+        raise OutputUnusable(f"{folder} cannot be created: {error.strerror}") from error
 
 
 def write_files(folder: Path, *, records: Sequence[DemoRecord], page: str, keys: KeySet) -> Path:
-    """Writes ``index.html``, ``jwks.json``, and each check's pictures, result and signature.
+    """Writes ``index.html``, ``jwks.json``, and each check's images, result and signature.
 
-    Files of an earlier run are replaced; those that this run has nothing for are removed.
+    Files of an earlier run are replaced, or removed if this run does not write them.
 
     Returns:
         The page's path.
@@ -74,7 +74,7 @@ def _write_check(folder: Path, record: DemoRecord) -> None:
 
 
 def _strip(record: DemoRecord) -> bytes | None:
-    """The scan under the screen's colours, with its verdict, as a picture."""
+    """Returns the strip of the flash, with the outcome, as a PNG file; None without a flash."""
     result = record.result
     if record.flash is None or result is None:
         return None
@@ -93,7 +93,7 @@ def _strip(record: DemoRecord) -> bytes | None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    # A page that is open in a browser is never half written.
+    # Atomic, so that a browser never reads a partial page.
     fresh = path.with_name(path.name + ".new")
     fresh.write_bytes(content)
     fresh.replace(path)

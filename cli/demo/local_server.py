@@ -1,4 +1,4 @@
-"""Runs ``facegate serve`` on loopback, as a user would, with everything it keeps in one folder."""
+"""Runs ``facegate serve`` on loopback, as a user does, with all its data in one folder."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ _COMMAND: Final = module_command("facegate_app", "serve", "--config")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalServer:
-    """Where a running server listens.
+    """The addresses of a running server.
 
     Attributes:
         device: ``host:port`` of the device listener.
@@ -39,7 +39,7 @@ class LocalServer:
 
     @property
     def jwks_url(self) -> str:
-        """Where the keys of results are published."""
+        """Address of the published result keys."""
         return f"http://127.0.0.1:{self.admin_port}/.well-known/jwks.json"
 
 
@@ -47,18 +47,18 @@ class LocalServer:
 async def local_server(
     folder: Path, *, log: Path, pack: str, models_dir: Path, further: str = ""
 ) -> AsyncIterator[LocalServer]:
-    """Starts a server on free ports, and ends it with SIGTERM.
+    """Starts a server on free ports, and stops it with SIGTERM.
 
     Args:
-        folder: Where it keeps settings, database, evidence and keys.
-        log: File that gets its log.
-        pack: The pack that it is to use, as settings name it.
+        folder: Folder for its settings, database, evidence and keys.
+        log: File for its log.
+        pack: Its pack, as in the settings.
         models_dir: The models folder.
         further: Further settings, TOML.
 
     Raises:
         OutputUnusable: The settings or the log cannot be written.
-        ServerDidNotStart: It ended, or did not say its ports within a minute.
+        ServerDidNotStart: It ended, or did not print its ports within a minute.
     """
     settings = folder / "facegate.toml"
     try:
@@ -74,7 +74,7 @@ async def local_server(
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
             env=_environment(),
-            # Ctrl-C is for the demo, which then ends the server itself.
+            # Ctrl-C goes to the demo only, which then stops the server itself.
             start_new_session=True,
         )
         started: asyncio.Future[LocalServer] = asyncio.get_running_loop().create_future()
@@ -136,5 +136,5 @@ def _settings(data: Path, pack: str, models_dir: Path) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """This process's environment without settings of another server."""
+    """Returns this process's environment without the settings of another server."""
     return {name: value for name, value in os.environ.items() if not name.startswith("FACEGATE_")}

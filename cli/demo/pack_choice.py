@@ -1,4 +1,4 @@
-"""Which pack the demo uses: the best that it can get, and why."""
+"""Chooses the pack of the demo: the best available one."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,7 +16,7 @@ from vision.packs.catalogue import Catalogue, CataloguePack
 __all__ = ["PULLED", "ChosenPack", "choose_pack"]
 
 PULLED: Final = "open"
-"""The pack that the demo tries to pull where none is installed."""
+"""The pack that the demo tries to pull if none is installed."""
 
 _LAST_RESORT: Final = "embedded"
 
@@ -26,11 +26,11 @@ class ChosenPack:
     """The pack that judges.
 
     Attributes:
-        spec: As the server's settings name it.
-        models_dir: Models folder that it was found in.
-        pack: The pack, loaded.
-        why: Why this one, in plain words.
-        obstacles: What stood in the way of better ones, a sentence each.
+        spec: Its name in the server's settings.
+        models_dir: Models folder in which it was found.
+        pack: The loaded pack.
+        why: The reason for this choice, in words.
+        obstacles: The reasons against better packs, a sentence each.
     """
 
     spec: str
@@ -48,21 +48,21 @@ async def choose_pack(
     policy: Policy,
     pull: Callable[[CataloguePack], Awaitable[object]] | None,
 ) -> ChosenPack:
-    """Takes the pack that was asked for, or the best that can be had.
+    """Returns the requested pack, or the best available one.
 
-    The best is the first of the catalogue's packs that lies in the models folder, is whole and meets the
-    policy; else ``open``, if it can be pulled now; else ``embedded``, which needs no files. Only the demo
-    chooses: a server uses the pack that its settings name.
+    The best is the first of the catalogue's packs that is completely installed in the models folder and meets
+    the policy; else ``open``, if it can be pulled now; else ``embedded``, which needs no files. Only the demo
+    chooses a pack: a server uses the pack in its settings.
 
     Args:
-        wanted: The pack that was asked for; None leaves the choice.
+        wanted: The requested pack; None to choose.
         models_dir: The models folder.
-        catalogue: Of packs.
-        policy: What the pack must be able to meet.
-        pull: Pulls a pack into the models folder; None where nothing may be pulled.
+        catalogue: Catalogue of packs.
+        policy: The policy that the pack must meet.
+        pull: Pulls a pack into the models folder; None if nothing may be pulled.
 
     Raises:
-        StageUnusable: The pack that was asked for, or the last one left, cannot be used.
+        StageUnusable: The requested pack, or the last candidate, cannot be used.
     """
 
     async def load(spec: str, why: str) -> ChosenPack:
@@ -75,7 +75,7 @@ async def choose_pack(
         return ChosenPack(spec=spec, models_dir=models_dir, pack=pack, why=why)
 
     if wanted is not None:
-        return await load(wanted, "it was asked for")
+        return await load(wanted, "it was requested")
     obstacles: list[str] = []
     for candidate in catalogue.packs:
         if not (models_dir / candidate.name).is_dir():
@@ -86,7 +86,7 @@ async def choose_pack(
             obstacles.append(str(error))
         else:
             return replace(chosen, obstacles=tuple(obstacles))
-    why = "no pack in the models folder can be used" if obstacles else "the models folder holds no pack"
+    why = "no pack in the models folder can be used" if obstacles else "the models folder contains no pack"
     if pull is None:
         why += " and none may be pulled"
     else:

@@ -1,4 +1,4 @@
-"""What a pack sees and what it does not, in sentences for the demo's page."""
+"""The abilities and limits of a pack, in sentences for the demo's page."""
 
 from dataclasses import dataclass
 
@@ -9,28 +9,28 @@ from vision.packs import Pack
 __all__ = ["PackNotes", "pack_notes"]
 
 _ALWAYS_SEEN = (
-    "Pictures that are as still as a thing, or that move as one flat sheet.",
+    "Images that are as still as an object, or that move as one flat sheet.",
     "The same frames sent again and again, frozen or looped.",
-    "Blinks, small movements of the face by itself, and a background that moves apart from the face.",
+    "Blinks, small movements within the face, and a background that moves independently of the face.",
 )
 _NO_NETWORK = (
     "It has no presentation attack detection (PAD) network: good screen replays, masks and deepfakes are "
-    "not recognised as such. The checks below show what some of them get."
+    "not recognised. The checks below show the outcomes for some of them."
 )
 _NETWORK = (
-    "Its PAD networks look at single frames and were trained on other attacks than yours: good masks, "
-    "deepfakes and screens that they have not met may pass. The checks below show what some of them get."
+    "Its PAD networks examine single frames and were trained on other attacks than yours: good masks, "
+    "deepfakes and screens outside their training data may pass. The checks below show the outcomes for some."
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackNotes:
-    """Pieces of the page.
+    """Parts of the page.
 
     Attributes:
-        seen: List items: what the pack sees.
-        unseen: List items: what it does not.
-        use: What its results may be used for.
+        seen: List items: what the pack detects.
+        unseen: List items: what it does not detect.
+        use: Allowed use of its results.
     """
 
     seen: Html
@@ -39,11 +39,11 @@ class PackNotes:
 
 
 def pack_notes(chosen: ChosenPack, *, matcher: str) -> PackNotes:
-    """What can be said of a pack.
+    """Returns the notes on a pack.
 
     Args:
         chosen: The pack.
-        matcher: What its matcher is worth, in one sentence.
+        matcher: The error rates of its matcher, in one sentence.
     """
     pack = chosen.pack
     seen = (*_ALWAYS_SEEN, *(_network_sentence(pack),)) if pack.pad_networks else _ALWAYS_SEEN
@@ -53,15 +53,16 @@ def pack_notes(chosen: ChosenPack, *, matcher: str) -> PackNotes:
 
 def _network_sentence(pack: Pack) -> str:
     names = ", ".join(network.name for network in pack.pad_networks)
-    return f"What its presentation attack detection (PAD) networks know of prints and screens: {names}."
+    return (
+        f"Prints and screens, as far as its presentation attack detection (PAD) networks know them: {names}."
+    )
 
 
 def _use(pack: Pack) -> str:
     if pack.evaluation_only:
         return "The pack is for evaluation only and must not decide about people."
     return (
-        "Whether the pack may be used for your purpose is a matter of the terms of its files, below, and of "
-        "your own measurements."
+        "The terms of its files, below, and your own measurements decide whether the pack suits your purpose."
     )
 
 

@@ -1,4 +1,4 @@
-"""The page that shows what happened: one HTML file that needs nothing else."""
+"""The page of the demo: one self-contained HTML file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,28 +21,28 @@ __all__ = ["PageContext", "render_page"]
 _MODES: Final = {
     "EXPRESS": (
         "the person only looks at the camera",
-        "The person only looks at the camera. The server watches depth, motion, and traces of print and "
+        "The person only looks at the camera. The server measures depth, motion, and traces of print and "
         "screen.",
     ),
     "DYNAMIC": (
         "the screen flashes in colours that only the server knows",
-        "A policy that demands the flash and, where the pack can see a blink, a blink and a head's depth: "
-        "the screen flashes in colours that the server draws and reveals one at a time, and SUCCESS needs "
-        "their reflection on the face as well as all that EXPRESS asks for. The flash proves that whoever "
-        "answers sees this screen now. It does not prove what is lit: a stiff mask has a face's shape, and "
-        "is stopped by the blink; a worn print has living eyes, and is stopped by a turn of the head; "
-        "relighting in real time imitates a face and often passes for one, and is stopped by evidence of the "
-        "device, which these scans do without: see the last check.",
+        "The policy demands the flash and, if the pack can measure a blink, also a blink and the depth of "
+        "the head. The screen flashes in colours that the server draws and reveals one at a time. SUCCESS "
+        "needs their reflection on the face and everything that EXPRESS needs. The flash proves that the "
+        "face is in front of this screen now. It does not prove that the face is alive: a rigid mask has the "
+        "shape of a face, and the blink stops it; a worn print has living eyes, and a turn of the head stops "
+        "it. Relighting in real time imitates a face and often passes; evidence of the device stops it. "
+        "These scans have no such evidence; see the last check.",
     ),
     "ATTESTED": (
         "the policy demands evidence of the device",
-        "EXPRESS, and DYNAMIC in the last one, under a policy that demands evidence: the phone's hardware "
-        "attests a key that was made for this scan, its boot state and the app, and the face alone decides "
-        "nothing. The devices are made under a test platform with roots of its own, which this server "
-        "believes; a server with production policies believes no such root.",
+        "EXPRESS, and DYNAMIC in the last check, with a policy that demands evidence: the phone's hardware "
+        "attests a key that was made for this scan, its boot state and the app. The face alone does not "
+        "suffice. The devices belong to a test platform with its own roots, which this server trusts; a "
+        "server with production policies trusts no such root.",
     ),
 }
-"""What each mode is, short and long."""
+"""A short and a long description of each mode."""
 _HEADS: Final = {
     "Shown to the camera": False,
     "Expected": False,
@@ -51,15 +51,15 @@ _HEADS: Final = {
     "Similarity": True,
     "Seconds": True,
 }
-"""Columns of the overview, and whether they hold numbers."""
+"""Columns of the overview, and whether they contain numbers."""
 _LEAD: Final = Html(
     '<p class="lead">{} checks, each through the three gRPC calls against a real server: upload a portrait, '
     "scan, finish the check.</p>"
 )
 _FOOTER: Final = Html(
     "The evidence frame, the result and its signature of each check, and the strip of each flash "
-    "(<code>strip.png</code>), lie in the folders beside this page, with the server&rsquo;s public keys in "
-    "<code>jwks.json</code> and its log in <code>server.log</code>. To see the same again: <code>{}</code>."
+    "(<code>strip.png</code>), are in the folders beside this page, with the server&rsquo;s public keys in "
+    "<code>jwks.json</code> and its log in <code>server.log</code>. To repeat this run: <code>{}</code>."
 )
 _MODE_ROW: Final = Html('<tr class="mode"><th scope="rowgroup" colspan="{}">{} <span>{}</span></th></tr>')
 _PART: Final = Html('<section class="part"><h2>{}</h2><p>{}</p></section>')
@@ -67,16 +67,16 @@ _PART: Final = Html('<section class="part"><h2>{}</h2><p>{}</p></section>')
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageContext:
-    """What the page says besides the checks.
+    """The content of the page besides the checks.
 
     Attributes:
-        chosen: The pack that judged; the page says what it is worth and why it was taken.
-        thresholds: The policy's confidences, 0..100, up to which a scan is a spoof and from which it
+        chosen: The pack that judged, with the reason for the choice.
+        thresholds: The policy's confidences, 0..100: up to the first a scan is a spoof, from the second it
             is live.
-        version: Of the server.
-        made: When, with a time zone.
-        seed: Of the simulated scans.
-        seconds: How long the demo took.
+        version: Version of the server.
+        made: Time of creation, with a time zone.
+        seed: Seed of the simulated scans.
+        seconds: Duration of the demo.
     """
 
     chosen: ChosenPack
@@ -88,11 +88,11 @@ class PageContext:
 
 
 def render_page(records: Sequence[DemoRecord], context: PageContext) -> str:
-    """The page as HTML.
+    """Returns the page as HTML.
 
     Args:
         records: The checks, in order.
-        context: Everything else.
+        context: The other content.
     """
     expected = [record for record in records if record.as_expected is not None]
     wrong = unexpected(records)
@@ -129,7 +129,7 @@ def render_page(records: Sequence[DemoRecord], context: PageContext) -> str:
 
 
 def _passed(records: Sequence[DemoRecord]) -> Html:
-    """How many attacks passed; nothing where none did."""
+    """Returns the number of attacks that passed; nothing if none did."""
     count = len(passed_attacks(records))
     text = f"{count} attack{'s' if count > 1 else ''} passed"
     return pill(text, tone="warn") if count else Html("")
@@ -152,11 +152,11 @@ def _cards(records: Sequence[DemoRecord], thresholds: tuple[float, float]) -> Ht
 
 
 def matcher_sentence(calibration: MatchCalibration, records: Sequence[DemoRecord]) -> str:
-    """What the pack's matcher is worth, by the record of its calibration.
+    """Returns the error rates of the pack's matcher, by the record of its calibration.
 
     Args:
-        calibration: Of the pack.
-        records: Checks, whose policy's FMR is the one that is spoken of.
+        calibration: Calibration of the pack.
+        records: Checks; the sentence uses the FMR of their policy.
     """
     record = calibration.record
     said = (
@@ -171,7 +171,7 @@ def matcher_sentence(calibration: MatchCalibration, records: Sequence[DemoRecord
     if point is not None and point.fnmr is not None:
         said += (
             f": with the false match rate (FMR) bounded at {100 * required[0]:.3g} %, as the policy demands, "
-            f"{100 * point.fnmr:.1f} % of genuine photo pairs were rejected (FNMR; the pairs are named below)"
+            f"{100 * point.fnmr:.1f} % of genuine photo pairs were rejected (FNMR; see the pairs below)"
         )
     return f"{said}; no bound below {100 * calibration.lowest_bound:.2g} % is supported."
 

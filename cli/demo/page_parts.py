@@ -1,4 +1,4 @@
-"""Pieces of the page: one check after the other."""
+"""Parts of the demo's page: the row and the card of a check."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -47,21 +47,22 @@ _EXPECTED: Final = {
     None: ("it informs", ""),
 }
 _FLASH: Final = "flash_"
-"""How names of the flash's signals begin."""
+"""Prefix of the names of the flash's signals."""
 
 _FLASH_CAPTION: Final = Html(
-    "The deciding attempt (simulated): the face in the middle of each colour, the colour that the server "
-    "commanded, whether the server found the face to answer it, and the change of light over time as the "
-    "server&rsquo;s own code measures it on the frames that were sent. The dashed curves are what these "
-    "colours cause on a face: as strong as the answer found, and at least what the dimmest usable screen "
-    "gives."
+    "The deciding attempt (simulated). It shows the face in the middle of each colour, the colour that the "
+    "server commanded, whether the server found that the face answers it, and the change of light over time "
+    "as the server&rsquo;s own code measures it on the frames that were sent. The dashed curves show the "
+    "light that these colours cause on a face: as strong as the answer that was found, and at least as "
+    "strong as the dimmest usable screen causes."
 )
 _HOW_TO_READ: Final = Html(
-    "Each from 0 (as an attack) to 1 (as a live person); the line in the middle is neither. Weight is the "
-    "signal&rsquo;s share of the decision; signals without one only inform."
+    "Each score goes from 0 (as an attack) to 1 (as a live person). A score in the middle is neutral: the "
+    "signal counts neither for nor against life. The weight is the signal&rsquo;s share of the decision; "
+    "signals without a weight only inform."
 )
 _FULL_BITS: Final = 1.5
-"""Times the bits that are needed, at the end of their gauge."""
+"""The end of the gauge of bits, as a multiple of the required bits."""
 
 _VERDICT_TONES: Final = {
     result_pb2.LIVENESS_VERDICT_LIVE: "good",
@@ -70,7 +71,7 @@ _VERDICT_TONES: Final = {
 
 
 def row(record: DemoRecord) -> Html:
-    """A check as a row of the overview."""
+    """Returns the row of a check in the overview."""
     passed = record.attack_passed
     result = record.result
     judged = result is not None and result.HasField("liveness")
@@ -92,12 +93,12 @@ def row(record: DemoRecord) -> Html:
 
 
 def check_card(record: DemoRecord, *, number: int, thresholds: tuple[float, float]) -> Html:
-    """A check with everything that is known of it.
+    """Returns the card of a check, with all its details.
 
     Args:
         record: The check.
-        number: Which one it is, from 1.
-        thresholds: The policy's confidences, 0..100, up to which a scan is a spoof and from which it
+        number: Its number on the page, from 1.
+        thresholds: The policy's confidences, 0..100: up to the first a scan is a spoof, from the second it
             is live.
     """
     expected, expected_tone = _judged(record)
@@ -121,27 +122,27 @@ def check_card(record: DemoRecord, *, number: int, thresholds: tuple[float, floa
 
 
 def _judged(record: DemoRecord) -> tuple[str, str]:
-    """How the outcome compares with what was expected, and the tone to say it in."""
+    """Returns whether the outcome is the expected one, in words, and the tone of the words."""
     if record.as_expected is None and record.attack_passed:
         return "⚠ this attack passed", "warn"
     return _EXPECTED[record.as_expected]
 
 
 def _evidence(record: DemoRecord) -> Html:
-    """Portrait, a few frames, evidence frame; and what the server says."""
+    """Returns the portrait, a few frames, the evidence frame, and the explanations of the server."""
     pictures = [_portrait(record)]
     if record.strip:
         frames = [
             image(_jpeg_uri(frame), alt=f"Frame {number} of the scan")
             for number, frame in enumerate(record.strip, start=1)
         ]
-        caption = "The scan as the camera saw it (simulated)"
+        caption = "The scan, as the camera took it (simulated)"
         pictures.append(figure(_division("frames", frames), caption=caption, kind="strip"))
     return joined([_division("pictures", [*pictures, *_evidence_frame(record)]), _why(record)])
 
 
 def _flash_evidence(record: DemoRecord) -> Html:
-    """Portrait, evidence frame and what the server says, in a row; below, the scan under the colours."""
+    """Returns portrait, evidence frame and explanations in a row; below, the scan under the colours."""
     pictures = [_portrait(record), *_evidence_frame(record), _why(record)]
     if record.flash is None:
         strip = _sentence("small", "No frame shows a colour of the screen.")
@@ -175,7 +176,7 @@ def _why(record: DemoRecord) -> Html:
 
 
 def _device_faults(record: DemoRecord) -> list[str]:
-    """What is wrong with a device: failed checks that decide, and those of evidence that it was asked for."""
+    """Returns the failed tests of the device: the decisive ones, and those of the evidence it had to send."""
     if record.result is None:
         return []
     evidence = ("android_key.", "play_integrity.") if record.scenario.device is not None else ()
@@ -226,7 +227,7 @@ def _similarity(match: result_pb2.MatchResult) -> Html:
             spoken=f"{match.similarity:.0f} of 100, {match.required_similarity:.0f} is needed",
             marks=(mark(match.required_similarity, "needed"),),
         ),
-        detail=f"Needed: {match.required_similarity:g} (FMR at most {match.required_fmr:.2g}). A threshold "
+        detail=f"Required: {match.required_similarity:g} (FMR at most {match.required_fmr:.2g}). A threshold "
         f"at this similarity has an FMR of at most {match.fmr_bound:.2g}; {match.frames_used} frames fused.",
     )
 
@@ -243,12 +244,12 @@ def _bits(liveness: result_pb2.LivenessResult) -> Html:
             spoken=f"{verified:.1f} bits, {required:g} are needed",
             marks=(mark(100 * required / full, "needed"),),
         ),
-        detail=f"Needed: {required:g}. A blind guess gets there once in {2**required:,.0f} attempts.",
+        detail=f"Required: {required:g}. A blind guess reaches it once in {2**required:,.0f} attempts.",
     )
 
 
 def _signals(result: result_pb2.CheckResult) -> Html:
-    """The challenge's own signals, or without a challenge those that decide; the others are folded away."""
+    """Returns the signals of the challenge, or without one those with a weight. The others are folded."""
     signals = sorted(result.liveness.signals, key=lambda signal: -signal.weight)
     if not signals:
         return NOTHING
@@ -297,7 +298,7 @@ def _facts(record: DemoRecord) -> Html:
         "Capture": f"{times.capture:.2f} s, {result.transcript.frames} frames",
         "Last frame to ScanResult": f"{times.decision:.2f} s",
         "FinishCheck": f"{times.finish:.2f} s",
-        "Hints on the way": ", ".join(map(hint_name, record.hints)) or "none",
+        "Hints to the person": ", ".join(map(hint_name, record.hints)) or "none",
         "Attempts": str(len(result.attempts)),
         "Device assurance": enum_word(
             result_pb2.DeviceAssurance.Name, result.device.assurance, "DEVICE_ASSURANCE_"

@@ -1,4 +1,4 @@
-"""What came out of one check of the demo."""
+"""The record of one check of the demo."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ _STATUSES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timings:
-    """Seconds that the parts of a check took, as the clients saw them.
+    """Durations of the parts of a check, in seconds, measured at the clients.
 
     Attributes:
         upload: UploadTrustedImage.
@@ -35,25 +35,25 @@ class Timings:
 
     @property
     def total(self) -> float:
-        """All of it."""
+        """Duration of the whole check."""
         return self.upload + self.capture + self.decision + self.finish
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoRecord:
-    """One check of the demo, from what was shown to what came out.
+    """One check of the demo with its outcome.
 
     Attributes:
-        scenario: What was shown, and what was expected.
+        scenario: The scenario with the expected outcome.
         portrait: The trusted image, JPEG.
-        strip: A few frames of the scan, JPEGs; empty without a scan, and where ``flash`` shows it.
-        flash: The scan under the screen's colours; None without a flash, and where no frame shows a colour.
-        hints: Feedback codes in the order in which they came, without repetitions in a row.
-        timings: How long it took.
-        refusal: Why the portrait was refused; None where it was accepted.
-        response: The verdict; None where the portrait was refused.
-        signature_verified: Whether the verdict's signature, its picture's hash and the check agree
-            with the server's published keys; False without a verdict.
+        strip: A few frames of the scan, JPEGs; empty without a scan, and if ``flash`` shows it.
+        flash: The scan under the screen's colours; None without a flash, and if no frame shows a colour.
+        hints: Feedback codes in the order of their arrival, without repetitions in a row.
+        timings: Its durations.
+        refusal: The error that refused the portrait; None if it was accepted.
+        response: The response with the result; None if the portrait was refused.
+        signature_verified: Whether the result's signature verifies with the server's published keys, and
+            the hash of its image and the check agree; False without a result.
     """
 
     scenario: Scenario
@@ -68,12 +68,12 @@ class DemoRecord:
 
     @property
     def result(self) -> result_pb2.CheckResult | None:
-        """The verdict; None where the portrait was refused."""
+        """The result; None if the portrait was refused."""
         return None if self.response is None else self.response.result
 
     @property
     def status(self) -> Status:
-        """How it ended."""
+        """The status, or REFUSED."""
         if self.result is None:
             return Status.REFUSED
         return _STATUSES.get(self.result.status, Status.FAILURE)
@@ -87,14 +87,14 @@ class DemoRecord:
 
     @property
     def attack_passed(self) -> bool:
-        """Whether an attack was taken for a living person."""
+        """Whether an attack was accepted as a living person."""
         return self.scenario.attack and self.status is Status.SUCCESS
 
     @property
     def as_expected(self) -> bool | None:
-        """Whether the outcome is the expected one; None where nothing was expected.
+        """Whether the outcome is the expected one; None if nothing was expected.
 
-        A verdict whose signature does not verify is never as expected.
+        A result whose signature does not verify is never as expected.
         """
         if self.response is not None and not self.signature_verified:
             return False

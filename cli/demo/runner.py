@@ -1,6 +1,6 @@
-"""Runs one scenario: the three calls, as an orchestrator and a phone make them.
+"""Runs one scenario: makes the three calls of an orchestrator and a phone.
 
-The phone goes on for as many attempts as the policy allows, the attacker's as well as the genuine one.
+The phone, genuine or an attacker's, uses as many attempts as the policy allows.
 """
 
 import time
@@ -37,14 +37,14 @@ _WAIT_SECONDS: Final = 15.0
 
 
 class CaptureWatcher(Protocol):
-    """Is told what a scan says while it runs."""
+    """Receives the events of a running scan."""
 
     def hint(self, code: int, progress: float) -> None:
-        """A feedback code and the progress of the capture, 0..1."""
+        """Receives a feedback code and the progress of the capture, 0..1."""
         ...
 
     def deciding(self, frames: int) -> None:
-        """The last frame is out; the server decides."""
+        """Reports that the last frame is sent and the server decides."""
         ...
 
 
@@ -64,12 +64,12 @@ class CheckRunner:
         """Uses open channels to both listeners.
 
         Args:
-            service: To the service listener.
-            device: To the device listener.
+            service: Channel to the service listener.
+            device: Channel to the device listener.
             keys: The server's published keys.
-            policy: Policy of the checks in EXPRESS that ask for no evidence.
-            flash_policy: Policy of those in DYNAMIC.
-            tested: Its platform makes the devices of the others, and its callers make the checks.
+            policy: Policy of the checks in EXPRESS without evidence.
+            flash_policy: Policy of the checks in DYNAMIC without evidence.
+            tested: The platform of the devices with evidence, and the callers of all checks.
         """
         self._sandbox = Orchestrator(channel=service, api_key=tested.sandbox.key, accept_sandbox=True)
         self._real = Orchestrator(channel=service, api_key=tested.real.key)
@@ -87,13 +87,13 @@ class CheckRunner:
         scan: StagedScan | TapedPhone | None,
         watcher: CaptureWatcher,
     ) -> DemoRecord:
-        """Runs one check; a portrait that is refused ends it.
+        """Runs one check. A refused portrait ends it.
 
         Args:
-            scenario: What is shown.
+            scenario: The scenario.
             portrait: The trusted image.
-            scan: The scan; None where the scenario has none.
-            watcher: Told what the scan says.
+            scan: The scan; None if the scenario has none.
+            watcher: Receives the events of the scan.
 
         Raises:
             ClientError: The server cannot be reached, refused the scan, or broke the protocol.
@@ -139,7 +139,7 @@ class CheckRunner:
         return self._flash_policy if scenario.flashes else self._policy
 
     def _mode_of(self, scenario: Scenario) -> scan_pb2.Mode.ValueType:
-        """Raised where the policy of a scenario with a flash does not ask for one."""
+        """Returns DYNAMIC if the scenario has a flash and its policy does not demand one."""
         raised = scenario.flashes and scenario.device is not None
         return scan_pb2.MODE_DYNAMIC if raised else scan_pb2.MODE_UNSPECIFIED
 

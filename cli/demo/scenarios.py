@@ -1,4 +1,4 @@
-"""What the demo shows to the camera, and what must come out."""
+"""The scenarios of the demo and their expected outcomes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,38 +15,38 @@ _ANOTHER: Final = "grey-shirt"
 
 
 class Status(StrEnum):
-    """How a check of the demo ended."""
+    """The outcome of a check of the demo."""
 
     SUCCESS = "SUCCESS"
     FAILURE = "FAILURE"
     NOT_DECIDED = "NOT_DECIDED"
-    """The server failed; it says nothing about the person."""
+    """The server had a fault; this is no statement about the person."""
     REFUSED = "REFUSED"
     """The trusted image was not accepted, so there is no check."""
 
 
 UNDECIDED: Final = ("CONDITIONS", "LIVENESS_INCONCLUSIVE")
-"""Reasons of a check that could not decide, which is FAILURE, too."""
+"""Reasons of checks without a decision, which are FAILURE too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """What must come out.
+    """The expected outcome.
 
     Attributes:
         status: The status.
-        reasons: What the first and most important reason must be one of: names of ``FailureReason``, or of
-            ``ErrorReason`` where the portrait is refused, without their prefixes; empty with SUCCESS.
+        reasons: The allowed values of the first, most important reason: names of ``FailureReason``, or of
+            ``ErrorReason`` if the portrait is refused, without prefixes; empty with SUCCESS.
     """
 
     status: Status
     reasons: tuple[str, ...] = ()
 
     def met_by(self, status: Status, reasons: tuple[str, ...]) -> bool:
-        """Whether a check ended like this.
+        """Returns whether a check had this outcome.
 
         Args:
-            status: How it ended.
+            status: Its status.
             reasons: Names of its reasons, most important first.
         """
         return status is self.status and (reasons[0] in self.reasons if reasons else not self.reasons)
@@ -58,20 +58,20 @@ class Scenario:
 
     Attributes:
         key: Name of its folder: lower-case letters and ``-``.
-        title: What it is, in a few words.
-        shown: Who or what is in front of the camera, in one sentence.
+        title: Its title, in a few words.
+        shown: What is in front of the camera, in one sentence.
         portrait: Built-in photo that the orchestrator uploads.
-        scanned: Built-in photo that the scan is made from; None where no scan is to follow.
-        kind: Who or what is scanned: a ``FlashKind`` in DYNAMIC, in front of a screen that flashes; a
-            ``ScanKind`` in EXPRESS.
-        portrait_eye_distance: Distance between the portrait's eyes that it is scaled down to, pixels;
-            None leaves it as it is.
-        device: The device that scans, under a policy that demands its evidence; None for one without any,
-            under a policy that demands none.
-        sandbox: Whether a sandbox caller makes the check, in which test devices are believed.
-        camera: The camera's name, where it is a listed virtual one; empty for one without a known name.
+        scanned: Built-in photo from which the scan is made; None if no scan follows.
+        kind: Kind of the scan: a ``FlashKind`` in DYNAMIC, with a screen that flashes; a ``ScanKind`` in
+            EXPRESS.
+        portrait_eye_distance: Eye distance to which the portrait is scaled down, pixels; None keeps its
+            size.
+        device: The device, with a policy that demands its evidence; None for a device without evidence,
+            with a policy that demands none.
+        sandbox: Whether a sandbox caller makes the check, which then accepts test devices.
+        camera: The camera's name, if it is a listed virtual camera; empty for one without a known name.
         turn: Added to the demo's seed, so that no two scans of one kind have the same frames.
-        expected: What must come out; None where the outcome only informs.
+        expected: The expected outcome; None if the outcome only informs.
     """
 
     key: str
@@ -89,12 +89,12 @@ class Scenario:
 
     @property
     def attack(self) -> bool:
-        """Whether something other than a living person is scanned."""
+        """Whether the scan shows something other than a living person."""
         return self.scanned is not None and self.kind not in (ScanKind.GENUINE, FlashKind.GENUINE)
 
     @property
     def flashes(self) -> bool:
-        """Whether the check asks for DYNAMIC: the screen's colours, as well as what EXPRESS looks at."""
+        """Whether the check demands DYNAMIC: the screen's colours in addition to EXPRESS."""
         return isinstance(self.kind, FlashKind)
 
 
@@ -105,18 +105,22 @@ def _flash(
 
 
 _NO_SUCCESS: Final = Expected(status=Status.FAILURE, reasons=("SPOOF", *UNDECIDED))
-_OPEN: Final = "This may pass: whatever came out is shown, and nothing is expected."
+_OPEN: Final = "This may pass: the outcome is shown, and none is expected."
 _MASK: Final = (
-    "A stiff resin mask of the person: the light falls on a face's shape, which the flash cannot tell from a "
-    "face."
+    "A rigid resin mask of the person: the light falls on the shape of a face, which the flash cannot "
+    "distinguish from a face."
 )
-_CUT_OUT: Final = "A print cut along the face and bent over a living one, whose eyes look through."
+_CUT_OUT: Final = (
+    "A print that is cut along the face and bent over a living face, with living eyes in its holes."
+)
 _UNASKED: Final[Mapping[ScanKind | FlashKind, str]] = {
     FlashKind.RIGID_MASK: _MASK,
     FlashKind.CUT_OUT_PRINT: _CUT_OUT,
 }
-"""Attackers whom only what a policy asks for besides the flash keeps out for sure."""
-_NO_LANDMARKS: Final = "This pack has no landmarks to see a blink by, so that the policy asks for nothing."
+"""Attacks that the flash alone does not stop reliably; the policy's blink and depth do."""
+_NO_LANDMARKS: Final = (
+    "This pack has no landmarks to measure a blink, so the policy demands neither blink nor depth."
+)
 
 
 _EXPRESS: Final = (
@@ -143,21 +147,21 @@ _EXPRESS: Final = (
     Scenario(
         key="waved-photo",
         title="A hand-waved photo",
-        shown="The same print, moved, turned and bent by a hand to look alive.",
+        shown="The same print, moved, turned and bent by hand to look alive.",
         kind=ScanKind.WAVED_PHOTO,
         expected=Expected(status=Status.FAILURE, reasons=("SPOOF",)),
     ),
     Scenario(
         key="frozen-frame",
         title="A frozen injected frame",
-        shown="No camera at all: one genuine frame is fed into the app again and again.",
+        shown="No camera: one genuine frame is fed into the app repeatedly.",
         kind=ScanKind.FROZEN_FRAME,
         expected=Expected(status=Status.FAILURE, reasons=("SPOOF",)),
     ),
     Scenario(
         key="eyes-too-close",
         title="A portrait that is too small",
-        shown="A trusted image whose eyes are 60 pixels apart; the policy asks for 85.",
+        shown="A trusted image with 60 pixels between the eyes; the policy demands 85.",
         scanned=None,
         portrait_eye_distance=60.0,
         expected=Expected(status=Status.REFUSED, reasons=("EYE_DISTANCE_TOO_SMALL",)),
@@ -165,7 +169,7 @@ _EXPRESS: Final = (
     Scenario(
         key="screen-replay",
         title="A replay on a screen",
-        shown=f"A recording of a genuine scan on a screen that a hand holds. {_OPEN}",
+        shown=f"A recording of a genuine scan on a hand-held screen. {_OPEN}",
         kind=ScanKind.SCREEN_REPLAY,
         expected=None,
     ),
@@ -175,9 +179,9 @@ _REAL: Final = (
     Scenario(
         key="virtual-camera",
         title="A virtual camera",
-        shown="The portrait's person, alive; but the frames come from a camera that calls itself OBS Virtual "
-        "Camera and shows any picture. The caller is not a sandbox caller, unlike all others here: for those "
-        "it is tolerated, and their results say so.",
+        shown="The portrait's person, alive; but the frames come from a camera named OBS Virtual Camera, "
+        "which can show any image. Unlike all others here, the caller is not a sandbox caller: for sandbox "
+        "callers the camera is tolerated, and their results state this.",
         sandbox=False,
         camera="OBS Virtual Camera",
         turn=5,
@@ -196,43 +200,43 @@ _DYNAMIC: Final = (
     _flash(
         FlashKind.PRINT,
         "A hand-waved print",
-        "A matt print of the portrait's person. Paper answers the colours, but as a sheet does.",
+        "A matt print of the portrait's person. Paper reflects the colours, but as a flat sheet.",
         expected=_NO_SUCCESS,
     ),
     _flash(
         FlashKind.SCREEN_REPLAY,
         "A replay on a screen",
-        "A recording of the person on a glossy screen, whose own light drowns the colours.",
+        "A recording of the person on a glossy screen. Its own light drowns the colours.",
         expected=_NO_SUCCESS,
     ),
     _flash(
         FlashKind.RECORDED_SCAN,
         "A recorded scan of another challenge",
-        "Injected behind the camera: a genuine scan that answered other colours than these.",
+        "Injected behind the camera: a genuine scan with the colours of another challenge.",
         expected=_NO_SUCCESS,
     ),
     _flash(
         FlashKind.INJECTED_VIDEO,
         "An injected clean video",
-        "Injected behind the camera: a genuine video of the person that never saw a flash.",
+        "Injected behind the camera: a genuine video of the person without any flash.",
         expected=_NO_SUCCESS,
     ),
     _flash(
         FlashKind.INJECTED_TINT,
         "An injected video, tinted",
-        "That video, tinted all over with each colour as soon as the app is told to show it.",
+        "That video, tinted all over with each colour as soon as the app receives it.",
         expected=_NO_SUCCESS,
     ),
     _flash(
         FlashKind.CUT_OUT_PRINT,
         "A cut-out print with eye holes",
-        f"{_CUT_OUT} The policy asks for a turn of the head, in which a nose shows.",
+        f"{_CUT_OUT} The policy demands a turn of the head, which shows whether the nose has depth.",
         expected=_NO_SUCCESS,
     ),
     _flash(
         FlashKind.RIGID_MASK,
         "A rigid mask",
-        f"{_MASK} The policy asks for a blink.",
+        f"{_MASK} The policy demands a blink.",
         expected=_NO_SUCCESS,
     ),
 )
@@ -250,8 +254,8 @@ _DEVICES: Final = (
     Scenario(
         key="device-repackaged",
         title="A repackaged app",
-        shown="The same person, alive, and the phone is sound; but the app was changed and signed anew, as "
-        "one that injects frames would be.",
+        shown="The same person, alive, and the phone is sound; but the app was changed and signed again, "
+        "like an app that injects frames.",
         device=DeviceKind.REPACKAGED,
         turn=2,
         expected=Expected(status=Status.FAILURE, reasons=("DEVICE_MANIPULATED",)),
@@ -259,8 +263,8 @@ _DEVICES: Final = (
     Scenario(
         key="device-relayed",
         title="A clean phone's evidence, relayed",
-        shown="The same person, alive; the phone that scans passes on what a clean phone showed in a scan "
-        "of its own.",
+        shown="The same person, alive; the phone relays the evidence that a clean phone sent in another "
+        "scan.",
         device=DeviceKind.RELAYED,
         turn=3,
         expected=Expected(status=Status.FAILURE, reasons=("DEVICE_NOT_TRUSTED",)),
@@ -269,9 +273,9 @@ _DEVICES: Final = (
         key="device-relit",
         title="A video, relit in real time",
         shown="The strongest attacker, in DYNAMIC: a changed app injects a genuine video, relit in 60 ms "
-        "with the person's own shape and every colour that it is told. The flash and all else that looks at "
-        "pixels often take it for the person, and may here; the evidence says that the app is not the "
-        "published one.",
+        "with the person's own shape and every colour that it receives. The flash and all other "
+        "measurements of pixels often accept it as the person, and may here; the evidence states that the "
+        "app is not the published one.",
         kind=FlashKind.INJECTED_RELIGHTING,
         device=DeviceKind.REPACKAGED,
         turn=4,
@@ -280,15 +284,15 @@ _DEVICES: Final = (
 )
 
 SCENARIOS: Final = (*_EXPRESS, *_REAL, *_DYNAMIC, *_DEVICES)
-"""The demo, in order: EXPRESS, DYNAMIC with blink and depth, then devices that are asked for evidence."""
+"""The scenarios in order: EXPRESS, DYNAMIC with blink and depth, then devices with evidence."""
 
 
 def demo_scenarios(*, asked: bool) -> tuple[Scenario, ...]:
-    """The demo as far as a pack can judge it.
+    """Returns the scenarios that a pack can judge.
 
     Args:
-        asked: Whether the policy of the checks in DYNAMIC takes a blink and a head's depth. Where it does
-            not a rigid mask and a cut-out may pass, and nothing is expected of them.
+        asked: Whether the policy of the checks in DYNAMIC demands a blink and the head's depth. If not, a
+            rigid mask and a cut-out may pass, and no outcome is expected of them.
     """
     if asked:
         return SCENARIOS

@@ -1,4 +1,4 @@
-"""Portraits and frames: who is in front of the simulated camera."""
+"""Makes the portraits and frames of the simulated camera."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -33,10 +33,10 @@ FRAMES_PER_SECOND: Final = 15.0
 """Rate of the simulated camera."""
 
 _AHEAD_SECONDS: Final = 6.0
-# Frames beyond those rendered ahead are made while the scan runs: only a slow machine asks for them.
+# Frames after those rendered in advance are made while the scan runs; only a slow machine needs them.
 _LONGEST_SECONDS: Final = 30.0
 _FLASH_SECONDS: Final = 60.0
-"""Enough for all attempts; frames are made only when they are asked for."""
+"""Enough for all attempts; frames are made only on demand."""
 
 _PORTRAIT_QUALITY: Final = 92
 _FRAME_QUALITY: Final = 85
@@ -46,11 +46,11 @@ _STRIP_WIDTH: Final = 180
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StagedScan:
-    """A scan that is ready to be sent.
+    """A scan that is ready to send.
 
     Attributes:
-        frames: Pairs of a JPEG and its capture time in seconds. Most are rendered already; used once.
-        strip: A few of them, small, evenly spread: JPEGs for people to look at.
+        frames: Pairs of a JPEG and its capture time in seconds. Most are already rendered; can be used once.
+        strip: A few of them, small and evenly spread, as JPEGs for the page.
     """
 
     frames: Iterator[tuple[bytes, float]]
@@ -58,14 +58,14 @@ class StagedScan:
 
 
 class Stage:
-    """Makes what a scenario shows. Slow: keep it off the event loop."""
+    """Makes the material of a scenario. Slow: do not call it in the event loop."""
 
     def __init__(self, *, photos: dict[str, Photo]) -> None:
-        """Takes what ``open_stage`` loaded."""
+        """Takes the photos that ``open_stage`` loaded."""
         self._photos = photos
 
     def portrait(self, scenario: Scenario) -> bytes:
-        """The trusted image as a JPEG."""
+        """Returns the trusted image as a JPEG."""
         photo = self._photos[scenario.portrait]
         pixels = photo.pixels
         if scenario.portrait_eye_distance is not None:
@@ -78,12 +78,12 @@ class Stage:
         """Renders a scan.
 
         Args:
-            scenario: Who or what is scanned.
-            seed: Draws what differs between two scans.
-            progress: Called with the share (0..1) that is rendered.
+            scenario: The scenario.
+            seed: Seed of the differences between scans.
+            progress: Called with the rendered share (0..1).
 
         Returns:
-            The scan; None where the scenario has none, or one that `phone` makes.
+            The scan; None if the scenario has none, or one that `phone` makes.
         """
         if scenario.scanned is None or not isinstance(scenario.kind, ScanKind):
             return None
@@ -104,14 +104,14 @@ class Stage:
         return StagedScan(frames=itertools.chain(ahead, map(_encoded, rendered)), strip=tuple(strip))
 
     def phone(self, scenario: Scenario, *, seed: int) -> TapedPhone | None:
-        """A phone with a screen, in front of whom the scenario shows; most is rendered while it films.
+        """Returns a phone with a screen for a scenario with a flash. It renders most frames as it captures.
 
         Args:
-            scenario: Who or what is scanned.
-            seed: Draws what differs between two scans.
+            scenario: The scenario.
+            seed: Seed of the differences between scans.
 
         Returns:
-            The phone; None where the scenario has no scan, or one that `scan` makes.
+            The phone; None if the scenario has no scan, or one that `scan` makes.
         """
         if scenario.scanned is None or not isinstance(scenario.kind, FlashKind):
             return None
@@ -122,10 +122,10 @@ class Stage:
 
 
 def open_stage(names: frozenset[str]) -> Stage:
-    """Loads the photos, and finds the heads on them with the embedded pack, whichever pack judges.
+    """Loads the photos, and finds the heads in them with the embedded pack, whichever pack judges.
 
     Args:
-        names: Built-in photos that are wanted.
+        names: The built-in photos to load.
 
     Raises:
         StageUnusable: The pack or a photo is not installed or cannot be used.

@@ -24,17 +24,17 @@ _MARKS = {True: Text("✓", "green"), False: Text("✗", "bold red"), None: Text
 
 
 def unexpected(records: Sequence[DemoRecord]) -> tuple[DemoRecord, ...]:
-    """Checks that did not end as they must."""
+    """Returns the checks with an unexpected outcome."""
     return tuple(record for record in records if record.as_expected is False)
 
 
 def passed_attacks(records: Sequence[DemoRecord]) -> tuple[DemoRecord, ...]:
-    """Attacks that were taken for a living person."""
+    """Returns the attacks that were accepted as a living person."""
     return tuple(record for record in records if record.attack_passed)
 
 
 def summary_table(records: Sequence[DemoRecord]) -> Table:
-    """What was shown, what was expected, what came out; fits a terminal of 80 columns."""
+    """Returns scenarios with expected and actual outcomes; fits a terminal of 80 columns."""
     table = Table(title="Simulated scans, judged through gRPC", title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column("", justify="center")
     table.add_column("shown")
@@ -61,7 +61,7 @@ def summary_table(records: Sequence[DemoRecord]) -> Table:
         )
     signed = [record for record in records if record.response is not None]
     verified = sum(record.signature_verified for record in signed)
-    table.caption = f"{verified} of {len(signed)} verdicts carry a signature that verifies."
+    table.caption = f"{verified} of {len(signed)} results have a signature that verifies."
     table.caption_justify = "left"
     return table
 

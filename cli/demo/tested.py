@@ -1,4 +1,4 @@
-"""The test platform of the demo, its two callers, and the settings of a server that believes both."""
+"""The test platform of the demo, its two callers, and the settings of a server that trusts both."""
 
 import json
 from dataclasses import dataclass, field
@@ -16,11 +16,11 @@ from simulator.devices import TestPlatform
 __all__ = ["FLASH_ALONE_POLICY", "FLASH_POLICY", "POLICY", "DemoCaller", "Tested", "open_tested"]
 
 POLICY: Final = "standard"
-"""Of the checks in EXPRESS that ask for no evidence."""
+"""Policy of the checks in EXPRESS without evidence."""
 FLASH_POLICY: Final = "dynamic"
-"""Of the checks in DYNAMIC that ask for no evidence: it takes a blink and a head's depth."""
+"""Policy of the checks in DYNAMIC without evidence. It demands a blink and the head's depth."""
 FLASH_ALONE_POLICY: Final = "adaptive"
-"""The same where the pack sees no blink: it begins with the flash and takes nothing besides."""
+"""The same for packs that cannot measure a blink. It demands only the flash."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +38,12 @@ class DemoCaller:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tested:
-    """A platform and two callers, and the settings with which a server believes them.
+    """A platform and two callers, and the settings with which a server trusts them.
 
     Attributes:
         platform: Makes test devices.
-        sandbox: The caller of nearly every check: a sandbox caller, whose checks believe test devices.
-        real: A caller that is none.
+        sandbox: The sandbox caller, which makes nearly every check. Its checks accept test devices.
+        real: A caller that is not a sandbox caller.
         settings: TOML.
     """
 
@@ -54,7 +54,7 @@ class Tested:
 
 
 def open_tested(folder: Path) -> Tested:
-    """Draws a test platform and two callers into a folder.
+    """Creates a test platform and two callers in a folder.
 
     Raises:
         PlatformUnusable: The folder cannot be written.

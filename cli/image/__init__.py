@@ -1,1 +1,1 @@
-"""``facegate image``: look into a trusted image, check it, and turn it into another form."""
+"""``facegate image``: inspects, tests and converts trusted images."""

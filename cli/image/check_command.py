@@ -1,4 +1,4 @@
-"""``facegate image check``: would this image do as a trusted image?"""
+"""``facegate image check``: tests whether images meet a policy's requirements for a trusted image."""
 
 import json
 from collections.abc import Sequence
@@ -30,26 +30,28 @@ _NOT_CONFORMANT: Final = 1
 
 def check_command(
     *,
-    files: Annotated[list[Path], typer.Argument(help="PNG, JPEG, JPEG 2000, facial records, or DG2s.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Images to test. PNG, JPEG, JPEG 2000, facial records, or DG2s.")
+    ],
     pack: Annotated[
         str,
         typer.Option(
-            help="`embedded`, the name of a pulled pack, or a family and folder as in the settings."
+            help="Pack. `embedded`, the name of a pulled pack, or a family and folder as in the settings."
         ),
     ] = "embedded",
     policy: Annotated[
-        str, typer.Option(help="Name of a policy, or a policy file (TOML).", metavar="NAME|FILE")
+        str, typer.Option(help="Policy. Its name, or a policy file (TOML).", metavar="NAME|FILE")
     ] = "standard",
     config: PoliciesConfigOption = None,
     models_dir: ModelsDirOption = None,
     as_json_text: JsonOption = False,
 ) -> None:
-    """Hold images against what a policy demands of a trusted image, as a server with it would.
+    """Test images against a policy's requirements for a trusted image.
 
-    Every requirement is shown with what was measured, what is required and, where ISO/IEC 29794-5 has one, a
-    score from 0 to 100. What is hard decides; the rest is advice. Exit code 0 where every image is
-    conformant, 1 where one is not, 2 where one could not be decided: the file or a model failed, or what is
-    hard could not be assessed. For example:
+    The tests are those of a server with this policy. Each requirement is shown with its measurement, the
+    required value and, if ISO/IEC 29794-5 defines one, a score from 0 to 100. Hard requirements decide; the
+    others are advice. The exit status is 0 if every image is conformant, 1 if one is not, and 2 if one could
+    not be decided: the file or a model failed, or a hard requirement could not be assessed. For example:
 
         facegate image check portrait.jpg
 

@@ -1,4 +1,4 @@
-"""What was found in trusted images, as tables with small bars for the scores."""
+"""The tests of trusted images as tables, with small bars for the scores."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -25,17 +25,15 @@ _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
 _GOOD, _FAIR = 70, 50
 _APPROXIMATION: Final = "≈"
 _MET, _MISSED, _REFUSED, _OPEN = "✓", "!", "✗", "·"
-_LEGEND: Final = (
-    f"{_MET} met, {_MISSED} not met, {_REFUSED} refused for it, {_OPEN} not assessed; bold: hard."
-)
+_LEGEND: Final = f"{_MET} met, {_MISSED} not met, {_REFUSED} image refused, {_OPEN} not assessed; bold: hard."
 
 
 def checked_view(checked: Checked, *, demands: str) -> RenderableType:
-    """Everything about one image.
+    """Returns all tests of one image.
 
     Args:
         checked: The image.
-        demands: What it was held against, in words.
+        demands: Name of the requirements, in words.
     """
     title = Text.assemble(_ANSWERS[checked.answer], "  ", (str(checked.file), "bold"))
     report = checked.report
@@ -46,7 +44,7 @@ def checked_view(checked: Checked, *, demands: str) -> RenderableType:
     return Group(
         title,
         Text(f"  {_facts(report)}"),
-        Text(f"  Held against {demands}.", "dim"),
+        Text(f"  Tested against {demands}.", "dim"),
         *notes,
         _table(report),
         *_remedies(report),
@@ -54,7 +52,7 @@ def checked_view(checked: Checked, *, demands: str) -> RenderableType:
 
 
 def summary_view(results: Sequence[Checked]) -> RenderableType:
-    """One line an image, and how many there are of each answer."""
+    """Returns one line for each image, and the number of each outcome."""
     table = Table(title="Summary", title_justify="left", title_style="bold", box=box.SIMPLE, pad_edge=False)
     table.add_column("file", overflow="fold")
     table.add_column("answer", no_wrap=True)

@@ -1,4 +1,4 @@
-"""Trusted images held against a policy: what a server would say to each, and why."""
+"""Tests trusted images against a policy, as a server does."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ __all__ = ["Checked", "DecodersOnDemand", "ImageFinding", "as_json", "check_imag
 
 
 class ImageFinding(StrEnum):
-    """What there is to say of an image, all in all."""
+    """The overall finding on an image."""
 
     CONFORMANT = "CONFORMANT"
     """Every hard requirement is met."""
@@ -36,14 +36,14 @@ class ImageFinding(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """One image, held against a policy.
+    """One image, tested against a policy.
 
     Attributes:
         file: The file.
-        answer: All in all.
-        report: What was found; None where it did not come to that.
-        reason: Name of the refusal where there is no report; empty where none was named.
-        message: Why there is no report; empty where there is one.
+        answer: The overall finding.
+        report: The report; None if the image could not be tested.
+        reason: Reason of the refusal if there is no report; empty if it has none.
+        message: Why there is no report; empty if there is one.
     """
 
     file: Path
@@ -54,15 +54,15 @@ class Checked:
 
     @property
     def shortfalls(self) -> tuple[Requirement, ...]:
-        """What keeps the image from being accepted."""
+        """The requirements that refuse the image."""
         return () if self.report is None else tuple(each for each in self.report.requirements if each.refuses)
 
 
 class DecodersOnDemand:
-    """Decodes JPEG 2000 in isolated processes, which are started when the first such picture comes."""
+    """Decodes JPEG 2000 in isolated processes, which start with the first such image."""
 
     def __init__(self) -> None:
-        """Starts nothing."""
+        """Starts no process."""
         self._pool: DecoderPool | None = None
 
     def decode_still(self, data: bytes, *, header: ImageHeader) -> NDArray[np.uint8] | NDArray[np.uint16]:
@@ -74,25 +74,25 @@ class DecodersOnDemand:
         return self._pool.decode_still(data, header=header)
 
     def __enter__(self) -> Self:
-        """Starts nothing."""
+        """Starts no process."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Ends the processes."""
+        """Stops the processes."""
         if self._pool is not None:
             self._pool.close()
 
 
 def check_image(file: Path, *, pack: Pack, policy: PortraitPolicy, still_decoder: StillDecoder) -> Checked:
-    """Holds one file against a policy; whatever goes wrong with it is in the answer.
+    """Tests one file against a policy. Reports problems of the file in the return value.
 
     Args:
         file: The image.
         pack: The models.
-        policy: What is demanded.
-        still_decoder: For JPEG 2000.
+        policy: The requirements.
+        still_decoder: Decoder for JPEG 2000.
     """
     try:
         data = read_image(file)
@@ -114,7 +114,7 @@ def check_image(file: Path, *, pack: Pack, policy: PortraitPolicy, still_decoder
 
 
 def as_json(checked: Checked) -> Mapping[str, Any]:
-    """The same as values for programs."""
+    """Returns the tests as values for programs."""
     values: dict[str, Any] = {"file": str(checked.file), "answer": checked.answer.value}
     report = checked.report
     if report is None:

@@ -1,4 +1,4 @@
-"""``facegate image``: the commands about one trusted image, mounted here."""
+"""``facegate image``: the commands on trusted images."""
 
 import typer
 
@@ -9,9 +9,7 @@ from cli.image.inspect_command import inspect_command
 
 __all__ = ["app"]
 
-app = typer.Typer(
-    help="Look into a trusted image, check it, and turn it into another form.", no_args_is_help=True
-)
+app = typer.Typer(help="Inspect, test and convert trusted images.", no_args_is_help=True)
 app.command("inspect")(inspect_command)
 app.command("check")(check_command)
 app.command("convert", cls=brief("--to", "--force", "--rotate", "--pack"))(convert_command)

@@ -1,4 +1,4 @@
-"""From any form of a trusted image to another: the picture stays as it is wherever the form allows it."""
+"""Converts trusted images between formats. The picture's bytes are kept if the format allows it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -44,11 +44,11 @@ __all__ = [
 PictureDecoder = Callable[[bytes], DecodedImage]
 """Decodes a picture within limits, turned upright; raises ``vision.errors.VisionError``."""
 EyeFinder = Callable[[BgrImage], EyeCentres]
-"""Finds the eyes of the one face; raises ``ConversionImpossible`` or ``vision.errors.VisionError``."""
+"""Finds the eyes of the only face; raises ``ConversionImpossible`` or ``vision.errors.VisionError``."""
 
 
 class TargetFormat(StrEnum):
-    """What an image can be turned into."""
+    """The formats to which an image can be converted."""
 
     ISO_2011 = "iso2011"
     ISO_2005 = "iso2005"
@@ -96,16 +96,16 @@ _EYE_CODES: Final = frozenset({0xC1, 0xC2})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
-    """How to convert.
+    """The options of a conversion.
 
     Attributes:
-        form: What to make.
-        quality: Quality of a JPEG that has to be made, 1..100.
-        rotate: How far the picture has to be turned clockwise to be upright: 0, 90, 180 or 270 degrees.
-        mirrored: Whether it is a mirror image after that, which is undone.
-        captured: When the picture was taken, for a 2011 record; None leaves it as the source says.
-        full_frontal: Whether a record shall declare a full frontal picture, in place of what its source said.
-        find_eyes: Finds the eyes for a record; None leaves them as the source says.
+        form: The target format.
+        quality: Quality of a JPEG that has to be encoded, 1..100.
+        rotate: Clockwise rotation that makes the picture upright: 0, 90, 180 or 270 degrees.
+        mirrored: Whether the picture is then a mirror image, which is undone.
+        captured: Time of capture, for a 2011 record; None keeps that of the source.
+        full_frontal: Whether a record declares a full frontal picture, instead of the source's declaration.
+        find_eyes: Finds the eyes for a record; None keeps those of the source.
     """
 
     form: TargetFormat
@@ -119,11 +119,11 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """What came out.
+    """The result of a conversion.
 
     Attributes:
         data: The file's content.
-        notes: What was done and what was lost, a sentence each.
+        notes: The changes and the losses, a sentence each.
     """
 
     data: bytes
@@ -131,12 +131,12 @@ class Converted:
 
 
 def suffix_of(form: TargetFormat) -> str:
-    """Returns the suffix that files of a form have."""
+    """Returns the suffix of files of a format."""
     return _SUFFIXES[form]
 
 
 def format_of(name: str) -> TargetFormat | None:
-    """Returns the form that the suffix of a file name states; None if it states none.
+    """Returns the format that the suffix of a file name states; None if it states none.
 
     ``.fac`` alone states none: both editions of a facial record use it.
     """
@@ -148,15 +148,15 @@ def format_of(name: str) -> TargetFormat | None:
 
 
 def convert(content: TrustedImageContent, wishes: Wishes, *, decode: PictureDecoder) -> Converted:
-    """Turn a trusted image into another form.
+    """Convert a trusted image to another format.
 
     Args:
         content: The image, unwrapped.
-        wishes: What to make.
-        decode: Decodes the picture where that is needed.
+        wishes: The options.
+        decode: Decodes the picture if needed.
 
     Raises:
-        ConversionImpossible: The form cannot hold the picture, or the eyes were not found.
+        ConversionImpossible: The format cannot hold the picture, or the eyes were not found.
         matcher.errors.RecordInvalid: A record cannot hold a value.
         vision.errors.VisionError: The picture does not decode, or a model failed.
     """
@@ -173,16 +173,16 @@ def _others(content: TrustedImageContent) -> tuple[str, ...]:
     faces = 0 if content.record is None else len(content.record.representations)
     records = 0 if content.dg2 is None else len(content.dg2.blocks)
     counts = [f"{count} {what}" for count, what in ((faces, "faces"), (records, "records")) if count > 1]
-    return (f"Of {' in the first of '.join(counts)} only the first is taken.",) if counts else ()
+    return (f"Of {' in the first of '.join(counts)} only the first is converted.",) if counts else ()
 
 
 def _picture(
     content: TrustedImageContent, wishes: Wishes, decode: PictureDecoder
 ) -> tuple[bytes, tuple[str, ...], frozenset[PostAcquisition]]:
-    """The picture in a format that the form holds, what is to be said of it, and what was done to it."""
+    """Returns the picture in a format that the target can hold, the notes, and the changes to it."""
     header = content.header
     wanted = bool(wishes.rotate) or wishes.mirrored
-    # A picture file says by EXIF how it is stored; a record has no field for that.
+    # EXIF states the orientation of a picture file; a record has no field for it.
     turned = wanted or (header is not None and header.orientation != 1 and wishes.form in _VERSIONS)
     if header is not None and header.format in _KEPT[wishes.form] and not turned:
         return content.image, ("The picture is kept byte for byte.",), frozenset()
@@ -196,7 +196,7 @@ def _picture(
     source = f"{decoded.header.format.name}, {decoded.header.bits_per_channel} bits a channel"
     if wishes.form is TargetFormat.PNG:
         return _png(pixels), (f"Decoded ({source}) and stored as PNG{upright}.",), frozenset(done)
-    note = f"Decoded ({source}) and encoded anew as JPEG of quality {wishes.quality}{upright}."
+    note = f"Decoded ({source}) and encoded again as JPEG of quality {wishes.quality}{upright}."
     return encode_jpeg(pixels, wishes.quality), (note,), frozenset(done)
 
 
@@ -207,10 +207,10 @@ def _record(
     notes = [*told]
     known = RecordMetadata() if content.representation is None else metadata_of(content.representation)
     if content.representation is not None and content.representation.three_d_bytes:
-        notes.append("Its 3-D data are left out.")
+        notes.append("Its 3-D data are omitted.")
     if PostAcquisition.ROTATED in done and (known.landmarks or known.pose.given):
         known = replace(known, landmarks=(), pose=NO_POSE)
-        notes.append("Its landmarks and its pose are left out: the picture was turned.")
+        notes.append("Its landmarks and its pose are omitted: the picture was turned.")
     if done:
         known = replace(known, post_acquisition=(known.post_acquisition or frozenset()) | done)
     if wishes.captured is not None:
@@ -223,10 +223,10 @@ def _record(
         notes.append(f"Eye centres: left {eyes.left}, right {eyes.right} (the person's own left and right).")
     fitting, left_out = fitted(known, version)
     if content.representation is None:
-        # What a bare picture says of itself is not lost with the record's field for it.
+        # A bare picture states this itself, so it is not lost with the record's field.
         left_out = tuple(what for what in left_out if what != "post-acquisition processing")
     if left_out:
-        notes.append(f"A 2005 record has no place for: {', '.join(left_out)}.")
+        notes.append(f"A 2005 record has no field for: {', '.join(left_out)}.")
     data = serialise(build_record(image, version=version, metadata=fitting))
     if wishes.form is TargetFormat.DG2:
         data = wrap_in_dg2([data])
@@ -248,5 +248,5 @@ def _with_eyes(known: RecordMetadata, eyes: EyeCentres) -> RecordMetadata:
 def _png(pixels: BgrImage) -> bytes:
     done, data = cv2.imencode(".png", pixels)
     if not done:
-        raise ConversionImpossible("the picture cannot be stored as PNG; try --to jpeg")
+        raise ConversionImpossible("the picture cannot be stored as PNG: use --to jpeg")
     return data.tobytes()

@@ -1,4 +1,4 @@
-"""``facegate image convert``: a trusted image in another form."""
+"""``facegate image convert``: converts a trusted image to another format."""
 
 from datetime import datetime
 from pathlib import Path
@@ -36,34 +36,39 @@ def convert_command(
         Path | None,
         typer.Argument(
             metavar="[OUT]",
-            help="The file to write; its suffix gives the form.  [default: beside FILE, named after it]",
+            help="The file to write; its suffix gives the format.  [default: beside FILE, named after it]",
             show_default=False,
         ),
     ] = None,
     to: Annotated[
         TargetFormat | None,
-        typer.Option("--to", help="The form of OUT, whatever its suffix.", show_default=False),
+        typer.Option(
+            "--to",
+            help=f"Format: {', '.join(TargetFormat)}. It takes precedence over the suffix of OUT.",
+            metavar="FORMAT",
+            show_default=False,
+        ),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="The same as OUT.", show_default=False),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite OUT.")] = False,
     quality: Annotated[
         int,
-        typer.Option(help="Quality of a JPEG, where one has to be made.", min=1, max=100),
+        typer.Option(help="Quality of a JPEG, if one has to be encoded.", min=1, max=100),
     ] = _QUALITY,
     rotate: Annotated[
         int,
-        typer.Option(help="Turn the picture clockwise by 90, 180 or 270 degrees first.", show_default=False),
+        typer.Option(help="Turn clockwise first. By 90, 180 or 270 degrees.", show_default=False),
     ] = 0,
     mirrored: Annotated[
-        bool, typer.Option("--mirrored", help="It is a mirror image after that: mirror it back.")
+        bool, typer.Option("--mirrored", help="Mirror the picture after the rotation.")
     ] = False,
     captured: Annotated[
         datetime | None,
         typer.Option(
-            help="When the picture was taken, in UTC, for a 2011 record: 2026-11-20T14:00:01.",
+            help="Time of capture in UTC, for a 2011 record: 2026-11-20T14:00:01.",
             formats=[
                 "%Y-%m-%dT%H:%M:%S",
                 "%Y-%m-%dT%H:%M:%S.%f",
@@ -77,26 +82,28 @@ def convert_command(
         bool,
         typer.Option(
             "--full-frontal",
-            help="Declare a full frontal picture; see `facegate image check` for whether it is one.",
+            help="Declare a full frontal picture; `facegate image check` tests whether it is one.",
         ),
     ] = False,
     pack: Annotated[
         str | None,
-        typer.Option(help="Find the eyes with this pack and put them into the record, such as `embedded`."),
+        typer.Option(
+            help="Pack that finds the eyes. Their places go into the record. For example `embedded`."
+        ),
     ] = None,
     models_dir: ModelsDirOption = None,
 ) -> None:
-    """Wrap a picture in a facial record, or take it out of one.
+    """Convert an image into a facial record, or a record into an image.
 
-    The bytes of the picture are kept if the form allows it; otherwise the picture is encoded anew, and the
-    command reports so. No file is overwritten without --force. For example:
+    The bytes of the picture are kept if the format allows it; otherwise the picture is encoded again, and the
+    command reports this. No file is overwritten without --force. For example:
 
         facegate image convert EF_DG2.bin portrait.jpg
 
         facegate image convert portrait.jpg --to iso2011 --pack embedded
 
     JPEG 2000 is decoded in an isolated process. The fields that a record has about the face are copied to the
-    new record as far as its form has them. To turn an evidence frame of `facegate verify --out` into a
+    new record as far as its format has them. To turn an evidence frame of `facegate verify --out` into a
     record, give the --rotate and --mirrored that `facegate verify` prints:
 
         facegate image convert 7f3a-evidence.jpg --to iso2005 --rotate 90 --mirrored
@@ -137,7 +144,7 @@ def _stated_format(target: Path | None) -> TargetFormat:
     if form is None:
         choices = ", ".join(TargetFormat)
         name = (
-            "without OUT there is no suffix" if target is None else f"the suffix of {target} states no form"
+            "without OUT there is no suffix" if target is None else f"the suffix of {target} states no format"
         )
         raise ConversionImpossible(
             f"{name}: give --to ({choices}), or a file that ends in {', '.join(map(suffix_of, TargetFormat))}"
@@ -147,7 +154,7 @@ def _stated_format(target: Path | None) -> TargetFormat:
 
 def _right_angle(degrees: int) -> int:
     if degrees not in {0, 90, 180, 270}:
-        raise ConversionImpossible(f"a picture is turned by 0, 90, 180 or 270 degrees, not by {degrees}")
+        raise ConversionImpossible(f"--rotate is {degrees}; expected 0, 90, 180 or 270 degrees")
     return degrees
 
 
@@ -177,7 +184,7 @@ def _eye_finder(spec: str, models_dir: Path | None) -> EyeFinder:
                 f"the pack {spec} found {len(faces)} faces, but a record holds one; "
                 "convert without --pack, or crop the picture first"
             )
-        # A pack's left is the picture's; a record's is the person's own.
+        # Left is the image's left in a pack, and the person's left in a record.
         right, left = np.rint(faces[0].five_points[:2]).astype(int).tolist()
         return EyeCentres(left=_inside(left, image), right=_inside(right, image))
 

@@ -1,4 +1,4 @@
-"""Files of images."""
+"""Reads and writes image files."""
 
 from pathlib import Path
 from typing import Final
@@ -9,11 +9,11 @@ from cli.files import new_file_mode, read_whole, write_whole
 __all__ = ["MOST_BYTES", "read_image", "write_image"]
 
 MOST_BYTES: Final = 50_000_000
-"""Longest file that is looked into; a server takes far less."""
+"""Longest file that is read; a server's limit is far lower."""
 
 
 def read_image(path: Path) -> bytes:
-    """The content of a regular file.
+    """Returns the content of a regular file.
 
     Raises:
         FileUnusable: It cannot be read, is not a regular file, or is longer than ``MOST_BYTES``.
@@ -22,19 +22,19 @@ def read_image(path: Path) -> bytes:
 
 
 def write_image(path: Path, data: bytes, *, force: bool) -> None:
-    """Writes a file so that it is there whole, or not at all.
+    """Writes a file atomically.
 
     Args:
-        path: Where to.
+        path: The file.
         data: Its content.
-        force: Whether it may take the place of a file that is there.
+        force: Whether an existing file is replaced.
 
     Raises:
-        FileUnusable: There is one already and ``force`` is not set, or it cannot be written.
+        FileUnusable: The file exists and ``force`` is not set, or it cannot be written.
     """
     try:
         write_whole(path, data, mode=new_file_mode(), force=force)
     except FileExistsError as error:
-        raise FileUnusable(f"{path} already exists: name another with --out, or use --force") from error
+        raise FileUnusable(f"{path} already exists: give another with --out, or use --force") from error
     except OSError as error:
         raise FileUnusable(f"{path} cannot be written: {error.strerror or error}") from error

@@ -1,4 +1,4 @@
-"""``facegate image inspect``: a readable table of everything that an image file says."""
+"""``facegate image inspect``: shows the content of an image file as tables."""
 
 import json
 from pathlib import Path
@@ -25,11 +25,11 @@ def inspect_command(
     file: Annotated[Path, typer.Argument(help="PNG, JPEG, JPEG 2000, a facial record, or a DG2.")],
     as_json_text: JsonOption = False,
 ) -> None:
-    """Show everything that an image file says: its wrappings, all fields in words, and what disagrees.
+    """Show the layers of an image file, all fields in words, and discrepancies.
 
-    Told by content, never by name: PNG, JPEG, JPEG 2000, ISO/IEC 19794-5:2005 and :2011 records, and the ICAO
-    DG2 of a passport. No pixel is decoded. Exit code 2 where the file cannot be read as any of these.
-    For example:
+    The content decides the format, never the name: PNG, JPEG, JPEG 2000, ISO/IEC 19794-5:2005 and :2011
+    records, and the ICAO DG2 of a passport. No pixel is decoded. The exit status is 2 if the file is none of
+    these. For example:
 
         facegate image inspect portrait.jpg
 
@@ -46,13 +46,11 @@ def inspect_command(
     parts = [section_table(section) for section in sections(content, data)]
     console = Console()
     console.print(Text(str(file), style="bold"), soft_wrap=True)
-    console.print(Group(*parts, *_told_discrepancies(content.discrepancies)))
+    console.print(Group(*parts, *_discrepancy_lines(content.discrepancies)))
 
 
-def _told_discrepancies(found: tuple[Discrepancy, ...]) -> tuple[RenderableType, ...]:
+def _discrepancy_lines(found: tuple[Discrepancy, ...]) -> tuple[RenderableType, ...]:
     if not found:
-        return (Text("Nothing disagrees.", style="green"),)
-    lines = [
-        Text(f"{len(found)} {'things disagree' if len(found) > 1 else 'thing disagrees'}:", style="yellow")
-    ]
+        return (Text("No discrepancies.", style="green"),)
+    lines = [Text(f"{len(found)} {'discrepancies' if len(found) > 1 else 'discrepancy'}:", style="yellow")]
     return (*lines, *(Text(f"  {one.kind.value}: {one.text}") for one in found))

@@ -1,4 +1,4 @@
-"""Everything that an image file says, as rows for people and as values for programs."""
+"""The content of an image file, as rows for people and as values for programs."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ _RELATIONS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class _Kinds:
-    """What codes stand for that the versions code differently."""
+    """The code tables that differ between the versions."""
 
     face_image_type: type[IntEnum]
     image_data_type: type[IntEnum]
@@ -61,10 +61,10 @@ _KINDS_2011: Final = _Kinds(FaceImageType2011, ImageDataType2011, ColourSpace201
 
 
 def sections(content: TrustedImageContent, data: bytes) -> tuple[Section, ...]:
-    """The parts of the table, from the outside inwards.
+    """Returns the sections of the table, from the outside inwards.
 
     Args:
-        content: What was found.
+        content: The content of the file.
         data: The file.
     """
     found = [Section("File", (("form", nesting(content)), ("bytes", f"{len(data):,}")))]
@@ -78,10 +78,10 @@ def sections(content: TrustedImageContent, data: bytes) -> tuple[Section, ...]:
 
 
 def as_json(content: TrustedImageContent, data: bytes) -> dict[str, Any]:
-    """The same, with every code as number and as word; no pixels.
+    """Returns the content for programs, with every code as number and as word; no pixels.
 
     Args:
-        content: What was found.
+        content: The content of the file.
         data: The file.
     """
     record, header = content.record, content.header
@@ -115,7 +115,7 @@ def as_json(content: TrustedImageContent, data: bytes) -> dict[str, Any]:
 
 
 def nesting(content: TrustedImageContent) -> str:
-    """The wrappings from the outside inwards, such as ``"ICAO DG2 > ISO/IEC 19794-5:2005 > image/jp2"``."""
+    """Returns the layers, outermost first, such as ``"ICAO DG2 > ISO/IEC 19794-5:2005 > image/jp2"``."""
     parts = []
     if content.dg2 is not None:
         parts.append("ICAO DG2")
@@ -335,7 +335,7 @@ def _coded_expression(face: Representation, record: FacialRecord) -> int:
 
 
 def _expression(face: Representation, code: int, record: FacialRecord) -> str:
-    """A vendor's or a reserved code is given, too, though it has no name."""
+    """Returns the expression in words; for a vendor's or a reserved code, the code."""
     if face.expressions or not code:
         return _flags(face.expressions)
     return f"mask {code:#06x}" if isinstance(record, Record2011) else words(Expression2005, code)

@@ -1,1 +1,1 @@
-"""``facegate evaluate match`` and ``facegate calibrate match``: "same person?" on your photos."""
+"""``facegate evaluate match`` and ``facegate calibrate match``: measure face matching on your photos."""

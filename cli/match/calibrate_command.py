@@ -1,4 +1,4 @@
-"""``facegate calibrate match``: what a pack's cosines are worth on the operator's own photos."""
+"""``facegate calibrate match``: measures a pack's false match rates on the operator's own photos."""
 
 import os
 import shlex
@@ -52,14 +52,14 @@ def calibrate_command(
     *,
     identities: Annotated[
         Path,
-        typer.Option(help="Folder with photos and `manifest.csv`, or with a subfolder for each person."),
+        typer.Option(help="Folder with photos. It has a `manifest.csv`, or a subfolder for each person."),
     ],
     pack: PacksOption,
     out: Annotated[Path, typer.Option(help="Calibration file to write.")],
     corrections: CorrectionsOption = None,
     apart: ApartOption = None,
     dataset: Annotated[
-        str, typer.Option(help="What the photos are, for the record.")
+        str, typer.Option(help="Description of the photos, for the calibration file.")
     ] = "photos of the operator",
     resamples: ResamplesOption = 2000,
     confidence: ConfidenceOption = 0.95,
@@ -67,15 +67,15 @@ def calibrate_command(
     models_dir: ModelsDirOption = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace an existing file.")] = False,
 ) -> None:
-    """Measure what a pack's cosines are worth on photos of your own, and write its calibration file.
+    """Measure a pack's false match rates on your own photos, and write its calibration file.
 
-    All photos of two persons are compared, and a bound on the false match rate (FMR) is taken at every
-    cosine; no bound is written that so many persons cannot support. 26 persons support 1e-2 at best, 79
-    support 1e-3, 247 support 1e-4 and 776 support 1e-5. Photos should be like those that your service gets,
-    selfies among them: single photos are compared, and a scan is judged by several frames.
+    All photos of different persons are compared, and a bound on the false match rate (FMR) is computed at
+    each cosine. Only bounds that the number of persons supports are written: 26 persons support 1e-2 at best,
+    79 support 1e-3, 247 support 1e-4 and 776 support 1e-5. Use photos like those that your service receives,
+    including selfies: single photos are compared, and a scan is judged by several frames.
 
     Name the file in the setting `calibration`, and the server uses it in place of its own. Packs that share
-    an embedder can be given together; then the worst of them counts at every cosine.
+    an embedder can be given together; then the worst of them counts at each cosine.
 
     `manifest.csv` has the columns `file` (relative to the folder) and `identity`.
 
@@ -94,7 +94,7 @@ def calibrate_command(
         packs = load_packs(pack, models_dir=models_folder(models_dir))
         embedder = common_embedder(packs)
         runs = embed_with_progress(photos, packs=packs, console=errors)
-        with errors.status("Taking bounds"):
+        with errors.status("Computing bounds"):
             measurements = [
                 measure(
                     run,
@@ -131,11 +131,11 @@ def calibrate_command(
 
 
 def _check_out(out: Path, *, replace: bool) -> None:
-    """Before any long work: can the file be written?"""
+    """Verify before any long work that the file can be written."""
     if not out.absolute().parent.is_dir():
-        raise OutputUnusable(f"{out} cannot be written: there is no folder {out.parent}")
+        raise OutputUnusable(f"{out} cannot be written: the folder {out.parent} does not exist")
     if out.is_dir():
-        raise OutputUnusable(f"{out} is a folder: name a file to write")
+        raise OutputUnusable(f"{out} is a folder: give a file to write")
     if out.exists() and not replace:
         raise OutputUnusable(f"{out} exists: choose another name, or use --replace")
 
@@ -143,16 +143,19 @@ def _check_out(out: Path, *, replace: bool) -> None:
 def _check_worth(calibration: MatchCalibration, *, confidence: float) -> None:
     record, bound = calibration.record, calibration.lowest_bound
     if record.genuine_pairs == 0:
-        raise NothingToMeasure("no person has two photos, so misses (FNMR) cannot be measured")
+        raise NothingToMeasure(
+            "no person has two photos, so false non-matches (FNMR) cannot be measured: add photos"
+        )
     if bound > _LEAST_WORTH:
         raise NothingToMeasure(
-            f"{record.identities} persons support no bound on FMR below {bound:.2g}, which no policy can "
-            f"use: {_LEAST_WORTH:g} needs about {persons_needed(_LEAST_WORTH, confidence=confidence)} persons"
+            f"{record.identities} persons support no bound on FMR below {bound:.2g}, which no policy "
+            f"can use: {_LEAST_WORTH:g} needs "
+            f"about {persons_needed(_LEAST_WORTH, confidence=confidence)} persons"
         )
 
 
 def _write(out: Path, text: str) -> None:
-    # A server may be reading the file: it sees the old one or the new one, whole.
+    # Atomic: a server that reads the file sees either the old or the new content.
     handle, name = tempfile.mkstemp(dir=out.absolute().parent, prefix=f".{out.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
@@ -167,7 +170,7 @@ def _write(out: Path, text: str) -> None:
 def _command(
     specs: Sequence[str], *, corrections: Path | None, apart: Sequence[str], numbers: Sequence[str]
 ) -> str:
-    """The command without this machine's paths."""
+    """Return the command without this machine's paths."""
     parts = ["facegate", "calibrate", "match", "--identities", "DIR"]
     for spec in specs:
         parts += ["--pack", without_folder(spec)]

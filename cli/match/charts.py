@@ -1,4 +1,4 @@
-"""The charts of a report of "same person?"."""
+"""The charts of a report on matching."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -11,19 +11,19 @@ __all__ = ["draw_charts"]
 
 _DET: Final = (
     "DET curves: FNMR over FMR; the thin lines are the upper ends of the intervals of FNMR. A curve ends "
-    "where the persons support no lower FMR. A rate of 0 is drawn at the lower edge."
+    "where the number of persons supports no lower FMR. A rate of 0 is drawn at the lower edge."
 )
 _SCORES: Final = (
-    "Scores of genuine and of impostor comparisons, each of area 1; dotted, the thresholds with the bound on "
-    "FMR that each has."
+    "Scores of genuine and of impostor comparisons, each of area 1; the dotted lines are the thresholds with "
+    "their bounds on FMR."
 )
 
 
 def draw_charts(report: MatchReport) -> Iterator[Chart]:
-    """The charts of every set.
+    """Yield the charts of every set.
 
     Raises:
-        FiguresUnavailable: The extra that draws charts is not installed.
+        FiguresUnavailable: The extra for charts is not installed.
     """
     first, *_ = report.set_names()
     for name in report.set_names():

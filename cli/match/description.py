@@ -1,4 +1,4 @@
-"""What a report of "same person?" says; it shows nobody."""
+"""The content of a report on matching. It shows no person."""
 
 from cli.match.sheets import sheets
 from cli.pages import template
@@ -9,28 +9,28 @@ __all__ = ["describe"]
 
 
 def describe(report: MatchReport) -> ReportDocument:
-    """The report in words and tables."""
+    """Return the report as words and tables."""
     photos, bootstrap = report.photos, report.bootstrap
     packs = tuple(pack.name for pack in report.packs)
     left_out = ", ".join(f"{count} {why}" for why, count in photos.left_out.items())
     notes = [
-        f"{photos.photos} photos of {photos.identities} persons{'; left out: ' * bool(left_out)}{left_out}.",
+        f"{photos.photos} photos of {photos.identities} persons{'; omitted: ' * bool(left_out)}{left_out}.",
         f"Bounds on FMR are one-sided, intervals of FNMR two-sided, {bootstrap.confidence:g}, from "
-        f"{bootstrap.resamples} draws of persons and Clopper-Pearson over effective comparisons, whichever "
+        f"{bootstrap.resamples} draws of persons or Clopper-Pearson over effective comparisons, whichever "
         "is wider.",
     ]
     if photos.guessed:
-        notes.insert(1, "Identities were inferred from the pairs; a manifest.csv would state them.")
+        notes.insert(1, "Identities were inferred from the pairs; give a manifest.csv to state them.")
     return ReportDocument(
         title="Same person?",
         packs=packs,
-        lead=f"How often {' and '.join(packs)} took two persons for one (FMR), and one person for "
-        "two (FNMR), by ISO/IEC 19795-1.",
+        lead=f"How often {' and '.join(packs)} matched two persons as one (FMR), and failed to match "
+        "one person (FNMR), by ISO/IEC 19795-1.",
         facts={
             "Photos": f"{photos.photos:,}",
             "Persons": f"{photos.identities:,}" + (" (inferred from the pairs)" if photos.guessed else ""),
             "Compared": "all with all" if photos.kind == "identities" else "the pairs of a list",
-            "Left out": left_out or "nothing",
+            "Omitted": left_out or "nothing",
             **{pack.name: _embedder(pack) for pack in report.packs},
         },
         sheets=tuple(sheets(report)),

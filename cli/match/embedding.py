@@ -1,4 +1,4 @@
-"""Photos to templates with a progress bar, and the isolated decoder for formats that need it."""
+"""Embeds photos with a progress bar, and an isolated decoder for formats that need it."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -30,19 +30,21 @@ def embed_with_progress(
     """Embed every photo with every pack.
 
     Args:
-        photos: What to embed.
-        packs: With what.
-        console: Shows the progress, and which files could not be read; not where results go.
+        photos: The photos.
+        packs: The packs.
+        console: Shows the progress and the files that could not be read; results go elsewhere.
 
     Raises:
         NothingToMeasure: There is no photo, there are more than can be compared, or a pack made no
-            template of any.
+            template of any photo.
     """
     if not photos:
-        raise NothingToMeasure("no photo is left to measure on: see the manifest's columns file and identity")
+        raise NothingToMeasure(
+            "there is no photo to measure: correct the manifest's columns file and identity"
+        )
     if len(photos) > MOST_TEMPLATES:
         raise NothingToMeasure(
-            f"{len(photos)} photos are too many to measure at once; at most {MOST_TEMPLATES}. Take fewer "
+            f"{len(photos)} photos are too many to measure at once; at most {MOST_TEMPLATES}. Use fewer "
             "photos of each person: more persons support lower rates, more photos do not"
         )
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -57,20 +59,21 @@ def embed_with_progress(
     for pack, run in zip(packs, runs, strict=True):
         if not run.templates:
             raise NothingToMeasure(
-                f"the pack {pack.name} finds one face in none of {len(photos)} photos: are they of faces?"
+                f"the pack {pack.name} finds no photo with exactly one face among {len(photos)}: give photos "
+                "of faces"
             )
     return runs
 
 
 def acquired(run: TemplateRun) -> NDArray[np.bool_]:
-    """Shape (photos,): which photos gave a template."""
+    """Return an array of shape (photos,): true for photos with a template."""
     found = np.ones(run.photos, dtype=np.bool_)
     found[list(run.faults)] = False
     return found
 
 
 def needs_decoder(path: Path) -> bool:
-    """Whether a file is of a format that only the isolated decoder reads."""
+    """Return whether a file has a format that only the isolated decoder reads."""
     try:
         with path.open("rb") as stream:
             found = detect_format(stream.read(64))
@@ -88,7 +91,7 @@ def _name_unreadable(photos: Sequence[FacePhoto], run: TemplateRun, console: Con
     if names:
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         console.print(
-            escape(f"{len(names)} files cannot be read as pictures: {', '.join(names[:_NAMED])}{more}"),
+            escape(f"{len(names)} files cannot be read as images: {', '.join(names[:_NAMED])}{more}"),
             style="yellow",
             highlight=False,
         )

@@ -1,4 +1,4 @@
-"""``facegate evaluate match``: false matches and false non-matches of packs, with bounds."""
+"""``facegate evaluate match``: measures false matches and false non-matches of packs, with bounds."""
 
 import shlex
 from collections.abc import Sequence
@@ -47,23 +47,23 @@ def match(
     identities: Annotated[
         Path | None,
         typer.Option(
-            help="Folder with photos and `manifest.csv`, or with a subfolder for each person: all photos "
-            "are compared with all.",
+            help="Folder with photos: all pairs are compared. It has a `manifest.csv`, or a subfolder for "
+            "each person.",
             show_default=False,
         ),
     ] = None,
     pairs: Annotated[
         Path | None,
         typer.Option(
-            help="CSV file with `file_a`, `file_b` and `same` (1 or 0), files relative to it: these pairs "
-            "are compared.",
+            help="CSV file with pairs: only they are compared. Its columns are `file_a`, `file_b` and `same` "
+            "(1 or 0); files are relative to it.",
             show_default=False,
         ),
     ] = None,
     group_by: Annotated[
         list[str] | None,
         typer.Option(
-            help="Column of `manifest.csv` whose groups are shown side by side; may be repeated.",
+            help="Column of `manifest.csv` to group by; may be repeated. The groups are shown side by side.",
             show_default=False,
         ),
     ] = None,
@@ -72,8 +72,8 @@ def match(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for `report.html`, `report.md`, `report.json` and the charts as PNG; made if it is "
-            "not there.",
+            help="Folder for the report. It is created if needed, and gets `report.html`, `report.md`, "
+            "`report.json` and the charts as PNG.",
             show_default=False,
         ),
     ] = None,
@@ -83,16 +83,16 @@ def match(
     models_dir: ModelsDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure how well packs tell people apart, on photos of your own (ISO/IEC 19795-1).
+    """Measure the error rates of matching on your own photos (ISO/IEC 19795-1).
 
-    Shows FMR and FNMR with bounds that draw persons, not comparisons; FNMR at FMR 1e-1, 1e-2 and so on,
-    down to what so many persons support; failures to acquire; groups; what the pack's own calibration
-    promises and whether it holds; and the time a face takes. Several packs are compared on the same
-    comparisons. Nothing in the report shows a face, a name or a template.
+    Shows FMR and FNMR with bounds that resample persons, not comparisons; FNMR at FMR 1e-1, 1e-2 and so on,
+    down to the lowest FMR that the number of persons supports; failures to acquire; groups; the bounds of the
+    pack's calibration and whether they hold; and the time for a face. Several packs are measured on the same
+    comparisons. The report contains no face, name or template.
 
-    `manifest.csv` has the columns `file` (relative to the folder) and `identity`; any other column can be
-    grouped by. A photo is left out where a column `usable` is not 1, a column `label` is not `bona_fide`, or
-    the identity is empty or ends in `?`. Charts need the extra `evaluation`.
+    `manifest.csv` has the columns `file` (relative to the folder) and `identity`; any other column can serve
+    for groups. A photo is omitted if a column `usable` is not 1, a column `label` is not `bona_fide`, or the
+    identity is empty or ends in `?`. Charts need the extra `evaluation`.
 
     For example, all photos of a folder, two packs and two groupings, and a list of pairs:
 
@@ -147,7 +147,7 @@ def _material(
         photos, columns, left_out = listed.photos, listed.columns, listed.left_out
         chosen, guessed = listed.pairs, not listed.named
     else:
-        raise PhotoListError("say what to measure on: either --identities DIR or --pairs FILE")
+        raise PhotoListError("no photos were given: give either --identities DIR or --pairs FILE")
     check_apart(photos, apart)
     return Material(
         photos=photos,
@@ -168,7 +168,7 @@ def _command(
     group_by: Sequence[str],
     numbers: Sequence[str],
 ) -> str:
-    """The command without this machine's folders."""
+    """Return the command without this machine's folders."""
     parts = ["facegate", "evaluate", "match"]
     parts += ["--identities", "DIR"] if pairs is None else ["--pairs", pairs.name]
     for name in pack_names(packs):

@@ -1,4 +1,4 @@
-"""From packs and photos to a report."""
+"""Measures packs on photos."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,15 +26,15 @@ __all__ = ["Material", "measure_packs"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Material:
-    """What is measured on.
+    """The photos of a measurement.
 
     Attributes:
-        photos: Each once.
+        photos: The photos, each once.
         pairs: Positions of the photos to compare; None for all with all.
         unsure: Pairs of identities that may be one person.
         groups: Photos of each group, by column and value.
-        left_out: How many photos or pairs were left out, by reason.
-        guessed: True where who is who was worked out from the pairs.
+        left_out: Number of omitted photos or pairs, by reason.
+        guessed: True if the identities were inferred from the pairs.
     """
 
     photos: tuple[FacePhoto, ...]
@@ -45,7 +45,7 @@ class Material:
     guessed: bool
 
     def compare(self, templates: Sequence[LabelledTemplate]) -> Comparisons:
-        """The comparisons of one pack's templates.
+        """Return the comparisons of one pack's templates.
 
         Raises:
             NothingToMeasure: No two persons can be compared.
@@ -68,21 +68,21 @@ def measure_packs(
 
     Args:
         material: The photos.
-        packs: Loaded to run on one thread.
-        names: How they are named in the report.
-        bootstrap: How bounds are made.
-        command: The command that makes the report again.
+        packs: The packs, loaded to run on one thread.
+        names: Their names in the report.
+        bootstrap: Parameters of the bounds.
+        command: The command that repeats the measurement.
         console: Shows the progress.
 
     Raises:
-        NothingToMeasure: Too few persons, or no template.
+        NothingToMeasure: There are too few persons, or no template.
     """
     machine = describe_machine()
     runs = embed_with_progress(material.photos, packs=packs, console=console)
     reports: list[PackReport] = []
-    with console.status("Taking bounds") as status:
+    with console.status("Computing bounds") as status:
         for name, pack, run in zip(names, packs, runs, strict=True):
-            status.update(f"Taking bounds of pack {len(reports) + 1} of {len(packs)}")
+            status.update(f"Computing bounds of pack {len(reports) + 1} of {len(packs)}")
             reports.append(_pack_report(material, name=name, pack=pack, run=run, bootstrap=bootstrap))
         status.update("Comparing packs")
         comparisons = tuple(
@@ -139,7 +139,7 @@ def _pack_report(
 
 
 def _calibrated(calibration: MatchCalibration, main: SetResult) -> tuple[tuple[float, FmrAt], ...]:
-    """What the thresholds of a calibration do on the main set."""
+    """Return the rates of the calibration's thresholds on the main set."""
     found = []
     for target in TARGETS:
         if target >= calibration.lowest_bound:

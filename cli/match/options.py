@@ -1,4 +1,4 @@
-"""What the two commands have in common: options, packs, and how an error is told."""
+"""Options and packs of the two commands on matching."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -33,7 +33,7 @@ PacksOption = Annotated[
     list[str],
     typer.Option(
         "--pack",
-        help="A pack, such as `open`, `embedded` or `insightface:<folder>`; may be repeated.",
+        help="Pack; may be repeated. For example `open`, `embedded` or `insightface:<folder>`.",
         show_default=False,
     ),
 ]
@@ -41,7 +41,7 @@ AnyPacksOption = Annotated[
     list[str] | None,
     typer.Option(
         "--pack",
-        help="A pack, such as `open`, `embedded` or `insightface:<folder>`; may be repeated.  "
+        help="Pack; may be repeated. For example `open`, `embedded` or `insightface:<folder>`.  "
         "[default: embedded]",
         show_default=False,
     ),
@@ -49,28 +49,31 @@ AnyPacksOption = Annotated[
 CorrectionsOption = Annotated[
     Path | None,
     typer.Option(
-        help="TOML file with what is known to be wrong with the labels: `same_person`, `unsure`, "
-        "`wrong_label`, each with its reason.",
+        help="TOML file with known errors of the labels: `same_person`, `unsure`, `wrong_label`, each with "
+        "its reason.",
         show_default=False,
     ),
 ]
 ApartOption = Annotated[
     list[str] | None,
     typer.Option(
-        help="Source of identities (the part before the colon) that is measured apart and never compared "
-        "with the others; may be repeated.",
+        help="Source of identities (the part before the colon) that is measured separately and never "
+        "compared with the others; may be repeated.",
         show_default=False,
     ),
 ]
 ResamplesOption = Annotated[int, typer.Option(help="Samples of the bootstrap.", min=100, max=20_000)]
 ConfidenceOption = Annotated[
-    float, typer.Option(help="One-sided of bounds on FMR, two-sided of FNMR.", min=0.9, max=0.999)
+    float,
+    typer.Option(
+        help="Confidence level: one-sided for bounds on FMR, two-sided for FNMR.", min=0.9, max=0.999
+    ),
 ]
-SeedOption = Annotated[int, typer.Option(help="Of the bootstrap's draws.", min=0)]
+SeedOption = Annotated[int, typer.Option(help="Seed of the bootstrap.", min=0)]
 
 
 def load_packs(specs: Sequence[str], *, models_dir: Path) -> tuple[Pack, ...]:
-    """Load packs so that each model runs on one thread, in the order given.
+    """Load packs in the given order. Each model runs on one thread.
 
     Raises:
         vision.errors.PackError: One of them cannot be used.
@@ -80,13 +83,13 @@ def load_packs(specs: Sequence[str], *, models_dir: Path) -> tuple[Pack, ...]:
 
 
 def pack_names(specs: Sequence[str]) -> tuple[str, ...]:
-    """How the packs are named in reports: without folders, where that tells them apart."""
+    """Return the names of the packs in reports: without folders if the names stay distinct."""
     short = tuple(without_folder(spec) for spec in specs)
     return short if len(set(short)) == len(specs) else tuple(specs)
 
 
 def read_optional_corrections(file: Path | None) -> Corrections:
-    """The corrections of a file; none without one.
+    """Return the corrections of a file; none without a file.
 
     Raises:
         PhotoListError: The file cannot be read, or breaks its form.
@@ -95,17 +98,17 @@ def read_optional_corrections(file: Path | None) -> Corrections:
 
 
 def bootstrap_options(resamples: int, confidence: float, seed: int) -> tuple[str, ...]:
-    """The options that make the same draws again."""
+    """Return the command-line options that repeat the bootstrap."""
     return ("--resamples", str(resamples), "--confidence", f"{confidence:g}", "--seed", str(seed))
 
 
 def check_apart(photos: Sequence[FacePhoto], apart: Collection[str]) -> None:
-    """Make sure that a source that is to be measured apart is there: a wrong name would change nothing.
+    """Verify that the sources of `--apart` exist, because a wrong name would have no effect.
 
     Raises:
-        PhotoListError: No photo comes from it.
+        PhotoListError: No photo has such a source.
     """
     sources = {photo.identity.partition(":")[0] for photo in photos if photo.apart}
     for source in apart:
         if source not in sources:
-            raise PhotoListError(f"no identity has the source {source!r}, given to be measured separately")
+            raise PhotoListError(f"no identity has the source {source!r}, given with --apart: correct it")

@@ -1,4 +1,4 @@
-"""The tables of a report as titles, columns and rows of text, for the terminal and for the page."""
+"""The tables of a report on matching, for the terminal and the page."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ __all__ = ["sheets"]
 
 
 def sheets(report: MatchReport) -> Iterator[Sheet]:
-    """Everything that people want to see of a report, in the order in which they want it."""
+    """Yield the tables of a report, most important first."""
     yield _acquisition(report)
     for name in report.set_names():
         yield from _points(report, name)
@@ -39,7 +39,7 @@ def _acquisition(report: MatchReport) -> Sheet:
         )
     return Sheet(
         title="Photos to templates",
-        columns=("pack", "failures to acquire", "because of", "ms a face", "ratio"),
+        columns=("pack", "failures to acquire", "reasons", "ms a face", "ratio"),
         rows=tuple(rows),
         notes=(
             "ms a face: median CPU time on one core to detect and embed, all packs in turn on each photo; "
@@ -120,7 +120,7 @@ def _differences(report: MatchReport) -> Sheet:
         rows=tuple(rows),
         notes=(
             f"FNMR of the pack less that of {report.packs[0].name}, each at its own threshold, in percentage "
-            "points; an interval without 0 is more than chance. One only: photos of which only the pack, and "
+            "points; an interval without 0 is significant. One only: photos of which only the pack, and "
             f"only {report.packs[0].name}, made a template.",
         ),
     )
@@ -135,8 +135,8 @@ def _groups(report: MatchReport, column: str) -> Iterator[Sheet]:
                 row for group in pack.groups if group.column == column for row in _group_rows(group, pack)
             ),
             notes=(
-                "At the thresholds of all photos together, for the FMR named; in brackets bounds of this "
-                "group. A group of few persons says little: look at its bounds.",
+                "At the thresholds of all photos together, for the named FMR; in brackets the bounds of this "
+                "group. The rates of a group with few persons are imprecise: see its bounds.",
             ),
         )
 

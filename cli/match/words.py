@@ -1,4 +1,4 @@
-"""Figures of "same person?" in words, the same in the terminal and on the page."""
+"""Figures of matching as text, the same for the terminal and the page."""
 
 from typing import Final
 
@@ -18,7 +18,7 @@ __all__ = [
     "rate",
 ]
 
-SET_TITLES: Final = {MAIN: "", APART: ", photos measured apart"}
+SET_TITLES: Final = {MAIN: "", APART: ", photos measured separately"}
 PROVENANCES: Final = {
     "measured": "measured by the makers of Facegate",
     "assumed": "assumed from other embedders",
@@ -28,17 +28,17 @@ PROVENANCES: Final = {
 
 
 def rate(value: float) -> str:
-    """A false match rate: ``1.2e-3``, or ``0``."""
+    """Return a false match rate: ``1.2e-3``, or ``0``."""
     return "0" if value == 0.0 else f"{value:.1e}".replace("e-0", "e-")
 
 
 def percent(value: float) -> str:
-    """A share, as percent with as many decimals as are worth reading."""
+    """Return a share in percent, with one decimal, or two below 1 %."""
     return f"{100 * value:.2f} %" if 0.0 < value < 0.01 else f"{100 * value:.1f} %"
 
 
 def interval(found: RateInterval | None) -> str:
-    """A false non-match rate with its interval, in percent."""
+    """Return a false non-match rate with its interval, in percent."""
     if found is None:
         return "no pairs"
     share = percent(found.rate).removesuffix(" %")
@@ -46,19 +46,19 @@ def interval(found: RateInterval | None) -> str:
 
 
 def change(difference: Difference) -> str:
-    """A difference of false non-match rates with its interval, in percentage points."""
+    """Return a difference of false non-match rates with its interval, in percentage points."""
     return f"{100 * difference.change:+.1f} [{100 * difference.lower:+.1f}, {100 * difference.upper:+.1f}]"
 
 
 def promise(target: float, found: FmrAt) -> str:
-    """Whether a threshold that promises a false match rate keeps it on these data."""
+    """Return whether a threshold keeps its promised false match rate on these data."""
     if found.fmr > target:
         return "broken"
     return "kept" if found.upper_bound <= target else "not shown"
 
 
 def not_supported(target: float, needed: int) -> str:
-    """What is said in place of a rate that the data do not support."""
+    """Return the text in place of a rate that the data do not support."""
     return (
         f"{target:g}: not supported by these data (needs about {needed} persons, all compared with all: "
         f"{needed * (needed - 1) // 2:,} pairs of persons)"
@@ -66,7 +66,7 @@ def not_supported(target: float, needed: int) -> str:
 
 
 def limits(pack: str, result: SetResult) -> str:
-    """What a pack's rates in one set rest on, and what they do not support."""
+    """Return the numbers of comparisons behind a pack's rates in one set, and the unsupported FMR."""
     fmr, fnmr = result.fmr, result.fnmr
     text = (
         f"{pack}: {_genuine(fnmr)}, {fmr.comparisons:,} impostor comparisons of {fmr.person_pairs:,} pairs "

@@ -1,6 +1,6 @@
 """``facegate models``: packs of models, from the catalogue to the models folder.
 
-``install.pull_pack`` is the door for other commands. ``sources`` says where files come from (addresses,
-a folder, a tar file), ``fetching`` gets several at once, ``part_file`` keeps what is begun, ``installed``
-tells what lies in the folder, ``acceptance`` and ``bundle`` what the name says.
+Other commands use ``install.pull_pack``. ``sources`` opens the sources of files (addresses, a folder, a tar
+file), ``fetching`` fetches several at once, ``part_file`` keeps partial downloads, ``installed`` inspects the
+models folder, ``acceptance`` handles the acceptance of terms, and ``bundle`` writes tar files.
 """

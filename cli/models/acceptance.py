@@ -1,4 +1,4 @@
-"""Under which terms a pack's models come, and the record that somebody accepted them."""
+"""The terms of a pack's models, and the record of their acceptance."""
 
 import hashlib
 import importlib.metadata
@@ -30,14 +30,14 @@ _SCHEMA: Final = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acceptance:
-    """Somebody accepted the terms of a pack.
+    """The record that the terms of a pack were accepted.
 
     Attributes:
         pack: The pack's name.
         terms_sha256: SHA-256 of ``terms_text`` as it was accepted, lower-case hex.
-        accepted_at: When, ISO 8601 in UTC.
+        accepted_at: Time of the acceptance, ISO 8601 in UTC.
         facegate: Version of Facegate that showed the terms.
-        terms: The text itself, so that the record can be read without that version.
+        terms: The text of the terms, so that the record is readable without that version.
     """
 
     pack: str
@@ -48,7 +48,7 @@ class Acceptance:
 
 
 def terms_text(pack: CataloguePack) -> str:
-    """The terms of every member, as they are shown and accepted; the same text for the same terms."""
+    """Returns the terms of every member, as shown and accepted. Equal terms give an equal text."""
     lines = [f"{pack.title} ({pack.name})"]
     for entry in pack.members:
         lines += [
@@ -62,18 +62,18 @@ def terms_text(pack: CataloguePack) -> str:
 
 
 def is_accepted(pack: CataloguePack, models_dir: Path) -> bool:
-    """Whether somebody accepted the terms of ``pack`` as they are today."""
+    """Returns whether the current terms of ``pack`` were accepted."""
     accepted = read_acceptance(models_dir / pack.name)
     return accepted is not None and accepted.pack == pack.name and accepted.terms_sha256 == _sha256(pack)
 
 
 def needs_acceptance(pack: CataloguePack, models_dir: Path) -> bool:
-    """Whether a licence restricts use, and nobody accepted the terms as they are today."""
+    """Returns whether a licence restricts use and the current terms were not accepted."""
     return pack.restricts_use and not is_accepted(pack, models_dir)
 
 
 def read_acceptance(folder: Path) -> Acceptance | None:
-    """The record in a pack's folder; None where there is none that can be read."""
+    """Returns the record in a pack's folder; None if there is no readable one."""
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         if record.pop("schema") != _SCHEMA or not all(isinstance(value, str) for value in record.values()):
@@ -84,7 +84,7 @@ def read_acceptance(folder: Path) -> Acceptance | None:
 
 
 def write_acceptance(folder: Path, pack: CataloguePack) -> Acceptance:
-    """Records that somebody accepted the terms of ``pack`` now.
+    """Records that the terms of ``pack`` were accepted now.
 
     Raises:
         FolderUnusable: It cannot be written.

@@ -1,4 +1,4 @@
-"""What each model of a pack costs on this machine, on a photo that an installed package carries."""
+"""Measures the CPU time of each model of a pack, on a photo from an installed package."""
 
 from collections.abc import Callable
 from typing import Final
@@ -15,7 +15,7 @@ from vision.packs import Pack
 __all__ = ["PHOTO", "measure_models"]
 
 PHOTO: Final = "red-shirt"
-"""Comes with insightface, which every installation has."""
+"""Part of insightface, which every installation includes."""
 
 _WARM_UPS: Final = 2
 
@@ -23,19 +23,19 @@ _WARM_UPS: Final = 2
 def measure_models(
     pack: Pack, *, spec: str, runs: int, say: Callable[[str], None] = lambda text: None
 ) -> tuple[Measurement, ...]:
-    """Milliseconds of CPU time that each model takes for one photo of one face.
+    """Measures the CPU time of each model for one photo of one face, in milliseconds.
 
-    In every run each model is called once, one after the other, so that a slow moment of the machine
-    touches all of them alike. The first runs, in which memory is allocated, are not counted.
+    Each run calls each model once, one after the other, so that a slow moment of the machine affects all of
+    them. The first runs, which allocate memory, are not counted.
 
     Args:
         pack: The models.
-        spec: How the pack is named in settings.
+        spec: Name of the pack in settings.
         runs: Counted runs, 1 or more.
-        say: Is told how far it is.
+        say: Receives the progress as text.
 
     Returns:
-        One measurement for each model, in the order in which a frame meets them.
+        One measurement for each model, in the order in which a frame passes them.
 
     Raises:
         BenchImpossible: The photo is not installed, or a model fails or finds no face in it.
@@ -78,7 +78,7 @@ def _once(pack: Pack, photo: BgrImage) -> None:
     faces = pack.detector.detect(photo)
     if not faces:
         raise BenchImpossible(
-            "the detector finds no face in the built-in photo, so the other models have nothing to work on. "
+            "the detector finds no face in the built-in photo, so the other models have no input. "
             "Check with `facegate models verify`."
         )
     if pack.landmarker is not None:

@@ -1,4 +1,4 @@
-"""``facegate models bench``: milliseconds of each model on this machine."""
+"""``facegate models bench``: measures the milliseconds of each model on this machine."""
 
 import shlex
 from collections.abc import Sequence
@@ -29,18 +29,18 @@ def bench_command(
     pack: Annotated[
         str,
         typer.Option(
-            help="`embedded`, the name of a pulled pack, or a family and folder as in the settings."
+            help="Pack. `embedded`, the name of a pulled pack, or a family and folder as in the settings."
         ),
     ] = "embedded",
     runs: Annotated[int, typer.Option(help="Counted runs.", min=1, max=1000)] = 20,
     models_dir: ModelsDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure what each model of a pack costs on this machine.
+    """Measure the CPU time of each model of a pack on this machine.
 
-    Each model works on a photo that an installed package carries, one model after the other in every run,
-    with one thread. Counted is CPU time, so waiting for a busy core is not in it. What a whole server
-    costs is told by `facegate bench`. For example:
+    Each model runs on a photo from an installed package, one model after the other in each run, with one
+    thread. CPU time is measured, so it does not include waiting for a busy core. `facegate bench` measures
+    the cost of a whole server. For example:
 
         facegate models bench --pack open
 

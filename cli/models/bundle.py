@@ -1,4 +1,4 @@
-"""Packs in one tar file, for machines without a network: the same packs give the same bytes."""
+"""Writes packs to one tar file, for machines without a network. The same packs give the same bytes."""
 
 import hashlib
 import importlib.metadata
@@ -32,8 +32,8 @@ class BundleReport:
 
     Attributes:
         path: The tar file.
-        size: In bytes.
-        sha256: Of the tar file, lower-case hex: to be told on another way than the file itself.
+        size: Size of the tar file in bytes.
+        sha256: SHA-256 of the tar file, lower-case hex. Transmit it separately from the file.
         files: Names of the model files in it.
         left_out: Names of optional files that are not installed.
     """
@@ -48,11 +48,11 @@ class BundleReport:
 def write_bundle(packs: Sequence[CataloguePack], *, models_dir: Path, out: Path) -> BundleReport:
     """Writes the installed files of ``packs`` with their manifest and terms.
 
-    Times, owners and order are fixed, so that two machines with the same packs and the same version of
-    Facegate write the same bytes.
+    Times, owners and order are fixed. Two machines with the same packs and the same version of Facegate write
+    the same bytes.
 
     Args:
-        packs: All must be installed and intact; a file that several have is written once.
+        packs: The packs, installed and intact; a file of several packs is written once.
         models_dir: Models folder.
         out: The tar file; it must not exist.
 
@@ -61,7 +61,7 @@ def write_bundle(packs: Sequence[CataloguePack], *, models_dir: Path, out: Path)
         FolderUnusable: ``out`` exists already or cannot be written.
     """
     if out.exists():
-        raise FolderUnusable(f"{out} exists already: remove it, or choose another name with --out")
+        raise FolderUnusable(f"{out} already exists: remove it, or give another name with --out")
     installed = [inspect_pack(pack, models_dir) for pack in packs]
     for one in installed:
         _demand_intact(one)

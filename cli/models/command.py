@@ -1,4 +1,4 @@
-"""``facegate models``: fetch packs of models, look at them and at their terms, check and pack them."""
+"""``facegate models``: pulls, shows, verifies and bundles packs of models."""
 
 import json
 import shlex
@@ -28,7 +28,7 @@ __all__ = ["app"]
 
 DAMAGED = 1
 
-app = typer.Typer(help="Fetch packs of models, look at them and check them.", no_args_is_help=True)
+app = typer.Typer(help="Pull, show, verify and bundle packs of models.", no_args_is_help=True)
 app.command("pull", cls=brief("--accept", "--mirror", "--models-dir"))(pull_command)
 app.command("bench")(bench_command)
 
@@ -84,9 +84,9 @@ def show_command(pack: PackArgument, models_dir: ModelsDirOption = None, as_json
 
 @app.command("licence")
 def licence_command(pack: PackArgument, models_dir: ModelsDirOption = None) -> None:
-    """Show the terms of a pack in full, and whether somebody accepted them here.
+    """Show the terms of a pack in full, and whether they were accepted here.
 
-    Facegate tells what the publishers say of weights and training data; it gives no legal advice. For
+    Facegate repeats the publishers' statements on weights and training data; it gives no legal advice. For
     example:
 
         facegate models licence buffalo_l
@@ -102,7 +102,9 @@ def licence_command(pack: PackArgument, models_dir: ModelsDirOption = None) -> N
         today = "" if accepted.terms == terms_text(known) else ", as they were then"
         typer.echo(f"Accepted here on {accepted.accepted_at} with Facegate {accepted.facegate}{today}.")
     elif known.restricts_use:
-        typer.echo("They have not been accepted here. `facegate models pull` asks, or takes --accept.")
+        typer.echo(
+            "They have not been accepted here. `facegate models pull` asks for it, or give it --accept."
+        )
     else:
         typer.echo("No licence restricts use, so nothing has to be accepted.")
 
@@ -111,15 +113,15 @@ def licence_command(pack: PackArgument, models_dir: ModelsDirOption = None) -> N
 def verify_command(
     packs: Annotated[
         list[str] | None,
-        typer.Argument(help="Packs; by default all that are installed.", show_default=False),
+        typer.Argument(help="Packs; by default all installed packs.", show_default=False),
     ] = None,
     models_dir: ModelsDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Hash everything that is installed, and compare it with the catalogue.
+    """Hash all installed files, and compare them with the catalogue.
 
-    The exit status is 0 where all is intact, 1 where a file is altered, cannot be read or is missing, and
-    2 where nothing could be checked. For example:
+    The exit status is 0 if all is intact, 1 if a file is altered, cannot be read or is missing, and 2 if
+    nothing could be verified. For example:
 
         facegate models verify
 
@@ -156,12 +158,12 @@ def verify_command(
 @app.command("bundle")
 def bundle_command(
     packs: Annotated[list[str], typer.Argument(help="Installed packs.", show_default=False)],
-    out: Annotated[Path, typer.Option(help="The tar file to write; it must not exist.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Tar file to write; it must not exist.", show_default=False)],
     models_dir: ModelsDirOption = None,
 ) -> None:
     """Write installed packs to one tar file, for machines without a network.
 
-    The same packs give the same bytes. Compare the SHA-256 that is printed on the other machine, then:
+    The same packs give the same bytes. On the other machine, compare the printed SHA-256 before the pull:
 
         facegate models bundle open --out open.tar
 
@@ -170,7 +172,7 @@ def bundle_command(
     with errors_reported(VisionError):
         report = write_bundle(known_packs(packs), models_dir=models_folder(models_dir), out=out)
     if report.left_out:
-        typer.echo(f"Not installed, so left out: {', '.join(report.left_out)}", err=True)
+        typer.echo(f"Not installed, so omitted: {', '.join(report.left_out)}", err=True)
     typer.echo(f"{report.path}: {len(report.files)} model files, {size_text(report.size)}")
     typer.echo(f"SHA-256 {report.sha256}")
 

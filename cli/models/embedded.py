@@ -17,7 +17,7 @@ __all__ = [
 ]
 
 EMBEDDED: Final = "embedded"
-"""The pack's name; it is not in the catalogue, because nothing of it is pulled."""
+"""The pack's name. It is not in the catalogue, because it needs no pull."""
 EMBEDDED_SUMMARY: Final = "Comes with the installation and needs no pull."
 EMBEDDED_USE: Final = "For evaluation and research only: it must not decide about people."
 

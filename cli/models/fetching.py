@@ -1,4 +1,4 @@
-"""Fetches members of a pack side by side into the folder of incoming files."""
+"""Fetches members of a pack in parallel into the folder of incoming files."""
 
 import asyncio
 import contextlib
@@ -18,13 +18,13 @@ __all__ = ["FetchedFile", "Fetching", "SkippedFile"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchedFile:
-    """A file that is here now, with the catalogued hash.
+    """A fetched file with the catalogued hash.
 
     Attributes:
         name: The file's name.
-        origin: Where it came from, for people.
-        size: In bytes.
-        resumed_at: Bytes that were here before; 0 where all of them were fetched now.
+        origin: Its source, for people.
+        size: Its size in bytes.
+        resumed_at: Bytes that were present before; 0 if all of them were fetched now.
     """
 
     name: str
@@ -35,11 +35,11 @@ class FetchedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SkippedFile:
-    """An optional file that could not be had.
+    """An optional file that could not be fetched.
 
     Attributes:
         name: The file's name.
-        why: In plain words.
+        why: The reason, in words.
     """
 
     name: str
@@ -49,21 +49,21 @@ class SkippedFile:
 class Fetching:
     """Fetches files into a folder.
 
-    A required file that does not come ends it all; an optional one that is not offered, or whose server
-    fails, is left out. A file with a wrong size or content ends it whatever it is for.
+    If a required file cannot be fetched, the whole fetch ends with an error. An optional file that is not
+    offered, or whose server fails, is skipped. Any file with a wrong size or content ends the fetch.
     """
 
     def __init__(
         self, *, models_dir: Path, incoming: Path, source: Source, progress: PullProgress, parallel: int
     ) -> None:
-        """Prepares.
+        """Prepares the fetch.
 
         Args:
-            models_dir: Whose packs are looked through for the same file first.
-            incoming: Folder that the files are written to.
-            source: Where they come from otherwise.
-            progress: Is told.
-            parallel: Files at once.
+            models_dir: Models folder; its packs are searched for the same file first.
+            incoming: Folder for the files.
+            source: Source of the other files.
+            progress: Receives the progress.
+            parallel: Number of parallel downloads.
         """
         self._models_dir = models_dir
         self._incoming = incoming
@@ -76,15 +76,15 @@ class Fetching:
     async def run(
         self, required: Sequence[CatalogueEntry], optional: Sequence[CatalogueEntry], *, until: float | None
     ) -> tuple[tuple[FetchedFile, ...], tuple[SkippedFile, ...]]:
-        """Fetches all of them.
+        """Fetches all files.
 
         Args:
-            required: Files that must come.
-            optional: Files that may.
-            until: When to stop, in the event loop's clock; None for never.
+            required: Required files.
+            optional: Optional files.
+            until: Time limit in the event loop's clock; None for none.
 
         Raises:
-            ModelsError: A required file did not come, in time or at all, or some file is the wrong one.
+            ModelsError: A required file could not be fetched, or not in time, or a file has other content.
         """
         for entry in (*required, *optional):
             self._progress.planned(entry.file_name, size=entry.size)
@@ -94,7 +94,7 @@ class Fetching:
         ]
         try:
             async with asyncio.timeout_at(until):
-                # The first failure ends the others: their parts stay.
+                # The first error stops the others; their parts are kept.
                 await asyncio.gather(*tasks)
         except TimeoutError as error:
             self._give_up(required, optional, error)
@@ -102,7 +102,7 @@ class Fetching:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        # In the order of the pack, whichever came first.
+        # In the order of the pack, not of arrival.
         names = [entry.file_name for entry in (*required, *optional)]
         return (
             tuple(self._fetched[name] for name in names if name in self._fetched),
@@ -115,12 +115,12 @@ class Fetching:
         late = [entry.file_name for entry in required if entry.file_name not in self._fetched]
         if late:
             raise TimeRanOut(
-                f"time ran out before {', '.join(late)} arrived. What was received is kept: pull again "
-                "to go on from there, with more time, or from a nearer mirror with --mirror."
+                f"time ran out before {', '.join(late)} arrived. The received data is kept: pull again "
+                "to continue, with more time, or from a nearer mirror with --mirror."
             ) from error
         for entry in optional:
             if entry.file_name not in {*self._fetched, *self._skipped}:
-                self._skip(entry, "the time was over")
+                self._skip(entry, "the time limit was reached")
 
     async def _required(self, entry: CatalogueEntry) -> None:
         async with self._slots:
@@ -135,7 +135,7 @@ class Fetching:
 
     def _skip(self, entry: CatalogueEntry, why: str) -> None:
         self._skipped[entry.file_name] = SkippedFile(name=entry.file_name, why=why)
-        self._progress.ended(entry.file_name, how=f"left out, it is optional: {why}")
+        self._progress.ended(entry.file_name, how=f"skipped, it is optional: {why}")
 
     async def _fetch(self, entry: CatalogueEntry) -> None:
         ready = self._incoming / entry.file_name
@@ -155,7 +155,7 @@ class Fetching:
             else:
                 origin = await self._source.fetch(part)
             if part.sha256 not in entry.sha256s and part.patched:
-                # The pieces may be of two versions: once more from the first byte before it is refused.
+                # The pieces may be of two versions: fetch the whole file once before refusing it.
                 part.restart()
                 origin = await self._source.fetch(part)
             self._compare(part, origin)
@@ -172,7 +172,7 @@ class Fetching:
         try:
             return await asyncio.shield(opening)
         except asyncio.CancelledError:
-            # The thread cannot be stopped, and its file must not stay open.
+            # The thread cannot be stopped, and its file must be closed.
             with contextlib.suppress(ModelsError):
                 (await opening).keep()
             raise
@@ -193,14 +193,14 @@ class Fetching:
         )
 
     def _neighbour(self, entry: CatalogueEntry) -> Path | None:
-        """The same file in another installed pack."""
+        """Returns the same file in another installed pack; None if there is none."""
         with writing(self._models_dir):
             candidates = sorted(self._models_dir.glob(f"[!.]*/{entry.file_name}"))
         return next((path for path in candidates if _is_intact(path, entry, tidy=False)), None)
 
 
 def _is_intact(path: Path, entry: CatalogueEntry, *, tidy: bool = True) -> bool:
-    """Whether the file is there and the catalogued one; ``tidy`` deletes it where it is another."""
+    """Returns whether the file exists with the catalogued content; ``tidy`` deletes other content."""
     try:
         if sha256_of(path) in entry.sha256s:
             return True

@@ -1,4 +1,4 @@
-"""The few things that a pull needs of the file system, and its errors in plain words."""
+"""File system functions for pulls, and their errors in words."""
 
 import asyncio
 import ctypes
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 CHUNK: Final = 1 << 20
-"""Bytes that are read at a time."""
+"""Bytes that are read at once."""
 
 _AT_FDCWD: Final = -100
 _RENAME_EXCHANGE: Final = 2
@@ -32,7 +32,7 @@ _NO_EXCHANGE: Final = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP})
 
 
 async def to_the_end(function: Callable[..., object], *arguments: object) -> None:
-    """Runs ``function`` in a thread; a cancellation waits for its end, because a thread cannot be stopped."""
+    """Runs ``function`` in a thread. A cancellation waits for its end, because threads cannot be stopped."""
     running = asyncio.create_task(asyncio.to_thread(function, *arguments))
     try:
         await asyncio.shield(running)
@@ -43,18 +43,18 @@ async def to_the_end(function: Callable[..., object], *arguments: object) -> Non
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turns the file system's errors inside the block into ``FolderUnusable`` about ``path``."""
+    """Converts file system errors in the block to ``FolderUnusable`` about ``path``."""
     try:
         yield
     except OSError as error:
         raise FolderUnusable(
-            f"{path} cannot be written: {error.strerror or error}. Make room or correct the permissions, or "
-            "name another folder; then do it again. What was already fetched is kept."
+            f"{path} cannot be written: {error.strerror or error}. Free some space, correct the permissions, "
+            "or give another folder; then repeat the command. The fetched data is kept."
         ) from error
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, lower-case hex.
+    """Returns the SHA-256 of a file, lower-case hex.
 
     Raises:
         OSError: It cannot be read, or is not a regular file.
@@ -67,7 +67,7 @@ def sync_folder(folder: Path) -> None:
     """Makes the names in ``folder`` durable.
 
     Raises:
-        OSError: The system cannot.
+        OSError: The system does not support it.
     """
     number = os.open(folder, os.O_RDONLY)
     try:
@@ -77,7 +77,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """A second name for a file, or where the file system has none, a durable copy.
+    """Creates a second name for a file, or a durable copy if the file system has no links.
 
     Raises:
         OSError: Neither is possible.
@@ -93,10 +93,10 @@ def link_or_copy(source: Path, target: Path) -> None:
 
 
 def exchange(first: Path, second: Path) -> bool:
-    """Lets two folders swap their names in one step, so that a crash leaves one state or the other.
+    """Exchanges the names of two folders atomically.
 
     Returns:
-        False where the system or the file system cannot; nothing was changed then.
+        False if the system or the file system does not support it; nothing is changed then.
 
     Raises:
         OSError: They cannot be renamed.
@@ -114,7 +114,7 @@ def exchange(first: Path, second: Path) -> bool:
 
 
 def size_text(size: int | None) -> str:
-    """A size for people, such as ``3.8 MB``."""
+    """Returns a size for people, such as ``3.8 MB``."""
     if size is None:
         return "unknown"
     if size < 1_000_000:

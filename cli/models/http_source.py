@@ -1,4 +1,4 @@
-"""Fetches a file over HTTP: goes on where an earlier try ended, and never beyond what was expected."""
+"""Fetches a file over HTTP. Resumes partial downloads, and never exceeds the expected size."""
 
 import asyncio
 import importlib.metadata
@@ -21,9 +21,9 @@ __all__ = ["HttpSource", "Patience", "open_session"]
 
 _MOST_REDIRECTS: Final = 5
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-# Object stores answer 403 for what is not there where the caller may not list.
+# Object stores answer 403 for a missing file if the caller may not list.
 _NOT_OFFERED: Final = frozenset({401, 403, 404, 410})
-# A machine without a network is not kept waiting for long.
+# Few, so that a machine without a network fails soon.
 _TRIES_TO_CONNECT: Final = 3
 _BUSY: Final = frozenset({408, 425, 429})
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
@@ -31,14 +31,14 @@ _CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long to bear with a server.
+    """Time limits and retries for a server.
 
     Attributes:
-        connect_seconds: For a connection, name look-up and TLS included.
-        stall_seconds: Without a single byte.
-        tries: For one file, the first included.
-        pause_seconds: Before the second try; doubled for each further one.
-        longest_pause_seconds: Of these pauses, also where the server asks for more.
+        connect_seconds: Limit for a connection, with name look-up and TLS.
+        stall_seconds: Limit without a single byte.
+        tries: Tries for one file, including the first.
+        pause_seconds: Pause before the second try; doubled for each further one.
+        longest_pause_seconds: Longest of these pauses, even if the server asks for more.
     """
 
     connect_seconds: float = 15.0
@@ -49,7 +49,7 @@ class Patience:
 
 
 class _TryAgain(Exception):
-    """Something that may be better in a moment."""
+    """An error that may be temporary."""
 
     def __init__(self, what: str, *, after: float = 0.0, tries: int | None = None) -> None:
         super().__init__(what)
@@ -59,12 +59,12 @@ class _TryAgain(Exception):
 
 @asynccontextmanager
 async def open_session(patience: Patience) -> AsyncIterator[aiohttp.ClientSession]:
-    """A session that takes proxies from the environment and leaves bodies as they are."""
+    """Opens a session that takes proxies from the environment and does not decompress bodies."""
     timeout = aiohttp.ClientTimeout(
         total=None, connect=patience.connect_seconds, sock_read=patience.stall_seconds
     )
     headers = {
-        # A compressed body would break both resuming and the count of bytes.
+        # A compressed body would break resuming and the count of bytes.
         "Accept-Encoding": "identity",
         "User-Agent": f"facegate/{importlib.metadata.version('facegate')}",
     }
@@ -75,7 +75,7 @@ async def open_session(patience: Patience) -> AsyncIterator[aiohttp.ClientSessio
 
 
 class HttpSource:
-    """Files at addresses; implements ``cli.models.sources.Source``."""
+    """Fetches files from addresses. Implements ``cli.models.sources.Source``."""
 
     def __init__(
         self,
@@ -85,21 +85,21 @@ class HttpSource:
         progress: PullProgress,
         patience: Patience,
     ) -> None:
-        """Fetches over ``session``; ``addresses`` says where a file may lie, the likeliest first."""
+        """Fetches over ``session``; ``addresses`` returns possible addresses, the likeliest first."""
         self._session = session
         self._addresses = addresses
         self._progress = progress
         self._patience = patience
 
     async def fetch(self, part: PartFile) -> str:
-        """Fetches what ``part`` still lacks.
+        """Fetches the missing bytes of ``part``.
 
         Raises:
             FileNotOffered: None of the addresses has the file.
             WrongSize: The server offers more or fewer bytes than the catalogue states.
-            TransferFailed: The server cannot be reached or fails, also after several tries.
+            TransferFailed: The server cannot be reached or fails, even after several tries.
             MirrorUnusable: An address is malformed.
-            FolderUnusable: What arrives cannot be written.
+            FolderUnusable: The received data cannot be written.
         """
         refusals = []
         for url in self._addresses(part.entry):
@@ -112,7 +112,7 @@ class HttpSource:
         raise FileNotOffered(
             f"{part.entry.file_name} is not offered: "
             + ("; ".join(refusals) or "the catalogue has no address for it")
-            + ". Name a mirror that has it with --mirror."
+            + ". Give a mirror that has it with --mirror."
         )
 
     async def _fetch_patiently(self, url: URL, part: PartFile) -> None:
@@ -124,8 +124,8 @@ class HttpSource:
                 if number >= min(patience.tries, error.tries or patience.tries):
                     raise TransferFailed(
                         f"{part.entry.file_name} could not be fetched from {_shown(url)}: {error}. Tried "
-                        f"{number} times; {part.size:,} bytes are kept. Pull again to go on from there, or "
-                        "name another mirror with --mirror."
+                        f"{number} times; {part.size:,} bytes are kept. Pull again to continue, or give "
+                        "another mirror with --mirror."
                     ) from error
                 self._progress.say(f"{part.entry.file_name}: {error}; trying again")
                 await asyncio.sleep(min(max(pause, error.after), patience.longest_pause_seconds))
@@ -139,7 +139,7 @@ class HttpSource:
         try:
             async with self._answer(url, _headers(url, part)) as response:
                 self._examine(url, response, part)
-                # As soon as bytes are here: whole megabytes at a time would lose more when it breaks off.
+                # Small chunks: with whole megabytes, an interruption would lose more data.
                 async for chunk in response.content.iter_chunked(CHUNK):
                     part.append(chunk)
         except aiohttp.InvalidURL as error:
@@ -147,7 +147,7 @@ class HttpSource:
         except aiohttp.ClientSSLError as error:
             raise TransferFailed(
                 f"no secure connection to {_shown(url)}: {error}. Check the clock and the certificates of "
-                "this machine (SSL_CERT_FILE), or name another mirror with --mirror."
+                "this machine (SSL_CERT_FILE), or give another mirror with --mirror."
             ) from error
         except aiohttp.ConnectionTimeoutError as error:
             raise _TryAgain(f"no connection within {self._patience.connect_seconds:g} s") from error
@@ -166,7 +166,7 @@ class HttpSource:
 
     @asynccontextmanager
     async def _answer(self, url: URL, headers: dict[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
-        """The answer to a GET, after redirects; what is encrypted stays so."""
+        """Yields the response to a GET, after redirects. A redirect from https to http is refused."""
         seen, here = {url}, url
         while True:
             async with self._session.get(here, headers=headers, allow_redirects=False) as response:
@@ -176,14 +176,14 @@ class HttpSource:
                 there = _target(url, here, response.headers.get("Location", ""))
             if there in seen or len(seen) > _MOST_REDIRECTS:
                 raise TransferFailed(
-                    f"{_shown(url)} redirects in a loop, or more than {_MOST_REDIRECTS} times. Tell whoever "
-                    "runs the server, or name another mirror with --mirror."
+                    f"{_shown(url)} redirects in a loop, or more than {_MOST_REDIRECTS} times. Report it to "
+                    "the server's operator, or give another mirror with --mirror."
                 )
             seen.add(there)
             here = there
 
     def _examine(self, url: URL, response: aiohttp.ClientResponse, part: PartFile) -> None:
-        """Reads the answer's head; afterwards ``part`` ends where the body begins."""
+        """Tests the response's head. Afterwards ``part`` ends where the body begins."""
         status = response.status
         if status in _NOT_OFFERED:
             raise FileNotOffered(f"{_shown(url)} answered {status} {response.reason}")
@@ -195,12 +195,12 @@ class HttpSource:
         if status not in {200, 206}:
             raise TransferFailed(
                 f"{_shown(url)} answered {status} {response.reason}, expected the file. Check the address, "
-                "or name another mirror with --mirror."
+                "or give another mirror with --mirror."
             )
         if response.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise TransferFailed(
-                f"{_shown(url)} sends the file compressed although it was asked not to. Switch that off on "
-                "the server, or name another mirror with --mirror."
+                f"{_shown(url)} sends the file compressed, against the request. Disable compression on "
+                "the server, or give another mirror with --mirror."
             )
         if status == 200:
             offered = response.content_length
@@ -216,7 +216,7 @@ class HttpSource:
             expected = f"at most {part.limit:,}" if part.entry.size is None else f"{part.entry.size:,}"
             raise WrongSize(
                 f"{part.entry.file_name} at {_shown(url)} has {offered:,} bytes, expected {expected}. "
-                "Nothing was installed. Pull from another mirror, or tell whoever runs this one."
+                "Nothing was installed. Pull from another mirror, or report it to the operator of this one."
             )
         part.remember(_shown(url), _validator(response))
 
@@ -225,7 +225,7 @@ def _headers(url: URL, part: PartFile) -> dict[str, str]:
     if not part.size:
         return {}
     validator = part.validator(_shown(url))
-    # Without a validator the hash decides whether the pieces belong together.
+    # Without a validator, the hash decides whether the pieces belong together.
     return {"Range": f"bytes={part.size}-"} | ({} if validator is None else {"If-Range": validator})
 
 
@@ -236,7 +236,7 @@ def _validator(response: aiohttp.ClientResponse) -> str | None:
 
 
 def _range(response: aiohttp.ClientResponse) -> tuple[int | None, int | None]:
-    """First byte and whole size of a partial answer; None where it does not say."""
+    """Returns first byte and whole size of a partial response; None for what it does not state."""
     found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
     if found is None:
         return None, None
@@ -244,7 +244,7 @@ def _range(response: aiohttp.ClientResponse) -> tuple[int | None, int | None]:
 
 
 def _retry_after(response: aiohttp.ClientResponse) -> float:
-    with suppress(ValueError):  # A date is allowed too: the pause is our own then.
+    with suppress(ValueError):  # A date is allowed too; then our own pause is used.
         return float(response.headers.get("Retry-After", ""))
     return 0.0
 
@@ -256,17 +256,19 @@ def _target(first: URL, here: URL, location: str) -> URL:
     except ValueError as error:
         raise TransferFailed(f"{_shown(first)} redirects to a malformed address") from error
     if not location or there.scheme not in {"http", "https"} or not there.host:
-        raise TransferFailed(f"{_shown(first)} redirects to nowhere: name another mirror with --mirror")
+        raise TransferFailed(
+            f"{_shown(first)} redirects to no http or https address: give another mirror with --mirror"
+        )
     if here.scheme == "https" and there.scheme != "https":
         raise TransferFailed(
-            f"{_shown(first)} redirects from https to {_shown(there)}, which anyone on the network could "
-            "replace. It was not followed. Name another mirror with --mirror."
+            f"{_shown(first)} redirects from https to {_shown(there)}, where anybody on the network could "
+            "replace the file. It was not followed. Give another mirror with --mirror."
         )
     return there
 
 
 def _shown(url: URL) -> str:
-    """An address without what may be secret in it."""
+    """Returns an address without its parts that may be secret."""
     return str(url.with_user(None).with_query(None).with_fragment(None))
 
 

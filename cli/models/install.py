@@ -1,13 +1,13 @@
-"""Pulls a pack: fetches what is missing or altered, checks all of it, and only then puts it in place.
+"""Pulls a pack: fetches missing and altered files, verifies all of them, and only then installs them.
 
-What a pull makes in the models folder::
+A pull creates these entries in the models folder::
 
-    <pack>/                    the pack: every file of it has the catalogued hash
-    .incoming-<pack>/          files on their way; stays where a pull ends early
-        <file>                 checked
-        <file>.part            begun, with <file>.part.json beside it
-        .ready/                the whole pack, about to swap places with <pack>/
-    .former-<pack>/            only where folders cannot be swapped, for a moment
+    <pack>/                    the pack: every file has the catalogued hash
+    .incoming-<pack>/          incoming files; kept if a pull ends early
+        <file>                 verified
+        <file>.part            partial, with <file>.part.json beside it
+        .ready/                the whole pack, to be exchanged with <pack>/
+    .former-<pack>/            temporary, if folders cannot be exchanged atomically
     .lock-<pack>               held while a pull runs
 """
 
@@ -31,21 +31,21 @@ from vision.packs.catalogue import CataloguePack
 __all__ = ["PARALLEL", "PullReport", "pull_pack"]
 
 PARALLEL: Final = 4
-"""Files that are fetched at once where nothing else is said."""
+"""Default number of parallel downloads."""
 
 _READY: Final = ".ready"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullReport:
-    """What a pull did.
+    """The outcome of a pull.
 
     Attributes:
-        pack: The pack, whose required files are all installed and intact now.
-        folder: Where it lies.
-        fetched: Files that were fetched and put in place.
+        pack: The pack; all its required files are now installed and intact.
+        folder: Its folder.
+        fetched: Files that were fetched and installed.
         kept: Names of files that were installed and intact before.
-        skipped: Optional files that could not be had.
+        skipped: Optional files that could not be fetched.
     """
 
     pack: CataloguePack
@@ -66,22 +66,22 @@ async def pull_pack(
     parallel: int = PARALLEL,
     patience: Patience | None = None,
 ) -> PullReport:
-    """Installs a pack, or mends it. Where it is whole already, nothing is fetched.
+    """Installs a pack, or repairs it. If it is complete, nothing is fetched.
 
-    A pull that fails, is cancelled or killed leaves what was installed before as it was; what it
-    received is used by the next one. Pulls of the same pack wait for each other.
+    A pull that fails, is cancelled or killed does not change the installed files. The next pull uses the
+    data that it received. Pulls of the same pack wait for each other.
 
     Args:
-        pack: From the catalogue.
-        models_dir: Models folder; made where it is missing.
-        source: A folder, a tar file or an http(s) address to take the files from; None takes them from
-            the catalogue's addresses.
-        accept: True says that a person accepts the terms (``cli.models.acceptance.terms_text``); it is
-            recorded in the pack's folder.
-        deadline: Seconds that the pull may take; None for no limit.
-        progress: Is told what happens.
-        parallel: Files at once, 1 or more.
-        patience: With slow and failing servers.
+        pack: A pack of the catalogue.
+        models_dir: Models folder; it is created if needed.
+        source: A folder, a tar file or an http(s) address as the source of the files; None for the
+            catalogue's addresses.
+        accept: True states that a person accepts the terms (``cli.models.acceptance.terms_text``); the
+            acceptance is recorded in the pack's folder.
+        deadline: Time limit of the pull in seconds; None for no limit.
+        progress: Receives the progress.
+        parallel: Number of parallel downloads, 1 or more.
+        patience: Time limits and retries for servers.
 
     Raises:
         TermsNotAccepted: A licence restricts use, ``accept`` is False and there is no record.
@@ -89,7 +89,7 @@ async def pull_pack(
     """
     if needs_acceptance(pack, models_dir) and not accept:
         raise TermsNotAccepted(
-            f"the licence of some models in {pack.name} restricts what they may be used for. Read it with "
+            f"the licence of some models in {pack.name} restricts their use. Read it with "
             f"`facegate models licence {pack.name}`; if you accept it, "
             f"`facegate models pull {pack.name} --accept`."
         )
@@ -126,7 +126,7 @@ class _Pull:
         return self.models_dir / f".former-{self.pack.name}"
 
     def nothing_to_do(self, installed: InstalledPack) -> bool:
-        """Whether all is there, and no earlier pull left anything: then not even a lock is needed."""
+        """Returns whether all files are installed and no earlier pull left data; then no lock is needed."""
         accepted = not self.accept or is_accepted(self.pack, self.models_dir)
         return installed.complete and accepted and not (self.incoming.exists() or self.former.exists())
 
@@ -138,7 +138,7 @@ class _Pull:
 
     async def _run(self, source: str | None, patience: Patience) -> PullReport:
         await to_the_end(self._tidy)
-        # Anew: whoever held the lock before may have done the work.
+        # Again: the previous holder of the lock may have installed the pack.
         installed = await asyncio.to_thread(inspect_pack, self.pack, self.models_dir)
         lacking = [file for file in installed.files if file.state is not FileState.INTACT]
         fetched: tuple[FetchedFile, ...] = ()
@@ -181,17 +181,17 @@ class _Pull:
         if needed > free:
             raise FolderUnusable(
                 f"{self.models_dir} has room for {size_text(free)}, but {self.pack.name} needs "
-                f"{size_text(needed)} more. Make room, or name another folder with --models-dir."
+                f"{size_text(needed)} more. Free some space, or give another folder with --models-dir."
             )
 
     def _install(self, installed: InstalledPack, fetched: tuple[FetchedFile, ...]) -> None:
-        """Builds the whole pack beside the installed one, and swaps them."""
+        """Builds the whole pack beside the installed one, and exchanges them."""
         folder, ready = installed.folder, self.incoming / _READY
         names = {file.name for file in fetched}
         if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
             raise FolderUnusable(
-                f"{folder} is a link or a file, expected a folder. Remove it, or name another folder with "
-                "--models-dir; what was fetched is kept."
+                f"{folder} is a link or a file, expected a folder. Remove it, or give another folder with "
+                "--models-dir; the fetched data is kept."
             )
         with writing(ready):
             shutil.rmtree(ready, ignore_errors=True)
@@ -222,7 +222,7 @@ class _Pull:
             self.former.rename(ready)
 
     def _tidy(self) -> None:
-        """Ends what a crash may have left half done: nothing that is not the pack's own is lost."""
+        """Completes an exchange that a crash interrupted. Files other than the pack's are not lost."""
         folder, ready = self.models_dir / self.pack.name, self.incoming / _READY
         with writing(folder):
             if self.former.exists():
@@ -235,7 +235,7 @@ class _Pull:
             shutil.rmtree(ready, ignore_errors=True)
 
     def _clean_up(self, *, wanted: tuple[str, ...]) -> None:
-        """Drops incoming files, but for parts of the wanted ones: they wait for the next pull."""
+        """Deletes incoming files, unless there are parts of the wanted ones, which the next pull uses."""
         if not any((self.incoming / f"{name}.part").exists() for name in wanted):
             shutil.rmtree(self.incoming, ignore_errors=True)
 

@@ -1,4 +1,4 @@
-"""What of a pack lies in the models folder, told by hashing every byte of it."""
+"""Inspects the installed files of a pack by hashing every byte."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,7 +11,7 @@ __all__ = ["FileState", "InstalledFile", "InstalledPack", "PackState", "inspect_
 
 
 class FileState(StrEnum):
-    """How a member of a pack lies in its folder."""
+    """The state of a member in the pack's folder."""
 
     INTACT = "intact"
     MISSING = "missing"
@@ -33,12 +33,12 @@ class InstalledFile:
     """One member of a pack.
 
     Attributes:
-        entry: What it must be.
+            entry: Its entry in the catalogue.
         required: Whether the pack is incomplete without it.
-        path: Where it must lie.
-        state: How it lies there.
-        found: SHA-256 of what lies there, lower-case hex; None where nothing can be read.
-        problem: Why it cannot be read; empty where it can, or is not there.
+        path: Its path.
+        state: Its state.
+        found: SHA-256 of the file at the path, lower-case hex; None if no file can be read.
+        problem: Why it cannot be read; empty if it can, or is missing.
     """
 
     entry: CatalogueEntry
@@ -76,12 +76,12 @@ class InstalledPack:
 
     @property
     def complete(self) -> bool:
-        """Whether every member is there and intact, the optional ones too."""
+        """Whether every member is installed and intact, including optional ones."""
         return all(file.state is FileState.INTACT for file in self.files)
 
     @property
     def damaged(self) -> tuple[InstalledFile, ...]:
-        """Members that keep the pack from loading: required and missing, or altered."""
+        """Members that prevent the pack from loading: required and missing, or altered."""
         return tuple(
             file
             for file in self.files
@@ -90,7 +90,7 @@ class InstalledPack:
 
 
 def inspect_pack(pack: CataloguePack, models_dir: Path) -> InstalledPack:
-    """Hashes what is installed of ``pack``."""
+    """Hashes the installed files of ``pack``."""
     folder = models_dir / pack.name
     return InstalledPack(
         pack=pack,

@@ -1,4 +1,4 @@
-"""One pull of a pack at a time, whoever runs it."""
+"""A lock that allows one pull of a pack at a time, across processes."""
 
 import asyncio
 import errno
@@ -25,18 +25,18 @@ async def pack_lock(
 ) -> AsyncIterator[None]:
     """Holds the lock of ``pack``; waits while another pull holds it.
 
-    The system gives it back when the process ends, however it ends. The file stays: deleting it would let
-    two pulls hold a lock each.
+    The system releases it at the end of the process in any case. The file stays: if it were deleted, two
+    pulls could each hold a lock.
 
     Args:
-        models_dir: Where the lock file lies.
+        models_dir: Folder of the lock file.
         pack: The pack's name.
-        progress: Is told of waiting.
-        until: When to stop waiting, in the event loop's clock; None for never.
+        progress: Receives a message if the call waits.
+        until: Time limit in the event loop's clock; None for none.
 
     Raises:
         TimeRanOut: Another pull holds it for too long.
-        FolderUnusable: The lock file cannot be made.
+        FolderUnusable: The lock file cannot be created.
     """
     path = models_dir / f".lock-{pack}"
     with writing(path):
@@ -47,7 +47,7 @@ async def pack_lock(
             while not _take(number, path):
                 if until is not None and asyncio.get_running_loop().time() > until:
                     raise TimeRanOut(
-                        f"another pull of {pack} was still running when time ran out. Wait for it, or "
+                        f"another pull of {pack} was still running at the time limit. Wait for it, or "
                         "give more time."
                     )
                 await asyncio.sleep(_PAUSE)

@@ -1,4 +1,4 @@
-"""What the commands on models have in common: options and the catalogue."""
+"""Options of the commands on models, and the catalogue."""
 
 import os
 from collections.abc import Sequence
@@ -26,15 +26,15 @@ PackArgument = Annotated[str, typer.Argument(help="The pack's name.", show_defau
 
 
 def models_folder(given: Path | None) -> Path:
-    """The models folder: ``given``, or where pulled packs lie by default."""
+    """Returns the models folder: ``given``, or by default the folder of pulled packs."""
     return default_models_dir(os.environ, Path.home()) if given is None else given.expanduser()
 
 
 def known_packs(names: Sequence[str] | None = None) -> tuple[CataloguePack, ...]:
-    """The catalogue's packs of these names, each once; all packs where there are no names.
+    """Returns the catalogue's packs with these names, each once; all packs if there are no names.
 
     Raises:
-        UnknownPack: The catalogue has no pack of a name.
+        UnknownPack: The catalogue has no pack of that name.
     """
     catalogue = load_catalogue()
     packs = {pack.name: pack for pack in catalogue.packs}
@@ -42,6 +42,6 @@ def known_packs(names: Sequence[str] | None = None) -> tuple[CataloguePack, ...]
         if name not in packs:
             raise UnknownPack(
                 f"no pack is called {name!r}. Known: {', '.join(packs)}; see `facegate models list`. The "
-                "pack `embedded` comes with Facegate's own installation and needs no pull."
+                "pack `embedded` comes with Facegate and needs no pull."
             )
     return tuple(packs[name] for name in dict.fromkeys(names or packs))

@@ -1,4 +1,4 @@
-"""A model file on its way: written and hashed as it comes, and kept for the next time if it breaks off."""
+"""A partial model file: written and hashed as data arrives, and kept for the next pull if interrupted."""
 
 import contextlib
 import hashlib
@@ -15,20 +15,20 @@ from vision.packs.catalogue import CatalogueEntry
 __all__ = ["LARGEST_FILE", "PartFile"]
 
 LARGEST_FILE: Final = 2**31
-"""Bytes that a file of unknown size may have at most."""
+"""Greatest size of a file of unknown size, in bytes."""
 
 
 class PartFile:
-    """``<file>.part`` in a folder of incoming files, and beside it what an HTTP server said of it.
+    """``<file>.part`` in a folder of incoming files, and beside it the validator of an HTTP server.
 
     Attributes:
-        entry: What the file must become.
-        size: Bytes that are here.
-        patched: Whether these came in more than one answer, so that a wrong hash may come from the seam.
+        entry: The file's entry in the catalogue.
+        size: Number of bytes so far.
+        patched: Whether the bytes came in more than one response, so that they may be of two versions.
     """
 
     def __init__(self, entry: CatalogueEntry, folder: Path, progress: PullProgress) -> None:
-        """Takes up ``folder``'s part of the file where there is one; reads and hashes it.
+        """Resumes the part of the file in ``folder`` if there is one: reads and hashes it.
 
         Raises:
             FolderUnusable: It cannot be read or written.
@@ -52,32 +52,32 @@ class PartFile:
 
     @property
     def limit(self) -> int:
-        """Bytes that the file may have at most."""
+        """Greatest allowed size of the file in bytes."""
         return LARGEST_FILE if self.entry.size is None else self.entry.size
 
     @property
     def whole(self) -> bool:
-        """Whether as many bytes are here as the catalogue states; False where it states none."""
+        """Whether the part has the catalogued size; False if the catalogue states none."""
         return self.size == self.entry.size
 
     @property
     def sha256(self) -> str:
-        """SHA-256 of the bytes that are here, lower-case hex."""
+        """SHA-256 of the bytes so far, lower-case hex."""
         return self._hash.hexdigest()
 
     def validator(self, url: str) -> str | None:
-        """What the server at ``url`` called the version of these bytes (ETag or date), if it did."""
+        """Returns the validator (ETag or date) of the server at ``url`` for these bytes; None without one."""
         try:
             note = json.loads(self._note.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
         known = isinstance(note, dict) and note.get("url") == url
         value = note.get("validator") if known else None
-        # It becomes a header: nothing but printable ASCII may.
+        # It becomes a header, so only printable ASCII is allowed.
         return value if isinstance(value, str) and value.isascii() and value.isprintable() else None
 
     def remember(self, url: str, validator: str | None) -> None:
-        """Keeps what the server at ``url`` called this version, for the next time.
+        """Stores the validator of the server at ``url`` for the next pull.
 
         Raises:
             FolderUnusable: It cannot be written.
@@ -86,11 +86,11 @@ class PartFile:
             self._note.write_text(json.dumps({"url": url, "validator": validator}), encoding="utf-8")
 
     def append(self, chunk: bytes) -> None:
-        """The next bytes.
+        """Appends bytes.
 
         Raises:
-            WrongSize: More bytes than the file has; what is here was deleted.
-            FolderUnusable: They cannot be written.
+            WrongSize: There are more bytes than the file has; the part was deleted.
+            FolderUnusable: The bytes cannot be written.
         """
         if self.size + len(chunk) > self.limit:
             self.discard()
@@ -105,7 +105,7 @@ class PartFile:
         self._progress.moved(self.entry.file_name, done=self.size)
 
     def restart(self) -> None:
-        """Drops what is here and starts at the first byte.
+        """Deletes the bytes and restarts at the first byte.
 
         Raises:
             FolderUnusable: The file cannot be written.
@@ -116,22 +116,22 @@ class PartFile:
         self._progress.moved(self.entry.file_name, done=0)
 
     def discard(self) -> None:
-        """Deletes what is here."""
+        """Deletes the part."""
         self._stream.close()
         for path in (self._path, self._note):
             with contextlib.suppress(OSError):
                 path.unlink()
 
     def keep(self) -> None:
-        """Closes the part and leaves it for the next time; deletes one without any byte."""
+        """Closes the part and keeps it for the next pull; deletes an empty one."""
         if self.size == 0:
             self.discard()
             return
         with contextlib.suppress(OSError):
-            self._stream.close()  # Flushes; what does not fit any more is fetched again.
+            self._stream.close()  # Flushes; data that no longer fits is fetched again.
 
     def complete(self) -> Path:
-        """Makes the part the file, durably. The caller has compared the hash.
+        """Renames the part to the file, durably. The caller has compared the hash.
 
         Raises:
             FolderUnusable: It cannot be written.
@@ -150,7 +150,7 @@ class PartFile:
             self._hash.update(chunk)
             self.size += len(chunk)
             if self.size > self.limit:
-                self._empty()  # Longer than the file can be: of no use.
+                self._empty()  # Longer than the file: useless.
                 break
 
     def _empty(self) -> None:

@@ -1,4 +1,4 @@
-"""What a pull tells while it runs: bars on a terminal, one line a file elsewhere."""
+"""Shows the progress of a pull: bars on a terminal, else a line for each file."""
 
 from types import TracebackType
 from typing import Protocol, Self
@@ -19,27 +19,27 @@ __all__ = ["NoProgress", "PullProgress", "TerminalProgress"]
 
 
 class PullProgress(Protocol):
-    """Who is told what a pull does. Called from the thread that pulls."""
+    """Receives the progress of a pull. Called from the thread that pulls."""
 
     def planned(self, file: str, *, size: int | None) -> None:
-        """``file`` will be fetched; ``size`` is in bytes where the catalogue knows it."""
+        """Announces that ``file`` will be fetched; ``size`` is in bytes, None if unknown."""
         ...
 
     def moved(self, file: str, *, done: int) -> None:
-        """``done`` bytes of ``file`` are here; fewer than before where it starts anew."""
+        """Reports ``done`` bytes of ``file``; fewer than before if it restarts."""
         ...
 
     def ended(self, file: str, *, how: str) -> None:
-        """Nothing more happens to ``file``; ``how`` is in plain words."""
+        """Reports the end of ``file``; ``how`` is the outcome in words."""
         ...
 
     def say(self, text: str) -> None:
-        """Something that is about no single file."""
+        """Reports a message that concerns no single file."""
         ...
 
 
 class NoProgress:
-    """Tells nobody; implements ``PullProgress``."""
+    """Discards the progress. Implements ``PullProgress``."""
 
     def planned(self, file: str, *, size: int | None) -> None:
         """Nothing."""
@@ -55,7 +55,7 @@ class NoProgress:
 
 
 class TerminalProgress:
-    """A bar for each file and one for all where the console is a terminal, and lines that stay.
+    """Shows a bar for each file and one for all if the console is a terminal, and permanent lines.
 
     Implements ``PullProgress``.
     """
@@ -83,30 +83,30 @@ class TerminalProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._console.is_terminal:  # Where nothing was started, stopping would print an empty line.
+        if self._console.is_terminal:  # Without a start, stopping would print an empty line.
             self._bars.stop()
 
     def planned(self, file: str, *, size: int | None) -> None:
-        """One more bar."""
+        """Adds a bar."""
         if self._all is None:
             self._all = self._bars.add_task("all files", total=None)
         self._tasks[file] = self._bars.add_task(escape(file), total=size)
         self._sum_up()
 
     def moved(self, file: str, *, done: int) -> None:
-        """The file's bar and that of all files move."""
+        """Updates the file's bar and that of all files."""
         if file in self._tasks:
             self._bars.update(self._tasks[file], completed=done)
             self._sum_up()
 
     def ended(self, file: str, *, how: str) -> None:
-        """A line that stays, in place of the bar."""
+        """Prints a permanent line in place of the bar."""
         if file in self._tasks:
             self._bars.update(self._tasks[file], visible=False)
         self.say(f"{file}: {how}")
 
     def say(self, text: str) -> None:
-        """A line that stays."""
+        """Prints a permanent line."""
         self._console.print(escape(text), highlight=False, soft_wrap=True)
 
     def _sum_up(self) -> None:
@@ -117,6 +117,6 @@ class TerminalProgress:
         self._bars.update(
             self._all,
             completed=sum(task.completed for task in tasks),
-            # The sum is known only where every size is.
+            # The sum is known only if every size is.
             total=sum(size for size in sizes if size is not None) if None not in sizes else None,
         )

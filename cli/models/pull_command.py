@@ -1,4 +1,4 @@
-"""``facegate models pull``: shows the terms, asks where it must, and fetches."""
+"""``facegate models pull``: shows the terms, asks for acceptance if needed, and fetches."""
 
 import asyncio
 import shlex
@@ -31,30 +31,31 @@ def pull_command(
     *,
     packs: Annotated[list[str], typer.Argument(help="Packs to install.", show_default=False)],
     accept: Annotated[
-        bool, typer.Option("--accept", help="Accept the terms of the weights; it is recorded.")
+        bool, typer.Option("--accept", help="Accept the terms of the weights. The acceptance is recorded.")
     ] = False,
     mirror: Annotated[
         str | None,
         typer.Option(
-            help="Take the files from here: a folder, a tar file of `facegate models bundle`, or an address "
+            help="Fetch the files from here. A folder, a tar file of `facegate models bundle`, or an address "
             "that begins with https:// or http://.",
             show_default=False,
         ),
     ] = None,
     parallel: Annotated[int, typer.Option(help="Files at once.", min=1, max=32)] = PARALLEL,
     timeout: Annotated[
-        float | None, typer.Option(help="Seconds that it may take in all.", min=0.1, show_default=False)
+        float | None,
+        typer.Option(help="Time limit of the whole command, in seconds.", min=0.1, show_default=False),
     ] = None,
     models_dir: ModelsDirOption = None,
 ) -> None:
-    """Install packs, or mend them.
+    """Install packs, or repair them.
 
-    Shows the terms of weights and training data first. Where a licence restricts use, it must be accepted:
-    at the prompt, or with --accept. Every file is compared with the SHA-256 in the catalogue, whatever it
-    comes from; a pack is put in place only when all of it is right. A broken download goes on where it
-    ended when the command is repeated. Proxies are taken from the environment.
+    Shows the terms of weights and training data first. If a licence restricts use, it must be accepted: at
+    the prompt, or with --accept. Every file is compared with the SHA-256 in the catalogue, whatever its
+    source; a pack is installed only if all its files are correct. If the command is repeated, an interrupted
+    download continues at the point where it ended. Proxies are taken from the environment.
 
-    The exit status is 0 where the packs are installed, and 2 where one could not be. For example:
+    The exit status is 0 if the packs are installed, and 2 if one could not be installed. For example:
 
         facegate models pull open
 
@@ -89,28 +90,29 @@ def pull_command(
                             parallel=parallel,
                         )
                     )
-                typer.echo(_told(report))
+                typer.echo(_summary(report))
         except KeyboardInterrupt:
-            typer.echo("Stopped. What was received is kept: pull again to go on from there.", err=True)
+            typer.echo("Stopped. The received data is kept: pull again to continue.", err=True)
             raise typer.Exit(STOPPED) from None
 
 
 def _show_terms(pack: CataloguePack, folder: Path) -> None:
-    """Shows them where anything is going to be fetched or accepted."""
+    """Shows the terms if anything has to be fetched or accepted."""
     if needs_acceptance(pack, folder) or not inspect_pack(pack, folder).complete:
         Console().print(escape(terms_text(pack)), highlight=False, soft_wrap=True)
 
 
 def _ask(packs: Sequence[str], *, again: str) -> None:
-    """Asks whoever sits at the terminal to accept the terms that were shown.
+    """Asks at the terminal for acceptance of the terms that were shown.
 
     Raises:
-        TermsNotAccepted: They do not, or nobody is there; ``again`` is the command with the acceptance.
+        TermsNotAccepted: They were declined, or the session is not interactive; then the message contains
+            ``again``, the command with the acceptance.
     """
     names = ", ".join(packs)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise TermsNotAccepted(
-            f"The licence of some models in {names} restricts what they may be used for, and this "
+            f"The licence of some models in {names} restricts their use, and this "
             f"session is not interactive. Nothing was fetched. If you accept the terms above: {again}"
         )
     if not typer.confirm(f"The licence of some models in {names} restricts their use. Do you accept it?"):
@@ -118,7 +120,7 @@ def _ask(packs: Sequence[str], *, again: str) -> None:
 
 
 def _words(**options: object) -> list[str]:
-    """Options as they are given on a command line; those that are None are left out."""
+    """Returns options in the form of a command line, without those that are None."""
     return [
         word
         for name, value in options.items()
@@ -127,12 +129,12 @@ def _words(**options: object) -> list[str]:
     ]
 
 
-def _told(report: PullReport) -> str:
+def _summary(report: PullReport) -> str:
     name = report.pack.name
     if not report.fetched:
-        what = f"{name} is installed and intact; nothing was fetched."
+        state = f"{name} is installed and intact; nothing was fetched."
     else:
-        before = f", {len(report.kept)} were there" if report.kept else ""
-        what = f"{name} is installed. Files fetched: {len(report.fetched)}{before}."
+        before = f", {len(report.kept)} were present" if report.kept else ""
+        state = f"{name} is installed. Files fetched: {len(report.fetched)}{before}."
     left = f" Without {', '.join(file.name for file in report.skipped)}." if report.skipped else ""
-    return f"{what}{left} {report.folder}"
+    return f"{state}{left} {report.folder}"

@@ -1,4 +1,4 @@
-"""Where model files come from: the catalogue's addresses, or a mirror that the user names."""
+"""Sources of model files: the catalogue's addresses, or a mirror of the user."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -21,13 +21,13 @@ __all__ = ["DirectorySource", "Source", "TarSource", "copy_file", "mirror_names"
 
 
 class Source(Protocol):
-    """Offers model files; several are fetched at once."""
+    """A source of model files. Several are fetched at once."""
 
     async def fetch(self, part: PartFile) -> str:
-        """Appends what ``part`` still lacks. The caller compares the hash.
+        """Appends the missing bytes of ``part``. The caller compares the hash.
 
         Returns:
-            Where the bytes came from, for people.
+            The origin of the bytes, for people.
 
         Raises:
             ModelsError: The file is not offered, has another size, or does not arrive.
@@ -36,7 +36,7 @@ class Source(Protocol):
 
 
 def mirror_names(entry: CatalogueEntry) -> tuple[str, ...]:
-    """Names under which a mirror may hold a file: its own, then the last part of its address."""
+    """Returns the possible names of a file on a mirror: its own, then the last part of its address."""
     last = unquote(urlsplit(entry.url or "").path).rpartition("/")[2]
     return tuple(dict.fromkeys([*entry.names, *([last] if last else [])]))
 
@@ -45,13 +45,13 @@ def mirror_names(entry: CatalogueEntry) -> tuple[str, ...]:
 async def open_source(
     mirror: str | None, *, progress: PullProgress, patience: Patience
 ) -> AsyncIterator[Source]:
-    """The source that ``mirror`` names.
+    """Opens the source that ``mirror`` names.
 
     Args:
         mirror: A folder, an uncompressed tar file, or an ``http`` or ``https`` address of a folder; None
             takes each file from the address in the catalogue.
-        progress: Is told of repeated tries.
-        patience: With slow and failing servers.
+        progress: Receives messages on repeated tries.
+        patience: Time limits and retries for servers.
 
     Raises:
         MirrorUnusable: It is none of these, or cannot be read.
@@ -70,7 +70,7 @@ async def open_source(
 
 
 class DirectorySource:
-    """A folder of model files; implements ``Source``."""
+    """A folder of model files. Implements ``Source``."""
 
     def __init__(self, folder: Path) -> None:
         """Offers the files of ``folder``; its subfolders are not searched."""
@@ -80,25 +80,25 @@ class DirectorySource:
         """Copies the file.
 
         Raises:
-            FileNotOffered: It is not there.
-            WrongSize: It is longer than the catalogue states.
-            MirrorUnusable: It cannot be read.
+            FileNotOffered: The file does not exist.
+            WrongSize: The file is longer than the catalogue states.
+            MirrorUnusable: The file cannot be read.
         """
         names = mirror_names(part.entry)
         path = next((path for name in names if (path := self._folder / name).is_file()), None)
         if path is None:
             raise FileNotOffered(
-                f"{self._folder} has no {' or '.join(names)}. Put the file there, or name another mirror."
+                f"{self._folder} has no {' or '.join(names)}. Put the file there, or give another mirror."
             )
         await copy_file(path, part)
         return str(path)
 
 
 class TarSource:
-    """A bundle, or any other plain tar file of model files; implements ``Source``."""
+    """A bundle, or any other plain tar file of model files. Implements ``Source``."""
 
     def __init__(self, path: Path, members: tuple[TarMember, ...]) -> None:
-        """Offers ``members`` of the archive at ``path``, whatever folder they are in."""
+        """Offers ``members`` of the archive at ``path``, from any folder in it."""
         self._path = path
         self._members = {member.name.name: member for member in reversed(members)}
 
@@ -114,7 +114,7 @@ class TarSource:
         member = next((self._members[name] for name in names if name in self._members), None)
         if member is None:
             raise FileNotOffered(
-                f"{self._path} has no {' or '.join(names)}. Bundle the pack again, or name another mirror."
+                f"{self._path} has no {' or '.join(names)}. Bundle the pack again, or give another mirror."
             )
         if part.entry.size not in {None, member.size}:
             raise WrongSize(
@@ -136,7 +136,7 @@ async def copy_file(path: Path, part: PartFile) -> None:
 
 
 async def _copy(path: Path, part: PartFile, *, offset: int, size: int | None) -> None:
-    part.restart()  # Copying anew is quicker than finding out whether the bytes belong together.
+    part.restart()  # A new copy is faster than testing whether the bytes belong together.
     try:
         with _opened(path, offset) as stream:
             chunks = _chunks(stream, size)
@@ -144,7 +144,7 @@ async def _copy(path: Path, part: PartFile, *, offset: int, size: int | None) ->
                 part.append(chunk)
     except OSError as error:
         raise MirrorUnusable(
-            f"{path} cannot be read: {error.strerror or error}. Correct it, or name another mirror."
+            f"{path} cannot be read: {error.strerror or error}. Correct it, or give another mirror."
         ) from error
 
 
@@ -155,7 +155,7 @@ def _opened(path: Path, offset: int) -> IO[bytes]:
 
 
 def _chunks(stream: IO[bytes], size: int | None) -> Iterator[bytes]:
-    """Chunks up to the stream's end, or up to ``size`` bytes."""
+    """Yields chunks up to the stream's end, or up to ``size`` bytes."""
     left = size
     while chunk := stream.read(CHUNK if left is None else min(CHUNK, left)):
         yield chunk
@@ -194,5 +194,5 @@ def _pinned(entry: CatalogueEntry) -> tuple[URL, ...]:
 
 
 def _below(base: URL, entry: CatalogueEntry) -> tuple[URL, ...]:
-    """Addresses under the mirror's; its query stays, because that is where access tokens are."""
+    """Returns addresses below the mirror's. Its query is kept, because it can contain access tokens."""
     return tuple((base / name).with_query(base.query) for name in mirror_names(entry))

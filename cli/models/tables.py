@@ -31,7 +31,7 @@ def list_table(packs: Sequence[InstalledPack]) -> Table:
     table.add_column("pack", no_wrap=True)
     table.add_column("installed", no_wrap=True)
     table.add_column("size", justify="right", no_wrap=True)
-    table.add_column("what it is for, and the licences of its weights")
+    table.add_column("purpose, and the licences of its weights")
     for installed in packs:
         pack = installed.pack
         table.add_row(
@@ -50,7 +50,7 @@ def list_table(packs: Sequence[InstalledPack]) -> Table:
 
 
 def list_json(installed: InstalledPack) -> dict[str, Any]:
-    """One pack in short."""
+    """Returns a short description of a pack for programs."""
     pack = installed.pack
     return {
         "pack": pack.name,
@@ -65,7 +65,7 @@ def list_json(installed: InstalledPack) -> dict[str, Any]:
 
 
 def pack_text(installed: InstalledPack) -> Text:
-    """Everything about a pack and each of its files."""
+    """Returns a full description of a pack and each of its files."""
     pack = installed.pack
     text = Text()
     text.append(f"{pack.title}", "bold").append(f" ({pack.name}, family {pack.family})\n{pack.summary}\n")
@@ -94,7 +94,7 @@ def pack_text(installed: InstalledPack) -> Text:
 
 
 def pack_json(installed: InstalledPack) -> dict[str, Any]:
-    """Everything about a pack and each of its files."""
+    """Returns a full description of a pack and each of its files, for programs."""
     accepted = read_acceptance(installed.folder)
     return {
         **list_json(installed),
@@ -104,7 +104,7 @@ def pack_json(installed: InstalledPack) -> dict[str, Any]:
 
 
 def damage_text(file: InstalledFile) -> str:
-    """What is wrong with an installed file, in one line."""
+    """Returns the damage of an installed file, in one line."""
     name = file.path.name
     match file.state:
         case FileState.ALTERED:
@@ -134,13 +134,13 @@ def _file_json(file: InstalledFile) -> dict[str, Any]:
 
 
 def _size(installed: InstalledPack) -> str:
-    """Of the required files: a sum that leaves one of them out would say little."""
+    """Returns the size of the required files; "unknown" unless the size of each is known."""
     sizes = [file.entry.size for file in installed.files if file.required]
     known = [size for size in sizes if size is not None]
     return size_text(sum(known)) if len(known) == len(sizes) else "unknown"
 
 
 def _licences(pack: CataloguePack) -> str:
-    """The first words of each licence; the whole text is in ``facegate models licence``."""
+    """Returns the first words of each licence. ``facegate models licence`` shows the whole text."""
     short = (_FIRST_WORDS.split(entry.terms.weights, maxsplit=1)[0] for entry in pack.members)
     return "; ".join(dict.fromkeys(short))

@@ -1,8 +1,8 @@
-"""Reads a tar file that comes from anywhere: only plain files, only inside, nothing extracted by name.
+"""Reads the index of an untrusted tar file: only regular files inside the archive, without extraction.
 
 ``tarfile`` follows links, long names and sparse maps, and reads extended headers of any size into
-memory. A mirror needs none of that: this walks the headers itself, takes regular files and refuses the
-rest.
+memory. A mirror needs none of these: this module reads the headers itself, accepts regular files and
+refuses everything else.
 """
 
 import io
@@ -16,13 +16,13 @@ from cli.errors import MirrorUnusable
 __all__ = ["LARGEST_MEMBER", "TarMember", "read_index"]
 
 LARGEST_MEMBER: Final = 2**31
-"""Bytes that a member may have at most."""
+"""Greatest size of a member in bytes."""
 
 _BLOCK: Final = 512
 _MOST_MEMBERS: Final = 1000
 _LARGEST_NOTE: Final = 1 << 16
 _FILES: Final = frozenset({tarfile.REGTYPE, tarfile.AREGTYPE})
-# Extended headers carry times and the like; their names are not used, so they are stepped over.
+# Extended headers contain times and the like. Their names are not used, so they are skipped.
 _NOTES: Final = frozenset({tarfile.XHDTYPE, tarfile.XGLTYPE})
 
 
@@ -32,8 +32,8 @@ class TarMember:
 
     Attributes:
         name: Its path in the archive, relative and without ``..``.
-        offset: Of its first byte in the archive.
-        size: In bytes.
+        offset: Offset of its first byte in the archive.
+        size: Its size in bytes.
     """
 
     name: PurePosixPath
@@ -42,16 +42,16 @@ class TarMember:
 
 
 def read_index(stream: IO[bytes], *, source: str) -> tuple[TarMember, ...]:
-    """The regular files of an uncompressed tar archive.
+    """Returns the regular files of an uncompressed tar archive.
 
     Args:
         stream: The archive, seekable, at its start.
         source: Its name, for error messages.
 
     Raises:
-        MirrorUnusable: It is no such archive, ends early, has too many or too large members, or one
-            that is not a regular file or leads out of the archive.
-        OSError: It cannot be read.
+        MirrorUnusable: It is no such archive, is truncated, has too many or too large members, or one that
+            is not a regular file or has a path outside the archive.
+        OSError: The archive cannot be read.
     """
     end = stream.seek(0, io.SEEK_END)
     position, members, headers = 0, list[TarMember](), 0
@@ -69,14 +69,14 @@ def read_index(stream: IO[bytes], *, source: str) -> tuple[TarMember, ...]:
             raise _refused(source, f"it is not a tar file, or it is damaged ({error})") from error
         offset, size = position + _BLOCK, _checked_size(info, source)
         if offset + size > end:
-            raise _refused(source, f"it ends in the middle of {info.name!r}")
+            raise _refused(source, f"it is truncated in {info.name!r}")
         if info.type in _FILES:
             members.append(TarMember(name=_inside(info.name, source), offset=offset, size=size))
         elif info.type != tarfile.DIRTYPE and info.type not in _NOTES:
             raise _refused(source, f"{info.name!r} is neither a file nor a folder")
         position = offset + -(-size // _BLOCK) * _BLOCK
     if not members:
-        raise _refused(source, "it holds no files")
+        raise _refused(source, "it contains no files")
     return tuple(members)
 
 
@@ -90,12 +90,12 @@ def _checked_size(info: tarfile.TarInfo, source: str) -> int:
 def _inside(name: str, source: str) -> PurePosixPath:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or not path.name:
-        raise _refused(source, f"{name!r} leads out of the archive")
+        raise _refused(source, f"{name!r} has a path outside the archive")
     return path
 
 
-def _refused(source: str, what: str) -> MirrorUnusable:
+def _refused(source: str, why: str) -> MirrorUnusable:
     return MirrorUnusable(
-        f"{source} is refused: {what}. Expected an uncompressed tar file of model files, as "
+        f"{source} is refused: {why}. Expected an uncompressed tar file of model files, as "
         "`facegate models bundle` writes it. Nothing of it was used."
     )

@@ -1,1 +1,1 @@
-"""``facegate evaluate pad``: presentation attack detection on your pictures and clips."""
+"""``facegate evaluate pad``: measures presentation attack detection on your images and clips."""

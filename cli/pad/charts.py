@@ -1,4 +1,4 @@
-"""The pictures of a report of presentation attack detection: charts, and sheets of mistakes."""
+"""The charts of a report on presentation attack detection, and its sheets of errors."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -13,16 +13,16 @@ __all__ = ["draw_charts", "draw_mistakes"]
 
 _DET: Final = (
     "DET curves: BPCER over APCER of all attacks with an instrument. A curve ends where the number of "
-    "attacks shows no lower APCER; a rate of 0 is drawn at the lower edge."
+    "attacks supports no lower APCER; a rate of 0 is drawn at the lower edge."
 )
 _SCORES: Final = "Scores of bona fide presentations and of each species, each of area 1."
 
 
 def draw_charts(report: PadReport) -> Iterator[Chart]:
-    """The charts of every pack and set.
+    """Yield the charts of every pack and set.
 
     Raises:
-        FiguresUnavailable: The extra that draws charts is not installed.
+        FiguresUnavailable: The extra for charts is not installed.
     """
     for pack, each in _measured(report):
         suffix, at = _suffix(pack, each), f"{pack.name}, {each.material.name}"
@@ -33,7 +33,7 @@ def draw_charts(report: PadReport) -> Iterator[Chart]:
 
 
 def draw_mistakes(report: PadReport) -> Iterator[tuple[str, bytes]]:
-    """Sheets of the worst mistakes, which show persons: names of files and JPEGs."""
+    """Yield sheets of the worst errors, which show persons: file names and JPEGs."""
     for pack, each in _measured(report):
         sheet = mistakes_sheet(worst_mistakes(_judged(each)))
         if sheet is not None:
@@ -45,7 +45,7 @@ def _measured(report: PadReport) -> Iterator[tuple[PackReport, SetReport]]:
 
 
 def _judged(each: SetReport) -> ScoreRun:
-    """The fusion where there is one that responded, else the last scorer."""
+    """Return the run of the fusion if it responded, else that of the last scorer."""
     found = [run for run in each.runs if run.scorer.kind is ScorerKind.FUSION and run.answered.any()]
     return found[-1] if found else each.runs[-1]
 

@@ -1,4 +1,4 @@
-"""What a report of presentation attack detection says; it shows nobody."""
+"""The content of a report on presentation attack detection. It shows no person."""
 
 from cli.pad.sheets import sheets
 from cli.pad.words import VENDOR
@@ -10,14 +10,14 @@ __all__ = ["describe"]
 
 
 def describe(report: PadReport) -> ReportDocument:
-    """The report in words and tables."""
+    """Return the report as words and tables."""
     bootstrap = report.bootstrap
     packs = tuple(pack.name for pack in report.packs)
     return ReportDocument(
         title="Presentation attacks",
         packs=packs,
-        lead=f"How often {' and '.join(packs)} took an attack for a person (APCER), and a person "
-        "for an attack (BPCER), by ISO/IEC 30107-3.",
+        lead=f"How often {' and '.join(packs)} classified an attack as a person (APCER), and "
+        "a person as an attack (BPCER), by ISO/IEC 30107-3.",
         facts={
             "Fusion's coefficients": f"version {report.fusion_model}",
             **{pack.name: _networks(pack) for pack in report.packs},

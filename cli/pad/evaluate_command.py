@@ -1,4 +1,4 @@
-"""``facegate evaluate pad``: attacks accepted and persons rejected, with bounds."""
+"""``facegate evaluate pad``: measures accepted attacks and rejected persons, with bounds."""
 
 import shlex
 from collections import Counter
@@ -53,8 +53,8 @@ def pad(
     dataset: Annotated[
         list[Path],
         typer.Option(
-            help="Manifest, folder with `manifest.csv`, or folder with `live` and `spoof/<species>`; may be "
-            "repeated.",
+            help="Data set; may be repeated. A manifest, a folder with `manifest.csv`, or a folder with "
+            "`live` and `spoof/<species>`.",
             show_default=False,
         ),
     ],
@@ -62,54 +62,59 @@ def pad(
     scorer: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"Only these: {', '.join(_KINDS)}; may be repeated.  [default: all]", show_default=False
+            help=f"Scorers to measure: {', '.join(_KINDS)}; may be repeated.  [default: all]",
+            show_default=False,
         ),
     ] = None,
     weights: Annotated[
         list[Path] | None,
         typer.Option(
-            help="A .pth file of Silent-Face's networks, measured alone beside the pack's; may be repeated.",
+            help="A .pth file of Silent-Face's networks, measured alone in addition to the pack's; may be "
+            "repeated.",
             show_default=False,
         ),
     ] = None,
     only: Annotated[
         Path | None,
         typer.Option(
-            help="Text file with one file a line, as the manifest has it: only these, such as what a "
-            "network's training left out.",
+            help="Text file with one file a line, spelled as in the manifest: only these are measured, such "
+            "as files outside a network's training set.",
             show_default=False,
         ),
     ] = None,
     with_unusable: Annotated[
         bool,
         typer.Option(
-            "--with-unusable", help="Also files whose column `usable` is not 1, such as those without a face."
+            "--with-unusable",
+            help="Include files whose column `usable` is not 1, such as those without a face.",
         ),
     ] = False,
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for `report.html`, `report.md`, `report.json`, the charts as PNG, and sheets of the "
-            "worst mistakes, which show persons; made if it is not there.",
+            help="Folder for the report. It is created if needed, and gets `report.html`, `report.md`, "
+            "`report.json`, the charts as PNG, and sheets of the worst errors, which show persons.",
             show_default=False,
         ),
     ] = None,
     resamples: ResamplesOption = 2000,
-    confidence: Annotated[float, typer.Option(help="Two-sided, of intervals.", min=0.8, max=0.999)] = 0.95,
+    confidence: Annotated[
+        float, typer.Option(help="Two-sided confidence level of intervals.", min=0.8, max=0.999)
+    ] = 0.95,
     seed: SeedOption = 1,
     models_dir: ModelsDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure how well attacks are told from persons, on pictures and clips of your own (ISO/IEC 30107-3).
+    """Measure attack detection on your own images and clips (ISO/IEC 30107-3).
 
     Shows APCER of each species and BPCER with bounds, non-responses, BPCER at APCER 1, 5 and 10 % as far
     as the counts support it, with thresholds set on the same files and on others, AUC with intervals over
-    persons and sources, each source, and the time a decision takes: for each PAD network alone, the eight
+    persons and sources, each source, and the time for a decision. Measures each PAD network alone, the eight
     signals of a selfie, the cues of one frame, the temporal cues of clips, and the fusion, which is
     compared with its parts on the same files.
 
-    `manifest.csv` has the columns `file` and `label` (live or spoof); `species`, `source`, `identity`,
-    `session` and `usable` are taken where they are there. Charts need the extra `evaluation`.
+    `manifest.csv` has the columns `file` and `label` (live or spoof); the columns `species`, `source`,
+    `identity`, `session` and `usable` are optional. Charts need the extra `evaluation`.
 
     For example:
 
@@ -171,12 +176,12 @@ def _chosen(
 ) -> Chosen:
     unknown = [name for name in scorers if name not in _KINDS]
     if unknown:
-        raise NothingToMeasure(f"there is no scorer {unknown[0]!r}: it is one of {', '.join(_KINDS)}")
+        raise NothingToMeasure(f"there is no scorer {unknown[0]!r}: expected one of {', '.join(_KINDS)}")
     every = tuple(sample for dataset in datasets for sample in read_dataset(dataset))
     every = every if only is None else only_listed(every, only)
     samples = every if with_unusable else without_unusable(every)
     if not samples:
-        raise NothingToMeasure("no file is usable: see the column usable of the manifest")
+        raise NothingToMeasure("no file is usable: correct the column usable of the manifest")
     return Chosen(
         samples=samples,
         left_out=Counter(sample.kind for sample in every) - Counter(sample.kind for sample in samples),
@@ -196,7 +201,7 @@ def _command(
     with_unusable: bool,
     numbers: Sequence[str],
 ) -> str:
-    """The command without this machine's folders."""
+    """Return the command without this machine's folders."""
     parts = ["facegate", "evaluate", "pad"]
     for dataset in datasets:
         parts += ["--dataset", dataset.name or "DIR"]

@@ -1,4 +1,4 @@
-"""From packs and labelled files to a report."""
+"""Measures packs on labelled files."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -33,12 +33,12 @@ _SETS = {SampleKind.PICTURE: "pictures", SampleKind.CLIP: "clips"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """What is measured.
+    """The scorers and samples of a measurement.
 
     Attributes:
-        samples: On what: pictures and clips.
+        samples: The samples: images and clips.
         left_out: Files that were not usable, by kind.
-        kinds: Which scorers; all if empty.
+        kinds: The kinds of scorers; all if empty.
         extra: Networks that are in no pack.
         fusion: The liveness model.
     """
@@ -50,11 +50,11 @@ class Chosen:
     fusion: FusionModel
 
     def of(self, kind: SampleKind) -> tuple[PadSample, ...]:
-        """The pictures, or the clips."""
+        """Return the images, or the clips."""
         return tuple(sample for sample in self.samples if sample.kind is kind)
 
     def scorers(self, kind: SampleKind, pack: Pack) -> tuple[Scorer, ...]:
-        """Those that were asked for and that the pack has something for."""
+        """Return the chosen scorers that the pack supports."""
         every = picture_scorers if kind is SampleKind.PICTURE else clip_scorers
         return tuple(
             scorer
@@ -75,11 +75,11 @@ def measure_packs(
     """Measure packs, one after the other.
 
     Args:
-        chosen: What is measured, and on what.
-        packs: Loaded to run on one thread.
-        names: How they are named in the report.
-        bootstrap: How intervals are made.
-        command: The command that makes the report again.
+        chosen: The scorers and samples.
+        packs: The packs, loaded to run on one thread.
+        names: Their names in the report.
+        bootstrap: Parameters of the intervals.
+        command: The command that repeats the measurement.
         console: Shows the progress.
 
     Raises:
@@ -120,11 +120,13 @@ def measure_packs(
 def _check(chosen: Chosen, packs: Sequence[Pack]) -> None:
     if not any(sample.live for sample in chosen.samples) or all(sample.live for sample in chosen.samples):
         raise NothingToMeasure(
-            "both bona fide presentations and attacks are needed: see the column label of the manifest, "
+            "both bona fide presentations and attacks are required: see the column label of the manifest, "
             "or the folders live and spoof"
         )
     if not any(chosen.scorers(kind, pack) for pack in packs for kind in SampleKind if chosen.of(kind)):
-        raise NothingToMeasure("no scorer of the kinds asked for can judge these files with these packs")
+        raise NothingToMeasure(
+            "no chosen scorer can judge these files with these packs: choose another --scorer or --pack"
+        )
 
 
 def _set(
@@ -142,15 +144,15 @@ def _set(
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(f"Judging {_SETS[kind]} with {pack.name}", total=len(samples))
 
-        def told() -> None:
+        def advance() -> None:
             progress.advance(task)
 
         runs: tuple[ScoreRun, ...]
         if kind is SampleKind.PICTURE:
-            runs = score_pictures(samples, pack=pack, scorers=scorers, still_decoder=decoder, told=told)
+            runs = score_pictures(samples, pack=pack, scorers=scorers, still_decoder=decoder, told=advance)
         else:
-            runs = score_clips(samples, pack=pack, scorers=scorers, told=told)
-    with console.status("Taking bounds"):
+            runs = score_clips(samples, pack=pack, scorers=scorers, told=advance)
+    with console.status("Computing bounds"):
         return _evaluated(
             describe_material(_SETS[kind], samples, left_out=chosen.left_out.get(kind, 0)), runs, bootstrap
         )

@@ -13,11 +13,11 @@ from evaluation.pad.report import PadReport, SetReport
 __all__ = ["sheets"]
 
 _AT: Final = 0.10
-"""The APCER at which species and sources are looked at one by one."""
+"""The APCER for the figures of single species and sources."""
 
 
 def sheets(report: PadReport) -> Iterator[Sheet]:
-    """Everything that people want to see of a report, in the order in which they want it."""
+    """Yield the tables of a report, most important first."""
     for pack in report.packs:
         for each in pack.sets:
             if each.runs:
@@ -53,7 +53,7 @@ def _files(each: SetReport, at: str) -> Sheet:
         f"come from {name or 'one source'}."
     ]
     if found.left_out:
-        notes.append(f"Left out as not usable: {found.left_out}.")
+        notes.append(f"Omitted as not usable: {found.left_out}.")
     if len(each.runs[0].samples) != found.files:
         notes.append(f"{len(each.runs[0].samples)} scans were cut from them; these are counted.")
     notes.append(
@@ -124,9 +124,9 @@ def _points(each: SetReport, at: str) -> Sheet:
         columns=("scorer", "attacks", "APCER", "BPCER, %", "persons", "sources"),
         rows=tuple(rows),
         notes=(
-            f"{EVERY_SPECIES}: none may exceed the APCER, as ISO/IEC 30107-3 asks; {POOLED!r} is not the "
-            "standard's way and stands for comparison. In brackets Clopper-Pearson; then the intervals over "
-            "persons and sittings, and over sources too (-: too few of them). " + LIMITS,
+            f"{EVERY_SPECIES}: none may exceed the APCER, as ISO/IEC 30107-3 asks; {POOLED!r} is not "
+            "the standard's method and serves for comparison. In brackets Clopper-Pearson; then the "
+            "intervals over persons and sittings, and over sources too (-: too few of them). " + LIMITS,
             *((f"Not supported: {'; '.join(refused)}.",) if refused else ()),
         ),
         words=frozenset({1}),
@@ -148,7 +148,7 @@ def _held_out(each: SetReport, at: str) -> Iterator[Sheet]:
         parts = max(found.parts for result in each.results for found in result.held_out)
         yield Sheet(
             title=f"The same, each threshold set on other files: {at}",
-            columns=("scorer", "aim", "BPCER, %", "APCER that came of it, %"),
+            columns=("scorer", "aim", "BPCER, %", "APCER reached, %"),
             rows=tuple(rows),
             notes=(
                 f"{parts} parts: each source, and a source with more than half of the files in parts by "
@@ -205,7 +205,7 @@ def _decisions(each: SetReport, at: str) -> Iterator[Sheet]:
             rows=tuple(rows),
             notes=(
                 "Errors are SPOOF for bona fide presentations (BPCER) and LIVE for attacks (APCER). "
-                "INCONCLUSIVE asks for another try; like no verdict it is a non-response.",
+                "INCONCLUSIVE demands another attempt; like no verdict it is a non-response.",
             ),
             words=frozenset({1}),
         )
@@ -224,7 +224,9 @@ def _sources(each: SetReport, at: str) -> Sheet:
             )
             for number, source in enumerate(each.results[0].sources)
         ),
-        notes=("Responses of the first scorer are counted. Few files a source: single areas say little.",),
+        notes=(
+            "Responses of the first scorer are counted. With few files in a source, its area is imprecise.",
+        ),
     )
 
 
@@ -262,7 +264,7 @@ def _signals(each: SetReport, at: str) -> Iterator[Sheet]:
             title=f"Signals alone: {at}",
             columns=("scorer", "signal", "AUC", "assessed"),
             rows=tuple(rows),
-            notes=("An AUC of 0.5 tells nothing; below, the signal misleads on these files.",),
+            notes=("A signal with an AUC of 0.5 has no information; below 0.5, it misleads on these files.",),
             words=frozenset({1}),
         )
 
@@ -279,9 +281,9 @@ def _comparison(each: SetReport, at: str) -> Iterator[Sheet]:
             rows=tuple(row for part in found.differences for row in _difference(part)),
             notes=(
                 f"Paired, on the files to which both responded: {counts}. BPCER in points, where the APCER "
-                "of all attacks in one is 10 %. An interval without 0 is more than chance. The "
-                "best part was chosen on the same files, which favours it; a network that the pack does not "
-                "have is left out.",
+                "of all attacks in one is 10 %. An interval without 0 is significant. The "
+                "best part was chosen on the same files, which favours it; a network outside the pack is "
+                "omitted.",
                 f"Therefore: {found.ruling.value}.",
             ),
         )
@@ -305,10 +307,10 @@ def _difference(found: Difference) -> Iterator[tuple[str, ...]]:
 
 
 def _heads(each: SetReport) -> tuple[str, ...]:
-    """Names of the scorers, broken where they can be."""
+    """Return the names of the scorers, with line breaks."""
     return tuple(result.scorer.name.replace(" ", "\n").replace("_", "_\n") for result in each.results)
 
 
 def _short(source: str) -> str:
-    """A repository's owner says enough."""
+    """Return the owner of a source repository, which is short and sufficient."""
     return source.partition("/")[0] or "(none)"

@@ -1,4 +1,4 @@
-"""Figures of presentation attack detection in words, the same in the terminal and on the page."""
+"""Figures of presentation attack detection as text, the same for the terminal and the page."""
 
 from typing import Final
 
@@ -21,40 +21,40 @@ __all__ = [
 ]
 
 VENDOR: Final = (
-    "For orientation, figures that a vendor prints for its passive video liveness, on data that nobody else "
-    "has: accuracy 98.2 %, AUC 0.9988, FAR 0.36 %, FRR 4.97 %, ACER 1.76 %. They are not comparable with "
+    "For orientation, published figures of a vendor for its passive video liveness, on unpublished data: "
+    "accuracy 98.2 %, AUC 0.9988, FAR 0.36 %, FRR 4.97 %, ACER 1.76 %. They are not comparable with "
     "these."
 )
 LIMITS: Final = (
-    "Counts of files are not counts of persons: Clopper-Pearson bounds take each file as independent and are "
-    "too narrow; the intervals over persons and sources are the ones to go by."
+    "Counts of files are not counts of persons: Clopper-Pearson bounds assume independent files and are too "
+    "narrow. Use the intervals over persons and sources."
 )
 
 
 def percent(value: float) -> str:
-    """A share in percent."""
+    """Return a share in percent."""
     return f"{100 * value:.1f} %"
 
 
 def share(found: Proportion | None) -> str:
-    """A share in percent, without its sign, with its Clopper-Pearson interval."""
+    """Return a share in percent, without the percent sign, with its Clopper-Pearson interval."""
     if found is None:
         return "-"
     return f"{100 * found.rate:.1f} [{100 * found.lower:.1f}, {100 * found.upper:.1f}]"
 
 
 def whole(found: Proportion | None) -> str:
-    """A share in whole percent, without its sign."""
+    """Return a share in whole percent, without the percent sign."""
     return "-" if found is None else f"{100 * found.rate:.0f}"
 
 
 def area(value: float | None) -> str:
-    """An area under a curve."""
+    """Return an area under a curve."""
     return "-" if value is None else f"{value:.3f}"
 
 
 def span(interval: Interval | None, *, digits: int = 1, scale: float = 100.0, signed: bool = False) -> str:
-    """An interval, in percent as it comes."""
+    """Return an interval, in percent by default."""
     if interval is None:
         return "-"
     sign = "+" if signed else ""
@@ -62,12 +62,12 @@ def span(interval: Interval | None, *, digits: int = 1, scale: float = 100.0, si
 
 
 def points(value: float) -> str:
-    """A difference of rates in percentage points."""
+    """Return a difference of rates in percentage points."""
     return f"{100 * value:+.1f}"
 
 
 def not_supported(found: NotSupported) -> str:
-    """What is said in place of a rate that the counts do not support."""
+    """Return the text in place of a rate that the counts do not support."""
     if not found.attacks:
         return f"{found.basis}: no attack got a response"
     return (
@@ -77,7 +77,7 @@ def not_supported(found: NotSupported) -> str:
 
 
 def verdicts(found: VerdictCounts | None) -> tuple[str, str, str, str]:
-    """What was decided: LIVE, SPOOF, INCONCLUSIVE, and no verdict."""
+    """Return the counts of LIVE, SPOOF, INCONCLUSIVE, and no verdict."""
     if found is None:
         return ("-", "-", "-", "-")
     return (f"{found.live}", f"{found.spoof}", f"{found.inconclusive}", f"{found.no_response}")

@@ -1,7 +1,7 @@
-"""One kit for every page that a command writes: one HTML file that fetches and runs nothing.
+"""The parts of the pages that commands write. Each page is one HTML file that loads and runs nothing.
 
-``markup`` has the type of safe markup and the templates, ``frame`` the page around everything, ``parts``
-and ``gauges`` the parts of a page, ``svg`` and ``charts`` drawings. ``templates/base.css`` styles all of it.
+``markup`` has the type of safe markup and the templates, ``frame`` the frame of a page, ``parts`` and
+``gauges`` the parts of a page, ``svg`` and ``charts`` drawings. ``templates/base.css`` is the style sheet.
 """
 
 from cli.pages import svg

@@ -1,4 +1,4 @@
-"""Small charts of one row of numbers: bars, and lines over a common scale."""
+"""Small charts of series of numbers: bars, and lines over a common scale."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -24,13 +24,13 @@ Values = NDArray[np.float64]
 def bar_chart(
     values: Sequence[float] | Values, *, label: str, across: str, line_at: float | None = None
 ) -> Html:
-    """Bars from 0 up to the largest value.
+    """Returns a chart of bars from 0 to the largest value.
 
     Args:
-        values: 0 or more each, one bar each, at least one.
-        label: What is shown, for whoever does not see it.
-        across: What the bars are, below them.
-        line_at: A value to mark by a line; the chart reaches up to it.
+        values: Heights of the bars, at least one, each 0 or more.
+        label: The text for screen readers.
+        across: Name of the horizontal axis.
+        line_at: A value to mark with a line; the chart includes it.
     """
     numbers = np.asarray(values, np.float64)
     top = max(float(numbers.max()), line_at or 0.0) or 1.0
@@ -52,12 +52,12 @@ def line_chart(
     label: str,
     across: str,
 ) -> Html:
-    """Lines over a common horizontal scale, each from its first to its last value.
+    """Returns a chart of lines over a common horizontal scale, each from its first to its last value.
 
     Args:
         lines: Name and values, finite, at least two each; the name is the class of the line.
-        label: What is shown, for whoever does not see it.
-        across: What the horizontal scale is, below it.
+        label: The text for screen readers.
+        across: Name of the horizontal axis.
     """
     low = min(float(values.min()) for values in lines.values())
     high = max(float(values.max()) for values in lines.values())

@@ -1,4 +1,4 @@
-"""The page around everything."""
+"""The frame of a page."""
 
 from cli.pages.markup import NOTHING, Html, joined, stylesheet, template
 
@@ -17,16 +17,16 @@ def page(
     footer: str | Html,
     style: Html = NOTHING,
 ) -> str:
-    """A whole page that needs nothing else.
+    """Returns a whole, self-contained page.
 
     Args:
         brand: The command, beside the name of the product.
-        title: Of the browser's tab.
-        heading: The page's own title.
+        title: Title of the browser's tab.
+        heading: The page's heading.
         below: Content below the heading, such as a lead and facts.
         main: The sections.
-        footer: How the page was made.
-        style: What the user's pages have beside the kit's style sheet.
+        footer: Origin of the page.
+        style: Styles in addition to the common style sheet.
     """
     whole = template(_KIT, "frame").format(
         brand=brand,

@@ -1,4 +1,4 @@
-"""HTML that is safe by type: whatever is not `Html` is text, and ``Html.format`` escapes it."""
+"""HTML that is safe by type: everything other than `Html` is text, and ``Html.format`` escapes it."""
 
 import base64
 from collections.abc import Iterable
@@ -15,10 +15,10 @@ NOTHING: Final = Html("")
 
 @cache
 def template(package: str, name: str) -> Html:
-    """A file of a package's folder ``templates``, to be filled by ``format``: text is escaped, `Html` is not.
+    """Returns a file of a package's folder ``templates``, for ``format``: text is escaped, `Html` is not.
 
     Args:
-        package: Name of the package that has the folder.
+        package: Name of the package with the folder.
         name: The file's name without ``.html``.
     """
     return Html(_read(package, f"{name}.html"))  # noqa: S704 -- a file of ours
@@ -26,22 +26,22 @@ def template(package: str, name: str) -> Html:
 
 @cache
 def stylesheet(package: str, name: str) -> Html:
-    """A style sheet of a package's folder ``templates``, ready to stand in a page.
+    """Returns a style sheet of a package's folder ``templates``, for a page.
 
     Args:
-        package: Name of the package that has the folder.
+        package: Name of the package with the folder.
         name: The file's name without ``.css``.
     """
     return Html(_read(package, f"{name}.css"))  # noqa: S704 -- a file of ours
 
 
 def joined(pieces: Iterable[Html]) -> Html:
-    """Pieces of markup, one after the other."""
+    """Joins pieces of markup with newlines."""
     return Html("\n").join(pieces)
 
 
 def data_uri(content: bytes, *, media_type: str) -> str:
-    """A file as a data URI, so that a page needs no other file."""
+    """Returns a file as a data URI, so that a page needs no other file."""
     return f"data:{media_type};base64," + base64.b64encode(content).decode("ascii")
 
 

@@ -1,4 +1,4 @@
-"""Parts of a page: facts, pills, pictures with words, tables, cards."""
+"""Parts of a page: facts, pills, figures, tables, cards."""
 
 from collections.abc import Iterable
 
@@ -8,55 +8,55 @@ __all__ = ["card", "cell", "facts", "figure", "folded", "head", "image", "link_c
 
 
 def facts(found: Iterable[tuple[str, str]]) -> Html:
-    """Names and their values."""
+    """Returns a list of names and values."""
     return Html('<dl class="facts">{}</dl>').format(
         joined(Html("<div><dt>{}</dt><dd>{}</dd></div>").format(*fact) for fact in found)
     )
 
 
 def pill(text: str, *, tone: str = "", outline: bool = False) -> Html:
-    """A word or two that catch the eye; ``tone`` is good, bad, warn or nothing."""
+    """Returns a highlighted word or two; ``tone`` is good, bad, warn or empty."""
     kind = " ".join(filter(None, ("pill", "outline" if outline else "", tone)))
     return Html('<span class="{}">{}</span>').format(kind, text)
 
 
 def image(uri: str, *, alt: str) -> Html:
-    """A picture; ``alt`` says what it shows, for whoever does not see it."""
+    """Returns an image; ``alt`` is the text for screen readers."""
     return Html('<img src="{}" alt="{}" loading="lazy">').format(uri, alt)
 
 
 def figure(content: Html, *, caption: str | Html, kind: str = "") -> Html:
-    """Pictures or a drawing with words below; ``kind`` is a class of the style sheet."""
+    """Returns images or a drawing with a caption below; ``kind`` is a class of the style sheet."""
     return Html("<figure{}>{}<figcaption>{}</figcaption></figure>").format(_class(kind), content, caption)
 
 
 def folded(summary: str, content: Html, *, kind: str = "") -> Html:
-    """What is shown only to who asks for it."""
+    """Returns content that the reader can unfold."""
     return Html("<details{}><summary>{}</summary>{}</details>").format(_class(kind), summary, content)
 
 
 def head(text: str, *, number: bool = False) -> Html:
-    """The head of a column."""
+    """Returns the head of a column."""
     return Html('<th scope="col"{}>{}</th>').format(_class("number" if number else ""), text)
 
 
 def cell(content: str | Html, *, number: bool = False) -> Html:
-    """A cell of a row."""
+    """Returns a cell of a row."""
     return Html("<td{}>{}</td>").format(_class("number" if number else ""), content)
 
 
 def link_cell(text: str, *, to: str) -> Html:
-    """The cell that names a row and leads to what the page has more of it."""
+    """Returns the head cell of a row, with a link to its card."""
     return Html('<th scope="row"><a href="#{}">{}</a></th>').format(to, text)
 
 
 def table(heads: Iterable[Html], rows: Iterable[Html], *, label: str, kind: str) -> Html:
-    """A table that scrolls by itself where the page is narrow.
+    """Returns a table that scrolls on a narrow page.
 
     Args:
-        heads: Of the columns.
+        heads: Heads of the columns.
         rows: Whole rows, with their ``<tr>``.
-        label: What it is, for whoever does not see it.
+        label: The text for screen readers.
         kind: Its class in the style sheet.
     """
     return template("cli.pages", "table").format(
@@ -65,14 +65,14 @@ def table(heads: Iterable[Html], rows: Iterable[Html], *, label: str, kind: str)
 
 
 def card(*, key: str, number: int, title: str, pills: Iterable[Html], body: Iterable[Html]) -> Html:
-    """A section with a title, a number and a few pills.
+    """Returns a section with a title, a number and a few pills.
 
     Args:
-        key: Where links lead to.
-        number: Which one it is, from 1.
+        key: Target of links.
+        number: Its number, from 1.
         title: Its title.
-        pills: Beside the title.
-        body: Below the title.
+        pills: Pills beside the title.
+        body: Content below the title.
     """
     return template("cli.pages", "card").format(
         key=key, number=number, title=title, pills=Html(" ").join(pills), body=joined(body)

@@ -1,4 +1,4 @@
-"""Shapes of an SVG drawing; colours come from the page's style sheet, so that they follow light and dark."""
+"""Shapes of an SVG drawing. The page's style sheet gives the colours, for the light and the dark theme."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,13 +10,13 @@ Point = tuple[float, float]
 
 
 def drawing(shapes: Iterable[Html], *, width: float, height: float, label: str, kind: str = "chart") -> Html:
-    """A drawing that grows with the page.
+    """Returns a drawing that scales with the page.
 
     Args:
-        shapes: What is in it.
-        width: Of its coordinates.
-        height: Of its coordinates.
-        label: What it shows, for whoever does not see it.
+        shapes: Its shapes.
+        width: Width of its coordinates.
+        height: Height of its coordinates.
+        label: The text for screen readers.
         kind: Its class in the style sheet.
     """
     box = f"0 0 {_number(width)} {_number(height)}"
@@ -24,12 +24,12 @@ def drawing(shapes: Iterable[Html], *, width: float, height: float, label: str, 
 
 
 def line(start: Point, end: Point, kind: str) -> Html:
-    """A straight line of a class."""
+    """Returns a straight line of a class."""
     return element("line", x1=start[0], y1=start[1], x2=end[0], y2=end[1], class_=kind)
 
 
 def path(points: Sequence[Point], kind: str = "", *, style: str = "") -> Html:
-    """A line through points, of a class or a style; nothing where there are fewer than two."""
+    """Returns a line through points, of a class or a style; nothing if there are fewer than two."""
     if len(points) < 2:
         return NOTHING
     steps = " ".join(f"{_number(x)},{_number(y)}" for x, y in points)
@@ -37,7 +37,7 @@ def path(points: Sequence[Point], kind: str = "", *, style: str = "") -> Html:
 
 
 def rectangle(corner: Point, size: Point, kind: str = "", *, told: str = "", **more: str | float) -> Html:
-    """A rectangle; ``told`` is shown to who points at it."""
+    """Returns a rectangle; ``told`` is its tooltip."""
     width, height = max(0.0, size[0]), max(0.0, size[1])
     return element(
         "rect", title(told), x=corner[0], y=corner[1], width=width, height=height, class_=kind, **more
@@ -45,27 +45,28 @@ def rectangle(corner: Point, size: Point, kind: str = "", *, told: str = "", **m
 
 
 def circle(centre: Point, radius: float, kind: str = "", *, told: str = "", style: str = "") -> Html:
-    """A circle; ``told`` is shown to who points at it."""
+    """Returns a circle; ``told`` is its tooltip."""
     return element("circle", title(told), cx=centre[0], cy=centre[1], r=radius, class_=kind, style=style)
 
 
 def words(at: Point, text: str, kind: str = "", **more: str | float) -> Html:
-    """Text that begins (or, by its class, ends) at a point."""
+    """Returns text that begins (or, by its class, ends) at a point."""
     return element("text", Html.escape(text), x=at[0], y=at[1], class_=kind, **more)
 
 
 def title(text: str) -> Html:
-    """What is shown of a shape to who points at it; nothing where there is no text."""
+    """Returns the tooltip of a shape; nothing if there is no text."""
     return element("title", Html.escape(text)) if text else NOTHING
 
 
 def element(tag: str, content: Html = NOTHING, **attributes: str | float) -> Html:
-    """Any element.
+    """Returns an element.
 
     Args:
         tag: Its name.
-        content: What is in it.
-        attributes: By name, ``_`` for ``-`` and one at the end for nothing; empty ones are left out.
+        content: Its content.
+        attributes: Attributes by name: ``_`` becomes ``-``, a trailing ``_`` is dropped; empty ones are
+            omitted.
     """
     written = Html("").join(
         Html(' {}="{}"').format(

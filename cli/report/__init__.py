@@ -1,6 +1,6 @@
-"""One engine for the reports of the evaluations.
+"""The reports of the evaluations.
 
-A command describes its report as a ``ReportDocument``; this package shows it on the terminal and writes
+A command describes its report as a ``ReportDocument``. This package prints it to the terminal and writes
 its folder: a page, Markdown, JSON, charts.
 """
 

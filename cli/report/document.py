@@ -1,4 +1,4 @@
-"""What a report of an evaluation says, described once for the terminal, for Markdown and for a page."""
+"""The content of an evaluation report, the same for the terminal, Markdown and a page."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ class Chart:
     """A drawing of the report.
 
     Attributes:
-        name: Of its file, without ending.
+        name: Name of its file, without suffix.
         png: The PNG file.
-        caption: What it shows and how to read it.
+        caption: Its content and how to read it.
     """
 
     name: str
@@ -31,17 +31,17 @@ class ReportDocument:
     """A report in words and tables.
 
     Attributes:
-        title: What was measured, in a few words.
-        packs: Names of the packs that were measured.
-        lead: What the figures answer, in a sentence.
-        facts: What was measured on, by name, for the page.
-        sheets: The tables, in the order in which people want them.
-        notes: How it was measured, in sentences, for the terminal and Markdown.
-        method: The same at length, for the page.
-        command: The command that makes it again, without folders.
-        made: When, with a time zone.
-        version: Of the distribution.
-        machine: On what.
+        title: Subject of the measurement, in a few words.
+        packs: Names of the measured packs.
+        lead: The question that the figures answer, in a sentence.
+        facts: Properties of the data, by name, for the page.
+        sheets: The tables, most important first.
+        notes: The method, in sentences, for the terminal and Markdown.
+        method: The method in detail, for the page.
+        command: The command that repeats the measurement, without folders.
+        made: Time of creation, with a time zone.
+        version: Version of the distribution.
+        machine: The machine of the measurement.
     """
 
     title: str

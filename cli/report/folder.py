@@ -1,4 +1,4 @@
-"""The folder that a report is written to."""
+"""Writes the folder of a report."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -18,14 +18,14 @@ _JSON: Final = "report.json"
 
 
 def check_writable(out: Path) -> None:
-    """Make sure, before any long work, that a folder can be written to.
+    """Verify, before any long work, that a folder can be written to.
 
     Raises:
-        OutputUnusable: It cannot be.
+        OutputUnusable: The folder cannot be written to.
     """
     there = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
     if not there.is_dir():
-        raise OutputUnusable(f"the folder {out} cannot be made: {there} is a file")
+        raise OutputUnusable(f"the folder {out} cannot be created: {there} is a file")
     if not os.access(there, os.W_OK):
         raise OutputUnusable(f"the folder {out} cannot be written to: check the permissions of {there}")
 
@@ -38,13 +38,13 @@ def write_report(
     json: str,
     more: Mapping[str, bytes] | None = None,
 ) -> Path:
-    """Write everything of a report: the page, its tables as Markdown, the figures as JSON, the charts.
+    """Write the files of a report: the page, its tables as Markdown, the figures as JSON, the charts.
 
     Args:
-        out: A folder; made if it is not there.
-        document: What the report says.
-        charts: Its drawings.
-        json: The figures for machines.
+        out: The folder; it is created if needed.
+        document: The content of the report.
+        charts: Its charts.
+        json: The figures for programs.
         more: Further files, by name.
 
     Returns:

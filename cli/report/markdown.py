@@ -1,4 +1,4 @@
-"""A report as Markdown, to be taken into a document."""
+"""Renders a report as Markdown, for use in documents."""
 
 from collections.abc import Iterable, Iterator
 
@@ -9,7 +9,7 @@ __all__ = ["render_markdown"]
 
 
 def render_markdown(document: ReportDocument) -> str:
-    """Every table of the report, then how it was made."""
+    """Return every table of the report, then the method."""
     machine = document.machine
     parts = [f"# {_cell(document.title)}", f"```console\n$ {document.command}\n```"]
     parts += ["\n".join(_table(sheet)) for sheet in document.sheets]
@@ -36,7 +36,7 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def _cell(text: str) -> str:
-    """Names come from files: nothing in them may become markup."""
+    """Escape markup, because names come from files."""
     plain = text.replace("_\n", "_").replace("\n", " ").replace("\\", "\\\\")
     for sign in "|<>*_`[]":
         plain = plain.replace(sign, f"\\{sign}")

@@ -1,4 +1,4 @@
-"""A report as one HTML file that needs nothing else."""
+"""Renders a report as one self-contained HTML file."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -13,15 +13,15 @@ _LEAD: Final = Html('<p class="lead">{}</p>')
 _SHEET: Final = Html('<section aria-label="{}">\n<h2>{}</h2>\n{}\n{}\n</section>')
 _NOTE: Final = Html('<p class="note">{}</p>')
 _SECTION: Final = Html('<section aria-labelledby="{}">\n<h2 id="{}">{}</h2>\n{}\n</section>')
-_AGAIN: Final = Html("To measure the same again: <code>{}</code>")
+_AGAIN: Final = Html("To repeat the measurement: <code>{}</code>")
 
 
 def render_page(document: ReportDocument, charts: Sequence[Chart]) -> str:
-    """The page as HTML.
+    """Return the page as HTML.
 
     Args:
-        document: What it says.
-        charts: Its drawings.
+        document: The content of the report.
+        charts: Its charts.
     """
     machine = document.machine
     about = {
@@ -47,7 +47,7 @@ def render_page(document: ReportDocument, charts: Sequence[Chart]) -> str:
 
 def _sheet(sheet: Sheet) -> Html:
     rows = [Html("<tr>{}</tr>").format(Html("").join(map(cell, row))) for row in sheet.rows]
-    # A sheet without rows has notes, which say why.
+    # A sheet without rows has notes with the reason.
     drawn = table(map(head, sheet.columns), rows, label=sheet.title, kind="sheet") if rows else Html("")
     return _SHEET.format(sheet.title, sheet.title, drawn, joined(map(_NOTE.format, sheet.notes)))
 

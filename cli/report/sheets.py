@@ -10,7 +10,7 @@ from rich.text import Text
 __all__ = ["Sheet", "sheet_table"]
 
 _NAME: Final = 12
-"""Columns that names get where a terminal is narrow."""
+"""Width of the names on a narrow terminal, in characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +18,11 @@ class Sheet:
     """One table.
 
     Attributes:
-        title: Above it.
-        columns: Heads; the first column is of words, the others of figures.
-        rows: As many cells each as there are columns.
-        notes: Below it.
-        words: Further columns of words, which may be broken into lines.
+        title: Its title.
+        columns: Heads of the columns; the first column has words, the others have figures.
+        rows: Rows with a cell for each column.
+        notes: Notes below the table.
+        words: Numbers of further columns with words, which may wrap.
     """
 
     title: str
@@ -33,7 +33,7 @@ class Sheet:
 
 
 def sheet_table(sheet: Sheet) -> Table:
-    """A table for the terminal."""
+    """Return a table for the terminal."""
     table = Table(title=Text(sheet.title, "bold"), title_justify="left", box=box.SIMPLE_HEAD)
     for number, column in enumerate(sheet.columns):
         words = number == 0 or number in sheet.words
@@ -46,7 +46,7 @@ def sheet_table(sheet: Sheet) -> Table:
         )
     before: tuple[str, ...] = ()
     for row in sheet.rows:
-        # The first cells of a row that repeat the row above are left empty.
+        # The first cells of a row are left empty if they repeat the row above.
         same = 0
         while same < len(before) - 1 and row[same] == before[same]:
             same += 1

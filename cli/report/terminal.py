@@ -1,4 +1,4 @@
-"""A report as tables for the terminal."""
+"""Prints a report as tables to the terminal."""
 
 from pathlib import Path
 
@@ -14,12 +14,12 @@ __all__ = ["print_report", "report_view"]
 
 
 def print_report(document: ReportDocument, *, json: str | None, page: Path | None) -> None:
-    """Prints a report, and where its page is.
+    """Prints a report, and the path of its page.
 
     Args:
         document: The report.
-        json: The figures for machines, printed in place of tables; None for tables.
-        page: The page that was written; None where none was.
+        json: The figures for programs, printed in place of tables; None for tables.
+        page: The written page; None if there is none.
     """
     if json is None:
         Console().print(report_view(document))
@@ -30,7 +30,7 @@ def print_report(document: ReportDocument, *, json: str | None, page: Path | Non
 
 
 def report_view(document: ReportDocument) -> Group:
-    """Every table of a report, then how it was made."""
+    """Returns every table of a report, then the method."""
     machine = document.machine
     parts: list[RenderableType] = []
     for sheet in document.sheets:
@@ -38,6 +38,6 @@ def report_view(document: ReportDocument) -> Group:
     notes = (
         *document.notes,
         f"Machine: {machine.cpu}, {machine.cores} cores; {machine.system}, Python {machine.python}.",
-        f"Again: {document.command}",
+        f"To repeat: {document.command}",
     )
     return Group(*parts, *map(Text, notes))

@@ -1,1 +1,1 @@
-"""``facegate result``: results that were saved."""
+"""``facegate result``: the commands on saved results."""

@@ -1,4 +1,4 @@
-"""``facegate result verify``: checks the signature of a saved result, offline."""
+"""``facegate result verify``: verifies the signature of a saved result, offline."""
 
 import json
 import sys
@@ -34,8 +34,8 @@ def verify_command(
         str,
         typer.Argument(
             metavar="JWS",
-            help="File with the JWS: `result_jws` of FinishCheck, or the .jws file of `facegate verify "
-            "--out`; `-` for standard input.",
+            help="File with the JWS; `-` for standard input. The JWS is `result_jws` of FinishCheck, or the "
+            ".jws file of `facegate verify --out`.",
             show_default=False,
         ),
     ],
@@ -43,29 +43,25 @@ def verify_command(
         str,
         typer.Option(
             metavar="FILE",
-            help="File with the server's result keys: /.well-known/jwks.json of its admin listener, saved.",
+            help="Server's result keys. A saved copy of /.well-known/jwks.json from its admin listener.",
             show_default=False,
         ),
     ],
     expect_check_id: Annotated[
         str | None,
-        typer.Option(help="The check that the result must be of.", show_default=False),
+        typer.Option(help="Required check.", show_default=False),
     ] = None,
     expect_issuer: Annotated[
         str | None,
-        typer.Option(help="Who must have signed it: the server's `results.issuer`.", show_default=False),
+        typer.Option(help="Required issuer: the server's `results.issuer`.", show_default=False),
     ] = None,
-    expect_tenant: Annotated[
-        str | None, typer.Option(help="Whose check it must be.", show_default=False)
-    ] = None,
+    expect_tenant: Annotated[str | None, typer.Option(help="Required tenant.", show_default=False)] = None,
     accept_sandbox: Annotated[
-        bool, typer.Option("--accept-sandbox", help="Take the result of a sandbox check: in tests only.")
+        bool, typer.Option("--accept-sandbox", help="Accept the result of a sandbox check; for tests only.")
     ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the whole result as JSON, with what its header says.")
-    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print result and header as JSON.")] = False,
 ) -> None:
-    """Verify the signature of a saved result, offline, and print what it says.
+    """Verify the signature of a saved result, offline, and print the result.
 
     Examples:
       curl -o jwks.json http://127.0.0.1:8445/.well-known/jwks.json
@@ -77,8 +73,8 @@ def verify_command(
       facegate result verify result.jws --jwks jwks.json --expect-issuer https://facegate.bank.example
       --expect-tenant retail --expect-check-id 8366b788-9c1b-42af-b63f-d9078de4adac
 
-    The exit status says whether the result is genuine; `status` says whether the person passed. It is 0 where
-    the signature holds, 1 where the result is refused, and 2 where a file cannot be read.
+    The exit status states whether the result is authentic; `status` states whether the check succeeded. The
+    exit status is 0 if the signature is valid, 1 if the result is refused, and 2 if a file cannot be read.
     """
     messages = Console(stderr=True)
     try:
@@ -94,11 +90,11 @@ def verify_command(
     if expect_check_id is not None and verified.check_id != expect_check_id:
         _fail(
             messages,
-            f"the result is of the check {verified.check_id}; expected {expect_check_id}: give the result of "
-            "that check",
+            f"the result belongs to the check {verified.check_id}; expected {expect_check_id}: give the "
+            "result of that check",
             NOT_VERIFIED,
         )
-    # Read only now, when the signature covers it.
+    # The header is read only now that the signature is verified.
     header = jws.extract_compact(text.encode()).headers()
     if as_json:
         typer.echo(_as_json(verified, header))
@@ -116,8 +112,8 @@ def _read_text(source: str) -> str:
         text = ""
     if not text:
         raise FileUnusable(
-            f"{_named(source)} holds no JWS; expected three parts of base64url with dots between them: give "
-            "`result_jws` as FinishCheck returned it"
+            f"{_named(source)} contains no JWS; expected three parts of base64url with dots between them: "
+            "give `result_jws` as FinishCheck returned it"
         )
     return text
 
@@ -125,7 +121,7 @@ def _read_text(source: str) -> str:
 def _read_keys(source: str) -> KeySet:
     if source.startswith(("http://", "https://")):
         raise FileUnusable(
-            f"--jwks is {source}; expected a file, because the check is made offline: save the keys once, "
+            f"--jwks is {source}; expected a file, because verification is offline: save the keys once, "
             "over a connection that you trust, with curl -o jwks.json"
         )
     return load_key_set(_read(source))
@@ -163,11 +159,11 @@ def _as_json(result: result_pb2.CheckResult, header: Mapping[str, Any]) -> str:
 
 def _view(result: result_pb2.CheckResult, header: Mapping[str, Any]) -> Table:
     success = result.status == result_pb2.CHECK_STATUS_SUCCESS
-    table = Table(title="The signature holds", show_header=False, title_justify="left")
+    table = Table(title="The signature is valid", show_header=False, title_justify="left")
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     if result.sandbox:
-        table.add_row("sandbox", Text("yes: made for tests, says nothing about a person", "bold yellow"))
+        table.add_row("sandbox", Text("yes: made for tests, no statement about a person", "bold yellow"))
     else:
         table.add_row("sandbox", Text("no"))
     status = enum_word(result_pb2.CheckStatus.Name, result.status, "CHECK_STATUS_")
@@ -186,6 +182,6 @@ def _view(result: result_pb2.CheckResult, header: Mapping[str, Any]) -> Table:
     return table
 
 
-def _fail(messages: Console, what: str, status: int) -> NoReturn:
-    messages.print(escape(what), style="red", highlight=False, soft_wrap=True)
+def _fail(messages: Console, text: str, status: int) -> NoReturn:
+    messages.print(escape(text), style="red", highlight=False, soft_wrap=True)
     raise typer.Exit(status)

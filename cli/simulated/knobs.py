@@ -1,4 +1,4 @@
-"""The knobs of a simulated scan, as `--set NAME=VALUE` names them."""
+"""The knobs (parameters) of a simulated scan, for `--set NAME=VALUE`."""
 
 import inspect
 import math
@@ -14,7 +14,7 @@ from simulator import SimulatorError, knobs_of
 __all__ = ["KnobLine", "knob_lines", "turned"]
 
 _NOT_KNOBS = frozenset({"kind", "seed"})
-"""They have options of their own."""
+"""Settings with options of their own."""
 
 Settings = TypeVar("Settings")
 
@@ -24,10 +24,10 @@ class KnobLine:
     """One knob, for people.
 
     Attributes:
-        name: As `--set` takes it, such as ``injection.latency_seconds``.
-        values: What it may be.
-        default: What it is where nothing is said.
-        text: What it does, with its unit and where it is narrower its range.
+        name: Name for `--set`, such as ``injection.latency_seconds``.
+        values: Its allowed values.
+        default: Its default.
+        text: Its meaning, with its unit and, if narrower, its range.
     """
 
     name: str
@@ -37,19 +37,19 @@ class KnobLine:
 
 
 def turned(settings: Settings, changes: Sequence[str]) -> Settings:
-    """The settings with knobs turned.
+    """Returns the settings with changed knobs.
 
     Args:
-        settings: Of a simulated scan.
-        changes: ``NAME=VALUE``, such as ``ambient.preset=office``; later ones win.
+        settings: Settings of a simulated scan.
+        changes: ``NAME=VALUE``, such as ``ambient.preset=office``; later ones take precedence.
 
     Raises:
-        SourceError: There is no such knob, or the value is none of its.
+        SourceError: There is no such knob, or the value is not allowed.
     """
     for change in changes:
         name, equals, value = change.partition("=")
         if not equals:
-            raise SourceError(f"{change!r} sets nothing: write NAME=VALUE, such as ambient.preset=office")
+            raise SourceError(f"{change!r} is not a setting: write NAME=VALUE, such as ambient.preset=office")
         try:
             settings = _with(settings, name.strip().split("."), value.strip(), name)
         except SimulatorError as error:
@@ -58,10 +58,10 @@ def turned(settings: Settings, changes: Sequence[str]) -> Settings:
 
 
 def knob_lines(settings: Any) -> tuple[KnobLine, ...]:
-    """Every knob of a simulated scan, in order of definition.
+    """Returns every knob of a simulated scan, in the order of definition.
 
     Args:
-        settings: Of the scan as it is where no knob is turned.
+        settings: Settings of the scan with default knobs.
     """
     return tuple(_lines(settings, ""))
 
@@ -85,7 +85,7 @@ def _lines(settings: Any, prefix: str) -> Iterator[KnobLine]:
 
 
 def _attributes(settings: type[Any]) -> Mapping[str, str]:
-    """What the docstring of a settings class says of each attribute."""
+    """Returns the description of each attribute, from the docstring of a settings class."""
     _, _, listed = (inspect.getdoc(settings) or "").partition("\nAttributes:\n")
     listed = re.split(r"\n\n|\nRaises:", listed)[0]
     entries = re.split(r"^    (\w+): ", listed, flags=re.MULTILINE)[1:]
@@ -113,7 +113,7 @@ def _values(kind: Any) -> str:
 
 
 def _plain(kind: Any) -> Any:
-    """A type without its ``None``."""
+    """Returns a type without its ``None``."""
     return next((one for one in get_args(kind) if one is not type(None)), kind)
 
 

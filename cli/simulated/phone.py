@@ -1,4 +1,4 @@
-"""A simulated phone: its camera as the client's source of frames, its screen as the client's screen."""
+"""A simulated phone: the client's source of frames, and the client's screen."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
@@ -26,11 +26,11 @@ __all__ = ["SimulatedPhone", "phone_in_hand"]
 _FRAMES_A_LOOK = 5
 
 FindFaces = Callable[[BgrImage], Sequence[DetectedFace]]
-"""Finds the faces of a frame, largest first."""
+"""Detects the faces of a frame, largest first."""
 
 
 class _Onlooker:
-    """Who is in front of the phone, sees themselves on its screen and does what it tells them."""
+    """The simulated person in front of the phone, who follows its instructions on the screen."""
 
     def __init__(self, guide: AppGuide, find_faces: FindFaces | None) -> None:
         self._guide = guide
@@ -38,7 +38,7 @@ class _Onlooker:
         self._rendered = 0
 
     def look(self, frame: SimulatedFrame) -> None:
-        """Sees a frame on the screen: now and then, and only where the app asks for something."""
+        """Looks at a frame on the screen: every few frames, and only if the app has given an instruction."""
         if not self._guide.asks or self._find_faces is None:
             return
         self._rendered += 1
@@ -59,7 +59,7 @@ class _Onlooker:
         )
 
     def hear(self, feedback: feedback_pb2.Feedback, *, at: float) -> None:
-        """Blinks, or turns the head, when asked to."""
+        """Blinks or turns the head, as the hint demands."""
         match feedback.code:
             case feedback_pb2.FEEDBACK_CODE_BLINK:
                 self._guide.blink(at=at)
@@ -69,7 +69,7 @@ class _Onlooker:
                 pass
 
     def release(self, *, at: float) -> None:
-        """Goes back to where they were before they followed an oval."""
+        """Moves back to the position before the oval."""
         self._guide.release(at=at)
 
 
@@ -87,16 +87,16 @@ class SimulatedPhone:
         guide: AppGuide | None = None,
         find_faces: FindFaces | None = None,
     ) -> None:
-        """Switches the phone on.
+        """Creates the phone.
 
         Args:
-            frames: Renders frame after frame, each with what ``light`` was told until then.
+            frames: Renders one frame after the other, each in the light of ``light`` at that time.
             light: The screen.
             label: Name of the camera for people.
             frames_per_second: Mean rate of ``frames``.
             locks_exposure: Whether the app locks exposure or white balance.
-            guide: Tells who is in front of ``frames`` what to do; without one the phone draws no oval.
-            find_faces: How they see themselves on the screen; without it they fill ovals by guess.
+            guide: Instructs the person in ``frames``; without one the phone draws no oval.
+            find_faces: Lets the person see their face on the screen; without it they fill ovals by guess.
         """
         self._frames = frames
         self._time = PhoneTime(frames_per_second=frames_per_second)
@@ -115,16 +115,16 @@ class SimulatedPhone:
 
     @property
     def camera(self) -> CameraDescription:
-        """What the camera says of itself."""
+        """The description of the camera."""
         return self._camera
 
     @property
     def pace(self) -> Pace:
-        """A phone is always in real time."""
+        """Always real time."""
         return "realtime"
 
     def begin_attempt(self) -> None:
-        """Simulated time stood still between attempts; who followed an oval goes back to where they were."""
+        """Stops simulated time, and moves the person back to the position before an oval."""
         if self._onlooker is not None:
             self._onlooker.release(at=self._time.rendered)
         self._time.stand_still()
@@ -133,10 +133,10 @@ class SimulatedPhone:
         return self
 
     async def __anext__(self) -> CapturedImage:
-        """The next frame, rendered when it is due: a colour that came before is on it, if it had appeared.
+        """Returns the next frame, rendered when it is due, with each colour that had appeared before.
 
         Raises:
-            StopAsyncIteration: The scan's length is over.
+            StopAsyncIteration: The scan is complete.
         """
         if self._closed:
             raise StopAsyncIteration
@@ -158,54 +158,54 @@ class SimulatedPhone:
         return frame
 
     async def aclose(self) -> None:
-        """Switches the phone off; may be called twice."""
+        """Closes the phone. May be called twice."""
         self._closed = True
 
     # -- the screen
 
     @property
     def profile(self) -> device_pb2.ScreenProfile:
-        """What the screen says of itself."""
+        """The profile of the screen."""
         return self._screen.profile
 
     @property
     def capabilities(self) -> tuple[scan_pb2.Capability.ValueType, ...]:
-        """It scrolls, and draws ovals where somebody follows them."""
+        """Scrolling, and ovals if a person follows them."""
         scroll = scan_pb2.CAPABILITY_FLASH_SCROLL
         return (scroll,) if self._onlooker is None else (scroll, scan_pb2.CAPABILITY_OVAL_CHANGE)
 
     def show_step(self, step: scan_pb2.FlashStep) -> None:
-        """Tells the screen a colour now."""
+        """Shows a colour on the screen now."""
         self._screen.show(step)
 
     def show_oval(self, change: scan_pb2.OvalChange) -> None:
-        """Tells the person to fill an oval."""
+        """Lets the person fill an oval."""
         if self._onlooker is not None:
             self._onlooker.fill(change, at=self._time.now)
 
     def show_hint(self, feedback: feedback_pb2.Feedback) -> None:
-        """Who is in front of the camera blinks, or turns the head, when asked to."""
+        """Lets the person blink or turn the head, as the hint demands."""
         if self._onlooker is not None:
             self._onlooker.hear(feedback, at=self._time.now)
 
     def restore(self) -> None:
-        """Tells the screen to show what it showed before the flash."""
+        """Restores the content of the screen before the flash."""
         self._screen.restore()
 
     def displayed(self, capture_time_us: int) -> DisplayedStep:
-        """What the app knows to have been on display when a frame was captured."""
+        """Returns the step on display at the capture of a frame, as the app knows it."""
         return self._screen.displayed(capture_time_us)
 
 
 def phone_in_hand(
     photo: Photo, settings: FlashScanSettings, *, find_faces: FindFaces | None = None
 ) -> SimulatedPhone:
-    """A phone in front of a person or an attacker, at the beginning of a scan.
+    """Returns a phone in front of a person or an attacker, at the beginning of a scan.
 
     Args:
         photo: The person, or the victim of the attack.
-        settings: Everything else.
-        find_faces: How they see themselves on the screen, where they have to fill an oval.
+        settings: Settings of the scan.
+        find_faces: Lets the person see their face on the screen, to fill an oval.
     """
     light, guide = ScreenLight(settings.phone, seed=settings.seed), AppGuide(seed=settings.seed)
     return SimulatedPhone(

@@ -1,4 +1,4 @@
-"""The screen of a simulated phone, and what its app knows to be on display."""
+"""The screen of a simulated phone, and the steps on its display."""
 
 from facegate.v1 import device_pb2, scan_pb2
 
@@ -13,14 +13,14 @@ _PIXELS_PER_MM = 16.0
 
 
 class PhoneScreen:
-    """Lights the face in front of it."""
+    """A screen that lights the face in front of it."""
 
     def __init__(self, light: ScreenLight, time: PhoneTime) -> None:
-        """Shows what the app shows before a flash.
+        """Shows the app's content before a flash.
 
         Args:
-            light: What it gives.
-            time: The phone's.
+            light: The light of the screen.
+            time: The time of the phone.
         """
         self._light = light
         self._time = time
@@ -29,7 +29,7 @@ class PhoneScreen:
 
     @property
     def profile(self) -> device_pb2.ScreenProfile:
-        """What it says of itself."""
+        """The profile of the screen."""
         phone = self._light.settings
         return device_pb2.ScreenProfile(
             width=round(phone.width_mm * _PIXELS_PER_MM),
@@ -51,13 +51,13 @@ class PhoneScreen:
         self._light.show(colour, at=self._time.now, scroll_seconds=scroll_s)
 
     def restore(self) -> None:
-        """Shows what it showed before the flash."""
+        """Restores the content before the flash."""
         if self._steps and self._steps[-1] != _NOTHING:
             self._steps.append(_NOTHING)
             self._light.restore(at=self._time.now)
 
     def displayed(self, capture_time_us: int) -> DisplayedStep:
-        """What the app knows to have been on display when a frame was captured."""
+        """Returns the step on display at the capture of a frame, as the app knows it."""
         number, since = self._light.appeared(self._time.simulated(capture_time_us))
         step = self._steps[number - 1] if number else _NOTHING
         if step == _NOTHING:

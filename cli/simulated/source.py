@@ -1,4 +1,4 @@
-"""Who `facegate verify --simulate` scans: a simulated person or attacker, made from one photo.
+"""The source of `facegate verify --simulate`: a simulated person or attacker, made from one photo.
 
 Needs the `embedded` extra, for its landmarks.
 """
@@ -34,31 +34,31 @@ __all__ = ["flash_settings", "needs_screen", "open_simulated", "open_simulated_p
 _PHOTO_BYTES = 20_000_000
 _SECONDS = 8.0
 _FLASH_SECONDS = 60.0
-"""Enough for several attempts; frames are made only when they are asked for."""
+"""Enough for several attempts; frames are made only on demand."""
 
 
 def needs_screen(kind: str) -> bool:
-    """Whether a kind is about the screen's light, and so needs a phone with a screen."""
+    """Returns whether a kind concerns the screen's light, and so needs a phone with a screen."""
     return kind not in set(ScanKind) and kind in set(FlashKind)
 
 
 def scan_settings(kind: ScanKind, *, seed: int) -> SceneSettings:
-    """A simulated scan without a flash, before any knob is turned."""
+    """Returns the default settings of a simulated scan without a flash."""
     return SceneSettings(kind=kind, seed=seed, seconds=_SECONDS)
 
 
 def flash_settings(kind: FlashKind, *, seed: int) -> FlashScanSettings:
-    """A simulated scan with a flash, before any knob is turned."""
+    """Returns the default settings of a simulated scan with a flash."""
     return FlashScanSettings(kind=kind, seed=seed, seconds=_FLASH_SECONDS)
 
 
 def open_simulated(kind: str, photo: Path, *, seed: int, knobs: Sequence[str] = ()) -> FrameSource:
-    """Simulates somebody in front of a camera.
+    """Simulates a person or an attacker in front of a camera.
 
     Args:
         kind: A `simulator.ScanKind`, such as ``genuine`` or ``waved-photo``.
-        photo: A photo with one large face, or a facial record that holds one.
-        seed: Draws what differs between two scans.
+        photo: A photo with one large face, or a facial record with such a photo.
+        seed: Seed of the differences between scans.
         knobs: ``NAME=VALUE`` each.
 
     Raises:
@@ -76,12 +76,12 @@ def open_simulated(kind: str, photo: Path, *, seed: int, knobs: Sequence[str] = 
 
 
 def open_simulated_phone(kind: str, photo: Path, *, seed: int, knobs: Sequence[str] = ()) -> SimulatedPhone:
-    """Simulates somebody in front of a phone whose screen can flash.
+    """Simulates a person or an attacker in front of a phone with a screen that can flash.
 
     Args:
         kind: A `simulator.FlashKind`, such as ``genuine`` or ``injected-tint``.
         photo: As for ``open_simulated``.
-        seed: Draws what differs between two scans.
+        seed: Seed of the differences between scans.
         knobs: ``NAME=VALUE`` each.
 
     Raises:
@@ -93,7 +93,7 @@ def open_simulated_phone(kind: str, photo: Path, *, seed: int, knobs: Sequence[s
 
 
 def _find_faces(picture: BgrImage) -> tuple[DetectedFace, ...]:
-    """As the person sees themselves on the screen."""
+    """Detects the person's face on the screen."""
     return tuple(_embedded().detector.detect(picture))
 
 

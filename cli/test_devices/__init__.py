@@ -1,1 +1,1 @@
-"""Test devices in front of the reference client: their evidence, words and frames, and their platform."""
+"""Test devices for the reference client: their evidence, claims and frames, and their platform."""

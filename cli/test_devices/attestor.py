@@ -1,4 +1,4 @@
-"""A test device as the reference client's attestor."""
+"""A test device as an attestor of the reference client."""
 
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
@@ -20,13 +20,13 @@ class DeviceAttestor:
         """Takes the device.
 
         Args:
-            device: Whose evidence it is.
-            now: The time that its evidence tells.
+            device: The device that makes the evidence.
+            now: Returns the time for the evidence.
         """
         self._device = device
         self._now = now
 
     async def attest(self, *, binding: bytes) -> AsyncIterator[device_pb2.Attestation]:
-        """The device's evidence for a stream's binding hash H, 32 bytes."""
+        """Yields the device's evidence for a stream's binding hash H, 32 bytes."""
         for piece in self._device.evidence(binding, now=self._now()):
             yield attestation_of(piece)

@@ -1,4 +1,4 @@
-"""What test devices say and show, as the protocol's messages."""
+"""Converts the claims and evidence of test devices to messages of the protocol."""
 
 from typing import assert_never
 
@@ -19,7 +19,7 @@ __all__ = ["attestation_of", "camera_profile_of", "device_profile_of", "runtime_
 
 
 def attestation_of(evidence: Evidence) -> device_pb2.Attestation:
-    """A piece of evidence."""
+    """Returns the message of a piece of evidence."""
     match evidence:
         case KeyChain(certificates=certificates, signature=signature):
             return device_pb2.Attestation(
@@ -49,7 +49,7 @@ def attestation_of(evidence: Evidence) -> device_pb2.Attestation:
 
 
 def device_profile_of(claim: DeviceClaim) -> device_pb2.DeviceProfile:
-    """What a device says of itself."""
+    """Returns the message of a device's claim."""
     return device_pb2.DeviceProfile(
         platform=device_pb2.Platform.Value(f"PLATFORM_{claim.platform}"),
         manufacturer=claim.manufacturer,
@@ -62,7 +62,7 @@ def device_profile_of(claim: DeviceClaim) -> device_pb2.DeviceProfile:
 
 
 def camera_profile_of(claim: CameraClaim) -> device_pb2.CameraProfile:
-    """What a device says of its camera."""
+    """Returns the message of a device's claim on its camera."""
     return device_pb2.CameraProfile(
         id=claim.id,
         label=claim.label,
@@ -79,7 +79,7 @@ def camera_profile_of(claim: CameraClaim) -> device_pb2.CameraProfile:
 
 
 def runtime_findings_of(report: RuntimeReport) -> device_pb2.RuntimeFindings:
-    """What a device's app looked for and found."""
+    """Returns the message of an app's run-time findings."""
     kind = device_pb2.RuntimeFindingKind
     return device_pb2.RuntimeFindings(
         looked_for=sorted(kind.Value(f"RUNTIME_FINDING_KIND_{looked}") for looked in report.looked_for),

@@ -1,4 +1,4 @@
-"""A test platform in a folder: its secret, what servers need to believe it, and what its devices remember."""
+"""A test platform in a folder: its secret, the settings for servers to trust it, the state of its devices."""
 
 import json
 import secrets
@@ -31,10 +31,10 @@ class StoredPlatform:
     folder: Path
 
     def device(self, kind: DeviceKind) -> TestDevice:
-        """A device that remembers what it did before.
+        """Returns a device with its stored state.
 
         Raises:
-            PlatformUnusable: What it remembers cannot be read.
+            PlatformUnusable: The state cannot be read.
         """
         document = _read_json(self.folder / _USE_FILE) if (self.folder / _USE_FILE).exists() else {}
         counter = document.get("counter")
@@ -43,7 +43,7 @@ class StoredPlatform:
         return make_device(kind, self.platform, use=AttestedUse(counter))
 
     def remember(self, device: TestDevice) -> None:
-        """Keeps what a device did.
+        """Stores the state of a device.
 
         Raises:
             PlatformUnusable: The folder cannot be written.
@@ -53,14 +53,14 @@ class StoredPlatform:
 
 
 def write_platform(folder: Path, *, now: datetime) -> StoredPlatform:
-    """Draws a test platform, or makes the one that lies in the folder valid from now on.
+    """Creates a test platform, or renews the validity of the one in the folder from now on.
 
     Args:
-        folder: Made where it is not there.
+        folder: The folder; it is created if needed.
         now: The present time, with a time zone.
 
     Raises:
-        PlatformUnusable: The folder cannot be written, or what is in it is not a test platform.
+        PlatformUnusable: The folder cannot be written, or its content is not a test platform.
     """
     secret = folder / _PLATFORM_FILE
     seed = _seed(secret) if secret.exists() else secrets.token_hex(32)
@@ -79,7 +79,7 @@ def write_platform(folder: Path, *, now: datetime) -> StoredPlatform:
         SETTINGS_FILE: (
             # JSON strings are TOML strings.
             f"data_dir = {json.dumps(str(folder.resolve() / 'data'))}\n"
-            "# Test devices are believed in sandbox checks only: every caller of this server makes such.\n"
+            "# Test devices are accepted in sandbox checks only; all checks of this server are.\n"
             "listeners.service.local_sandbox = true\n" + settings_text(platform, folder.resolve())
         ).encode(),
         f"policies/{POLICY_NAME}.toml": policy_text().encode(),
@@ -93,7 +93,7 @@ def write_platform(folder: Path, *, now: datetime) -> StoredPlatform:
 
 
 def read_platform(folder: Path) -> StoredPlatform:
-    """The test platform in a folder.
+    """Reads the test platform in a folder.
 
     Raises:
         PlatformUnusable: There is none.

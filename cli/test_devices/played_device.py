@@ -1,4 +1,4 @@
-"""A test device as `facegate verify` plays it: the parts that a reference client takes."""
+"""A test device of `facegate verify`: the parts for a reference client."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ __all__ = ["PlayedDevice", "open_played_device"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlayedDevice:
-    """What a ``facegate_client.FaceScanner`` needs of a device.
+    """The parts of a device that a ``facegate_client.FaceScanner`` needs.
 
     Attributes:
         device: The device.
@@ -30,30 +30,30 @@ class PlayedDevice:
 
     @property
     def attestor(self) -> DeviceAttestor:
-        """Makes its evidence."""
+        """The attestor that makes its evidence."""
         return DeviceAttestor(self.device)
 
     @property
     def profile(self) -> device_pb2.DeviceProfile:
-        """What it says of itself."""
+        """Its claim, as a message."""
         return device_profile_of(self.device.claim)
 
     @property
     def camera(self) -> device_pb2.CameraProfile:
-        """What it says of its camera."""
+        """Its claim on its camera, as a message."""
         return camera_profile_of(self.device.camera)
 
     @property
     def runtime_findings(self) -> device_pb2.RuntimeFindings:
-        """What its app looked for and found."""
+        """The run-time findings of its app, as a message."""
         return runtime_findings_of(self.device.report)
 
     def source(self, source: FrameSource) -> PlayedSource:
-        """A source of frames, as the device shows it."""
+        """Returns a source of frames, changed as the device does."""
         return PlayedSource(source, self.device.habit)
 
     def remember(self) -> None:
-        """Keeps what the device did, for its next scan.
+        """Stores the state of the device for its next scan.
 
         Raises:
             PlatformUnusable: The platform's folder cannot be written.
@@ -62,11 +62,11 @@ class PlayedDevice:
 
 
 def open_played_device(kind: str, folder: Path) -> PlayedDevice:
-    """A device of a stored platform, which remembers its earlier scans.
+    """Opens a device of a stored platform, with the state of its earlier scans.
 
     Args:
         kind: A ``simulator.devices.DeviceKind``.
-        folder: The platform's.
+        folder: Folder of the platform.
 
     Raises:
         PlatformUnusable: There is no such kind, or no platform in the folder.

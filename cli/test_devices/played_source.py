@@ -1,4 +1,4 @@
-"""A source of frames behind a test device's habits."""
+"""A source of frames with the behaviour of a test device."""
 
 from dataclasses import replace
 from typing import Final, Self
@@ -13,14 +13,14 @@ _CONSTANT: Final = Exposure(exposure_time_ns=20_000_000, iso=200)
 
 
 class PlayedSource:
-    """Implements ``facegate_client.FrameSource``: another source, as the device shows it."""
+    """Implements ``facegate_client.FrameSource``: changes the frames of another source as the device does."""
 
     def __init__(self, source: FrameSource, habit: StreamHabit) -> None:
-        """Takes the source, and closes it.
+        """Takes ownership of the source.
 
         Args:
-            source: The camera that the device has, or stands for.
-            habit: What it does to frames.
+            source: The camera of the device, or the one that it replaces.
+            habit: The device's changes to frames.
         """
         self._source = source
         self._habit = habit
@@ -32,27 +32,27 @@ class PlayedSource:
 
     @property
     def camera(self) -> CameraDescription:
-        """What the source says of itself."""
+        """The description of the camera."""
         camera = self._source.camera
         return replace(camera, reports_exposure=camera.reports_exposure or self._habit.constant_exposure)
 
     @property
     def pace(self) -> Pace:
-        """The source's."""
+        """The pace of the source."""
         return self._source.pace
 
     def begin_attempt(self) -> None:
-        """Lets the source go on."""
+        """Starts an attempt of the source."""
         self._source.begin_attempt()
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> CapturedImage:
-        """The next frame as the device shows it.
+        """Returns the next frame, changed as the device does.
 
         Raises:
-            StopAsyncIteration: The source has no more.
+            StopAsyncIteration: The source has no more frames.
             SourceError: The source failed.
         """
         frame = await anext(self._source)
@@ -65,7 +65,7 @@ class PlayedSource:
         )
 
     async def aclose(self) -> None:
-        """Closes the source; may be called twice."""
+        """Closes the source. May be called twice."""
         await self._source.aclose()
 
     def _looped(self, frame: CapturedImage) -> CapturedImage:
@@ -77,7 +77,7 @@ class PlayedSource:
         return self._kept[(self._shown - 1) % len(self._kept)]
 
     def _timed(self, time_us: int) -> int:
-        """The nearest place on the grid that is not taken; strictly rising."""
+        """Returns the nearest free time on the grid; strictly rising."""
         if not self._habit.even_timing:
             return time_us
         if self._first_us is None:

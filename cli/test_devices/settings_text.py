@@ -1,4 +1,4 @@
-"""What makes a server believe a test platform: its settings, and a policy that demands evidence."""
+"""The settings with which a server trusts a test platform, and a policy that demands evidence."""
 
 import json
 from pathlib import Path
@@ -20,11 +20,11 @@ memory = "ignored"
 
 
 def settings_text(platform: TestPlatform, folder: Path) -> str:
-    """Settings, TOML: first keys and then tables, to go below the keys of a server of its own.
+    """Returns settings, TOML: first keys and then tables, to append to the keys of other settings.
 
     Args:
         platform: The platform.
-        folder: Where its files lie, absolute.
+        folder: Folder of its files, absolute.
     """
     app = platform.app
 
@@ -42,7 +42,7 @@ certificate_sha256 = ["{app.certificate_digest.hex()}"]
 
 [device_integrity.android]
 revocation_file = {at("revocation.json")}
-# Google's list is new every day; that of a test platform never changes.
+# Google updates its list every day; the list of a test platform never changes.
 max_revocation_age_hours = 2160
 
 [device_integrity.android.play]
@@ -65,10 +65,10 @@ apple_receipt_certificate = {at("apple_receipt_root.pem")}
 
 
 def policy_text(name: str = POLICY_NAME) -> str:
-    """A policy, TOML: evidence of each platform is demanded.
+    """Returns a policy, TOML, that demands evidence of each platform.
 
-    It does not demand the TLS key that the device saw, as a server on loopback may have none; and it forgets
-    earlier scans, as two simulated ones of the same seed are the same.
+    It does not demand the TLS key that the device saw, because a server on loopback may have none. It ignores
+    the scan memory, because simulated scans with the same seed are equal.
     """
     return f"""\
 name = "{name}"
@@ -83,7 +83,7 @@ max_fmr = 1e-2
 live_threshold = 70.0
 spoof_threshold = 30.0
 
-[challenge.raised] # no person blinks or turns before a simulated device
+[challenge.raised] # the person of a simulated device does not blink or turn
 blink = false
 depth = false
 

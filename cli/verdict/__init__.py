@@ -1,4 +1,4 @@
-"""A verdict for people: as tables on the terminal, and as files."""
+"""Shows results as tables on the terminal, and saves them as files."""
 
 from cli.verdict.files import SavedPicture, result_json, save_verdict
 from cli.verdict.table import enum_word, failure_words, verdict_view, waiver_words

@@ -1,4 +1,4 @@
-"""Saves what a verdict carries: the pictures as original bytes, the result and its signature."""
+"""Saves the content of a result: the images as original bytes, the result and its signature."""
 
 import uuid
 from pathlib import Path
@@ -13,7 +13,7 @@ _DEGREES = {scan_pb2.ROTATION_90: 90, scan_pb2.ROTATION_180: 180, scan_pb2.ROTAT
 
 
 class SavedPicture:
-    """A picture on disk and what makes it upright.
+    """A saved image, with its rotation and mirroring.
 
     Attributes:
         path: The file with the original bytes.
@@ -33,7 +33,7 @@ class SavedPicture:
 
 
 def result_json(result: result_pb2.CheckResult) -> str:
-    """The result as JSON in the names of the proto file; bytes are base64."""
+    """Returns the result as JSON with the names of the proto file. Bytes are base64."""
     return json_format.MessageToJson(result, preserving_proto_field_name=True, indent=2)
 
 
@@ -43,15 +43,15 @@ def save_verdict(
     """Writes ``<check>-evidence``, ``-audit-N``, ``.json`` and ``.jws`` files.
 
     Args:
-        response: The verdict.
-        folder: Made where it is missing.
+        response: The response with the result.
+        folder: The folder; it is created if needed.
 
     Returns:
-        The pictures, the evidence frame first.
+        The images, the evidence frame first.
 
     Raises:
         OSError: A file cannot be written.
-        ValueError: The check's identifier is no UUID.
+        ValueError: The check's identifier is not a UUID.
     """
     folder.mkdir(parents=True, exist_ok=True)
     # The identifier comes from the network and becomes part of a path.

@@ -1,4 +1,4 @@
-"""A verdict as tables for the terminal."""
+"""A result as tables for the terminal."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -13,7 +13,7 @@ __all__ = ["enum_word", "failure_words", "verdict_view", "waiver_words"]
 _PASSED = {True: Text("yes", "green"), False: Text("no", "red"), None: Text("-", "dim")}
 _NEUTRAL = Text("neutral", "dim")
 _NEUTRAL_SCORE = 0.5
-"""The score of a signal that speaks neither for nor against a living person."""
+"""The score of a signal that counts neither for nor against life."""
 _MOST_EXPLANATIONS = 3
 _STATUS_STYLES = {
     result_pb2.CHECK_STATUS_SUCCESS: "bold green",
@@ -27,15 +27,15 @@ _VERDICT_STYLES = {
 
 
 def enum_word(name: Callable[[Any], str], value: int, prefix: str) -> str:
-    """A word for an enum value.
+    """Returns the name of an enum value.
 
     Args:
-        name: The enum's ``Name``, which raises ValueError for a number it does not know.
+        name: The enum's ``Name``, which raises ValueError for an unknown number.
         value: The value.
-        prefix: What to leave out of the name.
+        prefix: Prefix of the name to remove.
 
     Returns:
-        The name without its prefix; the number where this version does not know it.
+        The name without its prefix; the number if this version does not know it.
     """
     try:
         return name(value).removeprefix(prefix)
@@ -44,14 +44,14 @@ def enum_word(name: Callable[[Any], str], value: int, prefix: str) -> str:
 
 
 def failure_words(result: result_pb2.CheckResult) -> tuple[str, ...]:
-    """Names of the reasons of a failed check, most important first."""
+    """Returns the names of the reasons of a failed check, most important first."""
     return tuple(
         enum_word(result_pb2.FailureReason.Name, reason, "FAILURE_REASON_") for reason in result.reasons
     )
 
 
 def waiver_words(result: result_pb2.CheckResult) -> str:
-    """Which decisive device checks could not decide, whether they failed or not; empty where all could."""
+    """Returns the decisive device tests that were tolerated, failed or not; empty if there are none."""
     names = ", ".join(result.device.tolerated_checks)
     return names and f"Waived by the policy{' or the sandbox' if result.sandbox else ''}: {names}"
 
@@ -108,7 +108,7 @@ def _titled_summary(result: result_pb2.CheckResult) -> Table:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     if result.sandbox:
-        table.add_row("sandbox", Text("made for tests, says nothing about a person", "bold yellow"))
+        table.add_row("sandbox", Text("made for tests, no statement about a person", "bold yellow"))
     status = enum_word(result_pb2.CheckStatus.Name, result.status, "CHECK_STATUS_")
     table.add_row("status", Text(status, _STATUS_STYLES.get(result.status, "bold red")))
     if result.reasons:
@@ -157,7 +157,7 @@ def _challenge(liveness: result_pb2.LivenessResult) -> Text:
     right = sum(step.agrees for step in coloured)
     text = Text(f"{liveness.verified_bits:.1f} bits verified", "green" if enough else "red")
     text.append(
-        f" (needs {liveness.required_bits:.1f}), {right} of {len(coloured)} colours answered rightly",
+        f" (needs {liveness.required_bits:.1f}), {right} of {len(coloured)} colours answered right",
         "default",
     )
     return text

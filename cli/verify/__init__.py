@@ -1,4 +1,4 @@
-"""`facegate verify`: a whole check, as an orchestrator and a device make it."""
+"""`facegate verify`: makes a whole check, as an orchestrator and a device do."""
 
 from cli.verify.command import verify
 from cli.verify.help import VerifyCommand

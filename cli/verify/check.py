@@ -1,4 +1,4 @@
-"""A whole check: portrait, scan and verdict, against two listeners."""
+"""Makes a whole check: upload, scan and result, with two listeners."""
 
 import asyncio
 import signal
@@ -39,7 +39,7 @@ _WAIT_SECONDS: Final = 15.0
 
 
 class ModeName(StrEnum):
-    """Modes that a check can be raised to."""
+    """Modes to which a check can be raised."""
 
     EXPRESS = "express"
     DYNAMIC = "dynamic"
@@ -54,7 +54,7 @@ _MODES: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckOptions:
-    """What `facegate verify` was asked for; see its help."""
+    """The options of `facegate verify`; see its help."""
 
     trusted: Path | None
     trusted_reference: str | None
@@ -84,7 +84,7 @@ class CheckOptions:
 
 
 class _Subject(NamedTuple):
-    """Where frames come from, the screen before it, and the device around both."""
+    """The source of the frames, the screen in front of it, and the device that contains both."""
 
     source: FrameSource
     screen: FlashScreen | None
@@ -92,17 +92,17 @@ class _Subject(NamedTuple):
 
 
 async def run_check(options: CheckOptions, messages: Console) -> verification_service_pb2.FinishCheckResponse:
-    """The three calls: uploads the portrait, scans, asks for the verdict.
+    """Makes the three calls: uploads the trusted image, scans, and finishes the check.
 
     Args:
-        options: What to do.
-        messages: Shows the person what to do, and what the server found.
+        options: The options.
+        messages: Shows hints to the person, and the server's findings.
 
     Raises:
-        ClientError: A call is refused, or something that it needs cannot be read or reached.
-        PlatformUnusable: The test platform's folder holds none, or cannot be written.
+        ClientError: A call is refused, a file cannot be read, or the server cannot be reached.
+        PlatformUnusable: The test platform's folder contains none, or cannot be written.
     """
-    portrait = None if options.trusted is None else read_file(options.trusted, "the trusted portrait")
+    portrait = None if options.trusted is None else read_file(options.trusted, "the trusted image")
     keys = await read_key_set(options.jwks)
     api_key = read_api_key(options.api_key_file)
     service_tls = read_tls(options.service, ca=options.ca, certificate=options.cert, key=options.key)
@@ -168,11 +168,11 @@ async def _opened(options: CheckOptions) -> AsyncIterator[_Subject]:
 
 
 async def _subject(options: CheckOptions) -> _Subject:
-    """Who is scanned, and with which screen."""
+    """Opens the source of the scan, and its screen."""
     if options.simulate is None:
         if options.scan is None:
-            raise SourceError("there is nothing to scan: give --scan or --simulate")
-        # This computer's own screen is not driven: it would have to say when a colour really appeared.
+            raise SourceError("there is no source to scan: give --scan or --simulate")
+        # This computer's own screen is not used: it cannot report the exact time of a colour's appearance.
         return _Subject(open_scan(options.scan, frames_per_second=options.frames_per_second), None)
     from cli.simulated.source import needs_screen, open_simulated, open_simulated_phone
 
@@ -196,7 +196,7 @@ async def _subject(options: CheckOptions) -> _Subject:
 @contextmanager
 def _cancelled_by_interrupt(scanner: FaceScanner) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
-        yield  # Only the main thread may listen to signals.
+        yield  # Only the main thread can handle signals.
         return
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGINT, scanner.cancel)

@@ -1,4 +1,4 @@
-"""``facegate verify``: the three calls of a check, as an orchestrator and a device make them."""
+"""``facegate verify``: makes the three calls of a check, as an orchestrator and a device do."""
 
 import asyncio
 import secrets
@@ -40,7 +40,7 @@ def verify(
     trusted: Annotated[
         Path | None,
         typer.Option(
-            help="The trusted portrait: PNG, JPEG or JPEG 2000, an ISO/IEC 19794-5 record, or an ICAO data "
+            help="The trusted image. PNG, JPEG or JPEG 2000, an ISO/IEC 19794-5 record, or an ICAO data "
             "group 2.",
             show_default=False,
         ),
@@ -48,34 +48,34 @@ def verify(
     trusted_reference: Annotated[
         str | None,
         typer.Option(
-            help="Instead of --trusted: where the portrait lies in the store of trusted images that the "
-            "server is configured with.",
+            help="Instead of --trusted: path of the image in the store of trusted images that the server is "
+            "configured with.",
             show_default=False,
         ),
     ] = None,
     scan: Annotated[
         str | None,
         typer.Option(
-            help="Who is scanned: a video file, a folder of images, `camera` or `camera:<number>`.",
+            help="Source of the scan. A video file, a folder of images, `camera` or `camera:<number>`.",
             show_default=False,
         ),
     ] = None,
     simulate: Annotated[
         str | None,
         typer.Option(
-            help="Instead of --scan: a simulated scan of --photo, such as `genuine`, `static-photo`, `print` "
-            "or `screen-replay`; `--help-all` lists the kinds.",
+            help="Simulate a scan of this kind. Instead of --scan: a simulated scan of --photo, such as "
+            "`genuine`, `static-photo`, `print` or `screen-replay`; `--help-all` lists the kinds.",
             show_default=False,
         ),
     ] = None,
     photo: Annotated[
-        Path | None, typer.Option(help="With --simulate: the photo; the trusted one where not given.")
+        Path | None, typer.Option(help="With --simulate: the photo; by default the trusted image.")
     ] = None,
     seed: Annotated[
         int | None,
         typer.Option(
-            help="With --simulate: draws what differs between scans; another number each time where not "
-            "given, as a server refuses frames that it has seen before.",
+            help="With --simulate: seed of the random differences between scans; by default another number "
+            "each time, because a server recognises repeated frames.",
             min=0,
             show_default=False,
         ),
@@ -84,8 +84,8 @@ def verify(
         bool | None,
         typer.Option(
             "--flash/--no-flash",
-            help="With --simulate: whether the phone's screen can flash; if not, DYNAMIC is refused. Where "
-            "not given: with --mode dynamic, and for kinds that are about the flash.",
+            help="With --simulate: whether the phone's screen can flash; if it cannot, DYNAMIC is refused. "
+            "By default it can with --mode dynamic, and for kinds that concern the flash.",
             show_default=False,
         ),
     ] = None,
@@ -93,14 +93,14 @@ def verify(
         bool,
         typer.Option(
             "--decline-flash",
-            help="With --simulate: the phone can flash, and the person does not want it to.",
+            help="With --simulate: the phone can flash, but the person declines the flash.",
         ),
     ] = False,
     knobs: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
-            help="With --simulate: turn a knob, as NAME=VALUE; may be given again. They are listed below.",
+            help="With --simulate: set a knob, as NAME=VALUE; may be repeated. The knobs are listed below.",
             show_default=False,
         ),
     ] = None,
@@ -109,7 +109,7 @@ def verify(
     ] = 15.0,
     service: Annotated[str, typer.Option(help="host:port of the service listener.")] = _SERVICE,
     device: Annotated[str, typer.Option(help="host:port of the device listener.")] = _DEVICE,
-    policy: Annotated[str, typer.Option(help="Policy; empty for the server's default.")] = "",
+    policy: Annotated[str, typer.Option(help="Policy; by default the server's default.")] = "",
     mode: Annotated[ModeName | None, typer.Option(help="Raise the policy's mode.")] = None,
     subject: Annotated[str, typer.Option(help="Opaque reference to the person.")] = "",
     consent: Annotated[str, typer.Option(help="Reference to the legal basis.")] = "",
@@ -119,55 +119,62 @@ def verify(
     ] = None,
     ca: Annotated[
         Path | None,
-        typer.Option(help="PEM of the authorities to trust; off loopback the system's where not given."),
+        typer.Option(
+            help="PEM of the authorities to trust; by default the system's, and plaintext on loopback."
+        ),
     ] = None,
     cert: Annotated[Path | None, typer.Option(help="PEM of the orchestrator's certificate (mTLS).")] = None,
     key: Annotated[Path | None, typer.Option(help="PEM of its private key.")] = None,
     jwks: Annotated[
         str | None,
         typer.Option(
-            help="File or URL with the server's result keys, such as "
-            "http://127.0.0.1:8445/.well-known/jwks.json: verify the verdict's signature."
+            help="Verify the signature with these keys. File or URL with the server's result keys, such as "
+            "http://127.0.0.1:8445/.well-known/jwks.json."
         ),
     ] = None,
     accept_sandbox: Annotated[
         bool,
-        typer.Option("--accept-sandbox", help="Take the result of a sandbox check: in tests only."),
+        typer.Option("--accept-sandbox", help="Accept the result of a sandbox check; for tests only."),
     ] = False,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the evidence frame, the result and its signature.")
+        Path | None,
+        typer.Option(help="Folder to save to. It gets the evidence frame, the result and its signature."),
     ] = None,
-    audit_images: Annotated[int, typer.Option(help="Audit images to ask for.", min=0, max=4)] = 0,
+    audit_images: Annotated[int, typer.Option(help="Audit images to request.", min=0, max=4)] = 0,
     test_device: Annotated[
         str | None,
         typer.Option(
-            help="Scan as a device of this kind, honest or not, with evidence of --test-platform; the kinds "
-            "are listed below.",
+            help="Scan as a device of this kind, honest or manipulated, with evidence of --test-platform. "
+            "The kinds are listed below.",
             show_default=False,
         ),
     ] = None,
     test_platform: Annotated[
         Path | None,
         typer.Option(
-            help="Folder that `facegate attest test-platform` made, whose settings the server has.",
+            help="Folder that `facegate attest test-platform` made; the server must run with its settings.",
             show_default=False,
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", help="List every liveness signal and device test.")
+        bool,
+        typer.Option(
+            "--verbose",
+            help="List each liveness signal and device test.",
+        ),
     ] = False,
 ) -> None:
-    """Verify that a scan shows the trusted portrait's person, alive.
+    """Verify that a scan shows the person of the trusted image, alive.
 
-    Uploads the portrait, scans as a phone would, and asks for the verdict. Ctrl-C cancels the scan.
+    Uploads the image, sends a scan as a phone does, and finishes the check. Ctrl-C cancels the scan.
 
     Examples:
       facegate verify --trusted portrait.jpg --scan selfie.mp4
 
-      facegate verify --trusted portrait.jpg --scan camera:0 --policy low --out evidence/
-
       facegate verify --trusted portrait.jpg --simulate waved-photo
+
+      facegate verify --trusted portrait.jpg --scan camera:0 --policy low --out evidence/
 
       facegate verify --trusted portrait.jpg --mode dynamic --simulate genuine --set ambient.preset=office
 
@@ -184,7 +191,7 @@ def verify(
       facegate verify --trusted p.jpg --scan s.mp4 --service api.example:8444
       --device scan.example:8443 --api-key-file key.txt --json
 
-    The exit status is 0 for SUCCESS, 1 for FAILURE and 2 where nothing was decided: NOT_DECIDED included.
+    The exit status is 0 for SUCCESS, 1 for FAILURE, and 2 for NOT_DECIDED or an error.
     """
     if (trusted is None) == (trusted_reference is None):
         raise typer.BadParameter("give either --trusted or --trusted-reference", param_hint="--trusted")
@@ -232,7 +239,7 @@ def verify(
     except (ClientError, PlatformUnusable) as error:
         _fail(messages, str(error))
     except (OSError, ValueError) as error:
-        _fail(messages, f"the verdict cannot be saved in {out}: {error}")
+        _fail(messages, f"the result cannot be saved in {out}: {error}")
     if as_json:
         typer.echo(result_json(response.result))
     else:
@@ -243,10 +250,10 @@ def verify(
     for picture in pictures:
         messages.print(escape(f"saved {picture}"), highlight=False)
     if response.result.status == result_pb2.CHECK_STATUS_NOT_DECIDED:
-        messages.print("The server failed, and nothing was verified. Try again with a new check.")
+        messages.print("The server had a fault, and nothing was verified. Try again with a new check.")
     raise typer.Exit(_EXITS.get(response.result.status, FAILURE))
 
 
-def _fail(messages: Console, what: str) -> NoReturn:
-    messages.print(escape(what), style="red", highlight=False)
+def _fail(messages: Console, text: str) -> NoReturn:
+    messages.print(escape(text), style="red", highlight=False)
     raise typer.Exit(UNDECIDED)

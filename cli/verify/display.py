@@ -1,4 +1,4 @@
-"""Shows a scan while it runs: hints and progress for the person, in a terminal or a log."""
+"""Shows a running scan: hints and progress for the person, in a terminal or a log."""
 
 from typing import Final
 
@@ -21,7 +21,7 @@ _ASKED: Final = {
 
 
 class ScanDisplay(ScanEvents):
-    """Prints each hint once, and a progress bar where the console is a terminal."""
+    """Prints each hint once, and shows a progress bar if the console is a terminal."""
 
     def __init__(self, console: Console) -> None:
         """Shows on ``console``."""
@@ -40,14 +40,14 @@ class ScanDisplay(ScanEvents):
         self._bar.stop()
 
     def attempt_started(self, start: scan_pb2.AttemptStart) -> None:
-        """Starts a fresh bar."""
+        """Starts a new bar."""
         self._hint = None
         self._flash, self._declined = start.plan == scan_pb2.PLAN_FLASH, False
         self._bar.update(self._task, completed=0.0, description="scanning")
         self._say(f"Attempt {start.attempt}: {_ASKED.get(start.plan, _LOOK)}")
 
     def feedback(self, feedback: feedback_pb2.Feedback) -> None:
-        """Shows a hint where it is a new one, and the progress."""
+        """Shows the progress, and the hint if it is new."""
         self._bar.update(self._task, completed=min(max(feedback.progress, 0.0), 1.0))
         if feedback.code != self._hint:
             self._hint = feedback.code
@@ -55,12 +55,12 @@ class ScanDisplay(ScanEvents):
             self._say(f"  {feedback_text(feedback.code)}")
 
     def paused(self, pause: scan_pb2.CapturePause) -> None:
-        """Shows why the capture is interrupted."""
+        """Shows the reason of an interruption of the capture."""
         if pause.paused:
             self._say(f"  Interrupted. {feedback_text(pause.reason)}")
 
     def capture_finished(self, attempt: int, frames: int, dropped: int) -> None:
-        """Says how much was sent; nothing where the person declined the flash before the first frame."""
+        """Shows the number of frames sent; nothing if the flash was declined before the first."""
         self._declined = self._flash and not frames
         if self._declined:
             return
@@ -68,7 +68,7 @@ class ScanDisplay(ScanEvents):
         self._say(f"  {frames} frames sent{lost}. One moment, please.")
 
     def attempt_finished(self, result: scan_pb2.ScanResult) -> None:
-        """Says what to change where the attempt is to be repeated."""
+        """Shows hints if the attempt has to be repeated."""
         if self._declined and result.another_attempt:
             self._say("  Continuing without the flash.")
         elif result.status == scan_pb2.SCAN_STATUS_RETRY:
@@ -77,7 +77,7 @@ class ScanDisplay(ScanEvents):
                 self._say(f"  {feedback_text(code)}")
 
     def connection_lost(self, reconnect: int, wait_s: float, cause: str) -> None:
-        """Says that the connection is being made again."""
+        """Shows that the client reconnects."""
         self._say(f"  Connection lost ({cause}); reconnect {reconnect} in {wait_s:.1f} s.")
 
     def _say(self, text: str) -> None:

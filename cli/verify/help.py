@@ -1,4 +1,4 @@
-"""`facegate verify --help`: the options, and below them the knobs of simulated scans and the test devices."""
+"""The help of `facegate verify`: options, and with ``--help-all`` the knobs and the test devices."""
 
 from typing import TYPE_CHECKING
 
@@ -16,18 +16,16 @@ if TYPE_CHECKING:
 __all__ = ["VerifyCommand"]
 
 
-_Verify = brief(
-    "--trusted", "--scan", "--simulate", "--mode", "--policy", "--out", "--jwks", "--verbose", "--json"
-)
+_Verify = brief("--trusted", "--scan", "--simulate", "--mode", "--policy", "--out", "--jwks", "--json")
 
 
 class VerifyCommand(_Verify):  # type: ignore[valid-type,misc]
-    """The command whose whole help lists the knobs and the test devices."""
+    """A command with knobs and test devices in its whole help."""
 
     def format_help_all(self, ctx: "Context", formatter: "HelpFormatter") -> None:
         """Writes the options, then the knobs and the test devices."""
         super().format_help_all(ctx, formatter)
-        # Only now: the simulator takes half a second to load.
+        # Imported late: the simulator takes half a second to load.
         from cli.simulated.knobs import knob_lines
         from cli.simulated.source import flash_settings, scan_settings
         from simulator import FlashKind, ScanKind
@@ -48,6 +46,6 @@ class VerifyCommand(_Verify):  # type: ignore[valid-type,misc]
                 console.print(Padding(Text(line.text), (0, 0, 0, 6)))
             console.print()
         console.print(Text("Kinds of --test-device:\n", "bold"))
-        for kind, told in KINDS.items():
-            console.print(Text(f" {kind}", "cyan") + Text(f"  {told.description}", "default"))
+        for kind, device in KINDS.items():
+            console.print(Text(f" {kind}", "cyan") + Text(f"  {device.description}", "default"))
         console.print()

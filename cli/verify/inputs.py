@@ -1,4 +1,4 @@
-"""What `facegate verify` reads before it calls anybody: portrait, keys and certificates."""
+"""Reads the inputs of `facegate verify` before the first call: trusted image, keys and certificates."""
 
 from pathlib import Path
 
@@ -17,14 +17,14 @@ __all__ = ["read_api_key", "read_file", "read_key_set", "read_tls"]
 
 
 def read_file(path: Path, what: str) -> bytes:
-    """A file's bytes.
+    """Returns the content of a file.
 
     Args:
-        path: Where it lies.
-        what: What it is, for the message.
+        path: The file.
+        what: Name of its content, for the message.
 
     Raises:
-        SourceError: It cannot be read.
+        SourceError: The file cannot be read.
     """
     try:
         return path.read_bytes()
@@ -33,7 +33,7 @@ def read_file(path: Path, what: str) -> bytes:
 
 
 async def read_key_set(jwks: str | None) -> KeySet | None:
-    """The server's result keys from a file or an address.
+    """Returns the server's result keys from a file or an address.
 
     Raises:
         ClientError: They cannot be read or reached, or are not keys.
@@ -46,11 +46,11 @@ async def read_key_set(jwks: str | None) -> KeySet | None:
 
 
 def read_api_key(path: Path | None) -> ApiKey | None:
-    """The orchestrator's API key.
+    """Returns the orchestrator's API key.
 
     Raises:
         SourceError: The file cannot be read.
-        CredentialsError: It holds no API key.
+        CredentialsError: The file contains no API key.
     """
     if path is None:
         return None
@@ -63,11 +63,11 @@ def read_api_key(path: Path | None) -> ApiKey | None:
 def read_tls(
     target: str, *, ca: Path | None, certificate: Path | None = None, key: Path | None = None
 ) -> TlsSettings | None:
-    """TLS wherever it is asked for, or the target is another computer.
+    """Returns TLS settings if options request TLS or the target is another computer; else None.
 
     Args:
         target: ``host:port``.
-        ca: PEM of the authorities to trust; the system's where ``None``.
+        ca: PEM of the authorities to trust; the system's if ``None``.
         certificate: PEM of the caller's own certificate, for mutual TLS.
         key: PEM of its private key.
 

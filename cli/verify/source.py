@@ -1,4 +1,4 @@
-"""What `facegate verify --scan` means: a video, a folder or a camera."""
+"""Opens the source of `facegate verify --scan`: a video, a folder or a camera."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What the server says of pictures, in a few lines for a terminal."""
+"""The server's findings on images, in a few lines for the terminal."""
 
 from facegate.v1 import result_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
@@ -15,7 +15,7 @@ _KINDS = {
 _SHORTFALLS = {
     service_pb2.AUDIT_IMAGE_SHORTFALL_POLICY: "the policy keeps no more",
     service_pb2.AUDIT_IMAGE_SHORTFALL_FEWER_CAPTURED: "the scan has no more frames that can serve",
-    service_pb2.AUDIT_IMAGE_SHORTFALL_PROBLEMS: "some cannot be handed out",
+    service_pb2.AUDIT_IMAGE_SHORTFALL_PROBLEMS: "some cannot be returned",
 }
 
 
@@ -39,13 +39,13 @@ def _advice(requirement: service_pb2.PortraitRequirement) -> str:
 
 
 def evidence_words(response: service_pb2.FinishCheckResponse) -> tuple[str, ...]:
-    """A line for each picture that cannot be handed out, and one where audit images are too few."""
+    """Returns a line for each image that cannot be returned, and one if there are too few audit images."""
     lines = [
-        f"The {_name(problem.picture, response.result)} {_KINDS.get(problem.kind, 'cannot be handed out')}."
+        f"The {_name(problem.picture, response.result)} {_KINDS.get(problem.kind, 'cannot be returned')}."
         for problem in response.evidence_problems
     ]
     if response.audit_image_shortfall:
-        why = _SHORTFALLS.get(response.audit_image_shortfall, "the server does not say why in known words")
+        why = _SHORTFALLS.get(response.audit_image_shortfall, "the reason is unknown to this version")
         lines.append(f"There are {len(response.audit_images)} audit images: {why}.")
     return tuple(lines)
 

@@ -1,1 +1,1 @@
-"""Whole checks over real photos and clips: upload, scan and verdict through gRPC, counted."""
+"""Whole checks over real photos and clips: upload, scan and result through gRPC, counted."""

@@ -1,8 +1,8 @@
-"""Which checks to run: portraits and scans of the development data, with the outcome that is right.
+"""The checks to run: portraits and scans of the development data, with the correct outcome.
 
 A clip's portrait is a frame of the same clip from well before the scanned window, or of another
-person's clip. That is easier than a document photo: it measures whether the main job runs on real
-faces, not how well the matcher separates people.
+person's clip. That is easier than a document photo: it tests whether the main path works on real
+faces, and does not measure how well the matcher separates people.
 """
 
 import csv
@@ -16,7 +16,7 @@ import cv2
 from vision.face import BgrImage
 
 SCAN_SECONDS = 6.0
-"""How much of a clip a scan may use."""
+"""Longest part of a clip that a scan uses."""
 
 _PORTRAIT_AT = 0.3
 _SCAN_FROM = 1.0
@@ -24,7 +24,7 @@ _LONGEST_SIDE = 640
 
 
 class CaseKind(StrEnum):
-    """What a case is."""
+    """The kind of a case."""
 
     GENUINE_CLIP = "genuine clip"
     IMPOSTOR_CLIP = "impostor clip"
@@ -35,11 +35,11 @@ class CaseKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ClipCase:
-    """A check whose scan is a recorded clip.
+    """A check with a recorded clip as its scan.
 
     Attributes:
-        kind: What it is.
-        portrait: Clip that the portrait is taken from.
+        kind: Kind of the case.
+        portrait: Clip with the portrait.
         scan: Clip that is scanned.
         attack: The manifest's attack type; empty for a live clip.
     """
@@ -52,12 +52,12 @@ class ClipCase:
 
 @dataclass(frozen=True, slots=True)
 class PhotoCase:
-    """A check whose scan the simulator makes of a photo.
+    """A check with a scan that the simulator makes from a photo.
 
     Attributes:
-        kind: What it is.
-        portrait: The portrait's photo.
-        scan: The photo that becomes a scan.
+        kind: Kind of the case.
+        portrait: Photo of the portrait.
+        scan: Photo for the simulated scan.
     """
 
     kind: CaseKind
@@ -66,10 +66,10 @@ class PhotoCase:
 
 
 def clip_cases(folder: Path) -> list[ClipCase]:
-    """Every live clip with its own portrait and with another person's, and every attack clip.
+    """Returns each live clip with its own portrait and with another person's, and each attack clip.
 
     Args:
-        folder: With ``manifest.csv``, ``live`` and ``spoof``.
+        folder: Folder with ``manifest.csv``, ``live`` and ``spoof``.
     """
     with (folder / "manifest.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -88,12 +88,12 @@ def clip_cases(folder: Path) -> list[ClipCase]:
 
 
 def photo_cases(folder: Path, *, least_face_width: int, people: int) -> list[PhotoCase]:
-    """Genuine and impostor pairs of photos with faces large enough for a portrait.
+    """Returns genuine and impostor pairs of photos with faces large enough for a portrait.
 
     Args:
-        folder: With ``manifest.csv``.
-        least_face_width: Width of the detected face in pixels.
-        people: How many identities to take, in alphabetical order.
+        folder: Folder with ``manifest.csv``.
+        least_face_width: Least width of the detected face in pixels.
+        people: Number of identities, in alphabetical order.
     """
     with (folder / "manifest.csv").open(newline="") as file:
         rows = [
@@ -114,7 +114,7 @@ def photo_cases(folder: Path, *, least_face_width: int, people: int) -> list[Pho
 
 
 def portrait_frames(clip: Path) -> Iterator[BgrImage]:
-    """Frames of the clip's beginning that may serve as a portrait, first choice first."""
+    """Yields frames of the clip's beginning that can be a portrait, first choice first."""
     for image, time in _frames(clip, 0.0):
         if time > _SCAN_FROM:
             return
@@ -123,7 +123,7 @@ def portrait_frames(clip: Path) -> Iterator[BgrImage]:
 
 
 def scan_frames(clip: Path) -> Iterator[tuple[BgrImage, float]]:
-    """The scanned window of a clip as (picture, seconds), scaled down as a phone would."""
+    """Yields the scanned window of a clip as (image, seconds), scaled down as on a phone."""
     for image, time in _frames(clip, _SCAN_FROM):
         if time > _SCAN_FROM + SCAN_SECONDS:
             return
@@ -135,7 +135,7 @@ def scan_frames(clip: Path) -> Iterator[tuple[BgrImage, float]]:
 
 
 def enlarged(image: BgrImage, factor: float) -> BgrImage:
-    """The picture enlarged, for portraits whose eyes are too close together."""
+    """Returns an enlarged image, for portraits with too small an eye distance."""
     return _resized(image, factor, cv2.INTER_CUBIC)
 
 
@@ -162,6 +162,6 @@ def _resized(image: BgrImage, factor: float, interpolation: int) -> BgrImage:
 
 
 def kinds(cases: Sequence[ClipCase | PhotoCase]) -> list[CaseKind]:
-    """The kinds that occur, in the enum's order."""
+    """Returns the kinds of the cases, in the enum's order."""
     present = {case.kind for case in cases}
     return [kind for kind in CaseKind if kind in present]

@@ -1,4 +1,4 @@
-"""``facegate evaluate checks``: whole checks over the development data, and what came out, good or bad."""
+"""``facegate evaluate checks``: runs whole checks over the development data and counts the outcomes."""
 
 import json
 import os
@@ -21,11 +21,13 @@ _LEAST_FACE_WIDTH = 200
 
 
 def checks(
-    pack: Annotated[str, typer.Option(help="A pack, such as `open`, `embedded` or `insightface:<folder>`.")],
+    pack: Annotated[
+        str, typer.Option(help="Pack. For example `open`, `embedded` or `insightface:<folder>`.")
+    ],
     assets: Annotated[Path, typer.Option(help="Folder with `data/video` and `data/faces`.")],
-    policy: Annotated[str, typer.Option(help="Policy of every check.")] = "standard",
-    people: Annotated[int, typer.Option(help="Identities of photos to take.")] = 12,
-    out: Annotated[Path | None, typer.Option(help="Where to write every outcome as JSON.")] = None,
+    policy: Annotated[str, typer.Option(help="Policy of each check.")] = "standard",
+    people: Annotated[int, typer.Option(help="Number of identities whose photos are used.")] = 12,
+    out: Annotated[Path | None, typer.Option(help="JSON file for the outcomes.")] = None,
 ) -> None:
     """Run whole checks through gRPC over the development data, and count the outcomes.
 
@@ -58,7 +60,7 @@ def checks(
 
 
 def counts_table(outcomes: Sequence[CaseOutcome], *, title: str) -> Table:
-    """The outcomes by kind of case."""
+    """Returns the outcomes by kind of case."""
     columns = "case", "checks", "SUCCESS", "NOT_DECIDED", "LIVE", "SPOOF", "INCONCLUSIVE", "reasons"
     table = Table(*columns, title=title)
     for kind in kinds([outcome.case for outcome in outcomes]):
@@ -79,7 +81,7 @@ def counts_table(outcomes: Sequence[CaseOutcome], *, title: str) -> Table:
 
 
 def as_json(outcome: CaseOutcome) -> dict[str, object]:
-    """One outcome, without pictures."""
+    """Returns one outcome, without images."""
     result = outcome.result
     return {
         "kind": outcome.case.kind.value,

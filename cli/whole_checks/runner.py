@@ -36,7 +36,7 @@ from vision.packs.interfaces import FaceDetector, Landmarker
 
 _PORTRAIT_EYE_DISTANCE = 95.0
 _AT_ONCE = 2
-# Clips are sent as fast as the server takes them; their own clock is then ahead of the server's.
+# Clips are sent as fast as the server accepts them, so their clock is ahead of the server's.
 _ANY_CLOCK = ClockLimits(ahead_seconds=1e9)
 
 Case = ClipCase | PhotoCase
@@ -44,7 +44,7 @@ Case = ClipCase | PhotoCase
 
 @dataclass(frozen=True, slots=True)
 class PhotoModeller:
-    """Finds a face and its 68 landmarks, so that the simulator can make a head of a photo."""
+    """Detects a face and its 68 landmarks, from which the simulator makes a head."""
 
     detector: FaceDetector
     landmarker: Landmarker
@@ -52,12 +52,12 @@ class PhotoModeller:
 
 @dataclass(frozen=True, slots=True)
 class CaseOutcome:
-    """How a case ended.
+    """The outcome of a case.
 
     Attributes:
         case: The case.
-        refused: Reason with which the portrait was refused; empty where it was accepted.
-        result: The verdict; ``None`` where there is none.
+        refused: Reason with which the portrait was refused; empty if it was accepted.
+        result: The result; ``None`` if there is none.
     """
 
     case: Case
@@ -96,14 +96,14 @@ def run_cases(
     policy: str,
     told: Callable[[CaseOutcome], None] = lambda _: None,
 ) -> list[CaseOutcome]:
-    """Runs every case against one server, two at once; outcomes are in the order of ``cases``.
+    """Runs each case with one server, two at a time. Outcomes are in the order of ``cases``.
 
     Args:
         cases: The checks.
         pack: The server's pack.
-        modeller: Finds the landmarks from which photos become simulated scans.
-        policy: The policy that every check names.
-        told: Called with each outcome as it comes.
+        modeller: Finds the landmarks for simulated scans of photos.
+        policy: Policy of each check.
+        told: Called with each outcome when it is known.
     """
     return asyncio.run(_run(cases, pack, modeller, policy, told))
 
@@ -121,7 +121,7 @@ async def _run(
             data_dir=Path(folder),
             listeners=ListenerSettings(
                 device=DeviceListener(port=0),
-                # Several cases show the same clip, which a real check would take for a replay.
+                # Several cases use the same clip. A check that is no sandbox check would fail.
                 service=ServiceListener(port=0, local_sandbox=True),
                 admin=AdminListener(port=0),
             ),

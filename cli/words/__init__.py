@@ -1,4 +1,4 @@
-"""What the server says in codes, in plain English: to the person who is scanned, and to who calls it."""
+"""English texts for the server's codes: hints to the scanned person, and advice to the caller."""
 
 from cli.words.feedback import FEEDBACK_TEXT, feedback_text
 from cli.words.refusals import WHAT_TO_DO, describe_lost_connection, describe_refusal

@@ -1,4 +1,4 @@
-"""What to tell the person for each feedback code, in English; docs/device_protocol.md shows the same."""
+"""The English hint for each feedback code. docs/device_protocol.md shows the same texts."""
 
 from types import MappingProxyType
 from typing import Final
@@ -42,13 +42,13 @@ FEEDBACK_TEXT: Final = MappingProxyType(
         "FAILED": "That did not work.",
     }
 )
-"""The text by the code's name without its prefix."""
+"""The texts by the code's name without its prefix."""
 
 _UNKNOWN = "Keep your face in the oval."
 
 
 def feedback_text(code: int) -> str:
-    """The text for a code; a general one for a code that this version does not know."""
+    """Returns the text for a code; a general one for a code that this version does not know."""
     try:
         name = feedback_pb2.FeedbackCode.Name(code)  # type: ignore[arg-type]  # the wire may carry any number
     except ValueError:

@@ -1,4 +1,4 @@
-"""What to do about each reason that the server refuses with."""
+"""Advice for each reason with which the server refuses a call."""
 
 from types import MappingProxyType
 from typing import Final
@@ -106,7 +106,7 @@ def _connection_advice(message: str, *, refused: bool) -> str:
     if "trusted TLS" in message or "SSL" in message.upper():
         return (
             "The TLS handshake failed. Give --ca with the authority that signed the server's certificate; "
-            "leave --ca out for a server on this machine that has no TLS."
+            "omit --ca for a server on this machine without TLS."
         )
     return (
         "Correct --service and --device. If the server has TLS, give --ca with the authority that signed its "

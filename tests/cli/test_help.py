@@ -1,4 +1,4 @@
-"""`--help` fits a screen, and `--help-all` shows everything."""
+"""`--help` fits a terminal of 24 lines, and `--help-all` shows everything."""
 
 import functools
 import re
@@ -13,8 +13,8 @@ import typer
 from cli.help import HELP_ALL, Command
 from cli.main import app
 
-_SCREEN = 40
-"""Lines of a terminal of 80 columns that nobody made larger or smaller."""
+_SCREEN = 24
+"""Lines of a terminal of the standard size, 80 columns by 24 lines."""
 
 
 def _commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -38,7 +38,7 @@ def _printed(*arguments: str) -> str:
 
 
 @pytest.mark.parametrize("path", [(), *_ALL], ids=" ".join)
-def test_help_fits_a_screen(path: tuple[str, ...]) -> None:
+def test_help_fits_a_terminal_of_24_lines(path: tuple[str, ...]) -> None:
     lines = _printed(*path, "--help").rstrip().splitlines()
     assert len(lines) <= _SCREEN
     assert max(map(len, lines)) <= 80

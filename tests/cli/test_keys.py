@@ -17,7 +17,7 @@ runner = CliRunner()
 def test_a_new_api_key_works_with_the_entry_that_is_printed(tmp_path: Path) -> None:
     result = runner.invoke(app, ["new-api-key", "backend", "--tenant", "bank", "--role", "compliance"])
     assert result.exit_code == 0
-    key = next(line for line in result.stderr.splitlines() if "shown only now" in line).rpartition(" ")[2]
+    key = next(line for line in result.stderr.splitlines() if "shown only once" in line).rpartition(" ")[2]
     file = tmp_path / "api_keys.toml"
     file.touch(0o600)
     file.write_text(result.stdout)

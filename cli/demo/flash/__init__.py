@@ -1,7 +1,7 @@
-"""The screen flash on the demo's page: what was filmed, what was shown, what the face answered.
+"""The screen flash on the demo's page: the frames, the colours, and the answer of the face.
 
-``tape`` keeps what a phone films and shows, ``measure`` measures the frames again, ``strip`` puts together
-what one scan has to show, ``picture`` draws it once, ``svg`` and ``png`` give that drawing to a page and to a
+``tape`` records the frames and colours of a phone, ``measure`` measures the frames again, ``strip`` combines
+the data of one scan, ``picture`` draws it, ``svg`` and ``png`` render the drawing for a page and for a
 file.
 """
 

@@ -1,4 +1,4 @@
-"""A drawing as a list of shapes, which a page and a picture file render alike."""
+"""A drawing as a list of shapes, which a page and an image file render alike."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -18,9 +18,9 @@ class Bar:
         width: Width.
         height: Height.
         fill: Name of a colour of the theme, or ``#rrggbb`` for a colour that is itself the message.
-        radius: Of the corners.
+        radius: Radius of the corners.
         outline: Name of a colour of the theme; empty for none.
-        hint: What to say when somebody points at it; empty for nothing.
+        hint: Its tooltip; empty for none.
     """
 
     x: float
@@ -40,8 +40,8 @@ class Stroke:
     Attributes:
         points: (x, y) each.
         colour: Name of a colour of the theme.
-        width: Of the line.
-        dashed: Whether it is broken.
+        width: Width of the line.
+        dashed: Whether it is dashed.
     """
 
     points: tuple[tuple[float, float], ...]
@@ -55,9 +55,9 @@ class Dot:
     """A circle, filled or hollow.
 
     Attributes:
-        x: Of the middle.
-        y: Of the middle.
-        radius: Of the circle.
+        x: X of the centre.
+        y: Y of the centre.
+        radius: Radius of the circle.
         colour: Name of a colour of the theme.
         hollow: Whether only its edge is drawn.
     """
@@ -74,13 +74,13 @@ class Label:
     """A line of text.
 
     Attributes:
-        x: Of the anchor.
-        y: Of the base line.
+        x: X of the anchor.
+        y: Y of the base line.
         text: The text.
-        size: Of the letters.
+        size: Size of the letters.
         colour: Name of a colour of the theme.
-        anchor: Which end of the text ``x`` is.
-        bold: Whether it is printed bold.
+        anchor: The end of the text at ``x``.
+        bold: Whether it is bold.
     """
 
     x: float
@@ -101,7 +101,7 @@ class PlacedJpeg:
         y: Upper side.
         width: Width.
         height: Height.
-        jpeg: The picture, of the rectangle's proportions.
+        jpeg: The image, with the rectangle's proportions.
     """
 
     x: float
@@ -119,10 +119,10 @@ class Drawing:
     """Shapes on a sheet; lengths are in pixels at usual size, y runs down.
 
     Attributes:
-        width: Of the sheet.
-        height: Of the sheet.
-        shapes: In the order in which they are drawn.
-        spoken: What it shows, for who cannot see it.
+        width: Width of the sheet.
+        height: Height of the sheet.
+        shapes: The shapes, in drawing order.
+        spoken: The text for screen readers.
     """
 
     width: float
@@ -132,7 +132,7 @@ class Drawing:
 
 
 def shifted(shape: Shape, *, right: float = 0.0, down: float = 0.0) -> Shape:
-    """A shape elsewhere."""
+    """Returns a copy of a shape at another place."""
     if isinstance(shape, Stroke):
         return replace(shape, points=tuple((x + right, y + down) for x, y in shape.points))
     return replace(shape, x=shape.x + right, y=shape.y + down)

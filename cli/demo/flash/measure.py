@@ -1,7 +1,7 @@
-"""Measures the frames of a flash again, with the server's own parts, for curves that a person can look at.
+"""Measures the frames of a flash again, with the server's own code, for the curves on the page.
 
-The server's result says which colours it found, not how the light ran over time. So the frames that were
-sent are sampled anew by ``liveness.dynamic``; nothing here decides anything.
+The server's result states the colours that it found, but not the light over time. So ``liveness.dynamic``
+samples the sent frames again. Nothing here decides anything.
 """
 
 import math
@@ -38,7 +38,7 @@ from vision.face import BgrImage, DetectedFace, Points
 __all__ = ["FaceFinder", "FlashCurves", "FlashTrace", "trace_flash"]
 
 FaceFinder = Callable[[BgrImage], Sequence[DetectedFace]]
-"""Finds faces in a picture."""
+"""Detects faces in an image."""
 
 _USUAL_LAG: Final = 0.06
 _USUAL_LUX: Final = 150.0
@@ -51,15 +51,15 @@ _NANOSECONDS: Final = 1e9
 class FlashCurves:
     """The response over time: changes of light as natural logarithms, (red, green, blue).
 
-    What camera, hand and room did is taken out, as the judge takes it out.
+    The effects of camera, hand and room are removed, as in the judgement.
 
     Attributes:
         times: Shape (n,), seconds of the capture clock.
-        face: Shape (n, 3): of the skin.
-        background: Shape (n, 3): beside the face; None where it was not measured throughout.
-        expected: Shape (n, 3): what the commanded colours give on a face, at the time that fits best and as
-            strong as the answer found, but no weaker than the dimmest usable screen makes it.
-        lag: Seconds by which the face follows the screen; None where no lag stands out.
+        face: Shape (n, 3): light of the skin.
+        background: Shape (n, 3): light beside the face; None if it was not measured throughout.
+        expected: Shape (n, 3): effect of the commanded colours on a face, at the best-fitting time and as
+            strong as the answer found, but at least as strong as the effect of the dimmest usable screen.
+        lag: Seconds by which the face follows the screen; None if no lag stands out.
     """
 
     times: NDArray[np.float64]
@@ -71,13 +71,13 @@ class FlashCurves:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FlashTrace:
-    """What the frames of an attempt show.
+    """The measurements of an attempt's frames.
 
     Attributes:
-        points: Of each frame the face's five points (``vision.face``) in the frame's own pixels; None where
-            not exactly one face was found.
-        shown: The steps that frames claim, and when they appeared.
-        curves: The response; None where too few frames could be measured.
+        points: For each frame the face's five points (``vision.face``) in the frame's own pixels; None
+            unless exactly one face was found.
+        shown: The steps that frames claim, and the times of their appearance.
+        curves: The response; None if too few frames could be measured.
     """
 
     points: tuple[Points | None, ...]
@@ -86,10 +86,10 @@ class FlashTrace:
 
 
 def trace_flash(attempt: TapedAttempt, *, find_faces: FaceFinder, model: FlashModel) -> FlashTrace:
-    """Measures an attempt. Slow: keep it off the event loop.
+    """Measures an attempt. Slow: do not call it in the event loop.
 
     Args:
-        attempt: With its frames and steps.
+        attempt: The attempt with its frames and steps.
         find_faces: A pack's detector.
         model: The lines of the flash.
     """
@@ -163,7 +163,7 @@ def _reading(frame: TapedFrame) -> ExposureReading | None:
 
 
 def _enlarged(points: Points) -> Points:
-    """Points of the half-size picture in the frame's own pixels."""
+    """Converts points of the half-size image to the frame's own pixels."""
     return np.asarray((points + 0.5) * _SHRINK - 0.5, np.float32)
 
 

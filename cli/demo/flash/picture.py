@@ -27,10 +27,10 @@ _CHANNELS: Final = ("red", "green", "blue")
 _LEAST_SCALE: Final = 0.03
 _NICE: Final = (0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
 _BROKEN: Final = 3.0
-"""Times the usual time between two measured frames from which on a curve is broken."""
+"""A curve is interrupted at a gap of this multiple of the usual time between two measured frames."""
 
 _MARGIN: Final = 20.0
-_SPOKEN: Final = {True: "answered", False: "contradicted", None: "not told"}
+_SPOKEN: Final = {True: "answered", False: "contradicted", None: "undecided"}
 _ROW: Final = 21.0
 _MIDDLE: Final = 0.5
 _NEXT_LINE: Final = 15.0
@@ -43,12 +43,12 @@ _SCORE_BAR: Final = (248.0, 104.0)
 
 
 def page_picture(strip: FlashStrip) -> Drawing:
-    """The strip for a page, which says everything else itself."""
+    """Returns the strip for a page, without the other data of the check."""
     shapes = list(_columns(strip.columns))
     column = _column_width(len(strip.columns))
     down = column * CROP_HEIGHT / CROP_WIDTH + _SWATCH + 44
     if strip.curves is None:
-        text = "Too few frames show how the light on the face ran."
+        text = "Too few frames could be measured for the light on the face over time."
         shapes.append(Label(_LEFT, down + 14, text))
         down += 24
     else:
@@ -66,15 +66,15 @@ def file_picture(
     sentences: Sequence[str],
     signals: Sequence[result_pb2.Signal],
 ) -> Drawing:
-    """The strip for a file that stands alone: with the verdict above and the flash's signals below.
+    """Returns the strip for a separate file, with the outcome above and the flash's signals below.
 
     Args:
         strip: The strip.
-        title: What was shown to the camera.
-        outcome: How the check ended.
-        tone: Name of the theme's colour for that.
-        sentences: Why.
-        signals: Of the flash.
+        title: Title of the scenario.
+        outcome: Outcome of the check.
+        tone: Name of the theme's colour for the outcome.
+        sentences: Reasons of the outcome.
+        signals: Signals of the flash.
     """
     inner = page_picture(strip)
     shapes: list[Shape] = [
@@ -142,7 +142,7 @@ def _hint(column: StripColumn) -> str:
     red, green, blue = column.colour
     entered = ", slid in from the top" if column.scrolls else ""
     seconds = column.until - column.since
-    answer = _SPOKEN[column.agrees] if column.proves else "known to everybody"
+    answer = _SPOKEN[column.agrees] if column.proves else "publicly known"
     return f"Step {column.number}: {red}, {green}, {blue}{entered}; {seconds:.2f} s; {answer}"
 
 
@@ -182,7 +182,7 @@ def _chart(columns: Sequence[StripColumn], curves: FlashCurves) -> Iterator[Shap
 
 
 def _scale(curves: FlashCurves) -> float:
-    """The largest change that a panel shows, a round number."""
+    """Returns the largest change that a panel shows, a round number."""
     parts = [np.percentile(np.abs(curves.face), 99), np.abs(curves.expected).max()]
     if curves.background is not None:
         parts.append(np.percentile(np.abs(curves.background), 97))
@@ -228,7 +228,7 @@ def _lines(
     x_of: Callable[[float], float],
     y_of: Callable[[float], float],
 ) -> Iterator[tuple[tuple[float, float], ...]]:
-    """A curve through the values, broken where frames are missing."""
+    """Yields a curve through the values, with gaps at missing frames."""
     gaps = np.diff(times)
     breaks = np.flatnonzero(gaps > _BROKEN * np.median(gaps)) + 1
     for part in np.split(np.arange(len(times)), breaks):
@@ -258,7 +258,7 @@ def _legend(y: float) -> Iterator[Shape]:
     for tone, hollow, text, room in (
         ("good", False, "colour answered", 112),
         ("bad", False, "another colour", 104),
-        ("soft", True, "not told", 0),
+        ("soft", True, "undecided", 0),
     ):
         yield Dot(x, y - 4, 4.5, tone, hollow)
         yield Label(x + 9, y, text, 11)
@@ -266,7 +266,7 @@ def _legend(y: float) -> Iterator[Shape]:
 
 
 def _lines_of(detail: str) -> list[str]:
-    """What a signal says, in lines; no number is parted from its per cent."""
+    """Wraps the detail of a signal into lines, without a break between a number and its percent sign."""
     lines = wrap(detail.replace(" %", "\N{NO-BREAK SPACE}%"), _DETAIL_LINE)
     return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines] or [""]
 
@@ -275,9 +275,11 @@ def _signal(signal: result_pb2.Signal, told: Sequence[str]) -> Iterator[Shape]:
     assessed, (left, width) = signal.HasField("score"), _SCORE_BAR
     yield Label(0, 12, signal.label or signal.name, 12, "ink", bold=True)
     yield Bar(left, 4, width, 8, "track", 4)
+    neutral = assessed and round(signal.score, 2) == _MIDDLE
     if assessed:
-        tone = "good" if signal.score >= _MIDDLE else "bad"
+        tone = "soft" if neutral else "good" if signal.score >= _MIDDLE else "bad"
         yield Bar(left, 4, max(3.0, width * signal.score), 8, tone, 4)
-    yield Label(392, 12, f"{signal.score:.2f}" if assessed else "-", 12, "ink", "end")
+    score = "neutral" if neutral else f"{signal.score:.2f}" if assessed else "-"
+    yield Label(392, 12, score, 12, "ink", "end")
     for number, line in enumerate(told):
         yield Label(404, 12 + _NEXT_LINE * number, line, 12)

@@ -1,4 +1,4 @@
-"""A drawing as a PNG file, for reports and chats."""
+"""Renders a drawing as a PNG file."""
 
 import io
 from functools import singledispatch
@@ -32,11 +32,11 @@ _THEME: Final = MappingProxyType(
         "flash-behind": "#98a3b3",
     }
 )
-"""The page's colours in the light."""
+"""The page's colours in the light theme."""
 
 
 def png(drawing: Drawing) -> bytes:
-    """The drawing at twice its size."""
+    """Returns the drawing at twice its size."""
     size = round(_SCALE * drawing.width), round(_SCALE * drawing.height)
     image = Image.new("RGB", size, _THEME["card"])
     canvas = _Canvas(image)
@@ -124,7 +124,7 @@ def _picture(picture: PlacedJpeg, canvas: _Canvas) -> None:
 
 
 def _dashes(points: tuple[tuple[float, float], ...]) -> list[tuple[tuple[float, float], ...]]:
-    """The parts of a broken line that are drawn."""
+    """Returns the dashes of a dashed line."""
     drawn, left = True, _DASH[0]
     parts: list[tuple[tuple[float, float], ...]] = []
     part = [points[0]]

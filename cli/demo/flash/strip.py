@@ -1,4 +1,4 @@
-"""What one flash scan has to show: a face a colour, the server's word on it, and the response over time."""
+"""The data of one flash scan: a face for each colour, the server's finding, and the response over time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,11 +24,11 @@ CROP_HEIGHT: Final = 180
 
 _QUALITY: Final = 86
 _WIDE: Final = 3.4
-"""Width of a crop, eye distances: the face and some of what is beside it."""
+"""Width of a crop in eye distances: the face and some of its surroundings."""
 
 _BELOW_EYES: Final = 0.55
 _LATE: Final = 0.6
-"""Which moment of a colour is pictured, as a share of the time that it fills the screen."""
+"""Moment of the shown frame, as a share of the time that the colour fills the screen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,15 +36,15 @@ class StripColumn:
     """One colour of the screen.
 
     Attributes:
-        number: Of the step.
-        colour: As commanded, sRGB red, green, blue, 0..255.
+        number: Number of the step.
+        colour: The commanded colour, sRGB red, green, blue, 0..255.
         scrolls: Whether it slid in from the top.
-        since: When it appeared, seconds of the capture clock.
-        until: When the next one did, or the last frame was taken.
-        crop: The face under it, JPEG; None where no frame shows one.
-        proves: Whether it was drawn at random; the first and the closing grey are known to everybody.
-        agrees: Whether the server found the face to answer it; None where it could not tell.
-        signal_to_noise: Of the answer, by the server; None where it was not measured.
+        since: Time of its appearance, seconds of the capture clock.
+        until: Time of the next colour's appearance, or of the last frame.
+        crop: The face under it, JPEG; None if no frame shows a face.
+        proves: Whether it was drawn at random; the first and the closing grey are publicly known.
+        agrees: Whether the server found that the face answers it; None if it could not decide.
+        signal_to_noise: Signal-to-noise ratio of the answer, by the server; None if it was not measured.
     """
 
     number: int
@@ -60,11 +60,11 @@ class StripColumn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlashStrip:
-    """A flash scan, ready to be drawn.
+    """A flash scan, ready to draw.
 
     Attributes:
-        columns: The colours in the order in which they appeared; one at least.
-        curves: The response over time; None where too few frames could be measured.
+        columns: The colours in the order of their appearance, at least one.
+        curves: The response over time; None if too few frames could be measured.
     """
 
     columns: tuple[StripColumn, ...]
@@ -78,16 +78,16 @@ def flash_strip(
     find_faces: FaceFinder,
     model: FlashModel,
 ) -> FlashStrip | None:
-    """Puts together what a scan shows. Slow: keep it off the event loop.
+    """Makes the strip of a scan. Slow: do not call it in the event loop.
 
     Args:
-        attempts: What the phone noted.
-        steps: The server's word on the colours of the deciding attempt.
+        attempts: The phone's recordings.
+        steps: The server's findings on the colours of the deciding attempt.
         find_faces: A pack's detector.
         model: The lines of the flash.
 
     Returns:
-        The strip of the deciding attempt; None where no frame shows a colour.
+        The strip of the deciding attempt; None if no frame shows a colour.
     """
     numbers = {step.step for step in steps}
     deciding = next((one for one in attempts if numbers & {step.step for step in one.steps}), None)

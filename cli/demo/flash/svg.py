@@ -1,4 +1,4 @@
-"""A drawing as SVG that stands in a page and takes its colours from the page's style sheet."""
+"""Renders a drawing as SVG inside a page, with the colours of the page's style sheet."""
 
 from functools import singledispatch
 
@@ -10,7 +10,7 @@ __all__ = ["svg"]
 
 
 def svg(drawing: Drawing) -> Html:
-    """Markup of a drawing; each colour of the theme is the style sheet's variable of that name."""
+    """Returns the markup of a drawing. Each colour of the theme is a variable of the style sheet."""
     return shapes.drawing(
         map(_markup, drawing.shapes),
         width=drawing.width,

@@ -1,4 +1,4 @@
-"""Keeps what a simulated phone films and shows while a scan runs."""
+"""Records the frames and colours of a simulated phone during a scan."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -18,14 +18,14 @@ _MICROSECONDS: Final = 1e6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TapedFrame:
-    """One frame as it left the camera.
+    """One frame of the camera.
 
     Attributes:
-        jpeg: The very bytes that are sent, unless the server asked for smaller frames.
-        time: When it was captured, seconds of the capture clock.
-        step: The step that was on display then; 0 for none.
-        since: When that step appeared, seconds of the capture clock; None for none.
-        exposure: What the camera did.
+        jpeg: The bytes that are sent, unless the server requested smaller frames.
+        time: Time of capture, seconds of the capture clock.
+        step: The step on display at that time; 0 for none.
+        since: Time of that step's appearance, seconds of the capture clock; None for none.
+        exposure: The camera's exposure.
     """
 
     jpeg: bytes
@@ -37,37 +37,37 @@ class TapedFrame:
 
 @dataclass(slots=True, eq=False)
 class TapedAttempt:
-    """What one attempt filmed and was told to show, in order."""
+    """The frames and the commanded steps of one attempt, in order."""
 
     frames: list[TapedFrame] = field(default_factory=list)
     steps: list[scan_pb2.FlashStep] = field(default_factory=list)
 
 
 class TapedPhone:
-    """A simulated phone on tape: a ``facegate_client.FrameSource`` and a ``facegate_client.FlashScreen``."""
+    """A simulated phone that records. Implements ``facegate_client.FrameSource`` and ``FlashScreen``."""
 
     def __init__(self, phone: SimulatedPhone) -> None:
-        """Puts a phone on tape."""
+        """Records a phone."""
         self._phone = phone
         self._attempts: list[TapedAttempt] = []
 
     @property
     def attempts(self) -> tuple[TapedAttempt, ...]:
-        """What was noted so far, attempt by attempt."""
+        """The recordings so far, one for each attempt."""
         return tuple(self._attempts)
 
     @property
     def camera(self) -> CameraDescription:
-        """What the phone's camera says of itself."""
+        """The description of the phone's camera."""
         return self._phone.camera
 
     @property
     def pace(self) -> Pace:
-        """The phone's."""
+        """The pace of the phone."""
         return self._phone.pace
 
     def begin_attempt(self) -> None:
-        """A new attempt, on a new tape."""
+        """Starts the recording of a new attempt."""
         self._attempts.append(TapedAttempt())
         self._phone.begin_attempt()
 
@@ -75,10 +75,10 @@ class TapedPhone:
         return self
 
     async def __anext__(self) -> CapturedImage:
-        """The phone's next frame as a JPEG, which is noted.
+        """Returns the phone's next frame as a JPEG, and records it.
 
         Raises:
-            StopAsyncIteration: The phone has none.
+            StopAsyncIteration: The phone has no more frames.
         """
         image = await anext(self._phone)
         pixels = image.image
@@ -101,37 +101,37 @@ class TapedPhone:
         return CapturedImage(image=jpeg, capture_time_us=image.capture_time_us, exposure=image.exposure)
 
     async def aclose(self) -> None:
-        """Switches the phone off."""
+        """Closes the phone."""
         await self._phone.aclose()
 
     @property
     def profile(self) -> device_pb2.ScreenProfile:
-        """What the phone's screen says of itself."""
+        """The profile of the phone's screen."""
         return self._phone.profile
 
     @property
     def capabilities(self) -> tuple[scan_pb2.Capability.ValueType, ...]:
-        """The phone's."""
+        """The capabilities of the phone."""
         return self._phone.capabilities
 
     def show_step(self, step: scan_pb2.FlashStep) -> None:
-        """Shows a step, and notes it."""
+        """Shows a step, and records it."""
         if self._attempts:
             self._attempts[-1].steps.append(step)
         self._phone.show_step(step)
 
     def show_oval(self, change: scan_pb2.OvalChange) -> None:
-        """The phone's."""
+        """Shows an oval on the phone."""
         self._phone.show_oval(change)
 
     def show_hint(self, feedback: feedback_pb2.Feedback) -> None:
-        """The phone's."""
+        """Shows a hint on the phone."""
         self._phone.show_hint(feedback)
 
     def restore(self) -> None:
-        """The phone's."""
+        """Restores the phone's screen."""
         self._phone.restore()
 
     def displayed(self, capture_time_us: int) -> DisplayedStep:
-        """What the phone knows to have been on display."""
+        """Returns the step on the phone's display at a capture time."""
         return self._phone.displayed(capture_time_us)

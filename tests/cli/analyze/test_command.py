@@ -128,8 +128,8 @@ def pdf() -> bytes:
 
 BAD: dict[str, tuple[Callable[[], bytes], str]] = {
     "empty.jpg": (lambda: b"", "The file is empty"),
-    "text.jpg": (lambda: b"Dear reader,\nthis is a letter.\n", "neither a picture"),
-    "paper.pdf": (pdf, "neither a picture"),
+    "text.jpg": (lambda: b"Dear reader,\nthis is a letter.\n", "neither an image"),
+    "paper.pdf": (pdf, "neither an image"),
     "big.jpg": (lambda: portrait() + bytes(11_000_000), "at most 10000000"),
     "cut.jpg": (lambda: portrait()[:200], "JPEG"),
     "record.jp2": (lambda: b"\x00\x00\x00\x0cjP  \r\n\x87\n" + bytes(60), "not JPEG, PNG, WebP or BMP"),
@@ -151,7 +151,7 @@ def test_bad_input_has_no_verdict_and_says_why(tmp_path: Path, selfie: Path) -> 
         assert (answer["status"], answer["result"]) == ("error", None), name
         assert answer["error"]["code"] == "INVALID_REQUEST", name
         assert words in answer["error"]["message"], (name, answer["error"])
-    assert "is a folder: name the files in it" in folder["error"]["message"]
+    assert "is a folder: give the files in it" in folder["error"]["message"]
     assert "does not exist" in missing["error"]["message"]
     assert good["status"] == "success"
 
@@ -207,7 +207,7 @@ def test_a_video_is_judged_over_time(tmp_path: Path) -> None:
     assert result["moderation_type"] == "video"
     assert (result["video"]["media_type"], result["video"]["frames"]) == ("video/mp4", 12)
     assert status == (0 if result["result"]["is_real"] else 1)
-    assert "holds biometric data" in error
+    assert "contains biometric data" in error
     shown = Page(page.read_text())
     assert "Timeline" in shown.text
     assert "Selected frames" in shown.text
@@ -235,9 +235,9 @@ def test_the_page_explains_and_is_the_owners_alone(selfie: Path, tmp_path: Path)
     finally:
         os.umask(old)
     assert stat.S_IMODE(page.stat().st_mode) == 0o600
-    assert "why.html: it holds biometric data" in error
+    assert "why.html: it contains biometric data" in error
     shown = Page(page.read_text())
-    for title in ("The picture", "Skin micro-texture", "Frequencies", "What the camera wrote"):
+    for title in ("The image", "Skin micro-texture", "Frequencies", "Tags of the camera"):
         assert title in shown.text
     assert {link.partition(":")[0] for link in shown.links} <= {"data"}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["selfie.jpg", "why.html"]
@@ -257,7 +257,7 @@ def test_a_page_is_not_overwritten_by_accident(selfie: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--explain", "x.html", "--server", "127.0.0.1:1"], "sends back no pictures"),
+        (["--explain", "x.html", "--server", "127.0.0.1:1"], "returns no images"),
         (["--pack", "open", "--server", "127.0.0.1:1"], "the server uses its own"),
         (["--policy", "high", "--server", "127.0.0.1:1"], "the server uses its own"),
         (["--ca", "ca.pem"], "it is valid only with --server"),

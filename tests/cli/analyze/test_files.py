@@ -24,7 +24,7 @@ def test_no_more_than_one_byte_beyond_the_limit_is_read(tmp_path: Path) -> None:
 def test_what_is_no_file_is_refused_with_advice(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path, words in (
-        (tmp_path, "is a folder: name the files in it"),
+        (tmp_path, "is a folder: give the files in it"),
         (tmp_path / "none", "does not exist: check the path"),
         (tmp_path / "pipe", "is not a regular file"),
         (tmp_path / ("x" * 300), "cannot be read"),
@@ -70,7 +70,7 @@ def test_a_file_is_not_overwritten_by_accident(tmp_path: Path) -> None:
 def test_a_page_without_a_place_is_refused_before_the_work(tmp_path: Path) -> None:
     with pytest.raises(OutputUnusable, match="is a folder"):
         check_page_path(tmp_path, force=True)
-    with pytest.raises(OutputUnusable, match="there is no folder"):
+    with pytest.raises(OutputUnusable, match="does not exist"):
         check_page_path(tmp_path / "none" / "page.html", force=False)
     with pytest.raises(OutputUnusable, match="cannot be written"):
         write_page(tmp_path / "none" / "page.html", "x", force=False)

@@ -72,7 +72,7 @@ def test_the_page_needs_nothing_else(page: Page) -> None:
 
 
 def test_it_says_that_it_holds_biometric_data(page: Page) -> None:
-    assert "This page holds biometric data" in page.text
+    assert "This page contains biometric data" in page.text
 
 
 def test_every_section_is_there(page: Page) -> None:
@@ -80,15 +80,15 @@ def test_every_section_is_there(page: Page) -> None:
         "At a glance",
         "The fusion of all signals",
         "The sum of the eight signals",
-        "The picture",
+        "The image",
         "Skin micro-texture (lbp_texture)",
         "Frequencies (fft_deepfake)",
         "Regular patterns (moire)",
-        "What the networks saw",
-        "What the camera wrote (exif_metadata)",
+        "Crops of the networks",
+        "Tags of the camera (exif_metadata)",
         "Timeline",
         "Selected frames",
-        "What was read",
+        "Properties of the file",
     ):
         assert title in page.text, title
     # A picture: it, its face, two maps with what they are of, the pattern on the face, two crops.
@@ -137,7 +137,7 @@ def test_a_picture_without_a_face_is_shown_all_the_same() -> None:
 def test_still_frames_have_an_order_and_no_times() -> None:
     page = rendered(Explained(finding=replace(video_finding(), kind=FileKind.STILLS), video=video_study()))
     assert "Frames in order" in page.text
-    assert "The times of still frames are not known, so that no movement is measured." in page.text
+    assert "The times of still frames are unknown, so no movement is measured." in page.text
 
 
 def test_only_tags_that_are_there_are_told() -> None:

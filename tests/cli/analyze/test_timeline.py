@@ -76,7 +76,7 @@ def test_what_is_not_known_is_said() -> None:
     one = replace(observation(0), eyes=None)
     drawn = timeline_chart(timeline_of(scan(one), []), eyes_shut_level=0.1)
     assert "not measured" in drawn
-    assert "no network was asked" in drawn
+    assert "no network ran" in drawn
     assert timeline_of(ScanObservations(frames=(), motion=()), []).moments == ()
 
 

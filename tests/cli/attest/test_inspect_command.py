@@ -228,7 +228,7 @@ def test_a_chain_in_der_and_a_description_alone(assets: Path, tmp_path: Path) ->
     status, told, _ = run(put(tmp_path, "description", der[start : start + length]))
     assert status == 0
     assert "strongbox" in told
-    assert "Nothing vouches for this" in told
+    assert "There are no tests" in told
 
 
 def test_play_tokens_and_payloads(assets: Path, tmp_path: Path) -> None:

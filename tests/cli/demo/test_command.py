@@ -66,7 +66,7 @@ def facegate(*words: str) -> "subprocess.CompletedProcess[str]":
 
 def check_what_was_written(out: Path, *, pack: str) -> None:
     page = (out / "index.html").read_text(encoding="utf-8")
-    assert f"What the {pack} pack sees" in page
+    assert f"What the {pack} pack detects" in page
     keys = load_key_set((out / "jwks.json").read_bytes())
     for scenario in SCENARIOS:
         assert f'id="{scenario.key}"' in page

@@ -72,9 +72,9 @@ class _Network:
 def test_a_pack_with_pad_networks_is_told_apart() -> None:
     pack = replace(PACK, name="open", evaluation_only=False, pad_networks=(_Network(),))
     text = " ".join(Page(render(all_as_expected(), pack)).text.split())
-    assert "What the open pack sees" in text
+    assert "What the open pack detects" in text
     assert "minifas_v2se" in text
-    assert "have not met may pass" in text
+    assert "outside their training data may pass" in text
     assert "for evaluation only" not in text
 
 

@@ -51,9 +51,9 @@ def test_where_nothing_is_asked_for_nothing_is_expected_of_what_only_that_keeps_
     changed = [(a, b) for a, b in zip(SCENARIOS, demo_scenarios(asked=False), strict=True) if a != b]
     for asked, unasked in changed:
         assert asked.kind is unasked.kind
-        assert "The policy asks for" in asked.shown
+        assert "The policy demands" in asked.shown
         assert unasked.expected is None
-        assert "asks for a" not in unasked.shown
+        assert "demands a" not in unasked.shown
         assert "may pass" in unasked.shown
     assert [asked.kind for asked, _ in changed] == [FlashKind.CUT_OUT_PRINT, FlashKind.RIGID_MASK]
 

@@ -29,7 +29,7 @@ def test_it_tells_every_outcome() -> None:
     assert text.index("EXPRESS") < text.index("DYNAMIC") < text.index("ATTESTED")
     assert text.count("spoof or undecided") == 7
     assert text.count("! ") == 1
-    assert "19 of 19 verdicts carry a signature that verifies." in text
+    assert "19 of 19 results have a signature that verifies." in text
 
 
 def test_attacks_that_passed_are_named() -> None:

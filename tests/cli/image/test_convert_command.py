@@ -129,7 +129,7 @@ def test_a_png_stays_one_in_2011_and_becomes_a_jpeg_for_2005(tmp_path: Path) -> 
     (tmp_path / "out").unlink()
     content, told = converted(tmp_path, data, "--to", "iso2005", "--quality", "90")
     assert content.media_type == "image/jpeg"
-    assert "encoded anew as JPEG of quality 90" in told
+    assert "encoded again as JPEG of quality 90" in told
     assert np.abs(pixels(content.image).astype(int) - pixels(data)).mean() < 3
 
 
@@ -156,7 +156,7 @@ def test_what_a_record_says_goes_on_into_the_other_version(tmp_path: Path) -> No
 def test_what_is_lost_on_the_way_is_said(tmp_path: Path) -> None:
     known = RecordMetadata(subject_height=180, quality=(QualityBlock(1, 1, 1),))
     content, told = converted(tmp_path, record(_2011, known), "--to", "dg2")
-    assert "no place for: height of the person, quality scores" in told
+    assert "no field for: height of the person, quality scores" in told
     assert content.in_dg2
 
 
@@ -197,7 +197,7 @@ def test_the_moment_of_capture_goes_into_a_2011_record(tmp_path: Path) -> None:
     assert view.capture_time == CaptureTime(2026, 11, 20, 14, 0, 1, 250)
     (tmp_path / "out").unlink()
     told = converted(tmp_path, picture("JPEG"), "--to", "dg2", "--captured", "2026-11-20T14:00:01")[1]
-    assert "no place for: capture time" in told
+    assert "no field for: capture time" in told
 
 
 def test_landmarks_and_pose_do_not_survive_a_turn(tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_landmarks_and_pose_do_not_survive_a_turn(tmp_path: Path) -> None:
     assert content.representation is not None
     assert content.representation.landmarks == ()
     assert not content.representation.pose.given
-    assert "landmarks and its pose are left out" in told
+    assert "landmarks and its pose are omitted" in told
 
 
 def test_lost_3d_data_are_said_to_be_lost(tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ def test_lost_3d_data_are_said_to_be_lost(tmp_path: Path) -> None:
     )
     data = serialise(Record2011(representations=(face,)))
     content, told = converted(tmp_path, data, "--to", "iso2011")
-    assert "3-D data are left out" in told
+    assert "3-D data are omitted" in told
     assert content.representation is not None
     assert content.representation.face_image_type is FaceImageType2011.FULL_FRONTAL
 
@@ -310,7 +310,7 @@ def test_only_the_first_of_two_is_taken_and_that_is_said(tmp_path: Path) -> None
     data = wrap_in_dg2([record(_2005), record(_2005, _KNOWN)])
     content, told = converted(tmp_path, data, "--to", "jpeg")
     assert content.image == picture("JPEG")
-    assert "Of 2 records only the first is taken." in told
+    assert "Of 2 records only the first is converted." in told
 
 
 @pytest.mark.parametrize(
@@ -319,7 +319,7 @@ def test_only_the_first_of_two_is_taken_and_that_is_said(tmp_path: Path) -> None
         (b"text", ("--to", "jpeg"), "is not a PNG, JPEG or JPEG 2000"),
         (picture("JPEG")[:200], ("--to", "png"), "JPEG"),
         (picture("JPEG2000")[:100], ("--to", "png"), "JP2"),
-        (picture("JPEG"), ("--to", "jpeg", "--rotate", "45"), "not by 45"),
+        (picture("JPEG"), ("--to", "jpeg", "--rotate", "45"), "--rotate is 45"),
         (picture("JPEG"), ("--to", "iso2005", "--pack", "nonsense"), "nonsense"),
     ],
 )

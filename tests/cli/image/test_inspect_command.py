@@ -86,7 +86,7 @@ def test_every_field_of_a_2011_record_is_told_in_words(tmp_path: Path) -> None:
         "width x height": "60 x 80",
     }
     assert {name: found.get(name) for name in expected} == expected
-    assert "Nothing disagrees." in told
+    assert "No discrepancies." in told
 
 
 def test_json_says_the_same_for_programs(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_what_disagrees_is_told(tmp_path: Path) -> None:
     file = tmp_path / "record"
     file.write_bytes(bytes(data) + b"abc")
     _, told, _ = run(file)
-    assert "2 things disagree:" in told
+    assert "2 discrepancies:" in told
     assert "SIZE: the record declares 337 x 80 pixels, the code stream has 60 x 80" in told
 
 

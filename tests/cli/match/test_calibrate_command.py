@@ -98,7 +98,7 @@ def test_packs_of_different_embedders_are_refused(assets: Path, pack_folder: Pat
     [
         ({"--identities": "none"}, "none is no folder"),
         ({"--identities": "empty"}, "neither a manifest.csv nor subfolders"),
-        ({"--out": "none/out.toml"}, "there is no folder"),
+        ({"--out": "none/out.toml"}, "does not exist"),
         ({"--out": "people"}, "is a folder"),
         ({"--pack": "nobody"}, "no pack is named 'nobody'"),
         ({"--apart": "orl"}, "no identity has the source 'orl'"),
@@ -132,5 +132,5 @@ def test_photos_that_are_none_are_counted_and_refused(
         "--identities", tmp_path / "people", "--pack", "embedded", "--out", tmp_path / "out.toml"
     )
     assert status == 2
-    assert "2 files cannot be read as pictures: 1.jpg, 1.jpg" in said
-    assert "finds one face in none of 2 photos" in said
+    assert "2 files cannot be read as images: 1.jpg, 1.jpg" in said
+    assert "finds no photo with exactly one face among 2" in said

@@ -25,7 +25,7 @@ def test_formats_that_need_it_go_through_the_isolated_decoder(tmp_path: Path) ->
     (run,) = embed_with_progress(photos, packs=[burning_pack()], console=Console(file=stream, width=200))
     assert [template.identity for template in run.templates] == ["one.jpg", "two.png"]
     np.testing.assert_array_equal(acquired(run), [True, True, False, False])
-    assert "2 files cannot be read as pictures: three.jpg, gone.jpg" in stream.getvalue()
+    assert "2 files cannot be read as images: three.jpg, gone.jpg" in stream.getvalue()
 
 
 def test_more_photos_than_can_be_compared_are_refused_before_any_is_read(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def test_pairs_give_the_same_in_json(assets: Path, tmp_path: Path) -> None:
             "manifest.csv, line 2: the file '/etc/passwd' does not lie in the folder",
         ),
         (("--identities", "outside"), "manifest.csv, line 2: the file '../a.jpg' does not lie in the folder"),
-        (("--identities", "good", "--out", "good/a.jpg"), "the folder good/a.jpg cannot be made: "),
+        (("--identities", "good", "--out", "good/a.jpg"), "the folder good/a.jpg cannot be created: "),
         (("--identities", "good", "--pack", "nobody"), "no pack is named 'nobody'"),
     ],
 )
@@ -149,4 +149,4 @@ def test_photos_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     rows = [f"{number}.jpg,ann,f" for number in range(5)]
     status, _, errors = evaluate("--identities", people(tmp_path / "faces", *rows), "--pack", "embedded")
     assert status == 2
-    assert "5 files cannot be read as pictures: 0.jpg, 1.jpg, 2.jpg and 2 more" in errors
+    assert "5 files cannot be read as images: 0.jpg, 1.jpg, 2.jpg and 2 more" in errors

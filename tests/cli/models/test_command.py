@@ -136,7 +136,7 @@ def test_bundle_and_pull_again(toy: Path) -> None:
     assert run("verify", models_dir=toy / "elsewhere")[0] == 0
     status, _, problem = run("bundle", "toy", "--out", toy / "x.tar", models_dir=toy)
     assert status == 2
-    assert "exists already" in problem
+    assert "already exists" in problem
 
 
 def test_the_commands_are_mounted() -> None:

@@ -183,7 +183,7 @@ async def test_when_the_time_is_over_an_optional_file_is_left_out(mirror: Mirror
     mirror.script["pad.onnx"] = [stalled(1000)]
     report = await pull_pack(make_pack(), models_dir=tmp_path, source=mirror.base, deadline=1.5)
     assert set(snapshot(report.folder)) == {"detector.onnx", NAME}
-    assert report.skipped[0].why == "the time was over"
+    assert report.skipped[0].why == "the time limit was reached"
     again = await pull_pack(make_pack(), models_dir=tmp_path, source=mirror.base)
     assert snapshot(again.folder) == CONTENTS
     assert mirror.ranges["pad.onnx"] == [None, "bytes=1000-"]

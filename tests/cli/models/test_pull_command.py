@@ -98,4 +98,4 @@ def test_ctrl_c_is_no_traceback(tmp_path: Path, mirror_folder: Path, monkeypatch
     monkeypatch.setattr(pull_command, "pull_pack", interrupted)
     status, _, problem = pull("--accept", folder=tmp_path / "m", mirror=mirror_folder)
     assert status == 130
-    assert "Stopped. What was received is kept" in problem
+    assert "Stopped. The received data is kept" in problem

@@ -40,7 +40,7 @@ def test_what_was_measured_on() -> None:
     assert rows["bona fide"] == ("72", "-", "24", "6")
     assert rows["deepfake (injected)"][0] == "4"
     assert rows["3-D mask"][0] == "0, not evaluated"
-    assert "Left out as not usable: 2." in sheet.notes
+    assert "Omitted as not usable: 2." in sheet.notes
 
 
 def test_what_the_counts_do_not_support_is_said_and_not_shown() -> None:

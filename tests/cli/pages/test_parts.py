@@ -72,6 +72,13 @@ def test_a_signal_says_what_it_scored_and_what_it_weighs() -> None:
     assert '<span class="score">-</span><span class="weight">informs</span>' in informs
 
 
+def test_a_score_in_the_middle_is_neutral() -> None:
+    row = signal_row("Depth", score=0.5, weight=0.13, detail="")
+    assert Page(row).text == "Depthneutralweight 13%"
+    assert 'aria-label="neutral"' in row
+    assert "0.51" in signal_row("Depth", score=0.51, weight=0.13, detail="")
+
+
 def test_the_colour_of_a_signal_is_that_of_its_side() -> None:
     tones = [
         re.findall(r'class="gauge (\w+)"', signal_row("", score=score, weight=0, detail=""))

@@ -127,7 +127,9 @@ def test_a_curve_is_broken_where_frames_are_missing() -> None:
 
 
 def test_without_curves_it_says_so() -> None:
-    assert "Too few frames show how the light on the face ran." in _texts(page_picture(strip(curves=False)))
+    assert "Too few frames could be measured for the light on the face over time." in _texts(
+        page_picture(strip(curves=False))
+    )
 
 
 @pytest.mark.parametrize("count", [1, 3, 16])
