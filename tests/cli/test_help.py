@@ -14,7 +14,7 @@ from cli.help import HELP_ALL, Command
 from cli.main import app
 
 _SCREEN = 40
-"""Lines of a terminal of 80 columns that nobody made larger or smaller."""
+"""Lines of a terminal of the default 80 columns."""
 
 
 def _commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
