@@ -1,4 +1,4 @@
-"""Fixtures that every room's tests may use."""
+"""Fixtures for the tests of every package."""
 
 import functools
 import gc
@@ -52,7 +52,7 @@ def _measures(path: Path) -> bool:
 
 @pytest.fixture(scope="session")
 def assets() -> Path:
-    """The folder with real model weights and test data (FACEGATE_TEST_ASSETS); skips where it is absent."""
+    """The folder with real model weights and test data (FACEGATE_TEST_ASSETS); skips if it is absent."""
     folder = Path(os.environ.get("FACEGATE_TEST_ASSETS", _REPOSITORY.parent / "shared"))
     if not (folder / "models").is_dir():
         pytest.skip(f"no test assets: {folder} has no models folder (set FACEGATE_TEST_ASSETS)")
@@ -61,9 +61,9 @@ def assets() -> Path:
 
 @pytest.fixture
 def without_collection() -> Iterator[None]:
-    """For input that is nested to the limit of recursion: no garbage of other tests is collected down there.
+    """For input nested to the limit of recursion: no garbage of other tests is collected at that depth.
 
-    Whatever is written in Python to tidy it up could not even be called, and pytest calls that a failure.
+    A finaliser written in Python could not be called there, and pytest reports that as a failure.
     """
     gc.disable()
     yield

@@ -1,4 +1,4 @@
-"""How tests log where they set up nothing else."""
+"""The default logging of tests."""
 
 import structlog
 
@@ -6,10 +6,10 @@ __all__ = ["log_plainly"]
 
 
 def log_plainly() -> None:
-    """Sets structlog to its defaults, but for plain tracebacks, as the server's own renderer has them.
+    """Sets structlog to its defaults, except for plain tracebacks, as in the server's own renderer.
 
     By default it prints every local variable through rich: seconds of CPU time for each logged exception,
-    while the server under test stands still.
+    while the server under test is blocked.
     """
     structlog.reset_defaults()
     plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)

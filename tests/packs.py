@@ -1,6 +1,6 @@
-"""Packs, loaded once for all the tests of a session: loading one takes about a second of CPU time.
+"""Packs, loaded once for all tests of a session: loading one takes about a second of CPU time.
 
-A pack keeps nothing between two calls, so that tests may share it.
+A pack keeps no state between two calls, so tests may share it.
 """
 
 import functools
@@ -20,7 +20,7 @@ def shared_pack(spec: str) -> Pack:
 
 
 def real_pack() -> Pack:
-    """The embedded pack; skips where it is not installed."""
+    """The embedded pack; skips if it is not installed."""
     try:
         return shared_pack("embedded")
     except PackNotFound as missing:

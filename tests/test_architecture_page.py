@@ -1,4 +1,4 @@
-"""``docs/architecture.md`` names functions that there are."""
+"""``docs/architecture.md`` names existing functions."""
 
 import re
 from pathlib import Path

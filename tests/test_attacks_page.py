@@ -1,4 +1,4 @@
-"""docs/attacks.md names tests that there are."""
+"""docs/attacks.md names existing tests."""
 
 import ast
 import re

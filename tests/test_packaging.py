@@ -1,4 +1,4 @@
-"""What is installed: the lock files, the one runtime of each kind."""
+"""The installation: the lock files, the one runtime of each kind."""
 
 import importlib.metadata
 import re
@@ -17,7 +17,7 @@ _REQUIREMENT = re.compile(r"^([A-Za-z0-9_.-]+)==([^ ;\\]+)([^\\]*)", re.MULTILIN
 
 
 def _project(folder: str) -> dict[str, Any]:
-    """What a distribution of this repository says of itself."""
+    """The metadata of a distribution of this repository."""
     project: dict[str, Any] = tomllib.loads((_ROOT / folder / "pyproject.toml").read_text())["project"]
     return project
 

@@ -1,4 +1,4 @@
-"""The example in the docstring of each room runs and does what it says."""
+"""The example in the docstring of each package runs with the stated output."""
 
 import textwrap
 import time

@@ -1,4 +1,4 @@
-"""The three wheels: what each carries, and that they work beside a customer's own `server` and `client`."""
+"""The three wheels: their contents, and that they work beside a customer's own `server` and `client`."""
 
 import json
 import os
@@ -87,7 +87,7 @@ def test_the_application_is_one_package_with_its_data(wheels: Mapping[str, Path]
 
 
 class Installed:
-    """An environment with the three wheels, a customer's packages, and the libraries of this environment."""
+    """An environment with the three wheels, a customer's packages, and this environment's libraries."""
 
     def __init__(self, folder: Path, wheels: Mapping[str, Path]) -> None:
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
@@ -117,7 +117,7 @@ class Installed:
 
     @contextmanager
     def serving(self, settings: str) -> Iterator[tuple[str, str]]:
-        """Runs ``facegate serve``; gives the targets of its device and service listeners."""
+        """Runs ``facegate serve``; yields the targets of its device and service listeners."""
         (self.work / "facegate.toml").write_text(settings)
         log = self.work / "log"
         with log.open("wb") as output:
@@ -142,7 +142,7 @@ class Installed:
             process.wait()
 
     def environment(self) -> dict[str, str]:
-        """This process's environment without what would add this checkout or another server's settings."""
+        """This process's environment without variables of this checkout or of another server's settings."""
         return {
             name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "FACEGATE_"))
         }
@@ -154,7 +154,7 @@ def installed(wheels: Mapping[str, Path], tmp_path_factory: pytest.TempPathFacto
 
 
 def _imported(installed: Installed, *modules: str) -> dict[str, str]:
-    """Where modules come from; empty for those that there are not."""
+    """The origins of modules; empty for missing ones."""
     program = (
         "import importlib, json, sys\n"
         "def place(name):\n"
@@ -208,7 +208,7 @@ def test_processes_of_the_application_find_its_code(installed: Installed) -> Non
 
 
 def test_a_check_succeeds(installed: Installed) -> None:
-    """A server, its database, its decoders, and a whole check by the command."""
+    """A server, its database, its decoders, and a whole check with the command."""
     real_pack()
     person = Image.fromarray(builtin_photos(names=("astronaut",))["astronaut"].pixels[:, :, ::-1])
     person.save(installed.work / "photo.jpg", quality=92)

@@ -1,4 +1,4 @@
-"""What is measured of a frame for the flash."""
+"""The measurements of a frame for the flash."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""One attempt's capture over real frames: what is told, kept and examined, and when it is enough."""
+"""One attempt's capture over real frames: hints, selected and examined frames, and its end."""
 
 from dataclasses import replace
 
@@ -60,7 +60,7 @@ def test_a_good_capture_is_complete_after_enough_frames_over_enough_time(
     assert progress == sorted(progress)
     assert progress[-1] == 1.0
     assert {feedback.code for feedback in told} == {"GOOD"}
-    # Not one message a frame, and the bar still moves.
+    # There are fewer messages than frames, and the progress bar still moves.
     assert len(told) < taken
     assert [feedback.progress for feedback in told] == sorted(feedback.progress for feedback in told)
 
@@ -83,7 +83,7 @@ def _examine_ahead(capture: AttemptCapture) -> None:
 
 
 class _Challenge:
-    """One that is as far as it is told to be; implements ``attempt.challenge.AttemptChallenge``."""
+    """A challenge with a set progress; implements ``attempt.challenge.AttemptChallenge``."""
 
     over = settled = False
     gave_up = False
@@ -139,7 +139,7 @@ def test_what_is_judged_is_settled_before_the_closing_step_is_over() -> None:
         capture.take(_frame(index), arrival=0.0)
         states.append((capture.settled, capture.complete))
         challenge.settled = True
-    # However settled the challenge is, an attempt wants its frames.
+    # Even if the challenge is settled, an attempt needs its frames.
     assert states.index((True, False)) >= PLAN.frames - 1
     challenge.over = True
     assert (capture.settled, capture.complete) == (True, True)
@@ -219,7 +219,7 @@ def test_the_detector_does_not_look_at_every_frame(capture: AttemptCapture) -> N
     assert {frame.faces for frame in frames} == {1}
     # The pack has landmarks, so eyes are known on followed frames too, mostly without measuring them.
     assert sum(frame.eyes is not None for frame in frames) >= 0.9 * len(frames)
-    # Only frames that the detector looked at stand for the scan.
+    # Only frames with a detection are selected.
     capture.examine_rest()
     assert {examined.frame_index for examined in capture.examined} <= {frame.index for frame in looked}
 
@@ -228,7 +228,7 @@ def test_frames_that_come_faster_than_needed_are_not_measured(capture: AttemptCa
     start, unreadable = 1_000_000, undecodable(pictures()[5].jpeg)
     capture.take(replace(_frame(0), capture_time_us=start), arrival=0.0)
     for early in range(1, 3):
-        # In the first second they are sampled all the same, to be compared with later ones.
+        # In the first second they are also sampled, to be compared with later ones.
         too_soon = replace(_frame(early), capture_time_us=start + early * 33_000)
         assert capture.take(too_soon, arrival=0.0) is None
     with pytest.raises(FrameUnusable):
@@ -248,7 +248,7 @@ def test_frames_that_come_faster_than_needed_are_not_measured(capture: AttemptCa
     assert capture.frames_examined == 5
     with pytest.raises(FrameUnusable):
         capture.verify_sample()
-    # They are as well placed as the measured frame before them.
+    # They have the placement of the measured frame before them.
     assert capture.progress > progress
 
 
@@ -322,7 +322,7 @@ def test_frames_without_time_between_them_are_not_enough(capture: AttemptCapture
 
 def test_a_turned_frame_is_seen_upright(capture: AttemptCapture) -> None:
     picture = pictures()[0]
-    # The device held sideways: what arrives lies on its side, and the header says how to turn it.
+    # The device is held sideways: frames arrive rotated, and the header states the rotation.
     pack = remembering_pack()
     analyst = FrameAnalyst(pack=pack, limits=FrameLimits())
     upright = analyst.look(_frame(0), 0.0)

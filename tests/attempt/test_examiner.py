@@ -1,4 +1,4 @@
-"""What the expensive models are asked of an attempt's frames, and what is kept of their answers."""
+"""The calls of the expensive models on an attempt's frames, and the answers that are kept."""
 
 import pytest
 
@@ -21,7 +21,7 @@ class _Setting:
         self.examiner = FrameExaminer(analyst=analyst, kept=self.kept)
 
     def ahead(self, wanted: list[int]) -> int | None:
-        """Does the next examination; which frame's it was."""
+        """Does the next examination; returns the number of its frame."""
         examination = self.examiner.next(wanted)
         if examination is None:
             return None

@@ -1,4 +1,4 @@
-"""The flash of an attempt: what is sent and when, and what a frame may claim."""
+"""The flash of an attempt: the steps and their times, and the claims that a frame may make."""
 
 import secrets
 from dataclasses import replace
@@ -25,7 +25,7 @@ _RATE = 15.0
 
 
 class _Phone:
-    """Sends frames at a rate, in virtual time, and shows what it is told at once."""
+    """Sends frames at a rate, in virtual time, and shows every step at once."""
 
     def __init__(self, meter: Meter, policy: DynamicPolicy, first: int = 1) -> None:
         analyst = FrameAnalyst(pack=remembering_pack(), limits=FrameLimits())

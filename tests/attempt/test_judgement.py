@@ -1,4 +1,4 @@
-"""What an attempt amounts to, and when it may be tried again."""
+"""The judgement of an attempt, and the conditions of another attempt."""
 
 import functools
 from collections.abc import Sequence
@@ -247,7 +247,7 @@ def test_too_few_faces_are_not_compared_and_tried_again(monkeypatch: pytest.Monk
 
 
 def test_a_change_of_face_during_the_scan_is_never_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Each is close enough to the portrait, and they are not each other: cosine 0.25 * 0.25.
+    # Each is close enough to the portrait, but not to the other: cosine 0.25 * 0.25.
     templates = [_at(0.25), _at(0.25), _aside(0.25)]
     judgement = _judge(monkeypatch, verdict=Verdict.INCONCLUSIVE, templates=templates)
     assert judgement.identity_constant is False
@@ -335,7 +335,7 @@ def test_a_picture_gets_no_life_from_another_face_that_is_cut_in_for_moments() -
         ExaminedFrame(index, TemplateSample(_at(0.9), 0.5), (PadScore(index, "network", 0.9),))
         for index in of_picture[:8]
     ]
-    # As the capture does it: of the stretches that nobody speaks for only the longest are identified.
+    # As the capture does it: of the stretches without a selected frame only the longest are identified.
     unseen = unseen_stretches(watched, examined=of_picture[:8])
     witnesses = [
         ExaminedFrame(stretch.looked[0], TemplateSample(_at(0.9), 0.5), ()) for stretch in unseen[:8]
@@ -353,7 +353,7 @@ def test_a_picture_gets_no_life_from_another_face_that_is_cut_in_for_moments() -
         hints=(),
         too_slow=False,
     )
-    # Nothing else stands in the way: the picture is the portrait's person, and nobody else was identified.
+    # There is no other obstacle: the frame shows the portrait's person, and no other person was identified.
     assert judgement.match is not None
     assert judgement.match.same_person
     assert judgement.identity_constant is True

@@ -1,4 +1,4 @@
-"""The movement challenge of an attempt: which ovals are sent, and how it ends."""
+"""The movement challenge of an attempt: the ovals that are sent, and its end."""
 
 from attempt.actions import Action, Feedback, MoveOval
 from attempt.analyst import FrameAnalyst, SeenFrame
@@ -18,7 +18,7 @@ _RATE = 15.0
 
 
 class _Person:
-    """Fills each oval as soon as it comes, or stays where they are."""
+    """A person who fills each oval as soon as it comes, or stays in place."""
 
     def __init__(self, *, follows: bool) -> None:
         challenge = MovementChallenge(OvalScript(seeded(4), rest=Oval()), SETTINGS)
@@ -67,7 +67,7 @@ class _Person:
 
 
 def test_ovals_come_one_at_a_time_and_are_followed() -> None:
-    # These frames show no depth, so the person is asked to come closer as often as there is time for.
+    # These frames show no depth, so the challenge repeats the approach until the time is over.
     person = _Person(follows=True)
     assert person.run.due(person.now) is None
     person.play()

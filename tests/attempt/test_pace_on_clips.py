@@ -61,13 +61,13 @@ def test_measuring_fewer_frames_changes_hardly_any_verdict(assets: Path) -> None
     assert shipped[Verdict.SPOOF] == 0
     assert shipped[Verdict.LIVE] >= 0.95 * shipped.total()
     for (kind, _), verdicts in told.items():
-        # No cue of these packs tells the deepfakes of the development data.
+        # No cue of these packs detects the deepfakes of the development data.
         if kind not in ("live", "deepfake"):
             assert verdicts[Verdict.LIVE] == 0, kind
 
 
 def _pictures(clip: Path) -> Iterator[_Picture]:
-    """At most 24 a second, as a server asks a device for."""
+    """At most 24 frames a second, the server's limit for a device."""
     capture = cv2.VideoCapture(str(clip))
     rate = capture.get(cv2.CAP_PROP_FPS) or 25.0
     step, due, index = max(1.0, rate / _RATE), 0.0, -1

@@ -1,4 +1,4 @@
-"""Which frames are drawn of those that are not measured."""
+"""The random sample of the frames that are not measured."""
 
 import random
 from collections import Counter

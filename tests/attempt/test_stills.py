@@ -13,7 +13,7 @@ from vision.packs import Pack
 
 
 class _Shown:
-    """A detector that remembers what it was shown."""
+    """A detector that records its inputs."""
 
     def __init__(self, pack: Pack) -> None:
         self.sizes: list[tuple[int, int]] = []

@@ -1,4 +1,4 @@
-"""The reference pages are what the schemas say."""
+"""The reference pages match the schemas."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A server that cannot start says why in one line."""
+"""A server that cannot start reports the cause in one line."""
 
 import inspect
 import json
@@ -30,7 +30,7 @@ def _environment(tmp_path: Path, pack: str) -> dict[str, str]:
 
 
 def _serve(tmp_path: Path, pack: str, **more: str) -> tuple[int, str]:
-    """Exit status and last line of a server whose models folder is ``tmp_path``."""
+    """Exit status and last line of a server with the models folder ``tmp_path``."""
     outcome = subprocess.run(
         [sys.executable, "-c", _PROGRAM],
         cwd=tmp_path,
@@ -70,7 +70,7 @@ def test_a_pack_that_was_not_pulled(tmp_path: Path) -> None:
     ],
 )
 def test_a_damaged_installation(tmp_path: Path, room: str, data: str, why: str) -> None:
-    """The room is a copy that lacks one of its data files, and stands before the whole one."""
+    """The package is a copy without one of its data files, and comes first on the path."""
     damaged = tmp_path / "installation"
     shutil.copytree(str(files(room)), damaged / room, ignore=shutil.ignore_patterns("__pycache__"))
     (damaged / room / data).unlink()
@@ -114,7 +114,7 @@ def test_a_key_that_is_none(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("room", ["device_integrity", "liveness", "matcher", "server", "vision"])
 def test_every_error_of_a_room_is_told_in_a_line(room: str) -> None:
-    """Every class in a room's ``errors`` modules, so that a new tree cannot be forgotten."""
+    """Every class in the ``errors`` modules, so that a new hierarchy is included."""
     root = Path(str(files(room)))
     names = [
         ".".join((room, *file.relative_to(root).with_suffix("").parts)) for file in root.rglob("errors.py")
@@ -187,7 +187,7 @@ def test_the_strictest_policy_needs_figures_that_reach_as_far(assets: Path, tmp_
         assert process.wait(timeout=60) == 0, log.read_text()
     (told,) = [json.loads(line) for line in log.read_text().splitlines() if '"match_calibration"' in line]
     assert (told["provenance"], told["lowest_fmr_bound"]) == ("published", 1e-4)
-    # The embedder of another pack is another; and a file that is not there is named.
+    # Another pack has another embedder; and a missing file is named.
     status, line = _serve(tmp_path, "embedded", FACEGATE_CALIBRATION=str(file))
     assert status == 2
     assert "cosines of one embedder say nothing about another's" in line

@@ -29,7 +29,7 @@ FAST = ScanSettings(
 
 
 def pictures(count: int, *, fps: float = 25.0) -> list[tuple[Pixels | bytes, float]]:
-    """``count`` small pictures that all differ, at ``fps``."""
+    """``count`` small, distinct frames at ``fps``."""
     rng = np.random.default_rng(7)
     return [(rng.integers(0, 255, (48, 32, 3), dtype=np.uint8), index / fps) for index in range(count)]
 
@@ -39,7 +39,7 @@ Scanning = Callable[..., AbstractAsyncContextManager[FaceScanner]]
 
 @pytest.fixture
 def scanning() -> Scanning:
-    """Serves a `FakeServer` and gives a scanner that talks to it."""
+    """Serves a `FakeServer` and yields a scanner that is connected to it."""
 
     @asynccontextmanager
     async def _scanning(

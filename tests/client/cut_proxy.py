@@ -1,4 +1,4 @@
-"""A TCP proxy whose connections can be cut, as a network cuts them, begin slowly, or take long both ways."""
+"""A TCP proxy that can cut its connections, as a network does, start them slowly, or delay them."""
 
 import asyncio
 import contextlib
@@ -8,12 +8,12 @@ from cli.bench.delayed_line import carry
 
 
 class CutProxy:
-    """Forwards connections to a target until told to cut them.
+    """Forwards connections to a target until they are cut.
 
     Args:
         target: ``host:port``.
-        silent_s: Seconds in which a new connection hears nothing.
-        delay_s: Seconds that everything takes each way: half of what the line adds to a round trip.
+        silent_s: Seconds in which a new connection receives nothing.
+        delay_s: Delay in each direction, seconds: half of the added round-trip time.
     """
 
     def __init__(self, target: str, *, silent_s: float = 0.0, delay_s: float = 0.0) -> None:
@@ -31,7 +31,7 @@ class CutProxy:
             writer.transport.abort()
 
     async def close(self) -> None:
-        """Cuts everything and waits until it is gone."""
+        """Cuts all connections and waits until they are closed."""
         self.cut()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
@@ -58,7 +58,7 @@ class CutProxy:
 async def cutting(
     target: str, *, silent_s: float = 0.0, delay_s: float = 0.0
 ) -> AsyncIterator[tuple[CutProxy, str]]:
-    """A proxy to ``target`` on a free port of loopback, and its ``host:port``."""
+    """A proxy to ``target`` on a free port of loopback, with its ``host:port``."""
     proxy = CutProxy(target, silent_s=silent_s, delay_s=delay_s)
     server = await asyncio.start_server(proxy.accept, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]

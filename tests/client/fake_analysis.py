@@ -1,4 +1,4 @@
-"""An AnalysisService that answers what a test tells it, and keeps what it was sent."""
+"""An AnalysisService with answers that a test sets; it records the requests."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,7 +14,7 @@ __all__ = ["FakeAnalysis", "serving_analysis"]
 
 
 class FakeAnalysis(analysis_service_pb2_grpc.AnalysisServiceServicer):
-    """Refuses as often as it is told, then answers."""
+    """Refuses a set number of times, then answers."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class FakeAnalysis(analysis_service_pb2_grpc.AnalysisServiceServicer):
 
 @asynccontextmanager
 async def serving_analysis(fake: FakeAnalysis) -> AsyncIterator[str]:
-    """Serves ``fake`` on a free port of loopback and gives its ``host:port``."""
+    """Serves ``fake`` on a free port of loopback and yields its ``host:port``."""
     server = grpc.aio.server(options=[("grpc.max_receive_message_length", 16 << 20)])
     analysis_service_pb2_grpc.add_AnalysisServiceServicer_to_server(fake, server)
     port = server.add_insecure_port("127.0.0.1:0")

@@ -1,4 +1,4 @@
-"""How the fake server reads a call's messages, demands what the protocol demands, and refuses."""
+"""Helpers of the fake server: they read a call's messages, enforce the protocol, and refuse."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ class ViolationError(AssertionError):
 
 
 class Inbox:
-    """The client's messages; waiting for one may be given up without losing it."""
+    """The client's messages; a wait for one may be abandoned without losing the message."""
 
     def __init__(self, requests: AsyncIterator[scan_pb2.ScanFaceRequest]) -> None:
         self._requests = requests
@@ -51,13 +51,13 @@ class Inbox:
 
 
 def require(holds: bool, what: str) -> None:
-    """Raises ``ViolationError`` where the client did otherwise."""
+    """Raises ``ViolationError`` if the condition does not hold."""
     if not holds:
         raise ViolationError(f"not so: {what}")
 
 
 async def refuse(context: Context, refusal: Refuse) -> None:
-    """Ends the call as ``refusal`` says."""
+    """Ends the call with ``refusal``."""
     if not refusal.reason:
         await context.abort(refusal.code, "the transport broke")
     status = status_pb2.Status(code=code_pb2.Code.Value(refusal.code.name), message="refused by the test")

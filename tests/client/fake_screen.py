@@ -1,4 +1,4 @@
-"""A screen that notes what it was told, and shows it after a fixed delay."""
+"""A screen that records its steps, and shows them after a fixed delay."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""A small server that speaks the protocol faithfully and behaves as a test tells it.
+"""A small server that implements the protocol and behaves as a test sets it.
 
 It verifies MACs, signatures, credit and the order of frames with the real transcript, so that a client
 that passes here has kept the protocol.
@@ -314,7 +314,7 @@ class FakeServer(verification_service_pb2_grpc.VerificationServiceServicer):
         return True
 
     async def _stays(self, requests: Inbox) -> bool:
-        """False where the client half-closes within a moment, as one that leaves does."""
+        """False if the client half-closes within a moment, as one that leaves does."""
         if not await requests.has_more(within_s=0.1):
             return True
         require(await anext(requests, None) is None, "nothing but a half-close comes between attempts")
@@ -434,7 +434,7 @@ class FakeServer(verification_service_pb2_grpc.VerificationServiceServicer):
 
 @asynccontextmanager
 async def serving(fake: FakeServer, credentials: grpc.ServerCredentials | None = None) -> AsyncIterator[str]:
-    """Serves ``fake`` on a free port of loopback and gives its ``host:port``."""
+    """Serves ``fake`` on a free port of loopback and yields its ``host:port``."""
     server = grpc.aio.server()
     verification_service_pb2_grpc.add_VerificationServiceServicer_to_server(fake, server)
     if credentials is None:

@@ -6,7 +6,7 @@ from facegate_client import ScanEvents
 
 
 class Recorder(ScanEvents):
-    """Notes what a scan tells."""
+    """Records the events of a scan."""
 
     def __init__(self) -> None:
         self.hints: list[int] = []

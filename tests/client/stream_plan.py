@@ -1,4 +1,4 @@
-"""What a test tells the fake server to do in a stream."""
+"""The behaviour of the fake server in a stream, as a test sets it."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ SUCCESS = scan_pb2.ScanResult(status=scan_pb2.SCAN_STATUS_SUCCESS)
 
 @dataclass(frozen=True, kw_only=True)
 class Refuse:
-    """An error with its ErrorInfo; without a reason, what a transport would answer."""
+    """An error with its ErrorInfo; without a reason, an error as a transport gives it."""
 
     code: grpc.StatusCode
     reason: str = ""
@@ -36,8 +36,8 @@ class StreamPlan:
         other_key: Sign with, and show, a key that is not the pinned one.
         bad_signature: Show the pinned key but sign other bytes.
         body_changes: Applied to the ChallengeBody before it is signed.
-        first: Sent in place of the Challenge.
-        result_first: Sent after the handshake in place of an AttemptStart.
+        first: Sent instead of the Challenge.
+        result_first: Sent after the handshake instead of an AttemptStart.
         results: One for each attempt of the stream.
         frames_wanted: Frames after which CaptureComplete is sent; 0 for never.
         credit: Frames of credit; each accepted frame gives one back unless `withhold_credit`.
@@ -47,10 +47,10 @@ class StreamPlan:
         act: Called after each accepted frame with the frame's number in the attempt, from 1.
         break_after: Frames after which the stream ends with `breaking`.
         breaking: How the stream breaks: an error, a Goodbye, or None for closing in order.
-        break_after_end: Break after AttemptEnd in place of a result.
-        decide_s: How long the server takes from AttemptEnd to its result, seconds.
+        break_after_end: Break after AttemptEnd instead of sending a result.
+        decide_s: Time from AttemptEnd to the result, seconds.
         silent: Never answer the start.
-        ready_within_s: Wait so long for ``attempt_ready`` between attempts, seconds; do not wait where None.
+        ready_within_s: Time to wait for ``attempt_ready`` between attempts, seconds; None for no wait.
         lost_between: Break between the first attempt's result and the next attempt, with `breaking`.
     """
 

@@ -1,4 +1,4 @@
-"""Connections that really break, under the client's feet."""
+"""Connections that really break during a scan."""
 
 import pytest
 from facegate.v1 import scan_pb2
@@ -11,7 +11,7 @@ from tests.client.stream_plan import StreamPlan
 
 
 class _CutAt(ScanEvents):
-    """Cuts the connection whenever a frame of one of these numbers in the scan was sent."""
+    """Cuts the connection after each frame with one of these numbers in the scan."""
 
     def __init__(self, proxy: CutProxy, *frames: int) -> None:
         self._proxy, self._frames, self._sent = proxy, frames, 0

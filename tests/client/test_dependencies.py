@@ -1,4 +1,4 @@
-"""What facegate-client needs: grpcio, protobuf, cryptography and facegate-protocol; the rest is extras."""
+"""facegate-client requires grpcio, protobuf, cryptography and facegate-protocol; the rest is in extras."""
 
 import io
 import subprocess

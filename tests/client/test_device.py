@@ -1,4 +1,4 @@
-"""Attempts and what they capture."""
+"""Attempts and their frames."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""What the device demands of the server before it sends a frame."""
+"""The device's tests of the server's challenge before it sends a frame."""
 
 from collections.abc import Callable
 

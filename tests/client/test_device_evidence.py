@@ -1,4 +1,4 @@
-"""Evidence of the platform: what is sent of it, and when."""
+"""Evidence of the platform: its messages and their times."""
 
 from collections.abc import AsyncIterator
 
@@ -13,7 +13,7 @@ from tests.client.stream_plan import StreamPlan
 
 
 class Pieces:
-    """A platform that makes so many pieces of evidence for each stream."""
+    """A platform that makes a set number of pieces of evidence for each stream."""
 
     def __init__(self, count: int) -> None:
         self.count = count

@@ -1,4 +1,4 @@
-"""A person who gets ready between two attempts, and how soon a device comes back."""
+"""A person who gets ready between two attempts, and the time until a device reconnects."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ from tests.client.stream_plan import LOST, RETRY, SUCCESS, StreamPlan
 
 
 class _Person:
-    """Gets ready when told to."""
+    """A person who gets ready when the test sets it."""
 
     def __init__(self) -> None:
         self.told: list[scan_pb2.ScanResult] = []

@@ -1,4 +1,4 @@
-"""Streams that break, are left, or are refused, and what the device does then."""
+"""Streams that break, are left, or are refused, and the device's reaction."""
 
 import asyncio
 import time

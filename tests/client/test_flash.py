@@ -1,4 +1,4 @@
-"""A device with a screen: steps shown in order and for long enough, frames that say what was on display."""
+"""A device with a screen: steps in order and for long enough, frames that name the displayed step."""
 
 import asyncio
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ async def _scan(fake: FakeServer, screen: FakeScreen | None, *, frames: int = 60
 
 
 def _revealing(after: Sequence[int]) -> StreamPlan:
-    """Reveals step n after so many frames, and asks for frames until the last one was seen."""
+    """Reveals step n after a set number of frames, and grants credit until a frame names the last step."""
 
     async def act(frames: int, send: Send) -> None:
         if frames in after:
@@ -87,7 +87,7 @@ async def test_frames_say_which_step_was_on_display_and_since_when() -> None:
 
 
 async def test_every_colour_is_held_and_the_screen_returns_to_normal() -> None:
-    # The server is in a hurry; the device is not.
+    # The server requests a short hold; the device keeps its minimum.
     fake, screen = FakeServer(_revealing([2, 3, 4])), FakeScreen()
     await _scan(fake, screen)
     assert fake.violations == []
@@ -162,7 +162,7 @@ async def test_nothing_is_shown_after_the_end() -> None:
 
 
 class _Clock(asyncio.SelectorEventLoop):
-    """A loop whose time passes as it is told: timers fire at once."""
+    """An event loop in virtual time: timers fire at once."""
 
     def __init__(self) -> None:
         super().__init__()

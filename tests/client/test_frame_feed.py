@@ -10,7 +10,7 @@ CAUSE = scan_pb2.AttemptEndBody.CAUSE_COMPLETE
 
 
 class Slow:
-    """A source that gives an image when told to."""
+    """A source that delivers an image on request of the test."""
 
     def __init__(self, pace: Pace) -> None:
         self.pace = pace

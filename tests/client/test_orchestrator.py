@@ -131,7 +131,7 @@ async def test_finish_waits_for_a_scan_in_progress() -> None:
     async with _orchestrating(fake) as orchestrator:
         response = await orchestrator.finish_check(fake.check_id, wait_s=5)
     assert response.result.status == result_pb2.CHECK_STATUS_SUCCESS
-    # As long as the server asked, and half a second where it said nothing.
+    # As long as the server requests, and half a second without a request.
     assert 0.7 <= time.monotonic() - began < 4
 
 
@@ -166,7 +166,7 @@ async def test_a_watch_goes_on_where_its_stream_was_lost() -> None:
     fake.watches = [[_WAITING, draining], [_WAITING, _SCANNING, draining], [draining], [_DECIDED]]
     async with _orchestrating(fake) as orchestrator:
         seen = [progress async for progress in orchestrator.watch_check(fake.check_id)]
-    # What a new stream repeats is told once.
+    # A state that a new stream repeats is reported once.
     assert seen == [_WAITING, _SCANNING, _DECIDED]
     assert fake.watched == [fake.check_id] * 4
 
@@ -318,7 +318,7 @@ def test_signatures_of_other_keys_and_algorithms_are_not_trusted() -> None:
     unknown = jws.serialize_compact({"alg": "ES256", "kid": "unknown"}, payload, fake.result_key)
     with pytest.raises(ServerNotTrustedError):
         verify_result_jws(unknown, keys)
-    # The classic confusion: the public key's bytes as the secret of an HMAC.
+    # The classic algorithm confusion: the public key's bytes as the secret of an HMAC.
     confused = _hs256(payload, secret=fake.result_key.as_pem(private=False))
     with pytest.raises(ServerNotTrustedError):
         verify_result_jws(confused, keys)
@@ -358,7 +358,7 @@ def test_a_header_that_this_client_does_not_know_is_not_trusted(header: dict[str
 
 
 def _es256(payload: bytes, key: ECKey, **header: object) -> str:
-    """A JWS with whatever header, which no library would make."""
+    """A JWS with any header, including those that no library makes."""
     private = key.private_key
     assert isinstance(private, ec.EllipticCurvePrivateKey)
     names = {"alg": "ES256", "kid": "result-1", "typ": "facegate-result"} | header

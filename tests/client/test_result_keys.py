@@ -64,7 +64,7 @@ _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 async def _answering(
     *parts: bytes, pause_s: float = 0.0, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[str]:
-    """An address at which each connection gets these bytes, whatever it asks."""
+    """An address that answers each connection with these bytes, whatever the request."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")

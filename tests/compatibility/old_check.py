@@ -1,12 +1,12 @@
 """A whole check by the client of commit 8bc137d; run as a script, with that commit's code on the path.
 
 The person and the phone are that commit's as well: its simulator moves, blinks and lights a face as its
-client tells it. Prints one line of JSON.
+client requests. Prints one line of JSON.
 """
 
 # mypy: ignore-errors
 # ruff: noqa: I001
-# What is imported here is not today's code, which mypy would compare it with.
+# The imports are not of today's code, with which mypy would compare them.
 
 import asyncio
 import json
@@ -60,7 +60,7 @@ def eyes():
 
 
 def express():
-    """Somebody in front of a camera, without a screen that flashes."""
+    """A person in front of a camera, without a screen that flashes."""
     detector, landmarker = eyes()
     person = builtin_photos(detector=detector, landmarker=landmarker, names=(PERSON,))[PERSON]
     settings = ScanSettings(kind=ScanKind.GENUINE, seed=3, seconds=8.0)
@@ -69,7 +69,7 @@ def express():
 
 
 def dynamic():
-    """Somebody with a phone in the dark."""
+    """A person with a phone in the dark."""
     detector, landmarker = eyes()
     person = builtin_photos(detector=detector, landmarker=landmarker, names=(PERSON,))[PERSON]
     settings = FlashScanSettings(
@@ -88,7 +88,7 @@ def code():
 
 
 class Told(ScanEvents):
-    """What the server told the device."""
+    """The messages of the server to the device."""
 
     def __init__(self):
         self.plans, self.hints = [], []
@@ -101,7 +101,7 @@ class Told(ScanEvents):
 
 
 async def check(mode, portrait, device, service, admin_port):
-    """Upload, scan and verdict; the verdict's signature is verified."""
+    """Upload, scan and result; the result's signature is verified."""
     told = Told()
     keys = await fetch_key_set(f"http://127.0.0.1:{admin_port}/.well-known/jwks.json")
     async with open_channel(service) as service_channel, open_channel(device) as device_channel:

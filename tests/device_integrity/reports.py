@@ -15,7 +15,7 @@ def findings() -> st.SearchStrategy[RuntimeFinding]:
 
 
 def reports() -> st.SearchStrategy[RuntimeReport]:
-    """Any report, an empty one included."""
+    """Any report, including an empty one."""
     return st.builds(
         RuntimeReport,
         looked_for=st.frozensets(st.sampled_from(RuntimeKind)),

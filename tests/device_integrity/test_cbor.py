@@ -1,4 +1,4 @@
-"""CBOR from outside: what is taken, what is refused, and that nothing else ever happens."""
+"""Untrusted CBOR is either accepted or refused, and has no other outcome."""
 
 import cbor2
 import pytest

@@ -1,4 +1,4 @@
-"""Oddities that the library would only warn of; here a warning is an error, so none may reach it."""
+"""Oddities for which the library only warns; here a warning is an error, so none may reach it."""
 
 import pytest
 from cryptography import x509
@@ -28,7 +28,7 @@ def _certificate(
     subject: bytes = b"\x30\0",
     extensions: bytes = b"",
 ) -> bytes:
-    """As much of a certificate as is looked at."""
+    """The parts of a certificate that the code reads."""
     body = tlv(
         0x30,
         tlv(0xA0, tlv(2, version)),

@@ -1,4 +1,4 @@
-"""The checks of a verifier by name, and the order of assurance."""
+"""The tests of a verifier by name, and the order of assurance."""
 
 from device_integrity.assurance import Assurance
 from device_integrity.check import DeviceFinding, Manipulation

@@ -1,4 +1,4 @@
-"""The ASN.1 reader: values of X.690, what DER forbids, limits, and anything at all."""
+"""The ASN.1 reader: values of X.690, forms that DER forbids, limits, and arbitrary bytes."""
 
 import time
 
@@ -165,7 +165,7 @@ def test_a_hostile_nest_takes_bounded_time(encoding: Encoding) -> None:
 
 
 def _walk(element: Element) -> int:
-    """Reads all of it in every way; how many elements there were."""
+    """Reads all of it in every way; returns the number of elements."""
     readers = (element.boolean, element.integer, element.enumerated, element.octets, element.bits)
     for reader in (*readers, element.text, element.null, element.object_identifier, element.explicit):
         try:

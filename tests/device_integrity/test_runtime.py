@@ -1,4 +1,4 @@
-"""What an app reports: it never speaks for a device, and more findings never help."""
+"""Run-time findings never count for a device, and more findings never help."""
 
 from dataclasses import dataclass
 

@@ -18,7 +18,7 @@ _BETWEEN: Final = frozenset({"|", "||", "&&", ";", "&", "(", ")", "$("})
 
 
 def commands(block: CodeBlock) -> Iterator[list[str]]:
-    """The simple commands of a block, as words; none where it is no shell's, or of an old commit.
+    """The simple commands of a block, as words; none if it is not for a shell, or is of an old commit.
 
     In a ``console`` block commands begin with a prompt; all else is output.
     """
@@ -36,7 +36,7 @@ def commands(block: CodeBlock) -> Iterator[list[str]]:
 
 
 def program_of(words: list[str]) -> tuple[str, list[str]]:
-    """The program's name without its folder, and its arguments; assignments before it are left out."""
+    """The program's name without its folder, and its arguments, without assignments before it."""
     rest = list(words)
     while rest and _ASSIGNMENT.match(rest[0]):
         rest.pop(0)
@@ -44,7 +44,7 @@ def program_of(words: list[str]) -> tuple[str, list[str]]:
 
 
 def _lines(block: CodeBlock) -> Iterator[str]:
-    """Whole commands: a line that ends with a backslash goes on in the next."""
+    """Whole commands: a line that ends with a backslash continues in the next."""
     joined = re.sub(r"\\\n\s*", " ", block.text)
     for line in joined.splitlines():
         if block.language != "console":

@@ -1,4 +1,4 @@
-"""The Markdown pages of the repository, taken apart as far as their tests need it."""
+"""Parts of the repository's Markdown pages for their tests."""
 
 import re
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ class CodeBlock:
     Attributes:
         page: The page that it is on.
         line: The number of its first line.
-        language: What stands after the fence, such as ``console``.
+        language: The text after the fence, such as ``console``.
         text: The lines between the fences.
         introduction: The paragraph above it.
     """
@@ -59,20 +59,20 @@ def code_blocks(page: Path) -> Iterator[CodeBlock]:
 
 
 def code_spans(page: Path) -> list[str]:
-    """What stands between single backticks, on one line each, but what is said to be at an old commit."""
+    """Texts between single backticks, on one line each, except those marked as of an old commit."""
     found = _SPAN.finditer(_FENCE.sub("", _text(page)))
     return [" ".join(span[1].split()) for span in found if not _OLD.match(span.string, span.end())]
 
 
 def links(page: Path) -> list[str]:
-    """The targets of a page's links and pictures."""
+    """The targets of a page's links and images."""
     text = prose(page)
     return [*_LINK.findall(text), *_SOURCE.findall(text)]
 
 
 @cache
 def anchors(page: Path) -> frozenset[str]:
-    """The anchors of a page: those that the host makes of its headings, and its own."""
+    """The anchors of a page: those of its headings, and explicit ones."""
     text = _FENCE.sub("", _text(page))
     found: set[str] = set(_ID.findall(text))
     for heading in _HEADING.findall(text):

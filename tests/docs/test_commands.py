@@ -1,4 +1,4 @@
-"""The commands that the pages show exist, with the options that they are shown with."""
+"""The commands in the pages exist, with their options."""
 
 import re
 from collections.abc import Iterator
@@ -28,10 +28,10 @@ def _facegate() -> TyperGroup:
 
 
 def _parse(arguments: list[str]) -> None:
-    """Parses as ``facegate`` does, and runs nothing.
+    """Parses as ``facegate`` does, without running a command.
 
     Raises:
-        UsageError: There is no such command or option, or a value does not fit.
+        UsageError: The command or option does not exist, or a value is invalid.
     """
     command: Command = _facegate()
     context: Context | None = None
@@ -57,7 +57,7 @@ def _shown(page: Path) -> Iterator[tuple[CodeBlock, str, list[str]]]:
 
 
 def _problem(arguments: list[str], *, whole: bool) -> str | None:
-    """Why ``facegate`` would refuse; ``whole`` unless values may be left out, as the text does."""
+    """The error of ``facegate``; ``whole`` is false if values may be missing, as in running text."""
     try:
         _parse(arguments)
     except NoArgsIsHelpError:

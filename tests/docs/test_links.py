@@ -1,4 +1,4 @@
-"""Every relative link of the pages leads somewhere."""
+"""Every relative link of the pages has a target."""
 
 import re
 from pathlib import Path

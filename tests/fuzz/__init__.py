@@ -1,5 +1,5 @@
-"""A mutation fuzzer for everything that reads bytes from outside.
+"""A mutation fuzzer for all code that reads untrusted bytes.
 
-Every case is made from its target, a seed and a number alone, so that each can be made again:
+Every case depends only on its target, a seed and a number, so that it can be repeated:
 ``python -m tests.fuzz --target TARGET --seed SEED --case NUMBER``.
 """

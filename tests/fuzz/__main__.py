@@ -23,7 +23,7 @@ def _run() -> int:
     try:
         main(chosen.target, seed=chosen.seed, first=first, count=count, progress=chosen.progress)
     except CaseFailed as failed:
-        # With the traceback of what let it fail.
+        # With the traceback of the failure.
         raise failed from failed.__cause__
     return 0
 

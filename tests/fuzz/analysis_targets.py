@@ -1,4 +1,4 @@
-"""Uploads of videos, message by message, up to where they would be decoded."""
+"""Uploads of videos, message by message, up to their decoding."""
 
 import functools
 import struct
@@ -26,7 +26,7 @@ def _framed(*messages: _Request) -> bytes:
 
 @functools.cache
 def upload_seeds() -> tuple[bytes, ...]:
-    """Sound uploads of both kinds, each message behind its length."""
+    """Valid uploads of both kinds, each message after its length."""
     file = b"RIFF\x10\0\0\0AVI LIST" + bytes(4080)
     return (
         _framed(_Request(config=_Config(kind=_Config.KIND_VIDEO)), _Request(chunk=file)),

@@ -1,4 +1,4 @@
-"""What an Android device sends as evidence, and what the operator gives to verify it with."""
+"""Evidence of Android devices, and the operator's files for its verification."""
 
 import functools
 import json
@@ -48,14 +48,14 @@ _NOBODY = Possession(message=b"message", signature=b"")
 
 @functools.cache
 def chain_seeds() -> tuple[bytes, ...]:
-    """Chains of both shapes, each certificate behind its length."""
+    """Chains of both shapes, each certificate after its length."""
     chains = (der_chain(phone.attest(Description(), _KEY)[1]) for phone in (factory_phone(), remote_phone()))
     return tuple(b"".join(_LENGTH.pack(len(one)) + one for one in chain) for chain in chains)
 
 
 @functools.cache
 def _authorities() -> frozenset[tuple[bytes, ...]]:
-    """What stands between leaf and root of the two phones."""
+    """The certificates between leaf and root of the two phones."""
     return frozenset(
         tuple(der_chain(phone.attest(Description(), _KEY)[1])[1:-1])
         for phone in (factory_phone(), remote_phone())
@@ -63,7 +63,7 @@ def _authorities() -> frozenset[tuple[bytes, ...]]:
 
 
 def verify_chain(data: bytes) -> None:
-    """Verifies a chain; nothing may be raised, and only a whole one may be vouched for."""
+    """Verifies a chain; no exception may be raised, and only a complete one may pass."""
     chain: list[bytes] = []
     position = 0
     while position + _LENGTH.size <= len(data):
@@ -80,13 +80,13 @@ def verify_chain(data: bytes) -> None:
         revocation=None,
         now=NOW,
     )
-    # The root's own certificate may say what it likes: its key is what counts.
+    # The root's own certificate may have any content, because only its key counts.
     assert result.attested_key is None or tuple(chain[1:-1]) in _authorities()
 
 
 @functools.cache
 def description_seeds() -> tuple[bytes, ...]:
-    """Descriptions, and what is wrapped in them and beside them."""
+    """Descriptions, and the structures in them and beside them."""
     return (
         Description().der(),
         Description(root_of_trust=RootOfTrust(locked=b"\x01\x01\x01"), version=900).der(),

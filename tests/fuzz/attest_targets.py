@@ -1,4 +1,4 @@
-"""Evidence of Apple's devices and of browsers: any bytes give checks, and nothing that was changed passes."""
+"""Evidence of Apple's devices and of browsers: any bytes give findings, and no changed evidence passes."""
 
 import base64
 import functools
@@ -82,7 +82,7 @@ def receipt_seeds() -> tuple[bytes, ...]:
 
 @functools.cache
 def cbor_seeds() -> tuple[bytes, ...]:
-    """Items of every kind, taken and not."""
+    """Items of every kind, accepted and refused."""
     return (
         *attestation_seeds(),
         *web_authn_seeds(),
@@ -125,7 +125,7 @@ def read_cbor(data: bytes) -> None:
 
 
 def judge_attestation(data: bytes) -> None:
-    """Any bytes give checks; a key is enrolled only as Apple signed it."""
+    """Any bytes give findings; a key is enrolled only as Apple signed it."""
     result = verify_attestation(
         key_id=_KEY.key_id,
         attestation_object=data,
@@ -142,7 +142,7 @@ def judge_attestation(data: bytes) -> None:
 
 
 def judge_assertion(data: bytes) -> None:
-    """Any bytes give checks; only what the key signed is accepted."""
+    """Any bytes give findings; only data that the key signed is accepted."""
     result = verify_assertion(
         assertion=data, client_data=_H, public_key=_KEY.public_key, app_id=APP, stored_counter=0
     )
@@ -152,7 +152,7 @@ def judge_assertion(data: bytes) -> None:
 
 
 def judge_receipt(data: bytes) -> None:
-    """Any bytes give checks; what a receipt says is what was signed."""
+    """Any bytes give findings; a receipt's fields are those that were signed."""
     result = verify_receipt(
         receipt=data,
         public_key=_KEY.public_key,
@@ -174,7 +174,7 @@ def judge_receipt(data: bytes) -> None:
 
 
 def judge_registration(data: bytes) -> None:
-    """Any bytes give checks, and a credential only with its own key."""
+    """Any bytes give findings, and a credential only with its own key."""
     result = verify_registration(
         credential_id=_PHONE.credential_id,
         client_data_json=_BROWSER,
@@ -190,7 +190,7 @@ def judge_registration(data: bytes) -> None:
 
 
 def judge_authentication(data: bytes) -> None:
-    """Any client data gives checks; only what the authenticator signed is accepted."""
+    """Any client data gives findings; only data that the authenticator signed is accepted."""
     signed = authentication_seeds()[0]
     authenticator_data = _PHONE.data()
     result = verify_authentication(
@@ -219,7 +219,7 @@ def certificate_seed() -> bytes:
 
 @functools.cache
 def inspected_seeds() -> tuple[bytes, ...]:
-    """One of every kind that the command takes and that is not fuzzed elsewhere, and the others too."""
+    """One of every kind that the command accepts, including those that are fuzzed elsewhere."""
     receipt = receipt_seeds()[0]
     return (
         attestation_seeds()[0],

@@ -1,4 +1,4 @@
-"""Mutations: what a seed becomes in one case."""
+"""Mutations of a seed in one case."""
 
 import random
 import zlib
@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 __all__ = ["MAX_BYTES", "case_bytes"]
 
 MAX_BYTES = 65_536
-"""A case is cut to this length: limits on bytes are tested elsewhere, and long cases are slow ones."""
+"""Maximum length of a case: limits on bytes are tested elsewhere, and long cases are slow."""
 
 _MOST_CHANGES = 8
 _SPARED = (0, 0, 0, 8, 33, 200)
-"""How much of a seed's head a case leaves as it is, bytes."""
+"""Length of a seed's head that a case leaves unchanged, bytes."""
 _MAGIC = (
     0,
     1,
@@ -71,15 +71,15 @@ def case_bytes(target: str, seed: int, number: int, seeds: Sequence[bytes]) -> b
     """The input of one case.
 
     Args:
-        target: Name of what is fuzzed.
+        target: Name of the target.
         seed: Of the whole run.
         number: Of the case, from 0.
-        seeds: Sound inputs, in a fixed order.
+        seeds: Valid inputs, in a fixed order.
     """
-    # Not a string as the seed: hashing it would cost more than many a case.
+    # The seed is not a string, because hashing it would cost more than many cases.
     rng = random.Random((seed << 64) ^ (zlib.crc32(target.encode()) << 32) ^ number)
     whole = rng.choice(seeds)
-    # Damage to a header mostly ends in its parser; what is behind it needs cases with a sound one.
+    # Damage to a header mostly ends in its parser; the code behind it needs cases with a valid header.
     spared = rng.choice(_SPARED)
     head, data = whole[:spared], bytearray(whole[spared:])
     for _ in range(rng.randint(1, rng.randint(1, _MOST_CHANGES))):
@@ -89,7 +89,7 @@ def case_bytes(target: str, seed: int, number: int, seeds: Sequence[bytes]) -> b
 
 
 def _place(rng: random.Random, data: bytearray) -> int:
-    # Headers come first, and that is where most decisions are made.
+    # Headers come first, and most decisions depend on them.
     end = len(data) if rng.random() < 0.5 else min(len(data), 64)
     return rng.randrange(end + 1)
 
@@ -122,7 +122,7 @@ def _set_number(rng: random.Random, data: bytearray, _: Sequence[bytes]) -> None
 
 
 def _stretch_length(rng: random.Random, data: bytearray, _: Sequence[bytes]) -> None:
-    """Takes some bytes for a length field and makes it a little, or much, longer or shorter."""
+    """Treats some bytes as a length field and makes it a little, or much, longer or shorter."""
     size = rng.choice((1, 2, 4))
     start = _place(rng, data)
     value = int.from_bytes(data[start : start + size], "big")

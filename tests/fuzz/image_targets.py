@@ -1,4 +1,4 @@
-"""Pictures: header parsers, EXIF, and every decoder behind them."""
+"""Images: header parsers, EXIF, and every decoder behind them."""
 
 import functools
 import io
@@ -78,7 +78,7 @@ def jpeg_seeds() -> tuple[bytes, ...]:
 
 @functools.cache
 def other_seeds() -> tuple[bytes, ...]:
-    """JPEG 2000, and the formats that are not always read."""
+    """JPEG 2000, and the formats that only some callers accept."""
     picture = _picture()
     return (
         _saved(picture, "JPEG2000"),
@@ -94,7 +94,7 @@ def other_seeds() -> tuple[bytes, ...]:
 
 
 def every_seed() -> tuple[bytes, ...]:
-    """Pictures of all formats."""
+    """Images of all formats."""
     return (*png_seeds(), *jpeg_seeds(), *other_seeds())
 
 
@@ -106,7 +106,7 @@ def exif_seeds() -> tuple[bytes, ...]:
 
 
 def read_header(data: bytes) -> None:
-    """Any bytes give a sensible header or an ImageError."""
+    """Any bytes give a valid header or an ImageError."""
     for candidate in (data, _with_checksums(data)):
         try:
             header = parse_header(candidate)
@@ -122,7 +122,7 @@ def read_header(data: bytes) -> None:
 
 
 def read_exif(data: bytes) -> None:
-    """Any bytes give an orientation and tags, alone and as a picture's."""
+    """Any bytes give an orientation and tags, alone and within an image."""
     assert read_orientation(data) in range(1, 9)
     for tags in (
         parse_exif(data),
@@ -135,7 +135,7 @@ def read_exif(data: bytes) -> None:
 
 
 def _files_with(exif_data: bytes) -> tuple[bytes, ...]:
-    """A JPEG, a PNG and a WebP that hold the data, where each has its EXIF data."""
+    """A JPEG, a PNG and a WebP with the data at the place of their EXIF data."""
     segment = b"Exif\0\0" + exif_data[:60_000]
     webp = b"WEBPEXIF" + struct.pack("<I", len(exif_data)) + exif_data + b"\0" * (len(exif_data) % 2)
     return (
@@ -146,7 +146,7 @@ def _files_with(exif_data: bytes) -> tuple[bytes, ...]:
 
 
 def decode_any(data: bytes) -> None:
-    """Any bytes give the picture that they declare or an ImageError."""
+    """Any bytes give the image that they declare or an ImageError."""
     candidate = _with_checksums(data) if zlib.crc32(data) & 3 else data
     try:
         decoded = decode_image(
@@ -171,7 +171,7 @@ def _sound(error: ImageError) -> None:
 
 
 def _with_checksums(data: bytes) -> bytes:
-    """A PNG's chunks with right checksums, so that damage gets past the first check; else as it is."""
+    """A PNG's chunks with valid checksums, so that damage passes the first test; other data unchanged."""
     if not data.startswith(SIGNATURE):
         return data
     repaired, position = bytearray(data), len(SIGNATURE)

@@ -1,4 +1,4 @@
-"""Facial records and their wrappings: every parser, and that what it read can be written again."""
+"""Facial records and their wrappings: every parser, and that its output can be written again."""
 
 import functools
 import struct
@@ -80,7 +80,7 @@ def seeds_2011() -> tuple[bytes, ...]:
         for known in (None, _KNOWN, _MORE)
     ]
     two = _several(struct.Struct(">8sIHBH"), b"FAC\x00030\x00", records[2], 0, 40)
-    # A representation that is longer than its picture holds 3-D data.
+    # A representation that is longer than its image contains 3-D data.
     length = struct.unpack_from(">I", records[0], 17)[0]
     solid = records[0][:17] + struct.pack(">I", length + 9) + records[0][21:] + b"3-D bytes"
     return (*records, two, solid, records[0] + b"behind")
@@ -110,7 +110,7 @@ def dg2_seeds() -> tuple[bytes, ...]:
 
 @functools.cache
 def every_seed() -> tuple[bytes, ...]:
-    """Everything that a trusted image may be, and what is recognised and refused."""
+    """Every form of a trusted image, and the forms that are recognised and refused."""
     return (
         *seeds_2005(),
         *seeds_2011(),
@@ -157,7 +157,7 @@ def read_dg2(data: bytes) -> None:
 
 
 def read_any(data: bytes) -> None:
-    """Any bytes give a content whose record can be said again in both versions, or a refusal."""
+    """Any bytes give a content with a record that can be written in both versions, or a refusal."""
     chosen = Representations.FIRST if zlib.crc32(data) & 1 else Representations.EXACTLY_ONE
     try:
         content = open_trusted_image(data, representations=chosen)

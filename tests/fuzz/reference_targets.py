@@ -1,4 +1,4 @@
-"""References to trusted images, followed in a real folder with everything in it that could lead out."""
+"""References to trusted images, in a real folder with all kinds of paths that could lead out of it."""
 
 import functools
 import os
@@ -47,7 +47,7 @@ def reference_seeds() -> tuple[bytes, ...]:
 
 
 def follow_reference(data: bytes) -> None:
-    """Any text gives the image of the store, or one of the errors that there are."""
+    """Any text gives the image of the store, or one of the documented errors."""
     try:
         segments = parse_reference(data.decode(errors="replace"))
     except ReferenceInvalid:

@@ -1,4 +1,4 @@
-"""What the fuzzer, and the work on it, found once. Every entry made its target fail."""
+"""Inputs that the fuzzer, or the work on it, found. Every entry made its target fail."""
 
 import re
 import struct
@@ -33,7 +33,7 @@ def _with_number(seed: bytes, key: bytes, value: bytes) -> bytes:
 
 REGRESSIONS: Mapping[str, tuple[str, bytes]] = MappingProxyType(
     {
-        # 75 bytes made the decoder take 2 GB and seconds, by the length that a chunk declared.
+        # 75 bytes made the decoder take 2 GB and seconds, because of the length that a chunk declared.
         "png whose rows declare 2**31 - 1 bytes": ("png", _png_of_a_chunk(2**31 - 1, b"IDAT")),
         "png whose rows declare 2**31 + 40 bytes": ("png", _png_of_a_chunk(2**31 + 40, b"IDAT")),
         "png whose rows declare 1 GB": ("png", _png_of_a_chunk(10**9, b"IDAT")),
@@ -78,4 +78,4 @@ REGRESSIONS: Mapping[str, tuple[str, bytes]] = MappingProxyType(
         ),
     }
 )
-"""Target and input by what it is."""
+"""Target and input by description."""

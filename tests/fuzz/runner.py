@@ -1,4 +1,4 @@
-"""Runs cases under a bound on time and memory, and says which one failed."""
+"""Runs cases under a limit on time and memory, and reports the failed one."""
 
 import gc
 import os
@@ -24,19 +24,19 @@ _REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
 
 class CaseFailed(AssertionError):
-    """A case broke its target's promise; the message says how to run it again."""
+    """A case violated its target's contract; the message states how to run it again."""
 
 
 class _Hangs(BaseException):
-    """A case takes far too long; not an Exception, so that nothing on its way swallows it."""
+    """A case takes far too long; not an Exception, so that no handler catches it."""
 
 
 def run_case(target: Target, data: bytes) -> None:
     """Runs one input.
 
     Raises:
-        AssertionError: It took too much time or memory, or gave what it must not.
-        Exception: Whatever the target let pass.
+        AssertionError: It took too much time or memory, or gave an invalid result.
+        Exception: Any exception that the target raised.
     """
     peak, began = _peak(), time.thread_time()
     with _watched(target.seconds * _HANG_FACTOR):
@@ -52,17 +52,17 @@ def run_cases(target: Target, *, seed: int, first: int, count: int, progress: in
     """Runs cases ``first`` to ``first + count - 1``.
 
     Args:
-        target: What is fuzzed.
+        target: The target.
         seed: Of the run.
         first: Number of the first case.
-        count: How many.
+        count: Number of cases.
         progress: A file descriptor into which the number of the running case is written.
 
     Raises:
-        CaseFailed: One failed.
+        CaseFailed: A case failed.
     """
     seeds = tuple(target.seeds())
-    # What is made once, such as caches, is no case's doing.
+    # Objects that are made once, such as caches, do not count for a case.
     for sound in seeds[:_WARM_UP]:
         target.read(sound)
     _reset_peak()
@@ -77,10 +77,10 @@ def run_cases(target: Target, *, seed: int, first: int, count: int, progress: in
 
 
 def run_in_child(target: Target, *, seed: int, count: int, seconds: float) -> None:
-    """Runs cases in a process of their own, so that a crash or a hang in native code has a case number.
+    """Runs cases in a separate process, so that a crash or a hang in native code has a case number.
 
     Raises:
-        CaseFailed: One failed, crashed, or hung.
+        CaseFailed: A case failed, crashed, or hung.
     """
     command = [sys.executable, "-m", "tests.fuzz", "--target", target.name, "--seed", str(seed)]
     with tempfile.NamedTemporaryFile() as progress:
@@ -133,7 +133,7 @@ def _reset_peak() -> None:
 
 @contextmanager
 def _watched(seconds: float) -> Iterator[None]:
-    """Ends what runs for too long in Python; what hangs in native code is the caller's to end."""
+    """Ends Python code that runs for too long; the caller has to end a hang in native code."""
 
     def hangs(_signal: int, _frame: FrameType | None) -> None:
         raise _Hangs(f"not over after {seconds} s of processor time")

@@ -1,4 +1,4 @@
-"""Keys, tokens, seals and signed results: only what was made with the right key is taken."""
+"""Keys, tokens, seals and signed results: only those made with the right key are accepted."""
 
 import functools
 import json
@@ -95,7 +95,7 @@ def seal_seeds() -> Sequence[bytes]:
 
 
 def open_seal(data: bytes) -> None:
-    """Only what was sealed opens."""
+    """Only sealed data opens."""
     size = len(_sealed().wrapped_key)
     damaged = Sealed(ciphertext=data[size:], wrapped_key=data[:size], key_id="1")
     try:
@@ -122,7 +122,7 @@ def jws_seeds() -> tuple[bytes, ...]:
 
 
 def verify_jws(data: bytes) -> None:
-    """A text is a signed result only if it holds what was signed."""
+    """A text is a signed result only if it contains the signed bytes."""
     try:
         result = verify_result_jws(data.decode(errors="replace"), _result_keys()[1])
     except ServerNotTrustedError:

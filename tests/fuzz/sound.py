@@ -1,4 +1,4 @@
-"""What every refusal has to be, whatever it refuses."""
+"""Requirements for every refusal."""
 
 from facegate.v1 import error_reason_pb2
 
@@ -8,11 +8,11 @@ from server.errors import Refusal
 __all__ = ["assert_sound"]
 
 _LARGEST_STATUS = 4096
-"""Details of a refusal travel as metadata, of which clients take 8 KiB by default."""
+"""Details of a refusal travel as metadata, of which clients accept 8 KiB by default."""
 
 
 def assert_sound(refusal: Refusal) -> None:
-    """A refusal that every client can receive, and that says nothing internal."""
+    """A refusal that every client can receive, without internal text."""
     status = to_status(refusal)
     size = sum(len(key) + len(value) for key, value in status.trailing_metadata or ())
     assert size < _LARGEST_STATUS, f"{size} bytes of details"

@@ -1,4 +1,4 @@
-"""What is fuzzed: a name, sound inputs, what is done with each case, and what it may cost."""
+"""Targets of the fuzzer: a name, valid inputs, a function for each case, and its limits."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,15 +27,15 @@ _DECODER_BYTES = 128_000_000
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Something that reads bytes from outside.
+    """Code that reads untrusted bytes.
 
     Attributes:
         name: Its name on the command line.
-        seeds: Makes its sound inputs.
-        read: Reads one input; every exception that it lets pass is a defect.
-        cases: How many cases the long run has.
+        seeds: Makes its valid inputs.
+        read: Reads one input; every exception that it raises is a defect.
+        cases: Number of cases of the long run.
         seconds: Processor time that one case may take.
-        bytes: How far one case may raise the peak of the process's memory.
+        bytes: Limit of the rise of the process's peak memory by one case.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Some thousand mutated inputs in every run, many more in the slow one, and what was found once."""
+"""Some thousand mutated inputs in every run, many more in the slow one, and the regressions."""
 
 from collections.abc import Callable
 

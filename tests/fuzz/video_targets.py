@@ -1,4 +1,4 @@
-"""Videos, through the isolated decoder: whatever a file does to its worker, the answer is typed."""
+"""Videos, through the isolated decoder: any effect of a file on its worker gives a typed answer."""
 
 import functools
 import io

@@ -1,4 +1,4 @@
-"""What comes over the wire: every message, the server's codecs and services, and transcripts."""
+"""Input from the wire: every message, the server's codecs and services, and transcripts."""
 
 import asyncio
 import functools
@@ -50,7 +50,7 @@ _CHECK = UUID(int=7, version=4)
 
 
 class _Reached(Exception):
-    """The request was sound and got to what is behind the edge."""
+    """The request was valid and reached the code behind the edge."""
 
 
 # -- every message of the contract
@@ -73,7 +73,7 @@ def _messages() -> tuple[type[Message], ...]:
 
 
 def _filled(kind: type[Message], depth: int = 3) -> Message:
-    """A message in which every field holds something; of a oneof the last one."""
+    """A message with every field set; of a oneof the last field."""
     message = kind()
     for field in message.DESCRIPTOR.fields:
         if field.message_type is not None:
@@ -115,7 +115,7 @@ def every_message_seed() -> tuple[bytes, ...]:
 
 
 def parse_every_message(data: bytes) -> None:
-    """What parses as any message is the same after a round trip."""
+    """Bytes that parse as any message are the same after a round trip."""
     for kind in _messages():
         message = kind()
         try:
@@ -124,7 +124,7 @@ def parse_every_message(data: bytes) -> None:
             continue
         again = kind()
         again.ParseFromString(message.SerializeToString(deterministic=True))
-        # Not a comparison of messages: a number that is not a number differs from itself.
+        # Messages are not compared, because NaN differs from itself.
         assert again.SerializeToString(deterministic=True) == message.SerializeToString(deterministic=True)
 
 
@@ -172,7 +172,7 @@ def scan_seeds() -> tuple[bytes, ...]:
 
 
 def read_scan_request(data: bytes) -> None:
-    """Any bytes give a message for the inside or a refusal."""
+    """Any bytes give an internal message or a refusal."""
     try:
         message = to_inbound(scan_pb2.ScanFaceRequest.FromString(data))
     except DecodeError:
@@ -194,7 +194,7 @@ def start_seeds() -> tuple[bytes, ...]:
 
 
 def check_a_start(data: bytes) -> None:
-    """Any bytes in the place of ScanStart give a session key or a refusal."""
+    """Any bytes as ScanStart give a session key or a refusal."""
     try:
         message = to_inbound(scan_pb2.ScanFaceRequest(start=data))
     except Refusal as refusal:
@@ -217,7 +217,7 @@ def _check(message: StartMessage) -> None:
 
 @functools.cache
 def service_seeds() -> tuple[bytes, ...]:
-    """Requests of both calls, the first byte says of which."""
+    """Requests of both calls; the first byte selects the call."""
     upload = service_pb2.UploadTrustedImageRequest(
         image=b"\xff\xd8\xff\xe0",
         policy="standard",
@@ -300,7 +300,7 @@ def _servicer() -> ServiceServicer:
 
 
 def serve_request(data: bytes) -> None:
-    """Any bytes as a request reach what is behind the edge, or are refused."""
+    """Any bytes as a request reach the code behind the edge, or are refused."""
     servicer, context = _servicer(), cast("Any", SimpleNamespace(time_remaining=lambda: 5.0))
     try:
         if data[:1] == b"\x00":
@@ -354,7 +354,7 @@ def transcript_seeds() -> tuple[bytes, ...]:
 
 
 def follow_transcript(data: bytes) -> None:
-    """Only the frame that was sent is accepted in its place; the one that was sent still is afterwards."""
+    """Only the sent frame is accepted at its position; it is still accepted after a refusal."""
     transcript = StreamTranscript(
         key=_MAC_KEY,
         binding=_BINDING,

@@ -1,4 +1,4 @@
-"""A live server for the suites of this folder, whose temporary files lie in a folder of their own."""
+"""A live server for the suites of this folder, with a separate folder for its temporary files."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -24,5 +24,5 @@ async def live(temporary: Path, tmp_path_factory: pytest.TempPathFactory) -> Asy
 
 @pytest.fixture(scope="module")
 def storage(live: LiveServer, temporary: Path) -> Storage:
-    """A look at what the server keeps."""
+    """Access to the state that the server keeps."""
     return Storage(live.settings.data_dir, temporary)

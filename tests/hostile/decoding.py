@@ -1,4 +1,4 @@
-"""The one place from which these suites decode a picture, and what a case may cost."""
+"""The only functions with which these suites decode an image, and the limits of a case."""
 
 import atexit
 import functools
@@ -20,7 +20,7 @@ LIMITS = DecodeLimits(max_bytes=2_000_000, max_pixels=25_000_000, max_side=10_00
 
 @functools.cache
 def decoders() -> DecoderPool:
-    """The isolated decoders, started when they are first asked for and closed when the process ends."""
+    """The isolated decoders, started at the first request and closed when the process ends."""
     pool = DecoderPool()
     pool.start()
     atexit.register(pool.close)
@@ -51,11 +51,11 @@ def decode(
 
 @dataclass(slots=True)
 class Cost:
-    """What a block took.
+    """The cost of a block.
 
     Attributes:
         seconds: Processor time of this thread.
-        bytes: How far the process grew at its peak.
+        bytes: Growth of the process at its peak.
     """
 
     seconds: float = 0.0

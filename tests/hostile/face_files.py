@@ -1,4 +1,4 @@
-"""Portraits as nobody should send them, and as people do send them, from the built-in photos."""
+"""Invalid and odd portraits, made from the built-in photos."""
 
 import functools
 import io
@@ -45,7 +45,7 @@ _UNDO = {
 
 
 def turned(orientation: int, *, picture: Image.Image | None = None) -> bytes:
-    """A portrait stored as a camera that was held otherwise stores it, with the EXIF tag that says so."""
+    """A portrait stored as by a camera in another orientation, with the EXIF tag for it."""
     upright = _picture() if picture is None else picture
     stored = upright.transpose(_UNDO[orientation]) if orientation in _UNDO else upright
     tags = Image.Exif()
@@ -57,7 +57,7 @@ def turned(orientation: int, *, picture: Image.Image | None = None) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class AcceptedFace:
-    """A portrait that is odd and yet has to be accepted: its name, its maker and its media type."""
+    """An odd portrait that has to be accepted: its name, its maker and its media type."""
 
     name: str
     make: Callable[[], bytes]

@@ -1,7 +1,7 @@
-"""Every hostile or odd file of the suites, made on the spot, and what has to come of it.
+"""Every hostile or odd file of the suites, made at run time, with the expected outcome.
 
-``CASES`` is one table for all that must be said of a single picture; the suites read it through a decoder
-and through the public API.
+``CASES`` is one table of all expectations for single images; the suites read it through a decoder and
+through the public API.
 """
 
 import functools
@@ -23,7 +23,7 @@ from vision.image_header import ImageFormat
 __all__ = ["CASES", "GREY", "HEIGHT", "PICTURE", "WIDTH", "Case", "colours", "some_fast"]
 
 WIDTH, HEIGHT = 96, 64
-"""Size of the reference picture, pixels."""
+"""Size of the reference image, pixels."""
 
 
 def _reference() -> Image.Image:
@@ -32,25 +32,25 @@ def _reference() -> Image.Image:
 
 
 PICTURE = _reference()
-"""Smooth colours without any symmetry, so that every turn, mirroring and mix-up of channels shows."""
+"""Smooth colours without any symmetry, so that every rotation, mirroring and swap of channels is visible."""
 
 GREY = PICTURE.convert("L")
 
 
 def colours(picture: Image.Image) -> BgrImage:
-    """What a decoder should give for a picture."""
+    """The expected output of a decoder for an image."""
     return np.asarray(picture.convert("RGB"))[..., ::-1]
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A file and what has to come of it.
+    """A file and its expected outcome.
 
     Attributes:
-        name: What it is.
+        name: A description.
         make: Makes its bytes.
-        faults: With which of these it must be refused; empty if it must be decoded.
-        shows: The picture that it must decode to, if it must; ``None`` for ``PICTURE``.
+        faults: The errors with one of which it must be refused; empty if it must be decoded.
+        shows: The image to which it must decode, if it must; ``None`` for ``PICTURE``.
         tolerance: Mean difference from ``shows`` that is allowed, grey levels.
     """
 
@@ -76,7 +76,7 @@ def _stored(format_: str) -> bytes:
 
 
 def _newer_format(name: str, format_: str, **options: object) -> Case:
-    """A still picture of a format that is refused until it is one of ``ImageFormat``."""
+    """A still image of a format that is refused unless it is one of ``ImageFormat``."""
 
     def make() -> bytes:
         return saved(PICTURE, format_, **options)
@@ -277,13 +277,13 @@ def _other_cases() -> list[Case]:
 
 
 CASES: tuple[Case, ...] = (*_png_cases(), *_jpeg_cases(), *_jpeg2000_cases(), *_other_cases())
-"""Every single-picture case."""
+"""Every single-image case."""
 
 
 def some_fast(cases: Sequence[Case], *, step: int) -> list[object]:
     """Parameters of a test through a server: one in ``step`` cases is fast, the others are slow.
 
-    ``test_decoders`` holds every case against the decoder in the fast suite.
+    ``test_decoders`` tests every case with the decoder in the fast suite.
     """
     return [
         case if number % step == 0 else pytest.param(case, marks=pytest.mark.slow)

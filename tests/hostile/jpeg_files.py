@@ -1,4 +1,4 @@
-"""JPEG files that nobody should send: endless scans, metadata traps, wrong colours, cut and glued files."""
+"""Hostile JPEG files: endless scans, metadata traps, wrong colours, cut and joined files."""
 
 import struct
 
@@ -19,7 +19,7 @@ __all__ = [
 ]
 
 EMPTY_SCAN = jpeg_segment(0xDA, b"\x01\x01\x00\x01\x3f\x00")
-"""A scan of the first component's higher frequencies that holds no data at all."""
+"""A scan of the first component's higher frequencies without data."""
 
 
 def with_segments(data: bytes, segments: bytes) -> bytes:
@@ -45,11 +45,11 @@ def declared(width: int, height: int, *, sof: int = 0xC0, bits: int = 8, channel
 
 
 def adobe_ycck(picture: Image.Image) -> bytes:
-    """The picture as YCCK, which printers' software writes: YCbCr of the inverted colours, and black."""
+    """The image as YCCK, which printers' software writes: YCbCr of the inverted colours, and black."""
     inverted = Image.fromarray(255 - np.asarray(picture.convert("RGB")))
     planes = np.asarray(inverted.convert("YCbCr"))
     black = np.full((*planes.shape[:2], 1), 255, np.uint8)
-    # Pillow inverts what it takes for CMYK.
+    # Pillow inverts data that it treats as CMYK.
     four = Image.frombytes(
         "CMYK", picture.size, (255 - np.dstack([planes, black])).astype(np.uint8).tobytes()
     )
@@ -60,7 +60,7 @@ def adobe_ycck(picture: Image.Image) -> bytes:
 
 
 def icc_chunks(profile: bytes, *, count: int | None = None, numbers: list[int] | None = None) -> bytes:
-    """APP2 segments with an ICC profile, whose numbering may lie."""
+    """APP2 segments with an ICC profile, with any numbering."""
     parts = [profile[start : start + 65_000] for start in range(0, len(profile), 65_000)] or [b""]
     numbers = numbers or list(range(1, len(parts) + 1))
     total = len(parts) if count is None else count
@@ -71,7 +71,7 @@ def icc_chunks(profile: bytes, *, count: int | None = None, numbers: list[int] |
 
 
 def exif_with_thumbnail(thumbnail: bytes, *, orientation: int = 1) -> bytes:
-    """An APP1 segment with a second directory that holds a thumbnail."""
+    """An APP1 segment with a second directory that contains a thumbnail."""
     first = struct.pack(">H", 1) + struct.pack(">HHIHH", 0x0112, 3, 1, orientation, 0)
     second_at = 8 + len(first) + 4
     second = struct.pack(">H", 3)

@@ -1,4 +1,4 @@
-"""What is no PNG, JPEG or JPEG 2000 file, whatever its name says; and files that are two things at once."""
+"""Files that are no PNG, JPEG or JPEG 2000, whatever their name; and files of two formats at once."""
 
 import gzip
 import io
@@ -33,7 +33,7 @@ def page() -> bytes:
 
 
 def stored_jp2(picture: Image.Image, **options: object) -> bytes:
-    """A picture as Pillow stores it in a JP2 file."""
+    """An image as Pillow stores it in a JP2 file."""
     return saved(picture, "JPEG2000", **options)
 
 
@@ -78,4 +78,4 @@ FOREIGN = {
     "finger minutiae magic": lambda: b"FMR\x00 20\x00" + bytes(64),
     "iris magic": lambda: b"IIR\x00020\x00" + bytes(64),
 }
-"""Files of other formats by name; none of their formats is or will be read."""
+"""Files of other formats by name; none of these formats is supported or will be."""

@@ -1,4 +1,4 @@
-"""PNG files that nobody should send: bombs, animations, broken structure, and the rare but right ones."""
+"""Hostile PNG files: bombs, animations, broken structure; and rare valid ones."""
 
 import functools
 import io
@@ -27,7 +27,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def saved(picture: Image.Image, format_: str, **options: object) -> bytes:
-    """A picture as Pillow stores it."""
+    """An image as Pillow stores it."""
     stored = io.BytesIO()
     picture.save(stored, format=format_, **options)
     return stored.getvalue()
@@ -35,7 +35,7 @@ def saved(picture: Image.Image, format_: str, **options: object) -> bytes:
 
 @functools.cache
 def bomb(side: int = 20_000) -> bytes:
-    """A real grey picture of ``side`` squared pixels, all black: less than 2 MB unfold to 400 MB."""
+    """A real grey image of ``side`` squared pixels, all black: less than 2 MB expand to 400 MB."""
     packer = zlib.compressobj(9)
     row = bytes(side + 1)
     rows = b"".join(packer.compress(row * 100) for _ in range(side // 100)) + packer.flush()
@@ -44,7 +44,7 @@ def bomb(side: int = 20_000) -> bytes:
 
 
 def chunks_of(data: bytes) -> list[tuple[bytes, bytes]]:
-    """Kind and content of every chunk of a sound file."""
+    """Kind and content of every chunk of a valid file."""
     found, position = [], len(SIGNATURE)
     while position < len(data):
         length = int.from_bytes(data[position : position + 4], "big")
@@ -60,12 +60,12 @@ def insert_chunks(data: bytes, extra: bytes, *, before: bytes = b"IDAT") -> byte
 
 
 def apng(picture: Image.Image) -> bytes:
-    """An animation of two pictures."""
+    """An animation of two images."""
     return saved(picture, "PNG", save_all=True, append_images=[picture.rotate(180)])
 
 
 def deep(picture: Image.Image) -> bytes:
-    """The picture's red channel with 16 bits, of which the lower 8 are noise."""
+    """The image's red channel with 16 bits, of which the lower 8 are noise."""
     red = np.asarray(picture)[..., 0].astype(np.uint16)
     noise = np.random.default_rng(5).integers(0, 256, red.shape)
     return saved(Image.fromarray((red * 256 + noise).astype(np.uint16)), "PNG")
@@ -82,12 +82,12 @@ def _unfolding(kind: bytes) -> bytes:
 
 
 def with_unfolding_chunk(data: bytes, kind: bytes, times: int = 1) -> bytes:
-    """``data`` with chunks of a kind (zTXt, iTXt or iCCP), each of which unfolds to 100 MB."""
+    """``data`` with chunks of a kind (zTXt, iTXt or iCCP), each of which expands to 100 MB."""
     return insert_chunks(data, _unfolding(kind) * times)
 
 
 def plain(width: int, height: int, *, colour: int) -> bytes:
-    """A black picture with 8 bits a channel: a small file, whatever its size."""
+    """A black image with 8 bits a channel: a small file, whatever its size."""
     channels = {0: 1, 2: 3, 4: 2, 6: 4}[colour]
     return png(width, height, colour=colour, rows=bytes(height * (1 + width * channels)))
 

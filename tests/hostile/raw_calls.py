@@ -1,4 +1,4 @@
-"""Calls whose messages are bytes, so that they need not be messages at all."""
+"""Calls with raw bytes as messages, which need not be valid."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,14 +18,14 @@ _WAIT_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a call ended: its code, and the refusal where it carries one."""
+    """The end of a call: its code, and the refusal if it carries one."""
 
     code: grpc.StatusCode
     refused: Refused | None
 
 
 async def raw_stream(channel: grpc.aio.Channel, message: bytes) -> End:
-    """Sends bytes as the one message of a scan; how the call is refused."""
+    """Sends bytes as the only message of a scan; returns the refusal."""
 
     async def messages() -> AsyncIterator[bytes]:
         yield message
@@ -38,7 +38,7 @@ async def raw_stream(channel: grpc.aio.Channel, message: bytes) -> End:
 
 
 async def raw_unary(channel: grpc.aio.Channel, method: str, message: bytes) -> End:
-    """Sends bytes as a request; how the call is refused."""
+    """Sends bytes as a request; returns the refusal."""
     call: Any = channel.unary_unary(_PATH + method)
     with pytest.raises(grpc.RpcError) as caught:
         await call(message, timeout=_WAIT_SECONDS)

@@ -1,4 +1,4 @@
-"""Facial records as nobody should send them, and odd ones that have to be accepted."""
+"""Hostile facial records, and odd ones that have to be accepted."""
 
 import functools
 import io
@@ -26,14 +26,14 @@ _FOREIGN = frozenset({Reason.IMAGE_FORMAT_NOT_SUPPORTED})
 _SEVERAL = frozenset({Reason.MULTIPLE_FACES})
 _Make: TypeAlias = Callable[[RecordVersion], bytes]
 _FACES_AT = 12
-"""Where the header has the number of faces."""
+"""Position of the number of faces in the header."""
 _BLOCK_AT = {_2005: 14, _2011: 17}
-"""Where the first face begins, with the length of its block."""
+"""Start of the first face, with the length of its block."""
 
 
 @functools.cache
 def _portrait() -> bytes:
-    """Without EXIF, which a record does not want."""
+    """Without EXIF, which a record does not contain."""
     file = io.BytesIO()
     Image.open(io.BytesIO(face_files.turned(1))).save(file, "JPEG", quality=90, exif=b"")
     return file.getvalue()
@@ -47,7 +47,7 @@ def record_of(version: RecordVersion) -> bytes:
 
 @functools.cache
 def with_faces(version: RecordVersion, count: int) -> bytes:
-    """A record that holds the portrait several times."""
+    """A record that contains the portrait several times."""
     record = build_record(_portrait(), version=version)
     if isinstance(record, Record2005):
         return serialise(replace(record, representations=record.representations * count))
@@ -55,7 +55,7 @@ def with_faces(version: RecordVersion, count: int) -> bytes:
 
 
 def _around(image: bytes, version: RecordVersion) -> bytes:
-    """A record round any bytes."""
+    """A record that contains any bytes."""
     if version is _2005:
         face = Representation2005(image=image, width=720, height=720)
         return serialise(Record2005(representations=(face,)))

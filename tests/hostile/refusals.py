@@ -1,4 +1,4 @@
-"""What a refusal may look like: the documented reasons, their statuses, and no internal text."""
+"""The contract of a refusal: the documented reasons, their statuses, and no internal text."""
 
 import functools
 import re
@@ -21,7 +21,7 @@ _MOST_CHARACTERS = 400
 
 @functools.cache
 def documented() -> dict[str, str]:
-    """The status of each reason, as docs/errors.md says it."""
+    """The status of each reason, from docs/errors.md."""
     found = dict(_ROW.findall((_REPOSITORY / "docs" / "errors.md").read_text()))
     known = {
         value.name.removeprefix("ERROR_REASON_") for value in error_reason_pb2.ErrorReason.DESCRIPTOR.values
@@ -31,7 +31,7 @@ def documented() -> dict[str, str]:
 
 
 def assert_documented(refused: Refused) -> None:
-    """Checks a refusal against the contract; INTERNAL is never in order."""
+    """Tests a refusal against the contract; INTERNAL always fails."""
     assert refused.reason != "INTERNAL", refused
     assert documented()[refused.reason] == refused.code.name, refused
     told = " ".join([refused.message, *refused.metadata.values()])

@@ -1,4 +1,4 @@
-"""What a server keeps, seen from outside: rows, files and temporary files."""
+"""The state that a server keeps, read from outside: rows, files and temporary files."""
 
 import sqlite3
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ _DATABASE = "facegate.db"
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Everything that a server keeps at a moment.
+    """The state that a server keeps at a moment.
 
     Attributes:
         rows: Rows by table.
@@ -27,13 +27,13 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """Where a server keeps things."""
+    """The places in which a server keeps state."""
 
     data: Path
     temporary: Path
 
     def kept(self) -> Kept:
-        """What is there now."""
+        """The current state."""
         return Kept(
             rows=self._rows(),
             files=frozenset(name for name in _files(self.data) if not name.startswith(_DATABASE)),

@@ -1,4 +1,4 @@
-"""Hypothesis strategies: headers that look right and declare anything at all."""
+"""Hypothesis strategies: plausible headers that declare any values."""
 
 import struct
 import zlib
@@ -30,7 +30,7 @@ _KINDS = st.sampled_from(
 
 @st.composite
 def png_files(draw: st.DrawFn) -> bytes:
-    """IHDR with any numbers and a right checksum, then chunks whose lengths may lie."""
+    """IHDR with any numbers and a valid checksum, then chunks with possibly false lengths."""
     numbers = (draw(_NUMBERS), draw(_NUMBERS), *(draw(st.integers(0, 17)) for _ in range(2)))
     ways = tuple(draw(st.integers(0, 2)) for _ in range(3))
     data = b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", struct.pack(">IIBBBBB", *numbers, *ways))
@@ -45,7 +45,7 @@ def png_files(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def jpeg_files(draw: st.DrawFn) -> bytes:
-    """Segments of any marker whose lengths may lie, and a frame header with any numbers."""
+    """Segments of any marker with possibly false lengths, and a frame header with any numbers."""
     data = b"\xff\xd8"
     for marker, content in draw(st.lists(st.tuples(st.integers(0xC0, 0xFE), _SMALL), max_size=5)):
         segment = jpeg_segment(marker, content)
@@ -87,7 +87,7 @@ def jp2_files(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def webp_files(draw: st.DrawFn) -> bytes:
-    """RIFF chunks of any length, the first of them one that a WebP begins with."""
+    """RIFF chunks of any length, starting with one that begins a WebP."""
     kinds = st.sampled_from([b"VP8 ", b"VP8L", b"VP8X", b"ANIM", b"ANMF", b"EXIF", b"ICCP", b"ALPH"])
     chunks = b""
     for kind in draw(st.lists(kinds, min_size=1, max_size=5)):
@@ -114,7 +114,7 @@ def bmp_files(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def exif_blocks(draw: st.DrawFn) -> bytes:
-    """EXIF data of either byte order whose offsets and counts lead anywhere."""
+    """EXIF data of either byte order with any offsets and counts."""
     order = draw(st.sampled_from("<>"))
     entries = draw(st.lists(st.tuples(_SHORTS, _SHORTS, _NUMBERS, _NUMBERS), max_size=6))
     directory = b"".join(struct.pack(f"{order}HHII", *entry) for entry in entries)

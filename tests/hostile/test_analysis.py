@@ -1,4 +1,4 @@
-"""Every hostile file through AnalyzeImage: a documented refusal or an answer, and nothing kept."""
+"""Every hostile file through AnalyzeImage: a documented refusal or an answer, and nothing stored."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -69,7 +69,7 @@ async def test_a_picture_without_a_face_is_refused_or_has_none(
         if detect_format(content) in _FOR_TRUSTED_IMAGES:
             expected = {Reason.IMAGE_FORMAT_NOT_SUPPORTED}
         elif ImageFault.TOO_MANY_PIXELS in case.faults:
-            # A selfie may be larger than a trusted image, so that more of it is looked at first.
+            # A selfie may be larger than a trusted image, so more of its bytes are read first.
             expected |= {Reason.IMAGE_MALFORMED}
         assert Reason(answer.reason) in expected, answer
     else:

@@ -1,4 +1,4 @@
-"""Every hostile file straight into the decoder: what comes out, and what it costs."""
+"""Every hostile file in the decoder: the outcome and the cost."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from vision.errors import ImageError, ImageFault
 SECONDS = 2.0
 """Processor time that any single file may take."""
 MEGABYTES = 100
-"""How far the process may grow over any of these small files, whatever they declare."""
+"""Maximum growth of the process by any of these small files, whatever they declare."""
 
 
 def _id(case: Case) -> str:
@@ -66,7 +66,7 @@ _TURNS: dict[int, tuple[Image.Transpose, ...]] = {
     7: (Image.Transpose.TRANSVERSE,),
     8: (Image.Transpose.ROTATE_270,),
 }
-"""What a camera held that way does to the upright picture: the inverse of what the tag asks for."""
+"""The effect of a camera's orientation on the upright image: the inverse of the tag's transformation."""
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

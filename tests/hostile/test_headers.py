@@ -1,4 +1,4 @@
-"""Whatever a header declares: a header or an ImageError, and no memory for what is beyond the limits."""
+"""Any declared header gives a header or an ImageError, and no memory is allocated beyond the limits."""
 
 import tracemalloc
 
@@ -13,7 +13,7 @@ from vision.image_header import detect_format, parse_header
 
 _PARSING_BYTES = 100_000
 _DECODING_BYTES = 500_000_000
-"""Some times the largest picture that the limits allow; each file here has less than a kilobyte."""
+"""A multiple of the largest image within the limits; each file here has less than a kilobyte."""
 _REFUSED_BYTES = 20_000_000
 
 

@@ -1,4 +1,4 @@
-"""Ten thousand bad inputs leave nothing behind: no rows, files, handles, threads, processes or memory."""
+"""Ten thousand bad inputs leave no rows, files, handles, threads, processes or memory."""
 
 import asyncio
 import ctypes
@@ -33,21 +33,20 @@ _INPUTS = 10_000
 _WARM_UP = 1_000
 _AT_ONCE = 8
 _ROUNDS = 6
-"""After the warm-up. Memory in use goes up and down by 10 MB with the pictures that were just refused,
-without any trend, so the smallest of each half's rounds are compared, and no two single moments."""
+"""After the warm-up. Memory in use varies by 10 MB with the images that were just refused, without a trend,
+so the smallest values of each half's rounds are compared."""
 _GROWN_BYTES = 9_000_000
-"""How much larger the process may be in the second half than in the first; a leak of 2 kB an input is
-more."""
+"""Maximum growth of the process from the first half to the second; a leak of 2 kB an input is more."""
 _LARGEST = 200_000
 _SEED = 77
-# Between two halves the transport may start or end a poller of its own.
+# Between two halves the transport may start or end a poller.
 _MORE_THREADS = 2
 _TASKS = Path("/proc/self/task")
 
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What must not grow."""
+    """The resources that must not grow."""
 
     kept: Kept
     traces: Traces
@@ -61,7 +60,7 @@ def _children() -> int:
 
 
 async def _fewer_children(than: _State) -> None:
-    """Waits until there are no more; a decoder that is being replaced is there twice for a moment."""
+    """Waits until the number falls; a decoder that is being replaced exists twice for a moment."""
 
     async def few() -> bool:
         return _children() <= than.children
@@ -71,7 +70,7 @@ async def _fewer_children(than: _State) -> None:
 
 def _state(live: LiveServer, storage: Storage) -> _State:
     gc.collect()
-    # What was freed goes back to the system; else a test that ran before decides what is left to measure.
+    # Freed memory is returned to the system; otherwise an earlier test would influence the measurement.
     ctypes.CDLL(None).malloc_trim(0)
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return _State(
@@ -85,7 +84,7 @@ def _state(live: LiveServer, storage: Storage) -> _State:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def live(temporary: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
-    """A server with the real pack: the other tests' one remembers every picture, and so grows."""
+    """A server with the real pack, because the other tests' pack caches every image, and so grows."""
     async with serving(settings_for(tmp_path_factory.mktemp("server")), pack=real_pack()) as server:
         yield server
 
@@ -109,7 +108,7 @@ async def _stream(live: LiveServer, message: bytes) -> None:
 
 
 async def _frame(_: LiveServer, image: bytes) -> None:
-    """A frame as the server's pool looks at it; a stream for each would leave a check for each."""
+    """A frame in the server's pool; a stream for each would leave a check for each."""
     with pytest.raises(FrameUnusable):
         await asyncio.to_thread(_analyst().look, frame_message(image=image), 0.0)
 
@@ -124,7 +123,7 @@ async def _start(live: LiveServer, raw: bytes) -> None:
 
 
 def _inputs(live: LiveServer) -> Iterator[Awaitable[None]]:
-    """Bad inputs of every kind, without end."""
+    """Endless bad inputs of every kind."""
     rng = random.Random(_SEED)
     small = [data for case in CASES if len(data := case.make()) <= _LARGEST]
     kinds: tuple[tuple[str, Callable[[LiveServer, bytes], Awaitable[None]]], ...] = (

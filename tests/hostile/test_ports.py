@@ -1,4 +1,4 @@
-"""Bytes on the server's ports that are no HTTP/2: the connection ends, and the server goes on."""
+"""Bytes on the server's ports that are no HTTP/2: the connection ends, and the server keeps serving."""
 
 import asyncio
 import random
@@ -15,7 +15,7 @@ _WAIT_SECONDS = 5.0
 
 
 def _frame(kind: int, flags: int, stream: int, content: bytes, *, length: int | None = None) -> bytes:
-    """An HTTP/2 frame (RFC 9113, section 4.1) whose length may lie."""
+    """An HTTP/2 frame (RFC 9113, section 4.1) with a possibly false length."""
     size = len(content) if length is None else length
     return size.to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + content
 
@@ -39,7 +39,7 @@ _OPENINGS = {
 
 
 async def _send(target: str, data: bytes) -> None:
-    """Sends bytes, and reads what comes until the other side ends or is quiet."""
+    """Sends bytes, and reads the answer until the other side ends or is quiet."""
     host, _, port = target.rpartition(":")
     reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
     try:

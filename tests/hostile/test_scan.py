@@ -1,4 +1,4 @@
-"""A scan as nobody should send it: bad frames, wrong orders, oversized and meaningless messages."""
+"""Hostile scans: bad frames, wrong orders, oversized and meaningless messages."""
 
 import random
 from collections.abc import Awaitable, Callable
@@ -33,7 +33,7 @@ async def _opened(live: LiveServer) -> RawStream:
 
 
 async def _refusal(live: LiveServer, act: Callable[[RawStream], Awaitable[None]]) -> Refused:
-    """How a stream ends after ``act``; the server keeps nothing that no row knows, and is free again."""
+    """The end of a stream after ``act``; the server keeps no object without a row, and frees the place."""
     for _ in range(_TRIES):
         stream = await _opened(live)
         await act(stream)

@@ -1,4 +1,4 @@
-"""Every hostile file through the public API: the documented refusal, and nothing kept."""
+"""Every hostile file through the public API: the documented refusal, and nothing stored."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ _OF_THE_IMAGE = frozenset(_REASON_OF.values()) | {
 }
 
 _NO_TRUSTED_IMAGES = {"webp", "bmp"}
-"""Formats that are read elsewhere, but are no trusted images by the contract."""
+"""Formats that other calls accept, but that are no trusted images by the contract."""
 
 
 def _id(case: Case | RefusedFace | AcceptedFace) -> str:

@@ -1,4 +1,4 @@
-"""Observations and scans made by hand, with defaults of a well placed, well lit, frontal face."""
+"""Hand-made observations and scans, by default of a well placed, well lit, frontal face."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -20,7 +20,7 @@ RATE = 15.0
 
 
 def face_at(x: float = FACE[0], y: float = FACE[1], width: float = FACE[2]) -> DetectedFace:
-    """A frontal face whose extent is ``width`` wide and centred at (x, y)."""
+    """A frontal face with an extent ``width`` wide and centred at (x, y)."""
     unit = width / 2.15
     eyes, mouth = y - 0.38 * unit, y + 0.78 * unit
     points = [
@@ -79,7 +79,7 @@ def segment(
     face_width: float = 140.0,
     seed: int = 0,
 ) -> MotionSegment:
-    """A segment whose face points follow ``path(phase 0..1, points)``, and background points theirs."""
+    """A segment: face points follow ``path(phase 0..1, points)``, background points their own path."""
     rng = np.random.default_rng(seed)
     face_points = rng.uniform((-0.4, -0.5), (0.4, 0.5), (70, 2))
     around = rng.uniform((0.7, -1.0), (1.2, 1.0), (30, 2))
@@ -121,7 +121,7 @@ def as_plane(size: float = 0.1) -> Callable[[float, NDArray[np.float64]], NDArra
 
 
 def as_head(size: float = 0.1) -> Callable[[float, NDArray[np.float64]], NDArray[np.float64]]:
-    """A head that turns by ``size`` radians: what is nearer moves further, the nose most."""
+    """A head that turns by ``size`` radians: nearer points move further, the nose most."""
 
     def path(phase: float, points: NDArray[np.float64]) -> NDArray[np.float64]:
         swing = size * np.sin(2 * np.pi * phase)
@@ -135,7 +135,7 @@ def as_head(size: float = 0.1) -> Callable[[float, NDArray[np.float64]], NDArray
 
 @cache
 def texture(seed: int = 3) -> BgrImage:
-    """A picture full of corners at several scales, larger than a frame; drawn once, and not to be changed."""
+    """An image full of corners at several scales, larger than a frame; drawn once; do not change it."""
     rng = np.random.default_rng(seed)
     height, width = HEIGHT + 160, WIDTH + 160
     total = np.full((height, width), 128.0, np.float32)
@@ -155,7 +155,7 @@ def rendered_scan(
     noise: float = 2.0,
     seed: int = 0,
 ) -> ScanObservations:
-    """Observe and collect frames of ``texture``: ``move(time, x, y)`` says what each pixel shows."""
+    """Observe and collect frames of ``texture``: ``move(time, x, y)`` gives the source of each pixel."""
     rng = np.random.default_rng(seed)
     picture = texture()
     columns, rows = np.meshgrid(np.arange(WIDTH, dtype=np.float32), np.arange(HEIGHT, dtype=np.float32))

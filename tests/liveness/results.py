@@ -1,4 +1,4 @@
-"""Whatever Express may answer, drawn by hypothesis, and what holds for every answer."""
+"""All possible results of Express, drawn by hypothesis, and the invariants of every result."""
 
 from hypothesis import strategies as st
 
@@ -31,7 +31,7 @@ def policies(draw: st.DrawFn) -> LivenessPolicy:
 
 @st.composite
 def express_results(draw: st.DrawFn) -> LivenessResult:
-    """What the fusion makes of any signals."""
+    """The fusion's result for any signals."""
     scores = draw(st.dictionaries(st.sampled_from(_SIGNALS), st.floats(0, 1)))
     frames = draw(st.integers(0, 60))
     return fuse(

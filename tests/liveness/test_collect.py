@@ -89,7 +89,7 @@ def _shifted(pixels: float) -> BgrImage:
 def _take(
     collector: ScanCollector, image: BgrImage, index: int, *, time: float, faces: tuple[DetectedFace, ...]
 ) -> bool:
-    """Takes a frame as a server does; whether the detector had to look."""
+    """Takes a frame as a server does; returns whether the detector had to run."""
     seen = view_frame(image)
     followed = collector.follow(seen, time)
     if followed is None:
@@ -139,7 +139,7 @@ def test_motion_is_measured_alike_whether_the_face_is_followed_or_found() -> Non
     one, other = found.observations().motion, followed.observations().motion
     assert len(one) > 1
     assert len(other) > 1
-    # Segments end at looks, so those of a face that is always found end sooner.
+    # Segments end at detections, so those of a face that is always detected end sooner.
     first, second = one[0], other[0]
     assert len(first.frames) <= len(second.frames)
     assert np.array_equal(first.positions, second.positions[: len(first.frames)], equal_nan=True)
@@ -200,7 +200,7 @@ def test_a_face_whose_points_are_lost_is_restless_for_a_second() -> None:
         restless.append(collector.restless)
     assert not any(restless[:8])
     assert all(restless[8:16])
-    # The points that were chosen on the other picture are lost, too.
+    # The points that were chosen on the other image are lost, too.
     assert not any(restless[17 + 1 :])
 
 

@@ -1,4 +1,4 @@
-"""Stretches in which one face was followed, and what breaks them."""
+"""Stretches in which one face was followed, and the events that break them."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ from vision.geometry import similarity_transform
 def _followed(
     count: int = 10, *, shares: dict[int, float] | None = None, **places: float
 ) -> ScanObservations:
-    """A scan of one segment; at the steps named only that share of the points on the face is found."""
+    """A scan of one segment; at the named steps only that share of the face's points is found."""
     motion = segment(as_head(0.05), steps=count)
     positions = motion.positions.copy()
     points = np.flatnonzero(motion.on_face)
@@ -98,7 +98,7 @@ def _pictures(person: str, count: int) -> list[BgrImage]:
 
 
 def _observed(pictures: list[BgrImage]) -> ScanObservations:
-    """As a server does: the detector looks now and then."""
+    """As in a server: the detector runs on some frames."""
     collector = ScanCollector()
     for index, picture in enumerate(pictures):
         seen, time = view_frame(picture), index / 15.0
@@ -117,7 +117,7 @@ def _observed(pictures: list[BgrImage]) -> ScanObservations:
 
 @pytest.fixture(scope="module")
 def two_persons() -> tuple[list[BgrImage], list[BgrImage]]:
-    """Scans of two persons; the second one's face lies where the first one's is."""
+    """Scans of two persons, with the second face at the place of the first."""
     ours, theirs = _pictures("astronaut", 16), _pictures("red-shirt", 16)
     here, there = (real_pack().detector.detect(pictures[8])[0].five_points for pictures in (ours, theirs))
     move = similarity_transform(there, here)

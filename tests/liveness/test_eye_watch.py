@@ -1,4 +1,4 @@
-"""Eyes are measured where they look unlike before, and otherwise measure what they measured."""
+"""Eyes are measured when their pixels differ from before, and otherwise keep their measurement."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,7 +19,7 @@ _FACE = face_at()
 
 
 def _frame(*, left: int = 0, right: int = 0, noise: float = 2.0, seed: int = 0) -> GreyView:
-    """A face whose eyes are of one of several patterns; 0 is how they look when they are open."""
+    """A face with eyes of one of several patterns; pattern 0 is open eyes."""
     rng = np.random.default_rng(seed)
     grey = texture()[:HEIGHT, :WIDTH, 0].astype(np.float64)
     for eye, pattern in ((0, left), (1, right)):
@@ -34,7 +34,7 @@ def _frame(*, left: int = 0, right: int = 0, noise: float = 2.0, seed: int = 0) 
 def _run(
     watch: EyeWatch, frames: Sequence[tuple[GreyView, EyeRatios | None]], *, look_every: int = 3
 ) -> tuple[list[EyeRatios | None], list[int]]:
-    """What is known of each frame's eyes, and which were measured; landmarks would say the second of each."""
+    """The eyes of each frame, and the measured ones; landmarks would give the second value of each."""
     known: list[EyeRatios | None] = []
     measured: list[int] = []
     for index, (grey, eyes) in enumerate(frames):
@@ -54,7 +54,7 @@ def test_eyes_that_stay_open_are_measured_at_looks_now_and_then(noise: float, ex
     frames = [(_frame(noise=noise, seed=index), _OPEN) for index in range(32)]
     known, measured = _run(EyeWatch(), frames)
     assert known == [_OPEN] * 32
-    # Every 2 seconds or every 1.2, at the detector's looks.
+    # Every 2 seconds or every 1.2, at detections.
     assert measured == expected
 
 
@@ -71,7 +71,7 @@ def test_a_blink_is_measured_and_what_comes_after_is_known_without() -> None:
 
 
 def _asked(frames: Sequence[tuple[GreyView, EyeRatios]]) -> tuple[EyeWatch, list[EyeRatios | None]]:
-    """All are measured, as where a blink was asked for; 20 a second."""
+    """All are measured, as after a request for a blink; 20 a second."""
     watch = EyeWatch()
     known: list[EyeRatios | None] = []
     for index, (grey, eyes) in enumerate(frames):
@@ -83,7 +83,7 @@ def _asked(frames: Sequence[tuple[GreyView, EyeRatios]]) -> tuple[EyeWatch, list
 
 @pytest.mark.parametrize("look", [0, 1], ids=["they look open", "they look otherwise"])
 def test_eyes_that_measure_as_shut_are_only_where_they_look_otherwise_too(look: int) -> None:
-    """Landmarks' noise takes a blink for nobody, a picture that changed with it does."""
+    """Landmark noise alone is no blink; with changed pixels it is."""
     low = {20, 21, 22}
     frames = [
         (_frame(left=look, right=look, seed=index), _SHUT) if index in low else (_frame(seed=index), _OPEN)
@@ -98,7 +98,7 @@ _HALF: EyeRatios = (0.18, 0.19)
 
 
 def _turned(share: float) -> DetectedFace:
-    """The face with its nose aside, in distances between the eyes."""
+    """The face with its nose shifted sideways, in distances between the eyes."""
     points = _FACE.five_points.copy()
     points[2] += share * (points[1] - points[0])
     return replace(_FACE, five_points=points)
@@ -112,7 +112,7 @@ def _turned(share: float) -> DetectedFace:
 def test_where_the_head_is_turned_only_eyes_that_fall_far_are_shut(
     aside: float, low: EyeRatios, blinked: bool
 ) -> None:
-    """A turn changes what landmarks say of open eyes, and how these look."""
+    """A turn changes both the landmarks of open eyes and their pixels."""
     watch, known = EyeWatch(), []
     for index in range(40):
         falls = index in {20, 21, 22}
@@ -187,7 +187,7 @@ def test_restless_eyes_cost_no_more_than_the_budget(seconds: int) -> None:
     known, measured = _run(EyeWatch(), frames)
     regular = seconds / 1.2 + 1
     assert len(measured) <= regular + 4 + 1.5 * seconds + 1
-    # What was not measured and looks unlike anything before is not known.
+    # Eyes that were not measured and differ from all before are unknown.
     assert None in known
 
 
@@ -218,7 +218,7 @@ def test_an_eye_behind_glare_looks_like_nothing_else() -> None:
     def glaring(seed: int) -> GreyView:
         grey = _frame(seed=seed)
         x, y = _FACE.five_points[0].astype(int)
-        # As large as what is compared: only the play around it still has texture.
+        # As large as the compared area: only the margin around it has texture.
         grey[y - 27 : y + 28, x - 41 : x + 42] = 255
         return grey
 

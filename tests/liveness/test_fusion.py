@@ -327,7 +327,7 @@ def test_cues_of_a_picture_count_as_its_networks_leave_room_for_them() -> None:
     def confidence(*networks: str, **cues: Any) -> float:
         return _fuse(policy=stills, networks=dict.fromkeys(networks, 0.5), **cues).confidence
 
-    # Beside "strong" the gamut says nothing and the blur more than beside others, or without a network.
+    # Beside "strong" the gamut has no weight and the blur more than beside others, or without a network.
     assert confidence("strong", colour_gamut=0.02) == pytest.approx(50)
     assert confidence("strong", blur_depth=0.1) < confidence("unheard_of", blur_depth=0.1) < 50
     assert confidence("unheard_of", colour_gamut=0.1) == pytest.approx(confidence(colour_gamut=0.1))
@@ -385,7 +385,7 @@ def test_traces_together_take_no_more_than_their_limit() -> None:
     assert alone - odds(moire=0.01) == pytest.approx(1.5)
     assert alone - odds(medium_border=0.1) == pytest.approx(1.0)
     assert alone - odds(moire=0.01, medium_border=0.1) == pytest.approx(2.0)
-    # Halfway from where it begins to where it counts in full.
+    # Halfway between its `begins` and its `full`.
     assert alone - odds(moire=1 / (1 + math.exp(2.0))) == pytest.approx(0.75)
     seen = _fuse(planar_motion=0.8, moire=0.01)
     assert 0 < next(signal.weight for signal in seen.signals if signal.name == "moire") < 1

@@ -55,7 +55,7 @@ def pack(assets: Path) -> Pack:
 
 @pytest.fixture(scope="module")
 def photos(assets: Path, pack: Pack) -> list[tuple[BgrImage, float, float, float]]:
-    """Photos of different persons with one large face, and the face's place and width."""
+    """Photos of different persons with one large face, with the face's place and width."""
     found = large_faces(assets, pack.detector, count=_PHOTOS, least_width=200)
     return [(image, extent.x, extent.y, extent.width) for _, image, extent in found]
 

@@ -1,4 +1,4 @@
-"""One scan to its verdict: what stood in the way of its capture comes last."""
+"""One scan to its verdict: the conditions of its capture come last."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def _judge(
     verdict: Verdict,
     *reasons: VerdictReason,
 ) -> LivenessResult:
-    """The verdict under the conditions, where the passive signals say ``verdict``."""
+    """The verdict under the conditions if the passive signals give ``verdict``."""
     express = LivenessResult(
         verdict=verdict,
         score=90.0 if verdict is Verdict.LIVE else 20.0,

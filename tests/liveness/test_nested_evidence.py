@@ -22,7 +22,7 @@ from tests.packs import shared_pack
 
 @dataclass(frozen=True)
 class _Capture:
-    """A scan with what the models said of its selected frames."""
+    """A scan with the models' answers for its selected frames."""
 
     scan: ScanObservations
     selected: tuple[int, ...]
@@ -30,7 +30,7 @@ class _Capture:
     cues: tuple[FrameCues, ...]
 
     def only(self, indices: Sequence[int]) -> "_Capture":
-        """What is left where these frames were all there is."""
+        """The part of the scan with only these frames."""
         return _Capture(
             scan=ScanObservations(
                 frames=tuple(frame for frame in self.scan.frames if frame.index in indices), motion=()

@@ -1,4 +1,4 @@
-"""What decides has a name: no line, limit or weight stands bare in a comparison."""
+"""Numbers that decide have a name: no line, limit or weight is a literal in a comparison."""
 
 import ast
 from collections.abc import Iterator
@@ -14,9 +14,9 @@ PLAIN = frozenset({0, 1, 2, 3, 0.5})
 
 
 def _bare(tree: ast.AST) -> Iterator[tuple[int, float]]:
-    """Line and value of the numbers that comparisons hold, but for what a call or an index is given.
+    """Line and value of the numbers in comparisons, except arguments of calls and indices.
 
-    Checks of what a customer may set (``__post_init__``) say their bounds in the message beside them.
+    Validations of settings (``__post_init__``) state their bounds in the message beside them.
     """
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.FunctionDef) and node.name == "__post_init__":

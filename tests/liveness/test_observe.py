@@ -83,7 +83,7 @@ def test_a_followed_frame_keeps_what_changes_slowly() -> None:
     assert (followed.index, followed.capture_time, followed.face) == (4, 0.3, face)
     assert (followed.sharpness, followed.luminance, followed.dark_fraction) == (77.0, 140.0, 0.1)
     assert (followed.pose, followed.faces) == (looked.pose, 1)
-    # Eyes are not carried on by themselves: a blink is short.
+    # Eyes are not carried over, because a blink is short.
     assert followed.eyes is None
     assert followed.view is seen.view
     assert followed.samples is seen.samples

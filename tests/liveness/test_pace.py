@@ -1,4 +1,4 @@
-"""Which frames are measured at which rate."""
+"""The frames that are measured at each rate."""
 
 import numpy as np
 import pytest
@@ -45,7 +45,7 @@ def test_an_unsteady_camera_is_measured_often_enough() -> None:
     times = np.cumsum(np.random.default_rng(0).uniform(0.02, 0.09, 200))
     pace = FramePace()
     watched = [time for time in times if pace.next(float(time), restless=False) is FrameWork.WATCH]
-    # The next frame may be later than the last three led to expect.
+    # The next frame may be later than expected from the last three.
     assert np.diff(watched).max() < APART_SECONDS + 0.07
     assert np.diff(watched).min() > 0.4 * APART_SECONDS
 

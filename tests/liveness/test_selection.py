@@ -106,7 +106,7 @@ def test_before_the_second_frame_there_is_not_much_to_order() -> None:
 
 
 def test_what_is_dropped_was_mostly_the_likeliest_to_go() -> None:
-    """Not always: a new frame comes close to the frame before it, or is the best."""
+    """Not always: a new frame may be close to the frame before it, or be the best."""
     random = np.random.default_rng(7)
     places = []
     for _ in range(20):

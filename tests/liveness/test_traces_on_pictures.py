@@ -1,4 +1,4 @@
-"""A medium that is plain to see, on a real recapture, against a network that takes it for a person."""
+"""A clearly visible medium, on a real recapture, against a network that scores it as a person."""
 
 from pathlib import Path
 

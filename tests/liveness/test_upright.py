@@ -1,4 +1,4 @@
-"""Faces in pictures that stand upright, and in pictures that do not although their frames say so."""
+"""Faces in upright images, and in images that are not upright although their frames state it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -18,7 +18,7 @@ LOOKS_APART = 8
 
 
 class _Detector:
-    """As sure of a picture as it is told to be of each way that it is turned; a corner shows the way."""
+    """A detector with a set confidence for each rotation of an image; a marked corner shows the rotation."""
 
     def __init__(self, *sure: float) -> None:
         self.sure = sure
@@ -27,7 +27,7 @@ class _Detector:
     def __call__(self, pixels: BgrImage) -> Sequence[DetectedFace]:
         self.calls += 1
         corners = [pixels[0, 0], pixels[0, -1], pixels[-1, -1], pixels[-1, 0]]
-        # ``np.rot90`` turns counter-clockwise: once, and the right corner is the left one.
+        # ``np.rot90`` rotates counter-clockwise: after one turn the right corner is the left one.
         turns = next(turns for turns, corner in enumerate(_turned_corners(corners)) if corner.all())
         confidence = self.sure[turns]
         return (replace(face_at(), confidence=confidence),) if confidence else ()
@@ -97,7 +97,7 @@ def test_nobody_is_no_turned_face() -> None:
     for _ in range(3 * LOOKS_APART):
         assert not faces(_picture())
         assert not faces.turned
-    # One comparison now and then, not one a picture.
+    # One comparison for some images, not one for each.
     assert detector.calls <= 3 * LOOKS_APART + 3 * 4
 
 

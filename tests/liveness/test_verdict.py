@@ -1,4 +1,4 @@
-"""No part of a result contradicts another, whatever made it."""
+"""No part of a result contradicts another, whatever its source."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The cheap work on frames: what is decoded, looked at, followed and measured, and what is not."""
+"""The cheap work on frames: the frames that are decoded, detected, followed and measured."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ _APART = 0.125
 
 
 class _Picture:
-    """Counts what it is asked for."""
+    """Counts its calls."""
 
     def __init__(self, image: BgrImage) -> None:
         self.image = image
@@ -32,7 +32,7 @@ class _Picture:
 
 
 class _Models:
-    """A detector and a landmarker that know where the face is, and count."""
+    """A detector and a landmarker with a known face, which count their calls."""
 
     def __init__(self) -> None:
         self.face = face_at()
@@ -93,7 +93,7 @@ def test_models_see_few_frames_and_the_others_are_not_even_decoded_in_colour() -
         watched = watcher.watch(picture, index=index, capture_time=index * _APART, fingerprint=index)
         frame = watched.observation
         assert (watched.pixels is None) == frame.followed
-        # Where a look is due the colours alone are decoded, else the luma.
+        # If a detection is due, only the colours are decoded, otherwise only the luma.
         assert picture.asked == (["grey"] if frame.followed and models.located == before else ["colour"])
         assert frame.face is not None
         assert frame.face.five_points == pytest.approx(models.face.five_points, abs=1.0)
@@ -150,7 +150,7 @@ def test_poses_between_landmarks_are_those_of_landmarks() -> None:
     ]
     assert models.found > models.located
     assert dense_only is not None
-    # The face does not move: five points that say something else by a constant are corrected by it.
+    # The face does not move: a constant offset of the five points is corrected.
     for pose in poses:
         assert pose is not None
         assert (pose.yaw, pose.pitch, pose.roll) == pytest.approx(
@@ -173,7 +173,7 @@ def test_depth_is_measured_where_it_is_asked_for() -> None:
         depths[index] = watched.depth
     measured = {index: depth for index, depth in depths.items() if depth is not None}
     assert list(measured) == [15, 31]
-    # A texture that is shifted is as flat as can be.
+    # A shifted texture is exactly flat.
     assert max(measured.values()) < -1
 
 

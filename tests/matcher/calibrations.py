@@ -1,4 +1,4 @@
-"""Calibrations for tests, so small that a test can say what must come out."""
+"""Calibrations for tests, small enough to state the expected results."""
 
 from typing import Literal
 

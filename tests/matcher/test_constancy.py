@@ -1,4 +1,4 @@
-"""One person throughout a scan, or two: whatever way they follow each other."""
+"""One person throughout a scan, or two in any order."""
 
 from itertools import combinations
 

@@ -1,4 +1,4 @@
-"""The calibration files that ship, seen from the decision that uses them."""
+"""The packaged calibration files, as the decision uses them."""
 
 from importlib.resources import files
 

@@ -368,7 +368,7 @@ class TestConformance:
         assert replace(examined, requirements=()) == replace(accepted, requirements=())
         for one, other in zip(examined.requirements, accepted.requirements, strict=True):
             assert (one.code, one.passed, one.unassessed) == (other.code, other.passed, other.unassessed)
-            # A network's last digits hang on where in memory its input lies.
+            # A network's last digits depend on the memory address of its input.
             assert (one.value is None, one.score is None) == (other.value is None, other.score is None)
             if one.value is not None:
                 assert one.value == pytest.approx(other.value, rel=1e-3, abs=1e-3)

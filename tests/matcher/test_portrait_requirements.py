@@ -1,4 +1,4 @@
-"""Requirements put together, on a drawn face whose places are known."""
+"""Requirements in combination, on a drawn face with known places."""
 
 from dataclasses import replace
 
@@ -82,7 +82,7 @@ def test_what_is_ignored_is_left_out() -> None:
     [
         (Box(200, 200, 400, 500), (0, 0), 1.0),
         (Box(-100, 200, 100, 500), (0, 0), 0.5),
-        # The box alone would lie inside; what is reckoned from the eyes does not.
+        # The box alone would be inside; the extent computed from the eyes is not.
         (Box(0, 200, 100, 500), (-251, 0), 0.78),
         (Box(200, 0, 400, 100), (0, -272), 0.74),
     ],

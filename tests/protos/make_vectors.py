@@ -1,7 +1,7 @@
 """Makes the test vectors of docs/device_protocol.md.
 
 Run ``python -m tests.protos.make_vectors`` from the repository's root. It writes
-vectors.json beside this file, and the same numbers between the markers in the document. All inputs are
+vectors.json beside this file, and the same numbers between the markers in the page. All inputs are
 fixed and signatures are deterministic (RFC 6979), so nothing changes without a change of the protocol.
 """
 
@@ -54,7 +54,7 @@ _WRAP = 64
 
 
 def make_vectors() -> Vectors:
-    """Every vector, by section and name; hex, save what is named a text or a number."""
+    """Every vector, by section and name; hex, except values named as a text or a number."""
     device = X25519PrivateKey.from_private_bytes(bytes.fromhex(DEVICE_X25519))
     server = X25519PrivateKey.from_private_bytes(bytes.fromhex(SERVER_X25519))
     session = ec.derive_private_key(int(SESSION_P256, 16), ec.SECP256R1())

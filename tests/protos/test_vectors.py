@@ -1,4 +1,4 @@
-"""The published vectors, against the code and against a second derivation from the document's words."""
+"""The published vectors, against the code and against a second derivation from the page."""
 
 import hashlib
 import hmac

@@ -1,4 +1,4 @@
-"""Small parts of the test assets, linked into a folder of their own, for driving a study's command."""
+"""Small parts of the test assets, linked into a separate folder, to run a study's command."""
 
 import csv
 from collections import defaultdict
@@ -27,7 +27,7 @@ def part_of(folder: Path, made: Path, files: list[str]) -> None:
 
 
 def some_photos(folder: Path, *, people: int, each: int) -> list[str]:
-    """Photos of the first persons with so many on whom the flash was not tuned, without the grey set."""
+    """Photos of the first persons with enough photos and outside the flash tuning, without the grey set."""
     tuned = read_split().calibration
     found: defaultdict[str, list[str]] = defaultdict(list)
     with (folder / "manifest.csv").open(encoding="utf-8", newline="") as stream:

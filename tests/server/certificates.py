@@ -1,4 +1,4 @@
-"""Client certificates with any names and usages, of an authority of their own."""
+"""Client certificates with any names and usages, under a test authority."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Whole checks in DYNAMIC, in real time: a server with policies for them, and who holds the phone."""
+"""Whole checks in DYNAMIC, in real time: a server with policies for them, and the person with the phone."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,14 +22,14 @@ __all__ = ["check", "flash_server", "scanned"]
 async def flash_server(folder: Path) -> AsyncIterator[LiveServer]:
     """A server as an operator runs it, with policies that allow one attempt.
 
-    They are ``single``, which takes nothing beside the flash where the mode is raised; ``blinking`` and
-    ``turning``, which take a blink and depth besides; and ``approach``, which is ``adaptive`` with a lenient
+    They are ``single``, which requires nothing beside the flash if the mode is raised; ``blinking`` and
+    ``turning``, which also require a blink and depth; and ``approach``, which is ``adaptive`` with a lenient
     match.
     """
     settings = settings_for(folder)
     assert settings.policies.folder is not None
-    # Rendered in the sun and from close by, the one person at hand is as like the portrait as the threshold
-    # of "adaptive" asks for, give or take: what is tried here is the way, not the match.
+    # Rendered in the sun and from close by, the available person has a similarity close to the threshold of
+    # "adaptive"; these tests are about the sequence, not the match.
     adaptive = (files("server.policies") / "shipped" / "adaptive.toml").read_text()
     lenient = adaptive.replace('"adaptive"', '"approach"').replace("max_fmr = 1e-2", "max_fmr = 0.1")
     (settings.policies.folder / "approach.toml").write_text(lenient)
@@ -53,7 +53,7 @@ async def check(
     flash: bool = True,
     size: tuple[int, int] = (WIDTH, HEIGHT),
 ) -> tuple[result_pb2.CheckResult, Wire]:
-    """Upload the portrait and scan: the result, and what went over the wire."""
+    """Upload the portrait and scan; returns the result, and the messages on the wire."""
     mode = scan_pb2.MODE_DYNAMIC if flash else scan_pb2.MODE_UNSPECIFIED
     upload = await real.upload(policy=policy, mode=mode)
     return await scanned(real, upload, kind, ambient, seed=seed, person=person, size=size)

@@ -1,4 +1,4 @@
-"""A simulated person or attacker with a phone, who scans over the real protocol; what went over the wire."""
+"""A simulated person or attacker with a phone, who scans over the real protocol; records the messages."""
 
 import functools
 from dataclasses import dataclass, field, replace
@@ -56,11 +56,11 @@ def phone(
 
 @dataclass
 class Wire(ScanEvents):
-    """What went over the wire, in order.
+    """The messages on the wire, in order.
 
     Attributes:
         plans: Of the attempts.
-        steps: Every step that came, with the claims of the frames that had been sent by then.
+        steps: Every received step, with the claims of the frames sent before it.
         claims: The step that each sent frame claimed.
         ovals: Numbers of the oval changes.
         hints: Feedback codes.
@@ -96,12 +96,12 @@ class Wire(ScanEvents):
         self.results.append(result)
 
     def watched(self, screen: SimulatedPhone) -> "WatchedScreen":
-        """The screen, whose claims are noted."""
+        """The screen, with recorded claims."""
         return WatchedScreen(screen, self.claims)
 
 
 class WatchedScreen:
-    """Notes what frames claim; implements `facegate_client.FlashScreen`."""
+    """Records the claims of frames; implements `facegate_client.FlashScreen`."""
 
     def __init__(self, screen: FlashScreen, claims: list[int]) -> None:
         self._screen = screen

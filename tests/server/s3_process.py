@@ -1,4 +1,4 @@
-"""A real S3 server in a process of its own: moto's, reached over HTTP as any S3 is."""
+"""A real S3 server in a separate process: moto's, reached over HTTP like any S3."""
 
 import http.client
 import os
@@ -31,7 +31,7 @@ class S3:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What obstore reads from the environment to reach it."""
+        """The environment variables with which obstore reaches it."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ALLOW_HTTP": "true",

@@ -13,8 +13,8 @@ class SilentStore:
     """A store that hangs.
 
     Attributes:
-        environment: What obstore reads from the environment to reach it as an S3.
-        asked: What it received: requests begin with their method and path.
+        environment: The environment variables with which obstore reaches it as an S3.
+        asked: The received requests, which begin with their method and path.
     """
 
     environment: dict[str, str]

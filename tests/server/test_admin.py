@@ -17,7 +17,7 @@ _JWKS = {"keys": [{"kty": "EC", "kid": "1"}]}
 
 
 class Parts:
-    """Parts of a server that a test makes ready or not."""
+    """Parts of a server with a readiness that a test sets."""
 
     def __init__(self) -> None:
         self.models: Any = True
@@ -132,7 +132,7 @@ async def test_a_taken_port_is_said(address: str) -> None:
 async def test_the_oldest_connection_gives_way(address: str) -> None:
     host, _, port = address.removeprefix("http://").rpartition(":")
     held = [await asyncio.open_connection(host, int(port)) for _ in range(ADMIN_CONNECTIONS + 5)]
-    # They came one after the other, and nothing but the newest ones is open.
+    # They came one after the other, and only the newest ones are open.
     for reader, _ in held[:5]:
         with contextlib.suppress(ConnectionError):
             assert await asyncio.wait_for(reader.read(), 10) == b""

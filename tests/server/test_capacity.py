@@ -1,4 +1,4 @@
-"""What the settings say of places is what servers have."""
+"""Servers have the places of their settings."""
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -21,7 +21,7 @@ def _capacity(*, several: bool = True, **limits: object) -> Capacity:
 
 
 async def _most(places: Places, party: str, *, left: int = 200) -> int:
-    """How many places a party gets, one after another."""
+    """The number of places that a party gets, one after another."""
     if not left:
         return 0
     try:

@@ -102,7 +102,7 @@ def test_what_is_no_certificate_is_refused(certificate: bytes) -> None:
 
 
 def test_a_name_of_an_unknown_kind_is_refused() -> None:
-    # ediPartyName, which no library reads: cryptography raises an error that is no ValueError.
+    # ediPartyName, which no library reads: cryptography raises an error that is not a ValueError.
     name = bytes.fromhex("3008a5068104") + b"bank"
     extension = x509.UnrecognizedExtension(x509.SubjectAlternativeName.oid, name)
     certificate = client_certificate(common="backend", extension=extension).pem

@@ -102,7 +102,7 @@ async def test_mutual_tls(tmp_path: Path) -> None:
     async with _secure(server.service_target, authority, authority, "backend-one") as channel:
         answer = await VerificationServiceStub(channel).FinishCheck(finish)
     checks = {check.name: check.reason for check in answer.result.device.checks}
-    # A proxy ended TLS between the device and this server, and the result says so.
+    # A proxy ended TLS between the device and this server, and the result reports it.
     assert checks["server_key.tls"] == "OTHER_KEY"
     await server.stop()
 

@@ -1,4 +1,4 @@
-"""The clients that README.md and docs/orchestrator.md show run as they stand, against a real server."""
+"""The clients in README.md and docs/orchestrator.md run unchanged with a real server."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""How file handles are shared out."""
+"""The division of file handles."""
 
 import os
 import resource

@@ -16,7 +16,7 @@ NOW = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
 
 
 class _Read:
-    """Stands for one of the things that are read again."""
+    """Represents one of the files that are read again."""
 
     seconds_to_next_expiry = 60.0
     not_after = NOW + timedelta(days=3)
@@ -92,7 +92,7 @@ async def test_it_looks_again_and_again_until_it_is_stopped() -> None:
 
     await until(looked_thrice)
     await scene.watch.stop()
-    # A look that a thread had begun may end yet.
+    # A read that a thread had begun may still end.
     looked = scene.read["revocation"].times
     await asyncio.sleep(0.05)
     assert scene.read["revocation"].times <= looked + 1

@@ -1,4 +1,4 @@
-"""Housekeeping goes on, whatever one of its steps runs into."""
+"""Housekeeping continues if one of its steps fails."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ NOW = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
 
 
 class _Work:
-    """Stands for all that a housekeeper keeps at once."""
+    """Represents all parts of a housekeeper."""
 
     def __init__(self, fails: dict[str, Exception], *, empty: bool = False) -> None:
         self.fails = fails
@@ -86,7 +86,7 @@ async def test_it_begins_with_everything_and_then_looks_at_deadlines_most() -> N
     work = _Work({})
     with capture_logs() as logs:
         await _rounds(work, 13)
-    # What the first erasure left in the database's log is gone with the second.
+    # The second erasure removes the remains of the first in the database's log.
     assert [entry["event"] for entry in logs] == ["erased_still_in_log"]
     assert work.done[:5] == _FIRST
     assert work.done.count("erase") == 1 + (work.done.count("sweep") - 1) // 12

@@ -1,4 +1,4 @@
-"""What a whole server logs, and never logs."""
+"""The content that a whole server logs, and that it never logs."""
 
 import io
 import json
@@ -19,7 +19,7 @@ from tests.server.raw_device import Ended, RawDevice
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    """Everything that is logged, down to debug."""
+    """All log lines, down to debug."""
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
     stream = io.StringIO()

@@ -1,4 +1,4 @@
-"""Two replicas over one PostgreSQL: what one of them did, the other one knows."""
+"""Two replicas over one PostgreSQL share their state."""
 
 import asyncio
 from pathlib import Path
@@ -33,7 +33,7 @@ async def test_any_replica_answers_for_a_check(postgres: PostgresServer, tmp_pat
         assert len({(upload.check_id, upload.scan_token) for upload in uploads}) == 1
         upload = uploads[0]
 
-        # The device loses its first replica in the middle of an attempt, and comes back to the other.
+        # The device loses its first replica in the middle of an attempt, and reconnects to the other.
         device = RawDevice(first.device, upload)
         lost = await device.open()
         await lost.begin()
@@ -44,7 +44,7 @@ async def test_any_replica_answers_for_a_check(postgres: PostgresServer, tmp_pat
         assert await stream.outcome() is None
         refusal = await lost.outcome()
         assert refusal is not None
-        # Whichever it notices first: that its lease is gone, or that the check is decided.
+        # It notices either the loss of its lease or the decision first.
         assert refusal.reason in {"SUPERSEDED", "CHECK_CLOSED"}
         attempts = await first.attempts(upload.check_id)
         assert [attempt.outcome for attempt in attempts] == [
@@ -54,7 +54,7 @@ async def test_any_replica_answers_for_a_check(postgres: PostgresServer, tmp_pat
 
         answers = await asyncio.gather(*(r.finish(upload.check_id) for r in (first, second, first)))
         assert {answer.result.status for answer in answers} == {result_pb2.CHECK_STATUS_SUCCESS}
-        # The signatures differ, as ECDSA draws a number for each; what is signed does not.
+        # The signatures differ, because ECDSA draws a number for each; the signed bytes do not.
         assert len({answer.result.SerializeToString(deterministic=True) for answer in answers}) == 1
         assert len({answer.result_jws.split(".")[1] for answer in answers}) == 1
         assert answers[0].evidence_frame.image in {picture.jpeg for picture in pictures()}

@@ -26,7 +26,7 @@ from vision.packs.interfaces import FaceDetector
 
 
 class _Held:
-    """A detector that waits until it is told to go on."""
+    """A detector that waits until the test releases it."""
 
     def __init__(self, model: FaceDetector, loop: asyncio.AbstractEventLoop) -> None:
         self._model, self._loop = model, loop
@@ -70,7 +70,7 @@ async def test_unary_calls_beyond_the_limit_and_beyond_their_deadline(tmp_path: 
         refusal = await refusal_of(live.upload())
         assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
         assert refusal.retry_seconds
-        # A verdict is still to be had.
+        # A result is still available.
         assert (await refusal_of(live.finish(str(uuid4())))).reason == "CHECK_NOT_FOUND"
         held.release.set()
         accepted = await first

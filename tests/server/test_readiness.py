@@ -9,7 +9,7 @@ from server.storage.objects import open_object_store
 
 
 class Probe:
-    """Counts how often it is asked."""
+    """Counts its calls."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -25,7 +25,7 @@ class Probe:
 
 
 class HandClock:
-    """A clock that stands until it is moved."""
+    """A clock that a test advances."""
 
     def __init__(self) -> None:
         self.time = 100.0

@@ -1,4 +1,4 @@
-"""A whole server on a real S3: the customer's portraits in one bucket, the evidence in another."""
+"""A whole server on a real S3: the customer's trusted images in one bucket, the evidence in another."""
 
 from pathlib import Path
 from uuid import uuid4

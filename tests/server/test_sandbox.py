@@ -60,7 +60,7 @@ class Callers:
     async def check(
         self, caller: str, shown: Sequence[Picture], **start: Any
     ) -> service_pb2.FinishCheckResponse:
-        """A whole check by a caller; ``start`` is what the device says of itself."""
+        """A whole check by a caller; ``start`` is the device's claims."""
         upload = await self.upload(caller)
         stream = await RawDevice(self.live.device, upload).open(**start)
         await stream.run_attempt(shown)

@@ -15,7 +15,7 @@ _AAD = context(_CHECK, "EVIDENCE_FRAME")
 
 
 def counting() -> Random:
-    """Stands in for secrets.token_bytes: 1, 1, 1..., then 2, 2, 2..., and so on."""
+    """Replaces secrets.token_bytes: 1, 1, 1..., then 2, 2, 2..., and so on."""
     numbers = itertools.count(1)
     return lambda count: bytes([next(numbers)]) * count
 
@@ -29,7 +29,7 @@ def test_what_was_sealed_is_opened(plaintext: bytes) -> None:
 
 
 def test_the_form_is_fixed() -> None:
-    """A vector: what this version seals, later versions must open."""
+    """A vector: later versions must open the data that this version seals."""
     sealed = seal(b"a picture", wrapping_keys=_OLD, aad=_AAD, random=counting())
     vector = Sealed(
         ciphertext=bytes.fromhex(

@@ -128,7 +128,7 @@ def _renew(files: Files, ca: trustme.CA | None = None) -> None:
 
 
 async def _shown(address: str) -> bytes:
-    """SHA-256 of the key that a new connection is shown."""
+    """SHA-256 of the key that the server presents to a new connection."""
     host, _, port = address.rpartition(":")
     pem = await asyncio.to_thread(ssl.get_server_certificate, (host, int(port)))
     key = x509.load_pem_x509_certificate(pem.encode()).public_key()
@@ -145,13 +145,13 @@ async def test_a_renewed_certificate_is_shown_without_a_restart(files: Files) ->
             await health_of.Check(health_pb2.HealthCheckRequest(), timeout=5)
             assert await _shown(address) == first
             _renew(files)
-            # Nothing changes before the files are looked at.
+            # Nothing changes before the files are read again.
             assert await _shown(address) == first
             assert held.refresh()
             assert held.spki_sha256 != first
             assert await _shown(address) == held.spki_sha256
             assert await _shown(address) == held.spki_sha256
-            # The connection that stands goes on.
+            # The existing connection continues.
             await health_of.Check(health_pb2.HealthCheckRequest(), timeout=5)
         assert await call(address, trusting) == health_pb2.HealthCheckResponse.SERVING
 

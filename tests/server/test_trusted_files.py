@@ -1,4 +1,4 @@
-"""Files without secrets that decide who or what is trusted: strangers may not write them."""
+"""Files without secrets that define trust: other users must not be able to write them."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What simulated flash scans show, measured with nothing but averages over fixed parts of the frame."""
+"""Measurements of simulated flash scans by averages over fixed parts of the frame."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ _LATE = 6
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """A scan in which one colour after another was told, half a second each.
+    """A scan in which the screen shows one colour after another, half a second each.
 
     Attributes:
         frames: All frames.
         light: The screen.
-        settled: For each colour, the frames that had shown it for a while.
+        settled: For each colour, the frames after it had been shown for a while.
     """
 
     frames: tuple[SimulatedFrame, ...]
@@ -45,7 +45,7 @@ def watch(
     *,
     scroll_seconds: float = 0.0,
 ) -> Watched:
-    """Runs a scan and tells it ``colours``."""
+    """Runs a scan that shows ``colours``."""
     light = ScreenLight(settings.phone)
     frames: list[SimulatedFrame] = []
     for index, frame in enumerate(simulate_flash_scan(photo, settings, light)):

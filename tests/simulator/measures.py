@@ -31,7 +31,7 @@ def eye_openings(pack: Pack, frames: Sequence[SimulatedFrame]) -> list[float]:
 
 
 def non_planar_motion(pack: Pack, frames: Sequence[SimulatedFrame], *, gap: int) -> float:
-    """How far the face's movement is from a plane's, in per cent of the eye distance.
+    """Deviation of the face's movement from a plane's, in per cent of the eye distance.
 
     Median over frame pairs of the median distance between tracked points (Lucas-Kanade) and the
     homography that fits them best; eyes and mouth are left out.

@@ -70,7 +70,7 @@ def test_who_is_asked_to_turn_the_head_does_so_to_both_sides_after_reading() -> 
     for seed in range(10):
         guide = AppGuide(seed=seed)
         guide.turn(at=1.0)
-        # Asked again while turning, they only go on.
+        # If asked again during a turn, the person only continues.
         guide.turn(at=2.0)
         yaw = np.array([guide.placement(float(time), face=_FACE).yaw for time in times])
         assert not yaw[times <= 1.4].any()

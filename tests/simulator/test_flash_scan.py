@@ -1,4 +1,4 @@
-"""Flash scans of every kind, at half size: what answers the light, and how."""
+"""Flash scans of every kind, at half size: the response to the light."""
 
 from dataclasses import replace
 from functools import cache
@@ -53,7 +53,7 @@ _BASE = FlashScanSettings(
     motion=_STILL,
     sheet=_HELD_STILL,
     ambient=AmbientSettings(AmbientPreset.INDOOR),
-    # Exposure is locked at half the light that white gives, so that white does not clip.
+    # Exposure is locked at half the light of white, so that white does not clip.
     phone=PhoneSettings(idle_grey=199.0),
     camera=FlashCameraSettings(exposure_locked=True, white_balance_locked=True, locks_at=LockTime.START),
 )
@@ -201,13 +201,13 @@ def test_a_replaying_screen_hardly_answers(scans: Scans) -> None:
 
     forehead, mouth = (0.25, 0.35), (0.55, 0.65)
     assert answer(FlashKind.SCREEN_REPLAY, forehead) < 0.1 * answer(FlashKind.GENUINE, forehead)
-    # The phone's own mirror image lies below the middle, as glass has it.
+    # The phone's own mirror image is below the middle, as in glass.
     assert answer(FlashKind.SCREEN_REPLAY, mouth) > 5 * answer(FlashKind.SCREEN_REPLAY, forehead)
 
 
 def test_a_print_answers_as_a_plane_and_a_face_as_a_face(scans: Scans) -> None:
     def unevenness(kind: FlashKind) -> float:
-        """How far the ratio of bright to dark changes from the face's middle to its sides."""
+        """Change of the ratio of bright to dark from the face's middle to its sides."""
         seen = scans.kind(kind)
         ratios = []
         for columns in ((0.28, 0.34), (0.42, 0.58), (0.66, 0.72)):

@@ -10,7 +10,7 @@ seeds = st.integers(0, 2**32)
 @settings(max_examples=25)
 @given(seeds)
 def test_sway_has_the_rms_asked_for(seed: int) -> None:
-    # Of several: where two of one's tones lie close together, they cancel each other for minutes.
+    # Of several persons, because two close tones of one person cancel each other for minutes.
     sways = [Sway(np.random.default_rng([seed, number]), rms=3.0) for number in range(8)]
     long_run = np.array([sway(time) for sway in sways for time in np.arange(0, 300, 1.1)])
     assert abs(np.sqrt((long_run**2).mean()) - 3.0) < 0.3

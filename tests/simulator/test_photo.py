@@ -60,7 +60,7 @@ def test_a_photo_without_a_face_is_refused(embedded: Pack) -> None:
 
 
 class _Sees:
-    """A detector that sees these faces, largest first."""
+    """A detector that returns these faces, largest first."""
 
     def __init__(self, *faces: DetectedFace) -> None:
         self._faces = faces
@@ -77,7 +77,7 @@ class _Sees:
 def test_of_faces_as_large_the_surest_one_counts(
     embedded: Pack, astronaut: Photo, width: float, confidence: float, person: bool
 ) -> None:
-    """dlib sees a second face of the same size in the astronaut's whole photo: a patch on the suit."""
+    """dlib detects a second face of the same size in the astronaut's whole photo: a patch on the suit."""
     assert embedded.landmarker is not None
     (face,) = (replace(one, confidence=0.99) for one in embedded.detector.detect(astronaut.pixels)[:1])
     left = face.box.left + 40
@@ -90,7 +90,7 @@ def test_of_faces_as_large_the_surest_one_counts(
 
 
 class _Notes:
-    """A landmarker that notes for which faces it was asked."""
+    """A landmarker that records the faces of its calls."""
 
     scheme = "ibug68"
 

@@ -1,4 +1,4 @@
-"""Whole scans, seen with the embedded pack's models as the server sees them."""
+"""Whole scans, measured with the embedded pack's models as in the server."""
 
 from dataclasses import replace
 from functools import cache
@@ -81,11 +81,11 @@ def test_a_landmarker_sees_a_person_blink_and_a_photo_not(scans: Scans, embedded
 def test_a_photo_on_a_stand_differs_by_camera_noise_only(scans: Scans) -> None:
     first, *rest = [frame.pixels.astype(np.float64) for frame in scans.of(ScanKind.STATIC_PHOTO)[::10]]
     for later in rest:
-        # What the camera's exposure and white balance drift is no movement.
+        # The drift of the camera's exposure and white balance is no movement.
         apart = later - first * (later.mean(axis=(0, 1)) / first.mean(axis=(0, 1)))
         assert 0.8 < apart.std() < 6
         middle = apart[75:405:4, 75:285:4].mean(axis=2)
-        # Noise is not smooth: what a moved edge would leave behind is.
+        # Noise is not smooth, unlike the trace of a moved edge.
         assert abs(float((middle[:, 1:] * middle[:, :-1]).mean())) < 0.3 * float(middle.var())
 
 

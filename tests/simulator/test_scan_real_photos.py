@@ -1,4 +1,4 @@
-"""Simulated scans of many people: the generic head and the cut-out must hold beyond one photo."""
+"""Simulated scans of many people: the generic head and the cut-out must work for more than one photo."""
 
 import csv
 from collections.abc import Iterator

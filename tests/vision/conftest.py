@@ -1,4 +1,4 @@
-"""Models and photos for this room's tests, loaded once."""
+"""Models and photos for the tests of this package, loaded once."""
 
 import csv
 from pathlib import Path

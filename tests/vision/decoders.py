@@ -1,4 +1,4 @@
-"""Isolated decoders for this room's tests, started once and ended with the process."""
+"""Isolated decoders for the tests of this package, started once and ended with the process."""
 
 import atexit
 import functools
@@ -8,7 +8,7 @@ from vision.isolation.pool import DecoderPool
 
 @functools.cache
 def decoders() -> DecoderPool:
-    """Workers for pictures and for videos."""
+    """Workers for images and for videos."""
     pool = DecoderPool(still_workers=1, video_workers=1)
     pool.start()
     atexit.register(pool.close)

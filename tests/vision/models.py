@@ -1,4 +1,4 @@
-"""Tiny ONNX models whose answers can be worked out by hand."""
+"""Tiny ONNX models with answers that can be computed by hand."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -38,7 +38,7 @@ def channel_means_model(*, size: int, classes: int = 3) -> bytes:
 
 
 def constant_points_model(points: NDArray[np.float32], *, size: int = 192) -> bytes:
-    """Output = always ``points`` flattened, shape (1, 2 n); the input only has to be there."""
+    """Output = always ``points`` flattened, shape (1, 2 n); the input only has to be present."""
     flat = points.reshape(1, -1).astype(np.float32)
     nodes = [
         helper.make_node("ReduceMean", ["input"], ["mean"], axes=[1, 2, 3], keepdims=0),
@@ -61,7 +61,7 @@ def prelu_model(
     Args:
         slopes: Of any shape that broadcasts to ``shape``.
         shape: Of the input and the output.
-        kind: Where the slopes come from: an ``initializer``, a ``constant`` node, or ``computed`` ones.
+        kind: The source of the slopes: an ``initializer``, a ``constant`` node, or ``computed`` ones.
         ir_version: Of the format; before 4 constants are inputs as well.
     """
     constant = numpy_helper.from_array(slopes.astype(np.float32), "slopes")

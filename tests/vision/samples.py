@@ -1,4 +1,4 @@
-"""Hand-made image files: what no honest encoder would write."""
+"""Hand-made image files that no honest encoder would write."""
 
 import struct
 import zlib
@@ -19,7 +19,7 @@ def png(
     rows: bytes = b"",
     end: bool = True,
 ) -> bytes:
-    """A PNG whose header may promise more than its rows hold."""
+    """A PNG with a header that may declare more than its rows contain."""
     header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0))
     tail = png_chunk(b"IEND", b"") if end else b""
     return b"\x89PNG\r\n\x1a\n" + header + extra + png_chunk(b"IDAT", zlib.compress(rows)) + tail
@@ -37,7 +37,7 @@ def jpeg_head(width: int, height: int, *, sof: int = 0xC0, bits: int = 8, channe
 
 
 def exif(orientation: int, *, order: str = ">") -> bytes:
-    """EXIF data (from the byte order mark on) with nothing but an orientation."""
+    """EXIF data (from the byte order mark on) with only an orientation."""
     mark = b"MM" if order == ">" else b"II"
     entry = struct.pack(f"{order}HHIHH", 0x0112, 3, 1, orientation, 0)
     return mark + struct.pack(f"{order}HI", 42, 8) + struct.pack(f"{order}H", 1) + entry + struct.pack("I", 0)
@@ -56,7 +56,7 @@ def j2k_head(
 
 
 def jp2(codestream: bytes, *, width: int, height: int) -> bytes:
-    """JP2 boxes around a code stream, with a header box that may lie."""
+    """JP2 boxes around a code stream, with a possibly false header box."""
     ihdr = struct.pack(">I4sIIHBBBB", 22, b"ihdr", height, width, 3, 7, 7, 0, 0)
     return (
         b"\x00\x00\x00\x0cjP  \r\n\x87\n"
@@ -80,19 +80,19 @@ def webp_chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def vp8(width: int, height: int) -> bytes:
-    """A chunk with the frame header of a lossy picture."""
+    """A chunk with the frame header of a lossy image."""
     return webp_chunk(b"VP8 ", b"\x10\x00\x00\x9d\x01\x2a" + struct.pack("<HH", width, height))
 
 
 def vp8l(width: int, height: int, *, transparent: bool = False) -> bytes:
-    """A chunk with the header of a lossless picture."""
+    """A chunk with the header of a lossless image."""
     return webp_chunk(
         b"VP8L", struct.pack("<BI", 0x2F, (width - 1) | (height - 1) << 14 | transparent << 28) + bytes(5)
     )
 
 
 def vp8x(width: int, height: int, *, flags: int = 0) -> bytes:
-    """A chunk that says how large the canvas is and what else there is."""
+    """A chunk with the size of the canvas and the flags of the other parts."""
     size = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
     return webp_chunk(b"VP8X", bytes([flags, 0, 0, 0]) + size)
 
@@ -108,7 +108,7 @@ def bmp(
     masks: tuple[int, int, int] | None = None,
     planes: int = 1,
 ) -> bytes:
-    """A BMP file; by default its rows are as many zeros as its header promises."""
+    """A BMP file; by default its rows are as many zeros as its header declares."""
     if rows is None:
         rows = bytes((width * bits + 31) // 32 * 4 * abs(height))
     extra = struct.pack("<III", *masks) if masks else b""

@@ -1,4 +1,4 @@
-"""Which way is up."""
+"""The EXIF orientation."""
 
 import io
 

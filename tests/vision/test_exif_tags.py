@@ -1,4 +1,4 @@
-"""What a camera wrote, and what an attacker may write in its place."""
+"""EXIF tags of a camera, and of an attacker."""
 
 import io
 import struct

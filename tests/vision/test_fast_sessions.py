@@ -1,4 +1,4 @@
-"""A rewritten graph is used where it agrees with the original, and only there."""
+"""A rewritten graph is used only if it agrees with the original."""
 
 from typing import Any
 

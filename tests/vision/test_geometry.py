@@ -152,7 +152,7 @@ def _eyes106(opening: float, degrees: float) -> Landmarks:
 
 
 def _eyes478(opening: float, *, yaw: float, with_depth: bool) -> Landmarks:
-    """Two eyes of width 30 on a head that is turned, as seen from far away."""
+    """Two eyes of width 30 on a rotated head, as seen from a distance."""
     eye = np.array([(-15, 0), (-5, -opening), (5, -opening), (15, 0), (5, opening), (-5, opening)], float)
     head = np.zeros((478, 3))
     head[[33, 160, 158, 133, 153, 144], :2] = eye + np.array([-40, 0])

@@ -1,4 +1,4 @@
-"""Rewritten graphs say what the originals say."""
+"""Rewritten graphs give the answers of the originals."""
 
 from pathlib import Path
 from typing import Any

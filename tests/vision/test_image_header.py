@@ -1,4 +1,4 @@
-"""Headers of real files, of hand-made ones, and of any bytes at all."""
+"""Headers of real files, of hand-made ones, and of arbitrary bytes."""
 
 import io
 import struct

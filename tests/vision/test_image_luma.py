@@ -1,4 +1,4 @@
-"""The luma of a JPEG alone: as the grey of its colours, and refused where its colours are refused."""
+"""The luma of a JPEG alone equals the grey of its colours, and is refused if its colours are refused."""
 
 import io
 

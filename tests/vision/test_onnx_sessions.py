@@ -1,4 +1,4 @@
-"""The one place that sets ONNX Runtime options."""
+"""The only function that sets ONNX Runtime options."""
 
 from pathlib import Path
 
@@ -61,7 +61,7 @@ def test_describe_tells_what_is_used_not_what_was_hoped(monkeypatch: pytest.Monk
 
 
 def test_cuda_that_cannot_start_is_refused_only_on_demand(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The installed runtime has no CUDA, so its session falls back although the list promises it."""
+    """The installed runtime has no CUDA, so its session falls back although the list contains it."""
     if CUDA in onnxruntime.get_available_providers():
         pytest.skip("this machine has CUDA")
     _offer(monkeypatch, CUDA, CPU)

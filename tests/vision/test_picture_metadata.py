@@ -1,4 +1,4 @@
-"""Where each format keeps its metadata."""
+"""The place of the metadata in each format."""
 
 import io
 import struct

@@ -1,4 +1,4 @@
-"""What is handed to a PNG decoder, and what never is."""
+"""The chunks that a PNG decoder gets, and those that it never gets."""
 
 import struct
 

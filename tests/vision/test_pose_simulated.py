@@ -1,6 +1,6 @@
-"""Head pose against the truth: simulated heads that were turned by known angles.
+"""Head pose compared with the truth: simulated heads rotated by known angles.
 
-The simulator lays photos over a generic head. What counts is the change from the photo's own pose.
+The simulator lays photos over a generic head. The tests compare the change from the photo's own pose.
 """
 
 import csv
@@ -44,7 +44,7 @@ def _angles(pose: HeadPose) -> NDArray[np.float64]:
 
 
 def _truth(person: Person, turn: ReliefPose) -> NDArray[np.float64]:
-    """Yaw, pitch and roll of a turned head against the line of sight to the middle of its points."""
+    """Yaw, pitch and roll of a rotated head against the line of sight to the middle of its points."""
     relief = person._relief
     points = person._landmarks[head_of_68()[0]].astype(np.float64)
     cells = np.round(points / relief.grid_step()).astype(int)

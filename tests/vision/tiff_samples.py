@@ -1,4 +1,4 @@
-"""Hand-made EXIF data: directories with any entries, whole or lying."""
+"""Hand-made EXIF data: directories with any entries, valid or false."""
 
 import struct
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ ASCII, SHORT, LONG, RATIONAL, UNDEFINED, SIGNED_RATIONAL = 2, 3, 4, 5, 7, 10
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """One entry: its content goes into the entry where it fits, behind the directory where not."""
+    """One entry: its content is in the entry if it fits, otherwise behind the directory."""
 
     number: int
     kind: int
@@ -39,7 +39,7 @@ def tiff(
     """EXIF data from the byte order mark on, with up to three directories."""
     data = (b"MM" if order == ">" else b"II") + struct.pack(f"{order}HI", 42, 8)
     pointers = [number for number, tags in ((0x8769, exif), (0x8825, gps)) if tags]
-    # The directories follow each other; the first holds the pointers to the others.
+    # The directories follow each other; the first contains the pointers to the others.
     first = _size(image) + 12 * len(pointers)
     places = {0x8769: 8 + first, 0x8825: 8 + first + (_size(exif) if exif else 0)}
     linked = [

@@ -1,6 +1,6 @@
-"""Writes what an attempt makes of every frame of many scans, and compares two such files.
+"""Writes the results of an attempt for every frame of many scans, and compares two such files.
 
-To be run before and after a change that is to change no judgement::
+Run it before and after a change that must not change a judgement::
 
     python -m tests.attempt.equality scan --assets shared --out before.jsonl
     python -m tests.attempt.equality compare before.jsonl after.jsonl
@@ -44,7 +44,7 @@ def _compare(asked: argparse.Namespace) -> int:
 
 
 def main() -> int:
-    """Do what the command line asks for."""
+    """Run the subcommand of the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.attempt.equality")
     commands = parser.add_subparsers(required=True)
     scan = commands.add_parser("scan")

@@ -1,4 +1,4 @@
-"""One scan through an attempt, in virtual time and one step after another."""
+"""Drives one scan through an attempt, in virtual time and sequentially."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -37,17 +37,17 @@ _LIMITS: Final = DynamicPolicy(minimum_bits=12.0, blink=True, depth=True)
 
 
 class Driver:
-    """Drives scans. One after another."""
+    """Drives scans sequentially."""
 
     def __init__(self, pack: Pack) -> None:
-        """Takes the models that look at the frames."""
+        """Takes the models for the frames."""
         self._pack = pack
         self._analyst = FrameAnalyst(pack=pack, limits=FrameLimits())
         self._fusion = load_fusion_model()
         self._flash: FlashModel = load_flash_model()
 
     def drive(self, scan: Recorded) -> Iterator[str]:
-        """The lines of one scan: of every frame, and of what they amount to."""
+        """The lines of one scan: one for each frame, then the judgement."""
         portrait, capture = self._portrait(scan), self._capture(scan)
         hear = partial(_show, scan)
         for turn in turns(capture, _arriving(scan), processing=_PROCESSING, hear=hear):
@@ -139,7 +139,7 @@ def _arriving(scan: Recorded) -> Iterator[tuple[Frame, float]]:
 
 
 def _show(scan: Recorded, action: Action, now: float) -> None:
-    """The phone shows what the attempt wants."""
+    """Makes the phone show the attempt's actions."""
     phone = scan.phone
     if phone is None:
         return
@@ -162,7 +162,7 @@ def _show(scan: Recorded, action: Action, now: float) -> None:
 
 
 def _tell(scan: Recorded, capture: AttemptCapture, turn: Turn) -> None:
-    """The person in front of the phone sees themselves, and what they are told."""
+    """Shows the person in front of the phone the preview and the hints."""
     phone = scan.phone
     if phone is None:
         return

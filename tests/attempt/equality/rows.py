@@ -1,4 +1,4 @@
-"""What an attempt made of its frames as JSON lines that can be compared byte for byte."""
+"""The results of an attempt as JSON lines that can be compared byte for byte."""
 
 import dataclasses
 import json
@@ -19,14 +19,14 @@ def line(scan: str, what: str, values: Mapping[str, Any]) -> str:
 
     Args:
         scan: The scan's name.
-        what: Which part of it, such as ``frame 12``.
-        values: What there is; numbers are rounded, and of arrays and bytes the hash is taken.
+        what: The part of the scan, such as ``frame 12``.
+        values: The values; numbers are rounded, and arrays and bytes are replaced by their hash.
     """
     return json.dumps({"scan": scan, "what": what, **{name: _plain(one) for name, one in values.items()}})
 
 
 def differences(before: Iterable[str], after: Iterable[str]) -> list[str]:
-    """In which lines two files differ, and in which of their values; empty where they are equal."""
+    """The lines in which two files differ, and the values in them; empty if the files are equal."""
     first, second = _by_place(before), _by_place(after)
     found = [f"{' '.join(place)}: only before" for place in first if place not in second]
     found += [f"{' '.join(place)}: only after" for place in second if place not in first]

@@ -49,7 +49,7 @@ _TURNED: Final = 90
 
 
 class Told(StrEnum):
-    """What a scan asks for beside frames."""
+    """The challenge of a scan."""
 
     NOTHING = "NOTHING"
     FLASH = "FLASH"
@@ -65,8 +65,8 @@ class Coded:
         jpeg: The image.
         width: Of the image.
         height: Of the image.
-        rotation_degrees: What makes it upright, by its header.
-        exposure: What the camera says of it.
+        rotation_degrees: Clockwise rotation that makes it upright, as its header states.
+        exposure: The camera's exposure metadata of it.
     """
 
     time: float
@@ -83,11 +83,11 @@ class Recorded:
 
     Attributes:
         name: Distinct.
-        told: What it asks for beside frames.
-        frames: As they are sent; those of a simulated phone are rendered when they are asked for.
-        portrait: Whom it is compared with.
-        phone: Of a simulated phone that is told things; ``None`` for a recording.
-        seed: What a challenge is drawn from.
+        told: The challenge of the scan.
+        frames: As they are sent; those of a simulated phone are rendered on demand.
+        portrait: The portrait with which it is compared.
+        phone: The simulated phone that receives actions; ``None`` for a recording.
+        seed: The seed of the challenge.
     """
 
     name: str
@@ -99,12 +99,12 @@ class Recorded:
 
 
 def clip_scans(assets: Path, *, seconds: float, most: int) -> Iterator[Recorded]:
-    """Windows of every clip, the second of them turned as a phone's camera has it.
+    """Windows of every clip, the second of them rotated as a phone's camera delivers it.
 
     Args:
         assets: Holds the folders of clips.
         seconds: Length of a window.
-        most: Windows of a clip.
+        most: Maximum number of windows of a clip.
     """
     for folder in _FOLDERS:
         for path in sorted((assets / "data" / folder).glob("*/*")):
@@ -117,7 +117,7 @@ def clip_scans(assets: Path, *, seconds: float, most: int) -> Iterator[Recorded]
             for number, sent in enumerate(recording.scans):
                 portrait = (recording.portraits or sent)[0].pixels()
                 turns = _TURNED if number == 1 else 0
-                # A third scan is turned and does not say so: no face is found upright.
+                # A third scan is rotated and its header does not state it: no upright face is detected.
                 says = 0 if number == 2 and len(sent) % 3 == 0 else turns
                 turned = turns or (_TURNED if number == 2 and len(sent) % 3 == 0 else 0)
                 yield Recorded(
@@ -129,7 +129,7 @@ def clip_scans(assets: Path, *, seconds: float, most: int) -> Iterator[Recorded]
 
 
 def simulated_scans() -> Iterator[Recorded]:
-    """Simulated persons and attackers who are asked for nothing."""
+    """Simulated persons and attackers without a challenge."""
     for name in builtin_photo_names():
         photo = builtin_photos(names=(name,))[name]
         for kind in ScanKind:
@@ -148,8 +148,8 @@ def told_scans(pack: Pack, *, flashes: int, movements: int) -> Iterator[Recorded
 
     Args:
         pack: Finds the landmarks of the photos.
-        flashes: How many show colours.
-        movements: How many show ovals.
+        flashes: Number of scans that show colours.
+        movements: Number of scans that show ovals.
     """
     photos = builtin_photos(detector=pack.detector, landmarker=pack.landmarker)
     for case in islice(all_cases(list(photos), turns=1), flashes):
@@ -196,7 +196,7 @@ def _phone(photo: Photo, settings: FlashScanSettings, *, claimed_late: float) ->
 def _filmed(
     photo: Photo, settings: FlashScanSettings, light: ScreenLight, guide: AppGuide
 ) -> Iterator[SimulatedFrame]:
-    """The scene is prepared once its first frame is asked for."""
+    """The scene is prepared when its first frame is requested."""
     yield from simulate_flash_scan(photo, settings, light, guide)
 
 
@@ -216,7 +216,7 @@ def _coded(frame: SimulatedFrame) -> Coded:
 
 
 def _turned(frame: SentFrame, degrees: int, *, says: int) -> Coded:
-    """A recorded frame as a camera has it that is turned by that much the other way."""
+    """A recorded frame from a camera that is rotated by that angle in the opposite direction."""
     pixels = np.rot90(frame.pixels(), degrees // 90)
     height, width = pixels.shape[:2]
     jpeg = frame.jpeg if not degrees else encode_jpeg(np.ascontiguousarray(pixels), quality=_QUALITY)

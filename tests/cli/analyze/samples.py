@@ -1,4 +1,4 @@
-"""Findings, and what analyses worked on, as real ones are but without a model."""
+"""Results of analyses and their inputs, like real ones but without a model."""
 
 import io
 from dataclasses import replace
@@ -59,7 +59,7 @@ def picture(seed: int = 1) -> BgrImage:
 
 
 class Network:
-    """A PAD network that says the same of every face, and shows two crops."""
+    """A PAD network that gives every face the same score, with two crops."""
 
     name = NETWORK
 
@@ -71,7 +71,7 @@ class Network:
 
 
 def picture_finding(*, full: bool = False, detail: str = "As it should be.") -> FileReport:
-    """A LIVE picture; the last of the eight signals has ``detail``."""
+    """A LIVE image; the last of the eight signals has ``detail``."""
     signals = [Signal(name, name.title(), 0.81236, 0.125, True, "Fine.") for name in _NAMES]
     signals[-1] = Signal(_NAMES[-1], "GAN", 0.25, 0.125, False, detail)
     selfie = FileVerdict(
@@ -132,7 +132,7 @@ def _fusion(verdict: Verdict) -> FileVerdict:
 
 
 def observation(index: int, *, left: float = 60.0, faces: int = 1) -> FrameObservation:
-    """What is known of a frame."""
+    """The observation of a frame."""
     shift = np.array([left - 60.0, 0.0], np.float32)
     face = replace(FACE, box=Box(left, 50.0, left + 120.0, 200.0), five_points=FACE.five_points + shift)
     return FrameObservation(
@@ -156,7 +156,7 @@ def observation(index: int, *, left: float = 60.0, faces: int = 1) -> FrameObser
 
 
 def image_study() -> ImageStudy:
-    """A picture with one face, landmarks and a network's score."""
+    """An image with one face, landmarks and a network's score."""
     points = np.random.default_rng(3).uniform(60, 180, (68, 2)).astype(np.float32)
     return ImageStudy(
         pixels=picture(),
@@ -194,7 +194,7 @@ def clip(frames: list[BgrImage], *, rate: int = 10) -> bytes:
 
 
 def sound_only() -> bytes:
-    """An MP4 with a tone and no picture."""
+    """An MP4 with a tone and no frames."""
     stored = io.BytesIO()
     tone: NDArray[np.float32] = np.sin(np.arange(1024 * 40, dtype=np.float32) / 20)[None]
     with av.open(stored, "w", format="mp4") as container:

@@ -44,7 +44,7 @@ SIGNALS = [
 
 @pytest.fixture(autouse=True)
 def _pack(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The embedded pack, which remembers what it saw; and no settings of the machine."""
+    """The embedded pack with cached answers, without the settings of the machine."""
 
     def load(spec: str, **_: object) -> Pack:
         assert spec == "embedded"

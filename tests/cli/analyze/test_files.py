@@ -77,7 +77,7 @@ def test_a_page_without_a_place_is_refused_before_the_work(tmp_path: Path) -> No
 
 
 def test_what_is_no_file_is_never_replaced(tmp_path: Path) -> None:
-    """As root a rename would take the place of a device."""
+    """As root a rename would replace a device."""
     target, pipe, link = tmp_path / "target", tmp_path / "pipe", tmp_path / "link"
     target.write_text("mine")
     os.mkfifo(pipe)

@@ -91,7 +91,7 @@ def test_every_section_is_there(page: Page) -> None:
         "Properties of the file",
     ):
         assert title in page.text, title
-    # A picture: it, its face, two maps with what they are of, the pattern on the face, two crops.
+    # An image: itself, its face, two maps with their inputs, the pattern on the face, two crops.
     # A video: two frames, the same pattern, two crops.
     assert page.pictures == (2 + 4 + 1 + 2) + (2 + 1 + 2)
     assert f"{NETWORK}: real with probability 0.750" in page.text

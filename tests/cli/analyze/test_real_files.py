@@ -1,4 +1,4 @@
-"""``facegate analyze`` over the development data: pictures and clips of real persons and real attacks."""
+"""``facegate analyze`` over the development data: images and clips of real persons and real attacks."""
 
 import json
 from pathlib import Path

@@ -27,7 +27,7 @@ def answers(*arguments: str | Path) -> list[dict[str, Any]]:
 
 
 def without_identity(value: Any) -> Any:
-    """An answer without what differs from call to call."""
+    """An answer without the fields that differ between calls."""
     if isinstance(value, dict):
         return {name: without_identity(each) for name, each in value.items() if name not in _OF_THE_CALL}
     return [without_identity(each) for each in value] if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""``facegate analyze --server`` against a server that answers what a test tells it."""
+"""``facegate analyze --server`` against a server with answers that a test sets."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ _app.command()(analyze)
 
 
 class Run:
-    """What a command left behind."""
+    """The output and exit code of a command."""
 
     def __init__(self, code: int, output: str, messages: str) -> None:
         self.code, self.output, self.messages = code, output, messages

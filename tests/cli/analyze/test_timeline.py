@@ -64,7 +64,7 @@ def test_everything_is_drawn(timeline: Timeline) -> None:
     ] == [3, 1, 1]
     assert len(re.findall('class="repeat"', drawn)) == 1
     assert "net_a 0.75" in drawn
-    # The eyes are not known in one frame: the line of the three before it, and none for the one after.
+    # The eyes are unknown in one frame: a line for the three before it, and none for the one after.
     assert len(re.findall('class="curve eyes"', drawn)) == 1
     page = Page(drawn)
     assert page.open == []

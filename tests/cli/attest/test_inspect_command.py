@@ -58,7 +58,7 @@ def pem(folder: Path, public_key: bytes) -> Path:
 
 
 def _moment(sample: AttestationVector) -> str:
-    """When the sample was received: a few seconds after the receipt in it was made, at most."""
+    """The time at which the sample was received: at most a few seconds after its receipt was made."""
     made = parse_receipt(parse_attestation(sample.attestation).receipt).receipt.created
     return max(sample.at, made).isoformat()
 

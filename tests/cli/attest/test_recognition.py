@@ -1,4 +1,4 @@
-"""What kind of evidence some bytes are."""
+"""Recognition of the kind of evidence."""
 
 import base64
 
@@ -64,7 +64,7 @@ def test_nothing_that_is_known(data: bytes) -> None:
 
 
 def test_a_file_of_certificates_that_never_end_takes_no_time() -> None:
-    """With a search that goes on to the file's end from every beginning this takes minutes."""
+    """With a search to the file's end from every start this takes minutes."""
     with pytest.raises(NotEvidence):
         recognise(b"-----BEGIN CERTIFICATE-----\n" * 20_000)
 

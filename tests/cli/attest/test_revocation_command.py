@@ -1,4 +1,4 @@
-"""``facegate attest revocation``, against a server of its own."""
+"""``facegate attest revocation`` against a test server."""
 
 import json
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ runner = CliRunner()
 
 
 class _Google(HTTPServer):
-    """Answers with one list, and headers of one's choice."""
+    """Answers with one list and set headers."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -45,7 +45,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(self.server.body)
 
     def log_message(self, *_: Any) -> None:
-        """Says nothing."""
+        """Logs nothing."""
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from evaluation.bench import verification_times
 @pytest.mark.slow
 @pytest.mark.alone
 def test_evidence_costs_a_few_times_its_signatures(assets: Path) -> None:
-    """``make bench`` tells it on an idle machine, where a Play token takes 3.6 to 4.6 times its signature.
+    """``make bench`` measures it on an idle machine: a Play token takes 3.6 to 4.6 times its signature.
 
-    Beside another worker an interpreter slows down by more than OpenSSL does.
+    Beside another worker an interpreter slows down more than OpenSSL.
     """
     cases = evidence_cases(assets)
     assert [case.name for case in cases] == ["Android chain of 4", "Play token, classic", "App Attest"]

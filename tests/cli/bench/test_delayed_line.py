@@ -1,4 +1,4 @@
-"""A line that takes its time."""
+"""A connection with latency."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""The flash's own work: a whole flash runs on a tinted scan, and what its costs amount to."""
+"""The flash's own work: a whole flash on a tinted scan, and its total cost."""
 
 from pathlib import Path
 

@@ -17,7 +17,7 @@ PERSON, OTHER, EMPTY = (np.full((64, 48, 3), level, np.uint8) for level in (200,
 
 
 class Models:
-    """Tells persons apart by the brightness of the frame; the dark one shows nobody."""
+    """Distinguishes persons by the brightness of the frame; a dark frame shows no person."""
 
     dimensions = 2
     name = "pad"

@@ -1,4 +1,4 @@
-"""The bench's pictures in the light of a screen."""
+"""The benchmark's frames in the light of a screen."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""The bench's phone: real time, the screen's colour on its frames, and true claims."""
+"""The benchmark's phone: real time, the screen's colour on its frames, and true claims."""
 
 import asyncio
 import time

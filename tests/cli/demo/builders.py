@@ -79,11 +79,11 @@ STEPS = (
         step=5, color=scan_pb2.Rgb(red=108, green=108, blue=255), drawn_bits=3.8, signal_to_noise=1.2
     ),
 )
-"""The server's word on a flash: a known grey, a colour that was answered, and one that could not be told."""
+"""The server's findings on a flash: a known grey, a colour that was answered, and one not measurable."""
 
 
 def strip(*, curves: bool = True) -> FlashStrip:
-    """A flash of three colours, with curves or too little light for them."""
+    """A flash of three colours, with curves, or with too little light for them."""
     times = np.arange(40) / 20 + 10.0
     light = np.sin(times)[:, None] * np.array([0.05, 0.1, 0.2])
     columns = [
@@ -116,7 +116,7 @@ def result(
     detail: str = "1 blink in 4.0 s.",
     flashed: bool = False,
 ) -> result_pb2.CheckResult:
-    """A verdict: SUCCESS without reasons; ``flashed`` in DYNAMIC."""
+    """A result: SUCCESS without reasons; ``flashed`` in DYNAMIC."""
     success = not reasons
     return result_pb2.CheckResult(
         check_id=CHECK_ID,
@@ -176,7 +176,7 @@ def judged(
 
 
 def refused(reason: str, message: str = "the eyes are 60 pixels apart") -> DemoRecord:
-    """A check whose portrait was refused."""
+    """A check with a refused portrait."""
     return DemoRecord(
         scenario=scenario("eyes-too-close"),
         portrait=JPEG,
@@ -186,7 +186,7 @@ def refused(reason: str, message: str = "the eyes are 60 pixels apart") -> DemoR
 
 
 def all_as_expected() -> tuple[DemoRecord, ...]:
-    """The whole demo as it should end; what may pass passes."""
+    """The whole demo with the expected results; the scans that may pass do."""
     spoof = result(result_pb2.FAILURE_REASON_SPOOF, confidence=2.0)
     unlit = result(result_pb2.FAILURE_REASON_SPOOF, confidence=2.0, flashed=True)
     undecided = result(

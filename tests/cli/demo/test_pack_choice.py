@@ -21,7 +21,7 @@ Pull = Callable[[CataloguePack], Coroutine[Any, Any, None]]
 
 @pytest.fixture(autouse=True)
 def loading(monkeypatch: pytest.MonkeyPatch) -> dict[str, VisionError]:
-    """Packs load where their folder is there; the returned table makes some of them fail."""
+    """Packs load if their folder exists; the returned table makes some of them fail."""
     broken: dict[str, VisionError] = {}
 
     def load_pack(spec: str, *, models_dir: Path) -> Pack:

@@ -1,4 +1,4 @@
-"""Small pictures of every format, and records round them."""
+"""Small images of every format, and records that contain them."""
 
 import io
 
@@ -18,14 +18,14 @@ def _image() -> Image.Image:
 
 
 def picture(format_: str, **options: object) -> bytes:
-    """A smooth picture of 60 x 80 pixels, as Pillow writes it."""
+    """A smooth image of 60 x 80 pixels, as Pillow writes it."""
     stored = io.BytesIO()
     _image().save(stored, format=format_, **options)
     return stored.getvalue()
 
 
 def turned_jpeg() -> bytes:
-    """The same, stored a quarter turn to the left: EXIF orientation 6 makes it upright."""
+    """The same, stored with a quarter turn to the left: EXIF orientation 6 makes it upright."""
     stored = io.BytesIO()
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -34,5 +34,5 @@ def turned_jpeg() -> bytes:
 
 
 def record(version: RecordVersion, metadata: RecordMetadata | None = None) -> bytes:
-    """A record round the JPEG."""
+    """A record that contains the JPEG."""
     return serialise(build_record(picture("JPEG"), version=version, metadata=metadata))

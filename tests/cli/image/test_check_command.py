@@ -23,7 +23,7 @@ runner = CliRunner(env={"COLUMNS": "100"})
 
 @pytest.fixture(autouse=True)
 def _pack(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The embedded pack, which remembers what it saw; and no settings of the machine."""
+    """The embedded pack with cached answers, without the settings of the machine."""
 
     def load(spec: str, **_: object) -> Pack:
         assert spec == "embedded"
@@ -169,7 +169,7 @@ def test_where_a_model_or_a_decoder_fails_it_is_undecided(
 
 
 def test_what_is_hard_and_was_not_assessed_is_undecided(tmp_path: Path) -> None:
-    """The face of a grey picture has no colour to tell a mask by."""
+    """A grey face has no colour with which to detect a mask."""
     image = cv2.imdecode(np.frombuffer(portrait(), np.uint8), cv2.IMREAD_GRAYSCALE)
     assert image is not None
     file = tmp_path / "grey.png"

@@ -171,7 +171,7 @@ def test_a_turned_picture_is_turned_upright_for_a_record(tmp_path: Path) -> None
     view = content.representation
     assert view is not None
     assert view.post_acquisition == frozenset({PostAcquisition.ROTATED, PostAcquisition.MULTIPLY_COMPRESSED})
-    # A JPEG file can say how it is stored, so it stays as it is.
+    # A JPEG file can state its orientation, so it stays unchanged.
     (tmp_path / "out").unlink()
     assert converted(tmp_path, data, "--to", "jpeg")[0].image == data
 
@@ -220,7 +220,7 @@ def test_lost_3d_data_are_said_to_be_lost(tmp_path: Path) -> None:
 
 
 class _Detector:
-    """Finds as many faces as it is told, wherever the picture shows them."""
+    """Detects a set number of faces, wherever the image shows them."""
 
     def __init__(self, count: int) -> None:
         points = np.array([[22.4, 30.6], [38.4, 30.4], [30, 40], [25, 50], [35, 50]], np.float32)
@@ -236,7 +236,7 @@ def test_the_eyes_of_the_one_face_go_into_the_record(tmp_path: Path, monkeypatch
     content, told = converted(tmp_path, picture("JPEG"), "--to", "iso2011", "--pack", "any")
     view = content.representation
     assert view is not None
-    # A detector's left is the picture's, a record's is the person's own.
+    # A detector's left is the image's, a record's is the person's own.
     assert view.eye_centres == EyeCentres(left=(38, 30), right=(22, 31))
     assert "left (38, 30), right (22, 31)" in told
     assert view.sampling_rate_level == 0
@@ -265,7 +265,7 @@ def test_the_eyes_are_found_with_a_real_pack(tmp_path: Path) -> None:
     assert isinstance(content.record, Record2011)
     assert view is not None
     assert view.eye_centres is not None
-    # In a picture that is not mirrored the person's left eye is on the right.
+    # In an image that is not mirrored the person's left eye is on the right.
     left, right = view.eye_centres.left, view.eye_centres.right
     assert 380 < left[0] < 415
     assert 285 < right[0] < 315

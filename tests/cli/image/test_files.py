@@ -85,7 +85,7 @@ def test_a_pipe_does_not_hold_up_the_command(tmp_path: Path) -> None:
 
 
 def test_what_is_no_file_is_never_replaced(tmp_path: Path) -> None:
-    """As root a rename would take the place of a device."""
+    """As root a rename would replace a device."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with pytest.raises(FileUnusable, match="is not a regular file"):

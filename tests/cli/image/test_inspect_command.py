@@ -45,7 +45,7 @@ def run(*arguments: str | Path) -> tuple[int, str, str]:
 
 
 def rows(told: str) -> dict[str, str]:
-    """Names and values of the table; of a name that comes twice the last value."""
+    """Names and values of the table; for a repeated name the last value."""
     pairs = (line.strip().split("  ", 1) for line in told.splitlines())
     return {pair[0].strip(): pair[1].strip() for pair in pairs if len(pair) == 2}
 

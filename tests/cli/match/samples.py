@@ -7,7 +7,7 @@ __all__ = ["plain", "small_set"]
 
 
 def plain(output: str) -> str:
-    """What a terminal shows, without colours and boxes, each run of blanks as one."""
+    """A terminal's text, without colours and boxes, each run of blanks as one."""
     lines = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", output).splitlines()
     return "\n".join(" ".join(line.split()) for line in lines if line.strip())
 

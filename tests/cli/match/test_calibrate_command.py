@@ -13,7 +13,7 @@ from vision.packs.operator_calibration import read_operator_calibration
 
 
 def calibrate(*arguments: object) -> tuple[int, str]:
-    """Exit status and everything that was said."""
+    """Exit status and all output."""
     result = CliRunner().invoke(app, ["match", *map(str, arguments)])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result.exit_code, plain(result.output)
@@ -38,7 +38,7 @@ def test_a_small_set_is_measured_and_supports_little(assets: Path, pack_folder: 
     assert status == 0, said
     assert "not supported by these data (needs about" in said
     assert str(out) in said
-    # What the server reads.
+    # The server reads this.
     calibration = read_operator_calibration(out)
     assert calibration.provenance == "measured_by_operator"
     record = calibration.record
@@ -48,7 +48,7 @@ def test_a_small_set_is_measured_and_supports_little(assets: Path, pack_folder: 
     assert calibration.lowest_bound >= 2.9 / pairs_of_persons
     assert str(tmp_path) not in out.read_text(encoding="utf-8")
     assert record.command.startswith("facegate calibrate match --identities DIR --pack insightface:DIR ")
-    # A file is replaced only when that is said.
+    # A file is replaced only on request.
     before = out.read_bytes()
     status, said = calibrate(*arguments)
     assert (status, "--replace" in said) == (2, True)
@@ -76,7 +76,7 @@ def test_of_two_packs_the_worst_counts(assets: Path, pack_folder: Path, tmp_path
     assert "Pack open:DIR: " in both.record.note
     for point in both.points:
         for alone in ("insightface", "open"):
-            # A point states its bound a step late, so the line of one pack may not lie above the both's.
+            # A point states its bound a step late, so one pack's line may not lie above that of both.
             assert fmr_bound(point.cosine, calibration=found[alone]) <= point.fmr_upper_bound * 1.0001
 
 

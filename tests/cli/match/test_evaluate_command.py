@@ -12,7 +12,7 @@ from tests.evaluation.match.crowds import pack_of
 
 
 def evaluate(*arguments: object) -> tuple[int, str, str]:
-    """Exit status, standard output and everything that was said on standard error."""
+    """Exit status, standard output and standard error."""
     result = CliRunner().invoke(app, ["match", *map(str, arguments)])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result.exit_code, result.stdout, plain(result.stderr)
@@ -57,7 +57,7 @@ def test_real_photos_in_groups_with_a_report(
     main = report["packs"][0]["sets"][0]
     assert main["persons"] >= 8
     assert main["person_pairs"] == main["persons"] * (main["persons"] - 1) // 2
-    # Nobody is in it: neither a label, nor a file, nor a folder of this machine.
+    # It identifies no person: it contains no label, file or folder of this machine.
     page = (out / "report.html").read_text()
     for text in (page, (out / "report.md").read_text(), json.dumps(report), said):
         assert "celeb:" not in text

@@ -1,4 +1,4 @@
-"""Made-up packs, so that pulls are tested without any real model."""
+"""Simulated packs, to test pulls without real models."""
 
 import hashlib
 import random
@@ -12,7 +12,7 @@ __all__ = ["CONTENTS", "content", "make_entry", "make_pack", "put", "snapshot"]
 
 
 def content(seed: int, size: int) -> bytes:
-    """Bytes that no compression and no repetition makes easier."""
+    """Bytes without repetition that cannot be compressed."""
     return random.Random(seed).randbytes(size)
 
 
@@ -33,7 +33,7 @@ def make_entry(
     sized: bool = True,
     restricts_use: bool = False,
 ) -> CatalogueEntry:
-    """A catalogue entry for made-up bytes."""
+    """A catalogue entry for simulated bytes."""
     return CatalogueEntry(
         names=(name, *other_names),
         sha256=hashlib.sha256(data).hexdigest(),
@@ -87,5 +87,5 @@ def put(folder: Path, contents: Mapping[str, bytes] = CONTENTS) -> Path:
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
-    """Every file of a folder; empty where there is no folder."""
+    """Every file of a folder; empty if there is no folder."""
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())} if folder.is_dir() else {}

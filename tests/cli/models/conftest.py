@@ -15,7 +15,7 @@ HASTY = Patience(
 
 @pytest.fixture(autouse=True)
 def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The servers of these tests are on loopback, whatever the environment says of proxies."""
+    """The servers of these tests are on loopback, whatever proxies the environment sets."""
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
@@ -24,12 +24,12 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def hasty() -> Patience:
-    """Little patience, so that tests are quick."""
+    """Short time limits, so that tests are fast."""
     return HASTY
 
 
 @pytest.fixture
 async def mirror() -> AsyncIterator[Mirror]:
-    """A server with the files of the made-up pack."""
+    """A server with the files of the simulated pack."""
     async with mirror_server(CONTENTS) as served:
         yield served

@@ -1,4 +1,4 @@
-"""A real HTTP server whose answers a test writes: it cuts off, stalls, redirects and lies."""
+"""A real HTTP server with answers that a test sets: it cuts off, stalls, redirects and lies."""
 
 import asyncio
 import re
@@ -17,14 +17,14 @@ Answer: TypeAlias = Callable[[web.Request, bytes], Awaitable[web.StreamResponse]
 
 @dataclass(slots=True)
 class Mirror:
-    """Serves ``files``; ``script`` holds answers that come before the honest one.
+    """Serves ``files``; ``script`` contains answers that come before the honest one.
 
     Attributes:
         files: Content by path below the mirror's address.
-        script: For each path, what is answered to the first, the second request and so on.
+        script: For each path, the answers to the first, the second request and so on.
         ranges: For each path, the Range header of every request, None where there was none.
         conditions: For each path, the If-Range header of every request.
-        etag: Of every file, where honest answers have one.
+        etag: The ETag of every file, if honest answers have one.
         base: The mirror's address.
     """
 
@@ -49,7 +49,7 @@ class Mirror:
         return self.honest(request, data)
 
     def honest(self, request: web.Request, data: bytes) -> web.Response:
-        """The file, or the rest of it where that is asked for and the condition holds."""
+        """The file, or the rest of it if requested and the condition holds."""
         headers = {} if self.etag is None else {"ETag": self.etag}
         wanted = re.fullmatch(r"bytes=(\d+)-", request.headers.get("Range", ""))
         condition = request.headers.get("If-Range")
@@ -62,7 +62,7 @@ class Mirror:
         return web.Response(status=206, body=data[start:], headers=headers)
 
     def requests(self, path: str) -> int:
-        """How often a path was asked for."""
+        """The number of requests for a path."""
         return len(self.ranges.get(path, []))
 
 
@@ -87,7 +87,7 @@ async def mirror_server(
 
 
 def whole(data: bytes, *, headers: Mapping[str, str] | None = None) -> Answer:
-    """Answers 200 with ``data``, whatever was asked for."""
+    """Answers 200 with ``data``, whatever the request."""
 
     async def answer(_request: web.Request, _data: bytes) -> web.StreamResponse:
         return web.Response(body=data, headers=headers)
@@ -110,7 +110,7 @@ def redirect(to: str) -> Answer:
 
 
 def cut_after(size: int, *, etag: str | None = '"v1"') -> Answer:
-    """Promises it all, sends ``size`` bytes of what was asked for and drops the connection."""
+    """Declares the full length, sends ``size`` bytes of the requested part and drops the connection."""
 
     async def answer(request: web.Request, data: bytes) -> web.StreamResponse:
         response, rest = await _begin(request, data, etag)
@@ -123,7 +123,7 @@ def cut_after(size: int, *, etag: str | None = '"v1"') -> Answer:
 
 
 def stalled(size: int, *, seconds: float = 60.0, etag: str | None = '"v1"') -> Answer:
-    """Promises it all, sends ``size`` bytes of what was asked for, then nothing."""
+    """Declares the full length, sends ``size`` bytes of the requested part, then nothing."""
 
     async def answer(request: web.Request, data: bytes) -> web.StreamResponse:
         response, rest = await _begin(request, data, etag)
@@ -135,7 +135,7 @@ def stalled(size: int, *, seconds: float = 60.0, etag: str | None = '"v1"') -> A
 
 
 async def _begin(request: web.Request, data: bytes, etag: str | None) -> tuple[web.StreamResponse, bytes]:
-    """The head of an honest answer, and the bytes that it promises."""
+    """The head of an honest answer, and the bytes that it declares."""
     headers = {} if etag is None else {"ETag": etag}
     wanted = re.fullmatch(r"bytes=(\d+)-", request.headers.get("Range", ""))
     start = 0 if wanted is None else int(wanted[1])

@@ -1,4 +1,4 @@
-"""Pulls the made-up pack in a process of its own: ``python -m tests.cli.models.pull_process URL FOLDER``."""
+"""Pulls the simulated pack in a separate process: ``python -m tests.cli.models.pull_process URL FOLDER``."""
 
 import asyncio
 import sys
@@ -13,7 +13,7 @@ from tests.cli.models.builders import make_pack
 
 
 def main(source: str, models_dir: str) -> int:
-    """0 where the pack is installed, 2 where not."""
+    """0 if the pack is installed, 2 otherwise."""
     pulling = pull_pack(
         make_pack(),
         models_dir=Path(models_dir),

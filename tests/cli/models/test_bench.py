@@ -21,7 +21,7 @@ runner = CliRunner()
 
 
 def pack() -> Pack:
-    """Models that burn 4 ms and 8 ms, without the network that always raises."""
+    """Models that use 4 ms and 8 ms, without the network that always raises."""
     return replace(burning_pack(), pad_networks=())
 
 

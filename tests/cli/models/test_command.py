@@ -18,7 +18,7 @@ runner = CliRunner(env={"COLUMNS": "100"})
 
 @pytest.fixture
 def toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A catalogue with one made-up pack, installed; the models folder."""
+    """A catalogue with one simulated pack, installed; returns the models folder."""
     pack = make_pack()
     monkeypatch.setattr(options, "load_catalogue", lambda: Catalogue(entries=pack.members, packs=(pack,)))
     put(tmp_path / "toy")

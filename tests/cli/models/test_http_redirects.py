@@ -1,4 +1,4 @@
-"""Where a redirect may lead, and whose certificate counts."""
+"""Allowed targets of redirects, and the certificates that count."""
 
 import asyncio
 import ssl
@@ -104,7 +104,7 @@ async def test_only_a_trusted_certificate_will_do(tmp_path: Path) -> None:
 
 
 async def _pull(source: str, models_dir: Path, authorities: Path | None) -> tuple[int, str]:
-    """In a process of its own: which certificates count is decided when it starts."""
+    """In a separate process, because the trusted certificates are fixed when it starts."""
     environment = {} if authorities is None else {"SSL_CERT_FILE": str(authorities)}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.cli.models.pull_process", source, str(models_dir)),

@@ -1,4 +1,4 @@
-"""Downloads that break off go on where they ended, as far as the server has the same file still."""
+"""Interrupted downloads resume where they ended, if the server still has the same file."""
 
 import time
 from pathlib import Path
@@ -32,7 +32,7 @@ async def test_after_a_cut_only_the_rest_is_asked_for(
     mirror.script[NAME] = [cut_after(200_000), cut_after(0)]
     report = await pull_pack(make_pack(sized=sized), models_dir=tmp_path, source=mirror.base, patience=hasty)
     assert snapshot(report.folder) == CONTENTS
-    # The second, cut at once, sent nothing, so the third asks for the same rest.
+    # The second, cut at once, sent nothing, so the third requests the same rest.
     assert mirror.ranges[NAME] == [None, "bytes=200000-", "bytes=200000-"]
     assert mirror.conditions[NAME] == [None, '"v1"', '"v1"']
 
@@ -101,7 +101,7 @@ async def test_a_part_that_is_already_whole_is_only_checked(
     (incoming / f"{NAME}.part").write_bytes(DATA)
     report = await pull_pack(make_pack(sized=sized), models_dir=tmp_path, source=mirror.base, patience=hasty)
     assert snapshot(report.folder) == CONTENTS
-    # Where the size is not catalogued, the server has to say that there is no more.
+    # If the size is not catalogued, the server has to report the end.
     assert mirror.ranges.get(NAME, []) == ([] if sized else [f"bytes={len(DATA)}-", None])
 
 

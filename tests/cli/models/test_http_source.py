@@ -34,7 +34,7 @@ DATA = CONTENTS[NAME]
 
 
 def left_of(name: str, models_dir: Path) -> list[str]:
-    """Incoming files that have to do with ``name``."""
+    """Incoming files for ``name``."""
     return [file for file in snapshot(models_dir / ".incoming-toy") if file.startswith(name)]
 
 

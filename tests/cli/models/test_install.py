@@ -1,4 +1,4 @@
-"""What a pull leaves behind: the pack, or what was there before."""
+"""The state after a pull: the new pack, or the previous one."""
 
 import asyncio
 import contextlib
@@ -91,7 +91,7 @@ async def test_where_folders_cannot_be_swapped_they_are_renamed(
 async def test_a_crash_at_any_rename_loses_nothing(
     mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exchange: bool, number: int
 ) -> None:
-    """The process dies just before the n-th rename of the installation; the next pull ends the work."""
+    """The process dies just before the n-th rename of the installation; the next pull completes the work."""
     put(tmp_path / "toy", {**CONTENTS, NAME: b"altered", "notes.txt": b"mine"})
     if not exchange:
         monkeypatch.setattr(install, "exchange", lambda first, second: False)
@@ -238,7 +238,7 @@ async def test_too_little_room_is_said_before_anything_is_fetched(
 
 
 async def test_a_full_disk_is_said_and_what_fitted_is_kept(mirror: Mirror, tmp_path: Path) -> None:
-    """A limit on the size of files stands in for the full disk: the system refuses the write alike."""
+    """A limit on the size of files simulates a full disk: the system refuses the write in the same way."""
 
     def limited() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
@@ -316,7 +316,7 @@ async def test_an_intact_pack_gets_its_acceptance(mirror: Mirror, tmp_path: Path
 
 
 async def test_every_failure_is_one_of_ours(mirror: Mirror, tmp_path: Path, hasty: Patience) -> None:
-    """Whatever a server does to one file, what comes out is a ``ModelsError`` or the whole pack."""
+    """Whatever a server does to one file, the outcome is a ``ModelsError`` or the whole pack."""
     answers = [
         cut_after(0),
         cut_after(10),

@@ -11,7 +11,7 @@ from tests.cli.models.builders import CONTENTS, make_pack, put
 
 @dataclass
 class Recorder:
-    """Writes down what it is told."""
+    """Records its calls."""
 
     sizes: dict[str, int | None] = field(default_factory=dict)
     done: dict[str, list[int]] = field(default_factory=dict)

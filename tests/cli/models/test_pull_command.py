@@ -47,7 +47,7 @@ def test_terms_first_and_no_files_without_acceptance(
         return
     assert status == 2
     assert not folder.exists()
-    # The command that is told works as it is.
+    # The printed command works unchanged.
     again = shlex.split(problem.rpartition("above: ")[2])
     assert again[:2] == ["facegate", "models"]
     assert runner.invoke(app, again[2:]).exit_code == 0

@@ -1,4 +1,4 @@
-"""The real thing: the pack ``open`` from real files, over every kind of mirror."""
+"""The pack ``open`` from real files, over every kind of mirror."""
 
 from pathlib import Path
 

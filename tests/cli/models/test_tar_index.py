@@ -1,4 +1,4 @@
-"""Tar files from anywhere."""
+"""Untrusted tar files."""
 
 import io
 import tarfile
@@ -13,7 +13,7 @@ from cli.models.tar_index import LARGEST_MEMBER, TarMember, read_index
 
 
 def archive(*infos: tarfile.TarInfo, data: bytes = b"", gnu: bool = False) -> io.BytesIO:
-    """An archive whose headers say what they like; every member is followed by ``data``."""
+    """An archive with arbitrary headers; every member is followed by ``data``."""
     stream = io.BytesIO()
     for info in infos:
         stream.write(info.tobuf(tarfile.GNU_FORMAT if gnu else tarfile.USTAR_FORMAT))

@@ -13,14 +13,14 @@ from tests.cli.match.samples import plain
 
 
 def evaluate(*arguments: object) -> tuple[int, str, str]:
-    """Exit status, standard output and everything that was said on standard error."""
+    """Exit status, standard output and standard error."""
     result = CliRunner().invoke(app, ["pad", *map(str, arguments)])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result.exit_code, result.stdout, plain(result.stderr)
 
 
 def some(assets: Path, folder: Path, *, each: int) -> Path:
-    """Some real pictures of each kind of the largest source and of another, as folders."""
+    """Some real images of each kind of the largest source and of another, as folders."""
     found = read_dataset(assets / "data" / "pad")
     for source in ("feni", "Apfol"):
         for name, species in (("live", ""), ("spoof/print", "print"), ("spoof/screen", "screen")):

@@ -1,4 +1,4 @@
-"""Reads a page strictly, for tests of what it holds."""
+"""Reads a page strictly, for tests of its contents."""
 
 from html.parser import HTMLParser
 
@@ -8,7 +8,7 @@ _VOID = {"meta", "img", "hr", "br", "link", "input"}
 
 
 class Page(HTMLParser):
-    """Every element that is opened is closed, in order; what may fetch something is collected."""
+    """Every element that is opened is closed, in order; references to other resources are collected."""
 
     def __init__(self, page: str) -> None:
         super().__init__()

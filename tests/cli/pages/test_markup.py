@@ -23,7 +23,7 @@ class _Text(HTMLParser):
         self.text += data
 
 
-# HTML knows neither these control characters nor carriage returns; parsers replace them.
+# HTML allows neither these control characters nor carriage returns; parsers replace them.
 printable = st.text(st.characters(exclude_categories=("Cc", "Cs")))
 
 

@@ -16,7 +16,7 @@ from tests.client.fake_server import FakeServer
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What somebody kept: a signed result and the keys."""
+    """Saved files: a signed result and the keys."""
 
     fake: FakeServer
     result: result_pb2.CheckResult

@@ -1,4 +1,4 @@
-"""Knobs by name: what may be set, and what is told where it may not."""
+"""Knobs by name: valid values, and the errors for invalid ones."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""A simulated phone as the client's camera and screen: colours are on the frames that say so."""
+"""A simulated phone as the client's camera and screen: frames show the colours that they claim."""
 
 import asyncio
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ _EXPOSURE = SimulatedExposure(
 
 
 class _Rendered:
-    """Frames whose pixels are the light of the screen at the time of their capture."""
+    """Frames with the light of the screen at the time of their capture as pixels."""
 
     def __init__(self, light: ScreenLight, count: int) -> None:
         self._light = light
@@ -86,7 +86,7 @@ async def test_a_colour_is_on_the_frames_that_say_so() -> None:
         assert _level(image) == {0: 0, 4: 255, 5: 55}[shown.number]
         assert (shown.since_us > 0) is (shown.number > 0)
         assert shown.since_us <= image.capture_time_us
-    # When a step appeared does not change once it was said.
+    # The appearance time of a step does not change once it was claimed.
     assert len({shown for _, shown in seen}) == 3
     times = [image.capture_time_us for image, _ in seen]
     assert all(later > time for time, later in pairwise(times))
@@ -180,7 +180,7 @@ async def test_an_oval_is_told_to_the_person_who_goes_back_when_it_is_over() -> 
     face = RestingFace(width=0.5, outline_width=0.5, x=0.5, y=0.5, frame=(480, 640))
     assert guide.placement(0.0, face=face).approach == 0
     assert guide.placement(3.0, face=face).approach == pytest.approx(0.375, abs=0.03)
-    # The face that is found is narrower than the oval: they come closer still.
+    # The detected face is narrower than the oval, so the person comes closer.
     for _ in range(70):
         await anext(phone)
     assert guide.placement(3.0, face=face).approach > 0.42

@@ -1,4 +1,4 @@
-"""A proxy that terminates TLS with a certificate of its own, reads along, and talks TLS to the server."""
+"""A proxy that terminates TLS with its own certificate, records the traffic, and uses TLS to the server."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ _CHUNK = 65_536
 
 @dataclass(slots=True)
 class Intercepted:
-    """Where the proxy listens, and what it read in the clear.
+    """The address of the proxy, and the plain traffic that it recorded.
 
     Attributes:
         target: ``host:port``.
@@ -32,8 +32,8 @@ async def intercepting(
 
     Args:
         server: ``host:port`` of the server.
-        shown: The certificate that devices get to see.
-        trusted: How the proxy trusts the server, whose name is localhost.
+        shown: The certificate that the proxy presents to devices.
+        trusted: The authority of the server, which has the name localhost.
     """
     host, _, port = server.rpartition(":")
     tasks: set[asyncio.Task[object]] = set()

@@ -1,4 +1,4 @@
-"""Whole checks of test devices: the reference client before a real server that believes a test platform."""
+"""Whole checks of test devices: the reference client with a real server that trusts a test platform."""
 
 import tomllib
 from collections.abc import AsyncIterator, Iterable
@@ -26,9 +26,9 @@ __all__ = ["Field", "believing", "failed", "front_camera", "platform_settings", 
 
 
 def failed(result: result_pb2.CheckResult) -> set[str]:
-    """Names of the checks of a device that failed.
+    """Names of the failed tests of a device.
 
-    Left out are what the policy makes of them, and what it ignores: all these scans have the same pictures.
+    The policy's demands and ignored tests are left out: all these scans have the same frames.
     """
     return {
         check.name
@@ -39,19 +39,19 @@ def failed(result: result_pb2.CheckResult) -> set[str]:
 
 
 def signs(result: result_pb2.CheckResult) -> set[str]:
-    """The signs of manipulation that stand by themselves."""
+    """The decided signs of manipulation."""
     return {signal.name for signal in result.device.signals if not signal.passed}
 
 
 def reasons(result: result_pb2.CheckResult) -> list[str]:
-    """Why a check failed."""
+    """The reasons of a failed check."""
     names = map(result_pb2.FailureReason.Name, result.reasons)
     return [name.removeprefix("FAILURE_REASON_") for name in names]
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A server and a platform that it believes."""
+    """A server and a platform that it trusts."""
 
     live: LiveServer
     stored: StoredPlatform
@@ -62,7 +62,7 @@ class Field:
     async def check(
         self, device: TestDevice, *, pace: Pace = "fast", screen: SimulatedPhone | None = None
     ) -> result_pb2.CheckResult:
-        """A whole check of the portrait's person, alive, as the device shows them; DYNAMIC with a screen."""
+        """A whole check of the portrait's living person with the device; DYNAMIC if it has a screen."""
         mode = scan_pb2.MODE_UNSPECIFIED if screen is None else scan_pb2.MODE_DYNAMIC
         upload = await self.live.upload(policy=POLICY_NAME, mode=mode)
         camera = screen or front_camera(pace)
@@ -81,13 +81,13 @@ class Field:
 
 
 def front_camera(pace: Pace) -> FrameSource:
-    """The portrait's person, alive."""
+    """The portrait's living person."""
     frames: Iterable[tuple[bytes, float]] = ((one.jpeg, one.time_us / 1e6) for one in fresh_pictures())
     return generated_source(frames, label="front", frames_per_second=10.0, pace=pace)
 
 
 def platform_settings(stored: StoredPlatform) -> dict[str, Any]:
-    """What the platform's settings file says, save for where data lie."""
+    """The platform's settings file, except for the data folders."""
     settings = tomllib.loads((stored.folder / SETTINGS_FILE).read_text(encoding="utf-8"))
     del settings["data_dir"], settings["listeners"]
     return settings

@@ -1,4 +1,4 @@
-"""An honest device on a line that is tapped: a proxy ends its TLS, and the device trusts the proxy."""
+"""An honest device on an intercepted connection: a proxy ends its TLS, and the device trusts the proxy."""
 
 import ssl
 from collections.abc import AsyncIterator
@@ -35,7 +35,7 @@ _POLICIES = {
     "pinned": policy_text("pinned").replace(
         'android_key = "required"', 'android_key = "required"\nserver_key = "required"'
     ),
-    # The TLS key is looked at, and decides nothing: not even the assurance.
+    # The TLS key is tested, and decides nothing, not even the assurance.
     "unpinned": policy_text("unpinned").replace(
         'android_key = "required"', 'android_key = "required"\nserver_key = "ignored"'
     ),
@@ -53,11 +53,11 @@ class TappedLine:
 
     @property
     def device_tls(self) -> TlsSettings:
-        """The device trusts the authority of both certificates: an enterprise's, or one put in by malware."""
+        """The device trusts the authority of both certificates: an enterprise's, or malware's."""
         return TlsSettings(root_certificates=self.authority.cert_pem.bytes())
 
     async def check(self, *, policy: str, target: str) -> tuple[str, result_pb2.CheckResult]:
-        """A whole check of an honest phone; its scan token, and the result."""
+        """A whole check of an honest phone; returns its scan token and the result."""
         phone = make_device(DeviceKind.ANDROID, self.stored.platform)
         async with (
             open_channel(self.server.service_target) as service,

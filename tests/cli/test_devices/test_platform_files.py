@@ -1,4 +1,4 @@
-"""A test platform in a folder, and the servers that take it or refuse it."""
+"""A test platform in a folder, and the servers that accept or refuse it."""
 
 import json
 import stat
@@ -76,7 +76,7 @@ def test_a_device_remembers_its_count_in_the_folder(tmp_path: Path) -> None:
         played.remember()
     assert [type(piece) for piece in shown] == [AppAttestEnrolment, AppAttestAssertion, AppAttestAssertion]
     assert read_platform(tmp_path).device(DeviceKind.IPHONE).use.counter == 2
-    # The thief has the same key, and the same memory.
+    # The thief has the same key, and the same stored state.
     assert read_platform(tmp_path).device(DeviceKind.COUNTER_REPLAY).use.counter == 2
 
 
@@ -103,7 +103,7 @@ def test_a_folder_without_a_platform_is_said_so(tmp_path: Path, content: bytes |
     with pytest.raises(PlatformUnusable, match=r"platform\.json"):
         read_platform(tmp_path)
     if content is not None and b'"seed": "' not in content:
-        # What lies there is not written over: it may be something else.
+        # Existing files are not overwritten, because they may be something else.
         with pytest.raises(PlatformUnusable):
             write_platform(tmp_path, now=NOW)
 

@@ -1,4 +1,4 @@
-"""What devices do to frames."""
+"""Changes of frames by test devices."""
 
 from collections.abc import AsyncIterator
 

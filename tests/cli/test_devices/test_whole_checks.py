@@ -25,9 +25,8 @@ async def field(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Field
         yield one
 
 
-# What fails in a whole check of a sandbox caller, as test devices need, and what it is a sign of that stands
-# by itself. Frames that come as fast as they can are seen, too: `stream.arrival` fails softly in all of them,
-# and is left out.
+# The tests that fail in a whole check of a sandbox caller, which test devices need, and the decided signs.
+# `stream.arrival` also fails softly in all of them, because frames come as fast as they can, and is left out.
 REFUSED = {
     DeviceKind.UNLOCKED: ({"android_key.boot_state", "play_integrity.device_recognition"}, {"rooted"}),
     DeviceKind.REPACKAGED: (
@@ -158,7 +157,7 @@ async def test_with_the_flash_an_honest_phone_gets_high_and_constant_exposure_is
         renamed = await field.check(field.device(DeviceKind.RENAMED_CAMERA), screen=phone(seed=6))
         assert failed(renamed) == {"camera.exposure", "camera.timestamps"}
         (told,) = renamed.device.signals
-        # Two soft checks of the camera are a suspicion: they decide nothing, and the device is not HIGH.
+        # Two soft tests of the camera are a suspicion: they decide nothing, and the device is not HIGH.
         assert (told.name, told.passed) == ("injection", False)
         assert renamed.device.assurance == result_pb2.DEVICE_ASSURANCE_MEDIUM
         assert renamed.status == SUCCESS

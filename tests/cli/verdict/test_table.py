@@ -143,7 +143,7 @@ def test_waivers_are_shown_whether_the_checks_failed_or_not() -> None:
 
 
 def _long_result() -> result_pb2.CheckResult:
-    """As long a result as a server returns: every signal, failed tests, waivers, a challenge."""
+    """The longest result of a server: every signal, failed tests, tolerated tests, a challenge."""
     fail, passed = result_pb2.DeviceCheck.OUTCOME_FAIL, result_pb2.DeviceCheck.OUTCOME_PASS
     names = [f"camera.test_{number}" for number in range(28)]
     return result_pb2.CheckResult(

@@ -30,7 +30,7 @@ _app.command()(verify)
 
 
 class Run:
-    """What a command left behind."""
+    """The output and exit code of a command."""
 
     def __init__(self, code: int, output: str, messages: str) -> None:
         self.code, self.output, self.messages = code, output, messages
@@ -244,7 +244,7 @@ async def test_api_key_is_read_from_its_file(portrait: str, scan: str, tmp_path:
 
 
 class FakeServerWithKey(FakeServer):
-    """Wants a key that nobody gives."""
+    """Requires a key that no caller sends."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -406,5 +406,5 @@ async def test_a_test_device_that_there_is_not_says_so(portrait: str, scan: str,
         arguments = ("--test-platform", str(tmp_path), "--test-device", kind)
         run = await _run(FakeServer(), "--trusted", portrait, "--scan", scan, *arguments)
         assert run.code == 2
-        # A long path is broken anywhere.
+        # A long path may be broken at any place.
         assert said.replace(" ", "") in "".join(run.messages.split())

@@ -1,4 +1,4 @@
-"""Cases are made of manifests."""
+"""Cases are made from manifests."""
 
 from pathlib import Path
 

@@ -1,8 +1,8 @@
 """Whole checks through gRPC on real photos and clips with real weights.
 
-What is asserted is what must not break: genuine clips are not taken for attacks, impostors do not pass,
-screen replays do not pass where the pack has a PAD network. CI runs a few; `make accuracy` runs them all and
-prints the counts, which stand in docs/accuracy.md, good or bad.
+The tests assert that genuine clips are not judged as attacks, that impostors do not pass, and that
+screen replays do not pass if the pack has a PAD network. CI runs a few cases; `make accuracy` runs all of
+them and prints the counts, which are in docs/accuracy.md.
 """
 
 from collections import Counter
@@ -33,7 +33,7 @@ def _every_case(assets: Path) -> list[Case]:
 
 
 def _a_few(assets: Path) -> list[Case]:
-    """Of each kind one in eight, and every screen replay."""
+    """One in eight of each kind, and every screen replay."""
     chosen: list[Case] = []
     for kind in CaseKind:
         chosen += [case for case in _every_case(assets) if case.kind is kind][::8]

@@ -1,4 +1,4 @@
-"""The texts for feedback and refusals are complete, and the document shows the same."""
+"""The texts for feedback and refusals are complete, and the document contains the same."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ from facegate_client import ServerError
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "device_protocol.md"
 
-# What only an orchestrator can meet.
+# Reasons that only an orchestrator can meet.
 _ORCHESTRATORS = {*range(20, 60), *range(90, 100)}
 _CALLERS = {"UNAUTHENTICATED", "PERMISSION_DENIED", "DEADLINE_EXCEEDED"}
 

@@ -1,4 +1,4 @@
-"""Phones of our own: chains of every shape, right and wrong, under a root of our own."""
+"""Test phones: chains of every shape, right and wrong, under a test root."""
 
 import functools
 from collections.abc import Iterable, Sequence

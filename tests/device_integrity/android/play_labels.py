@@ -1,4 +1,4 @@
-"""Every label of a Play Integrity payload, and what it amounts to."""
+"""Every label of a Play Integrity payload, with its finding."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Mints Play Integrity tokens, right and wrong, with keys of our own: Google's are nobody's to have."""
+"""Mints Play Integrity tokens, right and wrong, with test keys, because Google's are secret."""
 
 import base64
 import json
@@ -27,7 +27,7 @@ KEYS = load_classic_keys(
 
 
 def payload(**changes: Any) -> dict[str, Any]:
-    """What Google says of an honest device; each change replaces a part."""
+    """Google's verdict on an honest device; each change replaces a part."""
     at = datetime.fromtimestamp(MILLIS / 1000, UTC)
     return {**integrity_payload(package=PACKAGE, digest=DIGEST, nonce=CHALLENGE, at=at), **changes}
 

@@ -1,4 +1,4 @@
-"""Reading AuthorizationLists: every known tag, and lists that are none. Real ones: test_key_description."""
+"""Reading AuthorizationLists: every known tag, and malformed lists. Real ones: test_key_description."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Reading certificates: limits, kinds of keys, and what is none."""
+"""Reading certificates: limits, kinds of keys, and malformed input."""
 
 from datetime import timedelta
 

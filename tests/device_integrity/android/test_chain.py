@@ -1,4 +1,4 @@
-"""The walk over a chain: every real one, every rule broken once, forged ones, and another path builder."""
+"""Verification of a chain: every real one, every rule broken once, forged ones, and another path builder."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -169,12 +169,12 @@ def test_an_attested_key_that_signs_one_more_certificate_is_no_authority(
             extensions={ATTESTATION_EXTENSION: Description(challenge=b"other").der()},
         )
         forged = [leaf, *genuine]
-        # Names and signatures are all right: a bare loop over signatures would take it.
+        # Names and signatures are all valid: a bare loop over signatures would accept it.
         for certificate, issuer in pairwise(forged):
             certificate.verify_directly_issued_by(issuer)
         assert "FORGED_CHAIN" in _reasons(forged, phone())
         assert not _path_builder_accepts(der_chain(forged), NOW)
-        # With one certificate fewer, so that the length is right, nothing is left to sign for it.
+        # With one certificate fewer, so that the length is valid, no certificate signs it.
         assert not _walk([leaf, genuine[0], *genuine[2:]], trust(phone())).is_trusted
 
 
@@ -188,7 +188,7 @@ def test_an_authority_in_disguise_is_refused_without_the_extension() -> None:
             issue(name_of(serial="0c33", title="TEE"), batch, middle, ca=ca, not_after=NOW + timedelta(1)),
         )
         _, certificates = phone.with_attestation(plain).attest(Description())
-        # Phones of 2016 have batch certificates that say CA:FALSE; none has one that says nothing.
+        # Phones of 2016 have batch certificates with CA:FALSE; none has one without basic constraints.
         assert _reasons(certificates, phone) == (set() if ca is False else {"FORGED_CHAIN"})
         below = new_key()
         deeper = Authority(below, issue(name_of(serial="0d44", title="TEE"), below, plain))
@@ -224,7 +224,7 @@ def test_a_look_alike_root_is_refused() -> None:
     chain = _walk(certificates, trust(phone))
     assert _failures(chain) == {"LOOK_ALIKE_ROOT"}
     assert chain.checks[0].sign_of is Manipulation.CODE_MODIFICATION
-    # The real root in the fake one's place does not help: it signed nothing here.
+    # Replacing the fake root by the real one does not help: it signed nothing here.
     swapped = [*certificates[:-1], phone.authorities[0].certificate]
     assert _reasons(swapped, phone) == {"SIGNATURE_INVALID"}
 
@@ -339,7 +339,7 @@ def test_a_provisioned_key_is_known_by_the_servers_above_it(phone: Phone, shape:
 
 
 def _batch(middle: x509.Name, attestation: x509.Name) -> Phone:
-    """A phone with a batch key, under names of its maker's choice."""
+    """A phone with a batch key, under any names."""
     above = factory_phone().authorities[:1]
     for name in (middle, attestation):
         key = new_key()

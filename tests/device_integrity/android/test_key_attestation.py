@@ -82,7 +82,7 @@ _VERDICTS: dict[str, set[str]] = {
     "google_legacy/algorithm_RSA_SecurityLevel_StrongBox": {"NON_PRODUCTION_ROOT", *_UNLOCKED},
     "google_legacy/algorithm_RSA_SecurityLevel_TEE": _UNLOCKED,
 }
-"""What fails of each real chain, at its date, for its own challenge and app."""
+"""The failed tests of each real chain, at its date, for its own challenge and app."""
 _SOFT = {"NOT_DER", "PATCH_LEVEL_MISSING", "PATCH_LEVEL_OLD"}
 
 

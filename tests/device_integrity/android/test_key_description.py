@@ -162,7 +162,7 @@ def test_a_real_description_reads_as_google_reads_it(assets: Path, name: str) ->
 def test_every_reading_of_google_is_compared(assets: Path) -> None:
     folder = assets / KEY_FOLDER / _FOLDER
     found = {str(file.relative_to(folder).with_suffix("")) for file in folder.rglob("*.json")}
-    # complete_authlist.json is the reading of a description that Google's tests build, not of a certificate.
+    # complete_authlist.json is for a description that Google's tests build, not for a certificate.
     assert found == {*_READINGS, "complete_authlist"}
 
 

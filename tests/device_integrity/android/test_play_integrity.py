@@ -1,4 +1,4 @@
-"""Judging payloads: Google's own example and what was derived from it, every label, every demand."""
+"""Judging payloads: Google's own example and variants of it, every label, every demand."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -36,7 +36,7 @@ _APP = AllowedApp(package=PACKAGE, certificate_digests=frozenset({DIGEST}))
 _POLICY = PlayPolicy(apps=(_APP,))
 
 
-# So it is spelt in Google's example.
+# Google's example uses this spelling.
 _DOC_CHALLENGE = b"hello wolrd there"
 
 
@@ -95,7 +95,7 @@ _CAPTURED = {"UNKNOWN_CAPTURING": Manipulation.REMOTE_CONTROL}
 )
 def test_a_vector(assets: Path, name: str, expected: dict[str, Manipulation]) -> None:
     read = parse_payload((assets / PLAY_FOLDER / f"payload_{name}.json").read_bytes())
-    # The example's digest stands for one; its name and challenge are its own.
+    # The example's digest is a placeholder; its name and challenge are its own.
     example = parse_payload((assets / PLAY_FOLDER / "payload_strong.json").read_bytes()).app
     app = AllowedApp(package="com.package.name", certificate_digests=example.certificate_digests)
     result = verify_payload(
@@ -115,7 +115,7 @@ def test_a_vector(assets: Path, name: str, expected: dict[str, Manipulation]) ->
 
 
 def test_labels_of_the_discovery_document_are_known(assets: Path) -> None:
-    """Every word that Google lists is judged, or said to be unevaluated; none is unknown here."""
+    """Every word that Google lists is judged or NOT_EVALUATED; none is unknown here."""
     document = json.loads((assets / PLAY_FOLDER / "playintegrity.v1.discovery.json").read_text())
     schemas = document["schemas"]
 

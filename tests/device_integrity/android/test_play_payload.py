@@ -1,4 +1,4 @@
-"""Reading payloads: what is one, and what is none."""
+"""Reading payloads, valid and malformed."""
 
 import json
 from datetime import UTC, datetime

@@ -167,7 +167,7 @@ def test_a_mutated_token_says_the_same_or_nothing(start: int, put: str) -> None:
         opened = open_classic_token(mutated, keys=KEYS)
     except PlayTokenMalformed:
         return
-    # The last character of a part has bits that say nothing.
+    # The last character of a part has unused bits.
     assert json.loads(opened) == payload()
 
 

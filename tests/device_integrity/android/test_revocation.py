@@ -1,4 +1,4 @@
-"""The revocation list: Google's sample, both forms of its keys, age, and files that are none."""
+"""The revocation list: Google's sample, both forms of its keys, age, and malformed files."""
 
 import json
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The pinned keys: those of the real roots, and files that are none."""
+"""The pinned keys: those of the real roots, and malformed files."""
 
 from hashlib import sha256
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""The test Apple at a fixed time, with an app of its own, and receipts, right ones and wrong ones.
+"""An imitation of Apple at a fixed time, with a test app, and receipts, right and wrong ones.
 
-The same seed and the same keys give the same bytes, so that a fuzzed case can be made again.
+The same seed and the same keys give the same bytes, so that a fuzzed case can be repeated.
 """
 
 import functools
@@ -45,7 +45,7 @@ class SoftwareKey(AppAttestKey):
 
 
 class SoftwareApple(TestApple):
-    """Two roots and what is issued under them."""
+    """Two roots and the certificates issued under them."""
 
     def __init__(self, seed: int = 1) -> None:
         super().__init__(seed=f"apple {seed}", valid=_VALID)
@@ -64,7 +64,7 @@ class SoftwareApple(TestApple):
     def changed_receipt(
         self, key: AppAttestKey, fields: dict[int, bytes] | None = None, **signing: Any
     ) -> bytes:
-        """A receipt, with the fields that are named put in the place of what is right; empty for none."""
+        """A receipt in which the named fields replace the right ones; empty for none."""
         said = self.receipt_fields(
             key,
             app_id=APP,

@@ -1,4 +1,4 @@
-"""What the tests of Apple's evidence share."""
+"""Fixtures for the tests of Apple's evidence."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Each condition of an attestation, broken once; and no bytes that get past the door."""
+"""Each condition of an attestation, broken once; and arbitrary bytes, which are refused."""
 
 from datetime import timedelta
 
@@ -237,7 +237,7 @@ def test_no_changed_byte_passes(
     changed = bytearray(honest)
     changed[place % len(honest)] ^= mask
     result = _verify(apple, key, bytes(changed))
-    # The receipt is not signed by the attestation: it is judged by itself.
+    # The attestation does not sign the receipt, which is judged separately.
     if result.key is not None:
         assert result.key.receipt != b"receipt"
 

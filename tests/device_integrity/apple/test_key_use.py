@@ -1,4 +1,4 @@
-"""Whom an enrolled key is known of."""
+"""The person for whom a key is enrolled."""
 
 import pytest
 

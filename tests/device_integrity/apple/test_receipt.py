@@ -197,5 +197,5 @@ def test_no_changed_byte_changes_what_is_said(
     changed = bytearray(honest)
     changed[place % len(honest)] ^= mask
     result = _verify(apple, key, bytes(changed))
-    # What is not signed may change: the certificate of the root that is held, or a version.
+    # Unsigned parts may change: the certificate of the stored root, or a version.
     assert result.receipt is None or result.receipt == parse_receipt(honest).receipt

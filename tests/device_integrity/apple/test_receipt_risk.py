@@ -1,4 +1,4 @@
-"""What the risk metric of a receipt is worth, and for how long."""
+"""The effect of a receipt's risk metric, and its lifetime."""
 
 from datetime import timedelta
 
@@ -34,7 +34,7 @@ def test_a_metric_counts_for_the_days_that_apple_counts(
     check = check_risk(_receipt(apple, key, risk_metric), most_keys=3, now=NOW + age)
     assert check.name == "app_attest_receipt.risk"
     assert (check.reason, check.outcome) == found
-    # Many keys are a doubt, and no sign of what was done.
+    # Many keys are a soft failure without a sign of a manipulation.
     assert check.soft == (check.reason == "RISK_HIGH")
     assert check.sign_of is None
 

@@ -173,7 +173,7 @@ def test_every_receipt_is_apples_and_says_what_is_recorded(assets: Path) -> None
 
 
 def test_the_receipt_within_each_attestation_came_with_it(assets: Path) -> None:
-    """The app and the hash that the app gave are in it, so that no other attestation's can be put there."""
+    """It contains the app and the hash that the app gave, so another attestation's cannot replace it."""
     vectors = every_attestation(assets)
     for vector in vectors:
         key = _verify(vector).key
@@ -188,7 +188,7 @@ def test_the_receipt_within_each_attestation_came_with_it(assets: Path) -> None:
             max_age=timedelta(minutes=5),
             most_keys=1,
             anchors=_ANCHORS,
-            # The recordings' own times are rounded, and seconds to hours too early.
+            # The times of the recordings are rounded, and seconds to hours too early.
             now=max(vector.at, made),
         )
         outcomes = {check.name.partition(".")[2]: check.outcome for check in result.checks}

@@ -32,7 +32,7 @@ VEEHAITCH = (
     "ios-14.4-beta-2",
     "ios-14.4",
 )
-"""Names of the recordings, one of a device each: an attestation, an assertion, receipts."""
+"""Names of the recordings, one for each device: an attestation, an assertion, receipts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +132,7 @@ def apple_sample(assets: Path) -> AttestationVector:
 
 
 def uebelack_attestation(assets: Path) -> AttestationVector:
-    """One of 2024, whose leaf lives for eleven months."""
+    """One of 2024, with a leaf that is valid for eleven months."""
     vector = json.loads((_folder(assets) / "uebelack" / "attestation-development.json").read_text())
     challenge = base64.b64decode(vector["challenge"])
     return AttestationVector(
@@ -147,7 +147,7 @@ def uebelack_attestation(assets: Path) -> AttestationVector:
 
 
 def uebelack_assertion(assets: Path) -> AssertionVector:
-    """One whose client data is JSON."""
+    """One with client data in JSON."""
     vector = json.loads((_folder(assets) / "uebelack" / "assertion.json").read_text())
     return AssertionVector(
         assertion=_bytes(vector["assertion"]),

@@ -57,7 +57,7 @@ def test_a_phones_metadata_pass() -> None:
             "ON_A_GRID",
         ),
         (
-            # Frames left out leave the grid a grid.
+            # Gaps do not disturb the grid.
             lambda at, frame: replace(frame, capture_time_us=round((at + at // 7) * 1e6 / 30)),
             "camera.timestamps",
             "ON_A_GRID",

@@ -101,7 +101,7 @@ def test_a_phone_that_keeps_its_camera_back_is_not_looked_at(silent: str) -> Non
     kept_back = _assessed((*checks, open_check(silent, DeviceFinding.UNAVAILABLE)))
     assert kept_back.assurance is Assurance.MEDIUM
     assert kept_back.unmet == (Unmet(Evidence.CAMERA, UnmetReason.MISSING),)
-    # A platform that does not tell is another matter.
+    # A platform that does not report it is a different case.
     assert _assessed((*checks, open_check(silent))).assurance is Assurance.HIGH
 
 

@@ -86,7 +86,7 @@ def test_another_app_is_hard() -> None:
 
 
 def _exposed(gains: list[float], *, follows: bool) -> tuple[list[FrameClaim], tuple[FrameTrace, ...]]:
-    """A scene whose frames are exposed by ``gains``, and whether their pictures show it."""
+    """A scene with frames that are exposed by ``gains``, and whether their pixels show it."""
     tracer, claims = StreamTracer(), []
     for at, (gain, luma) in enumerate(zip(gains, frames(len(gains)), strict=True)):
         # The claim is of linear light, the picture is gamma encoded.

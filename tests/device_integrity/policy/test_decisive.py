@@ -1,4 +1,4 @@
-"""Which failed checks decide, by what the verifiers themselves say of evidence of another app."""
+"""Decisive tests, with the verifiers' own results for evidence of another app."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -151,7 +151,7 @@ def test_a_tolerated_check_has_no_consequence_and_vouches_for_nothing() -> None:
     before = [check for check in phone if check.name != "camera.name"]
     assert _level(*before, *mark_decisive([listed])) == (Assurance.NONE, False, [Manipulation.VIRTUAL_CAMERA])
     assert _level(*before, *mark_decisive([listed], tolerated={"camera.name"})) == _level(*phone)
-    # What vouches for the device does not do so without the check.
+    # Without the test, the evidence does not vouch for the device.
     other = failed("android_key.application", Manipulation.CODE_MODIFICATION, reason="APPLICATION_UNKNOWN")
     evidence = [check for check in phone if check.name != other.name]
     waived = mark_decisive(

@@ -30,7 +30,7 @@ _LISTS = (
 
 def test_what_is_needed_and_what_may_be_left_open_are_checks_of_the_verifiers() -> None:
     known = {f"{each.verifier}.{check}" for each in _LISTS for check in each.checks}
-    # Made by whoever holds the store of enrolled keys, and not by the assertion's verifier.
+    # Made by the owner of the store of enrolled keys, not by the assertion's verifier.
     known.add(check_key_use("app_attest_assertion", None).name)
     needed = {f"{verifier}.{check}" for verifier, checks in NEEDED_CHECKS.items() for check in checks}
     assert needed | OPTIONAL_CHECKS <= known

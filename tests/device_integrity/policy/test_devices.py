@@ -1,4 +1,4 @@
-"""Whole devices, honest and not: their claims and frames through every check to a level of assurance."""
+"""Whole devices, honest and not: their claims and frames through every test to an assurance."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -53,7 +53,7 @@ def test_ignored_evidence_reaches_nothing() -> None:
     found = _found(ignored, *Evidence, least=Assurance.MEDIUM)
     assert found is not None
     assert "MEDIUM" in found.impossible
-    # Consistent claims reach LOW, but for those that are ignored.
+    # Consistent claims reach LOW, except for ignored ones.
     assert _found(ignored, least=Assurance.LOW) is None
     assert _found(ignored | {Evidence.STREAM: Demand.IGNORED}, least=Assurance.LOW) is not None
 

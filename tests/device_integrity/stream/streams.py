@@ -12,7 +12,7 @@ HEIGHT, WIDTH = 240, 320
 
 
 def scene(seed: int = 0) -> NDArray[np.float32]:
-    """Something to look at, larger than a frame: blobs of all sizes and brightnesses."""
+    """A scene larger than a frame: blobs of all sizes and brightnesses."""
     rng = np.random.default_rng(seed)
     picture = np.zeros((HEIGHT + 80, WIDTH + 80), np.float32)
     for size in (4, 8, 16, 40, 80):
@@ -38,7 +38,7 @@ def frames(count: int = 48, *, noise: float = 2.0, moves: bool = True, seed: int
 
 
 def encode(luma: Pixels, quality: int = 90) -> bytes:
-    """A JPEG of three channels, as the protocol asks for."""
+    """A JPEG of three channels, as the protocol requires."""
     colour = cv2.cvtColor(luma, cv2.COLOR_GRAY2BGR)
     return cv2.imencode(".jpg", colour, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
 

@@ -31,7 +31,7 @@ def _marks(jpegs: list[bytes], key: bytes = _KEY) -> tuple[FrameMark, ...]:
 
 
 class _Memory:
-    """A store as the server's has to be, in a dictionary."""
+    """A store with the properties of the server's, in a dictionary."""
 
     def __init__(self) -> None:
         self._marks: dict[tuple[str, str, str], tuple[FrameMark, ...]] = {}

@@ -1,4 +1,4 @@
-"""Recorded live persons, as the reference client would send them: nobody there injects."""
+"""Recorded live persons, as the reference client would send them, without injection."""
 
 from pathlib import Path
 
@@ -19,6 +19,6 @@ def test_live_clips_fail_nothing_hard_and_noise_alone_softly(assets: Path) -> No
         for check in checks_of(scan)
         if check.outcome is DeviceFinding.FAIL
     }
-    # One clip of so low a bit rate that no noise is left; see docs/device_integrity.md.
+    # One clip has such a low bit rate that no noise is left; see docs/device_integrity.md.
     assert failed <= {("stream.noise", True)}
     assert len(scans) > 40

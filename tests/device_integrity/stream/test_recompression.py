@@ -24,7 +24,7 @@ def test_without_frames_there_is_nothing_to_say() -> None:
 
 
 def test_a_stored_picture_encoded_anew_is_found(assets: Path) -> None:
-    """Real pictures: as they are stored, and after a harder compression in between."""
+    """Real images, as stored, and after a stronger compression in between."""
     files = sorted((assets / "data/pad/live").glob("feni-*.jpg"))[:12]
     assert len(files) == 12
     for file in files:

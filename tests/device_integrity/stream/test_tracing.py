@@ -34,7 +34,7 @@ def test_frames_smaller_than_a_block_have_no_counts() -> None:
 
 
 def test_quantised_coefficients_are_whole() -> None:
-    """What the encoder wrote is found again in the decoded pixels, to within their rounding."""
+    """The encoder's values are recovered from the decoded pixels, to within their rounding."""
     (tally,) = measured(camera_stream(3)).tallies
     assert tally.coefficients.sum() == 3 * 5 * tally.still.size
 

@@ -1,4 +1,4 @@
-"""An authenticator and a browser in software: real ceremonies with keys of their own."""
+"""An authenticator and a browser in software: real ceremonies with test keys."""
 
 import json
 from base64 import urlsafe_b64encode
@@ -21,7 +21,7 @@ _Key = ec.EllipticCurvePrivateKey | Ed25519PrivateKey | rsa.RSAPrivateKey
 
 
 def client_data(challenge: bytes, *, kind: str, origin: str = ORIGIN, **more: object) -> bytes:
-    """What a browser writes."""
+    """Client data as a browser writes it."""
     text = urlsafe_b64encode(challenge).rstrip(b"=").decode()
     members = {"type": kind, "challenge": text, "origin": origin, "crossOrigin": False}
     return json.dumps(members | more).encode()

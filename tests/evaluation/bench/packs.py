@@ -1,4 +1,4 @@
-"""A pack whose models burn a known amount of CPU time."""
+"""A pack with models that use a known amount of CPU time."""
 
 import time
 

@@ -30,7 +30,7 @@ def test_the_peak_is_read_from_the_status() -> None:
 
 
 def test_models_are_timed_in_turn() -> None:
-    """A clock that the calls themselves move: ours takes 2, theirs 6, and 60 once, which is no median."""
+    """A clock that the calls advance: ours takes 2, theirs 6, and 60 once, which is not the median."""
     now = 0.0
     order: list[str] = []
 

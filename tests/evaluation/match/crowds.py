@@ -1,4 +1,4 @@
-"""Made-up persons whose templates are drawn round a direction of their own, and packs without models."""
+"""Simulated persons, each with templates drawn around one direction, and packs without models."""
 
 from dataclasses import replace
 
@@ -25,12 +25,12 @@ def crowd(
     """Templates of persons, and all their comparisons.
 
     Args:
-        persons: How many.
-        photos: Of each.
+        persons: Number of persons.
+        photos: Number of photos of each.
         seed: Of the draws.
-        spread: How far a photo strays from its person; at 1 as far as its person from others.
-        apart: How many of the persons are measured apart.
-        failing: Positions of photos that give no template.
+        spread: Distance of a photo from its person; at 1 the distance of its person from others.
+        apart: Number of persons that are measured separately.
+        failing: Positions of photos without a template.
     """
     rng = np.random.default_rng(seed)
     templates = []

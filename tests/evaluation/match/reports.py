@@ -1,4 +1,4 @@
-"""A report over made-up persons."""
+"""A report over simulated persons."""
 
 import functools
 from datetime import UTC, datetime

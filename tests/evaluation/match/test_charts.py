@@ -9,7 +9,7 @@ from evaluation.match.charts import det_chart, histogram_chart, histogram_counts
 from tests.evaluation.match.reports import made_report
 
 BLUE = (178, 114, 0)
-"""The first curve's colour, as OpenCV has it."""
+"""The first curve's colour in OpenCV's order."""
 
 
 def picture(png: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:

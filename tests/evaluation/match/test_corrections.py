@@ -33,7 +33,7 @@ def test_three_labels_of_one_person_become_one(tmp_path: Path, pairs: list[str])
     corrections = read_corrections(file)
     labels = {corrections.same_person.get(label, label) for label in "abc"}
     assert len(labels) == 1
-    # What is unsure of one of these labels is unsure of the person.
+    # An unsure label makes its person unsure.
     assert corrections.unsure == {frozenset({*labels, "d"})}
 
 

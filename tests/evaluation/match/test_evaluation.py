@@ -33,7 +33,7 @@ def test_sets_have_thresholds_and_persons_of_their_own() -> None:
     assert (main.comparisons.identities, apart.comparisons.identities) == (18, 12)
     assert main.fmr.person_pairs == 18 * 17 // 2
     assert apart.fmr.person_pairs == 12 * 11 // 2
-    # Alone they are what they are with the others.
+    # Alone they have the same figures as with the others.
     kept = main.comparisons
     assert np.array_equal(main_of(kept).fmr.upper_bounds, main.fmr.upper_bounds)
 
@@ -113,7 +113,7 @@ def test_a_worse_pack_is_seen_to_be_worse_on_the_same_comparisons() -> None:
         # Three photos are missing on one side or the other.
         assert each.genuine == 40 * 3 - 3 * 2
         assert (each.only_first, each.only_second) == (1, 2)
-    # The other way round it is the opposite.
+    # In the other order the sign is reversed.
     other = differences(good, bad, acquired=all_acquired[::-1], bootstrap=BOOTSTRAP)
     assert [-each.change for each in other] == pytest.approx([each.change for each in found])
 

@@ -13,7 +13,7 @@ THRESHOLDS = np.round(np.arange(-1.0, 1.105, 0.05), 2)
 def genuine(
     persons: int, *, seed: int, spread: float = 0.1, noise: float = 0.1, most: int = 10
 ) -> GenuineScores:
-    """Persons with 1..``most`` comparisons each, whose level is drawn round 0.6."""
+    """Persons with 1..``most`` comparisons each, with a level drawn around 0.6."""
     rng = np.random.default_rng(seed)
     counts = rng.integers(1, most + 1, persons)
     who = np.repeat(np.arange(persons, dtype=np.int64), counts)
@@ -59,7 +59,7 @@ def test_intervals_hold_the_rate_and_never_fall_with_the_threshold(seed: int, pe
 
 
 def test_without_a_miss_more_photos_of_the_same_persons_prove_little() -> None:
-    # Each person always scores the same, so that all of his comparisons fail together.
+    # Each person always scores the same, so that all comparisons of a person fail together.
     scores = np.repeat(np.linspace(0.5, 0.9, 10), 50)
     who = np.repeat(np.arange(10, dtype=np.int64), 50)
     curve = curve_of(GenuineScores(scores, who, 10))

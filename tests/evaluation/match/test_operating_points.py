@@ -20,7 +20,7 @@ def test_persons_that_a_rate_needs(max_fmr: float, persons: int) -> None:
 
 @pytest.mark.parametrize("persons", [25, 26, 27])
 def test_a_rate_is_told_from_the_number_of_persons_on_that_it_needs(persons: int) -> None:
-    # Persons as unlike as can be: at the highest threshold nobody matches.
+    # Maximally different persons: at the highest threshold none match.
     _, comparisons = crowd(persons=persons, photos=1, seed=2)
     fmr, _ = BOOTSTRAP.curves(comparisons)
     point = operating_point(1e-2, fmr=fmr, fnmr=None)
@@ -61,7 +61,7 @@ def test_that_the_threshold_was_set_on_the_data_widens_the_interval() -> None:
     assert told.upper >= fnmr.upper[index]
     samples = samples_at(1e-2, fmr=fmr, fnmr=fnmr)
     assert samples.shape == (fmr.draws.shape[0],)
-    # Each sample keeps the rate with a threshold of its own.
+    # Each sample keeps the rate with its own threshold.
     assert np.unique(samples).size > 10
 
 

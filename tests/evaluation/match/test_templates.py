@@ -13,7 +13,7 @@ from vision.packs import Pack
 
 
 class Detector:
-    """Finds as many faces as the picture's grey value says."""
+    """Detects as many faces as the image's grey value."""
 
     def detect(self, image: BgrImage) -> tuple[DetectedFace, ...]:
         many = round(float(image.mean()) / 50)
@@ -59,6 +59,6 @@ def test_each_pack_gets_each_photo_and_failures_are_told_apart(tmp_path: Path) -
     assert (good.photos, good.failures) == (5, 3)
     assert failing.templates == ()
     assert failing.fault_counts[AcquisitionFault.MODEL_FAILED] == 2
-    # The embedder burns 8 ms of CPU time.
+    # The embedder uses 8 ms of CPU time.
     assert len(good.milliseconds) == 2
     assert all(7.0 < spent < 200.0 for spent in good.milliseconds)

@@ -1,4 +1,4 @@
-"""A made-up report of one pack."""
+"""A simulated report of one pack."""
 
 from datetime import UTC, datetime
 from functools import cache
@@ -16,7 +16,7 @@ __all__ = ["made_report"]
 
 @cache
 def made_report() -> PadReport:
-    """Pictures of six sources with two species and a few deepfakes, a network, and a fusion."""
+    """Images of six sources with two species and a few deepfakes, a network, and a fusion."""
     bootstrap = Bootstrap(resamples=100, confidence=0.95, seed=5)
     samples = crowd(sources=6, persons=4, each=3, species=("print:a4", "screen"))
     samples += [attack(number, species="deepfake", source="o1/r") for number in range(4)]

@@ -1,4 +1,4 @@
-"""Made-up presentations and the answers of made-up scorers."""
+"""Simulated presentations and the answers of simulated scorers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,7 +39,7 @@ def attack(number: int, *, species: str = "print", source: str = "a", session: s
 
 
 def crowd(*, sources: int, persons: int, each: int, species: Sequence[str] = ("print",)) -> list[PadSample]:
-    """Of each source so many persons with so many pictures, and as many sittings of each species."""
+    """A number of persons and images of each source, and as many sittings of each species."""
     found = []
     for source in range(sources):
         for person in range(persons):
@@ -60,7 +60,7 @@ def answers(
     silent: Sequence[int] = (),
     decides: bool = False,
 ) -> list[ScorerAnswer]:
-    """Scores of 0..1 that lie further apart the larger ``apart`` is; persons have their own."""
+    """Scores of 0..1 with a separation that grows with ``apart``, and a level for each person."""
     rng = np.random.default_rng(seed)
     own = {group: rng.normal() for group in dict.fromkeys(sample.group for sample in samples)}
     found = []
@@ -89,7 +89,7 @@ def scored(
     silent: Sequence[int] = (),
     decides: bool = False,
 ) -> ScoreRun:
-    """The run of a made-up scorer."""
+    """The run of a simulated scorer."""
     given = answers(samples, apart=apart, seed=seed, silent=silent, decides=decides)
     return collect_run(ScorerName(name, kind), samples, given, [2.0] * len(samples))
 

@@ -27,7 +27,7 @@ def test_what_follows(fusion: float, part: float, ruling: Ruling) -> None:
     also = evaluate_run(other, draws=draws, bootstrap=BOOTSTRAP)
     beside = conclude([*runs, other], [*results, also], draws=draws, bootstrap=BOOTSTRAP)
     assert beside is not None
-    # A network that the pack does not have is compared with, and changes nothing.
+    # A network outside the pack is compared, and does not change the conclusion.
     assert beside.differences[0].second == "other"
     assert (beside.best, beside.ruling) == ("best", ruling)
     assert conclude(runs[:2], results[:2], draws=draws, bootstrap=BOOTSTRAP) is None

@@ -113,7 +113,7 @@ def test_the_collected_pictures(assets: Path) -> None:
     assert Counter(sample.label for sample in samples) == {PadLabel.LIVE: 554, PadLabel.ATTACK: 527}
     assert {sample.species for sample in samples} == {"", "print", "screen"}
     assert sum(sample.doubtful for sample in samples) == 60
-    # One sitting is never split: the unix times of a burst lie seconds apart.
+    # One sitting is never split: the unix times of a burst are seconds apart.
     assert len({sample.group for sample in samples}) == 121
 
 

@@ -47,7 +47,7 @@ def test_the_hardest_species_sets_the_threshold() -> None:
     run = scored(samples, apart=1.0)
     is_live = run.live
     assert point.bpcer.rate == pytest.approx((run.scores[is_live] <= point.threshold).mean())
-    # One species alone asks for no more than both.
+    # One species alone requires no more than both.
     alone = in_sample(
         run,
         basis="print",

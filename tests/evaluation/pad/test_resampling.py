@@ -95,7 +95,7 @@ def test_an_interval_needs_samples_that_tell() -> None:
 
 
 def test_persons_that_are_alike_make_the_interval_wider() -> None:
-    """The same scores, once of 60 persons and once of 12 whose five pictures are equal."""
+    """The same scores, once of 60 persons and once of 12 with five equal images each."""
     rng = np.random.default_rng(2)
     own = rng.normal(size=(12, 2))
     samples = [live(at, person=f"p{at // 5}") for at in range(60)]

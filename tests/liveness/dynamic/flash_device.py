@@ -1,4 +1,4 @@
-"""A device in virtual time, and a meter that says what it is told to: the challenge's two partners."""
+"""The challenge's two partners: a device in virtual time, and a meter with set answers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ def sample(
     step_since: float | None = None,
     face: bool = True,
 ) -> FlashSample:
-    """A frame as the challenge sees it; the challenge reads no colours."""
+    """A frame as the challenge receives it; the challenge reads no colours."""
     return FlashSample(
         index=index,
         capture_time=capture_time,
@@ -46,15 +46,15 @@ def sample(
 
 @dataclass
 class ScriptedMeter:
-    """Settles a step after so many frames that claim it, and answers as it was told.
+    """Settles a step after a number of frames that claim it, with set answers.
 
     Attributes:
-        answer: From the step to whether the colour agrees; ``None`` cannot be told.
-        disturb: From the step and its frames so far to what disturbs it.
-        told_light: What it says of the light, by the number of steps revealed.
+        answer: From the step to whether the colour agrees; ``None`` if it is not measurable.
+        disturb: From the step and its frames so far to its disturbance.
+        told_light: Its measurement of the light, by the number of steps revealed.
         needed: Frames of a step that settle it.
-        shapes: Whether the light can say what it falls on.
-        in_doubt: Whether more steps may tell what is in doubt, by the number of steps revealed.
+        shapes: Whether the light can show the shape on which it falls.
+        in_doubt: Whether more steps may resolve a doubt, by the number of steps revealed.
     """
 
     answer: Callable[[ColourStep], bool | None] = lambda _: True
@@ -116,16 +116,16 @@ class FlashDevice:
     """Plays a scan: frames at a rate, a network with a delay, a screen with a delay.
 
     Attributes:
-        challenge: Whom it answers.
+        challenge: The challenge that it answers.
         rate: Frames a second.
         trip: Seconds from device to server, and back.
         display: Seconds until a colour is on the screen.
-        guidance: What is said of the face at a device time.
+        guidance: The guidance on the face at a device time.
         blinked: Whether the person has blinked by a device time.
         depth: Log odds of depth by a device time.
-        captured: Whether the scan has the frames that it wants by a device time.
+        captured: Whether the scan has the frames that it needs by a device time.
         clock_offset: Device clock less server clock, seconds.
-        claim: From the true (step, since) to what is claimed.
+        claim: From the true (step, since) to the claim.
     """
 
     challenge: FlashChallenge
@@ -147,9 +147,9 @@ class FlashDevice:
         return [(at, action.step) for at, action in self.actions if isinstance(action, Reveal)]
 
     def run(self, *, longest: float = 120.0) -> Complete | FallBack:
-        """Plays until the challenge ends, and returns how it did."""
+        """Plays until the challenge ends, and returns its end."""
         shown, since, paused = 0, 0.0, False
-        # What the server sent: (arrives at, step or None, pause or None), in order.
+        # The server's messages: (arrives at, step or None, pause or None), in order.
         sent: list[tuple[float, Action]] = []
         time, index = 0.0, 0
         while time < longest:

@@ -1,4 +1,4 @@
-"""Rendered scans that several tests look at; each is rendered once."""
+"""Rendered scans that several tests share; each is rendered once."""
 
 from functools import cache
 

@@ -40,7 +40,7 @@ def answering(step: RevealedStep, rng: np.random.Generator) -> NDArray[np.float6
 
 
 def guessing(step: RevealedStep, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Somebody who does not know the colours: any corner of the cube."""
+    """An attacker who does not know the colours: any corner of the cube."""
     del step
     return np.asarray(np.where(rng.random(3) < 0.5, 0.15, 1.0))
 
@@ -63,16 +63,16 @@ def light_scan(
 
     Args:
         seed: Of everything.
-        answer: What light falls on the face during a step.
+        answer: The light on the face during a step.
         strength: Of the answer, as a logarithm over linear light.
         noise: Of the face's light, as a logarithm.
         steps: Coloured steps.
         fps: Frames a second.
         lag: From the claimed appearance to the light.
-        lag_jitter: Its deviation from step to step.
+        lag_jitter: Standard deviation of the lag between steps.
         gain: Of the camera over time, as a logarithm; face and background share it.
         room: The background's answer over the face's.
-        leaps: Of the face's light, as a logarithm, with each look of a detector; one in seven frames is one.
+        leaps: Of the face's light, as a logarithm, at each detection; one in seven frames has a detection.
     """
     rng = np.random.default_rng(seed)
     script = ColourScript(rng.bytes)

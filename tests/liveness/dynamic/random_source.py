@@ -1,4 +1,4 @@
-"""Random bytes that a test can have again."""
+"""Reproducible random bytes."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""A small renderer of flash scans, independent of ``simulator``: one that calibration does not see.
+"""A small renderer of flash scans, independent of ``simulator`` and not used for calibration.
 
 A Lambertian ellipsoid with a nose in front of a wall, a screen of four bands with inverse-square fall-off, a
 directed and a diffuse ambient light, a camera with exposure and white-balance loops, noise and a tone curve.
@@ -45,7 +45,7 @@ class RenderedKind(Enum):
 
 @dataclass(frozen=True)
 class Scene:
-    """What is in front of, or behind, the camera."""
+    """The scene in front of the camera, and the camera."""
 
     kind: RenderedKind = RenderedKind.GENUINE
     seed: int = 0
@@ -78,7 +78,7 @@ class Scene:
 
 @dataclass
 class Scan:
-    """What the server saw."""
+    """The server's view of a scan."""
 
     samples: list[FlashSample]
     sent: list[RevealedStep]
@@ -146,10 +146,10 @@ def _band(scene: Scene, places: Floats, facing: Floats, band: int) -> Floats:
 
 
 def _mirrored(scene: Scene, places: Floats, band: int) -> Floats:
-    """What the glass mirrors of one band of a white screen, as illuminance of white paper, lux.
+    """The glass's mirror image of one band of a white screen, as illuminance of white paper, lux.
 
-    Half the screen's size, as its image lies as far behind the glass as the screen before it. ``tilt`` moves
-    it, eye distances.
+    Half the screen's size, because its image is as far behind the glass as the screen is before it.
+    ``tilt`` moves it, eye distances.
     """
     height, half = 0.02 + 0.14 * (band + 0.5) / _BANDS, 0.065 / 4
     across = places[..., 0] - scene.tilt[0] * _EYE_METRES
@@ -160,7 +160,7 @@ def _mirrored(scene: Scene, places: Floats, band: int) -> Floats:
 
 
 class Phone:
-    """The screen: what it shows when, and what the device says of it."""
+    """The screen: its content over time, and the device's claims about it."""
 
     def __init__(self, scene: Scene, rng: np.random.Generator) -> None:
         self._scene, self._rng = scene, rng
@@ -304,7 +304,7 @@ def run_scan(
     steps: int = 8,
     claim: Callable[[FlashSample], FlashSample] | None = None,
 ) -> Scan:
-    """A scan with a server that reveals a step once the one before was held, as the frames claim."""
+    """A scan with a server that reveals a step once the previous one was held, by the frames' claims."""
     rng = np.random.default_rng(scene.seed)
     script = ColourScript(rng.bytes)
     phone = Phone(scene, rng)

@@ -172,7 +172,7 @@ def test_a_policy_may_take_a_blink(taken: bool, seen: bool | None, verdict: Verd
         (0.85, 0.9, False, Verdict.INCONCLUSIVE),
         (0.99, 0.2, False, Verdict.INCONCLUSIVE),
         (None, None, False, Verdict.INCONCLUSIVE),
-        # Where the light says what it lies on, motion need not.
+        # If the light shows the shape, motion need not show it.
         (None, None, True, Verdict.LIVE),
         (0.1, 0.1, True, Verdict.LIVE),
     ],

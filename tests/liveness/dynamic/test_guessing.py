@@ -1,4 +1,4 @@
-"""Who does not know the colours does not reach a floor of bits; see ``liveness.dynamic.judge``."""
+"""Without knowledge of the colours no one reaches a floor of bits; see ``liveness.dynamic.judge``."""
 
 import numpy as np
 import pytest

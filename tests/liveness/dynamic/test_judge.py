@@ -65,7 +65,7 @@ def test_a_tint_has_no_shape(kind: RenderedKind) -> None:
 
 
 def test_where_the_shape_cannot_be_told_nothing_is_called_an_attack() -> None:
-    """Much other light leaves errors to all else, too: it called three genuine faces in offices tints."""
+    """Much other light adds errors to all signals: it made three genuine faces in offices look like tints."""
     scan = run_scan(Scene(kind=RenderedKind.TINT_FRAME, ambient_lux=150.0, seed=2))
     no_shape = replace(MODEL, shape=replace(MODEL.shape, most_error=0.0))
     told, untold = (
@@ -98,7 +98,7 @@ def test_a_wall_right_behind_the_head_is_genuine(wall: float, lux: float) -> Non
 
 
 def test_frames_after_the_closing_step_change_nothing() -> None:
-    """The challenge ended when enough was proved; it may not be less once a grey was seen."""
+    """The challenge ended when enough was proved; a grey step must not reduce the proof."""
     closed = SCAN.revealed[-1]
     assert closed.step.last
     shown = [sample for sample in SCAN.samples if sample.arrival_time <= closed.at]
@@ -117,7 +117,7 @@ def test_frames_after_the_closing_step_change_nothing() -> None:
 
 
 def test_a_wall_and_a_lag_that_jitters_blame_nobody() -> None:
-    """Each is an accident, and they have nothing to do with each other."""
+    """Each is accidental, and they are independent."""
     for seed in range(4):
         result = _judge(light_scan(seed, room=1.0, lag_jitter=0.08, steps=12))
         assert _signal(result, "flash_background").passed is False
@@ -125,7 +125,7 @@ def test_a_wall_and_a_lag_that_jitters_blame_nobody() -> None:
 
 
 def test_colours_without_a_lag_prove_nothing() -> None:
-    """They can be too faint for a lag: a replaying display's glass in an office showed 9 colours of 13."""
+    """They can be too faint for a lag: a replaying display's glass in an office reflected 9 colours of 13."""
     scan = run_scan(Scene(ambient_lux=150.0, seed=2))
     unexplained = replace(MODEL, lag=replace(MODEL.lag, least_explained=1.01))
     usual, without = (
@@ -146,7 +146,7 @@ def test_colours_without_a_lag_prove_nothing() -> None:
 def test_faint_colours_whose_times_cannot_be_compared_prove_nothing(
     strength: float, finding: ChallengeFinding
 ) -> None:
-    """A replaying display's glass in a room showed 8 colours of 11, and a lag that stood out a little."""
+    """A replaying display's glass in a room reflected 8 colours of 11, with a weak lag."""
     result = _judge(light_scan(2, strength=strength, noise=0.02, steps=14))
     right = [step for step in result.steps if step.agrees]
     assert len(right) > 10
@@ -156,7 +156,7 @@ def test_faint_colours_whose_times_cannot_be_compared_prove_nothing(
 
 
 def test_a_mask_answers_as_a_face() -> None:
-    """Light cannot tell it; Express and the device have to."""
+    """Light cannot detect it; Express and the device have to."""
     assert judged(RenderedKind.MASK).finding is ChallengeFinding.RIGHT
 
 
@@ -180,7 +180,7 @@ def test_a_clean_video_without_metadata_cannot_be_blamed() -> None:
 @pytest.mark.parametrize("lux", [30000.0, 100000.0])
 @pytest.mark.parametrize(("spread", "locked"), [(0.0, False), (0.2, False), (0.2, True)])
 def test_wrong_metadata_make_nobody_in_the_sun_absent(lux: float, spread: float, locked: bool) -> None:
-    """A dim room's settings, stale or any at all."""
+    """Exposure settings of a dim room, stale or arbitrary ones."""
     scan = rendered(RenderedKind.GENUINE, lux)
     rng = np.random.default_rng(4)
     samples = [
@@ -240,7 +240,7 @@ def test_a_late_answer_that_comes_unevenly_counts_against_it() -> None:
 
 
 def _televised(*, room: str) -> LightScan:
-    """A face that the screen's light does not reach and a television's does; the room as it is said to be."""
+    """A face that a television lights and the screen does not; the room as given."""
     scan = light_scan(2, strength=0.0)
     count = len(scan.samples)
     samples = []
@@ -263,7 +263,7 @@ def _televised(*, room: str) -> LightScan:
     ],
 )
 def test_a_television_makes_nobody_an_attacker(room: str, finding: ChallengeFinding) -> None:
-    """Nor where no background is seen; a face that leaps before a room that does not is a recording."""
+    """Nor without a visible background; a face that leaps before a room that does not is a recording."""
     result = _judge(_televised(room=room))
     assert result.finding is finding
     if room == "unseen":

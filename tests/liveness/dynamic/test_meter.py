@@ -78,7 +78,7 @@ def test_answers_too_faint_to_say_when_they_come_are_doubted(strength: float, do
 
 
 def test_a_step_is_told_while_it_is_on_display() -> None:
-    """The challenge waits for it: it must be known once the step was held."""
+    """The challenge waits for it: it must be known when the step has been held."""
     scan = light_scan(2)
     meter = FlashMeter()
     waiting = list(scan.revealed)
@@ -98,7 +98,7 @@ def test_a_step_is_told_while_it_is_on_display() -> None:
 @pytest.mark.parametrize("seed", [2, 6])
 @pytest.mark.parametrize("lost", [0, 1, 3])
 def test_refreshed_it_knows_what_the_judge_of_the_whole_scan_knows(seed: int, lost: int) -> None:
-    """However often it was asked before, and however its lag was found."""
+    """However often it was measured before, and however its lag was found."""
     scan = light_scan(seed, noise=0.02)
     samples = list(scan.samples)[: len(scan.samples) - lost]
     asked, fresh = _fed(scan, samples), FlashMeter()
@@ -191,7 +191,7 @@ def test_saturated_skin_is_too_bright() -> None:
 def test_skin_that_the_screen_saturates_in_a_dim_room_is_no_bright_light(
     iso: float | None, light: Light
 ) -> None:
-    """Until the camera's exposure has followed, or where it was locked too early."""
+    """Until the camera's exposure has followed, or if it was locked too early."""
     scan = light_scan(1)
     exposure = ExposureReading(exposure_seconds=1 / 30, iso=iso)
     half = np.full(len(Region), 0.5, np.float32)

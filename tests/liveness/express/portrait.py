@@ -1,4 +1,4 @@
-"""A drawn person in a drawn room, for cues that need pixels and no likeness."""
+"""A drawn person in a drawn room, for cues that need pixels and no realistic face."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -50,7 +50,7 @@ def through_camera(picture: NDArray[np.float32], rng: np.random.Generator) -> Bg
 
 
 def small(image: BgrImage, scale: float) -> tuple[BgrImage, DetectedFace]:
-    """The picture made smaller, and where its face is then."""
+    """The reduced image, and the place of its face."""
     shrunk = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     x, y = WIDTH / 2 * scale, 300 * scale
     return np.asarray(shrunk, np.uint8), face_at(x, y, 200.0 * scale)
@@ -67,7 +67,7 @@ def cues_of(name: str, values: Sequence[float]) -> list[FrameCues]:
 
 
 def _texture(rng: np.random.Generator) -> NDArray[np.float32]:
-    """Structure of all sizes, as natural pictures have it, of standard deviation 1."""
+    """Structure of all sizes, as in natural images, with standard deviation 1."""
     down, across = np.meshgrid(np.fft.fftfreq(HEIGHT), np.fft.rfftfreq(WIDTH), indexing="ij")
     falling = 1 / np.maximum(np.hypot(down, across), 1 / 100)
     spectrum = np.fft.rfft2(rng.standard_normal((HEIGHT, WIDTH))) * falling

@@ -37,7 +37,7 @@ def test_crops_are_the_same_whatever_the_cameras_pixels(scale: float) -> None:
     crops, other = cut_crops(portrait(), FACE), cut_crops(*small(portrait(), scale))
     assert crops is not None
     assert other is not None
-    # As the frame's pixels are whole, crops may begin a little further out.
+    # Because pixels are whole, crops may begin slightly further out.
     for one, two in ((crops.close.extent, other.close.extent), (crops.wide.extent, other.wide.extent)):
         assert (two.x, two.y) == pytest.approx((one.x, one.y), abs=0.03 * one.width)
     here, there = (each.close.luma[each.close.face] for each in (crops, other))

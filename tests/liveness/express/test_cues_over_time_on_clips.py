@@ -1,4 +1,4 @@
-"""The cues over time on recorded clips, paper masks made of them, and clips played back and forth."""
+"""The signals over time on recorded clips, paper masks made from them, and clips played back and forth."""
 
 from pathlib import Path
 

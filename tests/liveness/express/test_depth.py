@@ -20,7 +20,7 @@ def _signal(name: str, score: float | None) -> Signal:
         (0.8, None, math.log(4)),
         (0.8, 0.9, math.log(4) + math.log(9)),
         (0.8, 0.2, 0.0),
-        # However sure a signal is, it decides alone no more than this.
+        # A single signal has at most this effect, however certain it is.
         (1.0, None, math.log(99)),
         (0.0, None, -math.log(99)),
     ],

@@ -69,7 +69,7 @@ def test_lines_on_selfies_prints_and_screens_of_the_largest_source(assets: Path)
 
 
 def _beyond(paths: list[Path], pack: Pack, settings: ExpressSettings) -> dict[str, float]:
-    """For each cue the share of pictures on the attacks' side of its line."""
+    """For each cue the share of images on the attack side of its line."""
     chosen = paths[:: max(1, len(paths) // _PICTURES)][:_PICTURES]
     rows = [_values(image, pack) for path in chosen if (image := cv2.imread(str(path))) is not None]
     shares = {}

@@ -16,7 +16,7 @@ _BASE = np.random.default_rng(0).integers(30, 220, (64, 64))
 
 
 def _frames(pattern: list[int], noise: float = 0.0) -> tuple[FrameObservation, ...]:
-    """Frames showing picture ``pattern[i]``; pictures differ by a camera's noise."""
+    """Frames that show image ``pattern[i]``; images differ by a camera's noise."""
     fresh = np.random.default_rng(7)
     frames = []
     for index, picture in enumerate(pattern):
@@ -164,7 +164,7 @@ def test_frames_known_by_their_bytes_alone_count() -> None:
 
 
 def _encoded(changed: list[int]) -> tuple[FrameObservation, ...]:
-    """Frames of which each carries over all of the last one but ``changed[i]`` of 4,096 pixels."""
+    """Frames that each repeat the last one except for ``changed[i]`` of 4,096 pixels."""
     values, random = _BASE.astype(np.uint8).ravel().copy(), np.random.default_rng(3)
     frames = []
     for index, many in enumerate(changed):

@@ -46,7 +46,7 @@ def test_a_still_picture_is_a_spoof() -> None:
 
 def test_a_moved_picture_is_a_spoof() -> None:
     def move(time: float, x: object, y: object) -> tuple[object, object]:
-        # As no hand swings: it neither comes back to where it was nor goes back as it came.
+        # Unlike a hand's motion, it neither returns to its start nor reverses its path.
         turn = 0.05 * np.sin(4 * time + 0.4 * time**2) + 0.03 * np.sin(6.7 * time + 1) + 0.02 * time
         across, down = np.asarray(x) - 240, np.asarray(y) - 300
         depth = 1 + 0.01 * turn * across
@@ -164,7 +164,7 @@ def test_live_clips_raise_few_false_alarms(spec: str, assets: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_replayed_screens_do_not_pass_the_network(assets: Path) -> None:
-    """The three screen replays; the two deepfake files have no medium that this mode could see."""
+    """The three screen replays; the two deepfake files have no medium that this mode could detect."""
     pack = shared_pack(f"insightface:{assets / 'models'}")
     results = _verdicts(assets / "data/video/spoof", pack)
     replays = [found for name, found in results.items() if not name.startswith("quentin-csg")]

@@ -12,7 +12,7 @@ _LINES = ExpressSettings().medium_border
 
 
 def _on_medium(degrees: float, *, low: int) -> BgrImage:
-    """The portrait on a turned sheet, held before a dark wall, whose lower edge is at row ``low``."""
+    """The portrait on a rotated sheet before a dark wall, with its lower edge at row ``low``."""
     image = portrait()
     sheet = np.zeros(image.shape[:2], np.uint8)
     cv2.rectangle(sheet, (110, 130), (370, low), 255, -1)

@@ -1,4 +1,4 @@
-"""Planar motion, surroundings, micro motion and stillness over the same hand-made motion."""
+"""Planar motion, surroundings, micro-motion and stillness for the same hand-made motion."""
 
 import numpy as np
 import pytest

@@ -13,7 +13,7 @@ from vision.face import HeadPose
 
 _SETTINGS = ExpressSettings()
 _NOSE_TIP = 0.093
-"""Where the builders' face has it: face widths below the middle of its extent."""
+"""Its place in the builders' face: face widths below the middle of its extent."""
 
 Path = Callable[[float, NDArray[np.float64]], NDArray[np.float64]]
 
@@ -47,7 +47,7 @@ def _turning(
 
 
 def _scan(path: Path, *, yaw: float, seed: int = 0, **changes: float) -> ScanObservations:
-    """Three segments along ``path``, of frames whose pose swings by ``yaw`` degrees to either side."""
+    """Three segments along ``path``, of frames with a pose that swings by ``yaw`` degrees to either side."""
     frames = [
         observation(index, pose=HeadPose(yaw=yaw * float(np.sin(index)), pitch=0, roll=0))
         for index in range(45)
@@ -74,7 +74,8 @@ def test_a_nose_shows_before_the_pose_does() -> None:
 @pytest.mark.parametrize("path", [_mask(), _mask(0.3), as_plane(0.2)], ids=["mask", "swinging mask", "sheet"])
 def test_paper_that_turns_shows_none(path: Path) -> None:
     found = [_assess(_scan(path, yaw=12, seed=seed)) for seed in range(0, 24, 3)]
-    # What is left of paper is noise, whose correlation with a nose is by chance above the line at times.
+    # The remainder of paper is noise, with a correlation to a nose that is sometimes above the line by
+    # chance.
     assert sum(signal.passed is False for signal in found) >= 5
     assert all(signal.score is not None and signal.score < 0.85 for signal in found)
 

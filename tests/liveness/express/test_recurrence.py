@@ -6,7 +6,7 @@ from liveness.express.recurrence import find_recurrence
 
 
 def _samples(pictures: list[int], *, anew: float = 0.4, grain: float = 2.0) -> NDArray[np.uint8]:
-    """Frames that show ``pictures``, which differ by a camera's noise, each encoded anew."""
+    """Frames that show ``pictures`` with a camera's noise, each encoded anew."""
     rng = np.random.default_rng(2)
     scene = np.random.default_rng(0).integers(40, 210, 1024)
     rows = [

@@ -1,4 +1,4 @@
-"""Live clips encoded so strongly that the encoder carries whole frames over: nobody there is injected."""
+"""Live clips compressed so strongly that the encoder repeats whole frames, without injection."""
 
 import io
 from dataclasses import replace

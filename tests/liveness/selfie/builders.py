@@ -1,4 +1,4 @@
-"""Pictures and faces for the eight signals, made by hand."""
+"""Hand-made images and faces for the eight signals."""
 
 import math
 
@@ -31,7 +31,7 @@ def subject(
     landmarks: Landmarks | None = None,
     exif: ExifTags | None = None,
 ) -> SelfieSubject:
-    """A frontal face in a noisy picture, with what is given in its place."""
+    """A frontal face in a noisy image, with the given fields replaced."""
     return SelfieSubject(
         image=noisy() if image is None else image,
         face=face or face_at(),
@@ -41,7 +41,7 @@ def subject(
 
 
 def faceless(image: BgrImage | None = None) -> SelfieSubject:
-    """A picture without a face."""
+    """An image without a face."""
     return SelfieSubject(
         image=noisy() if image is None else image, face=None, landmarks=None, exif=ExifTags()
     )
@@ -50,7 +50,7 @@ def faceless(image: BgrImage | None = None) -> SelfieSubject:
 def seen(
     points: NDArray[np.float64], *, yaw: float = 0, pitch: float = 0, roll: float = 0
 ) -> NDArray[np.float32]:
-    """Where a camera sees points of a generic head that is turned by degrees, in the frame's middle.
+    """The camera's view of points of a generic head that is rotated by degrees, in the frame's middle.
 
     Args:
         points: Shape (n, 3): centimetres, x right, y down, z away.
@@ -76,7 +76,7 @@ def turned_face(*, yaw: float = 0, pitch: float = 0, roll: float = 0) -> Detecte
 
 
 def turned_landmarks(*, yaw: float = 0, pitch: float = 0, roll: float = 0) -> Landmarks:
-    """The 68 points of which the generic head knows fourteen; the others lie in the middle of the frame."""
+    """The 68 points, of which the generic head has fourteen; the others are in the middle of the frame."""
     indices, head = head_of_68()
     points = np.tile(np.array([WIDTH / 2, HEIGHT / 2], np.float32), (68, 1))
     points[indices] = seen(head, yaw=yaw, pitch=pitch, roll=roll)
@@ -84,7 +84,7 @@ def turned_landmarks(*, yaw: float = 0, pitch: float = 0, roll: float = 0) -> La
 
 
 def mirrored_landmarks(scheme: str, count: int, *, eye: float = 0.3) -> Landmarks:
-    """Landmarks of a perfectly symmetric face, whose eyes have the aspect ratio ``eye``.
+    """Landmarks of a perfectly symmetric face with eyes of the aspect ratio ``eye``.
 
     The points that signals read are placed; the others lie in the middle.
     """

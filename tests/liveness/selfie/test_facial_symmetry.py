@@ -20,7 +20,7 @@ def test_a_symmetric_face_scores_1_and_a_warped_one_less_and_less(scheme: str, c
     scores = []
     for warp in (0.0, 0.02, 0.05, 0.1, 1.0):
         points = landmarks.points.copy()
-        # The right half bends up, the more the further out, as a curled sheet does.
+        # The right half bends up, increasingly to the outside, as a curled sheet does.
         points[:, 1] -= warp * np.maximum(points[:, 0] - 240, 0)
         scores.append(_SIGNAL.assess(subject(landmarks=replace(landmarks, points=points)), _SETTINGS).score)
     assert scores[0] == pytest.approx(1, abs=1e-4)

@@ -58,7 +58,7 @@ def test_a_generators_grid_lowers_the_score() -> None:
     scores = []
     for strength in (0, 10, 30):
         grid = natural.copy()
-        # What three transposed convolutions of stride 2 leave: every eighth row and column is brighter.
+        # The trace of three transposed convolutions of stride 2: every eighth row and column is brighter.
         grid[::8] += strength
         grid[:, ::8] += strength
         found = _SIGNAL.assess(subject(np.clip(grid, 0, 255).astype(np.uint8)), _SETTINGS)

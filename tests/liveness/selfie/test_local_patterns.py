@@ -1,4 +1,4 @@
-"""Patterns against counting by hand, and against scikit-image."""
+"""Patterns compared with counts by hand and with scikit-image."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The eight signals on real pictures: which way they point, and what they cannot see."""
+"""The eight signals on real images: their direction and their limits."""
 
 import csv
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The three measures on pictures whose spectrum is known."""
+"""The three measures on images with a known spectrum."""
 
 import math
 
@@ -20,7 +20,7 @@ def _square(values: NDArray[np.float64]) -> NDArray[np.uint8]:
 
 
 def _wave(right: float, down: float) -> NDArray[np.float64]:
-    """A wave of so many periods across and down."""
+    """A wave with this number of periods across and down."""
     rows, columns = np.indices((_SIDE, _SIDE)) / _SIDE
     wave: NDArray[np.float64] = np.sin(2 * np.pi * (right * columns + down * rows))
     return wave

@@ -1,4 +1,4 @@
-"""Landmarks of heads whose distances are known."""
+"""Landmarks of heads with known distances."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ _ROLES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """A frontal head, pixels; 200 of them from the eyes to the chin unless said otherwise."""
+    """A frontal head, in pixels; 200 from the eyes to the chin by default."""
 
     middle: tuple[float, float] = (308.0, 272.0)
     eye_distance: float = 113.0
@@ -35,7 +35,7 @@ class Head:
     turned: float = 0.0
 
     def landmarks(self, scheme: str) -> Landmarks:
-        """The head's points; those that play no part lie between the lips."""
+        """The head's points; unused ones lie between the lips."""
         half, lips = self.eye_distance / 2, 0.65 * self.eyes_to_chin
         eye = 0.22 * self.eye_distance
         places = np.array(
@@ -66,13 +66,13 @@ class Head:
         return placed
 
     def portrait(self, scheme: str = "mediapipe478", *, side: int = SIDE) -> PortraitView:
-        """A picture of plain skin in which this head is seen."""
+        """An image of plain skin that contains this head."""
         half = self.eye_distance / 2
         drop = 0.65 * self.eyes_to_chin
         five = np.array(
             [(-half, 0), (half, 0), (0, drop / 2), (-0.4 * half, drop), (0.4 * half, drop)], dtype=np.float64
         )
-        # A large picture costs nothing where nobody looks at its pixels.
+        # A large image costs nothing if its pixels are not read.
         image = plain() if side == SIDE else np.broadcast_to(np.uint8(128), (side, side, 3))
         return portrait_of(
             image,

@@ -1,4 +1,4 @@
-"""Portraits whose measures are known because they were drawn so."""
+"""Drawn portraits with known measures."""
 
 import cv2
 import numpy as np
@@ -11,7 +11,7 @@ from vision.face import BgrImage, Box, DetectedFace, HeadPose, Landmarks
 FIVE_POINTS: NDArray[np.float32] = np.array(
     [[251, 272], [364, 272], [308, 336], [262, 402], [355, 402]], dtype=np.float32
 )
-"""Where the aligned picture has them: a portrait of 616 x 616 pixels with these is its own aligned face."""
+"""Their places in the aligned image: a portrait of 616 x 616 pixels with these is its own aligned face."""
 SIDE = 616
 SKIN = (140, 165, 205)
 """A colour that skin can have, blue-green-red."""
@@ -62,7 +62,7 @@ def drawn_face(*, background: tuple[int, int, int] = (200, 200, 200), texture: f
 
 
 def with_face(aligned: AlignedFace) -> PortraitView:
-    """A portrait whose aligned face is given instead of made."""
+    """A portrait with a given aligned face."""
     portrait = portrait_of(_DOT)
     portrait.__dict__["aligned"] = aligned  # where functools.cached_property keeps it
     return portrait
@@ -89,7 +89,7 @@ def refused(assessment: Assessment) -> str:
 
 
 def with_histogram(shares: dict[int, float]) -> PortraitView:
-    """A portrait whose face has these shares of pixels at these luminances, and no others."""
+    """A portrait with a face that has only these luminances, in these shares."""
     histogram = np.zeros(256)
     for level, share in shares.items():
         histogram[level] = share

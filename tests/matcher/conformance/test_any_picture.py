@@ -1,4 +1,4 @@
-"""No picture's content makes a measure of pixels raise, or give other than a score or a reason."""
+"""For any image content, a measure of pixels gives a score or a reason, and does not raise."""
 
 import math
 
@@ -109,7 +109,7 @@ def test_landmarks_that_are_no_face(scheme: str, value: float) -> None:
     seed=st.integers(0, 9),
     encoded=st.binary(max_size=60),
 )
-# Eyes in nearly one place: the aligned picture's corners lie beyond what a float of 32 bits holds.
+# Eyes in nearly one place: the aligned image's corners are beyond the range of a 32-bit float.
 @example(size=(1, 2), eyes=(0.0, 0.0, 0.0, 1.1754943508222875e-38), seed=0, encoded=b"")
 @example(size=(80, 60), eyes=(30.0, 30.0, 30.0, 30.0 + 2**-10), seed=1, encoded=b"")
 def test_noise_with_a_face_anywhere(

@@ -22,7 +22,7 @@ MEASURE = BackgroundUniformity()
 
 
 def before(background: BgrImage) -> BgrImage:
-    """The drawn face before something."""
+    """The drawn face before a background."""
     face = drawn_face(background=(0, 255, 0))
     outside = (face.astype(int) - (0, 255, 0)).__abs__().max(axis=2) < 60
     return np.where(outside[..., None], background, face).astype(np.uint8)
@@ -35,7 +35,7 @@ def test_a_plain_wall() -> None:
 
 
 def test_a_slope_of_luminance_has_its_own_slope() -> None:
-    """16 times the step from column to column: so a Scharr filter weighs it, twice over."""
+    """16 times the step from column to column, the weight of a Scharr filter over two columns."""
     stored = np.linspace(120, 255, SIDE)
     luminance = ((stored / 255 + 0.055) / 1.055) ** 2.4 * 255
     steps = np.abs(np.diff(luminance)).mean() * SIDE / (SIDE * 354 / 492)

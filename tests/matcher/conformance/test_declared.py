@@ -28,7 +28,7 @@ MEASURED = EyeCentres(left=(364, 272), right=(251, 272))
 
 @pytest.fixture(scope="module")
 def silent() -> Representation:
-    """What a record says that declares nothing but the size."""
+    """A record that declares only the size."""
     record = build_record(encode_jpeg(plain()), version=RecordVersion.ISO_19794_5_2011)
     declared = open_trusted_image(serialise(record)).representation
     assert declared is not None

@@ -17,7 +17,7 @@ EYES = ((308 - 56, 272), (308 + 56, 272))
 
 
 def with_average_eyes(*, contrast: float = 60.0) -> BgrImage:
-    """Skin with the average eye where ``HEAD`` has its eyes."""
+    """Skin with the average eye at the eyes of ``HEAD``."""
     image = plain()
     width = round(EYE_WIDTH_IN_EYES * 0.44 * 113)
     height = round(width * EYE_HEIGHT / EYE_WIDTH)

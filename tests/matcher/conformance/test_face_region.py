@@ -86,7 +86,7 @@ def test_any_points_in_any_picture(points: list[tuple[float, float]], size: tupl
 
 @pytest.mark.parametrize("times", [3, 5, 8])
 def test_a_large_picture_gives_the_face_of_a_small_one(times: int) -> None:
-    """No pixel is skipped, and nothing is shifted, whatever whole halvings go first."""
+    """No pixel is skipped or shifted, whatever the number of halvings before."""
     image = cv2.GaussianBlur(drawn_face(), (0, 0), 2).astype(np.uint8)
     large = cv2.resize(image, None, fx=times, fy=times, interpolation=cv2.INTER_CUBIC).astype(np.uint8)
     # Pixel centres lie at whole numbers.

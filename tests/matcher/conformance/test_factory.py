@@ -21,7 +21,7 @@ def drawn(scheme: str | None) -> PortraitView:
 
 @pytest.mark.parametrize("scheme", [None, *SCHEMES])
 def test_what_a_pack_cannot_assess_is_known_beforehand(scheme: str | None) -> None:
-    """So that a policy which makes it hard is refused at start-up, and no other is."""
+    """A policy that makes it hard is therefore refused at start-up, and no other policy is."""
     missing = {
         measure.component for measure, assessment in assess_all(drawn(scheme)) if assessment.measured is None
     }

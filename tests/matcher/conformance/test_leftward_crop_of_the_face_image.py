@@ -12,7 +12,7 @@ MEASURE = LeftwardCropOfTheFaceImage()
 
 
 def with_space(space: float) -> Head:
-    """A head whose nearer eye is so many eye distances from the edge, in a picture of 2000 pixels."""
+    """A head with its nearer eye at this number of eye distances from the edge of an image of 2000 pixels."""
     from_edge = 113 * (space + 0.5)
     return Head(middle=(from_edge, 800))
 

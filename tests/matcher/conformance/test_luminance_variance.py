@@ -23,7 +23,7 @@ def test_half_black_half_white_is_the_most_there_is() -> None:
 
 def test_scores_as_ofiq_does(assets: Path) -> None:
     for variance, points in expected_scores(assets, "LuminanceVariance"):
-        # Two levels 100 apart, so often the upper one that the variance is the wanted one.
+        # Two levels 100 apart, with a share of the upper one that gives the required variance.
         upper = (1 - np.sqrt(1 - 4 * variance / (100 / 255) ** 2)) / 2 if variance < 0.038 else None
         apart = 100 if upper is not None else 200
         share = upper if upper is not None else (1 - np.sqrt(1 - 4 * variance / (200 / 255) ** 2)) / 2

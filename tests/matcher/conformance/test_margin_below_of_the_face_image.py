@@ -11,7 +11,7 @@ MEASURE = MarginBelowOfTheFaceImage()
 
 
 def with_margin(margin: float) -> Head:
-    """A head whose eyes are so many of its lengths from the edge, in a picture of 2000 pixels."""
+    """A head with its eyes at this number of head lengths from the edge of an image of 2000 pixels."""
     return Head(middle=(1000, 2000 - 200 * margin))
 
 

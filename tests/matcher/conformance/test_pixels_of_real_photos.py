@@ -1,4 +1,4 @@
-"""What the measures of pixels say of real photos, and of the same photos made worse in one respect."""
+"""The measures of pixels on real photos, and on the same photos degraded in one respect."""
 
 import csv
 from collections.abc import Callable
@@ -39,7 +39,7 @@ def portrait_in(pack: Pack, assets: Path) -> Callable[[str], PortraitView]:
 
 
 def pixels_of(path: Path) -> BgrImage:
-    """Of JPEG 2000 too: the passport's file is one, whatever its name says."""
+    """Also for JPEG 2000: the passport's file is one, whatever its name."""
     decoded = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
     assert decoded is not None, path
     return np.asarray(decoded, dtype=np.uint8)
@@ -64,7 +64,7 @@ def scores(portrait: PortraitView) -> dict[Component, int | None]:
     return {measure.component: measure.assess(portrait).score for measure in MEASURES}
 
 
-# Native measure and how far it may be off: landmarks differ a little between machines.
+# Native measure and tolerance: landmarks differ slightly between machines.
 _EXPECTED: list[tuple[str, Component, float | None, float]] = [
     (_PASSPORT, Component.BACKGROUND_UNIFORMITY, 60, 10),
     (_PASSPORT, Component.ILLUMINATION_UNIFORMITY, 0.61, 0.05),
@@ -162,7 +162,7 @@ def _low_contrast(portrait: PortraitView) -> BgrImage:
 
 _EXPOSURE = {Component.LUMINANCE_MEAN, Component.LUMINANCE_VARIANCE, Component.DYNAMIC_RANGE}
 _COLOUR = {Component.NATURAL_COLOUR, Component.MOUTH_OCCLUSION_PREVENTION}
-# What is done to a photo, which score has to fall by 20 at least, and which others may move with it.
+# The degradation of a photo, the score that has to fall by at least 20, and others that may change.
 _WORSE: list[tuple[Callable[[PortraitView], BgrImage], Component, set[Component]]] = [
     (
         _darker,
@@ -246,7 +246,7 @@ _COVERED_TOO = ("1597925169", "1600335406", "1600335505", "1600335511", "stock-e
 
 @pytest.mark.slow
 def test_masks_are_told_from_mouths(pack: Pack, assets: Path) -> None:
-    """Every colour photo with the eyes 30 pixels apart or more: as the measure says, with some room."""
+    """Every colour photo with the eyes 30 pixels apart or more: the documented rates, with some margin."""
     measure = next(each for each in MEASURES if each.component is Component.MOUTH_OCCLUSION_PREVENTION)
     with (assets / "data" / "faces" / "manifest.csv").open(newline="") as manifest:
         rows = [row for row in csv.DictReader(manifest) if not row["file"].endswith(".pgm")]

@@ -1,4 +1,4 @@
-"""What the measures say of real photos, which anyone can check by looking at them."""
+"""The measures on real photos, with results that a person can verify by eye."""
 
 import csv
 from collections import Counter
@@ -58,8 +58,8 @@ def of(report: PortraitReport, code: RequirementCode) -> Requirement:
     return next(each for each in report.requirements if each.code is code)
 
 
-# Photo, component, native measure and how far it may be off (landmarks differ a little between machines),
-# whether the default policy is content.
+# Photo, component, native measure and tolerance (landmarks differ slightly between machines), and whether the
+# default policy accepts it.
 _EXPECTED = [
     (_ADAMS, Component.INTER_EYE_DISTANCE, 152, 8, True),
     (_ADAMS, Component.HEAD_SIZE, 0.25, 0.02, False),
@@ -113,7 +113,7 @@ def test_a_passport_is_what_a_full_frontal_image_should_be(
 
 
 def test_a_photo_in_a_record_measures_as_it_does_alone(pack: Pack, assets: Path) -> None:
-    """And what the record declares is held against it."""
+    """The record's declared values are compared with it."""
     photo = (assets / "data" / "faces" / _ADAMS).read_bytes()
     policy = PortraitPolicy()
     alone = examine_portrait(photo, pack=pack, policy=policy)
@@ -193,14 +193,14 @@ def test_a_fault_lowers_its_own_score_and_no_other(
 
 @pytest.mark.slow
 def test_smiles_are_told_from_neutral_faces(pack: Pack, assets: Path) -> None:
-    """The counts of docs/conformance.md: plain cases only, judged by looking at the photos."""
+    """The counts of docs/conformance.md: plain cases only, judged by eye."""
     lines = (files("research.feature_measures") / "expressions.csv").read_text("utf-8").splitlines()
     labels = [(row["file"], row["expression"]) for row in csv.DictReader(lines)]
     seen, poor = Counter[str](), Counter[str]()
     for name, label in labels:
         image = cv2.imread(str(assets / "data" / "faces" / name))
         assert image is not None
-        # Encoded anew: one is a WebP by the name of a JPEG, some are above 2 MB.
+        # Encoded anew: one is a WebP with the name of a JPEG, some are above 2 MB.
         data = encode_jpeg(image.astype(np.uint8), 90)
         report = examine_portrait(data, pack=pack, policy=PortraitPolicy(max_bytes=50_000_000))
         score = of(report, Component.EXPRESSION_NEUTRALITY).score

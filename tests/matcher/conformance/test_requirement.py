@@ -101,7 +101,7 @@ def test_every_bound_has_to_hold() -> None:
     assert of_score(0.4, 60, both).passed is True
     assert of_score(0.4, 40, both).passed is False
     assert of_score(0.2, 60, both).passed is False
-    # Where there is no score, a demanded one is not met.
+    # Without a score, a required score is not met.
     assert of_number(1.0, rule(minimum_score=1)).passed is False
 
 

@@ -42,7 +42,7 @@ def test_motion_in_any_direction_costs_score(degrees: int) -> None:
 @pytest.mark.parametrize("factor", [2, 3, 5])
 @pytest.mark.parametrize("sigma", [0.0, 1.0, 2.5])
 def test_a_larger_face_measures_the_same(factor: int, sigma: float) -> None:
-    """What counts is the blur in shares of the face, not in pixels."""
+    """The blur counts in shares of the face, not in pixels."""
     small = blurred(drawn_face(), sigma)
     large = cv2.resize(small, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC).astype(np.uint8)
     points = (FIVE_POINTS + 0.5) * factor - 0.5

@@ -1,4 +1,4 @@
-"""Components for which no pack has a model: they say so, and never make up a number."""
+"""Components for which no pack has a model are not assessed and have no number."""
 
 import pytest
 

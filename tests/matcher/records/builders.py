@@ -51,7 +51,7 @@ PICTURES: Mapping[str, bytes] = {
 def opened_or_refused(
     data: bytes, representations: Representations = Representations.EXACTLY_ONE
 ) -> tuple[TrustedImageContent | None, TrustedImageRefused | None]:
-    """What ``open_trusted_image`` makes of the bytes: one of the two, and nothing else gets out of it."""
+    """The outcome of ``open_trusted_image`` for the bytes: a content or a refusal, and nothing else."""
     try:
         return open_trusted_image(data, representations=representations), None
     except TrustedImageRefused as error:

@@ -1,4 +1,4 @@
-"""Records that are made from a picture."""
+"""Records that are made from an image."""
 
 import io
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""When a picture was taken."""
+"""The capture time of an image."""
 
 from datetime import UTC, datetime, timedelta, timezone
 

@@ -1,4 +1,4 @@
-"""Codes in words, masks as flags; nothing is lost of what the standard does not name."""
+"""Codes in words, masks as flags; codes that the standard does not name are kept."""
 
 from enum import IntEnum
 
@@ -78,7 +78,7 @@ def test_every_enumeration_is_looked_up() -> None:
 
 
 def test_the_versions_say_a_distorting_condition_with_different_bits() -> None:
-    # 2011 put the head covering in its place.
+    # The 2011 edition uses this code for the head covering.
     assert flags_of(1 | 1 << 10, codes.FEATURE_BITS_2005) == frozenset({Feature.DISTORTING_CONDITION})
     assert flags_of(1 | 1 << 10, codes.FEATURE_BITS_2011) == frozenset({Feature.HEAD_COVERING})
     assert flags_of(1 | 1 << 11, codes.FEATURE_BITS_2011) == frozenset({Feature.DISTORTING_CONDITION})
@@ -87,7 +87,7 @@ def test_the_versions_say_a_distorting_condition_with_different_bits() -> None:
 def test_nothing_specified_is_not_nothing_there() -> None:
     assert flags_of(0, codes.FEATURE_BITS_2005) is None
     assert flags_of(1, codes.FEATURE_BITS_2005) == frozenset()
-    # Some writers forget the bit that says that there are any.
+    # Some writers do not set the "specified" bit.
     assert flags_of(1 << 1, codes.FEATURE_BITS_2005) == frozenset({Feature.GLASSES})
 
 

@@ -1,4 +1,4 @@
-"""What an upload holds, told by its content."""
+"""The form of an upload, recognised by its content."""
 
 import struct
 
@@ -105,7 +105,7 @@ def test_a_2005_record_is_opened(in_dg2: bool) -> None:
 @pytest.mark.parametrize("in_dg2", [False, True])
 def test_a_2011_record_is_opened(in_dg2: bool) -> None:
     record = _record_2011(block_2011(points=_EYES))
-    # Doc 9303 wants the 2005 edition; what came is read.
+    # Doc 9303 requires the 2005 edition; the reader accepts both.
     data = encode(0x7F61, encode(0x7F60, encode(0x5F2E, record))) if in_dg2 else record
     content = open_trusted_image(data)
     assert content.container is Container.ISO_19794_5_2011

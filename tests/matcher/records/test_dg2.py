@@ -106,7 +106,7 @@ def test_what_does_not_hold_together_is_refused(data: bytes, field: str) -> None
     ],
 )
 def test_a_second_record_where_one_belongs_is_not_passed_over(group: bytes, field: str) -> None:
-    # Else this reader would see the first face, and another one the second.
+    # Otherwise this reader would use the first face, and another one the second.
     with pytest.raises(TrustedImageRefused, match="twice") as refused:
         open_trusted_image(encode(0x75, group))
     assert refused.value.reason is RefusalReason.RECORD_MALFORMED

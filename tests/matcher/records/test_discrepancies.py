@@ -1,4 +1,4 @@
-"""Each disagreement by itself; the ones with a picture are in test_contents."""
+"""Each disagreement separately; the ones with an image are in test_contents."""
 
 import struct
 

@@ -1,4 +1,4 @@
-"""ISO/IEC 39794 records are told by their structure."""
+"""ISO/IEC 39794 records are recognised by their structure."""
 
 import pytest
 from hypothesis import given

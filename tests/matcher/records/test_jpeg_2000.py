@@ -1,4 +1,4 @@
-"""Whether a JPEG 2000 code stream is coded without loss."""
+"""Detection of lossless coding in a JPEG 2000 code stream."""
 
 import io
 

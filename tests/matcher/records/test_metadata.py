@@ -1,4 +1,4 @@
-"""What one record says goes on into another, as far as that has a place for it."""
+"""Fields of one record are copied into another if that has a place for them."""
 
 from dataclasses import replace
 

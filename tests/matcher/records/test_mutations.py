@@ -1,4 +1,4 @@
-"""Every byte flipped, every length stretched: a typed refusal or a sound record, at once."""
+"""Every byte flipped, every length stretched: a typed refusal or a valid record, at once."""
 
 import itertools
 import struct
@@ -46,7 +46,7 @@ def _flipped(data: bytes) -> Iterator[bytes]:
 
 
 def _stretched(data: bytes) -> Iterator[bytes]:
-    """Every one, two and four bytes taken for a length, made a little and much longer and shorter."""
+    """Every one, two and four bytes treated as a length, made a little and much longer and shorter."""
     for place, size in itertools.product(range(min(len(data), 140)), (1, 2, 4)):
         value = int.from_bytes(data[place : place + size], "big")
         for other in (
@@ -119,7 +119,7 @@ def _best_seconds(data: bytes) -> float:
 
 
 def test_time_grows_with_the_length_and_no_faster() -> None:
-    """Faces with as many points and as much picture as fit: 16 in 2 MB against 4 in 0.5 MB."""
+    """Faces with as many points and image bytes as fit: 16 in 2 MB against 4 in 0.5 MB."""
 
     def filled(faces: int) -> bytes:
         data = faces * block_2005(bytes(116_000), points=landmark_bytes(1, 1, 1, 1) * MOST_LANDMARKS)

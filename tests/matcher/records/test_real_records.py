@@ -29,7 +29,7 @@ _BROKEN = "gmrtd__document__iso19794__test_data__ISO19794_Test2_Data_InvalidImag
 
 @dataclass(frozen=True)
 class _Expected:
-    """What a record says; the picture's own size and place were read with other tools (manifest.csv)."""
+    """The fields of a record; the image's own size and place were read with other tools (manifest.csv)."""
 
     container: Container
     in_dg2: bool
@@ -69,7 +69,7 @@ _TABLE: Mapping[str, _Expected] = {
         gender=Gender.UNKNOWN,
         discrepancies=frozenset(),
     ),
-    # Declares JPEG 2000 and holds a JPEG.
+    # Declares JPEG 2000 and contains a JPEG.
     _GMRTD: _Expected(
         Container.ISO_19794_5_2005,
         in_dg2=False,

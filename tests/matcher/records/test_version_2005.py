@@ -85,7 +85,7 @@ def test_a_header_that_states_too_little_is_not_held_against_the_record() -> Non
     record = parse_2005(header_2005(len(block)) + block)
     assert record.representations[0].image == JPEG
     assert (record.declared_length, record.length) == (len(block), 14 + len(block))
-    # Written again, it states the right length.
+    # After writing, it states the correct length.
     assert serialise_2005(record) == header_2005(14 + len(block)) + block
 
 

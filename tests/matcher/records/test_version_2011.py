@@ -83,7 +83,7 @@ def test_every_field_is_where_the_standard_puts_it() -> None:
 
 
 def test_several_representations_stand_one_behind_the_other() -> None:
-    # Readers that take everything behind the first picture for 3-D data lose the second.
+    # Readers that treat all bytes behind the first image as 3-D data lose the second.
     blocks = block_2011(behind=b"3-D") + block_2011(b"\xff\xd8\xffother")
     data = header_2011(17 + len(blocks), 2) + blocks
     record = parse_2011(data)

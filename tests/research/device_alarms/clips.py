@@ -1,4 +1,4 @@
-"""A clip made for the occasion."""
+"""A clip made for the test."""
 
 from pathlib import Path
 

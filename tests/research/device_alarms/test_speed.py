@@ -1,4 +1,4 @@
-"""What the stream checks cost; a ratio of times, so it is measured where nothing else runs."""
+"""The cost of the stream tests; a ratio of times, so it is measured while nothing else runs."""
 
 import pytest
 
@@ -9,10 +9,10 @@ from tests.research.device_alarms.clips import made_scan
 @pytest.mark.slow
 @pytest.mark.alone
 def test_stream_checks_cost_a_part_of_a_decoding() -> None:
-    """``docs/device_integrity.md`` has what they cost on an idle machine; half of a decoding is the target.
+    """``docs/device_integrity.md`` has the cost on an idle machine; half of a decoding is the target.
 
-    Each part's least of twelve is taken, as whatever else runs only adds to it. What runs beside it on the
-    same core weighs on Python more than on a decoder, and once made 0.51 of it: hence the room.
+    The minimum of twelve is used for each part, because other load only adds to it. Other load on the
+    same core affects Python more than a decoder, and once made the ratio 0.51: hence the margin.
     """
     scan = made_scan(24)
     costs = [stream_cost(scan) for _ in range(12)]

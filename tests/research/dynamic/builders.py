@@ -1,4 +1,4 @@
-"""Rows of scans that nobody made."""
+"""Simulated rows of scans."""
 
 from dataclasses import replace
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""Whole scans at the size and rate of the demo, whose few frames a step make errors last."""
+"""Whole scans at the size and rate of the demo, in which few frames a step make errors last."""
 
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def _driven(settings: FlashScanSettings, photo: Photo, drawn: int, pack: Pack) -
 
 @pytest.mark.parametrize("seed", [0, 5, 7, 10, 23])
 def test_a_tint_is_no_face_however_the_head_moves(photos: dict[str, Photo], pack: Pack, seed: int) -> None:
-    """In 7, 10 and 23 the head's motion goes with the colours, and makes the tint look uneven."""
+    """In 7, 10 and 23 the head's motion correlates with the colours, and makes the tint uneven."""
     found = _judged(FlashKind.INJECTED_TINT, photos["astronaut"], seed, pack)
     assert found.finding in {ChallengeFinding.WRONG, ChallengeFinding.NOT_MEASURABLE}
     (overlay,) = (one for one in found.signals if one.name == "flash_overlay")
@@ -62,7 +62,7 @@ def test_a_tint_is_no_face_however_the_head_moves(photos: dict[str, Photo], pack
 def test_a_recording_is_none_however_much_its_background_flashes(
     photos: dict[str, Photo], pack: Pack, drawn: int
 ) -> None:
-    """In the dark a near wall flashes as the face does, and may not be taken for the camera's gains."""
+    """In the dark a near wall flashes as the face does, and must not count as the camera's gains."""
     settings = FlashScanSettings(
         kind=FlashKind.RECORDED_SCAN, seed=5, ambient=AmbientSettings(preset=AmbientPreset.DARK)
     )

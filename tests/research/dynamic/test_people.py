@@ -101,7 +101,7 @@ def test_a_photo_without_a_face_is_not_usable(tmp_path: Path) -> None:
 
 
 class _Elsewhere:
-    """A detector that sees the face beside where it is."""
+    """A detector that finds the face beside its true place."""
 
     def __init__(self, detector: FaceDetector) -> None:
         self._detector = detector
@@ -114,7 +114,7 @@ class _Elsewhere:
 
 
 class _Beside:
-    """A landmarker that sees the eyes a little beside where they are."""
+    """A landmarker that finds the eyes slightly beside their true places."""
 
     scheme = "ibug68"
 

@@ -11,7 +11,7 @@ _DRAWS = Draws(resamples=400, seed=1)
 
 
 def _scans(people: int, each: int, *, wrong: int = 0) -> list[Row]:
-    """``wrong`` persons are called an attacker every time."""
+    """``wrong`` persons are SPOOF every time."""
     return [
         row(person=str(person), flash="SPOOF" if person < wrong else "SUCCESS")
         for person in range(people)

@@ -1,4 +1,4 @@
-"""A few scans through the command: whether things point the right way."""
+"""A few scans through the command, to test the direction of its results."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def _scan(assets: Path, path: Path) -> None:
 def test_genuine_people_indoors_pass_in_time(rows: tuple[Path, list[Row]]) -> None:
     indoor = [row for row in rows[1] if row.kind == "genuine" and row.ambient == "indoor"]
     assert len(indoor) == 2
-    # In frames as small as these one person in five is asked to try again: their shape is not told for sure.
+    # In such small frames one person in five is asked to try again, because the shape is not certain.
     assert "SUCCESS" in [row.flash for row in indoor]
     for row in indoor:
         assert row.finding in {"RIGHT", "NOT_MEASURABLE"}

@@ -1,4 +1,4 @@
-"""The command's own sums; its figures are in docs/conformance.md."""
+"""The command's own computations; its figures are in docs/conformance.md."""
 
 import csv
 from importlib.resources import files
@@ -14,7 +14,7 @@ from tests.research.parts import SHORT_CLIPS, small_assets, some_photos
 @pytest.mark.parametrize(
     ("found", "of", "words"),
     [
-        # Clopper-Pearson bounds as tables of the binomial distribution have them.
+        # Clopper-Pearson bounds from tables of the binomial distribution.
         (0, 10, "0 of 10 (0.0%; 0.0% to 30.8%)"),
         (10, 10, "10 of 10 (100.0%; 69.2% to 100.0%)"),
         (2, 20, "2 of 20 (10.0%; 1.2% to 31.7%)"),

@@ -10,7 +10,7 @@ from tests.research.parts import SHORT_CLIPS, part_of, small_assets
 
 
 def _of_one_source(folder: Path, *, live: int, attacks: int) -> list[str]:
-    """Live pictures, as many as set a line, and attacks of the source with the most."""
+    """As many live images as set a line, and attacks of the source with the most."""
     with (folder / "manifest.csv").open(encoding="utf-8", newline="") as stream:
         rows = [row for row in csv.DictReader(stream) if row["usable"] == "1"]
     ((source, _),) = Counter(row["source_repo"] for row in rows).most_common(1)

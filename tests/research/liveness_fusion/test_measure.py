@@ -1,4 +1,4 @@
-"""Measuring a few real pictures and one clip."""
+"""Measuring a few real images and one clip."""
 
 import csv
 from pathlib import Path
@@ -13,7 +13,7 @@ _CLIP = "live/quentin-csg__videos__real.mp4"
 
 
 def _pictures(assets: Path) -> tuple[str, str]:
-    """A picture of a source that our network was trained on, and one of a source that it never saw."""
+    """An image of a source on which Facegate's network was trained, and one of another source."""
     with (assets / "data/pad/manifest.csv").open(encoding="utf-8", newline="") as stream:
         rows = [row for row in csv.DictReader(stream) if row["usable"] == "1"]
     trained = next(row["file"] for row in rows if row["source_repo"].startswith("neonipun/"))

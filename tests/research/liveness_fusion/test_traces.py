@@ -14,7 +14,7 @@ _LIVE = [-1.0, -0.8, -0.7, -0.5, *np.linspace(-0.4, 3.0, 495).tolist()]
 def test_a_trace_counts_in_full_beyond_all_live_pictures_by_how_often_attacks_show_it() -> None:
     trace = fit_trace(_LIVE, [-3.0] * 19 + [1.0] * 179)
     assert trace is not None
-    # One in a hundred of the live pictures lies below -0.4.
+    # One in a hundred of the live images is below -0.4.
     assert (trace.begins, trace.full) == pytest.approx((-1.0, -1.6))
     # All of 19 are attacks: of as many trials, 0.1 ** (1 / 19) succeed at least, at 90 %.
     chance = 0.1 ** (1 / 19)

@@ -22,7 +22,7 @@ def test_a_small_source_is_left_out_whole_and_a_large_one_by_persons() -> None:
 
 
 def _written(folder: Path, *, told_by: str) -> tuple[Path, Path]:
-    """Pictures of six sources, told apart by the network or by a cue."""
+    """Images of six sources, separated by the network or by a cue."""
     rng = np.random.default_rng(2)
     rows, lines = [], ["file,label,attack_type,source_repo,usable,identity"]
     for number in range(120):

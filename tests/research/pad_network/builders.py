@@ -1,4 +1,4 @@
-"""Made-up regions and weights for these tests; no picture of a person."""
+"""Simulated regions and weights for these tests, without images of persons."""
 
 import itertools
 
@@ -13,7 +13,7 @@ BOX = Box(40, 30, 120, 130)
 
 
 def noise_image(seed: int = 0, *, height: int = 160, width: int = 150) -> BgrImage:
-    """Smooth noise: it has tones and edges, but no face."""
+    """Smooth noise with tones and edges, and without a face."""
     coarse = np.random.default_rng(seed).integers(0, 256, size=(8, 8, 3)).astype(np.uint8)
     rows, columns = np.arange(height) * 8 // height, np.arange(width) * 8 // width
     return np.ascontiguousarray(coarse[rows][:, columns])

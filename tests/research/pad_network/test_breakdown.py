@@ -1,4 +1,4 @@
-"""Species and small sources by themselves: who is counted where, and what the tables say."""
+"""Species and small sources separately: the counts and the tables."""
 
 import io
 import math
@@ -28,7 +28,7 @@ LIVE = np.array([species == "live" for _, species in PICTURES])
 @pytest.fixture(scope="module")
 def judgement() -> Judgement:
     ours: NDArray[np.float64] = LIVE + np.linspace(0, 0.1, len(PICTURES))
-    # It takes every screen for a person, and a person for less than that.
+    # It scores every screen above the persons.
     ours[SCREENS] = 2.0
     return break_down(
         "some pictures",
@@ -64,7 +64,7 @@ def test_a_network_that_fails_at_one_species_is_seen_there_and_nowhere_else(judg
     assert [area.value for area in areas["the large source: screens"]] == [0.0, 1.0]
     assert [area.value for area in areas["a/tutorial"]] == [0.0, 1.0]
     assert (areas["a/tutorial"][0].low, areas["a/tutorial"][0].high) == (0.0, 0.0)
-    # Selfies alone say nothing of attacks.
+    # Selfies alone give no figure for attacks.
     assert math.isnan(areas["b/selfies"][0].value)
 
 

@@ -13,7 +13,7 @@ from tests.research.parts import part_of, small_assets, some_photos
 
 
 def _pictures(folder: Path) -> list[str]:
-    """Two live pictures and two attacks of the source with the most, and two pictures of another one."""
+    """Two live images and two attacks of the source with the most, and two images of another one."""
     with (folder / "manifest.csv").open(encoding="utf-8", newline="") as stream:
         rows = [row for row in csv.DictReader(stream) if row["usable"] == "1"]
     large = [row for row in rows if "Silent-Face" in row["source_repo"]]

@@ -1,4 +1,4 @@
-"""The exported graph computes what the weights say."""
+"""The exported graph computes the network of the weights."""
 
 import numpy as np
 import onnx

@@ -1,4 +1,4 @@
-"""Manifests to pictures, pictures to regions, regions to samples and back from files."""
+"""Manifests to images, images to regions, regions to samples and back from files."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -96,7 +96,7 @@ def test_a_shard_is_decided_by_its_seed(assets: Path, tmp_path: Path) -> None:
     assert set(first.region.tolist()) <= {0, 1}
     np.testing.assert_array_equal(first.tight, again.tight)
     assert not np.array_equal(first.tight, other.tight)
-    # Only a bona fide picture becomes a simulated attack, and every attack is labelled as one.
+    # Only a bona fide image becomes a simulated attack, and every attack is labelled as one.
     assert not first.is_live[first.is_simulated].any()
     assert (first.is_live[(first.region == 1)] == 0).all()
     save_shard(tmp_path / "shard.npz", first)

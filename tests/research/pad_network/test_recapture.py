@@ -1,4 +1,4 @@
-"""Simulated recaptures and cameras: same shapes, always another picture, repeatable."""
+"""Simulated recaptures and cameras: same shapes, always another image, repeatable."""
 
 from collections.abc import Callable
 

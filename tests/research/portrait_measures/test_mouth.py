@@ -37,7 +37,7 @@ def test_many_bare_photos_count_no_more_than_few() -> None:
 
 
 def test_a_fold_is_judged_by_the_others() -> None:
-    """The fold's own labels are the other way round, which a function that had seen them would follow."""
+    """The fold's own labels are reversed; a function that was fitted to them would follow."""
     rng = np.random.default_rng(5)
     found = []
     for at in range(400):

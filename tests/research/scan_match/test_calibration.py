@@ -1,4 +1,4 @@
-"""A calibration over photos and scans: the worst of both, and a record that says so."""
+"""A calibration over photos and scans: the worst of both, and a record of it."""
 
 import functools
 
@@ -28,7 +28,7 @@ def _near(person: int, seed: int, *, drawn_to: float = 0.0) -> Embedding:
 
 @functools.cache
 def _measurement(*, drawn_to: float) -> ScanMeasurement:
-    """Photos, and scans whose templates are drawn to a common side by so much."""
+    """Photos, and scans with templates that are shifted in a common direction by an amount."""
     photos = tuple(
         LabelledTemplate(_near(person, 100 * person + seed), f"p{person}", False)
         for person in range(12)

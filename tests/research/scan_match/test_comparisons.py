@@ -1,4 +1,4 @@
-"""Scans against portraits: who is compared with whom, and the bounds that come of it."""
+"""Scans against portraits: the pairs and the resulting bounds."""
 
 import numpy as np
 import pytest
@@ -61,7 +61,7 @@ def test_the_bound_is_never_below_the_rate_of_either_kind() -> None:
     )
     assert curve.comparisons == 8 * 30 + 8 * 7
     assert curve.person_pairs == 8 * 30 + 8 * 7 / 2
-    # The clips' persons look alike here; bounds over all comparisons alone would hide it.
+    # The clips' persons look similar here; bounds over all comparisons alone would hide it.
     assert np.all(curve.upper_bounds >= curve.frame_rates)
     assert np.all(curve.upper_bounds >= curve.photo_rates)
     assert np.all(np.diff(curve.upper_bounds) <= 0)

@@ -1,4 +1,4 @@
-"""From frames to templates with a real pack, and what the study says of a scan of two persons."""
+"""From frames to templates with a real pack, and the study's result for a scan of two persons."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""Scans of two persons: which frames show whom."""
+"""Scans of two persons: the person in each frame."""
 
 import cv2
 import numpy as np

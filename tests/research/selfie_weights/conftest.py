@@ -1,4 +1,4 @@
-"""A small folder of labelled pictures, and a pack that knows where their faces are."""
+"""A small folder of labelled images, and a pack with the places of their faces."""
 
 import csv
 from dataclasses import replace
@@ -18,7 +18,7 @@ _COLUMNS = ("file", "source_repo", "label", "attack_type", "usable")
 
 
 class _Detector:
-    """Finds one frontal face in every picture but black ones."""
+    """Detects one frontal face in every image except black ones."""
 
     def detect(self, image: BgrImage) -> tuple[DetectedFace, ...]:
         return (face_at(120, 150, 100),) if image.any() else ()
@@ -31,7 +31,7 @@ def known_pack() -> Pack:
 
 @pytest.fixture(scope="session")
 def assets_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sharp live pictures, blurred prints and sharp screens of one source; live and screens of another."""
+    """Sharp live images, blurred prints and sharp screens of one source; live and screens of another."""
     assets = tmp_path_factory.mktemp("assets")
     folder = assets / "data" / "pad"
     folder.mkdir(parents=True)

@@ -11,7 +11,7 @@ _GROUP = Group("all", np.arange(4), np.arange(4, 8))
 
 
 def _scores(column: int, live: float, attack: float) -> NDArray[np.float64]:
-    """Eight pictures that differ in one signal only."""
+    """Eight images that differ in one signal only."""
     scores = np.full((8, 8), 0.6)
     scores[:4, column], scores[4:, column] = live, attack
     return scores
@@ -31,7 +31,7 @@ def test_every_candidate_sums_to_1_and_has_texture_first() -> None:
 @pytest.mark.parametrize(("column", "weight"), [(_TEXTURE, 0.30), (_SHARPNESS, 0.25)])
 def test_the_signal_that_tells_gets_the_weight_it_needs(column: int, weight: float) -> None:
     # The attacks' sum falls below 0.58 where 0.6 - weight * 0.6 does: from a weight of 0.05 on; live ones
-    # stay at 0.6. A wrong signal could not tell them apart.
+    # stay at 0.6. A wrong signal could not separate them.
     scores = _scores(column, 0.6, 0.0)
     best = best_weights(candidates(), [scores], [[_GROUP]], threshold=0.58)
     assert mean_error(best, [scores], [[_GROUP]], threshold=0.58) == 0

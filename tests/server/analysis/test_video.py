@@ -29,7 +29,7 @@ _MP4 = b"\0\0\0\x18ftypisom" + bytes(100)
 
 
 class _Given:
-    """A decoder that gives frames out as they are given to it."""
+    """A decoder that returns the given frames."""
 
     def __init__(
         self,
@@ -273,7 +273,7 @@ def test_still_frames_claim_nothing_over_time() -> None:
 
 def test_still_frames_of_which_some_are_hardly_new_are_no_injected_video() -> None:
     dark, bright = genuine()[0].copy(), genuine()[1].copy()
-    # Pictures that come back again and again, but for a corner: a loop, if they had been filmed.
+    # Frames that repeat except for a corner: a loop, if they were a film.
     frames = [(dark if number % 2 else bright).copy() for number in range(12)]
     for number, frame in enumerate(frames):
         frame[:8, :8] = 3 * number
@@ -308,7 +308,7 @@ def test_no_pixels_and_no_templates_are_shown_by_accident() -> None:
 
 @pytest.mark.slow
 def test_real_clips_are_judged_whole_and_by_their_frames(assets: Path) -> None:
-    # Not the embedded pack: its network takes the stills of one of these persons for an attack.
+    # Not the embedded pack, because its network scores the stills of one of these persons as an attack.
     pack = load_pack(f"open:{assets / 'models'}")
     limits = DecoderLimits(cpu_seconds=60, wall_seconds=90)
     with DecoderPool(still_workers=0, video_workers=1, limits=limits) as decoders:

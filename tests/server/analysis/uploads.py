@@ -1,4 +1,4 @@
-"""Videos and still frames for tests of analyses, made on the spot from simulated scans."""
+"""Videos and still frames for tests of analyses, made from simulated scans."""
 
 import functools
 import io
@@ -39,7 +39,7 @@ def genuine(count: int = 20, person: str = "astronaut") -> tuple[BgrImage, ...]:
 
 @functools.cache
 def blank(count: int = 10) -> tuple[BgrImage, ...]:
-    """Frames without anybody, no two alike."""
+    """Distinct frames without a person."""
     return tuple(np.full((120, 160, 3), 40 + 5 * number, np.uint8) for number in range(count))
 
 
@@ -53,7 +53,7 @@ def two_persons(count: int = 10) -> tuple[BgrImage, ...]:
 def video(
     frames: Sequence[BgrImage], container: str = "avi", *, rate: int = RATE, quality: int = 3_000_000
 ) -> bytes:
-    """The frames as a file; a frame of another size than the first begins a stream of its own size."""
+    """The frames as a file; a frame of another size than the first begins a stream of that size."""
     codec, layout = _CODECS[container]
     stored = io.BytesIO()
     with av.open(stored, mode="w", format=container) as output:
@@ -73,7 +73,7 @@ def video(
 
 
 def sound_only() -> bytes:
-    """An MP4 with a second of silence and no picture."""
+    """An MP4 with a second of silence and no frames."""
     stored = io.BytesIO()
     with av.open(stored, mode="w", format="mp4") as output:
         track = output.add_stream("aac", rate=16_000, layout="mono")
@@ -87,5 +87,5 @@ def sound_only() -> bytes:
 
 
 def numbered(frames: Sequence[BgrImage]) -> list[bytes]:
-    """The frames as still pictures."""
+    """The frames as still images."""
     return [encode_jpeg(frame, quality=85) for frame in frames]

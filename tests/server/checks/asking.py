@@ -1,4 +1,4 @@
-"""Calls about a check that is scanned or not yet, as the tests of asking make them."""
+"""Calls about a check before and during a scan, for the tests of these calls."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -36,7 +36,7 @@ State = service_pb2.CheckProgress.State
 
 
 SOMEBODY_ELSE = pictures("red-shirt", count=36)
-"""As many pictures as an attempt that is left early needs to decide."""
+"""As many frames as an attempt that is left early needs to decide."""
 
 
 def named(progress: service_pb2.CheckProgress) -> str:
@@ -98,12 +98,12 @@ class Watcher:
 
     @property
     def states(self) -> list[str]:
-        """The states that were seen, each change once."""
+        """The received states, each change once."""
         names = [named(progress) for progress in self.seen]
         return [name for number, name in enumerate(names) if number == 0 or names[number - 1] != name]
 
     async def sees(self, state: str) -> None:
-        """Waits until the last state that was seen is ``state``."""
+        """Waits until the last received state is ``state``."""
 
         async def seen() -> bool:
             return bool(self.seen) and self.states[-1] == state
@@ -111,7 +111,7 @@ class Watcher:
         await until(seen)
 
     async def over(self) -> None:
-        """Waits until the server ends the stream; raises what it ends it with."""
+        """Waits until the server ends the stream; raises its error."""
         async with asyncio.timeout(30):
             await self._reading
 

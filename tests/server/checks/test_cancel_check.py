@@ -35,7 +35,7 @@ async def test_cancelling_ends_a_running_scan(scene: LiveServer) -> None:
     progress = await cancel(scene, check_id)
     assert named(progress) == "DECIDED"
     assert [a.outcome for a in progress.attempts] == [result_pb2.AttemptSummary.OUTCOME_INTERRUPTED]
-    # The device hears of it although it sends nothing.
+    # The device is notified although it sends nothing.
     refusal = await stream.outcome()
     assert refusal is not None
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "CHECK_CLOSED")
@@ -44,7 +44,7 @@ async def test_cancelling_ends_a_running_scan(scene: LiveServer) -> None:
         await device.open(resume=True)
     answer = await scene.finish(check_id, audit_images=1)
     assert reasons_of(answer)[0] == "CANCELLED"
-    # What was seen until then stands in the result.
+    # The judgement until then is in the result.
     assert answer.evidence_frame.image
     assert answer.result.HasField("liveness")
 
@@ -116,7 +116,7 @@ async def test_another_replica_watches_and_cancels(tmp_path: Path) -> None:
             assert stream.goodbyes() == ["CHECK_CLOSED"]
             answer = await first.finish(upload.check_id)
             assert reasons_of(answer)[0] == reason
-            # What was seen until then stands, whichever replica saw it.
+            # The judgement until then stands, whichever replica made it.
             assert answer.evidence_frame.image
             ended_by = [attempt.ended_by for attempt in answer.result.attempts]
             assert ended_by == [result_pb2.AttemptSummary.ENDED_BY_CHECK_CLOSED]

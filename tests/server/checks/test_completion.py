@@ -1,4 +1,4 @@
-"""FinishCheck against a real server: early, twice, late, and of whom."""
+"""FinishCheck with a real server: early, twice, late, and by which caller."""
 
 import asyncio
 import json
@@ -78,7 +78,7 @@ async def test_during_a_scan(scene: LiveServer) -> None:
     refusal = await _finish_refused(scene, check_id)
     assert (refusal.code, refusal.reason) == (_C.FAILED_PRECONDITION, "SCAN_IN_PROGRESS")
     assert refusal.retry_seconds
-    # The scan does not notice.
+    # The scan is not affected.
     await stream.send_frames(pictures()[4:])
     await stream.send(stream.end())
     await stream.result()
@@ -160,7 +160,7 @@ async def test_an_abandoned_check_shows_who_left(scene: LiveServer, frames: int)
     assert answer.evidence_frame.image in {picture.jpeg for picture in pictures()}
     assert answer.result.attempts[0].outcome == result_pb2.AttemptSummary.OUTCOME_INTERRUPTED
     assert verify_response(answer, keys, check_id=check_id, accept_sandbox=True).check_id == check_id
-    # What was seen of fourteen frames stands in the result; three are too few to say anything.
+    # The judgement of fourteen frames is in the result; three are too few for one.
     assert answer.result.HasField("liveness") is (frames == 14)
 
 
@@ -224,7 +224,7 @@ async def test_as_many_as_are_listed_at_once_that_cannot_be_closed_hide_nobody(t
     async with serving(settings_for(tmp_path)) as live:
         past = datetime.now(UTC) - timedelta(hours=1)
         for number in range(_LISTED_AT_ONCE + 1):
-            # Some of one deadline, some of another: the list goes on from either.
+            # Some of one deadline, some of another: the list continues from either.
             deadline = past + timedelta(seconds=number // 40)
             broken = replace(new_check(policy=b"no policy at all"), scan_deadline=deadline)
             await live.repository.create(broken, None)

@@ -29,10 +29,10 @@ def _ended(
 def test_the_last_attempt_tells(ended_by: EndedBy, fault: FailureReason) -> None:
     judged = _ended(1, EndedBy.SIGNED, b"judged")
     assert server_fault([judged, _ended(2, ended_by)]) is fault
-    # Who then begins anew and leaves at once has still not been judged.
+    # A device that then begins anew and leaves at once has still not been judged.
     assert server_fault([judged, _ended(2, ended_by), _ended(3, EndedBy.HALF_CLOSED)]) is fault
     assert server_fault([_ended(1, ended_by), _ended(2, EndedBy.CONNECTION_LOST, b"judged")]) is None
-    # Too few frames came to be judged by.
+    # Too few frames arrived for a judgement.
     empty = _ended(2, EndedBy.SIGNED, b"judged", counted=False)
     assert server_fault([_ended(1, ended_by), empty]) is fault
 

@@ -1,4 +1,4 @@
-"""FinishCheck while a scan runs or may still be resumed, against a real server."""
+"""FinishCheck while a scan runs or may still be resumed, with a real server."""
 
 import asyncio
 from datetime import timedelta
@@ -31,7 +31,7 @@ async def test_a_check_that_is_closing_takes_no_stream(scene: LiveServer) -> Non
     await scene.repository.request_close(UUID(check_id), FailureReason.CANCELLED)
     with pytest.raises(Ended, match="CHECK_CLOSED"):
         await device.resume()
-    # Also where the replica that was asked to close it died before it did.
+    # Also if the replica that had to close it died before.
     assert reasons_of(await scene.finish(check_id))[0] == "CANCELLED"
 
 
@@ -42,7 +42,7 @@ async def test_polling_for_the_verdict_leaves_a_dropped_scan_open(scene: LiveSer
     check_id, device = await dropped(scene)
 
     async def verdict() -> service_pb2.FinishCheckResponse:
-        # As docs/errors.md says.
+        # As in docs/errors.md.
         while True:
             try:
                 return await scene.finish(check_id)
@@ -97,7 +97,7 @@ async def test_a_device_may_come_back_late_if_nobody_closed_the_check(scene: Liv
 async def test_closing_now_waits_for_nobody_who_left(scene: LiveServer) -> None:
     check_id, device = await dropped(scene, 14)
     answer = await finish(scene, check_id, close_now=True)
-    # As of a scan that still runs: whether the server has noticed yet that the line is lost does not matter.
+    # As for a running scan: it does not matter whether the server has already noticed the lost connection.
     assert reasons_of(answer)[0] == "CANCELLED"
     assert answer.evidence_frame.image
     with pytest.raises(Ended, match="CHECK_CLOSED"):

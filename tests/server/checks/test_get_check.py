@@ -1,4 +1,4 @@
-"""GetCheck, and who may ask about a check at all, against a real server."""
+"""GetCheck, and the permissions of calls about a check, with a real server."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -65,7 +65,7 @@ async def test_the_state_is_told_from_the_upload_to_the_verdict(scene: LiveServe
     assert await again.outcome() is None
     decided = await progress_of(scene, check_id)
     assert (named(decided), decided.attempts_remaining) == ("DECIDED", 0)
-    # Where a check stands says nothing of what was found.
+    # The state of a check does not disclose its findings.
     assert all(a.verdict == result_pb2.LIVENESS_VERDICT_UNSPECIFIED for a in decided.attempts)
     assert all(not a.feedback for a in decided.attempts)
     await scene.finish(check_id)

@@ -1,4 +1,4 @@
-"""Evidence that is lost, altered or out of reach: FinishCheck says so, and gives the verdict all the same."""
+"""Lost, altered or unavailable evidence: FinishCheck reports it, and still returns the result."""
 
 import asyncio
 from pathlib import Path
@@ -21,7 +21,7 @@ _NONE = service_pb2.AUDIT_IMAGE_SHORTFALL_UNSPECIFIED
 
 
 async def _decided(live: LiveServer) -> tuple[str, list[Path]]:
-    """A check that succeeded, and the files of its pictures, the evidence frame's first."""
+    """A check that succeeded, and the files of its images, the evidence frame's first."""
     upload = await live.upload()
     stream = await RawDevice(live.device, upload).open()
     await stream.run_attempt(pictures())

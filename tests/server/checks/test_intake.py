@@ -1,4 +1,4 @@
-"""UploadTrustedImage against a real server: what is refused, and what a repeated request gives."""
+"""UploadTrustedImage with a real server: refusals, and the answers to repeated requests."""
 
 import asyncio
 from dataclasses import replace
@@ -135,7 +135,7 @@ async def test_the_orchestrator_may_raise_the_mode(scene: LiveServer) -> None:
     upload = await scene.upload(mode=scan_pb2.MODE_DYNAMIC)
     assert upload.mode == scan_pb2.MODE_DYNAMIC
     assert (await scene.record(upload.check_id)).requested_mode is Mode.DYNAMIC
-    # What a policy prefers is not demanded.
+    # A preference of a policy is not a demand.
     assert (await scene.upload(policy="adaptive")).mode == scan_pb2.MODE_EXPRESS
 
 

@@ -1,4 +1,4 @@
-"""JPEG 2000 portraits, which only a process of their own decodes, through a whole server."""
+"""JPEG 2000 portraits, which only a separate process decodes, through a whole server."""
 
 import io
 import os
@@ -37,7 +37,7 @@ async def test_a_jpeg2000_portrait_is_accepted(scene: LiveServer, bare: bool, me
     before = set(scene.server.decoder_processes)
     upload = await _uploaded(scene, _jpeg2000(no_jp2=bare, quality_layers=[20], quality_mode="rates"))
     assert upload.portrait.media_type == media_type
-    # The one that decoded it decodes nothing else.
+    # The process that decoded it decodes nothing else.
     assert before - set(scene.server.decoder_processes)
 
 

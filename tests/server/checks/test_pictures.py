@@ -1,4 +1,4 @@
-"""Which pictures a result names."""
+"""The images that a result names."""
 
 from server.checks.pictures import result_pictures
 from server.domain.terms import AttemptOutcome

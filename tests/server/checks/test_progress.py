@@ -1,4 +1,4 @@
-"""Where a check stands, worked out from its record."""
+"""The state of a check, derived from its record."""
 
 from datetime import timedelta
 from importlib.resources import files

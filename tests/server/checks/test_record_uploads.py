@@ -1,4 +1,4 @@
-"""Facial records through UploadTrustedImage: real ones, and what policies say of records."""
+"""Facial records through UploadTrustedImage: real ones, and the policies' rules for records."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ async def _refusal(live: LiveServer, image: bytes, policy: str = "") -> Refused:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What is found in a real record."""
+    """The findings on a real record."""
 
     container: str
     size: tuple[int, int]

@@ -1,4 +1,4 @@
-"""UploadTrustedImage by reference against a real server: two tenants, each with a folder of its own."""
+"""UploadTrustedImage by reference with a real server: two tenants, each with a separate folder."""
 
 import asyncio
 import io

@@ -1,4 +1,4 @@
-"""WatchCheck against a real server."""
+"""WatchCheck with a real server."""
 
 import asyncio
 from pathlib import Path
@@ -36,7 +36,7 @@ async def test_a_watcher_sees_every_change(scene: LiveServer) -> None:
         assert await again.outcome() is None
         await watcher.over()
         assert watcher.states == ["WAITING", "SCANNING", "INTERRUPTED", "SCANNING", "DECIDED"]
-        # Nothing is told twice.
+        # No state is reported twice.
         assert all(one != next_ for one, next_ in zip(watcher.seen, watcher.seen[1:], strict=False))
     await scene.finish(upload.check_id)
     async with watching(scene, upload.check_id) as watcher:
@@ -62,7 +62,7 @@ async def test_watchers_have_a_limit_of_their_own(tmp_path: Path) -> None:
             assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
             assert refusal.metadata == {"limit": "2", "retrySeconds": "1.0"}
             assert refusal.retry_seconds
-            # Those who only ask are served nevertheless.
+            # Unary calls are served nevertheless.
             assert await state_of(live, upload.check_id) == "WAITING"
 
         async def free() -> bool:
@@ -70,7 +70,7 @@ async def test_watchers_have_a_limit_of_their_own(tmp_path: Path) -> None:
                 await asyncio.sleep(0.1)
                 return watcher.states == ["WAITING"]
 
-        # Whoever leaves makes room.
+        # A watcher that leaves frees its place.
         await until(free)
 
 

@@ -1,8 +1,8 @@
 """Writes docs/errors.md and the errors of docs/device_protocol.md.
 
-The names, codes and descriptions come from the comments of ``protos/facegate/v1/error_reason.proto``; who
-sees a reason, its metadata, what becomes of the scan and what to do about it stand here. Run it after a
-change::
+The names, codes and descriptions come from the comments of ``protos/facegate/v1/error_reason.proto``; the
+callers that get a reason, its metadata, its effect on the scan and the remedy are in this module. Run it
+after a change::
 
     python -m tests.server.edge.make_error_table
 """
@@ -37,7 +37,7 @@ class DocumentedReason:
 
 
 class Scan(Enum):
-    """What becomes of a scan whose stream ends with a reason."""
+    """The effect on a scan of a stream that ends with a reason."""
 
     RECONNECT = "reconnect"
     """The device reconnects with ``resume`` by itself; the check is open."""
@@ -46,14 +46,14 @@ class Scan(Enum):
     DECIDED = "decided"
     """The check is decided against: the transcript is broken."""
     OVER = "over"
-    """The check takes no stream of this device, or no more at all."""
+    """The check accepts no stream of this device, or no more streams at all."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Advice:
-    """Who sees a reason, and what to do.
+    """The recipients of a reason, and the remedy.
 
-    ``device`` is the device's part where it differs from ``action``; ``scan`` is set for reasons that end
+    ``device`` is the device's action if it differs from ``action``; ``scan`` is set for reasons that end
     streams of ScanFace.
     """
 
@@ -336,7 +336,7 @@ METADATA: Mapping[str, tuple[str, ...]] = {
     "VIDEO_TOO_MANY_PIXELS": ("pixels", "maxPixels"),
     "TOO_FEW_FRAMES": _VIDEO,
 }
-"""Keys that a reason's metadata may have; of those that belong to one call or cause only some are there."""
+"""Keys that a reason's metadata may have; some are present only for one call or cause."""
 
 _CALLERS = {_BOTH: "device, orchestrator", _DEVICE: "device", _ORCHESTRATOR: "orchestrator"}
 

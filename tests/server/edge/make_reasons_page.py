@@ -1,7 +1,7 @@
 """Writes docs/reasons.md.
 
-Names and descriptions come from the comments of the contract; what to do about a reason of failure stands
-here. Run it after a change::
+Names and descriptions come from the comments of the contract; the remedy for a reason of failure is in this
+module. Run it after a change::
 
     python -m tests.server.edge.make_reasons_page
 """
@@ -37,7 +37,7 @@ ACTIONS: Mapping[str, str] = {
     "DEVICE_MANIPULATED": "Reject. `device.checks` names the decisive one.",
     "SERVER_FAULT": "Create a new check; nothing is held against the person.",
 }
-"""What an orchestrator does about a reason of failure."""
+"""The action of an orchestrator for a reason of failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class _Section:
 
     Attributes:
         title: Its heading.
-        introduction: What stands above its table.
+        introduction: The text above its table.
         file: The file of the contract.
         enum: Its name there.
         prefix: How its values begin.

@@ -34,7 +34,7 @@ _MEDIA = {".mp4", ".mov", ".avi", ".webm", ".mkv", ".jpg", ".png", ".webp", ".bm
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def analysing(temporary: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
-    """A server that decodes videos, and does not wait long for them."""
+    """A server that decodes videos, with a short time limit for them."""
     settings = settings_for(
         tmp_path_factory.mktemp("analyses"),
         limits={"wait_seconds": 0.1},
@@ -52,7 +52,7 @@ async def analysing(temporary: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 @dataclass(frozen=True, slots=True)
 class _Left:
-    """What is where a server could leave something."""
+    """The files in the places where a server could leave some."""
 
     temporary: frozenset[Path]
     working: frozenset[Path]
@@ -61,13 +61,13 @@ class _Left:
 
 @pytest.fixture
 def left(analysing: LiveServer, temporary: Path) -> Callable[[], _Left]:
-    """Tells what is on the disk now."""
+    """Returns the files on the disk now."""
 
     def look() -> _Left:
         data = analysing.settings.data_dir
         return _Left(
             frozenset(temporary.rglob("*")),
-            # Others may work in the folder of the checkout meanwhile, on files of their own.
+            # Other processes may use the checkout's folder meanwhile, with other files.
             frozenset(path for path in Path().iterdir() if path.suffix in _MEDIA),
             frozenset(path for path in data.rglob("*") if not path.name.startswith("facegate.db")),
         )
@@ -306,7 +306,7 @@ async def test_a_message_that_is_none(analysing: LiveServer) -> None:
 
 
 def _refused_while_sending(live: LiveServer, messages: Iterator[Any]) -> Refused:
-    """The asynchronous client would tell of its own failed writing in place of the server's answer."""
+    """The asynchronous client would report its own failed write instead of the server's answer."""
     with grpc.insecure_channel(live.server.service_target) as channel:
         stub: Any = AnalysisServiceStub(channel)
         with pytest.raises(grpc.RpcError) as caught:
@@ -418,7 +418,7 @@ async def test_callers_need_the_orchestrators_credentials(tmp_path: Path) -> Non
                 analysis_pb2.AnalyzeImageRequest(image=b"x"), metadata=authorised
             )
         assert refused(caught.value).reason == Reason.IMAGE_FORMAT_NOT_SUPPORTED
-        # This server decodes no videos, and says so only to those who may know.
+        # This server decodes no videos, and reports it only to authorised callers.
         with pytest.raises(grpc.RpcError) as caught:
             await live.analysis.AnalyzeVideo(iter(_upload(video(genuine(9)))), metadata=authorised)
         assert refused(caught.value).reason == Reason.VIDEO_NOT_AVAILABLE

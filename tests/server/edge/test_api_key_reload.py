@@ -60,7 +60,7 @@ async def test_a_removed_key_works_no_more_and_its_watches_end(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("file_text", "reason_of_next"),
     [
-        # The last key goes: a file that says so is obeyed.
+        # The last key is removed: a file with an explicit empty list is applied.
         ("key = []\n", "UNAUTHENTICATED"),
         (_entry("fg1_old", 'scopes = ["checks.create"]\n'), "PERMISSION_DENIED"),
         (_entry("fg1_old", 'tenant = "another"\n'), "CHECK_NOT_FOUND"),

@@ -1,4 +1,4 @@
-"""Who calls the service listener."""
+"""Identification of the callers of the service listener."""
 
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256

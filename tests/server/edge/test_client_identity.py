@@ -1,4 +1,4 @@
-"""Callers that prove who they are by a certificate, over real TLS connections to a real server."""
+"""Callers that authenticate with a certificate, over real TLS connections to a real server."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -47,7 +47,7 @@ class _Bank:
 
     @asynccontextmanager
     async def connected_with(self, certificate: ClientCertificate) -> AsyncIterator[grpc.aio.Channel]:
-        """A connection that shows a certificate."""
+        """A connection that presents a certificate."""
         credentials = grpc.ssl_channel_credentials(
             root_certificates=self._authority.cert_pem.bytes(),
             private_key=certificate.key_pem,
@@ -72,14 +72,14 @@ class _Bank:
 
 @pytest_asyncio.fixture(scope="module")
 async def bank(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[_Bank]:
-    """The server, with entries for onboarding, marketing and a board that may only watch."""
+    """The server, with entries for onboarding, marketing and a board with the scope to watch."""
     folder = tmp_path_factory.mktemp("bank")
     authority = trustme.CA()
     issued = authority.issue_cert("localhost", "127.0.0.1")
     (folder / "server.pem").write_bytes(issued.cert_chain_pems[0].bytes())
     (folder / "server.key").touch(0o600)
     (folder / "server.key").write_bytes(issued.private_key_pem.bytes())
-    # One authority also issued the server's certificate, as is usual inside a company.
+    # The authority also issued the server's certificate, as is usual inside a company.
     (folder / "ca.pem").write_bytes(authority_pem() + authority.cert_pem.bytes())
     clients = [
         {"identity": "uri:spiffe://bank/onboarding", "name": "onboarding", "tenant": "onboarding", **_ROLES},
@@ -248,7 +248,7 @@ async def test_a_key_and_a_certificate_are_needed_where_there_are_both(tmp_path:
                 check = service_pb2.GetCheckRequest(check_id=str(uuid4()))
                 assert (await _refusal(stub.GetCheck(check, metadata=held))).reason == reason
         async with bank.called_with(client_certificate(common="onboarding")) as stub:
-            # The key's entry says what may be done, not the certificate's.
+            # The key's entry sets the permissions, not the certificate's.
             upload = service_pb2.UploadTrustedImageRequest(image=portrait())
             held = (("authorization", "Bearer onboarding"),)
             assert (await _refusal(stub.UploadTrustedImage(upload, metadata=held))).reason == (

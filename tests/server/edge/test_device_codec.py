@@ -1,4 +1,4 @@
-"""Claims and evidence from the wire: every part in its size, or a typed refusal."""
+"""Claims and evidence from the wire: every part within its limit, or a typed refusal."""
 
 import math
 from contextlib import suppress
@@ -156,7 +156,7 @@ def test_any_bytes_are_evidence_or_a_refusal(data: bytes) -> None:
     try:
         message.ParseFromString(data)
     except DecodeError:
-        return  # The servicer's to deal with.
+        return  # The servicer handles this one.
     with suppress(Refusal):
         to_evidence(message)
 

@@ -1,4 +1,4 @@
-"""What the device's servicer does besides what the scan tests see."""
+"""Behaviour of the device's servicer outside the scan tests."""
 
 import asyncio
 from typing import Any
@@ -14,7 +14,7 @@ from server.telemetry.metrics import Metrics
 
 
 class _Deaf:
-    """A context whose device reads nothing."""
+    """A context with a device that reads nothing."""
 
     async def write(self, _message: object) -> None:
         await asyncio.Event().wait()

@@ -1,4 +1,4 @@
-"""Refusals become statuses, and nothing internal reaches a client."""
+"""Refusals become statuses, and no internal text reaches a client."""
 
 import gc
 import weakref

@@ -1,4 +1,4 @@
-"""docs/errors.md is what the contract and the server say."""
+"""docs/errors.md matches the contract and the server."""
 
 import ast
 import re

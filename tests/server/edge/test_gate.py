@@ -1,4 +1,4 @@
-"""What happens to a call before a byte of its message is read, over a real channel."""
+"""The treatment of a call before its message is read, over a real channel."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -20,7 +20,7 @@ _READER = Caller(name="a", tenant="one", scopes=frozenset({Scope.READ_CHECKS}))
 
 
 class _Callers:
-    """Knows one caller, by its key."""
+    """Recognises one caller by its key."""
 
     def identify(self, context: Any) -> Caller:
         if ("authorization", "good") not in tuple(context.invocation_metadata()):
@@ -106,7 +106,7 @@ async def test_a_call_that_may_not_be_made_is_refused_before_its_message_arrives
     name: str, metadata: Any, code: grpc.StatusCode, reason: str
 ) -> None:
     async with _channel(_gate()) as channel:
-        # A streaming client sends the headers alone, and keeps the message to itself.
+        # A streaming client sends the headers alone, without the message.
         call = channel.stream_unary(f"/test.Test/{name}")(metadata=metadata)
         with pytest.raises(grpc.RpcError) as caught:
             await asyncio.wait_for(call, 10)

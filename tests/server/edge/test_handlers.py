@@ -57,7 +57,7 @@ HANDLERS: dict[str, Any] = {
 
 @pytest_asyncio.fixture
 async def served() -> AsyncIterator[tuple[Any, list[str]]]:
-    """A channel to wrapped handlers, and what happened around them."""
+    """A channel to wrapped handlers, and the events around them."""
     happened: list[str] = []
 
     @asynccontextmanager

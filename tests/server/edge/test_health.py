@@ -1,4 +1,4 @@
-"""Health of a listener, as its watchers see it."""
+"""Health of a listener for its watchers."""
 
 import asyncio
 from types import SimpleNamespace
@@ -14,7 +14,7 @@ _Status = health_pb2.HealthCheckResponse
 
 
 class _Watcher:
-    """A context that keeps what is written to it."""
+    """A context that records the messages written to it."""
 
     def __init__(self) -> None:
         self.told: asyncio.Queue[int] = asyncio.Queue()

@@ -1,4 +1,4 @@
-"""What the listeners serve, and what it needs."""
+"""The methods of the listeners, and their required permissions."""
 
 from facegate.v1 import analysis_service_pb2 as analysis_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2

@@ -1,4 +1,4 @@
-"""Places are shared fairly, and one is free when its thread has ended and no sooner."""
+"""Places are shared fairly, and a place is free only when its thread has ended."""
 
 import asyncio
 import threading
@@ -27,7 +27,7 @@ def _places(most: int, *, several: bool = True, metrics: Metrics | None = None, 
 
 
 class _Call:
-    """A call that holds its place until it is told to end."""
+    """A call that holds its place until the test ends it."""
 
     def __init__(self, places: Places, party: str) -> None:
         self.end = asyncio.Event()
@@ -162,7 +162,7 @@ async def test_a_quota_binds_its_party_alone() -> None:
     assert told == {"limit": 4, "tenantLimit": 2, "retrySeconds": 1.0}
     calls += await _calls(places, "b")
     assert all(_served(calls))
-    # Also where no place is free: the caller cannot do better by waiting for others.
+    # Also if no place is free: waiting for others does not help the caller.
     with _refused() as told:
         await _take(places, "a")
     assert told["tenantLimit"] == 2
@@ -206,7 +206,7 @@ async def test_several_that_take_all_they_can_keep_no_newcomer_out(greedy: int) 
     parties = [f"p{number}" for number in range(greedy)]
     calls = [call for party in parties for call in await _most_of_one(places, party)]
     if greedy == 4:
-        # All are taken, and the next that falls free is none of theirs.
+        # All are taken, and the next free one is for another party.
         assert places.used == 32
         await calls[0].ended()
         for party in parties:
@@ -271,7 +271,7 @@ async def test_who_goes_away_as_its_turn_comes_passes_the_place_on() -> None:
     (running,) = await _calls(places, "a")
     waiting = await _calls(places, "b", "a")
     running.end.set()
-    # Ends in the next round of the loop, in which the place is given to b's call that is cancelled now.
+    # Ends in the next round of the loop, in which the place goes to b's call that is cancelled now.
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert (places.waiting, waiting[0].served) == (1, False)
@@ -309,8 +309,8 @@ async def test_lines_are_bounded_and_the_longest_gives_way() -> None:
     (running,) = await _calls(places, "a")
     waiting = await _calls(places, "a", "a", "a", "a", "b", "c", "b")
     refused = [call.task.done() for call in waiting]
-    # The fourth finds a's line full. c takes the place of a's third, and b's second finds no line that is
-    # longer than b's own would be.
+    # The fourth finds a's queue full. c replaces a's third, and b's second finds no queue that is longer than
+    # b's own would be.
     assert refused == [False, False, True, True, False, False, True]
     assert places.waiting == 4
     text = metrics.render()[0].decode()

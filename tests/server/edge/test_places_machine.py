@@ -1,4 +1,4 @@
-"""Places against a model: whatever comes, waits, ends and goes away in whichever order."""
+"""Places compared with a model: calls come, wait, end and leave in any order."""
 
 import asyncio
 from collections import deque
@@ -37,7 +37,7 @@ class _Call:
 
 
 class PlacesMachine(RuleBasedStateMachine):
-    """The model keeps calls in lines and gives places by the rule as it is documented."""
+    """The model keeps calls in queues and gives places by the documented rule."""
 
     @initialize(most=st.integers(1, 5), share=st.sampled_from([0.5, 0.75, 1.0]))
     def open(self, most: int, share: float) -> None:
@@ -88,7 +88,7 @@ class PlacesMachine(RuleBasedStateMachine):
         self.calls.append(call)
         call.task = self.loop.create_task(call.serve(self.places))
         if not self.lines.get(party):
-            self.lines.pop(party, None)  # of parties with equal claims, the line that began first goes first
+            self.lines.pop(party, None)  # of parties with equal claims, the queue that began first goes first
         own = self.lines.setdefault(party, deque())
         if self.may_take(party):
             self.give(call)
@@ -136,7 +136,7 @@ class PlacesMachine(RuleBasedStateMachine):
         leaving.task.cancel()
         leaving.state = "gone"
         self.let_run()
-        # Whoever got the place, it is not lost: the model takes over what became of it.
+        # The place is not lost, whichever call got it: the model adopts the outcome.
         self.running.remove(ending)
         self.lines[leaving.party].remove(leaving)
         now = [call for line in self.lines.values() for call in line if call.state == "served"]
@@ -177,7 +177,7 @@ class PlacesMachine(RuleBasedStateMachine):
             self.loop.close()
 
     def all_end(self) -> None:
-        """Whoever waits is served in the end, once those before it have ended."""
+        """Every waiting call is served in the end, once those before it have ended."""
         while self.running:
             call = self.running.pop(0)
             call.end.set()

@@ -1,4 +1,4 @@
-"""docs/reasons.md is what the contract says."""
+"""docs/reasons.md matches the contract."""
 
 import pytest
 from facegate.v1 import feedback_pb2, result_pb2, scan_pb2

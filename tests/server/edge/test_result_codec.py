@@ -1,4 +1,4 @@
-"""Outcomes as the bytes that are stored, signed and handed out."""
+"""Outcomes as the bytes that are stored, signed and returned."""
 
 from dataclasses import replace
 from datetime import UTC
@@ -118,7 +118,7 @@ def test_what_is_missing_is_missing_on_the_wire() -> None:
     assert not message.HasField("evidence_frame")
     assert not message.match.same_person
     assert message.match.similarity == 0
-    # What would have been demanded is said even where nothing was compared.
+    # The demand is stated even if there was no comparison.
     assert message.match.required_similarity == 70.0
     assert not message.attempts[0].HasField("end_time")
 

@@ -1,4 +1,4 @@
-"""Reports of apps from the wire: what is taken, and what is refused."""
+"""Reports of apps from the wire: accepted and refused ones."""
 
 import pytest
 from facegate.v1 import device_pb2, scan_pb2

@@ -1,4 +1,4 @@
-"""Messages of a scan between the wire and the inside: whatever arrives is a message or a refusal."""
+"""Messages of a scan between the wire and the server: any input is a message or a refusal."""
 
 from datetime import UTC, datetime
 
@@ -172,7 +172,7 @@ def test_a_part_that_cannot_be_read_is_named(request_: scan_pb2.ScanFaceRequest,
 
 
 def _answer(request_: scan_pb2.ScanFaceRequest) -> Inbound | Reason | None:
-    """The message, or why it is refused; ``None`` for a refusal that says nothing of the message."""
+    """The message, or the reason of its refusal; ``None`` for a refusal that is not about the message."""
     try:
         return to_inbound(request_)
     except Refusal as refusal:
@@ -264,7 +264,7 @@ def test_a_step_is_sent_as_it_was_drawn() -> None:
     assert sent.transition == scan_pb2.TRANSITION_SCROLL_DOWN
     assert sent.transition_duration == duration(0.3)
     assert sent.minimum_hold == duration(0.45)
-    # How much it proves is not the device's business.
+    # The device does not learn how much it proves.
     assert {field.name for field, _ in sent.ListFields()} == {
         "step",
         "color",

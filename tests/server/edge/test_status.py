@@ -1,4 +1,4 @@
-"""Reasons, their status codes, and what the contract says of them."""
+"""Reasons, their status codes, and their descriptions in the contract."""
 
 import ast
 import re
@@ -36,7 +36,7 @@ def test_every_reason_is_raised_somewhere() -> None:
         if path.name not in {"errors.py", "status.py"}
     )
     later = {
-        # What the next issues bring: records, references into a store, and callers of other kinds.
+        # Reasons of later issues: records, references into a store, and callers of other kinds.
         "IMAGE_NOT_CONFORMANT",
         "IMAGE_REFERENCE_INVALID",
         "IMAGE_REFERENCE_NOT_FOUND",

@@ -1,4 +1,4 @@
-"""Who waits for a message, how long, and who gives way."""
+"""The calls that wait for a message, the time limit, and the calls that are disconnected."""
 
 import asyncio
 

@@ -1,6 +1,6 @@
-"""An HTTP/2 client of a few frames, to do what no well-behaved gRPC client does.
+"""An HTTP/2 client of a few frame types, which can misbehave unlike a gRPC client.
 
-It keeps to flow control, as an attacker has to who wants the server to buffer: bytes beyond the window break
+It obeys flow control, as an attacker must who wants the server to buffer: bytes beyond the window break
 the connection and with it the attack.
 """
 
@@ -22,7 +22,7 @@ class Gone(Exception):
 
 
 class Connection:
-    """One connection. ``sent`` counts the bytes of bodies that the server took."""
+    """One connection. ``sent`` counts the bytes of bodies that the server accepted."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
@@ -64,7 +64,7 @@ class Connection:
         return number
 
     async def begin_message(self, stream: int, length: int) -> None:
-        """Sends a message's prefix: what follows is of ``length`` bytes, as far as the server knows."""
+        """Sends a message's prefix, which declares ``length`` bytes."""
         await self.body(stream, b"\0" + length.to_bytes(4, "big"))
 
     async def body(self, stream: int, data: bytes) -> None:
@@ -105,7 +105,7 @@ class Connection:
             await self._news.wait_for(lambda: self.ended)
 
     async def close(self) -> None:
-        """Hangs up."""
+        """Closes the connection."""
         self._task.cancel()
         self._writer.transport.abort()
         await asyncio.wait([self._task])
@@ -183,12 +183,12 @@ async def endless_bodies(
     """Sends messages that never end for as long as the block lasts, anew whenever the server ends one.
 
     Args:
-        target: Where.
+        target: The listener, ``host:port``.
         method: ``/package.Service/Method``.
-        length: Bytes that each message claims to have; the last one is never sent. More than the server takes
-            would be refused by the claim.
-        connections: Connections.
-        streams: Streams of each at once.
+        length: Declared length of each message, bytes; the last byte is never sent. A length beyond the
+            server's limit would be refused at once.
+        connections: Number of connections.
+        streams: Concurrent streams of each.
         metadata: Of each call.
     """
     given = list(metadata)

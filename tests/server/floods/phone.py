@@ -1,4 +1,4 @@
-"""A phone and its orchestrator in a process of their own, which come again until a scan is through.
+"""A phone and its orchestrator in a separate process, which retry until a scan is complete.
 
 Run as ``python -m tests.server.floods.phone DEVICE_TARGET SERVICE_TARGET SECONDS``. In an attacker's process
 they would wait for the attacker's own event loop.
@@ -19,10 +19,10 @@ __all__ = ["scan_through"]
 
 
 async def scan_through(device_target: str, service_target: str, *, seconds: float) -> None:
-    """Makes a check and scans it in a process of its own.
+    """Makes a check and scans it in a separate process.
 
     Raises:
-        AssertionError: It did not get through in time.
+        AssertionError: It was not complete in time.
     """
     command = [sys.executable, "-m", __name__, device_target, service_target, str(seconds)]
     process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
@@ -45,7 +45,7 @@ async def _scan(device_target: str, service_target: str, seconds: float) -> None
                         image=portrait(), policy="once", request_id=str(uuid4())
                     )
                 )
-                # A channel connects anew by itself, as a phone does that is turned away at the door.
+                # A channel reconnects by itself, like a phone whose connection is refused.
                 stream = RawStream(RawDevice(device, upload), device.ScanFace(wait_for_ready=True))
                 await stream.start()
                 await stream.begin()

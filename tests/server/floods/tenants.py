@@ -1,4 +1,4 @@
-"""A server with callers of several tenants, and one of them that calls without an end."""
+"""A server with callers of several tenants, of which one calls endlessly."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -53,7 +53,7 @@ class Tenants:
 
 
 class _Slow:
-    """A detector that takes its time with each picture, as one does that remembers nothing."""
+    """A detector that is slow for each image, like one without a cache."""
 
     def __init__(self, model: FaceDetector, seconds: float) -> None:
         self._model, self._seconds = model, seconds

@@ -1,4 +1,4 @@
-"""What a listener lets strangers hold, over real sockets."""
+"""The resources that unauthenticated callers can hold on a listener, over real sockets."""
 
 import asyncio
 from collections.abc import AsyncIterator

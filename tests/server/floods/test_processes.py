@@ -1,4 +1,4 @@
-"""Floods of a server process: what it keeps, what it logs, and whether a phone gets through."""
+"""Floods of a server process: its memory, its log, and whether a phone can complete a scan."""
 
 import asyncio
 import resource
@@ -38,7 +38,7 @@ def _limits(server: ServerProcess) -> str:
 
 @asynccontextmanager
 async def _watched(server: ServerProcess) -> AsyncIterator[list[int]]:
-    """Samples the process's memory; the list has what it grew by."""
+    """Samples the process's memory; the list has its growth."""
     before = _resident(server)
     grown = [0]
 
@@ -55,7 +55,7 @@ async def _watched(server: ServerProcess) -> AsyncIterator[list[int]]:
 
 
 async def _scan(server: ServerProcess) -> None:
-    """A phone that comes again, as phones do, until its scan is through."""
+    """A phone that retries, as phones do, until its scan is complete."""
     await scan_through(server.device_target, server.service_target, seconds=_PHONE_SECONDS)
 
 
@@ -81,7 +81,7 @@ async def test_messages_that_never_end_cost_little(
     tmp_path: Path, listener: str, method: str, length: int
 ) -> None:
     async with DataFolder(tmp_path, log={"level": "info"}).serving() as server:
-        # Models and the pictures of a scan are in memory from now on.
+        # Models and the frames of a scan are in memory from now on.
         await _scan(server)
         target = server.device_target if listener == "device" else server.service_target
         begun, size = time.monotonic(), server.log.stat().st_size
@@ -97,7 +97,7 @@ async def test_messages_that_never_end_cost_little(
 
 @contextmanager
 def _idle(port: int, count: int) -> Iterator[None]:
-    """Connections over which nothing is ever said."""
+    """Connections that never send anything."""
     held = []
     try:
         for _ in range(count):

@@ -1,4 +1,4 @@
-"""Streams that open and say nothing."""
+"""Streams that open and send nothing."""
 
 import asyncio
 from pathlib import Path
@@ -25,7 +25,7 @@ async def test_streams_without_a_token_keep_no_phone_out(tmp_path: Path) -> None
         result = await stream.run_attempt(pictures())
         assert result.attempt == 1
         assert forged.reason == "TOKEN_INVALID"
-        # And those that said nothing within a second are gone.
+        # And those that sent nothing within a second are closed.
         async with asyncio.timeout(10):
             for number in silent:
                 await attacker.wait_over(number)

@@ -1,4 +1,4 @@
-"""One tenant calls without an end, and another's calls all get through."""
+"""One tenant calls endlessly, and all calls of another are served."""
 
 import asyncio
 import time
@@ -26,7 +26,7 @@ _PORTRAIT_SECONDS = 0.6
 
 
 async def _got_through(call: Callable[[], Awaitable[object]]) -> int:
-    """How many of twenty calls, one after another and each made once, were served."""
+    """The number of twenty sequential calls, each made once, that were served."""
     served = 0
     for _ in range(_CALLS):
         try:
@@ -156,13 +156,13 @@ async def test_a_scan_that_its_tenants_share_refuses_uses_nothing_up(tmp_path: P
         text = await served.metrics()
         assert 'facegate_places_in_use{kind="scans"} 3.0' in text
         assert 'facegate_places_refused_total{cause="tenant_limit",kind="scans"}' in text
-        # Others have the place that is left.
+        # Others have the remaining place.
         other = await _begun(served, await served.upload(QUIET))
         await other.vanish()
         for stream in held:
             await stream.vanish()
         await served.live.unattended()
-        # Another device may take the token still, and the attempts are all there.
+        # Another device may still use the token, and no attempt is used up.
         another = RawDevice(served.live.device, await served.upload(LOUD))
         another.token, another.pinned = fourth.token, fourth.pinned
         stream = await another.open()

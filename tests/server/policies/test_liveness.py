@@ -1,4 +1,4 @@
-"""What of a policy reaches liveness."""
+"""The settings of a policy that reach liveness."""
 
 import pytest
 

@@ -207,7 +207,7 @@ def test_the_portrait_table_is_what_the_matcher_is_told() -> None:
     assert told.rules[Component.HEAD_POSE_YAW] == Rule(severity=Severity.ADVISORY, minimum=-10, maximum=10)
     assert told.rules[Component.SHARPNESS] == Rule(severity=Severity.HARD, minimum_score=60)
     assert told.rules[Component.NATURAL_COLOUR].severity is Severity.IGNORED
-    # What is not named stays the profile's.
+    # Fields that are not named keep the profile's values.
     assert told.rules[Component.HEAD_SIZE] == profile_rules(Profile.ISO_FULL_FRONTAL)[Component.HEAD_SIZE]
 
 
@@ -239,7 +239,7 @@ def test_the_floor_of_pages_leaves_that_of_phones_alone() -> None:
         Platform.WEB: Assurance.NONE,
         Platform.IOS: Assurance.HIGH,
     }
-    # Nothing is demanded by name: where no assurance is asked for, nor is evidence.
+    # Nothing is demanded by name: without a demanded assurance no evidence is demanded either.
     assert table.of(Platform.WEB, Evidence.WEB_KEY) is Demand.IGNORED
     assert table.of(Platform.ANDROID, Evidence.ANDROID_KEY) is Demand.ADVISORY
     one = Policy.model_validate(changed(_EXPRESS, "device.minimum_assurance", "LOW")).device.as_table()

@@ -1,4 +1,4 @@
-"""A server in a process of its own, that can be killed."""
+"""A server in a separate process, which can be killed."""
 
 import asyncio
 import json
@@ -90,7 +90,7 @@ class ServerProcess:
         )
 
     async def kill(self) -> None:
-        """SIGKILL: nothing gets a chance to tidy up."""
+        """SIGKILL: no clean-up runs."""
         self.process.send_signal(signal.SIGKILL)
         assert await self.process.wait() == -signal.SIGKILL
         await self._hang_up()
@@ -107,7 +107,7 @@ class ServerProcess:
         return code
 
     async def close(self) -> None:
-        """Makes sure that it is gone."""
+        """Makes sure that it has ended."""
         if self.process.returncode is None:
             self.process.kill()
             await self.process.wait()
@@ -121,7 +121,7 @@ class ServerProcess:
 
 
 class DataFolder:
-    """What outlives a server: its settings, data and policies."""
+    """The state that outlives a server: its settings, data and policies."""
 
     def __init__(self, folder: Path, **tables: object) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -146,7 +146,7 @@ class DataFolder:
     async def serving(
         self, *, open_files: tuple[int, int] | None = None, umask: int = -1
     ) -> AsyncIterator[ServerProcess]:
-        """Starts a server over the folder; at the end of the block it is gone.
+        """Starts a server over the folder; at the end of the block it has ended.
 
         Args:
             open_files: Its soft and hard limit on open file handles; those of this process by default.
@@ -180,7 +180,7 @@ class DataFolder:
 
     @asynccontextmanager
     async def database(self) -> AsyncIterator["Database"]:
-        """A look into the database."""
+        """Access to the database."""
         database = open_database(f"sqlite:///{self.data / 'facegate.db'}")
         try:
             yield Database(CheckRepository(database))
@@ -189,7 +189,7 @@ class DataFolder:
 
 
 class Database:
-    """Reads what a server wrote."""
+    """Reads the data that a server wrote."""
 
     def __init__(self, repository: CheckRepository) -> None:
         self.repository = repository

@@ -1,4 +1,4 @@
-"""kill -9 of a server, or its ordered end: no decoder outlives it."""
+"""After kill -9 of a server, or its orderly end, no decoder outlives it."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""SIGTERM: running scans finish, new ones go elsewhere, and the process ends well."""
+"""SIGTERM: running scans finish, new ones go elsewhere, and the process ends with 0."""
 
 import asyncio
 import sys
@@ -83,7 +83,7 @@ async def test_a_scan_that_takes_too_long_is_cut_off_and_may_be_resumed(tmp_path
         device.rebind(server.device)
         again = await device.resume()
         assert (await again.run_attempt(pictures()[:9])).attempt == 2
-        # Who does not come back has not failed.
+        # A device that does not reconnect has not failed.
         request = service_pb2.FinishCheckRequest(check_id=other.check_id, close_now=True)
         result = (await server.service.FinishCheck(request)).result
     assert result.status == result_pb2.CHECK_STATUS_NOT_DECIDED

@@ -1,4 +1,4 @@
-"""kill -9 at every state, and a restart over the same data: nothing acknowledged is lost."""
+"""kill -9 in every state, and a restart over the same data: no acknowledged state is lost."""
 
 import asyncio
 import os
@@ -46,7 +46,7 @@ def _reasons(answer: service_pb2.FinishCheckResponse) -> list[str]:
 
 
 async def _finished(server: ServerProcess, check_id: str) -> service_pb2.FinishCheckResponse:
-    """The verdict, once the lease of the stream that died has run out."""
+    """The result, after the lease of the dead stream has ended."""
     for _ in range(200):
         try:
             return await server.finish(check_id)
@@ -99,14 +99,14 @@ async def test_every_state_survives_a_kill(tmp_path: Path) -> None:
         verify_response(again, published, check_id=uploads["finished"].check_id, accept_sandbox=True)
         verify_response(verdict, published, check_id=uploads["finished"].check_id, accept_sandbox=True)
 
-        # The device was told FAILURE before the kill, and FAILURE it stays, with its evidence.
+        # The device got FAILURE before the kill, and it stays FAILURE, with its evidence.
         assert told.status == scan_pb2.SCAN_STATUS_FAILURE
         answer = await server.finish(uploads["told"].check_id)
         assert _reasons(answer)[0] == "CONDITIONS"
         assert answer.evidence_frame.image
         verify_response(answer, published, check_id=uploads["told"].check_id, accept_sandbox=True)
 
-        # A device comes back with its key at once, and finishes.
+        # A device reconnects with its key at once, and finishes.
         device = devices["returning"]
         device.rebind(server.device)
         with pytest.raises(Ended, match="CHECK_CLOSED"):
@@ -133,7 +133,7 @@ async def test_every_state_survives_a_kill(tmp_path: Path) -> None:
             assert not answer.result.HasField("liveness")
             assert not answer.result.HasField("match")
             verify_response(answer, published, check_id=uploads[state].check_id, accept_sandbox=True)
-        # Nobody was told how this attempt ended: either its verdict was durable, or it was interrupted.
+        # The end of this attempt was not reported: either its verdict was durable, or it was interrupted.
         answer = await _finished(server, uploads["ended"].check_id)
         assert _reasons(answer)[0] in {"CONDITIONS", "INTERRUPTED"}
 
@@ -156,7 +156,7 @@ async def test_every_state_survives_a_kill(tmp_path: Path) -> None:
             orphans = objects - await database.repository.referenced(objects)
         assert "evidence/old" not in objects
         assert "evidence/fresh" in orphans
-        # The verdict that was being written may have left its pictures; a later sweep takes them.
+        # The unfinished write of a verdict may have left its images; a later sweep deletes them.
         assert len(orphans) <= 1 + 3
         log = first_log + await server.written()
         server.terminate()

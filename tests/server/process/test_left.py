@@ -1,4 +1,4 @@
-"""Attacks on `facegate serve` that withhold the end of an attempt and come back, in real time."""
+"""Attacks on `facegate serve` that withhold the end of an attempt and reconnect, in real time."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
@@ -32,7 +32,7 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
 async def _left(
     server: ServerProcess, shown: Sequence[Picture], mode: scan_pb2.Mode.ValueType
 ) -> tuple[str, RawDevice]:
-    """A check whose device showed something, withheld the end and dropped the line."""
+    """A check with a device that sent frames, withheld the end and dropped the connection."""
     upload = await server.upload(str(uuid4()), policy="test", mode=mode)
     device = RawDevice(server.device, upload)
     stream = await device.open(capabilities=_FLASH)
@@ -44,7 +44,7 @@ async def _left(
 
 
 async def _replay(device: RawDevice) -> RawStream:
-    """A reconnect with a whole genuine scan, as far as the server lets it."""
+    """A reconnect with a whole genuine scan, as far as the server accepts it."""
     stream = device.connect()
     with suppress(Ended):
         await stream.start(resume=True, capabilities=_FLASH)
@@ -85,7 +85,7 @@ async def test_the_replay_that_follows_an_attack_comes_too_late(
     verdict: result_pb2.LivenessVerdict.ValueType | None,
 ) -> None:
     check_id, device = await _left(server, shown, mode)
-    # At once, while the server still judges what it saw: the replay would be a good attempt.
+    # At once, while the server still judges the frames: the replay would be a good attempt.
     replay = await _replay(device)
     assert not [message for message in replay.seen if message.WhichOneof("message") == "scan_result"]
     assert (await device.refusal()).reason == "CHECK_CLOSED"
@@ -128,7 +128,7 @@ async def test_an_attempt_of_a_killed_server_says_so(tmp_path: Path) -> None:
         await server.kill()
     async with home.serving() as server:
         device.rebind(server.device)
-        # The lease of the dead server may be held yet: that costs a wait and no success.
+        # The lease of the dead server may still be held, which costs a wait but gives no success.
         again = await _replay(device)
         assert again.seen[-1].scan_result.status == scan_pb2.SCAN_STATUS_SUCCESS
         result = (await server.finish(upload.check_id)).result

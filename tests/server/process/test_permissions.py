@@ -1,4 +1,4 @@
-"""Whatever the umask, nobody but the owner may read or change what a server makes."""
+"""Whatever the umask, only the owner may read or change a server's files."""
 
 import stat
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from tests.server.raw_device import RawDevice
 
 
 async def _check(server: ServerProcess) -> None:
-    """A whole check, with a picture as evidence."""
+    """A whole check, with an image as evidence."""
     upload = await server.upload(str(uuid4()))
     stream = await RawDevice(server.device, upload).open()
     await stream.run_attempt(pictures()[:9])

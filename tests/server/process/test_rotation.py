@@ -51,7 +51,7 @@ async def test_checks_keep_their_keys_across_a_rotation_and_replicas(tmp_path: P
                 assert await stream.outcome() is None
                 answer = await server.finish(upload.check_id)
                 assert answer.evidence_frame.image
-                # Either server publishes what both sign with.
+                # Either server publishes the keys of both.
                 for publisher in (first, second):
                     published = await _published(publisher)
                     verify_response(answer, published, check_id=upload.check_id, accept_sandbox=True)

@@ -59,7 +59,7 @@ def test_the_tables_name_no_code_that_is_said_not_to_be_sent() -> None:
 def test_the_device_protocol_lists_the_same() -> None:
     page = (_REPOSITORY / "docs/device_protocol.md").read_text(encoding="utf-8")
     (listed,) = re.findall(
-        r"^Not sent yet by servers of this version: (.*?)\. Have", page, re.DOTALL | re.MULTILINE
+        r"^Not sent yet by servers of this version: (.*?)\. Include", page, re.DOTALL | re.MULTILINE
     )
     assert set(re.findall(r"`(\w+)`", listed)) == _said_not_to_be_sent() - {"UNSPECIFIED"}
     table = page[page.index("## Feedback codes") : page.index("Not sent yet by servers")]

@@ -1,7 +1,7 @@
 """Writes docs/metrics.md.
 
-Names, types, labels and descriptions come from ``server.telemetry.metrics``; the alerts stand here. Run
-it after a change::
+Names, types, labels and descriptions come from ``server.telemetry.metrics``; the alerts are in this module.
+Run it after a change::
 
     python -m tests.server.telemetry.make_metrics_page
 """
@@ -49,7 +49,7 @@ ALERTS: Mapping[str, str] = {
     "facegate_file_handles": "Above 80 % of `facegate_file_handles_limit`: raise the limit.",
     "facegate_log_lines_suppressed_total": "A steady rise: callers cause errors in numbers.",
 }
-"""When to wake somebody, by the name that Prometheus stores."""
+"""The alert conditions, by the name that Prometheus stores."""
 
 _INTRODUCTION = """\
 # Metrics

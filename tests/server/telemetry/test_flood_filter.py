@@ -1,4 +1,4 @@
-"""Log lines that callers cause at will have a rate."""
+"""Log lines that callers can cause at will are limited in rate."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""docs/metrics.md is what the server's metrics say."""
+"""docs/metrics.md matches the server's metrics."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A real S3 process, and servers that answer as no S3 should."""
+"""A real S3 process, and servers with invalid answers."""
 
 import threading
 import time
@@ -82,7 +82,7 @@ _Answer = Callable[[BaseHTTPRequestHandler], None]
 
 @contextmanager
 def _answering(*answers: _Answer) -> Iterator[tuple[str, list[str]]]:
-    """A server that gives these answers in turn, then the last one; its URL, and what was asked of it."""
+    """A server that gives these answers in turn, then the last one; yields its URL and its requests."""
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -91,7 +91,7 @@ def _answering(*answers: _Answer) -> Iterator[tuple[str, list[str]]]:
             answers[min(len(asked), len(answers)) - 1](self)
 
         def log_message(self, *_: object) -> None:
-            """Is silent."""
+            """Logs nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True

@@ -46,7 +46,7 @@ def _read(store: Path, reference: str, max_bytes: int = 2_000_000) -> bytes:
 
 
 def _handles() -> set[str]:
-    # What other tests left to be closed in the background may go, but nothing may come.
+    # Handles of other tests may be closed in the background, but none may be opened.
     return set(os.listdir("/proc/self/fd"))  # noqa: PTH208 - of this process, at this moment
 
 
@@ -150,7 +150,7 @@ def test_a_size_over_the_limit_is_told_without_reading(store: Path) -> None:
 
 
 def test_a_file_that_grows_is_read_to_one_byte_above_the_limit(store: Path) -> None:
-    # The files of /proc say that they have no bytes.
+    # The files of /proc report a size of zero bytes.
     with pytest.raises(ReferencedImageTooLarge) as caught:
         _read(Path("/proc"), "meminfo", max_bytes=100)
     assert caught.value.size == 101

@@ -10,7 +10,7 @@ _SETTINGS = SceneSettings(kind=ScanKind.SCREEN_REPLAY, seed=4, seconds=1.0, widt
 
 
 def _mid_band_energy(image: np.typing.NDArray[np.uint8]) -> float:
-    """Energy between a quarter and a half of the sampling rate in the middle of the picture."""
+    """Energy between a quarter and a half of the sampling rate in the middle of the image."""
     grey = image[112:368, 52:308].astype(np.float64).mean(axis=2)
     spectrum = np.abs(np.fft.fft2((grey - grey.mean()) * np.outer(np.hanning(256), np.hanning(256)))) ** 2
     frequency = np.abs(np.fft.fftfreq(256))

@@ -1,4 +1,4 @@
-"""Every kind of device before the verifiers: what fails, and what it is a sign of."""
+"""Every kind of device with the verifiers: the failed tests and their signs."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -214,15 +214,15 @@ SEEN = {
     ),
     # Its first scan is honest; see below.
     DeviceKind.COUNTER_REPLAY: (set(), set()),
-    # Many keys are a doubt, and no sign of what is done with them.
+    # Many keys are a soft failure without a sign of a manipulation.
     DeviceKind.KEY_FARM: ({"app_attest_receipt.risk"}, set()),
     DeviceKind.VIRTUAL_CAMERA: ({"camera.name"}, {Manipulation.VIRTUAL_CAMERA}),
-    # Only their frames tell.
+    # Only their frames differ.
     DeviceKind.RENAMED_CAMERA: (set(), set()),
     DeviceKind.LOOPED_FILE: (set(), set()),
     DeviceKind.PERFECT_TIMING: (set(), set()),
     DeviceKind.HOOKED: ({"runtime.hooking"}, {Manipulation.FUNCTION_HOOKING}),
-    # Honest people share screens, and test their pages.
+    # Honest people also share screens, and test their pages.
     DeviceKind.SHARED_SCREEN: ({"runtime.screen_sharing"}, set()),
     DeviceKind.WEBDRIVER: ({"runtime.automation"}, set()),
 }

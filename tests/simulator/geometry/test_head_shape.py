@@ -33,5 +33,5 @@ def test_scale_place_and_lean_are_recovered(scale: float, shift: float, lean: fl
 
 
 def _generic() -> np.typing.NDArray[np.float32]:
-    """A frontal face: the generic head as an orthographic camera sees it."""
+    """A frontal face: the generic head in an orthographic camera."""
     return generic_landmarks()[:, :2].astype(np.float32)

@@ -45,7 +45,7 @@ def test_the_inverse_undoes_the_projection(placement: ReliefPose) -> None:
         projected, seen.map_x / 4, seen.map_y / 4, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     x, y = np.meshgrid(np.arange(240) + 48, np.arange(320) + 48)
-    # Away from the border, where pixels are shown that lie beyond the picture.
+    # Away from the border, at which pixels from beyond the image appear.
     inner = (slice(50, -50), slice(50, -50))
     bound = 0.45 if placement.approach < 0.06 else 0.75
     assert np.abs(back[..., 0] - x)[inner].max() < bound

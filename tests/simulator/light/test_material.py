@@ -44,7 +44,7 @@ def test_a_film_darkens_what_is_lit_or_seen_aslant() -> None:
     matt = [10 * np.cos(np.deg2rad(degrees)) for degrees in (30.0, 60.0)]
     shares = [answer / plain for answer, plain in zip(answers, matt, strict=True)]
     assert 1 > shares[0] > shares[1]
-    # (1 - (1 - cos/2)^5) for light and camera, of what it is in front (Ashikhmin and Shirley 2000).
+    # (1 - (1 - cos/2)^5) for light and camera, relative to the value in front (Ashikhmin and Shirley 2000).
     assert shares[1] == pytest.approx(((1 - 0.75**5) / (1 - 0.5**5)) ** 2, rel=1e-3)
     assert diffuse_answer(Diffuse.COATED, _from_front(), _tilted(120.0)).max() == 0
 

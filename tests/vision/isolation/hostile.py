@@ -1,4 +1,4 @@
-"""Pools whose worker misbehaves on request."""
+"""Pools with a worker that misbehaves on request."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,7 @@ QUICK = DecoderLimits(memory_bytes=256 * MIB, cpu_seconds=1, wall_seconds=60.0, 
 
 
 def hostile_command(kind: str, *, limits: DecoderLimits, most_bytes: int) -> tuple[str, ...]:
-    """The command of a worker that does what its job says."""
+    """The command of a worker that does what its job requests."""
     program = str(Path(__file__).with_name("hostile_worker.py"))
     return (
         sys.executable,

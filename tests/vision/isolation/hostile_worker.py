@@ -1,4 +1,4 @@
-"""A worker whose decoder does whatever the job's bytes say: run as a program, by tests only."""
+"""A worker with a decoder that obeys the job's bytes; run as a program, by tests only."""
 
 import ctypes
 import mmap

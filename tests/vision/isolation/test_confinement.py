@@ -1,4 +1,4 @@
-"""What the kernel says of a running worker."""
+"""The kernel's status of a running worker."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Real pictures and videos through real workers."""
+"""Real images and videos through real workers."""
 
 import io
 from fractions import Fraction
@@ -36,7 +36,7 @@ def saved(image: Image.Image, format_: str, **options: object) -> bytes:
 
 
 def shade(number: int) -> int:
-    """How bright frame ``number`` is, in its left half; the right half is dark."""
+    """The brightness of the left half of frame ``number``; the right half is dark."""
     return 40 + 3 * number
 
 
@@ -56,7 +56,7 @@ def video(
     size: tuple[int, int] = (WIDTH, HEIGHT),
     sound: bool = False,
 ) -> bytes:
-    """Frames that grow brighter."""
+    """Frames of increasing brightness."""
     stream = io.BytesIO()
     with av.open(stream, mode="w", format=container) as output:
         track = output.add_stream(codec, rate=RATE)
@@ -295,7 +295,7 @@ def test_every_clip_of_the_test_data(assets: Path) -> None:
             else:
                 assert part.seconds < found.seconds, clip.name
                 parts.append(part.complete)
-    # A recording made live declares no length, so that nobody can tell where it was cut.
+    # A live recording declares no length, so a cut cannot be detected.
     assert parts.count(True) <= 2
     assert faults == {VideoFault.MALFORMED}
     assert parts.count(False) >= 10

@@ -1,4 +1,4 @@
-"""The frames of the two pipes."""
+"""The framing of the two pipes."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The filter as a program: run by a small BPF machine, for both kinds of computer."""
+"""The filter as a program, run by a small BPF machine, for both architectures."""
 
 import errno
 import os
@@ -17,7 +17,7 @@ PID = 4321
 
 
 def run(program: bytes, number: int, audit: int, arguments: tuple[int, ...] = ()) -> int:
-    """What the kernel would do: linux/filter.h, the five instructions that are used."""
+    """The kernel's evaluation: the five instructions of linux/filter.h that are used."""
     padded = arguments + (0,) * (6 - len(arguments))
     data = struct.pack("<IIQ6Q", number, audit, 0, *padded)
     code = [struct.unpack_from("=HBBI", program, 8 * i) for i in range(len(program) // 8)]

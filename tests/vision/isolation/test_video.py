@@ -1,4 +1,4 @@
-"""What is said of a video before anything decodes it."""
+"""The test of a video before it is decoded."""
 
 import pytest
 

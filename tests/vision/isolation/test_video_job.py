@@ -1,4 +1,4 @@
-"""Answers about a video that are none: a worker that lies is given up, and the next video is decoded."""
+"""Invalid answers about a video: a worker that lies is discarded, and the next video is decoded."""
 
 import contextlib
 import time

@@ -75,7 +75,7 @@ def test_what_harmless_code_may_try_fails_and_does_no_harm(pool: DecoderPool, de
     if pool.states["stills"].filter_errno:
         pytest.skip("this kernel does not filter system calls")
     before = _losses(pool)
-    # The worker answers ones where the call was refused, and zeros where it was not.
+    # The worker answers ones for a refused call, and zeros for an allowed one.
     assert pool.decode_still(deed, header=HEADER).min() == 1
     assert _losses(pool) == before
 
@@ -245,5 +245,5 @@ def _runs(pid: int) -> bool:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return False
-    # A zombie waits for somebody to read its exit code and does nothing any more.
+    # A zombie only waits for its exit code to be read.
     return state not in "ZX"

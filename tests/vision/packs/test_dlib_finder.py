@@ -1,4 +1,4 @@
-"""The second detector: what HOG misses is found, in boxes like HOG's."""
+"""The second detector: it finds faces that HOG misses, in boxes like HOG's."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from vision.packs.pack import Pack
 
 
 class Answers:
-    """A network that answers 1 in one place of the picture's first size, and nothing else."""
+    """A network that answers 1 at one place of the image's first size, and 0 elsewhere."""
 
     def __init__(self, *places: tuple[int, int, float]) -> None:
         self.places = places

@@ -1,4 +1,4 @@
-"""dlib's networks in ONNX Runtime give what dlib gives."""
+"""dlib's networks in ONNX Runtime give dlib's answers."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -49,7 +49,7 @@ def test_the_finder_s_scores_are_dlib_s(weights: Path, astronaut: BgrImage) -> N
     import dlib
 
     session = create_session(finder_to_onnx((weights / FINDER).read_bytes()), CPU, name="finder")
-    # A face of 80 pixels, so that dlib's best score comes from its picture's full size or the next one.
+    # A face of 80 pixels, so that dlib's best score comes from its image's full size or the next one.
     rgb = cv2.cvtColor(astronaut[20:220, 130:330], cv2.COLOR_BGR2RGB)
     (expected, *_) = dlib.cnn_face_detection_model_v1(str(weights / FINDER))(rgb, 0)
     best = []

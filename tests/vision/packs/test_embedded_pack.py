@@ -75,7 +75,7 @@ class TestLoading:
 
 
 def _pretend(monkeypatch: pytest.MonkeyPatch, **packages: Path | None) -> None:
-    """Make the import system report packages as absent, or as lying in a folder."""
+    """Make the import system report packages as absent, or as being in a folder."""
     real = importlib.util.find_spec
 
     def find_spec(name: str, package: str | None = None) -> ModuleSpec | None:

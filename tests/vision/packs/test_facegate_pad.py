@@ -1,4 +1,4 @@
-"""The network that comes with the package: the file, its size, its speed, and real pictures."""
+"""The packaged network: the file, its size, its speed, and real images."""
 
 import csv
 import time
@@ -22,7 +22,7 @@ from vision.packs.pad_two_crops import TwoCropPadNetwork
 CPU = RuntimeOptions(providers="cpu")
 MOST_BYTES = 2_000_000
 HELD_OUT = ("Krzysiek354", "lestari15", "tranvanluyt2203")
-"""Publishers whose pictures the network never saw; see research/pad_network/split.toml."""
+"""Publishers of images outside the network's training; see research/pad_network/split.toml."""
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The insightface pack on real weights and photos, and on folders that are not what they seem."""
+"""The insightface pack on real weights and photos, and on invalid folders."""
 
 import itertools
 import shutil
@@ -109,7 +109,7 @@ class TestLoading:
             load_folder_pack("insightface", folder, runtime=CPU)
 
     def test_a_named_pack_bears_its_name(self, folder: Path, insightface_pack: Pack) -> None:
-        """Of the files at hand, as those of buffalo_l and buffalo_s are not in the assets."""
+        """Of the available files, because those of buffalo_l and buffalo_s are not in the assets."""
         detector, embedder, pad = (load_catalogue().by_name(name) for name in FILES[:3])
         assert detector is not None
         assert embedder is not None
@@ -130,7 +130,7 @@ class TestLoading:
         assert pack.missing_pad_networks == ("minifasnet_v2", "minifasnet_v1se")
 
     def test_the_best_of_a_role_wins(self, folder: Path, astronaut: BgrImage) -> None:
-        """Landmark models made here stand for 2d106det, which is not in the assets."""
+        """Landmark models made here replace 2d106det, which is not in the assets."""
         lower, higher = np.zeros((106, 2), np.float32), np.full((106, 2), 0.5, np.float32)
         entry = next(entry for entry in load_catalogue().entries if entry.kind == "insightface106")
         entries = list(load_catalogue().entries)

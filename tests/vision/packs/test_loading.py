@@ -1,4 +1,4 @@
-"""One door to every pack."""
+"""One function loads every pack."""
 
 from pathlib import Path
 
@@ -55,7 +55,7 @@ class TestNamed:
         assert pack.missing_pad_networks == ("minifasnet_v2",)
 
     def test_bears_its_own_name(self, models_dir: Path) -> None:
-        """And only its own files: others in its folder are not looked at."""
+        """And only its own files: others in its folder are not read."""
         (models_dir / "open").rename(models_dir / "open_sface")
         with pytest.raises(PackIncomplete, match=r"open_sface lacks face_recognition_sface_2021dec\.onnx"):
             load_pack("open_sface", models_dir=models_dir)
@@ -81,7 +81,7 @@ class TestNamed:
 
     @pytest.mark.parametrize("name", ["mobilefacenet_foamliu.onnx", "MiniFASNetV2.onnx"])
     def test_an_altered_file_is_refused(self, models_dir: Path, name: str) -> None:
-        """Also one that the pack could do without."""
+        """Also an optional one."""
         path = models_dir / "open" / name
         path.write_bytes(b"not what was pulled")
         with pytest.raises(

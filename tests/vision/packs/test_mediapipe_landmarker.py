@@ -31,14 +31,14 @@ def face_of(five_points: Points) -> DetectedFace:
 
 
 def turned(image: BgrImage, degrees: float) -> tuple[BgrImage, NDArray[np.float64]]:
-    """The picture turned clockwise around its middle, and the matrix that turns its points."""
+    """The image rotated clockwise around its middle, and the matrix that rotates its points."""
     height, width = image.shape[:2]
     matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), -degrees, 1)
     return cv2.warpAffine(image, matrix, (width, height)).astype(np.uint8), np.asarray(matrix)
 
 
 class Spot:
-    """A network that sees a face's points at the brightest place of its input."""
+    """A network that returns a face's points at the brightest place of its input."""
 
     def __init__(self, *presences: float) -> None:
         self.presences = list(presences)
@@ -51,7 +51,7 @@ class Spot:
         rows, columns = np.indices(light.shape) + 0.5
         x, y = (columns * light).sum() / light.sum(), (rows * light).sum() / light.sum()
         mesh = np.tile(np.array([x, y, -16], np.float32), (478, 1))
-        # A wide mesh, so that its region is the one that was looked at.
+        # A wide mesh, so that its region is the examined one.
         mesh[[234, 454, 10, 152]] += np.array([(-85, 0, 0), (85, 0, 0), (0, -85, 0), (0, 85, 0)])
         mesh[[33, 263]] += np.array([(-30, 0, 0), (30, 0, 0)])
         score = np.array([self.presences.pop(0)], np.float32)
@@ -89,7 +89,7 @@ class TestGeometry:
         ("spot", "presences", "runs"),
         [
             ((150, 150), (9,), 1),
-            ((150, 150), (-9, 9), 2),  # the first run saw no face: it is asked again
+            ((150, 150), (-9, 9), 2),  # the first run found no face, so it runs again
             ((175, 150), (9, 9), 2),  # the face lies beside the middle
         ],
     )
@@ -270,7 +270,7 @@ class TestRealPhotos:
             shifts.append((landmarks.points[[1, 168, 152], 0] - back) / face.eye_distance)
         assert np.median(np.abs(turns), axis=0).max() < 1.5
         assert np.abs(turns).max() < 6
-        # Half a pixel too far to one side would show in the mean.
+        # An offset of half a pixel to one side would be visible in the mean.
         assert abs(float(np.mean(shifts))) < 0.006
 
     def test_the_nose_is_nearer_than_the_ears(
@@ -336,7 +336,7 @@ class TestEyes:
         by_opening = sorted(looks, key=lambda look: sum(eye_aspect_ratio(look[0])) if look[0] else 0)
         (_, (shut, _)), (_, (open_eyed, face)) = by_opening[0], by_opening[-1]
         winking = open_eyed.copy()
-        # The whole brow and eye on the image's left, from where the person's eyes are shut.
+        # The whole brow and eye on the image's left, from a frame with shut eyes.
         left, _, nose, *_ = face.five_points
         x, y, reach = float(nose[0]), float(left[1]), 0.45 * face.eye_distance
         part = np.s_[int(y - reach) : int(y + reach), int(x - 2.2 * reach) : int(x)]

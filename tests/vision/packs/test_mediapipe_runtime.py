@@ -1,4 +1,4 @@
-"""Interpreters handed out to threads, with a stand-in for LiteRT, and the real one's silence."""
+"""Interpreters for threads, with a substitute for LiteRT, and the silence of the real one."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Archives that hold what is wanted, and archives that try something."""
+"""Valid archives, and hostile ones."""
 
 import contextlib
 import io
@@ -18,7 +18,7 @@ NAME = "face.task"
 def archive(*members: tuple[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", method) as writer, warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a name that is there twice is what some tests want
+        warnings.simplefilter("ignore", UserWarning)  # some tests need a repeated name
         for name, content in members:
             writer.writestr(name, content)
     return file.getvalue()

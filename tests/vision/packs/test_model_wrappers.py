@@ -1,4 +1,4 @@
-"""What the thin wrappers do with models that fail or answer nonsense."""
+"""The thin wrappers with models that fail or give invalid answers."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Where pulled packs lie."""
+"""The folder of pulled packs."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The open family on real weights and photos, and on folders that lack something."""
+"""The open family on real weights and photos, and on incomplete folders."""
 
 import itertools
 import shutil
@@ -51,7 +51,7 @@ def folder(assets: Path, tmp_path: Path) -> Path:
 
 
 def _catalogue_with(content: Path, kind: str) -> Catalogue:
-    """The catalogue, in which a file stands for the one of ``kind``."""
+    """The catalogue, with a file in place of the one of ``kind``."""
     entries = load_catalogue().entries
     stands_for = next(entry for entry in entries if entry.kind == kind)
     stand_in = replace(stands_for, names=(content.name,), sha256=read_file(content)[1], rank=99)
@@ -151,7 +151,7 @@ class TestSface:
     def test_sees_raw_red_green_and_blue(
         self, folder: Path, astronaut: BgrImage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """As cv2.FaceRecognizerSF feeds it; a model made here stands for SFace, which the assets lack."""
+        """As cv2.FaceRecognizerSF feeds it; a model made here replaces SFace, which the assets lack."""
         content = folder / "stand_in.onnx"
         content.write_bytes(channel_means_model(size=112))
         calibration = load_calibration(_entry("face_recognition_sface_2021dec.onnx").sha256)

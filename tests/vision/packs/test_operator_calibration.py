@@ -1,4 +1,4 @@
-"""Calibrations that an operator brings, in place of the packaged ones."""
+"""Calibrations of an operator instead of the packaged ones."""
 
 from pathlib import Path
 

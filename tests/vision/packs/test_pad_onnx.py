@@ -1,4 +1,4 @@
-"""PAD networks: preprocessing by the catalogue, on models whose answers are known."""
+"""PAD networks: preprocessing by the catalogue, on models with known answers."""
 
 import math
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The two-crop network's wrapper, on a model whose answer is known."""
+"""The two-crop network's wrapper, on a model with a known answer."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""YuNet on real weights against OpenCV's own decoding, and on answers made by hand."""
+"""YuNet on real weights compared with OpenCV's own decoding, and on hand-made answers."""
 
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ def _opencv(weights: bytes, image: BgrImage) -> NDArray[np.float32]:
 
 class TestOnPhotos:
     def test_says_what_opencv_says(self, weights: bytes, detector: YunetDetector, assets: Path) -> None:
-        """At a size that needs no scaling, so that both see the same pixels."""
+        """At a size that needs no scaling, so that both use the same pixels."""
         compared = 0
         for path in sorted((assets / "data" / "faces").glob("*.jp*g"))[::40]:
             photo = read_photo(path)
@@ -100,7 +100,7 @@ class TestOnPhotos:
 
 
 class FakeSession:
-    """Knows one answer for the input of 320 x 256, and nothing at other sizes."""
+    """Has one answer for the input of 320 x 256, and none at other sizes."""
 
     def __init__(self, cells: dict[tuple[int, int], dict[str, Any]], names: list[str] = OUTPUTS) -> None:
         self.cells = cells

@@ -1,4 +1,4 @@
-"""One drawing, as markup of a page and as a picture file."""
+"""One drawing, as markup of a page and as an image file."""
 
 import io
 import re

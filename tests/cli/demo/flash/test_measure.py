@@ -1,4 +1,4 @@
-"""Rendered flashes, taped and measured again: the curves are those of the light that was rendered."""
+"""Rendered flashes, recorded and measured again: the curves are those of the rendered light."""
 
 import asyncio
 from dataclasses import replace

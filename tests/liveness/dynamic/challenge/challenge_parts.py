@@ -1,4 +1,4 @@
-"""A flash challenge to try, and what has to hold of every one."""
+"""A flash challenge for tests, and the invariants of every one."""
 
 from itertools import pairwise
 
@@ -35,7 +35,7 @@ def told_hints(device: FlashDevice) -> list[HintCode]:
 
 
 def assert_never_early(device: FlashDevice) -> None:
-    """By the frames alone: each reveal comes after frames captured a whole hold after the appearance."""
+    """Asserts by the frames that each reveal follows frames captured a whole hold after the appearance."""
     for (at, step), (next_at, following) in pairwise(device.reveals):
         assert next_at - at >= step.transition_seconds + step.hold_seconds - 1e-9
         if following.last:

@@ -14,7 +14,7 @@ def test_a_sign_is_awaited_from_the_request_until_it_is_seen_or_patience_ends() 
     blink.see(True)
     pending.append(blink.pending)
     assert blink.wait_until(12.9) is None
-    # What looked like one was none.
+    # The apparent blink was none.
     blink.see(False)
     pending.append(blink.pending)
     assert blink.wait_until(12.9) == 13
@@ -26,7 +26,7 @@ def test_nobody_is_asked_before_it_is_known_what_they_have_shown() -> None:
     depth = AskedSign(HintCode.TURN_HEAD_SLIGHTLY, patience_seconds=3)
     assert depth.wait_until(10.0) == 13
     asked = []
-    # What is not measured in a frame is as it was.
+    # A value that is not measured in a frame keeps its last value.
     for shown in (None, False, None):
         depth.see(shown)
         assert depth.pending
@@ -64,7 +64,7 @@ def test_depth_is_waited_for_before_a_blink() -> None:
     for now, depth, blinked in ((10.0, 2.9, False), (11.0, 3.0, False), (12.0, 3.0, True), (13.0, 2.9, True)):
         signs.see(blinked=blinked, depth=depth, at=now)
         told.append(signs.missing(now, shape_shows=True))
-    # Depth that became less while the blink was waited for is waited for again, as long as its time lasts.
+    # If depth decreases during the wait for the blink, the challenge waits for it again, within its time.
     turn, blink = Missing(15.0, HintCode.TURN_HEAD_SLIGHTLY), Missing(14.0, HintCode.BLINK)
     assert told == [turn, blink, None, turn]
     assert signs.awaits_depth
@@ -107,7 +107,7 @@ def test_the_head_is_asked_for_as_the_last_colour_nears_its_end() -> None:
     signs.see(blinked=False, depth=0.0, at=9.0)
     signs.prepare(share=0.75, last=True, shape_shows=True)
     signs.see(blinked=False, depth=2.9, at=10.0)
-    # Who moves sooner would do so in that colour; until then there is time for a blink.
+    # A person asked sooner would move in that colour; until then there is time for a blink.
     assert [signs.ahead(seconds) for seconds in (0.7, 0.41, 0.4, -0.1)] == [_BLINK, _BLINK, _TURN, _TURN]
     awaits = [signs.awaits_blink]
     signs.see(blinked=False, depth=3.0, at=10.2)

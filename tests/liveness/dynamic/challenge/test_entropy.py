@@ -50,7 +50,7 @@ def test_what_undisturbed_answers_prove() -> None:
     proven = [bits_beyond_chance([step] * steps, shown=steps) for steps in range(8)]
     assert proven[0] == pytest.approx(0, abs=1e-9)
     assert proven == sorted(proven)
-    # Beta(4, 1): v right answers of v leave log2((v + 4) / 4) to chance.
+    # Beta(4, 1): v right answers of v leave log2((v + 4) / 4) bits to chance.
     for steps in range(1, 8):
         assert proven[steps] == pytest.approx(steps * step - math.log2((steps + 4) / 4))
 
@@ -78,7 +78,7 @@ def test_contradictions_are_refused() -> None:
 def test_a_guesser_who_leaves_out_wrong_steps_reaches_b_bits_with_at_most_two_to_the_minus_b(
     floor: int,
 ) -> None:
-    """Exactly, by dynamic programming over the number of lucky guesses, stopping whenever it is enough."""
+    """The exact value, by dynamic programming over the number of lucky guesses, with a stop at the floor."""
     step, chance, longest = bits_of_choice(7), 1 / 7, 40
     alive = np.zeros(longest + 1)
     alive[0] = 1.0
@@ -94,7 +94,7 @@ def test_a_guesser_who_leaves_out_wrong_steps_reaches_b_bits_with_at_most_two_to
 
 
 def test_bare_sums_would_let_that_guesser_in() -> None:
-    """Why the sum of verified bits is no floor: 5 of 14 by chance carry 14 bits, once in 28."""
+    """The sum of verified bits cannot be the floor: 5 of 14 by chance carry 14 bits, once in 28."""
     chance = sum(math.comb(14, right) * 6 ** (14 - right) for right in range(5, 15)) / 7**14
     assert 5 * bits_of_choice(7) > 14
     assert chance == pytest.approx(1 / 28, rel=0.1)

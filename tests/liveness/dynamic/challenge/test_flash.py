@@ -188,7 +188,7 @@ def test_the_closing_step_is_held_like_every_other() -> None:
     at, closing = device.reveals[-1]
     assert closing.last
     assert device.actions[-1][0] - at >= SHORTEST_HOLD_SECONDS
-    # On the person's screen, not only by the server's clock: it ends with the first frame that shows so.
+    # On the person's screen, not only by the server's clock: it ends with the first frame that shows it held.
     last = device.samples[-1]
     assert last.step == closing.number
     assert last.step_since is not None
@@ -207,7 +207,7 @@ def test_a_closing_step_that_no_frame_shows_is_not_waited_for_long() -> None:
 
 
 def test_what_is_decided_rests_on_every_frame() -> None:
-    """The judge sees the whole scan, and may not know less of it than who ended it."""
+    """The judge has the whole scan, and must not verify less than the code that ended it."""
     meter = ScriptedMeter()
     seen = []
 
@@ -223,7 +223,7 @@ def test_what_is_decided_rests_on_every_frame() -> None:
 
 
 def test_who_leaves_out_wrong_guesses_is_let_in_as_rarely_as_stated() -> None:
-    """A blind guesser who moves at every step that was guessed wrong."""
+    """A blind guesser who moves at every step with a wrong guess."""
     floor, proven = 10, 0
     rng = np.random.default_rng(5)
     for seed in range(100):
@@ -262,6 +262,6 @@ def test_it_is_settled_as_soon_as_the_closing_step_is_shown() -> None:
     device.run()
     closed = device.reveals[-1][0]
     assert device.reveals[-1][1].last
-    # What a device captured just before the closing step was sent arrives after it.
+    # Frames that were captured just before the closing step was sent arrive after it.
     assert all(state is (time > closed - device.trip) for time, state in settled)
     assert device.actions[-1][0] - closed >= SHORTEST_HOLD_SECONDS - 1e-9

@@ -60,7 +60,7 @@ def test_whoever_never_blinks_is_waited_for_no_longer_than_the_policy_says(patie
 
 
 def test_a_face_that_leaves_while_a_blink_is_waited_for_ends_it() -> None:
-    """Who blinks has to be who answered the colours."""
+    """The person who blinks has to be the one who answered the colours."""
     plain = FlashDevice(flash_challenge())
     plain.run()
     done = plain.reveals[-1][0]

@@ -1,4 +1,4 @@
-"""The closing step, which waits for the frames that every scan wants."""
+"""The closing step waits for the frames that every scan needs."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.liveness.dynamic.flash_device import FlashDevice, ScriptedMeter
 
 @pytest.fixture
 def proven_at() -> float:
-    """When the colours of a scan are proven that has its frames."""
+    """The time at which the colours are proven in a scan that has its frames."""
     plain = FlashDevice(flash_challenge())
     plain.run()
     return plain.reveals[-1][0]

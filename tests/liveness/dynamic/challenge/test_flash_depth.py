@@ -1,4 +1,4 @@
-"""Depth in motion, where the policy takes it or the light shows no shape."""
+"""Depth in motion, if the policy requires it or the light shows no shape."""
 
 from collections.abc import Callable
 
@@ -32,7 +32,7 @@ def _device(
 
 @pytest.fixture
 def proven_at() -> float:
-    """When the colours of a scan are proven that needs nothing else."""
+    """The time at which the colours are proven in a scan that needs nothing else."""
     plain = FlashDevice(flash_challenge())
     plain.run()
     return plain.reveals[-1][0]
@@ -83,7 +83,7 @@ def test_who_is_asked_to_turn_has_read_it_as_the_colours_are_proven(proven_at: f
 
 
 def test_depth_is_measured_with_the_frame_that_proves_the_colours(proven_at: float) -> None:
-    """The judge takes every frame up to it, which may show less than those before."""
+    """The judge uses every frame up to it, which may show less than those before."""
     measured: list[float] = []
 
     def depth(time: float) -> float:
@@ -127,7 +127,7 @@ def test_what_comes_while_it_is_waited_for_says_nothing_of_the_light(proven_at: 
 
 @pytest.mark.parametrize("code", [GuidanceCode.NO_FACE, GuidanceCode.MULTIPLE_FACES])
 def test_a_face_that_leaves_is_not_waited_for(proven_at: float, code: GuidanceCode) -> None:
-    """Who shows depth has to be who answered the colours."""
+    """The person who shows depth has to be the one who answered the colours."""
 
     def guidance(time: float) -> GuidanceCode:
         return code if proven_at + 0.5 < time < proven_at + 1.5 else GuidanceCode.OK

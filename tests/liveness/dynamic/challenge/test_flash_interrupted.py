@@ -84,7 +84,7 @@ def test_a_face_that_stays_away_ends_it() -> None:
 
 @pytest.mark.parametrize("trip", [0.025, 0.2, 0.4, 0.6])
 def test_one_glance_away_is_one_pause_on_a_slow_line_too(trip: float) -> None:
-    """What a device sends after it was told to go on comes a round trip later."""
+    """Frames sent after the end of a pause arrive a round trip later."""
     device = FlashDevice(
         flash_challenge(),
         trip=trip,
@@ -136,7 +136,7 @@ def test_lies_about_what_is_shown_bring_no_step_forward(
     liar.run()
     assert_safe(liar.reveals)
     for (at, step), (next_at, _) in pairwise(liar.reveals):
-        # On the server's clock a whole hold has passed, whatever was claimed.
+        # On the server's clock a whole hold has passed, whatever the device claimed.
         assert next_at - at >= step.transition_seconds + step.hold_seconds - 1e-9
         before = [frame for frame in liar.samples if frame.arrival_time <= at]
         shown_at_best = before[-1].capture_time

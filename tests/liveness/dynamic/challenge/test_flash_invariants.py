@@ -41,7 +41,7 @@ _TIMES = st.one_of(st.floats(0.0, 0.2), st.floats(-5.0, 5.0), st.just(0.0), st.f
     blink=st.booleans(),
 )
 @example(
-    # The end of a wait that rounds to the moment at which it begins.
+    # The end of a wait that rounds to its start.
     seed=382,
     events=[
         (0.0, 0.0, 3, GuidanceCode.TOO_DARK, None, Light.WEAK),
@@ -58,7 +58,7 @@ def test_whatever_happens_it_is_safe_never_early_and_ends(
     steady: bool,
     blink: bool,
 ) -> None:
-    """Clocks that jump, claims that lie, light and guidance at random: the limits hold and it ends."""
+    """Random clock jumps, false claims, light and guidance: the limits hold and the challenge ends."""
     answered: bool | None = True
     lit = Light.OK
     meter = ScriptedMeter(answer=lambda _: answered, told_light=lambda _: lit, needed=1)
@@ -98,7 +98,7 @@ def test_whatever_happens_it_is_safe_never_early_and_ends(
         ask()
     assert_safe([(at, step) for at, step in reveals])
     assert [step.number for _, step in reveals] == list(range(1, len(reveals) + 1))
-    # Left alone, it ends by itself, with the screen back to normal if it ever flashed.
+    # Without input it ends by itself, with the screen back to normal if it ever flashed.
     for _ in range(200):
         if ended is not None:
             break

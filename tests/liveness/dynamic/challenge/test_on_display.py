@@ -1,4 +1,4 @@
-"""When a frame counts as showing a step that was held."""
+"""The conditions under which a frame shows a held step."""
 
 import pytest
 
@@ -68,7 +68,7 @@ def test_the_display_knows_every_step_and_what_the_latest_frame_before_each_show
         assert display.current is not None
         assert (display.current.step, display.current.earliest) == (step, 1.0 + at)
         assert display.closing is step.last
-        # A frame that comes late is older than the latest.
+        # A frame that arrives late is older than the latest.
         for late in (0.0, -0.5):
             display.see(_frame(2.0 + at + late, step=0, since=None), at=11.0 + at)
     assert [one.at for one in display.revealed] == [10.0, 11.0, 12.0]

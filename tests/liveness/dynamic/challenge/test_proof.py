@@ -1,4 +1,4 @@
-"""When the colours are proven, and which frames take part in that."""
+"""The proof of the colours, and the frames that it uses."""
 
 import pytest
 
@@ -13,7 +13,7 @@ _BITS = 10.0
 
 
 def _shown(meter: ScriptedMeter, colours: int = 5) -> tuple[Proof, list[RevealedStep]]:
-    """A proof after a lead-in and some colours of which enough frames came."""
+    """A proof after a lead-in and some colours with enough frames."""
     script, proof = ColourScript(seeded(0)), Proof(meter, minimum_bits=_BITS)
     revealed: list[RevealedStep] = []
     for at, step in enumerate([script.lead_in(), *(script.draw() for _ in range(colours))]):

@@ -33,7 +33,7 @@ def _whole(seed: int, settings: ScriptSettings | None = None, steps: int | None 
 
 
 def _fastest(steps: list[ColourStep]) -> list[float]:
-    """When each step begins if the server and the device lose no time at all."""
+    """The start of each step if the server and the device lose no time."""
     starts = [0.0]
     for step in steps[:-1]:
         starts.append(starts[-1] + step.transition_seconds + step.hold_seconds)
@@ -102,7 +102,7 @@ def test_transitions_and_holds_are_drawn_as_stated() -> None:
 
 
 def test_stated_bits_are_the_entropy_of_what_is_drawn() -> None:
-    """The mean of -log2 of each draw's own frequency comes to the mean of the bits stated."""
+    """The mean of -log2 of each draw's own frequency equals the mean of the stated bits."""
     script = ColourScript(seeded(13))
     script.lead_in()
     before = script.draw().colour
@@ -110,7 +110,7 @@ def test_stated_bits_are_the_entropy_of_what_is_drawn() -> None:
     stated = []
     for _ in range(30_000):
         step = script.draw()
-        # Which of the seven others: the same distribution whatever was shown before.
+        # The choice among the seven others has the same distribution whatever the colours before.
         rank = [colour for colour in PALETTE if colour != before].index(step.colour)
         drawn[rank, step.transition, step.hold_seconds] += 1
         stated.append(step.bits)
@@ -170,7 +170,7 @@ def test_devices_that_cannot_scroll_get_flat_steps() -> None:
 
 
 def test_nothing_of_the_future_exists() -> None:
-    """Bytes are asked for only as a step is drawn, and no more than it needs."""
+    """Random bytes are drawn only with a step, and no more than it needs."""
     asked: list[int] = []
     random = seeded(1)
 

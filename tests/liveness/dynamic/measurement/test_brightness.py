@@ -42,7 +42,7 @@ def test_without_metadata_the_light_is_unknown() -> None:
 def _filmed(
     settings: NDArray[np.float64], picture: NDArray[np.float64], *, locked: bool = False
 ) -> list[FlashSample]:
-    """Frames with an exposure of 2 by their settings, and a background of 0.2 by their picture."""
+    """Frames with an exposure of 2 by their settings, and a background of 0.2 by their pixels."""
     return [
         replace(
             SAMPLE,
@@ -80,7 +80,7 @@ def test_settings_are_believed_where_the_picture_bears_them_out(
 
 
 def test_a_camera_that_is_locked_in_the_middle_is_judged_while_it_is() -> None:
-    """As the protocol asks: only once it has followed the screen's light."""
+    """As the protocol requires: only after it has followed the screen's light."""
     following = _filmed(np.linspace(0.3, 0.0, 15), np.linspace(0.0, 0.3, 15))
     assert lux_borne_out([*following, *_filmed(STILL, STILL, locked=True)])
     assert not lux_borne_out([*following, *_filmed(STILL, WAVE, locked=True)])

@@ -40,7 +40,7 @@ def test_shares_that_differ_are_measured() -> None:
 
 
 def test_errors_that_last_as_long_as_a_step_cancel() -> None:
-    """The variance of plain shares would hold them."""
+    """The variance of plain shares would contain them."""
     plain, found = [], []
     for seed in range(40):
         drive, answers, steps = _scan(seed, uneven=0.0, turned=0.05)

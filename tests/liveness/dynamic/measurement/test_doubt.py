@@ -1,4 +1,4 @@
-"""Which doubts more colours may settle."""
+"""The doubts that more colours may resolve."""
 
 import pytest
 
@@ -21,9 +21,9 @@ def _signal(score: float | None) -> Signal:
     [
         (0.9, 0.3, 0.55, None, True),
         (0.9, 0.7, 0.3, 0.9, True),
-        # In the dark every part answers alike, and no shape shows.
+        # In the dark every part answers equally, and no shape is measured.
         (None, 0.1, 0.55, None, True),
-        # A sheet's shape stays one.
+        # A sheet's shape stays that of a sheet.
         (0.45, 0.1, 0.3, None, False),
         # A wall right behind the head does not move away.
         (0.9, 0.7, 0.55, 0.01, False),

@@ -36,7 +36,7 @@ def test_a_few_frames_without_background_change_little(hidden: slice) -> None:
 
 
 def test_another_flash_on_face_and_wall_is_no_gain() -> None:
-    """Else only what fits the screen would be left of it, and any flash would answer this one."""
+    """Otherwise only the part that fits the screen would remain, and any flash would answer this one."""
     track, shown = seen(light_scan(4, noise=0.003))
     rows = np.flatnonzero(track.clean)
     rng = np.random.default_rng(1)

@@ -28,7 +28,7 @@ def _signal(result: FlashResult) -> Signal:
 @pytest.mark.parametrize("tilt", [(0.2, -0.4), (0.0, 0.3), (-0.5, -0.2), (0.0, -0.8)])
 @pytest.mark.parametrize("nits", [15.0, 120.0, 300.0])
 def test_a_screen_that_is_mirrored_in_glass_is_no_face(nits: float, tilt: tuple[float, float]) -> None:
-    """Every colour comes back, in time, and from no sheet: only that it comes from one spot."""
+    """Every colour comes back, in time, and not from a sheet; it comes from one spot only."""
     result = _judged(Scene(kind=RenderedKind.GLASS, display_nits=nits, tilt=tilt))
     assert result.verified_bits >= 12
     assert result.finding is ChallengeFinding.NOT_MEASURABLE, "and no proof of an attack either"

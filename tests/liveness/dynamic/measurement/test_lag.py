@@ -22,7 +22,7 @@ SETTINGS = load_flash_model().lag
 def test_the_lag_is_found(lag: float) -> None:
     track, shown = seen(light_scan(2, lag=lag, steps=10))
     found, explained = measure_lag(track, shown)
-    # A frame shows what was there when it was taken: on average half a frame's time is blurred over.
+    # A frame shows the scene at its capture: on average half a frame's time is blurred.
     assert found == pytest.approx(lag - 0.02, abs=0.025)
     assert explained > 0.5
 

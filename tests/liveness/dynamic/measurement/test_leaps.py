@@ -52,14 +52,14 @@ def test_brightness_is_not_colour() -> None:
 
 
 def test_a_part_of_the_face_is_not_the_face() -> None:
-    """Landmarks that tremble bring other skin, a beard or glasses under one region."""
+    """Landmark noise moves a region to other skin, a beard or glasses."""
     track, shown = seen(light_scan(1, strength=0.0))
     track.skin[np.arange(len(track.times)) // 8 % 2 == 0, 2] += (0.3, 0.0, -0.3)
     assert _leaps(track, shown) == Leaps(0, 0, room_seen=True)
 
 
 def _television(room_seen: slice) -> Leaps:
-    """A face and a room that a television lights; the room is seen in some frames."""
+    """A face and a room that a television lights; the room is visible in some frames."""
     track, shown = seen(light_scan(1, strength=0.0))
     count = len(track.times)
     cuts = (np.arange(count) * 8 // count % 2)[:, None] * np.array((0.12, 0.0, -0.12))
@@ -72,7 +72,7 @@ def _television(room_seen: slice) -> Leaps:
 
 @pytest.mark.parametrize("room_seen", [slice(None), slice(0, 60)])
 def test_a_television_lights_the_room_as_well(room_seen: slice) -> None:
-    """Where the room is not seen its leaps do not count either."""
+    """If the room is not visible, its leaps do not count either."""
     assert _television(room_seen) == Leaps(0, 0, room_seen=True)
 
 

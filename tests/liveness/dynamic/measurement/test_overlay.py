@@ -58,7 +58,7 @@ def test_before_a_wall_right_behind_a_face_has_to_answer_more_unevenly_and_else_
     assert score(0.35, wall) < 0.5 < score(0.35, room)
     assert score(0.35, BackgroundFinding(0.8, 0.3)) == score(0.35, None), "known too roughly"
     assert score(0.6, wall) > 0.5
-    # What calls an attack is the line that holds without a wall.
+    # The line that holds without a wall decides on an attack.
     assert score(0.21, wall) == SETTINGS.sure
     assert score(0.05, wall) == score(0.05, room) < SETTINGS.sure
 
@@ -77,7 +77,7 @@ def test_a_wall_that_answers_as_a_tint_would_takes_unevenness_beyond_its_error()
 
 
 def test_a_bright_screen_lights_the_background_too() -> None:
-    """Where it is most of the light, a wall that answers as the face does says nothing."""
+    """If it is most of the light, a wall that answers as the face does is no evidence."""
     found = OverlayFinding(0.25, 0.25, 0.98, 0.02)
     alike, dim = (overlay_signal(found, strength, SETTINGS).score for strength in (0.5, 0.7))
     assert alike is not None

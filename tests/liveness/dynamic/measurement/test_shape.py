@@ -30,7 +30,7 @@ def test_what_is_flat_does_not(kind: RenderedKind) -> None:
 
 @pytest.mark.parametrize("near", [0.12, 0.18])
 def test_a_sheet_is_smooth_however_near_it_is_held(near: float) -> None:
-    """Its upper part, away from the screen, gets much less light than its lower."""
+    """Its upper part, away from the screen, receives much less light than its lower part."""
     scan = run_scan(Scene(kind=RenderedKind.PRINT, distance=near, seed=2))
     (signal,) = (
         signal
@@ -42,7 +42,7 @@ def test_a_sheet_is_smooth_however_near_it_is_held(near: float) -> None:
 
 
 def test_a_generic_shape_stands_out_less_than_a_face() -> None:
-    """Software that puts a smooth head's light on is nearer to a face than a sheet is, and not one."""
+    """Software that renders a smooth head's light is closer to a face than a sheet is, but not one."""
     assert _score(RenderedKind.TINT_FACE) < _score(RenderedKind.RELIT) < _score(RenderedKind.GENUINE)
     assert judged(RenderedKind.RELIT).finding in {ChallengeFinding.RIGHT, ChallengeFinding.WRONG}
 

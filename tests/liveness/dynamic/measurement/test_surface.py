@@ -1,4 +1,4 @@
-"""What the light falls on, measured together; each signal has tests of its own."""
+"""The lit surface, with all signals together; each signal also has separate tests."""
 
 import math
 

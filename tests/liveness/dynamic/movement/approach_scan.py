@@ -1,4 +1,4 @@
-"""Simulated people and pictures of them that follow the ovals of a movement challenge."""
+"""Simulated people and prints of them that follow the ovals of a movement challenge."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -37,7 +37,7 @@ _JPEG_QUALITY = 85
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Approach:
-    """What came of it."""
+    """The outcome of a challenge."""
 
     challenge: MovementChallenge
     scan: ScanObservations
@@ -59,7 +59,7 @@ def follow_ovals(
 
     Args:
         photo: The person.
-        detector: Looks at the frames.
+        detector: The detector for the frames.
         bend: ``None`` for the person, or the bow of a print of them as a share of its width.
         seed: Draws everything.
         field_of_view: Of the lens, degrees.
@@ -123,7 +123,7 @@ def _between(start: ReliefPose, target: ReliefPose, since: float) -> ReliefPose:
 
 
 def _aim(oval: Oval, rest: FaceExtent, settings: SceneSettings) -> ReliefPose:
-    """Where the face has to go to fill ``oval``."""
+    """The position of the face that fills ``oval``."""
     growth = oval.width * settings.width / rest.width
     middle_x, middle_y = settings.width / 2, settings.height / 2
     return ReliefPose(
@@ -136,7 +136,7 @@ def _aim(oval: Oval, rest: FaceExtent, settings: SceneSettings) -> ReliefPose:
 def _adjusted(
     now: ReliefPose, oval: Oval, extent: FaceExtent, rest: FaceExtent, settings: SceneSettings
 ) -> ReliefPose:
-    """A part of the way to where the face should be, as somebody does who watches themselves."""
+    """A part of the way to the required position, like a person who watches the preview."""
     part, growth = 0.25, extent.width / rest.width
     return ReliefPose(
         shift_x=now.shift_x + part * (oval.centre_x * settings.width - extent.x) / growth,

@@ -1,4 +1,4 @@
-"""What approaches of heads and pictures show, as ``liveness.dynamic.movement.perspective`` measures it."""
+"""Approaches of heads and flat images, as ``liveness.dynamic.movement.perspective`` measures them."""
 
 from dataclasses import replace
 
@@ -36,4 +36,4 @@ NOTHING_FOLLOWED = Parallax(
     places=np.zeros((0, 2)),
     closeups=(),
 )
-"""An approach of which no point is left."""
+"""An approach without remaining points."""

@@ -39,7 +39,7 @@ def _start() -> tuple[MovementChallenge, MoveOval]:
 
 
 def _hold(challenge: MovementChallenge, oval: Oval, start: float, *, index: int = 0) -> tuple[object, float]:
-    """Fills ``oval`` from ``start`` on until the challenge goes on; its action and when."""
+    """Fills ``oval`` from ``start`` on until the challenge continues; returns its action and time."""
     time = start
     for step in range(60):
         challenge.add(_in_oval(index + step, oval))
@@ -53,7 +53,7 @@ def _hold(challenge: MovementChallenge, oval: Oval, start: float, *, index: int 
 def _showing(
     monkeypatch: pytest.MonkeyPatch, *seen: PerspectiveFinding | None, face_pixels: float = 200.0
 ) -> None:
-    """Makes one approach after the other show this, and then nothing, whatever the frames are."""
+    """Makes successive approaches give these measurements, and then none, whatever the frames."""
     parallax = replace(NOTHING_FOLLOWED, face_pixels=face_pixels)
     findings = iter(seen)
     monkeypatch.setattr(ApproachTracker, "parallax", lambda _: parallax)
@@ -62,7 +62,7 @@ def _showing(
 
 
 def _play(challenge: MovementChallenge, first: MoveOval, *, late: float = 0.0) -> tuple[int, Complete]:
-    """Fills every oval; how many there were, and how it ended.
+    """Fills every oval; returns their number and the end of the challenge.
 
     Args:
         late: Seconds that the person takes for each oval before they fill it.
@@ -161,7 +161,7 @@ def test_no_face_and_two_faces_fill_no_oval(changes: dict[str, object], code: Hi
 
 
 def test_a_capture_clock_that_creeps_fills_no_memory() -> None:
-    """A device that claims a microsecond between frames never holds the oval, and its pictures are let go."""
+    """A device that claims a microsecond between frames never holds the oval, and its frames are released."""
     challenge, first = _start()
     challenge.next_action(now=2.0)
     view = np.zeros((HEIGHT, WIDTH), np.uint8)

@@ -1,4 +1,4 @@
-"""The movement challenge against people and prints that the simulator renders."""
+"""The movement challenge with people and prints that the simulator renders."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from vision.packs.interfaces import FaceDetector
 pytestmark = pytest.mark.slow
 
 _SHOWN = (("person", None, 0), ("person", None, 1), ("flat", 0.0, 0), ("bent", 0.06, 0))
-"""What comes closer, how a sheet is bent, and which of its scans it is."""
+"""The object that comes closer, the bend of a sheet, and the number of its scan."""
 
 
 @pytest.fixture(scope="module")

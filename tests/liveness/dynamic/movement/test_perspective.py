@@ -22,7 +22,7 @@ _FACE = face_at(240.0, 300.0, 200.0)
 
 
 def _head(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A head of its own making, not the model's: a paraboloid with a pointed nose, face widths."""
+    """A head other than the model's: a paraboloid with a pointed nose, face widths."""
     x, y = points.T
     nose = 0.17 * np.exp(-((x / 0.11) ** 2)) * np.clip(1 - np.abs(y - 0.02) / 0.28, 0, 1)
     depth: NDArray[np.float64] = -0.75 * x**2 - 0.42 * y**2 + nose
@@ -52,15 +52,15 @@ def _approach(
     lost: float = 0.1,
     filmed: bool = False,
 ) -> Parallax:
-    """What tracking would see of points at ``depth`` while the camera comes closer and the head turns.
+    """Tracked points at ``depth`` while the camera comes closer and the head turns.
 
-    With ``filmed`` it was filmed from afar, and the film on a screen comes closer.
+    With ``filmed`` it was filmed from a distance, and a screen with the film comes closer.
     """
     rng = np.random.default_rng(seed)
     extent = face_extent(_FACE)
     away = lens * _WIDTH / extent.width
     places = np.array([extent.x, extent.y]) + points * extent.width
-    # Where the points are in space, so that the far view shows them at ``places``.
+    # The points in space that the far view shows at ``places``.
     axis = (places - (_WIDTH / 2, _HEIGHT / 2)) / extent.width
     space = np.column_stack([axis * (away - depth)[:, None] / away, depth])
     closeups = []
