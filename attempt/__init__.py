@@ -39,6 +39,7 @@ For example, judge an EXPRESS attempt::
         scan=capture.observations,
         examined=capture.examined,
         witnesses=capture.witnesses,
+        pad_scores=capture.pad_scores,
         portrait=portrait.template,
         calibration=pack.match_calibration,
         liveness_policy=LivenessPolicy(),

@@ -56,13 +56,11 @@ class ExaminedFrame:
     Attributes:
         frame_index: The frame's index in the attempt.
         sample: The template of its face.
-        pad_scores: One score for each PAD network.
         cues: The cues of recapture; ``None`` if they were not measured.
     """
 
     frame_index: int
     sample: TemplateSample
-    pad_scores: tuple[PadScore, ...]
     cues: FrameCues | None = None
 
 
@@ -182,7 +180,7 @@ class FrameAnalyst:
             measure(picture.coded)
 
     def examine(self, seen: SeenFrame, *, with_cues: bool = False) -> ExaminedFrame:
-        """Runs the embedder and the PAD networks over a selected frame with a detected face.
+        """Runs the embedder over a selected frame with a detected face.
 
         Args:
             seen: The frame.
@@ -194,9 +192,19 @@ class FrameAnalyst:
         return ExaminedFrame(
             frame_index=seen.observation.index,
             sample=self._sample(pixels, face, seen.observation),
-            pad_scores=pad_scores(pixels, face, self._pack, frame_index=seen.observation.index),
             cues=measure_frame_cues(pixels, face, frame_index=seen.observation.index) if with_cues else None,
         )
+
+    def pad_scores(self, seen: SeenFrame) -> tuple[PadScore, ...]:
+        """Runs the PAD networks over a frame with a detected face; one score for each network.
+
+        Raises:
+            ModelFailed: A network failed.
+        """
+        face, pixels = seen.observation.face, seen.pixels
+        if face is None or pixels is None:
+            raise ValueError("only a frame with a face that a detector found can be scored")
+        return pad_scores(pixels, face, self._pack, frame_index=seen.observation.index)
 
     def identify(self, frame: Frame, observation: FrameObservation) -> ExaminedFrame:
         """Decodes a frame with a face again and runs only the embedder over it.
@@ -208,7 +216,7 @@ class FrameAnalyst:
         if face is None:
             raise ValueError("only a frame with a face can be identified")
         sample = self._sample(self._decoder.colour(frame), face, observation)
-        return ExaminedFrame(frame_index=observation.index, sample=sample, pad_scores=())
+        return ExaminedFrame(frame_index=observation.index, sample=sample)
 
     def _sample(self, pixels: BgrImage, face: DetectedFace, observation: FrameObservation) -> TemplateSample:
         quality = sample_quality(

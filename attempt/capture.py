@@ -10,6 +10,8 @@ from attempt.analyst import ExaminedFrame, FrameAnalyst, SeenFrame
 from attempt.challenge import AttemptChallenge, ChallengeFrame
 from attempt.examiner import Examination, FrameExaminer, Identification
 from attempt.frame import Frame
+from attempt.motion_wait import MotionWait
+from attempt.pad_frames import PadFrames
 from attempt.placement import (
     FEEDBACK_CODES,
     WRONG_ROTATION,
@@ -21,6 +23,8 @@ from attempt.placement import (
 from attempt.sample import FrameSample
 from attempt.selection import KeptFrames
 from liveness.collect import FOLLOW_SECONDS
+from liveness.dynamic.challenge import HintCode
+from liveness.express.interface import PadScore
 from liveness.guidance import GuidanceCode, GuidanceSettings, Oval
 from liveness.observation import ScanObservations, SkippedFrame
 from liveness.pace import FrameWork
@@ -35,6 +39,7 @@ CodedPicture = Callable[[Frame, GreyImage | BgrImage], None]
 _REPLACED_BY_REQUEST: Final = frozenset(
     {GuidanceCode.OK, GuidanceCode.EYES_CLOSED, GuidanceCode.LOOK_STRAIGHT}
 )
+_TURN: Final = HintCode.TURN_HEAD_SLIGHTLY.value
 _FIRST_EXAMINED_SHARE: Final = 0.3
 """The share of the wanted frames from which on selected ones are examined, in step with arriving frames. Some
 of them are replaced later, but the server is idle at that time. If examination began later, a busy server
@@ -84,6 +89,8 @@ class AttemptCapture:
         self._placement = Placement(plan=plan, oval=oval, settings=guidance)
         self._feedback = ToldFeedback()
         self._kept = KeptFrames(count=plan.selected)
+        self._motion = MotionWait(seconds=plan.motion_seconds)
+        self._pad_frames = PadFrames(analyst=analyst, seconds=plan.seconds)
         self.examiner = FrameExaminer(analyst=analyst, kept=self._kept.frames)
         self._sample = FrameSample(random=random)
         self._decoded: set[int] = set()
@@ -106,7 +113,7 @@ class AttemptCapture:
     def _done(self, *, over: bool) -> bool:
         if self.challenge is not None and self.challenge.gave_up:
             return True
-        return over and self._placement.captured
+        return over and self._placement.captured and self._motion.over
 
     @property
     def progress(self) -> float:
@@ -151,6 +158,11 @@ class AttemptCapture:
     def frames_examined(self) -> int:
         """The number of decoded frames: those measured or sampled, and those drawn at random."""
         return len(self._decoded)
+
+    @property
+    def pad_scores(self) -> tuple[PadScore, ...]:
+        """The scores of the PAD networks so far, for frames spread over the attempt."""
+        return self._pad_frames.scores
 
     @property
     def examined(self) -> tuple[ExaminedFrame, ...]:
@@ -210,6 +222,7 @@ class AttemptCapture:
         )
         self._decoded.add(frame.index)
         self._kept.offer(seen)
+        self._pad_frames.offer(seen)
         turned = self._watch.turned
         guidance = self._placement.take(seen.observation, turned=turned)
         if challenge is not None:
@@ -224,6 +237,8 @@ class AttemptCapture:
                     captured=self._placement.captured,
                 )
             )
+        if self._placement.captured:
+            self._motion.take(self._watch.observations, time)
         done = self._placement.share
         self._progress = max(self._progress, done if challenge is None else min(done, challenge.progress))
         if guidance.code is None:
@@ -232,6 +247,8 @@ class AttemptCapture:
         if challenge is not None and guidance.code in (_REPLACED_BY_REQUEST if asked else {GuidanceCode.OK}):
             # GOOD would contradict the challenge's request, and LOOK_STRAIGHT a request to turn the head.
             code = challenge.hint(arrival) or code
+        elif self._motion.asking and guidance.code in _REPLACED_BY_REQUEST:
+            code = _TURN
         return self._feedback.news(Feedback(code, self._progress, frame.index), time)
 
     def skip(self, frame: Frame, *, arrival: float) -> None:

@@ -15,6 +15,7 @@ from liveness.dynamic.judge import FlashResult
 from liveness.dynamic.measurement import StepAnswer
 from liveness.dynamic.model import FlashModel
 from liveness.dynamic.policy import DynamicPolicy
+from liveness.express.interface import PadScore
 from liveness.fusion_model import FusionModel
 from liveness.judge import CaptureConditions, judge_scan
 from liveness.observation import ScanObservations
@@ -178,6 +179,7 @@ def judge_attempt(
     scan: ScanObservations,
     examined: Sequence[ExaminedFrame],
     witnesses: Sequence[ExaminedFrame],
+    pad_scores: Sequence[PadScore],
     portrait: Embedding,
     calibration: MatchCalibration,
     liveness_policy: LivenessPolicy,
@@ -194,6 +196,7 @@ def judge_attempt(
         scan: The measurements of its frames.
         examined: The results of the expensive models for its selected frames.
         witnesses: Identified frames of stretches without a selected frame. They count only for constancy.
+        pad_scores: The scores of the PAD networks, of frames spread over the attempt; empty without networks.
         portrait: The portrait's template.
         calibration: The calibration of the embedder that made both templates.
         liveness_policy: Thresholds of liveness.
@@ -210,7 +213,7 @@ def judge_attempt(
     judged = judge_scan(
         scan=scan,
         identified=identified,
-        pad_scores=[score for frame in examined for score in frame.pad_scores],
+        pad_scores=pad_scores,
         cues=[frame.cues for frame in examined if frame.cues is not None],
         policy=liveness_policy,
         model=fusion,

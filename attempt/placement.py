@@ -54,21 +54,25 @@ class CapturePlan:
         apart_seconds: The longest capture time between two measured frames, seconds, if frames come faster;
             see ``liveness.pace.FramePace``. The frames between them count for the transcript and are compared
             with the others to find repeated frames. 0 for a mode that needs every frame.
+        motion_seconds: The longest time for which an attempt without a challenge waits for the motion of a
+            person who kept still, seconds of capture time.
     """
 
     frames: int = 32
     seconds: float = 4.0
     selected: int = 8
     apart_seconds: float = APART_SECONDS
+    motion_seconds: float = 4.0
 
     def beside(self, challenge: AttemptChallenge) -> "CapturePlan":
         """Returns the plan of an attempt with a challenge, which needs every frame.
 
-        The time of the challenge's closing step, in which no frame is measured, counts as captured.
+        A challenge asks for motion by itself. The time of its closing step, in which no frame is measured,
+        counts as captured.
         """
         seconds = max(0.0, self.seconds - challenge.closing_seconds)
         frames = max(1, round(self.frames * seconds / self.seconds))
-        return replace(self, frames=frames, seconds=seconds, apart_seconds=0.0)
+        return replace(self, frames=frames, seconds=seconds, apart_seconds=0.0, motion_seconds=0.0)
 
 
 class Placement:

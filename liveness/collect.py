@@ -111,7 +111,8 @@ class ScanCollector:
             looked is None
             or running is None
             # Frames of different sizes may have views of the same size, but positions are in frame pixels.
-            or (looked.frame.width, looked.frame.height) != (seen.width, seen.height)
+            or (looked.frame.width, looked.frame.height, looked.frame.view_scale)
+            != (seen.width, seen.height, seen.scale)
             or self.look_is_due(capture_time)
         ):
             return None
@@ -162,10 +163,7 @@ class ScanCollector:
         )
 
     def _track(self, observation: FrameObservation, view: GreyView) -> None:
-        if self._frames and (self._frames[-1].width, self._frames[-1].height) != (
-            observation.width,
-            observation.height,
-        ):
+        if self._frames and _size(self._frames[-1]) != _size(observation):
             self._close()
         if observation.faces > 1:
             # The largest face may be another person's, and its motion must not count for the first person.
@@ -192,6 +190,10 @@ class ScanCollector:
         if self._running is not None and self._running.length > 1:
             self._segments.append(self._running.segment())
         self._running = None
+
+
+def _size(frame: FrameObservation) -> tuple[int, int, float]:
+    return frame.width, frame.height, frame.view_scale
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,31 +3,33 @@
 Order of the decision:
 
 1. Repeated frames of a scan are injected: SPOOF, regardless of the other signals.
-2. With too few frames, or too short a scan, temporal signals do not count. Networks and single-frame cues
-then
-   count with half their log odds (``DecisionLines.alone_share``), and can give SPOOF but never LIVE.
-3. The model's log odds over the assessed signals give the confidence, and the policy's thresholds give the
-   verdict. A trace of a medium counts only if it is measured. Cues then count less for life.
-4. LIVE also requires a measured sign of life, open eyes, and a network if the policy requires one. A missing
-   measurement never counts as passed.
+2. The PAD networks give the log odds of life. Motion and traces of a medium only count against life: a
+   replayed person moves as a person does. Without a network, or with a weak one, a sign of life adds a little
+   (``NetworkCalibration.motion_for``).
+3. With too few frames, or too short a scan, motion does not count. Networks and traces then count with half
+   their log odds (``DecisionLines.alone_share``), and can give SPOOF but never LIVE.
+4. The policy's thresholds turn the confidence into the verdict. LIVE also requires measured motion that is
+   not that of a sheet, open eyes, and a network if the policy requires one. A missing measurement never
+   counts as passed.
 
-If the policy's ``CaptureKind`` is that of still images, temporal signals never count, networks and cues are
-calibrated for stills, and LIVE requires a network's score in place of a sign of life. No check is judged so.
+If the policy's ``CaptureKind`` is that of still images, motion never counts, single-frame cues do, networks
+are calibrated for stills, and LIVE requires a network's score. No check is judged so.
 
 Only repeated frames give a type of attack. The other signals do not distinguish a print, a screen and a mask
 on sources that were not used to set the lines (docs/accuracy.md).
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
 from liveness.express.frozen_frames import Repetition, RepetitionFinding
-from liveness.express.scoring import log_odds
-from liveness.fusion_model import FusionModel, NetworkCalibrations, SignalGroup, Traces
+from liveness.express.life_signs import life_signs
+from liveness.express.scoring import log_odds, network_log_odds
+from liveness.fusion_model import FusionModel, Motion, NetworkCalibration, SignalGroup, Traces
 from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.signal import Signal
 from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
@@ -35,10 +37,7 @@ from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
 __all__ = ["fuse"]
 
 _NETWORK = "pad_network"
-_SIGNS_OF_LIFE = ("planar_motion", "micro_motion", "blink")
-_NEEDED_SIGNS = ("planar_motion", "micro_motion")
-"""The signs of which one must have been assessed. A blink alone does not suffice, because a mask with eye
-holes has it too."""
+_BLINK = "blink"
 
 _REASONS = {
     "planar_motion": VerdictReason.MOVES_AS_A_PLANE,
@@ -107,8 +106,13 @@ def fuse(
         return _injected(signals, repetition, policy, score=model.decision.injected_score)
     short = _shortage(frames, usable_frames, duration, policy) if scan else ()
     calibrations = model.scan_networks if scan else model.still_networks
-    temporal = model.temporal if scan and not short else None
-    evidence = _evidence(by_name, networks, temporal, calibrations, model)
+    evidence = _evidence(
+        by_name,
+        networks,
+        calibrations.of(networks),
+        motion=model.motion if scan and not short else None,
+        traces=model.traces,
+    )
     shown = _weighted(signals, evidence.strengths)
     result = partial(LivenessResult, policy=policy, signals=shown)
     if not evidence.odds:
@@ -159,35 +163,57 @@ def _shortage(
 def _evidence(
     by_name: Mapping[str, Signal],
     networks: Mapping[str, float],
-    temporal: SignalGroup | None,
-    calibrations: NetworkCalibrations,
-    model: FusionModel,
+    calibration: NetworkCalibration,
+    *,
+    motion: Motion | None,
+    traces: Traces,
 ) -> _Evidence:
     odds: dict[str, float] = {}
     strengths: dict[str, float] = {}
     total = 0.0
-    cues = _beside(networks, calibrations, model.cues)
-    plain = 1 - _clearest_trace(by_name, model.traces)
-    groups = [(cues, plain)]
-    if temporal is not None:
-        groups.append((temporal, 1.0))
-    for group, heard in groups:
-        found = _group_odds(by_name, group)
-        total += _held(found, replace(group, most_for=heard * group.most_for))
-        odds |= found
-        strengths |= {
-            name: group.weights[name] * (heard if value > 0 else 1.0) for name, value in found.items()
-        }
-    seen = _trace_odds(by_name, model.traces)
-    total += max(-model.traces.most_against, sum(seen.values()))
-    odds |= {name: odds.get(name, 0.0) + value for name, value in seen.items()}
-    strengths |= {name: strengths.get(name, 0.0) - value / _SUREST for name, value in seen.items()}
+    # 1. The PAD networks: their mean, calibrated as a set.
     network = None
     if networks:
-        network, strengths[_NETWORK] = _network_odds(networks, calibrations)
-        odds[_NETWORK] = network
+        mean = float(np.mean([network_log_odds(score) for score in networks.values()]))
+        network = calibration.bias + calibration.weight * mean
+        odds[_NETWORK], strengths[_NETWORK] = network, calibration.weight
         total += network
+    # 2. Motion: against life, or, for networks that cannot decide by themselves, a little for it.
+    if motion is not None:
+        found = _motion_odds(by_name, motion)
+        total += max(-motion.most_against, sum(found.values()))
+        odds |= found
+        strengths |= {name: motion.weights[name] for name, value in found.items() if value < 0}
+        signs = [one.name for one in life_signs(by_name.values()) if (one.score or 0.0) >= _NEITHER]
+        if calibration.motion_for > 0 and signs:
+            total += calibration.motion_for
+            odds |= {name: calibration.motion_for / len(signs) for name in signs}
+            strengths |= {name: motion.weights.get(name, 0.0) for name in signs}
+    # 3. Cues of single frames, as far as no trace of a medium contradicts them.
+    if calibration.cues is not None:
+        cues, plain = calibration.cues, 1 - _clearest_trace(by_name, traces)
+        found = _group_odds(by_name, cues)
+        total += _held(found, replace(cues, most_for=plain * cues.most_for))
+        odds |= found
+        strengths |= {
+            name: cues.weights[name] * (plain if value > 0 else 1.0) for name, value in found.items()
+        }
+    # 4. Traces of a medium: only against life.
+    seen = _trace_odds(by_name, traces)
+    total += max(-traces.most_against, sum(seen.values()))
+    odds |= {name: odds.get(name, 0.0) + value for name, value in seen.items()}
+    strengths |= {name: strengths.get(name, 0.0) - value / _SUREST for name, value in seen.items()}
     return _Evidence(network=network, strengths=strengths, odds=odds, total=total)
+
+
+def _motion_odds(by_name: Mapping[str, Signal], motion: Motion) -> dict[str, float]:
+    """Returns the log odds, 0 or less, of every assessed signal of motion."""
+    found: dict[str, float] = {}
+    for name, weight in motion.weights.items():
+        signal = by_name.get(name)
+        if signal is not None and signal.score is not None:
+            found[name] = weight * min(0.0, log_odds(signal.score))
+    return found
 
 
 def _group_odds(by_name: Mapping[str, Signal], group: SignalGroup) -> dict[str, float]:
@@ -228,36 +254,6 @@ def _held(odds: Mapping[str, float], group: SignalGroup) -> float:
     return group.bias + min(group.most_for, speaking_for) + max(-group.most_against, against)
 
 
-def _beside(
-    networks: Mapping[str, float], calibrations: NetworkCalibrations, cues: SignalGroup
-) -> SignalGroup:
-    """Returns the group of cues that counts beside these networks: the mean over them of every number."""
-    each = [calibrations.of(name).cues or cues for name in networks]
-    if not each:
-        return cues
-    names = dict.fromkeys(name for one in each for name in one.weights)
-    return SignalGroup(
-        bias=_mean(one.bias for one in each),
-        most_for=_mean(one.most_for for one in each),
-        most_against=_mean(one.most_against for one in each),
-        weights={name: _mean(one.weights.get(name, 0.0) for one in each) for name in names},
-        neutral={name: _mean(one.neutral.get(name, 0.0) for one in each) for name in names},
-    )
-
-
-def _mean(values: Iterable[float]) -> float:
-    return float(np.mean(list(values)))
-
-
-def _network_odds(networks: Mapping[str, float], calibrations: NetworkCalibrations) -> tuple[float, float]:
-    """Returns the mean calibrated log odds of life over the networks, and the mean of their weights."""
-    used = [calibrations.of(name) for name in networks]
-    odds = [
-        one.bias + one.weight * log_odds(score) for one, score in zip(used, networks.values(), strict=True)
-    ]
-    return float(np.mean(odds)), float(np.mean([one.weight for one in used]))
-
-
 def _against(odds: Mapping[str, float], *, telling: float) -> tuple[VerdictReason, ...]:
     """Returns the reasons against life, the strongest evidence first."""
     strong = sorted((value, name) for name, value in odds.items() if value <= -telling)
@@ -271,12 +267,12 @@ def _doubts(
     doubts: list[VerdictReason] = []
     scan = policy.capture is CaptureKind.SCAN
     if scan:
-        signs = [by_name[name].score for name in _SIGNS_OF_LIFE if name in by_name]
-        seen = [score for score in signs if score is not None]
-        needed = [by_name[name].score for name in _NEEDED_SIGNS if name in by_name]
-        if all(score is None for score in needed):
+        signs = [one.score for one in life_signs(by_name.values()) if one.score is not None]
+        blink = by_name.get(_BLINK)
+        blinked = blink is not None and blink.score is not None and blink.score >= _NEITHER
+        if not signs:
             doubts.append(VerdictReason.NO_SIGN_OF_LIFE_MEASURABLE)
-        elif max(seen) < _NEITHER:
+        elif max(signs) < _NEITHER and not blinked:
             doubts.append(VerdictReason.NO_SIGN_OF_LIFE)
     eyes = by_name.get("eyes_open")
     if eyes is not None and eyes.score is not None and eyes.score < policy.minimum_eyes_open:

@@ -1,6 +1,6 @@
 """The coefficients of the fusion, with the record of their training."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from liveness.express.scoring import far_log_odds
@@ -8,6 +8,7 @@ from liveness.express.scoring import far_log_odds
 __all__ = [
     "DecisionLines",
     "FusionModel",
+    "Motion",
     "NetworkCalibration",
     "NetworkCalibrations",
     "ReliabilityBin",
@@ -76,36 +77,55 @@ class Traces:
 
 
 @dataclass(frozen=True, slots=True)
+class Motion:
+    """One-sided evidence: the motion of a sheet counts against life, that of a head does not count for it.
+
+    A replayed person moves, turns and blinks as a person does.
+
+    Attributes:
+        most_against: The most log odds that the signals give together against life; above 0.
+        weights: Weight by signal name, 0 or more.
+    """
+
+    most_against: float
+    weights: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkCalibration:
-    """The conversion of a PAD network's probability to log odds of life: ``bias + weight * log odds``.
+    """The conversion of the answers of a set of PAD networks to log odds of life.
+
+    They are ``bias + weight * mean``, with the mean over the networks of ``scoring.network_log_odds``.
 
     Attributes:
         bias: Log odds.
         weight: 0 or more.
-        cues: The group of single-frame cues that counts beside this network, which measures part of their
-            evidence itself; ``None`` if the cues of ``FusionModel.cues`` count.
+        motion_for: The log odds that a sign of life adds; above 0 only for sets that do not distinguish a
+            person from a replay by themselves, such as the empty one. Set by hand.
+        cues: The single-frame cues that count beside these networks; ``None`` if none do.
     """
 
     bias: float
     weight: float
+    motion_for: float = 0.0
     cues: SignalGroup | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkCalibrations:
-    """The calibrations of all networks for one kind of image.
+    """The calibrations of sets of networks for one kind of image.
 
     Attributes:
-        known: Calibration by network name.
-        unknown: The calibration of networks to which the model was not fitted.
+        known: Calibration by the names of the networks; one is that of the empty set.
+        unknown: The calibration of sets to which the model was not fitted.
     """
 
-    known: Mapping[str, NetworkCalibration]
+    known: Mapping[frozenset[str], NetworkCalibration]
     unknown: NetworkCalibration
 
-    def of(self, name: str) -> NetworkCalibration:
-        """Returns the network's calibration, or the one of unknown networks."""
-        return self.known.get(name, self.unknown)
+    def of(self, names: Iterable[str]) -> NetworkCalibration:
+        """Returns the calibration of a set of networks, or the one of unknown sets."""
+        return self.known.get(frozenset(names), self.unknown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,17 +166,15 @@ class ReliabilityBin:
 
 @dataclass(frozen=True, slots=True)
 class FusionModel:
-    """A logistic model over four groups of evidence.
+    """A logistic model of life.
 
-    The log odds that a scan is live are the sum of four groups: signals over time (``temporal``), PAD
-    networks (the mean of their calibrated log odds), single-frame cues, and traces of a medium, which only
-    count against life. Within a group, the evidence for life and the evidence against it are each limited,
-    then added. A signal that was not assessed adds nothing.
+    The log odds that a scan is live are the sum of those of its PAD networks, of motion and of traces of a
+    medium; the last two only count against life. Single images have no motion, and single-frame cues in its
+    place. A signal that was not assessed adds nothing.
 
     Attributes:
         version: The version of the data file; part of the evidence record.
-        temporal: The signals over time; they count only for scans.
-        cues: The two-sided evidence of single frames for a medium; used unless the networks have ``cues``.
+        motion: The one-sided evidence of the signals over time; it counts only for scans.
         traces: The one-sided evidence of single frames for a medium; a missing trace does not count.
         scan_networks: The networks on frames of a scan, which show the face's surroundings.
         still_networks: The same networks on still images of any kind, for which they are less reliable.
@@ -166,8 +184,7 @@ class FusionModel:
     """
 
     version: str
-    temporal: SignalGroup
-    cues: SignalGroup
+    motion: Motion
     traces: Traces
     scan_networks: NetworkCalibrations
     still_networks: NetworkCalibrations

@@ -11,6 +11,7 @@ from liveness.errors import FusionModelError
 from liveness.fusion_model import (
     DecisionLines,
     FusionModel,
+    Motion,
     NetworkCalibration,
     NetworkCalibrations,
     ReliabilityBin,
@@ -24,8 +25,7 @@ __all__ = ["load_fusion_model", "parse_fusion_model"]
 _DATA_FILE = "fusion_model.toml"
 _KEYS = {
     "version",
-    "temporal",
-    "cues",
+    "motion",
     "traces",
     "scan_networks",
     "still_networks",
@@ -34,6 +34,8 @@ _KEYS = {
     "record",
 }
 _DEFAULT = "default"
+_NONE = "none"
+_BETWEEN = " + "
 
 
 def load_fusion_model() -> FusionModel:
@@ -67,8 +69,7 @@ def parse_fusion_model(text: str) -> FusionModel:
         raise FusionModelError("the version and every entry of the record must be text")
     return FusionModel(
         version=data["version"],
-        temporal=_group(_table(data, "temporal")),
-        cues=_group(_table(data, "cues")),
+        motion=_motion(_table(data, "motion")),
         traces=_traces(_table(data, "traces")),
         scan_networks=_networks(_table(data, "scan_networks")),
         still_networks=_networks(_table(data, "still_networks")),
@@ -86,6 +87,14 @@ def _group(data: Mapping[str, Any]) -> SignalGroup:
         most_against=_positive(data, "most_against"),
         weights=MappingProxyType({name: _not_negative(weights, name) for name in weights}),
         neutral=MappingProxyType({name: _number(neutral, name) for name in neutral}),
+    )
+
+
+def _motion(data: Mapping[str, Any]) -> Motion:
+    weights = _table(data, "weights")
+    return Motion(
+        most_against=_positive(data, "most_against"),
+        weights=MappingProxyType({name: _not_negative(weights, name) for name in weights}),
     )
 
 
@@ -115,12 +124,16 @@ def _networks(data: Mapping[str, Any]) -> NetworkCalibrations:
         found[name] = NetworkCalibration(
             bias=_number(table, "bias"),
             weight=_not_negative(table, "weight"),
+            motion_for=_not_negative(table, "motion_for"),
             cues=_group(_table(table, "cues")) if "cues" in table else None,
         )
-    unknown = found.pop(_DEFAULT, None)
-    if unknown is None:
-        raise FusionModelError(f"the fusion model's networks must hold {_DEFAULT}, for unknown networks")
-    return NetworkCalibrations(known=MappingProxyType(found), unknown=unknown)
+    unknown, none = found.pop(_DEFAULT, None), found.pop(_NONE, None)
+    if unknown is None or none is None:
+        raise FusionModelError(
+            f"the fusion model's networks must contain {_DEFAULT} for unknown sets, and {_NONE}"
+        )
+    known = {frozenset(names.split(_BETWEEN)): calibration for names, calibration in found.items()}
+    return NetworkCalibrations(known=MappingProxyType({frozenset[str](): none, **known}), unknown=unknown)
 
 
 def _decision(data: Mapping[str, Any]) -> DecisionLines:

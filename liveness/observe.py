@@ -18,9 +18,9 @@ from vision.pose import estimate_pose
 VIEW_SIDE = 384
 """The longest side of the view in which motion is measured, pixels."""
 
-_FINE_SIDE = 640
-"""The longest side of the view in which an approaching face is followed, pixels. At 384 pixels, the tracking
-error is as large as the motion of bent paper; at 640 it is half of that."""
+FINE_SIDE = 640
+"""The longest side of the view in which an approaching or a small face is followed, pixels. At 384 pixels,
+the tracking error is as large as the motion of bent paper; at 640 it is half of that."""
 
 _SECOND_FACE_SHARE = 0.4
 _SHADING_SIDE = 25
@@ -51,7 +51,9 @@ class ViewSpace:
         return cast("NDArray[_Kind]", found)
 
 
-def view_frame(image: BgrImage | GreyView, space: ViewSpace | None = None) -> FrameView:
+def view_frame(
+    image: BgrImage | GreyView, space: ViewSpace | None = None, *, side: int = VIEW_SIDE
+) -> FrameView:
     """Returns the grey copies of one upright frame.
 
     Safe to call from several threads if each has its own ``space``.
@@ -59,17 +61,18 @@ def view_frame(image: BgrImage | GreyView, space: ViewSpace | None = None) -> Fr
     Args:
         image: The frame in colour, or its luma alone, which a JPEG gives at half the cost.
         space: Memory to reuse; new memory if None.
+        side: The longest side of the view, pixels.
 
     Raises:
         ObservationError: The image is not an 8-bit colour or grey image.
     """
     grey = _grey(image)
     height, width = grey.shape
-    scale = min(1.0, VIEW_SIDE / max(height, width))
+    scale = min(1.0, side / max(height, width))
     return FrameView(
         width=width,
         height=height,
-        view=_view(grey, scale, ViewSpace() if space is None else space),
+        view=_view(grey, scale, ViewSpace() if space is None else space, side=side),
         scale=scale,
         samples=sample_frame(grey),
         grey=grey,
@@ -86,8 +89,8 @@ def fine_view(image: BgrImage | GreyView) -> tuple[GreyView, float]:
         ObservationError: The image is not an 8-bit colour or grey image.
     """
     grey = _grey(image)
-    scale = min(1.0, _FINE_SIDE / max(grey.shape))
-    return _view(grey, scale, ViewSpace(), side=_FINE_SIDE), scale
+    scale = min(1.0, FINE_SIDE / max(grey.shape))
+    return _view(grey, scale, ViewSpace(), side=FINE_SIDE), scale
 
 
 def sample_frame(image: BgrImage | GreyView) -> Samples:

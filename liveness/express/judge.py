@@ -14,7 +14,7 @@ from liveness.express.medium_border import MediumBorder
 from liveness.express.micro_motion import MicroMotion
 from liveness.express.moire import Moire
 from liveness.express.motion_steps import motion_steps
-from liveness.express.pad_network import PadNetworks, network_means
+from liveness.express.pad_network import PadNetworks, network_medians
 from liveness.express.planar_motion import PlanarMotion
 from liveness.express.pose_consistency import PoseConsistency
 from liveness.express.settings import ExpressSettings
@@ -70,7 +70,7 @@ def judge_express(
     signals = express_signals(scan, pad_scores, repetition, used, cues=cues, capture=policy.capture)
     return fuse(
         signals=signals,
-        networks=network_means(pad_scores),
+        networks=network_medians(pad_scores),
         repetition=repetition,
         frames=len(scan.frames),
         usable_frames=len(scan.usable),

@@ -1,22 +1,21 @@
 """The signal of the pack's PAD networks on the selected frames."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from liveness.express.interface import PadScore
+from liveness.express.scoring import network_log_odds
 from liveness.express.settings import ExpressSettings
 from liveness.observation import ScanObservations
 from liveness.signal import Signal, assessed, not_assessed
 
-_TRIMMED_SHARE = 0.2
-
 
 class PadNetworks:
-    """The mean over the networks of each network's trimmed mean over the frames.
+    """The mean over the networks of the log odds of each network's median over the frames, as a probability.
 
-    The lowest and the highest fifth of the frames are left out, so that one blurred or odd frame cannot
-    decide.
+    With the median, no minority of frames decides.
     """
 
     name = "pad_network"
@@ -35,26 +34,21 @@ class PadNetworks:
                 label=self.label,
                 reason="The pack has no PAD network, or no frame was suitable for it.",
             )
-        means = network_means(self._scores)
+        medians = network_medians(self._scores)
+        odds = float(np.mean([network_log_odds(median) for median in medians.values()]))
         frames = len({score.frame_index for score in self._scores})
-        listed = ", ".join(f"{network} {mean:.2f}" for network, mean in means.items())
+        listed = ", ".join(f"{network} {median:.2f}" for network, median in medians.items())
         return assessed(
             name=self.name,
             label=self.label,
-            score=float(np.mean(list(means.values()))),
+            score=1 / (1 + math.exp(-odds)),
             detail=f"Probability of a real face (frames examined: {frames}): {listed}.",
         )
 
 
-def network_means(scores: Sequence[PadScore]) -> dict[str, float]:
-    """Returns each network's trimmed mean over the frames, 0..1, by its name, sorted by name."""
+def network_medians(scores: Sequence[PadScore]) -> dict[str, float]:
+    """Returns each network's median probability over the frames, 0..1, by its name, sorted by name."""
     return {
-        network: _trimmed_mean([score.real_probability for score in scores if score.network == network])
+        network: float(np.median([score.real_probability for score in scores if score.network == network]))
         for network in sorted({score.network for score in scores})
     }
-
-
-def _trimmed_mean(values: list[float]) -> float:
-    left_out = int(_TRIMMED_SHARE * len(values))
-    ordered = sorted(values)
-    return float(np.mean(ordered[left_out : len(ordered) - left_out]))

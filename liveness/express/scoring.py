@@ -2,12 +2,15 @@
 
 import math
 
-__all__ = ["far_log_odds", "log_odds", "score_against_line"]
+__all__ = ["far_log_odds", "log_odds", "network_log_odds", "score_against_line"]
 
 _LEAST = 0.02
 """The least score; with its complement, it limits a signal's log odds to 3.9."""
 _FAR_LEAST = 1e-6
 """The same for evidence that is certain only far beyond its line; it limits log odds to 13.8."""
+_NETWORK_LEAST = 1 / (1 + math.exp(8.0))
+"""The clamp of PAD networks: 8.0 as log odds. Of 3.9, 6, 8 and 10, which differ by one or two of 98 scans
+with sources left out (``research/liveness_fusion/NOTES.md``)."""
 
 
 def score_against_line(value: float, line: float, steepness: float) -> float:
@@ -37,6 +40,14 @@ def far_log_odds(score: float) -> float:
     This is for evidence that is certain only far beyond its line, and that is limited in another way.
     """
     return _log_odds(score, _FAR_LEAST)
+
+
+def network_log_odds(score: float) -> float:
+    """Returns the natural log odds of a PAD network's probability, clamped to -8..8.
+
+    The limit keeps one network that is certain from outvoting two that are not.
+    """
+    return _log_odds(score, _NETWORK_LEAST)
 
 
 def _log_odds(score: float, least: float) -> float:

@@ -16,6 +16,7 @@ from liveness.dynamic.challenge import FallBack, HintCode, RevealedStep
 from liveness.dynamic.model import FlashModel
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.dynamic.sample import FlashSample
+from liveness.express.interface import PadScore
 from liveness.guidance import GuidanceCode, GuidanceSettings, Oval
 from liveness.observation import ScanObservations
 from research.dynamic.phone import CLOCKS_APART, USUAL_WIDTH, VirtualPhone
@@ -55,6 +56,7 @@ class ScanTrace:
         observations: What was measured.
         examined: What the expensive models said of the selected frames so far.
         witnesses: See ``attempt.capture.AttemptCapture``; empty before the scan's end.
+        pad_scores: See there.
         advice: What stood in the way, for the judge.
         complete: Whether no further frame is wanted.
         hints: What the challenge told the person, each once, in order.
@@ -71,6 +73,7 @@ class ScanTrace:
     observations: ScanObservations
     examined: tuple[ExaminedFrame, ...]
     witnesses: tuple[ExaminedFrame, ...]
+    pad_scores: tuple[PadScore, ...]
     advice: tuple[str, ...]
     complete: bool
     hints: tuple[str, ...]
@@ -203,6 +206,7 @@ class _Record:
             observations=seen,
             examined=capture.examined,
             witnesses=capture.witnesses,
+            pad_scores=capture.pad_scores,
             advice=capture.hints,
             complete=capture.complete,
             hints=tuple(self.hints),

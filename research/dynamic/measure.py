@@ -148,6 +148,7 @@ class Bench:
             scan=trace.observations,
             examined=trace.examined,
             witnesses=trace.witnesses,
+            pad_scores=trace.pad_scores,
             portrait=portrait,
             calibration=self._pack.match_calibration,
             liveness_policy=LivenessPolicy(),

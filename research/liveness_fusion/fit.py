@@ -24,14 +24,14 @@ from liveness.fusion_model_file import load_fusion_model
 from liveness.verdict import Verdict
 from research.liveness_fusion.left_out import POLICIES, STANDARD, Decided, decide_left_out
 from research.liveness_fusion.model_text import model_text
-from research.liveness_fusion.parts import Limits, fit_parts
+from research.liveness_fusion.parts import OWN, Limits, fit_parts, sets_of
 from research.liveness_fusion.pushes import count_pushes, placed_without
 from research.liveness_fusion.reliability import draw_reliability, reliability_bins
 from research.liveness_fusion.rows import Row, RowKind, RowsUnusable, read_rows
 
 __all__ = ["fit_model", "main"]
 
-_VERSION = "6"
+_VERSION = "7"
 _DEEPFAKE = "deepfake"
 _SCAN = (RowKind.CLIP,)
 _MOTION = (RowKind.CLIP, RowKind.PRESENTED)
@@ -43,16 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m research.liveness_fusion.fit")
     parser.add_argument("rows", type=Path, nargs="+", help="files of research.liveness_fusion.measure")
     parser.add_argument("--out", type=Path, required=True, help="folder for the model and its chart")
-    parser.add_argument(
-        "--most-for",
-        type=float,
-        default=Limits().temporal_for,
-        help="log odds that motion may give for life (%(default)s); for comparing limits",
-    )
     options = parser.parse_args(arguments)
     try:
         rows = [row for path in options.rows for row in read_rows(path)]
-        model = fit_model(rows, load_fusion_model(), Limits(temporal_for=options.most_for))
+        model = fit_model(rows, load_fusion_model(), Limits())
         options.out.mkdir(parents=True, exist_ok=True)
         (options.out / "fusion_model.toml").write_text(model_text(model), encoding="utf-8")
         draw_reliability(model.reliability, options.out / "reliability.png")
@@ -67,8 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def fit_model(rows: Sequence[Row], base: FusionModel, limits: Limits) -> FusionModel:
     """The model, its reliability curves and its record."""
     fitted = fit_parts(rows, base, limits)
-    networks = sorted(fitted.still_networks.known)
-    decided = list(decide_left_out(rows, base, limits, networks=[None, *networks]))
+    networks = _shown(rows)
+    decided = list(decide_left_out(rows, base, limits, networks=networks))
     return replace(
         fitted,
         version=_VERSION,
@@ -77,21 +71,39 @@ def fit_model(rows: Sequence[Row], base: FusionModel, limits: Limits) -> FusionM
     )
 
 
-def _curves(decided: Sequence[Decided], networks: Sequence[str]) -> dict[str, tuple[ReliabilityBin, ...]]:
-    curves = {"scan_without_network": _curve(decided, _MOTION, None)}
-    for network in networks:
-        curves[f"scan_{network}"] = _curve(decided, _SCAN, network)
-        curves[f"still_{network}"] = _curve(decided, _STILL, network)
+def _shown(rows: Sequence[Row]) -> list[frozenset[str]]:
+    """The sets of networks that the record states: none, each alone, and the public ones together."""
+    sets = sets_of({name for row in rows for name in row.networks})
+    public = max((names for names in sets if OWN not in names), key=len, default=frozenset[str]())
+    return [
+        frozenset(),
+        *(names for names in sets if len(names) == 1),
+        *([public] if len(public) > 1 else []),
+    ]
+
+
+def _named(networks: frozenset[str]) -> str:
+    return " + ".join(sorted(networks)) or "without_network"
+
+
+def _curves(
+    decided: Sequence[Decided], networks: Sequence[frozenset[str]]
+) -> dict[str, tuple[ReliabilityBin, ...]]:
+    curves = {"scan_without_network": _curve(decided, _MOTION, frozenset())}
+    for names in networks:
+        if names:
+            curves[f"scan_{_named(names)}"] = _curve(decided, _SCAN, names)
+            curves[f"still_{_named(names)}"] = _curve(decided, _STILL, names)
     return curves
 
 
 def _curve(
-    decided: Sequence[Decided], kinds: Sequence[RowKind], network: str | None
+    decided: Sequence[Decided], kinds: Sequence[RowKind], networks: frozenset[str]
 ) -> tuple[ReliabilityBin, ...]:
     chosen = [
         one
         for one in decided
-        if one.row.kind in kinds and one.network == network and one.row.species != _DEEPFAKE
+        if one.row.kind in kinds and one.networks == networks and one.row.species != _DEEPFAKE
     ]
     return reliability_bins(
         [one.results[STANDARD].score / 100 for one in chosen], [one.row.live for one in chosen]
@@ -101,13 +113,13 @@ def _curve(
 def _record(
     rows: Sequence[Row], model: FusionModel, limits: Limits, decided: Sequence[Decided]
 ) -> dict[str, str]:
-    networks = sorted(model.still_networks.known)
+    networks = _shown(rows)
     counts = Counter((row.kind, _told(row)) for row in rows)
     sources = {kind: len({row.source for row in rows if row.kind is kind}) for kind in RowKind}
     record = {
         "commands": (
             "python -m research.liveness_fusion.measure --assets ASSETS --pack open:MODELS --pack embedded "
-            "--weights MiniFASNetV2.pth --weights MiniFASNetV1SE.pth --out ROWS; "
+            "--out ROWS; "
             "python -m research.liveness_fusion.fit ROWS --out FOLDER"
         ),
         "data": "; ".join(
@@ -118,7 +130,7 @@ def _record(
             if sources[kind]
         ),
         "limits": (
-            "Few persons, one source of nearly all prints, three recorded replays, two deepfake files, no "
+            "Few persons, one source of nearly all prints, eight recorded screens, four deepfake files, no "
             "masks; photos in motion are rendered and show no medium. Sources are left out in turn, but the "
             "signals' own lines were read from the same clips. Not an error rate."
         ),
@@ -130,13 +142,11 @@ def _record(
         record[f"trace_{name}_placed_without_the_source"] = _pushed(rows, name, unseen)
     for name, (live, spoof) in POLICIES.items():
         for title, kinds, asked in (
-            ("scans", _SCAN, (None, *networks)),
-            ("photos_in_motion", (RowKind.PRESENTED,), (None,)),
+            ("scans", _SCAN, networks),
+            ("photos_in_motion", (RowKind.PRESENTED,), [frozenset[str]()]),
             ("stills", _STILL, networks),
         ):
-            found = [
-                f"{network or 'no network'}: {_verdicts(decided, kinds, network, name)}" for network in asked
-            ]
+            found = [f"{_named(names)}: {_verdicts(decided, kinds, names, name)}" for names in asked]
             record[f"left_out_{name}_{title}"] = f"thresholds {live:g} and {spoof:g}: {'; '.join(found)}"
     return record
 
@@ -160,10 +170,12 @@ def _pushed(rows: Sequence[Row], trace: str, model_for: Callable[[str], FusionMo
     return "; ".join(found)
 
 
-def _verdicts(decided: Sequence[Decided], kinds: Sequence[RowKind], network: str | None, policy: str) -> str:
+def _verdicts(
+    decided: Sequence[Decided], kinds: Sequence[RowKind], networks: frozenset[str], policy: str
+) -> str:
     found: dict[str, Counter[Verdict]] = {}
     for one in decided:
-        if one.row.kind in kinds and one.network == network:
+        if one.row.kind in kinds and one.networks == networks:
             found.setdefault(_told(one.row), Counter())[one.results[policy].verdict] += 1
     return ", ".join(
         f"{told} {counts[Verdict.LIVE]} LIVE {counts[Verdict.SPOOF]} SPOOF of {counts.total()}"

@@ -22,38 +22,39 @@ _FRAMES, _SECONDS = 60, 4.0
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """One row's results with one network or none, by name of the policy."""
+    """One row's results with a set of networks, by name of the policy."""
 
     row: Row
-    network: str | None
+    networks: frozenset[str]
     results: Mapping[str, LivenessResult]
 
 
 def decide_left_out(
-    rows: Sequence[Row], base: FusionModel, limits: Limits, *, networks: Sequence[str | None]
+    rows: Sequence[Row], base: FusionModel, limits: Limits, *, networks: Sequence[frozenset[str]]
 ) -> Iterator[Decided]:
-    """Every row decided with each network alone (or none), by every policy, without its own source."""
+    """Every row decided with each set of networks, by every policy, without its own source."""
     for source in sorted({row.source for row in rows}):
         model = fit_parts([row for row in rows if row.source != source], base, limits)
         for row in rows:
             if row.source == source:
-                for network in networks:
-                    if network is None or network in row.networks:
+                for names in networks:
+                    if names.issubset(row.networks):
                         yield Decided(
                             row,
-                            network,
-                            {name: decide(row, model, network=network, policy=name) for name in POLICIES},
+                            names,
+                            {name: decide(row, model, networks=names, policy=name) for name in POLICIES},
                         )
 
 
-def decide(row: Row, model: FusionModel, *, network: str | None, policy: str) -> LivenessResult:
+def decide(row: Row, model: FusionModel, *, networks: frozenset[str], policy: str) -> LivenessResult:
     """One row's result: a scan for a row with motion, a single picture for another."""
     live, spoof = POLICIES[policy]
     scan = row.kind in (RowKind.CLIP, RowKind.PRESENTED)
-    shown = {} if network is None else {network: row.networks[network]}
-    scores = {**row.scores, **({"pad_network": next(iter(shown.values()))} if shown else {})}
+    shown = {name: row.networks[name] for name in sorted(networks)}
     return fuse(
-        signals=[assessed(name=name, label=name, score=score, detail="") for name, score in scores.items()],
+        signals=[
+            assessed(name=name, label=name, score=score, detail="") for name, score in row.scores.items()
+        ],
         networks=shown,
         repetition=None,
         frames=_FRAMES if scan else 1,

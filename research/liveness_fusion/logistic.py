@@ -53,15 +53,17 @@ def fit_logistic(
     return best[:-1], float(best[-1])
 
 
-def balanced_shares(labels: Sequence[bool], sources: Sequence[str]) -> NDArray[np.float64]:
-    """Weight of each row: live and attack half each, a source by the root of its rows.
+def balanced_shares(
+    labels: Sequence[bool], sources: Sequence[str], *, power: float = 0.5
+) -> NDArray[np.float64]:
+    """Weight of each row: live and attack half each, a source by a power of its number of rows.
 
     The largest source has 40 times as many pictures as the next, but not 40 times as many cameras and
     persons; a source of one picture says less than one of ten.
     """
     keys = list(zip(labels, sources, strict=True))
     counts = Counter(keys)
-    shares = np.array([counts[key] ** -0.5 for key in keys])
+    shares = np.array([counts[key] ** (power - 1) for key in keys])
     for label in (True, False):
         mine = np.array(labels) == label
         if mine.any():

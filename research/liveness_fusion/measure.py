@@ -1,10 +1,10 @@
 """Measures what the fusion model is fitted to: ``python -m research.liveness_fusion.measure --help``.
 
-Four kinds of rows, see ``rows.Kind``. Scans are observed as the server does. Every network of every pack
-named, and every file of Silent-Face's own weights, is asked; the first pack finds faces and landmarks, and
-a network of another pack sees the faces that its own pack's detector finds. Facegate's own network is asked
-only about what it was not trained on: its held-out sources and sessions, and clips.
-The simulator is left out, so that its scans stay an independent test.
+Four kinds of rows, see ``rows.RowKind``. Scans are observed as the server does. Every network of every
+named pack scores the frames. The first pack finds faces and landmarks; a network of another pack scores the faces
+that its own pack's detector finds. Facegate's own network scores only what it was not trained on: its
+held-out sources and sessions, and clips. The simulator is left out, so that its scans stay an independent
+test.
 """
 
 import argparse
@@ -19,15 +19,14 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from evaluation.minifasnet_onnx import converted_network
 from evaluation.scans import clip_windows, observe_scan
 from liveness.express.frame_cues import measure_frame_cues
 from liveness.express.interface import FrameCues, PadScore
 from liveness.express.judge import express_signals
-from liveness.express.pad_network import network_means
+from liveness.express.pad_network import network_medians
 from liveness.express.settings import ExpressSettings
 from liveness.extent import face_extent
-from liveness.observation import ScanObservations
+from liveness.observation import FrameObservation, ScanObservations
 from liveness.observe import observe_frame
 from liveness.selection import CUE_FRAMES, select_frames, spread_of
 from research.liveness_fusion.large_faces import large_faces
@@ -40,11 +39,11 @@ from vision.errors import ModelFailed, VisionError
 from vision.face import BgrImage, DetectedFace
 from vision.packs import Pack, load_pack
 from vision.packs.interfaces import FaceDetector, PadNetwork
-from vision.packs.minifasnet_state import StateFileError
 
 __all__ = ["main"]
 
 _PHOTOS = 9
+_SCORED = 10
 _OURS = "facegate_pad_v1"
 
 
@@ -71,31 +70,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command. Returns 0, or 2 with one line on stderr when it could not measure."""
     options = _parser().parse_args(arguments)
     try:
-        models = _models(options.pack, options.weights)
+        models = _models(options.pack)
         sets = {"clips": _clips, "presented": _presented, "pictures": _pictures}
         rows = [row for name in options.only or sets for row in sets[name](options.assets, models)]
         write_rows(options.out, rows)
-    except (StateFileError, PadNetworkError, VisionError, OSError, KeyError, ValueError) as error:
+    except (PadNetworkError, VisionError, OSError, KeyError, ValueError) as error:
         sys.stderr.write(f"could not measure: {error}\n")
         return 2
     return 0
 
 
-def _models(specs: Sequence[str], weights: Sequence[Path]) -> _Models:
+def _models(specs: Sequence[str]) -> _Models:
     packs = [load_pack(spec) for spec in specs]
     found: dict[str, tuple[FaceDetector, PadNetwork]] = {}
     for pack in packs:
         for network in pack.pad_networks:
             found.setdefault(network.name, (pack.detector, network))
-    for path in weights:
-        network = converted_network(path)
-        found.setdefault(network.name, (packs[0].detector, network))
     return _Models(pack=packs[0], networks=tuple(found.values()))
 
 
 def _clips(assets: Path, models: _Models) -> Iterator[Row]:
-    folder = assets / "data" / "video"
-    for clip in track(_manifest(folder), description="clips", console=Console(stderr=True)):
+    clips = [(folder, clip) for folder in _video_folders(assets) for clip in _manifest(folder)]
+    for folder, clip in track(clips, description="clips", console=Console(stderr=True)):
         told = _Told(
             _source(clip),
             clip["attack_type"],
@@ -104,6 +100,12 @@ def _clips(assets: Path, models: _Models) -> Iterator[Row]:
         )
         for number, window in enumerate(clip_windows(folder / clip["file"])):
             yield from _clip_rows(f"{clip['file']}#{number}", told, window, models)
+
+
+def _video_folders(assets: Path) -> list[Path]:
+    """The clips that there are; tests have fewer."""
+    folders = [assets / "data" / name for name in ("video", "video_more")]
+    return [folder for folder in folders if (folder / "manifest.csv").exists()]
 
 
 def _manifest(folder: Path) -> list[dict[str, str]]:
@@ -135,21 +137,20 @@ def _clip_rows(
     scan = observe_scan(window, models.pack)
     selected = [frame for frame in scan.frames if frame.index in select_frames(scan.frames)]
     scores: list[PadScore] = []
-    for frame in selected:
-        if frame.face is None:
-            continue
-        image = window[frame.index][1]
-        scores += _asked(image, frame.face, frame.index, models, told)
+    for frame in _scored(scan.frames):
+        if frame.face is not None:
+            scores += _asked(window[frame.index][1], frame.face, frame.index, models, told)
     looked = spread_of([frame.index for frame in selected], CUE_FRAMES)
     cues = [
         measure_frame_cues(window[frame.index][1], frame.face, frame_index=frame.index)
         for frame in selected
         if frame.index in looked and frame.face is not None
     ]
-    yield _row(RowKind.CLIP, name, told, _scores(scan, cues), network_means(scores))
+    yield _row(RowKind.CLIP, name, told, _scores(scan, cues), network_medians(scores))
     if looked:
         middle = looked[len(looked) // 2]
         frame = next(frame for frame in selected if frame.index == middle)
+        own = [] if frame.face is None else _asked(window[middle][1], frame.face, middle, models, told)
         yield _row(
             RowKind.FRAME,
             name,
@@ -158,8 +159,14 @@ def _clip_rows(
                 ScanObservations(frames=(frame,), motion=()),
                 [each for each in cues if each.frame_index == middle],
             ),
-            network_means([score for score in scores if score.frame_index == middle]),
+            network_medians(own),
         )
+
+
+def _scored(frames: Sequence[FrameObservation]) -> list[FrameObservation]:
+    """Frames spread over the scan, as ``attempt.pad_frames`` scores them."""
+    detected = {frame.index: frame for frame in frames if frame.faces == 1 and not frame.followed}
+    return [detected[index] for index in spread_of(list(detected), _SCORED)]
 
 
 def _presented(assets: Path, models: _Models) -> Iterator[Row]:
@@ -202,7 +209,7 @@ def _pictures(assets: Path, models: _Models) -> Iterator[Row]:
         except ModelFailed:
             continue
         scan = ScanObservations(frames=(frame,), motion=())
-        yield _row(RowKind.PICTURE, picture["file"], told, _scores(scan, [cues]), network_means(asked))
+        yield _row(RowKind.PICTURE, picture["file"], told, _scores(scan, [cues]), network_medians(asked))
 
 
 def _photos(assets: Path, pack: Pack) -> Iterator[tuple[str, str, BgrImage, tuple[float, float, float]]]:
@@ -267,7 +274,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="research.liveness_fusion.measure", description=__doc__)
     parser.add_argument("--assets", type=Path, required=True, help="with data/pad, data/video and data/faces")
     parser.add_argument("--pack", action="append", required=True, help="the first one observes the scans")
-    parser.add_argument("--weights", type=Path, action="append", default=[], help="Silent-Face's .pth files")
     parser.add_argument(
         "--only", action="append", choices=["clips", "presented", "pictures"], help="measure these alone"
     )

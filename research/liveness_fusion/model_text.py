@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from liveness.fusion_model import FusionModel, NetworkCalibrations, SignalGroup, Traces
+from liveness.fusion_model import FusionModel, Motion, NetworkCalibrations, SignalGroup, Traces
 
 __all__ = ["model_text"]
 
@@ -14,8 +14,7 @@ def model_text(model: FusionModel) -> str:
     lines = [
         "# Written by the commands in the record; see liveness/fusion_model.py for what each number means.",
         f"version = {json.dumps(model.version)}",
-        *_group("temporal", model.temporal),
-        *_group("cues", model.cues),
+        *_motion(model.motion),
         *_traces(model.traces),
         *_networks("scan_networks", model.scan_networks),
         *_networks("still_networks", model.still_networks),
@@ -25,7 +24,7 @@ def model_text(model: FusionModel) -> str:
         for one in bins:
             lines += [
                 "",
-                f"[[reliability.{name}]]",
+                f"[[reliability.{json.dumps(name)}]]",
                 f"predicted = {one.predicted:.3f}",
                 f"live = {one.live}",
                 f"count = {one.count}",
@@ -63,17 +62,30 @@ def _traces(traces: Traces) -> list[str]:
     return lines
 
 
+def _motion(motion: Motion) -> list[str]:
+    return [
+        "",
+        "[motion]",
+        f"most_against = {motion.most_against:.3f}",
+        "",
+        "[motion.weights]",
+        *_numbers(motion.weights),
+    ]
+
+
 def _networks(name: str, networks: NetworkCalibrations) -> list[str]:
     lines: list[str] = []
-    for network, one in {**networks.known, "default": networks.unknown}.items():
+    named = {" + ".join(sorted(names)) or "none": one for names, one in networks.known.items()}
+    for names, one in {**named, "default": networks.unknown}.items():
         lines += [
             "",
-            f"[{name}.{json.dumps(network)}]",
+            f"[{name}.{json.dumps(names)}]",
             f"bias = {one.bias:.3f}",
             f"weight = {one.weight:.3f}",
+            f"motion_for = {one.motion_for:.3f}",
         ]
         if one.cues is not None:
-            lines += _group(f"{name}.{json.dumps(network)}.cues", one.cues)
+            lines += _group(f"{name}.{json.dumps(names)}.cues", one.cues)
     return lines
 
 

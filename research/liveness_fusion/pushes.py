@@ -8,7 +8,7 @@ from evaluation.binomial import Proportion, proportion
 from liveness.fusion_model import FusionModel, Traces
 from liveness.verdict import Verdict
 from research.liveness_fusion.left_out import STANDARD, decide
-from research.liveness_fusion.parts import Limits, fit_parts
+from research.liveness_fusion.parts import Limits, fit_parts, sets_of
 from research.liveness_fusion.rows import Row, RowKind
 
 __all__ = ["Pushes", "count_pushes", "placed_without"]
@@ -89,11 +89,13 @@ def _as_strong(placed: Traces, shipped: Traces) -> Traces:
 def _verdicts(row: Row, trace: str, model: FusionModel) -> list[tuple[Verdict, Verdict]]:
     """Without the trace and with it, for every network of the row, and for a scan without any."""
     lacking = replace(row, scores={name: score for name, score in row.scores.items() if name != trace})
-    asked = [*row.networks, *([None] if row.kind is RowKind.CLIP else [])]
+    asked = [names for names in sets_of(row.networks) if names.issubset(row.networks)]
+    if row.kind is RowKind.CLIP:
+        asked.append(frozenset())
     return [
         (
-            decide(lacking, model, network=network, policy=STANDARD).verdict,
-            decide(row, model, network=network, policy=STANDARD).verdict,
+            decide(lacking, model, networks=networks, policy=STANDARD).verdict,
+            decide(row, model, networks=networks, policy=STANDARD).verdict,
         )
-        for network in asked
+        for networks in asked
     ]

@@ -12,6 +12,7 @@ and sittings. Thresholds are set on the same pictures.
 """
 
 import argparse
+import math
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -28,10 +29,11 @@ from evaluation.pad.points import NotSupported
 from evaluation.pad.resampling import Bootstrap, Draws, Interval, draw
 from evaluation.pad.runs import ScorerAnswer, ScorerKind, ScorerName, ScoreRun, collect_run
 from liveness.errors import FusionModelError
+from liveness.express.scoring import network_log_odds
 from liveness.fusion_model import FusionModel
 from liveness.fusion_model_file import load_fusion_model
 from research.liveness_fusion.left_out import STANDARD, decide
-from research.liveness_fusion.parts import Limits, fit_parts
+from research.liveness_fusion.parts import Limits, fit_parts, sets_of
 from research.liveness_fusion.rows import Row, RowKind, RowsUnusable, read_rows
 
 __all__ = ["folds_of", "main"]
@@ -64,11 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folds = folds_of([samples[row.name] for row in pictures])
     models = _models(rows, pictures, folds, base)
     bootstrap = Bootstrap(resamples=options.resamples, confidence=0.95, seed=1)
-    for network in sorted({name for row in pictures for name in row.networks}):
-        asked = [place for place, row in enumerate(pictures) if network in row.networks]
+    for networks in sets_of({name for row in pictures for name in row.networks}):
+        asked = [place for place, row in enumerate(pictures) if networks.issubset(row.networks)]
         told = [samples[pictures[place].name] for place in asked]
-        runs = _runs(network, [(pictures[place], models[folds[place]]) for place in asked], told)
-        _show(network, runs, draw(told, bootstrap), bootstrap)
+        runs = _runs(networks, [(pictures[place], models[folds[place]]) for place in asked], told)
+        _show(" + ".join(sorted(networks)), runs, draw(told, bootstrap), bootstrap)
     return 0
 
 
@@ -99,7 +101,7 @@ def _models(
 
 
 def _runs(
-    network: str, judged: Sequence[tuple[Row, FusionModel]], told: Sequence[PadSample]
+    networks: frozenset[str], judged: Sequence[tuple[Row, FusionModel]], told: Sequence[PadSample]
 ) -> list[ScoreRun]:
     """The fusion first, then its parts."""
 
@@ -107,20 +109,24 @@ def _runs(
         answers = [ScorerAnswer(score(row, model)) for row, model in judged]
         return collect_run(ScorerName(name, kind), told, answers, [0.0] * len(answers))
 
-    def confidence(asked: str | None) -> Callable[[Row, FusionModel], float]:
-        return lambda row, model: decide(row, model, network=asked, policy=STANDARD).score / 100
+    def confidence(asked: frozenset[str]) -> Callable[[Row, FusionModel], float]:
+        return lambda row, model: decide(row, model, networks=asked, policy=STANDARD).score / 100
+
+    def mean(row: Row, _: FusionModel) -> float:
+        odds = sum(network_log_odds(row.networks[name]) for name in networks) / len(networks)
+        return 1 / (1 + math.exp(-odds))
 
     return [
-        run("fusion", ScorerKind.FUSION, confidence(network)),
-        run("cues of one frame", ScorerKind.CUES, confidence(None)),
-        run(network, ScorerKind.NETWORK, lambda row, _: row.networks[network]),
+        run("fusion", ScorerKind.FUSION, confidence(networks)),
+        run("cues of one frame", ScorerKind.CUES, confidence(frozenset())),
+        run("networks", ScorerKind.NETWORK, mean),
     ]
 
 
-def _show(network: str, runs: Sequence[ScoreRun], draws: Draws, bootstrap: Bootstrap) -> None:
+def _show(title: str, runs: Sequence[ScoreRun], draws: Draws, bootstrap: Bootstrap) -> None:
     live = int(runs[0].live.sum())
     table = Table(
-        title=f"{network}: {live} bona fide, {len(runs[0].samples) - live} attacks", title_justify="left"
+        title=f"{title}: {live} bona fide, {len(runs[0].samples) - live} attacks", title_justify="left"
     )
     for heading in ("", "AUC", "BPCER at 10 %", "in one", "fusion less it: AUC", "BPCER, in one"):
         table.add_column(heading)

@@ -126,6 +126,7 @@ class AttemptCloser:
             scan=run.capture.observations,
             examined=run.capture.examined,
             witnesses=run.capture.witnesses,
+            pad_scores=run.capture.pad_scores,
             portrait=template,
             calibration=env.models.pack.match_calibration,
             liveness_policy=liveness_policy(stream.policy),

@@ -15,8 +15,10 @@ from attempt.placement import FEEDBACK_CODES, CapturePlan
 from liveness.guidance import GuidanceCode, GuidanceSettings, Oval
 from liveness.selection import CUE_FRAMES
 from tests.attempt.frames import frame_of, undecodable
+from tests.attempt.networks import CountingNetwork
 from tests.server.live import PLAN, pictures, remembering_pack
 from vision.image import encode_jpeg
+from vision.packs import PadNetwork
 
 
 @pytest.fixture
@@ -28,9 +30,13 @@ def _capture(
     challenge: AttemptChallenge | None = None,
     guidance: GuidanceSettings | None = None,
     plan: CapturePlan = PLAN,
+    network: PadNetwork | None = None,
 ) -> AttemptCapture:
+    pack = remembering_pack()
+    if network is not None:
+        pack = replace(pack, pad_networks=(network,))
     return AttemptCapture(
-        analyst=FrameAnalyst(pack=remembering_pack(), limits=FrameLimits()),
+        analyst=FrameAnalyst(pack=pack, limits=FrameLimits()),
         plan=plan,
         oval=Oval(),
         guidance=GuidanceSettings() if guidance is None else guidance,
@@ -170,11 +176,12 @@ def test_a_frame_that_is_not_looked_at_still_says_what_was_on_display() -> None:
 def test_a_closing_step_is_part_of_the_captures_time() -> None:
     challenge = _Challenge()
     plan = CapturePlan(frames=32, seconds=4.0)
-    assert plan.beside(challenge) == replace(plan, apart_seconds=0.0)
+    beside = replace(plan, apart_seconds=0.0, motion_seconds=0.0)
+    assert plan.beside(challenge) == beside
     challenge.closing_seconds = 0.5
-    assert plan.beside(challenge) == CapturePlan(frames=28, seconds=3.5, apart_seconds=0.0)
+    assert plan.beside(challenge) == replace(beside, frames=28, seconds=3.5)
     challenge.closing_seconds = 9.0
-    assert plan.beside(challenge) == CapturePlan(frames=1, seconds=0.0, apart_seconds=0.0)
+    assert plan.beside(challenge) == replace(beside, frames=1, seconds=0.0)
 
 
 @pytest.mark.parametrize(("awaits", "told"), [(False, "LOOK_STRAIGHT"), (True, "TURN_HEAD_SLIGHTLY")])
@@ -222,6 +229,39 @@ def test_the_detector_does_not_look_at_every_frame(capture: AttemptCapture) -> N
     # Only frames with a detection are selected.
     capture.examine_rest()
     assert {examined.frame_index for examined in capture.examined} <= {frame.index for frame in looked}
+
+
+def test_networks_score_frames_spread_by_time_and_not_those_that_are_selected() -> None:
+    network = CountingNetwork()
+    capture = _capture(network=network)
+    for index in range(len(pictures())):
+        capture.take(_frame(index), arrival=0.0)
+    frames = {frame.index: frame for frame in capture.observations.frames}
+    scored = [frames[score.frame_index] for score in capture.pad_scores]
+    assert network.asked == len(scored) <= 11
+    assert all(frame.faces == 1 and not frame.followed for frame in scored)
+    times = [frame.capture_time for frame in scored]
+    detected = [frame.capture_time for frame in frames.values() if not frame.followed]
+    assert times[0] == detected[0]
+    assert np.diff(times).min() >= PLAN.seconds / 10
+    # No detected frame is left out that comes late enough after the last scored one.
+    for time in set(detected) - set(times):
+        assert time - max(before for before in times if before < time) < max(PLAN.seconds, time) / 10
+    before = capture.pad_scores
+    capture.examine_rest()
+    assert capture.pad_scores == before
+    assert {frame.index for frame in scored} != {one.frame_index for one in capture.examined}
+
+
+def test_a_frame_that_is_not_measured_is_not_scored() -> None:
+    network = CountingNetwork()
+    capture = _capture(network=network)
+    capture.take(replace(_frame(0), capture_time_us=1), arrival=0.0)
+    # The second frame is only sampled, and the third one arrives after the attempt is settled.
+    capture.take(replace(_frame(1), capture_time_us=1 + 33_000), arrival=0.0)
+    capture.skip(replace(_frame(2), capture_time_us=1 + 900_000), arrival=0.0)
+    assert [score.frame_index for score in capture.pad_scores] == [0]
+    assert network.asked == 1
 
 
 def test_frames_that_come_faster_than_needed_are_not_measured(capture: AttemptCapture) -> None:

@@ -1,5 +1,7 @@
 """The calls of the expensive models on an attempt's frames, and the answers that are kept."""
 
+from dataclasses import replace
+
 import pytest
 
 from attempt.analyst import FrameAnalyst, SeenFrame
@@ -7,12 +9,15 @@ from attempt.examiner import FrameExaminer
 from attempt.frame import FrameLimits
 from liveness.selection import CUE_FRAMES
 from tests.attempt.frames import frame_of
+from tests.attempt.networks import CountingNetwork
 from tests.server.live import pictures, remembering_pack
 
 
 class _Setting:
     def __init__(self, frames: int = 5) -> None:
-        analyst = FrameAnalyst(pack=remembering_pack(), limits=FrameLimits())
+        self.network = CountingNetwork()
+        pack = replace(remembering_pack(), pad_networks=(self.network,))
+        analyst = FrameAnalyst(pack=pack, limits=FrameLimits())
         self.kept: dict[int, SeenFrame] = {}
         for index in range(frames):
             picture = pictures()[index]
@@ -77,5 +82,15 @@ def test_no_more_than_eight_frames_are_identified() -> None:
     looks = [(seen.frame, seen.observation) for seen in setting.kept.values()]
     witnesses = [identify() for identify in setting.examiner.identifications(looks)]
     assert [examined.frame_index for examined in witnesses] == list(range(8))
-    assert all(not examined.pad_scores for examined in witnesses)
+    assert all(examined.cues is None for examined in witnesses)
     assert not setting.known
+
+
+def test_no_examination_or_identification_runs_a_network() -> None:
+    setting = _Setting()
+    setting.ahead([3])
+    setting.rest([0, 4])
+    looks = [(seen.frame, seen.observation) for seen in setting.kept.values()]
+    assert [identify() for identify in setting.examiner.identifications(looks)]
+    assert setting.known == [0, 3, 4]
+    assert setting.network.asked == 0

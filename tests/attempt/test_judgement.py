@@ -45,7 +45,7 @@ LOST = scan(observations(14))
 
 def _examined(templates: Sequence[Embedding], *, start: int = 0) -> list[ExaminedFrame]:
     return [
-        ExaminedFrame(frame_index=index, sample=TemplateSample(template, 0.5), pad_scores=())
+        ExaminedFrame(frame_index=index, sample=TemplateSample(template, 0.5))
         for index, template in enumerate(templates, start)
     ]
 
@@ -83,6 +83,7 @@ def _judge(
         scan=watched,
         examined=_examined(templates),
         witnesses=_examined(witnesses, start=len(templates)),
+        pad_scores=(),
         portrait=PORTRAIT,
         calibration=THREE_DECADES,
         liveness_policy=LivenessPolicy(),
@@ -105,7 +106,9 @@ def test_no_part_of_the_judgement_contradicts_another(
     assert judgement.liveness.verdict is (Verdict.INCONCLUSIVE if slowed else verdict)
 
 
-def test_cues_of_the_selected_frames_reach_the_judge(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cues_of_the_selected_frames_and_all_scores_of_networks_reach_the_judge(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     given: dict[str, object] = {}
 
     def judged(**arguments: object) -> LivenessResult:
@@ -115,10 +118,13 @@ def test_cues_of_the_selected_frames_reach_the_judge(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("liveness.judge.judge_express", judged)
     cues = FrameCues(frame_index=1, values={"moire": 2.0})
     first, second, third = _examined([_at(0.9)] * 3)
+    # Networks are run on other frames than the selected ones.
+    scores = (PadScore(4, "one", 0.9), PadScore(4, "other", 0.8), PadScore(9, "one", 0.7))
     judge_attempt(
         scan=WATCHED,
         examined=[third, first, replace(second, cues=cues)],
         witnesses=_examined([_at(0.9)], start=5),
+        pad_scores=scores,
         portrait=PORTRAIT,
         calibration=THREE_DECADES,
         liveness_policy=LivenessPolicy(),
@@ -128,6 +134,7 @@ def test_cues_of_the_selected_frames_reach_the_judge(monkeypatch: pytest.MonkeyP
         too_slow=False,
     )
     assert given["cues"] == [cues]
+    assert given["pad_scores"] == scores
 
 
 def test_live_and_the_same_person_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -331,30 +338,33 @@ def test_a_picture_gets_no_life_from_another_face_that_is_cut_in_for_moments() -
         motion.append(replace(cut, frames=np.array(shown)))
         of_picture += [shown[0]] if picture else []
     watched = scan(frames, motion)
-    examined = [
-        ExaminedFrame(index, TemplateSample(_at(0.9), 0.5), (PadScore(index, "network", 0.9),))
-        for index in of_picture[:8]
-    ]
+    examined = [ExaminedFrame(index, TemplateSample(_at(0.9), 0.5)) for index in of_picture[:8]]
     # As the capture does it: of the stretches without a selected frame only the longest are identified.
     unseen = unseen_stretches(watched, examined=of_picture[:8])
-    witnesses = [
-        ExaminedFrame(stretch.looked[0], TemplateSample(_at(0.9), 0.5), ()) for stretch in unseen[:8]
-    ]
+    witnesses = [ExaminedFrame(stretch.looked[0], TemplateSample(_at(0.9), 0.5)) for stretch in unseen[:8]]
     assert {frame.frame_index for frame in witnesses} == set(of_picture[8:])
-    judgement = judge_attempt(
-        scan=watched,
-        examined=examined,
-        witnesses=witnesses,
-        portrait=PORTRAIT,
-        calibration=THREE_DECADES,
-        liveness_policy=LivenessPolicy(),
-        match_policy=MatchPolicy(max_fmr=1e-2),
-        fusion=load_fusion_model(),
-        hints=(),
-        too_slow=False,
-    )
-    # There is no other obstacle: the frame shows the portrait's person, and no other person was identified.
-    assert judgement.match is not None
-    assert judgement.match.same_person
-    assert judgement.identity_constant is True
-    assert judgement.liveness.verdict is Verdict.SPOOF
+
+    def judged(*probabilities: float) -> AttemptJudgement:
+        """The judgement with a network that gives each frame of the picture such a probability."""
+        return judge_attempt(
+            scan=watched,
+            examined=examined,
+            witnesses=witnesses,
+            pad_scores=[PadScore(index, "network", real) for real in probabilities for index in of_picture],
+            portrait=PORTRAIT,
+            calibration=THREE_DECADES,
+            liveness_policy=LivenessPolicy(),
+            match_policy=MatchPolicy(max_fmr=1e-2),
+            fusion=load_fusion_model(),
+            hints=(),
+            too_slow=False,
+        )
+
+    for judgement in (judged(), judged(0.9), judged(1.0)):
+        # There is no other obstacle: the portrait's person is shown, and no other person was identified.
+        assert judgement.match is not None
+        assert judgement.match.same_person
+        assert judgement.identity_constant is True
+        assert judgement.liveness.verdict is not Verdict.LIVE
+        assert VerdictReason.NO_SIGN_OF_LIFE in judgement.liveness.reasons
+    assert judged().liveness.verdict is Verdict.SPOOF

@@ -121,7 +121,7 @@ def _verdict(window: Sequence[_Picture], plan: CapturePlan, *, pack: Pack, fusio
     identified = {frame.frame_index for frame in (*examined, *capture.witnesses)}
     return judge_express(
         scan=of_known_face(capture.observations, examined=identified),
-        pad_scores=[score for frame in examined for score in frame.pad_scores],
+        pad_scores=capture.pad_scores,
         policy=LivenessPolicy(),
         model=fusion,
         cues=[frame.cues for frame in examined if frame.cues is not None],

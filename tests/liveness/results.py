@@ -13,6 +13,7 @@ __all__ = ["assert_consistent", "express_results"]
 
 _MODEL = load_fusion_model()
 _SIGNALS = ("planar_motion", "micro_motion", "blink", "stillness", "eyes_open", "moire", "blur_depth")
+_NETWORKS = ("minifas_v2se", "minifasnet_v2", "facegate_pad_v1", "other")
 
 
 @st.composite
@@ -36,7 +37,7 @@ def express_results(draw: st.DrawFn) -> LivenessResult:
     frames = draw(st.integers(0, 60))
     return fuse(
         signals=[assessed(name=name, label=name, score=score, detail="") for name, score in scores.items()],
-        networks=draw(st.dictionaries(st.sampled_from(["minifas_v2se", "other"]), st.floats(0, 1))),
+        networks=draw(st.dictionaries(st.sampled_from(_NETWORKS), st.floats(0, 1))),
         repetition=draw(
             st.none() | st.builds(RepetitionFinding, st.sampled_from(Repetition), st.just("found"))
         ),

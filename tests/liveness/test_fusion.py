@@ -2,6 +2,7 @@ import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from liveness.fusion import fuse
 from liveness.fusion_model import (
     DecisionLines,
     FusionModel,
+    Motion,
     NetworkCalibration,
     NetworkCalibrations,
     SignalGroup,
@@ -24,6 +26,7 @@ from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.signal import Signal, assessed, not_assessed
 from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
 
+_MOTION_ALONE = 1.1
 _CUES = SignalGroup(
     bias=0.0,
     most_for=0.4,
@@ -33,20 +36,10 @@ _CUES = SignalGroup(
 )
 _MODEL = FusionModel(
     version="t",
-    temporal=SignalGroup(
-        bias=0.0,
-        most_for=3.0,
+    motion=Motion(
         most_against=4.0,
-        weights={
-            "planar_motion": 1.0,
-            "micro_motion": 0.7,
-            "blink": 0.6,
-            "stillness": 0.6,
-            "surroundings": 0.6,
-        },
-        neutral={},
+        weights={"planar_motion": 1.0, "micro_motion": 0.7, "stillness": 0.6, "surroundings": 0.6},
     ),
-    cues=_CUES,
     traces=Traces(
         most_against=2.0,
         signals={
@@ -55,17 +48,32 @@ _MODEL = FusionModel(
         },
     ),
     scan_networks=NetworkCalibrations(
-        known={"strong": NetworkCalibration(bias=0.0, weight=1.0)},
+        known={
+            frozenset(): NetworkCalibration(bias=0.0, weight=0.0, motion_for=_MOTION_ALONE),
+            frozenset({"strong"}): NetworkCalibration(bias=0.0, weight=1.0),
+            frozenset({"strong", "second"}): NetworkCalibration(bias=0.4, weight=0.8),
+            frozenset({"weak"}): NetworkCalibration(bias=-0.2, weight=0.5, motion_for=0.6),
+        },
         unknown=NetworkCalibration(bias=-0.3, weight=0.7),
     ),
     still_networks=NetworkCalibrations(
-        known={"strong": NetworkCalibration(0.0, 0.5, cues=replace(_CUES, weights={"blur_depth": 0.8}))},
+        known={
+            frozenset(): NetworkCalibration(bias=0.0, weight=0.0, cues=_CUES),
+            frozenset({"strong"}): NetworkCalibration(
+                bias=0.0, weight=0.5, cues=replace(_CUES, weights={"blur_depth": 0.8})
+            ),
+            frozenset({"strong", "second"}): NetworkCalibration(
+                bias=0.0, weight=0.6, cues=replace(_CUES, weights={"blur_depth": 0.3})
+            ),
+        },
         unknown=NetworkCalibration(bias=0.0, weight=0.5),
     ),
     decision=DecisionLines(telling=0.5, alone_share=0.5, injected_score=1.0, no_evidence_score=50.0),
     reliability={},
     record={},
 )
+_STRICTER = LivenessPolicy(live_threshold=80.0)
+_STILLS = LivenessPolicy(capture=CaptureKind.FRAME)
 _NAMES = (
     "pad_network",
     "planar_motion",
@@ -79,6 +87,7 @@ _NAMES = (
     "moire",
     "medium_border",
 )
+_MOTION = ("planar_motion", "micro_motion", "blink", "stillness", "surroundings")
 
 
 def _signals(**scores: float) -> tuple[Signal, ...]:
@@ -92,6 +101,14 @@ def _signals(**scores: float) -> tuple[Signal, ...]:
 
 def _networks(scores: Mapping[str, float]) -> dict[str, float]:
     return {"unheard_of": scores["pad_network"]} if "pad_network" in scores else {}
+
+
+def _percent(log_odds: float) -> float:
+    return 100 / (1 + math.exp(-log_odds))
+
+
+def _odds(percent: float) -> float:
+    return math.log(percent / (100 - percent))
 
 
 def _fuse(
@@ -119,14 +136,12 @@ def _fuse(
 @pytest.mark.parametrize(
     "scores",
     [
-        {"planar_motion": 0.9},
-        {"planar_motion": 0.9, "micro_motion": 0.8, "blink": 0.95, "stillness": 0.5, "surroundings": 0.5},
-        {"micro_motion": 0.97, "stillness": 0.5},
         {"planar_motion": 0.85, "pad_network": 0.95, "eyes_open": 1.0},
-        {"planar_motion": 0.97, "micro_motion": 0.6, "pad_network": 0.3},
+        {"micro_motion": 0.97, "stillness": 0.5, "pad_network": 0.9},
+        {"planar_motion": 0.9, "micro_motion": 0.8, "blink": 0.95, "surroundings": 0.5, "pad_network": 0.98},
     ],
 )
-def test_a_person_is_live(scores: dict[str, Any]) -> None:
+def test_a_person_with_a_network_that_sees_a_face_is_live(scores: dict[str, Any]) -> None:
     result = _fuse(**scores)
     assert (result.verdict, result.attack_type, result.reasons) == (
         Verdict.LIVE,
@@ -134,6 +149,49 @@ def test_a_person_is_live(scores: dict[str, Any]) -> None:
         (VerdictReason.LOOKS_ALIVE,),
     )
     assert result.confidence >= 70
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [
+        {"planar_motion": 0.5},
+        {"planar_motion": 1.0, "micro_motion": 1.0, "blink": 1.0, "stillness": 1.0, "surroundings": 1.0},
+        {"micro_motion": 0.97, "stillness": 0.5, "eyes_open": 1.0},
+    ],
+)
+def test_without_a_network_a_sign_of_life_gives_the_same_moderate_confidence(scores: dict[str, Any]) -> None:
+    result = _fuse(**scores)
+    assert (result.verdict, result.reasons) == (Verdict.LIVE, (VerdictReason.LOOKS_ALIVE,))
+    assert result.confidence == pytest.approx(_percent(_MOTION_ALONE))
+    stricter = _fuse(policy=_STRICTER, **scores)
+    assert (stricter.verdict, stricter.reasons) == (
+        Verdict.INCONCLUSIVE,
+        (VerdictReason.EVIDENCE_TOO_WEAK,),
+    )
+
+
+def test_without_a_network_a_blink_alone_gives_no_confidence() -> None:
+    result = _fuse(blink=1.0, stillness=1.0)
+    assert result.score == 50
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert result.reasons[0] is VerdictReason.NO_SIGN_OF_LIFE_MEASURABLE
+
+
+@pytest.mark.parametrize("networks", [{"strong": 0.5}, {"strong": 0.7, "second": 0.3}, {"unheard_of": 0.6}])
+def test_beside_a_network_motion_alone_makes_nobody_live(networks: dict[str, float]) -> None:
+    lively = _fuse(networks=networks, planar_motion=1.0, micro_motion=1.0, blink=1.0, surroundings=1.0)
+    assert lively.verdict is Verdict.INCONCLUSIVE
+    assert VerdictReason.EVIDENCE_TOO_WEAK in lively.reasons
+    assert lively.confidence == _fuse(networks=networks).confidence
+
+
+def test_beside_a_weak_network_a_sign_of_life_adds_what_its_calibration_states() -> None:
+    weak = {"weak": 0.8}
+    still, lively = _fuse(networks=weak, planar_motion=0.4), _fuse(networks=weak, planar_motion=0.6)
+    network = -0.2 + 0.5 * _odds(80)
+    assert lively.score == pytest.approx(_percent(network + 0.6))
+    assert still.score == pytest.approx(_percent(network + _odds(40)))
+    assert _fuse(networks=weak, blink=1.0).score == pytest.approx(_percent(network))
 
 
 @pytest.mark.parametrize(
@@ -210,7 +268,7 @@ def test_a_short_scan_is_never_live_and_a_network_alone_is_heard_at_half(
     assert {VerdictReason.TOO_FEW_FRAMES, VerdictReason.TOO_SHORT} & set(lively.reasons)
     real = _fuse(frames=frames, duration=duration, pad_network=1.0)
     assert real.verdict is Verdict.INCONCLUSIVE
-    assert 50 < real.confidence < 90
+    assert real.score == pytest.approx(_percent((-0.3 + 0.7 * 8.0) / 2))
     attack = _fuse(frames=frames, duration=duration, pad_network=0.0)
     assert attack.verdict is Verdict.SPOOF
 
@@ -220,32 +278,50 @@ def test_frames_without_exactly_one_face_do_not_count() -> None:
     assert (result.verdict, result.reasons[0]) == (Verdict.INCONCLUSIVE, VerdictReason.TOO_FEW_USABLE_FACES)
 
 
-def test_a_sure_network_keeps_any_liveliness_from_live() -> None:
-    replay = _fuse(planar_motion=1.0, micro_motion=1.0, blink=1.0, pad_network=0.0)
-    shipped = fuse(
-        signals=_signals(planar_motion=1.0, micro_motion=1.0, blink=1.0, pad_network=0.0),
-        networks={"minifas_v2se": 0.0},
+@cache
+def _shipped() -> FusionModel:
+    return load_fusion_model()
+
+
+def _by_shipped_model(networks: Mapping[str, float], **scores: float) -> LivenessResult:
+    return fuse(
+        signals=_signals(**scores),
+        networks=networks,
         repetition=None,
         frames=60,
         usable_frames=60,
         duration=4.0,
         policy=LivenessPolicy(),
-        model=load_fusion_model(),
+        model=_shipped(),
     )
-    assert shipped.verdict is not Verdict.LIVE
-    assert (
-        replay.confidence < _fuse(planar_motion=1.0, micro_motion=1.0, blink=1.0, pad_network=0.3).confidence
-    )
-    assert VerdictReason.NETWORK_SEES_ATTACK not in _fuse(planar_motion=1.0, pad_network=0.9).reasons
+
+
+def test_the_shipped_networks_keep_a_lively_replay_from_live() -> None:
+    for names in _shipped().scan_networks.known:
+        for real, verdict in ((0.0, Verdict.SPOOF), (0.99, Verdict.LIVE)) if names else ():
+            result = _by_shipped_model(
+                dict.fromkeys(names, real), planar_motion=1.0, micro_motion=1.0, blink=1.0, pad_network=real
+            )
+            assert result.verdict is verdict, names
+            assert (VerdictReason.NETWORK_SEES_ATTACK in result.reasons) == (verdict is Verdict.SPOOF)
 
 
 def test_weights_are_shares_of_the_decision() -> None:
-    result = _fuse(planar_motion=0.9, pad_network=0.9, stillness=0.5)
-    assert sum(signal.weight for signal in result.signals) == pytest.approx(1)
-    by_name = {signal.name: signal.weight for signal in result.signals}
-    assert by_name["planar_motion"] == pytest.approx(1.0 / 2.3)
-    assert by_name["micro_motion"] == by_name["eyes_open"] == 0
-    assert [signal.name for signal in result.signals] == list(_NAMES)
+    def weights(**scores: Any) -> dict[str, float]:
+        result = _fuse(**scores)
+        assert [signal.name for signal in result.signals] == list(_NAMES)
+        found = {signal.name: signal.weight for signal in result.signals}
+        assert sum(found.values()) == pytest.approx(1)
+        return {name: weight for name, weight in found.items() if weight}
+
+    # Motion takes part if it counts: against life, or for it without a network.
+    assert weights(planar_motion=0.2, pad_network=0.9, stillness=0.5) == pytest.approx(
+        {"planar_motion": 1.0 / 1.7, "pad_network": 0.7 / 1.7}
+    )
+    assert weights(planar_motion=0.9, pad_network=0.9, stillness=0.5) == {"pad_network": 1.0}
+    assert weights(planar_motion=0.9, micro_motion=0.8, stillness=0.3) == pytest.approx(
+        {"planar_motion": 1.0 / 2.3, "micro_motion": 0.7 / 2.3, "stillness": 0.6 / 2.3}
+    )
 
 
 _SCORES = st.dictionaries(st.sampled_from(_NAMES), st.floats(0, 1))
@@ -272,6 +348,32 @@ def test_more_life_never_lowers_confidence(
     assert _fuse(**{**scores, name: low}).confidence <= _fuse(**{**scores, name: high}).confidence + 1e-9
 
 
+@given(
+    st.sampled_from([{"strong"}, {"strong", "second"}, {"unheard_of"}]),
+    st.dictionaries(st.sampled_from(_NAMES), st.floats(0, 1)),
+    st.dictionaries(st.sampled_from(_MOTION), st.floats(0, 1), min_size=1),
+    st.data(),
+)
+def test_motion_never_raises_confidence_beside_networks(
+    names: set[str], scores: dict[str, Any], motion: dict[str, Any], data: st.DataObject
+) -> None:
+    networks = data.draw(st.fixed_dictionaries({name: st.floats(0, 1) for name in sorted(names)}))
+    others = {name: score for name, score in scores.items() if name not in _MOTION}
+    unmoved = _fuse(networks=networks, **others)
+    assert _fuse(networks=networks, **others, **motion).score <= unmoved.score
+
+
+@given(st.dictionaries(st.sampled_from(_MOTION), st.floats(0, 1), min_size=1), st.floats(0, 1))
+def test_motion_never_raises_confidence_beside_a_shipped_set_that_decides_by_itself(
+    motion: dict[str, Any], real: float
+) -> None:
+    for names, calibration in _shipped().scan_networks.known.items():
+        if names and calibration.motion_for == 0:
+            networks = dict.fromkeys(names, real)
+            moved = _by_shipped_model(networks, **motion, pad_network=real)
+            assert moved.score <= _by_shipped_model(networks, pad_network=real).score
+
+
 def test_every_combination_of_strong_signals_has_a_reason() -> None:
     for values in itertools.product((None, 0.02, 0.98), repeat=3):
         given_scores = dict(zip(("planar_motion", "micro_motion", "pad_network"), values, strict=True))
@@ -296,9 +398,8 @@ def test_a_single_picture_is_live_by_a_network_alone_and_never_by_its_motion(cap
 
 
 def test_cues_of_a_medium_turn_a_picture_that_the_network_takes_for_real() -> None:
-    stills = LivenessPolicy(capture=CaptureKind.FRAME)
-    alone = _fuse(policy=stills, frames=1, duration=0.0, pad_network=0.9)
-    seen = _fuse(policy=stills, frames=1, duration=0.0, pad_network=0.9, moire=0.02, medium_border=0.02)
+    alone = _fuse(policy=_STILLS, frames=1, duration=0.0, pad_network=0.9)
+    seen = _fuse(policy=_STILLS, frames=1, duration=0.0, pad_network=0.9, moire=0.02, medium_border=0.02)
     assert alone.verdict is Verdict.LIVE
     assert seen.confidence < 50
     assert VerdictReason.SHOWS_A_MEDIUM in seen.reasons
@@ -310,62 +411,83 @@ def test_only_frames_of_a_scan_can_come_again(capture: CaptureKind) -> None:
     assert found.verdict is Verdict.LIVE
 
 
-def test_networks_are_calibrated_each_by_itself_and_averaged() -> None:
-    def confidence(**networks: float) -> float:
-        return _fuse(networks=networks, planar_motion=0.5).confidence
+def test_networks_are_calibrated_together_as_a_set() -> None:
+    def score(**networks: float) -> float:
+        return _fuse(networks=networks, planar_motion=0.5).score
 
-    assert confidence(strong=0.9) == pytest.approx(90)
-    assert confidence(strong=0.5) == pytest.approx(50)
-    assert confidence(unheard_of=0.5) < 50
-    both = confidence(strong=0.9, unheard_of=0.9)
-    assert confidence(unheard_of=0.9) < both < confidence(strong=0.9)
-
-
-def test_cues_of_a_picture_count_as_its_networks_leave_room_for_them() -> None:
-    stills = LivenessPolicy(capture=CaptureKind.FRAME)
-
-    def confidence(*networks: str, **cues: Any) -> float:
-        return _fuse(policy=stills, networks=dict.fromkeys(networks, 0.5), **cues).confidence
-
-    # Beside "strong" the gamut has no weight and the blur more than beside others, or without a network.
-    assert confidence("strong", colour_gamut=0.02) == pytest.approx(50)
-    assert confidence("strong", blur_depth=0.1) < confidence("unheard_of", blur_depth=0.1) < 50
-    assert confidence("unheard_of", colour_gamut=0.1) == pytest.approx(confidence(colour_gamut=0.1))
-    both = confidence("strong", "unheard_of", blur_depth=0.1)
-    assert confidence("strong", blur_depth=0.1) < both < confidence("unheard_of", blur_depth=0.1)
+    assert score(strong=0.9) == pytest.approx(90)
+    assert score(strong=0.5) == pytest.approx(50)
+    mean = (_odds(90) + _odds(70)) / 2
+    assert score(strong=0.9, second=0.7) == pytest.approx(_percent(0.4 + 0.8 * mean))
+    assert score(strong=0.9, second=0.7) == score(second=0.7, strong=0.9)
 
 
-def test_cues_of_a_scan_count_alike_beside_every_network() -> None:
-    def fall(network: str) -> float:
-        plain = _fuse(networks={network: 0.5}, planar_motion=0.55)
-        gaudy = _fuse(networks={network: 0.5}, planar_motion=0.55, colour_gamut=0.1)
-        return plain.confidence - gaudy.confidence
-
-    assert fall("strong") == pytest.approx(fall("unheard_of"), abs=3)
-    assert fall("strong") > 5
+@pytest.mark.parametrize("names", [{"unheard_of"}, {"second"}, {"strong", "unheard_of"}, {"strong", "weak"}])
+def test_a_set_that_the_model_does_not_know_has_the_calibration_of_unknown_sets(names: set[str]) -> None:
+    result = _fuse(networks=dict.fromkeys(names, 0.9), planar_motion=1.0)
+    assert result.score == pytest.approx(_percent(-0.3 + 0.7 * _odds(90)))
 
 
-def test_no_amount_of_life_drowns_a_room_that_moves_with_the_face() -> None:
+def test_networks_that_are_equally_certain_of_opposites_cancel_each_other() -> None:
+    split = _fuse(networks={"strong": 1.0, "second": 0.0}, planar_motion=0.5)
+    assert split.score == pytest.approx(_percent(0.4))
+    assert _fuse(networks={"strong": 1.0}).score == pytest.approx(_percent(8.0))
+    assert _fuse(networks={"strong": 0.0}).score == pytest.approx(_percent(-8.0))
+
+
+def test_cues_of_a_picture_count_as_its_set_of_networks_leaves_room_for_them() -> None:
+    def score(*networks: str, **cues: Any) -> float:
+        return _fuse(policy=_STILLS, networks=dict.fromkeys(networks, 0.5), **cues).score
+
+    # Beside "strong" the gamut has no weight, and the blur has more than without a network.
+    assert score("strong", colour_gamut=0.02) == pytest.approx(50)
+    assert score("strong", blur_depth=0.1) == pytest.approx(_percent(-1.5))
+    assert score(blur_depth=0.1) == pytest.approx(_percent(0.5 * _odds(10)))
+    assert score("strong", "second", blur_depth=0.1) == pytest.approx(_percent(0.3 * _odds(10)))
+    # Beside an unknown set they do not count.
+    assert score("unheard_of", colour_gamut=0.1, blur_depth=0.1) == pytest.approx(50)
+
+
+def test_cues_of_a_scan_do_not_count() -> None:
+    for networks in ({}, {"strong": 0.8}, {"unheard_of": 0.8}):
+        plain = _fuse(networks=networks, planar_motion=0.55)
+        for score in (0.02, 0.98):
+            gaudy = _fuse(networks=networks, planar_motion=0.55, colour_gamut=score, blur_depth=score)
+            assert gaudy.score == plain.score
+            weights = {signal.name: signal.weight for signal in gaudy.signals}
+            assert weights["colour_gamut"] == weights["blur_depth"] == 0
+
+
+@pytest.mark.parametrize("networks", [{}, {"strong": 0.8}, {"weak": 0.95}])
+def test_no_amount_of_life_drowns_a_room_that_moves_with_the_face(networks: dict[str, float]) -> None:
     lively: dict[str, Any] = {"planar_motion": 0.98, "micro_motion": 0.98, "blink": 0.95}
-    apart, together = (_fuse(**lively, surroundings=score) for score in (0.5, 0.02))
-    assert together.confidence < apart.confidence - 20
+    apart, together = (_fuse(networks=networks, **lively, surroundings=score) for score in (0.5, 0.02))
+    assert together.score < apart.score - 20
     assert VerdictReason.MOVES_AS_A_PLANE in together.reasons
 
 
+def test_motion_takes_no_more_than_its_limit() -> None:
+    sheet: dict[str, Any] = dict.fromkeys(_MOTION, 0.0)
+    assert _odds(_fuse(networks={"strong": 0.9}, **sheet).score) == pytest.approx(_odds(90) - 4.0)
+
+
 def test_cues_for_life_count_for_less_than_cues_against_it() -> None:
-    neutral = _fuse(planar_motion=0.5).confidence
-    assert 0 < _fuse(planar_motion=0.5, colour_gamut=1.0, blur_depth=1.0).confidence - neutral < 15
-    assert neutral - _fuse(planar_motion=0.5, colour_gamut=0.0, blur_depth=0.0).confidence > 25
+    neutral = _fuse(policy=_STILLS, networks={"strong": 0.5}).score
+    good = _fuse(policy=_STILLS, networks={"strong": 0.5}, blur_depth=1.0).score
+    bad = _fuse(policy=_STILLS, networks={"strong": 0.5}, blur_depth=0.0).score
+    assert 0 < good - neutral < 15
+    assert neutral - bad > 25
 
 
 def test_cues_do_not_speak_for_life_where_a_medium_is_seen() -> None:
-    good: dict[str, Any] = {"planar_motion": 0.5, "colour_gamut": 1.0, "blur_depth": 1.0}
-    assert _fuse(**good, moire=0.02).confidence == _fuse(planar_motion=0.5, moire=0.02).confidence
-    assert _fuse(**good, moire=0.9).confidence > _fuse(planar_motion=0.5, moire=0.9).confidence
-    weights = {signal.name: signal.weight for signal in _fuse(**good, moire=0.02).signals}
-    assert weights["colour_gamut"] == weights["blur_depth"] == 0
-    bad: dict[str, Any] = {"planar_motion": 0.5, "colour_gamut": 0.1}
-    assert _fuse(**bad, moire=0.02).confidence < _fuse(planar_motion=0.5, moire=0.02).confidence
+    def result(**scores: Any) -> LivenessResult:
+        return _fuse(policy=_STILLS, networks={"strong": 0.5}, **scores)
+
+    assert result(blur_depth=1.0, moire=0.02).score == result(moire=0.02).score
+    assert result(blur_depth=1.0, moire=0.9).score > result(moire=0.9).score
+    weights = {signal.name: signal.weight for signal in result(blur_depth=1.0, moire=0.02).signals}
+    assert weights["blur_depth"] == 0
+    assert result(blur_depth=0.3, moire=0.02).score < result(moire=0.02).score
 
 
 def test_a_trace_that_is_not_seen_says_nothing_and_takes_no_part() -> None:
@@ -378,8 +500,7 @@ def test_a_trace_that_is_not_seen_says_nothing_and_takes_no_part() -> None:
 
 def test_traces_together_take_no_more_than_their_limit() -> None:
     def odds(**scores: Any) -> float:
-        share = _fuse(planar_motion=0.8, **scores).confidence / 100
-        return math.log(share / (1 - share))
+        return _odds(_fuse(planar_motion=0.8, **scores).score)
 
     alone = odds()
     assert alone - odds(moire=0.01) == pytest.approx(1.5)

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -7,39 +8,36 @@ from hypothesis import strategies as st
 from liveness.errors import FusionModelError
 from liveness.express.judge import express_signals
 from liveness.express.settings import ExpressSettings
-from liveness.fusion_model import DecisionLines, Trace, Traces
+from liveness.fusion_model import DecisionLines, Motion, NetworkCalibration, SignalGroup, Trace, Traces
 from liveness.fusion_model_file import load_fusion_model, parse_fusion_model
 from research.liveness_fusion.model_text import model_text
+from research.liveness_fusion.parts import CUES, MOTION, OWN, PUBLIC, sets_of
 from tests.liveness.builders import scan
 
 _NETWORKS = """
+[{name}.none]
+bias = 0.0
+weight = 0.0
+motion_for = 1.1
 [{name}.default]
 bias = 0.1
 weight = 0.7
+motion_for = 0.0
 [{name}.minifas_v2se]
 bias = -0.2
 weight = 0.9
-"""
-_CUES = """
-[{name}]
-bias = 0.0
-most_for = 0.4
-most_against = 1.5
-[{name}.weights]
-moire = 0.3
-[{name}.neutral]
-moire = 1.2
+motion_for = 0.3
+[{name}."minifas_v2se + minifasnet_v2"]
+bias = -0.4
+weight = 1.2
+motion_for = 0.0
 """
 _GOOD = f"""
 version = "t"
-[temporal]
-bias = -0.5
-most_for = 2.0
-most_against = 4.0
-[temporal.weights]
+[motion]
+most_against = 3.5
+[motion.weights]
 planar_motion = 1
-[temporal.neutral]
-{_CUES.format(name="cues")}
 [traces]
 most_against = 2.5
 [traces.signals.medium_border]
@@ -48,7 +46,14 @@ full = -1.5
 strength = 2.0
 {_NETWORKS.format(name="scan_networks")}
 {_NETWORKS.format(name="still_networks")}
-{_CUES.format(name="still_networks.minifas_v2se.cues")}
+[still_networks.minifas_v2se.cues]
+bias = 0.0
+most_for = 0.4
+most_against = 1.5
+[still_networks.minifas_v2se.cues.weights]
+moire = 0.3
+[still_networks.minifas_v2se.cues.neutral]
+moire = 1.2
 [decision]
 telling = 0.4
 alone_share = 0.6
@@ -68,24 +73,54 @@ command = "none"
 def test_the_shipped_model_weighs_signals_that_exist_and_says_where_it_is_from() -> None:
     model = load_fusion_model()
     names = {signal.name for signal in express_signals(scan(), (), None, ExpressSettings())}
-    beside = [one.cues for one in model.still_networks.known.values() if one.cues is not None]
-    assert beside
-    cues = [model.cues, *beside]
-    for group in (model.temporal, *cues):
-        assert set(group.weights) <= names
-        assert group.most_for < group.most_against
+    assert set(model.motion.weights) == set(MOTION)
+    assert set(MOTION) <= names
+    assert model.motion.weights["planar_motion"] > 0
+    assert model.motion.most_against > 0
     assert set(model.traces.signals) <= names
-    assert all(not set(model.traces.signals) & set(group.weights) for group in cues)
-    assert model.temporal.weights["planar_motion"] > 0
-    assert set(model.scan_networks.known) == set(model.still_networks.known)
-    for name, calibration in model.scan_networks.known.items():
-        assert 1.25 >= calibration.weight >= model.still_networks.known[name].weight > 0
-    assert {"commands", "data", "limits"} <= set(model.record)
+    for calibration in model.still_networks.known.values():
+        assert calibration.cues is not None
+        assert set(calibration.cues.weights) == set(CUES)
+        assert calibration.cues.most_for < calibration.cues.most_against
+    assert set(CUES) <= names
+    assert not set(model.traces.signals) & set(CUES)
+    assert {"commands", "data", "limits", "decision"} <= set(model.record)
+
+
+def test_the_shipped_model_calibrates_every_set_of_public_networks_and_our_own_network() -> None:
+    model = load_fusion_model()
+    sets = {frozenset(), *sets_of([*PUBLIC, OWN])}
+    assert len(sets) == 9
+    assert set(model.scan_networks.known) == set(model.still_networks.known) == sets
+    for names in sets - {frozenset()}:
+        on_scans, on_stills = model.scan_networks.of(names), model.still_networks.of(names)
+        assert on_scans.weight > on_stills.weight > 0
+        assert on_scans.weight >= model.scan_networks.unknown.weight > 0
+        assert on_stills.weight >= model.still_networks.unknown.weight > 0
+
+
+def test_cues_count_only_for_still_images_of_the_shipped_model() -> None:
+    model = load_fusion_model()
+    assert {one.cues for one in model.scan_networks.known.values()} == {None}
+    assert model.scan_networks.unknown.cues is None
+
+
+def test_in_the_shipped_model_a_sign_of_life_counts_only_where_no_network_tells_a_replay() -> None:
+    networks = load_fusion_model().scan_networks
+    # Without a network it is enough for the policy "standard" (70), and not for "high" (80).
+    assert 70 <= 100 / (1 + math.exp(-networks.of(()).motion_for)) < 80
+    assert networks.of(()).weight == 0
+    assert {names for names, one in networks.known.items() if one.motion_for} == {
+        frozenset(),
+        frozenset({OWN}),
+    }
+    assert networks.unknown.motion_for == 0
 
 
 def test_the_shipped_model_has_its_reliability_curves() -> None:
     model = load_fusion_model()
-    expected = {f"{kind}_{network}" for kind in ("scan", "still") for network in model.still_networks.known}
+    shown = [*PUBLIC, OWN, " + ".join(sorted(PUBLIC))]
+    expected = {f"{kind}_{networks}" for kind in ("scan", "still") for networks in shown}
     assert set(model.reliability) == expected | {"scan_without_network"}
     for bins in model.reliability.values():
         assert bins
@@ -95,43 +130,71 @@ def test_the_shipped_model_has_its_reliability_curves() -> None:
 
 def test_a_good_text_is_read() -> None:
     model = parse_fusion_model(_GOOD)
-    assert (model.version, model.temporal.bias, model.temporal.most_for) == ("t", -0.5, 2.0)
-    assert dict(model.temporal.weights) == {"planar_motion": 1.0}
-    assert model.scan_networks.known["minifas_v2se"].weight == 0.9
-    assert model.cues.neutral == {"moire": 1.2}
-    assert model.still_networks.of("minifas_v2se").cues == model.cues
-    assert model.still_networks.of("unheard_of") is model.still_networks.unknown
-    assert model.still_networks.unknown.cues is None
+    assert model.version == "t"
+    assert model.motion == Motion(most_against=3.5, weights={"planar_motion": 1.0})
+    assert set(model.scan_networks.known) == {
+        frozenset(),
+        frozenset({"minifas_v2se"}),
+        frozenset({"minifas_v2se", "minifasnet_v2"}),
+    }
+    assert model.scan_networks.of(["minifas_v2se"]) == NetworkCalibration(
+        bias=-0.2, weight=0.9, motion_for=0.3
+    )
+    assert model.still_networks.of(["minifas_v2se"]).cues == SignalGroup(
+        bias=0.0, most_for=0.4, most_against=1.5, weights={"moire": 0.3}, neutral={"moire": 1.2}
+    )
     assert model.traces == Traces(2.5, {"medium_border": Trace(begins=0.5, full=-1.5, strength=2.0)})
-    assert (model.still_networks.unknown.bias, model.still_networks.unknown.weight) == (0.1, 0.7)
     assert model.decision == DecisionLines(
         telling=0.4, alone_share=0.6, injected_score=2.0, no_evidence_score=48.0
     )
     assert model.reliability["scan"][0].count == 5
 
 
-def test_the_shipped_model_is_written_as_it_is_read() -> None:
-    model = load_fusion_model()
-    assert parse_fusion_model(model_text(model)) == model
+def test_the_calibration_of_networks_is_that_of_exactly_their_set() -> None:
+    networks = parse_fusion_model(_GOOD).scan_networks
+    assert networks.of(()).motion_for == 1.1
+    assert networks.of(["minifas_v2se"]).weight == 0.9
+    assert networks.of({"minifasnet_v2": 0.1, "minifas_v2se": 0.9}).weight == 1.2
+    for names in (["minifasnet_v2"], ["minifas_v2se", "other"], ["none"], ["default"]):
+        assert networks.of(names) is networks.unknown
+    assert networks.unknown == NetworkCalibration(bias=0.1, weight=0.7)
+
+
+def test_a_model_is_written_as_it_is_read() -> None:
+    for model in (parse_fusion_model(_GOOD), load_fusion_model()):
+        assert parse_fusion_model(model_text(model)) == model
+
+
+def test_a_reliability_curve_of_several_networks_is_written_as_it_is_read() -> None:
+    model = parse_fusion_model(_GOOD)
+    named = replace(model, reliability={"scan_a + b": model.reliability["scan"]})
+    assert parse_fusion_model(model_text(named)) == named
 
 
 @pytest.mark.parametrize(
     ("part", "instead"),
     [
         ('version = "t"', "version = 3"),
-        ("most_for = 2.0", "most_for = 0"),
-        ("most_for = 2.0", "most_for = nan"),
+        ("most_against = 3.5", "most_against = 0"),
+        ("most_against = 3.5", "most_against = nan"),
+        ("most_against = 3.5", ""),
         ("planar_motion = 1", "planar_motion = -1"),
         ("planar_motion = 1", 'planar_motion = "1"'),
         ("planar_motion = 1", "planar_motion = true"),
-        ("[temporal.weights]", "[temporal.wrong]"),
+        ("[motion.weights]", "[motion.wrong]"),
+        ("[motion]", "[temporal]"),
         ("weight = 0.7", ""),
         ("weight = 0.7", "weight = -0.7"),
         ("bias = 0.1", "bias = inf"),
         ("[scan_networks.default]", "[scan_networks.other]"),
-        ("[cues]", "[queues]"),
+        ("[scan_networks.none]", "[scan_networks.other]"),
+        ("motion_for = 1.1", ""),
+        ("motion_for = 1.1", "motion_for = -1.1"),
+        ("motion_for = 1.1", "motion_for = inf"),
         ("[still_networks.minifas_v2se.cues]", "[still_networks.minifas_v2se.cues.more]"),
         ("[still_networks.minifas_v2se.cues.weights]", "[still_networks.minifas_v2se.cues.wait]"),
+        ("most_for = 0.4", "most_for = 0"),
+        ("most_against = 1.5", "most_against = -1.5"),
         ("moire = 0.3", "moire = -0.3"),
         ("moire = 1.2", "moire = nan"),
         ("most_against = 2.5", "most_against = 0"),

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from facegate.v1.verification_service_pb2_grpc import VerificationServiceAsyncStub
 
 FRAMES_PER_SECOND = 10.0
-PLAN = CapturePlan(frames=18, seconds=1.7, selected=8)
+PLAN = CapturePlan(frames=18, seconds=1.7, selected=8, motion_seconds=0.0)
 """Less than a real attempt, and enough for liveness to decide."""
 
 FAST = Tuning(plan=PLAN, clocks=ClockLimits(ahead_seconds=1e9), end_seconds=1.0, sweep_seconds=0.25)

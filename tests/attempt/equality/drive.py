@@ -73,6 +73,7 @@ class Driver:
             scan=capture.observations,
             examined=capture.examined,
             witnesses=capture.witnesses,
+            pad_scores=capture.pad_scores,
             portrait=portrait,
             calibration=self._pack.match_calibration,
             liveness_policy=LivenessPolicy(),
@@ -90,6 +91,7 @@ class Driver:
             *((f"segment {at}", "segment", segment) for at, segment in enumerate(seen.motion)),
             *((f"examined {one.frame_index}", "said", one) for one in capture.examined),
             *((f"witness {one.frame_index}", "said", one) for one in capture.witnesses),
+            *((f"scored {one.frame_index} {one.network}", "score", one) for one in capture.pad_scores),
         ]
         if isinstance(challenge, FlashRun):
             flash = challenge.evidence

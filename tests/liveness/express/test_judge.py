@@ -10,9 +10,9 @@ from evaluation.scans import clip_windows, observe_scan
 from liveness.express.interface import PadScore
 from liveness.express.judge import judge_express
 from liveness.fusion_model_file import load_fusion_model
-from liveness.observation import ScanObservations
+from liveness.observation import FrameObservation, ScanObservations
 from liveness.policy import LivenessPolicy
-from liveness.selection import select_frames
+from liveness.selection import spread_of
 from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
 from research.liveness_fusion.photo_attacks import AttackKind, Presentation, present
 from simulator.photos import builtin_photos
@@ -21,6 +21,9 @@ from simulator.scene import ScanKind, SceneSettings
 from tests.liveness.builders import rendered_scan, scan
 from tests.packs import real_pack, shared_pack
 from vision.packs.pack import Pack
+
+_SCORED = 10
+"""Frames that the networks score, spread over the scan (``attempt.pad_frames``)."""
 
 
 def _judge(seen: ScanObservations, scores: list[PadScore] | None = None) -> LivenessResult:
@@ -129,6 +132,10 @@ def test_photos_of_the_builtin_persons_presented_otherwise_are_never_live(kind: 
             assert _judge(observe_scan(present(shown), real_pack())).verdict is not Verdict.LIVE
 
 
+def _scored(frame: FrameObservation) -> bool:
+    return frame.faces == 1 and not frame.followed
+
+
 def _verdicts(folder: Path, pack: Pack) -> dict[str, list[LivenessResult]]:
     results: dict[str, list[LivenessResult]] = {}
     for clip in sorted(folder.iterdir()):
@@ -138,7 +145,7 @@ def _verdicts(folder: Path, pack: Pack) -> dict[str, list[LivenessResult]]:
             images = [image for _, image in window]
             scores = []
             measured = {frame.index: frame for frame in seen.frames}
-            for index in select_frames(seen.frames):
+            for index in spread_of([frame.index for frame in seen.frames if _scored(frame)], _SCORED):
                 face = measured[index].face
                 assert face is not None
                 scores += [

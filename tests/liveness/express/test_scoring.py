@@ -1,8 +1,10 @@
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveness.express.scoring import log_odds, score_against_line
+from liveness.express.scoring import log_odds, network_log_odds, score_against_line
 
 
 @given(st.floats(1e-9, 1e9), st.floats(1e-3, 1e3), st.floats(0.5, 8))
@@ -23,3 +25,18 @@ def test_no_score_is_certain(score: float) -> None:
     assert abs(log_odds(score)) <= 3.9
     assert log_odds(0.5) == 0
     assert log_odds(score) == pytest.approx(-log_odds(1 - score), abs=1e-9)
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_a_network_is_at_most_as_certain_as_its_clamp(score: float, other: float) -> None:
+    assert abs(network_log_odds(score)) <= 8 + 1e-9
+    low, high = sorted((score, other))
+    assert network_log_odds(low) <= network_log_odds(high)
+    if 0.001 <= score <= 0.999:
+        assert 1 / (1 + math.exp(-network_log_odds(score))) == pytest.approx(score)
+
+
+def test_a_network_that_is_certain_has_the_clamped_log_odds() -> None:
+    assert network_log_odds(1.0) == pytest.approx(8)
+    assert network_log_odds(0.0) == pytest.approx(-8)
+    assert network_log_odds(0.5) == 0

@@ -1,16 +1,20 @@
 """The fit from rows to a data file, on rows made by hand."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from liveness.fusion_model import FusionModel
 from liveness.fusion_model_file import load_fusion_model, parse_fusion_model
 from research.liveness_fusion.fit import fit_model, main
 from research.liveness_fusion.model_text import model_text
-from research.liveness_fusion.parts import Limits
+from research.liveness_fusion.parts import OWN, PUBLIC, Limits
 from research.liveness_fusion.reliability import draw_reliability, reliability_bins
 from research.liveness_fusion.rows import Row, RowKind, RowsUnusable, read_rows, write_rows
+
+_ALL = " + ".join(sorted(PUBLIC))
 
 
 def _rows() -> list[Row]:
@@ -25,35 +29,66 @@ def _rows() -> list[Row]:
             return float(np.clip(rng.normal(middle, 0.15), 0.01, 0.99))
 
         cues = {"colour_gamut": around(0.6 if live else 0.3), "blur_depth": around(0.5)}
-        network = {"n": around(toward)}
-        motion = {"planar_motion": around(toward), "micro_motion": around(toward)}
+        networks = {name: around(toward) for name in (*PUBLIC, OWN)}
+        motion = {"planar_motion": around(toward), "micro_motion": around(toward), "blink": around(toward)}
         species = "" if live else "screen"
         rows += [
-            Row(RowKind.CLIP, f"c{number}", source, species, live, motion | cues, network),
-            Row(RowKind.PICTURE, f"p{number}", source, species, live, cues, network),
+            Row(RowKind.CLIP, f"c{number}", source, species, live, motion | cues, networks),
+            Row(RowKind.PICTURE, f"p{number}", source, species, live, cues, networks),
         ]
     return rows
 
 
-def test_the_fit_finds_what_tells_and_records_what_it_saw() -> None:
-    model = fit_model(_rows(), load_fusion_model(), Limits())
-    assert model.temporal.weights["planar_motion"] > 0.3
-    assert "blink" not in model.temporal.weights
-    assert model.scan_networks.known["n"].weight > 0.3
-    assert model.cues.weights["colour_gamut"] > model.cues.weights["blur_depth"]
-    assert set(model.reliability) == {"scan_without_network", "scan_n", "still_n"}
-    assert sum(one.count for one in model.reliability["still_n"]) == 60
+@cache
+def _fitted() -> FusionModel:
+    return fit_model(_rows(), load_fusion_model(), Limits())
+
+
+def test_the_fit_finds_the_signals_that_distinguish_and_records_its_data() -> None:
+    model = _fitted()
+    assert model.motion.weights["planar_motion"] > 0.3
+    assert "blink" not in model.motion.weights
+    assert model.scan_networks.of(PUBLIC).weight > 0.3
+    for names in ((), PUBLIC[:1], PUBLIC):
+        cues = model.still_networks.of(names).cues
+        assert cues is not None
+        assert cues.weights["colour_gamut"] > cues.weights["blur_depth"]
     assert "30 live" in model.record["data"]
     for name in ("low", "standard", "high"):
         assert "30" in model.record[f"left_out_{name}_scans"]
-    assert parse_fusion_model(model_text(model)).record == model.record
+
+
+def test_the_record_and_the_curves_are_of_each_network_and_of_the_public_ones_together() -> None:
+    model = _fitted()
+    shown = [*PUBLIC, OWN, _ALL]
+    curves = {f"{kind}_{networks}" for kind in ("scan", "still") for networks in shown}
+    assert set(model.reliability) == {"scan_without_network", *curves}
+    assert sum(one.count for one in model.reliability[f"still_{_ALL}"]) == 60
+    for title in ("scans", "stills"):
+        stated = model.record[f"left_out_standard_{title}"]
+        assert all(f"{networks}: live " in stated for networks in ["without_network", *shown])
+    photos = model.record["left_out_standard_photos_in_motion"]
+    assert "without_network" in photos
+    assert PUBLIC[0] not in photos
+
+
+def test_the_fitted_model_is_written_as_a_text_that_is_read_as_the_same_model() -> None:
+    model = _fitted()
+    read = parse_fusion_model(model_text(model))
+    assert read.record == model.record
+    assert set(read.reliability) == set(model.reliability)
+    assert set(read.scan_networks.known) == set(model.scan_networks.known)
+    assert set(read.still_networks.known) == set(model.still_networks.known)
+    for names, calibration in read.scan_networks.known.items():
+        assert calibration.weight == pytest.approx(model.scan_networks.known[names].weight, abs=1e-3)
+        assert calibration.motion_for == model.scan_networks.known[names].motion_for
 
 
 def test_the_command_writes_a_model_and_a_chart(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="charts need the extra evaluation")
     write_rows(tmp_path / "rows", _rows())
     assert main([str(tmp_path / "rows"), "--out", str(tmp_path / "out")]) == 0
-    assert parse_fusion_model((tmp_path / "out/fusion_model.toml").read_text()).version == "6"
+    assert parse_fusion_model((tmp_path / "out/fusion_model.toml").read_text()).version == "7"
     assert (tmp_path / "out/reliability.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -29,7 +29,9 @@ from tests.server.raw_device import RawDevice, RawStream
 from vision.face import BgrImage, DetectedFace
 
 WINDOW = 8
-_BRIEF = replace(FAST, plan=CapturePlan(frames=12, seconds=1.0, selected=3), end_seconds=20.0)
+_BRIEF = replace(
+    FAST, plan=CapturePlan(frames=12, seconds=1.0, selected=3, motion_seconds=0.0), end_seconds=20.0
+)
 """Sixteen concurrent scans; their decisions do not matter."""
 ROUND_TRIP_SECONDS = 0.3
 

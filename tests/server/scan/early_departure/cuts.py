@@ -128,6 +128,7 @@ class ScanCutter:
             scan=observed,
             examined=examined,
             witnesses=capture.witnesses,
+            pad_scores=capture.pad_scores,
             portrait=scan.portrait,
             calibration=calibration,
             liveness_policy=LivenessPolicy(),

@@ -1,0 +1,54 @@
+"""Waits at the end of a capture for the motion of a person who kept still."""
+
+from typing import Final
+
+from liveness.express.life_signs import has_sign_of_life
+from liveness.observation import ScanObservations
+
+__all__ = ["MotionWait"]
+
+_BETWEEN_SECONDS: Final = 0.25
+"""Capture time between two measurements of the motion; each takes some milliseconds."""
+
+
+class MotionWait:
+    """Asks a person who kept still to turn the head, and waits for the turn. Not for several threads at once.
+
+    Without it, the scan of such a person would end as INCONCLUSIVE: LIVE requires motion that a sheet does
+    not have (``liveness.fusion``).
+    """
+
+    def __init__(self, *, seconds: float) -> None:
+        """Starts before the end of the capture.
+
+        Args:
+            seconds: The longest wait, seconds of capture time; 0 to wait for nothing.
+        """
+        self._seconds = seconds
+        self._begun: float | None = None
+        self._measured: float | None = None
+        self.over = seconds <= 0
+        """Whether the sign was seen, or was awaited for the whole time."""
+
+    @property
+    def asking(self) -> bool:
+        """Whether the person is to turn the head now."""
+        return self._begun is not None and not self.over
+
+    def take(self, scan: ScanObservations, time: float) -> None:
+        """Takes the measurements up to a frame that is not before the end of the capture.
+
+        Args:
+            scan: The measurements of the attempt so far.
+            time: The frame's capture time, seconds.
+        """
+        if self.over:
+            return
+        if self._measured is None or time - self._measured >= _BETWEEN_SECONDS:
+            self._measured = time
+            if has_sign_of_life(scan):
+                self.over = True
+                return
+        if self._begun is None:
+            self._begun = time
+        self.over = time - self._begun >= self._seconds
