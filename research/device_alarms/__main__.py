@@ -43,7 +43,7 @@ _MAY_DECIDE = 0.02
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command. Returns 0, or 2 with one line on stderr when it could not measure."""
+    """Run the command; return 0, or 2 with one line on stderr if it could not measure."""
     parser = argparse.ArgumentParser(
         prog="python -m research.device_alarms", description="False alarms of the device checks."
     )

@@ -101,7 +101,7 @@ def _alarms(checks: Iterable[tuple[str, DeviceCheck]]) -> NameAlarms:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command. Returns 0, or 2 with one line on stderr when it could not measure."""
+    """Run the command; return 0, or 2 with one line on stderr if it could not measure."""
     parser = argparse.ArgumentParser(
         prog="python -m research.device_alarms.names", description="False alarms of lists of names."
     )

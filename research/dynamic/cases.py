@@ -179,8 +179,8 @@ def settings_of(case: Case, *, width: int, height: int, rate: float) -> FlashSca
 
     Args:
         case: Which.
-        width: Of the frames, pixels.
-        height: Of the frames, pixels.
+        width: Width of the frames, pixels.
+        height: Height of the frames, pixels.
         rate: Frames a second.
     """
     rng = _rng(f"settings/{case.name}")

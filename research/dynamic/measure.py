@@ -54,8 +54,8 @@ class Conditions:
     Attributes:
         pack: Spec of the pack that looks at the frames.
         portrait_pack: Spec of the pack that finds the 68 landmarks of the photos.
-        width: Of the frames, pixels.
-        height: Of the frames, pixels.
+        width: Width of the frames, pixels.
+        height: Height of the frames, pixels.
         rate: Frames a second.
         link: Network and server.
         bits: The floor of verified bits.

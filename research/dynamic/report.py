@@ -21,7 +21,7 @@ def write_report(rows: Sequence[Row], out: Path, *, resamples: int, seed: int) -
         rows: At least one.
         out: Made if it does not exist.
         resamples: Draws of persons behind each interval.
-        seed: Of the draws.
+        seed: Seed of the draws.
 
     Raises:
         FiguresUnavailable: Charts cannot be drawn.

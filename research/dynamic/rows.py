@@ -24,7 +24,7 @@ class Row:
     """One scan.
 
     Attributes:
-        name: Of its case.
+        name: Name of its case.
         group: See ``cases.Group``.
         kind: See ``cases.Case``, as the following.
         ambient: See there.

@@ -133,8 +133,8 @@ def sent_frame(
         jpeg: The image.
         index: Its index in the attempt.
         time: When it was captured, seconds of the scan's clock.
-        width: Of the image, pixels.
-        height: Of the image, pixels.
+        width: Width of the image, pixels.
+        height: Height of the image, pixels.
         rotation_degrees: What makes it upright, by its header.
         exposure: What the camera says of it.
         step: The step that the device claims to be on display; 0 for none.

@@ -55,7 +55,7 @@ class _Seen:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command. Returns 0, or 2 with one line on stderr when it could not measure."""
+    """Run the command; return 0, or 2 with one line on stderr if it could not measure."""
     parser = argparse.ArgumentParser(prog="python -m research.feature_measures", description=__doc__)
     parser.add_argument("--assets", type=Path, required=True, help="Folder with models and data.")
     assets: Path = parser.parse_args(arguments).assets

@@ -56,7 +56,7 @@ class Face:
     """One face.
 
     Attributes:
-        name: Of the file.
+        name: Name of the file.
         identity: Whose it is; the file's name where nobody knows.
         image: The picture.
         face: As the detector found it.

@@ -41,7 +41,7 @@ _BOOTSTRAP = Bootstrap(resamples=1000, confidence=0.95, seed=1)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command. Returns 0, or 2 with one line on stderr when it could not measure."""
+    """Run the command; return 0, or 2 with one line on stderr if it could not measure."""
     options = _parser().parse_args(arguments)
     # One thread, as in a scan, where frames and not their parts are worked on side by side.
     cv2.setNumThreads(1)

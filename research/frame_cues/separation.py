@@ -30,7 +30,7 @@ class Separation:
     Attributes:
         cue: Its name.
         source: Where the presentations come from.
-        species: Of the attacks.
+        species: Species of the attacks.
         live: Live presentations in which the cue was measured.
         attacks: Attacks in which it was measured.
         missing: Presentations of both in which it was not.

@@ -39,7 +39,7 @@ _STILL = (RowKind.PICTURE, RowKind.FRAME)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command. Returns 0, or 2 with one line on stderr when it could not fit."""
+    """Run the command; return 0, or 2 with one line on stderr if it could not fit."""
     parser = argparse.ArgumentParser(prog="python -m research.liveness_fusion.fit")
     parser.add_argument("rows", type=Path, nargs="+", help="files of research.liveness_fusion.measure")
     parser.add_argument("--out", type=Path, required=True, help="folder for the model and its chart")

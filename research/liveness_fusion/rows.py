@@ -33,9 +33,9 @@ class Row:
 
     Attributes:
         kind: What it is.
-        name: Of the file, and of the window or presentation in it.
+        name: Name of the file, and of the window or presentation in it.
         source: Sources share cameras and persons: rows of one source are left out together.
-        species: Of the attack, as its manifest names it; empty for a bona fide presentation.
+        species: Species of the attack, as its manifest names it; empty for a bona fide presentation.
         live: Whether it is bona fide.
         scores: Score by signal name, 0..1; a signal that was not assessed is missing.
         networks: Real probability by network name, 0..1: the trimmed mean over a scan's selected frames.

@@ -41,7 +41,7 @@ _APCER = 0.10
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command. Returns 0, or 2 with one line on stderr when it could not measure."""
+    """Run the command; return 0, or 2 with one line on stderr if it could not measure."""
     parser = argparse.ArgumentParser(
         prog="python -m research.liveness_fusion.unseen",
         description="The fusion of a single picture and its parts, on persons whom neither was fitted to.",

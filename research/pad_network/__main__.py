@@ -34,7 +34,7 @@ _WIDTH: Final = 180
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command. Returns 0, or 2 with one line on stderr when a stage could not be done."""
+    """Run the command; return 0, or 2 with one line on stderr if a stage could not be done."""
     options = _parser().parse_args(arguments)
     console = Console(stderr=True)
     try:

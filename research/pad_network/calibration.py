@@ -38,7 +38,7 @@ def fit_calibration(
     Args:
         logits: Of pictures that the network did not learn from, shape (n,).
         is_live: Shape (n,); both kinds occur.
-        weights: Of each picture, above 0; both kinds are then brought to the same sum.
+        weights: Weights of each picture, above 0; both kinds are then brought to the same sum.
 
     Raises:
         ValueError: One of both kinds does not occur.

@@ -31,7 +31,7 @@ def held_out_names(place: Workplace) -> tuple[str, ...]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command. Returns 0, or 2 with one line on stderr when it could not write the list."""
+    """Run the command; return 0, or 2 with one line on stderr if it could not write the list."""
     parser = argparse.ArgumentParser(
         prog="python -m research.pad_network.held_out",
         description="List what the PAD network's training left out.",

@@ -38,7 +38,7 @@ class Recipe:
         answers_weight: Weight of the teachers' answers.
         features_weight: Weight of the teachers' features.
         averaging: How much of the averaged weights each step keeps.
-        seed: Of the first weights and of everything drawn.
+        seed: Seed of the first weights and of everything drawn.
     """
 
     samples: int = 60_000

@@ -38,7 +38,7 @@ _SIZES: Final = (90.0, 105.0, 120.0)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command. Returns 0, or 2 with one line on stderr when it could not measure."""
+    """Run the command; return 0, or 2 with one line on stderr if it could not measure."""
     options = _parser().parse_args(arguments)
     console = Console(width=150)
     cv2.setNumThreads(1)

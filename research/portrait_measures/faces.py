@@ -57,7 +57,7 @@ def studied_faces(data: Path, *, pack: Pack, name: str, every: int = 1) -> Itera
     Args:
         data: Holds both folders with their manifests.
         pack: Finds faces and landmarks; photos where it finds none are left out.
-        name: Of the pack, for the progress bar.
+        name: Name of the pack, for the progress bar.
         every: Take one photo of so many.
 
     Raises:

@@ -44,7 +44,7 @@ def print_outlines(found: Mapping[str, Sequence[PortraitView]], console: Console
     Args:
         found: By the pack's name, portraits of frontal faces.
         console: To print on.
-        seed: Of the noise on the points.
+        seed: Seed of the noise on the points.
     """
     masks = {
         name: mean_mask([view.aligned.mask for view in views if view.aligned is not None])

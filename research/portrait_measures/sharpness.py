@@ -56,7 +56,7 @@ def print_sharpness(portraits: Sequence[PortraitView], console: Console, *, seed
     Args:
         portraits: Eyes 113 pixels apart.
         console: To print on.
-        seed: Of the noise and of the directions of movement.
+        seed: Seed of the noise and of the directions of movement.
     """
     rng = np.random.default_rng(seed)
     found: dict[str, list[list[float]]] = {}

@@ -50,7 +50,7 @@ _REPORTED = (1e-1, 3e-2, 1e-2, 5e-3, 3e-3)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command. Returns 0, or 2 with one line on stderr when it could not measure."""
+    """Run the command; return 0, or 2 with one line on stderr if it could not measure."""
     options = _parser().parse_args(arguments)
     console = Console(width=150)
     # One core a pack, as in a server; several threads of OpenCV only fight over small pictures.

@@ -21,7 +21,7 @@ class ClipTemplates:
     """One person's clip.
 
     Attributes:
-        name: Of the clip.
+        name: Name of the clip.
         portrait: Of a frame from before the scans; ``None`` where none shows one face.
         scans: The fused template of every scan.
     """
@@ -138,7 +138,7 @@ def scan_curve(
         thresholds: Shape (t,), strictly rising.
         resamples: Bootstrap samples.
         confidence: One-sided, of the bounds.
-        seed: Of the bootstrap's draws.
+        seed: Seed of the bootstrap's draws.
     """
     together = fmr_curve(
         comparisons.together,

@@ -150,7 +150,7 @@ def judge_spliced(
         pack: Finds and embeds the faces.
         console: Shows the progress.
         each: For every change, how many of the ordered pairs of persons are drawn.
-        seed: Of what is drawn: pairs, and where a change begins.
+        seed: Seed of what is drawn: pairs, and where a change begins.
     """
     rng = np.random.default_rng(seed)
     pairs = list(itertools.permutations(recordings, 2))

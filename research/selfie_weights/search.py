@@ -26,7 +26,7 @@ class GroupFigures:
     """How one set of weights does on one group.
 
     Attributes:
-        name: Of the group.
+        name: Name of the group.
         live: Live pictures by verdict: LIVE, INCONCLUSIVE, SPOOF.
         attacks: Attacks likewise.
         area: Area under the curve of the confidence, 0..1.

@@ -17,7 +17,7 @@ class Cue:
     """One signal and the value that its score comes from.
 
     Attributes:
-        name: Of the signal.
+        name: Name of the signal.
         signal: Makes the signal of a scan.
         value: The measured value, in the signal's own unit; ``None`` where there is none or it could not
             be measured.
