@@ -18,8 +18,8 @@ def write_report(rows: Sequence[Row], out: Path, *, resamples: int, seed: int) -
     """Write ``report.txt``, ``report.json`` and the charts into a folder, and return the text.
 
     Args:
-        rows: At least one.
-        out: Made if it does not exist.
+        rows: At least one row.
+        out: The folder, which is created if it does not exist.
         resamples: Draws of persons behind each interval.
         seed: Seed of the draws.
 
@@ -44,7 +44,7 @@ def _head(rows: Sequence[Row], draws: Draws) -> list[str]:
     codes = ", ".join(sorted({row.code for row in rows}))
     return [
         "The flash challenge: SIMULATION. No recording of a face under a screen's light was measured.",
-        f"{len(rows)} scans of {people} people on whom nothing of the flash was tuned; code {codes}. Shares "
+        f"{len(rows)} scans of {people} people who were not used to tune the flash; code {codes}. Shares "
         "are of all attempts, one attempt a check; outcomes are the flash's alone unless said otherwise.",
         "A floor of b bits lets a blind guess in once in 2^b attempts; a check of n attempts, n times as "
         "often.",

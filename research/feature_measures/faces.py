@@ -38,7 +38,7 @@ class Landmarkers:
     dlib: Pack
 
     def look(self, image: BgrImage, *, name: str, identity: str) -> "Face | None":
-        """The face of the person in a picture; None where there is none, or either finds no landmarks."""
+        """The face of the person in an image; None if there is none, or either finds no landmarks."""
         faces = self.finder.detector.detect(image)
         if not faces or self.finder.landmarker is None or self.dlib.landmarker is None:
             return None
@@ -58,7 +58,7 @@ class Face:
     Attributes:
         name: Name of the file.
         identity: Whose it is; the file's name where nobody knows.
-        image: The picture.
+        image: The image.
         face: As the detector found it.
         landmarks: By ``"mediapipe"`` and ``"dlib"``.
     """

@@ -4,7 +4,7 @@
 
     python -m research.frame_cues ASSETS [--pack insightface:DIR] [--json FILE] [--only SORT ...]
 
-Measures every cue on the labelled pictures and clips, the colour photos of live persons and the simulated
+Measures every cue on the labelled images and clips, the colour photos of live persons and the simulated
 media, as a scan does: the median of up to four frames. Prints, for each cue, its area under the curve (AUC)
 by source and species with bounds from draws of persons or sittings, the share of attacks beyond its line,
 and the share of live presentations of each source beyond it. Sources are never mixed: what differs between

@@ -1,4 +1,4 @@
-"""Presentations to measure the cues on: labelled pictures and clips, live photos, simulated media."""
+"""Presentations to measure the cues on: labelled images and clips, live photos, simulated media."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ _GREY = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Presentation:
-    """One picture, clip or simulated scan, and what the cues measured of it.
+    """One image, clip or simulated scan, and what the cues measured of it.
 
     Attributes:
         sample: What it is; its source tells where it came from.
@@ -66,7 +66,7 @@ class Sort(StrEnum):
     """What is shown to the cues."""
 
     PICTURES = "pictures"
-    """Labelled pictures, live and attacks."""
+    """Labelled images, live and attacks."""
     CLIPS = "clips"
     """Labelled clips, live and attacks."""
     PHOTOS = "photos"

@@ -47,7 +47,7 @@ def decide_left_out(
 
 
 def decide(row: Row, model: FusionModel, *, network: str | None, policy: str) -> LivenessResult:
-    """One row's result: a scan for a row with motion, a single picture for another."""
+    """One row's result: a scan for a row with motion, a single image for another."""
     live, spoof = POLICIES[policy]
     scan = row.kind in (RowKind.CLIP, RowKind.PRESENTED)
     shown = {} if network is None else {network: row.networks[network]}

@@ -56,8 +56,8 @@ def fit_logistic(
 def balanced_shares(labels: Sequence[bool], sources: Sequence[str]) -> NDArray[np.float64]:
     """Weight of each row: live and attack half each, a source by the root of its rows.
 
-    The largest source has 40 times as many pictures as the next, but not 40 times as many cameras and
-    persons; a source of one picture says less than one of ten.
+    The largest source has 40 times as many images as the next, but not 40 times as many cameras and
+    persons; a source of one image says less than one of ten.
     """
     keys = list(zip(labels, sources, strict=True))
     counts = Counter(keys)

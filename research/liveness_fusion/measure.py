@@ -49,7 +49,7 @@ _OURS = "facegate_pad_v1"
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What the manifest says of a clip or picture; see ``Row``."""
+    """What the manifest says of a clip or image; see ``Row``."""
 
     source: str
     species: str

@@ -24,22 +24,22 @@ TEMPORAL = (
     "pose_consistency",
 )
 CUES = ("specular_highlights", "colour_gamut", "blur_depth")
-"""Single-frame cues that every picture has more or less of."""
+"""Single-frame cues that every image has more or less of."""
 TRACES = ("moire", "medium_border")
-"""Single-frame cues that most attacks do not show, and hardly a live picture does."""
+"""Single-frame cues that most attacks do not show, and hardly a live image does."""
 
 _DEEPFAKE = "deepfake"
 _LARGEST = "Silent-Face-Anti-Spoofing"
-"""The sources whose pictures show what is around the face, as a scan's frames do; the others' are crops."""
+"""The sources whose images show what is around the face, as a scan's frames do; the others' are crops."""
 
 _TEMPORAL_PRIOR: Prior = (0.5, 0.05, 0.3)
 _NETWORK_PRIOR: Prior = (0.5, 0.02, 0.05)
 _CUE_PRIOR: Prior = (0.0, 0.3, 0.3)
 """A scan has better evidence than its cues, and whom they wrong is asked to scan again for nothing."""
 _BESIDE_ROWS = 10
-"""A single picture has only cues and networks: so few rows draw its cues' weights to those of scans."""
+"""A single image has only cues and networks: so few rows draw its cues' weights to those of scans."""
 _LEAST_BESIDE = 200
-"""Live pictures, and attacks, below which a network's cues count as for scans: our own was asked about a
+"""Live images, and attacks, below which a network's cues count as for scans: our own was asked about a
 hundred each, of few persons, and with cues of its own it took more attacks from elsewhere for live."""
 _NETWORK_AT_MOST = 1.25
 """Few sources make a network look much surer than it is of itself; it is not taken to be."""
@@ -81,7 +81,7 @@ def fit_parts(rows: Sequence[Row], base: FusionModel, limits: Limits) -> FusionM
 
 
 def in_view(row: Row) -> bool:
-    """Whether a row's pictures show the face's surroundings as a scan's frames do."""
+    """Whether a row's images show the face's surroundings as a scan's frames do."""
     return row.kind is RowKind.CLIP or (row.kind is RowKind.PICTURE and _LARGEST in row.source)
 
 
@@ -145,7 +145,7 @@ def _cues(rows: Sequence[Row], calibrations: Mapping[str, NetworkCalibration], l
 def _beside(
     rows: Sequence[Row], name: str, alone: NetworkCalibration, cues: SignalGroup, limits: Limits
 ) -> NetworkCalibration:
-    """A network and the cues beside it, fitted together to single pictures."""
+    """A network and the cues beside it, fitted together to single images."""
     asked = [row for row in rows if name in row.networks]
     live = sum(row.live for row in asked)
     if min(live, len(asked) - live) < _LEAST_BESIDE:
@@ -182,7 +182,7 @@ def _measured(rows: Sequence[Row], names: Sequence[str]) -> list[str]:
 
 
 def _balanced_mean(rows: Sequence[Row], name: str) -> float:
-    """Mean log odds of a cue where live and attack weigh alike: live pictures have it well above a half."""
+    """Mean log odds of a cue where live and attack weigh alike: live images have it well above a half."""
     measured = [row for row in rows if name in row.scores]
     _, shares = _told(measured)
     return float((shares * [log_odds(row.scores[name]) for row in measured]).sum() / shares.sum())

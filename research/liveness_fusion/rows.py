@@ -1,4 +1,4 @@
-"""Measured scans and pictures, one row each, as a file between measuring and fitting."""
+"""Measured scans and images, one row each, as a file between measuring and fitting."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -22,14 +22,14 @@ class RowKind(StrEnum):
     PRESENTED = "presented"
     """A scan rendered from a photo by ``photo_attacks``: motion only, its pixels show no medium."""
     PICTURE = "picture"
-    """A still picture."""
+    """A still image."""
     FRAME = "frame"
-    """One selected frame of a clip's scan, as a still picture."""
+    """One selected frame of a clip's scan, as a still image."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One scan or picture.
+    """One scan or image.
 
     Attributes:
         kind: What it is.

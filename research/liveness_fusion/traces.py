@@ -1,7 +1,7 @@
 """What a trace of a medium is worth, by counts.
 
 A logistic weight cannot say it: most attacks show no trace, so that whatever the few that do would give is
-lost in those that do not. The counts can: how often is it seen on attacks, how often on live pictures.
+lost in those that do not. The counts can: how often is it seen on attacks, how often on live images.
 """
 
 import math
@@ -16,7 +16,7 @@ from research.liveness_fusion.rows import Row
 __all__ = ["fit_trace", "fit_traces"]
 
 _FEW = 0.01
-"""Share of live pictures whose spread tells how far beyond all of them a trace counts in full."""
+"""Share of live images whose spread tells how far beyond all of them a trace counts in full."""
 
 _CONFIDENCE = 0.8
 """Of the two-sided interval, whose lower end is a bound at 90 %."""
@@ -43,14 +43,14 @@ def fit_traces(rows: Sequence[Row], names: Sequence[str], *, most_against: float
 def fit_trace(live: Sequence[float], attacks: Sequence[float]) -> Trace | None:
     """A trace's place and strength from log odds of its score.
 
-    It begins to count beyond all live pictures. It counts in full as far beyond the last of them again as
+    It begins to count beyond all live images. It counts in full as far beyond the last of them again as
     that one lies beyond the one in a hundred. Its strength is the log of a lower bound on how much oftener
-    attacks lie there than live pictures do: of so many there, each is an attack's by chance in the ratio of
+    attacks lie there than live images do: of so many there, each is an attack's by chance in the ratio of
     the numbers (J. Przyborowski and H. Wilenski, "Homogeneity of results in testing samples from Poisson
-    series", Biometrika 31, 1940; bound: Clopper and Pearson, one-sided, 90 %). 0 where it bounds nothing.
+    series", Biometrika 31, 1940; bound: Clopper and Pearson, one-sided, 90 %). 0 if it bounds nothing.
 
     Returns:
-        ``None`` with too few live pictures to tell where one in a hundred lies, or without attacks.
+        ``None`` with too few live images to tell where one in a hundred lies, or without attacks.
     """
     ordered = sorted(live)
     place = math.floor(_FEW * (len(ordered) + 1)) - 1

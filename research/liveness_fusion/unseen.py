@@ -1,14 +1,14 @@
-"""Is the fusion of a single picture worth more than its parts, on persons whom neither was fitted to?
+"""Is the fusion of a single image worth more than its parts, on persons whom neither was fitted to?
 
 ::
 
     python -m research.liveness_fusion.unseen ROWS --dataset <assets>/data/pad
 
-``facegate evaluate pad`` measures the shipped coefficients, which were fitted to the same pictures. Here each
-source is judged by a model fitted without it, and a source with more than half of the pictures in fifths, by
+``facegate evaluate pad`` measures the shipped coefficients, which were fitted to the same images. Here each
+source is judged by a model fitted without it, and a source with more than half of the images in fifths, by
 persons and sittings, each fitted without that fifth. Prints, for every network, what the fusion with it, the
 network alone and the single-frame cues alone tell, and the fusion less each part, with intervals over persons
-and sittings. Thresholds are set on the same pictures.
+and sittings. Thresholds are set on the same images.
 """
 
 import argparse
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def folds_of(samples: Sequence[PadSample]) -> list[str]:
-    """What each picture is left out with: its source, or with a fifth of the persons of a large one."""
+    """What each image is left out with: its source, or with a fifth of the persons of a large one."""
     sizes = Counter(sample.source for sample in samples)
     groups: dict[str, dict[str, int]] = {}
     for sample in samples:

@@ -1,1 +1,1 @@
-"""How well the movement challenge tells simulated people from pictures; ``python -m research.movement``."""
+"""How well the movement challenge tells simulated people from images; ``python -m research.movement``."""

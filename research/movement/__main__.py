@@ -1,4 +1,4 @@
-"""Measure the movement challenge over simulated people and pictures; ``docs/accuracy.md`` has the figures.
+"""Measure the movement challenge over simulated people and images; ``docs/accuracy.md`` has the figures.
 
 ::
 

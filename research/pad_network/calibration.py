@@ -36,9 +36,9 @@ def fit_calibration(
     """The calibration that makes labels most likely.
 
     Args:
-        logits: Of pictures that the network did not learn from, shape (n,).
+        logits: Of images that the network did not learn from, shape (n,).
         is_live: Shape (n,); both kinds occur.
-        weights: Weights of each picture, above 0; both kinds are then brought to the same sum.
+        weights: Weights of each image, above 0; both kinds are then brought to the same sum.
 
     Raises:
         ValueError: One of both kinds does not occur.

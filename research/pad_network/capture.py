@@ -1,7 +1,7 @@
-"""What cameras, codecs and detectors do to any picture, live or not.
+"""What cameras, codecs and detectors do to any image, live or not.
 
-Applied to bona fide pictures and attacks alike, so that size, compression, colour cast and how tightly a
-picture was cut tell nothing about which of them it is, and sharpness little: a recapture passed two lenses,
+Applied to bona fide images and attacks alike, so that size, compression, colour cast and how tightly a
+image was cut tell nothing about which of them it is, and sharpness little: a recapture passed two lenses,
 so some of its blur is honest evidence.
 """
 
@@ -18,15 +18,15 @@ _SMALLEST: Final = 24
 
 
 def captured(image: BgrImage, box: Box, *, random: np.random.Generator) -> tuple[BgrImage, Box]:
-    """The picture as another camera and codec would have given it.
+    """The image as another camera and codec would have given it.
 
     Args:
-        image: The picture.
+        image: The image.
         box: The face in it.
         random: Decides what happens.
 
     Returns:
-        The picture, maybe smaller or cut tighter, and the face's box in it.
+        The image, maybe smaller or cut tighter, and the face's box in it.
     """
     if random.random() < 0.35:
         image, box = _cut_tighter(image, box, random)

@@ -1,6 +1,6 @@
-"""Networks side by side on the same pictures, with intervals that respect who and where they come from.
+"""Networks side by side on the same images, with intervals that respect who and where they come from.
 
-Pictures of one person by one source are alike, so they are no independent trials. The bootstrap draws sources
+Images of one person by one source are alike, so they are no independent trials. The bootstrap draws sources
 first and then persons inside each (A. C. Davison and D. V. Hinkley, "Bootstrap Methods and their
 Application", 1997, section 3.8), and takes the same draw for every network, which makes differences paired.
 """
@@ -22,10 +22,10 @@ _SEED: Final = 30_107
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A figure and its 95 % interval; NaN where it cannot be computed.
+    """A figure and its 95 % interval; NaN if it cannot be computed.
 
     Attributes:
-        value: On all pictures.
+        value: On all images.
         low: Lower end.
         high: Upper end.
     """
@@ -37,12 +37,12 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a network does on some pictures.
+    """How a network does on some images.
 
     Attributes:
         name: The network's name.
         area: Area under the curve, 0..1.
-        bpcer: BPCER, 0..1, at the threshold of these pictures that lets 10 % of attacks through.
+        bpcer: BPCER, 0..1, at the threshold of these images that lets 10 % of attacks through.
         area_gain: Area of the first network less this one's; NaN for the first.
         bpcer_gain: BPCER of this network less the first one's; NaN for the first.
     """
@@ -66,12 +66,12 @@ def compare(
     """Compare networks with the first of them.
 
     Args:
-        scores: Each network's score of each picture, higher for bona fide, shape (n,).
+        scores: Each network's score of each image, higher for bona fide, shape (n,).
         is_live: Shape (n,).
-        sources: Who published each picture.
-        persons: Whom each picture shows.
+        sources: Who published each image.
+        persons: Whom each image shows.
         apcer: Share of attacks let through, 0..1, where BPCER is read.
-        draws: How often sources and persons are drawn anew. A draw without bona fide pictures or without
+        draws: How often sources and persons are drawn anew. A draw without bona fide images or without
             attacks is left out.
 
     Returns:

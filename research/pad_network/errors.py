@@ -8,7 +8,7 @@ class PadNetworkError(Exception):
 
 
 class MaterialError(PadNetworkError):
-    """The pictures, their manifest or a file made from them cannot be used."""
+    """The images, their manifest or a file made from them cannot be used."""
 
 
 class TrainingUnavailable(PadNetworkError):

@@ -1,4 +1,4 @@
-"""Which pictures the training of the shipped PAD network left out, as a list for ``facegate evaluate pad``.
+"""Which images the training of the shipped PAD network left out, as a list for ``facegate evaluate pad``.
 
 ::
 
@@ -6,7 +6,7 @@
     facegate evaluate pad --dataset <assets>/data/pad --only held_out.txt --pack embedded
 
 ``WORK`` is the folder of ``research.pad_network prepare``. The list holds the held-out sources, sessions
-and persons of ``research/pad_network/split.toml``, as far as a face was found in their pictures.
+and persons of ``research/pad_network/split.toml``, as far as a face was found in their images.
 """
 
 import argparse

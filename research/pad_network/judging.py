@@ -1,6 +1,6 @@
 """The network beside its teachers: on folds that it was validated on, and on what nobody looked at before.
 
-All networks see the same original pictures and the same boxes. A picture in which the detector sees no face
+All networks see the same original images and the same boxes. An image in which the detector sees no face
 is left out for all of them.
 """
 
@@ -40,7 +40,7 @@ _CPU: Final = RuntimeOptions(providers="cpu")
 
 
 def compare_validated(place: Workplace, assets: Path) -> Judgement:
-    """Each picture judged by the network that was trained without its fold and its person.
+    """Each image judged by the network that was trained without its fold and its person.
 
     Args:
         place: Where ``cross_validate`` left its logits.
@@ -112,7 +112,7 @@ def _scores(
     detector: FaceDetector,
     networks: Sequence[PadNetwork],
 ) -> dict[str, NDArray[np.float64]]:
-    """Each network's probabilities, shape (chosen,); NaN where no face is seen."""
+    """Each network's probabilities, shape (chosen,); NaN if no face is seen."""
     paths = {picture.path.name: picture.path for picture in pad_pictures(assets / "data" / "pad")}
     values = np.full((len(chosen), len(networks)), np.nan)
     for row, index in enumerate(chosen):

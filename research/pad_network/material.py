@@ -1,8 +1,8 @@
-"""The pictures that a PAD network learns from and is judged on, and which of them belong together.
+"""The images that a PAD network learns from and is judged on, and which of them belong together.
 
-A picture belongs to a *source* (the repository that published it) and a *session* (pictures taken in one
-sitting, as far as file names tell: unix times, camera counters, days). Pictures of one session share light,
-camera and often the person, so a split by picture would test what was learnt by heart.
+An image belongs to a *source* (the repository that published it) and a *session* (images taken in one
+sitting, as far as file names tell: unix times, camera counters, days). Images of one session share light,
+camera and often the person, so a split by image would test what was learnt by heart.
 """
 
 import csv
@@ -25,12 +25,12 @@ _SECONDS_OF_A_SESSION: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One picture of the development data.
+    """One image of the development data.
 
     Attributes:
         path: The file.
         source: The repository that published it.
-        session: Pictures with the same source and session were taken together, as far as names tell.
+        session: Images with the same source and session were taken together, as far as names tell.
         is_live: Whether it is a bona fide presentation.
         species: ``"live"``, ``"print"`` or ``"screen"``; ``"portrait"`` for a photo of the face collection,
             bona fide but of unknown cameras and editing.
@@ -44,10 +44,10 @@ class Picture:
 
 
 def pad_pictures(folder: Path) -> tuple[Picture, ...]:
-    """The pictures labelled for presentation attack detection.
+    """The images labelled for presentation attack detection.
 
     Args:
-        folder: Holds ``manifest.csv`` and the pictures.
+        folder: Holds ``manifest.csv`` and the images.
 
     Raises:
         MaterialError: The manifest cannot be read.

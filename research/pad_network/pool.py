@@ -1,4 +1,4 @@
-"""Training samples made ahead of training: crops of altered pictures, and what the teachers say of them.
+"""Training samples made ahead of training: crops of altered images, and what the teachers say of them.
 
 Samples come in shards, each drawn anew from its own seed, so that a training run can be repeated and folds of
 a cross-validation share the work. A sample knows its region, by which folds leave it out.
@@ -64,14 +64,14 @@ def make_shard(
     count: int,
     seed: int,
 ) -> Shard:
-    """Draw and alter pictures.
+    """Draw and alter images.
 
-    A source's share grows with the square root of its pictures of a kind, so that the one large source does
-    not drown the small ones, nor a dozen pictures of one person count as much as hundreds.
+    A source's share grows with the square root of its images of a kind, so that the one large source does
+    not drown the small ones, nor a dozen images of one person count as much as hundreds.
 
     Args:
         regions: All regions.
-        chosen: Indices of those to draw from; bona fide pictures and attacks both.
+        chosen: Indices of those to draw from; bona fide images and attacks both.
         teachers: Whose answers are kept with each sample.
         count: How many samples.
         seed: Decides all of them.

@@ -1,10 +1,10 @@
-"""Simulated presentation attacks: bona fide pictures as if printed or shown on a screen and photographed.
+"""Simulated presentation attacks: bona fide images as if printed or shown on a screen and photographed.
 
 What is simulated follows how the media work. *Print*: ink has a smaller gamut than light, black is dark grey,
 tones are dots of a halftone screen (cyan, magenta, yellow, black at 15, 75, 0 and 45 degrees), the sheet has
 an edge and catches light unevenly. *Screen*: pixels are a grid of coloured stripes, whose sampling by the
-camera gives moiré; black glows, the picture is bluish or too contrasted, glass mirrors lamps, the device has
-a bezel. Both are smaller than the world they hide, so their edge may lie in the picture.
+camera gives moiré; black glows, the image is bluish or too contrasted, glass mirrors lamps, the device has
+a bezel. Both are smaller than the world they hide, so their edge may lie in the image.
 
 A simulation knows only what its author thought of. It adds to recorded attacks and never replaces them.
 """
@@ -25,15 +25,15 @@ _INK_ANGLES: Final = (0.0, 75.0, 15.0)
 
 
 def as_print(image: BgrImage, box: Box, *, random: np.random.Generator) -> BgrImage:
-    """The picture as a photographed print.
+    """The image as a photographed print.
 
     Args:
-        image: A bona fide picture, at least 16 pixels on each side.
+        image: A bona fide image, at least 16 pixels on each side.
         box: The face; the sheet's edge never crosses it.
         random: Decides how strong each trait is.
 
     Returns:
-        A picture of the same size.
+        An image of the same size.
     """
     picture = _float32(image.astype(np.float32) / 255)
     if random.random() < 0.15:
@@ -59,15 +59,15 @@ def as_print(image: BgrImage, box: Box, *, random: np.random.Generator) -> BgrIm
 
 
 def as_screen(image: BgrImage, box: Box, *, random: np.random.Generator) -> BgrImage:
-    """The picture as a photographed screen.
+    """The image as a photographed screen.
 
     Args:
-        image: A bona fide picture, at least 16 pixels on each side.
+        image: A bona fide image, at least 16 pixels on each side.
         box: The face; the bezel never crosses it.
         random: Decides how strong each trait is.
 
     Returns:
-        A picture of the same size.
+        An image of the same size.
     """
     picture = _float32(image.astype(np.float32) / 255)
     traits: list[Callable[[_Picture], _Picture]] = [
@@ -192,7 +192,7 @@ def _sheet(random: np.random.Generator) -> NDArray[np.float32]:
 def _with_edge(
     picture: _Picture, box: Box, random: np.random.Generator, *, frame: NDArray[np.float32]
 ) -> _Picture:
-    """The picture on a turned rectangle with a frame, and another scene around it."""
+    """The image on a turned rectangle with a frame, and another scene around it."""
     height, width = picture.shape[:2]
     side = max(box.width, box.height)
     reach = random.uniform(0.72, 1.5) * side
@@ -217,7 +217,7 @@ def _filled(height: int, width: int, corners: NDArray[np.float64]) -> NDArray[np
 
 
 def _scene(picture: _Picture, random: np.random.Generator) -> _Picture:
-    """What is behind a sheet or a device: a plain tone, or the picture itself out of focus and turned."""
+    """What is behind a sheet or a device: a plain tone, or the image itself out of focus and turned."""
     if random.random() < 0.5:
         tone = np.clip(random.uniform(0.05, 0.9) + random.uniform(-0.1, 0.1, size=3), 0, 1).astype(np.float32)
         plain = np.broadcast_to(tone, picture.shape).astype(np.float32)
@@ -228,7 +228,7 @@ def _scene(picture: _Picture, random: np.random.Generator) -> _Picture:
 
 
 def _second_lens(picture: _Picture, box: Box, random: np.random.Generator) -> _Picture:
-    """A recapture passed two lenses and two sensors, and is rarely as sharp as the first picture."""
+    """A recapture passed two lenses and two sensors, and is rarely as sharp as the first image."""
     if random.random() < 0.4:
         return picture
     sigma = random.uniform(0.5, 2.0) * max(0.4, box.height / 160)

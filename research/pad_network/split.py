@@ -1,7 +1,7 @@
-"""Which pictures train, which validate and which nobody looks at before the end.
+"""Which images train, which validate and which nobody looks at before the end.
 
-Pictures are never divided one by one. A small source stays whole; the large source is divided by person and
-session. Persons are clusters of templates, across sources, because tutorials share their author's pictures.
+Images are never divided one by one. A small source stays whole; the large source is divided by person and
+session. Persons are clusters of templates, across sources, because tutorials share their author's images.
 """
 
 import hashlib
@@ -23,9 +23,9 @@ from research.pad_network.regions import Region
 __all__ = ["HELD_OUT", "UNUSED", "SplitPlan", "divide", "persons", "read_plan"]
 
 HELD_OUT: Final = -1
-"""The fold of pictures that are looked at once, at the end."""
+"""The fold of images that are looked at once, at the end."""
 UNUSED: Final = -2
-"""The fold of pictures in a training source that show a held-out person."""
+"""The fold of images in a training source that show a held-out person."""
 _SAME_PERSON: Final = 0.4
 
 
@@ -36,8 +36,8 @@ class SplitPlan:
     Attributes:
         held_out_sources: Whole sources.
         held_out_sessions: Sessions of the large source.
-        held_out_one_in: One in so many of the large source's persons with few pictures.
-        few_pictures: How many pictures are few.
+        held_out_one_in: One in so many of the large source's persons with few images.
+        few_pictures: How many images are few.
         folds: The small sources of each fold.
     """
 

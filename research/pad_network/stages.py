@@ -85,7 +85,7 @@ class Workplace:
 
 
 def cut_regions(assets: Path, folder: Path, *, packs: Sequence[Pack]) -> int:
-    """Cut every picture and write the regions; returns how many have a face.
+    """Cut every image and write the regions; returns how many have a face.
 
     Raises:
         MaterialError: A manifest cannot be read or the file cannot be written.
@@ -184,7 +184,7 @@ def _crops(place: Workplace, chosen: NDArray[np.int64]) -> list[tuple[NDArray[np
 
 
 def _balance(place: Workplace, chosen: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Each source counts with the square root of its pictures, as in training."""
+    """Each source counts with the square root of its images, as in training."""
     sources = [place.regions[index].source for index in chosen.tolist()]
     sizes = Counter(sources)
     return np.array([sizes[source] ** -0.5 for source in sources])

@@ -35,7 +35,7 @@ def standings_table(comparison: Comparison) -> Table:
 
 
 def parts_table(judgement: Judgement) -> Table:
-    """One line a part, with the AUC of every network; empty where a part has no attacks or nobody genuine."""
+    """One line a part, with the AUC of every network; empty if a part has no attacks or nobody genuine."""
     names = [standing.name for standing in judgement.parts[0].standings] if judgement.parts else []
     table = Table(
         "part",

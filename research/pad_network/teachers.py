@@ -1,6 +1,6 @@
 """The public PAD networks that a student learns from: their answers and their features.
 
-A network trained on hundreds of thousands of pictures knows what a few hundred cannot teach. The features
+A network trained on hundreds of thousands of images knows what a few hundred cannot teach. The features
 before its last layer say more than its answer (A. Romero et al., "FitNets", ICLR 2015; G. Hinton et al.,
 "Distilling the Knowledge in a Neural Network", 2015).
 """
@@ -79,7 +79,7 @@ def teacher_answers(
 
     Args:
         teachers: Which to ask.
-        image: The picture.
+        image: The image.
         box: The face.
 
     Returns:

@@ -45,7 +45,7 @@ def in_first_half(group: str) -> bool:
 
 
 def structural_similarity(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
-    """Mean structural similarity of two grey pictures, -1..1.
+    """Mean structural similarity of two grey images, -1..1.
 
     Source: Z. Wang et al., IEEE TIP 13(4), 2004: Gaussian window of 11 x 11 pixels, deviation 1.5, K1 0.01,
     K2 0.03; only where the whole window lies inside.

@@ -35,7 +35,7 @@ class StudiedFace:
         group: Photos of one group may show one person: the person's name where there is one, else the
             repository.
         fold: As ``group``, but all photos of a repository are one, except for the set of masks.
-        covered: Whether something covers the mouth; None where that is not clear.
+        covered: Whether something covers the mouth; None if that is not clear.
         view: What the measures look at.
     """
 

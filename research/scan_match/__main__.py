@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return 0, or 2 with one line on stderr if it could not measure."""
     options = _parser().parse_args(arguments)
     console = Console(width=150)
-    # One core a pack, as in a server; several threads of OpenCV only fight over small pictures.
+    # One core a pack, as in a server; several threads of OpenCV only fight over small images.
     cv2.setNumThreads(1)
     try:
         recordings = read_recordings(options.clips, seconds=options.seconds, most=options.scans)

@@ -30,14 +30,14 @@ class SentFrame:
 
     Attributes:
         time: Capture time in seconds.
-        jpeg: The encoded picture.
+        jpeg: The encoded image.
     """
 
     time: float
     jpeg: bytes
 
     def pixels(self) -> BgrImage:
-        """The decoded picture."""
+        """The decoded image."""
         decoded = cv2.imdecode(np.frombuffer(self.jpeg, np.uint8), cv2.IMREAD_COLOR)
         return np.asarray(decoded, np.uint8)
 

@@ -1,6 +1,6 @@
 """Scans in which the person changes: frames of one clip, then of another, and perhaps of the first again.
 
-The other person's pictures are laid over the first one's by their faces' five points, so that the face stays
+The other person's images are laid over the first one's by their faces' five points, so that the face stays
 where it was: that is hardest for what follows the face.
 """
 
@@ -57,7 +57,7 @@ def splice(
     place: float,
     points: FindPoints,
 ) -> Splice:
-    """Put frames of another person into a scan; the scan keeps its clock and its picture's size.
+    """Put frames of another person into a scan; the scan keeps its clock and its image's size.
 
     Args:
         first: The scan of the one person.
@@ -98,7 +98,7 @@ def _others_frames(first: Sequence[SentFrame], change: Change, place: float) -> 
 
 
 def _mixed(ours: SentFrame, theirs: SentFrame, part: float, points: FindPoints) -> SentFrame:
-    """Their picture laid over ours, face on face; ``part`` 1 leaves nothing of ours."""
+    """Their image laid over ours, face on face; ``part`` 1 leaves nothing of ours."""
     below, above = ours.pixels(), theirs.pixels()
     height, width = below.shape[:2]
     here, there = points(ours), points(theirs)

@@ -5,9 +5,9 @@
     python -m research.selfie_weights --assets DIR --pack embedded --pack open:DIR/models
 
 Of all weights in steps of 0.05 those of the least mean error at the seed's threshold are taken: the mean of
-the share of live pictures below 0.58 and of attacks at or above it, over three groups of pictures and the
+the share of live images below 0.58 and of attacks at or above it, over three groups of images and the
 packs. What the choice is worth is measured by leaving out each source, and each half of the largest source,
-and choosing on the rest. Pictures of one source share persons and cameras: these are no error rates.
+and choosing on the rest. Images of one source share persons and cameras: these are no error rates.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _left_out(sets: NDArray[np.float64], packs: Sequence[ScoredPictures], threshold: float) -> float:
-    """The mean error where every picture is judged by weights that were chosen without its fold."""
+    """The mean error where every image is judged by weights that were chosen without its fold."""
     names = sorted({str(fold) for pictures in packs for fold in pictures.folds})
     confidences = [np.zeros(pictures.live.size) for pictures in packs]
     for name in names:

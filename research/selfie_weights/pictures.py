@@ -1,4 +1,4 @@
-"""What the eight signals say of the labelled pictures."""
+"""What the eight signals say of the labelled images."""
 
 import csv
 from collections.abc import Iterator, Sequence
@@ -24,16 +24,16 @@ _HALVES = 2
 
 @dataclass(frozen=True, slots=True)
 class ScoredPictures:
-    """The pictures of one pack in which it found a face.
+    """The images of one pack in which it found a face.
 
     Attributes:
-        scores: Shape (pictures, 8), in the order of ``liveness.selfie.SIGNAL_NAMES``.
-        live: Shape (pictures,): whether each shows a live person.
-        screen: Shape (pictures,): whether each shows a screen, as far as the label says.
-        folds: Shape (pictures,): what is left out together: a source, or half of the largest source by
+        scores: Shape (images, 8), in the order of ``liveness.selfie.SIGNAL_NAMES``.
+        live: Shape (images,): whether each shows a live person.
+        screen: Shape (images,): whether each shows a screen, as far as the label says.
+        folds: Shape (images,): what is left out together: a source, or half of the largest source by
             the order of its files' names, which begin with the time of the session.
-        largest: Shape (pictures,): whether each is of the largest source.
-        without_face: Live and attack pictures without a face.
+        largest: Shape (images,): whether each is of the largest source.
+        without_face: Live and attack images without a face.
     """
 
     scores: NDArray[np.float64]
@@ -46,7 +46,7 @@ class ScoredPictures:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Live pictures and attacks that are held against each other; indices into the pictures.
+    """Live images and attacks that are held against each other; indices into the images.
 
     Attributes:
         name: What is compared.
@@ -60,7 +60,7 @@ class Group:
 
 
 def score_pictures(pack: Pack, folder: Path) -> ScoredPictures:
-    """Scores every usable picture of ``folder``.
+    """Scores every usable image of ``folder``.
 
     Args:
         pack: Gives faces and landmarks.
@@ -69,7 +69,7 @@ def score_pictures(pack: Pack, folder: Path) -> ScoredPictures:
     Raises:
         OSError: There is no manifest.
         KeyError: It lacks a column.
-        ValueError: It names no usable picture, or none has a face.
+        ValueError: It names no usable image, or none has a face.
     """
     rows = _rows(folder / "manifest.csv")
     if not rows:
@@ -116,8 +116,8 @@ def groups_of(pictures: ScoredPictures, among: NDArray[np.bool_] | None = None) 
     """Prints and screens of the largest source, and the other sources' attacks, each with its live ones.
 
     Args:
-        pictures: All of them.
-        among: Shape (pictures,): which ones; all if None. A group without live ones or attacks is left out.
+        images: All of them.
+        among: Shape (images,): which ones; all if None. A group without live ones or attacks is left out.
     """
     chosen = np.ones_like(pictures.live) if among is None else among
     inside, outside = chosen & pictures.largest, chosen & ~pictures.largest

@@ -14,7 +14,7 @@ from research.selfie_weights.pictures import Group
 __all__ = ["FIXED", "GroupFigures", "best_weights", "candidates", "figures_of", "mean_error"]
 
 FIXED = {"exif_metadata": 0.10, "fft_deepfake": 0.10}
-"""Weights that the pictures cannot tell: next to none has EXIF data, and none was made by a generator."""
+"""Weights that the images cannot tell: next to none has EXIF data, and none was made by a generator."""
 
 _STEP = 0.05
 _HIGHEST = SIGNAL_NAMES.index("lbp_texture")
@@ -27,10 +27,10 @@ class GroupFigures:
 
     Attributes:
         name: Name of the group.
-        live: Live pictures by verdict: LIVE, INCONCLUSIVE, SPOOF.
+        live: Live images by verdict: LIVE, INCONCLUSIVE, SPOOF.
         attacks: Attacks likewise.
         area: Area under the curve of the confidence, 0..1.
-        error: Mean of the share of live pictures below the threshold and of attacks at or above it.
+        error: Mean of the share of live images below the threshold and of attacks at or above it.
     """
 
     name: str
@@ -70,7 +70,7 @@ def best_weights(
 
     Args:
         sets: As ``candidates`` gives them.
-        scores: Shape (pictures, 8) for each pack.
+        scores: Shape (images, 8) for each pack.
         groups: For each pack, at least one.
         threshold: Confidence that separates.
     """
