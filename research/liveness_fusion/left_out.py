@@ -1,4 +1,4 @@
-"""What the decision would be for each source by a model that never saw it."""
+"""Decides each source with a model that was fitted without it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _FRAMES, _SECONDS = 60, 4.0
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """One row's results with one network or none, by name of the policy."""
+    """The results of one row with one network or none, by name of the policy."""
 
     row: Row
     network: str | None
@@ -32,7 +32,7 @@ class Decided:
 def decide_left_out(
     rows: Sequence[Row], base: FusionModel, limits: Limits, *, networks: Sequence[str | None]
 ) -> Iterator[Decided]:
-    """Every row decided with each network alone (or none), by every policy, without its own source."""
+    """Decide every row with each network alone (or none), by every policy, without its own source."""
     for source in sorted({row.source for row in rows}):
         model = fit_parts([row for row in rows if row.source != source], base, limits)
         for row in rows:
@@ -47,7 +47,7 @@ def decide_left_out(
 
 
 def decide(row: Row, model: FusionModel, *, network: str | None, policy: str) -> LivenessResult:
-    """One row's result: a scan for a row with motion, a single image for another."""
+    """Decide one row: as a scan if it has motion, else as a single image."""
     live, spoof = POLICIES[policy]
     scan = row.kind in (RowKind.CLIP, RowKind.PRESENTED)
     shown = {} if network is None else {network: row.networks[network]}

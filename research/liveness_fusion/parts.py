@@ -24,30 +24,31 @@ TEMPORAL = (
     "pose_consistency",
 )
 CUES = ("specular_highlights", "colour_gamut", "blur_depth")
-"""Single-frame cues that every image has more or less of."""
+"""Single-frame cues that every image has to some degree."""
 TRACES = ("moire", "medium_border")
-"""Single-frame cues that most attacks do not show, and hardly a live image does."""
+"""Single-frame cues that most attacks do not show, and hardly any live image does."""
 
 _DEEPFAKE = "deepfake"
 _LARGEST = "Silent-Face-Anti-Spoofing"
-"""The sources whose images show what is around the face, as a scan's frames do; the others' are crops."""
+"""The source with images that show the face's surroundings, as a scan's frames do; the others have crops."""
 
 _TEMPORAL_PRIOR: Prior = (0.5, 0.05, 0.3)
 _NETWORK_PRIOR: Prior = (0.5, 0.02, 0.05)
 _CUE_PRIOR: Prior = (0.0, 0.3, 0.3)
-"""A scan has better evidence than its cues, and whom they wrong is asked to scan again for nothing."""
+"""A scan has better evidence than its cues, and a false alarm makes a person scan again for nothing."""
 _BESIDE_ROWS = 10
-"""A single image has only cues and networks: so few rows draw its cues' weights to those of scans."""
+"""Number of rows with which the cue weights of single images are drawn to those of scans."""
 _LEAST_BESIDE = 200
-"""Live images, and attacks, below which a network's cues count as for scans: our own was asked about a
-hundred each, of few persons, and with cues of its own it took more attacks from elsewhere for live."""
+"""Least number of live images, and of attacks, with which a network has its own cue weights. Facegate's own
+network scored a hundred each, of few persons, and with its own cue weights judged more attacks from other
+sources as live."""
 _NETWORK_AT_MOST = 1.25
-"""Few sources make a network look much surer than it is of itself; it is not taken to be."""
+"""Upper limit of a network's weight; with few sources a fit gives a weight that is too large."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the groups' evidence is held within; set, not fitted, as ``FusionModel`` explains."""
+    """Limits of the groups' evidence, which are set, not fitted, as ``FusionModel`` explains."""
 
     temporal_for: float = 2.5
     temporal_against: float = 3.0
@@ -59,8 +60,8 @@ class Limits:
 
 
 def fit_parts(rows: Sequence[Row], base: FusionModel, limits: Limits) -> FusionModel:
-    """``base`` with the coefficients that ``rows`` give."""
-    # A deepfake file shows no medium that networks and cues could see.
+    """Return ``base`` with the coefficients fitted to ``rows``."""
+    # A deepfake file shows no medium that networks and cues could detect.
     stills = [
         row for row in rows if row.kind in (RowKind.PICTURE, RowKind.FRAME) and row.species != _DEEPFAKE
     ]
@@ -81,7 +82,7 @@ def fit_parts(rows: Sequence[Row], base: FusionModel, limits: Limits) -> FusionM
 
 
 def in_view(row: Row) -> bool:
-    """Whether a row's images show the face's surroundings as a scan's frames do."""
+    """Return whether a row's images show the face's surroundings as a scan's frames do."""
     return row.kind is RowKind.CLIP or (row.kind is RowKind.PICTURE and _LARGEST in row.source)
 
 
@@ -119,7 +120,7 @@ def _all_known(found: Mapping[str, NetworkCalibration]) -> NetworkCalibrations:
 
 
 def _cues(rows: Sequence[Row], calibrations: Mapping[str, NetworkCalibration], limits: Limits) -> SignalGroup:
-    """What the cues add to what a network says: every row once for each network, at its share."""
+    """Fit the cues' evidence in addition to a network's: every row once for each network, at its share."""
     names = _measured(rows, CUES)
     pairs = [(row, name) for row in rows for name in row.networks]
     told = [row for row, _ in pairs]
@@ -145,7 +146,7 @@ def _cues(rows: Sequence[Row], calibrations: Mapping[str, NetworkCalibration], l
 def _beside(
     rows: Sequence[Row], name: str, alone: NetworkCalibration, cues: SignalGroup, limits: Limits
 ) -> NetworkCalibration:
-    """A network and the cues beside it, fitted together to single images."""
+    """Fit a network and its cues together to single images."""
     asked = [row for row in rows if name in row.networks]
     live = sum(row.live for row in asked)
     if min(live, len(asked) - live) < _LEAST_BESIDE:
@@ -182,7 +183,7 @@ def _measured(rows: Sequence[Row], names: Sequence[str]) -> list[str]:
 
 
 def _balanced_mean(rows: Sequence[Row], name: str) -> float:
-    """Mean log odds of a cue where live and attack weigh alike: live images have it well above a half."""
+    """Return the mean log odds of a cue with equal weight of both kinds; live images are well above 0."""
     measured = [row for row in rows if name in row.scores]
     _, shares = _told(measured)
     return float((shares * [log_odds(row.scores[name]) for row in measured]).sum() / shares.sum())

@@ -1,4 +1,4 @@
-"""Measured scans and images, one row each, as a file between measuring and fitting."""
+"""Rows of measured scans and images, in a file between measuring and fitting."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -11,11 +11,11 @@ __all__ = ["Row", "RowKind", "RowsUnusable", "read_rows", "write_rows"]
 
 
 class RowsUnusable(ValueError):
-    """The file does not hold rows as ``measure`` writes them."""
+    """The file does not contain rows of ``measure``."""
 
 
 class RowKind(StrEnum):
-    """What a row was measured on."""
+    """The kind of presentation of a row."""
 
     CLIP = "clip"
     """A scan of 2 to 4 s cut from a recorded clip."""
@@ -32,9 +32,9 @@ class Row:
     """One scan or image.
 
     Attributes:
-        kind: What it is.
+        kind: Kind of the row.
         name: Name of the file, and of the window or presentation in it.
-        source: Sources share cameras and persons: rows of one source are left out together.
+        source: Its source; rows of one source share cameras and persons, and are left out together.
         species: Species of the attack, as its manifest names it; empty for a bona fide presentation.
         live: Whether it is bona fide.
         scores: Score by signal name, 0..1; a signal that was not assessed is missing.
@@ -56,7 +56,7 @@ def write_rows(path: Path, rows: Iterable[Row]) -> None:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The rows of a file that ``write_rows`` wrote.
+    """Read the rows of a file from ``write_rows``.
 
     Raises:
         RowsUnusable: A line is not such a row.

@@ -54,7 +54,7 @@ def cut_region(picture: Picture, *, packs: Sequence[Pack]) -> Region | None:
     """Find the face and cut its region.
 
     Args:
-        image: Which image.
+        picture: Which image.
         packs: Their detectors look for the face, and the first one's embedder makes the template. A tight
             crop in which none finds a face is looked at again with a border around it.
 

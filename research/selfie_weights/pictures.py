@@ -116,7 +116,7 @@ def groups_of(pictures: ScoredPictures, among: NDArray[np.bool_] | None = None) 
     """Prints and screens of the largest source, and the other sources' attacks, each with its live ones.
 
     Args:
-        images: All of them.
+        pictures: All of them.
         among: Shape (images,): which ones; all if None. A group without live ones or attacks is left out.
     """
     chosen = np.ones_like(pictures.live) if among is None else among
