@@ -1,11 +1,11 @@
-"""Which images the training of the shipped PAD network left out, as a list for ``facegate evaluate pad``.
+"""Lists the images that the training of the shipped PAD network left out, for ``facegate evaluate pad``.
 
 ::
 
     python -m research.pad_network.held_out --work WORK --out held_out.txt
     facegate evaluate pad --dataset <assets>/data/pad --only held_out.txt --pack embedded
 
-``WORK`` is the folder of ``research.pad_network prepare``. The list holds the held-out sources, sessions
+``WORK`` is the folder of ``research.pad_network prepare``. The list has the held-out sources, sessions
 and persons of ``research/pad_network/split.toml``, as far as a face was found in their images.
 """
 
@@ -22,7 +22,7 @@ __all__ = ["held_out_names", "main"]
 
 
 def held_out_names(place: Workplace) -> tuple[str, ...]:
-    """Files of the manifest that no training and no choice saw, in its order."""
+    """Return the files of the manifest that no training and no choice used, in its order."""
     return tuple(
         f"{'live' if region.is_live else 'spoof'}/{region.name}"
         for region, fold in zip(place.regions, place.fold.tolist(), strict=True)

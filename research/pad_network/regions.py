@@ -1,4 +1,4 @@
-"""Images cut to a face and its surroundings, once, so that training need not find faces again."""
+"""Cuts images to a face and its surroundings once, so that training need not detect faces."""
 
 import io
 import zipfile
@@ -27,7 +27,7 @@ _TEMPLATE: Final = 128
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A face and its surroundings as far as the image has them.
+    """A face and its surroundings, as far as the image shows them.
 
     Attributes:
         source: As in ``Picture``.
@@ -35,8 +35,8 @@ class Region:
         is_live: As in ``Picture``.
         species: As in ``Picture``.
         name: The image's file name.
-        image: At most 3.6 times the face's side across, the face at most 176 pixels.
-        boxes: The face's box by each detector that found it; one at least.
+        image: At most 3.6 times the face's side across, with the face at most 176 pixels wide.
+        boxes: The face's box by each detector that found it; at least one.
         template: The face's template by the grouping pack's embedder, shape (d,), of length 1.
     """
 
@@ -55,11 +55,11 @@ def cut_region(picture: Picture, *, packs: Sequence[Pack]) -> Region | None:
 
     Args:
         picture: Which image.
-        packs: Their detectors look for the face, and the first one's embedder makes the template. A tight
-            crop in which none finds a face is looked at again with a border around it.
+        packs: Their detectors find the face, and the first one's embedder makes the template. A tight crop in
+            which none finds a face is tried again with a border around it.
 
     Returns:
-        The region; None if no detector sees a face, or the image cannot be read.
+        The region; None if no detector finds a face, or the image cannot be read.
     """
     read = cv2.imread(str(picture.path), cv2.IMREAD_COLOR)
     if read is None:
@@ -102,10 +102,10 @@ def save_regions(path: Path, regions: Iterable[Region]) -> None:
 
 
 def load_regions(path: Path) -> list[Region]:
-    """Read what ``save_regions`` wrote.
+    """Read regions from ``save_regions``.
 
     Raises:
-        MaterialError: The file cannot be read, or is another.
+        MaterialError: The file cannot be read, or has no regions.
     """
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
