@@ -112,7 +112,7 @@ CAMERAS: Final[Mapping[str, FlashCameraSettings]] = MappingProxyType(
         "wide": FlashCameraSettings(field_of_view_degrees=65.0),
     }
 )
-"""Cameras; ``split.toml`` says which of them were tuned with."""
+"""Cameras; ``split.toml`` names those that were used for tuning."""
 
 DISTANCES: Final[Mapping[str, float]] = MappingProxyType({"near": 0.60, "usual": 0.52, "far": 0.46})
 """Width of the face as a share of the frame's: 0.27, 0.31 and 0.35 m at 48 degrees, 0.19 to 0.25 m at 65.

@@ -28,7 +28,7 @@ def fit_logistic(
     """Fit weights (at least 0) and bias that minimise the mean log loss and the distance from the prior.
 
     Args:
-        values: Shape (n, k): log odds of the signals' scores, 0 where a signal was not assessed.
+        values: Shape (n, k): log odds of the signals' scores, 0 if a signal was not assessed.
         labels: Shape (n,): 1 for live.
         shares: Shape (n,): weight of each row; they sum to 1.
         prior: See ``Prior``.

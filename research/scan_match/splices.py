@@ -1,7 +1,7 @@
 """Makes scans in which the person changes, from frames of two clips.
 
-The other person's images are laid over the first one's by their faces' five points, so that the face stays
-where it was: that is hardest for what follows the face.
+The frames of the other person are aligned with the first one's by the five points of their faces, so that the
+face does not move, which is the hardest case for the tracking of the face.
 """
 
 from collections.abc import Callable, Sequence
