@@ -45,9 +45,10 @@ def _head(rows: Sequence[Row], draws: Draws) -> list[str]:
     return [
         "The flash challenge: SIMULATION. No recording of a face under a screen's light was measured.",
         f"{len(rows)} scans of {people} people who were not used to tune the flash; code {codes}. Shares "
-        "are of all attempts, one attempt a check; outcomes are the flash's alone unless said otherwise.",
-        "A floor of b bits lets a blind guess in once in 2^b attempts; a check of n attempts, n times as "
-        "often.",
+        "are of all attempts, one attempt per check; outcomes are of the flash alone unless stated "
+        "otherwise.",
+        "With a floor of b bits, a blind guess succeeds once in 2^b attempts; in a check of n attempts, n "
+        "times as often.",
         *(f"Conditions: {conditions}." for conditions in sorted({row.conditions for row in rows})),
         f"In brackets: two-sided 95 % from {draws.resamples} draws of people; where no error was seen, up to "
         "3 / people (rule of three). Fewer than ten people give no interval otherwise.",

@@ -235,7 +235,7 @@ def _combined_table(rows: Sequence[Row], draws: Draws) -> Table:
 def _course_table(rows: Sequence[Row]) -> Table:
     """Make the table of ends and guidance, a row for genuine scans in each light and for each attacker."""
     return Table(
-        "How scans ended, and what the person was told",
+        "How scans ended, and the guidance to the person",
         ("", "ended", "told", "pauses"),
         tuple(
             (

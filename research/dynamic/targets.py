@@ -56,7 +56,7 @@ def target_table(rows: Sequence[Row], draws: Draws) -> Table:
         ("genuine, dark and indoor: INCONCLUSIVE", "", rate_of(dim, inconclusive, draws), "no target"),
         _line("genuine, shade and sun: SPOOF", "1 %", rate_of(bright, spoofed, draws)),
         (
-            "genuine, shade and sun: neither SUCCESS nor told TOO_BRIGHT",
+            "genuine, shade and sun: neither SUCCESS nor guidance TOO_BRIGHT",
             "",
             rate_of(bright, lambda row: not succeeded(row) and "TOO_BRIGHT" not in row.hints, draws),
             "no target",

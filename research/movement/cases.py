@@ -27,7 +27,7 @@ class Approacher(StrEnum):
     """The person or attack that follows the ovals."""
 
     GENUINE = "genuine person"
-    STILL = "genuine person who holds quite still"
+    STILL = "genuine person who holds still"
     PRINT = "print"
     TILTED_PRINT = "print, turned to and fro by 8 degrees"
     BENT_PRINT = "print, bent by a tenth of its width"

@@ -136,7 +136,7 @@ def _covered(name: str, *, masks: bool, labels: dict[str, list[str]]) -> bool | 
         label for label in ("covered", "bare", "left_out") if any(part in name for part in labels[label])
     }
     if len(known) > 1:
-        raise PhotoListError(f"{_LABELS.name} says several things of {name}: {', '.join(sorted(known))}")
+        raise PhotoListError(f"{_LABELS.name} has several labels for {name}: {', '.join(sorted(known))}")
     if "left_out" in known:
         return None
     return "covered" in known or (masks and "bare" not in known)

@@ -210,7 +210,7 @@ def constancy_tables(
     table = Table(
         "change", "scans", "other selected", "other seen", "of these pass", "95 % bound", "other not seen",
         "pass: groups of selected", "pair, FMR 0.1", "pair, same line",
-        title="Two persons: how many get past, by statistic",
+        title="Two persons: undetected scans, by statistic",
     )  # fmt: skip
     for change in (*Change, None):
         of_kind = [judged for judged in spliced if change in {None, judged.change}]
@@ -240,7 +240,7 @@ def joined_table(scans: Sequence[tuple[str, IdentifiedScan]], calibration: Match
     }
     table = Table(
         "frames of the other", "pairs", *(f"pass at {bound:g} ({line:.3f})" for bound, line in lines.items()),
-        "highest cosine", title="Selected frames of two persons put together: how many get past",
+        "highest cosine", title="Selected frames of two persons combined: undetected scans",
     )  # fmt: skip
     everything: list[NDArray[np.float64]] = []
     for others in _REPLACED:
