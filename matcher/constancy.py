@@ -10,9 +10,9 @@ person, so that genuine scans keep a greater distance from the threshold than th
 frames would (``docs/accuracy.md`` has the figures).
 
 The threshold is a bound on FMR, as everywhere in ``matcher``: at most this share of changes to a random other
-person stays undetected, if the calibration holds for frames of one camera. A person without a frame among the
-samples cannot be detected. Two changes stay undetected: to a person who looks alike, and of an image that
-turns into another one so slowly that both groups resemble each other.
+person remains undetected, if the calibration holds for frames of one camera. A person without a frame among
+the samples cannot be detected. Two changes remain undetected: to a person who looks alike, and to an image
+that changes into another one so slowly that both groups resemble each other.
 """
 
 from collections.abc import Sequence

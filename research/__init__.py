@@ -1,5 +1,5 @@
-"""Studies, fits and training behind the product's own data files and documents.
+"""Studies, fits and training for the data files and documents of the product.
 
-Nothing imports this package but its tests, and no wheel contains it. Run a study from a checkout, such as
-``python -m research.dynamic --help``. What users measure is in ``evaluation``.
+Only its tests import this package, and no wheel contains it. Run a study from a checkout, such as
+``python -m research.dynamic --help``. ``evaluation`` has the measurements for users.
 """

@@ -107,7 +107,7 @@ def _remedies(report: PortraitReport) -> tuple[Text, ...]:
             "  ",
             _mark(requirement),
             f" {remedy_for(requirement.code, requirement.measured)} ",
-            (f"{requirement.code} {_short(requirement.measured)}; {_short(requirement.required)}", "dim"),
+            (f"({requirement.code} {_short(requirement.measured)}; {_short(requirement.required)})", "dim"),
         )
         for requirement in missed
     ]

@@ -167,7 +167,8 @@ def common_embedder(packs: Sequence[Pack]) -> str:
     found = {embedder_sha256(pack) for pack in packs}
     if len(found) != 1:
         raise EmbeddersDiffer(
-            "the packs have different embedders, and a calibration is of one: calibrate each by itself"
+            "the packs have different embedders, and a calibration is for one embedder: calibrate each pack "
+            "separately"
         )
     return found.pop()
 

@@ -215,7 +215,7 @@ def _species(run: ScoreRun, confidence: float) -> list[SpeciesResult]:
         if len(varieties) > 1:
             for variety in varieties:
                 chosen = members & np.array([sample.variety == variety for sample in run.samples])
-                shown = f"{name}, not told further" if variety == name else variety
+                shown = f"{name}, variety unknown" if variety == name else variety
                 found.append(_one_species(run, shown, chosen, confidence, variety=True))
     return found
 

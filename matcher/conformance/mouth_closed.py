@@ -13,7 +13,7 @@ class MouthClosed:
     """Opening of the mouth over the distance from the eyes to the chin; implements ``Measure``.
 
     Source: ISO/IEC 29794-5, as in OFIQ (``MouthClosed``). A closed mouth scores 96 at best; a smile with
-    bare teeth, whose opening is about 0.1, scores 84.
+    bare teeth, with an opening of about 0.1, scores 84.
     """
 
     component: Final = Component.MOUTH_CLOSED

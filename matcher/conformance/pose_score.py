@@ -1,4 +1,4 @@
-"""From an angle of the head to a quality score."""
+"""Maps an angle of the head to a quality score."""
 
 import math
 
@@ -10,17 +10,18 @@ _TURNED_AWAY = 180.0
 
 
 def assess_angle(angle: float, portrait: PortraitView) -> Assessment:
-    """The score of one angle.
+    """Assess one angle.
 
-    Source: ISO/IEC 29794-5 as OFIQ has it (``HeadPose``): 100 times the squared cosine. Beyond 90 degrees,
-    where the cosine rises again, it is 0.
+    Source: ISO/IEC 29794-5, as in OFIQ (``HeadPose``): 100 times the squared cosine. Beyond 90 degrees, where
+        the
+    cosine rises again, the score is 0.
 
     Args:
         angle: Degrees, -180..180; 0 is frontal.
-        portrait: Whose angle it is.
+        portrait: The portrait.
 
     Returns:
-        Not assessed where the pose could not be determined (``vision.pose.estimate_pose`` says 180 then).
+        The assessment; not assessed if the pose is unknown, which ``vision.pose.estimate_pose`` marks by 180.
     """
     if not math.isfinite(angle) or portrait.pose.yaw >= _TURNED_AWAY:
         return not_assessed("the landmarks do not determine a head pose")

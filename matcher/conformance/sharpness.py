@@ -23,7 +23,7 @@ __all__ = ["Sharpness"]
 _NOISE_BLUR: Final = 0.7
 """Standard deviation of the Gaussian that removes the sensor's noise, pixels."""
 _TEST_BLUR: Final = 2.0
-"""Standard deviation of the Gaussian whose effect is measured, pixels."""
+"""Standard deviation of the Gaussian with the measured effect, pixels."""
 _FLOOR: Final = 16.0
 """Energy of the gradients that rounding to whole grey levels causes, per pixel (Scharr weights)."""
 _EVERY: Final = 2

@@ -1,1 +1,1 @@
-"""How often the camera and stream checks of ``device_integrity`` fail on honest material."""
+"""Measures how often the camera and stream tests of ``device_integrity`` fail on honest material."""

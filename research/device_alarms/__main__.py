@@ -1,15 +1,15 @@
-"""How often device checks fail on honest recordings, and which simulated injections they see.
+"""Measures how often device tests fail on honest recordings, and which simulated injections they detect.
 
 ::
 
     python -m research.device_alarms ASSETS
 
-Cuts the live clips of ASSETS into scans as the reference client sends them and takes the live pictures as
-they are stored; prints each check's false alarms with exact bounds, by scans and by clips, then the share of
-simulated injections that each check sees, what the memory of earlier scans knows again, and what all of it
-costs. The clips were encoded as video before, which no camera's stream was: noise and still parts are
-measured under worse conditions than a phone's. Scans of one clip are not independent, so the bounds over
-clips count, and no fewer than 150 clips can show a rate below 2 %.
+Cuts the live clips of ASSETS into scans as the reference client sends them, and uses the live images as they
+are stored. Prints the false alarms of each test with exact bounds, by scans and by clips, the share of
+simulated injections that each test detects, the scans that the scan memory recognises, and the cost. The
+clips were encoded as video before, unlike a camera's stream, so that noise and still parts are measured under
+worse conditions than a phone's. Scans of one clip are not independent, so that the bounds over clips count,
+and at least 150 clips are needed to show a rate below 2 %.
 """
 
 import argparse
@@ -36,20 +36,20 @@ __all__ = ["main", "may_decide"]
 
 _CONFIDENCE = 0.95
 _STILLS = ("stream.encoder", "stream.recompression")
-"""Checks that one picture can fail."""
+"""Tests that a single image can fail."""
 
 _MAY_DECIDE = 0.02
-"""Rate of false alarms above which a soft signal may not decide alone."""
+"""Rate of false alarms above which a soft test may not decide alone."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command. Returns 0, or 2 with one line on stderr when it could not measure."""
+    """Run the command; return 0, or 2 with one line on stderr if it could not measure."""
     parser = argparse.ArgumentParser(
         prog="python -m research.device_alarms", description="False alarms of the device checks."
     )
     parser.add_argument("assets", type=Path, help="folder with data/video and data/pad")
     options = parser.parse_args(arguments)
-    # One thread, as in a scan, where frames and not their parts are worked on side by side.
+    # One thread, as in a scan, in which whole frames are processed in parallel.
     cv2.setNumThreads(1)
     console = Console(width=130)
     try:
@@ -90,7 +90,7 @@ def _print_alarms(console: Console, scans: Sequence[SentScan], stills: Sequence[
 
 
 def _print_noise(console: Console, scans: Sequence[SentScan]) -> None:
-    """The trend of noise over brightness, which is told and not judged: this is why."""
+    """Print the trend of noise over brightness, and why it is reported but not judged."""
     curves = [noise_curve(traced(scan).tallies) for scan in scans]
     trends = [curve.trend for curve in curves if curve is not None and curve.trend is not None]
     share = _share(_rate([trend < 0 for trend in trends]))
@@ -98,7 +98,7 @@ def _print_noise(console: Console, scans: Sequence[SentScan]) -> None:
 
 
 def may_decide(scans: Proportion | None, clips: Proportion | None) -> str:
-    """By the rate over scans, and by what so few clips can show at all."""
+    """Return whether a test may decide alone, by the rate over scans and by the bound over clips."""
     if scans is None or clips is None or scans.rate > _MAY_DECIDE:
         return "no"
     return "yes" if clips.upper <= _MAY_DECIDE else "not shown"
@@ -127,7 +127,7 @@ def _print_memory(console: Console, scans: Sequence[SentScan]) -> None:
 
 
 def _by_check(scans: Sequence[SentScan]) -> Mapping[str, list[bool]]:
-    """For each check, which scans fail it."""
+    """Return, for each test, which scans fail it."""
     found: defaultdict[str, list[bool]] = defaultdict(list)
     for scan in scans:
         for check in checks_of(scan):

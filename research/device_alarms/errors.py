@@ -1,7 +1,7 @@
-"""What can go wrong in this study."""
+"""The errors of this study."""
 
 __all__ = ["MaterialError"]
 
 
 class MaterialError(Exception):
-    """The recorded material is missing or cannot be read. The message says which."""
+    """The recorded material is missing or cannot be read. The message names it."""

@@ -1,4 +1,4 @@
-"""What injectors make of a recorded scan. Simulated: it shows what a check can see, and is no error rate."""
+"""Simulates injections of a recorded scan. They show what a test can detect, and give no error rate."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -19,26 +19,26 @@ Pixels = NDArray[np.uint8]
 
 
 def _looped(scan: SentScan) -> SentScan:
-    """A file that is played again, its bytes passed through."""
+    """Return the scan of a file in a loop, with unchanged bytes."""
     length = max(8, int(_SHARE * len(scan.jpegs)))
     return replace(scan, jpegs=tuple(scan.jpegs[at % length] for at in range(len(scan.jpegs))))
 
 
 def _looped_anew(scan: SentScan) -> SentScan:
-    """A clip that is played again through a virtual camera: scaled and encoded anew, no two bytes agree."""
+    """Return the scan of a clip in a loop through a virtual camera: scaled and encoded anew."""
     length = max(8, int(_SHARE * len(scan.jpegs)))
     shown = scan.pixels()[:length]
     height, width = shown[0].shape[:2]
     jpegs = []
     for at in range(len(scan.jpegs)):
-        # A slight change each time it is played, as a player's filters make.
+        # A slight change in each repetition, as from a player's filters.
         lighter = cv2.convertScaleAbs(shown[at % length], alpha=1.0 + 0.02 * (at // length))
         jpegs.append(encoded(np.asarray(cv2.resize(lighter, (width - 8, height - 8)), np.uint8), quality=80))
     return replace(scan, jpegs=tuple(jpegs))
 
 
 def _compressed_before(scan: SentScan) -> SentScan:
-    """Frames of a hard JPEG, encoded anew at their own size."""
+    """Return frames that were strongly compressed as JPEG, and encoded anew at the same size."""
     again = []
     for image in scan.pixels():
         first = encoded(image, quality=_HARD_QUALITY)
@@ -48,7 +48,7 @@ def _compressed_before(scan: SentScan) -> SentScan:
 
 
 def _denoised(scan: SentScan) -> SentScan:
-    """A generated or denoised video: smooth in time, so that little is left of a camera's noise."""
+    """Return a generated or denoised video, smooth in time, with little of a camera's noise."""
     smooth: NDArray[np.float32] | None = None
     jpegs = []
     for image in scan.pixels():
@@ -59,7 +59,7 @@ def _denoised(scan: SentScan) -> SentScan:
 
 
 def _photo(scan: SentScan) -> SentScan:
-    """One photo that is moved about: rendered motion without any noise of its own."""
+    """Return one photo in rendered motion, without noise of its own."""
     image = scan.pixels()[0]
     height, width = image.shape[:2]
     jpegs = []
@@ -72,7 +72,7 @@ def _photo(scan: SentScan) -> SentScan:
 
 
 def _in_a_window(scan: SentScan) -> SentScan:
-    """The clip in a player's window, on a desktop of a fixed colour and pattern."""
+    """Return the clip in a player's window, on a desktop of a fixed colour and pattern."""
     jpegs = []
     for image in scan.pixels():
         height, width = image.shape[:2]
@@ -93,4 +93,4 @@ INJECTIONS: Final[Mapping[str, Callable[[SentScan], SentScan]]] = {
     "moved photo": _photo,
     "player's window": _in_a_window,
 }
-"""By what is done to a scan."""
+"""The injections by name."""

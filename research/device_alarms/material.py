@@ -1,4 +1,4 @@
-"""Recorded material as a device would send it: scans of JPEG frames with their capture times."""
+"""Reads recorded material as a device would send it: scans of JPEG frames with their capture times."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ __all__ = ["SentScan", "encoded", "live_scans", "pictures"]
 
 _LONG_SIDE: Final = 640
 _QUALITY: Final = 85
-"""As the reference client sends them."""
+"""The JPEG quality of the reference client."""
 
 _SECONDS: Final = 4.0
 _RATE: Final = 16.0
@@ -30,8 +30,8 @@ class SentScan:
     """One scan.
 
     Attributes:
-        source: The clip's or picture's name; scans of one source are not independent.
-        species: ``"live"``, or what was done to it.
+        source: Name of the clip or image; scans of one source are not independent.
+        species: ``"live"``, or the name of the injection.
         jpegs: Encoded frames in order.
         times_us: Their capture times, microseconds.
     """
@@ -50,12 +50,12 @@ class SentScan:
 
 
 def encoded(image: Pixels, *, quality: int = _QUALITY) -> bytes:
-    """A JPEG of a picture, shape (height, width, 3), blue-green-red."""
+    """Encode an image of shape (height, width, 3), blue-green-red, as JPEG."""
     return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
 
 
 def live_scans(assets: Path) -> tuple[SentScan, ...]:
-    """Clips of live persons, cut into scans of four seconds at about 16 frames a second.
+    """Read clips of live persons, cut into scans of four seconds at about 16 frames a second.
 
     Raises:
         MaterialError: There is no clip, or one cannot be read.
@@ -67,10 +67,10 @@ def live_scans(assets: Path) -> tuple[SentScan, ...]:
 
 
 def pictures(assets: Path) -> tuple[SentScan, ...]:
-    """Single JPEG pictures of live persons as they are stored, each a scan of one frame.
+    """Read single JPEG images of live persons as they are stored, each a scan of one frame.
 
     Raises:
-        MaterialError: There is none.
+        MaterialError: There is no image.
     """
     files = sorted((assets / "data/pad/live").glob("*.jpg"))
     if not files:

@@ -1,4 +1,4 @@
-"""Runs the checks over scans."""
+"""Runs the tests over scans."""
 
 from typing import Final
 
@@ -17,11 +17,11 @@ UNMEASURED: Final = {
     "camera.exposure, contradiction.exposure": "recordings have no exposure metadata",
     "other camera.* and device.*": "recordings have no description of device and camera",
 }
-"""Checks that recorded material says nothing of, and why."""
+"""Tests that recorded material cannot measure, and why."""
 
 
 def traced(scan: SentScan) -> StreamMeasurements:
-    """A scan's measurements."""
+    """Return the measurements of a scan."""
     tracer = StreamTracer()
     for jpeg, time in zip(scan.jpegs, scan.times_us, strict=True):
         luma = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
@@ -30,5 +30,5 @@ def traced(scan: SentScan) -> StreamMeasurements:
 
 
 def checks_of(scan: SentScan) -> tuple[DeviceCheck, ...]:
-    """All checks of the stream that recorded material can be held against."""
+    """Return all tests of the stream that recorded material can measure."""
     return tuple(check for check in check_stream(traced(scan)) if check.name not in UNMEASURED)

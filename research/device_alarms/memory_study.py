@@ -1,4 +1,4 @@
-"""Does the memory of earlier scans know a replay again, and does it leave honest second scans alone?"""
+"""Measures whether the scan memory recognises a replay, and does not recognise honest second scans."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,16 +20,16 @@ _SCALE = 0.9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryCounts:
-    """How often an earlier scan was recognised, of how many pairs.
+    """Counts of recognised earlier scans, and of pairs.
 
     Attributes:
-        second_scans: Honest pairs of the same person in the same place, recognised: false alarms.
-        honest_pairs: All of them.
-        strangers: Pairs of different clips, recognised: false alarms.
-        stranger_pairs: All of them.
-        replays: Scans shown again, scaled and encoded anew, recognised.
-        replay_pairs: All of them.
-        shifted: The same, with every second frame left out from the fifth on.
+        second_scans: Recognised honest pairs of the same person in the same place: false alarms.
+        honest_pairs: All such pairs.
+        strangers: Recognised pairs of different clips: false alarms.
+        stranger_pairs: All such pairs.
+        replays: Recognised replays of scans, scaled and encoded anew.
+        replay_pairs: All such replays.
+        shifted: Recognised replays without every second frame from the fifth on.
     """
 
     second_scans: int

@@ -1,13 +1,13 @@
-"""How often the lists of cameras and emulators name an honest device, on public lists of names.
+"""Measures how often the lists of cameras and emulators name an honest device, on public lists of names.
 
 ::
 
     python -m research.device_alarms.names --usb-ids usb.ids --user-agents FILE...
 
-``usb.ids`` is the list of USB devices of linux-usb.org; of it those products count whose name speaks of a
-camera or of video, written as a browser labels a camera. User agents are found in any text, one a line: from
-each the model is taken as Android writes it there. Both lists are of devices that exist. A name that is found
-is shown, to be looked at: the list may hold a virtual device, too.
+``usb.ids`` is the list of USB devices of linux-usb.org. Its products count if their name mentions a camera or
+video; they are written as a browser labels a camera. User agents are found in any text, one per line, and the
+model is read from each as Android writes it. Both lists are of existing devices. A name that a test fails is
+printed for inspection, because the list may contain a virtual device too.
 """
 
 import argparse
@@ -43,12 +43,12 @@ _MODEL: Final = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NameAlarms:
-    """Names that a check failed.
+    """Names that fail a test.
 
     Attributes:
-        names: How many there were.
-        hard: Those that fail hard, and so decide.
-        soft: Those that fail softly.
+        names: Number of names.
+        hard: Names that fail a hard test, which decides.
+        soft: Names that fail a soft test.
     """
 
     names: int
@@ -57,7 +57,7 @@ class NameAlarms:
 
 
 def camera_labels(usb_ids: Iterable[str]) -> Iterator[str]:
-    """Labels of cameras as a browser writes them, from the lines of ``usb.ids``."""
+    """Yield labels of cameras as a browser writes them, from the lines of ``usb.ids``."""
     vendor = None
     for line in usb_ids:
         if line.startswith("C "):
@@ -69,18 +69,18 @@ def camera_labels(usb_ids: Iterable[str]) -> Iterator[str]:
 
 
 def device_models(user_agents: Iterable[str]) -> frozenset[str]:
-    """Models of Android devices, as user agents in these lines name them."""
+    """Return the models of Android devices in the user agents of these lines."""
     return frozenset(found[1].strip() for line in user_agents if (found := _MODEL.search(line)))
 
 
 def named_cameras(labels: Iterable[str]) -> NameAlarms:
-    """What ``camera.name`` says of labels."""
+    """Test labels with ``camera.name``."""
     lists = load_fingerprints()
     return _alarms((label, check_name(CameraClaim(label=label), fingerprints=lists)) for label in labels)
 
 
 def named_emulators(models: Iterable[str]) -> NameAlarms:
-    """What ``device.emulator`` says of models."""
+    """Test models with ``device.emulator``."""
     lists = load_fingerprints()
 
     def check(model: str) -> DeviceCheck:
@@ -101,7 +101,7 @@ def _alarms(checks: Iterable[tuple[str, DeviceCheck]]) -> NameAlarms:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command. Returns 0, or 2 with one line on stderr when it could not measure."""
+    """Run the command; return 0, or 2 with one line on stderr if it could not measure."""
     parser = argparse.ArgumentParser(
         prog="python -m research.device_alarms.names", description="False alarms of lists of names."
     )

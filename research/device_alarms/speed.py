@@ -1,4 +1,4 @@
-"""What measuring a frame costs beside decoding it."""
+"""Measures the cost of tracing a frame, compared with decoding it."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -37,12 +37,12 @@ class StreamCost:
 
     @property
     def share(self) -> float:
-        """All of the checks over one decoding to colours."""
+        """Cost of the tests divided by that of decoding to colours."""
         return (self.trace + self.judge) / self.decode
 
 
 def stream_cost(scan: SentScan) -> StreamCost:
-    """Measure with a scan's pictures."""
+    """Measure the cost on a scan's frames."""
     frames = []
     for image in scan.pixels():
         jpeg = encoded(np.asarray(cv2.resize(image, _SIZE, interpolation=cv2.INTER_AREA), np.uint8))
@@ -71,7 +71,7 @@ def stream_cost(scan: SentScan) -> StreamCost:
 
 
 def _milliseconds(work: Callable[[bytes, Luma], None], frames: Sequence[tuple[bytes, Luma]]) -> float:
-    """The median over frames, on this thread's own processor time: what else runs does not count."""
+    """Return the median over frames of this thread's CPU time, independent of other load."""
     spent = []
     for jpeg, luma in frames:
         begun = time.thread_time()

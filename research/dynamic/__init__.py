@@ -1,1 +1,1 @@
-"""The flash challenge over simulated persons and attackers; run it with ``python -m research.dynamic``."""
+"""Measures the flash challenge on simulated persons and attackers; run ``python -m research.dynamic``."""

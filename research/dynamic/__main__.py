@@ -1,4 +1,4 @@
-"""Measure the flash challenge over simulated persons and attackers; ``docs/accuracy.md`` has the figures.
+"""Measures the flash challenge on simulated persons and attackers; ``docs/accuracy.md`` has the figures.
 
 ::
 
@@ -6,9 +6,9 @@
     python -m research.dynamic scan --assets DIR --rows FILE.jsonl --group genuine --minutes 15
     python -m research.dynamic report --rows FILE.jsonl --out DIR
 
-``scan`` renders, drives and judges one scan after another and adds a line for each; a killed run goes on
-where it was, and a longer one (more turns) only adds. ``report`` writes tables as text and JSON, and charts.
-It is all simulation: what holds for phones, rooms and people outside it has to be measured there.
+``scan`` renders, drives and judges one scan after another and adds a line for each. A run that was killed can
+be continued, and a longer one (more turns) only adds lines. ``report`` writes tables as text and JSON, and
+charts. All of it is simulation; error rates for real phones, rooms and people must be measured on them.
 """
 
 import argparse
@@ -38,11 +38,11 @@ __all__ = ["main"]
 
 _RENDERERS: Final = {"calibrated": CALIBRATION_RENDERERS, "held-out": HELD_OUT_RENDERERS}
 _WIDTH: Final = 180
-"""Of the tables, characters."""
+"""Width of the tables, characters."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command. Returns 0, or 2 with one line on stderr when it could not measure."""
+    """Run the command; return 0, or 2 with one line on stderr if it could not measure."""
     options = _parser().parse_args(arguments)
     try:
         options.stage(options)
@@ -75,7 +75,7 @@ def _scan(options: argparse.Namespace) -> None:
         witness=load_pack(conditions.pack),
     )
     if not people:
-        raise DynamicEvaluationError("no photo of anybody who was not tuned on can be used")
+        raise DynamicEvaluationError("no usable photo of a person who was not used for tuning")
     keys = [person.key for person in people]
     plan = (
         small_slice(keys)
@@ -108,7 +108,7 @@ def _scan(options: argparse.Namespace) -> None:
 
 
 def _done(path: Path, conditions: Conditions) -> set[str]:
-    """Names of the cases that have a row; rows of another measurement must not be mixed with this one's."""
+    """Return the names of the cases with a row; refuse rows of another measurement."""
     rows = read_rows(path)
     if others := {row.code for row in rows} - {code_hash()}:
         raise DynamicEvaluationError(
@@ -139,7 +139,7 @@ def _size(text: str) -> tuple[int, int]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m research.dynamic",
-        description="Measure the flash challenge over simulated persons and attackers.",
+        description="Measure the flash challenge on simulated persons and attackers.",
         epilog=(
             "examples:\n"
             "  python -m research.dynamic scan --assets DIR --rows rows.jsonl --turns 10 --jobs 8\n"
@@ -153,18 +153,18 @@ def _parser() -> argparse.ArgumentParser:
     stages = parser.add_subparsers(dest="name", required=True)
     scan = stages.add_parser(
         "scan",
-        help="simulate, judge and add rows; goes on where it was",
+        help="simulate, judge and add rows; continues an earlier run",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     scan.add_argument("--assets", type=Path, required=True, help="folder with data/faces and models")
     scan.add_argument("--rows", type=Path, required=True, help="file to add to, lines of JSON")
-    scan.add_argument("--pack", help="what looks at the frames; open:<assets>/models if None")
-    scan.add_argument("--portrait-pack", default="embedded", help="what finds the 68 landmarks of the photos")
+    scan.add_argument("--pack", help="pack that measures the frames; open:<assets>/models if None")
+    scan.add_argument("--portrait-pack", default="embedded", help="pack with the photos' 68 landmarks")
     scan.add_argument(
         "--corrections",
         type=Path,
         default=Path("evaluation/label_corrections.toml"),
-        help="what is known to be wrong with the labels",
+        help="file with the known errors of the labels",
     )
     scan.add_argument("--slice", choices=("full", "small"), default="full", help="small is five scans")
     scan.add_argument("--turns", type=int, default=10, help="scans of each person in every cell")
@@ -173,30 +173,30 @@ def _parser() -> argparse.ArgumentParser:
         type=Group,
         choices=tuple(Group),
         action="append",
-        help="only this, all if None; again for more",
+        help="only this group, all if None; repeatable",
     )
     scan.add_argument(
         "--kind",
         type=FlashKind,
         choices=tuple(FlashKind),
         action="append",
-        help="only who or what answers in this way, all if None; again for more",
+        help="only this kind, all if None; repeatable",
     )
     scan.add_argument(
         "--renderers",
         choices=tuple(_RENDERERS),
         default="calibrated",
-        help="models of light, skin and head: those that lines were set on, or others",
+        help="models of light, skin and head: those that the lines were set on, or others",
     )
     scan.add_argument("--jobs", type=int, default=1, help="processes")
-    scan.add_argument("--minutes", type=float, help="stop after so long; when all is done if None")
-    scan.add_argument("--size", type=_size, default=(240, 320), help="of the frames, pixels")
+    scan.add_argument("--minutes", type=float, help="stop after this time; run to the end if None")
+    scan.add_argument("--size", type=_size, default=(240, 320), help="size of the frames, pixels")
     scan.add_argument("--rate", type=float, default=20.0, help="frames a second")
-    scan.add_argument("--round-trip", type=float, default=0.05, help="of the network, seconds")
-    scan.add_argument("--processing", type=float, default=0.02, help="of the server, seconds a frame")
+    scan.add_argument("--round-trip", type=float, default=0.05, help="round trip of the network, seconds")
+    scan.add_argument("--processing", type=float, default=0.02, help="server time per frame, seconds")
     scan.add_argument("--bits", type=float, default=12.0, help="floor of verified bits")
-    scan.add_argument("--blink", action="store_true", help="a policy that takes a blink")
-    scan.add_argument("--depth", action="store_true", help="a policy that takes a head's depth in any light")
+    scan.add_argument("--blink", action="store_true", help="a policy that accepts a blink")
+    scan.add_argument("--depth", action="store_true", help="a policy that accepts depth in any light")
     scan.add_argument("--no-networks", action="store_true", help="judge without the PAD networks")
     scan.set_defaults(stage=_scan)
     report = stages.add_parser(

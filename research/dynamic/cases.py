@@ -1,4 +1,4 @@
-"""Which scans are simulated: who, in which light, with which skin, camera and distance, attacked how.
+"""Plans the simulated scans: person, light, skin, camera, distance and attack.
 
 Ambient light, kind and (of relighting) latency and quality are crossed with persons. Skin, camera, distance,
 renderer and phone are drawn for each scan from its own name, so that all of them vary in every cell and a
@@ -50,12 +50,12 @@ __all__ = [
 
 
 class Group(StrEnum):
-    """What a scan is a sample of."""
+    """The group of scans to which a scan belongs."""
 
     GENUINE = "genuine"
     ATTACK = "attack"
     RELIGHTING = "relighting"
-    """The curves over latency and quality; the other attacks have usual ones, and claim true times."""
+    """The curves over latency and quality; the other attacks have usual values, and claim true times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,8 @@ class Case:
     """One scan to simulate.
 
     Attributes:
-        group: What it is a sample of.
-        kind: Who or what answers.
+        group: Its group.
+        kind: The person or attack.
         ambient: The surrounding light.
         person: Key of the person, or of the victim.
         turn: Number of the repetition, from 0.
@@ -72,9 +72,9 @@ class Case:
         camera: Name among ``CAMERAS``.
         distance: Name among ``DISTANCES``.
         renderer: Models of light, skin and head, as ``points/lambert/relief``.
-        latency: Of relighting, added seconds; ``None`` otherwise.
-        quality: Of relighting, name among ``QUALITIES``; ``None`` otherwise.
-        lying: Whether the device claims that colours appeared when its answers need it; see ``claimed_late``.
+        latency: Added latency of relighting, seconds; ``None`` for other kinds.
+        quality: Quality of relighting, a name among ``QUALITIES``; ``None`` for other kinds.
+        lying: Whether the device claims later times for the colours to hide its lag; see ``claimed_late``.
     """
 
     group: Group
@@ -92,7 +92,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        """Distinct for every case; what is drawn for it is drawn from this."""
+        """Distinct name, and seed of the draws, of the case."""
         curve = "" if self.latency is None else f"/{self.latency:g}/{self.quality}"
         curve += "/lying" if self.lying else ""
         curve += "/held out" if self.renderer in HELD_OUT_RENDERERS.names else ""
@@ -112,11 +112,11 @@ CAMERAS: Final[Mapping[str, FlashCameraSettings]] = MappingProxyType(
         "wide": FlashCameraSettings(field_of_view_degrees=65.0),
     }
 )
-"""Cameras; ``split.toml`` says which of them were tuned with."""
+"""Cameras; ``split.toml`` names those that were used for tuning."""
 
 DISTANCES: Final[Mapping[str, float]] = MappingProxyType({"near": 0.60, "usual": 0.52, "far": 0.46})
 """Width of the face as a share of the frame's: 0.27, 0.31 and 0.35 m at 48 degrees, 0.19 to 0.25 m at 65.
-Farther away the guidance asks to come closer before anything is shown, and the person does."""
+If the face is farther away, the guidance prompts the person to come closer first, and the person does."""
 
 QUALITIES: Final[Mapping[str, InjectionSettings]] = MappingProxyType(
     {
@@ -126,34 +126,34 @@ QUALITIES: Final[Mapping[str, InjectionSettings]] = MappingProxyType(
         "own head": InjectionSettings(quality=1.0),
     }
 )
-"""Relighting, from a colour laid over the face to the victim's own shape under the true law of light."""
+"""Relighting, from a colour blended over the face to the victim's own shape under the true law of light."""
 
 LATENCIES: Final = (0.0, 0.06, 0.12, 0.2, 0.3, 0.5)
 """Added seconds of relighting behind a device that claims true times."""
 LYING_LATENCIES: Final = (0.3, 0.5, 0.8, 1.2)
-"""The same behind a device that claims the times at which its answers look punctual."""
+"""Added seconds behind a device that claims times at which its answers look punctual."""
 _LOOKS_PUNCTUAL: Final = 0.03
-"""What a lying device leaves of the lag, seconds: none at all would look early with a frame's rounding."""
+"""Lag that a lying device leaves, seconds; without it, the rounding of a frame would make it look early."""
 
 _ATTACKED: Final = (AmbientPreset.DARK, AmbientPreset.INDOOR, AmbientPreset.OFFICE)
-"""Where genuine persons are to succeed: in brighter light nobody does."""
+"""Light in which genuine persons should succeed; in brighter light no person does."""
 _OTHERS: Final = tuple(
     kind for kind in FlashKind if kind not in {FlashKind.GENUINE, FlashKind.INJECTED_RELIGHTING}
 )
 _LONGEST_SECONDS: Final = 32.0
 _DISPLAY_LUMINANCE: Final = (20.0, 500.0)
-"""Of a replaying screen, cd/m2: whoever attacks turns it down, so that it drowns less of the flash."""
+"""Luminance of a replaying screen, cd/m2; an attacker dims it, so that it outshines less of the flash."""
 
 
 def all_cases(
     people: Sequence[str], *, turns: int, renderers: Renderers = CALIBRATION_RENDERERS
 ) -> tuple[Case, ...]:
-    """The whole plan, in an order of which every part is a fair sample of the whole.
+    """Return the whole plan, in an order in which every part is a fair sample.
 
     Args:
         people: Keys of the persons.
-        turns: How often every cell is filled: one scan a person each time; relighting in the first alone.
-        renderers: From which that of each scan is drawn.
+        turns: Number of turns, each with one scan per person in every cell; relighting in the first only.
+        renderers: The renderers from which that of each scan is drawn.
     """
     cases = itertools.chain(
         *(_turn(people, turn, renderers) for turn in range(turns)),
@@ -163,7 +163,7 @@ def all_cases(
 
 
 def small_slice(people: Sequence[str]) -> tuple[Case, ...]:
-    """A few scans that show whether things point the right way."""
+    """Return a few scans for a quick look at the direction of results."""
     first, second = people[0], people[min(1, len(people) - 1)]
     genuine = [
         _case(Group.GENUINE, FlashKind.GENUINE, ambient, person)
@@ -175,12 +175,12 @@ def small_slice(people: Sequence[str]) -> tuple[Case, ...]:
 
 
 def settings_of(case: Case, *, width: int, height: int, rate: float) -> FlashScanSettings:
-    """How the simulator renders a case.
+    """Return the simulator's settings for a case.
 
     Args:
-        case: Which.
-        width: Of the frames, pixels.
-        height: Of the frames, pixels.
+        case: The case.
+        width: Width of the frames, pixels.
+        height: Height of the frames, pixels.
         rate: Frames a second.
     """
     rng = _rng(f"settings/{case.name}")
@@ -226,7 +226,7 @@ def settings_of(case: Case, *, width: int, height: int, rate: float) -> FlashSca
 
 
 def claimed_late(case: Case, settings: FlashScanSettings) -> float:
-    """By how much later than true the device claims that colours appeared, seconds; 0 if it does not lie."""
+    """Return by how much the device claims later times for colours than true, seconds; 0 if it does not."""
     if not case.lying:
         return 0.0
     return max(0.0, settings.injection.latency_seconds - settings.phone.latency_seconds - _LOOKS_PUNCTUAL)

@@ -1,4 +1,4 @@
-"""Charts of measured scans as PNG; matplotlib draws them (``evaluation.figures``)."""
+"""Draws charts of measured scans as PNG with matplotlib (``evaluation.figures``)."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,7 +20,7 @@ _OUTCOMES = (
 
 
 def all_charts(rows: Sequence[Row]) -> Mapping[str, bytes]:
-    """PNG files by name, those for which there are scans.
+    """Return PNG files by name, for those charts that have scans.
 
     Raises:
         FiguresUnavailable: The extra is not installed.

@@ -1,4 +1,4 @@
-"""One flash scan in virtual time: a simulated phone, a network, and an attempt on its frames."""
+"""Runs one flash scan in virtual time: a simulated phone, a network, and an attempt on its frames."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -31,12 +31,12 @@ _MOVES = frozenset({"MOVE_CLOSER", "MOVE_BACK"})
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Between phone and server.
+    """The network between phone and server, and the server's time.
 
     Attributes:
-        round_trip: Seconds there and back.
-        jitter: Standard deviation of a frame's way, seconds.
-        processing: What the server needs for a frame before it answers, seconds.
+        round_trip: Round trip time, seconds.
+        jitter: Standard deviation of a frame's transfer time, seconds.
+        processing: Time that the server needs for a frame before it answers, seconds.
     """
 
     round_trip: float = 0.05
@@ -46,24 +46,24 @@ class Link:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScanTrace:
-    """What a scan leaves for the judge, and how it went.
+    """The input of the judge from a scan, and the course of the scan.
 
     Attributes:
         samples: The light of the frames that count.
-        frames: How many frames were sent.
-        faces: How many of those that were looked at, up to the closing step, showed one face.
+        frames: Number of frames that were sent.
+        faces: Number of measured frames up to the closing step that showed one face.
         revealed: Every step, and when it was sent.
-        observations: What was measured.
-        examined: What the expensive models said of the selected frames so far.
+        observations: The measurements.
+        examined: Results of the expensive models on the selected frames so far.
         witnesses: See ``attempt.capture.AttemptCapture``; empty before the scan's end.
         pad_scores: See there.
-        advice: What stood in the way, for the judge.
-        complete: Whether no further frame is wanted.
-        hints: What the challenge told the person, each once, in order.
+        advice: The conditions that hindered the measurement, for the judge.
+        complete: Whether no further frame is needed.
+        hints: Hints of the challenge to the person, each once, in order.
         end: Why it ended: an ``EndReason``, ``FALL_BACK`` or ``UNFINISHED``.
         seconds: From the first well-placed frame to the end; ``None`` if there never was one.
-        pauses: How often the capture paused.
-        guidance: What the person was told most often.
+        pauses: Number of pauses of the capture.
+        guidance: The most frequent guidance to the person.
     """
 
     samples: tuple[FlashSample, ...]
@@ -99,14 +99,14 @@ def drive_scan(
 
     Args:
         photo: The person or the victim.
-        settings: What is rendered.
-        pack: Its models look at the frames, as in a server.
+        settings: Settings of the rendering.
+        pack: Its models measure the frames, as in a server.
         policy: Limits of the challenge.
         model: Lines of the flash.
         link: Network and server.
         rng: Draws the colours and the network's jitter.
-        claimed_late: By how much later than true the device claims that colours appeared, seconds.
-        watch: Is shown what the scan would leave if it were over, after every frame.
+        claimed_late: How much later than true the device claims that colours appeared, seconds.
+        watch: Called after every frame with the trace of the scan so far.
     """
     light, guide = ScreenLight(settings.phone, seed=settings.seed), AppGuide(seed=settings.seed)
     phone = VirtualPhone(
@@ -152,7 +152,7 @@ def _sent(phone: VirtualPhone, link: Link, rng: np.random.Generator) -> Iterator
 
 @dataclass(slots=True)
 class _Record:
-    """How the scan goes; passes on to the phone what it is told."""
+    """Records the course of the scan, and relays the actions to the phone."""
 
     capture: AttemptCapture
     run: FlashRun

@@ -1,7 +1,7 @@
-"""What can be wrong with what a measurement of the flash is given."""
+"""The errors of the measurement of the flash."""
 
 __all__ = ["DynamicEvaluationError"]
 
 
 class DynamicEvaluationError(Exception):
-    """Photos, split or rows cannot be used. The message says why."""
+    """Photos, split or rows cannot be used. The message states why."""

@@ -1,4 +1,4 @@
-"""Simulates cases and writes their rows; goes on where it was."""
+"""Simulates cases and returns their rows; a measurement can be continued."""
 
 import hashlib
 import time
@@ -43,25 +43,25 @@ _OUTCOMES: Final = {
     Verdict.INCONCLUSIVE: AttemptRow.INCONCLUSIVE,
 }
 _MATCH: Final = MatchPolicy(max_fmr=1e-2)
-"""A simulated person always shows the portrait's face, so that nothing rests on it."""
+"""Not critical, because a simulated person always shows the face of the portrait."""
 _MEASURED: Final = ("research.dynamic", "attempt", "liveness", "simulator", "vision")
 
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What all scans share.
+    """The common conditions of all scans.
 
     Attributes:
-        pack: Spec of the pack that looks at the frames.
+        pack: Spec of the pack that measures the frames.
         portrait_pack: Spec of the pack that finds the 68 landmarks of the photos.
-        width: Of the frames, pixels.
-        height: Of the frames, pixels.
+        width: Width of the frames, pixels.
+        height: Height of the frames, pixels.
         rate: Frames a second.
         link: Network and server.
         bits: The floor of verified bits.
-        blink: Whether the policy takes a blink.
-        depth: Whether it takes a head's depth in any light.
-        networks: Whether the PAD networks judge, whose pixels the renderer does not aim at.
+        blink: Whether the policy accepts a blink.
+        depth: Whether it accepts a head's depth in any light.
+        networks: Whether the PAD networks judge; the renderer does not aim to imitate the pixels they need.
     """
 
     pack: str
@@ -76,7 +76,7 @@ class Conditions:
     networks: bool = True
 
     def __str__(self) -> str:
-        """In words, without this machine's paths."""
+        """Return the conditions in words, without this machine's paths."""
         packs = (
             f"faces by {without_folder(self.pack)}, photos' landmarks by {without_folder(self.portrait_pack)}"
         )
@@ -98,7 +98,7 @@ class Bench:
         Raises:
             VisionError: A pack cannot be loaded.
         """
-        # One core a process: several threads of OpenCV only fight over small pictures.
+        # One core per process: several threads of OpenCV only compete for small images.
         cv2.setNumThreads(1)
         self._conditions = conditions
         self._people = {person.key: person for person in people}
@@ -139,7 +139,7 @@ class Bench:
     def _judged(
         self, trace: ScanTrace, policy: DynamicPolicy | None, portrait: Embedding
     ) -> AttemptJudgement:
-        """What the attempt amounts to, with its challenge; or without, as Express would judge it."""
+        """Return the judgement of the attempt with its challenge, or without it as Express judges."""
         evidence = None
         if policy is not None:
             flash = FlashEvidence(steps=trace.revealed, samples=trace.samples)
@@ -161,7 +161,7 @@ class Bench:
         )
 
     def _template(self, key: str) -> Embedding:
-        """Of the person's photo."""
+        """Return the template of the person's photo."""
         if key not in self._templates:
             pixels = self._photo(key).pixels
             faces = self._pack.detector.detect(pixels)
@@ -227,13 +227,13 @@ class Bench:
 def measure_cases(
     cases: Sequence[Case], *, people: Sequence[Person], conditions: Conditions, jobs: int
 ) -> Iterator[Row]:
-    """The rows of ``cases`` as they come, which is not their order.
+    """Yield the rows of ``cases`` in the order of completion.
 
     Args:
-        cases: Which.
-        people: Theirs, and maybe more.
-        conditions: What they share.
-        jobs: Processes; 1 takes none but this one.
+        cases: The cases.
+        people: The people of the cases, and possibly more.
+        conditions: The common conditions.
+        jobs: Number of processes; 1 uses this process only.
 
     Raises:
         DynamicEvaluationError: A photo cannot be used.
@@ -258,7 +258,7 @@ def measure_cases(
 
 
 def code_hash() -> str:
-    """The first 12 hexadecimal digits of the SHA-256 over all that decides what a row says."""
+    """Return the first 12 hexadecimal digits of the SHA-256 over all code that determines a row."""
     digest = hashlib.sha256()
     for package in _MEASURED:
         root = Path(str(files(package)))
@@ -268,7 +268,7 @@ def code_hash() -> str:
 
 
 _bench: Bench | None = None
-"""Of a worker process."""
+"""The bench of a worker process."""
 
 
 def _start(conditions: Conditions, people: tuple[Person, ...]) -> None:

@@ -1,4 +1,4 @@
-"""Who is simulated: persons of a photo collection on whom nothing of the flash was tuned."""
+"""Selects the simulated persons: persons of a photo collection who were not used to tune the flash."""
 
 import hashlib
 import tomllib
@@ -25,24 +25,24 @@ from vision.packs import Pack
 __all__ = ["Person", "Split", "held_out_people", "key_of", "photo_of", "read_split", "with_usable_photo"]
 
 _SHORT_SIDE: Final = 720
-"""Pixels to which a small photo is enlarged, so that its landmarks have room."""
+"""Short side to which a small photo is enlarged for its landmarks, pixels."""
 _SMALLEST_FACE: Final = 60.0
-"""Width in pixels below which the collection's photo of a face is too coarse to be lit."""
+"""Least width of a face in the collection's photo that can be lit, pixels."""
 _EYES_APART: Final = 0.3
-"""Distance of an eye in two detectors' sight, eye distances, from which they do not mean the same face."""
+"""Distance between the eyes of two detectors, in eye distances, at which they found different faces."""
 _OUTLINES_APART: Final = 0.15
-"""The same of two landmarkers' outlines, which know better where an eye is: from here on one of them lies
-beside it, and lids that shut there would leave half of the eye open. Of 19 people's photos 18 are below 0.1,
-one is at 0.28."""
+"""The same limit for two landmarkers' outlines, which are more exact. From this distance on, one of them is
+beside the eye, and lids that shut there would leave half of the eye open. Of 19 people's photos 18 are below
+0.1, one is at 0.28."""
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One person who was not looked at when the flash was tuned.
+    """One person who was not used to tune the flash.
 
     Attributes:
-        key: Names the person without naming them; see ``key_of``.
-        photo: The photo with the largest face; of ``with_usable_photo`` the first that can be used.
+        key: Pseudonym of the person; see ``key_of``.
+        photo: The photo with the largest face; after ``with_usable_photo`` the first usable one.
         others: Further photos, the one with the largest face first.
     """
 
@@ -53,11 +53,11 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """What ``split.toml`` says.
+    """The content of ``split.toml``.
 
     Attributes:
-        calibration: Keys of the persons on whom the flash was tuned.
-        cameras: Names of the cameras that it was tuned with (``research.dynamic.cases.CAMERAS``).
+        calibration: Keys of the persons who were used to tune the flash.
+        cameras: Names of the cameras that were used to tune it (``research.dynamic.cases.CAMERAS``).
     """
 
     calibration: frozenset[str]
@@ -65,18 +65,18 @@ class Split:
 
 
 def key_of(identity: str) -> str:
-    """The first 12 hexadecimal digits of the SHA-256 of an identity's label."""
+    """Return the first 12 hexadecimal digits of the SHA-256 of an identity's label."""
     return hashlib.sha256(identity.encode()).hexdigest()[:12]
 
 
 def read_split(text: str | None = None) -> Split:
-    """The split that comes with this package, or another.
+    """Read the split of this package, or another.
 
     Args:
         text: TOML in the schema of ``split.toml``; that file if None.
 
     Raises:
-        DynamicEvaluationError: The text is no such split.
+        DynamicEvaluationError: The text is not such a split.
     """
     if text is None:
         text = (files("research.dynamic") / "split.toml").read_text(encoding="utf-8")
@@ -91,16 +91,16 @@ def read_split(text: str | None = None) -> Split:
 
 
 def held_out_people(folder: Path, *, split: Split, corrections: Path | None) -> tuple[Person, ...]:
-    """Everybody in a collection who is not among the split's, in the order of their keys.
+    """Return all persons of a collection who are not in the split, in the order of their keys.
 
     Args:
         folder: Photos with identities, and ``manifest.csv`` (see ``evaluation.match.photos``).
-        split: Who was tuned on.
-        corrections: What is known to be wrong with the labels; of two labels that may be one person's only
-            the first counts.
+        split: The persons who were used for tuning.
+        corrections: File with the known errors of the labels; of two labels that may be one person only the
+            first counts.
 
     Raises:
-        DynamicEvaluationError: The photos or the corrections cannot be read, or nobody is left.
+        DynamicEvaluationError: The photos or the corrections cannot be read, or no person is left.
     """
     try:
         known = Corrections() if corrections is None else read_corrections(corrections)
@@ -118,7 +118,7 @@ def held_out_people(folder: Path, *, split: Split, corrections: Path | None) -> 
         if identity not in tuned and key_of(identity) not in split.calibration and not any(maybe_same):
             taken.append(identity)
     if not taken:
-        raise DynamicEvaluationError(f"{folder} shows nobody who was not tuned on")
+        raise DynamicEvaluationError(f"{folder} has no person who was not used for tuning")
     people = []
     for name in taken:
         paths = [photo.path for photo in sorted(found[name], key=_size, reverse=True)]
@@ -127,13 +127,13 @@ def held_out_people(folder: Path, *, split: Split, corrections: Path | None) -> 
 
 
 def photo_of(person: Person, *, pack: Pack, witness: Pack) -> Photo:
-    """The photo that scans of a person start from.
+    """Return the photo from which scans of a person are made.
 
     Args:
-        person: Who.
+        person: The person.
         pack: Finds the face and 68 landmarks in it, such as the embedded pack.
-        witness: Another pack, which must see the eyes in the same place: what one takes for a face may be
-            none, or its eyes beside it.
+        witness: Another pack, which must find the eyes in the same place, because one pack alone may find a
+            false face, or misplace its eyes.
 
     Raises:
         DynamicEvaluationError: The photo cannot be read or used.
@@ -151,12 +151,12 @@ def photo_of(person: Person, *, pack: Pack, witness: Pack) -> Photo:
     except PhotoUnusable as error:
         raise DynamicEvaluationError(f"{person.photo.name}: {error}") from error
     if not _same_eyes(photo, pixels, witness):
-        raise DynamicEvaluationError(f"{person.photo.name}: two packs do not see the same eyes")
+        raise DynamicEvaluationError(f"{person.photo.name}: two packs do not find the same eyes")
     return photo
 
 
 def with_usable_photo(people: Sequence[Person], *, pack: Pack, witness: Pack) -> tuple[Person, ...]:
-    """Those of whom ``photo_of`` makes a photo, each with the first of theirs of which it does."""
+    """Return the persons with a usable photo, each with the first one that ``photo_of`` accepts."""
     usable: list[Person] = []
     for person in people:
         each = (replace(person, photo=photo) for photo in (person.photo, *person.others))
@@ -187,11 +187,11 @@ def _near(photo: Photo, eyes: Points, apart: float) -> bool:
 
 
 def _size(photo: FacePhoto) -> tuple[bool, float, str]:
-    """Sorts photos by the size of the face; with a second face in them a photo comes last."""
+    """Sort key of a photo by the size of the face; a photo with a second face comes last."""
     return photo.columns.get("n_faces", "1") == "1", _face_width(photo), photo.path.name
 
 
 def _face_width(photo: FacePhoto) -> float:
-    """Of the manifest, pixels; a collection that does not say counts as large enough."""
+    """Return the width of the face in the manifest, pixels; without one it counts as large enough."""
     told = photo.columns.get("face_w_px")
     return _SMALLEST_FACE if told is None else float(told or 0)

@@ -1,4 +1,4 @@
-"""A simulated phone in virtual time, and whoever holds it: shows colours, claims them, moves when told to."""
+"""A simulated phone in virtual time, and its person: shows colours, claims them, and follows guidance."""
 
 import math
 from collections.abc import Iterator
@@ -12,20 +12,20 @@ from simulator import AppGuide, ScreenLight, SimulatedFrame
 __all__ = ["CLOCKS_APART", "USUAL_WIDTH", "VirtualPhone"]
 
 CLOCKS_APART: Final = 5000.0
-"""The server's clock at the device's 0, seconds: nothing may rest on both being the same."""
+"""The server's clock at the device's 0, seconds, so that the two clocks differ."""
 _MOVES: Final = {GuidanceCode.MOVE_CLOSER: 1.12, GuidanceCode.MOVE_BACK: 1 / 1.12}
-"""How much wider the face is to be in the frame after a person was told."""
+"""Factor on the width of the face in the frame after each guidance."""
 _MOVE_AGAIN: Final = 1.5
-"""Seconds before a person moves again."""
+"""Time before a person moves again, seconds."""
 _NARROWEST, USUAL_WIDTH, _WIDEST = 0.4, 0.52, 0.7
 
 
 @dataclass(slots=True)
 class VirtualPhone:
-    """The device: shows what it is told, half a round trip later, and says so, truly or ``claimed_late``.
+    """The device, which shows each step half a round trip later and reports it, truly or ``claimed_late``.
 
-    Who holds it comes closer or goes back when told so, as far as the hand that simulates it reaches, and
-    blinks when asked to.
+    The person who holds it follows the guidance to come closer or to go back, as far as an arm reaches, and
+    blinks on request.
     """
 
     light: ScreenLight
@@ -40,13 +40,13 @@ class VirtualPhone:
     paused_until: float | None = None
 
     def show(self, step: ColourStep, now: float) -> None:
-        """Show a step, once it is heard of."""
+        """Show a step when the message arrives."""
         colour = step.colour.red, step.colour.green, step.colour.blue
         self.light.show(colour, at=self._heard(now), scroll_seconds=step.transition_seconds)
         self.numbers.append(step.number)
 
     def guide(self, code: GuidanceCode | None, now: float) -> None:
-        """Tell the person where to go."""
+        """Guide the person to come closer or to go back."""
         change = _MOVES.get(code) if code is not None else None
         if change is not None and now >= self.moved_at + _MOVE_AGAIN:
             self.moved_at = now
@@ -54,7 +54,7 @@ class VirtualPhone:
             self.person.ask(self.face_width, at=self._heard(now))
 
     def hint(self, code: HintCode, now: float) -> None:
-        """Tell the person what the challenge asks for."""
+        """Show the person a hint of the challenge."""
         match code:
             case HintCode.BLINK:
                 self.person.blink(at=self._heard(now))
@@ -78,7 +78,7 @@ class VirtualPhone:
         return self.paused_until is not None and time >= self.paused_until
 
     def claims(self, time: float) -> tuple[int, float | None]:
-        """The step that it claims to be on display, and since when."""
+        """Return the step that it claims to be on display, and since when."""
         shown, since = self.light.appeared(time - self.claimed_late)
         return (self.numbers[shown - 1], since + self.claimed_late) if shown else (0, None)
 

@@ -1,4 +1,4 @@
-"""Shares of scans, with bounds from draws of persons: scans of one face are not independent."""
+"""Computes shares of scans, with bounds from draws of persons because scans of one face are dependent."""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -13,12 +13,12 @@ __all__ = ["Draws", "Rate", "rate_of", "text_of"]
 
 _CONFIDENCE: Final = 0.95
 _FEWEST_PEOPLE: Final = 10
-"""Draws of fewer say less than they seem to."""
+"""Least number of people for an interval; with fewer it would be too narrow."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draws:
-    """How bounds are made: so many draws of persons with replacement, from this seed."""
+    """Settings of the bounds: number of draws of persons with replacement, and their seed."""
 
     resamples: int
     seed: int
@@ -30,11 +30,11 @@ class Rate:
 
     Attributes:
         hits: Scans that count.
-        scans: All.
-        people: Whom they show.
-        lower: Lower end, 0..1; ``None`` where so few people give no interval.
-        upper: Upper end, 0..1. Where no scan counts it is 3 / people (rule of three), as if all scans of one
-            person came out alike.
+        scans: All scans.
+        people: Number of people in them.
+        lower: Lower end, 0..1; ``None`` if there are too few people for an interval.
+        upper: Upper end, 0..1. If no scan counts, it is 3 / people (rule of three), as if all scans of one
+            person had the same outcome.
     """
 
     hits: int
@@ -50,12 +50,12 @@ class Rate:
 
 
 def rate_of(rows: Sequence[Row], counts: Callable[[Row], bool], draws: Draws) -> Rate:
-    """The share of ``rows`` that count.
+    """Return the share of ``rows`` that count.
 
     Args:
-        rows: Of which.
-        counts: Whether one counts.
-        draws: How the interval is made.
+        rows: The rows.
+        counts: Whether a row counts.
+        draws: Settings of the interval.
     """
     by_person: dict[str, list[bool]] = defaultdict(list)
     for row in rows:
@@ -67,7 +67,7 @@ def rate_of(rows: Sequence[Row], counts: Callable[[Row], bool], draws: Draws) ->
 
 
 def text_of(rate: Rate) -> str:
-    """As ``3 of 110, 2.7 % [0.0, 6.4]``."""
+    """Format a rate as ``3 of 110, 2.7 % [0.0, 6.4]``."""
     if not rate.scans:
         return "none"
     counted = f"{rate.hits} of {rate.scans}, {100 * rate.share:.1f} %"
@@ -83,7 +83,7 @@ def _interval(
     if not people:
         return None, None
     if hits in {0, scans}:
-        # No draw differs from another, and yet little is known.
+        # All draws are equal, although little is known.
         slack = min(1.0, 3.0 / people)
         return (0.0, slack) if hits == 0 else (1.0 - slack, 1.0)
     if people < _FEWEST_PEOPLE:

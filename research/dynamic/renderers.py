@@ -1,4 +1,4 @@
-"""Which models of light, skin and head render a scan: those that everything was tuned with, and others."""
+"""Models of light, skin and head that render a scan: those that were used for tuning, and others."""
 
 import itertools
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ __all__ = ["CALIBRATION_RENDERERS", "HELD_OUT_RENDERERS", "Renderers"]
 
 @dataclass(frozen=True, slots=True)
 class Renderers:
-    """Models that are combined with one another.
+    """Models that are combined with each other.
 
     Attributes:
-        emissions: How the screen's light is added up, at least one.
-        diffuses: How skin and paper answer it, at least one.
-        geometries: Where a head's shape comes from, at least one.
+        emissions: How the screen's light is summed, at least one.
+        diffuses: How skin and paper reflect it, at least one.
+        geometries: Sources of a head's shape, at least one.
     """
 
     emissions: tuple[Emission, ...]
@@ -27,11 +27,11 @@ class Renderers:
 
     @property
     def names(self) -> frozenset[str]:
-        """Every combination, as ``points/lambert/relief``."""
+        """Return every combination, as ``points/lambert/relief``."""
         return frozenset(map("/".join, itertools.product(self.emissions, self.diffuses, self.geometries)))
 
     def draw(self, rng: np.random.Generator) -> str:
-        """One of the combinations, each equally likely."""
+        """Draw one of the combinations, each equally likely."""
         models = self.emissions, self.diffuses, self.geometries
         return "/".join(str(rng.choice([str(one) for one in model])) for model in models)
 
@@ -41,7 +41,7 @@ CALIBRATION_RENDERERS: Final = Renderers(
     (Diffuse.LAMBERT, Diffuse.WRAPPED),
     (Geometry.RELIEF, Geometry.ELLIPSOID),
 )
-"""Each of these was tuned with."""
+"""The models that were used for tuning."""
 
 HELD_OUT_RENDERERS: Final = Renderers((Emission.DIRECTED,), (Diffuse.COATED,), (Geometry.SCULPTED,))
-"""Another of each kind, made when all lines stood: no line was set on them."""
+"""Another model of each kind, made after all lines were set; no line was set on them."""

@@ -18,10 +18,10 @@ def write_report(rows: Sequence[Row], out: Path, *, resamples: int, seed: int) -
     """Write ``report.txt``, ``report.json`` and the charts into a folder, and return the text.
 
     Args:
-        rows: At least one.
-        out: Made if it does not exist.
+        rows: At least one row.
+        out: The folder, which is created if it does not exist.
         resamples: Draws of persons behind each interval.
-        seed: Of the draws.
+        seed: Seed of the draws.
 
     Raises:
         FiguresUnavailable: Charts cannot be drawn.
@@ -44,10 +44,11 @@ def _head(rows: Sequence[Row], draws: Draws) -> list[str]:
     codes = ", ".join(sorted({row.code for row in rows}))
     return [
         "The flash challenge: SIMULATION. No recording of a face under a screen's light was measured.",
-        f"{len(rows)} scans of {people} people on whom nothing of the flash was tuned; code {codes}. Shares "
-        "are of all attempts, one attempt a check; outcomes are the flash's alone unless said otherwise.",
-        "A floor of b bits lets a blind guess in once in 2^b attempts; a check of n attempts, n times as "
-        "often.",
+        f"{len(rows)} scans of {people} people who were not used to tune the flash; code {codes}. Shares "
+        "are of all attempts, one attempt per check; outcomes are of the flash alone unless stated "
+        "otherwise.",
+        "With a floor of b bits, a blind guess succeeds once in 2^b attempts; in a check of n attempts, n "
+        "times as often.",
         *(f"Conditions: {conditions}." for conditions in sorted({row.conditions for row in rows})),
         f"In brackets: two-sided 95 % from {draws.resamples} draws of people; where no error was seen, up to "
         "3 / people (rule of three). Fewer than ten people give no interval otherwise.",

@@ -12,7 +12,7 @@ __all__ = ["AttemptRow", "Row", "append_row", "mend_rows", "read_rows"]
 
 
 class AttemptRow:
-    """What one attempt amounts to; plain text in a row."""
+    """The outcome of an attempt, as text in a row."""
 
     SUCCESS = "SUCCESS"
     SPOOF = "SPOOF"
@@ -24,7 +24,7 @@ class Row:
     """One scan.
 
     Attributes:
-        name: Of its case.
+        name: Name of its case.
         group: See ``cases.Group``.
         kind: See ``cases.Case``, as the following.
         ambient: See there.
@@ -37,15 +37,15 @@ class Row:
         quality: See there.
         lying: See there.
         code: Hash of the measuring and the rendering code: rows of different code are different measurements.
-        conditions: What all scans of a measurement share, in words.
-        finding: Of the flash.
-        reason: Of the finding; ``None`` for RIGHT.
-        bits: Verified, net of chance.
+        conditions: The common conditions of a measurement, in words.
+        finding: Finding of the flash.
+        reason: Reason of the finding; ``None`` for RIGHT.
+        bits: Verified bits, net of chance.
         odds: Log odds of a face by the flash's signals.
-        lag: Seconds; ``None`` where none stands out.
+        lag: Lag in seconds; ``None`` if no lag is distinct.
         shown: Coloured steps.
-        right: Steps answered rightly.
-        wrong: Steps answered with another colour.
+        right: Steps with the right answer.
+        wrong: Steps with another colour in the answer.
         scores: Score of each assessed signal of the flash, 0..1.
         flash: Outcome by the flash alone, under the floor of bits.
         express: Verdict of the attempt without its flash.
@@ -55,9 +55,9 @@ class Row:
         hints: See there.
         pauses: See there.
         guidance: See there.
-        frames: How many were sent.
-        faces: How many of those that were looked at, up to the closing step, showed one face.
-        cost: CPU seconds that it took to simulate and judge.
+        frames: Number of frames that were sent.
+        faces: Number of measured frames up to the closing step that showed one face.
+        cost: CPU seconds for simulation and judgement.
     """
 
     name: str
@@ -97,13 +97,13 @@ class Row:
 
 
 def append_row(path: Path, row: Row) -> None:
-    """Add a line; a process that dies leaves whole lines, and at most one broken at the end."""
+    """Add a line. A process that is killed leaves whole lines, except for at most the last one."""
     with path.open("a", encoding="utf-8") as stream:
         stream.write(json.dumps(asdict(row)) + "\n")
 
 
 def mend_rows(path: Path) -> None:
-    """Take off a last line that a killed run did not finish, so that what is added begins a line."""
+    """Remove an incomplete last line of a killed run, so that the next row starts a line."""
     if not path.exists():
         return
     content = path.read_bytes()
@@ -114,10 +114,10 @@ def mend_rows(path: Path) -> None:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The rows of a file; none where there is no file. A last line that was not finished is left out.
+    """Read the rows of a file; none if there is no file. An incomplete last line is omitted.
 
     Raises:
-        DynamicEvaluationError: Another line is no row.
+        DynamicEvaluationError: Another line is not a row.
         OSError: The file cannot be read.
     """
     if not path.exists():

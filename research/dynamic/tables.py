@@ -27,9 +27,9 @@ __all__ = [
 ]
 
 DIM: Final = frozenset({str(AmbientPreset.DARK), str(AmbientPreset.INDOOR)})
-"""Where genuine persons have to succeed."""
+"""Light in which genuine persons must succeed."""
 BRIGHT: Final = frozenset({str(AmbientPreset.SHADE), str(AmbientPreset.SUN)})
-"""Where nobody can, and nobody may be called an attacker for it."""
+"""Light in which no person can succeed, and no person may be judged an attacker."""
 
 Cell: TypeAlias = str | int | float | Rate | None
 Key: TypeAlias = Callable[[Row], str]
@@ -40,9 +40,9 @@ class Table:
     """One table.
 
     Attributes:
-        title: What it shows, and of which scans.
-        columns: Their heads.
-        rows: A cell a column.
+        title: The content, and the scans.
+        columns: Heads of the columns.
+        rows: The rows, with a cell for each column.
     """
 
     title: str
@@ -50,33 +50,33 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
 
     def as_json(self) -> dict[str, Any]:
-        """For a JSON file: each row as a mapping of heads to values."""
+        """Return the table for JSON, with each row as a mapping of heads to values."""
         rows = [dict(zip(self.columns, map(_plain, row), strict=True)) for row in self.rows]
         return {"title": self.title, "rows": rows}
 
 
 def succeeded(row: Row) -> bool:
-    """Whether the flash alone would let it pass."""
+    """Return whether the flash alone would accept the scan."""
     return row.flash == AttemptRow.SUCCESS
 
 
 def passed(row: Row) -> bool:
-    """Whether the decision lets it pass, with Express and all that the policy takes."""
+    """Return whether the decision accepts it, with Express and all that the policy accepts."""
     return row.combined == AttemptRow.SUCCESS
 
 
 def spoofed(row: Row) -> bool:
-    """Whether the flash alone calls it an attack."""
+    """Return whether the flash alone judges it an attack."""
     return row.flash == AttemptRow.SPOOF
 
 
 def inconclusive(row: Row) -> bool:
-    """Whether the flash alone decides nothing."""
+    """Return whether the flash alone is inconclusive."""
     return row.flash == AttemptRow.INCONCLUSIVE
 
 
 def all_tables(rows: Sequence[Row], *, split: Split, draws: Draws) -> tuple[Table, ...]:
-    """Every table for which there are scans."""
+    """Return every table that has scans."""
     genuine = [row for row in rows if row.group == Group.GENUINE]
     attacks = [row for row in rows if row.group == Group.ATTACK]
     relit = [row for row in rows if row.group == Group.RELIGHTING]
@@ -137,7 +137,7 @@ def all_tables(rows: Sequence[Row], *, split: Split, draws: Draws) -> tuple[Tabl
 
 
 def render(table: Table) -> str:
-    """As text, columns aligned."""
+    """Format a table as text with aligned columns."""
     cells = [list(table.columns), *([_text(cell) for cell in row] for row in table.rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
@@ -188,7 +188,7 @@ def _attack_table(title: str, rows: Sequence[Row], key: Key, names: Iterable[str
 
 
 def _curve_table(title: str, rows: Sequence[Row], latencies: Sequence[float]) -> Table:
-    """Outcomes over added latency and quality; cells have too few people for an interval of their own."""
+    """Make the table of outcomes over latency and quality; cells have too few people for an interval."""
 
     def cell(latency: float, quality: str) -> str:
         part = [row for row in rows if row.latency == latency and row.quality == quality]
@@ -202,7 +202,7 @@ def _curve_table(title: str, rows: Sequence[Row], latencies: Sequence[float]) ->
 
 
 def _combined_table(rows: Sequence[Row], draws: Draws) -> Table:
-    """Flash alone, Express alone (no PAD network, no embeddings), and both."""
+    """Make the table of the flash alone, Express alone (no PAD network, no embeddings), and both."""
 
     def line(name: str, part: Sequence[Row]) -> tuple[Cell, ...]:
         outcomes = (
@@ -233,9 +233,9 @@ def _combined_table(rows: Sequence[Row], draws: Draws) -> Table:
 
 
 def _course_table(rows: Sequence[Row]) -> Table:
-    """How scans ended and what was told, a line for genuine scans of each light and for each attacker."""
+    """Make the table of ends and guidance, a row for genuine scans in each light and for each attacker."""
     return Table(
-        "How scans ended, and what the person was told",
+        "How scans ended, and the guidance to the person",
         ("", "ended", "told", "pauses"),
         tuple(
             (
@@ -250,7 +250,7 @@ def _course_table(rows: Sequence[Row]) -> Table:
 
 
 def _why_table(rows: Sequence[Row]) -> Table:
-    """What the flash found, with its reason."""
+    """Make the table of the flash's findings with reasons."""
     return Table(
         "What the flash found, and why",
         ("", "findings"),
@@ -270,7 +270,7 @@ def _by_who(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
 
 
 def _parts(rows: Sequence[Row], key: Key, names: Iterable[str]) -> list[tuple[str, list[Row]]]:
-    """The rows of each name, in the names' order; names without rows are left out."""
+    """Return the rows of each name, in the order of the names; names without rows are omitted."""
     parts: dict[str, list[Row]] = {name: [] for name in names}
     for row in rows:
         parts[key(row)].append(row)
@@ -278,7 +278,7 @@ def _parts(rows: Sequence[Row], key: Key, names: Iterable[str]) -> list[tuple[st
 
 
 def _seconds(rows: Sequence[Row]) -> list[float]:
-    """Of the scans that ended with SUCCESS: the others last as long as the policy lets them."""
+    """Return the lengths of scans with SUCCESS; the others last as long as the policy permits."""
     return [row.seconds for row in rows if row.seconds is not None and succeeded(row)]
 
 

@@ -1,4 +1,4 @@
-"""What the flash is to reach, beside what was measured."""
+"""Compares the targets of the flash with the measurements."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -30,14 +30,14 @@ class TargetStatus(StrEnum):
     MET = "met"
     """The rate and the upper end of its interval are within it."""
     NOT_SHOWN = "within, not shown"
-    """The rate is within it; the people are too few to say that it stays there."""
+    """The rate is within it, but there are too few people to show it."""
     MISSED = "missed"
-    """The rate is beyond it."""
+    """The rate exceeds it."""
     NOT_MEASURED = "not measured"
 
 
 def answer_to(rate: Rate, most: float = _MOST_ERRORS) -> TargetStatus:
-    """Whether ``rate`` is at most ``most``."""
+    """Return whether ``rate`` is at most ``most``."""
     if not rate.scans:
         return TargetStatus.NOT_MEASURED
     if rate.share > most:
@@ -46,7 +46,7 @@ def answer_to(rate: Rate, most: float = _MOST_ERRORS) -> TargetStatus:
 
 
 def target_table(rows: Sequence[Row], draws: Draws) -> Table:
-    """One line a target; SUCCESS is that of the whole decision, with Express and what the policy takes."""
+    """Make a row per target; SUCCESS is that of the whole decision, with Express and the policy."""
     genuine = [row for row in rows if row.group == Group.GENUINE]
     dim = [row for row in genuine if row.ambient in DIM]
     bright = [row for row in genuine if row.ambient in BRIGHT]
@@ -56,7 +56,7 @@ def target_table(rows: Sequence[Row], draws: Draws) -> Table:
         ("genuine, dark and indoor: INCONCLUSIVE", "", rate_of(dim, inconclusive, draws), "no target"),
         _line("genuine, shade and sun: SPOOF", "1 %", rate_of(bright, spoofed, draws)),
         (
-            "genuine, shade and sun: neither SUCCESS nor told TOO_BRIGHT",
+            "genuine, shade and sun: neither SUCCESS nor guidance TOO_BRIGHT",
             "",
             rate_of(bright, lambda row: not succeeded(row) and "TOO_BRIGHT" not in row.hints, draws),
             "no target",

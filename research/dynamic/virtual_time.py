@@ -1,4 +1,4 @@
-"""An attempt in virtual time: frames as they arrive, what the attempt wants, and who hears of it."""
+"""Runs an attempt in virtual time: arriving frames, the actions of the attempt, and their receivers."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -13,22 +13,22 @@ from vision.image import encode_jpeg
 __all__ = ["Turn", "frame_of", "sent_frame", "turns"]
 
 COUNTED_FRAMES: Final = 8
-"""Before these a server shows no colour and no oval."""
+"""Number of frames before which a server shows no colour and no oval."""
 _QUALITY: Final = 88
-"""Of the JPEGs that are sent."""
+"""Quality of the JPEGs that are sent."""
 _FIRST_US: Final = 1_000_000
-"""The device's clock at a scan's time 0, microseconds: there 0 means unknown."""
+"""The device's clock at a scan's time 0, microseconds; 0 would mean unknown."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Turn:
-    """One frame, and what came of it.
+    """One frame and its effect.
 
     Attributes:
-        frame: The frame; ``None`` where none arrived.
-        arrival: When it arrived, seconds of the server's clock.
-        feedback: What the person is told of it, where there is anything new.
-        actions: What the attempt wanted done until the next frame, each with its time.
+        frame: The frame; ``None`` if none arrived.
+        arrival: Time of arrival, seconds of the server's clock.
+        feedback: Feedback to the person, if it is new.
+        actions: Actions of the attempt until the next frame, each with its time.
     """
 
     frame: Frame | None
@@ -45,15 +45,15 @@ def turns(
     hear: Callable[[Action, float], None],
     examine: bool = True,
 ) -> Iterator[Turn]:
-    """Take frames as a server does until the attempt is complete, or no more come.
+    """Process frames as a server does until the attempt is complete, or no more frames arrive.
 
     Args:
         capture: The attempt.
-        arriving: Frames with their arrivals, or moments at which none arrives; each is asked for once what
-            came of the one before was heard.
-        processing: What the server needs for a frame before it answers, seconds.
-        hear: Is told what the attempt wants done, when it wants it.
-        examine: Whether the expensive models look at selected frames meanwhile.
+        arriving: Frames with their times of arrival, or times without a frame; each is requested after the
+            actions on the one before were heard.
+        processing: Time that the server needs for a frame before it answers, seconds.
+        hear: Called with each action of the attempt, at its time.
+        examine: Whether the expensive models examine selected frames meanwhile.
     """
     free, before, taken, latest = 0.0, None, 0, 0
     for frame, arrival in arriving:
@@ -82,7 +82,7 @@ def turns(
 def _wanted(
     capture: AttemptCapture, now: float, *, until: float, frame_index: int
 ) -> Iterator[tuple[float, Action]]:
-    """What the attempt wants at ``now``, and at each time that it asks for before ``until``."""
+    """Yield the actions of the attempt at ``now``, and at each time that it requests before ``until``."""
     challenge = capture.challenge
     due: float | None = now
     while challenge is not None and due is not None and due < until and not capture.complete:
@@ -94,7 +94,7 @@ def _wanted(
 def frame_of(
     simulated: SimulatedFrame, index: int, *, step: int = 0, step_since: float | None = None
 ) -> Frame:
-    """A simulated frame as a device sends it.
+    """Return a simulated frame as a device sends it.
 
     Args:
         simulated: The frame.
@@ -127,16 +127,16 @@ def sent_frame(
     step: int = 0,
     step_since: float | None = None,
 ) -> Frame:
-    """A coded frame as a device sends it.
+    """Return a coded frame as a device sends it.
 
     Args:
         jpeg: The image.
         index: Its index in the attempt.
-        time: When it was captured, seconds of the scan's clock.
-        width: Of the image, pixels.
-        height: Of the image, pixels.
-        rotation_degrees: What makes it upright, by its header.
-        exposure: What the camera says of it.
+        time: Capture time, seconds of the scan's clock.
+        width: Width of the image, pixels.
+        height: Height of the image, pixels.
+        rotation_degrees: Rotation that makes it upright, by its header.
+        exposure: The camera's report on the exposure.
         step: The step that the device claims to be on display; 0 for none.
         step_since: Since when it claims that, seconds of the scan's clock.
     """

@@ -1,4 +1,4 @@
-"""How well the conformance measures of eyes and expression do on photos and clips: a command.
+"""Measures how well the conformance measures of eyes and expression work on photos and clips.
 
 ``python -m research.feature_measures --assets DIR`` prints the figures that ``docs/conformance.md`` and the
 measures' docstrings state.

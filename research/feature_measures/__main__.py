@@ -1,9 +1,9 @@
-"""The command; what it prints is in ``docs/conformance.md`` and in the measures' docstrings.
+"""The command; ``docs/conformance.md`` and the measures' docstrings have its figures.
 
-*Expression*: photos that were judged by eye (``expressions.csv``: plain cases only) and score below 50.
-*Eyes visible*: photos that score below 50 as they are, and with dark lenses or hair painted over the eyes;
-and how like the shipped average eye is to the one of these photos. *Eyes open*: of frames in which
-MediaPipe's points have an eye shut, how many dlib's take for open.
+*Expression*: photos that were labelled by hand (``expressions.csv``, clear cases only) and score below 50.
+*Eyes visible*: photos that score below 50 unchanged, and with dark lenses or hair painted over the eyes; and
+the similarity of the shipped average eye to that of these photos. *Eyes open*: of the frames in which an eye
+is shut by MediaPipe's points, the number in which it is open by dlib's.
 """
 
 import argparse
@@ -43,19 +43,19 @@ _POOR: Final = 50
 _LENS: Final = (48, 36)
 _FRONTAL: Final = 25.0
 _SHUT, _OPEN = 0.012, 0.045
-"""Opening of the less open eye over the distance from the eyes to the chin, by MediaPipe's points."""
+"""Limits on the opening of the less open eye over the distance from eyes to chin, by MediaPipe's points."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What was found in photos; scores by what is judged, and by the kind of landmarks."""
+    """The scores in photos, by measure and by kind of landmarks."""
 
     scores: dict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(list))
     eyes: dict[str, list[NDArray[np.float64]]] = field(default_factory=lambda: defaultdict(list))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command. Returns 0, or 2 with one line on stderr when it could not measure."""
+    """Run the command; return 0, or 2 with one line on stderr if it could not measure."""
     parser = argparse.ArgumentParser(prog="python -m research.feature_measures", description=__doc__)
     parser.add_argument("--assets", type=Path, required=True, help="Folder with models and data.")
     assets: Path = parser.parse_args(arguments).assets
@@ -76,14 +76,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def share(found: int, of: int) -> str:
-    """A count with its share and the bounds of 95% (Clopper and Pearson, Biometrika 26, 1934)."""
+    """Format a count with its share and the 95% bounds (Clopper and Pearson, Biometrika 26, 1934)."""
     low = 0.0 if found == 0 else float(beta.ppf(0.025, found, of - found + 1))
     high = 1.0 if found == of else float(beta.ppf(0.975, found + 1, of - found))
     return f"{found} of {of} ({found / of:.1%}; {low:.1%} to {high:.1%})" if of else "none"
 
 
 def painted(image: BgrImage, centre: tuple[int, int], what: str) -> None:
-    """Hides an eye of an aligned face, in place: by a dark lens with some sky in it, or by a lock of hair."""
+    """Hides an eye of an aligned face, in place, by a dark lens with some sky in it or by a lock of hair."""
     mask = np.zeros(image.shape[:2], dtype=np.uint8)
     x, y = centre
     if what == "lens":

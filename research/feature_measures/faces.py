@@ -1,4 +1,4 @@
-"""Faces of photos and clips with the landmarks of both kinds."""
+"""Finds faces of photos and clips, with landmarks of both kinds."""
 
 import csv
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ from vision.pose import estimate_pose
 __all__ = ["Face", "Landmarkers", "faces_of_clips", "faces_of_photos", "portrait_of"]
 
 _SMALLEST: Final = 40.0
-"""Least eye distance of a photo that is looked at, pixels."""
+"""Least eye distance of a photo in the study, pixels."""
 _SMALL_GREY_SET: Final = "orl:"
 _SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png"})
 _MOST_FRAMES: Final = 240
@@ -27,7 +27,7 @@ _EVERY: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Landmarkers:
-    """Who finds faces, and the two who find landmarks.
+    """The pack that finds faces, and the two kinds of landmarks.
 
     Attributes:
         finder: Its detector finds faces; its landmarks are MediaPipe's.
@@ -38,7 +38,7 @@ class Landmarkers:
     dlib: Pack
 
     def look(self, image: BgrImage, *, name: str, identity: str) -> "Face | None":
-        """The face of the person in a picture; None where there is none, or either finds no landmarks."""
+        """Find the face in an image; None if there is none, or one kind of landmarks is missing."""
         faces = self.finder.detector.detect(image)
         if not faces or self.finder.landmarker is None or self.dlib.landmarker is None:
             return None
@@ -56,11 +56,11 @@ class Face:
     """One face.
 
     Attributes:
-        name: Of the file.
-        identity: Whose it is; the file's name where nobody knows.
-        image: The picture.
-        face: As the detector found it.
-        landmarks: By ``"mediapipe"`` and ``"dlib"``.
+        name: Name of the file.
+        identity: The person; the file's name if unknown.
+        image: The image.
+        face: The detected face.
+        landmarks: Landmarks by ``"mediapipe"`` and ``"dlib"``.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Face:
 
 
 def portrait_of(face: Face, key: str) -> PortraitView:
-    """The face as a portrait with one kind of landmarks."""
+    """Return the face as a portrait with one kind of landmarks."""
     landmarks = face.landmarks[key]
     size = (face.image.shape[1], face.image.shape[0])
     pose: HeadPose = estimate_pose(landmarks, size)
@@ -87,11 +87,11 @@ def portrait_of(face: Face, key: str) -> PortraitView:
 
 
 def faces_of_photos(folder: Path, landmarkers: Landmarkers) -> Iterator[Face]:
-    """One face a photo, where its eyes are at least 40 pixels apart; the small grey set is left out.
+    """Yield one face per photo if its eyes are at least 40 pixels apart; the small grey set is omitted.
 
     Args:
-        folder: With ``manifest.csv``.
-        landmarkers: Who looks.
+        folder: Folder with ``manifest.csv``.
+        landmarkers: Find faces and landmarks.
 
     Raises:
         OSError: The manifest cannot be read.
@@ -110,11 +110,11 @@ def faces_of_photos(folder: Path, landmarkers: Landmarkers) -> Iterator[Face]:
 
 
 def faces_of_clips(folder: Path, landmarkers: Landmarkers) -> Iterator[Face]:
-    """The face in every second frame of the first 240 of each clip.
+    """Yield the face in every second frame of the first 240 of each clip.
 
     Args:
-        folder: With the clips.
-        landmarkers: Who looks.
+        folder: Folder with the clips.
+        landmarkers: Find faces and landmarks.
 
     Raises:
         OSError: A clip cannot be opened.

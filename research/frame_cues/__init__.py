@@ -1,4 +1,4 @@
-"""What the single-frame cues of recapture tell on labelled pictures, on clips and on simulated media.
+"""Measures the single-frame cues of recapture on labelled images, on clips and on simulated media.
 
 Start with ``python -m research.frame_cues``.
 """

@@ -1,14 +1,14 @@
-"""What the single-frame cues tell, source by source.
+"""Measures the single-frame cues, source by source.
 
 ::
 
     python -m research.frame_cues ASSETS [--pack insightface:DIR] [--json FILE] [--only SORT ...]
 
-Measures every cue on the labelled pictures and clips, the colour photos of live persons and the simulated
+Measures every cue on the labelled images and clips, the colour photos of live persons and the simulated
 media, as a scan does: the median of up to four frames. Prints, for each cue, its area under the curve (AUC)
 by source and species with bounds from draws of persons or sittings, the share of attacks beyond its line,
-and the share of live presentations of each source beyond it. Sources are never mixed: what differs between
-them is camera and place, not life. ``--json`` keeps the values.
+and the share of live presentations of each source beyond it. Sources are never mixed, because they differ in
+camera and place, not in life. ``--json`` writes the values.
 """
 
 import argparse
@@ -41,9 +41,9 @@ _BOOTSTRAP = Bootstrap(resamples=1000, confidence=0.95, seed=1)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command. Returns 0, or 2 with one line on stderr when it could not measure."""
+    """Run the command; return 0, or 2 with one line on stderr if it could not measure."""
     options = _parser().parse_args(arguments)
-    # One thread, as in a scan, where frames and not their parts are worked on side by side.
+    # One thread, as in a scan, in which whole frames are processed in parallel.
     cv2.setNumThreads(1)
     try:
         pack = load_pack(options.pack or f"insightface:{options.assets / 'models'}")

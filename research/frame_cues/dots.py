@@ -1,4 +1,4 @@
-"""A photo printed with amplitude-modulated dots, and the same photo without, through one camera."""
+"""Renders a photo printed with amplitude-modulated dots, and the same photo without, through one camera."""
 
 import cv2
 import numpy as np
@@ -9,20 +9,20 @@ from vision.face import BgrImage
 __all__ = ["photographed", "printed"]
 
 _ANGLES = {"yellow": 0.0, "magenta": 75.0, "cyan": 15.0, "black": 45.0}
-"""Of the screens, degrees (ISO 12647-2)."""
+"""Angles of the screens, degrees (ISO 12647-2)."""
 
 _FINER = 3
 """Printed points per camera pixel and axis."""
 
 _UNDER_COLOUR = 0.6
-"""Share of the common grey of the three inks that black takes over."""
+"""Share of the common grey of the three inks that black replaces."""
 
 _LENS = 0.8
 _NOISE = 1.5
 
 
 def printed(photo: BgrImage, *, pitch: float, roll: float, rng: np.random.Generator) -> BgrImage:
-    """``photo`` as dots of four inks whose sizes give the tones, photographed pixel for pixel.
+    """Return ``photo`` as dots of four inks, with tones by the size of dots, photographed pixel for pixel.
 
     Args:
         photo: Shape (height, width, 3), BGR.
@@ -37,7 +37,7 @@ def printed(photo: BgrImage, *, pitch: float, roll: float, rng: np.random.Genera
     black = _UNDER_COLOUR * inks.min(axis=2)
     yellow, magenta, cyan = np.moveaxis((inks - black[..., None]) / (1 - black[..., None] + 1e-6), 2, 0)
     shown = np.ones_like(paper)
-    # Blue, green and red light: yellow ink takes blue, magenta green, cyan red, and black all.
+    # Yellow ink absorbs blue light, magenta green, cyan red, and black all.
     tones = (("yellow", yellow, (0,)), ("magenta", magenta, (1,)), ("cyan", cyan, (2,)))
     for ink, tone, channels in (*tones, ("black", black, (0, 1, 2))):
         dots = tone > _screen(size, pitch * _FINER, _ANGLES[ink] + roll)
@@ -48,7 +48,7 @@ def printed(photo: BgrImage, *, pitch: float, roll: float, rng: np.random.Genera
 
 
 def photographed(photo: BgrImage, *, rng: np.random.Generator) -> BgrImage:
-    """``photo`` through the same camera, without a print.
+    """Return ``photo`` through the same camera, without a print.
 
     Args:
         photo: Shape (height, width, 3), BGR.
@@ -58,7 +58,7 @@ def photographed(photo: BgrImage, *, rng: np.random.Generator) -> BgrImage:
 
 
 def _screen(size: tuple[int, int], pitch: float, degrees: float) -> NDArray[np.float32]:
-    """Thresholds, uniform over 0..1, whose level sets are round dots on a turned square lattice."""
+    """Return thresholds, uniform over 0..1, with level sets of round dots on a rotated square lattice."""
     across = np.arange(size[0], dtype=np.float32)[None]
     down = np.arange(size[1], dtype=np.float32)[:, None]
     angle = np.radians(degrees)

@@ -1,4 +1,4 @@
-"""Presentations to measure the cues on: labelled pictures and clips, live photos, simulated media."""
+"""Reads the presentations of the study: labelled images and clips, live photos, simulated media."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -30,10 +30,10 @@ SIMULATED = "simulated"
 
 _PRINTED = "simulated dots"
 _FRAMES = 4
-"""Frames of a clip and of a simulated scan: as many as a scan asks the cues of."""
+"""Number of frames of a clip or a simulated scan, as in a scan's measurement of cues."""
 
 _LONGEST_SIDE = 1280
-"""A clip's frame is made at most this long, as phones send no more."""
+"""Largest side of a clip's frame, because phones send no larger frames."""
 
 _KINDS = {
     ScanKind.GENUINE: "",
@@ -51,11 +51,11 @@ _GREY = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Presentation:
-    """One picture, clip or simulated scan, and what the cues measured of it.
+    """One image, clip or simulated scan, with its cues.
 
     Attributes:
-        sample: What it is; its source tells where it came from.
-        values: A cue's name and the median of its values over the frames; without those not measured.
+        sample: Its label and its source.
+        values: Median of each cue over the frames, by name; cues that were not measured are missing.
     """
 
     sample: PadSample
@@ -63,10 +63,10 @@ class Presentation:
 
 
 class Sort(StrEnum):
-    """What is shown to the cues."""
+    """The kinds of presentations."""
 
     PICTURES = "pictures"
-    """Labelled pictures, live and attacks."""
+    """Labelled images, live and attacks."""
     CLIPS = "clips"
     """Labelled clips, live and attacks."""
     PHOTOS = "photos"
@@ -80,12 +80,12 @@ class Sort(StrEnum):
 def presentations(
     assets: Path, detector: FaceDetector, *, sorts: Collection[Sort] = tuple(Sort)
 ) -> Iterator[Presentation]:
-    """All of them, one at a time; those without a face are left out.
+    """Yield the presentations one at a time; those without a face are omitted.
 
     Args:
         assets: Folder with ``data/pad``, ``data/video`` and ``data/faces``, each with its manifest.
         detector: Finds the faces.
-        sorts: What to show.
+        sorts: The kinds of presentations.
 
     Raises:
         DatasetError: A data set of attacks cannot be read.
@@ -106,11 +106,11 @@ def presentations(
 
 
 def frames_of_clip(path: Path, *, count: int) -> Iterator[BgrImage]:
-    """Frames at even distances over a clip; none where it does not decode.
+    """Yield frames at even distances over a clip; none if it cannot be decoded.
 
     Args:
         path: The clip.
-        count: How many, at most.
+        count: Largest number of frames.
     """
     capture = cv2.VideoCapture(str(path))
     length = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
@@ -160,7 +160,7 @@ def _shortened(image: BgrImage) -> BgrImage:
 
 
 def _live_photos(folder: Path) -> list[PadSample]:
-    """Photos of one person each; taken by all sorts of cameras, of which many wrote to the web."""
+    """Read photos of one person each, from many cameras and often edited for the web."""
     _, rows = read_rows(folder / "manifest.csv", needed=("file", "label", "identity", "usable"))
     return [
         PadSample(
@@ -205,7 +205,7 @@ def _dotted(assets: Path, detector: FaceDetector) -> Iterator[Presentation]:
 
 
 def _framed(image: BgrImage, extent: FaceExtent) -> BgrImage:
-    """The face 200 pixels wide in a frame of 320 x 400."""
+    """Return the face, 200 pixels wide, in a frame of 320 x 400."""
     scale = _DOTTED_FACE / extent.width
     to_frame = np.array([[scale, 0, 160 - scale * extent.x], [0, scale, 200 - scale * extent.y]])
     return np.asarray(

@@ -1,4 +1,4 @@
-"""How far one cue tells live presentations from attacks, and whom it would wrong at its line."""
+"""Measures how far one cue separates live presentations from attacks, and its false alarms at its line."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ __all__ = ["Separation", "SourceLevel", "live_levels", "separations", "suggested
 _CONFIDENCE = 0.95
 _FEWEST = 5
 _FEWEST_FOR_LINE = 20
-"""Live presentations of a source below which it does not set a line by itself."""
+"""Least number of live presentations of a source that sets a line by itself."""
 
 _WRONGED = 0.05
 
@@ -28,14 +28,14 @@ class Separation:
     """One cue on one source and species.
 
     Attributes:
-        cue: Its name.
-        source: Where the presentations come from.
-        species: Of the attacks.
+        cue: Name of the cue.
+        source: Source of the presentations.
+        species: Species of the attacks.
         live: Live presentations in which the cue was measured.
         attacks: Attacks in which it was measured.
-        missing: Presentations of both in which it was not.
-        auc: Chance, 0..1, that a live presentation looks more live-like than an attack.
-        bounds: Its interval when persons or sittings are drawn; ``None`` for too few of them.
+        missing: Presentations of both kinds in which it was not measured.
+        auc: Probability, 0..1, that a live presentation scores as more live than an attack.
+        bounds: Its interval from draws of persons or sittings; ``None`` for too few of them.
         caught: Share of the attacks beyond the line, and its bounds for independent trials.
     """
 
@@ -55,10 +55,10 @@ class SourceLevel:
     """One cue on the live presentations of one source.
 
     Attributes:
-        cue: Its name.
-        source: Where they come from.
-        live: How many it was measured in.
-        median: Of their values.
+        cue: Name of the cue.
+        source: Source of the presentations.
+        live: Number of presentations in which it was measured.
+        median: Median of their values.
         wronged: Share beyond the line, and its bounds for independent trials.
     """
 
@@ -72,13 +72,13 @@ class SourceLevel:
 def separations(
     measured: Sequence[Presentation], cue: str, lines: CueLine, *, bootstrap: Bootstrap
 ) -> list[Separation]:
-    """Each source and species with at least five live presentations and five attacks.
+    """Measure each source and species with at least five live presentations and five attacks.
 
     Args:
         measured: All presentations.
         cue: A cue's name.
         lines: Its line.
-        bootstrap: How bounds are made.
+        bootstrap: Settings of the bounds.
     """
     found = []
     for source in sorted({each.sample.source for each in measured}):
@@ -113,7 +113,7 @@ def separations(
 
 
 def live_levels(measured: Sequence[Presentation], cue: str, lines: CueLine) -> list[SourceLevel]:
-    """Each source with a live presentation in which the cue was measured, the largest first.
+    """Measure each source with a live presentation in which the cue was measured, the largest first.
 
     Args:
         measured: All presentations.
@@ -137,11 +137,11 @@ def live_levels(measured: Sequence[Presentation], cue: str, lines: CueLine) -> l
 
 
 def suggested_line(groups: Sequence[NDArray[np.float64]], *, higher_is_attack: bool) -> CueLine:
-    """The line that wrongs at most one in twenty of any group, and the median of the groups' medians.
+    """Return the line with false alarms in at most 1 of 20 of any group, and the median of the medians.
 
     Args:
-        groups: Values of live presentations; those of fewer than twenty are put together.
-        higher_is_attack: On which side of the line attacks lie.
+        groups: Values of live presentations; groups of fewer than twenty are combined.
+        higher_is_attack: Whether attacks are above the line.
 
     Raises:
         ValueError: There is no value.

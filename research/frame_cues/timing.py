@@ -1,4 +1,4 @@
-"""What the cues cost."""
+"""Measures the cost of the cues."""
 
 import time
 
@@ -13,13 +13,13 @@ __all__ = ["ALL", "milliseconds"]
 ALL = "all together"
 _REPEATS = 60
 _FACE_WIDTH = 200.0
-# Eyes, nose and mouth corners of a frontal face, distances between the eyes from their middle.
+# Eyes, nose and mouth corners of a frontal face, in eye distances from the middle of the eyes.
 _POINTS = ((-0.5, 0.0), (0.5, 0.0), (0.0, 0.6), (-0.41, 1.16), (0.41, 1.16))
 _EYES_OF_WIDTH = 1 / 2.15
 
 
 def milliseconds() -> dict[str, float]:
-    """Median CPU time of this thread for each cue and for all, on one simulated frame of 640 x 480 pixels."""
+    """Measure the median CPU time of each cue and of all, on one simulated frame of 640 x 480 pixels."""
     name = builtin_photo_names()[0]
     settings = SceneSettings(kind=ScanKind.GENUINE, seed=1, seconds=0.2, width=640, height=480)
     image = next(iter(simulate_scan(builtin_photos(names=(name,))[name], settings))).pixels

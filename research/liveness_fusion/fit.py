@@ -1,13 +1,13 @@
 """Fits ``liveness/fusion_model.toml``: ``python -m research.liveness_fusion.fit ROWS --out FOLDER``.
 
-Takes the rows of ``research.liveness_fusion.measure``. All parts are logistic regressions in the log odds
-of the signals' scores (``parts``), with equal total weight for live and attack, weights held at 0 or above
-and drawn to a prior against the smallness of the data. The check, the reliability curves and the counts in
-the record leave each source out in turn. What the types of attack are told by, is kept from the shipped
-model: there are too few attacks to fit it.
+Reads the rows of ``research.liveness_fusion.measure``. All parts are logistic regressions in the log odds of
+the signals' scores (``parts``), with equal total weight for live and attack. Weights are at least 0 and
+drawn to a prior, because there are few data. The validation, the reliability curves and the counts in the
+record leave out each source in turn. The part that distinguishes the species of attacks is kept from the
+shipped model, because there are too few attacks to fit it.
 
-Writes ``fusion_model.toml`` and ``reliability.png`` into the folder; the first becomes the model by being
-copied over ``liveness/fusion_model.toml``.
+Writes ``fusion_model.toml`` and ``reliability.png`` into the folder. To ship the model, copy the first over
+``liveness/fusion_model.toml``.
 """
 
 import argparse
@@ -39,7 +39,7 @@ _STILL = (RowKind.PICTURE, RowKind.FRAME)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command. Returns 0, or 2 with one line on stderr when it could not fit."""
+    """Run the command; return 0, or 2 with one line on stderr if it could not fit."""
     parser = argparse.ArgumentParser(prog="python -m research.liveness_fusion.fit")
     parser.add_argument("rows", type=Path, nargs="+", help="files of research.liveness_fusion.measure")
     parser.add_argument("--out", type=Path, required=True, help="folder for the model and its chart")
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def fit_model(rows: Sequence[Row], base: FusionModel, limits: Limits) -> FusionModel:
-    """The model, its reliability curves and its record."""
+    """Fit the model, its reliability curves and its record."""
     fitted = fit_parts(rows, base, limits)
     networks = _shown(rows)
     decided = list(decide_left_out(rows, base, limits, networks=networks))
@@ -152,7 +152,7 @@ def _record(
 
 
 def _pushed(rows: Sequence[Row], trace: str, model_for: Callable[[str], FusionModel]) -> str:
-    """What a trace alone does, policy ``standard``; bounds are one-sided, 95 %."""
+    """Describe the effect of a trace alone under policy ``standard``; bounds are one-sided, 95 %."""
     found = []
     for title, kinds in (("stills", _STILL), ("scans", _SCAN)):
         for told in ("live", "attack"):

@@ -1,4 +1,4 @@
-"""Photos of different persons with one large face each, from the test data's faces."""
+"""Selects photos of different persons with one large face each, from the faces of the test data."""
 
 import csv
 from collections.abc import Iterator
@@ -18,13 +18,13 @@ __all__ = ["large_faces"]
 def large_faces(
     assets: Path, detector: FaceDetector, *, count: int, least_width: float
 ) -> Iterator[tuple[str, BgrImage, FaceExtent]]:
-    """The first ``count`` photos in which the detector finds exactly one face, one photo a person.
+    """Yield the first ``count`` photos in which the detector finds exactly one face, one photo per person.
 
     Args:
         assets: The folder with ``data/faces`` and its ``manifest.csv``.
-        detector: Looks at each photo.
-        count: How many photos.
-        least_width: Least width of the face as the manifest has it, pixels.
+        detector: Finds the faces.
+        count: Number of photos.
+        least_width: Least width of the face in the manifest, pixels.
 
     Yields:
         The photo's name, its pixels and the face in it.

@@ -1,4 +1,4 @@
-"""What the decision would be for each source by a model that never saw it."""
+"""Decides each source with a model that was fitted without it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _FRAMES, _SECONDS = 60, 4.0
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """One row's results with a set of networks, by name of the policy."""
+    """The results of one row with one set of networks, by name of the policy."""
 
     row: Row
     networks: frozenset[str]
@@ -32,7 +32,7 @@ class Decided:
 def decide_left_out(
     rows: Sequence[Row], base: FusionModel, limits: Limits, *, networks: Sequence[frozenset[str]]
 ) -> Iterator[Decided]:
-    """Every row decided with each set of networks, by every policy, without its own source."""
+    """Decide every row with each set of networks, by every policy, without its own source."""
     for source in sorted({row.source for row in rows}):
         model = fit_parts([row for row in rows if row.source != source], base, limits)
         for row in rows:
@@ -47,7 +47,7 @@ def decide_left_out(
 
 
 def decide(row: Row, model: FusionModel, *, networks: frozenset[str], policy: str) -> LivenessResult:
-    """One row's result: a scan for a row with motion, a single picture for another."""
+    """Decide one row: as a scan if it has motion, else as a single image."""
     live, spoof = POLICIES[policy]
     scan = row.kind in (RowKind.CLIP, RowKind.PRESENTED)
     shown = {name: row.networks[name] for name in sorted(networks)}

@@ -1,4 +1,4 @@
-"""Logistic regression for few data: weights of 0 or more, drawn towards a prior."""
+"""Logistic regression for few data: weights of at least 0, drawn towards a prior."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ Weightwise = float | NDArray[np.float64]
 """One number for all weights, or one for each."""
 
 Prior = tuple[Weightwise, Weightwise, float]
-"""What weights are drawn towards, how strongly, and how strongly the bias is drawn towards 0."""
+"""The prior of the weights, its strength, and the strength that draws the bias towards 0."""
 
 
 def fit_logistic(
@@ -25,14 +25,14 @@ def fit_logistic(
     offset: NDArray[np.float64] | None = None,
     most: Weightwise = np.inf,
 ) -> tuple[NDArray[np.float64], float]:
-    """Weights (0 or more) and bias that minimise the mean log loss and the distance from the prior.
+    """Fit weights (at least 0) and bias that minimise the mean log loss and the distance from the prior.
 
     Args:
-        values: Shape (n, k): log odds of the signals' scores, 0 where a signal was not assessed.
+        values: Shape (n, k): log odds of the signals' scores, 0 if a signal was not assessed.
         labels: Shape (n,): 1 for live.
         shares: Shape (n,): weight of each row; they sum to 1.
         prior: See ``Prior``.
-        offset: Shape (n,): log odds that are known already; 0 if None.
+        offset: Shape (n,): fixed log odds to add; 0 if None.
         most: Largest weight.
     """
     towards, pull, bias_pull = prior
@@ -56,10 +56,10 @@ def fit_logistic(
 def balanced_shares(
     labels: Sequence[bool], sources: Sequence[str], *, power: float = 0.5
 ) -> NDArray[np.float64]:
-    """Weight of each row: live and attack half each, a source by a power of its number of rows.
+    """Return the weight of each row: live and attack half each, a source by a power of its number of rows.
 
-    The largest source has 40 times as many pictures as the next, but not 40 times as many cameras and
-    persons; a source of one picture says less than one of ten.
+    The largest source has 40 times as many images as the next, but not 40 times as many cameras and
+    persons; and a source of one image has less evidence than one of ten.
     """
     keys = list(zip(labels, sources, strict=True))
     counts = Counter(keys)

@@ -1,9 +1,9 @@
-"""Measures what the fusion model is fitted to: ``python -m research.liveness_fusion.measure --help``.
+"""Measures the data of the fusion model's fit: ``python -m research.liveness_fusion.measure --help``.
 
-Four kinds of rows, see ``rows.RowKind``. Scans are observed as the server does. Every network of every
-named pack scores the frames. The first pack finds faces and landmarks; a network of another pack scores the faces
-that its own pack's detector finds. Facegate's own network scores only what it was not trained on: its
-held-out sources and sessions, and clips. The simulator is left out, so that its scans stay an independent
+There are four kinds of rows, see ``rows.RowKind``. Scans are observed as the server does. Every network of
+every given pack scores them. The first pack finds faces and landmarks; a network of another pack scores the
+faces that its own pack detects. Facegate's own network scores only material that it was not trained on: its
+held-out sources and sessions, and clips. The simulator is not used, so that its scans remain an independent
 test.
 """
 
@@ -49,25 +49,25 @@ _OURS = "facegate_pad_v1"
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What the manifest says of a clip or picture; see ``Row``."""
+    """The manifest's entry for a clip or image; see ``Row``."""
 
     source: str
     species: str
     live: bool
     trained_on: bool = False
-    """Whether our own network has seen it, or its persons, in training."""
+    """Whether Facegate's own network was trained on it, or on its persons."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Models:
-    """The pack that observes, and every network with the detector whose faces it sees."""
+    """The pack that observes, and every network with the detector that finds its faces."""
 
     pack: Pack
     networks: tuple[tuple[FaceDetector, PadNetwork], ...]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command. Returns 0, or 2 with one line on stderr when it could not measure."""
+    """Run the command; return 0, or 2 with one line on stderr if it could not measure."""
     options = _parser().parse_args(arguments)
     try:
         models = _models(options.pack)
@@ -127,7 +127,7 @@ def _unseen_pictures(folder: Path) -> frozenset[str]:
 
 
 def _source(clip: Mapping[str, str]) -> str:
-    """LivePortrait's clips are of one repository but of different persons and cameras."""
+    """Return the source; LivePortrait's clips are in one repository, but of different persons and cameras."""
     return clip["file"] if "LivePortrait" in clip["source_repo"] else clip["source_repo"]
 
 
@@ -213,7 +213,7 @@ def _pictures(assets: Path, models: _Models) -> Iterator[Row]:
 
 
 def _photos(assets: Path, pack: Pack) -> Iterator[tuple[str, str, BgrImage, tuple[float, float, float]]]:
-    """One frame of every live clip, and photos of other persons at a selfie's size."""
+    """Yield one frame of every live clip, and photos of other persons at a selfie's size."""
     folder = assets / "data" / "video"
     for clip in sorted(_manifest(folder), key=lambda row: row["file"]):
         if clip["label"] != "live":
@@ -232,7 +232,7 @@ def _photos(assets: Path, pack: Pack) -> Iterator[tuple[str, str, BgrImage, tupl
 
 
 def _asked(image: BgrImage, face: DetectedFace, index: int, models: _Models, told: _Told) -> list[PadScore]:
-    """Every network's score; a network whose own detector sees no face says nothing."""
+    """Return the scores of the networks; a network gives none if its own detector finds no face."""
     seen: dict[int, DetectedFace | None] = {id(models.pack.detector): face}
     scores: list[PadScore] = []
     for detector, network in models.networks:
@@ -272,12 +272,12 @@ def _row(
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="research.liveness_fusion.measure", description=__doc__)
-    parser.add_argument("--assets", type=Path, required=True, help="with data/pad, data/video and data/faces")
+    parser.add_argument("--assets", type=Path, required=True, help="folder with data/pad, video and faces")
     parser.add_argument("--pack", action="append", required=True, help="the first one observes the scans")
     parser.add_argument(
         "--only", action="append", choices=["clips", "presented", "pictures"], help="measure these alone"
     )
-    parser.add_argument("--out", type=Path, required=True, help="file of rows to write")
+    parser.add_argument("--out", type=Path, required=True, help="file for the rows")
     return parser
 
 

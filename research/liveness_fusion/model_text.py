@@ -1,4 +1,4 @@
-"""The text of the fusion model's data file."""
+"""Writes the text of the fusion model's data file."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ __all__ = ["model_text"]
 
 
 def model_text(model: FusionModel) -> str:
-    """``model`` as ``liveness.fusion_model.parse_fusion_model`` reads it."""
+    """Return ``model`` as text for ``liveness.fusion_model.parse_fusion_model``."""
     lines = [
         "# Written by the commands in the record; see liveness/fusion_model.py for what each number means.",
         f"version = {json.dumps(model.version)}",

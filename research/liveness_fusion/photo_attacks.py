@@ -1,4 +1,4 @@
-"""Photos turned into attack scans: still, waved, bent, or filling the frame of a shaking camera.
+"""Renders attack scans from photos: still, waved, bent, or filling the frame of a shaking camera.
 
 Unlike the simulator's, these are rendered straight from a photo by its pixels' geometry alone, so that
 the two sources of attacks share no code.
@@ -23,18 +23,18 @@ class AttackKind(StrEnum):
     """How the photo is presented."""
 
     STILL = "still"
-    """On a stand, the camera on another: noise and exposure drift only."""
+    """On a stand, with the camera on another: only noise and exposure drift."""
     SHEET = "sheet"
     """A cut-out sheet waved in front of another background."""
     FULL = "full"
-    """A photo that fills the frame, camera or photo moving."""
+    """A photo that fills the frame, with camera or photo in motion."""
     BENT = "bent"
     """A sheet waved while it is bent around its vertical axis."""
 
 
 @dataclass(frozen=True)
 class Presentation:
-    """One photo and how it is presented.
+    """One photo and the way of its presentation.
 
     ``face`` is (x, y, width) of the face's centre and width; ``amplitude`` 1 turns the sheet by up to 14
     degrees and moves it by up to a tenth of the face's width.
@@ -51,7 +51,7 @@ class Presentation:
 
 
 def present(presentation: Presentation) -> Iterator[tuple[float, BgrImage]]:
-    """Capture times and frames, through a camera's noise and JPEG."""
+    """Yield capture times and frames, with a camera's noise and JPEG."""
     rng = np.random.default_rng(presentation.seed)
     moves = _wander(rng, presentation.frames, 7)
     backdrop = cv2.resize(presentation.background, presentation.photo.shape[1::-1])
@@ -65,7 +65,7 @@ def present(presentation: Presentation) -> Iterator[tuple[float, BgrImage]]:
 
 
 def _wander(rng: np.random.Generator, frames: int, count: int) -> NDArray[np.float64]:
-    """Smooth wandering within -1..1, shape (frames, count)."""
+    """Return smooth random movements within -1..1, shape (frames, count)."""
     times = np.arange(frames) / FRAMES_PER_SECOND
     paths = []
     for _ in range(count):
@@ -95,7 +95,7 @@ def _presented(presentation: Presentation, move: NDArray[np.float64], backdrop: 
 def _source_of(
     presentation: Presentation, move: NDArray[np.float64], width: int, height: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """For each pixel of the frame the point of the photo that it shows, by inverting the projection."""
+    """Return the point of the photo that each pixel of the frame shows, by inverting the projection."""
     grid_x, grid_y = np.meshgrid(
         np.arange(-_GRID, width + 2 * _GRID, _GRID, dtype=np.float64),
         np.arange(-_GRID, height + 2 * _GRID, _GRID, dtype=np.float64),

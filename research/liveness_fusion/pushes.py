@@ -1,4 +1,4 @@
-"""Whom each trace of a medium, alone, pushes over a line of policy ``standard``."""
+"""Counts the rows that each trace of a medium, alone, moves across a threshold of policy ``standard``."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,19 +14,19 @@ from research.liveness_fusion.rows import Row, RowKind
 __all__ = ["Pushes", "count_pushes", "placed_without"]
 
 _CONFIDENCE = 0.9
-"""Of the two-sided interval, so that its upper end alone is a bound at 95 %."""
+"""Confidence of the two-sided interval, so that its upper end alone is a bound at 95 %."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pushes:
-    """What one trace does to rows of one kind, all of them live or all attacks.
+    """The effect of one trace on rows of one kind, all live or all attacks.
 
-    A row counts where any of the networks that were asked, or none, would have said otherwise without it.
+    A row counts if the verdict with any of its networks, or with none, differs without the trace.
 
     Attributes:
-        seen: Rows in which it is seen, of those in which it was looked for.
-        from_live: Rows that are LIVE without it and are not with it, of the same.
-        into_spoof: Rows that are SPOOF with it and are not without it, of the same.
+        seen: Rows with the trace, of those in which it was measured.
+        from_live: Rows that are LIVE without it and are not with it, of the same rows.
+        into_spoof: Rows that are SPOOF with it and are not without it, of the same rows.
     """
 
     seen: Proportion
@@ -37,11 +37,11 @@ class Pushes:
 def count_pushes(
     rows: Sequence[Row], trace: str, *, model_for: Callable[[str], FusionModel]
 ) -> Pushes | None:
-    """The pushes by ``trace``; ``None`` where it was looked for in no row.
+    """Count the effects of ``trace``; ``None`` if it was measured in no row.
 
     Args:
-        rows: Of one kind, all live or all attacks.
-        trace: The signal's name.
+        rows: Rows of one kind, all live or all attacks.
+        trace: Name of the signal.
         model_for: The model that judges rows of a source.
     """
     told = [row for row in rows if trace in row.scores]
@@ -61,10 +61,11 @@ def count_pushes(
 
 
 def placed_without(rows: Sequence[Row], shipped: FusionModel, limits: Limits) -> Callable[[str], FusionModel]:
-    """For each source a model fitted without it, its traces placed without it, but as strong as shipped.
+    """Return a model per source, fitted without it, with traces placed without it but as strong as shipped.
 
-    What a trace would do to persons and cameras that nobody saw when its place was chosen: most attacks that
-    show a trace are of one source, without which it would have no strength at all.
+    This measures the effect of a trace on persons and cameras that did not determine its place. Its strength
+    is kept, because most attacks that show a trace are of one source, without which it would have no
+    strength.
     """
     found: dict[str, FusionModel] = {}
 
@@ -87,7 +88,7 @@ def _as_strong(placed: Traces, shipped: Traces) -> Traces:
 
 
 def _verdicts(row: Row, trace: str, model: FusionModel) -> list[tuple[Verdict, Verdict]]:
-    """Without the trace and with it, for every network of the row, and for a scan without any."""
+    """Return verdicts without and with the trace, for every network of the row and for none."""
     lacking = replace(row, scores={name: score for name, score in row.scores.items() if name != trace})
     asked = [names for names in sets_of(row.networks) if names.issubset(row.networks)]
     if row.kind is RowKind.CLIP:

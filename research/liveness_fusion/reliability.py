@@ -1,4 +1,4 @@
-"""The reliability curve: how often what was predicted with some confidence came true.
+"""The reliability curve: how often predictions of each confidence are true.
 
 (A. H. Murphy and R. L. Winkler, "Reliability of subjective probability forecasts", Applied Statistics
 26(1), 1977; intervals: Clopper and Pearson, Biometrika 26(4), 1934.) Rows count as independent trials,
@@ -19,7 +19,7 @@ _EDGES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
 
 
 def reliability_bins(predicted: Sequence[float], live: Sequence[bool]) -> tuple[ReliabilityBin, ...]:
-    """Bins of predictions (0..1) with what was true; empty ones are left out."""
+    """Return bins of predictions (0..1) with the share that is true; empty bins are omitted."""
     places = np.clip(np.searchsorted(_EDGES, predicted, side="right") - 1, 0, len(_EDGES) - 2)
     bins = []
     for place in range(len(_EDGES) - 1):

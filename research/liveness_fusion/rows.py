@@ -1,4 +1,4 @@
-"""Measured scans and pictures, one row each, as a file between measuring and fitting."""
+"""Rows of measured scans and images, in a file between measuring and fitting."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -11,31 +11,31 @@ __all__ = ["Row", "RowKind", "RowsUnusable", "read_rows", "write_rows"]
 
 
 class RowsUnusable(ValueError):
-    """The file does not hold rows as ``measure`` writes them."""
+    """The file does not contain rows of ``measure``."""
 
 
 class RowKind(StrEnum):
-    """What a row was measured on."""
+    """The kind of presentation of a row."""
 
     CLIP = "clip"
     """A scan of 2 to 4 s cut from a recorded clip."""
     PRESENTED = "presented"
     """A scan rendered from a photo by ``photo_attacks``: motion only, its pixels show no medium."""
     PICTURE = "picture"
-    """A still picture."""
+    """A still image."""
     FRAME = "frame"
-    """One selected frame of a clip's scan, as a still picture."""
+    """One selected frame of a clip's scan, as a still image."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One scan or picture.
+    """One scan or image.
 
     Attributes:
-        kind: What it is.
-        name: Of the file, and of the window or presentation in it.
-        source: Sources share cameras and persons: rows of one source are left out together.
-        species: Of the attack, as its manifest names it; empty for a bona fide presentation.
+        kind: Kind of the row.
+        name: Name of the file, and of the window or presentation in it.
+        source: Its source; rows of one source share cameras and persons, and are left out together.
+        species: Species of the attack, as its manifest names it; empty for a bona fide presentation.
         live: Whether it is bona fide.
         scores: Score by signal name, 0..1; a signal that was not assessed is missing.
         networks: Real probability by network name, 0..1: the trimmed mean over a scan's selected frames.
@@ -56,7 +56,7 @@ def write_rows(path: Path, rows: Iterable[Row]) -> None:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The rows of a file that ``write_rows`` wrote.
+    """Read the rows of a file from ``write_rows``.
 
     Raises:
         RowsUnusable: A line is not such a row.

@@ -1,7 +1,7 @@
-"""What a trace of a medium is worth, by counts.
+"""Fits the weight of a trace of a medium by counts.
 
-A logistic weight cannot say it: most attacks show no trace, so that whatever the few that do would give is
-lost in those that do not. The counts can: how often is it seen on attacks, how often on live pictures.
+A logistic weight is not suitable: most attacks show no trace, so that the weight of the few that do is lost
+in those that do not. The weight is therefore from counts: how often attacks and live images show the trace.
 """
 
 import math
@@ -16,17 +16,17 @@ from research.liveness_fusion.rows import Row
 __all__ = ["fit_trace", "fit_traces"]
 
 _FEW = 0.01
-"""Share of live pictures whose spread tells how far beyond all of them a trace counts in full."""
+"""Share of live images that defines the spread, from which the place of full weight follows."""
 
 _CONFIDENCE = 0.8
-"""Of the two-sided interval, whose lower end is a bound at 90 %."""
+"""Confidence of the two-sided interval, so that its lower end is a bound at 90 %."""
 
 _NARROWEST = 0.1
-"""Least log odds between where a trace begins to count and where it counts in full."""
+"""Least distance, in log odds, from the point where a trace begins to count to that of its full weight."""
 
 
 def fit_traces(rows: Sequence[Row], names: Sequence[str], *, most_against: float) -> Traces:
-    """Every trace that can be told from the rows; see ``fit_trace``."""
+    """Fit every trace for which there are enough rows; see ``fit_trace``."""
     found: dict[str, Trace] = {}
     for name in names:
         measured = [row for row in rows if name in row.scores]
@@ -41,16 +41,17 @@ def fit_traces(rows: Sequence[Row], names: Sequence[str], *, most_against: float
 
 
 def fit_trace(live: Sequence[float], attacks: Sequence[float]) -> Trace | None:
-    """A trace's place and strength from log odds of its score.
+    """Fit a trace's place and strength from log odds of its score.
 
-    It begins to count beyond all live pictures. It counts in full as far beyond the last of them again as
-    that one lies beyond the one in a hundred. Its strength is the log of a lower bound on how much oftener
-    attacks lie there than live pictures do: of so many there, each is an attack's by chance in the ratio of
-    the numbers (J. Przyborowski and H. Wilenski, "Homogeneity of results in testing samples from Poisson
-    series", Biometrika 31, 1940; bound: Clopper and Pearson, one-sided, 90 %). 0 where it bounds nothing.
+    A trace begins to count beyond all live images. Its weight is full as far beyond the most extreme live
+    image as that image is beyond the first percentile. Its strength is the log of a lower bound on the ratio
+    of the rates of attacks and live images there: given their total count, each is an attack with a
+    probability by the ratio of the numbers (J. Przyborowski and H. Wilenski, "Homogeneity of results in
+    testing samples from Poisson series", Biometrika 31, 1940; bound: Clopper and Pearson, one-sided, 90 %).
+    It is 0 if the bound is below 1.
 
     Returns:
-        ``None`` with too few live pictures to tell where one in a hundred lies, or without attacks.
+        The trace; ``None`` with too few live images to estimate the first percentile, or without attacks.
     """
     ordered = sorted(live)
     place = math.floor(_FEW * (len(ordered) + 1)) - 1

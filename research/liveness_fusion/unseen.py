@@ -1,14 +1,14 @@
-"""Is the fusion of a single picture worth more than its parts, on persons whom neither was fitted to?
+"""Compares the fusion of a single image with its parts, on persons to whom neither was fitted.
 
 ::
 
     python -m research.liveness_fusion.unseen ROWS --dataset <assets>/data/pad
 
-``facegate evaluate pad`` measures the shipped coefficients, which were fitted to the same pictures. Here each
-source is judged by a model fitted without it, and a source with more than half of the pictures in fifths, by
-persons and sittings, each fitted without that fifth. Prints, for every network, what the fusion with it, the
-network alone and the single-frame cues alone tell, and the fusion less each part, with intervals over persons
-and sittings. Thresholds are set on the same pictures.
+``facegate evaluate pad`` measures the shipped coefficients, which were fitted to the same images. Here each
+source is judged by a model fitted without it. A source with more than half of the images is divided into
+fifths, by persons and sittings, and each is judged by a model fitted without that fifth. Prints, for every
+network, the figures of the fusion with it, of the network alone and of the single-frame cues alone, and the
+fusion minus each part, with intervals over persons and sittings. Thresholds are set on the same images.
 """
 
 import argparse
@@ -43,13 +43,13 @@ _APCER = 0.10
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command. Returns 0, or 2 with one line on stderr when it could not measure."""
+    """Run the command; return 0, or 2 with one line on stderr if it could not measure."""
     parser = argparse.ArgumentParser(
         prog="python -m research.liveness_fusion.unseen",
-        description="The fusion of a single picture and its parts, on persons whom neither was fitted to.",
+        description="The fusion of a single image and its parts, on persons to whom neither was fitted.",
     )
     parser.add_argument("rows", type=Path, help="file of research.liveness_fusion.measure")
-    parser.add_argument("--dataset", type=Path, required=True, help="the pictures, for persons and sittings")
+    parser.add_argument("--dataset", type=Path, required=True, help="the images, for persons and sittings")
     parser.add_argument("--resamples", type=int, default=2000, help="draws of persons (%(default)s)")
     options = parser.parse_args(arguments)
     try:
@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def folds_of(samples: Sequence[PadSample]) -> list[str]:
-    """What each picture is left out with: its source, or with a fifth of the persons of a large one."""
+    """Return the fold of each image: its source, or a fifth of the persons of a large source."""
     sizes = Counter(sample.source for sample in samples)
     groups: dict[str, dict[str, int]] = {}
     for sample in samples:
@@ -92,7 +92,7 @@ def folds_of(samples: Sequence[PadSample]) -> list[str]:
 def _models(
     rows: Sequence[Row], pictures: Sequence[Row], folds: Sequence[str], base: FusionModel
 ) -> dict[str, FusionModel]:
-    """A model for each fold, fitted without it; clips of a fold's source are left out with it."""
+    """Fit a model for each fold without it; clips of a fold's source are left out with it."""
     fold_of = {id(row): fold for row, fold in zip(pictures, folds, strict=True)}
     return {
         fold: fit_parts([row for row in rows if fold_of.get(id(row), row.source) != fold], base, Limits())
@@ -103,7 +103,7 @@ def _models(
 def _runs(
     networks: frozenset[str], judged: Sequence[tuple[Row, FusionModel]], told: Sequence[PadSample]
 ) -> list[ScoreRun]:
-    """The fusion first, then its parts."""
+    """Return the runs of the fusion and then of its parts."""
 
     def run(name: str, kind: ScorerKind, score: Callable[[Row, FusionModel], float]) -> ScoreRun:
         answers = [ScorerAnswer(score(row, model)) for row, model in judged]

@@ -1,1 +1,1 @@
-"""How well the movement challenge tells simulated people from pictures; ``python -m research.movement``."""
+"""Measures how well the movement challenge separates simulated people from flat images."""

@@ -1,13 +1,12 @@
-"""Measure the movement challenge over simulated people and pictures; ``docs/accuracy.md`` has the figures.
+"""Measures the movement challenge on simulated people and images; ``docs/accuracy.md`` has the figures.
 
 ::
 
     python -m research.movement --assets DIR --people 12 --rows rows.jsonl
     python -m research.movement --assets DIR --people 10 --attempts 1 --only PRINT --rows prints.jsonl
 
-Every person comes closer up to three times, until an attempt is RIGHT or WRONG, as a policy with three
-attempts lets them. It is all simulation: what holds for phones, rooms and people outside it has to be
-measured there.
+Every person comes closer up to three times, until an attempt is RIGHT or WRONG, as with a policy of three
+attempts. All of it is simulation; error rates for real phones, rooms and people must be measured on them.
 """
 
 import argparse
@@ -31,7 +30,7 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command. Returns 0, or 2 with one line on stderr when it could not measure."""
+    """Run the command; return 0, or 2 with one line on stderr if it could not measure."""
     options = _parser().parse_args(arguments)
     try:
         _measure(options)
@@ -84,20 +83,20 @@ def _attempts(
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m research.movement",
-        description="Measure the movement challenge over simulated people and pictures.",
+        description="Measure the movement challenge on simulated people and images.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--assets", type=Path, required=True, help="folder with models/ and data/faces/")
-    parser.add_argument("--people", type=int, default=12, help="how many, in the order of their keys")
-    parser.add_argument("--attempts", type=int, default=3, help="most of one scan")
-    parser.add_argument("--rows", type=Path, required=True, help="JSON lines, one an attempt; overwritten")
+    parser.add_argument("--people", type=int, default=12, help="number of people, in the order of their keys")
+    parser.add_argument("--attempts", type=int, default=3, help="most attempts of one scan")
+    parser.add_argument("--rows", type=Path, required=True, help="file for a JSON line per attempt")
     parser.add_argument(
-        "--only", type=lambda name: Approacher[name], action="append", help="by name; all if none"
+        "--only", type=lambda name: Approacher[name], action="append", help="approacher by name; all if none"
     )
     parser.add_argument(
-        "--pack", help="spec of the pack that looks at the frames; open:ASSETS/models if none"
+        "--pack", help="spec of the pack that measures the frames; open:ASSETS/models if none"
     )
-    parser.add_argument("--corrections", type=Path, help="what is wrong with the labels of the faces")
+    parser.add_argument("--corrections", type=Path, help="file with the known errors of the labels")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""Who comes closer, and what is brought closer instead."""
+"""Plans the attempts: people who come closer, and instruments that are moved closer."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -24,10 +24,10 @@ _SECONDS: Final = 25.0
 
 
 class Approacher(StrEnum):
-    """Who or what follows the ovals."""
+    """The person or attack that follows the ovals."""
 
     GENUINE = "genuine person"
-    STILL = "genuine person who holds quite still"
+    STILL = "genuine person who holds still"
     PRINT = "print"
     TILTED_PRINT = "print, turned to and fro by 8 degrees"
     BENT_PRINT = "print, bent by a tenth of its width"
@@ -46,10 +46,10 @@ _KINDS: Final = {
     Approacher.RIGID_MASK: FlashKind.RIGID_MASK,
 }
 _STEADY: Final = SheetSettings(yaw_degrees=3.0, pitch_degrees=2.5, shift=0.008, approach=0.015)
-"""Who wants to fill an oval holds the sheet steadier than somebody who waves it."""
+"""Movement of a sheet that fills an oval, which is steadier than a waved sheet."""
 _SHEETS: Final = {
     Approacher.TILTED_PRINT: replace(_STEADY, yaw_degrees=8.0, pitch_degrees=5.0),
-    # A hand bends it by half of that on the average.
+    # A hand bends it by half of that on average.
     Approacher.BENT_PRINT: replace(_STEADY, bend=0.2),
 }
 
@@ -59,10 +59,10 @@ class Case:
     """One attempt.
 
     Attributes:
-        approacher: Who or what.
+        approacher: The person or attack.
         person: Key of the person, or of the victim.
-        geometry: Which model of a head renders them.
-        attempt: From 0.
+        geometry: The model of the head.
+        attempt: Number of the attempt, from 0.
     """
 
     approacher: Approacher
@@ -72,13 +72,13 @@ class Case:
 
     @property
     def seed(self) -> int:
-        """What everything of the attempt is drawn from."""
+        """Seed of all draws of the attempt."""
         name = f"{self.approacher.name}/{self.person}/{self.geometry}/{self.attempt}"
         return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
 
 
 def settings_of(case: Case) -> FlashScanSettings:
-    """What is rendered: shade and sun in turn, one lens a person, as many frames as the server asks for."""
+    """Return the settings of the rendering: shade and sun in turn, and one lens per person."""
     lens = _LENSES[int(case.person, 16) % len(_LENSES)]
     settings = FlashScanSettings(
         kind=_KINDS.get(case.approacher, FlashKind.GENUINE),

@@ -1,4 +1,4 @@
-"""One movement challenge in virtual time: a simulated phone, and an attempt on its frames."""
+"""Runs one movement challenge in virtual time: a simulated phone, and an attempt on its frames."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,18 +26,18 @@ __all__ = ["Played", "play"]
 
 _ROUND_TRIP: Final = 0.05
 _PROCESSING: Final = 0.0
-"""A person is slower than any server."""
+"""Server time per frame, which does not matter because a person is slower than any server."""
 
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """How an attempt went.
+    """The outcome of an attempt.
 
     Attributes:
-        result: The judge's.
-        seen: What the perspective showed; ``None`` where it could not be measured.
-        seconds: From the first oval to the end.
-        ovals_filled: Of two for each approach.
+        result: Result of the judge.
+        seen: Finding on the perspective; ``None`` if it could not be measured.
+        seconds: Time from the first oval to the end.
+        ovals_filled: Number of filled ovals, of two for each approach.
     """
 
     result: MovementResult
@@ -47,12 +47,12 @@ class Played:
 
 
 def play(case: Case, photo: Photo, *, pack: Pack) -> Played:
-    """Play one attempt to its end.
+    """Run one attempt to its end.
 
     Args:
-        case: Who comes closer, and everything that is drawn.
-        photo: The person or the victim.
-        pack: Its detector and landmarker look at the frames, as in a server.
+        case: The person or attack, and the seed of the draws.
+        photo: The photo of the person or the victim.
+        pack: Its detector and landmarker measure the frames, as in a server.
     """
     settings = settings_of(case)
     light, guide = ScreenLight(settings.phone, seed=case.seed), AppGuide(seed=case.seed)
@@ -75,7 +75,7 @@ def play(case: Case, photo: Photo, *, pack: Pack) -> Played:
 
     def hear(action: Action, now: float) -> None:
         if isinstance(action, MoveOval):
-            # A film shows what it shows; everybody else follows what they see.
+            # An injected film does not follow the ovals; all others do.
             oval = action.oval if filmed is None else filmed.draw().oval
             guide.fill(
                 oval.width,

@@ -1,4 +1,4 @@
-"""Counts of simulated movement challenges, as text."""
+"""Counts the outcomes of simulated movement challenges, as text."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -16,17 +16,17 @@ _CONFIDENCE = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One attempt and what came of it.
+    """One attempt and its outcome.
 
     Attributes:
         approacher: ``research.movement.cases.Approacher`` by name.
-        person: Key.
-        geometry: The renderer's.
-        attempt: From 0.
+        person: Key of the person.
+        geometry: Geometry of the renderer.
+        attempt: Number of the attempt, from 0.
         finding: ``liveness.dynamic.finding.Finding`` by name.
-        ovals_filled: Of two for each approach.
+        ovals_filled: Number of filled ovals, of two for each approach.
         seconds: Length of the attempt.
-        seen: Fields of ``PerspectiveFinding``; ``None`` where it could not be measured.
+        seen: Fields of ``PerspectiveFinding``; ``None`` if it could not be measured.
     """
 
     approacher: str
@@ -39,15 +39,15 @@ class Row:
     seen: dict[str, Any] | None
 
     def as_record(self) -> dict[str, Any]:
-        """For a line of JSON."""
+        """Return the row for a line of JSON."""
         return asdict(self)
 
 
 def report(rows: Sequence[Row]) -> str:
-    """A table: for each approacher and geometry the attempts by finding, and who was accepted in a scan.
+    """Make a table of attempts by finding and of accepted people, for each approacher and geometry.
 
-    Bounds are of people, as scans of one face are not independent (Clopper-Pearson, 95 %): a person counts
-    as accepted where any of their attempts was RIGHT.
+    Bounds are over people, because scans of one face are not independent (Clopper-Pearson, 95 %). A person
+    counts as accepted if one of the attempts is RIGHT.
     """
     lines = [
         "| | head | attempts: RIGHT / WRONG / NOT_MEASURABLE / ABSENT | people accepted [95 %] | median s |",

@@ -1,1 +1,1 @@
-"""Facegate's own PAD network: how it is trained, exported and judged (``docs/pad_network.md``)."""
+"""Trains, exports and evaluates Facegate's own PAD network (``docs/pad_network.md``)."""

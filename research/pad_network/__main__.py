@@ -1,4 +1,4 @@
-"""Make Facegate's own PAD network, and compare it with others.
+"""Makes Facegate's own PAD network, and compares it with others.
 
 ::
 
@@ -30,11 +30,11 @@ from vision.packs import load_pack
 __all__ = ["main"]
 
 _WIDTH: Final = 180
-"""Of the tables, characters."""
+"""Width of the tables, characters."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command. Returns 0, or 2 with one line on stderr when a stage could not be done."""
+    """Run the command; return 0, or 2 with one line on stderr if a stage could not be done."""
     options = _parser().parse_args(arguments)
     console = Console(stderr=True)
     try:
@@ -87,13 +87,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     stages = parser.add_subparsers(dest="name", required=True)
     prepare = stages.add_parser("prepare", help="cut faces and draw training samples")
-    prepare.add_argument("--shards", type=int, default=16, help="how many shards of 2048 samples")
+    prepare.add_argument("--shards", type=int, default=16, help="number of shards of 2048 samples")
     prepare.set_defaults(stage=_prepare)
-    validate = stages.add_parser("validate", help="train once a fold, and calibrate")
-    validate.add_argument("--samples", type=int, default=30_000, help="seen by each run")
+    validate = stages.add_parser("validate", help="train once per fold, and calibrate")
+    validate.add_argument("--samples", type=int, default=30_000, help="training samples of each run")
     validate.set_defaults(stage=_validate)
     train = stages.add_parser("train", help="train on every fold and write the file")
-    train.add_argument("--samples", type=int, default=60_000, help="seen by the run")
+    train.add_argument("--samples", type=int, default=60_000, help="training samples of the run")
     train.add_argument("--out", type=Path, required=True, help="the ONNX file to write")
     train.set_defaults(stage=_train)
     compare = stages.add_parser("compare", help="paired comparison with the teachers")
@@ -102,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     for stage in (prepare, compare):
         stage.add_argument("--assets", type=Path, required=True, help="folder with data/ and models/")
     for stage in (prepare, validate, train, compare):
-        stage.add_argument("--work", type=Path, required=True, help="folder for what stages leave")
+        stage.add_argument("--work", type=Path, required=True, help="folder for the files of the stages")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""Which pictures are compared together: all, the large and the small sources, species, each small source."""
+"""Compares networks on all images, on the large and the small sources, by species and by small source."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,15 +18,15 @@ _SPECIES: Final = (("print", "prints"), ("screen", "screens"))
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The networks on some of the pictures.
+    """The networks on some of the images.
 
     Attributes:
-        title: Which pictures.
-        live: How many are bona fide.
-        attacks: How many are attacks.
-        persons: How many persons they show.
-        standings: The networks, ours first; with figures of NaN where there are no attacks or no bona fide
-            pictures.
+        title: Name of the images.
+        live: Number of bona fide images.
+        attacks: Number of attacks.
+        persons: Number of persons in them.
+        standings: The networks, Facegate's first; figures are NaN without attacks or without bona fide
+            images.
     """
 
     title: str
@@ -38,13 +38,13 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The networks on one set of pictures, and on its parts.
+    """The networks on one set of images, and on its parts.
 
     Attributes:
-        title: Which set.
-        overall: All pictures, the large source and the small ones; what is empty is left out.
-        parts: By species (all bona fide pictures of the same sources against the attacks of one species), and
-            each small source alone; a species that is not there is left out.
+        title: Name of the set.
+        overall: All images, the large source and the small sources; empty parts are omitted.
+        parts: Parts by species (all bona fide images of the same sources against the attacks of one species),
+            and each small source alone; a missing species is omitted.
     """
 
     title: str
@@ -60,14 +60,14 @@ def break_down(
     scores: Mapping[str, NDArray[np.float64]],
     draws: int = 1000,
 ) -> Judgement:
-    """Compares networks on a set of pictures and on its parts.
+    """Compares networks on a set of images and on its parts.
 
     Args:
-        title: Which set.
-        regions: Its pictures.
-        persons: Whom each shows, as ``research.pad_network.split.persons`` numbers them.
-        scores: Each network's score of each picture, higher for bona fide, shape (n,); ours first.
-        draws: How often sources and persons are drawn anew for each interval.
+        title: Name of the set.
+        regions: Its images.
+        persons: Person in each, as numbered by ``research.pad_network.split.persons``.
+        scores: Each network's score of each image, higher for bona fide, shape (n,); Facegate's first.
+        draws: Number of draws of sources and persons for each interval.
     """
     who = np.array(persons, dtype=np.int64)
 

@@ -1,6 +1,6 @@
-"""From logits to probabilities that mean what they say.
+"""Calibrates logits to probabilities.
 
-Source: J. Platt, "Probabilistic outputs for support vector machines", 1999, with both kinds weighted alike.
+Source: J. Platt, "Probabilistic outputs for support vector machines", 1999, with equal weight of both kinds.
 """
 
 from dataclasses import dataclass
@@ -26,19 +26,19 @@ class Calibration:
     shift: float
 
     def probabilities(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Probabilities of a bona fide presentation, 0..1, of the same shape."""
+        """Return the probabilities of a bona fide presentation, 0..1, of the same shape."""
         return np.asarray(expit(self.scale * logits + self.shift), dtype=np.float64)
 
 
 def fit_calibration(
     logits: NDArray[np.float64], is_live: NDArray[np.bool_], weights: NDArray[np.float64]
 ) -> Calibration:
-    """The calibration that makes labels most likely.
+    """Fit the calibration by maximum likelihood of the labels.
 
     Args:
-        logits: Of pictures that the network did not learn from, shape (n,).
-        is_live: Shape (n,); both kinds occur.
-        weights: Of each picture, above 0; both kinds are then brought to the same sum.
+        logits: Logits of images that the network was not trained on, shape (n,).
+        is_live: Shape (n,); both kinds must occur.
+        weights: Weights of each image, above 0; both kinds are then brought to the same sum.
 
     Raises:
         ValueError: One of both kinds does not occur.
@@ -52,6 +52,6 @@ def fit_calibration(
         margins = signs * (np.exp(values[0]) * logits + values[1])
         return float((balanced * np.logaddexp(0, -margins)).sum())
 
-    # The scale is fitted as its logarithm: a calibration may not turn the order around.
+    # The scale is fitted as its logarithm, because a calibration must not reverse the order.
     best = minimize(cost, np.zeros(2), method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-10})
     return Calibration(scale=float(np.exp(best.x[0])), shift=float(best.x[1]))

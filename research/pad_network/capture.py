@@ -1,8 +1,8 @@
-"""What cameras, codecs and detectors do to any picture, live or not.
+"""Simulates the effects of cameras, codecs and detectors on any image, live or not.
 
-Applied to bona fide pictures and attacks alike, so that size, compression, colour cast and how tightly a
-picture was cut tell nothing about which of them it is, and sharpness little: a recapture passed two lenses,
-so some of its blur is honest evidence.
+They are applied to bona fide images and attacks alike, so that size, compression, colour cast and crop do not
+distinguish them, and sharpness does so little: a recapture passes two lenses, so that part of its blur is
+valid evidence.
 """
 
 from typing import Final
@@ -18,15 +18,15 @@ _SMALLEST: Final = 24
 
 
 def captured(image: BgrImage, box: Box, *, random: np.random.Generator) -> tuple[BgrImage, Box]:
-    """The picture as another camera and codec would have given it.
+    """Return the image as another camera and codec would have recorded it.
 
     Args:
-        image: The picture.
+        image: The image.
         box: The face in it.
-        random: Decides what happens.
+        random: Draws the effects.
 
     Returns:
-        The picture, maybe smaller or cut tighter, and the face's box in it.
+        The image, possibly smaller or cropped, and the face's box in it.
     """
     if random.random() < 0.35:
         image, box = _cut_tighter(image, box, random)
@@ -51,13 +51,13 @@ def captured(image: BgrImage, box: Box, *, random: np.random.Generator) -> tuple
 
 
 def turned_about(image: BgrImage, box: Box) -> tuple[BgrImage, Box]:
-    """The mirror image."""
+    """Return the mirror image."""
     width = image.shape[1]
     return np.ascontiguousarray(image[:, ::-1]), Box(width - box.right, box.top, width - box.left, box.bottom)
 
 
 def jittered(box: Box, *, random: np.random.Generator) -> Box:
-    """The box as another detector might draw it: up to 18 % larger or smaller, moved by up to 8 %."""
+    """Return the box as another detector might draw it: up to 18 % larger or smaller, moved by up to 8 %."""
     scale = float(np.exp(random.uniform(-0.18, 0.18)))
     width, height = box.width * scale, box.height * scale
     centre_x = box.centre[0] + random.uniform(-0.08, 0.08) * box.width
@@ -99,7 +99,7 @@ def _moved_while_exposed(image: BgrImage, random: np.random.Generator) -> BgrIma
 
 
 def _another_tone(image: BgrImage, random: np.random.Generator) -> BgrImage:
-    """Another exposure, gamma, white balance and saturation."""
+    """Return the image with another exposure, gamma, white balance and saturation."""
     picture = image.astype(np.float32) / 255
     picture = picture ** np.float32(np.exp(random.uniform(-0.45, 0.45)))
     picture *= np.exp(random.uniform(-0.13, 0.13, size=3)).astype(np.float32) * np.float32(

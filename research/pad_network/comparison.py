@@ -1,8 +1,8 @@
-"""Networks side by side on the same pictures, with intervals that respect who and where they come from.
+"""Compares networks on the same images, with intervals over sources and persons.
 
-Pictures of one person by one source are alike, so they are no independent trials. The bootstrap draws sources
-first and then persons inside each (A. C. Davison and D. V. Hinkley, "Bootstrap Methods and their
-Application", 1997, section 3.8), and takes the same draw for every network, which makes differences paired.
+Images of one person by one source are alike, so that they are not independent trials. The bootstrap draws
+sources first and then persons in each (A. C. Davison and D. V. Hinkley, "Bootstrap Methods and their
+Application", 1997, section 3.8), with the same draws for every network, which makes differences paired.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,10 +22,10 @@ _SEED: Final = 30_107
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A figure and its 95 % interval; NaN where it cannot be computed.
+    """A figure and its 95 % interval; NaN if it cannot be computed.
 
     Attributes:
-        value: On all pictures.
+        value: The figure on all images.
         low: Lower end.
         high: Upper end.
     """
@@ -37,14 +37,14 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a network does on some pictures.
+    """The figures of a network on some images.
 
     Attributes:
         name: The network's name.
         area: Area under the curve, 0..1.
-        bpcer: BPCER, 0..1, at the threshold of these pictures that lets 10 % of attacks through.
-        area_gain: Area of the first network less this one's; NaN for the first.
-        bpcer_gain: BPCER of this network less the first one's; NaN for the first.
+        bpcer: BPCER, 0..1, at the threshold of these images that accepts 10 % of attacks.
+        area_gain: Area of the first network minus this one's; NaN for the first.
+        bpcer_gain: BPCER of this network minus the first one's; NaN for the first.
     """
 
     name: str
@@ -66,16 +66,16 @@ def compare(
     """Compare networks with the first of them.
 
     Args:
-        scores: Each network's score of each picture, higher for bona fide, shape (n,).
+        scores: Each network's score of each image, higher for bona fide, shape (n,).
         is_live: Shape (n,).
-        sources: Who published each picture.
-        persons: Whom each picture shows.
-        apcer: Share of attacks let through, 0..1, where BPCER is read.
-        draws: How often sources and persons are drawn anew. A draw without bona fide pictures or without
-            attacks is left out.
+        sources: Publisher of each image.
+        persons: Person in each image.
+        apcer: Share of accepted attacks, 0..1, at which BPCER is measured.
+        draws: Number of draws of sources and persons. A draw without bona fide images or without attacks is
+            omitted.
 
     Returns:
-        One standing for each network, in the order given.
+        One standing for each network, in their order.
     """
     names = list(scores)
     plain = _figures([scores[name] for name in names], is_live, apcer)
@@ -116,7 +116,7 @@ def _figures(
 
 
 def _clusters(sources: Sequence[str], persons: Sequence[int]) -> list[list[NDArray[np.int64]]]:
-    """Row numbers by source and, inside it, by person."""
+    """Return row numbers by source and, within it, by person."""
     table: dict[str, dict[int, list[int]]] = {}
     for row, (source, person) in enumerate(zip(sources, persons, strict=True)):
         table.setdefault(source, {}).setdefault(person, []).append(row)

@@ -1,15 +1,15 @@
-"""What can go wrong while a PAD network is trained or compared."""
+"""The errors of training and comparing a PAD network."""
 
 __all__ = ["MaterialError", "PadNetworkError", "TrainingUnavailable"]
 
 
 class PadNetworkError(Exception):
-    """The base of this package's errors; its text is for the person at the terminal."""
+    """Base class of this package's errors; its text is for the person at the terminal."""
 
 
 class MaterialError(PadNetworkError):
-    """The pictures, their manifest or a file made from them cannot be used."""
+    """The images, their manifest or a file made from them cannot be used."""
 
 
 class TrainingUnavailable(PadNetworkError):
-    """PyTorch is not installed; it is needed for training alone."""
+    """PyTorch is not installed; only training needs it."""

@@ -1,7 +1,7 @@
-"""The trained network as an ONNX file: batch normalisation folded, logits calibrated, numbers as float16.
+"""Exports the network to ONNX: batch normalisation is folded, logits are calibrated, numbers are float16.
 
 PyTorch's own exporter is not needed: the network is two lists of convolutions. Numbers are stored as float16
-and cast when the graph is loaded, which halves the file and costs nothing later.
+and cast when the graph is loaded, which halves the file without a later cost.
 """
 
 from collections.abc import Mapping
@@ -25,16 +25,16 @@ _TRUNKS: Final = (("tight", TIGHT_SIDE), ("wide", WIDE_SIDE))
 
 
 def student_to_onnx(state: State, *, scale: float = 1.0, shift: float = 0.0) -> bytes:
-    """The network as an ONNX model.
+    """Return the network as an ONNX model.
 
     Args:
-        state: The tensors of a ``Student`` by name; those of its teachers' features are left out.
-        scale: Calibration: the logits are multiplied by it; above 0.
-        shift: Calibration: added to the scaled logits.
+        state: The tensors of a ``Student`` by name; those of its teachers' features are omitted.
+        scale: Factor of the calibration on the logits, above 0.
+        shift: Offset of the calibration, added to the scaled logits.
 
     Returns:
         A model with inputs ``tight``, float32 of shape (n, 3, 112, 112), and ``wide``, (n, 3, 80, 80), both
-        BGR 0..255, and the output ``logit`` of shape (n, 1): of a bona fide presentation.
+        BGR 0..255, and the output ``logit`` of shape (n, 1), of a bona fide presentation.
 
     Raises:
         KeyError: A tensor is missing.
@@ -47,7 +47,7 @@ def student_to_onnx(state: State, *, scale: float = 1.0, shift: float = 0.0) -> 
 
 
 class _Graph:
-    """A graph whose numbers come from the trained state."""
+    """A graph with the numbers of the trained state."""
 
     def __init__(self, state: State) -> None:
         self._state = state

@@ -1,12 +1,12 @@
-"""Which pictures the training of the shipped PAD network left out, as a list for ``facegate evaluate pad``.
+"""Lists the images that the training of the shipped PAD network left out, for ``facegate evaluate pad``.
 
 ::
 
     python -m research.pad_network.held_out --work WORK --out held_out.txt
     facegate evaluate pad --dataset <assets>/data/pad --only held_out.txt --pack embedded
 
-``WORK`` is the folder of ``research.pad_network prepare``. The list holds the held-out sources, sessions
-and persons of ``research/pad_network/split.toml``, as far as a face was found in their pictures.
+``WORK`` is the folder of ``research.pad_network prepare``. The list has the held-out sources, sessions
+and persons of ``research/pad_network/split.toml``, as far as a face was found in their images.
 """
 
 import argparse
@@ -22,7 +22,7 @@ __all__ = ["held_out_names", "main"]
 
 
 def held_out_names(place: Workplace) -> tuple[str, ...]:
-    """Files of the manifest that no training and no choice saw, in its order."""
+    """Return the files of the manifest that no training and no choice used, in its order."""
     return tuple(
         f"{'live' if region.is_live else 'spoof'}/{region.name}"
         for region, fold in zip(place.regions, place.fold.tolist(), strict=True)
@@ -31,7 +31,7 @@ def held_out_names(place: Workplace) -> tuple[str, ...]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command. Returns 0, or 2 with one line on stderr when it could not write the list."""
+    """Run the command; return 0, or 2 with one line on stderr if it could not write the list."""
     parser = argparse.ArgumentParser(
         prog="python -m research.pad_network.held_out",
         description="List what the PAD network's training left out.",

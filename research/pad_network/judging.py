@@ -1,7 +1,7 @@
-"""The network beside its teachers: on folds that it was validated on, and on what nobody looked at before.
+"""Compares the network with its teachers: on the folds of its validation, and on held-out data.
 
-All networks see the same original pictures and the same boxes. A picture in which the detector sees no face
-is left out for all of them.
+All networks score the same original images with the same boxes. An image in which the detector finds no face
+is omitted for all of them.
 """
 
 import json
@@ -40,11 +40,11 @@ _CPU: Final = RuntimeOptions(providers="cpu")
 
 
 def compare_validated(place: Workplace, assets: Path) -> Judgement:
-    """Each picture judged by the network that was trained without its fold and its person.
+    """Judge each image with the network that was trained without its fold and its person.
 
     Args:
-        place: Where ``cross_validate`` left its logits.
-        assets: Holds ``data/`` and ``models/``.
+        place: The workplace with the logits of ``cross_validate``.
+        assets: Folder with ``data/`` and ``models/``.
 
     Raises:
         MaterialError: There are no logits, or a teacher is missing.
@@ -62,11 +62,11 @@ def compare_validated(place: Workplace, assets: Path) -> Judgement:
 
 
 def compare_held_out(place: Workplace, assets: Path, *, network: Path | None) -> list[Judgement]:
-    """The finished network on the held-out sources, sessions and persons, with both detectors.
+    """Judge the held-out sources, sessions and persons with the finished network and both detectors.
 
     Args:
-        place: Where the regions are.
-        assets: Holds ``data/`` and ``models/``.
+        place: The workplace with the regions.
+        assets: Folder with ``data/`` and ``models/``.
         network: An ONNX file; the packaged one if None.
 
     Raises:
@@ -112,7 +112,7 @@ def _scores(
     detector: FaceDetector,
     networks: Sequence[PadNetwork],
 ) -> dict[str, NDArray[np.float64]]:
-    """Each network's probabilities, shape (chosen,); NaN where no face is seen."""
+    """Return each network's probabilities, shape (chosen,); NaN if no face is found."""
     paths = {picture.path.name: picture.path for picture in pad_pictures(assets / "data" / "pad")}
     values = np.full((len(chosen), len(networks)), np.nan)
     for row, index in enumerate(chosen):

@@ -1,8 +1,8 @@
-"""The pictures that a PAD network learns from and is judged on, and which of them belong together.
+"""Lists the images on which a PAD network is trained and evaluated, and groups them.
 
-A picture belongs to a *source* (the repository that published it) and a *session* (pictures taken in one
-sitting, as far as file names tell: unix times, camera counters, days). Pictures of one session share light,
-camera and often the person, so a split by picture would test what was learnt by heart.
+An image belongs to a *source* (the repository that published it) and a *session* (images taken in one
+sitting, by their file names: Unix times, camera counters, days). Images of one session share light, camera
+and often the person, so that a split by image would test memorised data.
 """
 
 import csv
@@ -25,12 +25,12 @@ _SECONDS_OF_A_SESSION: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One picture of the development data.
+    """One image of the development data.
 
     Attributes:
         path: The file.
         source: The repository that published it.
-        session: Pictures with the same source and session were taken together, as far as names tell.
+        session: Images with the same source and session were taken together, by their names.
         is_live: Whether it is a bona fide presentation.
         species: ``"live"``, ``"print"`` or ``"screen"``; ``"portrait"`` for a photo of the face collection,
             bona fide but of unknown cameras and editing.
@@ -44,10 +44,10 @@ class Picture:
 
 
 def pad_pictures(folder: Path) -> tuple[Picture, ...]:
-    """The pictures labelled for presentation attack detection.
+    """Read the images labelled for presentation attack detection.
 
     Args:
-        folder: Holds ``manifest.csv`` and the pictures.
+        folder: Folder with ``manifest.csv`` and the images.
 
     Raises:
         MaterialError: The manifest cannot be read.
@@ -65,10 +65,10 @@ def pad_pictures(folder: Path) -> tuple[Picture, ...]:
 
 
 def portrait_pictures(folder: Path) -> tuple[Picture, ...]:
-    """The colour photos of faces with identities: bona fide, but nobody knows what was done to them.
+    """Read the colour photos of faces with identities: bona fide, but with unknown editing.
 
     Args:
-        folder: Holds ``manifest.csv`` and the photos.
+        folder: Folder with ``manifest.csv`` and the photos.
 
     Raises:
         MaterialError: The manifest cannot be read.
@@ -98,7 +98,7 @@ def _rows(manifest: Path) -> Iterator[dict[str, str]]:
 
 
 def _species(label: str, attack_type: str) -> str:
-    """``"screen:phone"``, ``"screen?"`` and ``"screen (...)"`` are all screens."""
+    """Return the species; ``"screen:phone"``, ``"screen?"`` and ``"screen (...)"`` are all screens."""
     return "live" if label == "live" else re.split(r"[:?\s]", attack_type, maxsplit=1)[0]
 
 

@@ -1,7 +1,7 @@
-"""The network: two small residual trunks, one a crop, and a classifier over both.
+"""The network: two small residual trunks, one per crop, and a classifier over both.
 
-Plain 3 x 3 convolutions with ReLU, which processors run fast; batch normalisation is folded into them on
-export. Means over positions keep texture and forget where it was.
+It has plain 3 x 3 convolutions with ReLU, which processors run fast; the export folds batch normalisation
+into them. Means over positions keep texture and discard its place.
 """
 
 import itertools
@@ -31,13 +31,13 @@ class Stage(nn.Module):  # type: ignore[misc]  # torch is an extra that the type
         self.second = _convolution(outward, outward)
 
     def forward(self, value: torch.Tensor) -> torch.Tensor:
-        """Shape (n, inward, h, w) to (n, outward, h / 2, w / 2)."""
+        """Map shape (n, inward, h, w) to (n, outward, h / 2, w / 2)."""
         halved = torch.relu(self.halve(value))
         return torch.relu(halved + self.second(torch.relu(self.first(halved))))
 
 
 class Trunk(nn.Module):  # type: ignore[misc]  # torch is an extra that the type check does not see
-    """A crop to the mean and the largest value of each of the last stage's channels."""
+    """Reduces a crop to the mean and the largest value of each channel of the last stage."""
 
     def __init__(self, channels: tuple[int, ...]) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class Trunk(nn.Module):  # type: ignore[misc]  # torch is an extra that the type
         )
 
     def forward(self, crop: torch.Tensor) -> torch.Tensor:
-        """Shape (n, 3, side, side), 0..255, to (n, 2 * channels[-1])."""
+        """Map shape (n, 3, side, side), 0..255, to (n, 2 * channels[-1])."""
         value = torch.relu(self.stem((crop - _MIDDLE) / _MIDDLE))
         for stage in self.stages:
             value = stage(value)
@@ -55,7 +55,7 @@ class Trunk(nn.Module):  # type: ignore[misc]  # torch is an extra that the type
 
 
 class Student(nn.Module):  # type: ignore[misc]  # torch is an extra that the type check does not see
-    """The network with its teachers' features as further outputs while it trains."""
+    """The network, with its teachers' features as further outputs in training."""
 
     def __init__(self, teachers: int) -> None:
         super().__init__()
@@ -68,14 +68,14 @@ class Student(nn.Module):  # type: ignore[misc]  # torch is an extra that the ty
         self.features = nn.ModuleList(nn.Linear(both, FEATURES) for _ in range(teachers))
 
     def forward(self, tight: torch.Tensor, wide: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Crops to logits of a bona fide presentation.
+        """Map crops to logits of a bona fide presentation.
 
         Args:
             tight: Shape (n, 3, 112, 112), BGR 0..255.
             wide: Shape (n, 3, 80, 80), BGR 0..255.
 
         Returns:
-            Logits, shape (n,), and guesses of the teachers' features, shape (n, teachers, 128).
+            Logits, shape (n,), and estimates of the teachers' features, shape (n, teachers, 128).
         """
         both = torch.cat([self.tight(tight), self.wide(wide)], dim=1)
         logits = self.last(self.drop(torch.relu(self.join(self.drop(both)))))

@@ -1,7 +1,7 @@
-"""Training samples made ahead of training: crops of altered pictures, and what the teachers say of them.
+"""Makes training samples in advance: crops of altered images, with the teachers' outputs.
 
-Samples come in shards, each drawn anew from its own seed, so that a training run can be repeated and folds of
-a cross-validation share the work. A sample knows its region, by which folds leave it out.
+Samples are in shards, each drawn from its own seed, so that a training run can be repeated and the folds of a
+cross-validation share the work. A sample states its region, so that folds can leave it out.
 """
 
 import io
@@ -64,17 +64,17 @@ def make_shard(
     count: int,
     seed: int,
 ) -> Shard:
-    """Draw and alter pictures.
+    """Draw and alter images.
 
-    A source's share grows with the square root of its pictures of a kind, so that the one large source does
-    not drown the small ones, nor a dozen pictures of one person count as much as hundreds.
+    A source's share is proportional to the square root of its images of a kind, so that the one large source
+    does not dominate the small ones, and a dozen images of one person do not count as much as hundreds.
 
     Args:
         regions: All regions.
-        chosen: Indices of those to draw from; bona fide pictures and attacks both.
-        teachers: Whose answers are kept with each sample.
-        count: How many samples.
-        seed: Decides all of them.
+        chosen: Indices of the regions to draw from; they include bona fide images and attacks.
+        teachers: The teachers whose outputs are stored with each sample.
+        count: Number of samples.
+        seed: Seed of all draws.
     """
     random = np.random.default_rng(seed)
     live = np.array([index for index in chosen if regions[index].is_live])
@@ -110,10 +110,10 @@ def save_shard(path: Path, shard: Shard) -> None:
 
 
 def load_shard(path: Path) -> Shard:
-    """Read what ``save_shard`` wrote.
+    """Read a shard from ``save_shard``.
 
     Raises:
-        MaterialError: The file cannot be read, or is another.
+        MaterialError: The file cannot be read, or is not a shard.
     """
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
@@ -136,7 +136,7 @@ def _altered(region: Region, *, is_simulated: bool, random: np.random.Generator)
     if random.random() < 0.5:
         image, box = turned_about(image, box)
     if is_simulated:
-        # What is shown was itself photographed, and the attack is photographed again.
+        # The image in the attack was photographed before, and the attack is photographed again.
         image, box = captured(image, box, random=random) if random.random() < 0.3 else (image, box)
         image = (as_print if random.random() < 0.5 else as_screen)(image, box, random=random)
     if random.random() > _UNALTERED:

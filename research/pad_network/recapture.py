@@ -1,12 +1,13 @@
-"""Simulated presentation attacks: bona fide pictures as if printed or shown on a screen and photographed.
+"""Simulates presentation attacks: bona fide images as if printed or shown on a screen and photographed.
 
-What is simulated follows how the media work. *Print*: ink has a smaller gamut than light, black is dark grey,
-tones are dots of a halftone screen (cyan, magenta, yellow, black at 15, 75, 0 and 45 degrees), the sheet has
-an edge and catches light unevenly. *Screen*: pixels are a grid of coloured stripes, whose sampling by the
-camera gives moiré; black glows, the picture is bluish or too contrasted, glass mirrors lamps, the device has
-a bezel. Both are smaller than the world they hide, so their edge may lie in the picture.
+The simulation follows the physics of the media. *Print*: ink has a smaller gamut than light, black is dark
+grey, tones are dots of a halftone screen (cyan, magenta, yellow, black at 15, 75, 0 and 45 degrees), and the
+sheet has an edge and is lit unevenly. *Screen*: pixels are a grid of coloured stripes, which cause moiré when
+the camera samples them; black emits light, the image is bluish or too contrasted, glass mirrors lamps, and
+the device has a bezel. Both are smaller than the scene behind them, so that their edge may be in the image.
 
-A simulation knows only what its author thought of. It adds to recorded attacks and never replaces them.
+A simulation has only the effects that its author modelled. It adds to recorded attacks and does not replace
+them.
 """
 
 from collections.abc import Callable
@@ -25,15 +26,15 @@ _INK_ANGLES: Final = (0.0, 75.0, 15.0)
 
 
 def as_print(image: BgrImage, box: Box, *, random: np.random.Generator) -> BgrImage:
-    """The picture as a photographed print.
+    """Return the image as a photographed print.
 
     Args:
-        image: A bona fide picture, at least 16 pixels on each side.
+        image: A bona fide image, at least 16 pixels on each side.
         box: The face; the sheet's edge never crosses it.
-        random: Decides how strong each trait is.
+        random: Draws the strength of each effect.
 
     Returns:
-        A picture of the same size.
+        An image of the same size.
     """
     picture = _float32(image.astype(np.float32) / 255)
     if random.random() < 0.15:
@@ -59,15 +60,15 @@ def as_print(image: BgrImage, box: Box, *, random: np.random.Generator) -> BgrIm
 
 
 def as_screen(image: BgrImage, box: Box, *, random: np.random.Generator) -> BgrImage:
-    """The picture as a photographed screen.
+    """Return the image as a photographed screen.
 
     Args:
-        image: A bona fide picture, at least 16 pixels on each side.
+        image: A bona fide image, at least 16 pixels on each side.
         box: The face; the bezel never crosses it.
-        random: Decides how strong each trait is.
+        random: Draws the strength of each effect.
 
     Returns:
-        A picture of the same size.
+        An image of the same size.
     """
     picture = _float32(image.astype(np.float32) / 255)
     traits: list[Callable[[_Picture], _Picture]] = [
@@ -95,7 +96,7 @@ def as_screen(image: BgrImage, box: Box, *, random: np.random.Generator) -> BgrI
 
 
 def _halftone(picture: _Picture, random: np.random.Generator) -> _Picture:
-    """Amplitude-modulated dots, one screen an ink; the camera sees them partly resolved."""
+    """Add amplitude-modulated dots, one screen per ink, which the camera resolves partly."""
     period = random.uniform(2.0, 5.0)
     softness = random.uniform(3.0, 9.0)
     turn = random.uniform(-10, 10)
@@ -129,7 +130,7 @@ def _uneven_light(picture: _Picture, random: np.random.Generator, *, strength: f
 
 
 def _gloss(picture: _Picture, random: np.random.Generator) -> _Picture:
-    """A lamp or a window mirrored by the surface."""
+    """Add a lamp or a window mirrored by the surface."""
     height, width = picture.shape[:2]
     spot = np.zeros((height, width), dtype=np.float32)
     centre = int(random.integers(0, width)), int(random.integers(0, height))
@@ -142,7 +143,7 @@ def _gloss(picture: _Picture, random: np.random.Generator) -> _Picture:
 
 
 def _pixel_grid(picture: _Picture, random: np.random.Generator) -> _Picture:
-    """Stripes of blue, green and red side by side with dark gaps, sampled at another pitch and angle."""
+    """Add stripes of blue, green and red with dark gaps, sampled at another pitch and angle."""
     period = random.uniform(1.7, 4.5)
     angle = np.deg2rad(random.uniform(-12, 12))
     height, width = picture.shape[:2]
@@ -159,7 +160,7 @@ def _pixel_grid(picture: _Picture, random: np.random.Generator) -> _Picture:
 
 
 def _moire(picture: _Picture, random: np.random.Generator) -> _Picture:
-    """Slow coloured waves where two grids of nearly the same pitch meet; the phase bends with the surface."""
+    """Add slow coloured waves of two grids of nearly equal pitch; the phase bends with the surface."""
     height, width = picture.shape[:2]
     rows, columns = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j].astype(np.float32)
     angle = random.uniform(0, np.pi)
@@ -177,7 +178,7 @@ def _moire(picture: _Picture, random: np.random.Generator) -> _Picture:
 
 
 def _bands(picture: _Picture, random: np.random.Generator) -> _Picture:
-    """Broad dark bands of a screen's refresh or of its dimming."""
+    """Add broad dark bands of a screen's refresh or dimming."""
     height = picture.shape[0]
     waves = random.uniform(0.7, 6)
     phase = random.uniform(0, 2 * np.pi)
@@ -192,7 +193,7 @@ def _sheet(random: np.random.Generator) -> NDArray[np.float32]:
 def _with_edge(
     picture: _Picture, box: Box, random: np.random.Generator, *, frame: NDArray[np.float32]
 ) -> _Picture:
-    """The picture on a turned rectangle with a frame, and another scene around it."""
+    """Place the image on a rotated rectangle with a frame, in another scene."""
     height, width = picture.shape[:2]
     side = max(box.width, box.height)
     reach = random.uniform(0.72, 1.5) * side
@@ -217,7 +218,7 @@ def _filled(height: int, width: int, corners: NDArray[np.float64]) -> NDArray[np
 
 
 def _scene(picture: _Picture, random: np.random.Generator) -> _Picture:
-    """What is behind a sheet or a device: a plain tone, or the picture itself out of focus and turned."""
+    """Return the scene behind a sheet or a device: a plain tone, or the image out of focus and rotated."""
     if random.random() < 0.5:
         tone = np.clip(random.uniform(0.05, 0.9) + random.uniform(-0.1, 0.1, size=3), 0, 1).astype(np.float32)
         plain = np.broadcast_to(tone, picture.shape).astype(np.float32)
@@ -228,7 +229,7 @@ def _scene(picture: _Picture, random: np.random.Generator) -> _Picture:
 
 
 def _second_lens(picture: _Picture, box: Box, random: np.random.Generator) -> _Picture:
-    """A recapture passed two lenses and two sensors, and is rarely as sharp as the first picture."""
+    """Blur the image, because a recapture passes two lenses and two sensors."""
     if random.random() < 0.4:
         return picture
     sigma = random.uniform(0.5, 2.0) * max(0.4, box.height / 160)

@@ -1,4 +1,4 @@
-"""Pictures cut to a face and its surroundings, once, so that training need not find faces again."""
+"""Cuts images to a face and its surroundings once, so that training need not detect faces."""
 
 import io
 import zipfile
@@ -27,16 +27,16 @@ _TEMPLATE: Final = 128
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A face and its surroundings as far as the picture has them.
+    """A face and its surroundings, as far as the image shows them.
 
     Attributes:
         source: As in ``Picture``.
         session: As in ``Picture``.
         is_live: As in ``Picture``.
         species: As in ``Picture``.
-        name: The picture's file name.
-        image: At most 3.6 times the face's side across, the face at most 176 pixels.
-        boxes: The face's box by each detector that found it; one at least.
+        name: The image's file name.
+        image: At most 3.6 times the face's side across, with the face at most 176 pixels wide.
+        boxes: The face's box by each detector that found it; at least one.
         template: The face's template by the grouping pack's embedder, shape (d,), of length 1.
     """
 
@@ -54,12 +54,12 @@ def cut_region(picture: Picture, *, packs: Sequence[Pack]) -> Region | None:
     """Find the face and cut its region.
 
     Args:
-        picture: Which picture.
-        packs: Their detectors look for the face, and the first one's embedder makes the template. A tight
-            crop in which none finds a face is looked at again with a border around it.
+        picture: Which image.
+        packs: Their detectors find the face, and the first one's embedder makes the template. A tight crop in
+            which none finds a face is tried again with a border around it.
 
     Returns:
-        The region; None where no detector sees a face, or the picture cannot be read.
+        The region; None if no detector finds a face, or the image cannot be read.
     """
     read = cv2.imread(str(picture.path), cv2.IMREAD_COLOR)
     if read is None:
@@ -102,10 +102,10 @@ def save_regions(path: Path, regions: Iterable[Region]) -> None:
 
 
 def load_regions(path: Path) -> list[Region]:
-    """Read what ``save_regions`` wrote.
+    """Read regions from ``save_regions``.
 
     Raises:
-        MaterialError: The file cannot be read, or is another.
+        MaterialError: The file cannot be read, or has no regions.
     """
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:

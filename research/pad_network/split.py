@@ -1,7 +1,7 @@
-"""Which pictures train, which validate and which nobody looks at before the end.
+"""Divides the images into training, validation and held-out data, which is used only at the end.
 
-Pictures are never divided one by one. A small source stays whole; the large source is divided by person and
-session. Persons are clusters of templates, across sources, because tutorials share their author's pictures.
+Images are not divided one by one. A small source stays whole; the large source is divided by person and
+session. Persons are clusters of templates across sources, because tutorials share images of their authors.
 """
 
 import hashlib
@@ -23,21 +23,21 @@ from research.pad_network.regions import Region
 __all__ = ["HELD_OUT", "UNUSED", "SplitPlan", "divide", "persons", "read_plan"]
 
 HELD_OUT: Final = -1
-"""The fold of pictures that are looked at once, at the end."""
+"""The fold of images that are used once, at the end."""
 UNUSED: Final = -2
-"""The fold of pictures in a training source that show a held-out person."""
+"""The fold of images in a training source that show a held-out person."""
 _SAME_PERSON: Final = 0.4
 
 
 @dataclass(frozen=True, slots=True)
 class SplitPlan:
-    """What ``split.toml`` says.
+    """The content of ``split.toml``.
 
     Attributes:
-        held_out_sources: Whole sources.
-        held_out_sessions: Sessions of the large source.
-        held_out_one_in: One in so many of the large source's persons with few pictures.
-        few_pictures: How many pictures are few.
+        held_out_sources: Sources that are held out entirely.
+        held_out_sessions: Held-out sessions of the large source.
+        held_out_one_in: n, if one in n of the large source's persons with few images is held out.
+        few_pictures: Largest number of images that counts as few.
         folds: The small sources of each fold.
     """
 
@@ -49,13 +49,13 @@ class SplitPlan:
 
 
 def read_plan(text: str | None = None) -> SplitPlan:
-    """The plan that comes with this package, or another.
+    """Read the plan of this package, or another.
 
     Args:
         text: TOML in the schema of ``split.toml``; that file if None.
 
     Raises:
-        MaterialError: The text is no such plan.
+        MaterialError: The text is not such a plan.
     """
     if text is None:
         text = (files("research.pad_network") / "split.toml").read_text(encoding="utf-8")
@@ -73,9 +73,9 @@ def read_plan(text: str | None = None) -> SplitPlan:
 
 
 def persons(regions: Sequence[Region]) -> NDArray[np.int64]:
-    """Who each region shows, shape (n,): clusters of templates at a mean cosine of 0.4.
+    """Return the person in each region, shape (n,): clusters of templates at a mean cosine of 0.4.
 
-    A region without a template is a person of its own.
+    A region without a template is a separate person.
     """
     templates = np.array([region.template for region in regions], dtype=np.float64)
     known = np.linalg.norm(templates, axis=1) > 0.5
@@ -87,13 +87,13 @@ def persons(regions: Sequence[Region]) -> NDArray[np.int64]:
 
 
 def divide(regions: Sequence[Region], who: NDArray[np.int64], plan: SplitPlan) -> NDArray[np.int64]:
-    """The fold of each region, shape (n,): 0 and up, ``HELD_OUT`` or ``UNUSED``.
+    """Return the fold of each region, shape (n,): 0 and up, ``HELD_OUT`` or ``UNUSED``.
 
     Args:
         regions: All regions; photos of the face collection train in every fold and have the fold
             ``len(plan.folds)``, unless they show a held-out person.
-        who: From ``persons``.
-        plan: From ``read_plan``.
+        who: Result of ``persons``.
+        plan: Result of ``read_plan``.
 
     Raises:
         MaterialError: A small source is in no fold.

@@ -1,4 +1,4 @@
-"""The stages of making the network: regions and shards, cross-validation, the last training, the file."""
+"""The stages that make the network: regions and shards, cross-validation, final training, export."""
 
 import importlib
 import json
@@ -32,13 +32,13 @@ _KEPT: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Workplace:
-    """Where the stages leave what the next ones need.
+    """The folder with the files of the stages, and their content.
 
     Attributes:
         folder: Regions, shards and logits.
         regions: All regions.
-        fold: Shape (regions,), from ``divide``.
-        person: Shape (regions,), from ``persons``.
+        fold: Shape (regions,), result of ``divide``.
+        person: Shape (regions,), result of ``persons``.
     """
 
     folder: Path
@@ -51,17 +51,17 @@ class Workplace:
         """Read the regions of ``folder``.
 
         Raises:
-            MaterialError: There are none, or they break the plan of the split.
+            MaterialError: There are no regions, or they do not fit the plan of the split.
         """
         regions = load_regions(folder / "regions.npz")
         who = persons(regions)
         return cls(folder=folder, regions=regions, fold=divide(regions, who, read_plan()), person=who)
 
     def shards(self) -> Callable[[int], Shard]:
-        """Gives the shard of each round; after the last comes the first again.
+        """Return a function that gives the shard of each round; after the last, the first follows.
 
         Raises:
-            MaterialError: There are none.
+            MaterialError: There are no shards.
         """
         paths = sorted(self.folder.glob("shard_*.npz"))
         if not paths:
@@ -79,13 +79,13 @@ class Workplace:
         return shard_at
 
     def fitting(self, fold: int) -> NDArray[np.bool_]:
-        """Which regions may be learnt from while ``fold`` is tested: none of its persons, none held out."""
+        """Return the regions for training while ``fold`` is tested: without its persons and held-out ones."""
         tested = np.isin(self.person, self.person[self.fold == fold])
         return np.asarray((self.fold >= 0) & (self.fold != fold) & ~tested, dtype=np.bool_)
 
 
 def cut_regions(assets: Path, folder: Path, *, packs: Sequence[Pack]) -> int:
-    """Cut every picture and write the regions; returns how many have a face.
+    """Cut every image and write the regions; return the number of images with a face.
 
     Raises:
         MaterialError: A manifest cannot be read or the file cannot be written.
@@ -97,12 +97,12 @@ def cut_regions(assets: Path, folder: Path, *, packs: Sequence[Pack]) -> int:
 
 
 def make_pool(place: Workplace, *, models: Path, shards: int, told: Callable[[int], None]) -> None:
-    """Write the shards that are not there yet.
+    """Write the missing shards.
 
     Args:
-        place: Where.
-        models: Holds the teachers.
-        shards: How many there shall be.
+        place: The workplace.
+        models: Folder with the teachers.
+        shards: Number of shards.
         told: Called with each shard's number.
 
     Raises:
@@ -120,11 +120,11 @@ def make_pool(place: Workplace, *, models: Path, shards: int, told: Callable[[in
 
 
 def cross_validate(place: Workplace, *, samples: int, told: Callable[[str], None]) -> Calibration:
-    """Train once for each fold and ask each network about its fold; calibrate on all answers.
+    """Train once for each fold and score the fold with this network; calibrate on all scores.
 
     Args:
-        place: Where; logits and the calibration are written there.
-        samples: Seen by each training run.
+        place: The workplace, to which logits and the calibration are written.
+        samples: Training samples of each run.
         told: Called with a line for each finished fold.
 
     Raises:
@@ -154,11 +154,11 @@ def cross_validate(place: Workplace, *, samples: int, told: Callable[[str], None
 
 
 def train_last(place: Workplace, *, samples: int, told: Callable[[str], None]) -> bytes:
-    """Train on every fold, calibrate with the cross-validation's answers, and make the ONNX file.
+    """Train on every fold, calibrate with the cross-validation's scores, and make the ONNX file.
 
     Args:
-        place: Where ``cross_validate`` left its calibration.
-        samples: Seen by the run.
+        place: The workplace with the calibration of ``cross_validate``.
+        samples: Training samples of the run.
         told: Called with a line after each round.
 
     Raises:
@@ -184,7 +184,7 @@ def _crops(place: Workplace, chosen: NDArray[np.int64]) -> list[tuple[NDArray[np
 
 
 def _balance(place: Workplace, chosen: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Each source counts with the square root of its pictures, as in training."""
+    """Weight each source by the square root of its images, as in training."""
     sources = [place.regions[index].source for index in chosen.tolist()]
     sizes = Counter(sources)
     return np.array([sizes[source] ** -0.5 for source in sources])

@@ -1,4 +1,4 @@
-"""Comparisons as tables for the terminal."""
+"""Makes tables of comparisons for the terminal."""
 
 import math
 
@@ -11,7 +11,7 @@ __all__ = ["parts_table", "standings_table"]
 
 
 def standings_table(comparison: Comparison) -> Table:
-    """One line a network: AUC, BPCER at APCER 10 %, and what the first network gains over it."""
+    """Make a row per network: AUC, BPCER at APCER 10 %, and the gain of the first network over it."""
     table = Table(
         "network",
         "AUC",
@@ -35,7 +35,7 @@ def standings_table(comparison: Comparison) -> Table:
 
 
 def parts_table(judgement: Judgement) -> Table:
-    """One line a part, with the AUC of every network; empty where a part has no attacks or nobody genuine."""
+    """Make a row per part with the AUC of every network; empty without attacks or bona fide images."""
     names = [standing.name for standing in judgement.parts[0].standings] if judgement.parts else []
     table = Table(
         "part",

@@ -1,8 +1,8 @@
-"""The public PAD networks that a student learns from: their answers and their features.
+"""The public PAD networks that teach a student: their outputs and their features.
 
-A network trained on hundreds of thousands of pictures knows what a few hundred cannot teach. The features
-before its last layer say more than its answer (A. Romero et al., "FitNets", ICLR 2015; G. Hinton et al.,
-"Distilling the Knowledge in a Neural Network", 2015).
+A network trained on hundreds of thousands of images contains more than a few hundred images can teach. The
+features before its last layer have more information than its output (A. Romero et al., "FitNets", ICLR 2015;
+G. Hinton et al., "Distilling the Knowledge in a Neural Network", 2015).
 """
 
 from collections.abc import Sequence
@@ -41,9 +41,9 @@ class Teacher:
     """A public network with its features as a second output.
 
     Attributes:
-        name: Its name in results.
-        preprocessing: From the catalogue.
-        session: Gives the logits, shape (n, classes), and the features, shape (n, 128).
+        name: Name in results.
+        preprocessing: Preprocessing of the catalogue.
+        session: Returns the logits, shape (n, classes), and the features, shape (n, 128).
     """
 
     name: str
@@ -52,13 +52,13 @@ class Teacher:
 
 
 def load_teachers(folder: Path) -> tuple[Teacher, ...]:
-    """MiniFAS v2SE and Silent-Face's pair, as far as they are there; v2SE must be.
+    """Load MiniFAS v2SE, which is required, and Silent-Face's pair if present.
 
     Args:
-        folder: Holds the published files.
+        folder: Folder with the published files.
 
     Raises:
-        MaterialError: v2SE is missing, or a file is no such network.
+        MaterialError: v2SE is missing, or a file is not such a network.
     """
     try:
         models = [((folder / _LARGE).read_bytes(), _LARGE)]
@@ -75,11 +75,11 @@ def load_teachers(folder: Path) -> tuple[Teacher, ...]:
 def teacher_answers(
     teachers: Sequence[Teacher], image: BgrImage, box: Box
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """What each teacher makes of a face.
+    """Return the outputs of each teacher for a face.
 
     Args:
-        teachers: Which to ask.
-        image: The picture.
+        teachers: The teachers.
+        image: The image.
         box: The face.
 
     Returns:
@@ -99,7 +99,7 @@ def _teacher(content: bytes, name: str) -> Teacher:
     if entry is None or entry.pad is None:
         raise ValueError(f"the catalogue knows no {name}")
     model = onnx.load_from_string(content)
-    # The last node is the classifier, and what it classifies are the features.
+    # The last node is the classifier, and its input is the features.
     inner = model.graph.node[-1].input[0]
     model.graph.output.append(helper.make_tensor_value_info(inner, TensorProto.FLOAT, ["n", FEATURES]))
     session = create_fast_session(

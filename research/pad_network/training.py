@@ -1,6 +1,6 @@
-"""Training: labels, the teachers' answers where they are right, and the teachers' features.
+"""Trains on labels, on the teachers' outputs if they are right, and on the teachers' features.
 
-Repeatable: one thread, fixed seeds, shards in a fixed order.
+Training is repeatable: it has one thread, fixed seeds, and a fixed order of shards.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,18 +27,18 @@ _MIDDLE: Final = 127.0
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What is chosen before a run.
+    """The settings of a run.
 
     Attributes:
-        samples: How many samples are seen in all.
+        samples: Total number of training samples.
         rate: Highest learning rate.
         decay: Weight decay.
-        smoothing: How far labels are from 0 and 1.
+        smoothing: Distance of labels from 0 and 1.
         simulated_weight: Weight of simulated attacks.
-        answers_weight: Weight of the teachers' answers.
+        answers_weight: Weight of the teachers' outputs.
         features_weight: Weight of the teachers' features.
-        averaging: How much of the averaged weights each step keeps.
-        seed: Of the first weights and of everything drawn.
+        averaging: Share of the averaged weights that each step keeps.
+        seed: Seed of the first weights and of everything drawn.
     """
 
     samples: int = 60_000
@@ -62,13 +62,13 @@ def train(
     """Train one network.
 
     Args:
-        shard_at: Gives the shard of each round, 0 and up; every shard has as many teachers.
-        allowed: Shape (regions,): which regions the network may learn from.
-        recipe: How.
+        shard_at: Returns the shard of each round, 0 and up; all shards have the same number of teachers.
+        allowed: Shape (regions,): the regions for training.
+        recipe: Settings of the run.
         told: Called after each round with its number, its mean loss and the averaged network.
 
     Returns:
-        The network with averaged weights, ready to be asked.
+        The network with averaged weights, in evaluation mode.
     """
     torch.manual_seed(recipe.seed)
     torch.set_num_threads(1)
@@ -115,7 +115,7 @@ def train(
 
 
 def trained_logits(student: nn.Module, crops: Sequence[tuple[BgrImage, BgrImage]]) -> NDArray[np.float64]:
-    """The network's logits, shape (n,), for tight and wide crops."""
+    """Return the network's logits, shape (n,), for tight and wide crops."""
     student.eval()
     logits = []
     with torch.no_grad():
@@ -127,7 +127,7 @@ def trained_logits(student: nn.Module, crops: Sequence[tuple[BgrImage, BgrImage]
 
 
 def _share_of_new(count: int, averaging: float) -> float:
-    """Early weights are forgotten fast, or the average would be of the random start."""
+    """Return the share of new weights in the average, which is larger early to discard the random start."""
     return max(1 - averaging, 10 / (10 + count))
 
 
@@ -149,7 +149,7 @@ def _loss(
     smooth = live * (1 - 2 * recipe.smoothing) + recipe.smoothing
     by_label = functional.binary_cross_entropy_with_logits(logits, smooth, weight=weights)
     answers = torch.from_numpy(shard.probabilities[rows].mean(axis=1))
-    # A teacher that is wrong is not followed.
+    # The output of a teacher that is wrong is not used.
     agrees = ((answers > 0.5) == (live > 0.5)).float() * weights
     by_answer = functional.binary_cross_entropy_with_logits(logits, answers, weight=agrees)
     wanted = (torch.from_numpy(shard.features[rows].astype(np.float32)) - scale[0]) / scale[1]
@@ -161,7 +161,7 @@ def _loss(
 def _varied(
     tight: NDArray[np.uint8], wide: NDArray[np.uint8], random: np.random.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cheap changes that make every round of a shard another: shifts, gains, parts left out."""
+    """Vary each round of a shard cheaply: shifts, gains, erased parts."""
     down, across = random.integers(0, 2 * RIM + 1, size=2)
     moved = tight[:, down : down + TIGHT_SIDE, across : across + TIGHT_SIDE]
     tight_values, wide_values = _tensor(moved), _tensor(wide)

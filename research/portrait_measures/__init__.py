@@ -1,4 +1,4 @@
-"""Where constants and figures of the conformance measures come from: mouths, sharpness, compression, outline.
+"""Derives the constants and figures of the conformance measures: mouths, sharpness, compression, outline.
 
 Run as ``python -m research.portrait_measures --assets DIR``.
 """

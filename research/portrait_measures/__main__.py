@@ -1,8 +1,8 @@
-"""The study's command; ``docs/conformance.md`` and the measures' docstrings have its figures.
+"""The command of the study; ``docs/conformance.md`` and the measures' docstrings have its figures.
 
-*mouth*: masks told from bare mouths, in folds and with the shipped function. *sharpness*: sharp photos
-against blurred and moved ones. *compression*: tables, and the errors of one half's on the other.
-*outline*: the average outline of frontal faces, and how steady the aligned face is.
+*mouth*: detection of masks, in folds and with the shipped function. *sharpness*: sharp photos against blurred
+and moved ones. *compression*: tables, and the errors of the tables of one half on the other. *outline*: the
+average outline of frontal faces, and the stability of the aligned face.
 """
 
 import argparse
@@ -30,15 +30,15 @@ _PARTS: Final = ("mouth", "sharpness", "compression", "outline")
 _TWO_PACKS: Final = frozenset({"mouth", "outline"})
 _OUTLINE_EYES: Final = 60.0
 _LARGE: Final = 180.0
-"""Distance of the eyes, pixels, from which on reducing takes a photo's own compression away."""
+"""Least eye distance of a photo whose own compression disappears when it is reduced, pixels."""
 _MOST_OF_ONE: Final = 6
-"""Large photos that are taken of one person or, without names, of one repository."""
+"""Largest number of large photos of one person or, without names, of one repository."""
 _SIZES: Final = (90.0, 105.0, 120.0)
-"""Distances of the eyes that portraits are compressed at, pixels."""
+"""Eye distances at which portraits are compressed, pixels."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command. Returns 0, or 2 with one line on stderr when it could not measure."""
+    """Run the command; return 0, or 2 with one line on stderr if it could not measure."""
     options = _parser().parse_args(arguments)
     console = Console(width=150)
     cv2.setNumThreads(1)
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _study(
     name: str, spec: str, parts: Sequence[str], options: argparse.Namespace, console: Console
 ) -> tuple[list[Mouth], list[PortraitView]]:
-    """One pack's tables; gives its mouths and the frontal faces."""
+    """Print the tables of one pack, and return its mouths and frontal faces."""
     mouths: list[Mouth] = []
     without: Counter[str] = Counter()
     large: list[StudiedFace] = []
@@ -116,12 +116,12 @@ def _few_of_each(faces: Sequence[StudiedFace]) -> list[StudiedFace]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m research.portrait_measures",
-        description="Measure what the conformance measures of pixels say of real photos.",
+        description="Measure the conformance measures of pixels on real photos.",
     )
     parser.add_argument("--assets", required=True, type=Path, help="folder with models/ and data/")
-    parser.add_argument("--part", action="append", choices=_PARTS, help="default: all of them")
-    parser.add_argument("--every", type=int, default=1, help="take one photo of so many, for a quick look")
-    parser.add_argument("--seed", type=int, default=1, help="of noise and directions of movement")
+    parser.add_argument("--part", action="append", choices=_PARTS, help="default: all")
+    parser.add_argument("--every", type=int, default=1, help="use one photo in N, for a quick look")
+    parser.add_argument("--seed", type=int, default=1, help="seed of noise and directions of movement")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""What compression does to faces: the tables behind ``compression_artifacts``, and its errors elsewhere."""
+"""Makes the tables of ``compression_artifacts``, and measures their errors on other portraits."""
 
 import io
 import zlib
@@ -34,21 +34,21 @@ __all__ = [
 _QUALITIES: Final = (100, 97, 92, 85, 75, 60, 45, 30, 20, 12, 6)
 _RATES: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 4.0, 8.0)
 _MIDDLE: Final = slice(184, 432)
-"""Rows and columns of the aligned face that are compared (the part that OFIQ's network sees)."""
+"""Rows and columns of the aligned face that are compared (the input of OFIQ's network)."""
 _WINDOW: Final = (11, 11)
 _WINDOW_DEVIATION: Final = 1.5
 
 
 def in_first_half(group: str) -> bool:
-    """Which half of the portraits a group's photos belong to; a person's stay together."""
+    """Return whether a group's photos belong to the first half; photos of one person stay together."""
     return zlib.crc32(group.encode()) % 2 == 0
 
 
 def structural_similarity(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
-    """Mean structural similarity of two grey pictures, -1..1.
+    """Return the mean structural similarity of two grey images, -1..1.
 
     Source: Z. Wang et al., IEEE TIP 13(4), 2004: Gaussian window of 11 x 11 pixels, deviation 1.5, K1 0.01,
-    K2 0.03; only where the whole window lies inside.
+    K2 0.03; only positions with the whole window inside.
     """
     x, y = one.astype(np.float64), other.astype(np.float64)
 
@@ -66,12 +66,12 @@ def structural_similarity(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> f
 
 
 def as_jpeg(image: BgrImage, quality: int) -> bytes:
-    """A JPEG file at one of libjpeg's qualities, chroma at half the resolution."""
+    """Encode a JPEG file at one of libjpeg's qualities, with chroma at half the resolution."""
     return bytes(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1])
 
 
 def as_jpeg2000(image: BgrImage, bits: float) -> bytes:
-    """A JPEG 2000 file, irreversible, of so many bits per pixel at most."""
+    """Encode a JPEG 2000 file, irreversible, of at most ``bits`` bits per pixel."""
     file = io.BytesIO()
     picture = Image.fromarray(np.ascontiguousarray(image[..., ::-1]))
     picture.save(file, "JPEG2000", quality_mode="rates", quality_layers=[24 / bits], irreversible=True)
@@ -80,7 +80,7 @@ def as_jpeg2000(image: BgrImage, bits: float) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
-    """What compression does to one portrait, or to several on average.
+    """The effect of compression on one portrait, or on several on average.
 
     Attributes:
         jpeg: Shape (11, 3): luma step, similarity and blockiness at each quality.
@@ -94,7 +94,7 @@ class Ladder:
 
 
 def ladder_of(portrait: PortraitView) -> Ladder:
-    """Compresses one portrait at every quality and rate."""
+    """Compress one portrait at every quality and rate."""
     jpeg, jpeg2000, unblocked = [], [], [_blocks(portrait, portrait.image)]
     for quality in _QUALITIES:
         file = as_jpeg(portrait.image, quality)
@@ -110,15 +110,15 @@ def ladder_of(portrait: PortraitView) -> Ladder:
 
 
 def mean_errors(tried: Sequence[Ladder], tables: Ladder) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Absolute errors of the estimates that tables give.
+    """Return the absolute errors of the estimates from tables.
 
     Args:
-        tried: Portraits that the tables were not made from.
-        tables: The mean of others.
+        tried: Portraits that were not used for the tables.
+        tables: The mean of other portraits.
 
     Returns:
-        Shape (n, 11, 2): of each portrait and quality, from the file and from the blocks; and shape (n, 9):
-        of each rate, from the file.
+        Shape (n, 11, 2): errors of each portrait and quality, from the file and from the blocks; and shape
+        (n, 9): errors of each rate, from the file.
     """
     jpeg, jpeg2000 = [], []
     steps, similarities, blocks = tables.jpeg.T
@@ -136,7 +136,7 @@ def mean_errors(tried: Sequence[Ladder], tables: Ladder) -> tuple[NDArray[np.flo
 def print_compression(
     first: Sequence[PortraitView], second: Sequence[PortraitView], console: Console
 ) -> None:
-    """The tables of all portraits, and the errors of each half's tables on the other half."""
+    """Print the tables of all portraits, and the errors of each half's tables on the other half."""
     halves = [
         [ladder_of(portrait) for portrait in track(half, "compression", console=Console(stderr=True))]
         for half in (first, second)

@@ -1,4 +1,4 @@
-"""The photos that the measures are tried on, with what is known of their mouths."""
+"""Reads the photos of the study, with the labels of their mouths."""
 
 import tomllib
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ __all__ = ["StudiedFace", "portrait_at", "studied_faces"]
 
 _LABELS: Final = Path(__file__).with_name("mouth_labels.toml")
 _AROUND: Final = (-2.2, -2.4, 2.2, 3.2)
-"""What is kept round the middle of the eyes: left, top, right and bottom, eye distances."""
+"""The area around the middle of the eyes that is kept: left, top, right and bottom, eye distances."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,11 @@ class StudiedFace:
     """The largest face of one photo.
 
     Attributes:
-        source: Where the photo comes from: the repository's owner, and what the manifest notes; shortened.
-        group: Photos of one group may show one person: the person's name where there is one, else the
-            repository.
-        fold: As ``group``, but all photos of a repository are one, except for the set of masks.
-        covered: Whether something covers the mouth; None where that is not clear.
-        view: What the measures look at.
+        source: Source of the photo: the repository's owner, and the note of the manifest; shortened.
+        group: The person's name if known, else the repository; photos of one group may show one person.
+        fold: As ``group``, but all photos of a repository are one fold, except for the set of masks.
+        covered: Whether something covers the mouth; None if that is not clear.
+        view: The portrait for the measures.
     """
 
     source: str
@@ -52,13 +51,13 @@ class StudiedFace:
 
 
 def studied_faces(data: Path, *, pack: Pack, name: str, every: int = 1) -> Iterator[StudiedFace]:
-    """The largest face of every photo in colour of ``faces`` and of every live one of ``pad``.
+    """Yield the largest face of every colour photo of ``faces`` and of every live image of ``pad``.
 
     Args:
-        data: Holds both folders with their manifests.
-        pack: Finds faces and landmarks; photos where it finds none are left out.
-        name: Of the pack, for the progress bar.
-        every: Take one photo of so many.
+        data: Folder with both data sets and their manifests.
+        pack: Finds faces and landmarks; photos without either are omitted.
+        name: Name of the pack, for the progress bar.
+        every: Use one photo in so many.
 
     Raises:
         PhotoListError: A manifest or a photo cannot be read, or the labels contradict each other.
@@ -89,7 +88,7 @@ def studied_faces(data: Path, *, pack: Pack, name: str, every: int = 1) -> Itera
 
 
 def portrait_at(view: PortraitView, *, eyes: float) -> PortraitView:
-    """The same portrait, cut to head and shoulders and reduced until its eyes are so many pixels apart."""
+    """Return the portrait cut to head and shoulders, and reduced to an eye distance of ``eyes`` pixels."""
     factor = eyes / view.face.eye_distance
     middle = view.face.five_points[:2].mean(axis=0)
     edges = np.rint(np.tile(middle, 2) + np.array(_AROUND) * view.face.eye_distance).astype(int)
@@ -137,7 +136,7 @@ def _covered(name: str, *, masks: bool, labels: dict[str, list[str]]) -> bool | 
         label for label in ("covered", "bare", "left_out") if any(part in name for part in labels[label])
     }
     if len(known) > 1:
-        raise PhotoListError(f"{_LABELS.name} says several things of {name}: {', '.join(sorted(known))}")
+        raise PhotoListError(f"{_LABELS.name} has several labels for {name}: {', '.join(sorted(known))}")
     if "left_out" in known:
         return None
     return "covered" in known or (masks and "bare" not in known)

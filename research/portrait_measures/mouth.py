@@ -1,4 +1,4 @@
-"""Masks and bare mouths: the logistic function behind ``mouth_occlusion_prevention``, fitted and tried."""
+"""Fits and evaluates the logistic function of ``mouth_occlusion_prevention``, on masks and bare mouths."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ from research.portrait_measures.faces import StudiedFace
 __all__ = ["Mouth", "exact_bounds", "fit_logistic", "left_out_evidence", "mouth_of", "print_mouths"]
 
 _LEAST_EYES = 30.0
-"""Distance of the eyes from which on a photo counts, pixels."""
+"""Least eye distance of a photo that counts, pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mouth:
-    """One photo's mouth: where it comes from (as ``StudiedFace``), what covers it, and its colours."""
+    """The mouth of one photo: its source (as in ``StudiedFace``), whether it is covered, and its colours."""
 
     source: str
     fold: str
@@ -36,7 +36,7 @@ class Mouth:
 
 
 def mouth_of(face: StudiedFace) -> Mouth | str:
-    """The mouth of a face, or why it does not count."""
+    """Return the mouth of a face, or why it does not count."""
     if face.covered is None:
         return "not clearly covered or bare"
     if face.eyes < _LEAST_EYES:
@@ -49,14 +49,14 @@ def mouth_of(face: StudiedFace) -> Mouth | str:
 
 
 def fit_logistic(features: NDArray[np.float64], covered: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The most likely coefficients, given as many covered as bare mouths.
+    """Fit the coefficients by maximum likelihood, with equal weight of covered and bare mouths.
 
     Args:
         features: Shape (n, k).
-        covered: Shape (n,); both kinds are there.
+        covered: Shape (n,); both kinds must occur.
 
     Returns:
-        Shape (k + 1,): the offset first.
+        Shape (k + 1,), with the offset first.
     """
     weights = np.where(covered, 0.5 / covered.sum(), 0.5 / (~covered).sum())
     ones = np.column_stack([np.ones(covered.size), features])
@@ -73,10 +73,10 @@ def fit_logistic(features: NDArray[np.float64], covered: NDArray[np.bool_]) -> N
 
 
 def left_out_evidence(found: Sequence[Mouth], *, fitted_on: Sequence[Mouth]) -> NDArray[np.float64]:
-    """Log odds of every mouth found, from a function fitted without the photos of its fold, shape (n,).
+    """Return the log odds of every mouth, from a function fitted without its fold, shape (n,).
 
     Args:
-        found: What is judged.
+        found: The mouths to judge.
         fitted_on: The same photos with the same landmarks, or with another pack's.
     """
     features, _, folds = _arrays(found)
@@ -89,7 +89,7 @@ def left_out_evidence(found: Sequence[Mouth], *, fitted_on: Sequence[Mouth]) -> 
 
 
 def exact_bounds(count: int, trials: int, *, confidence: float = 0.95) -> tuple[float, float]:
-    """Two-sided bounds of C. J. Clopper and E. S. Pearson (Biometrika 26, 1934) on a share."""
+    """Return the two-sided bounds of C. J. Clopper and E. S. Pearson (Biometrika 26, 1934) on a share."""
     tail = (1 - confidence) / 2
     low = 0.0 if count == 0 else float(beta.ppf(tail, count, trials - count + 1))
     high = 1.0 if count == trials else float(beta.ppf(1 - tail, count + 1, trials - count))
@@ -97,7 +97,7 @@ def exact_bounds(count: int, trials: int, *, confidence: float = 0.95) -> tuple[
 
 
 def print_mouths(found: Sequence[Mouth], console: Console, *, name: str, fitted_on: Sequence[Mouth]) -> None:
-    """The fit, and how often it and the shipped function say what is there, source by source."""
+    """Print the fit, and the rates of covered results by it and by the shipped function, by source."""
     features, covered, folds = _arrays(found)
     if covered.all() or not covered.any():
         raise ValueError(f"{name}: covered and bare mouths are needed, found {covered.sum()} of {len(found)}")
@@ -123,7 +123,7 @@ def print_mouths(found: Sequence[Mouth], console: Console, *, name: str, fitted_
 
 
 def _arrays(found: Sequence[Mouth]) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.str_]]:
-    """Features, shape (n, 3); which are covered; folds."""
+    """Return features, shape (n, 3), which mouths are covered, and folds."""
     features = np.array([each.colours.features for each in found])
     return features, np.array([each.covered for each in found]), np.array([each.fold for each in found])
 

@@ -1,4 +1,4 @@
-"""The average outline of frontal faces, which stands in where a pack has no landmarks."""
+"""Measures the average outline of frontal faces, which is used if a pack has no landmarks."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -21,30 +21,30 @@ _FRONTAL: Final = 10.0
 
 
 def frontal(view: PortraitView) -> bool:
-    """Whether a face looks into the camera."""
+    """Return whether a face is frontal."""
     return max(abs(view.pose.yaw), abs(view.pose.pitch)) <= _FRONTAL
 
 
 def mean_mask(faces: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """1 where more than half of the faces and of their mirror images are, shape as each of them."""
+    """Return a mask with 1 where more than half of the faces and their mirror images have the face."""
     share = np.mean(faces, axis=0)
     return np.asarray((share + share[:, ::-1]) / 2 > 0.5, dtype=np.uint8)
 
 
 def farthest(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
-    """How far, at most, a point of one mask's border is from the other's, pixels (Hausdorff distance)."""
+    """Return the Hausdorff distance of the borders of two masks, pixels."""
     borders = [cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, np.ones((2, 2), np.uint8)) for mask in (one, other)]
     away = [cv2.distanceTransform((1 - border).astype(np.uint8), cv2.DIST_L2, 5) for border in borders]
     return float(max(away[1][borders[0] > 0].max(), away[0][borders[1] > 0].max()))
 
 
 def print_outlines(found: Mapping[str, Sequence[PortraitView]], console: Console, *, seed: int) -> None:
-    """Compares the packs' mean masks with the shipped outline, and two ways to find the transform.
+    """Compare the packs' mean masks with the shipped outline, and two ways to find the transform.
 
     Args:
-        found: By the pack's name, portraits of frontal faces.
-        console: To print on.
-        seed: Of the noise on the points.
+        found: Portraits of frontal faces by name of the pack.
+        console: Console for the output.
+        seed: Seed of the noise on the points.
     """
     masks = {
         name: mean_mask([view.aligned.mask for view in views if view.aligned is not None])
@@ -71,7 +71,7 @@ def _sizes(mask: NDArray[np.uint8], shipped: NDArray[np.uint8]) -> str:
 
 
 def _wavering(views: Sequence[PortraitView], rng: np.random.Generator) -> tuple[float, float]:
-    """How far each way's distance of the aligned eyes moves when the five points do, pixels."""
+    """Return how far each way's distance of the aligned eyes varies under noise on the points, pixels."""
     moved = []
     for view in views:
         parts = face_parts(view.face.five_points, view.landmarks)

@@ -1,4 +1,4 @@
-"""Sharp, blurred and moved photos: whether ``sharpness`` puts them in order."""
+"""Measures whether ``sharpness`` orders sharp, blurred and moved photos."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,9 +18,9 @@ from vision.face import BgrImage
 __all__ = ["blurred", "moved", "ordered_pairs", "print_sharpness"]
 
 _BLURS: Final = (0.0, 0.8, 1.6, 2.0, 3.0, 4.0)
-"""Standard deviations of a Gaussian, pixels of a portrait whose eyes are 113 pixels apart."""
+"""Standard deviations of a Gaussian, pixels of a portrait with an eye distance of 113 pixels."""
 _MOVES: Final = (7, 11)
-"""Lengths of a movement, same pixels."""
+"""Lengths of a movement, same unit."""
 _NOISES: Final = (0.0, 2.0, 4.0)
 """Standard deviations of the sensor's noise, grey levels."""
 _SHARP: Final = ("blur 0", "blur 0.8")
@@ -31,12 +31,12 @@ _WORSE: Final = {
 
 
 def blurred(image: BgrImage, deviation: float) -> BgrImage:
-    """As if out of focus."""
+    """Return an image as if out of focus."""
     return cv2.GaussianBlur(image, (0, 0), deviation).astype(np.uint8) if deviation else image
 
 
 def moved(image: BgrImage, length: int, *, degrees: float) -> BgrImage:
-    """As if the person or the camera had moved in a straight line, ``length`` pixels (odd)."""
+    """Return an image as if person or camera had moved in a straight line, ``length`` pixels (odd)."""
     line = np.zeros((length, length), np.float32)
     line[length // 2] = 1
     turn = cv2.getRotationMatrix2D((length // 2, length // 2), degrees, 1)
@@ -45,18 +45,18 @@ def moved(image: BgrImage, length: int, *, degrees: float) -> BgrImage:
 
 
 def ordered_pairs(sharp: NDArray[np.float64], worse: NDArray[np.float64]) -> float:
-    """Share of all pairs of a sharp and a worse photo in which the sharp one measures more; ties are half."""
+    """Return the share of pairs in which the sharp photo measures more than the worse; ties count half."""
     above = (sharp[:, None] > worse[None, :]).mean()
     return float(above + (sharp[:, None] == worse[None, :]).mean() / 2)
 
 
 def print_sharpness(portraits: Sequence[PortraitView], console: Console, *, seed: int) -> None:
-    """Measures every portrait in every state, with noise.
+    """Measure every portrait in every state, with noise, and print the results.
 
     Args:
-        portraits: Eyes 113 pixels apart.
-        console: To print on.
-        seed: Of the noise and of the directions of movement.
+        portraits: Portraits with an eye distance of 113 pixels.
+        console: Console for the output.
+        seed: Seed of the noise and of the directions of movement.
     """
     rng = np.random.default_rng(seed)
     found: dict[str, list[list[float]]] = {}

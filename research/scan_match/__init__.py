@@ -1,1 +1,1 @@
-"""Whole scans against portraits, and scans in which the person changes: what the matcher makes of them."""
+"""Measures the matcher on whole scans against portraits, and on scans in which the person changes."""

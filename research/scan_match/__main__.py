@@ -1,12 +1,12 @@
-"""Measure scans; ``docs/accuracy.md`` has the figures.
+"""Measures scans; ``docs/accuracy.md`` has the figures.
 
 ::
 
     python -m research.scan_match constancy --pack P --clips DIR
     python -m research.scan_match calibrate --pack P [--pack P2] --faces DIR --clips DIR --out FILE
 
-``constancy``: how often a change of person during a scan is found, and how often one person is taken for two.
-``calibrate``: what a pack's cosines are worth when a photo is compared with a scan.
+``constancy``: how often a change of person during a scan is detected, and how often one person counts as two.
+``calibrate``: the calibration of a pack for comparisons of a photo with a scan.
 """
 
 import argparse
@@ -50,10 +50,10 @@ _REPORTED = (1e-1, 3e-2, 1e-2, 5e-3, 3e-3)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command. Returns 0, or 2 with one line on stderr when it could not measure."""
+    """Run the command; return 0, or 2 with one line on stderr if it could not measure."""
     options = _parser().parse_args(arguments)
     console = Console(width=150)
-    # One core a pack, as in a server; several threads of OpenCV only fight over small pictures.
+    # One core per pack, as in a server; several threads of OpenCV only compete for small images.
     cv2.setNumThreads(1)
     try:
         recordings = read_recordings(options.clips, seconds=options.seconds, most=options.scans)
@@ -149,7 +149,7 @@ def _load(spec: str) -> Pack:
 
 
 def _command(options: argparse.Namespace) -> str:
-    """The command without this machine's paths."""
+    """Return the command without this machine's paths."""
     parts = ["python -m research.scan_match calibrate"]
     parts += [f"--pack {without_folder(spec)}" for spec in options.pack]
     parts.append("--faces DIR --clips DIR")
@@ -166,29 +166,29 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m research.scan_match", description="Measure scans, not single photos."
     )
     works = parser.add_subparsers(dest="work", required=True)
-    constancy = works.add_parser("constancy", help="find a change of person during a scan")
+    constancy = works.add_parser("constancy", help="detect a change of person during a scan")
     constancy.add_argument(
         "--pack", required=True, help='such as "open", "embedded" or "insightface:<folder>"'
     )
     constancy.add_argument("--each", type=int, default=57, help="pairs of persons for each kind of change")
-    calibrate = works.add_parser("calibrate", help="measure what cosines with scans are worth")
+    calibrate = works.add_parser("calibrate", help="measure the calibration of comparisons with scans")
     calibrate.add_argument(
-        "--pack", required=True, action="append", help="again for another pack of this embedder"
+        "--pack", required=True, action="append", help="repeatable for other packs of this embedder"
     )
     calibrate.add_argument("--faces", required=True, type=Path, help="folder with photos and manifest.csv")
     calibrate.add_argument("--out", required=True, type=Path, help="calibration file to write")
-    calibrate.add_argument("--corrections", type=Path, help="what is known to be wrong with the labels")
-    calibrate.add_argument("--apart", action="append", default=[], help="source of identities measured apart")
+    calibrate.add_argument("--corrections", type=Path, help="file with the known errors of the labels")
+    calibrate.add_argument("--apart", action="append", default=[], help="source to measure separately")
     calibrate.add_argument(
-        "--dataset", default="Facegate development faces and clips", help="its name for the record"
+        "--dataset", default="Facegate development faces and clips", help="name of the data for the record"
     )
     calibrate.add_argument("--resamples", type=int, default=2000, help="bootstrap samples")
-    calibrate.add_argument("--confidence", type=float, default=0.95, help="one-sided, of the bounds")
+    calibrate.add_argument("--confidence", type=float, default=0.95, help="one-sided, for the bounds")
     for each in (constancy, calibrate):
-        each.add_argument("--clips", required=True, type=Path, help="folder with live clips, one a person")
+        each.add_argument("--clips", required=True, type=Path, help="folder with live clips, one per person")
         each.add_argument("--seconds", type=float, default=4.0, help="length of a scan")
-        each.add_argument("--scans", type=int, default=3, help="scans of a clip, at most")
-        each.add_argument("--seed", type=int, default=1, help="of what is drawn")
+        each.add_argument("--scans", type=int, default=3, help="largest number of scans of a clip")
+        each.add_argument("--seed", type=int, default=1, help="seed of the draws")
     return parser
 
 

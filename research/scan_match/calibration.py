@@ -1,9 +1,9 @@
-"""A calibration that holds for what a check compares: a photo with a scan's fused template.
+"""Makes a calibration for the comparison of a check: a photo with a scan's fused template.
 
-A fused template comes closer to everybody than a single photo's does, strangers included, so bounds that were
-measured on pairs of photos alone can be too low. The calibration therefore takes, at every cosine, the worst
-of the bounds from pairs of photos (``evaluation.match.calibration``) and from scans
-(``research.scan_match.comparisons``), over all packs that hold the embedder.
+A fused template is more similar to all persons than that of a single photo, strangers included, so that
+bounds from pairs of photos alone can be too low. Therefore the calibration has, at every cosine, the worst of
+the bounds from pairs of photos (``evaluation.match.calibration``) and from scans
+(``research.scan_match.comparisons``), over all packs with the embedder.
 """
 
 from collections.abc import Sequence
@@ -21,13 +21,13 @@ __all__ = ["ScanMeasurement", "calibrate_with_scans"]
 
 @dataclass(frozen=True, slots=True)
 class ScanMeasurement:
-    """One pack on photos and on scans.
+    """The measurement of one pack on photos and on scans.
 
     Attributes:
         photos: Pairs of photos.
         comparisons: Scans against portraits.
         curve: FMR of scans over the cosine, at the same thresholds as that of the photos.
-        scans: How many scans there were.
+        scans: Number of scans.
     """
 
     photos: PackMeasurement
@@ -39,13 +39,13 @@ class ScanMeasurement:
 def calibrate_with_scans(
     measurements: Sequence[ScanMeasurement], *, embedder_sha256: str, dataset: str, command: str
 ) -> MatchCalibration:
-    """Turn measurements of one embedder into its calibration: the worst of them at every cosine.
+    """Make the calibration of an embedder: the worst of its measurements at every cosine.
 
     Args:
-        measurements: One or more, at the same thresholds; the record's counts are the first one's.
-        embedder_sha256: Of the embedder's file, lower-case hex.
-        dataset: The data set's name for the record.
-        command: How to make the calibration again, for the record.
+        measurements: One or more, at the same thresholds; the record has the counts of the first.
+        embedder_sha256: SHA-256 of the embedder's file, lower-case hex.
+        dataset: Name of the data set for the record.
+        command: Command that repeats the calibration, for the record.
     """
     first = measurements[0]
     bounds = np.max(

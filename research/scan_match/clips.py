@@ -1,4 +1,4 @@
-"""Recorded clips as a phone would send them: a portrait from the first second, and scans from then on."""
+"""Reads recorded clips as a phone sends them: a portrait of the first second, and scans of the rest."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ _PORTRAIT_FROM: Final = 0.3
 _SCANS_FROM: Final = 1.0
 _SHORTEST: Final = 2.0
 _LEAST_GAP: Final = 0.045
-"""Frames that come faster than this are not looked at by a server, either."""
+"""Least time between measured frames, as in a server, seconds."""
 
 
 class ClipError(Exception):
-    """There is no clip, or one cannot be read. The message says which."""
+    """There is no clip, or one cannot be read. The message names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,25 +30,25 @@ class SentFrame:
 
     Attributes:
         time: Capture time in seconds.
-        jpeg: The encoded picture.
+        jpeg: The encoded image.
     """
 
     time: float
     jpeg: bytes
 
     def pixels(self) -> BgrImage:
-        """The decoded picture."""
+        """Return the decoded image."""
         decoded = cv2.imdecode(np.frombuffer(self.jpeg, np.uint8), cv2.IMREAD_COLOR)
         return np.asarray(decoded, np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One person's clip.
+    """The clip of one person.
 
     Attributes:
         name: The file's name without its suffix.
-        portraits: Frames from before the scans, in order of time.
+        portraits: Frames before the scans, in order of time.
         scans: One or more, each some seconds long, in order of time; they share no frame.
     """
 
@@ -58,12 +58,12 @@ class Recording:
 
 
 def read_recordings(folder: Path, *, seconds: float, most: int) -> tuple[Recording, ...]:
-    """Every clip of a folder, in order of names.
+    """Read every clip of a folder, in order of names.
 
     Args:
-        folder: Holds clips of one person each, and nothing else.
-        seconds: Length of a scan; a shorter last one counts from two seconds on.
-        most: Scans of a clip, at most.
+        folder: Folder that contains only clips of one person each.
+        seconds: Length of a scan; a shorter last one counts if it has at least two seconds.
+        most: Largest number of scans of a clip.
 
     Raises:
         ClipError: The folder has no clip, or a clip is too short for a scan or cannot be read.
@@ -78,7 +78,7 @@ def read_recordings(folder: Path, *, seconds: float, most: int) -> tuple[Recordi
 
 
 def read_recording(path: Path, *, seconds: float, most: int) -> Recording:
-    """One clip; the arguments are those of ``read_recordings``.
+    """Read one clip; the arguments are those of ``read_recordings``.
 
     Raises:
         ClipError: The clip is too short for a scan or cannot be read.

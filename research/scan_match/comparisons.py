@@ -1,4 +1,4 @@
-"""Fused scans against portraits of others: photos, and frames of other clips."""
+"""Compares fused scans with portraits of other persons: photos, and frames of other clips."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ class ClipTemplates:
     """One person's clip.
 
     Attributes:
-        name: Of the clip.
-        portrait: Of a frame from before the scans; ``None`` where none shows one face.
+        name: Name of the clip.
+        portrait: Template of a frame before the scans; ``None`` if none shows one face.
         scans: The fused template of every scan.
     """
 
@@ -51,7 +51,7 @@ class ScanComparisons:
 
     @property
     def together(self) -> ImpostorScores:
-        """All comparisons of different persons."""
+        """Return all comparisons of different persons."""
         return ImpostorScores(
             np.concatenate([self.with_photos.scores, self.with_frames.scores]),
             np.concatenate([self.with_photos.first, self.with_frames.first]),
@@ -60,7 +60,7 @@ class ScanComparisons:
         )
 
     def fnmr(self, threshold: float) -> float:
-        """Share of the genuine comparisons below ``threshold``, 0..1."""
+        """Return the share of the genuine comparisons below ``threshold``, 0..1."""
         return float((self.genuine < threshold).mean()) if self.genuine.size else 0.0
 
 
@@ -75,7 +75,7 @@ class ScanCurve:
         upper_bounds: Shape (t,), bounds on FMR, never rising: of all comparisons together, and never below
             the rate of either kind.
         comparisons: Impostor comparisons.
-        person_pairs: Pairs of persons that they come from.
+        person_pairs: Pairs of persons in the comparisons.
     """
 
     thresholds: NDArray[np.float64]
@@ -87,11 +87,11 @@ class ScanCurve:
 
 
 def compare_scans(clips: Sequence[ClipTemplates], photos: Sequence[LabelledTemplate]) -> ScanComparisons:
-    """Every scan against every photo, and against the portrait frame of every clip.
+    """Compare every scan with every photo, and with the portrait frame of every clip.
 
     Args:
-        clips: One a person; none of them is in the photos.
-        photos: Of the main group; those that are measured apart are left out.
+        clips: One clip per person; no person is in the photos.
+        photos: Photos of the main group; those that are measured separately are omitted.
     """
     kept = [photo for photo in photos if not photo.apart]
     names = sorted({photo.identity for photo in kept})
@@ -128,17 +128,17 @@ def scan_curve(
     confidence: float,
     seed: int,
 ) -> ScanCurve:
-    """FMR of scans with its bound (``evaluation.match.fmr_bounds``) at every threshold.
+    """Compute FMR of scans with its bound (``evaluation.match.fmr_bounds``) at every threshold.
 
-    There are too few pairs of clips for a bound of their own, so the bound is that of all comparisons; but
-    it never lies below the rate that was measured against photos alone, or against frames alone.
+    There are too few pairs of clips for a separate bound, so that the bound is that of all comparisons. It is
+    never below the measured rate of photos alone or of frames alone.
 
     Args:
-        comparisons: What was compared.
+        comparisons: The comparisons.
         thresholds: Shape (t,), strictly rising.
-        resamples: Bootstrap samples.
-        confidence: One-sided, of the bounds.
-        seed: Of the bootstrap's draws.
+        resamples: Number of bootstrap samples.
+        confidence: One-sided confidence of the bounds.
+        seed: Seed of the bootstrap's draws.
     """
     together = fmr_curve(
         comparisons.together,
@@ -171,7 +171,7 @@ def scan_curve(
 def _cosines(
     portraits: Sequence[tuple[int, NDArray[np.float64]]], scans: Sequence[tuple[int, NDArray[np.float64]]]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """Cosines of all portraits with all scans, and whose both are; each of shape (portraits * scans,)."""
+    """Return the cosines of all portraits with all scans, and both persons; shape (portraits * scans,)."""
     one = np.stack([template for _, template in portraits])
     other = np.stack([template for _, template in scans])
     first, second = np.meshgrid(

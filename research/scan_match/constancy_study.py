@@ -1,4 +1,4 @@
-"""How often a change of person is found, and how often one person is taken for two."""
+"""Measures how often a change of person is detected, and how often one person counts as two."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -40,12 +40,12 @@ _REPLACED = (1, 2, 4, 6)
 
 @dataclass(frozen=True, slots=True)
 class ScanScores:
-    """What can be said of one scan's constancy.
+    """The statistics of one scan's constancy.
 
     Attributes:
-        groups: Cosine of the two least alike groups of all samples, as the server takes it.
-        groups_selected: The same of the selected frames alone.
-        pairs_selected: Cosine of the two least alike selected frames.
+        groups: Cosine of the two least similar groups of all samples, as in the server.
+        groups_selected: The same cosine of the selected frames only.
+        pairs_selected: Cosine of the two least similar selected frames.
         witnesses: Samples beside the selected frames.
         spoken_for: See ``IdentifiedScan``.
     """
@@ -62,9 +62,9 @@ class Judged:
     """One scan of the study.
 
     Attributes:
-        name: The clip, or both.
-        change: ``None`` for a scan of one person.
-        scores: What came of it.
+        name: Name of the clip, or of both.
+        change: The change of person; ``None`` for a scan of one person.
+        scores: The statistics.
         other_selected: Whether a selected frame shows the other person.
         other_seen: Whether any sample does.
     """
@@ -77,7 +77,7 @@ class Judged:
 
 
 def scores_of(identified: IdentifiedScan, calibration: MatchCalibration) -> ScanScores | None:
-    """The statistics that are compared; ``None`` for fewer than two selected frames."""
+    """Return the statistics to compare; ``None`` for fewer than two selected frames."""
     everything = measure_constancy(identified.everything, calibration=calibration)
     selected = measure_constancy(identified.selected, calibration=calibration)
     if everything is None or selected is None:
@@ -94,7 +94,7 @@ def scores_of(identified: IdentifiedScan, calibration: MatchCalibration) -> Scan
 def identify_all(
     recordings: Sequence[Recording], pack: Pack, console: Console
 ) -> tuple[tuple[str, IdentifiedScan], ...]:
-    """Every scan of every clip as it is, with the clip's name."""
+    """Identify every scan of every clip, unchanged, with the clip's name."""
     scans = [(recording.name, scan) for recording in recordings for scan in recording.scans]
     return tuple(
         (name, identify_scan(scan, pack))
@@ -105,7 +105,7 @@ def identify_all(
 def judge_genuine(
     scans: Sequence[tuple[str, IdentifiedScan]], calibration: MatchCalibration
 ) -> tuple[Judged, ...]:
-    """Scans of one person each, by name."""
+    """Judge scans of one person each, by name."""
     scored = [(name, scores_of(scan, calibration)) for name, scan in scans]
     return tuple(
         Judged(name, None, scores, other_selected=False, other_seen=False)
@@ -117,15 +117,15 @@ def judge_genuine(
 def join_selected(
     scans: Sequence[tuple[str, IdentifiedScan]], calibration: MatchCalibration, *, others: int
 ) -> NDArray[np.float64]:
-    """Cosines of the two least alike groups where the last selected frames are another person's.
+    """Return the cosines of the two least similar groups if the last selected frames show another person.
 
     Args:
-        scans: By name; the first one of each name is taken.
-        calibration: Of the embedder.
-        others: How many of the frames are replaced.
+        scans: Scans by name; the first one of each name is used.
+        calibration: The calibration of the embedder.
+        others: Number of replaced frames.
 
     Returns:
-        One for every ordered pair of names whose scans have more selected frames than ``others``.
+        One cosine for every ordered pair of names with scans of more selected frames than ``others``.
     """
     first: dict[str, IdentifiedScan] = {}
     for name, scan in scans:
@@ -143,14 +143,14 @@ def join_selected(
 def judge_spliced(
     recordings: Sequence[Recording], pack: Pack, console: Console, *, each: int, seed: int
 ) -> tuple[Judged, ...]:
-    """Scans of two persons.
+    """Judge scans of two persons.
 
     Args:
-        recordings: One a person.
+        recordings: One recording per person.
         pack: Finds and embeds the faces.
         console: Shows the progress.
-        each: For every change, how many of the ordered pairs of persons are drawn.
-        seed: Of what is drawn: pairs, and where a change begins.
+        each: Number of ordered pairs of persons that are drawn for every change.
+        seed: Seed of what is drawn: pairs, and where a change begins.
     """
     rng = np.random.default_rng(seed)
     pairs = list(itertools.permutations(recordings, 2))
@@ -181,7 +181,7 @@ def judge_spliced(
 def constancy_tables(
     genuine: Sequence[Judged], spliced: Sequence[Judged], calibration: MatchCalibration
 ) -> Iterator[Table]:
-    """What is printed: one person taken for two, and changes that were missed."""
+    """Yield the tables: one person counted as two, and missed changes."""
     line = threshold_cosine(max(SWAP_MAX_FMR, calibration.lowest_bound), calibration=calibration)
     lax = threshold_cosine(_LAX_FMR, calibration=calibration)
     persons = len({judged.name for judged in genuine})
@@ -210,7 +210,7 @@ def constancy_tables(
     table = Table(
         "change", "scans", "other selected", "other seen", "of these pass", "95 % bound", "other not seen",
         "pass: groups of selected", "pair, FMR 0.1", "pair, same line",
-        title="Two persons: how many get past, by statistic",
+        title="Two persons: undetected scans, by statistic",
     )  # fmt: skip
     for change in (*Change, None):
         of_kind = [judged for judged in spliced if change in {None, judged.change}]
@@ -232,7 +232,7 @@ def constancy_tables(
 
 
 def joined_table(scans: Sequence[tuple[str, IdentifiedScan]], calibration: MatchCalibration) -> Table:
-    """How many joined selections get past, for each line."""
+    """Make the table of joined selections that stay undetected, for each threshold."""
     lines = {
         bound: threshold_cosine(bound, calibration=calibration)
         for bound in (_LAX_FMR, SWAP_MAX_FMR, 1e-2)
@@ -240,7 +240,7 @@ def joined_table(scans: Sequence[tuple[str, IdentifiedScan]], calibration: Match
     }
     table = Table(
         "frames of the other", "pairs", *(f"pass at {bound:g} ({line:.3f})" for bound, line in lines.items()),
-        "highest cosine", title="Selected frames of two persons put together: how many get past",
+        "highest cosine", title="Selected frames of two persons combined: undetected scans",
     )  # fmt: skip
     everything: list[NDArray[np.float64]] = []
     for others in _REPLACED:
@@ -257,7 +257,7 @@ def _passes(cosines: NDArray[np.float64], lines: Sequence[float]) -> list[str]:
 
 
 def upper_bound(events: int, trials: int, *, confidence: float = 0.95) -> float:
-    """One-sided Clopper-Pearson bound on a rate; 1 without a trial."""
+    """Return the one-sided Clopper-Pearson bound on a rate; 1 without a trial."""
     return 1.0 if events >= trials else float(beta.ppf(confidence, events + 1, trials - events))
 
 
@@ -274,7 +274,7 @@ class _PointFinder:
             faces = persons_among(
                 self._pack.detector.detect(frame.pixels()), second_face_fraction=1 / 3, min_confidence=0.6
             )
-            # The frame is kept with its answer, so that no other frame can come by its id.
+            # The frame is kept with its result, so that no other frame can reuse its id.
             self._found[key] = (frame, faces[0].five_points if faces else None)
         return self._found[key][1]
 

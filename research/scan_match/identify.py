@@ -1,7 +1,7 @@
-"""From a scan's frames to templates, as the server takes them: follow, select, identify.
+"""Makes templates of a scan's frames as the server does: follow, select, identify.
 
-An attempt does the work as in a server (``attempt.capture``); only the network, the pool of threads and the
-PAD networks are left out.
+An attempt does the work as in a server (``attempt.capture``), without the network connection, the thread pool
+and the PAD networks.
 """
 
 from collections.abc import Sequence
@@ -21,15 +21,15 @@ __all__ = ["IdentifiedScan", "identify_scan", "portrait_template"]
 
 @dataclass(frozen=True, slots=True)
 class IdentifiedScan:
-    """A scan's templates.
+    """The templates of a scan.
 
     Attributes:
-        selected: Of the selected frames, in order of time; these are fused.
-        witnesses: Of one frame of each stretch that no selected frame speaks for, in order of time.
+        selected: Templates of the selected frames, in order of time; these are fused.
+        witnesses: Templates of one frame of each stretch that no selected frame represents, in order of time.
         selected_places: Indices in the scan of ``selected``.
         places: Indices in the scan of ``everything``.
         everything: Both, in order of time.
-        spoken_for: Share of the frames with a face that these speak for, 0..1.
+        spoken_for: Share of the frames with a face that these represent, 0..1.
     """
 
     selected: tuple[TemplateSample, ...]
@@ -44,8 +44,8 @@ def identify_scan(frames: Sequence[SentFrame], pack: Pack) -> IdentifiedScan:
     """Follow, select and embed one scan's frames.
 
     Args:
-        frames: In order of time.
-        pack: Its detector, landmarks and embedder.
+        frames: Frames in order of time.
+        pack: The pack with detector, landmarker and embedder.
     """
     capture = AttemptCapture(
         # Frames of any size, and no more than templates.
@@ -72,7 +72,7 @@ def identify_scan(frames: Sequence[SentFrame], pack: Pack) -> IdentifiedScan:
 
 
 def portrait_template(recording: Recording, pack: Pack) -> Embedding | None:
-    """The template of the first frame before the scans that shows one person; ``None`` without one."""
+    """Return the template of the first frame before the scans that shows one person; ``None`` without one."""
     for frame in recording.portraits:
         pixels = frame.pixels()
         faces = persons_of(pack.detector.detect(pixels))

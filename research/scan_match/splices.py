@@ -1,7 +1,7 @@
-"""Scans in which the person changes: frames of one clip, then of another, and perhaps of the first again.
+"""Makes scans in which the person changes, from frames of two clips.
 
-The other person's pictures are laid over the first one's by their faces' five points, so that the face stays
-where it was: that is hardest for what follows the face.
+The frames of the other person are aligned with the first one's by the five points of their faces, so that the
+face does not move, which is the hardest case for the tracking of the face.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ _MORPH_SECONDS = 1.0
 
 
 class Change(StrEnum):
-    """How the person changes."""
+    """The kinds of changes of the person."""
 
     LAST_HALF = "the second half shows another"
     LAST_SECOND = "the last second shows another"
@@ -41,7 +41,7 @@ class Splice:
     """A scan of two persons.
 
     Attributes:
-        frames: In order of time.
+        frames: Frames in order of time.
         of_other: Indices of the frames that show the other person, or a mixture.
     """
 
@@ -57,13 +57,13 @@ def splice(
     place: float,
     points: FindPoints,
 ) -> Splice:
-    """Put frames of another person into a scan; the scan keeps its clock and its picture's size.
+    """Insert frames of another person into a scan; the scan keeps its clock and its frame size.
 
     Args:
-        first: The scan of the one person.
-        other: A scan of the other; it is repeated where it is too short.
-        change: What becomes of the scan.
-        place: Where a change for some time begins, 0 (at the start) to 1 (so that it ends with the scan).
+        first: The scan of the first person.
+        other: A scan of the other person; it is repeated if it is too short.
+        change: The kind of change.
+        place: Start of a temporary change, 0 (at the start) to 1 (so that it ends with the scan).
         points: Finds the faces.
     """
     of_other = _others_frames(first, change, place)
@@ -98,7 +98,7 @@ def _others_frames(first: Sequence[SentFrame], change: Change, place: float) -> 
 
 
 def _mixed(ours: SentFrame, theirs: SentFrame, part: float, points: FindPoints) -> SentFrame:
-    """Their picture laid over ours, face on face; ``part`` 1 leaves nothing of ours."""
+    """Blend the other frame over the first, face on face; ``part`` 1 shows only the other."""
     below, above = ours.pixels(), theirs.pixels()
     height, width = below.shape[:2]
     here, there = points(ours), points(theirs)

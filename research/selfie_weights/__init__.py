@@ -1,4 +1,4 @@
-"""Chooses the weights of the eight signals and says what they are worth.
+"""Chooses the weights of the eight signals and measures them.
 
 ``python -m research.selfie_weights --help``
 """

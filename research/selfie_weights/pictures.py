@@ -1,4 +1,4 @@
-"""What the eight signals say of the labelled pictures."""
+"""Scores the labelled images with the eight signals."""
 
 import csv
 from collections.abc import Iterator, Sequence
@@ -24,16 +24,16 @@ _HALVES = 2
 
 @dataclass(frozen=True, slots=True)
 class ScoredPictures:
-    """The pictures of one pack in which it found a face.
+    """The scores of the images in which a pack found a face.
 
     Attributes:
-        scores: Shape (pictures, 8), in the order of ``liveness.selfie.SIGNAL_NAMES``.
-        live: Shape (pictures,): whether each shows a live person.
-        screen: Shape (pictures,): whether each shows a screen, as far as the label says.
-        folds: Shape (pictures,): what is left out together: a source, or half of the largest source by
-            the order of its files' names, which begin with the time of the session.
-        largest: Shape (pictures,): whether each is of the largest source.
-        without_face: Live and attack pictures without a face.
+        scores: Shape (images, 8), in the order of ``liveness.selfie.SIGNAL_NAMES``.
+        live: Shape (images,): whether each shows a live person.
+        screen: Shape (images,): whether each shows a screen, by its label.
+        folds: Shape (images,): the fold: a source, or half of the largest source by the order of its files'
+            names, which begin with the time of the session.
+        largest: Shape (images,): whether each is of the largest source.
+        without_face: Live and attack images without a face.
     """
 
     scores: NDArray[np.float64]
@@ -46,11 +46,11 @@ class ScoredPictures:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Live pictures and attacks that are held against each other; indices into the pictures.
+    """Live images and attacks that are compared with each other; indices into the images.
 
     Attributes:
-        name: What is compared.
-        live: Indices of the live ones.
+        name: Name of the comparison.
+        live: Indices of the live images.
         attacks: Indices of the attacks.
     """
 
@@ -60,16 +60,16 @@ class Group:
 
 
 def score_pictures(pack: Pack, folder: Path) -> ScoredPictures:
-    """Scores every usable picture of ``folder``.
+    """Scores every usable image of ``folder``.
 
     Args:
-        pack: Gives faces and landmarks.
-        folder: With ``manifest.csv``.
+        pack: Finds faces and landmarks.
+        folder: Folder with ``manifest.csv``.
 
     Raises:
         OSError: There is no manifest.
         KeyError: It lacks a column.
-        ValueError: It names no usable picture, or none has a face.
+        ValueError: It names no usable image, or none has a face.
     """
     rows = _rows(folder / "manifest.csv")
     if not rows:
@@ -113,11 +113,12 @@ def score_pictures(pack: Pack, folder: Path) -> ScoredPictures:
 
 
 def groups_of(pictures: ScoredPictures, among: NDArray[np.bool_] | None = None) -> tuple[Group, ...]:
-    """Prints and screens of the largest source, and the other sources' attacks, each with its live ones.
+    """Group prints and screens of the largest source, and the other sources' attacks, with their live images.
 
     Args:
-        pictures: All of them.
-        among: Shape (pictures,): which ones; all if None. A group without live ones or attacks is left out.
+        pictures: All images.
+        among: Shape (images,): the images to use; all if None. A group without live images or attacks is
+            omitted.
     """
     chosen = np.ones_like(pictures.live) if among is None else among
     inside, outside = chosen & pictures.largest, chosen & ~pictures.largest

@@ -1,4 +1,4 @@
-"""All weights in steps of 0.05, and how well each set separates at the seed's threshold."""
+"""Searches all weights in steps of 0.05, by their errors at the threshold of seed 002."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from research.selfie_weights.pictures import Group
 __all__ = ["FIXED", "GroupFigures", "best_weights", "candidates", "figures_of", "mean_error"]
 
 FIXED = {"exif_metadata": 0.10, "fft_deepfake": 0.10}
-"""Weights that the pictures cannot tell: next to none has EXIF data, and none was made by a generator."""
+"""Fixed weights, because hardly any image has EXIF data, and none is from a generator."""
 
 _STEP = 0.05
 _HIGHEST = SIGNAL_NAMES.index("lbp_texture")
@@ -23,14 +23,14 @@ _MARGIN = 0.04
 
 @dataclass(frozen=True, slots=True)
 class GroupFigures:
-    """How one set of weights does on one group.
+    """The figures of one set of weights on one group.
 
     Attributes:
-        name: Of the group.
-        live: Live pictures by verdict: LIVE, INCONCLUSIVE, SPOOF.
-        attacks: Attacks likewise.
+        name: Name of the group.
+        live: Live images by verdict: LIVE, INCONCLUSIVE, SPOOF.
+        attacks: Attacks by verdict.
         area: Area under the curve of the confidence, 0..1.
-        error: Mean of the share of live pictures below the threshold and of attacks at or above it.
+        error: Mean of the share of live images below the threshold and of attacks at or above it.
     """
 
     name: str
@@ -41,7 +41,7 @@ class GroupFigures:
 
 
 def candidates() -> NDArray[np.float64]:
-    """Every set of weights: multiples of 0.05, none below it, ``FIXED`` as it is, lbp_texture the highest.
+    """Return every set of weights: multiples of 0.05, at least 0.05, with ``FIXED``, lbp_texture the highest.
 
     Returns:
         Shape (sets, 8), in the order of ``SIGNAL_NAMES``; each row sums to 1.
@@ -49,7 +49,7 @@ def candidates() -> NDArray[np.float64]:
     free = [index for index, name in enumerate(SIGNAL_NAMES) if name not in FIXED]
     units = round((1 - sum(FIXED.values())) / _STEP)
     rows = []
-    # Stars and bars: where the bars stand says how many units, of at least one, each signal gets.
+    # Stars and bars: the positions of the bars give the units, at least one, of each signal.
     for bars in combinations(range(1, units), len(free) - 1):
         shares = np.diff((0, *bars, units))
         row = np.array([FIXED.get(name, 0.0) for name in SIGNAL_NAMES])
@@ -66,13 +66,13 @@ def best_weights(
     *,
     threshold: float,
 ) -> NDArray[np.float64]:
-    """The set of the least mean error over all packs and groups; of equal ones the largest mean area.
+    """Return the set with the least mean error over all packs and groups, or if equal the largest mean area.
 
     Args:
-        sets: As ``candidates`` gives them.
-        scores: Shape (pictures, 8) for each pack.
-        groups: For each pack, at least one.
-        threshold: Confidence that separates.
+        sets: Result of ``candidates``.
+        scores: Shape (images, 8) for each pack.
+        groups: Groups for each pack, at least one.
+        threshold: Confidence that separates live images from attacks.
     """
     errors = [mean_error(weights, scores, groups, threshold=threshold) for weights in sets]
     least = min(errors)
@@ -98,7 +98,7 @@ def mean_error(
     *,
     threshold: float,
 ) -> float:
-    """Mean of ``GroupFigures.error`` over all packs and groups."""
+    """Return the mean of ``GroupFigures.error`` over all packs and groups."""
     return float(
         np.mean(
             [
@@ -113,7 +113,7 @@ def mean_error(
 def figures_of(
     weights: NDArray[np.float64], scores: NDArray[np.float64], group: Group, *, threshold: float
 ) -> GroupFigures:
-    """The figures of one group."""
+    """Compute the figures of one group."""
     live, attacks = _confidences(weights, scores, group)
     return GroupFigures(
         name=group.name,

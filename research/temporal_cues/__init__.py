@@ -1,1 +1,1 @@
-"""What each cue over time measures on live clips, recorded attacks, photo attacks and simulated ones."""
+"""Measures each cue over time on live clips, recorded attacks, photo attacks and simulated attacks."""

@@ -1,8 +1,8 @@
-"""The study of cues over time: ``python -m research.temporal_cues ASSETS [PACK]``.
+"""Studies the cues over time: ``python -m research.temporal_cues ASSETS [PACK]``.
 
-Live clips and recorded replays and deepfakes cut into scans, photos presented in five ways, and simulated
-scans. The attacks but for the recorded ones are rendered,
-and the lines of the signals were drawn with these scans in view: what is counted here is no error rate.
+The material is live clips, recorded replays and deepfakes, cut into scans, photos presented in five ways, and
+simulated scans. All attacks except the recorded ones are rendered, and the lines of the signals were set on
+these scans, so that the counts are not error rates.
 """
 
 import sys

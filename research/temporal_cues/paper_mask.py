@@ -1,6 +1,6 @@
-"""A printed photo worn as a mask: bent around the head as around a cylinder, and turned with it.
+"""Renders a printed photo worn as a mask: bent around the head as around a cylinder, and turned with it.
 
-Rendered by following each pixel's ray to the cylinder, so that it shares no code with the other attacks.
+The ray of each pixel is traced to the cylinder, so that this attack shares no code with the others.
 """
 
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ from research.liveness_fusion.photo_attacks import FRAMES_PER_SECOND
 from vision.face import BgrImage
 
 _RADIUS = 0.6
-"""Of the head that the mask is bent around, face widths; a head is about as wide as a face."""
+"""Radius of the head around which the mask is bent, face widths; a head is about as wide as a face."""
 
 _HALF_ANGLE = 1.1
 _HALF_HEIGHT = 0.75
 _PIVOT = (0.0, 0.6, 0.75)
-"""Where the neck turns, from the middle of the mask: right, down and away from the camera, face widths."""
+"""Centre of the neck's rotation, from the middle of the mask: right, down and back, face widths."""
 
 _NOISE = 1.5
 _JPEG_QUALITY = 88
@@ -27,7 +27,7 @@ _JPEG_QUALITY = 88
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WornMask:
-    """A photo, the face in it as (x, y, width) in pixels, and how it is worn.
+    """A photo, the face in it as (x, y, width) in pixels, and the movement of its wearer.
 
     ``yaw`` and ``pitch`` are the largest turns, degrees.
     """
@@ -42,7 +42,7 @@ class WornMask:
 
 
 def wear(mask: WornMask) -> Iterator[tuple[float, BgrImage]]:
-    """Capture times and frames, through a camera's noise and JPEG."""
+    """Yield capture times and frames, with a camera's noise and JPEG."""
     rng = np.random.default_rng(mask.seed)
     height, width = mask.photo.shape[:2]
     backdrop = np.asarray(cv2.resize(mask.background, (width, height)), np.uint8)
@@ -63,13 +63,13 @@ def wear(mask: WornMask) -> Iterator[tuple[float, BgrImage]]:
 def _source_of(
     mask: WornMask, yaw: float, pitch: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
-    """For each pixel the point of the photo that it shows, and whether it shows the mask."""
+    """Return the point of the photo that each pixel shows, and whether it shows the mask."""
     height, width = mask.photo.shape[:2]
     x, y, face = mask.face
     focal = 1.3 * max(width, height)
     turn = _rotation(1, yaw) @ _rotation(0, pitch)
     columns, rows = np.meshgrid(np.arange(width) - x, np.arange(height) - y)
-    # Lengths in face widths; the middle of the mask is as far away as makes its width the photo's.
+    # Lengths in face widths; at the distance of the mask's middle, its width is that in the photo.
     away = focal / face
     rays = np.stack([columns / face, rows / face, np.full(columns.shape, away)], axis=-1) / away
     right, down, behind = _PIVOT

@@ -1,4 +1,4 @@
-"""Clips that an injector plays in a loop, or forwards and backwards, encoded anew on each pass."""
+"""Makes clips that are injected in a loop, or forwards and backwards, encoded anew in each pass."""
 
 from collections.abc import Iterator
 from enum import StrEnum
@@ -12,7 +12,7 @@ _QUALITIES = (85, 80, 76)
 
 
 class Replay(StrEnum):
-    """How a clip that is too short is made to last."""
+    """How a clip that is too short is extended."""
 
     LOOPED = "looped"
     """From the start again."""
@@ -23,12 +23,12 @@ class Replay(StrEnum):
 def repeat(
     frames: list[tuple[float, BgrImage]], how: Replay, share: float
 ) -> Iterator[tuple[float, BgrImage]]:
-    """A scan as long as ``frames`` that holds only their first ``share``.
+    """Yield a scan as long as ``frames`` that has only their first ``share``.
 
     Args:
         frames: Capture times and frames.
-        how: In which order they are shown.
-        share: 0..1 of the frames.
+        how: The order in which they are shown.
+        share: Share of the frames, 0..1.
     """
     count = max(2, round(share * len(frames)))
     for at, (time, _) in enumerate(frames):

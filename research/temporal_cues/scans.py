@@ -1,4 +1,4 @@
-"""Scans for the study of cues over time, as a server would see them."""
+"""Makes scans for the study of cues over time, as a server observes them."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -31,13 +31,13 @@ _SIMULATED = (ScanKind.GENUINE, ScanKind.STATIC_PHOTO, ScanKind.WAVED_PHOTO, Sca
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StudyScan:
-    """One observed scan and what it is.
+    """One observed scan and its label.
 
     Attributes:
-        name: Unlike all others.
+        name: A distinct name.
         species: ``"live"``, or the kind of attack.
         source: Scans of one source show one person by one camera.
-        scan: What the server's watcher observed.
+        scan: The observations, as a server makes them.
     """
 
     name: str
@@ -47,7 +47,7 @@ class StudyScan:
 
 
 def study_scans(assets: Path, pack: Pack) -> Iterator[StudyScan]:
-    """Clips cut into scans of 2 to 4 s, photo attacks, and simulated scans."""
+    """Yield clips cut into scans of 2 to 4 s, photo attacks, and simulated scans."""
     for clip, species, source in _clips(assets):
         for number, window in enumerate(clip_windows(clip)):
             yield observe_study_scan(f"{clip.stem}#{number}", species, source, window, pack)
@@ -56,7 +56,7 @@ def study_scans(assets: Path, pack: Pack) -> Iterator[StudyScan]:
 
 
 def stored_clips(assets: Path) -> Iterator[StudyScan]:
-    """Up to 8 s of each clip as it is stored, not encoded anew; its frames are sampled and no more."""
+    """Yield up to 8 s of each clip as it is stored, not encoded anew, with sampled frames."""
     for clip, species, source in _clips(assets):
         capture = cv2.VideoCapture(str(clip))
         rate = capture.get(cv2.CAP_PROP_FPS)
@@ -95,7 +95,7 @@ def _photo_attacks(assets: Path, pack: Pack) -> Iterator[StudyScan]:
 
 
 def _photos(assets: Path, pack: Pack) -> Iterator[tuple[str, BgrImage, tuple[float, float, float], BgrImage]]:
-    """Photos, the face in each, and another one as background."""
+    """Yield photos, the face in each, and another photo as background."""
     photos: list[tuple[str, BgrImage, tuple[float, float, float]]] = []
     for clip in sorted((assets / "data/video/live").iterdir()):
         window = next(clip_windows(clip, most=1))

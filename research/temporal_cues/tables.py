@@ -1,4 +1,4 @@
-"""Tables of the study, as lines of text."""
+"""Makes the tables of the study, as lines of text."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,15 +14,13 @@ _NEUTRAL = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """One signal and the value that its score comes from.
+    """One signal and the measurement of its score.
 
     Attributes:
-        name: Of the signal.
+        name: Name of the signal.
         signal: Makes the signal of a scan.
-        value: The measured value, in the signal's own unit; ``None`` where there is none or it could not
-            be measured.
-        live_is_low: Whether attacks measure more than live clips; ``None`` where live clips are held to no
-            line.
+        value: The measurement in the signal's unit; ``None`` if there is none or it could not be measured.
+        live_is_low: Whether attacks measure more than live clips; ``None`` if live clips have no line.
     """
 
     name: str
@@ -32,7 +30,7 @@ class Cue:
 
 
 def species_table(cue: Cue, scans: Sequence[StudyScan]) -> Iterator[str]:
-    """How the signal comes out for each species: scans, assessed, below 0.5, above 0.5, and the values."""
+    """Yield the counts of each species: scans, assessed, below 0.5, above 0.5, and the measurements."""
     settings = ExpressSettings()
     yield f"{cue.name}"
     yield f"  {'species':26s} scans assessed below above   value 0/10/50/90/100 %"
@@ -46,10 +44,10 @@ def species_table(cue: Cue, scans: Sequence[StudyScan]) -> Iterator[str]:
 
 
 def left_out_line(cue: Cue, scans: Sequence[StudyScan]) -> str:
-    """How many live scans would fail at the most extreme value of the other live sources.
+    """Count the live scans that would fail at the most extreme measurement of the other live sources.
 
-    A line drawn where the last of the known live clips lies is the tightest that anybody would draw; a
-    source that was not seen then shows how far a line must stay away.
+    A line at the most extreme known live clip is the tightest reasonable line; a source that was left out
+    then shows the distance that a line needs.
     """
     live = [scan for scan in scans if scan.species == "live"]
     valued = [
@@ -66,7 +64,7 @@ def left_out_line(cue: Cue, scans: Sequence[StudyScan]) -> str:
 
 
 def false_alarms(cue: Cue, scans: Sequence[StudyScan]) -> str:
-    """Live scans and sources whose score is below 0.5, by name."""
+    """List live scans and sources with a score below 0.5, by name."""
     settings = ExpressSettings()
     live = [scan for scan in scans if scan.species == "live"]
     failed = []

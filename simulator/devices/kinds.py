@@ -70,18 +70,18 @@ KINDS: Final[Mapping[DeviceKind, KindOfDevice]] = MappingProxyType(
     {
         DeviceKind.ANDROID: _plain("an honest Android phone: key attestation and Play token", honest_phone),
         DeviceKind.IPHONE: KindOfDevice(
-            "an honest iPhone: its first scan enrols an App Attest key, the next increase its counter",
+            "an honest iPhone: the first scan enrols a key, the next increase its counter",
             honest_iphone,
         ),
         DeviceKind.BROWSER: _plain("an honest browser: WebCrypto", honest_browser),
         DeviceKind.UNLOCKED: _plain("an Android phone with an unlocked boot loader", unlocked_phone),
         DeviceKind.REPACKAGED: _plain("an Android app that was changed and signed anew", repackaged_app),
-        DeviceKind.EMULATOR: _plain("an Android emulator, whose keystore is software", emulator),
+        DeviceKind.EMULATOR: _plain("an Android emulator with a software keystore", emulator),
         DeviceKind.REVOKED_KEY: _plain("an attestation key that leaked and is revoked", revoked_key),
         DeviceKind.OTHER_SESSION: _plain("evidence that was made for another scan", phone_of_another_session),
         DeviceKind.RELAYED: _plain("a clean phone's evidence, passed on without its key", relaying_phone),
         DeviceKind.COUNTER_REPLAY: KindOfDevice(
-            "an iPhone's key whose counter does not increase: the first scan enrols it, the next fail",
+            "an iPhone with a key that repeats its counter: only the first scan is valid",
             counter_replay,
         ),
         DeviceKind.KEY_FARM: _plain("an iPhone that makes a new key for every scan", key_farm),
@@ -94,7 +94,7 @@ KINDS: Final[Mapping[DeviceKind, KindOfDevice]] = MappingProxyType(
         ),
         DeviceKind.LOOPED_FILE: _plain("a phone that shows a short clip in a loop", looped_file),
         DeviceKind.PERFECT_TIMING: _plain(
-            "a phone whose frames come exactly to the microsecond", perfect_timing
+            "a phone with frame times exact to the microsecond", perfect_timing
         ),
         DeviceKind.HOOKED: _plain("an Android phone whose app reports Frida in its process", hooked_phone),
         DeviceKind.SHARED_SCREEN: _plain(

@@ -28,7 +28,7 @@ SOUND_LABELS = ("MEETS_BASIC_INTEGRITY", "MEETS_DEVICE_INTEGRITY", "MEETS_STRONG
 class TestPlay:
     """Makes tokens as Google does. The same seed gives the same keys."""
 
-    __test__ = False  # no test class, whatever pytest thinks of its name
+    __test__ = False  # not a test class, despite its name
 
     def __init__(self, *, seed: str) -> None:
         """Makes the response keys.

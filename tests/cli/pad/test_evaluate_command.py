@@ -96,8 +96,8 @@ def test_what_cannot_be_measured_is_said_in_a_line(tmp_path: Path, assets: Path)
     (tmp_path / "live").mkdir()
     (tmp_path / "live" / "1.jpg").write_bytes(b"")
     for arguments, why in (
-        (("--dataset", tmp_path / "none"), "is not there"),
-        (("--dataset", tmp_path), "both bona fide presentations and attacks are required"),
+        (("--dataset", tmp_path / "none"), "does not exist"),
+        (("--dataset", tmp_path), "both bona fide presentations and attacks are needed"),
         (("--dataset", tmp_path, "--scorer", "magic"), "there is no scorer 'magic'"),
         (("--dataset", tmp_path, "--weights", tmp_path / "x.pth"), "named after none of"),
         (("--dataset", tmp_path, "--pack", "open:/nowhere"), "/nowhere"),

@@ -65,7 +65,7 @@ def test_of_several_packs_the_worst_counts_at_every_cosine() -> None:
 
 def test_packs_must_share_their_embedder() -> None:
     assert common_embedder([pack_of("ab" * 32), pack_of("ab" * 32)]) == "ab" * 32
-    with pytest.raises(EmbeddersDiffer, match="each by itself"):
+    with pytest.raises(EmbeddersDiffer, match="each pack separately"):
         common_embedder([pack_of("ab" * 32), pack_of("cd" * 32)])
 
 

@@ -46,7 +46,7 @@ def test_varieties_stand_below_their_species() -> None:
     found = evaluate_run(run, draws=draw(samples, BOOTSTRAP), bootstrap=BOOTSTRAP)
     assert [(each.species, each.variety, each.presentations) for each in found.species] == [
         ("print", False, 12),
-        ("print, not told further", True, 4),
+        ("print, variety unknown", True, 4),
         ("print:a4", True, 4),
         ("print:matt", True, 4),
     ]

@@ -54,7 +54,7 @@ def test_labels_that_contradict_each_other_are_refused(
         (tmp_path / folder / "manifest.csv").write_text(
             "file,source_repo,label,identity,attack_type,note\na.jpg,o/r,live,,,\n"
         )
-    with pytest.raises(PhotoListError, match="several things"):
+    with pytest.raises(PhotoListError, match="several labels"):
         next(studied_faces(tmp_path, pack=None, name="none"))  # type: ignore[arg-type]
 
 
