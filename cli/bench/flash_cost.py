@@ -107,37 +107,37 @@ def flash_measurements(pack: str, costs: Sequence[FlashCost]) -> tuple[Measureme
         NothingMeasured: There are no runs.
     """
 
-    def told(name: str, unit: str, meaning: str, values: list[float]) -> Measurement:
+    def figure(name: str, unit: str, meaning: str, values: list[float]) -> Measurement:
         return Measurement(pack=pack, name=name, load=_LOAD, unit=unit, meaning=meaning, values=tuple(values))
 
     return (
-        told(
+        figure(
             "flash CPU a frame / one detection",
             "",
             "CPU time that the flash adds to a frame (decoding it for its light, measuring the light, "
-            "reading the steps, deciding the next action), divided by that of the pack's detector on the same "
-            "frames.",
+            "reading the steps, deciding the next action), divided by that of the pack's detector on the "
+            "same frames.",
             [cost.of_a_detection for cost in costs],
         ),
-        told(
+        figure(
             "flash CPU a frame / one detection, both with decoding",
             "",
             "The same, divided by the detector's CPU time and that of decoding a frame for it.",
             [cost.of_a_detection_with_decoding for cost in costs],
         ),
-        told(
+        figure(
             "flash CPU a frame once decoded / one detection",
             "",
             "Both for decoded frames.",
             [cost.of_a_detection_once_decoded for cost in costs],
         ),
-        told(
+        figure(
             "flash CPU a frame",
             "ms",
             "The flash's CPU time for a frame, with decoding, in milliseconds.",
             [_MS * cost.each for cost in costs],
         ),
-        told(
+        figure(
             "judging a flash",
             "ms",
             "CPU time of the judgement on the whole flash, once a scan and after its last frame.",

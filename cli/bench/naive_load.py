@@ -140,18 +140,18 @@ def _of_server(pack: str, load: str, compared: Sequence[Comparison]) -> tuple[Me
 def _of_variant(
     pack: str, load: str, variant: str, compared: Sequence[Comparison]
 ) -> tuple[Measurement, ...]:
-    def told(name: str, unit: str, meaning: str, values: list[float]) -> Measurement:
+    def figure(name: str, unit: str, meaning: str, values: list[float]) -> Measurement:
         return Measurement(pack=pack, name=name, load=load, unit=unit, meaning=meaning, values=tuple(values))
 
     return (
-        told(
+        figure(
             f"server CPU / naive CPU ({variant})",
             "",
             "CPU time of the server's process for a whole scan, divided by the CPU time of decoding and "
             "of the detector, the embedder and every PAD network on each frame that the server received.",
             [each.server_seconds / each.naive[variant].seconds for each in compared],
         ),
-        told(
+        figure(
             f"Express CPU / naive CPU ({variant})",
             "",
             "CPU time that the server computes for a whole scan (decoding, models, cues, tracking, judging: "
@@ -159,20 +159,20 @@ def _of_variant(
             "storage.",
             [each.express_seconds / each.naive[variant].seconds for each in compared],
         ),
-        told(
+        figure(
             f"naive CPU a frame ({variant})",
             "ms",
             "CPU time of the naive pipeline divided by the frames.",
             [_MS * each.naive[variant].seconds / each.naive[variant].frames for each in compared],
         ),
-        told(
+        figure(
             f"verdict as the naive one's ({variant})",
             "%",
             "100 if check and naive pipeline both accept or both reject, else 0; other figures state which "
             "of them is right.",
             [100.0 * (each.success == each.naive[variant].success) for each in compared],
         ),
-        told(
+        figure(
             f"naive verdict right ({variant})",
             "%",
             "100 if the naive pipeline accepts a living person or rejects an attack, else 0.",

@@ -58,26 +58,26 @@ def cost_measurements(
         PackNotMeasured: An answer lacks a value.
     """
 
-    def told(name: str, unit: str, meaning: str, *values: float) -> Measurement:
+    def figure(name: str, unit: str, meaning: str, *values: float) -> Measurement:
         return Measurement(pack=pack, name=name, load=_LOAD, unit=unit, meaning=meaning, values=values)
 
     try:
         measurements = [
-            told(
+            figure(
                 "time to load",
                 "ms",
                 "Wall time of load_pack in a new process, with the libraries that it imports; the files "
                 "were in the system's cache.",
                 *(_MS * load["seconds"] for load in loads),
             ),
-            told(
+            figure(
                 "memory of the models",
                 "MiB",
                 "Peak memory of a new process that loads the pack and runs each model once, less the peak of "
                 "a process that imports the same modules and loads nothing.",
                 *((load["peak_bytes"] - bare["peak_bytes"]) / _MIB for load in loads),
             ),
-            told(
+            figure(
                 "memory of the process",
                 "MiB",
                 "The same peak with the interpreter and all libraries.",
@@ -86,7 +86,7 @@ def cost_measurements(
         ]
         for name, (seconds, ratio) in timed["models"].items():
             measurements.append(
-                told(
+                figure(
                     f"{name} once",
                     "ms",
                     "CPU time of one call with its preprocessing, median of a separate process.",
@@ -95,7 +95,7 @@ def cost_measurements(
             )
             if timed["runtime"].startswith(_ONNX):
                 measurements.append(
-                    told(
+                    figure(
                         f"{name}: published / run",
                         "",
                         "CPU time of the same call with the graph as it was published, divided by that with "

@@ -109,20 +109,20 @@ def scan_measurements(
     """
     load = _load(at_once, flash=flash)
 
-    def told(name: str, unit: str, meaning: str, values: list[float]) -> Measurement:
+    def figure(name: str, unit: str, meaning: str, values: list[float]) -> Measurement:
         return Measurement(pack=pack, name=name, load=load, unit=unit, meaning=meaning, values=tuple(values))
 
     unit = [run.models.one_frame_seconds for run in runs]
     stolen = [100 * run.stolen_share for run in runs if run.stolen_share is not None]
     return (
-        told(
+        figure(
             "CPU a frame / its model time",
             "",
             "CPU time of the server's process for a scan, divided by the CPU time of the pack's models in "
             "it; 1 would be a server without any cost of its own.",
             [run.server_seconds / run.models.total_seconds for run in runs],
         ),
-        told(
+        figure(
             "AttemptEnd to ScanResult",
             "model frames",
             "Wall time at the device, in units of the CPU time of every model of the pack for one frame in "
@@ -133,7 +133,7 @@ def scan_measurements(
                 for seconds in run.seconds_to_result
             ],
         ),
-        told(
+        figure(
             "last frame to ScanResult",
             "model frames",
             "The same from the time at which the device sent its last frame: the server processes it and "
@@ -144,32 +144,32 @@ def scan_measurements(
                 for seconds in run.seconds_from_last_frame
             ],
         ),
-        told(
+        figure(
             "AttemptEnd to ScanResult",
             "ms",
             "From AttemptEnd, in milliseconds.",
             [_MS * seconds for run in runs for seconds in run.seconds_to_result],
         ),
-        told(
+        figure(
             "every model once",
             "ms",
             "CPU time of one call of each model of the pack: the unit of a model frame.",
             [_MS * one_frame for one_frame in unit],
         ),
-        told(
+        figure(
             "model CPU a frame",
             "ms",
             "CPU time of all calls of models divided by the number of all frames; no model runs on "
             "each frame.",
             [_MS * run.models.total_seconds / run.frames for run in runs],
         ),
-        told(
+        figure(
             "server CPU a frame",
             "ms",
             "CPU time of the server's process divided by the number of frames.",
             [_MS * run.server_seconds / run.frames for run in runs],
         ),
-        told(
+        figure(
             "images without credit",
             "%",
             "Images that the device captured while it had no credit, with which the server limits the rate.",
@@ -177,7 +177,7 @@ def scan_measurements(
         ),
         *(
             [
-                told(
+                figure(
                     "taken by the host",
                     "%",
                     "Share of the cores' time that the host of this virtual machine gave to others; it "

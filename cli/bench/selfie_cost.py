@@ -95,31 +95,31 @@ def selfie_measurements(
     """
     load = f"a selfie of {_WIDTH * _HEIGHT / 1e6:.0f} megapixels, {size / 1e6:.1f} MB"
 
-    def told(name: str, unit: str, meaning: str, values: Sequence[float]) -> Measurement:
+    def figure(name: str, unit: str, meaning: str, values: Sequence[float]) -> Measurement:
         return Measurement(pack=pack, name=name, load=load, unit=unit, meaning=meaning, values=tuple(values))
 
     ratios = [whole / bare for whole, bare in zip(times[_WHOLE], times[_BARE], strict=True)]
     return (
-        told(
+        figure(
             _BARE,
             "ms",
             "CPU time of OpenCV's decoder alone, full size, not turned: the unit of the ratio.",
             [_MS * seconds for seconds in times[_BARE]],
         ),
-        told(
+        figure(
             f"{_WHOLE} / {_BARE}",
             "",
             "CPU time of decoding, turning upright, EXIF, detection, landmarks and the eight signals, "
             "divided by that of the decoder alone in the same run; the target is at most 3.",
             ratios,
         ),
-        told(
+        figure(
             _WALL,
             "ms",
             "Wall time of the same; the target of the specification is 200 ms on two cores.",
             [_MS * seconds for seconds in times[_WALL]],
         ),
-        told(
+        figure(
             _SIGNALS,
             "ms",
             "CPU time of the eight signals, with known face and landmarks.",
