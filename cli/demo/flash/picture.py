@@ -280,6 +280,6 @@ def _signal(signal: result_pb2.Signal, lines: Sequence[str]) -> Iterator[Shape]:
         tone = "soft" if neutral else "good" if signal.score >= _MIDDLE else "bad"
         yield Bar(left, 4, max(3.0, width * signal.score), 8, tone, 4)
     score = "neutral" if neutral else f"{signal.score:.2f}" if assessed else "-"
-    yield Label(392, 12, score, 12, "ink", "end")
+    yield Label(392, 12, score, 10.5 if neutral else 12, "ink", "end")
     for number, line in enumerate(lines):
         yield Label(404, 12 + _NEXT_LINE * number, line, 12)
