@@ -1,1 +1,1 @@
-"""The `facegate` command: one module a command. It may import every room; nothing imports it."""
+"""The `facegate` command, with a module for each command. It may import every package; none imports it."""

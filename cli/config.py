@@ -66,7 +66,7 @@ def _as_json(loaded: LoadedSettings) -> str:
 
 
 def _as_toml(loaded: LoadedSettings) -> str:
-    """Dotted keys, so that each line stands for itself; what is not set is a comment."""
+    """Returns the settings as TOML with dotted keys. Settings without a value are comments."""
     lines = [f"# {loaded.file or 'no settings file'}"]
     for key, value in shown_settings(loaded.settings).items():
         text = f"# {key} is not set" if value is None else f"{key} = {_toml_value(value)}"

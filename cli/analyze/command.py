@@ -175,8 +175,8 @@ def analyze(
                 findings = run.analyse(local, page)
             if explain is not None and page is not None:
                 write_page(explain, page.html(made=datetime.now(UTC)), force=force)
-                told = f"wrote {shown_name(explain)}: it contains biometric data, and only you can read it"
-                messages.print(escape(told), highlight=False, soft_wrap=True)
+                text = f"wrote {shown_name(explain)}: it contains biometric data, and only you can read it"
+                messages.print(escape(text), highlight=False, soft_wrap=True)
     raise typer.Exit(_status(findings))
 
 

@@ -107,11 +107,11 @@ def _pack(pack: Pack) -> str:
 
 def _standing(context: PageContext) -> str:
     networks = ", ".join(network.name for network in context.pack.pad_networks)
-    asked = f"The pack's PAD networks: {networks}." if networks else "The pack has no PAD network."
+    available = f"The pack's PAD networks: {networks}." if networks else "The pack has no PAD network."
     return (
         "The sum of the eight signals judges single images and is easy to explain. Alone it is weak, as the "
         "figures in docs/accuracy.md show, and it never decides a check. A check uses the fusion. "
-        f"{asked} A verdict on one file is evidence, not proof."
+        f"{available} A verdict on one file is evidence, not proof."
     )
 
 

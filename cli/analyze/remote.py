@@ -172,7 +172,7 @@ def _about_file(refusal: ServerError) -> Problem:
 
 
 def _of_image(blank: FileReport, response: analysis_service_pb2.AnalyzeImageResponse) -> Explained:
-    """Raises: ServerUnusable where the answer is not of the contract."""
+    """Raises ServerUnusable if the response breaks the contract."""
     blank = replace(blank, request_id=response.request_id, finished=_moment(response.timestamp))
     if not response.HasField("result"):
         return Explained(finding=replace(blank, problem=Problem(response.error.code, response.error.message)))
@@ -207,7 +207,7 @@ def _of_image(blank: FileReport, response: analysis_service_pb2.AnalyzeImageResp
 
 
 def _of_video(blank: FileReport, response: analysis_service_pb2.AnalyzeVideoResponse) -> Explained:
-    """Raises: ServerUnusable where the answer is not of the contract."""
+    """Raises ServerUnusable if the response breaks the contract."""
     video = response.video
     facts = {"frames": f"{video.frames} analysed, {video.usable_frames} with exactly one face"}
     if video.media_type:

@@ -158,10 +158,10 @@ class _Rows:
     def _absent(self, why: str) -> None:
         self._shapes.append(svg.words((_LEFT + 8, self._top + _HIGH_ROW / 2 + 4), why, "absent"))
 
-    def _cell(self, moment: Moment, kind: str, told: str) -> None:
+    def _cell(self, moment: Moment, kind: str, tooltip: str) -> None:
         corner = (self._x(moment.time), self._top)
         width = self._x(self._until[moment.index]) - corner[0]
-        self._shapes.append(svg.rectangle(corner, (width, _LOW_ROW), kind, told=told))
+        self._shapes.append(svg.rectangle(corner, (width, _LOW_ROW), kind, told=tooltip))
 
     def _next(self, height: float) -> None:
         self._top += height + _GAP

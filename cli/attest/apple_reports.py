@@ -216,7 +216,7 @@ def _held_receipt(data: bytes) -> tuple[Section, ...]:
 
 
 def _receipt_section(receipt: Receipt) -> Section:
-    def told(at: datetime | None) -> str:
+    def shown_moment(at: datetime | None) -> str:
         return moment(at) if at is not None else "not said"
 
     risk = "not said" if receipt.risk_metric is None else f"about {receipt.risk_metric} keys in 30 days"
@@ -229,9 +229,9 @@ def _receipt_section(receipt: Receipt) -> Section:
             ("kind", receipt.kind.value),
             ("app", receipt.app_id),
             ("environment", receipt.environment.value),
-            ("made", told(receipt.created)),
-            ("may be exchanged from", told(receipt.not_before)),
-            ("expires", told(receipt.expires)),
+            ("made", shown_moment(receipt.created)),
+            ("may be exchanged from", shown_moment(receipt.not_before)),
+            ("expires", shown_moment(receipt.expires)),
             ("risk metric", risk),
             ("client data hash", hashed),
             ("SHA-256 of the key", sha256(receipt.public_key).hex()),

@@ -1,7 +1,7 @@
-"""``facegate bench``: what a server costs, against what its models cost.
+"""``facegate bench``: measures the cost of a server against the cost of its models.
 
-``suites`` lists what is measured; a further figure is one more module with one more function there.
-How clocks, figures and reports work is in ``evaluation.bench``.
+``suites`` lists the measurements; to add a figure, write a module with a function and list it there.
+``evaluation.bench`` has the clocks, figures and reports.
 """
 
 from cli.bench.command import bench

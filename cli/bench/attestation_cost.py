@@ -1,4 +1,4 @@
-"""The suite of device evidence: verifying it, beside verifying its signatures alone."""
+"""The suite of device evidence: its verification, compared with that of its signatures alone."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ __all__ = ["evidence_cases", "measure_attestations"]
 _ASSETS: Final = "FACEGATE_TEST_ASSETS"
 _FOLDER: Final = "data/attestation"
 _CHAIN: Final = "android_key/google_keyattestation/invalid/malformed_rot_device_locked.pem"
-"""A genuine locked phone; what is odd about it is one octet in its description."""
+"""A genuine locked phone. One octet in its description is unusual."""
 _WHEN: Final = datetime(2026, 2, 13, 15, 8, 20, tzinfo=UTC)
 _APP_ATTEST: Final = "app_attest/apple/apple_documented_sample.json"
 _APP_ATTEST_WHEN: Final = datetime(2024, 4, 18, 12, tzinfo=UTC)
@@ -37,7 +37,7 @@ _CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----(.*?)-----END CERT
 
 
 async def measure_attestations(bench: Bench) -> tuple[Measurement, ...]:
-    """Measures real evidence of the test assets; without them there is nothing to measure.
+    """Measures real evidence of the test assets; measures nothing without them.
 
     Raises:
         BenchFailed: The evidence cannot be read.
@@ -59,16 +59,16 @@ async def measure_attestations(bench: Bench) -> tuple[Measurement, ...]:
 
 
 def evidence_cases(assets: Path) -> Sequence[VerificationCase]:
-    """What is measured.
+    """Returns the cases to measure.
 
     Args:
         assets: The folder of test assets.
 
     Raises:
         OSError: A file is missing.
-        ValueError: A file is not what it was.
-        KeyError: The same.
-        DeviceIntegrityError: The same.
+        ValueError: A file has changed.
+        KeyError: A file has changed.
+        DeviceIntegrityError: A file has changed.
     """
     folder = assets / _FOLDER
     text = (folder / _CHAIN).read_text(encoding="utf-8")
@@ -85,7 +85,7 @@ def evidence_cases(assets: Path) -> Sequence[VerificationCase]:
         app_attest_case(
             b64decode(sample["attestation"]),
             key_id=b64decode(sample["keyId"]),
-            # Apple's sample passes its challenge as it is.
+            # Apple's sample uses its challenge without hashing.
             client_data_hash=sample["clientDataHash_is_raw_challenge"].encode(),
             app_id=sample["appId"],
             now=_APP_ATTEST_WHEN,

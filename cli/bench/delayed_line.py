@@ -1,4 +1,4 @@
-"""A line that takes its time: a TCP proxy on loopback that hands everything on after a delay."""
+"""A slow network: a TCP proxy on loopback that forwards all data after a delay."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ _CHUNK = 65_536
 
 
 async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, delay_s: float) -> None:
-    """Hands on what is read, ``delay_s`` later and as fast as it came; ends the writer's side at its end."""
+    """Forwards data ``delay_s`` later, at the same rate. Ends the writer's side at the end of the data."""
     loop = asyncio.get_running_loop()
     under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
     arrivals = asyncio.create_task(_arrive(under_way, writer))
@@ -34,17 +34,17 @@ async def _arrive(under_way: asyncio.Queue[tuple[float, bytes]], writer: asyncio
                 break
             writer.write(chunk)
             await writer.drain()
-        # The other direction may still be under way.
+        # The other direction may still be active.
         writer.write_eof()
 
 
 @contextlib.asynccontextmanager
 async def delayed_line(target: str, *, round_trip_s: float) -> AsyncIterator[str]:
-    """The ``host:port`` at which ``target`` is reached with that much more time for a round trip.
+    """Yields a ``host:port`` that reaches ``target`` with an additional round-trip time.
 
     Args:
         target: ``host:port``.
-        round_trip_s: Seconds, half of them each way; with 0 it is ``target`` itself.
+        round_trip_s: Additional seconds, half of them each way; with 0 it yields ``target``.
     """
     if not round_trip_s:
         yield target

@@ -1,6 +1,6 @@
-"""The devices of the benchmark: a process of their own, so that their CPU time is not the server's.
+"""The devices of the benchmark, in a separate process, so that the server's CPU time excludes them.
 
-Run as ``python -m cli.bench.device_process``. It reads a job a line from standard input, answers each
+Run as ``python -m cli.bench.device_process``. It reads one job per line from standard input, answers each
 with a line on standard output, and ends with its input.
 """
 
@@ -56,7 +56,7 @@ class _Watch(ScanEvents):
 
 
 async def run_job(job: DeviceJob) -> tuple[ScanTimes, ...]:
-    """Makes all scans of a job at once, one attempt each."""
+    """Makes all scans of a job in parallel, one attempt each."""
     async with (
         delayed_line(job.target, round_trip_s=job.round_trip_seconds) as target,
         open_channel(target) as channel,
@@ -93,7 +93,7 @@ async def _scan(channel: grpc.aio.Channel, job: DeviceJob, ticket: tuple[str, st
 
 @cache
 def _tinted_frames(folder: Path) -> TintedFrames:
-    """Every run of a benchmark sends the same scan."""
+    """Encodes the frames of a folder in all colours. Every run of a benchmark sends the same scan."""
     colours = [(colour.red, colour.green, colour.blue) for colour in (LEAD_IN, *PALETTE)]
     return TintedFrames(frame_pictures(folder), colours=colours)
 

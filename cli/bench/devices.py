@@ -1,4 +1,4 @@
-"""Starts the device process and hands it jobs."""
+"""Starts the device process and gives it jobs."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,10 +17,10 @@ _LEAVE_SECONDS: Final = 5.0
 
 
 class Devices:
-    """A process that makes scans. One job at a time."""
+    """A process that makes scans, one job at a time."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
-        """Talks to a running process."""
+        """Uses a running process."""
         self._process = process
 
     async def scan(self, job: DeviceJob) -> tuple[ScanTimes, ...]:
@@ -48,7 +48,7 @@ class Devices:
 
 @asynccontextmanager
 async def open_devices() -> AsyncIterator[Devices]:
-    """Starts the process, and ends it."""
+    """Starts the process, and stops it at the end."""
     process = await asyncio.create_subprocess_exec(
         *_COMMAND,
         stdin=asyncio.subprocess.PIPE,

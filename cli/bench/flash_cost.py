@@ -1,4 +1,4 @@
-"""The suite of the flash's own work: CPU a frame and for the judgement, against the pack's detector."""
+"""The suite of the flash: its CPU time for a frame and for the judgement, against the pack's detector."""
 
 import asyncio
 import os
@@ -41,15 +41,15 @@ _QUALITY: Final = 85
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlashCost:
-    """What one flash took, CPU seconds of the thread that ran it.
+    """The cost of one flash, in CPU seconds of its thread.
 
     Attributes:
-        frames: Frames that it looked at, at least 1.
-        detections: Of one detection, each frame's.
-        pictures: Of decoding one frame's colours, which a detection needs.
-        each: Of the flash's work on each frame: its light, the reading of the steps, the next action.
-        decoding: Of it, what decoding the frame for its light takes beyond decoding it for being watched.
-        judging: Of the judgement at the end.
+        frames: Number of frames, at least 1.
+        detections: Cost of one detection, the mean over the frames.
+        pictures: Cost of decoding one frame in colour, which a detection needs.
+        each: Cost of the flash's work on one frame: its light, the reading of the steps, the next action.
+        decoding: The part of ``each`` for decoding the frame's light, beyond decoding it to follow the face.
+        judging: Cost of the judgement at the end.
     """
 
     frames: int
@@ -61,25 +61,25 @@ class FlashCost:
 
     @property
     def of_a_detection(self) -> float:
-        """The flash's work on a frame, decoding included, over a detection on pixels that are decoded."""
+        """Cost of the flash on a frame, with decoding, over that of a detection on decoded pixels."""
         return self.each / self.detections
 
     @property
     def of_a_detection_with_decoding(self) -> float:
-        """The same over a detection and the decoding that it needs."""
+        """The same over the cost of a detection with its decoding."""
         return self.each / (self.detections + self.pictures)
 
     @property
     def of_a_detection_once_decoded(self) -> float:
-        """The flash's work from the decoded picture on, over a detection."""
+        """Cost of the flash on a decoded frame, over that of a detection."""
         return (self.each - self.decoding) / self.detections
 
 
 async def measure_flash(bench: Bench) -> tuple[Measurement, ...]:
-    """Measures the flash's own work on the bench's scan, tinted; no server and no network take part.
+    """Measures the flash on the bench's scan, tinted, without server and network.
 
     Raises:
-        ScanNotMeasured: The scan was too short for the flash to end.
+        ScanNotMeasured: The scan was too short for the flash.
     """
     bench.say(f"{bench.pack}: the flash alone")
     pack = await asyncio.to_thread(
@@ -97,46 +97,47 @@ async def measure_flash(bench: Bench) -> tuple[Measurement, ...]:
 
 
 def flash_measurements(pack: str, costs: Sequence[FlashCost]) -> tuple[Measurement, ...]:
-    """What the flashes amount to.
+    """Returns the measurements of the flashes.
 
     Args:
         pack: Name of the pack.
-        costs: One a run, at least one.
+        costs: The cost of each run, at least one.
 
     Raises:
         NothingMeasured: There are no runs.
     """
 
-    def told(name: str, unit: str, meaning: str, values: list[float]) -> Measurement:
+    def figure(name: str, unit: str, meaning: str, values: list[float]) -> Measurement:
         return Measurement(pack=pack, name=name, load=_LOAD, unit=unit, meaning=meaning, values=tuple(values))
 
     return (
-        told(
+        figure(
             "flash CPU a frame / one detection",
             "",
-            "CPU time that the flash adds to a frame (decoding it for its light, measuring that, reading the "
-            "steps, deciding what comes next), divided by that of the pack's detector on the same frames.",
+            "CPU time that the flash adds to a frame (decoding it for its light, measuring the light, "
+            "reading the steps, deciding the next action), divided by that of the pack's detector on the "
+            "same frames.",
             [cost.of_a_detection for cost in costs],
         ),
-        told(
+        figure(
             "flash CPU a frame / one detection, both with decoding",
             "",
             "The same, divided by the detector's CPU time and that of decoding a frame for it.",
             [cost.of_a_detection_with_decoding for cost in costs],
         ),
-        told(
+        figure(
             "flash CPU a frame once decoded / one detection",
             "",
-            "Both from the decoded picture on.",
+            "Both for decoded frames.",
             [cost.of_a_detection_once_decoded for cost in costs],
         ),
-        told(
+        figure(
             "flash CPU a frame",
             "ms",
-            "The flash's CPU time a frame, decoding included, in milliseconds.",
+            "The flash's CPU time for a frame, with decoding, in milliseconds.",
             [_MS * cost.each for cost in costs],
         ),
-        told(
+        figure(
             "judging a flash",
             "ms",
             "CPU time of the judgement on the whole flash, once a scan and after its last frame.",
@@ -146,11 +147,11 @@ def flash_measurements(pack: str, costs: Sequence[FlashCost]) -> tuple[Measureme
 
 
 def run_flash(pack: Pack, frames: Sequence[BgrImage], *, frames_per_second: float) -> FlashCost:
-    """Runs one flash in the calling thread, as a server would, without server and network.
+    """Runs one flash in the calling thread, as a server does, without server and network.
 
     Args:
-        pack: Finds the faces.
-        frames: A scan in white light; each is tinted in the colour that the flash shows then.
+        pack: Detects the faces.
+        frames: A scan in white light; each frame is tinted in the current colour of the flash.
         frames_per_second: Their rate.
 
     Raises:
@@ -162,7 +163,7 @@ def run_flash(pack: Pack, frames: Sequence[BgrImage], *, frames_per_second: floa
     run = FlashRun.drawn(
         secrets.token_bytes,
         model=model,
-        # Whether the head shows depth is not the flash's work, and nobody is there to be asked for it.
+        # The depth of the head is not part of the flash, and the simulated person does not turn it.
         limits=DynamicPolicy(depth_patience_seconds=0.0),
         script=ScriptSettings(scroll_one_in=None),
     )
@@ -198,10 +199,10 @@ def run_flash(pack: Pack, frames: Sequence[BgrImage], *, frames_per_second: floa
             break
         for action in wanted:
             if isinstance(action, Reveal):
-                # The camera sees it on the next frame.
+                # The camera captures it in the next frame.
                 step, since = action.step, at
     if not run.settled:
-        raise ScanNotMeasured("the scan is too short for a flash; give it more --seconds")
+        raise ScanNotMeasured("the scan is too short for a flash: increase --seconds")
     began = time.thread_time()
     judge_flash(samples=run.evidence.samples, revealed=run.evidence.steps, model=model)
     judging = time.thread_time() - began
@@ -216,7 +217,7 @@ def run_flash(pack: Pack, frames: Sequence[BgrImage], *, frames_per_second: floa
 
 
 def _light_seconds(decoder: FrameDecoder, frame: Frame, *, followed: bool) -> float:
-    """CPU that a frame's light costs beside its being watched, for which followed frames need luma alone."""
+    """Returns the additional CPU seconds for a frame's light. To follow a face, luma alone suffices."""
 
     def watch_and_light() -> None:
         picture = FramePicture(decoder, frame, in_colour=True)
@@ -238,7 +239,7 @@ def _cpu_seconds(work: Callable[[], object]) -> float:
 
 
 def _frame(index: int, at: float, pixels: BgrImage, step: ColourStep | None, since: float) -> Frame:
-    """A frame of a scan in the colour that is shown ``since`` then, or in white light."""
+    """Returns a frame of a scan in the colour that is shown since ``since``, or in white light."""
     height, width = pixels.shape[:2]
     colour = None if step is None else (step.colour.red, step.colour.green, step.colour.blue)
     return Frame(

@@ -1,4 +1,4 @@
-"""The suite of isolation: what a decode in a worker process costs beside the same decode in this one."""
+"""The suite of isolation: a decode in a worker process, compared with the same decode in this process."""
 
 import asyncio
 import io
@@ -42,11 +42,11 @@ _MS: Final = 1000.0
 
 @dataclass(frozen=True, slots=True)
 class DecodeTimes:
-    """Decodes of one picture, in turns, wall seconds.
+    """Times of alternating decodes of one image, wall seconds.
 
     Attributes:
-        isolated: In a worker, from bytes to an array in this process.
-        in_process: By the same code in this process.
+        isolated: Times in a worker, from bytes to an array in this process.
+        in_process: Times of the same code in this process.
     """
 
     isolated: tuple[float, ...]
@@ -54,10 +54,10 @@ class DecodeTimes:
 
 
 async def measure_isolation(bench: Bench) -> tuple[Measurement, ...]:
-    """Measures JPEG 2000 and WebP at three sizes, and how long a worker takes to start.
+    """Measures JPEG 2000 and WebP at three sizes, and the start of a worker.
 
     Raises:
-        BenchFailed: There is no picture, or no worker.
+        BenchFailed: There is no image, or no worker.
     """
     try:
         photo = builtin_photos(names=(_PERSON,))[_PERSON].pixels[..., ::-1]
@@ -83,11 +83,11 @@ async def measure_isolation(bench: Bench) -> tuple[Measurement, ...]:
 def isolation_measurements(
     *, starts: Sequence[float], times: Mapping[str, DecodeTimes]
 ) -> tuple[Measurement, ...]:
-    """What the times amount to.
+    """Returns the measurements of the times.
 
     Args:
         starts: Seconds until a worker was ready.
-        times: By picture.
+        times: Times by image.
 
     Raises:
         NothingMeasured: There are no times.
@@ -98,7 +98,7 @@ def isolation_measurements(
             name="a worker's start",
             load="isolated decoders",
             unit="ms",
-            meaning="Wall time until a fresh worker process has loaded its decoders and given up its rights.",
+            meaning="Wall time until a new worker has loaded its decoders and dropped its privileges.",
             values=tuple(_MS * start for start in starts),
         )
     ]
@@ -118,7 +118,7 @@ def isolation_measurements(
                 name=f"{picture}: isolation adds",
                 load="isolated decoders",
                 unit="ms",
-                meaning="The difference of the two: the file's way there and the pixels' way back.",
+                meaning="The difference of the two: the transfer of the file and of the pixels.",
                 values=tuple(_MS * (isolated - in_process) for isolated, in_process in pairs),
             ),
         ]

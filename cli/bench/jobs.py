@@ -1,4 +1,4 @@
-"""What the benchmark and its device process say to each other: one JSON object a line."""
+"""The messages between the benchmark and its device process: one JSON object per line."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -9,15 +9,15 @@ __all__ = ["DeviceJob", "ScanTimes"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceJob:
-    """Scans to make at once.
+    """Scans to make in parallel.
 
     Attributes:
         target: ``host:port`` of the device listener.
         frames: Folder with the frames, JPEG files in the order of their names.
-        frames_per_second: Rate at which a camera would give them.
-        tickets: For each scan the token and the hex fingerprint of the challenge key.
+        frames_per_second: Their rate.
+        tickets: For each scan, the token and the hex fingerprint of the challenge key.
         flash: Whether the devices have screens that can flash.
-        round_trip_seconds: What the line adds to a round trip.
+        round_trip_seconds: Additional round-trip time of the simulated network.
     """
 
     target: str
@@ -28,15 +28,15 @@ class DeviceJob:
     round_trip_seconds: float = 0.0
 
     def to_line(self) -> str:
-        """As one line."""
+        """Returns the job as one line."""
         return json.dumps(asdict(self)) + "\n"
 
     @classmethod
     def from_line(cls, line: str) -> Self:
-        """Reads a line.
+        """Parses a line.
 
         Raises:
-            ValueError: It is not a job.
+            ValueError: The line is not a job.
         """
         try:
             fields = json.loads(line)
@@ -55,15 +55,15 @@ class DeviceJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanTimes:
-    """What a device saw of one scan.
+    """A device's measurements of one scan.
 
     Attributes:
         frames: Frames sent.
         dropped: Images dropped because the server gave no credit in time.
-        seconds_to_result: From the moment AttemptEnd was handed to the transport to ScanResult; None
-            where no result came.
-        seconds_from_last_frame: The same from the moment the last frame was handed to the transport.
-        error: Why no result came; empty where one did.
+        seconds_to_result: From the handover of AttemptEnd to the transport to ScanResult; None without a
+            result.
+        seconds_from_last_frame: The same from the handover of the last frame to the transport.
+        error: Why no result came; empty if one came.
     """
 
     frames: int = 0
@@ -74,15 +74,15 @@ class ScanTimes:
 
     @staticmethod
     def to_line(scans: "tuple[ScanTimes, ...]") -> str:
-        """Several scans as one line."""
+        """Returns several scans as one line."""
         return json.dumps([asdict(scan) for scan in scans]) + "\n"
 
     @classmethod
     def from_line(cls, line: str) -> "tuple[Self, ...]":
-        """Reads a line.
+        """Parses a line.
 
         Raises:
-            ValueError: It is not an answer to a job.
+            ValueError: The line is not an answer to a job.
         """
         try:
             return tuple(cls(**fields) for fields in json.loads(line))

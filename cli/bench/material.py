@@ -1,4 +1,4 @@
-"""What the benchmark sends: a portrait and the frames of a genuine scan, simulated and encoded ahead."""
+"""The material of the benchmark: a portrait and the frames of a genuine scan, simulated in advance."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ _LIMITS: Final = DecodeLimits(max_bytes=1_000_000, max_pixels=1_000_000, max_sid
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchMaterial:
-    """What is sent.
+    """The material to send.
 
     Attributes:
         portrait: The trusted image, JPEG.
@@ -41,7 +41,7 @@ def make_material(folder: Path, *, seconds: float, frames_per_second: float) -> 
     """Renders and encodes a genuine scan of 480 x 640 pixels.
 
     Args:
-        folder: An empty folder for the frames.
+        folder: Empty folder for the frames.
         seconds: Length of the scan.
         frames_per_second: Rate of the camera.
 

@@ -1,4 +1,4 @@
-"""The suite of the naive pipeline: a server's CPU for a whole scan against every model on every frame."""
+"""The suite of the naive pipeline: a server's CPU time for a scan against every model on every frame."""
 
 import asyncio
 import os
@@ -34,20 +34,20 @@ _PUBLISHED: Final = "models as published"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """One scan, served and looked at naively.
+    """One scan, by the server and by the naive pipeline.
 
     Attributes:
         scan: Name of the scan.
         genuine: See ``RecordedScan``.
-        load: Under what it is told.
-        frames: Frames that the server got.
+        load: The load under which it is reported.
+        frames: Frames that the server received.
         server_seconds: CPU seconds of the server's process from the stream's start to its result.
-        express_seconds: CPU seconds of what it computed of it: in its worker pool, which decodes, looks and
-            judges; transport, event loop and storage are not in it, nor in the naive pipeline.
-        model_seconds: CPU seconds of the server's models meanwhile.
-        receipt_seconds: CPU seconds of receiving and decoding the same frames and nothing else.
+        express_seconds: CPU seconds of the server's worker pool, which decodes, measures and judges. It
+            excludes transport, event loop and storage, as the naive pipeline does.
+        model_seconds: CPU seconds of the server's models in this time.
+        receipt_seconds: CPU seconds for only receiving and decoding the same frames.
         success: Whether the check ended with SUCCESS.
-        naive: What the naive pipeline found and cost, by its models.
+        naive: Verdict and cost of the naive pipeline, by its models.
     """
 
     scan: str
@@ -63,9 +63,9 @@ class Comparison:
 
 
 async def measure_naive(bench: Bench) -> tuple[Measurement, ...]:
-    """Serves the simulated scan, and real clips where the test data are, and looks at them naively.
+    """Measures the simulated scan, and real clips if the test data exist, in both ways.
 
-    Both get the frames at the camera's pace, one scan at a time.
+    Both receive the frames at the camera's pace, one scan at a time.
 
     Raises:
         ScanNotMeasured: A check could not be made.
@@ -90,11 +90,11 @@ async def measure_naive(bench: Bench) -> tuple[Measurement, ...]:
 
 
 def naive_measurements(pack: str, compared: Sequence[Comparison]) -> tuple[Measurement, ...]:
-    """What the comparisons amount to, by load.
+    """Returns the measurements of the comparisons, by load.
 
     Args:
         pack: Name of the pack.
-        compared: Those of one load have the same variants of the naive pipeline.
+        compared: The comparisons; those of one load have the same variants of the naive pipeline.
     """
     measurements: list[Measurement] = []
     for load in dict.fromkeys(comparison.load for comparison in compared):
@@ -112,9 +112,9 @@ def _of_server(pack: str, load: str, compared: Sequence[Comparison]) -> tuple[Me
             name="receipt and decoding / model CPU",
             load=load,
             unit="",
-            meaning="CPU time of parsing each frame's message, checking its MAC and decoding its luma, "
-            "divided by the CPU time of the models that ran: by so much server CPU over model CPU has to be "
-            "above 1, before transport, storage and everything that frames are used for.",
+            meaning="CPU time of parsing each frame's message, verifying its MAC and decoding its luma, "
+            "divided by the CPU time of the models that ran. Server CPU over model CPU exceeds 1 by at least "
+            "this ratio, before transport, storage and every use of frames.",
             values=tuple(each.receipt_seconds / each.model_seconds for each in compared),
         ),
         Measurement(
@@ -122,8 +122,8 @@ def _of_server(pack: str, load: str, compared: Sequence[Comparison]) -> tuple[Me
             name="server CPU / model CPU",
             load=load,
             unit="",
-            meaning="CPU time of the server's process for a whole scan, divided by the CPU time that the "
-            "pack's models took of it.",
+            meaning="CPU time of the server's process for a whole scan, divided by the CPU time of the "
+            "pack's models in it.",
             values=tuple(each.server_seconds / each.model_seconds for each in compared),
         ),
         Measurement(
@@ -131,7 +131,7 @@ def _of_server(pack: str, load: str, compared: Sequence[Comparison]) -> tuple[Me
             name="server's verdict right",
             load=load,
             unit="%",
-            meaning="100 where the check accepts a living person or refuses an attack, else 0.",
+            meaning="100 if the check accepts a living person or rejects an attack, else 0.",
             values=tuple(100.0 * (each.success == each.genuine) for each in compared),
         ),
     )
@@ -140,42 +140,42 @@ def _of_server(pack: str, load: str, compared: Sequence[Comparison]) -> tuple[Me
 def _of_variant(
     pack: str, load: str, variant: str, compared: Sequence[Comparison]
 ) -> tuple[Measurement, ...]:
-    def told(name: str, unit: str, meaning: str, values: list[float]) -> Measurement:
+    def figure(name: str, unit: str, meaning: str, values: list[float]) -> Measurement:
         return Measurement(pack=pack, name=name, load=load, unit=unit, meaning=meaning, values=tuple(values))
 
     return (
-        told(
+        figure(
             f"server CPU / naive CPU ({variant})",
             "",
             "CPU time of the server's process for a whole scan, divided by the CPU time of decoding and "
-            "of the detector, the embedder and every PAD network on each frame that the server got.",
+            "of the detector, the embedder and every PAD network on each frame that the server received.",
             [each.server_seconds / each.naive[variant].seconds for each in compared],
         ),
-        told(
+        figure(
             f"Express CPU / naive CPU ({variant})",
             "",
             "CPU time that the server computes for a whole scan (decoding, models, cues, tracking, judging: "
-            "its worker pool), divided by the same naive CPU time. Neither has transport, event loop or "
-            "storage in it.",
+            "its worker pool), divided by the same naive CPU time. Both exclude transport, event loop and "
+            "storage.",
             [each.express_seconds / each.naive[variant].seconds for each in compared],
         ),
-        told(
+        figure(
             f"naive CPU a frame ({variant})",
             "ms",
             "CPU time of the naive pipeline divided by the frames.",
             [_MS * each.naive[variant].seconds / each.naive[variant].frames for each in compared],
         ),
-        told(
+        figure(
             f"verdict as the naive one's ({variant})",
             "%",
-            "100 where check and naive pipeline both accept or both refuse, else 0; which of them is right "
-            "is told apart.",
+            "100 if check and naive pipeline both accept or both reject, else 0; other figures state which "
+            "of them is right.",
             [100.0 * (each.success == each.naive[variant].success) for each in compared],
         ),
-        told(
+        figure(
             f"naive verdict right ({variant})",
             "%",
-            "100 where the naive pipeline accepts a living person or refuses an attack, else 0.",
+            "100 if the naive pipeline accepts a living person or rejects an attack, else 0.",
             [100.0 * (each.naive[variant].success == each.genuine) for each in compared],
         ),
     )
@@ -212,7 +212,7 @@ async def _compare(bench: Bench, scan: RecordedScan, models: Mapping[str, Pack],
         raise ScanNotMeasured(f"the scan {scan.name} got no verdict: {error}") from error
     frames = [file.read_bytes() for file in scan.as_sent(times.frames)]
     if not frames:
-        raise ScanNotMeasured(f"of the scan {scan.name} no frame was sent: {times.error}")
+        raise ScanNotMeasured(f"no frame of the scan {scan.name} was sent: {times.error}")
     receipt = FrameReceipt()
     naive = {
         variant: await _look(NaivePipeline(pack, portrait=scan.portrait), frames, scan)
@@ -239,7 +239,7 @@ async def _look(naive: NaivePipeline, frames: Sequence[bytes], scan: RecordedSca
 
 
 async def _paced(work: Callable[[bytes], None], frames: Sequence[bytes], scan: RecordedScan) -> None:
-    """At the camera's pace: a loop without pauses would find its caches warm, as no server does."""
+    """Works at the camera's pace. Without pauses, caches would stay warm, unlike in a server."""
     apart = 1 / min(scan.frames_per_second, MOST_FRAMES_PER_SECOND)
     loop = asyncio.get_running_loop()
     due = loop.time()

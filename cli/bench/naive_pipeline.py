@@ -1,8 +1,8 @@
 """The naive pipeline: every model of a pack on every frame, and plain means for a verdict.
 
-It is what a first version looks like, and what a server's cost is held against: same pack, same frames,
-one thread. It does less than a server (no transcript, no motion, no evidence), so a ratio to its cost
-flatters nobody.
+It is a simple implementation, with which a server's cost is compared: same pack, same frames, one thread.
+It does less than a server (no transcript, no motion, no evidence), so the comparison does not favour the
+server.
 """
 
 import time
@@ -20,7 +20,7 @@ from vision.packs import Pack
 __all__ = ["NaivePipeline", "NaiveVerdict"]
 
 _MAX_FMR: Final = 1e-2
-"""As the policy ``standard`` demands of a match."""
+"""The value that the policy ``standard`` demands of a match."""
 
 _REAL_LINE: Final = 0.5
 _FEWEST_FACES: Final = 3
@@ -28,14 +28,14 @@ _FEWEST_FACES: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NaiveVerdict:
-    """What the naive pipeline says of a scan.
+    """The naive pipeline's verdict on a scan.
 
     Attributes:
-        success: Same person, and real as far as the pack has a PAD network.
+        success: Whether it is the same person and, if the pack has a PAD network, real.
         cosine: Mean over the frames; ``None`` with too few faces.
         real_probability: Mean over frames and networks; ``None`` without networks or faces.
-        frames: Frames that it looked at.
-        seconds: CPU seconds of the thread that did.
+        frames: Number of frames.
+        seconds: CPU seconds of its thread.
     """
 
     success: bool
@@ -46,10 +46,10 @@ class NaiveVerdict:
 
 
 class NaivePipeline:
-    """Looks at one scan. Made anew for each; for one thread at a time."""
+    """Judges one scan. Create one for each scan. Not thread-safe."""
 
     def __init__(self, pack: Pack, *, portrait: bytes) -> None:
-        """Takes the models and makes the portrait's template, which does not count for the cost.
+        """Takes the models and makes the portrait's template, whose cost is not counted.
 
         Args:
             pack: The models.
@@ -63,7 +63,7 @@ class NaivePipeline:
         self._seconds = 0.0
 
     def look(self, jpeg: bytes) -> None:
-        """Runs every model over a frame."""
+        """Runs every model on a frame."""
         began = time.thread_time()
         image = _decoded(jpeg)
         faces = self._pack.detector.detect(image)
@@ -76,7 +76,7 @@ class NaivePipeline:
         self._seconds += time.thread_time() - began
 
     def verdict(self) -> NaiveVerdict:
-        """What the frames so far amount to."""
+        """Returns the verdict on the frames so far."""
         cosine = float(np.mean(self._cosines)) if len(self._cosines) >= _FEWEST_FACES else None
         real = float(np.mean(self._real)) if self._real else None
         same = cosine is not None and (
@@ -98,5 +98,5 @@ class NaivePipeline:
 def _decoded(jpeg: bytes) -> BgrImage:
     image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
-        raise ValueError("the benchmark's own picture does not decode")
+        raise ValueError("the benchmark's own image cannot be decoded")
     return image.astype(np.uint8, copy=False)

@@ -1,4 +1,4 @@
-"""The scans that the server and the naive pipeline are compared on: the simulated one, and real clips."""
+"""The scans for the comparison of server and naive pipeline: the simulated one, and real clips."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,19 +18,19 @@ _PORTRAIT_EYE_DISTANCE: Final = 95.0
 _PORTRAIT_QUALITY: Final = 92
 _FRAME_QUALITY: Final = 85
 MOST_FRAMES_PER_SECOND: Final = 24.0
-"""What a server asks of a device: a device with a faster camera sends no more."""
+"""The server's maximum. A device with a faster camera does not send more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedScan:
-    """One scan, on disk as a device's camera gives it.
+    """One scan on disk, as captured by a device's camera.
 
     Attributes:
         name: For messages.
         portrait: The trusted image, JPEG.
         frames: Folder with the frames, JPEG files in the order of their names.
         frames_per_second: Their rate.
-        genuine: Whether the portrait's living person is what the camera saw.
+        genuine: Whether the scan shows the portrait's living person.
     """
 
     name: str
@@ -40,7 +40,7 @@ class RecordedScan:
     genuine: bool
 
     def as_sent(self, count: int) -> list[Path]:
-        """The first ``count`` frames that a device sends, at most 24 a second."""
+        """Returns the first ``count`` frames that a device sends, at most 24 a second."""
         files = sorted(self.frames.iterdir())
         step = max(1.0, self.frames_per_second / MOST_FRAMES_PER_SECOND)
         chosen = [int(number * step) for number in range(count)]
@@ -48,7 +48,7 @@ class RecordedScan:
 
 
 def simulated_scan(material: BenchMaterial) -> RecordedScan:
-    """The benchmark's own scan."""
+    """Returns the benchmark's own scan."""
     return RecordedScan(
         name="simulated",
         portrait=material.portrait,
@@ -59,13 +59,13 @@ def simulated_scan(material: BenchMaterial) -> RecordedScan:
 
 
 def real_scans(videos: Path, folder: Path, *, pack: Pack, most: int) -> Iterator[RecordedScan]:
-    """Clips of the development data with a portrait from their own beginning, live and attack.
+    """Yields clips of the development data, live and attack, with a portrait from their beginning.
 
     Args:
-        videos: With ``manifest.csv``, ``live`` and ``spoof``.
-        folder: Where the frames go, a folder for each clip.
-        pack: Finds the portrait's face.
-        most: Clips at most, spread evenly over all.
+        videos: Folder with ``manifest.csv``, ``live`` and ``spoof``.
+        folder: Folder for the frames; each clip gets a subfolder.
+        pack: Detects the portrait's face.
+        most: Most clips, spread evenly over all.
     """
     cases = [case for case in clip_cases(videos) if case.kind is not CaseKind.IMPOSTOR_CLIP]
     chosen = (

@@ -1,4 +1,4 @@
-"""The suite of packs: time to load, memory, and each model alone, in processes of their own."""
+"""The suite of packs: time to load, memory, and each model alone, in separate processes."""
 
 import asyncio
 import json
@@ -24,10 +24,10 @@ _ONNX: Final = "ONNX Runtime"
 
 
 async def measure_pack(bench: Bench) -> tuple[Measurement, ...]:
-    """Measures what a pack costs before anybody is scanned.
+    """Measures the cost of a pack without scans.
 
     Raises:
-        PackNotMeasured: A process could not measure.
+        PackNotMeasured: A process failed.
     """
     frames = sorted(bench.material.frames.iterdir())
     image = frames[len(frames) // 2]
@@ -45,7 +45,7 @@ async def measure_pack(bench: Bench) -> tuple[Measurement, ...]:
 def cost_measurements(
     pack: str, *, loads: Sequence[Mapping[str, Any]], bare: Mapping[str, Any], timed: Mapping[str, Any]
 ) -> tuple[Measurement, ...]:
-    """What the answers of ``evaluation.bench.pack_probe`` amount to.
+    """Returns the measurements from the answers of ``evaluation.bench.pack_probe``.
 
     Args:
         pack: Name of the pack.
@@ -55,29 +55,29 @@ def cost_measurements(
 
     Raises:
         NothingMeasured: There are no loads.
-        PackNotMeasured: An answer lacks what it should say.
+        PackNotMeasured: An answer lacks a value.
     """
 
-    def told(name: str, unit: str, meaning: str, *values: float) -> Measurement:
+    def figure(name: str, unit: str, meaning: str, *values: float) -> Measurement:
         return Measurement(pack=pack, name=name, load=_LOAD, unit=unit, meaning=meaning, values=values)
 
     try:
         measurements = [
-            told(
+            figure(
                 "time to load",
                 "ms",
-                "Wall time of load_pack in a fresh process, with the libraries that it imports; the files "
+                "Wall time of load_pack in a new process, with the libraries that it imports; the files "
                 "were in the system's cache.",
                 *(_MS * load["seconds"] for load in loads),
             ),
-            told(
+            figure(
                 "memory of the models",
                 "MiB",
-                "Peak memory of a fresh process that loads the pack and runs each model once, less the peak "
-                "of one that imports the same modules and loads nothing.",
+                "Peak memory of a new process that loads the pack and runs each model once, less the peak of "
+                "a process that imports the same modules and loads nothing.",
                 *((load["peak_bytes"] - bare["peak_bytes"]) / _MIB for load in loads),
             ),
-            told(
+            figure(
                 "memory of the process",
                 "MiB",
                 "The same peak with the interpreter and all libraries.",
@@ -86,20 +86,20 @@ def cost_measurements(
         ]
         for name, (seconds, ratio) in timed["models"].items():
             measurements.append(
-                told(
+                figure(
                     f"{name} once",
                     "ms",
-                    "CPU time of one call with its preprocessing, median of a process of its own.",
+                    "CPU time of one call with its preprocessing, median of a separate process.",
                     _MS * seconds,
                 )
             )
             if timed["runtime"].startswith(_ONNX):
                 measurements.append(
-                    told(
+                    figure(
                         f"{name}: published / run",
                         "",
                         "CPU time of the same call with the graph as it was published, divided by that with "
-                        "the graph as Facegate runs it, measured in turn. 1 if nothing was rewritten.",
+                        "the graph as Facegate runs it, measured alternately. 1 if nothing was rewritten.",
                         ratio,
                     )
                 )
@@ -130,7 +130,7 @@ async def _ask(question: str, pack: str, image: Path, *, modules: Sequence[str] 
             process.kill()
             await process.wait()
     if process.returncode:
-        reason = complaint.decode(errors="replace").strip().splitlines() or ["it gave no reason"]
+        reason = complaint.decode(errors="replace").strip().splitlines() or ["no reason given"]
         raise PackNotMeasured(f"{pack} could not be measured: {reason[-1]}")
     try:
         told = json.loads(answer)

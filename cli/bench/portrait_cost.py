@@ -1,4 +1,4 @@
-"""The suite of portraits: what a trusted image of 2 MB costs beside bare decoding of the same bytes."""
+"""The suite of portraits: the cost of a trusted image of 2 MB, compared with decoding the same bytes."""
 
 import asyncio
 import time
@@ -38,12 +38,12 @@ _INTAKE: Final = "full intake / (cv2.imdecode + models)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intake:
-    """What one intake cost, CPU seconds.
+    """The cost of one intake, CPU seconds.
 
     Attributes:
-        whole: From the bytes to report and template.
-        models: Of that, the pack's models.
-        decoding: OpenCV's decoder alone, on the same bytes, in the same run.
+        whole: Cost from the bytes to report and template.
+        models: The part of the pack's models.
+        decoding: Cost of OpenCV's decoder alone, on the same bytes, in the same run.
     """
 
     whole: float
@@ -52,7 +52,7 @@ class Intake:
 
 
 class _KnownFace:
-    """The answers of a pack's detector and embedder for one picture, given at once."""
+    """Returns precomputed answers of a pack's detector and embedder for one image."""
 
     def __init__(self, pack: Pack, image: BgrImage) -> None:
         self._faces = pack.detector.detect(image)
@@ -67,7 +67,7 @@ class _KnownFace:
 
 
 class _KnownLandmarks:
-    """The answer of a landmarker for one face, given at once."""
+    """Returns the precomputed answer of a landmarker for one face."""
 
     def __init__(self, landmarker: Landmarker, image: BgrImage, face: DetectedFace) -> None:
         self._points = landmarker.locate(image, face)
@@ -78,7 +78,7 @@ class _KnownLandmarks:
 
 
 def _answered(pack: Pack, image: BgrImage) -> Pack:
-    """The pack with its models' answers for one picture in the place of the models."""
+    """Returns the pack with precomputed answers for one image in place of its models."""
     known, landmarker = _KnownFace(pack, image), pack.landmarker
     if landmarker is None:
         return replace(pack, detector=known, embedder=known)
@@ -87,10 +87,10 @@ def _answered(pack: Pack, image: BgrImage) -> Pack:
 
 
 async def measure_portraits(bench: Bench) -> tuple[Measurement, ...]:
-    """Measures the way of a portrait.
+    """Measures the intake of a portrait.
 
     Raises:
-        BenchFailed: There is no picture, or it is refused.
+        BenchFailed: There is no image, or it is refused.
     """
     bench.say(f"{bench.pack}: portraits")
     try:
@@ -100,7 +100,7 @@ async def measure_portraits(bench: Bench) -> tuple[Measurement, ...]:
 
 
 def two_megabytes(photo: BgrImage) -> bytes:
-    """A JPEG of just below 2 MB: the photo enlarged, with the grain of a camera, as good as fits."""
+    """Returns a JPEG just below 2 MB: the enlarged photo with camera grain, in the best quality that fits."""
     large = cv2.resize(photo, (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC)
     grain = np.random.default_rng(1).normal(0.0, _GRAIN, large.shape)
     pixels = np.clip(large + grain, 0, 255).astype(np.uint8)
@@ -114,11 +114,11 @@ def two_megabytes(photo: BgrImage) -> bytes:
 def portrait_measurements(
     pack: str, *, times: Mapping[str, Sequence[float]], size: int
 ) -> tuple[Measurement, ...]:
-    """What the times amount to.
+    """Returns the measurements of the times.
 
     Args:
         pack: Name of the pack.
-        times: Seconds of each way, one a run; the first is the bare decoding.
+        times: Seconds of each method, one per run; the first is the decoder alone.
         size: Bytes of the portrait.
 
     Raises:
@@ -142,7 +142,7 @@ def portrait_measurements(
             name=f"{way} / {bare}",
             load=load,
             unit="",
-            meaning="Wall time divided by that of the bare decoder in the same run.",
+            meaning="Wall time divided by that of the decoder alone in the same run.",
             values=tuple(one / other for one, other in zip(times[way], times[bare], strict=True)),
         )
         for way in ways
@@ -151,15 +151,15 @@ def portrait_measurements(
 
 
 def intake_measurement(pack: str, *, intakes: Sequence[Intake], size: int) -> Measurement:
-    """The whole intake as a multiple of what cannot be saved: decoding and models.
+    """Returns the whole intake as a multiple of its unavoidable parts: decoding and models.
 
     Args:
         pack: Name of the pack.
-        intakes: One a run.
+        intakes: The intake of each run.
         size: Bytes of the portrait.
 
     Raises:
-        NothingMeasured: There are none.
+        NothingMeasured: There are no intakes.
     """
     return Measurement(
         pack=pack,
@@ -168,7 +168,8 @@ def intake_measurement(pack: str, *, intakes: Sequence[Intake], size: int) -> Me
         unit="",
         meaning=(
             "CPU time of decoding, detection, landmarks, the whole conformance report and the template, "
-            "divided by that of the bare decoder and of the models alone in the same run; to be at most 1.5."
+            "divided by that of the decoder and of the models alone in the same run; the target "
+            "is at most 1.5."
         ),
         values=tuple(each.whole / (each.decoding + each.models) for each in intakes),
     )

@@ -1,7 +1,7 @@
-"""What no server can leave out for a frame: parsing its message, checking its MAC, decoding its luma.
+"""The unavoidable work for a frame: parsing its message, verifying its MAC, decoding its luma.
 
-It is the floor under "server CPU over model CPU": what gRPC, the event loop and storage cost comes on top,
-and so does everything that a frame is used for.
+It is a lower bound for "server CPU over model CPU". The costs of gRPC, the event loop, storage and every use
+of the frame are additional.
 """
 
 import time
@@ -23,7 +23,7 @@ _BINDING: Final = bytes(32)
 
 
 class FrameReceipt:
-    """Receives one scan's frames as a server does, and does nothing with them. For one thread at a time."""
+    """Receives one scan's frames as a server does, and does not use them. Not thread-safe."""
 
     def __init__(self) -> None:
         """Starts a chain of MACs on both sides."""
@@ -35,14 +35,14 @@ class FrameReceipt:
 
     @property
     def seconds(self) -> float:
-        """CPU seconds of the thread that received, so far."""
+        """CPU seconds of the receiving thread so far."""
         return self._seconds
 
     def take(self, jpeg: bytes) -> None:
-        """Sends a frame, which does not count, and receives it.
+        """Sends a frame, which is not counted, and receives it.
 
         Raises:
-            ValueError: It does not arrive as it was sent; a mistake of the benchmark's code.
+            ValueError: It does not arrive as sent: a bug of the benchmark.
         """
         sent = self._sent(jpeg)
         began = time.thread_time()

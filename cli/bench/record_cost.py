@@ -1,4 +1,4 @@
-"""The suite of facial records: reading one, with its picture's header, beside hashing its bytes."""
+"""The suite of facial records: reading one, with its image's header, compared with hashing its bytes."""
 
 import asyncio
 import hashlib
@@ -37,19 +37,19 @@ _REAL: Final = "data/iso/mosip__test__BiometricInfo__Face__info_face_auth.iso"
 _PERSON: Final = "astronaut"
 _SMALL: Final = (240, 320)
 _SMALL_RATE: Final = 12.5
-"""Compression that gives a picture of 240 x 320 pixels about 18 kB."""
+"""Compression at which an image of 240 x 320 pixels has about 18 kB."""
 _AS_LONG_AS: Final = 40_000_000
-"""Bytes that are hashed and read in one run, so that the clock's own grain does not count."""
+"""Bytes that are hashed and read in one run, enough to make the clock's resolution irrelevant."""
 _US: Final = 1e6
 
 
 async def measure_records(bench: Bench) -> tuple[Measurement, ...]:
     """Measures a record of 18 kB and one of 2 MB.
 
-    The small one is the real record of the test assets where these are set, else one of the same shape.
+    The small one is the real record of the test assets if they are set, else one of the same shape.
 
     Raises:
-        BenchFailed: There is no picture, or a record is refused.
+        BenchFailed: There is no image, or a record is refused.
     """
     bench.say("facial records")
     try:
@@ -64,12 +64,12 @@ async def measure_records(bench: Bench) -> tuple[Measurement, ...]:
 
 
 def record_times(data: bytes, *, runs: int, total: int = _AS_LONG_AS) -> tuple[tuple[float, float], ...]:
-    """CPU seconds of hashing and of opening a record once: a pair for each run, after one that warms up.
+    """Returns CPU seconds of hashing and of opening a record once: a pair for each run, after a warm-up.
 
     Args:
         data: The record.
-        runs: How many pairs.
-        total: Bytes to go through in a run.
+        runs: Number of pairs.
+        total: Bytes to process in a run.
 
     Raises:
         TrustedImageRefused: The record cannot be read.
@@ -86,10 +86,10 @@ def record_times(data: bytes, *, runs: int, total: int = _AS_LONG_AS) -> tuple[t
 
 
 def record_measurements(times: Mapping[str, Sequence[tuple[float, float]]]) -> tuple[Measurement, ...]:
-    """What the times amount to.
+    """Returns the measurements of the times.
 
     Args:
-        times: Pairs as ``record_times`` gives them, by record.
+        times: Pairs of ``record_times``, by record.
 
     Raises:
         NothingMeasured: There are no times.
@@ -102,8 +102,8 @@ def record_measurements(times: Mapping[str, Sequence[tuple[float, float]]]) -> t
                 name="record read / SHA-256 of it",
                 load=name,
                 unit="",
-                meaning="CPU time of reading all fields and the picture's header, divided by that of hashing "
-                "the same bytes in the same run; 10 at most is the target.",
+                meaning="CPU time of reading all fields and the image's header, divided by that of hashing "
+                "the same bytes in the same run; the target is at most 10.",
                 values=tuple(read / hashed for hashed, read in pairs),
             ),
             Measurement(
@@ -111,7 +111,7 @@ def record_measurements(times: Mapping[str, Sequence[tuple[float, float]]]) -> t
                 name="record read",
                 load=name,
                 unit="us",
-                meaning="CPU time of reading it once.",
+                meaning="CPU time of reading the record once.",
                 values=tuple(_US * read for _, read in pairs),
             ),
         ]

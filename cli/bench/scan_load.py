@@ -1,4 +1,4 @@
-"""The suites of scans: CPU a frame against the models' part of it, and the time to a verdict."""
+"""The suites of scans: CPU time for a frame against the models' part of it, and the time to a result."""
 
 import time
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ __all__ = ["ScanRun", "measure_flash_scans", "measure_scans", "scan_measurements
 
 _MS: Final = 1000.0
 _FLASH_POLICY: Final = "adaptive"
-"""Begins with the flash and takes nothing besides: a phone that tints its frames neither blinks nor turns."""
+"""A policy with only the flash, because the frames of a tinting phone show neither a blink nor a turn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanRun:
-    """One run: some scans at once.
+    """One run: some scans in parallel.
 
     Attributes:
-        scans: What the devices saw, one a scan.
-        server_seconds: CPU seconds of the server's process meanwhile.
-        models: What the models cost meanwhile.
-        stolen_share: What share of the cores' time the host of a virtual machine gave to others meanwhile,
-            0..1; None where the system does not tell.
+        scans: The devices' measurements, one per scan.
+        server_seconds: CPU seconds of the server's process in this time.
+        models: Cost of the models in this time.
+        stolen_share: Share of the cores' time that the host of a virtual machine gave to others in this
+            time, 0..1; None if the system does not report it.
     """
 
     scans: tuple[ScanTimes, ...]
@@ -41,18 +41,18 @@ class ScanRun:
 
     @property
     def dropped_share(self) -> float:
-        """The share of captured images that found no credit, 0..1."""
+        """The share of captured images without credit, 0..1."""
         dropped = sum(scan.dropped for scan in self.scans)
         return dropped / (self.frames + dropped)
 
     @property
     def seconds_to_result(self) -> tuple[float, ...]:
-        """Of each scan that got a result."""
+        """Seconds from AttemptEnd to ScanResult, of each scan with a result."""
         return tuple(scan.seconds_to_result for scan in self.scans if scan.seconds_to_result is not None)
 
     @property
     def seconds_from_last_frame(self) -> tuple[float, ...]:
-        """Of each scan that got a result."""
+        """Seconds from the last frame to ScanResult, of each scan with a result."""
         return tuple(
             scan.seconds_from_last_frame for scan in self.scans if scan.seconds_from_last_frame is not None
         )
@@ -70,7 +70,7 @@ async def measure_scans(bench: Bench) -> tuple[Measurement, ...]:
 
 
 async def measure_flash_scans(bench: Bench) -> tuple[Measurement, ...]:
-    """Measures DYNAMIC scans under each load: phones whose screens tint what they send.
+    """Measures DYNAMIC scans under each load, with phones that tint their frames.
 
     Raises:
         ScanNotMeasured: As for ``measure_scans``.
@@ -96,11 +96,11 @@ async def _measure(bench: Bench, *, flash: bool) -> tuple[Measurement, ...]:
 def scan_measurements(
     pack: str, *, at_once: int, runs: tuple[ScanRun, ...], flash: bool = False
 ) -> tuple[Measurement, ...]:
-    """What runs under one load amount to.
+    """Returns the measurements of the runs under one load.
 
     Args:
         pack: Name of the pack.
-        at_once: Scans at once.
+        at_once: Number of parallel scans.
         runs: The runs, at least one.
         flash: Whether the scans were DYNAMIC.
 
@@ -109,78 +109,79 @@ def scan_measurements(
     """
     load = _load(at_once, flash=flash)
 
-    def told(name: str, unit: str, meaning: str, values: list[float]) -> Measurement:
+    def figure(name: str, unit: str, meaning: str, values: list[float]) -> Measurement:
         return Measurement(pack=pack, name=name, load=load, unit=unit, meaning=meaning, values=tuple(values))
 
     unit = [run.models.one_frame_seconds for run in runs]
     stolen = [100 * run.stolen_share for run in runs if run.stolen_share is not None]
     return (
-        told(
+        figure(
             "CPU a frame / its model time",
             "",
-            "CPU time of the server's process for a scan, divided by the CPU time that the pack's models "
-            "took of it; 1 would be a server that costs nothing.",
+            "CPU time of the server's process for a scan, divided by the CPU time of the pack's models in "
+            "it; 1 would be a server without any cost of its own.",
             [run.server_seconds / run.models.total_seconds for run in runs],
         ),
-        told(
+        figure(
             "AttemptEnd to ScanResult",
             "model frames",
-            "Wall time at the device, in units of the CPU time that every model of the pack takes for one "
-            "frame in the same run; one value a scan.",
+            "Wall time at the device, in units of the CPU time of every model of the pack for one frame in "
+            "the same run; one value per scan.",
             [
                 seconds / one_frame
                 for run, one_frame in zip(runs, unit, strict=True)
                 for seconds in run.seconds_to_result
             ],
         ),
-        told(
+        figure(
             "last frame to ScanResult",
             "model frames",
-            "The same from the moment at which the device sent its last frame: the server works it in and "
-            "asks for the end, the device signs it, and the server judges.",
+            "The same from the time at which the device sent its last frame: the server processes it and "
+            "requests the end, the device signs it, and the server judges.",
             [
                 seconds / one_frame
                 for run, one_frame in zip(runs, unit, strict=True)
                 for seconds in run.seconds_from_last_frame
             ],
         ),
-        told(
+        figure(
             "AttemptEnd to ScanResult",
             "ms",
             "From AttemptEnd, in milliseconds.",
             [_MS * seconds for run in runs for seconds in run.seconds_to_result],
         ),
-        told(
+        figure(
             "every model once",
             "ms",
             "CPU time of one call of each model of the pack: the unit of a model frame.",
             [_MS * one_frame for one_frame in unit],
         ),
-        told(
+        figure(
             "model CPU a frame",
             "ms",
-            "CPU time of all calls of models divided by the frames, of which no model sees all.",
+            "CPU time of all calls of models divided by the number of all frames; no model runs on "
+            "each frame.",
             [_MS * run.models.total_seconds / run.frames for run in runs],
         ),
-        told(
+        figure(
             "server CPU a frame",
             "ms",
-            "CPU time of the server's process divided by the frames.",
+            "CPU time of the server's process divided by the number of frames.",
             [_MS * run.server_seconds / run.frames for run in runs],
         ),
-        told(
+        figure(
             "images without credit",
             "%",
-            "Images that the device captured while the server gave no credit: how the server slows a camera.",
+            "Images that the device captured while it had no credit, with which the server limits the rate.",
             [100 * run.dropped_share for run in runs],
         ),
         *(
             [
-                told(
+                figure(
                     "taken by the host",
                     "%",
-                    "Share of the cores' time that the host of this virtual machine gave to others; wall "
-                    "times grow with it.",
+                    "Share of the cores' time that the host of this virtual machine gave to others; it "
+                    "increases wall times.",
                     stolen,
                 )
             ]

@@ -1,4 +1,4 @@
-"""The suite of selfies: what ``AnalyzeImage`` costs beside bare decoding of the same 12 megapixels."""
+"""The suite of selfies: the cost of ``AnalyzeImage``, compared with decoding the same 12 megapixels."""
 
 import asyncio
 import time
@@ -44,10 +44,10 @@ _EXIF_IFD, _F_NUMBER, _ISO = 0x8769, 0x829D, 0x8827
 
 
 async def measure_selfies(bench: Bench) -> tuple[Measurement, ...]:
-    """Measures the way of a selfie.
+    """Measures the analysis of a selfie.
 
     Raises:
-        BenchFailed: There is no picture, or it is not analysed.
+        BenchFailed: There is no image, or it cannot be analysed.
     """
     bench.say(f"{bench.pack}: selfies")
     try:
@@ -57,7 +57,7 @@ async def measure_selfies(bench: Bench) -> tuple[Measurement, ...]:
 
 
 def phone_selfie(photo: BgrImage) -> bytes:
-    """A JPEG of 12 megapixels as phones write them: lying on its side, with grain and with EXIF data.
+    """Returns a JPEG of 12 megapixels as phones write them: rotated, with grain and with EXIF data.
 
     Args:
         photo: A photo of one person; its middle, three quarters as wide as high, is enlarged.
@@ -82,12 +82,12 @@ def phone_selfie(photo: BgrImage) -> bytes:
 def selfie_measurements(
     pack: str, *, times: Mapping[str, Sequence[float]], size: int
 ) -> tuple[Measurement, ...]:
-    """What the times amount to.
+    """Returns the measurements of the times.
 
     Args:
         pack: Name of the pack.
-        times: Seconds of each run: CPU time of the bare decoder, of the whole and of the signals alone,
-            and wall time of the whole, under the names of this module's figures.
+        times: Seconds of each run: CPU time of the decoder alone, of the whole and of the signals alone,
+            and wall time of the whole, by the names of this module's figures.
         size: Bytes of the selfie.
 
     Raises:
@@ -95,34 +95,34 @@ def selfie_measurements(
     """
     load = f"a selfie of {_WIDTH * _HEIGHT / 1e6:.0f} megapixels, {size / 1e6:.1f} MB"
 
-    def told(name: str, unit: str, meaning: str, values: Sequence[float]) -> Measurement:
+    def figure(name: str, unit: str, meaning: str, values: Sequence[float]) -> Measurement:
         return Measurement(pack=pack, name=name, load=load, unit=unit, meaning=meaning, values=tuple(values))
 
     ratios = [whole / bare for whole, bare in zip(times[_WHOLE], times[_BARE], strict=True)]
     return (
-        told(
+        figure(
             _BARE,
             "ms",
             "CPU time of OpenCV's decoder alone, full size, not turned: the unit of the ratio.",
             [_MS * seconds for seconds in times[_BARE]],
         ),
-        told(
+        figure(
             f"{_WHOLE} / {_BARE}",
             "",
             "CPU time of decoding, turning upright, EXIF, detection, landmarks and the eight signals, "
-            "divided by that of the bare decoder in the same run; to be at most 3.",
+            "divided by that of the decoder alone in the same run; the target is at most 3.",
             ratios,
         ),
-        told(
+        figure(
             _WALL,
             "ms",
-            "Wall time of the same; the mark of the documents that we follow is 200 ms on two cores.",
+            "Wall time of the same; the target of the specification is 200 ms on two cores.",
             [_MS * seconds for seconds in times[_WALL]],
         ),
-        told(
+        figure(
             _SIGNALS,
             "ms",
-            "CPU time of the eight signals, once the face and its landmarks are known.",
+            "CPU time of the eight signals, with known face and landmarks.",
             [_MS * seconds for seconds in times[_SIGNALS]],
         ),
     )
@@ -144,7 +144,7 @@ def _measure(spec: str, runs: int) -> tuple[Measurement, ...]:
         raise BenchFailed(f"{spec} finds no face in the selfie")
     tags = read_exif_tags(content)
     times: dict[str, list[float]] = {name: [] for name in (_BARE, _WHOLE, _WALL, _SIGNALS)}
-    # The first run warms up.
+    # The first run is a warm-up.
     for run in range(runs + 1):
         began = time.process_time()
         _bare(content)

@@ -1,4 +1,4 @@
-"""What every suite gets: a running server whose models are timed, devices, material, and how often."""
+"""The setting of a suite: a running server with timed models, devices, material, and loads."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -21,7 +21,7 @@ __all__ = ["Bench", "Effort", "running_server"]
 
 _LOOPBACK: Final = {
     "device": {"port": 0},
-    # Every run sends the same frames, which a real check would take for a replay.
+    # Every run sends the same frames; outside the sandbox, the scan memory would recognise them.
     "service": {"port": 0, "local_sandbox": True},
     "admin": {"port": 0},
 }
@@ -29,13 +29,13 @@ _LOOPBACK: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effort:
-    """How often, and under which loads.
+    """The number of runs and the loads.
 
     Attributes:
-        runs: Runs of each load that count; one more run before them warms up.
-        scans_at_once: The loads.
-        clips: Real clips that are compared with the naive pipeline, at most; 0 for none.
-        round_trip_seconds: What the line between devices and server adds to a round trip.
+        runs: Counted runs of each load, after one warm-up run.
+        scans_at_once: The loads, as numbers of parallel scans.
+        clips: Most real clips for the comparison with the naive pipeline; 0 for none.
+        round_trip_seconds: Additional round-trip time of the simulated network.
     """
 
     runs: int
@@ -46,16 +46,16 @@ class Effort:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """What a suite works with.
+    """The environment of a suite.
 
     Attributes:
-        pack: Name of the pack, as it was asked for.
+        pack: Name of the pack, as given by the user.
         server: The server, in this process; nothing else here uses much CPU while a suite measures.
-        clock: Adds up what the server's models cost.
-        devices: Where scans are made.
-        material: What is sent.
-        effort: How often.
-        say: Tells the user what happens.
+        clock: Sums the cost of the server's models.
+        devices: Makes the scans.
+        material: The material to send.
+        effort: Number of runs and loads.
+        say: Shows the progress to the user.
     """
 
     pack: str
@@ -69,15 +69,15 @@ class Bench:
 
 @asynccontextmanager
 async def running_server(pack: Pack, clock: ModelClock, *, data: Path) -> AsyncIterator[FacegateServer]:
-    """Runs a server on free ports of the loopback whose models are timed.
+    """Runs a server with timed models on free loopback ports.
 
     Args:
         pack: The pack.
-        clock: Gets the times of its models.
+        clock: Receives the times of its models.
         data: Folder for its data.
 
     Raises:
-        BenchFailed: It cannot start.
+        BenchFailed: The server cannot start.
     """
     settings = Settings.model_validate({"data_dir": data, "listeners": _LOOPBACK})
     server = FacegateServer(settings, pack=timed_pack(pack, clock))

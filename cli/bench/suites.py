@@ -1,4 +1,4 @@
-"""What is measured: a suite is one function from a bench to measurements.
+"""The suites: a suite is a function from a bench to measurements.
 
 To add figures, such as portrait intake, write a module with such a function and list it here.
 """
@@ -21,10 +21,10 @@ from evaluation.bench import Measurement
 __all__ = ["MACHINE_SUITES", "PACK_SUITES", "Suite"]
 
 Suite: TypeAlias = Callable[[Bench], Awaitable[tuple[Measurement, ...]]]
-"""Measures something, and says what it is doing through ``Bench.say``."""
+"""Measures something, and reports its progress through ``Bench.say``."""
 
 MACHINE_SUITES: Final[tuple[Suite, ...]] = (measure_isolation, measure_records, measure_attestations)
-"""Suites whose figures no pack changes; they run once, before the others."""
+"""Suites that do not depend on the pack. They run once, before the others."""
 
 PACK_SUITES: Final[tuple[Suite, ...]] = (
     measure_pack,
@@ -35,4 +35,4 @@ PACK_SUITES: Final[tuple[Suite, ...]] = (
     measure_flash_scans,
     measure_naive,
 )
-"""Suites that run for each pack, in the order in which they run and are shown."""
+"""Suites that run for each pack, in the order of execution and display."""

@@ -1,4 +1,4 @@
-"""A report as a table for the terminal."""
+"""Shows a report as tables for the terminal."""
 
 from collections.abc import Sequence
 
@@ -13,14 +13,14 @@ __all__ = ["report_view"]
 
 
 def report_view(report: BenchReport) -> Group:
-    """The figures by pack and load, then on what and how they were measured."""
+    """Returns the figures by pack and load, then the method and the machine."""
     groups = dict.fromkeys((measurement.pack, measurement.load) for measurement in report.measurements)
     machine = report.machine
     busy = "" if machine.load is None else f", load {machine.load:g} before"
     notes = [
         *(f"{pack}: {runtime}." for pack, runtime in report.runtimes.items()),
-        "A model frame is the CPU time of every model of the pack once.",
-        "The devices run in a process of their own on the same machine: their CPU is not counted.",
+        "A model frame is the CPU time of one call of every model of the pack.",
+        "The devices run in a separate process on the same machine: their CPU time is not counted.",
         f"Machine: {machine.cpu}, {machine.cores} cores{busy}; {machine.system}, Python {machine.python}.",
         f"Again: {report.command}",
     ]
@@ -31,7 +31,7 @@ def report_view(report: BenchReport) -> Group:
 
 def _table(pack: str, load: str, measurements: Sequence[Measurement]) -> Table:
     table = Table(title=Text(f"{pack}, {load}", "bold"), title_justify="left", box=box.SIMPLE_HEAD)
-    # Long names wrap; figures never do.
+    # Long names wrap; figures do not.
     table.add_column("measured", overflow="fold")
     for name in ("min", "median", "max"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -55,6 +55,6 @@ def _cells(measurement: Measurement) -> tuple[str | Text, ...]:
 
 
 def _figure(value: float) -> str:
-    """As many decimals as make about three digits."""
+    """Returns a number with about three digits."""
     decimals = 2 if value < 10 else 1 if value < 100 else 0
     return f"{value:,.{decimals}f}"

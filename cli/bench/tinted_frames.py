@@ -1,11 +1,11 @@
-"""A scan's pictures as if a screen lit them, in each of its colours.
+"""The frames of a scan in the light of a screen, in each of its colours.
 
 Rendering a face in the light of a screen takes as much time as the server's own work. Here the screen's
-colour scales the channels of each frame, the background's like the face's. So the challenge runs its course
-and measures colours, as it does with a person; what it makes of the spatial shape is an attacker's.
+colour scales the channels of each frame, of face and background alike. So the challenge runs completely and
+measures colours, as with a person; its spatial measurements are those of an attack.
 
-All of them are encoded ahead. A phone has processors of its own to encode with; here they would be the
-server's: on two cores four phones that encoded as they went took half as much as the server did.
+All frames are encoded in advance. A phone encodes on its own processors; here the encoding would use the
+server's: on two cores, four phones that encoded during the scan used half as much as the server did.
 """
 
 import os
@@ -26,19 +26,19 @@ Rgb: TypeAlias = tuple[int, int, int]
 """Red, green and blue of a screen, sRGB, each 0..255."""
 
 _AMBIENT, _SCREEN = 0.45, 0.55
-"""Shares of the light, in the values that JPEGs store; the second is what white would add."""
+"""Shares of the light, in the values that JPEGs store; the second is the share that white adds."""
 _QUALITY: Final = 85
 
 
 class TintedFrames:
-    """The pictures of one scan, as JPEG files in memory."""
+    """The frames of one scan, as JPEG files in memory."""
 
     def __init__(self, frames: Sequence[BgrImage], *, colours: Collection[Rgb]) -> None:
-        """Encodes every picture in every colour and in the light of a dark screen, on all cores.
+        """Encodes every frame in every colour and in the light of a dark screen, on all cores.
 
         Args:
-            frames: The pictures in white light, in order.
-            colours: What the screen may show.
+            frames: The frames in white light, in order.
+            colours: The possible colours of the screen.
         """
         wanted = tuple(product(range(len(frames)), (None, *colours)))
 
@@ -51,24 +51,24 @@ class TintedFrames:
         self._count = len(frames)
 
     def __len__(self) -> int:
-        """How many pictures the scan has."""
+        """Returns the number of frames."""
         return self._count
 
     def jpeg(self, number: int, colour: Rgb | None) -> bytes:
-        """A picture in the light of a colour, ``None`` for a dark screen.
+        """Returns a frame in the light of a colour, ``None`` for a dark screen.
 
         Raises:
-            KeyError: There is no such picture, or the colour is none of those it was encoded in.
+            KeyError: There is no such frame, or it was not encoded in this colour.
         """
         return self._jpegs[number, colour]
 
 
 def tinted(pixels: BgrImage, colour: Rgb | None) -> BgrImage:
-    """A picture as if a screen lit all of it.
+    """Returns a frame as if a screen lit all of it.
 
     Args:
-        pixels: The picture in white light.
-        colour: What the screen shows; ``None`` for a dark one.
+        pixels: The frame in white light.
+        colour: Colour of the screen; ``None`` for a dark screen.
     """
     red, green, blue = colour or (0, 0, 0)
     gains = _AMBIENT + _SCREEN * np.array([blue, green, red]) / 255

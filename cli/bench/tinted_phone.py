@@ -1,4 +1,4 @@
-"""A phone whose screen tints a scan that was rendered and encoded ahead: cheap enough for several at once."""
+"""A phone that tints a scan rendered and encoded in advance: cheap enough for several in parallel."""
 
 import asyncio
 import time
@@ -12,14 +12,14 @@ from facegate_client import CameraDescription, CapturedImage, DisplayedStep, Pac
 __all__ = ["TintedPhone"]
 
 _LAG_US = 60_000
-"""From a colour's appearance until the camera sees it."""
+"""Time from a colour's appearance until the camera captures it."""
 
 
 class TintedPhone:
     """Implements ``facegate_client.FrameSource`` and ``facegate_client.FlashScreen`` for one scan."""
 
     def __init__(self, frames: TintedFrames, *, frames_per_second: float) -> None:
-        """Takes the pictures of a scan."""
+        """Takes the frames of a scan."""
         self._frames = frames
         self._interval_us = round(1e6 / frames_per_second)
         self._began_us: int | None = None
@@ -31,12 +31,12 @@ class TintedPhone:
 
     @property
     def camera(self) -> CameraDescription:
-        """What the camera says of itself."""
+        """The description of the camera."""
         return self._camera
 
     @property
     def pace(self) -> Pace:
-        """A phone is always in real time."""
+        """Always real time."""
         return "realtime"
 
     def begin_attempt(self) -> None:
@@ -46,14 +46,14 @@ class TintedPhone:
         return self
 
     async def __anext__(self) -> CapturedImage:
-        """The frame that is due, in the colour that had appeared a little before.
+        """Returns the frame that is due, in the colour that had appeared shortly before.
 
         Raises:
-            StopAsyncIteration: The scan's length is over.
+            StopAsyncIteration: The scan is complete.
         """
         if self._began_us is None:
             self._began_us = _now_us()
-        # Frames whose time passed while the device was busy were never captured.
+        # Frames that were due while the device was busy are not captured.
         passed = (_now_us() - self._began_us) // self._interval_us
         number = self._next = max(self._next, passed)
         if number >= len(self._frames):
@@ -65,35 +65,35 @@ class TintedPhone:
         return CapturedImage(image=self._frames.jpeg(number, colour), capture_time_us=captured)
 
     async def aclose(self) -> None:
-        """Nothing is open."""
+        """Does nothing, because nothing is open."""
 
     @property
     def profile(self) -> device_pb2.ScreenProfile:
-        """What the screen says of itself."""
+        """The profile of the screen."""
         return device_pb2.ScreenProfile(width=1080, height=2340, brightness=1.0, refresh_rate_hz=60)
 
     @property
     def capabilities(self) -> tuple[scan_pb2.Capability.ValueType, ...]:
-        """It does not scroll and draws no oval."""
+        """None: it does not scroll and draws no oval."""
         return ()
 
     def show_step(self, step: scan_pb2.FlashStep) -> None:
-        """Fills the screen at once."""
+        """Fills the screen immediately."""
         colour = step.color.red, step.color.green, step.color.blue
         self._steps.append((DisplayedStep(step.step, _now_us()), colour))
 
     def show_oval(self, change: scan_pb2.OvalChange) -> None:
-        """Never called: the oval was not announced."""
+        """Not called, because ovals are not among the capabilities."""
 
     def show_hint(self, feedback: feedback_pb2.Feedback) -> None:
-        """Nobody is there to read it."""
+        """Ignores hints."""
 
     def restore(self) -> None:
-        """Shows nothing."""
+        """Clears the screen."""
         self._steps.append((DisplayedStep(0, _now_us()), None))
 
     def displayed(self, capture_time_us: int) -> DisplayedStep:
-        """What was on display when a frame was captured."""
+        """Returns the step on display at the capture of a frame."""
         shown, _ = self._at(capture_time_us)
         return shown if shown.number else DisplayedStep()
 

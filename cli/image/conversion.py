@@ -172,7 +172,7 @@ def convert(content: TrustedImageContent, wishes: Wishes, *, decode: PictureDeco
 def _others(content: TrustedImageContent) -> tuple[str, ...]:
     faces = 0 if content.record is None else len(content.record.representations)
     records = 0 if content.dg2 is None else len(content.dg2.blocks)
-    counts = [f"{count} {what}" for count, what in ((faces, "faces"), (records, "records")) if count > 1]
+    counts = [f"{count} {name}" for count, name in ((faces, "faces"), (records, "records")) if count > 1]
     return (f"Of {' in the first of '.join(counts)} only the first is converted.",) if counts else ()
 
 
@@ -203,8 +203,8 @@ def _picture(
 def _record(
     content: TrustedImageContent, wishes: Wishes, version: RecordVersion, decode: PictureDecoder
 ) -> Converted:
-    image, told, done = _picture(content, wishes, decode)
-    notes = [*told]
+    image, remarks, done = _picture(content, wishes, decode)
+    notes = [*remarks]
     known = RecordMetadata() if content.representation is None else metadata_of(content.representation)
     if content.representation is not None and content.representation.three_d_bytes:
         notes.append("Its 3-D data are omitted.")
@@ -224,7 +224,7 @@ def _record(
     fitting, left_out = fitted(known, version)
     if content.representation is None:
         # A bare picture states this itself, so it is not lost with the record's field.
-        left_out = tuple(what for what in left_out if what != "post-acquisition processing")
+        left_out = tuple(field for field in left_out if field != "post-acquisition processing")
     if left_out:
         notes.append(f"A 2005 record has no field for: {', '.join(left_out)}.")
     data = serialise(build_record(image, version=version, metadata=fitting))

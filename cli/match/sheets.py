@@ -51,9 +51,9 @@ def _acquisition(report: MatchReport) -> Sheet:
 
 def _points(report: MatchReport, name: str) -> Iterator[Sheet]:
     results = report.of_set(name)
-    told = any(result.supported for _, result in results)
+    supported = any(result.supported for _, result in results)
     for title, at in (("FNMR at a measured FMR", _measured), ("FNMR at a bound on FMR", _bounded)):
-        if at is _measured and not told:
+        if at is _measured and not supported:
             continue
         yield Sheet(
             title=f"{title}{SET_TITLES[name]}",

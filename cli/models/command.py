@@ -178,5 +178,5 @@ def bundle_command(
 
 
 def _pull(pack: str, models_dir: Path | None) -> str:
-    where = [] if models_dir is None else ["--models-dir", str(models_dir)]
-    return shlex.join(["facegate", "models", "pull", pack, *where])
+    options = [] if models_dir is None else ["--models-dir", str(models_dir)]
+    return shlex.join(["facegate", "models", "pull", pack, *options])

@@ -51,8 +51,8 @@ class Patience:
 class _TryAgain(Exception):
     """An error that may be temporary."""
 
-    def __init__(self, what: str, *, after: float = 0.0, tries: int | None = None) -> None:
-        super().__init__(what)
+    def __init__(self, text: str, *, after: float = 0.0, tries: int | None = None) -> None:
+        super().__init__(text)
         self.after = after
         self.tries = tries
 
@@ -236,7 +236,7 @@ def _validator(response: aiohttp.ClientResponse) -> str | None:
 
 
 def _range(response: aiohttp.ClientResponse) -> tuple[int | None, int | None]:
-    """Returns first byte and whole size of a partial response; None for what it does not state."""
+    """Returns first byte and whole size of a partial response; None for a value that it does not state."""
     found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
     if found is None:
         return None, None

@@ -31,7 +31,7 @@ WHAT_TO_DO: Final = MappingProxyType(
         "EYE_DISTANCE_TOO_SMALL": "Use a larger photo: the eyes must be at least 85 pixels apart.",
         "FACE_CUT_OFF": "Use a photo that shows the whole face.",
         "IMAGE_NOT_CONFORMANT": "Use a photo that meets the requirement that is named.",
-        "IMAGE_REFERENCE_INVALID": "Correct the reference; docs/trusted_images.md says what may be one.",
+        "IMAGE_REFERENCE_INVALID": "Correct the reference; docs/trusted_images.md states the rules.",
         "IMAGE_REFERENCE_NOT_FOUND": "Correct the reference, or upload the image itself.",
         "IMAGE_REFERENCE_NOT_CONFIGURED": "Upload the image itself, or configure a store of trusted images.",
         "ISO_39794_NOT_SUPPORTED": "Give the image of the record, or an ISO/IEC 19794-5 record.",
@@ -39,7 +39,7 @@ WHAT_TO_DO: Final = MappingProxyType(
         "POLICY_NOT_FOUND": "Use a policy that the server has: `facegate policy list` shows them.",
         "MODE_BELOW_POLICY": "Leave --mode out, or choose another policy.",
         "MODE_NOT_AVAILABLE": "Choose a policy with another mode.",
-        "POLICY_NOT_AVAILABLE": "Choose a policy that this server can meet: the refusal says what it lacks.",
+        "POLICY_NOT_AVAILABLE": "Choose a policy that this server can meet: the error states the shortfall.",
         "REQUEST_ID_REUSED": "Use a fresh request_id for another payload.",
         "CHECK_NOT_FOUND": "Ask for the check with the credentials that created it.",
         "NOT_SCANNED_YET": "Let the person scan first.",
@@ -89,7 +89,7 @@ def describe_refusal(refusal: ServerError) -> str:
     if advice:
         lines.append(advice)
     if refusal.retry_after_s is not None:
-        lines.append(f"The server asks to wait {refusal.retry_after_s:g} s before another try.")
+        lines.append(f"The server asks to wait {refusal.retry_after_s:g} s before the next call.")
     return "\n".join(lines)
 
 

@@ -103,11 +103,11 @@ def file_picture(
 
 def _words(strip: FlashStrip) -> str:
     proving = [column for column in strip.columns if column.proves]
-    told = sum(column.agrees is True for column in proving)
+    answered = sum(column.agrees is True for column in proving)
     other = sum(column.agrees is False for column in proving)
     return (
         f"{len(strip.columns)} colours of the screen and the face under each; of {len(proving)} that were "
-        f"drawn at random the face answered {told}, {other} were contradicted"
+        f"drawn at random the face answered {answered}, {other} were contradicted"
     )
 
 
@@ -271,7 +271,7 @@ def _lines_of(detail: str) -> list[str]:
     return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines] or [""]
 
 
-def _signal(signal: result_pb2.Signal, told: Sequence[str]) -> Iterator[Shape]:
+def _signal(signal: result_pb2.Signal, lines: Sequence[str]) -> Iterator[Shape]:
     assessed, (left, width) = signal.HasField("score"), _SCORE_BAR
     yield Label(0, 12, signal.label or signal.name, 12, "ink", bold=True)
     yield Bar(left, 4, width, 8, "track", 4)
@@ -280,6 +280,6 @@ def _signal(signal: result_pb2.Signal, told: Sequence[str]) -> Iterator[Shape]:
         tone = "soft" if neutral else "good" if signal.score >= _MIDDLE else "bad"
         yield Bar(left, 4, max(3.0, width * signal.score), 8, tone, 4)
     score = "neutral" if neutral else f"{signal.score:.2f}" if assessed else "-"
-    yield Label(392, 12, score, 12, "ink", "end")
-    for number, line in enumerate(told):
+    yield Label(392, 12, score, 10.5 if neutral else 12, "ink", "end")
+    for number, line in enumerate(lines):
         yield Label(404, 12 + _NEXT_LINE * number, line, 12)
