@@ -203,7 +203,7 @@ async def test_slow_generator_loses_nothing() -> None:
 
 
 class _Capture:
-    """Stands for OpenCV's capture of a camera."""
+    """Replaces OpenCV's capture of a camera."""
 
     def __init__(self, frames: int) -> None:
         self.left, self.released = frames, 0

@@ -89,7 +89,7 @@ def _exposed(gains: list[float], *, follows: bool) -> tuple[list[FrameClaim], tu
     """A scene with frames that are exposed by ``gains``, and whether their pixels show it."""
     tracer, claims = StreamTracer(), []
     for at, (gain, luma) in enumerate(zip(gains, frames(len(gains)), strict=True)):
-        # The claim is of linear light, the picture is gamma encoded.
+        # The claim is of linear light, the frame is gamma encoded.
         scale = gain ** (1 / 2.2) if follows else 1.0
         shown = np.asarray(np.clip(luma * 0.6 * scale, 0, 255), np.uint8)
         claims.append(

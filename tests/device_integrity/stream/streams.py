@@ -1,4 +1,4 @@
-"""Streams of a made-up camera: a scene that moves, with a sensor's noise, encoded once."""
+"""Streams of a simulated camera: a scene that moves, with a sensor's noise, encoded once."""
 
 import cv2
 import numpy as np

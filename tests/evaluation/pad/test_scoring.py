@@ -58,7 +58,7 @@ def test_real_pictures(assets: Path, pack: Pack, tmp_path: Path) -> None:
     assert set(fusion.verdicts.values()) <= set(Verdict)
     assert "pad_network" in fusion.parts
     assert len(runs["eight signals"].parts) == 8
-    # The fusion does what the network does, and more.
+    # The fusion includes the network and other signals.
     assert np.median(fusion.milliseconds) > np.median(network.milliseconds) > 0
 
 

@@ -251,7 +251,7 @@ class Film:
             bands = np.full((_BANDS, 3), 0.3)
         lit = np.einsum("bhw,bc->hwc", world.bands, bands)
         if scene.kind is RenderedKind.GLASS:
-            # A mirror image adds up with what the display shows, however dark that is.
+            # A mirror image adds to the display's content, however dark that is.
             light = world.ambient * world.albedo + lit
         else:
             light = (world.ambient + lit) * world.albedo

@@ -77,7 +77,7 @@ def block_2005(
     count: int | None = None,
     information: bytes = struct.pack(">BBHHBBHH", 1, 0, WIDTH, HEIGHT, 1, 2, 0, 0),
 ) -> bytes:
-    """A face: length, number of points, 14 bytes of facial information, points, 12 of the image, picture."""
+    """A face: length, number of points, 14 bytes of facial information, points, 12 of the image, image."""
     size = 20 + len(points) + 12 + len(image) if length is None else length
     number = len(points) // 8 if count is None else count
     return struct.pack(">IH", size, number) + facial + points + information + image

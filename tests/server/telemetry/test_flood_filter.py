@@ -67,7 +67,7 @@ def test_refusals_are_logged_by_rate_and_the_rest_is_counted_once_a_minute() -> 
     assert _events(stream)[51:] == ["log_lines_suppressed", "check_decided"]
     summary = json.loads(stream.getvalue().splitlines()[51])
     assert (summary["kind"], summary["lines"]) == ("call_refused TOKEN_INVALID", 950)
-    # A minute later there is room for some again.
+    # A minute later some lines are logged again.
     log.info("call_refused", reason="TOKEN_INVALID")
     assert _events(stream)[-1] == "call_refused"
 
