@@ -9,9 +9,13 @@ import numpy as np
 from attempt.pictures import DecodedPicture
 from attempt.watch import PacedWatch
 from evaluation.sent import as_sent
-from liveness.observation import ScanObservations
+from liveness.observation import FrameObservation, ScanObservations
+from liveness.selection import spread_of
 from vision.face import BgrImage
 from vision.packs.pack import Pack
+
+_SCORED = 10
+"""Scored frames of a scan of the usual length."""
 
 
 def observe_scan(frames: Iterable[tuple[float, BgrImage]], pack: Pack) -> ScanObservations:
@@ -20,6 +24,12 @@ def observe_scan(frames: Iterable[tuple[float, BgrImage]], pack: Pack) -> ScanOb
     for index, (time, image) in enumerate(frames):
         watch.take(DecodedPicture(image), index=index, capture_time=time)
     return watch.observations
+
+
+def scored_frames(frames: Iterable[FrameObservation]) -> tuple[FrameObservation, ...]:
+    """Returns the frames that PAD networks score: spread over the scan, as ``attempt.pad_frames`` does."""
+    detected = {frame.index: frame for frame in frames if frame.faces == 1 and not frame.followed}
+    return tuple(detected[index] for index in spread_of(list(detected), _SCORED))
 
 
 def clip_windows(

@@ -170,7 +170,7 @@ def _evidence(
 ) -> _Evidence:
     odds: dict[str, float] = {}
     strengths: dict[str, float] = {}
-    total = 0.0
+    total = 0.0 if networks else calibration.bias
     # 1. The PAD networks: their mean, calibrated as a set.
     network = None
     if networks:

@@ -132,6 +132,8 @@ def _networks(data: Mapping[str, Any]) -> NetworkCalibrations:
         raise FusionModelError(
             f"the fusion model's networks must contain {_DEFAULT} for unknown sets, and {_NONE}"
         )
+    if len({frozenset(names.split(_BETWEEN)) for names in found}) != len(found):
+        raise FusionModelError("the fusion model calibrates a set of networks twice")
     known = {frozenset(names.split(_BETWEEN)): calibration for names, calibration in found.items()}
     return NetworkCalibrations(known=MappingProxyType({frozenset[str](): none, **known}), unknown=unknown)
 

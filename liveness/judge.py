@@ -66,7 +66,7 @@ def judge_scan(
         scan: The measurements of its frames.
         identified: Indices of the frames with a template. The motion of a face that was not identified does
             not count.
-        pad_scores: Scores of the PAD networks for selected frames; empty without networks.
+        pad_scores: Scores of the PAD networks, of frames spread over the scan; empty without networks.
         cues: Measurements of the single-frame cues in selected frames.
         policy: Thresholds of liveness.
         model: The fusion model.

@@ -7,7 +7,7 @@ from typing import Protocol
 from attempt.stills import observe_still
 from evaluation.match.pictures import LIMITS
 from evaluation.pad.stages import Stages
-from evaluation.scans import observe_scan
+from evaluation.scans import observe_scan, scored_frames
 from liveness.express.frame_cues import measure_frame_cues
 from liveness.express.interface import FrameCues, PadScore
 from liveness.observation import ScanObservations
@@ -143,8 +143,8 @@ class ClipEvidence:
         return bool(self._selected())
 
     def network_scores(self, network: PadNetwork) -> Sequence[PadScore]:
-        """Return one score for each selected frame."""
-        selected = self._selected()
+        """Return one score for each of some frames, spread over the scan."""
+        chosen = [(frame.index, frame.face) for frame in scored_frames(self.observations.frames)]
         return self.stages.once(
             f"network {network.name}",
             lambda: tuple(
@@ -153,7 +153,8 @@ class ClipEvidence:
                     network=network.name,
                     real_probability=network.real_probability(self._frames[index][1], face),
                 )
-                for index, face in selected
+                for index, face in chosen
+                if face is not None
             ),
         )
 

@@ -80,7 +80,7 @@ def clip_scorers(pack: Pack, *, extra: Sequence[PadNetwork] = (), fusion: Fusion
 
 
 class _Network:
-    """Scores by the mean of a network's probabilities over its frames."""
+    """Scores by the median of a network's probabilities over its frames."""
 
     def __init__(self, network: PadNetwork, kind: ScorerKind) -> None:
         self._network = network
@@ -90,7 +90,7 @@ class _Network:
         scores = evidence.network_scores(self._network)
         if not scores:
             return ScorerAnswer(None, no_face(evidence))
-        return ScorerAnswer(float(np.mean([score.real_probability for score in scores])))
+        return ScorerAnswer(float(np.median([score.real_probability for score in scores])))
 
 
 class _Judge:

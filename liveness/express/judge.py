@@ -58,7 +58,8 @@ def judge_express(
 
     Args:
         scan: The attempt's frames and motion (``liveness.collect.ScanCollector.observations``).
-        pad_scores: The results of the pack's PAD networks for selected frames; empty without networks.
+        pad_scores: The scores of the pack's PAD networks, of frames spread over the scan; empty without
+            networks.
         policy: Thresholds of the check's policy.
         model: The fusion model (``liveness.fusion_model_file.load_fusion_model()``).
         cues: The single-frame cues of selected frames; empty if they were not measured.

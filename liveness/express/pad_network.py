@@ -1,4 +1,4 @@
-"""The signal of the pack's PAD networks on the selected frames."""
+"""The signal of the pack's PAD networks on frames spread over the scan."""
 
 import math
 from collections.abc import Sequence

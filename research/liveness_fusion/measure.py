@@ -19,14 +19,14 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from evaluation.scans import clip_windows, observe_scan
+from evaluation.scans import clip_windows, observe_scan, scored_frames
 from liveness.express.frame_cues import measure_frame_cues
 from liveness.express.interface import FrameCues, PadScore
 from liveness.express.judge import express_signals
 from liveness.express.pad_network import network_medians
 from liveness.express.settings import ExpressSettings
 from liveness.extent import face_extent
-from liveness.observation import FrameObservation, ScanObservations
+from liveness.observation import ScanObservations
 from liveness.observe import observe_frame
 from liveness.selection import CUE_FRAMES, select_frames, spread_of
 from research.liveness_fusion.large_faces import large_faces
@@ -43,7 +43,6 @@ from vision.packs.interfaces import FaceDetector, PadNetwork
 __all__ = ["main"]
 
 _PHOTOS = 9
-_SCORED = 10
 _OURS = "facegate_pad_v1"
 
 
@@ -137,7 +136,7 @@ def _clip_rows(
     scan = observe_scan(window, models.pack)
     selected = [frame for frame in scan.frames if frame.index in select_frames(scan.frames)]
     scores: list[PadScore] = []
-    for frame in _scored(scan.frames):
+    for frame in scored_frames(scan.frames):
         if frame.face is not None:
             scores += _asked(window[frame.index][1], frame.face, frame.index, models, told)
     looked = spread_of([frame.index for frame in selected], CUE_FRAMES)
@@ -161,12 +160,6 @@ def _clip_rows(
             ),
             network_medians(own),
         )
-
-
-def _scored(frames: Sequence[FrameObservation]) -> list[FrameObservation]:
-    """Frames spread over the scan, as ``attempt.pad_frames`` scores them."""
-    detected = {frame.index: frame for frame in frames if frame.faces == 1 and not frame.followed}
-    return [detected[index] for index in spread_of(list(detected), _SCORED)]
 
 
 def _presented(assets: Path, models: _Models) -> Iterator[Row]:

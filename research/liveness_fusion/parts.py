@@ -38,6 +38,8 @@ _LARGEST = "Silent-Face-Anti-Spoofing"
 
 _MOTION_PRIOR: Prior = (0.5, 0.05, 0.3)
 _NETWORK_PRIOR: Prior = (0.5, 0.003, 0.003)
+_OWN_PRIOR: Prior = (0.5, 0.05, 1.0)
+"""Our own network gives many live scans less than 0.5, so its answer alone must not make them SPOOF."""
 _CUE_PRIOR: Prior = (0.3, 0.03, 0.03)
 
 
@@ -109,8 +111,11 @@ def _scan_networks(rows: Sequence[Row], limits: Limits) -> NetworkCalibrations:
     found = {}
     for names in sets_of({name for row in rows for name in row.networks}):
         asked = _asked(rows, names)
+        if not asked:
+            continue
         # Every source counts the same: one of them has 835 images, and scans are of many.
-        weights, bias = fit_logistic(_mean_odds(asked, names), *_told(asked, power=0.0), prior=_NETWORK_PRIOR)
+        prior = _OWN_PRIOR if names == {OWN} else _NETWORK_PRIOR
+        weights, bias = fit_logistic(_mean_odds(asked, names), *_told(asked, power=0.0), prior=prior)
         motion_for = limits.motion_beside_own if names == {OWN} else 0.0
         found[names] = NetworkCalibration(bias=bias, weight=float(weights[0]), motion_for=motion_for)
     none = NetworkCalibration(bias=0.0, weight=0.0, motion_for=limits.motion_alone)
@@ -138,7 +143,9 @@ def _still_networks(rows: Sequence[Row], limits: Limits) -> NetworkCalibrations:
                 bias=0.0,
                 most_for=limits.still_cues_for,
                 most_against=limits.still_cues_against,
-                weights=MappingProxyType(dict(zip(names, weights[-len(names) :].tolist(), strict=True))),
+                weights=MappingProxyType(
+                    dict(zip(names, weights[len(weights) - len(names) :].tolist(), strict=True))
+                ),
                 neutral=MappingProxyType(neutral),
             ),
         )

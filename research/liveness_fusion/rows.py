@@ -38,7 +38,7 @@ class Row:
         species: Species of the attack, as its manifest names it; empty for a bona fide presentation.
         live: Whether it is bona fide.
         scores: Score by signal name, 0..1; a signal that was not assessed is missing.
-        networks: Real probability by network name, 0..1: the trimmed mean over a scan's selected frames.
+        networks: Real probability by network name, 0..1: the median over a scan's scored frames.
     """
 
     kind: RowKind

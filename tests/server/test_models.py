@@ -55,7 +55,7 @@ def test_a_policy_that_makes_hard_what_the_pack_cannot_assess_is_refused(tmp_pat
         'name = "frontal"\nversion = 1\ndescription = "d"\nmode = "EXPRESS"\n'
         '[match]\nmax_fmr = 0.03\n[portrait]\nprofile = "iso_full_frontal"\n'
     )
-    with pytest.raises(ConfigurationError, match=r"makes hard what cannot be assessed: eyes_open"):
+    with pytest.raises(ConfigurationError, match=r"hard that cannot be assessed: eyes_open"):
         check_policies(load_policies(tmp_path), remembering_pack(), default="frontal")
 
 

@@ -106,7 +106,7 @@ def test_what_was_not_given_is_named_and_never_passes(assets: Path, tmp_path: Pa
     status, told, _ = run(file, "--at", _moment(sample))
     assert status == 0
     for option in ("--challenge", "--app", "--environment", "--key-id"):
-        assert f"give {option} to check it" in told
+        assert f"give {option} to evaluate it" in told
     found = checks(file, "--at", _moment(sample))
     assert {name for name, outcome in found.items() if outcome == "NOT_EVALUATED"} == {
         "app_attest.challenge",

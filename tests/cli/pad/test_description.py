@@ -67,7 +67,7 @@ def test_the_terminal_says_it_too() -> None:
     with console.capture() as capture:
         console.print(report_view(describe(made_report())))
     told = plain(capture.get())
-    assert "Again: facegate evaluate pad --dataset pad" in told
+    assert "To repeat: facegate evaluate pad --dataset pad" in told
     assert "AUC 0.9988" in told
     assert "not evaluated" in told
 

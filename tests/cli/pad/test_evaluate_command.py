@@ -57,8 +57,10 @@ def test_real_pictures_with_a_report(assets: Path, tmp_path: Path, monkeypatch: 
         "report.md",
         "scores_open-DIR_pictures.png",
     ]
-    (scorer,) = json.loads((out / "report.json").read_text())["packs"][0]["sets"][0]["scorers"]
-    assert scorer["scorer"]["name"] == "minifas_v2se"
+    scorers = json.loads((out / "report.json").read_text())["packs"][0]["sets"][0]["scorers"]
+    names = [scorer["scorer"]["name"] for scorer in scorers]
+    assert names == ["minifas_v2se", "minifasnet_v1se", "minifasnet_v2"]
+    scorer = scorers[0]
     assert {each["species"]: each["presentations"] for each in scorer["species"]} == {"print": 4, "screen": 8}
     assert not any(point["supported"] for point in scorer["points"])
     assert cv2.imread(str(out / "mistakes_open-DIR_pictures.jpg")) is not None
@@ -97,7 +99,7 @@ def test_what_cannot_be_measured_is_said_in_a_line(tmp_path: Path, assets: Path)
     (tmp_path / "live" / "1.jpg").write_bytes(b"")
     for arguments, why in (
         (("--dataset", tmp_path / "none"), "does not exist"),
-        (("--dataset", tmp_path), "both bona fide presentations and attacks are needed"),
+        (("--dataset", tmp_path), "both bona fide presentations and attacks are required"),
         (("--dataset", tmp_path, "--scorer", "magic"), "there is no scorer 'magic'"),
         (("--dataset", tmp_path, "--weights", tmp_path / "x.pth"), "named after none of"),
         (("--dataset", tmp_path, "--pack", "open:/nowhere"), "/nowhere"),
@@ -117,7 +119,7 @@ def test_a_scorer_that_the_files_have_nothing_for(tmp_path: Path, assets: Path) 
         "--dataset", tmp_path, "--scorer", "temporal", "--pack", f"open:{assets / 'models'}"
     )
     assert status == 2
-    assert "no scorer of the kinds asked for" in told
+    assert "no chosen scorer can judge" in told
 
 
 def test_a_folder_that_cannot_be_written_to_is_found_before_the_work(
