@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from liveness.policy import CaptureLimits
 
-
 _CALIBRATED = CaptureLimits(
     min_face_width=60.0,
     max_face_width=800.0,
