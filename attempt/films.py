@@ -15,13 +15,14 @@ from attempt.persons import persons_in
 from attempt.pictures import DecodedPicture
 from attempt.stills import landmarks_of, observe_still, pad_scores
 from attempt.watch import PacedWatch
+from liveness.capture_doubts import calibration_doubts, limited
 from liveness.continuity import of_known_face
 from liveness.express.frame_cues import measure_frame_cues
 from liveness.express.interface import FrameCues, PadScore
 from liveness.express.judge import judge_express
 from liveness.fusion_model import FusionModel
 from liveness.observation import FrameObservation, ScanObservations
-from liveness.policy import LivenessPolicy
+from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.selection import CUE_FRAMES, DEFAULT_COUNT, FrameSelector, spread_of
 from liveness.verdict import LivenessResult
 from vision.face import BgrImage, DetectedFace
@@ -220,13 +221,15 @@ def judge_study(study: VideoStudy, *, policy: LivenessPolicy, fusion: FusionMode
         policy: The policy, which sets the thresholds and the signals that are judged.
         fusion: The liveness model.
     """
-    return judge_express(
-        scan=of_known_face(study.observations, examined={frame.index for frame in study.selected}),
+    scan = of_known_face(study.observations, examined={frame.index for frame in study.selected})
+    result = judge_express(
+        scan=scan,
         pad_scores=study.pad_scores,
         cues=study.cues,
         policy=policy,
         model=fusion,
     )
+    return limited(result, calibration_doubts(scan)) if policy.capture is CaptureKind.SCAN else result
 
 
 def _shrunk(pixels: BgrImage) -> BgrImage:

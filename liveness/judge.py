@@ -1,13 +1,14 @@
 """Decides the liveness of a scan. ``judge_scan`` is the only function that does.
 
 ``express.judge`` decides by the passive signals (``liveness.fusion``), ``dynamic.combine`` applies the
-finding of a challenge, and the conditions of the capture come last: a scan with too few frames a second
-cannot be LIVE, but it can be SPOOF.
+finding of a challenge, and the conditions of the capture come last: a scan with too few frames a second, or
+one that does not show enough of the face (``capture_doubts``), cannot be LIVE, but it can be SPOOF.
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from liveness.capture_doubts import calibration_doubts, evidence_doubts, limited
 from liveness.challenge_evidence import ChallengeEvidence
 from liveness.continuity import of_known_face
 from liveness.dynamic.combine import combine_flash, combine_movement
@@ -74,8 +75,9 @@ def judge_scan(
         conditions: Conditions of the capture.
     """
     # 1. The passive signals of the identified face decide.
+    known = of_known_face(scan, examined=identified)
     express = judge_express(
-        scan=of_known_face(scan, examined=identified),
+        scan=known,
         pad_scores=pad_scores,
         policy=policy,
         model=model,
@@ -85,8 +87,10 @@ def judge_scan(
     challenged = ScanLiveness(result=express, flash=None)
     if challenge is not None:
         challenged = _with_challenge(express, challenge, scan)
-    # 3. A slow or rotated capture limits the verdict.
-    return replace(challenged, result=_under(conditions, challenged.result))
+    # 3. A capture that is slow, or that does not show enough of the face, limits the verdict.
+    slow = (VerdictReason.TOO_FEW_FRAMES,) if conditions.too_slow else ()
+    doubts = (*slow, *evidence_doubts(scan, policy.evidence), *calibration_doubts(known))
+    return replace(challenged, result=_turned(conditions, limited(challenged.result, doubts)))
 
 
 def _with_challenge(
@@ -107,10 +111,8 @@ def _with_challenge(
     return ScanLiveness(result=express, flash=None)
 
 
-def _under(conditions: CaptureConditions, found: LivenessResult) -> LivenessResult:
-    """Limits the verdict by the conditions of the capture."""
-    if conditions.too_slow and found.verdict is Verdict.LIVE:
-        found = replace(found, verdict=Verdict.INCONCLUSIVE, reasons=(VerdictReason.TOO_FEW_FRAMES,))
+def _turned(conditions: CaptureConditions, found: LivenessResult) -> LivenessResult:
+    """Adds the rotation to the reasons of INCONCLUSIVE if most frames were rotated."""
     if conditions.turned and found.verdict is Verdict.INCONCLUSIVE:
         # Few usable faces are a consequence of the rotation.
         others = (reason for reason in found.reasons if reason is not VerdictReason.TOO_FEW_USABLE_FACES)

@@ -139,6 +139,12 @@ def select_frames(observations: Iterable[FrameObservation], *, count: int = DEFA
     return selector.selected
 
 
+def best_frame(frames: Iterable[FrameObservation]) -> FrameObservation | None:
+    """Returns the best of all frames, which is ``FrameSelector.best``; ``None`` without a usable frame."""
+    best = max(frames, key=frame_quality, default=None)
+    return best if best is not None and frame_quality(best) > 0 else None
+
+
 def spread_of(indices: Sequence[int], count: int) -> tuple[int, ...]:
     """Returns at most ``count`` of ``indices``, evenly spread from the first to the last, in order."""
     if len(indices) <= count:

@@ -65,6 +65,12 @@ EXPLANATIONS: Mapping[VerdictReason, str] = {
     VerdictReason.BLINK_NOT_SEEN: "No blink was measured, which the policy demands.",
     VerdictReason.DEPTH_NOT_SEEN: "Neither light nor motion shows whether the face is flat.",
     VerdictReason.EVIDENCE_TOO_WEAK: "The evidence is too weak for either verdict.",
+    VerdictReason.EVIDENCE_TOO_DARK: "The frames are too dark to show who is there.",
+    VerdictReason.EVIDENCE_TOO_BRIGHT: "The frames are too bright to show who is there.",
+    VerdictReason.EVIDENCE_BLURRED: "The frames are too blurred to show who is there.",
+    VerdictReason.EVIDENCE_TOO_NOISY: "The frames have more noise than any from which liveness was learned.",
+    VerdictReason.FACE_TOO_SMALL: "The face has too few pixels to show who is there.",
+    VerdictReason.FACE_TOO_LARGE: "The face is larger than any from which liveness was learned.",
     VerdictReason.LOOKS_ALIVE: "The scan shows signs of a living face.",
     VerdictReason.LOOKS_GENUINE: "The frames show no trace of an attack; movement was not judged.",
 }

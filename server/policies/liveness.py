@@ -14,4 +14,5 @@ def liveness_policy(policy: Policy) -> LivenessPolicy:
         spoof_threshold=rules.spoof_threshold,
         require_pad_network=rules.require_pad_network,
         minimum_frames=rules.minimum_frames,
+        evidence=rules.evidence.as_limits(),
     )

@@ -8,7 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
-from liveness.policy import LEAST_BETWEEN
+from liveness.policy import EVIDENCE_FLOOR, LEAST_BETWEEN, CaptureLimits
 from matcher.conformance.interface import Component
 from matcher.conformance.requirement import IntakeCode, RequirementCode, Severity, requirement_code
 from matcher.errors import PortraitPolicyInvalid
@@ -24,6 +24,7 @@ __all__ = [
     "ChallengeRules",
     "DeadlineRules",
     "DisclosureRules",
+    "EvidenceRules",
     "LivenessRules",
     "MatchRules",
     "Policy",
@@ -56,6 +57,31 @@ _Code = Annotated[
 ]
 
 
+class EvidenceRules(PolicyTable):
+    """Demands on the evidence frame."""
+
+    min_face_width: float = Field(default=EVIDENCE_FLOOR.min_face_width, ge=0, le=500)
+    """Smallest width of the face from ear to ear, in pixels of the frame. If the evidence frame does not meet
+    one of these four demands, the verdict is not LIVE. It is not LIVE either if the medians of the scan lie
+    outside the range of the liveness model, so that weaker demands may have no effect."""
+    min_sharpness: float = Field(default=EVIDENCE_FLOOR.min_sharpness, ge=0, le=500)
+    """Smallest sharpness of the face: the variance of the Laplacian at 128 x 128 pixels. A face in focus has
+    50 to 400."""
+    min_luminance: float = Field(default=EVIDENCE_FLOOR.min_luminance, ge=0, le=120)
+    """Smallest mean luma of the face, 0..255."""
+    max_luminance: float = Field(default=EVIDENCE_FLOOR.max_luminance, ge=130, le=255)
+    """Largest mean luma of the face, 0..255."""
+
+    def as_limits(self) -> CaptureLimits:
+        """Returns the demands in the terms of liveness."""
+        return CaptureLimits(
+            min_face_width=self.min_face_width,
+            min_sharpness=self.min_sharpness,
+            min_luminance=self.min_luminance,
+            max_luminance=self.max_luminance,
+        )
+
+
 class LivenessRules(PolicyTable):
     """Demands on liveness."""
 
@@ -68,6 +94,8 @@ class LivenessRules(PolicyTable):
     """Whether LIVE needs the score of a PAD network."""
     minimum_frames: int = Field(default=8, ge=2, le=300)
     """Smallest number of frames with exactly one face for which signals over time decide."""
+    evidence: EvidenceRules = EvidenceRules()
+    """Demands on the evidence frame."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

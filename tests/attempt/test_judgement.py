@@ -18,7 +18,7 @@ from liveness.signal import Signal
 from liveness.verdict import LivenessResult, Verdict, VerdictReason
 from matcher.comparison import MatchPolicy
 from matcher.template import TemplateSample
-from tests.liveness.builders import as_head, as_plane, observation, observations, scan, segment
+from tests.liveness.builders import as_head, as_plane, face_at, observation, observations, scan, segment
 from tests.liveness.results import assert_consistent
 from tests.matcher.calibrations import THREE_DECADES
 from vision.face import Embedding
@@ -145,6 +145,31 @@ def test_live_and_the_same_person_is_not_tried_again(monkeypatch: pytest.MonkeyP
     assert judgement.identity_constant is True
     assert not judgement.retryable
     assert judgement.feedback == ()
+
+
+@pytest.mark.parametrize(
+    ("measured", "hint"),
+    [
+        ({"luminance": 25.0}, "TOO_DARK"),
+        ({"luminance": 230.0}, "TOO_BRIGHT"),
+        ({"sharpness": 5.0}, "BLURRED"),
+        ({"sharpness": 2000.0}, "LOW_VIDEO_QUALITY"),
+        ({"face": face_at(width=40.0)}, "MOVE_CLOSER"),
+        ({"face": face_at(width=900.0)}, "MOVE_BACK"),
+    ],
+)
+def test_frames_that_do_not_show_the_person_are_tried_again_with_the_hint_that_helps(
+    monkeypatch: pytest.MonkeyPatch, measured: dict[str, object], hint: str
+) -> None:
+    watched = scan(observations(14, **measured), [segment(as_head(0.05), steps=14)])
+    live = _judge(monkeypatch, watched=watched)
+    assert live.liveness.verdict is Verdict.INCONCLUSIVE
+    assert live.retryable
+    assert not live.adverse
+    assert live.feedback == (hint,)
+    spoof = _judge(monkeypatch, verdict=Verdict.SPOOF, watched=watched)
+    assert spoof.liveness.verdict is Verdict.SPOOF
+    assert not spoof.retryable
 
 
 _LINE = StandingLine()

@@ -20,6 +20,7 @@ def _judge(
     conditions: CaptureConditions,
     verdict: Verdict,
     *reasons: VerdictReason,
+    watched: ScanObservations = _WATCHED,
 ) -> LivenessResult:
     """The verdict under the conditions if the passive signals give ``verdict``."""
     express = LivenessResult(
@@ -30,7 +31,7 @@ def _judge(
         reasons=reasons,
     )
     monkeypatch.setattr("liveness.judge.judge_express", lambda **_: express)
-    judged = _judged(_WATCHED, conditions)
+    judged = _judged(watched, conditions)
     assert judged.flash is None
     assert_consistent(judged.result)
     return judged.result
@@ -84,6 +85,26 @@ def test_turned_pictures_explain_too_what_was_too_slow(monkeypatch: pytest.Monke
     both = CaptureConditions(too_slow=True, turned=True)
     result = _judge(monkeypatch, both, Verdict.LIVE, VerdictReason.LOOKS_ALIVE)
     assert result.reasons == (VerdictReason.WRONG_ROTATION, VerdictReason.TOO_FEW_FRAMES)
+
+
+_DARK = scan(observations(14, luminance=20.0), [segment(as_head(0.05), steps=14)])
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_a_dark_capture_is_never_live(monkeypatch: pytest.MonkeyPatch, verdict: Verdict) -> None:
+    result = _judge(monkeypatch, _CLEAR, verdict, VerdictReason.EVIDENCE_TOO_WEAK, watched=_DARK)
+    if verdict is Verdict.LIVE:
+        assert (result.verdict, result.reasons) == (
+            Verdict.INCONCLUSIVE,
+            (VerdictReason.EVIDENCE_TOO_DARK,),
+        )
+    else:
+        assert (result.verdict, result.reasons) == (verdict, (VerdictReason.EVIDENCE_TOO_WEAK,))
+
+
+def test_a_dark_and_slow_capture_has_both_reasons(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = _judge(monkeypatch, _SLOW, Verdict.LIVE, VerdictReason.LOOKS_ALIVE, watched=_DARK)
+    assert result.reasons == (VerdictReason.TOO_FEW_FRAMES, VerdictReason.EVIDENCE_TOO_DARK)
 
 
 def test_motion_of_an_unknown_face_counts_for_nobody() -> None:

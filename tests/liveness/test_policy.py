@@ -1,7 +1,10 @@
+import math
+from dataclasses import replace
+
 import pytest
 
 from liveness.errors import LivenessError, LivenessPolicyError
-from liveness.policy import LivenessPolicy
+from liveness.policy import EVIDENCE_FLOOR, LivenessPolicy
 
 
 @pytest.mark.parametrize(
@@ -19,6 +22,22 @@ def test_a_policy_that_contradicts_itself_is_refused(wrong: dict[str, float]) ->
     with pytest.raises(LivenessPolicyError) as refused:
         LivenessPolicy(**wrong)  # type: ignore[arg-type]  # wrong on purpose
     assert isinstance(refused.value, LivenessError)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"min_face_width": -1.0},
+        {"max_face_width": 60.0},
+        {"min_sharpness": math.nan},
+        {"max_sharpness": 9.0},
+        {"min_luminance": 220.0},
+        {"max_luminance": math.nan},
+    ],
+)
+def test_limits_of_a_capture_that_contradict_each_other_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(LivenessPolicyError):
+        replace(EVIDENCE_FLOOR, **wrong)
 
 
 def test_the_default_leaves_room_for_doubt() -> None:

@@ -180,6 +180,7 @@ def test_the_rooms_accept_every_threshold_that_the_schema_accepts(base: dict[str
         spoof_threshold=liveness.spoof_threshold,
         require_pad_network=liveness.require_pad_network,
         minimum_frames=liveness.minimum_frames,
+        evidence=liveness.evidence.as_limits(),
     )
     MatchPolicy(max_fmr=policy.match.max_fmr)
     policy.portrait.as_policy()

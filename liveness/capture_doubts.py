@@ -1,0 +1,73 @@
+"""The reasons why a capture cannot be LIVE, whatever its signals: it does not show enough of the face.
+
+Two parts of the capture are measured with ``CaptureLimits``:
+
+- The evidence frame, with the limits of the policy. A reviewer must be able to recognise the person on it.
+- The medians of the scan, with the range of the clips that the fusion model was fitted to
+  (``ExpressSettings.calibrated``). Outside of it, a score is an extrapolation, not a measurement.
+
+Both only turn LIVE into INCONCLUSIVE. An attack in the dark remains an attack.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from statistics import median
+
+from liveness.express.settings import ExpressSettings
+from liveness.extent import face_extent
+from liveness.observation import FrameObservation, ScanObservations
+from liveness.policy import CaptureLimits
+from liveness.selection import best_frame
+from liveness.verdict import LivenessResult, Verdict, VerdictReason
+
+__all__ = ["calibration_doubts", "evidence_doubts", "limited"]
+
+
+def evidence_doubts(scan: ScanObservations, limits: CaptureLimits) -> tuple[VerdictReason, ...]:
+    """Returns why the evidence frame, the best of the scan, does not show the person; empty if it does.
+
+    Args:
+        scan: The measurements of the whole scan.
+        limits: The limits of the policy.
+    """
+    best = best_frame(scan.frames)
+    return _doubts([] if best is None else [best], limits)
+
+
+def calibration_doubts(
+    scan: ScanObservations, settings: ExpressSettings | None = None
+) -> tuple[VerdictReason, ...]:
+    """Returns why the medians of a scan lie outside the range of the fit; empty if they lie within.
+
+    Args:
+        scan: The measurements of the frames that are judged.
+        settings: The limits; the defaults of ``ExpressSettings`` if None.
+    """
+    used = ExpressSettings() if settings is None else settings
+    return _doubts(scan.usable, used.calibrated)
+
+
+def limited(found: LivenessResult, doubts: Sequence[VerdictReason]) -> LivenessResult:
+    """Returns ``found``, or INCONCLUSIVE with the reasons ``doubts`` if it is LIVE and there are any."""
+    if found.verdict is not Verdict.LIVE or not doubts:
+        return found
+    return replace(found, verdict=Verdict.INCONCLUSIVE, reasons=tuple(dict.fromkeys(doubts)))
+
+
+def _doubts(frames: Sequence[FrameObservation], limits: CaptureLimits) -> tuple[VerdictReason, ...]:
+    """Returns the limits that the medians of the frames do not keep, in the order of the hints."""
+    widths = [face_extent(frame.face).width for frame in frames if frame.face is not None]
+    sharpness = [frame.sharpness for frame in frames if frame.sharpness is not None]
+    luminance = [frame.luminance for frame in frames if frame.luminance is not None]
+    if not (widths and sharpness and luminance):
+        return (VerdictReason.TOO_FEW_USABLE_FACES,)
+    width, sharp, light = median(widths), median(sharpness), median(luminance)
+    tests = (
+        (VerdictReason.EVIDENCE_TOO_DARK, light < limits.min_luminance),
+        (VerdictReason.EVIDENCE_TOO_BRIGHT, light > limits.max_luminance),
+        (VerdictReason.FACE_TOO_LARGE, width > limits.max_face_width),
+        (VerdictReason.FACE_TOO_SMALL, width < limits.min_face_width),
+        (VerdictReason.EVIDENCE_BLURRED, sharp < limits.min_sharpness),
+        (VerdictReason.EVIDENCE_TOO_NOISY, sharp > limits.max_sharpness),
+    )
+    return tuple(reason for reason, applies in tests if applies)
