@@ -24,7 +24,7 @@ def checks(
     pack: Annotated[
         str, typer.Option(help="Pack. For example `open`, `embedded` or `insightface:<folder>`.")
     ],
-    assets: Annotated[Path, typer.Option(help="Folder with `data/video` and `data/faces`.")],
+    assets: Annotated[Path, typer.Option(help="Folder with `data/video`, `data/faces` and, if there, `data/video_more`.")],
     policy: Annotated[str, typer.Option(help="Policy of each check.")] = "standard",
     people: Annotated[int, typer.Option(help="Number of identities whose photos are used.")] = 12,
     out: Annotated[Path | None, typer.Option(help="JSON file for the outcomes.")] = None,
@@ -35,8 +35,9 @@ def checks(
 
         facegate evaluate checks --pack insightface:shared/models --assets shared
     """
+    folders = [assets / "data" / "video", assets / "data" / "video_more"]
     cases: list[Case] = [
-        *clip_cases(assets / "data" / "video"),
+        *(case for folder in folders if folder.is_dir() for case in clip_cases(folder)),
         *photo_cases(assets / "data" / "faces", least_face_width=_LEAST_FACE_WIDTH, people=people),
     ]
     embedded = load_pack("embedded")
