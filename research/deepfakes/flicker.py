@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import cv2
@@ -45,7 +46,7 @@ def time_marks(faces: Sequence[SeenFace]) -> dict[str, float]:
     known = [face for face in faces if face.template is not None]
     apart = [
         1 - float(np.dot(one.template, other.template))
-        for one, other in zip(known, known[1:], strict=False)
+        for one, other in pairwise(known)
         if one.template is not None and other.template is not None and _steady(one, other)
     ]
     if len(apart) >= _LEAST_PAIRS:
@@ -81,7 +82,8 @@ def _laid(mesh: Points, onto: Points) -> NDArray[np.float64]:
 
 def _matrix(points: NDArray[np.float32], onto: NDArray[np.float32]) -> NDArray[np.float64]:
     found, _ = cv2.estimateAffinePartial2D(points, onto, method=cv2.LMEDS)
-    return np.eye(2, 3) if found is None else np.asarray(found, np.float64)
+    # OpenCV's stubs do not declare that there may be no such transform.
+    return np.asarray(found, np.float64).reshape(2, 3) if np.size(found) == 6 else np.eye(2, 3)
 
 
 def _pixels(three: Sequence[SeenFace]) -> float:

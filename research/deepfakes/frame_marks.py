@@ -1,7 +1,6 @@
 """Marks of a swap in a single frame: what differs between the face's inside and the skin around it."""
 
 import math
-from collections.abc import Mapping
 from typing import Final
 
 import cv2
@@ -16,7 +15,7 @@ __all__ = ["eye_highlights", "frame_marks"]
 _Plane = NDArray[np.float64]
 
 _LAPLACE: Final = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float64) / 6
-"""Removes what is linear and leaves noise (J. Immerkaer, Computer Vision and Image Understanding 64, 1996)."""
+"""Leaves noise and removes slopes (J. Immerkaer, Computer Vision and Image Understanding 64, 1996)."""
 
 _IRISES: Final = ((468, (469, 470, 471, 472)), (473, (474, 475, 476, 477)))
 _LEAST_IRIS: Final = 4.0
@@ -35,7 +34,7 @@ def frame_marks(image: BgrImage, regions: Regions) -> dict[str, float]:
     residual = np.abs(cv2.filter2D(luma, -1, _LAPLACE))
     colour = np.abs(cv2.filter2D(lab[:, :, 1:], -1, _LAPLACE)).sum(axis=2)
     fine = _gradient(luma, 1)
-    coarse = _gradient(cv2.GaussianBlur(luma, (0, 0), 3), 3)
+    coarse = _gradient(np.asarray(cv2.GaussianBlur(luma, (0, 0), 3), np.float64), 3)
     chroma = [np.median(lab[:, :, 1:][place], axis=0) for place in (inside, ring)]
     return {
         "noise": between(residual),

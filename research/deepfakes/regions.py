@@ -59,7 +59,9 @@ def regions_of(image: BgrImage, mesh: Points) -> Regions | None:
     tall = float(np.ptp(outline[:, 1]))
     neck = np.where(outline[:, 1:] > middle[1], _NECK * tall * np.array([[0.0, 1.0]]), 0.0)
     outer = middle + _TO * (outline - middle) + neck
-    ring = _filled(outer, width, height) & ~_filled(middle + _FROM * (outline - middle), width, height) & below
+    ring = (
+        _filled(outer, width, height) & ~_filled(middle + _FROM * (outline - middle), width, height) & below
+    )
     ring &= _like_skin(image, inside)
     if min(int(inside.sum()), int(ring.sum())) < _LEAST_PIXELS:
         return None
@@ -79,4 +81,5 @@ def _like_skin(image: BgrImage, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     colour = np.median(chroma[inside], axis=0)
     light = float(np.median(luma[inside]))
     near = np.abs(chroma - colour).max(axis=2) < 18
-    return near & (luma > 0.35 * light) & (luma < 1.6 * light)
+    like: NDArray[np.bool_] = near & (luma > 0.35 * light) & (luma < 1.6 * light)
+    return like

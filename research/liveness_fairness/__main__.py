@@ -22,7 +22,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from scipy.stats import spearmanr
+from scipy.stats import pearsonr, rankdata, spearmanr
 
 from evaluation.binomial import Proportion, proportion
 from evaluation.scans import clip_windows
@@ -53,6 +53,7 @@ __all__ = ["main"]
 _Attribute = Callable[[Photo], str | None]
 _Outcome = tuple[str, Callable[[Photo], bool | None]]
 _SIDE = 224
+_LISTED = 6
 
 
 def _tone(photo: Photo) -> str | None:
@@ -134,7 +135,27 @@ def _print_photos(console: Console, photos: Sequence[Photo]) -> None:
         table.add_section()
         table.add_row("all levels", *(f"p {overall[place]:.3f}" for place in places))
         console.print(table)
+    console.print(_smallest(found, levels, adjusted))
     console.print(_correlations(photos))
+
+
+def _smallest(
+    found: Sequence[tuple[str, str, Comparison]],
+    levels: Sequence[tuple[int, str, float]],
+    adjusted: Mapping[tuple[int, str], float],
+) -> Table:
+    """List the levels that differ most from the others, whether beyond chance or not."""
+    table = Table(
+        "level", "outcome", "share", "of the others", "p", "adjusted p", title="largest differences"
+    )
+    for place, level, value in sorted(levels, key=lambda each: each[2])[:_LISTED]:
+        attribute, outcome, comparison = found[place]
+        others = [share for name, share in comparison.shares.items() if name != level]
+        rest = _bounded(sum(share.hits for share in others), sum(share.trials for share in others))
+        share = _share(comparison.shares[level])
+        p = f"{adjusted[place, level]:.3f}"
+        table.add_row(f"{attribute}: {level}", outcome, share, rest, f"{value:.4f}", p)
+    return table
 
 
 def _counts(
@@ -167,25 +188,39 @@ def _share(share: Proportion) -> str:
 
 def _correlations(photos: Sequence[Photo]) -> Table:
     """Show how tone and light go with each network's score and with the fusion's."""
-    table = Table("Spearman correlation of", "photos", "with skin tone", "with the image's mean luma")
+    table = Table(
+        "Spearman correlation of",
+        "photos",
+        "with skin tone",
+        "with mean luma",
+        "with skin tone at equal luma",
+    )
     measured = [photo for photo in photos if photo.tone is not None]
     names = sorted({name for photo in measured for name in photo.networks})
     tones = [photo.tone for photo in measured]
     lumas = [photo.luma for photo in measured]
-    rows: Iterator[tuple[str, list[float]]] = iter(
-        [
-            ("fusion", [photo.score for photo in measured]),
-            *((name, [photo.networks[name] for photo in measured]) for name in names),
-            ("mean luma", lumas),
-        ]
-    )
+    rows: list[tuple[str, list[float]]] = [
+        ("fusion", [photo.score for photo in measured]),
+        *((name, [photo.networks[name] for photo in measured]) for name in names),
+        ("mean luma", lumas),
+    ]
     for name, values in rows:
         cells = []
         for other in (tones, lumas):
             found = spearmanr(values, other)
             cells.append(f"{found.statistic:+.2f} (p {found.pvalue:.2g})")
-        table.add_row(name, str(len(measured)), *cells)
+        table.add_row(name, str(len(measured)), *cells, _partial(values, tones, lumas))
     return table
+
+
+def _partial(values: Sequence[float], tones: Sequence[float | None], lumas: Sequence[float]) -> str:
+    """Return the rank correlation of values and tones after a linear fit of both to the ranks of luma."""
+    if values is lumas:
+        return ""
+    of, tone, luma = (rankdata(np.array(each, np.float64)) for each in (values, tones, lumas))
+    left = [each - np.polyval(np.polyfit(luma, each, 1), luma) for each in (of, tone)]
+    found = pearsonr(*left)
+    return f"{found.statistic:+.2f} (p {found.pvalue:.2g})"
 
 
 def _live_clips(assets: Path) -> Iterator[tuple[str, Path]]:
