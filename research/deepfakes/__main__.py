@@ -6,10 +6,11 @@
 
 Measures marks of a swapped face that need no trained weights, on one stretch of 3 seconds of each live clip
 and each deepfake file of ``data/video`` and ``data/video_more``: differences between the face's inside and
-the skin around it, disagreement of the eyes' highlights, and flicker of identity, landmarks and pixels. Prints
-for each mark the area under the curve over clips with an exact test, the deepfakes that are found by a line
-that was set on the other sources, and the values of sources that have both. ``--sent`` measures frames of 640
-pixels encoded as JPEG, as a server receives them, and not those that the file stores.
+the skin around it, disagreement of the eyes' highlights, and flicker of identity, landmarks and pixels.
+Prints for each mark the area under the curve over clips with an exact test, the deepfakes that are found by a
+line that was set on the other sources, and the values of sources that have both. ``--sent`` measures frames
+of 640 pixels encoded as JPEG, as a server receives them, and not those that the file stores. ``--drawn`` puts
+the live clips, with half of the detail within the face, in place of the deepfakes: a test of the marks.
 """
 
 import argparse
@@ -27,11 +28,12 @@ from rich.progress import track
 from rich.table import Table
 from scipy.stats import mannwhitneyu
 
+from evaluation.binomial import proportion
 from evaluation.pad.metrics import area_under_curve
 from evaluation.sent import as_sent
 from research.deepfakes.flicker import SeenFace, time_marks
 from research.deepfakes.frame_marks import eye_highlights, frame_marks
-from research.deepfakes.regions import regions_of
+from research.deepfakes.regions import drawn_swap, regions_of
 from research.liveness_fairness.compare import holm
 from vision.errors import VisionError
 from vision.face import BgrImage
@@ -65,18 +67,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         pack = load_pack(options.pack)
         listed = list(_listed(options.assets))
         clips = [
-            _Clip(
-                path.name, row["source_repo"], row["label"] == "live", _marks(path, pack, sent=options.sent)
-            )
+            clip
             for path, row in track(listed, description="clips", console=Console(stderr=True))
+            for clip in _measured(path, row, pack, sent=options.sent, drawn=options.drawn)
         ]
     except (VisionError, OSError, KeyError) as error:
         sys.stderr.write(f"could not measure: {error}\n")
         return 2
     console = Console(width=150)
     console.print(_separation(clips))
-    console.print(_pairs(clips))
+    if not options.drawn:
+        console.print(_pairs(clips))
     return 0
+
+
+def _measured(path: Path, row: Mapping[str, str], pack: Pack, *, sent: bool, drawn: bool) -> Iterator[_Clip]:
+    live = row["label"] == "live"
+    if live or not drawn:
+        yield _Clip(path.name, row["source_repo"], live, _marks(path, pack, sent=sent, drawn=False))
+    if live and drawn:
+        yield _Clip(path.name, row["source_repo"], False, _marks(path, pack, sent=sent, drawn=True))
 
 
 def _listed(assets: Path) -> Iterator[tuple[Path, dict[str, str]]]:
@@ -102,16 +112,19 @@ def _frames(path: Path, *, sent: bool) -> Iterator[BgrImage]:
     capture.release()
 
 
-def _marks(path: Path, pack: Pack, *, sent: bool) -> dict[str, float]:
+def _marks(path: Path, pack: Pack, *, sent: bool, drawn: bool) -> dict[str, float]:
     """Return the medians of a clip's marks; a mark that could not be measured is missing."""
     faces: list[SeenFace] = []
     found: dict[str, list[float]] = {}
-    for number, image in enumerate(_frames(path, sent=sent)):
+    for number, frame in enumerate(_frames(path, sent=sent)):
+        image = frame
         detected = pack.detector.detect(image)
         landmarks = pack.landmarker.locate(image, detected[0]) if detected and pack.landmarker else None
         pose = None if landmarks is None else estimate_pose(landmarks, (image.shape[1], image.shape[0]))
         if landmarks is None or pose is None:
             continue
+        if drawn:
+            image = drawn_swap(image, landmarks.points)
         chosen = number % _EACH == 0
         template = pack.embedder.embed(image, detected[0]) if chosen else None
         faces.append(SeenFace(number, image, landmarks.points, pose, template))
@@ -188,7 +201,12 @@ def _left_out(clips: Sequence[_Clip], name: str) -> tuple[str, str]:
                 beyond = sign * clip.marks[name] >= sign * line
                 fakes, live = fakes + (not clip.live), live + clip.live
                 caught, alarms = caught + (beyond and not clip.live), alarms + (beyond and clip.live)
-    return f"{caught} of {fakes}", f"{alarms} of {live}"
+    return _bounded(caught, fakes), _bounded(alarms, live)
+
+
+def _bounded(hits: int, trials: int) -> str:
+    share = proportion(hits, trials, confidence=0.95)
+    return "-" if share is None else f"{hits} of {trials} [{share.lower:.0%}, {share.upper:.0%}]"
 
 
 def _pairs(clips: Sequence[_Clip]) -> Table:
@@ -213,6 +231,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("assets", type=Path, help="folder with data/video and models")
     parser.add_argument("--pack", required=True, help='the models, as "open:<folder>"')
+    parser.add_argument("--drawn", action="store_true", help="measure drawn swaps in place of the deepfakes")
     parser.add_argument("--sent", action="store_true", help="measure frames as a server receives them")
     return parser
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vision.face import BgrImage, Points
 
-__all__ = ["Regions", "regions_of"]
+__all__ = ["Regions", "drawn_swap", "regions_of"]
 
 OVAL: Final = (
     *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
@@ -23,6 +23,7 @@ _INSIDE, _FROM, _TO = 0.85, 1.06, 1.30
 _NECK: Final = 0.35
 """How far the ring reaches below the outline's lowest point, as a share of its height."""
 _LEAST_PIXELS: Final = 200
+_DRAWN: Final = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,18 @@ def regions_of(image: BgrImage, mesh: Points) -> Regions | None:
     if min(int(inside.sum()), int(ring.sum())) < _LEAST_PIXELS:
         return None
     return Regions(inside, ring, outline, middle, float(np.ptp(outline[:, 0])))
+
+
+def drawn_swap(image: BgrImage, mesh: Points) -> BgrImage:
+    """Return a frame with half of the detail within the face, as a network of few pixels leaves it."""
+    outline = mesh[list(OVAL)].astype(np.float64)
+    middle = outline.mean(axis=0)
+    height, width = image.shape[:2]
+    mask = _filled(middle + _DRAWN * (outline - middle), width, height).astype(np.float32)
+    blend = cv2.GaussianBlur(mask, (0, 0), 2)[:, :, None]
+    small = cv2.resize(image, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+    coarse = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(np.rint(blend * coarse + (1 - blend) * image), np.uint8)
 
 
 def _filled(corners: NDArray[np.float64], width: int, height: int) -> NDArray[np.bool_]:

@@ -6,7 +6,8 @@
 
 Judges every photo of ``data/faces_groups`` as a single image, with the shipped fusion and the thresholds of
 policy ``standard``, and prints the shares without a face, not LIVE and SPOOF by group, sex, age and skin
-tone. ``--clips`` adds the scans of the live clips by skin tone, from the rows of
+tone. One frame of each live clip, whole and cut as tightly as the photos, shows the effect of the crop.
+``--clips`` adds the scans of the live clips by skin tone, from the rows of
 ``research.liveness_fusion.measure``; each source is judged by a model fitted without it. ``--photos`` keeps
 the judged photos: they are read if the file exists, and written otherwise.
 """
@@ -22,7 +23,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from scipy.stats import pearsonr, rankdata, spearmanr
+from scipy.stats import mannwhitneyu, pearsonr, rankdata, spearmanr
 
 from evaluation.binomial import Proportion, proportion
 from evaluation.scans import clip_windows
@@ -54,6 +55,7 @@ _Attribute = Callable[[Photo], str | None]
 _Outcome = tuple[str, Callable[[Photo], bool | None]]
 _SIDE = 224
 _LISTED = 6
+_CHANCE = 0.05
 
 
 def _tone(photo: Photo) -> str | None:
@@ -83,9 +85,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         pack, model = load_pack(options.pack), load_fusion_model()
         photos = _photos(options.assets / "data/faces_groups", options.photos, pack, model)
         _print_photos(console, photos)
+        share = float(np.median([photo.share for photo in photos if photo.faces]))
+        console.print(_crop_table(options.assets, pack, model, share=share))
         if options.clips is not None:
-            share = float(np.median([photo.share for photo in photos if photo.faces]))
-            console.print(_crop_table(options.assets, pack, model, share=share))
             console.print(_clip_table(options.assets, options.clips, pack, model))
     except (VisionError, FusionModelError, RowsUnusable, OSError, ValueError, KeyError) as error:
         sys.stderr.write(f"could not measure: {error}\n")
@@ -136,6 +138,7 @@ def _print_photos(console: Console, photos: Sequence[Photo]) -> None:
         table.add_row("all levels", *(f"p {overall[place]:.3f}" for place in places))
         console.print(table)
     console.print(_smallest(found, levels, adjusted))
+    console.print(_scores(photos))
     console.print(_correlations(photos))
 
 
@@ -178,12 +181,44 @@ def _in_order(comparison: Comparison) -> list[str]:
 def _cell(share: Proportion | None, adjusted: float | None) -> str:
     if share is None:
         return "-"
-    mark = "" if adjusted is None or adjusted >= 0.05 else f", p {adjusted:.4f}"
+    mark = "" if adjusted is None or adjusted >= _CHANCE else f", p {adjusted:.4f}"
     return f"{_share(share)}{mark}"
 
 
 def _share(share: Proportion) -> str:
     return f"{share.hits} of {share.trials}, {share.rate:.1%} [{share.lower:.1%}, {share.upper:.1%}]"
+
+
+def _scores(photos: Sequence[Photo]) -> Table:
+    """Compare the scores themselves, which tell more than verdicts, of each level with the others."""
+    found = [photo for photo in photos if photo.faces]
+    networks = sorted({name for photo in found for name in photo.networks})
+    scores = {
+        "fusion": np.array([photo.score for photo in found]),
+        **{name: np.array([photo.networks[name] for photo in found]) for name in networks},
+    }
+    rows = []
+    for attribute, level_of in _ATTRIBUTES.items():
+        levels = np.array([level_of(photo) or "" for photo in found])
+        for level in sorted({*levels.tolist()} - {""}):
+            own, others = levels == level, (levels != level) & (levels != "")
+            for name, values in scores.items():
+                p = float(mannwhitneyu(values[own], values[others]).pvalue)
+                medians = [float(np.median(values[place])) for place in (own, others)]
+                rows.append((f"{attribute}: {level}", name, int(own.sum()), medians, p))
+    table = Table(
+        "level",
+        "score",
+        "photos",
+        "median",
+        "of the others",
+        "adjusted p",
+        title=f"scores that differ beyond chance: Mann-Whitney, {len(rows)} tests, Holm",
+    )
+    for (level, name, count, medians, _), p in zip(rows, holm([row[-1] for row in rows]), strict=True):
+        if p < _CHANCE:
+            table.add_row(level, name, str(count), *(f"{value:.2f}" for value in medians), f"{p:.4f}")
+    return table
 
 
 def _correlations(photos: Sequence[Photo]) -> Table:
