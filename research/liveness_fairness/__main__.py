@@ -202,7 +202,7 @@ def _scores(photos: Sequence[Photo]) -> Table:
         levels = np.array([level_of(photo) or "" for photo in found])
         for level in sorted({*levels.tolist()} - {""}):
             own, others = levels == level, (levels != level) & (levels != "")
-            for name, values in scores.items():
+            for name, values in scores.items() if others.any() else ():
                 p = float(mannwhitneyu(values[own], values[others]).pvalue)
                 medians = [float(np.median(values[place])) for place in (own, others)]
                 rows.append((f"{attribute}: {level}", name, int(own.sum()), medians, p))
