@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"could not measure: {error}\n")
         return 2
     console = Console(width=150)
-    console.print(_separation(clips))
+    console.print(_separation(clips, attacks="drawn swaps" if options.drawn else "deepfake files"))
     if not options.drawn:
         console.print(_pairs(clips))
     return 0
@@ -137,7 +137,7 @@ def _marks(path: Path, pack: Pack, *, sent: bool, drawn: bool) -> dict[str, floa
     return {name: float(np.median(values)) for name, values in found.items()} | time_marks(faces)
 
 
-def _separation(clips: Sequence[_Clip]) -> Table:
+def _separation(clips: Sequence[_Clip], *, attacks: str) -> Table:
     live, fakes = (sum(clip.live is told for clip in clips) for told in (True, False))
     table = Table(
         "mark",
@@ -148,7 +148,7 @@ def _separation(clips: Sequence[_Clip]) -> Table:
         "beyond all live",
         "left out: deepfakes found",
         "live beyond the line",
-        title=f"{live} live clips, {fakes} deepfake files",
+        title=f"{live} live clips, {fakes} {attacks}",
     )
     rows = []
     for name in _names(clips):
