@@ -1,0 +1,1 @@
+"""Measures whether deepfake and face-swap files can be recognised without trained weights."""

@@ -1,0 +1,1 @@
+"""Measures whether liveness errors differ between groups, sexes, ages and skin tones."""
