@@ -27,7 +27,8 @@ _WHOLE_SET: Final = 3
 """The networks of a whole pack: MiniFAS v2SE, MiniFASNetV2 and MiniFASNetV1SE."""
 
 _WITH_MOTION: Final = (75.0, 80.0, 90.0)
-"""The highest confidence of LIVE over time: without a PAD network, with some, with all three; 0..100.
+"""The highest confidence of LIVE over time: without a PAD network, with some, with all three; 0..100. The
+last one also requires that it was measured whether one person is shown throughout.
 
 Of recorded screens, 10 of 20 are LIVE without a network, 0 to 2 of 15 to 19 with one, and 0 of 19 with all
 three; of deepfakes, 7 to 10 of 11 are LIVE in each case (``left_out_standard_scans``). The bounds are set by
@@ -64,7 +65,8 @@ class Assessment:
         bounds = _WITH_MOTION if self.motion else _WITHOUT_MOTION
         if not self.networks:
             return bounds[0]
-        return bounds[2 if len(self.networks) >= _WHOLE_SET and not self.missing else 1]
+        whole = len(self.networks) >= _WHOLE_SET and not self.missing and self.one_person is not False
+        return bounds[2 if whole else 1]
 
     def bounded(self, result: LivenessResult) -> LivenessResult:
         """Returns the result with the ceiling of this assessment."""

@@ -18,8 +18,8 @@ def test_a_picture_shows_every_signal() -> None:
     told = printed(finding_view(picture_finding()))
     first, second, *_ = told.splitlines()
     assert first == (
-        "LIVE 0.74  folder/selfie.jpg: no sign of an attack that this pack can detect; deepfakes and injected "
-        "recordings were not assessed"
+        "LIVE 0.74  folder/selfie.jpg: no sign of an attack that this pack can detect; deepfakes and "
+        "injected recordings were not assessed"
     )
     assert second.strip() == "No sign. Deepfakes were not assessed."
     assert "SPOOF below 0.54, LIVE from 0.62, INCONCLUSIVE between." in told

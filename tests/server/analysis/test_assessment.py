@@ -46,6 +46,11 @@ def test_the_less_was_assessed_the_lower_is_the_confidence_of_live(
     assert (bounded.attack_type, bounded.attack_type_confidence) == (AttackType.REAL, ceiling)
 
 
+def test_a_change_of_persons_that_could_not_be_assessed_lowers_it() -> None:
+    assert replace(_WHOLE, one_person=False).ceiling == 80.0
+    assert replace(_WHOLE, one_person=None, motion=False).ceiling == 80.0
+
+
 def test_a_lower_confidence_and_other_verdicts_stay() -> None:
     assert _WHOLE.bounded(_result(Verdict.LIVE, 81.0)).confidence == 81.0
     spoof = _result(Verdict.SPOOF, 3.0)
@@ -82,8 +87,8 @@ def test_words_state_what_was_assessed_and_what_not() -> None:
     assert _WHOLE.words(Verdict.LIVE, live=0.7) == (
         "No sign of an attack that this pack can detect; deepfakes and injected recordings were not "
         "assessed. Assessed: traces of prints and screens; PAD networks minifas_v2se, minifasnet_v1se, "
-        "minifasnet_v2; motion; whether one person is shown throughout. LIVE on these grounds has a confidence "
-        "of at most 0.90."
+        "minifasnet_v2; motion; whether one person is shown throughout. LIVE on these grounds has a "
+        "confidence of at most 0.90."
     )
     little = Assessment(
         networks=_THREE[:1], missing=("minifasnet_v2",), cues=True, motion=False, one_person=False
