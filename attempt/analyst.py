@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from attempt.frame import Frame, FrameLimits
 from attempt.persons import persons_of
 from attempt.pictures import FrameDecoder, FramePicture
-from attempt.stills import pad_scores
+from attempt.stills import pad_scores, sample_of
 from attempt.watch import PacedWatch
 from liveness.collect import FOLLOW_SECONDS
 from liveness.express.frame_cues import measure_frame_cues
@@ -16,8 +16,8 @@ from liveness.observe import fine_view, sample_frame
 from liveness.pace import APART_SECONDS
 from liveness.upright import UprightFaces
 from liveness.watch import FrameWatcher
-from matcher.template import TemplateSample, sample_quality
-from vision.face import BgrImage, DetectedFace, HeadPose
+from matcher.template import TemplateSample
+from vision.face import BgrImage
 from vision.image import GreyImage
 from vision.packs import Pack
 
@@ -25,8 +25,6 @@ __all__ = ["ExaminedFrame", "FrameAnalyst", "Measure", "SeenFrame"]
 
 Measure = Callable[[GreyImage | BgrImage], None]
 """Measures a decoded frame, luma or colours, before it is rotated, mirrored or scaled."""
-
-_STRAIGHT = HeadPose(yaw=0.0, pitch=0.0, roll=0.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -191,7 +189,7 @@ class FrameAnalyst:
             raise ValueError("only a frame with a face that a detector found can be examined")
         return ExaminedFrame(
             frame_index=seen.observation.index,
-            sample=self._sample(pixels, face, seen.observation),
+            sample=sample_of(pixels, face, seen.observation, self._pack),
             cues=measure_frame_cues(pixels, face, frame_index=seen.observation.index) if with_cues else None,
         )
 
@@ -215,13 +213,5 @@ class FrameAnalyst:
         face = observation.face
         if face is None:
             raise ValueError("only a frame with a face can be identified")
-        sample = self._sample(self._decoder.colour(frame), face, observation)
+        sample = sample_of(self._decoder.colour(frame), face, observation, self._pack)
         return ExaminedFrame(frame_index=observation.index, sample=sample)
-
-    def _sample(self, pixels: BgrImage, face: DetectedFace, observation: FrameObservation) -> TemplateSample:
-        quality = sample_quality(
-            sharpness=observation.sharpness or 0.0,
-            pose=observation.pose or _STRAIGHT,
-            eye_distance=face.eye_distance,
-        )
-        return TemplateSample(embedding=self._pack.embedder.embed(pixels, face), quality=quality)

@@ -5,15 +5,16 @@ measured as a scan is (``attempt.watch``): the detector runs now and then, and t
 between. Still images have no times, so no motion between them is measured.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import cv2
 import numpy as np
 
+from attempt.constancy import identity_constancy
 from attempt.persons import persons_in
 from attempt.pictures import DecodedPicture
-from attempt.stills import landmarks_of, observe_still, pad_scores
+from attempt.stills import landmarks_of, observe_still, pad_scores, sample_of
 from attempt.watch import PacedWatch
 from liveness.capture_doubts import calibration_doubts, limited
 from liveness.continuity import of_known_face
@@ -24,7 +25,9 @@ from liveness.fusion_model import FusionModel
 from liveness.observation import FrameObservation, ScanObservations
 from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.selection import CUE_FRAMES, DEFAULT_COUNT, FrameSelector, spread_of
-from liveness.verdict import LivenessResult
+from liveness.signal import Signal
+from liveness.verdict import LivenessResult, Verdict, VerdictReason
+from matcher.template import TemplateSample
 from vision.face import BgrImage, DetectedFace
 from vision.packs import Pack
 
@@ -75,12 +78,16 @@ class VideoStudy:
         selected: The frames that were examined, in order.
         pad_scores: The scores of each PAD network for them.
         cues: The cues of recapture of some of them.
+        constant: Whether they show one person throughout; ``None`` if it could not be assessed.
+        constancy: The signal of this; ``None`` if it was not measured.
     """
 
     observations: ScanObservations
     selected: tuple[SelectedFrame, ...]
     pad_scores: tuple[PadScore, ...]
     cues: tuple[FrameCues, ...]
+    constant: bool | None = None
+    constancy: Signal | None = None
 
 
 class _Kept:
@@ -193,7 +200,9 @@ class StillFrames:
 
 
 def examine(observations: ScanObservations, selected: tuple[SelectedFrame, ...], *, pack: Pack) -> VideoStudy:
-    """Runs the PAD networks over the selected frames, and measures the cues of some of them.
+    """Runs the PAD networks and the embedder over the selected frames, and measures the cues of some of them.
+
+    The templates are compared with each other and not kept.
 
     Raises:
         ModelFailed: A model failed.
@@ -201,20 +210,28 @@ def examine(observations: ScanObservations, selected: tuple[SelectedFrame, ...],
     scores: list[PadScore] = []
     cues: list[FrameCues] = []
     with_cues = spread_of([frame.index for frame in selected], CUE_FRAMES)
+    samples: dict[int, TemplateSample] = {}
+    seen = {frame.index: frame for frame in observations.frames}
     for frame in selected:
+        samples[frame.index] = sample_of(frame.pixels, frame.face, seen[frame.index], pack)
         scores.extend(pad_scores(frame.pixels, frame.face, pack, frame_index=frame.index))
         if frame.index in with_cues:
             cues.append(measure_frame_cues(frame.pixels, frame.face, frame_index=frame.index))
+    constant, constancy = identity_constancy(observations, samples, calibration=pack.match_calibration)
     return VideoStudy(
         observations=observations,
         selected=selected,
         pad_scores=tuple(scores),
         cues=tuple(cues),
+        constant=constant,
+        constancy=constancy,
     )
 
 
 def judge_study(study: VideoStudy, *, policy: LivenessPolicy, fusion: FusionModel) -> LivenessResult:
     """Judges the liveness of a file; there is no portrait to match.
+
+    A file that shows different persons, one after another, is not LIVE.
 
     Args:
         study: The measurements of the file.
@@ -222,14 +239,23 @@ def judge_study(study: VideoStudy, *, policy: LivenessPolicy, fusion: FusionMode
         fusion: The liveness model.
     """
     scan = of_known_face(study.observations, examined={frame.index for frame in study.selected})
-    result = judge_express(
+    judged = judge_express(
         scan=scan,
         pad_scores=study.pad_scores,
         cues=study.cues,
         policy=policy,
         model=fusion,
     )
-    return limited(result, calibration_doubts(scan)) if policy.capture is CaptureKind.SCAN else result
+    if policy.capture is CaptureKind.SCAN:
+        judged = limited(judged, calibration_doubts(scan))
+    if study.constancy is not None:
+        judged = replace(judged, signals=(*judged.signals, study.constancy))
+    if study.constant is False and judged.verdict is not Verdict.SPOOF:
+        reasons = () if judged.verdict is Verdict.LIVE else judged.reasons
+        judged = replace(
+            judged, verdict=Verdict.INCONCLUSIVE, reasons=(VerdictReason.SEVERAL_PERSONS, *reasons)
+        )
+    return judged
 
 
 def _shrunk(pixels: BgrImage) -> BgrImage:

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 from attempt.analyst import ExaminedFrame
 from attempt.challenge import AttemptChallenge
+from attempt.constancy import identity_constancy
 from attempt.flash_run import FlashRun
 from attempt.movement_run import MovementRun
 from liveness.challenge_evidence import ChallengeEvidence
-from liveness.continuity import spoken_for
 from liveness.dynamic.challenge import ColourStep
 from liveness.dynamic.judge import FlashResult
 from liveness.dynamic.measurement import StepAnswer
@@ -20,11 +20,8 @@ from liveness.fusion_model import FusionModel
 from liveness.judge import CaptureConditions, judge_scan
 from liveness.observation import ScanObservations
 from liveness.policy import LivenessPolicy
-from liveness.signal import Signal, not_assessed
 from liveness.verdict import LivenessResult, Verdict, VerdictReason
 from matcher.comparison import MatchPolicy, MatchResult, compare
-from matcher.constancy import IdentityConstancy, measure_constancy
-from matcher.similarity import similarity_for_fmr
 from matcher.template import fuse_templates
 from vision.face import Embedding
 from vision.packs import MatchCalibration
@@ -33,13 +30,8 @@ _MOST_FEEDBACK = 8
 MINIMUM_MATCH_FRAMES = 3
 """The least number of selected frames for a comparison, because one unlucky frame must not decide."""
 
-_LEAST_SPOKEN_FOR = 0.5
-"""The least share of frames whose person is identified; 0.75 and more on live clips."""
-
 _TURNED = "WRONG_ROTATION"
 """The hint of a rotated frame."""
-
-_CONSTANCY, _CONSTANCY_LABEL = "identity_constancy", "One person throughout"
 
 _ADVICE: dict[VerdictReason, str] = {
     VerdictReason.TOO_FEW_FRAMES: "LOW_VIDEO_QUALITY",
@@ -237,7 +229,12 @@ def judge_attempt(
             policy=match_policy,
         )
     # 3. Constancy: one person throughout.
-    constant, signal = _identity_constancy(scan, examined, witnesses, calibration)
+    constant, signal = identity_constancy(
+        scan,
+        {frame.frame_index: frame.sample for frame in (*examined, *witnesses)},
+        calibration=calibration,
+        witnesses=len(witnesses),
+    )
     liveness = replace(liveness, signals=(*liveness.signals, signal))
     # 4. Whether another attempt may help, and the hints for it.
     undecided = liveness.verdict is Verdict.INCONCLUSIVE or match is None or constant is None
@@ -289,42 +286,4 @@ def _step(step: ColourStep, answer: StepAnswer | None) -> ChallengeStepOutcome:
         step=step,
         signal_to_noise=answer.snr if answer is not None and known else None,
         agrees=None if answer is None else answer.agrees,
-    )
-
-
-def _identity_constancy(
-    scan: ScanObservations,
-    examined: Sequence[ExaminedFrame],
-    witnesses: Sequence[ExaminedFrame],
-    calibration: MatchCalibration,
-) -> tuple[bool | None, Signal]:
-    """Returns whether the scan shows one person throughout, and its signal, which has no weight."""
-    frames = sorted([*examined, *witnesses], key=lambda frame: frame.frame_index)
-    constancy = measure_constancy([frame.sample for frame in frames], calibration=calibration)
-    if constancy is None:
-        reason = f"Two frames or more are needed to compare, and {len(frames)} can be used."
-        return None, not_assessed(name=_CONSTANCY, label=_CONSTANCY_LABEL, reason=reason)
-    share = spoken_for(scan, examined={frame.frame_index for frame in frames})
-    found = _what_was_compared(constancy, frames, witnesses=len(witnesses), share=share)
-    if constancy.constant and share < _LEAST_SPOKEN_FOR:
-        reason = f"{found} That is too little: the face was lost again and again in between."
-        return None, not_assessed(name=_CONSTANCY, label=_CONSTANCY_LABEL, reason=reason)
-    return constancy.constant, Signal(
-        name=_CONSTANCY,
-        label=_CONSTANCY_LABEL,
-        score=similarity_for_fmr(constancy.fmr_bound) / 100.0,
-        weight=0.0,
-        passed=constancy.constant,
-        detail=found,
-    )
-
-
-def _what_was_compared(
-    constancy: IdentityConstancy, frames: Sequence[ExaminedFrame], *, witnesses: int, share: float
-) -> str:
-    apart = ", ".join(str(frames[place].frame_index) for place in constancy.apart)
-    return (
-        f"{constancy.samples} frames were identified, {witnesses} of them because the face had been lost; "
-        f"they speak for {share:.0%} of the frames. Least like the others: frame {apart}, at a bound on FMR "
-        f"of {constancy.fmr_bound:.2g}; above {constancy.max_fmr:.2g} they count as another person's."
     )

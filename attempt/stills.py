@@ -3,12 +3,15 @@
 from liveness.express.interface import PadScore
 from liveness.observation import FrameObservation
 from liveness.observe import observe_frame
-from vision.face import BgrImage, DetectedFace, Landmarks
+from matcher.template import TemplateSample, sample_quality
+from vision.face import BgrImage, DetectedFace, HeadPose, Landmarks
 from vision.geometry import eye_aspect_ratio
 from vision.packs import Pack
 from vision.pose import estimate_pose
 
-__all__ = ["landmarks_of", "observe_still", "pad_scores"]
+__all__ = ["landmarks_of", "observe_still", "pad_scores", "sample_of"]
+
+_STRAIGHT = HeadPose(yaw=0.0, pitch=0.0, roll=0.0)
 
 
 def landmarks_of(pixels: BgrImage, face: DetectedFace, pack: Pack) -> Landmarks | None:
@@ -61,3 +64,19 @@ def pad_scores(pixels: BgrImage, face: DetectedFace, pack: Pack, *, frame_index:
         )
         for network in pack.pad_networks
     )
+
+
+def sample_of(
+    pixels: BgrImage, face: DetectedFace, observation: FrameObservation, pack: Pack
+) -> TemplateSample:
+    """Returns the template of a face, weighted by the quality of its frame.
+
+    Raises:
+        ModelFailed: The embedder failed.
+    """
+    quality = sample_quality(
+        sharpness=observation.sharpness or 0.0,
+        pose=observation.pose or _STRAIGHT,
+        eye_distance=face.eye_distance,
+    )
+    return TemplateSample(embedding=pack.embedder.embed(pixels, face), quality=quality)

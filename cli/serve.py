@@ -46,7 +46,8 @@ def serve(
     Running scans may finish first.
 
     Without a settings file it listens on loopback only, uses the `embedded` pack (for evaluation) and
-    stores everything in `./data`. `facegate config show` shows every setting.
+    stores everything in `./data`. With a settings file, EXPRESS policies need another pack, or
+    `allow_evaluation_pack = true`. `facegate config show` shows every setting.
 
     For example, with the defaults, with a settings file, and with another pack:
 
@@ -85,6 +86,12 @@ async def _run(settings: Settings) -> None:
             f"admin port {server.admin_port}",
             err=True,
         )
+        if server.evaluates:
+            typer.echo(
+                f"The pack {settings.pack} is for evaluation only: do not decide about people with its "
+                "results. EXPRESS policies use it because allow_evaluation_pack is true.",
+                err=True,
+            )
         await stopping.wait()
         await server.drain()
     finally:

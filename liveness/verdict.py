@@ -63,6 +63,7 @@ class VerdictReason(StrEnum):
     CHALLENGE_ANSWERED_LATE = "CHALLENGE_ANSWERED_LATE"
     CHALLENGE_NOT_MEASURABLE = "CHALLENGE_NOT_MEASURABLE"
     TOO_FEW_CHALLENGE_BITS = "TOO_FEW_CHALLENGE_BITS"
+    SEVERAL_PERSONS = "SEVERAL_PERSONS"
     BLINK_NOT_SEEN = "BLINK_NOT_SEEN"
     DEPTH_NOT_SEEN = "DEPTH_NOT_SEEN"
     EVIDENCE_TOO_WEAK = "EVIDENCE_TOO_WEAK"
@@ -91,6 +92,8 @@ class LivenessResult:
         signals: Every signal, assessed or not, in a fixed order.
         reasons: The reasons of the verdict, most important first; never empty.
         attack: The type of attack that a finding proves; it counts if the verdict is SPOOF.
+        ceiling: The highest confidence that LIVE reports, 0..100, if it is at least the policy's
+            ``live_threshold``; below 100 for files, of which less can be assessed than of a check.
 
     Raises:
         ContradictoryResult: The score is out of range or too low for LIVE, there is no reason, or ``attack``
@@ -103,6 +106,7 @@ class LivenessResult:
     signals: tuple[Signal, ...]
     reasons: tuple[VerdictReason, ...]
     attack: AttackType = AttackType.UNKNOWN
+    ceiling: float = 100.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.score <= 100:
@@ -121,12 +125,12 @@ class LivenessResult:
         """The confidence that the person is alive, 0..100.
 
         At least the policy's ``live_threshold`` for LIVE, at most its ``spoof_threshold`` for SPOOF, and
-        strictly between the two for INCONCLUSIVE, whatever the score.
+        strictly between the two for INCONCLUSIVE, whatever the score. LIVE is at most ``ceiling``.
         """
         live, spoof = self.policy.live_threshold, self.policy.spoof_threshold
         match self.verdict:
             case Verdict.LIVE:
-                return self.score
+                return min(self.score, max(self.ceiling, live))
             case Verdict.SPOOF:
                 return min(self.score, spoof)
             case Verdict.INCONCLUSIVE:

@@ -75,6 +75,7 @@ class FacegateServer:
         self._metrics = Metrics(CollectorRegistry())
         self._running = RunningScans()
         self._workers = Workers(settings, metrics=self._metrics, decoders=decoders)
+        self._evaluates = False
         self._stores: Stores | None = None
         self._admin: AdminServer | None = None
         self._listeners: Listeners | None = None
@@ -97,6 +98,11 @@ class FacegateServer:
         if self._admin is None:
             raise RuntimeError("the server was not started")
         return self._admin.port
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether the server, once started, serves EXPRESS checks with a pack that is for evaluation only."""
+        return self._evaluates
 
     @property
     def scans(self) -> int:
@@ -173,8 +179,10 @@ class FacegateServer:
         pack = self._given_pack
         if pack is None:
             pack = await asyncio.to_thread(load_configured_pack, settings)
-        check_policies(policies, pack, default=settings.policies.default)
-        announce_pack(pack)
+        allowed = settings.allow_evaluation_pack
+        check_policies(policies, pack, default=settings.policies.default, allow_evaluation_pack=allowed)
+        announce_pack(pack, allow_evaluation_pack=allowed)
+        self._evaluates = pack.evaluation_only and allowed
         await self._workers.start()
         await asyncio.to_thread(revocation.refresh, self._clock.now())
         completion = self._serve_calls(

@@ -111,6 +111,7 @@ def check_intake(
             default_policy=settings.policies.default,
             available_modes=AVAILABLE_MODES,
             pack=pack,
+            allow_evaluation_pack=settings.allow_evaluation_pack,
         ),
         tries=TryGate(
             repository=stores.checks,

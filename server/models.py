@@ -64,13 +64,14 @@ def calibration_identity(pack: Pack) -> CalibrationIdentity:
     )
 
 
-def check_policies(policies: PolicyBook, pack: Pack, *, default: str) -> None:
+def check_policies(policies: PolicyBook, pack: Pack, *, default: str, allow_evaluation_pack: bool) -> None:
     """Verifies that a pack can meet the default policy, and logs a warning for others that it cannot meet.
 
     Args:
         policies: All policies.
         pack: The pack.
         default: Name of the default policy.
+        allow_evaluation_pack: Whether a pack for evaluation may serve EXPRESS policies.
 
     Raises:
         ConfigurationError: The default policy does not exist, or the pack cannot meet it.
@@ -80,7 +81,9 @@ def check_policies(policies: PolicyBook, pack: Pack, *, default: str) -> None:
             f"policies.default is {default!r}, but there are only {', '.join(policies.names)}"
         )
     for name in policies.names:
-        shortfall = pack_shortfall(policies.get(name).policy, pack)
+        shortfall = pack_shortfall(
+            policies.get(name).policy, pack, allow_evaluation_pack=allow_evaluation_pack
+        )
         if shortfall is None:
             continue
         if name == default:
@@ -90,11 +93,21 @@ def check_policies(policies: PolicyBook, pack: Pack, *, default: str) -> None:
         _log.warning("policy_not_available", policy=name, pack=pack.name, shortfall=shortfall)
 
 
-def announce_pack(pack: Pack) -> None:
-    """Logs a pack's terms and calibration, with a warning if it is for evaluation only or lacks networks."""
+def announce_pack(pack: Pack, *, allow_evaluation_pack: bool) -> None:
+    """Logs a pack's terms and calibration, with a warning if it is for evaluation only or lacks networks.
+
+    Args:
+        pack: The pack.
+        allow_evaluation_pack: Whether a pack for evaluation may serve EXPRESS policies.
+    """
     terms = [f"{terms.part}: {terms.weights} Training data: {terms.training_data}" for terms in pack.terms]
     if pack.evaluation_only:
-        _log.warning("pack_for_evaluation_only", pack=pack.name, terms=terms)
+        _log.warning(
+            "pack_for_evaluation_only",
+            pack=pack.name,
+            terms=terms,
+            express="allowed by allow_evaluation_pack" if allow_evaluation_pack else "refused",
+        )
     else:
         _log.info("pack_terms", pack=pack.name, terms=terms)
     if pack.missing_pad_networks:

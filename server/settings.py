@@ -296,6 +296,11 @@ class Settings(BaseSettings):
     pack: str = "embedded"
     """Model pack: one that ``facegate models pull`` fetched, such as ``open`` or ``buffalo_l``; ``embedded``;
     or a folder: ``open:<folder>`` or ``insightface:<folder>``."""
+    allow_evaluation_pack: bool = False
+    """Whether EXPRESS policies may run with a pack that is for evaluation only, such as ``embedded``. If not,
+    the server refuses their checks, and does not start if its default policy is one of them. DYNAMIC policies
+    are not affected. Without a settings file, a server that listens on loopback only has ``true`` by
+    default."""
     calibration: Path | None = None
     """Calibration of the embedder of the pack, which replaces the one of Facegate. It is made from your own
     photos by ``facegate calibrate match``, or states figures that were published for the embedder."""
@@ -345,6 +350,13 @@ class Settings(BaseSettings):
             return None if value is None else value.expanduser()
         except RuntimeError as error:
             raise ValueError("there is no such home folder: write an absolute path") from error
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach the three listeners."""
+        listeners = self.listeners
+        hosts = listeners.device.host, listeners.service.host, listeners.admin.host
+        return all(is_loopback(host) for host in hosts)
 
     @property
     def database_url(self) -> str:

@@ -40,6 +40,7 @@ _KUBERNETES = re.compile(
     r"FACEGATE_([A-Z0-9_]+_)?(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
 )
 _MAX_BYTES = 1_048_576
+_EVALUATION = "allow_evaluation_pack"
 
 
 class SettingsInvalid(ConfigurationError):
@@ -85,6 +86,9 @@ class LoadedSettings:
 def load_settings(file: Path | None = None) -> LoadedSettings:
     """Reads the effective settings.
 
+    Without a file, a server that listens on loopback only may use a pack for evaluation, unless the
+    environment sets ``allow_evaluation_pack``.
+
     Args:
         file: A TOML file; ``None`` for the one that FACEGATE_CONFIG names, or none.
 
@@ -110,6 +114,9 @@ def load_settings(file: Path | None = None) -> LoadedSettings:
         settings = Settings(**_merged(from_file, from_environment))
     except ValidationError as error:
         raise SettingsInvalid(tuple(_problems(error, origins=origins, file=file))) from error
+    # A first trial on this machine needs no setting. A file is an operator's, who decides.
+    if file is None and _EVALUATION not in origins and settings.on_loopback:
+        settings = settings.model_copy(update={_EVALUATION: True})
     return LoadedSettings(settings=settings, origins=MappingProxyType(origins), file=file)
 
 

@@ -215,7 +215,9 @@ def test_a_check_succeeds(installed: Installed) -> None:
     # A decoder's process alone reads JPEG 2000.
     person.save(installed.work / "portrait.jp2", quality_mode="rates", quality_layers=[5])
     ports = "".join(f"listeners.{name}.port = 0\n" for name in ("device", "service", "admin"))
-    with installed.serving(f'data_dir = "data"\npack = "embedded"\n{ports}') as (device, service):
+    with installed.serving(
+        f'data_dir = "data"\npack = "embedded"\nallow_evaluation_pack = true\n{ports}'
+    ) as (device, service):
         assert str(installed.packages / "facegate_app") in _decoder_command(installed.python)
         verified = installed.run(
             *("verify", "--trusted", "portrait.jp2", "--photo", "photo.jpg", "--simulate", "genuine"),

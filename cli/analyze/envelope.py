@@ -25,7 +25,8 @@ def as_envelope(finding: FileReport) -> Mapping[str, Any]:
     """Returns the envelope: ``status``, ``request_id``, ``timestamp``, ``result`` and ``error``, always all.
 
     ``status`` is ``"success"`` with a result and null as error, or ``"error"`` with an error and null as
-    result. In full mode an image's envelope also has ``full``, like the service's response.
+    result. Beside them, an image's envelope has ``full`` in full mode, and the envelope of a result has
+    ``assessment``, like the service's response.
     """
     problem = finding.problem
     envelope = {
@@ -37,6 +38,8 @@ def as_envelope(finding: FileReport) -> Mapping[str, Any]:
     }
     if finding.kind is FileKind.IMAGE and finding.fusion is not None:
         envelope["full"] = _judgement(finding.fusion)
+    if problem is None:
+        envelope["assessment"] = finding.assessment
     return envelope
 
 

@@ -116,6 +116,8 @@ class FileReport:
         problem: Reason why there is no verdict; None if there is one.
         face_detected: Whether the detector found a face with sufficient confidence.
         inference_id: For a video, ``inf_`` and hexadecimal digits; empty for an image.
+        assessment: What was assessed and what not, in sentences; empty without a verdict, and from a server
+            that does not state it.
         facts: Properties of the file as words, by name, such as the size.
         values: The same for programs.
     """
@@ -130,6 +132,7 @@ class FileReport:
     problem: Problem | None = None
     face_detected: bool = True
     inference_id: str = ""
+    assessment: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, object] = field(default_factory=dict)
 

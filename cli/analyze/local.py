@@ -137,6 +137,7 @@ class LocalAnalyser:
             selfie=None if selfie is None else _of_selfie(selfie),
             face_detected=selfie is not None and selfie.face_detected,
             fusion=None if analysis.full is None else self._of_fusion(analysis.full),
+            assessment=analysis.scope,
         )
         return _closed(
             finding,
@@ -155,6 +156,7 @@ class LocalAnalyser:
             facts=_video_facts(analysis.source),
             values=_video_values(analysis.source),
             fusion=self._of_fusion(analysis.liveness),
+            assessment=analysis.scope,
         )
         return _closed(
             finding, Explained(finding=finding, video=analysis.study) if self._keeps_studies else None

@@ -11,8 +11,9 @@ from cli.analyze.page_image import image_pictures
 from cli.analyze.page_parts import judgement, name_of, problem, row, shown_facts, tone_of, verdict_of
 from cli.analyze.page_video import video_pictures
 from cli.pages import NOTHING, Html, card, folded, head, joined, page, pill, stylesheet, table
-from cli.shown import shown_name
+from cli.shown import shown, shown_name
 from liveness.verdict import Verdict
+from server.analysis.assessment import UNASSESSED
 from vision.packs import Pack
 
 __all__ = ["ExplanationPage", "PageContext"]
@@ -73,7 +74,7 @@ class ExplanationPage:
         return page(
             brand="analyze",
             title=headline,
-            heading=headline,
+            heading=f"{headline} ({UNASSESSED})",
             below=shown_facts(
                 {
                     "Facegate": context.version,
@@ -141,11 +142,18 @@ def _card(each: Explained, *, key: str, number: int, context: PageContext) -> Ht
         pills=(pill(verdict_of(finding), tone=tone_of(finding)), _attack(finding.deciding)),
         body=(
             problem(finding),
+            _assessment(finding),
             _judgements(finding),
             _pictures(each, context),
             folded("Properties of the file", shown_facts(read)),
         ),
     )
+
+
+def _assessment(finding: FileReport) -> Html:
+    if not finding.assessment:
+        return NOTHING
+    return Html('<p class="assessment">{}</p>').format(shown(finding.assessment))
 
 
 def _attack(decided: FileVerdict | None) -> Html:

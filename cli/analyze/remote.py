@@ -202,6 +202,7 @@ def _of_image(blank: FileReport, response: analysis_service_pb2.AnalyzeImageResp
         face_detected=result.face_detected,
         fusion=_of_liveness(response.full.liveness) if response.HasField("full") else None,
         facts=_facts(response.pack),
+        assessment=response.assessment,
     )
     return Explained(finding=finding)
 
@@ -221,6 +222,7 @@ def _of_video(blank: FileReport, response: analysis_service_pb2.AnalyzeVideoResp
         fusion=_of_liveness(response.liveness),
         face_detected=True,
         facts=facts | _facts(response.pack),
+        assessment=response.assessment,
         values={
             "media_type": video.media_type,
             "frames": video.frames,

@@ -12,6 +12,7 @@ from cli.analyze.finding import FileReport, FileVerdict
 from cli.shown import shown, shown_name
 from liveness.signal import Signal
 from liveness.verdict import Verdict
+from server.analysis.assessment import scope_of
 
 __all__ = ["finding_view", "summary_view"]
 
@@ -35,6 +36,8 @@ _GOOD, _FAIR = 0.7, 0.5
 def finding_view(finding: FileReport) -> RenderableType:
     """Returns the whole report on one file."""
     parts: list[RenderableType] = [_title(finding)]
+    if finding.assessment:
+        parts.append(Text(f"  {shown(finding.assessment)}", "dim"))
     if finding.facts:
         parts.append(
             Text("  " + shown("; ".join(f"{name} {text}" for name, text in finding.facts.items())), "dim")
@@ -81,7 +84,10 @@ def _title(finding: FileReport) -> Text:
         if attack is not None and attack.telling and judgement.verdict is Verdict.SPOOF:
             looks = f", looks like {attack.name.replace('_', ' ')} ({attack.confidence:.2f})"
             text.append(looks, "default")
-    return text.append(f"  {_names(finding)}", "default bold")
+    text.append(f"  {_names(finding)}", "default bold")
+    if judgement is not None and finding.problem is None:
+        text.append(f": {scope_of(judgement.verdict)}", "default")
+    return text
 
 
 def _names(finding: FileReport) -> str:

@@ -79,7 +79,9 @@ async def running_server(pack: Pack, clock: ModelClock, *, data: Path) -> AsyncI
     Raises:
         BenchFailed: The server cannot start.
     """
-    settings = Settings.model_validate({"data_dir": data, "listeners": _LOOPBACK})
+    settings = Settings.model_validate(
+        {"data_dir": data, "listeners": _LOOPBACK, "allow_evaluation_pack": True}
+    )
     server = FacegateServer(settings, pack=timed_pack(pack, clock))
     try:
         await server.start()

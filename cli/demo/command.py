@@ -124,9 +124,16 @@ async def _demo(console: Console, options: _Options, *, folder: Path) -> tuple[D
         console.print(escape(obstacle), style="dim", highlight=False, soft_wrap=True)
     console.print(escape(f"The pack is {chosen.spec}, because {chosen.why}."), highlight=False)
     if chosen.pack.evaluation_only:
-        console.print("This pack is for evaluation only.", style="yellow", highlight=False)
+        console.print(
+            "This pack is for evaluation only; the demo's server allows it (allow_evaluation_pack).",
+            style="yellow",
+            highlight=False,
+        )
     console.print("Starting a server; all scans are simulated.", highlight=False)
-    asked = pack_shortfall(load_policies(None).get(FLASH_POLICY).policy, chosen.pack) is None
+    asked = (
+        pack_shortfall(load_policies(None).get(FLASH_POLICY).policy, chosen.pack, allow_evaluation_pack=True)
+        is None
+    )
     scenarios = demo_scenarios(asked=asked)
     photos = frozenset(name for s in scenarios for name in (s.portrait, s.scanned) if name is not None)
     stage = await asyncio.to_thread(open_stage, photos)

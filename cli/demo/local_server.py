@@ -130,6 +130,7 @@ def _settings(data: Path, pack: str, models_dir: Path) -> str:
     return (
         f"data_dir = {json.dumps(str(data))}\npack = {json.dumps(pack)}\n"
         f"models_dir = {json.dumps(str(models_dir))}\n"
+        "allow_evaluation_pack = true\n"
         "listeners.device.port = 0\nlisteners.service.port = 0\nlisteners.admin.port = 0\n"
         'log.format = "console"\n'
     )

@@ -70,7 +70,7 @@ async def choose_pack(
             pack = await asyncio.to_thread(load_pack, spec, models_dir=models_dir)
         except VisionError as error:
             raise StageUnusable(f"the pack {spec} cannot be used: {error}") from error
-        if shortfall := pack_shortfall(policy, pack):
+        if shortfall := pack_shortfall(policy, pack, allow_evaluation_pack=True):
             raise StageUnusable(f"the pack {spec} cannot meet the demo's policy: {shortfall}")
         return ChosenPack(spec=spec, models_dir=models_dir, pack=pack, why=why)
 

@@ -60,7 +60,10 @@ def _network_sentence(pack: Pack) -> str:
 
 def _use(pack: Pack) -> str:
     if pack.evaluation_only:
-        return "The pack is for evaluation only and must not decide about people."
+        return (
+            "The pack is for evaluation only and must not decide about people. The server of the demo allows "
+            "it (allow_evaluation_pack), and every result states it."
+        )
     return (
         "The terms of its files, below, and your own measurements decide whether the pack suits your purpose."
     )

@@ -80,7 +80,9 @@ def write_platform(folder: Path, *, now: datetime) -> StoredPlatform:
             # JSON strings are TOML strings.
             f"data_dir = {json.dumps(str(folder.resolve() / 'data'))}\n"
             "# Test devices are accepted in sandbox checks only; all checks of this server are.\n"
-            "listeners.service.local_sandbox = true\n" + settings_text(platform, folder.resolve())
+            "listeners.service.local_sandbox = true\n"
+            "# The default pack is for evaluation, which suits tests.\n"
+            "allow_evaluation_pack = true\n" + settings_text(platform, folder.resolve())
         ).encode(),
         f"policies/{POLICY_NAME}.toml": policy_text().encode(),
     }.items():

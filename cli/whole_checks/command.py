@@ -24,7 +24,9 @@ def checks(
     pack: Annotated[
         str, typer.Option(help="Pack. For example `open`, `embedded` or `insightface:<folder>`.")
     ],
-    assets: Annotated[Path, typer.Option(help="Folder with `data/video`, `data/faces` and, if there, `data/video_more`.")],
+    assets: Annotated[
+        Path, typer.Option(help="Folder with `data/video`, `data/faces` and, if there, `data/video_more`.")
+    ],
     policy: Annotated[str, typer.Option(help="Policy of each check.")] = "standard",
     people: Annotated[int, typer.Option(help="Number of identities whose photos are used.")] = 12,
     out: Annotated[Path | None, typer.Option(help="JSON file for the outcomes.")] = None,

@@ -119,6 +119,7 @@ async def _run(
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(
             data_dir=Path(folder),
+            allow_evaluation_pack=True,
             listeners=ListenerSettings(
                 device=DeviceListener(port=0),
                 # Several cases use the same clip. A check that is no sandbox check would fail.

@@ -5,12 +5,15 @@ from dataclasses import replace
 from attempt.persons import persons_in
 from attempt.stills import landmarks_of, observe_still, pad_scores
 from liveness.express.frame_cues import measure_frame_cues
+from liveness.express.interface import PadScore
 from liveness.express.judge import judge_express
 from liveness.fusion_model import FusionModel
 from liveness.observation import ScanObservations
 from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.selfie import SelfieModel, SelfieSettings, judge_selfie
+from liveness.selfie.settings import INCONCLUSIVE_MARGIN
 from liveness.verdict import LivenessResult
+from server.analysis.assessment import Assessment, assessment_of
 from server.analysis.errors import AnalysisCode
 from server.analysis.results import AnalysisMode, AnalysisProblem, ImageAnalysis, ImageStudy
 from server.analysis.stills import SELFIE_LIMITS, decode_still
@@ -101,7 +104,20 @@ class ImageAnalyst:
         full = None
         if mode is AnalysisMode.FULL:
             full, study = self._fused(study)
-        return ImageAnalysis(header=decoded.header, selfie=selfie, problem=None, full=full, study=study)
+        # The sum rests on the eight signals alone, whatever else was assessed.
+        sum_alone = self._assessment((), cues=False)
+        assessment = sum_alone if full is None else self._assessment(study.pad_scores, cues=True)
+        return ImageAnalysis(
+            header=decoded.header,
+            selfie=sum_alone.bounded_sum(selfie, live=selfie.threshold + INCONCLUSIVE_MARGIN),
+            problem=None,
+            full=None if full is None else assessment.bounded(full),
+            study=study,
+            assessment=assessment,
+        )
+
+    def _assessment(self, scores: tuple[PadScore, ...], *, cues: bool) -> Assessment:
+        return assessment_of(pack=self._pack, pad_scores=scores, signals=(), one_person=None, cues=cues)
 
     def _fused(self, study: ImageStudy) -> tuple[LivenessResult, ImageStudy]:
         pixels, face, landmarks = study.pixels, study.faces[0], study.landmarks

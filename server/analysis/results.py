@@ -7,8 +7,10 @@ from enum import StrEnum
 from attempt.films import VideoStudy
 from liveness.express.interface import FrameCues, PadScore
 from liveness.selfie import SelfieResult
+from liveness.selfie.settings import INCONCLUSIVE_MARGIN
 from liveness.signal import Signal
 from liveness.verdict import AttackType, LivenessResult, Verdict
+from server.analysis.assessment import Assessment
 from server.analysis.errors import AnalysisCode
 from vision.errors import ModelFailed
 from vision.face import BgrImage, DetectedFace, Landmarks
@@ -92,6 +94,7 @@ class ImageAnalysis:
         full: The verdict of the fusion model on this one frame; ``None`` in BASIC and if there is a problem.
         study: The data that the analysis used; ``None`` if a model failed.
         failure: The exception of a failed model, for the operator's log; ``None`` if none failed.
+        assessment: What was assessed, which bounds the confidence of LIVE; ``None`` without a verdict.
     """
 
     header: ImageHeader
@@ -100,6 +103,18 @@ class ImageAnalysis:
     full: LivenessResult | None = None
     study: ImageStudy | None = field(default=None, repr=False, compare=False)
     failure: ModelFailed | None = field(default=None, repr=False, compare=False)
+    assessment: Assessment | None = None
+
+    @property
+    def scope(self) -> str:
+        """What was assessed and what not, in words; empty without a verdict."""
+        if self.assessment is None or self.selfie is None:
+            return ""
+        if self.full is not None:
+            live = self.full.policy.live_threshold / _PERCENT
+            return self.assessment.words(self.full.verdict, live=live)
+        live = self.selfie.threshold + INCONCLUSIVE_MARGIN
+        return self.assessment.words(self.selfie.verdict, live=live)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,11 +150,19 @@ class VideoAnalysis:
         source: The part of the video that was read.
         liveness: The verdict of the fusion model, with every signal.
         study: The data that the analysis used.
+        assessment: What was assessed, which bounds the confidence of LIVE.
     """
 
     source: VideoSource
     liveness: LivenessResult
     study: VideoStudy = field(repr=False, compare=False)
+    assessment: Assessment
+
+    @property
+    def scope(self) -> str:
+        """What was assessed and what not, in words."""
+        live = self.liveness.policy.live_threshold / _PERCENT
+        return self.assessment.words(self.liveness.verdict, live=live)
 
     @property
     def is_real(self) -> bool:

@@ -12,6 +12,7 @@ from attempt.films import MINIMUM_FRAMES, FilmCapture, SelectedFrame, StillFrame
 from liveness.fusion_model import FusionModel
 from liveness.observation import ScanObservations
 from liveness.policy import CaptureKind, LivenessPolicy
+from server.analysis.assessment import assessment_of
 from server.analysis.errors import AnalysisCode, AnalysisRefused
 from server.analysis.results import VideoAnalysis, VideoSource
 from server.analysis.stills import FRAME_LIMITS, decode_still
@@ -265,7 +266,15 @@ class VideoAnalyst:
         _refuse_too_little(observed, source)
         study = examine(observed, frames.selected, pack=self._pack)
         liveness = judge_study(study, policy=replace(self._policy, capture=capture), fusion=self._fusion)
-        return VideoAnalysis(source=source, liveness=liveness, study=study)
+        assessment = assessment_of(
+            pack=self._pack,
+            pad_scores=study.pad_scores,
+            signals=liveness.signals,
+            one_person=study.constant is not None,
+        )
+        return VideoAnalysis(
+            source=source, liveness=assessment.bounded(liveness), study=study, assessment=assessment
+        )
 
 
 def _refuse_too_little(observed: ScanObservations, source: VideoSource) -> None:

@@ -25,6 +25,7 @@ class CheckOffer:
         default_policy: str,
         available_modes: frozenset[Mode],
         pack: Pack,
+        allow_evaluation_pack: bool,
     ) -> None:
         """Sets the policies and their limits.
 
@@ -35,12 +36,14 @@ class CheckOffer:
             default_policy: The policy of a check that names none.
             available_modes: The modes that this version can run.
             pack: The models.
+            allow_evaluation_pack: Whether a pack for evaluation may serve EXPRESS checks.
         """
         self._policies = policies
         self._availabilities = availabilities
         self._default_policy = default_policy
         self._available_modes = available_modes
         self._pack = pack
+        self._allow_evaluation_pack = allow_evaluation_pack
 
     def choose(self, *, policy: str, mode: Mode | None) -> tuple[PolicyFile, Mode]:
         """Returns the policy and the mode of a new check.
@@ -104,7 +107,9 @@ class CheckOffer:
             )
 
     def _check_pack_suffices(self, policy: Policy, mode: Mode) -> None:
-        shortfall = pack_shortfall(policy, self._pack, requested=mode)
+        shortfall = pack_shortfall(
+            policy, self._pack, requested=mode, allow_evaluation_pack=self._allow_evaluation_pack
+        )
         if shortfall is not None:
             raised = "" if mode is policy.mode else f", raised to {mode},"
             raise Refusal(
@@ -114,21 +119,32 @@ class CheckOffer:
             )
 
 
-def pack_shortfall(policy: Policy, pack: Pack, *, requested: Mode | None = None) -> str | None:
+def pack_shortfall(
+    policy: Policy, pack: Pack, *, allow_evaluation_pack: bool, requested: Mode | None = None
+) -> str | None:
     """Describes a demand of ``policy`` that ``pack`` cannot meet; ``None`` if the pack meets all of them.
+
+    A pack that is for evaluation only does not meet an EXPRESS policy: EXPRESS decides by the models alone.
 
     Args:
         policy: The policy.
         pack: The model pack.
+        allow_evaluation_pack: Whether the settings allow EXPRESS with a pack that is for evaluation only.
         requested: The mode of a check; ``None`` for the policy's mode.
     """
+    mode = requested or policy.mode
+    if pack.evaluation_only and mode is Mode.EXPRESS and not allow_evaluation_pack:
+        return (
+            "it is an EXPRESS policy, and the pack is for evaluation only. Set another pack, such as open "
+            "(`facegate models pull open`), choose a DYNAMIC policy, or set allow_evaluation_pack = true"
+        )
     try:
         check_calibration_supports(pack.match_calibration, MatchPolicy(max_fmr=policy.match.max_fmr))
     except CalibrationTooWeak as error:
         return str(error)
     if policy.liveness.require_pad_network and not pack.pad_networks:
         return "it demands a PAD network, and the pack has none"
-    if policy.challenge_for(requested or policy.mode).blink and pack.landmarker is None:
+    if policy.challenge_for(mode).blink and pack.landmarker is None:
         return "it demands a blink, and the pack has no dense landmarks to measure one"
     scheme = None if pack.landmarker is None else pack.landmarker.scheme
     return policy.portrait.as_policy().shortfall(scheme)

@@ -83,6 +83,7 @@ def image_to_wire(
         request_id=request_id,
         timestamp=timestamp(now),
         pack=pack,
+        assessment=analysis.scope,
     )
     if analysis.selfie is not None:
         message.result.CopyFrom(_selfie(analysis.selfie))
@@ -141,6 +142,7 @@ def video_to_wire(
             repeated_frames=source.repeated,
         ),
         pack=pack,
+        assessment=analysis.scope,
     )
 
 

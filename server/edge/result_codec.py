@@ -62,6 +62,7 @@ EXPLANATIONS: Mapping[VerdictReason, str] = {
     VerdictReason.CHALLENGE_ANSWERED_LATE: "The screen's light appeared too late to be attributed to it.",
     VerdictReason.CHALLENGE_NOT_MEASURABLE: "The response to the challenge could not be measured.",
     VerdictReason.TOO_FEW_CHALLENGE_BITS: "Too little of the challenge was verified.",
+    VerdictReason.SEVERAL_PERSONS: "The frames show different persons, one after another.",
     VerdictReason.BLINK_NOT_SEEN: "No blink was measured, which the policy demands.",
     VerdictReason.DEPTH_NOT_SEEN: "Neither light nor motion shows whether the face is flat.",
     VerdictReason.EVIDENCE_TOO_WEAK: "The evidence is too weak for either verdict.",

@@ -50,6 +50,44 @@ def test_a_default_policy_that_demands_evidence_without_settings_for_it(tmp_path
     assert "device_integrity.android.apps, device_integrity.android.revocation_file" in line
 
 
+def test_a_pack_for_evaluation_that_no_setting_allows(tmp_path: Path) -> None:
+    """The default policy is EXPRESS. A settings file makes a server an operator's."""
+    config = tmp_path / "facegate.toml"
+    config.write_text("drain_seconds = 1.0\n")
+    config.chmod(0o600)
+    status, line = _serve(tmp_path, "embedded", FACEGATE_CONFIG=str(config))
+    assert status == 2
+    assert line.startswith(
+        "The server cannot start: the default policy standard cannot be met by the pack embedded: it is an "
+        "EXPRESS policy, and the pack is for evaluation only. "
+    )
+    assert line.endswith("or set allow_evaluation_pack = true")
+
+
+def test_the_default_server_states_that_its_pack_is_for_evaluation(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with (
+        log.open("w") as stream,
+        subprocess.Popen(
+            [sys.executable, "-c", _PROGRAM],
+            cwd=tmp_path,
+            env=_environment(tmp_path, "embedded"),
+            stderr=stream,
+            stdout=stream,
+        ) as process,
+    ):
+        deadline = time.monotonic() + 90
+        while "The pack embedded is for evaluation only" not in log.read_text() and process.poll() is None:
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+        process.terminate()
+        assert process.wait(timeout=60) == 0, log.read_text()
+    lines = log.read_text().splitlines()
+    (warned,) = [json.loads(line) for line in lines if '"pack_for_evaluation_only"' in line]
+    assert (warned["level"], warned["express"]) == ("warning", "allowed by allow_evaluation_pack")
+    assert any(line.endswith("because allow_evaluation_pack is true.") for line in lines)
+
+
 def test_a_pack_that_was_not_pulled(tmp_path: Path) -> None:
     status, line = _serve(tmp_path, "open")
     assert status == 2

@@ -251,6 +251,7 @@ def _servicer() -> ServiceServicer:
     embedder = load_catalogue().only("dlib_resnet")
     pack = SimpleNamespace(
         name="fuzz",
+        evaluation_only=True,
         match_calibration=load_calibration(embedder.sha256),
         pad_networks=(object(),),
         landmarker=None,
@@ -267,6 +268,7 @@ def _servicer() -> ServiceServicer:
             default_policy="low",
             available_modes=frozenset({Mode.EXPRESS}),
             pack=cast("Any", pack),
+            allow_evaluation_pack=True,
         ),
         tries=TryGate(
             repository=behind,

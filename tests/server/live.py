@@ -404,6 +404,7 @@ def settings_for(folder: Path, *, sandbox: bool = True, **tables: object) -> Set
     free = {"port": 0}
     values: dict[str, object] = {
         "data_dir": folder / "data",
+        "allow_evaluation_pack": True,
         "listeners": {"device": free, "service": free | {"local_sandbox": sandbox}, "admin": free},
         "policies": {"folder": folder / "policies", "default": "test"},
         "runtime": {"workers": 2},

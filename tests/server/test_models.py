@@ -28,9 +28,10 @@ POLICIES = load_policies(None)
 def test_the_terms_of_the_pack_are_told(evaluation_only: bool, event: str, level: str) -> None:
     pack = replace(remembering_pack(), evaluation_only=evaluation_only)
     with capture_logs() as logs:
-        announce_pack(pack)
+        announce_pack(pack, allow_evaluation_pack=True)
     told, _ = logs
     assert (told["event"], told["log_level"]) == (event, level)
+    assert told.get("express") == ("allowed by allow_evaluation_pack" if evaluation_only else None)
     for terms in pack.terms:
         (line,) = [line for line in told["terms"] if line.startswith(f"{terms.part}: ")]
         assert terms.weights in line
@@ -39,15 +40,39 @@ def test_the_terms_of_the_pack_are_told(evaluation_only: bool, event: str, level
 
 def test_a_default_policy_that_the_pack_cannot_meet_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="default policy high"):
-        check_policies(POLICIES, remembering_pack(), default="high")
+        check_policies(POLICIES, remembering_pack(), default="high", allow_evaluation_pack=True)
     with pytest.raises(ConfigurationError, match=r"policies\.default"):
-        check_policies(POLICIES, remembering_pack(), default="none")
+        check_policies(POLICIES, remembering_pack(), default="none", allow_evaluation_pack=True)
 
 
 def test_other_policies_that_it_cannot_meet_are_told() -> None:
     with capture_logs() as logs:
-        check_policies(POLICIES, remembering_pack(), default="standard")
+        check_policies(POLICIES, remembering_pack(), default="standard", allow_evaluation_pack=True)
     assert [(log["event"], log["policy"]) for log in logs] == [("policy_not_available", "high")]
+
+
+def test_a_pack_for_evaluation_serves_express_policies_only_if_the_settings_allow_it() -> None:
+    pack = remembering_pack()
+    with pytest.raises(ConfigurationError, match=r"default policy standard cannot .* allow_evaluation_pack"):
+        check_policies(POLICIES, pack, default="standard", allow_evaluation_pack=False)
+    with capture_logs() as logs:
+        check_policies(POLICIES, pack, default="dynamic", allow_evaluation_pack=False)
+    unavailable = {log["policy"]: log["shortfall"] for log in logs}
+    express = {name for name in POLICIES.names if POLICIES.get(name).policy.mode is Mode.EXPRESS}
+    # "adaptive" begins with the flash, but EXPRESS suffices for it.
+    assert {"adaptive", "low", "no-flash", "standard"} <= express
+    assert {name for name, why in unavailable.items() if "for evaluation only" in why} == express
+    # A check that is raised to DYNAMIC does not rest on the models alone.
+    policy = POLICIES.get("standard").policy
+    assert pack_shortfall(policy, pack, allow_evaluation_pack=False, requested=Mode.DYNAMIC) is None
+    with capture_logs() as logs:
+        announce_pack(pack, allow_evaluation_pack=False)
+    assert logs[0]["express"] == "refused"
+
+
+def test_a_pack_for_decisions_needs_no_allowance() -> None:
+    pack = replace(remembering_pack(), evaluation_only=False)
+    check_policies(POLICIES, pack, default="standard", allow_evaluation_pack=False)
 
 
 def test_a_policy_that_makes_hard_what_the_pack_cannot_assess_is_refused(tmp_path: Path) -> None:
@@ -55,8 +80,12 @@ def test_a_policy_that_makes_hard_what_the_pack_cannot_assess_is_refused(tmp_pat
         'name = "frontal"\nversion = 1\ndescription = "d"\nmode = "EXPRESS"\n'
         '[match]\nmax_fmr = 0.03\n[portrait]\nprofile = "iso_full_frontal"\n'
     )
-    with pytest.raises(ConfigurationError, match=r"hard that cannot be assessed: eyes_open"):
-        check_policies(load_policies(tmp_path), remembering_pack(), default="frontal")
+    with pytest.raises(
+        ConfigurationError, match=r"makes requirements hard that cannot be assessed: eyes_open"
+    ):
+        check_policies(
+            load_policies(tmp_path), remembering_pack(), default="frontal", allow_evaluation_pack=True
+        )
 
 
 def test_a_policy_that_takes_a_blink_needs_eyes_to_be_seen(tmp_path: Path) -> None:
@@ -66,16 +95,21 @@ def test_a_policy_that_takes_a_blink_needs_eyes_to_be_seen(tmp_path: Path) -> No
     )
     with pytest.raises(ConfigurationError, match=r"no dense landmarks"):
         check_policies(
-            load_policies(tmp_path), replace(remembering_pack(), landmarker=None), default="blinking"
+            load_policies(tmp_path),
+            replace(remembering_pack(), landmarker=None),
+            default="blinking",
+            allow_evaluation_pack=True,
         )
 
 
 def test_a_pack_that_sees_no_eyes_serves_a_policy_whose_mode_is_not_raised() -> None:
     blind = replace(remembering_pack(), landmarker=None)
     policy = POLICIES.get("standard").policy
-    check_policies(POLICIES, blind, default="standard")
-    assert pack_shortfall(policy, blind) is None
-    assert "no dense landmarks" in (pack_shortfall(policy, blind, requested=Mode.DYNAMIC) or "")
+    check_policies(POLICIES, blind, default="standard", allow_evaluation_pack=True)
+    assert pack_shortfall(policy, blind, allow_evaluation_pack=True) is None
+    assert "no dense landmarks" in (
+        pack_shortfall(policy, blind, allow_evaluation_pack=True, requested=Mode.DYNAMIC) or ""
+    )
 
 
 def test_the_configured_pack_comes_from_the_models_folder(tmp_path: Path) -> None:
@@ -123,7 +157,7 @@ def test_the_operator_s_calibration_stands_in_place_of_the_packaged_one(
     assert identity.provenance == "published"
     assert identity.sha256 == sha256((tmp_path / "published.toml").read_bytes()).digest()
     with capture_logs() as logs:
-        announce_pack(pack)
+        announce_pack(pack, allow_evaluation_pack=True)
     told = logs[-1]
     assert (told["event"], told["origin"], told["provenance"]) == (
         "match_calibration",
@@ -151,10 +185,10 @@ def test_figures_that_reach_far_enough_lift_a_policy_s_demand(
     monkeypatch.setattr(models, "load_pack", lambda spec, **_: with_network)
     pack = load_configured_pack(settings_for(tmp_path, calibration=published(tmp_path, bound=bound)))
     if enough:
-        check_policies(POLICIES, pack, default="high")
+        check_policies(POLICIES, pack, default="high", allow_evaluation_pack=True)
         return
     with pytest.raises(ConfigurationError, match=r"at most 0\.0001, but the calibration .* below 0\.0002"):
-        check_policies(POLICIES, pack, default="high")
+        check_policies(POLICIES, pack, default="high", allow_evaluation_pack=True)
 
 
 @pytest.mark.slow

@@ -31,6 +31,24 @@ def test_without_anything_the_defaults_hold() -> None:
     assert loaded.origin("listeners.device.host") is Origin.DEFAULT
 
 
+def test_without_a_file_a_server_on_loopback_may_use_a_pack_for_evaluation(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load_settings().settings.allow_evaluation_pack
+    monkeypatch.setenv("FACEGATE_ALLOW_EVALUATION_PACK", "false")
+    assert not load_settings().settings.allow_evaluation_pack
+    monkeypatch.delenv("FACEGATE_ALLOW_EVALUATION_PACK")
+    # Not if another machine can reach a listener.
+    monkeypatch.setenv("FACEGATE_LISTENERS__ADMIN__HOST", "0.0.0.0")  # noqa: S104
+    monkeypatch.setenv("FACEGATE_LISTENERS__ADMIN__TRUSTED_NETWORK", "true")
+    assert not load_settings().settings.allow_evaluation_pack
+    monkeypatch.delenv("FACEGATE_LISTENERS__ADMIN__HOST")
+    file.write_text("drain_seconds = 7.5\n")
+    assert not load_settings(file).settings.allow_evaluation_pack
+    file.write_text("allow_evaluation_pack = true\n")
+    assert load_settings(file).settings.allow_evaluation_pack
+
+
 def test_the_environment_beats_the_file_key_by_key(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file.write_text('pack = "embedded"\n[listeners.device]\nport = 1001\nhost = "127.0.0.2"\n')
     monkeypatch.setenv("FACEGATE_LISTENERS__DEVICE__PORT", "2002")

@@ -26,7 +26,7 @@ from facegate.v1 import result_pb2 as facegate_dot_v1_dot_result__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"facegate/v1/analysis_service.proto\x12\x0b\x66\x61\x63\x65gate.v1\x1a\x18\x66\x61\x63\x65gate/v1/result.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"M\n\x13\x41nalyzeImageRequest\x12\r\n\x05image\x18\x01 \x01(\x0c\x12\'\n\x04mode\x18\x02 \x01(\x0e\x32\x19.facegate.v1.AnalysisMode\"\x95\x02\n\x14\x41nalyzeImageResponse\x12\x0e\n\x06status\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12-\n\ttimestamp\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x06result\x18\x04 \x01(\x0b\x32\x19.facegate.v1.SelfieResult\x12)\n\x05\x65rror\x18\x05 \x01(\x0b\x32\x1a.facegate.v1.AnalysisError\x12*\n\x04\x66ull\x18\x06 \x01(\x0b\x32\x1c.facegate.v1.FullImageResult\x12(\n\x04pack\x18\x07 \x01(\x0b\x32\x1a.facegate.v1.PackReference\"\x89\x01\n\x0cSelfieResult\x12\x0f\n\x07verdict\x18\x01 \x01(\t\x12\x12\n\nconfidence\x18\x02 \x01(\x01\x12\x11\n\tthreshold\x18\x03 \x01(\x01\x12\x15\n\rface_detected\x18\x04 \x01(\x08\x12*\n\x07signals\x18\x05 \x03(\x0b\x32\x19.facegate.v1.SelfieSignal\"j\n\x0cSelfieSignal\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x01\x12\x0e\n\x06weight\x18\x04 \x01(\x01\x12\x0e\n\x06passed\x18\x05 \x01(\x08\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\t\".\n\rAnalysisError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"@\n\x0f\x46ullImageResult\x12-\n\x08liveness\x18\x01 \x01(\x0b\x32\x1b.facegate.v1.LivenessResult\"\xe3\x02\n\x12\x41nalyzeVideoConfig\x12\x32\n\x04kind\x18\x01 \x01(\x0e\x32$.facegate.v1.AnalyzeVideoConfig.Kind\x12<\n\tcontainer\x18\x02 \x01(\x0e\x32).facegate.v1.AnalyzeVideoConfig.Container\x12\x13\n\x0btotal_bytes\x18\x03 \x01(\x04\"=\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0e\n\nKIND_VIDEO\x10\x01\x12\x0f\n\x0bKIND_FRAMES\x10\x02\"\x86\x01\n\tContainer\x12\x19\n\x15\x43ONTAINER_UNSPECIFIED\x10\x00\x12\x11\n\rCONTAINER_MP4\x10\x01\x12\x11\n\rCONTAINER_MOV\x10\x02\x12\x11\n\rCONTAINER_AVI\x10\x03\x12\x12\n\x0e\x43ONTAINER_WEBM\x10\x04\x12\x11\n\rCONTAINER_MKV\x10\x05\"r\n\x13\x41nalyzeVideoRequest\x12\x31\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1f.facegate.v1.AnalyzeVideoConfigH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12\x0f\n\x05\x66rame\x18\x03 \x01(\x0cH\x00\x42\x06\n\x04part\"\xa4\x03\n\x14\x41nalyzeVideoResponse\x12\x14\n\x0cinference_id\x18\x01 \x01(\t\x12\x10\n\x08model_id\x18\x02 \x01(\t\x12\x12\n\nmodel_name\x18\x03 \x01(\t\x12\x17\n\x0fmoderation_type\x18\x04 \x01(\t\x12\x0e\n\x06status\x18\x05 \x01(\t\x12(\n\x06result\x18\x06 \x01(\x0b\x32\x18.facegate.v1.VideoResult\x12\x18\n\x10response_time_ms\x18\x07 \x01(\r\x12.\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x63ompleted_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x08liveness\x18\n \x01(\x0b\x32\x1b.facegate.v1.LivenessResult\x12(\n\x05video\x18\x0b \x01(\x0b\x32\x19.facegate.v1.VideoSummary\x12(\n\x04pack\x18\x0c \x01(\x0b\x32\x1a.facegate.v1.PackReference\"\xad\x01\n\x0bVideoResult\x12\x0f\n\x07is_real\x18\x01 \x01(\x08\x12\x10\n\x08is_spoof\x18\x02 \x01(\x08\x12\x18\n\x10real_probability\x18\x03 \x01(\x01\x12\x12\n\nconfidence\x18\x04 \x01(\x01\x12\x13\n\x0b\x61ttack_type\x18\x05 \x01(\r\x12\x18\n\x10\x61ttack_type_name\x18\x06 \x01(\t\x12\x1e\n\x16\x61ttack_type_confidence\x18\x07 \x01(\x01\"\xb1\x01\n\x0cVideoSummary\x12\x12\n\nmedia_type\x18\x01 \x01(\t\x12\x0e\n\x06\x66rames\x18\x02 \x01(\r\x12\x15\n\rusable_frames\x18\x03 \x01(\r\x12\x14\n\x07seconds\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x19\n\x11other_size_frames\x18\x05 \x01(\r\x12\x10\n\x08\x63omplete\x18\x06 \x01(\x08\x12\x17\n\x0frepeated_frames\x18\x07 \x01(\rB\n\n\x08_seconds*^\n\x0c\x41nalysisMode\x12\x1d\n\x19\x41NALYSIS_MODE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x41NALYSIS_MODE_BASIC\x10\x01\x12\x16\n\x12\x41NALYSIS_MODE_FULL\x10\x02\x32\xbd\x01\n\x0f\x41nalysisService\x12S\n\x0c\x41nalyzeImage\x12 .facegate.v1.AnalyzeImageRequest\x1a!.facegate.v1.AnalyzeImageResponse\x12U\n\x0c\x41nalyzeVideo\x12 .facegate.v1.AnalyzeVideoRequest\x1a!.facegate.v1.AnalyzeVideoResponse(\x01\x42.\n\x0forg.facegate.v1B\x14\x41nalysisServiceProtoP\x01\xba\x02\x02\x46Gb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"facegate/v1/analysis_service.proto\x12\x0b\x66\x61\x63\x65gate.v1\x1a\x18\x66\x61\x63\x65gate/v1/result.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"M\n\x13\x41nalyzeImageRequest\x12\r\n\x05image\x18\x01 \x01(\x0c\x12\'\n\x04mode\x18\x02 \x01(\x0e\x32\x19.facegate.v1.AnalysisMode\"\xa9\x02\n\x14\x41nalyzeImageResponse\x12\x0e\n\x06status\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12-\n\ttimestamp\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x06result\x18\x04 \x01(\x0b\x32\x19.facegate.v1.SelfieResult\x12)\n\x05\x65rror\x18\x05 \x01(\x0b\x32\x1a.facegate.v1.AnalysisError\x12*\n\x04\x66ull\x18\x06 \x01(\x0b\x32\x1c.facegate.v1.FullImageResult\x12(\n\x04pack\x18\x07 \x01(\x0b\x32\x1a.facegate.v1.PackReference\x12\x12\n\nassessment\x18\x08 \x01(\t\"\x89\x01\n\x0cSelfieResult\x12\x0f\n\x07verdict\x18\x01 \x01(\t\x12\x12\n\nconfidence\x18\x02 \x01(\x01\x12\x11\n\tthreshold\x18\x03 \x01(\x01\x12\x15\n\rface_detected\x18\x04 \x01(\x08\x12*\n\x07signals\x18\x05 \x03(\x0b\x32\x19.facegate.v1.SelfieSignal\"j\n\x0cSelfieSignal\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x01\x12\x0e\n\x06weight\x18\x04 \x01(\x01\x12\x0e\n\x06passed\x18\x05 \x01(\x08\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\t\".\n\rAnalysisError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"@\n\x0f\x46ullImageResult\x12-\n\x08liveness\x18\x01 \x01(\x0b\x32\x1b.facegate.v1.LivenessResult\"\xe3\x02\n\x12\x41nalyzeVideoConfig\x12\x32\n\x04kind\x18\x01 \x01(\x0e\x32$.facegate.v1.AnalyzeVideoConfig.Kind\x12<\n\tcontainer\x18\x02 \x01(\x0e\x32).facegate.v1.AnalyzeVideoConfig.Container\x12\x13\n\x0btotal_bytes\x18\x03 \x01(\x04\"=\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0e\n\nKIND_VIDEO\x10\x01\x12\x0f\n\x0bKIND_FRAMES\x10\x02\"\x86\x01\n\tContainer\x12\x19\n\x15\x43ONTAINER_UNSPECIFIED\x10\x00\x12\x11\n\rCONTAINER_MP4\x10\x01\x12\x11\n\rCONTAINER_MOV\x10\x02\x12\x11\n\rCONTAINER_AVI\x10\x03\x12\x12\n\x0e\x43ONTAINER_WEBM\x10\x04\x12\x11\n\rCONTAINER_MKV\x10\x05\"r\n\x13\x41nalyzeVideoRequest\x12\x31\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1f.facegate.v1.AnalyzeVideoConfigH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12\x0f\n\x05\x66rame\x18\x03 \x01(\x0cH\x00\x42\x06\n\x04part\"\xb8\x03\n\x14\x41nalyzeVideoResponse\x12\x14\n\x0cinference_id\x18\x01 \x01(\t\x12\x10\n\x08model_id\x18\x02 \x01(\t\x12\x12\n\nmodel_name\x18\x03 \x01(\t\x12\x17\n\x0fmoderation_type\x18\x04 \x01(\t\x12\x0e\n\x06status\x18\x05 \x01(\t\x12(\n\x06result\x18\x06 \x01(\x0b\x32\x18.facegate.v1.VideoResult\x12\x18\n\x10response_time_ms\x18\x07 \x01(\r\x12.\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x63ompleted_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x08liveness\x18\n \x01(\x0b\x32\x1b.facegate.v1.LivenessResult\x12(\n\x05video\x18\x0b \x01(\x0b\x32\x19.facegate.v1.VideoSummary\x12(\n\x04pack\x18\x0c \x01(\x0b\x32\x1a.facegate.v1.PackReference\x12\x12\n\nassessment\x18\r \x01(\t\"\xad\x01\n\x0bVideoResult\x12\x0f\n\x07is_real\x18\x01 \x01(\x08\x12\x10\n\x08is_spoof\x18\x02 \x01(\x08\x12\x18\n\x10real_probability\x18\x03 \x01(\x01\x12\x12\n\nconfidence\x18\x04 \x01(\x01\x12\x13\n\x0b\x61ttack_type\x18\x05 \x01(\r\x12\x18\n\x10\x61ttack_type_name\x18\x06 \x01(\t\x12\x1e\n\x16\x61ttack_type_confidence\x18\x07 \x01(\x01\"\xb1\x01\n\x0cVideoSummary\x12\x12\n\nmedia_type\x18\x01 \x01(\t\x12\x0e\n\x06\x66rames\x18\x02 \x01(\r\x12\x15\n\rusable_frames\x18\x03 \x01(\r\x12\x14\n\x07seconds\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x19\n\x11other_size_frames\x18\x05 \x01(\r\x12\x10\n\x08\x63omplete\x18\x06 \x01(\x08\x12\x17\n\x0frepeated_frames\x18\x07 \x01(\rB\n\n\x08_seconds*^\n\x0c\x41nalysisMode\x12\x1d\n\x19\x41NALYSIS_MODE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x41NALYSIS_MODE_BASIC\x10\x01\x12\x16\n\x12\x41NALYSIS_MODE_FULL\x10\x02\x32\xbd\x01\n\x0f\x41nalysisService\x12S\n\x0c\x41nalyzeImage\x12 .facegate.v1.AnalyzeImageRequest\x1a!.facegate.v1.AnalyzeImageResponse\x12U\n\x0c\x41nalyzeVideo\x12 .facegate.v1.AnalyzeVideoRequest\x1a!.facegate.v1.AnalyzeVideoResponse(\x01\x42.\n\x0forg.facegate.v1B\x14\x41nalysisServiceProtoP\x01\xba\x02\x02\x46Gb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,34 +34,34 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'facegate.v1.analysis_servic
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017org.facegate.v1B\024AnalysisServiceProtoP\001\272\002\002FG'
-  _globals['_ANALYSISMODE']._serialized_start=2084
-  _globals['_ANALYSISMODE']._serialized_end=2178
+  _globals['_ANALYSISMODE']._serialized_start=2124
+  _globals['_ANALYSISMODE']._serialized_end=2218
   _globals['_ANALYZEIMAGEREQUEST']._serialized_start=110
   _globals['_ANALYZEIMAGEREQUEST']._serialized_end=187
   _globals['_ANALYZEIMAGERESPONSE']._serialized_start=190
-  _globals['_ANALYZEIMAGERESPONSE']._serialized_end=467
-  _globals['_SELFIERESULT']._serialized_start=470
-  _globals['_SELFIERESULT']._serialized_end=607
-  _globals['_SELFIESIGNAL']._serialized_start=609
-  _globals['_SELFIESIGNAL']._serialized_end=715
-  _globals['_ANALYSISERROR']._serialized_start=717
-  _globals['_ANALYSISERROR']._serialized_end=763
-  _globals['_FULLIMAGERESULT']._serialized_start=765
-  _globals['_FULLIMAGERESULT']._serialized_end=829
-  _globals['_ANALYZEVIDEOCONFIG']._serialized_start=832
-  _globals['_ANALYZEVIDEOCONFIG']._serialized_end=1187
-  _globals['_ANALYZEVIDEOCONFIG_KIND']._serialized_start=989
-  _globals['_ANALYZEVIDEOCONFIG_KIND']._serialized_end=1050
-  _globals['_ANALYZEVIDEOCONFIG_CONTAINER']._serialized_start=1053
-  _globals['_ANALYZEVIDEOCONFIG_CONTAINER']._serialized_end=1187
-  _globals['_ANALYZEVIDEOREQUEST']._serialized_start=1189
-  _globals['_ANALYZEVIDEOREQUEST']._serialized_end=1303
-  _globals['_ANALYZEVIDEORESPONSE']._serialized_start=1306
-  _globals['_ANALYZEVIDEORESPONSE']._serialized_end=1726
-  _globals['_VIDEORESULT']._serialized_start=1729
-  _globals['_VIDEORESULT']._serialized_end=1902
-  _globals['_VIDEOSUMMARY']._serialized_start=1905
-  _globals['_VIDEOSUMMARY']._serialized_end=2082
-  _globals['_ANALYSISSERVICE']._serialized_start=2181
-  _globals['_ANALYSISSERVICE']._serialized_end=2370
+  _globals['_ANALYZEIMAGERESPONSE']._serialized_end=487
+  _globals['_SELFIERESULT']._serialized_start=490
+  _globals['_SELFIERESULT']._serialized_end=627
+  _globals['_SELFIESIGNAL']._serialized_start=629
+  _globals['_SELFIESIGNAL']._serialized_end=735
+  _globals['_ANALYSISERROR']._serialized_start=737
+  _globals['_ANALYSISERROR']._serialized_end=783
+  _globals['_FULLIMAGERESULT']._serialized_start=785
+  _globals['_FULLIMAGERESULT']._serialized_end=849
+  _globals['_ANALYZEVIDEOCONFIG']._serialized_start=852
+  _globals['_ANALYZEVIDEOCONFIG']._serialized_end=1207
+  _globals['_ANALYZEVIDEOCONFIG_KIND']._serialized_start=1009
+  _globals['_ANALYZEVIDEOCONFIG_KIND']._serialized_end=1070
+  _globals['_ANALYZEVIDEOCONFIG_CONTAINER']._serialized_start=1073
+  _globals['_ANALYZEVIDEOCONFIG_CONTAINER']._serialized_end=1207
+  _globals['_ANALYZEVIDEOREQUEST']._serialized_start=1209
+  _globals['_ANALYZEVIDEOREQUEST']._serialized_end=1323
+  _globals['_ANALYZEVIDEORESPONSE']._serialized_start=1326
+  _globals['_ANALYZEVIDEORESPONSE']._serialized_end=1766
+  _globals['_VIDEORESULT']._serialized_start=1769
+  _globals['_VIDEORESULT']._serialized_end=1942
+  _globals['_VIDEOSUMMARY']._serialized_start=1945
+  _globals['_VIDEOSUMMARY']._serialized_end=2122
+  _globals['_ANALYSISSERVICE']._serialized_start=2221
+  _globals['_ANALYSISSERVICE']._serialized_end=2410
 # @@protoc_insertion_point(module_scope)

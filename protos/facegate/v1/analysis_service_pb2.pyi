@@ -102,10 +102,15 @@ class AnalyzeImageResponse(_message.Message):
     ERROR_FIELD_NUMBER: _builtins.int
     FULL_FIELD_NUMBER: _builtins.int
     PACK_FIELD_NUMBER: _builtins.int
+    ASSESSMENT_FIELD_NUMBER: _builtins.int
     status: _builtins.str
     """"success" or "error"."""
     request_id: _builtins.str
     """Identifies this response, for support: "lv_" and 16 random hexadecimal digits."""
+    assessment: _builtins.str
+    """What was assessed and what not, in plain words. Show it with every verdict. Deepfakes and injected recordings are
+    never assessed. Empty with status "error".
+    """
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
         """The time of the response."""
@@ -136,10 +141,11 @@ class AnalyzeImageResponse(_message.Message):
         error: Global___AnalysisError | None = ...,
         full: Global___FullImageResult | None = ...,
         pack: _result_pb2.PackReference | None = ...,
+        assessment: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "full", b"full", "pack", b"pack", "result", b"result", "timestamp", b"timestamp"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "full", b"full", "pack", b"pack", "request_id", b"request_id", "result", b"result", "status", b"status", "timestamp", b"timestamp"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assessment", b"assessment", "error", b"error", "full", b"full", "pack", b"pack", "request_id", b"request_id", "result", b"result", "status", b"status", "timestamp", b"timestamp"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -159,7 +165,9 @@ class SelfieResult(_message.Message):
     verdict: _builtins.str
     """"LIVE", "SPOOF" or "INCONCLUSIVE"."""
     confidence: _builtins.float
-    """The weighted sum of the signals, 0 to 1; higher is more live-like."""
+    """The weighted sum of the signals, 0 to 1; higher is more live-like. If the verdict is LIVE, at most 0.7 or,
+    if it is higher, the least confidence of LIVE.
+    """
     threshold: _builtins.float
     """The applied threshold; within 0.04 of it the verdict is INCONCLUSIVE."""
     face_detected: _builtins.bool
@@ -425,6 +433,7 @@ class AnalyzeVideoResponse(_message.Message):
     LIVENESS_FIELD_NUMBER: _builtins.int
     VIDEO_FIELD_NUMBER: _builtins.int
     PACK_FIELD_NUMBER: _builtins.int
+    ASSESSMENT_FIELD_NUMBER: _builtins.int
     inference_id: _builtins.str
     """Identifies this response, for support: "inf_" and 18 random hexadecimal digits."""
     model_id: _builtins.str
@@ -437,6 +446,10 @@ class AnalyzeVideoResponse(_message.Message):
     """"completed". If the analysis cannot be completed, the call ends with an error."""
     response_time_ms: _builtins.int
     """Time from the config to the response, including the upload, milliseconds."""
+    assessment: _builtins.str
+    """What was assessed and what not, in plain words. Show it with every verdict. Deepfakes and injected recordings are
+    never assessed.
+    """
     @_builtins.property
     def result(self) -> Global___VideoResult:
         """A summary of the result."""
@@ -451,7 +464,9 @@ class AnalyzeVideoResponse(_message.Message):
 
     @_builtins.property
     def liveness(self) -> _result_pb2.LivenessResult:
-        """The full result: verdict, attack type and every signal."""
+        """The full result: verdict, attack type and every signal. The confidence of LIVE has the same maximum as
+        `result.real_probability`.
+        """
 
     @_builtins.property
     def video(self) -> Global___VideoSummary:
@@ -476,10 +491,11 @@ class AnalyzeVideoResponse(_message.Message):
         liveness: _result_pb2.LivenessResult | None = ...,
         video: Global___VideoSummary | None = ...,
         pack: _result_pb2.PackReference | None = ...,
+        assessment: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["completed_at", b"completed_at", "created_at", b"created_at", "liveness", b"liveness", "pack", b"pack", "result", b"result", "video", b"video"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["completed_at", b"completed_at", "created_at", b"created_at", "inference_id", b"inference_id", "liveness", b"liveness", "model_id", b"model_id", "model_name", b"model_name", "moderation_type", b"moderation_type", "pack", b"pack", "response_time_ms", b"response_time_ms", "result", b"result", "status", b"status", "video", b"video"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assessment", b"assessment", "completed_at", b"completed_at", "created_at", b"created_at", "inference_id", b"inference_id", "liveness", b"liveness", "model_id", b"model_id", "model_name", b"model_name", "moderation_type", b"moderation_type", "pack", b"pack", "response_time_ms", b"response_time_ms", "result", b"result", "status", b"status", "video", b"video"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -499,11 +515,15 @@ class VideoResult(_message.Message):
     ATTACK_TYPE_NAME_FIELD_NUMBER: _builtins.int
     ATTACK_TYPE_CONFIDENCE_FIELD_NUMBER: _builtins.int
     is_real: _builtins.bool
-    """Whether the verdict is LIVE."""
+    """Whether the verdict is LIVE: no sign of an attack that the pack can detect. It does not mean that the video is
+    neither a deepfake nor an injected recording.
+    """
     is_spoof: _builtins.bool
     """Whether the verdict is SPOOF. With the verdict INCONCLUSIVE both this and `is_real` are false."""
     real_probability: _builtins.float
-    """Confidence that the face is real, 0 to 1."""
+    """Confidence that the face is real, 0 to 1. If the verdict is LIVE, at most 0.9, and less if fewer than three PAD
+    networks or no motion were assessed, but never below the threshold of LIVE.
+    """
     confidence: _builtins.float
     """Confidence in the likelier of real and spoof, 0.5 to 1."""
     attack_type: _builtins.int

@@ -88,6 +88,7 @@ def picture_finding(*, full: bool = False, detail: str = "As it should be.") -> 
         finished=BEGUN + timedelta(milliseconds=50),
         selfie=selfie,
         fusion=_fusion(Verdict.INCONCLUSIVE) if full else None,
+        assessment="No sign. Deepfakes were not assessed.",
         facts={"format": "JPEG"},
     )
 
@@ -101,6 +102,7 @@ def video_finding(verdict: Verdict = Verdict.SPOOF) -> FileReport:
         started=BEGUN,
         finished=BEGUN + timedelta(seconds=2, milliseconds=100),
         fusion=_fusion(verdict),
+        assessment="Deepfakes were not assessed.",
         inference_id="inf_0123456789abcdef01",
         values={"media_type": "video/mp4", "frames": 40},
     )
@@ -112,6 +114,7 @@ def problem_finding(code: str = "INVALID_REQUEST", message: str = "It is empty."
         picture_finding(),
         selfie=None,
         face_detected=False,
+        assessment="",
         problem=Problem(code, message, reason="IMAGE_EMPTY"),
     )
 

@@ -16,6 +16,7 @@ def test_a_picture_has_exactly_the_fields_of_the_contract() -> None:
         "timestamp": "2026-02-07T10:04:55.170Z",
         "result": {"verdict": "LIVE", "confidence": 0.7421, "threshold": 0.58, "face_detected": True},
         "error": None,
+        "assessment": "No sign. Deepfakes were not assessed.",
     }
     assert len(signals) == 8
     assert signals[0] == {
@@ -62,6 +63,7 @@ def test_a_video_has_the_fields_of_the_video_contract() -> None:
     }
     assert result["video"] == {"media_type": "video/mp4", "frames": 40}
     assert len(result["explanations"]) == 2
+    assert answer["assessment"] == "Deepfakes were not assessed."
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,10 @@ def test_every_section_is_there(page: Page) -> None:
     assert f"{NETWORK}: real with probability 0.750" in page.text
     assert "Maker Model 7" in page.text
     assert "screen replay" in page.text
-    assert "3 files: 1 INCONCLUSIVE, 1 SPOOF, 1 NO VERDICT" in page.text
+    assert (
+        "3 files: 1 INCONCLUSIVE, 1 SPOOF, 1 NO VERDICT (deepfakes and injected recordings were not assessed)"
+    ) in page.text
+    assert page.text.count("Deepfakes were not assessed.") == 2
     assert "INVALID_REQUEST (IMAGE_EMPTY) It is empty." in page.text
     assert "1 signal could not be assessed" in page.text
 

@@ -87,6 +87,7 @@ def image_answer(*, full: bool = False) -> analysis_pb2.AnalyzeImageResponse:
             ],
         ),
         pack=result_pb2.PackReference(name="open", version="abc"),
+        assessment="Deepfakes were not assessed.",
     )
     if full:
         answer.full.liveness.CopyFrom(liveness(result_pb2.LIVENESS_VERDICT_SPOOF))
@@ -135,6 +136,7 @@ async def test_a_picture_is_sent_and_answered(selfie: Path) -> None:
             ],
         },
         "error": None,
+        "assessment": "Deepfakes were not assessed.",
     }
 
 

@@ -44,7 +44,14 @@ def test_basic_gives_the_eight_signals_and_nothing_else() -> None:
     assert tuple(signal.name for signal in selfie.signals) == SIGNAL_NAMES
     assert sum(signal.weight for signal in selfie.signals) == pytest.approx(1.0)
     confidence = sum(signal.weight * (signal.score or 0.0) for signal in selfie.signals)
-    assert selfie.confidence == pytest.approx(confidence, abs=1e-4)
+    assert selfie.verdict is Verdict.LIVE
+    assert selfie.confidence == pytest.approx(min(confidence, 0.7), abs=1e-4)
+    assert analysis.scope == (
+        "No sign of an attack that this pack can detect; deepfakes and injected recordings were not "
+        "assessed. "
+        "Assessed: the eight signals of a selfie. Also not assessed: PAD networks; motion. LIVE on these "
+        "grounds has a confidence of at most 0.70."
+    )
     assert (selfie.threshold, selfie.face_detected) == (0.58, True)
     assert analysis.full is None
     assert analysis.study is not None

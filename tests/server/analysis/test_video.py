@@ -11,7 +11,7 @@ import pytest
 
 from liveness.fusion_model_file import load_fusion_model
 from liveness.policy import LivenessPolicy
-from liveness.verdict import AttackType, Verdict
+from liveness.verdict import AttackType, Verdict, VerdictReason
 from server.analysis.errors import AnalysisCode, AnalysisRefused
 from server.analysis.results import ATTACK_CODES, VideoAnalysis
 from server.analysis.video import MAXIMUM_STILLS, VideoAnalyst
@@ -103,6 +103,32 @@ def test_a_genuine_scan_is_judged_over_time() -> None:
     indices = [frame.index for frame in analysis.study.selected]
     assert {cues.frame_index for cues in analysis.study.cues} <= set(indices)
     assert len(analysis.study.cues) <= 4
+
+
+def test_a_live_video_is_no_surer_than_what_was_assessed() -> None:
+    analysis = _analysed(genuine())
+    assert analysis.is_real
+    assert analysis.liveness.score > 80
+    assert (analysis.real_probability, analysis.confidence) == (0.8, 0.8)
+    assert analysis.scope.startswith(
+        "No sign of an attack that this pack can detect; deepfakes and injected "
+    )
+    signals = {signal.name: signal for signal in analysis.signals}
+    assert signals["identity_constancy"].passed
+    assert signals["identity_constancy"].weight == 0.0
+    assert analysis.study.constant
+
+
+def test_a_video_whose_person_changes_is_not_live() -> None:
+    analysis = _analysed([*genuine()[:12], *genuine(24, "red-shirt")[12:24]])
+    assert not analysis.is_real
+    assert analysis.study.constant is False
+    assert analysis.liveness.reasons[0] is VerdictReason.SEVERAL_PERSONS
+    signals = {signal.name: signal for signal in analysis.signals}
+    assert signals["identity_constancy"].passed is False
+    stills = _analyst().analyse_frames(numbered([*genuine()[:5], *genuine(24, "red-shirt")[:5]]))
+    assert stills.liveness.verdict is not Verdict.LIVE
+    assert stills.study.constant is False
 
 
 def test_the_short_answer_is_the_long_one() -> None:

@@ -47,6 +47,26 @@ async def _count(live: LiveServer) -> int:
     return count
 
 
+async def test_a_pack_for_evaluation_that_no_setting_allows_serves_dynamic_checks_alone(
+    tmp_path: Path,
+) -> None:
+    policies = {"folder": tmp_path / "policies", "default": "dynamic"}
+    settings = settings_for(tmp_path, policies=policies, allow_evaluation_pack=False)
+    async with serving(settings) as live:
+        answer = await _upload_refused(live, image=portrait(), policy="standard", request_id=str(uuid4()))
+        assert (answer.code, answer.reason) == (_C.FAILED_PRECONDITION, "POLICY_NOT_AVAILABLE")
+        assert "for evaluation only" in answer.message
+        assert answer.metadata["pack"] == "embedded"
+        assert await _count(live) == 0
+        for policy, mode in (("", scan_pb2.MODE_UNSPECIFIED), ("standard", scan_pb2.MODE_DYNAMIC)):
+            created = await live.service.UploadTrustedImage(
+                service_pb2.UploadTrustedImageRequest(
+                    image=portrait(), policy=policy, mode=mode, request_id=str(uuid4())
+                )
+            )
+            assert created.mode == scan_pb2.MODE_DYNAMIC
+
+
 async def test_a_check_is_what_was_asked_for(scene: LiveServer) -> None:
     upload = await scene.upload()
     policy = load_policies(scene.settings.policies.folder).get("test")

@@ -13,6 +13,7 @@ from liveness.policy import LivenessPolicy
 from liveness.selfie import SIGNAL_NAMES, SelfieResult
 from liveness.signal import Signal, assessed, not_assessed
 from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
+from server.analysis.assessment import Assessment
 from server.analysis.errors import AnalysisCode, AnalysisRefused
 from server.analysis.results import (
     AnalysisMode,
@@ -71,7 +72,7 @@ def _as_json(message: Any) -> dict[str, Any]:
 def test_success_is_the_older_contracts_answer_field_by_field() -> None:
     analysis = ImageAnalysis(header=_HEADER, selfie=_selfie(), problem=None)
     answer = _as_json(image_to_wire(analysis, request_id="lv_0123456789abcdef", now=_NOW, pack=_PACK))
-    assert set(answer) == {"status", "request_id", "timestamp", "result", "pack"}
+    assert set(answer) == {"status", "request_id", "timestamp", "result", "pack", "assessment"}
     assert answer["status"] == "success"
     assert answer["request_id"] == "lv_0123456789abcdef"
     assert answer["timestamp"] == "2026-02-07T10:04:55Z"
@@ -126,6 +127,7 @@ def _video(container: VideoContainer | None = VideoContainer.WEBM) -> VideoAnaly
         ),
         liveness=_FULL,
         study=VideoStudy(observations=nothing, selected=(), pad_scores=(), cues=()),
+        assessment=Assessment(networks=("net",), missing=(), cues=True, motion=True, one_person=True),
     )
 
 
@@ -150,7 +152,8 @@ def test_a_video_is_the_older_contracts_answer_field_by_field() -> None:
         "created_at",
         "completed_at",
     }
-    assert set(answer) == older | {"liveness", "video", "pack"}
+    assert set(answer) == older | {"liveness", "video", "pack", "assessment"}
+    assert answer["assessment"].startswith("Deepfakes and injected recordings were not assessed. ")
     assert (answer["model_id"], answer["model_name"]) == ("face_liveness", "Face Liveness Detection")
     assert (answer["status"], answer["moderation_type"]) == ("completed", "video")
     assert answer["response_time_ms"] == 2100

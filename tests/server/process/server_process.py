@@ -132,6 +132,7 @@ class DataFolder:
         free = {"port": 0}
         settings = {
             "data_dir": str(self.data),
+            "allow_evaluation_pack": True,
             "drain_seconds": 20.0,
             "runtime": {"workers": 2},
             "limits": {"lease_seconds": 2.0},

@@ -1,0 +1,68 @@
+"""Whether frames show one person throughout, as a finding and as a signal of the result."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from liveness.continuity import spoken_for
+from liveness.observation import ScanObservations
+from liveness.signal import Signal, not_assessed
+from matcher.constancy import IdentityConstancy, measure_constancy
+from matcher.similarity import similarity_for_fmr
+from matcher.template import TemplateSample
+from vision.packs import MatchCalibration
+
+__all__ = ["identity_constancy"]
+
+_NAME: Final = "identity_constancy"
+_LABEL: Final = "One person throughout"
+_LEAST_SPOKEN_FOR: Final = 0.5
+"""The least share of frames whose person is identified; 0.75 and more on live clips."""
+
+
+def identity_constancy(
+    scan: ScanObservations,
+    samples: Mapping[int, TemplateSample],
+    *,
+    calibration: MatchCalibration,
+    witnesses: int = 0,
+) -> tuple[bool | None, Signal]:
+    """Returns whether frames show one person throughout, and the signal, which has no weight.
+
+    Args:
+        scan: The measurements of every frame.
+        samples: The templates of the identified frames, by their index.
+        calibration: The calibration of the embedder.
+        witnesses: The number of frames that were identified because the face had been lost.
+
+    Returns:
+        True, False, or ``None`` if it could not be assessed.
+    """
+    frames = sorted(samples)
+    constancy = measure_constancy([samples[index] for index in frames], calibration=calibration)
+    if constancy is None:
+        reason = f"Two frames or more are needed to compare, and {len(frames)} can be used."
+        return None, not_assessed(name=_NAME, label=_LABEL, reason=reason)
+    share = spoken_for(scan, examined=set(frames))
+    found = _what_was_compared(constancy, frames, witnesses=witnesses, share=share)
+    if constancy.constant and share < _LEAST_SPOKEN_FOR:
+        reason = f"{found} That is too little: the face was lost again and again in between."
+        return None, not_assessed(name=_NAME, label=_LABEL, reason=reason)
+    return constancy.constant, Signal(
+        name=_NAME,
+        label=_LABEL,
+        score=similarity_for_fmr(constancy.fmr_bound) / 100.0,
+        weight=0.0,
+        passed=constancy.constant,
+        detail=found,
+    )
+
+
+def _what_was_compared(
+    constancy: IdentityConstancy, frames: Sequence[int], *, witnesses: int, share: float
+) -> str:
+    apart = ", ".join(str(frames[place]) for place in constancy.apart)
+    return (
+        f"{constancy.samples} frames were identified, {witnesses} of them because the face had been lost; "
+        f"they speak for {share:.0%} of the frames. Least like the others: frame {apart}, at a bound on FMR "
+        f"of {constancy.fmr_bound:.2g}; above {constancy.max_fmr:.2g} they count as another person's."
+    )
