@@ -52,11 +52,12 @@ class MouthColours:
         return self.lips, self.cheek, self.skin
 
 
-def colours_of_mouth(part: BgrImage) -> MouthColours | None:
+def colours_of_mouth(part: BgrImage, *, least_chroma: float = _LEAST_CHROMA) -> MouthColours | None:
     """Measure the colours of one face.
 
     Args:
         part: The part ``PART`` of the aligned face, reduced to ``PART_SIZE``.
+        least_chroma: Least chroma of the skin above a mask, in CIELAB.
 
     Returns:
         The colours; None if the face has too little colour to distinguish lips from a mask.
@@ -64,7 +65,7 @@ def colours_of_mouth(part: BgrImage) -> MouthColours | None:
     small = part.astype(np.float32) / np.float32(255)
     colours = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2LAB), dtype=np.float32)
     upper = np.median(np.concatenate([_pixels(colours, box) for box in _UPPER_FACE]), axis=0)
-    if math.hypot(upper[1], upper[2]) < _LEAST_CHROMA:
+    if math.hypot(upper[1], upper[2]) < least_chroma:
         return None
     cheeks = [np.median(_pixels(colours, box), axis=0) for box in (_LEFT_CHEEK, _RIGHT_CHEEK)]
     chin = np.median(_pixels(colours, _CHIN), axis=0)
