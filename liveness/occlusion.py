@@ -35,10 +35,13 @@ __all__ = [
     "Cover",
     "FaceRegions",
     "cut_regions",
+    "eyes_are_shut",
     "measure_regions",
     "most_covered",
+    "mouth_is_open",
     "name_cover",
     "observe_cover",
+    "regions_of_part",
 ]
 
 Colour = NDArray[np.float64]
@@ -54,13 +57,13 @@ _SMALLEST: Final = 25.0
 _TURNED: Final = 25.0
 """Yaw from which a face is not measured, degrees: the farther eye and cheek are hardly visible."""
 
-_LIKE_AN_EYE: Final = 0.3
+_HIDDEN_BY_LENSES: Final = ((0.3, 0.55), (0.5, 0.5))
+"""Pairs of a likeness to the average eye, of the more eye-like eye, and a luma of the region of the brighter
+eye over that of the cheeks. Sunglasses hide eyes that are below both values of a pair. Of 1,700 photos at
+least 29 show sunglasses with both values below a pair, and none other is below. On live clips without
+sunglasses the luma is 0.6 or more."""
 _UNLIKE_AN_EYE: Final = 0.05
-"""The likeness to the average eye below which dark eyes are hidden, and below which any eyes are; for the eye
-that is more like one. Narrowed eyes and eyes behind glasses measure 0.2 to 0.6."""
-_DARK: Final = 0.55
-"""The luma of the region of an eye over that of the cheeks, below which it is dark. On live clips the
-brighter region measures 0.6 or more."""
+"""The likeness below which any eyes are hidden. Narrowed eyes and eyes behind glasses measure 0.2 to 0.6."""
 _SHUT: Final = 0.12
 """The mean eye aspect ratio below which eyes are shut, not hidden."""
 _EYE_REACH: Final = (0.75, 0.45)
@@ -155,8 +158,7 @@ def observe_cover(image: BgrImage, face: DetectedFace, landmarks: Landmarks, pos
     regions = measure_regions(image, face, landmarks)
     if regions is None:
         return None
-    shut = sum(eye_aspect_ratio(landmarks)) / 2 < _SHUT
-    return name_cover(regions, eyes_shut=shut, mouth_open=_mouth_is_open(landmarks))
+    return name_cover(regions, eyes_shut=eyes_are_shut(landmarks), mouth_open=mouth_is_open(landmarks))
 
 
 def measure_regions(image: BgrImage, face: DetectedFace, landmarks: Landmarks) -> FaceRegions | None:
@@ -168,7 +170,7 @@ def measure_regions(image: BgrImage, face: DetectedFace, landmarks: Landmarks) -
         landmarks: Its dense landmarks.
     """
     found = cut_regions(image, face, landmarks)
-    return None if found is None else _measured(*found)
+    return None if found is None else regions_of_part(*found)
 
 
 def cut_regions(
@@ -201,6 +203,32 @@ def cut_regions(
     return small.astype(np.uint8, copy=False), (placed + 0.5) / _REDUCTION - 0.5
 
 
+def regions_of_part(part: BgrImage, corners: NDArray[np.float64]) -> FaceRegions:
+    """Measure the regions of a face in its aligned part; the arguments are results of ``cut_regions``."""
+    left, top, _, _ = _AREA
+    x, y = (PART[0] - left) // _REDUCTION, (PART[1] - top) // _REDUCTION
+    colours = colours_of_mouth(part[y : y + PART_SIZE[1], x : x + PART_SIZE[0]], least_chroma=0.0)
+    grey, red = _mouth_likeness(part)
+    skin, mouth = _colour(part, _UPPER_FACE), _colour(part, (_MOUTH,))
+    cheeks = [_colour(part, (box,)) for box in _LOWER_CHEEKS]
+    (one, other), pieces = corners, []
+    for (outer, inner), mirrored in ((one, False), (other, True)):
+        pieces.append(eye_piece(part, outer, inner, mirrored=mirrored, least_width=_LEAST_EYE))
+    around = float(np.median(np.concatenate([_pixels(part, box) for box in _CHEEKS]) @ _LUMA))
+    return FaceRegions(
+        eyes_alike=max(-1.0 if piece is None else eye_likeness(piece) for piece in pieces),
+        eyes_dark=max(_eye_luma(part, eye) for eye in corners) / max(around, 1.0),
+        mouth_grey=grey,
+        mouth_red=red,
+        lips=0.0 if colours is None else colours.lips,
+        cheek=0.0 if colours is None else colours.cheek,
+        skin=0.0 if colours is None else colours.skin,
+        one_colour=min(_apart(cheek, skin) for cheek in cheeks)
+        > min(_apart(cheek, mouth) for cheek in cheeks),
+        coloured=math.hypot(skin[1], skin[2]) >= _LEAST_CHROMA,
+    )
+
+
 def name_cover(regions: FaceRegions, *, eyes_shut: bool, mouth_open: bool) -> Cover:
     """Return what covers a face by its measurements.
 
@@ -209,7 +237,9 @@ def name_cover(regions: FaceRegions, *, eyes_shut: bool, mouth_open: bool) -> Co
         eyes_shut: Whether the landmarks show shut eyes, which are no more like an open eye than hidden ones.
         mouth_open: Whether the landmarks show an open mouth, which is therefore visible.
     """
-    sunglasses = regions.eyes_alike < _LIKE_AN_EYE and regions.eyes_dark < _DARK
+    sunglasses = any(
+        regions.eyes_alike < alike and regions.eyes_dark < dark for alike, dark in _HIDDEN_BY_LENSES
+    )
     eyes = sunglasses or (regions.eyes_alike < _UNLIKE_AN_EYE and not eyes_shut)
     mouth = regions.coloured and not mouth_open and regions.mouth_covered > _COVERED
     if eyes and mouth:
@@ -219,6 +249,21 @@ def name_cover(regions: FaceRegions, *, eyes_shut: bool, mouth_open: bool) -> Co
     if mouth:
         return Cover.MASK if regions.one_colour else Cover.MOUTH
     return Cover.NOTHING
+
+
+def eyes_are_shut(landmarks: Landmarks) -> bool:
+    """Return whether the landmarks show shut eyes."""
+    return sum(eye_aspect_ratio(landmarks)) / 2 < _SHUT
+
+
+def mouth_is_open(landmarks: Landmarks) -> bool:
+    """Return whether the landmarks show an open mouth; never for landmarks other than MediaPipe's."""
+    if landmarks.scheme != "mediapipe478":
+        return False
+    points = landmarks.points.astype(np.float64)
+    left, right = points[list(_MOUTH_CORNERS)]
+    opening = max(float(np.linalg.norm(points[one] - points[other])) for one, other in _INNER_LIPS)
+    return opening > _OPEN_MOUTH * float(np.linalg.norm(right - left))
 
 
 def most_covered(covers: Sequence[Cover | None]) -> Cover | None:
@@ -245,31 +290,6 @@ def _reach(matrix: NDArray[np.float64]) -> NDArray[np.float64] | None:
     left, top, right, bottom = PART
     corners = np.array([(left, top, 1), (right, top, 1), (left, bottom, 1), (right, bottom, 1)], np.float64)
     return np.asarray(corners @ cv2.invertAffineTransform(matrix).T, dtype=np.float64)
-
-
-def _measured(part: BgrImage, corners: NDArray[np.float64]) -> FaceRegions:
-    left, top, _, _ = _AREA
-    x, y = (PART[0] - left) // _REDUCTION, (PART[1] - top) // _REDUCTION
-    colours = colours_of_mouth(part[y : y + PART_SIZE[1], x : x + PART_SIZE[0]], least_chroma=0.0)
-    grey, red = _mouth_likeness(part)
-    skin, mouth = _colour(part, _UPPER_FACE), _colour(part, (_MOUTH,))
-    cheeks = [_colour(part, (box,)) for box in _LOWER_CHEEKS]
-    (one, other), pieces = corners, []
-    for (outer, inner), mirrored in ((one, False), (other, True)):
-        pieces.append(eye_piece(part, outer, inner, mirrored=mirrored, least_width=_LEAST_EYE))
-    around = float(np.median(np.concatenate([_pixels(part, box) for box in _CHEEKS]) @ _LUMA))
-    return FaceRegions(
-        eyes_alike=max(-1.0 if piece is None else eye_likeness(piece) for piece in pieces),
-        eyes_dark=max(_eye_luma(part, eye) for eye in corners) / max(around, 1.0),
-        mouth_grey=grey,
-        mouth_red=red,
-        lips=0.0 if colours is None else colours.lips,
-        cheek=0.0 if colours is None else colours.cheek,
-        skin=0.0 if colours is None else colours.skin,
-        one_colour=min(_apart(cheek, skin) for cheek in cheeks)
-        > min(_apart(cheek, mouth) for cheek in cheeks),
-        coloured=math.hypot(skin[1], skin[2]) >= _LEAST_CHROMA,
-    )
 
 
 def _mouth_likeness(part: BgrImage) -> tuple[float, float]:
@@ -317,12 +337,3 @@ def _box(part: BgrImage, box: tuple[int, int, int, int]) -> BgrImage:
     (left, top, right, bottom), (x, y, _, _) = box, _AREA
     rows = slice((top - y) // _REDUCTION, (bottom - y) // _REDUCTION)
     return part[rows, (left - x) // _REDUCTION : (right - x) // _REDUCTION]
-
-
-def _mouth_is_open(landmarks: Landmarks) -> bool:
-    if landmarks.scheme != "mediapipe478":
-        return False
-    points = landmarks.points.astype(np.float64)
-    left, right = points[list(_MOUTH_CORNERS)]
-    opening = max(float(np.linalg.norm(points[one] - points[other])) for one, other in _INNER_LIPS)
-    return opening > _OPEN_MOUTH * float(np.linalg.norm(right - left))
