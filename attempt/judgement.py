@@ -54,6 +54,11 @@ _ADVICE: dict[VerdictReason, str] = {
     VerdictReason.TOO_FEW_CHALLENGE_BITS: "HOLD_STILL",
     VerdictReason.BLINK_NOT_SEEN: "BLINK",
     VerdictReason.DEPTH_NOT_SEEN: "TURN_HEAD_SLIGHTLY",
+    VerdictReason.SUNGLASSES: "SUNGLASSES",
+    VerdictReason.EYES_NOT_VISIBLE: "EYES_NOT_VISIBLE",
+    VerdictReason.FACE_MASK: "FACE_MASK",
+    VerdictReason.MOUTH_NOT_VISIBLE: "MOUTH_NOT_VISIBLE",
+    VerdictReason.FACE_OBSTRUCTED: "FACE_OBSTRUCTED",
 }
 
 _TOO_LITTLE_SEEN = frozenset(

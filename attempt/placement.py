@@ -25,6 +25,11 @@ FEEDBACK_CODES: Final[dict[GuidanceCode, str]] = {
     GuidanceCode.BLURRED: "BLURRED",
     GuidanceCode.LOOK_STRAIGHT: "LOOK_STRAIGHT",
     GuidanceCode.EYES_CLOSED: "EYES_CLOSED",
+    GuidanceCode.SUNGLASSES: "SUNGLASSES",
+    GuidanceCode.EYES_NOT_VISIBLE: "EYES_NOT_VISIBLE",
+    GuidanceCode.FACE_MASK: "FACE_MASK",
+    GuidanceCode.MOUTH_NOT_VISIBLE: "MOUTH_NOT_VISIBLE",
+    GuidanceCode.FACE_OBSTRUCTED: "FACE_OBSTRUCTED",
     GuidanceCode.OK: "GOOD",
 }
 """The feedback code for each guidance code."""
@@ -32,10 +37,21 @@ FEEDBACK_CODES: Final[dict[GuidanceCode, str]] = {
 WRONG_ROTATION: Final = "WRONG_ROTATION"
 """Sent instead of ``NO_FACE`` if faces are found only in rotated frames."""
 
-# Living persons blink. Frames with closed eyes or a turned head still show how the face moves, so they
-# count for the capture, although the person gets feedback about them.
+# Living persons blink. Frames with closed eyes, a turned head or a covered face still show how the face
+# moves, so they count for the capture, although the person gets feedback about them. A cover that is measured
+# by mistake must not keep a capture from its end; a cover of most frames is a reason of the verdict.
 _COUNTS_FOR_CAPTURE: Final = frozenset(
-    {GuidanceCode.OK, GuidanceCode.EYES_CLOSED, GuidanceCode.LOOK_STRAIGHT, GuidanceCode.HOLD_STILL}
+    {
+        GuidanceCode.OK,
+        GuidanceCode.EYES_CLOSED,
+        GuidanceCode.LOOK_STRAIGHT,
+        GuidanceCode.HOLD_STILL,
+        GuidanceCode.SUNGLASSES,
+        GuidanceCode.EYES_NOT_VISIBLE,
+        GuidanceCode.FACE_MASK,
+        GuidanceCode.MOUTH_NOT_VISIBLE,
+        GuidanceCode.FACE_OBSTRUCTED,
+    }
 )
 _REPEAT_FEEDBACK_SECONDS: Final = 1.0
 _PROGRESS_STEP: Final = 0.1

@@ -1,11 +1,12 @@
 """Hints to the person while the scan runs, steadied over frames so that they do not flicker."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from liveness.errors import LivenessPolicyError
 from liveness.extent import FaceExtent, face_extent
 from liveness.observation import FrameObservation
+from liveness.occlusion import Cover
 
 _ROUNDING = 1e-9
 """The tolerance for rounding errors, as a share of the frame."""
@@ -16,7 +17,7 @@ class GuidanceCode(StrEnum):
 
     Hints about faces come before light, because light is measured on the face. Light comes before position,
     because people cannot see themselves well in the dark. Position comes before stillness, because correcting
-    it is movement. Stillness comes before blur, because movement blurs. Head and eyes come last.
+    it is movement. Stillness comes before blur, because movement blurs. Head, covers and eyes come last.
     """
 
     NO_FACE = "NO_FACE"
@@ -30,8 +31,25 @@ class GuidanceCode(StrEnum):
     HOLD_STILL = "HOLD_STILL"
     BLURRED = "BLURRED"
     LOOK_STRAIGHT = "LOOK_STRAIGHT"
+    SUNGLASSES = "SUNGLASSES"
+    EYES_NOT_VISIBLE = "EYES_NOT_VISIBLE"
+    FACE_MASK = "FACE_MASK"
+    MOUTH_NOT_VISIBLE = "MOUTH_NOT_VISIBLE"
+    FACE_OBSTRUCTED = "FACE_OBSTRUCTED"
     EYES_CLOSED = "EYES_CLOSED"
     OK = "OK"
+
+
+_COVER_CODES = {
+    Cover.SUNGLASSES: GuidanceCode.SUNGLASSES,
+    Cover.EYES: GuidanceCode.EYES_NOT_VISIBLE,
+    Cover.MASK: GuidanceCode.FACE_MASK,
+    Cover.MOUTH: GuidanceCode.MOUTH_NOT_VISIBLE,
+    Cover.FACE: GuidanceCode.FACE_OBSTRUCTED,
+}
+_COVERS = 2
+"""The number of measured frames in a row in which the face must be covered before that is a code. Between
+them the code stays, and one frame without a cover ends it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +148,14 @@ class GuidanceState:
         lasted: The number of consecutive frames with this code.
         place: The face in the last frame: x and y of its centre, and the capture time; ``None`` without a
             face.
+        covers: What covers the face in the latest frames in which that was measured, at most two.
     """
 
     told: GuidanceCode | None = None
     candidate: GuidanceCode | None = None
     lasted: int = 0
     place: tuple[float, float, float] | None = None
+    covers: tuple[Cover, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,14 +189,15 @@ def guide(
         state: ``Guidance.state`` of the previous frame; ``GuidanceState()`` for the first.
     """
     extent = None if observation.face is None else face_extent(observation.face)
-    code = _frame_code(observation, extent, oval, settings, state)
+    covers = _covers(observation, state)
+    code = _frame_code(observation, extent, oval, settings, replace(state, covers=covers))
     lasted = state.lasted + 1 if code is state.candidate else 1
     told = code if lasted >= settings.frames_to_tell else state.told
     place = None if extent is None else (extent.x, extent.y, observation.capture_time)
     return Guidance(
         code=told,
         frame_code=code,
-        state=GuidanceState(told=told, candidate=code, lasted=lasted, place=place),
+        state=GuidanceState(told=told, candidate=code, lasted=lasted, place=place, covers=covers),
     )
 
 
@@ -201,6 +222,7 @@ def _frame_code(
     size = extent.width / (oval.width * observation.width)
     aside = extent.x - oval.centre_x * observation.width
     apart = extent.y - oval.centre_y * observation.height
+    cover = _steady_cover(state.covers)
     luminance = observation.luminance if observation.luminance is not None else 0.0
     turn = 0.0 if observation.pose is None else max(abs(observation.pose.yaw), abs(observation.pose.pitch))
     says = {
@@ -222,10 +244,25 @@ def _frame_code(
         GuidanceCode.BLURRED: observation.sharpness is not None
         and below(GuidanceCode.BLURRED, observation.sharpness, settings.blurred),
         GuidanceCode.LOOK_STRAIGHT: above(GuidanceCode.LOOK_STRAIGHT, turn, settings.turned),
+        **{code: cover is each for each, code in _COVER_CODES.items()},
         GuidanceCode.EYES_CLOSED: observation.eyes_open is not None
         and below(GuidanceCode.EYES_CLOSED, observation.eyes_open, settings.closed),
     }
     return next((code for code, applies in says.items() if applies), GuidanceCode.OK)
+
+
+def _covers(observation: FrameObservation, state: GuidanceState) -> tuple[Cover, ...]:
+    """Returns the latest measured covers with this frame's; none without a face."""
+    if observation.face is None:
+        return ()
+    return state.covers if observation.cover is None else (*state.covers, observation.cover)[-_COVERS:]
+
+
+def _steady_cover(covers: tuple[Cover, ...]) -> Cover:
+    """Returns the latest cover if the face was covered in all of the latest measured frames."""
+    if len(covers) < _COVERS or Cover.NOTHING in covers:
+        return Cover.NOTHING
+    return covers[-1]
 
 
 def _share_outside(extent: FaceExtent, observation: FrameObservation) -> float:

@@ -1,8 +1,9 @@
 """Decides the liveness of a scan. ``judge_scan`` is the only function that does.
 
 ``express.judge`` decides by the passive signals (``liveness.fusion``), ``dynamic.combine`` applies the
-finding of a challenge, and the conditions of the capture come last: a scan with too few frames a second, or
-one that does not show enough of the face (``capture_doubts``), cannot be LIVE, but it can be SPOOF.
+finding of a challenge, and the conditions of the capture come last: a scan with too few frames a second, of a
+covered face, or one that does not show enough of the face (``capture_doubts``), cannot be LIVE, but it can be
+SPOOF.
 """
 
 from collections.abc import Collection, Sequence
@@ -18,10 +19,19 @@ from liveness.express.interface import FrameCues, PadScore
 from liveness.express.judge import judge_express
 from liveness.fusion_model import FusionModel
 from liveness.observation import ScanObservations
+from liveness.occlusion import Cover, most_covered
 from liveness.policy import LivenessPolicy
 from liveness.verdict import LivenessResult, Verdict, VerdictReason
 
 __all__ = ["CaptureConditions", "ScanLiveness", "judge_scan"]
+
+_COVERED_BY = {
+    Cover.SUNGLASSES: VerdictReason.SUNGLASSES,
+    Cover.EYES: VerdictReason.EYES_NOT_VISIBLE,
+    Cover.MASK: VerdictReason.FACE_MASK,
+    Cover.MOUTH: VerdictReason.MOUTH_NOT_VISIBLE,
+    Cover.FACE: VerdictReason.FACE_OBSTRUCTED,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,10 +97,11 @@ def judge_scan(
     challenged = ScanLiveness(result=express, flash=None)
     if challenge is not None:
         challenged = _with_challenge(express, challenge, scan)
-    # 3. A capture that is slow, or that does not show enough of the face, limits the verdict.
+    # 3. A cover, and a capture that is slow or does not show enough of the face, limit the verdict.
+    uncovered = _unless_covered(scan, challenged.result)
     slow = (VerdictReason.TOO_FEW_FRAMES,) if conditions.too_slow else ()
     doubts = (*slow, *evidence_doubts(scan, policy.evidence), *calibration_doubts(known))
-    return replace(challenged, result=_turned(conditions, limited(challenged.result, doubts)))
+    return replace(challenged, result=_turned(conditions, limited(uncovered, doubts)))
 
 
 def _with_challenge(
@@ -109,6 +120,16 @@ def _with_challenge(
         movement = judge_movement(challenge.movement, scan, challenge.model.movement)
         return ScanLiveness(result=combine_movement(express=express, movement=movement), flash=None)
     return ScanLiveness(result=express, flash=None)
+
+
+def _unless_covered(scan: ScanObservations, found: LivenessResult) -> LivenessResult:
+    """Limits the verdict if something covers the face in most frames in which that was measured."""
+    cover = most_covered([frame.cover for frame in scan.usable])
+    if cover is None or found.verdict is Verdict.SPOOF:
+        return found
+    # Reasons of a LIVE verdict do not apply; an unmeasured blink may be a consequence of hidden eyes.
+    others = found.reasons if found.verdict is Verdict.INCONCLUSIVE else ()
+    return replace(found, verdict=Verdict.INCONCLUSIVE, reasons=(_COVERED_BY[cover], *others))
 
 
 def _turned(conditions: CaptureConditions, found: LivenessResult) -> LivenessResult:

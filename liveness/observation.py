@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from liveness.occlusion import Cover
 from vision.face import DetectedFace, HeadPose
 
 GreyView = NDArray[np.uint8]
@@ -78,6 +79,7 @@ class FrameObservation:
         view_scale: View pixels per frame pixel.
         followed: Whether ``face`` was followed from an earlier frame rather than detected.
         fingerprint: A hash of the frame's bytes; ``None`` if the bytes are not known.
+        cover: What covers the face; ``None`` if it was not measured in this frame.
     """
 
     index: int
@@ -97,6 +99,7 @@ class FrameObservation:
     view_scale: float
     followed: bool = False
     fingerprint: int | None = None
+    cover: Cover | None = None
 
     @property
     def eyes_open(self) -> float | None:

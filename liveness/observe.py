@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from liveness.errors import ObservationError
 from liveness.extent import face_extent
 from liveness.observation import FrameObservation, FrameView, GreyView, Samples
+from liveness.occlusion import Cover
 from vision.face import BgrImage, DetectedFace, HeadPose
 from vision.measures import face_measures
 from vision.pose import estimate_pose
@@ -117,6 +118,7 @@ def observe_frame(
     faces: Sequence[DetectedFace],
     pose: HeadPose | None = None,
     eyes: tuple[float, float] | None = None,
+    cover: Cover | None = None,
     seen: FrameView | None = None,
 ) -> FrameObservation:
     """Measures one upright frame after detection. Pure; safe to call from several threads.
@@ -128,6 +130,7 @@ def observe_frame(
         faces: The detected faces, largest first.
         pose: The head pose of ``faces[0]``; estimated from the five points if None.
         eyes: The eye aspect ratios of ``faces[0]``; None if they are unknown.
+        cover: What covers ``faces[0]``; None if it was not measured.
         seen: ``view_frame(image)``; computed if None.
 
     Returns:
@@ -158,6 +161,7 @@ def observe_frame(
         samples=seen.samples,
         view=seen.view,
         view_scale=seen.scale,
+        cover=cover,
     )
 
 
@@ -169,6 +173,7 @@ def observe_followed(
     face: DetectedFace,
     looked: FrameObservation,
     eyes: tuple[float, float] | None = None,
+    cover: Cover | None = None,
 ) -> FrameObservation:
     """Returns the measurements of a frame whose face was followed from an earlier one.
 
@@ -179,6 +184,7 @@ def observe_followed(
         face: The face in this frame.
         looked: The frame of the last detection; measurements that change slowly are copied from it.
         eyes: The eye aspect ratios of ``face``; None if they are unknown.
+        cover: What covers ``face``; None if it was not measured.
     """
     return replace(
         looked,
@@ -192,6 +198,7 @@ def observe_followed(
         view=seen.view,
         view_scale=seen.scale,
         followed=True,
+        cover=cover,
     )
 
 

@@ -16,6 +16,7 @@ from liveness.observe import (
     observe_frame,
     view_frame,
 )
+from liveness.occlusion import observe_cover
 from vision.face import BgrImage, DetectedFace, HeadPose, Landmarks
 from vision.geometry import eye_aspect_ratio
 from vision.pose import estimate_pose
@@ -138,7 +139,10 @@ class FrameWatcher:
         seen = view_frame(grey, self._space, side=self._side)
         followed = None if pixels is not None else self._collector.follow(seen, capture_time)
         if followed is not None:
-            eyes, _ = self._measure(picture.colour, seen, followed.face, capture_time, looked=False)
+            eyes, landmarks = self._measure(picture.colour, seen, followed.face, capture_time, looked=False)
+            cover = None
+            if landmarks is not None and followed.looked.pose is not None:
+                cover = observe_cover(picture.colour(), followed.face, landmarks, followed.looked.pose)
             observation = observe_followed(
                 seen,
                 index=index,
@@ -146,6 +150,7 @@ class FrameWatcher:
                 face=followed.face,
                 looked=followed.looked,
                 eyes=eyes,
+                cover=cover,
             )
         else:
             pixels = picture.colour() if pixels is None else pixels
@@ -162,16 +167,20 @@ class FrameWatcher:
 
     def _look(self, pixels: BgrImage, seen: FrameView, index: int, capture_time: float) -> FrameObservation:
         faces = self._find_faces(pixels)
-        eyes, landmarks = None, None
+        eyes, pose, cover = None, None, None
         if faces:
             eyes, landmarks = self._measure(lambda: pixels, seen, faces[0], capture_time, looked=True)
+            pose = self._pose(faces[0], landmarks, seen)
+            if landmarks is not None:
+                cover = observe_cover(pixels, faces[0], landmarks, pose)
         return observe_frame(
             pixels,
             index=index,
             capture_time=capture_time,
             faces=faces,
-            pose=self._pose(faces[0], landmarks, seen) if faces else None,
+            pose=pose,
             eyes=eyes,
+            cover=cover,
             seen=seen,
         )
 

@@ -2,19 +2,17 @@
 
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.conformance.eye_template import EYE_HEIGHT, EYE_TEMPLATE, EYE_WIDTH, EYE_WIDTH_IN_EYES
-from matcher.conformance.features import NO_LANDMARKS, eye_corners
+from matcher.conformance.features import NO_LANDMARKS
 from matcher.conformance.interface import Assessment, Component, Method, PortraitView, assessed, not_assessed
 from matcher.conformance.scoring import sigmoid_score
-from vision.face import BgrImage
+from vision.eye_likeness import eye_likeness, eye_piece
+from vision.geometry import eye_corners
 
 __all__ = ["EyesVisible", "eye_pieces"]
 
-_FINER: Final = 2
 _LEAST_WIDTH: Final = 5.0
 """Least width of an eye in the aligned image, pixels; a narrower eye is turned away."""
 
@@ -40,7 +38,7 @@ class EyesVisible:
         eyes = eye_pieces(portrait)
         if eyes is None:
             return not_assessed(NO_LANDMARKS)
-        alike = min(-1.0 if eye is None else float((eye * EYE_TEMPLATE).sum()) for eye in eyes)
+        alike = min(-1.0 if eye is None else eye_likeness(eye) for eye in eyes)
         return assessed(alike, score=sigmoid_score(alike, x0=0.1, w=0.05))
 
 
@@ -58,30 +56,6 @@ def eye_pieces(portrait: PortraitView) -> tuple[NDArray[np.float64] | None, ...]
     moved = corners @ aligned.transform[:, :2].T + aligned.transform[:, 2]
     (left_outer, left_inner), (right_inner, right_outer) = moved
     return (
-        _piece(aligned.image, left_outer, left_inner, mirrored=False),
-        _piece(aligned.image, right_inner, right_outer, mirrored=True),
+        eye_piece(aligned.image, left_outer, left_inner, mirrored=False, least_width=_LEAST_WIDTH),
+        eye_piece(aligned.image, right_inner, right_outer, mirrored=True, least_width=_LEAST_WIDTH),
     )
-
-
-def _piece(
-    image: BgrImage, left: NDArray[np.float64], right: NDArray[np.float64], *, mirrored: bool
-) -> NDArray[np.float64] | None:
-    across = right - left
-    width = float(np.linalg.norm(across))
-    if width < _LEAST_WIDTH:
-        return None
-    columns, rows = _FINER * EYE_WIDTH, _FINER * EYE_HEIGHT
-    x, y = across / width * (EYE_WIDTH_IN_EYES * width / columns)
-    turn = np.array([[x, -y], [y, x]])
-    shift = (left + right) / 2 - turn @ ((columns - 1) / 2, (rows - 1) / 2)
-    matrix = np.column_stack([turn, shift])
-    piece = cv2.warpAffine(image, matrix, (columns, rows), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-    grey = cv2.cvtColor(piece, cv2.COLOR_BGR2GRAY)
-    eye = cv2.resize(grey, (EYE_WIDTH, EYE_HEIGHT), interpolation=cv2.INTER_AREA).astype(np.float64)
-    if mirrored:
-        eye = eye[:, ::-1]
-    centred: NDArray[np.float64] = eye - eye.mean()
-    length = float(np.linalg.norm(centred))
-    if length > 0:
-        centred /= length
-    return centred

@@ -7,15 +7,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.conformance.face_parts import FaceParts, face_parts
 from matcher.conformance.luminance import Histogram, luminance_histogram, luminance_image
 from vision.face import BgrImage, Box, Landmarks, Points
+from vision.face_parts import FIVE_ALIGNED, FaceParts, face_parts
 from vision.geometry import similarity_transform
 
 __all__ = [
     "ALIGNED_EYE_DISTANCE",
     "ALIGNED_SIDE",
-    "FIVE_ALIGNED",
     "MEAN_OUTLINE",
     "NO_ALIGNED_FACE",
     "AlignedFace",
@@ -28,8 +27,6 @@ ALIGNED_EYE_DISTANCE: Final = 113.0
 """Distance of the eyes in the aligned image, pixels."""
 NO_ALIGNED_FACE: Final = "the points of the face lie in one place, so that it cannot be aligned"
 """Why a measure could not be assessed if ``aligned_face`` returns None."""
-FIVE_ALIGNED: Final = np.array([[251, 272], [364, 272], [308, 336], [262, 402], [355, 402]], dtype=np.float32)
-"""Positions of the five points in the aligned image (OFIQ, ``alignImage``)."""
 _HALF_OUTLINE: Final = np.column_stack(
     [
         np.array([233.0, 212, 192, 180, 178, 181, 187, 196, 211, 246, 275, 300]),

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.face import Landmarks
+from vision.geometry import eye_corners
 
-__all__ = ["NO_LANDMARKS", "Features", "eye_corners", "features_of"]
+__all__ = ["NO_LANDMARKS", "Features", "features_of"]
 
 NO_LANDMARKS: Final = "there are no dense landmarks of this face"
 """Why a measure that needs dense landmarks could not be assessed."""
@@ -50,33 +51,29 @@ class _Indices:
     """Indices of the landmarks of a scheme; of the eyes, the image's left eye comes first."""
 
     chin: int
-    eye_corners: tuple[tuple[int, int], tuple[int, int]]
     lids: tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]
     lips: tuple[tuple[int, int], ...]
     mouth_corners: tuple[int, int]
 
 
-# The indices of the 106 points follow their counterparts among iBUG's 68, as several users of InsightFace's
-# 2d106det map them. The middle pair of ``lips`` is the middle of the mouth.
+# ``vision.geometry`` has the source of the indices of the 106 points. The middle pair of ``lips`` is the
+# middle of the mouth.
 _SCHEMES: Final[Mapping[str, _Indices]] = MappingProxyType(
     {
         "ibug68": _Indices(
             chin=8,
-            eye_corners=((36, 39), (42, 45)),
             lids=(((37, 41), (38, 40)), ((43, 47), (44, 46))),
             lips=((61, 67), (62, 66), (63, 65)),
             mouth_corners=(48, 54),
         ),
         "insightface106": _Indices(
             chin=0,
-            eye_corners=((35, 39), (89, 93)),
             lids=(((41, 36), (42, 37)), ((95, 90), (96, 91))),
             lips=((66, 54), (62, 60), (70, 57)),
             mouth_corners=(52, 61),
         ),
         "mediapipe478": _Indices(
             chin=152,
-            eye_corners=((33, 133), (362, 263)),
             lids=(((160, 144), (159, 145), (158, 153)), ((385, 380), (386, 374), (387, 373))),
             lips=((82, 87), (13, 14), (312, 317)),
             mouth_corners=(61, 291),
@@ -98,12 +95,11 @@ def features_of(landmarks: Landmarks | None) -> Features | None:
         The distances; None without landmarks of a known scheme, or if the landmarks are not finite or have
         both eyes, or eyes and chin, in one place.
     """
-    if landmarks is None or landmarks.scheme not in _SCHEMES:
+    eyes = eye_corners(landmarks)
+    if landmarks is None or eyes is None:
         return None
     points, indices = landmarks.points.astype(np.float64), _SCHEMES[landmarks.scheme]
-    if not np.isfinite(points).all():
-        return None
-    left, right = (points[list(corners)].mean(axis=0) for corners in indices.eye_corners)
+    left, right = eyes.mean(axis=1)
     between, chin = (left + right) / 2, points[indices.chin]
     eye_distance, eyes_to_chin = _apart(left, right), _apart(between, chin)
     if eye_distance <= 0 or eyes_to_chin <= 0:
@@ -122,25 +118,6 @@ def features_of(landmarks: Landmarks | None) -> Features | None:
         mouth_width=_apart(corners[0], corners[1]),
         corner_lift=float((lips - corners.mean(axis=0)) @ down),
     )
-
-
-def eye_corners(landmarks: Landmarks | None) -> NDArray[np.float64] | None:
-    """Return the corners of the eyes.
-
-    Args:
-        landmarks: Dense landmarks; None without landmarks.
-
-    Returns:
-        Shape (2, 2, 2), pixels: the image's left and right eye, each with its left corner first, as (x, y).
-        None without finite landmarks of a known scheme.
-    """
-    if landmarks is None or landmarks.scheme not in _SCHEMES:
-        return None
-    points = landmarks.points.astype(np.float64)
-    if not np.isfinite(points).all():
-        return None
-    corners: NDArray[np.float64] = points[np.array(_SCHEMES[landmarks.scheme].eye_corners)]
-    return corners
 
 
 def _widest(points: NDArray[np.float64], pairs: tuple[tuple[int, int], ...]) -> float:

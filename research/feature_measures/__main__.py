@@ -25,13 +25,14 @@ from rich.table import Table
 from scipy.stats import beta
 
 from matcher.conformance.expression_neutrality import ExpressionNeutrality
-from matcher.conformance.eye_template import EYE_TEMPLATE
 from matcher.conformance.eyes_visible import EyesVisible, eye_pieces
-from matcher.conformance.features import eye_corners, features_of
+from matcher.conformance.features import features_of
 from matcher.conformance.interface import PortraitView
 from research.feature_measures.faces import Face, Landmarkers, faces_of_clips, faces_of_photos, portrait_of
 from vision.errors import VisionError
+from vision.eye_template import EYE_TEMPLATE
 from vision.face import BgrImage
+from vision.geometry import eye_corners
 from vision.packs import load_pack
 
 __all__ = ["main", "painted", "share"]

@@ -11,13 +11,9 @@ from scipy.optimize import minimize
 from scipy.special import expit
 from scipy.stats import beta
 
-from matcher.conformance.mouth_occlusion_prevention import (
-    COEFFICIENTS,
-    MouthColours,
-    covered_evidence,
-    mouth_colours,
-)
+from matcher.conformance.mouth_occlusion_prevention import mouth_colours
 from research.portrait_measures.faces import StudiedFace
+from vision.mouth_colours import COEFFICIENTS, MouthColours, covered_evidence
 
 __all__ = ["Mouth", "exact_bounds", "fit_logistic", "left_out_evidence", "mouth_of", "print_mouths"]
 

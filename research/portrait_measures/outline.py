@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from matcher.conformance.face_parts import face_parts
-from matcher.conformance.face_region import ALIGNED_EYE_DISTANCE, FIVE_ALIGNED, MEAN_OUTLINE
+from matcher.conformance.face_region import ALIGNED_EYE_DISTANCE, MEAN_OUTLINE
 from matcher.conformance.interface import PortraitView
+from vision.face_parts import FIVE_ALIGNED, face_parts
 from vision.geometry import similarity_transform
 
 __all__ = ["farthest", "frontal", "mean_mask", "print_outlines"]

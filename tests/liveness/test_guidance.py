@@ -6,6 +6,7 @@ import pytest
 from liveness.errors import LivenessPolicyError
 from liveness.guidance import Guidance, GuidanceCode, GuidanceSettings, GuidanceState, Oval, guide
 from liveness.observation import FrameObservation
+from liveness.occlusion import Cover
 from tests.liveness.builders import RATE, face_at, observation
 from vision.face import HeadPose
 
@@ -107,3 +108,32 @@ def test_an_oval_beyond_the_frame_is_refused(wrong: dict[str, float]) -> None:
 def test_settings_in_the_wrong_order_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(LivenessPolicyError):
         GuidanceSettings(**wrong)  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_a_cover_is_a_hint_once_two_measured_frames_show_it() -> None:
+    covers: list[Cover | None] = [Cover.MASK, None, None, Cover.MASK, None, None, None, Cover.NOTHING]
+    codes = [one.frame_code for one in _run([observation(i, cover=each) for i, each in enumerate(covers)])]
+    assert codes == [GuidanceCode.OK] * 3 + [GuidanceCode.FACE_MASK] * 4 + [GuidanceCode.OK]
+    told = _run([observation(i, cover=each) for i, each in enumerate(covers)])[6]
+    assert told.code is GuidanceCode.FACE_MASK
+
+
+@pytest.mark.parametrize(
+    ("cover", "code"),
+    [
+        (Cover.SUNGLASSES, GuidanceCode.SUNGLASSES),
+        (Cover.EYES, GuidanceCode.EYES_NOT_VISIBLE),
+        (Cover.MASK, GuidanceCode.FACE_MASK),
+        (Cover.MOUTH, GuidanceCode.MOUTH_NOT_VISIBLE),
+        (Cover.FACE, GuidanceCode.FACE_OBSTRUCTED),
+    ],
+)
+def test_every_cover_has_its_code_before_shut_eyes(cover: Cover, code: GuidanceCode) -> None:
+    frames = [observation(i, cover=cover, eyes=(0.05, 0.05)) for i in range(2)]
+    assert [one.frame_code for one in _run(frames)] == [GuidanceCode.EYES_CLOSED, code]
+
+
+def test_a_lost_face_ends_a_cover() -> None:
+    frames = [observation(i, cover=Cover.MASK) for i in range(3)]
+    frames += [observation(3, face=None, faces=0), observation(4)]
+    assert [one.frame_code for one in _run(frames)][3:] == [GuidanceCode.NO_FACE, GuidanceCode.OK]

@@ -1,10 +1,13 @@
 """One scan to its verdict: the conditions of its capture come last."""
 
+from dataclasses import replace
+
 import pytest
 
 from liveness.fusion_model_file import load_fusion_model
 from liveness.judge import CaptureConditions, ScanLiveness, judge_scan
 from liveness.observation import ScanObservations
+from liveness.occlusion import Cover
 from liveness.policy import LivenessPolicy
 from liveness.verdict import LivenessResult, Verdict, VerdictReason
 from tests.liveness.builders import as_head, observations, scan, segment
@@ -117,3 +120,40 @@ def test_motion_of_an_unknown_face_counts_for_nobody() -> None:
         for identified in (0, 99)
     }
     assert moved == {0: [True], 99: [False]}
+
+
+@pytest.mark.parametrize(
+    ("cover", "reason"),
+    [
+        (Cover.SUNGLASSES, VerdictReason.SUNGLASSES),
+        (Cover.EYES, VerdictReason.EYES_NOT_VISIBLE),
+        (Cover.MASK, VerdictReason.FACE_MASK),
+        (Cover.MOUTH, VerdictReason.MOUTH_NOT_VISIBLE),
+        (Cover.FACE, VerdictReason.FACE_OBSTRUCTED),
+    ],
+)
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_a_covered_face_is_not_live(
+    monkeypatch: pytest.MonkeyPatch, verdict: Verdict, cover: Cover, reason: VerdictReason
+) -> None:
+    frames = [
+        replace(frame, cover=cover if at % 3 else Cover.NOTHING) for at, frame in enumerate(_WATCHED.frames)
+    ]
+    monkeypatch.setattr("tests.liveness.test_judge._WATCHED", replace(_WATCHED, frames=tuple(frames)))
+    result = _judge(monkeypatch, _CLEAR, verdict, VerdictReason.BLINK_NOT_SEEN)
+    expected = {
+        Verdict.LIVE: (Verdict.INCONCLUSIVE, (reason,)),
+        Verdict.INCONCLUSIVE: (Verdict.INCONCLUSIVE, (reason, VerdictReason.BLINK_NOT_SEEN)),
+        Verdict.SPOOF: (Verdict.SPOOF, (VerdictReason.BLINK_NOT_SEEN,)),
+    }
+    assert (result.verdict, result.reasons) == expected[verdict]
+
+
+def test_a_face_that_was_covered_for_a_moment_may_be_live(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = [
+        replace(frame, cover=Cover.NOTHING if at % 3 else Cover.MASK)
+        for at, frame in enumerate(_WATCHED.frames)
+    ]
+    monkeypatch.setattr("tests.liveness.test_judge._WATCHED", replace(_WATCHED, frames=tuple(frames)))
+    result = _judge(monkeypatch, _CLEAR, Verdict.LIVE, VerdictReason.LOOKS_ALIVE)
+    assert result.verdict is Verdict.LIVE

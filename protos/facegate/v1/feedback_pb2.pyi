@@ -52,15 +52,15 @@ class _FeedbackCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Feedback
     FEEDBACK_CODE_FACE_CUT_OFF: _FeedbackCode.ValueType  # 13
     """The face extends beyond the border of the frame."""
     FEEDBACK_CODE_FACE_OBSTRUCTED: _FeedbackCode.ValueType  # 14
-    """Something covers part of the face. Not sent yet."""
+    """Something covers eyes and mouth."""
     FEEDBACK_CODE_EYES_NOT_VISIBLE: _FeedbackCode.ValueType  # 15
-    """The eyes are not visible. Not sent yet."""
+    """Something other than dark glasses hides the eyes, such as reflections or hair."""
     FEEDBACK_CODE_MOUTH_NOT_VISIBLE: _FeedbackCode.ValueType  # 16
-    """The mouth is not visible. Not sent yet."""
+    """Something other than a mask covers the mouth."""
     FEEDBACK_CODE_SUNGLASSES: _FeedbackCode.ValueType  # 17
-    """The person wears sunglasses. Not sent yet."""
+    """The person wears sunglasses."""
     FEEDBACK_CODE_FACE_MASK: _FeedbackCode.ValueType  # 18
-    """The person wears a mask over mouth and nose. Not sent yet."""
+    """The person wears a mask over mouth and nose."""
     FEEDBACK_CODE_LOW_VIDEO_QUALITY: _FeedbackCode.ValueType  # 19
     """The video's quality is too low: resolution, compression or noise."""
     FEEDBACK_CODE_ENVIRONMENT_NOT_SUPPORTED: _FeedbackCode.ValueType  # 20
@@ -126,15 +126,15 @@ FEEDBACK_CODE_LOOK_STRAIGHT: FeedbackCode.ValueType  # 12
 FEEDBACK_CODE_FACE_CUT_OFF: FeedbackCode.ValueType  # 13
 """The face extends beyond the border of the frame."""
 FEEDBACK_CODE_FACE_OBSTRUCTED: FeedbackCode.ValueType  # 14
-"""Something covers part of the face. Not sent yet."""
+"""Something covers eyes and mouth."""
 FEEDBACK_CODE_EYES_NOT_VISIBLE: FeedbackCode.ValueType  # 15
-"""The eyes are not visible. Not sent yet."""
+"""Something other than dark glasses hides the eyes, such as reflections or hair."""
 FEEDBACK_CODE_MOUTH_NOT_VISIBLE: FeedbackCode.ValueType  # 16
-"""The mouth is not visible. Not sent yet."""
+"""Something other than a mask covers the mouth."""
 FEEDBACK_CODE_SUNGLASSES: FeedbackCode.ValueType  # 17
-"""The person wears sunglasses. Not sent yet."""
+"""The person wears sunglasses."""
 FEEDBACK_CODE_FACE_MASK: FeedbackCode.ValueType  # 18
-"""The person wears a mask over mouth and nose. Not sent yet."""
+"""The person wears a mask over mouth and nose."""
 FEEDBACK_CODE_LOW_VIDEO_QUALITY: FeedbackCode.ValueType  # 19
 """The video's quality is too low: resolution, compression or noise."""
 FEEDBACK_CODE_ENVIRONMENT_NOT_SUPPORTED: FeedbackCode.ValueType  # 20

@@ -4,11 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
-from matcher.conformance.eye_template import EYE_HEIGHT, EYE_TEMPLATE, EYE_WIDTH, EYE_WIDTH_IN_EYES
 from matcher.conformance.eyes_visible import EyesVisible
 from matcher.conformance.interface import PortraitView
 from tests.matcher.conformance.heads import SCHEMES, Head
 from tests.matcher.conformance.pictures import measured, plain, portrait_of, refused, score
+from vision.eye_template import EYE_HEIGHT, EYE_TEMPLATE, EYE_WIDTH, EYE_WIDTH_IN_EYES
 from vision.face import BgrImage
 
 MEASURE = EyesVisible()

@@ -3,9 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from matcher.conformance.features import Features, eye_corners, features_of
+from matcher.conformance.features import Features, features_of
 from tests.matcher.conformance.heads import SCHEMES, Head
 from vision.face import Landmarks
+from vision.geometry import eye_corners
 
 HEAD = Head(left_eye=12, right_eye=18, mouth=7, mouth_width=88, corner_lift=5)
 

@@ -2,14 +2,10 @@ import cv2
 import numpy as np
 import pytest
 
-from matcher.conformance.mouth_occlusion_prevention import (
-    MouthColours,
-    MouthOcclusionPrevention,
-    covered_evidence,
-    mouth_colours,
-)
+from matcher.conformance.mouth_occlusion_prevention import MouthOcclusionPrevention, mouth_colours
 from tests.matcher.conformance.pictures import drawn_face, measured, portrait_of, refused, score
 from vision.face import BgrImage
+from vision.mouth_colours import MouthColours, covered_evidence
 
 MEASURE = MouthOcclusionPrevention()
 

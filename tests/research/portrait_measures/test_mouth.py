@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from matcher.conformance.mouth_occlusion_prevention import MouthColours
 from research.portrait_measures.mouth import (
     Mouth,
     exact_bounds,
@@ -12,6 +11,7 @@ from research.portrait_measures.mouth import (
     left_out_evidence,
     print_mouths,
 )
+from vision.mouth_colours import MouthColours
 
 
 def drawn(offset: float, slope: float, *, count: int = 4000) -> tuple[np.ndarray, np.ndarray]:

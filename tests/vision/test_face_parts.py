@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from matcher.conformance.face_parts import face_parts
 from tests.matcher.conformance.pictures import FIVE_POINTS
 from vision.face import Landmarks
+from vision.face_parts import face_parts
 
 
 def landmarks(scheme: str, count: int, places: dict[int, tuple[float, float]]) -> Landmarks:

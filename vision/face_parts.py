@@ -6,10 +6,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.conformance.features import eye_corners
 from vision.face import Landmarks, Points
+from vision.geometry import eye_corners
 
-__all__ = ["FaceParts", "face_parts"]
+__all__ = ["FIVE_ALIGNED", "FaceParts", "face_parts"]
+
+FIVE_ALIGNED: Final = np.array([[251, 272], [364, 272], [308, 336], [262, 402], [355, 402]], dtype=np.float32)
+"""Positions of the five points in the aligned image of ISO/IEC 29794-5, pixels (OFIQ, ``alignImage``)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
