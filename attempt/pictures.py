@@ -144,7 +144,7 @@ class FramePicture:
     def coded(self) -> GreyImage | BgrImage:
         """The pixels before they are turned upright.
 
-        These are the colours if only the colours are decoded; otherwise the luma, which is decoded if necessary.
+        These are the colours if only they are decoded; otherwise the luma, which is decoded if necessary.
         """
         if self._luma is None and self._colours is not None:
             return self._colours

@@ -1,4 +1,4 @@
-"""A report as JSON: the older selfie API's envelope with its exact names, and the older video API's result."""
+"""A report as JSON: the older selfie API's envelope, with its names, and the older video API's result."""
 
 import json
 from collections.abc import Iterable, Mapping

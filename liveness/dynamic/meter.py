@@ -164,8 +164,8 @@ class FlashMeter:
     def shape_shows(self) -> bool:
         """Returns whether the face responds and the screen is not nearly the only light.
 
-        In the screen's light alone every part of the face responds equally, whatever its shape. Then, or before
-        there is a response, only motion can show the shape of the surface.
+        In the screen's light alone every part of the face responds equally, whatever its shape. Then, or
+        before there is a response, only motion can show the shape of the surface.
         """
         self._analyse()
         response = self._analysis.response

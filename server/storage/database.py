@@ -2,8 +2,8 @@
 
 On SQLite, one thread runs a transaction from its beginning to its end. With an asyncio driver, one decision
 would change threads about thirty times, and wait each time for Python's lock while other scans compute
-(ADR 10). A single thread writes, so that writers of this process queue instead of polling SQLite's lock; a few
-threads read.
+(ADR 10). A single thread writes, so that writers of this process queue instead of polling SQLite's lock; a
+few threads read.
 """
 
 import asyncio
