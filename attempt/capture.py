@@ -156,7 +156,10 @@ class AttemptCapture:
 
     @property
     def frames_examined(self) -> int:
-        """The number of decoded frames: those measured or sampled, and those drawn at random."""
+        """The number of decoded frames.
+
+        They were measured, decoded for a few pixel samples, or drawn at random for ``verify_sample``.
+        """
         return len(self._decoded)
 
     @property

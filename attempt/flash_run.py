@@ -147,7 +147,7 @@ class FlashRun:
 
     @property
     def evidence(self) -> FlashEvidence:
-        """The revealed steps and the samples, for the judge."""
+        """The colours sent so far, and the measurements of their light on the face, which are judged."""
         return FlashEvidence(steps=self._challenge.revealed, samples=self._challenge.samples)
 
     @property

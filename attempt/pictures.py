@@ -142,7 +142,10 @@ class FramePicture:
 
     @property
     def coded(self) -> GreyImage | BgrImage:
-        """The decoded pixels before they are turned upright: luma or colours, whichever is decoded."""
+        """The pixels before they are turned upright.
+
+        These are the colours if only they are decoded; otherwise the luma, which is decoded if necessary.
+        """
         if self._luma is None and self._colours is not None:
             return self._colours
         return self._coded_luma()

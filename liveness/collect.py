@@ -198,7 +198,12 @@ def _size(frame: FrameObservation) -> tuple[int, int, float]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Look:
-    """A frame with one detected face, and the motion of its plane since its segment's start."""
+    """A frame in which the detector found one face.
+
+    Attributes:
+        frame: The frame.
+        motion: The motion of the face's plane since the start of the tracked segment.
+    """
 
     frame: FrameObservation
     motion: NDArray[np.float64]

@@ -134,7 +134,7 @@ class FaceRegions:
 
     @property
     def mouth_covered(self) -> float:
-        """The log odds that something covers the mouth, given as many covered as bare ones."""
+        """The log odds that something covers the mouth, if covered and bare mouths are equally frequent."""
         offset, *slopes = MOUTH_COEFFICIENTS
         return offset + sum(slope * one for slope, one in zip(slopes, self.mouth_features, strict=True))
 

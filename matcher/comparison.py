@@ -116,7 +116,8 @@ def compare(
 
     Raises:
         CalibrationTooWeak: See ``check_calibration_supports``.
-        TemplateMismatch: The templates come from different embedders.
+        TemplateMismatch: The templates differ in length. Templates of equal length from different embedders
+            are not detected.
         TemplateInvalid: A template is empty, zero or not finite.
     """
     check_calibration_supports(calibration, policy)

@@ -69,8 +69,8 @@ class PortraitPolicy:
         min_side: Shortest side that a header may declare, pixels.
         min_eye_distance: Least distance between the eye centres, pixels of the upload; a profile may
             demand more.
-        min_inside_fraction: Least share (0..1) of the face inside the image; the smaller share of the
-            detector's box and of the face as estimated from eyes and mouth.
+        min_inside_fraction: Least share (0..1) of the face that must be inside the image. It is measured on
+            the detector's box and on the face estimated from eyes and mouth; the smaller share counts.
         second_face_fraction: A further face counts as a second person when its box is at least
             this share (greater than 0, at most 1) of the largest face's width. Smaller faces count as
             posters, badges and passers-by; the report states how many there are.

@@ -14,7 +14,7 @@ __all__ = ["Capacity", "open_capacity"]
 _CALL_RETRY_SECONDS = 1.0
 _SCAN_RETRY_SECONDS = 3.0
 _ANALYSIS_RETRY_SECONDS = 4.0
-"""The first delay for refused callers in seed 001; callers double it with every refusal in a row."""
+"""The first delay for refused callers, as in the older video API. It doubles with each refusal in a row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

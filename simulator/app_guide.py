@@ -236,5 +236,8 @@ def _placed(moves: Sequence[_Move], time: float, face: RestingFace) -> ReliefPos
 
 
 def _nearer(growth: float) -> float:
-    """Return the approach by which a face grows by a factor."""
+    """Return the ``ReliefPose.approach`` at which the face appears ``growth`` times as large.
+
+    It is limited to the possible range.
+    """
     return float(np.clip(1 - 1 / growth, _FARTHEST, _NEAREST))

@@ -214,7 +214,9 @@ class FlashScanSettings:
         self.as_scan()  # checks the settings that both kinds of scan share
 
     def as_scan(self, *, expression: ExpressionSettings | None = None) -> SceneSettings:
-        """Return the settings that every simulated scan has.
+        """Return the shared settings as those of a scan without a flash.
+
+        Its kind is always ``GENUINE``, whatever this kind is.
 
         Args:
             expression: Replaces the expression of these settings.

@@ -62,7 +62,7 @@ def similarity_transform(source: Points, target: Points) -> NDArray[np.float64]:
     patterns", IEEE PAMI 13(4), 1991; in two dimensions its solution is one complex division.
 
     Args:
-        source: Shape (n, 2), n of 2 or more, not all the same point.
+        source: Shape (n, 2), n of 2 or more.
         target: Shape (n, 2).
 
     Returns:

@@ -1,4 +1,4 @@
-"""A report as JSON: seed 002's envelope with its exact names, and seed 001's result for a video."""
+"""A report as JSON: the older selfie API's envelope, with its names, and the older video API's result."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -125,5 +125,5 @@ def _rounded(value: float) -> float:
 
 
 def _moment(time: datetime) -> str:
-    """Returns a time as seed 001 writes it: ISO 8601, UTC, milliseconds: ``2026-02-07T10:04:55.120Z``."""
+    """Returns a time as the older video API writes it: ISO 8601, UTC, as in ``2026-02-07T10:04:55.120Z``."""
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -56,12 +56,12 @@ class NetworkMoment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
-    """A video's frames.
+    """The measurements of a video over time.
 
     Attributes:
         moments: The measured frames, in order.
         networks: The networks' scores of the selected frames.
-        passed: Times of the frames between that were not measured, seconds from the first frame.
+        passed: Times of the unmeasured frames between them, seconds from the first frame.
     """
 
     moments: tuple[Moment, ...]

@@ -25,7 +25,7 @@ class Timings:
         upload: UploadTrustedImage.
         capture: From ScanFace to the last AttemptEnd; 0 without a scan.
         decision: From the last AttemptEnd to its ScanResult; 0 without a scan.
-        finish: FinishCheck; 0 without a scan.
+        finish: FinishCheck; 0 if the portrait was refused.
     """
 
     upload: float

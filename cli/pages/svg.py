@@ -50,7 +50,7 @@ def circle(centre: Point, radius: float, kind: str = "", *, told: str = "", styl
 
 
 def words(at: Point, text: str, kind: str = "", **more: str | float) -> Html:
-    """Returns text that begins (or, by its class, ends) at a point."""
+    """Returns text that begins at a point; of class ``end`` or ``middle``, it ends or is centred there."""
     return element("text", Html.escape(text), x=at[0], y=at[1], class_=kind, **more)
 
 

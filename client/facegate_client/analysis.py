@@ -29,7 +29,12 @@ _PAUSES: Final = 3
 
 
 class AnalysisClient:
-    """A client of AnalysisService, on the service listener."""
+    """A client of AnalysisService, on the service listener.
+
+    A call is retried up to three times if the server is busy (after 4, 8 and 16 seconds), or if it cannot be
+    reached, starts or stops (gRPC's UNAVAILABLE; with the pauses of ``ReconnectPolicy``). If the server asks
+    for a longer pause, that is used, up to 30 seconds. Any other error is raised at once.
+    """
 
     def __init__(
         self,
@@ -44,11 +49,6 @@ class AnalysisClient:
             channel: To the service listener; the caller closes it.
             api_key: Sent with each call; ``None`` with mutual TLS, or on an open loopback listener.
             sleep: Waits before a retry, seconds; tests pass one that returns at once.
-
-        A call is retried up to three times if the server is busy (after 4, 8 and 16 seconds), or if it cannot
-        be reached, starts or stops (gRPC's UNAVAILABLE; after fractions of a second, as a scan reconnects).
-        If the server asks for a longer pause, that is used, up to 30 seconds. Any other error is raised at
-        once.
         """
         self._stub = analysis_service_pb2_grpc.AnalysisServiceStub(channel)
         self._metadata = api_key.metadata if api_key else ()

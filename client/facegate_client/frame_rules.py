@@ -56,7 +56,7 @@ class FrameRules:
         return await asyncio.to_thread(encode_image, image.image, limits=self._limits, quality=self._quality)
 
     def has_room(self, size: int, *, frames: int, scan_bytes: int) -> bool:
-        """Returns whether the budget has room for a frame.
+        """Returns whether the budget has room for a frame; a budget of 0 is no limit.
 
         Args:
             size: Its encoded size, bytes.

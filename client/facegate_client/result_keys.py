@@ -3,7 +3,7 @@
 import asyncio
 import io
 import ssl
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException, HTTPResponse, IncompleteRead
 from socket import socket
 from typing import Final, cast
 from urllib.parse import SplitResult, urlsplit
@@ -30,7 +30,7 @@ async def fetch_key_set(url: str, *, timeout_s: float = 5.0) -> KeySet:
         timeout_s: The longest wait, seconds.
 
     Raises:
-        ConnectionFailedError: The JWKS cannot be fetched, or is larger than 64 KiB.
+        ConnectionFailedError: The JWKS cannot be fetched or is larger than 64 KiB; the message has the cause.
         ServerNotTrustedError: The answer is not a JWKS.
     """
     try:
@@ -38,10 +38,32 @@ async def fetch_key_set(url: str, *, timeout_s: float = 5.0) -> KeySet:
             answer = await _answer(_address(url))
         content = None if answer is None else _body(answer)
     except (TimeoutError, OSError, HTTPException, ValueError) as error:
-        raise ConnectionFailedError(f"the JWKS at {url} cannot be fetched") from error
+        cause = _cause(error, timeout_s=timeout_s)
+        raise ConnectionFailedError(f"the JWKS at {url} cannot be fetched: {cause}") from error
     if content is None or len(content) > _MAX_BYTES:
         raise ConnectionFailedError(f"the JWKS at {url} is larger than {_MAX_BYTES} bytes")
     return load_key_set(content)
+
+
+def _cause(error: Exception, *, timeout_s: float) -> str:
+    """Returns the cause of a failed fetch in words."""
+    match error:
+        case TimeoutError():
+            return f"no complete answer arrived within {timeout_s:g} s"
+        case ssl.SSLCertVerificationError():
+            return f"the server's TLS certificate is not trusted ({error.verify_message})"
+        case ssl.SSLError():
+            return f"TLS failed ({error.reason or error})"
+        case ConnectionRefusedError():
+            return "the server refuses the connection"
+        case IncompleteRead():
+            return "the answer is cut off"
+        case HTTPException() if type(error) is not HTTPException:
+            return "the answer is not valid HTTP"
+        case OSError():
+            return f"the connection failed ({error.strerror or error})"
+        case _:
+            return str(error)
 
 
 def _address(url: str) -> SplitResult:

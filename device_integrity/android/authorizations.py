@@ -1,8 +1,8 @@
 """Reads the AuthorizationList of an Android key attestation: a key's permissions and the device's state.
 
-The schema is at source.android.com, "Key and ID attestation". Every field is an explicit context tag, with
-numbers up to 724 and gaps, so a table of tags maps them to fields. A tag that is not in the table is kept
-unread, because new versions of Android add tags.
+The schema is at source.android.com, "Key and ID attestation". Every field has an explicit
+context tag. The tag numbers go up to 724, with gaps, so a table maps them to fields. A tag that is not in the
+table is kept unread, because new versions of Android add tags.
 """
 
 from collections.abc import Callable, Mapping

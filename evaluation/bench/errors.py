@@ -3,7 +3,7 @@
 ::
 
     BenchError
-    └── NothingMeasured     no run gave a value, or no model ran
+    └── NothingMeasured     a value could not be measured
 """
 
 __all__ = ["BenchError", "NothingMeasured"]
@@ -14,4 +14,4 @@ class BenchError(Exception):
 
 
 class NothingMeasured(BenchError):
-    """No run gave a value, or no model ran, so that there is nothing to divide by."""
+    """A value could not be measured."""

@@ -1,1 +1,1 @@
-"""ISO/IEC 19795-1 measurements of the comparison of faces, over photos with identities."""
+"""Measures face matching on photos of known persons, with the metrics of ISO/IEC 19795-1."""

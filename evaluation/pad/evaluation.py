@@ -110,21 +110,20 @@ class ScorerResult:
         live: Bona fide presentations.
         live_no_response: BPNRR; None without bona fide presentations.
         live_verdicts: Counts of its verdicts on them, if it decides.
-        attacks: Presentations with an instrument.
-        auc: Area under the curve of bona fide against attacks with an instrument; None if one has no
-            response.
+        attacks: Presentation attacks, without injected ones.
+        auc: Area under the curve of bona fide against these attacks; None if either class has no response.
         auc_within: Interval over persons and sittings.
-        auc_across: Interval over sources too.
+        auc_across: Interval over sources, persons and sittings.
         auc_of_sources: Mean over the sources that have both, each counted once.
         eer: Equal error rate, as a side note.
         species: One result for each species with data, followed by its varieties.
         absent: Species without data, which are not evaluated.
-        points: Error rates at each target, for every basis.
+        points: Error rates at each target, for every set of attacks that may set the threshold.
         held_out: Error rates at thresholds from other data.
         sources: Results by source.
         parts: Area under the curve of each signal in the score, with the number of its assessments.
         milliseconds: Median CPU time of a response; None without one.
-        curve: Both rates over the threshold.
+        curve: APCER and BPCER at every threshold.
     """
 
     scorer: ScorerName

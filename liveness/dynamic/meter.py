@@ -149,7 +149,10 @@ class FlashMeter:
         return self._readings
 
     def verified_bits(self) -> float:
-        """Returns the colour bits of all verified steps, not net of chance."""
+        """Returns the sum of the colour bits of all steps with a right answer.
+
+        Nothing is deducted for lucky guesses.
+        """
         bits = {one.step.number: one.step.colour_bits for one in self._sent}
         return math.fsum(bits[reading.step] for reading in self.readings() if reading.agrees)
 
@@ -159,10 +162,10 @@ class FlashMeter:
         return self._light.judge(self._coloured_answers())
 
     def shape_shows(self) -> bool:
-        """Returns whether there is other light than the screen's.
+        """Returns whether the face responds and the screen is not nearly the only light.
 
-        Without it every part of the face responds equally. Then, or before there is a response, only motion
-        can show the shape of the surface.
+        In the screen's light alone every part of the face responds equally, whatever its shape. Then, or
+        before there is a response, only motion can show the shape of the surface.
         """
         self._analyse()
         response = self._analysis.response

@@ -12,7 +12,7 @@ class SelfieSignal(Protocol):
 
     @property
     def name(self) -> str:
-        """``Signal.name``, as in the contract of seed 002."""
+        """``Signal.name``, as in the older selfie API (docs/analysis_service.md)."""
         ...
 
     @property

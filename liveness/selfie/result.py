@@ -8,7 +8,7 @@ from liveness.verdict import Verdict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelfieResult:
-    """The result of the contract of seed 002 for one image.
+    """The result for one image, as in the older selfie API (docs/analysis_service.md).
 
     Attributes:
         verdict: LIVE, SPOOF or INCONCLUSIVE.

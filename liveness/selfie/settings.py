@@ -1,4 +1,4 @@
-"""The parameters of the configuration table of seed 002, with its names and defaults."""
+"""The parameters of the eight signals, with the names and defaults of the older selfie API."""
 
 import math
 from dataclasses import dataclass, fields

@@ -20,5 +20,8 @@ class HeadPoseRoll:
     unit: Final = "deg"
 
     def assess(self, portrait: PortraitView) -> Assessment:
-        """Native measure in degrees, positive clockwise as seen."""
+        """Assess the roll.
+
+        The native measure is in degrees, positive if the head leans clockwise in the image.
+        """
         return assess_angle(portrait.pose.roll, portrait)

@@ -169,7 +169,7 @@ class CaptureSource(IntEnum):
 
 
 class LandmarkType(IntEnum):
-    """The type of a landmark's code; other types are reserved."""
+    """The code system of a landmark. Other values are reserved by the standard."""
 
     MPEG_4 = 1
     """A feature point of MPEG-4, in pixels of the image; the only type of 2005."""

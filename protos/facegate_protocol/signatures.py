@@ -20,22 +20,34 @@ _MAX_PUBLIC_KEY_BYTES = 128
 
 
 def challenge_message(*, start: bytes, body: bytes) -> bytes:
-    """Returns the message that the challenge key signs: the ChallengeBody for exactly this ScanStart."""
+    """Returns the message that the challenge key signs.
+
+    It is a label, the hash of the ScanStart and the ChallengeBody, each length-prefixed.
+    """
     return length_prefixed(_CHALLENGE, sha256(start), body)
 
 
 def resume_message(*, binding: bytes) -> bytes:
-    """Returns the message that the session key signs on a reconnect: the new stream's binding hash."""
+    """Returns the message that the session key signs on a reconnect.
+
+    It is a label and the new stream's binding hash, each length-prefixed.
+    """
     return length_prefixed(_RESUME, binding)
 
 
 def attestation_message(*, binding: bytes) -> bytes:
-    """Returns the message that a key attested for this stream signs: the binding hash."""
+    """Returns the message that a key attested for this stream signs.
+
+    It is a label and the stream's binding hash, each length-prefixed.
+    """
     return length_prefixed(_ATTESTATION, binding)
 
 
 def attempt_end_message(*, binding: bytes, body: bytes) -> bytes:
-    """Returns the message that the session key signs at the end of an attempt: the AttemptEndBody bytes."""
+    """Returns the message that the session key signs at the end of an attempt.
+
+    It is a label, the stream's binding hash and the bytes of the AttemptEndBody, each length-prefixed.
+    """
     return length_prefixed(_ATTEMPT_END, binding, body)
 
 

@@ -68,7 +68,10 @@ def _steady(one: SeenFace, other: SeenFace) -> bool:
 
 
 def _shake(before: Points, now: Points, after: Points) -> float:
-    """How far the firm points are from the mean of the frames around them, in eye distances."""
+    """Mean distance of the firm points from their mean position in the frames before and after.
+
+    Both frames are aligned to this one. The unit is the distance between the outer eye corners.
+    """
     meshes = [_laid(mesh, now) for mesh in (before, after)]
     scale = float(np.linalg.norm(now[33] - now[263]))
     middle = (meshes[0] + meshes[1]) / 2

@@ -18,7 +18,7 @@ _FEWEST_PEOPLE: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Draws:
-    """Settings of the bounds: number of draws of persons with replacement, and their seed."""
+    """Settings of the bootstrap: how often persons are drawn with replacement, and the seed."""
 
     resamples: int
     seed: int

@@ -38,7 +38,7 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Splice:
-    """A scan of two persons.
+    """A scan in which the person changes.
 
     Attributes:
         frames: Frames in order of time.

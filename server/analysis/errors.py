@@ -1,8 +1,9 @@
 """The errors of an analysis, and the codes of an analysis without a verdict.
 
-The codes are those of the contract of seed 002. An error of the request is an ``AnalysisRefused``, which is a
-``server.errors.Refusal`` with the code of the contract beside its reason. An image without a face and a model
-that failed are responses of a successful call; see ``server.analysis.results.AnalysisProblem``.
+The codes are those of the older selfie API (docs/analysis_service.md). An error of the request is an
+``AnalysisRefused``, which is a ``server.errors.Refusal`` with that API's code beside its reason. An image
+without a face and a model that failed are responses of a successful call; see
+``server.analysis.results.AnalysisProblem``.
 """
 
 from collections.abc import Mapping
@@ -29,7 +30,7 @@ class AnalysisCode(StrEnum):
 
 
 class AnalysisRefused(Refusal):
-    """A file that cannot be analysed.
+    """A refused analysis request: the file cannot be analysed, or the messages are not as the API demands.
 
     Attributes:
         code: The code of the contract; also in ``details``.

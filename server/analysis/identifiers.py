@@ -9,7 +9,7 @@ _VIDEO_BYTES = 9
 
 
 def image_request_id(random: Callable[[int], bytes]) -> str:
-    """Returns ``lv_`` and 16 hexadecimal digits (seed 002).
+    """Returns ``lv_`` and 16 hexadecimal digits as in the older selfie API.
 
     Args:
         random: Returns the given number of bytes of a cryptographic source.
@@ -18,7 +18,7 @@ def image_request_id(random: Callable[[int], bytes]) -> str:
 
 
 def video_inference_id(random: Callable[[int], bytes]) -> str:
-    """Returns ``inf_`` and 18 hexadecimal digits, the length in seed 001.
+    """Returns ``inf_`` and 18 hexadecimal digits, as in the older video API.
 
     Args:
         random: Returns the given number of bytes of a cryptographic source.

@@ -117,7 +117,8 @@ def assess_device(
         earlier: Tests that ``decisive_claims`` returned for earlier streams of the check; a later stream
             cannot undo them.
         rules: The policy's rules for devices.
-        tolerated: Names of decisive tests that do not decide; see ``device_integrity.policy.decisive``.
+        tolerated: Names of tests that the policy or the sandbox keeps from deciding the check; see
+            ``device_integrity.policy.decisive``.
         fingerprints: Known virtual cameras and emulators.
         transcript_bound: Whether the transcript is intact and signed by the session key.
         active_challenge: Whether the person answered a challenge that only this server knew.
@@ -193,7 +194,7 @@ def assess_without_attempt(
     Args:
         findings: The findings of every stream, in order of arrival; empty if no device began to scan.
         rules: The policy's rules for devices.
-        tolerated: Names of decisive tests that do not decide.
+        tolerated: Names of tests that the policy or the sandbox keeps from deciding the check.
     """
     claims = [check for finding in findings if finding.verifier == CLAIMS for check in finding.checks]
     counting = counting_findings(tuple(one for one in findings if one.verifier not in {CLAIMS, RUNTIME}))

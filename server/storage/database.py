@@ -1,9 +1,9 @@
 """The database. Each transaction is one synchronous function of a connection, durable when the call returns.
 
-On SQLite, one thread runs a transaction from its beginning to its end. A driver that changes threads for each
-statement would wait about thirty times for threads that compute, and delay a scan's decision (ADR 10). A
-single thread writes, so that writers of this process queue instead of polling SQLite's lock; a few threads
-read.
+On SQLite, one thread runs a transaction from its beginning to its end. With an asyncio driver, one decision
+would change threads about thirty times, and wait each time for Python's lock while other scans compute
+(ADR 10). A single thread writes, so that writers of this process queue instead of polling SQLite's lock; a
+few threads read.
 """
 
 import asyncio

@@ -60,7 +60,7 @@ class Subject(Protocol):
 
     @property
     def millimetres_per_pixel(self) -> float:
-        """Millimetres per pixel at the plane of depth 0 at rest."""
+        """Millimetres per pixel at the plane of depth 0 (of a person: the eyes) at rest."""
         ...
 
     @property

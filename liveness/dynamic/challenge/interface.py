@@ -77,7 +77,10 @@ class Meter(Protocol):
         ...
 
     def verified_bits(self) -> float:
-        """Returns the bits of all verified steps, not net of chance."""
+        """Returns the sum of the colour bits of all steps with a right answer.
+
+        Nothing is deducted for lucky guesses.
+        """
         ...
 
     def light(self) -> Light:
@@ -85,7 +88,11 @@ class Meter(Protocol):
         ...
 
     def shape_shows(self) -> bool:
-        """Returns whether the light suffices to measure the shape of the surface that it falls on."""
+        """Returns whether the face responds and the screen is not nearly the only light.
+
+        In the screen's light alone every part of the face responds equally, whatever its shape. Then, or
+        before there is a response, only motion can show the shape of the surface.
+        """
         ...
 
     def doubtful(self) -> bool:

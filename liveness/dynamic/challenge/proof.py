@@ -109,7 +109,7 @@ class Proof:
         return self._meter.light()
 
     def shape_shows(self) -> bool:
-        """Returns whether the light suffices to measure the shape of the surface."""
+        """See ``Meter.shape_shows``."""
         return self._meter.shape_shows()
 
     def _reading(self, step: ColourStep) -> StepReading | None:
