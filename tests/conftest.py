@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.logs import log_plainly
 
@@ -28,6 +29,10 @@ _RESEARCH = (
 logging.getLogger("grpc").setLevel(logging.INFO)
 
 log_plainly()
+
+# A deadline measures the machine: an example that takes a millisecond takes 200 on two busy cores.
+settings.register_profile("facegate", deadline=None)
+settings.load_profile("facegate")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

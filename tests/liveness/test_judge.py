@@ -139,8 +139,8 @@ def test_a_covered_face_is_not_live(
     frames = [
         replace(frame, cover=cover if at % 3 else Cover.NOTHING) for at, frame in enumerate(_WATCHED.frames)
     ]
-    monkeypatch.setattr("tests.liveness.test_judge._WATCHED", replace(_WATCHED, frames=tuple(frames)))
-    result = _judge(monkeypatch, _CLEAR, verdict, VerdictReason.BLINK_NOT_SEEN)
+    watched = replace(_WATCHED, frames=tuple(frames))
+    result = _judge(monkeypatch, _CLEAR, verdict, VerdictReason.BLINK_NOT_SEEN, watched=watched)
     expected = {
         Verdict.LIVE: (Verdict.INCONCLUSIVE, (reason,)),
         Verdict.INCONCLUSIVE: (Verdict.INCONCLUSIVE, (reason, VerdictReason.BLINK_NOT_SEEN)),
@@ -154,6 +154,6 @@ def test_a_face_that_was_covered_for_a_moment_may_be_live(monkeypatch: pytest.Mo
         replace(frame, cover=Cover.NOTHING if at % 3 else Cover.MASK)
         for at, frame in enumerate(_WATCHED.frames)
     ]
-    monkeypatch.setattr("tests.liveness.test_judge._WATCHED", replace(_WATCHED, frames=tuple(frames)))
-    result = _judge(monkeypatch, _CLEAR, Verdict.LIVE, VerdictReason.LOOKS_ALIVE)
+    watched = replace(_WATCHED, frames=tuple(frames))
+    result = _judge(monkeypatch, _CLEAR, Verdict.LIVE, VerdictReason.LOOKS_ALIVE, watched=watched)
     assert result.verdict is Verdict.LIVE

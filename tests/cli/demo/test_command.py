@@ -18,6 +18,8 @@ from cli.errors import ServerDidNotStart
 from facegate_client import load_key_set, verify_result_jws
 from facegate_protocol import sha256
 from tests.cli.demo.builders import all_as_expected, judged
+from tests.vision.packs.pulled_files import write_pulled_files
+from vision.packs.catalogue import load_catalogue
 
 app = typer.Typer()
 app.command()(demo)
@@ -103,9 +105,10 @@ def test_the_whole_demo_without_models(tmp_path: Path) -> None:
 @pytest.mark.timeout(460)
 def test_the_whole_demo_with_models_that_were_pulled(tmp_path: Path, assets: Path) -> None:
     out, models = tmp_path / "demo", tmp_path / "models"
-    pulled = facegate(
-        "models", "pull", "open", "--models-dir", str(models), "--mirror", str(assets / "models")
-    )
+    pack = load_catalogue().pack("open")
+    assert pack is not None
+    published = write_pulled_files(pack, assets, tmp_path / "published")
+    pulled = facegate("models", "pull", "open", "--models-dir", str(models), "--mirror", str(published))
     assert pulled.returncode == 0, pulled.stdout + pulled.stderr
     ran = facegate("demo", "--out", str(out), "--models-dir", str(models))
     assert ran.returncode == 0, ran.stdout + ran.stderr
