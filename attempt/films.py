@@ -16,7 +16,7 @@ from attempt.persons import persons_in
 from attempt.pictures import DecodedPicture
 from attempt.stills import landmarks_of, observe_still, pad_scores, sample_of
 from attempt.watch import PacedWatch
-from liveness.capture_doubts import calibration_doubts, limited
+from liveness.capture_doubts import calibration_doubts, limited, unless_covered
 from liveness.continuity import of_known_face
 from liveness.express.frame_cues import measure_frame_cues
 from liveness.express.interface import FrameCues, PadScore
@@ -247,7 +247,7 @@ def judge_study(study: VideoStudy, *, policy: LivenessPolicy, fusion: FusionMode
         model=fusion,
     )
     if policy.capture is CaptureKind.SCAN:
-        judged = limited(judged, calibration_doubts(scan))
+        judged = limited(unless_covered(study.observations, judged), calibration_doubts(scan))
     if study.constancy is not None:
         judged = replace(judged, signals=(*judged.signals, study.constancy))
     if study.constant is False and judged.verdict is not Verdict.SPOOF:

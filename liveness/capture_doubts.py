@@ -16,11 +16,20 @@ from statistics import median
 from liveness.express.settings import ExpressSettings
 from liveness.extent import face_extent
 from liveness.observation import FrameObservation, ScanObservations
+from liveness.occlusion import Cover, most_covered
 from liveness.policy import CaptureLimits
 from liveness.selection import best_frame
 from liveness.verdict import LivenessResult, Verdict, VerdictReason
 
-__all__ = ["calibration_doubts", "evidence_doubts", "limited"]
+__all__ = ["calibration_doubts", "evidence_doubts", "limited", "unless_covered"]
+
+_COVERED_BY = {
+    Cover.SUNGLASSES: VerdictReason.SUNGLASSES,
+    Cover.EYES: VerdictReason.EYES_NOT_VISIBLE,
+    Cover.MASK: VerdictReason.FACE_MASK,
+    Cover.MOUTH: VerdictReason.MOUTH_NOT_VISIBLE,
+    Cover.FACE: VerdictReason.FACE_OBSTRUCTED,
+}
 
 
 def evidence_doubts(scan: ScanObservations, limits: CaptureLimits) -> tuple[VerdictReason, ...]:
@@ -45,6 +54,23 @@ def calibration_doubts(
     """
     used = ExpressSettings() if settings is None else settings
     return _doubts(scan.usable, used.calibrated)
+
+
+def unless_covered(scan: ScanObservations, found: LivenessResult) -> LivenessResult:
+    """Turns LIVE into INCONCLUSIVE if something covers the face in most frames in which that was measured.
+
+    INCONCLUSIVE gets the reason, and SPOOF stays.
+
+    Args:
+        scan: The measurements of the whole scan.
+        found: The verdict so far.
+    """
+    cover = most_covered([frame.cover for frame in scan.usable])
+    if cover is None or found.verdict is Verdict.SPOOF:
+        return found
+    # Reasons of a LIVE verdict do not apply; an unmeasured blink may be a consequence of hidden eyes.
+    others = found.reasons if found.verdict is Verdict.INCONCLUSIVE else ()
+    return replace(found, verdict=Verdict.INCONCLUSIVE, reasons=(_COVERED_BY[cover], *others))
 
 
 def limited(found: LivenessResult, doubts: Sequence[VerdictReason]) -> LivenessResult:

@@ -79,6 +79,7 @@ def fuse(
     *,
     signals: Sequence[Signal],
     networks: Mapping[str, float],
+    stretches: Sequence[Mapping[str, float]] = (),
     repetition: RepetitionFinding | None,
     frames: int,
     usable_frames: int,
@@ -92,6 +93,8 @@ def fuse(
         signals: All signals of the scan, assessed or not, with different names.
         networks: The probability of a real face, 0..1, by the name of the PAD network; empty without
             networks.
+        stretches: The same of parts of the scan. One that looks like an attack by itself prevents LIVE, so
+            that a scan cannot be LIVE by a part of it.
         repetition: How frames repeat; ``None`` if there were too few frames. It counts only for a scan: still
             images have no times, and a repeated one was sent twice.
         frames: The number of frames of the scan.
@@ -125,6 +128,8 @@ def fuse(
         reasons = (*(against or (VerdictReason.EVIDENCE_TOO_WEAK,)), *short)
         return result(verdict=Verdict.SPOOF, score=score, reasons=reasons)
     doubts = (*short, *_doubts(by_name, policy, asked=evidence.network is not None))
+    if any(_attacked(part, calibrations.of(part), policy) for part in stretches):
+        doubts = (VerdictReason.NETWORK_SEES_ATTACK, *doubts)
     if score >= policy.live_threshold and not doubts:
         looks = VerdictReason.LOOKS_ALIVE if scan else VerdictReason.LOOKS_GENUINE
         return result(verdict=Verdict.LIVE, score=score, reasons=(looks,))
@@ -172,10 +177,8 @@ def _evidence(
     strengths: dict[str, float] = {}
     total = 0.0 if networks else calibration.bias
     # 1. The PAD networks: their mean, calibrated as a set.
-    network = None
-    if networks:
-        mean = float(np.mean([network_log_odds(score) for score in networks.values()]))
-        network = calibration.bias + calibration.weight * mean
+    network = _network_odds(networks, calibration)
+    if network is not None:
         odds[_NETWORK], strengths[_NETWORK] = network, calibration.weight
         total += network
     # 2. Motion: against life, or, for networks that cannot decide by themselves, a little for it.
@@ -204,6 +207,23 @@ def _evidence(
     odds |= {name: odds.get(name, 0.0) + value for name, value in seen.items()}
     strengths |= {name: strengths.get(name, 0.0) - value / _SUREST for name, value in seen.items()}
     return _Evidence(network=network, strengths=strengths, odds=odds, total=total)
+
+
+def _attacked(networks: Mapping[str, float], calibration: NetworkCalibration, policy: LivenessPolicy) -> bool:
+    """Returns whether the networks alone make a stretch of the scan SPOOF."""
+    odds = _network_odds(networks, calibration)
+    if odds is None:
+        return False
+    score = 100 * _probability(odds + calibration.motion_for)
+    return score <= policy.spoof_threshold
+
+
+def _network_odds(networks: Mapping[str, float], calibration: NetworkCalibration) -> float | None:
+    """Returns the calibrated log odds of a set of networks; ``None`` without networks."""
+    if not networks:
+        return None
+    mean = float(np.mean([network_log_odds(score) for score in networks.values()]))
+    return calibration.bias + calibration.weight * mean
 
 
 def _motion_odds(by_name: Mapping[str, Signal], motion: Motion) -> dict[str, float]:

@@ -9,7 +9,7 @@ SPOOF.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from liveness.capture_doubts import calibration_doubts, evidence_doubts, limited
+from liveness.capture_doubts import calibration_doubts, evidence_doubts, limited, unless_covered
 from liveness.challenge_evidence import ChallengeEvidence
 from liveness.continuity import of_known_face
 from liveness.dynamic.combine import combine_flash, combine_movement
@@ -19,19 +19,10 @@ from liveness.express.interface import FrameCues, PadScore
 from liveness.express.judge import judge_express
 from liveness.fusion_model import FusionModel
 from liveness.observation import ScanObservations
-from liveness.occlusion import Cover, most_covered
 from liveness.policy import LivenessPolicy
 from liveness.verdict import LivenessResult, Verdict, VerdictReason
 
 __all__ = ["CaptureConditions", "ScanLiveness", "judge_scan"]
-
-_COVERED_BY = {
-    Cover.SUNGLASSES: VerdictReason.SUNGLASSES,
-    Cover.EYES: VerdictReason.EYES_NOT_VISIBLE,
-    Cover.MASK: VerdictReason.FACE_MASK,
-    Cover.MOUTH: VerdictReason.MOUTH_NOT_VISIBLE,
-    Cover.FACE: VerdictReason.FACE_OBSTRUCTED,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +89,7 @@ def judge_scan(
     if challenge is not None:
         challenged = _with_challenge(express, challenge, scan)
     # 3. A cover, and a capture that is slow or does not show enough of the face, limit the verdict.
-    uncovered = _unless_covered(scan, challenged.result)
+    uncovered = unless_covered(scan, challenged.result)
     slow = (VerdictReason.TOO_FEW_FRAMES,) if conditions.too_slow else ()
     doubts = (*slow, *evidence_doubts(scan, policy.evidence), *calibration_doubts(known))
     return replace(challenged, result=_turned(conditions, limited(uncovered, doubts)))
@@ -120,16 +111,6 @@ def _with_challenge(
         movement = judge_movement(challenge.movement, scan, challenge.model.movement)
         return ScanLiveness(result=combine_movement(express=express, movement=movement), flash=None)
     return ScanLiveness(result=express, flash=None)
-
-
-def _unless_covered(scan: ScanObservations, found: LivenessResult) -> LivenessResult:
-    """Limits the verdict if something covers the face in most frames in which that was measured."""
-    cover = most_covered([frame.cover for frame in scan.usable])
-    if cover is None or found.verdict is Verdict.SPOOF:
-        return found
-    # Reasons of a LIVE verdict do not apply; an unmeasured blink may be a consequence of hidden eyes.
-    others = found.reasons if found.verdict is Verdict.INCONCLUSIVE else ()
-    return replace(found, verdict=Verdict.INCONCLUSIVE, reasons=(_COVERED_BY[cover], *others))
 
 
 def _turned(conditions: CaptureConditions, found: LivenessResult) -> LivenessResult:

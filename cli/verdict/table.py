@@ -90,6 +90,8 @@ def _short_view(result: result_pb2.CheckResult, signature: str) -> Group:
         table.add_row("waivers", Text(waivers, "yellow"))
     table.add_row("transcript", _transcript(result))
     table.add_row("policy", Text(f"{result.policy.name} version {result.policy.version}"))
+    if result.pack.evaluation_only or result.pack.missing_pad_networks:
+        table.add_row("pack", _pack(result.pack))
     table.add_row("signature", Text(signature))
     table.add_row("check", Text(result.check_id))
     signals, tests = len(result.liveness.signals), len(result.device.checks)

@@ -14,7 +14,7 @@ from liveness.express.medium_border import MediumBorder
 from liveness.express.micro_motion import MicroMotion
 from liveness.express.moire import Moire
 from liveness.express.motion_steps import motion_steps
-from liveness.express.pad_network import PadNetworks, network_medians
+from liveness.express.pad_network import PadNetworks, network_medians, stretch_medians
 from liveness.express.planar_motion import PlanarMotion
 from liveness.express.pose_consistency import PoseConsistency
 from liveness.express.settings import ExpressSettings
@@ -72,6 +72,7 @@ def judge_express(
     return fuse(
         signals=signals,
         networks=network_medians(pad_scores),
+        stretches=stretch_medians(pad_scores) if policy.capture is CaptureKind.SCAN else (),
         repetition=repetition,
         frames=len(scan.frames),
         usable_frames=len(scan.usable),

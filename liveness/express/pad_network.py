@@ -11,6 +11,9 @@ from liveness.express.settings import ExpressSettings
 from liveness.observation import ScanObservations
 from liveness.signal import Signal, assessed, not_assessed
 
+_LEAST_IN_STRETCH = 3
+"""The least number of scored frames of a stretch that is judged by itself."""
+
 
 class PadNetworks:
     """The mean over the networks of the log odds of each network's median over the frames, as a probability.
@@ -44,6 +47,18 @@ class PadNetworks:
             score=1 / (1 + math.exp(-odds)),
             detail=f"Probability of a real face (frames examined: {frames}): {listed}.",
         )
+
+
+def stretch_medians(scores: Sequence[PadScore]) -> tuple[dict[str, float], ...]:
+    """Returns ``network_medians`` of each half of the scored frames, in order; empty with too few frames."""
+    indices = sorted({score.frame_index for score in scores})
+    if len(indices) < 2 * _LEAST_IN_STRETCH:
+        return ()
+    middle = indices[len(indices) // 2]
+    return (
+        network_medians([score for score in scores if score.frame_index < middle]),
+        network_medians([score for score in scores if score.frame_index >= middle]),
+    )
 
 
 def network_medians(scores: Sequence[PadScore]) -> dict[str, float]:

@@ -519,3 +519,28 @@ def test_stills_are_never_live_without_a_network(scores: dict[str, Any], capture
     assert result.reasons
     if result.verdict is Verdict.LIVE:
         assert "pad_network" in scores
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_a_scan_with_a_stretch_that_looks_like_an_attack_is_not_live(first: float, second: float) -> None:
+    def judged(*stretches: float) -> LivenessResult:
+        return fuse(
+            signals=_signals(planar_motion=0.9, pad_network=0.95),
+            networks={"strong": 0.95},
+            stretches=[{"strong": real} for real in stretches],
+            repetition=None,
+            frames=45,
+            usable_frames=45,
+            duration=3.0,
+            policy=LivenessPolicy(),
+            model=_MODEL,
+        )
+
+    assert judged().verdict is Verdict.LIVE
+    found = judged(first, second)
+    alone = [judged(real).verdict for real in (first, second)]
+    assert found.verdict is (Verdict.LIVE if set(alone) == {Verdict.LIVE} else Verdict.INCONCLUSIVE)
+    if found.verdict is Verdict.INCONCLUSIVE:
+        assert found.reasons[0] is VerdictReason.NETWORK_SEES_ATTACK
+    assert judged(0.0).verdict is Verdict.INCONCLUSIVE
+    assert judged(0.5).verdict is Verdict.LIVE

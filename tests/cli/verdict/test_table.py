@@ -1,5 +1,6 @@
 import io
 
+import pytest
 from facegate.v1 import result_pb2, scan_pb2
 from rich.console import Console
 
@@ -184,6 +185,23 @@ def test_the_short_view_fits_a_screen_and_names_what_failed() -> None:
         assert word in shown, word
     assert "camera.test_4" not in shown
     assert "signal_1" not in shown
+
+
+@pytest.mark.parametrize(
+    ("pack", "words"),
+    [
+        (result_pb2.PackReference(name="embedded", evaluation_only=True), "for evaluation only"),
+        (result_pb2.PackReference(name="open", missing_pad_networks=["minifasnet_v2"]), "minifasnet_v2"),
+        (result_pb2.PackReference(name="open"), ""),
+    ],
+)
+def test_the_short_view_names_a_pack_that_is_weak(pack: result_pb2.PackReference, words: str) -> None:
+    result = _long_result()
+    result.pack.CopyFrom(pack)
+    shown = _shown(result, width=80, verbose=False)
+    assert ("pack " in shown) is bool(words)
+    assert words in shown
+    assert len(shown.splitlines()) <= 25
 
 
 def test_a_signal_of_half_is_neutral() -> None:

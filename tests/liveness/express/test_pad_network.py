@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liveness.express.interface import PadScore
-from liveness.express.pad_network import PadNetworks, network_medians
+from liveness.express.pad_network import PadNetworks, network_medians, stretch_medians
 from liveness.express.settings import ExpressSettings
 from tests.liveness.builders import scan
 
@@ -63,3 +63,10 @@ def test_each_network_has_its_own_median_for_the_fusion() -> None:
     assert medians == pytest.approx({"a": 0.2, "b": 0.9})
     assert list(medians) == ["a", "b"]
     assert network_medians([]) == {}
+
+
+def test_each_half_of_the_scored_frames_is_a_stretch() -> None:
+    scores = [PadScore(index, "n", 0.9 if index < 5 else 0.1) for index in range(10)]
+    assert stretch_medians(scores) == ({"n": 0.9}, {"n": 0.1})
+    assert stretch_medians(scores[:5]) == ()
+    assert stretch_medians([]) == ()
