@@ -208,9 +208,9 @@ class TestLimits:
         ],
     )
     def test_bombs_are_refused_by_their_header(self, bomb: bytes) -> None:
-        before = time.perf_counter()
+        before = time.thread_time()
         error = _refusal(bomb)
-        assert time.perf_counter() - before < 0.1
+        assert time.thread_time() - before < 0.1
         assert error.reason is ImageFault.TOO_MANY_PIXELS
         assert error.details["max_pixels"] == LIMITS.max_pixels
 
