@@ -86,8 +86,9 @@ They shut a covered mouth: of 147 covered mouths 95% measure less than 0.07. dli
 _INNER_LIPS: Final = ((82, 87), (13, 14), (312, 317))
 _MOUTH_CORNERS: Final = (61, 291)
 
-_LEAST_MEASURED: Final = 3
-"""Least number of measured frames for a conclusion about a scan."""
+_LEAST_MEASURED: Final = 2
+"""Least number of measured frames for a conclusion about a scan. Behind dark glasses the eyes do not change,
+so few frames of such a scan have landmarks."""
 
 
 class Cover(StrEnum):
@@ -272,7 +273,7 @@ def most_covered(covers: Sequence[Cover | None]) -> Cover | None:
         covers: The frames in order; ``None`` for frames that were not measured.
 
     Returns:
-        The most frequent cover if more than half of the measured frames have one, and 3 or more were
+        The most frequent cover if more than half of the measured frames have one, and 2 or more were
         measured; ``None`` otherwise.
     """
     measured = [cover for cover in covers if cover is not None]
