@@ -86,6 +86,7 @@ They shut a covered mouth: of 147 covered mouths 95% measure less than 0.07. dli
 _INNER_LIPS: Final = ((82, 87), (13, 14), (312, 317))
 _MOUTH_CORNERS: Final = (61, 291)
 
+_MEDIAPIPE: Final = "mediapipe478"
 _LEAST_MEASURED: Final = 2
 """Least number of measured frames for a conclusion about a scan. Behind dark glasses the eyes do not change,
 so few frames of such a scan have landmarks."""
@@ -151,14 +152,18 @@ def observe_cover(image: BgrImage, face: DetectedFace, landmarks: Landmarks, pos
 
     Returns:
         ``Cover.NOTHING`` if the eyes are visible and the mouth is not seen to be covered; ``None`` if the
-        face is small, turned or not wholly in the frame.
+        face is small, turned or not wholly in the frame. The mouth is tested with MediaPipe's landmarks
+        only: with dlib's, the colours of a screen flash look like a cover.
     """
     if face.eye_distance < _SMALLEST or abs(pose.yaw) > _TURNED:
         return None
     regions = measure_regions(image, face, landmarks)
     if regions is None:
         return None
-    return name_cover(regions, eyes_shut=eyes_are_shut(landmarks), mouth_open=mouth_is_open(landmarks))
+    untested = landmarks.scheme != _MEDIAPIPE
+    return name_cover(
+        regions, eyes_shut=eyes_are_shut(landmarks), mouth_open=untested or mouth_is_open(landmarks)
+    )
 
 
 def measure_regions(image: BgrImage, face: DetectedFace, landmarks: Landmarks) -> FaceRegions | None:
@@ -258,7 +263,7 @@ def eyes_are_shut(landmarks: Landmarks) -> bool:
 
 def mouth_is_open(landmarks: Landmarks) -> bool:
     """Return whether the landmarks show an open mouth; never for landmarks other than MediaPipe's."""
-    if landmarks.scheme != "mediapipe478":
+    if landmarks.scheme != _MEDIAPIPE:
         return False
     points = landmarks.points.astype(np.float64)
     left, right = points[list(_MOUTH_CORNERS)]

@@ -47,7 +47,7 @@ def picture_scorers(
     """
     return (
         *(_Network(network, ScorerKind.NETWORK) for network in pack.pad_networks),
-        *(_Network(network, ScorerKind.OTHER_NETWORK) for network in extra),
+        *(_Network(network, ScorerKind.OTHER_NETWORK) for network in _beyond(pack, extra)),
         SelfieScorer(),
         _Judge(
             ScorerName("cues of one frame", ScorerKind.CUES), pack, fusion, of=CaptureKind.FRAME, cues=True
@@ -73,10 +73,16 @@ def clip_scorers(pack: Pack, *, extra: Sequence[PadNetwork] = (), fusion: Fusion
     """
     return (
         *(_Network(network, ScorerKind.NETWORK) for network in pack.pad_networks),
-        *(_Network(network, ScorerKind.OTHER_NETWORK) for network in extra),
+        *(_Network(network, ScorerKind.OTHER_NETWORK) for network in _beyond(pack, extra)),
         _Judge(ScorerName("temporal cues", ScorerKind.TEMPORAL), pack, fusion),
         _Judge(ScorerName("fusion", ScorerKind.FUSION), pack, fusion, networks=True, cues=True),
     )
+
+
+def _beyond(pack: Pack, extra: Sequence[PadNetwork]) -> list[PadNetwork]:
+    """Return the extra networks that the pack does not have itself."""
+    own = {network.name for network in pack.pad_networks}
+    return [network for network in extra if network.name not in own]
 
 
 class _Network:

@@ -83,6 +83,7 @@ def test_pictures_and_clips_with_everything(assets: Path, tmp_path: Path) -> Non
     pictures, videos = json.loads(said)["packs"][0]["sets"]
     assert [scorer["scorer"]["name"] for scorer in pictures["scorers"]] == [
         "minifas_v2se",
+        "minifasnet_v1se",
         "minifasnet_v2",
         "eight signals",
         "cues of one frame",

@@ -13,6 +13,8 @@ from vision.face import BgrImage, DetectedFace
 from vision.onnx_sessions import RuntimeOptions
 from vision.packs import Pack, load_pack
 
+NETWORKS = ("minifas_v2se", "minifasnet_v1se", "minifasnet_v2")
+
 
 @pytest.fixture(scope="module")
 def pack(assets: Path) -> Pack:
@@ -50,7 +52,7 @@ def test_real_pictures(assets: Path, pack: Pack, tmp_path: Path) -> None:
         )
     )
     assert len(told) == len(samples) == 13
-    assert list(runs) == ["minifas_v2se", "eight signals", "cues of one frame", "fusion, one frame"]
+    assert list(runs) == [*NETWORKS, "eight signals", "cues of one frame", "fusion, one frame"]
     network, fusion = runs["minifas_v2se"], runs["fusion, one frame"]
     assert dict(network.faults) == {12: NonResponse.UNREADABLE}
     assert network.scores[network.live][:-1].mean() > network.scores[~network.live].mean() + 0.2
@@ -100,7 +102,7 @@ def test_real_clips(assets: Path, pack: Pack, tmp_path: Path) -> None:
     broken.write_bytes(b"no clip")
     samples.append(PadSample(broken, samples[0].label, "", "x", "", "s", True))
     runs = by_name(score_clips(samples, pack=pack, scorers=clip_scorers(pack, fusion=load_fusion_model())))
-    assert list(runs) == ["minifas_v2se", "temporal cues", "fusion"]
+    assert list(runs) == [*NETWORKS, "temporal cues", "fusion"]
     fusion = runs["fusion"]
     assert len(fusion.samples) > len(samples)
     assert fusion.faults == {len(fusion.samples) - 1: NonResponse.UNREADABLE}
