@@ -39,8 +39,8 @@ def measure_blur_depth(crop: FaceCrop) -> float | None:
 
     A medium in front of the camera is flat, so it is in focus everywhere or nowhere, and its content went
     through a lens before. The sharper side of the surroundings therefore counts as much as the face: a person
-    who is out of focus stands before a sharp room. Detail is compared between bands of spatial frequency, and
-    with the colour noise of the sensor, which a second lens does not blur.
+    out of focus may stand in front of a sharp room. Detail is compared between bands of spatial frequency,
+    and with the colour noise of the sensor, which a second lens does not blur.
 
     Args:
         crop: The close crop of one frame.

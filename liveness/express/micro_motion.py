@@ -1,6 +1,6 @@
 """The signal of eyes and mouth that move independently of the rest of the face.
 
-The face is aligned with an earlier frame of itself by the motion of its plane. All parts of a flat picture
+The face is aligned with an earlier frame of itself by the motion of its plane. All parts of a flat image
 then match equally well. In a living face, a blink, a glance or a word changes eyes or mouth more than the
 rest.
 """

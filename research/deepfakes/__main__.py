@@ -138,7 +138,8 @@ def _marks(path: Path, pack: Pack, *, sent: bool, drawn: bool) -> dict[str, floa
 
 
 def _separation(clips: Sequence[_Clip], *, attacks: str) -> Table:
-    live, fakes = (sum(clip.live is told for clip in clips) for told in (True, False))
+    live = sum(clip.live for clip in clips)
+    fakes = len(clips) - live
     table = Table(
         "mark",
         "live, deepfakes",

@@ -127,7 +127,7 @@ def test_what_comes_while_it_is_waited_for_says_nothing_of_the_light(proven_at: 
 
 @pytest.mark.parametrize("code", [GuidanceCode.NO_FACE, GuidanceCode.MULTIPLE_FACES])
 def test_a_face_that_leaves_is_not_waited_for(proven_at: float, code: GuidanceCode) -> None:
-    """The person who shows depth has to be the one who answered the colours."""
+    """Depth must be shown by the same person that answered the colours."""
 
     def guidance(time: float) -> GuidanceCode:
         return code if proven_at + 0.5 < time < proven_at + 1.5 else GuidanceCode.OK
