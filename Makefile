@@ -1,7 +1,7 @@
 # Everything that a person or CI does here. `make demo` and `make test` need python3 and a package
 # registry, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help install dev demo test test-slow accuracy check protos protos-check buf-breaking wire-baseline bench accuracy-dynamic lock clean format
+.PHONY: help install dev demo test test-slow crash accuracy check chart sbom web protos protos-check buf-breaking wire-baseline bench accuracy-dynamic lock clean format
 
 # Without bytecode files, every interpreter that a test starts compiles all imports again, and pytest all tests.
 unexport PYTHONDONTWRITEBYTECODE
@@ -48,17 +48,41 @@ demo: install ## Run both modes: a server, twenty checks through gRPC, a table a
 # Three processes keep two cores busy: a third of a test's time is waiting.
 TWO_CORES := --numprocesses 3 --dist worksteal
 test: dev ## Run the fast tests, on two cores.
-	@$(BIN)/python -m pytest $(TWO_CORES)
+	@$(BIN)/python -m pytest $(TWO_CORES) --ignore tests/helm # make check runs those
 
 # What measures time runs after the others, with nothing beside it.
 test-slow: dev ## Run the slow tests and those of bench, evaluation and research: whole checks on real data (FACEGATE_TEST_ASSETS), long runs.
 	@$(BIN)/python -m pytest -m "(slow or research) and not alone and not accuracy" --timeout 1800 $(TWO_CORES)
 	@$(BIN)/python -m pytest -m alone --timeout 1800
 
+crash: dev ## Kill processes at every crash point and restart them: what was acknowledged must be there. CI runs a dozen of them.
+	@$(BIN)/python -m pytest -m crash $(TWO_CORES)
+
 accuracy: dev ## Run the studies over whole data sets (FACEGATE_TEST_ASSETS): half an hour of two cores; docs/accuracy.md has the results.
 	@$(BIN)/python -m pytest -m accuracy --timeout 3600 $(TWO_CORES)
 
-check: dev protos-check ## Lint, types, import contracts, generated files, the wire contract.
+$(BIN)/helm: tests/helm/install_helm.py | dev
+	@echo "Installing helm"
+	@$(BIN)/python -m tests.helm.install_helm $@
+
+chart: dev $(BIN)/helm ## Lint the Helm chart, and render and validate it over several sets of values.
+	@$(BIN)/python -m pytest -q tests/helm
+
+# Node.js from 20 on and Chromium are not installed: on Debian, apt-get install nodejs npm chromium.
+web/sdk/node_modules/.package-lock.json: web/sdk/package-lock.json
+	@npm --prefix web/sdk ci --no-audit --no-fund
+
+web: dev web/sdk/node_modules/.package-lock.json ## Build and test the browser's SDK, also in Chromium (FACEGATE_TEST_ASSETS).
+	@npm --prefix web/sdk run check
+	@npm --prefix web/sdk test
+	@npm --prefix web/sdk run build
+	@$(BIN)/python -m pytest -q -m slow tests/web
+
+SBOM ?= sbom
+sbom: dev ## Write the bill of materials (CycloneDX) and the licences of packages and models into sbom/ (SBOM=).
+	@$(BIN)/python -m deploy.sbom --lock requirements/$(RUNTIME).lock --out $(SBOM)
+
+check: dev protos-check ## Lint, types, import contracts, generated files, the wire contract, the Helm chart.
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -67,6 +91,7 @@ check: dev protos-check ## Lint, types, import contracts, generated files, the w
 	@$(BIN)/facegate policy schema | cmp -s - server/policies/policy.schema.json || \
 	  { echo "server/policies/policy.schema.json is stale: run 'facegate policy schema > server/policies/policy.schema.json'" >&2; exit 1; }
 	@$(MAKE) --no-print-directory buf-breaking
+	@$(MAKE) --no-print-directory chart
 
 format: dev ## Format the code and apply safe fixes.
 	@$(BIN)/ruff check --fix .
@@ -118,7 +143,7 @@ accuracy-dynamic: dev ## Measure the policy "dynamic" over simulated people and 
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-emit-package facegate-protocol --no-emit-package facegate-client --no-header --no-annotate \
   pyproject.toml requirements/headless.in requirements/local.in --extra embedded --extra evaluation \
-  --extra postgres --extra play-integrity
+  --extra postgres --extra play-integrity --extra aws-kms --extra vault --extra timestamps --extra otlp
 lock: dev ## Resolve the lock files anew.
 	@$(LOCK) --override requirements/cpu.override -o requirements/cpu.lock
 	@$(LOCK) --override requirements/gpu.override --extra gpu -o requirements/gpu.lock

@@ -15,8 +15,7 @@ For example, judge an EXPRESS attempt::
     import os
 
     from attempt import AttemptCapture, CapturePlan, FrameAnalyst, FrameLimits, judge_attempt
-    from liveness import LivenessPolicy, load_fusion_model
-    from liveness.guidance import GuidanceSettings, Oval
+    from liveness import GuidanceSettings, LivenessPolicy, Oval, load_fusion_model
     from matcher import MatchPolicy
 
     capture = AttemptCapture(
@@ -41,6 +40,7 @@ For example, judge an EXPRESS attempt::
         witnesses=capture.witnesses,
         pad_scores=capture.pad_scores,
         portrait=portrait.template,
+        template_form=pack.template_form.id,
         calibration=pack.match_calibration,
         liveness_policy=LivenessPolicy(),
         match_policy=MatchPolicy(max_fmr=0.01),
@@ -55,29 +55,48 @@ For example, judge an EXPRESS attempt::
 from attempt.actions import Action, Feedback, MoveOval, PauseCapture, Reveal
 from attempt.analyst import ExaminedFrame, FrameAnalyst, SeenFrame
 from attempt.capture import AttemptCapture
+from attempt.challenge import AttemptChallenge, ChallengeFrame
 from attempt.errors import AttemptError, FrameUnusable
+from attempt.films import (
+    MINIMUM_FRAMES,
+    FilmCapture,
+    SelectedFrame,
+    StillFrames,
+    VideoStudy,
+    examine,
+    judge_study,
+)
 from attempt.flash_run import FlashRun
 from attempt.frame import Frame, FrameExposure, FrameLimits
-from attempt.judgement import AttemptJudgement, evidence_of, judge_attempt
+from attempt.judgement import AttemptJudgement, ChallengeStepOutcome, evidence_of, judge_attempt
 from attempt.movement_run import MovementRun
-from attempt.pictures import DecodedPicture
+from attempt.persons import persons_in, persons_of
+from attempt.pictures import DecodedPicture, FrameDecoder, FramePicture
 from attempt.placement import CapturePlan
+from attempt.stills import landmarks_of, observe_still, pad_scores
 from attempt.watch import PacedWatch
 
 __all__ = [
+    "MINIMUM_FRAMES",
     "Action",
     "AttemptCapture",
+    "AttemptChallenge",
     "AttemptError",
     "AttemptJudgement",
     "CapturePlan",
+    "ChallengeFrame",
+    "ChallengeStepOutcome",
     "DecodedPicture",
     "ExaminedFrame",
     "Feedback",
+    "FilmCapture",
     "FlashRun",
     "Frame",
     "FrameAnalyst",
+    "FrameDecoder",
     "FrameExposure",
     "FrameLimits",
+    "FramePicture",
     "FrameUnusable",
     "MoveOval",
     "MovementRun",
@@ -85,6 +104,16 @@ __all__ = [
     "PauseCapture",
     "Reveal",
     "SeenFrame",
+    "SelectedFrame",
+    "StillFrames",
+    "VideoStudy",
     "evidence_of",
+    "examine",
     "judge_attempt",
+    "judge_study",
+    "landmarks_of",
+    "observe_still",
+    "pad_scores",
+    "persons_in",
+    "persons_of",
 ]

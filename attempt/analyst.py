@@ -8,15 +8,12 @@ from attempt.persons import persons_of
 from attempt.pictures import FrameDecoder, FramePicture
 from attempt.stills import pad_scores, sample_of
 from attempt.watch import PacedWatch
+from liveness import FrameObservation, GreyView, SkippedFrame, UprightFaces, fine_view, sample_frame
 from liveness.collect import FOLLOW_SECONDS
-from liveness.express.frame_cues import measure_frame_cues
-from liveness.express.interface import FrameCues, PadScore
-from liveness.observation import FrameObservation, GreyView, SkippedFrame
-from liveness.observe import fine_view, sample_frame
+from liveness.express import FrameCues, PadScore, measure_frame_cues
 from liveness.pace import APART_SECONDS
-from liveness.upright import UprightFaces
 from liveness.watch import FrameWatcher
-from matcher.template import TemplateSample
+from matcher import SCAN_SUBJECT, SubjectRule, TemplateSample
 from vision.face import BgrImage
 from vision.image import GreyImage
 from vision.packs import Pack
@@ -71,15 +68,20 @@ class FrameAnalyst:
         self._decoder = FrameDecoder(limits)
 
     def watch(
-        self, *, apart_seconds: float = APART_SECONDS, follow_seconds: float = FOLLOW_SECONDS
+        self,
+        *,
+        apart_seconds: float = APART_SECONDS,
+        follow_seconds: float = FOLLOW_SECONDS,
+        subject: SubjectRule = SCAN_SUBJECT,
     ) -> PacedWatch:
         """Returns a watch for one attempt, in which only upright persons count.
 
         Args:
             apart_seconds: See ``FramePace``.
             follow_seconds: The longest time for which a face is followed between detections, seconds.
+            subject: Defines which faces count as persons.
         """
-        faces = UprightFaces(lambda pixels: persons_of(self._pack.detector.detect(pixels)))
+        faces = UprightFaces(lambda pixels: persons_of(pixels, self._pack, rule=subject))
         return PacedWatch(self._pack, faces=faces, apart_seconds=apart_seconds, follow_seconds=follow_seconds)
 
     def check(self, frame: Frame) -> None:

@@ -16,18 +16,18 @@ from attempt.placement import (
     FEEDBACK_CODES,
     WRONG_ROTATION,
     CapturePlan,
+    FeedbackPacing,
     Placement,
-    ToldFeedback,
     feedback_code,
 )
 from attempt.sample import FrameSample
 from attempt.selection import KeptFrames
+from liveness import GuidanceCode, GuidanceSettings, Oval, ScanObservations, SkippedFrame
 from liveness.collect import FOLLOW_SECONDS
 from liveness.dynamic.challenge import HintCode
-from liveness.express.interface import PadScore
-from liveness.guidance import GuidanceCode, GuidanceSettings, Oval
-from liveness.observation import ScanObservations, SkippedFrame
+from liveness.express import PadScore
 from liveness.pace import FrameWork
+from matcher import SCAN_SUBJECT, SubjectRule
 from vision.face import BgrImage
 from vision.image import GreyImage
 
@@ -67,6 +67,7 @@ class AttemptCapture:
         guidance: GuidanceSettings,
         random: Callable[[int], bytes],
         challenge: AttemptChallenge | None = None,
+        subject: SubjectRule = SCAN_SUBJECT,
     ) -> None:
         """Starts empty.
 
@@ -77,6 +78,7 @@ class AttemptCapture:
             guidance: The thresholds of the hints.
             random: Returns the given number of unpredictable bytes, to draw the sample of unmeasured frames.
             challenge: The attempt's challenge.
+            subject: Defines which faces count as persons.
         """
         plan = plan if challenge is None else plan.beside(challenge)
         self.challenge = challenge
@@ -85,9 +87,10 @@ class AttemptCapture:
         self._watch = analyst.watch(
             apart_seconds=plan.apart_seconds,
             follow_seconds=min(FOLLOW_SECONDS, plan.seconds / (_DETECTIONS_PER_SELECTED * plan.selected)),
+            subject=subject,
         )
         self._placement = Placement(plan=plan, oval=oval, settings=guidance)
-        self._feedback = ToldFeedback()
+        self._feedback = FeedbackPacing()
         self._kept = KeptFrames(count=plan.selected)
         self._motion = MotionWait(seconds=plan.motion_seconds)
         self._pad_frames = PadFrames(analyst=analyst, seconds=plan.seconds)
@@ -169,7 +172,7 @@ class AttemptCapture:
 
     @property
     def examined(self) -> tuple[ExaminedFrame, ...]:
-        """The answers of the expensive models so far, in order of frames."""
+        """The frames that were examined so far, in order."""
         return self.examiner.examined
 
     @property

@@ -6,7 +6,7 @@ from typing import Final, Protocol
 from attempt.actions import Action
 from attempt.analyst import SeenFrame
 from attempt.frame import Frame
-from liveness.guidance import GuidanceCode
+from liveness import GuidanceCode
 
 __all__ = ["LEAST_WAIT_SECONDS", "MOST_ACTIONS", "AttemptChallenge", "ChallengeFrame"]
 

@@ -3,12 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from liveness.continuity import spoken_for
-from liveness.observation import ScanObservations
-from liveness.signal import Signal, not_assessed
-from matcher.constancy import IdentityConstancy, measure_constancy
-from matcher.similarity import similarity_for_fmr
-from matcher.template import TemplateSample
+from liveness import ScanObservations, Signal, examined_share, not_assessed
+from matcher import IdentityConstancy, TemplateSample, measure_constancy, similarity_for_fmr
 from vision.packs import MatchCalibration
 
 __all__ = ["identity_constancy"]
@@ -42,8 +38,8 @@ def identity_constancy(
     if constancy is None:
         reason = f"Two frames or more are needed to compare, and {len(frames)} can be used."
         return None, not_assessed(name=_NAME, label=_LABEL, reason=reason)
-    share = spoken_for(scan, examined=set(frames))
-    found = _what_was_compared(constancy, frames, witnesses=witnesses, share=share)
+    share = examined_share(scan, examined=set(frames))
+    found = _detail(constancy, frames, witnesses=witnesses, share=share)
     if constancy.constant and share < _LEAST_SPOKEN_FOR:
         reason = f"{found} That is too little: the face was lost again and again in between."
         return None, not_assessed(name=_NAME, label=_LABEL, reason=reason)
@@ -57,12 +53,10 @@ def identity_constancy(
     )
 
 
-def _what_was_compared(
-    constancy: IdentityConstancy, frames: Sequence[int], *, witnesses: int, share: float
-) -> str:
+def _detail(constancy: IdentityConstancy, frames: Sequence[int], *, witnesses: int, share: float) -> str:
     apart = ", ".join(str(frames[place]) for place in constancy.apart)
     return (
         f"{constancy.samples} frames were identified, {witnesses} of them because the face had been lost; "
-        f"they speak for {share:.0%} of the frames. Least like the others: frame {apart}, at a bound on FMR "
+        f"they represent {share:.0%} of the frames. Least like the others: frame {apart}, at a bound on FMR "
         f"of {constancy.fmr_bound:.2g}; above {constancy.max_fmr:.2g} they count as another person's."
     )

@@ -7,8 +7,7 @@ from typing import Final
 
 from attempt.analyst import ExaminedFrame, FrameAnalyst, SeenFrame
 from attempt.frame import Frame
-from liveness.observation import FrameObservation
-from liveness.selection import CUE_FRAMES
+from liveness import CUE_FRAMES, FrameObservation
 
 __all__ = ["Examination", "FrameExaminer", "Identification"]
 

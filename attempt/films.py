@@ -16,18 +16,27 @@ from attempt.persons import persons_in
 from attempt.pictures import DecodedPicture
 from attempt.stills import landmarks_of, observe_still, pad_scores, sample_of
 from attempt.watch import PacedWatch
-from liveness.capture_doubts import calibration_doubts, limited, unless_covered
-from liveness.continuity import of_known_face
-from liveness.express.frame_cues import measure_frame_cues
-from liveness.express.interface import FrameCues, PadScore
-from liveness.express.judge import judge_express
-from liveness.fusion_model import FusionModel
-from liveness.observation import FrameObservation, ScanObservations
-from liveness.policy import CaptureKind, LivenessPolicy
-from liveness.selection import CUE_FRAMES, DEFAULT_COUNT, FrameSelector, spread_of
-from liveness.signal import Signal
-from liveness.verdict import LivenessResult, Verdict, VerdictReason
-from matcher.template import TemplateSample
+from liveness import (
+    CUE_FRAMES,
+    DEFAULT_COUNT,
+    CaptureKind,
+    FrameObservation,
+    FrameSelector,
+    FusionModel,
+    LivenessPolicy,
+    LivenessResult,
+    ScanObservations,
+    Signal,
+    Verdict,
+    VerdictReason,
+    downgrade_if_covered,
+    downgrade_if_doubted,
+    reasons_outside_calibration,
+    spread_of,
+    without_unexamined_motion,
+)
+from liveness.express import FrameCues, PadScore, judge_express, measure_frame_cues
+from matcher import SCAN_SUBJECT, TemplateSample
 from vision.face import BgrImage, DetectedFace
 from vision.packs import Pack
 
@@ -119,7 +128,7 @@ class FilmCapture:
 
     def __init__(self, pack: Pack) -> None:
         """Starts empty."""
-        self._watch = PacedWatch(pack, faces=lambda pixels: persons_in(pixels, pack))
+        self._watch = PacedWatch(pack, faces=lambda pixels: persons_in(pixels, pack, rule=SCAN_SUBJECT))
         self._kept = _Kept()
         self._taken = self._watched = self._usable = 0
 
@@ -180,7 +189,7 @@ class StillFrames:
             ModelFailed: A model failed.
         """
         index = len(self._observed)
-        faces = persons_in(pixels, self._pack)
+        faces = persons_in(pixels, self._pack, rule=SCAN_SUBJECT)
         landmarks = landmarks_of(pixels, faces[0], self._pack) if faces else None
         observation = observe_still(
             pixels, faces=faces, landmarks=landmarks, index=index, capture_time=index * UNTIMED_STEP
@@ -238,7 +247,7 @@ def judge_study(study: VideoStudy, *, policy: LivenessPolicy, fusion: FusionMode
         policy: The policy, which sets the thresholds and the signals that are judged.
         fusion: The liveness model.
     """
-    scan = of_known_face(study.observations, examined={frame.index for frame in study.selected})
+    scan = without_unexamined_motion(study.observations, examined={frame.index for frame in study.selected})
     judged = judge_express(
         scan=scan,
         pad_scores=study.pad_scores,
@@ -247,7 +256,9 @@ def judge_study(study: VideoStudy, *, policy: LivenessPolicy, fusion: FusionMode
         model=fusion,
     )
     if policy.capture is CaptureKind.SCAN:
-        judged = limited(unless_covered(study.observations, judged), calibration_doubts(scan))
+        judged = downgrade_if_doubted(
+            downgrade_if_covered(study.observations, judged), reasons_outside_calibration(scan)
+        )
     if study.constancy is not None:
         judged = replace(judged, signals=(*judged.signals, study.constancy))
     if study.constant is False and judged.verdict is not Verdict.SPOOF:

@@ -7,7 +7,8 @@ from attempt.challenge import LEAST_WAIT_SECONDS, MOST_ACTIONS, ChallengeFrame
 from attempt.challenge_hints import ChallengeHints
 from attempt.frame import Frame
 from attempt.light import flash_sample
-from liveness.challenge_evidence import FlashEvidence
+from liveness import FlashEvidence
+from liveness.dynamic import DynamicPolicy, FlashMeter, FlashModel
 from liveness.dynamic.challenge import (
     SHORTEST_HOLD_SECONDS,
     ColourScript,
@@ -23,9 +24,6 @@ from liveness.dynamic.challenge import (
     ScriptSettings,
     Wait,
 )
-from liveness.dynamic.meter import FlashMeter
-from liveness.dynamic.model import FlashModel
-from liveness.dynamic.policy import DynamicPolicy
 
 __all__ = ["FlashRun"]
 

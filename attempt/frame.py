@@ -15,6 +15,7 @@ class FrameExposure:
     white_balance_kelvin: int
     exposure_locked: bool
     white_balance_locked: bool
+    rolling_shutter_skew_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

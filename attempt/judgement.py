@@ -9,22 +9,23 @@ from attempt.challenge import AttemptChallenge
 from attempt.constancy import identity_constancy
 from attempt.flash_run import FlashRun
 from attempt.movement_run import MovementRun
-from liveness.challenge_evidence import ChallengeEvidence
+from liveness import (
+    CaptureConditions,
+    ChallengeEvidence,
+    FusionModel,
+    LivenessPolicy,
+    LivenessResult,
+    ScanObservations,
+    Verdict,
+    VerdictReason,
+    judge_scan,
+)
+from liveness.dynamic import DynamicPolicy, FlashModel, FlashResult
 from liveness.dynamic.challenge import ColourStep
-from liveness.dynamic.judge import FlashResult
 from liveness.dynamic.measurement import StepAnswer
-from liveness.dynamic.model import FlashModel
-from liveness.dynamic.policy import DynamicPolicy
-from liveness.express.interface import PadScore
-from liveness.fusion_model import FusionModel
-from liveness.judge import CaptureConditions, judge_scan
-from liveness.observation import ScanObservations
-from liveness.policy import LivenessPolicy
-from liveness.verdict import LivenessResult, Verdict, VerdictReason
-from matcher.comparison import MatchPolicy, MatchResult, compare
-from matcher.template import fuse_templates
-from vision.face import Embedding
-from vision.packs import MatchCalibration
+from liveness.express import PadScore
+from matcher import MatchPolicy, MatchResult, compare, fuse_templates
+from vision.packs import MatchCalibration, Template
 
 _MOST_FEEDBACK = 8
 MINIMUM_MATCH_FRAMES = 3
@@ -183,7 +184,8 @@ def judge_attempt(
     examined: Sequence[ExaminedFrame],
     witnesses: Sequence[ExaminedFrame],
     pad_scores: Sequence[PadScore],
-    portrait: Embedding,
+    portrait: Template,
+    template_form: str,
     calibration: MatchCalibration,
     liveness_policy: LivenessPolicy,
     match_policy: MatchPolicy,
@@ -201,7 +203,8 @@ def judge_attempt(
         witnesses: Identified frames of stretches without a selected frame. They count only for constancy.
         pad_scores: The scores of the PAD networks, of frames spread over the attempt; empty without networks.
         portrait: The portrait's template.
-        calibration: The calibration of the embedder that made both templates.
+        template_form: The id of the form of the frames' templates (``vision.packs.templates``).
+        calibration: The calibration of the embedder that made both.
         liveness_policy: Thresholds of liveness.
         match_policy: Threshold of the match.
         fusion: The liveness model.
@@ -229,7 +232,7 @@ def judge_attempt(
     if len(examined) >= MINIMUM_MATCH_FRAMES:
         match = compare(
             portrait=portrait,
-            scan=fuse_templates([frame.sample for frame in examined]),
+            scan=Template(fuse_templates([frame.sample for frame in examined]), template_form),
             calibration=calibration,
             policy=match_policy,
         )

@@ -4,8 +4,8 @@ import numpy as np
 
 from attempt.analyst import SeenFrame
 from attempt.frame import FrameExposure
+from liveness.dynamic import ExposureReading, FlashSample
 from liveness.dynamic.measurement import sample_frame
-from liveness.dynamic.sample import ExposureReading, FlashSample
 from vision.face import Box, DetectedFace
 
 __all__ = ["flash_sample"]
@@ -58,4 +58,5 @@ def _exposure(claim: FrameExposure) -> ExposureReading:
         white_balance_kelvin=float(claim.white_balance_kelvin) or None,
         exposure_locked=claim.exposure_locked,
         white_balance_locked=claim.white_balance_locked,
+        readout_seconds=claim.rolling_shutter_skew_ns / 1e9 or None,
     )

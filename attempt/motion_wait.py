@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from liveness.express.life_signs import has_sign_of_life
-from liveness.observation import ScanObservations
+from liveness import ScanObservations
+from liveness.express import has_sign_of_life
 
 __all__ = ["MotionWait"]
 

@@ -8,10 +8,11 @@ from attempt.analyst import FrameAnalyst
 from attempt.challenge import LEAST_WAIT_SECONDS, MOST_ACTIONS, ChallengeFrame
 from attempt.challenge_hints import ChallengeHints
 from attempt.frame import Frame
-from liveness.dynamic.challenge import Complete, EndReason, Hint, OvalScript, Wait, actions
-from liveness.dynamic.model import FlashModel
+from liveness import Oval
+from liveness.dynamic import FlashModel
+from liveness.dynamic.challenge import Action as ChallengeAction
+from liveness.dynamic.challenge import Complete, EndReason, Hint, OvalScript, Wait
 from liveness.dynamic.movement import MovementChallenge, MovementRecord
-from liveness.guidance import Oval
 
 __all__ = ["MovementRun"]
 
@@ -53,12 +54,12 @@ class MovementRun:
 
     @property
     def settled(self) -> bool:
-        """Whether it is over: it has no closing step."""
+        """The same as ``over``, because a movement challenge has no closing step."""
         return self.over
 
     @property
     def closing_seconds(self) -> float:
-        """Always 0: it has no closing step."""
+        """Always 0, because a movement challenge has no closing step."""
         return 0.0
 
     @property
@@ -78,22 +79,22 @@ class MovementRun:
 
     @property
     def measures_light(self) -> bool:
-        """Never: it measures motion alone."""
+        """Always false: it measures motion alone."""
         return False
 
     @property
     def awaits_depth(self) -> bool:
-        """Never: its approaches show depth."""
+        """Always false: its approaches show depth."""
         return False
 
     @property
     def depth_due(self) -> bool:
-        """Never; see ``awaits_depth``."""
+        """Always false; see ``awaits_depth``."""
         return False
 
     @property
     def awaits_blink(self) -> bool:
-        """Never: it asks for no blink."""
+        """Always false: it asks for no blink."""
         return False
 
     @property
@@ -116,7 +117,7 @@ class MovementRun:
         """Does nothing, because it is over once it is settled."""
 
     def hint(self, now: float) -> str | None:
-        """Returns the hint that brings the face nearer to the oval; ``None`` once it is over."""
+        """Returns the current hint towards the oval; ``None`` once the challenge is over."""
         return None if self.over else self._hints.standing(now)
 
     def due(self, now: float) -> float | None:
@@ -143,9 +144,9 @@ class MovementRun:
                     self._wait_until = until
         return tuple(due_actions)
 
-    def _wanted(self, now: float) -> tuple[actions.Action, ...]:
+    def _wanted(self, now: float) -> tuple[ChallengeAction, ...]:
         """Returns the controller's actions at ``now``. If an approach completes, this call measures it."""
-        wanted: list[actions.Action] = []
+        wanted: list[ChallengeAction] = []
         while len(wanted) < MOST_ACTIONS:
             wanted.append(self._challenge.next_action(now=now))
             if isinstance(wanted[-1], Complete | Wait):

@@ -3,7 +3,7 @@
 from typing import Final
 
 from attempt.analyst import FrameAnalyst, SeenFrame
-from liveness.express.interface import PadScore
+from liveness.express import PadScore
 
 __all__ = ["PadFrames"]
 

@@ -1,20 +1,15 @@
-"""Selects the faces that count as persons: no small faces in the background, and no uncertain ones."""
+"""Detects the persons of a frame or a large image: the subject first, without faces in the background."""
 
-from collections.abc import Sequence
 from typing import Final
 
 import cv2
 import numpy as np
 
-from matcher.persons import persons_among
+from matcher import SubjectRule, persons_among
 from vision.face import BgrImage, Box, DetectedFace
 from vision.packs import Pack
 
 __all__ = ["persons_in", "persons_of"]
-
-# The same thresholds as for the portrait.
-_SECOND_FACE_FRACTION: Final = 1 / 3
-_SURE_FACE: Final = 0.6
 
 _LARGEST_SIDE: Final = 1600
 """The longest side of a detector's input, pixels. Detectors reduce it to a few hundred pixels in any case."""
@@ -23,18 +18,28 @@ _SMALLEST_SIDE: Final = 64
 """The least length of the shorter side, pixels. No detector of any pack finds a face in smaller images."""
 
 
-def persons_of(faces: Sequence[DetectedFace]) -> tuple[DetectedFace, ...]:
-    """Returns the faces that count as persons, widest first."""
-    return persons_among(faces, second_face_fraction=_SECOND_FACE_FRACTION, min_confidence=_SURE_FACE)
+def persons_of(pixels: BgrImage, pack: Pack, *, rule: SubjectRule) -> tuple[DetectedFace, ...]:
+    """Returns the persons of a frame, the subject first.
+
+    Args:
+        pixels: The frame, of a size that suits a detector.
+        pack: The models.
+        rule: Defines which faces count.
+
+    Raises:
+        ModelFailed: The detector failed.
+    """
+    return persons_among(pack.detector.detect(pixels), size=(pixels.shape[1], pixels.shape[0]), rule=rule)
 
 
-def persons_in(pixels: BgrImage, pack: Pack) -> tuple[DetectedFace, ...]:
-    """Returns the faces in an image of any size that count as persons, widest first.
+def persons_in(pixels: BgrImage, pack: Pack, *, rule: SubjectRule) -> tuple[DetectedFace, ...]:
+    """Returns the persons of an image of any size, the subject first.
 
     Args:
         pixels: The upright image. A large one is halved as often as needed, because detectors reduce it far
             more, at a cost for each of its pixels.
         pack: The models.
+        rule: Defines which faces count.
 
     Raises:
         ModelFailed: The detector failed.
@@ -46,7 +51,7 @@ def persons_in(pixels: BgrImage, pack: Pack) -> tuple[DetectedFace, ...]:
         half = pixels.shape[1] // 2, pixels.shape[0] // 2
         pixels = np.asarray(cv2.resize(pixels, half, interpolation=cv2.INTER_AREA), np.uint8)
         scale *= 2
-    return persons_of([_enlarged(face, scale) for face in pack.detector.detect(pixels)])
+    return tuple(_enlarged(face, scale) for face in persons_of(pixels, pack, rule=rule))
 
 
 def _enlarged(face: DetectedFace, scale: int) -> DetectedFace:

@@ -6,11 +6,10 @@ from typing import Final
 
 from attempt.actions import Feedback
 from attempt.challenge import AttemptChallenge
-from liveness.guidance import Guidance, GuidanceCode, GuidanceSettings, GuidanceState, Oval, guide
-from liveness.observation import FrameObservation
+from liveness import FrameObservation, Guidance, GuidanceCode, GuidanceSettings, GuidanceState, Oval, guide
 from liveness.pace import APART_SECONDS
 
-__all__ = ["FEEDBACK_CODES", "WRONG_ROTATION", "CapturePlan", "Placement", "ToldFeedback"]
+__all__ = ["FEEDBACK_CODES", "WRONG_ROTATION", "CapturePlan", "FeedbackPacing", "Placement"]
 
 FEEDBACK_CODES: Final[dict[GuidanceCode, str]] = {
     GuidanceCode.NO_FACE: "NO_FACE",
@@ -160,7 +159,7 @@ class Placement:
         return 0.0 if self.first_good is None else self._last_good - self.first_good
 
 
-class ToldFeedback:
+class FeedbackPacing:
     """Limits how often feedback is repeated in an attempt."""
 
     def __init__(self) -> None:

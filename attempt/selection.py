@@ -5,9 +5,7 @@ from dataclasses import replace
 
 from attempt.analyst import SeenFrame
 from attempt.frame import Frame
-from liveness.continuity import unseen_stretches
-from liveness.observation import FrameObservation, ScanObservations
-from liveness.selection import FrameSelector, frame_quality
+from liveness import FrameObservation, FrameSelector, ScanObservations, frame_quality, unexamined_stretches
 
 __all__ = ["KeptFrames"]
 
@@ -71,7 +69,7 @@ class KeptFrames:
             scan: The attempt's measurements.
             examined: Indices of the examined frames.
         """
-        for stretch in unseen_stretches(scan, examined=examined):
+        for stretch in unexamined_stretches(scan, examined=examined):
             if stretch.looked:
                 yield max(
                     (self._looks[index] for index in stretch.looked), key=lambda look: frame_quality(look[1])

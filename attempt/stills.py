@@ -1,9 +1,8 @@
-"""Runs a pack's models over one image that belongs to no stream of frames."""
+"""Runs a pack's models on one image that belongs to no stream of frames."""
 
-from liveness.express.interface import PadScore
-from liveness.observation import FrameObservation
-from liveness.observe import observe_frame
-from matcher.template import TemplateSample, sample_quality
+from liveness import FrameObservation, observe_frame
+from liveness.express import PadScore
+from matcher import TemplateSample, sample_quality
 from vision.face import BgrImage, DetectedFace, HeadPose, Landmarks
 from vision.geometry import eye_aspect_ratio
 from vision.packs import Pack
@@ -35,7 +34,7 @@ def observe_still(
 
     Args:
         pixels: The upright image, shape (height, width, 3), BGR.
-        faces: The faces in it, widest first.
+        faces: The faces in it, the subject's first.
         landmarks: Dense landmarks of the first face, if there are any.
         index: The image's index in its series, from 0.
         capture_time: Seconds, increasing with the index.

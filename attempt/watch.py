@@ -1,12 +1,13 @@
 """Decides which frames of an attempt are measured, and measures them."""
 
+from functools import partial
+
 from attempt.persons import persons_of
+from liveness import ScanObservations, SkippedFrame, UprightFaces, sample_frame
 from liveness.collect import FOLLOW_SECONDS
-from liveness.observation import ScanObservations, SkippedFrame
-from liveness.observe import sample_frame
 from liveness.pace import APART_SECONDS, FramePace, FrameWork
-from liveness.upright import UprightFaces
 from liveness.watch import FindFaces, FrameWatcher, LazyFrame, WatchedFrame
+from matcher import SCAN_SUBJECT
 from vision.packs import Pack
 
 __all__ = ["PacedWatch"]
@@ -31,15 +32,15 @@ class PacedWatch:
 
         Args:
             pack: The pack with the detector and the landmarker.
-            faces: Detects the attempt's faces, such as upright ones only; by default the persons that the
-                detector finds.
+            faces: Detects the attempt's faces, such as upright ones only; by default the persons of
+                ``SCAN_SUBJECT``.
             apart_seconds: See ``FramePace``.
             follow_seconds: The longest time for which a face is followed between detections, seconds.
         """
         self._pace = FramePace(apart_seconds=apart_seconds)
         self._upright = faces if isinstance(faces, UprightFaces) else None
         self.watcher = FrameWatcher(
-            find_faces=(lambda pixels: persons_of(pack.detector.detect(pixels))) if faces is None else faces,
+            find_faces=partial(persons_of, pack=pack, rule=SCAN_SUBJECT) if faces is None else faces,
             locate_landmarks=None if pack.landmarker is None else pack.landmarker.locate,
             follow_seconds=follow_seconds,
         )

@@ -5,13 +5,20 @@ from typing import Annotated
 
 import typer
 
+from cli.audited import ReasonOption, audited_database, shell_actor
 from cli.error_reporting import errors_reported
 from cli.options import ConfigOption
+from server.audit import AuditAction, AuditEvent, AuditEventInvalid, subject_hash
+from server.domain.evidence_terms import reference_term
 from server.edge.callers import LOCAL_TENANT
+from server.key_files import open_key_files
+from server.keys import KeysUnusable, read_memory_key
+from server.settings import Settings
 from server.settings_loading import SettingsInvalid, load_settings
 from server.storage.database import open_database
 from server.storage.devices import DeviceRepository
 from server.storage.errors import StorageError
+from server.storage.evidence_records import EvidenceRecordRepository
 from server.storage.schema import current_revision, needed_revision, upgrade
 
 __all__ = ["app"]
@@ -49,13 +56,14 @@ def forget_devices_command(
             help="Tenant of the checks: that of your API key, or the name of your client certificate."
         ),
     ] = LOCAL_TENANT,
+    reason: ReasonOption = "",
     config: ConfigOption = None,
 ) -> None:
     """Erase the stored data on a person's devices, in all checks.
 
     These are the enrolled keys (App Attest, WebAuthn), the uses of keys, and the scan memory of frames.
     Checks and their evidence are kept until their retention ends; then their data on devices is erased too.
-    The server may be running.
+    The server may be running. The audit log records the erasure, with a pseudonym of the person.
 
     For example:
 
@@ -66,23 +74,27 @@ def forget_devices_command(
     if not subject:
         typer.echo("--subject is empty: give the subject reference of your uploads", err=True)
         raise typer.Exit(2)
-    with errors_reported(SettingsInvalid, StorageError):
-        count = asyncio.run(_forget(load_settings(config).settings.database_url, tenant, subject))
-    if count is None:
-        typer.echo("The database is not at the required revision: facegate db upgrade", err=True)
-        raise typer.Exit(2)
+    with errors_reported(SettingsInvalid, StorageError, KeysUnusable, AuditEventInvalid):
+        settings = load_settings(config).settings
+        count = asyncio.run(_forget(settings, tenant, subject, reason))
     typer.echo(f"Erased: {count} enrolled keys, uses of keys and scans.")
 
 
-async def _forget(url: str, tenant: str, subject: str) -> int | None:
-    """Returns the number of erased rows; ``None`` if the schema is not at the required revision."""
-    database = open_database(url)
-    try:
-        if await current_revision(database) != needed_revision():
-            return None
-        return await DeviceRepository(database).forget_subject(tenant, subject)
-    finally:
-        await database.close()
+async def _forget(settings: Settings, tenant: str, subject: str, reason: str) -> int:
+    async with audited_database(settings.database_url) as database:
+        key = read_memory_key(open_key_files(settings.key_folder, settings.keys))
+        event = AuditEvent(
+            tenant=tenant,
+            action=AuditAction.DEVICES_FORGOTTEN,
+            actor=shell_actor(),
+            subject=subject_hash(key.of(tenant), subject),
+            purpose=reason,
+        )
+        terms = [reference_term("subject", subject, tenant_key=each) for each in key.every(tenant)]
+        check_ids = await EvidenceRecordRepository(database).of_subject(tenant, terms, subject)
+        return await DeviceRepository(database).forget_subject(
+            tenant, subject, check_ids=check_ids, event=event
+        )
 
 
 async def _current(url: str) -> str | None:

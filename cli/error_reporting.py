@@ -10,10 +10,12 @@ from rich.markup import escape
 
 from cli.errors import CommandError
 
-__all__ = ["FAILED", "errors_reported"]
+__all__ = ["FAILED", "PENDING", "errors_reported"]
 
 FAILED: Final = 2
 """Exit status of a command that failed with an error."""
+PENDING: Final = 3
+"""Exit status of a command that did nothing yet, because a second person has to confirm it."""
 
 
 @contextmanager

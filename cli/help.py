@@ -9,6 +9,8 @@ import re
 from inspect import cleandoc
 from typing import TYPE_CHECKING, Final
 
+from rich.console import Console
+from rich.table import Table
 from typer import Typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
@@ -21,6 +23,8 @@ __all__ = ["HELP_ALL", "Command", "RootGroup", "add_help_all", "brief"]
 
 HELP_ALL: Final = "--help-all"
 _MOST_EXAMPLES: Final = 2
+_LONGEST_TEXT: Final = 65
+"""Characters of a command's text that fit beside its name."""
 _SENTENCE_END: Final = re.compile(r"(?<=\.)\s+(?=[A-Z`])")
 
 
@@ -63,12 +67,16 @@ class RootGroup(TyperGroup):
     """The group of all commands. Its ``--help`` lists only commands, to fit a terminal of 24 lines."""
 
     def format_help(self, ctx: "Context", formatter: "HelpFormatter") -> None:
-        """Writes the help without its options, and names the option that installs shell completion."""
-        short = copy.copy(self)
-        short.params = []
-        short.add_help_option = False
-        short.epilog = f"`{ctx.command_path} --install-completion` installs completion for the shell."
-        TyperGroup.format_help(short, ctx, formatter)
+        """Writes a line for each command, without options, such as those for shell completion."""
+        console = Console(highlight=False)
+        console.print(f"[yellow]Usage:[/] [bold]{ctx.command_path} COMMAND [ARGS]...", markup=True)
+        console.print(self.help)
+        commands = Table.grid(padding=(0, 2))
+        for name in self.list_commands(ctx):
+            command = self.get_command(ctx, name)
+            if command is not None:
+                commands.add_row(f"  [bold cyan]{name}[/]", command.get_short_help_str(_LONGEST_TEXT))
+        console.print(commands)
 
 
 def brief(*common: str) -> type[Command]:

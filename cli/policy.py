@@ -13,7 +13,7 @@ from rich.table import Table
 from cli.error_reporting import errors_reported
 from cli.options import ConfigOption, JsonOption
 from cli.reference_page import policies_page
-from device_integrity.assurance import Assurance
+from device_integrity import Assurance
 from server.device.configured import missing_settings
 from server.policies import PolicyBook, PolicyFile, load_policies, read_policy
 from server.policies.availability import Availability, availabilities
@@ -75,6 +75,11 @@ def show_command(
         table.add_row(key, escape(str(value)))
     Console().print(table)
     typer.echo(f"SHA-256 of the file: {file.sha256.hex()}")
+    if unattested := file.policy.device.as_table().unattested:
+        platforms = ", ".join(platform.lower() for platform in unattested)
+        typer.echo(
+            f"A check can succeed with a device that nobody attested ({platforms}); its result says so."
+        )
     _print_shortfall(name, found[name])
 
 

@@ -52,6 +52,8 @@ This page is the output of `facegate policy reference`; do not edit it by hand.
 
 _HEADER: Final = ("| Field | Holds | Default | Meaning |", "| --- | --- | --- | --- |")
 _BOUNDS: Final = ((Ge, "ge", "at least"), (Gt, "gt", "above"), (Le, "le", "at most"), (Lt, "lt", "below"))
+_KIND: Final = "#"
+"""Separates the name of a table from the kind that selects its schema."""
 _NAMES: Final = {bool: "true or false", int: "integer", float: "number", str: "text", Path: "path"}
 
 
@@ -97,7 +99,7 @@ def _page(introduction: str, model: type[BaseModel]) -> str:
     for field in reference_fields(model):
         if field.table != table:
             table = field.table
-            heading = f"`[{table}]`" if table else "At the top"
+            heading = _heading(table)
             lines += [
                 "",
                 f"## {heading}",
@@ -130,20 +132,18 @@ def _fields(model: type[BaseModel], table: str) -> Iterator[ReferenceField]:
             required=info.is_required(),
             description=" ".join((info.description or "").split()).replace("``", "`"),
         )
-        of = nested or _item_table(info.annotation)
-        if of is not None:
-            inner.append(
-                (
-                    of,
-                    dotted
-                    if nested is not None
-                    else f"{dotted}.<name>"
-                    if _is_mapping(info)
-                    else f"[{dotted}]",
-                )
-            )
+        if nested is not None:
+            inner.append((nested, dotted))
+        items = _item_tables(info.annotation)
+        if len(items) > 1:
+            inner += [(item, f"[{dotted}]{_KIND}{_kind_of(item)}") for item in items]
+        else:
+            inner += [(item, f"{dotted}.<name>" if _is_mapping(info) else f"[{dotted}]") for item in items]
     for nested, group in groupby(inner, key=itemgetter(0)):
         names = [dotted for _, dotted in group]
+        if "<name>" in table and any(_KIND in name for name in names):
+            # The same kinds are described where the server's own entries are.
+            continue
         yield from _fields(nested, names[0] if len(names) == 1 else _shared_name(names))
 
 
@@ -164,13 +164,28 @@ def _parts(annotation: Any) -> tuple[Any, ...]:
     return (annotation,)
 
 
-def _item_table(annotation: Any) -> type[BaseModel] | None:
-    """Returns the table that is the item type of a list or a mapping; None if it has none."""
-    for part in _parts(annotation):
-        for item in get_args(part):
-            if _is_table(item):
-                return item
-    return None
+def _item_tables(annotation: Any) -> list[type[BaseModel]]:
+    """Returns the tables that are the item types of a list or a mapping."""
+    return [
+        item
+        for part in _parts(annotation)
+        for argument in get_args(part)
+        for item in _parts(argument)
+        if _is_table(item)
+    ]
+
+
+def _kind_of(table: type[BaseModel]) -> str:
+    """Returns the value of ``kind`` that selects a table among several."""
+    (kind,) = get_args(table.model_fields["kind"].annotation)
+    return str(kind)
+
+
+def _heading(table: str) -> str:
+    name, _, kind = table.partition(_KIND)
+    if kind:
+        return f'`[{name}]` with `kind = "{kind}"`'
+    return f"`[{name}]`" if name else "At the top"
 
 
 def _is_table(part: Any) -> TypeIs[type[BaseModel]]:
@@ -204,7 +219,7 @@ def _word(part: Any) -> str:
     if origin is Literal:
         return ", ".join(f"`{json.dumps(value)}`" for value in arguments)
     if origin in {tuple, list, frozenset, set}:
-        item = " or ".join(_word(each) for each in _parts(arguments[0]))
+        item = " or ".join(dict.fromkeys(_word(each) for each in _parts(arguments[0])))
         return f"list of {item}"
     if origin is dict:
         return "tables by name"

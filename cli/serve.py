@@ -10,10 +10,11 @@ import typer
 
 from cli.error_reporting import errors_reported
 from cli.options import ConfigOption
-from device_integrity.errors import DeviceIntegrityError
-from liveness.errors import LivenessError
-from matcher.errors import MatcherError
+from device_integrity import DeviceIntegrityError
+from liveness import LivenessError
+from matcher import MatcherError
 from server.app import FacegateServer
+from server.audit import AuditError
 from server.errors import ServerError
 from server.policies.errors import PolicyError
 from server.sealing import SealError
@@ -25,6 +26,7 @@ from server.trusted_images.errors import TrustedImagesError
 from vision.errors import VisionError
 
 _CANNOT_START: Final = (
+    AuditError,
     DeviceIntegrityError,
     LivenessError,
     MatcherError,
@@ -81,15 +83,17 @@ async def _run(settings: Settings) -> None:
         # search would stop every scan for a tenth of a second.
         gc.collect()
         gc.freeze()
+        web = "" if server.web_target is None else f", web {server.web_target}"
         typer.echo(
             f"Facegate serves: device {server.device_target}, service {server.service_target}, "
-            f"admin port {server.admin_port}",
+            f"admin port {server.admin_port}{web}",
             err=True,
         )
         if server.evaluates:
             typer.echo(
                 f"The pack {settings.pack} is for evaluation only: do not decide about people with its "
-                "results. EXPRESS policies use it because allow_evaluation_pack is true.",
+                "results. EXPRESS policies use it because allow_evaluation_pack is true. The default policy "
+                f"is {settings.policies.default}.",
                 err=True,
             )
         await stopping.wait()

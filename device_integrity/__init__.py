@@ -28,17 +28,50 @@ For example, verify the credential that a browser registers for a scan::
 """
 
 from device_integrity.assurance import Assurance
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
-from device_integrity.errors import DeviceIntegrityError
-from device_integrity.runtime import RuntimeFinding, RuntimeKind, RuntimeReport
+from device_integrity.cbor import decode_cbor
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation, passed_test
+from device_integrity.der import read_prefix
+from device_integrity.der_heads import Encoding
+from device_integrity.errors import (
+    CborMalformed,
+    DerMalformed,
+    DeviceIntegrityError,
+    EvidenceMalformed,
+    PlayDecoderUnavailable,
+    PlayTokenMalformed,
+    ReceiptExchangeUnavailable,
+    ReferenceDataMalformed,
+)
+from device_integrity.runtime import (
+    MAX_NAME_CHARACTERS,
+    RUNTIME_VERIFIER,
+    RuntimeFinding,
+    RuntimeKind,
+    RuntimeReport,
+    check_runtime,
+)
 
 __all__ = [
+    "MAX_NAME_CHARACTERS",
+    "RUNTIME_VERIFIER",
     "Assurance",
+    "CborMalformed",
+    "DerMalformed",
     "DeviceCheck",
     "DeviceFinding",
     "DeviceIntegrityError",
+    "Encoding",
+    "EvidenceMalformed",
     "Manipulation",
+    "PlayDecoderUnavailable",
+    "PlayTokenMalformed",
+    "ReceiptExchangeUnavailable",
+    "ReferenceDataMalformed",
     "RuntimeFinding",
     "RuntimeKind",
     "RuntimeReport",
+    "check_runtime",
+    "decode_cbor",
+    "passed_test",
+    "read_prefix",
 ]

@@ -18,6 +18,11 @@ class Assurance(StrEnum):
     """Hardware vouches for key and app, on Android for the system too, and the frames are bound to it."""
 
     @property
+    def attested(self) -> bool:
+        """Whether an attestation vouches for the device; at NONE and LOW nobody attested it."""
+        return self.level >= Assurance.MEDIUM.level
+
+    @property
     def level(self) -> int:
         """The position of the level, from 0 for NONE to 3 for HIGH."""
         return list(Assurance).index(self)

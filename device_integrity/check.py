@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["DeviceCheck", "DeviceFinding", "Manipulation", "passed"]
+__all__ = ["DeviceCheck", "DeviceFinding", "Manipulation", "passed_test"]
 
 
 class DeviceFinding(StrEnum):
@@ -69,6 +69,6 @@ class DeviceCheck:
     tolerated: bool = False
 
 
-def passed(name: str, reason: str, detail: str) -> DeviceCheck:
-    """Returns a passed test."""
+def passed_test(name: str, reason: str, detail: str) -> DeviceCheck:
+    """Returns the finding PASS of the test ``name``."""
     return DeviceCheck(name=name, outcome=DeviceFinding.PASS, reason=reason, detail=detail)

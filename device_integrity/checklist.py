@@ -23,7 +23,7 @@ class Checklist:
     checks: tuple[str, ...]
 
     def passed(self, check: str, reason: str, detail: str) -> DeviceCheck:
-        """Returns a passed test."""
+        """Returns the finding PASS of a test."""
         return self._made(check, DeviceFinding.PASS, reason, detail)
 
     def failed(

@@ -46,7 +46,7 @@ class Universal(IntEnum):
 
 
 class Encoding(Enum):
-    """The encoding of X.690 that the reader accepts."""
+    """The encoding rules of X.690 that a reader demands."""
 
     DER = "DER"
     """Definite lengths in the fewest octets."""

@@ -13,8 +13,8 @@ from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 
 __all__ = [
     "MAX_NAME_CHARACTERS",
-    "RUNTIME",
     "RUNTIME_FAILURES",
+    "RUNTIME_VERIFIER",
     "SOFT_RUNTIME_CHECKS",
     "RuntimeFinding",
     "RuntimeKind",
@@ -22,7 +22,7 @@ __all__ = [
     "check_runtime",
 ]
 
-RUNTIME: Final = "runtime"
+RUNTIME_VERIFIER: Final = "runtime"
 """First part of the tests' names."""
 
 MAX_NAME_CHARACTERS: Final = 64
@@ -91,42 +91,48 @@ class _Rule:
 
 _RULES: Final[Mapping[RuntimeKind, _Rule]] = {
     RuntimeKind.ROOT: _Rule(
-        f"{RUNTIME}.root", "ROOT_OR_JAILBREAK", "a rooted or jailbroken system", Manipulation.ROOTED
+        f"{RUNTIME_VERIFIER}.root", "ROOT_OR_JAILBREAK", "a rooted or jailbroken system", Manipulation.ROOTED
     ),
     RuntimeKind.HOOKING_FRAMEWORK: _Rule(
-        f"{RUNTIME}.hooking",
+        f"{RUNTIME_VERIFIER}.hooking",
         "HOOKING_FRAMEWORK",
         "an active hooking framework",
         Manipulation.FUNCTION_HOOKING,
         soft=False,
     ),
     RuntimeKind.DEBUGGER: _Rule(
-        f"{RUNTIME}.debugger",
+        f"{RUNTIME_VERIFIER}.debugger",
         "DEBUGGER_ATTACHED",
         "an attached debugger",
         Manipulation.FUNCTION_HOOKING,
         soft=False,
     ),
     RuntimeKind.EMULATOR: _Rule(
-        f"{RUNTIME}.emulator", "EMULATOR_TRAITS", "traits of an emulator", Manipulation.EMULATOR
+        f"{RUNTIME_VERIFIER}.emulator", "EMULATOR_TRAITS", "traits of an emulator", Manipulation.EMULATOR
     ),
     RuntimeKind.NETWORK_INTERCEPTION: _Rule(
-        f"{RUNTIME}.network",
+        f"{RUNTIME_VERIFIER}.network",
         "USER_CA_OR_PROXY",
         "a certificate authority that the user installed, or a proxy",
         Manipulation.MAN_IN_THE_MIDDLE,
     ),
     RuntimeKind.SCREEN_SHARING: _Rule(
-        f"{RUNTIME}.screen_sharing",
+        f"{RUNTIME_VERIFIER}.screen_sharing",
         "SCREEN_SHARED",
         "a screen that is shared, recorded or controlled remotely",
         Manipulation.REMOTE_CONTROL,
     ),
     RuntimeKind.AUTOMATION: _Rule(
-        f"{RUNTIME}.automation", "AUTOMATION", "a program that drives the app", Manipulation.REMOTE_CONTROL
+        f"{RUNTIME_VERIFIER}.automation",
+        "AUTOMATION",
+        "a program that drives the app",
+        Manipulation.REMOTE_CONTROL,
     ),
     RuntimeKind.OTHER: _Rule(
-        f"{RUNTIME}.other", "UNKNOWN_FINDING", "a finding of a kind that this server does not know", None
+        f"{RUNTIME_VERIFIER}.other",
+        "UNKNOWN_FINDING",
+        "a finding of a kind that this server does not know",
+        None,
     ),
 }
 
@@ -152,7 +158,7 @@ def check_runtime(report: RuntimeReport | None, *, decide: Collection[str] = ())
     """
     if report is None:
         detail = "The app sent no report of run-time findings."
-        return (_open(f"{RUNTIME}.report", "NO_REPORT", detail),)
+        return (_open(f"{RUNTIME_VERIFIER}.report", "NO_REPORT", detail),)
     found = {finding.kind for finding in report.findings}
     return tuple(
         _failed(rule, kind, report, soft=rule.soft and rule.check not in decide)

@@ -2,3 +2,14 @@
 
 Only ``cli``, ``research`` and tests import this package. Start with ``evaluation.match``.
 """
+
+from evaluation.binomial import Proportion
+from evaluation.figures import FiguresUnavailable, check_figures
+from evaluation.minifasnet_onnx import converted_network
+
+__all__ = [
+    "FiguresUnavailable",
+    "Proportion",
+    "check_figures",
+    "converted_network",
+]

@@ -15,9 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from vision.onnx_sessions import RuntimeOptions, create_session
-from vision.packs.catalogue import load_catalogue
-from vision.packs.minifasnet_state import StateFileError, minifasnet_to_onnx, read_state
-from vision.packs.pad_onnx import OnnxPadNetwork
+from vision.packs import OnnxPadNetwork, StateFileError, load_catalogue, minifasnet_to_onnx, read_state
 
 __all__ = ["converted_network", "main"]
 

@@ -6,13 +6,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from attempt.pictures import DecodedPicture
-from attempt.watch import PacedWatch
+from attempt import DecodedPicture, PacedWatch
 from evaluation.sent import as_sent
-from liveness.observation import FrameObservation, ScanObservations
-from liveness.selection import spread_of
+from liveness import FrameObservation, ScanObservations, spread_of
 from vision.face import BgrImage
-from vision.packs.pack import Pack
+from vision.packs import Pack
 
 _SCORED = 10
 """Scored frames of a scan of the usual length."""

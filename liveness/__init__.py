@@ -5,12 +5,13 @@ gives hints to the person, ``selection`` selects the best frames for the expensi
 returns the verdict with its signals. ``dynamic`` has the challenges, ``express`` the passive signals,
 ``selfie`` the analysis of a single image.
 
-For example, judge the frames of a scan without a challenge and without PAD networks::
+For example, judge the frames of a scan without a challenge and without PAD networks. ``find_persons`` returns
+the persons of a frame, the subject first (``matcher.persons``)::
 
     from liveness import CaptureConditions, LivenessPolicy, load_fusion_model, judge_scan
     from liveness.watch import FrameWatcher
 
-    watcher = FrameWatcher(find_faces=pack.detector.detect)
+    watcher = FrameWatcher(find_faces=find_persons)
     for index, frame in enumerate(frames):
         watcher.watch(frame, index=index, capture_time=index / 15)
     scan = watcher.observations
@@ -28,28 +29,77 @@ For example, judge the frames of a scan without a challenge and without PAD netw
     print(liveness.result.verdict, liveness.result.confidence)
 """
 
-from liveness.challenge_evidence import ChallengeEvidence
+from liveness.capture_doubts import downgrade_if_covered, downgrade_if_doubted, reasons_outside_calibration
+from liveness.challenge_evidence import ChallengeEvidence, FlashEvidence
+from liveness.continuity import examined_share, unexamined_stretches, without_unexamined_motion
+from liveness.errors import LivenessError, LivenessPolicyError
+from liveness.extent import FaceExtent, face_extent
 from liveness.fusion_model import FusionModel
 from liveness.fusion_model_file import load_fusion_model
+from liveness.guidance import Guidance, GuidanceCode, GuidanceSettings, GuidanceState, Oval, guide
 from liveness.judge import CaptureConditions, ScanLiveness, judge_scan
-from liveness.observation import FrameObservation, ScanObservations
-from liveness.policy import LivenessPolicy
-from liveness.signal import Signal
+from liveness.observation import FrameObservation, GreyView, ScanObservations, SkippedFrame
+from liveness.observe import fine_view, observe_frame, sample_frame
+from liveness.policy import EVIDENCE_FLOOR, LEAST_BETWEEN, CaptureKind, CaptureLimits, LivenessPolicy
+from liveness.selection import (
+    CUE_FRAMES,
+    DEFAULT_COUNT,
+    FrameSelector,
+    frame_quality,
+    select_frames,
+    spread_of,
+)
+from liveness.signal import Signal, not_assessed
+from liveness.upright import UprightFaces
 from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
 
 __all__ = [
+    "CUE_FRAMES",
+    "DEFAULT_COUNT",
+    "EVIDENCE_FLOOR",
+    "LEAST_BETWEEN",
     "AttackType",
     "CaptureConditions",
+    "CaptureKind",
+    "CaptureLimits",
     "ChallengeEvidence",
+    "FaceExtent",
+    "FlashEvidence",
     "FrameObservation",
+    "FrameSelector",
     "FusionModel",
+    "GreyView",
+    "Guidance",
+    "GuidanceCode",
+    "GuidanceSettings",
+    "GuidanceState",
+    "LivenessError",
     "LivenessPolicy",
+    "LivenessPolicyError",
     "LivenessResult",
+    "Oval",
     "ScanLiveness",
     "ScanObservations",
     "Signal",
+    "SkippedFrame",
+    "UprightFaces",
     "Verdict",
     "VerdictReason",
+    "downgrade_if_covered",
+    "downgrade_if_doubted",
+    "examined_share",
+    "face_extent",
+    "fine_view",
+    "frame_quality",
+    "guide",
     "judge_scan",
     "load_fusion_model",
+    "not_assessed",
+    "observe_frame",
+    "reasons_outside_calibration",
+    "sample_frame",
+    "select_frames",
+    "spread_of",
+    "unexamined_stretches",
+    "without_unexamined_motion",
 ]

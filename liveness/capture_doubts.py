@@ -21,7 +21,7 @@ from liveness.policy import CaptureLimits
 from liveness.selection import best_frame
 from liveness.verdict import LivenessResult, Verdict, VerdictReason
 
-__all__ = ["calibration_doubts", "evidence_doubts", "limited", "unless_covered"]
+__all__ = ["downgrade_if_covered", "downgrade_if_doubted", "evidence_doubts", "reasons_outside_calibration"]
 
 _COVERED_BY = {
     Cover.SUNGLASSES: VerdictReason.SUNGLASSES,
@@ -43,7 +43,7 @@ def evidence_doubts(scan: ScanObservations, limits: CaptureLimits) -> tuple[Verd
     return _doubts([] if best is None else [best], limits)
 
 
-def calibration_doubts(
+def reasons_outside_calibration(
     scan: ScanObservations, settings: ExpressSettings | None = None
 ) -> tuple[VerdictReason, ...]:
     """Returns why the medians of a scan lie outside the range of the fit; empty if they lie within.
@@ -56,7 +56,7 @@ def calibration_doubts(
     return _doubts(scan.usable, used.calibrated)
 
 
-def unless_covered(scan: ScanObservations, found: LivenessResult) -> LivenessResult:
+def downgrade_if_covered(scan: ScanObservations, found: LivenessResult) -> LivenessResult:
     """Turns LIVE into INCONCLUSIVE if something covers the face in most frames in which that was measured.
 
     INCONCLUSIVE gets the reason, and SPOOF stays.
@@ -73,7 +73,7 @@ def unless_covered(scan: ScanObservations, found: LivenessResult) -> LivenessRes
     return replace(found, verdict=Verdict.INCONCLUSIVE, reasons=(_COVERED_BY[cover], *others))
 
 
-def limited(found: LivenessResult, doubts: Sequence[VerdictReason]) -> LivenessResult:
+def downgrade_if_doubted(found: LivenessResult, doubts: Sequence[VerdictReason]) -> LivenessResult:
     """Returns ``found``, or INCONCLUSIVE with the reasons ``doubts`` if it is LIVE and there are any."""
     if found.verdict is not Verdict.LIVE or not doubts:
         return found

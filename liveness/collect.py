@@ -1,11 +1,13 @@
 """Collects the frames of one attempt, measures the motion between them, and follows the face by it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from liveness.errors import ObservationError
+from liveness.eye_looks import EyeRatios
 from liveness.observation import (
     FrameObservation,
     FrameView,
@@ -149,6 +151,17 @@ class ScanCollector:
             self._remember_look(kept)
         return kept
 
+    def correct_eyes(self, eyes: Mapping[float, EyeRatios]) -> None:
+        """Replaces the eyes of earlier frames.
+
+        Args:
+            eyes: Their aspect ratios by capture time, seconds.
+        """
+        if eyes:
+            self._frames = [
+                replace(frame, eyes=eyes.get(frame.capture_time, frame.eyes)) for frame in self._frames
+            ]
+
     def skip(self, passed: SkippedFrame) -> None:
         """Adds the next frame, which is not measured."""
         self._passed.append(passed)
@@ -166,7 +179,7 @@ class ScanCollector:
         if self._frames and _size(self._frames[-1]) != _size(observation):
             self._close()
         if observation.faces > 1:
-            # The largest face may be another person's, and its motion must not count for the first person.
+            # The subject may be another person's, and its motion must not count for the first person.
             self._close()
             return
         if (running := self._running) is not None:

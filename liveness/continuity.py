@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from liveness.extent import FaceExtent, face_extent
 from liveness.observation import FrameObservation, MotionSegment, ScanObservations
 
-__all__ = ["Stretch", "of_known_face", "spoken_for", "stretches", "unseen_stretches"]
+__all__ = ["Stretch", "examined_share", "stretches", "unexamined_stretches", "without_unexamined_motion"]
 
 _HELD: Final = 0.5
 """The share of a segment's points on the face that must be found again if the face is the same."""
@@ -61,18 +61,18 @@ def stretches(scan: ScanObservations) -> tuple[Stretch, ...]:
     )
 
 
-def unseen_stretches(scan: ScanObservations, *, examined: Collection[int]) -> tuple[Stretch, ...]:
+def unexamined_stretches(scan: ScanObservations, *, examined: Collection[int]) -> tuple[Stretch, ...]:
     """Returns the stretches without an examined frame, the longest first.
 
     Args:
         scan: The attempt.
         examined: The indices of the frames of which templates were made.
     """
-    unseen = [stretch for stretch in stretches(scan) if not _speaks(stretch, examined)]
-    return tuple(sorted(unseen, key=lambda stretch: -len(stretch.frames)))
+    unexamined = [stretch for stretch in stretches(scan) if not _is_examined(stretch, examined)]
+    return tuple(sorted(unexamined, key=lambda stretch: -len(stretch.frames)))
 
 
-def spoken_for(scan: ScanObservations, *, examined: Collection[int]) -> float:
+def examined_share(scan: ScanObservations, *, examined: Collection[int]) -> float:
     """Returns the share, 0..1, of the frames with exactly one face whose stretch has an examined frame.
 
     Args:
@@ -84,11 +84,11 @@ def spoken_for(scan: ScanObservations, *, examined: Collection[int]) -> float:
     """
     found = stretches(scan)
     total = sum(len(stretch.frames) for stretch in found)
-    seen = sum(len(stretch.frames) for stretch in found if _speaks(stretch, examined))
-    return seen / total if total else 0.0
+    examined_frames = sum(len(stretch.frames) for stretch in found if _is_examined(stretch, examined))
+    return examined_frames / total if total else 0.0
 
 
-def of_known_face(scan: ScanObservations, *, examined: Collection[int]) -> ScanObservations:
+def without_unexamined_motion(scan: ScanObservations, *, examined: Collection[int]) -> ScanObservations:
     """Returns the scan without the motion and the eyes of stretches that have no examined frame.
 
     The motion of such a stretch may be another person's. Otherwise an attack could cut another person's face
@@ -98,16 +98,20 @@ def of_known_face(scan: ScanObservations, *, examined: Collection[int]) -> ScanO
         scan: The attempt.
         examined: The indices of the frames of which templates were made.
     """
-    unseen = {index for stretch in unseen_stretches(scan, examined=examined) for index in stretch.frames}
+    unexamined = {
+        index for stretch in unexamined_stretches(scan, examined=examined) for index in stretch.frames
+    }
     # In a segment's last frame the points may have been lost, so the frame may show another face.
     return replace(
         scan,
-        frames=tuple(replace(frame, eyes=None) if frame.index in unseen else frame for frame in scan.frames),
-        motion=tuple(part for part in scan.motion if unseen.isdisjoint(part.frames[:-1].tolist())),
+        frames=tuple(
+            replace(frame, eyes=None) if frame.index in unexamined else frame for frame in scan.frames
+        ),
+        motion=tuple(part for part in scan.motion if unexamined.isdisjoint(part.frames[:-1].tolist())),
     )
 
 
-def _speaks(stretch: Stretch, examined: Collection[int]) -> bool:
+def _is_examined(stretch: Stretch, examined: Collection[int]) -> bool:
     return any(index in examined for index in stretch.looked)
 
 

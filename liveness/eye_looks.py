@@ -1,8 +1,8 @@
 """Compares the appearance of the eyes with earlier eyes whose aspect ratios were measured.
 
 Patches around both eyes, cut upright and at a fixed size, are compared with those of the last measured
-frames. Landmarks have noise, and the patches do not have it: eyes that measure as shut but look like earlier
-open eyes are open.
+frames. Landmarks have noise, and the patches do not have it: eyes that measure as shut but look like open
+eyes, earlier or the next ones, are open.
 """
 
 from collections import deque
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from liveness.observation import GreyView
 from vision.face import Points
 
-__all__ = ["EyeRatios", "Eyes", "KnownEyes", "cut_eyes", "show_nothing"]
+__all__ = ["EyeRatios", "Eyes", "KnownEyes", "cut_eyes", "look_the_same", "show_nothing"]
 
 EyeRatios = tuple[float, float]
 """The eye aspect ratios (left, right in the image)."""
@@ -37,7 +37,9 @@ eyes stay open (0.82 if faces grimace), and mostly 0.4 to 0.85 while they are sh
 _LOOKS_OPEN = 0.97
 """The correlation, of the eye that changed less, from which eyes are not shut whatever they measure. In 37
 simulated scans with blinks, in the dark and indoors, the frame of a blink that differs most from open eyes is
-at 0.21 to 0.96. In one case landmarks measured the open eyes of a rigid mask as shut, at 0.98."""
+at 0.21 to 0.96. In one case landmarks measured the open eyes of a rigid mask as shut, at 0.98. In another
+they did so at 0.93, because the face had just been detected anew, but at 1.00 of the next open eyes. With
+these, both eyes must agree: while real lids opened, one of them was at 0.98."""
 
 _PLAIN = 2.0
 """The standard deviation, grey levels, below which a patch is too plain to compare."""
@@ -78,6 +80,11 @@ class KnownEyes:
         if opened:
             self._open = remembered
 
+    def forget(self, patches: Eyes) -> None:
+        """Removes measured eyes whose ratios turned out to be wrong."""
+        kept = [one for one in self._latest if one.patches is not patches]
+        self._latest = deque(kept, maxlen=_REMEMBERED)
+
     def alike(self, patches: Eyes) -> tuple[EyeRatios | None, float]:
         """Returns the ratios and correlation of earlier eyes that look the same; ``None`` and 0 if none."""
         for one in self._all():
@@ -110,6 +117,11 @@ def cut_eyes(grey: GreyView, points: Points) -> Eyes:
         points: The five points of the face, frame pixels.
     """
     return _patch(grey, points, 0), _patch(grey, points, 1)
+
+
+def look_the_same(seen: Eyes, now: Eyes) -> bool:
+    """Returns whether both eyes look nearly identical in two frames, so that the lids did not move."""
+    return _worst_correlation(seen, now) >= _LOOKS_OPEN
 
 
 def show_nothing(patches: Eyes) -> bool:

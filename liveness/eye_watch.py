@@ -7,17 +7,20 @@ blink, a glance, a turn), and the eyes are measured as far as a budget allows. T
 confuses shut eyes with open ones, so the eyes of every frame are measured if a person was asked to blink.
 
 Landmarks have noise, which amounts to half a blink for narrow eyes in the dark. Patches do not have this
-noise: eyes that measure as shut but look like earlier open eyes count as those. If the head is turned, both
-ratios and patches change without a blink, so only eyes whose ratios fall far count as shut.
+noise: eyes that measure as shut but look like earlier open eyes count as those. Patches are cut at the face's
+points, which leap with a detection; therefore shut eyes are also compared with those that measure as open
+next, and are corrected if they look like these. If the head is turned, both ratios and patches change without
+a blink, so only eyes whose ratios fall far count as shut.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from liveness.express.blink import count_blinks
 from liveness.express.settings import ExpressSettings
-from liveness.eye_looks import EyeRatios, Eyes, KnownEyes, cut_eyes, show_nothing
+from liveness.eye_looks import EyeRatios, Eyes, KnownEyes, cut_eyes, look_the_same, show_nothing
 from liveness.observation import GreyView
 from vision.face import DetectedFace, Points
 
@@ -104,6 +107,11 @@ class _Blinks:
         if not self._found and self._shut_seen:
             self._count()
 
+    def correct(self, time: float, eyes: EyeRatios) -> None:
+        """Replaces the eyes of an earlier frame."""
+        if time in self._times:
+            self._eyes[self._times.index(time)] = eyes
+
     def saw_shut(self) -> None:
         """Records that shut eyes were measured, so that there may be a blink from the next frame on."""
         self._shut_seen = True
@@ -148,6 +156,36 @@ class _Budget:
             self._spent += 1
 
 
+class _Fall:
+    """The frames whose eyes count as shut, since the last open ones."""
+
+    def __init__(self, longest: float) -> None:
+        """Starts empty.
+
+        Args:
+            longest: The longest blink, seconds.
+        """
+        self._longest = longest
+        self._shut: list[tuple[EyeSight, EyeRatios]] = []
+
+    def add(self, sight: EyeSight, eyes: EyeRatios) -> None:
+        """Adds the eyes of a frame if they were measured, as shut, or reuse the ratios of such a frame."""
+        self._drop_before(sight.time)
+        if sight.worth or any(eyes == known for _, known in self._shut):
+            self._shut.append((sight, eyes))
+
+    def end(self, opened: EyeSight) -> list[EyeSight]:
+        """Ends with open eyes; returns the frames whose eyes look the same and so were not shut."""
+        self._drop_before(opened.time)
+        shut, self._shut = self._shut, []
+        return [sight for sight, _ in shut if look_the_same(sight.patches, opened.patches)]
+
+    def _drop_before(self, time: float) -> None:
+        """Drops the frames that are too early for a blink, and those that reuse their ratios."""
+        held = {eyes for sight, eyes in self._shut if sight.worth and time - sight.time <= self._longest}
+        self._shut = [one for one in self._shut if one[1] in held and time - one[0].time <= self._longest]
+
+
 class EyeWatch:
     """Measures the eyes of one attempt. Takes the frames in order."""
 
@@ -164,6 +202,8 @@ class EyeWatch:
         self._budget = _Budget()
         self._measured: list[EyeRatios] = []
         self._noses: list[float] = []
+        self._fall = _Fall(self._settings.longest_blink)
+        self._corrections: dict[float, EyeRatios] = {}
 
     @property
     def blinked(self) -> bool:
@@ -220,6 +260,10 @@ class EyeWatch:
         if not opened and (seen := self._no_more_than_noise(sight, share)) is not None:
             self._blinks.note(sight.time, seen)
             return seen
+        if opened:
+            self._correct(sight, eyes)
+        else:
+            self._fall.add(sight, eyes)
         self._blinks.note(sight.time, eyes)
         self._known.remember(sight.patches, eyes, opened=opened)
         if not opened:
@@ -233,8 +277,21 @@ class EyeWatch:
             The ratios of earlier eyes that look the same; ``None`` if none do.
         """
         if sight.eyes is not None:
+            self._fall.add(sight, sight.eyes)
             self._blinks.note(sight.time, sight.eyes)
         return sight.eyes
+
+    def corrections(self) -> Mapping[float, EyeRatios]:
+        """Returns the eyes of earlier frames, by time, that were corrected since the last call."""
+        found, self._corrections = self._corrections, {}
+        return found
+
+    def _correct(self, sight: EyeSight, eyes: EyeRatios) -> None:
+        """Corrects the shut eyes of earlier frames that look the same as these open ones."""
+        for mistaken in self._fall.end(sight):
+            self._corrections[mistaken.time] = eyes
+            self._blinks.correct(mistaken.time, eyes)
+            self._known.forget(mistaken.patches)
 
     def _turns(self, points: Points) -> bool:
         """Returns whether the five points show the head turned away from its median pose."""

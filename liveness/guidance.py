@@ -92,7 +92,7 @@ class GuidanceSettings:
     measurement are set by hand.
 
     Attributes:
-        frames_to_tell: The number of consecutive frames with the same code before it becomes the hint; 0.4 s
+        frames_to_hint: The number of consecutive frames with the same code before it becomes the hint; 0.4 s
             at the lowest rate of 8 frames per second.
         slack: The share by which a threshold is relaxed while its code is the hint, so that the hint does not
             flicker for a face on the threshold.
@@ -110,13 +110,13 @@ class GuidanceSettings:
             which the face is blurred.
         turned: The yaw or pitch above which the person looks away, degrees.
         closed: The mean eye aspect ratio below which the eyes are shut; narrow open eyes measure 0.12 to
-            0.15. Most blinks end before they last ``frames_to_tell`` frames at 8 a second or more.
+            0.15. Most blinks end before they last ``frames_to_hint`` frames at 8 a second or more.
 
     Raises:
         LivenessPolicyError: A pair of thresholds is in the wrong order.
     """
 
-    frames_to_tell: int = 3
+    frames_to_hint: int = 3
     slack: float = 0.08
     darkest: float = 45.0
     dark_share: float = 0.6
@@ -132,8 +132,8 @@ class GuidanceSettings:
     closed: float = 0.1
 
     def __post_init__(self) -> None:
-        if self.frames_to_tell < 1:
-            raise LivenessPolicyError(f"frames_to_tell is {self.frames_to_tell}; it must be at least 1")
+        if self.frames_to_hint < 1:
+            raise LivenessPolicyError(f"frames_to_hint is {self.frames_to_hint}; it must be at least 1")
         if not self.smallest < self.largest or not self.darkest < self.brightest:
             raise LivenessPolicyError("smallest must be below largest, and darkest below brightest")
 
@@ -143,7 +143,7 @@ class GuidanceState:
     """The state of the guidance after the frames so far; starts empty.
 
     Attributes:
-        told: The current hint; ``None`` before the first.
+        hint: The current hint; ``None`` before the first.
         candidate: The code of the latest frames.
         lasted: The number of consecutive frames with this code.
         place: The face in the last frame: x and y of its centre, and the capture time; ``None`` without a
@@ -151,7 +151,7 @@ class GuidanceState:
         covers: What covers the face in the latest frames in which that was measured, at most two.
     """
 
-    told: GuidanceCode | None = None
+    hint: GuidanceCode | None = None
     candidate: GuidanceCode | None = None
     lasted: int = 0
     place: tuple[float, float, float] | None = None
@@ -192,12 +192,12 @@ def guide(
     covers = _covers(observation, state)
     code = _frame_code(observation, extent, oval, settings, replace(state, covers=covers))
     lasted = state.lasted + 1 if code is state.candidate else 1
-    told = code if lasted >= settings.frames_to_tell else state.told
+    hint = code if lasted >= settings.frames_to_hint else state.hint
     place = None if extent is None else (extent.x, extent.y, observation.capture_time)
     return Guidance(
-        code=told,
+        code=hint,
         frame_code=code,
-        state=GuidanceState(told=told, candidate=code, lasted=lasted, place=place, covers=covers),
+        state=GuidanceState(hint=hint, candidate=code, lasted=lasted, place=place, covers=covers),
     )
 
 
@@ -214,10 +214,10 @@ def _frame_code(
         return GuidanceCode.MULTIPLE_FACES
 
     def above(code: GuidanceCode, value: float, limit: float) -> bool:
-        return value > (limit * (1 - settings.slack) if state.told is code else limit)
+        return value > (limit * (1 - settings.slack) if state.hint is code else limit)
 
     def below(code: GuidanceCode, value: float, limit: float) -> bool:
-        return value < (limit * (1 + settings.slack) if state.told is code else limit)
+        return value < (limit * (1 + settings.slack) if state.hint is code else limit)
 
     size = extent.width / (oval.width * observation.width)
     aside = extent.x - oval.centre_x * observation.width

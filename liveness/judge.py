@@ -9,9 +9,14 @@ SPOOF.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from liveness.capture_doubts import calibration_doubts, evidence_doubts, limited, unless_covered
+from liveness.capture_doubts import (
+    downgrade_if_covered,
+    downgrade_if_doubted,
+    evidence_doubts,
+    reasons_outside_calibration,
+)
 from liveness.challenge_evidence import ChallengeEvidence
-from liveness.continuity import of_known_face
+from liveness.continuity import without_unexamined_motion
 from liveness.dynamic.combine import combine_flash, combine_movement
 from liveness.dynamic.judge import FlashResult, judge_flash
 from liveness.dynamic.movement import judge_movement
@@ -76,7 +81,7 @@ def judge_scan(
         conditions: Conditions of the capture.
     """
     # 1. The passive signals of the identified face decide.
-    known = of_known_face(scan, examined=identified)
+    known = without_unexamined_motion(scan, examined=identified)
     express = judge_express(
         scan=known,
         pad_scores=pad_scores,
@@ -89,10 +94,10 @@ def judge_scan(
     if challenge is not None:
         challenged = _with_challenge(express, challenge, scan)
     # 3. A cover, and a capture that is slow or does not show enough of the face, limit the verdict.
-    uncovered = unless_covered(scan, challenged.result)
+    uncovered = downgrade_if_covered(scan, challenged.result)
     slow = (VerdictReason.TOO_FEW_FRAMES,) if conditions.too_slow else ()
-    doubts = (*slow, *evidence_doubts(scan, policy.evidence), *calibration_doubts(known))
-    return replace(challenged, result=_turned(conditions, limited(uncovered, doubts)))
+    doubts = (*slow, *evidence_doubts(scan, policy.evidence), *reasons_outside_calibration(known))
+    return replace(challenged, result=_turned(conditions, downgrade_if_doubted(uncovered, doubts)))
 
 
 def _with_challenge(

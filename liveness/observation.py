@@ -65,8 +65,8 @@ class FrameObservation:
         capture_time: Its capture time, seconds on the device's clock, increasing.
         width: Width of the upright frame, pixels.
         height: Height of the upright frame, pixels.
-        faces: The number of detected faces that are at least 0.4 times as wide as the largest.
-        face: The largest face; ``None`` without a face.
+        faces: The number of faces that count as persons (``matcher.persons``).
+        face: The face of the subject; ``None`` without a face.
         sharpness: ``vision.measures.sharpness`` of the face; ``None`` without a face.
         luminance: Mean luma of the face, 0..255; ``None`` without a face.
         dark_fraction: Share of the face's pixels that are nearly black, 0..1.

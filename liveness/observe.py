@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liveness.errors import ObservationError
-from liveness.extent import face_extent
 from liveness.observation import FrameObservation, FrameView, GreyView, Samples
 from liveness.occlusion import Cover
 from vision.face import BgrImage, DetectedFace, HeadPose
@@ -23,7 +22,6 @@ FINE_SIDE = 640
 """The longest side of the view in which an approaching or a small face is followed, pixels. At 384 pixels,
 the tracking error is as large as the motion of bent paper; at 640 it is half of that."""
 
-_SECOND_FACE_SHARE = 0.4
 _SHADING_SIDE = 25
 _DETAIL_GAIN = 2.5
 _SMOOTHING = 1.15
@@ -127,7 +125,7 @@ def observe_frame(
         image: The upright frame.
         index: The frame's index in the scan, from 0.
         capture_time: The capture time, seconds on the device's clock.
-        faces: The detected faces, largest first.
+        faces: The persons in it, the subject first; faces in the background are left out.
         pose: The head pose of ``faces[0]``; estimated from the five points if None.
         eyes: The eye aspect ratios of ``faces[0]``; None if they are unknown.
         cover: What covers ``faces[0]``; None if it was not measured.
@@ -150,7 +148,7 @@ def observe_frame(
         capture_time=capture_time,
         width=seen.width,
         height=seen.height,
-        faces=_faces_that_count(faces),
+        faces=len(faces),
         face=face,
         sharpness=None if measures is None else measures.sharpness,
         luminance=None if measures is None else measures.luminance.mean,
@@ -211,14 +209,6 @@ def _grey(image: BgrImage | GreyView) -> GreyView:
 
 def _unlike_a_frame(image: BgrImage | GreyView, expected: str) -> ObservationError:
     return ObservationError(f"a frame has shape {image.shape} and type {image.dtype}; it must be {expected}")
-
-
-def _faces_that_count(faces: Sequence[DetectedFace]) -> int:
-    """Returns the number of faces, without much smaller ones, such as on posters or in the background."""
-    if not faces:
-        return 0
-    largest = face_extent(faces[0]).width
-    return sum(face_extent(face).width >= _SECOND_FACE_SHARE * largest for face in faces)
 
 
 def _view(grey: GreyView, scale: float, space: ViewSpace, *, side: int = VIEW_SIDE) -> GreyView:

@@ -50,7 +50,7 @@ class UprightFaces:
         """Starts without a comparison.
 
         Args:
-            find_faces: Detects the faces of a frame, largest first.
+            find_faces: Detects the persons of a frame, the subject first.
         """
         self._find = find_faces
         self._settled = False
@@ -64,7 +64,7 @@ class UprightFaces:
         return self._tilted or self._turned >= _ENOUGH
 
     def __call__(self, pixels: BgrImage) -> Sequence[DetectedFace]:
-        """Returns the faces of a frame, largest first; none if they are not upright."""
+        """Returns the persons of a frame, the subject first; none if they are not upright."""
         faces = self._find(pixels)
         face = faces[0] if faces else None
         self._tilted = face is not None and abs(_tilt(face)) > _TILTED_DEGREES

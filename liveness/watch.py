@@ -22,7 +22,7 @@ from vision.geometry import eye_aspect_ratio
 from vision.pose import estimate_pose
 
 FindFaces = Callable[[BgrImage], Sequence[DetectedFace]]
-"""Detects the faces of a frame, largest first."""
+"""Detects the persons of a frame, the subject first."""
 
 LocateLandmarks = Callable[[BgrImage, DetectedFace], Landmarks | None]
 """Locates a face's dense landmarks; returns ``None`` if it finds no face."""
@@ -198,11 +198,14 @@ class FrameWatcher:
         sight = self._eyes.see(
             seen.grey, face, capture_time, looked=looked, expected=self._expects_blink and not self.blinked
         )
-        if not sight.worth:
-            return self._eyes.unmeasured(sight), None
-        landmarks = self._locate(colour(), face)
-        eyes = None if landmarks is None else eye_aspect_ratio(landmarks)
-        return self._eyes.measured(sight, eyes), landmarks
+        if sight.worth:
+            landmarks = self._locate(colour(), face)
+            eyes = None if landmarks is None else eye_aspect_ratio(landmarks)
+            eyes = self._eyes.measured(sight, eyes)
+        else:
+            landmarks, eyes = None, self._eyes.unmeasured(sight)
+        self._collector.correct_eyes(self._eyes.corrections())
+        return eyes, landmarks
 
     def _pose(self, face: DetectedFace, landmarks: Landmarks | None, seen: FrameView) -> HeadPose:
         """Estimates the pose from landmarks; else from the five points, corrected by their last error."""

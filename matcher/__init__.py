@@ -3,12 +3,13 @@
 ``accept_portrait`` makes the portrait of a trusted image or refuses the image. ``fuse_templates`` makes one
 template of a scan's frames, and ``compare`` decides whether both show the same person. ``measure_constancy``
 decides whether a scan shows one person throughout. ``matcher.records`` reads and writes ISO/IEC 19794-5
-records.
+and 39794-5 records.
 
 For example, compare the portrait in a passport's data group 2 with one frame::
 
     from matcher import MatchPolicy, PortraitPolicy, TemplateSample
     from matcher import accept_portrait, compare, fuse_templates
+    from vision.packs import Template
 
     portrait = accept_portrait(trusted_image, pack=pack, policy=PortraitPolicy())
 
@@ -16,15 +17,30 @@ For example, compare the portrait in a passport's data group 2 with one frame::
     sample = TemplateSample(embedding=pack.embedder.embed(frame, face), quality=1.0)
     result = compare(
         portrait=portrait.template,
-        scan=fuse_templates([sample]),
+        scan=Template(fuse_templates([sample]), pack.template_form.id),
         calibration=pack.match_calibration,
         policy=MatchPolicy(max_fmr=0.01),
     )
     print(result.same_person, result.similarity)
 """
 
-from matcher.comparison import MatchPolicy, MatchResult, check_calibration_supports, compare
+from matcher.comparison import (
+    MatchPolicy,
+    MatchResult,
+    check_calibration_supports,
+    compare,
+    cosine_similarity,
+)
 from matcher.constancy import IdentityConstancy, measure_constancy
+from matcher.errors import (
+    CalibrationTooWeak,
+    MatcherError,
+    PortraitPolicyInvalid,
+    RecordInvalid,
+    RefusalReason,
+    TrustedImageRefused,
+)
+from matcher.persons import PHOTO_SUBJECT, SCAN_SUBJECT, SubjectRule, persons_among
 from matcher.portrait import accept_portrait, examine_portrait
 from matcher.portrait_report import (
     Portrait,
@@ -35,27 +51,42 @@ from matcher.portrait_report import (
     RuleChange,
     Severity,
 )
-from matcher.similarity import similarity_for_fmr
+from matcher.seen_faces import faces_in_words
+from matcher.similarity import fmr_bound, similarity_for_fmr, threshold_cosine
 from matcher.template import TemplateSample, fuse_templates, sample_quality
 
 __all__ = [
+    "PHOTO_SUBJECT",
+    "SCAN_SUBJECT",
+    "CalibrationTooWeak",
     "IdentityConstancy",
     "MatchPolicy",
     "MatchResult",
+    "MatcherError",
     "Portrait",
     "PortraitPolicy",
+    "PortraitPolicyInvalid",
     "PortraitReport",
     "Profile",
+    "RecordInvalid",
+    "RefusalReason",
     "Requirement",
     "RuleChange",
     "Severity",
+    "SubjectRule",
     "TemplateSample",
+    "TrustedImageRefused",
     "accept_portrait",
     "check_calibration_supports",
     "compare",
+    "cosine_similarity",
     "examine_portrait",
+    "faces_in_words",
+    "fmr_bound",
     "fuse_templates",
     "measure_constancy",
+    "persons_among",
     "sample_quality",
     "similarity_for_fmr",
+    "threshold_cosine",
 ]

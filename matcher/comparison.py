@@ -7,7 +7,7 @@ import numpy as np
 from matcher.errors import CalibrationTooWeak, PortraitPolicyInvalid, TemplateInvalid, TemplateMismatch
 from matcher.similarity import fmr_bound, similarity_for_fmr
 from vision.face import Embedding
-from vision.packs.calibration import MatchCalibration
+from vision.packs import MatchCalibration, Template
 
 __all__ = ["MatchPolicy", "MatchResult", "check_calibration_supports", "compare", "cosine_similarity"]
 
@@ -46,7 +46,8 @@ class MatchResult:
         similarity: 0..100; ``matcher.similarity`` defines its meaning.
         fmr_bound: Upper bound on FMR of a threshold at this cosine, in (0, 1].
         threshold_similarity: The similarity that stands for the policy's ``max_fmr``, 0..100.
-        cosine: Cosine similarity of the two templates, -1..1; comparable within one pack only.
+        cosine: Score of the two templates, -1..1: their cosine, or with a cohort almost
+            (``vision.packs.cohort``); comparable within one calibration only.
         provenance: Where the calibration comes from; see ``MatchCalibration.provenance``.
     """
 
@@ -104,24 +105,33 @@ def cosine_similarity(first: Embedding, second: Embedding) -> float:
 
 
 def compare(
-    *, portrait: Embedding, scan: Embedding, calibration: MatchCalibration, policy: MatchPolicy
+    *, portrait: Template, scan: Template, calibration: MatchCalibration, policy: MatchPolicy
 ) -> MatchResult:
     """Decide whether ``portrait`` and ``scan`` show the same person.
 
     Args:
         portrait: The trusted image's template.
-        scan: The scan's fused template; see ``matcher.template``. Both templates are from one embedder.
-        calibration: The calibration of that embedder.
+        scan: The scan's fused template; see ``matcher.template``. Both templates have one form.
+        calibration: The calibration of the embedder that made them.
         policy: The demanded bound on the false match rate.
 
     Raises:
         CalibrationTooWeak: See ``check_calibration_supports``.
-        TemplateMismatch: The templates differ in length. Templates of equal length from different embedders
-            are not detected.
+        TemplateMismatch: The templates have different forms: another model, another version of its file, or
+            another preprocessing made them.
         TemplateInvalid: A template is empty, zero or not finite.
     """
+    # 1. Can this calibration promise the policy's bound on the FMR?
     check_calibration_supports(calibration, policy)
-    cosine = cosine_similarity(portrait, scan)
+    # 2. Are both templates of one model, file and preprocessing?
+    if portrait.form_id != scan.form_id:
+        raise TemplateMismatch(
+            f"cannot compare a template of {portrait.form_id} with one of {scan.form_id}: their similarity "
+            "would be random"
+        )
+    # 3. How alike are they, measured against the cohort if the calibration has one?
+    cosine = _score(portrait.vector, scan.vector, calibration)
+    # 4. What is the highest share of other people who are as alike? That decides.
     bound = fmr_bound(cosine, calibration=calibration)
     return MatchResult(
         same_person=bound <= policy.max_fmr,
@@ -131,3 +141,12 @@ def compare(
         cosine=cosine,
         provenance=calibration.provenance,
     )
+
+
+def _score(first: Embedding, second: Embedding, calibration: MatchCalibration) -> float:
+    cosine = cosine_similarity(first, second)
+    if calibration.cohort is None:
+        return cosine
+    lengths = [np.linalg.norm(vector.astype(np.float64)) for vector in (first, second)]
+    one, other = calibration.vectors(np.stack([first / lengths[0], second / lengths[1]]))
+    return min(1.0, max(-1.0, float(one @ other)))

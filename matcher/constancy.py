@@ -2,7 +2,7 @@
 
 ``measure_constancy`` divides the frames' templates into two groups, as if they showed two persons. Each pair
 of frames in turn represents the two persons, and every other frame joins the frame of the pair that it
-resembles more. The templates of each group are fused by quality, and the two fused templates are compared.
+resembles more. The templates of each group are fused by quality, and the two fused templates are scored.
 The division with the least similar groups counts. If a second person takes the place of the first, for good
 (A, B), for a while (A, B, A) or repeatedly (A, B, A, B), one of the divisions separates the two persons, and
 its cosine is that of an impostor comparison. Neighbouring frames outvote poor or averted frames of one
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from matcher.errors import PortraitPolicyInvalid
 from matcher.similarity import fmr_bound
 from matcher.template import TemplateSample, stack_samples
-from vision.packs.calibration import MatchCalibration
+from vision.packs import MatchCalibration
 
 __all__ = ["SWAP_MAX_FMR", "IdentityConstancy", "measure_constancy"]
 
@@ -44,7 +44,7 @@ class IdentityConstancy:
 
     Attributes:
         constant: True when ``fmr_bound`` is at most ``max_fmr``.
-        cosine: Cosine of the two least similar groups, -1..1.
+        cosine: Score of the two least similar groups, -1..1.
         fmr_bound: Upper bound on FMR of a threshold at that cosine, in (0, 1].
         max_fmr: The demanded bound, in (0, 1).
         samples: Frames that were compared.
@@ -83,8 +83,9 @@ def measure_constancy(
         raise PortraitPolicyInvalid(f"max_fmr must lie between 0 and 1, both excluded, got {max_fmr}")
     if len(samples) < 2:
         return None
+    calibration = calibration.of_scans
     demanded = max(max_fmr, calibration.lowest_bound)
-    cosine, apart = _least_alike(*stack_samples(samples))
+    cosine, apart = _least_alike(*stack_samples(samples), calibration)
     bound = fmr_bound(cosine, calibration=calibration)
     return IdentityConstancy(
         constant=bound <= demanded,
@@ -96,12 +97,15 @@ def measure_constancy(
     )
 
 
-def _least_alike(stack: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[float, tuple[int, ...]]:
-    """Return the cosine of the two least similar groups, and the smaller group.
+def _least_alike(
+    stack: NDArray[np.float64], weights: NDArray[np.float64], calibration: MatchCalibration
+) -> tuple[float, tuple[int, ...]]:
+    """Return the score of the two least similar groups, and the smaller group.
 
     Args:
         stack: Shape (n, dimensions), n of 2 or more.
         weights: Shape (n,).
+        calibration: Scores the groups.
     """
     alike = stack @ stack.T
     ones, others = np.triu_indices(len(stack), 1)
@@ -110,20 +114,15 @@ def _least_alike(stack: NDArray[np.float64], weights: NDArray[np.float64]) -> tu
     with_one[np.arange(ones.size), others] = False
     with_one[np.arange(ones.size), ones] = True
     first, second = with_one * weights, ~with_one * weights
-    products = _products(first, alike, second)
-    scale = np.sqrt(_products(first, alike, first).clip(min=0.0))
-    scale *= np.sqrt(_products(second, alike, second).clip(min=0.0))
+    one, other = (group @ stack for group in (first, second))
+    lengths = [np.linalg.norm(fused, axis=1) for fused in (one, other)]
+    one, other = (
+        calibration.vectors(fused / np.maximum(length, _NO_DIRECTION)[:, None])
+        for fused, length in zip((one, other), lengths, strict=True)
+    )
     # A group whose templates cancel each other out has no direction; it counts as another person.
-    cosines = np.where(scale > _NO_DIRECTION, products / np.maximum(scale, _NO_DIRECTION), -1.0)
-    least = int(np.argmin(cosines))
+    scores = np.where(np.minimum(*lengths) > _NO_DIRECTION, np.einsum("kd,kd->k", one, other), -1.0)
+    least = int(np.argmin(scores))
     groups = [np.flatnonzero(with_one[least] == side) for side in (False, True)]
     smaller = min(groups, key=lambda group: (len(group), -int(group[0])))
-    return min(1.0, max(-1.0, float(cosines[least]))), tuple(int(place) for place in smaller)
-
-
-def _products(
-    one: NDArray[np.float64], alike: NDArray[np.float64], other: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Inner products of weighted sums of templates, shape (divisions,)."""
-    products: NDArray[np.float64] = np.einsum("kj,kj->k", one @ alike, other)
-    return products
+    return min(1.0, max(-1.0, float(scores[least]))), tuple(int(place) for place in smaller)

@@ -8,7 +8,7 @@
     ├── PortraitPolicyInvalid     a number in a portrait policy is out of range
     ├── CalibrationTooWeak        the pack's calibration does not support the policy's target
     └── TemplateInvalid           templates cannot be fused or compared
-        └── TemplateMismatch      templates have different lengths: they come from different embedders
+        └── TemplateMismatch      templates have different forms or lengths
 
 "Not the same person" is a result, never an error. No message carries pixels, templates or any
 other biometric data. Errors of ``vision`` about the upload's bytes become ``TrustedImageRefused``;
@@ -59,14 +59,16 @@ class RefusalReason(StrEnum):
     """A facial record that holds more than one face, or several records in one wrapping:
     ``representations``, ``required_representations``, and ``records`` if there are several."""
     ISO_39794_NOT_SUPPORTED = "ISO_39794_NOT_SUPPORTED"
-    """An ISO/IEC 39794-5 record, bare or wrapped, which is recognised but not read: ``format``."""
+    """An ISO/IEC 39794-5 record in a form that is recognised but not read, which is XML, or one without a
+    2-D image: ``format``."""
     RECORD_WRONG_MODALITY = "RECORD_WRONG_MODALITY"
     """A biometric record of another modality than the face: ``format``, ``modality``."""
     FACE_NOT_FOUND = "FACE_NOT_FOUND"
     """No face was found: ``faces``, ``required_faces``."""
     FACE_NOT_UNIQUE = "FACE_NOT_UNIQUE"
     """More than one face was found: ``faces``, ``required_faces``, ``largest_width_px``,
-    ``second_width_px``, ``second_width_limit_px``."""
+    ``second_width_px``, ``second_width_limit_px``, and ``face_boxes``: at most five boxes, the subject first,
+    each as ``left,top,width,height`` in pixels of the upright image, separated by semicolons."""
     FACE_CUT_OFF = "FACE_CUT_OFF"
     """The face reaches beyond the image: ``inside_fraction``, ``min_inside_fraction``."""
     EYE_DISTANCE_TOO_SMALL = "EYE_DISTANCE_TOO_SMALL"
@@ -125,4 +127,4 @@ class TemplateInvalid(MatcherError):
 
 
 class TemplateMismatch(TemplateInvalid):
-    """Templates have different lengths, because they come from different embedders."""
+    """Templates have different forms or lengths, because they come from different embedders."""

@@ -9,16 +9,17 @@ from matcher.conformance.interface import Component, PortraitView
 from matcher.conformance.remedies import remedy_for
 from matcher.conformance.requirement import IntakeCode, Severity
 from matcher.errors import RefusalReason, TrustedImageRefused
-from matcher.persons import persons_among
+from matcher.persons import SubjectRule, persons_among
 from matcher.portrait_report import Portrait, PortraitPolicy, PortraitReport
 from matcher.portrait_requirements import FORMATS, face_inside, portrait_requirements
 from matcher.records import Container, TrustedImageContent, open_trusted_image
+from matcher.seen_faces import face_boxes, faces_in_words
 from vision.errors import ImageError, ImageFault
 from vision.face import BgrImage, DetectedFace
 from vision.geometry import estimate_pose
 from vision.image import DecodedImage, DecodeLimits, StillDecoder, decode_image
 from vision.image_header import detect_format
-from vision.packs.pack import Pack
+from vision.packs import Pack
 
 __all__ = ["accept_portrait", "examine_portrait"]
 
@@ -38,6 +39,7 @@ _CONTAINERS: Final[Mapping[Container, str]] = MappingProxyType(
         Container.IMAGE: "",
         Container.ISO_19794_5_2005: "ISO/IEC 19794-5:2005",
         Container.ISO_19794_5_2011: "ISO/IEC 19794-5:2011",
+        Container.ISO_39794_5: "ISO/IEC 39794-5",
     }
 )
 
@@ -56,7 +58,7 @@ def accept_portrait(
 
     Args:
         data: The bytes of the upload: PNG, JPEG or JPEG 2000 (JP2 file or raw code stream), an ISO/IEC
-            19794-5 record with one of these, or an ICAO DG2 with such a record.
+            19794-5 or 39794-5 record with one of these, or an ICAO DG2 with such a record.
         pack: The models.
         policy: The demands.
         still_decoder: Decodes JPEG 2000 in isolation; without it JPEG 2000 is refused.
@@ -66,13 +68,16 @@ def accept_portrait(
         vision.errors.DecoderUnavailable: The isolated decoder cannot decode the image now.
         vision.errors.ModelFailed: A model of the pack could not process the image.
     """
+    # 1. Read the record and the image.
     upload = _opened(data, policy=policy, still_decoder=still_decoder)
+    # 2. Is there one face, whole and large enough?
     seen = _seen(upload.image, pack=pack, policy=policy)
-    _refuse_persons(seen, policy=policy)
+    _refuse_persons(seen, image=upload.image, policy=policy)
     _refuse_face(seen.face, image=upload.image, policy=policy)
+    # 3. Measure the requirements of ISO/IEC 29794-5, and refuse what the policy demands and the image lacks.
     report = _report(upload, seen, pack=pack, policy=policy)
     _refuse_requirements(report)
-    return Portrait(template=pack.embedder.embed(upload.image, seen.face), report=report)
+    return Portrait(template=pack.template(upload.image, seen.face), report=report)
 
 
 def examine_portrait(
@@ -83,7 +88,7 @@ def examine_portrait(
     Args:
         data: As for ``accept_portrait``, which makes the same report.
         pack: The models; the embedder is not run.
-        policy: The demands. Of several persons, the report is on the one with the widest face.
+        policy: The demands. Of several persons, the report is on the subject (``matcher.persons``).
         still_decoder: Decodes JPEG 2000 in isolation; without it JPEG 2000 is refused.
 
     Raises:
@@ -110,7 +115,7 @@ class _Upload:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """The faces of an image: all of them, and those that count as persons, widest first."""
+    """The faces of an image: all of them, and those that count as persons, the subject first."""
 
     faces: tuple[DetectedFace, ...]
     persons: tuple[DetectedFace, ...]
@@ -164,26 +169,28 @@ def _seen(image: BgrImage, *, pack: Pack, policy: PortraitPolicy) -> _Seen:
         )
     persons = persons_among(
         faces,
-        second_face_fraction=policy.second_face_fraction,
-        min_confidence=policy.min_face_confidence,
+        size=(image.shape[1], image.shape[0]),
+        rule=SubjectRule(min_confidence=policy.min_face_confidence, second_width=policy.second_face_fraction),
     )
     return _Seen(faces=faces, persons=persons)
 
 
-def _refuse_persons(seen: _Seen, *, policy: PortraitPolicy) -> None:
+def _refuse_persons(seen: _Seen, *, image: BgrImage, policy: PortraitPolicy) -> None:
     persons = seen.persons
     if len(persons) == 1:
         return
-    widest, second = persons[0].box.width, persons[1].box.width
+    widest, second, *_ = sorted((person.box.width for person in persons), reverse=True)
+    words = faces_in_words(persons, size=(image.shape[1], image.shape[0]))
     raise TrustedImageRefused(
         RefusalReason.FACE_NOT_UNIQUE,
-        f"{len(persons)} faces were found. Send an image that shows only the person to be checked.",
+        f"{len(persons)} faces were found: {words}. Send an image that shows only the person to be checked.",
         details={
             "faces": len(persons),
             "required_faces": 1,
             "largest_width_px": round(widest, 1),
             "second_width_px": round(second, 1),
             "second_width_limit_px": round(policy.second_face_fraction * widest, 1),
+            "face_boxes": face_boxes(persons),
         },
     )
 

@@ -12,7 +12,8 @@ from matcher.conformance.profiles import ALWAYS_HARD, Profile, profile_rules
 from matcher.conformance.requirement import IntakeCode, Requirement, RequirementCode, Rule, Severity
 from matcher.errors import PortraitPolicyInvalid
 from matcher.records import Representations
-from vision.face import Box, Embedding, HeadPose
+from vision.face import Box, HeadPose
+from vision.packs import Template
 
 __all__ = [
     "Portrait",
@@ -205,9 +206,9 @@ class Portrait:
     """The decoded face of a trusted image.
 
     Attributes:
-        template: The face's template, of length 1, for ``matcher.comparison.compare``.
+        template: The face's template, for ``matcher.comparison.compare``.
         report: The report on the image.
     """
 
-    template: Embedding
+    template: Template
     report: PortraitReport

@@ -59,7 +59,7 @@ def portrait_requirements(
     declared: Representation | None,
     policy: PortraitPolicy,
 ) -> tuple[Requirement, ...]:
-    """Return every requirement that is not ignored, in the order of the report, in which they refuse.
+    """Return every requirement that is not ignored, in the order of the report.
 
     Args:
         view: The portrait.
@@ -80,7 +80,8 @@ def portrait_requirements(
 def face_inside(face: DetectedFace, *, image: BgrImage, policy: PortraitPolicy) -> Requirement:
     """Return the requirement on the share of the face inside the image.
 
-    The share is the smaller of those of the detector's box and of the estimated box.
+    The share is computed for the detector's box and for the box estimated from the five points; the smaller
+    one counts.
     """
     height, width = image.shape[:2]
     inside = min(box.inside_fraction(width, height) for box in (face.box, _reckoned_box(face)))
@@ -130,8 +131,8 @@ def _number(code: IntakeCode, value: float, unit: str, policy: PortraitPolicy) -
 def _reckoned_box(face: DetectedFace) -> Box:
     """Estimate the box of the face, ear to ear and forehead to chin, from the five points.
 
-    Some detectors draw their box around the visible part of a face, so that by their box a face that is
-    cut off lies inside the image.
+    Some detectors draw the box around the visible part of a face only. By that box alone, a face that is cut
+    off would lie inside the image.
     """
     left_eye, right_eye, _, left_mouth, right_mouth = face.five_points.astype(np.float64)
     (x, y), mouth = (left_eye + right_eye) / 2, (left_mouth + right_mouth) / 2

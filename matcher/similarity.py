@@ -33,7 +33,7 @@ from typing import Final
 import numpy as np
 
 from matcher.errors import PortraitPolicyInvalid
-from vision.packs.calibration import MatchCalibration
+from vision.packs import MatchCalibration
 
 __all__ = ["fmr_bound", "similarity", "similarity_for_fmr", "threshold_cosine"]
 

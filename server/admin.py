@@ -4,6 +4,7 @@
 - ``/healthz``: 200 while the process answers
 - ``/readyz``: 200 if every part is ready, otherwise 503; the body has the state of each part
 - ``/.well-known/jwks.json``: the keys that sign results (RFC 7517)
+- ``/.well-known/audit-jwks.json``: the keys that sign checkpoints of the audit log
 
 The listener serves no data of a single check.
 """
@@ -45,6 +46,7 @@ class AdminServer:
         port: int,
         metrics: Metrics,
         jwks: Callable[[], Mapping[str, Any]],
+        audit_jwks: Callable[[], Mapping[str, Any]],
         readiness: Readiness,
     ) -> None:
         """Prepares the listener; ``start`` opens it.
@@ -54,12 +56,14 @@ class AdminServer:
             port: TCP port; 0 for any free one.
             metrics: The server's metrics.
             jwks: Returns the public keys of results, which change when keys are rotated.
+            audit_jwks: Returns those of the audit log.
             readiness: The parts that must be ready.
         """
         self._host = host
         self.port = port
         self._metrics = metrics
         self._jwks = jwks
+        self._audit_jwks = audit_jwks
         self._readiness = readiness
         application = web.Application()
         application.add_routes(
@@ -68,6 +72,7 @@ class AdminServer:
                 web.get("/healthz", self._get_health),
                 web.get("/readyz", self._get_ready),
                 web.get("/.well-known/jwks.json", self._get_jwks),
+                web.get("/.well-known/audit-jwks.json", self._get_audit_jwks),
             ]
         )
         self._runner = web.AppRunner(application, access_log=None)
@@ -122,10 +127,22 @@ class AdminServer:
         return web.json_response({"ready": ready, "parts": parts}, status=200 if ready else 503)
 
     async def _get_jwks(self, _request: web.Request) -> web.Response:
-        return web.Response(
-            body=json.dumps(self._jwks()).encode(),
-            headers={"Content-Type": "application/jwk-set+json", "Cache-Control": _JWKS_CACHE},
-        )
+        return _key_set(self._jwks())
+
+    async def _get_audit_jwks(self, _request: web.Request) -> web.Response:
+        return _key_set(self._audit_jwks())
+
+
+def _key_set(keys: Mapping[str, Any]) -> web.Response:
+    return web.Response(
+        body=json.dumps(keys).encode(),
+        headers={
+            "Content-Type": "application/jwk-set+json",
+            "Cache-Control": _JWKS_CACHE,
+            # The keys are public: any page may verify a result.
+            "Access-Control-Allow-Origin": "*",
+        },
+    )
 
 
 async def _ready(name: str, part: Callable[[], Awaitable[bool]]) -> bool:

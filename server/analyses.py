@@ -5,8 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from liveness.fusion_model import FusionModel
-from liveness.policy import LivenessPolicy
+from liveness import FusionModel, LivenessPolicy
 from liveness.selfie import load_selfie_model
 from server.analysis.image import ImageAnalyst
 from server.analysis.video import VIDEO_LIMITS, VideoAnalyst
@@ -108,6 +107,7 @@ class Analyses:
                 fusion=fusion,
                 policy=policy,
                 still_decoder=still_decoder,
+                subject=settings.subject.as_rule(),
             ),
             videos=VideoAnalyst(
                 pack=pack,

@@ -10,12 +10,30 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from prometheus_client import CollectorRegistry
 
-from liveness.fusion_model_file import load_fusion_model
+from liveness import load_fusion_model
 from server.admin import AdminServer
-from server.assembly import check_intake, check_recorder, device_knowledge, scan_models, scan_settings
+from server.assembly import (
+    check_intake,
+    check_recorder,
+    device_knowledge,
+    evidence_environment,
+    scan_models,
+    scan_settings,
+)
+from server.audit_keeping import AuditKeeper, log_changes
 from server.checks.completion import CheckCompletion
+from server.checks.deliveries import Deliveries
+from server.checks.expiry import CheckExpiry
 from server.checks.inquiry import CheckInquiry
+from server.checks.lifecycle import check_erased
 from server.checks.running import RunningScans
+from server.configuration_events import (
+    Described,
+    callers_event,
+    keys_event,
+    policies_event,
+    settings_event,
+)
 from server.data_folder import protect_data
 from server.device.configured import check_evidence
 from server.device.revocation import RevocationFile
@@ -25,9 +43,11 @@ from server.edge.scan_codec import serialise_challenge
 from server.edge.service_servicer import ServiceEnvironment
 from server.file_watch import FileWatch
 from server.housekeeping import Housekeeper
+from server.key_files import open_key_files
 from server.keys import KeyFolder, KeyRing
 from server.listeners import Listeners, make_listeners
 from server.models import announce_pack, check_policies, load_configured_pack, pack_identity
+from server.otlp import open_otlp
 from server.policies import PolicyBook
 from server.policies.availability import Availability
 from server.readiness import storage_readiness
@@ -36,6 +56,8 @@ from server.settings import Settings
 from server.storage.objects import open_object_store
 from server.stores import Stores, open_stores
 from server.telemetry.metrics import Metrics
+from server.telemetry.timed_models import timed_pack
+from server.timestamps import open_authority
 from server.trusted_images.fetching import TrustedImages, open_trusted_images
 from server.tuning import Tuning
 from server.workers import Workers
@@ -48,7 +70,7 @@ _log = structlog.get_logger(__name__)
 
 
 class FacegateServer:
-    """A server: two gRPC listeners, the admin listener, and housekeeping."""
+    """A server: its listeners and its housekeeping."""
 
     def __init__(
         self,
@@ -72,14 +94,14 @@ class FacegateServer:
         self._given_pack = pack
         self._tuning = tuning or Tuning()
         self._clock = Clock(now=now, monotonic=time.monotonic)
-        self._metrics = Metrics(CollectorRegistry())
+        self._metrics = Metrics(CollectorRegistry(), tenant_names=settings.telemetry.tenant_names)
         self._running = RunningScans()
         self._workers = Workers(settings, metrics=self._metrics, decoders=decoders)
         self._evaluates = False
         self._stores: Stores | None = None
         self._admin: AdminServer | None = None
         self._listeners: Listeners | None = None
-        self._background: tuple[Housekeeper | FileWatch, ...] = ()
+        self._background: tuple[Housekeeper | FileWatch | AuditKeeper, ...] = ()
         self._opened = AsyncExitStack()
 
     @property
@@ -91,6 +113,12 @@ class FacegateServer:
     def service_target(self) -> str:
         """``host:port`` of the service listener."""
         return self._started.service.target
+
+    @property
+    def web_target(self) -> str | None:
+        """``host:port`` of the web listener; ``None`` if settings have none."""
+        web = self._started.web
+        return None if web is None else web.target
 
     @property
     def admin_port(self) -> int:
@@ -129,6 +157,9 @@ class FacegateServer:
         settings = self._settings
         check_runtime()
         await asyncio.to_thread(protect_data, settings.data_dir)
+        otlp = await asyncio.to_thread(open_otlp, settings.telemetry.otlp, self._metrics)
+        if otlp is not None:
+            self._opened.push_async_callback(asyncio.to_thread, otlp.stop)
         for_tests = settings.device_integrity.for_tests
         policies = load_served_policies(settings.policies.folder, for_tests=for_tests)
         if for_tests:
@@ -148,7 +179,11 @@ class FacegateServer:
         revocation = RevocationFile(
             android.revocation_file, max_age=timedelta(hours=android.max_revocation_age_hours)
         )
-        key_folder = await asyncio.to_thread(KeyFolder, settings.key_folder, issuer=settings.results.issuer)
+        key_folder = await asyncio.to_thread(
+            lambda: KeyFolder(
+                open_key_files(settings.key_folder, settings.keys), issuer=settings.results.issuer
+            )
+        )
         keys = key_folder.keys
         trusted_images = await asyncio.to_thread(
             open_trusted_images, settings.trusted_images, readers=settings.limits.max_uploads
@@ -159,12 +194,17 @@ class FacegateServer:
             settings, analyses=self._workers.analyses, metrics=self._metrics, now=self._clock.now
         )
         server_keys = await asyncio.to_thread(self._read_server_keys, listeners)
-        objects = open_object_store(settings.objects_url)
+        authority = await asyncio.to_thread(open_authority, settings.audit)
+        objects = open_object_store(
+            settings.objects_url,
+            failed=lambda operation: self._metrics.work.storage_failed("objects", operation),
+        )
         self._admin = AdminServer(
             host=settings.listeners.admin.host,
             port=settings.listeners.admin.port,
             metrics=self._metrics,
             jwks=keys.results.jwks,
+            audit_jwks=keys.audit.jwks,
             readiness={
                 "models": self._models_ready,
                 "database": self._database_ready,
@@ -174,19 +214,35 @@ class FacegateServer:
         await self._admin.start()
         await listeners.device.start()
         await listeners.service.start()
-        stores = self._stores = await open_stores(settings.database_url, objects=objects, keys=keys)
+        if listeners.web is not None:
+            await listeners.web.start()
+        stores = self._stores = await open_stores(
+            settings.database_url, objects=objects, keys=keys, metrics=self._metrics
+        )
         self._opened.push_async_callback(stores.database.close)
         pack = self._given_pack
         if pack is None:
             pack = await asyncio.to_thread(load_configured_pack, settings)
+        pack = timed_pack(pack, self._metrics.work)
         allowed = settings.allow_evaluation_pack
         check_policies(policies, pack, default=settings.policies.default, allow_evaluation_pack=allowed)
         announce_pack(pack, allow_evaluation_pack=allowed)
+        self._metrics.models.loaded(on_gpu=pack.on_gpu)
         self._evaluates = pack.evaluation_only and allowed
         await self._workers.start()
         await asyncio.to_thread(revocation.refresh, self._clock.now())
+        callers = listeners.callers
+        described = (
+            Described(lambda: settings, settings_event),
+            Described(lambda: policies, policies_event),
+            Described(lambda: callers.content, lambda _: callers_event(callers.entries)),
+            Described(lambda: key_folder.names, keys_event),
+        )
+        await log_changes(stores.audit, described, now=self._clock.now())
+        deliveries = Deliveries(keys.memory.of)
         completion = self._serve_calls(
             listeners,
+            deliveries=deliveries,
             stores=stores,
             policies=policies,
             availabilities=availabilities,
@@ -206,6 +262,11 @@ class FacegateServer:
         self._background = (
             Housekeeper(
                 completion=completion,
+                expiry=CheckExpiry(
+                    retention=stores.retention,
+                    delete=stores.evidence.erase,
+                    erased=lambda record, part: check_erased(record.check_id, part=part),
+                ),
                 evidence=stores.evidence,
                 repository=stores.checks,
                 retention=stores.retention,
@@ -226,6 +287,17 @@ class FacegateServer:
                 now=self._clock.now,
                 seconds=self._tuning.sweep_seconds,
             ),
+            AuditKeeper(
+                log=stores.audit,
+                signer=keys.audit,
+                authority=authority,
+                counted=(listeners.refused.due, deliveries.due),
+                described=described,
+                metrics=self._metrics,
+                now=self._clock.now,
+                interval=timedelta(minutes=settings.audit.checkpoint_minutes),
+                seconds=self._tuning.sweep_seconds,
+            ),
         )
         for task in self._background:
             task.start()
@@ -235,6 +307,7 @@ class FacegateServer:
             "serving",
             device=self.device_target,
             service=self.service_target,
+            web=self.web_target,
             admin_port=self.admin_port,
             pack=pack.name,
             pack_version=pack.version,
@@ -269,6 +342,8 @@ class FacegateServer:
         """Closes everything; ends calls that still run."""
         background, self._background = self._background, ()
         if self._listeners is not None:
+            if self._listeners.web is not None:
+                await self._listeners.web.stop(_STOP_SECONDS)
             await self._listeners.device.stop(_STOP_SECONDS)
             await self._listeners.service.stop(_STOP_SECONDS)
         for task in background:
@@ -292,6 +367,7 @@ class FacegateServer:
         self,
         listeners: Listeners,
         *,
+        deliveries: Deliveries,
         stores: Stores,
         policies: PolicyBook,
         availabilities: Mapping[str, Availability],
@@ -306,10 +382,12 @@ class FacegateServer:
         recorder = check_recorder(settings, stores=stores, pack=identity)
         completion = CheckCompletion(
             repository=stores.checks,
-            retention=stores.retention,
             recorder=recorder,
             running=self._running,
             evidence=stores.evidence,
+            records=stores.records,
+            vault=stores.vault,
+            deliveries=deliveries,
             metrics=self._metrics,
         )
         listeners.device_servicer.open(
@@ -347,6 +425,9 @@ class FacegateServer:
                 keys=keys,
                 now=now,
             )
+        )
+        listeners.evidence_servicer.open(
+            evidence_environment(settings, stores=stores, completion=completion, keys=keys, now=now)
         )
         listeners.analysis_servicer.open(
             workers.analyses.environment(

@@ -4,25 +4,34 @@ import platform
 import secrets
 import uuid
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
-from attempt.analyst import FrameAnalyst
+from attempt import FrameAnalyst
 from device_integrity.camera import load_fingerprints
-from liveness.dynamic.model import load_flash_model
-from liveness.fusion_model import FusionModel
-from liveness.guidance import GuidanceSettings, Oval
+from liveness import FusionModel, GuidanceSettings, Oval
+from liveness.dynamic import load_flash_model
+from server.checks.completion import CheckCompletion
 from server.checks.intake import CheckIntake
 from server.checks.offer import CheckOffer
 from server.checks.portraits import PortraitIntake
 from server.checks.recorder import CheckRecorder
 from server.checks.try_gate import TryGate
+from server.compliance.access import ApprovalRules
+from server.compliance.auditing import AuditListing
+from server.compliance.erasing import Erasure
+from server.compliance.listing import CheckListing
+from server.compliance.page_token import PageTokens
+from server.compliance.reading import EvidenceReading
+from server.compliance.subject_export import SubjectExport
 from server.device.revocation import RevocationFile
 from server.device.server_keys import ServerKeyList
 from server.device.trust import DeviceTrust
 from server.device.unattempted import unattempted_device
 from server.device.verification import DeviceVerifier
 from server.domain.terms import Mode
+from server.edge.evidence_codec import describe_result
+from server.edge.evidence_servicer import EvidenceEnvironment
 from server.edge.report_codec import serialise_report
 from server.edge.result_codec import encode_result
 from server.keys import KeyRing
@@ -31,6 +40,7 @@ from server.policies.availability import Availability
 from server.scan.device_memory import DeviceMemory
 from server.scan.environment import DeviceKnowledge, ScanLimits, ScanModels
 from server.settings import Settings
+from server.storage.audit_reader import AuditReader
 from server.stores import Stores
 from server.telemetry.metrics import Metrics
 from server.trusted_images.fetching import TrustedImages
@@ -46,6 +56,7 @@ __all__ = [
     "check_intake",
     "check_recorder",
     "device_knowledge",
+    "evidence_environment",
     "scan_models",
     "scan_settings",
 ]
@@ -67,9 +78,11 @@ def check_recorder(settings: Settings, *, stores: Stores, pack: PackIdentity) ->
     return CheckRecorder(
         repository=stores.checks,
         evidence=stores.evidence,
+        records=stores.vault,
         encode=encode_result,
         pack=pack,
         server_version=server_version(),
+        clock_source=f"system clock of {platform.node()}",
         unattempted=partial(
             unattempted_device, stores.devices, settings.limits.failures.as_setting().remembered
         ),
@@ -126,11 +139,71 @@ def check_intake(
             still_decoder=workers.decoders,
             trusted_images=trusted_images,
         ),
+        evidence=stores.evidence,
         pack=identity,
         keys=keys,
         random=secrets.token_bytes,
         serialise_report=serialise_report,
         metrics=metrics,
+    )
+
+
+def evidence_environment(
+    settings: Settings,
+    *,
+    stores: Stores,
+    completion: CheckCompletion,
+    keys: KeyRing,
+    now: Callable[[], datetime],
+) -> EvidenceEnvironment:
+    """Returns the dependencies of EvidenceService.
+
+    Args:
+        settings: The actions that need two people.
+        stores: The stores.
+        completion: Cancels the open checks of a person who is erased.
+        keys: The keys of the server.
+        now: Wall clock, UTC.
+    """
+    rules = ApprovalRules(
+        two_people=frozenset(settings.compliance.two_people),
+        valid=timedelta(hours=settings.compliance.approval_hours),
+        tenant_keys=keys.memory.every,
+    )
+    reading = EvidenceReading(
+        repository=stores.checks,
+        records=stores.records,
+        vault=stores.vault,
+        store=stores.evidence,
+        holds=stores.holds,
+        log=stores.audit,
+        rules=rules,
+        describe=describe_result,
+        jwks=keys.results.jwks,
+    )
+    erasure = Erasure(
+        repository=stores.checks,
+        records=stores.records,
+        vault=stores.vault,
+        retention=stores.retention,
+        store=stores.evidence,
+        holds=stores.holds,
+        completion=completion,
+        rules=rules,
+    )
+    tokens = PageTokens(tenant_keys=keys.memory.every, random=secrets.token_bytes)
+    return EvidenceEnvironment(
+        listing=CheckListing(
+            records=stores.records, log=stores.audit, tenant_keys=keys.memory.every, tokens=tokens
+        ),
+        reading=reading,
+        erasure=erasure,
+        subjects=SubjectExport(
+            reading=reading, erasure=erasure, devices=stores.devices, log=stores.audit, rules=rules
+        ),
+        auditing=AuditListing(reader=AuditReader(stores.database), log=stores.audit, tokens=tokens),
+        tenant_keys=keys.memory.every,
+        now=now,
     )
 
 

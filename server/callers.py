@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Final, Self
 
-from pydantic import AfterValidator, Field, StrictBool, model_validator
+import structlog
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, model_validator
 
 from server.sandbox import LONGEST_TENANT, memory_scope
 from server.settings_base import Table
 
-__all__ = ["Caller", "CallerEntry", "Name", "Role", "Scope"]
+__all__ = ["COMPLIANCE_ROLES", "SCOPES", "Caller", "CallerEntry", "Name", "Role", "Scope"]
+
+_log = structlog.get_logger(__name__)
 
 
 class Role(StrEnum):
@@ -22,8 +25,16 @@ class Role(StrEnum):
 
     ORCHESTRATOR = "orchestrator"
     """Creates checks and reads their results."""
-    COMPLIANCE = "compliance"
-    """Reads evidence."""
+    COMPLIANCE_READER = "compliance_reader"
+    """Reads and exports evidence, and reads the audit log."""
+    COMPLIANCE_ADMIN = "compliance_admin"
+    """Also deletes evidence, places and releases holds, and erases people."""
+    OPERATOR = "operator"
+    """Follows the progress of checks, without any result or evidence."""
+
+
+COMPLIANCE_ROLES: Final = frozenset({Role.COMPLIANCE_READER, Role.COMPLIANCE_ADMIN})
+"""The roles whose refused calls are all logged in the audit log."""
 
 
 class Scope(StrEnum):
@@ -37,13 +48,36 @@ class Scope(StrEnum):
     """FinishCheck and CancelCheck."""
     ANALYZE = "analysis"
     """AnalyzeImage and AnalyzeVideo."""
+    READ_EVIDENCE = "evidence.read"
+    """ListChecks and GetEvidence."""
+    READ_IMAGES = "evidence.images"
+    """GetEvidenceImage."""
+    EXPORT_EVIDENCE = "evidence.export"
+    """ExportEvidence and ExportSubject."""
+    HOLD_EVIDENCE = "evidence.hold"
+    """PlaceHold and ReleaseHold."""
+    DELETE_EVIDENCE = "evidence.delete"
+    """DeleteEvidence."""
+    ERASE_SUBJECTS = "evidence.erase"
+    """EraseSubject."""
+    READ_AUDIT = "audit.read"
+    """ListAuditEvents."""
 
+
+_ORCHESTRATION: Final = frozenset(
+    {Scope.CREATE_CHECKS, Scope.READ_CHECKS, Scope.FINISH_CHECKS, Scope.ANALYZE}
+)
+_READING: Final = frozenset({Scope.READ_EVIDENCE, Scope.READ_IMAGES, Scope.EXPORT_EVIDENCE, Scope.READ_AUDIT})
 
 SCOPES: Final[Mapping[Role, frozenset[Scope]]] = {
-    Role.ORCHESTRATOR: frozenset(Scope),
-    Role.COMPLIANCE: frozenset(),
+    Role.ORCHESTRATOR: _ORCHESTRATION,
+    Role.COMPLIANCE_READER: _READING,
+    Role.COMPLIANCE_ADMIN: _READING | {Scope.HOLD_EVIDENCE, Scope.DELETE_EVIDENCE, Scope.ERASE_SUBJECTS},
+    Role.OPERATOR: frozenset({Scope.READ_CHECKS}),
 }
 """The scopes that the callers of a role may have."""
+
+_FORMER_NAMES: Final[Mapping[str, Role]] = {"compliance": Role.COMPLIANCE_READER}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +95,15 @@ class Caller:
     name: str
     tenant: str
     roles: frozenset[Role] = frozenset({Role.ORCHESTRATOR})
-    scopes: frozenset[Scope] = frozenset(Scope)
+    scopes: frozenset[Scope] = _ORCHESTRATION
     sandbox: bool = False
+
+    @property
+    def described(self) -> str:
+        """The caller in words, for the audit log."""
+        kind = "sandbox caller" if self.sandbox else "caller"
+        roles, scopes = (", ".join(sorted(words)) for words in (self.roles, self.scopes))
+        return f"{kind} {self.name} of {self.tenant}; roles {roles}; scopes {scopes}"
 
     @property
     def scope(self) -> str:
@@ -76,6 +117,15 @@ def _each_once(values: tuple[StrEnum, ...]) -> tuple[StrEnum, ...]:
     return values
 
 
+def _renamed(values: object) -> object:
+    if not isinstance(values, list | tuple):
+        return values
+    for former, role in _FORMER_NAMES.items():
+        if former in values:
+            _log.warning("role_renamed", role=former, write=role.value)
+    return tuple(_FORMER_NAMES.get(value, value) if isinstance(value, str) else value for value in values)
+
+
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 
@@ -86,12 +136,14 @@ class CallerEntry(Table):
     """Name of the caller in logs."""
     tenant: Name
     """Tenant whose checks the caller can access."""
-    roles: Annotated[tuple[Role, ...], Field(min_length=1), AfterValidator(_each_once)]
-    """``orchestrator`` creates checks and reads their results; ``compliance`` allows no call yet, because
-    ``FinishCheck`` returns evidence frames."""
+    roles: Annotated[
+        tuple[Role, ...], Field(min_length=1), BeforeValidator(_renamed), AfterValidator(_each_once)
+    ]
+    """``orchestrator``, ``compliance_reader``, ``compliance_admin`` or ``operator``; see ``docs/roles.md``.
+    ``compliance``, an earlier name, means ``compliance_reader``."""
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1), AfterValidator(_each_once)] | None = None
-    """Scopes of the caller: ``checks.create``, ``checks.read``, ``checks.finish``, ``analysis``; by default
-    all scopes of its roles."""
+    """Scopes of the caller, such as ``checks.read`` or ``evidence.images``; by default all scopes of its
+    roles. ``docs/roles.md`` lists them."""
     sandbox: StrictBool = False
     """Whether the checks of the caller are sandbox checks."""
 

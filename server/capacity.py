@@ -26,6 +26,7 @@ class Capacity:
         calls: Unary calls that are neither uploads nor selfies.
         uploads: UploadTrustedImage.
         watches: WatchCheck.
+        evidence: The calls of EvidenceService.
         selfies: AnalyzeImage.
         videos: AnalyzeVideo, from the first message on.
     """
@@ -34,6 +35,7 @@ class Capacity:
     calls: Places
     uploads: Places
     watches: Places
+    evidence: Places
     selfies: Places
     videos: Places
 
@@ -94,6 +96,8 @@ def open_capacity(
         watches=places(
             "watches", limits.max_watches, lambda tenant: tenant.max_watches, waits=False, shared=True
         ),
+        # Apart from the calls of checks, which wait for no export.
+        evidence=places("evidence", limits.max_evidence, lambda _: None, waits=True, shared=True),
         selfies=places(
             "selfies",
             analysis.max_images,

@@ -8,7 +8,7 @@ these servers a caller. A certificate without the extension, or with only anyExt
 every purpose and is therefore refused.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -82,6 +82,14 @@ class ClientCertificates:
     def callers(self) -> tuple[Caller, ...]:
         """Every caller of the list."""
         return tuple(self._entries.values())
+
+    @property
+    def described(self) -> Mapping[str, str]:
+        """The callers in words, by the SHA-256 of their identity, which may be longer than a name."""
+        return {
+            f"certificate {sha256(identity.encode()).hexdigest()[:16]}": f"{caller.described}; {identity}"
+            for identity, caller in self._entries.items()
+        }
 
     def find(self, certificate: bytes, *, now: datetime) -> Caller:
         """Returns the caller of a certificate.

@@ -33,10 +33,17 @@ class FileHandles:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """The maximum number of connections of each gRPC listener."""
+    """The maximum number of connections of each listener that is not for operators.
+
+    Attributes:
+        device: Of the device listener.
+        service: Of the service listener.
+        web: Of the web listener; 0 without one.
+    """
 
     device: int
     service: int
+    web: int
 
 
 def file_handles() -> FileHandles:
@@ -59,20 +66,21 @@ def raise_limit() -> int:
     return hard
 
 
-def share(limits: LimitSettings, *, handles: int) -> ConnectionLimits:
+def share(limits: LimitSettings, *, handles: int, web: bool = False) -> ConnectionLimits:
     """Divides the handles between the listeners.
 
     Args:
         limits: The limits of the server; each scan, call, upload and watch may need a separate connection.
         handles: The number of handles that the process may have open; negative for no limit.
+        web: Whether there is a web listener, which gets as many connections as the device listener.
 
     Raises:
         ConfigurationError: There are too few handles.
     """
     scans, calls = limits.max_scans, limits.max_unary + limits.max_uploads + limits.max_watches
-    needed = 2 * scans + calls + ADMIN_CONNECTIONS + _RESERVE
+    needed = (4 if web else 2) * scans + calls + ADMIN_CONNECTIONS + _RESERVE
     if handles < 0:
-        return ConnectionLimits(_MOST_CONNECTIONS, _MOST_CONNECTIONS)
+        return ConnectionLimits(_MOST_CONNECTIONS, _MOST_CONNECTIONS, _MOST_CONNECTIONS if web else 0)
     if handles < needed:
         raise ConfigurationError(
             f"the process may have {handles} files open, but the limits of the settings need {needed}: raise "
@@ -81,4 +89,5 @@ def share(limits: LimitSettings, *, handles: int) -> ConnectionLimits:
         )
     free = handles - ADMIN_CONNECTIONS - _RESERVE
     service = min(_MOST_CONNECTIONS, max(calls, free // 4))
-    return ConnectionLimits(device=min(_MOST_CONNECTIONS, free - service), service=service)
+    scanning = min(_MOST_CONNECTIONS, (free - service) // (2 if web else 1))
+    return ConnectionLimits(device=scanning, service=service, web=scanning if web else 0)

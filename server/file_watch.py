@@ -104,6 +104,10 @@ class FileWatch:
 
     def _read_keys(self) -> None:
         self._metrics.files.keys_read(usable=self._keys.refresh())
+        now = self._now()
+        for purpose, made in self._keys.signing_since.items():
+            age = None if made is None else (now - made).total_seconds()
+            self._metrics.files.signing_key_read(purpose, age=age)
 
     def _read_server_keys(self) -> None:
         self._server_keys.refresh()

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from server.checks.completion import CheckCompletion
+from server.checks.expiry import CheckExpiry
 from server.evidence.store import EvidenceStore
 from server.storage.devices import DeviceRepository
 from server.storage.repository import CheckRepository
@@ -27,6 +28,7 @@ class Housekeeper:
         self,
         *,
         completion: CheckCompletion,
+        expiry: CheckExpiry,
         evidence: EvidenceStore,
         repository: CheckRepository,
         retention: RetentionRepository,
@@ -41,7 +43,8 @@ class Housekeeper:
 
         Args:
             completion: Closes checks.
-            evidence: Erases images.
+            expiry: Erases checks whose retention has ended.
+            evidence: Erases images without a row.
             repository: Reports which images are still referred to, and erases expired marks of failed checks.
             retention: Removes erased data from the log of the database.
             metrics: Counts erased checks.
@@ -53,6 +56,7 @@ class Housekeeper:
             tries: How long failed checks are stored for the limits on further ones.
         """
         self._completion = completion
+        self._expiry = expiry
         self._evidence = evidence
         self._repository = repository
         self._retention = retention
@@ -101,7 +105,9 @@ class Housekeeper:
         await self._completion.sweep(self._now(), limit=_BATCH)
 
     async def _erase(self) -> None:
-        self._metrics.checks.checks_erased(await self._completion.erase_expired(self._now(), limit=_BATCH))
+        expired = await self._expiry.erase(self._now(), limit=_BATCH)
+        self._metrics.checks.checks_erased(expired.erased)
+        await self._expiry.erase_images(self._now(), limit=_BATCH)
         if not await self._retention.forget_erased():
             _log.warning("erased_still_in_log", why="a reader, such as a backup, holds the database's log")
 
@@ -109,6 +115,7 @@ class Housekeeper:
         now = self._now()
         await self._devices.expire(now, unused_since=now - self._enrolment)
         await self._repository.expire_tries(now - self._tries)
+        await self._retention.expire_approvals(now)
 
     async def _sweep_orphans(self) -> None:
         if not await self._repository.any_check():

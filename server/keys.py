@@ -6,21 +6,25 @@ The folder contains, by purpose (see ``server.key_files`` for names and permissi
 - ``challenge-*.pem``: P-256, signs challenges; apps pin it. A check keeps the key with which it began.
 - ``result-*.pem``: P-256, signs results; published as JWKS
 - ``result-*.pub``: the public half of a retired result key, with which its results can be verified
-- ``evidence-*.key``: AES-256, wraps the data keys of sealed records
+- ``audit-*.pem``, ``audit-*.pub``: the same for the checkpoints of the audit log
+- ``evidence-*.key``: AES-256, wraps the data keys of sealed records; ``tenants/<name>/evidence-*.key`` those
+  of a tenant with keys of its own
 - ``memory-*.key``: 32 bytes, keys the scan memory, which recognises frames and keys of devices; after a
 rotation,
   earlier entries are no longer recognised
 
 Missing keys are made on the first start. A file with the next number rotates a key: running servers accept
-it, and servers that start later use it.
+it, and servers that start later use it. With ``keys.encryption`` in the settings, the content of the files is
+encrypted (``server.key_encryption``); public halves never are.
 """
 
 import hmac
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from hashlib import sha256
-from pathlib import Path
+from typing import Final
 
 import structlog
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -34,24 +38,34 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from server.key_files import KeyFile, KeysUnusable, make_key_file, read_key_files
+from server.audit import CheckpointSigner
+from server.key_files import KeyFile, KeyFiles, KeysUnusable
+from server.key_validity import PublishedKey, Validity, stamped, validity_of
 from server.result_signer import ResultSigner
 from server.scan_tokens import ScanTokens
 from server.sealing import WrappingKeys
 
 __all__ = [
+    "PURPOSES",
+    "WRAPPING",
     "ChallengeKeys",
     "KeyFolder",
     "KeyRing",
     "KeysUnusable",
     "MemoryKey",
-    "retire_result_key",
-    "rotate_key",
+    "public_half",
+    "read_audit_keys",
+    "read_every_key",
+    "read_memory_key",
+    "wrapping_key_id",
 ]
 
 _SECRET_BYTES = 32
 _MEMORY_DOMAIN = b"facegate/v1/scan-memory-key"
 _RETIRED = "pub"
+WRAPPING: Final = "evidence"
+"""The purpose of the keys that wrap data keys."""
+_ONLY_OPENS = "retired"
 _log = structlog.get_logger(__name__)
 
 
@@ -84,13 +98,23 @@ class MemoryKey:
 
     Attributes:
         secret: 32 bytes.
+        earlier: Keys that were rotated since, newest first; evidence records are still found by them.
     """
 
     secret: bytes = field(repr=False)
+    earlier: tuple[bytes, ...] = field(default=(), repr=False)
 
     def of(self, tenant: str) -> bytes:
         """Returns the key of a tenant, 32 bytes."""
-        return hmac.digest(self.secret, _MEMORY_DOMAIN + tenant.encode(), "sha256")
+        return _memory_key(self.secret, tenant)
+
+    def every(self, tenant: str) -> tuple[bytes, ...]:
+        """Returns the keys that a tenant has and had, newest first, 32 bytes each."""
+        return tuple(_memory_key(secret, tenant) for secret in (self.secret, *self.earlier))
+
+
+def _memory_key(secret: bytes, tenant: str) -> bytes:
+    return hmac.digest(secret, _MEMORY_DOMAIN + tenant.encode(), "sha256")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +127,7 @@ class KeyRing:
         results: Signs results.
         wrapping_keys: Wrap the data keys of sealed records.
         memory: Keys the scan memory, which recognises frames and keys of devices.
+        audit: Signs the checkpoints of the audit log.
     """
 
     tokens: ScanTokens
@@ -110,6 +135,7 @@ class KeyRing:
     results: ResultSigner
     wrapping_keys: WrappingKeys
     memory: MemoryKey
+    audit: CheckpointSigner
 
 
 class KeyFolder:
@@ -119,49 +145,69 @@ class KeyFolder:
     may not have read a newer key yet.
     """
 
-    def __init__(self, folder: Path, *, issuer: str = "facegate") -> None:
+    def __init__(self, files: KeyFiles, *, issuer: str = "facegate") -> None:
         """Reads the keys, and first makes those that are missing.
 
         Args:
-            folder: The folder.
+            files: The files of the folder.
             issuer: The issuer that results name.
 
         Raises:
             KeysUnusable: A key file is damaged, accessible to others, or cannot be made.
         """
-        self._folder = folder
-        for purpose, (suffix, _) in _PURPOSES.items():
-            if not read_key_files(folder, purpose=purpose, suffix=suffix):
-                _make(folder, purpose, number=1)
-        self._names = _names(folder)
-        keys = _read(folder)
+        self._files = files
+        _make_missing(files)
+        self._state = files.state()
+        keys = _read(files)
         self.keys = KeyRing(
             tokens=ScanTokens(keys.tokens),
             challenges=ChallengeKeys(keys.challenges),
             results=ResultSigner(keys.results[0], published=keys.published, issuer=issuer),
-            wrapping_keys=WrappingKeys(newest=next(iter(keys.wrapping)), keys=keys.wrapping),
-            memory=MemoryKey(keys.memory),
+            wrapping_keys=keys.wrapping,
+            memory=MemoryKey(keys.memory[0], earlier=keys.memory[1:]),
+            audit=CheckpointSigner(keys.audit, published=keys.audit_published, issuer=issuer),
         )
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the files that were read."""
+        return frozenset(name for name, *_ in self._state)
+
+    @property
+    def signing_since(self) -> Mapping[str, datetime | None]:
+        """When the keys that sign now were made, UTC, by what they sign: ``results`` or ``audit``.
+
+        It is ``None`` for a key whose file does not state it.
+        """
+        signers = {"results": self.keys.results.jwks(), "audit": self.keys.audit.jwks()}
+        made = {purpose: published["keys"][0].get("iat") for purpose, published in signers.items()}
+        return {
+            purpose: None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+            for purpose, seconds in made.items()
+        }
+
     def refresh(self) -> bool:
-        """Reads the folder again if files were added or removed; returns whether its keys can be used.
+        """Reads the folder again if files changed; returns whether its keys can be used.
 
         If the folder cannot be used, the error is logged and the keys stay in force. Blocks for a moment.
         """
         try:
-            names = _names(self._folder)
-            if names == self._names:
+            state = self._files.state()
+            if state == self._state:
                 return True
-            keys = _read(self._folder)
+            self._files.forget()
+            _make_tenants_keys(self._files)
+            keys = _read(self._files)
         except KeysUnusable as error:
             _log.error("keys_unusable", why=str(error))
             return False
         self.keys.tokens.add(keys.tokens)
         self.keys.challenges.add(keys.challenges)
         self.keys.results.publish(keys.published)
-        self.keys.wrapping_keys.add(keys.wrapping)
-        self._names = names
-        _log.info("keys_read", files=sorted(names))
+        self.keys.wrapping_keys.refresh(keys.wrapping)
+        self.keys.audit.publish(keys.audit_published)
+        self._state = self._files.state()
+        _log.info("keys_read", files=sorted(name for name, *_ in self._state))
         return True
 
 
@@ -172,106 +218,127 @@ class _Keys:
     tokens: tuple[bytes, ...] = field(repr=False)
     challenges: tuple[ec.EllipticCurvePrivateKey, ...]
     results: tuple[ec.EllipticCurvePrivateKey, ...]
-    published: tuple[ec.EllipticCurvePublicKey, ...]
-    wrapping: Mapping[str, bytes] = field(repr=False)
-    memory: bytes = field(repr=False)
+    published: tuple[PublishedKey, ...]
+    wrapping: WrappingKeys
+    memory: tuple[bytes, ...] = field(repr=False)
+    audit: ec.EllipticCurvePrivateKey
+    audit_published: tuple[PublishedKey, ...]
 
 
-def _read(folder: Path) -> _Keys:
-    found = {
-        purpose: read_key_files(folder, purpose=purpose, suffix=suffix)
-        for purpose, (suffix, _) in _PURPOSES.items()
-    }
-    for purpose, files in found.items():
-        if not files:
-            raise KeysUnusable(f"{folder}: there is no key for {purpose!r}; restore it from the backup")
+def _make_missing(files: KeyFiles) -> None:
+    for purpose, (suffix, content) in PURPOSES.items():
+        if not files.read(purpose, suffix):
+            files.make(purpose, suffix, 1, content)
+    _make_tenants_keys(files)
+
+
+def _make_tenants_keys(files: KeyFiles) -> None:
+    for tenant in files.tenants:
+        if not files.read(WRAPPING, "key", tenant=tenant):
+            # The number goes on after a retired key's.
+            retired = files.read(WRAPPING, _ONLY_OPENS, tenant=tenant)
+            number = retired[0].number + 1 if retired else 1
+            files.make(WRAPPING, "key", number, _new_secret, tenant=tenant)
+
+
+def _read(files: KeyFiles) -> _Keys:
+    found = {purpose: files.read(purpose, suffix) for purpose, (suffix, _) in PURPOSES.items()}
+    for purpose, keys in found.items():
+        if not keys:
+            raise KeysUnusable(f"{files.folder}: there is no key for {purpose!r}; restore it from the backup")
     results = tuple(_private_key(file) for file in found["result"])
     return _Keys(
         tokens=tuple(_secret(file) for file in found["token"]),
         challenges=tuple(_private_key(file) for file in found["challenge"]),
         results=results,
-        published=(*(key.public_key() for key in results), *_retired_keys(folder)),
-        wrapping={_wrapping_key_id(file): _secret(file) for file in found["evidence"]},
-        memory=_secret(found["memory"][0]),
+        published=(
+            *(
+                PublishedKey(key.public_key(), _validity(file))
+                for key, file in zip(results, found["result"], strict=True)
+            ),
+            *_retired_keys(files, "result"),
+        ),
+        wrapping=_wrapping_keys(files),
+        memory=tuple(_secret(file) for file in found["memory"]),
+        audit=_private_key(found["audit"][0]),
+        audit_published=read_audit_keys(files),
     )
 
 
-def _names(folder: Path) -> frozenset[str]:
-    try:
-        return frozenset(path.name for path in folder.iterdir() if not path.name.startswith("."))
-    except OSError as error:
-        raise KeysUnusable(
-            f"{folder}: cannot be read: {error.strerror or error}; correct its permissions"
-        ) from error
+def _wrapping_keys(files: KeyFiles) -> WrappingKeys:
+    newest: dict[str, str] = {}
+    retired: set[str] = set()
+    keys: dict[str, bytes] = {}
+    for tenant in ("", *files.tenants):
+        for file in files.read(WRAPPING, "key", tenant=tenant):
+            newest.setdefault(tenant, wrapping_key_id(file))
+            keys[wrapping_key_id(file)] = _secret(file)
+        for file in files.read(WRAPPING, _ONLY_OPENS, tenant=tenant):
+            retired.add(wrapping_key_id(file))
+            keys[wrapping_key_id(file)] = _secret(file)
+    return WrappingKeys(newest=newest.pop(""), keys=keys, tenants=newest, retired=retired)
 
 
-def rotate_key(folder: Path, purpose: str) -> Path:
-    """Makes the next key of a purpose; servers use it from their next start.
-
-    Args:
-        folder: The key folder.
-        purpose: ``"token"``, ``"challenge"``, ``"result"``, ``"evidence"`` or ``"memory"``.
-
-    Returns:
-        The new file.
+def read_every_key(files: KeyFiles) -> None:
+    """Reads every key that a server needs, and makes none.
 
     Raises:
-        KeysUnusable: There is no such purpose, or the file cannot be made.
+        KeysUnusable: A key is missing, damaged, accessible to others, or cannot be decrypted.
     """
-    if purpose not in _PURPOSES:
-        raise KeysUnusable(f"no key has the purpose {purpose!r}; there are {', '.join(_PURPOSES)}")
-    suffix, _ = _PURPOSES[purpose]
-    files = read_key_files(folder, purpose=purpose, suffix=suffix)
-    number = files[0].number + 1 if files else 1
-    _make(folder, purpose, number=number)
-    return folder / f"{purpose}-{number:04d}.{suffix}"
+    _read(files)
 
 
-def retire_result_key(folder: Path, number: int) -> Path:
-    """Reduces a result key to its public half, which the JWKS still publishes.
-
-    Args:
-        folder: The key folder.
-        number: The number of the key; not that of the newest key, which signs.
-
-    Returns:
-        The file with the public half.
+def read_audit_keys(files: KeyFiles) -> tuple[PublishedKey, ...]:
+    """Returns the public halves of all audit keys, newest first, with the times of their use.
 
     Raises:
-        KeysUnusable: There is no such key, it is the newest, or the files cannot be written.
+        KeysUnusable: A key file is damaged or accessible to others.
     """
-    files = read_key_files(folder, purpose="result", suffix="pem")
-    found = [file for file in files if file.number == number]
+    current = (
+        PublishedKey(_private_key(file).public_key(), _validity(file)) for file in files.read("audit", "pem")
+    )
+    return (*current, *_retired_keys(files, "audit"))
+
+
+def read_memory_key(files: KeyFiles) -> MemoryKey:
+    """Returns the memory keys of a folder, and makes none.
+
+    Raises:
+        KeysUnusable: There is none, or it is damaged or accessible to others.
+    """
+    found = files.read("memory", "key")
     if not found:
-        numbers = ", ".join(str(file.number) for file in files)
-        raise KeysUnusable(f"{folder}: there is no key result-{number:04d}.pem; there are {numbers}")
-    if found[0] is files[0]:
-        raise KeysUnusable(
-            f"{found[0].path}: the newest key signs results; make another first (facegate keys rotate result)"
-        )
-    public = _public_pem(_private_key(found[0]).public_key())
-    make_key_file(folder, purpose="result", suffix=_RETIRED, number=number, content=lambda: public)
-    # The public half is read back before the private half is removed.
-    if all(file.number != number for file in read_key_files(folder, purpose="result", suffix=_RETIRED)):
-        raise KeysUnusable(f"{folder}: the public half of key {number} was not written")
-    try:
-        found[0].path.unlink()
-    except OSError as error:
-        raise KeysUnusable(f"{found[0].path}: cannot be removed: {error.strerror or error}") from error
-    return folder / f"result-{number:04d}.{_RETIRED}"
+        raise KeysUnusable(f"{files.folder}: there is no key for 'memory'; name the key folder of the server")
+    return MemoryKey(_secret(found[0]), earlier=tuple(_secret(file) for file in found[1:]))
 
 
-def _retired_keys(folder: Path) -> tuple[ec.EllipticCurvePublicKey, ...]:
+def _retired_keys(files: KeyFiles, purpose: str) -> tuple[PublishedKey, ...]:
     found = []
-    for file in read_key_files(folder, purpose="result", suffix=_RETIRED):
+    for file in files.read(purpose, _RETIRED):
         try:
             key = load_pem_public_key(file.content)
         except (ValueError, UnsupportedAlgorithm) as error:
             raise KeysUnusable(f"{file.path}: not a PEM public key; restore it from the backup") from error
         if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
             raise KeysUnusable(f"{file.path}: not a key on the curve P-256; restore it from the backup")
-        found.append(key)
+        found.append(PublishedKey(key, _validity(file)))
     return tuple(found)
+
+
+def _validity(file: KeyFile) -> Validity:
+    try:
+        return validity_of(file.content)
+    except ValueError as error:
+        raise KeysUnusable(f"{file.path}: a time before the key is malformed: {error}") from error
+
+
+def public_half(file: KeyFile) -> bytes:
+    """Returns the public half of a P-256 key file as PEM.
+
+    Raises:
+        KeysUnusable: The content is not a private key on P-256.
+    """
+    return _public_pem(_private_key(file).public_key())
 
 
 def _new_secret() -> bytes:
@@ -279,21 +346,18 @@ def _new_secret() -> bytes:
 
 
 def _new_private_key() -> bytes:
-    return _pem(ec.generate_private_key(ec.SECP256R1()))
+    return stamped(_pem(ec.generate_private_key(ec.SECP256R1())), Validity(datetime.now(UTC)))
 
 
-_PURPOSES: Mapping[str, tuple[str, Callable[[], bytes]]] = {
+PURPOSES: Final[Mapping[str, tuple[str, Callable[[], bytes]]]] = {
     "token": ("key", _new_secret),
     "challenge": ("pem", _new_private_key),
     "result": ("pem", _new_private_key),
     "evidence": ("key", _new_secret),
     "memory": ("key", _new_secret),
+    "audit": ("pem", _new_private_key),
 }
-
-
-def _make(folder: Path, purpose: str, *, number: int) -> None:
-    suffix, content = _PURPOSES[purpose]
-    make_key_file(folder, purpose=purpose, suffix=suffix, number=number, content=content)
+"""The suffix of the files of each purpose, and what makes the content of a new one."""
 
 
 def _secret(file: KeyFile) -> bytes:
@@ -330,6 +394,7 @@ def _spki_sha256(key: ec.EllipticCurvePrivateKey) -> bytes:
     return sha256(public).digest()
 
 
-def _wrapping_key_id(file: KeyFile) -> str:
+def wrapping_key_id(file: KeyFile) -> str:
+    """Returns the identifier under which records refer to a wrapping key."""
     # Derived from the content, so that a key that was copied to another number still unwraps its data keys.
     return sha256(b"facegate/v1/wrapping-key-id" + file.content).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""The two gRPC listeners of the server, and the servicers behind them."""
+"""The listeners for devices, orchestrators and pages, and the servicers behind them."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -15,8 +15,12 @@ from server.client_certificates import ClientCertificates
 from server.edge.analysis_servicer import AnalysisServicer
 from server.edge.callers import CallerIdentifier
 from server.edge.device_servicer import DeviceServicer
+from server.edge.evidence_servicer import EvidenceServicer
 from server.edge.listeners import Listener
+from server.edge.refused_access import RefusedAccess
 from server.edge.service_servicer import ServiceServicer
+from server.edge.web_listener import WebListener
+from server.edge.web_stream import WebStream
 from server.errors import ConfigurationError
 from server.file_handles import raise_limit, share
 from server.settings import LimitSettings, Settings
@@ -40,19 +44,25 @@ class Listeners:
     Attributes:
         device: The listener for devices.
         service: The listener for orchestrators.
-        device_servicer: The servicer of ``device``.
+        web: The listener for pages; ``None`` if settings have none.
+        device_servicer: The servicer of ``device`` and ``web``.
         service_servicer: The servicer of checks behind ``service``.
         analysis_servicer: The servicer of single files behind ``service``.
+        evidence_servicer: The servicer of compliance behind ``service``.
         callers: Identifies the callers of ``service``.
+        refused: The refused calls of ``service``, for the audit log.
         tls: The certificates by listener name; a listener without TLS has none.
     """
 
     device: Listener
     service: Listener
+    web: WebListener | None
     device_servicer: DeviceServicer
     service_servicer: ServiceServicer
     analysis_servicer: AnalysisServicer
+    evidence_servicer: EvidenceServicer
     callers: CallerIdentifier
+    refused: RefusedAccess
     tls: Mapping[str, TlsFiles]
 
 
@@ -72,10 +82,13 @@ def make_listeners(
             few files.
     """
     limits, listeners = settings.limits, settings.listeners
-    connections = share(limits, handles=raise_limit())
+    connections = share(limits, handles=raise_limit(), web=listeners.web is not None)
     named = {"device": listeners.device.tls, "service": listeners.service.tls}
+    if listeners.web is not None:
+        named["web"] = listeners.web.tls
     tls = {name: TlsFiles(files) for name, files in named.items() if files is not None}
     callers = _callers(settings, now=now)
+    refused = RefusedAccess(now)
     _check_test_roots(settings, callers)
     _warn_of_unused_quotas(limits, tenants=callers.tenants)
     capacity = open_capacity(
@@ -86,6 +99,7 @@ def make_listeners(
         callers=callers, calls=capacity.calls, uploads=capacity.uploads, watches=capacity.watches
     )
     analysis_servicer = analyses.servicer(callers=callers, capacity=capacity)
+    evidence_servicer = EvidenceServicer(callers=callers, calls=capacity.evidence)
     return Listeners(
         device=Listener(
             name="device",
@@ -109,18 +123,56 @@ def make_listeners(
             max_message_bytes=limits.max_service_message_bytes,
             max_connections=connections.service,
             grace_seconds=_CALL_GRACE_SECONDS,
-            servicers=[service_servicer, analysis_servicer],
+            servicers=[service_servicer, analysis_servicer, evidence_servicer],
             other="device",
             reflection_enabled=settings.reflection,
             streaming=False,
             metrics=metrics,
             callers=callers,
+            refused=refused,
+        ),
+        web=_web_listener(
+            settings,
+            tls=tls.get("web"),
+            max_connections=connections.web,
+            servicer=device_servicer,
+            metrics=metrics,
         ),
         device_servicer=device_servicer,
         service_servicer=service_servicer,
         analysis_servicer=analysis_servicer,
+        evidence_servicer=evidence_servicer,
         callers=callers,
+        refused=refused,
         tls=tls,
+    )
+
+
+def _web_listener(
+    settings: Settings,
+    *,
+    tls: TlsFiles | None,
+    max_connections: int,
+    servicer: DeviceServicer,
+    metrics: Metrics,
+) -> WebListener | None:
+    web = settings.listeners.web
+    if web is None:
+        return None
+
+    async def serve(stream: WebStream, origin: str) -> None:
+        await servicer.serve(stream.messages(), stream.send, header_origin=origin)
+
+    return WebListener(
+        host=web.host,
+        port=web.port,
+        tls=None if tls is None else tls.context(),
+        origins=settings.device_integrity.web.origins,
+        max_message_bytes=settings.limits.max_device_message_bytes,
+        max_connections=max_connections,
+        serve=serve,
+        idle=servicer.idle,
+        metrics=metrics,
     )
 
 

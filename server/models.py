@@ -9,9 +9,8 @@ from server.errors import ConfigurationError
 from server.policies import PolicyBook
 from server.settings import Settings
 from server.verdict.outcome import CalibrationIdentity, PackIdentity
-from vision.onnx_sessions import RuntimeOptions
-from vision.packs import Pack, load_pack
-from vision.packs.operator_calibration import read_operator_calibration, with_calibration
+from vision.onnx_sessions import RuntimeOptions, choose_providers
+from vision.packs import Pack, load_pack, read_operator_calibration, with_calibration
 
 __all__ = [
     "announce_pack",
@@ -27,18 +26,27 @@ _log = structlog.get_logger(__name__)
 def load_configured_pack(settings: Settings) -> Pack:
     """Loads the pack that the settings name. Takes seconds: do not call it on the event loop.
 
-    If the settings name a calibration, it replaces the one of the distribution.
+    If the settings name a calibration, it replaces the one of the distribution. If the installed ONNX Runtime
+    is for GPUs and the settings allow the CPU instead, its use is logged as a warning.
 
     Raises:
         vision.errors.PackError: The pack is missing, altered, or cannot be used, or the calibration cannot be
             used.
     """
+    wanted = settings.runtime
     runtime = RuntimeOptions(
-        intra_op_threads=settings.runtime.intra_op_threads, providers=settings.runtime.providers
+        intra_op_threads=wanted.intra_op_threads,
+        providers=wanted.providers,
+        cuda_device=wanted.cuda_device,
+        cuda_memory_mib=wanted.cuda_memory_mib,
+        max_batch=wanted.max_batch,
+        max_batch_wait_seconds=wanted.max_batch_wait_ms / 1000,
     )
     # The calibration is read first, so that an invalid one is reported at once.
     calibration = None if settings.calibration is None else read_operator_calibration(settings.calibration)
     pack = load_pack(settings.pack, models_dir=settings.models_dir, runtime=runtime)
+    if choose_providers(runtime).wants_gpu and not pack.on_gpu:
+        _log.warning("gpu_not_used", pack=pack.name, runtime=pack.runtime)
     return pack if calibration is None else with_calibration(pack, calibration)
 
 
@@ -124,6 +132,7 @@ def announce_pack(pack: Pack, *, allow_evaluation_pack: bool) -> None:
         provenance=calibration.provenance,
         origin=calibration.origin,
         lowest_fmr_bound=calibration.lowest_bound,
+        lowest_fmr_bound_of_scans=None if calibration.scans is None else calibration.scans.lowest_bound,
         dataset=record.dataset,
         identities=record.identities,
         impostor_pairs=record.impostor_pairs,

@@ -16,6 +16,7 @@ version left wider permissions, they are restricted, provided that the server's 
 """
 
 import os
+import secrets
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -30,7 +31,11 @@ __all__ = [
     "make_private_folder",
     "read_private_file",
     "read_trusted_file",
+    "remove_interrupted",
+    "remove_private_file",
+    "sync_folder",
     "tighten",
+    "write_private_file",
 ]
 
 PRIVATE_UMASK: Final = 0o077
@@ -126,6 +131,73 @@ def make_private_file(path: Path) -> None:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE_MODE))
     except FileExistsError:
         tighten(path)
+
+
+def write_private_file(path: Path, content: bytes, *, over: bool) -> None:
+    """Writes a file for the owner only. It appears under its name when it is complete and durable.
+
+    A process that is killed may leave a copy beside it, which ``remove_interrupted`` removes.
+
+    Args:
+        path: The file; its folder exists.
+        content: The content.
+        over: Whether an existing file is replaced; otherwise it stays as it is.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(8)}"
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if over:
+            temporary.replace(path)
+        else:
+            # Unlike a rename, a link fails if another process has just made the file.
+            with suppress(FileExistsError):
+                os.link(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def remove_private_file(path: Path) -> None:
+    """Deletes a file durably, with every copy that an interrupted ``write_private_file`` left beside it.
+
+    Raises:
+        OSError: The file does not exist, or cannot be deleted.
+    """
+    remove_interrupted(path)
+    path.unlink()
+    sync_folder(path.parent)
+
+
+def remove_interrupted(path: Path) -> None:
+    """Deletes the copies that interrupted writes of a file left, under any suffix that it had since.
+
+    No other process may write the file meanwhile.
+
+    Raises:
+        OSError: A copy cannot be deleted.
+    """
+    for copy in path.parent.glob(f".{path.stem}.*"):
+        copy.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes the names in a folder durable.
+
+    Raises:
+        OSError: The folder cannot be opened or synchronised.
+    """
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def tighten(path: Path) -> bool:

@@ -3,9 +3,13 @@
 The data key is wrapped, also with AES-256-GCM, under the newest wrapping key. If the wrapped key is erased,
 the record is erased, even if copies of the ciphertext exist. The caller provides the randomness. Exceptions
 of ``cryptography`` do not leave this module.
+
+Ciphertexts and wrapped keys are ``format (1 byte) || nonce (12 bytes) || ciphertext || tag (16 bytes)``.
+The associated data of format 2 name the tenant, the check, and the kind and version of the record. Format 1,
+which is only opened, named the check and the kind.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from uuid import UUID
@@ -14,6 +18,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 __all__ = [
+    "Context",
     "Random",
     "SealBroken",
     "SealError",
@@ -21,15 +26,19 @@ __all__ = [
     "WrappingKeyUnknown",
     "WrappingKeys",
     "context",
+    "rewrap",
     "seal",
     "unseal",
 ]
 
-_VERSION = b"\x01"
+_FORMAT = b"\x02"
+_OLD_FORMAT = b"\x01"
 _NONCE_BYTES = 12
 _KEY_BYTES = 32
-_DOMAIN = b"facegate/v1/seal"
-_WRAP_DOMAIN = b"facegate/v1/wrap"
+_DOMAIN = b"facegate/v2/seal"
+_WRAP_DOMAIN = b"facegate/v2/wrap"
+_OLD_DOMAIN = b"facegate/v1/seal"
+_OLD_WRAP_DOMAIN = b"facegate/v1/wrap"
 
 Random = Callable[[int], bytes]
 """Returns the given number of unpredictable bytes, such as ``secrets.token_bytes``."""
@@ -60,7 +69,7 @@ class Sealed:
     """A sealed record.
 
     Attributes:
-        ciphertext: Version byte, nonce (12 bytes), ciphertext, tag (16 bytes).
+        ciphertext: Format byte, nonce (12 bytes), ciphertext, tag (16 bytes).
         wrapped_key: The data key, in the same form under the wrapping key; 61 bytes.
         key_id: The identifier of the wrapping key.
     """
@@ -70,95 +79,215 @@ class Sealed:
     key_id: str
 
 
-@dataclass(frozen=True, slots=True)
 class WrappingKeys:
-    """The keys that wrap data keys: the newest wraps, every one unwraps.
+    """The keys that wrap data keys, the server's own and those of tenants. Every one of them unwraps."""
+
+    def __init__(
+        self,
+        *,
+        newest: str,
+        keys: Mapping[str, bytes],
+        tenants: Mapping[str, str] = MappingProxyType({}),
+        retired: Collection[str] = (),
+    ) -> None:
+        """Sets the keys.
+
+        Args:
+            newest: Identifier of the key that wraps for tenants without a key of their own.
+            keys: AES-256 keys of 32 bytes by identifier.
+            tenants: The identifiers of the keys that wrap for tenants with keys of their own, by tenant.
+            retired: Identifiers of keys that only unwrap.
+
+        Raises:
+            WrappingKeyUnknown: A key that wraps is not among the keys.
+            SealBroken: A key does not have 32 bytes.
+        """
+        for key_id in (newest, *tenants.values()):
+            if key_id not in keys:
+                raise WrappingKeyUnknown(key_id)
+        if any(len(key) != _KEY_BYTES for key in keys.values()):
+            raise SealBroken(f"a wrapping key has {_KEY_BYTES} bytes")
+        self._keys = dict(keys)
+        self._wrapping = {**tenants, "": newest}
+        self._retired = frozenset(retired)
+
+    def __repr__(self) -> str:
+        return f"WrappingKeys(wrapping={self._wrapping!r})"
+
+    @property
+    def key_ids(self) -> frozenset[str]:
+        """The identifiers of all keys."""
+        return frozenset(self._keys)
+
+    def wrapping_for(self, tenant: str) -> str:
+        """Returns the identifier of the key that wraps for a tenant; ``""`` for the server's own."""
+        return self._wrapping.get(tenant, self._wrapping[""])
+
+    def key(self, key_id: str) -> bytes:
+        """Returns a key.
+
+        Raises:
+            WrappingKeyUnknown: There is no such key.
+        """
+        key = self._keys.get(key_id)
+        if key is None:
+            raise WrappingKeyUnknown(key_id)
+        return key
+
+    def refresh(self, found: "WrappingKeys") -> None:
+        """Takes over keys that were added, and drops keys that were removed.
+
+        The keys that wrap stay the same until they are retired or removed, because other replicas may not
+        have read a newer one yet.
+        """
+        kept = {
+            tenant: key_id
+            for tenant, key_id in self._wrapping.items()
+            if tenant in found._wrapping and key_id in found._keys and key_id not in found._retired
+        }
+        self._keys = found._keys
+        self._wrapping = found._wrapping | kept
+        self._retired = found._retired
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What a sealed record belongs to; it opens in the same context only.
 
     Attributes:
-        newest: Identifier of the key that wraps.
-        keys: AES-256 keys of 32 bytes by identifier; ``newest`` is among them.
+        tenant: The tenant of the check.
+        check_id: The check.
+        kind: The kind of record, such as ``"EVIDENCE_FRAME"``.
+        version: The version of the kind's content, from 1 to 65535.
     """
 
-    newest: str
-    keys: Mapping[str, bytes] = field(repr=False)
+    tenant: str
+    check_id: UUID
+    kind: str
+    version: int = 1
 
-    def __post_init__(self) -> None:
-        """Freezes and validates the keys.
+    def aad(self, form: bytes) -> bytes:
+        """Returns the associated data of a ciphertext.
 
-        Raises:
-            WrappingKeyUnknown: ``newest`` is not among the keys.
-            SealBroken: A key does not have 32 bytes.
-        """
-        if self.newest not in self.keys:
-            raise WrappingKeyUnknown(self.newest)
-        if any(len(key) != _KEY_BYTES for key in self.keys.values()):
-            raise SealBroken(f"a wrapping key has {_KEY_BYTES} bytes")
-        object.__setattr__(self, "keys", MappingProxyType(dict(self.keys)))
-
-    def add(self, keys: Mapping[str, bytes]) -> None:
-        """Adds keys that unwrap; the same key as before wraps.
+        Args:
+            form: The format byte of the ciphertext.
 
         Raises:
-            SealBroken: A key does not have 32 bytes.
+            SealBroken: The format is unknown.
         """
-        object.__setattr__(self, "keys", WrappingKeys(self.newest, {**keys, **self.keys}).keys)
+        if form == _OLD_FORMAT:
+            return _OLD_FORMAT + _OLD_DOMAIN + self.check_id.bytes + _prefixed(self.kind)
+        return _known(form) + _DOMAIN + self._parts
+
+    def wrap_aad(self, form: bytes, key_id: str) -> bytes:
+        """Returns the associated data of a wrapped data key.
+
+        Args:
+            form: The format byte of the wrapped key.
+            key_id: The identifier of the wrapping key.
+
+        Raises:
+            SealBroken: The format is unknown.
+        """
+        if form == _OLD_FORMAT:
+            named = self.check_id.bytes + _prefixed(self.kind)
+            return _OLD_FORMAT + _OLD_WRAP_DOMAIN + _prefixed(key_id) + _OLD_DOMAIN + named
+        return _known(form) + _WRAP_DOMAIN + _prefixed(key_id) + self._parts
+
+    @property
+    def _parts(self) -> bytes:
+        version = self.version.to_bytes(2, "big")
+        return _prefixed(self.tenant) + self.check_id.bytes + _prefixed(self.kind) + version
 
 
-def context(check_id: UUID, kind: str) -> bytes:
-    """Returns the context of a sealed record, which opens only for this check and this kind of record."""
-    name = kind.encode()
-    return _DOMAIN + check_id.bytes + len(name).to_bytes(2, "big") + name
+def context(*, tenant: str, check_id: UUID, kind: str, version: int = 1) -> Context:
+    """Returns the context of a sealed record; see ``Context``."""
+    return Context(tenant=tenant, check_id=check_id, kind=kind, version=version)
 
 
-def seal(plaintext: bytes, *, wrapping_keys: WrappingKeys, aad: bytes, random: Random) -> Sealed:
+def seal(plaintext: bytes, *, wrapping_keys: WrappingKeys, aad: Context, random: Random) -> Sealed:
     """Encrypts ``plaintext`` under a fresh data key and wraps that key.
 
     Args:
         plaintext: Any bytes.
         wrapping_keys: The wrapping keys; the newest wraps.
-        aad: The context of the record; see ``context``.
+        aad: The context of the record.
         random: Returns unpredictable bytes: 32 for the key and 12 for each of two nonces.
     """
     data_key = random(_KEY_BYTES)
-    key_id = wrapping_keys.newest
+    key_id = wrapping_keys.wrapping_for(aad.tenant)
     return Sealed(
-        ciphertext=_encrypt(data_key, plaintext, aad, random),
-        wrapped_key=_encrypt(wrapping_keys.keys[key_id], data_key, _wrap_aad(key_id, aad), random),
+        ciphertext=_encrypt(data_key, plaintext, aad.aad(_FORMAT), random),
+        wrapped_key=_encrypt(wrapping_keys.key(key_id), data_key, aad.wrap_aad(_FORMAT, key_id), random),
         key_id=key_id,
     )
 
 
-def unseal(sealed: Sealed, *, wrapping_keys: WrappingKeys, aad: bytes) -> bytes:
+def unseal(sealed: Sealed, *, wrapping_keys: WrappingKeys, aad: Context) -> bytes:
     """Decrypts a record that ``seal`` made.
 
     Raises:
         WrappingKeyUnknown: The wrapping key is not among ``wrapping_keys``.
         SealBroken: The data, its key or ``aad`` is not that of the sealed record.
     """
-    wrapping_key = wrapping_keys.keys.get(sealed.key_id)
-    if wrapping_key is None:
-        raise WrappingKeyUnknown(sealed.key_id)
-    data_key = _decrypt(wrapping_key, sealed.wrapped_key, _wrap_aad(sealed.key_id, aad))
+    data_key = _data_key(sealed, wrapping_keys=wrapping_keys, aad=aad)
+    return _decrypt(data_key, sealed.ciphertext, aad.aad(sealed.ciphertext[:1]))
+
+
+def rewrap(
+    wrapped_key: bytes, *, key_id: str, wrapping_keys: WrappingKeys, aad: Context, random: Random
+) -> tuple[bytes, str]:
+    """Wraps the data key of a record under the key that wraps for its tenant now; the record stays as it is.
+
+    Args:
+        wrapped_key: The wrapped data key.
+        key_id: The identifier of the key that wrapped it.
+        wrapping_keys: The wrapping keys.
+        aad: The context of the record.
+        random: Returns unpredictable bytes, 12 for the nonce.
+
+    Returns:
+        The data key, wrapped anew, and the identifier of the key that wrapped it.
+
+    Raises:
+        WrappingKeyUnknown: The wrapping key is not among ``wrapping_keys``.
+        SealBroken: The wrapped key or ``aad`` is not that of the sealed record.
+    """
+    old = Sealed(ciphertext=b"", wrapped_key=wrapped_key, key_id=key_id)
+    data_key = _data_key(old, wrapping_keys=wrapping_keys, aad=aad)
+    newest = wrapping_keys.wrapping_for(aad.tenant)
+    return _encrypt(wrapping_keys.key(newest), data_key, aad.wrap_aad(_FORMAT, newest), random), newest
+
+
+def _data_key(sealed: Sealed, *, wrapping_keys: WrappingKeys, aad: Context) -> bytes:
+    wrap_aad = aad.wrap_aad(sealed.wrapped_key[:1], sealed.key_id)
+    data_key = _decrypt(wrapping_keys.key(sealed.key_id), sealed.wrapped_key, wrap_aad)
     if len(data_key) != _KEY_BYTES:
         raise SealBroken("the wrapped key is not an AES-256 key")
-    return _decrypt(data_key, sealed.ciphertext, aad)
+    return data_key
 
 
-def _wrap_aad(key_id: str, aad: bytes) -> bytes:
-    name = key_id.encode()
-    return _WRAP_DOMAIN + len(name).to_bytes(2, "big") + name + aad
+def _prefixed(text: str) -> bytes:
+    data = text.encode()
+    return len(data).to_bytes(2, "big") + data
+
+
+def _known(form: bytes) -> bytes:
+    if form != _FORMAT:
+        raise SealBroken("the sealed data have an unknown format")
+    return form
 
 
 def _encrypt(key: bytes, plaintext: bytes, aad: bytes, random: Random) -> bytes:
     nonce = random(_NONCE_BYTES)
-    return _VERSION + nonce + AESGCM(key).encrypt(nonce, plaintext, _VERSION + aad)
+    return _FORMAT + nonce + AESGCM(key).encrypt(nonce, plaintext, aad)
 
 
 def _decrypt(key: bytes, data: bytes, aad: bytes) -> bytes:
-    version, nonce, body = data[:1], data[1 : 1 + _NONCE_BYTES], data[1 + _NONCE_BYTES :]
-    if version != _VERSION or len(nonce) != _NONCE_BYTES:
+    nonce, body = data[1 : 1 + _NONCE_BYTES], data[1 + _NONCE_BYTES :]
+    if len(nonce) != _NONCE_BYTES:
         raise SealBroken("the sealed data have an unknown format")
     try:
-        return AESGCM(key).decrypt(nonce, body, version + aad)
+        return AESGCM(key).decrypt(nonce, body, aad)
     except (InvalidTag, ValueError) as error:
         raise SealBroken("the sealed data, their key or their context were altered") from error

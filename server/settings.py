@@ -8,7 +8,7 @@ them. Plaintext and callers without credentials are possible on loopback only.
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import (
@@ -19,13 +19,19 @@ from pydantic_settings import (
 
 from server.client_certificates import ClientCertificateEntry
 from server.settings_analysis import AnalysisSettings
+from server.settings_audit import AuditSettings
 from server.settings_base import Table, is_loopback
+from server.settings_compliance import ComplianceSettings
 from server.settings_device import DeviceIntegritySettings
+from server.settings_keys import KeySettings
 from server.settings_limits import LimitSettings
+from server.settings_telemetry import TelemetrySettings
 from server.trusted_images.settings import TrustedImageSettings
-from vision.packs.models_dir import default_models_dir
+from vision.packs import default_models_dir
 
 __all__ = [
+    "EVALUATION_PACK",
+    "EVALUATION_POLICY",
     "AdminListener",
     "DeviceListener",
     "IsolationSettings",
@@ -43,8 +49,14 @@ __all__ = [
     "Settings",
     "StorageSettings",
     "Tls",
+    "WebListener",
     "is_loopback",
 ]
+
+EVALUATION_PACK: Final = "embedded"
+"""The pack that needs no files."""
+EVALUATION_POLICY: Final = "evaluation"
+"""The shipped policy that this pack can meet."""
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
 
@@ -67,6 +79,14 @@ class ServiceTls(Tls):
     may connect."""
 
 
+def _check_tls(host: str, tls: Tls | None) -> None:
+    if tls is None and not is_loopback(host):
+        raise ValueError(
+            f"host {host} is reachable from other machines: set tls.certificate and tls.key, "
+            "or listen on 127.0.0.1"
+        )
+
+
 class DeviceListener(Table):
     """The listener for devices; it serves ScanFace only."""
 
@@ -79,11 +99,23 @@ class DeviceListener(Table):
 
     @model_validator(mode="after")
     def _safe(self) -> Self:
-        if self.tls is None and not is_loopback(self.host):
-            raise ValueError(
-                f"host {self.host} is reachable from other machines: set tls.certificate and tls.key, "
-                "or listen on 127.0.0.1"
-            )
+        _check_tls(self.host, self.tls)
+        return self
+
+
+class WebListener(Table):
+    """The listener for the pages of ``device_integrity.web.origins``: ScanFace over WebSocket."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: Port = 8446
+    """TCP port; 0 for any free one."""
+    tls: Tls | None = None
+    """Certificate. Mandatory unless ``host`` is loopback."""
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        _check_tls(self.host, self.tls)
         return self
 
 
@@ -119,13 +151,9 @@ class ServiceListener(Table):
             raise ValueError("clients are identified by their certificates: set tls.client_ca")
         if self.local_sandbox:
             self._check_local_sandbox()
-        if is_loopback(self.host):
+        _check_tls(self.host, self.tls)
+        if self.tls is None or is_loopback(self.host):
             return self
-        if self.tls is None:
-            raise ValueError(
-                f"host {self.host} is reachable from other machines: set tls.certificate and tls.key, "
-                "or listen on 127.0.0.1"
-            )
         if self.tls.client_ca is None and self.api_keys_file is None:
             raise ValueError(
                 f"host {self.host} is reachable from other machines and callers must authenticate: set "
@@ -168,7 +196,7 @@ class AdminListener(Table):
 
 
 class ListenerSettings(Table):
-    """The three listeners."""
+    """The listeners."""
 
     device: DeviceListener = DeviceListener()
     """The listener for devices."""
@@ -176,6 +204,8 @@ class ListenerSettings(Table):
     """The listener for orchestrators and compliance."""
     admin: AdminListener = AdminListener()
     """The listener for metrics and health."""
+    web: WebListener | None = None
+    """The listener for pages; without this table there is none."""
 
 
 class RuntimeSettings(Table):
@@ -184,7 +214,18 @@ class RuntimeSettings(Table):
     intra_op_threads: int = Field(default=1, ge=1, le=256)
     """Threads of one inference. The product of this and ``workers`` should not exceed the number of CPUs."""
     providers: Literal["auto", "cpu", "cuda"] = "auto"
-    """``auto`` uses CUDA if it is available, otherwise the CPU; ``cuda`` does not fall back to the CPU."""
+    """``auto`` uses CUDA if it is available, otherwise the CPU; with ``cuda``, the server does not start
+    without it."""
+    cuda_device: int = Field(default=0, ge=0, le=255)
+    """Number of the GPU, among those that ``CUDA_VISIBLE_DEVICES`` shows to the process."""
+    cuda_memory_mib: int | None = Field(default=None, ge=64, le=1_048_576)
+    """Maximum GPU memory for the tensors of each model; by default without a limit. CUDA itself takes some
+    more."""
+    max_batch: int | None = Field(default=None, ge=1, le=256)
+    """Maximum number of inputs that one call of a model takes, from scans that run at the same time; by
+    default 16 on a GPU and 1 on the CPU. Models that take one input at a time are not affected."""
+    max_batch_wait_ms: float = Field(default=2.0, ge=0.0, le=100.0)
+    """Maximum time that an input waits for others. With one scan, none waits."""
     workers: int | None = Field(default=None, ge=1, le=256)
     """Threads that judge frames; by default the number of CPUs."""
 
@@ -206,14 +247,8 @@ class PolicySettings(Table):
     folder: Path | None = None
     """A folder with policy files, which add to the shipped ones or replace those of the same name."""
     default: str = "standard"
-    """The policy of a check that names none."""
-
-
-class KeySettings(Table):
-    """The keys of the server."""
-
-    folder: Path | None = None
-    """Folder of the keys, by default ``keys`` in ``data_dir``; missing keys are made on the first start."""
+    """The policy of a check that names none. Without a settings file, a server that listens on loopback only
+    and uses the pack ``embedded`` has ``evaluation`` by default."""
 
 
 class ResultSettings(Table):
@@ -293,7 +328,7 @@ class Settings(BaseSettings):
 
     data_dir: Path = Path("data")
     """Folder of the database, objects and keys, unless their settings name other places."""
-    pack: str = "embedded"
+    pack: str = EVALUATION_PACK
     """Model pack: one that ``facegate models pull`` fetched, such as ``open`` or ``buffalo_l``; ``embedded``;
     or a folder: ``open:<folder>`` or ``insightface:<folder>``."""
     allow_evaluation_pack: bool = False
@@ -308,7 +343,7 @@ class Settings(BaseSettings):
     """Folder of the pulled packs, with one folder for each. By default ``facegate/models`` in
     ``$XDG_DATA_HOME``, which is ``~/.local/share`` unless it is set."""
     listeners: ListenerSettings = ListenerSettings()
-    """The three listeners."""
+    """The listeners."""
     runtime: RuntimeSettings = RuntimeSettings()
     """How models run."""
     storage: StorageSettings = StorageSettings()
@@ -321,8 +356,12 @@ class Settings(BaseSettings):
     """The keys of the server."""
     results: ResultSettings = ResultSettings()
     """The signature of results."""
+    audit: AuditSettings = AuditSettings()
+    """The checkpoints of the audit log."""
     limits: LimitSettings = LimitSettings()
     """The limits of one server."""
+    compliance: ComplianceSettings = ComplianceSettings()
+    """Compliance."""
     isolation: IsolationSettings = IsolationSettings()
     """The processes in which images of risky formats are decoded."""
     analysis: AnalysisSettings = AnalysisSettings()
@@ -335,6 +374,18 @@ class Settings(BaseSettings):
     """Whether the service listener serves gRPC reflection."""
     log: LogSettings = LogSettings()
     """The log."""
+    telemetry: TelemetrySettings = TelemetrySettings()
+    """Traces and metrics."""
+
+    @model_validator(mode="after")
+    def _pages_are_known(self) -> Self:
+        if self.listeners.web is not None and not self.device_integrity.web.origins:
+            raise ValueError(
+                "listeners.web serves the pages of device_integrity.web.origins, and none is listed: set "
+                'device_integrity.web.rp_id and origins, such as "verify.bank.example" and '
+                '["https://verify.bank.example"]'
+            )
+        return self
 
     @field_validator("pack")
     @classmethod
@@ -353,10 +404,10 @@ class Settings(BaseSettings):
 
     @property
     def on_loopback(self) -> bool:
-        """Whether only this machine can reach the three listeners."""
+        """Whether only this machine can reach the listeners."""
         listeners = self.listeners
-        hosts = listeners.device.host, listeners.service.host, listeners.admin.host
-        return all(is_loopback(host) for host in hosts)
+        opened = listeners.device, listeners.service, listeners.admin, listeners.web
+        return all(is_loopback(listener.host) for listener in opened if listener is not None)
 
     @property
     def database_url(self) -> str:

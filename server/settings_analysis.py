@@ -1,15 +1,16 @@
 """The settings of AnalysisService."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Self
 
 from pydantic import Field, model_validator
 
-from liveness.errors import LivenessPolicyError
+from liveness import LivenessPolicyError
 from liveness.selfie import SelfieSettings
+from matcher import PHOTO_SUBJECT, SubjectRule
 from server.settings_base import Table
 
-__all__ = ["AnalysisSettings", "SelfieTable"]
+__all__ = ["AnalysisSettings", "SelfieTable", "SubjectTable"]
 
 _DEFAULTS = SelfieSettings()
 
@@ -55,6 +56,20 @@ class SelfieTable(Table):
         return SelfieSettings(**{name: getattr(self, name) for name in asdict(_DEFAULTS)})
 
 
+class SubjectTable(Table):
+    """The faces of a selfie that count as persons. The subject is the most prominent by size and centre."""
+
+    background_width: float = Field(default=PHOTO_SUBJECT.background_width, ge=0.0, le=1.0)
+    """Width of a face, over that of the subject, up to which it counts as background if it lies off-centre
+    and the subject does not. Faces below a third are always background; with 0 no others are."""
+    centre: float = Field(default=PHOTO_SUBJECT.centre, ge=0.2, le=0.6)
+    """Distance from the centre of the image, over half its diagonal, from which a face lies off-centre."""
+
+    def as_rule(self) -> SubjectRule:
+        """Returns the values in the form of ``matcher.persons``."""
+        return replace(PHOTO_SUBJECT, background_width=self.background_width, centre=self.centre)
+
+
 class AnalysisSettings(Table):
     """AnalysisService: the number of analyses at once, and the limits of one video."""
 
@@ -84,3 +99,5 @@ class AnalysisSettings(Table):
     """Maximum time between two messages of an upload."""
     selfie: SelfieTable = SelfieTable()
     """The parameters of the eight signals."""
+    subject: SubjectTable = SubjectTable()
+    """The faces of a selfie that count as persons."""

@@ -45,6 +45,8 @@ class LimitSettings(Table):
     """Maximum number of trusted images that are decoded and judged at once."""
     max_watches: int = Field(default=128, ge=1, le=10_000)
     """Maximum number of streams of WatchCheck at once; each queries the database twice a second."""
+    max_evidence: int = Field(default=4, ge=1, le=100)
+    """Maximum number of calls of EvidenceService at once; an export holds a few megabytes."""
     max_device_message_bytes: int = Field(default=768 * 1024, ge=64 * 1024, le=4 * _MIB)
     """Maximum message size on the device listener; the limits of the wire contract also apply."""
     max_service_message_bytes: int = Field(default=11 * _MIB, ge=_MIB, le=16 * _MIB)

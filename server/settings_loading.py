@@ -23,7 +23,7 @@ from pydantic_settings import EnvSettingsSource, SettingsError
 
 from server.errors import ConfigurationError
 from server.private_files import PrivateFileError, read_private_file, read_trusted_file
-from server.settings import Settings
+from server.settings import EVALUATION_PACK, EVALUATION_POLICY, Settings
 from server.settings_view import holds_secret
 
 __all__ = ["ENVIRONMENT_CONFIG", "LoadedSettings", "Origin", "SettingsInvalid", "load_settings"]
@@ -41,6 +41,7 @@ _KUBERNETES = re.compile(
 )
 _MAX_BYTES = 1_048_576
 _EVALUATION = "allow_evaluation_pack"
+_DEFAULT_POLICY = "policies.default"
 
 
 class SettingsInvalid(ConfigurationError):
@@ -87,7 +88,8 @@ def load_settings(file: Path | None = None) -> LoadedSettings:
     """Reads the effective settings.
 
     Without a file, a server that listens on loopback only may use a pack for evaluation, unless the
-    environment sets ``allow_evaluation_pack``.
+    environment sets ``allow_evaluation_pack``. If its pack is ``embedded``, its default policy is
+    ``evaluation``, unless the environment sets ``policies.default``.
 
     Args:
         file: A TOML file; ``None`` for the one that FACEGATE_CONFIG names, or none.
@@ -115,8 +117,12 @@ def load_settings(file: Path | None = None) -> LoadedSettings:
     except ValidationError as error:
         raise SettingsInvalid(tuple(_problems(error, origins=origins, file=file))) from error
     # A first trial on this machine needs no setting. A file is an operator's, who decides.
-    if file is None and _EVALUATION not in origins and settings.on_loopback:
-        settings = settings.model_copy(update={_EVALUATION: True})
+    if file is None and settings.on_loopback:
+        if _EVALUATION not in origins:
+            settings = settings.model_copy(update={_EVALUATION: True})
+        if settings.pack == EVALUATION_PACK and _DEFAULT_POLICY not in origins:
+            policies = settings.policies.model_copy(update={"default": EVALUATION_POLICY})
+            settings = settings.model_copy(update={"policies": policies})
     return LoadedSettings(settings=settings, origins=MappingProxyType(origins), file=file)
 
 

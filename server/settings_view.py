@@ -11,7 +11,13 @@ __all__ = ["holds_secret", "mask_url", "shown_settings"]
 
 _MASK = "***"
 _URLS = frozenset(
-    {"storage.database_url", "storage.objects_url", "trusted_images.source", "trusted_images.s3.endpoint"}
+    {
+        "audit.timestamp_url",
+        "storage.database_url",
+        "storage.objects_url",
+        "trusted_images.source",
+        "trusted_images.s3.endpoint",
+    }
 )
 _SECRET_WORD = re.compile(r"pass|pwd|secret|token|key|sas|sig|cred", re.IGNORECASE)
 

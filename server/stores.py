@@ -3,15 +3,20 @@
 import secrets
 from dataclasses import dataclass
 
+from server.evidence.records import RecordVault
 from server.evidence.store import EvidenceStore
 from server.keys import KeyRing
+from server.storage.audit import AuditLog
 from server.storage.database import Database, open_database
 from server.storage.devices import DeviceRepository
+from server.storage.evidence_records import EvidenceRecordRepository
+from server.storage.holds import HoldRepository
 from server.storage.objects import ObjectStore
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
 from server.storage.scan_memory import DatabaseScanMemory
 from server.storage.schema import prepare_database
+from server.telemetry.metrics import Metrics
 
 __all__ = ["Stores", "open_stores"]
 
@@ -27,6 +32,10 @@ class Stores:
         devices: Keys and tokens of devices.
         memory: The scan memory, which recognises frames and devices.
         evidence: Sealed evidence images.
+        records: Sealed evidence records.
+        vault: Seals and opens evidence records.
+        holds: Legal holds.
+        audit: The audit log.
     """
 
     database: Database
@@ -35,21 +44,28 @@ class Stores:
     devices: DeviceRepository
     memory: DatabaseScanMemory
     evidence: EvidenceStore
+    records: EvidenceRecordRepository
+    vault: RecordVault
+    holds: HoldRepository
+    audit: AuditLog
 
 
-async def open_stores(database_url: str, *, objects: ObjectStore, keys: KeyRing) -> Stores:
+async def open_stores(database_url: str, *, objects: ObjectStore, keys: KeyRing, metrics: Metrics) -> Stores:
     """Creates or verifies the schema of the database, and opens the stores.
 
     Args:
         database_url: The URL of the database.
         objects: The object store for images.
         keys: The keys that seal images and protect the scan memory.
+        metrics: Counts failures of the database, and entries of the audit log that cannot be appended.
 
     Raises:
         SchemaOutdated, StorageUnavailable: The database cannot be used.
     """
     await prepare_database(database_url)
-    database = open_database(database_url)
+    database = open_database(
+        database_url, failed=lambda operation: metrics.work.storage_failed("database", operation)
+    )
     return Stores(
         database=database,
         checks=CheckRepository(database),
@@ -62,4 +78,13 @@ async def open_stores(database_url: str, *, objects: ObjectStore, keys: KeyRing)
             random=secrets.token_bytes,
         ),
         evidence=EvidenceStore(objects, wrapping_keys=keys.wrapping_keys, random=secrets.token_bytes),
+        records=EvidenceRecordRepository(database),
+        holds=HoldRepository(database),
+        audit=AuditLog(database, failed=metrics.audit.append_failed),
+        vault=RecordVault(
+            wrapping_keys=keys.wrapping_keys,
+            tenant_key=keys.memory.of,
+            sign=keys.results.sign,
+            random=secrets.token_bytes,
+        ),
     )

@@ -1,4 +1,4 @@
-"""TLS of the gRPC listeners: files that are verified before a listener opens, and read again on changes.
+"""TLS of the listeners: files that are verified before a listener opens, and read again on changes.
 
 ::
 
@@ -53,6 +53,7 @@ class TlsFiles:
         self._shown = _read_files(tls)
         self._lock = threading.Lock()
         self._next: grpc.ServerCertificateConfiguration | None = None
+        self._context: ssl.SSLContext | None = None
 
     @property
     def spki_sha256(self) -> bytes:
@@ -74,6 +75,23 @@ class TlsFiles:
             require_client_authentication=self._shown.needs_client,
         )
 
+    def context(self) -> ssl.SSLContext:
+        """Returns the context of a listener that is not gRPC's. New connections use the current files.
+
+        Raises:
+            CertificateUnusable: The files changed since they were read, and can no longer be used.
+        """
+        context = _loaded(self._tls)
+        self._context = context
+
+        def choose(connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+            # A context that is in use must not change: between its certificate and its key it has no pair.
+            if self._context is not None:
+                connection.context = self._context
+
+        context.sni_callback = choose
+        return context
+
     def refresh(self) -> bool:
         """Reads the files again if one changed; returns whether their content is in force.
 
@@ -85,9 +103,11 @@ class TlsFiles:
             if state == self._state:
                 return True
             shown = _read_files(self._tls)
+            renewed = None if self._context is None else _loaded(self._tls)
         except CertificateUnusable as error:
             _log.error("tls_files_unusable", certificate=str(self._tls.certificate), why=str(error))
             return False
+        self._context = renewed
         with self._lock:
             self._next = shown.configuration
         self._shown, self._state = shown, state
@@ -124,6 +144,17 @@ def _read_files(tls: Tls) -> _Read:
         ),
         needs_client=authorities is not None,
     )
+
+
+def _loaded(tls: Tls) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(tls.certificate, tls.key)
+    except (ssl.SSLError, OSError) as error:
+        raise CertificateUnusable(
+            f"{tls.certificate}: cannot be used with {tls.key}: {error.strerror or error}"
+        ) from error
+    return context
 
 
 def _state(tls: Tls) -> tuple[tuple[int, int, int, int], ...]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from attempt.placement import CapturePlan
+from attempt import CapturePlan
 from server.scan.messages import CaptureBudget
 from server.scan.transcript import ClockLimits
 

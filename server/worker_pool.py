@@ -35,15 +35,22 @@ Result = TypeVar("Result")
 class WorkerPool:
     """Runs blocking functions on a few threads and counts the CPU time that they use."""
 
-    def __init__(self, *, workers: int) -> None:
-        """Creates the pool. ``workers`` threads and one more start with the work; OpenCV uses one a call."""
+    def __init__(self, *, workers: int, waited: Callable[[float], None] = lambda _seconds: None) -> None:
+        """Creates the pool. ``workers`` threads and one more start with the work; OpenCV uses one a call.
+
+        Args:
+            workers: The number of threads.
+            waited: Called on the worker with the seconds for which work waited for it, except work of
+                ``run_later``.
+        """
+        self._waited = waited
         cv2.setNumThreads(1)
         # It gets a ``_call_next`` for each call in the lines; the other gets a ``_call_first`` for some of
         # them.
         self._executor = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="facegate-cpu")
         self._verdicts = ThreadPoolExecutor(max_workers=1, thread_name_prefix="facegate-verdict")
         self._first: deque[_Call[Any]] = deque()
-        self._then: deque[_Call[Any]] = deque()
+        self._usual: deque[_Call[Any]] = deque()
         self._later: deque[_Call[Any]] = deque()
         self._cpu_seconds = 0.0
         self._waiting = 0
@@ -63,13 +70,13 @@ class WorkerPool:
         self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Result:
         """Runs ``function`` on a worker, and returns its result or raises its exception."""
-        return await self._outcome(self._begin(self._then, partial(function, *args, **kwargs)))
+        return await self._outcome(self._begin(self._usual, partial(function, *args, **kwargs)))
 
     async def run_apart(
         self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Result:
         """Like ``run``, for a function that changes no data of its caller; cancellation is immediate."""
-        call = self._begin(self._then, partial(function, *args, **kwargs))
+        call = self._begin(self._usual, partial(function, *args, **kwargs))
         return await self._counted(asyncio.wrap_future(call.future))
 
     async def run_first(
@@ -92,12 +99,12 @@ class WorkerPool:
             executor.shutdown(wait=False, cancel_futures=True)
         for executor in executors:
             executor.shutdown(wait=True)
-        for line in (self._first, self._then, self._later):
+        for line in (self._first, self._usual, self._later):
             while line:
                 line.popleft().drop()
 
     def _begin(self, line: "deque[_Call[Any]]", work: Callable[[], Result]) -> "_Call[Result]":
-        call = _Call(work)
+        call = _Call(work, waited=None if line is self._later else self._waited)
         line.append(call)
         self._executor.submit(self._call_next)
         if line is self._first:
@@ -127,7 +134,7 @@ class WorkerPool:
         self._call_one_of(self._first)
 
     def _call_next(self) -> None:
-        self._call_one_of(self._first, self._then, self._later)
+        self._call_one_of(self._first, self._usual, self._later)
 
     def _call_one_of(self, *lines: "deque[_Call[Any]]") -> None:
         """Runs the next call, on a worker. Only ``popleft`` tests a line, because other threads change it."""
@@ -185,14 +192,18 @@ class LaterWork(Generic[Result]):
 class _Call(Generic[Result]):
     """Work that waits for a thread."""
 
-    def __init__(self, work: Callable[[], Result]) -> None:
+    def __init__(self, work: Callable[[], Result], *, waited: Callable[[float], None] | None) -> None:
         self.future: Future[tuple[Result, float]] = Future()
         self._work = work
+        self._waited = waited
+        self._begun = time.monotonic()
         self._context = contextvars.copy_context()
 
     def run(self) -> None:
         if not self.future.set_running_or_notify_cancel():
             return
+        if self._waited is not None:
+            self._waited(time.monotonic() - self._begun)
         began = time.thread_time()
         try:
             result = self._context.run(self._work)

@@ -28,12 +28,14 @@ class Workers:
 
         Args:
             settings: The settings, with the numbers of threads and processes.
-            metrics: Counts decodes and analyses.
+            metrics: Counts decodes and analyses, and measures waits.
             decoders: A running pool, which its owner closes; ``None`` makes one.
         """
         workers = settings.runtime.workers or os.cpu_count() or 1
-        self.scans = WorkerPool(workers=workers)
-        self.portraits = WorkerPool(workers=max(1, workers // 2))
+        self.scans = WorkerPool(workers=workers, waited=metrics.work.worker_waits("scans"))
+        self.portraits = WorkerPool(
+            workers=max(1, workers // 2), waited=metrics.work.worker_waits("portraits")
+        )
         self.decoders = decoders or make_decoders(settings.isolation, metrics)
         self._owns_decoders = decoders is None
         self.analyses = Analyses(settings.analysis, settings.isolation, metrics=metrics, workers=workers)

@@ -62,11 +62,11 @@ def simulate_flash_scan(
         light: The phone's screen; the caller sets its colours while the frames are rendered.
         guide: Gives ovals and prompts for blinks and turns while the frames are rendered; an injected video
             ignores it.
-    # What is injected was filmed elsewhere, in front of another screen or of one that showed nothing.
+    # Injected frames were filmed elsewhere, in front of another screen or of one that showed nothing.
     """
     draws = _Draws.of(settings.seed)
     ambient = Ambient(settings.ambient, draws.light)
-    # What is injected was filmed elsewhere, in front of another screen or of one that showed nothing.
+    # Injected frames were filmed elsewhere, in front of another screen or of one that showed nothing.
     match settings.kind:
         case FlashKind.RECORDED_SCAN:
             seen = _other_challenge(settings, draws.attack)
@@ -75,7 +75,7 @@ def simulate_flash_scan(
         case _:
             seen = light
     if settings.kind is FlashKind.INJECTED_RELIGHTING:
-        return _relit(photo, settings, draws, ambient, clean=seen, told=light)
+        return _relit(photo, settings, draws, ambient, clean=seen, screen_light=light)
     followed = guide if guide is not None and seen is light else AppGuide()
     subject = presented(photo, settings, draws.scene, followed)
     # An injected video was filmed elsewhere, in front of another screen or without a flash.
@@ -122,28 +122,30 @@ def _relit(
     ambient: Ambient,
     *,
     clean: ScreenLight,
-    told: ScreenLight,
+    screen_light: ScreenLight,
 ) -> Iterator[SimulatedFrame]:
     person = living_person(photo, settings, draws.scene)
     tracked = RecordingSubject(LitPerson(person, material=skin_of(settings), follow=_stays))
     surface = LitSurface(
         viewport=viewport_of(settings.as_scan()),
         millimetres_per_pixel=person.millimetres_per_pixel,
-        light=AreaLight(phone=told.settings, bands=BANDS, emission=settings.renderer.emission),
+        light=AreaLight(phone=screen_light.settings, bands=BANDS, emission=settings.renderer.emission),
         ambient=ambient,
         material=Material(diffuse=settings.renderer.diffuse),
     )
     return relight(
         _filmed(tracked, settings, draws, ambient, clean, locking=clean),
         settings.injection,
-        told,
+        screen_light,
         draws.attack,
         subject=tracked,
         relief=person.relief_with(attackers_depth(settings)),
         surface=surface,
         ambient=ambient,
         face_pixels=person.face_pixels,
-        exposure_locked=lambda time: settings.camera.exposure_locked and _locked(settings, told, time),
+        exposure_locked=lambda time: (
+            settings.camera.exposure_locked and _locked(settings, screen_light, time)
+        ),
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.extent import FaceExtent
+from liveness import FaceExtent
 from simulator.app_guide import AppGuide, RestingFace
 from simulator.attacks.lit_sheet import HandHeld, LitSheet
 from simulator.attacks.print_out import WavedPrint

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.extent import FaceExtent, face_extent
+from liveness import FaceExtent, face_extent
 from simulator.appearance.cut_out import person_mask, spread_inside_colours
 from simulator.appearance.expression import Expression
 from simulator.appearance.eyelids import Eyelids

@@ -7,7 +7,7 @@ import numpy as np
 
 from simulator.errors import PhotoUnusable
 from vision.face import BgrImage, DetectedFace, Points
-from vision.packs.interfaces import FaceDetector, Landmarker
+from vision.packs import FaceDetector, Landmarker
 
 __all__ = ["Photo", "photo_from_image"]
 

@@ -11,7 +11,7 @@ import numpy as np
 from simulator.errors import PhotoNotFound
 from simulator.photo import Photo, photo_from_image
 from vision.face import BgrImage
-from vision.packs.interfaces import FaceDetector, Landmarker
+from vision.packs import FaceDetector, Landmarker, load_embedded_pack
 
 __all__ = ["builtin_image", "builtin_photo_names", "builtin_photos"]
 
@@ -87,8 +87,6 @@ def builtin_photos(
 
 @cache  # loading takes seconds
 def _embedded_models() -> tuple[FaceDetector, Landmarker]:
-    from vision.packs.embedded_pack import load_embedded_pack  # a slow import that only this function needs
-
     pack = load_embedded_pack()
     if pack.landmarker is None:
         raise PhotoNotFound("the embedded pack has no landmark model, so no head can be built from a photo")

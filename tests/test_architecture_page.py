@@ -13,9 +13,9 @@ _NAMED = sorted(set(_NAME.findall(_PAGE.read_text(encoding="utf-8"))))
 
 
 @pytest.mark.parametrize("name", _NAMED)
-def test_what_it_names_is_there(name: str) -> None:
+def test_every_name_on_the_page_exists(name: str) -> None:
     assert resolve_name(name)
 
 
-def test_it_names_the_way_of_a_frame() -> None:
+def test_the_page_names_the_functions_on_the_path_of_a_frame() -> None:
     assert len(_NAMED) > 30

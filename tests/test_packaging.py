@@ -78,7 +78,7 @@ def test_the_client_asks_for_the_wires_libraries_only() -> None:
     assert names == {"cryptography", "facegate-protocol", "googleapis-common-protos", "grpcio", "protobuf"}
 
 
-def test_what_the_client_and_the_protocol_ask_for_is_what_the_application_does() -> None:
+def test_client_and_protocol_require_the_same_versions_as_the_application() -> None:
     """The locks are made of the application's requirements, and so fit all three."""
     client = _project("client")
     extras = [text for extra in client["optional-dependencies"].values() for text in extra]

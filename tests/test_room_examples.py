@@ -2,13 +2,15 @@
 
 import textwrap
 import time
+from functools import partial
 from importlib import import_module
 from typing import Any
 
 import pytest
 
+from attempt import persons_of
 from attempt.pictures import DecodedPicture
-from matcher import PortraitPolicy, accept_portrait
+from matcher import SCAN_SUBJECT, PortraitPolicy, accept_portrait
 from tests.attempt.frames import frame_of
 from tests.device_integrity.web.authenticator_in_software import Authenticator, client_data
 from tests.server.live import Picture, pictures, portrait, remembering_pack
@@ -37,12 +39,12 @@ def _upright(picture: Picture) -> Any:
     ).pixels
 
 
-def test_vision(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_example_of_vision_runs(capsys: pytest.CaptureFixture[str]) -> None:
     out = _run("vision", capsys, pack=remembering_pack(), upload=portrait())
     assert out.endswith(" (128,)\n")
 
 
-def test_matcher(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_example_of_matcher_runs(capsys: pytest.CaptureFixture[str]) -> None:
     frame = _upright(pictures()[0])
     out = _run("matcher", capsys, pack=remembering_pack(), trusted_image=portrait(), frame=frame)
     assert out.startswith("True ")
@@ -50,11 +52,12 @@ def test_matcher(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_liveness(capsys: pytest.CaptureFixture[str]) -> None:
     frames = [DecodedPicture(_upright(picture)) for picture in pictures()]
-    out = _run("liveness", capsys, pack=remembering_pack(), frames=frames)
+    find_persons = partial(persons_of, pack=remembering_pack(), rule=SCAN_SUBJECT)
+    out = _run("liveness", capsys, find_persons=find_persons, frames=frames)
     assert out.startswith("LIVE ")
 
 
-def test_attempt(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_example_of_attempt_runs(capsys: pytest.CaptureFixture[str]) -> None:
     pack, shown = remembering_pack(), list[Any]()
     out = _run(
         "attempt",
@@ -73,7 +76,9 @@ def test_attempt(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(("sent", "printed"), [(_BINDING, "every test passed"), (bytes(32), "challenge")])
-def test_device_integrity(capsys: pytest.CaptureFixture[str], sent: bytes, printed: str) -> None:
+def test_the_example_of_device_integrity_runs(
+    capsys: pytest.CaptureFixture[str], sent: bytes, printed: str
+) -> None:
     authenticator = Authenticator()
     browser = client_data(sent, kind="webauthn.create", origin="https://verify.bank.example")
     out = _run(

@@ -69,7 +69,16 @@ def test_the_application_is_one_package_with_its_data(wheels: Mapping[str, Path]
     assert {name.partition("/")[0] for name in names} == {"facegate_app"}
     folders = {name.split("/")[1] for name in names if name.count("/") > 1}
     assert folders == {
-        *("attempt", "cli", "device_integrity", "evaluation", "liveness", "matcher", "server", "simulator"),
+        *(
+            "attempt",
+            "cli",
+            "device_integrity",
+            "evaluation",
+            "liveness",
+            "matcher",
+            "server",
+            "simulator",
+        ),
         "vision",
     }
     tracked = subprocess.run(
@@ -216,7 +225,8 @@ def test_a_check_succeeds(installed: Installed) -> None:
     person.save(installed.work / "portrait.jp2", quality_mode="rates", quality_layers=[5])
     ports = "".join(f"listeners.{name}.port = 0\n" for name in ("device", "service", "admin"))
     with installed.serving(
-        f'data_dir = "data"\npack = "embedded"\nallow_evaluation_pack = true\n{ports}'
+        'data_dir = "data"\npack = "embedded"\nallow_evaluation_pack = true\n'
+        f'policies.default = "evaluation"\n{ports}'
     ) as (device, service):
         assert str(installed.packages / "facegate_app") in _decoder_command(installed.python)
         verified = installed.run(

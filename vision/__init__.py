@@ -1,8 +1,9 @@
 """Turns bytes into faces: bounded image decoding, detection, landmarks, alignment, packs and ONNX sessions.
 
 ``vision.image.decode_image`` decodes bytes within limits, ``vision.packs.load_pack`` loads models, and
-``vision.face`` defines the types that the packages exchange. This package exports nothing itself, because the
-isolated decoders import modules of it and must not load the model runtimes.
+``vision.face`` defines the types that the packages exchange. This package and ``vision.isolation`` export
+nothing, because the isolated decoders import modules of them and must not load the model runtimes: other
+rooms import each module by its name. ``vision.packs`` exports its public names.
 
 For example, find the faces in an image and their templates::
 

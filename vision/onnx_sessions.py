@@ -7,17 +7,34 @@ Why these options (a server runs several scans at once, each on its own thread):
 * No spinning: ONNX Runtime's waiting threads would otherwise use the cores that other scans need.
 * Providers in the order CUDA, CPU, of those that the installed runtime offers and can really use.
 * Only errors in the runtime's own log: its warnings name tensors and do not help.
+
+On a GPU:
+
+* 32-bit numbers as on the CPU, not TF32: thresholds and calibrations hold for both.
+* Memory grows by what a model needs, not by powers of two.
+* cuDNN chooses its algorithms by rules: a search would be repeated for every new size of a batch.
+* No fallback to the CPU while a server runs. ONNX Runtime would change the provider of a session that other
+  threads use.
+* Every model runs once when it is loaded, with the largest batch, so that the first person does not wait, and
+  a lack of memory is found at the start.
 """
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
-import onnxruntime
-from numpy.typing import NDArray
 
+# ONNX Runtime collects telemetry for its maker, and stores it in the home of the user, unless this is set
+# before the import.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+import onnxruntime
+
+from vision.batching_session import BatchingSession, takes_batches
 from vision.errors import PackFileUnusable
+from vision.onnx_session import OnnxSession
 
 __all__ = [
     "OnnxSession",
@@ -27,6 +44,7 @@ __all__ = [
     "choose_providers",
     "create_session",
     "describe",
+    "on_gpu",
 ]
 
 ProviderRequest: TypeAlias = Literal["auto", "cpu", "cuda"]
@@ -34,26 +52,14 @@ ProviderRequest: TypeAlias = Literal["auto", "cpu", "cuda"]
 _CPU = "CPUExecutionProvider"
 _CUDA = "CUDAExecutionProvider"
 _ERRORS_ONLY = 3
-
-
-class OnnxSession(Protocol):
-    """The part of ``onnxruntime.InferenceSession`` that the packs use; threads may share one."""
-
-    def run(self, output_names: list[str] | None, input_feed: dict[str, Any]) -> list[NDArray[np.float32]]:
-        """Run the model once."""
-        ...
-
-    def get_inputs(self) -> list[Any]:
-        """Return names, shapes and types of the inputs."""
-        ...
-
-    def get_outputs(self) -> list[Any]:
-        """Return names, shapes and types of the outputs."""
-        ...
-
-    def get_providers(self) -> list[str]:
-        """Return the execution providers in use, in order."""
-        ...
+_MIB: Final = 1024 * 1024
+_GPU_BATCH: Final = 16
+_FREE_SIDE: Final = 160
+"""A side that detectors accept."""
+_CUDA_ADVICE: Final = (
+    ", and that the GPU exists and has enough free memory: runtime.cuda_device, runtime.cuda_memory_mib and "
+    "runtime.max_batch in the settings"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +70,21 @@ class RuntimeOptions:
         intra_op_threads: Threads inside one call, 1 or more.
         providers: ``"auto"`` for CUDA if it is available and the CPU otherwise, or one of them by
             name; ``"cuda"`` does not fall back to the CPU.
+        cuda_device: Number of the GPU, 0 or more.
+        cuda_memory_mib: The most GPU memory that the tensors of each model may take; ``None`` for no limit.
+        max_batch: The most calls of several threads that are joined (see ``vision.batching_session``);
+            ``None`` for 16 on a GPU and 1, which joins none, on the CPU.
+        max_batch_wait_seconds: The longest time that a call waits for others.
         rewrite_graphs: Whether graphs are rewritten to run faster (see ``vision.fast_sessions``); only
             measurements of the difference turn it off.
     """
 
     intra_op_threads: int = 1
     providers: ProviderRequest = "auto"
+    cuda_device: int = 0
+    cuda_memory_mib: int | None = None
+    max_batch: int | None = None
+    max_batch_wait_seconds: float = 0.002
     rewrite_graphs: bool = True
 
 
@@ -84,6 +99,11 @@ class ProviderChoice:
 
     providers: tuple[str, ...]
     reason: str
+
+    @property
+    def wants_gpu(self) -> bool:
+        """Whether a GPU comes first."""
+        return self.providers[0] == _CUDA
 
 
 def choose_providers(options: RuntimeOptions) -> ProviderChoice:
@@ -138,22 +158,76 @@ def create_session(model: bytes | Path, options: RuntimeOptions, *, name: str = 
         # Finds the CUDA and cuDNN libraries that pip installs beside the runtime; a repeat is harmless.
         onnxruntime.preload_dlls()
     try:
-        session: OnnxSession = onnxruntime.InferenceSession(
+        session = onnxruntime.InferenceSession(
             model if isinstance(model, bytes) else str(model),
             sess_options=settings,
-            providers=list(choice.providers),
+            providers=[(name, _cuda_options(options) if name == _CUDA else {}) for name in choice.providers],
+            enable_fallback=options.providers != "cuda",
         )
     except Exception as error:
         raise PackFileUnusable(
-            f"{label}: ONNX Runtime {onnxruntime.__version__} cannot load it ({type(error).__name__}); "
-            "check that the file is a whole ONNX model for this version"
+            f"{label}: ONNX Runtime {onnxruntime.__version__} cannot load it on {choice.providers[0]} "
+            f"({type(error).__name__}); check that the file is a whole ONNX model for this version"
+            f"{_CUDA_ADVICE if _CUDA in choice.providers else ''}"
         ) from error
     if options.providers == "cuda" and _CUDA not in session.get_providers():
         raise PackFileUnusable(
             f"{label}: CUDA was demanded, but ONNX Runtime runs it on {', '.join(session.get_providers())}: "
             "check the driver and the CUDA libraries"
         )
-    return session
+    session.disable_fallback()
+    return _prepared(session, options, label)
+
+
+def _cuda_options(options: RuntimeOptions) -> dict[str, str]:
+    """Return the options of the CUDA provider, under ONNX Runtime's names."""
+    limit = {}
+    if options.cuda_memory_mib is not None:
+        limit = {"gpu_mem_limit": str(options.cuda_memory_mib * _MIB)}
+    return {
+        "device_id": str(options.cuda_device),
+        "arena_extend_strategy": "kSameAsRequested",
+        "cudnn_conv_algo_search": "HEURISTIC",
+        "use_tf32": "0",
+        **limit,
+    }
+
+
+def _prepared(session: OnnxSession, options: RuntimeOptions, label: str) -> OnnxSession:
+    """Warm a session up if it runs on a GPU, and let it join calls if that is wanted and possible."""
+    batch = _max_batch(options, gpu=on_gpu(session)) if takes_batches(session) else 1
+    if on_gpu(session):
+        _warm_up(session, sizes=sorted({1, batch}), label=label)
+    if batch == 1:
+        return session
+    return BatchingSession(session, max_batch=batch, max_wait_seconds=options.max_batch_wait_seconds)
+
+
+def _max_batch(options: RuntimeOptions, *, gpu: bool) -> int:
+    return options.max_batch or (_GPU_BATCH if gpu else 1)
+
+
+def _warm_up(session: OnnxSession, *, sizes: Sequence[int], label: str) -> None:
+    for size in sizes:
+        feed = {
+            str(entry.name): np.zeros(
+                [size, *(side if isinstance(side, int) else _FREE_SIDE for side in entry.shape[1:])],
+                np.float32,
+            )
+            for entry in session.get_inputs()
+        }
+        try:
+            session.run(None, feed)
+        except Exception as error:
+            raise PackFileUnusable(
+                f"{label}: it was loaded, but cannot be run on {size} image{'s' if size > 1 else ''} "
+                f"({type(error).__name__}): check the driver{_CUDA_ADVICE}"
+            ) from error
+
+
+def on_gpu(session: OnnxSession) -> bool:
+    """Return whether a model runs on a GPU."""
+    return session.get_providers()[0] == _CUDA
 
 
 def describe(options: RuntimeOptions, session: OnnxSession | None = None) -> str:
@@ -172,4 +246,8 @@ def describe(options: RuntimeOptions, session: OnnxSession | None = None) -> str
     used = session.get_providers()[0] if session is not None else wanted
     reason = choice.reason if used == wanted else f"{wanted} could not be started"
     threads = f"{options.intra_op_threads} thread{'s' if options.intra_op_threads > 1 else ''} a call"
-    return f"ONNX Runtime {onnxruntime.__version__} on {used} because {reason}; {threads}, spinning off"
+    batch = _max_batch(options, gpu=used == _CUDA)
+    joined = f", up to {batch} calls joined where a model allows it" if batch > 1 else ""
+    return (
+        f"ONNX Runtime {onnxruntime.__version__} on {used} because {reason}; {threads}, spinning off{joined}"
+    )

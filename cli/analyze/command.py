@@ -25,7 +25,7 @@ from cli.models.options import ModelsDirOption, models_folder
 from cli.options import PoliciesConfigOption
 from cli.shown import shown, shown_name
 from facegate_client import ClientError
-from liveness.verdict import Verdict
+from liveness import Verdict
 from server.analysis.video import MAXIMUM_STILLS
 from server.policies.liveness import liveness_policy
 from server.version import server_version

@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from cli.analyze.finding import Attack, FileKind, FileReport, FileVerdict
-from liveness.signal import Signal
-from liveness.verdict import Verdict
+from liveness import Signal, Verdict
 
 __all__ = ["as_envelope", "as_json_line"]
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from attempt.films import VideoStudy
+from attempt import VideoStudy
 from cli.analyze.finding import FileReport
 from server.analysis.results import ImageStudy
 from vision.exif_tags import ExifTags

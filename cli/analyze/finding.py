@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
-from liveness.signal import Signal
-from liveness.verdict import Verdict
+from liveness import Signal, Verdict
 from server.analysis.identifiers import image_request_id
 
 __all__ = ["Attack", "FileKind", "FileReport", "FileVerdict", "Problem", "Thresholds", "blank_finding"]

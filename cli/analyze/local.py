@@ -16,11 +16,8 @@ from cli.analyze.finding import Attack, FileKind, FileReport, FileVerdict, Probl
 from cli.analyze.kinds import kind_of
 from cli.analyze.options import AnalysisDepth
 from cli.errors import FileUnusable
-from liveness.fusion_model_file import load_fusion_model
-from liveness.policy import LivenessPolicy
-from liveness.selfie import SelfieResult, SelfieSettings, load_selfie_model
-from liveness.selfie.settings import INCONCLUSIVE_MARGIN
-from liveness.verdict import LivenessResult
+from liveness import LivenessPolicy, LivenessResult, load_fusion_model
+from liveness.selfie import INCONCLUSIVE_MARGIN, SelfieResult, SelfieSettings, load_selfie_model
 from server.analysis.errors import AnalysisCode
 from server.analysis.identifiers import video_inference_id
 from server.analysis.image import ImageAnalyst

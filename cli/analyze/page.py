@@ -10,10 +10,10 @@ from cli.analyze.finding import FileKind, FileReport, FileVerdict
 from cli.analyze.page_image import image_pictures
 from cli.analyze.page_parts import judgement, name_of, problem, row, shown_facts, tone_of, verdict_of
 from cli.analyze.page_video import video_pictures
-from cli.pages import NOTHING, Html, card, folded, head, joined, page, pill, stylesheet, table
 from cli.shown import shown, shown_name
-from liveness.verdict import Verdict
+from liveness import Verdict
 from server.analysis.assessment import UNASSESSED
+from server.pages import NOTHING, Html, card, folded, head, joined, page, pill, stylesheet, table
 from vision.packs import Pack
 
 __all__ = ["ExplanationPage", "PageContext"]

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Protocol, runtime_checkable
 
 from cli.analyze.pictures import jpeg_uri, overlay, png_uri, reduced
-from cli.pages import NOTHING, Html, figure, image, joined
-from liveness.express.interface import PadScore
+from liveness.express import PadScore
+from server.pages import NOTHING, Html, figure, image, joined
 from vision.face import BgrImage, DetectedFace, Landmarks
-from vision.packs.interfaces import PadNetwork
+from vision.packs import PadNetwork
 
 __all__ = ["covered", "crops", "face_figure", "group"]
 

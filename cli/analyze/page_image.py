@@ -11,8 +11,6 @@ from cli.analyze.page_figures import covered, crops, face_figure, group
 from cli.analyze.page_parts import shown_facts
 from cli.analyze.page_patterns import pattern_pictures
 from cli.analyze.pictures import colour_map, enlarged, jpeg_uri, overlay_of_pairs, png_uri, reduced
-from cli.pages import Html, figure, image
-from cli.pages.charts import bar_chart, line_chart
 from liveness.selfie import (
     SelfieSubject,
     face_spectrum,
@@ -23,9 +21,11 @@ from liveness.selfie import (
     texture_crop,
 )
 from server.analysis.results import ImageStudy
+from server.pages import Html, figure, image
+from server.pages.charts import bar_chart, line_chart
 from vision.exif_tags import ExifTags
 from vision.face import Box, DetectedFace
-from vision.packs.interfaces import PadNetwork
+from vision.packs import PadNetwork
 
 __all__ = ["exif_words", "image_pictures"]
 

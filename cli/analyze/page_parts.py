@@ -4,7 +4,9 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from cli.analyze.finding import FileReport, FileVerdict
-from cli.pages import (
+from cli.shown import shown
+from liveness import Signal, Verdict
+from server.pages import (
     NOTHING,
     Html,
     band,
@@ -20,9 +22,6 @@ from cli.pages import (
     signal_list,
     signal_row,
 )
-from cli.shown import shown
-from liveness.signal import Signal
-from liveness.verdict import Verdict
 
 __all__ = ["judgement", "name_of", "problem", "row", "shown_facts", "tone_of", "verdict_of"]
 

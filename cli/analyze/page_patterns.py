@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from cli.analyze.page_figures import group
 from cli.analyze.pictures import colour_map, png_uri
-from cli.pages import Html, figure, image
-from liveness.express.fine_structure import fine_structure
+from liveness.express import fine_structure
+from server.pages import Html, figure, image
 from vision.face import BgrImage, DetectedFace
 
 __all__ = ["pattern_pictures", "whole_spectrum"]

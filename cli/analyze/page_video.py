@@ -3,15 +3,14 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from attempt.films import SelectedFrame, VideoStudy
+from attempt import SelectedFrame, VideoStudy
 from cli.analyze.page_figures import crops, face_figure, group
 from cli.analyze.page_patterns import pattern_pictures
 from cli.analyze.timeline import Timeline, timeline_of
 from cli.analyze.timeline_chart import timeline_chart
-from cli.pages import Html, figure
-from liveness.express.interface import PadScore
-from liveness.express.settings import ExpressSettings
-from vision.packs.interfaces import PadNetwork
+from liveness.express import ExpressSettings, PadScore
+from server.pages import Html, figure
+from vision.packs import PadNetwork
 
 __all__ = ["video_pictures"]
 

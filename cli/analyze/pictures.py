@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cli.pages import Html, data_uri, svg
+from server.pages import Html, data_uri, svg
 from vision.face import BgrImage, DetectedFace, Landmarks
 from vision.image import encode_jpeg
 

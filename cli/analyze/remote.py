@@ -31,9 +31,8 @@ from facegate_client import (
     is_loopback,
     open_channel,
 )
-from liveness.selfie.settings import INCONCLUSIVE_MARGIN
-from liveness.signal import Signal
-from liveness.verdict import AttackType, Verdict
+from liveness import AttackType, Signal, Verdict
+from liveness.selfie import INCONCLUSIVE_MARGIN
 from server.analysis.results import ATTACK_CODES
 from server.analysis.stills import FRAME_LIMITS
 

@@ -10,8 +10,7 @@ from rich.text import Text
 
 from cli.analyze.finding import FileReport, FileVerdict
 from cli.shown import shown, shown_name
-from liveness.signal import Signal
-from liveness.verdict import Verdict
+from liveness import Signal, Verdict
 from server.analysis.assessment import scope_of
 
 __all__ = ["finding_view", "summary_view"]

@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from liveness.express.interface import PadScore
-from liveness.observation import FrameObservation, ScanObservations
+from liveness import FrameObservation, ScanObservations
+from liveness.express import PadScore
 
 __all__ = ["Moment", "NetworkMoment", "Timeline", "median_step", "timeline_of"]
 

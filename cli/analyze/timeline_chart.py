@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from cli.analyze.timeline import Moment, Timeline, median_step
-from cli.pages import Html, svg
+from server.pages import Html, svg
 
 __all__ = ["timeline_chart"]
 
@@ -117,7 +117,7 @@ class _Rows:
                         (self._x(each.time), self._level(each.real_probability)),
                         _DOT,
                         f"dot kind{kind}",
-                        told=f"{self._when(each.time)}: {each.network} {each.real_probability:.2f}",
+                        tooltip=f"{self._when(each.time)}: {each.network} {each.real_probability:.2f}",
                     )
                 )
         self._next(_HIGH_ROW)
@@ -161,7 +161,7 @@ class _Rows:
     def _cell(self, moment: Moment, kind: str, tooltip: str) -> None:
         corner = (self._x(moment.time), self._top)
         width = self._x(self._until[moment.index]) - corner[0]
-        self._shapes.append(svg.rectangle(corner, (width, _LOW_ROW), kind, told=tooltip))
+        self._shapes.append(svg.rectangle(corner, (width, _LOW_ROW), kind, tooltip=tooltip))
 
     def _next(self, height: float) -> None:
         self._top += height + _GAP

@@ -8,20 +8,22 @@ from enum import IntEnum
 from cli.attest.apps import android_apps
 from cli.attest.report import Given, Report, hexadecimal, moment, not_asked
 from cli.sections import Section
-from device_integrity.android.authorizations import (
+from device_integrity.android import (
+    ApplicationId,
     AuthorizationList,
     BootState,
+    Certificate,
+    KeyAttestationPolicy,
+    KeyDescription,
     KeyOrigin,
     KeyPurpose,
     RootOfTrust,
+    WalkedChain,
+    google_roots,
+    parse_revocation_list,
+    read_key_description,
+    verify_key_attestation,
 )
-from device_integrity.android.certificates import Certificate
-from device_integrity.android.chain import WalkedChain
-from device_integrity.android.key_attestation import verify_key_attestation
-from device_integrity.android.key_description import ApplicationId, KeyDescription, read_key_description
-from device_integrity.android.key_policy import KeyAttestationPolicy
-from device_integrity.android.revocation import parse_revocation_list
-from device_integrity.android.roots import google_roots
 
 __all__ = ["chain_report", "description_report"]
 

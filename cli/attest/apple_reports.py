@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from cli.attest.report import Given, Report, hexadecimal, moment, not_asked
 from cli.sections import Section
+from device_integrity import DeviceCheck, DeviceFinding, EvidenceMalformed
 from device_integrity.apple import (
     Attestation,
     AuthenticatorData,
@@ -22,8 +23,6 @@ from device_integrity.apple import (
     verify_attestation,
     verify_receipt,
 )
-from device_integrity.check import DeviceCheck, DeviceFinding
-from device_integrity.errors import EvidenceMalformed
 from facegate_protocol import public_key_der, sha256
 
 __all__ = ["assertion_report", "attestation_report", "receipt_report"]

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from cli.errors import OptionUnusable
-from device_integrity.android.apps import AllowedApp
+from device_integrity.android import AllowedApp
 
 __all__ = ["android_apps"]
 

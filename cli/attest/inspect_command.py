@@ -16,8 +16,8 @@ from cli.attest.view import report_view
 from cli.error_reporting import errors_reported
 from cli.errors import OptionUnusable
 from cli.options import JsonOption
+from device_integrity import DeviceIntegrityError
 from device_integrity.apple import Environment
-from device_integrity.errors import DeviceIntegrityError
 
 __all__ = ["inspect_command"]
 

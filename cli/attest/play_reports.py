@@ -7,16 +7,19 @@ from cli.attest.apps import android_apps
 from cli.attest.report import Given, Report, hexadecimal, moment, not_asked
 from cli.errors import OptionUnusable
 from cli.sections import Section
-from device_integrity.android.checklists import PLAY_INTEGRITY
-from device_integrity.android.play_integrity import PlayPolicy, refused_token, verify_payload
-from device_integrity.android.play_payload import PlayPayload, parse_payload
-from device_integrity.android.play_token import (
+from device_integrity import PlayTokenMalformed, ReferenceDataMalformed
+from device_integrity.android import (
+    PLAY_INTEGRITY,
     ClassicKeys,
+    PlayPayload,
+    PlayPolicy,
     PlayTokenKind,
     load_classic_keys,
     open_classic_token,
+    parse_payload,
+    refused_token,
+    verify_payload,
 )
-from device_integrity.errors import PlayTokenMalformed, ReferenceDataMalformed
 
 __all__ = ["payload_report", "token_report"]
 

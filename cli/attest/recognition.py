@@ -9,9 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from cli.errors import NotEvidence
-from device_integrity.cbor import decode_cbor
-from device_integrity.der import Encoding, read_prefix
-from device_integrity.errors import CborMalformed, DerMalformed
+from device_integrity import CborMalformed, DerMalformed, Encoding, decode_cbor, read_prefix
 
 __all__ = ["RecognisedEvidence", "RecognisedKind", "recognise"]
 

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cli.sections import Section
+from device_integrity import DeviceCheck, DeviceFinding
 from device_integrity.apple import Environment
-from device_integrity.check import DeviceCheck, DeviceFinding
 
 __all__ = ["Given", "Report", "as_json", "hexadecimal", "moment", "not_asked"]
 

@@ -10,8 +10,8 @@ from typing import Annotated, Final
 
 import typer
 
-from device_integrity.android.revocation import MAX_LIST_BYTES
-from device_integrity.errors import ReferenceDataMalformed
+from device_integrity import ReferenceDataMalformed
+from device_integrity.android import MAX_LIST_BYTES
 from server.device.revocation import read_revocation_files, write_revocation_files
 
 __all__ = ["revocation_command"]

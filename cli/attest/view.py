@@ -13,7 +13,7 @@ from rich.text import Text
 from cli.attest.report import Report, moment
 from cli.sections import section_table
 from cli.shown import shown
-from device_integrity.check import DeviceCheck, DeviceFinding
+from device_integrity import DeviceCheck, DeviceFinding
 
 __all__ = ["report_view"]
 

@@ -2,8 +2,7 @@
 
 from cli.attest.report import Given, Report, hexadecimal, not_asked
 from cli.sections import Section
-from device_integrity.cbor import decode_cbor
-from device_integrity.errors import EvidenceMalformed
+from device_integrity import EvidenceMalformed, decode_cbor
 from device_integrity.web import (
     ClientData,
     RegistrationData,

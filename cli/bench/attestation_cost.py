@@ -12,8 +12,8 @@ from typing import Final
 
 from cli.bench.setting import Bench
 from cli.errors import BenchFailed
+from device_integrity import DeviceIntegrityError
 from device_integrity.android import load_classic_keys
-from device_integrity.errors import DeviceIntegrityError
 from evaluation.bench import (
     Measurement,
     VerificationCase,

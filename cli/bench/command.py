@@ -24,8 +24,7 @@ from server.settings import LogLevel, LogSettings
 from server.telemetry.logging import configure_logging
 from server.version import server_version
 from vision.errors import VisionError
-from vision.packs import load_pack
-from vision.packs.models_dir import default_models_dir
+from vision.packs import default_models_dir, load_pack
 
 __all__ = ["bench"]
 

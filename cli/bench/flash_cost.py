@@ -10,26 +10,27 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from attempt.actions import Reveal
-from attempt.analyst import FrameAnalyst
-from attempt.challenge import ChallengeFrame
-from attempt.flash_run import FlashRun
-from attempt.frame import Frame, FrameLimits
-from attempt.pictures import FrameDecoder, FramePicture
+from attempt import (
+    ChallengeFrame,
+    FlashRun,
+    Frame,
+    FrameAnalyst,
+    FrameDecoder,
+    FrameLimits,
+    FramePicture,
+    Reveal,
+)
 from cli.bench.material import frame_pictures
 from cli.bench.setting import Bench
 from cli.bench.tinted_frames import tinted
 from cli.errors import ScanNotMeasured
 from evaluation.bench import Measurement
+from liveness import GuidanceCode
+from liveness.dynamic import DynamicPolicy, judge_flash, load_flash_model
 from liveness.dynamic.challenge import ColourStep, ScriptSettings
-from liveness.dynamic.judge import judge_flash
-from liveness.dynamic.model import load_flash_model
-from liveness.dynamic.policy import DynamicPolicy
-from liveness.guidance import GuidanceCode
 from vision.face import BgrImage
 from vision.image import encode_jpeg
-from vision.packs import Pack, load_pack
-from vision.packs.models_dir import default_models_dir
+from vision.packs import Pack, default_models_dir, load_pack
 
 __all__ = ["FlashCost", "flash_measurements", "measure_flash", "run_flash"]
 

@@ -20,8 +20,7 @@ from cli.errors import ScanNotMeasured
 from evaluation.bench import Measurement
 from facegate_client import ClientError, Orchestrator, open_channel, ticket_of
 from vision.onnx_sessions import RuntimeOptions
-from vision.packs import Pack, load_pack
-from vision.packs.models_dir import default_models_dir
+from vision.packs import Pack, default_models_dir, load_pack
 
 __all__ = ["Comparison", "measure_naive", "naive_measurements"]
 

@@ -12,15 +12,14 @@ from typing import Final
 import cv2
 import numpy as np
 
-from matcher.comparison import cosine_similarity
-from matcher.similarity import fmr_bound
+from matcher import cosine_similarity, fmr_bound
 from vision.face import BgrImage, Embedding
 from vision.packs import Pack
 
 __all__ = ["NaivePipeline", "NaiveVerdict"]
 
 _MAX_FMR: Final = 1e-2
-"""The value that the policy ``standard`` demands of a match."""
+"""The value that the policy ``evaluation`` demands of a match."""
 
 _REAL_LINE: Final = 0.5
 _FEWEST_FACES: Final = 3

@@ -133,9 +133,9 @@ async def _ask(question: str, pack: str, image: Path, *, modules: Sequence[str] 
         reason = complaint.decode(errors="replace").strip().splitlines() or ["no reason given"]
         raise PackNotMeasured(f"{pack} could not be measured: {reason[-1]}")
     try:
-        told = json.loads(answer)
+        measured = json.loads(answer)
     except ValueError as error:
         raise PackNotMeasured(f"the process that measures {pack} gave an invalid answer") from error
-    if not isinstance(told, dict):
+    if not isinstance(measured, dict):
         raise PackNotMeasured(f"the process that measures {pack} gave an invalid answer")
-    return told
+    return measured

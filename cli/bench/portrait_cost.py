@@ -12,15 +12,13 @@ import numpy as np
 from cli.bench.setting import Bench
 from cli.errors import BenchFailed
 from evaluation.bench import Measurement, ModelClock, timed_pack
-from matcher import PortraitPolicy, accept_portrait
-from matcher.errors import TrustedImageRefused
+from matcher import PortraitPolicy, TrustedImageRefused, accept_portrait
 from simulator import SimulatorError, builtin_photos
 from vision.errors import VisionError
 from vision.face import BgrImage, DetectedFace, Embedding, Landmarks
 from vision.image import DecodeLimits, decode_image, encode_jpeg
 from vision.image_format import ImageFormat
-from vision.packs import Pack, load_pack
-from vision.packs.interfaces import Landmarker
+from vision.packs import Landmarker, Pack, load_pack
 
 __all__ = ["Intake", "intake_measurement", "measure_portraits", "portrait_measurements", "two_megabytes"]
 

@@ -9,8 +9,7 @@ from typing import Final
 
 from facegate.v1 import scan_pb2
 
-from attempt.frame import FrameLimits
-from attempt.pictures import FrameDecoder
+from attempt import FrameDecoder, FrameLimits
 from facegate_protocol import MacChain
 from server.edge.scan_codec import to_inbound
 from server.scan.messages import FrameMessage

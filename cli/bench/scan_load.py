@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cli.bench.jobs import DeviceJob, ScanTimes
-from cli.bench.setting import Bench
+from cli.bench.setting import FLASH_POLICY, Bench
 from cli.errors import ScanNotMeasured
 from evaluation.bench import HostTime, Measurement, ModelUse
 from facegate_client import ClientError, Orchestrator, open_channel, ticket_of
@@ -13,8 +13,6 @@ from facegate_client import ClientError, Orchestrator, open_channel, ticket_of
 __all__ = ["ScanRun", "measure_flash_scans", "measure_scans", "scan_measurements"]
 
 _MS: Final = 1000.0
-_FLASH_POLICY: Final = "adaptive"
-"""A policy with only the flash, because the frames of a tinting phone show neither a blink nor a turn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,7 +216,7 @@ async def _run(bench: Bench, *, at_once: int, flash: bool) -> ScanRun:
 
 async def _tickets(bench: Bench, count: int, *, flash: bool) -> tuple[tuple[str, str], ...]:
     tickets = []
-    policy = _FLASH_POLICY if flash else ""
+    policy = FLASH_POLICY if flash else ""
     try:
         async with open_channel(bench.server.service_target) as channel:
             orchestrator = Orchestrator(channel=channel)

@@ -13,8 +13,7 @@ from PIL.TiffImagePlugin import IFDRational
 from cli.bench.setting import Bench
 from cli.errors import BenchFailed
 from evaluation.bench import Measurement
-from liveness.fusion_model_file import load_fusion_model
-from liveness.policy import LivenessPolicy
+from liveness import LivenessPolicy, load_fusion_model
 from liveness.selfie import SelfieSettings, judge_selfie, load_selfie_model
 from server.analysis.image import ImageAnalyst
 from server.analysis.results import AnalysisMode

@@ -12,12 +12,16 @@ from cli.errors import BenchFailed
 from evaluation.bench import ModelClock, timed_pack
 from server.app import FacegateServer
 from server.errors import ListenerUnusable, ServerError
-from server.settings import Settings
+from server.policies import load_policies
+from server.settings import EVALUATION_POLICY, Settings
 from server.storage.errors import StorageError
 from vision.errors import VisionError
 from vision.packs import Pack
 
-__all__ = ["Bench", "Effort", "running_server"]
+__all__ = ["FLASH_POLICY", "Bench", "Effort", "running_server"]
+
+FLASH_POLICY: Final = "bench_flash"
+"""A policy with only the flash, because the frames of a tinting phone show neither a blink nor a turn."""
 
 _LOOPBACK: Final = {
     "device": {"port": 0},
@@ -80,7 +84,12 @@ async def running_server(pack: Pack, clock: ModelClock, *, data: Path) -> AsyncI
         BenchFailed: The server cannot start.
     """
     settings = Settings.model_validate(
-        {"data_dir": data, "listeners": _LOOPBACK, "allow_evaluation_pack": True}
+        {
+            "data_dir": data,
+            "listeners": _LOOPBACK,
+            "allow_evaluation_pack": True,
+            "policies": {"folder": _policies(data), "default": EVALUATION_POLICY},
+        }
     )
     server = FacegateServer(settings, pack=timed_pack(pack, clock))
     try:
@@ -91,3 +100,16 @@ async def running_server(pack: Pack, clock: ModelClock, *, data: Path) -> AsyncI
         yield server
     finally:
         await server.stop()
+
+
+def _policies(data: Path) -> Path:
+    """Writes a policy with only the flash and a match that every pack supports, because cost is measured."""
+    folder = data / "policies"
+    folder.mkdir(parents=True)
+    match = load_policies().get(EVALUATION_POLICY).policy.match.max_fmr
+    (folder / f"{FLASH_POLICY}.toml").write_text(
+        f'name = "{FLASH_POLICY}"\nversion = 1\ndescription = "For measurements of cost."\nmode = "EXPRESS"\n'
+        f'preferred_mode = "DYNAMIC"\nfallback = "movement"\n[match]\nmax_fmr = {match!r}\n',
+        encoding="utf-8",
+    )
+    return folder

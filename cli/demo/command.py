@@ -25,19 +25,19 @@ from cli.demo.runner import CheckRunner
 from cli.demo.scenarios import Scenario, demo_scenarios
 from cli.demo.stage import Stage, open_stage
 from cli.demo.summary import passed_attacks, summary_table, unexpected
-from cli.demo.tested import FLASH_ALONE_POLICY, FLASH_POLICY, POLICY, Tested, open_tested
+from cli.demo.tested import FLASH_ALONE_POLICY, FLASH_POLICY, POLICY, TRIAL_POLICY, Tested, open_tested
 from cli.demo.words import expectation_text, mode_word, outcome_text
 from cli.errors import CommandError
 from cli.models.install import pull_pack
 from cli.models.options import ModelsDirOption, models_folder
 from cli.models.progress import TerminalProgress
 from facegate_client import ClientError, KeySet, fetch_key_set, open_channel
-from liveness.dynamic.model import FlashModel, load_flash_model
+from liveness.dynamic import FlashModel, load_flash_model
 from server.checks.offer import pack_shortfall
+from server.domain.terms import Mode
 from server.policies import load_policies
 from server.version import server_version
-from vision.packs import Pack
-from vision.packs.catalogue import CataloguePack, load_catalogue
+from vision.packs import CataloguePack, Pack, load_catalogue
 
 __all__ = ["demo"]
 
@@ -125,15 +125,14 @@ async def _demo(console: Console, options: _Options, *, folder: Path) -> tuple[D
     console.print(escape(f"The pack is {chosen.spec}, because {chosen.why}."), highlight=False)
     if chosen.pack.evaluation_only:
         console.print(
-            "This pack is for evaluation only; the demo's server allows it (allow_evaluation_pack).",
+            "This pack is for evaluation only; the demo's server allows it (allow_evaluation_pack), and the "
+            f"policy {chosen.policy} allows as many false matches as it supports.",
             style="yellow",
             highlight=False,
         )
     console.print("Starting a server; all scans are simulated.", highlight=False)
-    asked = (
-        pack_shortfall(load_policies(None).get(FLASH_POLICY).policy, chosen.pack, allow_evaluation_pack=True)
-        is None
-    )
+    flash_policy = _flash_policy(chosen)
+    asked = flash_policy != FLASH_ALONE_POLICY
     scenarios = demo_scenarios(asked=asked)
     photos = frozenset(name for s in scenarios for name in (s.portrait, s.scanned) if name is not None)
     stage = await asyncio.to_thread(open_stage, photos)
@@ -152,7 +151,8 @@ async def _demo(console: Console, options: _Options, *, folder: Path) -> tuple[D
             stage,
             keys,
             scenarios,
-            flash_policy=FLASH_POLICY if asked else FLASH_ALONE_POLICY,
+            policy=chosen.policy,
+            flash_policy=flash_policy,
             seed=options.seed,
             pack=chosen.pack,
             tested=tested,
@@ -161,8 +161,16 @@ async def _demo(console: Console, options: _Options, *, folder: Path) -> tuple[D
         page = write_files(options.out, records=records, page=render_page(records, context), keys=keys)
         _conclude(console, records, page=page, seconds=context.seconds)
         if options.keep_server:
-            await _keep(console, server, tested)
+            await _keep(console, server, tested, policy=chosen.policy)
     return records
+
+
+def _flash_policy(chosen: ChosenPack) -> str:
+    """Returns the policy of the checks in DYNAMIC: one that asks for a blink if the pack can measure it."""
+    name = TRIAL_POLICY if chosen.policy == TRIAL_POLICY else FLASH_POLICY
+    policy = load_policies(None).get(name).policy
+    shortfall = pack_shortfall(policy, chosen.pack, requested=Mode.DYNAMIC, allow_evaluation_pack=True)
+    return FLASH_ALONE_POLICY if shortfall else name
 
 
 async def _choose(console: Console, options: _Options) -> ChosenPack:
@@ -184,6 +192,7 @@ async def _choose(console: Console, options: _Options) -> ChosenPack:
             models_dir=options.models_dir,
             catalogue=load_catalogue(),
             policy=load_policies(None).get(POLICY).policy,
+            trial=load_policies(None).get(TRIAL_POLICY).policy,
             pull=None if options.offline else pull,
         )
 
@@ -195,6 +204,7 @@ async def _checks(
     keys: KeySet,
     scenarios: Sequence[Scenario],
     *,
+    policy: str,
     flash_policy: str,
     seed: int,
     pack: Pack,
@@ -206,7 +216,7 @@ async def _checks(
             service=service,
             device=device,
             keys=keys,
-            policy=POLICY,
+            policy=policy,
             flash_policy=flash_policy,
             tested=tested,
         )
@@ -258,7 +268,7 @@ def _strip(phone: TapedPhone, record: DemoRecord, pack: Pack, model: FlashModel)
 
 
 def _context(chosen: ChosenPack, *, seed: int, seconds: float) -> PageContext:
-    liveness = load_policies(None).get(POLICY).policy.liveness
+    liveness = load_policies(None).get(chosen.policy).policy.liveness
     return PageContext(
         chosen=chosen,
         thresholds=(liveness.spoof_threshold, liveness.live_threshold),
@@ -290,7 +300,7 @@ def _conclude(console: Console, records: Sequence[DemoRecord], *, page: Path, se
     console.print(escape(f"Took {seconds:.0f} s. Open {page}"), highlight=False, soft_wrap=True)
 
 
-async def _keep(console: Console, server: LocalServer, tested: Tested) -> None:
+async def _keep(console: Console, server: LocalServer, tested: Tested, *, policy: str) -> None:
     """Keeps the server running until Ctrl-C or SIGTERM."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -300,7 +310,7 @@ async def _keep(console: Console, server: LocalServer, tested: Tested) -> None:
         escape(
             "The server runs until Ctrl-C. Try:\n"
             f"  facegate verify --service {server.service} --device {server.device} --jwks {server.jwks_url} "
-            f"--api-key-file {tested.real.key_file} --policy {POLICY} --trusted portrait.jpg --scan camera"
+            f"--api-key-file {tested.real.key_file} --policy {policy} --trusted portrait.jpg --scan camera"
         ),
         highlight=False,
         soft_wrap=True,

@@ -10,8 +10,7 @@ from cli.errors import ModelsError, StageUnusable
 from server.checks.offer import pack_shortfall
 from server.policies import Policy
 from vision.errors import VisionError
-from vision.packs import Pack, load_pack
-from vision.packs.catalogue import Catalogue, CataloguePack
+from vision.packs import Catalogue, CataloguePack, Pack, load_pack
 
 __all__ = ["PULLED", "ChosenPack", "choose_pack"]
 
@@ -29,6 +28,7 @@ class ChosenPack:
         spec: Its name in the server's settings.
         models_dir: Models folder in which it was found.
         pack: The loaded pack.
+        policy: Name of the policy that it meets.
         why: The reason for this choice, in words.
         obstacles: The reasons against better packs, a sentence each.
     """
@@ -36,6 +36,7 @@ class ChosenPack:
     spec: str
     models_dir: Path
     pack: Pack
+    policy: str
     why: str
     obstacles: tuple[str, ...] = ()
 
@@ -46,6 +47,7 @@ async def choose_pack(
     models_dir: Path,
     catalogue: Catalogue,
     policy: Policy,
+    trial: Policy,
     pull: Callable[[CataloguePack], Awaitable[object]] | None,
 ) -> ChosenPack:
     """Returns the requested pack, or the best available one.
@@ -59,6 +61,7 @@ async def choose_pack(
         models_dir: The models folder.
         catalogue: Catalogue of packs.
         policy: The policy that the pack must meet.
+        trial: The policy that it must meet instead if it is for evaluation only.
         pull: Pulls a pack into the models folder; None if nothing may be pulled.
 
     Raises:
@@ -70,9 +73,10 @@ async def choose_pack(
             pack = await asyncio.to_thread(load_pack, spec, models_dir=models_dir)
         except VisionError as error:
             raise StageUnusable(f"the pack {spec} cannot be used: {error}") from error
-        if shortfall := pack_shortfall(policy, pack, allow_evaluation_pack=True):
-            raise StageUnusable(f"the pack {spec} cannot meet the demo's policy: {shortfall}")
-        return ChosenPack(spec=spec, models_dir=models_dir, pack=pack, why=why)
+        met = trial if pack.evaluation_only else policy
+        if shortfall := pack_shortfall(met, pack, allow_evaluation_pack=True):
+            raise StageUnusable(f"the pack {spec} cannot meet the demo's policy {met.name}: {shortfall}")
+        return ChosenPack(spec=spec, models_dir=models_dir, pack=pack, policy=met.name, why=why)
 
     if wanted is not None:
         return await load(wanted, "it was requested")

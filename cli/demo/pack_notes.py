@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from cli.demo.pack_choice import ChosenPack
-from cli.pages import Html, joined
+from server.pages import Html, joined
 from vision.packs import Pack
 
 __all__ = ["PackNotes", "pack_notes"]
@@ -48,7 +48,7 @@ def pack_notes(chosen: ChosenPack, *, matcher: str) -> PackNotes:
     pack = chosen.pack
     seen = (*_ALWAYS_SEEN, *(_network_sentence(pack),)) if pack.pad_networks else _ALWAYS_SEEN
     unseen = (_NETWORK if pack.pad_networks else _NO_NETWORK, matcher)
-    return PackNotes(seen=_items(seen), unseen=_items(unseen), use=_use(pack))
+    return PackNotes(seen=_items(seen), unseen=_items(unseen), use=_use(pack, policy=chosen.policy))
 
 
 def _network_sentence(pack: Pack) -> str:
@@ -58,11 +58,11 @@ def _network_sentence(pack: Pack) -> str:
     )
 
 
-def _use(pack: Pack) -> str:
+def _use(pack: Pack, *, policy: str) -> str:
     if pack.evaluation_only:
         return (
             "The pack is for evaluation only and must not decide about people. The server of the demo allows "
-            "it (allow_evaluation_pack), and every result states it."
+            f"it (allow_evaluation_pack), under the policy {policy}, and every result states both."
         )
     return (
         "The terms of its files, below, and your own measurements decide whether the pack suits your purpose."

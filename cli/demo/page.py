@@ -12,7 +12,7 @@ from cli.demo.page_parts import check_card, row
 from cli.demo.record import DemoRecord
 from cli.demo.summary import passed_attacks, unexpected
 from cli.demo.words import mode_word
-from cli.pages import Html, facts, folded, head, joined, page, pill, stylesheet, table, template
+from server.pages import Html, facts, folded, head, joined, page, pill, stylesheet, table, template
 from vision.packs import MatchCalibration, Pack
 
 __all__ = ["PageContext", "render_page"]

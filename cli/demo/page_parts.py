@@ -10,7 +10,8 @@ from cli.demo.flash import page_picture, svg
 from cli.demo.record import DemoRecord
 from cli.demo.scenarios import Status
 from cli.demo.words import expectation_text, reason_sentences
-from cli.pages import (
+from cli.verdict import enum_word
+from server.pages import (
     NOTHING,
     Html,
     card,
@@ -30,7 +31,6 @@ from cli.pages import (
     signal_row,
     template,
 )
-from cli.verdict import enum_word
 
 __all__ = ["check_card", "row"]
 

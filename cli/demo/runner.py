@@ -13,7 +13,7 @@ from cli.demo.flash import TapedPhone
 from cli.demo.record import DemoRecord, Timings
 from cli.demo.scenarios import Scenario
 from cli.demo.stage import FRAMES_PER_SECOND, StagedScan
-from cli.demo.tested import Tested
+from cli.demo.tested import FLASH_ALONE_POLICY, FLASH_POLICY, Tested
 from cli.test_devices.attestor import DeviceAttestor
 from cli.test_devices.messages import camera_profile_of, device_profile_of, runtime_findings_of
 from cli.test_devices.settings_text import POLICY_NAME as ATTESTED_POLICY
@@ -140,7 +140,7 @@ class CheckRunner:
 
     def _mode_of(self, scenario: Scenario) -> scan_pb2.Mode.ValueType:
         """Returns DYNAMIC if the scenario has a flash and its policy does not demand one."""
-        raised = scenario.flashes and scenario.device is not None
+        raised = scenario.flashes and self._policy_of(scenario) not in {FLASH_POLICY, FLASH_ALONE_POLICY}
         return scan_pb2.MODE_DYNAMIC if raised else scan_pb2.MODE_UNSPECIFIED
 
     def _scanner(

@@ -11,12 +11,23 @@ from cli.test_devices.platform_files import write_platform
 from cli.test_devices.settings_text import settings_text
 from facegate_client import ApiKey
 from server.api_keys import new_api_key
+from server.settings import EVALUATION_POLICY
 from simulator.devices import TestPlatform
 
-__all__ = ["FLASH_ALONE_POLICY", "FLASH_POLICY", "POLICY", "DemoCaller", "Tested", "open_tested"]
+__all__ = [
+    "FLASH_ALONE_POLICY",
+    "FLASH_POLICY",
+    "POLICY",
+    "TRIAL_POLICY",
+    "DemoCaller",
+    "Tested",
+    "open_tested",
+]
 
 POLICY: Final = "standard"
 """Policy of the checks in EXPRESS without evidence."""
+TRIAL_POLICY: Final = EVALUATION_POLICY
+"""The same for packs for evaluation, which cannot meet the match of others; DYNAMIC raises its mode."""
 FLASH_POLICY: Final = "dynamic"
 """Policy of the checks in DYNAMIC without evidence. It demands a blink and the head's depth."""
 FLASH_ALONE_POLICY: Final = "adaptive"

@@ -17,8 +17,7 @@ from cli.image.check_view import checked_view, summary_view
 from cli.image.checking import Checked, DecodersOnDemand, ImageFinding, as_json, check_image
 from cli.models.options import ModelsDirOption, models_folder
 from cli.options import JsonOption, PoliciesConfigOption
-from matcher import PortraitPolicy
-from matcher.errors import MatcherError
+from matcher import MatcherError, PortraitPolicy
 from server.policies import Policy
 from vision.errors import VisionError
 from vision.packs import Pack, load_pack

@@ -10,8 +10,7 @@ from rich.text import Text
 
 from cli.image.checking import Checked, ImageFinding
 from matcher import PortraitReport, Requirement, Severity
-from matcher.conformance.interface import Method
-from matcher.conformance.remedies import remedy_for
+from matcher.conformance import Method, remedy_for
 
 __all__ = ["checked_view", "summary_view"]
 

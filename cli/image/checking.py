@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from cli.errors import FileUnusable
 from cli.image.files import read_image
-from matcher import PortraitPolicy, PortraitReport, Requirement, examine_portrait
-from matcher.errors import TrustedImageRefused
+from matcher import PortraitPolicy, PortraitReport, Requirement, TrustedImageRefused, examine_portrait
 from vision.errors import VisionError
 from vision.image import StillDecoder
 from vision.image_format import ImageHeader

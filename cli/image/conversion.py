@@ -12,20 +12,23 @@ import numpy as np
 
 from cli.errors import ConversionImpossible
 from matcher.records import (
+    MAX_BYTES,
+    NO_POSE,
     EyeCentres,
+    FaceImageType2011,
+    PostAcquisition,
+    Record39794,
     RecordMetadata,
     RecordVersion,
     TrustedImageContent,
     build_record,
+    eye_landmarks,
     fitted,
     metadata_of,
     serialise,
     wrap_in_dg2,
 )
-from matcher.records.codes import FaceImageType2011, PostAcquisition
-from matcher.records.contents import MAX_BYTES
-from matcher.records.landmarks import eye_landmarks
-from matcher.records.pose import NO_POSE
+from matcher.records.iso_39794 import RepresentationBlock
 from vision.face import BgrImage
 from vision.image import DecodedImage, encode_jpeg, rotate_upright
 from vision.image_header import ImageFormat
@@ -52,7 +55,9 @@ class TargetFormat(StrEnum):
 
     ISO_2011 = "iso2011"
     ISO_2005 = "iso2005"
+    ISO_39794 = "iso39794"
     DG2 = "dg2"
+    DG2_39794 = "dg2-39794"
     JPEG = "jpeg"
     PNG = "png"
 
@@ -61,6 +66,8 @@ _SUFFIXES: Final[Mapping[TargetFormat, str]] = MappingProxyType(
     {
         TargetFormat.ISO_2011: ".2011.fac",
         TargetFormat.ISO_2005: ".2005.fac",
+        TargetFormat.ISO_39794: ".39794.der",
+        TargetFormat.DG2_39794: ".39794.dg2",
         TargetFormat.DG2: ".dg2",
         TargetFormat.JPEG: ".jpg",
         TargetFormat.PNG: ".png",
@@ -73,17 +80,29 @@ _VERSIONS: Final[Mapping[TargetFormat, RecordVersion]] = MappingProxyType(
     {
         TargetFormat.ISO_2011: RecordVersion.ISO_19794_5_2011,
         TargetFormat.ISO_2005: RecordVersion.ISO_19794_5_2005,
-        # Doc 9303-10 allows the 2005 edition only.
+        TargetFormat.ISO_39794: RecordVersion.ISO_39794_5,
+        # Of 19794-5, Doc 9303-10 allows the 2005 edition only.
         TargetFormat.DG2: RecordVersion.ISO_19794_5_2005,
+        TargetFormat.DG2_39794: RecordVersion.ISO_39794_5,
     }
 )
+_NAMES: Final[Mapping[RecordVersion, str]] = MappingProxyType(
+    {
+        RecordVersion.ISO_19794_5_2005: "2005",
+        RecordVersion.ISO_19794_5_2011: "2011",
+        RecordVersion.ISO_39794_5: "39794-5",
+    }
+)
+_OF_PASSPORTS: Final = frozenset({ImageFormat.JPEG, ImageFormat.JP2, ImageFormat.J2K})
 _KEPT: Final[Mapping[TargetFormat, frozenset[ImageFormat]]] = MappingProxyType(
     {
         TargetFormat.ISO_2011: frozenset(
             {ImageFormat.JPEG, ImageFormat.JP2, ImageFormat.J2K, ImageFormat.PNG}
         ),
-        TargetFormat.ISO_2005: frozenset({ImageFormat.JPEG, ImageFormat.JP2, ImageFormat.J2K}),
-        TargetFormat.DG2: frozenset({ImageFormat.JPEG, ImageFormat.JP2, ImageFormat.J2K}),
+        TargetFormat.ISO_2005: _OF_PASSPORTS,
+        TargetFormat.ISO_39794: _OF_PASSPORTS,
+        TargetFormat.DG2: _OF_PASSPORTS,
+        TargetFormat.DG2_39794: _OF_PASSPORTS,
         TargetFormat.JPEG: frozenset({ImageFormat.JPEG}),
         TargetFormat.PNG: frozenset({ImageFormat.PNG}),
     }
@@ -103,7 +122,7 @@ class Wishes:
         quality: Quality of a JPEG that has to be encoded, 1..100.
         rotate: Clockwise rotation that makes the picture upright: 0, 90, 180 or 270 degrees.
         mirrored: Whether the picture is then a mirror image, which is undone.
-        captured: Time of capture, for a 2011 record; None keeps that of the source.
+        captured: Time of capture, for a 2011 or 39794-5 record; None keeps that of the source.
         full_frontal: Whether a record declares a full frontal picture, instead of the source's declaration.
         find_eyes: Finds the eyes for a record; None keeps those of the source.
     """
@@ -138,7 +157,7 @@ def suffix_of(form: TargetFormat) -> str:
 def format_of(name: str) -> TargetFormat | None:
     """Returns the format that the suffix of a file name states; None if it states none.
 
-    ``.fac`` alone states none: both editions of a facial record use it.
+    ``.fac`` alone states none: both editions of a 19794-5 record use it.
     """
     lower = name.lower()
     for suffix, form in _BY_SUFFIX.items():
@@ -208,8 +227,12 @@ def _record(
     known = RecordMetadata() if content.representation is None else metadata_of(content.representation)
     if content.representation is not None and content.representation.three_d_bytes:
         notes.append("Its 3-D data are omitted.")
-    if PostAcquisition.ROTATED in done and (known.landmarks or known.pose.given):
-        known = replace(known, landmarks=(), pose=NO_POSE)
+    if isinstance(content.record, Record39794) and content.record.ignored_extensions:
+        notes.append(
+            f"Its {content.record.ignored_extensions} extensions, which no field names, are omitted."
+        )
+    if PostAcquisition.ROTATED in done and (known.landmarks or known.pose.given or _placed(known)):
+        known = replace(known, landmarks=(), pose=NO_POSE, block_39794=_unplaced(known.block_39794))
         notes.append("Its landmarks and its pose are omitted: the picture was turned.")
     if done:
         known = replace(known, post_acquisition=(known.post_acquisition or frozenset()) | done)
@@ -226,13 +249,30 @@ def _record(
         # A bare picture states this itself, so it is not lost with the record's field.
         left_out = tuple(field for field in left_out if field != "post-acquisition processing")
     if left_out:
-        notes.append(f"A 2005 record has no field for: {', '.join(left_out)}.")
+        notes.append(f"A {_NAMES[version]} record has no field for: {', '.join(left_out)}.")
     data = serialise(build_record(image, version=version, metadata=fitting))
-    if wishes.form is TargetFormat.DG2:
+    if wishes.form in {TargetFormat.DG2, TargetFormat.DG2_39794}:
         data = wrap_in_dg2([data])
     if len(data) > MAX_BYTES:
         notes.append(f"It has {len(data):,} bytes; a server accepts {MAX_BYTES:,} at most.")
     return Converted(data, tuple(notes))
+
+
+def _placed(known: RecordMetadata) -> bool:
+    """Returns whether a 39794-5 record states landmarks, also those that other records do not name."""
+    return known.block_39794 is not None and bool(known.block_39794.landmarks)
+
+
+def _unplaced(block: RepresentationBlock | None) -> RepresentationBlock | None:
+    """Returns the block without landmarks and pose."""
+    if block is None:
+        return None
+    person = block.identity_metadata
+    return replace(
+        block,
+        landmarks=None,
+        identity_metadata=None if person is None else replace(person, pose_angle=None),
+    )
 
 
 def _with_eyes(known: RecordMetadata, eyes: EyeCentres) -> RecordMetadata:

@@ -14,7 +14,7 @@ from cli.errors import ConversionImpossible
 from cli.image.conversion import EyeFinder, TargetFormat, Wishes, convert, format_of, suffix_of
 from cli.image.files import MOST_BYTES, read_image, write_image
 from cli.models.options import ModelsDirOption, models_folder
-from matcher.errors import MatcherError
+from matcher import MatcherError
 from matcher.records import EyeCentres, Representations, open_trusted_image
 from vision.errors import VisionError
 from vision.face import BgrImage
@@ -31,12 +31,14 @@ _QUALITY: Final = 95
 
 def convert_command(
     *,
-    file: Annotated[Path, typer.Argument(help="PNG, JPEG, JPEG 2000, a facial record, or a DG2.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="IN", help="PNG, JPEG, JPEG 2000, a facial record, or a DG2.")
+    ],
     target: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[OUT]",
-            help="The file to write; its suffix gives the format.  [default: beside FILE, named after it]",
+            metavar="OUT",
+            help="The file to write; its suffix gives the format.  [default: beside IN, named after it]",
             show_default=False,
         ),
     ] = None,
@@ -44,7 +46,7 @@ def convert_command(
         TargetFormat | None,
         typer.Option(
             "--to",
-            help=f"Format: {', '.join(TargetFormat)}. It takes precedence over the suffix of OUT.",
+            help=f"{' '.join(TargetFormat)}. It takes precedence over the suffix of OUT.",
             metavar="FORMAT",
             show_default=False,
         ),
@@ -68,7 +70,7 @@ def convert_command(
     captured: Annotated[
         datetime | None,
         typer.Option(
-            help="Time of capture in UTC, for a 2011 record: 2026-11-20T14:00:01.",
+            help="Time of capture in UTC, for a 2011 or 39794-5 record: 2026-11-20T14:00:01.",
             formats=[
                 "%Y-%m-%dT%H:%M:%S",
                 "%Y-%m-%dT%H:%M:%S.%f",

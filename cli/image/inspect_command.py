@@ -13,7 +13,7 @@ from cli.image.files import MOST_BYTES, read_image
 from cli.image.inspection import as_json, sections
 from cli.options import JsonOption
 from cli.sections import section_table
-from matcher.errors import MatcherError
+from matcher import MatcherError
 from matcher.records import Discrepancy, Representations, open_trusted_image
 from vision.errors import VisionError
 
@@ -27,9 +27,9 @@ def inspect_command(
 ) -> None:
     """Show the layers of an image file, all fields in words, and discrepancies.
 
-    The content decides the format, never the name: PNG, JPEG, JPEG 2000, ISO/IEC 19794-5:2005 and :2011
-    records, and the ICAO DG2 of a passport. No pixel is decoded. The exit status is 2 if the file is none of
-    these. For example:
+    The content decides the format, never the name: PNG, JPEG, JPEG 2000, ISO/IEC 19794-5:2005 and :2011 and
+    ISO/IEC 39794-5 records, and the ICAO DG2 of a passport. No pixel is decoded. The exit status is 2 if the
+    file is none of these. For example:
 
         facegate image inspect portrait.jpg
 

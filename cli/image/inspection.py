@@ -5,33 +5,33 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Any, Final
 
+from cli.image.inspection_39794 import block_json, block_rows
 from cli.sections import Section
 from matcher.records import (
-    Dg2,
-    FacialRecord,
-    Landmark,
-    Record2011,
-    Representation,
-    TrustedImageContent,
-    representations_of,
-)
-from matcher.records.codes import (
+    CBEFF_TYPES,
     SAMPLING_RATE_BOUNDS,
     CaptureSource,
     ColourSpace2005,
     ColourSpace2011,
+    Dg2,
     Expression2005,
     EyeColour,
     FaceImageType2005,
     FaceImageType2011,
+    FacialRecord,
     Gender,
     HairColour,
     ImageDataType2005,
     ImageDataType2011,
+    Landmark,
     LandmarkType,
-    words,
+    Record2011,
+    Record39794,
+    Representation,
+    TrustedImageContent,
+    describe_code,
+    representations_of,
 )
-from matcher.records.modality import CBEFF_TYPES
 
 __all__ = ["as_json", "sections"]
 
@@ -72,7 +72,12 @@ def sections(content: TrustedImageContent, data: bytes) -> tuple[Section, ...]:
         found.append(_dg2_section(content.dg2))
     if content.record is not None:
         found.append(_record_section(content.record))
-        found += [_face_section(face, content.record) for face in representations_of(content.record)]
+        found += [
+            _face_section(face, content.record)
+            if face.block_39794 is None
+            else Section(f"Face {face.position} as declared", block_rows(face.block_39794))
+            for face in representations_of(content.record)
+        ]
     found.append(_picture_section(content, data))
     return tuple(found)
 
@@ -94,7 +99,12 @@ def as_json(content: TrustedImageContent, data: bytes) -> dict[str, Any]:
         "representations": []
         if record is None
         else [
-            _face_json(face) | {"expression_code": _coded_expression(face, record)}
+            _face_json(face)
+            | (
+                {"expression_code": _coded_expression(face, record)}
+                if face.block_39794 is None
+                else {"blocks": block_json(face.block_39794)}
+            )
             for face in representations_of(record)
         ],
         "picture": {
@@ -119,7 +129,9 @@ def nesting(content: TrustedImageContent) -> str:
     parts = []
     if content.dg2 is not None:
         parts.append("ICAO DG2")
-    if content.record is not None:
+    if isinstance(content.record, Record39794):
+        parts.append(f"ISO/IEC 39794-5:{content.record.version.year}")
+    elif content.record is not None:
         year = 2011 if isinstance(content.record, Record2011) else 2005
         parts.append(f"ISO/IEC 19794-5:{year}")
     parts.append(content.media_type or "unknown picture")
@@ -143,6 +155,16 @@ def _dg2_section(dg2: Dg2) -> Section:
 
 
 def _record_section(record: FacialRecord) -> Section:
+    if isinstance(record, Record39794):
+        version = record.version
+        rows = [
+            ("version", f"generation {version.generation} ({version.year})"),
+            ("outermost data object", "context tag [1] (A1)" if record.wrapped else "data block (65)"),
+            ("ignored extensions", str(record.ignored_extensions)),
+            ("trailing bytes", f"{len(record.trailing):,}"),
+            ("faces", str(len(record.representations))),
+        ]
+        return Section("Facial record", tuple(rows))
     rows = [
         ("version", "030 (2011)" if isinstance(record, Record2011) else "010 (2005)"),
         ("length, as stated", f"{record.declared_length:,}"),
@@ -161,15 +183,15 @@ def _face_section(face: Representation, record: FacialRecord) -> Section:
     pose, eyes = face.pose, face.eye_centres
     kinds = _KINDS_2011 if isinstance(record, Record2011) else _KINDS_2005
     rows = [
-        ("face image type", words(kinds.face_image_type, face.face_image_type)),
-        ("image data type", words(kinds.image_data_type, face.image_data_type)),
+        ("face image type", describe_code(kinds.face_image_type, face.face_image_type)),
+        ("image data type", describe_code(kinds.image_data_type, face.image_data_type)),
         ("width x height", f"{face.width or 0} x {face.height or 0}"),
-        ("colour space", words(kinds.colour_space, face.colour_space)),
-        ("source", words(CaptureSource, face.source)),
+        ("colour space", describe_code(kinds.colour_space, face.colour_space)),
+        ("source", describe_code(CaptureSource, face.source)),
         ("device type", _maybe(face.device_type)),
-        ("gender", words(Gender, face.gender)),
-        ("eye colour", words(EyeColour, face.eye_colour)),
-        ("hair colour", words(HairColour, face.hair_colour)),
+        ("gender", describe_code(Gender, face.gender)),
+        ("eye colour", describe_code(EyeColour, face.eye_colour)),
+        ("hair colour", describe_code(HairColour, face.hair_colour)),
         ("features", _flags(face.features)),
         ("expression", _expression(face, _coded_expression(face, record), record)),
         *(
@@ -184,7 +206,7 @@ def _face_section(face: Representation, record: FacialRecord) -> Section:
         ("landmarks", str(len(face.landmarks))),
         *(
             (
-                f"  {point.number} ({words(LandmarkType, point.type)})",
+                f"  {point.number} ({describe_code(LandmarkType, point.type)})",
                 _point(point),
             )
             for point in face.landmarks
@@ -248,6 +270,14 @@ def _dg2_json(dg2: Dg2) -> dict[str, Any]:
 
 
 def _record_json(record: FacialRecord) -> dict[str, Any]:
+    if isinstance(record, Record39794):
+        return {
+            "version": {"generation": record.version.generation, "year": record.version.year},
+            "in_context_tag": record.wrapped,
+            "ignored_extensions": record.ignored_extensions,
+            "trailing_bytes": len(record.trailing),
+            "representations": len(record.representations),
+        }
     found: dict[str, Any] = {
         "version": "030" if isinstance(record, Record2011) else "010",
         "declared_length": record.declared_length,
@@ -312,7 +342,10 @@ def _face_json(face: Representation) -> dict[str, Any]:
 
 
 def _coded(value: int) -> dict[str, Any]:
-    return {"code": int(value), "meaning": words(type(value), value) if isinstance(value, IntEnum) else None}
+    return {
+        "code": int(value),
+        "meaning": describe_code(type(value), value) if isinstance(value, IntEnum) else None,
+    }
 
 
 def _maybe(value: int | None) -> str:
@@ -331,6 +364,8 @@ def _flags(flags: Iterable[StrEnum] | None) -> str:
 
 
 def _coded_expression(face: Representation, record: FacialRecord) -> int:
+    if isinstance(record, Record39794):
+        return 0
     return record.representations[face.position - 1].expression
 
 
@@ -338,7 +373,7 @@ def _expression(face: Representation, code: int, record: FacialRecord) -> str:
     """Returns the expression in words; for a vendor's or a reserved code, the code."""
     if face.expressions or not code:
         return _flags(face.expressions)
-    return f"mask {code:#06x}" if isinstance(record, Record2011) else words(Expression2005, code)
+    return f"mask {code:#06x}" if isinstance(record, Record2011) else describe_code(Expression2005, code)
 
 
 def _angle(degrees: float | None, uncertainty: float | None) -> str:

@@ -25,20 +25,29 @@ from cli.match.options import (
     PacksOption,
     ResamplesOption,
     SeedOption,
+    WorkersOption,
     bootstrap_options,
     check_apart,
     load_packs,
     read_optional_corrections,
+    worker_count,
 )
 from cli.match.words import not_supported
 from cli.models.options import ModelsDirOption, models_folder
-from evaluation.match.calibration import PackMeasurement, calibrate, common_embedder, measure, without_folder
-from evaluation.match.calibration_points import render_calibration
-from evaluation.match.comparisons import compare_all
-from evaluation.match.errors import MatchEvaluationError, NothingToMeasure
-from evaluation.match.fmr_bounds import persons_needed
-from evaluation.match.photos import read_photo_list
-from matcher.similarity import similarity_for_fmr, threshold_cosine
+from evaluation.match import (
+    MatchEvaluationError,
+    NothingToMeasure,
+    PackMeasurement,
+    calibrate,
+    common_embedder,
+    compare_all,
+    measure_comparisons,
+    persons_needed,
+    read_photo_list,
+    render_calibration,
+    without_folder,
+)
+from matcher import similarity_for_fmr, threshold_cosine
 from vision.errors import VisionError
 from vision.packs import MatchCalibration
 
@@ -64,6 +73,7 @@ def calibrate_command(
     resamples: ResamplesOption = 2000,
     confidence: ConfidenceOption = 0.95,
     seed: SeedOption = 1,
+    workers: WorkersOption = None,
     models_dir: ModelsDirOption = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace an existing file.")] = False,
 ) -> None:
@@ -93,10 +103,10 @@ def calibrate_command(
         check_apart(photos, apart or ())
         packs = load_packs(pack, models_dir=models_folder(models_dir))
         embedder = common_embedder(packs)
-        runs = embed_with_progress(photos, packs=packs, console=errors)
+        runs = embed_with_progress(photos, packs=packs, workers=worker_count(workers), console=errors)
         with errors.status("Computing bounds"):
             measurements = [
-                measure(
+                measure_comparisons(
                     run,
                     compare_all(run.templates, unsure=known.unsure),
                     pack=without_folder(spec),
@@ -110,6 +120,7 @@ def calibrate_command(
                 measurements,
                 embedder_sha256=embedder,
                 dataset=dataset,
+                scored=packs[0],
                 command=_command(
                     pack,
                     corrections=corrections,
@@ -120,7 +131,7 @@ def calibrate_command(
         _check_worth(calibration, confidence=confidence)
         _write(out, render_calibration(calibration))
     for measurement in measurements:
-        _tell(console, calibration, measurement, confidence=confidence)
+        _print_measurement(console, calibration, measurement, confidence=confidence)
     console.print(
         escape(
             f"Written to {out}. The server uses it with the setting: calibration = {str(out.resolve())!r}"
@@ -181,7 +192,7 @@ def _command(
     return shlex.join([*parts, *numbers, "--out", "FILE"])
 
 
-def _tell(
+def _print_measurement(
     console: Console, calibration: MatchCalibration, measurement: PackMeasurement, *, confidence: float
 ) -> None:
     run, comparisons, curve = measurement.run, measurement.comparisons, measurement.curve

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from cli.report import Chart
-from evaluation.match.charts import det_chart, histogram_chart
-from evaluation.match.report import MatchReport
+from evaluation.match import MatchReport, det_chart, histogram_chart
 
 __all__ = ["draw_charts"]
 

@@ -1,9 +1,10 @@
 """The content of a report on matching. It shows no person."""
 
 from cli.match.sheets import sheets
-from cli.pages import template
+from cli.match.words import broken_text
 from cli.report import ReportDocument
-from evaluation.match.report import MatchReport, PackReport
+from evaluation.match import MatchReport, PackReport
+from server.pages import template
 
 __all__ = ["describe"]
 
@@ -18,6 +19,11 @@ def describe(report: MatchReport) -> ReportDocument:
         f"Bounds on FMR are one-sided, intervals of FNMR two-sided, {bootstrap.confidence:g}, from "
         f"{bootstrap.resamples} draws of persons or Clopper-Pearson over effective comparisons, whichever "
         "is wider.",
+    ]
+    notes += [
+        f"{pack.name}: the calibration's promise is broken in a group. {broken_text(pack)}"
+        for pack in report.packs
+        if pack.broken
     ]
     if photos.guessed:
         notes.insert(1, "Identities were inferred from the pairs; give a manifest.csv to state them.")

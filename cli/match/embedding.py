@@ -10,10 +10,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from evaluation.match.comparisons import MOST_TEMPLATES
-from evaluation.match.errors import NothingToMeasure
-from evaluation.match.photos import FacePhoto
-from evaluation.match.templates import AcquisitionFault, TemplateRun, embed_photos
+from evaluation.match import (
+    MOST_TEMPLATES,
+    AcquisitionFault,
+    Degradation,
+    FacePhoto,
+    NothingToMeasure,
+    TemplateRun,
+    embed_photos,
+)
 from vision.image import IN_PROCESS, StillDecoder
 from vision.image_header import detect_format
 from vision.isolation.pool import DecoderPool
@@ -25,13 +30,20 @@ _NAMED = 3
 
 
 def embed_with_progress(
-    photos: Sequence[FacePhoto], *, packs: Sequence[Pack], console: Console
+    photos: Sequence[FacePhoto],
+    *,
+    packs: Sequence[Pack],
+    portraits: Sequence[Degradation] = (),
+    workers: int,
+    console: Console,
 ) -> tuple[TemplateRun, ...]:
     """Embed every photo with every pack.
 
     Args:
         photos: The photos.
         packs: The packs.
+        portraits: Degradations in which each photo is embedded, too.
+        workers: Number of threads.
         console: Shows the progress and the files that could not be read; results go elsewhere.
 
     Raises:
@@ -51,10 +63,17 @@ def embed_with_progress(
     with ExitStack() as stack:
         decoder: StillDecoder | None = None
         if any(needs_decoder(photo.path) for photo in photos):
-            decoder = stack.enter_context(DecoderPool(still_workers=1))
+            decoder = stack.enter_context(DecoderPool(still_workers=workers))
         progress = stack.enter_context(Progress(*columns, console=console, transient=True))
         task = progress.add_task("Detecting and embedding", total=len(photos))
-        runs = embed_photos(photos, packs=packs, still_decoder=decoder, told=lambda: progress.advance(task))
+        runs = embed_photos(
+            photos,
+            packs=packs,
+            still_decoder=decoder,
+            portraits=portraits,
+            workers=workers,
+            report=lambda: progress.advance(task),
+        )
     _name_unreadable(photos, runs[0], console)
     for pack, run in zip(packs, runs, strict=True):
         if not run.templates:

@@ -19,26 +19,37 @@ from cli.match.options import (
     CorrectionsOption,
     ResamplesOption,
     SeedOption,
+    WorkersOption,
     bootstrap_options,
     check_apart,
     load_packs,
     pack_names,
     read_optional_corrections,
+    worker_count,
 )
+from cli.match.suspected import suspected_files
 from cli.models.options import ModelsDirOption, models_folder
 from cli.options import JsonOption
 from cli.report import check_writable, print_report, write_report
-from evaluation.figures import FiguresUnavailable, check_figures
-from evaluation.match.corrections import Corrections
-from evaluation.match.errors import MatchEvaluationError, PhotoListError
-from evaluation.match.evaluation import Bootstrap, group_photos
-from evaluation.match.pair_list import read_pairs
-from evaluation.match.photos import read_photo_list
+from evaluation import FiguresUnavailable, check_figures
+from evaluation.match import (
+    Bootstrap,
+    Corrections,
+    Degradation,
+    MatchEvaluationError,
+    NothingToMeasure,
+    PhotoListError,
+    group_photos,
+    read_pairs,
+    read_photo_list,
+)
 from vision.errors import VisionError
 
 __all__ = ["match"]
 
 _EMBEDDED = "embedded"
+_BROKEN = 1
+"""Exit status if a promise is broken in a group."""
 
 
 def match(
@@ -63,7 +74,16 @@ def match(
     group_by: Annotated[
         list[str] | None,
         typer.Option(
-            help="Column of `manifest.csv` to group by; may be repeated. The groups are shown side by side.",
+            help="Column of `manifest.csv` to group by; may be repeated. Shows FMR within each group, and "
+            "where the pack's calibration breaks its promise in one.",
+            show_default=False,
+        ),
+    ] = None,
+    portraits: Annotated[
+        list[Degradation] | None,
+        typer.Option(
+            help="Degrade photos of persons with several as portraits of a document, and compare them with "
+            "the other photos; may be repeated.",
             show_default=False,
         ),
     ] = None,
@@ -80,6 +100,7 @@ def match(
     resamples: ResamplesOption = 2000,
     confidence: ConfidenceOption = 0.95,
     seed: SeedOption = 1,
+    workers: WorkersOption = None,
     models_dir: ModelsDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -88,7 +109,12 @@ def match(
     Shows FMR and FNMR with bounds that resample persons, not comparisons; FNMR at FMR 1e-1, 1e-2 and so on,
     down to the lowest FMR that the number of persons supports; failures to acquire; groups; the bounds of the
     pack's calibration and whether they hold; and the time for a face. Several packs are measured on the same
-    comparisons. The report contains no face, name or template.
+    comparisons. The report contains no face, name or template. Pairs of identities that may be one person
+    are counted in it, with the rates without them; their names go to `suspected_duplicates.toml` beside it,
+    in the form of `--corrections`.
+
+    The exit status is 1 if `--group-by` shows, beyond chance, that a promise of the pack's calibration is
+    broken in a group.
 
     `manifest.csv` has the columns `file` (relative to the folder) and `identity`; any other column can serve
     for groups. A photo is omitted if a column `usable` is not 1, a column `label` is not `bona_fide`, or the
@@ -102,6 +128,8 @@ def match(
         camera --out report
 
         facegate evaluate match --pairs photos/pairs.csv --pack insightface:/srv/models/buffalo_l --json
+
+        facegate evaluate match --identities photos --pack open --portraits jp2-15kb --portraits scan-300dpi
     """
     specs = tuple(pack or (_EMBEDDED,))
     with errors_reported(MatchEvaluationError, FiguresUnavailable, VisionError, OSError):
@@ -109,7 +137,12 @@ def match(
             check_figures()
             check_writable(out)
         material = _material(
-            identities, pairs, read_optional_corrections(corrections), apart or (), tuple(group_by or ())
+            identities,
+            pairs,
+            corrections=read_optional_corrections(corrections),
+            apart=apart or (),
+            group_by=tuple(group_by or ()),
+            portraits=tuple(dict.fromkeys(portraits or ())),
         )
         report = measure_packs(
             material,
@@ -122,22 +155,34 @@ def match(
                 corrections=corrections,
                 apart=apart or (),
                 group_by=group_by or (),
+                portraits=material.portraits,
                 numbers=bootstrap_options(resamples, confidence, seed),
             ),
+            workers=worker_count(workers),
             console=Console(stderr=True),
         )
         document, page = describe(report), None
         if out is not None:
-            page = write_report(out, document, charts=tuple(draw_charts(report)), json=report.to_json())
+            page = write_report(
+                out,
+                document,
+                charts=tuple(draw_charts(report)),
+                json=report.to_json(),
+                more=suspected_files(report, material.photos),
+            )
     print_report(document, json=report.to_json() if as_json else None, page=page)
+    if any(pack.broken for pack in report.packs):
+        raise typer.Exit(_BROKEN)
 
 
 def _material(
     identities: Path | None,
     pairs: Path | None,
+    *,
     corrections: Corrections,
     apart: Sequence[str],
     group_by: Sequence[str],
+    portraits: tuple[Degradation, ...],
 ) -> Material:
     if identities is not None and pairs is None:
         found = read_photo_list(identities, corrections=corrections, apart=apart)
@@ -148,6 +193,10 @@ def _material(
         chosen, guessed = listed.pairs, not listed.named
     else:
         raise PhotoListError("no photos were given: give either --identities DIR or --pairs FILE")
+    if portraits and chosen is not None:
+        raise PhotoListError("--portraits compares all photos with all: use it with --identities")
+    if portraits and len({photo.identity for photo in photos}) == len(photos):
+        raise NothingToMeasure("--portraits needs persons with two photos, and there are none")
     check_apart(photos, apart)
     return Material(
         photos=photos,
@@ -156,6 +205,7 @@ def _material(
         groups=group_photos(photos, group_by, known=columns),
         left_out=left_out,
         guessed=guessed,
+        portraits=portraits,
     )
 
 
@@ -166,6 +216,7 @@ def _command(
     corrections: Path | None,
     apart: Sequence[str],
     group_by: Sequence[str],
+    portraits: Sequence[str],
     numbers: Sequence[str],
 ) -> str:
     """Return the command without this machine's folders."""
@@ -175,6 +226,8 @@ def _command(
         parts += ["--pack", name]
     for column in group_by:
         parts += ["--group-by", column]
+    for degradation in portraits:
+        parts += ["--portraits", degradation]
     for source in apart:
         parts += ["--apart", source]
     if corrections is not None:

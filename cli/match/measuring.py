@@ -10,14 +10,30 @@ from rich.console import Console
 
 from cli.match.embedding import acquired, embed_with_progress
 from evaluation.bench import describe_machine
-from evaluation.match.calibration import THRESHOLDS, embedder_sha256
-from evaluation.match.comparisons import Comparisons, compare_all, compare_pairs
-from evaluation.match.evaluation import Bootstrap, SetResult, differences, evaluate_groups, evaluate_sets
-from evaluation.match.operating_points import TARGETS, FmrAt, rates_at
-from evaluation.match.photos import FacePhoto
-from evaluation.match.report import Comparison, MatchReport, PackReport, Photos
-from evaluation.match.templates import LabelledTemplate, TemplateRun
-from matcher.similarity import threshold_cosine
+from evaluation.match import (
+    TARGETS,
+    THRESHOLDS,
+    Bootstrap,
+    Comparison,
+    Comparisons,
+    Degradation,
+    FacePhoto,
+    LabelledTemplate,
+    MatchReport,
+    PackReport,
+    Photos,
+    TemplateRun,
+    compare_all,
+    compare_pairs,
+    differences,
+    embedder_sha256,
+    evaluate_groups,
+    evaluate_portraits,
+    evaluate_sets,
+    rates_at,
+    suspected_duplicates,
+)
+from matcher import threshold_cosine
 from server.version import server_version
 from vision.packs import MatchCalibration, Pack
 
@@ -35,6 +51,7 @@ class Material:
         groups: Photos of each group, by column and value.
         left_out: Number of omitted photos or pairs, by reason.
         guessed: True if the identities were inferred from the pairs.
+        portraits: Degradations in which the photos are also compared as portraits.
     """
 
     photos: tuple[FacePhoto, ...]
@@ -43,6 +60,7 @@ class Material:
     groups: Mapping[tuple[str, str], NDArray[np.bool_]]
     left_out: Mapping[str, int]
     guessed: bool
+    portraits: tuple[Degradation, ...] = ()
 
     def compare(self, templates: Sequence[LabelledTemplate]) -> Comparisons:
         """Return the comparisons of one pack's templates.
@@ -62,6 +80,7 @@ def measure_packs(
     names: Sequence[str],
     bootstrap: Bootstrap,
     command: str,
+    workers: int,
     console: Console,
 ) -> MatchReport:
     """Measure packs on photos, side by side.
@@ -72,13 +91,16 @@ def measure_packs(
         names: Their names in the report.
         bootstrap: Parameters of the bounds.
         command: The command that repeats the measurement.
+        workers: Number of threads that embed photos.
         console: Shows the progress.
 
     Raises:
         NothingToMeasure: There are too few persons, or no template.
     """
     machine = describe_machine()
-    runs = embed_with_progress(material.photos, packs=packs, console=console)
+    runs = embed_with_progress(
+        material.photos, packs=packs, portraits=material.portraits, workers=workers, console=console
+    )
     reports: list[PackReport] = []
     with console.status("Computing bounds") as status:
         for name, pack, run in zip(names, packs, runs, strict=True):
@@ -121,30 +143,54 @@ def _pack_report(
 ) -> PackReport:
     comparisons = material.compare(run.templates)
     sets = evaluate_sets(comparisons, bootstrap)
-    embedder = next(file for file in pack.files if file.role == "embedder")
+    main = sets[0]
+    thresholds = _thresholds(pack.match_calibration)
+    suspected = tuple(suspected_duplicates(main.comparisons))
+    without = None
+    if suspected:
+        others = main.comparisons.without([pair.persons for pair in suspected])
+        without = evaluate_sets(others, bootstrap)[0] if others.any_impostors else None
     return PackReport(
         name=name,
         version=pack.version,
         evaluation_only=pack.evaluation_only,
-        embedder=embedder.name,
+        embedder=next(file for file in pack.files if file.role == "embedder").name,
         embedder_sha256=embedder_sha256(pack),
         provenance=pack.match_calibration.provenance,
         run=run,
         sets=sets,
         groups=evaluate_groups(
-            comparisons, groups=material.groups, failed=run.faults, main=sets[0], bootstrap=bootstrap
+            comparisons,
+            groups=material.groups,
+            failed=run.faults,
+            main=main,
+            calibrated=thresholds,
+            bootstrap=bootstrap,
         ),
-        calibrated=_calibrated(pack.match_calibration, sets[0]),
+        calibrated=tuple(
+            (target, rates_at(int(np.searchsorted(THRESHOLDS, cosine)), fmr=main.fmr, fnmr=main.fnmr))
+            for target, cosine in thresholds
+        ),
+        suspected=suspected,
+        without_suspected=without,
+        portraits=tuple(
+            evaluate_portraits(
+                degradation, degraded, main=main, calibrated=thresholds, confidence=bootstrap.confidence
+            )
+            for degradation, degraded in run.portraits.items()
+        ),
     )
 
 
-def _calibrated(calibration: MatchCalibration, main: SetResult) -> tuple[tuple[float, FmrAt], ...]:
-    """Return the rates of the calibration's thresholds on the main set."""
+def _thresholds(calibration: MatchCalibration) -> tuple[tuple[float, float], ...]:
+    """Return the false match rates that a calibration supports, with thresholds.
+
+    A threshold is the grid's next one: no more matches than at the calibration's own.
+    """
     found = []
     for target in TARGETS:
         if target >= calibration.lowest_bound:
             cosine = threshold_cosine(target, calibration=calibration)
-            # The grid's next threshold: no more matches than at the calibration's own.
             index = min(int(np.searchsorted(THRESHOLDS, cosine - 1e-9)), THRESHOLDS.size - 1)
-            found.append((target, rates_at(index, fmr=main.fmr, fnmr=main.fnmr)))
+            found.append((target, float(THRESHOLDS[index])))
     return tuple(found)

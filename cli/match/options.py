@@ -1,15 +1,13 @@
 """Options and packs of the two commands on matching."""
 
+import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from evaluation.match.calibration import without_folder
-from evaluation.match.corrections import Corrections, read_corrections
-from evaluation.match.errors import PhotoListError
-from evaluation.match.photos import FacePhoto
+from evaluation.match import Corrections, FacePhoto, PhotoListError, read_corrections, without_folder
 from vision.onnx_sessions import RuntimeOptions
 from vision.packs import Pack, load_pack
 
@@ -21,11 +19,13 @@ __all__ = [
     "PacksOption",
     "ResamplesOption",
     "SeedOption",
+    "WorkersOption",
     "bootstrap_options",
     "check_apart",
     "load_packs",
     "pack_names",
     "read_optional_corrections",
+    "worker_count",
 ]
 
 
@@ -69,7 +69,18 @@ ConfidenceOption = Annotated[
         help="Confidence level: one-sided for bounds on FMR, two-sided for FNMR.", min=0.9, max=0.999
     ),
 ]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        help="Threads that embed photos.  [default: one for each core]", min=1, max=64, show_default=False
+    ),
+]
 SeedOption = Annotated[int, typer.Option(help="Seed of the bootstrap.", min=0)]
+
+
+def worker_count(workers: int | None) -> int:
+    """Return the number of threads: by default one for each core that this process may use."""
+    return workers or len(os.sched_getaffinity(0))
 
 
 def load_packs(specs: Sequence[str], *, models_dir: Path) -> tuple[Pack, ...]:

@@ -2,11 +2,19 @@
 
 from collections.abc import Iterator
 
-from cli.match.words import PROVENANCES, SET_TITLES, change, interval, limits, percent, promise, rate
+from cli.match.words import (
+    PROVENANCES,
+    SET_TITLES,
+    broken_text,
+    change,
+    group_name,
+    interval,
+    limits,
+    percent,
+    rate,
+)
 from cli.report.sheets import Sheet
-from evaluation.match.evaluation import GroupResult
-from evaluation.match.operating_points import FmrAt, OperatingPoint
-from evaluation.match.report import MatchReport, PackReport
+from evaluation.match import FmrAt, GroupResult, MatchReport, OperatingPoint, PackReport, Promise, SetResult
 
 __all__ = ["sheets"]
 
@@ -19,8 +27,13 @@ def sheets(report: MatchReport) -> Iterator[Sheet]:
     if any(pack.calibrated for pack in report.packs):
         yield _calibrated(report)
     yield from (_differences(report),) if report.comparisons else ()
+    if any(pack.portraits for pack in report.packs):
+        yield _portraits(report)
     for column in dict.fromkeys(group.column for pack in report.packs for group in pack.groups):
         yield from _groups(report, column)
+        yield from _promises(report, column)
+    if any(pack.without_suspected for pack in report.packs):
+        yield _suspected(report)
 
 
 def _acquisition(report: MatchReport) -> Sheet:
@@ -88,7 +101,7 @@ def _calibrated(report: MatchReport) -> Sheet:
             f"{target:g}",
             _fmr(rates),
             interval(rates.fnmr),
-            promise(target, rates),
+            pack.promise(target, rates).value,
         )
         for pack in report.packs
         for target, rates in pack.calibrated
@@ -136,21 +149,112 @@ def _groups(report: MatchReport, column: str) -> Iterator[Sheet]:
             ),
             notes=(
                 "At the thresholds of all photos together, for the named FMR; in brackets the bounds of this "
-                "group. The rates of a group with few persons are imprecise: see its bounds.",
+                "group. The rates of a group with few persons are imprecise: see its bounds. Pooled: the "
+                "comparisons within each of the groups.",
             ),
         )
 
 
 def _group_rows(group: GroupResult, pack: PackReport) -> Iterator[tuple[str, ...]]:
-    head = (
-        group.value or "(empty)",
-        f"{group.photos} ({group.failures})",
-        str(group.persons),
-    )
+    head = (group_name(group), f"{group.photos} ({group.failures})", str(group.persons))
     if not group.rates:
         yield (*head, "-", "fewer than two persons", "-")
     for point, found in zip(pack.main.supported, group.rates, strict=False):
-        yield (*head, f"{point.target:g}", _fmr(found), interval(found.fnmr))
+        if group.lowest_bound > point.target and found.lower_bound <= point.target:
+            yield (*head, f"{point.target:g}", Promise.NOT_SUPPORTED.value, interval(found.fnmr))
+        else:
+            yield (*head, f"{point.target:g}", _fmr(found), interval(found.fnmr))
+
+
+def _promises(report: MatchReport, column: str) -> Iterator[Sheet]:
+    for pack in report.packs:
+        rows = [
+            (
+                group_name(group),
+                f"{promise.target:g}",
+                _fmr(promise.rates),
+                f"{rate(promise.rates.lower_bound)}",
+                promise.promise.value,
+            )
+            for group in pack.groups
+            if group.column == column
+            for promise in group.promises
+        ]
+        if rows:
+            yield Sheet(
+                title=f"The pack's own calibration in groups by {column}, {pack.name}",
+                columns=("group", "max_fmr", "FMR (bound)", "at least", "promise"),
+                rows=tuple(rows),
+                notes=(
+                    "Broken: the lower bound on FMR in the group is above the promised rate. Not supported "
+                    "by data: the group's persons could not show the rate with any scores. "
+                    + broken_text(pack),
+                ),
+                words=frozenset({4}),
+            )
+
+
+def _portraits(report: MatchReport) -> Sheet:
+    rows = [
+        (
+            pack.name,
+            result.degradation.value,
+            f"{result.failures} of {result.portraits}",
+            f"{found.target:g}{' (calibration)' if found.calibrated else ''}",
+            rate(found.fmr),
+            interval(found.fnmr),
+            interval(found.plain),
+        )
+        for pack in report.packs
+        for result in pack.portraits
+        for found in result.rates
+    ]
+    return Sheet(
+        title="Portraits of documents against photos",
+        columns=("pack", "portrait", "failures", "threshold for FMR", "FMR", "FNMR, %", "FNMR of photos, %"),
+        rows=tuple(rows),
+        notes=(
+            "Photos, cut and degraded as portraits, against the other photos of their persons, at the "
+            "thresholds of the photos as they are. The degradations are models of documents, not documents.",
+            *(
+                f"{pack.name}, {result.degradation}: {result.genuine:,} genuine comparisons of "
+                f"{result.persons} persons, {result.impostors:,} impostor comparisons."
+                for pack in report.packs
+                for result in pack.portraits
+            ),
+        ),
+        words=frozenset({1}),
+    )
+
+
+def _suspected(report: MatchReport) -> Sheet:
+    rows = [
+        (
+            pack.name,
+            str(len(pack.suspected)),
+            f"{point.target:g}",
+            *(
+                f"{found.measured.threshold:.3f}: {interval(found.measured.fnmr)}" if found else "-"
+                for found in (point, _same_target(pack.without_suspected, point.target))
+            ),
+        )
+        for pack in report.packs
+        for point in pack.main.supported
+    ]
+    return Sheet(
+        title="Identities that may be one person",
+        columns=("pack", "pairs", "FMR", "cosine: FNMR, % with them", "without them"),
+        rows=tuple(rows),
+        notes=(
+            "Pairs of identities whose score is implausible for two persons; suspected_duplicates.toml "
+            "beside the report names them. Look at the photos before you correct a label.",
+        ),
+    )
+
+
+def _same_target(result: SetResult | None, target: float) -> OperatingPoint | None:
+    points = () if result is None else result.supported
+    return next((point for point in points if point.target == target), None)
 
 
 def _fmr(found: FmrAt) -> str:

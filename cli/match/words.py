@@ -2,23 +2,32 @@
 
 from typing import Final
 
-from evaluation.match.evaluation import APART, MAIN, Difference, SetResult
-from evaluation.match.fnmr_bounds import FnmrCurve
-from evaluation.match.operating_points import FmrAt, NotSupported, RateInterval
+from evaluation.match import (
+    MAIN_SET,
+    SEPARATE_SET,
+    Difference,
+    FnmrCurve,
+    GroupResult,
+    NotSupported,
+    PackReport,
+    RateInterval,
+    SetResult,
+)
 
 __all__ = [
     "PROVENANCES",
     "SET_TITLES",
+    "broken_text",
     "change",
+    "group_name",
     "interval",
     "limits",
     "not_supported",
     "percent",
-    "promise",
     "rate",
 ]
 
-SET_TITLES: Final = {MAIN: "", APART: ", photos measured separately"}
+SET_TITLES: Final = {MAIN_SET: "", SEPARATE_SET: ", photos measured separately"}
 PROVENANCES: Final = {
     "measured": "measured by the makers of Facegate",
     "assumed": "assumed from other embedders",
@@ -50,11 +59,20 @@ def change(difference: Difference) -> str:
     return f"{100 * difference.change:+.1f} [{100 * difference.lower:+.1f}, {100 * difference.upper:+.1f}]"
 
 
-def promise(target: float, found: FmrAt) -> str:
-    """Return whether a threshold keeps its promised false match rate on these data."""
-    if found.fmr > target:
-        return "broken"
-    return "kept" if found.upper_bound <= target else "not shown"
+def group_name(group: GroupResult) -> str:
+    """Return a group's value, or that the groups are pooled."""
+    return "all, pooled" if group.pooled else group.value or "(empty)"
+
+
+def broken_text(pack: PackReport) -> str:
+    """Return where the promises of a pack's calibration are broken in groups."""
+    if not pack.broken:
+        return "No promise is broken beyond chance."
+    places = (
+        f"{group.column} {group_name(group)} (max_fmr {found.target:g}: {rate(found.rates.fmr)})"
+        for group, found in pack.broken
+    )
+    return f"Broken: {', '.join(places)}."
 
 
 def not_supported(target: float, needed: int) -> str:

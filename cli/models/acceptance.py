@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from cli.models.files import writing
-from vision.packs.catalogue import CataloguePack
+from vision.packs import CataloguePack
 
 __all__ = [
     "RECORD",

@@ -4,8 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from cli.errors import BenchImpossible
-from evaluation.bench import BenchError, Measurement, ModelClock
-from evaluation.bench.model_clock import timed_pack
+from evaluation.bench import BenchError, Measurement, ModelClock, timed_pack
 from simulator.errors import SimulatorError
 from simulator.photos import builtin_image
 from vision.errors import ModelFailed

@@ -16,7 +16,7 @@ from cli.models.acceptance import terms_text
 from cli.models.files import writing
 from cli.models.installed import FileState, InstalledFile, InstalledPack, inspect_pack
 from cli.models.tables import damage_text
-from vision.packs.catalogue import CataloguePack
+from vision.packs import CataloguePack
 
 __all__ = ["MANIFEST", "TERMS", "BundleReport", "write_bundle"]
 

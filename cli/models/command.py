@@ -16,6 +16,7 @@ from cli.models.bench_command import bench_command
 from cli.models.bundle import write_bundle
 from cli.models.embedded import EMBEDDED, embedded_json, embedded_list_json, embedded_text
 from cli.models.files import size_text
+from cli.models.import_command import import_command
 from cli.models.installed import FileState, PackState, inspect_pack
 from cli.models.options import ModelsDirOption, PackArgument, known_packs, models_folder
 from cli.models.pull_command import pull_command
@@ -31,6 +32,7 @@ DAMAGED = 1
 app = typer.Typer(help="Pull, show, verify and bundle packs of models.", no_args_is_help=True)
 app.command("pull", cls=brief("--accept", "--mirror", "--models-dir"))(pull_command)
 app.command("bench")(bench_command)
+app.command("import", cls=brief("--to", "--weights"))(import_command)
 
 
 @app.command("list")

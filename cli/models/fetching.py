@@ -11,7 +11,7 @@ from cli.models.files import sha256_of, size_text, to_the_end, writing
 from cli.models.part_file import PartFile
 from cli.models.progress import PullProgress
 from cli.models.sources import Source, copy_file
-from vision.packs.catalogue import CatalogueEntry
+from vision.packs import CatalogueEntry
 
 __all__ = ["FetchedFile", "Fetching", "SkippedFile"]
 

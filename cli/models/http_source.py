@@ -15,7 +15,7 @@ from cli.errors import FileNotOffered, MirrorUnusable, TransferFailed, WrongSize
 from cli.models.files import CHUNK
 from cli.models.part_file import PartFile
 from cli.models.progress import PullProgress
-from vision.packs.catalogue import CatalogueEntry
+from vision.packs import CatalogueEntry
 
 __all__ = ["HttpSource", "Patience", "open_session"]
 

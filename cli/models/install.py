@@ -26,7 +26,7 @@ from cli.models.installed import FileState, InstalledPack, inspect_pack
 from cli.models.lock import pack_lock
 from cli.models.progress import NoProgress, PullProgress
 from cli.models.sources import open_source
-from vision.packs.catalogue import CataloguePack
+from vision.packs import CataloguePack
 
 __all__ = ["PARALLEL", "PullReport", "pull_pack"]
 

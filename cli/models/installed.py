@@ -5,7 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from cli.models.files import sha256_of
-from vision.packs.catalogue import CatalogueEntry, CataloguePack
+from vision.packs import CatalogueEntry, CataloguePack
 
 __all__ = ["FileState", "InstalledFile", "InstalledPack", "PackState", "inspect_pack"]
 

@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.errors import UnknownPack
-from vision.packs.catalogue import CataloguePack, load_catalogue
-from vision.packs.models_dir import default_models_dir
+from vision.packs import CataloguePack, default_models_dir, load_catalogue
 
 __all__ = ["ModelsDirOption", "PackArgument", "known_packs", "models_folder"]
 

@@ -10,7 +10,7 @@ from typing import IO, Final
 from cli.errors import WrongSize
 from cli.models.files import CHUNK, sync_folder, writing
 from cli.models.progress import PullProgress
-from vision.packs.catalogue import CatalogueEntry
+from vision.packs import CatalogueEntry
 
 __all__ = ["LARGEST_FILE", "PartFile"]
 

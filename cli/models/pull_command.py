@@ -20,7 +20,7 @@ from cli.models.installed import inspect_pack
 from cli.models.options import ModelsDirOption, known_packs, models_folder
 from cli.models.progress import TerminalProgress
 from vision.errors import VisionError
-from vision.packs.catalogue import CataloguePack
+from vision.packs import CataloguePack
 
 __all__ = ["pull_command"]
 

@@ -15,7 +15,7 @@ from cli.models.http_source import HttpSource, Patience, open_session
 from cli.models.part_file import PartFile
 from cli.models.progress import PullProgress
 from cli.models.tar_index import TarMember, read_index
-from vision.packs.catalogue import CatalogueEntry
+from vision.packs import CatalogueEntry
 
 __all__ = ["DirectorySource", "Source", "TarSource", "copy_file", "mirror_names", "open_source"]
 

@@ -12,7 +12,7 @@ from cli.models.acceptance import read_acceptance
 from cli.models.embedded import EMBEDDED, EMBEDDED_SUMMARY, EMBEDDED_USE
 from cli.models.files import size_text
 from cli.models.installed import FileState, InstalledFile, InstalledPack, PackState
-from vision.packs.catalogue import CataloguePack
+from vision.packs import CataloguePack
 
 __all__ = ["damage_text", "list_json", "list_table", "pack_json", "pack_text"]
 

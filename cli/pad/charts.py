@@ -4,10 +4,17 @@ from collections.abc import Iterator
 from typing import Final
 
 from cli.report import Chart
-from evaluation.pad.charts import det_chart, histogram_chart
-from evaluation.pad.mistakes import mistakes_sheet, worst_mistakes
-from evaluation.pad.report import PackReport, PadReport, SetReport
-from evaluation.pad.runs import ScorerKind, ScoreRun
+from evaluation.pad import (
+    PackReport,
+    PadReport,
+    ScorerKind,
+    ScoreRun,
+    SetReport,
+    det_chart,
+    histogram_chart,
+    mistakes_sheet,
+    worst_mistakes,
+)
 
 __all__ = ["draw_charts", "draw_mistakes"]
 

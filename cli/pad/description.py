@@ -2,9 +2,9 @@
 
 from cli.pad.sheets import sheets
 from cli.pad.words import VENDOR
-from cli.pages import template
 from cli.report import ReportDocument
-from evaluation.pad.report import PackReport, PadReport
+from evaluation.pad import PackReport, PadReport
+from server.pages import template
 
 __all__ = ["describe"]
 

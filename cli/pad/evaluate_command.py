@@ -24,17 +24,20 @@ from cli.pad.charts import draw_charts, draw_mistakes
 from cli.pad.description import describe
 from cli.pad.measuring import Chosen, measure_packs
 from cli.report import check_writable, print_report, write_report
-from evaluation.figures import FiguresUnavailable, check_figures
-from evaluation.match.errors import MatchEvaluationError
-from evaluation.minifasnet_onnx import converted_network
-from evaluation.pad.dataset import only_listed, read_dataset, without_unusable
-from evaluation.pad.errors import NothingToMeasure, PadEvaluationError
-from evaluation.pad.resampling import Bootstrap
-from evaluation.pad.runs import ScorerKind
-from liveness.errors import LivenessError
-from liveness.fusion_model_file import load_fusion_model
+from evaluation import FiguresUnavailable, check_figures, converted_network
+from evaluation.match import MatchEvaluationError
+from evaluation.pad import (
+    Bootstrap,
+    NothingToMeasure,
+    PadEvaluationError,
+    ScorerKind,
+    only_listed,
+    read_dataset,
+    without_unusable,
+)
+from liveness import LivenessError, load_fusion_model
 from vision.errors import VisionError
-from vision.packs.minifasnet_state import StateFileError
+from vision.packs import StateFileError
 
 __all__ = ["pad"]
 

@@ -10,21 +10,32 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cli.match.embedding import needs_decoder
 from evaluation.bench import describe_machine
-from evaluation.pad.conclusion import conclude
-from evaluation.pad.dataset import PadSample, SampleKind
-from evaluation.pad.errors import NothingToMeasure
-from evaluation.pad.evaluation import evaluate_run
-from evaluation.pad.report import Material, PackReport, PadReport, SetReport, describe_material
-from evaluation.pad.resampling import Bootstrap, draw
-from evaluation.pad.runs import ScorerKind, ScoreRun
-from evaluation.pad.scorers import Scorer, clip_scorers, picture_scorers
-from evaluation.pad.scoring import score_clips, score_pictures
-from liveness.fusion_model import FusionModel
+from evaluation.pad import (
+    Bootstrap,
+    Material,
+    NothingToMeasure,
+    PackReport,
+    PadReport,
+    PadSample,
+    SampleKind,
+    Scorer,
+    ScorerKind,
+    ScoreRun,
+    SetReport,
+    clip_scorers,
+    conclude,
+    describe_material,
+    draw,
+    evaluate_run,
+    picture_scorers,
+    score_clips,
+    score_pictures,
+)
+from liveness import FusionModel
 from server.version import server_version
 from vision.image import StillDecoder
 from vision.isolation.pool import DecoderPool
-from vision.packs import Pack
-from vision.packs.interfaces import PadNetwork
+from vision.packs import Pack, PadNetwork
 
 __all__ = ["Chosen", "measure_packs"]
 
@@ -149,9 +160,9 @@ def _set(
 
         runs: tuple[ScoreRun, ...]
         if kind is SampleKind.PICTURE:
-            runs = score_pictures(samples, pack=pack, scorers=scorers, still_decoder=decoder, told=advance)
+            runs = score_pictures(samples, pack=pack, scorers=scorers, still_decoder=decoder, report=advance)
         else:
-            runs = score_clips(samples, pack=pack, scorers=scorers, told=advance)
+            runs = score_clips(samples, pack=pack, scorers=scorers, report=advance)
     with console.status("Computing bounds"):
         return _evaluated(
             describe_material(_SETS[kind], samples, left_out=chosen.left_out.get(kind, 0)), runs, bootstrap

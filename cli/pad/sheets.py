@@ -5,10 +5,17 @@ from typing import Final
 
 from cli.pad.words import LIMITS, area, not_supported, percent, points, share, span, verdicts, whole
 from cli.report.sheets import Sheet
-from evaluation.pad.difference import Difference
-from evaluation.pad.evaluation import EVERY_SPECIES, POOLED, ScorerResult
-from evaluation.pad.points import FixedApcer, NotSupported, SourceRates
-from evaluation.pad.report import PadReport, SetReport
+from evaluation.pad import (
+    EVERY_SPECIES,
+    POOLED,
+    Difference,
+    FixedApcer,
+    NotSupported,
+    PadReport,
+    ScorerResult,
+    SetReport,
+    SourceRates,
+)
 
 __all__ = ["sheets"]
 

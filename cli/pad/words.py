@@ -2,10 +2,8 @@
 
 from typing import Final
 
-from evaluation.binomial import Proportion
-from evaluation.pad.evaluation import VerdictCounts
-from evaluation.pad.points import NotSupported
-from evaluation.pad.resampling import Interval
+from evaluation import Proportion
+from evaluation.pad import Interval, NotSupported, VerdictCounts
 
 __all__ = [
     "LIMITS",

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from cli.pages import Html
 from cli.report.sheets import Sheet
 from evaluation.bench import Machine
+from server.pages import Html
 
 __all__ = ["Chart", "ReportDocument"]
 

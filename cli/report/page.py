@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Final
 
-from cli.pages import Html, cell, data_uri, facts, figure, head, image, joined, page, stylesheet, table
 from cli.report.document import Chart, ReportDocument
 from cli.report.sheets import Sheet
+from server.pages import Html, cell, data_uri, facts, figure, head, image, joined, page, stylesheet, table
 
 __all__ = ["render_page"]
 

@@ -1,24 +1,23 @@
-"""``facegate result verify``: verifies the signature of a saved result, offline."""
+"""``facegate result verify``: verifies a saved result, evidence record or archive, offline."""
 
 import json
 import sys
-from collections.abc import Mapping
 from datetime import UTC
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Final, NoReturn
 
 import typer
 from facegate.v1 import result_pb2
 from google.protobuf import json_format
-from joserfc import jws
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from cli.errors import FileUnusable
+from cli.result.saved_file import VerifiedFile, verify_saved
 from cli.verdict import enum_word, failure_words, waiver_words
-from facegate_client import ClientError, KeySet, load_key_set, verify_result_jws
+from facegate_client import ClientError, KeySet, load_key_set
 
 __all__ = ["verify_command"]
 
@@ -26,6 +25,7 @@ NOT_VERIFIED, UNREADABLE = 1, 2
 
 _STDIN: Final = "-"
 _MAX_BYTES: Final = 1024 * 1024
+_MOST_BYTES_OF_ARCHIVE: Final = 64 * 1024 * 1024
 
 
 def verify_command(
@@ -33,9 +33,10 @@ def verify_command(
     result: Annotated[
         str,
         typer.Argument(
-            metavar="JWS",
-            help="File with the JWS; `-` for standard input. The JWS is `result_jws` of FinishCheck, or the "
-            ".jws file of `facegate verify --out`.",
+            metavar="FILE",
+            help="File with a JWS, `-` for standard input, or an archive. A JWS is `result_jws` of "
+            "FinishCheck, the .jws file of `facegate verify --out`, or the record of `facegate checks show "
+            "--save`; an archive is that of `facegate checks export`.",
             show_default=False,
         ),
     ],
@@ -61,12 +62,16 @@ def verify_command(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print result and header as JSON.")] = False,
 ) -> None:
-    """Verify the signature of a saved result, offline, and print the result.
+    """Verify a saved result, evidence record or archive, offline.
+
+    Of an archive, every file is compared with the signed manifest, and its result is verified too.
 
     Examples:
       curl -o jwks.json http://127.0.0.1:8445/.well-known/jwks.json
 
       facegate result verify evidence/8366b788-9c1b-42af-b63f-d9078de4adac.jws --jwks jwks.json
+
+      facegate result verify archive.zip --jwks jwks.json
 
       facegate result verify - --jwks jwks.json --json < result.jws
 
@@ -78,15 +83,18 @@ def verify_command(
     """
     messages = Console(stderr=True)
     try:
-        text, keys = _read_text(result), _read_keys(jwks)
+        content, keys = _read_content(result), _read_keys(jwks)
     except (FileUnusable, ClientError) as error:
         _fail(messages, str(error), UNREADABLE)
     try:
-        verified = verify_result_jws(
-            text, keys, issuer=expect_issuer, tenant=expect_tenant, accept_sandbox=accept_sandbox
+        saved = verify_saved(
+            content, keys, issuer=expect_issuer, tenant=expect_tenant, accept_sandbox=accept_sandbox
         )
+    except FileUnusable as error:
+        _fail(messages, f"{_named(result)} {error}", UNREADABLE)
     except ClientError as error:
         _fail(messages, str(error), NOT_VERIFIED)
+    verified = saved.result
     if expect_check_id is not None and verified.check_id != expect_check_id:
         _fail(
             messages,
@@ -94,28 +102,18 @@ def verify_command(
             "result of that check",
             NOT_VERIFIED,
         )
-    # The header is read only now that the signature is verified.
-    header = jws.extract_compact(text.encode()).headers()
     if as_json:
-        typer.echo(_as_json(verified, header))
+        typer.echo(_as_json(saved))
     else:
-        Console().print(_view(verified, header))
+        Console().print(_view(saved))
 
 
-def _read_text(source: str) -> str:
+def _read_content(source: str) -> bytes:
     if source != _STDIN and Path(source).is_dir():
         raise FileUnusable(f"{source} is a folder; give the .jws file in it")
-    content = sys.stdin.buffer.read(_MAX_BYTES + 1) if source == _STDIN else _read(source)
-    try:
-        text = content.decode("ascii").strip()
-    except UnicodeDecodeError:
-        text = ""
-    if not text:
-        raise FileUnusable(
-            f"{_named(source)} contains no JWS; expected three parts of base64url with dots between them: "
-            "give `result_jws` as FinishCheck returned it"
-        )
-    return text
+    if source != _STDIN:
+        return _read(source, most_bytes=_MOST_BYTES_OF_ARCHIVE)
+    return sys.stdin.buffer.read(_MOST_BYTES_OF_ARCHIVE + 1)
 
 
 def _read_keys(source: str) -> KeySet:
@@ -127,14 +125,14 @@ def _read_keys(source: str) -> KeySet:
     return load_key_set(_read(source))
 
 
-def _read(path: str) -> bytes:
+def _read(path: str, *, most_bytes: int = _MAX_BYTES) -> bytes:
     try:
         with Path(path).open("rb") as file:
-            content = file.read(_MAX_BYTES + 1)
+            content = file.read(most_bytes + 1)
     except OSError as error:
         raise FileUnusable(f"{path} cannot be read: {error.strerror}") from error
-    if len(content) > _MAX_BYTES:
-        raise FileUnusable(f"{path} has more than {_MAX_BYTES} bytes; neither a JWS nor a JWKS is so large")
+    if len(content) > most_bytes:
+        raise FileUnusable(f"{path} has more than {most_bytes} bytes; nothing that is verified is so large")
     return content
 
 
@@ -142,24 +140,29 @@ def _named(source: str) -> str:
     return "standard input" if source == _STDIN else source
 
 
-def _as_json(result: result_pb2.CheckResult, header: Mapping[str, Any]) -> str:
+def _as_json(saved: VerifiedFile) -> str:
+    result, header = saved.result, saved.header
     said = json_format.MessageToDict(result, preserving_proto_field_name=True)
     return json.dumps(
         {
             "verified": True,
+            "kind": saved.kind,
             "key_id": header.get("kid", ""),
             "issuer": header.get("iss"),
             "tenant": header.get("tenant"),
             "sandbox": result.sandbox,
             "result": said,
+            **({} if saved.manifest is None else {"manifest": dict(saved.manifest)}),
         },
         indent=2,
     )
 
 
-def _view(result: result_pb2.CheckResult, header: Mapping[str, Any]) -> Table:
+def _view(saved: VerifiedFile) -> Table:
+    result, header, manifest = saved.result, saved.header, saved.manifest
     success = result.status == result_pb2.CHECK_STATUS_SUCCESS
-    table = Table(title="The signature is valid", show_header=False, title_justify="left")
+    title = "The signature is valid" if manifest is None else "Every signature and every hash is valid"
+    table = Table(title=title, show_header=False, title_justify="left")
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     if result.sandbox:
@@ -177,6 +180,13 @@ def _view(result: result_pb2.CheckResult, header: Mapping[str, Any]) -> Table:
     )
     if waivers := waiver_words(result):
         table.add_row("waivers", Text(waivers, "yellow"))
+    if manifest is not None:
+        files = manifest["files"]
+        table.add_row("files", Text(f"{len(files)}, all as they were signed"))
+        table.add_row("exported", Text(f"{manifest.get('export_time')} by {manifest.get('exported_by')}"))
+        table.add_row("purpose", Text(str(manifest.get("purpose"))))
+        for missing in manifest.get("missing_images", []):
+            table.add_row("missing", Text(f"{missing['name']}: {missing['problem']}", "yellow"))
     for label, name in (("issuer", "iss"), ("tenant", "tenant"), ("key", "kid")):
         table.add_row(label, Text(str(header.get(name) or "-")))
     return table

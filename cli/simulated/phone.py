@@ -9,7 +9,7 @@ from facegate.v1 import device_pb2, feedback_pb2, scan_pb2
 from cli.simulated.phone_screen import PhoneScreen
 from cli.simulated.phone_time import PhoneTime
 from facegate_client import CameraDescription, CapturedImage, DisplayedStep, Exposure, Pace
-from liveness.extent import face_extent
+from liveness import face_extent
 from simulator import (
     AppGuide,
     FlashScanSettings,

@@ -10,7 +10,7 @@ from pathlib import Path
 from cli.simulated.knobs import turned
 from cli.simulated.phone import SimulatedPhone, phone_in_hand
 from facegate_client import FrameSource, Pixels, SourceError, generated_source
-from matcher.errors import TrustedImageRefused
+from matcher import TrustedImageRefused
 from matcher.records import Representations, open_trusted_image
 from simulator import (
     FlashKind,

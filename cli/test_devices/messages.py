@@ -4,8 +4,8 @@ from typing import assert_never
 
 from facegate.v1 import device_pb2
 
+from device_integrity import RuntimeReport
 from device_integrity.camera import CameraClaim, DeviceClaim
-from device_integrity.runtime import RuntimeReport
 from simulator.devices import (
     AppAttestAssertion,
     AppAttestEnrolment,

@@ -19,6 +19,7 @@ _STATUS_STYLES = {
     result_pb2.CHECK_STATUS_SUCCESS: "bold green",
     result_pb2.CHECK_STATUS_NOT_DECIDED: "bold yellow",
 }
+_UNATTESTED = frozenset({result_pb2.DEVICE_ASSURANCE_NONE, result_pb2.DEVICE_ASSURANCE_LOW})
 _VERDICT_STYLES = {
     result_pb2.LIVENESS_VERDICT_LIVE: "green",
     result_pb2.LIVENESS_VERDICT_SPOOF: "red",
@@ -70,7 +71,7 @@ def verdict_view(result: result_pb2.CheckResult, *, signature: str, verbose: boo
     if result.liveness.signals:
         parts.append(_signals("Liveness signals", result.liveness.signals))
     if result.device.checks:
-        parts.append(_device_checks(result.device))
+        parts.append(_device_tests(result.device))
     if result.device.signals:
         parts.append(_signals("Device signals", result.device.signals))
     return Group(*parts)
@@ -190,7 +191,10 @@ def _one_in(rate: float) -> str:
 def _device(device: result_pb2.DeviceResult) -> Text:
     reached = enum_word(result_pb2.DeviceAssurance.Name, device.assurance, "DEVICE_ASSURANCE_")
     needed = enum_word(result_pb2.DeviceAssurance.Name, device.required_assurance, "DEVICE_ASSURANCE_")
-    return Text(f"assurance {reached} (needs {needed})")
+    text = Text(f"assurance {reached} (needs {needed})")
+    if device.assurance in _UNATTESTED:
+        text.append("; nobody attested it", "yellow")
+    return text
 
 
 def _transcript(result: result_pb2.CheckResult) -> Text:
@@ -201,7 +205,7 @@ def _transcript(result: result_pb2.CheckResult) -> Text:
     text = Text("intact", "green") if transcript.intact else Text("broken" if broken else "not signed", "red")
     text.append(
         f", {transcript.frames} frames received, {transcript.frames_examined} examined, "
-        f"{transcript.dropped} dropped, {transcript.streams} stream(s)",
+        f"{transcript.dropped} dropped, {transcript.streams} stream{'s' * (transcript.streams != 1)}",
         "default",
     )
     return text
@@ -253,10 +257,10 @@ def _passed(signal: result_pb2.Signal) -> Text:
     return _PASSED[signal.passed if signal.HasField("passed") else None]
 
 
-def _device_checks(device: result_pb2.DeviceResult) -> Table:
-    table = Table(title="Device checks", title_justify="left")
-    table.add_column("check", overflow="fold")
-    table.add_column("outcome")
+def _device_tests(device: result_pb2.DeviceResult) -> Table:
+    table = Table(title="Device tests", title_justify="left")
+    table.add_column("test", overflow="fold")
+    table.add_column("finding")
     table.add_column("detail", overflow="fold")
     for check in device.checks:
         outcome = enum_word(result_pb2.DeviceCheck.Outcome.Name, check.outcome, "OUTCOME_")

@@ -40,8 +40,8 @@ def verify(
     trusted: Annotated[
         Path | None,
         typer.Option(
-            help="The trusted image. PNG, JPEG or JPEG 2000, an ISO/IEC 19794-5 record, or an ICAO data "
-            "group 2.",
+            help="The trusted image. PNG, JPEG or JPEG 2000, an ISO/IEC 19794-5 or 39794-5 record, or "
+            "an ICAO data group 2.",
             show_default=False,
         ),
     ] = None,
@@ -109,7 +109,7 @@ def verify(
     ] = 15.0,
     service: Annotated[str, typer.Option(help="host:port of the service listener.")] = _SERVICE,
     device: Annotated[str, typer.Option(help="host:port of the device listener.")] = _DEVICE,
-    policy: Annotated[str, typer.Option(help="Policy; by default the server's default.")] = "",
+    policy: Annotated[str, typer.Option(help="Policy; by default the server's.", show_default=False)] = "",
     mode: Annotated[ModeName | None, typer.Option(help="Raise the policy's mode.")] = None,
     subject: Annotated[str, typer.Option(help="Opaque reference to the person.")] = "",
     consent: Annotated[str, typer.Option(help="Reference to the legal basis.")] = "",

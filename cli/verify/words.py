@@ -3,7 +3,7 @@
 from facegate.v1 import result_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
-from matcher.conformance.remedies import remedy_for
+from matcher.conformance import remedy_for
 
 __all__ = ["evidence_words", "portrait_words"]
 

@@ -14,8 +14,7 @@ from rich.table import Table
 
 from cli.whole_checks.cases import clip_cases, kinds, photo_cases
 from cli.whole_checks.runner import Case, CaseOutcome, PhotoModeller, run_cases
-from vision.packs import load_pack
-from vision.packs.models_dir import default_models_dir
+from vision.packs import default_models_dir, load_pack
 
 _LEAST_FACE_WIDTH = 200
 
@@ -55,7 +54,7 @@ def checks(
             else load_pack(pack, models_dir=default_models_dir(os.environ, Path.home())),
             modeller=PhotoModeller(embedded.detector, embedded.landmarker),
             policy=policy,
-            told=lambda _: progress.advance(task),
+            report=lambda _: progress.advance(task),
         )
     console.print(counts_table(outcomes, title=f"Whole checks, pack {pack}, policy {policy}"))
     if out is not None:

@@ -22,6 +22,7 @@ from server.settings import (
     AdminListener,
     DeviceListener,
     ListenerSettings,
+    PolicySettings,
     ServiceListener,
     Settings,
 )
@@ -31,8 +32,7 @@ from simulator.scan import simulate_scan
 from simulator.scene import ScanKind, SceneSettings
 from vision.face import BgrImage
 from vision.image import encode_jpeg
-from vision.packs import Pack
-from vision.packs.interfaces import FaceDetector, Landmarker
+from vision.packs import FaceDetector, Landmarker, Pack
 
 _PORTRAIT_EYE_DISTANCE = 95.0
 _AT_ONCE = 2
@@ -94,7 +94,7 @@ def run_cases(
     pack: Pack,
     modeller: PhotoModeller,
     policy: str,
-    told: Callable[[CaseOutcome], None] = lambda _: None,
+    report: Callable[[CaseOutcome], None] = lambda _: None,
 ) -> list[CaseOutcome]:
     """Runs each case with one server, two at a time. Outcomes are in the order of ``cases``.
 
@@ -103,9 +103,9 @@ def run_cases(
         pack: The server's pack.
         modeller: Finds the landmarks for simulated scans of photos.
         policy: Policy of each check.
-        told: Called with each outcome when it is known.
+        report: Called with each outcome when it is known.
     """
-    return asyncio.run(_run(cases, pack, modeller, policy, told))
+    return asyncio.run(_run(cases, pack, modeller, policy, report))
 
 
 async def _run(
@@ -113,13 +113,14 @@ async def _run(
     pack: Pack,
     modeller: PhotoModeller,
     policy: str,
-    told: Callable[[CaseOutcome], None],
+    report: Callable[[CaseOutcome], None],
 ) -> list[CaseOutcome]:
     limit = asyncio.Semaphore(_AT_ONCE)
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(
             data_dir=Path(folder),
             allow_evaluation_pack=True,
+            policies=PolicySettings(default=policy),
             listeners=ListenerSettings(
                 device=DeviceListener(port=0),
                 # Several cases use the same clip. A check that is no sandbox check would fail.
@@ -134,7 +135,7 @@ async def _run(
             async def one(case: Case) -> CaseOutcome:
                 async with limit:
                     outcome = await _check(case, server, pack, modeller, policy)
-                told(outcome)
+                report(outcome)
                 return outcome
 
             return list(await asyncio.gather(*(one(case) for case in cases)))

@@ -5,6 +5,7 @@ project. So it can be written again in any language from `docs/device_protocol.m
 """
 
 from facegate_client.analysis import AnalysisClient
+from facegate_client.archive import VerifiedArchive, VerifiedRecord, verify_archive, verify_record_jws
 from facegate_client.attestation import Attestor, NoAttestation
 from facegate_client.camera import CameraSource, open_camera
 from facegate_client.channel import (
@@ -15,6 +16,7 @@ from facegate_client.channel import (
     open_channel,
     server_spki_sha256,
 )
+from facegate_client.compliance import Compliance, ExportedImage
 from facegate_client.device import FaceScanner, ScanOutcome, ScanSettings
 from facegate_client.errors import (
     CallRefusedError,
@@ -61,9 +63,11 @@ __all__ = [
     "CameraSource",
     "CapturedImage",
     "ClientError",
+    "Compliance",
     "ConnectionFailedError",
     "CredentialsError",
     "DisplayedStep",
+    "ExportedImage",
     "Exposure",
     "FaceScanner",
     "FlashScreen",
@@ -89,6 +93,8 @@ __all__ = [
     "SourceError",
     "StreamLostError",
     "TlsSettings",
+    "VerifiedArchive",
+    "VerifiedRecord",
     "certificate_spki_sha256",
     "fetch_key_set",
     "generated_source",
@@ -100,6 +106,8 @@ __all__ = [
     "open_video",
     "server_spki_sha256",
     "ticket_of",
+    "verify_archive",
+    "verify_record_jws",
     "verify_response",
     "verify_result_jws",
 ]

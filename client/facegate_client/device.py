@@ -145,6 +145,7 @@ class FaceScanner:
         self._results: list[scan_pb2.ScanResult] = []
         self._attempt: DeviceAttempt | None = None
         self._source_error: SourceError | None = None
+        self._deadline: float | None = None
         self._cancelled = False
 
     def cancel(self) -> None:
@@ -192,6 +193,8 @@ class FaceScanner:
         if self._cancelled or failures > (policy.limit if self._streams.opened else policy.first_limit):
             raise lost.final
         delay = policy.delay(since_result, asked_s=lost.retry_after_s, jitter=random.SystemRandom().random())
+        if self._deadline is not None and asyncio.get_running_loop().time() + delay >= self._deadline:
+            raise lost.final
         self._events.connection_lost(failures, delay, str(lost))
         await asyncio.sleep(delay)
 
@@ -199,6 +202,7 @@ class FaceScanner:
         stream = await self._streams.open()
         attesting: asyncio.Task[None] | None = None
         try:
+            self._deadline = _deadline(stream.challenge)
             self._events.challenge(stream.challenge)
             if stream.challenge.resume_proof_required:
                 await stream.send_resume_proof()
@@ -270,7 +274,7 @@ class FaceScanner:
         # A person that cancelled meanwhile also gets another attempt, and ends it, so the server needs the
         # report.
         await self._person.wait()
-        await stream.send_ready()
+        await stream.send_ready(after_attempt=self._results[-1].attempt)
 
     async def _attempt_start(
         self, stream: ScanStream, *, timeout_s: float | None
@@ -319,6 +323,14 @@ class FaceScanner:
             dropped=self._tally.dropped,
             source_error=self._source_error,
         )
+
+
+def _deadline(challenge: scan_pb2.ChallengeBody) -> float | None:
+    """Returns the scan's deadline by the loop's clock; ``None`` if the server states none."""
+    if not challenge.HasField("scan_deadline"):
+        return None
+    left = challenge.scan_deadline.ToNanoseconds() - challenge.server_time.ToNanoseconds()
+    return asyncio.get_running_loop().time() + left / 1e9
 
 
 def _capabilities(

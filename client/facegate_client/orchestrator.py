@@ -64,6 +64,7 @@ class Orchestrator:
         subject_reference: str = "",
         consent_reference: str = "",
         request_id: str | None = None,
+        retention_seconds: int | None = None,
         timeout_s: float = _UPLOAD_SECONDS,
     ) -> verification_service_pb2.UploadTrustedImageResponse:
         """Creates a check.
@@ -77,6 +78,7 @@ class Orchestrator:
             subject_reference: Opaque reference to the person, at most 256 bytes.
             consent_reference: Reference to the legal basis, at most 256 bytes.
             request_id: A UUID that makes the call idempotent; by default a new one.
+            retention_seconds: Erases the check earlier than its policy does; by default as the policy does.
             timeout_s: Deadline of the call, seconds.
 
         Raises:
@@ -92,6 +94,7 @@ class Orchestrator:
             subject_reference=subject_reference,
             consent_reference=consent_reference,
             request_id=request_id or str(uuid.uuid4()),
+            retention_seconds=retention_seconds,
         )
         if image is not None:
             request.image = image

@@ -11,10 +11,11 @@ from facegate_client.errors import SandboxResultError, ServerNotTrustedError
 from facegate_client.key_set import KeySet, ResultKey
 from facegate_protocol import sha256
 
-__all__ = ["verify_response", "verify_result_jws"]
+__all__ = ["verified_payload", "verify_response", "verify_result_jws"]
 
 _LONGEST_QUOTE: Final = 64
 _TYPE: Final = "facegate-result"
+_KINDS: Final = {"facegate-record": "a record", "facegate-archive": "an archive"}
 _SANDBOX: Final = "sandbox"
 _ISSUER: Final = "iss"
 _TENANT: Final = "tenant"
@@ -47,29 +48,9 @@ def verify_result_jws(
             is not a CheckResult; or header and payload disagree whether it is of a sandbox check.
         SandboxResultError: The result is of a sandbox check, and ``accept_sandbox`` is false.
     """
-    # 1. The text is a compact JWS (RFC 7515, section 5.2, steps 1 to 3).
-    signed = _parsed(result_jws)
-    # 2. The signature is ES256 by the key that `kid` names (RFC 7515, section 5.2, step 8; RFC 7518, 3.4).
-    if not signed.is_signed_by(_key(signed, keys).public_key):
-        raise ServerNotTrustedError(
-            "the signature of the result is wrong: the result was altered, or another key made it; fetch it "
-            "again from the server"
-        )
+    # 1 to 5: see `_verified`.
+    signed = _verified(result_jws, keys, kind=_TYPE, issuer=issuer, tenant=tenant)
     header = signed.header
-    # 3. Every header field is known (RFC 7515, section 5.2, step 5; stricter here).
-    _check_fields(header)
-    # 4. The type is that of a result (RFC 7515, section 4.1.9).
-    if header.get("typ") != _TYPE:
-        raise ServerNotTrustedError(
-            f"the signed payload has the type {_quoted(header.get('typ'))}; expected {_TYPE!r}: give a result"
-        )
-    # 5. Issuer and tenant are the expected ones (this protocol).
-    for name, expected in ((_ISSUER, issuer), (_TENANT, tenant)):
-        if expected is not None and header.get(name) != expected:
-            raise ServerNotTrustedError(
-                f"the header's {name!r} is {_quoted(header.get(name))}; expected {expected!r}: the result "
-                "is of another issuer or tenant"
-            )
     # 6. The payload is a CheckResult that agrees with the header on the sandbox (this protocol).
     try:
         result = result_pb2.CheckResult.FromString(signed.payload)
@@ -80,6 +61,52 @@ def verify_result_jws(
     if result.sandbox and not accept_sandbox:
         raise SandboxResultError(result.check_id)
     return result
+
+
+def verified_payload(
+    text: str, keys: KeySet, *, kind: str, issuer: str | None = None, tenant: str | None = None
+) -> bytes:
+    """Verifies another compact JWS of the server, and returns its payload.
+
+    Args:
+        text: The JWS.
+        keys: The server's published keys.
+        kind: The expected type, ``typ`` in the header.
+        issuer: The expected issuer; ``None`` for any.
+        tenant: The expected tenant; ``None`` for any.
+
+    Raises:
+        ServerNotTrustedError: As for ``verify_result_jws``.
+    """
+    return _verified(text, keys, kind=kind, issuer=issuer, tenant=tenant).payload
+
+
+def _verified(text: str, keys: KeySet, *, kind: str, issuer: str | None, tenant: str | None) -> CompactJws:
+    # 1. The text is a compact JWS (RFC 7515, section 5.2, steps 1 to 3).
+    signed = _parsed(text)
+    # 2. The signature is ES256 by the key that `kid` names (RFC 7515, section 5.2, step 8; RFC 7518, 3.4).
+    if not signed.is_signed_by(_key(signed, keys).public_key):
+        raise ServerNotTrustedError(
+            "the signature of the result is wrong: the result was altered, or another key made it; fetch it "
+            "again from the server"
+        )
+    header = signed.header
+    # 3. Every header field is known (RFC 7515, section 5.2, step 5; stricter here).
+    _check_fields(header)
+    # 4. The type is the expected one (RFC 7515, section 4.1.9).
+    if header.get("typ") != kind:
+        raise ServerNotTrustedError(
+            f"the signed payload has the type {_quoted(header.get('typ'))}; expected {kind!r}: give "
+            f"{_KINDS.get(kind, 'a result')}"
+        )
+    # 5. Issuer and tenant are the expected ones (this protocol).
+    for name, expected in ((_ISSUER, issuer), (_TENANT, tenant)):
+        if expected is not None and header.get(name) != expected:
+            raise ServerNotTrustedError(
+                f"the header's {name!r} is {_quoted(header.get(name))}; expected {expected!r}: the result "
+                "is of another issuer or tenant"
+            )
+    return signed
 
 
 def verify_response(

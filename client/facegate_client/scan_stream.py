@@ -102,13 +102,18 @@ class ScanStream:
         end = scan_pb2.AttemptEnd(body=body, signature=signature)
         await self._send(scan_pb2.ScanFaceRequest(attempt_end=end))
 
-    async def send_ready(self) -> None:
+    async def send_ready(self, *, after_attempt: int) -> None:
         """Reports that the person is ready for the next attempt.
+
+        Args:
+            after_attempt: The number of the attempt before it.
 
         Raises:
             ClientError: The stream is over.
         """
-        await self._send(scan_pb2.ScanFaceRequest(attempt_ready=scan_pb2.AttemptReady()))
+        await self._send(
+            scan_pb2.ScanFaceRequest(attempt_ready=scan_pb2.AttemptReady(after_attempt=after_attempt))
+        )
 
     async def send_resume_proof(self) -> None:
         """Proves possession of the session key on a reconnect.

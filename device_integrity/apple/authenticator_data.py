@@ -40,7 +40,7 @@ class AuthenticatorData:
     Attributes:
         app_id_hash: SHA-256 of the app identifier (team identifier, a dot, bundle identifier), 32 bytes.
         flags: The flags as one octet; Apple does not document their meaning.
-        counter: How often the key has signed an assertion.
+        counter: Number of assertions that the key has signed.
         credential: The key in an attestation; ``None`` in an assertion.
     """
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Final
 
 from device_integrity.camera.claims import CameraClaim, FrameClaim
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation, passed
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation, passed_test
 
 __all__ = ["check_metadata"]
 
@@ -71,7 +71,7 @@ def _exposure(frames: Sequence[FrameClaim]) -> DeviceCheck:
             f"Exposure and sensitivity stayed constant while {len(steps)} colours were displayed, "
             "although they were not locked.",
         )
-    return passed(name, "EXPOSURE_MOVED", "Exposure or sensitivity changed while the light changed.")
+    return passed_test(name, "EXPOSURE_MOVED", "Exposure or sensitivity changed while the light changed.")
 
 
 def _timestamps(frames: Sequence[FrameClaim]) -> DeviceCheck:
@@ -94,7 +94,9 @@ def _timestamps(frames: Sequence[FrameClaim]) -> DeviceCheck:
             "ON_A_GRID",
             f"All {len(steps)} times between frames are multiples of one period to within {off:.1f} µs.",
         )
-    return passed(name, "UNEVEN", f"Times between frames deviate from an even grid by up to {off:.0f} µs.")
+    return passed_test(
+        name, "UNEVEN", f"Times between frames deviate from an even grid by up to {off:.0f} µs."
+    )
 
 
 def _off_grid(steps: Sequence[int]) -> float:
@@ -155,7 +157,7 @@ def _frame_size(frames: Sequence[FrameClaim], camera: CameraClaim, adjustments: 
             f"The frames are {width} x {height}, another aspect ratio than the camera's "
             f"{camera.width} x {camera.height}.",
         )
-    return passed(name, "AS_DESCRIBED", f"The camera can deliver frames of {width} x {height}.")
+    return passed_test(name, "AS_DESCRIBED", f"The camera can deliver frames of {width} x {height}.")
 
 
 def _failed(name: str, reason: str, detail: str) -> DeviceCheck:

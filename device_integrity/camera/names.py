@@ -16,6 +16,9 @@ __all__ = ["check_name"]
 
 _NAME: Final = "camera.name"
 _USB: Final = re.compile(r"(?:^|[^0-9a-f])([0-9a-f]{4}):([0-9a-f]{4})(?![0-9a-f])")
+_VIDEO_FILE: Final = re.compile(r"\.(?:y4m|mjpe?g)\s*$", re.IGNORECASE)
+"""The label of Chromium's fake camera is the path of the file that it plays (the switch
+``--use-file-for-fake-video-capture``)."""
 _VENDOR: Final = re.compile(r"vendorid[_ ](\d{1,5}) productid[_ ](\d{1,5})")
 
 
@@ -23,9 +26,9 @@ def check_name(camera: CameraClaim, *, fingerprints: CameraFingerprints) -> Devi
     """Searches identifier, label and transport for known virtual cameras.
 
     Returns:
-        ``camera.name``: FAIL for a listed camera, soft if honest people use it too; also a soft FAIL for a
-        word that mixes alphabets. NOT_EVALUATED if nothing is listed, because a name can be changed;
-        UNAVAILABLE without any name.
+        ``camera.name``: FAIL for a listed camera, soft if honest people use it too, and for the name of a
+        video file; also a soft FAIL for a word that mixes alphabets. NOT_EVALUATED if nothing is listed,
+        because a name can be changed; UNAVAILABLE without any name.
     """
     texts = [text for text in (camera.label, camera.id, camera.transport) if text]
     if not texts:
@@ -46,6 +49,12 @@ def check_name(camera: CameraClaim, *, fingerprints: CameraFingerprints) -> Devi
                     + f" (list {fingerprints.version}).",
                     soft=soft,
                 )
+    if any(_VIDEO_FILE.search(text) for text in texts):
+        return _failed(
+            "KNOWN_VIRTUAL_CAMERA",
+            "The camera states the name of a video file, as a browser's fake camera does.",
+            soft=False,
+        )
     device = next((one for text in texts for one in _usb_ids(text) if _captures(one, fingerprints)), None)
     webcam = any(contains_run(tokens, run) for tokens in seen for run in fingerprints.webcams)
     if device is not None and not webcam:

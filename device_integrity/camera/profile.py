@@ -10,7 +10,7 @@ from typing import Final
 
 from device_integrity.camera.claims import CameraClaim, CameraFacing, Platform
 from device_integrity.camera.tokens import tokens_of
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation, passed
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation, passed_test
 
 __all__ = ["check_profile"]
 
@@ -75,7 +75,7 @@ def _facing(camera: CameraClaim, platform: Platform) -> DeviceCheck:
         return _not_reported(name, platform)
     match camera.facing:
         case CameraFacing.FRONT:
-            return passed(name, "FRONT", "The camera faces the person.")
+            return passed_test(name, "FRONT", "The camera faces the person.")
         case CameraFacing.UNSPECIFIED:
             return _missing(name, "its camera's direction")
         case CameraFacing.EXTERNAL:
@@ -101,7 +101,7 @@ def _orientation(camera: CameraClaim, platform: Platform) -> DeviceCheck:
         # An empty field has the same value.
         return _missing(name, "its sensor's orientation")
     if degrees in {90, 270}:
-        return passed(name, "SIDEWAYS", f"The sensor is rotated by {degrees} degrees, as in phones.")
+        return passed_test(name, "SIDEWAYS", f"The sensor is rotated by {degrees} degrees, as in phones.")
     return _failed(
         name, "UPRIGHT_SENSOR", f"The sensor is rotated by {degrees} degrees; in phones it is 90 or 270."
     )
@@ -117,7 +117,7 @@ def _hardware_level(camera: CameraClaim, platform: Platform) -> DeviceCheck:
         return _missing(name, "its camera's hardware level")
     reason = known.get(level, "UNKNOWN_LEVEL")
     if reason is None:
-        return passed(name, "BUILT_IN", f'The camera has the level "{level}".')
+        return passed_test(name, "BUILT_IN", f'The camera has the level "{level}".')
     return _failed(
         name, reason, f'The camera has the level "{level[:128]}", which no built-in front camera has.'
     )
@@ -132,7 +132,7 @@ def _focal_lengths(camera: CameraClaim, platform: Platform) -> DeviceCheck:
         return _missing(name, "a focal length")
     listed = ", ".join(f"{one:.3g}" for one in lengths[:8])
     if all(math.isfinite(one) and _SHORTEST_MM <= one <= _LONGEST_MM for one in lengths):
-        return passed(name, "PLAUSIBLE", f"The camera has focal lengths of {listed} mm.")
+        return passed_test(name, "PLAUSIBLE", f"The camera has focal lengths of {listed} mm.")
     return _failed(name, "IMPOSSIBLE_LENS", f"Focal lengths of {listed} mm do not fit into a phone.")
 
 
@@ -145,7 +145,7 @@ def _transport(camera: CameraClaim, platform: Platform) -> DeviceCheck:
         return _failed(name, "VIRTUAL", "The system states that the camera is virtual.", soft=False)
     if platform.is_phone and tokens[:1] == _USB_TRANSPORT:
         return _failed(name, "USB", "The camera is attached to the phone by USB.")
-    return passed(name, "PHYSICAL", "The camera's transport is not virtual.")
+    return passed_test(name, "PHYSICAL", "The camera's transport is not virtual.")
 
 
 def _clock(camera: CameraClaim, platform: Platform) -> DeviceCheck:
@@ -157,7 +157,7 @@ def _clock(camera: CameraClaim, platform: Platform) -> DeviceCheck:
     if not source:
         return _missing(name, "its capture clock's time base")
     if source in known:
-        return passed(name, "SENSOR_CLOCK", f'The capture clock is "{source}".')
+        return passed_test(name, "SENSOR_CLOCK", f'The capture clock is "{source}".')
     return _failed(
         name, "UNKNOWN_CLOCK", f'The capture clock is "{source[:64]}", which the platform does not have.'
     )

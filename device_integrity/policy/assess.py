@@ -105,6 +105,7 @@ def assess(
         ceilings: By verifier, the most that its evidence can vouch for, if its result allows less than
             ``demands.CEILINGS``.
     """
+    # 1. Collect the tests that count, by kind of evidence.
     weighed: defaultdict[Evidence, list[DeviceCheck]] = defaultdict(list)
     owners = {verifier: evidence for evidence in Evidence for verifier in evidence.verifiers}
     for check in checks:
@@ -113,13 +114,17 @@ def assess(
             continue
         if check.decisive or demands.of(platform, evidence) is not Demand.IGNORED:
             weighed[evidence].append(_as_weighed(check))
+    # 2. Find the signs of manipulation.
     signs = find_signs(check for group in weighed.values() for check in group)
+    # 3. How much can each kind of evidence vouch for?
     vouched = {
         evidence: _vouched(evidence, group, demands.optional, ceilings or {})
         for evidence, group in weighed.items()
     }
     manipulated = {name for sign in signs if sign.decided for name in sign.checks}
+    # 4. Which demands of the policy are not met?
     unmet = _unmet(platform, demands, weighed, vouched, manipulated)
+    # 5. Derive the assurance.
     return DeviceAssessment(
         assurance=_assurance(
             weighed,

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from device_integrity.camera.claims import CameraClaim, DeviceClaim, FrameClaim, Platform
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation, passed
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation, passed_test
 from device_integrity.stream.tracing import FrameTrace
 
 __all__ = ["AttestedFacts", "check_contradictions"]
@@ -80,7 +80,8 @@ def check_contradictions(
     Args:
         device: The device's claims.
         camera: The device's claims about its camera.
-        evidence: Verifiers (first parts of test names) of the evidence that arrived, with any result.
+        evidence: Names of the verifiers whose evidence arrived, whatever its result. A verifier's name is the
+            first part of the names of its tests.
         facts: Facts from verified evidence; ``None`` without any.
         frames: The headers of a stream's frames, in order.
         traces: The same frames as measured; empty if they were not measured.
@@ -118,7 +119,7 @@ def _platform(device: DeviceClaim, evidence: Collection[str]) -> DeviceCheck:
             Manipulation.MAN_IN_THE_MIDDLE,
             soft=False,
         )
-    return passed(name, "SAME_PLATFORM", f"The evidence is that of platform {device.platform}.")
+    return passed_test(name, "SAME_PLATFORM", f"The evidence is that of platform {device.platform}.")
 
 
 def _wording(device: DeviceClaim, camera: CameraClaim) -> DeviceCheck:
@@ -139,7 +140,7 @@ def _wording(device: DeviceClaim, camera: CameraClaim) -> DeviceCheck:
         return _open(
             name, "NOT_TOLD_BY_PLATFORM", f"Descriptions on platform {device.platform} have no fixed words."
         )
-    return passed(
+    return passed_test(
         name, "WORDS_OF_PLATFORM", "The device and its camera are described in the platform's words."
     )
 
@@ -171,7 +172,7 @@ def _system(device: DeviceClaim, facts: AttestedFacts) -> DeviceCheck:
             Manipulation.MAN_IN_THE_MIDDLE,
             soft=True,
         )
-    return passed(name, "SAME_SYSTEM", "The claimed system is the attested one.")
+    return passed_test(name, "SAME_SYSTEM", "The claimed system is the attested one.")
 
 
 def _app(device: DeviceClaim, facts: AttestedFacts) -> DeviceCheck:
@@ -186,7 +187,7 @@ def _app(device: DeviceClaim, facts: AttestedFacts) -> DeviceCheck:
             Manipulation.CODE_MODIFICATION,
             soft=False,
         )
-    return passed(name, "SAME_APP", "The attested app is the one that the device states.")
+    return passed_test(name, "SAME_APP", "The attested app is the one that the device states.")
 
 
 def _exposure(frames: Sequence[FrameClaim], traces: Sequence[FrameTrace]) -> DeviceCheck:
@@ -219,7 +220,9 @@ def _exposure(frames: Sequence[FrameClaim], traces: Sequence[FrameTrace]) -> Dev
             Manipulation.INJECTION,
             soft=True,
         )
-    return passed(name, "BRIGHTNESS_FOLLOWS", f"Brightness follows the exposure (response {response:.2f}).")
+    return passed_test(
+        name, "BRIGHTNESS_FOLLOWS", f"Brightness follows the exposure (response {response:.2f})."
+    )
 
 
 def _contradicts(name: str, reason: str, detail: str, sign: Manipulation, *, soft: bool) -> DeviceCheck:

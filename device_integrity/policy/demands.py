@@ -65,6 +65,13 @@ class Evidence(StrEnum):
         return any(verifier in CEILINGS for verifier in self.verifiers)
 
     @property
+    def attests(self) -> bool:
+        """Whether all that vouches in it is an attestation; a key that a browser made is none."""
+        return self.vouches and all(
+            CEILINGS[verifier].attested for verifier in self.verifiers if verifier in CEILINGS
+        )
+
+    @property
     def ceiling(self) -> Assurance:
         """The highest assurance that it can vouch for."""
         ceilings = (CEILINGS.get(verifier, Assurance.NONE) for verifier in self.verifiers)
@@ -178,6 +185,16 @@ class DemandTable:
     def least(self, platform: Platform) -> Assurance:
         """Returns the least assurance with which a device of a platform is trusted."""
         return self.floors.get(platform, self.floor)
+
+    @property
+    def unattested(self) -> tuple[Platform, ...]:
+        """The platforms whose devices are trusted even if nobody attested them."""
+        return tuple(
+            platform
+            for platform, row in self.rows.items()
+            if not self.least(platform).attested
+            and not any(demand is Demand.REQUIRED and evidence.attests for evidence, demand in row.items())
+        )
 
 
 _EVALUATED: Final = {

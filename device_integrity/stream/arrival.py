@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from device_integrity.check import DeviceCheck, passed
+from device_integrity.check import DeviceCheck, passed_test
 from device_integrity.stream.findings import suspect, unavailable
 from device_integrity.stream.tracing import FrameTrace
 
@@ -51,7 +51,7 @@ def check_arrival(frames: Sequence[FrameTrace]) -> DeviceCheck:
             f"A second of the capture clock takes {speed:.2f} s on the server's clock, over "
             f"{np.ptp(captured) / 1e6:.1f} s of capture.",
         )
-    return passed(
+    return passed_test(
         name,
         "AS_CAPTURED",
         f"Arrival times follow capture times, with a jitter of {delay.std() / 1000:.1f} ms.",

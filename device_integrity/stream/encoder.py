@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
-from device_integrity.check import DeviceCheck, passed
+from device_integrity.check import DeviceCheck, passed_test
 from device_integrity.stream.findings import suspect, unavailable
 from device_integrity.stream.tracing import FrameTrace
 
@@ -34,4 +34,4 @@ def check_encoder(frames: Sequence[FrameTrace]) -> DeviceCheck:
             "ENCODER_CHANGED",
             f"The encoder of the frames' JPEG headers changes {changes} time(s).",
         )
-    return passed(name, "ONE_ENCODER", "One encoder wrote the JPEG headers of all frames.")
+    return passed_test(name, "ONE_ENCODER", "One encoder wrote the JPEG headers of all frames.")

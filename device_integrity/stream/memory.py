@@ -16,7 +16,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from device_integrity.check import DeviceCheck, Manipulation, passed
+from device_integrity.check import DeviceCheck, Manipulation, passed_test
 from device_integrity.stream.findings import not_evaluated, suspect, unavailable
 from device_integrity.stream.thumbnails import difference_hash, hash_distances
 from device_integrity.stream.tracing import FrameTrace
@@ -245,7 +245,7 @@ def check_frames_before(marks: Sequence[FrameMark], recalled: Sequence[RecalledS
                 "PICTURES_SEEN_BEFORE",
                 f"{near} of {len(marks)} frames resemble those of an earlier check, in the same order.",
             )
-    return passed(name, "FRAMES_NEW", "No earlier scan had these frames.")
+    return passed_test(name, "FRAMES_NEW", "No earlier scan had these frames.")
 
 
 def check_device_subjects(uses: Sequence[KeyUse], *, subject: str, most: int = _MOST_SUBJECTS) -> DeviceCheck:
@@ -268,7 +268,7 @@ def check_device_subjects(uses: Sequence[KeyUse], *, subject: str, most: int = _
             "MANY_SUBJECTS",
             f"The device's key was used for {len(people)} subjects; {most} may share a device.",
         )
-    return passed(name, "FEW_SUBJECTS", f"The device's key was used for {len(people)} subjects.")
+    return passed_test(name, "FEW_SUBJECTS", f"The device's key was used for {len(people)} subjects.")
 
 
 def check_session_key(uses: Sequence[KeyUse], *, check_id: str) -> DeviceCheck:
@@ -301,7 +301,7 @@ def _made_for_one(name: str, uses: Sequence[KeyUse], check_id: str) -> DeviceChe
             soft=False,
             sign=Manipulation.MAN_IN_THE_MIDDLE,
         )
-    return passed(name, "KEY_NEW", "No other check used the key of this scan.")
+    return passed_test(name, "KEY_NEW", "No other check used the key of this scan.")
 
 
 def _in_order(marks: Sequence[FrameMark], earlier: Sequence[FrameMark]) -> int:

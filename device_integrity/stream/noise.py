@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from device_integrity.check import DeviceCheck, passed
+from device_integrity.check import DeviceCheck, passed_test
 from device_integrity.stream.blocks import BRIGHTNESS_BINS, NOISE_STEP, BlockTally
 from device_integrity.stream.findings import suspect, unavailable
 
@@ -63,7 +63,7 @@ def check_noise(tallies: Sequence[BlockTally]) -> DeviceCheck:
         if curve.trend is None
         else f"with a trend of {curve.trend:.1f}"
     )
-    return passed(
+    return passed_test(
         name, "NOISE_THERE", f"Quiet places differ by {curve.level:.2f} grey levels between frames, {trend}."
     )
 

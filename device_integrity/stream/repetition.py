@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from device_integrity.check import DeviceCheck, passed
+from device_integrity.check import DeviceCheck, passed_test
 from device_integrity.stream.findings import not_evaluated, suspect, unavailable
 from device_integrity.stream.tracing import FrameTrace
 
@@ -65,7 +65,7 @@ def check_duplicates(frames: Sequence[FrameTrace]) -> DeviceCheck:
     count = (
         f"{repeated} of {len(marks)} frames repeat" if repeated else f"None of {len(marks)} frames repeats"
     )
-    return passed(name, "FRAMES_NEW", f"{count} the previous one, and {returned} return later.")
+    return passed_test(name, "FRAMES_NEW", f"{count} the previous one, and {returned} return later.")
 
 
 def check_loop(frames: Sequence[FrameTrace]) -> DeviceCheck:
@@ -83,7 +83,7 @@ def check_loop(frames: Sequence[FrameTrace]) -> DeviceCheck:
             "FRAMES_LOOP",
             f"Frames {period} apart differ {ratio:.2f} times as much as successive frames: a clip repeats.",
         )
-    return passed(
+    return passed_test(
         name,
         "NO_LOOP",
         f"The most similar frames, {period} apart, differ {ratio:.2f} times as much as successive frames.",

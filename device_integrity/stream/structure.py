@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from device_integrity.check import DeviceCheck, passed
+from device_integrity.check import DeviceCheck, passed_test
 from device_integrity.stream.blocks import BlockTally
 from device_integrity.stream.findings import suspect, unavailable
 
@@ -40,7 +40,7 @@ def check_structure(tallies: Sequence[BlockTally]) -> DeviceCheck:
             "PARTS_STAND_STILL",
             f"{share:.0%} of the frame stays the same bit for bit while the rest changes.",
         )
-    return passed(name, "ALL_FRESH", f"{share:.0%} of the frame stays the same bit for bit.")
+    return passed_test(name, "ALL_FRESH", f"{share:.0%} of the frame stays the same bit for bit.")
 
 
 def still_share(tallies: Sequence[BlockTally]) -> float | None:

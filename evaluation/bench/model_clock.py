@@ -15,8 +15,7 @@ from types import MappingProxyType
 
 from evaluation.bench.errors import NothingMeasured
 from vision.face import BgrImage, DetectedFace, Embedding, Landmarks
-from vision.packs import Pack
-from vision.packs.interfaces import Embedder, FaceDetector, Landmarker, PadNetwork
+from vision.packs import Embedder, FaceDetector, Landmarker, Pack, PadNetwork
 
 __all__ = ["ModelClock", "ModelUse", "timed_pack"]
 

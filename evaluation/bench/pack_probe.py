@@ -28,8 +28,7 @@ from vision.face import BgrImage
 from vision.image import DecodeLimits, decode_image
 from vision.image_header import ImageFormat
 from vision.onnx_sessions import RuntimeOptions
-from vision.packs import Pack, load_pack
-from vision.packs.models_dir import default_models_dir
+from vision.packs import Pack, default_models_dir, load_pack
 
 __all__ = ["main", "model_calls", "peak_bytes", "time_pairs"]
 

@@ -1,1 +1,99 @@
 """Measures face matching on photos of known persons, with the metrics of ISO/IEC 19795-1."""
+
+from evaluation.match.calibration import (
+    THRESHOLDS,
+    PackMeasurement,
+    calibrate,
+    common_embedder,
+    embedder_sha256,
+    measure_comparisons,
+    without_folder,
+)
+from evaluation.match.calibration_points import render_calibration
+from evaluation.match.charts import det_chart, histogram_chart
+from evaluation.match.comparisons import MOST_TEMPLATES, Comparisons, compare_all, compare_pairs
+from evaluation.match.corrections import Corrections, read_corrections
+from evaluation.match.duplicates import suspected_duplicates
+from evaluation.match.errors import MatchEvaluationError, NothingToMeasure, PhotoListError
+from evaluation.match.evaluation import (
+    MAIN_SET,
+    SEPARATE_SET,
+    Bootstrap,
+    Difference,
+    SetResult,
+    differences,
+    evaluate_sets,
+)
+from evaluation.match.fmr_bounds import persons_needed
+from evaluation.match.fnmr_bounds import FnmrCurve
+from evaluation.match.groups import GroupResult, evaluate_groups, group_photos
+from evaluation.match.operating_points import (
+    TARGETS,
+    FmrAt,
+    NotSupported,
+    OperatingPoint,
+    RateInterval,
+    rates_at,
+)
+from evaluation.match.pair_list import read_pairs
+from evaluation.match.photos import FacePhoto, read_photo_list
+from evaluation.match.portrait_rates import evaluate_portraits
+from evaluation.match.portraits import Degradation
+from evaluation.match.promises import Promise
+from evaluation.match.report import Comparison, MatchReport, PackReport, Photos
+from evaluation.match.templates import AcquisitionFault, LabelledTemplate, TemplateRun, embed_photos
+
+__all__ = [
+    "MAIN_SET",
+    "MOST_TEMPLATES",
+    "SEPARATE_SET",
+    "TARGETS",
+    "THRESHOLDS",
+    "AcquisitionFault",
+    "Bootstrap",
+    "Comparison",
+    "Comparisons",
+    "Corrections",
+    "Degradation",
+    "Difference",
+    "FacePhoto",
+    "FmrAt",
+    "FnmrCurve",
+    "GroupResult",
+    "LabelledTemplate",
+    "MatchEvaluationError",
+    "MatchReport",
+    "NotSupported",
+    "NothingToMeasure",
+    "OperatingPoint",
+    "PackMeasurement",
+    "PackReport",
+    "PhotoListError",
+    "Photos",
+    "Promise",
+    "RateInterval",
+    "SetResult",
+    "TemplateRun",
+    "calibrate",
+    "common_embedder",
+    "compare_all",
+    "compare_pairs",
+    "det_chart",
+    "differences",
+    "embed_photos",
+    "embedder_sha256",
+    "evaluate_groups",
+    "evaluate_portraits",
+    "evaluate_sets",
+    "group_photos",
+    "histogram_chart",
+    "measure_comparisons",
+    "persons_needed",
+    "rates_at",
+    "read_corrections",
+    "read_pairs",
+    "read_photo_list",
+    "render_calibration",
+    "suspected_duplicates",
+    "without_folder",
+]

@@ -17,15 +17,14 @@ The command is ``facegate calibrate match``.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from evaluation.match.calibration_points import choose_points
 from evaluation.match.comparisons import Comparisons
 from evaluation.match.errors import EmbeddersDiffer
 from evaluation.match.fmr_bounds import FmrCurve, fmr_curve
+from evaluation.match.impostor_scores import THRESHOLDS
 from evaluation.match.templates import TemplateRun
 from vision.packs import CalibrationRecord, MatchCalibration, Pack, ScorePoint
 
@@ -35,14 +34,9 @@ __all__ = [
     "calibrate",
     "common_embedder",
     "embedder_sha256",
-    "measure",
+    "measure_comparisons",
     "without_folder",
 ]
-
-_STEP = 0.001
-
-THRESHOLDS: Final[NDArray[np.float64]] = np.round(np.arange(-1.0, 1.0 + 2.5 * _STEP, _STEP), 3)
-"""Cosines at which rates are measured, shape (2003,); the last two lie above every cosine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +56,7 @@ class PackMeasurement:
     curve: FmrCurve
 
 
-def measure(
+def measure_comparisons(
     run: TemplateRun, comparisons: Comparisons, *, pack: str, resamples: int, confidence: float, seed: int
 ) -> PackMeasurement:
     """Measure the FMR curve of a pack's comparisons.
@@ -86,7 +80,12 @@ def measure(
 
 
 def calibrate(
-    measurements: Sequence[PackMeasurement], *, embedder_sha256: str, dataset: str, command: str
+    measurements: Sequence[PackMeasurement],
+    *,
+    embedder_sha256: str,
+    dataset: str,
+    command: str,
+    scored: Pack | None = None,
 ) -> MatchCalibration:
     """Make the calibration of an embedder: the worst of its measurements at every cosine.
 
@@ -95,6 +94,7 @@ def calibrate(
         embedder_sha256: SHA-256 of the embedder's file, lower-case hex.
         dataset: Name of the data set for the record.
         command: Command that repeats the calibration, for the record.
+        scored: A measured pack; its form of templates and its cohort, if it has one, go into the file.
     """
     first = measurements[0]
     bounds = np.max([measurement.curve.upper_bounds for measurement in measurements], axis=0)
@@ -117,7 +117,13 @@ def calibrate(
         command=command,
         note=_note(measurements),
     )
-    return MatchCalibration(points=points, record=record, embedder_sha256=embedder_sha256)
+    return MatchCalibration(
+        points=points,
+        record=record,
+        embedder_sha256=embedder_sha256,
+        cohort=None if scored is None else scored.match_calibration.cohort,
+        template="" if scored is None else scored.template_form.id,
+    )
 
 
 def _worst_fnmr(measurements: Sequence[PackMeasurement], cosine: float) -> float | None:

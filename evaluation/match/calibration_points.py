@@ -6,12 +6,13 @@ points are chosen so that this line is never below the measured bounds.
 
 import json
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vision.packs.calibration import MatchCalibration, ScorePoint
+from vision.packs import MatchCalibration, ScorePoint
 
 __all__ = ["choose_points", "render_calibration"]
 
@@ -70,9 +71,8 @@ def render_calibration(calibration: MatchCalibration) -> str:
     lines = [
         "schema = 1",
         f"embedder_sha256 = {_text(calibration.embedder_sha256)}",
-        "point = [",
-        *(f"    {{ {_point(point)} }}," for point in calibration.points),
-        "]",
+        *([f"template = {_text(calibration.template)}"] if calibration.template else []),
+        *_points(calibration.points),
         "",
         "[record]",
         f"provenance = {_text(record.provenance)}",
@@ -89,7 +89,22 @@ def render_calibration(calibration: MatchCalibration) -> str:
         lines.append(f"reference = {_text(record.reference)}")
     if record.note:
         lines.append(f"note = {_text(record.note)}")
+    if calibration.scans is not None:
+        scans = calibration.scans
+        lines += ["", "[scans]", f"scans = {scans.scans}", f"persons = {scans.persons}"]
+        lines += [f"genuine_pairs = {scans.genuine_pairs}", f"impostor_pairs = {scans.impostor_pairs}"]
+        lines += _points(scans.points)
+    if calibration.cohort is not None:
+        lines += ["", "[cohort]"]
+        lines += [
+            f"{name} = {_text(value) if isinstance(value, str) else repr(value)}"
+            for name, value in calibration.cohort.as_table().items()
+        ]
     return "\n".join(lines) + "\n"
+
+
+def _points(points: Sequence[ScorePoint]) -> list[str]:
+    return ["point = [", *(f"    {{ {_point(point)} }}," for point in points), "]"]
 
 
 def _point(point: ScorePoint) -> str:

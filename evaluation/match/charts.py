@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from evaluation.figures import COLOURS, STYLES, new_figure, png
 from evaluation.match.evaluation import SetResult
+from evaluation.match.impostor_scores import THRESHOLDS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,12 +38,12 @@ def det_chart(series: Sequence[tuple[str, SetResult]], *, title: str) -> bytes:
     """
     figure = new_figure(7.2, 5.0)
     axes = figure.add_subplot()
-    told = [(name, result) for name, result in series if result.fnmr is not None]
+    with_fnmr = [(name, result) for name, result in series if result.fnmr is not None]
     floor = min(
-        (0.5 / result.fnmr.comparisons for _, result in told if result.fnmr is not None), default=1e-3
+        (0.5 / result.fnmr.comparisons for _, result in with_fnmr if result.fnmr is not None), default=1e-3
     )
-    left = min((float(result.fmr.upper_bounds[-1]) for _, result in told), default=1e-3)
-    for number, (name, result) in enumerate(told):
+    left = min((float(result.fmr.upper_bounds[-1]) for _, result in with_fnmr), default=1e-3)
+    for number, (name, result) in enumerate(with_fnmr):
         _det_curve(axes, result, name=name, number=number, floor=floor)
     axes.set(
         xscale="log",
@@ -54,7 +55,7 @@ def det_chart(series: Sequence[tuple[str, SetResult]], *, title: str) -> bytes:
         title=title,
     )
     axes.grid(visible=True, which="major", color="#dddddd")
-    if told:
+    if with_fnmr:
         axes.legend(loc="upper right", frameon=False)
     else:
         axes.text(0.5, 0.5, "no genuine comparison", ha="center", transform=axes.transAxes, color=_QUIET)
@@ -108,10 +109,14 @@ def histogram_counts(
     result: SetResult,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
     """Return the edges of the bins, (61,), and the genuine and impostor comparisons in them, (60,) each."""
-    cosines, same = result.comparisons.cosines, result.comparisons.same
-    low, high = float(cosines.min()), float(cosines.max())
-    edges = np.linspace(low, high if high > low else low + 1e-3, _BINS + 1)
-    return edges, np.histogram(cosines[same], edges)[0], np.histogram(cosines[~same], edges)[0]
+    genuine, impostors = result.comparisons.counts()
+    reached = np.flatnonzero(genuine + impostors)
+    # A cosine that reaches n thresholds lies between threshold n - 1 and the next.
+    low, high = THRESHOLDS[reached[0] - 1], THRESHOLDS[min(reached[-1], THRESHOLDS.size - 1)]
+    edges = np.linspace(low, high, _BINS + 1)
+    middle = THRESHOLDS[:-1] + np.diff(THRESHOLDS) / 2
+    one, other = (np.histogram(middle, edges, weights=kind[1:-1])[0] for kind in (genuine, impostors))
+    return edges, one.astype(np.int64), other.astype(np.int64)
 
 
 def _det_curve(axes: "Axes", result: SetResult, *, name: str, number: int, floor: float) -> None:

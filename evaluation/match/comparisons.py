@@ -1,58 +1,141 @@
 """Selects the pairs of templates, and computes their cosines: genuine and impostor comparisons."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.match.blocks import score_all
 from evaluation.match.errors import NothingToMeasure
-from evaluation.match.fmr_bounds import ImpostorScores
 from evaluation.match.fnmr_bounds import GenuineScores
+from evaluation.match.impostor_scores import KEPT, THRESHOLDS, ImpostorScores, PersonPairs
 from evaluation.match.templates import LabelledTemplate
 
-__all__ = ["MOST_TEMPLATES", "Comparisons", "compare_all", "compare_pairs"]
+__all__ = ["MOST_TEMPLATES", "Comparisons", "Genuine", "compare_all", "compare_pairs"]
 
-MOST_TEMPLATES: Final = 8000
-"""Largest number of templates; all their pairs need about two gigabytes."""
+MOST_TEMPLATES: Final = 100_000
+"""Largest number of templates. All their comparisons need about two gigabytes, and minutes."""
+
+_AT_ONCE: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True)
-class Comparisons:
-    """Comparisons of a set of templates, never across the main group and the group measured separately.
+class Genuine:
+    """Comparisons of the same person.
 
     Attributes:
         cosines: Shape (n,).
-        first: Shape (n,), index 0..p-1 of the person of the first template.
-        second: Shape (n,), index of the person of the second template.
-        first_photo: Shape (n,), position of the first photo.
-        second_photo: Shape (n,), position of the second photo.
-        apart: Shape (p,), True for persons of the group that is measured separately.
+        rows: Shape (n,), place of the first template.
+        columns: Shape (n,), place of the second.
     """
 
     cosines: NDArray[np.float64]
-    first: NDArray[np.int32]
-    second: NDArray[np.int32]
-    first_photo: NDArray[np.int32]
-    second_photo: NDArray[np.int32]
-    apart: NDArray[np.bool_]
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
 
-    @property
-    def same(self) -> NDArray[np.bool_]:
-        """Shape (n,), True for genuine comparisons."""
-        same: NDArray[np.bool_] = self.first == self.second
-        return same
+
+@dataclass(frozen=True, eq=False)
+class Comparisons:
+    """Comparisons of a set of templates. They are computed when they are first needed.
+
+    Attributes:
+        templates: Shape (n, dimensions), each of length 1.
+        person: Shape (n,), index 0..p-1 of the person of each template.
+        photo: Shape (n,), position of the photo of each template.
+        names: The identity of each person.
+        groups: Shape (p,). Only persons of one group are compared: 0 is the main group, 1 the group measured
+            separately.
+        pairs: Shape (m, 2), places of templates; None to compare all templates of a group.
+        omitted: Shape (e, 2), pairs of persons that are not compared.
+        kept: The most impostor comparisons that are kept one by one, if all are compared.
+    """
+
+    templates: NDArray[np.float32]
+    person: NDArray[np.int64]
+    photo: NDArray[np.int64]
+    names: tuple[str, ...]
+    groups: NDArray[np.int64]
+    pairs: NDArray[np.int64] | None = None
+    omitted: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), np.int64))
+    kept: int = KEPT
+
+    @cached_property
+    def same(self) -> Genuine:
+        """The genuine comparisons of all groups."""
+        if self.pairs is not None:
+            rows, columns = self.pairs[self.person[self.pairs[:, 0]] == self.person[self.pairs[:, 1]]].T
+        else:
+            order = np.argsort(self.person, kind="stable")
+            starts = np.searchsorted(self.person[order], np.arange(len(self.names) + 1))
+            places = [
+                order[start:end][np.stack(np.triu_indices(end - start, 1))]
+                for start, end in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)
+                if end - start > 1
+            ]
+            rows, columns = np.concatenate(places, axis=1) if places else np.zeros((2, 0), np.int64)
+        return Genuine(self._cosines(rows, columns), rows, columns)
 
     @property
     def genuine(self) -> NDArray[np.float64]:
         """Shape (g,), cosines of the same person, main group."""
-        return self.cosines[self.same & ~self.apart[self.first]]
+        return _chosen(self.same.cosines, self.groups[self.person[self.same.rows]] == 0)
 
     @property
     def genuine_apart(self) -> NDArray[np.float64]:
         """Shape (g,), cosines of the same person, group measured separately."""
-        return self.cosines[self.same & self.apart[self.first]]
+        return _chosen(self.same.cosines, self.groups[self.person[self.same.rows]] != 0)
+
+    @property
+    def genuine_scores(self) -> GenuineScores | None:
+        """Comparisons of the same person, in all groups; None if there are none."""
+        if not self.same.cosines.size:
+            return None
+        return GenuineScores(self.same.cosines, self.person[self.same.rows], self.identities)
+
+    @property
+    def any_impostors(self) -> bool:
+        """Whether two persons are compared."""
+        return self._person_pairs.count > 0
+
+    @cached_property
+    def different(self) -> tuple[ImpostorScores, NDArray[np.int64], NDArray[np.int64]]:
+        """Comparisons of different persons, and the places of both templates of those that are kept.
+
+        Raises:
+            NothingToMeasure: There are none.
+        """
+        if not self.any_impostors:
+            raise NothingToMeasure("no two persons of one group can be compared: at least two are needed")
+        if self.pairs is not None:
+            rows, columns = self.pairs[self.person[self.pairs[:, 0]] != self.person[self.pairs[:, 1]]].T
+            first, second = self.person[rows], self.person[columns]
+            cosines = self._cosines(rows, columns)
+            return ImpostorScores(cosines, first, second, self.groups), rows, columns
+        weights = 1.0 / np.bincount(self.person, minlength=self.identities)[self.person]
+        pairs = self._person_pairs
+        compared = np.flatnonzero(pairs.degrees[self.person] > 0)
+        found = score_all(
+            self.templates[compared],
+            self.person[compared],
+            groups=pairs.group_index,
+            weights=weights[compared],
+            omitted=[(int(one), int(other)) for one, other in pairs.omitted],
+            kept=self.kept,
+        )
+        rows, columns = compared[found.rows], compared[found.columns]
+        scores = ImpostorScores(
+            found.cosines,
+            self.person[rows],
+            self.person[columns],
+            self.groups,
+            weights=weights[rows] * weights[columns],
+            pairs=pairs,
+            counted=found.counted if found.counted.from_step else None,
+        )
+        return scores, rows, columns
 
     @property
     def impostors(self) -> ImpostorScores:
@@ -61,33 +144,25 @@ class Comparisons:
         Raises:
             NothingToMeasure: There are none.
         """
-        different = ~self.same
-        if not different.any():
-            raise NothingToMeasure("no two persons of one group can be compared: at least two are needed")
-        return ImpostorScores(
-            self.cosines[different],
-            self.first[different].astype(np.int64),
-            self.second[different].astype(np.int64),
-            self.apart.astype(np.int64),
-        )
-
-    @property
-    def genuine_scores(self) -> GenuineScores | None:
-        """Comparisons of the same person, in both groups; None if there are none."""
-        same = self.same
-        if not same.any():
-            return None
-        return GenuineScores(self.cosines[same], self.first[same].astype(np.int64), self.identities)
+        return self.different[0]
 
     @property
     def identities(self) -> int:
         """Persons with a template."""
-        return self.apart.size
+        return len(self.names)
 
     @property
     def main_identities(self) -> int:
         """Persons with a template in the main group."""
-        return int(np.count_nonzero(~self.apart))
+        return int(np.count_nonzero(self.groups == 0))
+
+    def counts(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the genuine and the impostor comparisons that reach 0, 1, 2... of ``THRESHOLDS``."""
+        scores, size = self.impostors, THRESHOLDS.size + 1
+        genuine = np.bincount(_reached(self.same.cosines), minlength=size)
+        if scores.counted is not None:
+            return genuine, scores.counted.comparisons
+        return genuine, np.bincount(_reached(scores.scores), minlength=size)
 
     def fnmr(self, threshold: float) -> float:
         """Return the share of the main group's genuine comparisons below ``threshold``, 0..1."""
@@ -97,21 +172,9 @@ class Comparisons:
         """Return the share of the other group's genuine comparisons below ``threshold``, 0..1."""
         return _share_below(self.genuine_apart, threshold)
 
-    def subset(self, kept: NDArray[np.bool_]) -> "Comparisons":
-        """Return some of the comparisons; only their persons keep a number.
-
-        Args:
-            kept: Shape (n,).
-        """
-        persons = np.union1d(self.first[kept], self.second[kept])
-        return Comparisons(
-            cosines=self.cosines[kept],
-            first=np.searchsorted(persons, self.first[kept]).astype(np.int32),
-            second=np.searchsorted(persons, self.second[kept]).astype(np.int32),
-            first_photo=self.first_photo[kept],
-            second_photo=self.second_photo[kept],
-            apart=self.apart[persons],
-        )
+    def of_group(self, group: int) -> "Comparisons":
+        """Return the comparisons of one group; only its persons keep a number."""
+        return self._restricted(self.groups[self.person] == group)
 
     def among(self, photos: NDArray[np.bool_]) -> "Comparisons":
         """Return the comparisons in which both photos are chosen.
@@ -119,17 +182,104 @@ class Comparisons:
         Args:
             photos: Shape (photos,), by position.
         """
-        return self.subset(photos[self.first_photo] & photos[self.second_photo])
+        return self._restricted(photos[self.photo])
+
+    def within(self, values: NDArray[np.int64]) -> "Comparisons":
+        """Return the comparisons in which both photos have the same value, in the main group.
+
+        A person with photos of several values counts as several persons, who are not compared.
+
+        Args:
+            values: Shape (photos,), the value of each photo by position.
+        """
+        main = self.of_group(0)
+        own = values[main.photo]
+        keys, person = np.unique(np.stack([main.person, own]), axis=1, return_inverse=True)
+        pairs = main.pairs
+        if pairs is not None:
+            pairs = pairs[own[pairs[:, 0]] == own[pairs[:, 1]]]
+        omitted = [
+            (one, other)
+            for first, second in main.omitted
+            for one in np.flatnonzero(keys[0] == first)
+            for other in np.flatnonzero((keys[0] == second) & (keys[1] == keys[1][one]))
+        ]
+        return Comparisons(
+            templates=main.templates,
+            person=person.astype(np.int64).ravel(),
+            photo=main.photo,
+            names=tuple(main.names[number] for number in keys[0]),
+            groups=keys[1].astype(np.int64),
+            pairs=pairs,
+            omitted=np.array(omitted, np.int64).reshape(-1, 2),
+            kept=self.kept,
+        )
+
+    def without(self, persons: Collection[tuple[int, int]]) -> "Comparisons":
+        """Return the comparisons without those of some pairs of persons, given by number."""
+        more = np.array(sorted(tuple(sorted(pair)) for pair in persons), np.int64).reshape(-1, 2)
+        pairs = self.pairs
+        if pairs is not None:
+            ends = np.sort(self.person[pairs], axis=1)
+            pairs = pairs[~np.isin(ends @ [self.identities, 1], more @ [self.identities, 1])]
+        return Comparisons(
+            templates=self.templates,
+            person=self.person,
+            photo=self.photo,
+            names=self.names,
+            groups=self.groups,
+            pairs=pairs,
+            omitted=np.unique(np.concatenate([self.omitted, more]), axis=0),
+            kept=self.kept,
+        )
+
+    @cached_property
+    def _person_pairs(self) -> PersonPairs:
+        if self.pairs is None:
+            together = self.groups[self.omitted[:, 0]] == self.groups[self.omitted[:, 1]]
+            return PersonPairs(self.groups, omitted=self.omitted[together])
+        ends = np.sort(self.person[self.pairs], axis=1)
+        return PersonPairs(self.groups, listed=np.unique(ends[ends[:, 0] != ends[:, 1]], axis=0))
+
+    def _restricted(self, chosen: NDArray[np.bool_]) -> "Comparisons":
+        pairs = self.pairs
+        if pairs is not None:
+            pairs = pairs[chosen[pairs[:, 0]] & chosen[pairs[:, 1]]]
+            # Templates without a comparison do not count.
+            chosen = np.zeros_like(chosen)
+            chosen[pairs.ravel()] = True
+            pairs = (np.cumsum(chosen) - 1)[pairs]
+        persons = np.unique(self.person[chosen])
+        kept = np.isin(self.omitted, persons).all(axis=1)
+        return Comparisons(
+            templates=self.templates[chosen],
+            person=np.searchsorted(persons, self.person[chosen]),
+            photo=self.photo[chosen],
+            names=tuple(self.names[person] for person in persons),
+            groups=self.groups[persons],
+            pairs=pairs,
+            omitted=np.searchsorted(persons, self.omitted[kept]),
+            kept=self.kept,
+        )
+
+    def _cosines(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float64]:
+        found = np.empty(rows.size)
+        for start in range(0, rows.size, _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
+            one, other = (self.templates[places[part]].astype(np.float64) for places in (rows, columns))
+            found[part] = np.einsum("nd,nd->n", one, other)
+        return np.clip(found, -1.0, 1.0)
 
 
 def compare_all(
-    templates: Sequence[LabelledTemplate], *, unsure: Collection[frozenset[str]] = ()
+    templates: Sequence[LabelledTemplate], *, unsure: Collection[frozenset[str]] = (), kept: int = KEPT
 ) -> Comparisons:
     """Compare every template with every other, within its group.
 
     Args:
         templates: Templates of one embedder.
         unsure: Pairs of identities that may be one person; they are not compared.
+        kept: The most impostor comparisons that are kept one by one.
 
     Raises:
         NothingToMeasure: There is no group with two persons, or there are too many templates.
@@ -139,15 +289,8 @@ def compare_all(
             f"{len(templates)} photos are too many to compare all with all; at most {MOST_TEMPLATES}. Take "
             "fewer photos of each person: more persons support lower rates, more photos do not"
         )
-    rows, columns = (part.astype(np.int32) for part in np.triu_indices(len(templates), 1))
-    names, compared = _compare(templates, rows, columns)
-    first, second = compared.first, compared.second
-    kept = (first == second) | (compared.apart[first] == compared.apart[second])
-    for pair in unsure:
-        one, other = sorted(names.get(name, -1) for name in pair)
-        kept &= ~((np.minimum(first, second) == one) & (np.maximum(first, second) == other))
-    found = compared if kept.all() else _kept(compared, kept)
-    if found.same.all():
+    found = _comparisons(templates, unsure=unsure, kept=kept)
+    if not found.any_impostors:
         raise NothingToMeasure("no two persons of one group can be compared: at least two are needed")
     return found
 
@@ -164,44 +307,47 @@ def compare_pairs(templates: Sequence[LabelledTemplate], pairs: Sequence[tuple[i
     """
     places = {template.photo: place for place, template in enumerate(templates)}
     chosen = [(places[one], places[other]) for one, other in pairs if one in places and other in places]
-    rows, columns = np.array(chosen, dtype=np.int32).reshape(-1, 2).T
-    found = _compare(templates, rows, columns)[1]
-    if found.same.all():
+    found = _comparisons(templates, pairs=np.array(chosen, dtype=np.int64).reshape(-1, 2))
+    if not found.any_impostors:
         raise NothingToMeasure("no pair of two persons can be compared: FMR needs pairs with same = 0")
     return found
 
 
-def _compare(
-    templates: Sequence[LabelledTemplate], rows: NDArray[np.int32], columns: NDArray[np.int32]
-) -> tuple[dict[str, int], Comparisons]:
+def _comparisons(
+    templates: Sequence[LabelledTemplate],
+    *,
+    unsure: Collection[frozenset[str]] = (),
+    pairs: NDArray[np.int64] | None = None,
+    kept: int = KEPT,
+) -> Comparisons:
     if not templates:
         raise NothingToMeasure("no photo shows one face: there is nothing to compare")
     names = {name: number for number, name in enumerate(sorted({each.identity for each in templates}))}
-    persons = np.array([names[template.identity] for template in templates], dtype=np.int32)
-    photos = np.array([template.photo for template in templates], dtype=np.int32)
-    apart = np.zeros(len(names), dtype=np.bool_)
-    apart[persons[[template.apart for template in templates]]] = True
-    stack = np.stack([template.embedding.astype(np.float64) for template in templates])
-    return names, Comparisons(
-        cosines=np.clip((stack @ stack.T)[rows, columns], -1.0, 1.0),
-        first=persons[rows],
-        second=persons[columns],
-        first_photo=photos[rows],
-        second_photo=photos[columns],
-        apart=apart,
+    person = np.array([names[template.identity] for template in templates], dtype=np.int64)
+    groups = np.zeros(len(names), dtype=np.int64)
+    groups[person[[template.apart for template in templates]]] = 1
+    omitted = sorted(
+        sorted(names[name] for name in pair) for pair in unsure if all(name in names for name in pair)
     )
-
-
-def _kept(compared: Comparisons, kept: NDArray[np.bool_]) -> Comparisons:
-    """Return some of the comparisons. All persons keep their numbers, even without a comparison."""
     return Comparisons(
-        cosines=compared.cosines[kept],
-        first=compared.first[kept],
-        second=compared.second[kept],
-        first_photo=compared.first_photo[kept],
-        second_photo=compared.second_photo[kept],
-        apart=compared.apart,
+        templates=np.stack([template.embedding for template in templates]).astype(np.float32),
+        person=person,
+        photo=np.array([template.photo for template in templates], dtype=np.int64),
+        names=tuple(names),
+        groups=groups,
+        pairs=pairs,
+        omitted=np.array(omitted, np.int64).reshape(-1, 2),
+        kept=kept,
     )
+
+
+def _reached(cosines: NDArray[np.float64]) -> NDArray[np.int64]:
+    return np.searchsorted(THRESHOLDS, cosines, side="right").astype(np.int64)
+
+
+def _chosen(cosines: NDArray[np.float64], which: NDArray[np.bool_]) -> NDArray[np.float64]:
+    chosen: NDArray[np.float64] = cosines[which]
+    return chosen
 
 
 def _share_below(scores: NDArray[np.float64], threshold: float) -> float:

@@ -1,53 +1,42 @@
-"""Evaluates packs on a set of photos: error rates of the set and of groups, and differences between packs.
+"""Evaluates packs on a set of photos: error rates of the set, and differences between packs.
 
 The photos of the main group, and those of the group that is measured separately, are each a **set** with its
-own thresholds. A **group** is all photos with one value in a column of the manifest. Its comparisons are
-those of two of its photos. Its rates are reported at the thresholds of the main set, because a server has one
-threshold for all persons (ISO/IEC 19795-10 calls the gap a differential in performance).
+own thresholds.
 
 Two packs are compared on the photos from which both made a template, with the same draws of persons, so that
 the difference is paired. The numbers of photos that only one pack acquired are reported beside it.
 """
 
-from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.match.calibration import THRESHOLDS
 from evaluation.match.comparisons import Comparisons
-from evaluation.match.errors import PhotoListError
 from evaluation.match.fmr_bounds import FmrCurve, fmr_curve
 from evaluation.match.fnmr_bounds import FnmrCurve, fnmr_curve
+from evaluation.match.impostor_scores import THRESHOLDS
 from evaluation.match.operating_points import (
     TARGETS,
-    FmrAt,
     NotSupported,
     OperatingPoint,
     operating_point,
-    rates_at,
     samples_at,
 )
-from evaluation.match.photos import FacePhoto
 
 __all__ = [
-    "APART",
-    "MAIN",
+    "MAIN_SET",
+    "SEPARATE_SET",
     "Bootstrap",
     "Difference",
-    "GroupResult",
     "SetResult",
     "differences",
-    "evaluate_groups",
     "evaluate_sets",
-    "group_photos",
 ]
 
-MAIN: Final = "main"
-APART: Final = "apart"
-_MOST_GROUPS: Final = 40
+MAIN_SET: Final = "main"
+SEPARATE_SET: Final = "apart"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,34 +97,6 @@ class SetResult:
 
 
 @dataclass(frozen=True, slots=True)
-class GroupResult:
-    """The results of one pack on one group.
-
-    Attributes:
-        column: The manifest's column.
-        value: The group's value in it; empty if the column is empty.
-        photos: Photos in the group.
-        failures: Failures to acquire among them.
-        persons: Persons in the comparisons.
-        genuine: Genuine comparisons.
-        impostors: Impostor comparisons.
-        lowest_bound: The lowest bound on FMR that the group's persons support.
-        rates: Rates at the main set's thresholds for each supported false match rate; empty if the group has
-            fewer than two persons.
-    """
-
-    column: str
-    value: str
-    photos: int
-    failures: int
-    persons: int
-    genuine: int
-    impostors: int
-    lowest_bound: float
-    rates: tuple[FmrAt, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Difference:
     """FNMR of one pack minus that of another, at the same false match rate, on the same comparisons.
 
@@ -170,10 +131,10 @@ def evaluate_sets(comparisons: Comparisons, bootstrap: Bootstrap) -> tuple[SetRe
     Raises:
         NothingToMeasure: The main set has fewer than two persons.
     """
-    apart = comparisons.apart[comparisons.first]
-    sets = [_set(MAIN, comparisons.subset(~apart), bootstrap)]
-    if not comparisons.same[apart].all():
-        sets.append(_set(APART, comparisons.subset(apart), bootstrap))
+    sets = [_set(MAIN_SET, comparisons.of_group(0), bootstrap)]
+    apart = comparisons.of_group(1)
+    if apart.any_impostors:
+        sets.append(_set(SEPARATE_SET, apart, bootstrap))
     return tuple(sets)
 
 
@@ -185,87 +146,6 @@ def _set(name: str, comparisons: Comparisons, bootstrap: Bootstrap) -> SetResult
         if isinstance(points[-1], NotSupported):
             break
     return SetResult(name=name, comparisons=comparisons, fmr=fmr, fnmr=fnmr, points=tuple(points))
-
-
-def group_photos(
-    photos: Sequence[FacePhoto], columns: Collection[str], *, known: Collection[str]
-) -> Mapping[tuple[str, str], NDArray[np.bool_]]:
-    """Return the photos of each group.
-
-    Args:
-        photos: All photos.
-        columns: Columns that name groups.
-        known: The manifest's columns; empty without a manifest.
-
-    Returns:
-        Masks by column and value, in order; shape (photos,) each.
-
-    Raises:
-        PhotoListError: A column is not in the manifest, or names too many groups.
-    """
-    groups: dict[tuple[str, str], NDArray[np.bool_]] = {}
-    for column in columns:
-        if column not in known:
-            raise PhotoListError(
-                f"no column {column!r} to group by: the manifest has {', '.join(known)}"
-                if known
-                else f"no column {column!r} to group by: groups need a manifest.csv with the photos"
-            )
-        values = np.array([photo.columns[column] for photo in photos])
-        names = np.unique(values)
-        if names.size > _MOST_GROUPS:
-            raise PhotoListError(
-                f"the column {column!r} names {names.size} groups, at most {_MOST_GROUPS} are possible: "
-                "choose one with fewer values"
-            )
-        groups |= {(column, str(name)): values == name for name in names}
-    return groups
-
-
-def evaluate_groups(
-    comparisons: Comparisons,
-    *,
-    groups: Mapping[tuple[str, str], NDArray[np.bool_]],
-    failed: Collection[int],
-    main: SetResult,
-    bootstrap: Bootstrap,
-) -> tuple[GroupResult, ...]:
-    """Compute the error rates of groups at the main set's thresholds.
-
-    Args:
-        comparisons: Comparisons of one pack, all sets.
-        groups: Result of ``group_photos``.
-        failed: Positions of photos without a template.
-        main: The pack's main set.
-        bootstrap: How bounds are made.
-    """
-    results = []
-    failures = np.array(sorted(failed), dtype=np.int64)
-    for (column, value), photos in groups.items():
-        own = comparisons.among(photos)
-        impostors = int(np.count_nonzero(~own.same))
-        bound, rates = 1.0, tuple[FmrAt, ...]()
-        if impostors:
-            fmr, fnmr = bootstrap.curves(own)
-            bound = float(fmr.upper_bounds[-1])
-            rates = tuple(
-                rates_at(int(np.searchsorted(THRESHOLDS, point.measured.threshold)), fmr=fmr, fnmr=fnmr)
-                for point in main.supported
-            )
-        results.append(
-            GroupResult(
-                column=column,
-                value=value,
-                photos=int(photos.sum()),
-                failures=int(photos[failures].sum()),
-                persons=own.identities,
-                genuine=int(np.count_nonzero(own.same)),
-                impostors=impostors,
-                lowest_bound=bound,
-                rates=rates,
-            )
-        )
-    return tuple(results)
 
 
 def differences(
@@ -288,7 +168,7 @@ def differences(
     """
     both = acquired[0] & acquired[1]
     kept = [each.among(both) for each in (first, second)]
-    if any(each.same.all() for each in kept):
+    if not all(each.any_impostors for each in kept):
         return ()
     (fmr, fnmr), (other_fmr, other_fnmr) = (bootstrap.curves(each) for each in kept)
     found = []

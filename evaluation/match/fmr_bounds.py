@@ -22,9 +22,16 @@ independent trial would be far too low. Therefore the unit here is the *pair of 
 The larger of the two counts. Photos of different kinds resemble each other less than photos of one kind.
 Therefore persons with photos from different *groups* are not compared, and no bound is below the rate of a
 single group.
+
+**Many comparisons.** Of more than ``impostor_scores.KEPT`` comparisons, only the highest are kept one by one.
+At thresholds below them the rate is exact, too, but the samples are linear in the draws (the first term of
+Hoeffding's decomposition: each person's own rate, weighted by the draws). There, hundreds of thousands of
+comparisons match, and what is omitted, the chance of single pairs, is far below the spread between persons.
+Its variance is added to that of the samples.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,43 +39,12 @@ from scipy.special import betaincinv
 from scipy.stats import norm
 from scipy.stats import t as student_t
 
+from evaluation.match.impostor_scores import COARSE, Counted, ImpostorScores, PersonPairs, pair_matrix
+
 __all__ = ["FmrCurve", "ImpostorScores", "fmr_curve", "persons_needed"]
 
-_CHEAPER_AS_MATRIX = 50
-_AT_ONCE = 512
-
-
-@dataclass(frozen=True, slots=True)
-class ImpostorScores:
-    """Comparisons of different persons of the same group.
-
-    Attributes:
-        scores: Shape (n,), the cosines.
-        first: Shape (n,), index 0..p-1 of the first person.
-        second: Shape (n,), index of the second person; never the same as ``first``.
-        groups: Shape (p,), the group of every person.
-
-    Raises:
-        ValueError: The arrays are not consistent.
-    """
-
-    scores: NDArray[np.float64]
-    first: NDArray[np.int64]
-    second: NDArray[np.int64]
-    groups: NDArray[np.int64]
-
-    def __post_init__(self) -> None:
-        if not (self.scores.shape == self.first.shape == self.second.shape) or self.scores.ndim != 1:
-            raise ValueError("scores, first and second must be one-dimensional and of one length")
-        if self.scores.size == 0:
-            raise ValueError("there is no impostor comparison")
-        ends = np.concatenate([self.first, self.second])
-        if ends.min() < 0 or ends.max() >= self.groups.size:
-            raise ValueError("a person's index is out of range")
-        if np.any(self.first == self.second):
-            raise ValueError("an impostor comparison must show two persons")
-        if np.any(self.groups[self.first] != self.groups[self.second]):
-            raise ValueError("an impostor comparison must not cross groups")
+_DRAWN_AT_ONCE: Final = 100
+_JOINING_AT_ONCE: Final = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +55,7 @@ class FmrCurve:
         thresholds: Shape (t,), rising.
         rates: Shape (t,), FMR as the mean over pairs of persons.
         upper_bounds: Shape (t,), one-sided bounds at ``confidence``, in (0, 1], never rising.
+        lower_bounds: Shape (t,), one-sided lower bounds at ``confidence``, in [0, 1), never rising.
         group_rates: Shape (groups, t), FMR within each group.
         comparisons: Impostor comparisons.
         person_pairs: Pairs of persons in the comparisons.
@@ -91,12 +68,13 @@ class FmrCurve:
     thresholds: NDArray[np.float64]
     rates: NDArray[np.float64]
     upper_bounds: NDArray[np.float64]
+    lower_bounds: NDArray[np.float64]
     group_rates: NDArray[np.float64]
     comparisons: int
     person_pairs: int
     persons: int
     confidence: float
-    draws: NDArray[np.float64]
+    draws: NDArray[np.uint8]
     resampled_rates: NDArray[np.float32]
 
 
@@ -108,57 +86,43 @@ def fmr_curve(
     confidence: float,
     rng: np.random.Generator,
 ) -> FmrCurve:
-    """Compute FMR with its upper bound at every threshold, by the method of the module docstring.
+    """Compute FMR with its bounds at every threshold, by the method of the module docstring.
 
     Args:
         impostors: The comparisons.
-        thresholds: Shape (t,), strictly rising.
+        thresholds: Shape (t,), strictly rising; ``THRESHOLDS`` if not all comparisons are kept.
         resamples: Number of bootstrap samples; at least 1000 for bounds in use.
         confidence: One-sided confidence, such as 0.95.
-    # From the highest threshold down, comparisons only ever join those that match.
         rng: Source of the bootstrap's draws.
     """
-    shares = _MatchedShares.of(impostors)
-    draws, totals = _draws(shares.compared, resamples=resamples, rng=rng)
-    columns = np.ascontiguousarray(draws.T)
+    weights, pairs = impostors.weighted()
+    draws, totals = _draws(pairs, resamples=resamples, rng=rng)
     steps = np.searchsorted(thresholds, impostors.scores, side="right")
-    order = np.argsort(steps, kind="stable")
-    ends = np.searchsorted(steps[order], np.arange(thresholds.size + 2))
-    rates, percentiles, variances = (np.zeros(thresholds.size) for _ in range(3))
-    group_rates = np.zeros((shares.group_pairs.size, thresholds.size))
-    resampled = np.zeros((thresholds.size, totals.size), dtype=np.float32)
-    matched, matched_resampled = np.zeros(shares.group_pairs.size), np.zeros(totals.size)
-    # From the highest threshold down, comparisons only ever join those that match.
-    for index in range(thresholds.size - 1, -1, -1):
-        joining = order[ends[index + 1] : ends[index + 2]]
-        if joining.size:
-            matched += shares.matching(joining)
-            matched_resampled += shares.matching_resampled(joining, columns)
-        elif index < thresholds.size - 1:
-            for taken in (rates, percentiles, variances, resampled):
-                taken[index] = taken[index + 1]
-            group_rates[:, index] = group_rates[:, index + 1]
-            continue
-        rates[index] = matched.sum() / shares.pairs
-        group_rates[:, index] = matched / shares.group_pairs
-        resampled[index] = share = np.clip(matched_resampled / totals, 0.0, 1.0)
-        percentiles[index] = np.quantile(share, confidence)
-        variances[index] = share.var()
-    # From the highest threshold down, comparisons are only added to those that match.
-    # Sums of many shares can exceed 1 in the last bit.
-    rates, group_rates = rates.clip(0.0, 1.0), group_rates.clip(0.0, 1.0)
-    effective = _effective_pairs(rates, variances, shares, confidence=confidence)
-    exact = _clopper_pearson(rates, effective, confidence)
-    bounds = np.max(np.vstack([percentiles, exact, group_rates]), axis=0)
+    group_rates = _group_rates(impostors, weights, steps, pairs=pairs, thresholds=thresholds.size)
+    rates = group_rates.T @ (pairs.group_pairs / pairs.count)
+    resampled = _resampled_kept(
+        impostors, weights, steps, draws=draws, totals=totals, thresholds=thresholds.size
+    )
+    last = 0 if impostors.counted is None else impostors.counted.from_step - 1
+    if impostors.counted is not None:
+        # Where the matches are not all kept.
+        resampled[:last] = _resampled_counted(impostors.counted, rates, draws=draws, pairs=pairs, last=last)
+    percentiles, low_percentiles = np.quantile(resampled, (confidence, 1.0 - confidence), axis=1)
+    variances = resampled.var(axis=1, dtype=np.float64)
+    variances[:last] += 3.0 * rates[:last] * (1.0 - rates[:last]) / pairs.count
+    effective = _effective_pairs(rates, variances, pairs=pairs, confidence=confidence)
+    bounds = np.max(np.vstack([percentiles, _exact_upper(rates, effective, confidence), group_rates]), axis=0)
+    lower = np.minimum(low_percentiles, _exact_lower(rates, effective, confidence))
     return FmrCurve(
         thresholds=thresholds,
         rates=rates,
-        # A true FMR never rises with the threshold, so that a bound at a lower threshold holds above it too.
+        # A true FMR never rises with the threshold: an upper bound holds above it too, a lower one below.
         upper_bounds=np.minimum.accumulate(np.clip(bounds, 0.0, 1.0)),
+        lower_bounds=np.maximum.accumulate(np.clip(lower, 0.0, 1.0)[::-1])[::-1],
         group_rates=group_rates,
-        comparisons=impostors.scores.size,
-        person_pairs=shares.pairs,
-        persons=shares.persons,
+        comparisons=impostors.comparisons,
+        person_pairs=pairs.count,
+        persons=pairs.persons,
         confidence=confidence,
         draws=draws,
         resampled_rates=resampled,
@@ -186,105 +150,129 @@ def persons_needed(max_fmr: float, *, confidence: float) -> int:
     return persons
 
 
-@dataclass(frozen=True, slots=True)
-class _MatchedShares:
-    """The contribution of each comparison to the share of matches of its pair of persons.
-
-    Attributes:
-        lower: Shape (n,), the first person.
-        upper: Shape (n,), the second person.
-        weights: Shape (n,), 1 over the number of comparisons of this pair of persons.
-        groups: Shape (n,), 0..g-1.
-        compared: Shape (persons, persons), upper triangular: the persons that were compared.
-        group_pairs: Shape (g,), pairs of persons in each group.
-    """
-
-    lower: NDArray[np.int64]
-    upper: NDArray[np.int64]
-    weights: NDArray[np.float64]
-    groups: NDArray[np.int64]
-    compared: NDArray[np.bool_]
-    group_pairs: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, impostors: ImpostorScores) -> "_MatchedShares":
-        persons = impostors.groups.size
-        lower = np.minimum(impostors.first, impostors.second)
-        upper = np.maximum(impostors.first, impostors.second)
-        counts = np.bincount(lower * persons + upper, minlength=persons * persons).reshape(persons, persons)
-        compared = counts > 0
-        names, groups = np.unique(impostors.groups[lower], return_inverse=True)
-        of_pairs = np.searchsorted(names, impostors.groups[np.nonzero(compared)[0]])
-        return cls(
-            lower=lower,
-            upper=upper,
-            weights=1.0 / counts[lower, upper],
-            groups=groups,
-            compared=compared,
-            group_pairs=np.bincount(of_pairs, minlength=names.size),
-        )
-
-    @property
-    def pairs(self) -> int:
-        return int(self.group_pairs.sum())
-
-    @property
-    def persons(self) -> int:
-        return int(np.count_nonzero(self.compared.any(axis=0) | self.compared.any(axis=1)))
-
-    def matching(self, comparisons: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Return the contribution of these comparisons to each group's sum of shares, shape (g,)."""
-        sums = np.zeros(self.group_pairs.size)
-        np.add.at(sums, self.groups[comparisons], self.weights[comparisons])
-        return sums
-
-    def matching_resampled(
-        self, comparisons: NDArray[np.intp], draws: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Return their contribution in each sample, (samples,); ``draws`` is of shape (persons, samples)."""
-        rows, columns = self.lower[comparisons], self.upper[comparisons]
-        persons = self.compared.shape[0]
-        if comparisons.size * _CHEAPER_AS_MATRIX > persons * persons:
-            added = np.zeros((persons, persons))
-            np.add.at(added, (rows, columns), self.weights[comparisons])
-            sums: NDArray[np.float64] = np.einsum("ib,ib->b", draws, added @ draws)
-            return sums
-        total = np.zeros(draws.shape[1])
-        for start in range(0, comparisons.size, _AT_ONCE):
-            part = slice(start, start + _AT_ONCE)
-            total += self.weights[comparisons[part]] @ (draws[rows[part]] * draws[columns[part]])
-        return total
+def _group_rates(
+    impostors: ImpostorScores,
+    weights: NDArray[np.float64],
+    steps: NDArray[np.intp],
+    *,
+    pairs: PersonPairs,
+    thresholds: int,
+) -> NDArray[np.float64]:
+    """Return FMR in each group at every threshold, shape (groups, t)."""
+    from_step = 0 if impostors.counted is None else impostors.counted.from_step
+    groups = pairs.group_pairs.size
+    # The counts are of cosines in single precision, those that are kept of cosines in double precision.
+    cells = pairs.group_index[impostors.first] * (thresholds + 1) + np.maximum(steps, from_step)
+    sums = np.bincount(cells, weights=weights, minlength=groups * (thresholds + 1))
+    counted = sums.reshape(groups, thresholds + 1)
+    if impostors.counted is not None:
+        counted[:, :from_step] = impostors.counted.weights[:, :from_step]
+    matched = np.cumsum(counted[:, ::-1], axis=1)[:, -2::-1]
+    # Sums of many shares can exceed 1 in the last bit.
+    rates: NDArray[np.float64] = (matched / pairs.group_pairs[:, None]).clip(0.0, 1.0)
+    return rates
 
 
 def _draws(
-    compared: NDArray[np.bool_], *, resamples: int, rng: np.random.Generator
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    pairs: PersonPairs, *, resamples: int, rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """Return how often each person is drawn, shape (resamples, persons), and the resulting pairs."""
-    persons = compared.shape[0]
-    draws = rng.multinomial(persons, np.full(persons, 1.0 / persons), size=resamples).astype(np.float64)
-    totals = np.einsum("bi,bi->b", draws @ compared.astype(np.float64), draws)
+    persons = pairs.groups.size
+    draws = np.empty((resamples, persons), np.uint8)
+    for start in range(0, resamples, _DRAWN_AT_ONCE):
+        part = draws[start : start + _DRAWN_AT_ONCE]
+        part[:] = rng.multinomial(persons, np.full(persons, 1.0 / persons), size=len(part))
+    totals = pairs.totals(draws)
     some = totals > 0
-    return draws[some], totals[some]
+    return (draws, totals) if some.all() else (draws[some], totals[some])
+
+
+def _resampled_kept(
+    impostors: ImpostorScores,
+    weights: NDArray[np.float64],
+    steps: NDArray[np.intp],
+    *,
+    draws: NDArray[np.uint8],
+    totals: NDArray[np.float64],
+    thresholds: int,
+) -> NDArray[np.float32]:
+    """Return FMR of the kept comparisons in each sample at every threshold, shape (t, samples)."""
+    order = np.argsort(steps, kind="stable")
+    ends = np.searchsorted(steps[order], np.arange(thresholds + 2))
+    resampled = np.zeros((thresholds, totals.size), dtype=np.float32)
+    matched = np.zeros(totals.size)
+    # Contiguous for each person, so that a comparison reads two rows.
+    columns = np.ascontiguousarray(draws.T)
+    # From the highest threshold down, comparisons are only added to those that match.
+    for index in range(thresholds - 1, -1, -1):
+        joining = order[ends[index + 1] : ends[index + 2]]
+        for start in range(0, joining.size, _JOINING_AT_ONCE):
+            part = joining[start : start + _JOINING_AT_ONCE]
+            matched += _matching(impostors.first[part], impostors.second[part], weights[part], columns)
+        if joining.size or index == thresholds - 1:
+            resampled[index] = np.clip(matched / totals, 0.0, 1.0)
+        else:
+            resampled[index] = resampled[index + 1]
+    return resampled
+
+
+def _matching(
+    first: NDArray[np.int64],
+    second: NDArray[np.int64],
+    weights: NDArray[np.float64],
+    columns: NDArray[np.uint8],
+) -> NDArray[np.float64]:
+    """Return the contribution of some comparisons in each sample; ``columns`` is of shape (p, samples)."""
+    rows, at_row = np.unique(first, return_inverse=True)
+    others, at_other = np.unique(second, return_inverse=True)
+    size = max(rows.size, others.size)
+    matrix = pair_matrix(weights, at_row, at_other, persons=size).astype(np.float32)
+    partners = matrix[: rows.size, : others.size] @ columns[others].astype(np.float32)
+    sums = np.einsum("ib,ib->b", columns[rows].astype(np.float32), partners)
+    return np.asarray(sums, np.float64)
+
+
+def _resampled_counted(
+    counted: Counted,
+    rates: NDArray[np.float64],
+    *,
+    draws: NDArray[np.uint8],
+    pairs: PersonPairs,
+    last: int,
+) -> NDArray[np.float32]:
+    """Return FMR in each sample at the first thresholds, linear in the draws; shape (last, samples)."""
+    matched = np.cumsum(counted.of_persons[:, ::-1], axis=1, dtype=np.float64)[:, ::-1]
+    # Comparisons from coarse step c on match at threshold COARSE * c - 1.
+    at = np.arange(1, matched.shape[1]) * COARSE - 1
+    at = at[at < rates.size]
+    own = (matched[:, 1 : at.size + 1] - pairs.degrees[:, None] * rates[at]).astype(np.float32) / pairs.count
+    centred = own.sum(axis=0)
+    moved = np.empty((draws.shape[0], at.size), np.float32)
+    for start in range(0, draws.shape[0], _DRAWN_AT_ONCE):
+        part = slice(start, start + _DRAWN_AT_ONCE)
+        moved[part] = draws[part].astype(np.float32) @ own - centred
+    places = np.arange(last)
+    right = np.clip(np.searchsorted(at, places), 1, at.size - 1)
+    share = np.clip((places - at[right - 1]) / COARSE, 0.0, 1.0).astype(np.float32)[:, None]
+    between = (1.0 - share) * moved.T[right - 1] + share * moved.T[right]
+    found: NDArray[np.float32] = np.clip(rates[:last, None].astype(np.float32) + between, 0.0, 1.0)
+    return found
 
 
 def _effective_pairs(
-    rates: NDArray[np.float64],
-    variances: NDArray[np.float64],
-    shares: _MatchedShares,
-    *,
-    confidence: float,
+    rates: NDArray[np.float64], variances: NDArray[np.float64], *, pairs: PersonPairs, confidence: float
 ) -> NDArray[np.float64]:
     """Return the effective number of independent pairs at every threshold."""
-    persons, pairs = shares.persons, shares.pairs
-    binomial = rates * (1.0 - rates) / pairs
+    persons, count = pairs.persons, pairs.count
+    binomial = rates * (1.0 - rates) / count
     # Drawing persons with replacement makes the variance too small by this factor for each side. The part
     # of the variance that belongs to a pair, and not to its persons, counts three times (Owen 2007). This
     # is kept: without it, the bound was too low in simulations with many look-alikes.
     unbiased = variances * (persons / (persons - 1)) ** 2
     design_effects = np.ones_like(rates)
-    told = binomial > 0
-    design_effects[told] = np.maximum(1.0, unbiased[told] / binomial[told])
-    effective: NDArray[np.float64] = pairs / design_effects * _few_persons(confidence, persons) ** 2
+    defined = binomial > 0
+    design_effects[defined] = np.maximum(1.0, unbiased[defined] / binomial[defined])
+    effective: NDArray[np.float64] = count / design_effects * _few_persons(confidence, persons) ** 2
     return effective
 
 
@@ -293,7 +281,7 @@ def _few_persons(confidence: float, persons: int) -> float:
     return float(norm.ppf(confidence) / student_t.ppf(confidence, persons - 1))
 
 
-def _clopper_pearson(
+def _exact_upper(
     rates: NDArray[np.float64], trials: NDArray[np.float64], confidence: float
 ) -> NDArray[np.float64]:
     # The beta form of the bound accepts the fractional counts of means of shares.
@@ -301,4 +289,14 @@ def _clopper_pearson(
     bounds = np.ones_like(rates)
     partial = rates < 1.0
     bounds[partial] = betaincinv(successes[partial] + 1.0, trials[partial] - successes[partial], confidence)
+    return bounds
+
+
+def _exact_lower(
+    rates: NDArray[np.float64], trials: NDArray[np.float64], confidence: float
+) -> NDArray[np.float64]:
+    successes = np.minimum(rates * trials, trials)
+    bounds = np.zeros_like(rates)
+    some = rates > 0.0
+    bounds[some] = betaincinv(successes[some], trials[some] - successes[some] + 1.0, 1.0 - confidence)
     return bounds

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
 from scipy.stats import norm
 from scipy.stats import t as student_t
 
@@ -26,6 +27,7 @@ from evaluation.binomial import exact_interval
 __all__ = ["FnmrCurve", "GenuineScores", "fnmr_curve"]
 
 _MANY = 0.1
+_DRAWN_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ def fnmr_curve(
     genuine: GenuineScores,
     *,
     thresholds: NDArray[np.float64],
-    draws: NDArray[np.float64],
+    draws: NDArray[np.uint8],
     confidence: float,
 ) -> FnmrCurve:
     """Compute FNMR with its interval at every threshold, by the method of the module docstring.
@@ -95,20 +97,15 @@ def fnmr_curve(
         draws: Shape (samples, p), how often each person is drawn; ``FmrCurve.draws``.
         confidence: Two-sided confidence, such as 0.95.
     """
-    # missed[person, t]: that person's comparisons below each threshold.
     steps = np.searchsorted(thresholds, genuine.scores, side="right")
-    missed = np.zeros((genuine.persons, thresholds.size + 1))
-    np.add.at(missed, (genuine.person, steps), 1.0)
-    missed = np.cumsum(missed, axis=1)[:, : thresholds.size]
+    below = np.cumsum(np.bincount(steps, minlength=thresholds.size + 1))[: thresholds.size]
+    rates = below / genuine.scores.size
     counts = np.bincount(genuine.person, minlength=genuine.persons).astype(np.float64)
-    rates = missed.sum(axis=0) / genuine.scores.size
-    totals = draws @ counts
-    with np.errstate(invalid="ignore"):
-        resampled = ((draws @ missed) / np.where(totals > 0, totals, np.nan)[:, None]).T
+    resampled, some = _resampled(genuine, steps, counts, draws=draws, thresholds=thresholds.size)
     tail = (1.0 - confidence) / 2.0
-    told = resampled[:, totals > 0]
-    low, high = np.quantile(told, (tail, 1.0 - tail), axis=1) if told.size else (rates, rates)
-    variances = told.var(axis=1) if told.size else np.zeros_like(rates)
+    defined = resampled[:, some]
+    low, high = np.quantile(defined, (tail, 1.0 - tail), axis=1) if defined.size else (rates, rates)
+    variances = defined.var(axis=1, dtype=np.float64) if defined.size else np.zeros_like(rates)
     persons = int(np.count_nonzero(counts))
     effective = _effective_comparisons(rates, variances, counts=counts[counts > 0])
     exact_low, exact_high = exact_interval(
@@ -125,8 +122,32 @@ def fnmr_curve(
         comparisons=genuine.scores.size,
         persons=persons,
         confidence=confidence,
-        resampled_rates=resampled.astype(np.float32),
+        resampled_rates=resampled,
     )
+
+
+def _resampled(
+    genuine: GenuineScores,
+    steps: NDArray[np.intp],
+    counts: NDArray[np.float64],
+    *,
+    draws: NDArray[np.uint8],
+    thresholds: int,
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return FNMR in each sample, shape (t, samples), and which samples have a comparison; else it is NaN."""
+    ones = np.ones(steps.size, np.float32)
+    shape = (thresholds + 1, genuine.persons)
+    at_step = coo_array((ones, (steps, genuine.person)), shape=shape).tocsr()
+    resampled = np.empty((thresholds, draws.shape[0]), np.float32)
+    totals = np.empty(draws.shape[0])
+    for start in range(0, draws.shape[0], _DRAWN_AT_ONCE):
+        part = slice(start, start + _DRAWN_AT_ONCE)
+        drawn = draws[part].T.astype(np.float32)
+        totals[part] = counts @ drawn
+        missed = np.cumsum(at_step @ drawn, axis=0, dtype=np.float64)[:thresholds]
+        with np.errstate(invalid="ignore"):
+            resampled[:, part] = missed / np.where(totals[part] > 0, totals[part], np.nan)
+    return resampled, totals > 0
 
 
 def _effective_comparisons(
@@ -141,13 +162,13 @@ def _effective_comparisons(
     """
     comparisons = float(counts.sum())
     binomial = rates * (1.0 - rates) / comparisons
-    told = binomial > 0
+    defined = binomial > 0
     # The design effect if all comparisons of a person fail together, the largest possible (L. Kish, 1965).
     together = float((counts**2).sum()) / comparisons
-    if not told.any() or counts.size < 2:
+    if not defined.any() or counts.size < 2:
         return np.full(rates.size, comparisons / together)
     # Drawing persons with replacement makes the variance too small by this factor.
-    seen = variances * (counts.size / (counts.size - 1)) / np.where(told, binomial, np.inf)
+    seen = variances * (counts.size / (counts.size - 1)) / np.where(defined, binomial, np.inf)
     many = (rates >= _MANY) & (rates <= 1.0 - _MANY)
     usual = float(np.median(seen[many])) if many.any() else together
     return comparisons / np.clip(np.maximum(seen, usual), 1.0, together)

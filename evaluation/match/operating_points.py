@@ -53,12 +53,14 @@ class FmrAt:
         threshold: A cosine; at or above it a comparison is a match.
         fmr: Measured FMR.
         upper_bound: One-sided upper bound on FMR.
+        lower_bound: One-sided lower bound on FMR.
         fnmr: FNMR; None if there is no genuine comparison.
     """
 
     threshold: float
     fmr: float
     upper_bound: float
+    lower_bound: float
     fnmr: RateInterval | None
 
 
@@ -106,12 +108,13 @@ def operating_point(target: float, *, fmr: FmrCurve, fnmr: FnmrCurve | None) -> 
         # The interval at this threshold, widened by the effect of setting the threshold on these persons.
         tail = (1.0 - fnmr.confidence) / 2.0
         low, high = np.nanquantile(samples_at(target, fmr=fmr, fnmr=fnmr), (tail, 1.0 - tail))
-        told = measured.fnmr
+        interval = measured.fnmr
         measured = FmrAt(
             measured.threshold,
             measured.fmr,
             measured.upper_bound,
-            RateInterval(told.rate, min(told.lower, float(low)), max(told.upper, float(high))),
+            measured.lower_bound,
+            RateInterval(interval.rate, min(interval.lower, float(low)), max(interval.upper, float(high))),
         )
     bounded = rates_at(int(np.argmax(fmr.upper_bounds <= target)), fmr=fmr, fnmr=fnmr)
     return OperatingPoint(target, measured, bounded)
@@ -129,6 +132,7 @@ def rates_at(index: int, *, fmr: FmrCurve, fnmr: FnmrCurve | None) -> FmrAt:
         threshold=float(fmr.thresholds[index]),
         fmr=float(fmr.rates[index]),
         upper_bound=float(fmr.upper_bounds[index]),
+        lower_bound=float(fmr.lower_bounds[index]),
         fnmr=None
         if fnmr is None
         else RateInterval(float(fnmr.rates[index]), float(fnmr.lower[index]), float(fnmr.upper[index])),

@@ -14,8 +14,12 @@ import numpy as np
 
 from evaluation.bench import Machine
 from evaluation.match.charts import histogram_counts
-from evaluation.match.evaluation import Bootstrap, Difference, GroupResult, SetResult
+from evaluation.match.duplicates import SuspectedPair
+from evaluation.match.evaluation import Bootstrap, Difference, SetResult
+from evaluation.match.groups import GroupPromise, GroupResult
 from evaluation.match.operating_points import FmrAt, NotSupported, OperatingPoint
+from evaluation.match.portrait_rates import PortraitResult
+from evaluation.match.promises import Promise, promise_of
 from evaluation.match.templates import TemplateRun
 
 __all__ = ["Comparison", "MatchReport", "PackReport", "Photos"]
@@ -59,6 +63,9 @@ class PackReport:
         groups: Results by column and value.
         calibrated: Rates of the calibration's thresholds on the main set, for each false match rate that the
             calibration supports.
+        suspected: Pairs of identities of the main set that may be one person; only their number is reported.
+        without_suspected: The main set without comparisons of these pairs; None without such a pair.
+        portraits: Results of the photos, degraded as portraits.
     """
 
     name: str
@@ -71,6 +78,18 @@ class PackReport:
     sets: tuple[SetResult, ...]
     groups: tuple[GroupResult, ...]
     calibrated: tuple[tuple[float, FmrAt], ...]
+    suspected: tuple[SuspectedPair, ...] = ()
+    without_suspected: SetResult | None = None
+    portraits: tuple[PortraitResult, ...] = ()
+
+    @property
+    def broken(self) -> tuple[tuple[GroupResult, GroupPromise], ...]:
+        """The promises of the calibration that are broken in a group, beyond chance."""
+        return tuple((group, promise) for group in self.groups for promise in group.broken)
+
+    def promise(self, target: float, rates: FmrAt) -> Promise:
+        """Return whether a threshold of the calibration keeps its rate on the main set."""
+        return promise_of(target, rates, lowest_bound=float(self.main.fmr.upper_bounds[-1]))
 
     @property
     def main(self) -> SetResult:
@@ -175,7 +194,21 @@ def _pack(pack: PackReport) -> dict[str, Any]:
         "embedder": {"file": pack.embedder, "sha256": pack.embedder_sha256},
         "calibration": {
             "provenance": pack.provenance,
-            "thresholds": [{"target": target, **asdict(rates)} for target, rates in pack.calibrated],
+            "thresholds": [
+                {"target": target, **asdict(rates), "promise": pack.promise(target, rates).value}
+                for target, rates in pack.calibrated
+            ],
+            "broken_in_groups": [
+                {
+                    "column": group.column,
+                    "value": group.value,
+                    "pooled": group.pooled,
+                    "target": promise.target,
+                    "fmr": promise.rates.fmr,
+                    "lower_bound": promise.rates.lower_bound,
+                }
+                for group, promise in pack.broken
+            ],
         },
         "failures_to_acquire": {
             "photos": pack.run.photos,
@@ -190,6 +223,11 @@ def _pack(pack: PackReport) -> dict[str, Any]:
         },
         "sets": [_set(result) for result in pack.sets],
         "groups": [asdict(group) for group in pack.groups],
+        "suspected_duplicates": {
+            "pairs": len(pack.suspected),
+            "without": None if pack.without_suspected is None else _points(pack.without_suspected.points),
+        },
+        "portraits": [asdict(result) for result in pack.portraits],
     }
 
 
@@ -220,9 +258,10 @@ def _points(points: Sequence[OperatingPoint | NotSupported]) -> list[dict[str, A
 def _curve(result: SetResult) -> dict[str, list[float]]:
     """Return the curves over the range of the scores, thinned."""
     fmr, fnmr = result.fmr, result.fnmr
-    first = int(np.searchsorted(fmr.thresholds, result.comparisons.cosines.min(), side="right")) - 1
-    last = min(int(np.searchsorted(fmr.thresholds, result.comparisons.cosines.max())) + 1, fmr.rates.size - 1)
-    chosen = np.unique(np.linspace(max(first, 0), last, _CURVE_POINTS).round().astype(int))
+    genuine, impostors = result.comparisons.counts()
+    reached = np.flatnonzero(genuine + impostors)
+    first, last = max(int(reached[0]) - 1, 0), min(int(reached[-1]) + 1, fmr.rates.size - 1)
+    chosen = np.unique(np.linspace(first, last, _CURVE_POINTS).round().astype(int))
     columns = {"threshold": fmr.thresholds, "fmr": fmr.rates, "fmr_upper_bound": fmr.upper_bounds}
     if fnmr is not None:
         columns |= {"fnmr": fnmr.rates, "fnmr_lower": fnmr.lower, "fnmr_upper": fnmr.upper}

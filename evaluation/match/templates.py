@@ -3,22 +3,24 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
+import numpy as np
+
+from attempt import persons_of
 from evaluation.match.photos import FacePhoto
 from evaluation.match.pictures import read_picture
-from matcher.persons import persons_among
-from matcher.portrait_report import PortraitPolicy
+from evaluation.match.portraits import Degradation, degraded_portrait, portrait_of
+from matcher import PHOTO_SUBJECT
 from vision.errors import DecoderUnavailable, ImageError, ModelFailed
 from vision.face import BgrImage, Embedding
 from vision.image import StillDecoder
 from vision.packs import Pack
 
 __all__ = ["AcquisitionFault", "LabelledTemplate", "TemplateRun", "embed_photos"]
-
-_RULES = PortraitPolicy()
 
 
 class AcquisitionFault(StrEnum):
@@ -35,7 +37,8 @@ class LabelledTemplate:
     """One photo's template.
 
     Attributes:
-        embedding: The template, of length 1.
+        embedding: The vector whose product with another's is their score
+            (``MatchCalibration.vectors``): the template, of length 1, unless the pack has a cohort.
         identity: The person in the photo.
         apart: True for a photo of a group that is measured separately.
         photo: Position of the photo in its list.
@@ -55,14 +58,17 @@ class TemplateRun:
         templates: One template for every photo that shows one face.
         photos: Number of photos processed.
         milliseconds: CPU time to detect and embed, for each template. Models with one thread run on the
-            calling thread, so that it is time on one core, independent of other load.
+            thread of their worker, so that it is time on one core.
         faults: Why the other photos gave no template, by position of the photo.
+        portraits: Templates of photos that are degraded as portraits, by degradation; only of photos with a
+            template, of persons with several photos.
     """
 
     templates: tuple[LabelledTemplate, ...]
     photos: int
     milliseconds: tuple[float, ...] = ()
     faults: Mapping[int, AcquisitionFault] = field(default_factory=dict)
+    portraits: Mapping[Degradation, "TemplateRun"] = field(default_factory=dict)
 
     @property
     def failures(self) -> int:
@@ -80,9 +86,11 @@ def embed_photos(
     *,
     packs: Sequence[Pack],
     still_decoder: StillDecoder | None = None,
-    told: Callable[[], None] = lambda: None,
+    portraits: Sequence[Degradation] = (),
+    workers: int = 1,
+    report: Callable[[], None] = lambda: None,
 ) -> tuple[TemplateRun, ...]:
-    """Embed the one face of every photo.
+    """Embed the subject of every photo.
 
     The packs take turns at each photo, so that a slow phase of the machine affects all of them.
 
@@ -90,60 +98,99 @@ def embed_photos(
         photos: The photos.
         packs: The packs with the detectors and embedders.
         still_decoder: Decodes JPEG 2000 and WebP; without it such photos are failures to acquire.
-        told: Called after each photo.
+        portraits: Degradations in which each photo of a person with several is embedded, too.
+        workers: Threads, each with photos of its own. Results do not depend on their number.
+        report: Called after each photo.
 
     Returns:
         For each pack, in their order.
     """
-    runs = [_Run() for _ in packs]
-    for number, photo in enumerate(photos):
-        try:
-            image = read_picture(photo.path, still_decoder=still_decoder)
-        except (OSError, ImageError, DecoderUnavailable):
-            image = None
-        for pack, run in zip(packs, runs, strict=True):
-            if image is None:
-                run.faults[number] = AcquisitionFault.UNREADABLE
-            else:
-                run.take(number, photo, image, pack=pack)
-        told()
-    return tuple(run.finished(len(photos)) for run in runs)
+    runs = [_Run(portraits=portraits) for _ in packs]
+    several = Counter(photo.identity for photo in photos)
+
+    def embed(photo: FacePhoto) -> list[_Answer]:
+        wanted = portraits if several[photo.identity] > 1 else ()
+        return _embed_photo(photo, packs=packs, still_decoder=still_decoder, portraits=wanted)
+
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        for number, (photo, found) in enumerate(zip(photos, pool.map(embed, photos), strict=True)):
+            for run, answer in zip(runs, found, strict=True):
+                run.take(number, photo, answer)
+            report()
+    return tuple(run.finished() for run in runs)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """One pack's template of a photo, or why there is none, and those of its degraded portraits."""
+
+    found: Embedding | AcquisitionFault
+    milliseconds: float = 0.0
+    portraits: tuple[Embedding | AcquisitionFault, ...] = ()
+
+
 class _Run:
-    templates: list[LabelledTemplate] = field(default_factory=list)
-    milliseconds: list[float] = field(default_factory=list)
-    faults: dict[int, AcquisitionFault] = field(default_factory=dict)
+    """The answers of one pack so far."""
 
-    def take(self, number: int, photo: FacePhoto, image: BgrImage, *, pack: Pack) -> None:
-        start = time.thread_time()
-        found = _embed(image, pack=pack)
-        spent = 1000.0 * (time.thread_time() - start)
-        if isinstance(found, AcquisitionFault):
-            self.faults[number] = found
+    def __init__(self, *, portraits: Sequence[Degradation] = ()) -> None:
+        self._templates: list[LabelledTemplate] = []
+        self._milliseconds: list[float] = []
+        self._faults: dict[int, AcquisitionFault] = {}
+        self._photos = 0
+        self._portraits = {degradation: _Run() for degradation in portraits}
+
+    def take(self, number: int, photo: FacePhoto, answer: _Answer) -> None:
+        self._photos += 1
+        if isinstance(answer.found, AcquisitionFault):
+            self._faults[number] = answer.found
             return
-        self.milliseconds.append(spent)
-        self.templates.append(LabelledTemplate(found, photo.identity, photo.apart, number))
+        self._milliseconds.append(answer.milliseconds)
+        self._templates.append(LabelledTemplate(answer.found, photo.identity, photo.apart, number))
+        if answer.portraits:
+            for run, portrait in zip(self._portraits.values(), answer.portraits, strict=True):
+                run.take(number, photo, _Answer(portrait))
 
-    def finished(self, photos: int) -> TemplateRun:
+    def finished(self) -> TemplateRun:
         return TemplateRun(
-            templates=tuple(self.templates),
-            photos=photos,
-            milliseconds=tuple(self.milliseconds),
-            faults=MappingProxyType(self.faults),
+            templates=tuple(self._templates),
+            photos=self._photos,
+            milliseconds=tuple(self._milliseconds),
+            faults=MappingProxyType(self._faults),
+            portraits=MappingProxyType({name: run.finished() for name, run in self._portraits.items()}),
         )
 
 
-def _embed(image: BgrImage, *, pack: Pack) -> Embedding | AcquisitionFault:
+def _embed_photo(
+    photo: FacePhoto,
+    *,
+    packs: Sequence[Pack],
+    still_decoder: StillDecoder | None,
+    portraits: Sequence[Degradation],
+) -> list[_Answer]:
+    """Return the answer of each pack to a photo."""
     try:
-        persons = persons_among(
-            pack.detector.detect(image),
-            second_face_fraction=_RULES.second_face_fraction,
-            min_confidence=_RULES.min_face_confidence,
-        )
-        if len(persons) == 1:
-            return pack.embedder.embed(image, persons[0])
+        image = read_picture(photo.path, still_decoder=still_decoder)
+    except (OSError, ImageError, DecoderUnavailable):
+        return [_Answer(AcquisitionFault.UNREADABLE)] * len(packs)
+    return [_embed(image, pack=pack, portraits=portraits) for pack in packs]
+
+
+def _embed(image: BgrImage, *, pack: Pack, portraits: Sequence[Degradation] = ()) -> _Answer:
+    start = time.thread_time()
+    try:
+        persons = persons_of(image, pack, rule=PHOTO_SUBJECT)
+        if len(persons) != 1:
+            return _Answer(AcquisitionFault.SEVERAL_FACES if persons else AcquisitionFault.NO_FACE)
+        template = _scored(pack.embedder.embed(image, persons[0]), pack)
     except ModelFailed:
-        return AcquisitionFault.MODEL_FAILED
-    return AcquisitionFault.SEVERAL_FACES if persons else AcquisitionFault.NO_FACE
+        return _Answer(AcquisitionFault.MODEL_FAILED)
+    spent = 1000.0 * (time.thread_time() - start)
+    if not portraits:
+        return _Answer(template, spent)
+    portrait = portrait_of(image, persons[0])
+    degraded = (degraded_portrait(portrait, degradation) for degradation in portraits)
+    return _Answer(template, spent, tuple(_embed(each, pack=pack).found for each in degraded))
+
+
+def _scored(template: Embedding, pack: Pack) -> Embedding:
+    return np.asarray(pack.match_calibration.vectors(template[None])[0], np.float32)

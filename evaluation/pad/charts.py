@@ -35,10 +35,10 @@ def det_chart(results: Sequence[ScorerResult], *, title: str) -> bytes:
     """
     figure = new_figure(7.2, 5.0)
     axes = figure.add_subplot()
-    told = [(result, result.curve) for result in results if result.curve is not None]
-    left = min((3.0 / max(1, result.attacks) for result, _ in told), default=1e-2)
-    floor = min((0.5 / max(1, result.live) for result, _ in told), default=1e-2)
-    for number, (result, curve) in enumerate(told):
+    with_curve = [(result, result.curve) for result in results if result.curve is not None]
+    left = min((3.0 / max(1, result.attacks) for result, _ in with_curve), default=1e-2)
+    floor = min((0.5 / max(1, result.live) for result, _ in with_curve), default=1e-2)
+    for number, (result, curve) in enumerate(with_curve):
         kept = curve.apcer >= 3.0 / max(1, result.attacks)
         axes.step(
             curve.apcer[kept],
@@ -58,7 +58,7 @@ def det_chart(results: Sequence[ScorerResult], *, title: str) -> bytes:
         title=title,
     )
     axes.grid(visible=True, which="major", color="#dddddd")
-    if told:
+    if with_curve:
         axes.legend(loc="lower left", frameon=False)
     else:
         axes.text(0.5, 0.5, "nothing to compare", ha="center", transform=axes.transAxes, color=_QUIET)

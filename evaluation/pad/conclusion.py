@@ -70,5 +70,5 @@ def conclude(
         return Conclusion(fusion.scorer.name, None, tuple(found), Ruling.ALONE)
     kept = Ruling.FUSION if first.better else Ruling.EQUAL
     judged_by = kept if first.not_worse else Ruling.PART
-    ruling = judged_by if first.told else Ruling.UNDECIDED
+    ruling = judged_by if first.has_interval else Ruling.UNDECIDED
     return Conclusion(fusion.scorer.name, first.second, tuple(found), ruling)

@@ -46,7 +46,7 @@ class Difference:
     bpcer_across: Interval | None
 
     @property
-    def told(self) -> bool:
+    def has_interval(self) -> bool:
         """Whether there were enough persons or sources for an interval."""
         return (self.auc_across or self.auc_within) is not None
 

@@ -19,7 +19,7 @@ from evaluation.pad.resampling import (
     resampled_auc,
 )
 from evaluation.pad.runs import ScorerName, ScoreRun
-from liveness.verdict import Verdict
+from liveness import Verdict
 
 __all__ = [
     "EVERY_SPECIES",

@@ -4,17 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from attempt.stills import observe_still
+from attempt import observe_still, persons_of
 from evaluation.match.pictures import LIMITS
 from evaluation.pad.stages import Stages
 from evaluation.scans import observe_scan, scored_frames
-from liveness.express.frame_cues import measure_frame_cues
-from liveness.express.interface import FrameCues, PadScore
-from liveness.observation import ScanObservations
-from liveness.selection import CUE_FRAMES, select_frames, spread_of
+from liveness import CUE_FRAMES, ScanObservations, select_frames, spread_of
+from liveness.express import FrameCues, PadScore, measure_frame_cues
+from matcher import PHOTO_SUBJECT
 from vision.face import BgrImage, DetectedFace, Landmarks
-from vision.packs import Pack
-from vision.packs.interfaces import PadNetwork
+from vision.packs import Pack, PadNetwork
 
 __all__ = ["ClipEvidence", "PictureEvidence", "PresentationEvidence"]
 
@@ -47,7 +45,7 @@ class PresentationEvidence(Protocol):
 
 
 class PictureEvidence:
-    """The evidence of one image. Its largest face counts."""
+    """The evidence of one image. Its subject counts (``matcher.persons``)."""
 
     def __init__(self, path: Path, image: BgrImage, pack: Pack) -> None:
         """Makes the evidence; no model is run yet.
@@ -64,8 +62,8 @@ class PictureEvidence:
 
     @property
     def face(self) -> DetectedFace | None:
-        """The largest face."""
-        faces = self.stages.once("detect", lambda: self._pack.detector.detect(self.image))
+        """The face of the subject."""
+        faces = self.stages.once("detect", lambda: persons_of(self.image, self._pack, rule=PHOTO_SUBJECT))
         return faces[0] if faces else None
 
     @property

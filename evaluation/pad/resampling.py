@@ -30,7 +30,7 @@ _AT_ONCE: Final = 4_000_000
 
 _LEAST_GROUPS: Final = 10
 _LEAST_SOURCES: Final = 5
-_LEAST_TOLD: Final = 0.9
+_LEAST_DEFINED: Final = 0.9
 """Least share of the samples with a figure for an interval. If one source has nearly all attacks of a
 species, the data say nothing about other sources."""
 
@@ -152,11 +152,11 @@ def interval_of(values: Floats, confidence: float) -> Interval | None:
         values: Shape (resamples,); NaN if a sample lacks one side.
         confidence: Two-sided confidence.
     """
-    told = values[~np.isnan(values)]
-    if told.size < _LEAST_TOLD * values.size or not told.size:
+    defined = values[~np.isnan(values)]
+    if defined.size < _LEAST_DEFINED * values.size or not defined.size:
         return None
     tail = (1.0 - confidence) / 2.0
-    lower, upper = np.quantile(told, (tail, 1.0 - tail))
+    lower, upper = np.quantile(defined, (tail, 1.0 - tail))
     return Interval(lower=float(lower), upper=float(upper)) if lower < upper else None
 
 
@@ -213,14 +213,14 @@ def resampled_bpcer(
     for live_sums, sums in zip(genuine, attacks, strict=True):
         turned_away = np.cumsum(live_sums["bona fide"], axis=1)
         first = np.zeros(turned_away.shape[0], np.int64)
-        told = turned_away[:, -1] > 0
+        defined = turned_away[:, -1] > 0
         for counted in sums.values():
             refused = np.cumsum(counted, axis=1)
             total = refused[:, -1:]
             first = np.maximum(first, (total - refused <= apcer * total + 1e-9).argmax(axis=1))
-            told &= total[:, 0] >= least
+            defined &= total[:, 0] >= least
         share = turned_away[np.arange(first.size), first] / np.maximum(turned_away[:, -1], 1.0)
-        found.append(np.where(told, share, np.nan))
+        found.append(np.where(defined, share, np.nan))
     return np.concatenate(found)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.pad.dataset import INJECTED, PadSample
-from liveness.verdict import Verdict
+from liveness import Verdict
 
 __all__ = ["NonResponse", "ScoreRun", "ScorerAnswer", "ScorerKind", "ScorerName", "collect_run"]
 

@@ -9,11 +9,9 @@ import numpy as np
 from evaluation.pad.evidence import PictureEvidence, PresentationEvidence
 from evaluation.pad.runs import NonResponse, ScorerAnswer, ScorerKind, ScorerName
 from evaluation.pad.selfie_scorer import SelfieScorer
-from liveness.express.judge import judge_express
-from liveness.fusion_model import FusionModel
-from liveness.policy import CaptureKind, LivenessPolicy
-from vision.packs import Pack
-from vision.packs.interfaces import PadNetwork
+from liveness import CaptureKind, FusionModel, LivenessPolicy
+from liveness.express import judge_express
+from vision.packs import Pack, PadNetwork
 
 __all__ = ["Scorer", "clip_scorers", "picture_scorers"]
 

@@ -22,7 +22,7 @@ def score_pictures(
     pack: Pack,
     scorers: Sequence[Scorer],
     still_decoder: StillDecoder | None = None,
-    told: Callable[[], None] = lambda: None,
+    report: Callable[[], None] = lambda: None,
 ) -> tuple[ScoreRun, ...]:
     """Compute every scorer's answer to every image.
 
@@ -31,7 +31,7 @@ def score_pictures(
         pack: Finds the faces.
         scorers: The scorers, which take turns at each image, so that a slow phase of the machine affects all.
         still_decoder: Decodes JPEG 2000 and WebP; without it such files are non-responses.
-        told: Called after each image.
+        report: Called after each image.
 
     Returns:
         For each scorer, in their order.
@@ -44,7 +44,7 @@ def score_pictures(
             table.add(sample, None)
         else:
             table.add(sample, PictureEvidence(sample.path, image, pack))
-        told()
+        report()
     return table.runs()
 
 
@@ -53,7 +53,7 @@ def score_clips(
     *,
     pack: Pack,
     scorers: Sequence[Scorer],
-    told: Callable[[], None] = lambda: None,
+    report: Callable[[], None] = lambda: None,
 ) -> tuple[ScoreRun, ...]:
     """Compute every scorer's answer to every scan of every clip.
 
@@ -63,7 +63,7 @@ def score_clips(
         samples: Clips.
         pack: Finds the faces.
         scorers: The scorers, which take turns at each scan.
-        told: Called after each clip.
+        report: Called after each clip.
 
     Returns:
         For each scorer, in their order; a clip that cannot be read is one non-response.
@@ -76,7 +76,7 @@ def score_clips(
             table.add(sample, ClipEvidence(_rising(window), pack))
         if not readable:
             table.add(sample, None)
-        told()
+        report()
     return table.runs()
 
 

@@ -6,3 +6,22 @@ the flash cannot be measured. The modules here join them: ``meter`` measures a f
 judges it, and ``combine`` combines its finding with the passive signals. ``policy`` has the settings of a
 customer, and ``model`` the lines of ``flash_model.toml``.
 """
+
+from liveness.dynamic.judge import FlashResult, judge_flash
+from liveness.dynamic.meter import FlashMeter
+from liveness.dynamic.model import FlashModel, load_flash_model
+from liveness.dynamic.policy import DynamicPolicy, NextStep, WithoutFlash
+from liveness.dynamic.sample import ExposureReading, FlashSample
+
+__all__ = [
+    "DynamicPolicy",
+    "ExposureReading",
+    "FlashMeter",
+    "FlashModel",
+    "FlashResult",
+    "FlashSample",
+    "NextStep",
+    "WithoutFlash",
+    "judge_flash",
+    "load_flash_model",
+]

@@ -142,7 +142,7 @@ def _doubts(express: LivenessResult) -> tuple[VerdictReason, ...]:
 
 
 def _weighed(express: LivenessResult, signals: tuple[Signal, ...], odds: float) -> LivenessResult:
-    """Adds the flash's log odds to Express' score; log odds for life count only if Express says LIVE.
+    """Adds the flash's log odds to Express' score; log odds for life count only if Express' verdict is LIVE.
 
     A right answer is never SPOOF: signals against a face can only turn LIVE into INCONCLUSIVE.
     """

@@ -45,6 +45,7 @@ from liveness.dynamic.measurement import (
     StepAnswer,
     TrackView,
     appearances,
+    earliest_lag,
     expected_response,
     find_lag,
     find_leaps,
@@ -131,10 +132,14 @@ def judge_flash(
         revealed: Every step that was sent, in order, with the lead-in and the closing step.
         model: ``liveness.dynamic.model.load_flash_model()``.
     """
+    # 1. Measure when and how the face answered each colour.
     measured = _measure(samples, revealed, model)
+    # 2. Score each property of the answer.
     signals = _signals(measured, model)
+    # 3. Join the scores, and find what answered: a face, an attack, or nothing that could be measured.
     odds = _odds(signals, model)
     finding, reason, detail = _find(measured, signals, odds, model)
+    # 4. State how much each score counted.
     counted = [signal for signal in signals if signal.name in model.judge.weights and signal.assessed]
     total = sum(model.judge.weights[signal.name] for signal in counted)
     return FlashResult(
@@ -211,7 +216,7 @@ def _signals(measured: _Measured, model: FlashModel) -> tuple[Signal, ...]:
     )
     return (
         _colours_signal(measured),
-        lag_signal(measured.lag, model.lag),
+        lag_signal(measured.lag, model.lag, earliest=earliest_lag(measured.track, margin=model.lag.early)),
         surface.shape,
         surface.overlay,
         surface.glare,

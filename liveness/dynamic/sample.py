@@ -48,6 +48,7 @@ class ExposureReading:
         white_balance_kelvin: Correlated colour temperature of the white balance.
         exposure_locked: Whether exposure is held.
         white_balance_locked: Whether white balance is held.
+        readout_seconds: Time from the first row's exposure to the last row's (rolling shutter).
     """
 
     exposure_seconds: float | None = None
@@ -55,6 +56,7 @@ class ExposureReading:
     white_balance_kelvin: float | None = None
     exposure_locked: bool = False
     white_balance_locked: bool = False
+    readout_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -123,7 +123,7 @@ class BlurDepth(CueSignal):
         """See ``CueSignal.lines``."""
         return settings.blur_depth
 
-    def told(self, found: CueSummary, lines: CueLine) -> str:
-        """See ``CueSignal.told``."""
+    def detail(self, found: CueSummary, lines: CueLine) -> str:
+        """See ``CueSignal.detail``."""
         soft = "as soft as a recaptured image" if found.value > lines.line else "sharp enough"
-        return f"Softness {found.value:.2f} in {found.counted}, {lines.line:.2f} is the line: {soft}."
+        return f"The face is {soft} (softness {found.value:.2f} in {found.counted}; line {lines.line:.2f})."

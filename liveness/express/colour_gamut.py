@@ -84,10 +84,10 @@ class ColourGamut(CueSignal):
         """See ``CueSignal.lines``."""
         return settings.colour_gamut
 
-    def told(self, found: CueSummary, lines: CueLine) -> str:
-        """See ``CueSignal.told``."""
+    def detail(self, found: CueSummary, lines: CueLine) -> str:
+        """See ``CueSignal.detail``."""
         what = "as wide as a scene's" if found.value >= lines.line else "as narrow as a recaptured image's"
         return (
-            f"Range of tones and skin colour {found.value:.2f} in {found.counted}, "
-            f"{lines.line:.2f} is the line: {what}."
+            f"The range of tones and skin colours is {what} "
+            f"({found.value:.2f} in {found.counted}; line {lines.line:.2f})."
         )

@@ -72,7 +72,7 @@ class CueSignal(ABC):
         """Returns the cue's lines from the settings."""
 
     @abstractmethod
-    def told(self, found: CueSummary, lines: CueLine) -> str:
+    def detail(self, found: CueSummary, lines: CueLine) -> str:
         """Returns the signal's detail: the measurement in plain words, with numbers."""
 
     def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
@@ -86,5 +86,5 @@ class CueSignal(ABC):
             name=self.name,
             label=self.label,
             score=score_of_cue(found.value, lines),
-            detail=self.told(found, lines),
+            detail=self.detail(found, lines),
         )

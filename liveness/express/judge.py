@@ -67,8 +67,11 @@ def judge_express(
             shipped model was fitted to the defaults.
     """
     used = ExpressSettings() if settings is None else settings
+    # 1. Find repeated frames, which a camera does not make.
     repetition = find_repetition(scan, used) if policy.capture is CaptureKind.SCAN else None
+    # 2. Score every signal.
     signals = express_signals(scan, pad_scores, repetition, used, cues=cues, capture=policy.capture)
+    # 3. Fuse them: the networks decide, all others count against life only.
     return fuse(
         signals=signals,
         networks=network_medians(pad_scores),

@@ -219,10 +219,10 @@ class MediumBorder(CueSignal):
         """See ``CueSignal.lines``."""
         return settings.medium_border
 
-    def told(self, found: CueSummary, lines: CueLine) -> str:
-        """See ``CueSignal.told``."""
-        what = "there is a border" if found.value > lines.line else "no border"
+    def detail(self, found: CueSummary, lines: CueLine) -> str:
+        """See ``CueSignal.detail``."""
+        what = "a border" if found.value > lines.line else "no border"
         return (
-            f"Straight edges around the face complete to {found.value:.0%} in {found.counted}, "
-            f"{lines.line:.0%} is the line: {what}."
+            f"The face has {what} around it: straight edges enclose it to {found.value:.0%} "
+            f"in {found.counted} (line {lines.line:.0%})."
         )

@@ -64,10 +64,10 @@ class Moire(CueSignal):
         """See ``CueSignal.lines``."""
         return settings.moire
 
-    def told(self, found: CueSummary, lines: CueLine) -> str:
-        """See ``CueSignal.told``."""
+    def detail(self, found: CueSummary, lines: CueLine) -> str:
+        """See ``CueSignal.detail``."""
         what = "a pattern" if found.value > lines.line else "no pattern"
         return (
-            f"One spatial frequency stands out {found.value:.1f} times in {found.counted}, "
-            f"{lines.line:.1f} is the line: {what}."
+            f"The face shows {what} of screen pixels: one spatial frequency stands out by a factor of "
+            f"{found.value:.1f} in {found.counted} (line {lines.line:.1f})."
         )

@@ -94,7 +94,7 @@ class PoseConsistency:
                 f"The head turned by {found.turned:.0f} degrees, too little to measure its depth."
             )
         score = 1 / (1 + math.exp(-_STEEPNESS * (found.evidence - settings.nose_line)))
-        seen = "a nose stands out" if score >= 0.5 else "no nose stands out, as on a sheet or paper mask"
+        seen = "the nose stood out" if score >= 0.5 else "no nose stood out, as on a sheet or paper mask"
         return assessed(
             name=self.name,
             label=self.label,

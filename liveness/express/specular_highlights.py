@@ -127,10 +127,10 @@ class SpecularHighlights(CueSignal):
         """See ``CueSignal.lines``."""
         return settings.specular_highlights
 
-    def told(self, found: CueSummary, lines: CueLine) -> str:
-        """See ``CueSignal.told``."""
-        what = "as skin's" if found.value >= lines.line else "flatter than skin's"
+    def detail(self, found: CueSummary, lines: CueLine) -> str:
+        """See ``CueSignal.detail``."""
+        what = "as those of skin are" if found.value >= lines.line else "flatter than those of skin"
         return (
-            f"Highlights {found.value:.2f} brighter than the skin around them in {found.counted}, "
-            f"{lines.line:.2f} is the line: {what}."
+            f"Highlights are {found.value:.2f} brighter than their surroundings in {found.counted}, {what} "
+            f"(line {lines.line:.2f})."
         )

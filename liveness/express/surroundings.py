@@ -14,10 +14,12 @@ _STEEPNESS = 4.0
 
 
 class Surroundings:
-    """The background's distance from the extended motion of the face's plane, over the face's movement.
+    """Scores low if the background moves with the face, as it does on a sheet or a screen.
 
-    Independent movement is no sign of life, because a cut-out moves independently too. The score never
-    exceeds 0.5, which counts for neither side.
+    The plane of the face is extended over the background. The measurement is the median, over the steps in
+    which the face moved, of the background's deviation from that plane's motion, divided by the face's
+    movement: near 0 if both move together. Independent movement is no sign of life, because a cut-out moves
+    independently too, so the score never exceeds 0.5, which counts for neither side.
     """
 
     name = "surroundings"
@@ -48,7 +50,7 @@ class Surroundings:
             name=self.name,
             label=self.label,
             score=score,
-            detail=f"The background misses the face's motion by {100 * ratio:.0f} % of it: {found}.",
+            detail=f"The background's motion differs from the face's by {100 * ratio:.0f} % of it: {found}.",
         )
 
     def _unknown(self, reason: str) -> Signal:

@@ -11,11 +11,12 @@ from liveness.selfie.landmark_pairs import asymmetry, symmetric_pairs
 from liveness.selfie.local_patterns import LBP_BINS, lbp_codes, lbp_histogram, pattern_entropy
 from liveness.selfie.model import SIGNAL_NAMES, SelfieModel, load_selfie_model, parse_selfie_model
 from liveness.selfie.result import SelfieResult
-from liveness.selfie.settings import SelfieSettings
+from liveness.selfie.settings import INCONCLUSIVE_MARGIN, SelfieSettings
 from liveness.selfie.spectrum import Spectrum, SpectrumMeasures, face_spectrum, measure_spectrum
 from liveness.selfie.subject import SelfieSubject, face_crop, inner_square, texture_crop
 
 __all__ = [
+    "INCONCLUSIVE_MARGIN",
     "LBP_BINS",
     "NEUTRAL",
     "SIGNAL_NAMES",

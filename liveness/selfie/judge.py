@@ -72,10 +72,13 @@ def judge_selfie(
     Raises:
         ValueError: The scheme of the landmarks is unknown; an error in the caller's code.
     """
+    # 1. Is there a face that is certain enough?
     seen = face if face is not None and face.confidence >= settings.min_face_confidence else None
     subject = SelfieSubject(image=image, face=seen, landmarks=None if seen is None else landmarks, exif=exif)
+    # 2. Score the eight signals; one that cannot be assessed is neutral.
     found = [signal.assess(subject, settings) for signal in _SIGNALS]
     signals = tuple(_weighted(signal, model.weights[signal.name]) for signal in found)
+    # 3. Add them by weight, and read the verdict from the contract's table of ranges.
     confidence = round(math.fsum(signal.weight * _score(signal) for signal in signals), _DECIMALS)
     return SelfieResult(
         verdict=selfie_verdict(confidence, threshold=settings.live_threshold, face_detected=seen is not None),

@@ -13,14 +13,14 @@ from matcher.conformance.requirement import (
     assessed_requirement,
     stated_requirement,
 )
-from matcher.records import EyeCentres, PoseDegrees, Representation
+from matcher.records import EyeCentres, Representation
 from vision.image_format import ImageHeader
 
 __all__ = ["declared_requirements"]
 
-_SIZE_CLAUSE: Final = "ISO/IEC 19794-5: width and height are those of the image data"
-_EYES_CLAUSE: Final = "ISO/IEC 19794-5: feature points 12.1 and 12.2 are the eye centres"
-_POSE_CLAUSE: Final = "ISO/IEC 19794-5: pose angles of the head"
+_SIZE_CLAUSE: Final = "width and height are those of the image data"
+_EYES_CLAUSE: Final = "feature points 12.1 and 12.2 are the eye centres"
+_POSE_CLAUSE: Final = "pose angles of the head"
 _UPRIGHT: Final = 1
 _TURNED_AWAY: Final = 180.0
 
@@ -47,19 +47,23 @@ def declared_requirements(
     if declared.width is not None and declared.height is not None:
         yield stated_requirement(
             IntakeCode.DECLARED_SIZE,
-            clause=_SIZE_CLAUSE,
+            clause=f"{declared.standard}: {_SIZE_CLAUSE}",
             rule=rules[IntakeCode.DECLARED_SIZE],
             measured=f"{header.width} x {header.height} px",
             required=f"as declared: {declared.width} x {declared.height} px",
             passed=(header.width, header.height) == (declared.width, declared.height),
         )
     if declared.eye_centres is not None:
-        yield _eyes(portrait, declared.eye_centres, header, rules[IntakeCode.DECLARED_EYE_POSITIONS])
+        yield _eyes(
+            portrait, declared, declared.eye_centres, header, rules[IntakeCode.DECLARED_EYE_POSITIONS]
+        )
     if declared.pose.given:
-        yield _pose(portrait, declared.pose, header, rules[IntakeCode.DECLARED_POSE])
+        yield _pose(portrait, declared, header, rules[IntakeCode.DECLARED_POSE])
 
 
-def _eyes(portrait: PortraitView, eyes: EyeCentres, header: ImageHeader, rule: Rule) -> Requirement:
+def _eyes(
+    portrait: PortraitView, declared: Representation, eyes: EyeCentres, header: ImageHeader, rule: Rule
+) -> Requirement:
     """Measure the larger distance between a declared and a measured eye centre, in eye distances."""
     distance = portrait.face.eye_distance
     if header.orientation != _UPRIGHT:
@@ -73,7 +77,7 @@ def _eyes(portrait: PortraitView, eyes: EyeCentres, header: ImageHeader, rule: R
         found = Assessment(measured=apart / distance, score=None)
     return assessed_requirement(
         IntakeCode.DECLARED_EYE_POSITIONS,
-        clause=_EYES_CLAUSE,
+        clause=f"{declared.standard}: {_EYES_CLAUSE}",
         rule=rule,
         assessment=found,
         unit="eye distances",
@@ -81,12 +85,12 @@ def _eyes(portrait: PortraitView, eyes: EyeCentres, header: ImageHeader, rule: R
     )
 
 
-def _pose(portrait: PortraitView, pose: PoseDegrees, header: ImageHeader, rule: Rule) -> Requirement:
+def _pose(portrait: PortraitView, declared: Representation, header: ImageHeader, rule: Rule) -> Requirement:
     """Measure the largest difference between the magnitudes of a declared and a measured angle.
 
     Signs do not count, because issuers interpret the standard's figures differently.
     """
-    measured = portrait.pose
+    pose, measured = declared.pose, portrait.pose
     if header.orientation != _UPRIGHT:
         found = not_assessed("the image is turned by its EXIF orientation, the declared angles are not")
     elif measured.yaw >= _TURNED_AWAY:
@@ -97,7 +101,7 @@ def _pose(portrait: PortraitView, pose: PoseDegrees, header: ImageHeader, rule: 
         found = Assessment(measured=apart, score=None)
     return assessed_requirement(
         IntakeCode.DECLARED_POSE,
-        clause=_POSE_CLAUSE,
+        clause=f"{declared.standard}: {_POSE_CLAUSE}",
         rule=rule,
         assessment=found,
         unit="deg",

@@ -17,7 +17,7 @@ class Remedy:
 
     Attributes:
         text: One sentence. If ``best`` is given, it is about a measurement below ``best``.
-        best: The measurement with the best score, if a measurement can be too small or too large.
+        best: A good measurement, if a measurement can be too small or too large.
         above: The sentence about a measurement of ``best`` or more; empty if ``best`` is None.
     """
 
@@ -109,12 +109,17 @@ REMEDIES: Final[Mapping[RequirementCode, Remedy]] = MappingProxyType(
             "Something covers the face: remove it and retake the portrait."
         ),
         Component.INTER_EYE_DISTANCE: Remedy(
-            "The eyes have the wrong distance in pixels: change the distance to the camera, or send the "
-            "image in another resolution."
+            "The face has too few pixels: send the image in a higher resolution, or retake the portrait "
+            "from a shorter distance.",
+            best=400,
+            above="The face has too many pixels: send the image in a lower resolution.",
         ),
         Component.HEAD_SIZE: Remedy(
-            "The head has the wrong size in the image: change the distance to the camera, or crop the image "
-            "anew."
+            "The head is too small in the image: crop the image more tightly, or retake the portrait from a "
+            "shorter distance.",
+            best=0.45,
+            above="The head is too large in the image: crop the image less, or retake the portrait from "
+            "farther away.",
         ),
         Component.LEFTWARD_CROP: Remedy(
             "There is too little space to the left of the face: crop the image less, or retake the portrait "

@@ -90,7 +90,7 @@ class Rule:
     minimum_score: int | None = None
 
     def check(self, code: RequirementCode) -> None:
-        """Checks the numbers.
+        """Validates the bounds for a requirement.
 
         Raises:
             PortraitPolicyInvalid: A bound is not a number, the bounds exclude each other, or ``code`` is a

@@ -1,12 +1,11 @@
 """BER-TLV data objects of documents: ISO/IEC 7816-4, 5.2.2 (definite lengths only)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from matcher.records.fields import need, record_malformed
 
-__all__ = ["MOST_ELEMENTS", "Element", "elements", "encode", "read_element"]
+__all__ = ["MOST_ELEMENTS", "Element", "elements", "encode", "head_length", "read_element"]
 
 MOST_ELEMENTS: Final = 64
 """More data objects than this within one are refused: documents hold about ten."""
@@ -18,8 +17,7 @@ _LONGEST_LENGTH: Final = 4
 _CONSTRUCTED: Final = 0x20
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
+class Element(NamedTuple):
     """The position of a data object in the bytes from which it was read.
 
     Attributes:
@@ -99,6 +97,15 @@ def encode(tag: int, value: bytes) -> bytes:
     if size < _MORE:
         length = bytes([size])
     else:
-        digits = size.to_bytes((size.bit_length() + 7) // 8, "big")
+        digits = size.to_bytes(_octets(size), "big")
         length = bytes([_MORE | len(digits)]) + digits
-    return tag.to_bytes(max(1, (tag.bit_length() + 7) // 8), "big") + length + value
+    return tag.to_bytes(max(1, _octets(tag)), "big") + length + value
+
+
+def head_length(tag: int, size: int) -> int:
+    """Returns the number of bytes that ``encode`` writes before a value of ``size`` bytes."""
+    return max(1, _octets(tag)) + 1 + (_octets(size) if size >= _MORE else 0)
+
+
+def _octets(number: int) -> int:
+    return (number.bit_length() + 7) // 8

@@ -1,4 +1,4 @@
-"""Writes facial records: makes a conformant ``010`` or ``030`` of an image and its metadata."""
+"""Writes facial records: makes a conformant record of each version of an image and its metadata."""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -18,7 +18,10 @@ from matcher.records.codes import (
     ImageDataType2011,
     mask_of,
 )
-from matcher.records.dg2 import wrapped
+from matcher.records.dg2 import ISO_19794_5, ISO_39794_5, wrapped
+from matcher.records.iso_39794 import FORMAT_39794, Record39794, recognise_39794, serialise_39794
+from matcher.records.iso_39794.building import FORMATS_39794, build_39794
+from matcher.records.iso_39794.recognition import WRAPPED
 from matcher.records.jpeg_2000 import is_reversible
 from matcher.records.landmarks import Landmark, eye_landmarks
 from matcher.records.metadata import RecordMetadata, RecordVersion
@@ -30,8 +33,8 @@ from vision.image_header import ImageFormat, ImageHeader, parse_header
 
 __all__ = ["FacialRecord", "build_record", "serialise", "wrap_in_dg2"]
 
-FacialRecord: TypeAlias = Record2005 | Record2011
-"""A record of either version."""
+FacialRecord: TypeAlias = Record2005 | Record2011 | Record39794
+"""A record of any version."""
 
 _LARGEST_SIDE: Final = 0xFFFF
 _LARGEST_LEVEL: Final = 7
@@ -58,6 +61,8 @@ def build_record(
     header = _readable(image, version)
     if version is RecordVersion.ISO_19794_5_2005:
         record: FacialRecord = Record2005(representations=(_build_2005(image, header, known),))
+    elif version is RecordVersion.ISO_39794_5:
+        record = build_39794(image, header, known)
     else:
         record = Record2011(representations=(_build_2011(image, header, known),))
     # A value that does not fit its field raises now, and not when the record is written.
@@ -71,19 +76,30 @@ def serialise(record: FacialRecord) -> bytes:
     Raises:
         RecordInvalid: The record has no face, a face without image, or a value that does not fit its field.
     """
+    if isinstance(record, Record39794):
+        return serialise_39794(record)
     return serialise_2005(record) if isinstance(record, Record2005) else serialise_2011(record)
 
 
 def wrap_in_dg2(records: Sequence[bytes]) -> bytes:
-    """Write an ICAO DG2 (Doc 9303-10) with ISO/IEC 19794-5:2005 records.
+    """Write an ICAO DG2 (Doc 9303-10) with ISO/IEC 19794-5:2005 or with ISO/IEC 39794-5 records.
 
     Raises:
-        RecordInvalid: There is no record, there are 64 or more, or one is not a 2005 record.
+        RecordInvalid: There is no record, there are 64 or more, one is of another version, or they differ.
     """
-    for record in records:
-        if not record.startswith(_FACIAL_2005):
-            raise RecordInvalid("a DG2 holds ISO/IEC 19794-5:2005 records ('010') only; build one of these")
-    return wrapped(records)
+    if all(record.startswith(_FACIAL_2005) for record in records):
+        return wrapped(records, format_type=ISO_19794_5)
+    if all(map(_is_39794, records)):
+        return wrapped(records, format_type=ISO_39794_5)
+    raise RecordInvalid(
+        "a DG2 holds ISO/IEC 19794-5:2005 records ('010') or ISO/IEC 39794-5 records in their context tag, "
+        "all of one kind; build one of these"
+    )
+
+
+def _is_39794(record: bytes) -> bool:
+    found = recognise_39794(record)
+    return found is not None and found.format == FORMAT_39794 and record[0] == WRAPPED
 
 
 def _readable(image: bytes, version: RecordVersion) -> ImageHeader:
@@ -113,9 +129,8 @@ def _readable(image: bytes, version: RecordVersion) -> ImageHeader:
 
 def _build_2005(image: bytes, header: ImageHeader, known: RecordMetadata) -> Representation2005:
     if known.face_image_type > FaceImageType2011.TOKEN_FRONTAL:
-        raise RecordInvalid(
-            f"a 2005 record has no face image type {codes.words(FaceImageType2011, known.face_image_type)}"
-        )
+        named = codes.describe_code(FaceImageType2011, known.face_image_type)
+        raise RecordInvalid(f"a 2005 record has no face image type {named}")
     only_2011 = {
         "a device vendor": known.device_vendor,
         "the person's height": known.subject_height,
@@ -189,6 +204,7 @@ _DATA_TYPES: Final[Mapping[RecordVersion, Mapping[ImageFormat, int]]] = MappingP
             ImageFormat.J2K: ImageDataType2011.JPEG_2000_LOSSY,
             ImageFormat.PNG: ImageDataType2011.PNG,
         },
+        RecordVersion.ISO_39794_5: FORMATS_39794,
     }
 )
 

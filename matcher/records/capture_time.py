@@ -55,7 +55,7 @@ class CaptureTime:
                 milliseconds * _MILLISECOND,
                 tzinfo=UTC,
             )
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
 
     @classmethod

@@ -32,11 +32,11 @@ __all__ = [
     "LandmarkType",
     "PostAcquisition",
     "bits_of",
+    "describe_code",
     "flags_of",
     "mask_of",
     "named",
     "sampling_rate_level",
-    "words",
 ]
 
 
@@ -330,9 +330,9 @@ def named(kind: type[IntEnum], code: int) -> int:
     return _MEMBERS.get(kind, _NOTHING).get(code, code)
 
 
-def words(kind: type[IntEnum], code: int) -> str:
+def describe_code(kind: type[IntEnum], code: int) -> str:
     """Return the code in words: ``"full frontal"``, ``"vendor code 0x81"`` or ``"reserved code 0x07"``."""
-    member = named(kind, code)
+    member = code if isinstance(code, IntEnum) else named(kind, code)
     if isinstance(member, IntEnum):
         return _PLAIN.get(member.name) or member.name.lower().replace("_", " ")
     whose = "vendor" if kind in _VENDORS and code >= _VENDORS[kind] else "reserved"

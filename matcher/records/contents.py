@@ -9,14 +9,22 @@ from enum import StrEnum
 from typing import Final
 
 from matcher.errors import RefusalReason, TrustedImageRefused
-from matcher.records.dg2 import FORMAT_DG2, Dg2, modality_of_group, parse_dg2
+from matcher.records.dg2 import FORMAT_DG2, ISO_19794_5, ISO_39794_5, Dg2, modality_of_group, parse_dg2
 from matcher.records.discrepancies import Discrepancy, of_dg2, of_picture, of_record
 from matcher.records.fields import record_malformed
-from matcher.records.iso_39794 import FORMAT_39794, find_39794, not_supported
+from matcher.records.iso_39794 import (
+    FORMAT_39794,
+    Record39794,
+    count_39794,
+    parse_39794,
+    recognise_39794,
+)
+from matcher.records.iso_39794.recognition import not_supported
 from matcher.records.modality import OTHER_RECORDS, wrong_modality
-from matcher.records.representation import Representation, representation_of
+from matcher.records.representation import Representation
 from matcher.records.version_2005 import Record2005, count_2005, parse_2005
 from matcher.records.version_2011 import Record2011, count_2011, parse_2011
+from matcher.records.views import AnyRepresentation, representation_of
 from vision.errors import ImageError
 from vision.image_header import ImageFormat, ImageHeader, detect_format, parse_header
 
@@ -55,6 +63,7 @@ class Container(StrEnum):
     IMAGE = "IMAGE"
     ISO_19794_5_2005 = "ISO_19794_5_2005"
     ISO_19794_5_2011 = "ISO_19794_5_2011"
+    ISO_39794_5 = "ISO_39794_5"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +87,7 @@ class TrustedImageContent:
     media_type: str | None
     header: ImageHeader | None
     representation: Representation | None = None
-    record: Record2005 | Record2011 | None = None
+    record: Record2005 | Record2011 | Record39794 | None = None
     dg2: Dg2 | None = None
     discrepancies: tuple[Discrepancy, ...] = ()
 
@@ -103,14 +112,15 @@ def open_trusted_image(
 
     Args:
         data: The upload: an image (any of ``vision.image_format.ImageFormat``), an ISO/IEC 19794-5:2005 or
-            :2011 record, or an ICAO DG2 with such a record.
-        representations: Whether records with several faces are accepted.
+            :2011 record or an ISO/IEC 39794-5 record, or an ICAO DG2 with such a record.
+        representations: Whether records with several faces are accepted; a 39794-5 record always has one.
         max_bytes: Limit of the upload; a longer one is refused without reading it.
 
     Raises:
         TrustedImageRefused: IMAGE_EMPTY, IMAGE_TOO_LARGE; IMAGE_FORMAT_NOT_SUPPORTED for an unknown format or
             a facial record of another version; RECORD_MALFORMED; RECORD_NOT_ONE_FACE;
-            ISO_39794_NOT_SUPPORTED; RECORD_WRONG_MODALITY. A broken image is not refused here.
+            ISO_39794_NOT_SUPPORTED for one in XML or without a 2-D image; RECORD_WRONG_MODALITY. A broken
+            image is not refused here.
     """
     _check_size(data, max_bytes)
     if data.startswith(_FACIAL):
@@ -118,13 +128,14 @@ def open_trusted_image(
     format_ = detect_format(data)
     if format_ is not None:
         return _open_picture(data, format_)
-    _refuse_others(data)
+    if _is_39794(data):
+        return _open_39794(data)
     modality = modality_of_group(data)
     if modality is None:
         raise TrustedImageRefused(
             RefusalReason.IMAGE_FORMAT_NOT_SUPPORTED,
-            "The upload is not a PNG, JPEG or JPEG 2000 image, nor an ISO/IEC 19794-5 facial record, bare or "
-            "in an ICAO DG2. Send one of these.",
+            "The upload is not a PNG, JPEG or JPEG 2000 image, nor an ISO/IEC 19794-5 or 39794-5 facial "
+            "record, bare or in an ICAO DG2. Send one of these.",
         )
     if modality != "face":
         raise wrong_modality("ICAO DG3" if modality == "finger" else "ICAO DG4", modality)
@@ -144,16 +155,19 @@ def _check_size(data: bytes, max_bytes: int) -> None:
         )
 
 
-def _refuse_others(data: bytes) -> None:
-    """Refuses records of formats that are recognised but not read."""
+def _is_39794(data: bytes) -> bool:
+    """Returns whether the bytes are a 39794-5 record; refuses records that are recognised but not read."""
     other = OTHER_RECORDS.get(data[:4])
     if other is not None:
         raise wrong_modality(*other)
-    block = find_39794(data)
-    if block is not None:
-        raise (
-            not_supported() if block.format == FORMAT_39794 else wrong_modality(block.format, block.modality)
-        )
+    found = recognise_39794(data)
+    if found is None:
+        return False
+    if found.format != FORMAT_39794:
+        raise wrong_modality(found.format, found.modality)
+    if found.xml:
+        raise not_supported("is in XML")
+    return True
 
 
 def _open_picture(data: bytes, format_: ImageFormat) -> TrustedImageContent:
@@ -181,11 +195,28 @@ def _open_record(
         record, container = parse_2011(data), Container.ISO_19794_5_2011
     else:
         raise _unknown_version(version)
-    face = record.representations[0]
+    return _content(container, record, record.representations[0], record.representations[0].image, dg2)
+
+
+def _open_39794(data: bytes, dg2: Dg2 | None = None) -> TrustedImageContent:
+    # The profile allows one representation, so that no policy accepts more.
+    _check_count(count_39794(data), Representations.EXACTLY_ONE)
+    record = parse_39794(data)
+    image = record.picture.representation_data
+    return _content(Container.ISO_39794_5, record, record.representation, image, dg2)
+
+
+def _content(
+    container: Container,
+    record: Record2005 | Record2011 | Record39794,
+    face: AnyRepresentation,
+    image: bytes,
+    dg2: Dg2 | None,
+) -> TrustedImageContent:
     view = representation_of(face)
-    image = face.image
     format_ = detect_format(image)
     header, fault = _header_of(image)
+    format_type = ISO_39794_5 if isinstance(record, Record39794) else ISO_19794_5
     return TrustedImageContent(
         container=container,
         image=image,
@@ -195,7 +226,7 @@ def _open_record(
         record=record,
         dg2=dg2,
         discrepancies=(
-            *(() if dg2 is None else of_dg2(dg2)),
+            *(() if dg2 is None else of_dg2(dg2, format_type=format_type)),
             *of_record(record),
             *of_picture(face, view, found_format=format_, header=header, fault=fault),
         ),
@@ -217,7 +248,8 @@ def _open_dg2(data: bytes, representations: Representations) -> TrustedImageCont
     record = dg2.blocks[0].content
     if record.startswith(_FACIAL):
         return _open_record(record, representations, dg2)
-    _refuse_others(record)
+    if _is_39794(record):
+        return _open_39794(record, dg2)
     raise record_malformed(FORMAT_DG2, "its biometric data block is no facial record", field="5F2E")
 
 

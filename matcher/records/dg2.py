@@ -160,13 +160,13 @@ def modality_of_group(data: bytes) -> str | None:
     return group or CBEFF_TYPES[CBEFF_FACE]
 
 
-def _face_header() -> tuple[tuple[int, bytes], ...]:
-    """Return the CBEFF header of an ISO/IEC 19794-5 record, as in passports."""
+def _face_header(format_type: int) -> tuple[tuple[int, bytes], ...]:
+    """Return the CBEFF header of a facial record, as in passports."""
     return (
         (_TYPE, bytes([CBEFF_FACE])),
         (_SUBTYPE, b"\x00"),
         (_OWNER, SC_37.to_bytes(2, "big")),
-        (_FORMAT, ISO_19794_5.to_bytes(2, "big")),
+        (_FORMAT, format_type.to_bytes(2, "big")),
     )
 
 
@@ -268,11 +268,16 @@ def _write_template(block: BiometricBlock) -> bytes:
     return encode(_TEMPLATE, header + encode(block.tag, block.record))
 
 
-def wrapped(records: Sequence[bytes]) -> bytes:
-    """Makes a whole data group 2 of ISO/IEC 19794-5 records.
+def wrapped(records: Sequence[bytes], *, format_type: int) -> bytes:
+    """Makes a whole data group 2.
+
+    Args:
+        records: Its records.
+        format_type: Their format: ``ISO_19794_5``, or ``ISO_39794_5``, whose block is marked as constructed.
 
     Raises:
         RecordInvalid: There is no record, or more than can be read back.
     """
-    blocks = tuple(BiometricBlock(_face_header(), record) for record in records)
+    tag = _CONSTRUCTED if format_type == ISO_39794_5 else _PLAIN
+    blocks = tuple(BiometricBlock(_face_header(format_type), record, tag) for record in records)
     return serialise_dg2(Dg2(blocks, declared_count=len(blocks)))

@@ -17,11 +17,15 @@ from matcher.records.codes import (
     ImageDataType2005,
     ImageDataType2011,
 )
-from matcher.records.dg2 import ISO_19794_5, SC_37, Dg2
+from matcher.records.dg2 import ISO_19794_5, ISO_39794_5, SC_37, Dg2
+from matcher.records.iso_39794.blocks import RepresentationBlock
+from matcher.records.iso_39794.codes import ColourSpace39794, ImageDataFormat39794
+from matcher.records.iso_39794.record import Record39794, excluded_values
 from matcher.records.modality import CBEFF_FACE, CBEFF_TYPES
 from matcher.records.representation import Representation
 from matcher.records.version_2005 import Record2005, Representation2005
 from matcher.records.version_2011 import Record2011, Representation2011
+from matcher.records.views import AnyRepresentation
 from vision.image_header import ImageFormat, ImageHeader
 
 __all__ = ["Discrepancy", "DiscrepancyKind", "of_dg2", "of_picture", "of_record"]
@@ -88,6 +92,11 @@ _DATA_TYPES: Final[Mapping[type[IntEnum], Mapping[int, frozenset[ImageFormat]]]]
             ImageDataType2011.JPEG_2000_LOSSLESS: _JPEG_2000,
             ImageDataType2011.PNG: frozenset({ImageFormat.PNG}),
         },
+        ImageDataFormat39794: {
+            ImageDataFormat39794.JPEG: frozenset({ImageFormat.JPEG}),
+            ImageDataFormat39794.JPEG_2000_LOSSY: _JPEG_2000,
+            ImageDataFormat39794.JPEG_2000_LOSSLESS: _JPEG_2000,
+        },
     }
 )
 _GREY: Final[Mapping[type[IntEnum], Mapping[int, bool]]] = MappingProxyType(
@@ -104,6 +113,13 @@ _GREY: Final[Mapping[type[IntEnum], Mapping[int, bool]]] = MappingProxyType(
             ColourSpace2011.RGB_48: False,
             ColourSpace2011.GREY_16: True,
         },
+        ColourSpace39794: {
+            ColourSpace39794.RGB_24: False,
+            ColourSpace39794.RGB_48: False,
+            ColourSpace39794.YUV_422: False,
+            ColourSpace39794.GREY_8: True,
+            ColourSpace39794.GREY_16: True,
+        },
     }
 )
 """Whether a colour space is grey; colour spaces without a statement are not listed."""
@@ -112,14 +128,23 @@ _LAST_LEVEL: Final = 7
 _VENDORS_EXPRESSIONS: Final = 0xF000
 _BEST_SCORE: Final = 100
 _FAILED_SCORE: Final = 0xFF
+_MOST_NAMED: Final = 5
+"""Excluded values that are named; a hostile record can hold a thousand."""
+_FORMATS: Final[Mapping[int, str]] = MappingProxyType({ISO_19794_5: "19794-5", ISO_39794_5: "39794-5"})
 
 
 class _Reserved(IntEnum):
     """The enumeration of codes that no other enumeration names."""
 
 
-def of_record(record: Record2005 | Record2011) -> tuple[Discrepancy, ...]:
+def of_record(record: Record2005 | Record2011 | Record39794) -> tuple[Discrepancy, ...]:
     """Returns the discrepancies of the record as a whole."""
+    if isinstance(record, Record39794):
+        excluded = excluded_values(record)
+        named = list(excluded[:_MOST_NAMED])
+        if len(excluded) > _MOST_NAMED:
+            named.append(f"and {len(excluded) - _MOST_NAMED} more")
+        return (*_trailing(len(record.trailing), "record"), *_reserved(named))
     found = []
     if record.declared_length is not None and record.declared_length < record.length:
         found.append(
@@ -137,8 +162,13 @@ def of_record(record: Record2005 | Record2011) -> tuple[Discrepancy, ...]:
     return tuple(found)
 
 
-def of_dg2(dg2: Dg2) -> tuple[Discrepancy, ...]:
-    """Returns the discrepancies of a DG2 with 19794-5 records."""
+def of_dg2(dg2: Dg2, *, format_type: int) -> tuple[Discrepancy, ...]:
+    """Returns the discrepancies of a DG2.
+
+    Args:
+        dg2: The data group.
+        format_type: The format of its records: ``dg2.ISO_19794_5`` or ``dg2.ISO_39794_5``.
+    """
     found = []
     if dg2.declared_count not in {None, len(dg2.blocks)}:
         text = f"the DG2 states {dg2.declared_count} records and holds {len(dg2.blocks)}"
@@ -153,17 +183,20 @@ def of_dg2(dg2: Dg2) -> tuple[Discrepancy, ...]:
             text = f"the CBEFF header declares a {name} record, and it is of a face"
             found.append(Discrepancy(DiscrepancyKind.BIOMETRIC_TYPE, text, name, "face"))
         declared = (block.format_owner, block.format_type)
-        if None not in declared and declared != (SC_37, ISO_19794_5):
-            text = f"the CBEFF header declares format {declared[0]:04X}/{declared[1]:04X}, and it is 19794-5"
+        if None not in declared and declared != (SC_37, format_type):
+            text = (
+                f"the CBEFF header declares format {declared[0]:04X}/{declared[1]:04X}, and it is "
+                f"{_FORMATS[format_type]}"
+            )
             name = f"{declared[0]:04X}/{declared[1]:04X}"
             found.append(
-                Discrepancy(DiscrepancyKind.RECORD_FORMAT, text, name, f"{SC_37:04X}/{ISO_19794_5:04X}")
+                Discrepancy(DiscrepancyKind.RECORD_FORMAT, text, name, f"{SC_37:04X}/{format_type:04X}")
             )
     return tuple(found)
 
 
 def of_picture(
-    face: Representation2005 | Representation2011,
+    face: AnyRepresentation,
     view: Representation,
     *,
     found_format: ImageFormat | None,
@@ -184,7 +217,7 @@ def of_picture(
         text = f"the header of the image cannot be read ({fault}); its size is what the record declares"
         found.append(Discrepancy(DiscrepancyKind.PICTURE_HEADER, text))
     else:
-        found += _size(view, header)
+        found += _size(view, header, stated=not _leaves_size_open(face))
         found += _colours(view, header)
     outside = _outside(view, header)
     if outside:
@@ -212,15 +245,20 @@ def _media_type(view: Representation, found: ImageFormat | None) -> tuple[Discre
     kind = view.image_data_type
     if found in _DATA_TYPES.get(_kind(kind), {}).get(kind, ()):
         return ()
-    declared = codes.words(_kind(kind), kind)
+    declared = codes.describe_code(_kind(kind), kind)
     actual = "no known format" if found is None else found.value
     text = f"the record declares image data type {declared}, the image is {actual}"
     return (Discrepancy(DiscrepancyKind.MEDIA_TYPE, text, declared, actual),)
 
 
-def _size(view: Representation, header: ImageHeader) -> tuple[Discrepancy, ...]:
+def _leaves_size_open(face: AnyRepresentation) -> bool:
+    picture = face.image_representation if isinstance(face, RepresentationBlock) else None
+    return picture is not None and picture.image_information.image_size is None
+
+
+def _size(view: Representation, header: ImageHeader, *, stated: bool) -> tuple[Discrepancy, ...]:
     found = []
-    if (view.width, view.height) != (header.width, header.height):
+    if stated and (view.width, view.height) != (header.width, header.height):
         declared, actual = f"{view.width or 0} x {view.height or 0}", f"{header.width} x {header.height}"
         text = f"the record declares {declared} pixels, the code stream has {actual}"
         found.append(Discrepancy(DiscrepancyKind.SIZE, text, declared, actual))
@@ -235,7 +273,7 @@ def _colours(view: Representation, header: ImageHeader) -> tuple[Discrepancy, ..
     grey = _GREY.get(_kind(declared), {}).get(declared)
     if grey is None or grey == (header.channels in _GREY_CHANNELS):
         return ()
-    name = codes.words(_kind(declared), declared)
+    name = codes.describe_code(_kind(declared), declared)
     actual = f"{header.channels} channels of {header.bits_per_channel} bits"
     text = f"the record declares colour space {name}, the image has {actual}"
     return (Discrepancy(DiscrepancyKind.COLOUR_SPACE, text, name, actual),)
@@ -254,7 +292,9 @@ def _outside(view: Representation, header: ImageHeader | None) -> int:
     return sum(point.type in {1, 2} and (point.x >= width or point.y >= height) for point in view.landmarks)
 
 
-def _reserved_values(face: Representation2005 | Representation2011) -> list[str]:
+def _reserved_values(face: AnyRepresentation) -> list[str]:
+    if isinstance(face, RepresentationBlock):
+        return []
     found = ["pose"] if face.pose.reserved else []
     if isinstance(face, Representation2005):
         found += _reserved_bits("feature", codes.bits_of(face.features, codes.FEATURE_BITS_2005))

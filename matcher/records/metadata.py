@@ -1,14 +1,13 @@
-"""The metadata of an image that is stored in a record, and the part that each version can hold."""
+"""The metadata of an image that is stored in a record."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
 from typing import Final, TypeVar
 
 from matcher.records.codes import (
-    FEATURE_BITS_2005,
     SAMPLING_RATE_BOUNDS,
     CaptureSource,
     Expression,
@@ -17,18 +16,17 @@ from matcher.records.codes import (
     Feature,
     Gender,
     HairColour,
-    LandmarkType,
     PostAcquisition,
 )
+from matcher.records.iso_39794.blocks import RepresentationBlock
 from matcher.records.landmarks import EyeCentres, Landmark
 from matcher.records.pose import NO_POSE, PoseDegrees
 from matcher.records.representation import Representation
 from matcher.records.version_2011 import QualityBlock
 
-__all__ = ["RecordMetadata", "RecordVersion", "fitted", "metadata_of"]
+__all__ = ["RecordMetadata", "RecordVersion", "metadata_of"]
 
 _Code = TypeVar("_Code", bound=IntEnum)
-_SMILES: Final = frozenset({Expression.SMILE_CLOSED, Expression.SMILE_OPEN})
 _OF_THE_PICTURE: Final[Mapping[int, FaceImageType2011]] = MappingProxyType(
     {
         FaceImageType2011.BASIC_3D: FaceImageType2011.BASIC,
@@ -43,6 +41,7 @@ class RecordVersion(StrEnum):
 
     ISO_19794_5_2005 = "ISO_19794_5_2005"
     ISO_19794_5_2011 = "ISO_19794_5_2011"
+    ISO_39794_5 = "ISO_39794_5"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +49,8 @@ class RecordMetadata:
     """The metadata of an image; a record marks the other fields as unspecified.
 
     Attributes:
-        face_image_type: BASIC (the image follows no rules), FULL_FRONTAL or TOKEN_FRONTAL for both versions,
-            the others for 2011 only.
+        face_image_type: BASIC (the image follows no rules) or FULL_FRONTAL for all versions, TOKEN_FRONTAL
+            for 2005 and 2011, the others for 2011 only.
         eyes: Positions of the eyes; they become the points 12.1 and 12.2.
         landmarks: Further points.
         pose: Angles in degrees.
@@ -62,12 +61,14 @@ class RecordMetadata:
         expressions: The expressions; a 2005 record holds at most one.
         source: Source of the image.
         device_type: The vendor's number of the device, 0..65535.
-        capture_time: Time at which it was taken (2011 only; a 2005 record has no field for it and omits it).
-        device_vendor: Number of the device's vendor (2011 only).
-        subject_height: Height of the person in centimetres, 1..255 (2011 only).
-        quality: Quality blocks, at most 255 (2011 only).
+        capture_time: Time at which it was taken (not 2005; such a record has no field for it and omits it).
+        device_vendor: Number of the device's vendor (not 2005).
+        subject_height: Height of the person in centimetres, 1..255 (not 2005).
+        quality: Quality blocks, at most 255 (not 2005).
         head_width: Width of the head in pixels, for the spatial sampling rate level (2011 only).
-        post_acquisition: Processing of the image (2011 only).
+        post_acquisition: Processing of the image (not 2005).
+        block_39794: The block of a 39794-5 record that the metadata come from (39794-5 only). A new record
+            keeps its fields, but for the image and for those in which the metadata now differ from it.
     """
 
     face_image_type: FaceImageType2011 = FaceImageType2011.BASIC
@@ -87,6 +88,7 @@ class RecordMetadata:
     quality: tuple[QualityBlock, ...] = ()
     head_width: float = 0.0
     post_acquisition: frozenset[PostAcquisition] | None = None
+    block_39794: RepresentationBlock | None = None
 
 
 def metadata_of(view: Representation) -> RecordMetadata:
@@ -120,79 +122,8 @@ def metadata_of(view: Representation) -> RecordMetadata:
         quality=view.quality,
         head_width=float(SAMPLING_RATE_BOUNDS[level - 1]) if 1 <= level <= len(SAMPLING_RATE_BOUNDS) else 0.0,
         post_acquisition=view.post_acquisition,
+        block_39794=view.block_39794,
     )
-
-
-def fitted(metadata: RecordMetadata, version: RecordVersion) -> tuple[RecordMetadata, tuple[str, ...]]:
-    """Return the part of ``metadata`` that a version can hold, and the names of the rest in words.
-
-    Args:
-        metadata: The metadata.
-        version: The version of the record.
-    """
-    if version is RecordVersion.ISO_19794_5_2011:
-        return _fitted_2011(metadata)
-    return _fitted_2005(metadata)
-
-
-def _fitted_2011(metadata: RecordMetadata) -> tuple[RecordMetadata, tuple[str, ...]]:
-    expressions = metadata.expressions
-    if expressions and expressions & _SMILES:
-        expressions = (expressions - _SMILES) | {Expression.SMILE}
-    source = metadata.source
-    if source is CaptureSource.UNKNOWN:
-        source = CaptureSource.UNSPECIFIED
-    # The other codes for "unknown" belong to 2005 records.
-    gender = Gender.UNKNOWN if metadata.gender is Gender.UNKNOWN_3 else metadata.gender
-    eyes = EyeColour.UNKNOWN if metadata.eye_colour is EyeColour.UNKNOWN_8 else metadata.eye_colour
-    return replace(metadata, expressions=expressions, source=source, gender=gender, eye_colour=eyes), ()
-
-
-def _fitted_2005(metadata: RecordMetadata) -> tuple[RecordMetadata, tuple[str, ...]]:
-    left_out = [
-        what
-        for what, value in (
-            ("capture time", metadata.capture_time),
-            ("device vendor", metadata.device_vendor),
-            ("height of the person", metadata.subject_height),
-            ("quality scores", metadata.quality),
-            ("post-acquisition processing", metadata.post_acquisition),
-        )
-        if value
-    ]
-    known = frozenset(FEATURE_BITS_2005.values())
-    features = None if metadata.features is None else metadata.features & known
-    if features != metadata.features:
-        left_out.append("head covering")
-    expressions = metadata.expressions
-    if expressions is not None and (len(expressions) > 1 or Expression.SMILE in expressions):
-        left_out.append("expressions")
-        expressions = None
-    landmarks = tuple(
-        Landmark(point.type, point.code, point.x, point.y)
-        for point in metadata.landmarks
-        if point.type == LandmarkType.MPEG_4
-    )
-    if len(landmarks) != len(metadata.landmarks):
-        left_out.append("anthropometric landmarks")
-    face_type = metadata.face_image_type
-    if face_type > FaceImageType2011.TOKEN_FRONTAL:
-        left_out.append("face image type")
-        face_type = FaceImageType2011.BASIC
-    fitting = replace(
-        metadata,
-        face_image_type=face_type,
-        landmarks=landmarks,
-        features=features,
-        expressions=expressions,
-        capture_time=None,
-        device_vendor=0,
-        subject_height=None,
-        quality=(),
-        head_width=0.0,
-        post_acquisition=None,
-    )
-    return fitting, tuple(left_out)
 
 
 def _member(kind: type[_Code], value: int, otherwise: _Code) -> _Code:

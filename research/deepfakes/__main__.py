@@ -153,7 +153,7 @@ def _separation(clips: Sequence[_Clip], *, attacks: str) -> Table:
     )
     rows = []
     for name in _names(clips):
-        values = {told: _values(clips, name, live=told) for told in (True, False)}
+        values = {is_live: _values(clips, name, live=is_live) for is_live in (True, False)}
         if values[True].size and values[False].size:
             test = mannwhitneyu(values[False], values[True], method="exact")
             rows.append((name, values, area_under_curve(values[False], values[True]), float(test.pvalue)))
@@ -188,7 +188,7 @@ def _left_out(clips: Sequence[_Clip], name: str) -> tuple[str, str]:
     measured = [clip for clip in clips if name in clip.marks]
     for source in {clip.source for clip in measured}:
         others = [clip for clip in measured if clip.source != source]
-        real, fake = (_values(others, name, live=told) for told in (True, False))
+        real, fake = (_values(others, name, live=is_live) for is_live in (True, False))
         if not real.size or not fake.size:
             continue
         sign, line = max(

@@ -22,9 +22,10 @@ import cv2
 from rich.console import Console
 from rich.table import Table
 
-from device_integrity.check import DeviceCheck, DeviceFinding
+from device_integrity import DeviceCheck, DeviceFinding
 from device_integrity.stream.noise import noise_curve
-from evaluation.binomial import Proportion, proportion
+from evaluation import Proportion
+from evaluation.binomial import proportion
 from research.device_alarms.errors import MaterialError
 from research.device_alarms.injections import INJECTIONS
 from research.device_alarms.material import SentScan, live_scans, pictures
@@ -98,7 +99,12 @@ def _print_noise(console: Console, scans: Sequence[SentScan]) -> None:
 
 
 def may_decide(scans: Proportion | None, clips: Proportion | None) -> str:
-    """Return whether a test may decide alone, by the rate over scans and by the bound over clips."""
+    """Return whether a failed test may decide a check alone: ``yes``, ``no`` or ``not shown``.
+
+    Args:
+        scans: The rate of false alarms over scans.
+        clips: The rate over clips with its upper bound, which must be low enough for ``yes``.
+    """
     if scans is None or clips is None or scans.rate > _MAY_DECIDE:
         return "no"
     return "yes" if clips.upper <= _MAY_DECIDE else "not shown"

@@ -5,7 +5,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from device_integrity.check import DeviceCheck
+from device_integrity import DeviceCheck
 from device_integrity.stream import StreamMeasurements, StreamTracer, check_stream
 from research.device_alarms.material import SentScan
 

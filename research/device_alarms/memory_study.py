@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from device_integrity.check import DeviceFinding
+from device_integrity import DeviceFinding
 from device_integrity.stream import FrameMark, RecalledScan, check_frames_before, frame_marks
 from research.device_alarms.material import SentScan, encoded
 from research.device_alarms.measure import traced

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from device_integrity import DeviceCheck, DeviceFinding
 from device_integrity.camera import (
     CameraClaim,
     DeviceClaim,
@@ -26,7 +27,6 @@ from device_integrity.camera import (
     check_name,
     load_fingerprints,
 )
-from device_integrity.check import DeviceCheck, DeviceFinding
 from evaluation.binomial import proportion
 
 __all__ = ["NameAlarms", "camera_labels", "device_models", "main", "named_cameras", "named_emulators"]

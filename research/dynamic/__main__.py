@@ -21,7 +21,7 @@ from typing import Final
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from evaluation.figures import FiguresUnavailable
+from evaluation import FiguresUnavailable
 from research.dynamic.cases import Group, all_cases, small_slice
 from research.dynamic.drive import Link
 from research.dynamic.errors import DynamicEvaluationError

@@ -44,13 +44,13 @@ def all_charts(rows: Sequence[Row]) -> Mapping[str, bytes]:
 
 
 def _outcomes(title: str, parts: Mapping[str, Sequence[Row]]) -> bytes:
-    told = {name: part for name, part in parts.items() if part}
-    figure = new_figure(7.2, 0.8 + 0.42 * len(told))
+    filled = {name: part for name, part in parts.items() if part}
+    figure = new_figure(7.2, 0.8 + 0.42 * len(filled))
     axes = figure.add_subplot()
-    left = np.zeros(len(told))
-    labels = [f"{name} ({len(part)})" for name, part in told.items()]
+    left = np.zeros(len(filled))
+    labels = [f"{name} ({len(part)})" for name, part in filled.items()]
     for outcome, counts, colour in _OUTCOMES:
-        shares = np.array([100 * sum(map(counts, part)) / len(part) for part in told.values()])
+        shares = np.array([100 * sum(map(counts, part)) / len(part) for part in filled.values()])
         axes.barh(labels, shares, left=left, color=colour, label=outcome)
         left += shares
     axes.invert_yaxis()
@@ -88,10 +88,10 @@ def _curve(rows: Sequence[Row], latencies: Sequence[float], claims: str) -> byte
             (latency, [row for row in rows if row.latency == latency and row.quality == quality])
             for latency in latencies
         ]
-        told = [(latency, 100 * sum(map(succeeded, part)) / len(part)) for latency, part in points if part]
+        filled = [(latency, 100 * sum(map(succeeded, part)) / len(part)) for latency, part in points if part]
         axes.plot(
-            [latency for latency, _ in told],
-            [share for _, share in told],
+            [latency for latency, _ in filled],
+            [share for _, share in filled],
             color=COLOURS[number],
             linestyle=STYLES[number],
             marker="o",

@@ -6,19 +6,23 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from attempt.actions import Action, Feedback, PauseCapture, Reveal
-from attempt.analyst import ExaminedFrame, FrameAnalyst
-from attempt.capture import AttemptCapture
-from attempt.flash_run import FlashRun
-from attempt.frame import Frame, FrameLimits
-from attempt.placement import CapturePlan
+from attempt import (
+    Action,
+    AttemptCapture,
+    CapturePlan,
+    ExaminedFrame,
+    Feedback,
+    FlashRun,
+    Frame,
+    FrameAnalyst,
+    FrameLimits,
+    PauseCapture,
+    Reveal,
+)
+from liveness import GuidanceCode, GuidanceSettings, Oval, ScanObservations
+from liveness.dynamic import DynamicPolicy, FlashModel, FlashSample
 from liveness.dynamic.challenge import FallBack, HintCode, RevealedStep
-from liveness.dynamic.model import FlashModel
-from liveness.dynamic.policy import DynamicPolicy
-from liveness.dynamic.sample import FlashSample
-from liveness.express.interface import PadScore
-from liveness.guidance import GuidanceCode, GuidanceSettings, Oval
-from liveness.observation import ScanObservations
+from liveness.express import PadScore
 from research.dynamic.phone import CLOCKS_APART, USUAL_WIDTH, VirtualPhone
 from research.dynamic.virtual_time import frame_of, turns
 from simulator import AppGuide, FlashScanSettings, Photo, ScreenLight, simulate_flash_scan
@@ -158,7 +162,7 @@ class _Record:
     run: FlashRun
     phone: VirtualPhone
     hints: dict[str, None] = field(default_factory=dict)
-    told: Counter[str] = field(default_factory=Counter)
+    feedback_counts: Counter[str] = field(default_factory=Counter)
     frames: int = 0
     pauses: int = 0
     first: float | None = None
@@ -185,7 +189,7 @@ class _Record:
         if self.first is None:
             self.first = arrival
         if feedback is not None:
-            self.told[feedback.code] += 1
+            self.feedback_counts[feedback.code] += 1
             if feedback.code in _MOVES:
                 self.phone.guide(GuidanceCode(feedback.code), arrival)
         if self.run.over and self.ended_at is None:
@@ -213,7 +217,7 @@ class _Record:
             end=_end(self.run),
             seconds=took,
             pauses=self.pauses,
-            guidance=max(self.told, key=lambda code: self.told[code], default=""),
+            guidance=max(self.feedback_counts, key=lambda code: self.feedback_counts[code], default=""),
         )
 
 

@@ -13,27 +13,20 @@ from typing import Final
 import cv2
 import numpy as np
 
-from attempt.judgement import AttemptJudgement, judge_attempt
-from evaluation.match.calibration import without_folder
-from liveness.challenge_evidence import ChallengeEvidence, FlashEvidence
+from attempt import AttemptJudgement, judge_attempt
+from evaluation.match import without_folder
+from liveness import ChallengeEvidence, FlashEvidence, FusionModel, LivenessPolicy, Verdict, load_fusion_model
+from liveness.dynamic import DynamicPolicy, FlashModel, FlashResult, judge_flash, load_flash_model
 from liveness.dynamic.finding import ChallengeFinding
-from liveness.dynamic.judge import FlashResult, judge_flash
-from liveness.dynamic.model import FlashModel, load_flash_model
-from liveness.dynamic.policy import DynamicPolicy
-from liveness.fusion_model import FusionModel
-from liveness.fusion_model_file import load_fusion_model
-from liveness.policy import LivenessPolicy
-from liveness.verdict import Verdict
-from matcher.comparison import MatchPolicy
+from matcher import MatchPolicy
 from research.dynamic.cases import Case, claimed_late, settings_of
 from research.dynamic.drive import Link, ScanTrace, drive_scan
 from research.dynamic.errors import DynamicEvaluationError
 from research.dynamic.people import Person, photo_of
 from research.dynamic.rows import AttemptRow, Row
 from simulator import Photo
-from vision.face import Embedding
 from vision.onnx_sessions import RuntimeOptions
-from vision.packs import Pack, load_pack
+from vision.packs import Pack, Template, load_pack
 
 __all__ = ["Bench", "Conditions", "code_hash", "measure_cases"]
 
@@ -103,7 +96,7 @@ class Bench:
         self._conditions = conditions
         self._people = {person.key: person for person in people}
         self._photos: dict[str, Photo] = {}
-        self._templates: dict[str, Embedding] = {}
+        self._templates: dict[str, Template] = {}
         pack = load_pack(conditions.pack, runtime=RuntimeOptions(providers="cpu"))
         self._pack: Pack = pack if conditions.networks else replace(pack, pad_networks=())
         self._portraits: Pack = load_pack(conditions.portrait_pack)
@@ -136,9 +129,7 @@ class Bench:
         judged = self._judged(trace, policy, self._template(case.person))
         return self._row(case, trace, flash, judged, policy=policy, began=began)
 
-    def _judged(
-        self, trace: ScanTrace, policy: DynamicPolicy | None, portrait: Embedding
-    ) -> AttemptJudgement:
+    def _judged(self, trace: ScanTrace, policy: DynamicPolicy | None, portrait: Template) -> AttemptJudgement:
         """Return the judgement of the attempt with its challenge, or without it as Express judges."""
         evidence = None
         if policy is not None:
@@ -150,6 +141,7 @@ class Bench:
             witnesses=trace.witnesses,
             pad_scores=trace.pad_scores,
             portrait=portrait,
+            template_form=self._pack.template_form.id,
             calibration=self._pack.match_calibration,
             liveness_policy=LivenessPolicy(),
             match_policy=_MATCH,
@@ -160,14 +152,14 @@ class Bench:
             complete=trace.complete,
         )
 
-    def _template(self, key: str) -> Embedding:
+    def _template(self, key: str) -> Template:
         """Return the template of the person's photo."""
         if key not in self._templates:
             pixels = self._photo(key).pixels
             faces = self._pack.detector.detect(pixels)
             if not faces:
                 raise DynamicEvaluationError(f"the pack finds no face in the photo of {key}")
-            self._templates[key] = self._pack.embedder.embed(pixels, faces[0])
+            self._templates[key] = self._pack.template(pixels, faces[0])
         return self._templates[key]
 
     def _photo(self, key: str) -> Photo:

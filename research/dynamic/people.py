@@ -13,9 +13,8 @@ from typing import Final
 import cv2
 import numpy as np
 
-from evaluation.match.corrections import Corrections, read_corrections
-from evaluation.match.errors import MatchEvaluationError
-from evaluation.match.photos import FacePhoto, read_photos
+from evaluation.match import Corrections, FacePhoto, MatchEvaluationError, read_corrections
+from evaluation.match.photos import read_photos
 from research.dynamic.errors import DynamicEvaluationError
 from simulator import Photo, PhotoUnusable, photo_from_image
 from vision.face import BgrImage, Points
@@ -193,5 +192,5 @@ def _size(photo: FacePhoto) -> tuple[bool, float, str]:
 
 def _face_width(photo: FacePhoto) -> float:
     """Return the width of the face in the manifest, pixels; without one it counts as large enough."""
-    told = photo.columns.get("face_w_px")
-    return _SMALLEST_FACE if told is None else float(told or 0)
+    stated = photo.columns.get("face_w_px")
+    return _SMALLEST_FACE if stated is None else float(stated or 0)

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from liveness import GuidanceCode
 from liveness.dynamic.challenge import ColourStep, HintCode
-from liveness.guidance import GuidanceCode
 from simulator import AppGuide, ScreenLight, SimulatedFrame
 
 __all__ = ["CLOCKS_APART", "USUAL_WIDTH", "VirtualPhone"]

@@ -13,12 +13,12 @@ __all__ = ["CALIBRATION_RENDERERS", "HELD_OUT_RENDERERS", "Renderers"]
 
 @dataclass(frozen=True, slots=True)
 class Renderers:
-    """Models that are combined with each other.
+    """Models of light, skin and head, each combination of which can render a scan.
 
     Attributes:
-        emissions: How the screen's light is summed, at least one.
-        diffuses: How skin and paper reflect it, at least one.
-        geometries: Sources of a head's shape, at least one.
+        emissions: Models of the screen's light, at least one.
+        diffuses: Models of reflection by skin and paper, at least one.
+        geometries: Models of the head's shape, at least one.
     """
 
     emissions: tuple[Emission, ...]

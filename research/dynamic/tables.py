@@ -236,7 +236,7 @@ def _course_table(rows: Sequence[Row]) -> Table:
     """Make the table of ends and guidance, a row for genuine scans in each light and for each attacker."""
     return Table(
         "How scans ended, and the guidance to the person",
-        ("", "ended", "told", "pauses"),
+        ("", "ended", "guidance", "pauses"),
         tuple(
             (
                 name,

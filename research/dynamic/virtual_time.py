@@ -4,9 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from attempt.actions import Action, Feedback
-from attempt.capture import AttemptCapture
-from attempt.frame import Frame, FrameExposure
+from attempt import Action, AttemptCapture, Feedback, Frame, FrameExposure
 from simulator import SimulatedExposure, SimulatedFrame
 from vision.image import encode_jpeg
 
@@ -158,5 +156,6 @@ def sent_frame(
             white_balance_kelvin=exposure.white_balance_kelvin,
             exposure_locked=exposure.exposure_locked,
             white_balance_locked=exposure.white_balance_locked,
+            rolling_shutter_skew_ns=round(1e9 * exposure.rolling_shutter_seconds),
         ),
     )

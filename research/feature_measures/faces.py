@@ -9,8 +9,8 @@ from typing import Final
 import cv2
 import numpy as np
 
+from matcher import PHOTO_SUBJECT, persons_among
 from matcher.conformance.interface import PortraitView
-from matcher.persons import persons_among
 from vision.face import BgrImage, DetectedFace, HeadPose, Landmarks
 from vision.packs import Pack
 from vision.pose import estimate_pose
@@ -42,7 +42,7 @@ class Landmarkers:
         faces = self.finder.detector.detect(image)
         if not faces or self.finder.landmarker is None or self.dlib.landmarker is None:
             return None
-        face = persons_among(faces, second_face_fraction=1 / 3, min_confidence=0.6)[0]
+        face = persons_among(faces, size=(image.shape[1], image.shape[0]), rule=PHOTO_SUBJECT)[0]
         found = {
             key: landmarker.locate(image, face)
             for key, landmarker in (("mediapipe", self.finder.landmarker), ("dlib", self.dlib.landmarker))

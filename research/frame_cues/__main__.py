@@ -23,12 +23,13 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from evaluation.binomial import Proportion
-from evaluation.match.errors import PhotoListError
+from evaluation import Proportion
+from evaluation.match import PhotoListError
+from evaluation.pad import Bootstrap
 from evaluation.pad.errors import DatasetError
-from evaluation.pad.resampling import Bootstrap
+from liveness.express import ExpressSettings
 from liveness.express.frame_cues import FRAME_CUES
-from liveness.express.settings import CueLine, ExpressSettings
+from liveness.express.settings import CueLine
 from research.frame_cues.presentations import FACES, SIMULATED, Presentation, Sort, presentations
 from research.frame_cues.separation import Separation, live_levels, separations, suggested_line
 from research.frame_cues.timing import milliseconds
@@ -86,8 +87,8 @@ def _print(console: Console, cue: str, lines: CueLine, measured: Sequence[Presen
         np.array([each.values[cue] for each in real if each.sample.source == name and cue in each.values])
         for name in sources
     ]
-    told = [each for each in values if each.size]
-    fitted = suggested_line(told, higher_is_attack=attacks_above) if told else lines
+    filled = [each for each in values if each.size]
+    fitted = suggested_line(filled, higher_is_attack=attacks_above) if filled else lines
     side = "above" if attacks_above else "below"
     table = Table(
         "source",

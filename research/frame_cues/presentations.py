@@ -9,16 +9,17 @@ import cv2
 import numpy as np
 
 from evaluation.match.photos import inside, read_rows
-from evaluation.pad.dataset import PadLabel, PadSample, SampleKind, read_dataset, without_unusable
+from evaluation.pad import PadSample, SampleKind, read_dataset, without_unusable
+from evaluation.pad.dataset import PadLabel
+from liveness import FaceExtent
+from liveness.express import FrameCues, measure_frame_cues
 from liveness.express.cue_summary import summarise_cue
-from liveness.express.frame_cues import FRAME_CUES, measure_frame_cues
-from liveness.express.interface import FrameCues
-from liveness.extent import FaceExtent
+from liveness.express.frame_cues import FRAME_CUES
 from research.frame_cues.dots import photographed, printed
 from research.liveness_fusion.large_faces import large_faces
 from simulator import ScanKind, SceneSettings, builtin_photo_names, builtin_photos, simulate_scan
 from vision.face import BgrImage
-from vision.packs.interfaces import FaceDetector
+from vision.packs import FaceDetector
 
 __all__ = ["FACES", "SIMULATED", "Presentation", "Sort", "frames_of_clip", "presentations"]
 

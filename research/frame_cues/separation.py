@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.binomial import Proportion, proportion
+from evaluation import Proportion
+from evaluation.binomial import proportion
+from evaluation.pad import Bootstrap, Interval, draw
 from evaluation.pad.metrics import area_under_curve
-from evaluation.pad.resampling import Bootstrap, Interval, draw, interval_of, resampled_auc
+from evaluation.pad.resampling import interval_of, resampled_auc
 from liveness.express.cue_summary import score_of_cue
 from liveness.express.settings import CueLine
 from research.frame_cues.presentations import Presentation
@@ -85,12 +87,12 @@ def separations(
         here = [each for each in measured if each.sample.source == source]
         for species in sorted({each.sample.species for each in here if not each.sample.live}):
             chosen = [each for each in here if each.sample.live or each.sample.species == species]
-            told = [each for each in chosen if cue in each.values]
-            live = np.array([each.sample.live for each in told], bool)
+            with_cue = [each for each in chosen if cue in each.values]
+            live = np.array([each.sample.live for each in with_cue], bool)
             if min(int(live.sum()), int((~live).sum())) < _FEWEST:
                 continue
-            scores = _scores(told, cue, lines)
-            draws = draw([each.sample for each in told], bootstrap)
+            scores = _scores(with_cue, cue, lines)
+            draws = draw([each.sample for each in with_cue], bootstrap)
             counts, _ = draws.counts((live, ~live))
             bounds = None
             if counts is not None:
@@ -103,7 +105,7 @@ def separations(
                     species=species,
                     live=int(live.sum()),
                     attacks=int((~live).sum()),
-                    missing=len(chosen) - len(told),
+                    missing=len(chosen) - len(with_cue),
                     auc=area_under_curve(scores[live], scores[~live]),
                     bounds=bounds,
                     caught=_beyond(scores[~live]),
@@ -120,10 +122,10 @@ def live_levels(measured: Sequence[Presentation], cue: str, lines: CueLine) -> l
         cue: A cue's name.
         lines: Its line.
     """
-    told = [each for each in measured if each.sample.live and cue in each.values]
+    with_cue = [each for each in measured if each.sample.live and cue in each.values]
     found = []
-    for source in sorted({each.sample.source for each in told}):
-        here = [each for each in told if each.sample.source == source]
+    for source in sorted({each.sample.source for each in with_cue}):
+        here = [each for each in with_cue if each.sample.source == source]
         found.append(
             SourceLevel(
                 cue=cue,
@@ -159,8 +161,8 @@ def suggested_line(groups: Sequence[NDArray[np.float64]], *, higher_is_attack: b
     return CueLine(line=line, live=float(np.median([np.median(group) for group in large])))
 
 
-def _scores(told: Sequence[Presentation], cue: str, lines: CueLine) -> NDArray[np.float64]:
-    return np.array([score_of_cue(each.values[cue], lines) for each in told])
+def _scores(with_cue: Sequence[Presentation], cue: str, lines: CueLine) -> NDArray[np.float64]:
+    return np.array([score_of_cue(each.values[cue], lines) for each in with_cue])
 
 
 def _beyond(scores: NDArray[np.float64]) -> Proportion | None:

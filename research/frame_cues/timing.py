@@ -4,7 +4,8 @@ import time
 
 import numpy as np
 
-from liveness.express.frame_cues import FRAME_CUES, measure_frame_cues
+from liveness.express import measure_frame_cues
+from liveness.express.frame_cues import FRAME_CUES
 from simulator import ScanKind, SceneSettings, builtin_photo_names, builtin_photos, simulate_scan
 from vision.face import Box, DetectedFace
 

@@ -25,12 +25,11 @@ from rich.progress import track
 from rich.table import Table
 from scipy.stats import mannwhitneyu, pearsonr, rankdata, spearmanr
 
-from evaluation.binomial import Proportion, proportion
+from evaluation import Proportion
+from evaluation.binomial import proportion
 from evaluation.scans import clip_windows
+from liveness import FusionModel, Verdict, load_fusion_model
 from liveness.errors import FusionModelError
-from liveness.fusion_model import FusionModel
-from liveness.fusion_model_file import load_fusion_model
-from liveness.verdict import Verdict
 from research.liveness_fairness.compare import Comparison, Count, compare, holm
 from research.liveness_fairness.measure import (
     Photo,
@@ -190,7 +189,7 @@ def _share(share: Proportion) -> str:
 
 
 def _scores(photos: Sequence[Photo]) -> Table:
-    """Compare the scores themselves, which tell more than verdicts, of each level with the others."""
+    """Compare the scores of each level with the others; scores contain more information than verdicts."""
     found = [photo for photo in photos if photo.faces]
     networks = sorted({name for photo in found for name in photo.networks})
     scores = {

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import PermutationMethod, chi2_contingency, fisher_exact
 
-from evaluation.binomial import Proportion, proportion
+from evaluation import Proportion
+from evaluation.binomial import proportion
 
 __all__ = ["Comparison", "Count", "compare", "holm"]
 

@@ -9,15 +9,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from attempt.persons import persons_in
-from attempt.stills import landmarks_of, observe_still, pad_scores
+from attempt import landmarks_of, observe_still, pad_scores, persons_in
 from evaluation.scans import clip_windows
-from liveness.express.frame_cues import measure_frame_cues
-from liveness.express.judge import judge_express
-from liveness.fusion_model import FusionModel
-from liveness.observation import ScanObservations
-from liveness.policy import CaptureKind, LivenessPolicy
-from liveness.selection import spread_of
+from liveness import CaptureKind, FusionModel, LivenessPolicy, ScanObservations, spread_of
+from liveness.express import judge_express, measure_frame_cues
+from matcher import PHOTO_SUBJECT
 from research.liveness_fairness.skin import tone_angle
 from vision.face import BgrImage
 from vision.packs import Pack
@@ -89,7 +85,7 @@ def judge_photo(
     name: str, image: BgrImage, pack: Pack, model: FusionModel, *, labels: Mapping[str, str]
 ) -> Photo:
     """Judge one photo as ``AnalyzeImage`` in mode FULL does, but with several faces by the largest."""
-    faces = persons_in(image, pack)
+    faces = persons_in(image, pack, rule=PHOTO_SUBJECT)
     luma = float(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).mean())
     if not faces:
         return Photo(name, labels, 0, "", 0.0, {}, None, luma, 0.0)
@@ -123,7 +119,7 @@ def clip_tone(path: Path, pack: Pack) -> float | None:
     for window in clip_windows(path):
         for index in spread_of(list(range(len(window))), _TONE_FRAMES):
             image = window[index][1]
-            faces = persons_in(image, pack)
+            faces = persons_in(image, pack, rule=PHOTO_SUBJECT)
             landmarks = landmarks_of(image, faces[0], pack) if faces else None
             angle = None if landmarks is None else tone_angle(image, landmarks)
             angles += [] if angle is None else [angle]
@@ -142,7 +138,7 @@ def cropped(image: BgrImage, pack: Pack, *, share: float, side: int) -> BgrImage
     Returns:
         ``None`` if no face was found.
     """
-    faces = persons_in(image, pack)
+    faces = persons_in(image, pack, rule=PHOTO_SUBJECT)
     if not faces:
         return None
     box = faces[0].box

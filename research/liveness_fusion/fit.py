@@ -18,10 +18,9 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
+from liveness import FusionModel, Verdict, load_fusion_model
 from liveness.errors import FusionModelError
-from liveness.fusion_model import FusionModel, ReliabilityBin
-from liveness.fusion_model_file import load_fusion_model
-from liveness.verdict import Verdict
+from liveness.fusion_model import ReliabilityBin
 from research.liveness_fusion.left_out import POLICIES, STANDARD, Decided, decide_left_out
 from research.liveness_fusion.model_text import model_text
 from research.liveness_fusion.parts import OWN, Limits, fit_parts, sets_of
@@ -114,7 +113,7 @@ def _record(
     rows: Sequence[Row], model: FusionModel, limits: Limits, decided: Sequence[Decided]
 ) -> dict[str, str]:
     networks = _shown(rows)
-    counts = Counter((row.kind, _told(row)) for row in rows)
+    counts = Counter((row.kind, _label(row)) for row in rows)
     sources = {kind: len({row.source for row in rows if row.kind is kind}) for kind in RowKind}
     record = {
         "commands": (
@@ -124,7 +123,7 @@ def _record(
         ),
         "data": "; ".join(
             f"{kind.value}: "
-            + ", ".join(f"{count} {told}" for (of, told), count in sorted(counts.items()) if of is kind)
+            + ", ".join(f"{count} {label}" for (of, label), count in sorted(counts.items()) if of is kind)
             + f" of {sources[kind]} sources"
             for kind in RowKind
             if sources[kind]
@@ -155,8 +154,8 @@ def _pushed(rows: Sequence[Row], trace: str, model_for: Callable[[str], FusionMo
     """Describe the effect of a trace alone under policy ``standard``; bounds are one-sided, 95 %."""
     found = []
     for title, kinds in (("stills", _STILL), ("scans", _SCAN)):
-        for told in ("live", "attack"):
-            chosen = [row for row in rows if row.kind in kinds and _told(row) == told]
+        for label in ("live", "attack"):
+            chosen = [row for row in rows if row.kind in kinds and _label(row) == label]
             pushes = count_pushes(chosen, trace, model_for=model_for)
             if pushes is not None:
                 seen, left, fallen = (
@@ -164,7 +163,7 @@ def _pushed(rows: Sequence[Row], trace: str, model_for: Callable[[str], FusionMo
                     for share in (pushes.seen, pushes.from_live, pushes.into_spoof)
                 )
                 found.append(
-                    f"{title}, {told}: seen on {seen} of {pushes.seen.trials}, no longer LIVE by it alone "
+                    f"{title}, {label}: seen on {seen} of {pushes.seen.trials}, no longer LIVE by it alone "
                     f"{left}, SPOOF by it alone {fallen}"
                 )
     return "; ".join(found)
@@ -176,14 +175,14 @@ def _verdicts(
     found: dict[str, Counter[Verdict]] = {}
     for one in decided:
         if one.row.kind in kinds and one.networks == networks:
-            found.setdefault(_told(one.row), Counter())[one.results[policy].verdict] += 1
+            found.setdefault(_label(one.row), Counter())[one.results[policy].verdict] += 1
     return ", ".join(
-        f"{told} {counts[Verdict.LIVE]} LIVE {counts[Verdict.SPOOF]} SPOOF of {counts.total()}"
-        for told, counts in sorted(found.items(), reverse=True)
+        f"{label} {counts[Verdict.LIVE]} LIVE {counts[Verdict.SPOOF]} SPOOF of {counts.total()}"
+        for label, counts in sorted(found.items(), reverse=True)
     )
 
 
-def _told(row: Row) -> str:
+def _label(row: Row) -> str:
     if row.live:
         return "live"
     return "deepfake" if row.species == _DEEPFAKE else "attack"

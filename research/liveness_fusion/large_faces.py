@@ -8,9 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from liveness.extent import FaceExtent, face_extent
+from liveness import FaceExtent, face_extent
 from vision.face import BgrImage
-from vision.packs.interfaces import FaceDetector
+from vision.packs import FaceDetector
 
 __all__ = ["large_faces"]
 

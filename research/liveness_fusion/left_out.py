@@ -3,11 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from liveness import CaptureKind, FusionModel, LivenessPolicy, LivenessResult
 from liveness.fusion import fuse
-from liveness.fusion_model import FusionModel
-from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.signal import assessed
-from liveness.verdict import LivenessResult
 from research.liveness_fusion.parts import Limits, fit_parts
 from research.liveness_fusion.rows import Row, RowKind
 

@@ -20,15 +20,10 @@ from rich.console import Console
 from rich.progress import track
 
 from evaluation.scans import clip_windows, observe_scan, scored_frames
-from liveness.express.frame_cues import measure_frame_cues
-from liveness.express.interface import FrameCues, PadScore
+from liveness import CUE_FRAMES, ScanObservations, face_extent, observe_frame, select_frames, spread_of
+from liveness.express import ExpressSettings, FrameCues, PadScore, measure_frame_cues
 from liveness.express.judge import express_signals
 from liveness.express.pad_network import network_medians
-from liveness.express.settings import ExpressSettings
-from liveness.extent import face_extent
-from liveness.observation import ScanObservations
-from liveness.observe import observe_frame
-from liveness.selection import CUE_FRAMES, select_frames, spread_of
 from research.liveness_fusion.large_faces import large_faces
 from research.liveness_fusion.photo_attacks import AttackKind, Presentation, present
 from research.liveness_fusion.rows import Row, RowKind, write_rows
@@ -37,8 +32,7 @@ from research.pad_network.material import pad_pictures
 from research.pad_network.split import read_plan
 from vision.errors import ModelFailed, VisionError
 from vision.face import BgrImage, DetectedFace
-from vision.packs import Pack, load_pack
-from vision.packs.interfaces import FaceDetector, PadNetwork
+from vision.packs import FaceDetector, Pack, PadNetwork, load_pack
 
 __all__ = ["main"]
 
@@ -47,7 +41,7 @@ _OURS = "facegate_pad_v1"
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _Label:
     """The manifest's entry for a clip or image; see ``Row``."""
 
     source: str
@@ -91,14 +85,14 @@ def _models(specs: Sequence[str]) -> _Models:
 def _clips(assets: Path, models: _Models) -> Iterator[Row]:
     clips = [(folder, clip) for folder in _video_folders(assets) for clip in _manifest(folder)]
     for folder, clip in track(clips, description="clips", console=Console(stderr=True)):
-        told = _Told(
+        label = _Label(
             _source(clip),
             clip["attack_type"],
             clip["label"] == "live",
             trained_on=clip["source_repo"] in _trained_sources(),
         )
         for number, window in enumerate(clip_windows(folder / clip["file"])):
-            yield from _clip_rows(f"{clip['file']}#{number}", told, window, models)
+            yield from _clip_rows(f"{clip['file']}#{number}", label, window, models)
 
 
 def _video_folders(assets: Path) -> list[Path]:
@@ -131,29 +125,29 @@ def _source(clip: Mapping[str, str]) -> str:
 
 
 def _clip_rows(
-    name: str, told: _Told, window: Sequence[tuple[float, BgrImage]], models: _Models
+    name: str, label: _Label, window: Sequence[tuple[float, BgrImage]], models: _Models
 ) -> Iterator[Row]:
     scan = observe_scan(window, models.pack)
     selected = [frame for frame in scan.frames if frame.index in select_frames(scan.frames)]
     scores: list[PadScore] = []
     for frame in scored_frames(scan.frames):
         if frame.face is not None:
-            scores += _asked(window[frame.index][1], frame.face, frame.index, models, told)
+            scores += _asked(window[frame.index][1], frame.face, frame.index, models, label)
     looked = spread_of([frame.index for frame in selected], CUE_FRAMES)
     cues = [
         measure_frame_cues(window[frame.index][1], frame.face, frame_index=frame.index)
         for frame in selected
         if frame.index in looked and frame.face is not None
     ]
-    yield _row(RowKind.CLIP, name, told, _scores(scan, cues), network_medians(scores))
+    yield _row(RowKind.CLIP, name, label, _scores(scan, cues), network_medians(scores))
     if looked:
         middle = looked[len(looked) // 2]
         frame = next(frame for frame in selected if frame.index == middle)
-        own = [] if frame.face is None else _asked(window[middle][1], frame.face, middle, models, told)
+        own = [] if frame.face is None else _asked(window[middle][1], frame.face, middle, models, label)
         yield _row(
             RowKind.FRAME,
             name,
-            told,
+            label,
             _scores(
                 ScanObservations(frames=(frame,), motion=()),
                 [each for each in cues if each.frame_index == middle],
@@ -173,8 +167,8 @@ def _presented(assets: Path, models: _Models) -> Iterator[Row]:
         for kind in AttackKind:
             presentation = Presentation(photo, face, background, kind, amplitude, noise, number)
             scan = observe_scan(present(presentation), models.pack)
-            told = _Told(source, f"photo:{kind}", live=False)
-            yield _row(RowKind.PRESENTED, f"{kind}|{name}", told, _scores(scan, ()), {})
+            label = _Label(source, f"photo:{kind}", live=False)
+            yield _row(RowKind.PRESENTED, f"{kind}|{name}", label, _scores(scan, ()), {})
 
 
 def _pictures(assets: Path, models: _Models) -> Iterator[Row]:
@@ -182,7 +176,7 @@ def _pictures(assets: Path, models: _Models) -> Iterator[Row]:
     pictures = [row for row in _manifest(folder) if row["usable"] == "1"]
     unseen = _unseen_pictures(folder)
     for picture in track(pictures, description="pictures", console=Console(stderr=True)):
-        told = _Told(
+        label = _Label(
             picture["source_repo"],
             picture["attack_type"],
             picture["label"] == "live",
@@ -198,11 +192,11 @@ def _pictures(assets: Path, models: _Models) -> Iterator[Row]:
                 continue
             frame = observe_frame(image, index=0, capture_time=0.0, faces=faces)
             cues = measure_frame_cues(image, faces[0], frame_index=0)
-            asked = _asked(image, faces[0], 0, models, told)
+            asked = _asked(image, faces[0], 0, models, label)
         except ModelFailed:
             continue
         scan = ScanObservations(frames=(frame,), motion=())
-        yield _row(RowKind.PICTURE, picture["file"], told, _scores(scan, [cues]), network_medians(asked))
+        yield _row(RowKind.PICTURE, picture["file"], label, _scores(scan, [cues]), network_medians(asked))
 
 
 def _photos(assets: Path, pack: Pack) -> Iterator[tuple[str, str, BgrImage, tuple[float, float, float]]]:
@@ -224,12 +218,12 @@ def _photos(assets: Path, pack: Pack) -> Iterator[tuple[str, str, BgrImage, tupl
         yield name, name, np.asarray(framed, np.uint8), (240.0, 300.0, 230.0)
 
 
-def _asked(image: BgrImage, face: DetectedFace, index: int, models: _Models, told: _Told) -> list[PadScore]:
+def _asked(image: BgrImage, face: DetectedFace, index: int, models: _Models, label: _Label) -> list[PadScore]:
     """Return the scores of the networks; a network gives none if its own detector finds no face."""
     seen: dict[int, DetectedFace | None] = {id(models.pack.detector): face}
     scores: list[PadScore] = []
     for detector, network in models.networks:
-        if told.trained_on and network.name == _OURS:
+        if label.trained_on and network.name == _OURS:
             continue
         if id(detector) not in seen:
             faces = detector.detect(image)
@@ -248,16 +242,16 @@ def _scores(scan: ScanObservations, cues: Sequence[FrameCues]) -> dict[str, floa
 def _row(
     kind: RowKind,
     name: str,
-    told: _Told,
+    label: _Label,
     scores: Mapping[str, float],
     networks: Mapping[str, float],
 ) -> Row:
     return Row(
         kind=kind,
         name=name,
-        source=told.source,
-        species=told.species,
-        live=told.live,
+        source=label.source,
+        species=label.species,
+        live=label.live,
         scores=scores,
         networks=networks,
     )

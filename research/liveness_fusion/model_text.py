@@ -4,7 +4,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from liveness.fusion_model import FusionModel, Motion, NetworkCalibrations, SignalGroup, Traces
+from liveness import FusionModel
+from liveness.fusion_model import Motion, NetworkCalibrations, SignalGroup, Traces
 
 __all__ = ["model_text"]
 

@@ -8,14 +8,9 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from liveness import FusionModel
 from liveness.express.scoring import log_odds, network_log_odds
-from liveness.fusion_model import (
-    FusionModel,
-    Motion,
-    NetworkCalibration,
-    NetworkCalibrations,
-    SignalGroup,
-)
+from liveness.fusion_model import Motion, NetworkCalibration, NetworkCalibrations, SignalGroup
 from research.liveness_fusion.logistic import Prior, balanced_shares, fit_logistic
 from research.liveness_fusion.rows import Row, RowKind
 from research.liveness_fusion.traces import fit_traces
@@ -100,7 +95,7 @@ def _motion(rows: Sequence[Row], limits: Limits) -> Motion:
     moving = [row for row in rows if row.kind in (RowKind.CLIP, RowKind.PRESENTED)]
     names = _measured(moving, MOTION)
     values = np.minimum(0.0, _values(moving, names))
-    weights, _ = fit_logistic(values, *_told(moving, power=0.5), prior=_MOTION_PRIOR)
+    weights, _ = fit_logistic(values, *_targets(moving, power=0.5), prior=_MOTION_PRIOR)
     return Motion(
         most_against=limits.motion_against,
         weights=MappingProxyType(dict(zip(names, weights.tolist(), strict=True))),
@@ -115,7 +110,7 @@ def _scan_networks(rows: Sequence[Row], limits: Limits) -> NetworkCalibrations:
             continue
         # Every source counts the same: one of them has 835 images, and scans are of many.
         prior = _OWN_PRIOR if names == {OWN} else _NETWORK_PRIOR
-        weights, bias = fit_logistic(_mean_odds(asked, names), *_told(asked, power=0.0), prior=prior)
+        weights, bias = fit_logistic(_mean_odds(asked, names), *_targets(asked, power=0.0), prior=prior)
         motion_for = limits.motion_beside_own if names == {OWN} else 0.0
         found[names] = NetworkCalibration(bias=bias, weight=float(weights[0]), motion_for=motion_for)
     none = NetworkCalibration(bias=0.0, weight=0.0, motion_for=limits.motion_alone)
@@ -135,7 +130,7 @@ def _still_networks(rows: Sequence[Row], limits: Limits) -> NetworkCalibrations:
             values = np.column_stack([_mean_odds(asked, networks), values])
             towards = np.append(_NETWORK_PRIOR[0], np.full(len(names), towards))
             pull = np.append(_NETWORK_PRIOR[1], np.full(len(names), pull))
-        weights, bias = fit_logistic(values, *_told(asked, power=0.5), prior=(towards, pull, bias_pull))
+        weights, bias = fit_logistic(values, *_targets(asked, power=0.5), prior=(towards, pull, bias_pull))
         found[networks] = NetworkCalibration(
             bias=bias,
             weight=float(weights[0]) if networks else 0.0,
@@ -177,9 +172,12 @@ def _measured(rows: Sequence[Row], names: Sequence[str]) -> list[str]:
 
 
 def _balanced_mean(rows: Sequence[Row], name: str) -> float:
-    """Mean log odds of a cue with equal weight of live and attack; live images have it well above 0."""
+    """Return the mean log odds of a cue, in which live images and attacks have equal total weight.
+
+    It is the cue's neutral value: the log odds of live images alone are well above 0.
+    """
     measured = [row for row in rows if name in row.scores]
-    _, shares = _told(measured, power=0.5)
+    _, shares = _targets(measured, power=0.5)
     return float((shares * [log_odds(row.scores[name]) for row in measured]).sum() / shares.sum())
 
 
@@ -193,6 +191,6 @@ def _values(
     return np.array(table, np.float64).reshape(len(rows), len(names))
 
 
-def _told(rows: Sequence[Row], *, power: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _targets(rows: Sequence[Row], *, power: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     labels = [row.live for row in rows]
     return np.array(labels, np.float64), balanced_shares(labels, [row.source for row in rows], power=power)

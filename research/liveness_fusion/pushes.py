@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from evaluation.binomial import Proportion, proportion
-from liveness.fusion_model import FusionModel, Traces
-from liveness.verdict import Verdict
+from evaluation import Proportion
+from evaluation.binomial import proportion
+from liveness import FusionModel, Verdict
+from liveness.fusion_model import Traces
 from research.liveness_fusion.left_out import STANDARD, decide
 from research.liveness_fusion.parts import Limits, fit_parts, sets_of
 from research.liveness_fusion.rows import Row, RowKind
@@ -44,9 +45,9 @@ def count_pushes(
         trace: Name of the signal.
         model_for: The model that judges rows of a source.
     """
-    told = [row for row in rows if trace in row.scores]
+    measured = [row for row in rows if trace in row.scores]
     seen, from_live, into_spoof = 0, 0, 0
-    for row in told:
+    for row in measured:
         model = model_for(row.source)
         sign = model.traces.signals.get(trace)
         if sign is None or sign.seen(row.scores[trace]) == 0:
@@ -55,7 +56,9 @@ def count_pushes(
         verdicts = _verdicts(row, trace, model)
         from_live += any(Verdict.LIVE is before is not after for before, after in verdicts)
         into_spoof += any(Verdict.SPOOF is after is not before for before, after in verdicts)
-    shares = [proportion(hits, len(told), confidence=_CONFIDENCE) for hits in (seen, from_live, into_spoof)]
+    shares = [
+        proportion(hits, len(measured), confidence=_CONFIDENCE) for hits in (seen, from_live, into_spoof)
+    ]
     known = [share for share in shares if share is not None]
     return Pushes(*known) if len(known) == len(shares) else None
 

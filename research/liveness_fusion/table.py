@@ -17,10 +17,9 @@ from rich.console import Console
 from rich.table import Table
 
 from evaluation.pad.metrics import area_under_curve
+from liveness import FusionModel, LivenessResult, Verdict, load_fusion_model
 from liveness.errors import FusionModelError
-from liveness.fusion_model import FusionModel, NetworkCalibration
-from liveness.fusion_model_file import load_fusion_model
-from liveness.verdict import LivenessResult, Verdict
+from liveness.fusion_model import NetworkCalibration
 from research.liveness_fusion.left_out import STANDARD, decide
 from research.liveness_fusion.parts import PUBLIC, Limits, fit_parts
 from research.liveness_fusion.rows import Row, RowKind, RowsUnusable, read_rows

@@ -31,7 +31,8 @@ def fit_traces(rows: Sequence[Row], names: Sequence[str], *, most_against: float
     for name in names:
         measured = [row for row in rows if name in row.scores]
         live, attacks = (
-            [far_log_odds(row.scores[name]) for row in measured if row.live is told] for told in (True, False)
+            [far_log_odds(row.scores[name]) for row in measured if row.live is is_live]
+            for is_live in (True, False)
         )
         trace = fit_trace(live, attacks)
         if trace is not None:

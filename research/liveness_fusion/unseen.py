@@ -21,17 +21,26 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from evaluation.pad.dataset import PadSample, read_dataset
+from evaluation.pad import (
+    EVERY_SPECIES,
+    POOLED,
+    Bootstrap,
+    Interval,
+    NotSupported,
+    PadEvaluationError,
+    PadSample,
+    ScorerKind,
+    ScoreRun,
+    draw,
+    evaluate_run,
+    read_dataset,
+)
 from evaluation.pad.difference import difference
-from evaluation.pad.errors import PadEvaluationError
-from evaluation.pad.evaluation import EVERY_SPECIES, POOLED, evaluate_run
-from evaluation.pad.points import NotSupported
-from evaluation.pad.resampling import Bootstrap, Draws, Interval, draw
-from evaluation.pad.runs import ScorerAnswer, ScorerKind, ScorerName, ScoreRun, collect_run
+from evaluation.pad.resampling import Draws
+from evaluation.pad.runs import ScorerAnswer, ScorerName, collect_run
+from liveness import FusionModel, load_fusion_model
 from liveness.errors import FusionModelError
 from liveness.express.scoring import network_log_odds
-from liveness.fusion_model import FusionModel
-from liveness.fusion_model_file import load_fusion_model
 from research.liveness_fusion.left_out import STANDARD, decide
 from research.liveness_fusion.parts import Limits, fit_parts, sets_of
 from research.liveness_fusion.rows import Row, RowKind, RowsUnusable, read_rows
@@ -68,9 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     bootstrap = Bootstrap(resamples=options.resamples, confidence=0.95, seed=1)
     for networks in sets_of({name for row in pictures for name in row.networks}):
         asked = [place for place, row in enumerate(pictures) if networks.issubset(row.networks)]
-        told = [samples[pictures[place].name] for place in asked]
-        runs = _runs(networks, [(pictures[place], models[folds[place]]) for place in asked], told)
-        _show(" + ".join(sorted(networks)), runs, draw(told, bootstrap), bootstrap)
+        asked_samples = [samples[pictures[place].name] for place in asked]
+        runs = _runs(networks, [(pictures[place], models[folds[place]]) for place in asked], asked_samples)
+        _show(" + ".join(sorted(networks)), runs, draw(asked_samples, bootstrap), bootstrap)
     return 0
 
 
@@ -101,13 +110,13 @@ def _models(
 
 
 def _runs(
-    networks: frozenset[str], judged: Sequence[tuple[Row, FusionModel]], told: Sequence[PadSample]
+    networks: frozenset[str], judged: Sequence[tuple[Row, FusionModel]], asked_samples: Sequence[PadSample]
 ) -> list[ScoreRun]:
     """Return the runs of the fusion and then of its parts."""
 
     def run(name: str, kind: ScorerKind, score: Callable[[Row, FusionModel], float]) -> ScoreRun:
         answers = [ScorerAnswer(score(row, model)) for row, model in judged]
-        return collect_run(ScorerName(name, kind), told, answers, [0.0] * len(answers))
+        return collect_run(ScorerName(name, kind), asked_samples, answers, [0.0] * len(answers))
 
     def confidence(asked: frozenset[str]) -> Callable[[Row, FusionModel], float]:
         return lambda row, model: decide(row, model, networks=asked, policy=STANDARD).score / 100

@@ -6,17 +6,20 @@ from typing import Final
 
 import numpy as np
 
-from attempt.actions import Action, MoveOval
-from attempt.analyst import FrameAnalyst
-from attempt.capture import AttemptCapture
-from attempt.frame import Frame, FrameLimits
-from attempt.movement_run import MovementRun
-from attempt.placement import CapturePlan
+from attempt import (
+    Action,
+    AttemptCapture,
+    CapturePlan,
+    Frame,
+    FrameAnalyst,
+    FrameLimits,
+    MovementRun,
+    MoveOval,
+)
+from liveness import GuidanceSettings, Oval, face_extent
+from liveness.dynamic import load_flash_model
 from liveness.dynamic.challenge import OvalScript
-from liveness.dynamic.model import load_flash_model
 from liveness.dynamic.movement import MovementResult, PerspectiveFinding, judge_movement
-from liveness.extent import face_extent
-from liveness.guidance import GuidanceSettings, Oval
 from research.dynamic.virtual_time import frame_of, turns
 from research.movement.cases import Approacher, Case, settings_of
 from simulator import AppGuide, Photo, ScreenLight, simulate_flash_scan

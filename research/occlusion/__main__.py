@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from evaluation.match.errors import PhotoListError
+from evaluation.match import PhotoListError
 from evaluation.scans import clip_windows, observe_scan
 from liveness.occlusion import (
     MOUTH_COEFFICIENTS,

@@ -53,18 +53,18 @@ def _prepare(options: argparse.Namespace, console: Console) -> None:
         console.print(f"{cut_regions(options.assets, options.work, packs=packs)} pictures with a face")
     place = Workplace.open(options.work)
     make_pool(
-        place, models=models, shards=options.shards, told=lambda number: console.print(f"shard {number}")
+        place, models=models, shards=options.shards, report=lambda number: console.print(f"shard {number}")
     )
 
 
 def _validate(options: argparse.Namespace, console: Console) -> None:
     place = Workplace.open(options.work)
-    calibration = cross_validate(place, samples=options.samples, told=console.print)
+    calibration = cross_validate(place, samples=options.samples, report=console.print)
     console.print(f"calibration: scale {calibration.scale:.3f}, shift {calibration.shift:.3f}")
 
 
 def _train(options: argparse.Namespace, console: Console) -> None:
-    content = train_last(Workplace.open(options.work), samples=options.samples, told=console.print)
+    content = train_last(Workplace.open(options.work), samples=options.samples, report=console.print)
     options.out.write_bytes(content)
     console.print(f"{options.out.name}: {len(content)} bytes, SHA-256 {hashlib.sha256(content).hexdigest()}")
 

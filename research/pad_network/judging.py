@@ -21,12 +21,17 @@ from research.pad_network.stages import Workplace
 from vision.errors import ModelFailed
 from vision.face import BgrImage
 from vision.onnx_sessions import RuntimeOptions, create_session
-from vision.packs import load_pack
-from vision.packs.catalogue import load_catalogue
+from vision.packs import (
+    FaceDetector,
+    OnnxPadNetwork,
+    PadNetwork,
+    StateFileError,
+    load_catalogue,
+    load_pack,
+    minifasnet_to_onnx,
+    read_state,
+)
 from vision.packs.facegate_pad import load_facegate_pad, read_facegate_pad
-from vision.packs.interfaces import FaceDetector, PadNetwork
-from vision.packs.minifasnet_state import StateFileError, minifasnet_to_onnx, read_state
-from vision.packs.pad_onnx import OnnxPadNetwork
 from vision.packs.pad_two_crops import TwoCropPadNetwork
 
 __all__ = ["compare_held_out", "compare_validated"]

@@ -96,14 +96,14 @@ def cut_regions(assets: Path, folder: Path, *, packs: Sequence[Pack]) -> int:
     return len(regions)
 
 
-def make_pool(place: Workplace, *, models: Path, shards: int, told: Callable[[int], None]) -> None:
+def make_pool(place: Workplace, *, models: Path, shards: int, report: Callable[[int], None]) -> None:
     """Write the missing shards.
 
     Args:
         place: The workplace.
         models: Folder with the teachers.
         shards: Number of shards.
-        told: Called with each shard's number.
+        report: Called with each shard's number.
 
     Raises:
         MaterialError: A teacher is missing or a shard cannot be written.
@@ -116,16 +116,16 @@ def make_pool(place: Workplace, *, models: Path, shards: int, told: Callable[[in
         if not path.exists():
             seed = _FIRST_SEED + number
             save_shard(path, make_shard(place.regions, chosen, teachers=teachers, count=_SHARD, seed=seed))
-        told(number)
+        report(number)
 
 
-def cross_validate(place: Workplace, *, samples: int, told: Callable[[str], None]) -> Calibration:
+def cross_validate(place: Workplace, *, samples: int, report: Callable[[str], None]) -> Calibration:
     """Train once for each fold and score the fold with this network; calibrate on all scores.
 
     Args:
         place: The workplace, to which logits and the calibration are written.
         samples: Training samples of each run.
-        told: Called with a line for each finished fold.
+        report: Called with a line for each finished fold.
 
     Raises:
         TrainingUnavailable: PyTorch is not installed.
@@ -141,7 +141,7 @@ def cross_validate(place: Workplace, *, samples: int, told: Callable[[str], None
             continue
         student = training.train(place.shards(), place.fitting(fold), training.Recipe(samples=samples))
         logits[tested] = training.trained_logits(student, _crops(place, tested))
-        told(f"fold {fold}: {tested.size} pictures")
+        report(f"fold {fold}: {tested.size} pictures")
     known = np.flatnonzero(np.isfinite(logits))
     is_live = np.array([place.regions[index].is_live for index in known.tolist()])
     calibration = fit_calibration(logits[known], is_live, _balance(place, known))
@@ -153,13 +153,13 @@ def cross_validate(place: Workplace, *, samples: int, told: Callable[[str], None
     return calibration
 
 
-def train_last(place: Workplace, *, samples: int, told: Callable[[str], None]) -> bytes:
+def train_last(place: Workplace, *, samples: int, report: Callable[[str], None]) -> bytes:
     """Train on every fold, calibrate with the cross-validation's scores, and make the ONNX file.
 
     Args:
         place: The workplace with the calibration of ``cross_validate``.
         samples: Training samples of the run.
-        told: Called with a line after each round.
+        report: Called with a line after each round.
 
     Raises:
         TrainingUnavailable: PyTorch is not installed.
@@ -172,7 +172,7 @@ def train_last(place: Workplace, *, samples: int, told: Callable[[str], None]) -
         place.shards(),
         place.fold >= 0,
         training.Recipe(samples=samples),
-        told=lambda number, loss, _: told(f"round {number}: loss {loss:.3f}"),
+        report=lambda number, loss, _: report(f"round {number}: loss {loss:.3f}"),
     )
     state = {name: values.detach().contiguous().numpy() for name, values in student.state_dict().items()}
     calibration = _calibration(place.folder / "cross_validation.json")

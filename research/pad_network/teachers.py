@@ -22,8 +22,8 @@ from vision.face import BgrImage, Box
 from vision.fast_sessions import create_fast_session
 from vision.geometry import clamped_crop, context_crop
 from vision.onnx_sessions import OnnxSession, RuntimeOptions
-from vision.packs.catalogue import PadPreprocessing, load_catalogue
-from vision.packs.minifasnet_state import StateFileError, minifasnet_to_onnx, read_state
+from vision.packs import StateFileError, load_catalogue, minifasnet_to_onnx, read_state
+from vision.packs.catalogue import PadPreprocessing
 
 __all__ = ["FEATURES", "Teacher", "load_teachers", "teacher_answers"]
 

@@ -57,7 +57,7 @@ def train(
     allowed: NDArray[np.bool_],
     recipe: Recipe,
     *,
-    told: Callable[[int, float, nn.Module], None] | None = None,
+    report: Callable[[int, float, nn.Module], None] | None = None,
 ) -> Student:
     """Train one network.
 
@@ -65,7 +65,7 @@ def train(
         shard_at: Returns the shard of each round, 0 and up; all shards have the same number of teachers.
         allowed: Shape (regions,): the regions for training.
         recipe: Settings of the run.
-        told: Called after each round with its number, its mean loss and the averaged network.
+        report: Called after each round with its number, its mean loss and the averaged network.
 
     Returns:
         The network with averaged weights, in evaluation mode.
@@ -107,8 +107,8 @@ def train(
             losses.append(loss.item())
             step += 1
         number += 1
-        if told is not None and losses:
-            told(number, float(np.mean(losses)), averaged.module.eval())
+        if report is not None and losses:
+            report(number, float(np.mean(losses)), averaged.module.eval())
     averaged.module.eval()
     result: Student = averaged.module
     return result

@@ -15,7 +15,7 @@ from typing import Final
 import cv2
 from rich.console import Console
 
-from evaluation.match.errors import PhotoListError
+from evaluation.match import PhotoListError
 from matcher.conformance.face_region import ALIGNED_EYE_DISTANCE
 from matcher.conformance.interface import PortraitView
 from research.portrait_measures.compression import in_first_half, print_compression

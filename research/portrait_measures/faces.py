@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from evaluation.match.errors import PhotoListError
+from evaluation.match import PhotoListError
 from evaluation.match.photos import inside, read_rows
 from matcher.conformance.interface import PortraitView
 from vision.face import BgrImage, Box

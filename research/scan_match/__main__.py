@@ -21,16 +21,20 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from evaluation.match.calibration import THRESHOLDS, common_embedder, measure, without_folder
-from evaluation.match.calibration_points import render_calibration
-from evaluation.match.comparisons import compare_all
-from evaluation.match.corrections import Corrections, read_corrections
-from evaluation.match.errors import MatchEvaluationError
+from evaluation.match import (
+    THRESHOLDS,
+    Corrections,
+    MatchEvaluationError,
+    common_embedder,
+    compare_all,
+    embed_photos,
+    measure_comparisons,
+    read_corrections,
+    render_calibration,
+    without_folder,
+)
 from evaluation.match.photos import read_photos
-from evaluation.match.templates import embed_photos
-from matcher.errors import PortraitPolicyInvalid
-from matcher.similarity import threshold_cosine
-from matcher.template import fuse_templates
+from matcher import PortraitPolicyInvalid, fuse_templates, threshold_cosine
 from research.scan_match.calibration import ScanMeasurement, calibrate_with_scans
 from research.scan_match.clips import ClipError, Recording, read_recordings
 from research.scan_match.comparisons import ClipTemplates, compare_scans, scan_curve
@@ -43,8 +47,8 @@ from research.scan_match.constancy_study import (
 )
 from research.scan_match.identify import identify_scan, portrait_template
 from vision.errors import VisionError
-from vision.packs import MatchCalibration, Pack, load_pack
-from vision.packs.models_dir import default_models_dir
+from vision.face import Embedding
+from vision.packs import MatchCalibration, Pack, default_models_dir, load_pack
 
 _REPORTED = (1e-1, 3e-2, 1e-2, 5e-3, 3e-3)
 
@@ -56,7 +60,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # One core per pack, as in a server; several threads of OpenCV only compete for small images.
     cv2.setNumThreads(1)
     try:
-        recordings = read_recordings(options.clips, seconds=options.seconds, most=options.scans)
+        recordings = tuple(
+            recording
+            for folder in options.clips
+            for recording in read_recordings(folder, seconds=options.seconds, most=options.scans)
+        )
         if options.work == "constancy":
             _constancy(recordings, options, console)
         else:
@@ -84,19 +92,25 @@ def _calibrate(recordings: Sequence[Recording], options: argparse.Namespace, con
     photos = read_photos(options.faces, corrections=corrections, apart=frozenset(options.apart))
     bounds = {"resamples": options.resamples, "confidence": options.confidence, "seed": options.seed}
     measurements = []
+    # Scans are scored as photos are: by the cohort of the pack, if it has one.
     for spec, pack, run in zip(options.pack, packs, embed_photos(photos, packs=packs), strict=True):
         clips = [
             ClipTemplates(
                 name=recording.name,
-                portrait=portrait_template(recording, pack),
-                scans=tuple(fuse_templates(identify_scan(scan, pack).selected) for scan in recording.scans),
+                portrait=_scored(portrait_template(recording, pack), pack),
+                scans=tuple(
+                    pack.match_calibration.vectors(fuse_templates(identify_scan(scan, pack).selected)[None])[
+                        0
+                    ].astype(np.float32)
+                    for scan in recording.scans
+                ),
             )
             for recording in track(recordings, description=without_folder(spec), console=console)
         ]
         comparisons = compare_scans(clips, run.templates)
         measurements.append(
             ScanMeasurement(
-                photos=measure(
+                photos=measure_comparisons(
                     run,
                     compare_all(run.templates, unsure=corrections.unsure),
                     pack=without_folder(spec),
@@ -144,6 +158,10 @@ def _table(measurement: ScanMeasurement, calibration: MatchCalibration) -> Table
     return table
 
 
+def _scored(template: Embedding | None, pack: Pack) -> Embedding | None:
+    return None if template is None else pack.match_calibration.vectors(template[None])[0].astype(np.float32)
+
+
 def _load(spec: str) -> Pack:
     return load_pack(spec, models_dir=default_models_dir(os.environ, Path.home()))
 
@@ -185,7 +203,9 @@ def _parser() -> argparse.ArgumentParser:
     calibrate.add_argument("--resamples", type=int, default=2000, help="bootstrap samples")
     calibrate.add_argument("--confidence", type=float, default=0.95, help="one-sided, for the bounds")
     for each in (constancy, calibrate):
-        each.add_argument("--clips", required=True, type=Path, help="folder with live clips, one per person")
+        each.add_argument(
+            "--clips", required=True, type=Path, nargs="+", help="folders with live clips, one per person"
+        )
         each.add_argument("--seconds", type=float, default=4.0, help="length of a scan")
         each.add_argument("--scans", type=int, default=3, help="largest number of scans of a clip")
         each.add_argument("--seed", type=int, default=1, help="seed of the draws")

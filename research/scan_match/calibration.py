@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.match.calibration import PackMeasurement
+from evaluation.match import PackMeasurement
 from evaluation.match.calibration_points import choose_points
 from research.scan_match.comparisons import ScanComparisons, ScanCurve
 from vision.packs import CalibrationRecord, MatchCalibration, ScorePoint
+from vision.packs.calibration import ScanRange
 
 __all__ = ["ScanMeasurement", "calibrate_with_scans"]
 
@@ -48,43 +49,52 @@ def calibrate_with_scans(
         command: Command that repeats the calibration, for the record.
     """
     first = measurements[0]
-    bounds = np.max(
-        [
-            curve
-            for each in measurements
-            for curve in (each.photos.curve.upper_bounds, each.curve.upper_bounds)
-        ],
-        axis=0,
-    )
+    photo_bounds = np.max([each.photos.curve.upper_bounds for each in measurements], axis=0)
+    scan_bounds = np.max([photo_bounds, *(each.curve.upper_bounds for each in measurements)], axis=0)
+    thresholds = first.curve.thresholds
     points = tuple(
         ScorePoint(
-            cosine=cosine,
-            fmr_upper_bound=bound,
-            fnmr=round(max(each.photos.comparisons.fnmr(cosine) for each in measurements), 4),
+            cosine, bound, round(max(each.photos.comparisons.fnmr(cosine) for each in measurements), 4)
         )
-        for cosine, bound in choose_points(first.curve.thresholds, bounds)
+        for cosine, bound in choose_points(thresholds, photo_bounds)
         if cosine <= 1.0
     )
-    photos = first.photos.comparisons
+    of_scans = tuple(
+        ScorePoint(cosine, bound, round(max(each.comparisons.fnmr(cosine) for each in measurements), 4))
+        for cosine, bound in choose_points(thresholds, scan_bounds)
+        if cosine <= 1.0
+    )
+    photos, scans = first.photos.comparisons, first.comparisons
     record = CalibrationRecord(
         provenance="measured",
         dataset=dataset,
-        identities=photos.identities + first.comparisons.clip_persons,
-        genuine_pairs=photos.genuine.size + photos.genuine_apart.size + first.comparisons.genuine.size,
-        impostor_pairs=first.photos.curve.comparisons + first.curve.comparisons,
+        identities=photos.identities,
+        genuine_pairs=photos.genuine.size + photos.genuine_apart.size,
+        impostor_pairs=first.photos.curve.comparisons,
         failures_to_acquire=first.photos.run.failures,
         command=command,
         note=_note(measurements),
     )
-    return MatchCalibration(points=points, record=record, embedder_sha256=embedder_sha256)
+    return MatchCalibration(
+        points=points,
+        record=record,
+        embedder_sha256=embedder_sha256,
+        scans=ScanRange(
+            points=of_scans,
+            scans=first.scans,
+            persons=scans.photo_persons + scans.clip_persons,
+            genuine_pairs=scans.genuine.size,
+            impostor_pairs=scans.with_photos.scores.size + scans.with_frames.scores.size,
+        ),
+    )
 
 
 def _note(measurements: Sequence[ScanMeasurement]) -> str:
     counts = " ".join(_counts(each) for each in measurements)
     confidence = measurements[0].photos.curve.confidence
-    packs = ", and of all packs, whose detectors align faces by other points" * (len(measurements) > 1)
+    packs = " of all packs, whose detectors align faces by other points" * (len(measurements) > 1)
     return (
-        f"{counts} Every bound is the worst of pairs of photos and of scans{packs}. Comparisons share "
+        f"{counts} Every bound is the worst{packs}; that of scans is never below that of photos. They share "
         "persons, so a bound is the larger of an identity bootstrap and Clopper-Pearson over the effective "
         f"number of pairs of persons (Korn and Graubard), one-sided {confidence:.0%}, and never below the "
         "rate of one group of photos, of scans against photos, or of scans against frames of other clips. "

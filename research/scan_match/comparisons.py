@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.match import LabelledTemplate
 from evaluation.match.fmr_bounds import ImpostorScores, fmr_curve
-from evaluation.match.templates import LabelledTemplate
 from vision.face import Embedding
 
 __all__ = ["ClipTemplates", "ScanComparisons", "ScanCurve", "compare_scans", "scan_curve"]

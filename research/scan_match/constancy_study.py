@@ -11,10 +11,9 @@ from rich.progress import track
 from rich.table import Table
 from scipy.stats import beta
 
-from matcher.constancy import SWAP_MAX_FMR, measure_constancy
-from matcher.persons import persons_among
-from matcher.similarity import threshold_cosine
-from matcher.template import TemplateSample
+from attempt import persons_of
+from matcher import SCAN_SUBJECT, TemplateSample, measure_constancy, threshold_cosine
+from matcher.constancy import SWAP_MAX_FMR
 from research.scan_match.clips import Recording, SentFrame
 from research.scan_match.identify import IdentifiedScan, identify_scan
 from research.scan_match.splices import Change, splice
@@ -47,14 +46,14 @@ class ScanScores:
         groups_selected: The same cosine of the selected frames only.
         pairs_selected: Cosine of the two least similar selected frames.
         witnesses: Samples beside the selected frames.
-        spoken_for: See ``IdentifiedScan``.
+        examined_share: See ``IdentifiedScan``.
     """
 
     groups: float
     groups_selected: float
     pairs_selected: float
     witnesses: int
-    spoken_for: float
+    examined_share: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +86,7 @@ def scores_of(identified: IdentifiedScan, calibration: MatchCalibration) -> Scan
         groups_selected=selected.cosine,
         pairs_selected=_least_pair(identified.selected),
         witnesses=len(identified.witnesses),
-        spoken_for=identified.spoken_for,
+        examined_share=identified.examined_share,
     )
 
 
@@ -200,11 +199,11 @@ def constancy_tables(
             name, f"{at:.3f}", f"{int((values < at).sum())}", f"{values.min():.3f}",
             f"{np.quantile(values, 0.05):.3f}",
         )  # fmt: skip
-    shares = np.array([judged.scores.spoken_for for judged in genuine])
+    shares = np.array([judged.scores.examined_share for judged in genuine])
     witnesses = np.array([judged.scores.witnesses for judged in genuine])
     table.caption = (
         f"witnesses: {witnesses.mean():.1f} a scan, none in {int((witnesses == 0).sum())}; "
-        f"least share spoken for {shares.min():.2f}"
+        f"least share represented by examined frames {shares.min():.2f}"
     )
     yield table
     table = Table(
@@ -271,9 +270,7 @@ class _PointFinder:
     def __call__(self, frame: SentFrame) -> Points | None:
         key = id(frame)
         if key not in self._found:
-            faces = persons_among(
-                self._pack.detector.detect(frame.pixels()), second_face_fraction=1 / 3, min_confidence=0.6
-            )
+            faces = persons_of(frame.pixels(), self._pack, rule=SCAN_SUBJECT)
             # The frame is kept with its result, so that no other frame can reuse its id.
             self._found[key] = (frame, faces[0].five_points if faces else None)
         return self._found[key][1]

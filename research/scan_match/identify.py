@@ -7,11 +7,9 @@ and the PAD networks.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from attempt import AttemptCapture, CapturePlan, Frame, FrameAnalyst, FrameLimits
-from attempt.persons import persons_of
-from liveness.continuity import spoken_for
-from liveness.guidance import GuidanceSettings, Oval
-from matcher.template import TemplateSample
+from attempt import AttemptCapture, CapturePlan, Frame, FrameAnalyst, FrameLimits, persons_of
+from liveness import GuidanceSettings, Oval, examined_share
+from matcher import SubjectRule, TemplateSample
 from research.scan_match.clips import Recording, SentFrame
 from vision.face import Embedding
 from vision.packs import Pack
@@ -29,7 +27,7 @@ class IdentifiedScan:
         selected_places: Indices in the scan of ``selected``.
         places: Indices in the scan of ``everything``.
         everything: Both, in order of time.
-        spoken_for: Share of the frames with a face that these represent, 0..1.
+        examined_share: Share of the frames with a face that these represent, 0..1.
     """
 
     selected: tuple[TemplateSample, ...]
@@ -37,7 +35,7 @@ class IdentifiedScan:
     selected_places: tuple[int, ...]
     places: tuple[int, ...]
     everything: tuple[TemplateSample, ...]
-    spoken_for: float
+    examined_share: float
 
 
 def identify_scan(frames: Sequence[SentFrame], pack: Pack) -> IdentifiedScan:
@@ -67,7 +65,7 @@ def identify_scan(frames: Sequence[SentFrame], pack: Pack) -> IdentifiedScan:
         selected_places=tuple(selected),
         places=tuple(samples),
         everything=tuple(samples.values()),
-        spoken_for=spoken_for(capture.observations, examined=samples),
+        examined_share=examined_share(capture.observations, examined=samples),
     )
 
 
@@ -75,7 +73,7 @@ def portrait_template(recording: Recording, pack: Pack) -> Embedding | None:
     """Return the template of the first frame before the scans that shows one person; ``None`` without one."""
     for frame in recording.portraits:
         pixels = frame.pixels()
-        faces = persons_of(pack.detector.detect(pixels))
+        faces = persons_of(pixels, pack, rule=SubjectRule())
         if len(faces) == 1:
             return pack.embedder.embed(pixels, faces[0])
     return None

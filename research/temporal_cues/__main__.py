@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from evaluation.scans import clip_windows
+from liveness.express import ExpressSettings
 from liveness.express.blink import Blink
 from liveness.express.frozen_frames import FrozenFrames, find_repetition, measure_recurrence
 from liveness.express.micro_motion import MicroMotion
 from liveness.express.motion_steps import left_over_ratio, motion_steps
 from liveness.express.planar_motion import PlanarMotion
 from liveness.express.pose_consistency import PoseConsistency, measure_nose
-from liveness.express.settings import ExpressSettings
 from liveness.express.stillness import Stillness
 from liveness.express.surroundings import Surroundings
 from research.temporal_cues.repeated import Replay, repeat
@@ -27,8 +27,7 @@ from research.temporal_cues.scans import (
     study_scans,
 )
 from research.temporal_cues.tables import Cue, false_alarms, left_out_line, species_table
-from vision.packs.loading import load_pack
-from vision.packs.pack import Pack
+from vision.packs import Pack, load_pack
 
 _SETTINGS = ExpressSettings()
 _REPLAYS = ((Replay.LOOPED, 0.4), (Replay.BACK_AND_FORTH, 0.4), (Replay.BACK_AND_FORTH, 0.6))

@@ -7,12 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from attempt.pictures import DecodedPicture
-from attempt.watch import PacedWatch
+from attempt import DecodedPicture, PacedWatch
 from evaluation.scans import clip_windows
-from liveness.extent import face_extent
-from liveness.observation import ScanObservations, SkippedFrame
-from liveness.observe import sample_frame
+from liveness import ScanObservations, SkippedFrame, face_extent, sample_frame
 from research.liveness_fusion.large_faces import large_faces
 from research.liveness_fusion.photo_attacks import AttackKind, Presentation, present
 from research.temporal_cues.paper_mask import WornMask, wear
@@ -20,7 +17,7 @@ from simulator.photos import builtin_photo_names, builtin_photos
 from simulator.scan import simulate_scan
 from simulator.scene import ScanKind, SceneSettings
 from vision.face import BgrImage
-from vision.packs.pack import Pack
+from vision.packs import Pack
 
 TimedFrame = tuple[float, BgrImage]
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from liveness.express import ExpressSettings
 from liveness.express.interface import ExpressSignal
-from liveness.express.settings import ExpressSettings
 from research.temporal_cues.scans import StudyScan
 
 _NEUTRAL = 0.5

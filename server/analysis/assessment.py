@@ -10,11 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from liveness.express.interface import PadScore
-from liveness.express.life_signs import life_signs
+from liveness import LivenessResult, Signal, Verdict
+from liveness.express import PadScore, life_signs
 from liveness.selfie import SelfieResult
-from liveness.signal import Signal
-from liveness.verdict import LivenessResult, Verdict
 from vision.packs import Pack
 
 __all__ = ["UNASSESSED", "Assessment", "assessment_of", "scope_of"]
@@ -93,13 +91,13 @@ class Assessment:
         scope = scope_of(verdict)
         lead = f"{scope[0].upper()}{scope[1:]}."
         done, missing = self._assessed
-        told = [lead, f"Assessed: {'; '.join(done)}."]
+        sentences = [lead, f"Assessed: {'; '.join(done)}."]
         if missing:
-            told.append(f"Also not assessed: {'; '.join(missing)}.")
+            sentences.append(f"Also not assessed: {'; '.join(missing)}.")
         if verdict is Verdict.LIVE:
             most = max(live, self.ceiling / 100)
-            told.append(f"LIVE on these grounds has a confidence of at most {most:.2f}.")
-        return " ".join(told)
+            sentences.append(f"LIVE on these grounds has a confidence of at most {most:.2f}.")
+        return " ".join(sentences)
 
     @property
     def _assessed(self) -> tuple[list[str], list[str]]:

@@ -2,23 +2,18 @@
 
 from dataclasses import replace
 
-from attempt.persons import persons_in
-from attempt.stills import landmarks_of, observe_still, pad_scores
-from liveness.express.frame_cues import measure_frame_cues
-from liveness.express.interface import PadScore
-from liveness.express.judge import judge_express
-from liveness.fusion_model import FusionModel
-from liveness.observation import ScanObservations
-from liveness.policy import CaptureKind, LivenessPolicy
-from liveness.selfie import SelfieModel, SelfieSettings, judge_selfie
-from liveness.selfie.settings import INCONCLUSIVE_MARGIN
-from liveness.verdict import LivenessResult
+from attempt import landmarks_of, observe_still, pad_scores, persons_in
+from liveness import CaptureKind, FusionModel, LivenessPolicy, LivenessResult, ScanObservations
+from liveness.express import PadScore, judge_express, measure_frame_cues
+from liveness.selfie import INCONCLUSIVE_MARGIN, SelfieModel, SelfieSettings, judge_selfie
+from matcher import PHOTO_SUBJECT, SubjectRule, faces_in_words
 from server.analysis.assessment import Assessment, assessment_of
 from server.analysis.errors import AnalysisCode
 from server.analysis.results import AnalysisMode, AnalysisProblem, ImageAnalysis, ImageStudy
 from server.analysis.stills import SELFIE_LIMITS, decode_still
 from vision.errors import ModelFailed
 from vision.exif_tags import ExifTags
+from vision.face import BgrImage, DetectedFace
 from vision.image import DecodedImage, DecodeLimits, StillDecoder
 from vision.packs import Pack
 from vision.picture_metadata import read_exif_tags
@@ -45,6 +40,7 @@ class ImageAnalyst:
         policy: LivenessPolicy,
         still_decoder: StillDecoder | None = None,
         limits: DecodeLimits = SELFIE_LIMITS,
+        subject: SubjectRule = PHOTO_SUBJECT,
     ) -> None:
         """Sets the models, thresholds and limits of every analysis.
 
@@ -56,6 +52,7 @@ class ImageAnalyst:
             policy: The thresholds of the fusion model; its kind of capture is replaced by FRAME.
             still_decoder: Decodes WebP in isolation; without it, WebP is refused.
             limits: The limits of a selfie.
+            subject: Defines which faces count as persons.
         """
         self._pack = pack
         self._settings = selfie_settings
@@ -64,6 +61,7 @@ class ImageAnalyst:
         self._policy = replace(policy, capture=CaptureKind.FRAME)
         self._still_decoder = still_decoder
         self._limits = limits
+        self._subject = subject
 
     def analyse(self, content: bytes, *, mode: AnalysisMode) -> ImageAnalysis:
         """Analyse one selfie.
@@ -85,9 +83,9 @@ class ImageAnalyst:
 
     def _judged(self, decoded: DecodedImage, exif: ExifTags, mode: AnalysisMode) -> ImageAnalysis:
         pixels, pack = decoded.pixels, self._pack
-        faces = persons_in(pixels, pack)
+        faces = persons_in(pixels, pack, rule=self._subject)
         if len(faces) > 1:
-            return _without_verdict(decoded, ImageStudy(pixels=pixels, faces=faces), _several(len(faces)))
+            return _without_verdict(decoded, ImageStudy(pixels=pixels, faces=faces), _several(faces, pixels))
         face = faces[0] if faces else None
         landmarks = None if face is None else landmarks_of(pixels, face, pack)
         study = ImageStudy(pixels=pixels, faces=faces, landmarks=landmarks)
@@ -140,8 +138,9 @@ def _without_verdict(decoded: DecodedImage, study: ImageStudy, problem: Analysis
     return ImageAnalysis(header=decoded.header, selfie=None, problem=problem, study=study)
 
 
-def _several(count: int) -> AnalysisProblem:
+def _several(faces: tuple[DetectedFace, ...], pixels: BgrImage) -> AnalysisProblem:
+    words = faces_in_words(faces, size=(pixels.shape[1], pixels.shape[0]))
     return AnalysisProblem(
         AnalysisCode.MULTIPLE_FACES_DETECTED,
-        f"{count} faces were found. Send an image that shows one person alone.",
+        f"{len(faces)} faces were found: {words}. Send an image that shows one person alone.",
     )

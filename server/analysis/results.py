@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from attempt.films import VideoStudy
-from liveness.express.interface import FrameCues, PadScore
-from liveness.selfie import SelfieResult
-from liveness.selfie.settings import INCONCLUSIVE_MARGIN
-from liveness.signal import Signal
-from liveness.verdict import AttackType, LivenessResult, Verdict
+from attempt import VideoStudy
+from liveness import AttackType, LivenessResult, Signal, Verdict
+from liveness.express import FrameCues, PadScore
+from liveness.selfie import INCONCLUSIVE_MARGIN, SelfieResult
 from server.analysis.assessment import Assessment
 from server.analysis.errors import AnalysisCode
 from vision.errors import ModelFailed
@@ -70,7 +68,7 @@ class ImageStudy:
 
     Attributes:
         pixels: The upright image, shape (height, width, 3), BGR.
-        faces: The faces that count as persons, largest first.
+        faces: The faces that count as persons, the subject first.
         landmarks: Dense landmarks of the first face; ``None`` if the pack finds none.
         pad_scores: The score of each PAD network, ``frame_index`` 0; empty in BASIC.
         cues: The cues of recapture, one entry at most; empty in BASIC.

@@ -8,10 +8,8 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from attempt.films import MINIMUM_FRAMES, FilmCapture, SelectedFrame, StillFrames, examine, judge_study
-from liveness.fusion_model import FusionModel
-from liveness.observation import ScanObservations
-from liveness.policy import CaptureKind, LivenessPolicy
+from attempt import MINIMUM_FRAMES, FilmCapture, SelectedFrame, StillFrames, examine, judge_study
+from liveness import CaptureKind, FusionModel, LivenessPolicy, ScanObservations
 from server.analysis.assessment import assessment_of
 from server.analysis.errors import AnalysisCode, AnalysisRefused
 from server.analysis.results import VideoAnalysis, VideoSource

@@ -2,28 +2,36 @@
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 import structlog
 
+from server.audit import Actor
+from server.checks.deliveries import Deliveries
 from server.checks.faults import server_fault
 from server.checks.handed_out import HandedOut, PictureHandout
+from server.checks.lifecycle import check_decided, check_finished
 from server.checks.pictures import result_pictures
 from server.checks.progress import CheckProgress, ProgressState, progress_of
 from server.checks.recorder import CheckRecorder
 from server.checks.running import RunningScans
 from server.domain.state import OPEN_STATES, CheckState
 from server.errors import Reason, Refusal
+from server.evidence.records import RecordVault
 from server.evidence.store import EvidenceStore
 from server.policies import Policy, parse_frozen_policy
+from server.sealing import SealError, WrappingKeyUnknown
 from server.storage.errors import Conflict, StorageError, StorageUnavailable
-from server.storage.records import CheckRecord
+from server.storage.evidence_records import EvidenceRecordRepository
+from server.storage.records import CheckRecord, EvidenceEntry
 from server.storage.repository import CheckRepository
-from server.storage.retention import RetentionRepository
+from server.telemetry.bound import check_bound
 from server.telemetry.metrics import Metrics
+from server.telemetry.stages import Stage
 from server.verdict import FailureReason
+from server.verdict.record import RecordUnreadable
 
 _RETRY_SECONDS = 2.0
 _LEAST_RETRY_SECONDS = 0.1
@@ -48,6 +56,21 @@ class FinishedCheck:
     handed_out: HandedOut
 
 
+@dataclass(frozen=True, slots=True)
+class _KeptResult:
+    """What is kept of a decided check for FinishCheck.
+
+    Attributes:
+        result: The result bytes.
+        named: The images that the result names.
+        subject_reference: The orchestrator's reference to the person; may be empty.
+    """
+
+    result: bytes
+    named: tuple[EvidenceEntry, ...]
+    subject_reference: str = field(repr=False)
+
+
 class CheckCompletion:
     """Closes checks and returns results."""
 
@@ -55,19 +78,22 @@ class CheckCompletion:
         self,
         *,
         repository: CheckRepository,
-        retention: RetentionRepository,
         recorder: CheckRecorder,
         running: RunningScans,
         evidence: EvidenceStore,
+        records: EvidenceRecordRepository,
+        vault: RecordVault,
+        deliveries: Deliveries,
         metrics: Metrics,
     ) -> None:
-        """Sets the stores, the recorder, and the registry of the streams of this replica."""
+        """Sets the stores, the recorder, the registry of this replica's streams, and the audit's events."""
         self._repository = repository
-        self._retention = retention
         self._recorder = recorder
         self._running = running
-        self._evidence = evidence
+        self._records = records
+        self._vault = vault
         self._pictures = PictureHandout(evidence=evidence, metrics=metrics)
+        self._deliveries = deliveries
         self._metrics = metrics
 
     async def finish(
@@ -76,6 +102,7 @@ class CheckCompletion:
         *,
         tenant: str,
         sandbox: bool,
+        actor: Actor,
         audit_images: int,
         now: datetime,
         close_now: bool = False,
@@ -86,6 +113,7 @@ class CheckCompletion:
             check_id: The check.
             tenant: The tenant of the caller.
             sandbox: Whether the caller is a sandbox caller, which can access sandbox checks only.
+            actor: The caller, for the audit log.
             audit_images: The maximum number of audit images to return.
             now: The time.
             close_now: Whether to close the check, as CANCELLED, even if a scan runs or may still be resumed.
@@ -94,25 +122,67 @@ class CheckCompletion:
             Refusal: CHECK_NOT_FOUND, NOT_SCANNED_YET, SCAN_IN_PROGRESS or RESULT_EXPIRED.
         """
         record = await self._find(check_id, tenant, sandbox=sandbox)
-        if record.state in OPEN_STATES:
-            record = await self._close_if_over(record, now, close_now=close_now)
-        if record.state is CheckState.ERASED or now >= record.result_deadline:
-            raise Refusal(Reason.RESULT_EXPIRED, "the deadline for fetching this check's result has passed")
-        record = await self._repository.finish(check_id, now)
-        if record.result is None:
-            raise StorageError(f"the decided check {check_id} has no result")
-        named = result_pictures(
-            await self._repository.evidence(check_id), await self._repository.attempts(check_id)
-        )
-        return FinishedCheck(
-            record=record,
-            result=record.result,
-            handed_out=await self._pictures.hand_out(
-                check_id,
-                named,
+        with check_bound(check_id):
+            if record.state in OPEN_STATES:
+                record = await self._close_if_over(record, now, close_now=close_now)
+            if record.state is CheckState.ERASED or now >= record.result_deadline:
+                raise Refusal(
+                    Reason.RESULT_EXPIRED, "the deadline for fetching this check's result has passed"
+                )
+            return await self._finish(record, actor=actor, audit_images=audit_images, now=now)
+
+    async def _finish(
+        self, record: CheckRecord, *, actor: Actor, audit_images: int, now: datetime
+    ) -> FinishedCheck:
+        stages = self._metrics.stages
+        with stages.stage(Stage.LOAD_RESULT):
+            kept = await self._kept(record)
+        delivery = self._deliveries.of(record, subject=kept.subject_reference, actor=actor, now=now)
+        with stages.stage(Stage.STORE_DELIVERY):
+            record = await self._repository.finish(
+                record.check_id, now, first=delivery.first, again=delivery.again
+            )
+        with stages.stage(Stage.LOAD_IMAGES):
+            handed_out = await self._pictures.hand_out(
+                record.check_id,
+                kept.named,
+                tenant=record.tenant,
                 audit_images=audit_images,
                 kept_by_policy=lambda: _policy(record).retention.audit_images,
-            ),
+            )
+        check_finished()
+        return FinishedCheck(record=record, result=kept.result, handed_out=handed_out)
+
+    async def _kept(self, record: CheckRecord) -> _KeptResult:
+        """Returns the result of a decided check, and the images that it names."""
+        entries = await self._repository.evidence(record.check_id)
+        if record.result is not None:
+            # It was decided before there were evidence records.
+            named = result_pictures(entries, await self._repository.attempts(record.check_id))
+            return _KeptResult(record.result, named, record.subject_reference)
+        stored = await self._records.find(record.check_id)
+        if stored is None:
+            current = await self._repository.get(record.check_id)
+            if current is not None and current.state is CheckState.ERASED:
+                raise Refusal(Reason.RESULT_EXPIRED, "the result of this check is erased")
+            raise StorageError(f"the decided check {record.check_id} has no evidence record")
+        try:
+            delivery = self._vault.delivery(stored)
+        except (SealError, RecordUnreadable) as error:
+            if isinstance(error, WrappingKeyUnknown):
+                self._metrics.work.key_missing("evidence")
+            _log.error("evidence_problem", check_id=str(record.check_id), exc_info=error)
+            raise Refusal(
+                Reason.EVIDENCE_UNREADABLE,
+                "the record of this check cannot be opened; restore the database or keys from their backup",
+                details={"problem": "KEY_MISSING" if isinstance(error, WrappingKeyUnknown) else "ALTERED"},
+            ) from error
+        found = {(entry.sha256, entry.attempt, entry.frame_index): entry for entry in entries}
+        marks = [(mark.sha256, mark.attempt, mark.frame_index) for mark in delivery.marks]
+        return _KeptResult(
+            delivery.result,
+            tuple(found[mark] for mark in marks if mark in found),
+            delivery.subject_reference,
         )
 
     async def cancel(self, check_id: UUID, *, tenant: str, sandbox: bool, now: datetime) -> None:
@@ -172,14 +242,6 @@ class CheckCompletion:
             _log.exception("check_not_closed", check_id=str(record.check_id))
             return False
         return True
-
-    async def erase_expired(self, now: datetime, *, limit: int) -> int:
-        """Erases results and evidence whose retention has ended; returns the number of checks."""
-        expired = await self._retention.expired_results(now, limit)
-        for record in expired:
-            removed = await self._retention.erase(record.check_id, now)
-            await self._evidence.erase(removed)
-        return len(expired)
 
     async def _find(self, check_id: UUID, tenant: str, *, sandbox: bool) -> CheckRecord:
         record = await self._repository.get(check_id, tenant)
@@ -246,19 +308,16 @@ class CheckCompletion:
         return record
 
     async def _close(self, record: CheckRecord, reason: FailureReason, now: datetime) -> None:
-        verdict = await self._recorder.close(
-            record,
-            policy=_policy(record),
-            attempts=await self._repository.attempts(record.check_id),
-            ended_by=reason,
-            epoch=record.lease_epoch,
-            now=now,
-        )
-        self._metrics.checks.check_decided(
-            status=verdict.status.value,
-            reasons=[reason.value for reason in verdict.reasons],
-            sandbox=record.sandbox,
-        )
+        with check_bound(record.check_id), self._metrics.stages.stage(Stage.STORE_VERDICT):
+            verdict = await self._recorder.close(
+                record,
+                policy=_policy(record),
+                attempts=await self._repository.attempts(record.check_id),
+                ended_by=reason,
+                epoch=record.lease_epoch,
+                now=now,
+            )
+        check_decided(record, verdict, metrics=self._metrics)
 
 
 def _policy(record: CheckRecord) -> Policy:

@@ -88,6 +88,7 @@ class PictureHandout:
         check_id: UUID,
         named: Sequence[EvidenceEntry],
         *,
+        tenant: str,
         audit_images: int,
         kept_by_policy: Callable[[], int],
     ) -> HandedOut:
@@ -96,6 +97,7 @@ class PictureHandout:
         Args:
             check_id: The check.
             named: The images that the result of the check names.
+            tenant: The tenant of the check.
             audit_images: The number of audit images that are requested.
             kept_by_policy: Returns the maximum number of audit images that the policy of the check keeps.
                 Called only if there are too few.
@@ -104,7 +106,7 @@ class PictureHandout:
         frames = [entry for entry in named if entry.kind is ImagePurpose.EVIDENCE_FRAME]
         pictures, problems = [], []
         for entry in (*frames, *audit[:audit_images]):
-            opened = await self._open(check_id, entry)
+            opened = await self._open(check_id, entry, tenant=tenant)
             if isinstance(opened, KeptPicture):
                 pictures.append(opened)
             else:
@@ -117,12 +119,16 @@ class PictureHandout:
             shortfall = AuditShortfall.PROBLEMS
         return HandedOut(tuple(pictures), tuple(problems), shortfall)
 
-    async def _open(self, check_id: UUID, entry: EvidenceEntry) -> KeptPicture | EvidenceProblem:
+    async def _open(
+        self, check_id: UUID, entry: EvidenceEntry, *, tenant: str
+    ) -> KeptPicture | EvidenceProblem:
         try:
-            return KeptPicture(entry, await self._evidence.load(check_id, entry))
+            return KeptPicture(entry, await self._evidence.load(check_id, entry, tenant=tenant))
         except (SealError, StorageError) as error:
             fault = _fault(error)
             self._metrics.checks.evidence_problem(fault.value)
+            if isinstance(error, WrappingKeyUnknown):
+                self._metrics.work.key_missing("evidence")
             _log.error(
                 "evidence_problem",
                 check_id=str(check_id),

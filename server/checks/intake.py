@@ -2,29 +2,43 @@
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from hashlib import sha256
 
-from matcher.portrait_report import PortraitReport
+from matcher import PortraitReport
+from server.checks.lifecycle import check_created
 from server.checks.offer import CheckOffer
 from server.checks.portraits import PortraitIntake
 from server.checks.templates import seal_template
 from server.checks.try_gate import TryGate
 from server.checks.uploads import TrustedImageUpload, check_fields
-from server.domain.terms import Mode
+from server.domain.terms import Mode, PortraitKept
 from server.errors import Reason, Refusal
+from server.evidence.store import EvidenceStore
 from server.keys import KeyRing
 from server.policies import PolicyFile
 from server.sandbox import memory_scope
 from server.storage.errors import RequestIdReused
-from server.storage.records import CheckRecord, NewCheck, RequestKey
+from server.storage.records import (
+    CheckRecord,
+    EvidenceEntry,
+    ImagePurpose,
+    NewCheck,
+    PictureFacts,
+    RequestKey,
+)
 from server.storage.repository import CheckRepository
+from server.telemetry.bound import check_bound
 from server.telemetry.metrics import Metrics
+from server.telemetry.stages import Stage
 from server.verdict.outcome import PackIdentity
 
 __all__ = ["AcceptedUpload", "CheckIntake"]
 
 _METHOD = "UploadTrustedImage"
+_RECORD_TYPE = "application/octet-stream"
+"""The media type of a facial record, which has none of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +59,7 @@ class CheckIntake:
         offer: CheckOffer,
         tries: TryGate,
         portraits: PortraitIntake,
+        evidence: EvidenceStore,
         pack: PackIdentity,
         keys: KeyRing,
         random: Callable[[int], bytes],
@@ -58,6 +73,7 @@ class CheckIntake:
             offer: The policies and modes that a check may request.
             tries: Limits over several checks.
             portraits: Makes portraits.
+            evidence: Keeps trusted images, if the policy demands it.
             pack: The model pack that scans will be judged with.
             keys: The keys of the server.
             random: Returns the given number of unpredictable bytes.
@@ -68,6 +84,7 @@ class CheckIntake:
         self._offer = offer
         self._tries = tries
         self._portraits = portraits
+        self._evidence = evidence
         self._pack = pack
         self._keys = keys
         self._random = random
@@ -109,6 +126,7 @@ class CheckIntake:
         tries = await self._tries.pass_through(upload, image, now=now)
         portrait = await self._portraits.accept(image, policy, sandbox=upload.sandbox)
         check_id = uuid.UUID(bytes=self._random(16), version=4)
+        kept = policy.retention.portrait
         check = NewCheck(
             check_id=check_id,
             tenant=upload.tenant,
@@ -123,6 +141,7 @@ class CheckIntake:
             consent_reference=upload.consent_reference,
             portrait_template=seal_template(
                 portrait.template,
+                tenant=upload.tenant,
                 check_id=check_id,
                 wrapping_keys=self._keys.wrapping_keys,
                 random=self._random,
@@ -135,15 +154,55 @@ class CheckIntake:
             scan_deadline=now + timedelta(seconds=policy.deadlines.scan_seconds),
             result_deadline=now + timedelta(seconds=policy.deadlines.result_seconds),
             tries=tries,
+            portrait_sha256=None if kept is PortraitKept.NONE else sha256(image).digest(),
+            images=(),
+            retention_seconds=_shortened(policy.retention.evidence_seconds, upload.retention_seconds),
         )
+        with check_bound(check_id), self._metrics.stages.stage(Stage.STORE_CHECK):
+            if kept is PortraitKept.BYTES:
+                # Durable before the row that names it; an orphan of a call that fails is swept.
+                portrait_entry = await self._keep_portrait(upload.tenant, check_id, image, portrait.report)
+                check = replace(check, images=(portrait_entry,))
+            record = await self._store(check, request)
+            if record.check_id == check_id:
+                # Otherwise a concurrent call with the same request_id created the check.
+                check_created(record, metrics=self._metrics)
+        return record
+
+    async def _store(self, check: NewCheck, request: RequestKey | None) -> CheckRecord:
+        """Writes the check; returns the earlier one of a repeated request."""
         try:
             record = await self._repository.create(check, request)
         except RequestIdReused as error:
+            await self._evidence.erase(check.images)
             raise _reused() from error
-        if record.check_id == check_id:
-            # Otherwise a concurrent call with the same request_id created the check.
-            self._metrics.checks.check_created(sandbox=upload.sandbox)
+        if record.check_id != check.check_id:
+            await self._evidence.erase(check.images)
         return record
+
+    async def _keep_portrait(
+        self, tenant: str, check_id: uuid.UUID, image: bytes, report: PortraitReport
+    ) -> EvidenceEntry:
+        sealed = await self._evidence.seal(
+            check_id,
+            tenant=tenant,
+            kind=ImagePurpose.PORTRAIT,
+            image=image,
+            facts=PictureFacts(
+                attempt=0,
+                frame_index=0,
+                rotation=0,
+                mirrored=False,
+                media_type=_RECORD_TYPE if report.container else report.media_type,
+            ),
+        )
+        await self._evidence.put(sealed)
+        return sealed.entry
+
+
+def _shortened(policy_seconds: int, seconds: int | None) -> int | None:
+    """Returns the retention that the orchestrator asked for, if it is shorter than that of the policy."""
+    return seconds if seconds is not None and seconds < policy_seconds else None
 
 
 def _request(upload: TrustedImageUpload) -> RequestKey | None:

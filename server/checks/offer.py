@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-from matcher.comparison import MatchPolicy, check_calibration_supports
-from matcher.errors import CalibrationTooWeak
+from matcher import CalibrationTooWeak, MatchPolicy, check_calibration_supports
 from server.domain.terms import Mode
 from server.errors import Reason, Refusal
 from server.policies import Policy, PolicyBook, PolicyFile
@@ -141,7 +140,8 @@ def pack_shortfall(
     try:
         check_calibration_supports(pack.match_calibration, MatchPolicy(max_fmr=policy.match.max_fmr))
     except CalibrationTooWeak as error:
-        return str(error)
+        trials = " For trials there is the policy evaluation." if pack.evaluation_only else ""
+        return f"{error}{trials}"
     if policy.liveness.require_pad_network and not pack.pad_networks:
         return "it demands a PAD network, and the pack has none"
     if policy.challenge_for(mode).blink and pack.landmarker is None:

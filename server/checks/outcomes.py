@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from attempt.judgement import AttemptJudgement
-from matcher.similarity import similarity_for_fmr
+from attempt import AttemptJudgement
+from matcher import similarity_for_fmr
 from server.domain.terms import AttemptOutcome, EndedBy, Mode
 from server.policies import Policy
 from server.storage.records import AttemptRecord, CheckRecord, EvidenceEntry, ImagePurpose

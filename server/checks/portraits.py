@@ -1,14 +1,14 @@
 """Makes the portrait of a check from the image of an upload."""
 
-from matcher.errors import TrustedImageRefused
-from matcher.portrait import accept_portrait
-from matcher.portrait_report import Portrait
+from matcher import Portrait, TrustedImageRefused, accept_portrait
 from server.checks.references import referenced_image
 from server.checks.refusals import refusal_of
 from server.checks.uploads import TrustedImageUpload
 from server.errors import Reason, Refusal
 from server.policies import Policy
 from server.telemetry.metrics import Metrics
+from server.telemetry.stages import Stage
+from server.telemetry.timed_models import staged_embedder
 from server.trusted_images.fetching import TrustedImages
 from server.worker_pool import WorkerPool
 from vision.errors import DecoderUnavailable
@@ -35,11 +35,11 @@ class PortraitIntake:
         Args:
             pack: The models.
             pool: The pool in which portraits are made; scans use another one.
-            metrics: Counts images that are refused.
+            metrics: Counts images that are refused, and times the stages.
             still_decoder: Decodes JPEG 2000; without it, JPEG 2000 is refused.
             trusted_images: The customer's own store; without it, references are refused.
         """
-        self._pack = pack
+        self._pack = staged_embedder(pack, metrics.stages)
         self._pool = pool
         self._metrics = metrics
         self._still_decoder = still_decoder
@@ -54,12 +54,13 @@ class PortraitIntake:
         if isinstance(upload.image, bytes):
             return upload.image
         try:
-            return await referenced_image(
-                self._trusted_images,
-                upload.image.text,
-                tenant=upload.tenant,
-                max_bytes=policy.portrait.max_bytes,
-            )
+            with self._metrics.stages.stage(Stage.FETCH_IMAGE):
+                return await referenced_image(
+                    self._trusted_images,
+                    upload.image.text,
+                    tenant=upload.tenant,
+                    max_bytes=policy.portrait.max_bytes,
+                )
         except Refusal as refusal:
             self._metrics.checks.image_refused(refusal.reason.value, sandbox=upload.sandbox)
             raise
@@ -76,13 +77,14 @@ class PortraitIntake:
             Refusal: The image cannot be accepted, or no decoder for it is free (OVERLOADED).
         """
         try:
-            return await self._pool.run_apart(
-                accept_portrait,
-                image,
-                pack=self._pack,
-                policy=policy.portrait.as_policy(),
-                still_decoder=self._still_decoder,
-            )
+            with self._metrics.stages.stage(Stage.PORTRAIT):
+                return await self._pool.run_apart(
+                    accept_portrait,
+                    image,
+                    pack=self._pack,
+                    policy=policy.portrait.as_policy(),
+                    still_decoder=self._still_decoder,
+                )
         except DecoderUnavailable as error:
             raise Refusal(
                 Reason.OVERLOADED,

@@ -7,10 +7,12 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from attempt.analyst import SeenFrame
+from attempt import SeenFrame
 from server.checks.faults import server_fault
 from server.checks.outcomes import JudgedAttempt, OutcomeMaker, outline
 from server.checks.pictures import result_pictures
+from server.domain.terms import PortraitKept
+from server.evidence.records import RecordVault
 from server.evidence.store import EvidenceStore
 from server.policies import Policy
 from server.storage.errors import StorageUnavailable
@@ -26,8 +28,10 @@ from server.storage.records import (
 from server.storage.repository import CheckRepository
 from server.verdict import CheckStatus, CheckVerdict, FailureReason, ending_reasons
 from server.verdict.outcome import CheckOutcome, DeviceOutcome, PackIdentity
+from server.verdict.record import AttemptFrames, EvidenceRecord, ImageFacts, PortraitFacts, RecordTimes
 from server.verdict.stored import OutcomeUnreadable, outcome_from_bytes, outcome_to_bytes
 
+_SHA256_BYTES = 32
 _log = structlog.get_logger(__name__)
 
 _ABSENCE = frozenset({FailureReason.ABANDONED, FailureReason.EXPIRED})
@@ -55,9 +59,11 @@ class CheckRecorder:
         *,
         repository: CheckRepository,
         evidence: EvidenceStore,
+        records: RecordVault,
         encode: Callable[[CheckOutcome], bytes],
         pack: PackIdentity,
         server_version: str,
+        clock_source: str,
         unattempted: Callable[[CheckRecord, Policy, datetime], Awaitable[DeviceOutcome]],
     ) -> None:
         """Sets the stores, and the facts that results state about this server.
@@ -65,15 +71,19 @@ class CheckRecorder:
         Args:
             repository: The repository of checks.
             evidence: The store of evidence images.
+            records: Seals evidence records.
             encode: Serialises the result that is signed and returned; the edge provides it.
             pack: The model pack that judges.
             server_version: The version of this server.
+            clock_source: The clock of this server, as evidence records name it.
             unattempted: Returns the facts about the device of a check that no attempt decides; raises
                 StorageUnavailable if the database failed.
         """
         self._repository = repository
         self._evidence = evidence
+        self._records = records
         self._encode = encode
+        self._clock_source = clock_source
         self._maker = OutcomeMaker(pack=pack, server_version=server_version)
         self._unattempted = unattempted
 
@@ -97,6 +107,7 @@ class CheckRecorder:
         taken = frame.frame
         sealed = await self._evidence.seal(
             record.check_id,
+            tenant=record.tenant,
             kind=kind,
             image=taken.image,
             facts=PictureFacts(
@@ -180,7 +191,13 @@ class CheckRecorder:
             now=now,
         )
         await self._write(
-            record, outcome, policy=policy, evidence=attempt.evidence, epoch=epoch, ending=ending
+            record,
+            outcome,
+            policy=policy,
+            attempts=attempts,
+            evidence=attempt.evidence,
+            epoch=epoch,
+            ending=ending,
         )
         return outcome.verdict
 
@@ -234,7 +251,7 @@ class CheckRecorder:
                 ended_by=ending_reasons(ended_by, manipulated=device.final)[0],
                 now=now,
             )
-        await self._write(record, outcome, policy=policy, evidence=(), epoch=epoch)
+        await self._write(record, outcome, policy=policy, attempts=attempts, evidence=(), epoch=epoch)
         return outcome.verdict
 
     async def _write(
@@ -243,25 +260,82 @@ class CheckRecorder:
         outcome: CheckOutcome,
         *,
         policy: Policy,
+        attempts: Sequence[AttemptRecord],
         evidence: tuple[EvidenceEntry, ...],
         epoch: int | None,
         ending: AttemptEnding | None = None,
     ) -> None:
-        retained = outcome.decide_time + timedelta(seconds=policy.retention.evidence_seconds)
+        retention = policy.retention
+        seconds = retention.evidence_seconds
+        if record.retention_seconds is not None:
+            seconds = min(seconds, record.retention_seconds)
+        retained = outcome.decide_time + timedelta(seconds=seconds)
+        retain_until = max(retained, record.result_deadline)
+        images_until = retain_until
+        if retention.images_seconds is not None:
+            # Until the result's deadline FinishCheck returns images, so retention never takes one from it.
+            kept = outcome.decide_time + timedelta(seconds=retention.images_seconds)
+            images_until = max(kept, record.result_deadline)
+        earlier = await self._repository.evidence(record.check_id)
+        result = self._encode(outcome)
+        evidence_record = EvidenceRecord(
+            tenant=record.tenant,
+            subject_reference=record.subject_reference,
+            consent_reference=record.consent_reference,
+            requested_mode=record.requested_mode,
+            outcome=outcome,
+            result=result,
+            result_jws=self._records.sign(result, tenant=record.tenant, sandbox=record.sandbox),
+            images=tuple(_facts(entry) for entry in (*earlier, *evidence)),
+            frames=tuple(_frames(attempt) for attempt in attempts),
+            portrait=_portrait(record, policy),
+            times=RecordTimes(
+                source=self._clock_source,
+                create=record.create_time,
+                decide=outcome.decide_time,
+                result_deadline=record.result_deadline,
+                retain_until=retain_until,
+            ),
+        )
         await self._repository.decide(
             record.check_id,
             epoch=epoch,
             decision=Decision(
                 status=outcome.verdict.status,
                 reasons=outcome.verdict.reasons,
-                result_bytes=self._encode(outcome),
+                record=self._records.seal(evidence_record),
                 evidence=evidence,
                 decide_time=outcome.decide_time,
-                retain_until=max(retained, record.result_deadline),
+                retain_until=retain_until,
+                images_until=images_until if images_until < retain_until else None,
             ),
             ending=ending,
             fenced=record.lease_epoch if epoch is None else None,
         )
+
+
+def _facts(entry: EvidenceEntry) -> ImageFacts:
+    return ImageFacts(
+        purpose=entry.kind.value,
+        sha256=entry.sha256,
+        attempt=entry.attempt,
+        frame_index=entry.frame_index,
+        rotation=entry.rotation,
+        mirrored=entry.mirrored,
+        media_type=entry.media_type,
+    )
+
+
+def _frames(attempt: AttemptRecord) -> AttemptFrames:
+    joined = attempt.frame_hashes or b""
+    hashes = tuple(joined[at : at + _SHA256_BYTES] for at in range(0, len(joined), _SHA256_BYTES))
+    return AttemptFrames(attempt=attempt.number, sha256=hashes, complete=len(hashes) >= attempt.frames)
+
+
+def _portrait(record: CheckRecord, policy: Policy) -> PortraitFacts:
+    if record.portrait_sha256 is None:
+        return PortraitFacts(kept=PortraitKept.NONE)
+    return PortraitFacts(kept=policy.retention.portrait, sha256=record.portrait_sha256)
 
 
 def _last_judged(attempts: Sequence[AttemptRecord]) -> CheckOutcome | None:

@@ -6,7 +6,7 @@ from math import ceil
 from types import MappingProxyType
 from typing import Final
 
-from matcher.errors import RefusalReason, TrustedImageRefused
+from matcher import RefusalReason, TrustedImageRefused
 from server.errors import Reason, Refusal, camel
 from server.storage.errors import TriesExceeded
 

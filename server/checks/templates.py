@@ -5,36 +5,58 @@ from uuid import UUID
 
 import numpy as np
 
+from server.domain.terms import SealedKind
 from server.errors import Reason, Refusal
 from server.sealing import Sealed, WrappingKeys, context, seal, unseal
 from server.storage.records import CheckRecord
-from vision.face import Embedding
+from vision.packs import Template
 
-_KIND = "PORTRAIT_TEMPLATE"
 _LITTLE_ENDIAN_FLOAT32 = np.dtype("<f4")
+_MAGIC = b"FGT1"
+_LENGTH_BYTES = 2
 
 
 def seal_template(
-    template: Embedding, *, check_id: UUID, wrapping_keys: WrappingKeys, random: Callable[[int], bytes]
+    template: Template,
+    *,
+    tenant: str,
+    check_id: UUID,
+    wrapping_keys: WrappingKeys,
+    random: Callable[[int], bytes],
 ) -> Sealed:
-    """Seals a template for its check."""
+    """Seals a template, with the id of its form, for its check."""
+    form = template.form_id.encode()
     return seal(
-        template.astype(_LITTLE_ENDIAN_FLOAT32).tobytes(),
+        _MAGIC
+        + len(form).to_bytes(_LENGTH_BYTES, "big")
+        + form
+        + template.vector.astype(_LITTLE_ENDIAN_FLOAT32).tobytes(),
         wrapping_keys=wrapping_keys,
-        aad=context(check_id, _KIND),
+        aad=context(tenant=tenant, check_id=check_id, kind=SealedKind.PORTRAIT_TEMPLATE),
         random=random,
     )
 
 
-def open_template(record: CheckRecord, *, wrapping_keys: WrappingKeys) -> Embedding:
+def open_template(record: CheckRecord, *, wrapping_keys: WrappingKeys) -> Template:
     """Opens the template of a check that is not decided.
 
     Raises:
-        Refusal: The check is decided, and its template is erased (CHECK_CLOSED).
+        Refusal: The check is decided, and its template is erased (CHECK_CLOSED); or an older version of the
+            server wrote the template without the id of its form (PACK_CHANGED).
         SealError: The template cannot be opened.
     """
     if record.portrait_template is None:
         raise Refusal(Reason.CHECK_CLOSED, "the check accepts no more scans; create a new check")
-    plain = unseal(record.portrait_template, wrapping_keys=wrapping_keys, aad=context(record.check_id, _KIND))
-    template: Embedding = np.frombuffer(plain, dtype=_LITTLE_ENDIAN_FLOAT32).astype(np.float32)
-    return template
+    aad = context(tenant=record.tenant, check_id=record.check_id, kind=SealedKind.PORTRAIT_TEMPLATE)
+    plain = unseal(record.portrait_template, wrapping_keys=wrapping_keys, aad=aad)
+    if not plain.startswith(_MAGIC):
+        raise Refusal(
+            Reason.PACK_CHANGED,
+            "an older version of the server made the portrait's template, without the id of its form; ask "
+            "the orchestrator for a new check",
+            details={"packVersion": record.pack_version},
+        )
+    start = len(_MAGIC) + _LENGTH_BYTES
+    end = start + int.from_bytes(plain[len(_MAGIC) : start], "big")
+    vector = np.frombuffer(plain[end:], dtype=_LITTLE_ENDIAN_FLOAT32).astype(np.float32)
+    return Template(vector, plain[start:end].decode())

@@ -36,6 +36,7 @@ class TrustedImageUpload:
         subject_reference: Opaque reference to the person.
         consent_reference: Reference to the legal basis.
         request_id: A UUID that makes the call idempotent; empty for none.
+        retention_seconds: The longest retention of this check; ``None`` for that of its policy.
         payload_sha256: SHA-256 of all fields except ``request_id``, 32 bytes.
     """
 
@@ -47,6 +48,7 @@ class TrustedImageUpload:
     subject_reference: str
     consent_reference: str
     request_id: str
+    retention_seconds: int | None
     payload_sha256: bytes
 
 

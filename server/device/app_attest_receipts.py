@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
+from device_integrity import DeviceCheck, DeviceFinding, ReceiptExchangeUnavailable
 from device_integrity.apple import (
     AttestedKey,
     Environment,
@@ -18,8 +19,6 @@ from device_integrity.apple import (
     parse_receipt,
     verify_receipt,
 )
-from device_integrity.check import DeviceCheck, DeviceFinding
-from device_integrity.errors import ReceiptExchangeUnavailable
 from server.device.evidence import EvidenceContext
 from server.device.trust import DeviceTrust
 from server.storage.devices import DeviceRepository, EnrolledKey, HeldReceipt

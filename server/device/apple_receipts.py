@@ -17,8 +17,8 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
+from device_integrity import ReceiptExchangeUnavailable
 from device_integrity.apple import MAX_RECEIPT_BYTES, Environment
-from device_integrity.errors import ReceiptExchangeUnavailable
 from server.errors import ConfigurationError
 from server.private_files import read_private_file
 

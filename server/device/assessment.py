@@ -8,7 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from device_integrity.assurance import Assurance
+from device_integrity import (
+    RUNTIME_VERIFIER,
+    Assurance,
+    DeviceCheck,
+    DeviceFinding,
+    Manipulation,
+    check_runtime,
+    passed_test,
+)
 from device_integrity.camera import (
     CameraClaim,
     CameraFingerprints,
@@ -20,7 +28,6 @@ from device_integrity.camera import (
     check_name,
     check_profile,
 )
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation, passed
 from device_integrity.policy import (
     ATTESTATIONS,
     AttestedFacts,
@@ -34,7 +41,6 @@ from device_integrity.policy import (
     find_signs,
     mark_decisive,
 )
-from device_integrity.runtime import RUNTIME, check_runtime
 from device_integrity.stream import FrameTrace, StreamMeasurements, check_stream
 from server.device.findings import CLAIMS, EvidenceFinding, counting_findings, joined_report
 from server.device.server_keys import ServerKeys
@@ -124,7 +130,9 @@ def assess_device(
         active_challenge: Whether the person answered a challenge that only this server knew.
     """
     # 1. Choose the evidence that counts. A report of run-time findings alone is not evidence.
-    counting = counting_findings(tuple(finding for finding in findings if finding.verifier != RUNTIME))
+    counting = counting_findings(
+        tuple(finding for finding in findings if finding.verifier != RUNTIME_VERIFIER)
+    )
     device, camera = claimed.device, claimed.camera
     # 2. Mark decisive tests for each piece of evidence separately; one piece proves nothing about another.
     evidence = [mark_decisive(finding.checks, tolerated=tolerated) for finding in counting]
@@ -197,7 +205,9 @@ def assess_without_attempt(
         tolerated: Names of tests that the policy or the sandbox keeps from deciding the check.
     """
     claims = [check for finding in findings if finding.verifier == CLAIMS for check in finding.checks]
-    counting = counting_findings(tuple(one for one in findings if one.verifier not in {CLAIMS, RUNTIME}))
+    counting = counting_findings(
+        tuple(one for one in findings if one.verifier not in {CLAIMS, RUNTIME_VERIFIER})
+    )
     report = joined_report(findings)
     pieces = (
         claims,
@@ -346,7 +356,7 @@ def _server_key(seen: bytes, own: ServerKeys) -> DeviceCheck:
             detail="The device does not report which TLS key it saw.",
         )
     if any(hmac.compare_digest(seen, key) for key in own.keys):
-        return passed(name, "SAME_KEY", "The device saw one of this server's own TLS keys.")
+        return passed_test(name, "SAME_KEY", "The device saw one of this server's own TLS keys.")
     return DeviceCheck(
         name=name,
         outcome=DeviceFinding.FAIL,

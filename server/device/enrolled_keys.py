@@ -4,9 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
+from device_integrity import Assurance, DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.apple import KeyOwner, check_key_use, verify_assertion, verify_attestation
-from device_integrity.assurance import Assurance
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.policy import AttestedFacts
 from device_integrity.stream import key_mark
 from device_integrity.web import (

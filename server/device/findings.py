@@ -6,10 +6,16 @@ from dataclasses import asdict, dataclass, field
 from functools import reduce
 from typing import Any
 
-from device_integrity.assurance import Assurance
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
+from device_integrity import (
+    Assurance,
+    DeviceCheck,
+    DeviceFinding,
+    Manipulation,
+    RuntimeFinding,
+    RuntimeKind,
+    RuntimeReport,
+)
 from device_integrity.policy import AttestedFacts
-from device_integrity.runtime import RuntimeFinding, RuntimeKind, RuntimeReport
 
 __all__ = [
     "CLAIMS",

@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from device_integrity.android.play_payload import MAX_PAYLOAD_BYTES
-from device_integrity.android.play_token import MAX_TOKEN_BYTES
-from device_integrity.errors import PlayDecoderUnavailable, PlayTokenMalformed
+from device_integrity import PlayDecoderUnavailable, PlayTokenMalformed
+from device_integrity.android import MAX_PAYLOAD_BYTES, MAX_TOKEN_BYTES
 from server.errors import ConfigurationError
 from server.private_files import read_private_file
 

@@ -15,9 +15,8 @@ from typing import Final
 
 import structlog
 
-from device_integrity.android import RevocationList, parse_revocation_list
-from device_integrity.android.revocation import MAX_LIST_BYTES
-from device_integrity.errors import ReferenceDataMalformed
+from device_integrity import ReferenceDataMalformed
+from device_integrity.android import MAX_LIST_BYTES, RevocationList, parse_revocation_list
 from server.private_files import PrivateFileError, read_trusted_file
 
 __all__ = [

@@ -8,6 +8,7 @@ from typing import Final
 
 from cryptography import x509
 
+from device_integrity import DeviceIntegrityError
 from device_integrity.android import (
     AllowedApp,
     ClassicKeys,
@@ -22,7 +23,6 @@ from device_integrity.android import (
     load_classic_keys,
 )
 from device_integrity.apple import AppleAnchors, Environment, ReceiptExchange, load_apple_anchors
-from device_integrity.errors import DeviceIntegrityError
 from device_integrity.web import RelyingParty
 from server.device.apple_receipts import AppleReceiptExchange, open_apple_receipt_exchange
 from server.device.google_play import GooglePlayDecoder, open_google_play_decoder

@@ -8,6 +8,13 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
+from device_integrity import (
+    DeviceCheck,
+    DeviceFinding,
+    Manipulation,
+    PlayDecoderUnavailable,
+    PlayTokenMalformed,
+)
 from device_integrity.android import (
     ChainShape,
     KeyAttestation,
@@ -21,8 +28,6 @@ from device_integrity.android import (
     verify_key_attestation,
     verify_payload,
 )
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
-from device_integrity.errors import PlayDecoderUnavailable, PlayTokenMalformed
 from device_integrity.policy import AttestedFacts
 from device_integrity.stream import key_mark
 from device_integrity.web import verify_web_crypto

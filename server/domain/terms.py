@@ -23,6 +23,17 @@ class Plan(StrEnum):
     MOVEMENT = "MOVEMENT"
 
 
+class PortraitKept(StrEnum):
+    """What is kept of the trusted image once its check is created; the names are those of the policy file."""
+
+    BYTES = "bytes"
+    """The image as uploaded, sealed, and its SHA-256."""
+    HASH = "hash"
+    """Its SHA-256 only."""
+    NONE = "none"
+    """Nothing."""
+
+
 class AttemptOutcome(StrEnum):
     """The outcome of an attempt."""
 
@@ -55,3 +66,14 @@ class EndedBy(StrEnum):
     """A fault of the server, such as a store that did not answer."""
     SERVER_STOPPED = "SERVER_STOPPED"
     """The server stopped."""
+
+
+class SealedKind(StrEnum):
+    """The kind of a sealed record that is no image; the kinds of images are their purposes."""
+
+    PORTRAIT_TEMPLATE = "PORTRAIT_TEMPLATE"
+    """The template of the portrait of an open check."""
+    EVIDENCE_RECORD = "EVIDENCE_RECORD"
+    """The evidence record of a decided check."""
+    SCAN_MEMORY = "scan_memory"
+    """The frame hashes of a decided scan."""

@@ -1,17 +1,21 @@
 """Identifies callers of the service listener: by API key, by client certificate, or any on loopback."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, TypeAlias
+from urllib.parse import unquote
 
 import structlog
 from grpc.aio import ServicerContext
 
 from server.api_keys import ApiKeys
+from server.audit import Actor
 from server.callers import Caller, Role
 from server.client_certificates import ClientCertificates
 from server.errors import ConfigurationError, Reason, Refusal
 from server.watched_file import WatchedFile
+
+_LONGEST_ADDRESS = 64
 
 Metadata: TypeAlias = Iterable[tuple[str, str | bytes]]
 """Names and values that a call carries before its message."""
@@ -50,6 +54,24 @@ class CallerIdentifier:
         self._certificates = certificates
         self._now = now
         self._local = Caller(name="local", tenant=LOCAL_TENANT, sandbox=local_sandbox)
+
+    @property
+    def content(self) -> object:
+        """An object that is another one after the file of keys was read again."""
+        return None if self._api_keys is None else self._api_keys.content
+
+    @property
+    def entries(self) -> Mapping[str, str]:
+        """The entries of all callers in words, for the audit log, by a fingerprint of the credentials.
+
+        API keys are named by the beginning of the hash in their file, certificates by their identity.
+        """
+        described = {} if self._certificates is None else dict(self._certificates.described)
+        if self._api_keys is not None:
+            for key in self._api_keys.content.keys:
+                expires = "never" if key.expires is None else f"{key.expires:%Y-%m-%dT%H:%M:%SZ}"
+                described[f"key {key.sha256.hex()[:16]}"] = f"{key.caller.described}; expires {expires}"
+        return described
 
     @property
     def tenants(self) -> frozenset[str]:
@@ -139,6 +161,19 @@ class CallerIdentifier:
         if key.expires is not None and self._now() >= key.expires:
             raise Refusal(Reason.UNAUTHENTICATED, "the API key has expired; ask the operator for a new one")
         return key.caller
+
+
+def actor_of(caller: Caller, context: ServicerContext[Any, Any]) -> Actor:
+    """Returns the caller of a call for the audit log."""
+    return Actor(name=caller.name, role=",".join(sorted(caller.roles)), address=address_of(context))
+
+
+def address_of(context: ServicerContext[Any, Any]) -> str:
+    """Returns the address of the other side of a call's connection, without the port."""
+    # grpc writes ipv4:192.0.2.7:4711, ipv6:%5B2001:db8::7%5D:4711 and unix:path.
+    kind, _, place = unquote(context.peer()).partition(":")
+    address = place.rpartition(":")[0].strip("[]") if kind in {"ipv4", "ipv6"} else kind
+    return "".join(character for character in address if character.isprintable())[:_LONGEST_ADDRESS]
 
 
 def _bearer(metadata: Metadata | None) -> str:

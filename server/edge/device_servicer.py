@@ -1,7 +1,7 @@
 """VerificationService on the device listener, which serves ScanFace only."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import structlog
@@ -18,6 +18,7 @@ from server.scan.handshake import find_check
 from server.scan.inbox import ConnectionLost
 from server.scan.messages import Inbound, Outbound
 from server.scan.session import ScanSession
+from server.telemetry.bound import check_bound
 from server.telemetry.metrics import Metrics
 
 _log = structlog.get_logger(__name__)
@@ -25,7 +26,8 @@ _log = structlog.get_logger(__name__)
 _STARTS = 16
 _START_SECONDS = 1.0
 _RETRY_SECONDS = 3.0
-_WRITE_SECONDS = 10.0
+WRITE_SECONDS = 10.0
+"""Maximum time for which a device may not read while the server has a message for it."""
 _SETTLE_SECONDS = 0.2
 
 
@@ -65,6 +67,28 @@ class DeviceServicer:
         context: ServicerContext[scan_pb2.ScanFaceRequest, scan_pb2.ScanFaceResponse],
     ) -> None:
         """Serves one stream; see the contract."""
+        await self.serve(
+            _inbound(request_iterator), _Sender(context).send, header_origin=_header_origin(context)
+        )
+
+    async def serve(
+        self,
+        inbound: AsyncIterator[Inbound],
+        send: Callable[[Outbound], Awaitable[None]],
+        *,
+        header_origin: str | None,
+    ) -> None:
+        """Serves one stream of any transport.
+
+        Args:
+            inbound: The device's messages. The iteration ends with a half-close, and raises
+                ``ConnectionLost`` if the device is gone.
+            send: Sends a message; raises ``ConnectionLost`` if the device is gone.
+            header_origin: The ``Origin`` header that opened the stream; ``None`` without one.
+
+        Raises:
+            Refusal: The scan is refused.
+        """
         env = self._env
         if env is None or env.running.draining.is_set():
             raise Refusal(
@@ -72,7 +96,6 @@ class DeviceServicer:
                 "the server is starting or shutting down; try again",
                 retry_after=_RETRY_SECONDS,
             )
-        inbound = _inbound(request_iterator)
         try:
             first = await self._waiting.wait(lambda: _next(inbound))
         except ConnectionLost:
@@ -83,19 +106,21 @@ class DeviceServicer:
         start, record = await find_check(env, first)
         # The place is taken before anything is written: a refused scan uses no attempt and binds no token.
         async with self._scans.taken(record.scope):
-            try:
-                with env.metrics.checks.scan():
-                    session = ScanSession(env, header_origin=_header_origin(context))
-                    await session.serve(start, record, inbound, _Sender(context).send)
-            except ConnectionLost:
-                # The device is gone, so no error can be sent.
-                _log.info("connection_lost")
+            with check_bound(record.check_id):
+                try:
+                    with env.metrics.checks.scan():
+                        session = ScanSession(env, header_origin=header_origin)
+                        await session.serve(start, record, inbound, send)
+                except ConnectionLost:
+                    # The device is gone, so no error can be sent.
+                    env.metrics.calls.connection_lost()
+                    _log.info("connection_lost")
 
 
 def _header_origin(context: ServicerContext[Any, Any]) -> str | None:
     """Returns the ``Origin`` header of the call, which gRPC-Web proxies forward; ``None`` if there is none.
 
-    Two different headers give a text that is not an origin.
+    Several different headers give a text that is not an origin.
     """
     values = {str(value) for name, value in context.invocation_metadata() or () if name == "origin"}
     return ", ".join(sorted(values)) if values else None
@@ -108,20 +133,30 @@ class _Sender:
     async def send(self, message: Outbound) -> None:
         # If a device does not read, its flow control window fills up; only this timeout ends the wait.
         try:
-            async with asyncio.timeout(_WRITE_SECONDS):
+            async with asyncio.timeout(WRITE_SECONDS):
                 await self._context.write(to_response(message))
         except BaseError as error:
             raise ConnectionLost from error
         except TimeoutError as error:
-            raise Refusal(
-                Reason.STREAM_IDLE,
-                f"the device read nothing for {_WRITE_SECONDS:g} seconds; reconnect with `resume`",
-                details={"idleSeconds": _WRITE_SECONDS},
-            ) from error
+            raise nothing_read() from error
+
+
+def nothing_read() -> Refusal:
+    """Returns the refusal of a device that did not read for ``WRITE_SECONDS``."""
+    return Refusal(
+        Reason.STREAM_IDLE,
+        f"the device read nothing for {WRITE_SECONDS:g} seconds; reconnect with `resume`",
+        details={"idleSeconds": WRITE_SECONDS},
+    )
 
 
 async def _next(inbound: AsyncIterator[Inbound]) -> Inbound | None:
     return await anext(inbound, None)
+
+
+def malformed() -> Refusal:
+    """Returns the refusal of a message that cannot be parsed."""
+    return Refusal(Reason.INVALID_FIELD, "a message is not a ScanFaceRequest", details={"field": "message"})
 
 
 async def _inbound(requests: AsyncIterator[scan_pb2.ScanFaceRequest]) -> AsyncIterator[Inbound]:
@@ -132,10 +167,6 @@ async def _inbound(requests: AsyncIterator[scan_pb2.ScanFaceRequest]) -> AsyncIt
         # the call, a moment later. A half-close ends the scan; a lost connection does not.
         await asyncio.sleep(_SETTLE_SECONDS)
     except DecodeError as error:
-        raise Refusal(
-            Reason.INVALID_FIELD,
-            "a message is not a ScanFaceRequest",
-            details={"field": "message"},
-        ) from error
+        raise malformed() from error
     except BaseError as error:
         raise ConnectionLost from error

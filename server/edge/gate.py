@@ -8,7 +8,8 @@ only then reads the one message.
 """
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from types import MappingProxyType
 from typing import Any, Final, NoReturn
 
@@ -17,7 +18,8 @@ from google.protobuf.message import DecodeError
 from grpc.aio import ServerInterceptor, ServicerContext
 
 from server.callers import Scope
-from server.edge.callers import CallerIdentifier
+from server.edge.callers import CallerIdentifier, address_of
+from server.edge.refused_access import RefusedAccess
 from server.edge.waiting_room import WaitingRoom
 from server.errors import Reason, Refusal
 from server.telemetry.metrics import Metrics
@@ -43,6 +45,7 @@ class Gate(ServerInterceptor):
         scopes: Mapping[str, Scope] = MappingProxyType({}),
         metrics: Metrics,
         callers: CallerIdentifier | None = None,
+        refused: RefusedAccess | None = None,
         max_messages: int = 64,
     ) -> None:
         """Sets the methods, scopes and limits of the listener.
@@ -53,11 +56,13 @@ class Gate(ServerInterceptor):
                 and no scope. Health requires no known caller.
             metrics: Counts messages that are awaited.
             callers: Identifies callers; ``None`` if the calls authenticate by their messages.
+            refused: Collects refused calls for the audit log; ``None`` if the listener logs none.
             max_messages: The maximum number of awaited messages of one tenant; its sandbox counts separately.
         """
         self._elsewhere = elsewhere
         self._scopes = scopes
         self._callers = callers
+        self._refused = refused
         self._max_messages = max_messages
         self._metrics = metrics
         self._public = WaitingRoom(
@@ -79,7 +84,23 @@ class Gate(ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None:
             return None
-        return _served(handler, lambda context: self._admit(method, context))
+        return _served(
+            handler,
+            admit=lambda context: self._admit(method, context),
+            noted=lambda context: self._noted(method, context),
+        )
+
+    @contextmanager
+    def _noted(self, method: str, context: _Context) -> Iterator[None]:
+        try:
+            yield
+        except Refusal as refusal:
+            if self._refused is not None and self._callers is not None:
+                caller = None
+                with suppress(Refusal):
+                    caller = self._callers.identify(context)
+                self._refused.refused(method, refusal.reason, caller=caller, address=address_of(context))
+            raise
 
     def _admit(self, method: str, context: _Context) -> WaitingRoom:
         """Admits a call, and returns the waiting room for its message.
@@ -107,7 +128,10 @@ class Gate(ServerInterceptor):
 
 
 def _served(
-    handler: "grpc.RpcMethodHandler[Any, Any]", admit: Callable[[_Context], WaitingRoom]
+    handler: "grpc.RpcMethodHandler[Any, Any]",
+    *,
+    admit: Callable[[_Context], WaitingRoom],
+    noted: Callable[[_Context], AbstractContextManager[None]],
 ) -> "grpc.RpcMethodHandler[Any, Any]":
     """Returns ``handler`` as a streaming one that admits a call before it reads a unary call's message."""
     inner: Any = (
@@ -120,19 +144,21 @@ def _served(
     if handler.response_streaming and inspect.isasyncgenfunction(inner):
 
         async def generate(requests: _Requests, context: _Context) -> AsyncIterator[Any]:
-            pending = admit(context)
-            given = [requests] if streaming else [await _message(pending, requests, read)]
-            async for response in inner(given.pop(), context):
-                yield response
+            with noted(context):
+                pending = admit(context)
+                given = [requests] if streaming else [await _message(pending, requests, read)]
+                async for response in inner(given.pop(), context):
+                    yield response
 
         behaviour: Any = generate
     else:
 
         async def call(requests: _Requests, context: _Context) -> Any:
-            pending = admit(context)
-            # No name of this frame refers to it: grpc keeps the frames of a refused call after the call.
-            given = [requests] if streaming else [await _message(pending, requests, read)]
-            return await inner(given.pop(), context)
+            with noted(context):
+                pending = admit(context)
+                # No name of this frame refers to it: grpc keeps the frames of a refused call after the call.
+                given = [requests] if streaming else [await _message(pending, requests, read)]
+                return await inner(given.pop(), context)
 
         behaviour = call
     make = (

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import grpc
 from facegate.v1 import analysis_service_pb2 as analysis_pb2
+from facegate.v1 import evidence_service_pb2 as evidence_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message_factory import GetMessageClass
@@ -17,17 +18,29 @@ from server.edge.callers import CallerIdentifier
 from server.edge.error_interceptor import ErrorInterceptor
 from server.edge.gate import Gate
 from server.edge.health import Health
+from server.edge.refused_access import RefusedAccess
 from server.errors import ListenerUnusable
 from server.telemetry.metrics import Metrics
 
-__all__ = ["ANALYSIS_SERVICE", "SCOPES", "VERIFICATION_SERVICE", "Listener"]
+__all__ = [
+    "ANALYSIS_SERVICE",
+    "DEVICE_METHODS",
+    "EVIDENCE_SERVICE",
+    "SCAN_METHOD",
+    "SCOPES",
+    "SERVICES",
+    "VERIFICATION_SERVICE",
+    "Listener",
+]
 
-_SERVICES: Final = (
+SERVICES: Final = (
     service_pb2.DESCRIPTOR.services_by_name["VerificationService"],
     analysis_pb2.DESCRIPTOR.services_by_name["AnalysisService"],
+    evidence_pb2.DESCRIPTOR.services_by_name["EvidenceService"],
 )
+"""The services of the contract."""
 _HEALTH: Final[Any] = health_pb2.DESCRIPTOR.services_by_name["Health"]
-VERIFICATION_SERVICE, ANALYSIS_SERVICE = (service.full_name for service in _SERVICES)
+VERIFICATION_SERVICE, ANALYSIS_SERVICE, EVIDENCE_SERVICE = (service.full_name for service in SERVICES)
 SCOPES: Final[Mapping[str, Scope]] = {
     f"/{VERIFICATION_SERVICE}/UploadTrustedImage": Scope.CREATE_CHECKS,
     f"/{VERIFICATION_SERVICE}/GetCheck": Scope.READ_CHECKS,
@@ -36,8 +49,22 @@ SCOPES: Final[Mapping[str, Scope]] = {
     f"/{VERIFICATION_SERVICE}/CancelCheck": Scope.FINISH_CHECKS,
     f"/{ANALYSIS_SERVICE}/AnalyzeImage": Scope.ANALYZE,
     f"/{ANALYSIS_SERVICE}/AnalyzeVideo": Scope.ANALYZE,
+    f"/{EVIDENCE_SERVICE}/ListChecks": Scope.READ_EVIDENCE,
+    f"/{EVIDENCE_SERVICE}/GetEvidence": Scope.READ_EVIDENCE,
+    f"/{EVIDENCE_SERVICE}/GetEvidenceImage": Scope.READ_IMAGES,
+    f"/{EVIDENCE_SERVICE}/ExportEvidence": Scope.EXPORT_EVIDENCE,
+    f"/{EVIDENCE_SERVICE}/ExportSubject": Scope.EXPORT_EVIDENCE,
+    f"/{EVIDENCE_SERVICE}/PlaceHold": Scope.HOLD_EVIDENCE,
+    f"/{EVIDENCE_SERVICE}/ReleaseHold": Scope.HOLD_EVIDENCE,
+    f"/{EVIDENCE_SERVICE}/DeleteEvidence": Scope.DELETE_EVIDENCE,
+    f"/{EVIDENCE_SERVICE}/EraseSubject": Scope.ERASE_SUBJECTS,
+    f"/{EVIDENCE_SERVICE}/ListAuditEvents": Scope.READ_AUDIT,
 }
 """The scope that each method of the service listener requires."""
+SCAN_METHOD: Final = f"/{VERIFICATION_SERVICE}/ScanFace"
+"""The name of ScanFace, which is also its path on the web listener."""
+DEVICE_METHODS: Final = frozenset({SCAN_METHOD})
+"""The methods of the device listener, which need the token of a check."""
 _STREAMS_OF_PHONES: Final = 32
 """Maximum streams of one connection. Each may hold a 64 KiB unread window; a proxy opens more connections."""
 _STREAMS_OF_BACKENDS: Final = 100
@@ -70,6 +97,7 @@ class Listener:
         streaming: bool,
         metrics: Metrics,
         callers: CallerIdentifier | None = None,
+        refused: RefusedAccess | None = None,
     ) -> None:
         """Prepares the listener; nothing is bound before ``start``.
 
@@ -88,6 +116,7 @@ class Listener:
             streaming: Whether the listener carries live frames.
             metrics: Counts refused calls.
             callers: Identifies callers; ``None`` if the calls authenticate by their messages.
+            refused: Collects refused calls for the audit log; ``None`` if the listener logs none.
         """
         self.name = name
         self._address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -117,21 +146,22 @@ class Listener:
                 for servicer in servicers
                 for method, handler in _handlers(service, servicer).items()
             }
-            for service in _SERVICES
+            for service in SERVICES
         }
         gate = Gate(
             elsewhere={
                 f"/{service.full_name}/{method.name}": other
-                for service in _SERVICES
+                for service in SERVICES
                 for method in service.methods
                 if method.name not in methods[service.full_name]
             },
             scopes=SCOPES,
             metrics=metrics,
             callers=callers,
+            refused=refused,
         )
         self._server: Server = grpc.aio.server(
-            interceptors=[ErrorInterceptor(metrics), gate], options=options
+            interceptors=[ErrorInterceptor(metrics, trusted=callers is not None), gate], options=options
         )
         served = [service for service, handlers in methods.items() if handlers]
         self._health = Health(served)

@@ -16,9 +16,10 @@ disconnect could accumulate work and uploaded data without bound.
 
 import asyncio
 import threading
+import time
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -160,8 +161,10 @@ class Places:
         self._lines: dict[str, deque[asyncio.Future[bool]]] = {}
         self._turns = count(1)
         self._last_turns: dict[str, int] = {}
+        self._named: set[str] = set()
         self._idle = asyncio.Event()
         self._idle.set()
+        metrics.calls.place_limit(kind, rules.most)
 
     @property
     def used(self) -> int:
@@ -206,9 +209,10 @@ class Places:
             raise self._refusal(party, "line_full")
         turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._lines.setdefault(party, deque()).append(turn)
-        self._tell()
+        self._count()
         try:
-            await asyncio.wait({turn}, timeout=rules.seconds)
+            with self._measured():
+                await asyncio.wait({turn}, timeout=rules.seconds)
         except BaseException:
             if turn.done() and turn.result():
                 # The call got its place at the same moment at which the caller disconnected.
@@ -237,7 +241,7 @@ class Places:
         line.remove(turn)
         if not line:
             del self._lines[party]
-        self._tell()
+        self._count()
 
     def _may_take(self, party: str) -> bool:
         rules, held, free = self._rules, self._held[party], self._rules.most - self._used
@@ -252,7 +256,7 @@ class Places:
         self._held[party] += 1
         self._last_turns[party] = next(self._turns)
         self._idle.clear()
-        self._tell()
+        self._count()
 
     def _free(self, party: str) -> None:
         self._used -= 1
@@ -267,10 +271,25 @@ class Places:
             turn.set_result(True)
         if not self._used:
             self._idle.set()
-        self._tell()
+        self._count()
 
-    def _tell(self) -> None:
-        self._metrics.calls.places(self._kind, taken=self._used, waiting=self.waiting)
+    @contextmanager
+    def _measured(self) -> Iterator[None]:
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._metrics.work.waited_for_place(self._kind, time.monotonic() - began)
+
+    def _count(self) -> None:
+        rules, metrics = self._rules, self._metrics
+        metrics.calls.places(self._kind, taken=self._used, waiting=self.waiting)
+        uses = (held / rules.quotas.get(party, rules.most) for party, held in self._held.items())
+        metrics.work.quota_used(self._kind, max(uses, default=0.0))
+        if metrics.tenant_names:
+            # Who holds none any more is shown with 0.
+            self._named.update(self._held)
+            metrics.work.tenants_hold(self._kind, {party: self._held[party] for party in self._named})
 
     def _refusal(self, party: str, cause: str) -> Refusal:
         rules, held = self._rules, self._held[party]

@@ -2,9 +2,8 @@
 
 from facegate.v1 import verification_service_pb2 as service_pb2
 
-from matcher.conformance.interface import Method
-from matcher.conformance.requirement import Requirement, Severity
-from matcher.portrait_report import PortraitReport
+from matcher import PortraitReport, Requirement, Severity
+from matcher.conformance import Method
 
 _SEVERITIES = {
     Severity.HARD: service_pb2.PortraitRequirement.SEVERITY_HARD,

@@ -1,15 +1,15 @@
 """Converts check outcomes to ``facegate.v1.CheckResult``, which is stored, signed and returned."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from facegate.v1 import result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
-from attempt.judgement import ChallengeStepOutcome
+from attempt import ChallengeStepOutcome
 from device_integrity.policy import Sign
-from liveness.signal import Signal
-from liveness.verdict import LivenessResult, VerdictReason
-from matcher.comparison import MatchResult
+from liveness import LivenessResult, Signal, Verdict, VerdictReason
+from matcher import MatchResult
 from server.checks.handed_out import EvidenceProblem, HandedOut, KeptPicture
 from server.edge.scan_codec import (
     feedback_code,
@@ -82,6 +82,11 @@ EXPLANATIONS: Mapping[VerdictReason, str] = {
 }
 """The explanation of each liveness reason in English."""
 
+UNATTESTED: Final = (
+    "Nobody attested the device: that its own camera took the frames rests on the frames and on its claims."
+)
+"""The explanation that follows those of LIVE if no attestation vouches for the device."""
+
 
 def encode_result(outcome: CheckOutcome) -> bytes:
     """Serialises the outcome as a CheckResult; the same outcome gives the same bytes."""
@@ -93,6 +98,11 @@ def parse_result(result: bytes) -> result_pb2.CheckResult:
     message = result_pb2.CheckResult()
     message.ParseFromString(result)
     return message
+
+
+def rotation_to_wire(degrees: int) -> "scan_pb2.Rotation.ValueType":
+    """Returns a clockwise rotation of 0, 90, 180 or 270 degrees."""
+    return _ROTATIONS[degrees]
 
 
 def liveness_to_wire(liveness: LivenessResult) -> result_pb2.LivenessResult:
@@ -186,6 +196,8 @@ def _result(outcome: CheckOutcome) -> result_pb2.CheckResult:
 
 def _liveness(outcome: CheckOutcome, liveness: LivenessResult) -> result_pb2.LivenessResult:
     message = liveness_to_wire(liveness)
+    if liveness.verdict is Verdict.LIVE and not outcome.device.assurance.attested:
+        message.explanations.append(UNATTESTED)
     message.requested_mode = mode_to_wire(outcome.requested_mode)
     message.verified_bits = outcome.verified_bits
     message.required_bits = outcome.required_bits

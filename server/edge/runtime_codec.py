@@ -5,7 +5,7 @@ from typing import Final
 
 from facegate.v1 import device_pb2
 
-from device_integrity.runtime import MAX_NAME_CHARACTERS, RuntimeFinding, RuntimeKind, RuntimeReport
+from device_integrity import MAX_NAME_CHARACTERS, RuntimeFinding, RuntimeKind, RuntimeReport
 from server.errors import Reason, Refusal
 
 __all__ = ["FINDINGS_FIELD", "MAX_FINDINGS_BYTES", "to_runtime_report"]

@@ -9,10 +9,9 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from attempt.actions import Feedback, MoveOval, PauseCapture, Reveal
-from attempt.frame import FrameExposure
+from attempt import Feedback, FrameExposure, MoveOval, PauseCapture, Reveal
+from liveness import Oval
 from liveness.dynamic.challenge import ColourStep, Transition
-from liveness.guidance import Oval
 from server.domain.terms import Mode, Plan
 from server.edge.device_codec import camera_claim, device_claim, to_evidence
 from server.edge.runtime_codec import FINDINGS_FIELD, MAX_FINDINGS_BYTES, to_runtime_report
@@ -194,6 +193,7 @@ def _exposure(exposure: scan_pb2.ExposureMetadata) -> FrameExposure:
         white_balance_kelvin=exposure.white_balance_kelvin,
         exposure_locked=exposure.exposure_locked,
         white_balance_locked=exposure.white_balance_locked,
+        rolling_shutter_skew_ns=exposure.rolling_shutter_skew_ns,
     )
 
 

@@ -19,7 +19,7 @@ from server.checks.inquiry import CheckInquiry
 from server.checks.intake import CheckIntake
 from server.checks.uploads import ImageReference, TrustedImageUpload
 from server.domain.terms import Mode
-from server.edge.callers import CallerIdentifier
+from server.edge.callers import CallerIdentifier, actor_of
 from server.edge.places import Places
 from server.edge.progress_codec import progress_to_wire
 from server.edge.report_codec import parse_report
@@ -114,6 +114,7 @@ class ServiceServicer:
                 _check_id(request.check_id),
                 tenant=caller.tenant,
                 sandbox=caller.sandbox,
+                actor=actor_of(caller, context),
                 audit_images=request.audit_image_limit,
                 close_now=request.close_now,
                 now=env.now(),
@@ -223,6 +224,7 @@ def _upload(request: service_pb2.UploadTrustedImageRequest, caller: Caller) -> T
         subject_reference=request.subject_reference,
         consent_reference=request.consent_reference,
         request_id=request.request_id,
+        retention_seconds=request.retention_seconds if request.HasField("retention_seconds") else None,
         payload_sha256=sha256(payload.SerializeToString(deterministic=True)).digest(),
     )
 

@@ -1,4 +1,4 @@
-"""Refusals as gRPC statuses with rich errors (AIP-193): one ErrorInfo, and RetryInfo if a retry may help."""
+"""Refusals as statuses with rich errors (AIP-193): one ErrorInfo, and RetryInfo if a retry may help."""
 
 from collections.abc import Mapping
 
@@ -72,6 +72,10 @@ _CODES: Mapping[grpc.StatusCode, frozenset[Reason]] = {
             Reason.CHECK_NOT_FOUND,
             Reason.RESULT_EXPIRED,
             Reason.IMAGE_REFERENCE_NOT_FOUND,
+            Reason.EVIDENCE_ERASED,
+            Reason.EVIDENCE_IMAGE_NOT_FOUND,
+            Reason.EVIDENCE_RECORD_MISSING,
+            Reason.HOLD_NOT_FOUND,
         }
     ),
     _C.FAILED_PRECONDITION: frozenset(
@@ -87,8 +91,11 @@ _CODES: Mapping[grpc.StatusCode, frozenset[Reason]] = {
             Reason.CAPABILITY_MISSING,
             Reason.PROTOCOL_VERSION_NOT_SUPPORTED,
             Reason.VIDEO_NOT_AVAILABLE,
+            Reason.EVIDENCE_ON_HOLD,
+            Reason.CHECK_NOT_DECIDED,
         }
     ),
+    _C.DATA_LOSS: frozenset({Reason.EVIDENCE_UNREADABLE}),
     _C.ALREADY_EXISTS: frozenset({Reason.REQUEST_ID_REUSED}),
     _C.ABORTED: frozenset({Reason.SUPERSEDED}),
 }
@@ -101,6 +108,11 @@ CODE_OF: Mapping[Reason, grpc.StatusCode] = {
 
 def to_status(refusal: Refusal) -> grpc.Status:
     """Converts a refusal to a gRPC status with its details in the trailers."""
+    return rpc_status.to_status(to_status_message(refusal))
+
+
+def to_status_message(refusal: Refusal) -> status_pb2.Status:
+    """Converts a refusal to a ``google.rpc.Status`` with its details."""
     details = [
         _packed(
             error_details_pb2.ErrorInfo(
@@ -114,8 +126,7 @@ def to_status(refusal: Refusal) -> grpc.Status:
         delay = duration_pb2.Duration()
         delay.FromMilliseconds(round(refusal.retry_after * 1000))
         details.append(_packed(error_details_pb2.RetryInfo(retry_delay=delay)))
-    status = status_pb2.Status(code=CODE_OF[refusal.reason].value[0], message=str(refusal), details=details)
-    return rpc_status.to_status(status)
+    return status_pb2.Status(code=CODE_OF[refusal.reason].value[0], message=str(refusal), details=details)
 
 
 def _packed(message: error_details_pb2.ErrorInfo | error_details_pb2.RetryInfo) -> any_pb2.Any:

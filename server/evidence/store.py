@@ -12,7 +12,7 @@ from server.sealing import Random, Sealed, WrappingKeys, context, seal, unseal
 from server.storage.objects import ObjectStore
 from server.storage.records import EvidenceEntry, ImagePurpose, PictureFacts
 
-__all__ = ["EvidenceStore", "SealedPicture"]
+__all__ = ["EvidenceStore", "SealedPicture", "delete_objects"]
 
 _PREFIX = "evidence"
 _NAME_BYTES = 16
@@ -43,18 +43,23 @@ class EvidenceStore:
         self._random = random
 
     async def seal(
-        self, check_id: UUID, *, kind: ImagePurpose, image: bytes, facts: PictureFacts
+        self, check_id: UUID, *, tenant: str, kind: ImagePurpose, image: bytes, facts: PictureFacts
     ) -> SealedPicture:
         """Seals an image, which ``put`` then stores.
 
         Args:
             check_id: The check; the image can be unsealed for no other check.
+            tenant: The tenant of the check.
             kind: The purpose of the image.
             image: The encoded image as the device sent it.
             facts: Frame index, attempt, orientation and media type of the image.
         """
         sealed = await asyncio.to_thread(
-            seal, image, wrapping_keys=self._keys, aad=context(check_id, kind.value), random=self._random
+            seal,
+            image,
+            wrapping_keys=self._keys,
+            aad=context(tenant=tenant, check_id=check_id, kind=kind.value),
+            random=self._random,
         )
         return SealedPicture(
             entry=EvidenceEntry(
@@ -75,16 +80,16 @@ class EvidenceStore:
     async def put(self, picture: SealedPicture) -> None:
         """Stores a sealed image, which is durable when this returns.
 
-        The caller writes the image's entry with the decision. If the entry is never written,
-         ``sweep_orphans`` removes the object.
+        The caller writes the image's entry with the decision. If it never does, ``sweep_orphans`` removes the
+        object.
 
         Raises:
             StorageUnavailable: The object could not be stored.
         """
         await self._objects.put(picture.entry.object_key, picture.ciphertext)
 
-    async def load(self, check_id: UUID, entry: EvidenceEntry) -> bytes:
-        """Returns an image as the device sent it.
+    async def load(self, check_id: UUID, entry: EvidenceEntry, *, tenant: str) -> bytes:
+        """Returns an image as it was received.
 
         Raises:
             ObjectNotFound: The object does not exist any more.
@@ -98,9 +103,8 @@ class EvidenceStore:
             wrapped_key=entry.wrapped_key,
             key_id=entry.key_id,
         )
-        image = await asyncio.to_thread(
-            unseal, sealed, wrapping_keys=self._keys, aad=context(check_id, entry.kind.value)
-        )
+        aad = context(tenant=tenant, check_id=check_id, kind=entry.kind.value)
+        image = await asyncio.to_thread(unseal, sealed, wrapping_keys=self._keys, aad=aad)
         if sha256(image).digest() != entry.sha256:
             raise EvidenceAltered("the SHA-256 of the image is not the recorded one")
         return image
@@ -111,8 +115,7 @@ class EvidenceStore:
         Raises:
             StorageUnavailable: An object could not be deleted; ``sweep_orphans`` will delete it.
         """
-        for entry in entries:
-            await self._objects.delete(entry.object_key)
+        await delete_objects(self._objects, entries)
 
     async def sweep_orphans(
         self,
@@ -120,7 +123,9 @@ class EvidenceStore:
         older_than: datetime,
         referenced: Callable[[Collection[str]], Awaitable[frozenset[str]]],
     ) -> int:
-        """Deletes objects that no row refers to, which a crash leaves between writing the object and its row.
+        """Deletes objects that no row refers to, and parts of objects.
+
+        A crash leaves them: an object if its row was not yet written, a part if the object was incomplete.
 
         Args:
             older_than: Objects written after this time are kept because their rows may still be written; an
@@ -134,10 +139,20 @@ class EvidenceStore:
             StorageUnavailable: A store did not answer; the next sweep deletes the rest.
         """
         old = [info.key async for info in self._objects.list(_PREFIX) if info.modified < older_than]
-        deleted = 0
+        deleted = await self._objects.remove_interrupted(_PREFIX, older_than=older_than)
         for start in range(0, len(old), _SWEEP_BATCH):
             batch = old[start : start + _SWEEP_BATCH]
             for key in set(batch) - await referenced(batch):
                 await self._objects.delete(key)
                 deleted += 1
         return deleted
+
+
+async def delete_objects(objects: ObjectStore, entries: Iterable[EvidenceEntry]) -> None:
+    """Deletes the objects of entries whose rows and keys are already erased; needs no key.
+
+    Raises:
+        StorageUnavailable: An object could not be deleted; ``EvidenceStore.sweep_orphans`` will delete it.
+    """
+    for entry in entries:
+        await objects.delete(entry.object_key)

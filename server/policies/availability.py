@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from device_integrity.assurance import Assurance
+from device_integrity import Assurance
 from device_integrity.camera import Platform
 from device_integrity.policy import Evidence, Shortfall, find_shortfall
 from server.policies.device_rules import DeviceRules

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 from pydantic import Discriminator, Field, PlainValidator, Tag, WithJsonSchema
 
-from device_integrity.assurance import Assurance
+from device_integrity import Assurance
 from device_integrity.camera import Platform
 from device_integrity.policy import DECISIVE_NAMES, RAISED_NAMES, Demand, DemandTable, Evidence
 from server.policies.table import PolicyTable
@@ -132,7 +132,9 @@ class DeviceRules(PolicyTable):
     minimum_assurance: _MinimumAssurance = Assurance.NONE
     """Lowest device assurance with which a check can succeed: one for all platforms, or a table. The platform
     is the device's own claim, which its evidence must not contradict. An attacker without evidence can
-    therefore claim the platform with the lowest demands."""
+    therefore claim the platform with the lowest demands. With NONE or LOW, and if no attestation is required,
+    a check can succeed with a device that nobody attested. Nothing but the frames and the device's own claims
+    then speaks against video that software makes in real time, and the result says so."""
     demands: DemandRules = DemandRules()
     """By platform and kind of evidence: "required" (else the check fails), "advisory" (it raises or lowers
     the assurance) or "ignored" (it is reported)."""

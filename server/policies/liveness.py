@@ -1,6 +1,6 @@
 """Converts the liveness part of a policy."""
 
-from liveness.policy import LivenessPolicy
+from liveness import LivenessPolicy
 from server.policies import Policy
 
 __all__ = ["liveness_policy"]

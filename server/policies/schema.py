@@ -4,16 +4,24 @@ The models mirror the file, with one class for each table. They state the demand
 passes the packages that judge their part of it.
 """
 
+from dataclasses import replace
 from typing import Annotated, Self
 
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
-from liveness.policy import EVIDENCE_FLOOR, LEAST_BETWEEN, CaptureLimits
-from matcher.conformance.interface import Component
-from matcher.conformance.requirement import IntakeCode, RequirementCode, Severity, requirement_code
-from matcher.errors import PortraitPolicyInvalid
-from matcher.portrait_report import PortraitPolicy, Profile, Representations, RuleChange
-from server.domain.terms import Mode
+from liveness import EVIDENCE_FLOOR, LEAST_BETWEEN, CaptureLimits
+from matcher import (
+    SCAN_SUBJECT,
+    PortraitPolicy,
+    PortraitPolicyInvalid,
+    Profile,
+    RuleChange,
+    Severity,
+    SubjectRule,
+)
+from matcher.conformance import Component, IntakeCode, RequirementCode, requirement_code
+from matcher.records import Representations
+from server.domain.terms import Mode, PortraitKept
 from server.policies.device_rules import DeviceRules
 from server.policies.table import PolicyTable
 from server.policies.words import AppDisclosure, Fallback, RecordFaces, RequirementSeverity
@@ -32,6 +40,7 @@ __all__ = [
     "RaisedRules",
     "RequirementRules",
     "RetentionRules",
+    "SubjectRules",
 ]
 
 _DAY = 86_400
@@ -105,6 +114,24 @@ class LivenessRules(PolicyTable):
                 f"live_threshold ({self.live_threshold:g})"
             )
         return self
+
+
+class SubjectRules(PolicyTable):
+    """Defines which faces in a scan's frames count as persons. A frame with several persons does not count.
+
+    The subject is the most prominent face by size and centre. The trusted image is not affected: it must show
+    one person alone.
+    """
+
+    background_width: float = Field(default=SCAN_SUBJECT.background_width, ge=0, le=0.8)
+    """Width of a face, over that of the subject, up to which it counts as background if it lies off-centre
+    and the subject does not. Faces below 0.4 are always background; with 0 no others are."""
+    centre: float = Field(default=SCAN_SUBJECT.centre, ge=0.2, le=0.6)
+    """Distance from the centre of the frame, over half its diagonal, from which a face lies off-centre."""
+
+    def as_rule(self) -> SubjectRule:
+        """Returns the demands in the terms of the matcher."""
+        return replace(SCAN_SUBJECT, background_width=self.background_width, centre=self.centre)
 
 
 class MatchRules(PolicyTable):
@@ -275,8 +302,21 @@ class RetentionRules(PolicyTable):
 
     evidence_seconds: int = Field(default=30 * _DAY, ge=0, le=3650 * _DAY)
     """Time from the decision until result and evidence are erased, but not before the result's deadline."""
+    images_seconds: int | None = Field(default=None, ge=0, le=3650 * _DAY)
+    """Time from the decision until the images are erased (evidence frame, further frames and the trusted
+    image), but not before the result's deadline; at most ``evidence_seconds``. Without it, they are erased
+    with the result. The record still states their SHA-256."""
     audit_images: int = Field(default=2, ge=0, le=4)
     """Number of frames to keep beside the evidence frame."""
+    portrait: PortraitKept = Field(default=PortraitKept.HASH, strict=False)
+    """What the evidence record keeps of the trusted image: "bytes" (the image as uploaded, sealed, and its
+    SHA-256), "hash" (its SHA-256, which proves which image it was to anyone who has it) or "none"."""
+
+    @model_validator(mode="after")
+    def _images_not_after_record(self) -> Self:
+        if self.images_seconds is not None and self.images_seconds > self.evidence_seconds:
+            raise ValueError("images_seconds is greater than evidence_seconds")
+        return self
 
 
 class Policy(PolicyTable):
@@ -300,6 +340,8 @@ class Policy(PolicyTable):
     """Challenge that follows a flash that cannot be measured."""
     liveness: LivenessRules = LivenessRules()
     """Demands on liveness."""
+    subject: SubjectRules = SubjectRules()
+    """The faces that count as persons."""
     match: MatchRules
     """Demands on the match."""
     challenge: ChallengeRules = ChallengeRules()

@@ -79,15 +79,18 @@ def admit(
         Refusal: TOKEN_EXPIRED, CHECK_CLOSED, PACK_CHANGED, CAPABILITY_MISSING, SESSION_KEY_MISMATCH or
             TOO_MANY_RECONNECTS.
     """
-    # This test comes first so that the error does not depend on whether the expired check is closed already.
+    # 1. Has the deadline passed? This comes first, so that the error does not depend on whether the expired
+    #    check is closed already.
     if now >= record.scan_deadline:
         raise Refusal(
             Reason.TOKEN_EXPIRED, "the scan's deadline has passed; ask the orchestrator for a new check"
         )
+    # 2. Is the check still open?
     judged_for_good = any(attempt.outcome is AttemptOutcome.DECIDED for attempt in attempts)
     if record.state not in OPEN_STATES or record.closing is not None or judged_for_good:
         # If a server died between judging and deciding, a judged spoof must not get another attempt.
         raise Refusal(Reason.CHECK_CLOSED, "the check accepts no more scans; ask for a new one")
+    # 3. Do the models match those of the portrait?
     if record.pack_version != pack_version:
         # Templates of two packs are not comparable; their similarity would be random.
         raise Refusal(
@@ -96,6 +99,7 @@ def admit(
             f"runs {pack_version}; ask the orchestrator for a new check",
             details={"packVersion": record.pack_version, "currentPackVersion": pack_version},
         )
+    # 4. Can the device do what the check demands?
     if record.requested_mode is Mode.DYNAMIC and Capability.FLASH not in start.capabilities:
         # This test precedes the binding to this device's key, so that another device may still scan.
         raise Refusal(
@@ -104,11 +108,13 @@ def admit(
             "scan with a device that can flash, or create a check of another policy or mode",
             details={"capability": Capability.FLASH.value, "mode": record.requested_mode.value},
         )
+    # 5. Is it the device that the scan began with?
     if record.session_key is not None and record.session_key != start.session_public_key:
         raise Refusal(
             Reason.SESSION_KEY_MISMATCH,
             "the token is bound to the session key that the scan began with; reconnect with that key",
         )
+    # 6. Are reconnects and attempts left?
     if record.streams > policy.attempts.reconnects:
         raise Refusal(
             Reason.TOO_MANY_RECONNECTS,

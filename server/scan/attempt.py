@@ -3,9 +3,7 @@
 from collections.abc import Callable
 from uuid import UUID
 
-from attempt.actions import Action, Feedback, PauseCapture, Reveal
-from attempt.capture import AttemptCapture
-from attempt.challenge import AttemptChallenge
+from attempt import Action, AttemptCapture, AttemptChallenge, Feedback, PauseCapture, Reveal
 from server.domain.terms import Mode, Plan
 from server.errors import Reason, Refusal
 from server.scan.attempt_clocks import AttemptClocks
@@ -15,7 +13,7 @@ from server.scan.capture_work import CaptureWork
 from server.scan.credit import CreditLedger
 from server.scan.environment import ScanEnvironment
 from server.scan.frame_limits import check_budget, check_claim
-from server.scan.handshake import OpenStream, Send
+from server.scan.handshake import OpenStream, Send, attempt_seconds
 from server.scan.inbox import Arrival, Inbox
 from server.scan.lease import HeldLease
 from server.scan.messages import (
@@ -25,8 +23,8 @@ from server.scan.messages import (
     CompleteMessage,
     FrameMessage,
 )
-from server.scan.plans import expected_seconds, fewer_bytes, fewer_frames
-from server.scan.scan_bytes import ScanBytes
+from server.scan.plans import expected_seconds, fewer_bytes, fewer_frames, smallest_frame
+from server.scan.scan_bytes import AttemptShare, ScanBytes
 from server.scan.shown import Shown
 from server.scan.stream_trace import AttemptTrace
 
@@ -82,6 +80,8 @@ class AttemptRun:
         self._clocks = AttemptClocks(env, stream)
         self._rate = CaptureRate()
         self._shown = Shown(step=stream.plans.first_step - 1)
+        self._share: AttemptShare | None = None
+        self._asked_slow = False
         self._settled = False
         self._on_settled = on_settled
         capture = AttemptCapture(
@@ -91,6 +91,7 @@ class AttemptRun:
             guidance=settings.guidance,
             random=env.random,
             challenge=challenge,
+            subject=stream.policy.subject.as_rule(),
         )
         self.work = CaptureWork(capture, pool=env.pool, trace=AttemptTrace(), monotonic=env.clock.monotonic)
 
@@ -195,8 +196,15 @@ class AttemptRun:
         scarce = self._bytes.scarce(
             seconds=self.expected_seconds, attempts=attempts_left, budget=env.settings.budget
         )
-        if (paced := fewer_frames(self.plan, scarce=scarce)) is not None:
+        paced = fewer_frames(self.plan, scarce=scarce)
+        if paced is not None:
             await send(paced)
+        self._share = AttemptShare(
+            self._bytes.share(attempts=attempts_left, budget=env.settings.budget),
+            longest=attempt_seconds(self._stream.policy, env.settings.budget),
+            smallest=smallest_frame(self.plan),
+            fewer=paced is not None,
+        )
         self._clocks.begin()
         while True:
             await self._examine_ahead()
@@ -244,6 +252,8 @@ class AttemptRun:
         )
         self._stream.transcript.accept_frame(frame, arrival=arrival.time)
         self._bytes.add(size)
+        if self._share is not None:
+            self._share.add(size)
         check_claim(frame, revealed=self._shown.step)
         await self._row.record()
         feedback, actions = await self._measure(frame, arrival)
@@ -336,14 +346,21 @@ class AttemptRun:
             self._settle()
 
     async def _adjust_capture(self, send: Send) -> None:
-        rate = self._rate.per_second
-        if self.trace.adjustments or rate is None:
-            return
-        slow = rate < self._env.settings.budget.min_frames_per_second
-        if slow and self._rate.seconds >= _RATE_AFTER_SECONDS and self._stream.transcript.dropped:
+        """Requests smaller or fewer frames if the network is too slow, or the scan's bytes would not last."""
+        rate, budget = self._rate.per_second, self._env.settings.budget
+        slow = rate is not None and rate < budget.min_frames_per_second
+        if (
+            slow
+            and not self._asked_slow
+            and self._rate.seconds >= _RATE_AFTER_SECONDS
+            and self._stream.transcript.dropped
+        ):
+            self._asked_slow = True
             self.trace.adjustments += 1
-            budget = self._env.settings.budget
             await send(fewer_bytes(self.plan, max_frame_bytes=budget.max_frame_bytes))
+        elif self._share is not None and (leaner := self._share.request(self._rate.seconds)) is not None:
+            self.trace.adjustments += leaner.max_frame_bytes > 0
+            await send(leaner)
 
     def _tick(self) -> float:
         due = [self._lease.due]

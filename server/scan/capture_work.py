@@ -10,11 +10,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from attempt.actions import Action, Feedback
-from attempt.analyst import ExaminedFrame
-from attempt.capture import AttemptCapture
-from attempt.errors import FrameUnusable
-from attempt.frame import Frame
+from attempt import Action, AttemptCapture, ExaminedFrame, Feedback, Frame, FrameUnusable
 from server.errors import Reason, Refusal, camel
 from server.scan.stream_trace import AttemptTrace
 from server.worker_pool import LaterWork, WorkerPool
@@ -94,6 +90,7 @@ class CaptureWork:
         """
         with _refused():
             self.capture.skip(frame, arrival=arrival)
+        self.trace.arrived_late(frame)
 
     async def examine_ahead(self) -> None:
         """Starts the next examination at low priority, and collects the previous one when it is done."""

@@ -1,10 +1,7 @@
 """The challenges of a stream's attempts: how they start, and the evidence that they leave for the judge."""
 
-from attempt.challenge import AttemptChallenge
-from attempt.flash_run import FlashRun
-from attempt.judgement import evidence_of
-from attempt.movement_run import MovementRun
-from liveness.challenge_evidence import ChallengeEvidence
+from attempt import AttemptChallenge, FlashRun, MovementRun, evidence_of
+from liveness import ChallengeEvidence
 from server.domain.terms import Plan
 from server.scan.environment import ScanEnvironment
 from server.scan.plans import ScanPlans

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from attempt.judgement import AttemptJudgement, judge_attempt
-from matcher.comparison import MatchPolicy
+from attempt import AttemptJudgement, judge_attempt
+from matcher import MatchPolicy
 from server.checks.outcomes import JudgedAttempt
 from server.checks.recorder import KeptPictures
 from server.checks.templates import open_template
@@ -21,6 +21,7 @@ from server.scan.environment import ScanEnvironment
 from server.scan.handshake import OpenStream
 from server.storage.errors import Conflict, StorageUnavailable
 from server.storage.records import AttemptEnding, AttemptRecord, EvidenceEntry
+from server.telemetry.stages import Stage
 from server.verdict.outcome import DeviceOutcome, TranscriptOutcome
 
 __all__ = ["AttemptCloser"]
@@ -118,6 +119,10 @@ class AttemptCloser:
         return await self._devices.assess(self._stream, run, frames=frames, verified_bits=bits, ended=True)
 
     async def _judge(self, run: AttemptRun) -> AttemptJudgement:
+        with self._env.metrics.stages.stage(Stage.JUDGE):
+            return await self._judged(run)
+
+    async def _judged(self, run: AttemptRun) -> AttemptJudgement:
         env, stream = self._env, self._stream
         await run.work.examine_rest()
         template = open_template(stream.record, wrapping_keys=env.keys.wrapping_keys)
@@ -128,6 +133,7 @@ class AttemptCloser:
             witnesses=run.capture.witnesses,
             pad_scores=run.capture.pad_scores,
             portrait=template,
+            template_form=env.models.pack.template_form.id,
             calibration=env.models.pack.match_calibration,
             liveness_policy=liveness_policy(stream.policy),
             match_policy=MatchPolicy(max_fmr=stream.policy.match.max_fmr),
@@ -183,12 +189,13 @@ class AttemptCloser:
 
     async def _keep_pictures(self, run: AttemptRun) -> KeptPictures:
         stream = self._stream
-        return await self._env.recorder.keep_pictures(
-            stream.record,
-            attempt=run.number,
-            best=run.capture.best,
-            audit=run.capture.audit(stream.policy.retention.audit_images),
-        )
+        with self._env.metrics.stages.stage(Stage.STORE_IMAGES):
+            return await self._env.recorder.keep_pictures(
+                stream.record,
+                attempt=run.number,
+                best=run.capture.best,
+                audit=run.capture.audit(stream.policy.retention.audit_images),
+            )
 
     async def assess_device(
         self, run: AttemptRun, judgement: AttemptJudgement, *, ended: bool
@@ -286,4 +293,5 @@ class AttemptCloser:
             end_time=now,
             final_mac_sha256=stream.transcript.final_mac_sha256,
             judgement=interim,
+            frame_hashes=b"".join(run.trace.all_images),
         )

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from attempt.judgement import AttemptJudgement
+from attempt import AttemptJudgement
+from server.checks.lifecycle import attempt_judged
 from server.checks.outcomes import JudgedAttempt
 from server.checks.progress import attempts_remaining
 from server.checks.refusals import too_many_failures
@@ -21,7 +22,8 @@ from server.scan.messages import AttemptEndMessage, EndCause, ScanResultMessage,
 from server.scan.older_streams import await_older_streams
 from server.scan.readiness import ready_within
 from server.scan.scan_bytes import ScanBytes
-from server.storage.records import AttemptRecord
+from server.storage.records import AttemptEnding, AttemptRecord
+from server.telemetry.stages import Stage
 from server.verdict import CheckVerdict
 from server.verdict.outcome import DeviceOutcome
 
@@ -73,6 +75,12 @@ class AttemptConcluder:
         Returns:
             The result for the device, and the check's attempts.
         """
+        with self._env.metrics.stages.stage(Stage.VERDICT):
+            return await self._conclude(run, end, inbox)
+
+    async def _conclude(
+        self, run: AttemptRun, end: AttemptEndMessage, inbox: Inbox
+    ) -> tuple[ScanResultMessage, tuple[AttemptRecord, ...]]:
         # 1. Judge the attempt.
         env, stream, began = self._env, self._stream, self._env.clock.monotonic()
         await run.work.verify_sample()
@@ -105,7 +113,8 @@ class AttemptConcluder:
             raise too_many_failures(exceeded, now=env.clock.now(), to_device=True)
         # 6. Make the outcome durable, then build the device's result.
         judged = self._closer.judged(run, judgement, device, ended=True)
-        status, attempts = await self._write(run, judged, settlement, attempts)
+        with env.metrics.stages.stage(Stage.STORE_VERDICT):
+            status, attempts = await self._write(run, judged, settlement, attempts)
         env.metrics.checks.attempt_judged(
             verdict=judgement.liveness.verdict.value,
             seconds=env.clock.monotonic() - began,
@@ -161,6 +170,7 @@ class AttemptConcluder:
                 await env.repository.end_attempt(
                     stream.record.check_id, epoch=epoch, ending=ending, evidence=pictures
                 )
+                _note(ending)
                 return ScanStatus.RETRY, attempts
             verdict = await env.recorder.decide(
                 stream.record,
@@ -172,5 +182,10 @@ class AttemptConcluder:
                 now=env.clock.now(),
                 ending=ending,
             )
+            _note(ending)
             self._decided(verdict)
         return final_status(verdict, stream.policy.disclosure.app), attempts
+
+
+def _note(ending: AttemptEnding) -> None:
+    attempt_judged(outcome=ending.outcome, ended_by=ending.ended_by, frames=ending.frames)

@@ -5,6 +5,9 @@ of stale frames. Credit limits the data in flight to a few frames, so that a slo
 and no queue grows.
 """
 
+import time
+from collections.abc import Callable
+
 from server.errors import Reason, Refusal
 from server.scan.messages import AttemptEndMessage, CreditMessage, FrameMessage, Inbound
 
@@ -18,14 +21,28 @@ class CreditLedger:
     device that ignores its credit is refused once it has sent more than the window.
     """
 
-    def __init__(self, *, window_frames: int, window_bytes: int, largest_frame: int) -> None:
+    def __init__(
+        self,
+        *,
+        window_frames: int,
+        window_bytes: int,
+        largest_frame: int,
+        monotonic: Callable[[], float] = time.monotonic,
+        waited: Callable[[float], None] = lambda _seconds: None,
+    ) -> None:
         """Initialises the ledger between attempts.
 
         Args:
             window_frames: Frames that may be in flight.
             window_bytes: Bytes of images that may be in flight; at least one largest frame.
             largest_frame: Bytes of the largest image that a device may send.
+            monotonic: Returns the server's monotonic time in seconds.
+            waited: Called with the seconds for which the device had no credit for another frame of the size
+                of its last one.
         """
+        self._monotonic = monotonic
+        self._waited = waited
+        self._exhausted: float | None = None
         self._largest_frame = largest_frame
         self._window_frames = window_frames
         self._window_bytes = window_bytes
@@ -44,6 +61,7 @@ class CreditLedger:
         self._counts = True
         self._frames, self._bytes = self._window_frames, self._window_bytes
         self._due_frames = self._due_bytes = 0
+        self._exhausted = None
         return CreditMessage(frames=self._window_frames, bytes=self._window_bytes)
 
     def arrives(self, message: Inbound) -> None:
@@ -74,6 +92,8 @@ class CreditLedger:
             )
         self._frames -= 1
         self._bytes -= needed
+        if self._exhausted is None and (self._frames < 1 or self._bytes < needed):
+            self._exhausted = self._monotonic()
 
     def processed(self, size: int) -> None:
         """Notes that a frame of ``size`` bytes was processed, so that its room can be granted again."""
@@ -98,7 +118,6 @@ class CreditLedger:
 
         Args:
             everything: Whether room is granted that could wait.
-            everything: Whether what can wait is given, too.
         """
         if not self._due_frames or (self._has_plenty and not everything):
             return None
@@ -107,4 +126,7 @@ class CreditLedger:
         self._bytes += self._due_bytes
         self._due_frames = 0
         self._due_bytes = 0
+        if self._exhausted is not None:
+            self._waited(self._monotonic() - self._exhausted)
+            self._exhausted = None
         return grant

@@ -12,6 +12,7 @@ from server.scan.device_memory import FrameComparison, ScanComparison, merged
 from server.scan.environment import ScanEnvironment
 from server.scan.handshake import OpenStream
 from server.storage.errors import StorageUnavailable
+from server.telemetry.stages import Stage
 from server.verdict.outcome import DeviceOutcome
 
 __all__ = ["AssessedDevice", "DeviceAssessor"]
@@ -73,6 +74,18 @@ class DeviceAssessor:
         Raises:
             StorageUnavailable: The database failed.
         """
+        with self._env.metrics.stages.stage(Stage.ASSESS_DEVICE):
+            return await self._assess(stream, run, frames=frames, verified_bits=verified_bits, ended=ended)
+
+    async def _assess(
+        self,
+        stream: OpenStream,
+        run: AttemptRun,
+        *,
+        frames: FrameComparison,
+        verified_bits: float,
+        ended: bool,
+    ) -> AssessedDevice:
         env, policy, start = self._env, stream.policy, stream.start
         required_bits = policy.challenge_for(stream.record.requested_mode).required_bits
         pieces = stream.evidence.pieces

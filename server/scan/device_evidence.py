@@ -11,9 +11,8 @@ from dataclasses import replace
 
 import structlog
 
-from device_integrity.check import DeviceCheck, DeviceFinding
+from device_integrity import RUNTIME_VERIFIER, DeviceCheck, DeviceFinding
 from device_integrity.policy import Demand, DemandTable, Evidence
-from device_integrity.runtime import RUNTIME
 from facegate_protocol import evidence_challenge
 from server.device.assessment import awaited_evidence
 from server.device.evidence import (
@@ -28,6 +27,7 @@ from server.errors import Reason, Refusal
 from server.scan.messages import AttestationMessage, Capability, StartMessage
 from server.storage.devices import DeviceRepository
 from server.storage.errors import StorageError, TriesExceeded
+from server.telemetry.stages import Stage, Stages
 
 __all__ = ["StreamEvidence"]
 
@@ -62,6 +62,7 @@ class StreamEvidence:
         table: DemandTable,
         earlier: Sequence[EvidenceFinding],
         begin_try: Callable[[bytes], Awaitable[None]],
+        stages: Stages,
     ) -> None:
         """Initialises the evidence with the findings of earlier streams of the check."""
         self.claimed_before = tuple(
@@ -78,6 +79,7 @@ class StreamEvidence:
         self._earlier = tuple(finding for finding in earlier if finding.verifier != CLAIMS)
         self._tasks: list[asyncio.Task[EvidenceFinding]] = []
         self._begin_try = begin_try
+        self._stages = stages
         self.exceeded: TriesExceeded | None = None
         """The reason why the device may not be judged now: too many of its checks failed. ``None`` if it
         may."""
@@ -92,11 +94,12 @@ class StreamEvidence:
         start: StartMessage,
         table: DemandTable,
         begin_try: Callable[[bytes], Awaitable[None]],
+        stages: Stages,
     ) -> "StreamEvidence":
         """Opens the evidence of a stream with the findings of earlier streams.
 
         ``begin_try`` counts the check as a try of the device whose key has the given mark; it may raise
-        ``TriesExceeded``.
+        ``TriesExceeded``. ``stages`` times the verifications.
 
         Raises:
             StorageUnavailable: The database failed.
@@ -110,6 +113,7 @@ class StreamEvidence:
             table=table,
             earlier=earlier,
             begin_try=begin_try,
+            stages=stages,
         )
         for finding in earlier:
             await evidence._begin(finding)
@@ -188,10 +192,14 @@ class StreamEvidence:
         return demand is Demand.IGNORED or not self._table.allows(self._platform)
 
     async def _verify(self, attestation: AttestationMessage, position: int) -> EvidenceFinding:
+        with self._stages.stage(Stage.DEVICE_EVIDENCE):
+            return await self._verified(attestation, position)
+
+    async def _verified(self, attestation: AttestationMessage, position: int) -> EvidenceFinding:
         evidence = attestation.evidence
         try:
             if evidence is None:
-                finding = EvidenceFinding(verifier=RUNTIME, checks=())
+                finding = EvidenceFinding(verifier=RUNTIME_VERIFIER, checks=())
             elif isinstance(evidence, PlayEvidence) and self._ignores(Evidence.PLAY_INTEGRITY):
                 # Opening a token may require a request to Google, which an ignored token does not justify.
                 finding = EvidenceFinding(verifier="play_integrity", checks=(_IGNORED,))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from device_integrity.check import DeviceCheck
+from device_integrity import DeviceCheck
 from device_integrity.stream import (
     FrameMark,
     FrameTrace,

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import structlog
 
+from server.checks.lifecycle import attempt_judged, check_decided
 from server.checks.outcomes import JudgedAttempt
 from server.domain.state import OPEN_STATES
 from server.domain.terms import AttemptOutcome, EndedBy
@@ -24,6 +25,8 @@ from server.scan.run_to_end import run_to_end
 from server.scan.scan_bytes import ScanBytes
 from server.storage.errors import Conflict
 from server.storage.records import AttemptEnding, AttemptRecord, EvidenceEntry
+from server.telemetry.bound import attempt_bound
+from server.telemetry.stages import Stage
 from server.verdict import CheckVerdict, FailureReason
 
 __all__ = ["ScanEnder"]
@@ -155,6 +158,10 @@ class ScanEnder:
 
     async def _settle(self, run: AttemptRun, ending: Ending) -> CheckVerdict | None:
         """Judges an attempt that was left; returns the check's decision if the attempt decides it."""
+        with attempt_bound(run.number), self._env.metrics.stages.stage(Stage.VERDICT):
+            return await self._settled(run, ending)
+
+    async def _settled(self, run: AttemptRun, ending: Ending) -> CheckVerdict | None:
         env, check_id, closer = self._env, self._stream.record.check_id, self._closer
         if ending.by is EndedBy.SUPERSEDED:
             # If the check is decided already, the attempt has no influence any more.
@@ -178,9 +185,12 @@ class ScanEnder:
         async with closer.kept_pictures(run, settlement.pictures) as pictures:
             kept = replace(judged, evidence=pictures) if judged and settlement.judgement else None
             if kept is not None and settlement.outcome is AttemptOutcome.DECIDED:
-                return await self._decide(run, ending, kept, reason=settlement.reason)
-            await self._write(run, ending, settlement.outcome, kept, pictures=pictures)
-            return None
+                verdict = await self._decide(run, ending, kept, reason=settlement.reason)
+            else:
+                await self._write(run, ending, settlement.outcome, kept, pictures=pictures)
+                verdict = None
+        attempt_judged(outcome=settlement.outcome, ended_by=ending.by, frames=run.frames)
+        return verdict
 
     async def _decide(
         self, run: AttemptRun, ending: Ending, judged: JudgedAttempt, *, reason: FailureReason | None
@@ -270,8 +280,8 @@ class ScanEnder:
         env, record = self._env, self._stream.record
         # An older stream may still be judging its frames; closing the check early must not discard that.
         attempts = await await_older_attempts(env, record.check_id)
-        self._decided(
-            await env.recorder.close(
+        with env.metrics.stages.stage(Stage.STORE_VERDICT):
+            verdict = await env.recorder.close(
                 record,
                 policy=self._stream.policy,
                 attempts=attempts,
@@ -279,7 +289,7 @@ class ScanEnder:
                 epoch=record.lease_epoch,
                 now=env.clock.now(),
             )
-        )
+        self._decided(verdict)
 
     async def _suspend(self) -> None:
         """Suspends the check so that its device may reconnect."""
@@ -293,8 +303,4 @@ class ScanEnder:
 
     def _decided(self, verdict: CheckVerdict) -> None:
         self._over = True
-        self._env.metrics.checks.check_decided(
-            status=verdict.status.value,
-            reasons=[reason.value for reason in verdict.reasons],
-            sandbox=self._stream.record.sandbox,
-        )
+        check_decided(self._stream.record, verdict, metrics=self._env.metrics)

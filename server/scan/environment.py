@@ -4,12 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from attempt.analyst import FrameAnalyst
-from attempt.placement import CapturePlan
+from attempt import CapturePlan, FrameAnalyst
 from device_integrity.camera import CameraFingerprints
-from liveness.dynamic.model import FlashModel
-from liveness.fusion_model import FusionModel
-from liveness.guidance import GuidanceSettings, Oval
+from liveness import FusionModel, GuidanceSettings, Oval
+from liveness.dynamic import FlashModel
 from server.checks.recorder import CheckRecorder
 from server.checks.running import RunningScans
 from server.device.server_keys import ServerKeyList

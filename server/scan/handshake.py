@@ -8,7 +8,7 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from device_integrity.check import DeviceCheck
+from device_integrity import DeviceCheck
 from facegate_protocol import (
     BindingInputs,
     KeyMaterialError,
@@ -127,6 +127,7 @@ async def open_stream(
         Refusal: The stream may not begin.
         StreamEnded: The device half-closed.
     """
+    # 1. May a stream of this check begin?
     session_key = check_start(start)
     policy = parse_frozen_policy(record.policy_source, origin=f"policy of check {record.check_id}").policy
     attempts = await env.repository.attempts(record.check_id)
@@ -140,6 +141,7 @@ async def open_stream(
         now=env.clock.now(),
     )
     plans = ScanPlans(policy=policy, requested=record.requested_mode, capabilities=start.capabilities)
+    # 2. Draw the challenge, and sign it with the key that the app has pinned.
     challenge_key = _pinned_key(env, record)
     transcript, challenge = _challenge(
         env,
@@ -150,10 +152,12 @@ async def open_stream(
         mode=plans.mode,
         challenge_key=challenge_key,
     )
+    # 3. A reconnect proves the session key before it takes the lease from an older stream.
     if admission.proof_required:
         await send(challenge)
         await _take_proof(inbox, transcript, seconds=policy.deadlines.idle_seconds)
     record = await take_lease(env, record, start, policy=policy, proven=admission.proof_required)
+    # 4. Bind the evidence of the device to the challenge, and keep what it claims.
     try:
         # A stream that was fenced just now may have changed its attempts since they were read.
         attempts = await env.repository.attempts(record.check_id)
@@ -173,8 +177,10 @@ async def open_stream(
             start=start,
             table=policy.device.as_table(),
             begin_try=partial(_begin_try, env, record),
+            stages=env.metrics.stages,
         )
         await evidence.keep_claims(await _decisive_claims(env, start), epoch=record.lease_epoch)
+        # 5. A first stream learns the challenge once it holds the lease.
         if not admission.proof_required:
             await send(challenge)
     except BaseException:
@@ -227,6 +233,7 @@ def _pinned_key(env: ScanEnvironment, record: CheckRecord) -> EllipticCurvePriva
     pinned = record.challenge_key_sha256 or env.keys.challenges.newest
     key = env.keys.challenges.find(pinned)
     if key is None:
+        env.metrics.work.key_missing("challenge")
         _log.error("challenge_key_missing", check_id=str(record.check_id), pinned=pinned.hex())
         raise Refusal(
             Reason.NOT_SERVING,

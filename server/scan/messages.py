@@ -8,11 +8,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
-from attempt.actions import Feedback, MoveOval, PauseCapture, Reveal
-from attempt.frame import Frame, FrameLimits
+from attempt import Feedback, Frame, FrameLimits, MoveOval, PauseCapture, Reveal
+from device_integrity import RuntimeReport
 from device_integrity.camera import CameraClaim, DeviceClaim
-from device_integrity.runtime import RuntimeReport
-from liveness.guidance import Oval
+from liveness import Oval
 from server.device.evidence import DeviceEvidence
 from server.domain.terms import Mode, Plan
 
@@ -273,7 +272,12 @@ class GoodbyeReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GoodbyeMessage:
-    """The end of the stream, with the seconds until a reconnect makes sense; ``None`` if it makes none."""
+    """The server's last message on a stream that it ends.
+
+    Attributes:
+        reason: Why the server ends the stream.
+        reconnect_after: Seconds after which the device may reconnect; ``None`` if it must not.
+    """
 
     reason: GoodbyeReason
     reconnect_after: float | None

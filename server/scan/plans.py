@@ -3,17 +3,28 @@
 from collections.abc import Set
 from typing import Final
 
-from liveness.dynamic import policy as dynamic
+from liveness.dynamic import DynamicPolicy, NextStep, WithoutFlash
 from liveness.dynamic.challenge import ScriptSettings
 from server.domain.terms import Mode, Plan
 from server.policies import Policy
 from server.policies.words import Fallback
 from server.scan.messages import AdjustmentMessage, Capability
 
-__all__ = ["FEWER_A_SECOND", "ScanPlans", "expected_seconds", "fewer_bytes", "fewer_frames"]
+__all__ = [
+    "FEWER_A_SECOND",
+    "ScanPlans",
+    "expected_seconds",
+    "fewer_bytes",
+    "fewer_frames",
+    "smallest_frame",
+]
 
 _CHALLENGE_SECONDS = {Plan.FLASH: 6.0, Plan.MOVEMENT: 9.0}
 
+_SMALLEST_FRAME = 8 * 1024
+_SMALLEST_FRAMES = {Plan.MOVEMENT: 24 * 1024}
+"""Movement is measured in frames of one size, whose shorter side has 480 pixels or more. A device can
+lower only the JPEG quality of these."""
 _SMALLER_SIDE = 480
 FEWER_A_SECOND: Final = 12.0
 """The frame rate that is requested if an attempt should need few bytes.
@@ -39,6 +50,11 @@ def fewer_bytes(plan: Plan, *, max_frame_bytes: int) -> AdjustmentMessage:
         max_side=0 if plan is Plan.MOVEMENT else _SMALLER_SIDE,
         max_frame_bytes=max_frame_bytes // 8,
     )
+
+
+def smallest_frame(plan: Plan) -> int:
+    """Returns the smallest size, bytes, that may be requested of a frame so that the scan's bytes last."""
+    return _SMALLEST_FRAMES.get(plan, _SMALLEST_FRAME)
 
 
 def fewer_frames(plan: Plan, *, scarce: bool) -> AdjustmentMessage | None:
@@ -87,18 +103,18 @@ class ScanPlans:
         return Mode.DYNAMIC if self._plan is Plan.FLASH else Mode.EXPRESS
 
     @property
-    def limits(self) -> dynamic.DynamicPolicy:
+    def limits(self) -> DynamicPolicy:
         """The policy of a flash attempt."""
         falls_back = not self._demanded and (
             self._policy.fallback is Fallback.MOVEMENT and Capability.OVAL_CHANGE in self._capabilities
         )
-        return dynamic.DynamicPolicy(
+        return DynamicPolicy(
             minimum_bits=self._challenge.required_bits,
             demanded=self._demanded,
             blink=self._challenge.blink,
             depth=self._challenge.depth,
-            fallback=dynamic.NextStep.MOVEMENT if falls_back else dynamic.NextStep.NONE,
-            without_flash=dynamic.WithoutFlash.REFUSED if self._demanded else dynamic.WithoutFlash.EXPRESS,
+            fallback=NextStep.MOVEMENT if falls_back else NextStep.NONE,
+            without_flash=WithoutFlash.REFUSED if self._demanded else WithoutFlash.EXPRESS,
         )
 
     @property
@@ -114,12 +130,12 @@ class ScanPlans:
         Returns:
             Whether the scan continues; False if the check demands the flash.
         """
-        if self.limits.without_flash is dynamic.WithoutFlash.REFUSED:
+        if self.limits.without_flash is WithoutFlash.REFUSED:
             return False
         self._plan = Plan.EXPRESS
         return True
 
     def fall_back(self) -> None:
         """Plans the policy's fallback for further attempts, because the light does not allow the flash."""
-        if self.limits.fallback is dynamic.NextStep.MOVEMENT:
+        if self.limits.fallback is NextStep.MOVEMENT:
             self._plan = Plan.MOVEMENT

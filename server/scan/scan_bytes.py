@@ -3,14 +3,23 @@
 from dataclasses import dataclass
 from typing import Final
 
-from server.scan.messages import CaptureBudget
+from server.scan.messages import AdjustmentMessage, CaptureBudget
 from server.scan.plans import FEWER_A_SECOND
 
-__all__ = ["ScanBytes"]
+__all__ = ["AttemptShare", "ScanBytes"]
 
 _USUAL_A_SECOND: Final = 20.0
 _POOR_OVER_GOOD: Final = 2.0
 """The length of an attempt that ends without a decision, in lengths of a good attempt."""
+_MEASURED_SECONDS: Final = 1.0
+"""The time over which the pace is measured before a request, seconds."""
+_PREFERENCE: Final = 1.5
+"""The share of an attempt over that of each later one, because most people need no other."""
+_LEANEST: Final = 1 / 3
+"""The size of the frames that are requested, as a share of that before; less only if it would not suffice. A
+third of a frame of 46 kB is one of 240 x 320, on which the flash was measured."""
+_SPARE: Final = 0.9
+"""The part of the remaining bytes that is planned. The rest is for frames that are already on their way."""
 
 
 @dataclass(slots=True)
@@ -64,3 +73,71 @@ class ScanBytes:
     @property
     def _mean(self) -> float:
         return self.own / self.frames if self.frames else 0.0
+
+    def share(self, *, attempts: int, budget: CaptureBudget) -> float:
+        """Returns the bytes that an attempt may use without taking those of later attempts.
+
+        Args:
+            attempts: The number of attempts that are still allowed, the one that begins included.
+            budget: The scan's limits.
+        """
+        left = max(0.0, budget.max_scan_bytes - self.used)
+        return left * _PREFERENCE / (max(1, attempts) - 1 + _PREFERENCE)
+
+
+class AttemptShare:
+    """Plans one attempt's share of the scan's bytes, so that later attempts keep theirs.
+
+    First the device is requested to send fewer frames, which costs no accuracy (``plans.FEWER_A_SECOND``).
+    Smaller frames are requested as late as they still suffice, because most attempts end earlier.
+    """
+
+    def __init__(self, share: float, *, longest: float, smallest: int, fewer: bool) -> None:
+        """Starts an attempt.
+
+        Args:
+            share: The bytes that the attempt may use.
+            longest: The longest course of the attempt, seconds.
+            smallest: The smallest size of a frame that may be requested, bytes.
+            fewer: Whether fewer frames were requested at its start.
+        """
+        self._left = share
+        self._longest = longest
+        self._smallest = smallest
+        self._fewer = fewer
+        self._frames = 0
+        self._bytes = 0
+        self._since = 0.0
+
+    def add(self, size: int) -> None:
+        """Counts a frame.
+
+        Args:
+            size: Bytes of its image.
+        """
+        self._left -= size
+        self._bytes += size
+        self._frames += 1
+
+    def request(self, elapsed: float) -> AdjustmentMessage | None:
+        """Returns the request that is due ``elapsed`` seconds after the first frame; ``None`` without one."""
+        measured, rest = elapsed - self._since, self._longest - elapsed
+        if measured < _MEASURED_SECONDS or rest <= 0 or not self._frames:
+            return None
+        needed = self._bytes / measured * rest
+        if needed <= self._left:
+            return None
+        rate, size, mean = 0.0, 0, self._bytes / self._frames
+        often = (self._frames - 1) / measured
+        if not self._fewer and often > FEWER_A_SECOND:
+            self._fewer, rate = True, FEWER_A_SECOND
+            needed *= FEWER_A_SECOND / often
+        leanest = max(_LEANEST, self._smallest / mean)
+        if leanest < 1 and leanest * needed >= _SPARE * self._left:
+            share = min(leanest, _SPARE * max(0.0, self._left) / needed)
+            size = max(self._smallest, int(share * mean))
+        if not (rate or size):
+            return None
+        self._frames = self._bytes = 0
+        self._since = elapsed
+        return AdjustmentMessage(max_frames_per_second=rate, max_side=0, max_frame_bytes=size)

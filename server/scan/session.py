@@ -7,6 +7,7 @@ evidence are durable before the device gets the result.
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
+from server.checks.lifecycle import scan_begun
 from server.checks.progress import attempts_remaining
 from server.checks.running import CheckClosing
 from server.domain.state import OPEN_STATES
@@ -26,7 +27,9 @@ from server.scan.readiness import await_ready
 from server.scan.run_to_end import run_to_end
 from server.scan.scan_bytes import ScanBytes
 from server.storage.errors import Conflict
-from server.storage.records import CheckRecord
+from server.storage.records import AttemptRecord, CheckRecord
+from server.telemetry.bound import attempt_bound
+from server.telemetry.stages import Stage
 
 __all__ = ["ScanSession"]
 
@@ -46,6 +49,8 @@ class ScanSession:
             window_frames=env.settings.window_frames,
             window_bytes=env.settings.window_bytes,
             largest_frame=env.settings.budget.max_frame_bytes,
+            monotonic=env.clock.monotonic,
+            waited=env.metrics.work.waited_for_credit,
         )
 
     async def serve(
@@ -69,9 +74,11 @@ class ScanSession:
             window_frames=self._env.settings.window_frames,
         )
         try:
-            stream = await open_stream(
-                self._env, start, record, inbox, send, header_origin=self._header_origin
-            )
+            with self._env.metrics.stages.stage(Stage.HANDSHAKE):
+                stream = await open_stream(
+                    self._env, start, record, inbox, send, header_origin=self._header_origin
+                )
+            scan_begun(stream.record)
             self._bytes.used = stream.record.bytes_received
             await self._serve(stream, inbox, send)
         except StreamEnded:
@@ -122,36 +129,61 @@ class ScanSession:
     async def _attempts(
         self, stream: OpenStream, closer: AttemptCloser, ender: ScanEnder, inbox: Inbox, send: Send
     ) -> None:
-        attempts = stream.attempts
-        while True:
+        attempts: tuple[AttemptRecord, ...] | None = stream.attempts
+        while attempts is not None:
             if self._env.running.draining.is_set():
                 await send(GoodbyeMessage(GoodbyeReason.DRAINING, _RECONNECT_SECONDS))
                 return
             number = max((attempt.number for attempt in attempts), default=0) + 1
-            challenge = start_challenge(self._env, stream.plans)
-            run = AttemptRun(
-                self._env,
-                stream,
-                number=number,
-                scan_bytes=self._bytes,
-                credit=self._credit,
-                plan=stream.plans.next,
-                challenge=challenge,
-                on_settled=closer.judge_ahead,
-            )
-            ender.begin(run)
-            end = await run.run(inbox, send, attempts_left=attempts_remaining(attempts, stream.policy))
-            # If the device disconnects now, the decision must still be stored.
-            result, attempts = await run_to_end(ender.conclude(run, end, inbox))
-            conclude_challenge(stream.plans, challenge)
-            result_sent = self._env.clock.monotonic()
+            with attempt_bound(number), self._env.metrics.stages.stage(Stage.ATTEMPT):
+                attempts = await self._attempt(
+                    stream, attempts, number=number, closer=closer, ender=ender, inbox=inbox, send=send
+                )
+
+    async def _attempt(
+        self,
+        stream: OpenStream,
+        attempts: tuple[AttemptRecord, ...],
+        *,
+        number: int,
+        closer: AttemptCloser,
+        ender: ScanEnder,
+        inbox: Inbox,
+        send: Send,
+    ) -> tuple[AttemptRecord, ...] | None:
+        """Runs one attempt; returns the check's attempts if another one follows, otherwise ``None``."""
+        env, stages = self._env, self._env.metrics.stages
+        challenge = start_challenge(env, stream.plans)
+        run = AttemptRun(
+            env,
+            stream,
+            number=number,
+            scan_bytes=self._bytes,
+            credit=self._credit,
+            plan=stream.plans.next,
+            challenge=challenge,
+            on_settled=closer.judge_ahead,
+        )
+        ender.begin(run)
+        try:
+            # Judging starts while the capture ends, and is no part of it.
+            with stages.stage(Stage.CAPTURE, beside=True):
+                end = await run.run(inbox, send, attempts_left=attempts_remaining(attempts, stream.policy))
+        finally:
+            env.metrics.checks.attempt_received(frames=run.frames, dropped=stream.transcript.dropped)
+        # If the device disconnects now, the decision must still be stored.
+        result, attempts = await run_to_end(ender.conclude(run, end, inbox))
+        conclude_challenge(stream.plans, challenge)
+        result_sent = env.clock.monotonic()
+        with stages.stage(Stage.RESULT):
             await send(result)
-            if not result.another_attempt:
-                return
-            # The attempt is stored at once, so that another check is recognised that shows the same frames.
-            await closer.keep_memory()
-            if result.ready_within is not None:
-                await await_ready(self._env, stream, run, inbox, result_sent=result_sent)
+        if not result.another_attempt:
+            return None
+        # The attempt is stored at once, so that another check is recognised that shows the same frames.
+        await closer.keep_memory()
+        if result.ready_within is not None:
+            await await_ready(env, stream, run, inbox, result_sent=result_sent)
+        return attempts
 
 
 async def _clean_up(stream: OpenStream, closer: AttemptCloser) -> None:

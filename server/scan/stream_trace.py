@@ -7,7 +7,7 @@ from hashlib import sha256
 import cv2
 import numpy as np
 
-from attempt.frame import Frame
+from attempt import Frame
 from device_integrity.camera import ExposureClaim as CameraExposure
 from device_integrity.camera import FrameClaim
 from device_integrity.stream import StreamTracer
@@ -32,6 +32,7 @@ class AttemptTrace:
         self._tracer = StreamTracer()
         self._claims: list[FrameClaim] = []
         self._images: list[bytes] = []
+        self._late: list[bytes] = []
         self._measured: list[FrameClaim] = []
         self.adjustments = 0
 
@@ -39,6 +40,10 @@ class AttemptTrace:
         """Records the header and the image hash of a received frame, before it is measured."""
         self._claims.append(_claim(frame))
         self._images.append(sha256(frame.image).digest())
+
+    def arrived_late(self, frame: Frame) -> None:
+        """Records the image hash of a frame that is received after the attempt is settled."""
+        self._late.append(sha256(frame.image).digest())
 
     def measurer(self, *, arrival: float) -> Callable[[Frame, GreyImage | BgrImage], None]:
         """Returns a function that traces a frame's pixels; ``arrival`` is in monotonic seconds."""
@@ -58,8 +63,13 @@ class AttemptTrace:
 
     @property
     def images(self) -> tuple[bytes, ...]:
-        """SHA-256 of every frame's encoded image, in order."""
+        """SHA-256 of the encoded image of every frame until the attempt was settled, in order."""
         return tuple(self._images)
+
+    @property
+    def all_images(self) -> tuple[bytes, ...]:
+        """SHA-256 of every received frame's encoded image, in order."""
+        return (*self._images, *self._late)
 
     @property
     def observed(self) -> ObservedFrames:

@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from functools import partial
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -22,7 +23,7 @@ from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from server.storage import engine as engines
-from server.storage.errors import StorageUnavailable
+from server.storage.errors import RowTaken, StorageUnavailable
 from server.storage.failures import harmless, unavailable
 
 __all__ = ["Database", "open_database"]
@@ -40,6 +41,10 @@ class Database(ABC):
     Every method may raise ``StorageUnavailable`` and the exceptions of ``work``; then nothing was changed.
     """
 
+    def __init__(self, *, failed: Callable[[str], None]) -> None:
+        """Sets the function that counts failed transactions; it is given ``read`` or ``write``."""
+        self._failed = failed
+
     async def write(
         self,
         work: Callable[Concatenate[Connection, Arguments], Result],
@@ -53,7 +58,7 @@ class Database(ABC):
             *args: Arguments of ``work``.
             **kwargs: Keyword arguments of ``work``.
         """
-        with _translated_errors():
+        with self._translated_errors("write"):
             return await self._write(lambda connection: work(connection, *args, **kwargs))
 
     async def read(
@@ -69,7 +74,7 @@ class Database(ABC):
             *args: Arguments of ``work``.
             **kwargs: Keyword arguments of ``work``.
         """
-        with _translated_errors():
+        with self._translated_errors("read"):
             return await self._read(lambda connection: work(connection, *args, **kwargs))
 
     async def forget_overwritten(self) -> bool:
@@ -85,6 +90,16 @@ class Database(ABC):
     async def close(self) -> None:
         """Waits for running transactions and closes the connections."""
 
+    @contextmanager
+    def _translated_errors(self, operation: str) -> Iterator[None]:
+        try:
+            yield
+        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+            translated = unavailable("the database failed", error)
+            if not isinstance(translated, RowTaken):
+                self._failed(operation)
+            raise translated from harmless(error)
+
     @abstractmethod
     async def _write(self, work: Callable[[Connection], Result]) -> Result: ...
 
@@ -92,25 +107,29 @@ class Database(ABC):
     async def _read(self, work: Callable[[Connection], Result]) -> Result: ...
 
 
-def open_database(url: str, *, patient: bool = False) -> Database:
+def open_database(
+    url: str, *, patient: bool = False, failed: Callable[[str], None] = lambda _operation: None
+) -> Database:
     """Opens a database without connecting; creates the folder of a SQLite file.
 
     Args:
         url: ``sqlite:///data/a.db`` or ``postgresql+asyncpg://user:password@host/db``.
         patient: Whether statements have no time limit, as for migrations. Otherwise PostgreSQL has 10 s for
             each statement, and SQLite waits 10 s for its write lock.
+        failed: Called with ``read`` or ``write`` when the database fails.
 
     Raises:
         StorageUnavailable: The URL is malformed or names another database, its driver is not installed, or
             the folder cannot be created.
     """
     if engines.is_sqlite(url):
-        return _Sqlite(engines.open_sqlite(url))
-    return _Postgresql(engines.open_postgresql(url, patient=patient))
+        return _Sqlite(engines.open_sqlite(url), failed=failed)
+    return _Postgresql(engines.open_postgresql(url, patient=patient), failed=failed)
 
 
 class _Sqlite(Database):
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, failed: Callable[[str], None]) -> None:
+        super().__init__(failed=failed)
         self._engine = engine
         self._reader = engines.reading(engine)
         self._writes = ThreadPoolExecutor(max_workers=1, thread_name_prefix="facegate-writes")
@@ -136,7 +155,7 @@ class _Sqlite(Database):
         return await self._on(self._reads, transact)
 
     async def forget_overwritten(self) -> bool:
-        with _translated_errors():
+        with self._translated_errors("write"):
             return await self._on(self._reads, partial(_truncate_log, self._reader))
 
     async def close(self) -> None:
@@ -147,14 +166,15 @@ class _Sqlite(Database):
     @staticmethod
     async def _on(executor: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
         try:
-            future = executor.submit(work)
+            future = executor.submit(copy_context().run, work)
         except RuntimeError as error:
             raise StorageUnavailable("the database is closed") from error
         return await asyncio.wrap_future(future)
 
 
 class _Postgresql(Database):
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, *, failed: Callable[[str], None]) -> None:
+        super().__init__(failed=failed)
         self._engine = engine
 
     async def _write(self, work: Callable[[Connection], Result]) -> Result:
@@ -183,11 +203,3 @@ def _truncate_log(engine: Engine) -> bool:
         finally:
             driver.execute(f"PRAGMA busy_timeout={patience}")
     return bool(busy == 0)
-
-
-@contextmanager
-def _translated_errors() -> Iterator[None]:
-    try:
-        yield
-    except (SQLAlchemyError, sqlite3.Error, OSError) as error:
-        raise unavailable("the database failed", error) from harmless(error)

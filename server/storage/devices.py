@@ -4,18 +4,20 @@ As in ``server.storage.repository``, each method is one transaction, and the cal
 about a check are erased with it; see ``erase_device_rows``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Executable, and_, delete, func, insert, select, update
 
-from device_integrity.assurance import Assurance
+from device_integrity import Assurance
+from server.audit import AuditEvent
 from server.domain.tries import EarlierAttacks, TryKind, TryMark, TryRules
 from server.sandbox import memory_scopes
+from server.storage.audit import append
 from server.storage.database import Database
 from server.storage.errors import RowTaken
 from server.storage.tables import (
@@ -31,7 +33,14 @@ from server.storage.tables import (
 from server.storage.tries import begin_device, count_attacks
 from server.storage.uncancelled import uncancelled
 
-__all__ = ["DeviceRepository", "EnrolledKey", "HeldReceipt", "KeyKind", "erase_device_rows"]
+__all__ = [
+    "DeviceRepository",
+    "EnrolledKey",
+    "HeldReceipt",
+    "KeyKind",
+    "erase_device_rows",
+    "forget_subject_rows",
+]
 
 
 class KeyKind(StrEnum):
@@ -256,10 +265,26 @@ class DeviceRepository:
         return await self._database.write(_changed, tokens, keys)
 
     @uncancelled
-    async def forget_subject(self, tenant: str, subject: str) -> int:
+    async def forget_subject(
+        self,
+        tenant: str,
+        subject: str,
+        *,
+        check_ids: Collection[UUID] = (),
+        event: AuditEvent | None = None,
+        now: datetime | None = None,
+    ) -> int:
         """Deletes all keys, key uses, scan marks and failed checks of a person.
 
         Those of the tenant's sandbox checks are included.
+
+        Args:
+            tenant: The tenant.
+            subject: The reference to the person.
+            check_ids: The person's decided checks (``EvidenceRecordRepository.of_subject``), whose rows do
+                not name the person any more.
+            event: What the audit log records; ``None`` if the caller's transaction does not record it.
+            now: The time of the entry; now by default.
 
         Returns:
             The number of deleted keys, uses and scans.
@@ -269,29 +294,46 @@ class DeviceRepository:
         """
         if not subject:
             raise ValueError("the subject reference is empty")
-        scopes = memory_scopes(tenant)
-        scans = select(scan_memories.c.check_id).where(
-            scan_memories.c.tenant.in_(scopes), scan_memories.c.subject == subject
-        )
-        marks = delete(scan_marks).where(scan_marks.c.check_id.in_(scans))
-        rest = [
-            delete(table).where(table.c.tenant.in_(scopes), table.c.subject == subject)
-            for table in (scan_memories, device_key_uses, enrolled_keys)
-        ]
-
-        own = select(checks.c.check_id).where(
-            checks.c.tenant == tenant, checks.c.subject_reference == subject
-        )
-        tries = delete(check_tries).where(check_tries.c.check_id.in_(own))
 
         def work(connection: Connection) -> int:
-            connection.execute(marks)
-            connection.execute(tries)
-            return _changed(connection, *rest)
+            changed = forget_subject_rows(connection, tenant, subject, check_ids)
+            if event is not None:
+                append(connection, event, now=now or datetime.now(UTC))
+            return changed
 
         forgotten = await self._database.write(work)
         await self._database.forget_overwritten()
         return forgotten
+
+    @uncancelled
+    async def about_subject(self, tenant: str, subject: str) -> dict[str, list[dict[str, str]]]:
+        """Returns what is stored about a person's devices, without keys and hashes, as JSON.
+
+        Args:
+            tenant: The tenant; its sandbox is included.
+            subject: The subject reference; not empty.
+        """
+        scopes = memory_scopes(tenant)
+        keys = select(enrolled_keys.c.kind, enrolled_keys.c.app, enrolled_keys.c.use_time).where(
+            enrolled_keys.c.tenant.in_(scopes), enrolled_keys.c.subject == subject
+        )
+        uses = select(device_key_uses.c.check_id, device_key_uses.c.time).where(
+            device_key_uses.c.tenant.in_(scopes), device_key_uses.c.subject == subject
+        )
+        scans = select(scan_memories.c.check_id, scan_memories.c.time).where(
+            scan_memories.c.tenant.in_(scopes), scan_memories.c.subject == subject
+        )
+
+        def work(connection: Connection) -> dict[str, list[dict[str, str]]]:
+            return {
+                name: [
+                    {column: str(value) for column, value in row.items()}
+                    for row in connection.execute(query).mappings()
+                ]
+                for name, query in (("enrolled_keys", keys), ("key_uses", uses), ("scan_memories", scans))
+            }
+
+        return await self._database.read(work)
 
     @uncancelled
     async def remembered(self, check_id: UUID) -> int:
@@ -307,6 +349,36 @@ class DeviceRepository:
             return count
 
         return await self._database.read(work)
+
+
+def forget_subject_rows(
+    connection: Connection, tenant: str, subject: str, check_ids: Collection[UUID] = ()
+) -> int:
+    """Deletes what ``DeviceRepository.forget_subject`` does, inside an open transaction.
+
+    Args:
+        connection: The connection of the transaction.
+        tenant: The tenant; its sandbox is included.
+        subject: The subject reference; not empty.
+        check_ids: The decided checks of the person, whose rows do not name the person any more.
+    """
+    scopes = memory_scopes(tenant)
+    scans = select(scan_memories.c.check_id).where(
+        scan_memories.c.tenant.in_(scopes), scan_memories.c.subject == subject
+    )
+    connection.execute(delete(scan_marks).where(scan_marks.c.check_id.in_(scans)))
+    own = select(checks.c.check_id).where(
+        checks.c.tenant == tenant, checks.c.subject_reference == subject, checks.c.subject_reference != ""
+    )
+    for found in (own, tuple(check_ids)):
+        connection.execute(delete(check_tries).where(check_tries.c.check_id.in_(found)))
+    return _changed(
+        connection,
+        *(
+            delete(table).where(table.c.tenant.in_(scopes), table.c.subject == subject)
+            for table in (scan_memories, device_key_uses, enrolled_keys)
+        ),
+    )
 
 
 _OF_CHECK = (scan_marks, scan_memories, device_key_uses, device_evidence, one_time_tokens)

@@ -18,7 +18,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Dialect, Engine, Table, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -26,11 +27,23 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from server.private_files import make_private_file, make_private_folder, tighten
 from server.storage.errors import StorageUnavailable
 
-__all__ = ["PATIENCE_SECONDS", "database_file", "is_sqlite", "open_postgresql", "open_sqlite", "reading"]
+__all__ = [
+    "MOST_CONNECTIONS",
+    "PATIENCE_SECONDS",
+    "database_file",
+    "insert_unless_there",
+    "is_sqlite",
+    "open_postgresql",
+    "open_sqlite",
+    "reading",
+]
 
 _READING = "facegate_reading"
 _BESIDE = ("-wal", "-shm", "-journal")
 PATIENCE_SECONDS = 10
+_KEPT_CONNECTIONS = 5
+MOST_CONNECTIONS = 15
+"""Connections that one server opens to PostgreSQL at most."""
 _OPTIONS = (
     "the options in the database URL cannot be used; "
     "use options of the driver's connect function, such as ssl=require, or ssl=verify-full "
@@ -96,6 +109,8 @@ def open_postgresql(url: str, *, patient: bool = False) -> AsyncEngine:
             parsed,
             hide_parameters=True,
             pool_pre_ping=True,
+            pool_size=_KEPT_CONNECTIONS,
+            max_overflow=MOST_CONNECTIONS - _KEPT_CONNECTIONS,
             isolation_level="READ COMMITTED",
             connect_args={
                 "timeout": PATIENCE_SECONDS,
@@ -198,3 +213,10 @@ def _begin_sqlite(connection: Connection) -> None:
     # would fail when it upgrades a read that another writer has made stale.
     only_reads = connection.get_execution_options().get(_READING, False)
     connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")
+
+
+def insert_unless_there(connection: Connection, table: Table, values: dict[str, object]) -> bool:
+    """Inserts a row, unless its key exists already; returns whether it inserted one."""
+    if connection.dialect.name == "sqlite":
+        return connection.execute(sqlite.insert(table).values(values).on_conflict_do_nothing()).rowcount == 1
+    return connection.execute(postgresql.insert(table).values(values).on_conflict_do_nothing()).rowcount == 1

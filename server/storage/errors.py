@@ -12,6 +12,8 @@
     ├── SessionKeyUnproven    the check is bound to this session key, but its proof is missing
     ├── TriesExceeded         too many checks of the same subject, portrait or device failed or run
     ├── RequestIdReused       the request_id was used before, with another payload
+    ├── OnHold                a hold keeps the check
+    ├── HoldNotFound          the check has no hold with this reference
     └── ObjectNotFound        no object under that key
 
 Messages contain no biometric data, no token and no key. Exceptions of SQLAlchemy, Alembic, obstore and the
@@ -28,7 +30,9 @@ from server.domain.tries import Standing, TryKind
 __all__ = [
     "CheckNotFound",
     "Conflict",
+    "HoldNotFound",
     "ObjectNotFound",
+    "OnHold",
     "RequestIdReused",
     "RowTaken",
     "SchemaOutdated",
@@ -116,6 +120,30 @@ class RequestIdReused(StorageError):
     def __init__(self, request_id: str) -> None:
         super().__init__("this request_id was used before with another payload")
         self.request_id = request_id
+
+
+class OnHold(StorageError):
+    """A hold keeps the check, so that it is not erased.
+
+    Attributes:
+        holds: The number of its holds.
+    """
+
+    def __init__(self, holds: int) -> None:
+        super().__init__(f"{holds} holds keep the check")
+        self.holds = holds
+
+
+class HoldNotFound(StorageError):
+    """The check has no hold with this reference.
+
+    Attributes:
+        reference: The reference.
+    """
+
+    def __init__(self, reference: str) -> None:
+        super().__init__("the check has no hold with this reference")
+        self.reference = reference
 
 
 class ObjectNotFound(StorageError):

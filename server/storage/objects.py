@@ -2,8 +2,11 @@
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,7 +24,7 @@ from server.storage.errors import ObjectNotFound, StorageUnavailable
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
 
-__all__ = ["ObjectInfo", "ObjectStore", "open_object_store"]
+__all__ = ["ObjectInfo", "ObjectStore", "folder_of", "open_object_store"]
 
 
 P = ParamSpec("P")
@@ -69,6 +72,8 @@ _CLIENT_OPTIONS: Final = frozenset(
     }
 )
 """The options that obstore reads from the environment after that prefix: its ``ClientConfig``."""
+_STAGED: Final = re.compile(r"#[0-9]+$")
+"""The end of the name under which obstore writes a file before it renames it."""
 # obstore raises ValueError for an invalid key, such as one with "..".
 _FAILURES = (BaseError, OSError, ValueError)
 
@@ -119,28 +124,39 @@ class ObjectStore(Protocol):
         """Lists every object whose key begins with the segments of ``prefix``, in no order."""
         ...
 
+    async def remove_interrupted(self, prefix: str, *, older_than: datetime) -> int:
+        """Deletes what killed processes left of a ``put``, which ``list`` does not show; returns how much.
 
-def open_object_store(url: str) -> ObjectStore:
+        Args:
+            prefix: As in ``list``.
+            older_than: What was written later is kept, because the ``put`` may still run.
+        """
+        ...
+
+
+def open_object_store(url: str, *, failed: Callable[[str], None] = lambda _operation: None) -> ObjectStore:
     """Opens a store; creates the folder if it is missing.
 
     Args:
         url: A folder's path, ``file:///folder``, ``memory://``, or a URL of obstore such as
             ``s3://bucket/prefix``. Credentials come from the environment, as obstore documents.
+        failed: Called with the operation when the store fails: ``put``, ``get``, ``delete``, ``list`` or
+            ``look up``.
 
     Raises:
         StorageUnavailable: The folder cannot be created, or the URL cannot be used.
     """
-    folder = _folder_of(url)
+    folder = folder_of(url)
     try:
         if folder is not None:
             make_private_folder(folder)
-            return _FolderObjects(LocalStore(folder), folder=folder.resolve())
+            return _FolderObjects(LocalStore(folder), folder=folder.resolve(), failed=failed)
         if url.startswith("memory:"):
-            return _Objects(MemoryStore())
+            return _Objects(MemoryStore(), failed=failed)
         # By default obstore retries for three minutes, in a thread that no caller waits for any more.
         retries: RetryConfig = {"retry_timeout": timedelta(seconds=_CALL_SECONDS)}
         store = from_url(url, client_options=_client_options(url, os.environ), retry_config=retries)
-        return _Objects(store, call_seconds=_CALL_SECONDS)
+        return _Objects(store, call_seconds=_CALL_SECONDS, failed=failed)
     except (BaseError, ValueError, OSError) as error:
         raise StorageUnavailable(
             f"the object store cannot be opened ({type(error).__name__}): expected a folder, file:///folder, "
@@ -163,7 +179,8 @@ def _client_options(url: str, environment: Mapping[str, str]) -> "ClientConfig":
     return cast("ClientConfig", options)
 
 
-def _folder_of(url: str) -> Path | None:
+def folder_of(url: str) -> Path | None:
+    """Returns the folder that a URL of a store names; ``None`` for other stores."""
     if "://" not in url and not url.startswith("memory:"):
         return Path(url)
     parts = urlsplit(url)
@@ -177,8 +194,15 @@ class _Objects:
     which still need the interpreter for a moment afterwards; a process that exits in that moment is aborted.
     """
 
-    def __init__(self, store: obstore.store.ObjectStore, *, call_seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        store: obstore.store.ObjectStore,
+        *,
+        failed: Callable[[str], None],
+        call_seconds: float | None = None,
+    ) -> None:
         """Initialises the store with the time limit of one call; ``None`` for no limit."""
+        self._failed = failed
         self._store = store
         self._call_seconds = call_seconds
         # A separate pool, so that a store that hangs delays nothing else.
@@ -188,7 +212,7 @@ class _Objects:
         try:
             await self._run(obstore.put, self._store, key, data)
         except _FAILURES as error:
-            raise _failed("put", error) from error
+            raise self._failure("put", error) from error
 
     async def get(self, key: str) -> bytes:
         try:
@@ -196,7 +220,7 @@ class _Objects:
         except (NotFoundError, FileNotFoundError) as error:
             raise ObjectNotFound(key) from error
         except _FAILURES as error:
-            raise _failed("get", error) from error
+            raise self._failure("get", error) from error
 
     async def delete(self, key: str) -> None:
         try:
@@ -204,7 +228,7 @@ class _Objects:
         except (NotFoundError, FileNotFoundError):
             return
         except _FAILURES as error:
-            raise _failed("delete", error) from error
+            raise self._failure("delete", error) from error
 
     async def exists(self, key: str) -> bool:
         try:
@@ -212,7 +236,7 @@ class _Objects:
         except (NotFoundError, FileNotFoundError):
             return False
         except _FAILURES as error:
-            raise _failed("look up", error) from error
+            raise self._failure("look up", error) from error
         return True
 
     async def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
@@ -222,13 +246,25 @@ class _Objects:
                 for entry in batch:
                     yield ObjectInfo(key=entry["path"], modified=entry["last_modified"])
         except _FAILURES as error:
-            raise _failed("list", error) from error
+            raise self._failure("list", error) from error
+
+    async def remove_interrupted(self, prefix: str, *, older_than: datetime) -> int:
+        # Other stores have no object until it is complete.
+        return 0
 
     async def _run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         loop = asyncio.get_running_loop()
         # A store that never answers fails like a store that refuses, because TimeoutError is an OSError.
         async with asyncio.timeout(self._call_seconds):
-            return await loop.run_in_executor(self._threads, partial(call, *args, **kwargs))
+            return await loop.run_in_executor(
+                self._threads, copy_context().run, partial(call, *args, **kwargs)
+            )
+
+    def _failure(self, operation: str, error: Exception) -> StorageUnavailable:
+        self._failed(operation)
+        return StorageUnavailable(
+            f"the object store could not {operation} an object ({type(error).__name__})"
+        )
 
     def _get(self, key: str) -> bytes:
         return bytes(obstore.get(self._store, key).bytes())
@@ -237,8 +273,8 @@ class _Objects:
 class _FolderObjects(_Objects):
     """A folder. obstore writes a temporary file and renames it; this class makes both durable and private."""
 
-    def __init__(self, store: LocalStore, *, folder: Path) -> None:
-        super().__init__(store)
+    def __init__(self, store: LocalStore, *, folder: Path, failed: Callable[[str], None]) -> None:
+        super().__init__(store, failed=failed)
         self._folder = folder
 
     async def put(self, key: str, data: bytes) -> None:
@@ -246,7 +282,24 @@ class _FolderObjects(_Objects):
         try:
             await asyncio.to_thread(_keep, self._folder / key, self._folder)
         except OSError as error:
-            raise _failed("put", error) from error
+            raise self._failure("put", error) from error
+
+    async def remove_interrupted(self, prefix: str, *, older_than: datetime) -> int:
+        try:
+            return await asyncio.to_thread(_remove_staged, self._folder / prefix, older_than.timestamp())
+        except OSError as error:
+            raise self._failure("delete", error) from error
+
+
+def _remove_staged(folder: Path, older_than: float) -> int:
+    removed = 0
+    for path in folder.rglob("*#*"):
+        with suppress(FileNotFoundError):
+            # Another process has just completed or removed it.
+            if _STAGED.search(path.name) and path.stat().st_mtime < older_than:
+                path.unlink()
+                removed += 1
+    return removed
 
 
 def _keep(file: Path, top: Path) -> None:
@@ -262,7 +315,3 @@ def _keep(file: Path, top: Path) -> None:
             os.close(handle)
         if path == top:
             return
-
-
-def _failed(what: str, error: Exception) -> StorageUnavailable:
-    return StorageUnavailable(f"the object store could not {what} an object ({type(error).__name__})")

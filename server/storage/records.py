@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TypedDict
 from uuid import UUID
 
-from liveness.verdict import Verdict
+from liveness import Verdict
 from server.domain.reasons import CheckStatus, FailureReason
 from server.domain.state import CheckState
 from server.domain.terms import AttemptOutcome, EndedBy, Mode, Plan
@@ -29,6 +29,7 @@ __all__ = [
     "NewCheck",
     "PictureFacts",
     "RequestKey",
+    "SealedRecord",
 ]
 
 
@@ -74,6 +75,8 @@ class NewCheck:
         challenge_key_sha256: The key that its app pins: SHA-256 of the SubjectPublicKeyInfo, 32 bytes.
         sandbox: Whether a sandbox caller created it.
         tries: The marks of its subject and portrait, whose failures are limited.
+        portrait_sha256: SHA-256 of the trusted image, 32 bytes; None if the policy keeps nothing of it.
+        images: The sealed portrait, already durable in the object store, if the policy keeps it.
     """
 
     check_id: UUID
@@ -96,6 +99,9 @@ class NewCheck:
     challenge_key_sha256: bytes
     sandbox: bool = False
     tries: tuple[TryMark, ...] = ()
+    portrait_sha256: bytes | None = None
+    images: "tuple[EvidenceEntry, ...]" = ()
+    retention_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +117,14 @@ class CheckRecord:
         policy_sha256: SHA-256 of the policy file, 32 bytes.
         policy_source: The bytes of the policy file.
         requested_mode: The mode that the policy or the orchestrator requested.
-        subject_reference: Opaque reference to the person; empty after erasure.
-        consent_reference: Reference to the legal basis; empty after erasure.
+        subject_reference: Opaque reference to the person; empty once the check is decided, because the
+            evidence record has it.
+        consent_reference: Reference to the legal basis; likewise.
         portrait_template: The sealed template; None once the check is decided, because nothing may be
             compared with it any more.
         portrait_report: The report on the portrait, opaque; empty after erasure.
+        portrait_sha256: SHA-256 of the trusted image, 32 bytes; None once the check is decided, and if the
+            policy keeps nothing of it.
         pack_name: Name of the model pack that made the template.
         pack_version: Version of the pack.
         pack_sha256: Hash of the pack, 32 bytes.
@@ -139,9 +148,12 @@ class CheckRecord:
         bytes_received: Bytes of frames received so far, over all streams.
         status: SUCCESS, FAILURE or NOT_DECIDED; None before the decision.
         reasons: The reasons for which it did not succeed, most important first.
-        result: The result, opaque; None before the decision and after erasure.
+        result: The result of a check that was decided before there were evidence records, opaque; else None.
         decide_time: When it was decided; None before.
         retain_until: When result and evidence are to be erased; None before the decision.
+        images_until: When the images are to be erased, if earlier than the rest; else None.
+        images_erase_time: When retention erased the images, earlier than the rest; else None.
+        retention_seconds: The retention that the upload asked for, shorter than the policy's; else None.
         finish_time: When the orchestrator first received the result; None before.
         erase_time: When it was erased; None before.
     """
@@ -158,6 +170,7 @@ class CheckRecord:
     consent_reference: str
     portrait_template: Sealed | None = field(repr=False)
     portrait_report: bytes = field(repr=False)
+    portrait_sha256: bytes | None = field(repr=False)
     pack_name: str
     pack_version: str
     pack_sha256: bytes
@@ -180,6 +193,9 @@ class CheckRecord:
     result: bytes | None = field(repr=False)
     decide_time: datetime | None
     retain_until: datetime | None
+    images_until: datetime | None
+    images_erase_time: datetime | None
+    retention_seconds: int | None
     finish_time: datetime | None
     erase_time: datetime | None
 
@@ -246,7 +262,9 @@ class AttemptRecord:
         end_time: When it ended; None while it runs.
         final_mac_sha256: SHA-256 of the last MAC, 32 bytes; None without a MAC.
         judgement: The outcome of the check if no further attempt follows, opaque (``server.verdict.stored``);
-            None if the attempt was not judged, and after erasure.
+            None if the attempt was not judged, and once the check is decided.
+        frame_hashes: SHA-256 of every received frame's image, 32 bytes each, joined; None while it runs, if
+            its server stopped, and once the check is decided.
     """
 
     check_id: UUID
@@ -265,6 +283,7 @@ class AttemptRecord:
     end_time: datetime | None
     final_mac_sha256: bytes | None
     judgement: bytes | None = field(repr=False)
+    frame_hashes: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -282,6 +301,7 @@ class AttemptEnding:
         end_time: When it ended.
         final_mac_sha256: SHA-256 of the last MAC; None without a MAC.
         judgement: The outcome of the check if no further attempt follows; None if the attempt was not judged.
+        frame_hashes: SHA-256 of every received frame's image, 32 bytes each, joined.
     """
 
     number: int
@@ -294,6 +314,7 @@ class AttemptEnding:
     end_time: datetime
     final_mac_sha256: bytes | None
     judgement: bytes | None = field(default=None, repr=False)
+    frame_hashes: bytes | None = field(default=None, repr=False)
 
     @property
     def counts(self) -> bool:
@@ -314,6 +335,7 @@ class AttemptEnding:
             end_time=self.end_time,
             final_mac_sha256=self.final_mac_sha256,
             judgement=self.judgement,
+            frame_hashes=self.frame_hashes,
         )
 
 
@@ -324,6 +346,8 @@ class ImagePurpose(StrEnum):
     """The frame that stands as proof in the result."""
     AUDIT_IMAGE = "AUDIT_IMAGE"
     """A further frame, kept if the policy demands it."""
+    PORTRAIT = "PORTRAIT"
+    """The trusted image as uploaded, kept if the policy demands it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -375,22 +399,39 @@ class EvidenceEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class SealedRecord:
+    """A sealed evidence record (``server.evidence.records``), and the terms by which it is found.
+
+    Attributes:
+        version: The version of its content.
+        sealed: The record.
+        terms: The terms, without duplicates.
+    """
+
+    version: int
+    sealed: Sealed = field(repr=False)
+    terms: tuple[str, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """The decision on a check.
 
     Attributes:
         status: SUCCESS, FAILURE or NOT_DECIDED.
         reasons: The reasons for which it did not succeed, most important first; empty for SUCCESS.
-        result_bytes: The whole result, opaque; the bytes that are signed.
+        record: The evidence record, which contains the result.
         evidence: Images that are already durable in the object store, in the order in which they are
             returned.
         decide_time: When it was decided.
         retain_until: When result and evidence are to be erased.
+        images_until: When the images are to be erased, if earlier than the rest.
     """
 
     status: CheckStatus
     reasons: tuple[FailureReason, ...]
-    result_bytes: bytes = field(repr=False)
+    record: SealedRecord
     evidence: tuple[EvidenceEntry, ...]
     decide_time: datetime
     retain_until: datetime
+    images_until: datetime | None = None

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Unpack
 from uuid import UUID
 
+from server.audit import AuditEvent
 from server.domain.reasons import FailureReason
 from server.domain.state import OPEN_STATES, CheckState
 from server.domain.tries import TryMark, TryRules
@@ -344,13 +345,26 @@ class CheckRepository:
         )
 
     @uncancelled
-    async def finish(self, check_id: UUID, now: datetime) -> CheckRecord:
-        """Notes that the orchestrator received the result; later calls change nothing.
+    async def finish(
+        self,
+        check_id: UUID,
+        now: datetime,
+        *,
+        first: AuditEvent | None = None,
+        again: AuditEvent | None = None,
+    ) -> CheckRecord:
+        """Notes that the orchestrator received the result; later calls do not change the check.
+
+        Args:
+            check_id: The check.
+            now: The current time.
+            first: The event that the audit log records if this is the first delivery.
+            again: The event that it records if it is not.
 
         Raises:
             Conflict: The check is not decided, or is erased.
         """
-        return await self._database.write(transitions.finish, check_id, now)
+        return await self._database.write(transitions.finish, check_id, now, first=first, again=again)
 
     @uncancelled
     async def due(self, now: datetime, limit: int, *, after: CheckRecord | None = None) -> list[CheckRecord]:

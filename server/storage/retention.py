@@ -1,18 +1,45 @@
 """The erasure of results whose retention has ended."""
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, case, exists, func, or_, select
 
+from server.audit import AuditEvent
 from server.domain.state import CLOSED_WITH_RESULT, CheckState
 from server.storage import rows, statements
+from server.storage.approvals import ApprovalRequest, PendingApproval, expire_approvals, second_person, use_up
+from server.storage.audit import append, erase_subject_key
 from server.storage.database import Database
-from server.storage.devices import erase_device_rows
+from server.storage.devices import erase_device_rows, forget_subject_rows
+from server.storage.evidence_records import remove_record
+from server.storage.holds import expect_no_hold
 from server.storage.records import CheckRecord, EvidenceEntry
+from server.storage.tables import checks, holds, policies
 from server.storage.uncancelled import uncancelled
 
-__all__ = ["RetentionRepository"]
+__all__ = ["DueChecks", "RetentionRepository"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueChecks:
+    """The checks of a policy whose retention has ended.
+
+    Attributes:
+        policy: Name of the policy.
+        due: The number of checks that are to be erased.
+        held: The number of further checks, which a hold keeps.
+        images: The number of further checks of which only the images are to be erased.
+        since: When the retention of the longest overdue check, or of its images, ended.
+    """
+
+    policy: str
+    due: int
+    held: int
+    images: int
+    since: datetime
 
 
 class RetentionRepository:
@@ -35,17 +62,23 @@ class RetentionRepository:
         )
 
     @uncancelled
-    async def erase(self, check_id: UUID, now: datetime) -> tuple[EvidenceEntry, ...]:
-        """Erases the result, the references, the evidence keys and all rows about the device.
+    async def due(self, now: datetime) -> tuple[DueChecks, ...]:
+        """Returns what the retention has ended of, by the name of the policy, in its order."""
+        return await self._database.read(_due, now)
 
-        A tombstone with the status stays.
+    @uncancelled
+    async def expire(
+        self, check_id: UUID, now: datetime, *, event: AuditEvent
+    ) -> tuple[EvidenceEntry, ...] | None:
+        """Erases a check whose retention has ended, as ``erase`` does.
 
         Returns:
-            The removed entries, whose objects the caller deletes. Objects that a crash leaves behind cannot
-            be unsealed any more, and ``EvidenceStore.sweep_orphans`` deletes them.
+            The removed entries, whose objects the caller deletes; ``None`` if another process erased the
+            check first.
 
         Raises:
-            Conflict: The check is still open.
+            Conflict: The check is still open, or its retention has not ended.
+            OnHold: A hold keeps it.
         """
 
         def work(connection: Connection) -> tuple[EvidenceEntry, ...] | None:
@@ -54,19 +87,186 @@ class RetentionRepository:
             )
             if record.state is CheckState.ERASED:
                 return None
+            if record.retain_until is None or record.retain_until > now:
+                raise statements.conflict("the retention has not ended", record)
+            expect_no_hold(connection, check_id)
+            return _erase(connection, check_id, now, event)
+
+        removed = await self._database.write(work)
+        if removed is not None:
+            self._erased_is_in_log = True
+            await self.forget_erased()
+        return removed
+
+    @uncancelled
+    async def expired_images(self, now: datetime, limit: int) -> list[CheckRecord]:
+        """Returns closed checks whose images are to be erased, the longest overdue first."""
+        return await self._database.read(
+            statements.expired_images, states=CLOSED_WITH_RESULT, now=now, limit=limit
+        )
+
+    @uncancelled
+    async def expire_images(
+        self, check_id: UUID, now: datetime, *, event: AuditEvent
+    ) -> tuple[EvidenceEntry, ...] | None:
+        """Erases the rows and the keys of the images of a check, whose record is kept.
+
+        Returns:
+            The removed entries, whose objects the caller deletes; ``None`` if another process erased them
+            first, or the whole check.
+
+        Raises:
+            Conflict: The check is still open, or the images are to be kept.
+            OnHold: A hold keeps them.
+        """
+
+        def work(connection: Connection) -> tuple[EvidenceEntry, ...] | None:
+            record = statements.expect(
+                connection, check_id, states=CLOSED_WITH_RESULT | {CheckState.ERASED}, epoch=None
+            )
+            if record.state is CheckState.ERASED or record.images_erase_time is not None:
+                return None
+            if record.images_until is None or record.images_until > now:
+                raise statements.conflict("the retention of the images has not ended", record)
+            expect_no_hold(connection, check_id)
             removed = statements.remove_evidence(connection, check_id)
-            statements.erase_judgements(connection, check_id)
-            erase_device_rows(connection, check_id)
-            statements.erase_payload(connection, check_id)
-            statements.set_values(connection, check_id, rows.tombstone(now))
+            statements.set_values(connection, check_id, {"images_until": None, "images_erase_time": now})
+            append(connection, event, now=now)
             return removed
+
+        removed = await self._database.write(work)
+        if removed is not None:
+            self._erased_is_in_log = True
+            await self.forget_erased()
+        return removed
+
+    @uncancelled
+    async def erase(
+        self,
+        check_id: UUID,
+        now: datetime,
+        *,
+        event: AuditEvent | None = None,
+        approval: ApprovalRequest | None = None,
+    ) -> tuple[EvidenceEntry, ...] | PendingApproval:
+        """Erases the record, the references, the evidence keys and all rows about the device.
+
+        A tombstone with the status stays.
+
+        Args:
+            check_id: The check.
+            now: The time.
+            event: The event to log; not logged if the check is erased already.
+            approval: The request, if it needs two people.
+
+        Returns:
+            The removed entries, whose objects the caller deletes. Objects that a crash leaves behind cannot
+            be unsealed any more, and ``EvidenceStore.sweep_orphans`` deletes them. Or the request that waits
+            for a second person.
+
+        Raises:
+            Conflict: The check is still open.
+            OnHold: A hold keeps it.
+        """
+
+        def work(connection: Connection) -> tuple[EvidenceEntry, ...] | PendingApproval | None:
+            record = statements.expect(
+                connection, check_id, states=CLOSED_WITH_RESULT | {CheckState.ERASED}, epoch=None
+            )
+            if record.state is CheckState.ERASED:
+                return None
+            expect_no_hold(connection, check_id)
+            if approval is not None:
+                pending = second_person(connection, approval, now=now)
+                if pending is not None:
+                    return pending
+            return _erase(connection, check_id, now, event)
 
         removed = await self._database.write(work)
         if removed is None:
             return ()
+        if isinstance(removed, PendingApproval):
+            return removed
         self._erased_is_in_log = True
         await self.forget_erased()
         return removed
+
+    @uncancelled
+    async def confirmed(self, approval: ApprovalRequest, now: datetime) -> PendingApproval | None:
+        """Returns the request that waits for a second person; ``None`` if this call may confirm it."""
+        return await self._database.write(second_person, approval, now=now, consume=False)
+
+    @uncancelled
+    async def forget_devices(
+        self, tenant: str, subject: str, now: datetime, *, check_ids: Collection[UUID], event: AuditEvent
+    ) -> int:
+        """Erases what is stored about a person's devices and tries, as the first step of erasing the person.
+
+        The rows of an erased check do not name the person any more, so later they would not be found.
+
+        Args:
+            tenant: The tenant.
+            subject: The subject reference; not empty.
+            now: The time.
+            check_ids: The person's checks.
+            event: The event to log.
+
+        Returns:
+            The number of deleted keys, uses and scans.
+        """
+
+        def work(connection: Connection) -> int:
+            append(connection, event, now=now)
+            return forget_subject_rows(connection, tenant, subject, check_ids)
+
+        return await self._database.write(work)
+
+    @uncancelled
+    async def forget_subject(
+        self,
+        tenant: str,
+        subject: str,
+        now: datetime,
+        *,
+        check_ids: Collection[UUID],
+        event: AuditEvent,
+        approval: ApprovalRequest | None,
+        forget_pseudonym: Collection[bytes],
+    ) -> int:
+        """Erases what is stored about a person's devices and tries, as the last step of erasing the person.
+
+        Args:
+            tenant: The tenant.
+            subject: The subject reference; not empty.
+            now: The time.
+            check_ids: The person's checks.
+            event: The event to log.
+            approval: The request that is used up, if it needs two people.
+            forget_pseudonym: The hashes under which the audit log knows the person, whose keys are destroyed;
+                empty to keep them.
+
+        Returns:
+            The number of deleted keys, uses and scans.
+        """
+
+        def work(connection: Connection) -> int:
+            forgotten = forget_subject_rows(connection, tenant, subject, check_ids)
+            if approval is not None:
+                use_up(connection, approval, now=now)
+            append(connection, event, now=now)
+            for hashed in forget_pseudonym:
+                erase_subject_key(connection, tenant, hashed)
+            return forgotten
+
+        forgotten = await self._database.write(work)
+        self._erased_is_in_log = True
+        await self.forget_erased()
+        return forgotten
+
+    @uncancelled
+    async def expire_approvals(self, now: datetime) -> int:
+        """Deletes requests that nobody may confirm any more; returns their number."""
+        return await self._database.write(expire_approvals, now)
 
     @uncancelled
     async def forget_erased(self) -> bool:
@@ -79,3 +279,45 @@ class RetentionRepository:
         if self._erased_is_in_log:
             self._erased_is_in_log = not await self._database.forget_overwritten()
         return not self._erased_is_in_log
+
+
+def _due(connection: Connection, now: datetime) -> tuple[DueChecks, ...]:
+    held = exists().where(holds.c.check_id == checks.c.check_id)
+    whole = checks.c.retain_until <= now
+    query = (
+        select(
+            policies.c.name,
+            func.count().filter(whole, ~held).label("due"),
+            func.count().filter(held).label("held"),
+            func.count().filter(~whole, ~held).label("images"),
+            func.min(
+                case((checks.c.images_until.is_(None), checks.c.retain_until), else_=checks.c.images_until)
+            ).label("since"),
+        )
+        .join_from(checks, policies)
+        .where(checks.c.state.in_([state.value for state in CLOSED_WITH_RESULT]))
+        .where(or_(whole, checks.c.images_until <= now))
+        .group_by(policies.c.name)
+        .order_by(policies.c.name)
+    )
+    return tuple(
+        DueChecks(
+            policy=row["name"], due=row["due"], held=row["held"], images=row["images"], since=row["since"]
+        )
+        for row in connection.execute(query).mappings()
+    )
+
+
+def _erase(
+    connection: Connection, check_id: UUID, now: datetime, event: AuditEvent | None
+) -> tuple[EvidenceEntry, ...]:
+    """Erases the rows of a check, leaves the tombstone, and logs the event; returns the removed entries."""
+    removed = statements.remove_evidence(connection, check_id)
+    remove_record(connection, check_id)
+    statements.erase_judgements(connection, check_id)
+    erase_device_rows(connection, check_id)
+    statements.erase_payload(connection, check_id)
+    statements.set_values(connection, check_id, rows.tombstone(now))
+    if event is not None:
+        append(connection, event, now=now)
+    return removed

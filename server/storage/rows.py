@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping, select
 
-from liveness.verdict import Verdict
+from liveness import Verdict
 from server.domain.reasons import CheckStatus, FailureReason
 from server.domain.state import CheckState
 from server.domain.terms import AttemptOutcome, EndedBy, Mode, Plan
@@ -39,6 +39,7 @@ __all__ = [
     "evidence_row",
     "from_words",
     "policy_row",
+    "reasons_of",
     "request_row",
     "to_words",
     "tombstone",
@@ -57,13 +58,25 @@ NO_LEASE: Mapping[str, None] = {"lease_owner": None, "lease_until": None, "resum
 
 
 def to_words(words: Iterable[str]) -> str:
-    """Returns a list of names as the text of one column."""
+    """Encodes a list of names as JSON text for one column."""
     return json.dumps(list(words))
 
 
 def from_words(column: str) -> tuple[str, ...]:
-    """Parses the text that ``to_words`` returns."""
+    """Decodes the names that ``to_words`` encoded."""
     return tuple(json.loads(column))
+
+
+def reasons_of(row: RowMapping) -> tuple[FailureReason, ...] | None:
+    """Returns the reasons in a row of the table ``checks``; None if they are no list of reasons.
+
+    The server writes none like that, so somebody with access to the database did.
+    """
+    try:
+        words = json.loads(row["reasons"])
+        return tuple(FailureReason(word) for word in words) if isinstance(words, list) else None
+    except (TypeError, ValueError, RecursionError):
+        return None
 
 
 def check_row(check: NewCheck) -> dict[str, Any]:
@@ -82,12 +95,14 @@ def check_row(check: NewCheck) -> dict[str, Any]:
         "template_wrapped_key": check.portrait_template.wrapped_key,
         "template_key_id": check.portrait_template.key_id,
         "portrait_report": check.portrait_report,
+        "portrait_sha256": check.portrait_sha256,
         "pack_name": check.pack_name,
         "pack_version": check.pack_version,
         "pack_sha256": check.pack_sha256,
         "create_time": check.create_time,
         "scan_deadline": check.scan_deadline,
         "result_deadline": check.result_deadline,
+        "retention_seconds": check.retention_seconds,
         "lease_epoch": 0,
         "streams": 0,
         "bytes_received": 0,
@@ -161,19 +176,26 @@ def ending_row(ending: AttemptEnding) -> dict[str, Any]:
         "end_time": ending.end_time,
         "final_mac_sha256": ending.final_mac_sha256,
         "judgement": ending.judgement,
+        "frame_hashes": ending.frame_hashes,
         **({} if ending.counts else {"counted": False}),
     }
 
 
 def decision_row(decision: Decision) -> dict[str, Any]:
-    """Returns the columns that a decision changes; the lease ends and the template is destroyed."""
+    """Returns the columns that a decision changes.
+
+    The lease ends and the template is destroyed. The evidence record takes over the references.
+    """
     return {
         "state": CheckState.DECIDED.value,
         "status": decision.status.value,
         "reasons": to_words(reason.value for reason in decision.reasons),
-        "result": decision.result_bytes,
+        "subject_reference": "",
+        "consent_reference": "",
+        "portrait_sha256": None,
         "decide_time": decision.decide_time,
         "retain_until": decision.retain_until,
+        "images_until": decision.images_until,
         "template_ciphertext": None,
         "template_wrapped_key": None,
         "template_key_id": None,
@@ -189,6 +211,7 @@ def tombstone(now: datetime) -> dict[str, Any]:
     return {
         "state": CheckState.ERASED.value,
         "erase_time": now,
+        "images_until": None,
         "subject_reference": "",
         "consent_reference": "",
         "portrait_report": b"",
@@ -220,6 +243,7 @@ def check_record(row: RowMapping) -> CheckRecord:
         consent_reference=row["consent_reference"],
         portrait_template=template,
         portrait_report=row["portrait_report"],
+        portrait_sha256=row["portrait_sha256"],
         pack_name=row["pack_name"],
         pack_version=row["pack_version"],
         pack_sha256=row["pack_sha256"],
@@ -238,10 +262,14 @@ def check_record(row: RowMapping) -> CheckRecord:
         streams=row["streams"],
         bytes_received=row["bytes_received"],
         status=None if row["status"] is None else CheckStatus(row["status"]),
-        reasons=tuple(FailureReason(word) for word in from_words(row["reasons"])),
+        # The result has the reasons under its signature.
+        reasons=reasons_of(row) or (),
         result=row["result"],
         decide_time=row["decide_time"],
         retain_until=row["retain_until"],
+        images_until=row["images_until"],
+        images_erase_time=row["images_erase_time"],
+        retention_seconds=row["retention_seconds"],
         finish_time=row["finish_time"],
         erase_time=row["erase_time"],
     )
@@ -266,6 +294,7 @@ def attempt_record(row: RowMapping) -> AttemptRecord:
         end_time=row["end_time"],
         final_mac_sha256=row["final_mac_sha256"],
         judgement=row["judgement"],
+        frame_hashes=row["frame_hashes"],
     )
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, RowMapping, Select, delete, func, insert, or_
 
 from device_integrity.stream import FrameMark, KeyUse, RecalledScan, ScanQuery
 from server.domain.state import CheckState
+from server.domain.terms import SealedKind
 from server.sealing import Random, Sealed, SealError, WrappingKeys, context, seal, unseal
 from server.storage.database import Database
 from server.storage.errors import RowTaken
@@ -27,7 +28,6 @@ __all__ = ["DatabaseScanMemory"]
 _BAND_DOMAIN: Final = b"facegate/v1/scan-memory-band"
 _BAND_BYTES: Final = 8
 _MARK_BYTES: Final = 32
-_KIND: Final = "scan_memory"
 _EXACT_WEIGHT: Final = 1000
 _MOST_FRAMES: Final = 16
 
@@ -135,7 +135,7 @@ class DatabaseScanMemory:
             sealed = seal(
                 b"".join(mark.exact + mark.perceptual for mark in (*earlier, *new) if mark.perceptual),
                 wrapping_keys=self._wrapping_keys,
-                aad=context(identifier, _KIND),
+                aad=context(tenant=tenant, check_id=identifier, kind=SealedKind.SCAN_MEMORY),
                 random=self._random,
             )
             memory = {
@@ -199,9 +199,10 @@ class DatabaseScanMemory:
         return await self._database.write(work)
 
     def _unsealed(self, row: RowMapping) -> tuple[FrameMark, ...]:
-        check_id, sealed = row["check_id"], Sealed(row["ciphertext"], row["wrapped_key"], row["key_id"])
+        sealed = Sealed(row["ciphertext"], row["wrapped_key"], row["key_id"])
+        aad = context(tenant=row["tenant"], check_id=row["check_id"], kind=SealedKind.SCAN_MEMORY)
         try:
-            data = unseal(sealed, wrapping_keys=self._wrapping_keys, aad=context(check_id, _KIND))
+            data = unseal(sealed, wrapping_keys=self._wrapping_keys, aad=aad)
         except SealError:
             return ()
         return tuple(_marks(data))

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, delete, exists, func, insert, or_, select, update
 
 from server.domain.state import CheckState
 from server.domain.terms import AttemptOutcome, EndedBy
@@ -19,7 +19,7 @@ from server.storage.records import (
     NewCheck,
     RequestKey,
 )
-from server.storage.tables import attempts, checks, evidence, policies, requests
+from server.storage.tables import attempts, checks, evidence, holds, policies, requests
 
 __all__ = [
     "add_attempt",
@@ -35,6 +35,7 @@ __all__ = [
     "erase_judgements",
     "expect",
     "expired_checks",
+    "expired_images",
     "find_check",
     "interrupt_attempts",
     "list_attempts",
@@ -124,6 +125,7 @@ def add_check(connection: Connection, check: NewCheck, request: RequestKey | Non
     connection.execute(insert(checks).values(rows.check_row(check)))
     if request is not None:
         connection.execute(insert(requests).values(rows.request_row(request, check.check_id)))
+    add_evidence(connection, check.check_id, check.images)
 
 
 def set_values(connection: Connection, check_id: UUID, values: Mapping[str, Any]) -> None:
@@ -180,11 +182,24 @@ def due_checks(
 def expired_checks(
     connection: Connection, *, states: Collection[CheckState], now: datetime, limit: int
 ) -> list[CheckRecord]:
-    """Returns checks in ``states`` whose retention has ended, the longest overdue first."""
+    """Returns checks in ``states`` without a hold whose retention has ended, the longest overdue first."""
     query = (
         rows.CHECKS.where(checks.c.state.in_([state.value for state in states]))
-        .where(checks.c.retain_until <= now)
+        .where(checks.c.retain_until <= now, ~exists().where(holds.c.check_id == checks.c.check_id))
         .order_by(checks.c.retain_until, checks.c.check_id)
+        .limit(limit)
+    )
+    return [rows.check_record(row) for row in connection.execute(query).mappings()]
+
+
+def expired_images(
+    connection: Connection, *, states: Collection[CheckState], now: datetime, limit: int
+) -> list[CheckRecord]:
+    """Returns checks in ``states`` without a hold whose images are due for erasure, longest overdue first."""
+    query = (
+        rows.CHECKS.where(checks.c.state.in_([state.value for state in states]))
+        .where(checks.c.images_until <= now, ~exists().where(holds.c.check_id == checks.c.check_id))
+        .order_by(checks.c.images_until, checks.c.check_id)
         .limit(limit)
     )
     return [rows.check_record(row) for row in connection.execute(query).mappings()]
@@ -309,8 +324,10 @@ def erase_payload(connection: Connection, check_id: UUID) -> None:
 
 
 def erase_judgements(connection: Connection, check_id: UUID) -> None:
-    """Erases the judgements of a check's attempts."""
-    connection.execute(update(attempts).where(attempts.c.check_id == check_id).values(judgement=None))
+    """Erases the judgements of a check's attempts, and the hashes of their frames."""
+    connection.execute(
+        update(attempts).where(attempts.c.check_id == check_id).values(judgement=None, frame_hashes=None)
+    )
 
 
 def remove_evidence(connection: Connection, check_id: UUID) -> tuple[EvidenceEntry, ...]:

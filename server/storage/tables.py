@@ -20,19 +20,28 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     Uuid,
+    text,
 )
 
 __all__ = [
     "attempts",
+    "audit_checkpoints",
+    "audit_events",
+    "audit_heads",
+    "audit_subjects",
     "check_tries",
     "checks",
     "device_evidence",
     "device_key_uses",
     "enrolled_keys",
     "evidence",
+    "evidence_records",
+    "holds",
     "metadata",
     "one_time_tokens",
+    "pending_approvals",
     "policies",
+    "record_terms",
     "requests",
     "scan_marks",
     "scan_memories",
@@ -96,6 +105,7 @@ checks = Table(
     Column("template_wrapped_key", LargeBinary),
     Column("template_key_id", String(64)),
     Column("portrait_report", LargeBinary, nullable=False),
+    Column("portrait_sha256", LargeBinary(32)),
     Column("pack_name", String(128), nullable=False),
     Column("pack_version", String(128), nullable=False),
     Column("pack_sha256", LargeBinary(32), nullable=False),
@@ -116,10 +126,28 @@ checks = Table(
     Column("result", LargeBinary),
     Column("decide_time", UtcTime),
     Column("retain_until", UtcTime),
+    Column("retention_seconds", BigInteger),
+    # Only while the check has images that are erased earlier than its record.
+    Column("images_until", UtcTime),
+    Column("images_erase_time", UtcTime),
     Column("finish_time", UtcTime),
     Column("erase_time", UtcTime),
+    # Only open checks, and checks that are older than evidence records, have the reference in clear.
+    Index(
+        None,
+        "tenant",
+        "subject_reference",
+        sqlite_where=text("subject_reference != ''"),
+        postgresql_where=text("subject_reference != ''"),
+    ),
     Index(None, "state", "scan_deadline"),
     Index(None, "state", "retain_until"),
+    Index(
+        None,
+        "images_until",
+        sqlite_where=text("images_until IS NOT NULL"),
+        postgresql_where=text("images_until IS NOT NULL"),
+    ),
 )
 
 requests = Table(
@@ -152,6 +180,7 @@ attempts = Table(
     Column("end_time", UtcTime),
     Column("final_mac_sha256", LargeBinary(32)),
     Column("judgement", LargeBinary),
+    Column("frame_hashes", LargeBinary),
 )
 
 evidence = Table(
@@ -171,6 +200,55 @@ evidence = Table(
     Column("key_id", String(64), nullable=False),
     UniqueConstraint("object_key"),
 )
+
+evidence_records = Table(
+    "evidence_records",
+    metadata,
+    Column("check_id", Uuid, ForeignKey("checks.check_id"), primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("decide_time", UtcTime, nullable=False),
+    Column("ciphertext", LargeBinary, nullable=False),
+    Column("wrapped_key", LargeBinary, nullable=False),
+    Column("key_id", String(64), nullable=False),
+)
+"""The evidence record of each decided check, sealed."""
+
+record_terms = Table(
+    "record_terms",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("term", String(128), primary_key=True),
+    Column("decide_time", UtcTime, primary_key=True),
+    Column("check_id", Uuid, ForeignKey("checks.check_id"), primary_key=True),
+    Index(None, "check_id"),
+)
+"""The inverted index of evidence records: words, and keyed hashes of references."""
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("check_id", Uuid, ForeignKey("checks.check_id"), primary_key=True),
+    Column("reference", String(128), primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("reason", String(256), nullable=False),
+    Column("placed_by", String(64), nullable=False),
+    Column("place_time", UtcTime, nullable=False),
+)
+"""Legal holds: as long as a check has one, neither retention nor a call erases it."""
+
+pending_approvals = Table(
+    "pending_approvals",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("action", String(32), primary_key=True),
+    Column("arguments_sha256", LargeBinary(32), primary_key=True),
+    Column("requested_by", String(64), nullable=False),
+    Column("request_time", UtcTime, nullable=False),
+    Column("expire_time", UtcTime, nullable=False),
+    Index(None, "expire_time"),
+)
+"""Actions that one person requested and a second one has to confirm."""
 
 enrolled_keys = Table(
     "enrolled_keys",
@@ -265,3 +343,59 @@ check_tries = Table(
     Index(None, "time"),
 )
 """Running and failed checks by the HMACs of their subject, portrait and device."""
+
+audit_heads = Table(
+    "audit_heads",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+"""The newest entry of each tenant's audit log; its row is locked by the writers of entries."""
+
+audit_events = Table(
+    "audit_events",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("time_us", BigInteger, nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("actor", String(64), nullable=False),
+    Column("role", String(128), nullable=False),
+    Column("address", String(64), nullable=False),
+    # No foreign key: the entries outlive their checks.
+    Column("check_id", String(36)),
+    Column("pseudonym", String(64)),
+    Column("purpose", String(256), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Index(None, "tenant", "time_us"),
+    Index(None, "tenant", "action", "sequence"),
+    Index(None, "tenant", "check_id"),
+    Index(None, "tenant", "pseudonym"),
+)
+"""The audit log (``server.audit``). Triggers refuse every UPDATE and DELETE.
+
+Its types have no conversion, so that a row that somebody altered can still be read and reported.
+"""
+
+audit_checkpoints = Table(
+    "audit_checkpoints",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("time_us", BigInteger, nullable=False),
+    Column("jws", Text, nullable=False),
+    Column("timestamp", LargeBinary),
+)
+"""Signed checkpoints of the audit log. Only a missing time stamp may be added."""
+
+audit_subjects = Table(
+    "audit_subjects",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("subject_hash", LargeBinary(32), primary_key=True),
+    Column("key", LargeBinary(32), nullable=False),
+)
+"""The keys of pseudonyms in the audit log; erasing a person deletes the row."""

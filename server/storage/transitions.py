@@ -12,12 +12,15 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from server.audit import AuditEvent
 from server.domain.reasons import FailureReason
 from server.domain.state import CLOSED_WITH_RESULT, OPEN_STATES, CheckState, may_become
 from server.domain.terms import EndedBy
 from server.domain.tries import TryRules
 from server.storage import rows, statements
+from server.storage.audit import append
 from server.storage.errors import SessionKeyMismatch, SessionKeyUnproven
+from server.storage.evidence_records import add_record
 from server.storage.records import (
     AttemptEnding,
     AttemptRecord,
@@ -183,15 +186,29 @@ def decide(
     ended_by = EndedBy.CHECK_CLOSED if record.held(now) else EndedBy.SERVER_STOPPED
     statements.interrupt_attempts(connection, check_id, now, ended_by=ended_by)
     statements.mark_stopped(connection, check_id)
-    # 4. Store the evidence and the decision, and settle the tries.
+    # 4. Store the evidence, its record and the decision, and settle the tries. The record takes over what the
+    # rows of the attempts have in clear.
     statements.add_evidence(connection, check_id, decision.evidence)
+    add_record(connection, record, decision)
+    statements.erase_judgements(connection, check_id)
     statements.set_values(connection, check_id, rows.decision_row(decision))
     settle_tries(connection, check_id, decision)
 
 
-def finish(connection: Connection, check_id: UUID, now: datetime) -> CheckRecord:
-    """Notes that the result was received, unless that is noted already."""
+def finish(
+    connection: Connection,
+    check_id: UUID,
+    now: datetime,
+    *,
+    first: AuditEvent | None,
+    again: AuditEvent | None,
+) -> CheckRecord:
+    """Notes that the result was received, unless that is noted already, and appends the entry of the call."""
     record = statements.expect(connection, check_id, states=CLOSED_WITH_RESULT, epoch=None)
-    if record.state is CheckState.FINISHED:
-        return record
-    return statements.change(connection, check_id, {"state": CheckState.FINISHED.value, "finish_time": now})
+    event = again
+    if record.state is not CheckState.FINISHED:
+        values = {"state": CheckState.FINISHED.value, "finish_time": now}
+        record, event = statements.change(connection, check_id, values), first
+    if event is not None:
+        append(connection, event, now=now)
+    return record

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from server.errors import Reason
+
 __all__ = ["CallMetrics"]
 
 
@@ -19,6 +21,9 @@ class CallMetrics:
             ["reason"],
             registry=registry,
         )
+        for reason in (Reason.INTERNAL, Reason.NOT_SERVING, Reason.TOKEN_INVALID, Reason.UNAUTHENTICATED):
+            # An alert sees the first refusal only if its counter was there before, with 0.
+            self._refusals.labels(reason.value)
         self._waiting = Gauge(
             "facegate_streams_waiting",
             "Calls whose first message has not arrived, by the awaited message: the start of a scan "
@@ -39,6 +44,12 @@ class CallMetrics:
             ["kind"],
             registry=registry,
         )
+        self._limits = Gauge(
+            "facegate_places_limit",
+            "The number of places, by kind.",
+            ["kind"],
+            registry=registry,
+        )
         self._in_line = Gauge(
             "facegate_places_awaited",
             "Calls that wait for a place, by kind.",
@@ -50,6 +61,11 @@ class CallMetrics:
             "Calls that were refused because they got no place, by kind and cause: none_free, line_full, "
             "too_late, gave_way to another tenant, or tenant_limit if the caller's tenant holds its maximum.",
             ["kind", "cause"],
+            registry=registry,
+        )
+        self._connections_lost = Counter(
+            "facegate_connections_lost",
+            "Scan streams whose connection was lost before their end.",
             registry=registry,
         )
         self._analyses = Counter(
@@ -78,9 +94,17 @@ class CallMetrics:
         self._places.labels(kind).set(taken)
         self._in_line.labels(kind).set(waiting)
 
+    def place_limit(self, kind: str, most: int) -> None:
+        """Sets the number of places of a kind."""
+        self._limits.labels(kind).set(most)
+
     def place_refused(self, kind: str, cause: str) -> None:
         """Counts a call that was refused because it got no place."""
         self._places_refused.labels(kind, cause).inc()
+
+    def connection_lost(self) -> None:
+        """Counts a scan stream whose connection was lost."""
+        self._connections_lost.inc()
 
     def analysed(self, kind: str, outcome: str) -> None:
         """Counts an analysis of an ``image`` or a ``video``; ``outcome`` never contains its verdict."""

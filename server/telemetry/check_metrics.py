@@ -5,6 +5,9 @@ from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from server.domain.tries import TryKind
+from server.verdict import CheckStatus
+
 __all__ = ["CheckMetrics"]
 
 _VERDICT_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0)
@@ -52,6 +55,14 @@ class CheckMetrics:
             buckets=_VERDICT_SECONDS,
             registry=registry,
         )
+        self._frames = Counter(
+            "facegate_frames_received", "Frames that devices sent in attempts.", registry=registry
+        )
+        self._frames_dropped = Counter(
+            "facegate_frames_dropped",
+            "Images that devices dropped before they sent them, as they report it at the end of an attempt.",
+            registry=registry,
+        )
         self._feedback = Counter(
             "facegate_feedback", "Feedback that was sent to devices, by code.", ["code"], registry=registry
         )
@@ -73,6 +84,14 @@ class CheckMetrics:
             "Checks that were erased after their retention ended.",
             registry=registry,
         )
+        # An alert on an increase sees the first event only if its counter was there before, with 0.
+        for sandbox in (_word(False), _word(True)):
+            for status in CheckStatus:
+                self._decided.labels(status.value, sandbox)
+            for limited in TryKind:
+                self._refused_tries.labels(limited.value, sandbox)
+        for problem in ("LOST", "ALTERED", "UNAVAILABLE"):
+            self._evidence_problems.labels(problem)
 
     def check_created(self, *, sandbox: bool) -> None:
         """Counts an accepted trusted image."""
@@ -98,6 +117,11 @@ class CheckMetrics:
         """Counts a judged attempt; ``seconds`` is the time from its end to its stored outcome."""
         self._attempts.labels(verdict, _word(sandbox)).inc()
         self._verdict_seconds.labels(_word(sandbox)).observe(seconds)
+
+    def attempt_received(self, *, frames: int, dropped: int) -> None:
+        """Counts the frames of an attempt that ended, and the images that its device dropped."""
+        self._frames.inc(frames)
+        self._frames_dropped.inc(dropped)
 
     def feedback_sent(self, code: str) -> None:
         """Counts feedback that was sent to a device."""

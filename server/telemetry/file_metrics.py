@@ -28,6 +28,13 @@ class FileMetrics:
             "1 while the folder of the server's keys cannot be used and the previous keys stay in force.",
             registry=registry,
         )
+        self._key_age = Gauge(
+            "facegate_signing_key_age_seconds",
+            "Seconds since the key was made that signs now, by what it signs: results or audit. NaN if the "
+            "key's file does not state it.",
+            ["purpose"],
+            registry=registry,
+        )
         self._tls_unusable = Gauge(
             "facegate_tls_files_unusable",
             "1 while a listener's TLS files cannot be used and the previous ones stay in force.",
@@ -64,6 +71,15 @@ class FileMetrics:
             usable: Whether the keys of the folder can be used.
         """
         self._keys_unusable.set(0 if usable else 1)
+
+    def signing_key_read(self, purpose: str, *, age: float | None) -> None:
+        """Records the age of a signing key.
+
+        Args:
+            purpose: ``results`` or ``audit``.
+            age: Seconds since it was made; ``None`` if that is unknown.
+        """
+        self._key_age.labels(purpose).set(float("nan") if age is None else age)
 
     def tls_files_read(self, listener: str, *, usable: bool, seconds_to_expiry: float) -> None:
         """Records that the TLS files of a listener were read.

@@ -8,9 +8,9 @@ counts as passed.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from device_integrity.assurance import Assurance
-from liveness.verdict import LivenessResult, Verdict
-from matcher.comparison import MatchResult
+from device_integrity import Assurance
+from liveness import LivenessResult, Verdict
+from matcher import MatchResult
 from server.domain.reasons import ADVERSE, FAULTS, CheckStatus, FailureReason
 from server.domain.terms import Mode
 

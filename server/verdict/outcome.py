@@ -4,13 +4,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
-from attempt.judgement import ChallengeStepOutcome
-from device_integrity.assurance import Assurance
-from device_integrity.check import DeviceCheck
+from attempt import ChallengeStepOutcome
+from device_integrity import Assurance, DeviceCheck
 from device_integrity.policy import Sign
-from liveness.signal import Signal
-from liveness.verdict import LivenessResult, Verdict
-from matcher.comparison import MatchResult
+from liveness import LivenessResult, Signal, Verdict
+from matcher import MatchResult
 from server.domain.reasons import FailureReason
 from server.domain.terms import AttemptOutcome, EndedBy, Mode, Plan
 from server.domain.tries import EarlierAttacks

@@ -72,7 +72,7 @@ def tint(
     delay = _Delay(settings, rng)
     share = min(1.0, _TINT * settings.strength)
     for frame in frames:
-        lamp = screen.told_bands(np.array([delay.before(frame.capture_time)]), bands=1)[0, 0]
+        lamp = screen.undelayed_bands(np.array([delay.before(frame.capture_time)]), bands=1)[0, 0]
         phone = screen.settings
         colour = from_linear(lamp / (phone.luminance * phone.coverage))
         sheet = np.broadcast_to(colour, frame.pixels.shape)
@@ -119,7 +119,7 @@ def relight(
         if not settings.shadowing:
             answer = np.broadcast_to(answer[cover > 200].mean(axis=0), answer.shape)
         known = np.array([delay.before(frame.capture_time)])
-        lamp = settings.strength * screen.told_bands(known, bands=BANDS)[0].astype(np.float32)
+        lamp = settings.strength * screen.undelayed_bands(known, bands=BANDS)[0].astype(np.float32)
         idle = settings.strength * screen.idle_bands(bands=BANDS).astype(np.float32)
         ratio = (room + answer @ lamp) / (room + answer @ idle)
         ratio = 1 + (ratio - 1) * (cover.astype(np.float32) / 255)[..., None]

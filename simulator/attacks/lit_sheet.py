@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from liveness.extent import FaceExtent
+from liveness import FaceExtent
 from simulator.attacks.sheet import Sheet, SheetLook
 from simulator.backdrop import Backdrop
 from simulator.geometry.relief import Relief, ReliefPose

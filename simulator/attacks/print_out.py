@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from liveness.extent import FaceExtent
+from liveness import FaceExtent
 from simulator.attacks.sheet import Sheet, SheetLook, crop_around_face
 from simulator.behaviour import PersonState
 from simulator.geometry.relief import ReliefPose

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.extent import FaceExtent
+from liveness import FaceExtent
 from simulator.attacks.sheet import Sheet, SheetLook, crop_around_face
 from simulator.camera import Camera
 from simulator.geometry.relief import ReliefPose

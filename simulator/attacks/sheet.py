@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.extent import FaceExtent
+from liveness import FaceExtent
 from simulator.backdrop import Backdrop
 from simulator.geometry.relief import Relief, ReliefPose, Sight, Viewport
 from vision.face import BgrImage

@@ -6,8 +6,8 @@ from typing import Final
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from device_integrity import RuntimeKind, RuntimeReport
 from device_integrity.camera import CameraClaim, CameraFacing, DeviceClaim, Platform
-from device_integrity.runtime import RuntimeKind, RuntimeReport
 from facegate_protocol import attestation_message, sha256, sign
 from simulator.devices.authority import new_key
 from simulator.devices.device import AttestedUse, EvidenceMaker, TestDevice

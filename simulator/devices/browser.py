@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Final
 
+from device_integrity import RuntimeKind, RuntimeReport
 from device_integrity.camera import CameraClaim, DeviceClaim, Platform
-from device_integrity.runtime import RuntimeKind, RuntimeReport
 from facegate_protocol import attestation_message, public_key_der, sign
 from simulator.devices.authority import new_key
 from simulator.devices.device import AttestedUse, TestDevice

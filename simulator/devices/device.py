@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 
+from device_integrity import RuntimeReport
 from device_integrity.camera import CameraClaim, DeviceClaim
-from device_integrity.runtime import RuntimeReport
 from simulator.devices.evidence import Evidence
 
 __all__ = ["AttestedUse", "EvidenceMaker", "StreamHabit", "TestDevice"]

@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Final
 
+from device_integrity import RuntimeKind, RuntimeReport
 from device_integrity.camera import CameraClaim, CameraFacing, DeviceClaim, Platform
-from device_integrity.runtime import RuntimeKind, RuntimeReport
 from simulator.devices.app_attest import AppAttestKey
 from simulator.devices.device import AttestedUse, EvidenceMaker, TestDevice
 from simulator.devices.evidence import AppAttestAssertion, AppAttestEnrolment, Evidence

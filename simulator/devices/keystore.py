@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from cryptography import x509
 
-from device_integrity.android.certificates import ATTESTATION_EXTENSION
+from device_integrity.android import ATTESTATION_EXTENSION
 from simulator.devices.authority import Authority, KeyPair, issue, name_of, new_key
 from simulator.devices.key_description import Description
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
-from device_integrity.runtime import RuntimeFinding, RuntimeKind, RuntimeReport
+from device_integrity import RuntimeFinding, RuntimeKind, RuntimeReport
 from simulator.devices.android import honest_phone
 from simulator.devices.browser import honest_browser
 from simulator.devices.device import TestDevice

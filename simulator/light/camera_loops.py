@@ -49,7 +49,11 @@ class CameraLoops:
         return self.gain * self.white
 
     def meter(self, light: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the weighted mean of an image, blue-green-red."""
+        """Return the mean of each channel, blue-green-red, with the weights of centre metering.
+
+        Args:
+            light: The scene in lux, shape (height, width, 3).
+        """
         few = light[4::8, 4::8].astype(np.float64)
         mean = (few * self._weights[..., None]).sum(axis=(0, 1))
         return np.asarray(np.maximum(mean, 1e-6))

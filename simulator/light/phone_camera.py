@@ -20,7 +20,7 @@ _ELECTRONS_PER_LUX_SECOND = 1120.0
 _FULL_WELL = 40_000.0
 _READ_ELECTRONS = 5.0
 _DENOISED = 0.6
-_LONGEST, _SHORTEST = 1 / 30, 1 / 20_000
+_SHORTEST = 1 / 20_000
 _BASE_ISO, _HIGHEST_ISO = 40, 3200
 _REFERENCE_WIDTH = 480
 _LEVELS = 65536
@@ -82,6 +82,9 @@ class FlashCameraSettings:
     rolling_shutter_seconds: float = knob(
         0.020, 0.0, 0.1, "time from the first row's exposure to the last row's, seconds"
     )
+    longest_exposure_seconds: float = knob(
+        0.0333, 0.005, 0.2, "longest exposure of a row, seconds; at most the time between two frames"
+    )
     stamp_lag_seconds: float = knob(
         0.010, 0.0, 0.5, "how much later than the first row's exposure the frame's time stamp is, seconds"
     )
@@ -124,7 +127,11 @@ class PhoneCamera:
         self._loops = CameraLoops(
             exposure_seconds=settings.exposure_seconds or drawn[0],
             white_seconds=settings.white_balance_seconds or drawn[1],
-            highest_gain=_LONGEST * self._electrons / _FULL_WELL * _HIGHEST_ISO / _BASE_ISO,
+            highest_gain=settings.longest_exposure_seconds
+            * self._electrons
+            / _FULL_WELL
+            * _HIGHEST_ISO
+            / _BASE_ISO,
             width=width,
             height=height,
         )
@@ -144,7 +151,7 @@ class PhoneCamera:
     def exposure_time(self) -> float:
         """Exposure of one row, seconds."""
         wanted = _FULL_WELL * self._loops.gain / self._electrons
-        return float(np.clip(wanted, _SHORTEST, _LONGEST))
+        return float(np.clip(wanted, _SHORTEST, self._settings.longest_exposure_seconds))
 
     @property
     def pedestal(self) -> float:

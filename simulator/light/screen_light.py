@@ -46,7 +46,7 @@ class PhoneSettings:
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    told: float
+    requested: float
     since: float
     scroll: float
     colour: NDArray[np.float64]
@@ -121,7 +121,7 @@ class ScreenLight:
         if self._shown:
             since = max(since, self._shown[-1].since + refresh)
         self._shown.append(
-            _Shown(told=at, since=float(since), scroll=scroll_seconds, colour=colour, idle=idle)
+            _Shown(requested=at, since=float(since), scroll=scroll_seconds, colour=colour, idle=idle)
         )
 
     def appeared(self, time: float) -> tuple[int, float]:
@@ -150,9 +150,11 @@ class ScreenLight:
         begun = [(shown.since + self._settings.hidden_seconds, shown) for shown in self._shown]
         return self._light(begun, times, bands, panel_seconds=self._settings.panel_seconds)
 
-    def told_bands(self, times: NDArray[np.float64], *, bands: int) -> NDArray[np.float64]:
+    def undelayed_bands(self, times: NDArray[np.float64], *, bands: int) -> NDArray[np.float64]:
         """Return the result of ``bands`` without delay, which an attacker who controls the app knows."""
-        return self._light([(shown.told, shown) for shown in self._shown], times, bands, panel_seconds=0.0)
+        return self._light(
+            [(shown.requested, shown) for shown in self._shown], times, bands, panel_seconds=0.0
+        )
 
     def idle_bands(self, *, bands: int) -> NDArray[np.float64]:
         """Return the luminance of the bands before the first colour, shape (bands, 3)."""

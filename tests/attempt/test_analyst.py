@@ -26,7 +26,7 @@ def _sampled(seen: SeenFrame) -> FlashSample:
     )
 
 
-def test_light_is_told_apart_by_who_found_the_face() -> None:
+def test_light_is_grouped_by_the_source_of_the_face() -> None:
     analyst = FrameAnalyst(pack=remembering_pack(), limits=FrameLimits())
     watcher = analyst.watch().watcher
     seen = [

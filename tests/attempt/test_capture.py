@@ -54,21 +54,21 @@ def test_a_good_capture_is_complete_after_enough_frames_over_enough_time(
     capture: AttemptCapture,
 ) -> None:
     progress = [0.0]
-    told = []
+    given = []
     taken = 0
     while not capture.complete:
         feedback = capture.take(_frame(taken), arrival=0.0)
         taken += 1
         if feedback is not None:
-            told.append(feedback)
+            given.append(feedback)
         progress.append(capture.progress)
     assert taken >= PLAN.frames
     assert progress == sorted(progress)
     assert progress[-1] == 1.0
-    assert {feedback.code for feedback in told} == {"GOOD"}
+    assert {feedback.code for feedback in given} == {"GOOD"}
     # There are fewer messages than frames, and the progress bar still moves.
-    assert len(told) < taken
-    assert [feedback.progress for feedback in told] == sorted(feedback.progress for feedback in told)
+    assert len(given) < taken
+    assert [feedback.progress for feedback in given] == sorted(feedback.progress for feedback in given)
 
     assert not capture.examined
     capture.examine_rest()
@@ -102,7 +102,7 @@ class _Challenge:
     def __init__(self) -> None:
         self.progress = 0.0
         self.frames: list[ChallengeFrame] = []
-        self.glances: list[tuple[Frame, int, float]] = []
+        self.received: list[tuple[Frame, int, float]] = []
 
     def hint(self, now: float) -> str | None:
         return self.asks
@@ -111,7 +111,7 @@ class _Challenge:
         self.frames.append(frame)
 
     def skip(self, frame: Frame, *, origin_us: int, arrival: float) -> None:
-        self.glances.append((frame, origin_us, arrival))
+        self.received.append((frame, origin_us, arrival))
 
     def due(self, now: float) -> float | None:
         return None
@@ -136,7 +136,7 @@ def test_frames_are_examined_ahead_in_step_with_those_that_come(challenged: bool
     assert left <= 1
 
 
-def test_what_is_judged_is_settled_before_the_closing_step_is_over() -> None:
+def test_the_judged_frames_are_fixed_before_the_closing_step_ends() -> None:
     challenge = _Challenge()
     challenge.progress = 1.0
     capture = _capture(challenge)
@@ -151,25 +151,25 @@ def test_what_is_judged_is_settled_before_the_closing_step_is_over() -> None:
     assert (capture.settled, capture.complete) == (True, True)
 
 
-def test_a_challenge_is_told_when_the_attempt_has_its_frames() -> None:
+def test_a_challenge_is_reported_when_the_attempt_has_its_frames() -> None:
     challenge = _Challenge()
     capture = _capture(challenge)
     for index in range(PLAN.frames + 2):
         capture.take(_frame(index), arrival=0.0)
-    told = [frame.captured for frame in challenge.frames]
-    assert told == sorted(told)
-    assert told.index(True) >= PLAN.frames - 1
+    given = [frame.captured for frame in challenge.frames]
+    assert given == sorted(given)
+    assert given.index(True) >= PLAN.frames - 1
 
 
-def test_a_frame_that_is_not_looked_at_still_says_what_was_on_display() -> None:
+def test_a_skipped_frame_still_records_the_displayed_step() -> None:
     challenge = _Challenge()
     capture = _capture(challenge)
     capture.skip(_frame(0), arrival=4.0)
-    assert not challenge.glances, "nothing is settled before the first frame"
+    assert not challenge.received, "nothing is settled before the first frame"
     capture.take(_frame(0), arrival=5.0)
     late = _frame(3)
     capture.skip(late, arrival=6.0)
-    assert challenge.glances == [(late, _frame(0).capture_time_us, 6.0)]
+    assert challenge.received == [(late, _frame(0).capture_time_us, 6.0)]
     assert len(capture.observations.frames) == 1
 
 
@@ -184,13 +184,13 @@ def test_a_closing_step_is_part_of_the_captures_time() -> None:
     assert plan.beside(challenge) == replace(beside, frames=1, seconds=0.0)
 
 
-@pytest.mark.parametrize(("awaits", "told"), [(False, "LOOK_STRAIGHT"), (True, "TURN_HEAD_SLIGHTLY")])
-def test_who_is_asked_to_turn_is_not_told_to_look_straight(awaits: bool, told: str) -> None:
+@pytest.mark.parametrize(("awaits", "given"), [(False, "LOOK_STRAIGHT"), (True, "TURN_HEAD_SLIGHTLY")])
+def test_a_person_asked_to_turn_gets_no_look_straight_hint(awaits: bool, given: str) -> None:
     challenge = _Challenge()
     challenge.awaits_depth, challenge.asks = awaits, "TURN_HEAD_SLIGHTLY"
     capture = _capture(challenge, GuidanceSettings(turned=0.0))
     feedback = [capture.take(_frame(index), arrival=0.0) for index in range(10)]
-    assert {message.code for message in feedback if message is not None} == {told}
+    assert {message.code for message in feedback if message is not None} == {given}
 
 
 def test_depth_is_measured_when_the_challenge_wants_it() -> None:
@@ -216,7 +216,7 @@ def test_light_is_for_the_challenge_that_measures_it_and_is_not_kept() -> None:
     assert {seen.light for seen in kept} == {None}
 
 
-def test_the_detector_does_not_look_at_every_frame(capture: AttemptCapture) -> None:
+def test_the_detector_does_not_run_on_every_frame(capture: AttemptCapture) -> None:
     for index in range(len(pictures())):
         capture.take(_frame(index), arrival=0.0)
     frames = capture.observations.frames
@@ -299,7 +299,7 @@ def test_a_mode_that_needs_every_frame_gets_it() -> None:
     assert len(capture.observations.frames) == 4
 
 
-def test_what_may_still_be_replaced_is_not_examined_ahead(capture: AttemptCapture) -> None:
+def test_a_frame_that_may_be_replaced_is_not_examined_early(capture: AttemptCapture) -> None:
     for index in range(PLAN.frames - 1):
         capture.take(_frame(index), arrival=0.0)
     assert not capture.complete
@@ -314,15 +314,15 @@ def test_what_may_still_be_replaced_is_not_examined_ahead(capture: AttemptCaptur
     assert sum(examined.cues is not None for examined in capture.examined) == CUE_FRAMES
 
 
-def test_the_oval_moves_when_the_challenge_says_so() -> None:
+def test_the_oval_moves_when_the_challenge_requests_it() -> None:
     challenge = _Challenge()
     capture = _capture(challenge)
     capture.take(_frame(0), arrival=0.0)
     assert capture.act(0.0, frame_index=0) == ()
     challenge.wants = (MoveOval(1, Oval(width=0.2, height=0.2), 0.5),)
     assert capture.act(1.0, frame_index=0) == challenge.wants
-    told = [capture.take(_frame(index), arrival=0.0) for index in range(1, 8)]
-    assert "MOVE_BACK" in {feedback.code for feedback in told if feedback is not None}
+    given = [capture.take(_frame(index), arrival=0.0) for index in range(1, 8)]
+    assert "MOVE_BACK" in {feedback.code for feedback in given if feedback is not None}
 
 
 def test_without_a_challenge_nothing_is_wanted(capture: AttemptCapture) -> None:
@@ -330,21 +330,21 @@ def test_without_a_challenge_nothing_is_wanted(capture: AttemptCapture) -> None:
     assert capture.act(0.0, frame_index=0) == ()
 
 
-def test_what_is_decoded_is_shown_as_it_was_coded(capture: AttemptCapture) -> None:
+def test_decoded_frames_are_passed_on_with_their_coded_bytes(capture: AttemptCapture) -> None:
     shown: list[tuple[int, tuple[int, ...]]] = []
     turned = replace(_frame(0), mirrored=True)
     capture.take(turned, arrival=0.0, coded=lambda frame, pixels: shown.append((frame.index, pixels.shape)))
     assert [(index, shape[:2]) for index, shape in shown] == [(0, (turned.height, turned.width))]
 
 
-def test_an_empty_room_is_told_and_never_complete(capture: AttemptCapture) -> None:
+def test_an_empty_room_is_reported_and_never_complete(capture: AttemptCapture) -> None:
     empty = encode_jpeg(np.full((480, 360, 3), 128, np.uint8), quality=60)
-    told = []
+    given = []
     for index in range(10):
         feedback = capture.take(frame_of(index, image=empty), arrival=0.0)
         if feedback is not None:
-            told.append(feedback.code)
-    assert set(told) == {"NO_FACE"}
+            given.append(feedback.code)
+    assert set(given) == {"NO_FACE"}
     assert capture.hints == ("NO_FACE",)
     assert capture.progress == 0.0
     assert capture.best is None

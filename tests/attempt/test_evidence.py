@@ -20,6 +20,7 @@ from tests.attempt.frames import frame_of
 from tests.server.live import PLAN, pictures, remembering_pack
 from vision.face import BgrImage
 from vision.image import encode_jpeg
+from vision.packs import Template
 
 _FRAMES = 12
 
@@ -105,7 +106,8 @@ def _judged(monkeypatch: pytest.MonkeyPatch, change: Callable[[BgrImage], BgrIma
         examined=capture.examined,
         witnesses=capture.witnesses,
         pad_scores=capture.pad_scores,
-        portrait=capture.examined[0].sample.embedding,
+        portrait=Template(capture.examined[0].sample.embedding, "form"),
+        template_form="form",
         calibration=pack.match_calibration,
         liveness_policy=LivenessPolicy(),
         match_policy=MatchPolicy(max_fmr=1e-2),

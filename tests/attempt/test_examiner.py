@@ -49,7 +49,7 @@ def test_the_wanted_come_first_and_none_twice() -> None:
     assert setting.known == [0, 1, 3]
 
 
-def test_what_has_begun_is_not_begun_again() -> None:
+def test_a_started_examination_is_not_started_again() -> None:
     setting = _Setting()
     assert setting.rest([0, 4], begun=4) == [0]
 
@@ -70,7 +70,7 @@ def test_so_many_frames_have_cues_and_no_replaced_one_takes_a_place() -> None:
     assert sum(examined.cues is not None for examined in setting.examiner.examined) == CUE_FRAMES
 
 
-def test_only_a_frame_that_a_detector_looked_at_can_be_examined() -> None:
+def test_only_a_frame_with_a_detection_can_be_examined() -> None:
     setting = _Setting()
     object.__setattr__(setting.kept[2], "pixels", None)
     with pytest.raises(ValueError, match="only a frame with a face"):

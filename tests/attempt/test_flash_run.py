@@ -144,18 +144,18 @@ def test_a_claim_of_an_earlier_attempt_is_no_claim() -> None:
 
 
 @pytest.mark.parametrize(("fallback", "falls"), [(NextStep.MOVEMENT, True), (NextStep.NONE, False)])
-def test_bright_light_is_told_and_ends_it(fallback: NextStep, falls: bool) -> None:
-    meter = ScriptedMeter(answer=lambda _: None, told_light=lambda _: Light.TOO_BRIGHT)
+def test_bright_light_is_reported_and_ends_it(fallback: NextStep, falls: bool) -> None:
+    meter = ScriptedMeter(answer=lambda _: None, measured_light=lambda _: Light.TOO_BRIGHT)
     phone = _Phone(meter, DynamicPolicy(fallback=fallback))
     phone.play()
-    told = [message.code for message in phone.sent if isinstance(message, Feedback)]
-    assert set(told) == {HintCode.TOO_BRIGHT}
+    codes = [message.code for message in phone.sent if isinstance(message, Feedback)]
+    assert set(codes) == {HintCode.TOO_BRIGHT}
     assert phone.run.hints == ("TOO_BRIGHT",)
     assert phone.run.over
     assert phone.run.fell_back is falls
 
 
-def test_who_says_nothing_more_is_not_asked_at_once_again() -> None:
+def test_a_silent_person_is_not_asked_again_at_once() -> None:
     phone = _Phone(ScriptedMeter(), DynamicPolicy())
     assert phone.run.due(phone.now) is None
     phone.frame()

@@ -9,7 +9,7 @@ import pytest
 
 from attempt.analyst import ExaminedFrame
 from attempt.judgement import MINIMUM_MATCH_FRAMES, AttemptJudgement, StandingLine, judge_attempt
-from liveness.continuity import unseen_stretches
+from liveness.continuity import unexamined_stretches
 from liveness.express.interface import FrameCues, PadScore
 from liveness.fusion_model_file import load_fusion_model
 from liveness.observation import FrameObservation, MotionSegment, RegionChange, ScanObservations
@@ -22,6 +22,7 @@ from tests.liveness.builders import as_head, as_plane, face_at, observation, obs
 from tests.liveness.results import assert_consistent
 from tests.matcher.calibrations import THREE_DECADES
 from vision.face import Embedding
+from vision.packs import Template
 
 
 def _at(cosine: float) -> Embedding:
@@ -34,7 +35,7 @@ def _aside(cosine: float) -> Embedding:
     return np.array([cosine, 0.0, np.sqrt(1 - cosine**2)], np.float32)
 
 
-PORTRAIT: Embedding = np.array([1.0, 0.0, 0.0], np.float32)
+PORTRAIT = Template(np.array([1.0, 0.0, 0.0], np.float32), "form")
 
 WATCHED = scan(observations(14), [segment(as_head(0.05), steps=14)])
 """A scan whose face was followed from the first frame to the last."""
@@ -85,6 +86,7 @@ def _judge(
         witnesses=_examined(witnesses, start=len(templates)),
         pad_scores=(),
         portrait=PORTRAIT,
+        template_form=PORTRAIT.form_id,
         calibration=THREE_DECADES,
         liveness_policy=LivenessPolicy(),
         match_policy=MatchPolicy(max_fmr=1e-2),
@@ -126,6 +128,7 @@ def test_cues_of_the_selected_frames_and_all_scores_of_networks_reach_the_judge(
         witnesses=_examined([_at(0.9)], start=5),
         pad_scores=scores,
         portrait=PORTRAIT,
+        template_form=PORTRAIT.form_id,
         calibration=THREE_DECADES,
         liveness_policy=LivenessPolicy(),
         match_policy=MatchPolicy(max_fmr=1e-2),
@@ -184,7 +187,7 @@ _LINE = StandingLine()
         (9, 1, True, True),
     ],
 )
-def test_what_speaks_against_a_person_stands_once_enough_was_seen(
+def test_findings_against_a_person_count_once_enough_frames_were_measured(
     monkeypatch: pytest.MonkeyPatch, frames: int, selected: int, complete: bool, ample: bool
 ) -> None:
     judged = functools.partial(
@@ -241,7 +244,7 @@ def test_inconclusive_conditions_are_tried_again(monkeypatch: pytest.MonkeyPatch
         ),
     ],
 )
-def test_nobody_is_asked_to_move_where_too_little_was_seen(
+def test_no_movement_is_requested_after_too_few_frames(
     monkeypatch: pytest.MonkeyPatch,
     reasons: tuple[VerdictReason, ...],
     hints: list[str],
@@ -300,12 +303,12 @@ def test_a_witness_counts_for_constancy_and_not_for_the_match(monkeypatch: pytes
     assert "5 frames were identified, 1 of them" in _constancy(beside).detail
 
 
-def test_the_result_says_how_constant_the_person_was(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_result_contains_the_constancy_of_the_person(monkeypatch: pytest.MonkeyPatch) -> None:
     signal = _constancy(_judge(monkeypatch))
     assert signal.passed is True
     assert signal.score == pytest.approx(0.8)  # The calibration supports a bound of 1e-3: similarity 80.
     assert signal.weight == 0.0
-    assert "they speak for 100% of the frames" in signal.detail
+    assert "they represent 100% of the frames" in signal.detail
     assert "at a bound on FMR of 0.001; above 0.03" in signal.detail
     assert len(signal.detail) <= 500
 
@@ -365,7 +368,7 @@ def test_a_picture_gets_no_life_from_another_face_that_is_cut_in_for_moments() -
     watched = scan(frames, motion)
     examined = [ExaminedFrame(index, TemplateSample(_at(0.9), 0.5)) for index in of_picture[:8]]
     # As the capture does it: of the stretches without a selected frame only the longest are identified.
-    unseen = unseen_stretches(watched, examined=of_picture[:8])
+    unseen = unexamined_stretches(watched, examined=of_picture[:8])
     witnesses = [ExaminedFrame(stretch.looked[0], TemplateSample(_at(0.9), 0.5)) for stretch in unseen[:8]]
     assert {frame.frame_index for frame in witnesses} == set(of_picture[8:])
 
@@ -377,6 +380,7 @@ def test_a_picture_gets_no_life_from_another_face_that_is_cut_in_for_moments() -
             witnesses=witnesses,
             pad_scores=[PadScore(index, "network", real) for real in probabilities for index in of_picture],
             portrait=PORTRAIT,
+            template_form=PORTRAIT.form_id,
             calibration=THREE_DECADES,
             liveness_policy=LivenessPolicy(),
             match_policy=MatchPolicy(max_fmr=1e-2),

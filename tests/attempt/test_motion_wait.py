@@ -19,7 +19,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     return answers
 
 
-def test_a_person_who_moved_is_not_asked(measured: list[bool]) -> None:
+def test_no_turn_is_requested_of_a_person_that_moved(measured: list[bool]) -> None:
     measured.append(True)
     wait = MotionWait(seconds=4.0)
     wait.take(scan(), 5.0)
@@ -27,7 +27,7 @@ def test_a_person_who_moved_is_not_asked(measured: list[bool]) -> None:
     assert not wait.asking
 
 
-def test_a_person_who_kept_still_is_asked_until_the_head_turns(measured: list[bool]) -> None:
+def test_a_turn_is_requested_until_the_head_turns(measured: list[bool]) -> None:
     measured.extend([False, False, True])
     wait = MotionWait(seconds=4.0)
     wait.take(scan(), 5.0)

@@ -82,12 +82,12 @@ def test_ovals_come_one_at_a_time_and_are_followed() -> None:
     assert person.run.due(person.now) is None
 
 
-def test_who_does_not_follow_is_told_and_it_ends() -> None:
+def test_a_person_that_does_not_follow_ends_the_run() -> None:
     person = _Person(follows=False)
     person.play()
     assert [change.number for change in person.ovals] == [1]
-    told = {message.code for message in person.sent if isinstance(message, Feedback)}
-    assert told == {"MOVE_BACK"}
+    codes = {message.code for message in person.sent if isinstance(message, Feedback)}
+    assert codes == {"MOVE_BACK"}
     assert person.run.gave_up
     assert person.run.hints == ("ACTION_NOT_PERFORMED", "MOVE_BACK")
 

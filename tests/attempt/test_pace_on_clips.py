@@ -13,7 +13,7 @@ from attempt.analyst import FrameAnalyst
 from attempt.capture import AttemptCapture
 from attempt.frame import Frame, FrameLimits
 from attempt.placement import CapturePlan
-from liveness.continuity import of_known_face
+from liveness.continuity import without_unexamined_motion
 from liveness.express.judge import judge_express
 from liveness.fusion_model import FusionModel
 from liveness.fusion_model_file import load_fusion_model
@@ -45,7 +45,7 @@ class _Picture:
 def test_measuring_fewer_frames_changes_hardly_any_verdict(assets: Path) -> None:
     pack = shared_pack(f"open:{assets / 'models'}")
     fusion = load_fusion_model()
-    told: dict[tuple[str, str], Counter[Verdict]] = {}
+    decided: dict[tuple[str, str], Counter[Verdict]] = {}
     videos = assets / "data" / "video"
     with (videos / "manifest.csv").open(newline="") as file:
         clips = list(csv.DictReader(file))
@@ -54,13 +54,13 @@ def test_measuring_fewer_frames_changes_hardly_any_verdict(assets: Path) -> None
         for window in _windows(list(_pictures(videos / clip["file"]))):
             for pace, plan in _PACES.items():
                 verdict = _verdict(window, plan, pack=pack, fusion=fusion)
-                told.setdefault((kind, pace), Counter())[verdict] += 1
-    for (kind, pace), verdicts in sorted(told.items()):
+                decided.setdefault((kind, pace), Counter())[verdict] += 1
+    for (kind, pace), verdicts in sorted(decided.items()):
         print(kind, pace, dict(verdicts))
-    shipped = told["live", "as shipped"]
+    shipped = decided["live", "as shipped"]
     assert shipped[Verdict.SPOOF] == 0
     assert shipped[Verdict.LIVE] >= 0.95 * shipped.total()
-    for (kind, _), verdicts in told.items():
+    for (kind, _), verdicts in decided.items():
         # No cue of these packs detects the deepfakes of the development data.
         if kind not in ("live", "deepfake"):
             assert verdicts[Verdict.LIVE] == 0, kind
@@ -120,7 +120,7 @@ def _verdict(window: Sequence[_Picture], plan: CapturePlan, *, pack: Pack, fusio
     examined = capture.examined
     identified = {frame.frame_index for frame in (*examined, *capture.witnesses)}
     return judge_express(
-        scan=of_known_face(capture.observations, examined=identified),
+        scan=without_unexamined_motion(capture.observations, examined=identified),
         pad_scores=capture.pad_scores,
         policy=LivenessPolicy(),
         model=fusion,

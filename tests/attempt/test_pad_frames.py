@@ -93,6 +93,7 @@ def test_frames_that_come_seldom_are_all_scored() -> None:
     assert _scored_times(times) == times
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.fixed_dictionaries(
@@ -160,7 +161,7 @@ def test_a_pack_without_networks_has_no_scores() -> None:
     assert frames.scores == ()
 
 
-def test_a_network_that_fails_is_not_taken_for_one_that_was_not_asked() -> None:
+def test_a_failed_network_differs_from_one_that_did_not_run() -> None:
     class Broken(CountingNetwork):
         def real_probability(self, image: BgrImage, face: DetectedFace) -> float:
             raise ModelFailed("broken")

@@ -53,21 +53,21 @@ def test_both_are_turned_alike(degrees: int, mirrored: bool) -> None:
     [{"image": b"no picture"}, {"image": b""}, {"width": 361}, {"height": 1}],
     ids=["no picture", "empty", "width", "height"],
 )
-def test_both_refuse_alike(change: dict[str, object]) -> None:
+def test_both_decoders_refuse_the_same_images(change: dict[str, object]) -> None:
     message = frame_of(3, image=pictures()[0].jpeg)
     broken = replace(message, **change)  # type: ignore[arg-type]  # names of fields
     decoder = FrameDecoder(FrameLimits())
-    told = []
+    messages = []
     for decode in (decoder.colour, decoder.luma):
         with pytest.raises(FrameUnusable) as caught:
             decode(broken)
         assert caught.value.details["frame_index"] == 3
-        told.append(str(caught.value))
-    assert told[0] == told[1]
+        messages.append(str(caught.value))
+    assert messages[0] == messages[1]
 
     with pytest.raises(FrameUnusable) as caught:
         decoder.check(broken)
-    assert str(caught.value) == told[0]
+    assert str(caught.value) == messages[0]
 
 
 def test_a_check_decodes_nothing() -> None:

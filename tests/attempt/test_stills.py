@@ -6,6 +6,7 @@ import pytest
 
 from attempt.persons import persons_in
 from attempt.stills import landmarks_of, observe_still, pad_scores
+from matcher.persons import PHOTO_SUBJECT
 from tests.server.analysis.uploads import blank, genuine, two_persons
 from tests.server.live import remembering_pack
 from vision.face import BgrImage, DetectedFace
@@ -29,22 +30,27 @@ def test_the_faces_of_a_large_picture_are_found_in_a_small_copy_and_given_at_ful
     small = genuine()[0]
     large = np.asarray(cv2.resize(small, None, fx=5, fy=5, interpolation=cv2.INTER_CUBIC), np.uint8)
     shown = _Shown(pack)
-    (face,) = persons_in(large, replace(pack, detector=shown))
+    (face,) = persons_in(large, replace(pack, detector=shown), rule=PHOTO_SUBJECT)
     assert shown.sizes == [(900, 1200)]
-    (expected,) = persons_in(small, pack)
+    (expected,) = persons_in(small, pack, rule=PHOTO_SUBJECT)
     assert face.box.width == pytest.approx(5 * expected.box.width, rel=0.1)
     assert face.five_points / 5 == pytest.approx(expected.five_points, abs=0.04 * expected.box.width)
 
 
 def test_small_pictures_are_shown_as_they_are() -> None:
     shown = _Shown(remembering_pack())
-    assert len(persons_in(genuine()[0], replace(remembering_pack(), detector=shown))) == 1
+    assert len(persons_in(genuine()[0], replace(remembering_pack(), detector=shown), rule=PHOTO_SUBJECT)) == 1
     assert shown.sizes == [(360, 480)]
 
 
 def test_no_model_is_asked_about_a_speck() -> None:
     shown = _Shown(remembering_pack())
-    assert persons_in(np.zeros((63, 4000, 3), np.uint8), replace(remembering_pack(), detector=shown)) == ()
+    assert (
+        persons_in(
+            np.zeros((63, 4000, 3), np.uint8), replace(remembering_pack(), detector=shown), rule=PHOTO_SUBJECT
+        )
+        == ()
+    )
     assert shown.sizes == []
 
 
@@ -52,19 +58,19 @@ def test_no_model_is_asked_about_a_speck() -> None:
 def test_a_strip_is_not_halved_away(shape: tuple[int, int]) -> None:
     shown = _Shown(remembering_pack())
     strip = np.full((*shape, 3), 90, np.uint8)
-    assert persons_in(strip, replace(remembering_pack(), detector=shown)) == ()
+    assert persons_in(strip, replace(remembering_pack(), detector=shown), rule=PHOTO_SUBJECT) == ()
     assert min(shown.sizes[0]) >= 64
 
 
 def test_persons_are_counted() -> None:
-    assert len(persons_in(two_persons()[0], remembering_pack())) == 2
-    assert persons_in(blank()[0], remembering_pack()) == ()
+    assert len(persons_in(two_persons()[0], remembering_pack(), rule=PHOTO_SUBJECT)) == 2
+    assert persons_in(blank()[0], remembering_pack(), rule=PHOTO_SUBJECT) == ()
 
 
-def test_what_a_pack_lacks_is_not_asked() -> None:
+def test_models_that_the_pack_lacks_are_not_called() -> None:
     pack = replace(remembering_pack(), landmarker=None, pad_networks=())
     pixels = genuine()[0]
-    (face,) = persons_in(pixels, pack)
+    (face,) = persons_in(pixels, pack, rule=PHOTO_SUBJECT)
     assert landmarks_of(pixels, face, pack) is None
     assert pad_scores(pixels, face, pack, frame_index=3) == ()
     observation = observe_still(pixels, faces=(face,), landmarks=None, index=2, capture_time=0.5)
@@ -81,7 +87,7 @@ def test_each_network_is_asked_about_the_face() -> None:
             return 0.5
 
     pack = replace(remembering_pack(), pad_networks=(Half(), Half()))
-    (face,) = persons_in(genuine()[0], pack)
+    (face,) = persons_in(genuine()[0], pack, rule=PHOTO_SUBJECT)
     scores = pad_scores(genuine()[0], face, pack, frame_index=3)
     assert [(score.frame_index, score.network, score.real_probability) for score in scores] == [
         (3, "half", 0.5)

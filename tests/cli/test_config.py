@@ -23,7 +23,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
-def test_show_says_where_each_value_came_from(file: Path) -> None:
+def test_show_names_the_source_of_each_value(file: Path) -> None:
     shown = json.loads(_RUN.invoke(app, ["show", "--config", str(file), "--json"]).stdout)
     assert shown["listeners.device.port"] == {"value": 1234, "origin": "environment"}
     assert shown["storage.database_url"] == {"value": "postgresql+asyncpg://me:***@db/x", "origin": "file"}

@@ -6,7 +6,11 @@ from typer.testing import CliRunner
 
 from cli.db import app
 from device_integrity.assurance import Assurance
+from server.audit import AuditEntry
+from server.key_files import KeyFiles
+from server.keys import KeyFolder
 from server.settings_loading import load_settings
+from server.storage.audit_reader import AuditReader
 from server.storage.database import open_database
 from server.storage.devices import DeviceRepository, EnrolledKey, KeyKind
 from server.storage.repository import CheckRepository
@@ -51,11 +55,12 @@ def _enrol(url: str, subject: str) -> None:
     asyncio.run(enrol())
 
 
-def test_a_persons_devices_are_forgotten_and_nobody_elses(
+def test_only_the_devices_of_the_named_person_are_erased(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FACEGATE_DATA_DIR", str(tmp_path))
     assert _RUN.invoke(app, ["upgrade"]).exit_code == 0
+    KeyFolder(KeyFiles(tmp_path / "keys"))
     for subject in ("anna", "bert"):
         _enrol(load_settings(None).settings.database_url, subject)
     other_tenant = _RUN.invoke(app, ["forget-devices", "--subject", "anna", "--tenant", "branch"])
@@ -63,7 +68,33 @@ def test_a_persons_devices_are_forgotten_and_nobody_elses(
     first = _RUN.invoke(app, ["forget-devices", "--subject", "anna"])
     assert (first.exit_code, "Erased: 1 " in first.stdout) == (0, True)
     assert "Erased: 0 " in _RUN.invoke(app, ["forget-devices", "--subject", "anna"]).stdout
-    assert "Erased: 1 " in _RUN.invoke(app, ["forget-devices", "--subject", "bert"]).stdout
+    words = ["forget-devices", "--subject", "bert", "--reason", "request 12"]
+    assert "Erased: 1 " in _RUN.invoke(app, words).stdout
+    entries = asyncio.run(_entries("default"))
+    assert {entry.action for entry in entries} == {"devices.forgotten"}
+    anna, again, bert = (entry.pseudonym for entry in entries)
+    assert anna == again != bert
+    assert (entries[-1].role, entries[-1].purpose) == ("shell", "request 12")
+    assert len(asyncio.run(_entries("branch"))) == 1
+
+
+async def _entries(tenant: str) -> tuple[AuditEntry, ...]:
+    database = open_database(load_settings(None).settings.database_url)
+    entries = await AuditReader(database).entries(tenant)
+    await database.close()
+    return entries
+
+
+def test_nothing_is_forgotten_without_an_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACEGATE_DATA_DIR", str(tmp_path))
+    assert _RUN.invoke(app, ["upgrade"]).exit_code == 0
+    _enrol(load_settings(None).settings.database_url, "anna")
+    no_keys = _RUN.invoke(app, ["forget-devices", "--subject", "anna"])
+    assert (no_keys.exit_code, "key folder" in no_keys.stderr) == (2, True)
+    KeyFolder(KeyFiles(tmp_path / "keys"))
+    long = _RUN.invoke(app, ["forget-devices", "--subject", "anna", "--reason", "x" * 257])
+    assert (long.exit_code, "purpose" in long.stderr) == (2, True)
+    assert "Erased: 1 " in _RUN.invoke(app, ["forget-devices", "--subject", "anna"]).stdout
 
 
 def test_a_database_of_another_revision_is_left_alone(
@@ -75,14 +106,14 @@ def test_a_database_of_another_revision_is_left_alone(
     assert "facegate db upgrade" in answer.stderr
 
 
-def test_nobody_is_no_person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_subject_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FACEGATE_DATA_DIR", str(tmp_path))
     answer = _RUN.invoke(app, ["forget-devices", "--subject", ""])
     assert answer.exit_code == 2
     assert "--subject is empty" in answer.stderr
 
 
-def test_a_database_that_cannot_be_reached_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_cannot_be_reached_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FACEGATE_STORAGE__DATABASE_URL", "nosuch+driver://me:hunter2@host/db")
     for command in (["status"], ["upgrade"], ["forget-devices", "--subject", "anna"]):
         answer = _RUN.invoke(app, command)

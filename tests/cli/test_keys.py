@@ -1,21 +1,28 @@
 """``facegate keys``."""
 
+import asyncio
+import base64
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from cli.keys import app
 from server.api_keys import load_api_keys
 from server.callers import Role, Scope
+from server.key_encryption import is_encrypted
+from server.key_files import KeyFiles
+from server.keys import KeyFolder
 from server.sandbox import LONGEST_TENANT
+from tests.server.databases import make_tables
 
 runner = CliRunner()
 
 
 def test_a_new_api_key_works_with_the_entry_that_is_printed(tmp_path: Path) -> None:
-    result = runner.invoke(app, ["new-api-key", "backend", "--tenant", "bank", "--role", "compliance"])
+    result = runner.invoke(app, ["new-api-key", "backend", "--tenant", "bank", "--role", "compliance_reader"])
     assert result.exit_code == 0
     key = next(line for line in result.stderr.splitlines() if "shown only once" in line).rpartition(" ")[2]
     file = tmp_path / "api_keys.toml"
@@ -24,7 +31,11 @@ def test_a_new_api_key_works_with_the_entry_that_is_printed(tmp_path: Path) -> N
     entry = load_api_keys(file).find(key)
     assert entry is not None
     caller = entry.caller
-    assert (caller.name, caller.tenant, caller.roles) == ("backend", "bank", frozenset({Role.COMPLIANCE}))
+    assert (caller.name, caller.tenant, caller.roles) == (
+        "backend",
+        "bank",
+        frozenset({Role.COMPLIANCE_READER}),
+    )
     assert entry.expires is None
     assert key not in result.stdout
 
@@ -52,7 +63,7 @@ def test_a_key_may_expire_and_be_narrowed(tmp_path: Path) -> None:
     assert timedelta(days=6.9) < entry.expires - datetime.now(UTC) <= timedelta(days=7)
 
 
-@pytest.mark.parametrize("words", [["--role", "compliance"], ["--tenant", "t" * (LONGEST_TENANT + 1)]])
+@pytest.mark.parametrize("words", [["--role", "compliance_reader"], ["--tenant", "t" * (LONGEST_TENANT + 1)]])
 def test_an_entry_that_no_server_takes_is_not_made(words: list[str]) -> None:
     result = runner.invoke(app, ["new-api-key", "tests", "--sandbox", *words])
     assert result.exit_code == 2
@@ -68,7 +79,7 @@ def test_rotation_adds_the_next_key(tmp_path: Path) -> None:
         assert (tmp_path / f"data/keys/result-{number:04d}.pem").is_file()
 
 
-def test_rotation_says_what_is_wrong_with_the_settings(tmp_path: Path) -> None:
+def test_rotation_reports_invalid_settings(tmp_path: Path) -> None:
     config = tmp_path / "facegate.toml"
     config.write_text("nonsense = 1\n")
     result = runner.invoke(app, ["rotate", "token", "--config", str(config)])
@@ -85,3 +96,82 @@ def test_a_retired_key_leaves_its_public_half(tmp_path: Path) -> None:
     assert runner.invoke(app, ["retire", "1", "--config", str(config)]).exit_code == 0
     keys = sorted(path.name for path in (tmp_path / "data/keys").iterdir())
     assert keys == ["result-0001.pub", "result-0002.pem"]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Settings with a key-encryption key in a file and a tenant with keys of its own."""
+    kek = tmp_path / "kek"
+    kek.touch(0o600)
+    kek.write_bytes(base64.b64encode(os.urandom(32)))
+    path = tmp_path / "facegate.toml"
+    path.touch(0o600)
+    path.write_text(f"""
+        data_dir = "{tmp_path / "data"}"
+        [[keys.encryption]]
+        kind = "file"
+        path = "{kek}"
+        [keys.tenants.bank]
+    """)
+    asyncio.run(make_tables(f"sqlite:///{tmp_path / 'data' / 'facegate.db'}"))
+    return path
+
+
+def run(*words: str, config: Path) -> Result:
+    return runner.invoke(app, [*words, "--config", str(config)])
+
+
+def test_an_evidence_key_is_replaced_in_four_steps(config: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "keys"
+    KeyFolder(KeyFiles(folder))
+    assert run("rotate", "evidence", config=config).exit_code == 0
+    assert run("retire", "1", "--purpose", "evidence", config=config).exit_code == 0
+    rewrapped = run("rewrap", config=config)
+    assert (rewrapped.exit_code, rewrapped.stdout) == (0, "Wrapped 0 data keys anew.\n")
+    too_early = run("destroy", "1", config=config)
+    assert too_early.exit_code == 2
+    assert (folder / "evidence-0001.retired").exists()
+    assert is_encrypted((folder / "evidence-0002.key").read_bytes())
+
+
+def test_existing_files_are_encrypted(config: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "keys"
+    KeyFolder(KeyFiles(folder))
+    result = run("encrypt", config=config)
+    assert result.exit_code == 0
+    assert all(is_encrypted(path.read_bytes()) for path in folder.iterdir() if path.is_file())
+    assert "Encrypted 0 key files" in run("encrypt", config=config).stdout
+
+
+def test_nothing_is_encrypted_without_a_key(tmp_path: Path) -> None:
+    path = tmp_path / "facegate.toml"
+    path.touch(0o600)
+    path.write_text(f'data_dir = "{tmp_path / "data"}"')
+    result = run("encrypt", config=path)
+    assert result.exit_code == 2
+    assert "keys.encryption" in result.stderr
+
+
+def test_a_tenants_keys_are_destroyed_after_a_question(config: Path, tmp_path: Path) -> None:
+    own = tmp_path / "data" / "keys" / "tenants" / "bank" / "evidence-0001.key"
+    assert run("rotate", "evidence", "--tenant", "bank", config=config).exit_code == 0
+    asked = runner.invoke(app, ["destroy", "--tenant", "bank", "--config", str(config)], input="n\n")
+    assert asked.exit_code == 1
+    assert own.exists()
+    assert run("destroy", "--tenant", "bank", "--yes", config=config).exit_code == 0
+    assert not own.exists()
+    assert run("destroy", config=config).exit_code == 2
+    assert run("destroy", "--tenant", "shop", "--yes", config=config).exit_code == 2
+
+
+def test_two_users_destroy_a_key_if_the_settings_demand_it(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config.write_text(config.read_text() + '\n[compliance]\ntwo_people = ["destroy_key"]\n')
+    own = tmp_path / "data" / "keys" / "tenants" / "bank" / "evidence-0001.key"
+    assert run("rotate", "evidence", "--tenant", "bank", config=config).exit_code == 0
+    for user, status in (("anna", 3), ("anna", 3), ("bert", 0)):
+        assert own.exists()
+        monkeypatch.setenv("LOGNAME", user)
+        assert run("destroy", "--tenant", "bank", "--yes", config=config).exit_code == status
+    assert not own.exists()

@@ -25,6 +25,7 @@ def test_list_names_every_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert [policy["name"] for policy in json.loads(answer.stdout)] == [
         "adaptive",
         "dynamic",
+        "evaluation",
         "high",
         "low",
         "mine",
@@ -33,7 +34,8 @@ def test_list_names_every_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ]
     table = _RUN.invoke(app, ["list"]).stdout
     assert all(
-        name in table for name in ("adaptive", "dynamic", "high", "low", "mine", "no-flash", "standard")
+        name in table
+        for name in ("adaptive", "dynamic", "evaluation", "high", "low", "mine", "no-flash", "standard")
     )
 
 
@@ -69,12 +71,14 @@ def test_show_prints_every_setting_and_the_hash() -> None:
     assert answer.exit_code == 0
     assert "deadlines.scan_seconds" in answer.stdout
     assert file.sha256.hex() in answer.stdout
+    assert "nobody attested" in answer.stdout
+    assert "nobody attested" not in _RUN.invoke(app, ["show", "high"]).stdout
     shown = json.loads(_RUN.invoke(app, ["show", "standard", "--json"]).stdout)
     assert shown["policy"] == file.policy.model_dump(mode="json")
     assert shown["sha256"] == file.sha256.hex()
 
 
-def test_show_tells_what_a_policy_tolerates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_show_lists_the_tolerated_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine.toml").write_text(_MINE + '[device]\ntolerate = ["memory.frames"]\n')
     monkeypatch.setenv("FACEGATE_POLICIES__FOLDER", str(tmp_path))
     shown = _RUN.invoke(app, ["show", "mine"]).stdout
@@ -87,7 +91,7 @@ def test_show_tells_what_a_policy_tolerates(tmp_path: Path, monkeypatch: pytest.
 def test_show_of_an_unknown_policy_names_the_known() -> None:
     answer = _RUN.invoke(app, ["show", "none"])
     assert answer.exit_code == 2
-    assert "adaptive, dynamic, high, low, no-flash, standard" in answer.stderr
+    assert "adaptive, dynamic, evaluation, high, low, no-flash, standard" in answer.stderr
 
 
 def test_check_prints_every_problem_and_fails(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def test_the_page_of_policies_is_up_to_date() -> None:
 
 
 @pytest.mark.parametrize("model", [Settings, Policy])
-def test_every_field_says_what_it_means(model: type[Settings] | type[Policy]) -> None:
+def test_every_field_has_a_description(model: type[Settings] | type[Policy]) -> None:
     assert [field for field in reference_fields(model) if not field.description] == []
 
 

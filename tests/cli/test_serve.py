@@ -11,6 +11,7 @@ from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 
+import onnxruntime
 import pytest
 
 from cli.serve import _CANNOT_START
@@ -43,6 +44,7 @@ def _serve(tmp_path: Path, pack: str, **more: str) -> tuple[int, str]:
     return outcome.returncode, outcome.stderr.strip().splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_a_default_policy_that_demands_evidence_without_settings_for_it(tmp_path: Path) -> None:
     status, line = _serve(tmp_path, "embedded", FACEGATE_POLICIES__DEFAULT="high")
     assert status == 2
@@ -50,6 +52,7 @@ def test_a_default_policy_that_demands_evidence_without_settings_for_it(tmp_path
     assert "device_integrity.android.apps, device_integrity.android.revocation_file" in line
 
 
+@pytest.mark.slow
 def test_a_pack_for_evaluation_that_no_setting_allows(tmp_path: Path) -> None:
     """The default policy is EXPRESS. A settings file makes a server an operator's."""
     config = tmp_path / "facegate.toml"
@@ -85,9 +88,13 @@ def test_the_default_server_states_that_its_pack_is_for_evaluation(tmp_path: Pat
     lines = log.read_text().splitlines()
     (warned,) = [json.loads(line) for line in lines if '"pack_for_evaluation_only"' in line]
     assert (warned["level"], warned["express"]) == ("warning", "allowed by allow_evaluation_pack")
-    assert any(line.endswith("because allow_evaluation_pack is true.") for line in lines)
+    assert any(
+        line.endswith("because allow_evaluation_pack is true. The default policy is evaluation.")
+        for line in lines
+    )
 
 
+@pytest.mark.slow
 def test_a_pack_that_was_not_pulled(tmp_path: Path) -> None:
     status, line = _serve(tmp_path, "open")
     assert status == 2
@@ -95,6 +102,17 @@ def test_a_pack_that_was_not_pulled(tmp_path: Path) -> None:
     assert "`facegate models pull open`" in line
 
 
+@pytest.mark.slow
+def test_a_gpu_that_is_demanded_and_absent(tmp_path: Path) -> None:
+    """There is no fallback to the CPU, unless ``runtime.providers`` is ``auto``."""
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("the installed runtime has CUDA")
+    status, line = _serve(tmp_path, "embedded", FACEGATE_RUNTIME__PROVIDERS="cuda")
+    assert status == 2
+    assert line.startswith("The server cannot start: CUDA was demanded")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("room", "data", "why"),
     [
@@ -119,7 +137,7 @@ def test_a_damaged_installation(tmp_path: Path, room: str, data: str, why: str) 
 
 
 @pytest.mark.slow
-def test_a_database_that_is_none(tmp_path: Path) -> None:
+def test_an_invalid_database_url_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("not what SQLite wrote, and long enough to be looked at\n" * 40)
     status, line = _serve(
         tmp_path, "embedded", FACEGATE_STORAGE__DATABASE_URL=f"sqlite:///{tmp_path / 'notes.txt'}"
@@ -139,7 +157,7 @@ def test_a_policy_that_breaks_the_schema(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_key_that_is_none(tmp_path: Path) -> None:
+def test_a_malformed_key_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "data" / "keys"
     folder.mkdir(parents=True, mode=0o700)
     (tmp_path / "data").chmod(0o700)
@@ -151,7 +169,7 @@ def test_a_key_that_is_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("room", ["device_integrity", "liveness", "matcher", "server", "vision"])
-def test_every_error_of_a_room_is_told_in_a_line(room: str) -> None:
+def test_every_error_of_a_room_is_reported_in_a_line(room: str) -> None:
     """Every class in the ``errors`` modules, so that a new hierarchy is included."""
     root = Path(str(files(room)))
     names = [
@@ -202,13 +220,14 @@ def test_the_strictest_policy_needs_figures_that_reach_as_far(assets: Path, tmp_
         "FACEGATE_DEVICE_INTEGRITY__APPLE__APP_IDS": '["TEAM123456.org.example.bank"]',
         "FACEGATE_DEVICE_INTEGRITY__PROXY_SPKI_SHA256": f'["{"ab" * 32}"]',
     }
-    status, line = _serve(tmp_path, pack, **high)
-    assert status == 2
-    assert "the default policy high cannot be met by the pack open" in line
-    assert "demands a false match rate of at most 0.0001" in line
-    assert "name a file with published figures in the setting `calibration`" in line
     file = tmp_path / "published.toml"
     file.write_text(_PUBLISHED)
+    status, line = _serve(tmp_path, pack, **high, FACEGATE_CALIBRATION=str(file))
+    assert status == 2
+    assert "the default policy high cannot be met by the pack open" in line
+    assert "demands a false match rate of at most 1e-05" in line
+    assert "name a file with published figures in the setting `calibration`" in line
+    file.write_text(_PUBLISHED.replace("1e-4", "1e-5"))
     log = tmp_path / "log"
     environment = _environment(tmp_path, pack) | high | {"FACEGATE_CALIBRATION": str(file)}
     with (
@@ -223,8 +242,8 @@ def test_the_strictest_policy_needs_figures_that_reach_as_far(assets: Path, tmp_
             time.sleep(0.1)
         process.terminate()
         assert process.wait(timeout=60) == 0, log.read_text()
-    (told,) = [json.loads(line) for line in log.read_text().splitlines() if '"match_calibration"' in line]
-    assert (told["provenance"], told["lowest_fmr_bound"]) == ("published", 1e-4)
+    (entry,) = [json.loads(line) for line in log.read_text().splitlines() if '"match_calibration"' in line]
+    assert (entry["provenance"], entry["lowest_fmr_bound"]) == ("published", 1e-5)
     # Another pack has another embedder; and a missing file is named.
     status, line = _serve(tmp_path, "embedded", FACEGATE_CALIBRATION=str(file))
     assert status == 2

@@ -18,7 +18,7 @@ from cli.shown import shown, shown_name
         ("bad\udcff", r"bad\udcff"),
     ],
 )
-def test_what_is_not_printable_is_written_out(name: str, expected: str) -> None:
+def test_control_characters_are_escaped(name: str, expected: str) -> None:
     assert shown(name) == expected
     assert shown_name(Path(name)) == expected
 

@@ -14,7 +14,7 @@ class FakeScreen:
     """Implements `facegate_client.FlashScreen` over the monotonic clock, as recordings in real time do.
 
     Attributes:
-        told: Number of each step and the loop's time at which it came; 0 for "back to normal".
+        received: Number of each step and the loop's time at which it came; 0 for "back to normal".
         ovals: The oval changes.
         hints: The feedback.
     """
@@ -22,7 +22,7 @@ class FakeScreen:
     def __init__(self, *, oval: bool = True) -> None:
         self._oval = oval
         self._shown: list[DisplayedStep] = []
-        self.told: list[tuple[int, float]] = []
+        self.received: list[tuple[int, float]] = []
         self.ovals: list[scan_pb2.OvalChange] = []
         self.hints: list[feedback_pb2.Feedback] = []
 
@@ -44,7 +44,7 @@ class FakeScreen:
         self.hints.append(feedback)
 
     def restore(self) -> None:
-        if self.told and self.told[-1][0]:
+        if self.received and self.received[-1][0]:
             self._tell(0)
 
     def displayed(self, capture_time_us: int) -> DisplayedStep:
@@ -52,5 +52,5 @@ class FakeScreen:
         return shown[-1] if shown and shown[-1].number else DisplayedStep()
 
     def _tell(self, number: int) -> None:
-        self.told.append((number, asyncio.get_running_loop().time()))
+        self.received.append((number, asyncio.get_running_loop().time()))
         self._shown.append(DisplayedStep(number, time.monotonic_ns() // 1000 + _DELAY_US))

@@ -83,7 +83,7 @@ async def test_a_server_that_stays_busy_is_left_alone() -> None:
     assert waits == [4.0, 8.0, 16.0]
 
 
-async def test_nobody_is_made_to_wait_for_ever() -> None:
+async def test_waiting_ends_at_a_limit() -> None:
     waits: list[float] = []
     patient = Refuse(code=BUSY.code, reason="OVERLOADED", retry_after_s=1e6)
     starting = Refuse(code=STARTING.code, reason="NOT_SERVING", retry_after_s=1e6)
@@ -92,7 +92,7 @@ async def test_nobody_is_made_to_wait_for_ever() -> None:
     assert waits == [30.0, 30.0]
 
 
-async def test_a_server_that_starts_is_asked_again_when_it_says() -> None:
+async def test_a_starting_server_is_asked_again_after_its_delay() -> None:
     waits: list[float] = []
     fake = FakeAnalysis(refusals=(STARTING, STARTING))
     async with _analysing(fake, waits) as client:
@@ -129,7 +129,7 @@ async def test_busy_and_gone_share_the_tries() -> None:
         (grpc.StatusCode.INTERNAL, "INTERNAL"),
     ],
 )
-async def test_any_other_refusal_is_told_at_once(code: grpc.StatusCode, reason: str) -> None:
+async def test_any_other_refusal_is_reported_at_once(code: grpc.StatusCode, reason: str) -> None:
     refusal = Refuse(code=code, reason=reason, metadata={"code": "INVALID_REQUEST"})
     async with _analysing(FakeAnalysis(refusals=(refusal,))) as client:
         with pytest.raises(CallRefusedError) as raised:
@@ -138,7 +138,7 @@ async def test_any_other_refusal_is_told_at_once(code: grpc.StatusCode, reason: 
     assert raised.value.refusal.metadata == {"code": "INVALID_REQUEST"}
 
 
-async def test_a_server_that_is_not_there_is_told_apart_after_a_few_tries() -> None:
+async def test_a_server_that_is_not_there_is_distinguished_after_a_few_tries() -> None:
     waits: list[float] = []
 
     async def sleep(seconds: float) -> None:

@@ -59,12 +59,12 @@ def _server(leaf: trustme.LeafCert, clients: trustme.CA | None = None) -> grpc.S
         ("example.org:1", False),
     ],
 )
-def test_loopback_is_told_apart(target: str, expected: bool) -> None:
+def test_loopback_is_distinguished(target: str, expected: bool) -> None:
     assert is_loopback(target) == expected
 
 
 @pytest.mark.parametrize("target", ["", "localhost", ":1", "localhost:", "localhost:http", "localhost:-1"])
-async def test_what_is_no_host_and_port_is_refused(target: str) -> None:
+async def test_anything_but_a_host_and_port_is_refused(target: str) -> None:
     with pytest.raises(CredentialsError):
         open_channel(target)
 
@@ -75,7 +75,7 @@ async def test_plaintext_is_for_loopback_only() -> None:
     assert await server_spki_sha256("127.0.0.1:1", None) == b""
 
 
-async def test_scan_over_tls_says_which_key_it_saw(authority: trustme.CA, leaf: trustme.LeafCert) -> None:
+async def test_a_scan_over_tls_states_the_server_key(authority: trustme.CA, leaf: trustme.LeafCert) -> None:
     fake = FakeServer()
     tls = TlsSettings(root_certificates=authority.cert_pem.bytes())
     async with serving(fake, _server(leaf)) as target:
@@ -158,7 +158,7 @@ def test_fingerprint_is_the_same_from_pem_and_der(leaf: trustme.LeafCert) -> Non
         certificate_spki_sha256(b"neither")
 
 
-def test_certificate_and_key_come_together() -> None:
+def test_a_certificate_needs_its_key() -> None:
     with pytest.raises(CredentialsError):
         TlsSettings(client_certificate=b"pem")
 

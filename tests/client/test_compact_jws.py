@@ -24,14 +24,14 @@ def _public() -> ec.EllipticCurvePublicKey:
 
 
 @given(st.binary(max_size=100))
-def test_what_another_library_signs_is_verified(payload: bytes) -> None:
+def test_signatures_of_another_library_are_verified(payload: bytes) -> None:
     signed = CompactJws.parse(_signed(payload))
     assert signed.header == HEADER
     assert signed.payload == payload
     assert signed.is_signed_by(_public())
 
 
-def test_another_key_did_not_sign() -> None:
+def test_a_signature_of_another_key_is_not_accepted() -> None:
     other = ec.generate_private_key(ec.SECP256R1()).public_key()
     assert not CompactJws.parse(_signed()).is_signed_by(other)
 
@@ -56,7 +56,7 @@ def test_only_es256_is_verified(algorithm: object) -> None:
 
 
 @pytest.mark.parametrize("signature", [b"", bytes(64), bytes(63), bytes(65), b"\xff" * 64])
-def test_a_signature_that_is_none_is_refused(signature: bytes) -> None:
+def test_a_malformed_signature_is_refused(signature: bytes) -> None:
     text = _signed().rpartition(".")[0] + "." + base64url(signature)
     assert not CompactJws.parse(text).is_signed_by(_public())
 
@@ -89,7 +89,7 @@ def _with_header(header: bytes) -> str:
         _with_header(b'{"a":' + b"[" * 100_000),
     ],
 )
-def test_what_is_no_compact_jws_is_a_value_error(text: str) -> None:
+def test_anything_but_a_compact_jws_raises_value_error(text: str) -> None:
     with pytest.raises(ValueError, match=r".*"):
         CompactJws.parse(text)
 

@@ -38,7 +38,7 @@ async def test_one_attempt_is_sent_in_order_and_signed(scanning: Scanning) -> No
     assert events.finished == [1]
 
 
-async def test_start_says_what_the_client_is(scanning: Scanning) -> None:
+async def test_start_states_the_client_and_its_version(scanning: Scanning) -> None:
     fake = FakeServer()
     async with scanning(fake) as scanner:
         await scanner.scan()
@@ -118,7 +118,7 @@ async def test_device_leaves_when_the_source_is_exhausted(scanning: Scanning) ->
     assert fake.half_closed == 1
 
 
-async def test_device_makes_no_more_attempts_than_it_is_told(scanning: Scanning) -> None:
+async def test_device_makes_no_more_attempts_than_it_is_asked_for(scanning: Scanning) -> None:
     fake = FakeServer(StreamPlan(results=[RETRY, RETRY, SUCCESS], frames_wanted=3))
     settings = ScanSettings(max_side=64, max_attempts=2)
     async with scanning(fake, frames=60, settings=settings) as scanner:
@@ -227,7 +227,7 @@ async def test_result_before_the_end_is_taken(scanning: Scanning) -> None:
     assert fake.ends == []
 
 
-async def test_camera_that_fails_ends_the_attempt_and_is_told() -> None:
+async def test_camera_that_fails_ends_the_attempt_and_is_reported() -> None:
     class Failing:
         def __init__(self) -> None:
             self._good = generated_source(pictures(3), pace="fast")

@@ -16,13 +16,13 @@ class _Person:
     """A person who gets ready when the test sets it."""
 
     def __init__(self) -> None:
-        self.told: list[scan_pb2.ScanResult] = []
+        self.scan_results: list[scan_pb2.ScanResult] = []
         self.asked = asyncio.Event()
         self.ready = asyncio.Event()
         self.left_alone = False
 
     async def __call__(self, result: scan_pb2.ScanResult) -> None:
-        self.told.append(result)
+        self.scan_results.append(result)
         self.asked.set()
         try:
             await self.ready.wait()
@@ -31,7 +31,7 @@ class _Person:
             raise
 
 
-async def test_the_device_says_that_it_can_wait_and_is_ready_at_once(scanning: Scanning) -> None:
+async def test_the_device_announces_ready_and_is_ready_at_once(scanning: Scanning) -> None:
     fake = FakeServer(StreamPlan(results=[RETRY, RETRY, SUCCESS], ready_within_s=5))
     async with scanning(fake, frames=60) as scanner:
         outcome = await scanner.scan()
@@ -40,12 +40,12 @@ async def test_the_device_says_that_it_can_wait_and_is_ready_at_once(scanning: S
     assert (outcome.status, outcome.attempts, fake.readies) == (scan_pb2.SCAN_STATUS_SUCCESS, 3, 2)
 
 
-async def test_a_server_that_does_not_wait_is_told_nothing(scanning: Scanning) -> None:
+async def test_a_server_that_does_not_wait_gets_no_report(scanning: Scanning) -> None:
     fake, person = FakeServer(StreamPlan(results=[RETRY, SUCCESS])), _Person()
     async with scanning(fake, frames=60, get_ready=person) as scanner:
         outcome = await scanner.scan()
     assert fake.violations == []
-    assert (outcome.status, fake.readies, person.told) == (scan_pb2.SCAN_STATUS_SUCCESS, 0, [])
+    assert (outcome.status, fake.readies, person.scan_results) == (scan_pb2.SCAN_STATUS_SUCCESS, 0, [])
 
 
 async def test_the_next_attempt_waits_for_the_person(scanning: Scanning) -> None:
@@ -58,7 +58,7 @@ async def test_the_next_attempt_waits_for_the_person(scanning: Scanning) -> None
         person.ready.set()
         outcome = await scan
     assert fake.violations == []
-    assert list(person.told[0].feedback) == [feedback_pb2.FEEDBACK_CODE_TOO_DARK]
+    assert list(person.scan_results[0].feedback) == [feedback_pb2.FEEDBACK_CODE_TOO_DARK]
     assert (outcome.status, outcome.attempts, fake.readies) == (scan_pb2.SCAN_STATUS_SUCCESS, 2, 1)
 
 
@@ -79,11 +79,11 @@ async def test_a_connection_that_is_lost_meanwhile_is_resumed_when_the_person_is
         outcome = await scan
     assert fake.violations == []
     assert (outcome.status, outcome.streams) == (scan_pb2.SCAN_STATUS_SUCCESS, 2)
-    assert len(person.told) == 1
+    assert len(person.scan_results) == 1
     assert not person.left_alone
 
 
-async def test_a_person_who_cancels_meanwhile_ends_the_next_attempt(scanning: Scanning) -> None:
+async def test_cancelling_between_attempts_ends_the_next_attempt(scanning: Scanning) -> None:
     fake, person = FakeServer(StreamPlan(results=[RETRY, RETRY, SUCCESS], ready_within_s=5)), _Person()
     async with scanning(fake, frames=60, get_ready=person) as scanner:
         scan = asyncio.ensure_future(scanner.scan())
@@ -95,7 +95,7 @@ async def test_a_person_who_cancels_meanwhile_ends_the_next_attempt(scanning: Sc
     assert (outcome.attempts, person.left_alone) == (2, True)
 
 
-async def test_what_goes_wrong_with_the_person_ends_the_scan(scanning: Scanning) -> None:
+async def test_an_error_of_the_person_callback_ends_the_scan(scanning: Scanning) -> None:
     async def broken(_: scan_pb2.ScanResult) -> None:
         raise RuntimeError("the app broke")
 

@@ -58,7 +58,7 @@ async def test_reconnects_are_bounded(scanning: Scanning) -> None:
     assert len(fake.starts) == 4
 
 
-async def test_nobody_listening_is_told_soon() -> None:
+async def test_a_refused_connection_is_reported_soon() -> None:
     async with open_channel("127.0.0.1:1") as channel:
         scanner = FaceScanner(
             channel=channel,
@@ -130,7 +130,7 @@ async def test_closed_check_is_refused_where_nothing_was_sent(scanning: Scanning
     assert len(fake.starts) == 1
 
 
-async def test_overloaded_server_is_asked_again_when_it_says(scanning: Scanning) -> None:
+async def test_an_overloaded_server_is_asked_again_after_its_delay(scanning: Scanning) -> None:
     busy = Refuse(code=grpc.StatusCode.RESOURCE_EXHAUSTED, reason="OVERLOADED", retry_after_s=0.05)
     fake = FakeServer(StreamPlan(refuse=busy), StreamPlan())
     async with scanning(fake) as scanner:
@@ -139,7 +139,7 @@ async def test_overloaded_server_is_asked_again_when_it_says(scanning: Scanning)
     assert [start.resume for start in fake.starts] == [False, False]
 
 
-async def test_overload_that_lasts_is_told_as_the_server_said_it(scanning: Scanning) -> None:
+async def test_lasting_overload_raises_the_error_of_the_server(scanning: Scanning) -> None:
     busy = Refuse(code=grpc.StatusCode.RESOURCE_EXHAUSTED, reason="OVERLOADED", metadata={"limit": "4"})
     fake = FakeServer(StreamPlan(refuse=busy))
     async with scanning(fake) as scanner:
@@ -149,7 +149,7 @@ async def test_overload_that_lasts_is_told_as_the_server_said_it(scanning: Scann
     assert caught.value.refusal.metadata == {"limit": "4"}
 
 
-async def test_refusal_in_the_middle_is_told_with_its_reason(scanning: Scanning) -> None:
+async def test_refusal_in_the_middle_is_reported_with_its_reason(scanning: Scanning) -> None:
     refuse = Refuse(code=grpc.StatusCode.INVALID_ARGUMENT, reason="FRAME_IMAGE_INVALID")
     fake = FakeServer(StreamPlan(break_after=2, breaking=refuse))
     async with scanning(fake) as scanner:

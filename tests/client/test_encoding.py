@@ -63,7 +63,7 @@ def test_every_limit_is_kept(max_side: int, max_pixels: int, max_bytes: int, min
     assert _size(encoded) == (encoded.width, encoded.height)
 
 
-def test_image_that_cannot_be_made_to_fit_is_none() -> None:
+def test_an_image_that_cannot_fit_is_not_encoded() -> None:
     assert encode_image(NOISE, limits=CaptureLimits(max_side=40, min_side=60)) is None
     assert encode_image(NOISE, limits=CaptureLimits(max_bytes=500, min_side=80)) is None
     assert encode_image(NOISE, limits=CaptureLimits(max_bytes=10)) is None
@@ -106,7 +106,7 @@ def test_large_jpeg_is_scaled_down() -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"not a jpeg", _jpeg()[:200], b"\x89PNG\r\n\x1a\n"])
-def test_what_is_no_jpeg_is_a_source_error(content: bytes) -> None:
+def test_anything_but_a_jpeg_raises_source_error(content: bytes) -> None:
     with pytest.raises(SourceError):
         encode_image(content, limits=CaptureLimits(max_side=50))
 

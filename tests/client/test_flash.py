@@ -54,7 +54,7 @@ def _revealing(after: Sequence[int]) -> StreamPlan:
     return StreamPlan(plan=scan_pb2.PLAN_FLASH, act=act, frames_wanted=after[-1] + 12)
 
 
-async def test_a_person_who_declines_the_flash_sees_none_and_sends_no_frame_for_it() -> None:
+async def test_a_declined_flash_is_not_shown_and_gets_no_frames() -> None:
     fake, screen = FakeServer(_revealing([2, 11])), FakeScreen()
     async with serving(fake) as target, open_channel(target) as channel:
         await FaceScanner(
@@ -69,7 +69,7 @@ async def test_a_person_who_declines_the_flash_sees_none_and_sends_no_frame_for_
     assert fake.ends[0].cause == scan_pb2.AttemptEndBody.CAUSE_CANCELLED
 
 
-async def test_frames_say_which_step_was_on_display_and_since_when() -> None:
+async def test_frames_state_the_displayed_step_and_its_time() -> None:
     fake, screen = FakeServer(_revealing([2, 11])), FakeScreen()
     await _scan(fake, screen)
     assert fake.violations == []
@@ -91,13 +91,13 @@ async def test_every_colour_is_held_and_the_screen_returns_to_normal() -> None:
     fake, screen = FakeServer(_revealing([2, 3, 4])), FakeScreen()
     await _scan(fake, screen)
     assert fake.violations == []
-    assert screen.told[0][0] == 1
-    assert screen.told[-1][0] == 0
-    shown = [(number, at) for number, at in screen.told if number]
+    assert screen.received[0][0] == 1
+    assert screen.received[-1][0] == 0
+    shown = [(number, at) for number, at in screen.received if number]
     assert all(later - at >= SHORTEST_HOLD_S - 0.001 for (_, at), (_, later) in pairwise(shown))
 
 
-async def test_a_device_says_what_its_screen_can_do() -> None:
+async def test_a_device_states_the_abilities_of_its_screen() -> None:
     for screen, expected in (
         (None, set()),
         (FakeScreen(oval=False), {_FLASH}),
@@ -156,9 +156,9 @@ async def test_nothing_is_shown_after_the_end() -> None:
     show.add(_step(2))
     show.close()
     await asyncio.sleep(SHORTEST_HOLD_S + 0.05)
-    assert [number for number, _ in screen.told] == [1, 0]
+    assert [number for number, _ in screen.received] == [1, 0]
     show.close()
-    assert [number for number, _ in screen.told] == [1, 0]
+    assert [number for number, _ in screen.received] == [1, 0]
 
 
 class _Clock(asyncio.SelectorEventLoop):
@@ -191,10 +191,10 @@ def test_never_more_than_three_changes_a_second(steps: list[tuple[float, int]]) 
         for _ in range(400):
             loop.now += 0.01
             await asyncio.sleep(0)
-        return [at for _, at in screen.told]
+        return [at for _, at in screen.received]
 
     try:
-        told = loop.run_until_complete(scenario())
+        received = loop.run_until_complete(scenario())
     finally:
         loop.close()
-    assert all(later - at >= SHORTEST_HOLD_S - 1e-9 for at, later in pairwise(told))
+    assert all(later - at >= SHORTEST_HOLD_S - 1e-9 for at, later in pairwise(received))

@@ -32,7 +32,7 @@ def test_a_budget_ends_by_frames_and_by_bytes(frames: int, scan_bytes: int, room
     assert rules.has_room(100, frames=frames, scan_bytes=scan_bytes) is room
 
 
-def test_a_budget_of_nothing_is_none() -> None:
+def test_a_budget_of_zero_allows_no_frame() -> None:
     assert _rules().has_room(10**9, frames=10**6, scan_bytes=10**9)
 
 

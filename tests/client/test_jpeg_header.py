@@ -30,7 +30,7 @@ def test_size_and_channels(mode: str, channels: int, progressive: bool) -> None:
 
 
 @pytest.mark.parametrize("value", range(1, 9))
-def test_orientation_of_either_byte_order(value: int) -> None:
+def test_orientation_is_read_in_either_byte_order(value: int) -> None:
     assert read_jpeg_header(_jpeg(exif=_oriented(value))).orientation == value
     big = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0" + bytes([value]) + bytes(6)
     assert read_jpeg_header(_jpeg(exif=big)).orientation == value

@@ -184,7 +184,7 @@ async def test_a_watch_gives_up_after_too_many_losses_in_a_row() -> None:
     assert len(fake.watched) == 3
 
 
-async def test_a_watch_that_is_refused_says_why() -> None:
+async def test_a_refused_watch_raises_the_reason() -> None:
     fake = FakeServer()
     fake.watches = [[Refuse(code=grpc.StatusCode.NOT_FOUND, reason="CHECK_NOT_FOUND")]]
     async with _orchestrating(fake) as orchestrator:
@@ -194,7 +194,7 @@ async def test_a_watch_that_is_refused_says_why() -> None:
 
 
 @pytest.mark.parametrize("reason", ["SCAN_IN_PROGRESS", "NOT_SCANNED_YET", "CHECK_NOT_FOUND"])
-async def test_finish_that_is_refused_says_why(reason: str) -> None:
+async def test_a_refused_finish_raises_the_reason(reason: str) -> None:
     fake = FakeServer()
     fake.finish_refusals = [Refuse(code=grpc.StatusCode.FAILED_PRECONDITION, reason=reason)]
     async with _orchestrating(fake) as orchestrator:
@@ -252,7 +252,7 @@ def test_a_sandbox_result_without_the_mark_in_its_header_is_not_trusted(
         ("\udcff.a.b", "compact JWS"),
     ],
 )
-def test_what_is_no_jws_is_said(text: str, said: str) -> None:
+def test_anything_but_a_jws_is_reported(text: str, said: str) -> None:
     with pytest.raises(ServerNotTrustedError, match=said):
         verify_result_jws(text, load_key_set(FakeServer().jwks))
 
@@ -328,7 +328,7 @@ def test_signatures_of_other_keys_and_algorithms_are_not_trusted() -> None:
 @pytest.mark.parametrize(
     "header", [{"typ": "JWT"}, {"typ": "facegate-result "}, {"iss": "other"}, {"tenant": "other"}]
 )
-def test_what_is_signed_must_be_a_result_of_the_expected_issuer_and_tenant(header: dict[str, str]) -> None:
+def test_a_signed_result_needs_the_expected_issuer_and_tenant(header: dict[str, str]) -> None:
     fake = FakeServer()
     keys, payload = load_key_set(fake.jwks), fake.result().SerializeToString()
     assert verify_result_jws(fake.signed(payload), keys, issuer="bank", tenant="retail") == fake.result()
@@ -337,7 +337,7 @@ def test_what_is_signed_must_be_a_result_of_the_expected_issuer_and_tenant(heade
 
 
 @pytest.mark.parametrize("named", [{"issuer": "bank"}, {"tenant": "retail"}])
-def test_a_header_that_names_nobody_is_not_the_expected_one(named: dict[str, str]) -> None:
+def test_a_header_without_an_issuer_is_refused(named: dict[str, str]) -> None:
     fake = FakeServer()
     keys, header = load_key_set(fake.jwks), {"alg": "ES256", "kid": "result-1", "typ": "facegate-result"}
     bare = jws.serialize_compact(header, fake.result().SerializeToString(), fake.result_key)
@@ -385,7 +385,7 @@ def test_signed_payload_must_be_a_result() -> None:
 @pytest.mark.parametrize(
     "content", ["", "[]", "{}", '{"keys": []}', '{"keys": 3}', '{"keys": [{}]}', b"\xff"]
 )
-def test_what_is_no_jwks_is_refused(content: str | bytes) -> None:
+def test_anything_but_a_jwks_is_refused(content: str | bytes) -> None:
     with pytest.raises(ServerNotTrustedError):
         load_key_set(content)
 

@@ -42,12 +42,12 @@ async def test_keys_are_fetched(site: TestServer) -> None:
 @pytest.mark.parametrize(
     ("path", "cause"), [("/large.json", "larger than 65536 bytes"), ("/missing.json", "the status is 404")]
 )
-async def test_what_cannot_be_fetched_is_a_failed_connection(site: TestServer, path: str, cause: str) -> None:
+async def test_a_failed_fetch_raises_connection_failed(site: TestServer, path: str, cause: str) -> None:
     with pytest.raises(ConnectionFailedError, match=cause):
         await fetch_key_set(str(site.make_url(path)))
 
 
-async def test_what_is_no_jwks_is_not_trusted(site: TestServer) -> None:
+async def test_anything_but_a_jwks_is_not_trusted(site: TestServer) -> None:
     with pytest.raises(ServerNotTrustedError):
         await fetch_key_set(str(site.make_url("/other.json")))
 

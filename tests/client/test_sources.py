@@ -128,7 +128,7 @@ async def test_image_of_a_cancelled_wait_comes_next_and_closing_waits_for_the_re
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no video at all"])
-def test_what_is_no_video_is_a_source_error(tmp_path: Path, content: bytes | None) -> None:
+def test_anything_but_a_video_raises_source_error(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "clip.mp4"
     if content is not None:
         path.write_bytes(content)
@@ -234,7 +234,7 @@ async def test_camera_gives_the_newest_image_and_counts_the_lost() -> None:
     assert capture.released == 1
 
 
-async def test_camera_forgets_what_was_before_the_attempt() -> None:
+async def test_the_camera_discards_frames_from_before_the_attempt() -> None:
     source = CameraSource(_Capture(50), 0)  # type: ignore[arg-type]  # a stand-in for the hardware
     await anext(source)
     await asyncio.sleep(0.1)

@@ -1,7 +1,7 @@
 from facegate_client.tally import AttemptTally, ScanTally
 
 
-def test_an_attempt_counts_for_itself_and_for_its_scan() -> None:
+def test_frames_count_for_the_attempt_and_the_scan() -> None:
     scan = ScanTally()
     for attempt in (1, 2):
         tally = AttemptTally(scan)

@@ -87,7 +87,7 @@ def code():
     return sorted({str(Path(folder).resolve().parent) for folder in folders})
 
 
-class Told(ScanEvents):
+class Events(ScanEvents):
     """The messages of the server to the device."""
 
     def __init__(self):
@@ -102,7 +102,7 @@ class Told(ScanEvents):
 
 async def check(mode, portrait, device, service, admin_port):
     """Upload, scan and result; the result's signature is verified."""
-    told = Told()
+    seen_events = Events()
     keys = await fetch_key_set(f"http://127.0.0.1:{admin_port}/.well-known/jwks.json")
     async with open_channel(service) as service_channel, open_channel(device) as device_channel:
         orchestrator = Orchestrator(channel=service_channel, keys=keys)
@@ -110,7 +110,7 @@ async def check(mode, portrait, device, service, admin_port):
         upload = await orchestrator.upload_trusted_image(portrait, mode=wanted)
         source, screen = {"express": express, "dynamic": dynamic}[mode]()
         scanner = FaceScanner(
-            channel=device_channel, ticket=ticket_of(upload), source=source, screen=screen, events=told
+            channel=device_channel, ticket=ticket_of(upload), source=source, screen=screen, events=seen_events
         )
         outcome = await scanner.scan()
         answer = await orchestrator.finish_check(upload.check_id)
@@ -119,8 +119,8 @@ async def check(mode, portrait, device, service, admin_port):
         "code": code(),
         "told": scan_pb2.ScanStatus.Name(outcome.status),
         "attempts": outcome.attempts,
-        "plans": told.plans,
-        "hints": told.hints,
+        "plans": seen_events.plans,
+        "hints": seen_events.hints,
         "status": result_pb2.CheckStatus.Name(result.status),
         "reasons": [result_pb2.FailureReason.Name(reason) for reason in result.reasons],
         "liveness": result_pb2.LivenessVerdict.Name(result.liveness.verdict),

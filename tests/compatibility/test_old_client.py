@@ -66,6 +66,7 @@ def _succeeded(answer: dict[str, Any]) -> bool:
     return (answer["status"], answer["told"]) == ("CHECK_STATUS_SUCCESS", "SCAN_STATUS_SUCCESS")
 
 
+@pytest.mark.slow
 async def test_an_express_check_succeeds(old: Path, today: LiveServer, tmp_path: Path) -> None:
     answer = await _check(old, today, "express", tmp_path)
     assert _succeeded(answer), answer

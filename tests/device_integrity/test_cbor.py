@@ -28,7 +28,7 @@ _VALUES = st.recursive(
 
 
 @given(_VALUES)
-def test_what_is_written_is_read(value: CborValue) -> None:
+def test_encoded_values_are_decoded(value: CborValue) -> None:
     data = cbor2.dumps(value)
     assert decode_cbor(data, max_bytes=10_000, max_depth=20) == value
     assert item_end(b"xx" + data + b"more", start=2, max_depth=20) == len(data) + 2
@@ -91,7 +91,7 @@ def test_any_bytes_give_a_value_or_the_typed_error(data: bytes) -> None:
         ("8201", "longer than the data"),
     ],
 )
-def test_what_no_evidence_has_is_refused(data: str, says: str) -> None:
+def test_cbor_features_unused_in_evidence_are_refused(data: str, says: str) -> None:
     with pytest.raises(CborMalformed, match=says):
         decode_cbor(bytes.fromhex(data), max_bytes=64)
 

@@ -103,7 +103,7 @@ def test_sound_ones_pass() -> None:
         (tlv(0x30, tlv(0x30), tlv(0x30), tlv(3, b"\0")), "lacks a part"),
     ],
 )
-def test_odd_ones_are_refused(data: bytes, says: str) -> None:
+def test_malformed_extensions_are_refused(data: bytes, says: str) -> None:
     with pytest.raises(CertificateMalformed, match=says):
         refuse_odd_certificate(data, max_bytes=8192)
 

@@ -18,7 +18,7 @@ def test_outcomes() -> None:
     assert _LIST.judged("two", holds=False, good=good, bad=bad).reason == "BAD"
 
 
-def test_what_cannot_be_read_leaves_no_check_out() -> None:
+def test_unreadable_evidence_still_lists_every_test() -> None:
     checks = _LIST.unreadable("why")
     assert [check.name for check in checks] == ["verifier.format", "verifier.one", "verifier.two"]
     assert [check.outcome.value for check in checks] == ["FAIL", "NOT_EVALUATED", "NOT_EVALUATED"]

@@ -44,7 +44,7 @@ def test_a_boolean_that_only_ber_allows_is_read_and_flagged() -> None:
     assert read(bytes.fromhex("010101")).boolean() == Boolean(value=True, canonical=False)
 
 
-def test_high_tag_numbers() -> None:
+def test_high_tag_numbers_are_decoded() -> None:
     element = read(bytes.fromhex("bf853d03020107"))
     assert element.tag == Tag(TagClass.CONTEXT, 701)
     assert str(element.tag) == "[701]"
@@ -71,7 +71,7 @@ def test_high_tag_numbers() -> None:
         b"\x20\x00",
     ],
 )
-def test_what_der_forbids(data: bytes) -> None:
+def test_non_canonical_der_is_refused(data: bytes) -> None:
     with pytest.raises(DerMalformed):
         read(data)
 
@@ -203,7 +203,7 @@ _TREES = st.recursive(
 
 
 @given(_TREES)
-def test_what_was_written_is_read_again(data: bytes) -> None:
+def test_encoded_der_is_decoded(data: bytes) -> None:
     def written(element: Element) -> bytes:
         if element.is_universal(Universal.SEQUENCE):
             return tlv(b"\x30", b"".join(written(child) for child in element.sequence()))

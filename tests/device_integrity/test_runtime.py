@@ -71,7 +71,7 @@ def test_to_have_looked_and_found_nothing_is_not_to_have_not_looked() -> None:
     assert set(RUNTIME_FAILURES) - set(reasons) == {"runtime.root", "runtime.other"}
 
 
-def test_what_was_found_is_named() -> None:
+def test_each_finding_is_named() -> None:
     found = RuntimeReport(
         findings=frozenset(
             RuntimeFinding(RuntimeKind.HOOKING_FRAMEWORK, name) for name in ("frida", "", "a" * 64)
@@ -112,9 +112,9 @@ class _Policy:
     tolerated: frozenset[str] = frozenset()
 
     def judge(self, device: tuple[DeviceCheck, ...], report: RuntimeReport | None) -> DeviceAssessment:
-        told = mark_decisive(check_runtime(report, decide=self.decide), tolerated=self.tolerated)
+        marked = mark_decisive(check_runtime(report, decide=self.decide), tolerated=self.tolerated)
         return assess(
-            (*device, *told),
+            (*device, *marked),
             platform=Platform.ANDROID,
             demands=self.table,
             transcript_bound=True,

@@ -131,7 +131,7 @@ def test_commands_are_found() -> None:
         (["keys", "rotate", "password"], "Invalid value"),
     ],
 )
-def test_what_is_wrong_is_noticed(arguments: list[str], problem: str | None) -> None:
+def test_invalid_commands_are_found(arguments: list[str], problem: str | None) -> None:
     found = _problem(arguments, whole=True)
     assert found is None if problem is None else found is not None and problem in found
 

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
+from server.key_files import KeyFiles
 from server.keys import KeyFolder
 from server.settings import Settings
 from tests.docs.commands import commands, program_of
@@ -28,7 +29,7 @@ def test_its_settings_are_valid(block: CodeBlock) -> None:
 def test_its_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FACEGATE_DATA_DIR", str(tmp_path))
     # As the first start of a server leaves them.
-    KeyFolder(tmp_path / "keys")
+    KeyFolder(KeyFiles(tmp_path / "keys"))
     ran = set()
     for block in code_blocks(_PAGE):
         for program, arguments in map(program_of, commands(block)):

@@ -30,7 +30,7 @@ def test_the_rate_lies_within(trials: int, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize(("rate", "needed"), [(0.01, 300), (0.05, 60), (0.1, 30), (1.0, 3)])
-def test_the_rule_of_three(rate: float, needed: int) -> None:
+def test_bounds_agree_with_the_rule_of_three(rate: float, needed: int) -> None:
     assert fewest_trials(rate) == needed
     # One-sided 95 %: zero of this many proves the rate, and a tenth fewer does not.
     found, fewer = proportion(0, needed, confidence=0.9), proportion(0, needed * 9 // 10, confidence=0.9)

@@ -3,12 +3,14 @@
 import functools
 import struct
 import zlib
+from dataclasses import replace
 
 from matcher.errors import MatcherError, RefusalReason, TrustedImageRefused
 from matcher.records import (
     EyeCentres,
     PoseDegrees,
     QualityBlock,
+    Record39794,
     RecordMetadata,
     RecordVersion,
     Representations,
@@ -23,6 +25,7 @@ from matcher.records import (
 from matcher.records.ber import encode
 from matcher.records.codes import Expression, Feature
 from matcher.records.dg2 import parse_dg2, serialise_dg2
+from matcher.records.iso_39794.record import excluded_values, parse_39794, serialise_39794
 from matcher.records.version_2005 import parse_2005, serialise_2005
 from matcher.records.version_2011 import parse_2011, serialise_2011
 from tests.fuzz import image_targets
@@ -87,14 +90,35 @@ def seeds_2011() -> tuple[bytes, ...]:
 
 
 @functools.cache
+def seeds_39794() -> tuple[bytes, ...]:
+    """39794-5 records: bare and full, with and without their context tag, an extension, bytes behind."""
+    version = RecordVersion.ISO_39794_5
+    pictures = (image_targets.jpeg_seeds()[0], image_targets.other_seeds()[0])
+    records = [
+        build_record(picture, version=version, metadata=known)
+        for picture in pictures
+        for known in (None, _KNOWN, _MORE)
+    ]
+    first = records[1]
+    assert isinstance(first, Record39794)
+    bare = serialise(replace(first, wrapped=False))
+    # A further element behind the known fields of the data block.
+    extended = encode(0xA1, encode(0x65, bare[_head_bytes(bare) :] + encode(0xBF20, b"extension")))
+    return (*map(serialise, records), bare, extended, serialise(first) + b"behind")
+
+
+def _head_bytes(data: bytes) -> int:
+    return 2 + (data[1] & 0x7F if data[1] & 0x80 else 0)
+
+
+@functools.cache
 def dg2_seeds() -> tuple[bytes, ...]:
-    """DG2s: whole and in parts, of both versions, with one record and two, and one of 39794-5."""
+    """DG2s: whole and in parts, of every version, with one record and two."""
     first, second = seeds_2005()[:2]
     whole = wrap_in_dg2([first])
     template = encode(
         0x7F60, encode(0xA1, b"\x81\x01\x02\x87\x02\x01\x01\x88\x02\x00\x08") + encode(0x7F2E, second)
     )
-    iso_39794 = encode(0xA1, encode(0x65, encode(0xA0, b"\x80\x01\x03\x81\x02\x07\xe3") + bytes(30)))
     return (
         whole,
         wrap_in_dg2([first, second]),
@@ -102,7 +126,7 @@ def dg2_seeds() -> tuple[bytes, ...]:
         encode(0x7F61, b"\x02\x01\x01" + template),
         encode(0x7F61, b"\x02\x01\x01" + encode(0x7F60, encode(0x5F2E, seeds_2011()[0]))),
         encode(0x7F60, encode(0x7F2E, encode(0x5F2E, first))),
-        encode(0x75, encode(0x7F61, b"\x02\x01\x01" + encode(0x7F60, encode(0x7F2E, iso_39794)))),
+        wrap_in_dg2([seeds_39794()[1]]),
         encode(0x63, encode(0x7F61, b"\x02\x01\x00")),
         whole + b"behind",
     )
@@ -114,11 +138,12 @@ def every_seed() -> tuple[bytes, ...]:
     return (
         *seeds_2005(),
         *seeds_2011(),
+        *seeds_39794(),
         *dg2_seeds(),
         *image_targets.every_seed(),
         b"FMR\0 20\0" + bytes(40),
         b"IIR\0 020\0" + bytes(40),
-        encode(0x65, encode(0xA0, b"\x80\x01\x03\x81\x02\x07\xe3") + bytes(30)),
+        encode(0x64, encode(0xA0, b"\x80\x01\x03\x81\x02\x07\xe3") + bytes(30)),
         b'<?xml version="1.0"?><a xmlns="http://standards.iso.org/iso-iec/39794/-5"/>',
     )
 
@@ -145,6 +170,18 @@ def read_2011(data: bytes) -> None:
         assert parse_2011(serialise_2011(record)) == record
 
 
+def read_39794(data: bytes) -> None:
+    """Any bytes give a record that can be written and read again, or a refusal."""
+    try:
+        record = parse_39794(data)
+    except TrustedImageRefused as error:
+        _sound(error)
+        return
+    written = serialise_39794(record)
+    assert parse_39794(written) == record
+    assert excluded_values(parse_39794(written)) == excluded_values(record)
+
+
 def read_dg2(data: bytes) -> None:
     """Any bytes give a wrapping that can be written and read again, or a refusal."""
     try:
@@ -169,7 +206,9 @@ def read_any(data: bytes) -> None:
     assert all(len(note) < _LONGEST_TEXT for note in content.notes)
     if content.record is None:
         return
-    assert "image=" not in repr(content)
+    shown = repr(content)
+    assert "image=b" not in shown
+    assert "representation_data=" not in shown
     for view in representations_of(content.record):
         for version in RecordVersion:
             known, _ = fitted(metadata_of(view), version)

@@ -16,7 +16,7 @@ from facegate_client.result_signature import verify_result_jws
 from facegate_protocol import KeyMaterialError, load_public_key, public_key_der, sign, verify
 from server.result_signer import ResultSigner
 from server.scan_tokens import ScanTokens
-from server.sealing import SealBroken, Sealed, WrappingKeys, seal, unseal
+from server.sealing import SealBroken, Sealed, WrappingKeys, context, seal, unseal
 
 SESSION_KEY = ec.derive_private_key(0x1234567890ABCDEF, ec.SECP256R1())
 SESSION_KEY_DER = public_key_der(SESSION_KEY.public_key())
@@ -75,7 +75,7 @@ def read_token(data: bytes) -> None:
 
 
 _WRAPPING = WrappingKeys(newest="1", keys={"1": bytes(32)})
-_AAD = b"context"
+_AAD = context(tenant="default", check_id=UUID(int=7, version=4), kind="TEMPLATE")
 
 
 @functools.cache

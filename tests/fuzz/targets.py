@@ -60,6 +60,7 @@ _ALL = (
     Target("exif", image_targets.exif_seeds, image_targets.read_exif, 40_000),
     Target("facial-record-2005", record_targets.seeds_2005, record_targets.read_2005, 60_000),
     Target("facial-record-2011", record_targets.seeds_2011, record_targets.read_2011, 60_000),
+    Target("facial-record-39794", record_targets.seeds_39794, record_targets.read_39794, 60_000),
     Target("dg2", record_targets.dg2_seeds, record_targets.read_dg2, 60_000),
     Target("trusted-image", record_targets.every_seed, record_targets.read_any, 40_000),
     _decoder("png", image_targets.png_seeds, 60_000),

@@ -3,7 +3,7 @@
 import asyncio
 import functools
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any, cast
 from uuid import UUID
@@ -243,18 +243,26 @@ def _places(kind: str) -> Places:
     return Places(kind, PlaceRules(most=4), metrics=Metrics(CollectorRegistry()))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pack:
+    """A pack without models, as far as an upload needs one before its image is read."""
+
+    match_calibration: Any
+    embedder: Any
+    name: str = "fuzz"
+    evaluation_only: bool = True
+    landmarker: Any = None
+    pad_networks: tuple[object, ...] = (object(),)
+
+
 @functools.cache
 def _servicer() -> ServiceServicer:
     async def reached(*_: object, **__: object) -> None:
         raise _Reached
 
     embedder = load_catalogue().only("dlib_resnet")
-    pack = SimpleNamespace(
-        name="fuzz",
-        evaluation_only=True,
-        match_calibration=load_calibration(embedder.sha256),
-        pad_networks=(object(),),
-        landmarker=None,
+    pack = _Pack(
+        match_calibration=load_calibration(embedder.sha256), embedder=SimpleNamespace(dimensions=128)
     )
     calls = dict.fromkeys(("run", "expect_allowed", "find_by_request", "finish", "read"), reached)
     behind = cast("Any", SimpleNamespace(**calls))
@@ -279,10 +287,11 @@ def _servicer() -> ServiceServicer:
         portraits=PortraitIntake(
             pack=cast("Any", pack),
             pool=behind,
-            metrics=unused,
+            metrics=Metrics(CollectorRegistry()),
             still_decoder=unused,
             trusted_images=behind,
         ),
+        evidence=unused,
         pack=unused,
         keys=cast("Any", SimpleNamespace(tokens=tokens())),
         random=unused,
@@ -303,7 +312,8 @@ def _servicer() -> ServiceServicer:
 
 def serve_request(data: bytes) -> None:
     """Any bytes as a request reach the code behind the edge, or are refused."""
-    servicer, context = _servicer(), cast("Any", SimpleNamespace(time_remaining=lambda: 5.0))
+    servicer = _servicer()
+    context = cast("Any", SimpleNamespace(time_remaining=lambda: 5.0, peer=lambda: "ipv4:192.0.2.7:4711"))
     try:
         if data[:1] == b"\x00":
             upload = service_pb2.UploadTrustedImageRequest.FromString(data[1:])

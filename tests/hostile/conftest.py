@@ -16,7 +16,7 @@ __all__ = ["live", "storage", "temporary"]
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def live(temporary: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
     """A server for a whole module; before and after its tests it serves a good check."""
-    async with serving(settings_for(tmp_path_factory.mktemp("server"))) as server:
+    async with serving(settings_for(tmp_path_factory.mktemp("server"), web=True)) as server:
         await good_check(server)
         yield server
         await good_check(server)

@@ -6,11 +6,10 @@ through the public API.
 
 import functools
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from tests.hostile import jpeg_files, other_files, png_files
@@ -20,7 +19,7 @@ from vision.errors import ImageFault
 from vision.face import BgrImage
 from vision.image_header import ImageFormat
 
-__all__ = ["CASES", "GREY", "HEIGHT", "PICTURE", "WIDTH", "Case", "colours", "some_fast"]
+__all__ = ["CASES", "GREY", "HEIGHT", "PICTURE", "WIDTH", "Case", "colours"]
 
 WIDTH, HEIGHT = 96, 64
 """Size of the reference image, pixels."""
@@ -278,14 +277,3 @@ def _other_cases() -> list[Case]:
 
 CASES: tuple[Case, ...] = (*_png_cases(), *_jpeg_cases(), *_jpeg2000_cases(), *_other_cases())
 """Every single-image case."""
-
-
-def some_fast(cases: Sequence[Case], *, step: int) -> list[object]:
-    """Parameters of a test through a server: one in ``step`` cases is fast, the others are slow.
-
-    ``test_decoders`` tests every case with the decoder in the fast suite.
-    """
-    return [
-        case if number % step == 0 else pytest.param(case, marks=pytest.mark.slow)
-        for number, case in enumerate(cases)
-    ]

@@ -47,5 +47,5 @@ async def raw_unary(channel: grpc.aio.Channel, method: str, message: bytes) -> E
 
 def _end(error: grpc.RpcError) -> End:
     assert isinstance(error, grpc.aio.AioRpcError)
-    told = any(key == "grpc-status-details-bin" for key, _ in error.trailing_metadata() or ())
-    return End(error.code(), refused(error) if told else None)
+    has_details = any(key == "grpc-status-details-bin" for key, _ in error.trailing_metadata() or ())
+    return End(error.code(), refused(error) if has_details else None)

@@ -18,7 +18,7 @@ from server.errors import Reason
 from tests.hostile import face_files, jpeg_files, other_files, png_files
 from tests.hostile.face_files import AcceptedFace, RefusedFace
 
-__all__ = ["ACCEPTED", "REFUSED", "record_of", "with_faces"]
+__all__ = ["ACCEPTED", "REFUSED", "portrait", "record_of", "with_faces"]
 
 _2005, _2011 = RecordVersion.ISO_19794_5_2005, RecordVersion.ISO_19794_5_2011
 _BROKEN = frozenset({Reason.IMAGE_MALFORMED})
@@ -32,8 +32,8 @@ _BLOCK_AT = {_2005: 14, _2011: 17}
 
 
 @functools.cache
-def _portrait() -> bytes:
-    """Without EXIF, which a record does not contain."""
+def portrait() -> bytes:
+    """A portrait without EXIF, which a record does not contain."""
     file = io.BytesIO()
     Image.open(io.BytesIO(face_files.turned(1))).save(file, "JPEG", quality=90, exif=b"")
     return file.getvalue()
@@ -42,15 +42,16 @@ def _portrait() -> bytes:
 @functools.cache
 def record_of(version: RecordVersion) -> bytes:
     """A conformant record of the portrait."""
-    return serialise(build_record(_portrait(), version=version))
+    return serialise(build_record(portrait(), version=version))
 
 
 @functools.cache
 def with_faces(version: RecordVersion, count: int) -> bytes:
     """A record that contains the portrait several times."""
-    record = build_record(_portrait(), version=version)
+    record = build_record(portrait(), version=version)
     if isinstance(record, Record2005):
         return serialise(replace(record, representations=record.representations * count))
+    assert isinstance(record, Record2011)
     return serialise(replace(record, representations=record.representations * count, temporal_semantics=1))
 
 
@@ -91,7 +92,7 @@ def _nested(depth: int) -> bytes:
 def _zip() -> bytes:
     stored = io.BytesIO()
     with zipfile.ZipFile(stored, "w") as packed:
-        packed.writestr("portrait.jpg", _portrait())
+        packed.writestr("portrait.jpg", portrait())
     return stored.getvalue()
 
 
@@ -158,7 +159,7 @@ def _records_of_other_pictures() -> list[RefusedFace]:
         *_of_both("a record in it", around(lambda: record_of(_2005)), _FOREIGN),
         *_of_both("400 million pixels in it", around(png_files.bomb), huge),
         *_of_both("65 535 pixels a side in it", around(lambda: jpeg_files.declared(65_535, 65_535)), huge),
-        *_of_both("half a picture in it", around(lambda: _portrait()[:400]), _BROKEN),
+        *_of_both("half a picture in it", around(lambda: portrait()[:400]), _BROKEN),
         *_of_both("two faces in its picture", around(face_files.REFUSED[0].make), _SEVERAL),
     ]
 
@@ -187,7 +188,7 @@ def _wrappings() -> list[RefusedFace]:
             lambda: _tlv(0x75, _tlv(0x7F61, one, b"\x84\x00\x00\x10\x00")),
         ),
         refused("500 levels deep", lambda: _nested(500)),
-        refused("a picture for a record", lambda: group(one + _template(_portrait()))),
+        refused("a picture for a record", lambda: group(one + _template(portrait()))),
         refused("two records", lambda: wrap_in_dg2([record_of(_2005)] * 2), _SEVERAL),
         refused("a record of two faces", lambda: group(one + _template(with_faces(_2005, 2))), _SEVERAL),
         refused(
@@ -217,7 +218,7 @@ ACCEPTED: tuple[AcceptedFace, ...] = (
     AcceptedFace("2011 record in a DG2", lambda: _tlv(0x75, _group(record_of(_2011)))),
     AcceptedFace("2005 record, bytes behind its end", lambda: record_of(_2005) + other_files.archive()),
     AcceptedFace("2011 record, bytes behind its end", lambda: record_of(_2011) + other_files.archive()),
-    AcceptedFace("2005 record, wrong size declared", lambda: _around(_portrait(), _2005)),
+    AcceptedFace("2005 record, wrong size declared", lambda: _around(portrait(), _2005)),
     AcceptedFace("2005 record, total length of garbage", lambda: _number(_2005, 8, ">I", 7)),
 )
 """Records that have to be accepted."""

@@ -34,6 +34,6 @@ def assert_documented(refused: Refused) -> None:
     """Tests a refusal against the contract; INTERNAL always fails."""
     assert refused.reason != "INTERNAL", refused
     assert documented()[refused.reason] == refused.code.name, refused
-    told = " ".join([refused.message, *refused.metadata.values()])
-    assert not _INTERNAL.search(told), refused
+    text = " ".join([refused.message, *refused.metadata.values()])
+    assert not _INTERNAL.search(text), refused
     assert 0 < len(refused.message) < _MOST_CHARACTERS, refused

@@ -9,11 +9,12 @@ import pytest_asyncio
 from facegate.v1 import analysis_service_pb2 as analysis_pb2
 
 from server.errors import Reason
-from tests.hostile import face_files, record_files
+from tests.hostile import face_files, iso_39794_files, record_files
 from tests.hostile.face_files import AcceptedFace, RefusedFace
-from tests.hostile.files import CASES, Case, some_fast
+from tests.hostile.files import CASES, Case
 from tests.hostile.refusals import assert_documented
 from tests.hostile.storage import Storage
+from tests.sampling import some_fast
 from tests.server.live import LiveServer, Refused, portrait, refused, serving, settings_for
 from vision.errors import ImageFault
 from vision.image_format import ImageFormat
@@ -78,8 +79,10 @@ async def test_a_picture_without_a_face_is_refused_or_has_none(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", [*face_files.ACCEPTED, *record_files.ACCEPTED], ids=_id)
-async def test_an_odd_selfie_is_answered_and_a_record_is_none(
+@pytest.mark.parametrize(
+    "case", [*face_files.ACCEPTED, *record_files.ACCEPTED, *iso_39794_files.ACCEPTED], ids=_id
+)
+async def test_an_odd_selfie_is_analysed_and_a_record_is_refused(
     live: LiveServer, storage: Storage, case: AcceptedFace
 ) -> None:
     before = storage.kept()

@@ -21,7 +21,7 @@ def _id(case: Case) -> str:
 
 
 @pytest.mark.parametrize("case", CASES, ids=_id)
-def test_file(case: Case) -> None:
+def test_hostile_files_are_refused(case: Case) -> None:
     data = case.make()
     with measured() as cost:
         if case.faults:
@@ -45,7 +45,7 @@ def test_every_case_has_a_name_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("format_", ["PNG", "JPEG", "JPEG2000"])
-def test_cut_off_anywhere(format_: str) -> None:
+def test_a_file_cut_off_anywhere_is_refused(format_: str) -> None:
     data = saved(PICTURE, format_)
     step = max(1, len(data) // 200)
     for length in [*range(min(200, len(data))), *range(200, len(data) - 12, step)]:

@@ -1,25 +1,39 @@
 """Hostile scans: bad frames, wrong orders, oversized and meaningless messages."""
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 
 import grpc
 import pytest
+import pytest_asyncio
 from facegate.v1 import device_pb2, result_pb2, scan_pb2
 
 from server.errors import Reason
-from tests.hostile.files import CASES, PICTURE, Case, some_fast
+from tests.hostile.files import CASES, PICTURE, Case
 from tests.hostile.jpeg_files import declared, many_scans, with_segments
 from tests.hostile.raw_calls import End, raw_stream, raw_unary
 from tests.hostile.refusals import assert_documented
 from tests.hostile.storage import Storage
-from tests.server.live import LiveServer, Picture, Refused, pictures
+from tests.sampling import some_fast
+from tests.server.live import LiveServer, Picture, Refused, over_web, pictures
 from tests.server.raw_device import Ended, RawDevice, RawStream, StatusLost
 from tests.vision.samples import jpeg_segment
 
 _FRAME_BYTES = 512 * 1024
 _TRIES = 5
+
+
+@pytest_asyncio.fixture(
+    params=["grpc", pytest.param("web", marks=pytest.mark.slow)], scope="module", loop_scope="session"
+)
+async def live(live: LiveServer, request: pytest.FixtureRequest) -> AsyncIterator[LiveServer]:
+    """The server over both transports of devices."""
+    if request.param == "grpc":
+        yield live
+        return
+    async with over_web(live) as paged:
+        yield paged
 
 
 def _id(case: Case) -> str:
@@ -62,7 +76,7 @@ _SMALL_ENOUGH = [case for case in CASES if len(case.make()) <= _FRAME_BYTES]
 
 
 @pytest.mark.parametrize("case", some_fast(_SMALL_ENOUGH, step=5), ids=_id)
-async def test_no_such_file_is_a_frame(live: LiveServer, storage: Storage, case: Case) -> None:
+async def test_hostile_files_are_refused_as_frames(live: LiveServer, storage: Storage, case: Case) -> None:
     before = storage.kept()
     picture = _frame_of(case.make(), width=96, height=64)
     answer = await _refusal(live, lambda stream: stream.send(stream.frame(picture)))
@@ -215,7 +229,7 @@ _ACTS: dict[Callable[[RawStream], Awaitable[None]], set[Reason]] = {
 
 
 @pytest.mark.parametrize("act", _ACTS, ids=lambda act: act.__name__.strip("_"))
-async def test_what_no_device_does(
+async def test_impossible_device_behaviour_is_refused(
     live: LiveServer, storage: Storage, act: Callable[[RawStream], Awaitable[None]]
 ) -> None:
     before = storage.kept()

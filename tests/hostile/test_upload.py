@@ -7,11 +7,12 @@ import pytest
 from facegate.v1 import verification_service_pb2 as service_pb2
 
 from server.errors import Reason
-from tests.hostile import face_files, record_files
+from tests.hostile import face_files, iso_39794_files, record_files
 from tests.hostile.face_files import AcceptedFace, RefusedFace
-from tests.hostile.files import CASES, Case, some_fast
+from tests.hostile.files import CASES, Case
 from tests.hostile.refusals import assert_documented
 from tests.hostile.storage import Storage
+from tests.sampling import some_fast
 from tests.server.live import LiveServer, Refused, refused
 from vision.errors import ImageFault
 
@@ -66,14 +67,20 @@ async def test_no_picture_without_a_face_becomes_a_check(
     await _refused_without_a_trace(live, storage, case.make(), reasons)
 
 
-@pytest.mark.parametrize("case", [*face_files.REFUSED, *record_files.REFUSED], ids=_id)
+@pytest.mark.parametrize(
+    "case", [*face_files.REFUSED, *record_files.REFUSED, *iso_39794_files.REFUSED], ids=_id
+)
 async def test_a_portrait_that_cannot_serve_is_refused(
     live: LiveServer, storage: Storage, case: RefusedFace
 ) -> None:
     await _refused_without_a_trace(live, storage, case.make(), case.reasons)
 
 
-@pytest.mark.parametrize("case", [*face_files.ACCEPTED, *record_files.ACCEPTED], ids=_id)
+@pytest.mark.parametrize(
+    "case",
+    some_fast([*face_files.ACCEPTED, *record_files.ACCEPTED, *iso_39794_files.ACCEPTED], step=4),
+    ids=_id,
+)
 async def test_an_odd_portrait_is_accepted_and_is_the_same_upright_picture(
     live: LiveServer, storage: Storage, case: AcceptedFace
 ) -> None:
@@ -132,7 +139,7 @@ async def test_other_modalities_and_malformed_files_are_refused(
     ],
     ids=range(12),
 )
-async def test_fields_that_nobody_should_send(
+async def test_unexpected_fields_are_refused(
     live: LiveServer, storage: Storage, request_: service_pb2.UploadTrustedImageRequest, reason: Reason
 ) -> None:
     before = storage.kept()
@@ -145,7 +152,7 @@ async def test_fields_that_nobody_should_send(
 
 
 @pytest.mark.parametrize("check_id", ["", "7", "\x00", "0" * 32, "{" * 1_000_000, "x" * 36, "\u0660" * 32])
-async def test_identifiers_that_nobody_gave_out(live: LiveServer, check_id: str) -> None:
+async def test_unknown_identifiers_are_refused(live: LiveServer, check_id: str) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         await live.finish(check_id)
     answer = refused(caught.value)

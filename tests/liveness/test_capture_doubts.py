@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveness.capture_doubts import calibration_doubts, evidence_doubts, limited
+from liveness.capture_doubts import downgrade_if_doubted, evidence_doubts, reasons_outside_calibration
 from liveness.express.settings import ExpressSettings
 from liveness.observation import FrameObservation
 from liveness.policy import EVIDENCE_FLOOR, CaptureLimits, LivenessPolicy
@@ -39,8 +39,8 @@ def _result(verdict: Verdict) -> LivenessResult:
 @given(verdict=st.sampled_from(Verdict), frames=_FRAMES)
 def test_only_live_changes_and_only_to_inconclusive(verdict: Verdict, frames: list[FrameObservation]) -> None:
     before, watched = _result(verdict), scan(frames)
-    doubts = (*evidence_doubts(watched, EVIDENCE_FLOOR), *calibration_doubts(watched))
-    after = limited(before, doubts)
+    doubts = (*evidence_doubts(watched, EVIDENCE_FLOOR), *reasons_outside_calibration(watched))
+    after = downgrade_if_doubted(before, doubts)
     assert_consistent(after)
     if verdict is Verdict.LIVE and doubts:
         assert after.verdict is Verdict.INCONCLUSIVE
@@ -64,7 +64,7 @@ def test_live_needs_everything_within_the_limits(width: float, sharpness: float,
 
     for limits, doubts in (
         (EVIDENCE_FLOOR, evidence_doubts(watched, EVIDENCE_FLOOR)),
-        (_RANGE, calibration_doubts(watched)),
+        (_RANGE, reasons_outside_calibration(watched)),
     ):
         if kept(limits, slack=-1e-3):
             assert not doubts
@@ -92,11 +92,11 @@ def test_each_cause_has_its_reason(
 ) -> None:
     watched = scan([_frame(index, width, sharpness, light) for index in range(3)])
     assert evidence_doubts(watched, EVIDENCE_FLOOR) == why
-    assert calibration_doubts(watched) == why
+    assert reasons_outside_calibration(watched) == why
 
 
 def test_a_scan_outside_of_the_fit_has_its_reasons() -> None:
-    assert calibration_doubts(scan([_frame(0, 900.0, 1500.0, 200.0)])) == (
+    assert reasons_outside_calibration(scan([_frame(0, 900.0, 1500.0, 200.0)])) == (
         VerdictReason.EVIDENCE_TOO_BRIGHT,
         VerdictReason.FACE_TOO_LARGE,
         VerdictReason.EVIDENCE_TOO_NOISY,
@@ -106,14 +106,14 @@ def test_a_scan_outside_of_the_fit_has_its_reasons() -> None:
 def test_one_good_frame_is_evidence_and_does_not_make_a_dark_scan_one_that_the_fit_knows() -> None:
     watched = scan([_frame(index, 230.0, 120.0, 130.0 if index == 2 else 20.0) for index in range(5)])
     assert evidence_doubts(watched, EVIDENCE_FLOOR) == ()
-    assert calibration_doubts(watched) == (VerdictReason.EVIDENCE_TOO_DARK,)
+    assert reasons_outside_calibration(watched) == (VerdictReason.EVIDENCE_TOO_DARK,)
 
 
 def test_without_a_usable_frame_there_is_no_evidence() -> None:
     nobody = scan([observation(0, face=None, faces=0, sharpness=None, luminance=None)])
     for watched in (scan([]), nobody):
         assert evidence_doubts(watched, EVIDENCE_FLOOR) == (VerdictReason.TOO_FEW_USABLE_FACES,)
-        assert calibration_doubts(watched) == (VerdictReason.TOO_FEW_USABLE_FACES,)
+        assert reasons_outside_calibration(watched) == (VerdictReason.TOO_FEW_USABLE_FACES,)
 
 
 @given(frames=_FRAMES, followed=st.sets(st.integers(0, 11)))

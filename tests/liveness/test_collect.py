@@ -102,7 +102,7 @@ def _take(
     return False
 
 
-def test_a_face_is_followed_between_looks() -> None:
+def test_a_face_is_followed_between_detections() -> None:
     collector = ScanCollector()
     looked = []
     for index in range(30):
@@ -130,7 +130,7 @@ def test_a_face_that_jumps_is_looked_for_farther_away() -> None:
     assert jumped.five_points == pytest.approx(face_at(FACE[0] - 20).five_points, abs=1.0)
 
 
-def test_motion_is_measured_alike_whether_the_face_is_followed_or_found() -> None:
+def test_motion_is_the_same_for_followed_and_detected_faces() -> None:
     found, followed = ScanCollector(), ScanCollector()
     for index in range(24):
         image, faces = _shifted(3 * index), (face_at(FACE[0] - 3 * index),)
@@ -204,7 +204,7 @@ def test_a_face_whose_points_are_lost_is_restless_for_a_second() -> None:
     assert not any(restless[17 + 1 :])
 
 
-def test_frames_of_another_size_are_looked_at_even_where_their_views_are_of_one_size() -> None:
+def test_a_changed_frame_size_causes_a_detection() -> None:
     collector = ScanCollector()
     image = _shifted(0)
     assert _take(collector, image, 0, time=0.0, faces=(face_at(),))
@@ -219,7 +219,7 @@ def test_frames_of_another_size_are_looked_at_even_where_their_views_are_of_one_
     assert face.five_points == pytest.approx(twice.five_points, abs=1.0)
 
 
-def test_motion_beside_another_face_is_nobodys() -> None:
+def test_motion_beside_another_face_is_not_counted() -> None:
     collector = ScanCollector()
     for index in range(30):
         faces = (face_at(FACE[0] - 3 * index), *((face_at(60, 60, 120),) if 10 <= index < 20 else ()))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from liveness.collect import ScanCollector
-from liveness.continuity import Stretch, spoken_for, stretches, unseen_stretches
+from liveness.continuity import Stretch, examined_share, stretches, unexamined_stretches
 from liveness.observation import ScanObservations
 from liveness.observe import observe_followed, observe_frame, view_frame
 from simulator.photos import builtin_photos
@@ -37,7 +37,7 @@ def test_a_face_that_was_followed_all_along_is_one_stretch() -> None:
     assert stretch == Stretch(frames=tuple(range(10)), looked=(0, 4, 8))
 
 
-def test_without_any_motion_no_frame_speaks_for_another() -> None:
+def test_without_motion_no_frame_represents_another() -> None:
     found = stretches(scan(observations(5)))
     assert found == tuple(Stretch((index,), (index,)) for index in range(5))
 
@@ -71,23 +71,23 @@ def test_a_stretch_goes_on_from_one_segment_to_the_next() -> None:
     assert stretch.frames == tuple(range(10))
 
 
-def test_what_nobody_speaks_for_comes_longest_first() -> None:
+def test_unexamined_stretches_come_longest_first() -> None:
     whole = _followed(shares={2: 0.1, 7: 0.1})
     assert [s.frames for s in stretches(whole)] == [(0, 1), (2,), (3, 4, 5, 6), (7,), (8, 9)]
-    unseen = unseen_stretches(whole, examined={0})
+    unseen = unexamined_stretches(whole, examined={0})
     assert [s.frames for s in unseen] == [(3, 4, 5, 6), (8, 9), (2,), (7,)]
-    assert spoken_for(whole, examined={0}) == pytest.approx(0.2)
-    assert spoken_for(whole, examined={0, 4}) == pytest.approx(0.6)
+    assert examined_share(whole, examined={0}) == pytest.approx(0.2)
+    assert examined_share(whole, examined={0, 4}) == pytest.approx(0.6)
 
 
-def test_a_followed_frame_speaks_for_nobody() -> None:
-    assert spoken_for(_followed(), examined={1}) == 0.0
+def test_a_followed_frame_represents_no_stretch() -> None:
+    assert examined_share(_followed(), examined={1}) == 0.0
 
 
 def test_a_scan_without_faces_is_not_spoken_for() -> None:
     nobody = scan(observations(4, face=None, faces=0))
     assert stretches(nobody) == ()
-    assert spoken_for(nobody, examined={0}) == 0.0
+    assert examined_share(nobody, examined={0}) == 0.0
 
 
 def _pictures(person: str, count: int) -> list[BgrImage]:

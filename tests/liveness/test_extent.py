@@ -6,7 +6,7 @@ from tests.liveness.builders import face_at
 from vision.face import Box, DetectedFace
 
 
-def test_it_gives_back_the_face_that_was_built() -> None:
+def test_the_extent_of_a_built_face_is_recovered() -> None:
     extent = face_extent(face_at(200, 250, 180))
     assert extent.width == pytest.approx(180, rel=0.02)
     assert extent.x == pytest.approx(200)

@@ -58,7 +58,7 @@ def test_eyes_that_stay_open_are_measured_at_looks_now_and_then(noise: float, ex
     assert measured == expected
 
 
-def test_a_blink_is_measured_and_what_comes_after_is_known_without() -> None:
+def test_eyes_after_a_blink_are_derived_without_a_measurement() -> None:
     shut = {17, 18}
     frames = [
         (_frame(left=1, right=1, seed=index), _SHUT) if index in shut else (_frame(seed=index), _OPEN)
@@ -82,7 +82,7 @@ def _asked(frames: Sequence[tuple[GreyView, EyeRatios]]) -> tuple[EyeWatch, list
 
 
 @pytest.mark.parametrize("look", [0, 1], ids=["they look open", "they look otherwise"])
-def test_eyes_that_measure_as_shut_are_only_where_they_look_otherwise_too(look: int) -> None:
+def test_eyes_count_as_shut_only_if_their_appearance_changed(look: int) -> None:
     """Landmark noise alone is no blink; with changed pixels it is."""
     low = {20, 21, 22}
     frames = [
@@ -160,7 +160,7 @@ def test_one_eye_that_looks_as_before_is_no_blink() -> None:
     assert 17 not in measured
 
 
-def test_eyes_kept_shut_do_not_look_open_again() -> None:
+def test_eyes_kept_shut_stay_shut() -> None:
     frames = [
         (_frame(left=1, right=1, seed=index), _SHUT) if index >= 13 else (_frame(seed=index), _OPEN)
         for index in range(40)
@@ -170,7 +170,7 @@ def test_eyes_kept_shut_do_not_look_open_again() -> None:
     assert len(measured) < 12
 
 
-def test_one_eye_that_opens_is_not_taken_for_shut() -> None:
+def test_one_open_eye_is_not_shut() -> None:
     shut = [(_frame(left=1, right=1, seed=index), _SHUT) for index in range(10)]
     watch = EyeWatch()
     _run(watch, [(_frame(seed=50), _OPEN), *shut])
@@ -226,3 +226,77 @@ def test_an_eye_behind_glare_looks_like_nothing_else() -> None:
     assert watch.see(glaring(0), _FACE, 0.0, looked=True).worth
     watch.measured(watch.see(glaring(0), _FACE, 0.0, looked=True), _OPEN)
     assert watch.see(_frame(left=1, right=1, seed=1), _FACE, _APART, looked=False).eyes is None
+
+
+def _eyes_after_a_fall(*, before: int, low: int, after: int) -> tuple[EyeWatch, list[EyeRatios | None]]:
+    """Eyes that measure as shut in two of 24 frames, with the patterns before, then, and after."""
+    frames = [(_frame(left=before, right=before, seed=index), _OPEN) for index in range(12)]
+    frames += [(_frame(left=low, right=low, seed=index), _HALF) for index in (12, 13)]
+    frames += [(_frame(left=after, right=after, seed=index), _OPEN) for index in range(14, 24)]
+    return _asked(frames)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "blinked"),
+    [((0, 1, 1), False), ((0, 0, 1), False), ((0, 1, 0), True), ((0, 1, 2), True)],
+    ids=["leap before", "leap after", "blink", "blink between two looks"],
+)
+def test_shut_eyes_differ_from_the_open_ones_before_and_after(
+    patterns: tuple[int, int, int], blinked: bool
+) -> None:
+    """With a detection, the patches leap, and the landmarks of a rigid mask may fall for a moment."""
+    before, low, after = patterns
+    watch, _ = _eyes_after_a_fall(before=before, low=low, after=after)
+    assert watch.blinked is blinked
+
+
+def test_eyes_that_turn_out_open_are_corrected_once() -> None:
+    watch, known = _eyes_after_a_fall(before=0, low=1, after=1)
+    assert known[12:14] == [_HALF, _HALF]
+    assert list(watch.corrections().items()) == [(12 * 0.05, _OPEN), (13 * 0.05, _OPEN)]
+    assert watch.corrections() == {}
+
+
+def test_a_frame_of_a_blink_that_measures_as_open_by_its_looks_corrects_nothing() -> None:
+    """Only measured open eyes do: a half-shut frame may look open, and the shut ones may look like it."""
+    shut = {20: 1, 21: 0, 22: 1}
+    frames = [
+        (_frame(left=shut.get(index, 0), right=shut.get(index, 0), seed=index), _SHUT)
+        if index in shut
+        else (_frame(seed=index), _OPEN)
+        for index in range(40)
+    ]
+    watch, known = _asked(frames)
+    assert watch.blinked
+    assert known[20:23] == [_SHUT, _OPEN, _SHUT]
+
+
+def test_measurements_reused_from_shut_eyes_are_corrected_with_them() -> None:
+    watch = EyeWatch()
+    watch.measured(watch.see(_frame(), _FACE, 0.0, looked=True), _OPEN)
+    watch.measured(watch.see(_frame(left=1, right=1, seed=1), _FACE, 0.1, looked=True), _HALF)
+    reused = watch.see(_frame(left=1, right=1, seed=2), _FACE, 0.2, looked=False)
+    assert watch.unmeasured(reused) == _HALF
+    watch.measured(watch.see(_frame(left=1, right=1, seed=3), _FACE, 0.3, looked=True), _OPEN)
+    assert watch.corrections() == {0.1: _OPEN, 0.2: _OPEN}
+
+
+def test_a_fall_longer_than_a_blink_corrects_nothing() -> None:
+    """Frames that reuse ratios just below open ones would else raise the level of open eyes."""
+    watch = EyeWatch()
+    watch.measured(watch.see(_frame(), _FACE, 0.0, looked=True), _OPEN)
+    watch.measured(watch.see(_frame(left=1, right=1, seed=1), _FACE, 0.1, looked=True), _HALF)
+    for index in range(2, 9):
+        watch.unmeasured(watch.see(_frame(left=1, right=1, seed=index), _FACE, index / 10, looked=False))
+    watch.measured(watch.see(_frame(left=1, right=1, seed=9), _FACE, 0.9, looked=True), _OPEN)
+    assert watch.corrections() == {}
+
+
+def test_one_eye_that_looks_as_when_it_opens_is_still_a_blink() -> None:
+    """Real lids open slowly, so that one eye may hardly change between its last shut and first open frame."""
+    frames = [(_frame(seed=index), _OPEN) for index in range(12)]
+    frames += [(_frame(left=1, right=1, seed=index), _HALF) for index in (12, 13)]
+    frames += [(_frame(left=1, right=0, seed=index), _OPEN) for index in range(14, 24)]
+    watch, _ = _asked(frames)
+    assert watch.blinked
+    assert watch.corrections() == {}

@@ -178,14 +178,14 @@ def test_without_a_network_a_blink_alone_gives_no_confidence() -> None:
 
 
 @pytest.mark.parametrize("networks", [{"strong": 0.5}, {"strong": 0.7, "second": 0.3}, {"unheard_of": 0.6}])
-def test_beside_a_network_motion_alone_makes_nobody_live(networks: dict[str, float]) -> None:
+def test_beside_a_network_motion_alone_is_never_live(networks: dict[str, float]) -> None:
     lively = _fuse(networks=networks, planar_motion=1.0, micro_motion=1.0, blink=1.0, surroundings=1.0)
     assert lively.verdict is Verdict.INCONCLUSIVE
     assert VerdictReason.EVIDENCE_TOO_WEAK in lively.reasons
     assert lively.confidence == _fuse(networks=networks).confidence
 
 
-def test_beside_a_weak_network_a_sign_of_life_adds_what_its_calibration_states() -> None:
+def test_beside_a_weak_network_a_sign_of_life_adds_its_calibrated_evidence() -> None:
     weak = {"weak": 0.8}
     still, lively = _fuse(networks=weak, planar_motion=0.4), _fuse(networks=weak, planar_motion=0.6)
     network = -0.2 + 0.5 * _odds(80)
@@ -479,7 +479,7 @@ def test_cues_for_life_count_for_less_than_cues_against_it() -> None:
     assert neutral - bad > 25
 
 
-def test_cues_do_not_speak_for_life_where_a_medium_is_seen() -> None:
+def test_cues_add_no_life_if_a_medium_is_detected() -> None:
     def result(**scores: Any) -> LivenessResult:
         return _fuse(policy=_STILLS, networks={"strong": 0.5}, **scores)
 
@@ -490,7 +490,7 @@ def test_cues_do_not_speak_for_life_where_a_medium_is_seen() -> None:
     assert result(blur_depth=0.3, moire=0.02).score < result(moire=0.02).score
 
 
-def test_a_trace_that_is_not_seen_says_nothing_and_takes_no_part() -> None:
+def test_an_absent_trace_has_no_weight() -> None:
     without = _fuse(planar_motion=0.8)
     for score in (0.4, 0.9, 1.0):
         found = _fuse(planar_motion=0.8, moire=score)

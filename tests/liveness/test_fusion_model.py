@@ -70,7 +70,7 @@ command = "none"
 """
 
 
-def test_the_shipped_model_weighs_signals_that_exist_and_says_where_it_is_from() -> None:
+def test_the_shipped_model_names_existing_signals_and_its_origin() -> None:
     model = load_fusion_model()
     names = {signal.name for signal in express_signals(scan(), (), None, ExpressSettings())}
     assert set(model.motion.weights) == set(MOTION)
@@ -105,7 +105,7 @@ def test_cues_count_only_for_still_images_of_the_shipped_model() -> None:
     assert model.scan_networks.unknown.cues is None
 
 
-def test_in_the_shipped_model_a_sign_of_life_counts_only_where_no_network_tells_a_replay() -> None:
+def test_in_the_shipped_model_a_sign_of_life_counts_only_without_a_strong_network() -> None:
     networks = load_fusion_model().scan_networks
     # Without a network it is enough for the policy "standard" (70), and not for "high" (80).
     assert 70 <= 100 / (1 + math.exp(-networks.of(()).motion_for)) < 80

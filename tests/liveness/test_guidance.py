@@ -19,11 +19,11 @@ def _code(**changes: object) -> GuidanceCode:
 
 
 def _run(frames: list[FrameObservation]) -> list[Guidance]:
-    state, told = GuidanceState(), []
+    state, given = GuidanceState(), []
     for frame in frames:
-        told.append(guide(frame, oval=_OVAL, settings=GuidanceSettings(), state=state))
-        state = told[-1].state
-    return told
+        given.append(guide(frame, oval=_OVAL, settings=GuidanceSettings(), state=state))
+        state = given[-1].state
+    return given
 
 
 @pytest.mark.parametrize(
@@ -51,31 +51,31 @@ def test_every_condition_has_its_code(changes: dict[str, object], code: Guidance
     assert _code(**changes) is code
 
 
-def test_the_first_in_order_of_priority_is_told() -> None:
+def test_the_first_in_order_of_priority_is_reported() -> None:
     assert _code(luminance=20.0, face=face_at(width=100), sharpness=3.0) is GuidanceCode.TOO_DARK
     assert _code(face=face_at(width=100), sharpness=3.0) is GuidanceCode.MOVE_CLOSER
     assert _code(sharpness=3.0, eyes=(0.05, 0.05)) is GuidanceCode.BLURRED
 
 
-def test_a_code_is_told_only_when_it_lasts() -> None:
+def test_a_code_is_reported_only_when_it_lasts() -> None:
     frames = [
         observation(index, eyes=(0.05, 0.05) if index in {10, 11} else (0.3, 0.3)) for index in range(20)
     ]
-    told = [guidance.code for guidance in _run(frames)]
-    assert told == [None, None] + [GuidanceCode.OK] * 18
+    given = [guidance.code for guidance in _run(frames)]
+    assert given == [None, None] + [GuidanceCode.OK] * 18
 
 
 def test_a_face_on_the_line_does_not_flicker() -> None:
     line = GuidanceSettings().smallest * _OVAL.width * 480
     rng = np.random.default_rng(0)
     widths = [120.0] * 5 + list(line + rng.normal(0, 3, 60)) + [230.0] * 10
-    told = [
+    given = [
         guidance.code
         for guidance in _run([observation(i, face=face_at(width=w)) for i, w in enumerate(widths)])
     ]
-    changes = sum(earlier is not later for earlier, later in pairwise(told[3:]))
+    changes = sum(earlier is not later for earlier, later in pairwise(given[3:]))
     assert changes == 1
-    assert told[-1] is GuidanceCode.OK
+    assert given[-1] is GuidanceCode.OK
 
 
 def test_natural_sway_is_still_enough_and_waving_is_not() -> None:
@@ -90,7 +90,7 @@ def test_natural_sway_is_still_enough_and_waving_is_not() -> None:
     assert GuidanceCode.HOLD_STILL in waved
 
 
-def test_a_clock_that_stands_still_is_no_speed() -> None:
+def test_a_stopped_clock_gives_no_speed() -> None:
     first = guide(observation(0), oval=_OVAL, settings=GuidanceSettings(), state=GuidanceState())
     again = guide(
         observation(0, face=face_at(x=270)), oval=_OVAL, settings=GuidanceSettings(), state=first.state
@@ -104,7 +104,7 @@ def test_an_oval_beyond_the_frame_is_refused(wrong: dict[str, float]) -> None:
         Oval(**wrong)
 
 
-@pytest.mark.parametrize("wrong", [{"frames_to_tell": 0}, {"smallest": 2.0}, {"darkest": 230.0}])
+@pytest.mark.parametrize("wrong", [{"frames_to_hint": 0}, {"smallest": 2.0}, {"darkest": 230.0}])
 def test_settings_in_the_wrong_order_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(LivenessPolicyError):
         GuidanceSettings(**wrong)  # type: ignore[arg-type]  # wrong on purpose
@@ -114,8 +114,8 @@ def test_a_cover_is_a_hint_once_two_measured_frames_show_it() -> None:
     covers: list[Cover | None] = [Cover.MASK, None, None, Cover.MASK, None, None, None, Cover.NOTHING]
     codes = [one.frame_code for one in _run([observation(i, cover=each) for i, each in enumerate(covers)])]
     assert codes == [GuidanceCode.OK] * 3 + [GuidanceCode.FACE_MASK] * 4 + [GuidanceCode.OK]
-    told = _run([observation(i, cover=each) for i, each in enumerate(covers)])[6]
-    assert told.code is GuidanceCode.FACE_MASK
+    given = _run([observation(i, cover=each) for i, each in enumerate(covers)])[6]
+    assert given.code is GuidanceCode.FACE_MASK
 
 
 @pytest.mark.parametrize(

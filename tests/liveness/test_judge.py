@@ -59,7 +59,7 @@ def test_under_clear_conditions_the_signals_decide(monkeypatch: pytest.MonkeyPat
     assert (result.verdict, result.reasons) == (verdict, (VerdictReason.LOOKS_ALIVE,))
 
 
-def test_too_few_frames_a_second_show_nobody_to_be_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_few_frames_a_second_are_never_live(monkeypatch: pytest.MonkeyPatch) -> None:
     result = _judge(monkeypatch, _SLOW, Verdict.LIVE, VerdictReason.LOOKS_ALIVE)
     assert (result.verdict, result.reasons) == (Verdict.INCONCLUSIVE, (VerdictReason.TOO_FEW_FRAMES,))
 
@@ -84,7 +84,7 @@ def test_turned_pictures_explain_no_decision(monkeypatch: pytest.MonkeyPatch, ve
     assert (result.verdict, result.reasons) == (verdict, (VerdictReason.EVIDENCE_TOO_WEAK,))
 
 
-def test_turned_pictures_explain_too_what_was_too_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rotated_frames_explain_a_slow_scan(monkeypatch: pytest.MonkeyPatch) -> None:
     both = CaptureConditions(too_slow=True, turned=True)
     result = _judge(monkeypatch, both, Verdict.LIVE, VerdictReason.LOOKS_ALIVE)
     assert result.reasons == (VerdictReason.WRONG_ROTATION, VerdictReason.TOO_FEW_FRAMES)
@@ -110,7 +110,7 @@ def test_a_dark_and_slow_capture_has_both_reasons(monkeypatch: pytest.MonkeyPatc
     assert result.reasons == (VerdictReason.TOO_FEW_FRAMES, VerdictReason.EVIDENCE_TOO_DARK)
 
 
-def test_motion_of_an_unknown_face_counts_for_nobody() -> None:
+def test_motion_of_an_unidentified_face_is_not_counted() -> None:
     moved = {
         identified: [
             signal.score is not None

@@ -117,7 +117,7 @@ def test_a_check_takes_neither_eight_frames_nor_one_for_a_scan(person: _Capture)
         assert VerdictReason.LOOKS_GENUINE not in result.reasons
 
 
-def test_motion_says_nothing_where_single_frames_are_judged(person: _Capture) -> None:
+def test_single_frames_are_judged_without_motion(person: _Capture) -> None:
     moving = person.judge(CaptureKind.FRAMES)
     still = replace(person, scan=replace(person.scan, motion=())).judge(CaptureKind.FRAMES)
     assert moving.confidence == still.confidence

@@ -10,7 +10,7 @@ from vision.face import BgrImage, HeadPose
 _IMAGE: BgrImage = texture()[:HEIGHT, :WIDTH]
 
 
-def test_a_frame_with_a_face() -> None:
+def test_a_frame_with_a_face_is_measured() -> None:
     seen = observe_frame(_IMAGE, index=3, capture_time=0.2, faces=[face_at()])
     assert (seen.index, seen.capture_time, seen.width, seen.height, seen.faces) == (3, 0.2, WIDTH, HEIGHT, 1)
     assert seen.sharpness is not None
@@ -25,7 +25,7 @@ def test_a_frame_with_a_face() -> None:
     assert seen.samples.shape == (64, 64)
 
 
-def test_what_is_known_better_is_taken() -> None:
+def test_given_pose_and_eyes_replace_the_estimated_ones() -> None:
     pose = HeadPose(yaw=4.0, pitch=-2.0, roll=1.0)
     seen = observe_frame(
         _IMAGE, index=0, capture_time=0, faces=[face_at()], pose=pose, eyes=(14 / 40, 13 / 40)
@@ -37,16 +37,15 @@ def test_what_is_known_better_is_taken() -> None:
     assert by_five_points.pose != pose
 
 
-def test_a_frame_without_a_face_says_so() -> None:
+def test_a_frame_without_a_face_has_no_face_measurements() -> None:
     seen = observe_frame(_IMAGE, index=0, capture_time=0, faces=[])
     assert (seen.faces, seen.face, seen.sharpness, seen.luminance, seen.pose) == (0, None, None, None, None)
 
 
-def test_a_small_face_in_the_background_is_no_second_person() -> None:
-    poster = face_at(60, 60, 60)
-    assert observe_frame(_IMAGE, index=0, capture_time=0, faces=[face_at(), poster]).faces == 1
-    neighbour = face_at(60, 60, 120)
-    assert observe_frame(_IMAGE, index=0, capture_time=0, faces=[face_at(), neighbour]).faces == 2
+def test_the_subject_is_measured_and_the_persons_are_counted() -> None:
+    subject, neighbour = face_at(), face_at(60, 60, 120)
+    seen = observe_frame(_IMAGE, index=0, capture_time=0, faces=[subject, neighbour])
+    assert (seen.face, seen.faces) == (subject, 2)
 
 
 def test_exposure_moves_nothing_in_the_view() -> None:
@@ -63,7 +62,7 @@ def test_exposure_moves_nothing_in_the_view() -> None:
 @pytest.mark.parametrize(
     "image", [np.zeros((10, 10), np.uint8), np.zeros((10, 10, 3), np.float32), np.zeros((0, 10, 3), np.uint8)]
 )
-def test_what_is_no_colour_image_is_refused(image: BgrImage) -> None:
+def test_anything_but_a_colour_image_is_refused(image: BgrImage) -> None:
     with pytest.raises(ObservationError):
         observe_frame(image, index=0, capture_time=0, faces=[])
 
@@ -73,7 +72,7 @@ def test_a_tiny_image_is_observed() -> None:
     assert seen.samples.shape == (64, 64)
 
 
-def test_a_followed_frame_keeps_what_changes_slowly() -> None:
+def test_a_followed_frame_keeps_slowly_changing_measurements() -> None:
     looked = observation(3, sharpness=77.0, luminance=140.0, dark_fraction=0.1, faces=1)
     face = face_at(200, 310, 220)
     seen = view_frame(_IMAGE)
@@ -97,7 +96,7 @@ def test_a_view_made_before_is_used() -> None:
 
 
 @pytest.mark.parametrize("unlike", [np.zeros((10, 10), np.float32), np.zeros((10, 10, 4), np.uint8)])
-def test_what_is_no_picture_is_refused(unlike: BgrImage) -> None:
+def test_anything_but_an_image_is_refused(unlike: BgrImage) -> None:
     for refusing in (view_frame, sample_frame):
         with pytest.raises(ObservationError, match="8-bit colour or grey"):
             refusing(unlike)

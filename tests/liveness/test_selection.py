@@ -23,7 +23,7 @@ def test_a_full_scan_gives_eight_frames_spread_in_time() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
-def test_nested_scans_give_what_there_is(count: int) -> None:
+def test_nested_scans_give_the_available_frames(count: int) -> None:
     assert select_frames(observations(count)) == tuple(range(count))
 
 
@@ -64,7 +64,7 @@ def test_the_best_frame_stays_whatever_comes_after() -> None:
 
 
 @given(st.lists(st.floats(0, 500), max_size=60), st.integers(1, 9))
-def test_what_a_server_keeps_is_what_is_selected(sharpness: list[float], count: int) -> None:
+def test_the_server_keeps_exactly_the_selected_frames(sharpness: list[float], count: int) -> None:
     selector, held = FrameSelector(count=count), set[int]()
     for index, value in enumerate(sharpness):
         offer = selector.offer(observation(index, sharpness=value))
@@ -90,7 +90,7 @@ def test_a_followed_frame_is_never_kept() -> None:
     assert select_frames([observation(0), observation(1, followed=True), observation(2)]) == (0, 2)
 
 
-def test_the_best_stays_longest_and_then_what_stands_alone() -> None:
+def test_the_best_frame_stays_longest_and_then_isolated_ones() -> None:
     selector = FrameSelector(count=5)
     for index in (0, 1, 2, 10, 20):
         selector.offer(observation(index, sharpness=200.0 if index == 10 else 100.0))
@@ -105,7 +105,7 @@ def test_before_the_second_frame_there_is_not_much_to_order() -> None:
     assert selector.likeliest_to_stay == (0,)
 
 
-def test_what_is_dropped_was_mostly_the_likeliest_to_go() -> None:
+def test_dropped_frames_were_mostly_the_predicted_ones() -> None:
     """Not always: a new frame may be close to the frame before it, or be the best."""
     random = np.random.default_rng(7)
     places = []

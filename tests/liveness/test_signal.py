@@ -11,7 +11,7 @@ def test_scores_are_clamped_and_compared_with_the_line(score: float, kept: float
     assert (signal.score, signal.passed, signal.assessed) == (kept, passed, True)
 
 
-def test_what_was_not_assessed_counts_for_neither_side() -> None:
+def test_an_unassessed_signal_has_no_weight() -> None:
     signal = not_assessed(name="a", label="A", reason="too dark")
     assert (signal.score, signal.passed, signal.weight, signal.assessed) == (None, None, 0.0, False)
     assert signal.detail == "too dark"

@@ -47,7 +47,7 @@ def test_points_that_vanish_are_lost() -> None:
     assert np.array_equal(lost, np.isnan(error))
 
 
-def test_only_the_part_that_changed_stands_out() -> None:
+def test_only_the_changed_part_is_detected() -> None:
     start = start_tracking(_view(_FIRST), face_at(), _SCALE)
     assert start is not None
     winking = _FIRST.copy()

@@ -28,7 +28,7 @@ def flash_results(draw: st.DrawFn) -> FlashResult:
 
 
 @given(result=express_results())
-def test_what_express_answers_is_consistent(result: LivenessResult) -> None:
+def test_express_results_are_consistent(result: LivenessResult) -> None:
     assert_consistent(result)
 
 
@@ -39,7 +39,7 @@ def test_what_express_answers_is_consistent(result: LivenessResult) -> None:
     depth=st.booleans(),
     bits=st.floats(10, 20),
 )
-def test_what_the_flash_makes_of_it_is_consistent(
+def test_flash_results_are_consistent(
     express: LivenessResult, flash: FlashResult, blink: bool, depth: bool, bits: float
 ) -> None:
     limits = DynamicPolicy(minimum_bits=bits, blink=blink, depth=depth)
@@ -47,14 +47,12 @@ def test_what_the_flash_makes_of_it_is_consistent(
 
 
 @given(express=express_results(), finding=st.sampled_from(ChallengeFinding))
-def test_what_the_movement_makes_of_it_is_consistent(
-    express: LivenessResult, finding: ChallengeFinding
-) -> None:
+def test_movement_results_are_consistent(express: LivenessResult, finding: ChallengeFinding) -> None:
     assert_consistent(combine_movement(express=express, movement=MovementResult(finding, 3.0, (), "")))
 
 
 @given(result=express_results(), verdict=st.sampled_from([Verdict.SPOOF, Verdict.INCONCLUSIVE]))
-def test_who_changes_only_the_verdict_contradicts_nothing(result: LivenessResult, verdict: Verdict) -> None:
+def test_changing_only_the_verdict_is_consistent(result: LivenessResult, verdict: Verdict) -> None:
     assert_consistent(replace(result, verdict=verdict))
 
 
@@ -84,6 +82,6 @@ def test_a_verdict_other_than_the_scores_keeps_its_side_of_the_thresholds(
         (90.0, {"attack": AttackType.REAL}),
     ],
 )
-def test_what_cannot_be_is_refused(score: float, changes: dict[str, object]) -> None:
+def test_contradictory_results_are_refused(score: float, changes: dict[str, object]) -> None:
     with pytest.raises(ContradictoryResult):
         _live(score, **changes)

@@ -38,6 +38,7 @@ class _Models:
         self.face = face_at()
         self.faces: Sequence[DetectedFace] | None = None
         self.yaw_shift = 0.0
+        self.lids = 1.0
         self.found = self.located = 0
 
     def find(self, image: BgrImage) -> Sequence[DetectedFace]:
@@ -56,11 +57,11 @@ class _Models:
         for start, x in ((36, 190), (42, 290)):
             points[start : start + 6] = [
                 (x - 20, 250),
-                (x - 7, 243),
-                (x + 7, 243),
+                (x - 7, 250 - 7 * self.lids),
+                (x + 7, 250 - 7 * self.lids),
                 (x + 20, 250),
-                (x + 7, 257),
-                (x - 7, 257),
+                (x + 7, 250 + 7 * self.lids),
+                (x - 7, 250 + 7 * self.lids),
             ]
         points[[30, 31, 35, 48, 54, 57, 8]] = [
             (240 + self.yaw_shift, 300),
@@ -116,6 +117,22 @@ def test_a_face_that_is_lost_is_looked_for_in_colour() -> None:
     assert watched.pixels is other.image
 
 
+def test_eyes_that_turn_out_open_are_corrected_in_the_frames_before() -> None:
+    """The pixels change with the second detection, and the landmarks of that frame alone fall."""
+    models = _Models()
+    watcher = _watcher(models)
+    lids: list[float] = []
+    for index in range(12):
+        low = index == 4
+        models.lids = 0.4 if low else 1.0
+        picture = _Picture(_shifted(0) if index < 4 else texture(seed=9)[:HEIGHT, :WIDTH].copy())
+        watcher.watch(picture, index=index, capture_time=index * _APART, expects_blink=True)
+        lids.append(watcher.observations.frames[4].eyes[0] if index >= 4 else 1.0)  # type: ignore[index]
+    assert lids[4] == pytest.approx(0.4 * 14 / 40, abs=0.01)
+    assert lids[5:] == pytest.approx([14 / 40] * 7, abs=0.01)
+    assert not watcher.blinked
+
+
 def test_without_a_landmarker_no_eyes_are_seen() -> None:
     models = _Models()
     watcher = _watcher(models, landmarks=False)
@@ -128,7 +145,7 @@ def test_without_a_landmarker_no_eyes_are_seen() -> None:
     assert all(frame.pose is not None for frame in frames)
 
 
-def test_an_empty_frame_is_looked_at_again_and_again() -> None:
+def test_detection_runs_on_every_frame_without_a_face() -> None:
     models = _Models()
     models.faces = ()
     watcher = _watcher(models)

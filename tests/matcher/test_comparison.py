@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,15 +10,17 @@ from matcher.comparison import MatchPolicy, check_calibration_supports, compare,
 from matcher.errors import CalibrationTooWeak, PortraitPolicyInvalid, TemplateInvalid, TemplateMismatch
 from tests.matcher.calibrations import THREE_DECADES, calibration
 from vision.face import Embedding
+from vision.packs import Template
+from vision.packs.cohort import fit_cohort
 
 POLICY = MatchPolicy(max_fmr=1e-2)
 
 
-def at_cosine(cosine: float) -> tuple[Embedding, Embedding]:
+def at_cosine(cosine: float) -> tuple[Template, Template]:
     """Two unit templates with this cosine."""
     one = np.array([1.0, 0.0, 0.0], dtype=np.float32)
     other = np.array([cosine, math.sqrt(1 - cosine**2), 0.0], dtype=np.float32)
-    return one, other
+    return Template(one, "form"), Template(other, "form")
 
 
 def test_above_the_threshold_it_is_the_same_person() -> None:
@@ -59,7 +62,7 @@ def test_a_higher_cosine_never_turns_a_match_into_a_non_match(one: float, other:
     assert low.same_person <= high.same_person
 
 
-def test_who_is_portrait_and_who_is_scan_does_not_matter() -> None:
+def test_comparison_is_symmetric() -> None:
     one, other = at_cosine(0.31)
     assert compare(portrait=one, scan=other, calibration=THREE_DECADES, policy=POLICY) == compare(
         portrait=other, scan=one, calibration=THREE_DECADES, policy=POLICY
@@ -85,7 +88,7 @@ def test_the_lowest_bound_itself_is_supported() -> None:
     check_calibration_supports(THREE_DECADES, MatchPolicy(max_fmr=1e-3))
 
 
-def test_assumed_figures_are_refused_only_where_the_policy_says_so() -> None:
+def test_assumed_figures_are_refused_only_by_policy() -> None:
     assumed = calibration((0.2, 1e-1), (0.4, 1e-3), provenance="assumed")
     check_calibration_supports(assumed, MatchPolicy(max_fmr=1e-3))
     with pytest.raises(CalibrationTooWeak) as caught:
@@ -102,7 +105,7 @@ def test_a_policy_out_of_range_is_refused(max_fmr: float) -> None:
 @pytest.mark.parametrize("bad", [np.zeros(3), np.array([np.nan, 0, 0]), np.array([np.inf, 0, 0])])
 def test_a_template_without_direction_is_refused(bad: Embedding) -> None:
     with pytest.raises(TemplateInvalid):
-        cosine_similarity(at_cosine(0.5)[0], bad.astype(np.float32))
+        cosine_similarity(at_cosine(0.5)[0].vector, bad.astype(np.float32))
 
 
 def test_templates_of_two_embedders_are_refused() -> None:
@@ -114,3 +117,24 @@ def test_rounding_never_leaves_the_range_of_a_cosine() -> None:
     template = np.full(512, 1 / math.sqrt(512), dtype=np.float32)
     assert cosine_similarity(template, template) <= 1.0
     assert cosine_similarity(template, -template) >= -1.0
+
+
+def test_templates_of_two_forms_are_refused_whatever_their_length() -> None:
+    portrait, scan = at_cosine(0.9)
+    other = replace(scan, form_id="form+mirror")
+    with pytest.raises(TemplateMismatch, match=r"form\+mirror"):
+        compare(portrait=portrait, scan=other, calibration=THREE_DECADES, policy=POLICY)
+
+
+def test_with_a_cohort_likeness_to_everybody_counts_less() -> None:
+    drawn = np.random.default_rng(1).normal(size=(300, 16))
+    drawn[:, 0] += 3.0
+    people = (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
+    scored = replace(THREE_DECADES, cohort=fit_cohort(people, directions=4))
+    one, other = (Template(people[index], "form") for index in (0, 1))
+    plain = compare(portrait=one, scan=other, calibration=THREE_DECADES, policy=POLICY)
+    result = compare(portrait=one, scan=other, calibration=scored, policy=POLICY)
+    assert result.cosine < plain.cosine
+    vectors = scored.vectors(people[:2])
+    assert result.cosine == pytest.approx(float(vectors[0] @ vectors[1]), abs=1e-6)
+    assert result == compare(portrait=other, scan=one, calibration=scored, policy=POLICY)

@@ -1,5 +1,6 @@
 """One person throughout a scan, or two in any order."""
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -13,6 +14,7 @@ from matcher.similarity import fmr_bound
 from matcher.template import TemplateSample, fuse_templates
 from tests.matcher.calibrations import THREE_DECADES, calibration
 from vision.face import Embedding
+from vision.packs.calibration import ScanRange, ScorePoint
 
 _NOISE = 0.02
 
@@ -54,7 +56,7 @@ def test_one_person_is_one(letters: str) -> None:
         ("AABAABAA", (2, 5)),
     ],
 )
-def test_another_is_found_wherever_he_stands(letters: str, apart: tuple[int, ...]) -> None:
+def test_another_person_is_found_at_any_position(letters: str, apart: tuple[int, ...]) -> None:
     found = measure_constancy(_frames(letters), calibration=THREE_DECADES)
     assert found is not None
     assert not found.constant
@@ -116,7 +118,7 @@ def test_the_order_of_the_frames_does_not_matter(count: int, seed: int) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1])
-def test_fewer_than_two_frames_tell_nothing(count: int) -> None:
+def test_fewer_than_two_frames_are_not_assessed(count: int) -> None:
     assert measure_constancy(_frames("A" * count), calibration=THREE_DECADES) is None
 
 
@@ -144,7 +146,7 @@ def test_a_bound_out_of_range_is_refused(max_fmr: float) -> None:
         measure_constancy(_frames("AA"), calibration=THREE_DECADES, max_fmr=max_fmr)
 
 
-def test_what_cannot_be_fused_is_refused() -> None:
+def test_incompatible_templates_are_refused() -> None:
     with pytest.raises(TemplateMismatch):
         measure_constancy(
             [TemplateSample(_person(1, 64), 1.0), TemplateSample(_person(1, 32), 1.0)],
@@ -154,3 +156,16 @@ def test_what_cannot_be_fused_is_refused() -> None:
         measure_constancy(
             [TemplateSample(_person(1), 1.0), TemplateSample(_person(1), 0.0)], calibration=THREE_DECADES
         )
+
+
+def test_frames_are_compared_by_the_range_of_scans() -> None:
+    samples = [TemplateSample(_person(seed), 1.0) for seed in (1, 1, 2, 2)]
+    lax = measure_constancy(samples, calibration=THREE_DECADES, max_fmr=0.5)
+    points = (ScorePoint(-0.9, 0.4), ScorePoint(0.9, 0.01))
+    scans = ScanRange(points, 3, 6, 3, 12)
+    found = measure_constancy(samples, calibration=replace(THREE_DECADES, scans=scans), max_fmr=0.5)
+    assert lax is not None
+    assert found is not None
+    assert found.cosine == lax.cosine
+    assert found.fmr_bound == fmr_bound(found.cosine, calibration=replace(THREE_DECADES, points=points))
+    assert found.fmr_bound != lax.fmr_bound

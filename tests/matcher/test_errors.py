@@ -13,7 +13,7 @@ def test_every_public_exception_belongs_to_the_tree() -> None:
             assert exception.__name__ in errors.__doc__
 
 
-def test_a_refusal_keeps_its_numbers_and_nobody_changes_them() -> None:
+def test_a_refusal_keeps_its_numbers_immutable() -> None:
     numbers: dict[str, str | int | float] = {"bytes": 3, "max_bytes": 2}
     refusal = TrustedImageRefused(RefusalReason.IMAGE_TOO_LARGE, "too large", details=numbers)
     numbers["bytes"] = 1

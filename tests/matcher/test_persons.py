@@ -1,23 +1,30 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matcher.persons import persons_among
+from matcher.persons import PHOTO_SUBJECT, SCAN_SUBJECT, SubjectRule, persons_among
 from vision.face import Box, DetectedFace
 
+_SIZE = (600, 800)
+_CENTRE = (299.5, 399.5)
+_CORNER = (80.0, 80.0)
+_STRICT = SubjectRule()
 
-def face(width: float, confidence: float = 0.9) -> DetectedFace:
+
+def face(width: float, confidence: float = 0.9, at: tuple[float, float] = _CENTRE) -> DetectedFace:
+    x, y = at
     return DetectedFace(
-        box=Box(0.0, 0.0, width, width),
+        box=Box(x - width / 2, y - width / 2, x + width / 2, y + width / 2),
         confidence=confidence,
         five_points=np.zeros((5, 2), dtype=np.float32),
     )
 
 
-def widths_of(faces: list[DetectedFace]) -> list[float]:
-    persons = persons_among(faces, second_face_fraction=1 / 3, min_confidence=0.6)
-    return [person.box.width for person in persons]
+def widths_of(faces: list[DetectedFace], rule: SubjectRule = _STRICT) -> list[float]:
+    return [round(person.box.width, 3) for person in persons_among(faces, size=_SIZE, rule=rule)]
 
 
 @pytest.mark.parametrize(
@@ -46,16 +53,73 @@ def test_where_all_are_doubtful_the_surest_is_the_person() -> None:
     assert widths_of([face(200.0, 0.51), face(100.0, 0.55)]) == [100.0]
 
 
+@pytest.mark.parametrize("rule", [PHOTO_SUBJECT, SCAN_SUBJECT])
+def test_a_clearly_smaller_face_aside_is_background(rule: SubjectRule) -> None:
+    assert widths_of([face(200.0), face(110.0, at=_CORNER)], rule) == [200.0]
+
+
+@pytest.mark.parametrize("rule", [PHOTO_SUBJECT, SCAN_SUBJECT])
+@pytest.mark.parametrize(
+    "other",
+    [
+        face(110.0, at=(330.0, 420.0)),  # smaller, but in the centre
+        face(180.0, at=_CORNER),  # aside, but as large
+        face(200.0, at=(330.0, 420.0)),
+    ],
+)
+def test_a_face_that_is_only_smaller_or_only_aside_counts(rule: SubjectRule, other: DetectedFace) -> None:
+    assert len(widths_of([face(200.0), other], rule)) == 2
+
+
+def test_beside_a_subject_that_is_off_centre_every_wide_face_counts() -> None:
+    aside, other = face(200.0, at=(120.0, 120.0)), face(110.0, at=(500.0, 700.0))
+    assert len(widths_of([aside, other], PHOTO_SUBJECT)) == 2
+
+
+def test_a_scan_is_stricter_than_a_photo() -> None:
+    faces = [face(200.0), face(140.0, at=_CORNER)]
+    assert (len(widths_of(faces, PHOTO_SUBJECT)), len(widths_of(faces, SCAN_SUBJECT))) == (1, 2)
+
+
+def test_a_wide_face_in_the_corner_is_not_the_subject() -> None:
+    assert widths_of([face(220.0, at=_CORNER), face(200.0)], PHOTO_SUBJECT) == [200.0, 220.0]
+
+
+def test_of_two_equal_faces_none_is_background() -> None:
+    left, right = (face(200.0, at=(x, 400.0)) for x in (200.0, 400.0))
+    assert len(widths_of([left, right], PHOTO_SUBJECT)) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("second_width", 0.0), ("second_width", 1.1), ("background_width", 1.1), ("centre", -0.1)],
+)
+def test_values_out_of_range_are_refused(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=name):
+        replace(_STRICT, **{name: value})
+
+
 @given(
-    st.lists(st.tuples(st.floats(1.0, 1000.0), st.floats(0.0, 1.0)), min_size=1),
+    st.lists(
+        st.tuples(
+            st.floats(1.0, 1000.0),
+            st.floats(0.0, 1.0),
+            st.tuples(st.floats(0.0, _SIZE[0]), st.floats(0.0, _SIZE[1])),
+        ),
+        min_size=1,
+    ),
     st.floats(0.01, 1.0),
     st.floats(0.0, 1.0),
+    st.floats(0.0, 1.0),
 )
-def test_a_picture_with_faces_shows_a_person(
-    faces: list[tuple[float, float]], fraction: float, confidence: float
+def test_a_picture_with_faces_shows_a_person_and_relaxing_changes_no_subject(
+    faces: list[tuple[float, float, tuple[float, float]]], second: float, confidence: float, background: float
 ) -> None:
     found = [face(*each) for each in faces]
-    persons = persons_among(found, second_face_fraction=fraction, min_confidence=confidence)
+    strict = SubjectRule(second_width=second, min_confidence=confidence)
+    persons = persons_among(found, size=_SIZE, rule=strict)
+    relaxed = persons_among(found, size=_SIZE, rule=replace(strict, background_width=background))
     assert persons
-    assert [p.box.width for p in persons] == sorted((p.box.width for p in persons), reverse=True)
+    assert relaxed[0] is persons[0]
+    assert all(any(person is each for each in persons) for person in relaxed)
     assert all(any(person is each for each in found) for person in persons)

@@ -70,7 +70,7 @@ def test_a_requirement_must_not_undo_the_least_eye_distance(floor: float, asked:
     assert policy.rules[Component.INTER_EYE_DISTANCE].minimum == asked
 
 
-def test_a_change_leaves_what_it_does_not_name() -> None:
+def test_a_change_keeps_the_unnamed_requirements() -> None:
     yaw = RuleChange(maximum=15, severity=Severity.HARD)
     policy = PortraitPolicy(
         changes={Component.HEAD_POSE_YAW: yaw, Component.SHARPNESS: RuleChange(minimum_score=80)}
@@ -97,7 +97,7 @@ def test_changes_that_are_not_allowed_are_refused(code: RequirementCode, change:
 
 
 @pytest.mark.parametrize(
-    ("code", "change", "told"),
+    ("code", "change", "message"),
     [
         (
             Component.SHARPNESS,
@@ -111,9 +111,9 @@ def test_changes_that_are_not_allowed_are_refused(code: RequirementCode, change:
     ],
 )
 def test_bounds_that_no_picture_can_miss_or_meet_are_refused_with_the_range(
-    code: RequirementCode, change: RuleChange, told: str
+    code: RequirementCode, change: RuleChange, message: str
 ) -> None:
-    with pytest.raises(PortraitPolicyInvalid, match=told):
+    with pytest.raises(PortraitPolicyInvalid, match=message):
         PortraitPolicy(min_eye_distance=1.0, changes={code: change})
 
 
@@ -128,7 +128,7 @@ def test_bounds_that_no_picture_can_miss_or_meet_are_refused_with_the_range(
         (Profile.ISO_FULL_FRONTAL, None, ("eyes_open", "mouth_closed", "head_size")),
     ],
 )
-def test_what_a_pack_cannot_assess_is_a_shortfall_where_it_is_hard(
+def test_an_unassessable_hard_requirement_is_a_shortfall(
     profile: Profile, scheme: str | None, missing: tuple[str, ...]
 ) -> None:
     shortfall = PortraitPolicy(profile=profile).shortfall(scheme)
@@ -137,7 +137,7 @@ def test_what_a_pack_cannot_assess_is_a_shortfall_where_it_is_hard(
         assert code in (shortfall or "")
 
 
-def test_nobody_can_make_hard_what_no_pack_assesses() -> None:
+def test_a_requirement_that_no_pack_assesses_cannot_be_hard() -> None:
     change = RuleChange(severity=Severity.HARD)
     policy = PortraitPolicy(changes={Component.NO_HEAD_COVERINGS: change})
     assert "no_head_coverings" in (policy.shortfall("mediapipe478") or "")

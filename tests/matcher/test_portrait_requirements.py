@@ -42,7 +42,7 @@ def test_the_intake_comes_first_then_the_components_in_the_standards_order() -> 
     assert codes[6:] == list(Component)
 
 
-def test_every_requirement_says_where_it_comes_from() -> None:
+def test_every_requirement_names_its_source() -> None:
     for requirement in found().values():
         assert requirement.clause.startswith(("ISO/IEC ", "Facegate: "))
         assert requirement.required
@@ -58,7 +58,7 @@ def test_the_head_is_where_it_was_drawn() -> None:
     assert down.passed is True
 
 
-def test_sizes_and_counts_are_held_against_the_policy() -> None:
+def test_sizes_and_counts_are_compared_with_the_policy() -> None:
     assert found(size=2_000_000)[IntakeCode.FILE_SIZE].passed is True
     too_large = found(size=2_000_001)[IntakeCode.FILE_SIZE]
     assert too_large.refuses
@@ -72,7 +72,7 @@ def test_a_component_carries_its_score_and_method() -> None:
     assert found()[IntakeCode.FACE_INSIDE].method is None
 
 
-def test_what_is_ignored_is_left_out() -> None:
+def test_ignored_requirements_are_left_out() -> None:
     policy = PortraitPolicy(changes={Component.HEAD_SIZE: RuleChange(severity=Severity.IGNORED)})
     assert set(found()) - set(found(policy)) == {Component.HEAD_SIZE}
 

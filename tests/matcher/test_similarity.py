@@ -35,7 +35,7 @@ def test_between_two_rows_the_similarity_is_linear_in_the_exponent() -> None:
     assert similarity_for_fmr(10**-0.5) == pytest.approx(25)
 
 
-def test_it_never_exceeds_100() -> None:
+def test_similarity_never_exceeds_100() -> None:
     assert similarity_for_fmr(1e-300) == 100
 
 
@@ -81,7 +81,7 @@ def test_neither_is_one_that_is_higher_by_next_to_nothing() -> None:
 
 
 @given(calibrations(), COSINES)
-def test_a_bound_is_never_below_what_the_data_support(given_one: MatchCalibration, cosine: float) -> None:
+def test_a_bound_is_never_below_the_support_of_the_data(given_one: MatchCalibration, cosine: float) -> None:
     assert given_one.lowest_bound <= fmr_bound(cosine, calibration=given_one) <= 1.0
 
 

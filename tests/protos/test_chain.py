@@ -30,7 +30,7 @@ def _accepted(received: list[tuple[bytes, bytes, bytes]], receiver: MacChain | N
 
 
 @given(frames)
-def test_what_was_sent_is_accepted(content: list[Frame]) -> None:
+def test_a_sent_chain_is_accepted(content: list[Frame]) -> None:
     assert _accepted(_sent(content)) == len(content)
 
 

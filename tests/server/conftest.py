@@ -2,10 +2,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.server.live_fixtures import live, scene, temporary
+from tests.server.live_fixtures import live, log, scene, temporary
 from tests.server.postgres import PostgresServer, postgres_server
 
-__all__ = ["live", "postgres", "scene", "temporary"]
+__all__ = ["live", "log", "postgres", "scene", "temporary"]
 
 
 @pytest.fixture(scope="session")

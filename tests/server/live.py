@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, overload
 from uuid import UUID, uuid4
 
+import aiohttp
 import grpc
 from facegate.v1 import scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
@@ -39,7 +40,8 @@ from simulator.scan import simulate_scan
 from simulator.scene import ScanKind, SceneSettings
 from tests.packs import real_pack
 from tests.server.databases import make_tables
-from tests.server.policy_files import write_policy
+from tests.server.policy_files import shipped_for_trials, write_policy
+from tests.server.web_call import WebStub
 from vision.face import BgrImage, DetectedFace, Embedding, Landmarks
 from vision.image import encode_jpeg
 from vision.isolation.pool import DecoderPool
@@ -257,9 +259,13 @@ class LiveServer:
     device_channel: grpc.aio.Channel
     service_channel: grpc.aio.Channel
     repository: CheckRepository
+    web: WebStub | None = None
+    """The transport of devices, in place of gRPC."""
 
     @property
-    def device(self) -> "VerificationServiceAsyncStub":
+    def device(self) -> "VerificationServiceAsyncStub | WebStub":
+        if self.web is not None:
+            return self.web
         return VerificationServiceStub(self.device_channel)
 
     @property
@@ -279,6 +285,7 @@ class LiveServer:
         request_id: str = "",
         subject_reference: str = "",
         consent_reference: str = "",
+        retention_seconds: int | None = None,
     ) -> service_pb2.UploadTrustedImageResponse:
         return await self.service.UploadTrustedImage(
             service_pb2.UploadTrustedImageRequest(
@@ -288,6 +295,7 @@ class LiveServer:
                 request_id=request_id,
                 subject_reference=subject_reference,
                 consent_reference=consent_reference,
+                retention_seconds=retention_seconds,
             )
         )
 
@@ -381,6 +389,7 @@ def _files_below(folder: Path) -> set[str]:
 
 def write_policies(folder: Path) -> None:
     """The policies of the tests, beside the shipped ones."""
+    shipped_for_trials(folder)
     write_policy(folder, "test")
     write_policy(folder, "once", maximum=1)
     write_policy(folder, "impatient", uncounted=1)
@@ -391,26 +400,34 @@ def write_policies(folder: Path) -> None:
     write_policy(folder, "brief", scan_seconds=1, idle_seconds=1, attempt_seconds=1)
 
 
-def settings_for(folder: Path, *, sandbox: bool = True, **tables: object) -> Settings:
+PAGE_ORIGIN = "http://localhost:5173"
+"""The origin of the pages that may scan."""
+
+
+def settings_for(folder: Path, *, sandbox: bool = True, web: bool = False, **tables: object) -> Settings:
     """Settings of a server on free ports of loopback.
 
     Args:
         folder: For its data.
         sandbox: Whether its callers are sandbox callers: most tests send the same frames again and again,
             which a real check treats as a replay.
+        web: Whether it has a web listener for the pages of ``PAGE_ORIGIN``.
         tables: Further settings, which replace those here.
     """
     write_policies(folder / "policies")
     free = {"port": 0}
+    listeners = {"device": free, "service": free | {"local_sandbox": sandbox}, "admin": free}
     values: dict[str, object] = {
         "data_dir": folder / "data",
         "allow_evaluation_pack": True,
-        "listeners": {"device": free, "service": free | {"local_sandbox": sandbox}, "admin": free},
+        "listeners": listeners | ({"web": free} if web else {}),
         "policies": {"folder": folder / "policies", "default": "test"},
         "runtime": {"workers": 2},
         # Starting a process that decodes videos takes time; tests of videos request one.
         "analysis": {"video_workers": 0, "still_workers": 0},
     }
+    if web:
+        values["device_integrity"] = {"web": {"rp_id": "localhost", "origins": [PAGE_ORIGIN]}}
     # Real callers of tests fail with the same portrait again and again, too.
     wide: dict[str, object] = {"failures": {"maximum": 1_000, "block_maximum": 1_000}}
     limits = tables.pop("limits", {})
@@ -443,6 +460,13 @@ async def serving(
     finally:
         await database.close()
         await server.stop()
+
+
+@asynccontextmanager
+async def over_web(live: LiveServer) -> AsyncIterator[LiveServer]:
+    """The same server, whose devices use WebSockets."""
+    async with aiohttp.ClientSession() as session:
+        yield replace(live, web=WebStub(session, f"http://{live.server.web_target}", PAGE_ORIGIN))
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:

@@ -1,6 +1,8 @@
 """Fixtures over ``tests.server.live``, which the conftest of ``tests/server`` imports."""
 
 import asyncio
+import io
+import logging
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -13,10 +15,13 @@ import pytest_asyncio
 from facegate.v1 import result_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
+from server.settings import LogLevel, LogSettings
+from server.telemetry.logging import configure_logging
+from tests.logs import log_plainly
 from tests.server.live import LiveServer, pictures, refused, serving, settings_for
 from tests.server.raw_device import RawDevice
 
-__all__ = ["live", "scene", "temporary"]
+__all__ = ["live", "log", "scene", "temporary"]
 
 
 async def good_check(live: LiveServer) -> None:
@@ -86,3 +91,16 @@ async def scene(live: LiveServer) -> AsyncIterator[LiveServer]:
     await live.settled(before)
     assert await live.orphans() == set()
     await still_answers(live)
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """All log lines, down to debug."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    stream = io.StringIO()
+    configure_logging(LogSettings(level=LogLevel.DEBUG), stream=stream)
+    yield stream
+    log_plainly()
+    root.handlers = handlers
+    root.setLevel(level)

@@ -40,8 +40,8 @@ class ProgramError(Exception):
         code: Its exit status; below 0 the signal that ended it.
     """
 
-    def __init__(self, program: str, code: int, told: str) -> None:
-        super().__init__(f"{program} ended with {code}: {told.strip() or 'it told nothing'}")
+    def __init__(self, program: str, code: int, output: str) -> None:
+        super().__init__(f"{program} ended with {code}: {output.strip() or 'it printed nothing'}")
         self.code = code
 
 

@@ -26,6 +26,7 @@ from facegate_protocol import (
     verify,
 )
 from tests.server.live import LiveServer, Picture, Refused, pictures, refused
+from tests.server.web_call import WebCall, WebStub
 
 if TYPE_CHECKING:
     from facegate.v1.verification_service_pb2_grpc import VerificationServiceAsyncStub
@@ -56,9 +57,14 @@ class RawDevice:
     """One installation: a token and a session key, and as many streams as it likes."""
 
     def __init__(
-        self, stub: "VerificationServiceAsyncStub", upload: service_pb2.UploadTrustedImageResponse
+        self,
+        stub: "VerificationServiceAsyncStub | WebStub",
+        upload: service_pb2.UploadTrustedImageResponse,
+        *,
+        metadata: tuple[tuple[str, str], ...] = (),
     ) -> None:
         self._stub = stub
+        self._metadata = metadata
         self.token = upload.scan_token
         self.pinned = upload.challenge_key_sha256
         self.session_key = ec.generate_private_key(ec.SECP256R1())
@@ -79,13 +85,13 @@ class RawDevice:
                 return ended.refusal
         raise AssertionError("it was not refused")
 
-    def rebind(self, stub: "VerificationServiceAsyncStub") -> None:
+    def rebind(self, stub: "VerificationServiceAsyncStub | WebStub") -> None:
         """Uses another server from now on."""
         self._stub = stub
 
     def connect(self) -> "RawStream":
         """A stream on which nothing has been sent yet."""
-        return RawStream(self, self._stub.ScanFace())
+        return RawStream(self, self._stub.ScanFace(metadata=self._metadata))
 
     async def open(self, *, resume: bool = False, **start: object) -> "RawStream":
         """A stream with a received challenge; ``start`` overrides fields of ScanStart."""
@@ -106,7 +112,7 @@ class RawStream:
     def __init__(
         self,
         device: RawDevice,
-        call: "grpc.aio.StreamStreamCall[Any, scan_pb2.ScanFaceResponse]",
+        call: "grpc.aio.StreamStreamCall[Any, scan_pb2.ScanFaceResponse] | WebCall",
     ) -> None:
         self.device = device
         self.call = call

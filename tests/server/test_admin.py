@@ -14,6 +14,7 @@ from server.file_handles import ADMIN_CONNECTIONS
 from server.telemetry.metrics import Metrics
 
 _JWKS = {"keys": [{"kty": "EC", "kid": "1"}]}
+_AUDIT_JWKS = {"keys": [{"kty": "EC", "kid": "2"}]}
 
 
 class Parts:
@@ -47,6 +48,7 @@ async def address(parts: Parts) -> AsyncIterator[str]:
         port=0,
         metrics=Metrics(CollectorRegistry()),
         jwks=lambda: _JWKS,
+        audit_jwks=lambda: _AUDIT_JWKS,
         readiness={"models": parts.of_models, "database": parts.of_database},
     )
     await server.start()
@@ -100,6 +102,7 @@ async def test_a_part_that_hangs_is_not_ready(monkeypatch: pytest.MonkeyPatch) -
         port=0,
         metrics=Metrics(CollectorRegistry()),
         jwks=lambda: _JWKS,
+        audit_jwks=lambda: _AUDIT_JWKS,
         readiness={"database": hang},
     )
     await server.start()
@@ -116,14 +119,27 @@ async def test_the_result_keys_are_published(address: str) -> None:
     assert '"kid": "1"' in body
 
 
+async def test_any_page_may_read_the_result_keys(address: str) -> None:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{address}/.well-known/jwks.json", headers={"Origin": "https://a.example"}) as answer,
+    ):
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+
+
 async def test_anything_else_is_not_there(address: str) -> None:
     assert (await get(f"{address}/checks"))[0] == 404
 
 
-async def test_a_taken_port_is_said(address: str) -> None:
+async def test_a_taken_port_is_reported(address: str) -> None:
     port = int(address.rsplit(":", 1)[1])
     server = AdminServer(
-        host="127.0.0.1", port=port, metrics=Metrics(CollectorRegistry()), jwks=lambda: _JWKS, readiness={}
+        host="127.0.0.1",
+        port=port,
+        metrics=Metrics(CollectorRegistry()),
+        jwks=lambda: _JWKS,
+        audit_jwks=lambda: _AUDIT_JWKS,
+        readiness={},
     )
     with pytest.raises(ListenerUnusable, match=str(port)):
         await server.start()

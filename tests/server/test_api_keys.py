@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from server.api_keys import ApiKey, ApiKeys, ApiKeysInvalid, load_api_keys, new_api_key
-from server.callers import Caller, Role, Scope
+from server.callers import SCOPES, Caller, Role, Scope
 from server.sandbox import LONGEST_TENANT
 
 
@@ -29,14 +30,29 @@ def test_a_key_is_known_by_its_hash(tmp_path: Path) -> None:
     backend, digest = new_api_key()
     assert sha256(backend.encode()).hexdigest() == digest
     file.touch(0o600)
-    file.write_text(entry("backend", backend) + entry("auditor", "other", role="compliance", tenant="bank"))
+    file.write_text(
+        entry("backend", backend) + entry("auditor", "other", role="compliance_reader", tenant="bank")
+    )
     keys = load_api_keys(file)
     assert _caller(keys, backend) == Caller(name="backend", tenant="default")
     assert _caller(keys, "other") == Caller(
-        name="auditor", tenant="bank", roles=frozenset({Role.COMPLIANCE}), scopes=frozenset()
+        name="auditor",
+        tenant="bank",
+        roles=frozenset({Role.COMPLIANCE_READER}),
+        scopes=SCOPES[Role.COMPLIANCE_READER],
     )
     for wrong in ("", backend[:-1], backend + "x", digest):
         assert keys.find(wrong) is None
+
+
+def test_the_former_name_of_a_role_is_known(tmp_path: Path) -> None:
+    file = tmp_path / "keys.toml"
+    file.touch(0o600)
+    file.write_text(entry("auditor", "k", role="compliance"))
+    with capture_logs() as lines:
+        caller = _caller(load_api_keys(file), "k")
+    assert caller.roles == {Role.COMPLIANCE_READER}
+    assert [(line["event"], line["write"]) for line in lines] == [("role_renamed", "compliance_reader")]
 
 
 def test_a_key_may_be_marked_sandbox(tmp_path: Path) -> None:
@@ -62,7 +78,7 @@ def test_a_key_has_roles_scopes_and_an_end(tmp_path: Path) -> None:
     )
     keys = load_api_keys(file)
     assert _caller(keys, "k").scopes == {Scope.READ_CHECKS}
-    assert _caller(keys, "l").scopes == frozenset(Scope)
+    assert _caller(keys, "l").scopes == SCOPES[Role.ORCHESTRATOR]
     assert [key.expires for key in keys.keys] == [
         datetime(2027, 1, 1, tzinfo=UTC),
         datetime(2026, 12, 1, tzinfo=UTC),
@@ -87,7 +103,7 @@ def test_a_file_that_the_group_may_read_is_taken(tmp_path: Path) -> None:
     assert load_api_keys(file).find("k") is not None
 
 
-def test_a_file_may_have_no_keys_if_it_says_so(tmp_path: Path) -> None:
+def test_a_file_may_declare_that_it_has_no_keys(tmp_path: Path) -> None:
     file = tmp_path / "keys.toml"
     file.touch(0o600)
     file.write_text("key = []\n")
@@ -141,6 +157,6 @@ def test_a_broken_file_is_refused_with_its_place(tmp_path: Path, text: str, said
     assert sha256(b"k").hexdigest() not in str(caught.value)
 
 
-def test_a_missing_file_is_said(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ApiKeysInvalid, match="cannot be read"):
         load_api_keys(tmp_path / "none.toml")

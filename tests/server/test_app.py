@@ -39,15 +39,17 @@ async def _get(port: int, path: str) -> tuple[int, str]:
         return response.status, await response.text()
 
 
-async def test_what_policies_tolerate_is_told_at_the_start(tmp_path: Path) -> None:
+async def test_tolerated_tests_are_logged_at_the_start(tmp_path: Path) -> None:
     settings = settings_for(tmp_path)
     write_policy(tmp_path / "policies", "strict", tolerate=())
     with capture_logs() as logs:
         async with serving(settings):
             pass
-    told = {entry["policy"]: entry["checks"] for entry in logs if entry["event"] == "policy_tolerates_checks"}
-    assert told["test"] == ["memory.frames"]
-    assert not told.keys() & {"strict", "standard", "high"}
+    tolerated = {
+        entry["policy"]: entry["checks"] for entry in logs if entry["event"] == "policy_tolerates_checks"
+    }
+    assert tolerated["test"] == ["memory.frames"]
+    assert not tolerated.keys() & {"strict", "standard", "high"}
 
 
 async def test_nothing_is_served_before_the_models_are_loaded(

@@ -32,7 +32,7 @@ async def _most(places: Places, party: str, *, left: int = 200) -> int:
 
 
 @pytest.mark.parametrize("several", [True, False])
-async def test_a_share_of_what_is_held_for_long_is_kept_where_there_are_several_parties(
+async def test_several_parties_leave_a_share_of_long_held_places_free(
     several: bool,
 ) -> None:
     capacity = _capacity(several=several, wait_seconds=0.0)

@@ -97,7 +97,7 @@ def test_a_certificate_must_be_for_client_authentication(usages: list[x509.Objec
 @pytest.mark.parametrize(
     "certificate", [b"", b"-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"]
 )
-def test_what_is_no_certificate_is_refused(certificate: bytes) -> None:
+def test_anything_but_a_certificate_is_refused(certificate: bytes) -> None:
     assert "cannot be read" in _refused(ClientCertificates([_entry("cn:a")]), certificate)
 
 
@@ -130,7 +130,7 @@ def test_the_log_has_the_identities_of_a_refused_certificate_once_and_the_caller
     assert not any("sales" in one for one in said)
 
 
-def test_what_is_remembered_is_bounded() -> None:
+def test_the_cache_is_bounded() -> None:
     listed = ClientCertificates([_entry("cn:backend")])
     for number in range(600):
         _refused(listed, b"certificate %d" % number)

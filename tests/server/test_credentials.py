@@ -25,7 +25,7 @@ from tests.server.refusals import refusal_of
 
 
 async def test_api_keys(tmp_path: Path) -> None:
-    keys = {role: new_api_key() for role in ("orchestrator", "compliance")}
+    keys = {role: new_api_key() for role in ("orchestrator", "compliance_admin")}
     file = tmp_path / "keys.toml"
     file.touch(0o600)
     file.write_text(
@@ -48,7 +48,7 @@ async def test_api_keys(tmp_path: Path) -> None:
             ("Bearer ", grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED"),
             (f"Bearer {good}x", grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED"),
             (f"Basic {good}", grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED"),
-            (f"Bearer {keys['compliance'][0]}", grpc.StatusCode.PERMISSION_DENIED, "PERMISSION_DENIED"),
+            (f"Bearer {keys['compliance_admin'][0]}", grpc.StatusCode.PERMISSION_DENIED, "PERMISSION_DENIED"),
             (f"Bearer {good}", grpc.StatusCode.NOT_FOUND, "CHECK_NOT_FOUND"),
             (f"bearer {good}", grpc.StatusCode.NOT_FOUND, "CHECK_NOT_FOUND"),
         ):
@@ -59,7 +59,7 @@ async def test_api_keys(tmp_path: Path) -> None:
         assert (await refusal_of(upload)).reason == "UNAUTHENTICATED"
 
 
-async def test_mutual_tls(tmp_path: Path) -> None:
+async def test_mutual_tls_identifies_the_caller(tmp_path: Path) -> None:
     authority, stranger = trustme.CA(), trustme.CA()
     files = _certificate(tmp_path, authority)
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))

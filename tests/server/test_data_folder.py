@@ -30,7 +30,7 @@ def data(tmp_path: Path) -> Path:
     return data
 
 
-def test_what_an_earlier_version_left_open_is_tightened(data: Path) -> None:
+def test_permissions_of_an_earlier_version_are_tightened(data: Path) -> None:
     with capture_logs() as lines:
         protect_data(data)
     assert {mode(path) for path in (data, data / "keys", data / "objects")} == {0o700}

@@ -28,16 +28,16 @@ def jp2() -> bytes:
     return file.getvalue()
 
 
-def test_workers_start_are_told_and_counted() -> None:
+def test_workers_start_are_reported_and_counted() -> None:
     counted, registry = metrics()
     with (
         closing(make_decoders(IsolationSettings(workers=1), counted)) as decoders,
         capture_logs() as logs,
     ):
         start_decoders(decoders)
-        (told,) = logs
-        assert told["event"] == "decoders_isolated"
-        assert told["processes"] == 1
+        (entry,) = logs
+        assert entry["event"] == "decoders_isolated"
+        assert entry["processes"] == 1
         decode_image(
             jp2(),
             limits=DecodeLimits(max_bytes=1_000_000, max_pixels=1_000_000, max_side=2_000),
@@ -70,4 +70,4 @@ def test_videos_have_workers_of_their_own() -> None:
     assert decoders is not None
     with closing(decoders), capture_logs() as logs:
         start_decoders(decoders)
-        assert [told["kind"] for told in logs] == ["video"]
+        assert [entry["kind"] for entry in logs] == ["video"]

@@ -81,7 +81,7 @@ async def test_the_client_of_the_guide_follows_a_check(live: LiveServer) -> None
     assert list(result.reasons) == [result_pb2.FAILURE_REASON_CANCELLED]
 
 
-async def test_the_client_of_the_guide_says_why_it_was_refused(live: LiveServer) -> None:
+async def test_the_client_of_the_guide_prints_the_reason_of_a_refusal(live: LiveServer) -> None:
     names = _names(_GUIDE, "class Facegate")
 
     def refused() -> tuple[str, float | None]:

@@ -1,8 +1,9 @@
 """Files of the operator that are read again."""
 
 import asyncio
+import math
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -21,6 +22,7 @@ class _Read:
     seconds_to_next_expiry = 60.0
     not_after = NOW + timedelta(days=3)
     max_age = timedelta(days=2)
+    signing_since: ClassVar = {"results": NOW - timedelta(days=4), "audit": None}
 
     def __init__(self, name: str, *, fails: bool, usable: bool) -> None:
         self.name = name
@@ -72,18 +74,20 @@ def test_one_that_fails_keeps_no_other_from_being_read(name: str) -> None:
     assert {read.times for read in scene.read.values()} == {1}
 
 
-def test_metrics_say_how_the_files_stand() -> None:
+def test_metrics_report_the_state_of_the_files() -> None:
     scene = _Scene(unusable=("device", "keys"))
     scene.watch.refresh()
     assert scene.metric("facegate_tls_certificate_seconds_to_expiry", listener="device") == 3 * 86_400
     assert scene.metric("facegate_tls_files_unusable", listener="device") == 1
     assert scene.metric("facegate_keys_unusable") == 1
+    assert scene.metric("facegate_signing_key_age_seconds", purpose="results") == 4 * 86_400
+    assert math.isnan(scene.metric("facegate_signing_key_age_seconds", purpose="audit") or 0.0)
     scene = _Scene()
     scene.watch.refresh()
     assert scene.metric("facegate_tls_files_unusable", listener="device") == 0
 
 
-async def test_it_looks_again_and_again_until_it_is_stopped() -> None:
+async def test_the_watch_repeats_until_it_is_stopped() -> None:
     scene = _Scene(fails=("server_keys",))
     scene.watch.start()
 

@@ -8,6 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
+from server.checks.expiry import Expired
 from server.housekeeping import Housekeeper
 from server.storage.errors import StorageUnavailable
 from server.telemetry.metrics import Metrics
@@ -34,8 +35,11 @@ class _Work:
     async def sweep(self, _now: datetime, *, limit: int) -> int:
         return self.step("sweep") * min(limit, 1)
 
-    async def erase_expired(self, _now: datetime, *, limit: int) -> int:
-        return self.step("erase") * min(limit, 1)
+    async def erase(self, _now: datetime, *, limit: int) -> Expired:
+        return Expired(found=1, erased=self.step("erase") * min(limit, 1))
+
+    async def erase_images(self, _now: datetime, *, limit: int) -> Expired:
+        return Expired(found=limit, erased=0)
 
     async def forget_erased(self) -> bool:
         return self.done.count("erase") > 1
@@ -53,6 +57,10 @@ class _Work:
         assert before == NOW - timedelta(days=30)
         return 0
 
+    async def expire_approvals(self, now: datetime) -> int:
+        assert now == NOW
+        return 0
+
     async def any_check(self) -> bool:
         return not self.empty
 
@@ -64,6 +72,7 @@ async def _rounds(work: Any, count: int) -> None:
     metrics = Metrics(CollectorRegistry())
     housekeeper = Housekeeper(
         completion=work,
+        expiry=work,
         evidence=work,
         repository=work,
         retention=work,
@@ -82,7 +91,7 @@ async def _rounds(work: Any, count: int) -> None:
     await housekeeper.stop()
 
 
-async def test_it_begins_with_everything_and_then_looks_at_deadlines_most() -> None:
+async def test_housekeeping_starts_with_every_task_and_then_runs_deadlines_most() -> None:
     work = _Work({})
     with capture_logs() as logs:
         await _rounds(work, 13)

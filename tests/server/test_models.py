@@ -2,6 +2,7 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
+import onnxruntime
 import pytest
 from facegate.v1 import result_pb2
 from structlog.testing import capture_logs
@@ -12,10 +13,13 @@ from server.domain.terms import Mode
 from server.errors import ConfigurationError
 from server.models import announce_pack, calibration_identity, check_policies, load_configured_pack
 from server.policies import load_policies
+from server.settings import RuntimeSettings
 from tests.server.live import remembering_pack, serving, settings_for
 from tests.server.raw_device import RawDevice
 from vision.errors import PackNotFound
 from vision.face import BgrImage, DetectedFace
+from vision.onnx_sessions import RuntimeOptions
+from vision.packs import Pack, ScorePoint
 from vision.packs.operator_calibration import read_operator_calibration, with_calibration
 
 POLICIES = load_policies(None)
@@ -25,15 +29,15 @@ POLICIES = load_policies(None)
     ("evaluation_only", "event", "level"),
     [(True, "pack_for_evaluation_only", "warning"), (False, "pack_terms", "info")],
 )
-def test_the_terms_of_the_pack_are_told(evaluation_only: bool, event: str, level: str) -> None:
+def test_the_terms_of_the_pack_are_reported(evaluation_only: bool, event: str, level: str) -> None:
     pack = replace(remembering_pack(), evaluation_only=evaluation_only)
     with capture_logs() as logs:
         announce_pack(pack, allow_evaluation_pack=True)
-    told, _ = logs
-    assert (told["event"], told["log_level"]) == (event, level)
-    assert told.get("express") == ("allowed by allow_evaluation_pack" if evaluation_only else None)
+    entry, _ = logs
+    assert (entry["event"], entry["log_level"]) == (event, level)
+    assert entry.get("express") == ("allowed by allow_evaluation_pack" if evaluation_only else None)
     for terms in pack.terms:
-        (line,) = [line for line in told["terms"] if line.startswith(f"{terms.part}: ")]
+        (line,) = [line for line in entry["terms"] if line.startswith(f"{terms.part}: ")]
         assert terms.weights in line
         assert terms.training_data in line
 
@@ -45,25 +49,34 @@ def test_a_default_policy_that_the_pack_cannot_meet_is_refused() -> None:
         check_policies(POLICIES, remembering_pack(), default="none", allow_evaluation_pack=True)
 
 
-def test_other_policies_that_it_cannot_meet_are_told() -> None:
+def test_other_policies_that_it_cannot_meet_are_reported() -> None:
     with capture_logs() as logs:
-        check_policies(POLICIES, remembering_pack(), default="standard", allow_evaluation_pack=True)
-    assert [(log["event"], log["policy"]) for log in logs] == [("policy_not_available", "high")]
+        check_policies(POLICIES, remembering_pack(), default="evaluation", allow_evaluation_pack=True)
+    assert {log["event"] for log in logs} == {"policy_not_available"}
+    unavailable = {log["policy"]: log["shortfall"] for log in logs}
+    assert unavailable.keys() == set(POLICIES.names) - {"evaluation"}
+    assert all(why.endswith("the policy evaluation.") for why in unavailable.values())
+
+
+def decisive(pack: Pack) -> Pack:
+    """The pack with a calibration that supports every shipped policy."""
+    points = (ScorePoint(0.5, 0.1), ScorePoint(0.9, 1e-6))
+    return replace(pack, match_calibration=replace(pack.match_calibration, points=points))
 
 
 def test_a_pack_for_evaluation_serves_express_policies_only_if_the_settings_allow_it() -> None:
     pack = remembering_pack()
-    with pytest.raises(ConfigurationError, match=r"default policy standard cannot .* allow_evaluation_pack"):
-        check_policies(POLICIES, pack, default="standard", allow_evaluation_pack=False)
+    with pytest.raises(ConfigurationError, match=r"policy evaluation cannot .* allow_evaluation_pack"):
+        check_policies(POLICIES, pack, default="evaluation", allow_evaluation_pack=False)
     with capture_logs() as logs:
-        check_policies(POLICIES, pack, default="dynamic", allow_evaluation_pack=False)
+        check_policies(POLICIES, decisive(pack), default="dynamic", allow_evaluation_pack=False)
     unavailable = {log["policy"]: log["shortfall"] for log in logs}
     express = {name for name in POLICIES.names if POLICIES.get(name).policy.mode is Mode.EXPRESS}
     # "adaptive" begins with the flash, but EXPRESS suffices for it.
-    assert {"adaptive", "low", "no-flash", "standard"} <= express
+    assert {"adaptive", "evaluation", "low", "no-flash", "standard"} <= express
     assert {name for name, why in unavailable.items() if "for evaluation only" in why} == express
     # A check that is raised to DYNAMIC does not rest on the models alone.
-    policy = POLICIES.get("standard").policy
+    policy = POLICIES.get("evaluation").policy
     assert pack_shortfall(policy, pack, allow_evaluation_pack=False, requested=Mode.DYNAMIC) is None
     with capture_logs() as logs:
         announce_pack(pack, allow_evaluation_pack=False)
@@ -72,10 +85,10 @@ def test_a_pack_for_evaluation_serves_express_policies_only_if_the_settings_allo
 
 def test_a_pack_for_decisions_needs_no_allowance() -> None:
     pack = replace(remembering_pack(), evaluation_only=False)
-    check_policies(POLICIES, pack, default="standard", allow_evaluation_pack=False)
+    check_policies(POLICIES, pack, default="evaluation", allow_evaluation_pack=False)
 
 
-def test_a_policy_that_makes_hard_what_the_pack_cannot_assess_is_refused(tmp_path: Path) -> None:
+def test_a_hard_requirement_that_the_pack_cannot_assess_is_refused(tmp_path: Path) -> None:
     (tmp_path / "frontal.toml").write_text(
         'name = "frontal"\nversion = 1\ndescription = "d"\nmode = "EXPRESS"\n'
         '[match]\nmax_fmr = 0.03\n[portrait]\nprofile = "iso_full_frontal"\n'
@@ -104,8 +117,8 @@ def test_a_policy_that_takes_a_blink_needs_eyes_to_be_seen(tmp_path: Path) -> No
 
 def test_a_pack_that_sees_no_eyes_serves_a_policy_whose_mode_is_not_raised() -> None:
     blind = replace(remembering_pack(), landmarker=None)
-    policy = POLICIES.get("standard").policy
-    check_policies(POLICIES, blind, default="standard", allow_evaluation_pack=True)
+    policy = POLICIES.get("evaluation").policy
+    check_policies(POLICIES, blind, default="evaluation", allow_evaluation_pack=True)
     assert pack_shortfall(policy, blind, allow_evaluation_pack=True) is None
     assert "no dense landmarks" in (
         pack_shortfall(policy, blind, allow_evaluation_pack=True, requested=Mode.DYNAMIC) or ""
@@ -116,6 +129,52 @@ def test_the_configured_pack_comes_from_the_models_folder(tmp_path: Path) -> Non
     settings = settings_for(tmp_path, pack="open", models_dir=tmp_path / "models")
     with pytest.raises(PackNotFound, match=r"not in .*models: fetch it with `facegate models pull open`"):
         load_configured_pack(settings)
+
+
+def test_models_run_as_the_settings_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[RuntimeOptions] = []
+
+    def load(_spec: str, *, runtime: RuntimeOptions, **_: object) -> Pack:
+        asked.append(runtime)
+        return remembering_pack()
+
+    monkeypatch.setattr(models, "load_pack", load)
+    wanted = RuntimeSettings(
+        intra_op_threads=2,
+        providers="cuda",
+        cuda_device=1,
+        cuda_memory_mib=512,
+        max_batch=8,
+        max_batch_wait_ms=5,
+    )
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    load_configured_pack(settings_for(tmp_path, runtime=wanted))
+    load_configured_pack(settings_for(tmp_path))
+    assert asked[0] == RuntimeOptions(
+        intra_op_threads=2,
+        providers="cuda",
+        cuda_device=1,
+        cuda_memory_mib=512,
+        max_batch=8,
+        max_batch_wait_seconds=0.005,
+    )
+    defaults = replace(asked[1], providers="auto")
+    assert defaults == RuntimeOptions()
+
+
+@pytest.mark.parametrize(
+    ("available", "on_gpu", "warned"),
+    [("CUDAExecutionProvider", False, True), ("CUDAExecutionProvider", True, False), ("Azure", False, False)],
+)
+def test_a_gpu_that_could_not_be_used_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, available: str, on_gpu: bool, warned: bool
+) -> None:
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [available])
+    monkeypatch.setattr(models, "load_pack", lambda _spec, **_: replace(remembering_pack(), on_gpu=on_gpu))
+    with capture_logs() as logs:
+        load_configured_pack(settings_for(tmp_path, runtime=RuntimeSettings(providers="auto")))
+    found = [(log["event"], log["log_level"]) for log in logs]
+    assert found == ([("gpu_not_used", "warning")] if warned else [])
 
 
 PUBLISHED = """schema = 1
@@ -146,7 +205,7 @@ def published(folder: Path, *, bound: float) -> Path:
     return file
 
 
-def test_the_operator_s_calibration_stands_in_place_of_the_packaged_one(
+def test_the_calibration_of_the_operator_replaces_the_packaged_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(models, "load_pack", lambda spec, **_: remembering_pack())
@@ -158,18 +217,18 @@ def test_the_operator_s_calibration_stands_in_place_of_the_packaged_one(
     assert identity.sha256 == sha256((tmp_path / "published.toml").read_bytes()).digest()
     with capture_logs() as logs:
         announce_pack(pack, allow_evaluation_pack=True)
-    told = logs[-1]
-    assert (told["event"], told["origin"], told["provenance"]) == (
+    entry = logs[-1]
+    assert (entry["event"], entry["origin"], entry["provenance"]) == (
         "match_calibration",
         "operator",
         "published",
     )
-    assert (told["reference"], told["lowest_fmr_bound"]) == ("A report, table 3", 1e-5)
+    assert (entry["reference"], entry["lowest_fmr_bound"]) == ("A report, table 3", 1e-5)
     without = calibration_identity(load_configured_pack(settings_for(tmp_path)))
     assert (without.provenance, len(without.sha256)) == ("measured", 32)
 
 
-def test_an_unusable_calibration_is_told_before_models_are_loaded(
+def test_an_unusable_calibration_is_reported_before_models_are_loaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(models, "load_pack", lambda spec, **_: pytest.fail("models were loaded"))
@@ -177,7 +236,7 @@ def test_an_unusable_calibration_is_told_before_models_are_loaded(
         load_configured_pack(settings_for(tmp_path, calibration=tmp_path / "none.toml"))
 
 
-@pytest.mark.parametrize(("bound", "enough"), [(1e-4, True), (2e-4, False)])
+@pytest.mark.parametrize(("bound", "enough"), [(1e-5, True), (2e-5, False)])
 def test_figures_that_reach_far_enough_lift_a_policy_s_demand(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: float, enough: bool
 ) -> None:
@@ -187,12 +246,12 @@ def test_figures_that_reach_far_enough_lift_a_policy_s_demand(
     if enough:
         check_policies(POLICIES, pack, default="high", allow_evaluation_pack=True)
         return
-    with pytest.raises(ConfigurationError, match=r"at most 0\.0001, but the calibration .* below 0\.0002"):
+    with pytest.raises(ConfigurationError, match=r"at most 1e-05, but the calibration .* below 2e-05"):
         check_policies(POLICIES, pack, default="high", allow_evaluation_pack=True)
 
 
 @pytest.mark.slow
-async def test_the_result_says_whose_calibration_it_rests_on(tmp_path: Path) -> None:
+async def test_the_result_names_the_origin_of_its_calibration(tmp_path: Path) -> None:
     calibration = read_operator_calibration(published(tmp_path, bound=1e-3))
     async with serving(
         settings_for(tmp_path), pack=with_calibration(remembering_pack(), calibration)

@@ -16,6 +16,7 @@ from tests.server.postgres import PostgresServer
 from tests.server.raw_device import RawDevice
 
 
+@pytest.mark.slow
 async def test_any_replica_answers_for_a_check(postgres: PostgresServer, tmp_path: Path) -> None:
     url = await postgres.new_database()
     settings = settings_for(tmp_path, storage={"database_url": url})

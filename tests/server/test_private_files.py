@@ -67,7 +67,7 @@ def test_secrets_as_kubernetes_mounts_them_are_read(tmp_path: Path) -> None:
         read_private_file(tmp_path / "tls.key", max_bytes=10)
 
 
-def test_what_is_no_such_file_is_refused(tmp_path: Path) -> None:
+def test_missing_or_oversized_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(PrivateFileError, match="more than 5 bytes"):
         read_private_file(written(tmp_path / "key", 0o600), max_bytes=5)
     for path in (tmp_path, tmp_path / "nothing"):

@@ -107,13 +107,13 @@ def _said(result: result_pb2.CheckResult, name: str) -> str:
     return next(check.reason for check in result.device.checks if check.name == name)
 
 
-def test_what_is_tolerated_decides_elsewhere() -> None:
+def test_tolerated_tests_are_decisive_outside_the_sandbox() -> None:
     assert set(DECISIVE_CHECKS) >= TOLERATED
     assert tolerated_checks(["runtime.hooking"], sandbox=False) == {"runtime.hooking"}
     assert tolerated_checks(["runtime.hooking"], sandbox=True) == TOLERATED | {"runtime.hooking"}
 
 
-async def test_results_of_sandbox_checks_say_so_and_others_do_not(callers: Callers) -> None:
+async def test_only_results_of_sandbox_checks_are_marked(callers: Callers) -> None:
     keys = await fetch_key_set(f"http://127.0.0.1:{callers.live.server.admin_port}/.well-known/jwks.json")
     marked = await callers.check(_SANDBOX, pictures())
     assert marked.result.sandbox
@@ -180,7 +180,8 @@ async def test_a_tenants_real_caller_has_its_sandbox_checks_and_not_the_other_wa
     assert progress.progress.sandbox
 
 
-async def test_what_is_remembered_of_sandbox_scans_and_of_real_ones_is_kept_apart(callers: Callers) -> None:
+@pytest.mark.slow
+async def test_scan_memory_of_sandbox_and_production_is_separate(callers: Callers) -> None:
     shown, seen = pictures("grey-shirt"), "FRAMES_SEEN_BEFORE"
     said = [
         (caller, _said((await callers.check(caller, shown)).result, "memory.frames") == seen)
@@ -224,6 +225,7 @@ async def test_a_device_that_fails_a_real_check_is_tolerated_in_the_sandbox(
     assert set(sandbox.device.tolerated_checks) == TOLERATED
 
 
+@pytest.mark.slow
 async def test_frames_that_fail_a_real_check_are_tolerated_in_the_sandbox(callers: Callers) -> None:
     shown = fresh_pictures()
     for caller in (_SANDBOX, _REAL):

@@ -1,17 +1,28 @@
 import itertools
 import secrets
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.sealing import Random, SealBroken, Sealed, WrappingKeys, WrappingKeyUnknown, context, seal, unseal
+from server.sealing import (
+    Context,
+    Random,
+    SealBroken,
+    Sealed,
+    WrappingKeys,
+    WrappingKeyUnknown,
+    context,
+    seal,
+    unseal,
+)
 
 _OLD = WrappingKeys(newest="old", keys={"old": bytes(range(32))})
 _BOTH = WrappingKeys(newest="new", keys={"old": bytes(range(32)), "new": bytes(range(32, 64))})
 _CHECK = UUID("6f2c1f7e-0d35-4c9b-8a41-8f5f7f3c2a11")
-_AAD = context(_CHECK, "EVIDENCE_FRAME")
+_AAD = context(tenant="default", check_id=_CHECK, kind="EVIDENCE_FRAME")
 
 
 def counting() -> Random:
@@ -21,7 +32,7 @@ def counting() -> Random:
 
 
 @given(st.binary(max_size=2000))
-def test_what_was_sealed_is_opened(plaintext: bytes) -> None:
+def test_sealed_data_are_opened(plaintext: bytes) -> None:
     sealed = seal(plaintext, wrapping_keys=_OLD, aad=_AAD, random=secrets.token_bytes)
     assert unseal(sealed, wrapping_keys=_OLD, aad=_AAD) == plaintext
     assert len(sealed.ciphertext) == 1 + 12 + len(plaintext) + 16
@@ -33,15 +44,45 @@ def test_the_form_is_fixed() -> None:
     sealed = seal(b"a picture", wrapping_keys=_OLD, aad=_AAD, random=counting())
     vector = Sealed(
         ciphertext=bytes.fromhex(
-            "0102020202020202020202020266f6b9202923b48fb68c58dcc87ed9aea31f3633d535c7cbfd"
+            "0202020202020202020202020266f6b9202923b48fb6be1bad50ecb5d49d8d55d73c301e6bbe"
         ),
         wrapped_key=bytes.fromhex(
-            "01030303030303030303030303ef4a3dd70a935317df5c077fccab55061b57f7f1dbf93db083bc471c0523a853545521000f8498b2285558edd398743c"
+            "02030303030303030303030303ef4a3dd70a935317df5c077fccab55061b57f7f1dbf93db083bc47"
+            "1c0523a853ad1b1f0fedc7fe8190fdb3217e198238"
         ),
         key_id="old",
     )
     assert sealed == vector
     assert unseal(vector, wrapping_keys=_BOTH, aad=_AAD) == b"a picture"
+
+
+_FORMAT_1 = Sealed(
+    ciphertext=bytes.fromhex("0102020202020202020202020266f6b9202923b48fb68c58dcc87ed9aea31f3633d535c7cbfd"),
+    wrapped_key=bytes.fromhex(
+        "01030303030303030303030303ef4a3dd70a935317df5c077fccab55061b57f7f1dbf93db083bc471c0523a85354"
+        "5521000f8498b2285558edd398743c"
+    ),
+    key_id="old",
+)
+"""Sealed by a version of the server that named neither tenant nor version in the associated data."""
+
+
+def test_format_1_still_opens_for_its_own_check_and_kind_only() -> None:
+    assert unseal(_FORMAT_1, wrapping_keys=_BOTH, aad=_AAD) == b"a picture"
+    for other in (replace(_AAD, check_id=uuid4()), replace(_AAD, kind="AUDIT_IMAGE")):
+        with pytest.raises(SealBroken):
+            unseal(_FORMAT_1, wrapping_keys=_BOTH, aad=other)
+
+
+def test_a_format_cannot_be_exchanged_for_the_other() -> None:
+    sealed = seal(b"x", wrapping_keys=_OLD, aad=_AAD, random=secrets.token_bytes)
+    for form in (b"\x00", b"\x01", b"\x03"):
+        for damaged in (
+            replace(sealed, ciphertext=form + sealed.ciphertext[1:]),
+            replace(sealed, wrapped_key=form + sealed.wrapped_key[1:]),
+        ):
+            with pytest.raises(SealBroken):
+                unseal(damaged, wrapping_keys=_OLD, aad=_AAD)
 
 
 def test_every_record_has_its_own_key_and_nonces() -> None:
@@ -87,10 +128,15 @@ def test_any_shorter_data_are_noticed(data: st.DataObject) -> None:
 
 @pytest.mark.parametrize(
     "aad",
-    [b"", context(uuid4(), "EVIDENCE_FRAME"), context(_CHECK, "AUDIT_IMAGE")],
-    ids=["none", "another check's", "another kind"],
+    [
+        replace(_AAD, tenant="another"),
+        replace(_AAD, check_id=uuid4()),
+        replace(_AAD, kind="AUDIT_IMAGE"),
+        replace(_AAD, version=2),
+    ],
+    ids=["tenant", "check", "kind", "version"],
 )
-def test_a_record_opens_for_its_own_check_and_kind_only(aad: bytes) -> None:
+def test_a_record_opens_in_its_own_context_only(aad: Context) -> None:
     sealed = seal(b"x", wrapping_keys=_OLD, aad=_AAD, random=secrets.token_bytes)
     with pytest.raises(SealBroken):
         unseal(sealed, wrapping_keys=_OLD, aad=aad)
@@ -103,9 +149,16 @@ def test_a_key_wrapped_for_another_record_does_not_open_this_one() -> None:
         unseal(Sealed(one.ciphertext, two.wrapped_key, "old"), wrapping_keys=_OLD, aad=_AAD)
 
 
-def test_contexts_of_different_parts_differ() -> None:
-    assert context(_CHECK, "a") != context(_CHECK, "ab")
-    assert context(_CHECK, "a") != context(uuid4(), "a")
+@given(
+    st.tuples(st.text(max_size=8), st.text(max_size=8)), st.tuples(st.text(max_size=8), st.text(max_size=8))
+)
+def test_different_contexts_have_different_associated_data(
+    one: tuple[str, str], other: tuple[str, str]
+) -> None:
+    first, second = (
+        context(tenant=tenant, check_id=_CHECK, kind=kind).aad(b"\x02") for tenant, kind in (one, other)
+    )
+    assert (first == second) is (one == other)
 
 
 def test_wrapping_keys_must_be_whole() -> None:
@@ -118,4 +171,4 @@ def test_wrapping_keys_must_be_whole() -> None:
 def test_nothing_secret_is_in_a_repr() -> None:
     sealed = seal(b"x", wrapping_keys=_OLD, aad=_AAD, random=secrets.token_bytes)
     assert repr(sealed) == "Sealed(key_id='old')"
-    assert repr(_OLD) == "WrappingKeys(newest='old')"
+    assert repr(_OLD) == "WrappingKeys(wrapping={'': 'old'})"

@@ -85,7 +85,7 @@ def test_the_service_listener_needs_tls_and_credentials_off_loopback(
             ServiceListener.model_validate({"host": _EVERYWHERE, **values})
 
 
-def test_callers_without_credentials_are_sandbox_callers_only_where_that_is_said() -> None:
+def test_callers_without_credentials_are_sandbox_callers_only_if_configured() -> None:
     assert not ServiceListener().local_sandbox
     assert ServiceListener(local_sandbox=True, host="::1").local_sandbox
 
@@ -131,6 +131,10 @@ def test_places_follow_the_data_folder_unless_they_are_set() -> None:
         {"listeners": {"device": {"port": 65_536}}},
         {"listeners": {"device": {"port": -1}}},
         {"runtime": {"workers": 0}},
+        {"runtime": {"cuda_device": -1}},
+        {"runtime": {"cuda_memory_mib": 1}},
+        {"runtime": {"max_batch": 0}},
+        {"runtime": {"max_batch_wait_ms": 1000}},
         {"limits": {"max_scans": 0}},
         {"drain_seconds": float("inf")},
         {"drain_seconds": -1},

@@ -29,6 +29,6 @@ def test_parameters_go_through() -> None:
         ({"max_video_seconds": 28_800}, "max_video_seconds"),
     ],
 )
-def test_what_makes_no_sense_is_refused(values: dict[str, object], said: str) -> None:
+def test_contradictory_settings_are_refused(values: dict[str, object], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         AnalysisSettings.model_validate(values)

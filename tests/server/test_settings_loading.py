@@ -49,6 +49,19 @@ def test_without_a_file_a_server_on_loopback_may_use_a_pack_for_evaluation(
     assert load_settings(file).settings.allow_evaluation_pack
 
 
+def test_without_a_file_the_default_policy_is_one_that_the_pack_for_evaluation_can_meet(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load_settings().settings.policies.default == "evaluation"
+    file.write_text("drain_seconds = 7.5\n")
+    assert load_settings(file).settings.policies.default == "standard"
+    monkeypatch.setenv("FACEGATE_POLICIES__DEFAULT", "low")
+    assert load_settings().settings.policies.default == "low"
+    monkeypatch.delenv("FACEGATE_POLICIES__DEFAULT")
+    monkeypatch.setenv("FACEGATE_PACK", "open")
+    assert load_settings().settings.policies.default == "standard"
+
+
 def test_the_environment_beats_the_file_key_by_key(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file.write_text('pack = "embedded"\n[listeners.device]\nport = 1001\nhost = "127.0.0.2"\n')
     monkeypatch.setenv("FACEGATE_LISTENERS__DEVICE__PORT", "2002")
@@ -151,17 +164,17 @@ def test_no_value_is_repeated_in_a_problem(monkeypatch: pytest.MonkeyPatch) -> N
         "FACEGATE_TEST_ASSETS",
     ],
 )
-def test_what_kubernetes_sets_is_no_setting_of_ours(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_of_kubernetes_are_no_settings(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "tcp://10.0.0.1:8443")
     load_settings()
 
 
-def test_a_missing_file_is_said(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     (problem,) = problems(tmp_path / "none.toml")
     assert "cannot be read: No such file" in problem
 
 
-def test_bytes_that_are_no_text_are_said(file: Path) -> None:
+def test_bytes_that_are_no_text_are_reported(file: Path) -> None:
     file.write_bytes(b"pack = '\xff\xfe'")
     (problem,) = problems(file)
     assert "not UTF-8 at byte 8" in problem

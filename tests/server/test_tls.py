@@ -109,9 +109,7 @@ def test_a_key_of_another_certificate_is_refused(files: Files) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"no PEM", b"x" * 1_048_577, None], ids=["empty", "junk", "huge", "missing"]
 )
-def test_a_file_that_is_not_what_it_should_be_is_named(
-    files: Files, name: str, content: bytes | None
-) -> None:
+def test_an_invalid_file_is_named(files: Files, name: str, content: bytes | None) -> None:
     path: Path = getattr(files, name)
     if content is None:
         path.unlink()

@@ -3,5 +3,5 @@ import re
 from server.version import server_version
 
 
-def test_it_is_that_of_the_installed_distribution() -> None:
+def test_the_version_is_that_of_the_installed_distribution() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+.*", server_version())

@@ -11,7 +11,7 @@ import pytest
 from server.worker_pool import WorkerPool
 
 
-async def test_it_returns_and_raises_what_the_work_does() -> None:
+async def test_the_pool_returns_and_raises_as_the_work_does() -> None:
     pool = WorkerPool(workers=1)
     assert await pool.run(divmod, 7, 2) == (3, 1)
     with pytest.raises(ZeroDivisionError):
@@ -45,7 +45,7 @@ async def test_cpu_time_is_counted_and_waiting_time_is_not() -> None:
     pool.close()
 
 
-async def test_what_waits_is_told() -> None:
+async def test_waiting_calls_are_reported() -> None:
     pool = WorkerPool(workers=1)
     release = threading.Event()
     tasks = [asyncio.ensure_future(pool.run(release.wait, 20)) for _ in range(3)]
@@ -57,7 +57,7 @@ async def test_what_waits_is_told() -> None:
     pool.close()
 
 
-async def test_what_a_verdict_waits_for_comes_before_what_was_there() -> None:
+async def test_work_of_a_verdict_comes_before_earlier_work() -> None:
     pool = WorkerPool(workers=1)
     release, done = threading.Event(), list[str]()
     tasks = [
@@ -88,7 +88,7 @@ async def test_a_verdict_does_not_wait_until_a_worker_has_done_with_a_frame() ->
     pool.close()
 
 
-async def test_who_leaves_before_the_turn_costs_nobody_theirs() -> None:
+async def test_a_cancelled_call_does_not_delay_others() -> None:
     pool = WorkerPool(workers=1)
     release, done = threading.Event(), list[str]()
     held = asyncio.gather(*(run(release.wait, 20) for run in (pool.run, pool.run_first)))
@@ -104,7 +104,7 @@ async def test_who_leaves_before_the_turn_costs_nobody_theirs() -> None:
     pool.close()
 
 
-async def test_who_is_cancelled_while_a_worker_runs_the_call_hears_of_it_once_that_has_ended() -> None:
+async def test_cancellation_is_raised_once_the_running_call_has_ended() -> None:
     pool = WorkerPool(workers=1)
     release, done = threading.Event(), list[str]()
 
@@ -126,7 +126,7 @@ async def test_who_is_cancelled_while_a_worker_runs_the_call_hears_of_it_once_th
     pool.close()
 
 
-async def test_who_shares_nothing_with_the_call_is_cancelled_at_once() -> None:
+async def test_a_detached_call_is_cancelled_at_once() -> None:
     pool = WorkerPool(workers=1)
     release, done = threading.Event(), list[str]()
     running = asyncio.ensure_future(pool.run_apart(release.wait, 20))
@@ -143,7 +143,7 @@ async def test_who_shares_nothing_with_the_call_is_cancelled_at_once() -> None:
     pool.close()
 
 
-async def test_what_nobody_waits_for_yet_comes_last_until_it_is_asked_for() -> None:
+async def test_later_work_comes_last_until_it_is_awaited() -> None:
     pool = WorkerPool(workers=1)
     release, done = threading.Event(), list[str]()
     held = asyncio.ensure_future(pool.run(release.wait, 20))
@@ -161,7 +161,7 @@ async def test_what_nobody_waits_for_yet_comes_last_until_it_is_asked_for() -> N
     pool.close()
 
 
-async def test_later_work_tells_what_it_returned_and_raised_as_often_as_it_is_asked() -> None:
+async def test_later_work_can_be_awaited_repeatedly() -> None:
     pool = WorkerPool(workers=2)
     works, fails = pool.run_later(divmod, 7, 2), pool.run_later(divmod, 7, 0)
     assert [await works.result() for _ in range(2)] == [(3, 1)] * 2
@@ -170,7 +170,7 @@ async def test_later_work_tells_what_it_returned_and_raised_as_often_as_it_is_as
     pool.close()
 
 
-async def test_closing_drops_what_has_not_begun() -> None:
+async def test_closing_drops_calls_that_have_not_begun() -> None:
     pool = WorkerPool(workers=1)
     release, done = threading.Event(), list[str]()
     held = asyncio.gather(*(run(release.wait, 20) for run in (pool.run, pool.run_first)))

@@ -52,7 +52,7 @@ def test_a_face_goes_where_the_oval_is_and_back_when_it_is_gone() -> None:
         assert guide.placement(9.0, face=_FACE) == ReliefPose()
 
 
-def test_who_is_asked_to_blink_does_so_once_after_reading() -> None:
+def test_a_requested_blink_comes_once_after_reading_time() -> None:
     for seed in range(10):
         guide = AppGuide(seed=seed)
         guide.blink(at=1.0)
@@ -65,7 +65,7 @@ def test_who_is_asked_to_blink_does_so_once_after_reading() -> None:
         assert max(guide.closure(float(time)) for time in times + 5) > 0.85
 
 
-def test_who_is_asked_to_turn_the_head_does_so_to_both_sides_after_reading() -> None:
+def test_a_requested_turn_goes_to_both_sides_after_reading_time() -> None:
     times = np.linspace(0, 6, 601)
     for seed in range(10):
         guide = AppGuide(seed=seed)
@@ -127,7 +127,7 @@ def test_living_eyes_blink_on_request(
         (FlashKind.INJECTED_VIDEO, False),
     ],
 )
-def test_what_is_held_follows_and_what_is_injected_does_not(
+def test_held_media_follow_the_movement_and_injected_frames_do_not(
     astronaut: Photo, embedded: Pack, kind: FlashKind, follows: bool
 ) -> None:
     settings = replace(

@@ -17,6 +17,6 @@ def test_the_wall_is_no_nearer_than_it_may_be_and_no_farther_than_six_faces(near
 
 
 @pytest.mark.parametrize("nearest", [0.9, 6.5])
-def test_a_wall_that_cannot_be_is_refused(nearest: float) -> None:
+def test_an_impossible_wall_is_refused(nearest: float) -> None:
     with pytest.raises(SceneSettingsInvalid, match="nearest_wall"):
         FlashScanSettings(kind=FlashKind.GENUINE, nearest_wall=nearest)

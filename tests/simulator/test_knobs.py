@@ -25,7 +25,7 @@ class _Lamp:
         check_knobs(self)
 
 
-def test_knobs_say_what_help_needs() -> None:
+def test_knobs_have_the_text_of_the_help() -> None:
     power, colour = knobs_of(_Lamp)
     assert (power.name, power.default, power.lowest, power.highest, power.text) == (
         "power",

@@ -46,7 +46,7 @@ def _people(assets: Path, pack: Pack) -> Iterator[tuple[str, Photo]]:
 
 
 @pytest.mark.slow
-def test_faces_are_found_and_blink_whoever_it_is(assets: Path, embedded: Pack) -> None:
+def test_faces_of_every_photo_are_found_and_blink(assets: Path, embedded: Pack) -> None:
     people = list(_people(assets, embedded))
     assert len(people) == _PEOPLE
     found = blinked = total = 0

@@ -35,7 +35,7 @@ def test_a_phones_tags_are_read_in_both_byte_orders(order: str) -> None:
     assert tags.has_gps
 
 
-def test_what_another_writer_writes_is_read() -> None:
+def test_tags_of_another_writer_are_read() -> None:
     picture, tags = Image.new("RGB", (8, 8)), Image.Exif()
     tags[0x010F], tags[0x0131] = "Maker", "GIMP 2.10"
     tags.get_ifd(0x8769)[0x829D] = IFDRational(28, 10)
@@ -112,7 +112,7 @@ def test_programs_named_elsewhere_are_added_once_and_bounded() -> None:
         tiff([Tag(0x8769, LONG, 1, struct.pack(">I", 0x7FFFFFFF))]),
     ],
 )
-def test_broken_data_are_said_to_be_broken(broken: bytes) -> None:
+def test_broken_data_are_reported_as_broken(broken: bytes) -> None:
     assert parse_exif(broken).state is ExifState.MALFORMED
 
 

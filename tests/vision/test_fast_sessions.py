@@ -83,7 +83,7 @@ def test_on_a_gpu_graphs_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> No
     assert len(models) == 1
 
 
-def test_what_is_no_model_is_refused() -> None:
+def test_anything_but_a_model_is_refused() -> None:
     with pytest.raises(PackFileUnusable, match=r"tiny\.onnx"):
         _fast(b"no model with a PRelu")
 

@@ -68,11 +68,11 @@ def test_other_prelu_nodes_stay(slopes: NDArray[np.float32], options: dict[str, 
 
 
 @pytest.mark.parametrize("model", [b"", b"no model", b"\xffPRelu", scaling_model(factor=2)])
-def test_nothing_to_replace(model: bytes) -> None:
+def test_a_graph_without_replaceable_nodes_is_unchanged(model: bytes) -> None:
     assert without_prelu(model) is None
 
 
-def test_real_pad_network(assets: Path) -> None:
+def test_a_real_pad_network_gives_the_same_scores(assets: Path) -> None:
     model = (assets / "models" / "minifas_v2se_celebaspoof_128.onnx").read_bytes()
     rewritten = without_prelu(model)
     assert rewritten is not None
@@ -91,7 +91,7 @@ def test_real_networks_without_prelu_stay_as_they_are(assets: Path, name: str) -
     assert without_prelu((assets / "models" / name).read_bytes()) is None
 
 
-def test_an_input_of_another_size() -> None:
+def test_an_input_of_another_size_is_refused() -> None:
     model = prelu_model(SLOPES.reshape(3, 1, 1))
     image = np.full((1, 3, 5, 11), -4, np.float32)
     with pytest.raises(Exception, match="invalid dimensions"):
@@ -102,6 +102,6 @@ def test_an_input_of_another_size() -> None:
 
 
 @pytest.mark.parametrize("model", [b"no model", b"", prelu_model(SLOPES, shape=(5, 3))])
-def test_what_has_no_image_as_its_input_is_refused(model: bytes) -> None:
+def test_a_model_without_an_image_input_is_refused(model: bytes) -> None:
     with pytest.raises(PackFileUnusable, match="one image"):
         with_free_sides(model)

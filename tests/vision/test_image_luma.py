@@ -45,7 +45,7 @@ def _colours(data: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     ],
     ids=["baseline", "4:4:4", "progressive", "grey", "CMYK"],
 )
-def test_it_is_the_grey_of_the_colours(data: bytes) -> None:
+def test_luma_is_the_grey_of_the_colours(data: bytes) -> None:
     decoded = decode_jpeg_luma(data, limits=_LIMITS)
     assert decoded.pixels.shape == (_HEIGHT, _WIDTH) == (decoded.header.height, decoded.header.width)
     assert decoded.pixels.dtype == np.uint8
@@ -77,7 +77,7 @@ def _png() -> bytes:
     ],
     ids=["empty", "PNG", "cut off", "too large", "too small", "too long"],
 )
-def test_what_is_refused_in_colour_is_refused(data: bytes, fault: ImageFault) -> None:
+def test_images_refused_in_colour_are_refused(data: bytes, fault: ImageFault) -> None:
     with pytest.raises(ImageError) as in_grey:
         decode_jpeg_luma(data, limits=_LIMITS)
     with pytest.raises(ImageError) as in_colour:

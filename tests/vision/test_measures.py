@@ -58,7 +58,7 @@ class TestLuminance:
 
 
 class TestBoth:
-    def test_are_what_each_gives_alone(self, astronaut: BgrImage) -> None:
+    def test_measures_together_equal_each_alone(self, astronaut: BgrImage) -> None:
         both = face_measures(astronaut, FACE)
         assert both.sharpness == sharpness(astronaut, FACE)
         alone = luminance(astronaut, FACE)

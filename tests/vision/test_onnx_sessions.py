@@ -1,14 +1,18 @@
 """The only function that sets ONNX Runtime options."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import numpy as np
 import onnxruntime
 import pytest
+from numpy.typing import NDArray
 
 from tests.vision.models import scaling_model
+from vision.batching_session import BatchingSession
 from vision.errors import PackFileUnusable
-from vision.onnx_sessions import RuntimeOptions, choose_providers, create_session, describe
+from vision.onnx_sessions import RuntimeOptions, choose_providers, create_session, describe, on_gpu
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
@@ -35,6 +39,7 @@ def test_sets_threads_and_spinning() -> None:
     assert settings.inter_op_num_threads == 1
     assert settings.get_session_config_entry("session.intra_op.allow_spinning") == "0"
     assert session.get_providers() == [CPU]
+    assert not on_gpu(session)
 
 
 def test_cuda_comes_before_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,7 +49,7 @@ def test_cuda_comes_before_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_providers(RuntimeOptions(providers="cpu")).providers == (CPU,)
 
 
-def test_without_cuda_the_cpu_is_used_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_cuda_the_cpu_is_used_and_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     _offer(monkeypatch, CPU)
     assert choose_providers(RuntimeOptions()).providers == (CPU,)
     assert "offers no CUDA" in describe(RuntimeOptions())
@@ -52,7 +57,7 @@ def test_without_cuda_the_cpu_is_used_and_said(monkeypatch: pytest.MonkeyPatch) 
         choose_providers(RuntimeOptions(providers="cuda"))
 
 
-def test_describe_tells_what_is_used_not_what_was_hoped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_describe_names_the_provider_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
     session = create_session(scaling_model(factor=1), RuntimeOptions(providers="cpu"))
     _offer(monkeypatch, CUDA, CPU)
     sentence = describe(RuntimeOptions(), session)
@@ -76,7 +81,7 @@ def test_cuda_that_cannot_start_is_refused_only_on_demand(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("model", [b"", b"no model at all"])
-def test_what_is_no_model_is_refused(model: bytes) -> None:
+def test_anything_but_a_model_is_refused(model: bytes) -> None:
     with pytest.raises(PackFileUnusable, match=r"broken\.onnx"):
         create_session(model, RuntimeOptions(), name="broken.onnx")
 
@@ -84,3 +89,91 @@ def test_what_is_no_model_is_refused(model: bytes) -> None:
 def test_no_threads_is_refused() -> None:
     with pytest.raises(PackFileUnusable, match="intra_op_threads"):
         create_session(scaling_model(factor=1), RuntimeOptions(intra_op_threads=0))
+
+
+class FakeGpu:
+    """Stands in for ``onnxruntime.InferenceSession`` on a GPU; keeps how it was made and run."""
+
+    made: ClassVar[list[dict[str, Any]]]
+    runs: ClassVar[list[tuple[int, ...]]]
+    most = 1000
+    first_side: int | str = "n"
+
+    def __init__(self, model: bytes, **options: Any) -> None:
+        self.made.append(options)
+
+    def disable_fallback(self) -> None:
+        self.made[-1]["disabled"] = True
+
+    def run(self, output_names: list[str] | None, input_feed: dict[str, Any]) -> list[NDArray[np.float32]]:
+        (image,) = input_feed.values()
+        self.runs.append(image.shape)
+        if len(image) > self.most:
+            raise RuntimeError("out of memory")
+        return [image]
+
+    def get_inputs(self) -> list[Any]:
+        return [SimpleNamespace(name="input", shape=[self.first_side, 3, 8, 8])]
+
+    def get_outputs(self) -> list[Any]:
+        return [SimpleNamespace(name="output", shape=[self.first_side, 3, 8, 8])]
+
+    def get_providers(self) -> list[str]:
+        return [CUDA, CPU]
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> type[FakeGpu]:
+    monkeypatch.setattr(FakeGpu, "made", [], raising=False)
+    monkeypatch.setattr(FakeGpu, "runs", [], raising=False)
+    _offer(monkeypatch, CUDA, CPU)
+    monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: None)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", FakeGpu)
+    return FakeGpu
+
+
+def test_a_gpu_gets_its_options(gpu: type[FakeGpu]) -> None:
+    create_session(b"", RuntimeOptions(providers="cuda", cuda_device=1, cuda_memory_mib=512))
+    create_session(b"", RuntimeOptions())
+    (name, cuda), cpu = gpu.made[0]["providers"]
+    assert name == CUDA
+    assert (cuda["device_id"], cuda["gpu_mem_limit"]) == ("1", str(512 * 1024 * 1024))
+    assert (cuda["use_tf32"], cuda["cudnn_conv_algo_search"]) == ("0", "HEURISTIC")
+    assert cpu == (CPU, {})
+    assert "gpu_mem_limit" not in gpu.made[1]["providers"][0][1]
+    assert [made["enable_fallback"] for made in gpu.made] == [False, True]
+    assert all(made["disabled"] for made in gpu.made), "while a server runs, no session changes its provider"
+
+
+def test_on_a_gpu_a_model_is_warm_with_the_largest_batch_before_it_is_used(gpu: type[FakeGpu]) -> None:
+    session = create_session(b"", RuntimeOptions(max_batch=5))
+    assert gpu.runs == [(1, 3, 8, 8), (5, 3, 8, 8)]
+    assert isinstance(session, BatchingSession)
+    assert session.get_providers() == [CUDA, CPU]
+    assert on_gpu(session)
+
+
+def test_a_model_of_one_image_is_warm_and_not_batched(
+    gpu: type[FakeGpu], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpu, "first_side", 1)
+    session = create_session(b"", RuntimeOptions())
+    assert gpu.runs == [(1, 3, 8, 8)]
+    assert isinstance(session, gpu)
+
+
+def test_a_batch_that_does_not_fit_in_memory_is_refused_at_the_start(
+    gpu: type[FakeGpu], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpu, "most", 8)
+    with pytest.raises(PackFileUnusable, match=r"model\.onnx.*16 images.*runtime\.max_batch"):
+        create_session(b"", RuntimeOptions(), name="model.onnx")
+    create_session(b"", RuntimeOptions(max_batch=8), name="model.onnx")
+
+
+def test_calls_are_joined_on_a_gpu_and_on_demand_only(gpu: type[FakeGpu]) -> None:
+    assert isinstance(create_session(b"", RuntimeOptions()), BatchingSession)
+    assert isinstance(create_session(b"", RuntimeOptions(max_batch=1)), gpu)
+    assert "up to 16 calls joined" in describe(RuntimeOptions())
+    assert "joined" not in describe(RuntimeOptions(providers="cpu"))
+    assert "up to 4 calls joined" in describe(RuntimeOptions(providers="cpu", max_batch=4))

@@ -41,7 +41,7 @@ def _saved(format_: str, **extra: object) -> bytes:
 
 
 @pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP"])
-def test_what_another_writer_stores_is_found(format_: str) -> None:
+def test_metadata_of_another_writer_are_found(format_: str) -> None:
     tags = Image.Exif()
     tags[0x010F], tags[0x0110], tags[0x0131] = "Maker", "Phone", "15.2"
     read = read_exif_tags(_saved(format_, exif=tags))
@@ -59,7 +59,7 @@ def test_without_metadata_there_are_no_tags(format_: str) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"GIF89a" + bytes(50), b"\xff\xd8\xff", phone()])
-def test_what_is_no_picture_has_no_tags(data: bytes) -> None:
+def test_anything_but_an_image_has_no_tags(data: bytes) -> None:
     assert read_exif_tags(data) == ExifTags()
 
 
@@ -89,7 +89,7 @@ def test_the_first_exif_block_counts() -> None:
     assert read_exif_tags(data).software == ("first",)
 
 
-def test_what_comes_after_the_picture_data_does_not_count() -> None:
+def test_chunks_after_the_image_data_are_ignored() -> None:
     plain = _jpeg()
     assert read_exif_tags(plain + _exif_segment(phone())) == ExifTags()
     assert read_exif_tags(png(8, 8) + png_chunk(b"eXIf", phone())) == ExifTags()

@@ -20,7 +20,7 @@ def test_a_plain_file_stays_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("kind", [b"tEXt", b"zTXt", b"iTXt", b"iCCP", b"eXIf", b"gAMA", b"acTL", b"abCd"])
-def test_what_is_not_of_the_picture_is_left_out(kind: bytes) -> None:
+def test_ancillary_chunks_are_left_out(kind: bytes) -> None:
     assert picture_chunks(png(4, 4, rows=ROWS, extra=png_chunk(kind, exif(6)) * 3)) == PLAIN
 
 
@@ -30,7 +30,7 @@ def test_palette_and_transparency_stay(kind: bytes) -> None:
     assert picture_chunks(data) == data
 
 
-def test_what_follows_the_end_is_left_out() -> None:
+def test_bytes_after_the_end_are_left_out() -> None:
     assert picture_chunks(PLAIN + b"<script>") == PLAIN
 
 
@@ -64,7 +64,7 @@ def test_refuses(data: bytes) -> None:
         st.tuples(st.sampled_from([b"IDAT", b"tEXt", b"PLTE", b"XXXX"]), st.binary(max_size=9)), max_size=9
     )
 )
-def test_what_is_left_is_left_as_it_is_a_second_time(chunks: list[tuple[bytes, bytes]]) -> None:
+def test_cleaning_twice_changes_nothing(chunks: list[tuple[bytes, bytes]]) -> None:
     data = START + b"".join(png_chunk(kind, content) for kind, content in chunks) + png_chunk(b"IEND", b"")
     try:
         once = picture_chunks(data)

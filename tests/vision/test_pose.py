@@ -163,7 +163,7 @@ def test_any_points_give_finite_angles(points: list[tuple[float, float]]) -> Non
         np.array([[-1e9, 0], [1e9, 0], [0, 1], [0, 2], [0, 1e9]], np.float32),
     ],
 )
-def test_what_determines_no_pose_never_passes_for_frontal(points: Points) -> None:
+def test_points_without_a_pose_are_never_frontal(points: Points) -> None:
     assert estimate_pose(points, SIZE).yaw == 180
 
 

@@ -24,7 +24,7 @@ def test_this_environment_has_one_of_each() -> None:
     assert installed.opencv.startswith("opencv")
 
 
-def test_names_what_it_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_error_names_the_installed_packages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     _install(monkeypatch, tmp_path, "numpy", "onnxruntime_gpu", "opencv-python-headless")
     installed = check_runtime()
     assert installed.onnxruntime == "onnxruntime-gpu 1.2.3"

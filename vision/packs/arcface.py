@@ -80,11 +80,17 @@ class ArcFaceEmbedder:
         self._size = int(model.input_size[0])
         self._dimensions = int(model.output_shape[1])
         self._mirror_average = preprocessing.mirror_average
+        self._described = _described(preprocessing, self._size)
 
     @property
     def dimensions(self) -> int:
         """Length of a template."""
         return self._dimensions
+
+    @property
+    def preprocessing(self) -> str:
+        """Alignment, normalisation, and whether the mirror image is added; part of a template's id."""
+        return self._described
 
     def embed(self, image: BgrImage, face: DetectedFace) -> Embedding:
         """Return the template of ``face``, of length 1.
@@ -107,3 +113,11 @@ class ArcFaceEmbedder:
             raise
         except Exception as error:
             raise ModelFailed(f"the embedder failed ({type(error).__name__})") from error
+
+
+def _described(preprocessing: EmbedderPreprocessing, size: int) -> str:
+    mean, std = (
+        ",".join(f"{value:g}" for value in values) for values in (preprocessing.mean, preprocessing.std)
+    )
+    mirror = "+mirror" if preprocessing.mirror_average else ""
+    return f"five-points-{size};mean={mean};std={std}{mirror}"

@@ -1,12 +1,16 @@
-"""The false match rates of cosine similarities, by embedder, from TOML files.
+"""The false match rates of scores, by embedder, from TOML files.
+
+The score of two templates is their cosine, or, with a cohort, almost a cosine (``vision.packs.cohort``).
+Two ranges are measured: photo against photo, on which decisions rest, and scan against photo.
 
 One file per embedder is in ``vision/packs/calibrations/``. An operator may provide another
 (``vision.packs.operator_calibration``)::
 
     schema = 1
     embedder_sha256 = "..."            # of the embedder file, the key of the calibration
+    template = "..."                   # optional: the id of the templates' form; others are refused
 
-    [record]
+    [record]                           # of photo against photo
     provenance = "measured"            # or "published", or "assumed"
     dataset = "..."                    # the measured data, in plain words
     identities = 120
@@ -17,10 +21,19 @@ One file per embedder is in ``vision/packs/calibrations/``. An operator may prov
     note = "..."                       # optional
     reference = "..."                  # the publication of the figures; only if published
 
-    [[point]]                          # ordered: cosine rises, bound falls
-    cosine = 0.20
+    [[point]]                          # photo against photo, ordered: cosine rises, bound falls
+    cosine = 0.20                      # the score
     fmr_upper_bound = 0.1              # upper confidence bound of FMR at this threshold
     fnmr = 0.01                        # optional, FNMR measured at this threshold
+
+    [scans]                            # optional: scan against photo
+    scans = 43
+    persons = 112                      # of scans and of the photos with which they were compared
+    genuine_pairs = 43
+    impostor_pairs = 6880
+    point = [...]                      # as above
+
+    [cohort]                           # optional: see vision.packs.cohort
 
 FMR and FNMR are those of ISO/IEC 19795-1: per comparison, not per transaction.
 """
@@ -29,22 +42,29 @@ import hashlib
 import itertools
 import sys
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Literal, cast, get_args
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vision.errors import PackDataInvalid, PackIncomplete
+from vision.packs.cohort import Cohort, parse_cohort
+from vision.packs.templates import TemplateForm
 
 __all__ = [
     "CalibrationRecord",
     "MatchCalibration",
     "Origin",
     "Provenance",
+    "ScanRange",
     "ScorePoint",
     "load_calibration",
     "parse_calibration",
+    "uncalibrated",
 ]
 
 Provenance = Literal["measured", "published", "assumed"]
@@ -60,7 +80,7 @@ class ScorePoint:
     """One measured threshold.
 
     Attributes:
-        cosine: Cosine similarity at or above which a comparison counts as a match, -1..1.
+        cosine: Score at or above which a comparison counts as a match, -1..1.
         fmr_upper_bound: Upper confidence bound of the false match rate at that threshold, in (0, 1].
         fnmr: False non-match rate measured at that threshold, 0..1; ``None`` if it was not measured.
     """
@@ -68,6 +88,34 @@ class ScorePoint:
     cosine: float
     fmr_upper_bound: float
     fnmr: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScanRange:
+    """The false match rates of scans against photos.
+
+    Attributes:
+        points: At least one; score strictly rising and bound strictly falling.
+        scans: The number of scans.
+        persons: The number of persons in scans and in the photos with which they were compared.
+        genuine_pairs: The number of comparisons of a scan with its own person.
+        impostor_pairs: The number of comparisons of a scan with another person.
+    """
+
+    points: tuple[ScorePoint, ...]
+    scans: int
+    persons: int
+    genuine_pairs: int
+    impostor_pairs: int
+
+    def __post_init__(self) -> None:
+        """Test the points as those of a calibration are tested."""
+        _check_points(self.points)
+
+    @property
+    def lowest_bound(self) -> float:
+        """The smallest FMR bound that the scans support, in (0, 1]."""
+        return self.points[-1].fmr_upper_bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +149,16 @@ class CalibrationRecord:
 
 @dataclass(frozen=True, slots=True)
 class MatchCalibration:
-    """The false match rates of one embedder's cosines.
+    """The false match rates of one embedder's scores.
 
     Attributes:
-        points: At least one; cosine strictly rising and bound strictly falling.
+        points: Photo against photo. At least one; score strictly rising and bound strictly falling.
         record: The origin of the points.
         embedder_sha256: SHA-256 of the embedder file to which they apply, lower-case hex.
         origin: ``"packaged"`` with this distribution, or provided by the ``"operator"``.
+        scans: Scan against photo; ``None`` if it was not measured.
+        cohort: The population against which templates are scored; ``None`` if the score is the cosine.
+        template: Id of the form of the templates to which the points apply; empty if the file does not say.
         sha256: SHA-256 of the file with the points, lower-case hex; empty without a file.
     """
 
@@ -115,6 +166,9 @@ class MatchCalibration:
     record: CalibrationRecord
     embedder_sha256: str
     origin: Origin = "packaged"
+    scans: ScanRange | None = None
+    cohort: Cohort | None = None
+    template: str = ""
     sha256: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
@@ -123,22 +177,7 @@ class MatchCalibration:
         Raises:
             PackDataInvalid: A number is out of range, or the points are not strictly monotone.
         """
-        if not self.points:
-            raise PackDataInvalid("a calibration needs at least one point; measure the embedder again")
-        for point in self.points:
-            if not (-1.0 <= point.cosine <= 1.0 and 0.0 < point.fmr_upper_bound <= 1.0):
-                raise PackDataInvalid(
-                    f"calibration point (cosine {point.cosine}, bound {point.fmr_upper_bound}) is out of "
-                    "range: cosine must lie in -1..1 and the bound in (0, 1]"
-                )
-            if point.fnmr is not None and not 0.0 <= point.fnmr <= 1.0:
-                raise PackDataInvalid(f"calibration point has fnmr {point.fnmr}: expected 0..1")
-        for lower, upper in itertools.pairwise(self.points):
-            if not (lower.cosine < upper.cosine and lower.fmr_upper_bound > upper.fmr_upper_bound):
-                raise PackDataInvalid(
-                    f"calibration points at cosine {lower.cosine} and {upper.cosine} are not strictly "
-                    "monotone: the cosine must rise and the bound must fall"
-                )
+        _check_points(self.points)
         if len(self.embedder_sha256) != _SHA256_DIGITS or set(self.embedder_sha256) - set("0123456789abcdef"):
             raise PackDataInvalid("embedder_sha256 must be 64 lower-case hex digits")
 
@@ -146,6 +185,15 @@ class MatchCalibration:
     def lowest_bound(self) -> float:
         """The smallest FMR bound among the points, in (0, 1]."""
         return self.points[-1].fmr_upper_bound
+
+    def vectors(self, templates: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """Return the vectors whose products are the scores of templates of length 1, shape (n, d)."""
+        return templates.astype(np.float64) if self.cohort is None else self.cohort.vectors(templates)
+
+    @property
+    def of_scans(self) -> "MatchCalibration":
+        """The same with the range of scans against photos in place of photos; itself if it has none."""
+        return self if self.scans is None else replace(self, points=self.scans.points, scans=None)
 
     @property
     def provenance(self) -> str:
@@ -175,19 +223,14 @@ def parse_calibration(text: str, *, source: str, origin: Origin = "packaged") ->
         if table["schema"] != _SCHEMA:
             raise PackDataInvalid(f"{source}: schema {table['schema']!r}, expected {_SCHEMA}")
         record = _record(table["record"])
-        points = tuple(
-            ScorePoint(
-                cosine=_number(point["cosine"]),
-                fmr_upper_bound=_number(point["fmr_upper_bound"]),
-                fnmr=None if "fnmr" not in point else _number(point["fnmr"]),
-            )
-            for point in table["point"]
-        )
         return MatchCalibration(
-            points=points,
+            points=_points(table),
             record=record,
             embedder_sha256=_text(table["embedder_sha256"]),
             origin=origin,
+            scans=_scans(table["scans"]) if "scans" in table else None,
+            cohort=parse_cohort(table["cohort"]) if "cohort" in table else None,
+            template=_text(table.get("template", "")),
             sha256=hashlib.sha256(text.encode("utf-8")).hexdigest(),
         )
     except KeyError as error:
@@ -196,37 +239,99 @@ def parse_calibration(text: str, *, source: str, origin: Origin = "packaged") ->
         raise PackDataInvalid(f"{source}: {error}") from error
 
 
-def load_calibration(embedder_sha256: str) -> MatchCalibration:
+def load_calibration(embedder_sha256: str, *, template: str = "") -> MatchCalibration:
     """Return the packaged calibration of one embedder.
 
     Args:
         embedder_sha256: SHA-256 of the embedder file, lower-case hex.
+        template: Id of the form of the templates; empty for that of any form.
 
     Raises:
-        PackIncomplete: There is no packaged file for this embedder.
+        PackIncomplete: There is no packaged file for these templates.
         PackDataInvalid: A packaged file breaks the schema.
     """
-    calibrations = _packaged_calibrations()
-    if embedder_sha256 not in calibrations:
-        raise PackIncomplete(
-            f"no match calibration for the embedder with SHA-256 {embedder_sha256}: without one no "
-            "threshold can be derived. Measure it with `facegate calibrate match`."
-        )
-    return calibrations[embedder_sha256]
+    for calibration in _packaged_calibrations():
+        if calibration.embedder_sha256 == embedder_sha256 and (
+            not template or calibration.template in {template, ""}
+        ):
+            return calibration
+    raise PackIncomplete(
+        f"no match calibration for the embedder with SHA-256 {embedder_sha256}"
+        f"{f' and templates of the form {template}' if template else ''}: without one no threshold can be "
+        "derived. Measure it with `facegate calibrate match`."
+    )
+
+
+def uncalibrated(form: TemplateForm) -> MatchCalibration:
+    """Return a calibration that supports no policy: the operator has not calibrated the embedder yet."""
+    return MatchCalibration(
+        points=(ScorePoint(cosine=1.0, fmr_upper_bound=1.0),),
+        record=CalibrationRecord(
+            provenance="assumed",
+            dataset="none: this embedder is not calibrated",
+            identities=0,
+            genuine_pairs=0,
+            impostor_pairs=0,
+            command="facegate calibrate match",
+        ),
+        embedder_sha256=form.sha256,
+        template=form.id,
+    )
 
 
 @lru_cache(maxsize=1)
-def _packaged_calibrations() -> Mapping[str, MatchCalibration]:
-    found: dict[str, MatchCalibration] = {}
+def _packaged_calibrations() -> tuple[MatchCalibration, ...]:
+    found: dict[tuple[str, str], MatchCalibration] = {}
     folder = files("vision.packs") / "calibrations"
     for entry in sorted(folder.iterdir(), key=lambda item: item.name):
         if not entry.name.endswith(".toml"):
             continue
         calibration = parse_calibration(entry.read_text(encoding="utf-8"), source=entry.name)
-        if calibration.embedder_sha256 in found:
-            raise PackDataInvalid(f"{entry.name}: a second calibration for {calibration.embedder_sha256}")
-        found[calibration.embedder_sha256] = calibration
-    return found
+        key = calibration.embedder_sha256, calibration.template
+        if key in found:
+            raise PackDataInvalid(f"{entry.name}: a second calibration for {key}")
+        found[key] = calibration
+    return tuple(found.values())
+
+
+def _check_points(points: Sequence[ScorePoint]) -> None:
+    if not points:
+        raise PackDataInvalid("a calibration needs at least one point; measure the embedder again")
+    for point in points:
+        if not (-1.0 <= point.cosine <= 1.0 and 0.0 < point.fmr_upper_bound <= 1.0):
+            raise PackDataInvalid(
+                f"calibration point (cosine {point.cosine}, bound {point.fmr_upper_bound}) is out of "
+                "range: cosine must lie in -1..1 and the bound in (0, 1]"
+            )
+        if point.fnmr is not None and not 0.0 <= point.fnmr <= 1.0:
+            raise PackDataInvalid(f"calibration point has fnmr {point.fnmr}: expected 0..1")
+    for lower, upper in itertools.pairwise(points):
+        if not (lower.cosine < upper.cosine and lower.fmr_upper_bound > upper.fmr_upper_bound):
+            raise PackDataInvalid(
+                f"calibration points at cosine {lower.cosine} and {upper.cosine} are not strictly "
+                "monotone: the cosine must rise and the bound must fall"
+            )
+
+
+def _points(table: Mapping[str, Any]) -> tuple[ScorePoint, ...]:
+    return tuple(
+        ScorePoint(
+            cosine=_number(point["cosine"]),
+            fmr_upper_bound=_number(point["fmr_upper_bound"]),
+            fnmr=None if "fnmr" not in point else _number(point["fnmr"]),
+        )
+        for point in table["point"]
+    )
+
+
+def _scans(table: Mapping[str, Any]) -> ScanRange:
+    return ScanRange(
+        points=_points(table),
+        scans=_count(table["scans"]),
+        persons=_count(table["persons"]),
+        genuine_pairs=_count(table["genuine_pairs"]),
+        impostor_pairs=_count(table["impostor_pairs"]),
+    )
 
 
 def _record(table: Mapping[str, Any]) -> CalibrationRecord:

@@ -97,6 +97,7 @@ class CatalogueEntry:
         converted_sha256: SHA-256 of the ONNX file that ``evaluation.minifasnet_onnx`` makes of the state
             file; ``None`` without a state file.
         state_file: The PyTorch file of the network's authors; ``None`` if Facegate can read none.
+        imported: Whether the operator added it to a folder (``vision.packs.imported``).
     """
 
     names: tuple[str, ...]
@@ -115,6 +116,7 @@ class CatalogueEntry:
     pad: PadPreprocessing | None = None
     converted_sha256: str | None = None
     state_file: StateFile | None = None
+    imported: bool = False
 
     @property
     def sha256s(self) -> tuple[str, ...]:
@@ -128,7 +130,7 @@ class CatalogueEntry:
 
     @property
     def file_name(self) -> str:
-        """The usual file name, which the file has in a pack's folder."""
+        """The first of ``names``, under which the file is stored in a pack's folder."""
         return self.names[0]
 
 

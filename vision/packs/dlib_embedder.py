@@ -14,8 +14,8 @@ from vision.packs.templates import to_unit_length
 
 __all__ = ["PREPROCESSING", "DlibEmbedder"]
 
-PREPROCESSING = "dlib chips 2: four moves and their mirror images"
-"""Part of the pack's version, because templates made in different ways must not be compared."""
+PREPROCESSING = "dlib-chips-2: four moves and their mirror images"
+"""Part of a template's id, because templates made in different ways must not be compared."""
 
 _DIMENSIONS = 128
 

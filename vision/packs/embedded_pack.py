@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from vision.errors import PackFileUnusable, PackNotFound
-from vision.onnx_sessions import OnnxSession, RuntimeOptions, create_session, describe
+from vision.onnx_sessions import OnnxSession, RuntimeOptions, create_session, describe, on_gpu
 from vision.packs.calibration import load_calibration
 from vision.packs.catalogue import load_catalogue
 from vision.packs.dlib_embedder import PREPROCESSING, DlibEmbedder
@@ -59,23 +59,26 @@ def load_embedded_pack(*, runtime: RuntimeOptions | None = None) -> Pack:
         for entry in (catalogue.only(kind) for kind in (_LANDMARKS, _EMBEDDER, _FINDER))
     )
     pad = read_facegate_pad()
-    calibration = load_calibration(embedder.entry.sha256)
     shapes = _shape_predictor(landmarks.path)
     network = _session(embedder, resnet_to_onnx, options)
+    templates = DlibEmbedder(network, shapes)
+    form = embedder.template_form(templates.dimensions, PREPROCESSING)
     used = (landmarks, embedder, finder, pad)
     pack_files = tuple(file.pack_file for file in used)
     return Pack(
         name=_NAME,
-        version=pack_version(pack_files, preprocessing=PREPROCESSING),
+        version=pack_version(pack_files, templates=form),
         evaluation_only=True,
         terms=(_DETECTOR_TERMS, *(file.entry.terms for file in used)),
         files=pack_files,
         detector=DlibDetector(shapes, DlibFinder(_session(finder, finder_to_onnx, options))),
         landmarker=DlibLandmarker(shapes),
-        embedder=DlibEmbedder(network, shapes),
+        embedder=templates,
+        template_form=form,
         pad_networks=(load_facegate_pad(pad, options),),
-        match_calibration=calibration,
+        match_calibration=load_calibration(form.sha256, template=form.id),
         runtime=f"dlib {version} on the CPU for faces and points; {describe(options, network)}",
+        on_gpu=on_gpu(network),
     )
 
 

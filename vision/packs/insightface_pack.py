@@ -9,7 +9,6 @@ import io
 from vision.errors import PackFileUnusable
 from vision.onnx_sessions import OnnxSession, RuntimeOptions
 from vision.packs.arcface import ArcFaceEmbedder
-from vision.packs.calibration import load_calibration
 from vision.packs.landmarks106 import Landmarker106
 from vision.packs.onnx_models import embedder_preprocessing, embedder_session, image_session, make_pack
 from vision.packs.pack import Pack
@@ -32,7 +31,6 @@ def make_insightface_pack(files: PackFiles, *, name: str, runtime: RuntimeOption
         PackIncomplete: There is no calibration for the embedder.
         PackFileUnusable: The runtime cannot load a file.
     """
-    calibration = load_calibration(files.embedder.entry.sha256)
     session = image_session(files.detector, runtime)
     return make_pack(
         files,
@@ -40,7 +38,6 @@ def make_insightface_pack(files: PackFiles, *, name: str, runtime: RuntimeOption
         detector=_scrfd(session),
         landmarker=None if files.landmarks is None else _landmarker(files.landmarks, runtime),
         embedder=_arcface(files.embedder, runtime),
-        calibration=calibration,
         runtime=runtime,
         session=session,
     )

@@ -8,6 +8,7 @@ from vision.onnx_sessions import RuntimeOptions
 from vision.packs.catalogue import load_catalogue
 from vision.packs.catalogue_entries import Catalogue, CataloguePack, Family
 from vision.packs.embedded_pack import load_embedded_pack
+from vision.packs.imported import with_imported
 from vision.packs.insightface_pack import make_insightface_pack
 from vision.packs.open_pack import make_open_pack
 from vision.packs.pack import Pack
@@ -62,7 +63,8 @@ def load_folder_pack(
             licence restricts their use.
         folder: Contains the files; subfolders are not searched.
         runtime: The options of ONNX Runtime.
-        catalogue: The known files; by default the packaged catalogue.
+        catalogue: The known files; by default the packaged catalogue. The folder's ``models.toml`` may add
+            embedders (``vision.packs.imported``).
 
     Raises:
         PackNotFound: The folder does not exist, or a file in it cannot be read.
@@ -71,7 +73,8 @@ def load_folder_pack(
         PackFileUnusable: The runtime cannot load a file.
     """
     kinds = FAMILIES[family]
-    found = folder_files(folder, family=kinds, catalogue=catalogue or load_catalogue())
+    known = with_imported(catalogue or load_catalogue(), folder)
+    found = folder_files(folder, family=kinds, catalogue=known)
     files = choose_files(found, family=kinds, where=str(folder))
     return _MAKERS[family](files, name=family, runtime=runtime)
 

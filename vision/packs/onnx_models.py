@@ -3,16 +3,18 @@
 from collections.abc import Sequence
 from typing import TypeVar
 
-from vision.errors import PackDataInvalid
+from vision.errors import PackDataInvalid, PackIncomplete
 from vision.fast_sessions import create_fast_session
-from vision.onnx_sessions import OnnxSession, RuntimeOptions, describe
-from vision.packs.calibration import MatchCalibration
+from vision.onnx_sessions import OnnxSession, RuntimeOptions, describe, on_gpu
+from vision.packs.arcface import ArcFaceEmbedder
+from vision.packs.calibration import MatchCalibration, load_calibration, uncalibrated
 from vision.packs.catalogue import PAD_CLASSIFIER, load_catalogue
 from vision.packs.catalogue_entries import CatalogueEntry, EmbedderPreprocessing
-from vision.packs.interfaces import Embedder, FaceDetector, Landmarker
+from vision.packs.interfaces import FaceDetector, Landmarker
 from vision.packs.pack import Pack
 from vision.packs.pack_files import PackFiles
 from vision.packs.pad_onnx import OnnxPadNetwork
+from vision.packs.templates import TemplateForm
 from vision.packs.verified_file import VerifiedFile, pack_version
 
 __all__ = ["embedder_preprocessing", "embedder_session", "image_session", "make_pack"]
@@ -66,8 +68,7 @@ def make_pack(
     name: str,
     detector: FaceDetector,
     landmarker: Landmarker | None,
-    embedder: Embedder,
-    calibration: MatchCalibration,
+    embedder: ArcFaceEmbedder,
     runtime: RuntimeOptions,
     session: OnnxSession,
 ) -> Pack:
@@ -79,28 +80,44 @@ def make_pack(
         detector: Made from ``files.detector``.
         landmarker: Made from ``files.landmarks``, if there is such a file.
         embedder: Made from ``files.embedder``.
-        calibration: The calibration of the embedder.
         runtime: The options of ONNX Runtime.
         session: One of the sessions, which states the provider in use.
 
     Raises:
+        PackIncomplete: There is no calibration for the embedder.
         PackFileUnusable: The runtime cannot load a PAD network.
     """
     pack_files = tuple(file.pack_file for file in files.used)
+    # The detector is part of the preprocessing: its five points decide how faces are aligned.
+    form = files.embedder.template_form(
+        embedder.dimensions, f"{files.detector.entry.kind}-{embedder.preprocessing}"
+    )
     return Pack(
         name=name,
-        version=pack_version(pack_files),
+        version=pack_version(pack_files, templates=form),
         evaluation_only=any(file.entry.evaluation_only for file in files.used),
         terms=tuple(file.entry.terms for file in files.used),
         files=pack_files,
         detector=detector,
         landmarker=landmarker,
         embedder=embedder,
+        template_form=form,
         pad_networks=_pad_networks(files.pads, runtime),
         missing_pad_networks=_missing(files.pads),
-        match_calibration=calibration,
+        match_calibration=_calibration(files.embedder.entry, form),
         runtime=describe(runtime, session),
+        on_gpu=on_gpu(session),
     )
+
+
+def _calibration(entry: CatalogueEntry, form: TemplateForm) -> MatchCalibration:
+    """Return the packaged calibration; an embedder of the operator's own may have none."""
+    try:
+        return load_calibration(form.sha256, template=form.id)
+    except PackIncomplete:
+        if not entry.imported:
+            raise
+        return uncalibrated(form)
 
 
 def _missing(pads: Sequence[VerifiedFile]) -> tuple[str, ...]:

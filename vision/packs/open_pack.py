@@ -8,7 +8,6 @@ from vision.errors import PackFileUnusable
 from vision.graph_rewrite import with_free_sides
 from vision.onnx_sessions import OnnxSession, RuntimeOptions, create_session
 from vision.packs.arcface import ArcFaceEmbedder, SessionArcFace
-from vision.packs.calibration import load_calibration
 from vision.packs.interfaces import Landmarker
 from vision.packs.onnx_models import embedder_preprocessing, embedder_session, make_pack
 from vision.packs.pack import Pack
@@ -31,7 +30,6 @@ def make_open_pack(files: PackFiles, *, name: str, runtime: RuntimeOptions) -> P
         PackIncomplete: There is no calibration for the embedder.
         PackFileUnusable: The runtime cannot load a file.
     """
-    calibration = load_calibration(files.embedder.entry.sha256)
     session = _detector_session(files.detector, runtime)
     return make_pack(
         files,
@@ -39,7 +37,6 @@ def make_open_pack(files: PackFiles, *, name: str, runtime: RuntimeOptions) -> P
         detector=YunetDetector(session),
         landmarker=None if files.landmarks is None else _landmarker(files.landmarks),
         embedder=_embedder(files.embedder, runtime),
-        calibration=calibration,
         runtime=runtime,
         session=session,
     )

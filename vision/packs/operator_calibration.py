@@ -58,7 +58,7 @@ def with_calibration(pack: Pack, calibration: MatchCalibration) -> Pack:
     """Return ``pack`` with another calibration of its embedder.
 
     Raises:
-        CalibrationUnusable: The calibration is of another embedder.
+        CalibrationUnusable: The calibration is of another embedder, or of another form of its templates.
     """
     embedder = next(file for file in pack.files if file.role == "embedder")
     if calibration.embedder_sha256 != embedder.sha256:
@@ -66,6 +66,16 @@ def with_calibration(pack: Pack, calibration: MatchCalibration) -> Pack:
             f"the calibration is of the embedder with SHA-256 {calibration.embedder_sha256}, but "
             f"{embedder.name} of the pack {pack.name} has {embedder.sha256}: cosines of one embedder say "
             "nothing about another's. Calibrate this pack with `facegate calibrate match`."
+        )
+    if calibration.template and calibration.template != pack.template_form.id:
+        raise CalibrationUnusable(
+            f"the calibration is of templates of the form {calibration.template}, but the pack {pack.name} "
+            f"makes those of {pack.template_form.id}: calibrate it again with `facegate calibrate match`"
+        )
+    if calibration.cohort is not None and calibration.cohort.mean.size != pack.template_form.dimensions:
+        raise CalibrationUnusable(
+            f"the calibration's cohort has templates of {calibration.cohort.mean.size} numbers, but those of "
+            f"the pack {pack.name} have {pack.template_form.dimensions}: calibrate the pack again"
         )
     return replace(pack, match_calibration=calibration)
 

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from vision.face import BgrImage, DetectedFace
 from vision.packs.calibration import MatchCalibration
 from vision.packs.interfaces import Embedder, FaceDetector, Landmarker, PadNetwork
+from vision.packs.templates import Template, TemplateForm
 
 __all__ = ["LicenceTerms", "Pack", "PackFile"]
 
@@ -45,18 +47,20 @@ class Pack:
     Attributes:
         name: Name in results and evidence, such as ``"embedded"`` or ``"insightface"``.
         version: Changes whenever the loaded files or their preprocessing do; see
-            ``vision.packs.verified_file.pack_version``. Templates of two versions cannot be compared.
+            ``vision.packs.verified_file.pack_version``.
         evaluation_only: Whether the terms or the quality of a part allow evaluation only.
         terms: The terms of every part.
         files: Every file loaded.
         detector: Detects faces.
         landmarker: Locates dense landmarks; ``None`` if the pack has no such model.
         embedder: Makes templates.
+        template_form: How the embedder makes them. Only templates of one form can be compared.
         pad_networks: Presentation attack detection networks, possibly none.
         missing_pad_networks: Names of the catalogue's PAD networks that the pack should have and lacks. Its
             liveness is weaker without them.
         match_calibration: The false match rates of this embedder's cosines.
         runtime: One plain sentence for the log: runtime, provider, and the reason for the provider.
+        on_gpu: Whether ONNX Runtime runs the models on a GPU.
     """
 
     name: str
@@ -67,7 +71,17 @@ class Pack:
     detector: FaceDetector
     landmarker: Landmarker | None
     embedder: Embedder
+    template_form: TemplateForm
     pad_networks: tuple[PadNetwork, ...]
     match_calibration: MatchCalibration
     runtime: str
     missing_pad_networks: tuple[str, ...] = ()
+    on_gpu: bool = False
+
+    def template(self, image: BgrImage, face: DetectedFace) -> Template:
+        """Return the template of ``face``, with the id of its form.
+
+        Raises:
+            ModelFailed: The embedder could not process the image.
+        """
+        return Template(self.embedder.embed(image, face), self.template_form.id)

@@ -7,6 +7,7 @@ from pathlib import Path
 from vision.errors import PackFileAltered, PackIncomplete, PackNotFound
 from vision.packs.catalogue import PAD_CLASSIFIER
 from vision.packs.catalogue_entries import Catalogue, CataloguePack, Family
+from vision.packs.minifasnet_state import minifasnet_to_onnx, read_state
 from vision.packs.verified_file import VerifiedFile, read_file
 
 __all__ = ["FAMILIES", "FamilyKinds", "PackFiles", "choose_files", "folder_files", "named_files"]
@@ -121,16 +122,13 @@ def folder_files(folder: Path, *, family: FamilyKinds, catalogue: Catalogue) -> 
             namesake = catalogue.by_name(path.name)
             if namesake is not None:
                 raise PackFileAltered(name=path.name, expected=namesake.digest_of(path.name), found=sha256)
-        elif entry.kind in family.kinds and (family.restricted or not entry.restricts_use):
+        elif entry.kind in family.kinds and (family.restricted or entry.imported or not entry.restricts_use):
             graph = _graph_of(content) if path.suffix == _STATE_SUFFIX else content
             known.append(VerifiedFile(path=path, entry=entry, sha256=sha256, content=graph))
     return tuple(known)
 
 
 def _graph_of(state_file: bytes) -> bytes:
-    # Imported here: onnx takes a while to import, and few folders hold a state file.
-    from vision.packs.minifasnet_state import minifasnet_to_onnx, read_state
-
     return minifasnet_to_onnx(read_state(state_file))
 
 

@@ -1,4 +1,6 @@
-"""Face templates as vectors."""
+"""Face templates: vectors, and the id that says how they were made."""
+
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,7 +8,42 @@ from numpy.typing import NDArray
 from vision.errors import ModelFailed
 from vision.face import Embedding
 
-__all__ = ["to_unit_length"]
+__all__ = ["Template", "TemplateForm", "to_unit_length"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateForm:
+    """The way in which an embedder makes templates. Only templates of one form can be compared.
+
+    Attributes:
+        model: Name of the embedder.
+        sha256: SHA-256 of its file, lower-case hex.
+        dimensions: Length of a template.
+        preprocessing: What is done before and after the network: alignment, normalisation, mirror image.
+    """
+
+    model: str
+    sha256: str
+    dimensions: int
+    preprocessing: str
+
+    @property
+    def id(self) -> str:
+        """The id that templates of this form carry."""
+        return f"{self.model}/{self.sha256}/{self.dimensions}/{self.preprocessing}"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A face template that knows how it was made.
+
+    Attributes:
+        vector: The vector, of length 1.
+        form_id: ``TemplateForm.id``.
+    """
+
+    vector: Embedding = field(repr=False)
+    form_id: str
 
 
 def to_unit_length(vector: NDArray[np.float32] | NDArray[np.float64]) -> Embedding:

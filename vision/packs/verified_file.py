@@ -7,6 +7,7 @@ from pathlib import Path
 from vision.errors import PackFileAltered, PackNotFound
 from vision.packs.catalogue import CatalogueEntry
 from vision.packs.pack import PackFile
+from vision.packs.templates import TemplateForm
 
 __all__ = ["VerifiedFile", "pack_version", "read_file", "read_verified"]
 
@@ -32,6 +33,12 @@ class VerifiedFile:
     def pack_file(self) -> PackFile:
         """The file's record for the pack."""
         return PackFile(name=self.path.name, role=self.entry.role, sha256=self.sha256)
+
+    def template_form(self, dimensions: int, preprocessing: str) -> TemplateForm:
+        """Return the form of the templates that this embedder makes with a preprocessing."""
+        return TemplateForm(
+            model=self.entry.name, sha256=self.sha256, dimensions=dimensions, preprocessing=preprocessing
+        )
 
 
 def read_file(path: Path) -> tuple[bytes, str]:
@@ -62,15 +69,13 @@ def read_verified(path: Path, entry: CatalogueEntry) -> VerifiedFile:
     return VerifiedFile(path=path, entry=entry, sha256=found, content=content)
 
 
-def pack_version(files: tuple[PackFile, ...], *, preprocessing: str = "") -> str:
-    """Return a version that changes whenever a loaded file or the preprocessing does: 12 hex digits.
+def pack_version(files: tuple[PackFile, ...], *, templates: TemplateForm) -> str:
+    """Return a version that changes whenever a loaded file or the form of templates does: 12 hex digits.
 
     Args:
         files: Every loaded file.
-        preprocessing: The name of the embedder's preprocessing, if it may change between releases without
-            its file; empty if it never changed.
+        templates: How the embedder makes templates, which may change between releases without its file.
     """
     lines = "\n".join(sorted(f"{file.role} {file.sha256}" for file in files))
-    if preprocessing:
-        lines += f"\npreprocessing {preprocessing}"
+    lines += f"\ntemplates {templates.id}"
     return hashlib.sha256(lines.encode()).hexdigest()[:12]

@@ -16,6 +16,7 @@ from google.protobuf.duration_pb2 import Duration
 from numpy.typing import NDArray
 
 from cli.demo.flash.tape import TapedAttempt, TapedFrame
+from liveness.dynamic import ExposureReading, FlashModel, FlashSample
 from liveness.dynamic.challenge import SHORTEST_HOLD_SECONDS, ColourStep, ScreenColour, Transition
 from liveness.dynamic.measurement import (
     Appearance,
@@ -31,8 +32,6 @@ from liveness.dynamic.measurement import (
     sample_frame,
     scene_lux,
 )
-from liveness.dynamic.model import FlashModel
-from liveness.dynamic.sample import ExposureReading, FlashSample
 from vision.face import BgrImage, DetectedFace, Points
 
 __all__ = ["FaceFinder", "FlashCurves", "FlashTrace", "trace_flash"]
@@ -159,6 +158,7 @@ def _reading(frame: TapedFrame) -> ExposureReading | None:
         iso=float(said.iso),
         exposure_locked=said.exposure_locked,
         white_balance_locked=said.white_balance_locked,
+        readout_seconds=said.rolling_shutter_skew_ns / _NANOSECONDS or None,
     )
 
 

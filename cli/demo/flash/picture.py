@@ -90,9 +90,9 @@ def file_picture(
     shapes += (shifted(shape, down=down) for shape in inner.shapes)
     down += inner.height + 18
     for signal in signals:
-        told = _lines_of(signal.detail)
-        shapes += (shifted(shape, down=down) for shape in _signal(signal, told))
-        down += _ROW + _NEXT_LINE * (len(told) - 1)
+        detail_lines = _lines_of(signal.detail)
+        shapes += (shifted(shape, down=down) for shape in _signal(signal, detail_lines))
+        down += _ROW + _NEXT_LINE * (len(detail_lines) - 1)
     return Drawing(
         width=_WIDTH + 2 * _MARGIN,
         height=down + 2 * _MARGIN,

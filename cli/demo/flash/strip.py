@@ -11,8 +11,8 @@ from facegate.v1 import result_pb2
 
 from cli.demo.flash.measure import FaceFinder, FlashCurves, FlashTrace, trace_flash
 from cli.demo.flash.tape import TapedAttempt
+from liveness.dynamic import FlashModel
 from liveness.dynamic.measurement import Appearance
-from liveness.dynamic.model import FlashModel
 from vision.face import Points
 from vision.image import encode_jpeg
 

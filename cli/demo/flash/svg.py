@@ -3,8 +3,8 @@
 from functools import singledispatch
 
 from cli.demo.flash.drawing import Bar, Dot, Drawing, Label, PlacedJpeg, Shape, Stroke
-from cli.pages import Html, data_uri
-from cli.pages import svg as shapes
+from server.pages import Html, data_uri
+from server.pages import svg as shapes
 
 __all__ = ["svg"]
 
@@ -35,7 +35,7 @@ def _bar(bar: Bar) -> Html:
     return shapes.rectangle(
         (bar.x, bar.y),
         (bar.width, bar.height),
-        told=bar.hint,
+        tooltip=bar.hint,
         rx=bar.radius,
         style=f"fill:{_paint(bar.fill)}{outline}",
     )

@@ -24,8 +24,8 @@ class Answers:
     """The answers to the coloured steps.
 
     Attributes:
-        verified: Colour bits of each step with a right answer.
-        open: Colour bits of each step without an answer, because it is not measured, or not yet.
+        verified: The colour bits of each step with a right answer.
+        open: The colour bits of each step without an answer, which is not measured, or not yet.
         wrong: The number of steps whose answer is another colour.
     """
 

@@ -153,12 +153,15 @@ class FlashChallenge:
 
     @property
     def awaits_blink(self) -> bool:
-        """Whether a blink is expected and was not shown yet."""
+        """Whether the challenge runs, expects a blink, and has measured none yet."""
         return self._asked.awaits_blink and self._end is None
 
     @property
     def awaits_depth(self) -> bool:
-        """Whether motion must show a head's depth, until the end, because more frames may show less."""
+        """Whether motion must show the depth of a head.
+
+        Stays true after depth was measured, because later frames may weaken it; false after the end.
+        """
         return self._asked.awaits_depth and self._end is None
 
     @property
@@ -350,7 +353,7 @@ class FlashChallenge:
         return self._finish(asks)
 
     def _hint(self, code: HintCode | None) -> Hint | None:
-        return None if code is None else self._hints.tell(code, now=self._clock.now)
+        return None if code is None else self._hints.paced(code, now=self._clock.now)
 
     def _answers(self) -> Answers:
         return self._proof.answers(self._display.revealed)

@@ -19,7 +19,7 @@ class HintPacing:
         """Starts without an earlier hint."""
         self._last: tuple[HintCode, float] | None = None
 
-    def tell(self, code: HintCode, *, now: float) -> Hint | None:
+    def paced(self, code: HintCode, *, now: float) -> Hint | None:
         """Returns the hint, or ``None`` if it comes too soon after the last one.
 
         Args:

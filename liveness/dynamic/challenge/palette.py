@@ -26,35 +26,10 @@ import numpy as np
 from liveness.dynamic.challenge.steps import ScreenColour
 from liveness.dynamic.srgb import encode
 
-__all__ = [
-    "LARGEST_LUMINANCE_STEP",
-    "LARGEST_RED_SHARE",
-    "LEAD_IN",
-    "LOW",
-    "MOST_CHANGES_A_SECOND",
-    "PALETTE",
-    "flash_between",
-    "red_flash_between",
-    "red_share",
-]
+__all__ = ["LEAD_IN", "LOW", "PALETTE"]
 
 LOW: Final = 0.15
 """The linear light of a low channel; 108 as an sRGB value."""
-
-MOST_CHANGES_A_SECOND: Final = 3
-LARGEST_LUMINANCE_STEP: Final = 0.86
-"""0.85, plus a margin for the rounding to 8 bits."""
-LARGEST_RED_SHARE: Final = 0.8
-"""WCAG 2.2: R / (R + G + B) from which a red is saturated."""
-
-_FLASH: Final = 0.1
-"""WCAG 2.2: change of the relative luminance from which it is half of a flash."""
-_BRIGHT: Final = 0.8
-"""WCAG 2.2: the relative luminance below which the darker of both must lie for that."""
-_RED_SHIFT: Final = 0.2
-"""WCAG 2.2: distance in the CIE 1976 UCS diagram from which it is half of a red flash."""
-_TO_XYZ: Final = ((0.4124, 0.3576, 0.1805), (0.2126, 0.7152, 0.0722), (0.0193, 0.1192, 0.9505))
-"""CIE XYZ by linear red, green and blue (IEC 61966-2-1)."""
 
 
 def _encoded(light: float) -> int:
@@ -69,34 +44,3 @@ PALETTE: Final = tuple(
 
 LEAD_IN: Final = ScreenColour(*(3 * (_encoded((1 + LOW) / 2),)))
 """The grey half-way, in light, between the darkest colour and white: shown first, and last."""
-
-
-def flash_between(before: ScreenColour, after: ScreenColour) -> bool:
-    """Returns whether the change is half of a general flash in the sense of WCAG 2.2."""
-    darker, brighter = sorted((before.luminance, after.luminance))
-    return brighter - darker >= _FLASH and darker < _BRIGHT
-
-
-def red_share(colour: ScreenColour) -> float:
-    """Returns R / (R + G + B) in linear light, 0..1; 0 for black."""
-    light = colour.linear
-    return float(light[0] / light.sum()) if light.any() else 0.0
-
-
-def red_flash_between(before: ScreenColour, after: ScreenColour) -> bool:
-    """Returns whether the change is half of a red flash in the sense of WCAG 2.2.
-
-    At least one colour is a saturated red, and the two lie more than 0.2 apart in the CIE 1976 UCS diagram.
-    """
-    if max(red_share(before), red_share(after)) < LARGEST_RED_SHARE:
-        return False
-    (u, v), (other_u, other_v) = _chromaticity(before), _chromaticity(after)
-    return float(((u - other_u) ** 2 + (v - other_v) ** 2) ** 0.5) > _RED_SHIFT
-
-
-def _chromaticity(colour: ScreenColour) -> tuple[float, float]:
-    """Returns (u', v') of CIE 1976 UCS, from the sRGB primaries; those of white for black."""
-    red, green, blue = colour.linear if colour.linear.any() else (1.0, 1.0, 1.0)
-    x, y, z = (r * red + g * green + b * blue for r, g, b in _TO_XYZ)
-    weight = x + 15 * y + 3 * z
-    return float(4 * x / weight), float(9 * y / weight)

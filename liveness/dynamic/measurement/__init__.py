@@ -30,6 +30,7 @@ from liveness.dynamic.measurement.overlay import OVERLAY, OverlaySettings
 from liveness.dynamic.measurement.response import Response, ResponseSettings, StepAnswer, fit_response
 from liveness.dynamic.measurement.sampling import sample_frame
 from liveness.dynamic.measurement.shape import SHAPE, ShapeSettings
+from liveness.dynamic.measurement.stamp import earliest_lag
 from liveness.dynamic.measurement.surface import SurfaceSettings, measure_surface
 from liveness.dynamic.measurement.track import FlashTrack, TrackView
 
@@ -56,6 +57,7 @@ __all__ = [
     "SurfaceSettings",
     "TrackView",
     "appearances",
+    "earliest_lag",
     "expected_response",
     "find_lag",
     "find_leaps",

@@ -1,10 +1,10 @@
 """The delay of the face after the screen, by step and by region.
 
 The claimed time of a colour's appearance is compared with the time at which the face shows it. A genuine
-phone's display and camera add 30 to 350 ms, always the same, and all parts of a face are lit at once.
+phone's display and camera add up to 350 ms, always the same, and all parts of a face are lit at once.
 Computing the reflection takes additional time, which varies. Lateness alone proves nothing, because networks
 and slow phones are also late. A lag that jitters, that differs between the regions of one face, or that is
-negative is evidence, late or not.
+earlier than the frames' time stamps explain (``stamp``), is evidence, late or not.
 """
 
 import math
@@ -33,13 +33,14 @@ __all__ = [
     "step_lags",
 ]
 
-_EARLIEST: Final = -0.12
+_EARLIEST: Final = -0.24
 _LATEST: Final = 1.2
-"""The range of lags that are searched, seconds. It goes far beyond ``LagSettings.longest``, so that a late
-response is recognised and does not count as that to another challenge."""
+"""The range of lags that are searched, seconds. It begins with the earliest that a time stamp explains at 8
+frames a second (``stamp.earliest_lag``), and goes far beyond ``LagSettings.longest``, so that a late response
+is recognised and does not count as that to another challenge."""
 
 _TICK: Final = 0.02
-_COARSE: Final[NDArray[np.float64]] = np.linspace(_EARLIEST, _LATEST, 23)
+_COARSE: Final[NDArray[np.float64]] = np.linspace(_EARLIEST, _LATEST, 25)
 """The coarse lags, every 0.06 s."""
 
 _AROUND: Final[NDArray[np.float64]] = _TICK * np.arange(-2.0, 3.0)
@@ -83,7 +84,7 @@ class LagSettings:
 
     Attributes:
         longest: The lag above which display and camera do not explain it.
-        least: The lag below which the response came before the colour.
+        early: How much earlier a response may be than the frames' time stamps explain.
         jitter: The deviation between steps that counts for neither side.
         between_regions: The deviation between regions that counts for neither side.
         least_explained: The share of the face's variance that the best lag must explain.
@@ -92,7 +93,7 @@ class LagSettings:
     """
 
     longest: float
-    least: float
+    early: float
     jitter: float
     between_regions: float
     least_explained: float
@@ -229,8 +230,14 @@ def region_lags(track: TrackView, shown: Sequence[Appearance], *, lag: float) ->
     return tuple(found[region] for region in sorted(found))
 
 
-def lag_signal(finding: LagFinding, settings: LagSettings) -> Signal:
-    """Returns the signal of the lag; it is not assessed for lateness alone."""
+def lag_signal(finding: LagFinding, settings: LagSettings, *, earliest: float) -> Signal:
+    """Returns the signal of the lag; it is not assessed for lateness alone.
+
+    Args:
+        finding: The lag.
+        settings: Lines.
+        earliest: The lag below which the response came before the colour, seconds (``stamp.earliest_lag``).
+    """
     if finding.lag is None or finding.explained < settings.least_explained:
         return not_assessed(name=_NAME, label=_LABEL, reason="no lag stands out: the response is too weak")
     lag = finding.lag
@@ -242,8 +249,8 @@ def lag_signal(finding: LagFinding, settings: LagSettings) -> Signal:
     if finding.spread is not None:
         parts.append(_held(finding.spread, settings.between_regions))
         detail.append(f"between parts of the face by {1000 * finding.spread:.0f} ms")
-    if lag < settings.least:
-        early = "; ".join([*detail, "the response came too early"])
+    if lag < earliest:
+        early = "; ".join([*detail, f"the frames' time stamps explain {1000 * earliest:.0f} ms at most"])
         return assessed(name=_NAME, label=_LABEL, score=settings.early_score, detail=early)
     if lag > settings.longest and min(parts, default=1.0) >= _NEITHER:
         detail.append("display and camera do not take that long, but a slow network may")

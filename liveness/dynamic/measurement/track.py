@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.dynamic.sample import SKIN_REGIONS, FlashSample, Region
+from liveness.dynamic.sample import SKIN_REGIONS, ExposureReading, FlashSample, Region
 
 __all__ = ["MOST_SAMPLES", "FlashTrack", "TrackView"]
 
@@ -46,6 +46,8 @@ class TrackView:
         arrivals: Shape (t,): arrival times, seconds on the server's monotonic clock.
         claims: Shape (t,): the steps that the device claims were on display.
         since: Shape (t,): the claimed times of their appearance; NaN if not stated.
+        exposure: Shape (t,): the claimed exposure times, seconds; NaN if not stated.
+        readout: Shape (t,): the claimed times from the first row's exposure to the last row's; NaN likewise.
         skin: Shape (t, 5, 3): the light of each of ``SKIN_REGIONS``; NaN if not measured.
         face: Shape (t, 3): the mean over the regions, each relative to its median over time; NaN if fewer
             than three regions were measured.
@@ -68,6 +70,8 @@ class TrackView:
     arrivals: NDArray[np.float64]
     claims: NDArray[np.intp]
     since: NDArray[np.float64]
+    exposure: NDArray[np.float64]
+    readout: NDArray[np.float64]
     skin: NDArray[np.float64]
     face: NDArray[np.float64]
     background: NDArray[np.float64]
@@ -92,7 +96,7 @@ class FlashTrack:
     def __init__(self) -> None:
         """Starts empty."""
         self._count = 0
-        self._scalars = np.zeros((_FIRST, 7))
+        self._scalars = np.zeros((_FIRST, 9))
         self._skin = np.zeros((_FIRST, len(SKIN_REGIONS), 3))
         self._background = np.zeros((_FIRST, 3))
         self._pose = np.zeros((_FIRST, _POSE))
@@ -134,6 +138,7 @@ class FlashTrack:
             self._integral(row, sample),
             self._speed(row, pose, sample),
             sample.followed,
+            *_exposed(sample.exposure),
         )
         self._latest = sample
         self._count += 1
@@ -153,6 +158,8 @@ class FlashTrack:
                 arrivals=scalars[:, 1],
                 claims=scalars[:, 2].astype(np.intp),
                 since=scalars[:, 3],
+                exposure=scalars[:, 7],
+                readout=scalars[:, 8],
                 skin=skin,
                 face=face,
                 background=self._background[:count],
@@ -187,6 +194,13 @@ class FlashTrack:
         passed = sample.capture_time - self._latest.capture_time
         kept = math.exp(-min(passed, _FORGOTTEN) / _GAIN_SECONDS)
         return float(before * kept + (now - self._level) * _GAIN_SECONDS * (1 - kept))
+
+
+def _exposed(claim: ExposureReading | None) -> tuple[float, float]:
+    """Returns the claimed exposure time and read-out, seconds; NaN for each that is not stated."""
+    times = (None, None) if claim is None else (claim.exposure_seconds, claim.readout_seconds)
+    exposure, readout = (math.nan if time is None or not 0 < time < math.inf else time for time in times)
+    return exposure, readout
 
 
 def _logarithm(colour: list[float]) -> list[float]:

@@ -135,7 +135,7 @@ class ApproachTracker:
         )
 
     def parallax(self) -> Parallax | None:
-        """Returns the approach so far; ``None`` without a far view."""
+        """Returns the measurements of the approach so far; ``None`` without a far view."""
         if self._began is None:
             return None
         start, far, face = self._began

@@ -1,7 +1,7 @@
 """The approaches of one challenge, each measured as soon as it is complete."""
 
 from liveness.dynamic.movement.approach import ApproachTracker, Parallax
-from liveness.dynamic.movement.came_closer import ApproachKind, what_came_closer
+from liveness.dynamic.movement.came_closer import ApproachKind, classify_approach
 from liveness.dynamic.movement.perspective import (
     PerspectiveFinding,
     large_enough,
@@ -59,4 +59,4 @@ class Approaches:
         seen = pool_findings([one for one in self._measured if one is not None])
         # A camera whose frames are too small shows no more in another approach.
         small = parallax is not None and not large_enough(parallax, lines.perspective)
-        self._settled = small or what_came_closer(seen, lines.came_closer).kind is not ApproachKind.UNSURE
+        self._settled = small or classify_approach(seen, lines.came_closer).kind is not ApproachKind.UNSURE

@@ -9,7 +9,7 @@ from enum import Enum, auto
 
 from liveness.dynamic.movement.perspective import PerspectiveFinding
 
-__all__ = ["ApproachKind", "CameCloser", "CameCloserSettings", "what_came_closer"]
+__all__ = ["ApproachKind", "CameCloser", "CameCloserSettings", "classify_approach"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,8 @@ class CameCloser:
     detail: str
 
 
-def what_came_closer(seen: PerspectiveFinding | None, lines: CameCloserSettings) -> CameCloser:
-    """Returns whether a head or a picture came closer.
+def classify_approach(seen: PerspectiveFinding | None, lines: CameCloserSettings) -> CameCloser:
+    """Classifies the object that came closer as a head or a flat picture, or as unsure.
 
     Args:
         seen: The finding of one approach, or of several together; ``None`` if none could be measured.

@@ -104,7 +104,7 @@ class MovementChallenge:
         self._shown: ShownOval | None = None
         self._held: list[HeldOval] = []
         self._progress = 0.0
-        self._told_at = float("-inf")
+        self._hinted_at = float("-inf")
         self._end: Complete | None = None
 
     @property
@@ -162,8 +162,8 @@ class MovementChallenge:
         late = shown.arrives + _PATIENCE_SECONDS
         if now >= late:
             return self._finish(EndReason.NOT_FOLLOWED)
-        if shown.hint is not None and now - self._told_at >= _HINT_AGAIN_SECONDS:
-            self._told_at = now
+        if shown.hint is not None and now - self._hinted_at >= _HINT_AGAIN_SECONDS:
+            self._hinted_at = now
             return Hint(shown.hint)
         return Wait(late)
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from liveness.dynamic.challenge.ovals import CHANGES
 from liveness.dynamic.finding import ChallengeFinding
-from liveness.dynamic.movement.came_closer import ApproachKind, CameCloserSettings, what_came_closer
+from liveness.dynamic.movement.came_closer import ApproachKind, CameCloserSettings, classify_approach
 from liveness.dynamic.movement.challenge import MovementRecord
 from liveness.dynamic.movement.perspective import PerspectiveFinding
 from liveness.dynamic.movement.settings import MovementSettings
@@ -57,8 +57,11 @@ def judge_movement(
         scan: The frames of the challenge and the motion between them.
         settings: ``FlashModel.movement``.
     """
+    # 1. Does the perspective change as that of a head does?
     seen = record.seen(settings.perspective)
+    # 2. Did the face follow every oval, and what came closer?
     finding, detail = _find(record, seen, settings.came_closer)
+    # 3. State the bits that the ovals verify, and each score.
     return MovementResult(
         finding=finding,
         verified_bits=record.verified_bits,
@@ -78,7 +81,7 @@ def _find(
 ) -> tuple[ChallengeFinding, str]:
     if not record.followed:
         return ChallengeFinding.ABSENT, f"The face filled {_filled(record)}."
-    came = what_came_closer(seen, lines)
+    came = classify_approach(seen, lines)
     return _FINDINGS[came.kind], came.detail
 
 

@@ -6,12 +6,10 @@ a plane is therefore removed, and three properties of the rest are measured (``r
 
 * Relief: the rest moves as a surface with depth does, not at random. A flat picture has no relief.
 * Curvature in two directions: paper and screens bend, but only round one axis at a time (their Gaussian
-curvature is
-  zero: C. F. Gauss, 1827). A face is curved in both directions and has a nose. The relief must therefore have
-  a part that no surface bent round one axis has.
+  curvature is zero: C. F. Gauss, 1827). A face is curved in both directions and has a nose. The relief must
+  therefore have a part that no surface bent round one axis has.
 * Perspective: the same relief must have come closer, not only turned. In a video on a screen a head turns as
-it did
-  when it was filmed, but bringing the screen closer adds no perspective.
+  it did when it was filmed, but bringing the screen closer adds no perspective.
 
 A head has all three, and so do a mask and a rendered or filmed approach.
 
@@ -81,10 +79,10 @@ class PerspectiveFinding:
         depth: The perspective over that of a typical head with the same relief: about 1 for a head, 0 for an
             object that did not come closer.
         error: The standard error of ``depth``, including the error of the relief.
-        clarity: The motion that a relief explains over the motion that it does not, root mean squares.
+        clarity: The motion that the relief explains, over the motion that it does not (root mean squares).
         expected: The motion that a typical head shows even if it does not turn, over the unexplained motion.
-        curved: The share of the relief, root mean square, that no surface bent round one axis has.
-        curved_clarity: This part over the part that errors of tracking cause.
+        curved: The share of the relief that no surface bent round one axis fits (root mean square).
+        curved_clarity: That part of the relief, over the part that tracking errors alone would cause.
         growth: The largest growth of the face since the far view; the mean over several approaches.
         frames: The number of frames that were used.
         points: The number of points on the face that were used; the least of several approaches.

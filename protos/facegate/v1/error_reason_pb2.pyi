@@ -79,7 +79,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_IMAGE_REFERENCE_NOT_CONFIGURED: _ErrorReason.ValueType  # 32
     """Trusted image references are not configured, on this server or for this tenant. [FAILED_PRECONDITION]"""
     ERROR_REASON_ISO_39794_NOT_SUPPORTED: _ErrorReason.ValueType  # 33
-    """The image is an ISO/IEC 39794-5 record, which this version does not read. [INVALID_ARGUMENT]"""
+    """The image is an ISO/IEC 39794-5 record in XML, or one without a two-dimensional image. [INVALID_ARGUMENT]"""
     ERROR_REASON_IMAGE_REFERENCE_UNAVAILABLE: _ErrorReason.ValueType  # 34
     """The store of trusted image references did not answer, or refuses the server.
     [UNAVAILABLE, with RetryInfo]
@@ -181,6 +181,20 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Decoding and measuring the video took longer than this server allows, or more CPU time; the file may be
     valid. [RESOURCE_EXHAUSTED]
     """
+    ERROR_REASON_EVIDENCE_ON_HOLD: _ErrorReason.ValueType  # 110
+    """A hold keeps the evidence; the metadata `holds` is their number. [FAILED_PRECONDITION]"""
+    ERROR_REASON_EVIDENCE_ERASED: _ErrorReason.ValueType  # 111
+    """The evidence is erased. [NOT_FOUND]"""
+    ERROR_REASON_CHECK_NOT_DECIDED: _ErrorReason.ValueType  # 112
+    """The check is not decided yet. [FAILED_PRECONDITION]"""
+    ERROR_REASON_EVIDENCE_IMAGE_NOT_FOUND: _ErrorReason.ValueType  # 113
+    """No image with this SHA-256 is kept of the check. [NOT_FOUND]"""
+    ERROR_REASON_EVIDENCE_UNREADABLE: _ErrorReason.ValueType  # 114
+    """The evidence was altered or lost, or its key was destroyed; the metadata `problem` states which. [DATA_LOSS]"""
+    ERROR_REASON_HOLD_NOT_FOUND: _ErrorReason.ValueType  # 115
+    """The check has no hold with this reference. [NOT_FOUND]"""
+    ERROR_REASON_EVIDENCE_RECORD_MISSING: _ErrorReason.ValueType  # 116
+    """The check was decided by a version of the server that made no evidence records. [NOT_FOUND]"""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why the server refused a call or could not answer it. `google.rpc.ErrorInfo.reason` is the value's name without
@@ -244,7 +258,7 @@ ERROR_REASON_IMAGE_REFERENCE_NOT_FOUND: ErrorReason.ValueType  # 31
 ERROR_REASON_IMAGE_REFERENCE_NOT_CONFIGURED: ErrorReason.ValueType  # 32
 """Trusted image references are not configured, on this server or for this tenant. [FAILED_PRECONDITION]"""
 ERROR_REASON_ISO_39794_NOT_SUPPORTED: ErrorReason.ValueType  # 33
-"""The image is an ISO/IEC 39794-5 record, which this version does not read. [INVALID_ARGUMENT]"""
+"""The image is an ISO/IEC 39794-5 record in XML, or one without a two-dimensional image. [INVALID_ARGUMENT]"""
 ERROR_REASON_IMAGE_REFERENCE_UNAVAILABLE: ErrorReason.ValueType  # 34
 """The store of trusted image references did not answer, or refuses the server.
 [UNAVAILABLE, with RetryInfo]
@@ -346,4 +360,18 @@ ERROR_REASON_VIDEO_TOO_SLOW_TO_DECODE: ErrorReason.ValueType  # 99
 """Decoding and measuring the video took longer than this server allows, or more CPU time; the file may be
 valid. [RESOURCE_EXHAUSTED]
 """
+ERROR_REASON_EVIDENCE_ON_HOLD: ErrorReason.ValueType  # 110
+"""A hold keeps the evidence; the metadata `holds` is their number. [FAILED_PRECONDITION]"""
+ERROR_REASON_EVIDENCE_ERASED: ErrorReason.ValueType  # 111
+"""The evidence is erased. [NOT_FOUND]"""
+ERROR_REASON_CHECK_NOT_DECIDED: ErrorReason.ValueType  # 112
+"""The check is not decided yet. [FAILED_PRECONDITION]"""
+ERROR_REASON_EVIDENCE_IMAGE_NOT_FOUND: ErrorReason.ValueType  # 113
+"""No image with this SHA-256 is kept of the check. [NOT_FOUND]"""
+ERROR_REASON_EVIDENCE_UNREADABLE: ErrorReason.ValueType  # 114
+"""The evidence was altered or lost, or its key was destroyed; the metadata `problem` states which. [DATA_LOSS]"""
+ERROR_REASON_HOLD_NOT_FOUND: ErrorReason.ValueType  # 115
+"""The check has no hold with this reference. [NOT_FOUND]"""
+ERROR_REASON_EVIDENCE_RECORD_MISSING: ErrorReason.ValueType  # 116
+"""The check was decided by a version of the server that made no evidence records. [NOT_FOUND]"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

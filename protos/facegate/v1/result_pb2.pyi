@@ -396,7 +396,7 @@ class LivenessResult(_message.Message):
 
     @_builtins.property
     def explanations(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The reasons for the verdict in plain words; at most 16."""
+        """The reasons for the verdict in plain words, and for LIVE whether nobody attested the device; at most 16."""
 
     @_builtins.property
     def challenge_steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChallengeStep]:

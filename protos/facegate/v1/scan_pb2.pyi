@@ -875,8 +875,8 @@ class FrameHeader(_message.Message):
     index: _builtins.int
     """Index in the attempt, from 0, without a gap."""
     capture_time_us: _builtins.int
-    """Time of capture by the sensor, in microseconds of the device's monotonic clock; strictly rising
-    within a stream.
+    """Start of the exposure of the image's first row, in microseconds of the device's monotonic clock; strictly
+    rising within a stream. If the platform stamps another instant, that one, uncorrected.
     """
     rotation: Global___Rotation.ValueType
     """Clockwise rotation that makes the image upright."""

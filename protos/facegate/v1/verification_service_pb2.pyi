@@ -76,9 +76,11 @@ class UploadTrustedImageRequest(_message.Message):
     SUBJECT_REFERENCE_FIELD_NUMBER: _builtins.int
     CONSENT_REFERENCE_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    RETENTION_SECONDS_FIELD_NUMBER: _builtins.int
     image: _builtins.bytes
     """The image itself, at most 2,000,000 bytes: PNG, JPEG, JPEG 2000, an ISO/IEC 19794-5 record (010
-    or 030), or an ICAO 9303 data group 2. The content determines the format.
+    or 030), an ISO/IEC 39794-5 record in DER, or an ICAO 9303 data group 2 with a record of either. The content
+    determines the format.
     """
     image_reference: _builtins.str
     """A reference into the customer's own store of trusted images, at most 512 bytes in UTF-8: a path
@@ -98,6 +100,10 @@ class UploadTrustedImageRequest(_message.Message):
     """Reference to the person's consent or another legal basis, at most 256 bytes."""
     request_id: _builtins.str
     """A UUID that makes the call idempotent (AIP-155); kept as long as the check."""
+    retention_seconds: _builtins.int
+    """Seconds from the decision until result and evidence are erased, but not before the result's deadline. It only
+    shortens the retention of the policy; a longer one has no effect. Absent for the policy's.
+    """
     def __init__(
         self,
         *,
@@ -108,13 +114,19 @@ class UploadTrustedImageRequest(_message.Message):
         subject_reference: _builtins.str = ...,
         consent_reference: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        retention_seconds: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["image", b"image", "image_reference", b"image_reference", "trusted_image", b"trusted_image"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_retention_seconds", b"_retention_seconds", "image", b"image", "image_reference", b"image_reference", "retention_seconds", b"retention_seconds", "trusted_image", b"trusted_image"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent_reference", b"consent_reference", "image", b"image", "image_reference", b"image_reference", "mode", b"mode", "policy", b"policy", "request_id", b"request_id", "subject_reference", b"subject_reference", "trusted_image", b"trusted_image"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_retention_seconds", b"_retention_seconds", "consent_reference", b"consent_reference", "image", b"image", "image_reference", b"image_reference", "mode", b"mode", "policy", b"policy", "request_id", b"request_id", "retention_seconds", b"retention_seconds", "subject_reference", b"subject_reference", "trusted_image", b"trusted_image"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__retention_seconds: _TypeAlias = _typing.Literal["retention_seconds"]  # noqa: Y015
+    _WhichOneofArgType__retention_seconds: _TypeAlias = _typing.Literal["_retention_seconds", b"_retention_seconds"]  # noqa: Y015
     _WhichOneofReturnType_trusted_image: _TypeAlias = _typing.Literal["image", "image_reference"]  # noqa: Y015
     _WhichOneofArgType_trusted_image: _TypeAlias = _typing.Literal["trusted_image", b"trusted_image"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__retention_seconds) -> _WhichOneofReturnType__retention_seconds | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_trusted_image) -> _WhichOneofReturnType_trusted_image | None: ...
 
 Global___UploadTrustedImageRequest: _TypeAlias = UploadTrustedImageRequest  # noqa: Y015
@@ -201,7 +213,9 @@ class PortraitReport(_message.Message):
     eye_distance_px: _builtins.float
     """Distance between the eye centres in pixels."""
     container: _builtins.str
-    """The record around the image, such as "ISO/IEC 19794-5:2011 in ICAO DG2"; empty for a bare image."""
+    """The record around the image, such as "ISO/IEC 19794-5:2011" or "ISO/IEC 39794-5 in ICAO DG2"; empty for a
+    bare image.
+    """
     @_builtins.property
     def requirements(self) -> _containers.RepeatedCompositeFieldContainer[Global___PortraitRequirement]:
         """The requirements, and whether the image meets them."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.attempt.equality.drive import Driver
 from tests.attempt.equality.rows import differences
-from tests.attempt.equality.scans import clip_scans, simulated_scans, told_scans
+from tests.attempt.equality.scans import challenge_scans, clip_scans, simulated_scans
 from vision.packs import load_pack
 
 _MOST_SHOWN = 50
@@ -24,7 +24,7 @@ def _scan(asked: argparse.Namespace) -> int:
     scans = chain(
         clip_scans(asked.assets, seconds=asked.seconds, most=asked.windows),
         islice(simulated_scans(), asked.simulated),
-        told_scans(load_pack("embedded"), flashes=asked.flashes, movements=asked.movements),
+        challenge_scans(load_pack("embedded"), flashes=asked.flashes, movements=asked.movements),
     )
     with asked.out.open("w", encoding="utf-8") as file:
         for number, scan in enumerate(scans):

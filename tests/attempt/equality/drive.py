@@ -25,9 +25,8 @@ from matcher.comparison import MatchPolicy
 from research.dynamic.phone import CLOCKS_APART, VirtualPhone
 from research.dynamic.virtual_time import Turn, sent_frame, turns
 from tests.attempt.equality.rows import line
-from tests.attempt.equality.scans import ONE_WAY, Coded, Recorded, Told
-from vision.face import Embedding
-from vision.packs import Pack
+from tests.attempt.equality.scans import ONE_WAY, Asked, Coded, Recorded
+from vision.packs import Pack, Template
 
 __all__ = ["Driver"]
 
@@ -65,7 +64,7 @@ class Driver:
             )
         yield from self._ended(scan, capture, portrait)
 
-    def _ended(self, scan: Recorded, capture: AttemptCapture, portrait: Embedding) -> Iterator[str]:
+    def _ended(self, scan: Recorded, capture: AttemptCapture, portrait: Template) -> Iterator[str]:
         capture.verify_sample()
         capture.examine_rest()
         challenge = capture.challenge
@@ -75,6 +74,7 @@ class Driver:
             witnesses=capture.witnesses,
             pad_scores=capture.pad_scores,
             portrait=portrait,
+            template_form=self._pack.template_form.id,
             calibration=self._pack.match_calibration,
             liveness_policy=LivenessPolicy(),
             match_policy=MatchPolicy(max_fmr=1e-2),
@@ -115,9 +115,9 @@ class Driver:
     def _capture(self, scan: Recorded) -> AttemptCapture:
         drawn = np.random.default_rng(scan.seed).bytes
         challenge: FlashRun | MovementRun | None = None
-        if scan.told is Told.FLASH:
+        if scan.asked is Asked.FLASH:
             challenge = FlashRun.drawn(drawn, model=self._flash, limits=_LIMITS)
-        elif scan.told is Told.MOVEMENT:
+        elif scan.asked is Asked.MOVEMENT:
             challenge = MovementRun.drawn(drawn, rest=Oval(), analyst=self._analyst, model=self._flash)
         return AttemptCapture(
             analyst=self._analyst,
@@ -128,11 +128,11 @@ class Driver:
             challenge=challenge,
         )
 
-    def _portrait(self, scan: Recorded) -> Embedding:
+    def _portrait(self, scan: Recorded) -> Template:
         faces = self._pack.detector.detect(scan.portrait)
         if not faces:
-            return Embedding(np.eye(1, 256, dtype=np.float32)[0])
-        return self._pack.embedder.embed(scan.portrait, faces[0])
+            return Template(np.eye(1, 256, dtype=np.float32)[0], self._pack.template_form.id)
+        return self._pack.template(scan.portrait, faces[0])
 
 
 def _arriving(scan: Recorded) -> Iterator[tuple[Frame, float]]:
@@ -168,7 +168,7 @@ def _tell(scan: Recorded, capture: AttemptCapture, turn: Turn) -> None:
     phone = scan.phone
     if phone is None:
         return
-    if scan.told is Told.MOVEMENT:
+    if scan.asked is Asked.MOVEMENT:
         latest = capture.observations.frames[-1]
         if latest.face is not None:
             seen = face_extent(latest.face)

@@ -35,7 +35,7 @@ from vision.face import BgrImage
 from vision.image import encode_jpeg
 from vision.packs import Pack
 
-__all__ = ["ONE_WAY", "Coded", "Recorded", "Told", "clip_scans", "simulated_scans", "told_scans"]
+__all__ = ["ONE_WAY", "Asked", "Coded", "Recorded", "challenge_scans", "clip_scans", "simulated_scans"]
 
 ONE_WAY: Final = 0.025
 """Seconds between phone and server."""
@@ -48,7 +48,7 @@ _PERSON: Final = "0a1b2c3d4e5f"
 _TURNED: Final = 90
 
 
-class Told(StrEnum):
+class Asked(StrEnum):
     """The challenge of a scan."""
 
     NOTHING = "NOTHING"
@@ -83,7 +83,7 @@ class Recorded:
 
     Attributes:
         name: Distinct.
-        told: The challenge of the scan.
+        asked: The challenge of the scan.
         frames: As they are sent; those of a simulated phone are rendered on demand.
         portrait: The portrait with which it is compared.
         phone: The simulated phone that receives actions; ``None`` for a recording.
@@ -91,7 +91,7 @@ class Recorded:
     """
 
     name: str
-    told: Told
+    asked: Asked
     frames: Iterator[Coded] = field(repr=False)
     portrait: BgrImage
     phone: VirtualPhone | None = None
@@ -122,7 +122,7 @@ def clip_scans(assets: Path, *, seconds: float, most: int) -> Iterator[Recorded]
                 turned = turns or (_TURNED if number == 2 and len(sent) % 3 == 0 else 0)
                 yield Recorded(
                     f"clip/{path.parent.name}/{path.stem}/{seconds:g}/{number}",
-                    Told.NOTHING,
+                    Asked.NOTHING,
                     (_turned(frame, turned, says=says) for frame in sent),
                     portrait,
                 )
@@ -137,13 +137,13 @@ def simulated_scans() -> Iterator[Recorded]:
                 settings = SceneSettings(kind=kind, seed=seed, seconds=5.0, frames_per_second=12.0 + 3 * seed)
                 yield Recorded(
                     f"simulated/{kind}/{name}/{seed}",
-                    Told.NOTHING,
+                    Asked.NOTHING,
                     (_coded(frame) for frame in simulate_scan(photo, settings)),
                     photo.pixels,
                 )
 
 
-def told_scans(pack: Pack, *, flashes: int, movements: int) -> Iterator[Recorded]:
+def challenge_scans(pack: Pack, *, flashes: int, movements: int) -> Iterator[Recorded]:
     """Simulated scans of a phone that shows colours or ovals.
 
     Args:
@@ -159,7 +159,7 @@ def told_scans(pack: Pack, *, flashes: int, movements: int) -> Iterator[Recorded
         seed = int.from_bytes(hashlib.sha256(case.name.encode()).digest()[:4], "big")
         yield Recorded(
             f"flash/{case.name}",
-            Told.FLASH,
+            Asked.FLASH,
             _sent_by(phone),
             photos[case.person].pixels,
             phone,
@@ -173,7 +173,7 @@ def told_scans(pack: Pack, *, flashes: int, movements: int) -> Iterator[Recorded
         phone = _phone(photo, settings, claimed_late=0.0)
         yield Recorded(
             f"movement/{approacher.name}/{geometry}/{attempt}",
-            Told.MOVEMENT,
+            Asked.MOVEMENT,
             _sent_by(phone),
             photo.pixels,
             phone,

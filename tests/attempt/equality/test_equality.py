@@ -18,7 +18,7 @@ def _line(score: float, points: list[float]) -> str:
     return line("clip", "frame 1", {"judged": judged, "points": np.array(points)})
 
 
-def test_what_is_equal_but_for_rounding_has_no_differences() -> None:
+def test_rounding_errors_are_no_differences() -> None:
     assert differences([_line(0.5, [1.0, -0.0])], [_line(0.5 + 1e-9, [1.0 - 1e-9, 0.0])]) == []
 
 

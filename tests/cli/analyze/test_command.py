@@ -18,8 +18,8 @@ from cli.analyze.command import analyze
 from server.analysis.image import ImageAnalyst
 from simulator.photos import builtin_image
 from tests.cli.analyze.samples import clip, sound_only
-from tests.cli.pages.reading import Page
 from tests.server.live import portrait, remembering_pack
+from tests.server.pages.reading import Page
 from vision.errors import ModelFailed
 from vision.face import BgrImage
 from vision.image import DecodeLimits, decode_image, encode_jpeg
@@ -63,9 +63,9 @@ def run(*arguments: str | Path) -> tuple[int, str, str]:
 
 
 def answers(*arguments: str | Path) -> tuple[int, list[dict[str, Any]]]:
-    status, told, error = run(*arguments, "--json")
+    status, output, error = run(*arguments, "--json")
     assert error == ""
-    return status, [json.loads(line) for line in told.splitlines()]
+    return status, [json.loads(line) for line in output.splitlines()]
 
 
 def pixels() -> BgrImage:
@@ -86,12 +86,12 @@ def selfie(tmp_path: Path) -> Path:
 
 
 def test_a_picture_is_answered_with_the_eight_signals(selfie: Path) -> None:
-    status, told, error = run(selfie, "--mode", "basic")
+    status, output, error = run(selfie, "--mode", "basic")
     assert error == ""
-    assert status == (0 if told.startswith("LIVE") else 1)
-    assert "Sum of the eight signals" in told
-    assert "Fusion" not in told
-    assert [line.split()[1] for line in told.splitlines() if re.match(r" [✓○✗·]  \w", line)] == SIGNALS
+    assert status == (0 if output.startswith("LIVE") else 1)
+    assert "Sum of the eight signals" in output
+    assert "Fusion" not in output
+    assert [line.split()[1] for line in output.splitlines() if re.match(r" [✓○✗·]  \w", line)] == SIGNALS
 
 
 def test_json_is_the_envelope_of_the_contract(selfie: Path) -> None:
@@ -139,7 +139,7 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
 }
 
 
-def test_bad_input_has_no_verdict_and_says_why(tmp_path: Path, selfie: Path) -> None:
+def test_bad_input_has_no_verdict_and_an_explanation(tmp_path: Path, selfie: Path) -> None:
     for name, (content, _) in BAD.items():
         (tmp_path / name).write_bytes(content())
     (tmp_path / "folder").mkdir()
@@ -176,19 +176,19 @@ def test_where_a_model_fails_there_is_no_verdict(selfie: Path, monkeypatch: pyte
 
 
 def test_several_files_are_summed_up(selfie: Path, tmp_path: Path) -> None:
-    status, told, _ = run(selfie, tmp_path / "none.jpg", "--mode", "basic")
+    status, output, _ = run(selfie, tmp_path / "none.jpg", "--mode", "basic")
     assert status == 2
-    assert "2 analysed:" in told
-    assert "1 no verdict." in told
+    assert "2 analysed:" in output
+    assert "1 no verdict." in output
 
 
 def test_a_name_cannot_write_on_the_terminal(tmp_path: Path) -> None:
     file = tmp_path / "a\x1b[2Jb.jpg"
     file.write_bytes(b"")
-    status, told, _ = run(file)
+    status, output, _ = run(file)
     assert status == 2
-    assert "\x1b" not in told
-    assert r"\x1b[2Jb" in told.replace("\n", "")
+    assert "\x1b" not in output
+    assert r"\x1b[2Jb" in output.replace("\n", "")
 
 
 def test_a_video_is_judged_over_time(tmp_path: Path) -> None:
@@ -199,8 +199,8 @@ def test_a_video_is_judged_over_time(tmp_path: Path) -> None:
     video = tmp_path / "clip.mp4"
     video.write_bytes(clip([np.roll(small, shift, axis=1) for shift in range(12)]))
     page = tmp_path / "why.html"
-    status, told, error = run(video, "--json", "--explain", page)
-    (answer,) = (json.loads(line) for line in told.splitlines())
+    status, output, error = run(video, "--json", "--explain", page)
+    (answer,) = (json.loads(line) for line in output.splitlines())
     assert answer["status"] == "success", answer
     assert re.fullmatch("inf_[0-9a-f]{18}", answer["request_id"])
     result = answer["result"]
@@ -213,7 +213,7 @@ def test_a_video_is_judged_over_time(tmp_path: Path) -> None:
     assert "Selected frames" in shown.text
 
 
-def test_too_few_stills_are_refused_with_what_is_needed(selfie: Path) -> None:
+def test_too_few_stills_are_refused_with_the_needed_number(selfie: Path) -> None:
     status, (answer,) = answers(selfie, selfie, "--as-frames")
     assert status == 2
     assert answer["error"]["code"] == "INVALID_REQUEST"
@@ -246,8 +246,8 @@ def test_the_page_explains_and_is_the_owners_alone(selfie: Path, tmp_path: Path)
 def test_a_page_is_not_overwritten_by_accident(selfie: Path, tmp_path: Path) -> None:
     page = tmp_path / "why.html"
     page.write_text("mine")
-    status, told, error = run(selfie, "--explain", page)
-    assert (status, told) == (2, "")
+    status, output, error = run(selfie, "--explain", page)
+    assert (status, output) == (2, "")
     assert "--force" in error
     assert page.read_text() == "mine"
     run(selfie, "--explain", page, "--force")
@@ -266,8 +266,8 @@ def test_a_page_is_not_overwritten_by_accident(selfie: Path, tmp_path: Path) -> 
     ],
 )
 def test_options_that_do_not_go_together_are_refused(selfie: Path, options: list[str], words: str) -> None:
-    status, told, error = run(selfie, *options)
-    assert (status, told) == (2, "")
+    status, output, error = run(selfie, *options)
+    assert (status, output) == (2, "")
     assert words in re.sub(r"[\s│]+", " ", error)
 
 
@@ -278,5 +278,5 @@ def test_more_files_than_a_page_holds_are_refused(selfie: Path) -> None:
 
 
 def test_help_has_examples() -> None:
-    _, told, _ = run("--help")
-    assert "facegate analyze --as-frames frames/*.png" in told
+    _, output, _ = run("--help")
+    assert "facegate analyze --as-frames frames/*.png" in output

@@ -6,7 +6,7 @@ from rich.console import Console
 from cli.analyze.display import AnalysisDisplay
 
 
-def told(*, terminal: bool) -> str:
+def output(*, terminal: bool) -> str:
     stored = io.StringIO()
     display = AnalysisDisplay(Console(file=stored, width=160, force_terminal=terminal))
     with display.counting(2):
@@ -20,11 +20,11 @@ def told(*, terminal: bool) -> str:
 
 
 def test_on_a_terminal_files_and_frames_are_counted() -> None:
-    shown = told(terminal=True)
+    shown = output(terminal=True)
     assert r"clip\x1b[2J.mp4: frame 2, at 0.5 s" in shown
     assert "1/2" in shown
     assert "an answer\n" in shown
 
 
 def test_a_file_gets_nothing_but_the_answers() -> None:
-    assert told(terminal=False) == "an answer\n"
+    assert output(terminal=False) == "an answer\n"

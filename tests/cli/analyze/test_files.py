@@ -21,7 +21,7 @@ def test_no_more_than_one_byte_beyond_the_limit_is_read(tmp_path: Path) -> None:
     assert len(read_media(file)) == MOST_BYTES + 1
 
 
-def test_what_is_no_file_is_refused_with_advice(tmp_path: Path) -> None:
+def test_anything_but_a_file_is_refused_with_advice(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path, words in (
         (tmp_path, "is a folder: give the files in it"),
@@ -76,7 +76,7 @@ def test_a_page_without_a_place_is_refused_before_the_work(tmp_path: Path) -> No
         write_page(tmp_path / "none" / "page.html", "x", force=False)
 
 
-def test_what_is_no_file_is_never_replaced(tmp_path: Path) -> None:
+def test_anything_but_a_file_is_never_replaced(tmp_path: Path) -> None:
     """As root a rename would replace a device."""
     target, pipe, link = tmp_path / "target", tmp_path / "pipe", tmp_path / "link"
     target.write_text("mine")

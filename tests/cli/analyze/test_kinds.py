@@ -24,7 +24,7 @@ from cli.analyze.kinds import kind_of
         (b"", None),
     ],
 )
-def test_a_file_is_what_it_begins_as(begins: bytes, kind: FileKind | None) -> None:
+def test_the_kind_of_a_file_follows_its_first_bytes(begins: bytes, kind: FileKind | None) -> None:
     content = begins + bytes(64) if begins else b""
     assert kind_of(content) is kind
     assert (unreadable(content, kind) is None) == (kind is not None)

@@ -19,7 +19,7 @@ from tests.cli.analyze.samples import (
     video_study,
 )
 from tests.cli.demo.builders import PACK
-from tests.cli.pages.reading import Page
+from tests.server.pages.reading import Page
 from vision.exif_tags import ExifState, ExifTags
 
 EXIF = ExifTags(
@@ -71,7 +71,7 @@ def test_the_page_needs_nothing_else(page: Page) -> None:
     assert "default-src 'none'" in page.source
 
 
-def test_it_says_that_it_holds_biometric_data(page: Page) -> None:
+def test_the_page_states_that_it_contains_biometric_data(page: Page) -> None:
     assert "This page contains biometric data" in page.text
 
 
@@ -143,7 +143,7 @@ def test_still_frames_have_an_order_and_no_times() -> None:
     assert "The times of still frames are unknown, so no movement is measured." in page.text
 
 
-def test_only_tags_that_are_there_are_told() -> None:
+def test_only_tags_that_are_there_are_reported() -> None:
     assert exif_words(ExifTags()) == {"EXIF": "absent"}
     words = exif_words(EXIF)
     assert words["F-stop"] == "f/1.8"

@@ -19,8 +19,8 @@ def test_a_grid_shows_in_the_map_and_noise_does_not() -> None:
     noise = picture()
     grid = noise // 8 + 100
     grid[:, ::4] //= 2
-    told = [pattern_pictures(image, FACE) for image in (noise, grid)]
-    strength = [float(re.findall(r"face: the strongest is ([\d.]+) times", each)[0]) for each in told]
+    images = [pattern_pictures(image, FACE) for image in (noise, grid)]
+    strength = [float(re.findall(r"face: the strongest is ([\d.]+) times", each)[0]) for each in images]
     assert strength[1] > 2 * strength[0]
 
 

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from cli.analyze import command
 from cli.analyze.command import analyze
-from tests.cli.pages.reading import Page
 from tests.packs import real_pack
+from tests.server.pages.reading import Page
 from vision.packs import Pack
 
 _app = typer.Typer()

@@ -163,19 +163,17 @@ async def test_a_video_and_stills_are_sent_and_answered(video: Path, selfie: Pat
     run = await _run(fake, video, "--json")
     assert run.code == 0
     assert b"".join(each.chunk for each in fake.uploads[0]) == content(video)
-    (told,) = run.answers
-    assert (told["request_id"], told["result"]["inference_id"]) == ("inf_1", "inf_1")
-    assert told["result"]["result"]["is_real"] is True
-    assert told["result"]["video"]["usable_frames"] == 29
-    assert [each["score"] for each in told["result"]["signals"]] == [0.1, None]
+    (analysis,) = run.answers
+    assert (analysis["request_id"], analysis["result"]["inference_id"]) == ("inf_1", "inf_1")
+    assert analysis["result"]["result"]["is_real"] is True
+    assert analysis["result"]["video"]["usable_frames"] == 29
+    assert [each["score"] for each in analysis["result"]["signals"]] == [0.1, None]
     run = await _run(fake, *[selfie] * 8, "--as-frames", "--json")
     assert [each.frame for each in fake.uploads[1]][1:] == [content(selfie)] * 8
     assert len(run.answers) == 1
 
 
-async def test_what_is_wrong_with_a_file_is_its_answer_and_the_next_one_follows(
-    selfie: Path, tmp_path: Path
-) -> None:
+async def test_a_bad_file_gets_an_error_and_the_next_file_is_analysed(selfie: Path, tmp_path: Path) -> None:
     refusal = Refuse(
         code=grpc.StatusCode.INVALID_ARGUMENT, reason="IMAGE_MALFORMED", metadata={"code": "INVALID_REQUEST"}
     )

@@ -8,7 +8,7 @@ from cli.analyze.timeline_chart import timeline_chart
 from liveness.express.interface import PadScore
 from liveness.observation import FrameObservation, ScanObservations, SkippedFrame
 from tests.cli.analyze.samples import observation
-from tests.cli.pages.reading import Page
+from tests.server.pages.reading import Page
 
 
 def scan(*frames: FrameObservation) -> ScanObservations:
@@ -44,7 +44,7 @@ def test_each_frame_is_a_moment(timeline: Timeline) -> None:
     assert median_step(timeline) == pytest.approx(0.1)
 
 
-def test_what_networks_said_stands_where_the_frame_is(timeline: Timeline) -> None:
+def test_network_scores_are_drawn_at_their_frame(timeline: Timeline) -> None:
     assert [(each.network, round(each.time, 3)) for each in timeline.networks] == [
         ("net_b", 0.1),
         ("net_a", 0.1),
@@ -72,7 +72,7 @@ def test_everything_is_drawn(timeline: Timeline) -> None:
     assert "nan" not in drawn
 
 
-def test_what_is_not_known_is_said() -> None:
+def test_unknown_values_are_reported_as_unknown() -> None:
     one = replace(observation(0), eyes=None)
     drawn = timeline_chart(timeline_of(scan(one), []), eyes_shut_level=0.1)
     assert "not measured" in drawn

@@ -36,13 +36,13 @@ def run(*arguments: str | Path) -> tuple[int, str, str]:
 
 def checks(*arguments: str | Path) -> dict[str, str]:
     """Outcomes by name, from the JSON."""
-    _, told, _ = run(*arguments, "--json")
-    return {check["name"]: check["outcome"] for check in json.loads(told)["checks"]}
+    _, output, _ = run(*arguments, "--json")
+    return {check["name"]: check["outcome"] for check in json.loads(output)["checks"]}
 
 
 def said(*arguments: str | Path) -> dict[str, Any]:
-    _, told, _ = run(*arguments, "--json")
-    found: dict[str, Any] = json.loads(told)["said"]
+    _, output, _ = run(*arguments, "--json")
+    found: dict[str, Any] = json.loads(output)["said"]
     return found
 
 
@@ -66,15 +66,15 @@ def _moment(sample: AttestationVector) -> str:
 def test_apples_sample_passes_at_its_date(assets: Path, tmp_path: Path) -> None:
     sample = apple_sample(assets)
     file = put(tmp_path, "sample", sample.attestation)
-    status, told, _ = run(
+    status, output, _ = run(
         file,
         *("--at", _moment(sample), "--challenge", sample.client_data_hash.hex()),
         *("--app", sample.app_id, "--environment", "production", "--key-id", sample.key_id.hex()),
     )
     assert status == 0
-    assert "14 pass, 3 not evaluated" in told
-    assert "22A244b" in told
-    assert "0352187391.com.apple.example_app_attest" in told
+    assert "14 pass, 3 not evaluated" in output
+    assert "22A244b" in output
+    assert "0352187391.com.apple.example_app_attest" in output
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_apples_sample_passes_at_its_date(assets: Path, tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_does_not_hold_fails(
+def test_false_evidence_fails(
     assets: Path, tmp_path: Path, change: tuple[str, str], failed: list[str]
 ) -> None:
     sample = apple_sample(assets)
@@ -100,13 +100,13 @@ def test_what_does_not_hold_fails(
     assert [name for name, outcome in checks(*arguments).items() if outcome == "FAIL"] == failed
 
 
-def test_what_was_not_given_is_named_and_never_passes(assets: Path, tmp_path: Path) -> None:
+def test_missing_inputs_are_named_and_never_pass(assets: Path, tmp_path: Path) -> None:
     sample = apple_sample(assets)
     file = put(tmp_path, "sample", sample.attestation)
-    status, told, _ = run(file, "--at", _moment(sample))
+    status, output, _ = run(file, "--at", _moment(sample))
     assert status == 0
     for option in ("--challenge", "--app", "--environment", "--key-id"):
-        assert f"give {option} to evaluate it" in told
+        assert f"give {option} to evaluate it" in output
     found = checks(file, "--at", _moment(sample))
     assert {name for name, outcome in found.items() if outcome == "NOT_EVALUATED"} == {
         "app_attest.challenge",
@@ -166,13 +166,13 @@ def test_an_apple_in_software_is_not_apple(tmp_path: Path) -> None:
 
 def test_malformed_evidence_is_judged_and_not_an_error(tmp_path: Path) -> None:
     broken = cbor2.dumps({"fmt": "apple-appattest", "attStmt": {}, "authData": b""})
-    status, told, _ = run(put(tmp_path, "broken", broken))
+    status, output, _ = run(put(tmp_path, "broken", broken))
     assert status == 1
-    assert "MALFORMED" in told
-    assert "7 not evaluated" in told
+    assert "MALFORMED" in output
+    assert "7 not evaluated" in output
 
 
-def test_a_registration_in_a_browser(tmp_path: Path) -> None:
+def test_a_browser_registration_is_verified(tmp_path: Path) -> None:
     phone = Authenticator(key=ec.derive_private_key(5, ec.SECP256R1()))
     browser = client_data(_H, kind="webauthn.create")
     data = phone.attestation(browser, phone.data(attested=True), self_attested=True)
@@ -198,14 +198,14 @@ def _android(assets: Path, *parts: str) -> Path:
     return assets.joinpath("data", "attestation", "android_key", "google_keyattestation", *parts)
 
 
-def test_an_android_chain(assets: Path, tmp_path: Path) -> None:
+def test_an_android_chain_is_verified(assets: Path, tmp_path: Path) -> None:
     file = _android(assets, "caiman", "sdk36", "SB_EC_RKP.pem")
-    told = said(file)
-    assert told["KeyDescription"]["attestation security level"] == "strongbox"
-    assert told["Enforced by hardware"]["boot state"] == "verified"
-    challenge = told["KeyDescription"]["challenge"]
+    output = said(file)
+    assert output["KeyDescription"]["attestation security level"] == "strongbox"
+    assert output["Enforced by hardware"]["boot state"] == "verified"
+    challenge = output["KeyDescription"]["challenge"]
     status = put(tmp_path, "status.json", b'{"entries": {"ab": {"status": "REVOKED"}}}')
-    package, digest = told["Application"]["packages"].split()[0], told["Application"].popitem()[1]
+    package, digest = output["Application"]["packages"].split()[0], output["Application"].popitem()[1]
     found = checks(
         file,
         *("--at", "2025-09-26T15:31:00Z", "--challenge", challenge),
@@ -225,10 +225,10 @@ def test_a_chain_in_der_and_a_description_alone(assets: Path, tmp_path: Path) ->
     # The extension's value is a SEQUENCE that begins with version 300, within the first certificate.
     start = der.index(bytes.fromhex("0202012c0a0102")) - 4
     length = int.from_bytes(der[start + 2 : start + 4], "big") + 4
-    status, told, _ = run(put(tmp_path, "description", der[start : start + length]))
+    status, output, _ = run(put(tmp_path, "description", der[start : start + length]))
     assert status == 0
-    assert "strongbox" in told
-    assert "There are no tests" in told
+    assert "strongbox" in output
+    assert "There are no tests" in output
 
 
 def test_play_tokens_and_payloads(assets: Path, tmp_path: Path) -> None:
@@ -252,12 +252,12 @@ def test_play_tokens_and_payloads(assets: Path, tmp_path: Path) -> None:
     found = checks(payload)
     assert found["play_integrity.token"] == "NOT_EVALUATED"
     assert found["play_integrity.app_recognition"] == "FAIL"
-    status, _, told = run(folder / "bad_no_jwe_layer.jws")
+    status, _, output = run(folder / "bad_no_jwe_layer.jws")
     assert status == 2
-    assert "encrypted and has five parts" in told
-    status, _, told = run(token, "--play-keys", put(tmp_path, "no.json", b"{}"))
+    assert "encrypted and has five parts" in output
+    status, _, output = run(token, "--play-keys", put(tmp_path, "no.json", b"{}"))
     assert status == 2
-    assert "decryption_key" in told
+    assert "decryption_key" in output
 
 
 @pytest.mark.parametrize(
@@ -271,8 +271,8 @@ def test_play_tokens_and_payloads(assets: Path, tmp_path: Path) -> None:
     ],
 )
 def test_options_that_cannot_be_understood(tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
-    status, told, error = run(put(tmp_path, "assertion", _KEY.assertion(_H)), *arguments)
-    assert (status, told) == (2, "")
+    status, output, error = run(put(tmp_path, "assertion", _KEY.assertion(_H)), *arguments)
+    assert (status, output) == (2, "")
     assert says in error
 
 
@@ -285,13 +285,13 @@ def test_apps_of_android_need_a_digest(assets: Path) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", b"{}", b"[1]", b"\x00" * 100, b"\xa0", b"\x30\x00", b"e30"])
-def test_what_is_no_evidence(tmp_path: Path, data: bytes) -> None:
+def test_unknown_evidence_is_refused(tmp_path: Path, data: bytes) -> None:
     status, _, error = run(put(tmp_path, "file", data))
     assert status == 2
     assert "not a known kind of evidence" in error
 
 
-def test_a_folder_and_a_key_that_is_none(tmp_path: Path) -> None:
+def test_a_folder_and_a_malformed_key_are_refused(tmp_path: Path) -> None:
     status, _, error = run(tmp_path)
     assert (status, "folder" in error or "regular" in error or "cannot be read" in error) == (2, True)
     assertion = put(tmp_path, "assertion", _KEY.assertion(_H))
@@ -305,15 +305,15 @@ def test_evidence_cannot_steer_the_terminal(tmp_path: Path) -> None:
     phone = Authenticator(key=ec.derive_private_key(5, ec.SECP256R1()))
     browser = client_data(_H, kind="webauthn.create", origin="\x1b[2J[red]x[/red]")
     file = put(tmp_path, "attestation", phone.attestation(browser, phone.data(attested=True)))
-    _, told, _ = run(file, "--client-data", put(tmp_path, "client.json", browser))
-    assert "\x1b[2J" not in told
-    assert "[red]x[/red]" in told
+    _, output, _ = run(file, "--client-data", put(tmp_path, "client.json", browser))
+    assert "\x1b[2J" not in output
+    assert "[red]x[/red]" in output
 
 
 def test_the_time_is_now_where_none_is_given(tmp_path: Path) -> None:
     apple = SoftwareApple()
     file = put(tmp_path, "attestation", apple.attestation(_KEY, _H))
     late = (NOW + timedelta(days=3650)).isoformat()
-    _, told, _ = run(file, "--at", late)
-    assert "CERTIFICATE_NOT_VALID_NOW" in told
+    _, output, _ = run(file, "--at", late)
+    assert "CERTIFICATE_NOT_VALID_NOW" in output
     assert run(file)[0] == 1

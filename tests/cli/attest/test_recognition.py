@@ -50,7 +50,7 @@ def test_certificates_in_pem_and_in_a_row() -> None:
     assert recognise(b"".join(parts)).parts == parts
 
 
-def test_play() -> None:
+def test_a_play_token_is_recognised() -> None:
     assert recognise(_TOKEN + b"\n").kind is RecognisedKind.PLAY_TOKEN
     assert recognise(_PAYLOAD).kind is RecognisedKind.PLAY_PAYLOAD
     assert recognise(b'{"tokenPayloadExternal": {}}').kind is RecognisedKind.PLAY_PAYLOAD

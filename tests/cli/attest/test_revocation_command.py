@@ -71,7 +71,7 @@ def test_a_list_is_fetched_and_dated(google: _Google, tmp_path: Path) -> None:
     assert datetime.now(UTC) - read_revocation_files(file).fetched_at < timedelta(minutes=5)
 
 
-def test_what_a_cache_kept_is_as_old_as_it_says(google: _Google, tmp_path: Path) -> None:
+def test_the_age_of_a_cached_list_includes_its_time_in_the_cache(google: _Google, tmp_path: Path) -> None:
     made = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=30)
     google.sent = {"Date": format_datetime(made, usegmt=True), "Age": "3600"}
     assert _run(str(tmp_path / "s"), "--url", google.url).exit_code == 0
@@ -83,7 +83,7 @@ def test_what_a_cache_kept_is_as_old_as_it_says(google: _Google, tmp_path: Path)
 
 
 @pytest.mark.parametrize(("status", "body"), [(500, _LIST), (200, b""), (200, b'{"entries": {}}')])
-def test_a_bad_answer_leaves_what_was_there(
+def test_a_bad_answer_leaves_the_old_list_in_place(
     google: _Google, tmp_path: Path, status: int, body: bytes
 ) -> None:
     file = tmp_path / "status.json"
@@ -110,6 +110,6 @@ def test_a_time_that_cannot_be_is_refused(tmp_path: Path, time: str) -> None:
     assert not (tmp_path / "s.fetched").exists()
 
 
-def test_an_address_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_an_invalid_address_is_refused(tmp_path: Path) -> None:
     assert _run(str(tmp_path / "s"), "--url", "file:///etc/passwd").exit_code == 2
     assert list(tmp_path.iterdir()) == []

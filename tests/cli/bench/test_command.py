@@ -17,7 +17,7 @@ def logging_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "configure_logging", lambda settings: None)
 
 
-def test_an_unknown_pack_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_unknown_pack_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(module, "make_material", lambda folder, **_: None)
     result = CliRunner().invoke(app, ["--pack", "nobody's"])
     assert result.exit_code == 2
@@ -36,18 +36,18 @@ def test_packs_by_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_small_benchmark(tmp_path: Path) -> None:
+def test_a_small_benchmark_writes_its_figures(tmp_path: Path) -> None:
     file = tmp_path / "bench.json"
     arguments = ["--pack", "embedded", "--runs", "1", "--at-once", "2", "--seconds", "7", "--clips", "1"]
     arguments += ["--round-trip-ms", "50", "--json", str(file)]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert "embedded, 2 scans at once" in result.output
-    told = json.loads(file.read_text())
-    figures = {(m["name"], m["unit"]): m for m in told["measurements"]}
+    document = json.loads(file.read_text())
+    figures = {(m["name"], m["unit"]): m for m in document["measurements"]}
     assert figures["CPU a frame / its model time", ""]["min"] > 1.0
     latency = figures["AttemptEnd to ScanResult", "model frames"]
     assert len(latency["values"]) == 2
     assert latency["min"] > 0
-    assert "--at-once 2" in told["command"]
-    assert "--round-trip-ms 50" in told["command"]
+    assert "--at-once 2" in document["command"]
+    assert "--round-trip-ms 50" in document["command"]

@@ -30,7 +30,7 @@ async def _connect(target: str) -> tuple[asyncio.StreamReader, asyncio.StreamWri
     return await asyncio.open_connection(host, int(port))
 
 
-async def test_what_is_sent_comes_back_a_round_trip_later(echo: str) -> None:
+async def test_data_return_after_one_round_trip(echo: str) -> None:
     async with delayed_line(echo, round_trip_s=ROUND_TRIP) as target:
         reader, writer = await _connect(target)
         began = time.monotonic()
@@ -40,7 +40,7 @@ async def test_what_is_sent_comes_back_a_round_trip_later(echo: str) -> None:
         writer.close()
 
 
-async def test_the_line_is_long_and_not_narrow(echo: str) -> None:
+async def test_the_connection_has_delay_and_full_bandwidth(echo: str) -> None:
     sent = bytes(range(256)) * 8192
     async with delayed_line(echo, round_trip_s=ROUND_TRIP) as target:
         reader, writer = await _connect(target)

@@ -27,7 +27,7 @@ def free_port() -> int:
         return port
 
 
-async def test_a_scan_without_frames_tells_why(tmp_path: Path) -> None:
+async def test_a_scan_without_frames_reports_the_reason(tmp_path: Path) -> None:
     times = await run_job(job(f"127.0.0.1:{free_port()}", tmp_path, 2))
     assert len(times) == 2
     assert all("SourceError" in scan.error and scan.seconds_to_result is None for scan in times)
@@ -50,7 +50,7 @@ async def test_the_process_answers_every_job(tmp_path: Path) -> None:
         ("import time; time.sleep(30)", "did not answer"),
     ],
 )
-async def test_a_process_that_fails_is_said(
+async def test_a_process_that_fails_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, said: str
 ) -> None:
     monkeypatch.setattr(module, "_COMMAND", (sys.executable, "-c", script))

@@ -16,19 +16,19 @@ def _cost(each: float) -> FlashCost:
 
 
 def test_figures_of_two_runs() -> None:
-    told = {(m.name, m.unit): m for m in flash_measurements("p", [_cost(0.002), _cost(0.003)])}
-    assert told["flash CPU a frame / one detection", ""].values == pytest.approx((0.5, 0.75))
-    both_decoded = told["flash CPU a frame / one detection, both with decoding", ""]
+    figures = {(m.name, m.unit): m for m in flash_measurements("p", [_cost(0.002), _cost(0.003)])}
+    assert figures["flash CPU a frame / one detection", ""].values == pytest.approx((0.5, 0.75))
+    both_decoded = figures["flash CPU a frame / one detection, both with decoding", ""]
     assert both_decoded.values == pytest.approx((0.4, 0.6))
-    once_decoded = told["flash CPU a frame once decoded / one detection", ""]
+    once_decoded = figures["flash CPU a frame once decoded / one detection", ""]
     assert once_decoded.values == pytest.approx((0.25, 0.5))
-    assert told["flash CPU a frame", "ms"].values == pytest.approx((2.0, 3.0))
-    assert told["judging a flash", "ms"].values == pytest.approx((10.0, 10.0))
+    assert figures["flash CPU a frame", "ms"].values == pytest.approx((2.0, 3.0))
+    assert figures["judging a flash", "ms"].values == pytest.approx((10.0, 10.0))
     with pytest.raises(NothingMeasured):
         flash_measurements("p", [])
 
 
-def test_what_is_no_frame_is_said(tmp_path: Path) -> None:
+def test_input_without_a_frame_is_reported(tmp_path: Path) -> None:
     (tmp_path / "0.jpg").write_bytes(b"no picture")
     with pytest.raises(BenchFailed, match="cannot be decoded"):
         frame_pictures(tmp_path)

@@ -40,7 +40,7 @@ def by_name(measurements: tuple[Measurement, ...]) -> dict[tuple[str, str], tupl
 
 
 def test_figures_of_two_loads() -> None:
-    told = by_name(
+    figures = by_name(
         naive_measurements(
             "p",
             [
@@ -50,21 +50,21 @@ def test_figures_of_two_loads() -> None:
             ],
         )
     )
-    assert told["1 scan", "server CPU / naive CPU (tuned)"] == pytest.approx((0.25, 0.5))
-    assert told["1 scan", "server CPU / naive CPU (plain)"] == pytest.approx((0.1, 0.25))
-    assert told["1 scan", "Express CPU / naive CPU (tuned)"] == pytest.approx((0.2, 0.4))
-    assert told["1 scan", "naive CPU a frame (tuned)"] == pytest.approx((40.0, 40.0))
-    assert told["1 scan", "verdict as the naive one's (tuned)"] == (100.0, 0.0)
-    assert told["clips", "server CPU / naive CPU (tuned)"] == pytest.approx((0.5,))
-    assert told["clips", "verdict as the naive one's (tuned)"] == (0.0,)
-    assert told["1 scan", "naive verdict right (tuned)"] == (100.0, 0.0)
-    assert told["1 scan", "server's verdict right"] == (100.0, 100.0)
-    assert told["clips", "naive verdict right (tuned)"] == (0.0,)
-    assert told["clips", "server's verdict right"] == (100.0,)
-    assert ("clips", "server CPU / naive CPU (plain)") not in told
-    assert told["1 scan", "receipt and decoding / model CPU"] == pytest.approx((0.25, 0.25))
-    assert told["1 scan", "server CPU / model CPU"] == pytest.approx((2.5, 5.0))
-    assert told["clips", "server CPU / model CPU"] == pytest.approx((2.5,))
+    assert figures["1 scan", "server CPU / naive CPU (tuned)"] == pytest.approx((0.25, 0.5))
+    assert figures["1 scan", "server CPU / naive CPU (plain)"] == pytest.approx((0.1, 0.25))
+    assert figures["1 scan", "Express CPU / naive CPU (tuned)"] == pytest.approx((0.2, 0.4))
+    assert figures["1 scan", "naive CPU a frame (tuned)"] == pytest.approx((40.0, 40.0))
+    assert figures["1 scan", "verdict as the naive one's (tuned)"] == (100.0, 0.0)
+    assert figures["clips", "server CPU / naive CPU (tuned)"] == pytest.approx((0.5,))
+    assert figures["clips", "verdict as the naive one's (tuned)"] == (0.0,)
+    assert figures["1 scan", "naive verdict right (tuned)"] == (100.0, 0.0)
+    assert figures["1 scan", "server's verdict right"] == (100.0, 100.0)
+    assert figures["clips", "naive verdict right (tuned)"] == (0.0,)
+    assert figures["clips", "server's verdict right"] == (100.0,)
+    assert ("clips", "server CPU / naive CPU (plain)") not in figures
+    assert figures["1 scan", "receipt and decoding / model CPU"] == pytest.approx((0.25, 0.25))
+    assert figures["1 scan", "server CPU / model CPU"] == pytest.approx((2.5, 5.0))
+    assert figures["clips", "server CPU / model CPU"] == pytest.approx((2.5,))
 
 
 def test_nothing_compared_is_no_figure() -> None:

@@ -84,7 +84,7 @@ def test_verdicts(shown: Sequence[BgrImage], real: float, networks: bool, succes
     assert look(naive, shown).verdict().success is success
 
 
-def test_nobody_on_the_portrait_is_nobody_like_them() -> None:
+def test_a_portrait_without_a_face_matches_no_one() -> None:
     naive = NaivePipeline(pack(Models(0.9)), portrait=encode_jpeg(EMPTY))
     verdict = look(naive, [PERSON] * 4).verdict()
     assert (verdict.success, verdict.cosine) == (False, None)

@@ -24,13 +24,13 @@ def _bench(tmp_path: Path, pack: str) -> Any:
 
 
 def test_figures() -> None:
-    told = {m.name: m for m in cost_measurements("p", loads=LOADS, bare=BARE, timed=TIMED)}
-    assert told["time to load"].values == pytest.approx((300, 200))
-    assert told["memory of the models"].values == pytest.approx((50, 52))
-    assert told["memory of the process"].values == pytest.approx((150, 152))
-    assert told["PAD x once"].values == pytest.approx((2,))
-    assert told["PAD x: published / run"].values == (1.5,)
-    assert {(m.pack, m.load) for m in told.values()} == {("p", "pack alone")}
+    figures = {m.name: m for m in cost_measurements("p", loads=LOADS, bare=BARE, timed=TIMED)}
+    assert figures["time to load"].values == pytest.approx((300, 200))
+    assert figures["memory of the models"].values == pytest.approx((50, 52))
+    assert figures["memory of the process"].values == pytest.approx((150, 152))
+    assert figures["PAD x once"].values == pytest.approx((2,))
+    assert figures["PAD x: published / run"].values == (1.5,)
+    assert {(m.pack, m.load) for m in figures.values()} == {("p", "pack alone")}
 
 
 def test_models_without_graphs_have_no_ratio() -> None:
@@ -53,7 +53,7 @@ def test_without_loads_there_is_no_figure() -> None:
         (LOADS, BARE, TIMED | {"models": {"detector": 1.0}}),
     ],
 )
-def test_nonsense_is_said(loads: Any, bare: Any, timed: Any) -> None:
+def test_invalid_options_are_reported(loads: Any, bare: Any, timed: Any) -> None:
     with pytest.raises(PackNotMeasured, match="invalid answer"):
         cost_measurements("p", loads=loads, bare=bare, timed=timed)
 
@@ -84,13 +84,13 @@ async def test_a_process_that_does_not_answer(
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
-async def test_a_real_pack(tmp_path: Path) -> None:
+async def test_a_real_pack_is_measured(tmp_path: Path) -> None:
     photo = builtin_photos(names=("astronaut",))["astronaut"]
     (tmp_path / "0.jpg").write_bytes(encode_jpeg(photo.pixels, quality=90))
     bench = _bench(tmp_path, "embedded")
-    told = {m.name: m for m in await measure_pack(bench)}
-    assert len(told["time to load"].values) == 3
-    assert told["time to load"].least > 1
-    assert 1 < told["memory of the models"].median < 2000
-    assert told["embedder once"].median > told["detector once"].median / 100
+    figures = {m.name: m for m in await measure_pack(bench)}
+    assert len(figures["time to load"].values) == 3
+    assert figures["time to load"].least > 1
+    assert 1 < figures["memory of the models"].median < 2000
+    assert figures["embedder once"].median > figures["detector once"].median / 100
     assert len(bench.said) == 5

@@ -26,7 +26,7 @@ def test_the_portrait_is_as_large_as_an_upload_may_be() -> None:
     assert parse_header(data).pixels == 2400 * 2400
 
 
-def test_the_intake_is_held_against_what_cannot_be_saved() -> None:
+def test_the_intake_is_compared_with_its_unavoidable_cost() -> None:
     intakes = (
         Intake(whole=0.12, models=0.06, decoding=0.02),
         Intake(whole=0.09, models=0.04, decoding=0.02),

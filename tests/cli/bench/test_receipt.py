@@ -17,6 +17,6 @@ def test_frames_are_received_one_after_the_other_and_cost_something() -> None:
     assert spent == sorted(set(spent))
 
 
-def test_a_frame_is_held_to_a_servers_limits() -> None:
+def test_a_frame_must_keep_the_limits_of_a_server() -> None:
     with pytest.raises(FrameUnusable, match="pixels"):
         FrameReceipt().take(encode_jpeg(np.zeros((100, 300, 3), np.uint8)))

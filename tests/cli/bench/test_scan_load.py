@@ -23,20 +23,20 @@ def by_name(measurements: tuple[Measurement, ...]) -> dict[tuple[str, str], Meas
 
 
 def test_figures_of_two_runs() -> None:
-    told = by_name(scan_measurements("p", at_once=2, runs=(run(0.1, 0.2), run(0.3, 0.4, server=5.2))))
-    assert told["CPU a frame / its model time", ""].values == pytest.approx((2.0, 4.0))
-    assert told["AttemptEnd to ScanResult", "model frames"].values == pytest.approx((2.0, 4.0, 6.0, 8.0))
-    assert told["last frame to ScanResult", "model frames"].values == pytest.approx((3.0, 5.0, 7.0, 9.0))
-    assert told["AttemptEnd to ScanResult", "ms"].values == pytest.approx((100, 200, 300, 400))
-    assert told["every model once", "ms"].values == pytest.approx((50.0, 50.0))
-    assert told["model CPU a frame", "ms"].values == pytest.approx((16.25, 16.25))
-    assert told["server CPU a frame", "ms"].values == pytest.approx((32.5, 65.0))
-    assert told["images without credit", "%"].values == pytest.approx((20.0, 20.0))
-    assert {m.load for m in told.values()} == {"2 scans at once"}
-    assert {m.pack for m in told.values()} == {"p"}
+    figures = by_name(scan_measurements("p", at_once=2, runs=(run(0.1, 0.2), run(0.3, 0.4, server=5.2))))
+    assert figures["CPU a frame / its model time", ""].values == pytest.approx((2.0, 4.0))
+    assert figures["AttemptEnd to ScanResult", "model frames"].values == pytest.approx((2.0, 4.0, 6.0, 8.0))
+    assert figures["last frame to ScanResult", "model frames"].values == pytest.approx((3.0, 5.0, 7.0, 9.0))
+    assert figures["AttemptEnd to ScanResult", "ms"].values == pytest.approx((100, 200, 300, 400))
+    assert figures["every model once", "ms"].values == pytest.approx((50.0, 50.0))
+    assert figures["model CPU a frame", "ms"].values == pytest.approx((16.25, 16.25))
+    assert figures["server CPU a frame", "ms"].values == pytest.approx((32.5, 65.0))
+    assert figures["images without credit", "%"].values == pytest.approx((20.0, 20.0))
+    assert {m.load for m in figures.values()} == {"2 scans at once"}
+    assert {m.pack for m in figures.values()} == {"p"}
 
 
-def test_what_the_host_took_is_told_where_it_is_known() -> None:
+def test_stolen_time_is_reported_if_it_is_known() -> None:
     runs = (replace(run(0.1), stolen_share=0.25), run(0.1))
     assert by_name(scan_measurements("p", at_once=1, runs=runs))["taken by the host", "%"].values == (25.0,)
     assert ("taken by the host", "%") not in by_name(scan_measurements("p", at_once=1, runs=runs[1:]))

@@ -9,7 +9,7 @@ from evaluation.bench import BenchReport, Measurement, describe_machine
 from tests.cli.bench.test_scan_load import run
 
 
-def test_it_fits_a_narrow_terminal_uncut() -> None:
+def test_the_table_fits_a_narrow_terminal_uncut() -> None:
     measurements = [
         measurement
         for pack in ("embedded", "another")

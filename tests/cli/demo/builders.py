@@ -11,7 +11,7 @@ from cli.demo.scenarios import SCENARIOS, Scenario
 from facegate_client import ServerError
 from vision.face import BgrImage, DetectedFace, Embedding
 from vision.image import encode_jpeg
-from vision.packs import LicenceTerms, MatchCalibration, Pack
+from vision.packs import LicenceTerms, MatchCalibration, Pack, TemplateForm
 from vision.packs.calibration import CalibrationRecord, ScorePoint
 
 CHECK_ID = "7d3c2a8e-5f5b-4a52-9d0c-2f2b8a6e1c11"
@@ -56,6 +56,7 @@ PACK = Pack(
     detector=_Nothing(),
     landmarker=None,
     embedder=_Nothing(),
+    template_form=TemplateForm(model="nothing", sha256="0" * 64, dimensions=128, preprocessing="none"),
     pad_networks=(),
     match_calibration=CALIBRATION,
     runtime="nothing runs",

@@ -44,13 +44,13 @@ def test_the_exit_status_is_the_verdict_on_the_demo(monkeypatch: pytest.MonkeyPa
     assert outcome(monkeypatch, tmp_path, (*good, judged("static-photo")))[0] == 1
 
 
-def test_a_demo_that_cannot_run_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_demo_that_cannot_run_states_the_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     status, output = outcome(monkeypatch, tmp_path, ServerDidNotStart("no [such] pack"))
     assert status == 2
     assert "no [such] pack" in output
 
 
-def test_an_output_folder_that_is_a_file_is_said(tmp_path: Path) -> None:
+def test_an_output_folder_that_is_a_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     result = CliRunner().invoke(app, ["--out", str(tmp_path / "file")])
     assert result.exit_code == 2
@@ -66,7 +66,7 @@ def facegate(*words: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def check_what_was_written(out: Path, *, pack: str) -> None:
+def check_written_files(out: Path, *, pack: str) -> None:
     page = (out / "index.html").read_text(encoding="utf-8")
     assert f"What the {pack} pack detects" in page
     keys = load_key_set((out / "jwks.json").read_bytes())
@@ -98,7 +98,7 @@ def test_the_whole_demo_without_models(tmp_path: Path) -> None:
     assert "for evaluation only" in ran.stdout
     assert "Every outcome was as expected." in ran.stdout
     assert "pack_for_evaluation_only" in (out / "server.log").read_text()
-    check_what_was_written(out, pack="embedded")
+    check_written_files(out, pack="embedded")
 
 
 @pytest.mark.slow
@@ -114,4 +114,4 @@ def test_the_whole_demo_with_models_that_were_pulled(tmp_path: Path, assets: Pat
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "The pack is open, because it is the best pack in the models folder." in ran.stdout
     assert "Every outcome was as expected." in ran.stdout
-    check_what_was_written(out, pack="open")
+    check_written_files(out, pack="open")

@@ -7,7 +7,7 @@ from cli.demo.display import DemoDisplay, hint_name
 from tests.cli.demo.builders import judged, scenario
 
 
-def test_what_two_checks_say_stays_together_and_each_hint_is_said_once() -> None:
+def test_lines_of_two_checks_stay_together_and_each_hint_is_printed_once() -> None:
     sink = io.StringIO()
     with DemoDisplay(Console(file=sink, width=120), checks=2) as display:
         view, other = display.begin(scenario("same-person")), display.begin(scenario("screen-replay"))

@@ -42,7 +42,7 @@ def test_only_public_keys_are_written(tmp_path: Path) -> None:
     assert "d" not in key
 
 
-def test_what_an_earlier_run_left_is_removed(tmp_path: Path) -> None:
+def test_files_of_an_earlier_run_are_removed(tmp_path: Path) -> None:
     stale = tmp_path / "eyes-too-close"
     stale.mkdir()
     (stale / "evidence.jpg").write_bytes(b"old")
@@ -50,7 +50,7 @@ def test_what_an_earlier_run_left_is_removed(tmp_path: Path) -> None:
     assert [path.name for path in stale.iterdir()] == ["portrait.jpg"]
 
 
-def test_a_folder_that_cannot_be_used_is_said(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_used_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputUnusable):
         make_folder(tmp_path / "file")

@@ -29,7 +29,9 @@ def instead(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
     monkeypatch.setattr(module, "_COMMAND", (sys.executable, "-c", script))
 
 
-async def test_it_tells_where_it_listens_and_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_server_reports_its_addresses_and_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     instead(monkeypatch, SERVES)
     monkeypatch.setenv("FACEGATE_PACK", "another")
     async with open_server(tmp_path, log=tmp_path / "log") as server:
@@ -57,7 +59,7 @@ async def test_its_settings_are_settings(tmp_path: Path, monkeypatch: pytest.Mon
     assert (listeners.device.port, listeners.service.port, listeners.admin.port) == (0, 0, 0)
 
 
-async def test_a_server_that_ends_is_said_with_its_words(
+async def test_the_last_words_of_a_server_that_ends_are_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     instead(monkeypatch, FAILS)
@@ -83,7 +85,7 @@ async def test_a_timeout_of_the_caller_stays_one(tmp_path: Path, monkeypatch: py
             raise TimeoutError("of the caller")
 
 
-async def test_a_log_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+async def test_a_log_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     with pytest.raises(OutputUnusable):
         async with open_server(tmp_path, log=tmp_path / "missing" / "log"):
             pass

@@ -15,6 +15,7 @@ from vision.packs import Pack
 from vision.packs.catalogue import CataloguePack, load_catalogue
 
 POLICY = load_policies(None).get("standard").policy
+TRIAL = load_policies(None).get("evaluation").policy
 STRICT = load_policies(None).get("high").policy
 Pull = Callable[[CataloguePack], Coroutine[Any, Any, None]]
 
@@ -36,7 +37,12 @@ def loading(monkeypatch: pytest.MonkeyPatch) -> dict[str, VisionError]:
 
 async def choose(models_dir: Path, *, wanted: str | None = None, pull: Pull | None = None) -> ChosenPack:
     return await choose_pack(
-        wanted=wanted, models_dir=models_dir, catalogue=load_catalogue(), policy=POLICY, pull=pull
+        wanted=wanted,
+        models_dir=models_dir,
+        catalogue=load_catalogue(),
+        policy=POLICY,
+        trial=TRIAL,
+        pull=pull,
     )
 
 
@@ -61,7 +67,7 @@ async def test_an_installed_pack_comes_first_and_nothing_is_pulled(tmp_path: Pat
     assert "models folder" in chosen.why
 
 
-async def test_an_altered_pack_is_passed_over_and_said(
+async def test_an_altered_pack_is_skipped_and_reported(
     tmp_path: Path, loading: dict[str, VisionError]
 ) -> None:
     (tmp_path / "buffalo_s").mkdir()
@@ -89,9 +95,7 @@ async def test_the_last_resort_needs_no_files(tmp_path: Path) -> None:
     assert "none may be pulled" in offline.why
 
 
-async def test_what_was_asked_for_is_taken_or_refused(
-    tmp_path: Path, loading: dict[str, VisionError]
-) -> None:
+async def test_a_named_pack_is_used_or_refused(tmp_path: Path, loading: dict[str, VisionError]) -> None:
     (tmp_path / "open").mkdir()
     assert (await choose(tmp_path, wanted="insightface:/srv/models")).spec == "insightface:/srv/models"
     loading["open"] = VisionError("broken")
@@ -102,5 +106,10 @@ async def test_what_was_asked_for_is_taken_or_refused(
 async def test_a_pack_that_cannot_meet_the_policy_is_no_choice(tmp_path: Path) -> None:
     with pytest.raises(StageUnusable, match="cannot meet"):
         await choose_pack(
-            wanted="embedded", models_dir=tmp_path, catalogue=load_catalogue(), policy=STRICT, pull=None
+            wanted="embedded",
+            models_dir=tmp_path,
+            catalogue=load_catalogue(),
+            policy=POLICY,
+            trial=STRICT,
+            pull=None,
         )

@@ -11,14 +11,16 @@ from cli.demo.page import PageContext, matcher_sentence, render_page
 from cli.demo.record import DemoRecord
 from cli.demo.scenarios import SCENARIOS
 from tests.cli.demo.builders import CALIBRATION, PACK, all_as_expected, judged, refused, result
-from tests.cli.pages.reading import Page
+from tests.server.pages.reading import Page
 from vision.face import BgrImage, DetectedFace
 from vision.packs import Pack
 
 
 def render(records: tuple[DemoRecord, ...], pack: Pack = PACK) -> str:
     context = PageContext(
-        chosen=ChosenPack(spec=pack.name, models_dir=Path("models"), pack=pack, why="it is the <best>"),
+        chosen=ChosenPack(
+            spec=pack.name, models_dir=Path("models"), pack=pack, policy="evaluation", why="it is the <best>"
+        ),
         thresholds=(30.0, 70.0),
         version="0.1.0",
         made=datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
@@ -52,7 +54,7 @@ def test_every_template_was_filled(page: Page) -> None:
     assert not re.search(r"\{[a-z_]+\}", render(all_as_expected()))
 
 
-def test_it_says_plainly_what_it_is(page: Page) -> None:
+def test_the_page_states_that_it_is_a_demo(page: Page) -> None:
     text = " ".join(page.text.split())
     assert "These scans are simulated" in text
     assert "for evaluation only" in text
@@ -69,7 +71,7 @@ class _Network:
         return 0.5
 
 
-def test_a_pack_with_pad_networks_is_told_apart() -> None:
+def test_a_pack_with_pad_networks_is_distinguished() -> None:
     pack = replace(PACK, name="open", evaluation_only=False, pad_networks=(_Network(),))
     text = " ".join(Page(render(all_as_expected(), pack)).text.split())
     assert "What the open pack detects" in text
@@ -78,7 +80,7 @@ def test_a_pack_with_pad_networks_is_told_apart() -> None:
     assert "for evaluation only" not in text
 
 
-def test_what_is_wrong_with_a_device_is_said_where_it_was_asked_for_evidence() -> None:
+def test_device_failures_are_shown_if_evidence_was_requested() -> None:
     records = {record.scenario.key: record for record in all_as_expected()}
     assert "Device: it was &lt;repackaged&gt;." in render((records["device-repackaged"],))
     unasked = replace(records["same-person"], response=records["device-repackaged"].response)
@@ -121,7 +123,7 @@ def test_an_unexpected_outcome_is_in_the_headline() -> None:
     assert "not as expected" in text
 
 
-def test_an_unverified_signature_is_said() -> None:
+def test_an_unverified_signature_is_reported() -> None:
     assert "NOT VERIFIED" in Page(render((judged("same-person", signature_verified=False),))).text
 
 

@@ -7,8 +7,8 @@ from tests.cli.demo.builders import all_as_expected, judged, refused, result
 
 
 def test_a_whole_demo_as_expected() -> None:
-    told = [record.as_expected for record in all_as_expected()]
-    assert told == [True] * 6 + [None] + [True] * 13
+    flags = [record.as_expected for record in all_as_expected()]
+    assert flags == [True] * 6 + [None] + [True] * 13
 
 
 def test_another_outcome_is_not_as_expected() -> None:
@@ -31,7 +31,7 @@ def test_a_refusal_has_its_own_status_and_reason() -> None:
     )
 
 
-def test_what_the_server_could_not_decide_is_no_failure() -> None:
+def test_an_undecided_check_is_no_failure() -> None:
     undecided = result(result_pb2.FAILURE_REASON_SERVER_FAULT)
     undecided.status = result_pb2.CHECK_STATUS_NOT_DECIDED
     record = judged("static-photo", undecided)

@@ -32,7 +32,7 @@ EXPECTED = {
 }
 
 
-def test_the_demo_shows_what_was_promised() -> None:
+def test_the_demo_contains_every_promised_scenario() -> None:
     shown = {
         s.key: (str(s.expected.status), "".join(s.expected.reasons[:1]), s.kind if s.scanned else None)
         for s in SCENARIOS
@@ -41,12 +41,12 @@ def test_the_demo_shows_what_was_promised() -> None:
     assert shown == EXPECTED
 
 
-def test_only_what_may_pass_expects_nothing() -> None:
+def test_only_scenarios_that_may_pass_have_no_expectation() -> None:
     assert [s.kind for s in SCENARIOS if s.expected is None] == [ScanKind.SCREEN_REPLAY]
     assert all("may pass" in s.shown for s in SCENARIOS if s.expected is None)
 
 
-def test_where_nothing_is_asked_for_nothing_is_expected_of_what_only_that_keeps_out() -> None:
+def test_without_a_demand_no_scenario_expects_its_defence() -> None:
     assert demo_scenarios(asked=True) == SCENARIOS
     changed = [(a, b) for a, b in zip(SCENARIOS, demo_scenarios(asked=False), strict=True) if a != b]
     for asked, unasked in changed:
@@ -71,7 +71,7 @@ def test_every_attacker_of_the_flash_must_fail_and_the_person_must_pass() -> Non
     assert set(statuses.values()) == {Status.FAILURE}
 
 
-def test_only_whom_pixels_cannot_stop_is_asked_for_evidence_in_dynamic() -> None:
+def test_evidence_is_requested_in_dynamic_only_against_attacks_that_pixels_do_not_stop() -> None:
     assert [s.kind for s in SCENARIOS if s.flashes and s.device is not None] == [
         FlashKind.INJECTED_RELIGHTING
     ]
@@ -85,7 +85,7 @@ def test_devices_are_asked_for_evidence_with_the_person_and_with_the_strongest_a
     assert {(s.portrait, s.scanned) for s in asked} == {(SCENARIOS[0].portrait, SCENARIOS[0].scanned)}
 
 
-def test_a_virtual_camera_is_shown_to_a_caller_who_is_no_sandbox_caller() -> None:
+def test_a_virtual_camera_is_not_tolerated_outside_the_sandbox() -> None:
     (real,) = [s for s in SCENARIOS if not s.sandbox]
     assert (
         check_name(CameraClaim(label=real.camera), fingerprints=load_fingerprints()).outcome
@@ -110,7 +110,7 @@ def test_photos_are_built_in_ones() -> None:
     assert names <= set(builtin_photo_names())
 
 
-def test_the_impostor_is_another_person_and_nobody_else_is() -> None:
+def test_only_the_impostor_is_another_person() -> None:
     assert [s.key for s in SCENARIOS if s.scanned not in (None, s.portrait)] == ["another-person"]
 
 

@@ -58,6 +58,6 @@ def test_a_scan_is_rendered_ahead_and_goes_on(stage: Stage) -> None:
     assert all(decoded(picture).shape == (240, 180, 3) for picture in scan.strip)
 
 
-def test_an_unknown_photo_is_said() -> None:
+def test_an_unknown_photo_is_reported() -> None:
     with pytest.raises(StageUnusable, match="nobody"):
         open_stage(frozenset({"nobody"}))

@@ -13,13 +13,13 @@ def printed(width: int) -> str:
     return sink.getvalue()
 
 
-def test_it_fits_a_narrow_terminal_uncut() -> None:
+def test_the_table_fits_a_narrow_terminal_uncut() -> None:
     text = printed(80)
     assert "…" not in text
     assert max(len(line) for line in text.splitlines()) <= 80
 
 
-def test_it_tells_every_outcome() -> None:
+def test_the_summary_contains_every_outcome() -> None:
     text = " ".join(printed(160).split())
     assert text.count("✓") == 19
     assert "eye distance too small" in text

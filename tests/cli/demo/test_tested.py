@@ -28,7 +28,7 @@ def test_one_of_its_callers_is_a_sandbox_caller(tmp_path: Path) -> None:
     assert None not in found
 
 
-def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(PlatformUnusable):
         open_tested(tmp_path / "file" / "platform")

@@ -55,7 +55,7 @@ def test_where_there_are_no_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("force", [True, False])
-def test_what_cannot_be_written_leaves_nothing(tmp_path: Path, force: bool) -> None:
+def test_a_failed_write_leaves_no_file(tmp_path: Path, force: bool) -> None:
     for path in (tmp_path / "no/folder", tmp_path):
         with pytest.raises(FileUnusable, match="cannot be written"):
             write_image(path, b"data", force=force)
@@ -84,7 +84,7 @@ def test_a_pipe_does_not_hold_up_the_command(tmp_path: Path) -> None:
         read_image(pipe)
 
 
-def test_what_is_no_file_is_never_replaced(tmp_path: Path) -> None:
+def test_anything_but_a_file_is_never_replaced(tmp_path: Path) -> None:
     """As root a rename would replace a device."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

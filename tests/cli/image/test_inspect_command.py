@@ -7,20 +7,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
 from typer.testing import CliRunner
 
 from cli.image.command import app
+from cli.image.inspection import as_json, sections
 from cli.main import app as whole_app
 from matcher.records import (
     EyeCentres,
     PoseDegrees,
     QualityBlock,
+    Record39794,
     RecordMetadata,
     RecordVersion,
+    open_trusted_image,
+    serialise,
     wrap_in_dg2,
 )
 from matcher.records.codes import Expression, FaceImageType2011, Feature, Gender, PostAcquisition
 from tests.cli.image.pictures import picture, record
+from tests.matcher.records.iso_39794.samples import ALL_FIELDS, DG2_ALL_FIELDS, real_file, records_39794
 
 runner = CliRunner(env={"COLUMNS": "120"})
 _2005, _2011 = RecordVersion.ISO_19794_5_2005, RecordVersion.ISO_19794_5_2011
@@ -44,28 +50,28 @@ def run(*arguments: str | Path) -> tuple[int, str, str]:
     return result.exit_code, result.stdout, result.stderr
 
 
-def rows(told: str) -> dict[str, str]:
+def rows(output: str) -> dict[str, str]:
     """Names and values of the table; for a repeated name the last value."""
-    pairs = (line.strip().split("  ", 1) for line in told.splitlines())
+    pairs = (line.strip().split("  ", 1) for line in output.splitlines())
     return {pair[0].strip(): pair[1].strip() for pair in pairs if len(pair) == 2}
 
 
 def inspected(tmp_path: Path, data: bytes) -> dict[str, Any]:
     file = tmp_path / "any.name"
     file.write_bytes(data)
-    status, told, _ = run(file, "--json")
+    status, output, _ = run(file, "--json")
     assert status == 0
-    found = json.loads(told)
+    found = json.loads(output)
     assert isinstance(found, dict)
     return found
 
 
-def test_every_field_of_a_2011_record_is_told_in_words(tmp_path: Path) -> None:
+def test_every_field_of_a_2011_record_is_reported_in_words(tmp_path: Path) -> None:
     file = tmp_path / "record"
     file.write_bytes(record(_2011, _KNOWN))
-    status, told, _ = run(file)
+    status, output, _ = run(file)
     assert status == 0
-    found = rows(told)
+    found = rows(output)
     expected = {
         "form": "ISO/IEC 19794-5:2011 > image/jpeg",
         "version": "030 (2011)",
@@ -86,10 +92,10 @@ def test_every_field_of_a_2011_record_is_told_in_words(tmp_path: Path) -> None:
         "width x height": "60 x 80",
     }
     assert {name: found.get(name) for name in expected} == expected
-    assert "No discrepancies." in told
+    assert "No discrepancies." in output
 
 
-def test_json_says_the_same_for_programs(tmp_path: Path) -> None:
+def test_json_output_has_the_same_content(tmp_path: Path) -> None:
     found = inspected(tmp_path, record(_2011, _KNOWN))
     assert found["container"] == "ISO_19794_5_2011"
     assert found["record"]["declared_length"] == found["bytes"]
@@ -106,41 +112,41 @@ def test_json_says_the_same_for_programs(tmp_path: Path) -> None:
     assert found["discrepancies"] == []
 
 
-def test_a_dg2_is_told_from_the_outside_inwards(tmp_path: Path) -> None:
+def test_a_dg2_is_distinguished_from_the_outside_inwards(tmp_path: Path) -> None:
     data = wrap_in_dg2([record(_2005)])
     found = inspected(tmp_path, data)
     assert found["nesting"] == "ICAO DG2 > ISO/IEC 19794-5:2005 > image/jpeg"
     assert found["dg2"]["records"][0]["header"]["biometric type"] == "02"
     file = tmp_path / "dg2"
     file.write_bytes(data)
-    status, told, _ = run(file)
+    status, output, _ = run(file)
     assert status == 0
-    assert told.index("ICAO DG2") < told.index("Facial record") < told.index("Picture as found")
-    assert rows(told)["that is"] == "face data"
+    assert output.index("ICAO DG2") < output.index("Facial record") < output.index("Picture as found")
+    assert rows(output)["that is"] == "face data"
 
 
 @pytest.mark.parametrize(
     ("format_", "media_type"), [("JPEG", "image/jpeg"), ("PNG", "image/png"), ("JPEG2000", "image/jp2")]
 )
-def test_a_bare_picture(tmp_path: Path, format_: str, media_type: str) -> None:
+def test_a_bare_image_is_described(tmp_path: Path, format_: str, media_type: str) -> None:
     found = inspected(tmp_path, picture(format_))
     assert found["nesting"] == found["picture"]["media_type"] == media_type
     assert (found["dg2"], found["record"], found["representations"]) == (None, None, [])
 
 
-def test_what_disagrees_is_told(tmp_path: Path) -> None:
+def test_discrepancies_are_reported(tmp_path: Path) -> None:
     data = bytearray(record(_2005))
     struct.pack_into(">H", data, 14 + 20 + 2, 337)
     found = inspected(tmp_path, bytes(data) + b"abc")
     assert {one["kind"] for one in found["discrepancies"]} == {"SIZE", "TRAILING_BYTES"}
     file = tmp_path / "record"
     file.write_bytes(bytes(data) + b"abc")
-    _, told, _ = run(file)
-    assert "2 discrepancies:" in told
-    assert "SIZE: the record declares 337 x 80 pixels, the code stream has 60 x 80" in told
+    _, output, _ = run(file)
+    assert "2 discrepancies:" in output
+    assert "SIZE: the record declares 337 x 80 pixels, the code stream has 60 x 80" in output
 
 
-def test_codes_that_the_standard_does_not_name_are_told_as_numbers(tmp_path: Path) -> None:
+def test_codes_that_the_standard_does_not_name_are_reported_as_numbers(tmp_path: Path) -> None:
     data = bytearray(record(_2005))
     data[14 + 6] = 77
     data[14 + 12 : 14 + 14] = b"\x80\x03"
@@ -150,13 +156,13 @@ def test_codes_that_the_standard_does_not_name_are_told_as_numbers(tmp_path: Pat
     assert (found["expressions"], found["expression_code"]) == (None, 0x8003)
     file = tmp_path / "record"
     file.write_bytes(bytes(data))
-    told = rows(run(file)[1])
-    assert told["gender"] == "reserved code 0x4d"
-    assert told["colour space"] == "vendor code 0xc8"
-    assert told["expression"] == "vendor code 0x8003"
+    output = rows(run(file)[1])
+    assert output["gender"] == "reserved code 0x4d"
+    assert output["colour space"] == "vendor code 0xc8"
+    assert output["expression"] == "vendor code 0x8003"
 
 
-def test_all_faces_of_a_record_are_told(tmp_path: Path) -> None:
+def test_all_faces_of_a_record_are_reported(tmp_path: Path) -> None:
     one = record(_2005)
     two = one[:8] + struct.pack(">IH", 14 + 2 * (len(one) - 14), 2) + one[14:] * 2
     found = inspected(tmp_path, two)
@@ -172,23 +178,93 @@ def test_all_faces_of_a_record_are_told(tmp_path: Path) -> None:
         (b"FAC\x00010\x00" + bytes(3), "header needs 14 bytes"),
     ],
 )
-def test_what_cannot_be_read_is_one_line_and_exit_code_2(tmp_path: Path, data: bytes, says: str) -> None:
+def test_an_unreadable_file_prints_one_line_and_exits_with_2(tmp_path: Path, data: bytes, says: str) -> None:
     file = tmp_path / "file"
     file.write_bytes(data)
-    status, told, error = run(file)
-    assert (status, told) == (2, "")
+    status, output, error = run(file)
+    assert (status, output) == (2, "")
     assert says in error
     assert len(error.strip().splitlines()) == 1
 
 
-def test_a_file_that_is_none(tmp_path: Path) -> None:
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     for path, says in ((tmp_path / "none", "cannot be read"), (tmp_path, "cannot be read")):
         status, _, error = run(path)
         assert status == 2
         assert says in error
 
 
-def test_it_is_part_of_the_whole_command_and_shows_examples() -> None:
+def test_the_command_is_registered_and_its_help_has_examples() -> None:
     result = runner.invoke(whole_app, ["image", "inspect", "--help"])
     assert result.exit_code == 0
     assert "facegate image inspect EF_DG2.bin" in result.stdout
+
+
+def test_every_field_of_the_real_39794_record_is_told_in_words(tmp_path: Path, assets: Path) -> None:
+    file = tmp_path / "record"
+    file.write_bytes(real_file(assets, ALL_FIELDS))
+    status, output, _ = run(file)
+    assert status == 0
+    found = rows(output)
+    expected = {
+        "form": "ISO/IEC 39794-5:2019 > image/jp2",
+        "version": "generation 3 (2019)",
+        "outermost data object": "context tag [1] (A1)",
+        "image data format": "JPEG 2000 lossy",
+        "face image kind": "mrtd",
+        "post acquisition processing": "none",
+        "lossy transformation attempts": "zero",
+        "camera to subject distance": "3000 mm",
+        "image size": "572 x 731",
+        "image inter eye distance": "150 px",
+        "image colour space": "24-bit RGB",
+        "definition": "35 bytes: 5265666572656e636520436f6c6f757220446566696e6974...",
+        "technology id": "static photo digital camera",
+        "algorithm id": "organization 1, number 1",
+        "decision": "no attack",
+        "challenges": "1",
+        "session id": "9",
+        "model id": "organization 1, number 1",
+        "gender": "female",
+        "hair colour": "brown",
+        "subject height": "1786 mm",
+        "expression": "neutral",
+        "pitch angle": "3 degrees, uncertain by 1",
+        "2.11 (MPEG-4)": "(90, 22)",
+    }
+    assert {name: found.get(name) for name in expected} == expected
+    assert "2024-01-20 13:23:09.908" in output
+    assert "SIZE: the record declares 572 x 731 pixels" in output
+
+
+def test_json_of_the_real_39794_record(tmp_path: Path, assets: Path) -> None:
+    found = inspected(tmp_path, real_file(assets, DG2_ALL_FIELDS))
+    assert found["nesting"] == "ICAO DG2 > ISO/IEC 39794-5:2019 > image/jp2"
+    assert found["record"] == {
+        "version": {"generation": 3, "year": 2019},
+        "in_context_tag": True,
+        "ignored_extensions": 0,
+        "trailing_bytes": 0,
+        "representations": 1,
+    }
+    (face,) = found["representations"]
+    # The common view has the codes of 19794-5, the blocks those of the record.
+    assert face["gender"] == {"code": 2, "meaning": "female"}
+    blocks = face["blocks"]
+    assert blocks["identity_metadata"]["gender"] == {"code": 3, "meaning": "female"}
+    assert blocks["pad_data"]["challenges"] == [b"Challenge1".hex()]
+    assert blocks["landmarks"][0] == {
+        "landmark_kind": {"mpeg4_feature_point": {"code": 10, "meaning": "2.11"}},
+        "landmark_coordinates": {"cartesian_2d": {"x": 90, "y": 22}},
+    }
+    assert "representation_data" not in blocks["image_representation"]
+    assert [one["kind"] for one in found["discrepancies"]] == ["SIZE"]
+
+
+@settings(max_examples=30, deadline=None)
+@given(records_39794)
+def test_any_39794_record_is_shown(record: Record39794) -> None:
+    data = serialise(record)
+    content = open_trusted_image(data)
+    assert sections(content, data)
+    json.dumps(as_json(content, data))

@@ -76,8 +76,8 @@ def test_of_two_packs_the_worst_counts(assets: Path, pack_folder: Path, tmp_path
     assert "Pack open:DIR: " in both.record.note
     for point in both.points:
         for alone in ("insightface", "open"):
-            # A point states its bound a step late, so one pack's line may not lie above that of both.
-            assert fmr_bound(point.cosine, calibration=found[alone]) <= point.fmr_upper_bound * 1.0001
+            # Bounds are rounded up to a twentieth of a decade, so lines may differ by such a step.
+            assert fmr_bound(point.cosine, calibration=found[alone]) <= point.fmr_upper_bound * 10**0.05001
 
 
 @pytest.mark.slow
@@ -105,7 +105,7 @@ def test_packs_of_different_embedders_are_refused(assets: Path, pack_folder: Pat
         ({"--corrections": "none.toml"}, "none.toml cannot be read"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_line(
+def test_an_error_is_reported_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: dict[str, str], said: str
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -3,8 +3,8 @@ import re
 from cli.match.charts import draw_charts
 from cli.match.description import describe
 from cli.report import Chart, render_page
-from tests.cli.pages.reading import Page
 from tests.evaluation.match.reports import made_report
+from tests.server.pages.reading import Page
 
 
 def test_the_page_needs_nothing_else_and_runs_nothing() -> None:
@@ -17,7 +17,7 @@ def test_the_page_needs_nothing_else_and_runs_nothing() -> None:
     assert "://" not in page.source
 
 
-def test_everything_is_said_and_text_stays_text() -> None:
+def test_every_figure_is_described_and_text_is_escaped() -> None:
     page = render_page(describe(made_report()), [])
     assert (
         "not supported by these data (needs about 79 persons, all compared with all: 3,081 pairs of persons)"
@@ -31,11 +31,11 @@ def test_everything_is_said_and_text_stays_text() -> None:
     assert not re.search(r"\{[a-z]+\}", page)
 
 
-def test_nobody_is_shown() -> None:
+def test_no_person_is_shown() -> None:
     assert "p001" not in render_page(describe(made_report()), [])
 
 
-def test_a_chart_says_which_photos_it_is_of() -> None:
+def test_a_chart_names_its_photos() -> None:
     charts = {chart.name: chart for chart in draw_charts(made_report(apart=10))}
     assert list(charts) == ["det", "scores", "det_apart", "scores_apart"]
     assert "Photos measured apart." in charts["scores_apart"].caption

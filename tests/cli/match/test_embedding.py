@@ -22,7 +22,8 @@ def test_formats_that_need_it_go_through_the_isolated_decoder(tmp_path: Path) ->
     photos.append(FacePhoto(tmp_path / "three.jpg", "three", apart=False))
     photos.append(FacePhoto(tmp_path / "gone.jpg", "gone", apart=False))
     stream = io.StringIO()
-    (run,) = embed_with_progress(photos, packs=[burning_pack()], console=Console(file=stream, width=200))
+    console = Console(file=stream, width=200)
+    (run,) = embed_with_progress(photos, packs=[burning_pack()], workers=2, console=console)
     assert [template.identity for template in run.templates] == ["one.jpg", "two.png"]
     np.testing.assert_array_equal(acquired(run), [True, True, False, False])
     assert "2 files cannot be read as images: three.jpg, gone.jpg" in stream.getvalue()
@@ -31,4 +32,4 @@ def test_formats_that_need_it_go_through_the_isolated_decoder(tmp_path: Path) ->
 def test_more_photos_than_can_be_compared_are_refused_before_any_is_read(tmp_path: Path) -> None:
     photos = [FacePhoto(tmp_path / "none.jpg", "one", apart=False)] * (MOST_TEMPLATES + 1)
     with pytest.raises(NothingToMeasure, match="too many to measure at once"):
-        embed_with_progress(photos, packs=[], console=Console(file=io.StringIO()))
+        embed_with_progress(photos, packs=[], workers=1, console=Console(file=io.StringIO()))

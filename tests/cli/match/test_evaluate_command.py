@@ -1,5 +1,6 @@
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,12 @@ from typer.testing import CliRunner
 
 from cli.evaluate import app
 from cli.match import evaluate_command
+from evaluation.match.groups import GroupPromise
+from evaluation.match.operating_points import FmrAt
+from evaluation.match.promises import Promise
 from tests.cli.match.samples import plain, small_set
 from tests.evaluation.match.crowds import pack_of
+from tests.evaluation.match.reports import made_report
 
 
 def evaluate(*arguments: object) -> tuple[int, str, str]:
@@ -41,10 +46,10 @@ def test_real_photos_in_groups_with_a_report(
         *("--out", out, "--resamples", 200),
     )
     assert status == 0, progress
-    told = plain(said)
-    assert "0 of " in told
-    assert "not supported by these data (needs about 26 persons" in told
-    assert "ageitgey/face_" in told
+    shown = plain(said)
+    assert "0 of " in shown
+    assert "not supported by these data (needs about 26 persons" in shown
+    assert "ageitgey/face_" in shown
     assert f"The report is {out / 'report.html'}." in progress
     assert sorted(file.name for file in out.iterdir()) == [
         "det.png",
@@ -110,7 +115,7 @@ def test_pairs_give_the_same_in_json(assets: Path, tmp_path: Path) -> None:
         (("--identities", "good", "--pack", "nobody"), "no pack is named 'nobody'"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_line(
+def test_an_error_is_reported_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], said: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -150,3 +155,28 @@ def test_photos_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     status, _, errors = evaluate("--identities", people(tmp_path / "faces", *rows), "--pack", "embedded")
     assert status == 2
     assert "5 files cannot be read as images: 0.jpg, 1.jpg, 2.jpg and 2 more" in errors
+
+
+def test_a_promise_that_is_broken_in_a_group_is_an_exit_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = made_report()
+    first, *others = report.packs
+    broken = GroupPromise(0.01, FmrAt(0.3, 0.2, 0.3, 0.1, None), Promise.BROKEN)
+    group = replace(first.groups[0], promises=(broken,))
+    found = replace(report, packs=(replace(first, groups=(group, *first.groups[1:])), *others))
+    folder = people(tmp_path / "good", "a.jpg,ann,f", "b.jpg,bob,m")
+    monkeypatch.setattr(evaluate_command, "load_packs", lambda specs, models_dir: ())
+    monkeypatch.setattr(evaluate_command, "measure_packs", lambda *_, **__: found)
+    status, said, _ = evaluate("--identities", folder, "--group-by", "sex")
+    assert status == 1
+    assert "Broken: sex <f> (max_fmr 0.01: 2.0e-1)." in " ".join(plain(said).split())
+    monkeypatch.setattr(evaluate_command, "measure_packs", lambda *_, **__: made_report(persons=40))
+    assert evaluate("--identities", folder)[0] == 0
+
+
+def test_portraits_need_two_photos_of_somebody(tmp_path: Path) -> None:
+    folder = people(tmp_path / "good", "a.jpg,ann,f", "b.jpg,bob,m")
+    status, _, said = evaluate("--identities", folder, "--portraits", "grey")
+    assert status == 2
+    assert "--portraits needs persons with two photos" in said

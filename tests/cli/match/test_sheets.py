@@ -1,10 +1,8 @@
-import pytest
-
 from cli.match.sheets import sheets
-from cli.match.words import change, interval, percent, promise, rate
+from cli.match.words import change, interval, percent, rate
 from cli.report.sheets import Sheet
 from evaluation.match.evaluation import Difference
-from evaluation.match.operating_points import FmrAt, RateInterval
+from evaluation.match.operating_points import RateInterval
 from tests.evaluation.match.reports import made_report
 
 
@@ -24,13 +22,15 @@ def test_each_sheet_is_there_with_as_many_cells_as_columns() -> None:
         "Differences to open:DIR on the same comparisons",
         "Groups by sex, open:DIR",
         "Groups by sex, embedded",
+        "The pack's own calibration in groups by sex, open:DIR",
+        "The pack's own calibration in groups by sex, embedded",
     ]
     for sheet in titles.values():
         assert sheet.rows
         assert {len(row) for row in sheet.rows} == {len(sheet.columns)}
 
 
-def test_failures_and_time_are_told() -> None:
+def test_failures_and_time_are_reported() -> None:
     first, second = found()["Photos to templates"].rows
     assert first == ("open:DIR", "1 of 61 (1.6 %)", "1 no face", "5.0", "1.00")
     assert second[0] == "embedded"
@@ -42,13 +42,6 @@ def test_the_rows_of_rates_are_those_that_the_data_support() -> None:
         (pack, target) for pack in ("open:DIR", "embedded") for target in ("0.1", "0.01")
     ]
     assert all("0.001: not supported by these data" in note for note in sheet.notes)
-
-
-@pytest.mark.parametrize(
-    ("fmr", "bound", "word"), [(0.02, 0.03, "broken"), (0.005, 0.02, "not shown"), (0.005, 0.01, "kept")]
-)
-def test_whether_a_promise_is_kept(fmr: float, bound: float, word: str) -> None:
-    assert promise(0.01, FmrAt(0.3, fmr, bound, None)) == word
 
 
 def test_figures_in_words() -> None:

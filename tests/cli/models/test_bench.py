@@ -47,12 +47,12 @@ class Broken:
 
 
 @pytest.mark.parametrize(("detector", "why"), [(Blind(), "finds no face"), (Broken(), "out of memory")])
-def test_models_of_no_use_are_said(detector: Blind | Broken, why: str) -> None:
+def test_unusable_models_are_reported(detector: Blind | Broken, why: str) -> None:
     with pytest.raises(BenchImpossible, match=why):
         measure_models(replace(pack(), detector=detector), spec="x", runs=1)
 
 
-def test_a_missing_photo_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_photo_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> BgrImage:
         raise PhotoNotFound(f"no package carries {name}")
 
@@ -61,7 +61,7 @@ def test_a_missing_photo_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
         measure_models(pack(), spec="x", runs=1)
 
 
-def test_a_pack_that_is_not_there_is_said(tmp_path: Path) -> None:
+def test_a_missing_pack_is_reported(tmp_path: Path) -> None:
     result = runner.invoke(app, ["bench", "--pack", "open", "--models-dir", str(tmp_path)])
     assert result.exit_code == 2
     assert "facegate models pull open" in " ".join(result.stderr.split())
@@ -71,9 +71,9 @@ def test_a_pack_that_is_not_there_is_said(tmp_path: Path) -> None:
 def test_the_embedded_pack() -> None:
     result = runner.invoke(app, ["bench", "--runs", "2", "--json"])
     assert result.exit_code == 0, result.output
-    told = json.loads(result.stdout)
-    assert told["command"] == "facegate models bench --pack embedded --runs 2"
-    figures = {one["name"]: one for one in told["measurements"]}
+    document = json.loads(result.stdout)
+    assert document["command"] == "facegate models bench --pack embedded --runs 2"
+    figures = {one["name"]: one for one in document["measurements"]}
     assert set(figures) == {"detector", "landmarker", "embedder", "pad:facegate_pad_v1"}
     assert all(0 < one["min"] <= one["median"] <= one["max"] for one in figures.values())
     result = runner.invoke(app, ["bench", "--runs", "1"], env={"COLUMNS": "100"})

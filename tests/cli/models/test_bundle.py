@@ -59,7 +59,7 @@ def test_an_optional_file_that_is_not_installed_is_left_out(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("contents", [{}, {**CONTENTS, "detector.onnx": b"altered"}])
-def test_what_is_not_intact_is_not_bundled(tmp_path: Path, contents: dict[str, bytes]) -> None:
+def test_a_damaged_pack_is_not_bundled(tmp_path: Path, contents: dict[str, bytes]) -> None:
     put(tmp_path / "toy", contents)
     with pytest.raises(NotInstalled, match="facegate models pull toy"):
         write_bundle([make_pack()], models_dir=tmp_path, out=tmp_path / "x.tar")

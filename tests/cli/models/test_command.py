@@ -31,12 +31,12 @@ def run(*arguments: str | Path, models_dir: Path) -> tuple[int, str, str]:
 
 
 def test_the_real_catalogue_is_listed(tmp_path: Path) -> None:
-    status, told, _ = run("list", models_dir=tmp_path)
+    status, output, _ = run("list", models_dir=tmp_path)
     assert status == 0
     for pack in load_catalogue().packs:
-        assert pack.name in told
-    status, told, _ = run("list", "--json", models_dir=tmp_path)
-    listed = {one["pack"]: one for one in json.loads(told)}
+        assert pack.name in output
+    status, output, _ = run("list", "--json", models_dir=tmp_path)
+    listed = {one["pack"]: one for one in json.loads(output)}
     assert listed["buffalo_l"]["restricts_use"] is True
     assert listed["open"]["restricts_use"] is False
     assert listed.pop("embedded")["installed"] == "yes"
@@ -48,7 +48,7 @@ def test_the_embedded_pack_is_listed_as_installed(tmp_path: Path) -> None:
     assert "yes" in row
 
 
-def test_list_says_how_a_pack_is_installed(toy: Path) -> None:
+def test_list_shows_the_state_of_each_pack(toy: Path) -> None:
     def installed() -> str:
         return str(json.loads(run("list", "--json", models_dir=toy)[1])[0]["installed"])
 
@@ -66,50 +66,52 @@ def test_the_environment_names_the_folder(toy: Path, monkeypatch: pytest.MonkeyP
     assert json.loads(result.stdout)[0]["folder"] == str(toy / "toy")
 
 
-def test_show_tells_everything(toy: Path) -> None:
+def test_show_prints_every_field(toy: Path) -> None:
     (toy / "toy/detector.onnx").write_bytes(b"altered")
-    status, told, _ = run("show", "toy", models_dir=toy)
+    status, output, _ = run("show", "toy", models_dir=toy)
     assert status == 0
     for entry in make_pack().members:
         assert entry.url is not None
         for fact in (entry.file_name, entry.sha256, entry.url, f"{entry.size:,} bytes", entry.terms.weights):
-            assert fact in told
-    assert make_entry("x", b"altered").sha256 in told
+            assert fact in output
+    assert make_entry("x", b"altered").sha256 in output
     shown = json.loads(run("show", "toy", "--json", models_dir=toy)[1])
     assert [file["state"] for file in shown["files"]] == ["altered", "intact", "intact"]
 
 
-def test_an_unknown_pack_is_said(tmp_path: Path) -> None:
+def test_an_unknown_pack_is_reported(tmp_path: Path) -> None:
     for command in (["show"], ["licence"], ["verify"], ["pull"], ["bundle", "--out", tmp_path / "x"]):
-        status, _, told = run(*command, "nobody's", models_dir=tmp_path)
+        status, _, output = run(*command, "nobody's", models_dir=tmp_path)
         assert status == 2
-        assert 'no pack is called "nobody\'s". Known: open, open_sface, buffalo_l, buffalo_s' in told
+        assert (
+            'no pack is called "nobody\'s". Known: open, open_sface, edgeface, buffalo_l, buffalo_s' in output
+        )
 
 
-def test_licence(tmp_path: Path) -> None:
-    status, told, _ = run("licence", "buffalo_l", models_dir=tmp_path)
+def test_licence_prints_the_terms(tmp_path: Path) -> None:
+    status, output, _ = run("licence", "buffalo_l", models_dir=tmp_path)
     assert status == 0
-    assert "Non-commercial research only, unless a licence is bought" in told
-    assert "They have not been accepted here." in told
+    assert "Non-commercial research only, unless a licence is bought" in output
+    assert "They have not been accepted here." in output
     assert "nothing has to be accepted" in run("licence", "open", models_dir=tmp_path)[1]
 
 
-def test_verify_an_intact_pack(toy: Path) -> None:
+def test_verify_accepts_an_intact_pack(toy: Path) -> None:
     assert run("verify", models_dir=toy) == (0, "toy: intact, 3 files as catalogued\n", "")
     (toy / "toy/pad.onnx").unlink()
-    status, told, _ = run("verify", "toy", models_dir=toy)
-    assert (status, told) == (
+    status, output, _ = run("verify", "toy", models_dir=toy)
+    assert (status, output) == (
         0,
         "toy: intact, 2 files as catalogued (optional, not installed: pad.onnx)\n",
     )
 
 
-def test_verify_names_what_is_wrong_and_how_to_mend_it(toy: Path) -> None:
+def test_verify_names_each_problem_and_its_remedy(toy: Path) -> None:
     (toy / "toy/detector.onnx").write_bytes(b"altered")
     (toy / "toy/embedder.onnx").unlink()
-    status, told, problems = run("verify", models_dir=toy)
+    status, output, problems = run("verify", models_dir=toy)
     assert status == 1
-    assert "toy: not intact" in told
+    assert "toy: not intact" in output
     expected, found = make_pack().required[0].sha256, make_entry("x", b"altered").sha256
     assert f"toy: detector.onnx is altered: expected SHA-256 {expected}, found {found}" in problems
     assert "toy: embedder.onnx is missing" in problems
@@ -120,18 +122,18 @@ def test_verify_names_what_is_wrong_and_how_to_mend_it(toy: Path) -> None:
 
 
 def test_verify_where_nothing_is_installed(tmp_path: Path) -> None:
-    status, _, told = run("verify", models_dir=tmp_path)
+    status, _, output = run("verify", models_dir=tmp_path)
     assert status == 1
-    assert "facegate models pull open" in told
-    status, _, told = run("verify", "open", models_dir=tmp_path)
+    assert "facegate models pull open" in output
+    status, _, output = run("verify", "open", models_dir=tmp_path)
     assert status == 1
-    assert "open: mobilefacenet_foamliu.onnx is missing" in told
+    assert "open: mobilefacenet_foamliu.onnx is missing" in output
 
 
-def test_bundle_and_pull_again(toy: Path) -> None:
-    status, told, _ = run("bundle", "toy", "--out", toy / "x.tar", models_dir=toy)
+def test_a_bundle_can_be_pulled(toy: Path) -> None:
+    status, output, _ = run("bundle", "toy", "--out", toy / "x.tar", models_dir=toy)
     assert status == 0
-    assert "3 model files, 1.1 MB" in told
+    assert "3 model files, 1.1 MB" in output
     assert run("pull", "toy", "--mirror", toy / "x.tar", models_dir=toy / "elsewhere")[0] == 0
     assert run("verify", models_dir=toy / "elsewhere")[0] == 0
     status, _, problem = run("bundle", "toy", "--out", toy / "x.tar", models_dir=toy)
@@ -152,18 +154,18 @@ def test_every_command_has_examples() -> None:
         assert f"facegate models {command}" in result.stdout
 
 
-def test_the_made_up_pack_is_what_it_says() -> None:
+def test_the_synthetic_pack_has_its_stated_contents() -> None:
     assert sum(entry.size or 0 for entry in make_pack().members) == sum(map(len, CONTENTS.values()))
 
 
 def test_the_embedded_pack_is_shown_with_its_terms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("dlib")
     monkeypatch.setattr("cli.models.command.load_pack", shared_pack)
-    status, told, _ = run("show", "embedded", models_dir=tmp_path)
+    status, output, _ = run("show", "embedded", models_dir=tmp_path)
     assert status == 0
     entry = load_catalogue().only("facegate_pad")
     for fact in (entry.file_name, entry.sha256, entry.terms.weights, "research only: it must not decide"):
-        assert fact in told
+        assert fact in output
     shown = json.loads(run("show", "embedded", "--json", models_dir=tmp_path)[1])
     assert shown["evaluation_only"] is True
     assert entry.sha256 in {file["sha256"] for file in shown["files"]}

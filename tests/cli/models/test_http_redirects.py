@@ -76,7 +76,7 @@ async def test_a_redirect_to_nowhere_is_refused(
         await pull_pack(make_pack(), models_dir=tmp_path, source=mirror.base, patience=hasty)
 
 
-def test_what_is_encrypted_stays_so() -> None:
+def test_https_is_never_redirected_to_http() -> None:
     here = URL("https://a.example/x")
     with pytest.raises(TransferFailed, match=r"from https to http://b\.example/y, "):
         _target(here, here, "http://b.example/y?token=secret")
@@ -84,6 +84,7 @@ def test_what_is_encrypted_stays_so() -> None:
     assert _target(plain, plain, "https://b.example/y") == URL("https://b.example/y")
 
 
+@pytest.mark.slow
 async def test_only_a_trusted_certificate_will_do(tmp_path: Path) -> None:
     authority = trustme.CA()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -91,15 +92,15 @@ async def test_only_a_trusted_certificate_will_do(tmp_path: Path) -> None:
     pem = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(str(pem))
     async with mirror_server(CONTENTS, tls=tls) as mirror, mirror_server(CONTENTS) as plain:
-        status, told = await _pull(mirror.base, tmp_path / "m", None)
+        status, output = await _pull(mirror.base, tmp_path / "m", None)
         assert status == 2
-        assert "no secure connection" in told
+        assert "no secure connection" in output
         mirror.script[NAME] = [redirect(f"{plain.base}/{NAME}")]
-        status, told = await _pull(mirror.base, tmp_path / "m", pem)
+        status, output = await _pull(mirror.base, tmp_path / "m", pem)
         assert status == 2
-        assert "redirects from https to http" in told
-        status, told = await _pull(mirror.base, tmp_path / "m", pem)
-        assert status == 0, told
+        assert "redirects from https to http" in output
+        status, output = await _pull(mirror.base, tmp_path / "m", pem)
+        assert status == 0, output
     assert snapshot(tmp_path / "m/toy") == CONTENTS
 
 
@@ -112,6 +113,6 @@ async def _pull(source: str, models_dir: Path, authorities: Path | None) -> tupl
         env={"PATH": "/usr/bin:/bin", **environment},
         stderr=asyncio.subprocess.PIPE,
     )
-    _, told = await process.communicate()
+    _, output = await process.communicate()
     assert process.returncode is not None
-    return process.returncode, " ".join(told.decode().split())
+    return process.returncode, " ".join(output.decode().split())

@@ -158,7 +158,7 @@ async def test_a_missing_required_file_is_named(mirror: Mirror, tmp_path: Path, 
     assert not (tmp_path / "toy").exists()
 
 
-async def test_a_missing_optional_file_is_said(mirror: Mirror, tmp_path: Path, hasty: Patience) -> None:
+async def test_a_missing_optional_file_is_reported(mirror: Mirror, tmp_path: Path, hasty: Patience) -> None:
     del mirror.files["pad.onnx"]
     report = await pull_pack(make_pack(), models_dir=tmp_path, source=mirror.base, patience=hasty)
     assert set(snapshot(report.folder)) == {"detector.onnx", NAME}
@@ -189,7 +189,7 @@ async def test_when_the_time_is_over_an_optional_file_is_left_out(mirror: Mirror
     assert mirror.ranges["pad.onnx"] == [None, "bytes=1000-"]
 
 
-async def test_nobody_listening_is_said_soon(tmp_path: Path, hasty: Patience) -> None:
+async def test_a_refused_connection_is_reported_soon(tmp_path: Path, hasty: Patience) -> None:
     async with mirror_server({}) as gone:
         base = gone.base
     with pytest.raises(TransferFailed, match=r"no connection.*Tried 3 times"):
@@ -197,7 +197,7 @@ async def test_nobody_listening_is_said_soon(tmp_path: Path, hasty: Patience) ->
 
 
 @pytest.mark.parametrize("source", ["ftp://host/models", "https://", "s3://bucket", "http://host:port/"])
-async def test_an_address_of_no_use_is_said(tmp_path: Path, source: str) -> None:
+async def test_an_unusable_address_is_reported(tmp_path: Path, source: str) -> None:
     with pytest.raises(MirrorUnusable):
         await pull_pack(make_pack(), models_dir=tmp_path, source=source)
 
@@ -214,7 +214,7 @@ async def test_a_proxy_of_the_environment_is_used(
     assert set(mirror.ranges) == {f"files/{name}" for name in CONTENTS}
 
 
-async def test_passwords_are_used_and_not_told(mirror: Mirror, tmp_path: Path, hasty: Patience) -> None:
+async def test_passwords_are_used_and_not_reported(mirror: Mirror, tmp_path: Path, hasty: Patience) -> None:
     source = mirror.base.replace("http://", "http://me:secret@")
     del mirror.files[NAME]
     with pytest.raises(FileNotOffered) as caught:

@@ -51,7 +51,7 @@ async def test_an_intact_pack_is_left_alone(mirror: Mirror, tmp_path: Path) -> N
     assert names(tmp_path) == ["toy"]
 
 
-async def test_only_what_is_altered_or_missing_is_fetched(mirror: Mirror, tmp_path: Path) -> None:
+async def test_only_altered_or_missing_files_are_fetched(mirror: Mirror, tmp_path: Path) -> None:
     put(tmp_path / "toy", {**CONTENTS, NAME: DATA[:-1] + b"!"})
     (tmp_path / "toy/pad.onnx").unlink()
     report = await pull_pack(make_pack(), models_dir=tmp_path, source=mirror.base)
@@ -60,7 +60,7 @@ async def test_only_what_is_altered_or_missing_is_fetched(mirror: Mirror, tmp_pa
     assert report.kept == ("detector.onnx",)
 
 
-async def test_an_altered_optional_file_that_nobody_offers_is_removed(mirror: Mirror, tmp_path: Path) -> None:
+async def test_an_altered_optional_file_without_a_source_is_removed(mirror: Mirror, tmp_path: Path) -> None:
     put(tmp_path / "toy", {**CONTENTS, "pad.onnx": b"altered"})
     del mirror.files["pad.onnx"]
     report = await pull_pack(make_pack(), models_dir=tmp_path, source=mirror.base)
@@ -121,7 +121,7 @@ async def test_a_crash_at_any_rename_loses_nothing(
     assert names(tmp_path) == [".lock-toy", "toy"]
 
 
-async def test_a_failed_pull_leaves_what_was_there(mirror: Mirror, tmp_path: Path, hasty: Patience) -> None:
+async def test_a_failed_pull_leaves_the_old_files(mirror: Mirror, tmp_path: Path, hasty: Patience) -> None:
     before = {"detector.onnx": CONTENTS["detector.onnx"], NAME: b"altered"}
     put(tmp_path / "toy", before)
     mirror.files[NAME] = content(99, len(DATA))
@@ -162,6 +162,7 @@ async def test_pulls_of_the_same_pack_wait_for_each_other(
     assert mirror.requests("detector.onnx") == 1
 
 
+@pytest.mark.slow
 async def test_pulls_in_several_processes_do_no_harm(mirror: Mirror, tmp_path: Path) -> None:
     processes = [
         await asyncio.create_subprocess_exec(
@@ -221,13 +222,13 @@ async def test_a_cancelled_pull_keeps_its_parts(mirror: Mirror, tmp_path: Path) 
     assert snapshot(tmp_path / "toy") == CONTENTS
 
 
-async def test_a_models_folder_that_cannot_be_made_is_said(mirror: Mirror, tmp_path: Path) -> None:
+async def test_a_models_folder_that_cannot_be_made_is_reported(mirror: Mirror, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(FolderUnusable, match="cannot be written: Not a directory"):
         await pull_pack(make_pack(), models_dir=tmp_path / "file/models", source=mirror.base)
 
 
-async def test_too_little_room_is_said_before_anything_is_fetched(
+async def test_too_little_disk_space_is_reported_before_any_fetch(
     mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage(tmp_path)._replace(free=1_000_000)
@@ -237,7 +238,7 @@ async def test_too_little_room_is_said_before_anything_is_fetched(
     assert mirror.ranges == {}
 
 
-async def test_a_full_disk_is_said_and_what_fitted_is_kept(mirror: Mirror, tmp_path: Path) -> None:
+async def test_a_full_disk_is_reported_and_complete_files_are_kept(mirror: Mirror, tmp_path: Path) -> None:
     """A limit on the size of files simulates a full disk: the system refuses the write in the same way."""
 
     def limited() -> None:

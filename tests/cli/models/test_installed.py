@@ -34,7 +34,7 @@ def test_states(
             assert file.found == make_entry("x", b"x").sha256
 
 
-def test_what_is_no_file_cannot_be_read(tmp_path: Path) -> None:
+def test_only_regular_files_are_read(tmp_path: Path) -> None:
     put(tmp_path / "toy")
     for name in ("detector.onnx", "embedder.onnx"):
         (tmp_path / "toy" / name).unlink()

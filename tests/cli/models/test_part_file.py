@@ -32,7 +32,7 @@ def test_a_part_becomes_the_file(tmp_path: Path) -> None:
     assert (tmp_path / "a.onnx").read_bytes() == DATA
 
 
-def test_a_restart_forgets_what_was_here(tmp_path: Path) -> None:
+def test_a_restart_discards_the_old_part(tmp_path: Path) -> None:
     part = begun(tmp_path)
     part.append(bytes(2000))
     part.restart()
@@ -41,7 +41,7 @@ def test_a_restart_forgets_what_was_here(tmp_path: Path) -> None:
     assert part.complete().read_bytes() == DATA
 
 
-def test_not_a_byte_too_many(tmp_path: Path) -> None:
+def test_a_byte_too_many_is_refused(tmp_path: Path) -> None:
     part = begun(tmp_path)
     part.append(DATA)
     with pytest.raises(WrongSize, match="3,000 bytes"):
@@ -80,6 +80,6 @@ def test_a_validator_is_of_one_address(tmp_path: Path) -> None:
     part.keep()
 
 
-def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     with pytest.raises(FolderUnusable, match=r"a\.onnx\.part cannot be written"):
         begun(tmp_path / "missing")

@@ -30,7 +30,7 @@ class Recorder:
         raise AssertionError(text)
 
 
-async def test_a_pull_tells_every_file(tmp_path: Path) -> None:
+async def test_a_pull_reports_every_file(tmp_path: Path) -> None:
     recorder = Recorder()
     mirror = put(tmp_path / "mirror")
     await pull_pack(make_pack(), models_dir=tmp_path / "m", source=str(mirror), progress=recorder)

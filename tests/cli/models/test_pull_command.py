@@ -38,12 +38,12 @@ def test_terms_first_and_no_files_without_acceptance(
     tmp_path: Path, mirror_folder: Path, restricted: bool
 ) -> None:
     folder = tmp_path / "m"
-    status, told, problem = pull(folder=folder, mirror=mirror_folder)
-    assert "training data  Not published." in told
-    assert ("Research only, unless bought." in told) == restricted
+    status, output, problem = pull(folder=folder, mirror=mirror_folder)
+    assert "training data  Not published." in output
+    assert ("Research only, unless bought." in output) == restricted
     if not restricted:
         assert (status, snapshot(folder / "toy")) == (0, CONTENTS)
-        assert told.index("Not published.") < told.index("toy is installed. Files fetched: 3.")
+        assert output.index("Not published.") < output.index("toy is installed. Files fetched: 3.")
         return
     assert status == 2
     assert not folder.exists()
@@ -65,8 +65,8 @@ def test_at_a_terminal_it_asks(
 
     monkeypatch.setattr(pull_command, "sys", Terminal)
     folder = tmp_path / "m"
-    status, told, _ = pull(folder=folder, mirror=mirror_folder, answer=f"{answer}\n")
-    assert ("Do you accept" in told) == restricted
+    status, output, _ = pull(folder=folder, mirror=mirror_folder, answer=f"{answer}\n")
+    assert ("Do you accept" in output) == restricted
     assert status == (0 if answer == "y" or not restricted else 2)
     assert (folder / "toy" / RECORD).exists() == (restricted and answer == "y")
 
@@ -74,14 +74,14 @@ def test_at_a_terminal_it_asks(
 def test_a_second_pull_fetches_nothing(tmp_path: Path, mirror_folder: Path, restricted: bool) -> None:
     folder = tmp_path / "m"
     assert pull("--accept", folder=folder, mirror=mirror_folder)[0] == 0
-    status, told, problem = pull(folder=folder, mirror=tmp_path / "nowhere")
+    status, output, problem = pull(folder=folder, mirror=tmp_path / "nowhere")
     assert (status, problem) == (0, "")
-    assert told == f"toy is installed and intact; nothing was fetched. {folder / 'toy'}\n"
+    assert output == f"toy is installed and intact; nothing was fetched. {folder / 'toy'}\n"
     assert restricted == ("Research" in (folder / "toy" / RECORD).read_text())
 
 
 @pytest.mark.usefixtures("restricted")
-def test_errors_are_told_in_plain_words(tmp_path: Path, mirror_folder: Path) -> None:
+def test_errors_are_reported_in_plain_words(tmp_path: Path, mirror_folder: Path) -> None:
     (mirror_folder / "detector.onnx").write_bytes(bytes(300_000))
     status, _, problem = pull("--accept", folder=tmp_path / "m", mirror=mirror_folder)
     assert status == 2

@@ -30,16 +30,16 @@ def published(assets: Path, tmp_path: Path) -> Path:
 
 def test_from_a_folder_to_a_bundle_to_another_machine(published: Path, tmp_path: Path) -> None:
     here, there = ("--models-dir", tmp_path / "here"), ("--models-dir", tmp_path / "there")
-    status, told = run("pull", "open", "--mirror", published, *here)
-    assert status == 0, told
+    status, output = run("pull", "open", "--mirror", published, *here)
+    assert status == 0, output
     assert run("verify", "open", *here)[0] == 0
     assert run("bundle", "open", "--out", tmp_path / "open.tar", *here)[0] == 0
     assert run("pull", "open", "--mirror", tmp_path / "open.tar", *there)[0] == 0
-    status, told = run("verify", *there)
-    assert (status, told.startswith("open: intact, 6 files as catalogued")) == (0, True)
+    status, output = run("verify", *there)
+    assert (status, output.startswith("open: intact, 6 files as catalogued")) == (0, True)
 
 
-async def test_over_http_with_a_cut(assets: Path, tmp_path: Path) -> None:
+async def test_an_interrupted_download_is_resumed(assets: Path, tmp_path: Path) -> None:
     pack = load_catalogue().pack("open")
     assert pack is not None
     files = pulled_files(pack, assets)
@@ -53,16 +53,16 @@ async def test_over_http_with_a_cut(assets: Path, tmp_path: Path) -> None:
 
 
 def test_insightface_files_are_not_fetched_unseen(assets: Path, tmp_path: Path) -> None:
-    status, told = run("pull", "buffalo_s", "--mirror", assets / "models", "--models-dir", tmp_path)
+    status, output = run("pull", "buffalo_s", "--mirror", assets / "models", "--models-dir", tmp_path)
     assert status == 2
-    assert "WebFace600K" in told
-    assert "facegate models pull buffalo_s --accept" in " ".join(told.split())
+    assert "WebFace600K" in output
+    assert "facegate models pull buffalo_s --accept" in " ".join(output.split())
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
 def test_the_open_pack_can_be_measured(published: Path, tmp_path: Path) -> None:
     assert run("pull", "open", "--mirror", published, "--models-dir", tmp_path)[0] == 0
-    status, told = run("bench", "--pack", "open", "--runs", "3", "--models-dir", tmp_path)
-    assert status == 0, told
-    assert "pad:minifas_v2se" in told
+    status, output = run("bench", "--pack", "open", "--runs", "3", "--models-dir", tmp_path)
+    assert status == 0, output
+    assert "pad:minifas_v2se" in output

@@ -36,13 +36,13 @@ def test_names_on_a_mirror() -> None:
     assert mirror_names(make_entry("a.dat", b"")) == ("a.dat",)
 
 
-async def test_a_folder(tmp_path: Path) -> None:
+async def test_a_folder_is_a_source(tmp_path: Path) -> None:
     folder = put(tmp_path / "mirror", {**CONTENTS, "unknown.onnx": b"?"})
     report = await pull_pack(make_pack(), models_dir=tmp_path / "m", source=str(folder))
     assert snapshot(report.folder) == CONTENTS
 
 
-async def test_another_name_in_a_folder(tmp_path: Path) -> None:
+async def test_a_file_of_another_name_is_found_in_a_folder(tmp_path: Path) -> None:
     folder = put(tmp_path / "mirror", {"published.onnx": DATA})
     entry = make_entry(NAME, DATA, url="https://x.invalid/published.onnx")
     pack = CataloguePack(name="toy", family="open", title="", summary="", required=(entry,), optional=())
@@ -86,7 +86,7 @@ async def test_a_pipe_in_a_folder_is_not_waited_for(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("format", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
 @pytest.mark.parametrize("prefix", ["", "./", "open/"])
-async def test_a_tar_file(tmp_path: Path, format: int, prefix: str) -> None:  # noqa: A002
+async def test_a_tar_file_is_a_source(tmp_path: Path, format: int, prefix: str) -> None:  # noqa: A002
     path = tar_of(tmp_path / "m.tar", {prefix + name: data for name, data in CONTENTS.items()}, format=format)
     report = await pull_pack(make_pack(), models_dir=tmp_path / "m", source=str(path))
     assert snapshot(report.folder) == CONTENTS

@@ -47,7 +47,7 @@ def test_regular_files_and_folders() -> None:
 
 
 @pytest.mark.parametrize("name", ["../a", "a/../../b", "/etc/passwd", "..", "/", "a/.."])
-def test_names_that_lead_out(name: str) -> None:
+def test_names_that_lead_out_are_refused(name: str) -> None:
     assert "has a path outside the archive" in refusal(archive(member(name)))
 
 
@@ -65,7 +65,7 @@ def test_names_that_lead_out(name: str) -> None:
         b"Z",
     ],
 )
-def test_what_is_no_file(kind: bytes) -> None:
+def test_only_files_and_folders_are_accepted(kind: bytes) -> None:
     assert "neither a file nor a folder" in refusal(archive(member("a.onnx", kind, link="/etc/passwd")))
 
 
@@ -83,12 +83,12 @@ def test_too_many_members() -> None:
     assert "more than 1000 members" in refusal(archive(*(member(f"a{number}") for number in range(1001))))
 
 
-def test_an_archive_that_ends_early() -> None:
+def test_an_archive_that_ends_early_is_refused() -> None:
     stream = archive(member("a.onnx", size=5000), data=b"abc")
     assert "is truncated in 'a.onnx'" in refusal(stream)
 
 
-def test_what_is_no_archive() -> None:
+def test_anything_but_an_archive_is_refused() -> None:
     assert "not a tar file" in refusal(io.BytesIO(b"nonsense" * 200))
     assert "contains no files" in refusal(io.BytesIO())
     assert "contains no files" in refusal(io.BytesIO(bytes(10240)))

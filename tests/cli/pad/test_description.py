@@ -7,15 +7,15 @@ from cli.pad.description import describe
 from cli.pad.sheets import sheets
 from cli.report import Chart, Sheet, render_page, report_view
 from tests.cli.match.samples import plain
-from tests.cli.pages.reading import Page
 from tests.evaluation.pad.reports import made_report
+from tests.server.pages.reading import Page
 
 
 def found() -> dict[str, Sheet]:
     return {sheet.title.partition(":")[0]: sheet for sheet in sheets(made_report())}
 
 
-def test_a_table_for_every_question() -> None:
+def test_every_question_has_a_table() -> None:
     tables = found()
     assert list(tables) == [
         "Measured on",
@@ -34,7 +34,7 @@ def test_a_table_for_every_question() -> None:
         assert all(len(row) == len(sheet.columns) for row in sheet.rows)
 
 
-def test_what_was_measured_on() -> None:
+def test_the_measured_data_are_described() -> None:
     sheet = found()["Measured on"]
     rows = {row[0]: row[1:] for row in sheet.rows}
     assert rows["bona fide"] == ("72", "-", "24", "6")
@@ -43,7 +43,7 @@ def test_what_was_measured_on() -> None:
     assert "Omitted as not usable: 2." in sheet.notes
 
 
-def test_what_the_counts_do_not_support_is_said_and_not_shown() -> None:
+def test_unsupported_figures_are_named_and_not_shown() -> None:
     sheet = found()["BPCER at a fixed APCER, threshold set on the same files"]
     assert {row[2] for row in sheet.rows if row[1] == "screen"} == {"5%", "10%"}
     assert "screen at 1%: 72 attacks allow no APCER below 4.2%, 300 are needed" in sheet.notes[1]
@@ -62,17 +62,17 @@ def test_non_responses_and_decisions() -> None:
     assert "Therefore: the fusion is better" in tables["fusion less each other scorer"].notes[1]
 
 
-def test_the_terminal_says_it_too() -> None:
+def test_the_terminal_shows_the_same_figures() -> None:
     console = Console(width=100, record=True)
     with console.capture() as capture:
         console.print(report_view(describe(made_report())))
-    told = plain(capture.get())
-    assert "To repeat: facegate evaluate pad --dataset pad" in told
-    assert "AUC 0.9988" in told
-    assert "not evaluated" in told
+    output = plain(capture.get())
+    assert "To repeat: facegate evaluate pad --dataset pad" in output
+    assert "AUC 0.9988" in output
+    assert "not evaluated" in output
 
 
-def test_the_page_needs_nothing_else_and_shows_nobody() -> None:
+def test_the_page_is_one_file_and_shows_no_person() -> None:
     page = Page(render_page(describe(made_report()), [Chart(name="det", png=b"PNG", caption="a <b>")]))
     assert page.open == []
     assert not {"script", "link", "iframe", "object", "form"} & set(page.tags)
@@ -86,7 +86,7 @@ def test_the_page_needs_nothing_else_and_shows_nobody() -> None:
     assert not re.search(r"\{[a-z]+\}", page.source)
 
 
-def test_a_chart_says_which_pack_and_files_it_is_of() -> None:
+def test_a_chart_names_its_pack_and_files() -> None:
     charts = {chart.name: chart for chart in draw_charts(made_report())}
     assert list(charts) == ["det_open_pictures", "scores_open_pictures"]
     assert all("(open, pictures)" in chart.caption for chart in charts.values())

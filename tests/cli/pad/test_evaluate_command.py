@@ -43,11 +43,11 @@ def test_real_pictures_with_a_report(assets: Path, tmp_path: Path, monkeypatch: 
         *("--resamples", 100, "--out", out),
     )
     assert status == 0, progress
-    told = plain(said)
-    assert "3-D mask 0, not evaluated" in told
-    assert "attacks allow no APCER below" in told
-    assert "facegate evaluate pad --dataset set --pack open:DIR --scorer network" in told
-    assert str(assets) not in told
+    output = plain(said)
+    assert "3-D mask 0, not evaluated" in output
+    assert "attacks allow no APCER below" in output
+    assert "facegate evaluate pad --dataset set --pack open:DIR --scorer network" in output
+    assert str(assets) not in output
     assert f"The report is {out / 'report.html'}." in progress
     assert sorted(file.name for file in out.iterdir()) == [
         "det_open-DIR_pictures.png",
@@ -94,7 +94,7 @@ def test_pictures_and_clips_with_everything(assets: Path, tmp_path: Path) -> Non
     assert videos["scorers"][-1]["bona_fide"] >= 1
 
 
-def test_what_cannot_be_measured_is_said_in_a_line(tmp_path: Path, assets: Path) -> None:
+def test_a_set_that_cannot_be_measured_is_reported_in_one_line(tmp_path: Path, assets: Path) -> None:
     pack = f"open:{assets / 'models'}"
     (tmp_path / "live").mkdir()
     (tmp_path / "live" / "1.jpg").write_bytes(b"")
@@ -105,35 +105,35 @@ def test_what_cannot_be_measured_is_said_in_a_line(tmp_path: Path, assets: Path)
         (("--dataset", tmp_path, "--weights", tmp_path / "x.pth"), "named after none of"),
         (("--dataset", tmp_path, "--pack", "open:/nowhere"), "/nowhere"),
     ):
-        status, said, told = evaluate(*arguments, *(() if "--pack" in arguments else ("--pack", pack)))
-        assert status == 2, told
+        status, said, output = evaluate(*arguments, *(() if "--pack" in arguments else ("--pack", pack)))
+        assert status == 2, output
         assert said == ""
-        assert why in told
-        assert "Traceback" not in told
+        assert why in output
+        assert "Traceback" not in output
 
 
 def test_a_scorer_that_the_files_have_nothing_for(tmp_path: Path, assets: Path) -> None:
     for name in ("live/1.jpg", "spoof/print/1.jpg"):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_bytes(b"")
-    status, _, told = evaluate(
+    status, _, output = evaluate(
         "--dataset", tmp_path, "--scorer", "temporal", "--pack", f"open:{assets / 'models'}"
     )
     assert status == 2
-    assert "no chosen scorer can judge" in told
+    assert "no chosen scorer can judge" in output
 
 
 def test_a_folder_that_cannot_be_written_to_is_found_before_the_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_bytes(b"")
-    status, _, told = evaluate("--dataset", tmp_path, "--out", tmp_path / "file" / "report")
+    status, _, output = evaluate("--dataset", tmp_path, "--out", tmp_path / "file" / "report")
     assert status == 2
-    assert "is a file" in told
+    assert "is a file" in output
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    status, _, told = evaluate("--dataset", tmp_path, "--out", tmp_path / "report")
+    status, _, output = evaluate("--dataset", tmp_path, "--out", tmp_path / "report")
     assert status == 2
-    assert "facegate[evaluation]" in told
+    assert "facegate[evaluation]" in output
 
 
 def test_unusable_files_are_left_out_unless_they_are_asked_for(tmp_path: Path, assets: Path) -> None:
@@ -141,11 +141,11 @@ def test_unusable_files_are_left_out_unless_they_are_asked_for(tmp_path: Path, a
     (tmp_path / "manifest.csv").write_text("file,label,species,usable\n" + rows, encoding="utf-8")
     counts = []
     for more in ((), ("--with-unusable",)):
-        status, said, told = evaluate(
+        status, said, output = evaluate(
             *("--dataset", tmp_path, "--scorer", "network", "--pack", f"open:{assets / 'models'}"),
             *("--resamples", 100, "--json", *more),
         )
-        assert status == 0, told
+        assert status == 0, output
         found = json.loads(said)["packs"][0]["sets"][0]
         counts.append((found["material"]["files"], found["material"]["left_out"]))
         assert found["scorers"][0]["auc"]["pooled"] is None

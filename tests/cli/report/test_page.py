@@ -1,9 +1,9 @@
 from datetime import UTC, datetime
 
-from cli.pages import Html
 from cli.report import Chart, ReportDocument, Sheet, render_page
 from evaluation.bench import Machine
-from tests.cli.pages.reading import Page
+from server.pages import Html
+from tests.server.pages.reading import Page
 
 _SHEET = Sheet(title="Rates", columns=("pack", "FMR"), rows=(("open", "0.1 %"),), notes=("few & small",))
 DOCUMENT = ReportDocument(

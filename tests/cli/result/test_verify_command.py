@@ -52,12 +52,12 @@ def _run(*words: str, given: str | None = None) -> tuple[int, str, str]:
     return ran.exit_code, ran.stdout, ran.stderr
 
 
-def test_what_facegate_verify_saved_is_verified_and_told(tmp_path: Path) -> None:
+def test_a_result_saved_by_facegate_verify_is_verified(tmp_path: Path) -> None:
     saved = _save(tmp_path)
     code, output, _ = _run(str(saved.jws), "--jwks", str(saved.jwks))
     assert code == 0
     waived = "Waived by the policy: memory.frames"
-    for told in (
+    for expected in (
         waived,
         "FAILURE",
         "SPOOF",
@@ -66,10 +66,10 @@ def test_what_facegate_verify_saved_is_verified_and_told(tmp_path: Path) -> None
         "standard version 3",
         "result-1",
     ):
-        assert told in output
+        assert expected in output
 
 
-def test_standard_input_and_json(tmp_path: Path) -> None:
+def test_standard_input_is_read_and_json_printed(tmp_path: Path) -> None:
     saved = _save(tmp_path)
     code, output, _ = _run("-", "--jwks", str(saved.jwks), "--json", given=saved.jws.read_text())
     assert code == 0
@@ -125,7 +125,7 @@ def test_an_altered_result_and_one_of_another_server_are_refused(tmp_path: Path)
 
 
 @pytest.mark.parametrize("given", ["", "\n", "not a JWS, but é", '{"result": {}}'])
-def test_what_is_no_jws_is_refused(tmp_path: Path, given: str) -> None:
+def test_anything_but_a_jws_is_refused(tmp_path: Path, given: str) -> None:
     code, output, messages = _run("-", "--jwks", str(_save(tmp_path).jwks), given=given)
     assert code in (1, 2)
     assert output == ""

@@ -38,7 +38,7 @@ def test_scans_without_a_flash_have_knobs_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ("ambient.preset", "write NAME=VALUE"),
         ("ambient.preset=moon", "it can be dark, indoor, office, shade, sun"),
@@ -55,8 +55,8 @@ def test_scans_without_a_flash_have_knobs_too() -> None:
         ("=1", "there is no knob"),
     ],
 )
-def test_what_cannot_be_set_is_told(change: str, told: str) -> None:
-    with pytest.raises(SourceError, match=told):
+def test_an_unknown_knob_is_reported(change: str, message: str) -> None:
+    with pytest.raises(SourceError, match=message):
         turned(_FLASH, [change])
 
 
@@ -71,7 +71,7 @@ def test_every_listed_knob_can_be_set_to_its_default() -> None:
 
 
 @pytest.mark.parametrize("settings", [_FLASH, SceneSettings(kind=ScanKind.GENUINE)])
-def test_every_listed_knob_says_what_it_does(settings: FlashScanSettings | SceneSettings) -> None:
+def test_every_listed_knob_has_a_description(settings: FlashScanSettings | SceneSettings) -> None:
     assert [line.name for line in knob_lines(settings) if len(line.text) < 5] == []
 
 

@@ -68,7 +68,7 @@ def _level(image: CapturedImage) -> int:
     return int(image.image[0, 0, 0])
 
 
-async def test_a_colour_is_on_the_frames_that_say_so() -> None:
+async def test_a_colour_lies_on_the_frames_that_claim_it() -> None:
     phone = _phone()
     phone.begin_attempt()
     seen = []
@@ -121,7 +121,7 @@ async def test_a_second_attempt_goes_on_later_on_the_same_clock() -> None:
     await phone.aclose()
 
 
-async def test_what_the_camera_did_and_the_screen_can_do_is_said() -> None:
+async def test_the_phone_states_its_camera_settings_and_screen() -> None:
     phone = _phone()
     assert phone.pace == "realtime"
     assert phone.camera.reports_exposure
@@ -168,7 +168,7 @@ def _phone_with_ovals(guide: AppGuide) -> SimulatedPhone:
     )
 
 
-async def test_an_oval_is_told_to_the_person_who_goes_back_when_it_is_over() -> None:
+async def test_the_simulated_person_follows_an_oval_and_then_moves_back() -> None:
     guide = AppGuide(seed=2)
     phone = _phone_with_ovals(guide)
     assert scan_pb2.CAPABILITY_OVAL_CHANGE in phone.capabilities
@@ -188,7 +188,7 @@ async def test_an_oval_is_told_to_the_person_who_goes_back_when_it_is_over() -> 
     assert guide.placement(5.0, face=face) == ReliefPose()
 
 
-async def test_who_is_asked_to_blink_does() -> None:
+async def test_the_simulated_person_blinks_on_request() -> None:
     guide = AppGuide(seed=2)
     phone = _phone_with_ovals(guide)
     await anext(phone)
@@ -199,7 +199,7 @@ async def test_who_is_asked_to_blink_does() -> None:
     assert max(guide.closure(float(time)) for time in times) > 0.8
 
 
-async def test_who_is_asked_to_turn_the_head_does() -> None:
+async def test_the_simulated_person_turns_the_head_on_request() -> None:
     guide = AppGuide(seed=2)
     phone = _phone_with_ovals(guide)
     await anext(phone)

@@ -62,7 +62,7 @@ async def test_a_photo_may_come_in_a_facial_record(record: Path) -> None:
     await source.aclose()
 
 
-def test_nobody_can_be_simulated_from_an_empty_picture(tmp_path: Path) -> None:
+def test_an_empty_image_cannot_be_simulated(tmp_path: Path) -> None:
     path = tmp_path / "grey.png"
     cv2.imwrite(str(path), np.full((200, 200, 3), 128, np.uint8))
     with pytest.raises(SourceError, match="no person can be simulated"):
@@ -90,7 +90,7 @@ async def test_a_simulated_phone_is_a_source_with_a_screen(photo: Path) -> None:
     await phone.aclose()
 
 
-def test_kinds_and_knobs_that_are_none_are_told(photo: Path) -> None:
+def test_kinds_and_knobs_that_are_none_are_reported(photo: Path) -> None:
     with pytest.raises(SourceError, match="known: genuine"):
         open_simulated("injected-tint", photo, seed=1)
     with pytest.raises(SourceError, match="known: genuine"):

@@ -10,7 +10,7 @@ from cli.test_devices.platform_files import SETTINGS_FILE, read_platform
 from simulator.devices import KINDS
 
 
-def test_a_platform_is_made_and_the_next_commands_are_told(tmp_path: Path) -> None:
+def test_a_platform_is_made_and_the_next_commands_are_reported(tmp_path: Path) -> None:
     folder = tmp_path / "platform"
     result = CliRunner().invoke(
         app, ["attest", "test-platform", "--out", str(folder)], catch_exceptions=False
@@ -32,12 +32,12 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
 def test_the_help_of_verify_lists_every_kind_of_device() -> None:
     result = CliRunner().invoke(app, ["verify", "--help-all"], catch_exceptions=False, env={"COLUMNS": "200"})
     assert result.exit_code == 0
-    for kind, told in KINDS.items():
-        assert f" {kind}  {told.description}" in result.stdout
+    for kind, facts in KINDS.items():
+        assert f" {kind}  {facts.description}" in result.stdout
 
 
 @pytest.mark.parametrize("options", [["--test-device", "android"], ["--test-platform", "."]])
-def test_device_and_platform_go_together(options: list[str]) -> None:
+def test_a_test_device_needs_its_platform(options: list[str]) -> None:
     arguments = ["verify", "--trusted", "a.jpg", "--scan", "a.mp4", *options]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 2

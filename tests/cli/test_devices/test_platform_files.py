@@ -22,7 +22,7 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 BINDING = bytes(32)
 
 
-def test_what_was_written_is_read(tmp_path: Path) -> None:
+def test_a_written_file_is_read_back(tmp_path: Path) -> None:
     written, read = write_platform(tmp_path / "p", now=NOW), read_platform(tmp_path / "p")
     assert read.platform.android_root_sha256 == written.platform.android_root_sha256
     assert read.platform.apple.root.der == written.platform.apple.root.der
@@ -80,7 +80,7 @@ def test_a_device_remembers_its_count_in_the_folder(tmp_path: Path) -> None:
     assert read_platform(tmp_path).device(DeviceKind.COUNTER_REPLAY).use.counter == 2
 
 
-def test_a_kind_that_nobody_knows_is_named_with_those_that_are(tmp_path: Path) -> None:
+def test_an_unknown_kind_is_refused_with_the_known_kinds(tmp_path: Path) -> None:
     with pytest.raises(PlatformUnusable, match=r"'nokia'.*android.*perfect-timing"):
         open_played_device("nokia", tmp_path)
 
@@ -97,7 +97,7 @@ def test_a_kind_that_nobody_knows_is_named_with_those_that_are(tmp_path: Path) -
     ],
     ids=["missing", "empty", "array", "nothing", "seed", "made"],
 )
-def test_a_folder_without_a_platform_is_said_so(tmp_path: Path, content: bytes | None) -> None:
+def test_a_folder_without_a_platform_is_reported(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / "platform.json").write_bytes(content)
     with pytest.raises(PlatformUnusable, match=r"platform\.json"):
@@ -108,14 +108,14 @@ def test_a_folder_without_a_platform_is_said_so(tmp_path: Path, content: bytes |
             write_platform(tmp_path, now=NOW)
 
 
-def test_a_damaged_count_is_said_so(tmp_path: Path) -> None:
+def test_a_damaged_count_is_reported(tmp_path: Path) -> None:
     stored = write_platform(tmp_path, now=NOW)
     (tmp_path / "app_attest_count.json").write_text(json.dumps({"counter": "many"}))
     with pytest.raises(PlatformUnusable, match="count"):
         stored.device(DeviceKind.IPHONE)
 
 
-def test_a_folder_that_cannot_be_made_is_said_so(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(PlatformUnusable, match="cannot be"):
         write_platform(tmp_path / "file" / "below", now=NOW)

@@ -47,7 +47,7 @@ async def test_a_loop_shows_the_first_frames_again_at_the_time_of_the_others() -
     assert set(np.diff([frame.capture_time_us for frame in frames])) == {100_000}
 
 
-async def test_a_constant_exposure_is_announced_and_told_of_every_frame() -> None:
+async def test_a_constant_exposure_is_announced_and_reported_of_every_frame() -> None:
     played = source([0.0, 0.1, 0.2], StreamHabit(constant_exposure=True))
     assert played.camera.reports_exposure
     exposures = {frame.exposure for frame in await shown(played)}

@@ -69,8 +69,8 @@ def test_everything_of_a_verdict_is_shown() -> None:
         "looks like PRINT (71 of 100)",
         "The face moves as a flat sheet.",
         "similarity 12.5 of 100: at most 1 in 3 other people reach it; needs 80.0, at most 1 in 100",
-        "assurance NONE (needs LOW)",
-        "intact, 32 frames received, 21 examined, 2 dropped, 1 stream(s)",
+        "assurance NONE (needs LOW); nobody attested it",
+        "intact, 32 frames received, 21 examined, 2 dropped, 1 stream",
         "decided",
         "standard version 3",
         "evaluation only",
@@ -86,7 +86,7 @@ def test_everything_of_a_verdict_is_shown() -> None:
         assert word in shown, word
 
 
-def test_check_that_was_never_scanned_says_so() -> None:
+def test_a_check_without_a_scan_is_shown_as_such() -> None:
     result = result_pb2.CheckResult(
         status=result_pb2.CHECK_STATUS_FAILURE, reasons=[result_pb2.FAILURE_REASON_EXPIRED]
     )
@@ -95,7 +95,7 @@ def test_check_that_was_never_scanned_says_so() -> None:
         assert word in shown
 
 
-def test_a_check_that_a_fault_left_undecided_says_nothing_of_the_person() -> None:
+def test_a_check_undecided_after_a_fault_shows_no_finding_on_the_person() -> None:
     shown = _shown(
         result_pb2.CheckResult(
             status=result_pb2.CHECK_STATUS_NOT_DECIDED, reasons=[result_pb2.FAILURE_REASON_SERVER_FAULT]
@@ -105,7 +105,7 @@ def test_a_check_that_a_fault_left_undecided_says_nothing_of_the_person() -> Non
     assert "no usable face" not in shown
 
 
-def test_what_decides_and_what_is_tolerated_is_marked() -> None:
+def test_decisive_and_tolerated_tests_are_marked() -> None:
     fail = result_pb2.DeviceCheck.OUTCOME_FAIL
     checks = [
         result_pb2.DeviceCheck(name="camera.name", outcome=fail, decisive=True),
@@ -173,7 +173,7 @@ def _long_result() -> result_pb2.CheckResult:
     )
 
 
-def test_the_short_view_fits_a_screen_and_names_what_failed() -> None:
+def test_the_short_view_fits_a_screen_and_names_the_failed_tests() -> None:
     shown = _shown(_long_result(), width=80, verbose=False)
     assert len(shown.splitlines()) <= 24
     for word in (

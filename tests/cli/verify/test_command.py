@@ -92,7 +92,7 @@ async def test_verbose_lists_every_signal(portrait: str, scan: str) -> None:
     assert "Blink" in run.output
 
 
-async def test_where_no_server_listens_it_says_how_to_start_one(portrait: str, scan: str) -> None:
+async def test_a_refused_connection_hints_at_serve(portrait: str, scan: str) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         target = f"127.0.0.1:{closed.getsockname()[1]}"
@@ -127,7 +127,7 @@ async def test_a_server_whose_certificate_is_not_trusted_needs_ca(
     assert "--ca" in plaintext.messages
 
 
-async def test_nobody_else_may_read_what_is_saved(portrait: str, scan: str, tmp_path: Path) -> None:
+async def test_only_the_owner_can_read_saved_files(portrait: str, scan: str, tmp_path: Path) -> None:
     fake, out = FakeServer(), tmp_path / "new" / "out"
     arguments = ("--trusted", portrait, "--scan", scan, "--fps", "60", "--out", str(out))
     before = os.umask(0)
@@ -206,7 +206,7 @@ async def test_a_sandbox_result_is_refused_unless_it_is_accepted(portrait: str, 
     assert "made for tests" in run.output
 
 
-async def test_refused_portrait_says_what_to_do(portrait: str, scan: str) -> None:
+async def test_a_refused_portrait_comes_with_a_remedy(portrait: str, scan: str) -> None:
     fake = FakeServer()
     fake.upload_refusal = Refuse(
         code=grpc.StatusCode.INVALID_ARGUMENT,
@@ -220,7 +220,7 @@ async def test_refused_portrait_says_what_to_do(portrait: str, scan: str) -> Non
     assert run.output == ""
 
 
-async def test_retry_tells_what_to_change(portrait: str, scan: str) -> None:
+async def test_a_retry_comes_with_a_hint(portrait: str, scan: str) -> None:
     retry = scan_pb2.ScanResult(
         status=scan_pb2.SCAN_STATUS_RETRY, feedback=[feedback_pb2.FEEDBACK_CODE_TOO_DARK]
     )
@@ -263,7 +263,7 @@ class FakeServerWithKey(FakeServer):
         (("--trusted", "{portrait}", "--scan", "{scan}", "--service", "127.0.0.1:1"), "UNAVAILABLE"),
     ],
 )
-async def test_what_cannot_be_decided_says_why(
+async def test_an_undecided_check_has_a_reason(
     portrait: str, scan: str, arguments: tuple[str, ...], shown: str
 ) -> None:
     filled = [argument.format(portrait=portrait, scan=scan) for argument in arguments]
@@ -282,7 +282,7 @@ async def test_the_portrait_may_be_a_reference(scan: str) -> None:
     assert request.image_reference == "2031/4711.jpg"
 
 
-async def test_a_reference_shows_nobody_who_could_be_simulated() -> None:
+async def test_a_trusted_reference_cannot_be_simulated() -> None:
     run = await _run(FakeServer(), "--trusted-reference", "4711.jpg", "--simulate", "genuine")
     assert run.code == 2
     assert "give --photo" in run.messages
@@ -384,7 +384,7 @@ def test_the_help_lists_every_knob() -> None:
     assert "injected-relighting" in shown
 
 
-async def test_a_test_device_says_its_words_and_shows_its_evidence_and_counts_on(
+async def test_a_test_device_sends_claims_evidence_and_a_counter(
     portrait: str, scan: str, tmp_path: Path
 ) -> None:
     write_platform(tmp_path / "platform", now=datetime.now(UTC))
@@ -401,7 +401,7 @@ async def test_a_test_device_says_its_words_and_shows_its_evidence_and_counts_on
     assert shown == ["app_attest", "app_attest_assertion"]
 
 
-async def test_a_test_device_that_there_is_not_says_so(portrait: str, scan: str, tmp_path: Path) -> None:
+async def test_an_unknown_test_device_is_refused(portrait: str, scan: str, tmp_path: Path) -> None:
     for kind, said in (("nokia", "not a test device"), ("iphone", "platform.json cannot be read")):
         arguments = ("--test-platform", str(tmp_path), "--test-device", kind)
         run = await _run(FakeServer(), "--trusted", portrait, "--scan", scan, *arguments)

@@ -21,7 +21,7 @@ def test_a_declined_flash_is_no_fault_of_the_conditions() -> None:
     assert _shown(scan_pb2.PLAN_FLASH, 0, retry) == ["Continuing without the flash."]
 
 
-def test_an_attempt_that_is_repeated_says_why() -> None:
+def test_a_repeated_attempt_states_the_reason() -> None:
     retry = scan_pb2.ScanResult(
         status=scan_pb2.SCAN_STATUS_RETRY,
         another_attempt=True,

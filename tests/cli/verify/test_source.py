@@ -8,7 +8,7 @@ from cli.verify.source import open_scan
 from facegate_client import SourceError
 
 
-async def test_folder_and_video_are_told_apart(tmp_path: Path) -> None:
+async def test_folder_and_video_are_distinguished(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((8, 8, 3), np.uint8))
     source = open_scan(str(tmp_path), frames_per_second=10)
     assert source.camera.label == "image folder"
@@ -18,6 +18,6 @@ async def test_folder_and_video_are_told_apart(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("scan", ["camera:99", "camera:x", "camera:-1"])
-async def test_camera_that_is_not_there_is_told(scan: str) -> None:
+async def test_camera_that_is_not_there_is_reported(scan: str) -> None:
     with pytest.raises(SourceError, match="camera"):
         open_scan(scan, frames_per_second=10)

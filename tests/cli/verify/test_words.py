@@ -13,14 +13,14 @@ def requirement(code: str, passed: bool | None) -> service_pb2.PortraitRequireme
     )
 
 
-def test_a_portrait_without_a_fault() -> None:
+def test_a_good_portrait_has_no_advice() -> None:
     report = service_pb2.PortraitReport(
         eye_distance_px=95.4, requirements=[requirement("head_pose_yaw", True)]
     )
     assert portrait_words(report) == "Portrait accepted: eyes 95 pixels apart."
 
 
-def test_only_what_was_missed_is_advice() -> None:
+def test_only_missed_requirements_give_advice() -> None:
     report = service_pb2.PortraitReport(
         eye_distance_px=95.4,
         container="ISO/IEC 19794-5:2011",
@@ -41,7 +41,7 @@ def test_only_what_was_missed_is_advice() -> None:
     ]
 
 
-def test_nothing_is_said_where_everything_is_there() -> None:
+def test_a_complete_portrait_gives_no_advice() -> None:
     assert evidence_words(service_pb2.FinishCheckResponse()) == ()
 
 

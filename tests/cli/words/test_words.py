@@ -12,7 +12,7 @@ from facegate_client import ServerError
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "device_protocol.md"
 
 # Reasons that only an orchestrator can meet.
-_ORCHESTRATORS = {*range(20, 60), *range(90, 100)}
+_ORCHESTRATORS = {*range(20, 60), *range(90, 100), *range(110, 120)}
 _CALLERS = {"UNAUTHENTICATED", "PERMISSION_DENIED", "DEADLINE_EXCEEDED"}
 
 
@@ -30,7 +30,7 @@ def test_every_reason_has_advice() -> None:
     assert set(WHAT_TO_DO) == _names(error_reason_pb2.ErrorReason.keys(), "ERROR_REASON_")
 
 
-def test_refusal_says_what_was_wrong_what_was_expected_and_what_to_do() -> None:
+def test_a_refusal_states_problem_expectation_and_remedy() -> None:
     text = describe_refusal(
         ServerError(
             code="RESOURCE_EXHAUSTED",
@@ -67,7 +67,7 @@ def test_document_shows_every_feedback_text(document: str) -> None:
     assert shown == dict(FEEDBACK_TEXT)
 
 
-def test_document_says_what_to_do_about_every_reason_that_a_device_meets(document: str) -> None:
+def test_the_document_has_advice_for_every_reason_sent_to_devices(document: str) -> None:
     reasons = {
         name.removeprefix("ERROR_REASON_")
         for name, number in error_reason_pb2.ErrorReason.items()

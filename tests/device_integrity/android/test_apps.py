@@ -7,7 +7,7 @@ _APPS = (
 )
 
 
-def test_a_package_by_its_name() -> None:
+def test_an_app_is_found_by_its_package_name() -> None:
     assert package_is_allowed(_APPS, "org.example.card")
     assert not package_is_allowed(_APPS, "org.example")
     assert not package_is_allowed((), "org.example.card")

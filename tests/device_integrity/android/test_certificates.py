@@ -39,7 +39,7 @@ def _chain() -> list[bytes]:
     return der_chain(factory_phone().attest(Description())[1])
 
 
-def test_what_a_chain_says() -> None:
+def test_the_fields_of_a_chain_are_parsed() -> None:
     leaf, attestation, _, root = parse_certificates(_chain())
     assert (leaf.serial, leaf.is_ca, leaf.path_length) == (1, None, None)
     assert leaf.subject == "CN=Android Keystore Key"
@@ -55,7 +55,7 @@ def test_what_a_chain_says() -> None:
 
 
 @pytest.mark.parametrize("count", [0, MIN_CERTIFICATES - 1, MAX_CERTIFICATES + 1])
-def test_too_few_and_too_many(count: int) -> None:
+def test_too_few_or_too_many_certificates_are_refused(count: int) -> None:
     with pytest.raises(CertificateMalformed, match="are accepted"):
         parse_certificates([_chain()[0]] * count)
 
@@ -68,7 +68,7 @@ def test_one_that_is_too_long() -> None:
 @pytest.mark.parametrize(
     "spoilt", [b"", b"\x30\x00", b"\x04\x00", b"-----BEGIN CERTIFICATE-----"], ids=range(4)
 )
-def test_what_is_none(spoilt: bytes) -> None:
+def test_malformed_certificates_are_refused(spoilt: bytes) -> None:
     chain = _chain()
     for data in (spoilt, chain[1][:-1], chain[1] + b"\0"):
         with pytest.raises(CertificateMalformed, match="certificate 1"):

@@ -84,7 +84,7 @@ def _walk(
 
 
 @pytest.mark.parametrize("name", _CHAINS)
-def test_a_real_chain(assets: Path, name: str) -> None:
+def test_a_real_chain_is_trusted(assets: Path, name: str) -> None:
     certificates = parse_certificates(read_chain(assets, name))
     chain = walk_chain(certificates, roots=google_roots(), now=verify_at(assets)[name])
     shape, failures = _CHAINS[name]
@@ -260,7 +260,7 @@ def test_a_chain_without_its_root_or_out_of_order() -> None:
     assert {"ROOT_MISSING", "NAMES_NOT_CHAINED"} <= _reasons(certificates[::-1], phone)
 
 
-def test_dates() -> None:
+def test_expired_and_future_certificates_are_distinguished() -> None:
     phone = remote_phone(expired=True)
     _, certificates = phone.attest(Description())
     assert _reasons(certificates, phone) == {"EXPIRED"}

@@ -125,7 +125,7 @@ def test_every_real_chain_has_a_verdict(assets: Path) -> None:
 
 
 @pytest.mark.parametrize("name", _VERDICTS)
-def test_a_real_chain(assets: Path, name: str) -> None:
+def test_a_real_attestation_is_verified(assets: Path, name: str) -> None:
     chain, now = read_chain(assets, name), verify_at(assets)[name]
     revocation = RevocationList(entries={}, fetched_at=now)
     peek = _verify(chain, roots=google_roots(), revocation=revocation, now=now)
@@ -215,7 +215,9 @@ _BROKEN: list[tuple[Description, str, Manipulation | None]] = [
 @pytest.mark.parametrize(
     ("description", "reason", "sign_of"), _BROKEN, ids=[f"{i}-{row[1]}" for i, row in enumerate(_BROKEN)]
 )
-def test_each_demand_broken_once(description: Description, reason: str, sign_of: Manipulation | None) -> None:
+def test_each_broken_demand_fails_its_test(
+    description: Description, reason: str, sign_of: Manipulation | None
+) -> None:
     phone = factory_phone()
     result = _verify(der_chain(phone.attest(description)[1]), roots=trust(phone))
     assert _failures(result) >= {reason}
@@ -229,7 +231,7 @@ def test_names_and_labels_of_the_constraints_are_those_of_the_checks() -> None:
     assert len({constraint.label for constraint in CONSTRAINTS}) == len(names)
 
 
-def test_a_strongbox_and_what_a_policy_may_ask() -> None:
+def test_a_policy_may_demand_a_strongbox() -> None:
     strongbox = Description(attestation_level=2, keymint_level=2)
     phone = remote_phone(environment="StrongBox")
     demanding = replace(_POLICY, min_security_level=SecurityLevel.STRONGBOX)
@@ -259,7 +261,7 @@ def test_a_system_of_another_maker_is_trusted_by_its_boot_key_only() -> None:
         )
 
 
-def test_what_a_policy_leaves_open_is_not_evaluated() -> None:
+def test_tests_that_the_policy_does_not_demand_are_not_evaluated() -> None:
     phone = factory_phone()
     policy = KeyAttestationPolicy(max_patch_age_months=None)
     result = _verify(der_chain(phone.attest(Description())[1]), roots=trust(phone), policy=policy)
@@ -283,7 +285,7 @@ def test_keys_from_the_factory_are_up_to_the_policy() -> None:
         assert _failures(result, soft=False) == reasons
 
 
-def test_one_malformed_field_without_a_say_is_named_and_passed_over() -> None:
+def test_a_malformed_informative_field_is_named_and_ignored() -> None:
     phone = factory_phone()
     odd = explicit(719, octets(b"no number"))
     result = _verify(_attested(Description(hardware_extra=(odd,)), phone), roots=trust(phone))
@@ -329,7 +331,7 @@ def test_nothing_passes_on_the_word_of_an_untrusted_chain() -> None:
         assert {check.outcome for check in said} == {DeviceFinding.NOT_EVALUATED}
 
 
-def test_possession() -> None:
+def test_possession_of_the_key_is_verified() -> None:
     phone = factory_phone()
     key, certificates = phone.attest(Description())
     chain = der_chain(certificates)

@@ -93,7 +93,7 @@ _CAPTURED = {"UNKNOWN_CAPTURING": Manipulation.REMOTE_CONTROL}
         ),
     ],
 )
-def test_a_vector(assets: Path, name: str, expected: dict[str, Manipulation]) -> None:
+def test_each_vector_gets_its_findings(assets: Path, name: str, expected: dict[str, Manipulation]) -> None:
     read = parse_payload((assets / PLAY_FOLDER / f"payload_{name}.json").read_bytes())
     # The example's digest is a placeholder; its name and challenge are its own.
     example = parse_payload((assets / PLAY_FOLDER / "payload_strong.json").read_bytes()).app
@@ -176,7 +176,7 @@ def test_an_honest_device_passes_every_check() -> None:
     LABELS,
     ids=[f"{place}-{row[1]}-{row[3]}" for place, row in enumerate(LABELS)],
 )
-def test_a_label(
+def test_each_label_gets_its_finding(
     document: dict[str, Any], name: str, outcome: DeviceFinding, reason: str, soft: bool
 ) -> None:
     check = _check(_judge(document), name)
@@ -240,7 +240,7 @@ def test_one_time_keys_differ_for_tokens_and_only_for_tokens() -> None:
     assert _judge(payload(), kind=PlayTokenKind.STANDARD).one_time_key != key
 
 
-def test_no_token_and_no_decoder() -> None:
+def test_a_malformed_token_fails_and_a_missing_decoder_is_unavailable() -> None:
     refused = refused_token("not a token")
     assert refused.checks[0].outcome is DeviceFinding.FAIL
     assert {check.outcome for check in refused.checks[1:]} == {DeviceFinding.NOT_EVALUATED}

@@ -34,7 +34,7 @@ def test_every_field_is_read() -> None:
     assert not read.is_test
 
 
-def test_what_is_not_there_is_not_made_up() -> None:
+def test_missing_fields_stay_missing() -> None:
     read = parse_payload(b'{"requestDetails": {"timestampMillis": "1"}}')
     assert read.environment.apps_detected is None
     assert read.environment.location_spoofing is None
@@ -93,7 +93,7 @@ def test_googles_answer_is_read_as_the_payload_in_it() -> None:
     ],
     ids=range(18),
 )
-def test_what_is_no_payload(document: Any) -> None:
+def test_invalid_payloads_are_refused(document: Any) -> None:
     with pytest.raises(PlayTokenMalformed):
         parse_payload(json.dumps(document).encode())
 
@@ -102,6 +102,6 @@ def test_what_is_no_payload(document: Any) -> None:
     "data", [b"", b"\xff", b"[" * 50_000, b'{"a":1,"a":2}', b" " * (MAX_PAYLOAD_BYTES + 1)], ids=range(5)
 )
 @pytest.mark.usefixtures("without_collection")
-def test_what_is_no_json(data: bytes) -> None:
+def test_invalid_json_is_refused(data: bytes) -> None:
     with pytest.raises(PlayTokenMalformed):
         parse_payload(data)

@@ -41,14 +41,14 @@ def _minted_keys(assets: Path) -> ClassicKeys:
 
 
 @pytest.mark.parametrize("name", _GOOD)
-def test_a_good_vector(assets: Path, name: str) -> None:
+def test_good_vectors_are_opened(assets: Path, name: str) -> None:
     token = (assets / PLAY_FOLDER / f"token_{name}.jwe").read_text().strip()
     opened = open_classic_token(token, keys=_minted_keys(assets))
     assert json.loads(opened) == json.loads((assets / PLAY_FOLDER / f"payload_{name}.json").read_text())
 
 
 @pytest.mark.parametrize("file", _BAD)
-def test_a_bad_vector(assets: Path, file: str) -> None:
+def test_bad_vectors_are_refused(assets: Path, file: str) -> None:
     token = (assets / PLAY_FOLDER / file).read_text().strip()
     with pytest.raises(PlayTokenMalformed):
         open_classic_token(token, keys=_minted_keys(assets))
@@ -59,7 +59,7 @@ def test_every_vector_is_tested(assets: Path) -> None:
     assert files == {*_BAD, *(f"token_{name}.jwe" for name in _GOOD)}
 
 
-def test_a_token_of_our_own() -> None:
+def test_a_token_of_our_own_is_opened() -> None:
     assert json.loads(open_classic_token(mint(payload()), keys=KEYS)) == payload()
     harmless = sign(b"{}", header={"alg": "ES256", "typ": "JWT", "kid": "1"})
     assert open_classic_token(encrypt(harmless.encode()), keys=KEYS) == b"{}"
@@ -83,7 +83,7 @@ def test_a_token_of_our_own() -> None:
     ],
     ids=range(12),
 )
-def test_another_encryption_header(header: Any) -> None:
+def test_another_encryption_header_is_refused(header: Any) -> None:
     token = encrypt(sign(b"{}").encode(), header=json.dumps(header).encode())
     with pytest.raises(PlayTokenMalformed, match="header"):
         open_classic_token(token, keys=KEYS)
@@ -120,7 +120,7 @@ def test_an_encryption_header_that_is_no_header(header: bytes) -> None:
     ],
     ids=range(9),
 )
-def test_another_signature_header(header: dict[str, Any]) -> None:
+def test_another_signature_header_is_refused(header: dict[str, Any]) -> None:
     with pytest.raises(PlayTokenMalformed, match="header"):
         open_classic_token(encrypt(sign(b"{}", header=header).encode()), keys=KEYS)
 
@@ -130,7 +130,7 @@ def test_another_signature_header(header: dict[str, Any]) -> None:
     [b"", b"{}", b"\xff\xfe", sign(b"{}", key=ec.generate_private_key(ec.SECP256R1())).encode(), b"a.b"],
     ids=range(5),
 )
-def test_something_else_inside(inner: bytes) -> None:
+def test_an_encrypted_text_that_is_no_jws_is_refused(inner: bytes) -> None:
     with pytest.raises(PlayTokenMalformed):
         open_classic_token(encrypt(inner), keys=KEYS)
 
@@ -151,7 +151,7 @@ def test_something_else_inside(inner: bytes) -> None:
     ],
     ids=range(10),
 )
-def test_what_is_no_token(token: str) -> None:
+def test_invalid_tokens_are_refused(token: str) -> None:
     with pytest.raises(PlayTokenMalformed):
         open_classic_token(token, keys=KEYS)
 
@@ -161,7 +161,7 @@ _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
 
 
 @given(st.integers(0, len(_SOUND) - 1), st.text(_ALPHABET, max_size=4) | st.text(max_size=3))
-def test_a_mutated_token_says_the_same_or_nothing(start: int, put: str) -> None:
+def test_a_mutated_token_parses_to_the_same_or_is_refused(start: int, put: str) -> None:
     mutated = _SOUND[:start] + put + _SOUND[start + len(put) + 1 :]
     try:
         opened = open_classic_token(mutated, keys=KEYS)

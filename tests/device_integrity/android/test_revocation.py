@@ -134,7 +134,7 @@ def test_a_missing_list_is_never_soft() -> None:
     ids=range(15),
 )
 @pytest.mark.usefixtures("without_collection")
-def test_what_is_no_list_is_refused(data: bytes) -> None:
+def test_anything_but_a_list_is_refused(data: bytes) -> None:
     with pytest.raises(ReferenceDataMalformed):
         parse_revocation_list(data, fetched_at=NOW)
 

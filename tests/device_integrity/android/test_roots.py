@@ -43,7 +43,7 @@ def test_every_issue_of_googles_roots_is_pinned_by_its_key(assets: Path) -> None
         ("google_legacy/algorithm_RSA_SecurityLevel_StrongBox", RootKind.NON_PRODUCTION),
     ],
 )
-def test_other_roots_are_known_for_what_they_are(assets: Path, name: str, kind: RootKind) -> None:
+def test_test_and_software_roots_are_recognised_as_such(assets: Path, name: str, kind: RootKind) -> None:
     certificate = x509.load_der_x509_certificate(read_chain(assets, name)[-1])
     (root,) = (root for root in google_roots() if root.spki_sha256 == _spki_sha256(certificate))
     assert root.kind is kind
@@ -77,6 +77,6 @@ def test_a_file_of_roots_is_read() -> None:
         _SOUND.replace('subject = "CN=a"', ""),
     ],
 )
-def test_what_is_no_file_of_roots_is_refused(text: str) -> None:
+def test_anything_but_a_file_of_roots_is_refused(text: str) -> None:
     with pytest.raises(AnchorsUnusable):
         parse_roots(text)

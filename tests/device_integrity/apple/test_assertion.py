@@ -37,7 +37,7 @@ def test_an_honest_assertion_gives_the_next_counter(key: SoftwareKey) -> None:
     ]
 
 
-def test_another_scan(key: SoftwareKey) -> None:
+def test_an_assertion_of_another_scan_fails(key: SoftwareKey) -> None:
     expected = ("app_attest_assertion.signature", Manipulation.MAN_IN_THE_MIDDLE)
     assert _failed(_verify(key, key.assertion(sha256(b"another")))) == expected
     assert _failed(_verify(key, SoftwareKey().assertion(_H))) == expected
@@ -50,7 +50,7 @@ def test_the_nonce_is_signed_as_a_message_and_not_as_a_digest(key: SoftwareKey) 
     assert _failed(_verify(key, wrong))[0] == "app_attest_assertion.signature"
 
 
-def test_another_app(key: SoftwareKey) -> None:
+def test_an_assertion_of_another_app_fails(key: SoftwareKey) -> None:
     expected = ("app_attest_assertion.app", Manipulation.CODE_MODIFICATION)
     assert _failed(_verify(key, key.assertion(_H, app_id="TEAM123456.org.example.repackaged"))) == expected
 
@@ -71,18 +71,20 @@ def test_a_counter_that_did_not_rise(key: SoftwareKey, counter: int, stored: int
         ({"signature": b"", "authenticatorData": bytes(38)}, "38 bytes"),
     ],
 )
-def test_what_cannot_be_read(key: SoftwareKey, fields: dict[str, object], says: str) -> None:
+def test_malformed_assertions_fail_the_format_test(
+    key: SoftwareKey, fields: dict[str, object], says: str
+) -> None:
     first, *rest = _verify(key, cbor2.dumps(fields)).checks
     assert (first.name, first.reason) == ("app_attest_assertion.format", "MALFORMED")
     assert says in first.detail
     assert [check.outcome for check in rest] == [DeviceFinding.NOT_EVALUATED] * 3
 
 
-def test_too_long_to_be_read(key: SoftwareKey) -> None:
+def test_an_oversized_assertion_fails(key: SoftwareKey) -> None:
     assert "at most 4096" in _verify(key, bytes(4097)).checks[0].detail
 
 
-def test_a_stored_key_that_is_none_is_the_callers_fault() -> None:
+def test_a_malformed_stored_key_raises_key_material_error() -> None:
     with pytest.raises(KeyMaterialError):
         verify_assertion(assertion=b"", client_data=_H, public_key=b"key", app_id=APP, stored_counter=0)
 

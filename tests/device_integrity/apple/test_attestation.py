@@ -57,19 +57,19 @@ def test_an_honest_key_is_enrolled(apple: SoftwareApple, key: SoftwareKey) -> No
     assert result.key.receipt == b"receipt"
 
 
-def test_the_challenge_of_another_scan(apple: SoftwareApple, key: SoftwareKey) -> None:
+def test_the_challenge_of_another_scan_fails(apple: SoftwareApple, key: SoftwareKey) -> None:
     result = _verify(apple, key, apple.attestation(key, sha256(b"of another scan")))
     check = _failed(result)
     assert (check.name, check.sign_of) == ("app_attest.challenge", Manipulation.MAN_IN_THE_MIDDLE)
     assert result.key is None
 
 
-def test_a_leaf_without_the_extension(apple: SoftwareApple, key: SoftwareKey) -> None:
+def test_a_leaf_without_the_extension_fails(apple: SoftwareApple, key: SoftwareKey) -> None:
     bare = issue("leaf", by=apple.intermediate, authority=False, key=key.key)
     assert _failed(_verify(apple, key, apple.attestation(key, _H, leaf=bare))).name == "app_attest.challenge"
 
 
-def test_another_app(apple: SoftwareApple, key: SoftwareKey) -> None:
+def test_an_attestation_of_another_app_fails(apple: SoftwareApple, key: SoftwareKey) -> None:
     check = _failed(_verify(apple, key, apple.attestation(key, _H, app_id="TEAM999999.org.example.bank")))
     assert (check.name, check.sign_of) == ("app_attest.app", Manipulation.CODE_MODIFICATION)
     unknown = _verify(apple, key, apple.attestation(key, _H), app_ids=frozenset())
@@ -86,7 +86,9 @@ def test_another_app(apple: SoftwareApple, key: SoftwareKey) -> None:
         (bytes(16), "unknown environment"),
     ],
 )
-def test_another_environment(apple: SoftwareApple, key: SoftwareKey, aaguid: bytes, says: str) -> None:
+def test_an_attestation_of_another_environment_fails(
+    apple: SoftwareApple, key: SoftwareKey, aaguid: bytes, says: str
+) -> None:
     check = _failed(_verify(apple, key, apple.attestation(key, _H, aaguid=aaguid)))
     assert check.name == "app_attest.environment"
     assert says in check.detail
@@ -112,7 +114,7 @@ def test_identifiers_and_keys_have_to_name_one_key(apple: SoftwareApple, key: So
     assert "holds another key" in _failed(_verify(apple, key, held)).detail
 
 
-def test_a_chain_of_another_root(apple: SoftwareApple, key: SoftwareKey) -> None:
+def test_a_chain_of_another_root_fails(apple: SoftwareApple, key: SoftwareKey) -> None:
     check = _failed(_verify(apple, key, SoftwareApple(seed=2).attestation(key, _H)))
     assert (check.name, check.reason) == ("app_attest.chain", "CHAIN_NOT_TRUSTED")
     assert check.sign_of is Manipulation.EMULATOR
@@ -148,7 +150,7 @@ def test_outside_the_certificates_life(apple: SoftwareApple, key: SoftwareKey, s
         (KeyOwner.OTHER_SUBJECT, DeviceFinding.FAIL, True),
     ],
 )
-def test_who_had_the_key_before(
+def test_the_earlier_owner_of_a_key_determines_the_finding(
     apple: SoftwareApple, key: SoftwareKey, use: KeyOwner | None, outcome: DeviceFinding, soft: bool
 ) -> None:
     result = _verify(apple, key, apple.attestation(key, _H), key_use=use)
@@ -191,7 +193,7 @@ def test_who_had_the_key_before(
         ),
     ],
 )
-def test_what_cannot_be_read(
+def test_malformed_attestations_fail_the_format_test(
     apple: SoftwareApple, key: SoftwareKey, more: dict[str, object], says: str
 ) -> None:
     result = _verify(apple, key, apple.attestation(key, _H, more=more))
@@ -209,7 +211,7 @@ def test_a_leaf_on_another_curve_cannot_be_read(apple: SoftwareApple, key: Softw
     assert "P-256" in check.detail
 
 
-def test_an_unknown_critical_extension(apple: SoftwareApple, key: SoftwareKey) -> None:
+def test_an_unknown_critical_extension_fails(apple: SoftwareApple, key: SoftwareKey) -> None:
     data = cbor2.loads(apple.attestation(key, _H))["authData"]
     nonce = bytes.fromhex("3024a1220420") + sha256(data + _H)
     leaf = issue(

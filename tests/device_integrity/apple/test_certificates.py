@@ -29,7 +29,7 @@ def _reason(apple: SoftwareApple, *chain: Issued) -> str | None:
     return None if problem is None else problem.reason
 
 
-def test_a_sound_chain(apple: SoftwareApple) -> None:
+def test_a_sound_chain_is_trusted(apple: SoftwareApple) -> None:
     leaf = issue("leaf", by=apple.intermediate, authority=False)
     assert _walk(apple, leaf, apple.intermediate) is None
     bare = issue("leaf", by=apple.intermediate, authority=False, constraints=False)
@@ -45,7 +45,7 @@ def test_an_authority_is_no_end_entity_and_an_end_entity_no_authority(apple: Sof
     assert _reason(apple, issue("leaf", by=silent, authority=False), silent) == "CERTIFICATE_ROLE_WRONG"
 
 
-def test_what_a_key_may_do(apple: SoftwareApple) -> None:
+def test_a_signer_without_the_authority_to_sign_is_refused(apple: SoftwareApple) -> None:
     mute = issue("leaf", by=apple.intermediate, authority=False, signs=False)
     assert _reason(apple, mute, apple.intermediate) == "CERTIFICATE_ROLE_WRONG"
     middle = issue("middle", by=apple.root, authority=True, signs=False)
@@ -98,7 +98,7 @@ def test_keys_and_extensions(apple: SoftwareApple) -> None:
         p256_key(other.certificate, "it")
 
 
-def test_what_is_no_certificate(apple: SoftwareApple) -> None:
+def test_anything_but_a_certificate_is_refused(apple: SoftwareApple) -> None:
     der = apple.root.der
     for data in (b"", der[:-1], der + b"\0", b"\x30\0", bytes(100)):
         with pytest.raises(CertificateMalformed, match="certificate"):

@@ -42,7 +42,7 @@ def _failed(result: ReceiptResult) -> DeviceCheck:
 
 
 @pytest.mark.parametrize("indefinite", [True, False])
-def test_an_honest_receipt(apple: SoftwareApple, key: SoftwareKey, indefinite: bool) -> None:
+def test_an_honest_receipt_passes(apple: SoftwareApple, key: SoftwareKey, indefinite: bool) -> None:
     result = _verify(apple, key, apple.changed_receipt(key, indefinite=indefinite))
     said = result.receipt
     assert said is not None
@@ -55,7 +55,7 @@ def test_an_honest_receipt(apple: SoftwareApple, key: SoftwareKey, indefinite: b
     assert [check.outcome.value for check in result.checks] == ["PASS"] * 7 + ["NOT_EVALUATED", "PASS"]
 
 
-def test_a_first_receipt_is_held_against_its_attestation(apple: SoftwareApple, key: SoftwareKey) -> None:
+def test_a_first_receipt_is_compared_with_its_attestation(apple: SoftwareApple, key: SoftwareKey) -> None:
     receipt = apple.changed_receipt(key, fields=_ATTEST | {17: b"", 99: b"new"})
     result = _verify(apple, key, receipt)
     assert result.checks[-2].outcome is DeviceFinding.PASS
@@ -79,7 +79,9 @@ def test_a_first_receipt_is_held_against_its_attestation(apple: SoftwareApple, k
         ({"most_keys": 0}, "risk"),
     ],
 )
-def test_each_condition(apple: SoftwareApple, key: SoftwareKey, other: dict[str, object], name: str) -> None:
+def test_each_broken_condition_fails_its_test(
+    apple: SoftwareApple, key: SoftwareKey, other: dict[str, object], name: str
+) -> None:
     check = _failed(_verify(apple, key, apple.changed_receipt(key), **other))
     assert check.name == f"app_attest_receipt.{name}"
     assert check.soft == (name == "risk")
@@ -90,13 +92,13 @@ def test_an_expired_receipt(apple: SoftwareApple, key: SoftwareKey) -> None:
     assert _failed(_verify(apple, key, receipt)).reason == "RECEIPT_EXPIRED"
 
 
-def test_a_signature_of_another_key(apple: SoftwareApple, key: SoftwareKey) -> None:
+def test_a_signature_of_another_key_fails(apple: SoftwareApple, key: SoftwareKey) -> None:
     result = _verify(apple, key, apple.changed_receipt(key, signing_key=SoftwareKey().key))
     assert _failed(result).name == "app_attest_receipt.signature"
     assert result.receipt is None
 
 
-def test_a_chain_of_another_root(apple: SoftwareApple, key: SoftwareKey) -> None:
+def test_a_chain_of_another_root_fails(apple: SoftwareApple, key: SoftwareKey) -> None:
     result = _verify(apple, key, SoftwareApple(seed=2).changed_receipt(key))
     assert (_failed(result).name, _failed(result).reason) == ("app_attest_receipt.chain", "CHAIN_NOT_TRUSTED")
     assert result.receipt is None
@@ -142,7 +144,7 @@ def test_the_root_need_not_be_there(apple: SoftwareApple, key: SoftwareKey) -> N
         (dict.fromkeys(range(30, 70), b"x"), "more than 32 fields"),
     ],
 )
-def test_what_cannot_be_read(
+def test_malformed_receipts_fail_the_format_test(
     apple: SoftwareApple, key: SoftwareKey, fields: dict[int, bytes], says: str
 ) -> None:
     result = _verify(apple, key, apple.changed_receipt(key, fields=fields))
@@ -179,7 +181,7 @@ def test_a_signer_that_is_not_held(apple: SoftwareApple, key: SoftwareKey) -> No
         (bytes(20_000), "20000 bytes"),
     ],
 )
-def test_what_is_no_receipt(data: bytes, says: str) -> None:
+def test_anything_but_a_receipt_is_refused(data: bytes, says: str) -> None:
     with pytest.raises(EvidenceMalformed, match=says):
         parse_receipt(data)
 
@@ -191,7 +193,7 @@ def honest(apple: SoftwareApple, key: SoftwareKey) -> bytes:
 
 @settings(deadline=None, max_examples=150)
 @given(place=st.integers(0, 10_000), mask=st.integers(1, 255))
-def test_no_changed_byte_changes_what_is_said(
+def test_no_changed_byte_changes_the_verified_fields(
     place: int, mask: int, apple: SoftwareApple, key: SoftwareKey, honest: bytes
 ) -> None:
     changed = bytearray(honest)

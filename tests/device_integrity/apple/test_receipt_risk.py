@@ -44,7 +44,7 @@ def test_without_a_receipt_there_is_nothing_to_judge() -> None:
     assert (check.reason, check.outcome) == ("RECEIPT_MISSING", DeviceFinding.NOT_EVALUATED)
 
 
-def test_an_exchange_in_vain_is_told_and_is_no_failure() -> None:
+def test_an_exchange_in_vain_is_reported_and_is_no_failure() -> None:
     check = exchange_unavailable("Apple did not answer in time")
     assert (check.name, check.outcome) == ("app_attest_receipt.exchange", DeviceFinding.UNAVAILABLE)
     assert "did not answer" in check.detail

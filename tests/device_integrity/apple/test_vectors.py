@@ -65,7 +65,7 @@ def test_every_attestation_is_accepted_at_its_date(assets: Path) -> None:
         assert result.claims.os_version is not None
 
 
-def test_what_the_leaf_says_of_the_system(assets: Path) -> None:
+def test_the_leaf_states_version_and_build_of_the_system(assets: Path) -> None:
     claims = _verify(apple_sample(assets)).claims
     assert claims is not None
     assert (claims.os_version, claims.os_build) == ("18.0", "22A244b")
@@ -132,7 +132,7 @@ def test_assertions_of_an_enrolled_key(assets: Path, name: str) -> None:
     assert counter(0, "6MURL8TA57.another.app") is None
 
 
-def test_an_assertion_over_json(assets: Path) -> None:
+def test_an_assertion_over_json_is_verified(assets: Path) -> None:
     vector = uebelack_assertion(assets)
     result = verify_assertion(
         assertion=vector.assertion,
@@ -144,7 +144,7 @@ def test_an_assertion_over_json(assets: Path) -> None:
     assert result.counter == vector.counter
 
 
-def test_every_receipt_is_apples_and_says_what_is_recorded(assets: Path) -> None:
+def test_every_receipt_is_apples_and_has_the_recorded_fields(assets: Path) -> None:
     count = 0
     for name in VEEHAITCH:
         recording = veehaitch(assets, name)

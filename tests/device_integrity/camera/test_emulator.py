@@ -59,6 +59,6 @@ def test_an_emulators_camera_gives_it_away() -> None:
     assert found.reason == "EMULATOR_CAMERA"
 
 
-def test_a_device_that_says_nothing_is_no_pass() -> None:
+def test_a_device_without_claims_does_not_pass() -> None:
     found = check_device(DeviceClaim(platform=Platform.ANDROID), CameraClaim(), fingerprints=_LISTS)
     assert found.outcome is DeviceFinding.UNAVAILABLE

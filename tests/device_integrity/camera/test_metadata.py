@@ -80,7 +80,7 @@ def test_a_phones_metadata_pass() -> None:
         (lambda at, frame: replace(frame, width=640, height=360), "camera.frame_size", "OTHER_SHAPE"),
     ],
 )
-def test_what_no_camera_does_fails_softly(
+def test_impossible_camera_metadata_fail_softly(
     change: Callable[[int, FrameClaim], FrameClaim], name: str, reason: str
 ) -> None:
     checks = _checks([change(at, frame) for at, frame in enumerate(_scan())])
@@ -95,7 +95,7 @@ def test_times_that_do_not_rise_fail_hard() -> None:
     assert (check.reason, check.soft) == ("NOT_RISING", False)
 
 
-def test_a_locked_exposure_and_a_light_that_never_changed_say_nothing() -> None:
+def test_locked_exposure_and_constant_light_are_not_evaluated() -> None:
     locked = [
         replace(frame, exposure=ExposureClaim(exposure_time_ns=1_000, iso=100, exposure_locked=True))
         for frame in _scan()
@@ -116,7 +116,7 @@ def test_frames_may_be_turned_before_they_are_encoded() -> None:
     assert _checks(upright)["camera.frame_size"].outcome is DeviceFinding.PASS
 
 
-def test_what_is_missing_is_no_pass() -> None:
+def test_missing_metadata_do_not_pass() -> None:
     bare = [replace(frame, exposure=None) for frame in _scan()]
     assert _checks(bare)["camera.exposure"].outcome is DeviceFinding.UNAVAILABLE
     assert {check.outcome for check in check_metadata([], _CAMERA)} == {DeviceFinding.UNAVAILABLE}

@@ -53,6 +53,8 @@ def _check(**claim: str) -> DeviceCheck:
         "vMix Video",
         "Alt+Cam",
         "\uff2f\uff22\uff33 Virtual Camera",
+        "/home/me/clips/face.y4m",
+        r"C:\clips\FACE.MJPEG",
     ],
 )
 def test_known_virtual_cameras_fail_hard(label: str) -> None:
@@ -109,7 +111,7 @@ def test_the_driver_counts_like_the_label() -> None:
     assert _check(label="HD Webcam", transport="platform:v4l2loopback-000").reason == "KNOWN_VIRTUAL_CAMERA"
 
 
-def test_letters_that_look_alike_are_suspicious() -> None:
+def test_homoglyphs_are_suspicious() -> None:
     check = _check(label="\u041eBS \u0421\u0430mera")
     assert (check.reason, check.soft) == ("NAME_MIXES_SCRIPTS", True)
 

@@ -48,7 +48,9 @@ def test_a_phones_own_camera_fails_nothing(camera: CameraClaim, platform: Platfo
         ({"timestamp_source": "container"}, "camera.clock", "UNKNOWN_CLOCK"),
     ],
 )
-def test_what_a_phones_camera_is_not_fails_softly(change: dict[str, object], name: str, reason: str) -> None:
+def test_properties_foreign_to_phone_cameras_fail_softly(
+    change: dict[str, object], name: str, reason: str
+) -> None:
     camera = replace(_ANDROID, **change)  # type: ignore[arg-type]
     failed = [
         check
@@ -58,7 +60,7 @@ def test_what_a_phones_camera_is_not_fails_softly(change: dict[str, object], nam
     assert [(check.name, check.reason, check.soft) for check in failed] == [(name, reason, True)]
 
 
-def test_a_transport_that_says_virtual_fails_hard_everywhere() -> None:
+def test_a_virtual_transport_fails_hard_on_every_platform() -> None:
     for platform in Platform:
         checks = {
             check.name: check
@@ -68,7 +70,7 @@ def test_a_transport_that_says_virtual_fails_hard_everywhere() -> None:
         assert not checks["camera.transport"].soft
 
 
-def test_a_phone_that_says_nothing_of_its_camera_passes_nothing() -> None:
+def test_a_phone_without_camera_claims_passes_no_test() -> None:
     checks = check_profile(CameraClaim(sensor_orientation_degrees=90), platform=Platform.ANDROID)
     unavailable = {check.name for check in checks if check.outcome is DeviceFinding.UNAVAILABLE}
     assert unavailable == {

@@ -36,7 +36,7 @@ def test_runs_are_found_whole_and_in_order(text: str, run: str, found: bool) -> 
     assert contains_run(tokens_of(text), tokens_of(run)) is found
 
 
-def test_letters_that_only_look_alike_are_noticed_within_a_word() -> None:
+def test_homoglyphs_within_a_word_are_detected() -> None:
     assert mixes_scripts("\u041eBS Camera")
     assert not mixes_scripts("\u041a\u0430\u043c\u0435\u0440\u0430 HD")
     assert not mixes_scripts("Integrated Camera")

@@ -64,7 +64,7 @@ def test_high_needs_hardware_a_bound_transcript_and_a_challenge() -> None:
         (Platform.WEB, attested("web_crypto"), {"web_crypto": Assurance.HIGH}, Assurance.LOW),
     ],
 )
-def test_each_platform_reaches_what_it_can_prove(
+def test_each_platform_reaches_the_assurance_it_can_prove(
     platform: Platform,
     checks: tuple[DeviceCheck, ...],
     ceilings: dict[str, Assurance],
@@ -96,7 +96,7 @@ def test_a_risky_receipt_leaves_doubt() -> None:
 
 
 @pytest.mark.parametrize("silent", ["camera.facing", "camera.hardware_level"])
-def test_a_phone_that_keeps_its_camera_back_is_not_looked_at(silent: str) -> None:
+def test_a_phone_that_hides_its_camera_is_not_evaluated(silent: str) -> None:
     checks = tuple(check for check in _HONEST if check.name != silent)
     kept_back = _assessed((*checks, open_check(silent, DeviceFinding.UNAVAILABLE)))
     assert kept_back.assurance is Assurance.MEDIUM
@@ -130,7 +130,7 @@ def test_claims_without_contradictions_are_worth_little_and_nothing_is_worth_not
     "outcome", [DeviceFinding.NOT_EVALUATED, DeviceFinding.UNAVAILABLE, DeviceFinding.FAIL]
 )
 @pytest.mark.parametrize("at", range(len(_KEY)))
-def test_an_attestation_with_one_check_less_is_none(at: int, outcome: DeviceFinding) -> None:
+def test_an_attestation_without_one_of_its_tests_does_not_count(at: int, outcome: DeviceFinding) -> None:
     weaker = tuple(
         replace(check, outcome=outcome) if place == at else check for place, check in enumerate(_KEY)
     )
@@ -146,7 +146,7 @@ def test_a_check_that_was_left_out_is_no_pass(at: int) -> None:
     assert found.assurance.level <= Assurance.LOW.level
 
 
-def test_what_platforms_leave_open_may_stay_open() -> None:
+def test_tests_that_a_platform_cannot_answer_may_stay_open() -> None:
     assert _assessed((*_HONEST, open_check("android_key.provisioning"))).assurance is Assurance.HIGH
     unavailable = open_check("android_key.provisioning", DeviceFinding.UNAVAILABLE)
     assert _assessed((*_HONEST, unavailable)).unmet
@@ -171,7 +171,7 @@ def test_an_advisory_attestation_that_failed_without_a_sign_keeps_from_high(name
     assert _assessed((*_HONEST, *soft)).assurance is Assurance.HIGH
 
 
-def test_a_play_token_that_does_not_tell_the_api_level_vouches_as_one_that_tells_a_low_one() -> None:
+def test_a_play_token_without_an_api_level_counts_as_a_low_one() -> None:
     table = DemandTable({Platform.ANDROID: {Evidence.PLAY_INTEGRITY: Demand.REQUIRED}})
     name = "play_integrity.android_version"
     for check in (open_check(name), failed(name, soft=True)):
@@ -216,7 +216,7 @@ def test_evidence_that_contradicts_the_claim_fails_a_device() -> None:
     assert _assessed((*unseen, open_check("contradiction.app"))).unmet == ()
 
 
-def test_a_device_that_says_nothing_of_itself_was_not_looked_at() -> None:
+def test_a_device_without_claims_is_not_evaluated() -> None:
     silent = tuple(
         replace(check, outcome=DeviceFinding.UNAVAILABLE) if check.name.startswith("device.") else check
         for check in observed()
@@ -225,7 +225,7 @@ def test_a_device_that_says_nothing_of_itself_was_not_looked_at() -> None:
     assert _assessed(silent).assurance is Assurance.NONE
 
 
-def test_what_is_ignored_neither_helps_nor_harms() -> None:
+def test_ignored_evidence_has_no_effect() -> None:
     ignored = dict.fromkeys(Evidence, Demand.IGNORED)
     table = DemandTable({Platform.ANDROID: ignored})
     checks = (*_HONEST, failed("stream.duplicates", Manipulation.INJECTION))

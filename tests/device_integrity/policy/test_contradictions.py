@@ -37,7 +37,7 @@ def test_evidence_of_another_platform_is_hard() -> None:
     assert checks["contradiction.platform"].sign_of is Manipulation.MAN_IN_THE_MIDDLE
 
 
-def test_what_agrees_fails_nothing() -> None:
+def test_consistent_claims_fail_no_test() -> None:
     facts = AttestedFacts(android_version=14, api_level=34, model="pixel 8", app_id="org.bank")
     checks = _found(
         _ANDROID,
@@ -74,7 +74,7 @@ def test_words_of_another_platform_are_noticed(device: DeviceClaim, camera: Came
         (AttestedFacts(model="SM-S921B"), False),
     ],
 )
-def test_the_claimed_system_is_held_against_the_attested_one(facts: AttestedFacts, same: bool) -> None:
+def test_the_claimed_system_is_compared_with_the_attested_one(facts: AttestedFacts, same: bool) -> None:
     check = _found(_ANDROID, facts=facts)["contradiction.system"]
     assert check.outcome is (DeviceFinding.PASS if same else DeviceFinding.FAIL)
 

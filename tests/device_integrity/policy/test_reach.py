@@ -67,7 +67,7 @@ def test_ignored_evidence_reaches_nothing() -> None:
         (Platform.DESKTOP, {}, Assurance.MEDIUM),
     ],
 )
-def test_what_no_setting_would_help(
+def test_an_impossible_demand_is_reported_as_impossible(
     platform: Platform, row: dict[Evidence, Demand], least: Assurance
 ) -> None:
     found = _found(row, *Evidence, platform=platform, least=least)

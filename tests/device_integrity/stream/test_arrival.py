@@ -45,6 +45,6 @@ def test_a_file_played_at_another_rate_is_noticed(stream: tuple[FrameTrace, ...]
     assert (check.reason, check.soft) == ("CLOCKS_APART", True)
 
 
-def test_a_short_scan_says_nothing(stream: tuple[FrameTrace, ...]) -> None:
+def test_a_short_scan_is_not_evaluated(stream: tuple[FrameTrace, ...]) -> None:
     assert check_arrival(stream[:14]).outcome is DeviceFinding.UNAVAILABLE
     assert check_arrival([]).outcome is DeviceFinding.UNAVAILABLE

@@ -28,7 +28,7 @@ def test_luma_steps_are_those_that_another_reader_finds() -> None:
     assert facts.luma_table.astype(int).tolist() == list(tables[0])
 
 
-def test_structure_tells_encoders_apart_and_not_qualities() -> None:
+def test_structure_distinguishes_encoders_and_not_qualities() -> None:
     facts = [read_jpeg_facts(encode(frames(1)[0], quality)) for quality in (50, 75, 95)]
     assert len({one.structure for one in facts if one is not None}) == 1
     progressive, other = read_jpeg_facts(_pillow(progressive=True)), read_jpeg_facts(_pillow())
@@ -47,7 +47,7 @@ def test_comments_are_read() -> None:
     "data",
     [b"", b"\xff\xd8", b"\xff\xd8\xff\xda\x00\x02", b"\xff\xd8\xff\xdb\x00\x05\x20\x01\x01", b"GIF89a"],
 )
-def test_what_is_no_jpeg_gives_nothing(data: bytes) -> None:
+def test_anything_but_a_jpeg_has_no_structure(data: bytes) -> None:
     assert read_jpeg_facts(data) is None
 
 

@@ -84,7 +84,7 @@ def _query(marks: Sequence[FrameMark], tenant: str = "bank", check_id: str = "ne
     )
 
 
-async def test_a_scan_that_is_sent_again_is_known_to_its_tenant_alone_until_it_is_forgotten() -> None:
+async def test_a_repeated_scan_is_recognised_by_its_tenant_only_until_erased() -> None:
     memory: ScanMemory = _Memory()
     marks = _marks(camera_stream())
     await memory.remember(tenant="bank", subject="p1", check_id="old", time=_NOW, marks=marks)
@@ -97,7 +97,7 @@ async def test_a_scan_that_is_sent_again_is_known_to_its_tenant_alone_until_it_i
     assert await memory.recall(_query(marks)) == ()
 
 
-async def test_pictures_encoded_anew_are_known_again_softly() -> None:
+async def test_re_encoded_frames_are_recognised_softly() -> None:
     memory: ScanMemory = _Memory()
     shown = frames(48)
     marks = _marks([encode(luma) for luma in shown])

@@ -43,6 +43,6 @@ def test_noise_of_photons_grows_with_light() -> None:
     assert curve.trend == pytest.approx(1.0, abs=0.35)
 
 
-def test_few_frames_say_nothing() -> None:
+def test_too_few_frames_are_not_evaluated() -> None:
     assert check_noise(()).outcome is DeviceFinding.UNAVAILABLE
     assert check_noise(measured(camera_stream(1)).tallies).outcome is DeviceFinding.UNAVAILABLE

@@ -19,7 +19,7 @@ def test_a_harder_compression_before_leaves_gaps(first: int) -> None:
     assert (check.outcome, check.reason, check.soft) == (DeviceFinding.FAIL, "COMPRESSED_TWICE", True)
 
 
-def test_without_frames_there_is_nothing_to_say() -> None:
+def test_a_scan_without_frames_is_not_evaluated() -> None:
     assert check_recompression(()).outcome is DeviceFinding.UNAVAILABLE
 
 

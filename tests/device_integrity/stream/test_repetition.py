@@ -51,7 +51,7 @@ def test_a_scene_without_movement_has_no_loop() -> None:
     assert check.outcome in {DeviceFinding.PASS, DeviceFinding.NOT_EVALUATED}
 
 
-def test_few_frames_say_nothing() -> None:
+def test_too_few_frames_are_not_evaluated() -> None:
     stream = measured(camera_stream(5))
     assert check_duplicates(stream.frames).outcome is DeviceFinding.UNAVAILABLE
     assert check_loop(stream.frames).outcome is DeviceFinding.NOT_EVALUATED

@@ -9,7 +9,7 @@ def test_a_camera_exposes_every_part_anew() -> None:
     assert check_structure(measured(camera_stream()).tallies).outcome is DeviceFinding.PASS
 
 
-def test_a_window_on_a_desktop_stands_still_around() -> None:
+def test_a_window_on_a_desktop_has_a_static_surround() -> None:
     desktop = np.repeat(np.linspace(60, 180, WIDTH)[None], HEIGHT, 0).astype(np.uint8)
     shown = []
     for luma in frames(20):
@@ -20,7 +20,7 @@ def test_a_window_on_a_desktop_stands_still_around() -> None:
     assert (check.outcome, check.reason, check.soft) == (DeviceFinding.FAIL, "PARTS_STAND_STILL", True)
 
 
-def test_black_and_white_are_clipped_and_say_nothing() -> None:
+def test_clipped_black_and_white_are_ignored() -> None:
     shown = []
     for luma in frames(20):
         lit = luma.copy()
@@ -29,11 +29,11 @@ def test_black_and_white_are_clipped_and_say_nothing() -> None:
     assert check_structure(measured(shown).tallies).outcome is DeviceFinding.PASS
 
 
-def test_a_frame_read_twice_is_no_frame_that_stands_still() -> None:
+def test_a_duplicate_frame_is_not_a_static_one() -> None:
     twice = [jpeg for jpeg in camera_stream(20) for _ in range(2)]
     assert check_structure(measured(twice).tallies).outcome is DeviceFinding.PASS
 
 
-def test_few_frames_say_nothing() -> None:
+def test_too_few_frames_are_not_evaluated() -> None:
     assert check_structure(measured(camera_stream(4)).tallies).outcome is DeviceFinding.UNAVAILABLE
     assert check_structure(()).outcome is DeviceFinding.UNAVAILABLE

@@ -23,7 +23,7 @@ def test_odd_and_tiny_sizes_have_one_too() -> None:
         assert thumbnail_of(np.zeros(shape, np.uint8)).shape == (THUMBNAIL[0] * THUMBNAIL[1],)
 
 
-def test_a_hash_outlives_encoding_and_tells_scenes_apart() -> None:
+def test_a_hash_survives_encoding_and_distinguishes_scenes() -> None:
     one, other = frames(1, seed=1)[0], frames(1, seed=2)[0]
     first = difference_hash(thumbnail_of(one))
     again = difference_hash(thumbnail_of(decode(encode(one, quality=60))))

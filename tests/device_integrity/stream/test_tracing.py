@@ -8,7 +8,7 @@ from device_integrity.stream.jpeg import read_jpeg_facts
 from tests.device_integrity.stream.streams import camera_stream, decode, encode, frames, measured
 
 
-def test_a_frames_trace_is_of_its_bytes_and_what_it_shows() -> None:
+def test_a_trace_covers_bytes_and_pixels_of_a_frame() -> None:
     jpeg = camera_stream(1)[0]
     trace = StreamTracer().add(jpeg, decode(jpeg), capture_time_us=5, arrival_time_us=7, flash_step=2)
     assert trace.sha256 == hashlib.sha256(jpeg).digest()

@@ -104,7 +104,9 @@ def _failed(result: WebAuthnResult) -> DeviceCheck:
     ],
     ids=["ES256", "EdDSA", "RS256"],
 )
-def test_registration_and_then_authentication(authenticator: Authenticator, self_attested: bool) -> None:
+def test_an_authentication_after_a_registration_passes(
+    authenticator: Authenticator, self_attested: bool
+) -> None:
     registered = _register(authenticator, self_attested=self_attested)
     assert [check.outcome for check in registered.checks] == [DeviceFinding.PASS] * 11
     assert registered.ceiling is Assurance.LOW
@@ -154,7 +156,7 @@ def test_without_the_header_nothing_is_compared_and_nothing_passes() -> None:
         ({"topOrigin": "https://evil.example"}, "ceremony", Manipulation.MAN_IN_THE_MIDDLE),
     ],
 )
-def test_what_the_browser_says(
+def test_each_field_of_the_client_data_is_verified(
     ceremony: Callable[..., WebAuthnResult],
     kind: str,
     changes: dict[str, object],
@@ -172,30 +174,30 @@ def test_the_ceremonies_are_not_each_other() -> None:
     assert _failed(_authenticate(browser=client_data(_H, kind=_CREATE))).name == "web_authn.ceremony"
 
 
-def test_a_request_of_another_page() -> None:
+def test_a_request_of_another_page_fails() -> None:
     for result in (_register(header_origin="https://evil.example"), _authenticate(header_origin="null")):
         assert _failed(result).name == "web_authn.page"
 
 
-def test_another_site() -> None:
+def test_another_site_fails() -> None:
     registered = _register(data=_PHONE.data(attested=True, rp_id="evil.example"))
     assert _failed(registered).name == "web_authn.relying_party"
     assert _failed(_authenticate(data=_PHONE.data(rp_id="evil.example"))).name == "web_authn.relying_party"
 
 
-def test_another_credential() -> None:
+def test_another_credential_fails() -> None:
     other = Authenticator(credential_id=b"another")
     assert _failed(_register(credential_id=b"another")).name == "web_authn.credential"
     assert _failed(_authenticate(other, enrolled=_enrolled())).name == "web_authn.credential"
 
 
 @pytest.mark.parametrize(("flags", "name"), [(0x04, "presence"), (0x01, "user_verification")])
-def test_nobody_there_or_nobody_verified(flags: int, name: str) -> None:
+def test_user_presence_and_verification_are_required(flags: int, name: str) -> None:
     assert _failed(_register(data=_PHONE.data(flags=flags, attested=True))).name == f"web_authn.{name}"
     assert _failed(_authenticate(data=_PHONE.data(flags=flags))).name == f"web_authn.{name}"
 
 
-def test_a_signature_of_another_key() -> None:
+def test_a_signature_of_another_key_fails() -> None:
     forger = Authenticator()
     check = _failed(_authenticate(forger, enrolled=_enrolled(_PHONE)))
     assert (check.name, check.sign_of) == ("web_authn.signature", Manipulation.MAN_IN_THE_MIDDLE)

@@ -63,7 +63,7 @@ def test_an_honest_browser_gets_a_low_ceiling() -> None:
         ({"signature": sign(_SESSION, attestation_message(binding=_H))}, "signature"),
     ],
 )
-def test_each_condition(other: dict[str, object], name: str) -> None:
+def test_each_broken_condition_fails_its_test(other: dict[str, object], name: str) -> None:
     result = _verify(**other)
     (check,) = (one for one in result.checks if one.outcome is DeviceFinding.FAIL)
     assert check.name == f"web_crypto.{name}"

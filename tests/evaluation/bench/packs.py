@@ -5,7 +5,7 @@ import time
 import numpy as np
 
 from vision.face import BgrImage, Box, DetectedFace, Embedding, Landmarks
-from vision.packs import MatchCalibration, Pack
+from vision.packs import MatchCalibration, Pack, TemplateForm
 from vision.packs.calibration import CalibrationRecord, ScorePoint
 
 FACE = DetectedFace(box=Box(10.0, 10.0, 50.0, 60.0), confidence=0.9, five_points=np.ones((5, 2), np.float32))
@@ -58,6 +58,7 @@ def burning_pack(*, landmarks: bool = True) -> Pack:
         detector=Detector(),
         landmarker=Landmarker() if landmarks else None,
         embedder=Embedder(),
+        template_form=TemplateForm(model="burning", sha256="0" * 64, dimensions=4, preprocessing="none"),
         pad_networks=(Network(),),
         match_calibration=MatchCalibration(
             points=(ScorePoint(cosine=0.5, fmr_upper_bound=0.01),),

@@ -3,7 +3,7 @@ import os
 from evaluation.bench import describe_machine
 
 
-def test_it_describes_this_machine() -> None:
+def test_the_description_matches_this_machine() -> None:
     machine = describe_machine()
     assert 1 <= machine.cores <= (os.cpu_count() or 1)
     assert machine.cpu

@@ -12,17 +12,17 @@ def measured(*values: float) -> Measurement:
 
 
 @pytest.mark.parametrize(("values", "median"), [((3.0,), 3.0), ((3.0, 1.0), 2.0), ((9.0, 1.0, 2.0), 2.0)])
-def test_least_median_and_most(values: tuple[float, ...], median: float) -> None:
+def test_least_median_and_most_are_computed(values: tuple[float, ...], median: float) -> None:
     figure = measured(*values)
     assert (figure.least, figure.median, figure.most) == (min(values), median, max(values))
 
 
-def test_a_figure_without_a_value_is_none() -> None:
+def test_a_figure_without_a_value_stays_empty() -> None:
     with pytest.raises(NothingMeasured, match="a figure"):
         measured()
 
 
-def test_it_is_json_with_every_value() -> None:
-    told = json.loads(json.dumps(measured(2.0, 1.0).to_json()))
-    assert told["values"] == [2.0, 1.0]
-    assert (told["min"], told["median"], told["max"]) == (1.0, 1.5, 2.0)
+def test_the_json_contains_every_value() -> None:
+    document = json.loads(json.dumps(measured(2.0, 1.0).to_json()))
+    assert document["values"] == [2.0, 1.0]
+    assert (document["min"], document["median"], document["max"]) == (1.0, 1.5, 2.0)

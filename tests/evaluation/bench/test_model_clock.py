@@ -79,7 +79,7 @@ def test_without_models_there_is_no_unit() -> None:
         _ = ModelClock().take().one_frame_seconds
 
 
-def test_another_clock_may_tell_the_time() -> None:
+def test_another_clock_can_be_passed() -> None:
     ticks = iter([1.0, 3.5])
     clock = ModelClock(clock=lambda: next(ticks))
     with clock.call("model"):

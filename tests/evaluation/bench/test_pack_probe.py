@@ -57,7 +57,7 @@ def test_every_model_can_be_called(pack: Pack) -> None:
 
 
 @pytest.mark.slow
-def test_each_question(assets: Path, portrait: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_question_is_answered(assets: Path, portrait: Path, capsys: pytest.CaptureFixture[str]) -> None:
     spec = f"open:{assets / 'models'}"
     answers = {}
     for question in ("load", "import", "time"):
@@ -70,12 +70,10 @@ def test_each_question(assets: Path, portrait: Path, capsys: pytest.CaptureFixtu
     assert answers["time"]["runtime"].startswith("ONNX Runtime")
 
 
-def test_what_keeps_it_from_measuring_is_said_in_one_line(
-    portrait: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_failed_measurement_prints_one_line(portrait: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["load", "nobody's", str(portrait)]) == 2
     assert main(["load", "open", str(portrait.parent / "none.jpg")]) == 2
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert len(told.err.splitlines()) == 2
-    assert "nobody's" in told.err
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert len(output.err.splitlines()) == 2
+    assert "nobody's" in output.err

@@ -14,8 +14,8 @@ def test_a_report_is_json() -> None:
         runtimes={"embedded": "dlib"},
         measurements=(measured(1.0), measured(2.0, 3.0)),
     )
-    told = json.loads(report.to_json())
-    assert told["schema"] == 1
-    assert told["made"] == "2026-01-02T00:00:00+00:00"
-    assert [m["values"] for m in told["measurements"]] == [[1.0], [2.0, 3.0]]
-    assert told["machine"]["cores"] >= 1
+    document = json.loads(report.to_json())
+    assert document["schema"] == 1
+    assert document["made"] == "2026-01-02T00:00:00+00:00"
+    assert [m["values"] for m in document["measurements"]] == [[1.0], [2.0, 3.0]]
+    assert document["machine"]["cores"] >= 1

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import numpy as np
 
 from evaluation.bench import Machine
-from evaluation.match.evaluation import Bootstrap, differences, evaluate_groups, evaluate_sets
+from evaluation.match.evaluation import Bootstrap, differences, evaluate_sets
+from evaluation.match.groups import evaluate_groups
 from evaluation.match.report import Comparison, MatchReport, PackReport, Photos
 from evaluation.match.templates import AcquisitionFault, TemplateRun
 from tests.evaluation.match.crowds import crowd
@@ -48,6 +49,7 @@ def made_report(*, persons: int = 30, photos: int = 2, apart: int = 0) -> MatchR
                     groups={("sex", "<f>"): half, ("sex", ""): ~half},
                     failed=(run.photos,),
                     main=sets[0],
+                    calibrated=[(point.target, point.bounded.threshold) for point in sets[0].supported],
                     bootstrap=BOOTSTRAP,
                 ),
                 calibrated=tuple((point.target, point.bounded) for point in sets[0].supported),

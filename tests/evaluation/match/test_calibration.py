@@ -5,7 +5,7 @@ from evaluation.match.calibration import (
     THRESHOLDS,
     calibrate,
     common_embedder,
-    measure,
+    measure_comparisons,
     without_folder,
 )
 from evaluation.match.errors import EmbeddersDiffer
@@ -19,7 +19,7 @@ def calibrated(*, persons: int, seeds: tuple[int, ...] = (1,)) -> MatchCalibrati
     for seed in seeds:
         run, comparisons = crowd(persons=persons, photos=3, seed=seed)
         measurements.append(
-            measure(run, comparisons, pack=f"pack{seed}", resamples=200, confidence=0.95, seed=1)
+            measure_comparisons(run, comparisons, pack=f"pack{seed}", resamples=200, confidence=0.95, seed=1)
         )
     return calibrate(measurements, embedder_sha256="ab" * 32, dataset="made for a test", command="none")
 
@@ -30,7 +30,7 @@ def test_thresholds_end_above_every_cosine() -> None:
     assert np.all(np.diff(THRESHOLDS) > 0)
 
 
-def test_the_record_says_what_was_compared() -> None:
+def test_the_record_states_the_compared_data() -> None:
     record = calibrated(persons=20).record
     assert record.provenance == "measured"
     assert (record.identities, record.genuine_pairs) == (20, 20 * 3)
@@ -39,9 +39,9 @@ def test_the_record_says_what_was_compared() -> None:
     assert "190 pairs of persons" in record.note
 
 
-def test_where_nobody_has_two_photos_no_misses_are_told() -> None:
+def test_without_pairs_of_one_person_no_misses_are_reported() -> None:
     run, comparisons = crowd(persons=12, photos=1, seed=1)
-    measurement = measure(run, comparisons, pack="p", resamples=200, confidence=0.95, seed=1)
+    measurement = measure_comparisons(run, comparisons, pack="p", resamples=200, confidence=0.95, seed=1)
     calibration = calibrate([measurement], embedder_sha256="ab" * 32, dataset="d", command="c")
     assert {point.fnmr for point in calibration.points} == {None}
     assert {point.fnmr is None for point in calibrated(persons=12).points} == {False}

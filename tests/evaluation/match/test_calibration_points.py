@@ -77,7 +77,7 @@ def test_a_flat_curve_gives_one_point() -> None:
 
 @settings(max_examples=30)
 @given(st.text(st.characters(codec="utf-8")), st.lists(st.floats(1e-6, 1.0), min_size=1, unique=True))
-def test_what_is_written_is_read_back(note: str, bounds: list[float]) -> None:
+def test_written_points_are_read_back(note: str, bounds: list[float]) -> None:
     falling = sorted(bounds, reverse=True)
     cosines = np.linspace(-1.0, 1.0, len(falling) + 1)[1:]
     points = tuple((float(c), b) for c, b in zip(cosines, falling, strict=True))

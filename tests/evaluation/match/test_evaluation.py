@@ -6,15 +6,14 @@ import pytest
 from evaluation.match.comparisons import Comparisons
 from evaluation.match.errors import NothingToMeasure, PhotoListError
 from evaluation.match.evaluation import (
-    APART,
-    MAIN,
+    MAIN_SET,
+    SEPARATE_SET,
     Bootstrap,
     SetResult,
     differences,
-    evaluate_groups,
     evaluate_sets,
-    group_photos,
 )
+from evaluation.match.groups import evaluate_groups, group_photos
 from evaluation.match.operating_points import NotSupported
 from evaluation.match.photos import FacePhoto
 from tests.evaluation.match.crowds import crowd
@@ -29,7 +28,7 @@ def main_of(comparisons: Comparisons) -> SetResult:
 def test_sets_have_thresholds_and_persons_of_their_own() -> None:
     _, comparisons = crowd(persons=30, photos=3, seed=1, apart=12)
     main, apart = evaluate_sets(comparisons, BOOTSTRAP)
-    assert (main.name, apart.name) == (MAIN, APART)
+    assert (main.name, apart.name) == (MAIN_SET, SEPARATE_SET)
     assert (main.comparisons.identities, apart.comparisons.identities) == (18, 12)
     assert main.fmr.person_pairs == 18 * 17 // 2
     assert apart.fmr.person_pairs == 12 * 11 // 2
@@ -73,7 +72,7 @@ def test_columns_that_cannot_name_groups_are_refused() -> None:
         group_photos(photos(*(str(n) for n in range(41))), ["sex"], known=("sex",))
 
 
-def test_groups_are_told_at_the_thresholds_of_all() -> None:
+def test_groups_are_reported_at_the_thresholds_of_all() -> None:
     failing = (0, 40)
     run, comparisons = crowd(persons=30, photos=3, seed=5, spread=0.9, failing=failing)
     main = main_of(comparisons)
@@ -81,9 +80,10 @@ def test_groups_are_told_at_the_thresholds_of_all() -> None:
     for number, value in enumerate(("odd", "even")):
         masks["kind", value] = (np.arange(run.photos) // 3) % 2 != number
     masks["kind", "one"] = np.arange(run.photos) < 3
-    odd, even, one = evaluate_groups(
-        comparisons, groups=masks, failed=failing, main=main, bootstrap=BOOTSTRAP
+    odd, even, one, pooled = evaluate_groups(
+        comparisons, groups=masks, failed=failing, main=main, calibrated=(), bootstrap=BOOTSTRAP
     )
+    assert (pooled.pooled, pooled.value, pooled.photos) == (True, "", 90)
     for group in (odd, even):
         assert (group.persons, group.photos) == (15, 45)
         assert group.impostors < main.fmr.comparisons / 3

@@ -103,7 +103,7 @@ def test_look_alikes_make_the_bound_wider_than_independent_comparisons_would() -
 
 
 @pytest.mark.parametrize(("persons", "spread"), [(20, 0.08), (20, 0.15), (40, 0.08)])
-def test_the_bound_holds_for_new_persons_about_as_often_as_it_says(persons: int, spread: float) -> None:
+def test_the_bound_has_its_nominal_coverage_on_new_persons(persons: int, spread: float) -> None:
     """One-sided 95 %: the true rate may exceed the bound in 5 % of 60 data sets, and by chance in 8."""
     crowds = [impostors(100, 1, seed=900 + turn, person_spread=spread) for turn in range(3)]
     above = np.zeros(THRESHOLDS.size)

@@ -22,9 +22,9 @@ def genuine(
     return GenuineScores(scores, who, persons)
 
 
-def draws(persons: int, *, seed: int = 1, samples: int = 300) -> NDArray[np.float64]:
+def draws(persons: int, *, seed: int = 1, samples: int = 300) -> NDArray[np.uint8]:
     rng = np.random.default_rng(seed)
-    return rng.multinomial(persons, np.full(persons, 1.0 / persons), size=samples).astype(np.float64)
+    return rng.multinomial(persons, np.full(persons, 1.0 / persons), size=samples).astype(np.uint8)
 
 
 def curve_of(scores: GenuineScores, *, seed: int = 1) -> FnmrCurve:
@@ -78,7 +78,7 @@ def test_independent_comparisons_count_in_full() -> None:
 
 
 @pytest.mark.parametrize(("persons", "spread", "noise", "most"), [(20, 0.2, 0.05, 20), (30, 0.02, 0.15, 10)])
-def test_the_interval_holds_for_new_persons_about_as_often_as_it_says(
+def test_the_interval_has_its_nominal_coverage_on_new_persons(
     persons: int, spread: float, noise: float, most: int
 ) -> None:
     """Each end may miss in 2.5 % of 60 data sets, and by chance in 6."""
@@ -100,7 +100,7 @@ def test_the_exact_interval_is_that_of_the_books() -> None:
     assert high == pytest.approx([0.3085, 0.5561, 1.0], abs=1e-4)
 
 
-def test_samples_without_a_genuine_comparison_say_nothing() -> None:
+def test_samples_without_a_genuine_comparison_are_ignored() -> None:
     scores = GenuineScores(np.array([0.5, 0.6]), np.array([0, 0]), 3)
     curve = fnmr_curve(
         scores, thresholds=THRESHOLDS, draws=np.array([[0.0, 2.0, 1.0], [1.0, 1.0, 1.0]]), confidence=0.95

@@ -19,7 +19,7 @@ def test_persons_that_a_rate_needs(max_fmr: float, persons: int) -> None:
 
 
 @pytest.mark.parametrize("persons", [25, 26, 27])
-def test_a_rate_is_told_from_the_number_of_persons_on_that_it_needs(persons: int) -> None:
+def test_a_rate_is_distinguished_from_the_number_of_persons_on_that_it_needs(persons: int) -> None:
     # Maximally different persons: at the highest threshold none match.
     _, comparisons = crowd(persons=persons, photos=1, seed=2)
     fmr, _ = BOOTSTRAP.curves(comparisons)
@@ -54,18 +54,18 @@ def test_that_the_threshold_was_set_on_the_data_widens_the_interval() -> None:
     assert fnmr is not None
     point = operating_point(1e-2, fmr=fmr, fnmr=fnmr)
     assert isinstance(point, OperatingPoint)
-    told = point.measured.fnmr
+    interval = point.measured.fnmr
     index = int(np.searchsorted(fmr.thresholds, point.measured.threshold))
-    assert told is not None
-    assert told.lower <= fnmr.lower[index]
-    assert told.upper >= fnmr.upper[index]
+    assert interval is not None
+    assert interval.lower <= fnmr.lower[index]
+    assert interval.upper >= fnmr.upper[index]
     samples = samples_at(1e-2, fmr=fmr, fnmr=fnmr)
     assert samples.shape == (fmr.draws.shape[0],)
     # Each sample keeps the rate with its own threshold.
     assert np.unique(samples).size > 10
 
 
-def test_where_nobody_has_two_photos_only_fmr_is_told() -> None:
+def test_without_pairs_of_one_person_only_fmr_is_reported() -> None:
     _, comparisons = crowd(persons=12, photos=1, seed=4)
     fmr, fnmr = BOOTSTRAP.curves(comparisons)
     assert fnmr is None

@@ -21,7 +21,7 @@ def read(file: Path, corrections: Corrections | None = None, apart: tuple[str, .
     return read_pairs(file, corrections=corrections or Corrections(), apart=apart)
 
 
-def test_the_manifest_says_who_is_who(tmp_path: Path) -> None:
+def test_identities_come_from_the_manifest(tmp_path: Path) -> None:
     file = pairs_file(
         tmp_path, "a.jpg,b.jpg,1", "a.jpg,c.jpg,0", manifest=("a.jpg,x", "b.jpg,x", "c.jpg,y", "d.jpg,z")
     )
@@ -77,7 +77,7 @@ def test_pairs_that_contradict_the_manifest_are_refused(tmp_path: Path) -> None:
         read(file)
 
 
-def test_corrections_leave_pairs_out_and_say_why(tmp_path: Path) -> None:
+def test_corrections_exclude_pairs_with_a_reason(tmp_path: Path) -> None:
     file = pairs_file(
         tmp_path,
         "a,b,0",

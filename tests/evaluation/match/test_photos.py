@@ -39,7 +39,7 @@ def test_only_usable_certain_bona_fide_photos_are_taken(tmp_path: Path) -> None:
     ]
 
 
-def test_what_is_left_out_is_counted_by_reason(tmp_path: Path) -> None:
+def test_excluded_photos_are_counted_by_reason(tmp_path: Path) -> None:
     folder = folder_with(
         tmp_path,
         "a.jpg,x:1,bona_fide,1",
@@ -66,7 +66,7 @@ def test_labels_of_one_person_become_one(tmp_path: Path) -> None:
     assert [photo.identity for photo in found.photos] == ["y:1", "y:1"]
 
 
-def test_a_manifest_needs_no_more_than_file_and_identity_and_keeps_what_else_it_has(tmp_path: Path) -> None:
+def test_a_manifest_needs_file_and_identity_and_keeps_other_columns(tmp_path: Path) -> None:
     # A byte order mark at the start, as spreadsheets write it.
     folder = folder_with(tmp_path, "a.jpg,x,cam 1", "b/c.jpg,y,", header="\ufefffile,identity,camera\n")
     found = listed(folder)
@@ -119,7 +119,7 @@ def test_no_name_leads_out_of_the_folder(name: str) -> None:
     assert ".." not in path.parts
 
 
-def test_a_missing_folder_and_one_without_photos_are_told(tmp_path: Path) -> None:
+def test_a_missing_folder_and_one_without_photos_are_reported(tmp_path: Path) -> None:
     with pytest.raises(PhotoListError, match="is no folder"):
         listed(tmp_path / "none")
     with pytest.raises(PhotoListError, match=r"neither a manifest\.csv nor subfolders"):

@@ -13,7 +13,7 @@ from vision.image import encode_jpeg
 RAMP = (np.arange(30 * 20 * 3) % 251).astype(np.uint8).reshape(30, 20, 3)
 
 
-def test_a_photo_is_read_whatever_its_name_says(tmp_path: Path) -> None:
+def test_the_format_of_a_photo_does_not_depend_on_its_name(tmp_path: Path) -> None:
     file = tmp_path / "photo.png"
     file.write_bytes(encode_jpeg(RAMP))
     assert read_picture(file, still_decoder=None).shape == (30, 20, 3)
@@ -48,7 +48,7 @@ def test_a_comment_in_the_header_is_skipped(tmp_path: Path) -> None:
         (b"RIFF\x00\x00\x00\x00WEBPVP8L" + bytes(30), ImageFault.MALFORMED),
     ],
 )
-def test_what_is_no_picture_is_refused(tmp_path: Path, content: bytes, fault: ImageFault) -> None:
+def test_anything_but_an_image_is_refused(tmp_path: Path, content: bytes, fault: ImageFault) -> None:
     file = tmp_path / "photo"
     file.write_bytes(content)
     with pytest.raises(ImageError) as caught:

@@ -5,12 +5,12 @@ import pytest
 from tests.evaluation.match.reports import made_report
 
 
-def test_everything_is_in_the_json_and_nobody_is() -> None:
+def test_the_json_has_every_figure_and_no_person() -> None:
     text = made_report(apart=10).to_json()
-    told = json.loads(text)
-    assert told["schema"] == 1
-    assert told["photos"]["left_out"] == {"without an identity": 3}
-    first, second = told["packs"]
+    document = json.loads(text)
+    assert document["schema"] == 1
+    assert document["photos"]["left_out"] == {"without an identity": 3}
+    first, second = document["packs"]
     assert [found["name"] for found in first["sets"]] == ["main", "apart"]
     main = first["sets"][0]
     assert (main["persons"], main["person_pairs"]) == (20, 190)
@@ -28,7 +28,7 @@ def test_everything_is_in_the_json_and_nobody_is() -> None:
         "reasons": {"no face": 1},
     }
     assert {(group["column"], group["value"]) for group in second["groups"]} == {("sex", "<f>"), ("sex", "")}
-    assert told["differences"][0]["fnmr"][0]["target"] == 0.1
+    assert document["differences"][0]["fnmr"][0]["target"] == 0.1
     # No name of a person, and no template.
     assert "p001" not in text
     assert "embedding" not in text
@@ -36,18 +36,18 @@ def test_everything_is_in_the_json_and_nobody_is() -> None:
 
 def test_curves_run_over_the_scores_and_one_way() -> None:
     curve = made_report().packs[0].main
-    told = json.loads(made_report().to_json())["packs"][0]["sets"][0]["curve"]
-    assert len(told["threshold"]) <= 200
-    assert told["threshold"] == sorted(told["threshold"])
-    assert told["fmr"][0] == 1.0
-    assert told["fmr"] == sorted(told["fmr"], reverse=True)
-    assert told["fnmr"] == sorted(told["fnmr"])
-    assert told["fnmr"][-1] == pytest.approx(1.0)
-    assert min(told["fmr_upper_bound"]) >= float(curve.fmr.upper_bounds[-1]) - 1e-6
+    document = json.loads(made_report().to_json())["packs"][0]["sets"][0]["curve"]
+    assert len(document["threshold"]) <= 200
+    assert document["threshold"] == sorted(document["threshold"])
+    assert document["fmr"][0] == 1.0
+    assert document["fmr"] == sorted(document["fmr"], reverse=True)
+    assert document["fnmr"] == sorted(document["fnmr"])
+    assert document["fnmr"][-1] == pytest.approx(1.0)
+    assert min(document["fmr_upper_bound"]) >= float(curve.fmr.upper_bounds[-1]) - 1e-6
 
 
-def test_where_nobody_has_two_photos_there_is_no_fnmr() -> None:
-    told = json.loads(made_report(photos=1).to_json())["packs"][0]["sets"][0]
-    assert told["genuine_comparisons"] == 0
-    assert "fnmr" not in told["curve"]
-    assert told["points"][0]["measured"]["fnmr"] is None
+def test_without_pairs_of_one_person_there_is_no_fnmr() -> None:
+    document = json.loads(made_report(photos=1).to_json())["packs"][0]["sets"][0]
+    assert document["genuine_comparisons"] == 0
+    assert "fnmr" not in document["curve"]
+    assert document["points"][0]["measured"]["fnmr"] is None

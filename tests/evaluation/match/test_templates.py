@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 
 from evaluation.match.photos import FacePhoto
+from evaluation.match.portraits import Degradation
 from evaluation.match.templates import AcquisitionFault, embed_photos
 from tests.evaluation.bench.packs import FACE, IMAGE, burning_pack
 from vision.errors import ModelFailed
@@ -39,7 +40,7 @@ def photo(folder: Path, name: str, grey: int | None) -> FacePhoto:
     return FacePhoto(path, name, apart=False)
 
 
-def test_each_pack_gets_each_photo_and_failures_are_told_apart(tmp_path: Path) -> None:
+def test_each_pack_gets_each_photo_and_failures_are_distinguished(tmp_path: Path) -> None:
     photos = [
         photo(tmp_path, "one.jpg", 50),
         photo(tmp_path, "none.jpg", 0),
@@ -47,9 +48,9 @@ def test_each_pack_gets_each_photo_and_failures_are_told_apart(tmp_path: Path) -
         photo(tmp_path, "missing.jpg", None),
         photo(tmp_path, "again.jpg", 50),
     ]
-    told: list[None] = []
-    good, failing = embed_photos(photos, packs=packs(), told=lambda: told.append(None))
-    assert len(told) == 5
+    calls: list[None] = []
+    good, failing = embed_photos(photos, packs=packs(), report=lambda: calls.append(None))
+    assert len(calls) == 5
     assert [(each.photo, each.identity) for each in good.templates] == [(0, "one.jpg"), (4, "again.jpg")]
     assert good.faults == {
         1: AcquisitionFault.NO_FACE,
@@ -62,3 +63,29 @@ def test_each_pack_gets_each_photo_and_failures_are_told_apart(tmp_path: Path) -
     # The embedder uses 8 ms of CPU time.
     assert len(good.milliseconds) == 2
     assert all(7.0 < spent < 200.0 for spent in good.milliseconds)
+
+
+def test_photos_of_persons_with_several_are_embedded_as_portraits_too(tmp_path: Path) -> None:
+    photos = [
+        replace(photo(tmp_path, name, 50), identity=identity)
+        for name, identity in (("a.jpg", "ann"), ("b.jpg", "ann"), ("c.jpg", "cid"))
+    ]
+    good, _ = embed_photos(photos, packs=packs(), portraits=[Degradation.CROP, Degradation.GREY], workers=2)
+    assert list(good.portraits) == [Degradation.CROP, Degradation.GREY]
+    for run in good.portraits.values():
+        assert [each.photo for each in run.templates] == [0, 1]
+    assert [each.photo for each in good.templates] == [0, 1, 2]
+
+
+def test_a_smaller_face_in_the_corner_does_not_matter(tmp_path: Path) -> None:
+    class Bystander:
+        def detect(self, image: BgrImage) -> tuple[DetectedFace, ...]:
+            height, width = image.shape[:2]
+            x, y, half = width / 2, height / 2, min(width, height) / 4
+            boxes = Box(x - half, y - half, x + half, y + half), Box(0.0, 0.0, half, half)
+            return tuple(replace(FACE, box=box) for box in boxes)
+
+    (run,) = embed_photos(
+        [photo(tmp_path, "a.jpg", 50)], packs=[replace(burning_pack(), detector=Bystander())]
+    )
+    assert len(run.templates) == 1

@@ -11,7 +11,7 @@ from tests.evaluation.pad.samples import BOOTSTRAP, SAMPLES, crowd, scored
     ("fusion", "part", "ruling"),
     [(2.5, 0.7, Ruling.FUSION), (1.0, 1.05, Ruling.EQUAL), (0.4, 2.5, Ruling.PART)],
 )
-def test_what_follows(fusion: float, part: float, ruling: Ruling) -> None:
+def test_the_conclusion_follows_from_the_intervals(fusion: float, part: float, ruling: Ruling) -> None:
     draws = draw(SAMPLES, BOOTSTRAP)
     runs = [
         scored(SAMPLES, apart=0.1, seed=7, name="weak"),

@@ -15,7 +15,7 @@ def manifest(folder: Path, text: str) -> Path:
     return folder
 
 
-def test_a_manifest_with_everything(tmp_path: Path) -> None:
+def test_a_manifest_with_every_column_is_read(tmp_path: Path) -> None:
     found = read_dataset(
         manifest(
             tmp_path / "set",
@@ -69,12 +69,12 @@ def test_folders(tmp_path: Path) -> None:
         ("file,label\n", "lists no image"),
     ],
 )
-def test_what_breaks_the_form_is_told(tmp_path: Path, text: str, why: str) -> None:
+def test_a_malformed_manifest_is_reported(tmp_path: Path, text: str, why: str) -> None:
     with pytest.raises(DatasetError, match=why):
         read_dataset(manifest(tmp_path / "set", text))
 
 
-def test_only_what_a_list_names(tmp_path: Path) -> None:
+def test_a_list_selects_its_samples_only(tmp_path: Path) -> None:
     samples = read_dataset(
         manifest(tmp_path / "set", "file,label\nx/a.jpg,live\nx/b.jpg,spoof\nc.jpg,live\n")
     )
@@ -88,7 +88,7 @@ def test_only_what_a_list_names(tmp_path: Path) -> None:
         only_listed(samples, tmp_path / "none.txt")
 
 
-def test_nothing_there(tmp_path: Path) -> None:
+def test_a_missing_data_set_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="does not exist"):
         read_dataset(tmp_path / "none")
     with pytest.raises(DatasetError, match="nor the folders"):

@@ -14,7 +14,7 @@ def test_a_scorer_does_not_differ_from_itself() -> None:
     assert found.not_worse
 
 
-def test_a_difference_is_taken_on_what_both_answered() -> None:
+def test_a_difference_uses_samples_that_both_scored() -> None:
     first, second = scored(SAMPLES, apart=1.0, silent=(0,)), scored(SAMPLES, apart=1.0, silent=(3,))
     found = difference(first, second, draws=draw(SAMPLES, BOOTSTRAP), bootstrap=BOOTSTRAP)
     assert found is not None

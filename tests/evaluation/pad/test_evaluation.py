@@ -8,7 +8,7 @@ from evaluation.pad.runs import NonResponse
 from tests.evaluation.pad.samples import BOOTSTRAP, SAMPLES, crowd, scored
 
 
-def test_everything_of_one_scorer() -> None:
+def test_every_figure_of_a_scorer_is_computed() -> None:
     run = scored(SAMPLES, apart=1.0, silent=(0, 1, 9), decides=True)
     found = evaluate_run(run, draws=draw(SAMPLES, BOOTSTRAP), bootstrap=BOOTSTRAP)
     assert (found.live, found.attacks) == (72, 144)
@@ -62,7 +62,7 @@ def test_a_scorer_that_never_answers() -> None:
     assert run.fault_counts == {NonResponse.NO_FACE: 8}
 
 
-def test_nobody_decides_without_verdicts() -> None:
+def test_without_verdicts_there_is_no_conclusion() -> None:
     samples = crowd(sources=1, persons=2, each=2)
     found = evaluate_run(scored(samples, apart=1.0), draws=draw(samples, BOOTSTRAP), bootstrap=BOOTSTRAP)
     assert found.live_verdicts is None

@@ -17,7 +17,7 @@ from evaluation.pad.metrics import (
 SCORES = arrays(np.float64, st.integers(1, 40), elements=st.integers(0, 8).map(lambda at: at / 8))
 
 
-def test_area_under_curve() -> None:
+def test_area_under_curve_matches_known_values() -> None:
     assert area_under_curve(np.array([0.9, 0.8]), np.array([0.1, 0.2])) == 1.0
     assert area_under_curve(np.array([0.5]), np.array([0.5])) == 0.5
     assert area_under_curve(np.array([0.3, 0.9]), np.array([0.6])) == 0.5
@@ -31,7 +31,7 @@ def test_the_area_is_the_share_of_pairs(live: np.ndarray, attacks: np.ndarray) -
     assert area_under_curve(live, attacks) == pytest.approx(above)
 
 
-def test_bpcer_at_an_apcer() -> None:
+def test_bpcer_at_an_apcer_matches_known_values() -> None:
     live, attacks = np.array([0.2, 0.6, 0.9]), np.arange(20) / 32
     # One attack of twenty may pass, at 19/32; the threshold is the next one's score, 18/32.
     assert bpcer_at(0.05, live=live, attacks=attacks) == pytest.approx(1 / 3)
@@ -61,6 +61,6 @@ def test_the_curve_holds_both_rates(live: np.ndarray, attacks: np.ndarray) -> No
         assert curve.bpcer[at] == pytest.approx((live <= threshold).mean())
 
 
-def test_equal_error_rate() -> None:
+def test_equal_error_rate_matches_known_values() -> None:
     assert equal_error_rate(np.array([0.8, 0.9]), np.array([0.1, 0.2])) == 0.0
     assert equal_error_rate(np.array([0.1, 0.9, 0.8, 0.7]), np.array([0.95, 0.2, 0.15, 0.3])) == 0.25

@@ -35,7 +35,7 @@ def test_charts_are_pictures_and_come_out_the_same() -> None:
     assert det != det_chart(results[1:], title="t")
 
 
-def test_without_the_library_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_library_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(FiguresUnavailable, match=r"facegate\[evaluation\]"):
         check_figures()
@@ -58,7 +58,7 @@ def test_the_worst_come_first_and_each_file_once(tmp_path: Path) -> None:
     assert worst_mistakes(scored(samples, apart=1.0, silent=range(len(samples)))) == ()
 
 
-def test_the_sheet_shows_what_can_be_read(tmp_path: Path) -> None:
+def test_the_sheet_shows_the_readable_images(tmp_path: Path) -> None:
     samples = crowd(sources=1, persons=1, each=2)
     run = scored(samples, apart=0.5)
     path = tmp_path / "blue.png"

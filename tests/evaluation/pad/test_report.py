@@ -6,7 +6,7 @@ from tests.evaluation.pad.reports import made_report
 from tests.evaluation.pad.samples import crowd
 
 
-def test_the_document_says_everything_and_shows_nobody() -> None:
+def test_the_document_has_every_figure_and_shows_no_person() -> None:
     report = made_report()
     text = report.to_json()
     (each,) = json.loads(text)["packs"][0]["sets"]
@@ -27,7 +27,7 @@ def test_the_document_says_everything_and_shows_nobody() -> None:
     assert '"p1"' not in text
 
 
-def test_what_a_set_consists_of() -> None:
+def test_a_set_is_described_by_its_counts() -> None:
     samples = crowd(sources=1, persons=3, each=2) + crowd(sources=2, persons=1, each=1)[2:]
     found = describe_material("pictures", samples, left_out=0)
     assert (found.files, found.live, dict(found.attacks)) == (14, 7, {"print": 7})

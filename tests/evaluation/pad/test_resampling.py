@@ -37,7 +37,7 @@ def test_counting_twice_is_having_it_twice() -> None:
     assert found[0] == pytest.approx(area_under_curve(kept[labels], kept[~labels]))
 
 
-def test_a_sample_without_one_side_says_nothing() -> None:
+def test_a_sample_without_one_class_is_ignored() -> None:
     counts = np.array([[0, 1], [1, 0], [1, 1]], np.uint16)
     scores, is_live, groups = np.array([0.2, 0.8]), np.array([False, True]), np.arange(2)
     assert np.isnan(resampled_auc(scores, is_live, groups=groups, counts=counts)).tolist() == [

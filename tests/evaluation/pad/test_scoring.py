@@ -42,16 +42,16 @@ def test_real_pictures(assets: Path, pack: Pack, tmp_path: Path) -> None:
     nothing = tmp_path / "nothing.jpg"
     nothing.write_bytes(b"no picture")
     samples = [*samples, PadSample(nothing, samples[0].label, "", "x", "", "s", True)]
-    told: list[None] = []
+    calls: list[None] = []
     runs = by_name(
         score_pictures(
             samples,
             pack=pack,
             scorers=picture_scorers(pack, fusion=load_fusion_model()),
-            told=lambda: told.append(None),
+            report=lambda: calls.append(None),
         )
     )
-    assert len(told) == len(samples) == 13
+    assert len(calls) == len(samples) == 13
     assert list(runs) == [*NETWORKS, "eight signals", "cues of one frame", "fusion, one frame"]
     network, fusion = runs["minifas_v2se"], runs["fusion, one frame"]
     assert dict(network.faults) == {12: NonResponse.UNREADABLE}

@@ -24,14 +24,14 @@ def test_a_chain_of_pictures_is_one_sitting() -> None:
     assert set(sessions_from_names(names)) == {"t1600000000"}
 
 
-def test_names_without_a_time_go_by_what_stands_before_their_number() -> None:
+def test_names_without_a_time_are_grouped_by_the_prefix_of_their_number() -> None:
     found = sessions_from_names(
         ["spoof/A4_img_0.jpg", "spoof/A4_img_10.jpg", "spoof/Matt_img_0.jpg", "live/7.png"]
     )
     assert found == ("spoof/A4_img", "spoof/A4_img", "spoof/Matt_img", "live")
 
 
-def test_what_looks_like_a_date_and_is_none_is_a_number() -> None:
+def test_an_impossible_date_is_a_number() -> None:
     assert sessions_from_names(["a/x20249999_999999.jpg"]) == ("a/x",)
 
 

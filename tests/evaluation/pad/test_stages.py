@@ -10,7 +10,7 @@ def burn(seconds: float) -> str:
     return "done"
 
 
-def test_a_step_is_done_once_and_paid_for_by_all_who_use_it() -> None:
+def test_a_shared_step_runs_once_and_its_cost_is_shared() -> None:
     stages = Stages()
     asked: list[int] = []
 

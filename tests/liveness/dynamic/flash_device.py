@@ -51,7 +51,7 @@ class ScriptedMeter:
     Attributes:
         answer: From the step to whether the colour agrees; ``None`` if it is not measurable.
         disturb: From the step and its frames so far to its disturbance.
-        told_light: Its measurement of the light, by the number of steps revealed.
+        measured_light: Its measurement of the light, by the number of steps revealed.
         needed: Frames of a step that settle it.
         shapes: Whether the light can show the shape on which it falls.
         in_doubt: Whether more steps may resolve a doubt, by the number of steps revealed.
@@ -59,7 +59,7 @@ class ScriptedMeter:
 
     answer: Callable[[ColourStep], bool | None] = lambda _: True
     disturb: Callable[[ColourStep, int], frozenset[Disturbance]] = lambda _step, _frames: frozenset()
-    told_light: Callable[[int], Light] = lambda _: Light.OK
+    measured_light: Callable[[int], Light] = lambda _: Light.OK
     needed: int = 3
     shapes: bool = True
     in_doubt: Callable[[int], bool] = lambda _: False
@@ -99,7 +99,7 @@ class ScriptedMeter:
         return sum(step.bits for step in self.steps if step.number in numbers)
 
     def light(self) -> Light:
-        return self.told_light(len(self.steps))
+        return self.measured_light(len(self.steps))
 
     def shape_shows(self) -> bool:
         return self.shapes

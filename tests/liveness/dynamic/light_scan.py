@@ -21,6 +21,8 @@ _COLOURS = np.array([0.8, 1.0, 1.4])
 OFFSET = 5000.0
 LAG = 0.06
 _LOOKS_APART = 7
+_PARTS = (np.arange(8) + 0.5) / 8
+"""The moments of an exposure that are averaged, as shares of it."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,9 @@ def light_scan(
     gain: Callable[[float], float] = lambda time: 0.03 * math.sin(1.7 * time),
     room: float = 0.0,
     leaps: float = 0.0,
+    exposure: float = 0.0,
+    shown_after: float = 0.0,
+    stamped_after: float = 0.0,
 ) -> LightScan:
     """A scan in which the face follows the screen.
 
@@ -73,6 +78,9 @@ def light_scan(
         gain: Of the camera over time, as a logarithm; face and background share it.
         room: The background's answer over the face's.
         leaps: Of the face's light, as a logarithm, at each detection; one in seven frames has a detection.
+        exposure: Time over which a frame collects light, seconds.
+        shown_after: From the start of a frame's exposure to that of the face's rows, seconds.
+        stamped_after: From the start of a frame's exposure to its time stamp, seconds.
     """
     rng = np.random.default_rng(seed)
     script = ColourScript(rng.bytes)
@@ -99,10 +107,10 @@ def light_scan(
                 (since, since + lag + float(rng.normal(0, lag_jitter)), step.transition_seconds, light)
             )
             free = since + step.transition_seconds + step.hold_seconds
-        level = shown[0][3]
-        for _, start, length, colour in shown:
-            level = level + min(1.0, max(0.0, (time - start) / max(length, 1e-3))) * (colour - level)
-        on = [number for number, (since, *_) in enumerate(shown) if since <= time]
+        begins = time + shown_after
+        level = np.mean([_level(shown, begins + share * exposure) for share in _PARTS], axis=0)
+        stamp = time + stamped_after
+        on = [number for number, (since, *_) in enumerate(shown) if since <= stamp]
         grain = float(rng.normal(0, noise))
         answered = strength * _COLOURS * level
         looked = len(samples) % _LOOKS_APART == 0
@@ -114,8 +122,8 @@ def light_scan(
         samples.append(
             FlashSample(
                 index=len(samples),
-                capture_time=time,
-                arrival_time=OFFSET + time,
+                capture_time=stamp,
+                arrival_time=OFFSET + max(stamp, time + exposure),
                 step=revealed[on[-1]].step.number if on else 0,
                 step_since=shown[on[-1]][0] if on else None,
                 exposure=None,
@@ -128,6 +136,14 @@ def light_scan(
         )
         time += (1 + 0.05 * float(np.clip(rng.normal(), -2, 2))) / fps
     return LightScan(tuple(samples), tuple(revealed))
+
+
+def _level(shown: list[tuple[float, float, float, NDArray[np.float64]]], time: float) -> NDArray[np.float64]:
+    """The light of the screen on the face at one moment."""
+    level = shown[0][3]
+    for _, start, length, colour in shown:
+        level = level + min(1.0, max(0.0, (time - start) / max(length, 1e-3))) * (colour - level)
+    return level
 
 
 def track_of(scan: LightScan) -> TrackView:

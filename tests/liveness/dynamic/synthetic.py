@@ -166,10 +166,10 @@ class Phone:
         self._scene, self._rng = scene, rng
         self.shown: list[tuple[float, ColourStep]] = []
 
-    def show(self, step: ColourStep, told: float) -> None:
+    def show(self, step: ColourStep, requested: float) -> None:
         jitter = self._rng.normal(0, self._scene.latency_jitter)
         after = self.shown[-1][0] + 0.02 if self.shown else 0.0
-        self.shown.append((max(after, told + 0.03 + jitter), step))
+        self.shown.append((max(after, requested + 0.03 + jitter), step))
 
     def claims(self, time: float) -> tuple[int, float | None]:
         on = [(since, step) for since, step in self.shown if since <= time]

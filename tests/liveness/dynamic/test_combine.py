@@ -60,7 +60,7 @@ def test_a_right_answer_makes_a_live_scan_surer() -> None:
 @pytest.mark.parametrize(
     "doubt", [VerdictReason.EVIDENCE_TOO_WEAK, VerdictReason.SHOWS_A_MEDIUM, VerdictReason.MOVES_AS_A_PLANE]
 )
-def test_a_right_answer_makes_nobody_live_whom_express_doubts(doubt: VerdictReason) -> None:
+def test_a_right_answer_does_not_overrule_the_doubts_of_express(doubt: VerdictReason) -> None:
     # A sheet of paper is lit as a face is.
     weak = _express(Verdict.INCONCLUSIVE, 65.0, (doubt,))
     result = _combine(weak, _flash(odds=9.0))
@@ -71,7 +71,7 @@ def test_a_right_answer_makes_nobody_live_whom_express_doubts(doubt: VerdictReas
 
 @pytest.mark.parametrize("odds", [-0.5, -1.1, -9.0])
 @pytest.mark.parametrize("confidence", [31.0, 40.0, 65.0])
-def test_two_doubts_make_nobody_an_attacker(odds: float, confidence: float) -> None:
+def test_two_doubts_are_no_spoof(odds: float, confidence: float) -> None:
     """A wall behind the head and a face that hardly moves are both genuine."""
     weak = _express(Verdict.INCONCLUSIVE, confidence, (VerdictReason.EVIDENCE_TOO_WEAK,))
     result = _combine(weak, _flash(odds=odds))
@@ -79,7 +79,7 @@ def test_two_doubts_make_nobody_an_attacker(odds: float, confidence: float) -> N
     assert LIVENESS.spoof_threshold < result.confidence <= confidence
 
 
-def test_what_speaks_against_a_right_answer_takes_life_away() -> None:
+def test_evidence_against_a_right_answer_removes_live() -> None:
     assert _combine(_express(Verdict.LIVE, 75.0), _flash(odds=-1.0)).verdict is Verdict.INCONCLUSIVE
     assert _combine(_express(Verdict.LIVE, 99.0), _flash(odds=-0.3)).verdict is Verdict.LIVE
 
@@ -125,7 +125,7 @@ def test_a_wrong_answer_is_a_spoof(finding: ChallengeFinding, reason: VerdictRea
     assert result.confidence <= LIVENESS.spoof_threshold
 
 
-def test_what_cannot_be_measured_is_undecided() -> None:
+def test_an_unmeasurable_answer_is_inconclusive() -> None:
     result = _combine(
         _express(), _flash(ChallengeFinding.NOT_MEASURABLE, VerdictReason.TOO_BRIGHT_TO_MEASURE)
     )
@@ -232,7 +232,7 @@ def test_live_needs_all_of_it(confidence: float, odds: float, bits: float, findi
         (ChallengeFinding.NOT_MEASURABLE, Verdict.INCONCLUSIVE),
     ],
 )
-def test_the_movement_decides_what_it_can(finding: ChallengeFinding, verdict: Verdict) -> None:
+def test_the_movement_finding_decides_the_verdict(finding: ChallengeFinding, verdict: Verdict) -> None:
     movement = MovementResult(finding, 3.0, (), "")
     result = combine_movement(express=_express(), movement=movement)
     assert result.verdict is verdict

@@ -64,18 +64,18 @@ def test_a_tint_has_no_shape(kind: RenderedKind) -> None:
     assert _signal(result, "flash_background").passed is (kind is RenderedKind.TINT_FACE)
 
 
-def test_where_the_shape_cannot_be_told_nothing_is_called_an_attack() -> None:
+def test_where_the_shape_cannot_be_measured_nothing_is_called_an_attack() -> None:
     """Much other light adds errors to all signals: it made three genuine faces in offices look like tints."""
     scan = run_scan(Scene(kind=RenderedKind.TINT_FRAME, ambient_lux=150.0, seed=2))
     no_shape = replace(MODEL, shape=replace(MODEL.shape, most_error=0.0))
-    told, untold = (
+    outcome, unasked = (
         judge_flash(samples=scan.samples, revealed=scan.sent, model=model) for model in (MODEL, no_shape)
     )
     for name in ("flash_overlay", "flash_background"):
-        assert _signal(told, name).passed is _signal(untold, name).passed is False
-    assert _signal(untold, "flash_shape").score is None
-    assert (told.finding, told.reason) == (ChallengeFinding.WRONG, VerdictReason.LIGHT_FITS_NO_FACE)
-    assert (untold.finding, untold.reason) == (
+        assert _signal(outcome, name).passed is _signal(unasked, name).passed is False
+    assert _signal(unasked, "flash_shape").score is None
+    assert (outcome.finding, outcome.reason) == (ChallengeFinding.WRONG, VerdictReason.LIGHT_FITS_NO_FACE)
+    assert (unasked.finding, unasked.reason) == (
         ChallengeFinding.NOT_MEASURABLE,
         VerdictReason.CHALLENGE_NOT_MEASURABLE,
     )
@@ -112,11 +112,13 @@ def test_frames_after_the_closing_step_change_nothing() -> None:
         )
         for number in range(1, 12)
     ]
-    told = [judge_flash(samples=seen, revealed=SCAN.revealed, model=MODEL) for seen in (shown, shown + later)]
-    assert told[0] == told[1]
+    outcome = [
+        judge_flash(samples=seen, revealed=SCAN.revealed, model=MODEL) for seen in (shown, shown + later)
+    ]
+    assert outcome[0] == outcome[1]
 
 
-def test_a_wall_and_a_lag_that_jitters_blame_nobody() -> None:
+def test_a_wall_and_a_jittering_lag_are_no_spoof() -> None:
     """Each is accidental, and they are independent."""
     for seed in range(4):
         result = _judge(light_scan(seed, room=1.0, lag_jitter=0.08, steps=12))
@@ -167,7 +169,7 @@ def test_a_clean_video_in_a_dim_room_is_absent() -> None:
     assert result.verified_bits == 0
 
 
-def test_metadata_that_the_picture_does_not_bear_out_blame_nobody() -> None:
+def test_metadata_that_contradict_the_image_are_no_spoof() -> None:
     assert judged(RenderedKind.CLEAN, 20.0).finding is ChallengeFinding.NOT_MEASURABLE
 
 
@@ -179,7 +181,7 @@ def test_a_clean_video_without_metadata_cannot_be_blamed() -> None:
 
 @pytest.mark.parametrize("lux", [30000.0, 100000.0])
 @pytest.mark.parametrize(("spread", "locked"), [(0.0, False), (0.2, False), (0.2, True)])
-def test_wrong_metadata_make_nobody_in_the_sun_absent(lux: float, spread: float, locked: bool) -> None:
+def test_wrong_metadata_in_the_sun_give_no_absent_finding(lux: float, spread: float, locked: bool) -> None:
     """Exposure settings of a dim room, stale or arbitrary ones."""
     scan = rendered(RenderedKind.GENUINE, lux)
     rng = np.random.default_rng(4)
@@ -232,11 +234,11 @@ def test_a_late_and_steady_answer_is_late_and_not_wrong(lag: float, seed: int) -
 
 
 def test_a_late_answer_that_comes_unevenly_counts_against_it() -> None:
-    told = [
+    outcome = [
         _signal(_judge(light_scan(seed, lag=0.6, lag_jitter=0.07, steps=12)), "flash_lag")
         for seed in range(4)
     ]
-    assert sum(signal.passed is False for signal in told) >= 3
+    assert sum(signal.passed is False for signal in outcome) >= 3
 
 
 def _televised(*, room: str) -> LightScan:
@@ -262,7 +264,7 @@ def _televised(*, room: str) -> LightScan:
         ("unlit", ChallengeFinding.WRONG),
     ],
 )
-def test_a_television_makes_nobody_an_attacker(room: str, finding: ChallengeFinding) -> None:
+def test_a_television_in_the_room_is_no_spoof(room: str, finding: ChallengeFinding) -> None:
     """Nor without a visible background; a face that leaps before a room that does not is a recording."""
     result = _judge(_televised(room=room))
     assert result.finding is finding
@@ -314,8 +316,8 @@ def _shifted(sample: FlashSample, steps: int, seconds: float) -> FlashSample:
 )
 def test_lies_about_steps_and_times_gain_nothing(steps: int, seconds: float) -> None:
     honest, lying = SCAN, [_shifted(sample, steps, seconds) for sample in SCAN.samples]
-    told = judge_flash(samples=lying, revealed=honest.revealed, model=MODEL)
-    assert told.verified_bits <= HONEST + 1e-9
+    outcome = judge_flash(samples=lying, revealed=honest.revealed, model=MODEL)
+    assert outcome.verified_bits <= HONEST + 1e-9
     guessed = [_shifted(sample, steps, seconds) for sample in GUESSED.samples]
     assert judge_flash(samples=guessed, revealed=GUESSED.revealed, model=MODEL).verified_bits < 4
 

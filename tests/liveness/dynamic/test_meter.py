@@ -66,18 +66,18 @@ def _doubtful(samples: Sequence[FlashSample], revealed: Sequence[RevealedStep]) 
 
 
 @pytest.mark.parametrize(("kind", "doubtful"), [(RenderedKind.GENUINE, False), (RenderedKind.GLASS, True)])
-def test_what_the_judge_would_doubt_so_far_is_told(kind: RenderedKind, doubtful: bool) -> None:
+def test_doubts_of_the_judge_so_far_are_reported(kind: RenderedKind, doubtful: bool) -> None:
     scan = rendered(kind)
     assert _doubtful(scan.samples, scan.sent) is doubtful
 
 
 @pytest.mark.parametrize(("strength", "doubtful"), [(0.0, False), (0.03, True), (0.3, False)])
-def test_answers_too_faint_to_say_when_they_come_are_doubted(strength: float, doubtful: bool) -> None:
+def test_answers_too_faint_for_a_lag_are_doubted(strength: float, doubtful: bool) -> None:
     scan = light_scan(2, strength=strength, noise=0.02, steps=14)
     assert _doubtful(scan.samples, scan.revealed) is doubtful
 
 
-def test_a_step_is_told_while_it_is_on_display() -> None:
+def test_a_step_is_reported_while_it_is_on_display() -> None:
     """The challenge waits for it: it must be known when the step has been held."""
     scan = light_scan(2)
     meter = FlashMeter()
@@ -97,7 +97,7 @@ def test_a_step_is_told_while_it_is_on_display() -> None:
 
 @pytest.mark.parametrize("seed", [2, 6])
 @pytest.mark.parametrize("lost", [0, 1, 3])
-def test_refreshed_it_knows_what_the_judge_of_the_whole_scan_knows(seed: int, lost: int) -> None:
+def test_a_refreshed_meter_agrees_with_the_judge_of_the_whole_scan(seed: int, lost: int) -> None:
     """However often it was measured before, and however its lag was found."""
     scan = light_scan(seed, noise=0.02)
     samples = list(scan.samples)[: len(scan.samples) - lost]
@@ -113,9 +113,9 @@ def test_refreshed_it_knows_what_the_judge_of_the_whole_scan_knows(seed: int, lo
     assert asked.readings() == fresh.readings()
     assert asked.lag() == fresh.lag()
     judged = judge_flash(samples=samples, revealed=scan.revealed, model=load_flash_model())
-    told = {one.step: one.agrees for one in fresh.readings()}
+    agreed = {one.step: one.agrees for one in fresh.readings()}
     assert {answer.number: answer.agrees for answer in judged.steps} == {
-        answer.number: told[answer.number] for answer in judged.steps
+        answer.number: agreed[answer.number] for answer in judged.steps
     }
 
 
@@ -155,7 +155,7 @@ def test_a_moving_face_disturbs_its_step() -> None:
 @pytest.mark.parametrize(
     ("lux", "light"), [(150.0, Light.OK), (400.0, Light.OK), (30000.0, Light.TOO_BRIGHT)]
 )
-def test_light_by_the_answer(lux: float, light: Light) -> None:
+def test_the_answer_determines_the_light(lux: float, light: Light) -> None:
     scan = rendered(RenderedKind.GENUINE, lux)
     assert _fed(LightScan(tuple(scan.samples), tuple(scan.sent))).light() is light
 

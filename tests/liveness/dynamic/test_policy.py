@@ -33,6 +33,6 @@ def test_policies_that_contradict_themselves_are_refused(changes: dict[str, obje
         DynamicPolicy(**changes)  # type: ignore[arg-type]  # the class checks
 
 
-def test_people_who_must_not_see_flashes_can_be_scanned_passively() -> None:
+def test_a_policy_may_forbid_the_flash() -> None:
     policy = DynamicPolicy(without_flash=WithoutFlash.EXPRESS, fallback=NextStep.MOVEMENT)
     assert not policy.demanded

@@ -27,14 +27,14 @@ def test_a_picture_of_an_unsharp_picture_is_soft_though_its_camera_has_noise() -
     assert _measured(again) > _measured(portrait()) + 1
 
 
-def test_a_sharp_room_speaks_for_a_face_out_of_focus() -> None:
+def test_a_sharp_room_explains_a_face_out_of_focus() -> None:
     blurred = cv2.GaussianBlur(portrait(), (0, 0), 3.0)
     sharp_room = blurred.copy()
     sharp_room[:, :138] = portrait()[:, :138]
     assert _measured(sharp_room) < _measured(blurred) - 0.5
 
 
-def test_it_hardly_depends_on_how_many_pixels_the_camera_has() -> None:
+def test_the_signal_hardly_depends_on_the_resolution() -> None:
     image, face = small(portrait(), 0.7)
     value = measured(image, face, "blur_depth")
     assert value is not None

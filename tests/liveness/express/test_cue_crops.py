@@ -46,7 +46,7 @@ def test_crops_are_the_same_whatever_the_cameras_pixels(scale: float) -> None:
     assert float(np.abs(apart).mean()) < 9
 
 
-def test_what_the_frame_does_not_hold_is_missing_from_the_crops() -> None:
+def test_parts_outside_the_frame_are_missing_from_the_crops() -> None:
     crops = cut_crops(portrait(), face_at(20.0, 300.0, 200.0))
     assert crops is not None
     assert crops.close.inside == pytest.approx(0.6, abs=0.03)

@@ -37,6 +37,6 @@ def test_a_head_shows_depth_and_a_sheet_does_not() -> None:
     assert sheet < -1.3
 
 
-def test_who_keeps_still_shows_nothing() -> None:
+def test_a_still_head_shows_no_depth() -> None:
     assert measure_depth(scan(motion=[segment(lambda _, points: points)] * 3)) == 0
     assert measure_depth(scan()) == 0

@@ -17,7 +17,7 @@ _LARGEST = "feni-katharotiya"
 _PICTURES = 60
 
 
-def test_all_cues_together_measure_what_each_measures_alone() -> None:
+def test_all_cues_together_equal_each_cue_alone() -> None:
     image = portrait()
     found = measure_frame_cues(image, FACE, frame_index=3)
     assert found.frame_index == 3
@@ -32,7 +32,7 @@ def test_only_the_cues_asked_for_are_measured() -> None:
     assert not measure_frame_cues(portrait(), FACE, frame_index=0, only=()).values
 
 
-def test_what_cannot_be_measured_is_missing() -> None:
+def test_unmeasurable_cues_are_missing() -> None:
     image, face = small(portrait(), 0.2)
     assert set(measure_frame_cues(image, face, frame_index=0).values) <= {"colour_gamut"}
     assert not measure_frame_cues(portrait(), face_at(-900.0, 300.0, 200.0), frame_index=0).values
@@ -76,8 +76,8 @@ def _beyond(paths: list[Path], pack: Pack, settings: ExpressSettings) -> dict[st
     for name in FRAME_CUES:
         lines: CueLine = getattr(settings, name)
         sign = 1 if lines.line > lines.live else -1
-        told = [sign * (row[name] - lines.line) > 0 for row in rows if name in row]
-        shares[name] = float(np.mean(told))
+        right = [sign * (row[name] - lines.line) > 0 for row in rows if name in row]
+        shares[name] = float(np.mean(right))
     return shares
 
 

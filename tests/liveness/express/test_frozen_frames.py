@@ -183,7 +183,7 @@ def test_a_frame_that_an_encoder_carries_over_is_not_frozen() -> None:
     assert "19 of 45" in found.detail or "20 of 45" in found.detail
 
 
-def test_frames_that_were_sent_one_by_one_are_carried_over_by_nobody() -> None:
+def test_repeats_with_different_bytes_are_frozen() -> None:
     sent = tuple(replace(frame, fingerprint=frame.index) for frame in _encoded(_CALM))
     found = find_repetition(scan(sent), _SETTINGS)
     assert found is not None

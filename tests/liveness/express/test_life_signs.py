@@ -34,7 +34,7 @@ def test_a_scan_without_motion_has_none() -> None:
         ("video_more/live/rohintangirala__videos__face.mp4", False),
     ],
 )
-def test_a_person_who_moves_has_one_and_one_who_keeps_still_has_not(
+def test_a_moving_person_has_a_life_sign_and_a_still_one_has_none(
     clip: str, moves: bool, assets: Path
 ) -> None:
     pack = shared_pack(f"open:{assets / 'models'}")

@@ -26,7 +26,7 @@ def test_a_person_in_a_room_shows_no_pattern(seed: int) -> None:
 
 
 @pytest.mark.parametrize(("period", "degrees"), [(3.1, 0.0), (4.7, 7.0), (6.0, 84.0), (2.4, 40.0)])
-def test_a_faint_grid_over_the_picture_stands_out(period: float, degrees: float) -> None:
+def test_a_faint_grid_over_the_image_is_detected(period: float, degrees: float) -> None:
     shown = portrait() * _grid(period=period, degrees=degrees, depth=0.05)
     value = measured(np.clip(shown, 0, 255).astype(np.uint8), FACE, "moire")
     assert value is not None
@@ -54,7 +54,7 @@ def test_a_small_face_that_fills_its_picture_is_not_measured() -> None:
     assert measured(image, face, "moire") is None
 
 
-def test_the_signal_falls_with_the_pattern_and_says_what_it_saw() -> None:
+def test_the_signal_falls_with_the_pattern_and_its_detail_names_it() -> None:
     settings = ExpressSettings()
     clear = Moire(cues_of("moire", [_LINES.live] * 3)).assess(scan(), settings)
     assert clear.score == pytest.approx(0.8)

@@ -100,7 +100,7 @@ def test_small_faces_are_not_assessed(signal: ExpressSignal) -> None:
     assert signal.assess(tiny, _SETTINGS).score is None
 
 
-def test_steps_tell_shift_and_left_over_apart() -> None:
+def test_steps_separate_shift_and_residual() -> None:
     steps = motion_steps(scan(motion=[segment(lambda phase, points: points + 0.1 * phase, noise=0)]))
     assert steps[-1].moved == pytest.approx(steps[-1].shifted, rel=1e-3)
     assert left_over_ratio(steps) < 1e-3

@@ -43,7 +43,7 @@ def test_a_minority_of_frames_decides_nothing(minority: list[float], data: st.Da
     assert min(majority) <= median <= max(majority)
 
 
-def test_every_network_counts_alike_however_many_frames_it_saw() -> None:
+def test_every_network_counts_the_same_for_any_number_of_frames() -> None:
     many = _frames("a", *[1.0] * 8)
     assert _score([*many, PadScore(0, "b", 0.0)]) == pytest.approx(0.5)
     found = PadNetworks([*many, PadScore(0, "b", 0.0)]).assess(scan(), ExpressSettings())

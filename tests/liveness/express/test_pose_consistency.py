@@ -64,7 +64,7 @@ def test_a_turning_head_shows_its_nose() -> None:
     found = _assess(_scan(_head(), yaw=12))
     assert found.score is not None
     assert found.score > 0.8
-    assert "nose stands out" in found.detail
+    assert "nose stood out" in found.detail
 
 
 def test_a_nose_shows_before_the_pose_does() -> None:
@@ -81,7 +81,7 @@ def test_paper_that_turns_shows_none(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", [_mask(), as_plane(0.2)], ids=["mask", "sheet"])
-def test_what_does_not_seem_to_turn_is_not_blamed(path: Path) -> None:
+def test_a_face_without_turn_is_not_assessed(path: Path) -> None:
     found = _assess(_scan(path, yaw=2))
     assert found.score is None
     assert "too little" in found.detail

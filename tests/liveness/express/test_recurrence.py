@@ -55,5 +55,5 @@ def test_too_few_pairs_give_no_ratio(count: int) -> None:
     assert found.period_ratio == found.turning_ratio == np.inf
 
 
-def test_pixels_without_noise_tell_nothing() -> None:
+def test_pixels_without_noise_are_not_assessed() -> None:
     assert find_recurrence(range(30), np.full((30, 1024), 128, np.uint8)) is None

@@ -82,7 +82,7 @@ def test_about_half_of_the_clips_that_stall_are_found_all_the_same(assets: Path)
 
 
 @pytest.mark.slow
-def test_the_same_frames_sent_one_by_one_would_be(assets: Path) -> None:
+def test_identical_frames_sent_one_by_one_are_repetitions(assets: Path) -> None:
     clip = assets / "data/video/live/Fellway__media__me.mp4"
     encoded = _encoded(_spaced(clip, 10), 10, 51)
     sent = tuple(replace(frame, fingerprint=frame.index) for frame in encoded)

@@ -60,7 +60,7 @@ def test_other_programs_are_no_keyword(software: str) -> None:
     assert spoof_keyword(ExifTags(software=(software,))) is None
 
 
-def test_a_comment_tells_of_screenshots_only() -> None:
+def test_a_comment_only_reveals_screenshots() -> None:
     assert spoof_keyword(ExifTags(comment="Screenshot")) == "screenshot"
     assert spoof_keyword(ExifTags(comment="a preview of my photoshop course")) is None
 
@@ -74,5 +74,5 @@ def test_the_detail_never_repeats_the_file() -> None:
     assert "Jane" not in detail
 
 
-def test_it_needs_no_face() -> None:
+def test_the_signal_needs_no_face() -> None:
     assert _SIGNAL.assess(faceless(), _SETTINGS).score == 0.5

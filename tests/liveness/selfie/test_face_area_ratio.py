@@ -21,7 +21,7 @@ def test_the_score_follows_the_seeds_table(share: float, score: float) -> None:
 
 
 @given(st.floats(0, 1), st.floats(0, 1))
-def test_it_rises_to_20_percent_and_falls_from_there(one: float, other: float) -> None:
+def test_the_score_peaks_at_20_percent(one: float, other: float) -> None:
     less, more = sorted((one, other))
     first, second = area_score(less, smallest=_LIMIT), area_score(more, smallest=_LIMIT)
     assert 0 <= first <= 1

@@ -45,7 +45,7 @@ def test_five_points_do_and_broken_landmarks_leave_them() -> None:
     assert _SIGNAL.assess(subject(landmarks=broken), _SETTINGS).score == pytest.approx(1, abs=1e-4)
 
 
-def test_what_is_no_face_is_not_assessed() -> None:
+def test_a_crop_without_a_face_is_not_assessed() -> None:
     point = replace(face_at(), five_points=np.full((5, 2), 9, np.float32))
     assert _SIGNAL.assess(subject(face=point), _SETTINGS).score is None
     assert _SIGNAL.assess(faceless(), _SETTINGS).score is None

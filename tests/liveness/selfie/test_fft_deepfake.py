@@ -69,13 +69,13 @@ def test_a_generators_grid_lowers_the_score() -> None:
     assert scores[-1] < scores[0] - 0.15
 
 
-def test_what_has_no_spectrum_is_not_assessed() -> None:
+def test_a_crop_without_a_spectrum_is_not_assessed() -> None:
     assert _SIGNAL.assess(faceless(), _SETTINGS).score is None
     assert _SIGNAL.assess(subject(flat()), _SETTINGS).score is None
     assert _SIGNAL.assess(subject(face=face_at(width=60)), _SETTINGS).score is None
 
 
-def test_the_detail_tells_the_measures() -> None:
+def test_the_detail_contains_the_measurements() -> None:
     found = _SIGNAL.assess(subject(), _SETTINGS)
     assert found.score is not None
     assert math.isfinite(found.score)

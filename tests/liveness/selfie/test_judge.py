@@ -78,7 +78,7 @@ def test_eight_signals_in_the_seeds_order_and_their_sum() -> None:
         assert signal.detail.endswith(".")
 
 
-def test_what_cannot_be_assessed_is_neutral_and_says_why() -> None:
+def test_an_unassessable_signal_is_neutral_with_a_reason() -> None:
     result = _judge(face_at())
     assert result.not_assessed == ("eye_aspect_ratio",)
     eyes = result.signals[SIGNAL_NAMES.index("eye_aspect_ratio")]
@@ -98,7 +98,7 @@ def test_without_a_face_the_verdict_is_inconclusive() -> None:
     assert result.confidence == pytest.approx(0.5)
 
 
-def test_a_face_that_the_detector_doubts_is_none() -> None:
+def test_a_face_below_the_detector_threshold_does_not_count() -> None:
     assert _judge(face_at()).face_detected
     assert not _judge(face_at(), min_face_confidence=0.91).face_detected
 

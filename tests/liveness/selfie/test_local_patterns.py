@@ -48,7 +48,7 @@ def test_a_flat_picture_has_one_pattern() -> None:
         ([[0, 0, 0], [5, 5, 5], [9, 9, 9]], 0b11110001),
     ],
 )
-def test_the_code_of_one_pixel(picture: list[list[int]], code: int) -> None:
+def test_one_pixel_has_its_known_code(picture: list[list[int]], code: int) -> None:
     found = lbp_codes(np.array(picture, np.uint8))
     assert found.tolist() == [[_uniform_codes().index(code)]]
 

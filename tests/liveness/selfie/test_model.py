@@ -15,7 +15,7 @@ def _text(weights: dict[str, object] | None = None, *, version: str = '"7"', rec
     return f"version = {version}\n[weights]\n" + "\n".join(lines) + f"\n[record]\n{record}\n"
 
 
-def test_the_shipped_weights_sum_to_1_and_say_how_they_were_chosen() -> None:
+def test_the_shipped_weights_sum_to_1_and_record_their_origin() -> None:
     model = load_selfie_model()
     assert tuple(model.weights) == SIGNAL_NAMES
     assert math.isclose(math.fsum(model.weights.values()), 1, abs_tol=1e-9)

@@ -46,6 +46,6 @@ def test_names_and_defaults_are_the_seeds() -> None:
         *((name, value) for name in _DEFAULTS for value in (float("nan"), float("inf"))),
     ],
 )
-def test_what_makes_no_sense_is_refused_by_its_name(name: str, value: float) -> None:
+def test_an_invalid_setting_is_refused_by_name(name: str, value: float) -> None:
     with pytest.raises(LivenessPolicyError, match=name):
         SelfieSettings(**{name: value})

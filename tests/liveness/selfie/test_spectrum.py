@@ -35,7 +35,7 @@ def test_noise_has_rayleighs_kurtosis_a_flat_spectrum_and_no_direction() -> None
     assert measures.azimuthal_variance < 0.01
 
 
-def test_a_wave_stands_where_its_frequency_is() -> None:
+def test_a_wave_appears_at_its_frequency() -> None:
     spectrum = face_spectrum(_square(128 + 60 * _wave(24, 0)))
     half = _SIDE // 2
     row, column = np.unravel_index(int(spectrum.magnitude.argmax()), spectrum.magnitude.shape)

@@ -43,7 +43,7 @@ def test_a_square_of_its_own_size_is_the_pictures_pixels() -> None:
 @pytest.mark.parametrize(
     "face", [face_at(width=20), face_at(x=-400), face_at(y=5000), face_at(x=float("nan"))]
 )
-def test_no_face_to_speak_of_gives_no_crop(face: DetectedFace) -> None:
+def test_a_tiny_face_gives_no_crop(face: DetectedFace) -> None:
     assert texture_crop(subject(face=face)) is None
     assert inner_square(subject(face=face)) is None
 

@@ -34,7 +34,7 @@ def on_part(image: BgrImage, colour: tuple[int, int, int]) -> NDArray[np.bool_]:
 
 
 @pytest.mark.parametrize("background", [(200, 200, 200), (180, 90, 40), (60, 130, 60)])
-def test_hair_is_told_from_the_background_by_its_colour(background: tuple[int, int, int]) -> None:
+def test_hair_is_distinguished_from_the_background_by_its_colour(background: tuple[int, int, int]) -> None:
     image = haired(background)
     mask, hair = mask_of(image) > 0, on_part(image, (30, 45, 60))
     assert (mask & hair).sum() < 0.01 * hair.sum()
@@ -64,5 +64,5 @@ def test_the_same_picture_always_gives_the_same_mask() -> None:
 
 
 @pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (10, 200, 30)])
-def test_a_picture_of_one_colour(colour: tuple[int, int, int]) -> None:
+def test_an_image_of_one_colour_raises_no_error(colour: tuple[int, int, int]) -> None:
     mask_of(plain(colour))

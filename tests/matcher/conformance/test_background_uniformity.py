@@ -28,7 +28,7 @@ def before(background: BgrImage) -> BgrImage:
     return np.where(outside[..., None], background, face).astype(np.uint8)
 
 
-def test_a_plain_wall() -> None:
+def test_a_plain_wall_scores_high() -> None:
     portrait = portrait_of(before(plain((200, 200, 200))))
     assert measured(MEASURE, portrait) < 5
     assert score(MEASURE, portrait) >= 97
@@ -43,7 +43,7 @@ def test_a_slope_of_luminance_has_its_own_slope() -> None:
     assert measured(MEASURE, portrait_of(image)) == pytest.approx(32 * steps, rel=0.25)
 
 
-def test_the_busier_the_lower() -> None:
+def test_a_busier_background_scores_lower() -> None:
     ladder = []
     for contrast in (0, 15, 40, 90):
         noise = np.random.default_rng(5).integers(-contrast, contrast + 1, (SIDE // 11, SIDE // 11, 1))

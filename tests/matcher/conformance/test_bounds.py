@@ -32,7 +32,7 @@ def test_both_ends_belong_to_the_range_and_nothing_beyond(code: Component | Inta
             check_bounds(code, beyond)
 
 
-def test_ranges_in_words() -> None:
+def test_ranges_are_formatted_as_text() -> None:
     assert Span(0, 0.25).words() == "0 to 0.25"
     assert Span(-180, 180).words() == "-180 to 180"
     assert Span(0, math.inf).words() == "0 and more"

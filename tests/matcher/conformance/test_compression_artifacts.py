@@ -36,7 +36,7 @@ def jpeg2000(image: BgrImage, bits_per_pixel: float) -> bytes:
     return file.getvalue()
 
 
-def test_a_quality_ladder_of_jpeg() -> None:
+def test_lower_jpeg_quality_scores_lower() -> None:
     files = [jpeg(drawn_face(), quality) for quality in (98, 90, 75, 50, 30, 15, 5)]
     scores = [score(MEASURE, portrait_of(decoded(data), encoded=data)) for data in files]
     assert scores == sorted(scores, reverse=True)
@@ -66,7 +66,7 @@ def test_the_blocks_are_found_wherever_the_picture_was_cut(shift: tuple[int, int
     assert measured(MEASURE, portrait_of(cut)) == pytest.approx(whole, abs=0.02)
 
 
-def test_what_was_never_compressed_has_no_artefacts() -> None:
+def test_an_uncompressed_image_has_no_artefacts() -> None:
     assert measured(MEASURE, portrait_of(drawn_face())) == 1
     assert score(MEASURE, portrait_of(drawn_face())) == 100
 
@@ -88,5 +88,5 @@ def test_a_face_too_small_for_blocks_is_judged_by_its_file() -> None:
     assert found == pytest.approx(0.87, abs=0.02)
 
 
-def test_a_face_outside_the_picture() -> None:
+def test_a_face_outside_the_image_is_not_assessed() -> None:
     assert "outside" in refused(MEASURE.assess(portrait_of(plain(side=100))))

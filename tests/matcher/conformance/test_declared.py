@@ -54,7 +54,7 @@ def test_a_bare_picture_declares_nothing() -> None:
     assert found(None) == {}
 
 
-def test_a_record_that_says_only_its_size_is_held_to_that(silent: Representation) -> None:
+def test_a_record_that_declares_only_a_size_is_held_to_it(silent: Representation) -> None:
     requirements = found(silent)
     assert set(requirements) == {IntakeCode.DECLARED_SIZE}
     size = requirements[IntakeCode.DECLARED_SIZE]
@@ -85,7 +85,7 @@ def test_whose_left_is_meant_plays_no_part(silent: Representation) -> None:
     assert found(replace(silent, eye_centres=swapped))[IntakeCode.DECLARED_EYE_POSITIONS].value == 0
 
 
-def test_an_eye_elsewhere_is_told_by_the_further_one(silent: Representation) -> None:
+def test_an_eye_elsewhere_is_reported_by_the_further_one(silent: Representation) -> None:
     off = EyeCentres(left=(364, 272 + 57), right=(251 + 10, 272))
     eyes = found(replace(silent, eye_centres=off))[IntakeCode.DECLARED_EYE_POSITIONS]
     assert eyes.value == pytest.approx(57 / 113)

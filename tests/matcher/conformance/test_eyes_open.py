@@ -23,7 +23,7 @@ def test_the_less_open_eye_counts(winking: Head) -> None:
     assert score(MEASURE, winking.portrait()) < 20
 
 
-def test_it_is_the_same_by_106_points() -> None:
+def test_landmarks_of_106_points_give_the_same() -> None:
     head = Head(left_eye=200 * 0.03)
     assert measured(MEASURE, head.portrait("insightface106")) == pytest.approx(0.03, abs=1e-4)
 

@@ -2,5 +2,5 @@ from matcher.conformance.face_occlusion_prevention import FaceOcclusionPreventio
 from tests.matcher.conformance.pictures import drawn_face, portrait_of, refused
 
 
-def test_says_that_it_cannot_be_assessed() -> None:
+def test_the_component_is_reported_as_unassessable() -> None:
     assert "network" in refused(FaceOcclusionPrevention().assess(portrait_of(drawn_face())))

@@ -20,7 +20,7 @@ def drawn(scheme: str | None) -> PortraitView:
 
 
 @pytest.mark.parametrize("scheme", [None, *SCHEMES])
-def test_what_a_pack_cannot_assess_is_known_beforehand(scheme: str | None) -> None:
+def test_unassessable_components_are_known_before_the_upload(scheme: str | None) -> None:
     """A policy that makes it hard is therefore refused at start-up, and no other policy is."""
     missing = {
         measure.component for measure, assessment in assess_all(drawn(scheme)) if assessment.measured is None

@@ -18,7 +18,7 @@ def test_scores_as_ofiq_does(assets: Path) -> None:
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_it_is_best_at_nine_tenths_of_the_height(scheme: str) -> None:
+def test_the_score_peaks_at_nine_tenths_of_the_height(scheme: str) -> None:
     found = [score(MEASURE, Head(eyes_to_chin=616 * size).portrait(scheme)) for size in (0.3, 0.45, 0.6)]
     assert found == [9, 100, 9]
 

@@ -24,7 +24,7 @@ def test_one_light_for_both_cheeks() -> None:
     assert score(MEASURE, portrait_of(plain())) == 100
 
 
-def test_half_in_the_shade() -> None:
+def test_a_half_shaded_face_scores_low() -> None:
     image = plain()
     image[:, :308] //= 2
     assert measured(MEASURE, portrait_of(image)) == 0

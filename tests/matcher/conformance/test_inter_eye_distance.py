@@ -20,11 +20,11 @@ def test_scores_as_ofiq_does(assets: Path) -> None:
 
 
 @pytest.mark.parametrize(("distance", "points"), [(60, 38), (70, 50), (85, 68), (90, 73), (120, 92)])
-def test_the_sigmoid_of_the_standard(distance: float, points: int) -> None:
+def test_the_score_follows_the_sigmoid_of_the_standard(distance: float, points: int) -> None:
     assert apart(distance) == points
 
 
-def test_it_is_measured_as_seen() -> None:
+def test_the_distance_is_measured_in_the_image() -> None:
     assert measured(MEASURE, portrait_of(plain(side=64))) == pytest.approx(113)
 
 

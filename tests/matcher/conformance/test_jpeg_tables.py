@@ -29,7 +29,7 @@ def test_the_standards_own_table() -> None:
     assert mean_luma_step(jpeg(50)) == pytest.approx(45.27, abs=0.01)
 
 
-def test_the_first_component_says_which_table_is_its_own() -> None:
+def test_the_first_component_names_its_table() -> None:
     """Tables 0 and 1 change names, in the table segments and in the frame: the luma stays the luma."""
     data = jpeg(50)
     first, second = (data.index(b"\xff\xdb\x00\x43" + bytes([identifier])) + 4 for identifier in (0, 1))
@@ -50,7 +50,7 @@ def test_sixteen_bit_steps() -> None:
 @pytest.mark.parametrize(
     "data", [b"", b"\xff\xd8", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xd9"]
 )
-def test_no_jpeg_no_step(data: bytes) -> None:
+def test_anything_but_a_jpeg_has_no_step(data: bytes) -> None:
     assert mean_luma_step(data) is None
 
 

@@ -19,12 +19,12 @@ def test_agrees_with_another_implementation() -> None:
     assert np.abs(luminance_image(image) - y).max() < 0.6
 
 
-def test_nothing_gives_nothing() -> None:
+def test_an_empty_mask_has_no_luminance() -> None:
     assert luminance_image(np.zeros((0, 4, 3), dtype=np.uint8)).shape == (0, 4)
     assert luminance_histogram(np.zeros((0, 4), dtype=np.uint8)).sum() == 0
 
 
-def test_the_histogram_counts_what_the_mask_shows() -> None:
+def test_the_histogram_counts_only_masked_pixels() -> None:
     luminance = np.array([[0, 7], [7, 255]], dtype=np.uint8)
     histogram = luminance_histogram(luminance, np.array([[0, 1], [1, 1]], dtype=np.uint8))
     assert histogram[7] == pytest.approx(2 / 3)

@@ -17,7 +17,7 @@ def test_scores_as_ofiq_does(assets: Path) -> None:
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_the_wider_the_mouth_stands_open_the_lower(scheme: str) -> None:
+def test_a_wider_open_mouth_scores_lower(scheme: str) -> None:
     heads = [Head(mouth=200 * opening) for opening in (0.0, 0.1, 0.2, 0.3, 0.4)]
     found = [score(MEASURE, head.portrait(scheme)) for head in heads]
     assert found == [97, 84, 50, 16, 3]

@@ -31,16 +31,16 @@ def test_a_mask_is_seen(colour: tuple[int, int, int]) -> None:
     assert score(MEASURE, portrait_of(masked(colour))) < 20
 
 
-def test_a_grey_picture_says_nothing() -> None:
+def test_a_grey_image_is_not_assessed() -> None:
     grey = np.repeat(cv2.cvtColor(drawn_face(), cv2.COLOR_BGR2GRAY)[..., None], 3, 2).astype(np.uint8)
     assert "colour" in refused(MEASURE.assess(portrait_of(grey)))
 
 
-def test_a_dark_picture_says_nothing() -> None:
+def test_a_dark_image_is_not_assessed() -> None:
     assert "dark" in refused(MEASURE.assess(portrait_of((drawn_face() // 4).astype(np.uint8))))
 
 
-def test_what_dim_skin_shows_weighs_less_against_it() -> None:
+def test_dim_skin_weighs_less() -> None:
     lit, dim = (MouthColours(lips=5, cheek=8, skin=skin) for skin in (75, 35))
     assert covered_evidence(lit) > 0 > covered_evidence(dim)
 

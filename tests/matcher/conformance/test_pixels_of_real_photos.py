@@ -210,7 +210,7 @@ _WORSE: list[tuple[Callable[[PortraitView], BgrImage], Component, set[Component]
 
 @pytest.mark.parametrize("file", [_PASSPORT, _FLAT_LIGHT], ids=["passport", "flat light"])
 @pytest.mark.parametrize(("worsen", "lowered", "moved"), _WORSE, ids=[each[0].__name__ for each in _WORSE])
-def test_what_is_made_worse_scores_worse_and_the_rest_stays(
+def test_a_degraded_property_lowers_its_own_score_only(
     portrait_in: Callable[[str], PortraitView],
     file: str,
     worsen: Callable[[PortraitView], BgrImage],
@@ -225,7 +225,7 @@ def test_what_is_made_worse_scores_worse_and_the_rest_stays(
         assert after[component] == pytest.approx(before[component], abs=12), component
 
 
-def test_the_mean_outline_stands_in_for_landmarks(portrait_in: Callable[[str], PortraitView]) -> None:
+def test_the_mean_outline_replaces_missing_landmarks(portrait_in: Callable[[str], PortraitView]) -> None:
     for file in (_PASSPORT, _STUDIO, _FLAT_LIGHT, _SIDE_LIGHT):
         with_landmarks = scores(portrait_in(file))
         without = scores(replace(portrait_in(file), landmarks=None))
@@ -245,7 +245,7 @@ _COVERED_TOO = ("1597925169", "1600335406", "1600335505", "1600335511", "stock-e
 
 
 @pytest.mark.slow
-def test_masks_are_told_from_mouths(pack: Pack, assets: Path) -> None:
+def test_masks_are_distinguished_from_mouths(pack: Pack, assets: Path) -> None:
     """Every colour photo with the eyes 30 pixels apart or more: the documented rates, with some margin."""
     measure = next(each for each in MEASURES if each.component is Component.MOUTH_OCCLUSION_PREVENTION)
     with (assets / "data" / "faces" / "manifest.csv").open(newline="") as manifest:

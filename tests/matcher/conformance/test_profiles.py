@@ -18,7 +18,7 @@ def test_every_requirement_has_a_rule_that_means_something(profile: Profile) -> 
     assert hard(profile) >= ALWAYS_HARD
 
 
-def test_what_matching_needs_is_hard_and_nothing_else() -> None:
+def test_only_the_needs_of_matching_are_hard() -> None:
     assert hard(Profile.FACEGATE) == {
         *ALWAYS_HARD,
         IntakeCode.FACE_INSIDE,
@@ -26,7 +26,7 @@ def test_what_matching_needs_is_hard_and_nothing_else() -> None:
     }
 
 
-def test_full_frontal_is_what_iso_19794_5_asks() -> None:
+def test_full_frontal_has_the_requirements_of_iso_19794_5() -> None:
     rules = profile_rules(Profile.ISO_FULL_FRONTAL)
     assert hard(Profile.ISO_FULL_FRONTAL) == hard(Profile.FACEGATE) | {
         IntakeCode.HEAD_POSITION_ACROSS,

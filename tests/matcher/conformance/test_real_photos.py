@@ -101,7 +101,7 @@ def test_a_photo_measures_as_expected(
     assert found.passed is passed
 
 
-def test_a_passport_is_what_a_full_frontal_image_should_be(
+def test_a_passport_photo_meets_full_frontal(
     report_of: Callable[[str, Profile], PortraitReport],
 ) -> None:
     report = report_of(f"iso/{_PASSPORT}", Profile.ISO_FULL_FRONTAL)
@@ -192,7 +192,7 @@ def test_a_fault_lowers_its_own_score_and_no_other(
 
 
 @pytest.mark.slow
-def test_smiles_are_told_from_neutral_faces(pack: Pack, assets: Path) -> None:
+def test_smiles_are_distinguished_from_neutral_faces(pack: Pack, assets: Path) -> None:
     """The counts of docs/conformance.md: plain cases only, judged by eye."""
     lines = (files("research.feature_measures") / "expressions.csv").read_text("utf-8").splitlines()
     labels = [(row["file"], row["expression"]) for row in csv.DictReader(lines)]

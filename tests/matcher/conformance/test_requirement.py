@@ -56,7 +56,7 @@ def of_score(measured: float, score: int, demanded: Rule) -> Requirement:
         (math.inf, 85.0, None, False),
     ],
 )
-def test_limits_belong_to_what_is_allowed(
+def test_limits_are_inclusive(
     measured: float, minimum: float | None, maximum: float | None, passed: bool
 ) -> None:
     assert of_number(measured, rule(minimum, maximum)).passed is passed
@@ -92,7 +92,7 @@ def test_limits_in_words(demanded: Rule, words: str) -> None:
         (math.nan, "faces", "nan faces"),
     ],
 )
-def test_what_was_measured_in_words(value: float, unit: str, words: str) -> None:
+def test_a_measured_value_is_formatted_with_its_unit(value: float, unit: str, words: str) -> None:
     assert of_number(value, rule(), unit).measured == words
 
 
@@ -105,7 +105,7 @@ def test_every_bound_has_to_hold() -> None:
     assert of_number(1.0, rule(minimum_score=1)).passed is False
 
 
-def test_what_could_not_be_assessed_is_neither_passed_nor_missed() -> None:
+def test_an_unassessed_requirement_is_neither_passed_nor_missed() -> None:
     found = assessed_requirement(
         Component.EYES_OPEN,
         clause="a clause",
@@ -128,7 +128,7 @@ def test_what_could_not_be_assessed_is_neither_passed_nor_missed() -> None:
         (Severity.ADVISORY, True, False),
     ],
 )
-def test_only_what_is_hard_refuses(severity: Severity, passed: bool, refuses: bool) -> None:
+def test_only_hard_requirements_refuse(severity: Severity, passed: bool, refuses: bool) -> None:
     found = stated_requirement(
         IntakeCode.DECLARED_SIZE,
         clause="a clause",
@@ -172,5 +172,5 @@ def test_codes_are_found_by_name() -> None:
         requirement_code("nose")
 
 
-def test_no_name_stands_for_two_requirements() -> None:
+def test_requirement_names_are_unique() -> None:
     assert not set(Component) & set(IntakeCode)

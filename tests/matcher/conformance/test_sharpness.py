@@ -21,7 +21,7 @@ def blurred(image: BgrImage, sigma: float) -> BgrImage:
     return cv2.GaussianBlur(image, (0, 0), sigma).astype(np.uint8) if sigma else image
 
 
-def test_a_blur_ladder() -> None:
+def test_more_blur_scores_lower() -> None:
     ladder = [measured(MEASURE, portrait_of(blurred(drawn_face(), sigma))) for sigma in (0, 1, 1.6, 2, 3, 4)]
     assert ladder == sorted(ladder, reverse=True)
     assert ladder[0] > 0.45
@@ -62,5 +62,5 @@ def test_brightness_and_contrast_play_no_part() -> None:
     )
 
 
-def test_a_face_outside_the_picture() -> None:
+def test_a_face_outside_the_image_is_not_assessed() -> None:
     assert "outside" in refused(MEASURE.assess(portrait_of(plain(side=100))))

@@ -25,11 +25,11 @@ def test_scores_as_ofiq_does(assets: Path) -> None:
         assert score(MEASURE, portrait) == points
 
 
-def test_the_second_largest_counts_wherever_it_stands() -> None:
+def test_the_second_largest_face_counts_at_any_place() -> None:
     assert score(MEASURE, crowd(100)) == 100
     assert score(MEASURE, crowd(100, 20, 50)) == 50
     assert score(MEASURE, crowd(100, 100)) == 0
 
 
-def test_boxes_without_area_say_nothing() -> None:
+def test_boxes_without_area_are_ignored() -> None:
     refused(MEASURE.assess(crowd(0)))

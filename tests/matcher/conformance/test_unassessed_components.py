@@ -10,5 +10,5 @@ from tests.matcher.conformance.pictures import refused
 
 
 @pytest.mark.parametrize("measure", [NoHeadCoverings(), UnifiedQualityScore()])
-def test_it_says_that_no_pack_can(measure: Measure) -> None:
+def test_the_detail_states_that_no_pack_can_assess_it(measure: Measure) -> None:
     assert "no pack has" in refused(measure.assess(Head().portrait()))

@@ -43,14 +43,14 @@ def test_heads(data: bytes, element: Element) -> None:
         (b"\x5f\x2e\x82\x35\xb3", "length of 5F2E"),
     ],
 )
-def test_what_does_not_fit_is_refused(data: bytes, field: str) -> None:
+def test_values_that_do_not_fit_are_refused(data: bytes, field: str) -> None:
     with pytest.raises(TrustedImageRefused) as caught:
         _read(data)
     assert caught.value.reason is RefusalReason.RECORD_MALFORMED
     assert caught.value.details["field"] == field
 
 
-def test_an_object_ends_with_what_holds_it() -> None:
+def test_an_object_ends_within_its_parent() -> None:
     with pytest.raises(TrustedImageRefused):
         read_element(b"\x75\x03abc", 0, 4, format_="test")
 
@@ -59,7 +59,7 @@ def test_an_object_ends_with_what_holds_it() -> None:
     st.sampled_from([0x00, 0x02, 0x5F2E, 0x7F61, 0xA1, 0x1F8101]),
     st.binary(max_size=300) | st.sampled_from([bytes(127), bytes(128), bytes(65_535), bytes(65_536)]),
 )
-def test_what_is_written_is_read(tag: int, value: bytes) -> None:
+def test_encoded_objects_are_decoded(tag: int, value: bytes) -> None:
     data = encode(tag, value)
     element = _read(data + b"behind")
     assert (element.tag, data[element.start : element.end]) == (tag, value)

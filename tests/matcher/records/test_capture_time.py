@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from matcher.records import CaptureTime
 
 
-def test_a_moment() -> None:
+def test_a_moment_is_parsed() -> None:
     moment = CaptureTime(2022, 12, 28, 20, 51, 16, 542)
     assert moment.given
     assert moment.utc == datetime(2022, 12, 28, 20, 51, 16, 542_000, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("moment", [CaptureTime(), CaptureTime(0, 0, 0, 0, 0, 0, 0)])
-def test_not_given(moment: CaptureTime) -> None:
+def test_a_missing_time_stays_missing(moment: CaptureTime) -> None:
     assert not moment.given
     assert moment.utc is None
 

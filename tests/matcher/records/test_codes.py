@@ -22,11 +22,11 @@ from matcher.records.codes import (
     ImageDataType2011,
     PostAcquisition,
     bits_of,
+    describe_code,
     flags_of,
     mask_of,
     named,
     sampling_rate_level,
-    words,
 )
 
 
@@ -55,7 +55,7 @@ from matcher.records.codes import (
     ],
 )
 def test_words(kind: type[IntEnum], code: int, shown: str) -> None:
-    assert words(kind, code) == shown
+    assert describe_code(kind, code) == shown
 
 
 def test_a_code_that_is_not_named_stays_a_number() -> None:
@@ -74,10 +74,10 @@ def test_every_enumeration_is_looked_up() -> None:
     for kind in kinds:
         for member in kind:
             assert named(kind, int(member)) is member
-            assert "code" not in words(kind, int(member))
+            assert "code" not in describe_code(kind, int(member))
 
 
-def test_the_versions_say_a_distorting_condition_with_different_bits() -> None:
+def test_the_versions_code_distortion_with_different_bits() -> None:
     # The 2011 edition uses this code for the head covering.
     assert flags_of(1 | 1 << 10, codes.FEATURE_BITS_2005) == frozenset({Feature.DISTORTING_CONDITION})
     assert flags_of(1 | 1 << 10, codes.FEATURE_BITS_2011) == frozenset({Feature.HEAD_COVERING})
@@ -91,7 +91,7 @@ def test_nothing_specified_is_not_nothing_there() -> None:
     assert flags_of(1 << 1, codes.FEATURE_BITS_2005) == frozenset({Feature.GLASSES})
 
 
-def test_bits_that_are_not_named_are_told() -> None:
+def test_bits_that_are_not_named_are_reported() -> None:
     assert bits_of(0b1000_0000_0011, codes.FEATURE_BITS_2005) == (11,)
     assert bits_of(0b1, codes.POST_ACQUISITION_BITS, specified=False) == ()
     assert bits_of(1 << 15, codes.POST_ACQUISITION_BITS, specified=False) == (15,)

@@ -14,7 +14,7 @@ _RECORD = header_2005(14 + len(block_2005())) + block_2005()
 _HEADER = bytes.fromhex("a10e8101028201008702010188020008")
 
 
-def test_what_is_wrapped_looks_like_a_passports() -> None:
+def test_a_wrapped_record_has_the_form_of_a_passports() -> None:
     # The header, data object by data object, as a real passport has it.
     template = encode(0x7F60, _HEADER + encode(0x5F2E, _RECORD))
     assert wrap_in_dg2([_RECORD]) == encode(0x75, encode(0x7F61, b"\x02\x01\x01" + template))
@@ -28,7 +28,7 @@ def test_the_header_is_read() -> None:
     assert block.header_value(0x83) is None
 
 
-def test_a_header_as_long_as_it_likes_is_told_in_short() -> None:
+def test_a_header_as_long_as_it_likes_is_reported_in_short() -> None:
     block = BiometricBlock(((0x81, bytes(100_000)), (0xC1, b"\1" * 33), (0x88, b"")), b"")
     assert block.biometric_type is None
     assert block.format_type is None
@@ -71,7 +71,7 @@ def test_a_bare_template_is_read() -> None:
     assert serialise_dg2(dg2) == data + b"behind"
 
 
-def test_two_records() -> None:
+def test_two_records_are_read() -> None:
     dg2 = parse_dg2(wrap_in_dg2([_RECORD, _RECORD + b"x"]))
     assert [block.record for block in dg2.blocks] == [_RECORD, _RECORD + b"x"]
     assert dg2.declared_count == 2
@@ -90,7 +90,7 @@ def test_two_records() -> None:
         (encode(0x7F60, encode(0xA1, b"\x81\x02a") + encode(0x5F2E, _RECORD)), "length of 81"),
     ],
 )
-def test_what_does_not_hold_together_is_refused(data: bytes, field: str) -> None:
+def test_inconsistent_dg2_data_are_refused(data: bytes, field: str) -> None:
     with pytest.raises(TrustedImageRefused) as caught:
         parse_dg2(data)
     assert caught.value.reason is RefusalReason.RECORD_MALFORMED
@@ -166,5 +166,5 @@ def test_any_dg2_comes_back_as_it_was(dg2: Dg2) -> None:
         (b"\x75\x02\x7f", None),
     ],
 )
-def test_groups_are_told_by_their_first_bytes(data: bytes, modality: str | None) -> None:
+def test_groups_are_reported_by_their_first_bytes(data: bytes, modality: str | None) -> None:
     assert modality_of_group(data) == modality

@@ -17,8 +17,9 @@ from matcher.records import (
     Representation2011,
 )
 from matcher.records.codes import ColourSpace2005, ColourSpace2011
+from matcher.records.dg2 import ISO_19794_5, ISO_39794_5
 from matcher.records.discrepancies import of_dg2, of_picture, of_record
-from matcher.records.representation import representation_of
+from matcher.records.views import representation_of
 from tests.matcher.records.builders import HEIGHT, JPEG, WIDTH
 from vision.image_header import ImageFormat, ImageHeader
 
@@ -126,7 +127,7 @@ def test_a_failed_quality_algorithm_is_no_reserved_value() -> None:
     assert _of(_face_2011(quality=(QualityBlock(255, 1, 1),))) == {}
 
 
-def test_of_a_record() -> None:
+def test_discrepancies_of_a_record_are_found() -> None:
     sound = Record2005(representations=(_face_2005(),))
     assert of_record(sound) == ()
     short = Record2005(representations=(_face_2005(),), declared_length=3)
@@ -136,7 +137,7 @@ def test_of_a_record() -> None:
     assert [one.kind for one in of_record(long)] == [DiscrepancyKind.TRAILING_BYTES]
 
 
-def test_of_a_2011_header() -> None:
+def test_discrepancies_of_a_2011_header_are_found() -> None:
     odd = Record2011(representations=(_face_2011(),), certification=1, temporal_semantics=5)
     (found,) = of_record(odd)
     assert found.kind is DiscrepancyKind.RESERVED_VALUE
@@ -145,13 +146,14 @@ def test_of_a_2011_header() -> None:
     assert of_record(two) == ()
 
 
-def test_of_a_dg2() -> None:
+def test_discrepancies_of_a_dg2_are_found() -> None:
     owner, kind = struct.pack(">H", 0x0101), struct.pack(">H", 0x0008)
     sound = BiometricBlock(((0x81, b"\x02"), (0x87, owner), (0x88, kind)), b"record")
-    assert of_dg2(Dg2((sound,), declared_count=1)) == ()
-    assert of_dg2(Dg2((BiometricBlock((), b"record"),))) == ()
+    assert of_dg2(Dg2((sound,), declared_count=1), format_type=ISO_19794_5) == ()
+    assert of_dg2(Dg2((BiometricBlock((), b"record"),)), format_type=ISO_19794_5) == ()
     odd = BiometricBlock(((0x81, b"\x10"), (0x87, owner), (0x88, b"\0\x09")), b"record")
-    found = {one.kind: one for one in of_dg2(Dg2((odd,), declared_count=2, trailing=b"a"))}
+    dg2 = Dg2((odd,), declared_count=2, trailing=b"a")
+    found = {one.kind: one for one in of_dg2(dg2, format_type=ISO_19794_5)}
     assert set(found) == {
         DiscrepancyKind.BLOCK_COUNT,
         DiscrepancyKind.TRAILING_BYTES,
@@ -161,3 +163,20 @@ def test_of_a_dg2() -> None:
     assert found[DiscrepancyKind.BIOMETRIC_TYPE].declared == "iris"
     assert found[DiscrepancyKind.RECORD_FORMAT].declared == "0101/0009"
     assert found[DiscrepancyKind.BLOCK_COUNT].found == "1"
+
+
+def test_the_header_of_a_dg2_names_the_format_of_its_record() -> None:
+    owner = struct.pack(">H", 0x0101)
+    old, new = (
+        Dg2((BiometricBlock(((0x87, owner), (0x88, struct.pack(">H", kind))), b"record"),))
+        for kind in (ISO_19794_5, ISO_39794_5)
+    )
+    assert of_dg2(old, format_type=ISO_19794_5) == of_dg2(new, format_type=ISO_39794_5) == ()
+    (found,) = of_dg2(old, format_type=ISO_39794_5)
+    assert (found.kind, found.declared, found.found) == (
+        DiscrepancyKind.RECORD_FORMAT,
+        "0101/0008",
+        "0101/002A",
+    )
+    (found,) = of_dg2(new, format_type=ISO_19794_5)
+    assert (found.declared, found.found) == ("0101/002A", "0101/0008")

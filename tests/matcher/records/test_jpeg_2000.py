@@ -24,7 +24,7 @@ def test_a_real_encoders_choice_is_read(picture: Image.Image, bare: bool, irreve
     assert is_reversible(stored.getvalue()) is not irreversible
 
 
-def test_what_says_nothing_is_not_taken_for_lossless() -> None:
+def test_an_unstated_compression_is_not_lossless() -> None:
     head = j2k_head(24, 24)
     tile = b"\xff\x90\x00\x0a" + bytes(8)
     coding = b"\xff\x52\x00\x0c" + bytes(9) + b"\x01"

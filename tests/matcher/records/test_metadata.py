@@ -29,14 +29,14 @@ from matcher.records.codes import (
     Feature,
     Gender,
 )
-from matcher.records.representation import representation_of
+from matcher.records.views import representation_of
 from tests.matcher.records.builders import HEIGHT, JPEG, WIDTH, records_2005, records_2011
 
 _2005, _2011 = RecordVersion.ISO_19794_5_2005, RecordVersion.ISO_19794_5_2011
 _FACE = Representation2005(image=JPEG, width=WIDTH, height=HEIGHT)
 
 
-def test_a_2011_record_goes_into_2005_and_says_what_is_lost() -> None:
+def test_converting_2011_to_2005_reports_the_lost_fields() -> None:
     face = Representation2011(
         image=JPEG,
         width=WIDTH,
@@ -98,7 +98,7 @@ def test_other_of_2005_is_not_post_processed_of_2011() -> None:
     assert metadata_of(view).face_image_type is FaceImageType2011.BASIC
 
 
-def test_codes_that_nobody_knows_are_left_out() -> None:
+def test_unknown_codes_are_left_out() -> None:
     known = metadata_of(representation_of(replace(_FACE, gender=77, eye_colour=200, face_image_type=99)))
     assert known == RecordMetadata()
     assert known.eye_colour is EyeColour.UNSPECIFIED
@@ -112,7 +112,7 @@ def _rebuild(view_metadata: RecordMetadata, version: RecordVersion) -> None:
 @pytest.mark.parametrize("version", RecordVersion)
 @settings(max_examples=40)
 @given(record=records_2005)
-def test_whatever_a_2005_record_says_can_be_said_again(version: RecordVersion, record: Record2005) -> None:
+def test_metadata_of_any_2005_record_can_be_written_again(version: RecordVersion, record: Record2005) -> None:
     for view in representations_of(record):
         _rebuild(metadata_of(view), version)
 
@@ -120,7 +120,7 @@ def test_whatever_a_2005_record_says_can_be_said_again(version: RecordVersion, r
 @pytest.mark.parametrize("version", RecordVersion)
 @settings(max_examples=40)
 @given(record=records_2011)
-def test_whatever_a_2011_record_says_can_be_said_again(version: RecordVersion, record: Record2011) -> None:
+def test_metadata_of_any_2011_record_can_be_written_again(version: RecordVersion, record: Record2011) -> None:
     for view in representations_of(record):
         _rebuild(metadata_of(view), version)
 
@@ -131,13 +131,13 @@ def test_without_fitting_it_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("coded", "meant"), [(0x80, 0), (0x81, 1), (0x82, 2)])
-def test_what_loses_its_3d_data_is_no_longer_declared_as_3d(coded: int, meant: int) -> None:
+def test_a_record_that_loses_its_3d_data_is_declared_2d(coded: int, meant: int) -> None:
     face = Representation2011(
         image=JPEG, width=WIDTH, height=HEIGHT, face_image_type=coded, three_d=b"3-D data"
     )
     fitting, _ = fitted(metadata_of(representation_of(face)), _2011)
     record = build_record(JPEG, version=_2011, metadata=fitting)
-    assert record.representations[0].face_image_type == meant
+    assert representations_of(record)[0].face_image_type == meant
 
 
 def test_2011_has_one_code_for_unknown() -> None:

@@ -84,7 +84,7 @@ def test_an_uncertainty_is_rounded_up() -> None:
     assert PoseCode.of_degrees(PoseDegrees(yaw_uncertainty=4.1)).degrees.yaw_uncertainty == 5.0
 
 
-def test_reserved_codes_are_told() -> None:
+def test_reserved_codes_are_reported() -> None:
     assert PoseCode(182).reserved
     assert PoseCode(0, 0, 0, 0, 0, 255).reserved
     assert not PoseCode(181, 181, 181, 181, 181, 181).reserved

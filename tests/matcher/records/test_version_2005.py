@@ -80,7 +80,7 @@ def test_bytes_behind_the_last_face_are_kept() -> None:
         assert record.declared_length == length
 
 
-def test_a_header_that_states_too_little_is_not_held_against_the_record() -> None:
+def test_a_length_that_is_too_small_in_the_header_is_tolerated() -> None:
     block = block_2005()
     record = parse_2005(header_2005(len(block)) + block)
     assert record.representations[0].image == JPEG
@@ -111,7 +111,7 @@ def test_a_header_that_is_cut_off(size: int) -> None:
         (header_2005(14, 2) + block_2005(), "facial information"),
     ],
 )
-def test_what_reaches_beyond_its_place_is_refused(data: bytes, field: str) -> None:
+def test_overlong_blocks_are_refused(data: bytes, field: str) -> None:
     assert _refused(data).details["field"] == field
 
 
@@ -146,6 +146,6 @@ def test_any_record_comes_back_as_it_was(record: Record2005) -> None:
     assert serialise_2005(parse_2005(data)) == data
 
 
-def test_no_pixels_show_in_what_is_printed() -> None:
+def test_the_repr_contains_no_pixels() -> None:
     face = Representation2005(image=b"pixels", width=1, height=1)
     assert "pixels" not in repr(Record2005(representations=(face,), trailing=b"pixels"))

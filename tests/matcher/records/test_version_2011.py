@@ -100,7 +100,7 @@ def test_bytes_behind_the_last_representation_are_kept() -> None:
         assert serialise_2011(record) == header_2011(17 + len(block)) + block + b"abc"
 
 
-def test_a_header_that_states_too_little_is_not_held_against_the_record() -> None:
+def test_a_length_that_is_too_small_in_the_header_is_tolerated() -> None:
     block = block_2011()
     record = parse_2011(header_2011(0) + block)
     assert (record.declared_length, record.length) == (0, 17 + len(block))
@@ -132,7 +132,7 @@ def test_a_header_that_is_cut_off(size: int) -> None:
         (header_2011(17, 2) + block_2011(), "representation"),
     ],
 )
-def test_what_reaches_beyond_its_place_is_refused(data: bytes, field: str) -> None:
+def test_overlong_blocks_are_refused(data: bytes, field: str) -> None:
     assert _refused(data).details["field"] == field
 
 
@@ -168,6 +168,6 @@ def test_any_record_comes_back_as_it_was(record: Record2011) -> None:
     assert serialise_2011(parse_2011(data)) == data
 
 
-def test_no_pixels_show_in_what_is_printed() -> None:
+def test_the_repr_contains_no_pixels() -> None:
     face = Representation2011(image=b"pixels", width=1, height=1, three_d=b"pixels")
     assert "pixels" not in repr(Record2011(representations=(face,), trailing=b"pixels"))

@@ -15,7 +15,7 @@ def test_an_injected_scan_is_as_long_as_the_honest_one(species: str) -> None:
     assert len({image.shape for image in injected.pixels()}) == 1
 
 
-def test_checks_that_recordings_say_nothing_of_are_left_out() -> None:
+def test_tests_without_recorded_data_are_left_out() -> None:
     checks = {check.name: check for check in checks_of(made_scan())}
     assert not set(checks) & set(UNMEASURED)
     assert checks["stream.duplicates"].outcome is DeviceFinding.PASS

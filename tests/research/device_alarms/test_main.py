@@ -7,7 +7,7 @@ from research.device_alarms.__main__ import main, may_decide
 from tests.research.device_alarms.clips import made_clip, made_scan
 
 
-def test_assets_that_are_not_there_are_told_in_one_line(
+def test_assets_that_are_not_there_are_reported_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([str(tmp_path)]) == 2

@@ -26,7 +26,7 @@ def test_pictures_are_taken_as_they_are_stored(tmp_path: Path) -> None:
     assert picture.jpegs == made_scan(1).jpegs
 
 
-def test_material_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_material_that_is_not_there_is_reported(tmp_path: Path) -> None:
     for read in (live_scans, pictures):
         with pytest.raises(MaterialError):
             read(tmp_path)

@@ -4,7 +4,7 @@ from research.device_alarms.memory_study import study_memory
 from tests.research.device_alarms.clips import made_scan
 
 
-def test_pairs_are_counted_by_what_they_are() -> None:
+def test_pairs_are_counted_by_kind() -> None:
     scan = made_scan(40)
     later = replace(scan, jpegs=scan.jpegs[::-1])
     stranger = replace(scan, source="another", jpegs=scan.jpegs[20:] + scan.jpegs[:20])

@@ -47,13 +47,13 @@ def test_models_are_found_in_user_agents() -> None:
     assert (found.names, found.hard, found.soft) == (4, ("sdk_gphone64_x86_64",), ())
 
 
-def test_the_command_tells_both(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_both(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     usb, agents = tmp_path / "usb.ids", tmp_path / "agents.yml"
     usb.write_text(_USB_IDS)
     agents.write_text(_AGENTS)
     assert main(["--usb-ids", str(usb), "--user-agents", str(agents)]) == 0
-    told = capsys.readouterr().out
-    assert "camera.name, hard: 1 of 3" in told
-    assert "device.emulator, hard: 1 of 4" in told
+    output = capsys.readouterr().out
+    assert "camera.name, hard: 1 of 3" in output
+    assert "device.emulator, hard: 1 of 4" in output
     assert main(["--usb-ids", str(tmp_path / "none")]) == 2
     assert capsys.readouterr().err.startswith("could not measure: ")

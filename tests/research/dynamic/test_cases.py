@@ -58,7 +58,7 @@ def test_the_beginning_of_the_plan_is_a_fair_sample() -> None:
     assert {case.group for case in part} == set(Group)
 
 
-def test_what_is_not_crossed_varies_in_every_cell() -> None:
+def test_uncrossed_factors_vary_in_every_cell() -> None:
     dark = [
         case
         for case in all_cases(_PEOPLE, turns=8)
@@ -71,7 +71,7 @@ def test_what_is_not_crossed_varies_in_every_cell() -> None:
     assert len({case.renderer for case in dark}) == 8
 
 
-def test_a_case_is_always_rendered_alike_and_another_differently() -> None:
+def test_a_case_is_rendered_deterministically_and_differs_from_others() -> None:
     first, second = all_cases(_PEOPLE, turns=1)[:2]
     settings = settings_of(first, width=240, height=320, rate=20.0)
     assert settings == settings_of(first, width=240, height=320, rate=20.0)

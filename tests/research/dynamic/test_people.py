@@ -45,7 +45,7 @@ def test_people_with_small_faces_and_of_the_small_grey_set_are_left_out(tmp_path
     assert _names(held_out_people(folder, split=_NOBODY, corrections=None)) == {"b.jpg"}
 
 
-def test_whoever_was_tuned_on_is_left_out_under_every_name(tmp_path: Path) -> None:
+def test_tuned_people_are_left_out_under_every_name(tmp_path: Path) -> None:
     folder = _collection(
         tmp_path, ["a.jpg,x:tuned,1,90", "b.jpg,x:alias,1,90", "c.jpg,x:maybe,1,90", "d.jpg,x:other,1,90"]
     )
@@ -65,14 +65,14 @@ def test_of_two_labels_that_may_be_one_person_one_counts(tmp_path: Path) -> None
     assert len(held_out_people(folder, split=_NOBODY, corrections=corrections)) == 1
 
 
-def test_a_collection_of_nobody_else_is_refused(tmp_path: Path) -> None:
+def test_a_collection_without_new_people_is_refused(tmp_path: Path) -> None:
     folder = _collection(tmp_path, ["a.jpg,x:tuned,1,90"])
     split = Split(calibration=frozenset({key_of("x:tuned")}), cameras=frozenset())
-    with pytest.raises(DynamicEvaluationError, match="nobody"):
+    with pytest.raises(DynamicEvaluationError, match="no person"):
         held_out_people(folder, split=split, corrections=None)
 
 
-def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DynamicEvaluationError):
         held_out_people(tmp_path / "none", split=_NOBODY, corrections=None)
 
@@ -156,14 +156,14 @@ def test_a_photo_is_usable_where_two_packs_see_the_same_eyes(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-def test_of_who_has_several_photos_the_first_that_is_usable_is_taken(tmp_path: Path) -> None:
+def test_the_first_usable_photo_of_a_person_is_used(tmp_path: Path) -> None:
     pack = real_pack()
     wall, face = _wall(tmp_path / "wall.png"), _face(tmp_path / "face.png")
     person = Person("both", wall, (face, wall))
     assert with_usable_photo([person], pack=pack, witness=pack) == (replace(person, photo=face),)
 
 
-def test_nobody_of_the_real_collection_was_tuned_on(assets: Path) -> None:
+def test_the_real_collection_contains_no_tuned_person(assets: Path) -> None:
     split = read_split()
     corrections = Path(__file__).parents[3] / "evaluation" / "label_corrections.toml"
     people = held_out_people(assets / "data" / "faces", split=split, corrections=corrections)

@@ -5,7 +5,7 @@ import numpy as np
 from research.dynamic.renderers import CALIBRATION_RENDERERS, HELD_OUT_RENDERERS
 
 
-def test_what_is_held_out_shares_no_model_with_what_was_tuned_with() -> None:
+def test_held_out_renderers_share_no_model_with_tuned_ones() -> None:
     for which in ("emissions", "diffuses", "geometries"):
         assert not set(getattr(CALIBRATION_RENDERERS, which)) & set(getattr(HELD_OUT_RENDERERS, which))
 

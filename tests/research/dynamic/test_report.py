@@ -92,12 +92,12 @@ def test_tables_count_every_scan_once() -> None:
     assert lying.rows == (("0.8 s", "1 / 0 / 0", "", "", ""),)
 
 
-def test_the_report_says_simulation_first_and_its_json_has_the_counts(tmp_path: Path) -> None:
+def test_the_report_states_simulation_first_and_its_json_has_the_counts(tmp_path: Path) -> None:
     text = write_report(_rows(), tmp_path / "report", resamples=100, seed=1)
     assert "SIMULATION" in text.splitlines()[0]
     assert "not comparable" in text
-    told = json.loads((tmp_path / "report" / "report.json").read_text())
-    ambient = next(table for table in told["tables"] if table["title"] == "Genuine, by ambient light")
+    document = json.loads((tmp_path / "report" / "report.json").read_text())
+    ambient = next(table for table in document["tables"] if table["title"] == "Genuine, by ambient light")
     assert ambient["rows"][0]["SPOOF (BPCER)"] == {
         "hits": 0,
         "scans": 12,

@@ -30,7 +30,7 @@ def test_a_line_that_a_killed_run_did_not_finish_is_left_out(tmp_path: Path) -> 
     assert read_rows(path) == [row(), row(name="next")]
 
 
-def test_what_is_whole_is_not_mended(tmp_path: Path) -> None:
+def test_intact_rows_are_not_repaired(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     mend_rows(path)
     assert not path.exists()

@@ -36,7 +36,7 @@ def test_genuine_people_indoors_pass_in_time(rows: tuple[Path, list[Row]]) -> No
         assert row.seconds < 12
 
 
-def test_the_sun_makes_nobody_an_attacker(rows: tuple[Path, list[Row]]) -> None:
+def test_the_sun_causes_no_spoof(rows: tuple[Path, list[Row]]) -> None:
     sun = [row for row in rows[1] if row.ambient == "sun"]
     assert len(sun) == 2
     for row in sun:

@@ -41,7 +41,7 @@ def test_each_photo_is_judged_once_in_one_of_three_words() -> None:
     assert {row["expression"] for row in rows} == {"neutral", "smile", "other"}
 
 
-def test_without_assets_it_says_so_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_assets_are_reported_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--assets", str(tmp_path)]) == 2
     assert capsys.readouterr().err.startswith("could not measure: ")
 

@@ -17,12 +17,12 @@ def _of_one_source(folder: Path, *, live: int, attacks: int) -> list[str]:
     ours = [row for row in rows if row["source_repo"] == source]
     return [
         row["file"]
-        for told, count in ((True, live), (False, attacks))
-        for row in [row for row in ours if (row["label"] == "live") is told][:count]
+        for is_live, count in ((True, live), (False, attacks))
+        for row in [row for row in ours if (row["label"] == "live") is is_live][:count]
     ]
 
 
-def test_every_cue_is_told_by_source(
+def test_every_cue_is_reported_by_source(
     assets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = small_assets(assets, tmp_path / "assets", clips=list(SHORT_CLIPS[:1]))

@@ -21,12 +21,12 @@ def test_frames_lie_at_even_distances_within_a_clip(tmp_path: Path) -> None:
     assert shades == pytest.approx([10, 20, 30, 40], abs=1)
 
 
-def test_a_short_clip_gives_what_it_has_and_a_missing_one_nothing(tmp_path: Path) -> None:
+def test_a_short_clip_gives_its_frames_and_a_missing_one_none(tmp_path: Path) -> None:
     assert 1 <= len(list(frames_of_clip(_clip(tmp_path / "clip.avi", 2), count=4))) <= 2
     assert not list(frames_of_clip(tmp_path / "none.avi", count=4))
 
 
-def test_assets_that_are_not_there_are_told_in_one_line(
+def test_assets_that_are_not_there_are_reported_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([str(tmp_path / "nowhere")]) == 2

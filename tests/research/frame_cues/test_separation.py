@@ -50,7 +50,7 @@ def test_a_source_is_judged_by_itself_and_small_ones_not_at_all() -> None:
     assert found.caught.hits == expected
 
 
-def test_live_levels_tell_whom_the_line_would_wrong() -> None:
+def test_live_levels_show_the_false_alarms_of_a_line() -> None:
     largest, smallest = live_levels(_measured(), "moire", _LINES)
     assert (largest.source, largest.live) == ("a", 30)
     assert largest.wronged is not None

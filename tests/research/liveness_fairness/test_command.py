@@ -35,7 +35,7 @@ def test_photos_are_judged_once_and_compared_by_group(
     assert "whole frame" in printed
 
 
-def test_a_level_that_fails_more_often_stands_out() -> None:
+def test_a_level_that_fails_more_often_is_reported() -> None:
     found = compare({"a": (40, 50), "b": (10, 50), "c": (9, 50), "none": (0, 0)})
     assert set(found.shares) == {"a", "b", "c"}
     assert found.against_rest["a"] < 0.001

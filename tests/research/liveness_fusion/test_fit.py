@@ -103,7 +103,7 @@ def test_rows_are_read_as_they_were_written_and_others_refused(tmp_path: Path) -
     assert main([str(path), "--out", str(tmp_path)]) == 2
 
 
-def test_bins_hold_what_became_of_predictions(tmp_path: Path) -> None:
+def test_bins_contain_the_observed_outcomes(tmp_path: Path) -> None:
     bins = reliability_bins([0.05, 0.02, 0.95, 0.97, 1.0, 0.96], [False, False, True, True, True, False])
     assert [(one.live, one.count) for one in bins] == [(0, 2), (3, 4)]
     # Clopper-Pearson for 3 of 4, from tables of the beta distribution.

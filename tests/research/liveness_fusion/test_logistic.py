@@ -19,7 +19,7 @@ def test_the_weights_that_made_the_labels_are_found() -> None:
     assert bias == pytest.approx(-0.4, abs=0.05)
 
 
-def test_a_signal_that_speaks_the_wrong_way_gets_no_weight() -> None:
+def test_a_signal_with_the_wrong_sign_gets_no_weight() -> None:
     values, labels = _sample([0.8, -0.5], 0.0, 4000)
     weights, _ = fit_logistic(values, labels, np.full(4000, 1 / 4000), prior=(0.0, 0.0, 0.0))
     assert weights[1] == 0
@@ -33,13 +33,13 @@ def test_little_data_stays_near_its_prior() -> None:
     assert 0.3 < pulled[0] < 0.6 < free[0]
 
 
-def test_no_weight_exceeds_what_is_allowed() -> None:
+def test_no_weight_exceeds_its_limit() -> None:
     values, labels = _sample([0.8, 0.3], 0.0, 4000)
     weights, _ = fit_logistic(values, labels, np.full(4000, 1 / 4000), prior=(0.0, 0.0, 0.0), most=0.5)
     assert weights == pytest.approx([0.5, 0.3], abs=0.1)
 
 
-def test_what_is_known_already_is_not_learnt_again() -> None:
+def test_evidence_given_as_offset_is_not_fitted_again() -> None:
     values, labels = _sample([0.8], 0.0, 20_000)
     shares = np.full(len(labels), 1 / len(labels))
     weights, bias = fit_logistic(

@@ -25,9 +25,7 @@ def _pictures(assets: Path) -> tuple[str, str]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_pictures_and_clips_become_rows_and_our_network_is_asked_only_about_what_it_never_saw(
-    assets: Path, tmp_path: Path
-) -> None:
+def test_our_network_scores_only_rows_outside_its_training_data(assets: Path, tmp_path: Path) -> None:
     trained, unseen = _pictures(assets)
     part_of(assets / "data/pad", tmp_path / "data/pad", [trained, unseen])
     part_of(assets / "data/video", tmp_path / "data/video", [_CLIP])
@@ -51,7 +49,7 @@ def test_pictures_and_clips_become_rows_and_our_network_is_asked_only_about_what
     assert {row.source for row in clips} == {"quentin-csg/B3-projet-final"}
 
 
-def test_a_folder_without_data_is_said_to_be_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_without_data_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "rows"
     assert main(["--assets", str(tmp_path), "--pack", "no-such-pack", "--out", str(out)]) == 2
     assert "could not measure" in capsys.readouterr().err

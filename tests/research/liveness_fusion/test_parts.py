@@ -109,7 +109,7 @@ def test_a_sign_of_life_counts_without_a_network_and_beside_our_own_alone() -> N
     assert not any(one.motion_for for one in model.still_networks.known.values())
 
 
-def test_motion_is_weighed_by_what_sheets_do_and_not_by_how_lively_persons_are() -> None:
+def test_the_motion_weight_is_fitted_on_flat_attacks() -> None:
     def rows(lively: float) -> list[Row]:
         """Persons that move more or less, and sheets."""
         return [

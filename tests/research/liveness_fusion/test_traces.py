@@ -21,7 +21,7 @@ def test_a_trace_counts_in_full_beyond_all_live_pictures_by_how_often_attacks_sh
     assert trace.strength == pytest.approx(math.log(chance / (1 - chance) * 499 / 198))
 
 
-def test_what_most_attacks_do_not_show_costs_those_that_do_nothing() -> None:
+def test_a_rare_trace_is_weaker_than_a_common_one_and_still_counts() -> None:
     rare, common = (fit_trace(_LIVE, [-3.0] * many + [1.0] * (200 - many)) for many in (8, 100))
     assert rare is not None
     assert common is not None
@@ -40,7 +40,7 @@ def test_a_trace_that_no_attack_shows_is_worth_nothing() -> None:
     assert trace.strength == 0
 
 
-def test_too_few_live_pictures_tell_no_trace() -> None:
+def test_too_few_live_images_place_no_trace() -> None:
     assert fit_trace(_LIVE[:98], [-3.0] * 50) is None
     assert fit_trace(_LIVE[:99], [-3.0] * 50) is not None
     assert fit_trace(_LIVE, []) is None
@@ -50,7 +50,7 @@ def test_too_few_live_pictures_tell_no_trace() -> None:
     st.lists(st.floats(-3.9, 3.9), min_size=99, max_size=200),
     st.lists(st.floats(-3.9, 3.9), min_size=1, max_size=60),
 )
-def test_no_live_picture_that_was_seen_is_held_against(live: list[float], attacks: list[float]) -> None:
+def test_no_measured_live_image_exceeds_its_line(live: list[float], attacks: list[float]) -> None:
     trace = fit_trace(live, attacks)
     assert trace is not None
     assert trace.full < trace.begins
@@ -58,7 +58,7 @@ def test_no_live_picture_that_was_seen_is_held_against(live: list[float], attack
     assert trace.strength >= 0
 
 
-def test_traces_are_told_from_rows_that_have_them() -> None:
+def test_traces_are_distinguished_from_rows_that_have_them() -> None:
     def row(number: int, live: bool, scores: dict[str, float]) -> Row:
         return Row(RowKind.PICTURE, str(number), "s", "" if live else "screen", live, scores, {})
 

@@ -23,14 +23,14 @@ def test_a_small_source_is_left_out_whole_and_a_large_one_by_persons() -> None:
         assert len({fold for fold, name in zip(folds[:40], persons, strict=True) if name == person}) == 1
 
 
-def _written(folder: Path, *, told_by: str) -> tuple[Path, Path]:
+def _written(folder: Path, *, separated_by: str) -> tuple[Path, Path]:
     """Images of six sources, separated by the network or by a cue."""
     rng = np.random.default_rng(2)
     rows, lines = [], ["file,label,attack_type,source_repo,usable,identity"]
     for number in range(120):
         genuine = number % 2 == 0
         toward = 0.85 if genuine else 0.15
-        (network, gamut) = (toward, 0.5) if told_by == "network" else (0.5, toward)
+        (network, gamut) = (toward, 0.5) if separated_by == "network" else (0.5, toward)
         around = [float(np.clip(rng.normal(middle, 0.1), 0.02, 0.98)) for middle in (network, gamut)]
         name, source, species = (
             f"{number}.jpg",
@@ -60,12 +60,12 @@ def _written(folder: Path, *, told_by: str) -> tuple[Path, Path]:
     return folder / "rows", folder
 
 
-@pytest.mark.parametrize("told_by", ["network", "cue"])
-def test_the_command_says_which_part_tells(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, told_by: str
+@pytest.mark.parametrize("separated_by", ["network", "cue"])
+def test_the_command_reports_the_part_that_decides(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, separated_by: str
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
-    rows, dataset = _written(tmp_path, told_by=told_by)
+    rows, dataset = _written(tmp_path, separated_by=separated_by)
     assert main([str(rows), "--dataset", str(dataset), "--resamples", "50"]) == 0
     shown = f"\n{capsys.readouterr().out}"
     for networks in (*_NETWORKS, " + ".join(_NETWORKS)):
@@ -76,7 +76,7 @@ def test_the_command_says_which_part_tells(
             for line in table.splitlines()
             if line.startswith("│")
         }
-        better, worse = sorted(("networks", "cues of one frame"), reverse=told_by == "network")
+        better, worse = sorted(("networks", "cues of one frame"), reverse=separated_by == "network")
         assert areas[better] > 0.95
         assert areas[worse] < 0.7
         assert areas["fusion"] > 0.9
@@ -85,7 +85,7 @@ def test_the_command_says_which_part_tells(
 def test_rows_of_other_pictures_and_no_rows_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows, dataset = _written(tmp_path, told_by="cue")
+    rows, dataset = _written(tmp_path, separated_by="cue")
     write_rows(rows, [Row(RowKind.PICTURE, "other.jpg", "s", "", True, {}, {_NETWORKS[0]: 0.5})])
     assert main([str(rows), "--dataset", str(dataset)]) == 2
     assert "no row is of a picture" in capsys.readouterr().err

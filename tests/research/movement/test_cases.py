@@ -23,7 +23,7 @@ def test_attempts_and_heads_are_drawn_apart() -> None:
     assert {settings_of(case).renderer.geometry for case in cases} == set(Geometry)
 
 
-def test_attackers_are_what_their_names_say() -> None:
+def test_attackers_match_their_names() -> None:
     bent, flat = settings_of(_case(Approacher.BENT_PRINT)), settings_of(_case(Approacher.PRINT))
     assert bent.kind is flat.kind is FlashKind.PRINT
     assert bent.sheet.bend > 5 * flat.sheet.bend

@@ -23,6 +23,6 @@ def test_a_print_comes_closer_to_both_heads(
     assert "| print | relief | 1:" in capsys.readouterr().out
 
 
-def test_without_assets_it_says_so_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_assets_are_reported_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--assets", str(tmp_path), "--rows", str(tmp_path / "rows")]) == 2
     assert capsys.readouterr().err.startswith("could not measure: ")

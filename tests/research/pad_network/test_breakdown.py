@@ -68,12 +68,12 @@ def test_a_network_that_fails_at_one_species_is_seen_there_and_nowhere_else(judg
     assert math.isnan(areas["b/selfies"][0].value)
 
 
-def test_the_tables_tell_it(judgement: Judgement) -> None:
-    told = io.StringIO()
-    console = Console(file=told, width=180)
+def test_the_tables_contain_the_breakdown(judgement: Judgement) -> None:
+    output = io.StringIO()
+    console = Console(file=output, width=180)
     console.print(parts_table(judgement))
     console.print(standings_table(judgement.overall[1]))
-    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in told.getvalue().splitlines()]
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in output.getvalue().splitlines()]
     lines = {cells[0]: cells[1:] for cells in rows if len(cells) == 4}
     assert lines["the large source: screens"] == [
         "6, 2, 4",
@@ -81,8 +81,8 @@ def test_the_tables_tell_it(judgement: Judgement) -> None:
         "1.000 [1.000 to 1.000]",
     ]
     assert lines["b/selfies"] == ["2, 0, 1", "", ""]
-    assert "some pictures: AUC by species and by small source" in told.getvalue()
-    assert "6 bona fide, 6 attack pictures" in told.getvalue()
+    assert "some pictures: AUC by species and by small source" in output.getvalue()
+    assert "6 bona fide, 6 attack pictures" in output.getvalue()
 
 
 def test_nothing_gives_no_parts() -> None:

@@ -23,7 +23,7 @@ def _pictures(folder: Path) -> list[str]:
 
 
 @pytest.mark.timeout(300)
-def test_pictures_become_regions_and_a_shard_and_what_is_held_out_is_listed(
+def test_preparation_writes_regions_a_shard_and_the_held_out_list(
     assets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stages, "_SHARD", 8)

@@ -40,7 +40,7 @@ def test_one_source_with_all_mistakes_widens_the_interval() -> None:
     assert by_source.area.high - by_source.area.low > as_one.area.high - as_one.area.low
 
 
-def test_without_attacks_there_is_nothing_to_say() -> None:
+def test_without_attacks_there_is_no_comparison() -> None:
     (only,) = compare({"a": np.ones(40)}, np.ones(40, dtype=bool), SOURCES, PERSONS, draws=5)
     assert math.isnan(only.area.value)
 

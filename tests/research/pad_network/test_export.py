@@ -40,7 +40,7 @@ def _expected(state: State, crops: dict[str, NDArray[np.float32]]) -> float:
     return float((state["last.weight"] @ hidden + state["last.bias"])[0])
 
 
-def test_the_graph_computes_what_the_layers_define() -> None:
+def test_the_graph_computes_the_same_as_the_layers() -> None:
     state = student_state()
     random = np.random.default_rng(3)
     crops = {

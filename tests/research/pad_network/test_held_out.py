@@ -14,7 +14,7 @@ def region(name: str, *, is_live: bool) -> Region:
     return Region("a", "s", is_live, "" if is_live else "print", name, nothing, (), np.zeros(3, np.float32))
 
 
-def test_what_was_left_out_is_named_as_the_manifest_names_it() -> None:
+def test_held_out_files_have_the_names_of_the_manifest() -> None:
     place = Workplace(
         folder=Path("work"),
         regions=[
@@ -28,7 +28,7 @@ def test_what_was_left_out_is_named_as_the_manifest_names_it() -> None:
     assert held_out_names(place) == ("live/1.jpg", "spoof/3.jpg")
 
 
-def test_without_regions_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_regions_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--work", str(tmp_path), "--out", str(tmp_path / "list.txt")]) == 2
     assert "could not list" in capsys.readouterr().err
     assert not (tmp_path / "list.txt").exists()

@@ -23,7 +23,7 @@ def _manifest(folder: Path, *lines: str) -> Path:
     return folder
 
 
-def test_names_tell_sessions_and_species(tmp_path: Path) -> None:
+def test_names_contain_sessions_and_species(tmp_path: Path) -> None:
     rows = [
         ("a.jpg", LARGEST_SOURCE, "data/All_Real_aspect_resized/1600515590.jpg", "live", ""),
         ("b.jpg", LARGEST_SOURCE, "data/All_Real_aspect_resized/img_1600515999 2.jpg", "live", ""),
@@ -44,7 +44,7 @@ def test_names_tell_sessions_and_species(tmp_path: Path) -> None:
     ]
 
 
-def test_a_missing_manifest_is_said(tmp_path: Path) -> None:
+def test_a_missing_manifest_is_reported(tmp_path: Path) -> None:
     for read in (pad_pictures, portrait_pictures):
         with pytest.raises(MaterialError, match=r"manifest\.csv"):
             read(tmp_path)

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pytest
 
-from evaluation.match.calibration import THRESHOLDS, measure
+from evaluation.match.calibration import THRESHOLDS, measure_comparisons
 from evaluation.match.calibration_points import render_calibration
 from evaluation.match.comparisons import compare_all
 from evaluation.match.templates import LabelledTemplate, TemplateRun
@@ -45,7 +45,9 @@ def _measurement(*, drawn_to: float) -> ScanMeasurement:
     run = TemplateRun(templates=photos, photos=37)
     compared = compare_scans(clips, photos)
     return ScanMeasurement(
-        photos=measure(run, compare_all(photos), pack="made", resamples=10, confidence=0.95, seed=1),
+        photos=measure_comparisons(
+            run, compare_all(photos), pack="made", resamples=10, confidence=0.95, seed=1
+        ),
         comparisons=compared,
         curve=scan_curve(compared, thresholds=THRESHOLDS, resamples=10, confidence=0.95, seed=1),
         scans=len(clips),
@@ -58,9 +60,11 @@ def test_no_bound_lies_below_that_of_photos_or_of_scans(drawn_to: float) -> None
     made = calibrate_with_scans([measured], embedder_sha256="a" * 64, dataset="made", command="none")
     for cosine in np.arange(-0.2, 1.0, 0.013):
         at = int(np.searchsorted(THRESHOLDS, cosine, side="right")) - 1
-        bound = fmr_bound(float(cosine), calibration=made)
-        assert bound >= measured.photos.curve.upper_bounds[at] - 1e-12
-        assert bound >= measured.curve.upper_bounds[at] - 1e-12
+        photos = fmr_bound(float(cosine), calibration=made)
+        scans = fmr_bound(float(cosine), calibration=made.of_scans)
+        assert photos >= measured.photos.curve.upper_bounds[at] - 1e-12
+        assert scans >= measured.photos.curve.upper_bounds[at] - 1e-12
+        assert scans >= measured.curve.upper_bounds[at] - 1e-12
 
 
 def test_scans_that_resemble_each_other_more_raise_the_bound() -> None:
@@ -70,7 +74,11 @@ def test_scans_that_resemble_each_other_more_raise_the_bound() -> None:
         )
         for drawn_to in (0.0, 3.0)
     )
-    bounds = [(fmr_bound(0.3, calibration=each), fmr_bound(0.4, calibration=each)) for each in (calm, drawn)]
+    bounds = [
+        (fmr_bound(0.3, calibration=each.of_scans), fmr_bound(0.4, calibration=each.of_scans))
+        for each in (calm, drawn)
+    ]
+    assert calm.points == drawn.points
     assert bounds[1][0] > bounds[0][0]
     assert bounds[1][1] > bounds[0][1]
 
@@ -82,8 +90,12 @@ def test_the_record_counts_photos_and_scans_and_can_be_read_again() -> None:
     assert again == made
     record = again.record
     assert record.provenance == "measured"
-    assert record.identities == 12 + 15
-    assert record.genuine_pairs == 12 * 3 + 15
-    assert record.impostor_pairs == 9 * 12 * 11 // 2 + 15 * 36 + 15 * 14
+    assert record.identities == 12
+    assert record.genuine_pairs == 12 * 3
+    assert record.impostor_pairs == 9 * 12 * 11 // 2
+    scans = again.scans
+    assert scans is not None
+    assert (scans.scans, scans.persons, scans.genuine_pairs) == (15, 12 + 15, 15)
+    assert scans.impostor_pairs == 15 * 36 + 15 * 14
     assert record.failures_to_acquire == 1
     assert "15 scans of 15 persons" in record.note

@@ -39,7 +39,7 @@ def test_frames_come_as_a_phone_sends_them(tmp_path: Path) -> None:
     assert clip.scans[0][0].pixels().shape == (358, 640, 3)
 
 
-def test_what_cannot_be_scanned_is_said(tmp_path: Path) -> None:
+def test_a_clip_that_cannot_be_scanned_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ClipError, match="empty"):
         read_recordings(tmp_path, seconds=2.0, most=1)
     with pytest.raises(ClipError, match="cannot be read"):

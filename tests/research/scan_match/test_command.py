@@ -35,7 +35,7 @@ def test_a_change_of_person_is_looked_for(made: Path, capsys: pytest.CaptureFixt
     assert "One person: 2 scans of 2 persons" in capsys.readouterr().out
 
 
-def test_a_folder_without_clips_is_told_in_one_line(
+def test_a_folder_without_clips_is_reported_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["constancy", "--pack", "embedded", "--clips", str(tmp_path)]) == 2

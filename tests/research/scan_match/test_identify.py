@@ -45,19 +45,19 @@ def test_a_scan_is_identified_as_a_server_does() -> None:
     assert set(found.selected_places) <= set(found.places)
     assert len(found.everything) == len(found.places) == len(found.selected) + len(found.witnesses)
     assert list(found.places) == sorted(found.places)
-    assert 0.5 < found.spoken_for <= 1.0
+    assert 0.5 < found.examined_share <= 1.0
     portrait = portrait_template(recording, real_pack())
     assert portrait is not None
     assert min(float(portrait @ sample.embedding) for sample in found.selected) > 0.95
 
 
-def test_nobody_in_the_portrait_frames_is_no_portrait() -> None:
+def test_portrait_frames_without_a_face_give_no_portrait() -> None:
     grey = SentFrame(0.5, encode_jpeg(np.full((200, 200, 3), 90, np.uint8), quality=88))
     nobody = Recording("nobody", (grey,), _recording("astronaut").scans)
     assert portrait_template(nobody, real_pack()) is None
 
 
-def test_one_person_is_taken_for_one_and_two_for_two() -> None:
+def test_one_person_and_two_persons_are_distinguished() -> None:
     recordings = [_recording("astronaut"), _recording("red-shirt")]
     console = Console(quiet=True)
     scans = identify_all(recordings, real_pack(), console)

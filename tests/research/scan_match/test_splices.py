@@ -37,7 +37,7 @@ def _brightness(frame: SentFrame) -> float:
         (Change.MORPH, 0.5, range(15, 40)),
     ],
 )
-def test_where_the_other_person_is(change: Change, place: float, expected: range) -> None:
+def test_the_place_of_the_other_person_is_recorded(change: Change, place: float, expected: range) -> None:
     ours, theirs = _scan(40), _scan(200)
     spliced = splice(ours, theirs, change=change, place=place, points=lambda _: _FACE)
     assert spliced.of_other == frozenset(expected)

@@ -29,7 +29,7 @@ def test_every_candidate_sums_to_1_and_has_texture_first() -> None:
 
 
 @pytest.mark.parametrize(("column", "weight"), [(_TEXTURE, 0.30), (_SHARPNESS, 0.25)])
-def test_the_signal_that_tells_gets_the_weight_it_needs(column: int, weight: float) -> None:
+def test_an_informative_signal_gets_its_weight(column: int, weight: float) -> None:
     # The attacks' sum falls below 0.58 where 0.6 - weight * 0.6 does: from a weight of 0.05 on; live ones
     # stay at 0.6. A wrong signal could not separate them.
     scores = _scores(column, 0.6, 0.0)

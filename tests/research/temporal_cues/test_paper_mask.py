@@ -28,7 +28,7 @@ def test_its_sides_are_seen_at_a_slant() -> None:
     assert 2 * 0.6 * np.sin(1.1) * 90 * 0.8 < np.ptp(lit) < 119
 
 
-def test_it_moves_with_the_head_that_turns() -> None:
+def test_the_mask_moves_with_the_head() -> None:
     frames = _frames(yaw=25, frames=10)
     assert [time for time, _ in frames] == pytest.approx(np.arange(10) / 15)
     places = [float(np.flatnonzero(picture[160].max(axis=1) > 40).mean()) for _, picture in frames]

@@ -42,7 +42,7 @@ def test_false_alarms_are_named() -> None:
     assert false_alarms(_CUE, _study()) == "  false alarms: 1 of 4 live scans, 1 of 3 clips: a#1"
 
 
-def test_a_source_is_held_against_the_others_worst() -> None:
+def test_a_source_is_compared_with_the_worst_of_the_others() -> None:
     assert left_out_line(_CUE, _study()) == "  source left out: 1 of 3 live scans: a#1 3.00 beyond 1.50"
     upwards = Cue(_CUE.name, _CUE.signal, _CUE.value, live_is_low=False)
     assert left_out_line(upwards, _study()) == "  source left out: 1 of 3 live scans: a#0 1.00 beyond 1.50"

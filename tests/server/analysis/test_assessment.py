@@ -83,7 +83,7 @@ def test_the_sum_of_the_eight_signals_has_a_limit_too() -> None:
     assert alone.bounded_sum(spoof, live=0.62) == spoof
 
 
-def test_words_state_what_was_assessed_and_what_not() -> None:
+def test_the_text_names_assessed_and_unassessed_parts() -> None:
     assert _WHOLE.words(Verdict.LIVE, live=0.7) == (
         "No sign of an attack that this pack can detect; deepfakes and injected recordings were not "
         "assessed. Assessed: traces of prints and screens; PAD networks minifas_v2se, minifasnet_v1se, "

@@ -8,12 +8,13 @@ from liveness.fusion_model_file import load_fusion_model
 from liveness.policy import LivenessPolicy
 from liveness.selfie import SIGNAL_NAMES, SelfieSettings, load_selfie_model
 from liveness.verdict import Verdict
+from matcher.persons import PHOTO_SUBJECT, SubjectRule
 from server.analysis.errors import AnalysisCode, AnalysisRefused
 from server.analysis.image import ImageAnalyst
 from server.analysis.results import AnalysisMode
 from server.errors import Reason
 from tests.hostile.face_files import person, turned
-from tests.server.analysis.uploads import blank, two_persons
+from tests.server.analysis.uploads import blank, two_persons, with_bystander
 from tests.server.live import portrait, remembering_pack
 from vision.errors import ModelFailed
 from vision.face import BgrImage, DetectedFace
@@ -26,13 +27,16 @@ class _Broken:
         raise ModelFailed("the detector failed (RuntimeError)")
 
 
-def _analyst(pack: Pack | None = None, settings: SelfieSettings | None = None) -> ImageAnalyst:
+def _analyst(
+    pack: Pack | None = None, settings: SelfieSettings | None = None, subject: SubjectRule = PHOTO_SUBJECT
+) -> ImageAnalyst:
     return ImageAnalyst(
         pack=pack or remembering_pack(),
         selfie_settings=settings or SelfieSettings(),
         selfie_model=load_selfie_model(),
         fusion=load_fusion_model(),
         policy=LivenessPolicy(),
+        subject=subject,
     )
 
 
@@ -72,14 +76,14 @@ def test_full_adds_a_verdict_on_one_frame_that_claims_nothing_over_time() -> Non
     assert basic.selfie == analysis.selfie
 
 
-def test_a_pack_without_networks_never_says_live_of_one_frame() -> None:
+def test_a_pack_without_networks_never_judges_one_frame_live() -> None:
     pack = replace(remembering_pack(), pad_networks=())
     analysis = _analyst(pack).analyse(portrait(), mode=AnalysisMode.FULL)
     assert analysis.full is not None
     assert analysis.full.verdict is not Verdict.LIVE
 
 
-def test_the_picture_is_turned_upright_before_it_is_looked_at() -> None:
+def test_the_image_is_turned_upright_before_detection() -> None:
     upright = _analyst().analyse(turned(1), mode=AnalysisMode.BASIC)
     aside = _analyst().analyse(turned(6), mode=AnalysisMode.BASIC)
     assert aside.study is not None
@@ -102,7 +106,7 @@ def test_no_face_is_an_answer(pixels: BgrImage) -> None:
     assert (analysis.selfie, analysis.full) == (None, None)
 
 
-def test_a_face_that_the_detector_is_not_sure_of_is_none() -> None:
+def test_an_uncertain_detection_is_no_face() -> None:
     analysis = _analyst(settings=SelfieSettings(min_face_confidence=1.0)).analyse(
         portrait(), mode=AnalysisMode.BASIC
     )
@@ -115,7 +119,17 @@ def test_several_faces_are_an_answer_of_their_own() -> None:
     assert analysis.problem is not None
     assert analysis.problem.code is AnalysisCode.MULTIPLE_FACES_DETECTED
     assert "2 faces" in analysis.problem.message
+    assert analysis.problem.message.count("pixels wide") == 2
     assert analysis.selfie is None
+
+
+def test_a_bystander_in_the_corner_does_not_matter_unless_settings_say_so() -> None:
+    selfie = encode_jpeg(with_bystander(count=1)[0])
+    assert _analyst().analyse(selfie, mode=AnalysisMode.FULL).problem is None
+    strict = _analyst(subject=replace(PHOTO_SUBJECT, background_width=0.0))
+    problem = strict.analyse(selfie, mode=AnalysisMode.FULL).problem
+    assert problem is not None
+    assert problem.code is AnalysisCode.MULTIPLE_FACES_DETECTED
 
 
 def test_a_model_that_fails_is_an_answer_and_kept_for_the_log() -> None:

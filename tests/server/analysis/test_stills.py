@@ -49,7 +49,7 @@ def test_every_format_of_the_contract_is_read(format_: str) -> None:
     ],
     ids=["nothing", "svg", "base64", "gif", "cut off", "huge", "too many bytes"],
 )
-def test_what_cannot_be_used_is_refused_with_its_reason(content: bytes, reason: Reason) -> None:
+def test_an_unusable_still_is_refused_with_its_reason(content: bytes, reason: Reason) -> None:
     assert _refusal(content).reason is reason
 
 

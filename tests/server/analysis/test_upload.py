@@ -59,7 +59,7 @@ def test_a_flood_of_crumbs_ends_at_the_second() -> None:
     assert _reason(caught) is Reason.UNEXPECTED_MESSAGE
 
 
-def test_what_is_no_video_is_refused_with_its_first_chunk() -> None:
+def test_anything_but_a_video_is_refused_at_its_first_chunk() -> None:
     with pytest.raises(AnalysisRefused) as caught:
         _video().add_chunk(b"\x89PNG\r\n\x1a\n" + bytes(LEAST_CHUNK_BYTES))
     assert _reason(caught) is Reason.VIDEO_FORMAT_NOT_SUPPORTED

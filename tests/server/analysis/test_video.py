@@ -16,7 +16,7 @@ from server.analysis.errors import AnalysisCode, AnalysisRefused
 from server.analysis.results import ATTACK_CODES, VideoAnalysis
 from server.analysis.video import MAXIMUM_STILLS, VideoAnalyst
 from server.errors import Reason, Refusal
-from tests.server.analysis.uploads import blank, genuine, numbered, two_persons
+from tests.server.analysis.uploads import blank, genuine, numbered, two_persons, with_bystander
 from tests.server.live import remembering_pack
 from vision.errors import DecoderUnavailable, ModelFailed, VideoError, VideoFault
 from vision.face import BgrImage, DetectedFace
@@ -105,7 +105,7 @@ def test_a_genuine_scan_is_judged_over_time() -> None:
     assert len(analysis.study.cues) <= 4
 
 
-def test_a_live_video_is_no_surer_than_what_was_assessed() -> None:
+def test_the_confidence_of_a_live_video_is_capped_by_the_assessment() -> None:
     analysis = _analysed(genuine())
     assert analysis.is_real
     assert analysis.liveness.score > 80
@@ -131,6 +131,20 @@ def test_a_video_whose_person_changes_is_not_live() -> None:
     assert stills.study.constant is False
 
 
+def test_a_bystander_in_the_corner_is_no_second_person() -> None:
+    analysis = _analysed(with_bystander())
+    assert (analysis.source.frames, analysis.source.usable) == (20, 20)
+    assert analysis.study.constant
+
+
+def test_two_persons_who_change_places_are_found_out() -> None:
+    frames = [*with_bystander()[:12], *with_bystander("red-shirt", "astronaut", 24)[12:24]]
+    analysis = _analysed(frames)
+    assert all(frame.faces == 1 for frame in analysis.study.observations.frames)
+    assert analysis.study.constant is False
+    assert not analysis.is_real
+
+
 def test_the_short_answer_is_the_long_one() -> None:
     analysis = _analysed(genuine())
     liveness = analysis.liveness
@@ -139,16 +153,16 @@ def test_the_short_answer_is_the_long_one() -> None:
         (Verdict.SPOOF, 20.0, False, True),
         (Verdict.INCONCLUSIVE, 40.0, False, False),
     ):
-        told = replace(analysis, liveness=replace(liveness, verdict=verdict, score=score))
-        assert (told.is_real, told.is_spoof) == (real, spoof)
-        assert told.real_probability == pytest.approx(score / 100)
-        assert told.confidence == pytest.approx(max(score, 100 - score) / 100)
+        changed = replace(analysis, liveness=replace(liveness, verdict=verdict, score=score))
+        assert (changed.is_real, changed.is_spoof) == (real, spoof)
+        assert changed.real_probability == pytest.approx(score / 100)
+        assert changed.confidence == pytest.approx(max(score, 100 - score) / 100)
     for kind in set(AttackType) - {AttackType.REAL}:
         attack = replace(liveness, verdict=Verdict.SPOOF, score=20.0, attack=kind)
-        told = replace(analysis, liveness=attack)
-        assert told.attack_type == ATTACK_CODES[kind]
-        assert told.attack_type_name == kind.value.lower()
-        assert told.attack_type_confidence == pytest.approx(0.0 if kind is AttackType.UNKNOWN else 0.8)
+        changed = replace(analysis, liveness=attack)
+        assert changed.attack_type == ATTACK_CODES[kind]
+        assert changed.attack_type_name == kind.value.lower()
+        assert changed.attack_type_confidence == pytest.approx(0.0 if kind is AttackType.UNKNOWN else 0.8)
 
 
 def test_numbers_of_attack_types_are_the_contracts() -> None:
@@ -177,7 +191,7 @@ def test_a_worker_that_was_killed_begins_anew() -> None:
     assert analysis.source.frames == 20
 
 
-def test_an_analysis_that_nobody_waits_for_ends_at_the_next_frame() -> None:
+def test_an_abandoned_analysis_ends_at_the_next_frame() -> None:
     class _Gone(Exception):
         pass
 
@@ -212,7 +226,7 @@ def test_a_face_that_comes_and_goes_is_judged_by_the_frames_that_show_it() -> No
         _analysed([*genuine()[:7], *away])
 
 
-def test_a_broken_end_is_said() -> None:
+def test_a_truncated_video_is_reported() -> None:
     analysis = _analyst(_Given(genuine(10), complete=False)).analyse_video(_MP4)
     assert not analysis.source.complete
 

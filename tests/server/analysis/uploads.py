@@ -16,7 +16,7 @@ from tests.server.live import pictures
 from vision.face import BgrImage
 from vision.image import encode_jpeg
 
-__all__ = ["RATE", "blank", "genuine", "numbered", "sound_only", "two_persons", "video"]
+__all__ = ["RATE", "blank", "genuine", "numbered", "sound_only", "two_persons", "video", "with_bystander"]
 
 RATE = 10
 _CODECS = {
@@ -48,6 +48,21 @@ def two_persons(count: int = 10) -> tuple[BgrImage, ...]:
     """Frames that show two persons side by side."""
     pairs = zip(genuine(count), genuine(count), strict=True)
     return tuple(np.asarray(np.hstack([one, other]), np.uint8) for one, other in pairs)
+
+
+def with_bystander(
+    person: str = "astronaut", bystander: str = "red-shirt", count: int = 20
+) -> tuple[BgrImage, ...]:
+    """Frames of a person in the centre, with another person half as large in the corner."""
+    frames = []
+    for one, other in zip(genuine(count, person), genuine(count, bystander), strict=True):
+        small = cv2.resize(other, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        height, width = one.shape[:2]
+        canvas = np.full((height + 240, width + 360, 3), 110, np.uint8)
+        canvas[120 : 120 + height, 180 : 180 + width] = one
+        canvas[: small.shape[0], : small.shape[1]] = small
+        frames.append(canvas)
+    return tuple(frames)
 
 
 def video(

@@ -18,7 +18,7 @@ from tests.server.live import (
 from tests.server.raw_device import Ended, RawDevice
 
 
-async def test_a_check_that_nobody_scanned_is_cancelled(scene: LiveServer) -> None:
+async def test_a_check_without_a_scan_is_cancelled(scene: LiveServer) -> None:
     upload = await scene.upload()
     assert named(await cancel(scene, upload.check_id)) == "DECIDED"
     assert named(await cancel(scene, upload.check_id)) == "DECIDED"
@@ -49,7 +49,7 @@ async def test_cancelling_ends_a_running_scan(scene: LiveServer) -> None:
     assert answer.result.HasField("liveness")
 
 
-async def test_cancelling_does_not_save_another_person_who_is_scanned(scene: LiveServer) -> None:
+async def test_cancelling_does_not_help_another_person_under_scan(scene: LiveServer) -> None:
     upload = await scene.upload()
     stream = await RawDevice(scene.device, upload).open()
     await stream.begin()
@@ -78,7 +78,7 @@ async def test_cancelling_does_not_undo_a_verdict(scene: LiveServer) -> None:
     assert (await scene.finish(check_id)).result.status == result_pb2.CHECK_STATUS_SUCCESS
 
 
-async def test_many_who_cancel_at_once_cancel_once(scene: LiveServer) -> None:
+async def test_concurrent_cancellations_cancel_once(scene: LiveServer) -> None:
     check_id, _, stream = await scanning(scene, 4)
     states = await asyncio.gather(*(cancel(scene, check_id) for _ in range(6)))
     assert {named(progress) for progress in states} == {"DECIDED"}

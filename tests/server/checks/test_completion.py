@@ -65,7 +65,7 @@ async def _scanning(live: LiveServer, frames: int) -> tuple[str, RawStream]:
     return upload.check_id, stream
 
 
-async def test_too_early(scene: LiveServer) -> None:
+async def test_finishing_too_early_is_refused(scene: LiveServer) -> None:
     upload = await scene.upload()
     refusal = await _finish_refused(scene, upload.check_id)
     assert (refusal.code, refusal.reason) == (_C.FAILED_PRECONDITION, "NOT_SCANNED_YET")
@@ -73,7 +73,7 @@ async def test_too_early(scene: LiveServer) -> None:
     assert (await scene.record(upload.check_id)).state is CheckState.CREATED
 
 
-async def test_during_a_scan(scene: LiveServer) -> None:
+async def test_finishing_during_a_scan_is_refused(scene: LiveServer) -> None:
     check_id, stream = await _scanning(scene, 4)
     refusal = await _finish_refused(scene, check_id)
     assert (refusal.code, refusal.reason) == (_C.FAILED_PRECONDITION, "SCAN_IN_PROGRESS")
@@ -95,7 +95,7 @@ async def test_during_a_scan(scene: LiveServer) -> None:
         ("8366b788-9c1b-42af-b63f-d9078de4adac", _C.NOT_FOUND, "CHECK_NOT_FOUND"),
     ],
 )
-async def test_an_identifier_of_no_check(
+async def test_an_unknown_identifier_is_refused(
     scene: LiveServer, check_id: str, code: grpc.StatusCode, reason: str
 ) -> None:
     refusal = await _finish_refused(scene, check_id)
@@ -148,7 +148,7 @@ async def test_many_at_once_give_one_answer(scene: LiveServer) -> None:
 
 
 @pytest.mark.parametrize("frames", [3, 14])
-async def test_an_abandoned_check_shows_who_left(scene: LiveServer, frames: int) -> None:
+async def test_an_abandoned_check_states_the_party_that_left(scene: LiveServer, frames: int) -> None:
     check_id, stream = await _scanning(scene, frames)
     await stream.vanish()
     await scene.reaches(check_id, CheckState.WAITING)
@@ -186,7 +186,7 @@ async def test_an_attempt_that_another_version_of_the_server_judged_counts_as_no
     assert answer.evidence_frame.image in {picture.jpeg for picture in pictures()}
 
 
-async def test_after_the_deadline_nobody_scanned(scene: LiveServer) -> None:
+async def test_a_check_without_a_scan_ends_at_its_deadline(scene: LiveServer) -> None:
     upload = await scene.upload()
     scene.clock.ahead = timedelta(seconds=181)
     try:
@@ -220,7 +220,7 @@ async def test_a_check_that_cannot_be_closed_keeps_no_later_one_open(tmp_path: P
 
 
 @pytest.mark.slow
-async def test_as_many_as_are_listed_at_once_that_cannot_be_closed_hide_nobody(tmp_path: Path) -> None:
+async def test_a_full_page_of_unclosable_checks_hides_no_other_check(tmp_path: Path) -> None:
     async with serving(settings_for(tmp_path)) as live:
         past = datetime.now(UTC) - timedelta(hours=1)
         for number in range(_LISTED_AT_ONCE + 1):

@@ -38,7 +38,7 @@ def test_the_last_attempt_tells(ended_by: EndedBy, fault: FailureReason) -> None
 
 
 @pytest.mark.parametrize("ended_by", sorted(set(EndedBy) - {EndedBy.SERVER_FAULT, EndedBy.SERVER_STOPPED}))
-def test_what_a_device_does_is_no_fault_of_the_server(ended_by: EndedBy) -> None:
+def test_errors_of_a_device_are_no_server_fault(ended_by: EndedBy) -> None:
     assert server_fault([_ended(1, ended_by)]) is None
 
 

@@ -68,7 +68,7 @@ async def test_polling_for_the_verdict_leaves_a_dropped_scan_open(scene: LiveSer
     assert answer.result.transcript.streams == 2
 
 
-async def test_how_long_a_scan_may_be_resumed_is_told(scene: LiveServer) -> None:
+async def test_how_long_a_scan_may_be_resumed_is_reported(scene: LiveServer) -> None:
     check_id, _ = await dropped(scene)
     refusal = await refusal_of(finish(scene, check_id))
     assert refusal.metadata["state"] == "INTERRUPTED"
@@ -82,7 +82,7 @@ async def test_how_long_a_scan_may_be_resumed_is_told(scene: LiveServer) -> None
     assert reasons_of(answer)[0] == "ABANDONED"
 
 
-async def test_a_device_may_come_back_late_if_nobody_closed_the_check(scene: LiveServer) -> None:
+async def test_a_device_may_return_late_to_an_open_check(scene: LiveServer) -> None:
     check_id, device = await dropped(scene)
     scene.clock.ahead = timedelta(seconds=30)
     try:
@@ -94,7 +94,7 @@ async def test_a_device_may_come_back_late_if_nobody_closed_the_check(scene: Liv
     assert not reasons_of(await scene.finish(check_id))
 
 
-async def test_closing_now_waits_for_nobody_who_left(scene: LiveServer) -> None:
+async def test_closing_does_not_wait_for_a_device_that_left(scene: LiveServer) -> None:
     check_id, device = await dropped(scene, 14)
     answer = await finish(scene, check_id, close_now=True)
     # As for a running scan: it does not matter whether the server has already noticed the lost connection.
@@ -114,14 +114,14 @@ async def test_closing_now_ends_a_running_scan(scene: LiveServer) -> None:
     assert stream.goodbyes() == ["CHECK_CLOSED"]
 
 
-async def test_there_is_nothing_to_close_where_nobody_scanned(scene: LiveServer) -> None:
+async def test_an_unscanned_check_has_no_stream_to_close(scene: LiveServer) -> None:
     upload = await scene.upload()
     refusal = await refusal_of(finish(scene, upload.check_id, close_now=True))
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "NOT_SCANNED_YET")
     assert (await scene.record(upload.check_id)).state is CheckState.CREATED
 
 
-async def test_nobody_waits_for_a_device_that_may_not_come_back(tmp_path: Path) -> None:
+async def test_a_device_that_may_not_return_is_not_awaited(tmp_path: Path) -> None:
     settings = settings_for(tmp_path)
     write_policy(tmp_path / "policies", "one-stream", reconnects=0, resume_seconds=20)
     write_policy(tmp_path / "policies", "one-attempt", maximum=1, resume_seconds=20)

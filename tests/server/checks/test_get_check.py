@@ -29,7 +29,7 @@ from tests.server.raw_device import RawDevice
 from tests.server.refusals import refusal_of
 
 
-async def test_the_state_is_told_from_the_upload_to_the_verdict(scene: LiveServer) -> None:
+async def test_the_state_is_reported_from_the_upload_to_the_verdict(scene: LiveServer) -> None:
     upload = await scene.upload(policy="resumable")
     check_id = upload.check_id
     waiting = await progress_of(scene, check_id)
@@ -103,7 +103,7 @@ async def test_a_check_is_expired_before_and_after_the_sweep(scene: LiveServer) 
         ("8366b788-9c1b-42af-b63f-d9078de4adac", grpc.StatusCode.NOT_FOUND, "CHECK_NOT_FOUND"),
     ],
 )
-async def test_an_identifier_of_no_check(
+async def test_an_unknown_identifier_is_refused(
     scene: LiveServer, check_id: str, code: grpc.StatusCode, reason: str
 ) -> None:
     for name, call in three_calls(scene, check_id).items():
@@ -112,7 +112,7 @@ async def test_an_identifier_of_no_check(
 
 
 async def test_only_the_orchestrator_that_made_a_check_may_ask(tmp_path: Path) -> None:
-    callers = {"one": "orchestrator", "two": "orchestrator", "office": "compliance"}
+    callers = {"one": "orchestrator", "two": "orchestrator", "office": "compliance_admin"}
     keys = {name: new_api_key() for name in callers}
     file = tmp_path / "keys.toml"
     table = [
@@ -146,7 +146,7 @@ async def test_only_the_orchestrator_that_made_a_check_may_ask(tmp_path: Path) -
         assert answers == {"GetCheck": "WAITING", "WatchCheck": "WAITING", "CancelCheck": "DECIDED"}
 
 
-async def test_nothing_is_told_of_an_erased_check(tmp_path: Path) -> None:
+async def test_nothing_is_reported_of_an_erased_check(tmp_path: Path) -> None:
     settings = settings_for(tmp_path)
     write_policy(tmp_path / "policies", "fleeting", result_seconds=180, evidence_seconds=0)
     async with serving(settings) as live:

@@ -44,7 +44,7 @@ async def _counted(live: LiveServer, problem: str) -> float:
     return sum(float(line.removeprefix(start)) for line in lines if line.startswith(start))
 
 
-async def test_lost_and_altered_pictures_are_told_and_counted(scene: LiveServer) -> None:
+async def test_lost_and_altered_pictures_are_reported_and_counted(scene: LiveServer) -> None:
     check_id, files = await _decided(scene)
     whole = await scene.finish(check_id, audit_images=2)
     assert not whole.evidence_problems
@@ -93,7 +93,7 @@ async def test_a_scan_with_fewer_frames_is_named(scene: LiveServer) -> None:
     assert (len(answer.audit_images), answer.audit_image_shortfall) == (0, _FEWER)
 
 
-async def test_a_store_that_is_out_of_reach_is_told_apart(tmp_path: Path) -> None:
+async def test_a_store_that_is_out_of_reach_is_distinguished(tmp_path: Path) -> None:
     async with serving(settings_for(tmp_path)) as live:
         check_id, _ = await _decided(live)
         store = Path(live.settings.objects_url)

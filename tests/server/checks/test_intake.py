@@ -67,7 +67,7 @@ async def test_a_pack_for_evaluation_that_no_setting_allows_serves_dynamic_check
             assert created.mode == scan_pb2.MODE_DYNAMIC
 
 
-async def test_a_check_is_what_was_asked_for(scene: LiveServer) -> None:
+async def test_a_check_has_the_requested_fields(scene: LiveServer) -> None:
     upload = await scene.upload()
     policy = load_policies(scene.settings.policies.folder).get("test")
     assert upload.mode == scan_pb2.MODE_EXPRESS

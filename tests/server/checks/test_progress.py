@@ -56,7 +56,7 @@ def _lost(**changes: Any) -> dict[str, Any]:
         (9, {"state": CheckState.FINISHED, "reasons": (FailureReason.EXPIRED,)}, _S.CLOSED),
     ],
 )
-def test_the_state(at: float, record: dict[str, Any], state: ProgressState) -> None:
+def test_the_progress_states_the_state(at: float, record: dict[str, Any], state: ProgressState) -> None:
     progress = _progress(at=at, **record)
     assert progress.state is state
     assert progress.over is (state in {_S.DECIDED, _S.CLOSED, _S.EXPIRED})

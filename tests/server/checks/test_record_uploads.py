@@ -11,11 +11,13 @@ from facegate.v1 import result_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
 from matcher.records import RecordVersion, wrap_in_dg2
+from tests.hostile.iso_39794_files import with_faces_39794
 from tests.hostile.record_files import record_of, with_faces
 from tests.server.live import LiveServer, Refused, pictures, refused, serving, settings_for
 from tests.server.raw_device import RawDevice
 
 _2005, _2011 = RecordVersion.ISO_19794_5_2005, RecordVersion.ISO_19794_5_2011
+_39794 = RecordVersion.ISO_39794_5
 _PORTRAITS = {
     "first-face": 'representations = "first"',
     "sharper": '[portrait.requirements.sharpness]\nseverity = "hard"\nminimum_score = 100',
@@ -61,9 +63,20 @@ _ACCEPTED = {
         "ISO/IEC 19794-5:2005 in ICAO DG2", (449, 598), 130.4
     ),
     "gmrtd__document__iso39794__test_data__ICAO_39794_5_AP_Face.jpg": Accepted("", (413, 531), 121.0),
+    "gmrtd__document__iso39794__test_data__ICAO_39794_5_AP_AllFields.dat": Accepted(
+        "ISO/IEC 39794-5", (413, 531), 121.0
+    ),
+    "gmrtd__document__iso39794__test_data__ICAO_39794_5_AP_MandFields.dat": Accepted(
+        "ISO/IEC 39794-5", (413, 531), 121.0
+    ),
+    "gmrtd__document__test_data__ICAO_39794_5_AP_DG2_AllFields.dat": Accepted(
+        "ISO/IEC 39794-5 in ICAO DG2", (413, 531), 121.0
+    ),
+    "gmrtd__document__test_data__ICAO_39794_5_AP_DG2_MandFields.dat": Accepted(
+        "ISO/IEC 39794-5 in ICAO DG2", (413, 531), 121.0
+    ),
 }
 
-_39794 = ("ISO_39794_NOT_SUPPORTED", {"format": "ISO/IEC 39794-5"})
 _TOO_SMALL = ("EYE_DISTANCE_TOO_SMALL", {"minEyeDistancePx": "85.0"})
 _REFUSED: dict[str, tuple[str, dict[str, str]]] = {
     "gmrtd__document__iso19794__test_data__ISO19794_Test1_Data.bin": ("FACE_NOT_FOUND", {"faces": "0"}),
@@ -71,11 +84,10 @@ _REFUSED: dict[str, tuple[str, dict[str, str]]] = {
         "IMAGE_FORMAT_NOT_SUPPORTED",
         {},
     ),
-    "gmrtd__document__iso39794__test_data__ICAO_39794_5_AP_AllFields.dat": _39794,
-    "gmrtd__document__iso39794__test_data__ICAO_39794_5_AP_MandFields.dat": _39794,
-    "gmrtd__document__iso39794__test_data__ICAO_39794_5_AP_MandFields_InvalidImage.dat": _39794,
-    "gmrtd__document__test_data__ICAO_39794_5_AP_DG2_AllFields.dat": _39794,
-    "gmrtd__document__test_data__ICAO_39794_5_AP_DG2_MandFields.dat": _39794,
+    "gmrtd__document__iso39794__test_data__ICAO_39794_5_AP_MandFields_InvalidImage.dat": (
+        "IMAGE_FORMAT_NOT_SUPPORTED",
+        {},
+    ),
     "mosip__test__BiometricInfo__Face__info_face_auth.iso": _TOO_SMALL,
     "mosip__test__BiometricInfo__Face__info_face_auth.jp2": _TOO_SMALL,
     "usnistgov__Sampledata__fingerminutia__ISO-19794-2_2005__Appendix-C2_Example.raw": (
@@ -112,6 +124,19 @@ async def test_other_real_records_are_refused_with_their_reason(
     assert metadata.items() <= answer.metadata.items()
 
 
+async def test_a_39794_record_in_xml_has_a_reason_of_its_own(live: LiveServer) -> None:
+    answer = await _refusal(live, b'<a xmlns="http://standards.iso.org/iso-iec/39794/-5"/>')
+    assert (answer.reason, answer.metadata) == ("ISO_39794_NOT_SUPPORTED", {"format": "ISO/IEC 39794-5"})
+
+
+async def test_a_39794_record_with_two_faces_is_refused_by_every_policy(live: LiveServer) -> None:
+    record = with_faces_39794(2)
+    for policy in ("", "first-face"):
+        answer = await _refusal(live, record, policy)
+        assert answer.reason == "MULTIPLE_FACES"
+        assert answer.metadata == {"representations": "2", "requiredRepresentations": "1"}
+
+
 async def test_the_eyes_of_the_real_2011_record_are_measured_in_its_own_picture(
     live: LiveServer, assets: Path
 ) -> None:
@@ -129,19 +154,28 @@ async def test_the_eyes_of_the_real_2011_record_are_measured_in_its_own_picture(
 async def test_the_report_is_that_of_the_picture_in_the_record(live: LiveServer) -> None:
     reports = [
         (await _upload(live, data)).portrait
-        for data in (record_of(_2005), record_of(_2011), wrap_in_dg2([record_of(_2005)]))
+        for data in (
+            record_of(_2005),
+            record_of(_2011),
+            record_of(_39794),
+            wrap_in_dg2([record_of(_2005)]),
+            wrap_in_dg2([record_of(_39794)]),
+        )
     ]
     assert [report.container for report in reports] == [
         "ISO/IEC 19794-5:2005",
         "ISO/IEC 19794-5:2011",
+        "ISO/IEC 39794-5",
         "ISO/IEC 19794-5:2005 in ICAO DG2",
+        "ISO/IEC 39794-5 in ICAO DG2",
     ]
     assert len({(report.width, report.height, report.eye_distance_px) for report in reports}) == 1
     assert {report.media_type for report in reports} == {"image/jpeg"}
 
 
-async def test_a_person_is_verified_against_a_record(live: LiveServer) -> None:
-    upload = await _upload(live, wrap_in_dg2([record_of(_2005)]))
+@pytest.mark.parametrize("version", [_2005, _39794])
+async def test_a_person_is_verified_against_a_record(live: LiveServer, version: RecordVersion) -> None:
+    upload = await _upload(live, wrap_in_dg2([record_of(version)]))
     stream = await RawDevice(live.device, upload).open()
     await stream.run_attempt(pictures())
     assert await stream.outcome() is None

@@ -100,7 +100,7 @@ async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene
         yield Scene(live, images, keys)
 
 
-async def test_a_reference_stands_for_the_bytes_under_it(scene: Scene) -> None:
+async def test_a_reference_is_resolved_to_its_bytes(scene: Scene) -> None:
     by_reference = await scene.upload("2031/anna.jpg")
     by_bytes = await scene.call(service_pb2.UploadTrustedImageRequest(image=portrait()))
     assert by_reference.portrait == by_bytes.portrait
@@ -144,15 +144,15 @@ def _logged() -> Iterator[io.StringIO]:
 
 
 @pytest.mark.parametrize("case", REFUSALS)
-async def test_what_cannot_serve_is_refused_and_nowhere_repeated(scene: Scene, case: str) -> None:
+async def test_an_unusable_reference_is_refused_and_never_repeated(scene: Scene, case: str) -> None:
     reference, code, reason = REFUSALS[case]
     with _logged() as log:
         answer = await scene.refusal(reference)
     assert (answer.code, answer.reason) == (code, reason)
-    told = " ".join([answer.message, *answer.metadata.values(), log.getvalue(), await scene.metrics()])
-    assert f'facegate_trusted_images_refused_total{{reason="{reason}",sandbox="false"}}' in told
+    output = " ".join([answer.message, *answer.metadata.values(), log.getvalue(), await scene.metrics()])
+    assert f'facegate_trusted_images_refused_total{{reason="{reason}",sandbox="false"}}' in output
     for word in ("anna", "bert", "carla", "notes.txt", "xxxx", "passwd", "127.0.0.1/x"):
-        assert word not in told
+        assert word not in output
 
 
 async def test_refused_references_leave_nothing_open(scene: Scene) -> None:
@@ -222,7 +222,7 @@ async def test_tenants_must_not_share_a_store_by_mistake(tmp_path: Path) -> None
     await server.stop()
 
 
-async def test_a_store_that_is_not_there_keeps_the_server_from_starting(tmp_path: Path) -> None:
+async def test_a_missing_store_prevents_the_start(tmp_path: Path) -> None:
     settings, _ = _settings(tmp_path, ("one",), str(tmp_path / "images"))
     server = FacegateServer(settings, pack=remembering_pack(), tuning=FAST)
     with pytest.raises(ConfigurationError, match=r"trusted_images\.source.*No such file"):

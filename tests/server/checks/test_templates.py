@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from server.checks.templates import open_template, seal_template
+from server.domain.terms import SealedKind
 from server.errors import Reason, Refusal
-from server.sealing import SealError, WrappingKeys
+from server.sealing import SealError, WrappingKeys, context, seal
 from tests.server.scan.records import check_record
+from vision.packs import Template
 
 KEYS = WrappingKeys(newest="k", keys={"k": bytes(range(32))})
 
@@ -19,19 +21,37 @@ def _random(count: int) -> bytes:
 
 
 def test_a_template_opens_for_its_own_check_only() -> None:
-    template = np.linspace(-1, 1, 128, dtype=np.float32)
+    template = Template(np.linspace(-1, 1, 128, dtype=np.float32), "model/abc/128/five points")
     record = check_record()
-    sealed = seal_template(template, check_id=record.check_id, wrapping_keys=KEYS, random=_random)
+    sealed = seal_template(
+        template, tenant=record.tenant, check_id=record.check_id, wrapping_keys=KEYS, random=_random
+    )
 
     opened = open_template(replace(record, portrait_template=sealed), wrapping_keys=KEYS)
-    assert opened.dtype == np.float32
-    assert np.array_equal(opened, template)
-    assert template.tobytes() not in sealed.ciphertext
+    assert opened.vector.dtype == np.float32
+    assert np.array_equal(opened.vector, template.vector)
+    assert opened.form_id == template.form_id
+    assert template.vector.tobytes() not in sealed.ciphertext
     with pytest.raises(SealError):
         open_template(replace(record, check_id=uuid4(), portrait_template=sealed), wrapping_keys=KEYS)
+    with pytest.raises(SealError):
+        open_template(replace(record, tenant="other", portrait_template=sealed), wrapping_keys=KEYS)
 
 
 def test_a_destroyed_template_closes_the_check() -> None:
     with pytest.raises(Refusal) as caught:
         open_template(replace(check_record(), portrait_template=None), wrapping_keys=KEYS)
     assert caught.value.reason is Reason.CHECK_CLOSED
+
+
+def test_a_template_of_an_older_version_is_refused_by_name() -> None:
+    record = check_record()
+    older = seal(
+        np.linspace(-1, 1, 128, dtype="<f4").tobytes(),
+        wrapping_keys=KEYS,
+        aad=context(tenant=record.tenant, check_id=record.check_id, kind=SealedKind.PORTRAIT_TEMPLATE),
+        random=_random,
+    )
+    with pytest.raises(Refusal) as caught:
+        open_template(replace(record, portrait_template=older), wrapping_keys=KEYS)
+    assert caught.value.reason is Reason.PACK_CHANGED

@@ -148,7 +148,7 @@ async def test_a_receipt_of_another_key_or_scan_shows_that_it_was_put_there(benc
     assert _failed(await bench.enrol(other_scan)) == ["app_attest_receipt.challenge"]
 
 
-async def test_a_receipt_that_is_none_does_not_keep_the_key_from_being_enrolled(bench: _Bench) -> None:
+async def test_a_malformed_receipt_does_not_prevent_enrolment(bench: _Bench) -> None:
     finding = await bench.enrol(b"receipt")
     assert _failed(finding) == ["app_attest_receipt.format"]
     assert finding.lasting_key is not None
@@ -175,7 +175,9 @@ async def test_apple_is_asked_at_once_and_then_once_a_day(bench: _Bench, apple: 
     assert len(apple.asked) == 2
 
 
-async def test_apple_is_not_asked_for_what_the_policy_ignores(bench: _Bench, apple: ReceiptServer) -> None:
+async def test_apple_is_not_asked_if_the_policy_ignores_the_receipt(
+    bench: _Bench, apple: ReceiptServer
+) -> None:
     bench.ask(apple)
     bench.context = replace(bench.context, asks_apple=False)
     assert _reasons(await bench.enrol())[_RISK] == "RISK_NOT_STATED"
@@ -224,7 +226,7 @@ async def test_an_answer_for_another_key_is_not_taken(bench: _Bench, apple: Rece
     assert parse_receipt(held.data).receipt.risk_metric is None
 
 
-async def test_an_old_metric_says_nothing_and_an_expired_receipt_is_not_exchanged(
+async def test_an_old_metric_is_ignored_and_an_expired_receipt_is_not_exchanged(
     bench: _Bench, apple: ReceiptServer
 ) -> None:
     bench.ask(apple)

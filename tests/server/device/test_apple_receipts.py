@@ -49,7 +49,7 @@ async def test_a_receipt_is_exchanged_with_the_teams_token(apple: ReceiptServer,
 
 
 @pytest.mark.parametrize("status", [302, 304, 400, 401, 404, 429, 500])
-async def test_what_apple_refuses_is_said_so(apple: ReceiptServer, tmp_path: Path, status: int) -> None:
+async def test_a_refusal_by_apple_is_reported(apple: ReceiptServer, tmp_path: Path, status: int) -> None:
     apple.status = status
     with pytest.raises(ReceiptExchangeUnavailable, match=f"status {status}: "):
         await _opened(apple, tmp_path).exchange(_FIRST, environment=_ENVIRONMENT)

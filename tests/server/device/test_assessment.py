@@ -17,7 +17,7 @@ from device_integrity.camera import (
     Platform,
     load_fingerprints,
 )
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation, passed
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation, passed_test
 from device_integrity.policy import Demand, DemandTable, Evidence
 from device_integrity.stream import StreamMeasurements
 from server.device.assessment import (
@@ -95,7 +95,7 @@ def test_a_device_that_sent_nothing_has_no_assurance_and_breaks_no_demand() -> N
     assert (found.assurance, found.required, found.demands_met) == (Assurance.NONE, Assurance.NONE, True)
 
 
-def test_each_demand_that_is_not_met_is_told() -> None:
+def test_each_demand_that_is_not_met_is_reported() -> None:
     found = _assess({"demands": {"android": {"android_key": "required", "server_key": "required"}}})
     assert not found.demands_met
     assert _outcomes(found)["demand.android_key"] == (DeviceFinding.FAIL, "MISSING")
@@ -108,9 +108,7 @@ def test_each_demand_that_is_not_met_is_told() -> None:
     ("demand", "soft", "injected"),
     [("required", False, True), ("required", True, False), ("advisory", False, False)],
 )
-def test_only_what_is_demanded_and_hard_makes_frames_injected(
-    demand: str, soft: bool, injected: bool
-) -> None:
+def test_only_demanded_hard_failures_mark_frames_as_injected(demand: str, soft: bool, injected: bool) -> None:
     seen_before = DeviceCheck(
         name="memory.frames",
         outcome=DeviceFinding.FAIL,
@@ -126,7 +124,7 @@ def test_only_what_is_demanded_and_hard_makes_frames_injected(
 
 
 @pytest.mark.parametrize(("demand", "decides"), [("required", True), ("advisory", False)])
-def test_what_makes_frames_injected_is_named_as_decisive(demand: str, decides: bool) -> None:
+def test_failures_that_mark_frames_as_injected_are_decisive(demand: str, decides: bool) -> None:
     repeated = DeviceCheck(
         name="stream.duplicates",
         outcome=DeviceFinding.FAIL,
@@ -141,7 +139,7 @@ def test_what_makes_frames_injected_is_named_as_decisive(demand: str, decides: b
 
 
 def test_evidence_of_another_platform_contradicts_the_claim() -> None:
-    finding = EvidenceFinding(verifier="app_attest", checks=(passed("app_attest.chain", "R", ""),))
+    finding = EvidenceFinding(verifier="app_attest", checks=(passed_test("app_attest.chain", "R", ""),))
     found = _assess(findings=(finding,))
     assert _outcomes(found)["contradiction.platform"][1] == "EVIDENCE_OF_ANOTHER_PLATFORM"
     assert found.signs[0].of is Manipulation.MAN_IN_THE_MIDDLE
@@ -201,7 +199,7 @@ def test_whatever_a_device_claims_there_is_an_outcome(
     assert all(len(check.detail) <= 500 for check in found.checks)
 
 
-def test_a_check_that_nobody_scanned_claims_nothing() -> None:
+def test_a_check_without_a_scan_has_no_claims() -> None:
     rules = DeviceRules.model_validate({"minimum_assurance": "HIGH"})
     found = assess_without_attempt((), rules=rules, tolerated=frozenset())
     assert (found.assurance, found.required) == (Assurance.NONE, Assurance.HIGH)
@@ -209,7 +207,7 @@ def test_a_check_that_nobody_scanned_claims_nothing() -> None:
     assert not found.final
 
 
-def test_what_streams_claimed_decides_a_check_without_an_attempt() -> None:
+def test_claims_of_streams_decide_a_check_without_an_attempt() -> None:
     claims = EvidenceFinding(
         verifier=CLAIMS,
         checks=decisive_claims(
@@ -244,7 +242,7 @@ _TABLE = DemandTable(
         (Platform.DESKTOP, Demand.IGNORED),
     ],
 )
-def test_what_a_device_is_told_to_send(platform: Platform, demand: Demand) -> None:
+def test_the_accepted_evidence_is_sent_to_the_device(platform: Platform, demand: Demand) -> None:
     assert attestation_demand(platform, _TABLE) is demand
 
 

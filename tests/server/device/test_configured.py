@@ -36,7 +36,7 @@ def _missing(**tables: Any) -> Mapping[Evidence, tuple[str, ...]]:
     return missing_settings(Settings.model_validate({"device_integrity": tables}))
 
 
-def test_what_each_kind_of_evidence_lacks() -> None:
+def test_the_missing_settings_of_each_kind_of_evidence_are_named() -> None:
     assert _missing() == {
         Evidence.ANDROID_KEY: (_APPS, _LIST),
         Evidence.PLAY_INTEGRITY: (_APPS, _PLAY),
@@ -72,7 +72,7 @@ def test_a_policy_is_available_once_one_of_its_platforms_can_meet_it() -> None:
     assert _lacking(phones, android=_ANDROID) == (True, {Platform.IOS: (_APPLE,)})
 
 
-def test_an_assurance_without_demands_names_what_lacks_least() -> None:
+def test_an_unreachable_assurance_names_the_nearest_settings() -> None:
     available, settings = _lacking({"minimum_assurance": "MEDIUM"}, android={"apps": [_APP]})
     assert not available
     assert (settings[Platform.ANDROID], settings[Platform.IOS]) == ((_LIST,), (_APPLE,))
@@ -82,7 +82,7 @@ def test_an_assurance_without_demands_names_what_lacks_least() -> None:
     assert _lacking(floors)[0]
 
 
-def test_the_shipped_policies_need_what_the_guide_says() -> None:
+def test_the_shipped_policies_need_the_settings_of_the_guide() -> None:
     policies = load_policies()
     found = {
         name: availability(policies.get(name).policy.device, missing=_missing()) for name in policies.names
@@ -93,7 +93,7 @@ def test_the_shipped_policies_need_what_the_guide_says() -> None:
     assert (page.settings, "MEDIUM" in page.reason) == ((), True)
 
 
-def test_the_default_policy_has_to_be_available_and_others_are_told(tmp_path: Path) -> None:
+def test_the_default_policy_has_to_be_available_and_others_get(tmp_path: Path) -> None:
     write_device_policy(tmp_path, "phones", {"android": {"android_key": "required"}, "desktop": {}})
     policies = load_policies(tmp_path)
     with capture_logs() as logs:

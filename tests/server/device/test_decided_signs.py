@@ -8,7 +8,7 @@ import pytest
 
 from device_integrity.assurance import Assurance
 from device_integrity.camera import CameraClaim, DeviceClaim, Platform, load_fingerprints
-from device_integrity.check import DeviceCheck, DeviceFinding, passed
+from device_integrity.check import DeviceCheck, DeviceFinding, passed_test
 from device_integrity.policy import AttestedFacts
 from device_integrity.runtime import RuntimeFinding, RuntimeKind, RuntimeReport
 from device_integrity.stream import (
@@ -35,7 +35,7 @@ _PHONE = DeviceClaim(
 _CLAIMED = ClaimedDevice(device=_PHONE, camera=CameraClaim(id="1", label="front"), server_spki_sha256=_OWN)
 _ATTESTED = EvidenceFinding(
     verifier="android_key",
-    checks=(passed("android_key.challenge", "R", ""), passed("android_key.possession", "R", "")),
+    checks=(passed_test("android_key.challenge", "R", ""), passed_test("android_key.possession", "R", "")),
 )
 _MARKS = tuple(FrameMark(exact=bytes([at] * 32), perceptual=bytes([at] * 32)) for at in range(8))
 
@@ -194,13 +194,13 @@ def test_a_decided_sign_decides_and_can_be_tolerated(case: str) -> None:
 
 
 @pytest.mark.parametrize("case", UNDECIDED)
-def test_what_honest_people_bring_about_decides_nothing(case: str) -> None:
+def test_failures_common_among_honest_people_are_not_decisive(case: str) -> None:
     found = _assess(**UNDECIDED[case])
     assert found.decided == ()
     assert not any(check.decisive for check in found.checks)
 
 
-def test_what_an_earlier_stream_said_of_itself_is_not_undone() -> None:
+def test_claims_of_an_earlier_stream_stay() -> None:
     first = replace(_CLAIMED, camera=CameraClaim(label="OBS Virtual Camera"), server_spki_sha256=_OTHER)
     keys = load_fingerprints()
     earlier = decisive_claims(first, server_keys=_COMPLETE, fingerprints=keys)

@@ -92,7 +92,7 @@ async def test_the_grace_ends(believing: LiveServer) -> None:
     assert (await believing.finish(check_id)).result.reasons == _NOT_TRUSTED
 
 
-async def test_nobody_waits_for_a_device_that_has_none(believing: LiveServer) -> None:
+async def test_evidence_is_not_awaited_from_a_device_without_any(believing: LiveServer) -> None:
     check_id, _, stream = await _open(believing, "patient")
     unavailable = device_pb2.AttestationUnavailable(
         reason=device_pb2.AttestationUnavailable.REASON_NOT_SUPPORTED
@@ -114,7 +114,7 @@ _MALFORMED = scan_pb2.ScanFaceRequest(
 
 
 @pytest.mark.parametrize("leaving", ["another end", "malformed evidence", "half-close", "lost connection"])
-async def test_whatever_a_device_does_during_the_grace_the_attempt_stands(
+async def test_the_attempt_counts_whatever_happens_during_the_grace_period(
     believing: LiveServer, leaving: str
 ) -> None:
     check_id, _, stream = await _open(believing, "patient")
@@ -211,7 +211,7 @@ async def _memory_checks(live: LiveServer, policy: str, shown: list[Picture]) ->
     return {check.name: check.reason for check in result.device.checks if check.name.startswith("memory.")}
 
 
-async def test_frames_of_an_earlier_check_are_known_again(believing: LiveServer) -> None:
+async def test_frames_of_an_earlier_check_are_recognised(believing: LiveServer) -> None:
     shown = _fresh()
     assert (await _memory_checks(believing, "advisory", shown))["memory.frames"] != "FRAMES_SEEN_BEFORE"
     found = await _memory_checks(believing, "advisory", shown)
@@ -219,7 +219,7 @@ async def test_frames_of_an_earlier_check_are_known_again(believing: LiveServer)
     assert found["memory.attestation_key"] == "KEY_NEW"
 
 
-async def test_frames_of_an_attempt_that_was_to_be_repeated_are_known_again(believing: LiveServer) -> None:
+async def test_frames_of_an_attempt_that_was_to_be_repeated_are_recognised(believing: LiveServer) -> None:
     shown = _fresh()
     few = [replace(picture, jpeg=marked(picture.jpeg, uuid4().bytes)) for picture in shown[:10]]
     _, _, stream = await _open(believing, "advisory")
@@ -233,7 +233,7 @@ async def test_frames_of_an_attempt_that_was_to_be_repeated_are_known_again(beli
     assert found["memory.frames"] == "FRAMES_SEEN_BEFORE"
 
 
-async def test_a_policy_that_keeps_nothing_compares_with_what_others_kept(believing: LiveServer) -> None:
+async def test_a_policy_without_scan_memory_compares_with_that_of_others(believing: LiveServer) -> None:
     shown = _fresh()
     for _ in range(2):
         found = await _memory_checks(believing, "forgetful", shown)
@@ -261,7 +261,7 @@ async def test_frames_that_return_within_a_scan_are_injected(believing: LiveServ
 
 
 @pytest.mark.slow
-async def test_erasure_takes_what_is_known_of_the_device(
+async def test_erasure_includes_the_memory_of_the_device(
     believing: LiveServer, devices: DeviceRepository
 ) -> None:
     at_time(believing, apples.NOW)

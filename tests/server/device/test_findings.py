@@ -81,7 +81,7 @@ def _finding(verifier: str, outcome: DeviceFinding, *, soft: bool = False) -> Ev
         (DeviceFinding.FAIL, False, True),
     ],
 )
-def test_later_evidence_replaces_earlier_but_not_what_failed(
+def test_later_evidence_replaces_earlier_except_failures(
     outcome: DeviceFinding, soft: bool, stays: bool
 ) -> None:
     earlier = _finding("play_integrity", outcome, soft=soft)

@@ -143,7 +143,7 @@ async def test_a_token_is_decoded_with_the_accounts_access_token(google: _Google
         (500, PlayDecoderUnavailable),
     ],
 )
-async def test_what_google_answers_else(
+async def test_error_answers_of_google_are_errors(
     google: _Google, account: Path, status: int, error: type[Exception]
 ) -> None:
     google.status = status
@@ -202,7 +202,7 @@ async def test_too_many_tokens_at_once_are_turned_away(google: _Google, account:
         (_PACKAGE, "a" * 70_000),
     ],
 )
-async def test_nobody_is_asked_about_nonsense(
+async def test_malformed_tokens_are_not_sent_to_google(
     google: _Google, account: Path, package: str, token: str
 ) -> None:
     with _opened(google, account) as decoder, pytest.raises(PlayTokenMalformed):

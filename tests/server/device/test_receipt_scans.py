@@ -45,7 +45,7 @@ async def _scanned(
     return outcome.status, result, {check.name: check for check in result.device.checks}
 
 
-async def test_a_scan_tells_how_many_keys_the_device_made(tmp_path: Path) -> None:
+async def test_a_scan_reports_the_number_of_keys_of_the_device(tmp_path: Path) -> None:
     async with _asking(tmp_path) as (live, apple, attestor):
         status, _, found = await _scanned(live, attestor, "hardware")
         assert (status, found["app_attest_receipt.risk"].reason) == (_SUCCESS, "RISK_LOW")

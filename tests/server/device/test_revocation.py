@@ -30,7 +30,7 @@ def test_without_a_file_there_is_no_list(tmp_path: Path) -> None:
         assert held.age(_FETCHED) is None
 
 
-def test_it_is_read_again_when_it_changes_and_dated_by_its_record(tmp_path: Path) -> None:
+def test_a_changed_list_is_read_again_and_dated_by_its_record(tmp_path: Path) -> None:
     file = tmp_path / "status.json"
     write_revocation_files(file, _FIRST, fetched_at=_FETCHED)
     held = RevocationFile(file)
@@ -110,7 +110,7 @@ def test_files_that_cannot_be_used_are_logged_and_the_older_list_stays(
     assert _entries(held) == 2
 
 
-def test_what_it_writes_only_its_owner_may_change(tmp_path: Path) -> None:
+def test_the_written_list_is_writable_by_its_owner_only(tmp_path: Path) -> None:
     file = tmp_path / "status.json"
     before = os.umask(0)
     try:
@@ -123,7 +123,7 @@ def test_what_it_writes_only_its_owner_may_change(tmp_path: Path) -> None:
     assert _entries(held) == 1
 
 
-def test_what_is_no_list_is_not_written(tmp_path: Path) -> None:
+def test_an_invalid_list_is_not_written(tmp_path: Path) -> None:
     file = tmp_path / "status.json"
     write_revocation_files(file, _FIRST, fetched_at=_FETCHED)
     with pytest.raises(ReferenceDataMalformed):
@@ -134,7 +134,7 @@ def test_what_is_no_list_is_not_written(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["status.json", "status.json.fetched"]
 
 
-def test_it_warns_long_before_the_list_is_too_old(tmp_path: Path) -> None:
+def test_an_aging_list_causes_an_early_warning(tmp_path: Path) -> None:
     file = tmp_path / "status.json"
     write_revocation_files(file, _FIRST, fetched_at=_FETCHED)
     held = RevocationFile(file, max_age=timedelta(hours=40))

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from facegate.v1 import result_pb2, scan_pb2
 from structlog.testing import capture_logs
 
@@ -69,6 +70,7 @@ def _check(result: result_pb2.CheckResult, name: str) -> result_pb2.DeviceCheck:
     return found
 
 
+@pytest.mark.slow
 async def test_a_further_root_counts_in_a_real_check_and_only_where_it_is_set(tmp_path: Path) -> None:
     async with _real_checks(tmp_path / "without") as live:
         status, result = await _scanned(live, phones.factory_phone())
@@ -89,6 +91,7 @@ async def test_a_further_root_counts_in_a_real_check_and_only_where_it_is_set(tm
     assert reported == {_FACTORY["name"]: _FACTORY["spki_sha256"]}
 
 
+@pytest.mark.slow
 async def test_keys_from_the_factory_are_refused_where_only_provisioned_ones_are_taken(
     tmp_path: Path,
 ) -> None:
@@ -101,6 +104,7 @@ async def test_keys_from_the_factory_are_refused_where_only_provisioned_ones_are
         assert (await _scanned(live, phones.remote_phone()))[0] == _SUCCESS
 
 
+@pytest.mark.slow
 async def test_a_lower_floor_for_pages_leaves_that_of_phones_alone(tmp_path: Path) -> None:
     async with _real_checks(tmp_path, further_roots=[_FACTORY]) as live:
         required = {}

@@ -12,6 +12,7 @@ from facegate_client.attestation import Attestor
 from facegate_protocol import evidence_challenge
 from tests.device_integrity.android import phones
 from tests.device_integrity.apple import apple_in_software as apples
+from tests.sampling import some_fast
 from tests.server.device.devices import (
     ANDROID,
     IPHONE,
@@ -95,7 +96,9 @@ async def test_evidence_holds_with_the_report_that_it_was_made_for(
     assert _outcomes(result)["runtime.hooking"] == result_pb2.DeviceCheck.OUTCOME_NOT_EVALUATED
 
 
-@pytest.mark.parametrize("device", [_ANDROID, _APPLE, _BROWSER], ids=["android", "apple", "browser"])
+@pytest.mark.parametrize(
+    "device", some_fast([_ANDROID, _APPLE, _BROWSER], step=3), ids=["android", "apple", "browser"]
+)
 @pytest.mark.parametrize(
     ("made_for", "sent"),
     [(_ROOTED, _NOTHING), (_ROOTED, None), (None, _NOTHING)],

@@ -138,7 +138,7 @@ async def test_an_iphone_enrols_once_and_asserts_from_then_on(believing: LiveSer
         at_time(believing, phones.NOW)
 
 
-async def test_a_key_that_nobody_enrolled_vouches_for_nothing(believing: LiveServer) -> None:
+async def test_a_key_without_enrolment_gives_no_assurance(believing: LiveServer) -> None:
     upload = await believing.upload(policy="attested")
     await scan(believing, upload, IPHONE, AppleAttestor(counter=1))
     result = await _result(believing, upload.check_id)
@@ -188,7 +188,7 @@ async def test_platforms_without_a_row_are_refused(believing: LiveServer) -> Non
     assert _outcomes(result)["demand.platform"] == "FAIL PLATFORM_NOT_ALLOWED"
 
 
-async def test_advisory_evidence_is_told_and_fails_nothing(believing: LiveServer) -> None:
+async def test_advisory_evidence_is_reported_and_fails_nothing(believing: LiveServer) -> None:
     for attestor, assurance in (
         (AndroidAttestor(), _Assurance.DEVICE_ASSURANCE_MEDIUM),
         (AndroidAttestor(challenge=bytes(32)), _Assurance.DEVICE_ASSURANCE_NONE),

@@ -108,7 +108,7 @@ def test_keys_of_the_settings_count_always(files: _Files) -> None:
 
 
 @pytest.mark.parametrize("text", ["no key\n", f"{_B.hex()}\n{_B.hex()[:-1]}\n", "\xff"])
-def test_a_damaged_file_is_told_and_the_older_list_counts_on(files: _Files, text: str) -> None:
+def test_a_damaged_file_is_reported_and_the_older_list_counts_on(files: _Files, text: str) -> None:
     clock = _Clock()
     files.list(_A)
     keys = files.open(clock)
@@ -131,7 +131,7 @@ def test_lines_of_sha256sum_and_comments_are_read(files: _Files) -> None:
     assert files.open(_Clock()).current.keys == {_A, _B}
 
 
-def test_what_cannot_be_read_at_the_start_is_refused(files: _Files) -> None:
+def test_an_unreadable_file_prevents_the_start(files: _Files) -> None:
     with pytest.raises(ConfigurationError):
         files.open(_Clock())
     files.write("no key")

@@ -64,6 +64,7 @@ def _history(result: result_pb2.CheckResult) -> dict[str, tuple[float, bool, flo
     return {signal.name: (signal.score, signal.passed, signal.weight) for signal in result.history}
 
 
+@pytest.mark.slow
 async def test_a_device_that_spoofs_under_many_names_is_locked(live: LiveServer) -> None:
     device, honest = WebCryptoAttestor(), WebCryptoAttestor()
     # One success does not reset the device's failures.
@@ -94,7 +95,7 @@ async def test_a_device_that_spoofs_under_many_names_is_locked(live: LiveServer)
     assert outcome.status == scan_pb2.SCAN_STATUS_SUCCESS
 
 
-async def test_a_check_that_was_never_scanned_says_what_its_subject_did_before(live: LiveServer) -> None:
+async def test_an_unscanned_check_reports_earlier_attacks_of_its_subject(live: LiveServer) -> None:
     await scan(live, await _upload(live, "anna"), PAGE, WebCryptoAttestor(), shown=_ATTACK)
     upload = await _upload(live, "anna")
     await live.service.CancelCheck(service_pb2.CancelCheckRequest(check_id=upload.check_id))
@@ -103,7 +104,8 @@ async def test_a_check_that_was_never_scanned_says_what_its_subject_did_before(l
     assert _history(result)["history_subject_spoofs"] == (0.5, False, 0.0)
 
 
-async def test_an_attack_by_a_locked_device_stands(live: LiveServer) -> None:
+@pytest.mark.slow
+async def test_an_attack_by_a_locked_device_is_reported(live: LiveServer) -> None:
     device = WebCryptoAttestor()
     for subject in ("anna", "bert"):
         await scan(live, await _upload(live, subject), PAGE, device, shown=_ATTACK)

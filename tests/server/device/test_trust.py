@@ -232,7 +232,7 @@ def test_files_that_are_not_there_keep_the_server_from_starting(
         open_device_trust(_settings(**tables))
 
 
-def test_a_response_key_that_is_none_is_not_repeated(tmp_path: Path) -> None:
+def test_a_malformed_response_key_is_not_repeated_in_the_error(tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.touch(0o600)
     file.write_text("hunter2")

@@ -118,7 +118,7 @@ def web(bench: _Bench) -> _Bench:
     return bench
 
 
-async def test_a_provisioned_android_key_is_its_phones_own_and_a_factorys_is_nobodys(bench: _Bench) -> None:
+async def test_only_a_remotely_provisioned_android_key_identifies_its_phone(bench: _Bench) -> None:
     bench.now = phones.NOW
     evidence = AndroidKeyEvidence((), b"")
     for phone, known_again in ((phones.factory_phone(), False), (phones.remote_phone(), True)):
@@ -196,7 +196,7 @@ async def test_app_attest_enrols_and_counts(apple: _Bench) -> None:
     assert await apple.reasons(later) == {"enrolment": "ENROLMENT_NOT_ALLOWED"}
 
 
-async def test_a_key_of_another_person_is_told_and_decides_nothing(apple: _Bench) -> None:
+async def test_a_key_of_another_person_is_reported_and_decides_nothing(apple: _Bench) -> None:
     key, binding = SoftwareKey(), apple.context.challenge
     evidence = AppAttestEvidence(key.key_id, _APPLE.enrolment(key, binding))
     assert (await apple.reasons(evidence))["key_use"] == "KEY_NEW"
@@ -207,7 +207,7 @@ async def test_a_key_of_another_person_is_told_and_decides_nothing(apple: _Bench
     assert (await apple.reasons(evidence, subject=""))["key_use"] == "KEY_USE_UNKNOWN"
 
 
-async def test_an_enrolled_key_that_signs_for_another_person_is_told(apple: _Bench) -> None:
+async def test_an_enrolled_key_that_signs_for_another_person_is_reported(apple: _Bench) -> None:
     key, binding = SoftwareKey(), apple.context.challenge
     await apple.finding(AppAttestEvidence(key.key_id, _APPLE.enrolment(key, binding)))
     expected = {}
@@ -223,7 +223,7 @@ async def test_an_enrolled_key_that_signs_for_another_person_is_told(apple: _Ben
     ]
 
 
-async def test_a_test_devices_root_is_nobody_under_a_production_policy(apple: _Bench) -> None:
+async def test_a_test_root_is_refused_under_a_production_policy(apple: _Bench) -> None:
     key = SoftwareKey()
     evidence = AppAttestEvidence(key.key_id, _APPLE.enrolment(key, apple.context.challenge))
     finding = await apple.finding(evidence, sandbox=False)
@@ -279,7 +279,7 @@ async def test_a_browsers_key_that_is_the_sessions_proves_nothing(web: _Bench) -
     assert (await web.finding(evidence)).lasting_key is None
 
 
-async def test_the_streams_origin_is_held_against_the_pages(web: _Bench) -> None:
+async def test_the_origin_of_the_stream_is_compared_with_the_pages(web: _Bench) -> None:
     evidence = WebCryptoEvidence(public_key_der(new_key("a page").public_key()), b"", ORIGIN)
     device, binding = Authenticator(), web.context.challenge
     await web.finding(_registration(device, binding))
@@ -310,6 +310,6 @@ async def test_rubbish_of_every_kind_is_a_finding(web: _Bench) -> None:
         assert (await web.finding(evidence)).failed
 
 
-async def test_what_a_device_does_not_have_is_told(bench: _Bench) -> None:
+async def test_unavailable_evidence_is_reported(bench: _Bench) -> None:
     assert await bench.reasons(EvidenceUnavailable("TIMED_OUT")) == {"evidence": "ATTESTATION_UNAVAILABLE"}
     assert await bench.reasons(UnknownEvidence()) == {"evidence": "EVIDENCE_UNKNOWN"}

@@ -96,7 +96,7 @@ def test_the_fourth_lock_of_a_day_is_a_block_of_a_day() -> None:
 
 
 @given(seconds=_SECONDS, rules=_RULES, running=st.integers(0, 8), at=st.integers(0, 300_000))
-def test_whoever_is_refused_is_told_when_to_come_back(
+def test_a_refusal_states_the_time_to_retry(
     seconds: list[int], rules: TryRules, running: int, at: int
 ) -> None:
     now = NOW + timedelta(seconds=at)
@@ -150,7 +150,9 @@ def test_no_more_failures_come_about_than_the_rules_allow(rules: TryRules, gaps:
         ([_R.CONDITIONS, _R.LIVENESS_INCONCLUSIVE], True, TryOutcome.UNCLEAR),
     ],
 )
-def test_what_counts(reasons: list[FailureReason], frames_counted: bool, counts: TryOutcome) -> None:
+def test_only_failures_of_the_person_count_as_tries(
+    reasons: list[FailureReason], frames_counted: bool, counts: TryOutcome
+) -> None:
     assert try_outcome(CheckStatus.FAILURE, reasons, frames_counted=frames_counted) is counts
 
 
@@ -166,7 +168,7 @@ def test_a_subject_is_the_same_however_its_reference_is_typed() -> None:
     assert subject_mark("ren\u00e9e-7", tenant_key=key) != plain
 
 
-def test_marks_tell_nothing_across_tenants_and_kinds() -> None:
+def test_marks_differ_between_tenants_and_kinds() -> None:
     one, two = bytes(32), bytes([1]) * 32
     marks = {
         subject_mark("a", tenant_key=one).mark,

@@ -23,7 +23,7 @@ _ENTRY = re.compile(
 )
 _BRACKETS = re.compile(r"\s*\[(?P<code>[A-Z_]+)(?P<retry>, with RetryInfo)?\]$")
 
-_BOTH, _DEVICE, _ORCHESTRATOR = "both", "device", "orchestrator"
+_BOTH, _COMPLIANCE, _DEVICE, _ORCHESTRATOR = "both", "compliance", "device", "orchestrator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,9 @@ ADVICE: dict[str, _Advice] = {
     "IMAGE_REFERENCE_INVALID": _Advice(_ORCHESTRATOR, "Correct the reference."),
     "IMAGE_REFERENCE_NOT_FOUND": _Advice(_ORCHESTRATOR, "Correct the reference, or store the image first."),
     "IMAGE_REFERENCE_NOT_CONFIGURED": _Advice(_ORCHESTRATOR, "Send the image itself."),
-    "ISO_39794_NOT_SUPPORTED": _Advice(_ORCHESTRATOR, "Send the picture inside the record."),
+    "ISO_39794_NOT_SUPPORTED": _Advice(
+        _ORCHESTRATOR, "Send the picture inside the record, or a binary record."
+    ),
     "IMAGE_REFERENCE_UNAVAILABLE": _Advice(
         _ORCHESTRATOR, "Repeat the call with the same `request_id` after the delay of RetryInfo, with jitter."
     ),
@@ -264,11 +266,22 @@ ADVICE: dict[str, _Advice] = {
         "Send a shorter video or smaller pictures, or the same again when the server is less busy; the "
         "operator can raise the limit in the metadata.",
     ),
+    "EVIDENCE_ON_HOLD": _Advice(
+        _COMPLIANCE, "Release the holds that GetEvidence lists, if they no longer apply."
+    ),
+    "EVIDENCE_ERASED": _Advice(
+        _COMPLIANCE, "What is erased cannot be read any more; the audit log states when and why."
+    ),
+    "CHECK_NOT_DECIDED": _Advice(_COMPLIANCE, "Ask again when the check is decided."),
+    "EVIDENCE_IMAGE_NOT_FOUND": _Advice(_COMPLIANCE, "Use a SHA-256 that GetEvidence lists."),
+    "EVIDENCE_UNREADABLE": _Advice(_COMPLIANCE, "Restore what `problem` names from the backup."),
+    "HOLD_NOT_FOUND": _Advice(_COMPLIANCE, "Use a reference that GetEvidence lists."),
+    "EVIDENCE_RECORD_MISSING": _Advice(_COMPLIANCE, "Use the result that the orchestrator stored."),
 }
 
 _IMAGE_BYTES = ("bytes", "maxBytes")
 _RECORD = ("format", "offset", "field")
-_FACES = ("faces", "requiredFaces", "largestWidthPx", "secondWidthPx", "secondWidthLimitPx")
+_FACES = ("faces", "requiredFaces", "largestWidthPx", "secondWidthPx", "secondWidthLimitPx", "faceBoxes")
 _VIDEO = ("frames", "usableFrames", "minFrames", "otherSizeFrames", "repeatedFrames")
 
 METADATA: Mapping[str, tuple[str, ...]] = {
@@ -335,10 +348,18 @@ METADATA: Mapping[str, tuple[str, ...]] = {
     "VIDEO_TOO_LONG": ("maxSeconds", "maxPictures"),
     "VIDEO_TOO_MANY_PIXELS": ("pixels", "maxPixels"),
     "TOO_FEW_FRAMES": _VIDEO,
+    "EVIDENCE_ON_HOLD": ("holds",),
+    "CHECK_NOT_DECIDED": ("state",),
+    "EVIDENCE_UNREADABLE": ("problem",),
 }
 """Keys that a reason's metadata may have; some are present only for one call or cause."""
 
-_CALLERS = {_BOTH: "device, orchestrator", _DEVICE: "device", _ORCHESTRATOR: "orchestrator"}
+_CALLERS = {
+    _BOTH: "device, orchestrator",
+    _COMPLIANCE: "compliance",
+    _DEVICE: "device",
+    _ORCHESTRATOR: "orchestrator",
+}
 
 _INTRODUCTION = """\
 # Errors

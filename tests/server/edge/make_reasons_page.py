@@ -136,7 +136,7 @@ _OTHERS: Final = (
     ),
     _Section(
         "Scan status",
-        "`ScanResult.status`: what the app is told.",
+        "`ScanResult.status`: what the app learns.",
         "scan.proto",
         "ScanStatus",
         "SCAN_STATUS_",

@@ -102,7 +102,7 @@ def test_a_problem_is_an_error_without_a_result(code: AnalysisCode) -> None:
     assert "full" not in answer
 
 
-def test_full_stands_beside_the_older_answer() -> None:
+def test_the_full_answer_accompanies_the_older_one() -> None:
     analysis = ImageAnalysis(header=_HEADER, selfie=_selfie(), problem=None, full=_FULL)
     answer = image_to_wire(analysis, request_id="lv_0", now=_NOW, pack=_PACK)
     assert answer.result.verdict == "LIVE"

@@ -166,7 +166,7 @@ async def test_selfies_that_cannot_be_read(
     assert answer.metadata["requestId"].startswith("lv_")
 
 
-async def test_a_server_that_fails_says_so_and_no_more(
+async def test_a_server_error_discloses_no_detail(
     analysing: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
@@ -294,7 +294,7 @@ async def test_uploads_that_break_the_order(analysing: LiveServer) -> None:
         assert answer.reason == reason, (requests, answer)
 
 
-async def test_a_message_that_is_none(analysing: LiveServer) -> None:
+async def test_a_malformed_message_is_refused(analysing: LiveServer) -> None:
     call: Any = analysing.service_channel.stream_unary("/facegate.v1.AnalysisService/AnalyzeVideo")
 
     async def messages() -> AsyncIterator[bytes]:
@@ -378,7 +378,7 @@ async def test_beyond_the_servers_number_callers_are_sent_away_with_a_wait(analy
     assert (await _sent(analysing, _stills(numbered(genuine(8))))).status == "completed"
 
 
-async def test_health_is_told_where_it_is_served(analysing: LiveServer) -> None:
+async def test_health_is_reported_where_it_is_served(analysing: LiveServer) -> None:
     asked = health_pb2.HealthCheckRequest(service="facegate.v1.AnalysisService")
     service: Any = health_pb2_grpc.HealthStub(analysing.service_channel)
     assert (await service.Check(asked)).status == health_pb2.HealthCheckResponse.SERVING

@@ -9,7 +9,7 @@ import pytest
 import trustme
 
 from server.api_keys import load_api_keys
-from server.callers import Role, Scope
+from server.callers import SCOPES, Role
 from server.client_certificates import ClientCertificateEntry, ClientCertificates
 from server.edge.callers import LOCAL_TENANT, CallerIdentifier
 from server.errors import Reason, Refusal
@@ -70,17 +70,17 @@ def _refused(identifier: CallerIdentifier, context: Any) -> str:
 def test_on_open_loopback_everybody_is_the_local_orchestrator() -> None:
     caller = _identifier().identify(_context())
     assert (caller.tenant, caller.roles) == (LOCAL_TENANT, frozenset({Role.ORCHESTRATOR}))
-    assert caller.scopes == frozenset(Scope)
+    assert caller.scopes == SCOPES[Role.ORCHESTRATOR]
 
 
-def test_without_credentials_everybody_is_a_sandbox_caller_only_where_that_is_said() -> None:
+def test_without_credentials_callers_are_sandbox_callers_only_if_configured() -> None:
     for said in (False, True):
         identifier = _identifier(local_sandbox=said)
         assert identifier.identify(_context()).sandbox is said
         assert identifier.has_sandbox is said
 
 
-def test_with_credentials_the_entry_of_a_key_says_who_is_a_sandbox_caller(file: Path) -> None:
+def test_with_credentials_the_entry_of_a_key_marks_a_sandbox_caller(file: Path) -> None:
     assert not _identifier(file, local_sandbox=True).has_sandbox
     file.write_text(file.read_text() + _entry("tests", "fg1_tests", "sandbox = true\n"))
     identifier = _identifier(file, local_sandbox=True)
@@ -90,7 +90,7 @@ def test_with_credentials_the_entry_of_a_key_says_who_is_a_sandbox_caller(file: 
 
 
 @pytest.mark.parametrize("header", [f"Bearer {_KEY}", f"bearer   {_KEY} ", f"BEARER {_KEY}"])
-def test_a_known_key(file: Path, header: str) -> None:
+def test_a_known_key_identifies_its_caller(file: Path, header: str) -> None:
     context: Any = _Context((("x-other", "1"), ("authorization", header)))
     assert _identifier(file).identify(context).name == "backend"
 
@@ -172,7 +172,7 @@ def certificate() -> bytes:
     return trustme.CA().issue_cert("backend.bank", common_name="backend").cert_chain_pems[0].bytes()
 
 
-def test_a_certificate_is_what_its_entry_says(certificate: bytes) -> None:
+def test_a_certificate_has_the_rights_of_its_entry(certificate: bytes) -> None:
     identifier = _identifier(certificates=_certificates(("dns:backend.bank", "one")))
     assert identifier.identify(_context(certificate=certificate)).tenant == "one"
     assert identifier.tenants == {"one"}
@@ -194,7 +194,9 @@ def test_a_key_and_a_certificate_must_be_of_one_tenant(file: Path, certificate: 
 def test_the_tenants_are_those_of_the_orchestrators(file: Path) -> None:
     file.write_text(
         file.read_text()
-        + _entry("officer", "fg1_officer", 'tenant = "two"\n').replace('"orchestrator"', '"compliance"')
+        + _entry("officer", "fg1_officer", 'tenant = "two"\n').replace(
+            '"orchestrator"', '"compliance_reader"'
+        )
     )
     assert _identifier(file).tenants == {"one"}
     assert _identifier().tenants == {LOCAL_TENANT}

@@ -195,7 +195,7 @@ async def test_a_connection_may_not_outlive_its_certificate(bank: _Bank) -> None
             bank.clock.ahead = timedelta(0)
 
 
-async def test_a_caller_may_do_what_its_scopes_say(bank: _Bank) -> None:
+async def test_a_caller_has_the_rights_of_its_scopes(bank: _Bank) -> None:
     async with bank.called_with(client_certificate(uris=["spiffe://bank/onboarding"])) as stub:
         upload = await stub.UploadTrustedImage(service_pb2.UploadTrustedImageRequest(image=portrait()))
     async with bank.called_with(client_certificate(names=["board.bank"])) as stub:

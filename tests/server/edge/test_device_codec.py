@@ -89,7 +89,7 @@ _KEY = bytes(32)
         (_Attestation(), UnknownEvidence()),
     ],
 )
-def test_each_kind_of_evidence(message: device_pb2.Attestation, evidence: DeviceEvidence) -> None:
+def test_each_kind_of_evidence_is_decoded(message: device_pb2.Attestation, evidence: DeviceEvidence) -> None:
     assert to_evidence(message) == evidence
 
 

@@ -21,19 +21,19 @@ class _Deaf:
 
 
 async def test_a_device_that_does_not_read_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("server.edge.device_servicer._WRITE_SECONDS", 0.05)
+    monkeypatch.setattr("server.edge.device_servicer.WRITE_SECONDS", 0.05)
     context: Any = _Deaf()
     with pytest.raises(Refusal) as caught:
         await _Sender(context).send(CompleteMessage(1))
     assert caught.value.reason is Reason.STREAM_IDLE
 
 
-async def test_it_serves_nothing_before_it_is_opened() -> None:
+async def test_the_servicer_serves_nothing_before_it_is_opened() -> None:
     metrics = Metrics(CollectorRegistry())
     servicer = DeviceServicer(scans=Places("scans", PlaceRules(most=1), metrics=metrics), metrics=metrics)
     nothing: Any = None
     with pytest.raises(Refusal) as caught:
-        await servicer.ScanFace(nothing, nothing)
+        await servicer.serve(nothing, nothing, header_origin=None)
     assert caught.value.reason is Reason.NOT_SERVING
     assert caught.value.retry_after
     assert servicer.scans == 0

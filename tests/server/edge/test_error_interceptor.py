@@ -83,7 +83,9 @@ async def _read_all(channel: Any, name: str) -> None:
 
 
 @pytest.mark.parametrize("in_stream", [False, True])
-async def test_a_refusal_is_told_as_it_is(channel: tuple[grpc.aio.Channel, Metrics], in_stream: bool) -> None:
+async def test_a_refusal_is_reported_as_it_is(
+    channel: tuple[grpc.aio.Channel, Metrics], in_stream: bool
+) -> None:
     refusal = refused(await _fail(channel[0], "Refusal", in_stream=in_stream))
     assert refusal.code is grpc.StatusCode.NOT_FOUND
     assert (refusal.reason, refusal.message, refusal.metadata) == (
@@ -123,7 +125,7 @@ async def test_anything_else_is_an_incident(
 
 
 @pytest.mark.parametrize("in_stream", [False, True])
-async def test_a_request_is_read_and_what_is_none_is_a_refusal(
+async def test_a_request_is_parsed_and_a_malformed_one_refused(
     channel: tuple[grpc.aio.Channel, Metrics], in_stream: bool
 ) -> None:
     async def ask(message: bytes) -> object:
@@ -156,7 +158,7 @@ async def test_an_unknown_method_stays_unknown(channel: tuple[grpc.aio.Channel, 
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-async def test_a_refused_call_does_not_hold_what_was_uploaded() -> None:
+async def test_a_refused_call_releases_the_upload() -> None:
     class Upload:
         pass
 

@@ -73,7 +73,7 @@ def test_every_documented_key_is_in_the_code() -> None:
             assert re.search(rf"\b({key}|{snake})\b", code), (reason, key)
 
 
-def test_what_becomes_of_a_scan_is_what_server_and_client_do() -> None:
+def test_the_error_table_matches_server_and_client() -> None:
     scans = {scan: {reason for reason, one in ADVICE.items() if one.scan is scan} for scan in Scan}
     assert scans[Scan.DECIDED] == {reason.value for reason in TAMPERING}
     assert scans[Scan.RECONNECT] == RETRY_REASONS

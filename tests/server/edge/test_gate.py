@@ -83,7 +83,7 @@ def _gate(scopes: Mapping[str, Scope] = _SCOPES) -> Gate:
 _GOOD = (("authorization", "good"),)
 
 
-async def test_who_may_call_is_served_whatever_the_kind_of_call() -> None:
+async def test_an_authorised_caller_is_served_for_every_kind_of_call() -> None:
     async with _channel(_gate()) as channel:
         for name in ("Read", "Free"):
             assert await channel.unary_unary(f"/test.Test/{name}")(b"one", metadata=_GOOD) == b"one"

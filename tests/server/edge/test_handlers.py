@@ -114,7 +114,7 @@ async def test_each_kind_of_handler_runs_inside(
     assert happened == ["before", "after"]
 
 
-async def test_what_is_around_decides_the_fate_of_a_failure(
+async def test_the_wrapping_interceptor_translates_a_failure(
     served: tuple[Any, list[str]],
 ) -> None:
     channel, happened = served

@@ -17,17 +17,17 @@ class _Watcher:
     """A context that records the messages written to it."""
 
     def __init__(self) -> None:
-        self.told: asyncio.Queue[int] = asyncio.Queue()
+        self.statuses: asyncio.Queue[int] = asyncio.Queue()
 
     async def write(self, state: health_pb2.HealthCheckResponse) -> None:
-        self.told.put_nowait(state.status)
+        self.statuses.put_nowait(state.status)
 
 
 def _request(service: str = "") -> health_pb2.HealthCheckRequest:
     return health_pb2.HealthCheckRequest(service=service)
 
 
-async def test_it_does_not_serve_before_it_is_told_to() -> None:
+async def test_health_is_not_serving_before_the_start() -> None:
     health, nothing = Health(["a.Service"]), SimpleNamespace()
     context: Any = nothing
     for service in ("", "a.Service"):
@@ -37,15 +37,15 @@ async def test_it_does_not_serve_before_it_is_told_to() -> None:
         assert (await health.Check(_request(service), context)).status == _Status.SERVING
 
 
-async def test_every_change_is_told() -> None:
+async def test_every_change_is_reported() -> None:
     health, watcher = Health([]), _Watcher()
     context: Any = watcher
     watching = asyncio.create_task(health.Watch(_request(), context))
-    told = [await watcher.told.get()]
+    statuses = [await watcher.statuses.get()]
     for serving in (True, False):
         health.set(serving=serving)
-        told.append(await watcher.told.get())
-    assert told == [_Status.NOT_SERVING, _Status.SERVING, _Status.NOT_SERVING]
+        statuses.append(await watcher.statuses.get())
+    assert statuses == [_Status.NOT_SERVING, _Status.SERVING, _Status.NOT_SERVING]
     watching.cancel()
 
 
@@ -53,7 +53,7 @@ async def test_a_service_that_is_not_here_is_unknown() -> None:
     watcher = _Watcher()
     context: Any = watcher
     watching = asyncio.create_task(Health([]).Watch(_request("other"), context))
-    assert await watcher.told.get() == _Status.SERVICE_UNKNOWN
+    assert await watcher.statuses.get() == _Status.SERVICE_UNKNOWN
     watching.cancel()
 
 
@@ -64,18 +64,18 @@ async def test_the_oldest_watch_gives_way() -> None:
     for watcher in watchers:
         context: Any = watcher
         tasks.append(asyncio.create_task(health.Watch(_request(), context)))
-        await watcher.told.get()
+        await watcher.statuses.get()
     with pytest.raises(Refusal) as caught:
         await tasks[0]
     assert caught.value.reason is Reason.OVERLOADED
     health.set(serving=True)
     for watcher in watchers[1:]:
-        assert await watcher.told.get() == _Status.SERVING
+        assert await watcher.statuses.get() == _Status.SERVING
     for task in tasks[1:]:
         task.cancel()
 
 
-async def test_a_watcher_that_reads_nothing_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_watcher_that_reads_nothing_delays_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("server.edge.health._WRITE_SECONDS", 0.05)
 
     class Deaf:
@@ -87,9 +87,9 @@ async def test_a_watcher_that_reads_nothing_holds_nobody_up(monkeypatch: pytest.
     context: Any = watcher
     stuck = asyncio.create_task(health.Watch(_request(), deaf))
     watching = asyncio.create_task(health.Watch(_request(), context))
-    assert await watcher.told.get() == _Status.NOT_SERVING
+    assert await watcher.statuses.get() == _Status.NOT_SERVING
     health.set(serving=True)
-    assert await watcher.told.get() == _Status.SERVING
+    assert await watcher.statuses.get() == _Status.SERVING
     with pytest.raises(Refusal) as caught:
         await stuck
     assert caught.value.reason is Reason.STREAM_IDLE

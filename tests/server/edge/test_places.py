@@ -46,12 +46,12 @@ class _Call:
 
 @contextmanager
 def _refused() -> Iterator[dict[str, object]]:
-    told: dict[str, object] = {}
+    refusal_details: dict[str, object] = {}
     with pytest.raises(Refusal) as caught:
-        yield told
+        yield refusal_details
     assert caught.value.reason is Reason.OVERLOADED
     assert caught.value.retry_after
-    told |= dict(caught.value.details)
+    refusal_details |= dict(caught.value.details)
 
 
 async def _take(places: Places, party: str) -> None:
@@ -102,16 +102,16 @@ async def test_work_answers_or_fails_and_leaves(pool: WorkerPool) -> None:
     assert places.used == 0
 
 
-async def test_callers_who_leave_pile_up_no_work(pool: WorkerPool) -> None:
+async def test_callers_that_leave_release_their_work(pool: WorkerPool) -> None:
     places, begun, go_on = _places(2), threading.Event(), threading.Event()
-    told: list[str] = []
+    refusal_details: list[str] = []
 
     def work(place: Place) -> None:
         begun.set()
         go_on.wait(5)
-        told.append("begun")
+        refusal_details.append("begun")
         place.check_wanted()
-        told.append("ended")
+        refusal_details.append("ended")
 
     async def call() -> None:
         async with places.taken("a") as place:
@@ -129,10 +129,10 @@ async def test_callers_who_leave_pile_up_no_work(pool: WorkerPool) -> None:
     go_on.set()
     async with asyncio.timeout(5):
         await places.idle()
-    assert told == ["begun"]
+    assert refusal_details == ["begun"]
 
 
-async def test_work_learns_that_nobody_waits() -> None:
+async def test_abandoned_work_is_notified() -> None:
     async with _places(1).taken("a") as place:
         place.check_wanted()
     with pytest.raises(Abandoned):
@@ -146,9 +146,9 @@ async def test_a_lone_party_may_have_every_place_and_no_more() -> None:
     places = _places(2, retry_seconds=3.0)
     calls = await _calls(places, "a", "a")
     assert _served(calls) == [True, True]
-    with _refused() as told:
+    with _refused() as refusal_details:
         await _take(places, "a")
-    assert told == {"limit": 2, "retrySeconds": 3.0}
+    assert refusal_details == {"limit": 2, "retrySeconds": 3.0}
     await _all_end(*calls)
     assert places.used == 0
     await places.idle()
@@ -157,15 +157,15 @@ async def test_a_lone_party_may_have_every_place_and_no_more() -> None:
 async def test_a_quota_binds_its_party_alone() -> None:
     places = _places(4, quotas={"a": 2})
     calls = await _calls(places, "a", "a", "b")
-    with _refused() as told:
+    with _refused() as refusal_details:
         await _take(places, "a")
-    assert told == {"limit": 4, "tenantLimit": 2, "retrySeconds": 1.0}
+    assert refusal_details == {"limit": 4, "tenantLimit": 2, "retrySeconds": 1.0}
     calls += await _calls(places, "b")
     assert all(_served(calls))
     # Also if no place is free: waiting for others does not help the caller.
-    with _refused() as told:
+    with _refused() as refusal_details:
         await _take(places, "a")
-    assert told["tenantLimit"] == 2
+    assert refusal_details["tenantLimit"] == 2
     await _all_end(*calls)
 
 
@@ -253,7 +253,7 @@ async def test_of_parties_that_hold_the_same_the_one_whose_turn_is_longest_ago_i
     assert [waiting.index(call) for call in order] == [3, 4, 0, 5, 1, 2]
 
 
-async def test_who_goes_away_leaves_the_line() -> None:
+async def test_a_caller_that_leaves_frees_its_place_in_the_queue() -> None:
     places = _places(1, line=_LINE)
     (running,) = await _calls(places, "a")
     waiting = await _calls(places, "b", "a")
@@ -266,7 +266,7 @@ async def test_who_goes_away_leaves_the_line() -> None:
     await _all_end(*waiting)
 
 
-async def test_who_goes_away_as_its_turn_comes_passes_the_place_on() -> None:
+async def test_a_caller_that_leaves_at_its_turn_passes_the_place_on() -> None:
     places = _places(1, line=_LINE)
     (running,) = await _calls(places, "a")
     waiting = await _calls(places, "b", "a")
@@ -285,9 +285,9 @@ async def test_who_goes_away_as_its_turn_comes_passes_the_place_on() -> None:
 async def test_a_wait_ends() -> None:
     places = _places(1, line=Line(of_party=1, of_all=1, seconds=0.05))
     (running,) = await _calls(places, "a")
-    with _refused() as told:
+    with _refused() as refusal_details:
         await _take(places, "b")
-    assert "tenantLimit" not in told
+    assert "tenantLimit" not in refusal_details
     assert places.waiting == 0
     await _all_end(running)
 
@@ -320,3 +320,26 @@ async def test_lines_are_bounded_and_the_longest_gives_way() -> None:
     assert 'facegate_places_refused_total{cause="line_full",kind="tests"} 2.0' in text
     await _all_end(running, *waiting)
     assert (places.used, places.waiting) == (0, 0)
+
+
+async def test_metrics_show_quotas_and_waits_and_name_tenants_only_if_asked() -> None:
+    for tenant_names in (False, True):
+        registry = CollectorRegistry()
+        metrics = Metrics(registry, tenant_names=tenant_names)
+        places = _places(4, metrics=metrics, quotas={"bank": 2}, line=_LINE)
+        held = await _calls(places, "bank", "shop")
+
+        def value(name: str, registry: CollectorRegistry = registry, **labels: str) -> float | None:
+            return registry.get_sample_value(name, {"kind": "tests"} | labels)
+
+        assert value("facegate_places_limit") == 4
+        # The bank holds 1 of its 2 places, the shop 1 of all 4.
+        assert value("facegate_quota_use_ratio") == 0.5
+        assert value("facegate_place_wait_seconds_count") is None
+        waiting = await _calls(places, "bank", "bank")
+        for call in (*held, *waiting):
+            await call.ended()
+        assert value("facegate_place_wait_seconds_count") == 1
+        assert value("facegate_quota_use_ratio") == 0
+        assert value("facegate_tenant_places_in_use", tenant="bank") == (0 if tenant_names else None)
+        assert (b"bank" in metrics.render()[0]) == tenant_names

@@ -17,7 +17,7 @@ def test_the_page_is_up_to_date() -> None:
     assert PAGE.read_text() == reasons_page(), "run: python -m tests.server.edge.make_reasons_page"
 
 
-def test_every_failure_reason_says_what_to_do() -> None:
+def test_every_failure_reason_has_advice() -> None:
     assert [reason.name for reason in failure_reasons()] == list(ACTIONS)
 
 

@@ -20,7 +20,7 @@ def report() -> PortraitReport:
     return accept_portrait(portrait(), pack=remembering_pack(), policy=PortraitPolicy()).report
 
 
-def test_a_real_report_round_trip(report: PortraitReport) -> None:
+def test_a_real_report_survives_a_round_trip(report: PortraitReport) -> None:
     message = parse_report(serialise_report(report))
     assert (message.media_type, message.width, message.height) == (
         report.media_type,
@@ -41,7 +41,7 @@ def test_a_real_report_round_trip(report: PortraitReport) -> None:
         assert bool(sent.unassessed_reason) is (own.passed is None)
 
 
-def test_a_score_says_whose_algorithm_it_is_by(report: PortraitReport) -> None:
+def test_a_score_names_its_algorithm(report: PortraitReport) -> None:
     sent = {each.code: each for each in parse_report(serialise_report(report)).requirements}
     assert sent[Component.HEAD_SIZE].method == _WIRE.METHOD_STANDARD
     assert sent[Component.EXPRESSION_NEUTRALITY].method == _WIRE.METHOD_APPROXIMATION
@@ -55,7 +55,7 @@ def test_a_score_says_whose_algorithm_it_is_by(report: PortraitReport) -> None:
     assert own[Component.UNIFIED_QUALITY_SCORE].method is Method.STANDARD
 
 
-def test_a_missed_requirement_and_a_record_are_said(report: PortraitReport) -> None:
+def test_a_missed_requirement_and_a_record_are_encoded(report: PortraitReport) -> None:
     missed = replace(
         report,
         requirements=(replace(report.requirements[0], passed=False),),

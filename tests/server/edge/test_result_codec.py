@@ -15,7 +15,7 @@ from liveness.dynamic.challenge.steps import ColourStep, ScreenColour, Transitio
 from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
 from server.checks.handed_out import HandedOut, KeptPicture
 from server.domain.terms import AttemptOutcome, Mode
-from server.edge.result_codec import EXPLANATIONS, add_pictures, encode_result, parse_result
+from server.edge.result_codec import EXPLANATIONS, UNATTESTED, add_pictures, encode_result, parse_result
 from server.verdict import CheckStatus, CheckVerdict, FailureReason
 from tests.liveness.results import express_results
 from tests.server.storage.samples import entry
@@ -100,7 +100,7 @@ def test_the_steps_of_a_flash_are_kept() -> None:
     assert second.transition == scan_pb2.TRANSITION_SCROLL_DOWN
 
 
-def test_what_is_missing_is_missing_on_the_wire() -> None:
+def test_missing_values_are_absent_on_the_wire() -> None:
     bare = replace(
         OUTCOME,
         liveness=None,
@@ -123,13 +123,27 @@ def test_what_is_missing_is_missing_on_the_wire() -> None:
     assert not message.attempts[0].HasField("end_time")
 
 
-def test_what_is_not_decided_says_nothing_about_the_person() -> None:
+def test_an_undecided_result_has_no_finding_on_the_person() -> None:
     verdict = CheckVerdict(CheckStatus.NOT_DECIDED, (FailureReason.SERVER_FAULT,))
     message = parse_result(encode_result(replace(OUTCOME, verdict=verdict)))
     assert message.status == result_pb2.CHECK_STATUS_NOT_DECIDED
     assert list(message.reasons) == [result_pb2.FAILURE_REASON_SERVER_FAULT]
     assert not message.HasField("liveness")
     assert not message.HasField("match")
+
+
+@pytest.mark.parametrize("assurance", Assurance)
+@pytest.mark.parametrize("verdict", Verdict)
+def test_a_live_result_says_that_nobody_attested_the_device(verdict: Verdict, assurance: Assurance) -> None:
+    assert OUTCOME.liveness is not None
+    outcome = replace(
+        OUTCOME,
+        liveness=replace(OUTCOME.liveness, verdict=verdict, score=90.0),
+        device=replace(OUTCOME.device, assurance=assurance),
+    )
+    liveness = parse_result(encode_result(outcome)).liveness
+    rests_on_claims = verdict is Verdict.LIVE and assurance in {Assurance.NONE, Assurance.LOW}
+    assert (UNATTESTED in liveness.explanations) is rests_on_claims
 
 
 @pytest.mark.parametrize("status", CheckStatus)
@@ -139,15 +153,15 @@ def test_every_status_is_on_the_wire(status: CheckStatus) -> None:
 
 
 @given(liveness=express_results())
-def test_what_is_signed_says_one_thing(liveness: LivenessResult) -> None:
+def test_signed_bytes_have_one_meaning(liveness: LivenessResult) -> None:
     result = encode_result(replace(OUTCOME, liveness=liveness))
-    told = parse_result(result).liveness
-    live = told.verdict == result_pb2.LIVENESS_VERDICT_LIVE
-    spoof = told.verdict == result_pb2.LIVENESS_VERDICT_SPOOF
-    assert live == (told.confidence >= liveness.policy.live_threshold)
-    assert spoof == (told.confidence <= liveness.policy.spoof_threshold)
-    assert live == (told.attack_type == result_pb2.ATTACK_TYPE_REAL)
-    assert spoof or told.attack_type != result_pb2.ATTACK_TYPE_INJECTION
+    parsed = parse_result(result).liveness
+    live = parsed.verdict == result_pb2.LIVENESS_VERDICT_LIVE
+    spoof = parsed.verdict == result_pb2.LIVENESS_VERDICT_SPOOF
+    assert live == (parsed.confidence >= liveness.policy.live_threshold)
+    assert spoof == (parsed.confidence <= liveness.policy.spoof_threshold)
+    assert live == (parsed.attack_type == result_pb2.ATTACK_TYPE_REAL)
+    assert spoof or parsed.attack_type != result_pb2.ATTACK_TYPE_INJECTION
 
 
 def test_every_word_of_the_inside_is_on_the_wire() -> None:
@@ -179,7 +193,7 @@ def test_every_liveness_reason_has_plain_words() -> None:
         (270, scan_pb2.ROTATION_270),
     ],
 )
-def test_a_picture_says_how_to_hold_it(rotation: int, wire: scan_pb2.Rotation.ValueType) -> None:
+def test_an_image_states_its_orientation(rotation: int, wire: scan_pb2.Rotation.ValueType) -> None:
     kept = KeptPicture(replace(entry("picture"), rotation=rotation), b"image")
     response = service_pb2.FinishCheckResponse()
     add_pictures(response, HandedOut(pictures=(kept,), problems=(), shortfall=None))

@@ -79,7 +79,7 @@ def test_every_kind_of_the_wire_is_known() -> None:
         ),
     ],
 )
-def test_what_is_too_large_or_no_report_is_refused(findings: bytes, field: str) -> None:
+def test_an_oversized_or_malformed_report_is_refused(findings: bytes, field: str) -> None:
     assert _field(_request(findings)) == field
 
 

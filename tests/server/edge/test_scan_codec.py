@@ -146,7 +146,7 @@ def test_an_end_without_a_cause_is_complete() -> None:
     assert message.cause is EndCause.COMPLETE
 
 
-def test_proof_and_attestation() -> None:
+def test_proof_and_attestation_are_decoded() -> None:
     proof = scan_pb2.ResumeProof(signature=b"s")
     assert to_inbound(_Request(resume_proof=proof)) == ResumeProofMessage(b"s")
     empty = device_pb2.Attestation()
@@ -204,7 +204,7 @@ def test_any_request_that_parses_is_a_message_or_a_refusal(raw: bytes) -> None:
     assert _answer(request_) is not None
 
 
-def test_what_is_sent() -> None:
+def test_outbound_messages_are_encoded() -> None:
     oval = Oval()
     challenge = to_response(ChallengeMessage(b"body", b"signature", b"key")).challenge
     assert (challenge.body, challenge.signature, challenge.signing_public_key) == (
@@ -307,14 +307,18 @@ def test_capabilities_that_are_not_known_are_ignored() -> None:
     assert message.capabilities == {Capability.FLASH, Capability.OVAL_CHANGE}
 
 
-def test_what_a_device_says_of_a_flash_frame_is_kept() -> None:
+def test_flash_metadata_of_a_frame_are_decoded() -> None:
     header = scan_pb2.FrameHeader(
         attempt=1,
         index=3,
         flash_step=2,
         flash_step_since_us=1_234_567,
         exposure=scan_pb2.ExposureMetadata(
-            exposure_time_ns=8_000_000, iso=400, white_balance_kelvin=4100, exposure_locked=True
+            exposure_time_ns=8_000_000,
+            iso=400,
+            white_balance_kelvin=4100,
+            exposure_locked=True,
+            rolling_shutter_skew_ns=21_000_000,
         ),
     )
     message = to_inbound(_Request(frame=scan_pb2.Frame(header=header.SerializeToString())))
@@ -326,6 +330,7 @@ def test_what_a_device_says_of_a_flash_frame_is_kept() -> None:
         white_balance_kelvin=4100,
         exposure_locked=True,
         white_balance_locked=False,
+        rolling_shutter_skew_ns=21_000_000,
     )
     header.ClearField("exposure")
     message = to_inbound(_Request(frame=scan_pb2.Frame(header=header.SerializeToString())))
@@ -333,7 +338,7 @@ def test_what_a_device_says_of_a_flash_frame_is_kept() -> None:
     assert message.exposure is None
 
 
-def test_a_person_who_is_ready() -> None:
+def test_the_ready_message_is_decoded() -> None:
     request = _Request(attempt_ready=scan_pb2.AttemptReady())
     assert to_inbound(request) == AttemptReadyMessage()
     start = scan_pb2.ScanStart(capabilities=[scan_pb2.CAPABILITY_READY])
@@ -377,7 +382,7 @@ def test_every_goodbye_is_on_the_wire(reason: GoodbyeReason, seconds: float | No
 @pytest.mark.parametrize(
     "code", sorted({*FEEDBACK_CODES.values(), *_ADVICE.values(), *HintCode, "NETWORK_TOO_SLOW", "FAILED"})
 )
-def test_every_code_that_is_told_is_on_the_wire(code: str) -> None:
+def test_every_code_that_is_reported_is_on_the_wire(code: str) -> None:
     assert feedback_pb2.FeedbackCode.Name(feedback_code(code)) == f"FEEDBACK_CODE_{code}"
 
 
@@ -389,7 +394,7 @@ def test_every_live_hint_has_a_text(code: str) -> None:
     assert feedback.frame_index == 9
 
 
-def test_a_challenge_round_trip() -> None:
+def test_a_challenge_survives_a_round_trip() -> None:
     moment = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
     budget = CaptureBudget()
     body = scan_pb2.ChallengeBody.FromString(

@@ -59,7 +59,7 @@ def _raised() -> set[tuple[str, bool]]:
     return found
 
 
-def test_a_delay_is_given_exactly_where_the_contract_says_so() -> None:
+def test_a_delay_is_given_exactly_for_the_documented_reasons() -> None:
     documented = {entry.reason: entry.retry for entry in documented_reasons()}
     raised = _raised()
     assert len(raised) > 30

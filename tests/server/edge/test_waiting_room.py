@@ -35,7 +35,7 @@ async def test_the_oldest_gives_way() -> None:
     assert b'facegate_streams_sent_away_total{awaited="message",cause="gave_way"} 1.0' in body
 
 
-async def test_what_comes_at_once_needs_no_place() -> None:
+async def test_an_immediate_message_needs_no_place() -> None:
     room = _room(Metrics(CollectorRegistry()), places=1, moment=20.0)
     gate = asyncio.Event()
     waiting = [asyncio.create_task(room.wait(gate.wait)) for _ in range(50)]
@@ -44,7 +44,7 @@ async def test_what_comes_at_once_needs_no_place() -> None:
     assert await asyncio.gather(*waiting) == [True] * 50
 
 
-async def test_nobody_waits_for_ever() -> None:
+async def test_no_wait_is_unlimited() -> None:
     metrics = Metrics(CollectorRegistry())
     with pytest.raises(Refusal) as caught:
         await _room(metrics, seconds=0.01).wait(asyncio.Event().wait)
@@ -52,7 +52,7 @@ async def test_nobody_waits_for_ever() -> None:
     assert b'{awaited="message",cause="too_late"} 1.0' in metrics.render()[0]
 
 
-async def test_what_ends_the_reading_is_told() -> None:
+async def test_the_end_of_the_reading_is_reported() -> None:
     async def broken() -> None:
         raise LookupError
 

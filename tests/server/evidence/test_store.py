@@ -35,7 +35,9 @@ def store(objects: ObjectStore) -> EvidenceStore:
 
 
 async def saved(store: EvidenceStore, check_id: UUID) -> EvidenceEntry:
-    picture = await store.seal(check_id, kind=ImagePurpose.EVIDENCE_FRAME, image=_PICTURE, facts=_FACTS)
+    picture = await store.seal(
+        check_id, tenant="default", kind=ImagePurpose.EVIDENCE_FRAME, image=_PICTURE, facts=_FACTS
+    )
     await store.put(picture)
     return picture.entry
 
@@ -43,7 +45,7 @@ async def saved(store: EvidenceStore, check_id: UUID) -> EvidenceEntry:
 async def test_a_picture_is_given_back_as_it_came(store: EvidenceStore) -> None:
     check_id = uuid4()
     entry = await saved(store, check_id)
-    assert await store.load(check_id, entry) == _PICTURE
+    assert await store.load(check_id, entry, tenant="default") == _PICTURE
     assert (entry.attempt, entry.frame_index, entry.rotation, entry.mirrored) == (2, 17, 90, True)
     assert (entry.kind, entry.media_type, entry.key_id) == (ImagePurpose.EVIDENCE_FRAME, "image/jpeg", "k")
 
@@ -61,13 +63,15 @@ async def test_the_same_picture_saved_at_once_gives_separate_objects(store: Evid
     assert len({entry.object_key for entry in entries}) == 8
 
 
-async def test_a_picture_opens_for_its_own_check_and_kind_only(store: EvidenceStore) -> None:
+async def test_a_picture_opens_for_its_own_tenant_check_and_kind_only(store: EvidenceStore) -> None:
     check_id = uuid4()
     entry = await saved(store, check_id)
     with pytest.raises(SealBroken):
-        await store.load(uuid4(), entry)
+        await store.load(uuid4(), entry, tenant="default")
     with pytest.raises(SealBroken):
-        await store.load(check_id, replace(entry, kind=ImagePurpose.AUDIT_IMAGE))
+        await store.load(check_id, replace(entry, kind=ImagePurpose.AUDIT_IMAGE), tenant="default")
+    with pytest.raises(SealBroken):
+        await store.load(check_id, entry, tenant="another")
 
 
 async def test_an_altered_object_is_noticed(store: EvidenceStore, objects: ObjectStore) -> None:
@@ -77,21 +81,21 @@ async def test_an_altered_object_is_noticed(store: EvidenceStore, objects: Objec
     stored[100] ^= 1
     await objects.put(entry.object_key, bytes(stored))
     with pytest.raises(SealBroken):
-        await store.load(check_id, entry)
+        await store.load(check_id, entry, tenant="default")
 
 
 async def test_an_object_exchanged_for_another_of_the_check_is_noticed(store: EvidenceStore) -> None:
     check_id = uuid4()
     one, two = await saved(store, check_id), await saved(store, check_id)
     with pytest.raises(SealBroken):
-        await store.load(check_id, replace(one, object_key=two.object_key))
+        await store.load(check_id, replace(one, object_key=two.object_key), tenant="default")
 
 
 async def test_a_wrong_recorded_hash_is_noticed(store: EvidenceStore) -> None:
     check_id = uuid4()
     entry = await saved(store, check_id)
     with pytest.raises(EvidenceAltered):
-        await store.load(check_id, replace(entry, sha256=bytes(32)))
+        await store.load(check_id, replace(entry, sha256=bytes(32)), tenant="default")
 
 
 async def test_a_lost_wrapping_key_is_named(objects: ObjectStore, store: EvidenceStore) -> None:
@@ -101,7 +105,7 @@ async def test_a_lost_wrapping_key_is_named(objects: ObjectStore, store: Evidenc
         objects, wrapping_keys=WrappingKeys(newest="x", keys={"x": bytes(32)}), random=secrets.token_bytes
     )
     with pytest.raises(WrappingKeyUnknown, match="k"):
-        await other.load(check_id, entry)
+        await other.load(check_id, entry, tenant="default")
 
 
 async def test_an_erased_picture_is_gone(store: EvidenceStore) -> None:
@@ -110,7 +114,7 @@ async def test_an_erased_picture_is_gone(store: EvidenceStore) -> None:
     await store.erase([entry])
     await store.erase([entry])
     with pytest.raises(ObjectNotFound):
-        await store.load(check_id, entry)
+        await store.load(check_id, entry, tenant="default")
 
 
 async def test_a_sweep_deletes_old_orphans_and_nothing_else(store: EvidenceStore, tmp_path: Path) -> None:
@@ -129,10 +133,10 @@ async def test_a_sweep_deletes_old_orphans_and_nothing_else(store: EvidenceStore
     assert await store.sweep_orphans(older_than=early, referenced=repository.referenced) == 0
     assert await store.sweep_orphans(older_than=late, referenced=repository.referenced) == 3
     assert await store.sweep_orphans(older_than=late, referenced=repository.referenced) == 0
-    assert await store.load(check.check_id, kept) == _PICTURE
+    assert await store.load(check.check_id, kept, tenant="default") == _PICTURE
     for orphan in orphans:
         with pytest.raises(ObjectNotFound):
-            await store.load(check.check_id, orphan)
+            await store.load(check.check_id, orphan, tenant="default")
 
     # A crash between the erasure of the rows and that of the objects leaves orphans.
     await RetentionRepository(database).erase(check.check_id, after(2000))

@@ -1,7 +1,7 @@
 """A server with callers of several tenants, of which one calls endlessly."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from tests.server.live import LiveServer, portrait, remembering_pack, serving, s
 from vision.face import BgrImage, DetectedFace
 from vision.packs.interfaces import FaceDetector
 
-__all__ = ["LOUD", "QUIET", "SANDBOX", "Tenants", "calling_on_and_on", "tenants"]
+__all__ = ["LOUD", "QUIET", "SANDBOX", "Tenants", "calling_on_and_on", "cancelled", "tenants"]
 
 LOUD: Final = "loud"
 QUIET: Final = "quiet"
@@ -83,6 +83,14 @@ async def tenants(folder: Path, *, detection_seconds: float = 0.0, **tables: Any
         yield Tenants(live, {caller: key for caller, (key, _) in keys.items()})
 
 
+async def cancelled(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancels until all have ended: a call that ends at the same moment may swallow one cancellation."""
+    while not all(task.done() for task in tasks):
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=0.5)
+
+
 @asynccontextmanager
 async def calling_on_and_on(call: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
     """Keeps twelve calls running, each made anew as soon as it is answered or refused."""
@@ -105,6 +113,4 @@ async def calling_on_and_on(call: Callable[[], Awaitable[object]]) -> AsyncItera
         assert served
         assert not any(loop.done() for loop in loops)
     finally:
-        for loop in loops:
-            loop.cancel()
-        await asyncio.gather(*loops, return_exceptions=True)
+        await cancelled(loops)

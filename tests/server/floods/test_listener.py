@@ -56,7 +56,7 @@ async def test_connections_beyond_the_limit_are_closed_as_they_come() -> None:
             await connection.close()
 
 
-async def test_who_only_holds_a_connection_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_idle_connection_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("server.edge.listeners._HANDSHAKE_MS", 200)
     async with _listening() as listener:
         host, _, port = listener.target.rpartition(":")

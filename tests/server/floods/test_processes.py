@@ -112,7 +112,7 @@ def _idle(port: int, count: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("listener", ["device", "service", "admin"])
-async def test_connections_without_a_word_stop_nobody(tmp_path: Path, listener: str) -> None:
+async def test_silent_connections_do_not_block_others(tmp_path: Path, listener: str) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < 2048:
         pytest.skip("the attack itself needs 1,100 file handles")
@@ -132,7 +132,7 @@ async def test_connections_without_a_word_stop_nobody(tmp_path: Path, listener: 
         await _quiet(server, since=begun, size=size)
 
 
-async def test_streams_without_a_token_keep_nobody_out(tmp_path: Path) -> None:
+async def test_streams_without_a_token_do_not_block_others(tmp_path: Path) -> None:
     async with DataFolder(tmp_path, log={"level": "info"}).serving() as server:
 
         async def attack() -> None:
@@ -157,7 +157,7 @@ async def test_streams_without_a_token_keep_nobody_out(tmp_path: Path) -> None:
         await _quiet(server, since=begun, size=size)
 
 
-async def test_a_server_that_may_open_too_few_files_says_so(tmp_path: Path) -> None:
+async def test_a_low_file_limit_is_reported(tmp_path: Path) -> None:
     home = DataFolder(tmp_path)
     with pytest.raises(AssertionError, match="need 580"):
         async with home.serving(open_files=(400, 400)):

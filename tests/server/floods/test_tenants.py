@@ -16,7 +16,7 @@ from matcher.portrait import accept_portrait
 from matcher.portrait_report import Portrait
 from tests.hostile.refusals import assert_documented
 from tests.server.analysis.uploads import genuine, numbered
-from tests.server.floods.tenants import LOUD, QUIET, SANDBOX, Tenants, calling_on_and_on, tenants
+from tests.server.floods.tenants import LOUD, QUIET, SANDBOX, Tenants, calling_on_and_on, cancelled, tenants
 from tests.server.live import pictures, portrait, refused, serving, settings_for, until
 from tests.server.raw_device import Ended, RawDevice, RawStream
 
@@ -37,7 +37,8 @@ async def _got_through(call: Callable[[], Awaitable[object]]) -> int:
     return served
 
 
-@pytest.mark.parametrize("flooder", [LOUD, pytest.param(SANDBOX, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("flooder", [LOUD, SANDBOX])
 async def test_uploads_of_one_caller_keep_no_other_out(tmp_path: Path, flooder: str) -> None:
     async with (
         tenants(tmp_path, detection_seconds=_DETECTION_SECONDS) as served,
@@ -90,6 +91,7 @@ async def _begun(served: Tenants, upload: service_pb2.UploadTrustedImageResponse
     return stream
 
 
+@pytest.mark.slow
 async def test_scans_of_one_tenant_keep_no_other_out(tmp_path: Path) -> None:
     async with tenants(tmp_path, limits={"max_scans": 4}) as served:
         uploads = [await served.upload(LOUD) for _ in range(12)]
@@ -119,9 +121,7 @@ async def test_scans_of_one_tenant_keep_no_other_out(tmp_path: Path) -> None:
             whole = await RawDevice(served.live.device, await served.upload(QUIET)).open()
             assert (await whole.run_attempt(pictures())).status == scan_pb2.SCAN_STATUS_SUCCESS
         finally:
-            for loop in loops:
-                loop.cancel()
-            await asyncio.gather(*loops, return_exceptions=True)
+            await cancelled(loops)
 
 
 async def test_portraits_that_take_long_hold_no_frame_up(

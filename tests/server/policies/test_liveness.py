@@ -13,7 +13,7 @@ def test_a_check_is_always_judged_as_a_scan(name: str) -> None:
     assert liveness_policy(load_policies().get(name).policy).capture is CaptureKind.SCAN
 
 
-def test_the_checks_policy_is_what_liveness_applies() -> None:
+def test_liveness_applies_the_policy_of_the_check() -> None:
     policy = load_policies().get("high").policy
     applied = liveness_policy(policy)
     assert applied.live_threshold == policy.liveness.live_threshold == 80.0
@@ -23,7 +23,7 @@ def test_the_checks_policy_is_what_liveness_applies() -> None:
     assert applied.evidence == EVIDENCE_FLOOR
 
 
-def test_the_demands_on_the_evidence_frame_are_what_liveness_applies() -> None:
+def test_liveness_applies_the_demands_on_the_evidence_frame() -> None:
     changed = load_policies().get("standard").policy.model_dump(mode="json")
     changed["liveness"]["evidence"] = {"min_face_width": 120.0, "max_luminance": 200.0}
     applied = liveness_policy(Policy.model_validate(changed)).evidence

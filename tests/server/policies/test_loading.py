@@ -46,7 +46,7 @@ def test_nothing_else_is_read_more_leniently(challenge: bytes) -> None:
 
 def test_the_shipped_policies() -> None:
     book = load_policies()
-    assert book.names == ("adaptive", "dynamic", "high", "low", "no-flash", "standard")
+    assert book.names == ("adaptive", "dynamic", "evaluation", "high", "low", "no-flash", "standard")
     low, standard, high = (book.get(name).policy for name in ("low", "standard", "high"))
     assert (low.mode, standard.mode, high.mode) == (Mode.EXPRESS, Mode.EXPRESS, Mode.DYNAMIC)
     assert low.match.max_fmr > standard.match.max_fmr > high.match.max_fmr
@@ -78,17 +78,38 @@ def test_a_shipped_policy_prefers_the_flash_and_one_never_flashes() -> None:
     assert not no_flash.challenge.flash_allowed
 
 
-@pytest.mark.parametrize("name", ["adaptive", "dynamic", "low", "no-flash", "standard"])
-def test_every_shipped_calibration_supports_the_policies_of_up_to_standard_strictness(name: str) -> None:
-    demanded = load_policies().get(name).policy.match.max_fmr
-    calibrations = [
-        parse_calibration(entry.read_text(encoding="utf-8"), source=entry.name)
-        for entry in (files("vision.packs") / "calibrations").iterdir()
-        if entry.name.endswith(".toml")
-    ]
-    assert calibrations
-    for calibration in calibrations:
-        assert calibration.lowest_bound <= demanded, calibration.record.dataset
+_OF_DECISIONS = ("adaptive", "dynamic", "low", "no-flash", "standard")
+
+
+@pytest.mark.parametrize(
+    ("calibration", "supported"),
+    [
+        ("mobilefacenet_foamliu_yunet", {*_OF_DECISIONS, "high"}),
+        ("mobilefacenet_foamliu_scrfd", {*_OF_DECISIONS, "high"}),
+        ("edgeface_xs_gamma_06_yunet", {*_OF_DECISIONS, "high"}),
+        ("edgeface_xs_q_yunet", {*_OF_DECISIONS, "high"}),
+        ("edgeface_xs_q_scrfd", {*_OF_DECISIONS, "high"}),
+        ("sface_2021dec", set(_OF_DECISIONS)),
+        ("w600k_mbf", set(_OF_DECISIONS)),
+        ("w600k_r50", set(_OF_DECISIONS)),
+    ],
+)
+def test_which_shipped_policies_a_packaged_calibration_supports(
+    calibration: str, supported: set[str]
+) -> None:
+    file = files("vision.packs") / "calibrations" / f"{calibration}.toml"
+    read = parse_calibration(file.read_text(encoding="utf-8"), source=file.name)
+    book = load_policies()
+    found = {name for name in book.names if book.get(name).policy.match.max_fmr >= read.lowest_bound}
+    assert found == supported | {"evaluation"}
+
+
+def test_the_policy_for_trials_differs_from_the_default_only_in_the_match() -> None:
+    book = load_policies()
+    trial, standard = (book.get(name).policy.model_dump(mode="json") for name in ("evaluation", "standard"))
+    differs = {key for key in trial if trial[key] != standard[key]}
+    assert differs == {"name", "version", "description", "match"}
+    assert trial["match"]["max_fmr"] == 100 * standard["match"]["max_fmr"]
 
 
 def test_a_policy_carries_the_hash_of_its_bytes() -> None:
@@ -106,9 +127,11 @@ def test_a_frozen_source_is_read_again_as_it_was() -> None:
 
 
 def test_an_unknown_policy_names_those_that_there_are() -> None:
-    with pytest.raises(PolicyNotFound, match="adaptive, dynamic, high, low, no-flash, standard") as caught:
+    with pytest.raises(
+        PolicyNotFound, match="adaptive, dynamic, evaluation, high, low, no-flash, standard"
+    ) as caught:
         load_policies().get("none")
-    assert caught.value.known == ("adaptive", "dynamic", "high", "low", "no-flash", "standard")
+    assert caught.value.known == ("adaptive", "dynamic", "evaluation", "high", "low", "no-flash", "standard")
 
 
 def test_the_operators_folder_adds_and_replaces(tmp_path: Path) -> None:
@@ -116,7 +139,7 @@ def test_the_operators_folder_adds_and_replaces(tmp_path: Path) -> None:
     (tmp_path / "standard.toml").write_bytes(_MINE.replace(b'"mine"', b'"standard"'))
     (tmp_path / "notes.txt").write_text("no policy")
     book = load_policies(tmp_path)
-    assert book.names == ("adaptive", "dynamic", "high", "low", "mine", "no-flash", "standard")
+    assert book.names == ("adaptive", "dynamic", "evaluation", "high", "low", "mine", "no-flash", "standard")
     assert book.get("standard").policy.version == 7
 
 
@@ -138,7 +161,7 @@ def test_the_problems_of_all_files_are_listed_with_file_and_key(tmp_path: Path) 
     assert f.endswith("f.toml: version: is missing")
 
 
-def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PolicyInvalid, match="not a folder"):
         load_policies(tmp_path / "none")
 
@@ -182,7 +205,7 @@ def test_a_damaged_policy_is_read_or_refused(place: int, junk: bytes) -> None:
     assert source == damaged or problems
 
 
-def test_problems_of_a_floor_are_told_by_its_key() -> None:
+def test_problems_of_a_floor_are_reported_by_its_key() -> None:
     for table, problem in {
         '[device]\nminimum_assurance = "SOME"\n': "device.minimum_assurance: Input should be",
         '[device.minimum_assurance]\nweb = "LOW"\n': "device.minimum_assurance.default: is missing",
@@ -191,7 +214,7 @@ def test_problems_of_a_floor_are_told_by_its_key() -> None:
             parse_policy(_MINE + table.encode(), origin="x.toml")
 
 
-def test_a_policy_frozen_by_an_older_version_demands_what_it_did() -> None:
+def test_a_policy_frozen_by_an_older_version_keeps_its_demands() -> None:
     former = _MINE + b'[device]\nminimum_assurance = "MEDIUM"\n[device.attestation]\nandroid = "required"\n'
     with pytest.raises(PolicyInvalid, match="there is no such key"):
         parse_policy(former, origin="x.toml")

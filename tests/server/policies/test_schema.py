@@ -41,7 +41,7 @@ def changed(base: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
     return table
 
 
-def test_what_a_policy_must_say_is_enough() -> None:
+def test_the_required_fields_of_a_policy_suffice() -> None:
     policy = Policy.model_validate(_EXPRESS)
     assert policy.deadlines.scan_seconds == 180
     assert policy.deadlines.result_seconds == 86_400
@@ -114,6 +114,9 @@ def test_what_a_policy_must_say_is_enough() -> None:
         (_EXPRESS, "disclosure.app", "everything"),
         (_EXPRESS, "retention.audit_images", 5),
         (_EXPRESS, "retention.evidence_seconds", -1),
+        (_EXPRESS, "retention.images_seconds", -1),
+        (_EXPRESS, "retention.images_seconds", 30 * 86_400 + 1),
+        (_EXPRESS, "retention.portrait", "thumbnail"),
     ],
 )
 def test_anything_out_of_its_range_is_refused(base: dict[str, Any], key: str, value: Any) -> None:
@@ -149,14 +152,14 @@ def test_the_challenge_of_a_raised_mode_is_never_less_than_the_policys_own() -> 
     assert (raised.required_bits, raised.blink, raised.depth) == (16, False, True)
 
 
-def test_what_is_demanded_or_preferred_of_itself_is_not_raised() -> None:
+def test_a_mode_that_is_already_demanded_is_not_raised() -> None:
     for base, requested in ((_DYNAMIC, Mode.DYNAMIC), (_ADAPTIVE, Mode.EXPRESS)):
         policy = Policy.model_validate(base)
         assert policy.challenge_for(requested) == policy.challenge
 
 
 @pytest.mark.parametrize(("key", "least"), [("idle_seconds", 3), ("attempt_seconds", 15)])
-def test_a_policy_whose_deadlines_are_too_short_for_a_flash_says_so(key: str, least: int) -> None:
+def test_deadlines_too_short_for_a_flash_are_refused(key: str, least: int) -> None:
     assert Policy.model_validate(changed(_ADAPTIVE, f"deadlines.{key}", least)).why_no_flash is None
     short = Policy.model_validate(changed(_EXPRESS, f"deadlines.{key}", least - 1))
     assert short.why_no_flash == f"deadlines.{key} is {least - 1}, and a flash takes {least} or more"
@@ -186,7 +189,7 @@ def test_the_rooms_accept_every_threshold_that_the_schema_accepts(base: dict[str
     policy.portrait.as_policy()
 
 
-def test_the_portrait_table_is_what_the_matcher_is_told() -> None:
+def test_the_matcher_gets_the_portrait_table() -> None:
     table = changed(
         _EXPRESS,
         "portrait",
@@ -202,17 +205,17 @@ def test_the_portrait_table_is_what_the_matcher_is_told() -> None:
             },
         },
     )
-    told = Policy.model_validate(table).portrait.as_policy()
-    assert (told.max_bytes, told.representations) == (500_000, Representations.FIRST)
-    assert told.rules[Component.INTER_EYE_DISTANCE].minimum == 100
-    assert told.rules[Component.HEAD_POSE_YAW] == Rule(severity=Severity.ADVISORY, minimum=-10, maximum=10)
-    assert told.rules[Component.SHARPNESS] == Rule(severity=Severity.HARD, minimum_score=60)
-    assert told.rules[Component.NATURAL_COLOUR].severity is Severity.IGNORED
+    built = Policy.model_validate(table).portrait.as_policy()
+    assert (built.max_bytes, built.representations) == (500_000, Representations.FIRST)
+    assert built.rules[Component.INTER_EYE_DISTANCE].minimum == 100
+    assert built.rules[Component.HEAD_POSE_YAW] == Rule(severity=Severity.ADVISORY, minimum=-10, maximum=10)
+    assert built.rules[Component.SHARPNESS] == Rule(severity=Severity.HARD, minimum_score=60)
+    assert built.rules[Component.NATURAL_COLOUR].severity is Severity.IGNORED
     # Fields that are not named keep the profile's values.
-    assert told.rules[Component.HEAD_SIZE] == profile_rules(Profile.ISO_FULL_FRONTAL)[Component.HEAD_SIZE]
+    assert built.rules[Component.HEAD_SIZE] == profile_rules(Profile.ISO_FULL_FRONTAL)[Component.HEAD_SIZE]
 
 
-def test_a_name_that_is_none_is_answered_with_those_that_there_are() -> None:
+def test_an_unknown_name_is_answered_with_the_known_names() -> None:
     with pytest.raises(ValidationError, match=r"'nose'; there are unified_quality_score, .*declared_pose"):
         Policy.model_validate(changed(_EXPRESS, "portrait.requirements.nose", {"minimum": 1.0}))
 
@@ -257,7 +260,7 @@ def test_platforms_without_a_table_are_refused_where_one_is_named() -> None:
     assert table.of(Platform.ANDROID, Evidence.PLAY_INTEGRITY) is Demand.ADVISORY
 
 
-def test_the_policy_of_high_value_decisions_demands_what_the_device_room_advises() -> None:
+def test_the_policy_high_has_the_demands_that_device_integrity_advises() -> None:
     table = load_policies().get("high").policy.device.as_table()
     assert set(table.rows) == set(DEFAULT_DEMANDS.rows)
     for platform in DEFAULT_DEMANDS.rows:

@@ -5,7 +5,7 @@ import json
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 from server.storage.database import open_database
 from server.storage.records import AttemptRecord, CheckRecord
 from server.storage.repository import CheckRepository
-from tests.server.live import portrait, write_policies
+from tests.server.live import portrait, refused, write_policies
 
 if TYPE_CHECKING:
     from facegate.v1.verification_service_pb2_grpc import VerificationServiceAsyncStub
@@ -89,6 +89,18 @@ class ServerProcess:
             service_pb2.FinishCheckRequest(check_id=check_id, audit_image_limit=4)
         )
 
+    async def finished(self, check_id: str) -> service_pb2.FinishCheckResponse:
+        """The result, after the lease of the stream of a dead server has ended."""
+        for _ in range(200):
+            try:
+                return await self.finish(check_id)
+            except grpc.aio.AioRpcError as error:
+                refusal = refused(error)
+                assert refusal.reason == "SCAN_IN_PROGRESS"
+                assert refusal.retry_seconds
+            await asyncio.sleep(0.1)
+        raise AssertionError("the lease of a dead server never ended")
+
     async def kill(self) -> None:
         """SIGKILL: no clean-up runs."""
         self.process.send_signal(signal.SIGKILL)
@@ -145,17 +157,22 @@ class DataFolder:
 
     @asynccontextmanager
     async def serving(
-        self, *, open_files: tuple[int, int] | None = None, umask: int = -1
+        self,
+        *,
+        open_files: tuple[int, int] | None = None,
+        umask: int = -1,
+        program: Sequence[str] = (str(Path(sys.executable).with_name("facegate")),),
     ) -> AsyncIterator[ServerProcess]:
         """Starts a server over the folder; at the end of the block it has ended.
 
         Args:
             open_files: Its soft and hard limit on open file handles; those of this process by default.
             umask: The one that it starts with; that of this process by default.
+            program: The program and its first arguments.
         """
         self._runs += 1
         log = self.folder / f"run-{self._runs}.log"
-        command = [str(Path(sys.executable).with_name("facegate")), "serve", "--config", str(self.config)]
+        command = [*program, "serve", "--config", str(self.config)]
         if open_files is not None:
             limits = f"ulimit -S -n {open_files[0]} && ulimit -H -n {open_files[1]}"
             command = ["sh", "-c", f'{limits} && exec "$@"', "sh", *command]

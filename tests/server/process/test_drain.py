@@ -92,7 +92,7 @@ async def test_a_scan_that_takes_too_long_is_cut_off_and_may_be_resumed(tmp_path
 
 
 @pytest.mark.slow
-async def test_a_device_between_attempts_is_told_to_come_back(tmp_path: Path) -> None:
+async def test_a_device_between_attempts_must_come_back(tmp_path: Path) -> None:
     home = DataFolder(tmp_path)
     async with home.serving() as server:
         upload = await server.upload(str(uuid4()), policy="test")
@@ -110,7 +110,7 @@ async def test_a_device_between_attempts_is_told_to_come_back(tmp_path: Path) ->
 
 
 @pytest.mark.slow
-async def test_a_port_that_is_taken_is_said_plainly(tmp_path: Path) -> None:
+async def test_an_occupied_port_is_reported(tmp_path: Path) -> None:
     first = DataFolder(tmp_path / "one")
     async with first.serving() as server:
         second = DataFolder(

@@ -19,7 +19,7 @@ from facegate_client.result_signature import verify_response
 from server.domain.state import CheckState
 from server.domain.terms import AttemptOutcome
 from tests.server.live import pictures, refused
-from tests.server.process.server_process import DataFolder, ServerProcess
+from tests.server.process.server_process import DataFolder
 from tests.server.raw_device import Ended, RawDevice, RawStream
 
 FEW, COUNTED = 4, 9
@@ -45,28 +45,15 @@ def _reasons(answer: service_pb2.FinishCheckResponse) -> list[str]:
     ]
 
 
-async def _finished(server: ServerProcess, check_id: str) -> service_pb2.FinishCheckResponse:
-    """The result, after the lease of the dead stream has ended."""
-    for _ in range(200):
-        try:
-            return await server.finish(check_id)
-        except grpc.aio.AioRpcError as error:
-            refusal = refused(error)
-            assert refusal.reason == "SCAN_IN_PROGRESS"
-            assert refusal.retry_seconds
-        await asyncio.sleep(0.1)
-    raise AssertionError("the lease of a dead server never ended")
-
-
 @pytest.mark.slow
 async def test_every_state_survives_a_kill(tmp_path: Path) -> None:
     home = DataFolder(tmp_path)
-    states = ("uploaded", "challenged", "few", "counted", "returning", "ended", "told", "finished")
+    states = ("uploaded", "challenged", "few", "counted", "returning", "ended", "answered", "finished")
     requests = {state: str(uuid4()) for state in states}
     async with home.serving() as server:
         uploads = {state: await server.upload(requests[state]) for state in states}
         devices = {state: RawDevice(server.device, uploads[state]) for state in states}
-        told = await _whole(devices["told"])
+        answered = await _whole(devices["answered"])
         await _whole(devices["finished"])
         verdict = await server.finish(uploads["finished"].check_id)
         await devices["challenged"].open()
@@ -100,11 +87,11 @@ async def test_every_state_survives_a_kill(tmp_path: Path) -> None:
         verify_response(verdict, published, check_id=uploads["finished"].check_id, accept_sandbox=True)
 
         # The device got FAILURE before the kill, and it stays FAILURE, with its evidence.
-        assert told.status == scan_pb2.SCAN_STATUS_FAILURE
-        answer = await server.finish(uploads["told"].check_id)
+        assert answered.status == scan_pb2.SCAN_STATUS_FAILURE
+        answer = await server.finish(uploads["answered"].check_id)
         assert _reasons(answer)[0] == "CONDITIONS"
         assert answer.evidence_frame.image
-        verify_response(answer, published, check_id=uploads["told"].check_id, accept_sandbox=True)
+        verify_response(answer, published, check_id=uploads["answered"].check_id, accept_sandbox=True)
 
         # A device reconnects with its key at once, and finishes.
         device = devices["returning"]
@@ -127,14 +114,14 @@ async def test_every_state_survives_a_kill(tmp_path: Path) -> None:
         ]
 
         for state in ("challenged", "counted", "returning"):
-            answer = await _finished(server, uploads[state].check_id)
+            answer = await server.finished(uploads[state].check_id)
             assert answer.result.status == result_pb2.CHECK_STATUS_NOT_DECIDED, state
             assert _reasons(answer) == ["INTERRUPTED"], state
             assert not answer.result.HasField("liveness")
             assert not answer.result.HasField("match")
             verify_response(answer, published, check_id=uploads[state].check_id, accept_sandbox=True)
         # The end of this attempt was not reported: either its verdict was durable, or it was interrupted.
-        answer = await _finished(server, uploads["ended"].check_id)
+        answer = await server.finished(uploads["ended"].check_id)
         assert _reasons(answer)[0] in {"CONDITIONS", "INTERRUPTED"}
 
         with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -209,7 +196,7 @@ async def test_a_kill_at_any_moment_of_a_scan_loses_nothing_acknowledged(tmp_pat
                 device.rebind(server.device)
                 assert (await _whole(device)).status == scan_pb2.SCAN_STATUS_FAILURE
             else:
-                answer = await _finished(server, upload.check_id)
+                answer = await server.finished(upload.check_id)
                 assert _reasons(answer)[0] in {"INTERRUPTED", "CONDITIONS"}
             assert not [name for name in home.key_files() if name.startswith(".") or name.endswith(".tmp")]
 

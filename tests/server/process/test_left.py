@@ -56,6 +56,7 @@ async def _replay(device: RawDevice) -> RawStream:
     return stream
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shown", "mode", "reason", "verdict"),
     [
@@ -101,7 +102,7 @@ async def test_the_replay_that_follows_an_attack_comes_too_late(
 
 
 @pytest.mark.slow
-async def test_a_person_who_loses_the_line_resumes_and_passes(server: ServerProcess) -> None:
+async def test_a_scan_resumes_after_a_lost_connection_and_passes(server: ServerProcess) -> None:
     check_id, device = await _left(server, _GENUINE[:_ENOUGH], scan_pb2.MODE_EXPRESS)
     again = await _replay(device)
     assert again.seen[-1].scan_result.status == scan_pb2.SCAN_STATUS_SUCCESS
@@ -116,7 +117,7 @@ async def test_a_person_who_loses_the_line_resumes_and_passes(server: ServerProc
 
 
 @pytest.mark.slow
-async def test_an_attempt_of_a_killed_server_says_so(tmp_path: Path) -> None:
+async def test_an_attempt_of_a_killed_server_is_marked(tmp_path: Path) -> None:
     home = DataFolder(tmp_path, limits={"lease_seconds": 15.0})
     async with home.serving() as server:
         upload = await server.upload(str(uuid4()), policy="test")

@@ -41,7 +41,7 @@ async def test_a_server_makes_files_for_its_owner_only(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_a_server_tightens_what_an_earlier_one_left_open(tmp_path: Path) -> None:
+async def test_the_server_tightens_file_permissions_of_an_earlier_version(tmp_path: Path) -> None:
     home = DataFolder(tmp_path)
     async with home.serving() as server:
         await _check(server)

@@ -9,7 +9,8 @@ import pytest
 
 from facegate_client.key_set import KeySet, load_key_set
 from facegate_client.result_signature import verify_response
-from server.keys import rotate_key
+from server.key_files import KeyFiles
+from server.key_rotation import rotate_key
 from tests.server.live import pictures, until
 from tests.server.process.server_process import DataFolder, ServerProcess
 from tests.server.raw_device import RawDevice
@@ -38,8 +39,8 @@ async def test_checks_keep_their_keys_across_a_rotation_and_replicas(tmp_path: P
     async with home.serving() as first:
         before = await first.upload(str(uuid4()))
         for purpose in ("token", "challenge", "result", "evidence"):
-            rotate_key(keys, purpose)
-        await _read(first, files=9)
+            rotate_key(KeyFiles(keys), purpose)
+        await _read(first, files=10)
         async with home.serving() as second:
             after = await second.upload(str(uuid4()))
             assert after.challenge_key_sha256 != before.challenge_key_sha256

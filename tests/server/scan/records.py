@@ -28,6 +28,7 @@ def check_record(**changes: Any) -> CheckRecord:
         "consent_reference": "",
         "portrait_template": None,
         "portrait_report": b"",
+        "portrait_sha256": None,
         "pack_name": "embedded",
         "pack_version": "1",
         "pack_sha256": bytes(32),
@@ -50,6 +51,9 @@ def check_record(**changes: Any) -> CheckRecord:
         "result": None,
         "decide_time": None,
         "retain_until": None,
+        "images_until": None,
+        "images_erase_time": None,
+        "retention_seconds": None,
         "finish_time": None,
         "erase_time": None,
     }

@@ -100,7 +100,7 @@ def test_counted_attempts_are_used_up_and_others_are_not() -> None:
     assert _reason(check_record(), attempts=stumbles + used) is Reason.CHECK_CLOSED
 
 
-def test_attempts_too_short_to_count_are_used_up_unless_the_line_was_lost() -> None:
+def test_attempts_too_short_to_count_are_used_up_unless_the_connection_was_lost() -> None:
     most = POLICY.attempts.uncounted
 
     def short(ended_by: EndedBy, count: int) -> tuple[AttemptRecord, ...]:

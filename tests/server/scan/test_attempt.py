@@ -13,6 +13,7 @@ from server.domain.state import CheckState
 from server.domain.terms import EndedBy
 from server.scan.messages import CaptureBudget
 from server.verdict import FailureReason
+from tests.sampling import some_fast
 from tests.server.live import FAST, LiveServer, pictures, serving, settings_for
 from tests.server.raw_device import Ended, RawDevice, RawStream, Request, after_two_frames
 
@@ -152,7 +153,7 @@ TAMPERING: dict[str, tuple[Misbehave, str]] = {
 }
 
 
-@pytest.mark.parametrize("case", TAMPERING)
+@pytest.mark.parametrize("case", some_fast(TAMPERING, step=3))
 async def test_a_broken_transcript_ends_the_check(scene: LiveServer, case: str) -> None:
     misbehave, reason = TAMPERING[case]
     device, stream, check_id = await after_two_frames(scene)
@@ -233,6 +234,7 @@ async def test_a_frame_after_the_end_changes_nothing(scene: LiveServer) -> None:
     assert answer.result.transcript.frames == sent
 
 
+@pytest.mark.slow
 async def test_frames_on_their_way_when_the_server_has_enough_are_accepted(scene: LiveServer) -> None:
     upload = await scene.upload()
     stream = await RawDevice(scene.device, upload).open()
@@ -287,6 +289,7 @@ async def test_a_transcript_that_breaks_before_the_first_frame_is_an_attempt_of_
     assert (second.ended_by, second.frames) == (result_pb2.AttemptSummary.ENDED_BY_REFUSED, 0)
 
 
+@pytest.mark.slow
 async def test_a_device_that_claims_to_have_dropped_billions_breaks_nothing(scene: LiveServer) -> None:
     upload = await scene.upload()
     stream = await RawDevice(scene.device, upload).open()

@@ -38,7 +38,7 @@ class _Time:
         return 1000.0 + self.passed
 
 
-def test_it_waits_for_whatever_is_due_first() -> None:
+def test_the_clock_waits_for_the_next_due_time() -> None:
     time = _Time()
     clocks = time.clocks()
     assert clocks.wait([time.now + 3.0, time.now + 7.0]) == 3.0
@@ -65,7 +65,7 @@ def test_an_attempt_is_overdue_until_it_is_complete() -> None:
     assert clocks.wait([]) == _IDLE
 
 
-def test_whoever_knows_that_it_is_complete_has_the_end_to_send() -> None:
+def test_a_device_that_knows_the_completion_has_time_to_send_the_end() -> None:
     time = _Time()
     clocks = time.clocks()
     clocks.completed = time.now
@@ -76,7 +76,7 @@ def test_whoever_knows_that_it_is_complete_has_the_end_to_send() -> None:
     assert caught.value.reason is Reason.STREAM_IDLE
 
 
-def test_silence_is_told_with_its_length() -> None:
+def test_silence_is_reported_with_its_length() -> None:
     time = _Time()
     clocks = time.clocks()
     clocks.check_silence(time.now + _IDLE - 0.1)

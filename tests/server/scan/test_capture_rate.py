@@ -32,7 +32,7 @@ def test_a_pause_as_the_device_had_it_does_not_count() -> None:
     assert rate.per_second == pytest.approx(10.0)
 
 
-def test_whoever_is_slow_is_slow_beside_a_pause_too() -> None:
+def test_a_slow_device_is_slow_beside_a_pause_too() -> None:
     rate = CaptureRate()
     end = _sent(rate, begin=0.0, count=10, interval=0.5)
     rate.pause(50.0)

@@ -128,7 +128,7 @@ async def test_one_frame_at_a_time_is_examined_ahead(pool: WorkerPool) -> None:
     assert len(setting.analyst.examined) == 2
 
 
-async def test_the_rest_takes_over_what_had_begun_or_waits(pool: WorkerPool) -> None:
+async def test_the_rest_awaits_examinations_that_run(pool: WorkerPool) -> None:
     setting, release = _Setting(pool), threading.Event()
     await setting.take(*range(PLAN.frames))
     await setting.ahead()
@@ -145,7 +145,7 @@ async def test_the_rest_takes_over_what_had_begun_or_waits(pool: WorkerPool) -> 
     assert len(setting.known) == PLAN.selected
 
 
-async def test_what_fails_ahead_is_told_to_who_waits(pool: WorkerPool) -> None:
+async def test_an_early_error_reaches_its_caller(pool: WorkerPool) -> None:
     setting = _Setting(pool)
     await setting.take(*range(PLAN.frames))
     examination = setting.capture.next_examination()
@@ -172,7 +172,7 @@ async def test_when_one_examination_fails_the_others_have_ended(pool: WorkerPool
     assert pool.waiting == 0
 
 
-async def test_who_is_cancelled_twice_waits_for_the_examination_that_runs(pool: WorkerPool) -> None:
+async def test_a_second_cancellation_waits_for_the_running_examination(pool: WorkerPool) -> None:
     setting = _Setting(pool)
     await setting.take(*range(PLAN.frames))
     held, *_ = setting.capture.examinations(begun=None)

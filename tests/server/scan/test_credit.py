@@ -54,7 +54,7 @@ def test_a_window_opens_full_and_is_granted_again() -> None:
     assert ledger.grant() is None
 
 
-def test_it_waits_while_the_device_has_plenty() -> None:
+def test_no_credit_is_granted_while_the_device_has_enough() -> None:
     ledger = _ledger()
     for size, granted in ((100, None), (50, (2, 150)), (100, None), (400, (2, 500)), (301, (1, 301))):
         ledger.arrives(_frame(size))
@@ -63,7 +63,7 @@ def test_it_waits_while_the_device_has_plenty() -> None:
         assert (None if grant is None else (grant.frames, grant.bytes)) == granted
 
 
-def test_what_waits_is_given_where_everything_is_asked_for() -> None:
+def test_held_back_credit_is_granted_if_every_frame_is_requested() -> None:
     ledger = _ledger()
     ledger.arrives(_frame(100))
     ledger.processed(100)
@@ -122,7 +122,7 @@ def test_credit_counts_from_when_it_is_granted_and_not_from_when_a_frame_is_work
         ledger.arrives(_frame(1))
 
 
-def test_a_frame_that_is_too_large_is_left_to_those_who_say_so() -> None:
+def test_the_ledger_leaves_oversized_frames_to_the_frame_limits() -> None:
     _ledger().arrives(_frame(BYTES + 1))
 
 
@@ -161,7 +161,7 @@ def test_the_next_attempt_has_a_full_window_whatever_was_left() -> None:
         max_size=60,
     )
 )
-def test_what_was_granted_and_not_worked_through_never_exceeds_the_window(
+def test_outstanding_credit_never_exceeds_the_window(
     steps: list[tuple[str, int]],
 ) -> None:
     ledger = _ledger()
@@ -186,3 +186,27 @@ def test_what_was_granted_and_not_worked_through_never_exceeds_the_window(
         # The remaining credit, and the frames that wait to be processed.
         assert granted_frames - worked <= FRAMES
         assert granted_bytes - sum(sent[:worked]) <= BYTES
+
+
+def test_the_wait_for_credit_is_measured_once_and_only_without_credit() -> None:
+    now, waits = [10.0], list[float]()
+    ledger = CreditLedger(
+        window_frames=2,
+        window_bytes=BYTES,
+        largest_frame=LARGEST,
+        monotonic=lambda: now[0],
+        waited=waits.append,
+    )
+    ledger.open()
+    ledger.arrives(_frame(100))
+    ledger.processed(100)
+    now[0] = 11.0
+    ledger.grant(everything=True)
+    assert waits == []
+    for _ in range(2):
+        ledger.arrives(_frame(100))
+        ledger.processed(100)
+    now[0] = 11.25
+    assert ledger.grant() is not None
+    assert ledger.grant() is None
+    assert waits == [0.25]

@@ -29,7 +29,7 @@ def _compressed(key: ec.EllipticCurvePublicKey) -> bytes:
 
 
 @pytest.mark.parametrize("first", ["whole", "compressed"])
-async def test_a_session_key_is_known_again_however_its_point_is_written(tmp_path: Path, first: str) -> None:
+async def test_a_session_key_is_recognised_however_its_point_is_written(tmp_path: Path, first: str) -> None:
     key = ec.generate_private_key(ec.SECP256R1()).public_key()
     whole, compressed = public_key_der(key), _compressed(key)
     assert whole != compressed

@@ -22,18 +22,18 @@ def _reported(
 
 
 @pytest.mark.parametrize("verdict", [SUCCESS, FAILURE])
-def test_an_app_that_may_know_nothing_is_told_that_it_is_over(verdict: CheckVerdict) -> None:
+def test_an_app_that_may_know_nothing_is_measured_that_it_is_over(verdict: CheckVerdict) -> None:
     assert final_status(verdict, AppDisclosure.NOTHING) is ScanStatus.COMPLETED
     assert _reported(ScanStatus.COMPLETED, AppDisclosure.NOTHING) == ()
 
 
 @pytest.mark.parametrize("disclosure", [AppDisclosure.PASS_FAIL, AppDisclosure.PASS_FAIL_AND_HINTS])
-def test_others_are_told_pass_or_fail(disclosure: AppDisclosure) -> None:
+def test_others_get_pass_or_fail(disclosure: AppDisclosure) -> None:
     assert final_status(SUCCESS, disclosure) is ScanStatus.SUCCESS
     assert final_status(FAILURE, disclosure) is ScanStatus.FAILURE
 
 
-def test_a_failure_tells_only_what_was_shown_before() -> None:
+def test_a_failure_discloses_only_earlier_feedback() -> None:
     reported = _reported(ScanStatus.FAILURE, AppDisclosure.PASS_FAIL_AND_HINTS)
     assert reported == ("FAILED", "TOO_DARK", "MOVE_CLOSER")
     assert _reported(ScanStatus.FAILURE, AppDisclosure.PASS_FAIL_AND_HINTS, shown=()) == ("FAILED",)
@@ -41,11 +41,11 @@ def test_a_failure_tells_only_what_was_shown_before() -> None:
     assert _reported(ScanStatus.SUCCESS, AppDisclosure.PASS_FAIL_AND_HINTS) == ()
 
 
-def test_a_failure_tells_eight_codes_at_most() -> None:
+def test_a_failure_discloses_at_most_eight_codes() -> None:
     many = [f"HINT_{number}" for number in range(20)]
     assert len(_reported(ScanStatus.FAILURE, AppDisclosure.PASS_FAIL_AND_HINTS, shown=many)) == 8
 
 
 @pytest.mark.parametrize("disclosure", AppDisclosure)
-def test_whoever_is_asked_to_try_again_is_told_what_to_change(disclosure: AppDisclosure) -> None:
+def test_a_repeated_attempt_comes_with_advice(disclosure: AppDisclosure) -> None:
     assert _reported(ScanStatus.RETRY, disclosure) == ADVICE

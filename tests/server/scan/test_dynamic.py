@@ -65,7 +65,7 @@ class _Sender:
             await asyncio.sleep(0.01)
 
 
-async def test_a_device_that_cannot_flash_is_told_and_the_check_waits(scene: LiveServer) -> None:
+async def test_a_device_that_cannot_flash_is_reported_and_the_check_waits(scene: LiveServer) -> None:
     upload = await scene.upload(mode=_DYNAMIC)
     refusal = await RawDevice(scene.device, upload).refusal()
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "CAPABILITY_MISSING")
@@ -86,7 +86,7 @@ async def test_a_device_that_cannot_flash_is_told_and_the_check_waits(scene: Liv
     ],
     ids=["without", "with"],
 )
-async def test_what_is_only_preferred_depends_on_the_device(
+async def test_a_preferred_mode_depends_on_the_device(
     scene: LiveServer, start: dict[str, Any], mode: int, plan: int
 ) -> None:
     upload = await scene.upload(policy="adaptive")
@@ -96,7 +96,7 @@ async def test_what_is_only_preferred_depends_on_the_device(
     await stream.vanish()
 
 
-async def test_the_screen_stays_dark_for_who_must_not_see_flashes(scene: LiveServer) -> None:
+async def test_no_flash_is_shown_if_the_check_forbids_it(scene: LiveServer) -> None:
     upload = await scene.upload(policy="no-flash")
     stream = await RawDevice(scene.device, upload).open(**_FLASH)
     assert (await stream.begin()).plan == scan_pb2.PLAN_EXPRESS
@@ -104,7 +104,7 @@ async def test_the_screen_stays_dark_for_who_must_not_see_flashes(scene: LiveSer
     assert not any(message.WhichOneof("message") == "flash_step" for message in stream.seen)
 
 
-async def test_who_declines_the_flash_is_scanned_without_it(scene: LiveServer) -> None:
+async def test_a_declined_flash_leads_to_a_scan_without_it(scene: LiveServer) -> None:
     upload = await scene.upload(policy="adaptive")
     stream = await RawDevice(scene.device, upload).open(**_FLASH)
     assert (await stream.begin()).plan == scan_pb2.PLAN_FLASH
@@ -122,7 +122,7 @@ async def test_who_declines_the_flash_is_scanned_without_it(scene: LiveServer) -
     assert not any(message.WhichOneof("message") == "flash_step" for message in stream.seen)
 
 
-async def test_who_declines_what_is_demanded_ends_the_check(scene: LiveServer) -> None:
+async def test_declining_a_demanded_flash_ends_the_check(scene: LiveServer) -> None:
     upload = await scene.upload(policy="adaptive", mode=_DYNAMIC)
     stream = await RawDevice(scene.device, upload).open(**_FLASH)
     await stream.begin()
@@ -134,6 +134,7 @@ async def test_who_declines_what_is_demanded_ends_the_check(scene: LiveServer) -
     assert reasons[0] == result_pb2.FAILURE_REASON_CANCELLED
 
 
+@pytest.mark.slow
 async def test_after_the_first_colour_it_is_too_late_to_choose_another_way(scene: LiveServer) -> None:
     upload = await scene.upload(policy="adaptive")
     stream = await RawDevice(scene.device, upload).open(**_FLASH)
@@ -159,7 +160,7 @@ async def test_a_step_comes_only_after_frames_that_show_the_one_before(scene: Li
     await stream.vanish()
 
 
-async def test_a_frame_cannot_show_what_was_not_revealed(scene: LiveServer) -> None:
+async def test_a_frame_cannot_claim_an_unrevealed_colour(scene: LiveServer) -> None:
     upload = await scene.upload(mode=_DYNAMIC)
     stream = await RawDevice(scene.device, upload).open(**_FLASH)
     await stream.begin()
@@ -173,7 +174,7 @@ async def test_a_frame_cannot_show_what_was_not_revealed(scene: LiveServer) -> N
     assert (await scene.record(upload.check_id)).state is not CheckState.DECIDED
 
 
-async def test_no_plan_lets_a_frame_show_what_was_not_revealed(scene: LiveServer) -> None:
+async def test_no_plan_accepts_a_claim_of_an_unrevealed_colour(scene: LiveServer) -> None:
     stream = await RawDevice(scene.device, await scene.upload(policy="no-flash")).open(**_FLASH)
     assert (await stream.begin()).plan == scan_pb2.PLAN_EXPRESS
     await _Sender(stream).send(claim=1)
@@ -251,7 +252,7 @@ async def test_a_genuine_person_succeeds_and_every_step_waited_for_the_one_befor
 
 
 @pytest.mark.slow
-async def test_it_is_judged_while_the_closing_step_is_shown(
+async def test_the_attempt_is_judged_during_the_closing_step(
     real: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settled: list[tuple[int, bool]] = []
@@ -294,7 +295,7 @@ async def test_small_frames_show_the_colours_too(real: LiveServer, size: tuple[i
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [FlashKind.INJECTED_VIDEO, FlashKind.INJECTED_TINT, FlashKind.RECORDED_SCAN])
-async def test_who_never_saw_this_flash_fails(real: LiveServer, kind: FlashKind) -> None:
+async def test_a_recording_without_this_flash_fails(real: LiveServer, kind: FlashKind) -> None:
     result, _ = await check(real, kind)
     assert result.status == result_pb2.CHECK_STATUS_FAILURE
     assert result.liveness.verdict != result_pb2.LIVENESS_VERDICT_LIVE
@@ -324,7 +325,7 @@ class _DarkScreen:
 
 
 @pytest.mark.slow
-async def test_a_device_that_only_says_what_it_shows_proves_nothing(real: LiveServer) -> None:
+async def test_claims_about_the_display_prove_nothing(real: LiveServer) -> None:
     upload = await real.upload(policy="single", mode=_DYNAMIC)
     device, wire = phone(FlashKind.GENUINE), Wire()
     await scan(real.device_channel, upload, device, screen=_DarkScreen(device), wire=wire)
@@ -336,7 +337,7 @@ async def test_a_device_that_only_says_what_it_shows_proves_nothing(real: LiveSe
 
 
 @pytest.mark.slow
-async def test_sunlight_is_told_and_is_no_spoof(real: LiveServer) -> None:
+async def test_sunlight_is_reported_and_is_no_spoof(real: LiveServer) -> None:
     result, wire = await check(real, FlashKind.GENUINE, AmbientPreset.SUN)
     assert result.status == result_pb2.CHECK_STATUS_FAILURE
     assert result.liveness.verdict == result_pb2.LIVENESS_VERDICT_INCONCLUSIVE
@@ -357,8 +358,9 @@ async def test_another_person_is_not_the_portraits_however_alive(real: LiveServe
 
 
 @pytest.mark.slow
-async def test_a_preferred_flash_is_used_and_said(real: LiveServer) -> None:
-    result, wire = await check(real, FlashKind.GENUINE, policy="adaptive", flash=False)
+async def test_a_preferred_flash_is_used_and_reported(real: LiveServer) -> None:
+    # On a busy machine the frames may come too slowly for an attempt, which is then repeated.
+    result, wire = await check(real, FlashKind.GENUINE, policy="adaptive", flash=False, max_attempts=3)
     assert wire.plans[0] == scan_pb2.PLAN_FLASH
     assert result.status == result_pb2.CHECK_STATUS_SUCCESS, result.reasons
     assert result.liveness.requested_mode == scan_pb2.MODE_EXPRESS
@@ -405,7 +407,7 @@ async def test_a_sheet_that_is_moved_closer_fails(real: LiveServer) -> None:
 
 
 @pytest.mark.slow
-async def test_what_is_demanded_has_no_fallback(real: LiveServer) -> None:
+async def test_a_demanded_mode_has_no_fallback(real: LiveServer) -> None:
     result, wire = await _in_the_sun(real, FlashKind.GENUINE, mode=_DYNAMIC)
     assert set(wire.plans) == {scan_pb2.PLAN_FLASH}
     assert wire.ovals == []

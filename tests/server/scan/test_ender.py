@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
 from server.checks.running import CheckClosing
 from server.domain.state import CheckState
@@ -21,6 +22,7 @@ from server.scan.endings import AttemptFacts, Pictures
 from server.scan.scan_bytes import ScanBytes
 from server.storage.errors import Conflict, StorageUnavailable
 from server.storage.records import AttemptEnding
+from server.telemetry.metrics import Metrics
 from server.verdict import CheckStatus, CheckVerdict, FailureReason
 from tests.server.scan.records import NOW, check_record
 from tests.server.scan.test_endings import ERRORS
@@ -176,7 +178,7 @@ class _World:
             repository=self,
             recorder=self,
             clock=clock,
-            metrics=SimpleNamespace(check_decided=lambda **_: None),
+            metrics=Metrics(CollectorRegistry()),
             running=SimpleNamespace(draining=asyncio.Event()),
             settings=SimpleNamespace(lease_seconds=15.0),
         )
@@ -199,7 +201,9 @@ class _World:
 
         async def ends() -> ScanEnder:
             ender = self.ender()
-            ender.begin(cast("Any", SimpleNamespace(recorded=self.frames, record=self.record)))
+            ender.begin(
+                cast("Any", SimpleNamespace(number=1, frames=9, recorded=self.frames, record=self.record))
+            )
             for error in errors:
                 with suppress(BaseException):
                     async with ender.at_the_end():
@@ -217,7 +221,7 @@ _CASES = pytest.mark.parametrize(
 
 
 @_CASES
-def test_what_decides_nothing_is_kept_and_the_check_goes_on_or_is_closed(
+def test_an_undecided_ending_is_stored_and_the_check_continues_or_closes(
     error: BaseException | None, by: EndedBy, closes: FailureReason | None
 ) -> None:
     world = _World()
@@ -232,7 +236,7 @@ def test_what_decides_nothing_is_kept_and_the_check_goes_on_or_is_closed(
 
 
 @_CASES
-def test_what_speaks_against_the_person_decides_whoever_has_the_lease(
+def test_findings_against_the_person_decide_whichever_stream_has_the_lease(
     error: BaseException | None, by: EndedBy, closes: FailureReason | None
 ) -> None:
     broken = closes is FailureReason.TRANSCRIPT_BROKEN
@@ -248,7 +252,7 @@ def test_what_speaks_against_the_person_decides_whoever_has_the_lease(
 
 
 @_CASES
-def test_a_fenced_stream_says_what_it_saw_and_leaves_the_check_alone(
+def test_a_fenced_stream_reports_its_findings_and_leaves_the_check(
     error: BaseException | None, by: EndedBy, closes: FailureReason | None
 ) -> None:
     world = _World(lease_held=False)
@@ -267,7 +271,7 @@ def test_a_fenced_stream_says_what_it_saw_and_leaves_the_check_alone(
 
 
 @_CASES
-def test_an_attempt_without_frames_stands_where_the_server_ended_it_or_its_transcript_broke(
+def test_an_attempt_without_frames_counts_after_a_server_ending_or_a_broken_transcript(
     error: BaseException | None, by: EndedBy, closes: FailureReason | None
 ) -> None:
     world = _World(facts=_NOTHING, frames=False)
@@ -278,7 +282,7 @@ def test_an_attempt_without_frames_stands_where_the_server_ended_it_or_its_trans
 
 
 @_CASES
-def test_what_cannot_be_judged_is_written_only_for_a_fault_of_the_server(
+def test_an_unjudged_attempt_is_stored_only_after_a_server_fault(
     error: BaseException | None, by: EndedBy, closes: FailureReason | None
 ) -> None:
     world = _World(fails={"judge"})
@@ -303,7 +307,7 @@ def test_a_check_that_cannot_be_closed_may_be_resumed(
     assert world.check == ([] if by is EndedBy.SUPERSEDED else [("waits", None)])
 
 
-def test_a_superseded_stream_says_nothing_of_a_check_that_is_over() -> None:
+def test_a_superseded_stream_reports_nothing_about_a_closed_check() -> None:
     world = _World(facts=_ATTACK, lease_held=False, state=CheckState.DECIDED)
     world.end(Conflict("it was decided", state=CheckState.DECIDED, lease_epoch=1))
     assert (world.written, world.check) == ([], [])
@@ -327,7 +331,7 @@ def test_a_fault_while_an_attempt_is_concluded_is_one_though_its_device_is_gone(
     world = _World()
 
     async def ends() -> EndedBy | None:
-        ender, run = world.ender(), cast("Any", SimpleNamespace(recorded=True))
+        ender, run = world.ender(), cast("Any", SimpleNamespace(number=1, frames=9, recorded=True))
         ender.begin(run)
         with suppress(asyncio.CancelledError):
             async with ender.at_the_end():

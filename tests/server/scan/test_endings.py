@@ -61,7 +61,7 @@ _endings = st.sampled_from([ending for _, ending, _ in ERRORS])
 
 
 @pytest.mark.parametrize(("error", "ending", "closes"), ERRORS, ids=lambda each: type(each).__name__)
-def test_what_was_raised_says_what_ended_the_stream(
+def test_the_raised_error_determines_the_ending(
     error: BaseException | None, ending: Ending, closes: FailureReason | None
 ) -> None:
     assert ending_of(error, failed=False, draining=False, cancelled=False) == ending
@@ -84,7 +84,7 @@ def test_a_line_that_is_cut_is_the_devices_doing_unless_the_server_failed_or_sto
         assert failed.by is EndedBy.SERVER_FAULT
 
 
-def test_who_cancelled_and_leaves_has_cancelled() -> None:
+def test_a_device_that_cancels_and_leaves_has_cancelled() -> None:
     assert ending_of(StreamEnded(), failed=False, draining=False, cancelled=True).closes is _CANCELLED
 
 
@@ -99,7 +99,7 @@ def test_an_attempt_is_signed_once_and_left_once(ended_by: EndedBy) -> None:
             follow(state, ended_by)
 
 
-def test_who_may_come_back_and_who_is_to_blame() -> None:
+def test_each_ending_determines_return_and_blame() -> None:
     comes_back = {by for by, rule in RULES.items() if rule.resumable}
     assert comes_back == {
         EndedBy.CONNECTION_LOST,
@@ -120,7 +120,7 @@ def test_who_may_come_back_and_who_is_to_blame() -> None:
 
 
 @given(facts=_facts, ending=_endings)
-def test_leaving_takes_nothing_back_and_gives_nothing(facts: AttemptFacts, ending: Ending) -> None:
+def test_leaving_changes_no_earlier_finding(facts: AttemptFacts, ending: Ending) -> None:
     settled = settle_left(facts, ending)
     against = facts.manipulated or (facts.counts and facts.stands)
     assert settled.outcome is (AttemptOutcome.DECIDED if against else AttemptOutcome.INTERRUPTED)
@@ -136,7 +136,7 @@ def test_leaving_takes_nothing_back_and_gives_nothing(facts: AttemptFacts, endin
 
 
 @given(ending=_endings)
-def test_what_could_not_be_judged_decides_nothing(ending: Ending) -> None:
+def test_an_unjudged_attempt_decides_nothing(ending: Ending) -> None:
     settled = settle_left(NO_FACTS, ending)
     assert settled.outcome is AttemptOutcome.INTERRUPTED
     assert not settled.judgement

@@ -44,11 +44,11 @@ def _named_in_code() -> set[str]:
     return (found | {str(code) for code in HintCode}) & _codes()
 
 
-def test_a_code_is_sent_or_said_not_to_be() -> None:
+def test_every_code_is_sent_or_listed_as_never_sent() -> None:
     assert _named_in_code() == _codes() - _said_not_to_be_sent()
 
 
-def test_the_tables_name_no_code_that_is_said_not_to_be_sent() -> None:
+def test_the_tables_name_no_code_listed_as_never_sent() -> None:
     tables = {*FEEDBACK_CODES.values(), *_ADVICE.values(), *(str(code) for code in HintCode), WRONG_ROTATION}
     assert tables <= _codes()
     assert not tables & _said_not_to_be_sent()

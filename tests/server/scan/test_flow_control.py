@@ -94,7 +94,7 @@ async def test_a_stream_that_ignores_its_credit_does_not_get_far(tmp_path: Path)
 
 
 @pytest.mark.slow
-async def test_who_keeps_to_the_credit_is_never_refused_however_long_the_line(tmp_path: Path) -> None:
+async def test_a_device_within_its_credit_is_never_refused(tmp_path: Path) -> None:
     async with (
         serving(settings_for(tmp_path), tuning=_BRIEF) as live,
         cutting(live.server.device_target, delay_s=ROUND_TRIP_SECONDS / 2) as (_, through),

@@ -147,7 +147,7 @@ async def test_an_unknown_message_during_an_attempt_is_refused(scene: LiveServer
     assert (refusal.code, refusal.reason) == (_C.INVALID_ARGUMENT, "UNEXPECTED_MESSAGE")
 
 
-async def test_the_challenge_says_what_is_due(scene: LiveServer) -> None:
+async def test_the_challenge_states_the_due_actions(scene: LiveServer) -> None:
     upload = await scene.upload()
     device = RawDevice(scene.device, upload)
     stream = await device.open()
@@ -230,7 +230,7 @@ async def test_a_reconnect_without_the_right_proof_changes_nothing(scene: LiveSe
     assert await scene.record(check_id) == before
 
 
-async def test_whoever_only_knows_token_and_public_key_cannot_fence_the_device(scene: LiveServer) -> None:
+async def test_token_and_public_key_do_not_suffice_to_fence_the_device(scene: LiveServer) -> None:
     upload = await scene.upload()
     device = RawDevice(scene.device, upload)
     stream = await device.open()

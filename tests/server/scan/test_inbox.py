@@ -47,7 +47,7 @@ async def test_messages_come_in_order_with_their_arrival() -> None:
 
 
 @pytest.mark.parametrize("error", [Refusal(Reason.INVALID_FIELD, "bad"), RuntimeError("broken")])
-async def test_what_ends_the_reading_reaches_whoever_serves(error: Exception) -> None:
+async def test_the_end_of_the_reading_reaches_the_session(error: Exception) -> None:
     inbox = _inbox(_stream(ResumeProofMessage(b""), error))
     assert await inbox.next(timeout=5) is not None
     for _ in range(2):
@@ -65,7 +65,7 @@ async def test_silence_is_a_tick() -> None:
 
 
 @pytest.mark.parametrize("window", [2, 30])
-async def test_it_reads_a_window_ahead_and_a_few_more(window: int) -> None:
+async def test_the_inbox_reads_a_window_ahead_and_a_few_more(window: int) -> None:
     taken = 0
 
     async def endless() -> AsyncIterator[Inbound]:
@@ -82,7 +82,7 @@ async def test_it_reads_a_window_ahead_and_a_few_more(window: int) -> None:
     inbox.close()
 
 
-async def test_what_is_refused_at_its_arrival_ends_the_reading_in_its_place() -> None:
+async def test_a_message_refused_on_arrival_ends_the_reading_in_order() -> None:
     arrived: list[bytes] = []
 
     def arrives(message: Inbound) -> None:

@@ -44,7 +44,7 @@ class _Setting:
 
 
 @pytest.mark.parametrize(("lease_seconds", "due"), [(15.0, 1.5), (3.0, 1.0)])
-async def test_it_is_renewed_when_that_is_due(lease_seconds: float, due: float) -> None:
+async def test_the_lease_is_renewed_when_due(lease_seconds: float, due: float) -> None:
     setting = _Setting(lease_seconds=lease_seconds)
     assert setting.lease.due == pytest.approx(100.0 + due)
     setting.time += due - 0.01
@@ -74,7 +74,7 @@ async def test_a_lease_that_is_anothers_is_lost(current: CheckRecord | None) -> 
         await setting.lease.renew()
 
 
-async def test_a_check_that_is_closed_says_why() -> None:
+async def test_a_closed_check_states_the_reason() -> None:
     closing = check_record(state=CheckState.SCANNING, lease_epoch=3, closing=FailureReason.CANCELLED)
     setting = _Setting(held=False, current=closing)
     setting.time += 2.0

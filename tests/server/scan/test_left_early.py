@@ -20,6 +20,7 @@ from server.scan.attempt import AttemptRun
 from server.scan.endings import ScanDeadlinePassed
 from server.verdict import FailureReason
 from simulator.scene import ScanKind
+from tests.sampling import some_fast
 from tests.server.live import LiveServer, Picture, pictures
 from tests.server.raw_device import RawDevice, RawStream
 
@@ -121,9 +122,11 @@ async def _breaks_a_rule(stream: RawStream) -> EndedBy:
 Leave = Callable[[RawStream], Awaitable[EndedBy]]
 
 
-@pytest.mark.parametrize("leave", [_vanishes, _half_closes, _breaks_a_rule])
+@pytest.mark.parametrize("leave", some_fast([_vanishes, _half_closes, _breaks_a_rule], step=3))
 @pytest.mark.parametrize("mode", list(Mode))
-async def test_an_attack_that_was_seen_stands(scene: LiveServer, mode: Mode, leave: Leave) -> None:
+async def test_a_detected_attack_counts_after_an_early_departure(
+    scene: LiveServer, mode: Mode, leave: Leave
+) -> None:
     shown = await _show(scene, _ATTACK, mode=mode)
     ended_by = await leave(shown.stream)
     await scene.unattended()
@@ -131,21 +134,21 @@ async def test_an_attack_that_was_seen_stands(scene: LiveServer, mode: Mode, lea
 
 
 @pytest.mark.parametrize("mode", list(Mode))
-async def test_another_person_who_was_seen_stands(scene: LiveServer, mode: Mode) -> None:
+async def test_a_detected_other_person_counts_after_an_early_departure(scene: LiveServer, mode: Mode) -> None:
     shown = await _show(scene, _SOMEBODY_ELSE, mode=mode)
     await shown.stream.vanish()
     await scene.unattended()
     await _assert_stands(scene, shown, _ANOTHER, EndedBy.CONNECTION_LOST)
 
 
-async def test_a_change_of_person_stands(scene: LiveServer) -> None:
+async def test_a_change_of_person_counts_after_an_early_departure(scene: LiveServer) -> None:
     shown = await _show(scene, [*_GENUINE[:9], *_SOMEBODY_ELSE[9:]])
     await shown.stream.vanish()
     await scene.unattended()
     await _assert_stands(scene, shown, FailureReason.IDENTITY_CHANGED, EndedBy.CONNECTION_LOST)
 
 
-async def test_who_breaks_the_transcript_is_told_so_and_of_the_attack(scene: LiveServer) -> None:
+async def test_a_broken_transcript_is_reported_beside_the_attack(scene: LiveServer) -> None:
     shown = await _show(scene, _ATTACK)
     await shown.stream.send(shown.stream.end(frame_count=3))
     refusal = await shown.stream.outcome()
@@ -156,7 +159,9 @@ async def test_who_breaks_the_transcript_is_told_so_and_of_the_attack(scene: Liv
 
 
 @pytest.mark.parametrize("shown", [_ATTACK, _SOMEBODY_ELSE], ids=["attack", "another person"])
-async def test_too_short_a_look_speaks_against_nobody(scene: LiveServer, shown: Sequence[Picture]) -> None:
+async def test_too_short_a_scan_never_counts_against_the_person(
+    scene: LiveServer, shown: Sequence[Picture]
+) -> None:
     left = await _show(scene, shown, frames=_TOO_FEW)
     await left.stream.vanish()
     await scene.reaches(left.check_id, CheckState.WAITING)
@@ -171,7 +176,7 @@ async def test_too_short_a_look_speaks_against_nobody(scene: LiveServer, shown: 
     assert reported.frames == _TOO_FEW
 
 
-async def test_who_withholds_the_end_until_the_server_gives_up_is_judged(scene: LiveServer) -> None:
+async def test_withholding_the_end_does_not_prevent_the_judgement(scene: LiveServer) -> None:
     shown = await _show(scene, _ATTACK)
     await shown.stream.wait_complete()
     refusal = await shown.stream.outcome()
@@ -196,7 +201,7 @@ async def test_the_deadline_does_not_hide_an_attack(
 
 
 @pytest.mark.parametrize("mode", list(Mode))
-async def test_a_newer_stream_elsewhere_does_not_save_what_the_older_showed(
+async def test_a_newer_stream_elsewhere_does_not_undo_findings_of_the_older(
     scene: LiveServer, mode: Mode
 ) -> None:
     shown = await _show(scene, _ATTACK, mode=mode)
@@ -233,7 +238,7 @@ async def test_a_stream_that_is_fenced_and_silent_is_judged_before_the_newer_one
     await _assert_stands(scene, shown, _SPOOF, EndedBy.SUPERSEDED)
 
 
-async def test_a_newer_stream_that_is_faster_waits_for_what_the_older_showed(scene: LiveServer) -> None:
+async def test_a_faster_newer_stream_waits_for_findings_of_the_older(scene: LiveServer) -> None:
     shown = await _show(scene, _SOMEBODY_ELSE)
     newer = await shown.device.resume()
     await newer.begin()
@@ -318,7 +323,7 @@ async def test_an_earlier_result_does_not_keep_a_later_attack_from_standing(scen
 
 
 @pytest.mark.parametrize("mode", list(Mode))
-async def test_a_genuine_person_who_loses_the_line_comes_back(scene: LiveServer, mode: Mode) -> None:
+async def test_a_genuine_scan_continues_after_a_lost_connection(scene: LiveServer, mode: Mode) -> None:
     shown = await _show(scene, _GENUINE, mode=mode)
     await shown.stream.vanish()
     await scene.unattended()

@@ -8,7 +8,7 @@ from liveness.dynamic import policy as dynamic
 from server.domain.terms import Mode, Plan
 from server.policies import Policy, load_policies
 from server.scan.messages import Capability
-from server.scan.plans import ScanPlans, expected_seconds, fewer_bytes, fewer_frames
+from server.scan.plans import ScanPlans, expected_seconds, fewer_bytes, fewer_frames, smallest_frame
 
 _ALL = frozenset(Capability)
 _NONE: frozenset[Capability] = frozenset()
@@ -33,14 +33,14 @@ def _plans(name: str, requested: Mode, capabilities: Set[Capability] = _ALL) -> 
         ("no-flash", Mode.EXPRESS, _ALL, Plan.EXPRESS, Mode.EXPRESS),
     ],
 )
-def test_the_first_attempt(
+def test_the_policy_plans_the_first_attempt(
     policy: str, requested: Mode, capabilities: Set[Capability], plan: Plan, mode: Mode
 ) -> None:
     plans = _plans(policy, requested, capabilities)
     assert (plans.next, plans.mode) == (plan, mode)
 
 
-def test_who_declines_the_flash_is_scanned_without_it_where_it_is_only_preferred() -> None:
+def test_a_declined_preferred_flash_leads_to_a_scan_without_it() -> None:
     plans = _plans("adaptive", Mode.EXPRESS)
     assert plans.decline()
     assert (plans.next, plans.mode) == (Plan.EXPRESS, Mode.EXPRESS)
@@ -49,7 +49,7 @@ def test_who_declines_the_flash_is_scanned_without_it_where_it_is_only_preferred
     assert demanded.next is Plan.FLASH
 
 
-def test_a_fallback_stands_in_only_where_the_policy_names_it() -> None:
+def test_a_fallback_applies_only_if_the_policy_names_it() -> None:
     plans = _plans("adaptive", Mode.EXPRESS)
     plans.fall_back()
     assert (plans.next, plans.mode) == (Plan.MOVEMENT, Mode.EXPRESS)
@@ -81,7 +81,7 @@ def test_the_limits_are_the_policys() -> None:
 
 
 @pytest.mark.parametrize("name", ["standard", "low", "adaptive"])
-def test_who_raises_the_mode_gets_what_the_policy_of_that_name_demands(name: str) -> None:
+def test_raising_the_mode_applies_the_demands_of_that_mode(name: str) -> None:
     assert _plans(name, Mode.DYNAMIC).limits == _plans("dynamic", Mode.DYNAMIC).limits
 
 
@@ -104,6 +104,11 @@ def test_fewer_frames_are_asked_for_in_movement_and_where_bytes_are_scarce(plan:
     if paced is not None:
         assert 8 <= paced.max_frames_per_second <= 15
         assert (paced.max_side, paced.max_frame_bytes) == (0, 0)
+
+
+def test_movement_keeps_frames_that_can_be_measured() -> None:
+    assert smallest_frame(Plan.FLASH) == smallest_frame(Plan.EXPRESS) == 8 * 1024
+    assert smallest_frame(Plan.MOVEMENT) == 24 * 1024
 
 
 def test_a_challenge_takes_longer_than_a_mere_capture() -> None:

@@ -76,7 +76,8 @@ async def test_without_the_capability_the_next_attempt_starts_at_once(scene: Liv
     assert await stream.outcome() is None
 
 
-async def test_who_is_not_ready_in_time_may_come_back(scene: LiveServer) -> None:
+@pytest.mark.slow
+async def test_a_device_that_is_not_ready_in_time_may_return(scene: LiveServer) -> None:
     upload, device, stream, _ = await _interval(scene, policy="hasty")
     refusal = await stream.outcome()
     assert refusal is not None
@@ -98,7 +99,7 @@ async def test_evidence_may_come_while_the_person_gets_ready(scene: LiveServer) 
     assert await stream.outcome() is None
 
 
-async def test_a_person_who_leaves_meanwhile_ends_the_scan(scene: LiveServer) -> None:
+async def test_leaving_before_ready_ends_the_scan(scene: LiveServer) -> None:
     upload, _, stream, _ = await _interval(scene)
     await stream.half_close()
     assert await stream.outcome() is None
@@ -157,7 +158,7 @@ async def _a_frame(stream: RawStream) -> None:
 
 
 @pytest.mark.parametrize("act", [_in_an_attempt, _twice, _a_frame])
-async def test_what_does_not_belong_there_is_refused_and_breaks_nothing(
+async def test_an_unexpected_message_before_ready_is_refused_without_harm(
     scene: LiveServer, act: Callable[[RawStream], Awaitable[None]]
 ) -> None:
     upload, _, stream, _ = await _interval(scene)
@@ -169,7 +170,7 @@ async def test_what_does_not_belong_there_is_refused_and_breaks_nothing(
 
 
 @pytest.mark.parametrize("capabilities", [[], [scan_pb2.CAPABILITY_READY]])
-async def test_nobody_is_ready_before_the_result(
+async def test_ready_before_the_result_is_refused(
     scene: LiveServer, capabilities: list["scan_pb2.Capability.ValueType"]
 ) -> None:
     upload = await scene.upload()
@@ -184,7 +185,7 @@ async def test_nobody_is_ready_before_the_result(
     assert refusal.reason == "UNEXPECTED_MESSAGE"
 
 
-async def test_the_reference_client_says_when_its_person_is_ready(scene: LiveServer) -> None:
+async def test_the_reference_client_sends_ready(scene: LiveServer) -> None:
     upload = await scene.upload(policy="adaptive")
     reported: list[scan_pb2.ScanResult] = []
 

@@ -97,9 +97,7 @@ async def open_server(assets: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.mark.parametrize("turns", [1, *(pytest.param(turns, marks=pytest.mark.slow) for turns in (2, 3))])
-async def test_a_turned_face_that_is_found_is_not_taken_for_another_person(
-    open_server: LiveServer, turns: int
-) -> None:
+async def test_a_rotated_face_is_not_another_person(open_server: LiveServer, turns: int) -> None:
     upload = await open_server.upload()
     stream = await RawDevice(open_server.device, upload).open()
     result = await _send(stream, _turned(turns))

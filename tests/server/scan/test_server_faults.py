@@ -65,7 +65,7 @@ async def _undecided(live: LiveServer, check_id: str, reason: str) -> service_pb
     return answer
 
 
-async def test_a_store_that_is_away_is_nobodys_failure(scene: LiveServer) -> None:
+async def test_an_unavailable_store_is_no_failure_of_the_person(scene: LiveServer) -> None:
     upload = await scene.upload(policy="once")
     stream = await RawDevice(scene.device, upload).open()
     await stream.begin()
@@ -99,7 +99,7 @@ async def test_a_store_that_is_away_is_nobodys_failure(scene: LiveServer) -> Non
 
 
 @pytest.mark.slow
-async def test_a_store_that_hangs_is_nobodys_failure_within_seconds(
+async def test_a_hanging_store_is_no_failure_of_the_person_within_seconds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with silent_store() as silent:
@@ -124,7 +124,7 @@ async def test_a_store_that_hangs_is_nobodys_failure_within_seconds(
             await _undecided(live, upload.check_id, "SERVER_FAULT")
 
 
-async def test_who_comes_back_after_a_fault_has_lost_no_attempt(scene: LiveServer) -> None:
+async def test_a_return_after_a_fault_loses_no_attempt(scene: LiveServer) -> None:
     upload = await scene.upload(policy="once")
     device = RawDevice(scene.device, upload)
     stream = await device.open()
@@ -147,7 +147,7 @@ async def test_who_comes_back_after_a_fault_has_lost_no_attempt(scene: LiveServe
     ]
 
 
-async def test_who_comes_back_and_gives_up_is_still_not_judged(scene: LiveServer) -> None:
+async def test_giving_up_after_a_fault_is_not_judged(scene: LiveServer) -> None:
     upload = await scene.upload()
     device = RawDevice(scene.device, upload)
     stream = await device.open()
@@ -165,7 +165,9 @@ async def test_who_comes_back_and_gives_up_is_still_not_judged(scene: LiveServer
 
 
 @pytest.mark.parametrize("sent", [pictures("red-shirt")], ids=["another person"])
-async def test_what_speaks_against_the_person_stands(scene: LiveServer, sent: tuple[Picture, ...]) -> None:
+async def test_findings_against_the_person_survive_a_store_fault(
+    scene: LiveServer, sent: tuple[Picture, ...]
+) -> None:
     upload = await scene.upload()
     stream = await RawDevice(scene.device, upload).open()
     await stream.begin()
@@ -206,7 +208,7 @@ async def test_a_device_that_leaves_is_not_excused_by_a_store_that_is_away(scene
 
 
 @pytest.mark.parametrize(("write", "frames"), [("start_attempt", 1), ("count_attempt", 8)])
-async def test_a_database_that_fails_once_leaves_an_attempt_that_says_so(
+async def test_a_database_error_is_recorded_in_the_attempt(
     scene: LiveServer, monkeypatch: pytest.MonkeyPatch, write: str, frames: int
 ) -> None:
     genuine = getattr(CheckRepository, write)

@@ -201,6 +201,7 @@ async def test_the_bytes_of_a_scan_are_for_all_of_its_attempts(
             message.capture_adjustment.max_frames_per_second
             for message in stream.seen
             if message.WhichOneof("message") == "capture_adjustment"
+            and message.capture_adjustment.max_frames_per_second
         ]
         assert asked == ([12.0] if room < 136 else [])
 

@@ -126,7 +126,7 @@ def test_any_change_drop_swap_repeat_or_splice_is_refused(data: st.DataObject) -
 
 
 @pytest.mark.parametrize("index", [1, 2**32 - 1])
-def test_an_index_out_of_order_is_refused_before_its_mac_is_looked_at(index: int) -> None:
+def test_an_index_out_of_order_is_refused_before_its_mac_is_verified(index: int) -> None:
     with pytest.raises(Refusal) as caught:
         _transcript().accept_frame(frame_message(index), arrival=0.0)
     assert caught.value.reason is Reason.FRAME_OUT_OF_ORDER
@@ -166,9 +166,7 @@ def test_capture_time_may_run_ahead_by_the_limit_and_no_further(
 @pytest.mark.parametrize(
     ("captured_us", "refused"), [(4_500_000, False), (6_000_000, False), (6_200_000, True)]
 )
-def test_a_first_frame_that_took_longer_than_those_after_it_is_no_clock_that_runs_ahead(
-    captured_us: int, refused: bool
-) -> None:
+def test_a_slow_first_frame_is_not_a_fast_clock(captured_us: int, refused: bool) -> None:
     chain, transcript = _chain(), _transcript()
     transcript.accept_frame(_signed(chain, frame_message(0, capture_time_us=0)), arrival=5.0)
     second = _signed(chain, frame_message(1, capture_time_us=captured_us))
@@ -187,7 +185,7 @@ def test_a_forged_frame_does_not_move_the_clock() -> None:
     transcript.accept_frame(_signed(chain, frame_message(0)), arrival=0.0)
 
 
-def test_dropped_images_are_counted_as_far_as_the_wire_can_say() -> None:
+def test_dropped_images_are_counted_up_to_the_wire_limit() -> None:
     chain, transcript = _chain(), _transcript()
     for index in range(3):
         frame = frame_message(index, dropped_before=2**32 - 1)
@@ -209,7 +207,7 @@ def test_dropped_images_are_counted_as_far_as_the_wire_can_say() -> None:
         {"body": b"another body"},
     ],
 )
-def test_an_end_that_is_not_what_arrived_is_refused(change: dict[str, Any]) -> None:
+def test_an_end_that_differs_from_the_received_frames_is_refused(change: dict[str, Any]) -> None:
     frames, last_mac = _good()
     transcript = _transcript()
     _take(transcript, frames)

@@ -84,6 +84,7 @@ def _assert_limited(refusal: Refused, kind: str, *, least: int, most: int) -> No
     assert refusal.metadata == {"limited": kind, "retrySeconds": f"{refusal.retry_seconds:.0f}"}
 
 
+@pytest.mark.slow
 async def test_after_five_spoofs_a_subject_is_locked_until_the_lock_passes(callers: Callers) -> None:
     await callers.fail(5, subject="anna")
     _assert_limited(await callers.upload_refused(subject="anna"), "subject", least=1_700, most=1_800)
@@ -95,6 +96,7 @@ async def test_after_five_spoofs_a_subject_is_locked_until_the_lock_passes(calle
     await callers.upload(subject="anna")
 
 
+@pytest.mark.slow
 async def test_after_five_spoofs_a_portrait_is_locked_whatever_the_subject(callers: Callers) -> None:
     await callers.fail(5, mark=b"one")
     _assert_limited(

@@ -62,7 +62,7 @@ async def test_frames_that_nothing_is_measured_of_must_be_pictures(
     assert answer.result.status == result_pb2.CHECK_STATUS_FAILURE
 
 
-async def test_the_result_says_how_many_frames_were_examined(scene: LiveServer) -> None:
+async def test_the_result_states_the_number_of_examined_frames(scene: LiveServer) -> None:
     upload = await scene.upload()
     stream = await RawDevice(scene.device, upload).open()
     result = await stream.run_attempt(pictures(count=_SENT, rate=_RATE))

@@ -5,6 +5,7 @@ import pytest
 import pytest_asyncio
 
 from server.storage.database import Database, open_database
+from server.storage.evidence_records import EvidenceRecordRepository
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
 from tests.server.databases import make_tables
@@ -24,9 +25,9 @@ async def postgres_url(postgres: PostgresServer) -> AsyncIterator[str]:
     await postgres.drop_database(url)
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
 def url(request: pytest.FixtureRequest) -> str:
-    """The URL of an empty SQLite or PostgreSQL database."""
+    """The URL of an empty SQLite or, in the slow suite, PostgreSQL database."""
     found: str = request.getfixturevalue(f"{request.param}_url")
     return found
 
@@ -43,6 +44,11 @@ async def database(url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 def repository(database: Database) -> CheckRepository:
     return CheckRepository(database)
+
+
+@pytest.fixture
+def records(database: Database) -> EvidenceRecordRepository:
+    return EvidenceRecordRepository(database)
 
 
 @pytest.fixture

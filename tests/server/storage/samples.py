@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from server.domain.reasons import CheckStatus, FailureReason
 from server.domain.terms import Mode
 from server.sealing import Sealed
-from server.storage.records import Decision, EvidenceEntry, ImagePurpose, NewCheck, RequestKey
+from server.storage.records import Decision, EvidenceEntry, ImagePurpose, NewCheck, RequestKey, SealedRecord
 
 NOW = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
 SESSION_KEY = b"a session key, as SubjectPublicKeyInfo"
@@ -76,11 +76,17 @@ def entry(
     )
 
 
+def sealed_record(content: bytes = b"result", *, terms: tuple[str, ...] = ()) -> SealedRecord:
+    return SealedRecord(
+        version=1, sealed=Sealed(content, b"wrapped key of a record", "key-1"), terms=("all", *terms)
+    )
+
+
 def decision(*evidence: EvidenceEntry, result: bytes = b"result", retain_seconds: float = 1000) -> Decision:
     return Decision(
         status=CheckStatus.FAILURE,
         reasons=(FailureReason.SPOOF, FailureReason.NOT_SAME_PERSON),
-        result_bytes=result,
+        record=sealed_record(result),
         evidence=evidence,
         decide_time=after(20),
         retain_until=after(retain_seconds),

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, text
@@ -22,7 +23,7 @@ def _names(connection: Connection) -> list[str]:
     return [name for name in connection.execute(_NAMES).scalars() if not name.isdigit()]
 
 
-async def test_what_a_transaction_raises_undoes_all_of_it(database: Database) -> None:
+async def test_an_exception_rolls_the_transaction_back(database: Database) -> None:
     def work(connection: Connection) -> None:
         _add(connection, "lost")
         raise LookupError("nothing")
@@ -34,12 +35,32 @@ async def test_what_a_transaction_raises_undoes_all_of_it(database: Database) ->
     assert await database.read(_names) == ["kept"]
 
 
-async def test_what_the_database_refuses_is_told_as_the_storages_own(database: Database) -> None:
+async def test_database_errors_are_raised_as_storage_errors(database: Database) -> None:
     await database.write(_add, "taken")
     with pytest.raises(RowTaken):
         await database.write(_add, "taken")
     with pytest.raises(StorageUnavailable, match="the database failed"):
         await database.read(lambda connection: connection.execute(text("no statement")))
+
+
+async def test_failures_are_reported_by_operation_and_a_taken_row_is_none(tmp_path: Path) -> None:
+    failed: list[str] = []
+    database = open_database(f"sqlite:///{tmp_path / 'a.db'}", failed=failed.append)
+    try:
+        await database.write(
+            lambda connection: connection.execute(text("CREATE TABLE t (a UNIQUE)")).rowcount
+        )
+        add = text("INSERT INTO t VALUES (1)")
+        await database.write(lambda connection: connection.execute(add).rowcount)
+        with pytest.raises(RowTaken):
+            await database.write(lambda connection: connection.execute(add).rowcount)
+        assert failed == []
+        for run in (database.read, database.write):
+            with pytest.raises(StorageUnavailable):
+                await run(lambda connection: connection.execute(text("no statement")).rowcount)
+    finally:
+        await database.close()
+    assert failed == ["read", "write"]
 
 
 async def test_many_write_at_once_and_nothing_is_lost(database: Database) -> None:
@@ -56,7 +77,7 @@ async def test_sqlite_has_one_thread_that_writes_and_is_not_the_event_loops(data
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
-async def test_who_reads_sqlite_waits_for_no_writer_and_sees_nothing_half_written(database: Database) -> None:
+async def test_sqlite_readers_wait_for_no_writer_and_read_committed_data(database: Database) -> None:
     began, release = threading.Event(), threading.Event()
 
     def slow(connection: Connection) -> None:
@@ -73,7 +94,7 @@ async def test_who_reads_sqlite_waits_for_no_writer_and_sees_nothing_half_writte
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
-async def test_who_waited_too_long_in_the_line_is_told_so_and_wrote_nothing(
+async def test_a_write_that_waited_too_long_raises_and_writes_nothing(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("server.storage.engine.PATIENCE_SECONDS", 0.05)
@@ -91,7 +112,7 @@ async def test_who_waited_too_long_in_the_line_is_told_so_and_wrote_nothing(
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
-async def test_closing_waits_for_what_is_written(url: str, database: Database) -> None:
+async def test_closing_waits_for_running_writes(url: str, database: Database) -> None:
     began, release = threading.Event(), threading.Event()
 
     def slow(connection: Connection) -> None:

@@ -105,7 +105,7 @@ async def test_a_token_counts_once(database: Database, devices: DeviceRepository
     assert await devices.consume(_TOKEN, check_id=check, expires=after(120))
 
 
-async def test_keys_that_nobody_uses_are_forgotten(database: Database, devices: DeviceRepository) -> None:
+async def test_unused_keys_are_erased(database: Database, devices: DeviceRepository) -> None:
     check = await _check(database)
     await devices.enrol(_key(check))
     await devices.enrol(_key(check, key_id=b"later" * 6, use_time=after(10)))
@@ -123,7 +123,7 @@ async def test_findings_keep_their_order(database: Database, devices: DeviceRepo
     assert await devices.findings(other) == []
 
 
-async def test_a_person_is_forgotten(database: Database, devices: DeviceRepository) -> None:
+async def test_the_devices_of_a_person_are_erased(database: Database, devices: DeviceRepository) -> None:
     check = await _check(database)
     await devices.enrol(_key(check))
     await devices.enrol(_key(check, key_id=b"other" * 6, subject="subject-2"))

@@ -60,13 +60,13 @@ def test_an_unusable_url_is_refused_without_its_password(url: str, expected: str
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StorageUnavailable, match="folder"):
         open_database(f"sqlite:///{tmp_path / 'file' / 'x' / 'a.db'}")
 
 
-def test_a_driver_that_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_driver_that_is_not_installed_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "asyncpg", None)
     with pytest.raises(StorageUnavailable, match="extra postgres"):
         open_database("postgresql+asyncpg://user:hunter2@host/db")
@@ -83,7 +83,7 @@ def test_a_driver_that_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch)
         ({"max_cached_statement_lifetime": "x"}, "ssl=require"),
     ],
 )
-async def test_a_connection_that_cannot_be_made_says_what_to_do(
+async def test_a_failed_connection_comes_with_a_remedy(
     postgres: PostgresServer, changes: dict[str, str], expected: str
 ) -> None:
     url = postgres.url(**{"database": "postgres"} | changes)

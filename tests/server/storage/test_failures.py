@@ -50,7 +50,7 @@ async def test_a_user_without_rights_is_to_be_granted_them(
     assert "hunter2" not in message
 
 
-async def test_a_postgresql_that_takes_no_more_connections_says_so(
+async def test_a_postgresql_that_takes_no_more_connections_is_reported(
     postgres: PostgresServer, postgres_url: str
 ) -> None:
     await upgrade(postgres_url)
@@ -74,7 +74,7 @@ async def test_a_server_that_died_is_named_and_found_again_once_it_is_back(
     await database.close()
 
 
-async def test_a_sqlite_file_in_the_way_is_said(tmp_path: Path) -> None:
+async def test_a_sqlite_file_in_the_way_is_reported(tmp_path: Path) -> None:
     (tmp_path / "folder.db").mkdir()
     assert "correct the owner and the permissions" in await _failure(f"sqlite:///{tmp_path}/folder.db")
     (tmp_path / "text.db").write_text("this is not a database" * 100)
@@ -103,7 +103,7 @@ async def test_a_locked_sqlite_file_is_waited_for_and_then_given_up(
     holder.close()
 
 
-async def test_a_failure_of_the_driver_itself_is_told_alike(
+async def test_a_failure_of_the_driver_itself_is_reported_alike(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = open_database(f"sqlite:///{tmp_path}/a.db")
@@ -118,7 +118,7 @@ async def test_a_failure_of_the_driver_itself_is_told_alike(
     await database.close()
 
 
-def test_what_has_no_meaning_is_named_by_its_kind_only() -> None:
+def test_an_unknown_error_is_reported_by_its_kind_only() -> None:
     secret = ArgumentError("hunter2")
     assert str(unavailable("the database failed", secret)) == "the database failed (ArgumentError)"
     message = str(unavailable("the database failed", OSError(errno.EHOSTUNREACH, "hunter2")))

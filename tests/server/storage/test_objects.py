@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -46,6 +46,20 @@ async def test_an_object_is_read_as_it_was_written(store: ObjectStore) -> None:
     assert await store.get("evidence/a/b") == b"new"
 
 
+async def test_parts_of_objects_are_removed_once_they_are_old(tmp_path: Path) -> None:
+    store = open_object_store(str(tmp_path))
+    await store.put("evidence/a/b", b"whole")
+    # As a process that was killed in ``put`` leaves it (tests/server/crash/test_interrupted_put.py).
+    part = tmp_path / "evidence" / "a" / "c#1"
+    await asyncio.to_thread(part.write_bytes, b"part")
+    now = datetime.now(UTC)
+    assert await store.remove_interrupted("evidence", older_than=now - timedelta(hours=1)) == 0
+    assert await store.remove_interrupted("evidence", older_than=now + timedelta(hours=1)) == 1
+    assert await store.remove_interrupted("none", older_than=now) == 0
+    assert await store.get("evidence/a/b") == b"whole"
+    assert not part.exists()
+
+
 _ENDS = """
 import asyncio, sys
 from server.storage.objects import open_object_store
@@ -65,7 +79,7 @@ def test_a_process_may_end_right_after_a_call(tmp_path: Path) -> None:
     assert [subprocess.run(command).returncode for _ in range(20)] == [0] * 20
 
 
-async def test_a_missing_object_is_said_to_be_missing(store: ObjectStore) -> None:
+async def test_a_missing_object_is_reported_as_missing(store: ObjectStore) -> None:
     with pytest.raises(ObjectNotFound) as caught:
         await store.get("evidence/none")
     assert caught.value.key == "evidence/none"
@@ -132,10 +146,15 @@ def test_an_unusable_url_is_refused(tmp_path: Path) -> None:
 
 
 async def test_a_folder_that_fails_is_unavailable(tmp_path: Path) -> None:
-    store = open_object_store(str(tmp_path / "objects"))
+    failed: list[str] = []
+    store = open_object_store(str(tmp_path / "objects"), failed=failed.append)
+    with pytest.raises(ObjectNotFound):
+        await store.get("evidence/a")
+    assert failed == []
     (tmp_path / "objects" / "evidence").write_text("in the way")
     with pytest.raises(StorageUnavailable):
         await store.put("evidence/a", b"1")
+    assert failed == ["put"]
 
 
 @pytest.mark.slow

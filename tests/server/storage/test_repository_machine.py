@@ -27,6 +27,7 @@ from server.domain.state import OPEN_STATES, CheckState
 from server.domain.terms import AttemptOutcome
 from server.storage.database import open_database
 from server.storage.errors import Conflict, SessionKeyMismatch, SessionKeyUnproven, StorageError
+from server.storage.evidence_records import EvidenceRecordRepository
 from server.storage.records import AttemptEnding, NewAttempt
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
@@ -95,6 +96,7 @@ class RepositoryMachine(RuleBasedStateMachine):
         self.runner.run(make_tables(self.url))
         self.database = open_database(self.url)
         self.repository = CheckRepository(self.database)
+        self.records = EvidenceRecordRepository(self.database)
         self.retention = RetentionRepository(self.database)
 
     def teardown(self) -> None:
@@ -271,6 +273,7 @@ class RepositoryMachine(RuleBasedStateMachine):
         self.runner.run(self.database.close())
         self.database = open_database(self.url)
         self.repository = CheckRepository(self.database)
+        self.records = EvidenceRecordRepository(self.database)
         self.retention = RetentionRepository(self.database)
 
     @rule(now=st.integers(0, 80))
@@ -304,7 +307,9 @@ class RepositoryMachine(RuleBasedStateMachine):
             resumable = None if model.resume_until is None else after(model.resume_until)
             assert record.resume_until == resumable
             assert (record.portrait_template is None) is (model.state not in OPEN_STATES)
-            assert (record.result is None) is (model.state not in _CLOSED)
+            stored = await self.records.find(check_id)
+            assert (stored is None) is (model.state not in _CLOSED)
+            assert (record.subject_reference == "") is (model.state not in OPEN_STATES)
             assert len(await self.repository.evidence(check_id)) == model.evidence
             assert {
                 a.number: (a.epoch, a.outcome, a.counted) for a in await self.repository.attempts(check_id)
@@ -328,7 +333,7 @@ TestRepositoryMachine.settings = _SETTINGS
 
 
 @pytest.mark.slow
-def test_the_same_on_postgresql(postgres: PostgresServer) -> None:
+def test_postgresql_follows_the_same_state_machine(postgres: PostgresServer) -> None:
     class OnPostgresql(RepositoryMachine):
         def __init__(self) -> None:
             super().__init__(postgres)

@@ -131,7 +131,7 @@ async def test_uses_of_a_key_are_by_time_and_tenant(store: _Store) -> None:
 
 
 @pytest.mark.parametrize("by", ["subject", "check"])
-async def test_a_scan_is_forgotten(store: _Store, by: str) -> None:
+async def test_a_scan_is_erased(store: _Store, by: str) -> None:
     marks = _marks()
     check = await store.remember(marks, subject="gone")
     await store.memory.remember_key(

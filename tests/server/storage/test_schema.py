@@ -24,7 +24,7 @@ async def test_the_migrations_make_exactly_the_tables(url: str) -> None:
     await database.close()
 
 
-async def test_the_database_says_its_revision(url: str) -> None:
+async def test_the_database_reports_its_revision(url: str) -> None:
     database = open_database(url)
     assert await current_revision(database) is None
     await upgrade(url)

@@ -80,7 +80,7 @@ def test_lost_pictures_that_are_fetched_again_and_again_have_a_rate(event: str) 
     assert _events(stream) == [event] * 50
 
 
-def test_what_no_caller_causes_is_always_logged() -> None:
+def test_lines_that_no_caller_causes_are_always_logged() -> None:
     stream = _configured(_Clock())
     for _ in range(500):
         structlog.get_logger("server.checks").info("check_decided", reason="x")

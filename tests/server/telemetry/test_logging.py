@@ -53,7 +53,7 @@ def test_a_line_is_one_json_object_with_its_context() -> None:
     ["token", "scan_token", "key", "api_key", "session_key", "embedding", "image", "evidence_image",
      "template", "portrait_template", "Authorization", "password", "frame"],
 )  # fmt: skip
-def test_what_bears_a_sensitive_name_is_not_logged(name: str) -> None:
+def test_values_with_a_sensitive_name_are_not_logged(name: str) -> None:
     stream = configured()
     structlog.get_logger().info("x", **{name: "hunter2", "detail": {name: ["hunter2"]}})
     assert "hunter2" not in stream.getvalue()
@@ -61,7 +61,7 @@ def test_what_bears_a_sensitive_name_is_not_logged(name: str) -> None:
     assert line[name] == "[redacted]"
 
 
-def test_what_is_bytes_or_an_array_is_not_logged_under_any_name() -> None:
+def test_bytes_and_arrays_are_never_logged() -> None:
     stream = configured()
     structlog.get_logger().info(
         "x", data=b"hunter2", more=[b"hunter2"], vector=np.full(3, 123.25, dtype=np.float32), thing=object()
@@ -103,7 +103,7 @@ def test_the_level_is_the_least_that_is_logged() -> None:
     assert [line["event"] for line in lines(stream)] == ["loud"]
 
 
-def test_people_get_text() -> None:
+def test_the_console_format_is_plain_text() -> None:
     stream = configured(format=LogFormat.CONSOLE)
     structlog.get_logger("server").info("started", port=8443)
     assert "started" in stream.getvalue()

@@ -4,7 +4,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from server.telemetry.metrics import Metrics
 
 
-def test_what_happened_is_counted() -> None:
+def test_events_are_counted() -> None:
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     metrics.checks.check_created(sandbox=False)
@@ -18,6 +18,7 @@ def test_what_happened_is_counted() -> None:
     metrics.checks.evidence_problem("LOST")
     metrics.decoders.isolated_decode("decoded")
     metrics.decoders.decoder_replaced("crashed")
+    metrics.models.loaded(on_gpu=True)
     metrics.calls.analysed("video", "TOO_FEW_FRAMES")
 
     def value(name: str, **labels: str) -> float | None:
@@ -36,6 +37,7 @@ def test_what_happened_is_counted() -> None:
     assert value("facegate_evidence_problems_total", problem="LOST") == 1
     assert value("facegate_isolated_decodes_total", outcome="decoded") == 1
     assert value("facegate_decoders_replaced_total", cause="crashed") == 1
+    assert value("facegate_models_on_gpu") == 1
     assert value("facegate_analyses_total", kind="video", outcome="TOO_FEW_FRAMES") == 1
 
 
@@ -86,5 +88,7 @@ def test_the_rendering_is_prometheus_text_without_identifying_labels() -> None:
     assert media_type.startswith("text/plain")
     families = list(text_string_to_metric_families(body.decode()))
     labels = {name for family in families for sample in family.samples for name in sample.labels}
-    assert labels <= {"reason", "status", "verdict", "code", "le", "sandbox"}
+    assert labels <= {"reason", "status", "verdict", "code", "le", "sandbox", "stage"} | {
+        "action", "limited", "operation", "problem", "purpose", "store",
+    }  # fmt: skip
     assert all(family.documentation for family in families)

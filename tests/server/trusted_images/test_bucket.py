@@ -61,7 +61,7 @@ class TestRealS3:
         assert (caught.value.size, caught.value.limit) == (2_000_001, 2_000_000)
 
     @pytest.mark.parametrize("segments", [("a", "b", "none"), ("a", "b"), ("x.jpg",), ("a", "b", "X.JPG")])
-    def test_what_is_not_there_is_not_found(self, s3: S3, segments: tuple[str, ...]) -> None:
+    def test_a_missing_object_is_not_found(self, s3: S3, segments: tuple[str, ...]) -> None:
         with pytest.raises(ReferenceNotFound):
             _bucket(s3.endpoint).read(segments, 2_000_000)
 
@@ -70,7 +70,7 @@ class TestRealS3:
             _bucket(s3.endpoint, bucket="no-such-bucket").read(("x",), 2_000_000)
         assert caught.value.cause == "NoSuchBucket"
 
-    def test_the_environment_can_say_where_it_is(self, s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_environment_can_set_the_endpoint(self, s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
         for name, value in s3.environment.items():
             monkeypatch.setenv(name, value)
         bucket = ImageBucket("images", endpoint=None, region=None, credentials={}, timeout_seconds=10)
@@ -172,7 +172,7 @@ def test_a_body_over_the_limit_is_not_read() -> None:
     assert caught.value.size == 1 << 40
 
 
-def test_nobody_listening_is_unavailable() -> None:
+def test_a_refused_connection_is_unavailable() -> None:
     with _answering(_says(200)) as (endpoint, _):
         pass
     with pytest.raises(StoreUnavailable):

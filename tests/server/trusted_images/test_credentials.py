@@ -41,7 +41,7 @@ def test_temporary_credentials_have_a_token(tmp_path: Path) -> None:
         (b"#" * 20_000, 0o600, "more than 16384 bytes"),
     ],
 )
-def test_a_file_that_cannot_be_used_says_why_and_nothing_else(
+def test_an_unusable_file_is_reported_without_its_contents(
     tmp_path: Path, content: bytes, mode: int, said: str
 ) -> None:
     with pytest.raises(CredentialsUnusable) as caught:
@@ -50,6 +50,6 @@ def test_a_file_that_cannot_be_used_says_why_and_nothing_else(
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_missing_file_is_said(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(CredentialsUnusable, match="No such file"):
         read_credentials(tmp_path / "none.toml")

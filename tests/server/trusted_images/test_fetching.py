@@ -103,7 +103,7 @@ class _Stuck:
         return "/".join(segments).encode()[:max_bytes]
 
 
-async def test_a_store_that_hangs_is_given_up_and_keeps_nobody_else_waiting() -> None:
+async def test_a_hanging_store_times_out_and_delays_no_other() -> None:
     store = _Stuck()
     images = TrustedImages(store, below=(), readers=2, timeout_seconds=0.2)
     begun = time.monotonic()
@@ -130,7 +130,7 @@ async def test_a_caller_that_leaves_is_not_waited_for() -> None:
 
 
 @pytest.mark.parametrize("name", ["none", "x.jpg"])
-def test_a_folder_that_is_none_keeps_the_server_from_starting(folder: Path, name: str) -> None:
+def test_a_missing_folder_prevents_the_start(folder: Path, name: str) -> None:
     with pytest.raises(ConfigurationError, match=r"trusted_images\.source"):
         _opened(f"{folder}/{name}")
     with pytest.raises(ConfigurationError, match=r"trusted_images\.source"):

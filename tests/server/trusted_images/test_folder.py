@@ -131,7 +131,7 @@ def _device(path: Path) -> None:
 @pytest.mark.parametrize(
     "make", [_pipe, _socket, _device, Path.mkdir], ids=["pipe", "socket", "device", "folder"]
 )
-def test_what_is_no_file_is_refused_at_once(store: Path, make: Callable[[Path], None]) -> None:
+def test_anything_but_a_regular_file_is_refused_at_once(store: Path, make: Callable[[Path], None]) -> None:
     make(store / "thing")
     with pytest.raises(ReferenceInvalid, match="not a regular file"):
         _read(store, "thing")
@@ -139,7 +139,7 @@ def test_what_is_no_file_is_refused_at_once(store: Path, make: Callable[[Path], 
         _read(store, "thing/x")
 
 
-def test_a_size_over_the_limit_is_told_without_reading(store: Path) -> None:
+def test_a_size_over_the_limit_is_reported_without_reading(store: Path) -> None:
     with (store / "big").open("wb") as file:
         file.truncate(1 << 40)
     with pytest.raises(ReferencedImageTooLarge) as caught:
@@ -193,7 +193,7 @@ def test_the_way_to_the_store_may_be_a_link(store: Path, tmp_path: Path) -> None
     ],
     ids=["link", "folder link", "pipe", "hard link"],
 )
-def test_what_is_exchanged_after_the_look_is_refused(
+def test_a_file_replaced_after_the_test_is_refused(
     store: Path,
     outside: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -98,7 +98,7 @@ INVALID = {
 
 
 @pytest.mark.parametrize("case", INVALID)
-def test_what_could_mean_something_else_is_refused(case: str) -> None:
+def test_ambiguous_references_are_refused(case: str) -> None:
     text, problem = INVALID[case]
     with pytest.raises(ReferenceInvalid) as caught:
         parse_reference(text)
@@ -119,7 +119,7 @@ _TRICKY = st.sampled_from(
 
 
 @given(st.one_of(st.text(max_size=40), st.lists(_TRICKY, max_size=8).map("".join)))
-def test_what_is_accepted_stays_below_however_it_is_read(text: str) -> None:
+def test_accepted_references_stay_below_the_root(text: str) -> None:
     try:
         segments = parse_reference(text)
     except ReferenceInvalid:

@@ -4,12 +4,12 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from device_integrity.assurance import Assurance
-from device_integrity.check import passed
+from device_integrity.check import passed_test
 from liveness.policy import LivenessPolicy
 from liveness.signal import Signal
 from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
 from matcher.comparison import MatchResult
-from server.domain.terms import AttemptOutcome, EndedBy, Mode, Plan
+from server.domain.terms import AttemptOutcome, EndedBy, Mode, Plan, PortraitKept
 from server.verdict import CheckStatus, CheckVerdict, FailureReason
 from server.verdict.outcome import (
     AttemptOutline,
@@ -20,8 +20,9 @@ from server.verdict.outcome import (
     PackIdentity,
     TranscriptOutcome,
 )
+from server.verdict.record import AttemptFrames, EvidenceRecord, ImageFacts, PortraitFacts, RecordTimes
 
-__all__ = ["ATTEMPT", "LATER", "NOW", "OUTCOME"]
+__all__ = ["ATTEMPT", "LATER", "NOW", "OUTCOME", "RECORD"]
 
 NOW = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
 LATER = datetime(2026, 5, 4, 12, 33, tzinfo=UTC)
@@ -72,7 +73,7 @@ OUTCOME = CheckOutcome(
     device=DeviceOutcome(
         assurance=Assurance.NONE,
         required=Assurance.LOW,
-        checks=(passed("server_key.tls", "SAME_KEY", "words"),),
+        checks=(passed_test("server_key.tls", "SAME_KEY", "words"),),
     ),
     transcript=TranscriptOutcome(
         intact=True, frames=30, examined=21, dropped=2, streams=1, final_mac_sha256=bytes(32)
@@ -96,4 +97,33 @@ OUTCOME = CheckOutcome(
     decide_time=LATER,
     server_version="0.1.0",
     sandbox=True,
+)
+RECORD = EvidenceRecord(
+    tenant="default",
+    subject_reference="subject",
+    consent_reference="consent",
+    requested_mode=Mode.EXPRESS,
+    outcome=OUTCOME,
+    result=b"the serialised result",
+    result_jws="header.payload.signature",
+    images=(
+        ImageFacts(
+            purpose="EVIDENCE_FRAME",
+            sha256=b"e" * 32,
+            attempt=1,
+            frame_index=17,
+            rotation=90,
+            mirrored=True,
+            media_type="image/jpeg",
+        ),
+    ),
+    frames=(AttemptFrames(attempt=1, sha256=(b"1" * 32, b"2" * 32, b"3" * 32), complete=True),),
+    portrait=PortraitFacts(kept=PortraitKept.HASH, sha256=b"p" * 32),
+    times=RecordTimes(
+        source="system clock of host",
+        create=NOW,
+        decide=LATER,
+        result_deadline=LATER,
+        retain_until=LATER,
+    ),
 )

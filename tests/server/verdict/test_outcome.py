@@ -29,7 +29,7 @@ def _ended(outcome: CheckOutcome, *, by: FailureReason, **changes: Any) -> Check
 _SECOND = replace(ATTEMPT, attempt=2, outcome=AttemptOutcome.INTERRUPTED)
 
 
-def test_it_says_how_the_check_ended_and_keeps_what_was_seen() -> None:
+def test_the_outcome_states_the_ending_and_keeps_the_findings() -> None:
     ended = _ended(OUTCOME, by=FailureReason.ABANDONED, attempts=(ATTEMPT, _SECOND), streams=7)
     verdict = CheckVerdict(CheckStatus.FAILURE, (FailureReason.ABANDONED, FailureReason.SPOOF))
     assert OUTCOME.transcript is not None
@@ -54,7 +54,7 @@ def test_a_transcript_that_broke_later_is_not_called_intact(transcript: Transcri
     assert ended.transcript == (None if transcript is None else replace(transcript, intact=False))
 
 
-def test_a_fault_of_the_server_leaves_undecided_what_only_conditions_kept_open() -> None:
+def test_after_a_server_fault_an_inconclusive_check_is_not_decided() -> None:
     undecided = CheckVerdict(CheckStatus.FAILURE, (FailureReason.CONDITIONS,))
     ended = _ended(replace(OUTCOME, verdict=undecided), by=FailureReason.SERVER_FAULT)
     assert ended.verdict == CheckVerdict(CheckStatus.NOT_DECIDED, (FailureReason.SERVER_FAULT,))
@@ -81,10 +81,10 @@ def test_the_strongest_sign_of_a_replaced_stream_is_the_injection() -> None:
     assert replace(OUTCOME.device, signs=(replace(emulator, strength=0.8),)).injection is None
 
 
-def test_earlier_attacks_are_told_of_what_is_known_and_weigh_nothing() -> None:
+def test_earlier_attacks_are_reported_and_have_no_weight() -> None:
     device = replace(OUTCOME.device, earlier=EarlierAttacks(subject=3, device=0))
-    told = replace(OUTCOME, device=device).history
-    assert [(signal.name, signal.score, signal.passed, signal.weight) for signal in told] == [
+    history = replace(OUTCOME, device=device).history
+    assert [(signal.name, signal.score, signal.passed, signal.weight) for signal in history] == [
         ("history_subject_spoofs", 0.25, False, 0.0),
         ("history_device_spoofs", 1.0, True, 0.0),
     ]

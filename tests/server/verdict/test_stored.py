@@ -46,7 +46,7 @@ _BARE = replace(OUTCOME, liveness=None, match=None, used_mode=None, transcript=N
 
 
 @pytest.mark.parametrize("outcome", [OUTCOME, _FULL, _BARE])
-def test_what_is_kept_comes_back(outcome: CheckOutcome) -> None:
+def test_a_stored_outcome_is_read_back(outcome: CheckOutcome) -> None:
     assert outcome_from_bytes(outcome_to_bytes(outcome)) == outcome
 
 
@@ -72,6 +72,6 @@ def test_numbers_as_measurements_leave_them_are_kept() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", encode_result(OUTCOME), b'{"outcome": {"check_id": 7}}'])
-def test_what_another_version_wrote_is_not_taken_for_an_outcome(data: bytes) -> None:
+def test_an_outcome_of_another_version_is_not_read(data: bytes) -> None:
     with pytest.raises(OutcomeUnreadable):
         outcome_from_bytes(data)

@@ -15,7 +15,7 @@ def _opening(pack: Pack, image: np.typing.NDArray[np.uint8]) -> float:
     return float(np.mean(eye_aspect_ratio(found)))
 
 
-def test_open_eyes_that_look_ahead_are_left_as_they_are(astronaut: Photo) -> None:
+def test_open_eyes_that_face_the_camera_are_unchanged(astronaut: Photo) -> None:
     picture = astronaut.pixels.copy()
     Eyelids(picture, astronaut.landmarks).draw(picture, closure=0.0, gaze=(0.0, 0.0))
     assert np.array_equal(picture, astronaut.pixels)

@@ -229,9 +229,7 @@ SEEN = {
 
 
 @pytest.mark.parametrize("kind", DeviceKind)
-def test_what_fails_is_what_is_wrong_with_the_device_and_nothing_else(
-    kind: DeviceKind, platform: TestPlatform
-) -> None:
+def test_only_the_tests_of_the_defect_fail(kind: DeviceKind, platform: TestPlatform) -> None:
     names, signs = SEEN[kind]
     checks = Server(platform).look_at(make_device(kind, platform))
     assert failed(checks) == names

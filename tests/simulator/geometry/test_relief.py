@@ -96,7 +96,7 @@ def test_roll_is_clockwise_and_approach_enlarges() -> None:
     assert relief.project(ReliefPose(approach=0.05))[0][right_of_pivot] > 60 * 4 + 3
 
 
-def test_what_is_stiff_does_not_turn_but_leans() -> None:
+def test_a_rigid_sheet_leans_and_does_not_turn() -> None:
     rows, columns = Relief.grid_shape(_VIEW)
     stiff = np.zeros((rows, columns), np.float32)
     relief = Relief(viewport=_VIEW, depth=_dome(), pivot=_PIVOT, stiffness=stiff)

@@ -12,7 +12,7 @@ def _at(depth: np.typing.NDArray[np.float32], x: float, y: float) -> float:
     return float(depth[round(y / _STEP), round(x / _STEP)])
 
 
-def test_it_has_the_features_of_a_face(astronaut: Photo) -> None:
+def test_the_sculpted_head_has_the_features_of_a_face(astronaut: Photo) -> None:
     height, width = astronaut.pixels.shape[:2]
     fit = fit_head(astronaut.landmarks)
     depth = sculpted_depth(astronaut.landmarks, fit, size=(width, height), step=_STEP)
@@ -31,7 +31,7 @@ def test_it_has_the_features_of_a_face(astronaut: Photo) -> None:
     assert depth.min() / scale >= -82.001
 
 
-def test_it_is_near_the_generic_landmarks_and_another_head_than_the_ellipsoid(astronaut: Photo) -> None:
+def test_the_sculpted_head_is_near_the_landmarks_and_no_ellipsoid(astronaut: Photo) -> None:
     height, width = astronaut.pixels.shape[:2]
     fit = fit_head(astronaut.landmarks)
     scale = fit.pixels_per_millimetre

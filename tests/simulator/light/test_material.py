@@ -22,7 +22,7 @@ def test_lambert_is_the_cosine() -> None:
         assert float(answer[0, 0, 0]) == pytest.approx(10 * np.cos(np.deg2rad(degrees)), abs=1e-4)
 
 
-def test_what_faces_away_is_dark_or_nearly() -> None:
+def test_surfaces_facing_away_are_dark() -> None:
     assert diffuse_answer(Diffuse.LAMBERT, _from_front(), _tilted(120.0)).max() == 0
     assert diffuse_answer(Diffuse.WRAPPED, _from_front(), _tilted(120.0)).max() == 0
     assert diffuse_answer(Diffuse.WRAPPED, _from_front(), _tilted(95.0)).max() > 0
@@ -35,7 +35,7 @@ def test_wrapped_is_flatter_and_no_brighter_in_front() -> None:
     assert aslant > 10 * np.cos(np.deg2rad(60.0))
 
 
-def test_a_film_darkens_what_is_lit_or_seen_aslant() -> None:
+def test_a_film_darkens_oblique_surfaces() -> None:
     front = float(diffuse_answer(Diffuse.COATED, _from_front(), _tilted(0.0))[0, 0, 0])
     assert front == pytest.approx(10.0, rel=1e-3)
     answers = [

@@ -117,3 +117,12 @@ def test_tone_curves_differ() -> None:
     tables = [tone_table(curve)[0].astype(int) for curve in ToneCurve]
     assert np.abs(tables[0] - tables[1]).max() >= 3
     assert np.abs(tables[0] - tables[2]).max() >= 5
+
+
+@pytest.mark.parametrize("longest", [0.01, 0.033, 0.12])
+def test_in_the_dark_the_exposure_is_the_longest_allowed(longest: float) -> None:
+    dark, bright = (_camera(replace(_QUIET, longest_exposure_seconds=longest)) for _ in range(2))
+    dark.start(_scene(1, 1, 1))
+    bright.start(_scene(5000, 5000, 5000))
+    assert _take(dark, _scene(1, 1, 1), 0.0)[1].exposure_seconds == longest
+    assert _take(bright, _scene(5000, 5000, 5000), 0.0)[1].exposure_seconds < 0.005

@@ -82,11 +82,11 @@ def test_a_slow_panel_takes_its_time() -> None:
     st.lists(st.tuples(st.floats(0, 0.6), st.floats(0, 1)), min_size=1, max_size=30),
     st.integers(0, 1000),
 )
-def test_whatever_is_told_light_is_finite_and_appearances_rise(
-    told: list[tuple[float, float]], seed: int
+def test_whatever_is_reported_light_is_finite_and_appearances_rise(
+    steps: list[tuple[float, float]], seed: int
 ) -> None:
     light, time, since = ScreenLight(seed=seed), 0.0, []
-    for index, (gap, scroll) in enumerate(told):
+    for index, (gap, scroll) in enumerate(steps):
         time += gap
         light.show((index * 37 % 256, index * 91 % 256, 255), at=time, scroll_seconds=scroll)
     times = np.linspace(0, time + 3, 400)
@@ -98,14 +98,14 @@ def test_whatever_is_told_light_is_finite_and_appearances_rise(
     assert numbers == sorted(numbers)
     since = [light.appeared(moment)[1] for moment in times]
     assert since == sorted(since)
-    assert numbers[-1] == len(told)
+    assert numbers[-1] == len(steps)
 
 
-def test_what_an_attacker_knows_has_no_delay() -> None:
+def test_colours_known_to_an_attacker_have_no_delay() -> None:
     light = ScreenLight(_EXACT)
     light.show(_WHITE, at=1.0)
-    assert np.array_equal(light.told_bands(np.array([0.999]), bands=2)[0], light.idle_bands(bands=2))
-    assert light.told_bands(np.array([1.0]), bands=2)[0] == pytest.approx(np.full((2, 3), 400 * 0.8))
+    assert np.array_equal(light.undelayed_bands(np.array([0.999]), bands=2)[0], light.idle_bands(bands=2))
+    assert light.undelayed_bands(np.array([1.0]), bands=2)[0] == pytest.approx(np.full((2, 3), 400 * 0.8))
 
 
 def test_latency_jitters_by_seed() -> None:

@@ -22,7 +22,7 @@ class TestEveryKind:
         for name, value in PLACES.items():
             assert re.search(rf"^{name} +{value} +{value} ", limits, re.MULTILINE), name
 
-    def test_memory_is_limited_beyond_what_was_loaded(self, kind: str) -> None:
+    def test_memory_is_limited_above_the_loaded_decoders(self, kind: str) -> None:
         found = re.search(r"^Max address space +(\d+) +(\d+) ", self._proc(kind, "limits"), re.MULTILINE)
         assert found
         soft, hard = int(found[1]), int(found[2])
@@ -35,7 +35,7 @@ class TestEveryKind:
         if decoders().states[kind].filter_errno == 0:
             assert re.search(r"^Seccomp:\s+2$", status, re.MULTILINE)
 
-    def test_it_has_one_thread_and_no_socket(self, kind: str) -> None:
+    def test_a_worker_has_one_thread_and_no_socket(self, kind: str) -> None:
         assert re.search(r"^Threads:\s+1$", self._proc(kind, "status"), re.MULTILINE)
         (process,) = decoders().states[kind].processes
         try:

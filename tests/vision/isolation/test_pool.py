@@ -109,7 +109,7 @@ class TestStills:
             decoders().decode_still(data, header=ImageHeader(ImageFormat.WEBP, WIDTH + 1, HEIGHT, 3, 8))
         assert caught.value.reason is ImageFault.MALFORMED
 
-    def test_an_animation_is_refused_whatever_the_header_said(self) -> None:
+    def test_an_animation_is_refused_whatever_its_header_states(self) -> None:
         data = saved(picture(), "WEBP", save_all=True, append_images=[picture().rotate(90)])
         with pytest.raises(ImageError) as caught:
             decoders().decode_still(data, header=ImageHeader(ImageFormat.WEBP, WIDTH, HEIGHT, 3, 8))
@@ -155,7 +155,7 @@ class TestVideo:
             ("matroska", "libx264", VideoContainer.MKV),
         ],
     )
-    def test_every_container(self, container: str, codec: str, expected: VideoContainer) -> None:
+    def test_every_container_is_decoded(self, container: str, codec: str, expected: VideoContainer) -> None:
         found = sampled(video(container, codec))
         assert found.container is expected
         assert len(found.frames) == found.decoded == 20
@@ -180,7 +180,7 @@ class TestVideo:
         )
         assert len(found.frames) == 3
 
-    def test_sound_is_not_looked_at(self) -> None:
+    def test_sound_is_not_decoded(self) -> None:
         assert sampled(video("mp4", "libx264", sound=True)).other_streams == 1
 
     @pytest.mark.parametrize(
@@ -219,19 +219,19 @@ class TestVideoRefusals:
         assert dict(error.details) == {"bytes": 1001, "max_bytes": 1000}
 
     @pytest.mark.parametrize("data", [b"no video", b"#EXTM3U\nfile:///etc/passwd", b"ffconcat version 1.0\n"])
-    def test_no_container(self, data: bytes) -> None:
+    def test_an_unknown_container_is_refused(self, data: bytes) -> None:
         assert refusal(data).reason is VideoFault.UNSUPPORTED_FORMAT
 
-    def test_a_codec_that_is_not_on_the_list(self) -> None:
+    def test_a_codec_that_is_not_on_the_list_is_refused(self) -> None:
         assert refusal(video("avi", "ffv1")).reason is VideoFault.UNSUPPORTED_FORMAT
 
-    def test_sound_alone(self) -> None:
+    def test_a_file_with_sound_alone_is_refused(self) -> None:
         stream = io.BytesIO()
         with av.open(stream, mode="w", format="mp4") as output:
             add_silence(output, output.add_stream("aac", rate=16_000, layout="mono"))
         assert refusal(stream.getvalue()).reason is VideoFault.NO_VIDEO_STREAM
 
-    def test_too_long(self) -> None:
+    def test_a_video_that_is_too_long_is_refused(self) -> None:
         error = refusal(video("webm", "libvpx"), max_seconds=1.5)
         assert error.reason is VideoFault.TOO_LONG
         assert error.details["max_seconds"] == 1.5
@@ -252,7 +252,7 @@ class TestBrokenVideo:
     @pytest.mark.parametrize(
         ("container", "codec"), [("webm", "libvpx"), ("avi", "mjpeg"), ("matroska", "mpeg4")]
     )
-    def test_frames_before_a_break_are_kept_and_the_break_is_said(self, container: str, codec: str) -> None:
+    def test_frames_before_a_break_are_kept_and_the_break_reported(self, container: str, codec: str) -> None:
         whole = video(container, codec, frames=60)
         found = sampled(whole[: len(whole) // 2], max_frames=100)
         assert not found.complete
@@ -316,7 +316,7 @@ def test_frames_are_given_out_one_by_one() -> None:
     assert (outline.seconds, outline.decoded, outline.complete) == (whole.seconds, whole.decoded, True)
 
 
-def test_who_takes_frames_may_fail_and_the_worker_serves_on() -> None:
+def test_an_exception_of_the_frame_callback_leaves_the_worker_usable() -> None:
     data = video("avi", "mjpeg")
     taken = 0
 

@@ -87,14 +87,14 @@ class TestEveryMachine:
         assert answer(machine, "prlimit64", 0) == ALLOW
         assert answer(machine, "prlimit64", 1) == KILL
 
-    def test_what_is_unknown_fails(self, machine: str) -> None:
+    def test_an_unknown_call_fails(self, machine: str) -> None:
         audit, _ = MACHINES[machine]
         assert run(build_filter(machine, pid=PID), 999, audit) == ERRNO | errno.EPERM
 
     def test_calls_of_another_architecture_kill(self, machine: str) -> None:
         assert run(build_filter(machine, pid=PID), 0, 0x40000003) == KILL
 
-    def test_no_number_stands_for_two_calls(self, machine: str) -> None:
+    def test_call_numbers_are_unique(self, machine: str) -> None:
         column = MACHINES[machine][1]
         numbers = [both[column] for both in NUMBERS.values() if both[column] is not None]
         assert len(numbers) == len(set(numbers))
@@ -106,7 +106,7 @@ def test_x32_calls_kill() -> None:
     assert run(program, 0x40000000 | 59, 0xC000003E) == KILL
 
 
-def test_an_unknown_machine_is_told() -> None:
+def test_an_unknown_machine_is_reported() -> None:
     with pytest.raises(UnknownMachine, match="riscv64"):
         build_filter("riscv64", pid=PID)
 
@@ -126,11 +126,11 @@ with mock.patch.object(confinement, "install_filter", side_effect=failure), \\
     ("failure", "machine", "said"),
     [("OSError(errno.EINVAL, 'no')", "x86_64", errno.EINVAL), ("None", "riscv64", -1)],
 )
-def test_a_kernel_that_refuses_is_told_and_crashes_nothing(failure: str, machine: str, said: int) -> None:
-    told = subprocess.run(
+def test_a_kernel_that_refuses_is_reported_and_crashes_nothing(failure: str, machine: str, said: int) -> None:
+    completed = subprocess.run(
         [sys.executable, "-c", _REFUSED.format(failure=failure, machine=machine)],
         capture_output=True,
         text=True,
         check=True,
     )
-    assert told.stdout.strip() == str(said)
+    assert completed.stdout.strip() == str(said)

@@ -24,12 +24,12 @@ def liars() -> Iterator[DecoderPool]:
         yield pool
 
 
-def _told(pool: DecoderPool, deed: bytes) -> VideoFrames:
+def _decoded(pool: DecoderPool, deed: bytes) -> VideoFrames:
     return pool.decode_video(b"RIFF\0\0\0\0AVI " + deed, limits=LIMITS)
 
 
 def test_an_answer_that_keeps_to_the_rules_is_taken(liars: DecoderPool) -> None:
-    found = _told(liars, b"fine")
+    found = _decoded(liars, b"fine")
     assert [frame.shape for frame in found.frames] == [(2, 4, 3), (2, 4, 3)]
     assert found.timestamps == (0.0, 0.5)
     assert (found.seconds, found.decoded, found.complete) == (0.9, 9, True)
@@ -64,13 +64,13 @@ def test_an_answer_that_keeps_to_the_rules_is_taken(liars: DecoderPool) -> None:
 def test_every_other_answer_costs_the_worker_its_place(liars: DecoderPool, deed: bytes) -> None:
     before = liars.states["video"].losses.get(LossCause.BROKEN_ANSWER, 0)
     with pytest.raises(VideoError, match="its decoder crashed") as caught:
-        _told(liars, deed)
+        _decoded(liars, deed)
     assert caught.value.reason is VideoFault.MALFORMED
     assert liars.states["video"].losses[LossCause.BROKEN_ANSWER] == before + 1
-    assert _told(liars, b"fine").decoded == 9
+    assert _decoded(liars, b"fine").decoded == 9
 
 
-def test_who_gives_up_in_the_middle_costs_the_worker_its_place_and_not_its_name(liars: DecoderPool) -> None:
+def test_giving_up_in_the_middle_replaces_the_worker(liars: DecoderPool) -> None:
     class _GivenUp(Exception):
         pass
 
@@ -83,15 +83,16 @@ def test_who_gives_up_in_the_middle_costs_the_worker_its_place_and_not_its_name(
     after = liars.states["video"].losses
     assert after[LossCause.ABANDONED] == before.get(LossCause.ABANDONED, 0) + 1
     assert after.get(LossCause.BROKEN_ANSWER) == before.get(LossCause.BROKEN_ANSWER)
-    assert _told(liars, b"fine").decoded == 9
+    assert _decoded(liars, b"fine").decoded == 9
 
 
-def test_want_of_memory_is_told(liars: DecoderPool) -> None:
+def test_want_of_memory_is_reported(liars: DecoderPool) -> None:
     with pytest.raises(VideoError, match="too much memory"):
-        _told(liars, b"a refusal for want of memory")
+        _decoded(liars, b"a refusal for want of memory")
     assert liars.states["video"].losses[LossCause.MEMORY_LIMIT] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("deed", "limits", "limit"),
     [
@@ -106,15 +107,15 @@ def test_a_video_that_takes_too_long_is_not_called_damaged(
         DecoderPool(still_workers=0, video_workers=1, limits=limits, command=hostile_command) as pool,
         pytest.raises(VideoError, match=r"AVI: decoding took too .* send a shorter video") as caught,
     ):
-        _told(pool, deed)
+        _decoded(pool, deed)
     assert caught.value.reason is VideoFault.TOO_SLOW
     assert dict(caught.value.details) == {"format": "AVI"} | limit
 
 
-def test_words_after_the_end_are_never_taken_for_the_next_answer(liars: DecoderPool) -> None:
+def test_bytes_after_the_end_are_never_the_next_answer(liars: DecoderPool) -> None:
     before = liars.states["video"].losses.get(LossCause.BROKEN_ANSWER, 0)
     with contextlib.suppress(VideoError):
-        _told(liars, b"words after the end")
+        _decoded(liars, b"words after the end")
     time.sleep(0.2)
-    assert len(_told(liars, b"fine").frames) == 2
+    assert len(_decoded(liars, b"fine").frames) == 2
     assert liars.states["video"].losses[LossCause.BROKEN_ANSWER] == before + 1

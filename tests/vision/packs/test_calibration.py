@@ -4,19 +4,23 @@ import hashlib
 import itertools
 import re
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evaluation.match.calibration_points import render_calibration
 from vision.errors import PackDataInvalid, PackIncomplete
 from vision.packs.calibration import (
     CalibrationRecord,
     MatchCalibration,
+    ScanRange,
     ScorePoint,
     load_calibration,
     parse_calibration,
 )
 from vision.packs.catalogue import load_catalogue
+from vision.packs.cohort import fit_cohort
 
 SHA = "ab" * 32
 GOOD = f"""
@@ -98,7 +102,7 @@ def test_an_embedder_without_calibration_is_refused() -> None:
         ("[[point]]", "[[other]]"),
     ],
 )
-def test_what_breaks_the_schema_is_refused(old: str, new: str) -> None:
+def test_a_schema_violation_is_refused(old: str, new: str) -> None:
     assert old in GOOD
     with pytest.raises(PackDataInvalid):
         parse_calibration(GOOD.replace(old, new), source="broken.toml")
@@ -129,7 +133,7 @@ def test_only_published_figures_have_a_reference() -> None:
         parse_calibration(text, source="measured.toml")
 
 
-def test_who_measured_is_told_apart() -> None:
+def test_the_origin_of_a_measurement_is_distinguished() -> None:
     assert parse_calibration(GOOD, source="good.toml").provenance == "measured"
     brought = parse_calibration(GOOD, source="good.toml", origin="operator")
     assert brought.provenance == "measured_by_operator"
@@ -157,3 +161,46 @@ def test_only_monotone_points_are_taken(points: list[tuple[float, float]]) -> No
     else:
         with pytest.raises(PackDataInvalid, match="monotone"):
             MatchCalibration(rising, RECORD, SHA)
+
+
+def test_photos_and_scans_are_two_ranges_and_survive_the_file() -> None:
+    drawn = np.random.default_rng(1).normal(size=(50, 8)) + 1.0
+    cohort = fit_cohort(drawn / np.linalg.norm(drawn, axis=1, keepdims=True), directions=2)
+    scans = ScanRange((ScorePoint(0.3, 0.1), ScorePoint(0.5, 0.02, 0.1)), 9, 30, 9, 500)
+    made = MatchCalibration(
+        (ScorePoint(0.2, 0.1), ScorePoint(0.6, 1e-5, 0.2)),
+        RECORD,
+        SHA,
+        scans=scans,
+        cohort=cohort,
+        template="f",
+    )
+    read = parse_calibration(render_calibration(made), source="made")
+    assert (read.points, read.scans, read.template) == (made.points, scans, "f")
+    assert (read.lowest_bound, read.of_scans.lowest_bound) == (1e-5, 0.02)
+    np.testing.assert_allclose(read.vectors(drawn), made.vectors(drawn), atol=1e-12)
+
+
+def test_without_a_range_of_scans_that_of_photos_counts() -> None:
+    calibration = parse_calibration(GOOD, source="good.toml")
+    assert calibration.scans is None
+    assert calibration.of_scans is calibration
+
+
+def test_a_broken_range_of_scans_is_refused() -> None:
+    falling = "point = [{ cosine = 0.5, fmr_upper_bound = 0.1 }, { cosine = 0.4, fmr_upper_bound = 0.01 }]"
+    for table in (falling, "point = []", ""):
+        counts = "scans = 1\npersons = 2\ngenuine_pairs = 1\nimpostor_pairs = 1\n"
+        with pytest.raises(PackDataInvalid):
+            parse_calibration(f"{GOOD}\n[scans]\n{counts}{table}\n", source="bad.toml")
+
+
+def test_two_detectors_of_one_embedder_have_calibrations_of_their_own() -> None:
+    entry = load_catalogue().by_name("mobilefacenet_foamliu.onnx")
+    assert entry is not None
+    known = load_calibration(entry.sha256)
+    other = known.template.replace("scrfd-", "yunet-")
+    assert "scrfd-" in known.template
+    assert load_calibration(entry.sha256, template=other).template == other
+    with pytest.raises(PackIncomplete, match="of the form"):
+        load_calibration(entry.sha256, template=known.template + "+other")

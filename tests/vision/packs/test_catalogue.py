@@ -34,7 +34,7 @@ real_class = 0
 """
 
 
-def test_the_packaged_catalogue_states_what_the_loaders_need() -> None:
+def test_the_packaged_catalogue_has_the_fields_of_the_loaders() -> None:
     catalogue = load_catalogue()
     assert {entry.role for entry in catalogue.entries} == {"detector", "landmarks", "embedder", "pad"}
     for entry in catalogue.entries:
@@ -67,13 +67,19 @@ def test_sizes_are_those_of_the_files(assets: Path) -> None:
 
 def test_the_packaged_packs() -> None:
     catalogue = load_catalogue()
-    assert [pack.name for pack in catalogue.packs] == ["open", "open_sface", "buffalo_l", "buffalo_s"]
+    assert [pack.name for pack in catalogue.packs] == [
+        "open",
+        "open_sface",
+        "edgeface",
+        "buffalo_l",
+        "buffalo_s",
+    ]
     for pack in catalogue.packs:
         assert catalogue.pack(pack.name) is pack
         assert {entry.role for entry in pack.required} >= {"detector", "embedder"}
         assert pack.members == pack.required + pack.networks + pack.optional
         assert all(entry.url and not entry.evaluation_only for entry in pack.members)
-        assert pack.restricts_use == (pack.family == "insightface")
+        assert pack.restricts_use == (pack.family == "insightface" or pack.name == "edgeface")
         assert {entry.kind for entry in pack.members} <= FAMILIES[pack.family].kinds
         for entry in pack.required:
             if entry.role == "embedder":
@@ -114,7 +120,7 @@ def test_unknown_files() -> None:
         ("https://example.org/pad.onnx", "https://[example/pad.onnx"),
     ],
 )
-def test_what_breaks_the_schema_is_refused(old: str, new: str) -> None:
+def test_a_schema_violation_is_refused(old: str, new: str) -> None:
     assert old in ENTRY
     assert parse_catalogue("schema = 3" + ENTRY).entries[0].name == "pad"
     with pytest.raises(PackDataInvalid):
@@ -124,7 +130,7 @@ def test_what_breaks_the_schema_is_refused(old: str, new: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", "schema = 3", "schema =", "schema = 1" + ENTRY, "schema = 3" + ENTRY + ENTRY]
 )
-def test_what_is_no_catalogue_is_refused(text: str) -> None:
+def test_anything_but_a_catalogue_is_refused(text: str) -> None:
     with pytest.raises(PackDataInvalid):
         parse_catalogue(text)
 

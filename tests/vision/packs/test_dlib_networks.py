@@ -75,7 +75,7 @@ def test_the_finder_s_scores_are_dlib_s(weights: Path, astronaut: BgrImage) -> N
         b"\x01\x07bn_con2\x01\x02" + b"\x01\x01" * 4 + b"\x00\x00\x80\x3f",
     ],
 )
-def test_what_is_no_such_network_is_refused(to_onnx, content: bytes) -> None:  # type: ignore[no-untyped-def]
+def test_a_network_of_another_shape_is_refused(to_onnx, content: bytes) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ValueError, match=r"."):
         to_onnx(content)
 

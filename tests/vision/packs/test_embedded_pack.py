@@ -3,6 +3,7 @@
 import importlib.util
 import itertools
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
@@ -22,7 +23,7 @@ OUTSIDE = DetectedFace(Box(900, 900, 950, 950), 0.9, np.zeros((5, 2), np.float32
 
 
 class TestLoading:
-    def test_says_what_it_loaded(self, embedded_pack: Pack) -> None:
+    def test_the_pack_describes_its_models(self, embedded_pack: Pack) -> None:
         pack = embedded_pack
         assert (pack.name, pack.evaluation_only) == ("embedded", True)
         assert [network.name for network in pack.pad_networks] == ["facegate_pad_v1"]
@@ -34,9 +35,12 @@ class TestLoading:
         assert "dlib" in pack.runtime
         assert "ONNX Runtime" in pack.runtime
 
-    def test_its_version_tells_its_preprocessing(self, embedded_pack: Pack) -> None:
-        assert embedded_pack.version == pack_version(embedded_pack.files, preprocessing=PREPROCESSING)
-        assert embedded_pack.version != pack_version(embedded_pack.files)
+    def test_the_version_covers_the_preprocessing(self, embedded_pack: Pack) -> None:
+        form = embedded_pack.template_form
+        assert form.preprocessing == PREPROCESSING
+        assert embedded_pack.version == pack_version(embedded_pack.files, templates=form)
+        other = replace(form, preprocessing="one chip")
+        assert embedded_pack.version != pack_version(embedded_pack.files, templates=other)
 
     def test_altered_weights_are_refused(
         self, embedded_pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -175,6 +179,7 @@ class TestEmbedder:
             embedded_pack.embedder.embed(astronaut, OUTSIDE)
 
 
+@pytest.mark.slow
 def test_threads_may_share_a_pack(embedded_pack: Pack, astronaut: BgrImage) -> None:
     frames = [np.ascontiguousarray(astronaut[: 512 - 32 * cut]) for cut in range(4)] * 2
     landmarker = embedded_pack.landmarker

@@ -59,7 +59,7 @@ def test_the_answer_does_not_change_between_calls(network: TwoCropPadNetwork, as
     assert network.real_probability(astronaut, moved) == pytest.approx(first, abs=0.35)
 
 
-def test_it_is_no_slower_than_the_public_network(
+def test_the_network_is_no_slower_than_the_public_one(
     network: TwoCropPadNetwork, insightface_pack: Pack, astronaut: BgrImage
 ) -> None:
     public = insightface_pack.pad_networks[0]

@@ -44,7 +44,7 @@ def folder(assets: Path, tmp_path: Path) -> Path:
 
 
 class TestLoading:
-    def test_says_what_it_loaded(self, insightface_pack: Pack) -> None:
+    def test_the_pack_describes_its_models(self, insightface_pack: Pack) -> None:
         pack = insightface_pack
         assert pack.name == "insightface"
         assert {(file.role, file.name) for file in pack.files} == {
@@ -99,11 +99,11 @@ class TestLoading:
         with pytest.raises(PackIncomplete, match=what):
             load_folder_pack("insightface", folder, runtime=CPU)
 
-    def test_a_missing_folder(self, tmp_path: Path) -> None:
+    def test_a_missing_folder_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(PackNotFound, match="no folder"):
             load_folder_pack("insightface", tmp_path / "nowhere", runtime=CPU)
 
-    def test_an_unreadable_file(self, folder: Path) -> None:
+    def test_an_unreadable_file_is_refused(self, folder: Path) -> None:
         (folder / "a_folder.onnx").mkdir()
         with pytest.raises(PackNotFound, match=r"a_folder\.onnx"):
             load_folder_pack("insightface", folder, runtime=CPU)
@@ -152,7 +152,7 @@ class TestLoading:
         np.testing.assert_allclose(points[0], np.add(face.box.centre, away), atol=0.5)
 
 
-def test_a_rewritten_pad_network_says_the_same(
+def test_a_rewritten_pad_network_gives_the_same_scores(
     insightface_pack: Pack, assets: Path, astronaut: BgrImage
 ) -> None:
     entry = load_catalogue().by_name(FILES[2])

@@ -23,10 +23,10 @@ def models_dir(assets: Path, tmp_path: Path) -> Path:
 
 
 class TestFolders:
-    def test_insightface(self, assets: Path, insightface_pack: Pack) -> None:
+    def test_the_insightface_pack_loads(self, assets: Path, insightface_pack: Pack) -> None:
         assert load_pack(f"insightface:{assets / 'models'}").version == insightface_pack.version
 
-    def test_open(self, assets: Path) -> None:
+    def test_the_open_pack_loads(self, assets: Path) -> None:
         assert load_pack(f"open:{assets / 'models'}").name == "open"
 
     def test_the_home_folder(
@@ -35,7 +35,7 @@ class TestFolders:
         monkeypatch.setenv("HOME", str(assets))
         assert load_pack("insightface:~/models").version == insightface_pack.version
 
-    def test_no_home_folder(self) -> None:
+    def test_a_missing_home_folder_is_reported(self) -> None:
         with pytest.raises(PackNotFound, match="the full path"):
             load_pack("open:~nobody-of-this-name/models")
 
@@ -48,7 +48,7 @@ class TestNamed:
         assert [file.role for file in pack.files] == roles
         assert pack.missing_pad_networks == ()
 
-    def test_loads_without_a_network_and_says_so(self, models_dir: Path) -> None:
+    def test_a_pack_without_a_network_loads_and_states_it(self, models_dir: Path) -> None:
         (models_dir / "open" / "MiniFASNetV2.onnx").unlink()
         pack = load_pack("open", models_dir=models_dir)
         assert [network.name for network in pack.pad_networks] == ["minifas_v2se", "minifasnet_v1se"]
@@ -107,7 +107,7 @@ def test_embedded(embedded_pack: Pack) -> None:
 @pytest.mark.parametrize(
     "spec", ["", "insightface", "insightface:", "open:", "opened", "embedded ", "closed:/srv", "buffalo_xl"]
 )
-def test_what_names_no_pack_is_refused_with_the_names_there_are(spec: str, tmp_path: Path) -> None:
+def test_an_unknown_pack_is_refused_with_the_known_names(spec: str, tmp_path: Path) -> None:
     with pytest.raises(PackNotFound, match="insightface:<folder>") as caught:
         load_pack(spec, models_dir=tmp_path)
     for name in ("embedded", "open", "buffalo_l", "open:<folder>"):

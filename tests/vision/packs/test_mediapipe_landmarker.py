@@ -126,7 +126,7 @@ class TestGeometry:
         image = np.full((300, 300, 3), 90, np.uint8)
         assert MediapipeLandmarker(network, None).locate(image, face_of(five)) is None  # type: ignore[arg-type]
 
-    def test_what_is_not_a_number_is_a_failed_model(self) -> None:
+    def test_nan_output_is_a_failed_model(self) -> None:
         class Broken(Spot):
             def run(self, values: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
                 return (*super().run(values)[:1], np.full(1, np.nan, np.float32), np.zeros(1, np.float32))
@@ -137,11 +137,11 @@ class TestGeometry:
 
 
 class TestLoading:
-    def test_another_archive(self) -> None:
+    def test_another_archive_is_refused(self) -> None:
         with pytest.raises(PackFileUnusable, match=r"face_landmarks_detector\.tflite 0 times"):
             load_mediapipe_landmarker(archive(("hand.tflite", b"1")), name="hand.task")
 
-    def test_a_network_that_is_none(self) -> None:
+    def test_a_malformed_network_is_refused(self) -> None:
         content = archive(("face_landmarks_detector.tflite", b"no flatbuffer" * 9))
         with pytest.raises(PackFileUnusable, match="LiteRT cannot load"):
             load_mediapipe_landmarker(content, name="face.task")
@@ -220,7 +220,7 @@ class TestRealPhotos:
         assert np.median(apart, axis=0).max() < 0.06
         assert np.percentile(apart, 90) < 0.1
 
-    def test_it_does_not_matter_which_detector_found_the_face(
+    def test_the_result_does_not_depend_on_the_detector(
         self, locate: Locate, embedded_pack: Pack, insightface_pack: Pack, photos: list[BgrImage]
     ) -> None:
         apart = []
@@ -312,7 +312,7 @@ class TestRealPhotos:
 class TestEyes:
     """A clip of a person who shuts and opens the eyes before a still camera."""
 
-    def test_shut_eyes_are_told_from_open_ones(
+    def test_shut_eyes_are_distinguished_from_open_ones(
         self, expressive: MediapipeLandmarker, frames: list[tuple[BgrImage, DetectedFace]]
     ) -> None:
         openings, blinks = [], []

@@ -26,7 +26,7 @@ def test_published_weights_become_a_network(assets: Path, tmp_path: Path, name: 
     assert not np.allclose(logits[0], logits[1])
 
 
-def test_the_state_holds_what_its_names_say(assets: Path) -> None:
+def test_the_state_has_the_shapes_of_its_names(assets: Path) -> None:
     state = read_state((assets / "models" / FILES[1]).read_bytes())
     assert state["conv1.conv.weight"].shape[1:] == (3, 3, 3)
     assert state["prob.weight"].shape == (3, 128)

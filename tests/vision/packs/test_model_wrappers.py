@@ -106,7 +106,7 @@ class TestArcFace:
 
 class TestSessionArcFace:
     @pytest.mark.parametrize("side", [112, 64])
-    def test_tells_its_shapes_and_normalises(self, side: int) -> None:
+    def test_a_wrapper_states_its_shapes_and_normalises(self, side: int) -> None:
         model = SessionArcFace(create_session(channel_means_model(size=side), CPU))
         assert model.input_size == (side, side)
         assert model.output_shape == [1, 3]

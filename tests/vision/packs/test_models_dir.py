@@ -24,5 +24,5 @@ HOME = Path("/home/someone")
         ({"FACEGATE_MODELS_DIR": ""}, "/home/someone/.local/share/facegate/models"),
     ],
 )
-def test_the_environment_says(environ: dict[str, str], expected: str) -> None:
+def test_the_environment_sets_the_folder(environ: dict[str, str], expected: str) -> None:
     assert default_models_dir(environ, HOME) == Path(expected)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import vision.packs.open_pack
+import vision.packs.onnx_models
 from tests.vision.conftest import read_photo
 from tests.vision.models import channel_means_model, scaling_model
 from vision.errors import PackFileAltered, PackFileUnusable, PackIncomplete, PackNotFound
@@ -59,7 +59,7 @@ def _catalogue_with(content: Path, kind: str) -> Catalogue:
 
 
 class TestLoading:
-    def test_says_what_it_loaded(self, open_pack: Pack) -> None:
+    def test_the_pack_describes_its_models(self, open_pack: Pack) -> None:
         assert open_pack.name == "open"
         assert {(file.role, file.name) for file in open_pack.files} == {
             ("detector", DETECTOR),
@@ -91,7 +91,7 @@ class TestLoading:
         assert smaller.missing_pad_networks == ("minifas_v2se", "minifasnet_v2", "minifasnet_v1se")
         assert smaller.version != open_pack.version
 
-    def test_what_is_missing_is_named_at_once(self, folder: Path) -> None:
+    def test_missing_files_are_named_together(self, folder: Path) -> None:
         (folder / DETECTOR).unlink()
         (folder / EMBEDDER).unlink()
         with pytest.raises(
@@ -110,7 +110,7 @@ class TestLoading:
         assert (caught.value.name, caught.value.expected) == (name, honest)
         assert caught.value.found == read_file(path)[1]
 
-    def test_a_missing_folder(self, tmp_path: Path) -> None:
+    def test_a_missing_folder_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(PackNotFound, match="no folder"):
             load_folder_pack("open", tmp_path / "nowhere", runtime=CPU)
 
@@ -129,7 +129,7 @@ class TestLoading:
         content = folder / "stand_in.onnx"
         content.write_bytes(scaling_model(factor=2))
         calibration = load_calibration(_entry(EMBEDDER).sha256)
-        monkeypatch.setattr(vision.packs.open_pack, "load_calibration", lambda sha256: calibration)
+        monkeypatch.setattr(vision.packs.onnx_models, "load_calibration", lambda _, template: calibration)
         with pytest.raises(PackFileUnusable, match=r"stand_in\.onnx is not an embedder"):
             load_folder_pack("open", folder, runtime=CPU, catalogue=_catalogue_with(content, "sface"))
 
@@ -155,7 +155,7 @@ class TestSface:
         content = folder / "stand_in.onnx"
         content.write_bytes(channel_means_model(size=112))
         calibration = load_calibration(_entry("face_recognition_sface_2021dec.onnx").sha256)
-        monkeypatch.setattr(vision.packs.open_pack, "load_calibration", lambda sha256: calibration)
+        monkeypatch.setattr(vision.packs.onnx_models, "load_calibration", lambda _, template: calibration)
         pack = load_folder_pack("open", folder, runtime=CPU, catalogue=_catalogue_with(content, "sface"))
         assert {file.name for file in pack.files if file.role == "embedder"} == {"stand_in.onnx"}
         (face,) = pack.detector.detect(astronaut)

@@ -1,7 +1,9 @@
 """Calibrations of an operator instead of the packaged ones."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from evaluation.match.calibration_points import render_calibration
@@ -9,6 +11,7 @@ from tests.evaluation.match.crowds import pack_of
 from vision.errors import CalibrationUnusable, PackDataInvalid, PackNotFound
 from vision.packs import CalibrationRecord, MatchCalibration, ScorePoint
 from vision.packs.calibration import Provenance
+from vision.packs.cohort import fit_cohort
 from vision.packs.operator_calibration import read_operator_calibration, with_calibration
 
 SHA = "ab" * 32
@@ -48,7 +51,7 @@ def test_measured_figures_are_the_operator_s(tmp_path: Path) -> None:
     assert pack.match_calibration is calibration
 
 
-def test_published_figures_may_claim_what_they_say(tmp_path: Path) -> None:
+def test_published_figures_need_no_counts(tmp_path: Path) -> None:
     file = written(
         tmp_path,
         bound=1e-6,
@@ -113,7 +116,7 @@ def test_assumed_figures_and_empty_records_are_refused(tmp_path: Path) -> None:
         (b"x" * 2_000_000, "more than 1048576"),
     ],
 )
-def test_what_is_no_calibration_file_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
+def test_anything_but_a_calibration_file_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
     file = tmp_path / "calibration.toml"
     file.write_bytes(content)
     with pytest.raises(PackDataInvalid, match=said) as caught:
@@ -126,3 +129,19 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         read_operator_calibration(tmp_path / "none.toml")
     with pytest.raises(PackNotFound, match="Is a directory"):
         read_operator_calibration(tmp_path)
+
+
+def test_a_calibration_of_templates_of_another_form_is_refused(tmp_path: Path) -> None:
+    pack = pack_of(SHA)
+    calibration = read_operator_calibration(written(tmp_path))
+    of_form = replace(calibration, template=pack.template_form.id)
+    assert with_calibration(pack, of_form).match_calibration is of_form
+    with pytest.raises(CalibrationUnusable, match="of templates of the form"):
+        with_calibration(pack, replace(calibration, template=f"{pack.template_form.id}+mirror"))
+
+
+def test_a_cohort_of_templates_of_another_length_is_refused(tmp_path: Path) -> None:
+    cohort = fit_cohort(np.eye(3), directions=1)
+    calibration = replace(read_operator_calibration(written(tmp_path)), cohort=cohort)
+    with pytest.raises(CalibrationUnusable, match="templates of 3 numbers"):
+        with_calibration(pack_of(SHA), calibration)

@@ -93,7 +93,9 @@ def test_a_failing_runtime_does_not_leak_its_exception(
         network.real_probability(coloured, FACE)
 
 
-def test_the_real_network_tells_selfies_from_photos_of_paper(insightface_pack: Pack, assets: Path) -> None:
+def test_the_real_network_separates_selfies_from_photos_of_paper(
+    insightface_pack: Pack, assets: Path
+) -> None:
     network = insightface_pack.pad_networks[0]
     assert network.name == "minifas_v2se"
     means = {}

@@ -68,7 +68,7 @@ def test_a_rim_shows_more_of_the_same_crop(ringed: BgrImage) -> None:
 
 
 @pytest.mark.parametrize("box", [Box(-30, -30, 20, 30), Box(90, 100, 160, 200), Box(0, 0, 100, 120)])
-def test_a_face_at_the_edge(ringed: BgrImage, box: Box) -> None:
+def test_a_face_at_the_edge_is_scored(ringed: BgrImage, box: Box) -> None:
     for crop in tight_and_wide(ringed, box):
         assert 100 <= crop.min() <= crop.max() <= 200
 

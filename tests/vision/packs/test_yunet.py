@@ -38,7 +38,9 @@ def _opencv(weights: bytes, image: BgrImage) -> NDArray[np.float32]:
 
 
 class TestOnPhotos:
-    def test_says_what_opencv_says(self, weights: bytes, detector: YunetDetector, assets: Path) -> None:
+    def test_detections_equal_those_of_opencv(
+        self, weights: bytes, detector: YunetDetector, assets: Path
+    ) -> None:
         """At a size that needs no scaling, so that both use the same pixels."""
         compared = 0
         for path in sorted((assets / "data" / "faces").glob("*.jp*g"))[::40]:

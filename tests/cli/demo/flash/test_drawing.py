@@ -97,7 +97,7 @@ def _texts(drawing: Drawing) -> list[str]:
     return [shape.text for shape in drawing.shapes if isinstance(shape, Label)]
 
 
-def test_a_strip_says_what_the_server_found() -> None:
+def test_a_strip_shows_the_finding_of_the_server() -> None:
     drawing = page_picture(strip())
     assert "of 2 that were drawn at random the face answered 1, 0 were contradicted" in drawing.spoken
     texts = _texts(drawing)
@@ -126,7 +126,7 @@ def test_a_curve_is_broken_where_frames_are_missing() -> None:
     assert not [one for one in broken.shapes if isinstance(one, Stroke) and one.colour == "flash-behind"][1:]
 
 
-def test_without_curves_it_says_so() -> None:
+def test_missing_curves_are_stated() -> None:
     assert "Too few frames could be measured for the light on the face over time." in _texts(
         page_picture(strip(curves=False))
     )
@@ -142,7 +142,7 @@ def test_any_number_of_colours_fits(count: int) -> None:
     assert _pixels(drawing).shape[1] == 2 * drawing.width
 
 
-def test_a_file_stands_alone() -> None:
+def test_a_file_refers_to_no_other_file() -> None:
     drawing = file_picture(
         strip(),
         title="A mask",
@@ -158,12 +158,12 @@ def test_a_file_stands_alone() -> None:
     assert _pixels(drawing).std() > 5
 
 
-def test_what_a_signal_says_is_told_in_full_and_moves_those_below_down() -> None:
+def test_a_long_signal_detail_is_shown_in_full_and_moves_the_rest_down() -> None:
     detail = "parts of the face answer by amounts that differ by 33 % (of a sheet by less than 30 %); " * 2
-    told, other = result_pb2.Signal(label="Shape", score=0.7, detail=detail), FLASH_SIGNALS[1]
+    long, other = result_pb2.Signal(label="Shape", score=0.7, detail=detail), FLASH_SIGNALS[1]
     drawings = [
         file_picture(strip(), title="T", outcome="O", tone="good", sentences=(), signals=(first, other))
-        for first in (told, FLASH_SIGNALS[0])
+        for first in (long, FLASH_SIGNALS[0])
     ]
     assert detail.strip() in " ".join(_texts(drawings[0]))
     assert not any(text.startswith("%") for text in _texts(drawings[0]))

@@ -80,7 +80,7 @@ def _taped(photo: Photo, kind: FlashKind, *, first: int = 1) -> TapedAttempt:
 
 
 @pytest.mark.slow
-def test_a_face_follows_what_is_expected_and_a_clean_video_does_not(photo: Photo) -> None:
+def test_a_face_follows_the_expected_light_and_a_clean_video_does_not(photo: Photo) -> None:
     likeness = {}
     for kind in (FlashKind.GENUINE, FlashKind.INJECTED_VIDEO):
         trace = trace_flash(
@@ -117,10 +117,10 @@ def test_a_strip_shows_the_deciding_attempt_with_the_servers_word(photo: Photo) 
     assert all(later.since == column.until for column, later in zip(strip.columns, strip.columns[1:]))  # noqa: B905
 
 
-def test_nothing_is_drawn_of_what_never_was_shown() -> None:
+def test_colours_that_were_never_shown_are_not_drawn() -> None:
     said = [result_pb2.ChallengeStep(step=1, drawn_bits=3.0)]
     assert flash_strip([], said, find_faces=lambda image: (), model=load_flash_model()) is None
-    told = TapedAttempt(steps=[_step(1, _COLOURS[0])])
+    taped = TapedAttempt(steps=[_step(1, _COLOURS[0])])
     frame = TapedFrame(
         jpeg=encode_jpeg(np.zeros((48, 36, 3), np.uint8), quality=80),
         time=1.0,
@@ -128,10 +128,10 @@ def test_nothing_is_drawn_of_what_never_was_shown() -> None:
         since=None,
         exposure=None,
     )
-    told.frames.append(frame)
-    assert flash_strip([told], said, find_faces=lambda image: (), model=load_flash_model()) is None
-    told.frames.append(replace(frame, time=2.0, step=1, since=1.9))
-    strip = flash_strip([told], said, find_faces=lambda image: (), model=load_flash_model())
+    taped.frames.append(frame)
+    assert flash_strip([taped], said, find_faces=lambda image: (), model=load_flash_model()) is None
+    taped.frames.append(replace(frame, time=2.0, step=1, since=1.9))
+    strip = flash_strip([taped], said, find_faces=lambda image: (), model=load_flash_model())
     assert strip is not None
     assert strip.curves is None
     assert strip.columns[0].crop is None

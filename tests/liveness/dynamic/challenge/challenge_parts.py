@@ -13,7 +13,7 @@ from liveness.dynamic.policy import DynamicPolicy
 from tests.liveness.dynamic.flash_device import FlashDevice, ScriptedMeter
 from tests.liveness.dynamic.random_source import seeded
 
-__all__ = ["DEPTH_LINE", "assert_never_early", "assert_safe", "flash_challenge", "told_hints"]
+__all__ = ["DEPTH_LINE", "assert_never_early", "assert_safe", "flash_challenge", "hints_given"]
 
 
 DEPTH_LINE = 3.0
@@ -30,7 +30,7 @@ def flash_challenge(
     )
 
 
-def told_hints(device: FlashDevice) -> list[HintCode]:
+def hints_given(device: FlashDevice) -> list[HintCode]:
     return [action.code for _, action in device.actions if isinstance(action, Hint)]
 
 

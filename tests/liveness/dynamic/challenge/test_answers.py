@@ -15,7 +15,7 @@ def _reading(step: int, agrees: bool | None, *, settled: bool = True, moved: boo
     return StepReading(step=step, frames=4, snr=5.0, agrees=agrees, disturbed=disturbed, settled=settled)
 
 
-def test_each_answer_counts_as_what_it_is() -> None:
+def test_each_answer_counts_by_its_finding() -> None:
     readings = [
         _reading(1, True),
         _reading(2, True),
@@ -37,7 +37,7 @@ def test_nothing_shown_proves_nothing() -> None:
     assert answers.proven_bits == pytest.approx(0, abs=1e-9)
 
 
-def test_what_can_be_reached_is_what_a_script_draws() -> None:
+def test_the_reachable_bits_equal_those_of_a_full_script() -> None:
     script = ColourScript(seeded(2))
     script.lead_in()
     drawn = [script.draw().colour_bits for _ in range(9)]
@@ -56,7 +56,7 @@ def test_one_more_right_answer_is_one_more_step_shown() -> None:
     assert missed.proven_with(2.8) == Answers(verified=(3.0, 2.8), open=(2.8,)).proven_bits
 
 
-def test_it_is_hopeless_where_nothing_that_may_come_is_enough() -> None:
+def test_the_challenge_is_hopeless_if_no_remaining_step_suffices() -> None:
     answers = Answers(verified=(3.0, 2.8))
     reached = answers.reach(2)
     assert not answers.hopeless(2, bits=reached)

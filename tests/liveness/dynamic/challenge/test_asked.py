@@ -22,7 +22,7 @@ def test_a_sign_is_awaited_from_the_request_until_it_is_seen_or_patience_ends() 
     assert pending == [False, True, False, True]
 
 
-def test_nobody_is_asked_before_it_is_known_what_they_have_shown() -> None:
+def test_no_request_before_the_movement_so_far_is_measured() -> None:
     depth = AskedSign(HintCode.TURN_HEAD_SLIGHTLY, patience_seconds=3)
     assert depth.wait_until(10.0) == 13
     asked = []
@@ -36,7 +36,7 @@ def test_nobody_is_asked_before_it_is_known_what_they_have_shown() -> None:
     assert depth.wait_until(11.0) is None
 
 
-def test_what_was_waited_for_matters_to_the_end() -> None:
+def test_a_movement_that_was_awaited_is_measured_to_the_end() -> None:
     depth = AskedSign(HintCode.TURN_HEAD_SLIGHTLY, patience_seconds=3)
     matters = [depth.matters]
     depth.wait_until(10.0)
@@ -46,7 +46,7 @@ def test_what_was_waited_for_matters_to_the_end() -> None:
     assert matters == [False, True, True]
 
 
-def test_what_was_shown_before_is_not_waited_for() -> None:
+def test_an_earlier_movement_is_not_awaited() -> None:
     blink = AskedSign(HintCode.BLINK, patience_seconds=3)
     blink.see(True)
     assert blink.wait_until(10.0) is None
@@ -60,13 +60,13 @@ def _signs(*, depth: bool, blink: bool) -> AskedSigns:
 
 def test_depth_is_waited_for_before_a_blink() -> None:
     signs = _signs(depth=True, blink=True)
-    told = []
+    wanted = []
     for now, depth, blinked in ((10.0, 2.9, False), (11.0, 3.0, False), (12.0, 3.0, True), (13.0, 2.9, True)):
         signs.see(blinked=blinked, depth=depth, at=now)
-        told.append(signs.missing(now, shape_shows=True))
+        wanted.append(signs.missing(now, shape_shows=True))
     # If depth decreases during the wait for the blink, the challenge waits for it again, within its time.
     turn, blink = Missing(15.0, HintCode.TURN_HEAD_SLIGHTLY), Missing(14.0, HintCode.BLINK)
-    assert told == [turn, blink, None, turn]
+    assert wanted == [turn, blink, None, turn]
     assert signs.awaits_depth
     assert not signs.awaits_blink
 
@@ -80,7 +80,7 @@ def test_depth_is_waited_for_before_a_blink() -> None:
         (False, False, False, True),
     ],
 )
-def test_only_what_is_taken_is_waited_for(depth: bool, blink: bool, shape_shows: bool, waits: bool) -> None:
+def test_only_received_frames_are_awaited(depth: bool, blink: bool, shape_shows: bool, waits: bool) -> None:
     signs = _signs(depth=depth, blink=blink)
     signs.see(blinked=False, depth=0.0, at=10.0)
     assert (signs.missing(10.0, shape_shows=shape_shows) is not None) is waits
@@ -91,14 +91,14 @@ def test_only_what_is_taken_is_waited_for(depth: bool, blink: bool, shape_shows:
 _TURN, _BLINK = HintCode.TURN_HEAD_SLIGHTLY, HintCode.BLINK
 
 
-def test_who_has_not_blinked_by_the_middle_of_the_colours_is_asked_to() -> None:
+def test_a_blink_is_requested_at_the_middle_of_the_colours() -> None:
     signs = _signs(depth=True, blink=True)
-    told = []
+    wanted = []
     for share, blinked in ((0.0, False), (0.49, False), (0.5, False), (0.75, False), (0.75, True)):
         signs.prepare(share=share, last=False, shape_shows=True)
         signs.see(blinked=blinked, depth=None, at=10.0)
-        told.append((signs.ahead(0.1), signs.awaits_blink))
-    assert told == [(None, False), (None, False), (_BLINK, True), (_BLINK, True), (None, False)]
+        wanted.append((signs.ahead(0.1), signs.awaits_blink))
+    assert wanted == [(None, False), (None, False), (_BLINK, True), (_BLINK, True), (None, False)]
     assert not signs.awaits_depth
 
 
@@ -118,7 +118,7 @@ def test_the_head_is_asked_for_as_the_last_colour_nears_its_end() -> None:
     assert signs.missing(11.0, shape_shows=True) == Missing(16.0, _TURN), "its time begins here"
 
 
-def test_nobody_is_asked_to_turn_before_it_is_known_what_their_head_shows() -> None:
+def test_no_turn_is_requested_before_depth_was_measured() -> None:
     signs = _signs(depth=True, blink=False)
     signs.prepare(share=0.75, last=True, shape_shows=True)
     assert signs.awaits_depth
@@ -139,7 +139,7 @@ def test_depth_is_looked_for_in_the_last_colour_where_it_is_taken(
     assert signs.ahead(-1.0) is None
 
 
-def test_who_is_not_waited_for_is_not_asked_ahead_either() -> None:
+def test_without_a_wait_there_is_no_early_request() -> None:
     policy = DynamicPolicy(depth=True, depth_patience_seconds=0.0, blink=True, blink_patience_seconds=0.0)
     signs = AskedSigns(policy, depth_line=3.0)
     signs.prepare(share=1.0, last=True, shape_shows=False)

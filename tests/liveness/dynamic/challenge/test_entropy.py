@@ -45,7 +45,7 @@ def test_only_one_byte_is_drawn_from(count: int) -> None:
         draw_below(os.urandom, count)
 
 
-def test_what_undisturbed_answers_prove() -> None:
+def test_right_answers_prove_the_bits_of_their_choice() -> None:
     step = bits_of_choice(7)
     proven = [bits_beyond_chance([step] * steps, shown=steps) for steps in range(8)]
     assert proven[0] == pytest.approx(0, abs=1e-9)
@@ -75,7 +75,7 @@ def test_contradictions_are_refused() -> None:
 
 
 @pytest.mark.parametrize("floor", [4, 6, 10])
-def test_a_guesser_who_leaves_out_wrong_steps_reaches_b_bits_with_at_most_two_to_the_minus_b(
+def test_omitting_wrong_steps_does_not_help_a_guesser(
     floor: int,
 ) -> None:
     """The exact value, by dynamic programming over the number of lucky guesses, with a stop at the floor."""

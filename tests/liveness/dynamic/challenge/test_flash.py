@@ -20,7 +20,7 @@ from tests.liveness.dynamic.challenge.challenge_parts import (
     assert_never_early,
     assert_safe,
     flash_challenge,
-    told_hints,
+    hints_given,
 )
 from tests.liveness.dynamic.flash_device import FlashDevice, ScriptedMeter
 
@@ -40,7 +40,7 @@ def test_a_scan_without_trouble_stops_as_soon_as_enough_is_verified(floor: BitFl
 
 
 @pytest.mark.parametrize("floor", list(BitFloor))
-def test_it_takes_less_than_six_seconds_at_fifty_milliseconds_round_trip(floor: BitFloor) -> None:
+def test_the_flash_takes_under_six_seconds_at_fifty_milliseconds_round_trip(floor: BitFloor) -> None:
     durations = []
     for seed in range(15):
         device = FlashDevice(flash_challenge(policy=DynamicPolicy(minimum_bits=floor), seed=seed))
@@ -96,7 +96,7 @@ def test_a_step_that_stays_disturbed_is_replaced_by_a_fresh_draw_and_counts_as_s
     assert len(coloured) > 6
     verified = [step.colour_bits for step in coloured if step.number != 3]
     assert challenge.proven_bits == pytest.approx(bits_beyond_chance(verified, shown=len(coloured)))
-    assert HintCode.HOLD_STILL in told_hints(device)
+    assert HintCode.HOLD_STILL in hints_given(device)
 
 
 def test_contradictions_are_never_stopped_early_for() -> None:
@@ -106,7 +106,7 @@ def test_contradictions_are_never_stopped_early_for() -> None:
 
 
 @pytest.mark.parametrize(("settled_by", "steps"), [(0, 5), (7, 6), (8, 7), (99, 8)])
-def test_what_is_in_doubt_is_shown_more_colours_of_a_full_script(settled_by: int, steps: int) -> None:
+def test_a_doubtful_answer_gets_more_colours_up_to_a_full_script(settled_by: int, steps: int) -> None:
     meter = ScriptedMeter(in_doubt=lambda revealed: revealed < settled_by)
     device = FlashDevice(flash_challenge(meter))
     assert device.run() == Complete(EndReason.PROVEN)
@@ -162,7 +162,7 @@ def test_sixteen_bits_are_reached_with_more_steps_where_some_are_lost(
     floor=st.sampled_from(list(BitFloor)),
     most=st.integers(9, 18),
 )
-def test_it_is_exhausted_only_where_nothing_that_may_come_reaches_the_floor(
+def test_the_script_is_exhausted_only_if_no_remaining_step_reaches_the_floor(
     answers: list[bool | None], floor: BitFloor, most: int
 ) -> None:
     meter = ScriptedMeter(answer=lambda step: answers[step.number])
@@ -170,10 +170,10 @@ def test_it_is_exhausted_only_where_nothing_that_may_come_reaches_the_floor(
     device = FlashDevice(flash_challenge(meter, policy), rate=10)
     end = device.run()
     coloured = [step for _, step in device.reveals if step.bits > 0]
-    told = [answers[step.number] for step in coloured]
-    right = [step.colour_bits for step, answer in zip(coloured, told, strict=True) if answer]
-    if end == Complete(EndReason.EXHAUSTED) and told.count(False) < 2:
-        hoped = right + [math.log2(7)] * told.count(None)
+    judged = [answers[step.number] for step in coloured]
+    right = [step.colour_bits for step, answer in zip(coloured, judged, strict=True) if answer]
+    if end == Complete(EndReason.EXHAUSTED) and judged.count(False) < 2:
+        hoped = right + [math.log2(7)] * judged.count(None)
         for more in range(most - len(coloured) + 1):
             reached = bits_beyond_chance(hoped + [math.log2(7)] * more, shown=len(coloured) + more)
             assert reached < floor or not more, "with a right answer to every step that may still come"
@@ -206,7 +206,7 @@ def test_a_closing_step_that_no_frame_shows_is_not_waited_for_long() -> None:
     assert 0.3 < waited < 1.0
 
 
-def test_what_is_decided_rests_on_every_frame() -> None:
+def test_the_decision_uses_every_frame() -> None:
     """The judge has the whole scan, and must not verify less than the code that ended it."""
     meter = ScriptedMeter()
     seen = []
@@ -222,7 +222,7 @@ def test_what_is_decided_rests_on_every_frame() -> None:
     assert max(seen) >= sum(frame.step > 0 for frame in device.samples if frame.arrival_time < at - 0.5)
 
 
-def test_who_leaves_out_wrong_guesses_is_let_in_as_rarely_as_stated() -> None:
+def test_omitting_wrong_guesses_passes_as_rarely_as_stated() -> None:
     """A blind guesser who moves at every step with a wrong guess."""
     floor, proven = 10, 0
     rng = np.random.default_rng(5)
@@ -245,12 +245,12 @@ def test_a_policy_that_its_steps_cannot_satisfy_is_refused() -> None:
 
 
 @pytest.mark.parametrize("now", [float("nan"), float("inf")])
-def test_a_time_that_is_none_is_refused(now: float) -> None:
+def test_an_invalid_time_is_refused(now: float) -> None:
     with pytest.raises(ObservationError):
         flash_challenge().next_action(now=now)
 
 
-def test_it_is_settled_as_soon_as_the_closing_step_is_shown() -> None:
+def test_the_flash_is_settled_once_the_closing_step_is_shown() -> None:
     challenge = flash_challenge()
     settled: list[tuple[float, bool]] = []
 

@@ -8,16 +8,16 @@ from liveness.dynamic.challenge.actions import (
 )
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.guidance import GuidanceCode
-from tests.liveness.dynamic.challenge.challenge_parts import flash_challenge, told_hints
+from tests.liveness.dynamic.challenge.challenge_parts import flash_challenge, hints_given
 from tests.liveness.dynamic.flash_device import FlashDevice
 
 
-def test_whoever_blinks_of_themselves_is_not_asked_to() -> None:
+def test_no_blink_is_requested_after_a_spontaneous_one() -> None:
     plain = FlashDevice(flash_challenge())
     blinking = FlashDevice(flash_challenge(policy=DynamicPolicy(blink=True)), blinked=lambda time: time > 1)
     assert plain.run() == blinking.run() == Complete(EndReason.PROVEN)
     assert blinking.actions[-1][0] == plain.actions[-1][0]
-    assert not told_hints(blinking)
+    assert not hints_given(blinking)
 
 
 def test_a_blink_is_awaited_from_when_it_is_asked_for_until_it_is_seen() -> None:
@@ -31,12 +31,12 @@ def test_a_blink_is_awaited_from_when_it_is_asked_for_until_it_is_seen() -> None
 
     device = FlashDevice(challenge, blinked=blinked)
     assert device.run() == Complete(EndReason.PROVEN)
-    assert told_hints(device) == [HintCode.BLINK]
+    assert hints_given(device) == [HintCode.BLINK]
     assert awaited[-1] - awaited[0] == pytest.approx(1, abs=0.1)
     assert not challenge.awaits_blink
 
 
-def test_whoever_did_not_blink_is_asked_to_and_waited_for() -> None:
+def test_a_missing_blink_is_requested_and_awaited() -> None:
     plain = FlashDevice(flash_challenge())
     plain.run()
     done = plain.reveals[-1][0]
@@ -44,14 +44,14 @@ def test_whoever_did_not_blink_is_asked_to_and_waited_for() -> None:
         flash_challenge(policy=DynamicPolicy(blink=True)), blinked=lambda time: time > done + 2.5
     )
     assert late.run() == Complete(EndReason.PROVEN)
-    assert told_hints(late) == [HintCode.BLINK] * 2, "told again after two seconds"
+    assert hints_given(late) == [HintCode.BLINK] * 2, "hinted again after two seconds"
     assert [step for _, step in late.reveals] == [step for _, step in plain.reveals], "no further colour"
     assert late.reveals[-1][0] - done == pytest.approx(2.5, abs=0.2)
     assert late.challenge.progress == 1
 
 
 @pytest.mark.parametrize("patience", [0.0, 3.0])
-def test_whoever_never_blinks_is_waited_for_no_longer_than_the_policy_says(patience: float) -> None:
+def test_the_wait_for_a_blink_ends_at_the_limit_of_the_policy(patience: float) -> None:
     plain = FlashDevice(flash_challenge())
     plain.run()
     stiff = FlashDevice(flash_challenge(policy=DynamicPolicy(blink=True, blink_patience_seconds=patience)))
@@ -73,7 +73,7 @@ def test_a_face_that_leaves_while_a_blink_is_waited_for_ends_it() -> None:
     assert not any(isinstance(action, Pause) for _, action in away.actions)
 
 
-def test_who_blinks_in_the_colours_after_being_asked_is_not_waited_for() -> None:
+def test_a_requested_blink_within_the_colours_needs_no_wait() -> None:
     plain = FlashDevice(flash_challenge())
     plain.run()
     done = plain.reveals[-1][0]
@@ -81,5 +81,5 @@ def test_who_blinks_in_the_colours_after_being_asked_is_not_waited_for() -> None
         flash_challenge(policy=DynamicPolicy(blink=True)), blinked=lambda time: time > done - 0.2
     )
     assert asked.run() == Complete(EndReason.PROVEN)
-    assert told_hints(asked) == [HintCode.BLINK]
+    assert hints_given(asked) == [HintCode.BLINK]
     assert asked.reveals[-1][0] == done

@@ -4,7 +4,7 @@ import pytest
 
 from liveness.dynamic.challenge.actions import Complete, EndReason
 from liveness.dynamic.policy import DynamicPolicy
-from tests.liveness.dynamic.challenge.challenge_parts import DEPTH_LINE, flash_challenge, told_hints
+from tests.liveness.dynamic.challenge.challenge_parts import DEPTH_LINE, flash_challenge, hints_given
 from tests.liveness.dynamic.flash_device import FlashDevice, ScriptedMeter
 
 
@@ -21,7 +21,7 @@ def test_the_last_colour_stays_until_there_are_enough_frames(proven_at: float) -
     assert device.run() == Complete(EndReason.PROVEN)
     assert device.reveals[-1][0] - proven_at == pytest.approx(0.8, abs=0.15)
     assert device.reveals[-1][1].last
-    assert not told_hints(device), "nobody is asked for anything"
+    assert not hints_given(device), "nobody is asked for anything"
 
 
 def test_frames_that_do_not_come_are_not_waited_for_long(proven_at: float) -> None:
@@ -30,7 +30,7 @@ def test_frames_that_do_not_come_are_not_waited_for_long(proven_at: float) -> No
     assert device.reveals[-1][0] - proven_at == pytest.approx(2, abs=0.15)
 
 
-def test_what_is_asked_for_and_the_frames_are_waited_for_at_once(proven_at: float) -> None:
+def test_movements_and_frames_are_awaited_together(proven_at: float) -> None:
     device = FlashDevice(
         flash_challenge(ScriptedMeter(), DynamicPolicy(depth=True)),
         depth=lambda time: DEPTH_LINE + 1 if time > proven_at + 2.5 else DEPTH_LINE - 1,

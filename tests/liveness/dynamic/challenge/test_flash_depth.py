@@ -7,7 +7,7 @@ import pytest
 from liveness.dynamic.challenge.actions import Complete, EndReason, Hint, HintCode
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.guidance import GuidanceCode
-from tests.liveness.dynamic.challenge.challenge_parts import DEPTH_LINE, flash_challenge, told_hints
+from tests.liveness.dynamic.challenge.challenge_parts import DEPTH_LINE, flash_challenge, hints_given
 from tests.liveness.dynamic.flash_device import FlashDevice, ScriptedMeter
 
 _DEEP, _FLAT = DEPTH_LINE + 1, DEPTH_LINE - 1
@@ -38,10 +38,10 @@ def proven_at() -> float:
     return plain.reveals[-1][0]
 
 
-def test_whose_head_moves_of_itself_is_not_asked(proven_at: float) -> None:
+def test_no_turn_is_requested_of_a_moving_head(proven_at: float) -> None:
     device = _device(lambda _: _DEEP)
     assert device.run() == Complete(EndReason.PROVEN)
-    assert not told_hints(device)
+    assert not hints_given(device)
     assert device.reveals[-1][0] == proven_at
 
 
@@ -52,15 +52,15 @@ def test_nothing_is_measured_where_it_is_not_needed(proven_at: float) -> None:
 
 
 @pytest.mark.parametrize(("taken", "shapes"), [(True, True), (False, False), (True, False)])
-def test_who_keeps_still_is_asked_to_turn_the_head(proven_at: float, taken: bool, shapes: bool) -> None:
+def test_a_turn_is_requested_of_a_still_head(proven_at: float, taken: bool, shapes: bool) -> None:
     device = _device(lambda time: _DEEP if time > proven_at + 2.5 else _FLAT, taken=taken, shapes=shapes)
     assert device.run() == Complete(EndReason.PROVEN)
-    assert told_hints(device) == [HintCode.TURN_HEAD_SLIGHTLY] * 2, "told again after two seconds"
+    assert hints_given(device) == [HintCode.TURN_HEAD_SLIGHTLY] * 2, "hinted again after two seconds"
     assert device.reveals[-1][0] - proven_at == pytest.approx(2.5, abs=0.2)
     assert not device.challenge.awaits_depth
 
 
-def test_who_shows_none_is_waited_for_no_longer_than_the_policy_says(proven_at: float) -> None:
+def test_the_wait_for_depth_ends_at_the_limit_of_the_policy(proven_at: float) -> None:
     device = _device(lambda _: _FLAT)
     assert device.run() == Complete(EndReason.PROVEN), "the judge says what that proves"
     assert device.reveals[-1][0] - proven_at == pytest.approx(5, abs=0.2)
@@ -69,13 +69,15 @@ def test_who_shows_none_is_waited_for_no_longer_than_the_policy_says(proven_at: 
 def test_depth_is_waited_for_before_a_blink_and_both_have_their_time(proven_at: float) -> None:
     device = _device(lambda time: _DEEP if time > proven_at + 1 else _FLAT, blink=True)
     assert device.run() == Complete(EndReason.PROVEN)
-    told = [(at, action.code) for at, action in device.actions if isinstance(action, Hint)]
-    assert [code for _, code in told] == [HintCode.BLINK, HintCode.TURN_HEAD_SLIGHTLY] + [HintCode.BLINK] * 3
-    assert told[0][0] < proven_at - 1, "a blink takes nothing from the colours"
+    hinted = [(at, action.code) for at, action in device.actions if isinstance(action, Hint)]
+    assert [code for _, code in hinted] == [HintCode.BLINK, HintCode.TURN_HEAD_SLIGHTLY] + [
+        HintCode.BLINK
+    ] * 3
+    assert hinted[0][0] < proven_at - 1, "a blink takes nothing from the colours"
     assert device.reveals[-1][0] - proven_at == pytest.approx(6, abs=0.5)
 
 
-def test_who_is_asked_to_turn_has_read_it_as_the_colours_are_proven(proven_at: float) -> None:
+def test_the_request_to_turn_comes_in_time_to_be_read(proven_at: float) -> None:
     device = _device(lambda time: _DEEP if time > proven_at + 1 else _FLAT)
     assert device.run() == Complete(EndReason.PROVEN)
     asked = next(at for at, action in device.actions if isinstance(action, Hint))
@@ -102,7 +104,7 @@ def test_depth_is_measured_with_the_frame_that_proves_the_colours(proven_at: flo
 def test_depth_that_goes_before_the_colours_are_proven_is_missed(proven_at: float) -> None:
     device = _device(lambda time: _DEEP if time < proven_at - 0.1 or time > proven_at + 1 else _FLAT)
     assert device.run() == Complete(EndReason.PROVEN)
-    assert told_hints(device) == [HintCode.TURN_HEAD_SLIGHTLY]
+    assert hints_given(device) == [HintCode.TURN_HEAD_SLIGHTLY]
     assert device.reveals[-1][0] - proven_at == pytest.approx(1, abs=0.4)
 
 
@@ -112,11 +114,11 @@ def test_depth_that_is_less_while_a_blink_is_waited_for_is_asked_for_again(prove
 
     device = _device(depth, blink=True)
     assert device.run() == Complete(EndReason.PROVEN)
-    hints = list(dict.fromkeys(told_hints(device)))
+    hints = list(dict.fromkeys(hints_given(device)))
     assert hints == [HintCode.BLINK, HintCode.TURN_HEAD_SLIGHTLY], "nobody had to turn the head at first"
 
 
-def test_what_comes_while_it_is_waited_for_says_nothing_of_the_light(proven_at: float) -> None:
+def test_frames_of_the_wait_do_not_count_for_the_light(proven_at: float) -> None:
     device = _device(lambda _: _FLAT)
     device.run()
     counted = device.challenge.samples

@@ -16,33 +16,33 @@ from liveness.dynamic.challenge.actions import (
 from liveness.dynamic.challenge.interface import Disturbance, Light
 from liveness.dynamic.policy import DynamicPolicy, NextStep
 from liveness.guidance import GuidanceCode
-from tests.liveness.dynamic.challenge.challenge_parts import assert_safe, flash_challenge, told_hints
+from tests.liveness.dynamic.challenge.challenge_parts import assert_safe, flash_challenge, hints_given
 from tests.liveness.dynamic.flash_device import FlashDevice, ScriptedMeter, sample
 
 
-def test_bright_light_is_told_and_then_falls_back_where_the_policy_names_it() -> None:
-    meter = ScriptedMeter(answer=lambda _: None, told_light=lambda _: Light.TOO_BRIGHT)
+def test_bright_light_is_reported_and_then_falls_back_where_the_policy_names_it() -> None:
+    meter = ScriptedMeter(answer=lambda _: None, measured_light=lambda _: Light.TOO_BRIGHT)
     device = FlashDevice(flash_challenge(meter, DynamicPolicy(fallback=NextStep.MOVEMENT)))
     assert device.run() == FallBack(HintCode.TOO_BRIGHT)
-    assert told_hints(device)[0] is HintCode.TOO_BRIGHT
+    assert hints_given(device)[0] is HintCode.TOO_BRIGHT
     assert device.reveals[-1][1].last, "the screen returns to normal first"
     hinted = next(at for at, action in device.actions if isinstance(action, Hint))
     assert device.actions[-1][0] - hinted >= DynamicPolicy().light_patience_seconds
 
 
 def test_bright_light_ends_it_where_nothing_else_is_offered() -> None:
-    meter = ScriptedMeter(answer=lambda _: None, told_light=lambda _: Light.WEAK)
+    meter = ScriptedMeter(answer=lambda _: None, measured_light=lambda _: Light.WEAK)
     device = FlashDevice(flash_challenge(meter))
     assert device.run() == Complete(EndReason.LIGHT)
-    assert set(told_hints(device)) == {HintCode.RAISE_SCREEN_BRIGHTNESS}
-    assert 1 < len(told_hints(device)) < 10, "told again, but not with every frame"
+    assert set(hints_given(device)) == {HintCode.RAISE_SCREEN_BRIGHTNESS}
+    assert 1 < len(hints_given(device)) < 10, "hinted again, but not with every frame"
 
 
-def test_light_that_gets_better_in_time_is_forgotten() -> None:
-    meter = ScriptedMeter(told_light=lambda steps: Light.TOO_BRIGHT if 3 <= steps <= 4 else Light.OK)
+def test_light_that_improves_in_time_has_no_effect() -> None:
+    meter = ScriptedMeter(measured_light=lambda steps: Light.TOO_BRIGHT if 3 <= steps <= 4 else Light.OK)
     device = FlashDevice(flash_challenge(meter, DynamicPolicy(fallback=NextStep.MOVEMENT)))
     assert device.run() == Complete(EndReason.PROVEN)
-    assert told_hints(device) == [HintCode.TOO_BRIGHT]
+    assert hints_given(device) == [HintCode.TOO_BRIGHT]
 
 
 @pytest.mark.parametrize(
@@ -51,8 +51,11 @@ def test_light_that_gets_better_in_time_is_forgotten() -> None:
         {"answer": lambda _: None},
         {"answer": lambda _: False},
         {"disturb": lambda _step, _frames: frozenset({Disturbance.FACE_LOST})},
-        {"told_light": lambda _: Light.TOO_BRIGHT, "answer": lambda step: None if step.number % 2 else False},
-        {"told_light": lambda _: Light.TOO_DARK_TO_SEE_FACE, "answer": lambda _: None},
+        {
+            "measured_light": lambda _: Light.TOO_BRIGHT,
+            "answer": lambda step: None if step.number % 2 else False,
+        },
+        {"measured_light": lambda _: Light.TOO_DARK_TO_SEE_FACE, "answer": lambda _: None},
     ],
 )
 def test_nothing_but_light_leads_to_the_fallback(trouble: dict[str, Callable[..., object]]) -> None:
@@ -94,7 +97,7 @@ def test_one_glance_away_is_one_pause_on_a_slow_line_too(trip: float) -> None:
     assert len([action for _, action in device.actions if isinstance(action, Pause)]) == 1
 
 
-def test_who_sends_nothing_after_a_pause_is_waited_for_and_then_paused_again() -> None:
+def test_silence_after_a_pause_leads_to_another_pause() -> None:
     challenge = flash_challenge()
     index = 0
     while not isinstance(action := challenge.next_action(now=index / 15), Pause):
@@ -128,7 +131,7 @@ LIES: list[Callable[[int, float], tuple[int, float | None]]] = [
 
 
 @pytest.mark.parametrize("lie", LIES)
-def test_lies_about_what_is_shown_bring_no_step_forward(
+def test_false_claims_about_the_display_advance_no_step(
     lie: Callable[[int, float], tuple[int, float | None]],
 ) -> None:
     honest, liar = FlashDevice(flash_challenge()), FlashDevice(flash_challenge(), claim=lie)

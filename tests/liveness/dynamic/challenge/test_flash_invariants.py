@@ -61,7 +61,7 @@ def test_whatever_happens_it_is_safe_never_early_and_ends(
     """Random clock jumps, false claims, light and guidance: the limits hold and the challenge ends."""
     answered: bool | None = True
     lit = Light.OK
-    meter = ScriptedMeter(answer=lambda _: answered, told_light=lambda _: lit, needed=1)
+    meter = ScriptedMeter(answer=lambda _: answered, measured_light=lambda _: lit, needed=1)
     policy = DynamicPolicy(fallback=NextStep.MOVEMENT if seed % 2 else NextStep.NONE, blink=blink)
     challenge = flash_challenge(meter, policy, seed=seed)
     reveals: list[tuple[float, ColourStep]] = []

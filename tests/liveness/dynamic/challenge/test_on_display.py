@@ -18,7 +18,7 @@ def _frame(time: float, *, step: int = _STEP.number, since: float | None = _SINC
     return DisplayClaim(step, since, capture_time=time, arrival_time=time + 100)
 
 
-def test_it_lasts_for_its_transition_and_its_hold() -> None:
+def test_a_step_lasts_for_its_transition_and_its_hold() -> None:
     assert _shown().lasts == _STEP.transition_seconds + _STEP.hold_seconds
 
 
@@ -33,13 +33,13 @@ def test_a_frame_that_claims_no_time_or_another_step_does_not(step: int, since: 
     assert not _shown().holds(_frame(100.0, step=step, since=since))
 
 
-def test_it_cannot_have_appeared_before_frames_that_came_before_it() -> None:
+def test_a_step_cannot_appear_before_frames_that_precede_it() -> None:
     shown = _shown(earliest=5.3)
     early, late = _frame(_SINCE + shown.lasts + 0.1), _frame(5.3 + shown.lasts + 0.1)
     assert (shown.holds(early), shown.holds(late)) == (False, True)
 
 
-def test_it_is_held_once_two_frames_hold_it() -> None:
+def test_a_step_is_held_once_two_frames_show_it() -> None:
     shown = _shown()
     held: list[tuple[int, float | None]] = []
     nearly: list[bool] = []
@@ -59,7 +59,7 @@ def test_a_closing_step_is_over_once_one_frame_holds_it_or_none_came_for_long() 
     assert shown.closed_at == least
 
 
-def test_the_display_knows_every_step_and_what_the_latest_frame_before_each_showed() -> None:
+def test_the_display_records_every_step_and_the_last_frame_before_it() -> None:
     script, display = ColourScript(seeded(0)), Display()
     display.see(_frame(1.0, step=0, since=None), at=1.0)
     assert (display.current, display.revealed, display.closing) == (None, (), False)

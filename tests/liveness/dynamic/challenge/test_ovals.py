@@ -52,7 +52,7 @@ def test_no_face_that_fills_one_fills_another_as_well() -> None:
             assert all(distance_from(other, face, width=width, height=height) > 1 for other in step.others)
 
 
-def test_every_oval_is_as_likely_and_the_bits_say_so() -> None:
+def test_every_oval_is_equally_likely_and_counted_in_bits() -> None:
     random = seeded(2)
     scripts = [OvalScript(random, rest=Oval()) for _ in range(1500)]
     steps = [(script.draw(), script.draw()) for script in scripts]

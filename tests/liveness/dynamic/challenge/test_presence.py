@@ -20,7 +20,7 @@ def test_frames_in_place_are_counted_in_a_row() -> None:
     assert (presence.frames_in_place, presence.away_since) == (1, None)
 
 
-def test_no_face_is_away_whatever_the_guidance_still_says() -> None:
+def test_a_missing_face_is_absent_whatever_the_guidance_shows() -> None:
     presence = Presence()
     presence.see(face=False, guidance=GuidanceCode.OK, at=1.0)
     assert (presence.away_since, presence.code) == (1.0, HintCode.NO_FACE)
@@ -30,7 +30,7 @@ def test_no_face_is_away_whatever_the_guidance_still_says() -> None:
     "code",
     [GuidanceCode.TOO_DARK, GuidanceCode.TOO_BRIGHT, GuidanceCode.HOLD_STILL, GuidanceCode.EYES_CLOSED],
 )
-def test_what_is_no_matter_of_place_does_not_interrupt(code: GuidanceCode) -> None:
+def test_only_guidance_about_position_interrupts(code: GuidanceCode) -> None:
     presence = Presence()
     presence.see(face=True, guidance=code, at=1.0)
     assert presence.frames_in_place == 1
@@ -77,7 +77,7 @@ def test_patience_begins_anew_when_the_light_was_good() -> None:
     assert watch.see(Light.TOO_BRIGHT, coloured=3, now=12.0) == Complete(EndReason.LIGHT)
 
 
-def test_darkness_is_told_and_ends_nothing() -> None:
+def test_darkness_is_reported_and_ends_nothing() -> None:
     watch = LightWatch(DynamicPolicy(fallback=NextStep.MOVEMENT))
     for now in (0.0, 50.0):
         assert watch.see(Light.TOO_DARK_TO_SEE_FACE, coloured=9, now=now) is HintCode.TOO_DARK

@@ -58,7 +58,7 @@ def test_too_few_bits_are_never_enough() -> None:
     assert not proof.conclude(proof.answers(revealed), last=True, now=20.0)
 
 
-def test_it_waits_a_while_for_frames_that_every_scan_takes() -> None:
+def test_the_proof_waits_for_the_frames_that_every_scan_needs() -> None:
     proof, revealed = _shown(ScriptedMeter())
     _add(proof, revealed[-1].step, captured=False)
     assert proof.waits_until(19.0) is None

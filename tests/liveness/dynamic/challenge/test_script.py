@@ -1,72 +1,22 @@
 import math
 from collections import Counter
-from itertools import pairwise, permutations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from liveness.dynamic.challenge.palette import (
-    LARGEST_LUMINANCE_STEP,
-    LEAD_IN,
-    MOST_CHANGES_A_SECOND,
-    PALETTE,
-    flash_between,
-    red_flash_between,
-)
+from liveness.dynamic.challenge.palette import LEAD_IN, PALETTE
 from liveness.dynamic.challenge.script import FEWEST_DRAWN_BITS, ColourScript, ScriptSettings
-from liveness.dynamic.challenge.steps import SHORTEST_HOLD_SECONDS, ColourStep, Transition
+from liveness.dynamic.challenge.steps import ColourStep, Transition
 from liveness.errors import LivenessPolicyError
 from tests.liveness.dynamic.random_source import seeded
-
-_COLOURS = (*PALETTE, LEAD_IN)
-_LUMINANCE = {colour: colour.luminance for colour in _COLOURS}
-_FLASHES = {pair for pair in permutations(_COLOURS, 2) if flash_between(*pair)}
-_RED_FLASHES = {pair for pair in permutations(_COLOURS, 2) if red_flash_between(*pair)}
 
 
 def _whole(seed: int, settings: ScriptSettings | None = None, steps: int | None = None) -> list[ColourStep]:
     script = ColourScript(seeded(seed), settings)
     count = script.settings.steps if steps is None else steps
     return [script.lead_in(), *(script.draw() for _ in range(count)), script.close()]
-
-
-def _fastest(steps: list[ColourStep]) -> list[float]:
-    """The start of each step if the server and the device lose no time."""
-    starts = [0.0]
-    for step in steps[:-1]:
-        starts.append(starts[-1] + step.transition_seconds + step.hold_seconds)
-    return starts
-
-
-def test_every_script_of_thousands_is_safe_to_look_at() -> None:
-    for seed in range(2000):
-        steps = _whole(seed)
-        starts = _fastest(steps)
-        changes = list(zip(starts[1:], pairwise(steps), strict=True))
-        for _, (before, after) in changes:
-            assert before.colour != after.colour or after.last
-            assert abs(_LUMINANCE[before.colour] - _LUMINANCE[after.colour]) <= LARGEST_LUMINANCE_STEP
-            assert (before.colour, after.colour) not in _RED_FLASHES
-        for step in steps:
-            assert step.hold_seconds >= SHORTEST_HOLD_SECONDS
-            assert 0 <= step.transition_seconds <= 1
-        for began, _ in changes:
-            window = [pair for at, pair in changes if began <= at < began + 1]
-            assert len(window) <= MOST_CHANGES_A_SECOND
-            assert _general_flashes(window) <= 1.5
-
-
-def _general_flashes(changes: list[tuple[ColourStep, ColourStep]]) -> float:
-    """WCAG 2.2: pairs of opposing changes; a change that begins or ends one counts as a half."""
-    halves, last = 0, 0
-    for before, after in changes:
-        if (before.colour, after.colour) in _FLASHES:
-            direction = 1 if _LUMINANCE[after.colour] > _LUMINANCE[before.colour] else -1
-            halves += direction != last
-            last = direction
-    return halves / 2
 
 
 def test_the_colours_are_drawn_uniformly_from_all_but_the_last_one() -> None:
@@ -101,7 +51,7 @@ def test_transitions_and_holds_are_drawn_as_stated() -> None:
     assert chisquare([holds[hold] for hold in script.settings.holds]).pvalue > 1e-4
 
 
-def test_stated_bits_are_the_entropy_of_what_is_drawn() -> None:
+def test_stated_bits_are_the_entropy_of_the_draw() -> None:
     """The mean of -log2 of each draw's own frequency equals the mean of the stated bits."""
     script = ColourScript(seeded(13))
     script.lead_in()

@@ -56,5 +56,5 @@ def test_impossible_steps_are_refused(changes: dict[str, object]) -> None:
         _step(**changes)
 
 
-def test_colour_bits_are_what_the_others_leave() -> None:
+def test_colour_bits_follow_from_the_remaining_choices() -> None:
     assert _step().colour_bits == pytest.approx(2.8)

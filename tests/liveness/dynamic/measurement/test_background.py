@@ -30,6 +30,7 @@ def test_the_rooms_share_is_found(room: float) -> None:
     assert background_signal(finding, response.strength, SETTINGS).passed is (room < 0.6)
 
 
+@pytest.mark.slow
 def test_the_error_is_that_of_the_share() -> None:
     rng = np.random.default_rng(7)
     found = []
@@ -54,7 +55,7 @@ def test_a_camera_that_pulls_against_the_flash_hides_no_answer(pull: float) -> N
     assert finding.share == pytest.approx(1.0, abs=0.2)
 
 
-def test_a_background_that_is_lost_in_noise_says_nothing() -> None:
+def test_a_background_lost_in_noise_is_not_measured() -> None:
     track, shown = seen(light_scan(3, room=1.0, strength=0.05))
     track.background[:] += np.random.default_rng(1).normal(0, 0.3, track.background.shape)
     finding, response = _measured(track, shown)
@@ -71,5 +72,5 @@ def test_a_face_that_fills_the_frame_has_no_background() -> None:
     assert not background_signal(finding, response.strength, SETTINGS).assessed
 
 
-def test_in_the_dark_nothing_is_told() -> None:
+def test_in_the_dark_nothing_is_measured() -> None:
     assert not background_signal(BackgroundFinding(0.9, 0.01), 1.5, SETTINGS).assessed

@@ -28,7 +28,7 @@ def _exposed(seconds: float | None, iso: float | None, level: float = 0.18) -> F
 @pytest.mark.parametrize(
     ("seconds", "iso", "lux"), [(1 / 60, 200, 135), (1 / 30, 1600, 8.4), (1 / 8000, 50, 72000)]
 )
-def test_the_cameras_settings_tell_the_light(seconds: float, iso: float, lux: float) -> None:
+def test_the_camera_settings_give_the_light(seconds: float, iso: float, lux: float) -> None:
     assert scene_lux([_exposed(seconds, iso)] * 3) == pytest.approx(lux, rel=0.02)
 
 
@@ -88,7 +88,7 @@ def test_a_camera_that_is_locked_in_the_middle_is_judged_while_it_is() -> None:
 
 
 @pytest.mark.parametrize(("iso", "dim"), [(200, True), (50, False), (None, False)])
-def test_dim_is_what_the_metadata_call_so(iso: float | None, dim: bool) -> None:
+def test_dim_light_follows_from_the_metadata(iso: float | None, dim: bool) -> None:
     assert is_dim([_exposed(1 / 60, iso)] * 3, 300.0) is dim
 
 
@@ -108,7 +108,7 @@ def test_without_metadata_or_a_background_nothing_is_borne_out() -> None:
     assert not lux_borne_out(dark)
 
 
-def test_exposure_of_the_skin() -> None:
+def test_the_exposure_of_the_skin_is_measured() -> None:
     assert read_exposure([]).level is None
     assert read_exposure([_exposed(0.01, 100, 0.3)]).level == pytest.approx(0.3)
     lost = replace(SAMPLE, usable=np.zeros(len(Region), np.float32))

@@ -52,7 +52,7 @@ def test_errors_that_last_as_long_as_a_step_cancel() -> None:
     assert min(found) < 0, "an unbiased measure of nothing is negative as often as not"
 
 
-def test_what_a_curve_explains_is_no_unevenness() -> None:
+def test_a_response_curve_is_no_unevenness() -> None:
     drive, answers, steps = _scan(3, uneven=0.0, turned=0.0)
     slope = np.linspace(-1, 1, _CELLS)
     answers = answers + 0.5 * slope[None, :, None] * drive[:, None, :]
@@ -68,7 +68,7 @@ def test_too_few_steps_have_nothing_to_compare(steps: int) -> None:
     assert measure_unevenness(drive, answers, numbers % steps, even[:, None], even) is None
 
 
-def test_light_in_one_step_alone_is_none() -> None:
+def test_light_in_a_single_step_does_not_count() -> None:
     drive, answers, steps = _scan(0, uneven=0.2, turned=0.0)
     drive[steps != 2] = 0.0
     even = np.ones(_CELLS)

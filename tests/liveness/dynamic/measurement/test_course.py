@@ -56,7 +56,7 @@ def test_a_step_cannot_appear_after_the_frame_that_shows_it() -> None:
     assert shown.at == 1.0
 
 
-def test_steps_that_nobody_claims_are_left_out() -> None:
+def test_steps_without_claimed_frames_are_ignored() -> None:
     track = _track([(1.0, 1, 0.9), (1.5, 3, 1.4)])
     sent = [Sent(_step(number, 200), at=9.0, after_capture=0.0) for number in (1, 2, 3)]
     assert [one.step.number for one in appearances(track, sent)] == [1, 3]

@@ -30,7 +30,7 @@ def _signal(score: float | None) -> Signal:
         (0.9, None, None, None, False),
     ],
 )
-def test_what_a_few_steps_measure_with_much_noise_is_waited_for(
+def test_a_noisy_measurement_of_few_steps_asks_for_more(
     shape: float | None, overlay: float | None, glare: float | None, background: float | None, tells: bool
 ) -> None:
     surface = Surface(_signal(shape), _signal(overlay), _signal(glare), _signal(background))

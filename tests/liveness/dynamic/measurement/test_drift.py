@@ -52,7 +52,7 @@ def test_another_flash_on_face_and_wall_is_no_gain() -> None:
         assert 1 - float((rest**2).sum() / (face**2).sum()) < 0.6
 
 
-def test_what_is_cleared_holds_no_constant_and_no_slope() -> None:
+def test_constant_and_slope_are_removed() -> None:
     track, _ = seen(light_scan(5))
     rows = np.flatnonzero(track.clean)
     drift = fit_drift(track, rows)
@@ -62,6 +62,6 @@ def test_what_is_cleared_holds_no_constant_and_no_slope() -> None:
     assert np.abs(cleared).max() == pytest.approx(0, abs=1e-9)
 
 
-def test_a_few_frames_tell_nothing() -> None:
+def test_a_few_frames_are_not_measured() -> None:
     track, _ = seen(light_scan(5))
     assert fit_drift(track, np.arange(5)) is None

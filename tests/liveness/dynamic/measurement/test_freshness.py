@@ -48,13 +48,13 @@ def test_frames_that_somebody_held_back_are_delayed() -> None:
         (Freshness(None, 0.0, 0.0), None),
     ],
 )
-def test_lateness_alone_says_nothing(fresh: Freshness, passed: bool | None) -> None:
+def test_lateness_alone_proves_nothing(fresh: Freshness, passed: bool | None) -> None:
     signal = freshness_signal(fresh, SETTINGS)
     assert signal.passed is passed
     assert signal.score is None or signal.score >= 0.05
 
 
 @pytest.mark.parametrize("delay", [0.3, 0.55, 0.6, 0.9])
-def test_a_network_that_stalls_speaks_against_nobody(delay: float) -> None:
+def test_a_stalled_network_is_not_held_against_a_person(delay: float) -> None:
     score = freshness_signal(Freshness(0.5, delay, 0.0), SETTINGS).score
     assert score is None or score >= 0.5

@@ -9,6 +9,7 @@ from liveness.signal import Signal
 from liveness.verdict import VerdictReason
 from tests.liveness.dynamic.flash_scans import judged
 from tests.liveness.dynamic.synthetic import RenderedKind, Scene, run_scan
+from tests.sampling import some_fast
 
 SETTINGS = load_flash_model().glare
 _OVERHEAD = (0.0, -1.0, 0.1)
@@ -25,7 +26,7 @@ def _signal(result: FlashResult) -> Signal:
     return signal
 
 
-@pytest.mark.parametrize("tilt", [(0.2, -0.4), (0.0, 0.3), (-0.5, -0.2), (0.0, -0.8)])
+@pytest.mark.parametrize("tilt", some_fast([(0.2, -0.4), (0.0, 0.3), (-0.5, -0.2), (0.0, -0.8)], step=2))
 @pytest.mark.parametrize("nits", [15.0, 120.0, 300.0])
 def test_a_screen_that_is_mirrored_in_glass_is_no_face(nits: float, tilt: tuple[float, float]) -> None:
     """Every colour comes back, in time, and not from a sheet; it comes from one spot only."""
@@ -56,7 +57,7 @@ def _score(uneven: float) -> float:
     return score
 
 
-def test_the_line_is_a_half_and_an_even_answer_hardly_speaks_for_a_face() -> None:
+def test_the_line_scores_a_half_and_an_even_answer_little_more() -> None:
     assert _score(SETTINGS.uneven) == pytest.approx(0.5)
     assert _score(0.0) == _score(0.3) < 0.56
     assert _score(9.0) == _score(1.2) < 0.15

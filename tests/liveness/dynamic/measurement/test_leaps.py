@@ -77,13 +77,13 @@ def test_a_television_lights_the_room_as_well(room_seen: slice) -> None:
 
 
 @pytest.mark.parametrize("room_seen", [slice(0, 0), slice(0, 12), slice(0, None, 2)])
-def test_a_room_that_is_hardly_ever_seen_tells_nothing(room_seen: slice) -> None:
+def test_a_room_that_is_rarely_visible_is_not_measured(room_seen: slice) -> None:
     leaps = _television(room_seen)
     assert leaps.foreign >= 3
     assert not leaps.room_seen
 
 
-def test_a_few_frames_tell_nothing() -> None:
+def test_a_few_frames_are_not_measured() -> None:
     track, shown = seen(light_scan(1))
     track.clean[:] = np.arange(len(track.clean)) < 8
     assert _leaps(track, shown) == Leaps(0, 0, room_seen=False)

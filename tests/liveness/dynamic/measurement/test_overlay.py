@@ -21,6 +21,7 @@ def test_light_on_a_head_lies_over_nothing(lux: float) -> None:
     assert _signal(RenderedKind.GENUINE, lux).passed
 
 
+@pytest.mark.slow
 def test_a_head_in_front_of_a_near_wall_is_none_either() -> None:
     for seed in range(4):
         scan = run_scan(Scene(kind=RenderedKind.GENUINE, wall=0.45, seed=seed))
@@ -86,7 +87,7 @@ def test_a_bright_screen_lights_the_background_too() -> None:
     assert dim > 0.5
 
 
-def test_in_the_dark_nothing_is_told() -> None:
+def test_in_the_dark_nothing_is_measured() -> None:
     assert overlay_signal(OverlayFinding(0.1, 0.1, 1.0, 0.0), 0.7, SETTINGS).passed is False
     assert not overlay_signal(OverlayFinding(0.1, 0.1, 1.0, 0.0), 0.95, SETTINGS).assessed
     assert not overlay_signal(None, 0.3, SETTINGS).assessed

@@ -63,17 +63,17 @@ def test_an_answer_the_wrong_way_round_verifies_nothing() -> None:
 
 
 def test_random_colours_hardly_agree() -> None:
-    told = right = 0
+    steps_judged = right = 0
     for seed in range(12):
         track, shown = seen(light_scan(seed, answer=guessing))
         response = fit_response(track, shown, lag=LAG, settings=SETTINGS)
         assert response is not None
-        told += len(response.steps)
+        steps_judged += len(response.steps)
         right += sum(one.agrees is True for one in response.steps)
-    assert right / told < 1 / 7
+    assert right / steps_judged < 1 / 7
 
 
-def test_too_little_gives_nothing() -> None:
+def test_too_few_frames_give_no_response() -> None:
     track, shown = seen(light_scan(1))
     assert fit_response(track, shown[:1], lag=LAG, settings=SETTINGS) is None
     track.clean[:] = False

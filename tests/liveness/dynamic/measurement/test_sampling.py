@@ -50,7 +50,7 @@ def test_a_saturated_face_is_not_measured() -> None:
 
 
 @pytest.mark.parametrize("turned", [0.0, 0.6, -0.6])
-def test_what_lies_below_the_face_is_not_looked_at_and_changes_nothing(turned: float) -> None:
+def test_pixels_below_the_face_have_no_effect(turned: float) -> None:
     face = face_at(width=120)
     middle = face.five_points[:2].mean(axis=0)
     turn = np.array([[np.cos(turned), -np.sin(turned)], [np.sin(turned), np.cos(turned)]])
@@ -65,7 +65,7 @@ def test_what_lies_below_the_face_is_not_looked_at_and_changes_nothing(turned: f
     assert np.isfinite(before.patch).all()
 
 
-def test_regions_lie_where_they_are_said_to() -> None:
+def test_regions_lie_at_their_stated_places() -> None:
     pixels = _plain(60, 60, 60)
     face = face_at()
     eye = face.eye_distance

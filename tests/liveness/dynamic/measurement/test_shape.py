@@ -19,12 +19,12 @@ def _score(kind: RenderedKind, lux: float = 150.0) -> float:
 
 
 @pytest.mark.parametrize("lux", [60.0, 150.0, 400.0])
-def test_a_head_stands_out(lux: float) -> None:
+def test_a_head_has_relief(lux: float) -> None:
     assert _score(RenderedKind.GENUINE, lux) > 0.65
 
 
 @pytest.mark.parametrize("kind", [RenderedKind.PRINT, RenderedKind.TINT_FACE, RenderedKind.TINT_FRAME])
-def test_what_is_flat_does_not(kind: RenderedKind) -> None:
+def test_a_flat_surface_has_no_relief(kind: RenderedKind) -> None:
     assert _score(kind) < 0.2
 
 
@@ -41,7 +41,7 @@ def test_a_sheet_is_smooth_however_near_it_is_held(near: float) -> None:
     assert signal.score < 0.2
 
 
-def test_a_generic_shape_stands_out_less_than_a_face() -> None:
+def test_a_generic_shape_has_less_relief_than_a_face() -> None:
     """Software that renders a smooth head's light is closer to a face than a sheet is, but not one."""
     assert _score(RenderedKind.TINT_FACE) < _score(RenderedKind.RELIT) < _score(RenderedKind.GENUINE)
     assert judged(RenderedKind.RELIT).finding in {ChallengeFinding.RIGHT, ChallengeFinding.WRONG}
@@ -59,13 +59,13 @@ def _of(finding: ShapeFinding) -> float:
     return score
 
 
-def test_noise_tells_nothing() -> None:
+def test_noise_has_no_relief() -> None:
     assert not shape_signal(_finding(error=0.6), 0.3, SETTINGS).assessed
     assert not shape_signal(_finding(error=0.4, stretch=1.5), 0.3, SETTINGS).assessed
     assert not shape_signal(None, 0.3, SETTINGS).assessed
 
 
-def test_in_the_dark_nothing_is_told() -> None:
+def test_in_the_dark_nothing_is_measured() -> None:
     assert shape_signal(_finding(relief=0.0), 1.0, SETTINGS).assessed
     assert not shape_signal(_finding(relief=0.0), 1.4, SETTINGS).assessed
 
@@ -86,7 +86,7 @@ def test_a_smooth_answer_in_noise_is_a_doubt_and_no_more(part: str) -> None:
 
 
 @pytest.mark.parametrize("part", ["relief", "uneven"])
-def test_the_line_is_a_half(part: str) -> None:
+def test_the_line_scores_a_half(part: str) -> None:
     line: float = getattr(SETTINGS, part)
     at = {"relief": 9.0, "uneven": 9.0, part: line}
     assert _of(_finding(relief=at["relief"], uneven=at["uneven"])) == pytest.approx(0.5)

@@ -37,14 +37,14 @@ def _measured(kind: RenderedKind, *, answered: bool = True) -> Surface:
 
 
 @pytest.mark.parametrize("kind", [RenderedKind.GENUINE, RenderedKind.PRINT, RenderedKind.GLASS])
-def test_it_is_what_the_judge_sees(kind: RenderedKind) -> None:
+def test_the_surface_equals_that_of_the_judge(kind: RenderedKind) -> None:
     surface = _measured(kind)
     seen = {signal.name: signal.score for signal in judged(kind).signals}
     for signal in (surface.shape, surface.overlay, surface.glare, surface.background):
         assert signal.score == seen[signal.name]
 
 
-def test_a_face_and_a_sheet_and_glass_are_told() -> None:
+def test_a_face_and_a_sheet_and_glass_are_reported() -> None:
     face, sheet, glass = (
         _measured(kind) for kind in (RenderedKind.GENUINE, RenderedKind.PRINT, RenderedKind.GLASS)
     )
@@ -53,7 +53,7 @@ def test_a_face_and_a_sheet_and_glass_are_told() -> None:
     assert glass.glare.passed is False
 
 
-def test_nothing_is_said_without_an_answer() -> None:
+def test_without_an_answer_no_surface_is_measured() -> None:
     surface = _measured(RenderedKind.GENUINE, answered=False)
     assert not any(
         one.assessed for one in (surface.shape, surface.overlay, surface.glare, surface.background)

@@ -72,14 +72,14 @@ def test_face_and_room_that_leap_together_are_the_camera() -> None:
     assert track.view().leapt.tolist() == [False, False, True, False]
 
 
-def test_a_look_after_following_counts_and_looks_in_a_row_do_not() -> None:
+def test_only_a_detection_after_following_counts() -> None:
     track = FlashTrack()
     for followed, sample in zip((0, 0, 1, 1, 0, 1, 0, 0), SCAN.samples, strict=False):
         track.add(replace(sample, followed=bool(followed)))
     assert track.view().looks.tolist() == [0, 0, 0, 0, 1, 1, 2, 2]
 
 
-def test_pose_tells_turning_from_moving() -> None:
+def test_pose_distinguishes_turning_from_moving() -> None:
     track = FlashTrack()
     face = face_at()
     turned = face.five_points.copy()

@@ -75,14 +75,14 @@ def follow_ovals(
     collector = ScanCollector()
     start = target = ReliefPose()
     oval: Oval | None = None
-    told_at, hints = 0.0, 0
+    moved_at, hints = 0.0, 0
     for index in range(int(20 * _RATE)):
         time = index / _RATE
         for _ in range(5):
             action = challenge.next_action(now=time)
             match action:
                 case MoveOval():
-                    start, told_at = _between(start, target, time - told_at), time
+                    start, moved_at = _between(start, target, time - moved_at), time
                     if follows:
                         oval = action.oval
                         target = _aim(oval, rest, settings)
@@ -92,7 +92,7 @@ def follow_ovals(
                     return Approach(challenge, collector.observations(), action, time, hints)
                 case Wait():
                     break
-        picture = lens.take(show(time, _between(start, target, time - told_at)), time)
+        picture = lens.take(show(time, _between(start, target, time - moved_at)), time)
         encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
         frame = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), np.uint8)
         seen = view_frame(frame)
@@ -106,7 +106,7 @@ def follow_ovals(
             )
         view, scale = fine_view(seen.grey)
         challenge.add(replace(observation, view=view, view_scale=scale))
-        if oval is not None and observation.face is not None and time - told_at > _ADJUSTING_FROM:
+        if oval is not None and observation.face is not None and time - moved_at > _ADJUSTING_FROM:
             start = target = _adjusted(target, oval, face_extent(observation.face), rest, settings)
         collector.add(observation)
     raise AssertionError("the movement challenge never ends")

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from liveness.dynamic.movement.came_closer import ApproachKind, what_came_closer
+from liveness.dynamic.movement.came_closer import ApproachKind, classify_approach
 from liveness.dynamic.movement.perspective import PerspectiveFinding
 from tests.liveness.dynamic.movement.perspectives import FILM, FLAT, HEAD, SETTINGS, SHEET
 
@@ -38,9 +38,9 @@ from tests.liveness.dynamic.movement.perspectives import FILM, FLAT, HEAD, SETTI
         "nothing",
     ],
 )
-def test_only_what_is_sure_is_called_a_head_or_a_picture(
+def test_only_a_certain_measurement_is_called_head_or_flat(
     seen: PerspectiveFinding | None, expected: ApproachKind
 ) -> None:
-    came = what_came_closer(seen, SETTINGS.came_closer)
+    came = classify_approach(seen, SETTINGS.came_closer)
     assert came.kind is expected
     assert came.detail.endswith(".")

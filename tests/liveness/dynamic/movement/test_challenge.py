@@ -112,7 +112,7 @@ def test_without_texture_the_depth_is_not_measurable() -> None:
     assert [signal.assessed for signal in result.signals] == [True, False, False, False, False]
 
 
-def test_who_does_not_follow_is_told_and_then_it_ends() -> None:
+def test_not_following_is_reported_and_then_ends_the_challenge() -> None:
     challenge, first = _start()
     hints, time, index = [], 0.0, 0
     while True:
@@ -140,7 +140,7 @@ def test_who_does_not_follow_is_told_and_then_it_ends() -> None:
         ({"aside": 0.4}, HintCode.CENTER_FACE),
     ],
 )
-def test_the_hint_says_what_is_wrong(changes: dict[str, float], code: HintCode) -> None:
+def test_the_hint_names_the_problem(changes: dict[str, float], code: HintCode) -> None:
     challenge, first = _start()
     challenge.next_action(now=2.0)
     challenge.add(_in_oval(0, first.oval, **changes))
@@ -190,7 +190,7 @@ def test_a_face_that_passes_by_has_not_held_it() -> None:
         assert not isinstance(challenge.next_action(now=2.0 + index / 15), MoveOval)
 
 
-def test_whoever_fills_another_oval_better_has_not_followed_this_one() -> None:
+def test_filling_another_oval_better_is_not_following() -> None:
     script = OvalScript(seeded(4), rest=Oval())
     step: OvalStep = script.draw()
     challenge, first = _start()
@@ -201,7 +201,7 @@ def test_whoever_fills_another_oval_better_has_not_followed_this_one() -> None:
         assert not isinstance(challenge.next_action(now=2.0 + index / 15), MoveOval)
 
 
-def test_it_ends_by_itself_without_frames() -> None:
+def test_the_challenge_ends_by_itself_without_frames() -> None:
     challenge, _ = _start()
     action: object = None
     for tick in range(100):
@@ -211,7 +211,7 @@ def test_it_ends_by_itself_without_frames() -> None:
     assert action == Complete(EndReason.NOT_FOLLOWED)
 
 
-def test_a_time_that_is_none_is_refused() -> None:
+def test_an_invalid_time_is_refused() -> None:
     with pytest.raises(ObservationError):
         _start()[0].next_action(now=float("nan"))
 
@@ -259,7 +259,7 @@ def test_pictures_that_are_too_small_are_not_asked_for_again(monkeypatch: pytest
     assert _play(challenge, first) == (2, Complete(EndReason.PROVEN))
 
 
-def test_who_is_slow_is_not_asked_again_when_the_attempt_would_run_out(
+def test_no_new_approach_starts_near_the_end_of_the_attempt(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     _showing(monkeypatch, _UNSURE)

@@ -32,7 +32,7 @@ def photos() -> dict[str, Photo]:
 
 
 @pytest.mark.timeout(600)
-def test_people_are_told_from_prints_that_follow_as_well(
+def test_people_are_distinguished_from_prints_that_follow_as_well(
     photos: dict[str, Photo], detector: FaceDetector
 ) -> None:
     found: dict[str, list[ChallengeFinding]] = {"person": [], "flat": [], "bent": []}
@@ -60,7 +60,7 @@ def test_people_are_told_from_prints_that_follow_as_well(
     assert (found["flat"] + found["bent"]).count(ChallengeFinding.WRONG) >= 5
 
 
-def test_who_does_not_move_has_not_followed(photos: dict[str, Photo], detector: FaceDetector) -> None:
+def test_a_still_person_has_not_followed(photos: dict[str, Photo], detector: FaceDetector) -> None:
     played = follow_ovals(photos["astronaut"], detector, bend=0.0, seed=3, follows=False)
     assert played.end.reason is EndReason.NOT_FOLLOWED
     assert 2 <= played.hints <= 8

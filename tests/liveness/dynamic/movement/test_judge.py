@@ -46,7 +46,7 @@ def _record(*seen: PerspectiveFinding | None, filled: int | None = None) -> Move
         "nothing",
     ],
 )
-def test_the_finding_follows_what_all_approaches_showed(
+def test_the_finding_follows_from_all_approaches(
     seen: tuple[PerspectiveFinding | None, ...], expected: ChallengeFinding
 ) -> None:
     record = _record(*seen)
@@ -60,7 +60,7 @@ def test_the_finding_follows_what_all_approaches_showed(
 
 
 @pytest.mark.parametrize("filled", [0, 1, 3])
-def test_whoever_does_not_follow_proves_nothing_whatever_was_seen(filled: int) -> None:
+def test_not_following_proves_nothing(filled: int) -> None:
     result = judge_movement(_record(HEAD, HEAD, filled=filled), scan(), SETTINGS)
     assert result.finding is ChallengeFinding.ABSENT
     assert result.detail == f"The face filled {filled} of 4 ovals."

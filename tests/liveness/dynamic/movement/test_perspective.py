@@ -216,7 +216,7 @@ def test_approaches_that_contradict_each_other_make_it_unsure() -> None:
     assert agreed.error == pytest.approx(0.1 / 2**0.5)
 
 
-def test_one_approach_is_what_it_is_and_none_is_nothing() -> None:
+def test_one_approach_pools_to_itself_and_none_to_nothing() -> None:
     pooled = pool_findings([HEAD])
     assert pooled is not None
     assert asdict(pooled) == pytest.approx(asdict(HEAD))

@@ -53,7 +53,7 @@ def test_a_smooth_relief_and_its_perspective_are_found() -> None:
 
 
 @pytest.mark.parametrize("near", [0.0, 0.5, 1.0])
-def test_what_came_less_near_has_less_perspective(near: float) -> None:
+def test_a_shorter_approach_has_less_perspective(near: float) -> None:
     where = _where(1)
     assert _fitted(_seen(_usual(where), where, near=near)).perspective == pytest.approx(near, abs=0.1)
 

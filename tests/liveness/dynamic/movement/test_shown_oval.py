@@ -18,7 +18,7 @@ def _frame(index: int, *, size: float = 1.0, aside: float = 0.0, faces: int = 1)
     return observation(index, face=face, faces=faces, capture_time=index / 10)
 
 
-def test_it_is_held_after_four_frames_and_time_enough_of_which_the_last_has_a_view() -> None:
+def test_an_oval_is_held_after_four_frames_and_its_time() -> None:
     shown = ShownOval(_STEP, moved_at=2.0)
     assert shown.arrives == 2.0 + _STEP.transition_seconds
     held = []
@@ -43,7 +43,7 @@ def test_it_is_held_after_four_frames_and_time_enough_of_which_the_last_has_a_vi
         (observation(5, face=None), HintCode.NO_FACE),
     ],
 )
-def test_what_does_not_fill_it_ends_the_run_and_is_hinted_at(frame: FrameObservation, hint: HintCode) -> None:
+def test_leaving_the_oval_ends_the_run_with_a_hint(frame: FrameObservation, hint: HintCode) -> None:
     shown = ShownOval(_STEP, moved_at=0.0)
     for index in range(4):
         shown.add(_frame(index))

@@ -17,14 +17,14 @@ def test_the_share_of_the_face_s_growth(around: float, share: float) -> None:
     assert found.growth == pytest.approx(1.3**2, rel=0.02)
 
 
-def test_a_face_that_does_not_come_closer_says_nothing() -> None:
+def test_a_face_that_does_not_come_closer_is_not_measured() -> None:
     part = segment(lambda phase, points: points * (1 + 0.05 * phase))
     back = segment(lambda phase, points: points * (1 - 0.3 * phase))
     assert measure_zoom(scan(motion=[part, back])) is None
     assert measure_zoom(scan()) is None
 
 
-def test_surroundings_that_were_lost_say_nothing() -> None:
+def test_lost_surroundings_are_not_measured() -> None:
     part = segment(lambda phase, points: points * (1 + 0.3 * phase))
     part.positions[1:, 70:] = np.nan
     assert measure_zoom(scan(motion=[part])) is None

@@ -8,7 +8,7 @@ from attempt.capture import AttemptCapture
 from attempt.frame import Frame, FrameLimits
 from attempt.judgement import MINIMUM_MATCH_FRAMES, judge_attempt
 from attempt.placement import CapturePlan
-from liveness.continuity import of_known_face
+from liveness.continuity import without_unexamined_motion
 from liveness.fusion_model import FusionModel
 from liveness.guidance import GuidanceSettings, Oval
 from liveness.policy import LivenessPolicy
@@ -16,8 +16,7 @@ from liveness.verdict import Verdict
 from matcher.comparison import MatchPolicy, compare
 from matcher.template import fuse_templates
 from research.scan_match.clips import SentFrame
-from vision.face import Embedding
-from vision.packs import Pack
+from vision.packs import Pack, Template
 
 __all__ = ["Cut", "CutScan", "ScanCutter"]
 
@@ -39,8 +38,8 @@ class CutScan:
     clip: str
     number: int
     frames: tuple[SentFrame, ...]
-    portrait: Embedding
-    others: tuple[Embedding, ...]
+    portrait: Template
+    others: tuple[Template, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +129,7 @@ class ScanCutter:
             witnesses=capture.witnesses,
             pad_scores=capture.pad_scores,
             portrait=scan.portrait,
+            template_form=self._pack.template_form.id,
             calibration=calibration,
             liveness_policy=LivenessPolicy(),
             match_policy=policy,
@@ -139,13 +139,15 @@ class ScanCutter:
         )
         bounds: tuple[float, ...] = ()
         if len(examined) >= MINIMUM_MATCH_FRAMES:
-            fused = fuse_templates([frame.sample for frame in examined])
+            fused = Template(
+                fuse_templates([frame.sample for frame in examined]), self._pack.template_form.id
+            )
             bounds = tuple(
                 compare(portrait=other, scan=fused, calibration=calibration, policy=policy).fmr_bound
                 for other in scan.others
             )
         identified = {frame.frame_index for frame in (*examined, *capture.witnesses)}
-        usable = of_known_face(observed, examined=identified).usable
+        usable = without_unexamined_motion(observed, examined=identified).usable
         return Cut(
             pack=self._name,
             kind=scan.kind,

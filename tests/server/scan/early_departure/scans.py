@@ -12,9 +12,8 @@ from simulator.photos import builtin_photo_names, builtin_photos
 from simulator.scan import simulate_scan
 from simulator.scene import ScanKind, SceneSettings
 from tests.server.scan.early_departure.cuts import CutScan
-from vision.face import Embedding
 from vision.image import encode_jpeg
-from vision.packs import Pack
+from vision.packs import Pack, Template
 
 __all__ = ["clip_scans", "simulated_scans"]
 
@@ -59,14 +58,14 @@ def simulated_scans(pack: Pack) -> Iterator[CutScan]:
                     frames=tuple(
                         SentFrame(one.capture_time, encode_jpeg(one.pixels, quality=88)) for one in frames
                     ),
-                    portrait=pack.embedder.embed(photo.pixels, faces[0]),
+                    portrait=pack.template(photo.pixels, faces[0]),
                     others=(),
                 )
 
 
 def _with_portraits(
     assets: Path, label: str, pack: Pack, *, most: int
-) -> Iterator[tuple[str, Recording, Embedding]]:
+) -> Iterator[tuple[str, Recording, Template]]:
     """Yields clips, with their kind, that are long enough and whose first second shows one face."""
     for folder in _FOLDERS:
         with (assets / "data" / folder / "manifest.csv").open(newline="", encoding="utf-8") as file:
@@ -80,11 +79,11 @@ def _with_portraits(
                 continue
             portrait = portrait_template(recording, pack)
             if portrait is not None:
-                yield _kind(row), recording, portrait
+                yield _kind(row), recording, Template(portrait, pack.template_form.id)
 
 
 def _scans(
-    kind: str, recording: Recording, portrait: Embedding, others: Sequence[Embedding]
+    kind: str, recording: Recording, portrait: Template, others: Sequence[Template]
 ) -> Iterator[CutScan]:
     for number, frames in enumerate(recording.scans):
         yield CutScan(

@@ -18,7 +18,7 @@ _MAX_FMR = 1e-2
 
 @pytest.mark.timeout(3000)
 @pytest.mark.parametrize("spec", ["open", "embedded"])
-def test_leaving_early_harms_nobody(assets: Path, spec: str) -> None:
+def test_leaving_early_harms_no_genuine_person(assets: Path, spec: str) -> None:
     pack = shared_pack("embedded" if spec == "embedded" else f"open:{assets / 'models'}")
     cutter = ScanCutter(pack=pack, name=spec, fusion=load_fusion_model(), every=4)
     decided: dict[str, int] = defaultdict(int)

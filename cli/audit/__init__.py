@@ -1,0 +1,1 @@
+"""``facegate audit``: verify, show and export the audit log."""

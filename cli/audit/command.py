@@ -1,0 +1,38 @@
+"""The commands of ``facegate audit``."""
+
+import json
+
+import typer
+
+from cli.audit.export_command import export_command
+from cli.audit.show_command import show_command
+from cli.audit.verify_command import verify_command
+from cli.error_reporting import errors_reported
+from cli.help import brief
+from cli.options import ConfigOption
+from server.audit import CheckpointKeys
+from server.errors import ConfigurationError
+from server.key_files import open_key_files
+from server.keys import read_audit_keys
+from server.settings_loading import load_settings
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Verify, show or export the audit log.", no_args_is_help=True)
+app.command("verify", cls=brief("--tenant", "--jwks", "--export", "--checkpoints"))(verify_command)
+app.command("show", cls=brief("--tenant", "--last", "--check", "--subject", "--config"))(show_command)
+app.command("export", cls=brief("--tenant", "--since", "--follow", "--config"))(export_command)
+
+
+@app.command("keys")
+def keys_command(config: ConfigOption = None) -> None:
+    """Print the public keys of checkpoints as a JWK Set, for `facegate audit verify --jwks`.
+
+    Give them to the auditor by another way than the log itself. For example:
+
+        facegate audit keys > audit-jwks.json
+    """
+    with errors_reported(ConfigurationError):
+        settings = load_settings(config).settings
+        keys = CheckpointKeys(read_audit_keys(open_key_files(settings.key_folder, settings.keys)))
+    typer.echo(json.dumps(keys.jwks(), indent=2))

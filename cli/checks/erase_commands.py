@@ -1,0 +1,126 @@
+"""``facegate checks delete`` and ``erase``: erase the evidence of a check, or a person."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from facegate.v1 import evidence_service_pb2
+from rich.console import Console
+from rich.markup import escape
+
+from cli.checks.connection import (
+    SERVICE,
+    ApiKeyOption,
+    CaOption,
+    CertOption,
+    Connection,
+    KeyOption,
+    PurposeOption,
+    ServiceOption,
+    called,
+)
+from cli.checks.views import approval_words, residue_words, time_words
+from cli.error_reporting import PENDING
+
+__all__ = ["delete_command", "erase_command"]
+
+_YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask. Erasure cannot be undone.")]
+
+
+class ErasureWord(StrEnum):
+    """Why a person is erased."""
+
+    REQUEST = "request"
+    CONSENT_WITHDRAWN = "consent-withdrawn"
+    OTHER = "other"
+
+
+def delete_command(
+    check_id: Annotated[str, typer.Argument(metavar="CHECK", help="Identifier of the check.")],
+    *,
+    purpose: PurposeOption,
+    yes: _YesOption = False,
+    service: ServiceOption = SERVICE,
+    api_key_file: ApiKeyOption = None,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
+) -> None:
+    """Erase the evidence of a check before its retention ends. A hold prevents it.
+
+    For example:
+
+        facegate checks delete 8366b788-9c1b-42af-b63f-d9078de4adac --purpose "created by mistake"
+
+    The exit status is 0; 3 until a second person confirms; 2 for an error.
+    """
+    _confirm(f"Erase the evidence of the check {check_id}? This cannot be undone.", yes=yes)
+    connection = Connection(service=service, api_key_file=api_key_file, ca=ca, cert=cert, key=key)
+    response = called(connection, lambda compliance: compliance.delete_evidence(check_id, purpose=purpose))
+    if response.HasField("approval"):
+        _print(approval_words(response.approval))
+        raise typer.Exit(PENDING)
+    _print(f"The evidence of {check_id} was erased at {time_words(response.erase_time)} UTC.")
+    _print_residues(response.residues)
+
+
+def erase_command(
+    subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="Subject reference of the person.")],
+    *,
+    reason: Annotated[
+        ErasureWord,
+        typer.Option(metavar="REASON", help="Why the person is erased. request, consent-withdrawn or other."),
+    ],
+    purpose: PurposeOption,
+    yes: _YesOption = False,
+    service: ServiceOption = SERVICE,
+    api_key_file: ApiKeyOption = None,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
+) -> None:
+    """Erase a person.
+
+    Erases all checks without a hold, device keys, and the pseudonym in the audit log. A call that failed may
+    be repeated. For example:
+
+        facegate checks erase customer-4711 --reason request --purpose "letter 9"
+
+    The exit status is 0; 1 if a hold keeps checks; 3 until a second person confirms; 2 for an error.
+    """
+    _confirm("Erase all evidence of this person? This cannot be undone.", yes=yes)
+    connection = Connection(service=service, api_key_file=api_key_file, ca=ca, cert=cert, key=key)
+    wire = evidence_service_pb2.ErasureReason.Value(f"ERASURE_REASON_{reason.name}")
+    response = called(
+        connection, lambda compliance: compliance.erase_subject(subject, reason=wire, purpose=purpose)
+    )
+    if response.HasField("approval"):
+        _print(approval_words(response.approval))
+        raise typer.Exit(PENDING)
+    _print(
+        f"Erased {response.erased_checks} checks, and {response.forgotten_device_rows} device keys, key uses "
+        "and scan memories."
+    )
+    _print_residues(response.residues)
+    if response.held_check_ids:
+        held = len(response.held_check_ids)
+        _print(f"{held} checks are on hold and stay; release their holds and call again:")
+        for check_id in response.held_check_ids:
+            _print(f"- {check_id}")
+        raise typer.Exit(1)
+
+
+def _confirm(question: str, *, yes: bool) -> None:
+    if not yes:
+        typer.confirm(question, abort=True, err=True)
+
+
+def _print_residues(residues: Iterable[evidence_service_pb2.Residue]) -> None:
+    _print("What may still contain the data:")
+    for line in residue_words(residues):
+        _print(line)
+
+
+def _print(text: str) -> None:
+    Console().print(escape(text), highlight=False, soft_wrap=True)

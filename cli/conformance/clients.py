@@ -1,0 +1,130 @@
+"""The client under test: a command that makes one scan, or the reference client in this process."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import numpy as np
+
+from cli.conformance.endpoint import Addresses
+from cli.conformance.opening import Ticket
+from cli.conformance.reference_screen import ReferenceScreen
+from facegate_client import (
+    ClientError,
+    FaceScanner,
+    Pixels,
+    ScanSettings,
+    ScanTicket,
+    TlsSettings,
+    generated_source,
+    open_channel,
+)
+
+__all__ = ["Client", "ClientReport", "CommandClient", "ReferenceClient", "noise"]
+
+_RATE: Final = 20.0
+_LAST_BYTES: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ClientReport:
+    """How a client says that its scan ended.
+
+    Attributes:
+        has_result: Whether it has a result; ``None`` if it did not end.
+        said: What it said, for people.
+    """
+
+    has_result: bool | None
+    said: str
+
+
+class Client(Protocol):
+    """Makes one scan."""
+
+    async def scan(self, ticket: Ticket, addresses: Addresses) -> ClientReport:
+        """Makes a scan and returns how it ended."""
+        ...
+
+
+class CommandClient:
+    """A program that makes one scan and ends with 0 if it has a result, else with another status."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        """Takes the command.
+
+        Args:
+            words: The program and its arguments.
+        """
+        self._words = tuple(words)
+
+    async def scan(self, ticket: Ticket, addresses: Addresses) -> ClientReport:
+        """Runs the program. It gets addresses, token and fingerprint in its environment."""
+        process = await asyncio.create_subprocess_exec(
+            *self._words,
+            env={**os.environ, **environment(ticket, addresses)},
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            _, errors = await process.communicate()
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+        said = errors.decode(errors="replace").strip()[-_LAST_BYTES:]
+        return ClientReport(process.returncode == 0, f"exit status {process.returncode}; {said}")
+
+
+def environment(ticket: Ticket, addresses: Addresses) -> dict[str, str]:
+    """Returns what a command finds in its environment."""
+    return {
+        "CONFORMANCE_SERVER": addresses.device,
+        "CONFORMANCE_WEB": addresses.web,
+        "CONFORMANCE_TOKEN": ticket.token,
+        "CONFORMANCE_KEY_SHA256": ticket.fingerprint.hex(),
+    }
+
+
+class ReferenceClient:
+    """The Python reference client, with a camera that shows noise."""
+
+    def __init__(self, root_certificates: bytes | None = None) -> None:
+        """Prepares the client.
+
+        Args:
+            root_certificates: PEM of the server's certificate; ``None`` for plaintext.
+        """
+        self._tls = None if root_certificates is None else TlsSettings(root_certificates=root_certificates)
+
+    async def scan(self, ticket: Ticket, addresses: Addresses) -> ClientReport:
+        """Makes a scan."""
+        async with open_channel(addresses.device, tls=self._tls) as channel:
+            scanner = FaceScanner(
+                channel=channel,
+                ticket=ScanTicket(token=ticket.token, challenge_key_sha256=ticket.fingerprint),
+                source=generated_source(noise(), frames_per_second=_RATE),
+                server_spki_sha256=ticket.server_spki_sha256,
+                screen=ReferenceScreen(),
+                settings=ScanSettings(),
+            )
+            try:
+                await scanner.scan()
+            except ClientError as error:
+                return ClientReport(False, str(error))
+            return ClientReport(True, "")
+
+
+def noise() -> Iterator[tuple[Pixels | bytes, float]]:
+    """Yields frames of 480 x 640 pixels with their capture times, seconds, without an end."""
+    random = np.random.default_rng(1)
+    pictures = [
+        np.kron(random.integers(0, 255, (80, 60, 3), dtype=np.uint8), np.ones((8, 8, 1), dtype=np.uint8))
+        for _ in range(4)
+    ]
+    number = 0
+    while True:
+        yield pictures[number % len(pictures)], number / _RATE
+        number += 1

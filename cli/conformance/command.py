@@ -1,0 +1,218 @@
+"""``facegate conformance``."""
+
+import asyncio
+import base64
+import json
+import logging
+import secrets
+import shlex
+import ssl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Final
+
+import structlog
+import typer
+from cryptography.hazmat.primitives.asymmetric import ec
+from rich.console import Console
+
+from cli.conformance.clients import Client, CommandClient, ReferenceClient
+from cli.conformance.conductor import Conductor, Outcome, Verdict
+from cli.conformance.endpoint import Addresses, Certificate, listening
+from cli.conformance.opening import Ticket
+from cli.conformance.report import document, print_report
+from cli.conformance.scan import Scenario
+from cli.conformance.scenarios import SCENARIOS
+from cli.error_reporting import errors_reported
+from cli.errors import FileUnusable, OptionUnusable
+from cli.files import read_whole, write_whole
+from facegate_client import CredentialsError, certificate_spki_sha256
+
+__all__ = ["conformance"]
+
+_FAILURES: Final = 1
+_MOST_PEM_BYTES: Final = 262_144
+_TOKEN_BYTES: Final = 24
+_OWNER_ONLY: Final = 0o600
+_WAIT_FOR_COMMAND_SECONDS: Final = 30.0
+
+
+def conformance(
+    *,
+    run: Annotated[
+        str | None,
+        typer.Option("--run", help="Command that makes one scan. It is started for each scenario."),
+    ] = None,
+    reference: Annotated[
+        bool, typer.Option("--reference", help="Test the Python reference client, to see a report.")
+    ] = False,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="Run this scenario only; may be repeated.")
+    ] = None,
+    skip: Annotated[
+        list[str] | None, typer.Option("--skip", help="Leave this scenario out; may be repeated.")
+    ] = None,
+    list_only: Annotated[bool, typer.Option("--list", help="List the scenarios, and run none.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", help="Write the report to this file, as JSON.")] = None,
+    ticket_file: Annotated[
+        Path | None,
+        typer.Option("--ticket", help="Write addresses, token and fingerprint to this file, as JSON."),
+    ] = None,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65_535, help="Port for gRPC, on loopback; 0 for any free one.")
+    ] = 0,
+    web_port: Annotated[
+        int, typer.Option("--web-port", min=0, max=65_535, help="Port for WebSocket; 0 for any free one.")
+    ] = 0,
+    origin: Annotated[
+        list[str] | None,
+        typer.Option("--origin", help="Origin of pages that may connect by WebSocket; may be repeated."),
+    ] = None,
+    certificate: Annotated[
+        Path | None, typer.Option("--certificate", help="Certificate chain of the server, PEM, for TLS.")
+    ] = None,
+    key: Annotated[Path | None, typer.Option("--key", help="Private key of the certificate, PEM.")] = None,
+    wait: Annotated[
+        float, typer.Option("--wait", min=1.0, help="Longest wait for a scan that a person starts, seconds.")
+    ] = 300.0,
+) -> None:
+    """Test the client of an SDK: a strict server plays scenarios.
+
+    It plays one scenario in each scan of the client, tests every message, and prints a report.
+
+    Start a scan with the printed token and fingerprint for each scenario, or let --run do so. The command
+    finds CONFORMANCE_SERVER, CONFORMANCE_WEB, CONFORMANCE_TOKEN and CONFORMANCE_KEY_SHA256 (hex) in its
+    environment, and ends with 0 if the scan had a result, else with another status. The exit status is 0 if
+    the client conforms, 1 if it does not, and 2 if the test cannot run. For example:
+
+        facegate conformance --run "./my-client --once" --out report.json
+
+        facegate conformance --reference --only retry
+
+        facegate conformance --origin http://localhost:5173 --only lost-line
+    """
+    if list_only:
+        for scenario in SCENARIOS:
+            typer.echo(f"{scenario.name:24} {scenario.purpose}")
+        return
+    with errors_reported(CredentialsError):
+        chosen = _chosen(only or [], skip or [])
+        tls = _certificate(certificate, key)
+        ticket = Ticket(
+            token=secrets.token_urlsafe(_TOKEN_BYTES),
+            key=ec.generate_private_key(ec.SECP256R1()),
+            server_spki_sha256=b"" if tls is None else certificate_spki_sha256(tls.chain),
+        )
+        client = _client(run, reference, tls)
+        with _silent():
+            outcomes = asyncio.run(
+                _run(
+                    chosen,
+                    ticket,
+                    client,
+                    ticket_file=ticket_file,
+                    ports=(port, web_port),
+                    origins=origin or [],
+                    tls=tls,
+                    wait_s=wait if client is None else _WAIT_FOR_COMMAND_SECONDS,
+                )
+            )
+        if out is not None:
+            _write(out, document(outcomes))
+    print_report(outcomes, Console())
+    if any(one.verdict is Verdict.FAILED for one in outcomes):
+        raise typer.Exit(_FAILURES)
+
+
+async def _run(
+    scenarios: Sequence[Scenario],
+    ticket: Ticket,
+    client: Client | None,
+    *,
+    ticket_file: Path | None,
+    ports: tuple[int, int],
+    origins: Sequence[str],
+    tls: Certificate | None,
+    wait_s: float,
+) -> list[Outcome]:
+    console = Console(stderr=True, highlight=False)
+    conductor = Conductor(ticket, wait_s=wait_s)
+    outcomes = []
+    async with listening(
+        conductor.take, port=ports[0], web_port=ports[1], origins=origins, certificate=tls
+    ) as addresses:
+        if ticket_file is not None:
+            _write(ticket_file, _ticket(ticket, addresses))
+        console.print(_ticket(ticket, addresses), markup=False, soft_wrap=True)
+        async for outcome in conductor.run(scenarios, addresses, client):
+            outcomes.append(outcome)
+            console.print(f"{len(outcomes)}/{len(scenarios)} {outcome.scenario.name}: {outcome.verdict}")
+    return outcomes
+
+
+def _ticket(ticket: Ticket, addresses: Addresses) -> str:
+    fields = {
+        "server": addresses.device,
+        "web": addresses.web,
+        "scan_token": ticket.token,
+        "challenge_key_sha256": ticket.fingerprint.hex(),
+        "challenge_key_sha256_base64": base64.b64encode(ticket.fingerprint).decode("ascii"),
+    }
+    return json.dumps(fields, indent=2) + "\n"
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        write_whole(path, text.encode(), mode=_OWNER_ONLY, force=True)
+    except OSError as error:
+        raise FileUnusable(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def _client(run: str | None, reference: bool, tls: Certificate | None) -> Client | None:
+    if run is not None and reference:
+        raise OptionUnusable("--run and --reference both name a client; give one of them")
+    if reference:
+        return ReferenceClient(None if tls is None else tls.chain)
+    if run is None:
+        return None
+    words = shlex.split(run)
+    if not words:
+        raise OptionUnusable("--run names no command")
+    return CommandClient(words)
+
+
+def _chosen(only: Sequence[str], skip: Sequence[str]) -> list[Scenario]:
+    names = {scenario.name for scenario in SCENARIOS}
+    for name in (*only, *skip):
+        if name not in names:
+            raise OptionUnusable(f"there is no scenario {name!r}: see facegate conformance --list")
+    return [one for one in SCENARIOS if one.name not in skip and (not only or one.name in only)]
+
+
+def _certificate(chain: Path | None, key: Path | None) -> Certificate | None:
+    if chain is None or key is None:
+        if chain is not key:
+            raise OptionUnusable("give --certificate and --key together, or neither")
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(chain, key)
+    except (OSError, ssl.SSLError) as error:
+        raise OptionUnusable(f"{chain} and {key} are not a certificate and its key, PEM") from error
+    return Certificate(
+        chain=read_whole(chain, most_bytes=_MOST_PEM_BYTES),
+        key=read_whole(key, most_bytes=_MOST_PEM_BYTES),
+        context=context,
+    )
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Silences the log of the server's own modules: the report states what they would log."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)

@@ -1,0 +1,208 @@
+"""Runs the scenarios one after another, against whatever client connects."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from cli.conformance.clients import Client, ClientReport
+from cli.conformance.endpoint import Addresses
+from cli.conformance.line import Line
+from cli.conformance.opening import Start, Ticket, read_start
+from cli.conformance.rules import Rule, Violation
+from cli.conformance.scan import Scan, Scenario
+from server.errors import Reason, Refusal
+
+__all__ = ["Conductor", "Outcome", "Verdict"]
+
+_SCRIPT_SECONDS: Final = 100.0
+_LEAVE_SECONDS: Final = 15.0
+
+
+class Verdict(StrEnum):
+    """How a scenario ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_APPLICABLE = "not applicable"
+    """The client does not announce the capability that it needs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The outcome of one scenario.
+
+    Attributes:
+        scenario: The scenario.
+        verdict: How it ended.
+        rule: The rule that was broken; ``None`` if none was.
+        detail: What the client did; empty if all is well.
+        transport: What carried the last stream; empty without one.
+        streams: The number of streams.
+        seconds: How long it took.
+    """
+
+    scenario: Scenario
+    verdict: Verdict
+    rule: Rule | None = None
+    detail: str = ""
+    transport: str = ""
+    streams: int = 0
+    seconds: float = 0.0
+
+
+class Conductor:
+    """Gives each new scan of the client the next scenario."""
+
+    def __init__(self, ticket: Ticket, *, wait_s: float) -> None:
+        """Starts without streams.
+
+        Args:
+            ticket: What the client is given.
+            wait_s: The longest wait for the client's next scan, seconds.
+        """
+        self._ticket = ticket
+        self._wait_s = wait_s
+        self._lines: asyncio.Queue[Line | Start] = asyncio.Queue()
+        self._used: set[bytes] = set()
+
+    def take(self, line: Line) -> None:
+        """Takes a new stream."""
+        self._lines.put_nowait(line)
+
+    async def run(
+        self, scenarios: Sequence[Scenario], addresses: Addresses, client: Client | None
+    ) -> AsyncIterator[Outcome]:
+        """Runs scenarios and yields the outcome of each.
+
+        Args:
+            scenarios: The scenarios, in order.
+            addresses: Where the client connects.
+            client: Starts the client once for each scan; ``None`` if a person does.
+        """
+        running: asyncio.Task[ClientReport] | None = None
+        start: Start | None = None
+        for scenario in scenarios:
+            begun = asyncio.get_running_loop().time()
+            if client is not None and running is None:
+                running = asyncio.create_task(client.scan(self._ticket, addresses))
+            try:
+                start = start or await self._first(running)
+            except Violation as broken:
+                yield Outcome(
+                    scenario=scenario, verdict=Verdict.FAILED, rule=broken.rule, detail=broken.detail
+                )
+                await self._leave(running)
+                running = None
+                continue
+            if scenario.needs and scenario.needs not in start.capabilities:
+                yield Outcome(scenario=scenario, verdict=Verdict.NOT_APPLICABLE)
+                continue
+            first, start = start, None
+            outcome = await self._play(scenario, first, running)
+            running = None
+            yield _timed(outcome, asyncio.get_running_loop().time() - begun)
+        await self._leave(running)
+
+    async def _first(self, running: "asyncio.Task[ClientReport] | None") -> Start:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._wait_s
+        while True:
+            getting = asyncio.ensure_future(self._lines.get())
+            waits: set[asyncio.Future[Any]] = {getting} if running is None else {getting, running}
+            await asyncio.wait(waits, timeout=until - loop.time(), return_when=asyncio.FIRST_COMPLETED)
+            if not getting.done():
+                getting.cancel()
+                if running is not None and running.done():
+                    said = running.result().said
+                    raise Violation(Rule.START_IN_TIME, f"the client ended without a scan: {said}")
+                raise Violation(Rule.START_IN_TIME, f"no client began a scan within {self._wait_s:g} seconds")
+            item = getting.result()
+            line = item.line if isinstance(item, Start) else item
+            try:
+                start = item if isinstance(item, Start) else await read_start(item, self._ticket)
+                if start.message.session_public_key not in self._used:
+                    return start
+                if not start.message.resume:
+                    raise Violation(
+                        Rule.SESSION_KEY,
+                        "a new scan has the session key of an older one; make a new key pair",
+                    )
+            except Violation as broken:
+                line.finish(Refusal(broken.rule.reason, broken.detail))
+                raise
+            line.finish(_closed())
+
+    async def _play(
+        self, scenario: Scenario, start: Start, running: "asyncio.Task[ClientReport] | None"
+    ) -> Outcome:
+        self._used.add(start.message.session_public_key)
+        broken: Violation | None = None
+        lines: tuple[Line, ...] = (start.line,)
+        scan: Scan | None = None
+        try:
+            scan = Scan(start, self._ticket, self._lines, running)
+            async with asyncio.timeout(_SCRIPT_SECONDS):
+                await scenario.script(scan)
+        except Violation as error:
+            broken = error
+        except TimeoutError:
+            broken = Violation(Rule.OUTCOME, f"the scenario took more than {_SCRIPT_SECONDS:g} seconds")
+        lines = lines if scan is None else scan.lines
+        for line in lines:
+            line.finish(None if broken is None else Refusal(broken.rule.reason, broken.detail))
+        report = await self._leave(running)
+        if broken is None and report is not None and report.has_result != scenario.reports_result:
+            broken = Violation(Rule.OUTCOME, _wrong(report, scenario))
+        return Outcome(
+            scenario=scenario,
+            verdict=Verdict.PASSED if broken is None else Verdict.FAILED,
+            rule=None if broken is None else broken.rule,
+            detail="" if broken is None else broken.detail,
+            transport=lines[-1].transport,
+            streams=len(lines),
+        )
+
+    async def _leave(self, running: "asyncio.Task[ClientReport] | None") -> ClientReport | None:
+        """Waits until the client has ended. Streams that it still opens are refused."""
+        if running is None:
+            return None
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _LEAVE_SECONDS
+        while not running.done() and (left := until - loop.time()) > 0:
+            getting = asyncio.ensure_future(self._lines.get())
+            await asyncio.wait({running, getting}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            if getting.done():
+                item = getting.result()
+                (item.line if isinstance(item, Start) else item).finish(_closed())
+            getting.cancel()
+        if not running.done():
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            return ClientReport(has_result=None, said=f"it did not end within {_LEAVE_SECONDS:g} seconds")
+        return running.result()
+
+
+def _closed() -> Refusal:
+    return Refusal(Reason.CHECK_CLOSED, "the scenario of this scan is over")
+
+
+def _wrong(report: ClientReport, scenario: Scenario) -> str:
+    if report.has_result is None:
+        return f"the client did not report the end of the scan: {report.said}"
+    if scenario.reports_result:
+        return f"the client reports no result, and the server sent one: {report.said or 'it says nothing'}"
+    return "the client reports a result, and the server sent none; it must say why there is none"
+
+
+def _timed(outcome: Outcome, seconds: float) -> Outcome:
+    return Outcome(
+        scenario=outcome.scenario,
+        verdict=outcome.verdict,
+        rule=outcome.rule,
+        detail=outcome.detail,
+        transport=outcome.transport,
+        streams=outcome.streams,
+        seconds=seconds,
+    )

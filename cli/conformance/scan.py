@@ -1,0 +1,245 @@
+"""One scan of the client, as a scenario drives it: its streams, lost lines and reconnects."""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from facegate.v1 import scan_pb2
+
+from cli.conformance.clients import ClientReport
+from cli.conformance.line import Line, LineLost
+from cli.conformance.opening import (
+    ClientScan,
+    Start,
+    Ticket,
+    admit_stream,
+    agree,
+    challenge_body,
+    read_start,
+    signed,
+)
+from cli.conformance.rules import Rule, Violation
+from cli.conformance.strict_stream import Response, StrictStream
+from server.errors import Refusal
+
+__all__ = ["Change", "Scan", "Scenario", "Script"]
+
+Change = Callable[[scan_pb2.ChallengeBody], None]
+
+_NONCE_BYTES: Final = 32
+_RECONNECT_SECONDS: Final = 12.0
+_WATCH_SECONDS: Final = 1.5
+_TOLERANCE_SECONDS: Final = 0.03
+_LATE_SECONDS: Final = 4.0
+_FIRST_WAIT_SECONDS: Final = 0.25
+_LONGEST_WAIT_SECONDS: Final = 8.0
+
+
+def _unchanged(_body: scan_pb2.ChallengeBody) -> None:
+    """Leaves the Challenge as it is."""
+
+
+class Scan:
+    """The streams of one scan.
+
+    Attributes:
+        ticket: What the client was given.
+        start: The ScanStart of the newest stream.
+    """
+
+    def __init__(
+        self,
+        first: Start,
+        ticket: Ticket,
+        lines: "asyncio.Queue[Line | Start]",
+        client: "asyncio.Future[ClientReport] | None" = None,
+    ) -> None:
+        """Begins with a stream whose ScanStart was received.
+
+        Args:
+            first: The ScanStart.
+            ticket: What the client was given.
+            lines: Further streams of any client.
+            client: Done when the client has ended, and so opens no more streams; ``None`` if that is unknown.
+        """
+        self.ticket = ticket
+        self.start = first
+        self._lines = lines
+        self._client = client
+        self._known = ClientScan()
+        self._opened: list[Line] = [first.line]
+        self._lost_at = 0.0
+        self._losses = 0
+        admit_stream(first, self._known)
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """The streams so far."""
+        return tuple(self._opened)
+
+    async def open(self, change: Change = _unchanged, *, proof: bool = False) -> StrictStream:
+        """Answers the newest ScanStart with a Challenge.
+
+        Args:
+            change: Changes the body of the Challenge.
+            proof: Whether the client has to prove its session key.
+        """
+        private = X25519PrivateKey.generate()
+        body = challenge_body(private.public_key().public_bytes_raw(), secrets.token_bytes(_NONCE_BYTES))
+        body.resume_proof_required = proof
+        change(body)
+        raw = body.SerializeToString()
+        opened = agree(self.start, body, private)
+        self._known.challenged = True
+        challenge = signed(raw, start=self.start.raw, key=self.ticket.key)
+        await self.start.line.send(Response(challenge=challenge))
+        stream = StrictStream(self.start, body, opened, self._known)
+        if proof:
+            await stream.take_proof()
+        return stream
+
+    async def answer(self, response: Response) -> None:
+        """Sends an answer that the client must refuse, and waits until it has ended the stream.
+
+        Args:
+            response: The answer to ScanStart.
+
+        Raises:
+            Violation: The client went on, or kept the stream.
+        """
+        self._known.challenged = True
+        await self.start.line.send(response)
+        try:
+            arrival = await self.start.line.receive(_LATE_SECONDS)
+        except TimeoutError as error:
+            raise Violation(
+                Rule.BAD_CHALLENGE, f"the client kept the stream open for {_LATE_SECONDS:g} seconds"
+            ) from error
+        except LineLost:
+            return
+        if arrival.request is not None:
+            kind = arrival.request.WhichOneof("message")
+            raise Violation(Rule.BAD_CHALLENGE, f"the client sent `{kind}` after it")
+        self.start.line.finish()
+
+    async def silent(self, seconds: float) -> None:
+        """Sends no Challenge, and waits until the client gives the stream up.
+
+        Raises:
+            Violation: It gives up sooner, or much later.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            arrival = await self.start.line.receive(seconds + _LATE_SECONDS)
+        except TimeoutError as error:
+            raise Violation(
+                Rule.RECONNECT,
+                f"the client still waited for a Challenge after {seconds + _LATE_SECONDS:g} seconds",
+            ) from error
+        except LineLost:
+            if loop.time() - self.start.time < seconds - _TOLERANCE_SECONDS:
+                raise Violation(
+                    Rule.RECONNECT, f"the client waited less than {seconds:g} seconds for a Challenge"
+                ) from None
+            self.lost()
+            return
+        raise Violation(
+            Rule.MESSAGE_ORDER,
+            "the client sent something before the Challenge"
+            if arrival.request is not None
+            else "the client half-closed instead of dropping the line",
+        )
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Refuses the newest stream."""
+        self.start.line.finish(refusal)
+
+    def lost(self, lose: Callable[[], None] = lambda: None, *, result: bool = False) -> None:
+        """Notes that the client now has to reconnect.
+
+        Args:
+            lose: Loses the line.
+            result: Whether a result came since the last loss, which resets the wait.
+        """
+        self._losses = 1 if result else self._losses + 1
+        self._lost_at = asyncio.get_running_loop().time()
+        lose()
+
+    async def reconnect(self, *, asked_s: float = 0.0, within_s: float = _RECONNECT_SECONDS) -> None:
+        """Waits for the next stream of the scan.
+
+        Args:
+            asked_s: The wait that the server asked for, seconds.
+            within_s: The longest wait for it, seconds.
+
+        Raises:
+            Violation: It does not come, too early, too late, or with another key.
+        """
+        start = await self._next(within_s)
+        if start is None:
+            raise Violation(Rule.RECONNECT, f"the client did not reconnect within {within_s:g} seconds")
+        waited = start.line.opened - self._lost_at
+        whole = min(_LONGEST_WAIT_SECONDS, _FIRST_WAIT_SECONDS * 2.0 ** (self._losses - 1))
+        least, most = max(whole / 2, asked_s), max(whole, asked_s) + _LATE_SECONDS
+        if not least - _TOLERANCE_SECONDS <= waited <= most:
+            raise Violation(
+                Rule.BACK_OFF,
+                f"reconnect {self._losses} came after {waited:.2f} s; expected {least:.2f} to "
+                f"{max(whole, asked_s):.2f} s",
+            )
+        self.start = start
+
+    async def gone(self, *, within_s: float = _WATCH_SECONDS) -> None:
+        """Makes sure that the client does not reconnect.
+
+        Raises:
+            Violation: It does.
+        """
+        if await self._next(within_s, rule=Rule.NO_RECONNECT) is not None:
+            raise Violation(Rule.NO_RECONNECT, "the client reconnected")
+
+    async def _next(self, within_s: float, *, rule: Rule = Rule.SESSION_KEY) -> Start | None:
+        getting = asyncio.ensure_future(self._lines.get())
+        waits: set[asyncio.Future[Any]] = {getting} if self._client is None else {getting, self._client}
+        await asyncio.wait(waits, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+        if not getting.done():
+            getting.cancel()
+            return None
+        item = getting.result()
+        start = item if isinstance(item, Start) else await read_start(item, self.ticket)
+        if start.message.session_public_key != self._opened_key and rule is Rule.NO_RECONNECT:
+            # The next scan of the client, which came before this one was over.
+            self._lines.put_nowait(start)
+            return None
+        self._opened.append(start.line)
+        admit_stream(start, self._known)
+        return start
+
+    @property
+    def _opened_key(self) -> bytes:
+        return self._known.session_key
+
+
+Script = Callable[[Scan], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """A script for one scan.
+
+    Attributes:
+        name: Its name.
+        purpose: What it tests, for people.
+        script: Plays the server.
+        needs: The capability without which it does not apply; 0 for none.
+        reports_result: Whether the client has a result to report at its end, or the reason why it has none.
+    """
+
+    name: str
+    purpose: str
+    script: Script
+    needs: int = 0
+    reports_result: bool = True

@@ -1,0 +1,232 @@
+"""Scenarios of lost lines, reconnects, refusals and Goodbyes."""
+
+from functools import partial
+from typing import Final
+
+from facegate.v1 import scan_pb2
+
+from cli.conformance.scan import Scan, Scenario
+from server.errors import Reason, Refusal
+
+__all__ = ["CONNECTIONS"]
+
+_Bye = scan_pb2.Goodbye
+_RETRY: Final = scan_pb2.SCAN_STATUS_RETRY
+
+
+async def _finish(scan: Scan, *, proof: bool = True) -> None:
+    stream = await scan.open(proof=proof)
+    await stream.begin()
+    await stream.frames(4)
+    await stream.complete()
+    await stream.result()
+    await stream.half_close()
+
+
+async def _lost_line(scan: Scan) -> None:
+    stream = await scan.open()
+    await stream.begin()
+    await stream.frames(4)
+    scan.lost(stream.lose)
+    await scan.reconnect()
+    await _finish(scan)
+
+
+async def _lost_before_challenge(scan: Scan) -> None:
+    scan.lost(scan.start.line.cut)
+    await scan.reconnect()
+    await _finish(scan)
+
+
+async def _lost_between_attempts(scan: Scan) -> None:
+    stream = await scan.open()
+    await stream.begin()
+    await stream.frames(4)
+    await stream.complete()
+    await stream.result(_RETRY, another=True)
+    scan.lost(stream.lose, result=True)
+    await scan.reconnect()
+    await _finish(scan)
+
+
+async def _lost_after_end(scan: Scan) -> None:
+    stream = await scan.open()
+    await stream.begin()
+    await stream.frames(4)
+    await stream.complete()
+    scan.lost(stream.lose)
+    await scan.reconnect()
+    scan.refuse(Refusal(Reason.CHECK_CLOSED, "the check was decided"))
+    await scan.gone()
+
+
+async def _proxy_failed(scan: Scan) -> None:
+    stream = await scan.open()
+    await stream.begin()
+    await stream.frames(2)
+    scan.lost(scan.start.line.fail)
+    await scan.reconnect()
+    await _finish(scan)
+
+
+async def _end_without_result(scan: Scan) -> None:
+    stream = await scan.open()
+    await stream.begin()
+    await stream.frames(2)
+    scan.lost(stream.end)
+    await scan.reconnect()
+    await _finish(scan)
+
+
+async def _draining(scan: Scan) -> None:
+    stream = await scan.open()
+    await stream.begin()
+    await stream.frames(4)
+    await stream.complete()
+    await stream.result(_RETRY, another=True)
+    scan.lost(result=True)
+    await stream.goodbye(_Bye.REASON_DRAINING, after_s=1.0)
+    await scan.reconnect(asked_s=1.0)
+    await _finish(scan)
+
+
+async def _not_serving(scan: Scan) -> None:
+    scan.lost(partial(scan.refuse, Refusal(Reason.NOT_SERVING, "the server starts", retry_after=1.0)))
+    await scan.reconnect(asked_s=1.0)
+    await _finish(scan, proof=False)
+
+
+async def _idle(scan: Scan) -> None:
+    stream = await scan.open()
+    await stream.begin()
+    await stream.frames(2)
+    scan.lost(partial(scan.refuse, Refusal(Reason.STREAM_IDLE, "the device was silent")))
+    await scan.reconnect()
+    await _finish(scan)
+
+
+async def _ended(scan: Scan, *, reason: scan_pb2.Goodbye.Reason.ValueType) -> None:
+    stream = await scan.open()
+    await stream.begin()
+    await stream.frames(2)
+    await stream.goodbye(reason, after_s=None)
+    await scan.gone()
+
+
+async def _refused(scan: Scan, *, refusal: Refusal) -> None:
+    scan.refuse(refusal)
+    await scan.gone()
+
+
+async def _deadline(scan: Scan) -> None:
+    def near(body: scan_pb2.ChallengeBody) -> None:
+        body.scan_deadline.FromNanoseconds(body.server_time.ToNanoseconds() + 10**9)
+
+    stream = await scan.open(near)
+    await stream.begin()
+    await stream.frames(2)
+    await stream.goodbye(_Bye.REASON_DRAINING, after_s=1.5)
+    await scan.gone(within_s=2.5)
+
+
+async def _back_off(scan: Scan) -> None:
+    stream = await scan.open()
+    await stream.begin()
+    await stream.frames(2)
+    for _ in range(4):
+        scan.lost(scan.start.line.cut)
+        await scan.reconnect()
+        stream = await scan.open(proof=True)
+        await stream.begin()
+        await stream.frames(2)
+    await stream.complete()
+    await stream.result()
+    await stream.half_close()
+
+
+async def _reconnect_limit(scan: Scan) -> None:
+    stream = await scan.open()
+    # A frame shows that the Challenge has arrived.
+    await stream.begin()
+    await stream.frames(1)
+    for _ in range(10):
+        scan.lost(scan.start.line.cut)
+        await scan.reconnect(within_s=14.0)
+        await scan.open(proof=True)
+    scan.lost(scan.start.line.cut)
+    await scan.gone(within_s=10.0)
+
+
+async def _no_challenge(scan: Scan) -> None:
+    await scan.silent(10.0)
+    await scan.reconnect()
+    await _finish(scan)
+
+
+CONNECTIONS: Final = (
+    Scenario(name="lost-line", purpose="the line is lost among frames", script=_lost_line),
+    Scenario(
+        name="lost-before-challenge",
+        purpose="the line is lost before the Challenge",
+        script=_lost_before_challenge,
+    ),
+    Scenario(
+        name="lost-between-attempts",
+        purpose="the line is lost after a result",
+        script=_lost_between_attempts,
+    ),
+    Scenario(
+        name="lost-after-end",
+        purpose="the line is lost after AttemptEnd, and the check is decided",
+        script=_lost_after_end,
+    ),
+    Scenario(name="proxy-failed", purpose="the stream fails without an ErrorInfo", script=_proxy_failed),
+    Scenario(
+        name="end-without-result", purpose="the stream ends without a result", script=_end_without_result
+    ),
+    Scenario(name="draining", purpose="the server asks for a reconnect after 1 s", script=_draining),
+    Scenario(name="not-serving", purpose="the server refuses with a RetryInfo of 1 s", script=_not_serving),
+    Scenario(name="idle", purpose="the server ends an idle stream", script=_idle),
+    Scenario(
+        name="superseded",
+        purpose="a Goodbye is final",
+        script=partial(_ended, reason=_Bye.REASON_SUPERSEDED),
+        reports_result=False,
+    ),
+    Scenario(
+        name="unknown-goodbye",
+        purpose="a Goodbye of a later version is final",
+        script=partial(_ended, reason=99),  # type: ignore[arg-type]  # of a later version
+        reports_result=False,
+    ),
+    Scenario(
+        name="refused",
+        purpose="a refused token is final",
+        script=partial(_refused, refusal=Refusal(Reason.TOKEN_EXPIRED, "the token is too old")),
+        reports_result=False,
+    ),
+    Scenario(
+        name="too-many-failures",
+        purpose="a refusal with a RetryInfo is final",
+        script=partial(
+            _refused,
+            refusal=Refusal(Reason.TOO_MANY_FAILURES, "too many checks failed", retry_after=0.5),
+        ),
+        reports_result=False,
+    ),
+    Scenario(
+        name="deadline",
+        purpose="no reconnect after the deadline of the scan",
+        script=_deadline,
+        reports_result=False,
+    ),
+    Scenario(name="back-off", purpose="the line is lost four times", script=_back_off),
+    Scenario(name="no-challenge", purpose="the server is silent for 10 seconds", script=_no_challenge),
+    Scenario(
+        name="reconnect-limit",
+        purpose="the line is lost eleven times",
+        script=_reconnect_limit,
+        reports_result=False,
+    ),
+)
+"""The scenarios of connections."""

@@ -1,0 +1,109 @@
+"""Scenarios of the screen: colours and ovals."""
+
+from typing import Final
+
+from facegate.v1 import scan_pb2
+
+from cli.conformance.rules import Rule, Violation
+from cli.conformance.scan import Scan, Scenario
+from cli.conformance.strict_stream import Response, StrictStream
+
+__all__ = ["SCREEN"]
+
+_GREY: Final = (128, 128, 128)
+_COLOURS: Final = ((200, 60, 60), (60, 90, 220))
+_LEAST_SIDE: Final = 480
+_MOST_FRAMES: Final = 60
+
+
+def _step(number: int, colour: tuple[int, int, int], *, hold_ms: int, last: bool = False) -> Response:
+    red, green, blue = colour
+    step = scan_pb2.FlashStep(
+        step=number,
+        color=scan_pb2.Rgb(red=red, green=green, blue=blue),
+        transition=scan_pb2.TRANSITION_FLAT,
+        last=last,
+    )
+    step.minimum_hold.FromMilliseconds(hold_ms)
+    return Response(flash_step=step)
+
+
+async def _shown(stream: StrictStream, number: int) -> None:
+    for _ in range(_MOST_FRAMES):
+        if number in stream.flash.since_us:
+            return
+        await stream.frames(1)
+    raise Violation(Rule.FLASH, f"no frame of {_MOST_FRAMES} named step {number}")
+
+
+async def _flash(scan: Scan) -> None:
+    stream = await scan.open()
+    await stream.begin(plan=scan_pb2.PLAN_FLASH)
+    await stream.frames(3)
+    steps = (_GREY, *_COLOURS, _GREY)
+    for number, colour in enumerate(steps, start=1):
+        await stream.send(_step(number, colour, hold_ms=400, last=number == len(steps)))
+        await _shown(stream, number)
+        await stream.frames(2)
+    await stream.complete()
+    await stream.result(scan_pb2.SCAN_STATUS_RETRY, another=True)
+    # An attempt without a flash: the screen is normal again.
+    await stream.begin()
+    await stream.frames(4)
+    await stream.complete()
+    await stream.result()
+    await stream.half_close()
+
+
+async def _flash_fast(scan: Scan) -> None:
+    stream = await scan.open()
+    await stream.begin(plan=scan_pb2.PLAN_FLASH)
+    await stream.frames(2)
+    for number, colour in enumerate((_GREY, *_COLOURS), start=1):
+        await stream.send(_step(number, colour, hold_ms=50))
+    await _shown(stream, 3)
+    await stream.complete()
+    await stream.result()
+    await stream.half_close()
+
+
+async def _movement(scan: Scan) -> None:
+    stream = await scan.open()
+    book = await stream.begin(plan=scan_pb2.PLAN_MOVEMENT)
+    for change, width in enumerate((0.4, 0.7), start=1):
+        oval = scan_pb2.Oval(center_x=0.5, center_y=0.5, width=width, height=width)
+        message = scan_pb2.OvalChange(oval=oval, change=change)
+        message.transition_duration.FromMilliseconds(300)
+        await stream.send(Response(oval_change=message))
+        await stream.frames(4)
+    if book.least_side < _LEAST_SIDE:
+        raise Violation(
+            Rule.FRAME_IMAGE,
+            f"the shorter side of a frame has {book.least_side} pixels; a movement needs {_LEAST_SIDE}",
+        )
+    await stream.complete()
+    await stream.result()
+    await stream.half_close()
+
+
+SCREEN: Final = (
+    Scenario(
+        name="flash",
+        purpose="four colours are shown, in order",
+        script=_flash,
+        needs=scan_pb2.CAPABILITY_FLASH,
+    ),
+    Scenario(
+        name="flash-fast",
+        purpose="colours that come too fast are held",
+        script=_flash_fast,
+        needs=scan_pb2.CAPABILITY_FLASH,
+    ),
+    Scenario(
+        name="movement",
+        purpose="the oval moves twice",
+        script=_movement,
+        needs=scan_pb2.CAPABILITY_OVAL_CHANGE,
+    ),
+)
+"""The scenarios of the screen."""

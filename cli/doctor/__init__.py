@@ -1,0 +1,1 @@
+"""``facegate doctor``: examines a deployment, one module for each area."""

@@ -1,0 +1,181 @@
+"""``facegate doctor``."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Annotated, Final
+
+import structlog
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cli.doctor.attestation import examine_attestation
+from cli.doctor.callers import examine_callers
+from cli.doctor.clock import examine_clock
+from cli.doctor.database import examine_database
+from cli.doctor.finding import Deployment, Finding, Level, failure, fine
+from cli.doctor.keys import examine_keys
+from cli.doctor.machine import examine_decoders, examine_disk, examine_machine
+from cli.doctor.models import examine_models, examine_policies
+from cli.doctor.objects import examine_objects
+from cli.doctor.ports import examine_ports
+from cli.doctor.records import examine_audit, examine_backup
+from cli.doctor.tls import examine_tls
+from cli.error_reporting import errors_reported
+from cli.errors import OptionUnusable
+from cli.options import ConfigOption, JsonOption
+from server.settings_loading import SettingsInvalid, load_settings
+
+__all__ = ["AREAS", "doctor"]
+
+_FAILURES: Final = 1
+_WARNINGS: Final = 4
+_SETTINGS: Final = "settings"
+AREAS: Final[Mapping[str, Callable[[Deployment], Awaitable[list[Finding]]]]] = {
+    "models": examine_models,
+    "policies": examine_policies,
+    "keys": examine_keys,
+    "clock": examine_clock,
+    "database": examine_database,
+    "objects": examine_objects,
+    "attestation": examine_attestation,
+    "machine": examine_machine,
+    "disk": examine_disk,
+    "decoders": examine_decoders,
+    "tls": examine_tls,
+    "callers": examine_callers,
+    "ports": examine_ports,
+    "audit": examine_audit,
+    "backup": examine_backup,
+}
+"""The function that examines each area, in the order of the report."""
+_STYLES: Final = {
+    Level.FINE: "green",
+    Level.NOT_EXAMINED: "dim",
+    Level.WARNING: "yellow",
+    Level.FAILURE: "bold red",
+}
+
+
+def doctor(
+    *,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="Examine this area only; may be repeated.")
+    ] = None,
+    skip: Annotated[
+        list[str] | None, typer.Option("--skip", help="Do not examine this area; may be repeated.")
+    ] = None,
+    max_backup_age: Annotated[
+        float, typer.Option("--max-backup-age", min=1, help="Hours from which a backup is too old.")
+    ] = 26.0,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Examine a deployment, and state what to correct.
+
+    Reads the settings that the server would read, starts no server, and leaves nothing changed: probes of
+    the object store are deleted again. The exit status is 0 if all is fine, 1 with a failure, 2 if the
+    examination cannot run, and 4 if there are only warnings. For example:
+
+        facegate doctor --config /etc/facegate.toml
+
+        facegate doctor --skip backup --json
+
+    Areas: settings, models, policies, keys, clock, database, objects, attestation, machine, disk, decoders,
+    tls, callers, ports, audit, backup.
+    """
+    with errors_reported():
+        chosen = _chosen(only or [], skip or [])
+    try:
+        settings = load_settings(config).settings
+    except SettingsInvalid as error:
+        found = {
+            _SETTINGS: [
+                failure("SETTINGS_INVALID", problem, expected="valid settings", remedy="docs/settings.md")
+                for problem in error.problems
+            ]
+        }
+    else:
+        deployment = Deployment(settings=settings, max_backup_age=timedelta(hours=max_backup_age))
+        found = {_SETTINGS: [fine("SETTINGS_READ", str(config or "no settings file"))]}
+        with _silent():
+            found |= asyncio.run(_examine(deployment, chosen))
+    if as_json:
+        typer.echo(_document(found))
+    else:
+        _print(found)
+    levels = {finding.level for findings in found.values() for finding in findings}
+    if Level.FAILURE in levels:
+        raise typer.Exit(_FAILURES)
+    if Level.WARNING in levels:
+        raise typer.Exit(_WARNINGS)
+
+
+def _chosen(only: list[str], skip: list[str]) -> list[str]:
+    for name in (*only, *skip):
+        if name not in AREAS and name != _SETTINGS:
+            raise OptionUnusable(f"there is no area {name!r}: use {_SETTINGS}, {', '.join(AREAS)}")
+    return [name for name in AREAS if name not in skip and (not only or name in only)]
+
+
+async def _examine(deployment: Deployment, chosen: list[str]) -> dict[str, list[Finding]]:
+    found = {}
+    for name in chosen:
+        try:
+            found[name] = await AREAS[name](deployment)
+        except Exception as error:  # noqa: BLE001 - an unforeseen fault in one area must not hide the others
+            found[name] = [
+                failure(
+                    "EXAMINATION_FAILED",
+                    f"an unforeseen {type(error).__name__}",
+                    expected="an answer",
+                    remedy=f"report it with the output of facegate doctor --only {name}",
+                )
+            ]
+    return found
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Silences the log of the server's own modules: the report states what they would log."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+
+
+def _document(found: Mapping[str, list[Finding]]) -> str:
+    rows = [{"area": area, **asdict(one)} for area, findings in found.items() for one in findings]
+    return json.dumps({"findings": rows}, indent=2)
+
+
+def _print(found: Mapping[str, list[Finding]]) -> None:
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("area", "state", "found", "what to do"):
+        table.add_column(heading, overflow="fold", no_wrap=heading == "area")
+    counts = dict.fromkeys(Level, 0)
+    for area, findings in found.items():
+        for one in findings:
+            counts[one.level] += 1
+            advice = Text(f"{one.remedy}\n" if one.remedy else "")
+            advice.append(f"expected: {one.expected}" if one.expected else "", "dim")
+            table.add_row(
+                area,
+                Text(one.level.value, _STYLES[one.level]),
+                Text(one.found).append(f"\n{one.code}" if one.remedy else "", "dim"),
+                advice,
+            )
+    console = Console()
+    console.print(table)
+    console.print(
+        f"{counts[Level.FAILURE]} failures, {counts[Level.WARNING]} warnings, {counts[Level.FINE]} fine"
+    )

@@ -1,0 +1,80 @@
+"""Models and policies: hashes of files, an inference of each model, and the policies that can be met."""
+
+import asyncio
+
+from cli.doctor.finding import Deployment, Finding, failure, fine
+from cli.errors import BenchImpossible
+from cli.models.bench import measure_models
+from server.device.configured import check_evidence
+from server.device.trust import load_served_policies
+from server.errors import ConfigurationError
+from server.models import check_policies, load_configured_pack
+from server.policies.errors import PolicyError
+from vision.errors import VisionError
+from vision.packs import Pack
+from vision.runtime_check import check_runtime
+
+__all__ = ["examine_models", "examine_policies"]
+
+
+async def examine_models(deployment: Deployment) -> list[Finding]:
+    """Loads the pack, which hashes its files, and runs each model once."""
+    try:
+        runtime = check_runtime()
+        pack = await asyncio.to_thread(load_configured_pack, deployment.settings)
+    except VisionError as error:
+        return [
+            failure(
+                "MODELS_UNUSABLE",
+                str(error),
+                expected=f"the pack {deployment.settings.pack}, with the hashes of the catalogue",
+                remedy="facegate models verify, then facegate models pull",
+            )
+        ]
+    found = [fine("MODELS_LOADED", f"{pack.name} {pack.version}, {len(pack.files)} files, {pack.runtime}")]
+    try:
+        times = await asyncio.to_thread(measure_models, pack, spec=deployment.settings.pack, runs=1)
+    except BenchImpossible as error:
+        found.append(
+            failure(
+                "INFERENCE_FAILED",
+                str(error),
+                expected="every model answers",
+                remedy=f"reinstall the runtime ({runtime.onnxruntime}), or pull the pack again",
+            )
+        )
+    else:
+        names = ", ".join(f"{each.name} {each.values[0]:.0f} ms" for each in times)
+        found.append(fine("INFERENCE_WORKS", names))
+    return found
+
+
+async def examine_policies(deployment: Deployment) -> list[Finding]:
+    """Loads the policies, and compares the default one with the pack and the settings, as a server does."""
+    settings = deployment.settings
+    try:
+        policies = load_served_policies(
+            settings.policies.folder, for_tests=settings.device_integrity.for_tests
+        )
+        availabilities = check_evidence(policies, settings)
+        pack: Pack = await asyncio.to_thread(load_configured_pack, settings)
+        check_policies(
+            policies,
+            pack,
+            default=settings.policies.default,
+            allow_evaluation_pack=settings.allow_evaluation_pack,
+        )
+    except (ConfigurationError, PolicyError) as error:
+        return [
+            failure(
+                "POLICIES_UNUSABLE",
+                str(error),
+                expected=f"a default policy that can be met ({settings.policies.default})",
+                remedy="facegate policy check, or set policies.default",
+            )
+        ]
+    except VisionError:
+        # The area `models` reports it.
+        return [fine("POLICIES_READ", "not compared with the pack, which cannot be loaded")]
+    usable = [name for name, one in availabilities.items() if one.available]
+    return [fine("POLICIES_READ", f"{len(usable)} of {len(availabilities)} can be met by devices")]

@@ -1,0 +1,104 @@
+"""Changes of the key folder, each in the transaction that records it: without an entry, nothing changes.
+
+Files do not take part in a transaction, so a process that is killed between the two leaves a change whose
+entry is lost. The next server logs that the files changed. What cannot be undone is therefore announced by an
+entry of its own, which is durable first.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from cli.audited import audited_database, shell_actor
+from server.audit import SERVER_TENANT, AuditAction, AuditEvent
+from server.settings import Settings
+from server.settings_compliance import TwoPeople
+from server.storage.approvals import ApprovalRequest, PendingApproval, second_person
+from server.storage.audit import append
+
+__all__ = ["approved", "recorded"]
+
+Result = TypeVar("Result")
+
+
+def recorded(
+    database_url: str,
+    action: AuditAction,
+    change: Callable[[Connection], Result],
+    *,
+    reason: str,
+    announced: AuditAction | None = None,
+    **detail: str,
+) -> Result:
+    """Makes a change and records it.
+
+    Args:
+        database_url: The database with the audit log; a SQLite file is made if it is missing.
+        action: What is done.
+        change: Does it within the transaction, and returns something for the report.
+        reason: Why.
+        announced: The action of the entry that is made durable before the change; ``None`` for none.
+        **detail: Further facts for the entry; empty ones are left out.
+
+    Raises:
+        StorageError: The entry cannot be written.
+        AuditEventInvalid: A value is too long for an entry.
+    """
+    event = _event(action, reason, detail)
+
+    def work(connection: Connection) -> Result:
+        append(connection, event, now=datetime.now(UTC))
+        return change(connection)
+
+    async def run() -> Result:
+        async with audited_database(database_url, make=True) as database:
+            if announced is not None:
+                await database.write(append, replace(event, action=announced), now=datetime.now(UTC))
+            return await database.write(work)
+
+    return asyncio.run(run())
+
+
+def approved(settings: Settings, *, reason: str, **detail: str) -> PendingApproval | None:
+    """Returns the request to destroy a key that waits for another user; ``None`` if this user may do it.
+
+    Args:
+        settings: The settings, which may demand two people.
+        reason: Why.
+        **detail: What the second user must repeat.
+
+    Raises:
+        StorageError: The database cannot be used.
+        AuditEventInvalid: A value is too long for an entry.
+    """
+    if TwoPeople.DESTROY_KEY not in settings.compliance.two_people:
+        return None
+    arguments = json.dumps(sorted(detail.items())).encode()
+    request = ApprovalRequest(
+        action=TwoPeople.DESTROY_KEY.value,
+        arguments_sha256=sha256(arguments).digest(),
+        event=_event(AuditAction.KEY_DESTROYED, reason, detail),
+        valid=timedelta(hours=settings.compliance.approval_hours),
+    )
+
+    async def run() -> PendingApproval | None:
+        async with audited_database(settings.database_url, make=True) as database:
+            return await database.write(second_person, request, now=datetime.now(UTC))
+
+    return asyncio.run(run())
+
+
+def _event(action: AuditAction, reason: str, detail: Mapping[str, str]) -> AuditEvent:
+    return AuditEvent(
+        tenant=SERVER_TENANT,
+        action=action,
+        actor=shell_actor(),
+        purpose=reason,
+        detail={name: value for name, value in detail.items() if value},
+    )

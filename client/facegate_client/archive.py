@@ -1,0 +1,257 @@
+"""Verifies archives and records of evidence offline: every hash and every signature."""
+
+import io
+import json
+import struct
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from facegate.v1 import result_pb2
+
+from facegate_client.errors import ServerNotTrustedError
+from facegate_client.key_set import KeySet
+from facegate_client.result_signature import verified_payload, verify_result_jws
+from facegate_protocol import sha256
+
+__all__ = ["VerifiedArchive", "VerifiedRecord", "verify_archive", "verify_record_jws"]
+
+_ARCHIVE_TYPE: Final = "facegate-archive"
+_RECORD_TYPE: Final = "facegate-record"
+_FORMAT: Final = "facegate-evidence/1"
+_MANIFEST: Final = "manifest.json"
+_SIGNATURE: Final = "manifest.jws"
+_MOST_FILES: Final = 64
+_LARGEST: Final = 64 * 1024 * 1024
+"""The largest archive, and the largest sum of its files: a ZIP file must not unpack without bound."""
+
+_LOCAL_HEADER: Final = struct.Struct("<4s5H3L2H")
+"""The header of a file in a ZIP file (APPNOTE 4.3.7); its last two fields are the sizes of what follows."""
+_DATA_DESCRIPTOR: Final = 0x08
+"""The flag of a file whose sizes stand behind it, which our archives do not use."""
+_END_MARK: Final = b"PK\x05\x06"
+_END_SIZE: Final = 22
+
+_DAMAGE: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
+"""What ``zipfile`` raises for a damaged file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedArchive:
+    """An archive whose signatures and hashes hold.
+
+    Attributes:
+        manifest: The signed manifest.
+        result: The signed result.
+        files: The files by name, without manifest and signature.
+    """
+
+    manifest: Mapping[str, Any]
+    result: result_pb2.CheckResult
+    files: Mapping[str, bytes] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedRecord:
+    """A record whose signatures hold.
+
+    Attributes:
+        record: The record as JSON.
+        result: The signed result in it.
+    """
+
+    record: Mapping[str, Any] = field(repr=False)
+    result: result_pb2.CheckResult
+
+
+def verify_archive(
+    content: bytes,
+    keys: KeySet,
+    *,
+    issuer: str | None = None,
+    tenant: str | None = None,
+    accept_sandbox: bool = False,
+) -> VerifiedArchive:
+    """Verifies the archive of ExportEvidence.
+
+    Args:
+        content: The ZIP file.
+        keys: The server's published keys, from a source that you trust: not from the archive.
+        issuer: The expected issuer; ``None`` for any.
+        tenant: The expected tenant; ``None`` for any.
+        accept_sandbox: Whether archives of sandbox checks are accepted: only in tests.
+
+    Raises:
+        ServerNotTrustedError: The file is no archive; a signature is wrong; a file is altered, missing or not
+            listed; or the parts are of different checks.
+        SandboxResultError: The check is a sandbox check, and ``accept_sandbox`` is false.
+    """
+    # 1. The file is a ZIP file within the limits.
+    files = _files(content)
+    if _MANIFEST not in files or _SIGNATURE not in files:
+        raise ServerNotTrustedError(
+            f"the file is no archive of evidence: it has no {_MANIFEST} and {_SIGNATURE}; give a file that "
+            "`facegate checks export` wrote"
+        )
+    # 2. The manifest is the server's.
+    payload = verified_payload(
+        _text(files.pop(_SIGNATURE), _SIGNATURE), keys, kind=_ARCHIVE_TYPE, issuer=issuer, tenant=tenant
+    )
+    if payload != files.pop(_MANIFEST):
+        raise ServerNotTrustedError(f"{_MANIFEST} is not the one that was signed; export the check again")
+    manifest = _object(payload, _MANIFEST)
+    if manifest.get("format") != _FORMAT:
+        raise ServerNotTrustedError(
+            f"the archive has the format {str(manifest.get('format'))[:64]!r}; this client reads {_FORMAT!r}"
+        )
+    # 3. Every file is listed with its SHA-256, and no listed file is missing.
+    _match_files(files, manifest)
+    # 4. The result is the server's, and of the same check.
+    result = verify_result_jws(
+        _text(files.get("result.jws", b""), "result.jws"),
+        keys,
+        issuer=issuer,
+        tenant=tenant,
+        accept_sandbox=accept_sandbox,
+    )
+    record = _object(files.get("record.json", b""), "record.json").get("record", {})
+    if result.check_id != manifest.get("check_id") or _check_id(record) != result.check_id:
+        raise ServerNotTrustedError("manifest, record and result are of different checks")
+    # 5. The images that the result names are the ones in the archive, unless the manifest states a problem.
+    _match_images(files, manifest, result)
+    return VerifiedArchive(manifest=manifest, result=result, files=files)
+
+
+def verify_record_jws(
+    record_jws: str,
+    keys: KeySet,
+    *,
+    issuer: str | None = None,
+    tenant: str | None = None,
+    accept_sandbox: bool = False,
+) -> VerifiedRecord:
+    """Verifies the signed record of GetEvidence, and the signed result in it.
+
+    Args:
+        record_jws: ``GetEvidenceResponse.record_jws``.
+        keys: The server's published keys.
+        issuer: The expected issuer; ``None`` for any.
+        tenant: The expected tenant; ``None`` for any.
+        accept_sandbox: Whether records of sandbox checks are accepted: only in tests.
+
+    Raises:
+        ServerNotTrustedError: A signature is wrong, or record and result are of different checks.
+        SandboxResultError: The check is a sandbox check, and ``accept_sandbox`` is false.
+    """
+    payload = verified_payload(record_jws, keys, kind=_RECORD_TYPE, issuer=issuer, tenant=tenant)
+    record = _object(payload, "the record").get("record")
+    if not isinstance(record, dict) or not isinstance(record.get("result_jws"), str):
+        raise ServerNotTrustedError("the signed payload is not an evidence record")
+    result = verify_result_jws(
+        record["result_jws"], keys, issuer=issuer, tenant=tenant, accept_sandbox=accept_sandbox
+    )
+    if _check_id(record) != result.check_id:
+        raise ServerNotTrustedError("record and result are of different checks")
+    return VerifiedRecord(record=record, result=result)
+
+
+def _files(content: bytes) -> dict[str, bytes]:
+    if len(content) > _LARGEST:
+        raise ServerNotTrustedError(f"the archive has more than {_LARGEST} bytes")
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            entries = archive.infolist()
+            if len(entries) > _MOST_FILES or sum(entry.file_size for entry in entries) > _LARGEST:
+                raise ServerNotTrustedError("the archive is larger than any archive of evidence")
+            if len({entry.filename for entry in entries}) != len(entries):
+                raise ServerNotTrustedError("the archive contains two files of the same name")
+            _expect_nothing_between(content, archive)
+            return {entry.filename: archive.read(entry) for entry in entries}
+    except _DAMAGE as error:
+        raise ServerNotTrustedError(
+            "the file is no ZIP file, or it was altered; export the check again"
+        ) from error
+
+
+def _expect_nothing_between(content: bytes, archive: zipfile.ZipFile) -> None:
+    """Expects that the ZIP file is nothing but its entries, in the order of its directory.
+
+    Programs that read a ZIP file from its beginning would show other files than those that are verified.
+
+    Raises:
+        ServerNotTrustedError: There are bytes before, between or behind the entries, or a comment.
+    """
+    position = 0
+    for entry in archive.infolist():
+        header = content[entry.header_offset : entry.header_offset + _LOCAL_HEADER.size]
+        (name_size, extra_size) = _LOCAL_HEADER.unpack(header)[-2:]
+        if entry.header_offset != position or entry.flag_bits & _DATA_DESCRIPTOR:
+            raise ServerNotTrustedError("the ZIP file has bytes that are none of its files")
+        position += _LOCAL_HEADER.size + name_size + extra_size + entry.compress_size
+    directory = content[position:]
+    end = directory[-_END_SIZE:]
+    size, start = struct.unpack("<LL", end[12:20])
+    if archive.comment or end[:4] != _END_MARK or (start, size) != (position, len(directory) - _END_SIZE):
+        raise ServerNotTrustedError("the ZIP file has bytes that are none of its files")
+
+
+def _match_files(files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> None:
+    try:
+        listed = {str(entry["name"]): str(entry["sha256"]) for entry in manifest["files"]}
+    except (KeyError, TypeError) as error:
+        raise ServerNotTrustedError("the manifest has no list of files") from error
+    problems = [f"{name} is missing" for name in sorted(listed.keys() - files.keys())]
+    problems += [f"{name} is not listed" for name in sorted(files.keys() - listed.keys())]
+    problems += [
+        f"{name} was altered"
+        for name, content in sorted(files.items())
+        if name in listed and sha256(content).hex() != listed[name]
+    ]
+    if problems:
+        raise ServerNotTrustedError("the archive is not the one that was signed: " + "; ".join(problems))
+
+
+def _match_images(
+    files: Mapping[str, bytes], manifest: Mapping[str, Any], result: result_pb2.CheckResult
+) -> None:
+    present = {sha256(content) for content in files.values()}
+    excused = {str(entry.get("sha256")) for entry in manifest.get("missing_images", [])}
+    named = [result.evidence_frame] if result.HasField("evidence_frame") else []
+    for reference in (*named, *result.audit_images):
+        if reference.sha256 not in present and reference.sha256.hex() not in excused:
+            raise ServerNotTrustedError(
+                f"the result names an image that the archive lacks: SHA-256 {reference.sha256.hex()}"
+            )
+
+
+def _check_id(record: Mapping[str, Any]) -> object:
+    outcome = record.get("outcome")
+    return outcome.get("check_id") if isinstance(outcome, dict) else None
+
+
+def _object(data: bytes, name: str) -> dict[str, Any]:
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise ServerNotTrustedError(f"{name} is not JSON") from error
+    if not isinstance(content, dict):
+        raise ServerNotTrustedError(f"{name} is not a JSON object")
+    return content
+
+
+def _text(data: bytes, name: str) -> str:
+    try:
+        return data.decode("ascii")
+    except UnicodeDecodeError as error:
+        raise ServerNotTrustedError(f"{name} is not a JWS") from error

@@ -1,0 +1,95 @@
+"""Finds pairs of identities that may be one person: candidates for errors of the labels.
+
+In their upper tail, the scores of different persons fall off at least exponentially. A pair of identities
+is suspected if its score is so high that, by an exponential tail, fewer than one pair in two data sets of
+this size would reach it. The slope of the tail is taken from between the highest thousandth and the
+highest hundredth of the pairs, which a few duplicates do not move. A pair is also suspected if its score
+is as high as that of half of the genuine comparisons.
+
+Such a pair is a suspicion and no finding: twins and relatives look alike, and a network may err. Look at
+the photos before you correct a label.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from evaluation.match.comparisons import Comparisons
+
+__all__ = ["SuspectedPair", "suspected_duplicates"]
+
+_EXPECTED: Final = 0.5
+_SHARE: Final = 1e-3
+_FEWEST: Final = 50
+_MOST: Final = 1000
+_READ: Final = 40_000
+_DECADE: Final = 10
+_ENOUGH_GENUINE: Final = 50
+_REPORTED: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class SuspectedPair:
+    """Two identities that may be one person.
+
+    Attributes:
+        identities: Their names, sorted.
+        persons: Their numbers in the comparisons.
+        photos: Positions of the two photos with the highest score.
+        cosine: That score.
+        expected: Pairs of different persons that are expected to reach it, by the tail of the others.
+    """
+
+    identities: tuple[str, str]
+    persons: tuple[int, int]
+    photos: tuple[int, int]
+    cosine: float
+    expected: float
+
+
+def suspected_duplicates(comparisons: Comparisons) -> Sequence[SuspectedPair]:
+    """Return the suspected pairs of one set, the highest score first; at most 500.
+
+    Args:
+        comparisons: Comparisons of persons of one group.
+
+    Raises:
+        NothingToMeasure: No two persons are compared.
+    """
+    scores, rows, columns = comparisons.different
+    order = np.argsort(-scores.scores, kind="stable")[:_READ]
+    ends = np.sort(np.stack([scores.first[order], scores.second[order]], axis=1), axis=1)
+    _, firsts = np.unique(ends, axis=0, return_index=True)
+    # The highest score of each pair of persons, highest first.
+    best = order[np.sort(firsts)]
+    highest = scores.scores[best]
+    count = min(max(_FEWEST, round(_SHARE * scores.weighted()[1].count)), _MOST)
+    if highest.size <= _DECADE * count:
+        return ()
+    base = float(highest[count])
+    scale = (base - float(highest[_DECADE * count])) / math.log(_DECADE)
+    genuine = comparisons.same.cosines
+    usual = float(np.median(genuine)) if genuine.size >= _ENOUGH_GENUINE else 1.0
+    found = []
+    for place in best[:_REPORTED].tolist():
+        cosine = float(scores.scores[place])
+        expected = count * math.exp(-(cosine - base) / scale) if scale > 0.0 else float(count)
+        if expected >= _EXPECTED and cosine < usual:
+            break
+        row, column = int(rows[place]), int(columns[place])
+        if comparisons.person[row] > comparisons.person[column]:
+            row, column = column, row
+        one, other = int(comparisons.person[row]), int(comparisons.person[column])
+        found.append(
+            SuspectedPair(
+                identities=(comparisons.names[one], comparisons.names[other]),
+                persons=(one, other),
+                photos=(int(comparisons.photo[row]), int(comparisons.photo[column])),
+                cosine=cosine,
+                expected=expected,
+            )
+        )
+    return tuple(found)

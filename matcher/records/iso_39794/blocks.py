@@ -1,0 +1,382 @@
+# This software makes use of the schemas from ISO/IEC 39794-1 and ISO/IEC 39794-5 (modules
+# ID-ICAO-ISO-IEC-39794-1-ed-1-v1 and ID-ICAO-ISO-IEC-39794-5-ed-1-v1) within modifications permitted in
+# the relevant ISO/IEC standards. Please reproduce this note if possible.
+#
+# Use of ISO/IEC copyright in this Schema is licensed for the purpose of developing, implementing, and using
+# software based on this Schema, subject to the following conditions:
+#
+# * Software developed from this Schema must retain the Copyright Notice, this list of conditions and the
+#   disclaimer below ("Disclaimer").
+#
+# * Neither the name or logo of ISO or of IEC, nor the names of specific contributors, may be used to
+#   endorse or promote software derived from this Schema without specific prior written permission.
+#
+# * The software developer shall attribute the Schema to ISO/IEC and identify the ISO/IEC standard from
+#   which it is taken. Such attribution (e.g., "This software makes use of the Schema from ISO/IEC 39794-5
+#   within modifications permitted in the relevant ISO/IEC standard. Please reproduce this note if
+#   possible."), may be placed in the software itself or any other reasonable location.
+#
+# The Disclaimer is:
+# THE SCHEMA ON WHICH THIS SOFTWARE IS BASED IS PROVIDED BY THE COPYRIGHT HOLDERS AND CONTRIBUTORS "AS IS"
+# AND ANY EXPRESS OR IMPLIED WARRANTIES, INCLUDING, BUT NOT LIMITED TO, THE IMPLIED WARRANTIES OF
+# MERCHANTABILITY AND FITNESS FOR A PARTICULAR PURPOSE ARE DISCLAIMED. IN NO EVENT SHALL THE COPYRIGHT OWNER
+# OR CONTRIBUTORS BE LIABLE FOR ANY DIRECT, INDIRECT, INCIDENTAL, SPECIAL, EXEMPLARY, OR CONSEQUENTIAL
+# DAMAGES (INCLUDING, BUT NOT LIMITED TO, PROCUREMENT OF SUBSTITUTE GOODS OR SERVICES; LOSS OF USE, DATA, OR
+# PROFITS; OR BUSINESS INTERRUPTION) HOWEVER CAUSED AND ON ANY THEORY OF LIABILITY, WHETHER IN CONTRACT,
+# STRICT LIABILITY, OR TORT (INCLUDING NEGLIGENCE OR OTHERWISE) ARISING IN ANY WAY OUT OF THE USE OF THE
+# CODE COMPONENTS, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH DAMAGE.
+"""The blocks of an ISO/IEC 39794-5 record, in the ICAO application profile: the schema as dataclasses.
+
+``asn1`` reads and writes them. Classes and fields are named as in the schema, without "Block" in fields. A
+code is a member of its enumeration if that names it, and otherwise the number. Units: pixels of the image,
+millimetres, degrees, UTC.
+"""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Final
+
+from matcher.records.asn1 import Boolean, Enumerated, Integer, Octets, Tagged
+from matcher.records.asn1_structures import Alternatives, Base, Fallback, Sequence, SequenceOf
+from matcher.records.iso_39794.codes import (
+    CaptureTechnology39794,
+    ColourSpace39794,
+    EyeColour39794,
+    FaceImageKind39794,
+    Gender39794,
+    HairColour39794,
+    ImageDataFormat39794,
+    LossyAttempts39794,
+)
+from matcher.records.iso_39794.common_blocks import (
+    DATE_TIME,
+    REGISTRY_ID,
+    DateTimeBlock,
+    PadDataBlock,
+    QualityBlock39794,
+    RegistryIdBlock,
+    VersionBlock,
+)
+from matcher.records.iso_39794.landmark_codes import (
+    AnthropometricName,
+    AnthropometricPoint,
+    AnthropometricPointId,
+    Mpeg4Point,
+)
+from matcher.records.landmarks import MOST_LANDMARKS
+
+__all__ = [
+    "AngleDataBlock",
+    "AnthropometricLandmark",
+    "CaptureDevice2DBlock",
+    "CaptureDeviceBlock",
+    "CaptureDeviceSpectral2DBlock",
+    "CoordinateCartesian2DBlock",
+    "CoordinateCartesian3DBlock",
+    "CoordinateTextureImageBlock",
+    "ExpressionBlock",
+    "FaceImageDataBlock",
+    "IdentityMetadataBlock",
+    "ImageFaceMeasurementsBlock",
+    "ImageInformation2DBlock",
+    "ImageRepresentation2DBlock",
+    "ImageSizeBlock",
+    "LandmarkBlock",
+    "LandmarkCoordinates",
+    "LandmarkKind",
+    "PoseAngleBlock",
+    "PostAcquisitionProcessingBlock",
+    "PropertiesBlock",
+    "ReferenceColourBlock",
+    "ReferenceColourMappingBlock",
+    "RepresentationBlock",
+]
+
+_UNLIMITED: Final = Integer(0, None)
+_SHORT: Final = Integer(0, 0xFFFF)
+_FLAG: Final = Boolean()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureDeviceBlock:
+    """The device that took the image."""
+
+    model_id: Annotated[RegistryIdBlock | None, Tagged(0, REGISTRY_ID)] = None
+    certification_ids: Annotated[tuple[RegistryIdBlock, ...] | None, Tagged(1, SequenceOf(REGISTRY_ID))] = (
+        None
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PropertiesBlock:
+    """Properties of the face; None for one that is not stated."""
+
+    glasses: Annotated[bool | None, Tagged(0, _FLAG)] = None
+    moustache: Annotated[bool | None, Tagged(1, _FLAG)] = None
+    beard: Annotated[bool | None, Tagged(2, _FLAG)] = None
+    teeth_visible: Annotated[bool | None, Tagged(3, _FLAG)] = None
+    pupil_or_iris_not_visible: Annotated[bool | None, Tagged(4, _FLAG)] = None
+    mouth_open: Annotated[bool | None, Tagged(5, _FLAG)] = None
+    left_eye_patch: Annotated[bool | None, Tagged(6, _FLAG)] = None
+    right_eye_patch: Annotated[bool | None, Tagged(7, _FLAG)] = None
+    dark_glasses: Annotated[bool | None, Tagged(8, _FLAG)] = None
+    biometric_absent: Annotated[bool | None, Tagged(9, _FLAG)] = None
+    head_coverings_present: Annotated[bool | None, Tagged(10, _FLAG)] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpressionBlock:
+    """Expressions; None for one that is not stated."""
+
+    neutral: Annotated[bool | None, Tagged(0, _FLAG)] = None
+    smile: Annotated[bool | None, Tagged(1, _FLAG)] = None
+    raised_eyebrows: Annotated[bool | None, Tagged(2, _FLAG)] = None
+    eyes_looking_away_from_the_camera: Annotated[bool | None, Tagged(3, _FLAG)] = None
+    squinting: Annotated[bool | None, Tagged(4, _FLAG)] = None
+    frowning: Annotated[bool | None, Tagged(5, _FLAG)] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AngleDataBlock:
+    """An angle in degrees, -180..180, and its uncertainty, 0..180."""
+
+    angle_value: Annotated[int, Tagged(0, Integer(-180, 180))]
+    angle_uncertainty: Annotated[int | None, Tagged(1, Integer(0, 180))] = None
+
+
+_ANGLE: Final = Sequence(AngleDataBlock)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoseAngleBlock:
+    """The pose of the head; the signs are those of ``pose``."""
+
+    yaw_angle: Annotated[AngleDataBlock | None, Tagged(0, _ANGLE)] = None
+    pitch_angle: Annotated[AngleDataBlock | None, Tagged(1, _ANGLE)] = None
+    roll_angle: Annotated[AngleDataBlock | None, Tagged(2, _ANGLE)] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityMetadataBlock:
+    """The person; ``subject_height`` is in millimetres, 1..65535."""
+
+    gender: Annotated[int | None, Tagged(0, Fallback(Gender39794))] = None
+    eye_colour: Annotated[int | None, Tagged(1, Fallback(EyeColour39794))] = None
+    hair_colour: Annotated[int | None, Tagged(2, Fallback(HairColour39794))] = None
+    subject_height: Annotated[int | None, Tagged(3, Integer(1, 0xFFFF))] = None
+    properties: Annotated[PropertiesBlock | None, Tagged(4, Sequence(PropertiesBlock))] = None
+    expression: Annotated[ExpressionBlock | None, Tagged(5, Sequence(ExpressionBlock))] = None
+    pose_angle: Annotated[PoseAngleBlock | None, Tagged(6, Sequence(PoseAngleBlock, extensible=False))] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnthropometricLandmark:
+    """An anthropometric landmark by its name, the number of its point, or its abbreviation: one of them."""
+
+    name: Annotated[int | None, Tagged(0, Fallback(AnthropometricName))] = None
+    point_name: Annotated[int | None, Tagged(1, Fallback(AnthropometricPoint))] = None
+    point_id: Annotated[int | None, Tagged(2, Fallback(AnthropometricPointId))] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LandmarkKind:
+    """A feature point of MPEG-4 (``landmark_codes.Mpeg4Point``) or an anthropometric landmark."""
+
+    mpeg4_feature_point: Annotated[int | None, Tagged(0, Fallback(Mpeg4Point))] = None
+    anthropometric_landmark: Annotated[
+        AnthropometricLandmark | None, Tagged(1, Base(Alternatives(AnthropometricLandmark)))
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoordinateCartesian2DBlock:
+    """A place in the image, in pixels from the top left corner."""
+
+    x: Annotated[int, Tagged(0, _SHORT)]
+    y: Annotated[int, Tagged(1, _SHORT)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoordinateTextureImageBlock:
+    """A place in the texture of a 3-D shape, in pixels."""
+
+    u_in_pixel: Annotated[int, Tagged(0, _UNLIMITED)]
+    v_in_pixel: Annotated[int, Tagged(1, _UNLIMITED)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoordinateCartesian3DBlock:
+    """A place in space."""
+
+    x: Annotated[int, Tagged(0, _SHORT)]
+    y: Annotated[int, Tagged(1, _SHORT)]
+    z: Annotated[int, Tagged(2, _SHORT)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LandmarkCoordinates:
+    """The place of a landmark, in one of three systems."""
+
+    cartesian_2d: Annotated[
+        CoordinateCartesian2DBlock | None,
+        Tagged(0, Sequence(CoordinateCartesian2DBlock, extensible=False)),
+    ] = None
+    texture_image: Annotated[
+        CoordinateTextureImageBlock | None,
+        Tagged(1, Sequence(CoordinateTextureImageBlock, extensible=False)),
+    ] = None
+    cartesian_3d: Annotated[
+        CoordinateCartesian3DBlock | None,
+        Tagged(2, Sequence(CoordinateCartesian3DBlock, extensible=False)),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LandmarkBlock:
+    """A landmark; the kind is None if it is given by an extension only."""
+
+    landmark_kind: Annotated[LandmarkKind | None, Tagged(0, Base(Alternatives(LandmarkKind)))]
+    landmark_coordinates: Annotated[
+        LandmarkCoordinates | None, Tagged(1, Base(Alternatives(LandmarkCoordinates)))
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureDeviceSpectral2DBlock:
+    """The light to which the device is sensitive; None for one that is not stated."""
+
+    white_light: Annotated[bool | None, Tagged(0, _FLAG)] = None
+    near_infrared: Annotated[bool | None, Tagged(1, _FLAG)] = None
+    thermal: Annotated[bool | None, Tagged(2, _FLAG)] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureDevice2DBlock:
+    """The kind of device that took the image."""
+
+    spectral: Annotated[
+        CaptureDeviceSpectral2DBlock | None, Tagged(0, Sequence(CaptureDeviceSpectral2DBlock))
+    ] = None
+    technology_id: Annotated[int | None, Tagged(1, Fallback(CaptureTechnology39794))] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostAcquisitionProcessingBlock:
+    """Processing of the image after it was taken; None for one that is not stated."""
+
+    rotated: Annotated[bool | None, Tagged(0, _FLAG)] = None
+    cropped: Annotated[bool | None, Tagged(1, _FLAG)] = None
+    down_sampled: Annotated[bool | None, Tagged(2, _FLAG)] = None
+    white_balance_adjusted: Annotated[bool | None, Tagged(3, _FLAG)] = None
+    multiply_compressed: Annotated[bool | None, Tagged(4, _FLAG)] = None
+    interpolated: Annotated[bool | None, Tagged(5, _FLAG)] = None
+    contrast_stretched: Annotated[bool | None, Tagged(6, _FLAG)] = None
+    pose_corrected: Annotated[bool | None, Tagged(7, _FLAG)] = None
+    multi_view_image: Annotated[bool | None, Tagged(8, _FLAG)] = None
+    age_progressed: Annotated[bool | None, Tagged(9, _FLAG)] = None
+    super_resolution_processed: Annotated[bool | None, Tagged(10, _FLAG)] = None
+    normalised: Annotated[bool | None, Tagged(11, _FLAG)] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSizeBlock:
+    """Declared size of the image in pixels."""
+
+    width: Annotated[int, Tagged(0, _SHORT)]
+    height: Annotated[int, Tagged(1, _SHORT)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFaceMeasurementsBlock:
+    """Distances in the face, in pixels of the image."""
+
+    image_head_width: Annotated[int | None, Tagged(0, _UNLIMITED)] = None
+    image_inter_eye_distance: Annotated[int | None, Tagged(1, _UNLIMITED)] = None
+    image_eye_to_mouth_distance: Annotated[int | None, Tagged(2, _UNLIMITED)] = None
+    image_head_length: Annotated[int | None, Tagged(3, _UNLIMITED)] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceColourBlock:
+    """A reference colour: its definition and its value in the image."""
+
+    definition: Annotated[bytes | None, Tagged(0, Octets())] = None
+    value: Annotated[bytes | None, Tagged(1, Octets())] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceColourMappingBlock:
+    """The reference colours of the image."""
+
+    schema: Annotated[bytes | None, Tagged(0, Octets())] = None
+    definitions_and_values: Annotated[
+        tuple[ReferenceColourBlock, ...] | None, Tagged(1, SequenceOf(Sequence(ReferenceColourBlock)))
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageInformation2DBlock:
+    """The image; ``image_data_format`` is None if only an extension gives it. Distances in millimetres."""
+
+    image_data_format: Annotated[int | None, Tagged(0, Base(Enumerated(ImageDataFormat39794)))]
+    face_image_kind: Annotated[int | None, Tagged(1, Fallback(FaceImageKind39794))] = None
+    post_acquisition_processing: Annotated[
+        PostAcquisitionProcessingBlock | None, Tagged(2, Sequence(PostAcquisitionProcessingBlock))
+    ] = None
+    lossy_transformation_attempts: Annotated[int | None, Tagged(3, Fallback(LossyAttempts39794))] = None
+    camera_to_subject_distance: Annotated[int | None, Tagged(4, Integer(0, 50_000))] = None
+    sensor_diagonal: Annotated[int | None, Tagged(5, Integer(0, 2_000))] = None
+    lens_focal_length: Annotated[int | None, Tagged(6, Integer(0, 2_000))] = None
+    image_size: Annotated[ImageSizeBlock | None, Tagged(7, Sequence(ImageSizeBlock, extensible=False))] = None
+    image_face_measurements: Annotated[
+        ImageFaceMeasurementsBlock | None, Tagged(8, Sequence(ImageFaceMeasurementsBlock))
+    ] = None
+    image_colour_space: Annotated[int | None, Tagged(9, Fallback(ColourSpace39794))] = None
+    reference_colour_mapping: Annotated[
+        ReferenceColourMappingBlock | None, Tagged(10, Sequence(ReferenceColourMappingBlock))
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRepresentation2DBlock:
+    """The image file, what is known about it, and the device that took it."""
+
+    representation_data: Annotated[bytes, Tagged(0, Octets())] = field(repr=False)
+    image_information: Annotated[ImageInformation2DBlock, Tagged(1, Sequence(ImageInformation2DBlock))]
+    capture_device: Annotated[CaptureDevice2DBlock | None, Tagged(2, Sequence(CaptureDevice2DBlock))] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepresentationBlock:
+    """One face. ``image_representation`` is None if the block has no 2-D image that the profile knows."""
+
+    representation_id: Annotated[int, Tagged(0, _UNLIMITED)]
+    image_representation: Annotated[
+        ImageRepresentation2DBlock | None,
+        Tagged(1, Base(Base(Sequence(ImageRepresentation2DBlock), extensible=False))),
+    ]
+    capture_date_time: Annotated[DateTimeBlock | None, Tagged(2, DATE_TIME)] = None
+    quality: Annotated[
+        tuple[QualityBlock39794, ...] | None, Tagged(3, SequenceOf(Sequence(QualityBlock39794)))
+    ] = None
+    pad_data: Annotated[PadDataBlock | None, Tagged(4, Sequence(PadDataBlock))] = None
+    session_id: Annotated[int | None, Tagged(5, _UNLIMITED)] = None
+    derived_from: Annotated[int | None, Tagged(6, _UNLIMITED)] = None
+    capture_device: Annotated[CaptureDeviceBlock | None, Tagged(7, Sequence(CaptureDeviceBlock))] = None
+    identity_metadata: Annotated[IdentityMetadataBlock | None, Tagged(8, Sequence(IdentityMetadataBlock))] = (
+        None
+    )
+    landmarks: Annotated[
+        tuple[LandmarkBlock, ...] | None,
+        Tagged(9, SequenceOf(Sequence(LandmarkBlock), most=MOST_LANDMARKS)),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaceImageDataBlock:
+    """The content of a record: its edition and one representation block."""
+
+    version: Annotated[VersionBlock, Tagged(0, Sequence(VersionBlock))]
+    representations: Annotated[
+        tuple[RepresentationBlock, ...],
+        Tagged(1, SequenceOf(Sequence(RepresentationBlock), most=1)),
+    ]

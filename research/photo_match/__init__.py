@@ -1,0 +1,1 @@
+"""Measures and makes the packaged calibrations of photo against photo (``docs/accuracy.md``)."""

@@ -1,0 +1,62 @@
+"""The audit log without its storage: events, the hash chain, its verification, checkpoints and pseudonyms.
+
+This package is pure. ``server.storage.audit`` stores the entries; ``docs/audit.md`` describes the log.
+"""
+
+from server.audit.chain import GENESIS, AuditEntry, encode_entry, entry_hash, make_entry
+from server.audit.checkpoint import (
+    Checkpoint,
+    CheckpointKeys,
+    CheckpointSigner,
+    SignedCheckpoint,
+    digest_of,
+)
+from server.audit.errors import (
+    AuditError,
+    AuditEventInvalid,
+    AuditExportInvalid,
+    AuditKeysInvalid,
+    CheckpointInvalid,
+)
+from server.audit.event import LONGEST_PURPOSE_BYTES, SERVER_TENANT, Actor, AuditAction, AuditEvent
+from server.audit.export import checkpoint_line, entry_line, mark_line, parse_line
+from server.audit.pseudonym import pseudonym, subject_hash, subject_hashes
+from server.audit.tally import Repeats, Tally
+from server.audit.verification import ChainVerifier, Head, Problem, ProblemKind, Report
+
+__all__ = [
+    "GENESIS",
+    "LONGEST_PURPOSE_BYTES",
+    "SERVER_TENANT",
+    "Actor",
+    "AuditAction",
+    "AuditEntry",
+    "AuditError",
+    "AuditEvent",
+    "AuditEventInvalid",
+    "AuditExportInvalid",
+    "AuditKeysInvalid",
+    "ChainVerifier",
+    "Checkpoint",
+    "CheckpointInvalid",
+    "CheckpointKeys",
+    "CheckpointSigner",
+    "Head",
+    "Problem",
+    "ProblemKind",
+    "Repeats",
+    "Report",
+    "SignedCheckpoint",
+    "Tally",
+    "checkpoint_line",
+    "digest_of",
+    "encode_entry",
+    "entry_hash",
+    "entry_line",
+    "make_entry",
+    "mark_line",
+    "parse_line",
+    "pseudonym",
+    "subject_hash",
+    "subject_hashes",
+]

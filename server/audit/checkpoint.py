@@ -1,0 +1,218 @@
+"""Signed checkpoints: what a key of the server states about a tenant's chain at some time.
+
+A checkpoint is a compact JWS (RFC 7515, ES256) over a JSON object with the tenant, the number of the
+checkpoint, the sequence and the hash of the newest entry, the time, and the SHA-256 of the checkpoint before
+it. Without the key, a change of entries up to that sequence, or of the list of checkpoints, is detectable.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey
+from joserfc.registry import HeaderParameter
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from server.audit.errors import AuditKeysInvalid, CheckpointInvalid
+from server.key_validity import PublishedKey, Validity
+
+__all__ = [
+    "Checkpoint",
+    "CheckpointKeys",
+    "CheckpointSigner",
+    "SignedCheckpoint",
+    "digest_of",
+]
+
+_TYPE: Final = "facegate-audit-checkpoint"
+_LONGEST_JWS: Final = 4096
+_SECOND: Final = timedelta(seconds=1)
+_REGISTRY: Final = jws.JWSRegistry(
+    header_registry={"iss": HeaderParameter("The installation that signs", "str")}, algorithms=["ES256"]
+)
+
+
+class Checkpoint(BaseModel):
+    """The content of a checkpoint."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    version: int = Field(default=1, ge=1, le=1)
+    """The version of this format."""
+    tenant: str = Field(min_length=1, max_length=64)
+    """The tenant of the chain."""
+    number: int = Field(ge=1)
+    """The number of the checkpoint of this tenant, from 1 without gaps."""
+    sequence: int = Field(ge=1)
+    """The sequence of the newest entry."""
+    hash: str = Field(pattern=r"^[0-9a-f]{64}$")
+    """The hash of that entry."""
+    time: AwareDatetime
+    """The server's time, UTC."""
+    previous: str = Field(pattern=r"^([0-9a-f]{64})?$")
+    """SHA-256 of the JWS of the checkpoint before it; empty for the first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedCheckpoint:
+    """A checkpoint as it is stored: the signed text, and a copy of the fields by which it is found.
+
+    Attributes:
+        tenant: The tenant of the chain.
+        number: The number of the checkpoint.
+        sequence: The sequence of the newest entry that it covers.
+        jws: The compact JWS.
+        timestamp: The RFC 3161 time-stamp response over the bytes of ``jws`` (DER); ``None`` for none.
+    """
+
+    tenant: str
+    number: int
+    sequence: int
+    jws: str
+    timestamp: bytes | None = None
+
+
+def digest_of(signed: str) -> bytes:
+    """Returns SHA-256 of a JWS: what the next checkpoint and a time stamp refer to."""
+    return sha256(signed.encode()).digest()
+
+
+class CheckpointKeys:
+    """The public keys with which checkpoints are verified, also offline and years later."""
+
+    def __init__(self, keys: Iterable[PublishedKey]) -> None:
+        """Sets the keys; a key that is given twice keeps its first entry."""
+        self._keys: dict[str, tuple[ECKey, PublishedKey]] = {}
+        for known in keys:
+            key = ECKey.import_key(_public_pem(known.key))
+            self._keys.setdefault(key.thumbprint(), (key, known))
+
+    def verify(self, signed: str) -> Checkpoint:
+        """Returns the content of a checkpoint.
+
+        Raises:
+            CheckpointInvalid: It is malformed, no known key signed it, or its time is outside the key's
+                validity.
+        """
+        if len(signed) > _LONGEST_JWS:
+            raise CheckpointInvalid("it is too long")
+        try:
+            header = jws.extract_compact(signed.encode()).headers()
+            found = self._keys.get(str(header.get("kid")))
+            if found is None or header.get("typ") != _TYPE:
+                raise CheckpointInvalid("no known key signed it")
+            payload = jws.deserialize_compact(signed, found[0], registry=_REGISTRY).payload
+            checkpoint = Checkpoint.model_validate_json(payload, strict=True)
+        except (JoseError, ValidationError, ValueError) as error:
+            raise CheckpointInvalid("its signature or its content is not valid") from error
+        if not _in_use(found[1], checkpoint.time):
+            raise CheckpointInvalid("its time is outside the validity of the key that signed it")
+        return checkpoint
+
+    def jwks(self) -> dict[str, Any]:
+        """Returns the keys as a JWK Set (RFC 7517).
+
+        ``iat`` states when a key was made, and ``exp`` when it was retired, in seconds since 1970.
+        """
+        return {
+            "keys": [
+                {
+                    **key.as_dict(private=False),
+                    "kid": key_id,
+                    "use": "sig",
+                    "alg": "ES256",
+                    **_times(known.validity),
+                }
+                for key_id, (key, known) in self._keys.items()
+            ]
+        }
+
+    @classmethod
+    def from_jwks(cls, document: bytes) -> "CheckpointKeys":
+        """Returns the keys of a JWK Set.
+
+        Raises:
+            AuditKeysInvalid: The document is malformed, or a key is not a P-256 key.
+        """
+        try:
+            return cls([_from_jwk(entry) for entry in json.loads(document)["keys"]])
+        except (JoseError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+            raise AuditKeysInvalid("it is not a JWK Set of P-256 keys") from error
+
+
+class CheckpointSigner:
+    """Signs checkpoints, and publishes the keys that verify them."""
+
+    def __init__(
+        self,
+        key: ec.EllipticCurvePrivateKey,
+        *,
+        published: Iterable[PublishedKey] = (),
+        issuer: str = "facegate",
+    ) -> None:
+        """Sets the keys.
+
+        Args:
+            key: The P-256 key that signs.
+            published: The keys with which checkpoints are verified; the signing key need not be among them.
+            issuer: The issuer for the header.
+        """
+        self._key = ECKey.import_key(_private_pem(key))
+        self._own = PublishedKey(key.public_key())
+        self._issuer = issuer
+        self.keys = CheckpointKeys((*published, self._own))
+
+    def publish(self, keys: Iterable[PublishedKey]) -> None:
+        """Sets the keys that are published from now on."""
+        self.keys = CheckpointKeys((*keys, self._own))
+
+    def jwks(self) -> dict[str, Any]:
+        """Returns the keys that are published now; see ``CheckpointKeys.jwks``."""
+        return self.keys.jwks()
+
+    def sign(self, checkpoint: Checkpoint) -> SignedCheckpoint:
+        """Signs a checkpoint."""
+        header = {"alg": "ES256", "kid": self._key.thumbprint(), "typ": _TYPE, "iss": self._issuer}
+        payload = json.dumps(checkpoint.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        signed = jws.serialize_compact(header, payload.encode(), self._key, registry=_REGISTRY)
+        return SignedCheckpoint(
+            tenant=checkpoint.tenant, number=checkpoint.number, sequence=checkpoint.sequence, jws=signed
+        )
+
+
+def _in_use(key: PublishedKey, time: datetime) -> bool:
+    validity = key.validity
+    # The file states whole seconds.
+    begun = validity.not_before is None or time >= validity.not_before
+    return begun and (validity.not_after is None or time <= validity.not_after + _SECOND)
+
+
+def _times(validity: Validity) -> dict[str, int]:
+    times = {"iat": validity.not_before, "exp": validity.not_after}
+    return {name: int(time.timestamp()) for name, time in times.items() if time is not None}
+
+
+def _from_jwk(entry: Mapping[str, Any]) -> PublishedKey:
+    key = ECKey.import_key({name: entry[name] for name in ("kty", "crv", "x", "y")}).public_key
+    if not isinstance(key.curve, ec.SECP256R1):
+        raise AuditKeysInvalid("it holds a key that is not on the curve P-256")
+    return PublishedKey(key, Validity(_time(entry.get("iat")), _time(entry.get("exp"))))
+
+
+def _time(seconds: int | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def _private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _public_pem(key: ec.EllipticCurvePublicKey) -> bytes:
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)

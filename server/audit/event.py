@@ -1,0 +1,171 @@
+"""The events that the audit log records: who did what, when, from where and why.
+
+Every field has a maximum length, because some come from callers, and an entry is never deleted.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+from uuid import UUID
+
+from server.audit.errors import AuditEventInvalid
+
+__all__ = ["LONGEST_PURPOSE_BYTES", "SERVER_TENANT", "Actor", "AuditAction", "AuditEvent"]
+
+SERVER_TENANT: Final = "_server"
+"""The tenant of events that concern the whole installation. No tenant of a caller begins with ``_``."""
+
+LONGEST_PURPOSE_BYTES: Final = 256
+"""The maximum length of a purpose, in bytes of UTF-8."""
+
+_LONGEST_NAME: Final = 64
+_LONGEST_ROLE: Final = 128
+_LONGEST_ADDRESS: Final = 64
+_LONGEST_KEY: Final = 64
+_LONGEST_VALUE: Final = 1024
+_MOST_DETAILS: Final = 128
+_SUBJECT_BYTES: Final = 32
+
+
+class AuditAction(StrEnum):
+    """What happened. The values are part of the export's schema and never change."""
+
+    SETTINGS_CHANGED = "settings.changed"
+    """A server started with other settings than the last logged ones."""
+    POLICIES_CHANGED = "policies.changed"
+    """A server started with other policies than the last logged ones."""
+    CALLERS_CHANGED = "callers.changed"
+    """The API keys or client certificates that may call have changed."""
+    KEYS_CHANGED = "keys.changed"
+    """The key folder holds other files than the last logged ones."""
+    KEY_ROTATED = "key.rotated"
+    """A command made the next key of a purpose."""
+    KEY_RETIRED = "key.retired"
+    """A command reduced a signing key to its public half."""
+    KEYS_ENCRYPTED = "keys.encrypted"
+    """Key files were encrypted under a key-encryption key."""
+    KEY_REWRAPPED = "key.rewrapped"
+    """Data keys were wrapped under another key."""
+    KEY_DESTRUCTION_BEGUN = "key.destruction_begun"
+    """A command begins to destroy a key. Without ``key.destroyed`` after it, it was refused or killed."""
+    KEY_DESTROYED = "key.destroyed"
+    """A key was destroyed, and with it the data that it wraps."""
+    ACCESS_REFUSED = "access.refused"
+    """A call was refused for its credentials or scopes, or was a refused call of a compliance role."""
+    RESULT_DELIVERED = "result.delivered"
+    """FinishCheck returned the result of a check for the first time."""
+    RESULT_REPEATED = "result.repeated"
+    """FinishCheck returned the result of a check again; ``count`` states how often."""
+    CHECKS_LISTED = "checks.listed"
+    """ListChecks answered."""
+    EVIDENCE_READ = "evidence.read"
+    """GetEvidence returned a record."""
+    EVIDENCE_IMAGE_READ = "evidence.image_read"
+    """GetEvidenceImage returned an image."""
+    EVIDENCE_EXPORTED = "evidence.exported"
+    """ExportEvidence returned an archive."""
+    EVIDENCE_DELETED = "evidence.deleted"
+    """DeleteEvidence erased a check."""
+    EVIDENCE_EXPIRED = "evidence.expired"
+    """Retention erased data."""
+    HOLD_PLACED = "hold.placed"
+    """A legal hold was placed on a check."""
+    HOLD_RELEASED = "hold.released"
+    """A legal hold was released."""
+    SUBJECT_ERASED = "subject.erased"
+    """A person was erased."""
+    SUBJECT_EXPORTED = "subject.exported"
+    """A person's data were exported."""
+    DEVICES_FORGOTTEN = "devices.forgotten"
+    """The data on a person's devices were erased."""
+    APPROVAL_REQUESTED = "approval.requested"
+    """An action that needs two people was requested."""
+    APPROVAL_GIVEN = "approval.given"
+    """A second person confirmed an action."""
+    AUDIT_READ = "audit.read"
+    """ListAuditEvents answered, or the log was shown or exported."""
+    BACKUP_MADE = "backup.made"
+    """A backup was made."""
+    BACKUP_RESTORED = "backup.restored"
+    """A backup was restored."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """The party that acted.
+
+    Attributes:
+        name: The name of the caller, of the shell's user, or of the server; at most 64 characters.
+        role: Its roles, comma-separated, ``"shell"`` or ``"server"``; at most 128 characters.
+        address: The network address without a port, or the name of the machine; at most 64 characters.
+    """
+
+    name: str
+    role: str
+    address: str = ""
+
+    def __post_init__(self) -> None:
+        """Validates the fields.
+
+        Raises:
+            AuditEventInvalid: A field is too long, or is no printable text.
+        """
+        _check("actor.name", self.name, characters=_LONGEST_NAME)
+        _check("actor.role", self.role, characters=_LONGEST_ROLE)
+        _check("actor.address", self.address, characters=_LONGEST_ADDRESS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEvent:
+    """An event to record.
+
+    Attributes:
+        tenant: The tenant whose chain records it; ``SERVER_TENANT`` for the installation.
+        action: What happened.
+        actor: The party that acted.
+        check_id: The check that it concerns.
+        subject: The person that it concerns, as the 32 bytes of ``server.audit.subject_hash``. The entry
+            carries a pseudonym instead.
+        purpose: Why, as the actor states it; at most 256 bytes of UTF-8.
+        detail: Further facts, at most 128 of at most 1024 characters each. No biometric data, no token, no
+            key, and no reference to a person or a consent.
+    """
+
+    tenant: str
+    action: AuditAction
+    actor: Actor
+    check_id: UUID | None = None
+    subject: bytes | None = field(default=None, repr=False)
+    purpose: str = ""
+    detail: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __post_init__(self) -> None:
+        """Validates the fields, and freezes the details.
+
+        Raises:
+            AuditEventInvalid: A field is too long, or is no printable text.
+        """
+        _check("tenant", self.tenant, characters=_LONGEST_NAME)
+        if not self.tenant:
+            raise AuditEventInvalid("tenant", "it is empty")
+        if self.subject is not None and len(self.subject) != _SUBJECT_BYTES:
+            raise AuditEventInvalid("subject", f"it is not a hash of {_SUBJECT_BYTES} bytes")
+        _check("purpose", self.purpose, characters=LONGEST_PURPOSE_BYTES)
+        if len(self.purpose.encode()) > LONGEST_PURPOSE_BYTES:
+            raise AuditEventInvalid("purpose", f"it has more than {LONGEST_PURPOSE_BYTES} bytes")
+        if len(self.detail) > _MOST_DETAILS:
+            raise AuditEventInvalid("detail", f"it has more than {_MOST_DETAILS} entries")
+        for key, value in self.detail.items():
+            _check("detail", key, characters=_LONGEST_KEY)
+            _check("detail", value, characters=_LONGEST_VALUE)
+        object.__setattr__(self, "detail", MappingProxyType(dict(self.detail)))
+
+
+def _check(name: str, text: str, *, characters: int) -> None:
+    if len(text) > characters:
+        raise AuditEventInvalid(name, f"it has more than {characters} characters")
+    # Control characters and lone surrogates: databases refuse some, and terminals obey others.
+    if not text.isprintable():
+        raise AuditEventInvalid(name, "it has characters that are not printable")

@@ -1,0 +1,127 @@
+"""The export of the audit log: JSON objects, one a line, in the schema of ``docs/audit.md``.
+
+For each tenant, an export has a ``start`` (unless it begins with the first entry), the entries, the
+checkpoints, and a ``head`` (unless newer entries are left out). It can be verified without the database.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from server.audit.chain import AuditEntry
+from server.audit.checkpoint import SignedCheckpoint
+from server.audit.errors import AuditExportInvalid
+from server.audit.verification import Head
+
+__all__ = ["Mark", "checkpoint_line", "entry_line", "mark_line", "parse_line"]
+
+_VERSION: Final = 1
+_TIME: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+Mark = tuple[str, str, Head]
+"""``"start"`` or ``"head"``, the tenant, and the entry in front of the export, or the newest one."""
+
+
+def entry_line(entry: AuditEntry) -> str:
+    """Returns the line of an entry, without a line break."""
+    return _line(
+        "entry",
+        entry.tenant,
+        sequence=entry.sequence,
+        time=entry.time.strftime(_TIME),
+        time_us=entry.time_us,
+        action=entry.action,
+        actor={"name": entry.actor, "role": entry.role, "address": entry.address},
+        check_id=entry.check_id,
+        pseudonym=entry.pseudonym,
+        purpose=entry.purpose,
+        detail=entry.details,
+        detail_json=entry.detail,
+        hash=entry.hash,
+    )
+
+
+def checkpoint_line(checkpoint: SignedCheckpoint) -> str:
+    """Returns the line of a checkpoint, without a line break."""
+    timestamp = checkpoint.timestamp
+    return _line(
+        "checkpoint",
+        checkpoint.tenant,
+        number=checkpoint.number,
+        sequence=checkpoint.sequence,
+        jws=checkpoint.jws,
+        timestamp=None if timestamp is None else base64.b64encode(timestamp).decode(),
+    )
+
+
+def mark_line(kind: str, tenant: str, head: Head) -> str:
+    """Returns the line of a ``"start"`` or a ``"head"``, without a line break."""
+    return _line(kind, tenant, sequence=head.sequence, hash=head.hash)
+
+
+def parse_line(line: str) -> AuditEntry | SignedCheckpoint | Mark:
+    """Parses a line of an export.
+
+    Raises:
+        AuditExportInvalid: It is no such line.
+    """
+    try:
+        found = json.loads(line)
+        if not isinstance(found, Mapping) or found["version"] != _VERSION:
+            raise AuditExportInvalid("it is not a line of an export of version 1")
+        match found["type"]:
+            case "entry":
+                return _entry(found)
+            case "checkpoint":
+                return _checkpoint(found)
+            case "start" | "head" as kind:
+                head = Head(_typed(found, "sequence", int), _typed(found, "hash", str))
+                return kind, _typed(found, "tenant", str), head
+            case _:
+                raise AuditExportInvalid("its type is not known")
+    except (ValueError, KeyError, TypeError, RecursionError, binascii.Error) as error:
+        raise AuditExportInvalid("it is not a line of an export") from error
+
+
+def _line(kind: str, tenant: str, **fields: Any) -> str:
+    line = {"version": _VERSION, "type": kind, "tenant": tenant, **fields}
+    return json.dumps(line, ensure_ascii=False, separators=(",", ":"))
+
+
+def _entry(found: Mapping[str, Any]) -> AuditEntry:
+    actor = found["actor"]
+    check_id, pseudonym = found["check_id"], found["pseudonym"]
+    return AuditEntry(
+        tenant=_typed(found, "tenant", str),
+        sequence=_typed(found, "sequence", int),
+        time_us=_typed(found, "time_us", int),
+        action=_typed(found, "action", str),
+        actor=_typed(actor, "name", str),
+        role=_typed(actor, "role", str),
+        address=_typed(actor, "address", str),
+        check_id=None if check_id is None else _typed(found, "check_id", str),
+        pseudonym=None if pseudonym is None else _typed(found, "pseudonym", str),
+        purpose=_typed(found, "purpose", str),
+        detail=_typed(found, "detail_json", str),
+        hash=_typed(found, "hash", str),
+    )
+
+
+def _checkpoint(found: Mapping[str, Any]) -> SignedCheckpoint:
+    timestamp = found["timestamp"]
+    return SignedCheckpoint(
+        tenant=_typed(found, "tenant", str),
+        number=_typed(found, "number", int),
+        sequence=_typed(found, "sequence", int),
+        jws=_typed(found, "jws", str),
+        timestamp=None if timestamp is None else base64.b64decode(timestamp, validate=True),
+    )
+
+
+def _typed(found: Mapping[str, Any], name: str, kind: type) -> Any:
+    value = found[name]
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise AuditExportInvalid(f"{name} is of another type")
+    return value

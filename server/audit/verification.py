@@ -1,0 +1,284 @@
+"""Finds altered, removed, inserted, reordered and truncated entries in the chain of a tenant.
+
+The entries are given in the order of their sequence, one after the other, so that a log of any length can be
+verified. After a problem, the verification continues from the stored hash, so that it finds further ones.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from server.audit.chain import GENESIS, AuditEntry, entry_hash
+from server.audit.checkpoint import Checkpoint, CheckpointKeys, SignedCheckpoint, digest_of
+from server.audit.errors import CheckpointInvalid
+
+__all__ = ["ChainVerifier", "Head", "Problem", "ProblemKind", "Report"]
+
+_MOST_PROBLEMS: Final = 1000
+
+
+class ProblemKind(StrEnum):
+    """What is wrong."""
+
+    ALTERED = "altered"
+    """The entry is not what its hash covers: it was altered, inserted, or moved to another position."""
+    REMOVED = "removed"
+    """Entries are missing in front of this one."""
+    INSERTED = "inserted"
+    """The entry has a sequence that another entry has, or stands behind the head of the chain."""
+    TRUNCATED = "truncated"
+    """The newest entries are missing: the head or a checkpoint states a higher sequence."""
+    HEAD_ALTERED = "head_altered"
+    """The head is missing, or states another hash than the entry of its sequence."""
+    REWRITTEN = "rewritten"
+    """A checkpoint states another hash for the entry of its sequence: the chain was computed anew."""
+    CHECKPOINT_INVALID = "checkpoint_invalid"
+    """A checkpoint is not signed by a known key, or its row states something else than its signature."""
+    CHECKPOINT_REMOVED = "checkpoint_removed"
+    """A checkpoint is missing, or is not the one that the next one or a copy refers to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """A problem of a chain.
+
+    Attributes:
+        tenant: The tenant of the chain.
+        kind: What is wrong.
+        sequence: The entry, or, for problems of checkpoints, the number of the checkpoint.
+        explanation: A sentence for people.
+    """
+
+    tenant: str
+    kind: ProblemKind
+    sequence: int
+    explanation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest entry of a chain, as the head row states it.
+
+    Attributes:
+        sequence: The sequence of the entry.
+        hash: The hash of the entry, 64 hexadecimal digits.
+    """
+
+    sequence: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The result of the verification of one chain.
+
+    Attributes:
+        tenant: The tenant of the chain.
+        entries: The number of entries.
+        checkpoints: The number of checkpoints.
+        covered: The highest sequence that a valid checkpoint covers; 0 for none. Later entries are chained,
+            but no signature protects them yet.
+        problems: The problems, at most 1000; none if the chain is whole.
+    """
+
+    tenant: str
+    entries: int
+    checkpoints: int
+    covered: int
+    problems: tuple[Problem, ...]
+
+    @property
+    def whole(self) -> bool:
+        """Whether there is no problem."""
+        return not self.problems
+
+
+class ChainVerifier:
+    """Verifies one chain: ``take`` every entry in order, then ``finish``."""
+
+    def __init__(
+        self,
+        tenant: str,
+        *,
+        checkpoints: Iterable[SignedCheckpoint],
+        keys: CheckpointKeys,
+        saved: Iterable[str] = (),
+        start: Head | None = None,
+    ) -> None:
+        """Verifies the checkpoints.
+
+        Args:
+            tenant: The tenant of the chain.
+            checkpoints: The stored checkpoints of the tenant, by their number.
+            keys: The keys that sign checkpoints.
+            saved: Copies (JWS) of checkpoints of this tenant that were kept elsewhere.
+            start: The entry in front of the first one that is taken, in an export that begins later;
+                ``None`` for a whole chain.
+        """
+        self._tenant = tenant
+        self._problems: list[Problem] = []
+        self._expected: dict[int, list[Checkpoint]] = {}
+        self._number = 0
+        self._entries = 0
+        self._sequence = 0
+        self._previous = GENESIS
+        self._covered = 0
+        self._take_checkpoints(checkpoints, keys=keys, saved=tuple(saved))
+        if start is not None:
+            self._begin(start)
+
+    def take(self, entry: AuditEntry) -> None:
+        """Verifies the next entry."""
+        self._entries += 1
+        # 1. Does it follow the entry before it?
+        expected = self._sequence + 1
+        if entry.sequence > expected:
+            self._add(
+                ProblemKind.REMOVED,
+                entry.sequence,
+                f"the entries {expected} to {entry.sequence - 1} are missing",
+            )
+            for sequence in [found for found in self._expected if found < entry.sequence]:
+                del self._expected[sequence]
+        elif entry.sequence < expected:
+            self._add(ProblemKind.INSERTED, entry.sequence, "there is another entry of this sequence")
+        # 2. Does its hash cover its content and the entry before it?
+        computed = entry_hash(entry, previous=self._previous)
+        # Behind a gap, the hash of the missing entry is not known, so this entry cannot be recomputed.
+        if entry.tenant != self._tenant or (computed.hex() != entry.hash and entry.sequence <= expected):
+            self._add(
+                ProblemKind.ALTERED,
+                entry.sequence,
+                "its content and the entry before it do not have its hash: it was altered, inserted or moved",
+            )
+        # 3. Do the signed checkpoints of this sequence state the same hash?
+        self._compare(entry.sequence, entry.hash)
+        self._sequence = max(self._sequence, entry.sequence)
+        self._previous = _bytes(entry.hash) or computed
+
+    def before_the_first(self, sequence: int) -> None:
+        """Reports a row whose number no entry has: the first entry is number 1."""
+        self._add(ProblemKind.INSERTED, sequence, "its number is below that of the first entry")
+
+    def unreadable(self, sequence: int) -> None:
+        """Reports an entry whose row cannot be read as an entry."""
+        self._entries += 1
+        self._add(ProblemKind.ALTERED, sequence, "its row holds values that no entry has")
+        self._sequence = max(self._sequence, sequence)
+        self._previous = b""
+
+    def finish(self, head: Head | None) -> Report:
+        """Compares the end of the chain with its head and the checkpoints, and returns the report.
+
+        Args:
+            head: The head of the chain; ``None`` if there is no row.
+        """
+        # 1. Does the head of the chain name its last entry?
+        if head is None:
+            if self._sequence or self._number:
+                self._add(ProblemKind.HEAD_ALTERED, self._sequence, "the head of the chain is missing")
+        elif head.sequence > self._sequence:
+            self._add(
+                ProblemKind.TRUNCATED,
+                self._sequence + 1,
+                f"the entries {self._sequence + 1} to {head.sequence} are missing at the end",
+            )
+        elif head.sequence < self._sequence:
+            self._add(
+                ProblemKind.INSERTED,
+                head.sequence + 1,
+                f"the entries {head.sequence + 1} to {self._sequence} stand behind the head of the chain",
+            )
+        elif self._sequence and _bytes(head.hash) != self._previous:
+            self._add(ProblemKind.HEAD_ALTERED, head.sequence, "the head states another hash")
+        # 2. Was every entry that a checkpoint covers there?
+        for sequence in sorted(self._expected):
+            checkpoint = self._expected[sequence][0]
+            self._add(
+                ProblemKind.TRUNCATED,
+                sequence,
+                f"checkpoint {checkpoint.number} of {checkpoint.time:%Y-%m-%dT%H:%M:%SZ} covers entry "
+                f"{sequence}, and the chain ends at {self._sequence}",
+            )
+        return Report(
+            tenant=self._tenant,
+            entries=self._entries,
+            checkpoints=self._number,
+            covered=self._covered,
+            problems=tuple(self._problems),
+        )
+
+    def _begin(self, start: Head) -> None:
+        for sequence in [found for found in self._expected if found < start.sequence]:
+            del self._expected[sequence]
+        self._compare(start.sequence, start.hash)
+        self._sequence, self._previous = start.sequence, _bytes(start.hash)
+
+    def _compare(self, sequence: int, stated: str) -> None:
+        for checkpoint in self._expected.pop(sequence, ()):
+            if checkpoint.hash == stated:
+                self._covered = max(self._covered, checkpoint.sequence)
+            else:
+                self._add(
+                    ProblemKind.REWRITTEN,
+                    sequence,
+                    f"checkpoint {checkpoint.number} of {checkpoint.time:%Y-%m-%dT%H:%M:%SZ} states another "
+                    "hash",
+                )
+
+    def _take_checkpoints(
+        self, checkpoints: Iterable[SignedCheckpoint], *, keys: CheckpointKeys, saved: tuple[str, ...]
+    ) -> None:
+        digests: dict[int, str] = {}
+        previous, before = "", 0
+        for found in checkpoints:
+            number = found.number
+            self._number += 1
+            try:
+                signed = keys.verify(found.jws)
+            except CheckpointInvalid as error:
+                self._add(ProblemKind.CHECKPOINT_INVALID, number, str(error))
+            else:
+                stated = found.tenant, found.number, found.sequence
+                if (signed.tenant, signed.number, signed.sequence) != stated or found.tenant != self._tenant:
+                    self._add(
+                        ProblemKind.CHECKPOINT_INVALID, number, "its row differs from what its key signed"
+                    )
+                if number != before + 1 or signed.previous != previous:
+                    self._add(
+                        ProblemKind.CHECKPOINT_REMOVED,
+                        number,
+                        "the checkpoint before it is missing, or another one",
+                    )
+                self._expected.setdefault(signed.sequence, []).append(signed)
+            digests[number] = previous = digest_of(found.jws).hex()
+            before = number
+        for copy in saved:
+            try:
+                signed = keys.verify(copy)
+            except CheckpointInvalid as error:
+                self._add(ProblemKind.CHECKPOINT_INVALID, 0, f"a copy: {error}")
+                continue
+            if signed.tenant != self._tenant:
+                continue
+            if digests.get(signed.number) != digest_of(copy).hex():
+                self._add(
+                    ProblemKind.CHECKPOINT_REMOVED,
+                    signed.number,
+                    "the log lacks this checkpoint, of which there is a copy",
+                )
+                self._expected.setdefault(signed.sequence, []).append(signed)
+
+    def _add(self, kind: ProblemKind, sequence: int, explanation: str) -> None:
+        if len(self._problems) < _MOST_PROBLEMS:
+            self._problems.append(
+                Problem(tenant=self._tenant, kind=kind, sequence=sequence, explanation=explanation)
+            )
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except (ValueError, TypeError):
+        return b""

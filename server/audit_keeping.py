@@ -1,0 +1,178 @@
+"""Background work of the audit log: counted events, changed files, checkpoints and their time stamps."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import structlog
+
+from server.audit import AuditEvent, CheckpointSigner
+from server.configuration_events import COMPARED, Described
+from server.storage.audit import AuditLog
+from server.telemetry.metrics import Metrics
+from server.timestamps import TimestampAuthority, TimestampFailed
+
+__all__ = ["AuditKeeper", "log_changes"]
+
+_WRITE_SECONDS: Final = 1.0
+_STAMPS: Final = 64
+_log = structlog.get_logger(__name__)
+
+
+async def log_changes(log: AuditLog, described: Sequence[Described[Any]], *, now: datetime) -> None:
+    """Writes entries of the parts of the configuration that differ from the newest logged ones.
+
+    Raises:
+        StorageError: An entry cannot be written.
+    """
+    await _Changes(log, described).write(now)
+
+
+Due = Callable[..., Sequence[AuditEvent]]
+"""Returns the events to write: called with the time, and with ``everything=True`` at the end."""
+
+
+class AuditKeeper:
+    """Runs in two tasks, so that a slow authority delays no entry. Several replicas may each run one."""
+
+    def __init__(
+        self,
+        *,
+        log: AuditLog,
+        signer: CheckpointSigner,
+        authority: TimestampAuthority | None,
+        counted: Sequence[Due],
+        described: Sequence[Described[Any]],
+        metrics: Metrics,
+        now: Callable[[], datetime],
+        interval: timedelta,
+        seconds: float,
+    ) -> None:
+        """Sets the sources of entries; ``start`` starts the tasks.
+
+        Args:
+            log: The audit log.
+            signer: Signs checkpoints.
+            authority: Stamps checkpoints; ``None`` if none is configured.
+            counted: Events that are collected: refused access, and repeated deliveries.
+            described: The parts of the configuration; files change some of them while the server runs.
+            metrics: Reports the state of the log.
+            now: Wall clock, UTC.
+            interval: Time between two checkpoints of a tenant.
+            seconds: Time between two rounds of checkpoints and time stamps.
+        """
+        self._audit = log
+        self._signer = signer
+        self._authority = authority
+        self._counted = counted
+        self._metrics = metrics
+        self._now = now
+        self._interval = interval
+        self._seconds = seconds
+        self._changes = _Changes(log, described)
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
+
+    def start(self) -> None:
+        """Starts the tasks."""
+        self._tasks = (
+            asyncio.create_task(self._repeat(self.write, min(_WRITE_SECONDS, self._seconds))),
+            asyncio.create_task(self._repeat(self.protect, self._seconds)),
+        )
+
+    async def stop(self) -> None:
+        """Stops the tasks, writes what is left, and signs a last checkpoint."""
+        tasks, self._tasks = self._tasks, ()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            await self._step(lambda: self.write(everything=True))
+            await self._step(lambda: self.checkpoint(timedelta()))
+
+    async def write(self, *, everything: bool = False) -> None:
+        """Writes the events that were collected, and those of changed files.
+
+        Args:
+            everything: Whether the events of running minutes are written, too.
+        """
+        now = self._now()
+        events = [event for due in self._counted for event in due(now, everything=everything)]
+        if events:
+            try:
+                await self._audit.append_all(events, now=now)
+            except Exception:
+                for event in events:
+                    _log.error(
+                        "audit_append_failed",
+                        action=event.action.value,
+                        actor=event.actor.name,
+                        address=event.actor.address,
+                        **event.detail,
+                    )
+                raise
+        await self._changes.write(now)
+
+    async def protect(self) -> None:
+        """Signs the checkpoints that are due, requests missing time stamps, and reports the state."""
+        await self.checkpoint(self._interval)
+        now = self._now()
+        since = await self._audit.uncovered_since()
+        self._metrics.audit.log_read(
+            entries=await self._audit.count(),
+            uncovered_seconds=0.0 if since is None else max(0.0, (now - since).total_seconds()),
+        )
+        if self._authority is not None:
+            await self._stamp(self._authority)
+
+    async def checkpoint(self, at_least: timedelta) -> None:
+        """Signs a checkpoint of every chain that has new entries, unless one is younger than ``at_least``."""
+        made = await self._audit.checkpoint(self._signer, now=self._now(), at_least=at_least)
+        self._metrics.audit.checkpoints_made(len(made))
+        for signed in made:
+            # Write access to the database does not suffice to remove it from the server's log.
+            _log.info(
+                "audit_checkpoint",
+                tenant=signed.tenant,
+                number=signed.number,
+                sequence=signed.sequence,
+                jws=signed.jws,
+            )
+
+    async def _stamp(self, authority: TimestampAuthority) -> None:
+        for signed in await self._audit.without_timestamp(_STAMPS):
+            try:
+                timestamp = await authority.stamp(signed.jws.encode())
+            except TimestampFailed as error:
+                self._metrics.audit.timestamp_failed()
+                _log.warning("audit_timestamp_failed", why=str(error))
+                # The others would fail, too; the next round tries again.
+                return
+            await self._audit.add_timestamp(signed, timestamp)
+
+    async def _repeat(self, work: Callable[[], Awaitable[None]], seconds: float) -> None:
+        while True:
+            await self._step(work)
+            await asyncio.sleep(seconds)
+
+    async def _step(self, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except Exception:  # noqa: BLE001 - logged with its traceback; the next round tries again
+            _log.exception("audit_keeping_failed")
+
+
+class _Changes:
+    """Describes each part of the configuration again only after it has changed."""
+
+    def __init__(self, log: AuditLog, described: Sequence[Described[Any]]) -> None:
+        self._log = log
+        self._described = described
+        self._logged: list[object] = [object()] * len(described)
+
+    async def write(self, now: datetime) -> None:
+        for position, part in enumerate(self._described):
+            content = part.content()
+            if content is not self._logged[position]:
+                await self._log.append_if_changed(part.event(content), now=now, by=COMPARED)
+                self._logged[position] = content

@@ -1,0 +1,25 @@
+"""Backups of a server: its database, its objects and its keys, each on its own.
+
+A backup of the database is a file that either database can restore: ``dump_database``, ``restore_database``.
+Objects are copied to another store: ``copy_objects``. Key files are packed into one encrypted file:
+``pack_keys``, ``unpack_keys``. Copy the database before the objects: every image is stored before the row
+that names it.
+"""
+
+from server.backup.database import DumpSummary, dump_database, restore_database
+from server.backup.errors import BackupDamaged, BackupError, TargetNotEmpty
+from server.backup.keys import pack_keys, unpack_keys
+from server.backup.objects import CopySummary, copy_objects
+
+__all__ = [
+    "BackupDamaged",
+    "BackupError",
+    "CopySummary",
+    "DumpSummary",
+    "TargetNotEmpty",
+    "copy_objects",
+    "dump_database",
+    "pack_keys",
+    "restore_database",
+    "unpack_keys",
+]

@@ -1,0 +1,157 @@
+"""The key files of a server in one encrypted file.
+
+The file is a JSON object with a format and, as base64, nonce (12 bytes), ciphertext and tag (16 bytes) of
+AES-256-GCM. The plaintext is a JSON object of file contents by relative path. The key lies in a file of its
+own: a person with this key and the backups of database, objects and keys can open everything.
+"""
+
+import base64
+import binascii
+import json
+import secrets
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from server.backup.errors import BackupDamaged, BackupError, TargetNotEmpty
+from server.private_files import (
+    PrivateFileError,
+    make_private_folder,
+    read_private_file,
+    remove_interrupted,
+    write_private_file,
+)
+
+__all__ = ["pack_keys", "unpack_keys"]
+
+_FORMAT: Final = "facegate-keys/1"
+_KEY_BYTES: Final = 32
+_NONCE_BYTES: Final = 12
+_MAX_KEY_FILE: Final = 16_384
+_MAX_PACKED: Final = 16 * 1024 * 1024
+
+
+def pack_keys(folder: Path, out: Path, *, key_file: Path) -> int:
+    """Writes all files of a key folder, encrypted, into one file, which must not exist.
+
+    Args:
+        folder: The key folder, with the folders of tenants.
+        out: The file.
+        key_file: A file with 32 bytes as base64, which encrypts the backup.
+
+    Returns:
+        The number of key files.
+
+    Raises:
+        BackupError: A file cannot be read or written, or others may read one.
+        TargetNotEmpty: ``out`` exists.
+    """
+    cipher = _cipher(key_file)
+    try:
+        contents = {
+            path.relative_to(folder).as_posix(): base64.b64encode(
+                read_private_file(path, max_bytes=_MAX_KEY_FILE)
+            ).decode()
+            for path in _visible(folder)
+        }
+    except PrivateFileError as error:
+        raise BackupError(str(error)) from error
+    if not contents:
+        raise BackupError(f"{folder}: it has no key files; name the folder of keys.folder")
+    nonce = secrets.token_bytes(_NONCE_BYTES)
+    if out.exists():
+        raise TargetNotEmpty(f"{out}: it exists already; name another file")
+    sealed = nonce + cipher.encrypt(nonce, json.dumps(contents).encode(), _FORMAT.encode())
+    _write(out, json.dumps({"format": _FORMAT, "keys": base64.b64encode(sealed).decode()}).encode() + b"\n")
+    return len(contents)
+
+
+def unpack_keys(source: Path, folder: Path, *, key_file: Path) -> int:
+    """Restores the files of a backup into a folder without other key files.
+
+    May be repeated after an interruption: files that were restored already stay.
+
+    Args:
+        source: The file that ``pack_keys`` wrote.
+        folder: The key folder; it is made if it is missing.
+        key_file: The file with the key of the backup.
+
+    Returns:
+        The number of key files.
+
+    Raises:
+        BackupDamaged: The backup is altered, cut off, or encrypted under another key.
+        TargetNotEmpty: The folder has a file that is not in the backup, or that differs from it.
+        BackupError: A file cannot be read or written.
+    """
+    contents = _opened(source, _cipher(key_file))
+    try:
+        for path in _visible(folder):
+            if path.read_bytes() != contents.get(path.relative_to(folder).as_posix()):
+                raise TargetNotEmpty(f"{path}: it exists already; a restore never overwrites keys")
+        for name, content in contents.items():
+            path = folder.joinpath(*PurePosixPath(name).parts)
+            make_private_folder(path.parent)
+            remove_interrupted(path)
+            _write(path, content)
+    except OSError as error:
+        raise BackupError(f"{folder}: cannot be restored: {error.strerror or error}") from error
+    return len(contents)
+
+
+def _visible(folder: Path) -> list[Path]:
+    """Returns the files of a folder, without the copies that interrupted writes left."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+
+
+def _opened(source: Path, cipher: AESGCM) -> dict[str, bytes]:
+    try:
+        data = read_private_file(source, max_bytes=_MAX_PACKED)
+    except PrivateFileError as error:
+        raise BackupError(str(error)) from error
+    try:
+        packed = json.loads(data)
+        if packed["format"] != _FORMAT:
+            raise BackupDamaged(f"{source}: it is not a backup of keys that this version reads ({_FORMAT})")
+        sealed = base64.b64decode(packed["keys"], validate=True)
+        plain = cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _FORMAT.encode())
+        contents = {
+            name: base64.b64decode(content, validate=True) for name, content in json.loads(plain).items()
+        }
+    except (InvalidTag, ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
+        raise BackupDamaged(
+            f"{source}: it was altered, is cut off, or was encrypted under another key"
+        ) from error
+    for name in contents:
+        parts = PurePosixPath(name).parts
+        if not parts or name.startswith("/") or ".." in parts:
+            raise BackupDamaged(f"{source}: it names a file outside of the folder")
+    return contents
+
+
+def _cipher(key_file: Path) -> AESGCM:
+    try:
+        key = base64.b64decode(read_private_file(key_file, max_bytes=4_096).strip(), validate=True)
+    except PrivateFileError as error:
+        raise BackupError(str(error)) from error
+    except (binascii.Error, ValueError) as error:
+        raise BackupError(f"{key_file}: expected base64; make a key with: openssl rand -base64 32") from error
+    if len(key) != _KEY_BYTES:
+        raise BackupError(
+            f"{key_file}: expected {_KEY_BYTES} bytes as base64, not {len(key)}; make a key with: "
+            "openssl rand -base64 32"
+        )
+    return AESGCM(key)
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        write_private_file(path, content, over=False)
+    except OSError as error:
+        raise BackupError(f"{path}: cannot be written: {error.strerror or error}") from error

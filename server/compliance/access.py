@@ -1,0 +1,151 @@
+"""The caller and the purpose of a call: the facts that every action of compliance logs."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from server.audit import LONGEST_PURPOSE_BYTES, Actor, AuditAction, AuditEvent, subject_hash, subject_hashes
+from server.errors import Reason, Refusal
+from server.settings_compliance import TwoPeople
+from server.storage.approvals import ApprovalRequest
+
+__all__ = ["Access", "ApprovalRules", "reference_field", "text_field"]
+
+
+def reference_field(name: str, value: str, *, longest: int, required: bool = True) -> str:
+    """Returns a reference to search for: any that an upload may have stored.
+
+    Raises:
+        Refusal: It is missing, too long, or has a NUL character (INVALID_FIELD).
+    """
+    size = len(value.encode())
+    if (required and not value) or size > longest or "\0" in value:
+        raise Refusal(
+            Reason.INVALID_FIELD,
+            f"{name} has {size} bytes; state the reference of your uploads, 1 to {longest} bytes without NUL",
+            details={"field": name, "bytes": size, "maxBytes": longest},
+        )
+    return value
+
+
+def text_field(name: str, value: str, *, longest: int, required: bool = True) -> str:
+    """Returns a text of a caller that may be stored and logged.
+
+    Raises:
+        Refusal: It is missing, too long, or not printable (INVALID_FIELD).
+    """
+    size = len(value.encode())
+    if required and not value.strip():
+        raise Refusal(
+            Reason.INVALID_FIELD,
+            f"{name} is empty; state it in 1 to {longest} bytes",
+            details={"field": name, "maxBytes": longest},
+        )
+    if size > longest:
+        raise Refusal(
+            Reason.INVALID_FIELD,
+            f"{name} has {size} bytes; at most {longest} are allowed",
+            details={"field": name, "bytes": size, "maxBytes": longest},
+        )
+    if not value.isprintable():
+        raise Refusal(
+            Reason.INVALID_FIELD,
+            f"{name} has characters that are not printable; remove them",
+            details={"field": name},
+        )
+    return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """A call of a caller.
+
+    Attributes:
+        tenant: The tenant of the caller.
+        actor: The caller, for the audit log.
+        now: The time of the call, UTC.
+        purpose: Why, as the caller states it; may be empty where no purpose is required.
+    """
+
+    tenant: str
+    actor: Actor
+    now: datetime
+    purpose: str = ""
+
+    def __post_init__(self) -> None:
+        """Validates the purpose.
+
+        Raises:
+            Refusal: It is too long, or not printable (INVALID_FIELD).
+        """
+        text_field("purpose", self.purpose, longest=LONGEST_PURPOSE_BYTES, required=False)
+
+    def require_purpose(self) -> None:
+        """Tests that a purpose is stated.
+
+        Raises:
+            Refusal: It is not (INVALID_FIELD).
+        """
+        text_field("purpose", self.purpose, longest=LONGEST_PURPOSE_BYTES)
+
+    def event(
+        self,
+        action: AuditAction,
+        *,
+        check_id: UUID | None = None,
+        subject: bytes | None = None,
+        detail: Mapping[str, str] | None = None,
+    ) -> AuditEvent:
+        """Returns the audit event of this call."""
+        return AuditEvent(
+            tenant=self.tenant,
+            action=action,
+            actor=self.actor,
+            check_id=check_id,
+            subject=subject,
+            purpose=self.purpose,
+            detail=detail or {},
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalRules:
+    """The actions that need two people, and how people are known in the audit log.
+
+    Attributes:
+        two_people: The actions.
+        valid: How long a second person may confirm.
+        tenant_keys: Returns the keys that a tenant has and had, newest first.
+    """
+
+    two_people: frozenset[TwoPeople] = frozenset()
+    valid: timedelta = timedelta(hours=24)
+    tenant_keys: Callable[[str], tuple[bytes, ...]] = field(repr=False)
+
+    def request(self, action: TwoPeople, event: AuditEvent, *arguments: str) -> ApprovalRequest | None:
+        """Returns the request for a second person; ``None`` if one person suffices.
+
+        Args:
+            action: The action.
+            event: Its event, made by this call.
+            *arguments: What the second call must repeat.
+        """
+        if action not in self.two_people:
+            return None
+        digest = hashlib.sha256()
+        for argument in (action.value, *arguments):
+            data = argument.encode()
+            digest.update(len(data).to_bytes(4, "big") + data)
+        return ApprovalRequest(
+            action=action.value, arguments_sha256=digest.digest(), event=event, valid=self.valid
+        )
+
+    def subject(self, tenant: str, reference: str) -> bytes | None:
+        """Returns the hash under which the audit log knows a person; ``None`` without a reference."""
+        return subject_hash(self.tenant_keys(tenant)[0], reference)
+
+    def subjects(self, tenant: str, reference: str) -> tuple[bytes, ...]:
+        """Returns the hashes of a person under every key that the tenant has and had."""
+        return subject_hashes(self.tenant_keys(tenant), reference)

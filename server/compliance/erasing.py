@@ -1,0 +1,303 @@
+"""Erases the evidence of a check, and a person; places and releases holds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+import structlog
+
+from server.audit import AuditAction
+from server.checks.completion import CheckCompletion
+from server.checks.lifecycle import check_erased
+from server.compliance.access import Access, ApprovalRules, reference_field, text_field
+from server.compliance.reading import found_check
+from server.domain.evidence_terms import reference_term
+from server.domain.state import OPEN_STATES, CheckState
+from server.errors import Reason, Refusal
+from server.evidence.records import RecordVault
+from server.evidence.store import EvidenceStore
+from server.sealing import SealError
+from server.settings_compliance import TwoPeople
+from server.storage.approvals import PendingApproval
+from server.storage.errors import HoldNotFound, OnHold, StorageUnavailable
+from server.storage.evidence_records import EvidenceRecordRepository
+from server.storage.holds import HoldRepository, StoredHold
+from server.storage.records import CheckRecord, EvidenceEntry
+from server.storage.repository import CheckRepository
+from server.storage.retention import RetentionRepository
+from server.verdict.record import RecordUnreadable
+
+__all__ = ["ErasedCheck", "ErasedSubject", "Erasure", "ErasureReason", "Residue"]
+
+_LONGEST_REFERENCE = 256
+_LONGEST_HOLD = 128
+_LONGEST_REASON = 256
+_MOST_NAMED = 1000
+_log = structlog.get_logger(__name__)
+
+
+class ErasureReason(StrEnum):
+    """Why a person is erased; the names are those of ``facegate.v1.ErasureReason``."""
+
+    REQUEST = "REQUEST"
+    CONSENT_WITHDRAWN = "CONSENT_WITHDRAWN"
+    OTHER = "OTHER"
+
+
+class Residue(StrEnum):
+    """What may still contain erased data; the names are those of ``facegate.v1.Residue.Kind``."""
+
+    DATABASE_BACKUPS = "DATABASE_BACKUPS"
+    OBJECT_COPIES = "OBJECT_COPIES"
+    DATABASE_LOG = "DATABASE_LOG"
+    DELIVERED_COPIES = "DELIVERED_COPIES"
+
+
+@dataclass(frozen=True, slots=True)
+class ErasedCheck:
+    """An erased check.
+
+    Attributes:
+        erase_time: When it was erased.
+        residues: What may still contain its data.
+    """
+
+    erase_time: datetime
+    residues: tuple[Residue, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErasedSubject:
+    """The outcome of the erasure of a person.
+
+    Attributes:
+        erased_checks: The number of checks that this call erased.
+        held: The checks that a hold keeps, at most 1000 of them.
+        forgotten: The number of device keys, key uses and scan memories that this call erased.
+        residues: What may still contain the data.
+    """
+
+    erased_checks: int
+    held: tuple[UUID, ...]
+    forgotten: int
+    residues: tuple[Residue, ...]
+
+
+class Erasure:
+    """Erases evidence and people. A call that fails half-way may be repeated."""
+
+    def __init__(
+        self,
+        *,
+        repository: CheckRepository,
+        records: EvidenceRecordRepository,
+        vault: RecordVault,
+        retention: RetentionRepository,
+        store: EvidenceStore,
+        holds: HoldRepository,
+        completion: CheckCompletion,
+        rules: ApprovalRules,
+    ) -> None:
+        """Sets the stores.
+
+        Args:
+            repository: The repository of checks.
+            records: The index of records.
+            vault: Opens records.
+            retention: Erases checks.
+            store: Erases images.
+            holds: The holds.
+            completion: Cancels open checks.
+            rules: The actions that need two people.
+        """
+        self._repository = repository
+        self._records = records
+        self._vault = vault
+        self._retention = retention
+        self._store = store
+        self._holds = holds
+        self._completion = completion
+        self._rules = rules
+
+    async def delete(self, access: Access, check_id: UUID) -> ErasedCheck | PendingApproval:
+        """Erases the evidence of a check.
+
+        Raises:
+            Refusal: CHECK_NOT_FOUND, CHECK_NOT_DECIDED or EVIDENCE_ON_HOLD; INVALID_FIELD without a purpose.
+        """
+        access.require_purpose()
+        check = await self._repository.get(check_id, access.tenant)
+        if check is not None and check.state is CheckState.ERASED and check.erase_time is not None:
+            return ErasedCheck(check.erase_time, await self._residues())
+        check = await found_check(self._repository, check_id, tenant=access.tenant)
+        subject = await self._subject(access, check)
+        event = access.event(AuditAction.EVIDENCE_DELETED, check_id=check_id, subject=subject)
+        approval = self._rules.request(TwoPeople.DELETE, event, str(check_id), access.purpose)
+        try:
+            removed = await self._retention.erase(check_id, access.now, event=event, approval=approval)
+        except OnHold as error:
+            raise _on_hold(error) from error
+        if isinstance(removed, PendingApproval):
+            return removed
+        check_erased(check_id, part="check")
+        await self._erase_objects(removed)
+        return ErasedCheck(access.now, await self._residues())
+
+    async def erase_subject(
+        self, access: Access, subject: str, reason: ErasureReason
+    ) -> ErasedSubject | PendingApproval:
+        """Erases a person.
+
+        Checks on hold stay, and so does the key of the person's pseudonym while there are any.
+
+        Raises:
+            Refusal: INVALID_FIELD without a subject reference or a purpose.
+        """
+        access.require_purpose()
+        reference_field("subject_reference", subject, longest=_LONGEST_REFERENCE)
+        hashed = self._rules.subject(access.tenant, subject)
+        event = access.event(AuditAction.SUBJECT_ERASED, subject=hashed, detail={"reason": reason.value})
+        approval = self._rules.request(TwoPeople.ERASE, event, subject, reason.value, access.purpose)
+        if approval is not None:
+            pending = await self._retention.confirmed(approval, access.now)
+            if pending is not None:
+                return pending
+        check_ids = await self.checks_of(access.tenant, subject)
+        forgotten = await self._retention.forget_devices(
+            access.tenant,
+            subject,
+            access.now,
+            check_ids=check_ids,
+            event=access.event(AuditAction.DEVICES_FORGOTTEN, subject=hashed),
+        )
+        erased, held = 0, []
+        for check_id in check_ids:
+            check = await self._repository.get(check_id, access.tenant)
+            if check is None:
+                continue
+            if check.state in OPEN_STATES:
+                await self._completion.cancel(check_id, tenant=access.tenant, sandbox=False, now=access.now)
+            of_check = access.event(AuditAction.EVIDENCE_DELETED, check_id=check_id, subject=hashed)
+            try:
+                removed = await self._retention.erase(check_id, access.now, event=of_check)
+            except OnHold:
+                held.append(check_id)
+                continue
+            if not isinstance(removed, PendingApproval):
+                check_erased(check_id, part="check")
+                await self._erase_objects(removed)
+                erased += 1
+        # Again, because a scan that this call ended may have left rows.
+        forgotten += await self._retention.forget_subject(
+            access.tenant,
+            subject,
+            access.now,
+            check_ids=check_ids,
+            event=access.event(
+                AuditAction.SUBJECT_ERASED,
+                subject=hashed,
+                detail={"reason": reason.value, "checks": str(erased), "held": str(len(held))},
+            ),
+            approval=approval,
+            forget_pseudonym=() if held else self._rules.subjects(access.tenant, subject),
+        )
+        return ErasedSubject(
+            erased_checks=erased,
+            held=tuple(held[:_MOST_NAMED]),
+            forgotten=forgotten,
+            residues=await self._residues(),
+        )
+
+    async def checks_of(self, tenant: str, subject: str) -> tuple[UUID, ...]:
+        """Returns every check of a person that is not erased, oldest first."""
+        terms = [
+            reference_term("subject", subject, tenant_key=key) for key in self._rules.tenant_keys(tenant)
+        ]
+        return await self._records.of_subject(tenant, terms, subject)
+
+    async def place_hold(self, access: Access, check_id: UUID, *, reference: str, reason: str) -> StoredHold:
+        """Places a hold; returns the existing hold of the same reference, if there is one.
+
+        Raises:
+            Refusal: See ``found_check``; INVALID_FIELD.
+        """
+        text_field("reference", reference, longest=_LONGEST_HOLD)
+        text_field("reason", reason, longest=_LONGEST_REASON)
+        check = await found_check(self._repository, check_id, tenant=access.tenant)
+        hold = StoredHold(
+            reference=reference, reason=reason, placed_by=access.actor.name, place_time=access.now
+        )
+        event = access.event(
+            AuditAction.HOLD_PLACED,
+            check_id=check_id,
+            subject=await self._subject(access, check),
+            detail={"reference": reference, "reason": reason},
+        )
+        return await self._holds.place(check_id, hold, event=event)
+
+    async def release_hold(self, access: Access, check_id: UUID, *, reference: str) -> int | PendingApproval:
+        """Releases a hold; returns the number of holds that still keep the check.
+
+        Raises:
+            Refusal: See ``found_check``; HOLD_NOT_FOUND; INVALID_FIELD without a purpose.
+        """
+        access.require_purpose()
+        text_field("reference", reference, longest=_LONGEST_HOLD)
+        check = await found_check(self._repository, check_id, tenant=access.tenant)
+        event = access.event(
+            AuditAction.HOLD_RELEASED,
+            check_id=check_id,
+            subject=await self._subject(access, check),
+            detail={"reference": reference},
+        )
+        approval = self._rules.request(
+            TwoPeople.RELEASE_HOLD, event, str(check_id), reference, access.purpose
+        )
+        try:
+            return await self._holds.release(
+                check_id, reference, event=event, now=access.now, approval=approval
+            )
+        except HoldNotFound as error:
+            raise Refusal(
+                Reason.HOLD_NOT_FOUND,
+                "the check has no hold with this reference; GetEvidence lists its holds",
+            ) from error
+
+    async def _subject(self, access: Access, check: CheckRecord) -> bytes | None:
+        """Returns the hash under which the audit log knows the person of a decided check.
+
+        ``None`` if the check has no subject reference, or its record cannot be opened: it must still be
+        possible to hold or delete a check with a damaged record.
+        """
+        stored = await self._records.find(check.check_id, access.tenant)
+        if stored is None:
+            # A check that an older version decided has its reference in clear.
+            return self._rules.subject(access.tenant, check.subject_reference)
+        try:
+            reference = self._vault.delivery(stored).subject_reference
+        except (SealError, RecordUnreadable) as error:
+            _log.error("evidence_record_unreadable", check_id=str(check.check_id), exc_info=error)
+            return None
+        return self._rules.subject(access.tenant, reference)
+
+    async def _erase_objects(self, entries: Sequence[EvidenceEntry]) -> None:
+        try:
+            await self._store.erase(entries)
+        except StorageUnavailable as error:
+            # Their keys are destroyed already, and the sweep of orphans deletes them.
+            _log.warning("erased_objects_left", objects=len(entries), exc_info=error)
+
+    async def _residues(self) -> tuple[Residue, ...]:
+        clean = await self._retention.forget_erased()
+        return tuple(one for one in Residue if one is not Residue.DATABASE_LOG or not clean)
+
+
+def _on_hold(error: OnHold) -> Refusal:
+    return Refusal(
+        Reason.EVIDENCE_ON_HOLD,
+        f"the evidence of this check is on hold ({error.holds} in force); GetEvidence lists the holds, and "
+        "ReleaseHold releases one",
+        details={"holds": error.holds},
+    )

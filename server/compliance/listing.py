@@ -1,0 +1,209 @@
+"""Lists decided checks by the indexed terms and times, without opening their sealed records."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import structlog
+
+from liveness import AttackType
+from server.audit import AuditAction
+from server.compliance.access import Access, reference_field, text_field
+from server.compliance.page_token import PageTokens
+from server.domain.evidence_terms import ALL, HOLD, policy_term, reference_term, term
+from server.domain.reasons import CheckStatus, FailureReason
+from server.storage.audit import AuditLog
+from server.storage.evidence_records import EvidenceRecordRepository, ListedCheck, Place
+
+__all__ = ["CheckFilter", "CheckListing", "CheckPage"]
+
+_log = structlog.get_logger(__name__)
+_LONGEST_REFERENCE = 256
+_LONGEST_WORD = 64
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckFilter:
+    """The conditions of a list; every one that is set must hold.
+
+    Attributes:
+        since: Decided at this time or later.
+        before: Decided earlier.
+        subject_reference: The exact subject reference.
+        consent_reference: The exact consent reference.
+        status: The status.
+        reason: One of the reasons.
+        attack: The attack type of a SPOOF.
+        policy: Name of the policy.
+        sign: A suspected sign of manipulation.
+        sandbox: Whether a sandbox caller created it.
+        on_hold: Only checks on hold.
+    """
+
+    since: datetime | None = None
+    before: datetime | None = None
+    subject_reference: str = field(default="", repr=False)
+    consent_reference: str = field(default="", repr=False)
+    status: CheckStatus | None = None
+    reason: FailureReason | None = None
+    attack: AttackType | None = None
+    policy: str = ""
+    sign: str = ""
+    sandbox: bool | None = None
+    on_hold: bool = False
+
+    def terms(self, tenant_keys: Sequence[bytes]) -> tuple[tuple[str, ...], ...]:
+        """Returns the conditions as terms, the most selective first.
+
+        Args:
+            tenant_keys: The keys that the tenant has and had, with which references may be hashed.
+        """
+        found = [
+            tuple(reference_term(name, reference, tenant_key=key) for key in tenant_keys)
+            for name, reference in (("subject", self.subject_reference), ("consent", self.consent_reference))
+            if reference
+        ]
+        found += [(HOLD,)] if self.on_hold else []
+        both = bool(self.policy and self.status)
+        found += [
+            (term(name, word),)
+            for name, word in (
+                ("sign", self.sign),
+                ("attack", self.attack and self.attack.value),
+                ("reason", self.reason and self.reason.value),
+            )
+            if word
+        ]
+        found += [(policy_term(self.policy, self.status.value),)] if self.policy and self.status else []
+        found += [
+            (term(name, word),)
+            for name, word in (
+                ("policy", None if both else self.policy),
+                ("status", None if both or self.status is None else self.status.value),
+                ("sandbox", None if self.sandbox is None else ("yes" if self.sandbox else "no")),
+            )
+            if word
+        ]
+        return tuple(found) or ((ALL,),)
+
+    @property
+    def words(self) -> dict[str, str]:
+        """The conditions for the audit log, without any reference."""
+        named = {
+            "decided_since": self.since and self.since.isoformat(),
+            "decided_before": self.before and self.before.isoformat(),
+            "by": ", ".join(
+                name
+                for name, set_ in (
+                    ("subject_reference", self.subject_reference),
+                    ("consent_reference", self.consent_reference),
+                )
+                if set_
+            ),
+            "status": self.status and self.status.value,
+            "reason": self.reason and self.reason.value,
+            "attack_type": self.attack and self.attack.value,
+            "policy": self.policy,
+            "device_sign": self.sign,
+            "sandbox": None if self.sandbox is None else str(self.sandbox).lower(),
+            "on_hold": "true" if self.on_hold else None,
+        }
+        return {name: word for name, word in named.items() if word}
+
+
+@dataclass(frozen=True, slots=True)
+class CheckPage:
+    """A page of a list.
+
+    Attributes:
+        checks: Its checks, newest first.
+        next_page_token: Gives the next page; empty after the last one.
+    """
+
+    checks: tuple[ListedCheck, ...]
+    next_page_token: str
+
+
+class CheckListing:
+    """Lists checks."""
+
+    def __init__(
+        self,
+        *,
+        records: EvidenceRecordRepository,
+        log: AuditLog,
+        tenant_keys: Callable[[str], tuple[bytes, ...]],
+        tokens: PageTokens,
+    ) -> None:
+        """Sets the stores.
+
+        Args:
+            records: The index of records.
+            log: The audit log.
+            tenant_keys: Returns the keys that a tenant has and had, newest first.
+            tokens: Makes page tokens.
+        """
+        self._records = records
+        self._log = log
+        self._tenant_keys = tenant_keys
+        self._tokens = tokens
+
+    async def page(self, access: Access, chosen: CheckFilter, *, size: int, page_token: str) -> CheckPage:
+        """Returns a page, and logs that it was read.
+
+        Args:
+            access: The call.
+            chosen: The conditions.
+            size: The maximum number of checks, 1 or more.
+            page_token: The token of the page; empty for the first.
+
+        Raises:
+            Refusal: A condition is too long, or the token is not one of this list (INVALID_FIELD).
+        """
+        for name, value, longest in (
+            ("subject_reference", chosen.subject_reference, _LONGEST_REFERENCE),
+            ("consent_reference", chosen.consent_reference, _LONGEST_REFERENCE),
+            ("policy", chosen.policy, _LONGEST_WORD),
+            ("device_sign", chosen.sign, _LONGEST_WORD),
+        ):
+            field = reference_field if name.endswith("_reference") else text_field
+            field(name, value, longest=longest, required=False)
+        terms = chosen.terms(self._tenant_keys(access.tenant))
+        bound = [
+            "checks",
+            repr((chosen.since, chosen.before)),
+            *(word for condition in terms for word in condition),
+        ]
+        after = None
+        if page_token:
+            after = _place(self._tokens.open(page_token, tenant=access.tenant, conditions=bound))
+        found = await self._records.list(
+            access.tenant, terms, since=chosen.since, before=chosen.before, after=after, limit=size + 1
+        )
+        shown = found[:size]
+        for line in shown:
+            if line.reasons is None:
+                _log.error("evidence_index_altered", check_id=str(line.check_id), facts=("reasons",))
+        event = access.event(AuditAction.CHECKS_LISTED, detail={**chosen.words, "checks": str(len(shown))})
+        await self._log.append(event, now=access.now)
+        more = len(found) > size
+        return CheckPage(
+            checks=shown,
+            next_page_token=self._tokens.make(
+                _place_bytes(shown[-1].place), tenant=access.tenant, conditions=bound
+            )
+            if more
+            else "",
+        )
+
+
+def _place_bytes(place: Place) -> bytes:
+    return ((place.decide_time - _EPOCH) // _MICROSECOND).to_bytes(8, "big") + place.check_id.bytes
+
+
+def _place(data: bytes) -> Place:
+    moment = _EPOCH + int.from_bytes(data[:8], "big") * _MICROSECOND
+    return Place(moment, UUID(bytes=data[8:]))

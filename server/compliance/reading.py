@@ -1,0 +1,277 @@
+"""Reads the evidence of one check: its record, its images, and its archive."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from server.audit import AuditAction
+from server.compliance.access import Access, ApprovalRules
+from server.domain.state import OPEN_STATES, CheckState
+from server.errors import Reason, Refusal
+from server.evidence.archive import ERASED, Export, HeldImage, evidence_archive
+from server.evidence.index import contradictions
+from server.evidence.records import RecordVault
+from server.evidence.store import EvidenceStore
+from server.result_signer import ARCHIVE_TYPE, RECORD_TYPE
+from server.sealing import SealError, WrappingKeyUnknown
+from server.storage.audit import AuditLog
+from server.storage.errors import ObjectNotFound
+from server.storage.evidence_records import EvidenceRecordRepository
+from server.storage.holds import HoldRepository, StoredHold
+from server.storage.records import CheckRecord, EvidenceEntry
+from server.storage.repository import CheckRepository
+from server.verdict.record import EvidenceRecord, ImageFacts, RecordUnreadable, record_to_bytes
+
+__all__ = ["EvidenceReading", "OpenedEvidence", "OpenedImage", "found_check"]
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedEvidence:
+    """The opened evidence of a check.
+
+    Attributes:
+        check: The check.
+        record: Its evidence record.
+        holds: The holds on it.
+        record_json: The record as it was sealed.
+        record_jws: The same, signed now.
+        altered: The facts that lists state otherwise; see ``server.evidence.index.contradictions``.
+    """
+
+    check: CheckRecord
+    record: EvidenceRecord
+    holds: tuple[StoredHold, ...]
+    record_json: bytes = field(repr=False)
+    record_jws: str = field(repr=False)
+    altered: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedImage:
+    """An opened image."""
+
+    facts: ImageFacts
+    content: bytes = field(repr=False)
+
+
+async def found_check(repository: CheckRepository, check_id: UUID, *, tenant: str) -> CheckRecord:
+    """Returns a check of a tenant that is decided and not erased.
+
+    Raises:
+        Refusal: CHECK_NOT_FOUND, CHECK_NOT_DECIDED or EVIDENCE_ERASED.
+    """
+    check = await repository.get(check_id, tenant)
+    if check is None:
+        raise Refusal(Reason.CHECK_NOT_FOUND, "no check has this identifier")
+    if check.state in OPEN_STATES:
+        raise Refusal(
+            Reason.CHECK_NOT_DECIDED,
+            "the check is not decided yet and has no evidence; ask again when it is",
+            details={"state": check.state.value},
+        )
+    if check.state is CheckState.ERASED:
+        raise Refusal(Reason.EVIDENCE_ERASED, "the evidence of this check is erased")
+    return check
+
+
+class EvidenceReading:
+    """Reads evidence. What is read is in the audit log before it is returned."""
+
+    def __init__(
+        self,
+        *,
+        repository: CheckRepository,
+        records: EvidenceRecordRepository,
+        vault: RecordVault,
+        store: EvidenceStore,
+        holds: HoldRepository,
+        log: AuditLog,
+        rules: ApprovalRules,
+        describe: Callable[[bytes], Mapping[str, Any]],
+        jwks: Callable[[], Mapping[str, Any]],
+    ) -> None:
+        """Sets the stores.
+
+        Args:
+            repository: The repository of checks.
+            records: The sealed records.
+            vault: Opens records, and signs.
+            store: The sealed images.
+            holds: The holds.
+            log: The audit log.
+            rules: Knows people in the audit log.
+            describe: Returns a serialised result as JSON; the edge provides it.
+            jwks: Returns the public keys that verify signatures.
+        """
+        self._repository = repository
+        self._records = records
+        self._vault = vault
+        self._store = store
+        self._holds = holds
+        self._log = log
+        self._rules = rules
+        self._describe = describe
+        self._jwks = jwks
+
+    async def record(self, access: Access, check_id: UUID) -> OpenedEvidence:
+        """Returns the evidence record of a check.
+
+        Raises:
+            Refusal: See ``found_check``; EVIDENCE_RECORD_MISSING or EVIDENCE_UNREADABLE.
+        """
+        opened = await self._open(access, check_id)
+        await self._logged(access, AuditAction.EVIDENCE_READ, opened)
+        return opened
+
+    async def image(self, access: Access, check_id: UUID, sha256: bytes) -> OpenedImage:
+        """Returns an image of a check.
+
+        Args:
+            access: The call, which states a purpose.
+            check_id: The check.
+            sha256: SHA-256 of the image, 32 bytes.
+
+        Raises:
+            Refusal: As ``record``; INVALID_FIELD without a purpose; EVIDENCE_IMAGE_NOT_FOUND;
+                EVIDENCE_ERASED also if only the images are erased.
+        """
+        access.require_purpose()
+        opened = await self._open(access, check_id)
+        facts = next((image for image in opened.record.images if image.sha256 == sha256), None)
+        if facts is None:
+            raise Refusal(
+                Reason.EVIDENCE_IMAGE_NOT_FOUND,
+                "no image with this SHA-256 is kept of the check; GetEvidence lists those that are",
+            )
+        held = await self._held(opened.check, facts, await self._repository.evidence(check_id))
+        if held.problem == ERASED:
+            raise Refusal(
+                Reason.EVIDENCE_ERASED,
+                "the images of this check are erased because their retention has ended; its record is kept",
+            )
+        if held.content is None:
+            raise _unreadable(f"the image cannot be read: {held.problem}", held.problem)
+        detail = {"purpose_of_image": facts.purpose, "sha256": sha256.hex()}
+        await self._logged(access, AuditAction.EVIDENCE_IMAGE_READ, opened, detail)
+        return OpenedImage(facts, held.content)
+
+    async def archive(self, access: Access, check_id: UUID) -> bytes:
+        """Returns the signed archive of a check.
+
+        Raises:
+            Refusal: As ``record``; INVALID_FIELD without a purpose.
+        """
+        access.require_purpose()
+        opened = await self._open(access, check_id)
+        entries = await self._repository.evidence(check_id)
+        images = [await self._held(opened.check, facts, entries) for facts in opened.record.images]
+        await self._logged(access, AuditAction.EVIDENCE_EXPORTED, opened, {"images": str(len(images))})
+        return await asyncio.to_thread(
+            evidence_archive,
+            opened.record,
+            images=images,
+            result=self._describe(opened.record.result),
+            jwks=self._jwks(),
+            export=Export(
+                exported_by=access.actor.name,
+                purpose=access.purpose,
+                time=access.now,
+                finish_time=opened.check.finish_time,
+                holds=[hold.reference for hold in opened.holds],
+                altered=opened.altered,
+            ),
+            sign=partial(self._signed, tenant=access.tenant, sandbox=opened.check.sandbox, kind=ARCHIVE_TYPE),
+        )
+
+    def _signed(self, payload: bytes, *, tenant: str, sandbox: bool, kind: str) -> str:
+        return self._vault.sign(payload, tenant=tenant, sandbox=sandbox, kind=kind)
+
+    async def _open(self, access: Access, check_id: UUID) -> OpenedEvidence:
+        check = await found_check(self._repository, check_id, tenant=access.tenant)
+        stored = await self._records.find(check_id, access.tenant)
+        if stored is None:
+            raise Refusal(
+                Reason.EVIDENCE_RECORD_MISSING,
+                "the check was decided by a version of the server that made no evidence records; FinishCheck "
+                "returned its result",
+            )
+        try:
+            record = self._vault.open(stored)
+        except WrappingKeyUnknown as error:
+            _log.error("evidence_record_unreadable", check_id=str(check_id), exc_info=error)
+            raise _unreadable(str(error), "KEY_MISSING") from error
+        except (SealError, RecordUnreadable) as error:
+            _log.error("evidence_record_unreadable", check_id=str(check_id), exc_info=error)
+            raise _unreadable("the evidence record was altered", "ALTERED") from error
+        data = record_to_bytes(record)
+        return OpenedEvidence(
+            check=check,
+            record=record,
+            holds=await self._holds.of_check(check_id),
+            record_json=data,
+            record_jws=self._signed(data, tenant=access.tenant, sandbox=check.sandbox, kind=RECORD_TYPE),
+            altered=await self._altered(check, record),
+        )
+
+    async def _altered(self, check: CheckRecord, record: EvidenceRecord) -> tuple[str, ...]:
+        keys = self._rules.tenant_keys(check.tenant)
+        altered: tuple[str, ...] = ()
+        # Twice, because a hold may be placed, or the check be erased, while its rows are read.
+        for _ in range(2):
+            listed = await self._records.listed(check.check_id)
+            altered = () if listed is None else contradictions(listed, record, tenant_keys=keys)
+            if not altered:
+                return ()
+            await found_check(self._repository, check.check_id, tenant=check.tenant)
+        _log.error("evidence_index_altered", check_id=str(check.check_id), facts=altered)
+        return altered
+
+    async def _held(
+        self, check: CheckRecord, facts: ImageFacts, entries: tuple[EvidenceEntry, ...]
+    ) -> HeldImage:
+        entry = next(
+            (one for one in entries if one.sha256 == facts.sha256 and one.kind.value == facts.purpose), None
+        )
+        if entry is None:
+            # Retention may have erased the images after the check was read.
+            current = await self._repository.get(check.check_id)
+            erased = current is not None and (
+                current.state is CheckState.ERASED or current.images_erase_time is not None
+            )
+            return HeldImage(facts, None, ERASED if erased else "LOST")
+        try:
+            return HeldImage(facts, await self._store.load(check.check_id, entry, tenant=check.tenant))
+        except (ObjectNotFound, SealError) as error:
+            _log.error("evidence_problem", check_id=str(check.check_id), exc_info=error)
+            problem = {ObjectNotFound: "LOST", WrappingKeyUnknown: "KEY_MISSING"}.get(type(error), "ALTERED")
+            return HeldImage(facts, None, problem)
+
+    async def _logged(
+        self,
+        access: Access,
+        action: AuditAction,
+        opened: OpenedEvidence,
+        detail: Mapping[str, str] | None = None,
+    ) -> None:
+        event = access.event(
+            action,
+            check_id=opened.check.check_id,
+            subject=self._rules.subject(access.tenant, opened.record.subject_reference),
+            detail={**(detail or {}), **({"altered": ",".join(opened.altered)} if opened.altered else {})},
+        )
+        await self._log.append(event, now=access.now)
+
+
+def _unreadable(message: str, problem: str) -> Refusal:
+    return Refusal(
+        Reason.EVIDENCE_UNREADABLE,
+        f"{message}; restore the database, the objects or the keys from their backup",
+        details={"problem": problem},
+    )

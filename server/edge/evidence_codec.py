@@ -1,0 +1,253 @@
+"""Converts the messages of EvidenceService."""
+
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final, TypeVar
+
+from facegate.v1 import evidence_service_pb2 as evidence_pb2
+from facegate.v1 import result_pb2
+from google.protobuf import json_format
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from liveness import AttackType
+from server.compliance.erasing import ErasureReason, Residue
+from server.compliance.listing import CheckFilter, CheckPage
+from server.compliance.reading import OpenedEvidence
+from server.domain.reasons import CheckStatus, FailureReason
+from server.edge.result_codec import parse_result, rotation_to_wire
+from server.edge.scan_codec import timestamp
+from server.errors import Reason, Refusal
+from server.storage.approvals import PendingApproval
+from server.storage.evidence_records import ListedCheck
+from server.storage.holds import StoredHold
+from server.verdict.record import ImageFacts
+
+__all__ = [
+    "approval_to_wire",
+    "check_id_of",
+    "describe_result",
+    "erasure_reason",
+    "evidence_to_wire",
+    "facts_to_wire",
+    "filter_of",
+    "hold_to_wire",
+    "page_size",
+    "page_to_wire",
+    "residues_to_wire",
+]
+
+_Member = TypeVar("_Member", bound=StrEnum)
+
+_LARGEST_PAGE: Final = 200
+_USUAL_PAGE: Final = 50
+_RESIDUES: Final[Mapping[Residue, str]] = {
+    Residue.DATABASE_BACKUPS: "Backups of the database hold the sealed record and its key until they are "
+    "deleted; delete or re-encrypt them by your backup schedule.",
+    Residue.OBJECT_COPIES: "Backups and former versions in the object store hold ciphertext whose key is "
+    "destroyed here; a lifecycle rule of the store removes them.",
+    Residue.DATABASE_LOG: "The log of the database still holds erased data because a reader, such as a "
+    "backup, uses it; housekeeping cleans it afterwards.",
+    Residue.DELIVERED_COPIES: "Results that the orchestrator received and archives that were exported are "
+    "outside this service.",
+}
+
+
+def check_id_of(text: str) -> uuid.UUID:
+    """Parses the identifier of a check.
+
+    Raises:
+        Refusal: It is not a UUID (INVALID_FIELD).
+    """
+    try:
+        return uuid.UUID(text)
+    except ValueError as error:
+        raise _invalid("check_id", "check_id is not a UUID") from error
+
+
+def page_size(request: evidence_pb2.ListChecksRequest) -> int:
+    """Returns the requested size of a page.
+
+    Raises:
+        Refusal: It is too large (INVALID_FIELD).
+    """
+    if request.page_size > _LARGEST_PAGE:
+        raise Refusal(
+            Reason.INVALID_FIELD,
+            f"page_size is {request.page_size}; at most {_LARGEST_PAGE} are allowed",
+            details={"field": "page_size", "value": request.page_size, "maxValue": _LARGEST_PAGE},
+        )
+    return request.page_size or _USUAL_PAGE
+
+
+def filter_of(request: evidence_pb2.ListChecksRequest) -> CheckFilter:
+    """Returns the conditions of a list.
+
+    Raises:
+        Refusal: An enum value is unknown, or a time is out of range (INVALID_FIELD).
+    """
+    return CheckFilter(
+        since=_moment(request, "decided_since"),
+        before=_moment(request, "decided_before"),
+        subject_reference=request.subject_reference,
+        consent_reference=request.consent_reference,
+        status=_member(CheckStatus, result_pb2.CheckStatus, request.status, "status", "CHECK_STATUS_"),
+        reason=_member(FailureReason, result_pb2.FailureReason, request.reason, "reason", "FAILURE_REASON_"),
+        attack=_member(AttackType, result_pb2.AttackType, request.attack_type, "attack_type", "ATTACK_TYPE_"),
+        policy=request.policy,
+        sign=request.device_sign,
+        sandbox=request.sandbox if request.HasField("sandbox") else None,
+        on_hold=request.on_hold,
+    )
+
+
+def page_to_wire(page: CheckPage) -> evidence_pb2.ListChecksResponse:
+    """Returns a page of checks."""
+    return evidence_pb2.ListChecksResponse(
+        checks=[_summary(line) for line in page.checks], next_page_token=page.next_page_token
+    )
+
+
+def evidence_to_wire(opened: OpenedEvidence) -> evidence_pb2.GetEvidenceResponse:
+    """Returns a record."""
+    record, check = opened.record, opened.check
+    response = evidence_pb2.GetEvidenceResponse(
+        result=parse_result(record.result),
+        result_jws=record.result_jws,
+        images=[facts_to_wire(image) for image in record.images],
+        frames=[
+            evidence_pb2.AttemptFrameHashes(attempt=one.attempt, sha256=one.sha256, complete=one.complete)
+            for one in record.frames
+        ],
+        trusted_image=evidence_pb2.TrustedImageFacts(
+            kept=evidence_pb2.TrustedImageFacts.Kept.Value(f"KEPT_{record.portrait.kept.name}"),
+            sha256=record.portrait.sha256,
+        ),
+        times=evidence_pb2.EvidenceTimes(
+            source=record.times.source,
+            create_time=timestamp(record.times.create),
+            decide_time=timestamp(record.times.decide),
+            retain_until=timestamp(check.retain_until or record.times.retain_until),
+        ),
+        holds=[hold_to_wire(hold) for hold in opened.holds],
+        record_json=opened.record_json,
+        record_jws=opened.record_jws,
+        record_version=record.version,
+        altered_facts=opened.altered,
+    )
+    if check.finish_time is not None:
+        response.times.finish_time.CopyFrom(timestamp(check.finish_time))
+    if check.images_until is not None:
+        response.times.images_retain_until.CopyFrom(timestamp(check.images_until))
+    if check.images_erase_time is not None:
+        response.times.images_erase_time.CopyFrom(timestamp(check.images_erase_time))
+    return response
+
+
+def facts_to_wire(facts: ImageFacts) -> evidence_pb2.EvidenceImageFacts:
+    """Returns the facts of an image."""
+    return evidence_pb2.EvidenceImageFacts(
+        purpose=evidence_pb2.EvidenceImageFacts.Purpose.Value(f"PURPOSE_{facts.purpose}"),
+        sha256=facts.sha256,
+        attempt=facts.attempt,
+        frame_index=facts.frame_index,
+        rotation=rotation_to_wire(facts.rotation),
+        mirrored=facts.mirrored,
+        media_type=facts.media_type,
+    )
+
+
+def hold_to_wire(hold: StoredHold) -> evidence_pb2.Hold:
+    """Returns a hold."""
+    return evidence_pb2.Hold(
+        reference=hold.reference,
+        reason=hold.reason,
+        placed_by=hold.placed_by,
+        place_time=timestamp(hold.place_time),
+    )
+
+
+def approval_to_wire(pending: PendingApproval) -> evidence_pb2.Approval:
+    """Returns a request that waits for a second person."""
+    return evidence_pb2.Approval(
+        requested_by=pending.requested_by,
+        request_time=timestamp(pending.request_time),
+        expire_time=timestamp(pending.expire_time),
+    )
+
+
+def residues_to_wire(residues: tuple[Residue, ...]) -> list[evidence_pb2.Residue]:
+    """Returns what may still contain erased data."""
+    return [
+        evidence_pb2.Residue(
+            kind=evidence_pb2.Residue.Kind.Value(f"KIND_{residue}"), description=_RESIDUES[residue]
+        )
+        for residue in residues
+    ]
+
+
+def erasure_reason(request: evidence_pb2.EraseSubjectRequest) -> ErasureReason:
+    """Returns why a person is erased.
+
+    Raises:
+        Refusal: It is not stated, or unknown (INVALID_FIELD).
+    """
+    found = _member(ErasureReason, evidence_pb2.ErasureReason, request.reason, "reason", "ERASURE_REASON_")
+    if found is None:
+        raise _invalid("reason", "reason is not stated; it is REQUEST, CONSENT_WITHDRAWN or OTHER")
+    return found
+
+
+def describe_result(result: bytes) -> dict[str, Any]:
+    """Returns a serialised result as JSON, for people."""
+    return json_format.MessageToDict(parse_result(result), preserving_proto_field_name=True)
+
+
+def _summary(line: ListedCheck) -> evidence_pb2.CheckSummary:
+    attacks = line.words("attack")
+    message = evidence_pb2.CheckSummary(
+        check_id=str(line.check_id),
+        status=result_pb2.CheckStatus.Value(f"CHECK_STATUS_{line.status}"),
+        reasons=[result_pb2.FailureReason.Value(f"FAILURE_REASON_{reason}") for reason in line.reasons or ()],
+        attack_type=result_pb2.AttackType.Value(f"ATTACK_TYPE_{attacks[0]}")
+        if attacks
+        else result_pb2.ATTACK_TYPE_UNSPECIFIED,
+        device_signs=line.words("sign"),
+        policy=line.policy_name,
+        policy_version=line.policy_version,
+        sandbox=line.sandbox,
+        create_time=timestamp(line.create_time),
+        decide_time=timestamp(line.decide_time),
+        retain_until=timestamp(line.retain_until),
+        on_hold=line.on_hold,
+    )
+    if line.finish_time is not None:
+        message.finish_time.CopyFrom(timestamp(line.finish_time))
+    return message
+
+
+def _moment(request: evidence_pb2.ListChecksRequest, name: str) -> datetime | None:
+    if not request.HasField(name):  # type: ignore[arg-type]  # one of its two fields
+        return None
+    stamp: Timestamp = getattr(request, name)
+    # A time that datetime cannot represent is before or after every check.
+    try:
+        moment = stamp.ToDatetime(UTC)
+        moment + timedelta(days=1), moment - timedelta(days=1)
+    except (ValueError, OverflowError) as error:
+        raise _invalid(name, f"{name} is not a time between the years 1 and 9999") from error
+    return moment
+
+
+def _member(kind: type[_Member], wire: Any, value: int, name: str, prefix: str) -> _Member | None:
+    if value == 0:
+        return None
+    try:
+        return kind(wire.Name(value).removeprefix(prefix))
+    except ValueError as error:
+        raise _invalid(name, f"{name} is unknown to this server") from error
+
+
+def _invalid(field: str, message: str) -> Refusal:
+    return Refusal(Reason.INVALID_FIELD, message, details={"field": field})

@@ -1,0 +1,245 @@
+"""EvidenceService on the service listener: finds, reads, keeps and erases evidence for compliance."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from facegate.v1 import audit_pb2
+from facegate.v1 import evidence_service_pb2 as evidence_pb2
+from grpc.aio import ServicerContext
+
+from server.compliance.access import Access
+from server.compliance.auditing import AuditListing
+from server.compliance.erasing import Erasure
+from server.compliance.listing import CheckListing
+from server.compliance.reading import EvidenceReading
+from server.compliance.subject_export import SubjectExport
+from server.edge.audit_codec import audit_event_to_wire, audit_query
+from server.edge.callers import CallerIdentifier, actor_of
+from server.edge.evidence_codec import (
+    approval_to_wire,
+    check_id_of,
+    erasure_reason,
+    evidence_to_wire,
+    facts_to_wire,
+    filter_of,
+    hold_to_wire,
+    page_size,
+    page_to_wire,
+    residues_to_wire,
+)
+from server.edge.places import Places
+from server.edge.scan_codec import timestamp
+from server.errors import Reason, Refusal
+from server.storage.approvals import PendingApproval
+
+__all__ = ["EvidenceEnvironment", "EvidenceServicer"]
+
+_CHUNK_BYTES: Final = 64 * 1024
+_MOST_SECONDS: Final = 300.0
+_RETRY_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceEnvironment:
+    """The dependencies of the calls."""
+
+    listing: CheckListing
+    reading: EvidenceReading
+    erasure: Erasure
+    subjects: SubjectExport
+    auditing: AuditListing
+    tenant_keys: Callable[[str], tuple[bytes, ...]]
+    now: Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """An admitted call."""
+
+    env: EvidenceEnvironment
+    access: Access
+
+
+class EvidenceServicer:
+    """Serves the calls of EvidenceService."""
+
+    def __init__(self, *, callers: CallerIdentifier, calls: Places) -> None:
+        """Creates a servicer that refuses every call until ``open`` is called.
+
+        Args:
+            callers: Identifies callers.
+            calls: Places of the calls.
+        """
+        self._callers = callers
+        self._calls = calls
+        self._env: EvidenceEnvironment | None = None
+
+    def open(self, env: EvidenceEnvironment) -> None:
+        """Starts to serve calls."""
+        self._env = env
+
+    async def ListChecks(  # noqa: N802 - the name is the contract's
+        self,
+        request: evidence_pb2.ListChecksRequest,
+        context: ServicerContext[Any, evidence_pb2.ListChecksResponse],
+    ) -> evidence_pb2.ListChecksResponse:
+        """Lists decided checks; see the contract."""
+        async with self._call(context) as call:
+            page = await call.env.listing.page(
+                call.access, filter_of(request), size=page_size(request), page_token=request.page_token
+            )
+        return page_to_wire(page)
+
+    async def GetEvidence(  # noqa: N802 - the name is the contract's
+        self,
+        request: evidence_pb2.GetEvidenceRequest,
+        context: ServicerContext[Any, evidence_pb2.GetEvidenceResponse],
+    ) -> evidence_pb2.GetEvidenceResponse:
+        """Returns an evidence record; see the contract."""
+        async with self._call(context, request.purpose) as call:
+            opened = await call.env.reading.record(call.access, check_id_of(request.check_id))
+        return evidence_to_wire(opened)
+
+    async def GetEvidenceImage(  # noqa: N802 - the name is the contract's
+        self,
+        request: evidence_pb2.GetEvidenceImageRequest,
+        context: ServicerContext[Any, evidence_pb2.GetEvidenceImageResponse],
+    ) -> None:
+        """Streams an image; see the contract."""
+        async with self._call(context, request.purpose) as call:
+            image = await call.env.reading.image(call.access, check_id_of(request.check_id), request.sha256)
+            await context.write(evidence_pb2.GetEvidenceImageResponse(facts=facts_to_wire(image.facts)))
+            for chunk in _chunks(image.content):
+                await context.write(evidence_pb2.GetEvidenceImageResponse(chunk=chunk))
+
+    async def ExportEvidence(  # noqa: N802 - the name is the contract's
+        self,
+        request: evidence_pb2.ExportEvidenceRequest,
+        context: ServicerContext[Any, evidence_pb2.ExportEvidenceResponse],
+    ) -> None:
+        """Streams the archive of a check; see the contract."""
+        async with self._call(context, request.purpose) as call:
+            archive = await call.env.reading.archive(call.access, check_id_of(request.check_id))
+            for chunk in _chunks(archive):
+                await context.write(evidence_pb2.ExportEvidenceResponse(chunk=chunk))
+
+    async def ExportSubject(  # noqa: N802 - the name is the contract's
+        self,
+        request: evidence_pb2.ExportSubjectRequest,
+        context: ServicerContext[Any, evidence_pb2.ExportSubjectResponse],
+    ) -> None:
+        """Streams the data of a person; see the contract."""
+        async with self._call(context, request.purpose) as call:
+            async for part in call.env.subjects.archive(call.access, request.subject_reference):
+                for chunk in _chunks(part):
+                    await context.write(evidence_pb2.ExportSubjectResponse(chunk=chunk))
+
+    async def DeleteEvidence(  # noqa: N802 - the name is the contract's
+        self,
+        request: evidence_pb2.DeleteEvidenceRequest,
+        context: ServicerContext[Any, evidence_pb2.DeleteEvidenceResponse],
+    ) -> evidence_pb2.DeleteEvidenceResponse:
+        """Erases the evidence of a check; see the contract."""
+        async with self._call(context, request.purpose) as call:
+            erased = await call.env.erasure.delete(call.access, check_id_of(request.check_id))
+        if isinstance(erased, PendingApproval):
+            return evidence_pb2.DeleteEvidenceResponse(approval=approval_to_wire(erased))
+        return evidence_pb2.DeleteEvidenceResponse(
+            erase_time=timestamp(erased.erase_time), residues=residues_to_wire(erased.residues)
+        )
+
+    async def PlaceHold(  # noqa: N802 - the name is the contract's
+        self,
+        request: evidence_pb2.PlaceHoldRequest,
+        context: ServicerContext[Any, evidence_pb2.PlaceHoldResponse],
+    ) -> evidence_pb2.PlaceHoldResponse:
+        """Places a hold; see the contract."""
+        async with self._call(context) as call:
+            hold = await call.env.erasure.place_hold(
+                call.access,
+                check_id_of(request.check_id),
+                reference=request.reference,
+                reason=request.reason,
+            )
+        return evidence_pb2.PlaceHoldResponse(hold=hold_to_wire(hold))
+
+    async def ReleaseHold(  # noqa: N802 - the name is the contract's
+        self,
+        request: evidence_pb2.ReleaseHoldRequest,
+        context: ServicerContext[Any, evidence_pb2.ReleaseHoldResponse],
+    ) -> evidence_pb2.ReleaseHoldResponse:
+        """Releases a hold; see the contract."""
+        async with self._call(context, request.purpose) as call:
+            left = await call.env.erasure.release_hold(
+                call.access, check_id_of(request.check_id), reference=request.reference
+            )
+        if isinstance(left, PendingApproval):
+            return evidence_pb2.ReleaseHoldResponse(approval=approval_to_wire(left))
+        return evidence_pb2.ReleaseHoldResponse(remaining_holds=left)
+
+    async def EraseSubject(  # noqa: N802 - the name is the contract's
+        self,
+        request: evidence_pb2.EraseSubjectRequest,
+        context: ServicerContext[Any, evidence_pb2.EraseSubjectResponse],
+    ) -> evidence_pb2.EraseSubjectResponse:
+        """Erases a person; see the contract."""
+        async with self._call(context, request.purpose) as call:
+            erased = await call.env.erasure.erase_subject(
+                call.access, request.subject_reference, erasure_reason(request)
+            )
+        if isinstance(erased, PendingApproval):
+            return evidence_pb2.EraseSubjectResponse(approval=approval_to_wire(erased))
+        return evidence_pb2.EraseSubjectResponse(
+            erased_checks=erased.erased_checks,
+            held_check_ids=[str(check_id) for check_id in erased.held],
+            forgotten_device_rows=erased.forgotten,
+            residues=residues_to_wire(erased.residues),
+        )
+
+    async def ListAuditEvents(  # noqa: N802 - the name is the contract's
+        self,
+        request: audit_pb2.ListAuditEventsRequest,
+        context: ServicerContext[Any, audit_pb2.ListAuditEventsResponse],
+    ) -> audit_pb2.ListAuditEventsResponse:
+        """Lists entries of the audit log; see the contract."""
+        async with self._call(context) as call:
+            query = audit_query(request, tenant_keys=call.env.tenant_keys(call.access.tenant))
+            page = await call.env.auditing.page(
+                call.access,
+                query.chosen,
+                subjects=query.subjects,
+                size=query.limit,
+                page_token=request.page_token,
+            )
+        return audit_pb2.ListAuditEventsResponse(
+            events=[audit_event_to_wire(entry) for entry in page.entries],
+            next_page_token=page.next_page_token,
+        )
+
+    @asynccontextmanager
+    async def _call(self, context: ServicerContext[Any, Any], purpose: str = "") -> AsyncIterator[_Call]:
+        """Admits a call for as long as it has a place and time."""
+        caller = self._callers.identify(context)
+        env = self._env
+        if env is None:
+            raise Refusal(Reason.NOT_SERVING, "the server is starting; try again", retry_after=_RETRY_SECONDS)
+        access = Access(tenant=caller.tenant, actor=actor_of(caller, context), now=env.now(), purpose=purpose)
+        # If the caller sets no deadline, grpc returns None here, contrary to its type annotations.
+        seconds = min(context.time_remaining() or _MOST_SECONDS, _MOST_SECONDS)
+        try:
+            async with asyncio.timeout(seconds), self._calls.taken(caller.scope):
+                yield _Call(env, access)
+        except TimeoutError as error:
+            raise Refusal(
+                Reason.DEADLINE_EXCEEDED,
+                "the call did not end within its deadline; it is safe to repeat it",
+            ) from error
+
+
+def _chunks(content: bytes) -> Iterator[bytes]:
+    for start in range(0, len(content), _CHUNK_BYTES):
+        yield content[start : start + _CHUNK_BYTES]

@@ -1,0 +1,196 @@
+"""The listener for pages: ScanFace over WebSocket, on a port of its own.
+
+gRPC-Web has no bidirectional stream, so a page cannot call ScanFace. ``docs/device_protocol.md`` describes
+what a page sends instead. The messages are the same.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable, Collection
+from typing import cast
+
+import structlog
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from server.edge.failures import as_refusal, forget_traces
+from server.edge.listeners import SCAN_METHOD
+from server.edge.web_stream import SUBPROTOCOL, WebStream
+from server.errors import ListenerUnusable, Refusal
+from server.scan.inbox import ConnectionLost
+from server.telemetry.metrics import Metrics
+
+__all__ = ["WebListener"]
+
+_HANDSHAKE_SECONDS = 5.0
+"""From the connection to the open stream, TLS included."""
+_MAX_HEADER_BYTES = 4_096
+_log = structlog.get_logger(__name__)
+
+
+class WebListener:
+    """One port on which pages open scans.
+
+    Attributes:
+        port: TCP port. For port 0, the chosen port after ``start``.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        port: int,
+        tls: ssl.SSLContext | None,
+        origins: Collection[str],
+        max_message_bytes: int,
+        max_connections: int,
+        serve: Callable[[WebStream, str], Awaitable[None]],
+        idle: Callable[[], Awaitable[None]],
+        metrics: Metrics,
+    ) -> None:
+        """Prepares the listener; nothing is bound before ``start``.
+
+        Args:
+            host: Address to listen on.
+            port: TCP port; 0 for any free one.
+            tls: TLS; ``None`` for plaintext, which settings allow on loopback only.
+            origins: The origins whose pages may scan, as browsers write them.
+            max_message_bytes: Largest message that is received.
+            max_connections: Maximum number of connections; further ones are closed as they come.
+            serve: Serves a stream that a page of this origin opened. What it raises is sent as a refusal.
+            idle: Waits until no stream is being served.
+            metrics: Counts refused calls.
+        """
+        self._host = host
+        self.port = port
+        self._tls = tls
+        self._origins = frozenset(origins)
+        self._max_message_bytes = max_message_bytes
+        self._max_connections = max_connections
+        self._serve = serve
+        self._idle = idle
+        self._metrics = metrics
+        self._listening: asyncio.Server | None = None
+        self._opening: dict[RequestHandler, asyncio.TimerHandle] = {}
+        application = web.Application()
+        application.router.add_get(SCAN_METHOD, self._scan, allow_head=False)
+        self._runner = web.AppRunner(
+            application,
+            access_log=None,
+            keepalive_timeout=0,
+            lingering_time=0,
+            max_line_size=_MAX_HEADER_BYTES,
+            max_field_size=_MAX_HEADER_BYTES,
+            shutdown_timeout=0,
+        )
+
+    @property
+    def target(self) -> str:
+        """``host:port`` with the bound port."""
+        return f"[{self._host}]:{self.port}" if ":" in self._host else f"{self._host}:{self.port}"
+
+    async def start(self) -> None:
+        """Binds the port and starts to accept streams.
+
+        Raises:
+            ListenerUnusable: The address is in use, or is not an address of this machine.
+        """
+        await self._runner.setup()
+        loop = asyncio.get_running_loop()
+        try:
+            self._listening = await loop.create_server(
+                self._connected,
+                self._host,
+                self.port,
+                ssl=self._tls,
+                ssl_handshake_timeout=_HANDSHAKE_SECONDS if self._tls is not None else None,
+            )
+        except OSError as error:
+            await self._runner.cleanup()
+            raise ListenerUnusable(
+                f"the web listener cannot use {self._host}:{self.port}: {error.strerror or error}; "
+                "stop the process that listens there, or set another host or port"
+            ) from error
+        self.port = self._listening.sockets[0].getsockname()[1]
+
+    async def stop(self, grace: float) -> None:
+        """Stops the listener. Streams that still run after ``grace`` seconds are ended."""
+        if self._listening is not None:
+            self._listening.close()
+        try:
+            async with asyncio.timeout(grace):
+                await self._idle()
+        except TimeoutError:
+            pass
+        await self._runner.cleanup()
+
+    def _connected(self) -> asyncio.BaseProtocol:
+        server = self._runner.server
+        if server is None:
+            raise RuntimeError("the runner was not set up")
+        handler = server()
+        loop = asyncio.get_running_loop()
+        if len(server.connections) >= self._max_connections:
+            return _RefusedConnection()
+        self._opening[handler] = loop.call_later(_HANDSHAKE_SECONDS, self._end_unopened, handler)
+        return handler
+
+    def _end_unopened(self, handler: RequestHandler) -> None:
+        """Ends a connection that has not opened a stream in time."""
+        self._opening.pop(handler, None)
+        _abort(handler)
+
+    async def _scan(self, request: web.Request) -> web.StreamResponse:
+        self._check(request)
+        stream = WebStream(max_message_bytes=self._max_message_bytes)
+        await stream.open(request)
+        opening = self._opening.pop(request.protocol, None)
+        if opening is not None:
+            opening.cancel()
+        refusal = await self._served(stream, origin=request.headers["Origin"])
+        await stream.end(refusal)
+        return stream.response
+
+    def _check(self, request: web.Request) -> None:
+        """Refuses a handshake with an HTTP status.
+
+        A page cannot read it: the browser reports a failed connection. It is for the author of the page.
+        """
+        if request.query_string:
+            # Proxies log addresses, so nothing secret may become a habit there.
+            raise web.HTTPBadRequest(text="the address has a query; the scan token belongs into ScanStart\n")
+        origins = request.headers.getall("Origin", [])
+        if len(origins) != 1 or origins[0] not in self._origins:
+            raise web.HTTPForbidden(
+                text="the page's origin may not scan: list it in device_integrity.web.origins\n"
+            )
+        offered = ",".join(request.headers.getall("Sec-WebSocket-Protocol", []))
+        if SUBPROTOCOL not in {name.strip() for name in offered.split(",")}:
+            raise web.HTTPBadRequest(text=f"offer the WebSocket subprotocol {SUBPROTOCOL}\n")
+
+    async def _served(self, stream: WebStream, *, origin: str) -> Refusal | None:
+        # A browser cannot send a traceparent with a WebSocket.
+        with self._metrics.stages.call(SCAN_METHOD, (), trusted=False) as span:
+            try:
+                await self._serve(stream, origin)
+            except ConnectionLost:
+                return None
+            except Exception as error:  # noqa: BLE001 - hides internal errors from clients, as the interceptor does
+                refusal = as_refusal(error, method=SCAN_METHOD)
+                span.refused(refusal.reason.value)
+                self._metrics.calls.call_refused(refusal.reason.value)
+                forget_traces(error)
+                return refusal
+            return None
+
+
+class _RefusedConnection(asyncio.Protocol):
+    """Ends a connection as soon as it has a transport: with TLS, after its handshake."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        cast("asyncio.Transport", transport).abort()
+
+
+def _abort(handler: RequestHandler) -> None:
+    if handler.transport is not None:
+        handler.transport.abort()

@@ -1,0 +1,198 @@
+"""The archive of a check: everything that is kept of it, in one signed ZIP file.
+
+The manifest lists every other file with its SHA-256, and a JWS of exactly the manifest's bytes signs it. So
+one signature covers the archive, and it can be verified without this server: ``facegate result verify``.
+docs/evidence.md describes the files.
+"""
+
+import io
+import json
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any, Final
+
+from server.evidence.facial_record import facial_record
+from server.evidence.report import report_page
+from server.verdict.record import EvidenceRecord, ImageFacts, record_to_bytes
+
+__all__ = ["ERASED", "FORMAT", "ArchiveFile", "Export", "HeldImage", "evidence_archive", "signed_zip"]
+
+FORMAT: Final = "facegate-evidence/1"
+"""The format of the archive of a check, as its manifest states it."""
+
+ERASED: Final = "ERASED"
+"""The problem of an image that retention erased before the record."""
+
+_EXTENSIONS: Final[Mapping[str, str]] = {
+    "image/jpeg": "jpg",
+    "image/png": "png",
+    "image/jp2": "jp2",
+    "image/j2c": "j2c",
+}
+_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
+"""The time of every file: the oldest that a ZIP file can state, because the real ones are in the manifest."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldImage:
+    """An image that is kept.
+
+    Attributes:
+        facts: Its facts.
+        content: Its bytes; ``None`` if it cannot be read, for the reason ``problem``.
+        problem: Why it cannot be read; empty if it can.
+    """
+
+    facts: ImageFacts
+    content: bytes | None = field(repr=False)
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export:
+    """The circumstances of an export, which the manifest states.
+
+    Attributes:
+        exported_by: Name of the caller.
+        purpose: Why.
+        time: When, UTC.
+        finish_time: When the orchestrator first received the result; ``None`` before.
+        holds: The references of the holds on the check.
+        altered: The facts that lists state otherwise than the record.
+    """
+
+    exported_by: str
+    purpose: str
+    time: datetime
+    finish_time: datetime | None
+    holds: Sequence[str]
+    altered: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveFile:
+    """A file of an archive."""
+
+    name: str
+    content: bytes = field(repr=False)
+    media_type: str = "application/octet-stream"
+
+
+def evidence_archive(
+    record: EvidenceRecord,
+    *,
+    images: Sequence[HeldImage],
+    result: Mapping[str, Any],
+    jwks: Mapping[str, Any],
+    export: Export,
+    sign: Callable[[bytes], str],
+) -> bytes:
+    """Returns the archive of a check.
+
+    Args:
+        record: The evidence record.
+        images: The kept images.
+        result: The result as JSON, for people.
+        jwks: The public keys that verify the signatures, with the times of their use.
+        export: The circumstances of the export.
+        sign: Signs the manifest: returns a compact JWS of exactly the given bytes.
+    """
+    named = [(image, _image_name(image.facts, images)) for image in images]
+    files = [
+        ArchiveFile("record.json", record_to_bytes(record), "application/json"),
+        ArchiveFile("result.json", _json(result), "application/json"),
+        ArchiveFile("result.jws", record.result_jws.encode(), "application/jose"),
+        ArchiveFile("keys.json", _json(jwks), "application/jwk-set+json"),
+        *(
+            ArchiveFile(name, image.content, image.facts.media_type)
+            for image, name in named
+            if image.content is not None
+        ),
+    ]
+    frame = next((image for image in images if image.facts.purpose == "EVIDENCE_FRAME"), None)
+    if frame is not None and frame.content is not None:
+        facial = facial_record(frame.content, frame.facts)
+        if facial is not None:
+            files.append(ArchiveFile("images/evidence_frame.fac", facial))
+    page = report_page(record, images=images, result=result, export=export)
+    files.append(ArchiveFile("report.html", page.encode(), "text/html"))
+    return signed_zip(
+        files,
+        facts={
+            "format": FORMAT,
+            "tenant": record.tenant,
+            "check_id": str(record.outcome.check_id),
+            "exported_by": export.exported_by,
+            "export_time": _time(export.time),
+            "purpose": export.purpose,
+            "finish_time": None if export.finish_time is None else _time(export.finish_time),
+            "holds": list(export.holds),
+            "altered_facts": list(export.altered),
+            "missing_images": [
+                {"name": name, "sha256": image.facts.sha256.hex(), "problem": image.problem}
+                for image, name in named
+                if image.content is None
+            ],
+        },
+        sign=sign,
+    )
+
+
+def signed_zip(
+    files: Sequence[ArchiveFile], *, facts: Mapping[str, Any], sign: Callable[[bytes], str]
+) -> bytes:
+    """Returns a ZIP file with a signed manifest.
+
+    Args:
+        files: The files.
+        facts: What the manifest states besides the files.
+        sign: Signs the manifest.
+    """
+    manifest = _json(
+        {
+            **facts,
+            "files": [
+                {
+                    "name": file.name,
+                    "bytes": len(file.content),
+                    "sha256": sha256(file.content).hexdigest(),
+                    "media_type": file.media_type,
+                }
+                for file in files
+            ],
+        }
+    )
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for file in (
+            ArchiveFile("manifest.json", manifest),
+            ArchiveFile("manifest.jws", sign(manifest).encode()),
+            *files,
+        ):
+            entry = zipfile.ZipInfo(file.name, date_time=_EPOCH)
+            entry.external_attr = 0o600 << 16
+            stored = file.media_type.startswith("image/")
+            entry.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
+            archive.writestr(entry, file.content)
+    return target.getvalue()
+
+
+def _image_name(facts: ImageFacts, images: Sequence[HeldImage]) -> str:
+    extension = _EXTENSIONS.get(facts.media_type, "bin")
+    if facts.purpose == "PORTRAIT":
+        return f"images/trusted_image.{extension}"
+    same = [image.facts for image in images if image.facts.purpose == facts.purpose]
+    word = facts.purpose.lower()
+    number = "" if len(same) == 1 and facts.purpose == "EVIDENCE_FRAME" else f"_{same.index(facts) + 1}"
+    return f"images/{word}{number}.{extension}"
+
+
+def _json(content: Mapping[str, Any]) -> bytes:
+    return json.dumps(content, indent=2, ensure_ascii=False, sort_keys=True).encode() + b"\n"
+
+
+def _time(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")

@@ -1,0 +1,41 @@
+"""The terms by which the index finds the evidence record of a decided check."""
+
+from collections.abc import Sequence
+
+from liveness import Verdict
+from server.domain.evidence_terms import ALL, policy_term, reference_term, term
+from server.verdict.outcome import CheckOutcome
+
+__all__ = ["record_terms"]
+
+
+def record_terms(outcome: CheckOutcome, *, tenant_key: bytes) -> tuple[str, ...]:
+    """Returns the terms of a record, each once.
+
+    Args:
+        outcome: The decision.
+        tenant_key: The key of the tenant with which references are hashed.
+    """
+    found = [
+        ALL,
+        term("status", outcome.verdict.status.value),
+        *(term("reason", reason.value) for reason in outcome.verdict.reasons),
+        term("policy", outcome.policy_name),
+        policy_term(outcome.policy_name, outcome.verdict.status.value),
+        term("sandbox", "yes" if outcome.sandbox else "no"),
+        *(term("attack", attack) for attack in _attacks(outcome)),
+        *(term("sign", sign.of.value) for sign in outcome.device.signs if sign.suspected),
+    ]
+    if outcome.subject_reference:
+        found.append(reference_term("subject", outcome.subject_reference, tenant_key=tenant_key))
+    if outcome.consent_reference:
+        found.append(reference_term("consent", outcome.consent_reference, tenant_key=tenant_key))
+    return tuple(dict.fromkeys(found))
+
+
+def _attacks(outcome: CheckOutcome) -> Sequence[str]:
+    """Returns the type of attack, if liveness decided SPOOF and the result states it."""
+    liveness = outcome.liveness
+    if liveness is None or liveness.verdict is not Verdict.SPOOF or not outcome.verdict.about_person:
+        return ()
+    return (liveness.attack_type.value,)

@@ -1,0 +1,31 @@
+"""The settings of the audit log."""
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from server.settings_base import Table
+
+__all__ = ["AuditSettings"]
+
+
+class AuditSettings(Table):
+    """The checkpoints of the audit log."""
+
+    checkpoint_minutes: int = Field(default=15, ge=1, le=1440)
+    """Minutes between two signed checkpoints of a tenant's log that grows. Entries behind the newest
+    checkpoint can be changed unseen by anyone with write access to the database."""
+    timestamp_url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
+    """URL of a time-stamping authority (RFC 3161), which stamps checkpoints. It gets a hash only. Needs the
+    extra ``timestamps``."""
+    timestamp_roots: Path | None = None
+    """PEM file with the root certificates of that authority. Mandatory with ``timestamp_url``."""
+
+    @model_validator(mode="after")
+    def _verifiable(self) -> Self:
+        if self.timestamp_url is not None and self.timestamp_roots is None:
+            raise ValueError(
+                "time stamps are verified: set timestamp_roots to a PEM file with the roots of the authority"
+            )
+        return self

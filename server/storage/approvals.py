@@ -1,0 +1,127 @@
+"""Actions that one person requests and a second person confirms. The functions work inside a transaction."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, select
+
+from server.audit import AuditAction, AuditEvent
+from server.storage.audit import append
+from server.storage.engine import insert_unless_there
+from server.storage.tables import pending_approvals
+
+__all__ = ["ApprovalRequest", "PendingApproval", "expire_approvals", "second_person", "use_up"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalRequest:
+    """A call that needs two people.
+
+    Attributes:
+        action: The action, such as ``"erase"``.
+        arguments_sha256: SHA-256 of the tenant's arguments, 32 bytes; the second call must have the same.
+        event: The audit event of the action, whose actor makes this call.
+        valid: How long the second person may confirm.
+    """
+
+    action: str
+    arguments_sha256: bytes
+    event: AuditEvent
+    valid: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class PendingApproval:
+    """A request that waits for a second person.
+
+    Attributes:
+        requested_by: Name of the caller that made it.
+        request_time: When it was made.
+        expire_time: Until when a second person may confirm it.
+    """
+
+    requested_by: str
+    request_time: datetime
+    expire_time: datetime
+
+
+def second_person(
+    connection: Connection, request: ApprovalRequest, *, now: datetime, consume: bool = True
+) -> PendingApproval | None:
+    """Confirms a request of another person, or records a request.
+
+    Args:
+        connection: The connection of the transaction.
+        request: The request.
+        now: The time.
+        consume: Whether a confirmed request is used up. An action of several transactions calls ``use_up`` in
+            the last one, so that the same person can repeat the call after a failure.
+
+    Returns:
+        The request that waits; ``None`` if this call confirmed it, and the action may be performed in the
+        same transaction.
+    """
+    own = _is(request)
+    connection.execute(delete(pending_approvals).where(own, pending_approvals.c.expire_time <= now))
+    pending = PendingApproval(request.event.actor.name, now, now + request.valid)
+    # Another call may record the same request at this moment, or use it up.
+    while (row := _locked(connection, own)) is None:
+        values = {
+            "tenant": request.event.tenant,
+            "action": request.action,
+            "arguments_sha256": request.arguments_sha256,
+            "requested_by": pending.requested_by,
+            "request_time": pending.request_time,
+            "expire_time": pending.expire_time,
+        }
+        if insert_unless_there(connection, pending_approvals, values):
+            requested = _event(request, AuditAction.APPROVAL_REQUESTED, requested_by=pending.requested_by)
+            append(connection, requested, now=now)
+            return pending
+    if row["requested_by"] == request.event.actor.name:
+        return PendingApproval(row["requested_by"], row["request_time"], row["expire_time"])
+    if consume:
+        connection.execute(delete(pending_approvals).where(own))
+    append(connection, _event(request, AuditAction.APPROVAL_GIVEN, requested_by=row["requested_by"]), now=now)
+    return None
+
+
+def use_up(connection: Connection, request: ApprovalRequest, *, now: datetime) -> None:
+    """Deletes a request that was confirmed at ``now``; a call that confirmed it too may have done so before.
+
+    A request that was recorded later is another one, and stays.
+    """
+    connection.execute(delete(pending_approvals).where(_is(request), pending_approvals.c.request_time <= now))
+
+
+def expire_approvals(connection: Connection, now: datetime) -> int:
+    """Deletes requests that nobody may confirm any more; returns their number."""
+    return connection.execute(
+        delete(pending_approvals).where(pending_approvals.c.expire_time <= now)
+    ).rowcount
+
+
+def _is(request: ApprovalRequest) -> ColumnElement[bool]:
+    return and_(
+        pending_approvals.c.tenant == request.event.tenant,
+        pending_approvals.c.action == request.action,
+        pending_approvals.c.arguments_sha256 == request.arguments_sha256,
+    )
+
+
+def _locked(connection: Connection, own: ColumnElement[bool]) -> RowMapping | None:
+    query = select(pending_approvals).where(own).with_for_update()
+    return connection.execute(query).mappings().one_or_none()
+
+
+def _event(request: ApprovalRequest, action: AuditAction, *, requested_by: str) -> AuditEvent:
+    event = request.event
+    return AuditEvent(
+        tenant=event.tenant,
+        action=action,
+        actor=event.actor,
+        check_id=event.check_id,
+        subject=event.subject,
+        purpose=event.purpose,
+        detail={"of": event.action.value, "requested_by": requested_by},
+    )

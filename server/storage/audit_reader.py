@@ -1,0 +1,243 @@
+"""Reads and verifies the audit log. Readers never wait for writers."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Row, select
+
+from server.audit import (
+    AuditEntry,
+    ChainVerifier,
+    CheckpointKeys,
+    Head,
+    Report,
+    SignedCheckpoint,
+    pseudonym,
+)
+from server.storage.audit_rows import checkpoint_of, entry_of
+from server.storage.database import Database
+from server.storage.tables import audit_checkpoints, audit_events, audit_heads, audit_subjects
+from server.storage.uncancelled import uncancelled
+
+__all__ = ["AuditFilter", "AuditReader"]
+
+_PAGE: Final = 2000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditFilter:
+    """The entries to read; every field that is set must hold.
+
+    Attributes:
+        since: Entries of this time or later.
+        until: Entries before this time.
+        action: Entries of this action.
+        actor: Entries of this actor's name.
+        check_id: Entries about this check, as a UUID in lower case.
+        pseudonyms: Entries about the person with these; see ``AuditReader.pseudonyms_of``. Empty for all.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    action: str | None = None
+    actor: str | None = None
+    check_id: str | None = None
+    pseudonyms: tuple[str, ...] = ()
+
+    def conditions(self) -> Iterable[ColumnElement[bool]]:
+        """Returns the conditions on rows of ``audit_events``."""
+        columns = audit_events.c
+        if self.since is not None:
+            yield columns.time_us >= (self.since - _EPOCH) // _MICROSECOND
+        if self.until is not None:
+            yield columns.time_us < (self.until - _EPOCH) // _MICROSECOND
+        for column, value in (
+            (columns.action, self.action),
+            (columns.actor, self.actor),
+            (columns.check_id, self.check_id),
+        ):
+            if value is not None:
+                yield column == value
+        if self.pseudonyms:
+            yield columns.pseudonym.in_(self.pseudonyms)
+
+
+class AuditReader:
+    """Reads the log. Every method may raise ``StorageUnavailable``."""
+
+    def __init__(self, database: Database) -> None:
+        """Initialises the reader over ``database``."""
+        self._database = database
+
+    @uncancelled
+    async def tenants(self) -> tuple[str, ...]:
+        """Returns the tenants that have entries, heads or checkpoints, sorted."""
+        return await self._database.read(_tenants)
+
+    @uncancelled
+    async def entries(
+        self,
+        tenant: str,
+        *,
+        after: int = 0,
+        limit: int = _PAGE,
+        chosen: AuditFilter | None = None,
+        newest_first: bool = False,
+    ) -> tuple[AuditEntry, ...]:
+        """Returns entries of a tenant by their sequence, without rows that cannot be read as entries.
+
+        Args:
+            tenant: The tenant.
+            after: The sequence behind which to begin: above it or, with ``newest_first``, below it; 0 for the
+                beginning.
+            limit: The maximum number of entries.
+            chosen: Which entries; ``None`` for all.
+            newest_first: Whether the newest entry comes first.
+        """
+        rows = await self._database.read(
+            _rows, tenant, after=after, limit=limit, chosen=chosen, newest_first=newest_first
+        )
+        return tuple(entry for entry in map(entry_of, rows) if entry is not None)
+
+    async def page(
+        self, tenant: str, *, chosen: AuditFilter, subjects: Sequence[bytes], before: int, limit: int
+    ) -> tuple[tuple[AuditEntry, ...], int]:
+        """Returns entries, the newest first, and the sequence before which the next page begins.
+
+        Args:
+            tenant: The tenant.
+            chosen: Which entries.
+            subjects: The person whose entries are wanted, as ``server.audit.subject_hashes``; empty for all.
+            before: Entries in front of this sequence; 0 for the first page.
+            limit: The maximum number of entries.
+
+        Returns:
+            The entries, and ``before`` for the next page; 0 if there is none.
+        """
+        if subjects:
+            known = await self.pseudonyms_of(tenant, subjects)
+            if not known:
+                return (), 0
+            chosen = replace(chosen, pseudonyms=known)
+        found = await self.entries(tenant, after=before, limit=limit + 1, chosen=chosen, newest_first=True)
+        return found[:limit], found[limit - 1].sequence if len(found) > limit else 0
+
+    @uncancelled
+    async def head(self, tenant: str) -> Head | None:
+        """Returns the head of a chain; ``None`` if there is none."""
+        return await self._database.read(_head, tenant)
+
+    @uncancelled
+    async def checkpoints(self, tenant: str, *, after: int = 0) -> tuple[SignedCheckpoint, ...]:
+        """Returns the checkpoints of a tenant with a number above ``after``, by their number."""
+        return await self._database.read(_checkpoints, tenant, after)
+
+    @uncancelled
+    async def pseudonyms_of(self, tenant: str, subjects: Sequence[bytes]) -> tuple[str, ...]:
+        """Returns the pseudonyms of a person in the log; none if it has none, or they were erased.
+
+        A person gets a new one when the tenant's memory key is rotated.
+
+        Args:
+            tenant: The tenant.
+            subjects: What ``server.audit.subject_hashes`` returns.
+        """
+        query = select(audit_subjects.c.subject_hash, audit_subjects.c.key).where(
+            audit_subjects.c.tenant == tenant, audit_subjects.c.subject_hash.in_(subjects)
+        )
+        found = await self._database.read(lambda connection: connection.execute(query).all())
+        return tuple(sorted(pseudonym(row.key, row.subject_hash).hex() for row in found))
+
+    async def verify(self, tenant: str, *, keys: CheckpointKeys, saved: Iterable[str] = ()) -> Report:
+        """Verifies the chain of a tenant, also while entries are written.
+
+        Args:
+            tenant: The tenant.
+            keys: The public keys of checkpoints.
+            saved: Copies (JWS) of checkpoints that were kept elsewhere.
+        """
+        # What is read later covers what was read before: checkpoints, entries, head.
+        verifier = ChainVerifier(tenant, checkpoints=await self.checkpoints(tenant), keys=keys, saved=saved)
+        for sequence in await self._database.read(_before_the_first, tenant):
+            verifier.before_the_first(sequence)
+        last = 0
+        while True:
+            async for row in self._all_rows(tenant, after=last):
+                entry = entry_of(row)
+                if isinstance(row.sequence, int):
+                    last = row.sequence
+                if entry is None:
+                    verifier.unreadable(last)
+                else:
+                    verifier.take(entry)
+            head = await self.head(tenant)
+            if head is None or head.sequence <= last:
+                return verifier.finish(head)
+            # Entries were appended in the meantime, unless they are missing.
+            if not await self._database.read(_rows, tenant, after=last, limit=1):
+                return verifier.finish(head)
+
+    async def _all_rows(self, tenant: str, *, after: int) -> AsyncIterator[Row[Any]]:
+        while page := await self._database.read(_rows, tenant, after=after, limit=_PAGE):
+            for row in page:
+                yield row
+            if not isinstance(page[-1].sequence, int):
+                return
+            after = page[-1].sequence
+
+
+def _tenants(connection: Connection) -> tuple[str, ...]:
+    found = {
+        tenant
+        for table in (audit_heads, audit_checkpoints, audit_events)
+        for tenant in connection.execute(select(table.c.tenant).distinct()).scalars()
+    }
+    return tuple(sorted(found))
+
+
+def _rows(
+    connection: Connection,
+    tenant: str,
+    *,
+    after: int,
+    limit: int,
+    chosen: AuditFilter | None = None,
+    newest_first: bool = False,
+) -> list[Row[Any]]:
+    sequence = audit_events.c.sequence
+    query = select(audit_events).where(audit_events.c.tenant == tenant)
+    if newest_first:
+        query = query.order_by(sequence.desc())
+        query = query.where(sequence > 0)
+        query = query.where(sequence < after) if after else query
+    else:
+        query = query.where(sequence > after).order_by(sequence)
+    if chosen is not None:
+        query = query.where(*chosen.conditions())
+    return list(connection.execute(query.limit(limit)).all())
+
+
+def _before_the_first(connection: Connection, tenant: str) -> list[int]:
+    """Returns sequences that no entry has: the first entry is number 1."""
+    columns = audit_events.c
+    query = select(columns.sequence).where(columns.tenant == tenant, columns.sequence < 1).limit(_PAGE)
+    return list(connection.execute(query.order_by(columns.sequence)).scalars())
+
+
+def _head(connection: Connection, tenant: str) -> Head | None:
+    query = select(audit_heads.c.sequence, audit_heads.c.hash).where(audit_heads.c.tenant == tenant)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else Head(sequence=row.sequence, hash=row.hash)
+
+
+def _checkpoints(connection: Connection, tenant: str, after: int) -> tuple[SignedCheckpoint, ...]:
+    query = (
+        select(audit_checkpoints)
+        .where(audit_checkpoints.c.tenant == tenant, audit_checkpoints.c.number > after)
+        .order_by(audit_checkpoints.c.number)
+    )
+    return tuple(checkpoint_of(row) for row in connection.execute(query).all())

@@ -1,0 +1,307 @@
+"""The evidence records of decided checks, and the terms by which they are found.
+
+The functions work inside an open transaction; ``EvidenceRecordRepository`` reads. A list is driven by one
+term in the order of the index, newest first, and tests the other terms by their primary key, so that no query
+sorts or scans.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Select, delete, exists, insert, literal, select, tuple_
+
+from server.domain.reasons import CheckStatus, FailureReason
+from server.domain.state import CheckState
+from server.sealing import Sealed
+from server.storage import rows
+from server.storage.database import Database
+from server.storage.records import CheckRecord, Decision
+from server.storage.tables import checks, evidence_records, holds, policies, record_terms
+from server.storage.uncancelled import uncancelled
+
+__all__ = [
+    "EvidenceRecordRepository",
+    "ListedCheck",
+    "Place",
+    "StoredRecord",
+    "add_record",
+    "list_query",
+    "remove_record",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecord:
+    """A sealed evidence record as the database contains it.
+
+    Attributes:
+        check_id: The check.
+        tenant: The tenant of the check.
+        version: The version of its content.
+        decide_time: When the check was decided.
+        sealed: The record.
+    """
+
+    check_id: UUID
+    tenant: str
+    version: int
+    decide_time: datetime
+    sealed: Sealed = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in the order of a list, newest first: the decision time and the identifier of a check."""
+
+    decide_time: datetime
+    check_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedCheck:
+    """A line of a list.
+
+    Attributes:
+        check_id: The check.
+        status: Its status.
+        reasons: Its reasons, most important first; None if somebody made the column unreadable.
+        policy_name: Name of its policy.
+        policy_version: Version of its policy.
+        sandbox: Whether a sandbox caller created it.
+        create_time: When the trusted image was accepted.
+        decide_time: When it was decided.
+        finish_time: When the orchestrator first received the result; None before.
+        retain_until: When it is to be erased, unless it is on hold.
+        terms: The terms of its record.
+        on_hold: Whether a hold keeps it.
+    """
+
+    check_id: UUID
+    status: CheckStatus
+    reasons: tuple[FailureReason, ...] | None
+    policy_name: str
+    policy_version: int
+    sandbox: bool
+    create_time: datetime
+    decide_time: datetime
+    finish_time: datetime | None
+    retain_until: datetime
+    terms: tuple[str, ...] = field(repr=False)
+    on_hold: bool
+
+    @property
+    def place(self) -> Place:
+        """Its place in the order of the list."""
+        return Place(self.decide_time, self.check_id)
+
+    def words(self, name: str) -> tuple[str, ...]:
+        """Returns the words of the terms with this name, sorted."""
+        prefix = f"{name}:"
+        return tuple(sorted(term.removeprefix(prefix) for term in self.terms if term.startswith(prefix)))
+
+
+def add_record(connection: Connection, check: CheckRecord, decision: Decision) -> None:
+    """Inserts the evidence record of a decision, and its terms."""
+    record = decision.record
+    connection.execute(
+        insert(evidence_records).values(
+            check_id=check.check_id,
+            tenant=check.tenant,
+            version=record.version,
+            decide_time=decision.decide_time,
+            ciphertext=record.sealed.ciphertext,
+            wrapped_key=record.sealed.wrapped_key,
+            key_id=record.sealed.key_id,
+        )
+    )
+    common = {"tenant": check.tenant, "decide_time": decision.decide_time, "check_id": check.check_id}
+    connection.execute(insert(record_terms), [{**common, "term": term} for term in record.terms])
+
+
+def remove_record(connection: Connection, check_id: UUID) -> None:
+    """Deletes the record of a check together with its key, and its terms."""
+    for table in (evidence_records, record_terms):
+        connection.execute(delete(table).where(table.c.check_id == check_id))
+
+
+def list_query(
+    tenant: str,
+    terms: Sequence[Sequence[str]],
+    *,
+    since: datetime | None,
+    before: datetime | None,
+    after: Place | None,
+    limit: int,
+) -> Select[Any]:
+    """Returns the query of a page of checks, newest first.
+
+    Args:
+        tenant: The tenant.
+        terms: Conditions that all hold, the most selective first; each is met by any of its terms. One of the
+            terms of the first condition drives the query. Not empty.
+        since: Only checks that were decided at this time or later.
+        before: Only checks that were decided earlier.
+        after: Only checks that follow this place.
+        limit: The maximum number of checks.
+    """
+    driving, *others = terms
+    drive = record_terms.c
+    query = select(drive.decide_time, drive.check_id).where(
+        drive.tenant == tenant,
+        drive.term == driving[0] if len(driving) == 1 else drive.term.in_(driving),
+    )
+    if since is not None:
+        query = query.where(drive.decide_time >= since)
+    if before is not None:
+        query = query.where(drive.decide_time < before)
+    if after is not None:
+        query = query.where(
+            tuple_(drive.decide_time, drive.check_id)
+            < tuple_(
+                literal(after.decide_time, drive.decide_time.type),
+                literal(after.check_id, drive.check_id.type),
+            ),
+        )
+    for position, condition in enumerate(others):
+        other = record_terms.alias(f"other_{position}")
+        query = query.where(
+            exists().where(
+                other.c.tenant == tenant,
+                other.c.term.in_(condition) if len(condition) > 1 else other.c.term == condition[0],
+                other.c.decide_time == drive.decide_time,
+                other.c.check_id == drive.check_id,
+            )
+        )
+    if len(driving) > 1:
+        query = query.distinct()
+    return query.order_by(drive.decide_time.desc(), drive.check_id.desc()).limit(limit)
+
+
+class EvidenceRecordRepository:
+    """Reads evidence records. Every method may raise ``StorageUnavailable``."""
+
+    def __init__(self, database: Database) -> None:
+        """Initialises the repository over ``database``."""
+        self._database = database
+
+    @uncancelled
+    async def find(self, check_id: UUID, tenant: str | None = None) -> StoredRecord | None:
+        """Returns the record of a check; None if there is none, or it is of another than a given tenant."""
+        query = select(evidence_records).where(evidence_records.c.check_id == check_id)
+        row = await self._database.read(lambda connection: connection.execute(query).mappings().one_or_none())
+        if row is None or tenant not in {None, row["tenant"]}:
+            return None
+        return StoredRecord(
+            check_id=row["check_id"],
+            tenant=row["tenant"],
+            version=row["version"],
+            decide_time=row["decide_time"],
+            sealed=Sealed(row["ciphertext"], row["wrapped_key"], row["key_id"]),
+        )
+
+    @uncancelled
+    async def list(
+        self,
+        tenant: str,
+        terms: Sequence[Sequence[str]],
+        *,
+        since: datetime | None = None,
+        before: datetime | None = None,
+        after: Place | None = None,
+        limit: int,
+    ) -> tuple[ListedCheck, ...]:
+        """Returns a page of checks that have records, newest first; see ``list_query``."""
+        query = list_query(tenant, terms, since=since, before=before, after=after, limit=limit)
+
+        def work(connection: Connection) -> tuple[ListedCheck, ...]:
+            found = [row.check_id for row in connection.execute(query)]
+            return _listed(connection, found)
+
+        return await self._database.read(work)
+
+    @uncancelled
+    async def listed(self, check_id: UUID) -> ListedCheck | None:
+        """Returns the line of a check in lists, found by its identifier; None if there is no such check."""
+
+        def work(connection: Connection) -> ListedCheck | None:
+            return next(iter(_listed(connection, [check_id])), None)
+
+        return await self._database.read(work)
+
+    @uncancelled
+    async def of_subject(self, tenant: str, terms: Sequence[str], reference: str) -> tuple[UUID, ...]:
+        """Returns every check of a person that is not erased, oldest first.
+
+        Args:
+            tenant: The tenant.
+            terms: The terms of the person's reference, under each key that is kept.
+            reference: The reference itself, which checks without a record have in clear.
+        """
+        by_record = select(record_terms.c.check_id).where(
+            record_terms.c.tenant == tenant, record_terms.c.term.in_(terms)
+        )
+        in_clear = select(checks.c.check_id).where(
+            checks.c.tenant == tenant,
+            checks.c.subject_reference == reference,
+            # The index has no other rows.
+            checks.c.subject_reference != "",
+        )
+
+        def work(connection: Connection) -> tuple[UUID, ...]:
+            found = {*connection.scalars(by_record), *connection.scalars(in_clear)}
+            times = select(checks.c.check_id, checks.c.create_time).where(checks.c.check_id.in_(found))
+            kept = connection.execute(times.where(checks.c.state != CheckState.ERASED.value)).all()
+            return tuple(
+                row.check_id for row in sorted(kept, key=lambda row: (row.create_time, row.check_id))
+            )
+
+        return await self._database.read(work)
+
+
+def _listed(connection: Connection, check_ids: Sequence[UUID]) -> tuple[ListedCheck, ...]:
+    if not check_ids:
+        return ()
+    terms: dict[UUID, list[str]] = {check_id: [] for check_id in check_ids}
+    of_checks = select(record_terms.c.check_id, record_terms.c.term).where(
+        record_terms.c.check_id.in_(check_ids)
+    )
+    for row in connection.execute(of_checks):
+        terms[row.check_id].append(row.term)
+    held = set(connection.scalars(select(holds.c.check_id).where(holds.c.check_id.in_(check_ids))))
+    query = (
+        select(
+            checks.c.check_id,
+            checks.c.status,
+            checks.c.reasons,
+            checks.c.sandbox,
+            checks.c.create_time,
+            checks.c.decide_time,
+            checks.c.finish_time,
+            checks.c.retain_until,
+            policies.c.name,
+            policies.c.version,
+        )
+        .join_from(checks, policies)
+        .where(checks.c.check_id.in_(check_ids))
+    )
+    lines = {
+        row["check_id"]: ListedCheck(
+            check_id=row["check_id"],
+            status=CheckStatus(row["status"]),
+            reasons=rows.reasons_of(row),
+            policy_name=row["name"],
+            policy_version=row["version"],
+            sandbox=row["sandbox"],
+            create_time=row["create_time"],
+            decide_time=row["decide_time"],
+            finish_time=row["finish_time"],
+            retain_until=row["retain_until"],
+            terms=tuple(terms[row["check_id"]]),
+            on_hold=row["check_id"] in held,
+        )
+        for row in connection.execute(query).mappings()
+    }
+    return tuple(lines[check_id] for check_id in check_ids if check_id in lines)

@@ -1,0 +1,204 @@
+"""The wrapped data keys of all sealed records, to wrap them anew after a rotation. Objects are never touched.
+
+Every place in which a row holds a wrapped key is in ``PLACES``; a test compares it with the tables.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Column, ColumnElement, Connection, Select, and_, func, literal, select, tuple_, update
+from sqlalchemy import Table as SqlTable
+
+from server.domain.terms import SealedKind
+from server.sealing import Context
+from server.storage.database import Database
+from server.storage.tables import checks, evidence, evidence_records, scan_memories
+from server.storage.uncancelled import uncancelled
+
+__all__ = ["PLACES", "SealedPlace", "WrappedKey", "WrappedKeyRepository", "keys_in_use"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedPlace:
+    """A table whose rows hold a wrapped data key.
+
+    Attributes:
+        name: Its name, for progress.
+        table: The table.
+        wrapped_key: The column of the wrapped data key.
+        key_id: The column of the identifier of the wrapping key.
+        kind: The kind of the sealed record.
+        version: The version of its content.
+    """
+
+    name: str
+    table: SqlTable
+    wrapped_key: Column[Any]
+    key_id: Column[Any]
+    kind: ColumnElement[Any]
+    version: ColumnElement[Any]
+
+
+PLACES: Final = (
+    SealedPlace(
+        name="templates",
+        table=checks,
+        wrapped_key=checks.c.template_wrapped_key,
+        key_id=checks.c.template_key_id,
+        kind=literal(SealedKind.PORTRAIT_TEMPLATE.value),
+        version=literal(1),
+    ),
+    SealedPlace(
+        name="images",
+        table=evidence,
+        wrapped_key=evidence.c.wrapped_key,
+        key_id=evidence.c.key_id,
+        kind=evidence.c.kind,
+        version=literal(1),
+    ),
+    SealedPlace(
+        name="records",
+        table=evidence_records,
+        wrapped_key=evidence_records.c.wrapped_key,
+        key_id=evidence_records.c.key_id,
+        kind=literal(SealedKind.EVIDENCE_RECORD.value),
+        version=evidence_records.c.version,
+    ),
+    SealedPlace(
+        name="scan memories",
+        table=scan_memories,
+        wrapped_key=scan_memories.c.wrapped_key,
+        key_id=scan_memories.c.key_id,
+        kind=literal(SealedKind.SCAN_MEMORY.value),
+        version=literal(1),
+    ),
+)
+"""Every place, in the order of progress."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrappedKey:
+    """A wrapped data key.
+
+    Attributes:
+        wrapped_key: The data key under the wrapping key.
+        key_id: The identifier of the wrapping key.
+        context: The context of the sealed record.
+    """
+
+    wrapped_key: bytes = field(repr=False)
+    key_id: str
+    context: Context
+
+
+Rewrap = Callable[[WrappedKey], tuple[bytes, str] | None]
+"""Returns a data key wrapped anew with the identifier of its wrapping key; None to leave it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RewrappedBatch:
+    """What a batch did.
+
+    Attributes:
+        rows: Rows that were looked at.
+        changed: Rows whose data key was wrapped anew.
+        last: The primary key of the last row, for the next batch; None after the last batch.
+    """
+
+    rows: int
+    changed: int
+    last: tuple[Any, ...] | None
+
+
+def keys_in_use(connection: Connection) -> frozenset[str]:
+    """Returns the identifiers of the keys that wrap at least one data key."""
+    return frozenset(key_id for place in _counts(connection).values() for key_id in place)
+
+
+class WrappedKeyRepository:
+    """Reads and replaces wrapped data keys. Every method may raise ``StorageUnavailable``."""
+
+    def __init__(self, database: Database) -> None:
+        """Initialises the repository over ``database``."""
+        self._database = database
+
+    @uncancelled
+    async def count(self) -> Mapping[str, Mapping[str, int]]:
+        """Returns the number of data keys by place and by the identifier of the wrapping key."""
+        return await self._database.read(_counts)
+
+    @uncancelled
+    async def rewrap(
+        self, place: SealedPlace, rewrap: Rewrap, *, after: tuple[Any, ...] | None, limit: int
+    ) -> RewrappedBatch:
+        """Wraps the data keys of a batch of rows anew, in one transaction.
+
+        Args:
+            place: The place.
+            rewrap: Wraps a data key anew.
+            after: The primary key of the last row of the batch before; None for the first batch.
+            limit: The number of rows.
+        """
+
+        def work(connection: Connection) -> RewrappedBatch:
+            keys = tuple(place.table.primary_key.columns)
+            found = connection.execute(_batch(place, after=after, limit=limit)).mappings().all()
+            changed = 0
+            for row in found:
+                new = rewrap(
+                    WrappedKey(
+                        wrapped_key=row["sealed_wrapped_key"],
+                        key_id=row["sealed_key_id"],
+                        context=Context(
+                            tenant=row["sealed_tenant"],
+                            check_id=row["sealed_check_id"],
+                            kind=row["sealed_kind"],
+                            version=row["sealed_version"],
+                        ),
+                    )
+                )
+                if new is not None:
+                    of_row = and_(*(key == row[key.name] for key in keys))
+                    values = dict(zip((place.wrapped_key.name, place.key_id.name), new, strict=True))
+                    connection.execute(update(place.table).where(of_row).values(values))
+                    changed += 1
+            last = tuple(found[-1][key.name] for key in keys) if len(found) == limit else None
+            return RewrappedBatch(rows=len(found), changed=changed, last=last)
+
+        return await self._database.write(work)
+
+
+def _counts(connection: Connection) -> Mapping[str, Mapping[str, int]]:
+    return {
+        place.name: {
+            row.key_id: row.number
+            for row in connection.execute(
+                select(place.key_id.label("key_id"), func.count().label("number"))
+                .where(place.key_id.is_not(None))
+                .group_by(place.key_id)
+            )
+        }
+        for place in PLACES
+    }
+
+
+def _batch(place: SealedPlace, *, after: tuple[Any, ...] | None, limit: int) -> Select[Any]:
+    table = place.table
+    keys = tuple(table.primary_key.columns)
+    check_id: Column[UUID] = table.c.check_id
+    query = select(
+        *keys,
+        check_id.label("sealed_check_id"),
+        checks.c.tenant.label("sealed_tenant"),
+        place.wrapped_key.label("sealed_wrapped_key"),
+        place.key_id.label("sealed_key_id"),
+        place.kind.label("sealed_kind"),
+        place.version.label("sealed_version"),
+    ).where(place.wrapped_key.is_not(None))
+    if table is not checks:
+        query = query.join(checks, checks.c.check_id == check_id)
+    if after is not None:
+        query = query.where(tuple_(*keys) > tuple_(*(literal(value) for value in after)))
+    return query.order_by(*keys).limit(limit).with_for_update(of=table)

@@ -1,0 +1,236 @@
+"""The evidence record of a decided check: everything that an auditor needs, in one versioned JSON document.
+
+The document is sealed before it is stored (``server.evidence.records``). Times are UTC, by the clock of the
+server that is named as their source; the capture times of frames are by the device's clock and are not in it.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from server.domain.terms import Mode, PortraitKept
+from server.verdict.outcome import CheckOutcome, EvidenceMark
+
+__all__ = [
+    "RECORD_VERSION",
+    "AttemptFrames",
+    "Delivery",
+    "EvidenceRecord",
+    "ImageFacts",
+    "PortraitFacts",
+    "RecordTimes",
+    "RecordUnreadable",
+    "delivery_from_bytes",
+    "record_from_bytes",
+    "record_to_bytes",
+]
+
+RECORD_VERSION: Final = 1
+"""The version that this server writes. Records of other versions are refused."""
+
+
+class RecordUnreadable(Exception):
+    """The bytes are not a record of a version that this server reads."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortraitFacts:
+    """The trusted image of a check.
+
+    Attributes:
+        kept: What is kept of it.
+        sha256: SHA-256 of the image as uploaded, 32 bytes; empty if nothing is kept.
+    """
+
+    kept: PortraitKept
+    sha256: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFacts:
+    """A kept image.
+
+    Attributes:
+        purpose: ``"EVIDENCE_FRAME"``, ``"AUDIT_IMAGE"`` or ``"PORTRAIT"``.
+        sha256: SHA-256 of the image as received, 32 bytes.
+        attempt: The attempt, from 1; 0 for the portrait.
+        frame_index: Index of the frame in its attempt; 0 for the portrait.
+        rotation: The clockwise rotation that makes it upright, in degrees: 0, 90, 180 or 270.
+        mirrored: Whether it is mirrored.
+        media_type: Media type, such as ``"image/jpeg"``.
+    """
+
+    purpose: str
+    sha256: bytes
+    attempt: int
+    frame_index: int
+    rotation: int
+    mirrored: bool
+    media_type: str
+
+    @property
+    def mark(self) -> EvidenceMark:
+        """The image as results name it."""
+        return EvidenceMark(self.sha256, self.attempt, self.frame_index)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptFrames:
+    """The received frames of an attempt.
+
+    Attributes:
+        attempt: The attempt, from 1.
+        sha256: SHA-256 of every frame's image, in the order of their indices, 32 bytes each.
+        complete: Whether the hashes are those of all received frames. If the server stopped during the
+            attempt, they are lost.
+    """
+
+    attempt: int
+    sha256: tuple[bytes, ...]
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordTimes:
+    """The times of a check, UTC.
+
+    Attributes:
+        source: The clock: the host of the server that decided.
+        create: When the trusted image was accepted.
+        decide: When the decision was reached.
+        result_deadline: Until when FinishCheck returns the result.
+        retain_until: When result and evidence are to be erased, unless a hold prevents it.
+    """
+
+    source: str
+    create: datetime
+    decide: datetime
+    result_deadline: datetime
+    retain_until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceRecord:
+    """The record of one decided check.
+
+    Attributes:
+        tenant: The tenant of the check.
+        subject_reference: The orchestrator's reference to the person; may be empty.
+        consent_reference: The orchestrator's reference to the legal basis; may be empty.
+        requested_mode: The mode that was requested.
+        outcome: The whole decision: attempts, signals with thresholds, device results, policy and pack.
+        result: The serialised result that FinishCheck returns and signs.
+        result_jws: The result, signed when the check was decided: a compact JWS.
+        images: The kept images of all attempts, and the portrait if it is kept.
+        frames: The hashes of the received frames, by attempt.
+        portrait: What is kept of the trusted image.
+        times: The times of the check.
+        version: The version of this document.
+    """
+
+    tenant: str
+    subject_reference: str
+    consent_reference: str
+    requested_mode: Mode
+    outcome: CheckOutcome
+    result: bytes = field(repr=False)
+    result_jws: str = field(repr=False)
+    images: tuple[ImageFacts, ...]
+    frames: tuple[AttemptFrames, ...]
+    portrait: PortraitFacts
+    times: RecordTimes
+    version: int = RECORD_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The parts of a record that FinishCheck returns.
+
+    Attributes:
+        result: The serialised result.
+        marks: The images that the result names, the evidence frame first.
+        subject_reference: The orchestrator's reference to the person; may be empty.
+    """
+
+    result: bytes = field(repr=False)
+    marks: tuple[EvidenceMark, ...]
+    subject_reference: str = field(default="", repr=False)
+
+
+class _Stored(BaseModel):
+    model_config = ConfigDict(
+        ser_json_bytes="base64", val_json_bytes="base64", ser_json_inf_nan="constants", frozen=True
+    )
+
+    record: EvidenceRecord
+
+
+class _NamedImages(BaseModel):
+    model_config = ConfigDict(val_json_bytes="base64", frozen=True)
+
+    evidence_frame: EvidenceMark | None
+    audit_images: tuple[EvidenceMark, ...]
+
+
+class _DeliveredRecord(BaseModel):
+    model_config = ConfigDict(val_json_bytes="base64", frozen=True)
+
+    version: int
+    subject_reference: str
+    result: bytes
+    outcome: _NamedImages
+
+
+class _Delivered(BaseModel):
+    """The same document, of which FinishCheck reads little, because it is called for every check."""
+
+    record: _DeliveredRecord
+
+
+def record_to_bytes(record: EvidenceRecord) -> bytes:
+    """Returns the record as JSON in UTF-8."""
+    return _Stored(record=record).model_dump_json().encode()
+
+
+def record_from_bytes(data: bytes) -> EvidenceRecord:
+    """Parses the bytes that ``record_to_bytes`` returns.
+
+    Raises:
+        RecordUnreadable: The version is unknown, or the bytes were altered.
+    """
+    try:
+        record = _Stored.model_validate_json(data).record
+    except ValidationError as error:
+        raise RecordUnreadable(f"{error.error_count()} parts of an evidence record cannot be read") from None
+    _expect_known(record.version)
+    return record
+
+
+def delivery_from_bytes(data: bytes) -> Delivery:
+    """Parses only the parts of a record that FinishCheck returns.
+
+    Raises:
+        RecordUnreadable: The version is unknown, or the bytes were altered.
+    """
+    try:
+        record = _Delivered.model_validate_json(data).record
+    except ValidationError as error:
+        raise RecordUnreadable(f"{error.error_count()} parts of an evidence record cannot be read") from None
+    _expect_known(record.version)
+    named = record.outcome
+    frame = () if named.evidence_frame is None else (named.evidence_frame,)
+    return Delivery(
+        result=record.result,
+        marks=(*frame, *named.audit_images),
+        subject_reference=record.subject_reference,
+    )
+
+
+def _expect_known(version: int) -> None:
+    if version != RECORD_VERSION:
+        raise RecordUnreadable(
+            f"the evidence record has version {version}; this server reads version {RECORD_VERSION}: use the "
+            "version of the server that wrote it"
+        )

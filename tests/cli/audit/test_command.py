@@ -1,0 +1,342 @@
+"""``facegate audit`` and the commands that the audit log records."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from sqlalchemy import Connection, text
+from typer.testing import CliRunner
+
+from cli.main import app
+from server.audit import Actor, AuditAction, AuditEvent, CheckpointSigner, subject_hash
+from server.key_files import KeyFiles
+from server.key_rotation import rotate_key
+from server.keys import KeyFolder
+from server.settings_loading import load_settings
+from server.storage.audit import AuditLog
+from server.storage.database import open_database
+from server.timestamps import TimestampAuthority, TimestampRoots
+from tests.server.authority import local_authority
+
+_RUN = CliRunner()
+_NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
+_CHECK = UUID("12345678-1234-5678-1234-567812345678")
+
+
+class _Scene:
+    """A server's folder with entries of two tenants."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.keys = KeyFolder(KeyFiles(folder / "keys")).keys
+        self.url = load_settings(None).settings.database_url
+
+    def append(self, count: int, *, tenant: str = "bank", start: int = 0, subject: str = "") -> None:
+        async def work() -> None:
+            database = open_database(self.url)
+            for index in range(start, start + count):
+                event = AuditEvent(
+                    tenant=tenant,
+                    action=AuditAction.EVIDENCE_READ,
+                    actor=Actor(name="anna", role="compliance_reader", address="192.0.2.7"),
+                    check_id=_CHECK,
+                    subject=subject_hash(self.keys.memory.of(tenant), subject),
+                    purpose="[red]complaint[/red]",
+                )
+                await AuditLog(database).append(event, now=_NOW + timedelta(minutes=index))
+            await database.close()
+
+        asyncio.run(work())
+
+    def checkpoint(self) -> None:
+        async def work() -> None:
+            database = open_database(self.url)
+            await AuditLog(database).checkpoint(self.keys.audit, now=datetime.now(UTC))
+            await database.close()
+
+        asyncio.run(work())
+
+    def stamp(self) -> Path:
+        """Stamps the newest checkpoints; returns the roots of the authority."""
+
+        async def work() -> Path:
+            database = open_database(self.url)
+            log = AuditLog(database)
+            async with local_authority(self.folder / "authority") as authority:
+                client = TimestampAuthority(authority.url, TimestampRoots(authority.roots))
+                for signed in await log.without_timestamp(10):
+                    await log.add_timestamp(signed, await client.stamp(signed.jws.encode()))
+            await database.close()
+            return authority.roots
+
+        return asyncio.run(work())
+
+    def tamper(self, *statements: str) -> None:
+        def work(connection: Connection) -> None:
+            for trigger in ("events_update", "events_delete", "heads_update", "checkpoints_delete"):
+                connection.execute(text(f"DROP TRIGGER IF EXISTS audit_{trigger}"))
+            for statement in statements:
+                connection.execute(text(statement))
+
+        async def run() -> None:
+            database = open_database(self.url)
+            await database.write(work)
+            await database.close()
+
+        asyncio.run(run())
+
+    def run(self, *words: str, code: int = 0) -> str:
+        result = _RUN.invoke(app, ["audit", *words])
+        assert result.exit_code == code, result.output
+        return result.stdout
+
+    def save(self, name: str, *words: str) -> Path:
+        file = self.folder / name
+        file.write_text(self.run(*words))
+        return file
+
+
+@pytest.fixture
+def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> _Scene:
+    monkeypatch.setenv("FACEGATE_DATA_DIR", str(tmp_path))
+    assert _RUN.invoke(app, ["db", "upgrade"]).exit_code == 0
+    made = _Scene(tmp_path)
+    made.append(5)
+    made.append(2, tenant="branch")
+    made.checkpoint()
+    made.append(1, start=5)
+    return made
+
+
+def test_a_whole_log_is_verified(scene: _Scene) -> None:
+    assert "bank: whole; 6 entries, 1 checkpoints, signed up to entry 5" in scene.run("verify")
+    assert "branch" not in scene.run("verify", "--tenant", "bank")
+    (report,) = json.loads(scene.run("verify", "--tenant", "bank", "--json"))
+    assert (report["whole"], report["entries"], report["covered"], report["problems"]) == (True, 6, 5, [])
+
+
+def test_a_changed_log_is_reported(scene: _Scene) -> None:
+    scene.tamper("UPDATE audit_events SET purpose = 'other' WHERE tenant = 'bank' AND sequence = 2")
+    shown = scene.run("verify", code=1)
+    assert "bank: CHANGED" in shown
+    assert "altered at 2" in shown
+    assert "branch: whole" in shown
+
+
+def test_an_export_is_verified_without_the_server(
+    scene: _Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export, keys = scene.save("audit.jsonl", "export"), scene.save("jwks.json", "keys")
+    lines = [json.loads(line) for line in export.read_text().splitlines()]
+    assert [line["type"] for line in lines if line["tenant"] == "bank"] == ["entry"] * 6 + [
+        "checkpoint",
+        "head",
+    ]
+    monkeypatch.setenv("FACEGATE_DATA_DIR", str(tmp_path / "elsewhere"))
+    words = ["verify", "--export", str(export), "--jwks", str(keys)]
+    assert "bank: whole; 6 entries" in scene.run(*words)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+_Lines = list[str]
+_CHANGES: dict[str, Callable[[_Lines], _Lines]] = {
+    "altered": lambda lines: [lines[0].replace("complaint", "compliment"), *lines[1:]],
+    "removed": lambda lines: [lines[0], *lines[2:]],
+    "doubled": lambda lines: [lines[0], *lines],
+    "reordered": lambda lines: [lines[1], lines[0], *lines[2:]],
+    "truncated": lambda lines: [*lines[:5], *lines[6:]],
+    "cut": lambda lines: lines[:4],
+    "cut with its head": lambda lines: [*lines[:3], lines[6]],
+}
+
+
+@pytest.mark.parametrize("change", _CHANGES)
+def test_a_changed_export_is_reported(scene: _Scene, change: str) -> None:
+    export, keys = scene.save("audit.jsonl", "export", "--tenant", "bank"), scene.save("jwks.json", "keys")
+    changed = _CHANGES[change](export.read_text().splitlines())
+    export.write_text("\n".join(changed) + "\n")
+    assert "CHANGED" in scene.run("verify", "--export", str(export), "--jwks", str(keys), code=1)
+
+
+def test_keys_of_another_installation_do_not_verify(scene: _Scene, tmp_path: Path) -> None:
+    jwks = CheckpointSigner(ec.generate_private_key(ec.SECP256R1())).jwks()
+    (tmp_path / "jwks.json").write_text(json.dumps(jwks))
+    shown = scene.run("verify", "--jwks", str(tmp_path / "jwks.json"), code=1)
+    assert "checkpoint_invalid at 1" in shown
+
+
+def test_checkpoints_of_a_retired_key_stay_valid(scene: _Scene, tmp_path: Path) -> None:
+    assert _RUN.invoke(app, ["keys", "rotate", "audit", "--reason", "yearly"]).exit_code == 0
+    assert _RUN.invoke(app, ["keys", "retire", "1", "--purpose", "audit"]).exit_code == 0
+    assert {path.name for path in (tmp_path / "keys").glob("audit-*")} == {"audit-0001.pub", "audit-0002.pem"}
+    assert "bank: whole; 6 entries, 1 checkpoints, signed up to entry 5" in scene.run("verify")
+    retired = json.loads(scene.run("keys"))["keys"][1]
+    assert retired["iat"] <= retired["exp"]
+    entries = [json.loads(line) for line in scene.run("show", "--tenant", "_server", "--json").splitlines()]
+    assert [(entry["action"], entry["purpose"], entry["detail"]) for entry in entries] == [
+        ("key.rotated", "yearly", {"purpose": "audit"}),
+        ("key.retired", "", {"purpose": "audit", "number": "1"}),
+    ]
+    assert {entry["actor"]["role"] for entry in entries} == {"shell"}
+
+
+def test_a_key_is_not_rotated_without_an_entry(scene: _Scene, tmp_path: Path) -> None:
+    scene.tamper("CREATE TRIGGER full BEFORE INSERT ON audit_events BEGIN SELECT RAISE(ABORT, 'full'); END")
+    assert _RUN.invoke(app, ["keys", "rotate", "result"]).exit_code == 2
+    assert not (tmp_path / "keys" / "result-0002.pem").exists()
+
+
+def test_a_rotation_that_fails_leaves_no_entry(scene: _Scene) -> None:
+    assert _RUN.invoke(app, ["keys", "retire", "1"]).exit_code == 2
+    assert scene.run("show", "--tenant", "_server", "--json") == ""
+
+
+def test_a_log_that_was_cut_with_its_checkpoints_is_found_by_an_earlier_export(scene: _Scene) -> None:
+    scene.checkpoint()
+    export = scene.save("earlier.jsonl", "export")
+    hash_of_5 = json.loads(export.read_text().splitlines()[4])["hash"]
+    scene.tamper(
+        "DELETE FROM audit_checkpoints WHERE tenant = 'bank' AND number = 2",
+        "DELETE FROM audit_events WHERE tenant = 'bank' AND sequence = 6",
+        "DROP TRIGGER audit_heads_delete",
+        "DELETE FROM audit_heads WHERE tenant = 'bank'",
+        f"INSERT INTO audit_heads VALUES ('bank', 5, '{hash_of_5}')",  # noqa: S608 - of this test
+    )
+    assert "CHANGED" not in scene.run("verify")
+    shown = scene.run("verify", "--checkpoints", str(export), code=1)
+    assert "checkpoint_removed at 2" in shown
+    assert "branch: whole" in shown
+
+
+def test_a_tenant_that_was_removed_is_found_by_an_earlier_export(scene: _Scene) -> None:
+    export = scene.save("earlier.jsonl", "export")
+    scene.tamper(
+        "DROP TRIGGER audit_heads_delete",
+        "DELETE FROM audit_events WHERE tenant = 'branch'",
+        "DELETE FROM audit_heads WHERE tenant = 'branch'",
+        "DELETE FROM audit_checkpoints WHERE tenant = 'branch'",
+    )
+    assert "branch" not in scene.run("verify")
+    assert "branch: CHANGED" in scene.run("verify", "--checkpoints", str(export), code=1)
+
+
+def test_time_stamps_are_verified(scene: _Scene) -> None:
+    roots = scene.stamp()
+    words = ["verify", "--timestamp-roots", str(roots)]
+    (report, _) = json.loads(scene.run(*words, "--json"))
+    assert report["timestamp"]
+    export, keys = scene.save("audit.jsonl", "export"), scene.save("jwks.json", "keys")
+    offline = [*words, "--export", str(export), "--jwks", str(keys)]
+    assert "time stamp of 20" in scene.run(*offline)
+    lines = [json.loads(line) for line in export.read_text().splitlines()]
+    for line in lines:
+        if line["type"] == "checkpoint" and line["tenant"] == "bank":
+            line["timestamp"] = next(
+                other["timestamp"] for other in lines if other["tenant"] == "branch" and "timestamp" in other
+            )
+    export.write_text("\n".join(map(json.dumps, lines)) + "\n")
+    assert "timestamp_invalid at 1" in scene.run(*offline, code=1)
+
+
+def test_an_export_may_begin_later(scene: _Scene) -> None:
+    since = f"{_NOW + timedelta(minutes=3):%Y-%m-%dT%H:%M:%S}"
+    export = scene.save("audit.jsonl", "export", "--tenant", "bank", "--since", since)
+    lines = [json.loads(line) for line in export.read_text().splitlines()]
+    assert [(line["type"], line["sequence"]) for line in lines] == [
+        ("start", 3), ("entry", 4), ("entry", 5), ("entry", 6), ("checkpoint", 5), ("head", 6),
+    ]  # fmt: skip
+    keys = scene.save("jwks.json", "keys")
+    words = ["verify", "--export", str(export), "--jwks", str(keys)]
+    assert "bank: whole; 3 entries" in scene.run(*words)
+    lines[0]["hash"] = "00" * 32
+    export.write_text("\n".join(map(json.dumps, lines)))
+    assert "CHANGED" in scene.run(*words, code=1)
+    later = scene.save("later.jsonl", "export", "--tenant", "bank", "--since", "2099-01-01")
+    assert [json.loads(line)["type"] for line in later.read_text().splitlines()] == [
+        "start",
+        "checkpoint",
+        "head",
+    ]
+    assert "bank: whole; 0 entries" in scene.run("verify", "--export", str(later), "--jwks", str(keys))
+
+
+@pytest.mark.slow
+def test_an_export_follows_new_entries(scene: _Scene, tmp_path: Path) -> None:
+    words = ["export", "--tenant", "bank", "--follow", "--poll-seconds", "0.1"]
+    # A shell that runs the tests in its background has them ignore SIGINT.
+    heeds = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    command = [sys.executable, "-c", f"{heeds}; from cli.audit.command import app; app()", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) as process:
+        assert process.stdout is not None
+        first = [json.loads(process.stdout.readline()) for _ in range(7)]
+        assert [line["type"] for line in first] == ["entry"] * 6 + ["checkpoint"]
+        scene.append(1, start=6)
+        assert json.loads(process.stdout.readline())["sequence"] == 7
+        scene.checkpoint()
+        assert json.loads(process.stdout.readline())["number"] == 2
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.read() == ""
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "line", ["", "{}", "nonsense", '{"version":1,"type":"other","tenant":"bank"}', "\x00"]
+)
+def test_a_file_that_is_no_export_is_refused(scene: _Scene, tmp_path: Path, line: str) -> None:
+    file = tmp_path / "export.jsonl"
+    file.write_text(line + "\n")
+    keys = scene.save("jwks.json", "keys")
+    result = _RUN.invoke(app, ["audit", "verify", "--export", str(file), "--jwks", str(keys)])
+    assert result.exit_code == 2
+    assert "line 1" in result.stderr
+
+
+@pytest.mark.parametrize("option", ["--export", "--checkpoints", "--jwks", "--timestamp-roots"])
+def test_a_file_that_is_missing_is_reported(scene: _Scene, tmp_path: Path, option: str) -> None:
+    result = _RUN.invoke(app, ["audit", "verify", option, str(tmp_path / "missing")])
+    assert result.exit_code == 2
+    assert "missing" in result.stderr
+
+
+def test_entries_are_shown(scene: _Scene) -> None:
+    scene.append(1, start=6, subject="customer-1")
+    shown = scene.run("show", "--tenant", "bank", "--last", "3")
+    assert "[red]complaint[/red]" in shown
+    assert "evidence.read" in shown
+    assert "customer-1" not in shown
+
+    def count(*words: str) -> int:
+        return len(scene.run("show", "--tenant", "bank", "--json", *words).splitlines())
+
+    assert count("--last", "3") == 3
+    assert count("--check", str(_CHECK)) == 7
+    assert count("--check", str(UUID(int=0))) == 0
+    assert count("--subject", "customer-1") == 1
+    assert count("--subject", "customer-2") == 0
+    assert count("--actor", "nobody") == 0
+    assert count("--action", "hold.placed") == 0
+    assert count("--since", "2027-03-01T12:05:00") == 2
+
+
+def test_rotation_in_a_new_folder_makes_the_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACEGATE_DATA_DIR", str(tmp_path / "new"))
+    assert _RUN.invoke(app, ["keys", "rotate", "audit"]).exit_code == 0
+    assert (tmp_path / "new" / "keys" / "audit-0001.pem").exists()
+    assert "_server: whole; 1 entries" in _RUN.invoke(app, ["audit", "verify"]).stdout
+
+
+def test_an_unreadable_key_is_reported(scene: _Scene, tmp_path: Path) -> None:
+    rotate_key(KeyFiles(tmp_path / "keys"), "audit")
+    (tmp_path / "keys" / "audit-0001.pem").write_text("no key")
+    result = _RUN.invoke(app, ["audit", "verify"])
+    assert result.exit_code == 2
+    assert "audit-0001.pem" in result.stderr

@@ -1,0 +1,107 @@
+"""``facegate checks`` against a real server: what people see, and the exit status."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from typer.testing import CliRunner, Result
+
+from cli.main import app
+from tests.server.compliance.office import Office, open_office
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def office(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Office]:
+    async with open_office(
+        tmp_path_factory.mktemp("office"), compliance={"two_people": ["delete"]}
+    ) as office:
+        yield office
+
+
+class Shell:
+    """Runs commands as a caller, beside the server."""
+
+    def __init__(self, office: Office, folder: Path) -> None:
+        self.office = office
+        self.folder = folder
+
+    async def run(self, *arguments: str, by: str = "anna", command: str = "checks") -> Result:
+        file = self.folder / f"{by}.key"
+        await asyncio.to_thread(file.write_text, self.office.keys[by])
+        target = ("--service", self.office.live.server.service_target, "--api-key-file", str(file))
+        whole = (command, *arguments, *(target if command == "checks" else ()))
+        return await asyncio.to_thread(lambda: CliRunner().invoke(app, list(whole)))
+
+
+@pytest.fixture
+def shell(office: Office, tmp_path: Path) -> Shell:
+    return Shell(office, tmp_path)
+
+
+async def test_a_check_is_found_shown_exported_and_verified(shell: Shell, tmp_path: Path) -> None:
+    check_id = await shell.office.check("shell-1", scanned=True)
+    listed = await shell.run("list", "--subject", "shell-1", "--json", by="reader")
+    assert [json.loads(line)["check_id"] for line in listed.stdout.splitlines()] == [check_id]
+    assert check_id in (await shell.run("list", "--status", "SUCCESS", by="reader")).stdout
+
+    record, archive, jwks = (tmp_path / name for name in ("record.jws", "a.zip", "jwks.json"))
+    shown = await shell.run(
+        "show", check_id, "--images", str(tmp_path / "out"), "--purpose", "case", "--save", str(record)
+    )
+    assert shown.exit_code == 0
+    assert "shell-1" in shown.stdout
+    images = await asyncio.to_thread(lambda: sorted(path.name for path in (tmp_path / "out").iterdir()))
+    assert len(images) == 4
+    export = ("export", check_id, "--purpose", "case", "--out", str(archive))
+    assert (await shell.run(*export)).exit_code == 0
+    assert (await shell.run(*export)).exit_code == 2
+    jwks.write_text(json.dumps(shell.office.jwks.as_dict()))
+    for saved, kind in ((record, "record"), (archive, "archive")):
+        verified = await shell.run("verify", str(saved), "--jwks", str(jwks), "--json", command="result")
+        assert (verified.exit_code, json.loads(verified.stdout)["kind"]) == (0, kind)
+    content = bytearray(archive.read_bytes())
+    content[len(content) // 2] ^= 1
+    archive.write_bytes(content)
+    assert (await shell.run("verify", str(archive), "--jwks", str(jwks), command="result")).exit_code == 1
+
+
+async def test_a_refusal_states_what_to_do(shell: Shell) -> None:
+    refused = await shell.run("list", by="backend")
+    assert refused.exit_code == 2
+    assert "PERMISSION_DENIED" in refused.stderr
+    assert "evidence.read" in refused.stderr
+    check_id = await shell.office.check("shell-2")
+    without = await shell.run("show", check_id, "--images", "out")
+    assert without.exit_code == 2
+    held = await shell.run("hold", check_id, "--reference", "case-1", "--reason", "court order")
+    assert held.exit_code == 0
+    deleted = await shell.run("delete", check_id, "--purpose", "mistake", "--yes")
+    assert deleted.exit_code == 2
+    assert "EVIDENCE_ON_HOLD" in deleted.stderr
+
+
+async def test_an_erasure_is_confirmed_by_a_second_person(shell: Shell) -> None:
+    check_id = await shell.office.check("shell-3")
+    delete = ("delete", check_id, "--purpose", "mistake")
+    assert (await shell.run(*delete)).exit_code == 1
+    asked = await shell.run(*delete, "--yes")
+    assert asked.exit_code == 3
+    assert "Requested by anna" in asked.stdout
+    done = await shell.run(*delete, "--yes", by="bert")
+    assert "was erased" in done.stdout
+    assert "Backups of the database" in done.stdout
+    assert "EVIDENCE_ERASED" in (await shell.run("show", check_id)).stderr
+
+
+async def test_what_a_hold_keeps_of_a_person_is_named(shell: Shell) -> None:
+    held = await shell.office.check("shell-4")
+    await shell.run("hold", held, "--reference", "case-1", "--reason", "court order")
+    erase = ("erase", "shell-4", "--reason", "request", "--purpose", "letter", "--yes")
+    first = await shell.run(*erase)
+    assert (first.exit_code, held in first.stdout) == (1, True)
+    released = await shell.run("release", held, "--reference", "case-1", "--purpose", "closed")
+    assert "no hold keeps" in released.stdout
+    assert (await shell.run(*erase)).exit_code == 0

@@ -1,0 +1,374 @@
+"""``facegate doctor`` finds the faults that are planted in a deployment, and none in a sound one."""
+
+import asyncio
+import base64
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import trustme
+from typer.testing import CliRunner
+
+from cli.doctor.clock import compared
+from cli.doctor.finding import Level
+from cli.main import app
+from server.api_keys import new_api_key
+from server.device.revocation import write_revocation_files
+from server.key_encryption import KeyFileCipher
+from server.key_files import KeyFiles
+from server.keys import KeyFolder
+from server.storage.schema import upgrade
+from tests.server.postgres import PostgresServer, postgres_server
+from tests.server.s3_process import S3, running_s3
+
+_RUN = CliRunner()
+_LIST = b'{"entries": {"2c8cdddfd5e03bfc": {"status": "REVOKED"}}}'
+
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    code: int
+    levels: dict[str, Level]
+
+
+@dataclass(frozen=True, slots=True)
+class _Deployment:
+    folder: Path
+    tables: list[str]
+
+    @property
+    def keys(self) -> Path:
+        return self.folder / "keys"
+
+    def add(self, text: str) -> None:
+        self.tables.append(text)
+
+    def config(self) -> Path:
+        path = self.folder / "facegate.toml"
+        path.write_text(
+            f'data_dir = "{self.folder}"\nallow_evaluation_pack = true\npolicies.default = "evaluation"\n'
+            "runtime.workers = 1\nlisteners.device.port = 0\nlisteners.service.port = 0\n"
+            "listeners.admin.port = 0\n" + "\n".join(self.tables)
+        )
+        path.chmod(0o600)
+        return path
+
+    def examine(self, *options: str) -> _Report:
+        done = _RUN.invoke(app, ["doctor", "--json", "--config", str(self.config()), *options])
+        assert done.stdout, done.output
+        rows = json.loads(done.stdout)["findings"]
+        assert all(
+            row["remedy"] and row["expected"] for row in rows if row["level"] in {"warning", "failure"}
+        )
+        return _Report(done.exit_code, {row["code"]: Level(row["level"]) for row in rows})
+
+    def command(self, *arguments: str) -> None:
+        done = _RUN.invoke(app, [*arguments, "--config", str(self.config())])
+        assert done.exit_code == 0, done.output
+
+
+@pytest.fixture
+def deployment(tmp_path: Path) -> _Deployment:
+    made = _Deployment(tmp_path / "data", [])
+    asyncio.run(upgrade(f"sqlite:///{made.folder / 'facegate.db'}"))
+    KeyFolder(KeyFiles(made.keys))
+    (made.folder / "objects").mkdir(mode=0o700)
+    return made
+
+
+def _open_key_folder(one: _Deployment) -> None:
+    one.keys.chmod(0o755)
+
+
+def _lose_a_key(one: _Deployment) -> None:
+    (one.keys / "result-0001.pem").unlink()
+
+
+def _age_a_key(one: _Deployment) -> None:
+    path = one.keys / "result-0001.pem"
+    begun = f"Not-Before: {datetime.now(UTC) - timedelta(days=500):%Y-%m-%dT%H:%M:%SZ}\n"
+    path.write_bytes(begun.encode() + path.read_bytes().partition(b"\n")[2])
+
+
+def _lose_key_encryption(one: _Deployment) -> None:
+    one.add(f'[[keys.encryption]]\nkind = "file"\npath = "{one.folder / "missing.key"}"')
+
+
+def _leave_keys_in_clear(one: _Deployment) -> None:
+    key = one.folder / "kek"
+    key.write_bytes(base64.b64encode(os.urandom(32)))
+    key.chmod(0o600)
+    one.add(f'[[keys.encryption]]\nkind = "file"\npath = "{key}"')
+
+
+def _lose_the_database(one: _Deployment) -> None:
+    (one.folder / "facegate.db").unlink()
+
+
+def _lose_the_objects(one: _Deployment) -> None:
+    (one.folder / "objects").rmdir()
+
+
+def _age_the_list(one: _Deployment) -> None:
+    path = one.folder / "status.json"
+    write_revocation_files(path, _LIST, fetched_at=datetime.now(UTC) - timedelta(days=5))
+    one.add(f'[device_integrity.android]\nrevocation_file = "{path}"')
+
+
+def _tls(one: _Deployment, *, expires: timedelta, other_key: bool = False, listener: str = "device") -> None:
+    authority = trustme.CA()
+    issued = authority.issue_cert("localhost", not_after=datetime.now(UTC) + expires)
+    other = authority.issue_cert("localhost")
+    pem, key = one.folder / "tls.pem", one.folder / "tls.key"
+    pem.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+    key.write_bytes((other if other_key else issued).private_key_pem.bytes())
+    key.chmod(0o600)
+    one.add(f'[listeners.{listener}.tls]\ncertificate = "{pem}"\nkey = "{key}"')
+
+
+def _expired_certificate(one: _Deployment) -> None:
+    _tls(one, expires=timedelta(days=-1))
+
+
+def _expired_certificate_of_pages(one: _Deployment) -> None:
+    one.add('[device_integrity.web]\nrp_id = "bank.example"\norigins = ["https://bank.example"]')
+    _tls(one, expires=timedelta(days=-1), listener="web")
+
+
+def _expiring_certificate(one: _Deployment) -> None:
+    _tls(one, expires=timedelta(days=5))
+
+
+def _foreign_key(one: _Deployment) -> None:
+    _tls(one, expires=timedelta(days=90), other_key=True)
+
+
+def _expired_api_key(one: _Deployment) -> None:
+    path = one.folder / "api_keys.toml"
+    path.write_text(
+        f'[[key]]\nname = "backend"\nsha256 = "{new_api_key()[1]}"\nroles = ["orchestrator"]\n'
+        "expires = 2020-01-01T00:00:00Z\n"
+    )
+    path.chmod(0o600)
+    one.add(f'[listeners.service]\nport = 0\napi_keys_file = "{path}"')
+
+
+def _missing_pack(one: _Deployment) -> None:
+    one.tables.insert(0, f'pack = "open"\nmodels_dir = "{one.folder / "models"}"')
+
+
+_FAULTS: list[tuple[Callable[[_Deployment], None], str, str, Level]] = [
+    (_open_key_folder, "keys", "KEY_FOLDER_OPEN", Level.FAILURE),
+    (_lose_a_key, "keys", "KEYS_UNUSABLE", Level.FAILURE),
+    (_age_a_key, "keys", "KEY_OLD", Level.WARNING),
+    (_lose_key_encryption, "keys", "KEY_ENCRYPTION_UNUSABLE", Level.FAILURE),
+    (_leave_keys_in_clear, "keys", "KEYS_IN_CLEAR", Level.WARNING),
+    (_lose_the_database, "database", "DATABASE_UNREACHABLE", Level.FAILURE),
+    (_lose_the_objects, "objects", "OBJECTS_MISSING", Level.FAILURE),
+    (_age_the_list, "attestation", "REVOCATION_LIST_OLD", Level.FAILURE),
+    (_expired_certificate, "tls", "TLS_EXPIRED", Level.FAILURE),
+    (_expired_certificate_of_pages, "tls", "TLS_EXPIRED", Level.FAILURE),
+    (_expiring_certificate, "tls", "TLS_EXPIRES", Level.WARNING),
+    (_foreign_key, "tls", "TLS_UNUSABLE", Level.FAILURE),
+    (_missing_pack, "models", "MODELS_UNUSABLE", Level.FAILURE),
+]
+
+
+@pytest.mark.parametrize(("plant", "area", "code", "level"), _FAULTS)
+def test_a_planted_fault_is_found(
+    deployment: _Deployment,
+    plant: Callable[[_Deployment], None],
+    area: str,
+    code: str,
+    level: Level,
+) -> None:
+    plant(deployment)
+    report = deployment.examine("--only", area)
+    assert report.levels[code] is level
+    assert report.code == (1 if level is Level.FAILURE else 4)
+
+
+def test_only_expired_api_keys_are_a_failure(deployment: _Deployment) -> None:
+    _expired_api_key(deployment)
+    config = deployment.config()
+    config.write_text(config.read_text().replace("listeners.service.port = 0\n", ""))
+    done = _RUN.invoke(app, ["doctor", "--json", "--only", "callers", "--config", str(config)])
+    assert "API_KEYS_ALL_EXPIRED" in done.stdout
+    assert done.exit_code == 1
+
+
+def test_a_missing_backup_is_a_warning_and_a_recorded_one_is_not(deployment: _Deployment) -> None:
+    assert deployment.examine("--only", "backup").code == 4
+    _back_up(deployment)
+    assert deployment.examine("--only", "backup").code == 0
+
+
+@pytest.mark.parametrize("listener", ["device", "web"])
+def test_a_port_of_another_process_is_a_failure(deployment: _Deployment, listener: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        deployment.add('[device_integrity.web]\nrp_id = "bank.example"\norigins = ["https://bank.example"]')
+        config = deployment.config()
+        port = other.getsockname()[1]
+        text = config.read_text().replace(f"listeners.{listener}.port = 0\n", "")
+        config.write_text(f"listeners.{listener}.port = {port}\n{text}")
+        done = _RUN.invoke(app, ["doctor", "--json", "--only", "ports", "--config", str(config)])
+    assert "PORT_TAKEN" in done.stdout
+    assert done.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [
+        ["listeners.device.port = 18443", "listeners.service.port = 18443"],
+        [
+            "listeners.device.port = 18443",
+            'listeners.web = { host = "localhost", port = 18443 }',
+            'device_integrity.web = { rp_id = "localhost", origins = ["http://localhost"] }',
+        ],
+    ],
+)
+def test_two_listeners_with_one_port_are_a_failure(deployment: _Deployment, tables: list[str]) -> None:
+    config = deployment.config()
+    named = {table.split(" = ")[0] for table in tables}
+    kept = [line for line in config.read_text().splitlines() if line.split(" = ")[0] not in named]
+    config.write_text("\n".join([*kept, *tables]))
+    done = _RUN.invoke(app, ["doctor", "--json", "--only", "ports", "--config", str(config)])
+    assert "PORT_TWICE" in done.stdout, done.output
+    assert done.exit_code == 1
+
+
+def test_a_folder_of_a_kubernetes_volume_is_fine(
+    deployment: _Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder belongs to root, its files to the group of the pod, and links lead to them."""
+    real = deployment.keys / "..2026_11_26"
+    real.mkdir(mode=0o755)
+    for path in [path for path in deployment.keys.iterdir() if path.is_file()]:
+        path.chmod(0o440)
+        path.rename(real / path.name)
+        path.symlink_to(Path("..data") / path.name)
+    (deployment.keys / "..data").symlink_to(real.name)
+    deployment.keys.chmod(0o2775)
+    monkeypatch.setattr(os, "geteuid", lambda: deployment.keys.stat().st_uid + 1)
+    report = deployment.examine("--only", "keys")
+    assert set(report.levels.values()) == {Level.FINE}
+    deployment.keys.chmod(0o2777)
+    assert deployment.examine("--only", "keys").levels["KEY_FOLDER_OPEN"] is Level.FAILURE
+
+
+def test_a_folder_that_only_its_group_may_enter_is_fine(deployment: _Deployment) -> None:
+    deployment.keys.chmod(0o2770)
+    assert deployment.examine("--only", "keys").code == 0
+
+
+def test_keys_in_clear_beside_a_tenants_own_key_are_found(deployment: _Deployment) -> None:
+    KeyFolder(KeyFiles(deployment.keys, tenants={"bank": KeyFileCipher(())}))
+    _tenant_key(deployment)
+    assert deployment.examine("--only", "keys").levels["KEYS_IN_CLEAR"] is Level.WARNING
+
+
+def test_the_key_of_a_tenant_is_tried(deployment: _Deployment) -> None:
+    key = _tenant_key(deployment)
+    report = deployment.examine("--only", "keys")
+    assert report.levels["TENANT_KEY_ENCRYPTION_WORKS"] is Level.FINE
+    assert report.levels["TENANT_KEY_MISSING"] is Level.WARNING
+    key.unlink()
+    report = deployment.examine("--only", "keys")
+    assert report.levels["TENANT_KEY_ENCRYPTION_UNUSABLE"] is Level.FAILURE
+    assert report.code == 1
+
+
+def test_a_sound_deployment_is_fine_and_stays_as_it_is(deployment: _Deployment) -> None:
+    _back_up(deployment)
+    before = _files(deployment)
+    report = deployment.examine()
+    assert {code: level for code, level in report.levels.items() if level is not Level.FINE} == {}
+    assert report.code == 0
+    assert _files(deployment) == before
+
+
+def test_an_unknown_area_cannot_be_examined(deployment: _Deployment) -> None:
+    done = _RUN.invoke(app, ["doctor", "--only", "weather", "--config", str(deployment.config())])
+    assert done.exit_code == 2
+
+
+def test_invalid_settings_are_a_failure(deployment: _Deployment) -> None:
+    deployment.add("[nonsense]\nvalue = 1")
+    report = deployment.examine()
+    assert report.levels == {"SETTINGS_INVALID": Level.FAILURE}
+    assert report.code == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "code"), [(0, "CLOCK_AGREES"), (10, "CLOCK_APART"), (-10, "CLOCK_APART"), (60, "CLOCK_WRONG")]
+)
+def test_another_clock_is_compared(seconds: int, code: str) -> None:
+    now = datetime.now(UTC)
+    assert compared("database", now + timedelta(seconds=seconds), before=now, after=now).code == code
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PostgresServer]:
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    with running_s3(tmp_path_factory.mktemp("s3")) as running:
+        yield running
+
+
+@pytest.mark.slow
+def test_postgresql_and_s3(
+    deployment: _Deployment, postgres: PostgresServer, s3: S3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in s3.environment.items():
+        monkeypatch.setenv(name, value)
+    url = asyncio.run(postgres.new_database())
+    monkeypatch.setenv("FACEGATE_STORAGE__DATABASE_URL", url)
+    monkeypatch.setenv("FACEGATE_STORAGE__OBJECTS_URL", "s3://doctor/evidence")
+    areas = ("--only", "database", "--only", "objects", "--only", "clock")
+    before = deployment.examine(*areas)
+    assert before.levels["MIGRATIONS_MISSING"] is Level.FAILURE
+    assert before.levels["OBJECTS_UNUSABLE"] is Level.FAILURE
+    asyncio.run(upgrade(url))
+    s3.make_bucket("doctor")
+    after = deployment.examine(*areas)
+    assert after.levels["DATABASE_REACHABLE"] is Level.FINE
+    assert after.levels["CONNECTIONS_FREE"] is Level.FINE
+    # The server of the tests does not sync to the disk.
+    assert after.levels["DATABASE_NOT_DURABLE"] is Level.WARNING
+    assert after.levels["OBJECTS_WORK"] is Level.FINE
+    assert after.levels["CLOCK_AGREES"] is Level.FINE
+    assert after.code == 4
+
+
+def _files(one: _Deployment) -> set[Path]:
+    """All files but those in which SQLite keeps its log."""
+    paths = one.folder.rglob("*")
+    return {path for path in paths if path.is_file() and not path.name.endswith(("-wal", "-shm"))}
+
+
+def _tenant_key(one: _Deployment) -> Path:
+    key = one.folder.parent / "tenant.key"
+    key.write_bytes(base64.b64encode(os.urandom(32)))
+    key.chmod(0o600)
+    one.add(f'[[keys.tenants.bank.encryption]]\nkind = "file"\npath = "{key}"')
+    return key
+
+
+def _back_up(one: _Deployment) -> None:
+    target = one.folder.parent / "backup"
+    target.mkdir()
+    key = target / "key"
+    key.write_bytes(base64.b64encode(os.urandom(32)))
+    key.chmod(0o600)
+    one.command("backup", "database", str(target / "database.gz"))
+    one.command("backup", "objects", str(target / "objects"))
+    one.command("backup", "keys", str(target / "keys.json"), "--key-file", str(key))

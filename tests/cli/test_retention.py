@@ -1,0 +1,203 @@
+"""``facegate retention run``: what it shows, erases, leaves and records."""
+
+import asyncio
+import json
+import re
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from cli.main import app
+from server.audit import Actor, AuditAction, AuditEntry, AuditEvent
+from server.domain.state import CheckState
+from server.settings import Settings
+from server.settings_loading import load_settings
+from server.storage.audit_reader import AuditReader
+from server.storage.database import Database, open_database
+from server.storage.holds import HoldRepository, StoredHold
+from server.storage.objects import open_object_store
+from server.storage.repository import CheckRepository
+from tests.server.databases import make_tables
+from tests.server.storage.samples import decision, entry, new_check
+
+_RUN = CliRunner()
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("FACEGATE_DATA_DIR", str(tmp_path))
+    found = load_settings(None).settings
+    asyncio.run(make_tables(found.database_url))
+    return found
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[Database]:
+    database = open_database(settings.database_url)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+def _decide(settings: Settings, *overdue: timedelta, images: timedelta | None = None) -> list[UUID]:
+    """Makes checks with an image each, whose retention, and that of the images, ended so long ago."""
+
+    async def work() -> list[UUID]:
+        async with _opened(settings) as database:
+            repository = CheckRepository(database)
+            made = []
+            for late in overdue:
+                check_id = (await repository.create(new_check(), None)).check_id
+                kept = entry(check_id.hex)
+                await open_object_store(settings.objects_url).put(kept.object_key, b"sealed")
+                now = datetime.now(UTC)
+                images_until = None if images is None else now - images
+                await repository.decide(
+                    check_id,
+                    epoch=None,
+                    decision=replace(decision(kept), retain_until=now - late, images_until=images_until),
+                )
+                made.append(check_id)
+            return made
+
+    return asyncio.run(work())
+
+
+def _hold(settings: Settings, check_id: UUID) -> None:
+    event = AuditEvent(
+        tenant="default",
+        action=AuditAction.HOLD_PLACED,
+        actor=Actor(name="anna", role="compliance_admin"),
+        check_id=check_id,
+    )
+    hold = StoredHold(
+        reference="case-17", reason="court", placed_by="anna", place_time=datetime(2027, 3, 1, tzinfo=UTC)
+    )
+
+    async def work() -> None:
+        async with _opened(settings) as database:
+            await HoldRepository(database).place(check_id, hold, event=event)
+
+    asyncio.run(work())
+
+
+def _found(settings: Settings, check_ids: Sequence[UUID]) -> list[tuple[CheckState, bool]]:
+    """The state of each check, and whether its object exists."""
+
+    async def work() -> list[tuple[CheckState, bool]]:
+        objects = open_object_store(settings.objects_url)
+        async with _opened(settings) as database:
+            found = []
+            for check_id in check_ids:
+                check = await CheckRepository(database).get(check_id)
+                assert check is not None
+                found.append((check.state, await objects.exists(entry(check_id.hex).object_key)))
+            return found
+
+    return asyncio.run(work())
+
+
+def _expirations(settings: Settings) -> list[AuditEntry]:
+    async def work() -> list[AuditEntry]:
+        async with _opened(settings) as database:
+            entries = await AuditReader(database).entries("default")
+            return [one for one in entries if one.action == AuditAction.EVIDENCE_EXPIRED]
+
+    return asyncio.run(work())
+
+
+def _run(*arguments: str) -> Result:
+    return _RUN.invoke(app, ["retention", "run", *arguments])
+
+
+_KEPT = (CheckState.DECIDED, True)
+_ERASED = (CheckState.ERASED, False)
+_DAY = timedelta(days=1)
+
+
+def test_it_erases_what_is_due_and_leaves_what_is_held_or_kept(settings: Settings) -> None:
+    checks = _decide(settings, 3 * _DAY, 2 * _DAY, _DAY, -_DAY)
+    _hold(settings, checks[1])
+    shown = _run("--dry-run")
+    assert shown.exit_code == 0
+    assert shown.stdout.splitlines()[1].split()[:3] == ["standard", "2", "0"]
+    assert _found(settings, checks) == [_KEPT] * 4
+
+    # An interrupted run is continued by the next one, the longest overdue first.
+    part = _run("--limit", "1")
+    assert (part.exit_code, part.stdout) == (0, "Checks: 2 due, 1 erased, 1 still due, 1 kept by a hold.\n")
+    assert _found(settings, checks) == [_ERASED, _KEPT, _KEPT, _KEPT]
+    rest = _run()
+    assert (rest.exit_code, rest.stdout) == (0, "Checks: 1 due, 1 erased, 0 still due, 1 kept by a hold.\n")
+    assert _found(settings, checks) == [_ERASED, _KEPT, _ERASED, _KEPT]
+
+    again = _run()
+    assert (again.exit_code, again.stdout) == (0, "Checks: 0 due, 0 erased, 0 still due, 1 kept by a hold.\n")
+    logged = _expirations(settings)
+    assert [one.check_id for one in logged] == [str(checks[0]), str(checks[2])]
+    assert {one.role for one in logged} == {"shell"}
+
+
+def test_images_are_erased_before_the_record(settings: Settings) -> None:
+    checks = _decide(settings, _DAY, -_DAY, images=2 * _DAY)
+    shown = _run("--dry-run")
+    assert shown.stdout.splitlines()[1].split()[:4] == ["standard", "1", "1", "0"]
+    done = _run()
+    assert (done.exit_code, done.stdout.splitlines()) == (
+        0,
+        [
+            "Checks: 1 due, 1 erased, 0 still due, 0 kept by a hold.",
+            "Images of further checks: 1 due, 1 erased, 0 still due.",
+        ],
+    )
+    assert _found(settings, checks) == [_ERASED, (CheckState.DECIDED, False)]
+    assert [json.loads(one.detail) for one in _expirations(settings)] == [
+        {"part": "check"},
+        {"part": "images"},
+    ]
+    assert _run("--dry-run").stdout == "No retention has ended.\n"
+
+
+def test_nothing_due_is_said(settings: Settings) -> None:
+    _decide(settings, -_DAY)
+    shown = _run("--dry-run")
+    assert (shown.exit_code, shown.stdout) == (0, "No retention has ended.\n")
+
+
+@pytest.mark.slow
+def test_two_runs_at_once_erase_and_record_each_check_once(settings: Settings) -> None:
+    checks = _decide(settings, *(hours * timedelta(hours=1) for hours in range(1, 9)))
+
+    async def work() -> list[bytes]:
+        started = [
+            await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "facegate_app", "retention", "run", stdout=asyncio.subprocess.PIPE
+            )
+            for _ in range(2)
+        ]
+        outputs = [(await one.communicate())[0] for one in started]
+        assert [one.returncode for one in started] == [0, 0]
+        return outputs
+
+    outputs = asyncio.run(work())
+    erased = [int(re.findall(rb"(\d+) erased", output)[0]) for output in outputs]
+    assert sum(erased) == len(checks)
+    assert sorted(str(one.check_id) for one in _expirations(settings)) == sorted(map(str, checks))
+    assert _found(settings, checks) == [_ERASED] * len(checks)
+
+
+def test_a_database_of_another_revision_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACEGATE_DATA_DIR", str(tmp_path))
+    answer = _run()
+    assert answer.exit_code == 2
+    assert "facegate db upgrade" in answer.stderr

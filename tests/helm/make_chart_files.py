@@ -1,0 +1,124 @@
+"""Writes the generated files of the chart, ``values.schema.json`` and ``README.md``.
+
+Run it after a change of ``helm/facegate/values.yaml`` or of the settings: ``python -m
+tests.helm.make_chart_files``.
+"""
+
+import json
+import re
+from typing import Any, Final
+
+from server.settings import Settings
+from tests.helm.chart_values import CHART, ChartValue, chart_values
+
+__all__ = ["readme", "schema"]
+
+_README: Final = """\
+# The Helm chart of Facegate
+
+Installs [Facegate](../../README.md), a gRPC server for face verification with liveness, on Kubernetes 1.30 or
+newer. [docs/kubernetes.md](../../docs/kubernetes.md) has the steps of an installation.
+
+The chart holds no secret: it refers to Secrets by name. It refuses values that cannot work, such as several
+replicas with SQLite, and names the value to set. `values.schema.json` knows every setting of the
+server, so `helm lint` and `helm install` refuse a misspelt one.
+
+The probes use the admin listener, `/readyz` and `/healthz`: the kubelet's gRPC probe speaks no TLS, which the
+gRPC listeners demand outside of loopback.
+
+## Values
+
+| Value | Default | Meaning |
+| --- | --- | --- |
+"""
+_FOOT: Final = """
+This page is the output of `python -m tests.helm.make_chart_files`; do not edit it by hand.
+"""
+_TYPES: Final = {
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    str: "string",
+    list: "array",
+    dict: "object",
+}
+_SIZE: Final = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?([kMGTP]|[KMGTP]i)?$"}
+_SCHEDULE: Final = {
+    "type": "string",
+    "pattern": r"^(@(yearly|annually|monthly|weekly|daily|midnight|hourly)|\S+( \S+){4})$",
+}
+# What a default does not tell.
+_FORMS: Final[dict[str, dict[str, Any]]] = {
+    "image.digest": {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"},
+    "persistence.size": _SIZE,
+    "models.size": _SIZE,
+    "podDisruptionBudget.maxUnavailable": {
+        "type": ["integer", "string"],
+        "minimum": 0,
+        "pattern": "^[0-9]{1,3}%$",
+    },
+    "retention.schedule": _SCHEDULE,
+    "backup.schedule": _SCHEDULE,
+    "doctor.schedule": _SCHEDULE,
+}
+_CHOICES: Final = re.compile(r"One of: ((?:`[^`]+`(?:, )?)+)")
+
+
+def schema() -> str:
+    """Returns the schema of the values, as JSON."""
+    root: dict[str, Any] = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Values of the Facegate chart",
+        "type": "object",
+        "properties": {
+            "global": {"type": "object", "description": "Values that Helm shares with subcharts."}
+        },
+        "additionalProperties": False,
+    }
+    settings = Settings.model_json_schema()
+    root["$defs"] = settings.pop("$defs")
+    for value in chart_values():
+        at = root
+        for name in value.path[:-1]:
+            at = at["properties"].setdefault(
+                name, {"type": "object", "properties": {}, "additionalProperties": False}
+            )
+        typed = settings if value.path == ("settings",) else _typed(value)
+        at["properties"][value.path[-1]] = {**typed, "description": value.description}
+    return json.dumps(root, indent=2, ensure_ascii=False) + "\n"
+
+
+def readme() -> str:
+    """Returns the README of the chart."""
+    rows = (
+        f"| `{'.'.join(value.path)}` | {_shown(value.default)} | {value.description} |\n"
+        for value in chart_values()
+    )
+    return _README + "".join(rows) + _FOOT
+
+
+def _typed(value: ChartValue) -> dict[str, Any]:
+    form = _FORMS.get(".".join(value.path))
+    if form is not None:
+        return form
+    described: dict[str, Any] = {"type": _TYPES[type(value.default)]}
+    choices = _CHOICES.search(value.description)
+    if choices is not None:
+        described["enum"] = re.findall(r"`([^`]+)`", choices[1])
+    if described["type"] == "integer":
+        described["minimum"] = 0
+    return described
+
+
+def _shown(default: Any) -> str:
+    return f"`{json.dumps(default, ensure_ascii=False)}`"
+
+
+def main() -> None:
+    """Writes both files."""
+    (CHART / "values.schema.json").write_text(schema())
+    (CHART / "README.md").write_text(readme())
+
+
+if __name__ == "__main__":
+    main()

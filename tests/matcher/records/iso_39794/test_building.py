@@ -1,0 +1,383 @@
+"""39794-5 records that are made from an image, and from the records of other versions."""
+
+import io
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from PIL import Image
+
+from matcher.errors import RecordInvalid
+from matcher.records import (
+    EyeCentres,
+    Landmark,
+    PoseDegrees,
+    QualityBlock,
+    Record39794,
+    RecordMetadata,
+    RecordVersion,
+    Representation2005,
+    Representation2011,
+    build_record,
+    fitted,
+    metadata_of,
+    open_trusted_image,
+    representations_of,
+    serialise,
+    wrap_in_dg2,
+)
+from matcher.records.codes import (
+    CaptureSource,
+    Expression,
+    EyeColour,
+    FaceImageType2011,
+    Feature,
+    Gender,
+    HairColour,
+    PostAcquisition,
+)
+from matcher.records.iso_39794.blocks import ImageSizeBlock
+from matcher.records.iso_39794.codes import (
+    CaptureTechnology39794,
+    ColourSpace39794,
+    EyeColour39794,
+    FaceImageKind39794,
+    Gender39794,
+    HairColour39794,
+    ImageDataFormat39794,
+    ScoringError39794,
+)
+from matcher.records.iso_39794.common_blocks import DateTimeBlock, RegistryIdBlock
+from matcher.records.iso_39794.correspondence import (
+    EYE_COLOURS,
+    GENDERS,
+    HAIR_COLOURS,
+    POINTS,
+    SOURCES,
+)
+from matcher.records.iso_39794.landmark_codes import AnthropometricPoint, Mpeg4Point, point_code
+from matcher.records.views import representation_of
+from tests.matcher.records.builders import HEIGHT, JPEG, JPEG_2000, WIDTH, records_2005, records_2011
+from tests.matcher.records.iso_39794.samples import ALL_FIELDS, real_file, records_39794
+from tests.vision.samples import j2k_head, jpeg_head, png
+
+_2005, _2011 = RecordVersion.ISO_19794_5_2005, RecordVersion.ISO_19794_5_2011
+_39794 = RecordVersion.ISO_39794_5
+_KNOWN = RecordMetadata(
+    face_image_type=FaceImageType2011.FULL_FRONTAL,
+    eyes=EyeCentres(left=(150, 130), right=(90, 130)),
+    landmarks=(Landmark(1, 0x93, 120, 160), Landmark(2, 0x11, 120, 20)),
+    pose=PoseDegrees(yaw=-4.0, pitch=2.4, yaw_uncertainty=2.5),
+    gender=Gender.FEMALE,
+    eye_colour=EyeColour.MULTI_COLOURED,
+    hair_colour=HairColour.RED,
+    features=frozenset({Feature.GLASSES, Feature.BLINK}),
+    expressions=frozenset({Expression.NEUTRAL}),
+    source=CaptureSource.VIDEO_FRAME_DIGITAL,
+    device_vendor=7,
+    device_type=9,
+    capture_time=datetime(2026, 11, 20, 14, 0, 1, 250_000, tzinfo=UTC),
+    subject_height=178,
+    quality=(QualityBlock(40, 1, 2), QualityBlock(255, 3, 4)),
+    post_acquisition=frozenset({PostAcquisition.CROPPED}),
+)
+
+
+def _build(image: bytes = JPEG, known: RecordMetadata | None = None) -> Record39794:
+    record = build_record(image, version=_39794, metadata=known)
+    assert isinstance(record, Record39794)
+    return record
+
+
+def test_the_same_points_have_the_same_numbers() -> None:
+    assert point_code(Mpeg4Point.POINT_12_1) == 0xC1
+    assert point_code(Mpeg4Point.POINT_9_15) == 0x9F
+    assert point_code(AnthropometricPoint.POINT_5_6) == 0x56
+    assert len(Mpeg4Point) == 88
+    assert len(POINTS) == 88 + 37
+
+
+def test_codes_that_mean_the_same_are_paired_by_their_names() -> None:
+    assert dict(GENDERS) == {Gender39794.MALE: Gender.MALE, Gender39794.FEMALE: Gender.FEMALE}
+    assert set(EyeColour39794) - set(EYE_COLOURS) == {EyeColour39794.OTHER, EyeColour39794.HAZEL}
+    assert set(HairColour39794) - set(HAIR_COLOURS) == {
+        HairColour39794.OTHER,
+        HairColour39794.KNOWN_COLOURED,
+    }
+    assert SOURCES[CaptureTechnology39794.VIDEO_FRAME_ANALOGUE] is CaptureSource.VIDEO_FRAME_ANALOGUE
+    assert SOURCES[CaptureTechnology39794.UNKNOWN] is CaptureSource.UNKNOWN
+
+
+def test_an_image_alone() -> None:
+    record = _build()
+    face = record.representation
+    assert record.picture.representation_data == JPEG
+    information = record.picture.image_information
+    assert information.image_data_format is ImageDataFormat39794.JPEG
+    assert information.image_size == ImageSizeBlock(width=WIDTH, height=HEIGHT)
+    assert information.image_colour_space is ColourSpace39794.RGB_24
+    assert (face.capture_date_time, face.quality, face.identity_metadata, face.landmarks) == (None,) * 4
+    assert (face.capture_device, record.picture.capture_device, information.face_image_kind) == (None,) * 3
+    content = open_trusted_image(serialise(record))
+    assert content.record == record
+    assert content.notes == ()
+
+
+def test_every_field_of_the_metadata() -> None:
+    record = _build(known=_KNOWN)
+    content = open_trusted_image(serialise(record))
+    assert content.record == record
+    assert content.notes == ()
+    face, identity = record.representation, record.representation.identity_metadata
+    assert identity is not None
+    assert identity.subject_height == 1780
+    assert identity.gender is Gender39794.FEMALE
+    assert identity.properties is not None
+    assert (identity.properties.glasses, identity.properties.beard) == (True, False)
+    assert identity.properties.biometric_absent is None
+    assert face.capture_date_time == DateTimeBlock(
+        year=2026, month=11, day=20, hour=14, minute=0, second=1, millisecond=250
+    )
+    assert face.quality is not None
+    assert face.quality[0].algorithm_id == RegistryIdBlock(organization=1, id=2)
+    assert face.quality[1].score_or_error.error == ScoringError39794.FAILURE_TO_ASSESS
+    assert record.picture.image_information.face_image_kind is FaceImageKind39794.MRTD
+    view = content.representation
+    assert view is not None
+    assert view.eye_centres == _KNOWN.eyes
+    # Angles are rounded to whole degrees, uncertainties up.
+    assert view.pose == PoseDegrees(yaw=-4.0, pitch=2.0, yaw_uncertainty=3.0)
+    again = metadata_of(view)
+    expected = replace(
+        _KNOWN,
+        eyes=None,
+        landmarks=(Landmark(1, 0xC1, 150, 130), Landmark(1, 0xC2, 90, 130), *_KNOWN.landmarks),
+        pose=view.pose,
+        block_39794=face,
+    )
+    assert again == expected
+
+
+@pytest.mark.parametrize(
+    ("image", "format_", "colours"),
+    [
+        (jpeg_head(8, 8, channels=1), ImageDataFormat39794.JPEG, ColourSpace39794.GREY_8),
+        (jpeg_head(8, 8, channels=4), ImageDataFormat39794.JPEG, ColourSpace39794.OTHER),
+        (JPEG_2000, ImageDataFormat39794.JPEG_2000_LOSSY, ColourSpace39794.RGB_24),
+        (
+            j2k_head(8, 8, components=1, bits=16),
+            ImageDataFormat39794.JPEG_2000_LOSSY,
+            ColourSpace39794.GREY_16,
+        ),
+        (j2k_head(8, 8, bits=16), ImageDataFormat39794.JPEG_2000_LOSSY, ColourSpace39794.RGB_48),
+    ],
+)
+def test_format_and_colours_are_the_images(image: bytes, format_: int, colours: int) -> None:
+    information = _build(image).picture.image_information
+    assert (information.image_data_format, information.image_colour_space) == (format_, colours)
+
+
+@pytest.mark.parametrize("irreversible", [True, False])
+def test_lossy_and_lossless_jpeg_2000_are_told_apart(irreversible: bool) -> None:
+    stored = io.BytesIO()
+    Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(
+        stored, format="JPEG2000", irreversible=irreversible
+    )
+    expected = (
+        ImageDataFormat39794.JPEG_2000_LOSSY if irreversible else ImageDataFormat39794.JPEG_2000_LOSSLESS
+    )
+    assert _build(stored.getvalue()).picture.image_information.image_data_format is expected
+
+
+@pytest.mark.parametrize(
+    ("image", "known", "says"),
+    [
+        (png(8, 8), RecordMetadata(), "JPEG"),
+        (JPEG, RecordMetadata(subject_height=7000), "subject height 70000"),
+        (JPEG, RecordMetadata(pose=PoseDegrees(yaw=181.0)), "angle value 181"),
+        (JPEG, RecordMetadata(device_type=5), "organization 0"),
+        (JPEG, RecordMetadata(quality=(QualityBlock(200, 1, 1),)), "score 200"),
+        (JPEG, RecordMetadata(landmarks=(Landmark(1, 0x11, 1, 1),)), "landmark 1.1"),
+        (JPEG, RecordMetadata(landmarks=(Landmark(3, 0x21, 1, 1),)), "type 3"),
+        (JPEG, RecordMetadata(features=frozenset({Feature.DISTORTING_CONDITION})), "DISTORTING"),
+        (JPEG, RecordMetadata(hair_colour=HairColour.GREEN), "GREEN"),
+        (JPEG, RecordMetadata(face_image_type=FaceImageType2011.TOKEN_FRONTAL), "TOKEN_FRONTAL"),
+    ],
+)
+def test_what_it_cannot_hold_is_refused(image: bytes, known: RecordMetadata, says: str) -> None:
+    with pytest.raises(RecordInvalid, match=says):
+        _build(image, known)
+
+
+def test_what_it_cannot_hold_is_left_out_and_named() -> None:
+    face = Representation2011(
+        image=JPEG,
+        width=WIDTH,
+        height=HEIGHT,
+        face_image_type=2,
+        hair_colour=9,
+        gender=0xFF,
+        eye_colour=0xFF,
+        device_type=5,
+        features=1 | 1 << 1 | 1 << 11,
+        quality=(QualityBlock(40, 0, 1), QualityBlock(50, 1, 1)),
+        landmarks=(Landmark(1, 0xC1, 1, 2), Landmark(3, 0x11, 3, 4)),
+    )
+    known, left_out = fitted(metadata_of(representation_of(face)), _39794)
+    assert set(left_out) == {
+        "landmarks that it does not name",
+        "distorting condition",
+        "hair colour",
+        "device without vendor and number",
+        "quality scores without a registered algorithm",
+        "face image type",
+    }
+    view = representations_of(_build(known=known))[0]
+    assert view.features == frozenset({Feature.GLASSES})
+    assert view.quality == (QualityBlock(50, 1, 1),)
+    assert view.landmarks == (Landmark(1, 0xC1, 1, 2),)
+    assert (view.gender, view.eye_colour, view.hair_colour) == (0, EyeColour.UNKNOWN, 0)
+
+
+def test_a_2005_record_goes_into_it() -> None:
+    face = Representation2005(
+        image=JPEG, width=WIDTH, height=HEIGHT, expression=3, eye_colour=8, source=7, face_image_type=1
+    )
+    known, left_out = fitted(metadata_of(representation_of(face)), _39794)
+    assert left_out == ()
+    record = _build(known=known)
+    device = record.picture.capture_device
+    assert device is not None
+    assert device.technology_id is CaptureTechnology39794.UNKNOWN
+    view = representations_of(record)[0]
+    assert view.expressions == frozenset({Expression.SMILE})
+    assert view.eye_colour is EyeColour.UNKNOWN
+
+
+def test_a_real_record_keeps_every_field(assets: Path) -> None:
+    content = open_trusted_image(real_file(assets, ALL_FIELDS))
+    assert content.representation is not None
+    known, left_out = fitted(metadata_of(content.representation), _39794)
+    assert left_out == ()
+    old = content.record
+    assert isinstance(old, Record39794)
+    new = _build(content.image, known)
+    # Only the size was wrong; it is now the image's.
+    information = replace(old.picture.image_information, image_size=ImageSizeBlock(width=413, height=531))
+    picture = replace(old.picture, image_information=information)
+    assert new == replace(old, representation=replace(old.representation, image_representation=picture))
+
+
+def test_of_a_real_record_only_what_changes_is_changed(assets: Path) -> None:
+    content = open_trusted_image(real_file(assets, ALL_FIELDS))
+    assert content.representation is not None
+    known = replace(
+        metadata_of(content.representation),
+        gender=Gender.MALE,
+        landmarks=(),
+        post_acquisition=frozenset({PostAcquisition.MULTIPLY_COMPRESSED}),
+    )
+    new, old = _build(JPEG, known), content.record
+    assert isinstance(old, Record39794)
+    before = old.representation
+    assert new.representation == replace(
+        before,
+        image_representation=new.picture,
+        landmarks=None,
+        identity_metadata=replace(before.identity_metadata, gender=Gender39794.MALE),  # type: ignore[type-var]
+    )
+    information = new.picture.image_information
+    assert information.lossy_transformation_attempts is None
+    assert information.camera_to_subject_distance == 3000
+    processing = information.post_acquisition_processing
+    assert processing is not None
+    assert (processing.multiply_compressed, processing.rotated) == (True, False)
+
+
+def test_what_a_19794_record_cannot_hold_is_named(assets: Path) -> None:
+    content = open_trusted_image(real_file(assets, ALL_FIELDS))
+    assert content.representation is not None
+    known, left_out = fitted(metadata_of(content.representation), _2011)
+    assert set(left_out) == {
+        "lossy transformations",
+        "camera distance",
+        "sensor diagonal",
+        "focal length",
+        "face measurements",
+        "reference colours",
+        "spectral range",
+        "certificates of the device",
+        "PAD data",
+        "session",
+        "origin",
+    }
+    view = representations_of(build_record(content.image, version=_2011, metadata=known))[0]
+    assert (view.gender, view.eye_colour, view.hair_colour) == (
+        Gender.FEMALE,
+        EyeColour.BLUE,
+        HairColour.BROWN,
+    )
+    assert (view.subject_height, view.landmarks) == (179, (Landmark(1, 0x2B, 90, 22),))
+    assert view.quality == (QualityBlock(99, 1, 1),)
+    assert view.capture_time is not None
+    assert view.capture_time.utc == datetime(2024, 1, 20, 13, 23, 9, 908_000, tzinfo=UTC)
+    _, from_2005 = fitted(metadata_of(content.representation), _2005)
+    assert set(left_out) | {"capture time", "device vendor", "height of the person", "quality scores"} == set(
+        from_2005
+    )
+
+
+def test_a_dg2_of_it_is_like_the_real_one(assets: Path) -> None:
+    content = open_trusted_image(real_file(assets, ALL_FIELDS.replace("AllFields", "MandFields")))
+    assert content.record is not None
+    wrapped = open_trusted_image(wrap_in_dg2([serialise(content.record)]))
+    assert (wrapped.record, wrapped.notes) == (content.record, ())
+    assert wrapped.dg2 is not None
+    (block,) = wrapped.dg2.blocks
+    assert (block.tag, block.biometric_type, block.format_owner, block.format_type) == (
+        0x7F2E,
+        0x02,
+        0x0101,
+        0x002A,
+    )
+
+
+def test_a_dg2_holds_records_of_one_kind() -> None:
+    new, old = serialise(_build()), serialise(build_record(JPEG, version=_2005))
+    bare = serialise(replace(_build(), wrapped=False))
+    for records in ([new, old], [old, new], [bare], [serialise(build_record(JPEG, version=_2011))]):
+        with pytest.raises(RecordInvalid):
+            wrap_in_dg2(records)
+
+
+@pytest.mark.parametrize("version", RecordVersion)
+@settings(max_examples=40, deadline=None)
+@given(record=records_39794)
+def test_whatever_a_39794_record_says_can_be_said_again(version: RecordVersion, record: Record39794) -> None:
+    for view in representations_of(record):
+        known, left_out = fitted(metadata_of(view), version)
+        assert all(left_out)
+        built = build_record(JPEG, version=version, metadata=known)
+        assert open_trusted_image(serialise(built)).record == built
+
+
+@settings(max_examples=40, deadline=None)
+@given(record=records_2005)
+def test_whatever_a_2005_record_says_can_be_said_in_39794(record: object) -> None:
+    _says_it_again(record)
+
+
+@settings(max_examples=40, deadline=None)
+@given(record=records_2011)
+def test_whatever_a_2011_record_says_can_be_said_in_39794(record: object) -> None:
+    _says_it_again(record)
+
+
+def _says_it_again(record: object) -> None:
+    for view in representations_of(record):  # type: ignore[arg-type]
+        known, _ = fitted(metadata_of(view), _39794)
+        built = _build(known=known)
+        assert open_trusted_image(serialise(built)).record == built

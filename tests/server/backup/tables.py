@@ -1,0 +1,71 @@
+"""Rows in every table, whatever its columns, and all rows of a database to compare."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Boolean, Column, Connection, Integer, LargeBinary, String, Uuid, insert, select
+
+from server.storage.database import open_database
+from server.storage.tables import UtcTime, metadata
+from tests.server.databases import make_tables
+
+__all__ = ["all_rows", "filled"]
+
+_START = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
+
+
+async def filled(url: str, rows: int = 3) -> None:
+    """Makes the tables of a database, and some rows in each; every second value that may be null is."""
+    await make_tables(url)
+    database = open_database(url)
+    try:
+        await database.write(_fill, rows)
+    finally:
+        await database.close()
+
+
+async def all_rows(url: str) -> dict[str, list[tuple[Any, ...]]]:
+    """Returns the rows of every table in the order of its primary key."""
+    database = open_database(url)
+    try:
+        return await database.read(_rows)
+    finally:
+        await database.close()
+
+
+def _fill(connection: Connection, rows: int) -> None:
+    for table in metadata.sorted_tables:
+        connection.execute(
+            insert(table),
+            [{column.name: _value(column, number) for column in table.columns} for number in range(rows)],
+        )
+
+
+def _rows(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
+    return {
+        table.name: [
+            tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key.columns))
+        ]
+        for table in metadata.sorted_tables
+    }
+
+
+def _value(column: Column[Any], number: int) -> Any:
+    """Returns the value of a row. Rows of the same number refer to each other, because names do not count."""
+    if column.nullable and number % 2:
+        return None
+    match column.type:
+        case LargeBinary():
+            return bytes([number, 0, 255]) * 11
+        case UtcTime():
+            return _START + timedelta(seconds=number)
+        case Uuid():
+            return UUID(int=number + 1)
+        case Boolean():
+            return number % 2 == 0
+        case Integer():
+            return number
+        case String():
+            return f"é\n{number}"
+    raise AssertionError(f"no value for {column!r}")

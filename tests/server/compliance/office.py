@@ -1,0 +1,99 @@
+"""A server with a caller for each role, and decided checks, for tests of EvidenceService."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from facegate.v1 import verification_service_pb2 as service_pb2
+
+from facegate_client import ApiKey, Compliance, KeySet, load_key_set
+from server.api_keys import new_api_key
+from server.key_files import KeyFiles
+from server.keys import KeyFolder
+from tests.server.live import LiveServer, fresh_pictures, portrait, serving, settings_for
+from tests.server.policy_files import write_policy
+from tests.server.raw_device import RawDevice
+
+__all__ = ["Office", "open_office"]
+
+_CALLERS = {
+    "backend": ("bank", "orchestrator"),
+    "reader": ("bank", "compliance_reader"),
+    "anna": ("bank", "compliance_admin"),
+    "bert": ("bank", "compliance_admin"),
+    "clara": ("bank", "compliance_admin"),
+    "operator": ("bank", "operator"),
+    "other": ("branch", "compliance_admin"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """A running server and its callers."""
+
+    live: LiveServer
+    keys: dict[str, str]
+
+    def of(self, name: str) -> Compliance:
+        """The client of a caller."""
+        return Compliance(channel=self.live.service_channel, api_key=ApiKey(self.keys[name]))
+
+    @property
+    def jwks(self) -> KeySet:
+        """The published keys."""
+        return load_key_set(KeyFolder(KeyFiles(self.live.settings.key_folder)).keys.results.jwks())
+
+    async def check(self, subject: str, *, scanned: bool = False, consent: str = "c-1") -> str:
+        """A decided check: of a genuine person, or cancelled before a scan."""
+        metadata = ApiKey(self.keys["backend"]).metadata
+        upload = await self.live.service.UploadTrustedImage(
+            service_pb2.UploadTrustedImageRequest(
+                image=portrait(), subject_reference=subject, consent_reference=consent
+            ),
+            metadata=metadata,
+        )
+        if scanned:
+            stream = await RawDevice(self.live.device, upload).open()
+            await stream.run_attempt(fresh_pictures())
+            assert await stream.outcome() is None
+        else:
+            await self.live.service.CancelCheck(
+                service_pb2.CancelCheckRequest(check_id=upload.check_id), metadata=metadata
+            )
+        return upload.check_id
+
+    async def open_check(self, subject: str) -> str:
+        """A check that no device has scanned yet."""
+        upload = await self.live.service.UploadTrustedImage(
+            service_pb2.UploadTrustedImageRequest(image=portrait(), subject_reference=subject),
+            metadata=ApiKey(self.keys["backend"]).metadata,
+        )
+        return upload.check_id
+
+
+def _write_keys(file: Path) -> dict[str, str]:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    keys, lines = {}, []
+    for name, (tenant, role) in _CALLERS.items():
+        keys[name], digest = new_api_key()
+        lines.append(
+            f'[[key]]\nname = "{name}"\nsha256 = "{digest}"\ntenant = "{tenant}"\nroles = ["{role}"]\n'
+        )
+    file.write_text("".join(lines))
+    file.chmod(0o600)
+    return keys
+
+
+@asynccontextmanager
+async def open_office(folder: Path, **tables: Any) -> AsyncIterator[Office]:
+    """Serves until the block ends."""
+    file = folder / "keys.toml"
+    keys = _write_keys(file)
+    free = {"port": 0}
+    listeners = {"device": free, "service": free | {"api_keys_file": file}, "admin": free}
+    settings = settings_for(folder, sandbox=False, listeners=listeners, **tables)
+    write_policy(folder / "policies", "test", portrait="bytes", evidence_seconds=2 * 86_400, images_seconds=0)
+    async with serving(settings) as live:
+        yield Office(live, keys)

@@ -1,0 +1,296 @@
+"""A deployment with keys, checks, images and an audit log, made by the product's own code."""
+
+import asyncio
+import base64
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from prometheus_client import CollectorRegistry
+
+from device_integrity.assurance import Assurance
+from device_integrity.stream import FrameMark
+from server.assembly import check_recorder, evidence_environment
+from server.audit import Actor, AuditAction, AuditEvent, subject_hash
+from server.backup import copy_objects, dump_database, pack_keys
+from server.checks.completion import CheckCompletion
+from server.checks.deliveries import Deliveries
+from server.checks.running import RunningScans
+from server.compliance.erasing import Erasure
+from server.domain.terms import SealedKind
+from server.domain.tries import TryKind, TryMark
+from server.key_files import open_key_files
+from server.keys import KeyFolder, KeyRing
+from server.sealing import context, seal
+from server.settings import Settings
+from server.settings_loading import load_settings
+from server.storage.devices import EnrolledKey, KeyKind
+from server.storage.holds import StoredHold
+from server.storage.objects import open_object_store
+from server.storage.records import Decision, ImagePurpose, NewCheck, PictureFacts
+from server.stores import Stores, open_stores
+from server.telemetry.metrics import Metrics
+from server.verdict import CheckStatus, FailureReason
+from tests.server.databases import make_tables
+from tests.server.storage.samples import NOW, SESSION_KEY, after, new_check
+from tests.server.verdict.samples import OUTCOME, RECORD
+
+__all__ = [
+    "BANK",
+    "BYSTANDER",
+    "ERASED_PERSON",
+    "EXPIRED",
+    "FIRST",
+    "HELD",
+    "LATER",
+    "OWNER",
+    "SECOND",
+    "TENANT",
+    "Deployment",
+    "Opened",
+    "image_of",
+    "make_kek",
+    "result_of",
+    "seed",
+    "tenant_of",
+]
+
+TENANT: Final = "default"
+OWNER: Final = "bank"
+"""A tenant with keys of its own."""
+ERASED_PERSON: Final = "customer-1"
+FIRST, SECOND, HELD, BYSTANDER, BANK = (UUID(int=number, version=4) for number in range(1, 6))
+"""Two checks of one person, a check on hold, one of another person, and one of a tenant with own keys."""
+EXPIRED: Final = frozenset({FIRST, SECOND})
+"""The checks whose retention has ended at ``LATER``; that of ``HELD`` has, too, but a hold keeps it."""
+LATER: Final = after(5_000)
+_RETAIN: Final = {FIRST: 1_000, SECOND: 1_000, HELD: 1_000}
+_PERSON: Final = {FIRST: ERASED_PERSON, SECOND: ERASED_PERSON}
+_ACTOR: Final = Actor(name="anna", role="compliance_admin")
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """The state of a server on disk.
+
+    Attributes:
+        folder: Its folder.
+        database_url: Its database, if it is not the file in the folder.
+        data: The name of the folder of its data; ``"restored"`` for the target of a restoration.
+    """
+
+    folder: Path
+    database_url: str = ""
+    data: str = "data"
+
+    @property
+    def config(self) -> Path:
+        """The settings file."""
+        path = self.folder / f"{self.data}.toml"
+        storage = f'[storage]\ndatabase_url = "{self.database_url}"\n' if self.database_url else ""
+        path.write_text(
+            f'data_dir = "{self.folder / self.data}"\n{storage}'
+            + "".join(
+                f'[[keys.encryption]]\nkind = "file"\npath = "{kek}"\n'
+                for kek in (self.new_kek, self.folder / "kek")
+                if kek.exists()
+            )
+            + f"[keys.tenants.{OWNER}]\n"
+        )
+        path.chmod(0o600)
+        return path
+
+    @property
+    def new_kek(self) -> Path:
+        """A key-encryption key that comes first once the file exists."""
+        return self.folder / "new_kek"
+
+    @property
+    def settings(self) -> Settings:
+        """The settings."""
+        return load_settings(self.config).settings
+
+    @property
+    def output(self) -> Path:
+        """What its processes wrote."""
+        return self.folder / "output.txt"
+
+    @property
+    def backup(self) -> Path:
+        """Backups of its database, objects and keys."""
+        return self.folder / "backup"
+
+    @property
+    def restored(self) -> "Deployment":
+        """An empty deployment to restore the backups to."""
+        return replace(self, data="restored", database_url="")
+
+    def keys(self) -> KeyRing:
+        """The keys; those that are missing are made."""
+        settings = self.settings
+        return KeyFolder(open_key_files(settings.key_folder, settings.keys)).keys
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator["Opened"]:
+        """Opens the stores, as a server does."""
+        settings, keys, metrics = self.settings, self.keys(), Metrics(CollectorRegistry())
+        stores = await open_stores(
+            settings.database_url,
+            objects=open_object_store(settings.objects_url),
+            keys=keys,
+            metrics=metrics,
+        )
+        completion = CheckCompletion(
+            repository=stores.checks,
+            recorder=check_recorder(settings, stores=stores, pack=OUTCOME.pack),
+            running=RunningScans(),
+            evidence=stores.evidence,
+            records=stores.records,
+            vault=stores.vault,
+            deliveries=Deliveries(keys.memory.of),
+            metrics=metrics,
+        )
+        environment = evidence_environment(
+            settings, stores=stores, completion=completion, keys=keys, now=lambda: LATER
+        )
+        try:
+            yield Opened(settings, keys, stores, completion, environment.erasure)
+        finally:
+            await stores.database.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An open deployment."""
+
+    settings: Settings
+    keys: KeyRing
+    stores: Stores
+    completion: CheckCompletion
+    erasure: Erasure
+
+
+async def seed(deployment: Deployment) -> None:
+    """Makes keys and five decided checks with images, device rows and entries of the audit log; backs up."""
+    backup_key = deployment.folder / "backup.key"
+    for path in (deployment.folder / "kek", backup_key):
+        make_kek(path)
+    settings = deployment.settings
+    await make_tables(settings.database_url)
+    async with deployment.opened() as opened:
+        for check_id in (FIRST, SECOND, HELD, BYSTANDER, BANK):
+            await _decided(opened, check_id)
+        hold = StoredHold(reference="case-17", reason="court", placed_by="anna", place_time=after(60))
+        await opened.stores.holds.place(HELD, hold, event=_event(AuditAction.HOLD_PLACED, HELD))
+    deployment.backup.mkdir()
+    await dump_database(
+        settings.database_url, deployment.backup / "database.gz", now=NOW, progress=lambda *_: None
+    )
+    await copy_objects(
+        open_object_store(settings.objects_url),
+        open_object_store(str(deployment.backup / "objects")),
+        progress=lambda _: None,
+    )
+    packed = deployment.backup / "keys.json"
+    await asyncio.to_thread(pack_keys, settings.key_folder, packed, key_file=backup_key)
+
+
+def make_kek(path: Path) -> None:
+    """Makes a file with a key of 32 bytes."""
+    path.touch(0o600)
+    path.write_bytes(base64.b64encode(secrets.token_bytes(32)))
+
+
+async def _decided(opened: Opened, check_id: UUID) -> None:
+    stores, keys = opened.stores, opened.keys
+    tenant, person = tenant_of(check_id), _PERSON.get(check_id, "customer-2")
+    await stores.checks.create(_new_check(check_id, keys), None)
+    await stores.checks.acquire_lease(
+        check_id, session_key=SESSION_KEY, proven=False, owner="w", now=after(1), lease_seconds=15
+    )
+    pictures = []
+    for number, kind in enumerate((ImagePurpose.EVIDENCE_FRAME, ImagePurpose.AUDIT_IMAGE)):
+        facts = PictureFacts(
+            attempt=1, frame_index=number, rotation=0, mirrored=False, media_type="image/jpeg"
+        )
+        image = image_of(check_id, number)
+        sealed = await stores.evidence.seal(check_id, tenant=tenant, kind=kind, image=image, facts=facts)
+        await stores.evidence.put(sealed)
+        pictures.append(sealed.entry)
+    mark = FrameMark(exact=secrets.token_bytes(32), perceptual=secrets.token_bytes(32))
+    await stores.memory.remember(
+        tenant=tenant, subject=person, check_id=str(check_id), time=NOW, marks=[mark]
+    )
+    await stores.devices.enrol(
+        EnrolledKey(
+            tenant=tenant,
+            kind=KeyKind.WEB_AUTHN,
+            key_id=check_id.bytes,
+            public_key=b"key",
+            counter=1,
+            app="",
+            environment="",
+            ceiling=Assurance.LOW,
+            for_tests=False,
+            subject=person,
+            check_id=check_id,
+            use_time=datetime.now(UTC),
+        )
+    )
+    outcome = replace(OUTCOME, check_id=check_id, subject_reference=person)
+    record = replace(
+        RECORD, tenant=tenant, subject_reference=person, outcome=outcome, result=result_of(check_id)
+    )
+    await stores.checks.decide(
+        check_id,
+        epoch=1,
+        decision=Decision(
+            status=CheckStatus.FAILURE,
+            reasons=(FailureReason.SPOOF,),
+            record=stores.vault.seal(record),
+            evidence=tuple(pictures),
+            decide_time=after(20),
+            retain_until=after(_RETAIN.get(check_id, 1e8)),
+        ),
+    )
+    hashed = subject_hash(keys.memory.of(tenant), person)
+    delivered = replace(_event(AuditAction.RESULT_DELIVERED, check_id), tenant=tenant, subject=hashed)
+    await stores.checks.finish(check_id, after(30), first=delivered)
+
+
+def _new_check(check_id: UUID, keys: KeyRing) -> NewCheck:
+    tenant, person = tenant_of(check_id), _PERSON.get(check_id, "customer-2")
+    aad = context(tenant=tenant, check_id=check_id, kind=SealedKind.PORTRAIT_TEMPLATE)
+    return replace(
+        new_check(check_id, tenant=tenant),
+        subject_reference=person,
+        portrait_template=seal(
+            b"template", wrapping_keys=keys.wrapping_keys, aad=aad, random=secrets.token_bytes
+        ),
+        tries=(TryMark(TryKind.SUBJECT, secrets.token_bytes(32)),),
+    )
+
+
+def tenant_of(check_id: UUID) -> str:
+    """Returns the tenant of a check."""
+    return OWNER if check_id == BANK else TENANT
+
+
+def image_of(check_id: UUID, number: int) -> bytes:
+    """Returns an image of a check. It does not contain the check's identifier, which log lines have."""
+    return sha256(f"image {number} of {check_id}".encode()).hexdigest().encode()
+
+
+def result_of(check_id: UUID) -> bytes:
+    """Returns the result of a check, which was acknowledged."""
+    return f"the result of {check_id}".encode()
+
+
+def _event(action: AuditAction, check_id: UUID) -> AuditEvent:
+    return AuditEvent(tenant=TENANT, action=action, actor=_ACTOR, check_id=check_id, purpose="case")

@@ -1,0 +1,101 @@
+"""The operations that are killed. Each calls ``ready`` when everything is open and its first step follows."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from typing import Final
+
+import typer
+
+from cli.backup import restore_app
+from cli.keys import app as keys_app
+from server import key_rotation
+from server.audit import Actor
+from server.checks.expiry import CheckExpiry
+from server.compliance.access import Access
+from server.compliance.erasing import ErasureReason
+from tests.server.crash.deployment import (
+    ERASED_PERSON,
+    FIRST,
+    LATER,
+    OWNER,
+    TENANT,
+    Deployment,
+    Opened,
+    make_kek,
+)
+
+__all__ = ["OPERATIONS", "Operation"]
+
+Operation = Callable[[Deployment, Callable[[], None]], None]
+_ACCESS: Final = Access(
+    tenant=TENANT, actor=Actor(name="anna", role="compliance_admin"), now=LATER, purpose="request 7"
+)
+
+
+def _with_stores(work: Callable[[Opened], Awaitable[object]]) -> Operation:
+    def run(deployment: Deployment, ready: Callable[[], None]) -> None:
+        async def opened() -> None:
+            async with deployment.opened() as stores:
+                ready()
+                await work(stores)
+
+        asyncio.run(opened())
+
+    return run
+
+
+def _command(app: typer.Typer, *words: str) -> Operation:
+    """A command of the shell, whose process ends with its exit status."""
+
+    def run(deployment: Deployment, ready: Callable[[], None]) -> None:
+        # Time alone separates the retirement of a key from its destruction.
+        key_rotation._SETTLED = timedelta()  # type: ignore[misc]
+        arguments = [
+            word.format(backup=deployment.backup, key=deployment.folder / "backup.key") for word in words
+        ]
+        config = str(deployment.config)
+        ready()
+        app([*arguments, "--config", config])
+
+    return run
+
+
+def _encrypt(deployment: Deployment, ready: Callable[[], None]) -> None:
+    if not deployment.new_kek.exists():
+        make_kek(deployment.new_kek)
+    _command(keys_app, "encrypt")(deployment, ready)
+
+
+def _retention(opened: Opened) -> Awaitable[object]:
+    stores = opened.stores
+    expiry = CheckExpiry(retention=stores.retention, delete=stores.evidence.erase)
+    return expiry.erase(LATER, limit=100)
+
+
+def _erase_check(opened: Opened) -> Awaitable[object]:
+    return opened.erasure.delete(_ACCESS, FIRST)
+
+
+def _erase_subject(opened: Opened) -> Awaitable[object]:
+    return opened.erasure.erase_subject(_ACCESS, ERASED_PERSON, ErasureReason.REQUEST)
+
+
+OPERATIONS: Final[Mapping[str, Operation]] = {
+    "retention": _with_stores(_retention),
+    "erase check": _with_stores(_erase_check),
+    "erase subject": _with_stores(_erase_subject),
+    "rotate": _command(keys_app, "rotate", "evidence"),
+    "rotate result": _command(keys_app, "rotate", "result"),
+    "retire": _command(keys_app, "retire", "1", "--purpose", "evidence"),
+    "retire result": _command(keys_app, "retire", "1"),
+    "encrypt": _encrypt,
+    "rewrap": _command(keys_app, "rewrap"),
+    "destroy": _command(keys_app, "destroy", "1"),
+    "destroy tenant": _command(keys_app, "destroy", "--tenant", OWNER, "--yes"),
+    "rotate tenant": _command(keys_app, "rotate", "evidence", "--tenant", OWNER),
+    "restore database": _command(restore_app, "database", "{backup}/database.gz"),
+    "restore objects": _command(restore_app, "objects", "{backup}/objects"),
+    "restore keys": _command(restore_app, "keys", "{backup}/keys.json", "--key-file", "{key}"),
+}
+"""By name; each may be repeated after its process was killed."""

@@ -1,0 +1,211 @@
+"""kill -9 between any two steps of erasing, key changes and restoring, and the repetition after it.
+
+Asserted at each point: no acknowledged verdict is lost or doubled, no object is left without a row after a
+sweep, the audit chain is whole, and what was to be erased is erased once the operation was repeated.
+"""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from server.key_encryption import open_key_encryption
+from server.key_files import KeyFiles
+from tests.server.crash.deployment import BANK, EXPIRED, FIRST, OWNER, SECOND, Deployment, seed
+from tests.server.crash.inspection import canaries_of, entries, erased, no_copy_of, sound, swept, traces_of
+from tests.server.crash.points import POINTS, CrashPoint
+from tests.server.crash.processes import KILLED, run
+from tests.server.crash.tripwire import Moment, Trip
+from tests.server.postgres import PostgresServer
+
+_REFUSED = 2
+"""The exit status of a command that finds its work done already, such as a key that is gone."""
+
+
+_PARAMS = [
+    pytest.param(point, id=str(point), marks=[pytest.mark.slow] if point.ci else []) for point in POINTS
+]
+_ON_POSTGRES = [pytest.param(point, id=str(point)) for point in POINTS if point.postgres]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def seeded(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """A deployment that tests copy."""
+    deployment = Deployment(tmp_path_factory.mktemp("seeded"))
+    await seed(deployment)
+    return deployment
+
+
+@pytest.fixture
+def deployment(seeded: Deployment, tmp_path: Path) -> Deployment:
+    shutil.copytree(seeded.folder, tmp_path, dirs_exist_ok=True)
+    return Deployment(tmp_path)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def on_postgres(postgres: PostgresServer, tmp_path: Path) -> AsyncIterator[Deployment]:
+    url = await postgres.new_database()
+    deployment = Deployment(tmp_path, database_url=url)
+    await seed(deployment)
+    yield deployment
+    await postgres.drop_database(url)
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize("point", _PARAMS)
+async def test_a_killed_operation_loses_nothing_and_is_repeated(
+    deployment: Deployment, point: CrashPoint
+) -> None:
+    await _survives(deployment, point)
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize("point", _ON_POSTGRES)
+async def test_it_also_does_on_postgresql(on_postgres: Deployment, point: CrashPoint) -> None:
+    await _survives(on_postgres, point)
+
+
+async def _survives(deployment: Deployment, point: CrashPoint) -> None:
+    for earlier in point.after:
+        assert await asyncio.to_thread(run, deployment, earlier) == 0, deployment.output.read_text()
+    restoring = point.operation.startswith("restore")
+    target = deployment.restored if restoring else deployment
+    key = _evidence_key(deployment)
+    status = await asyncio.to_thread(run, target, point.operation, trip=point.trip)
+    assert status == KILLED, f"never reached: {target.output.read_text()}"
+    lost = (BANK,) if point.operation == "destroy tenant" else ()
+    if not restoring:
+        await sound(target, unreadable=lost)
+
+    again = await asyncio.to_thread(run, target, point.operation)
+    assert again in {0, _REFUSED}, target.output.read_text()
+    if restoring:
+        assert again == 0, target.output.read_text()
+        for rest in {"restore database", "restore objects", "restore keys"} - {point.operation}:
+            assert await asyncio.to_thread(run, target, rest) == 0, target.output.read_text()
+    await sound(target, unreadable=lost)
+    await swept(target)
+    await _FINISHED[point.operation](target, key)
+    assert not canaries_of(deployment).leaks(target.output.read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("operation", "target"),
+    [
+        ("erase subject", "server.storage.retention:erase_subject_key"),
+        ("erase check", "server.storage.statements:remove_evidence"),
+        ("rotate", "os:link"),
+        ("rewrap", "server.storage.wrapped_keys:update"),
+        ("encrypt", "pathlib:Path.replace"),
+        ("restore database", "server.backup.database:insert"),
+        ("restore keys", "os:link"),
+    ],
+)
+async def test_a_crash_prints_no_key_no_image_and_no_reference(
+    deployment: Deployment, operation: str, target: str
+) -> None:
+    if operation == "rewrap":
+        assert await asyncio.to_thread(run, deployment, "rotate") == 0
+    canaries = canaries_of(deployment)
+    at = deployment.restored if operation.startswith("restore") else deployment
+    assert await asyncio.to_thread(run, at, operation, trip=Trip(target, 1, Moment.RAISE)) == 1
+    written = at.output.read_text()
+    assert "the step failed" in written
+    assert not canaries.leaks(written)
+
+
+def _evidence_key(deployment: Deployment) -> bytes:
+    """The content of the first evidence key's file, under its name of now."""
+    (path,) = deployment.settings.key_folder.glob("evidence-0001.*")
+    return path.read_bytes()
+
+
+async def _expired(deployment: Deployment, _: bytes) -> None:
+    assert await erased(deployment) == EXPIRED
+    assert await entries(deployment, "evidence.expired") == len(EXPIRED)
+
+
+async def _check_erased(deployment: Deployment, _: bytes) -> None:
+    assert await erased(deployment) == {FIRST}
+    assert await entries(deployment, "evidence.deleted") == 1
+
+
+async def _person_erased(deployment: Deployment, _: bytes) -> None:
+    assert await erased(deployment) == {FIRST, SECOND}
+    assert await entries(deployment, "evidence.deleted") == 2
+    left = await traces_of(deployment, (FIRST, SECOND))
+    # The other person's pseudonym at either tenant stays.
+    assert left.pop("pseudonyms") == 2
+    assert not any(left.values()), left
+    assert await entries(deployment, "subject.erased") >= 1
+
+
+async def _nothing_erased(deployment: Deployment, _: bytes) -> None:
+    assert await erased(deployment) == frozenset()
+
+
+async def _retired(deployment: Deployment, _: bytes) -> None:
+    names = {path.name for path in deployment.settings.key_folder.glob("evidence-*")}
+    assert names == {"evidence-0001.retired", "evidence-0002.key"}
+
+
+async def _signing_key_retired(deployment: Deployment, _: bytes) -> None:
+    names = {path.name for path in deployment.settings.key_folder.glob("result-*")}
+    assert names == {"result-0001.pub", "result-0002.pem"}
+
+
+async def _encrypted(deployment: Deployment, _: bytes) -> None:
+    cipher = open_key_encryption(deployment.settings.keys.encryption)
+    secret = [path for path in deployment.settings.key_folder.rglob("*-*.*") if path.suffix != ".pub"]
+    assert all(cipher.current(path.read_bytes()) for path in secret if not path.name.startswith("."))
+
+
+async def _rewrapped(deployment: Deployment, _: bytes) -> None:
+    assert await asyncio.to_thread(run, deployment, "destroy") == 0, deployment.output.read_text()
+    await sound(deployment)
+
+
+async def _destroyed(deployment: Deployment, key: bytes) -> None:
+    assert no_copy_of(deployment, key)
+    assert await entries(deployment, "key.destruction_begun") >= 1
+
+
+async def _tenant_destroyed(deployment: Deployment, _: bytes) -> None:
+    files = KeyFiles(deployment.settings.key_folder)
+    left = sorted(path.name for path in (files.folder / "tenants" / OWNER).iterdir())
+    # Servers that start make the next key, under which nothing is sealed yet.
+    assert all(name.startswith("evidence-") for name in left), left
+    assert await entries(deployment, "key.destruction_begun") == 2
+    assert await entries(deployment, "key.destroyed") == 1
+
+
+async def _restored(deployment: Deployment, _: bytes) -> None:
+    original = Deployment(deployment.folder)
+    assert deployment.settings.key_folder != original.settings.key_folder
+    folders = (deployment.settings.key_folder, original.settings.key_folder)
+    ours, theirs = (
+        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        for folder in folders
+    )
+    assert ours == theirs
+
+
+_FINISHED = {
+    "retention": _expired,
+    "erase check": _check_erased,
+    "erase subject": _person_erased,
+    "rotate": _nothing_erased,
+    "rotate result": _nothing_erased,
+    "retire": _retired,
+    "retire result": _signing_key_retired,
+    "encrypt": _encrypted,
+    "rewrap": _rewrapped,
+    "destroy": _destroyed,
+    "destroy tenant": _tenant_destroyed,
+    "restore database": _restored,
+    "restore objects": _restored,
+    "restore keys": _restored,
+}

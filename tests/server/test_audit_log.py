@@ -1,0 +1,243 @@
+"""What a running server writes into its audit log."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+import aiohttp
+import grpc
+import pytest
+from facegate.v1 import verification_service_pb2 as service_pb2
+from sqlalchemy import Connection, text
+from structlog.testing import capture_logs
+
+from server.api_keys import new_api_key
+from server.audit import SERVER_TENANT, AuditEntry, CheckpointKeys, Report
+from server.domain.state import CheckState
+from server.key_files import KeyFiles
+from server.key_rotation import rotate_key
+from server.keys import read_audit_keys
+from server.settings import Settings
+from server.storage.audit_reader import AuditReader
+from server.storage.database import Database, open_database
+from tests.sampling import some_fast
+from tests.server.authority import local_authority
+from tests.server.live import LiveServer, serving, settings_for, until
+from tests.server.refusals import refusal_of
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Database]:
+    database = open_database(settings.database_url)
+    yield database
+    await database.close()
+
+
+async def entries(settings: Settings, tenant: str, action: str) -> list[AuditEntry]:
+    async with opened(settings) as database:
+        found = await AuditReader(database).entries(tenant)
+    return [entry for entry in found if entry.action == action]
+
+
+async def verified(settings: Settings, tenant: str) -> Report:
+    keys = CheckpointKeys(read_audit_keys(KeyFiles(settings.key_folder)))
+    async with opened(settings) as database:
+        return await AuditReader(database).verify(tenant, keys=keys)
+
+
+async def cancelled(live: LiveServer, subject: str = "") -> str:
+    """A check that has a result."""
+    upload = await live.upload(subject_reference=subject)
+    await live.service.CancelCheck(service_pb2.CancelCheckRequest(check_id=upload.check_id))
+    return upload.check_id
+
+
+async def test_deliveries_are_in_the_log_and_repeats_are_counted(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    async with serving(settings) as live:
+        check_id = await cancelled(live, "customer-4711")
+        for _ in range(5):
+            await live.finish(check_id)
+        (first,) = await entries(settings, "default", "result.delivered")
+        assert (first.check_id, first.actor, first.role) == (check_id, "local", "orchestrator")
+        assert (first.address, first.purpose) == ("127.0.0.1", "")
+        assert first.pseudonym is not None
+        assert "4711" not in repr(first)
+        (again,) = await entries(settings, "default", "result.repeated")
+        assert again.details["count"] == "1"
+        assert again.pseudonym == first.pseudonym
+        other = await cancelled(live, "customer-4711")
+        await live.finish(other)
+        assert (await entries(settings, "default", "result.delivered"))[1].pseudonym == first.pseudonym
+    # The end of the server writes what was counted, and signs it.
+    assert [entry.details["count"] for entry in await entries(settings, "default", "result.repeated")] == [
+        "1",
+        "3",
+    ]
+    report = await verified(settings, "default")
+    assert report.whole
+    assert report.covered == report.entries == 4
+
+
+async def test_a_delivery_that_cannot_be_logged_is_none(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    async with serving(settings) as live:
+        check_id = await cancelled(live)
+
+        def refuse(connection: Connection, table: str) -> None:
+            connection.execute(
+                text(
+                    f"CREATE TRIGGER full BEFORE INSERT ON {table} "
+                    "BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
+                )
+            )
+
+        async with opened(settings) as database:
+            await database.write(refuse, "audit_events")
+        refusal = await refusal_of(live.finish(check_id))
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "NOT_SERVING")
+        record = await live.record(check_id)
+        assert (record.state, record.finish_time) == (CheckState.DECIDED, None)
+        async with opened(settings) as database:
+            await database.write(lambda connection: connection.execute(text("DROP TRIGGER full")).rowcount)
+        await live.finish(check_id)
+        assert len(await entries(settings, "default", "result.delivered")) == 1
+
+
+async def test_a_changed_configuration_is_logged_once(tmp_path: Path) -> None:
+    actions = ("settings.changed", "policies.changed", "callers.changed", "keys.changed")
+
+    async def counts(settings: Settings) -> list[int]:
+        return [len(await entries(settings, SERVER_TENANT, action)) for action in actions]
+
+    settings = settings_for(tmp_path)
+    for _ in range(2):
+        async with serving(settings):
+            pass
+        assert await counts(settings) == [1, 1, 1, 1]
+    async with serving(settings_for(tmp_path, drain_seconds=1.5)):
+        pass
+    assert await counts(settings) == [2, 1, 1, 1]
+    first, second = await entries(settings, SERVER_TENANT, "settings.changed")
+    changed = {key for key in first.details if first.details[key] != second.details[key]}
+    assert changed == {"sha256", "drain_seconds"}
+    policy = tmp_path / "policies" / "test.toml"
+    await asyncio.to_thread(policy.write_text, policy.read_text() + "\n# A comment.\n")
+    await asyncio.to_thread(rotate_key, KeyFiles(settings.key_folder), "result")
+    async with serving(settings):
+        pass
+    assert await counts(settings) == [3, 2, 1, 2]
+    keys = (await entries(settings, SERVER_TENANT, "keys.changed"))[-1]
+    assert keys.details["result"] == "result-0001.pem result-0002.pem"
+
+
+async def test_callers_and_keys_that_change_while_it_runs_are_logged(tmp_path: Path) -> None:
+    key, digest = new_api_key()
+    file = tmp_path / "keys.toml"
+    file.touch(0o600)
+    entry = f'[[key]]\nname = "backend"\nsha256 = "{digest}"\nroles = ["orchestrator"]\n'
+    file.write_text(entry)
+    listeners = {"device": {"port": 0}, "service": {"port": 0, "api_keys_file": file}, "admin": {"port": 0}}
+    settings = settings_for(tmp_path, listeners=listeners)
+    async with serving(settings):
+        (before,) = await entries(settings, SERVER_TENANT, "callers.changed")
+        assert "caller backend of default" in before.details[f"key {digest[:16]}"]
+        await asyncio.to_thread(file.write_text, entry.replace("orchestrator", "operator"))
+        KeyFiles(settings.key_folder).make("token", "key", 2, lambda: bytes(32))
+
+        async def logged() -> bool:
+            return all(
+                [
+                    len(await entries(settings, SERVER_TENANT, action)) == 2
+                    for action in ("callers.changed", "keys.changed")
+                ]
+            )
+
+        await until(logged)
+    after = (await entries(settings, SERVER_TENANT, "callers.changed"))[-1]
+    assert "roles operator" in after.details[f"key {digest[:16]}"]
+    assert key[5:] not in repr(after)
+    assert after.role == "server"
+    assert (await verified(settings, SERVER_TENANT)).whole
+
+
+async def test_checkpoints_are_signed_stamped_and_published(tmp_path: Path) -> None:
+    async with local_authority(tmp_path / "authority") as authority:
+        settings = settings_for(
+            tmp_path, audit={"timestamp_url": authority.url, "timestamp_roots": authority.roots}
+        )
+        with capture_logs() as logs:
+            async with serving(settings) as live, opened(settings) as database:
+
+                async def stamped() -> bool:
+                    found = await AuditReader(database).checkpoints(SERVER_TENANT)
+                    return bool(found) and found[0].timestamp is not None
+
+                await until(stamped)
+                url = f"http://127.0.0.1:{live.server.admin_port}"
+                async with aiohttp.ClientSession() as session:
+                    async with session.get(f"{url}/.well-known/audit-jwks.json") as answer:
+                        keys = CheckpointKeys.from_jwks(await answer.read())
+                    async with session.get(f"{url}/metrics") as answer:
+                        metrics = await answer.text()
+                assert (await AuditReader(database).verify(SERVER_TENANT, keys=keys)).covered
+        assert "facegate_audit_entries 4.0" in metrics
+        (line,) = [line for line in logs if line["event"] == "audit_checkpoint"]
+        assert keys.verify(line["jws"]).tenant == SERVER_TENANT
+
+
+async def test_an_authority_that_fails_stops_nothing(tmp_path: Path) -> None:
+    async with local_authority(tmp_path / "authority") as authority:
+        roots = authority.roots
+    settings = settings_for(
+        tmp_path, audit={"timestamp_url": "http://127.0.0.1:1/tsa", "timestamp_roots": roots}
+    )
+    with capture_logs() as logs:
+        async with serving(settings) as live:
+
+            async def failed() -> bool:
+                return [line["event"] for line in logs].count("audit_timestamp_failed") > 1
+
+            await until(failed)
+            await live.finish(await cancelled(live))
+    assert (await verified(settings, "default")).covered == 1
+
+
+async def test_checkpoints_keep_their_interval(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    async with serving(settings) as live, opened(settings) as database:
+        reader = AuditReader(database)
+        await live.finish(await cancelled(live))
+
+        async def made(count: int) -> bool:
+            return len(await reader.checkpoints("default")) == count
+
+        await until(lambda: made(1))
+        await live.finish(await cancelled(live))
+        await asyncio.sleep(0.6)
+        assert await made(1)
+        live.clock.ahead += timedelta(minutes=16)
+        await until(lambda: made(2))
+    assert (await verified(settings, "default")).whole
+
+
+@pytest.mark.parametrize("subject", some_fast(["", "customer-1"], step=2))
+async def test_an_erased_check_leaves_its_entries(tmp_path: Path, subject: str) -> None:
+    settings = settings_for(tmp_path)
+    async with serving(settings) as live:
+        check_id = await cancelled(live, subject)
+        await live.finish(check_id)
+        live.clock.ahead += timedelta(days=400)
+
+        async def erased() -> bool:
+            return (await live.repository.get(UUID(check_id))) is not None and (
+                await live.record(check_id)
+            ).state is CheckState.ERASED
+
+        await until(erased)
+    (entry,) = await entries(settings, "default", "result.delivered")
+    assert (entry.check_id, entry.pseudonym is None) == (check_id, not subject)
+    assert (await verified(settings, "default")).whole

@@ -1,0 +1,31 @@
+"""``docs/compliance.md`` has every datum."""
+
+import re
+from pathlib import Path
+
+from server.storage.tables import metadata
+
+_PAGE = Path(__file__).parents[1] / "docs" / "compliance.md"
+
+
+def _rows(heading: str) -> list[list[str]]:
+    section = _PAGE.read_text().partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def test_every_table_of_the_database_is_in_the_table_of_data() -> None:
+    named = set(re.findall(r"`([a-z_]+)`", " ".join(cell for row in _rows("Personal data") for cell in row)))
+    assert set(metadata.tables) - named == set()
+
+
+def test_every_datum_has_all_columns() -> None:
+    rows = _rows("Personal data")
+    assert len(rows) > 15
+    assert {len(row) for row in rows} == {6}
+    assert all(all(row) for row in rows)
+
+
+def test_every_obligation_has_a_state() -> None:
+    for heading in ("Articles of the GDPR", "Obligations and standards"):
+        assert {len(row) for row in _rows(heading)} == {3}

@@ -1,0 +1,91 @@
+"""Outside a room, code imports from the room's packages, and only names that they export."""
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+_REPOSITORY = Path(__file__).resolve().parent.parent
+_ROOMS = ("attempt", "matcher", "liveness", "device_integrity", "evaluation", "vision.packs")
+"""``vision`` itself exports nothing (its docstring says why), so its modules are imported one by one."""
+
+_IMPORTERS = (*(room for room in _ROOMS if "." not in room), "cli", "server", "simulator")
+
+# The contract "a judgement is reached through attempt" in pyproject.toml names these modules. A package that
+# exported their names would hide an import of them.
+_FOR_ATTEMPT_ONLY = ("liveness.watch", "liveness.pace", "liveness.collect")
+
+_MENTIONS_A_ROOM = re.compile(rf"^\s*(?:from|import) (?:{'|'.join(map(re.escape, _ROOMS))})\b", re.MULTILINE)
+"""Spares parsing most files."""
+
+
+@cache
+def _exports(package: str) -> frozenset[str] | None:
+    """The names in a package's ``__all__``; ``None`` for a module."""
+    path = _REPOSITORY.joinpath(*package.split("."), "__init__.py")
+    if not path.exists():
+        return None
+    for statement in ast.parse(path.read_text()).body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id="__all__")], value=value):
+                return frozenset(ast.literal_eval(value))
+    return frozenset()
+
+
+def _imports(folder: str) -> Iterator[tuple[Path, str, str]]:
+    """Each (file, module, name) that the folder's files with an import of a room import."""
+    for path in sorted((_REPOSITORY / folder).rglob("*.py")):
+        text = path.read_text()
+        if not _MENTIONS_A_ROOM.search(text):
+            continue
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.ImportFrom) and node.module is not None:
+                yield from ((path, node.module, alias.name) for alias in node.names)
+            elif isinstance(node, ast.Import):
+                yield from ((path, alias.name, "") for alias in node.names)
+
+
+def _of_other_room(module: str, folder: str) -> bool:
+    return any(module == room or module.startswith(f"{room}.") for room in _ROOMS) and (
+        module.split(".", maxsplit=1)[0] != folder
+    )
+
+
+def _exporter(module: str, name: str) -> str | None:
+    """The package at or above a module that exports a name."""
+    while module:
+        if name in (_exports(module) or ()):
+            return module
+        module = module.rpartition(".")[0]
+    return None
+
+
+def _allowed(module: str, name: str, folder: str) -> bool:
+    if folder == "attempt" and module in _FOR_ATTEMPT_ONLY:
+        return True
+    return name in (_exports(module) or ())
+
+
+@pytest.mark.parametrize("folder", _IMPORTERS)
+def test_nothing_outside_a_room_imports_below_its_packages(folder: str) -> None:
+    deep = [
+        f"{path.relative_to(_REPOSITORY)}: {name} of {module}"
+        for path, module, name in _imports(folder)
+        if _of_other_room(module, folder) and not _allowed(module, name, folder)
+    ]
+    assert deep == []
+
+
+def test_research_imports_exported_names_from_the_package() -> None:
+    """It fits a room's own constants, so it may import a name that no package exports from its module."""
+    deep = [
+        f"{path.relative_to(_REPOSITORY)}: {name} of {module}, which {_exporter(module, name)} exports"
+        for path, module, name in _imports("research")
+        if _of_other_room(module, "research")
+        and _exports(module) is None
+        and _exporter(module, name) is not None
+    ]
+    assert deep == []

@@ -1,0 +1,1 @@
+"""Tests of the browser's SDK in Chromium, against a real server."""

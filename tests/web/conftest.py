@@ -1,0 +1,153 @@
+"""A server with a web listener, and Chromium with a clip as its camera.
+
+Skipped where Node.js, Chromium or what ``make web`` builds is not there.
+"""
+
+import asyncio
+import base64
+import json
+import os
+import shutil
+import socket
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+import pytest_asyncio
+from facegate.v1 import verification_service_pb2 as service_pb2
+
+from tests.packs import shared_pack
+from tests.server.live import LiveServer, serving, settings_for
+
+_SDK = Path(__file__).resolve().parents[2] / "web" / "sdk"
+_JOB_SECONDS = 90
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _browser() -> None:
+    chromium = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+    if shutil.which("node") is None:
+        pytest.skip("Node.js is not installed")
+    if not Path(chromium).exists():
+        pytest.skip("Chromium is not installed (CHROMIUM)")
+    if not (_SDK / "node_modules").is_dir() or not (_SDK / "dist" / "element.js").is_file():
+        pytest.skip("web/sdk is not built: run 'make web'")
+
+
+@pytest.fixture(scope="session")
+def page_port() -> int:
+    """The port of the pages, which the server's list of origins names."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A clip of one person.
+
+    Attributes:
+        camera: MJPEG for Chromium's fake camera, from the clip's second second on.
+        portrait: The clip's first frame, JPEG.
+    """
+
+    camera: Path
+    portrait: bytes
+
+
+@pytest.fixture(scope="session")
+def recording(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Recording]:
+    """Reads a clip of ``data/video``."""
+    folder = tmp_path_factory.mktemp("camera")
+
+    def read(name: str) -> Recording:
+        video = cv2.VideoCapture(str(assets / "data" / "video" / name))
+        rate = round(video.get(cv2.CAP_PROP_FPS))
+        frames: list[bytes] = []
+        while len(frames) < 8 * rate:
+            more, image = video.read()
+            if not more:
+                break
+            frames.append(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())
+        camera = folder / f"{Path(name).stem}.mjpeg"
+        camera.write_bytes(b"".join(frames[rate:]))
+        return Recording(camera, frames[0])
+
+    return read
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session", params=[True], ids=["sandbox"])
+async def server(
+    request: pytest.FixtureRequest, assets: Path, page_port: int, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[LiveServer]:
+    """A server for pages, with the pack ``open``. The parameter: whether its callers are sandbox callers."""
+    settings = settings_for(
+        tmp_path_factory.mktemp("server"),
+        web=True,
+        sandbox=request.param,
+        device_integrity={"web": {"rp_id": "localhost", "origins": [f"http://localhost:{page_port}"]}},
+    )
+    async with serving(settings, pack=shared_pack(f"open:{assets / 'models'}")) as live:
+        yield live
+
+
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """Chromium, which makes one scan at a time."""
+
+    live: LiveServer
+    port: int
+
+    async def upload(
+        self, portrait: bytes, policy: str = "standard"
+    ) -> service_pb2.UploadTrustedImageResponse:
+        return await self.live.service.UploadTrustedImage(
+            service_pb2.UploadTrustedImageRequest(image=portrait, policy=policy)
+        )
+
+    async def scan(
+        self,
+        upload: service_pb2.UploadTrustedImageResponse,
+        camera: Path | None,
+        *,
+        script: str = "drive",
+        options: dict[str, Any] | None = None,
+        server: str | None = None,
+        pinned: bytes | None = None,
+        **job: Any,
+    ) -> dict[str, Any]:
+        """Makes a scan; returns what the script prints."""
+        pinned = upload.challenge_key_sha256 if pinned is None else pinned
+        ticket = {"token": upload.scan_token, "challengeKeySha256": base64.b64encode(pinned).decode()}
+        whole = {
+            "port": self.port,
+            "page": "scan.html",
+            "call": "scan",
+            "options": {
+                "server": server or f"ws://{self.live.server.web_target}",
+                "ticket": ticket,
+                **(options or {}),
+            },
+            **({} if camera is None else {"video": str(camera)}),
+            **job,
+        }
+        process = await asyncio.create_subprocess_exec(
+            "node",
+            str(_SDK / "e2e" / f"{script}.mjs"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        async with asyncio.timeout(_JOB_SECONDS):
+            printed, _ = await process.communicate(json.dumps(whole).encode())
+        answer: dict[str, Any] = json.loads(printed)
+        return answer
+
+
+@pytest.fixture(scope="session")
+def browser(server: LiveServer, page_port: int) -> Browser:
+    """Chromium as a device of the server."""
+    return Browser(server, page_port)

@@ -1,0 +1,205 @@
+"""Whole scans by the browser's SDK, with the fake camera of Chromium."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from facegate.v1 import result_pb2
+
+from tests.server.live import LiveServer
+from tests.web.conftest import Browser, Recording
+
+pytestmark = pytest.mark.slow
+
+_PERSON = "live/tranvanluyt220__videos__real.mp4"
+_OTHER = "live/Fellway__media__me.mp4"
+_CALM = "live/KwaiVGI__assets__examples__driving__d13.mp4"
+_LEAST_RATE = 10
+_PHONE = {"width": 390, "height": 844}
+
+
+async def _result(live: LiveServer, check_id: str) -> result_pb2.CheckResult:
+    return (await live.finish(check_id)).result
+
+
+def _events(answer: dict[str, Any], name: str) -> list[list[Any]]:
+    return [values for event, *values in answer["seen"] if event == name]
+
+
+async def test_a_genuine_person_succeeds(browser: Browser, recording: Callable[[str], Recording]) -> None:
+    person = recording(_PERSON)
+    upload = await browser.upload(person.portrait)
+    answer = await browser.scan(upload, person.camera)
+    assert answer["outcome"]["status"] == "success"
+    assert answer["problems"] == []
+    result = await _result(browser.live, upload.check_id)
+    assert result.status == result_pb2.CHECK_STATUS_SUCCESS
+    passed = {
+        check.name for check in result.device.checks if check.outcome == result_pb2.DeviceCheck.OUTCOME_PASS
+    }
+    assert {"web_crypto.signature", "web_crypto.origin", "web_crypto.page"} <= passed
+    # An EXPRESS attempt of a person who moves takes at most 4 seconds.
+    assert answer["outcome"]["frames"] >= 3 * _LEAST_RATE
+
+
+async def test_another_person_fails(browser: Browser, recording: Callable[[str], Recording]) -> None:
+    upload = await browser.upload(recording(_OTHER).portrait)
+    answer = await browser.scan(upload, recording(_PERSON).camera)
+    assert answer["outcome"]["status"] == "failure"
+    assert answer["outcome"]["feedback"][0] == "FAILED"
+    result = await _result(browser.live, upload.check_id)
+    assert result_pb2.FAILURE_REASON_NOT_SAME_PERSON in result.reasons
+
+
+async def test_a_server_with_another_key_is_not_trusted(
+    browser: Browser, recording: Callable[[str], Recording]
+) -> None:
+    person = recording(_PERSON)
+    upload = await browser.upload(person.portrait)
+    answer = await browser.scan(upload, person.camera, pinned=bytes(32))
+    assert answer["error"] == "ServerNotTrustedError"
+    assert (await browser.live.attempts(upload.check_id)) == ()
+
+
+async def test_a_wrong_token_is_refused(browser: Browser, recording: Callable[[str], Recording]) -> None:
+    person = recording(_PERSON)
+    upload = await browser.upload(person.portrait)
+    upload.scan_token = upload.scan_token[:-2]
+    answer = await browser.scan(upload, person.camera)
+    assert (answer["error"], answer["reason"]) == ("ServerRefusedError", "TOKEN_INVALID")
+
+
+@pytest.mark.parametrize(
+    ("job", "problem"),
+    [
+        ({"permission": "ask"}, "denied"),
+        ({"args": ["--use-fake-device-for-media-stream=device-count=0"]}, "missing"),
+    ],
+)
+async def test_a_page_without_a_camera_says_why(
+    browser: Browser, recording: Callable[[str], Recording], job: dict[str, Any], problem: str
+) -> None:
+    upload = await browser.upload(recording(_PERSON).portrait)
+    answer = await browser.scan(upload, None, **job)
+    assert (answer["error"], answer["reason"]) == ("CameraError", problem)
+
+
+async def test_a_lost_connection_is_resumed(browser: Browser, recording: Callable[[str], Recording]) -> None:
+    person = recording(_PERSON)
+    upload = await browser.upload(person.portrait)
+    target = browser.live.server.web_target
+    assert target is not None
+    async with _breaking(target, after_bytes=400_000) as address:
+        answer = await browser.scan(upload, person.camera, server=address)
+    assert len(_events(answer, "connectionLost")) == 1
+    assert [event["number"] for (event,) in _events(answer, "attemptStarted")] == [1, 2]
+    assert answer["outcome"]["status"] == "success"
+    assert answer["outcome"]["streams"] == 2
+    assert (await _result(browser.live, upload.check_id)).status == result_pb2.CHECK_STATUS_SUCCESS
+
+
+async def test_a_person_who_leaves_cancels_the_check(
+    browser: Browser, recording: Callable[[str], Recording]
+) -> None:
+    person = recording(_PERSON)
+    upload = await browser.upload(person.portrait)
+    answer = await browser.scan(upload, person.camera, script="walk", leaves=True)
+    assert answer["error"] == "CancelledError"
+    assert answer["violations"] == []
+    result = await _result(browser.live, upload.check_id)
+    assert result_pb2.FAILURE_REASON_CANCELLED in result.reasons
+
+
+@pytest.mark.parametrize("language", ["en", "ar"])
+async def test_the_element_leads_a_person_through(
+    browser: Browser, recording: Callable[[str], Recording], language: str
+) -> None:
+    person = recording(_PERSON)
+    upload = await browser.upload(person.portrait)
+    answer = await browser.scan(
+        upload, person.camera, script="walk", options={"lang": language}, viewport=_PHONE
+    )
+    assert answer["outcome"]["status"] == "success"
+    assert answer["violations"] == []
+    assert answer["problems"] == []
+    assert len(answer["seen"]) >= 3
+    assert answer["focused"] == answer["shown"]
+
+
+async def test_the_colours_of_the_page_prove_a_person(
+    browser: Browser, recording: Callable[[str], Recording]
+) -> None:
+    person = recording(_CALM)
+    upload = await browser.upload(person.portrait, "adaptive")
+    answer = await browser.scan(
+        upload, person.camera, script="walk", options={"flash": True, "relight": True}, viewport=_PHONE
+    )
+    assert answer["violations"] == []
+    assert answer["problems"] == []
+    # The first and the last colour of an attempt are grey.
+    assert len(set(answer["colours"])) >= 4
+    assert answer["outcome"]["status"] == "success"
+    result = await _result(browser.live, upload.check_id)
+    assert result.status == result_pb2.CHECK_STATUS_SUCCESS
+    assert result.liveness.verified_bits >= 12
+
+
+async def test_a_person_may_decline_the_colours(
+    browser: Browser, recording: Callable[[str], Recording]
+) -> None:
+    person = recording(_CALM)
+    upload = await browser.upload(person.portrait, "adaptive")
+    answer = await browser.scan(
+        upload, person.camera, script="walk", options={"flash": True}, presses=1, viewport=_PHONE
+    )
+    assert answer["colours"] == []
+    assert answer["outcome"]["status"] == "success"
+
+
+@pytest.mark.parametrize("server", [False], indirect=True, ids=["real"])
+async def test_a_real_check_refuses_the_fake_camera(
+    browser: Browser, recording: Callable[[str], Recording]
+) -> None:
+    # With a file, Chromium gives its path as the camera's name, which no list can have.
+    upload = await browser.upload(recording(_PERSON).portrait)
+    answer = await browser.scan(upload, None)
+    assert answer["outcome"]["status"] == "failure"
+    result = await _result(browser.live, upload.check_id)
+    assert result_pb2.FAILURE_REASON_DEVICE_MANIPULATED in result.reasons
+    assert "camera.name" in {check.name for check in result.device.checks if check.decisive}
+
+
+@asynccontextmanager
+async def _breaking(target: str, *, after_bytes: int) -> AsyncIterator[str]:
+    """The address of a line to the server whose first connection breaks after some bytes."""
+    host, port = target.rsplit(":", 1)
+    connections = 0
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limit: int | None) -> None:
+        while data := await reader.read(16_384):
+            writer.write(data)
+            await writer.drain()
+            if limit is not None and (limit := limit - len(data)) <= 0:
+                break
+
+    async def connected(page: asyncio.StreamReader, to_page: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        server, to_server = await asyncio.open_connection(host, int(port))
+        up = asyncio.create_task(carry(page, to_server, after_bytes if connections == 1 else None))
+        down = asyncio.create_task(carry(server, to_page, None))
+        await asyncio.wait({up, down}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (up, down):
+            task.cancel()
+        for writer in (to_page, to_server):
+            with contextlib.suppress(ConnectionError):
+                writer.transport.abort()
+
+    line = await asyncio.start_server(connected, "127.0.0.1", 0)
+    try:
+        yield f"ws://127.0.0.1:{line.sockets[0].getsockname()[1]}"
+    finally:
+        line.close()

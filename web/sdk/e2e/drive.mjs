@@ -1,0 +1,69 @@
+/**
+ * Drives Chromium through one job, which arrives as JSON on standard input, and prints the answer as JSON.
+ *
+ * The job: `port` of the pages, `video` (MJPEG) for the fake camera, `page` and `call`, a function of that page, with
+ * its `options`. Optional: `args` of Chromium, `permissions`, `viewport`, `pictures` (a folder for screenshots).
+ */
+import { createServer } from "node:http";
+import { readFile } from "node:fs/promises";
+import { chromium } from "playwright-core";
+
+const TYPES = { html: "text/html", js: "text/javascript", css: "text/css" };
+const root = new URL("../", import.meta.url);
+
+function served(port) {
+  const server = createServer(async (request, response) => {
+    const { pathname } = new URL(request.url, "http://localhost");
+    const path = pathname.startsWith("/dist/") ? `.${pathname}` : `./e2e/pages${pathname}`;
+    try {
+      const body = await readFile(new URL(path, root));
+      response.writeHead(200, { "content-type": TYPES[pathname.split(".").at(-1)] ?? "text/plain" });
+      response.end(body);
+    } catch {
+      response.writeHead(404).end();
+    }
+  });
+  return new Promise((resolve) => server.listen(port, "127.0.0.1", () => resolve(server)));
+}
+
+export async function opened(job) {
+  const pages = await served(job.port);
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    headless: true,
+    args: [
+      ...["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
+      ...["--disable-component-update", "--disable-sync", "--use-fake-device-for-media-stream"],
+      ...(job.permission === "ask" ? [] : ["--use-fake-ui-for-media-stream"]),
+      ...(job.video === undefined ? [] : [`--use-file-for-fake-video-capture=${job.video}`]),
+      ...(job.args ?? []),
+    ],
+  });
+  const context = await browser.newContext({ viewport: job.viewport ?? { width: 1280, height: 800 }, ...job.context });
+  const page = await context.newPage();
+  const problems = [];
+  page.on("console", (message) => {
+    if (["error", "warning"].includes(message.type())) problems.push(message.text());
+  });
+  page.on("pageerror", (error) => problems.push(String(error)));
+  await page.goto(`http://localhost:${job.port}/${job.page}`);
+  const close = async () => {
+    await browser.close();
+    pages.close();
+  };
+  return { page, context, problems, close };
+}
+
+export async function jobFromInput() {
+  let text = "";
+  for await (const chunk of process.stdin) text += chunk;
+  return JSON.parse(text);
+}
+
+if (process.argv[1] === new URL(import.meta.url).pathname) {
+  const job = await jobFromInput();
+  const { page, problems, close } = await opened(job);
+  const answer = await page.evaluate(([name, options]) => window[name](options), [job.call, job.options]);
+  await close();
+  console.log(JSON.stringify({ ...answer, problems }));
+}

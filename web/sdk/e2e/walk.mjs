@@ -1,0 +1,66 @@
+/**
+ * Walks through the element as a person does, and prints what it saw as JSON. The job is that of drive.mjs, with
+ * `pictures`: a folder for screenshots; `presses`: the number of the button to press on the notice, if `flash`;
+ * `leaves`: whether the person presses Escape while the scan runs.
+ */
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { jobFromInput, opened } from "./drive.mjs";
+
+const job = await jobFromInput();
+const { page, problems, close } = await opened({ ...job, page: "element.html" });
+const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+await page.evaluate((options) => window.prepare(options), job.options);
+await page.evaluate(axe);
+
+const seen = [];
+const violations = [];
+/** Takes a screenshot of a screen and tests it with axe. */
+async function look(name) {
+  if (job.pictures !== undefined) await page.screenshot({ path: `${job.pictures}/${job.name}-${name}.png` });
+  const found = await page.evaluate(async () => {
+    const { violations } = await axe.run();
+    return violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`);
+  });
+  violations.push(...found.map((text) => `${name}: ${text}`));
+}
+const button = (number) => page.locator(`facegate-scan .card button >> nth=${number}`);
+await look("start");
+await button(0).click();
+if (job.options.flash) {
+  await look("notice");
+  await button(job.presses ?? 0).click();
+}
+let over;
+const ended = page.evaluate(() => window.ended).then((answer) => (over = answer));
+const ready = page.locator("facegate-scan .panel button");
+const hint = page.locator("facegate-scan .hint");
+const colours = [];
+for (let turn = 0; over === undefined; turn += 1) {
+  const text = await hint.textContent({ timeout: 500 }).catch(() => "");
+  if (text && seen.at(-1) !== text) seen.push(text);
+  const colour = await page.evaluate(() => {
+    const layers = [...document.querySelector("facegate-scan").shadowRoot.querySelectorAll(".colour")];
+    const [shown] = layers.filter((layer) => !layer.hidden).sort((a, b) => b.style.zIndex - a.style.zIndex);
+    return shown?.style.backgroundColor;
+  });
+  if (colour !== undefined && colours.at(-1) !== colour) {
+    colours.push(colour);
+    if (colours.length === 3) await look("flash");
+  }
+  if (await ready.isVisible()) {
+    await look("again");
+    await ready.click();
+  } else if (job.leaves && seen.length === 3) {
+    await page.keyboard.press("Escape");
+  } else if (turn === (job.lookAt ?? 20)) {
+    await look("scanning");
+  }
+  await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 50))]);
+}
+await page.waitForTimeout(200);
+await look("result");
+const shown = await page.locator("facegate-scan .card").innerText();
+const focused = await page.evaluate(() => document.querySelector("facegate-scan").shadowRoot.activeElement?.textContent);
+await close();
+console.log(JSON.stringify({ ...over, seen, colours, shown, focused, violations, problems }));

@@ -1,0 +1,170 @@
+import { CameraError, type CameraProblem, UnsupportedBrowserError } from "../errors.js";
+import { CameraFacing } from "../protocol/generated/facegate/v1/device_pb.js";
+import type { Picture } from "./encode.js";
+
+const FIRST_FRAME_MS = 8000;
+const PROBLEMS: Record<string, CameraProblem> = {
+  NotAllowedError: "denied",
+  SecurityError: "denied",
+  NotFoundError: "missing",
+  OverconstrainedError: "missing",
+  NotReadableError: "busy",
+  AbortError: "busy",
+};
+
+/** One frame of the camera. Its picture can be taken until the next frame comes. */
+export interface CapturedFrame {
+  /** Time of capture, microseconds of the page's monotonic clock (`performance.now()`); strictly rising. */
+  captureTimeUs: number;
+  /** Frames that the browser dropped since the frame before. */
+  lost: number;
+  /** Takes the picture. */
+  take(): Promise<Picture>;
+}
+
+/** The camera of one scan. */
+export class Camera {
+  /** Receives every frame. */
+  onframe: ((frame: CapturedFrame) => void) | undefined;
+  /** Called once if the browser or the system takes the camera away. */
+  onlost: (() => void) | undefined;
+  private lastUs = 0;
+  private presented = 0;
+  private closed = false;
+
+  private constructor(
+    /** Shows the camera's picture as it is, not mirrored. */
+    readonly video: HTMLVideoElement,
+    private readonly track: MediaStreamTrack,
+    /** Where the times of capture come from. */
+    private readonly clock: "captureTime" | "presentationTime",
+  ) {
+    track.addEventListener("ended", this.lost);
+    video.requestVideoFrameCallback(this.present);
+  }
+
+  /**
+   * Asks for the camera and waits for its first frame.
+   *
+   * @param video - Shows the picture; it must be in the document.
+   * @param deviceId - A certain camera; by default the one that faces the person.
+   */
+  static async open(video: HTMLVideoElement, deviceId?: string): Promise<Camera> {
+    if (!("requestVideoFrameCallback" in video) || navigator.mediaDevices === undefined) {
+      throw new UnsupportedBrowserError("the browser has no camera for this page, or no requestVideoFrameCallback");
+    }
+    let stream: MediaStream;
+    try {
+      stream = await navigator.mediaDevices.getUserMedia({
+        audio: false,
+        video: {
+          ...(deviceId === undefined ? { facingMode: "user" } : { deviceId: { exact: deviceId } }),
+          width: { ideal: 640 },
+          height: { ideal: 480 },
+          frameRate: { ideal: 30 },
+          // The camera's own picture, not one that the browser cropped.
+          ...({ resizeMode: "none" } as MediaTrackConstraints),
+        },
+      });
+    } catch (error) {
+      const { name, message } = error as DOMException;
+      throw new CameraError(PROBLEMS[name] ?? "failed", message);
+    }
+    const [track] = stream.getVideoTracks();
+    if (track === undefined) throw new CameraError("missing", "the browser gave no video");
+    await automaticExposure(track);
+    video.muted = true;
+    video.playsInline = true;
+    video.srcObject = stream;
+    try {
+      await video.play();
+      const { captureTime } = await firstFrame(video);
+      return new Camera(video, track, captureTime === undefined ? "presentationTime" : "captureTime");
+    } catch (error) {
+      track.stop();
+      video.srcObject = null;
+      throw error instanceof CameraError ? error : new CameraError("failed", "the camera's picture cannot be shown");
+    }
+  }
+
+  /** Width of the picture, pixels. */
+  get width(): number {
+    return this.video.videoWidth;
+  }
+
+  /** Height of the picture, pixels. */
+  get height(): number {
+    return this.video.videoHeight;
+  }
+
+  /** What ScanStart states about the camera. */
+  get profile() {
+    const { deviceId = "", facingMode, frameRate = 0 } = this.track.getSettings();
+    const facings: Record<string, CameraFacing> = { user: CameraFacing.FRONT, environment: CameraFacing.BACK };
+    return {
+      id: atMost(deviceId, 256),
+      label: atMost(this.track.label, 256),
+      facing: facings[facingMode ?? ""] ?? CameraFacing.UNSPECIFIED,
+      width: this.width,
+      height: this.height,
+      framesPerSecond: frameRate,
+      timestampSource: this.clock,
+    };
+  }
+
+  /** Releases the camera. */
+  close(): void {
+    this.closed = true;
+    this.track.removeEventListener("ended", this.lost);
+    this.track.stop();
+    this.video.srcObject = null;
+  }
+
+  private readonly lost = (): void => this.onlost?.();
+
+  private readonly present: VideoFrameRequestCallback = (_, metadata) => {
+    if (this.closed) return;
+    this.video.requestVideoFrameCallback(this.present);
+    const captureTimeUs = Math.round((metadata.captureTime ?? metadata.presentationTime) * 1000);
+    const lost = this.presented === 0 ? 0 : Math.max(0, metadata.presentedFrames - this.presented - 1);
+    this.presented = metadata.presentedFrames;
+    // The browser may present one frame twice.
+    if (captureTimeUs <= this.lastUs) return;
+    this.lastUs = captureTimeUs;
+    this.onframe?.({ captureTimeUs, lost, take: () => this.take() });
+  };
+
+  private async take(): Promise<Picture> {
+    const { width, height } = this;
+    const image =
+      typeof VideoFrame === "undefined"
+        ? await createImageBitmap(this.video)
+        : new VideoFrame(this.video, { timestamp: this.lastUs });
+    return { image, width, height };
+  }
+}
+
+/** The text in at most `size` bytes of UTF-8. */
+export function atMost(text: string, size: number): string {
+  return new TextDecoder().decode(new TextEncoder().encode(text).subarray(0, size)).replace(/\uFFFD$/, "");
+}
+
+async function automaticExposure(track: MediaStreamTrack): Promise<void> {
+  const can = (track.getCapabilities?.() ?? {}) as Record<string, unknown>;
+  const modes = ["exposureMode", "whiteBalanceMode", "focusMode"].filter((mode) =>
+    (can[mode] as string[] | undefined)?.includes("continuous"),
+  );
+  if (modes.length === 0) return;
+  const wanted = Object.fromEntries(modes.map((mode) => [mode, "continuous"])) as MediaTrackConstraintSet;
+  await track.applyConstraints({ advanced: [wanted] }).catch(() => undefined);
+}
+
+function firstFrame(video: HTMLVideoElement): Promise<VideoFrameCallbackMetadata> {
+  return new Promise((resolve, reject) => {
+    const late = setTimeout(() => reject(new CameraError("failed", "the camera gives no picture")), FIRST_FRAME_MS);
+    video.requestVideoFrameCallback((_, metadata) => {
+      clearTimeout(late);
+      resolve(metadata);
+    });
+  });
+}

@@ -1,0 +1,63 @@
+/** The style of the capture screen. Embedders restyle it by custom properties and by `::part`. */
+export const STYLES = `
+:host {
+  --facegate-accent: #0b5cad;
+  --facegate-surface: #ffffff;
+  --facegate-text: #14202b;
+  --facegate-good: #1d7a3e;
+  display: block;
+  font-family: system-ui, "Noto Sans", "Noto Sans Devanagari", "Noto Sans Arabic", sans-serif;
+  line-height: 1.5;
+  color: var(--facegate-text);
+}
+[hidden] { display: none !important; }
+h2, p, ul { margin: 0; }
+h2 { font-size: 1.375rem; line-height: 1.3; }
+.card, .panel { display: grid; gap: 1rem; justify-items: start; max-width: 34rem; }
+.card { padding: 1.5rem; border-radius: 1rem; background: var(--facegate-surface); }
+.buttons { display: flex; flex-wrap: wrap; gap: 0.75rem; }
+button {
+  min-height: 3rem; padding: 0 1.5rem; border: 2px solid var(--facegate-accent); border-radius: 1.5rem;
+  background: var(--facegate-surface); color: var(--facegate-accent); font: inherit; font-weight: 600; cursor: pointer;
+}
+button.primary { background: var(--facegate-accent); color: #ffffff; }
+button:focus-visible, h2:focus-visible { outline: 3px solid var(--facegate-text); outline-offset: 3px; }
+h2:focus:not(:focus-visible) { outline: none; }
+dialog {
+  position: fixed; inset: 0; width: 100vw; height: 100vh; height: 100dvh; max-width: none; max-height: none;
+  margin: 0; padding: 0; border: 0; overflow: hidden; background: var(--facegate-surface); color: inherit;
+}
+.colour { position: absolute; inset: 0; will-change: transform; }
+.stage {
+  --ratio: 1.3333; position: absolute; inset: 0; margin: auto; aspect-ratio: var(--ratio);
+  width: min(100vw, 100vh * var(--ratio)); width: min(100vw, 100dvh * var(--ratio));
+  transform: scaleX(-1); z-index: 2;
+}
+video { display: block; width: 100%; height: 100%; transition: clip-path var(--move, 0.3s) ease-in-out; }
+svg { position: absolute; inset: 0; width: 100%; height: 100%; overflow: visible; }
+ellipse { fill: none; stroke-width: 4; vector-effect: non-scaling-stroke; }
+.track { stroke: #8796a5; }
+.done { stroke: var(--facegate-good); stroke-width: 7; stroke-linecap: round; }
+.track, .done { transition: cx var(--move, 0.3s), cy var(--move, 0.3s), rx var(--move, 0.3s), ry var(--move, 0.3s); }
+.flash video { opacity: 0.3; }
+.flash .track { stroke: #14202b; }
+.top {
+  position: absolute; inset: 0 0 auto 0; z-index: 3; padding: max(1rem, env(safe-area-inset-top)) 1rem 0;
+  display: grid; justify-items: center;
+}
+.hint {
+  padding: 0.625rem 1.25rem; border-radius: 1.5rem; background: #14202b; color: #ffffff; font-size: 1.25rem;
+  font-weight: 600; text-align: center; text-wrap: balance;
+}
+.bottom {
+  position: absolute; inset: auto 0 0 0; z-index: 3; padding: 0 1rem max(1rem, env(safe-area-inset-bottom));
+  display: grid; justify-items: center;
+}
+.panel {
+  position: absolute; inset: 0; z-index: 4; margin: auto; height: fit-content; width: min(34rem, 100vw - 2rem);
+  box-sizing: border-box; padding: 1.5rem; border-radius: 1rem; background: var(--facegate-surface);
+  box-shadow: 0 0.5rem 2.5rem rgb(20 32 43 / 0.35);
+}
+.spoken { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+@media (prefers-reduced-motion: reduce) { video, .track, .done { transition: none; } }
+`;

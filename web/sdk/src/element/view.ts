@@ -1,0 +1,169 @@
+import type { Oval } from "../events.js";
+import { STYLES } from "./styles.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+/** A screen reader speaks no faster than this. */
+const SPEAK_MS = 2000;
+
+/** A button of a card or panel. */
+export interface Action {
+  label: string;
+  primary?: boolean;
+  act(): void;
+}
+
+/** The nodes of the element, and how they change. It knows no scan. */
+export class View {
+  readonly video = node("video", { part: "video", "aria-hidden": "true" });
+  readonly colours = [node("div", { class: "colour" }), node("div", { class: "colour" })] as const;
+  readonly dialog = node("dialog", { part: "screen" });
+  private readonly card = node("section", { class: "card", part: "card" });
+  private readonly panel = node("section", { class: "panel", part: "panel" });
+  private readonly stage = node("div", { class: "stage" });
+  private readonly hintText = node("p", { class: "hint", part: "hint", "aria-hidden": "true" });
+  private readonly spoken = node("p", { class: "spoken", role: "status" });
+  private readonly cancelButton = node("button", { part: "button cancel", type: "button" });
+  private readonly rings = ["track", "done"].map((name) => svg("ellipse", { class: name, pathLength: "1" }));
+  private speaking: ReturnType<typeof setTimeout> | undefined;
+  private toSpeak = "";
+
+  constructor(root: ShadowRoot, onCancel: () => void) {
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(STYLES);
+    root.adoptedStyleSheets = [sheet];
+    const drawing = svg("svg", { "aria-hidden": "true" });
+    drawing.append(...this.rings);
+    this.stage.append(this.video, drawing);
+    const top = node("div", { class: "top" });
+    top.append(this.hintText);
+    const bottom = node("div", { class: "bottom" });
+    bottom.append(this.cancelButton);
+    for (const layer of this.colours) layer.hidden = true;
+    this.dialog.append(...this.colours, this.stage, top, this.spoken, this.panel, bottom);
+    root.append(this.card, this.dialog);
+    this.cancelButton.addEventListener("click", onCancel);
+    this.dialog.addEventListener("cancel", (event) => {
+      event.preventDefault();
+      onCancel();
+    });
+    this.video.addEventListener("resize", () => this.fit());
+  }
+
+  /** Fills the card in the page. `focus` moves the focus to its title. */
+  showCard(title: string, text: string, actions: Action[], focus: boolean): void {
+    const heading = filled(this.card, title, [text], actions);
+    if (focus) heading.focus();
+  }
+
+  /** Opens the screen of the scan. */
+  openScreen(label: string, cancel: string): void {
+    this.dialog.setAttribute("aria-label", label);
+    this.cancelButton.textContent = cancel;
+    this.panel.hidden = true;
+    this.stage.hidden = false;
+    this.moveOval({ centerX: 0.5, centerY: 0.46, width: 0.62, height: 0.66 }, 0);
+    this.progress(0);
+    this.dialog.showModal();
+  }
+
+  /** Closes the screen of the scan. */
+  closeScreen(): void {
+    clearTimeout(this.speaking);
+    this.speaking = undefined;
+    if (this.dialog.open) this.dialog.close();
+  }
+
+  /** Shows a hint at once, and speaks it when the one before was heard. */
+  hint(text: string): void {
+    this.hintText.textContent = text;
+    this.toSpeak = text;
+    if (this.speaking !== undefined) return;
+    this.speak();
+  }
+
+  /** Asks the person something over the picture, which is hidden. */
+  ask(title: string, texts: string[], actions: Action[]): void {
+    this.stage.hidden = true;
+    this.hintText.hidden = true;
+    this.panel.hidden = false;
+    filled(this.panel, title, texts, actions);
+    this.panel.querySelector("button")?.focus();
+  }
+
+  /** Removes the question. */
+  asked(): void {
+    this.panel.hidden = true;
+    this.stage.hidden = false;
+    this.hintText.hidden = false;
+  }
+
+  /** Moves the oval within a time. It is in fractions of the frame. */
+  moveOval({ centerX, centerY, width, height }: Oval, ms: number): void {
+    this.stage.style.setProperty("--move", `${ms / 1000}s`);
+    const [cx, cy, rx, ry] = [centerX, centerY, width / 2, height / 2].map((part) => `${part * 100}%`);
+    this.video.style.clipPath = `ellipse(${rx} ${ry} at ${cx} ${cy})`;
+    for (const ring of this.rings) Object.assign(ring.style, { cx, cy, rx, ry });
+  }
+
+  /** Shows the part that is done, 0 to 1. */
+  progress(part: number): void {
+    this.rings[1]?.setAttribute("stroke-dasharray", `${part} 1`);
+    this.rings[1]?.toggleAttribute("hidden", part === 0);
+  }
+
+  /** Whether colours fill the screen: the picture steps back. */
+  flash(on: boolean): void {
+    this.stage.classList.toggle("flash", on);
+  }
+
+  private fit(): void {
+    const { videoWidth, videoHeight } = this.video;
+    if (videoHeight > 0) this.stage.style.setProperty("--ratio", `${videoWidth / videoHeight}`);
+  }
+
+  private speak(): void {
+    if (this.spoken.textContent !== this.toSpeak) this.spoken.textContent = this.toSpeak;
+    this.speaking = setTimeout(() => {
+      this.speaking = undefined;
+      if (this.spoken.textContent !== this.toSpeak) this.speak();
+    }, SPEAK_MS);
+  }
+}
+
+function filled(parent: HTMLElement, title: string, texts: string[], actions: Action[]): HTMLElement {
+  const heading = node("h2", { part: "title", tabindex: "-1" });
+  heading.textContent = title;
+  const paragraphs = texts.map((text) => {
+    const paragraph = node("p", { part: "text" });
+    paragraph.textContent = text;
+    return paragraph;
+  });
+  const buttons = node("div", { class: "buttons" });
+  for (const { label, primary = false, act } of actions) {
+    const button = node("button", { type: "button", part: primary ? "button primary" : "button" });
+    button.classList.toggle("primary", primary);
+    button.textContent = label;
+    button.addEventListener("click", act);
+    buttons.append(button);
+  }
+  parent.replaceChildren(heading, ...paragraphs, ...(actions.length > 0 ? [buttons] : []));
+  return heading;
+}
+
+function node<K extends keyof HTMLElementTagNameMap>(
+  name: K,
+  attributes: Record<string, string>,
+): HTMLElementTagNameMap[K] {
+  const made = document.createElement(name);
+  for (const [attribute, value] of Object.entries(attributes)) made.setAttribute(attribute, value);
+  return made;
+}
+
+function svg<K extends keyof SVGElementTagNameMap>(
+  name: K,
+  attributes: Record<string, string>,
+): SVGElementTagNameMap[K] {
+  const made = document.createElementNS(SVG, name);
+  for (const [attribute, value] of Object.entries(attributes)) made.setAttribute(attribute, value);
+  return made;
+}

@@ -1,0 +1,382 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { Attempt, goodbyeError, hintCode, planName, type Tally, toOval } from "./attempt.js";
+import { atMost, Camera } from "./capture/camera.js";
+import { Encoder } from "./capture/encoder.js";
+import {
+  CancelledError,
+  ProtocolViolatedError,
+  ServerRefusedError,
+  StreamLostError,
+  UnsupportedBrowserError,
+} from "./errors.js";
+import type { AttemptResult, HintCode, ScanEvents, ScanStatus } from "./events.js";
+import { type Attestor, browserKey, installationId, ScanEvidence } from "./evidence.js";
+import { type FlashScreen, FlashShow } from "./flash/show.js";
+import { fromBase64 } from "./protocol/bytes.js";
+import { Platform } from "./protocol/generated/facegate/v1/device_pb.js";
+import {
+  type AttemptStart,
+  Capability,
+  type ScanResult,
+  type ScanStartSchema,
+  ScanStatus as Status,
+} from "./protocol/generated/facegate/v1/scan_pb.js";
+import { SigningKey } from "./protocol/keys.js";
+import { ScanStream, type Ticket } from "./stream.js";
+import { milliseconds, pause } from "./time.js";
+import { backoffMs, MOST_FIRST_RETRIES, MOST_RECONNECTS } from "./transport/backoff.js";
+import { VERSION } from "./version.js";
+
+const RESULT_MS = 60_000;
+const FINGERPRINT_BYTES = 32;
+
+/** What the page's backend hands to the page for one scan, from `UploadTrustedImageResponse`. */
+export interface ScanTicket {
+  /** `scan_token`. A secret: never put it into an address, a log or a storage. */
+  token: string;
+  /** `challenge_key_sha256`: base64, as protobuf's JSON has it, or 32 bytes. */
+  challengeKeySha256: string | Uint8Array;
+}
+
+/** A screen that shows colours and ovals. */
+export interface ScanScreen extends FlashScreen {
+  /** Whether it fills the whole screen, knows when a colour appeared, and the person agreed to a flash. */
+  readonly flashes: boolean;
+  /** Whether the ovals of the movement challenge are drawn. */
+  readonly movesOval: boolean;
+}
+
+/** How a scan is made. */
+export interface ScanOptions {
+  /** The server's web listener, such as `wss://scan.example.com:8446`. */
+  server: string;
+  ticket: ScanTicket;
+  /** Shows the camera; it must be in the document. */
+  video: HTMLVideoElement;
+  /** A certain camera; by default the one that faces the person. */
+  deviceId?: string;
+  /** Without a screen, no flash and no movement is announced. */
+  screen?: ScanScreen;
+  /** The evidence of the platform; by default a key of WebCrypto. */
+  attestors?: readonly Attestor[];
+  /** Waits until the person is ready for another attempt; by default it does not wait. */
+  getReady?: (result: AttemptResult) => Promise<void>;
+  events?: ScanEvents;
+  /** BCP 47 language of the person. */
+  language?: string;
+  /** Version of your page, for the server's statistics. */
+  appVersion?: string;
+}
+
+/** What the page may know of a scan. Only the backend's `FinishCheck` is authoritative. */
+export interface ScanOutcome {
+  status: ScanStatus;
+  feedback: HintCode[];
+  /** Attempts with a result. */
+  attempts: number;
+  /** Streams with a challenge; more than one after a reconnect. */
+  streams: number;
+  /** Frames sent with an index. */
+  frames: number;
+  /** Frames dropped before they got an index. */
+  dropped: number;
+}
+
+const STATUS: Partial<Record<Status, ScanStatus>> = {
+  [Status.SUCCESS]: "success",
+  [Status.FAILURE]: "failure",
+  [Status.RETRY]: "retry",
+};
+
+/** One scan: from the camera's first frame to the server's last result, over lost connections. */
+export class FaceScan {
+  private readonly ticket: Ticket;
+  private readonly events: ScanEvents;
+  private readonly evidence: ScanEvidence;
+  private readonly encoder = new Encoder();
+  private readonly tally: Tally = { frames: 0, bytes: 0, dropped: 0, awaitingResult: false };
+  private camera: Camera | undefined;
+  private session: SigningKey | undefined;
+  private stream: ScanStream | undefined;
+  private attempt: Attempt | undefined;
+  private ready: { done: Promise<void>; after: number } | undefined;
+  private streams = 0;
+  private results = 0;
+  private endsAt = Infinity;
+  private cancelled = false;
+  private whenCancelled: () => void = () => undefined;
+  private readonly cancellation = new Promise<void>((resolve) => {
+    this.whenCancelled = resolve;
+  });
+
+  /**
+   * Prepares a scan; nothing is opened before `run`.
+   *
+   * Throws a `TypeError` if the server's address or the ticket is malformed.
+   */
+  constructor(private readonly options: ScanOptions) {
+    const { token, challengeKeySha256: pinned } = options.ticket;
+    if (!token || !pinned) throw new TypeError("the ticket needs token and challengeKeySha256");
+    if (!/^(wss?|https?):\/\/[^/]/.test(options.server)) {
+      throw new TypeError("server is not an address such as wss://scan.example.com:8446");
+    }
+    const fingerprint = typeof pinned === "string" ? fromBase64(pinned) : pinned;
+    if (fingerprint.length !== FINGERPRINT_BYTES) throw new TypeError("challengeKeySha256 has not 32 bytes");
+    this.ticket = { token, challengeKeySha256: fingerprint };
+    this.events = options.events ?? {};
+    this.evidence = new ScanEvidence(options.attestors ?? [browserKey]);
+  }
+
+  /** The person leaves: ends the running attempt, and starts no other. `run` ends soon after. */
+  cancel(): void {
+    this.cancelled = true;
+    this.attempt?.cancel();
+    this.whenCancelled();
+  }
+
+  /**
+   * Scans until the server has decided or no attempt is left. Call it once.
+   *
+   * Rejects with a `FacegateError`: `CameraError`, `UnsupportedBrowserError`, `ServerRefusedError`,
+   * `ConnectionFailedError`, `ServerNotTrustedError`, `ProtocolViolatedError`, `ScanEndedError`,
+   * `CancelledError`.
+   */
+  async run(): Promise<ScanOutcome> {
+    const hidden = (): void => {
+      if (document.visibilityState === "hidden") this.attempt?.interrupt();
+    };
+    try {
+      this.session = await sessionKey();
+      const { video, deviceId } = this.options;
+      this.camera = await this.unlessCancelled(Camera.open(video, deviceId), (camera) => camera.close());
+      document.addEventListener("visibilitychange", hidden);
+      return await this.overStreams(await this.profile(this.camera));
+    } finally {
+      document.removeEventListener("visibilitychange", hidden);
+      this.stream?.drop();
+      this.camera?.close();
+      this.encoder.close();
+    }
+  }
+
+  private async overStreams(profile: MessageInitShape<typeof ScanStartSchema>): Promise<ScanOutcome> {
+    let failures = 0;
+    let sinceResult = 0;
+    for (;;) {
+      const results = this.results;
+      try {
+        return await this.overStream(profile);
+      } catch (error) {
+        this.stream?.drop();
+        if (this.decidedMeanwhile(error)) return this.outcome("completed", []);
+        if (!(error instanceof StreamLostError)) throw error;
+        failures += 1;
+        sinceResult = this.results > results ? 1 : sinceResult + 1;
+        const waitMs = backoffMs(sinceResult, error.retryAfterMs, Math.random());
+        const most = this.streams === 0 ? MOST_FIRST_RETRIES : MOST_RECONNECTS;
+        if (this.cancelled) throw new CancelledError();
+        if (failures > most || performance.now() + waitMs > this.endsAt) throw error.final;
+        this.events.connectionLost?.(failures, waitMs);
+        await Promise.race([pause(waitMs), this.cancellation]);
+        // A new stream starts an attempt at once.
+        await Promise.race([this.ready?.done, this.cancellation]);
+        this.ready = undefined;
+        if (this.cancelled) throw new CancelledError();
+      }
+    }
+  }
+
+  /** Waits for what is being opened; undoes it and rejects if the person cancels before. */
+  private async unlessCancelled<T>(opening: Promise<T>, undo: (opened: T) => void): Promise<T> {
+    const opened = await Promise.race([opening, this.cancellation]);
+    if (opened !== undefined && !this.cancelled) return opened;
+    opening.then(undo, () => undefined);
+    throw new CancelledError();
+  }
+
+  private decidedMeanwhile(error: unknown): boolean {
+    return (
+      error instanceof ServerRefusedError && error.refusal.reason === "CHECK_CLOSED" && this.tally.awaitingResult
+    );
+  }
+
+  private async overStream(profile: MessageInitShape<typeof ScanStartSchema>): Promise<ScanOutcome> {
+    const { server } = this.options;
+    const resume = this.streams > 0;
+    const opening = ScanStream.open(server, this.ticket, this.key, { ...profile, resume });
+    const stream = await this.unlessCancelled(opening, (late) => void late.close());
+    this.stream = stream;
+    this.streams += 1;
+    const { challenge } = stream;
+    this.endsAt =
+      performance.now() + milliseconds(challenge.scanDeadline) - milliseconds(challenge.serverTime) || Infinity;
+    this.events.connected?.(toOval(challenge.oval));
+    if (challenge.resumeProofRequired) await stream.sendResumeProof();
+    const evidence = this.evidence.send(stream).catch(() => undefined);
+    const result = await this.attempts(stream);
+    await Promise.race([evidence, pause(0)]);
+    await stream.close();
+    if (this.cancelled && result.status === Status.RETRY) throw new CancelledError();
+    return this.outcome(STATUS[result.status] ?? "completed", result.feedback.map(hintCode));
+  }
+
+  private async attempts(stream: ScanStream): Promise<ScanResult> {
+    let lastStep = 0;
+    for (;;) {
+      const next = await this.nextAttempt(stream);
+      let result: ScanResult;
+      if (next.$typeName === "facegate.v1.ScanResult") {
+        result = next;
+      } else {
+        const { screen } = this.options;
+        const plan = planName(next.plan);
+        if (plan === undefined || (plan === "flash" && !screen?.flashes) || (plan === "movement" && !screen?.movesOval))
+          throw new ProtocolViolatedError("the server asks for an attempt that this page did not announce");
+        const show = plan === "flash" && screen !== undefined ? new FlashShow(screen, lastStep) : undefined;
+        this.attempt = new Attempt(next, {
+          stream,
+          camera: this.opened,
+          encoder: this.encoder,
+          tally: this.tally,
+          events: this.events,
+          show,
+        });
+        this.tally.awaitingResult = false;
+        if (this.cancelled) this.attempt.cancel();
+        this.events.attemptStarted?.({ number: next.attempt, plan, oval: toOval(next.oval) });
+        if (document.visibilityState === "hidden") this.attempt.interrupt();
+        result = await this.attempt.run();
+        this.attempt = undefined;
+        lastStep = show?.lastStep ?? lastStep;
+      }
+      this.results += 1;
+      const told = toResult(result);
+      this.events.attemptFinished?.(told);
+      if (!result.anotherAttempt || this.cancelled) return result;
+      if (result.readyWithin !== undefined) {
+        const done = this.options.getReady?.(told) ?? Promise.resolve();
+        this.ready = { done, after: result.attempt };
+      }
+    }
+  }
+
+  /** Waits for the next attempt, or for a result that a lost connection kept back. Reports the person's readiness. */
+  private async nextAttempt(stream: ScanStream): Promise<AttemptStart | ScanResult> {
+    const next = this.receiveAttempt(stream);
+    const { ready } = this;
+    if (ready !== undefined) {
+      const person = Promise.race([ready.done, this.cancellation]).then(() => undefined);
+      const early = await Promise.race([next, person]);
+      if (early !== undefined) return early;
+      this.ready = undefined;
+      if (this.cancelled) {
+        next.catch(() => undefined);
+        await stream.close();
+        throw new CancelledError();
+      }
+      await stream.sendReady(ready.after);
+    }
+    const late = pause(RESULT_MS).then(() => {
+      throw new StreamLostError("no attempt began in time");
+    });
+    late.catch(() => undefined);
+    return Promise.race([next, late]);
+  }
+
+  private async receiveAttempt(stream: ScanStream): Promise<AttemptStart | ScanResult> {
+    for (;;) {
+      const message = await stream.receive();
+      switch (message?.case) {
+        case undefined:
+          if (message !== undefined) break; // A message of a later version.
+          throw new StreamLostError("the server closed the stream without a result");
+        case "attemptStart":
+          return message.value;
+        case "scanResult":
+          if (!this.tally.awaitingResult) throw new ProtocolViolatedError("a result came between attempts");
+          this.tally.awaitingResult = false;
+          return message.value;
+        case "goodbye":
+          throw goodbyeError(message.value);
+        case "challenge":
+          throw new ProtocolViolatedError("a second Challenge came");
+        default:
+          break; // It belongs to the last attempt.
+      }
+    }
+  }
+
+  private async profile(camera: Camera): Promise<MessageInitShape<typeof ScanStartSchema>> {
+    const { screen, language = navigator.language, appVersion = "" } = this.options;
+    const capabilities = [Capability.CAPTURE_ADJUSTMENT, Capability.READY, Capability.RUNTIME_FINDINGS];
+    if (screen?.flashes) capabilities.push(Capability.FLASH, Capability.FLASH_SCROLL);
+    if (screen?.movesOval) capabilities.push(Capability.OVAL_CHANGE);
+    const { width, height } = globalThis.screen;
+    return {
+      capabilities,
+      language: atMost(language, 35),
+      camera: camera.profile,
+      screen: {
+        width: Math.round(width * devicePixelRatio),
+        height: Math.round(height * devicePixelRatio),
+      },
+      device: {
+        platform: Platform.WEB,
+        ...(await systemNames()),
+        appId: location.origin,
+        appVersion: atMost(appVersion, 64),
+        sdkVersion: `facegate-web ${VERSION}`,
+        installationId: await installationId(),
+      },
+    };
+  }
+
+  private outcome(status: ScanStatus, feedback: HintCode[]): ScanOutcome {
+    const { frames, dropped } = this.tally;
+    return { status, feedback, attempts: this.results, streams: this.streams, frames, dropped };
+  }
+
+  private get key(): SigningKey {
+    return present(this.session);
+  }
+
+  private get opened(): Camera {
+    return present(this.camera);
+  }
+}
+
+async function sessionKey(): Promise<SigningKey> {
+  if (globalThis.crypto?.subtle === undefined || typeof OffscreenCanvas === "undefined") {
+    throw new UnsupportedBrowserError("a scan needs a secure context (https or localhost) and OffscreenCanvas");
+  }
+  try {
+    await crypto.subtle.generateKey("X25519", false, ["deriveKey"]);
+  } catch {
+    throw new UnsupportedBrowserError("the browser's WebCrypto has no X25519");
+  }
+  return SigningKey.generate();
+}
+
+/** The names of the system as the browser gives them; empty where it gives none. */
+async function systemNames(): Promise<{ model: string; osVersion: string }> {
+  const { userAgentData } = navigator as Navigator & {
+    userAgentData?: { getHighEntropyValues(names: string[]): Promise<Record<string, string>> };
+  };
+  const values = await userAgentData?.getHighEntropyValues(["model", "platformVersion"]).catch(() => undefined);
+  return { model: atMost(values?.model ?? "", 128), osVersion: atMost(values?.platformVersion ?? "", 64) };
+}
+
+function toResult(result: ScanResult): AttemptResult {
+  return {
+    attempt: result.attempt,
+    status: STATUS[result.status] ?? "completed",
+    feedback: result.feedback.map(hintCode),
+    anotherAttempt: result.anotherAttempt,
+    readyWithinMs: milliseconds(result.readyWithin),
+  };
+}
+
+function present<T>(value: T | undefined): T {
+  if (value === undefined) throw new TypeError("the scan has not begun");
+  return value;
+}
