@@ -20,7 +20,6 @@ from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.model.license import DisjunctiveLicense
 from cyclonedx.output.json import JsonV1Dot6
 from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 from packageurl import PackageURL
 
 __all__ = ["LockedPackage", "bill_of_materials", "licences_page", "locked_packages", "main"]
@@ -103,6 +102,9 @@ def bill_of_materials(packages: tuple[LockedPackage, ...], models: tuple[Mapping
         bom.components.add(_model(model))
     bom.register_dependency(bom.metadata.component, bom.components)
     text = JsonV1Dot6(bom).output_as_string(indent=2)
+    # Imported here: its grammars take seconds to build.
+    from cyclonedx.validation.json import JsonStrictValidator
+
     problem = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
     if problem is not None:
         raise ValueError(f"the bill of materials violates CycloneDX 1.6: {problem}")

@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-import jsonschema
 import pytest
 
 from tests.protos.make_transcripts import SCHEMA_FILE, TRANSCRIPTS_FILE, rendered
@@ -24,6 +23,9 @@ def test_code_gives_the_published_scans_byte_for_byte() -> None:
 
 
 def test_the_published_scans_keep_to_their_schema() -> None:
+    # Imported here: its grammars take every process seconds that collects the tests.
+    import jsonschema
+
     schema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(_PUBLISHED, schema)

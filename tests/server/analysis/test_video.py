@@ -232,18 +232,19 @@ def test_a_truncated_video_is_reported() -> None:
 
 
 @pytest.mark.parametrize(
-    ("frames", "reason", "code"),
+    ("shown", "reason", "code"),
     [
-        (genuine()[:7], Reason.TOO_FEW_FRAMES, AnalysisCode.INVALID_REQUEST),
-        (blank(), Reason.FACE_NOT_FOUND, AnalysisCode.NO_FACE_DETECTED),
-        (blank()[:3], Reason.TOO_FEW_FRAMES, AnalysisCode.INVALID_REQUEST),
-        (two_persons(), Reason.MULTIPLE_FACES, AnalysisCode.MULTIPLE_FACES_DETECTED),
+        (lambda: genuine()[:7], Reason.TOO_FEW_FRAMES, AnalysisCode.INVALID_REQUEST),
+        (blank, Reason.FACE_NOT_FOUND, AnalysisCode.NO_FACE_DETECTED),
+        (lambda: blank()[:3], Reason.TOO_FEW_FRAMES, AnalysisCode.INVALID_REQUEST),
+        (two_persons, Reason.MULTIPLE_FACES, AnalysisCode.MULTIPLE_FACES_DETECTED),
     ],
     ids=["seven frames", "nobody", "three frames of nobody", "two persons"],
 )
 def test_a_video_that_shows_too_little_is_refused(
-    frames: Sequence[BgrImage], reason: Reason, code: AnalysisCode
+    shown: Callable[[], Sequence[BgrImage]], reason: Reason, code: AnalysisCode
 ) -> None:
+    frames = shown()
     with pytest.raises(AnalysisRefused) as caught:
         _analysed(frames)
     assert (caught.value.reason, caught.value.code) == (reason, code)

@@ -1,7 +1,7 @@
 """The app cannot infer the cause of a failure over the wire, neither from codes nor from the time."""
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 
 import pytest
@@ -69,22 +69,24 @@ class _Cause:
 _R = result_pb2
 
 
-def _causes() -> dict[str, _Cause]:
-    honest = camera_of(ANDROID)
-    return {
-        "another person": _Cause(pictures("red-shirt"), honest, _R.FAILURE_REASON_NOT_SAME_PERSON),
-        "a spoof": _Cause(_frozen(), honest, _R.FAILURE_REASON_SPOOF),
-        "a virtual camera": _Cause(pictures(), _virtual(), _R.FAILURE_REASON_DEVICE_MANIPULATED),
-        "a virtual camera that shows too little": _Cause(
-            pictures()[:10], _virtual(), _R.FAILURE_REASON_DEVICE_MANIPULATED
-        ),
-        "no evidence": _Cause(pictures(), honest, _R.FAILURE_REASON_DEVICE_NOT_TRUSTED),
-    }
+def _honest() -> device_pb2.CameraProfile:
+    return camera_of(ANDROID)
 
 
-@pytest.mark.parametrize("name", some_fast(_causes(), step=3))
+_CAUSES: dict[str, Callable[[], _Cause]] = {
+    "another person": lambda: _Cause(pictures("red-shirt"), _honest(), _R.FAILURE_REASON_NOT_SAME_PERSON),
+    "a spoof": lambda: _Cause(_frozen(), _honest(), _R.FAILURE_REASON_SPOOF),
+    "a virtual camera": lambda: _Cause(pictures(), _virtual(), _R.FAILURE_REASON_DEVICE_MANIPULATED),
+    "a virtual camera that shows too little": lambda: _Cause(
+        pictures()[:10], _virtual(), _R.FAILURE_REASON_DEVICE_MANIPULATED
+    ),
+    "no evidence": lambda: _Cause(pictures(), _honest(), _R.FAILURE_REASON_DEVICE_NOT_TRUSTED),
+}
+
+
+@pytest.mark.parametrize("name", some_fast(_CAUSES, step=3))
 async def test_the_app_cannot_distinguish_causes_of_a_failure(discreet: LiveServer, name: str) -> None:
-    cause = _causes()[name]
+    cause = _CAUSES[name]()
     upload = await discreet.upload(policy="discreet")
     stream = await RawDevice(discreet.device, upload).open(device=ANDROID, camera=cause.camera)
     await stream.begin()
