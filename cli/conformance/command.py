@@ -3,16 +3,13 @@
 import asyncio
 import base64
 import json
-import logging
 import secrets
 import shlex
 import ssl
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
-import structlog
 import typer
 from cryptography.hazmat.primitives.asymmetric import ec
 from rich.console import Console
@@ -27,6 +24,7 @@ from cli.conformance.scenarios import SCENARIOS
 from cli.error_reporting import errors_reported
 from cli.errors import FileUnusable, OptionUnusable
 from cli.files import read_whole, write_whole
+from cli.silenced_log import silenced_log
 from facegate_client import CredentialsError, certificate_spki_sha256
 
 __all__ = ["conformance"]
@@ -105,7 +103,7 @@ def conformance(
             server_spki_sha256=b"" if tls is None else certificate_spki_sha256(tls.chain),
         )
         client = _client(run, reference, tls)
-        with _silent():
+        with silenced_log():
             outcomes = asyncio.run(
                 _run(
                     chosen,
@@ -205,14 +203,3 @@ def _certificate(chain: Path | None, key: Path | None) -> Certificate | None:
         key=read_whole(key, most_bytes=_MOST_PEM_BYTES),
         context=context,
     )
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    """Silences the log of the server's own modules: the report states what they would log."""
-    before = structlog.get_config()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    try:
-        yield
-    finally:
-        structlog.configure(**before)

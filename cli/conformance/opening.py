@@ -26,6 +26,7 @@ from facegate_protocol import (
 from server.edge.scan_codec import to_inbound
 from server.errors import Refusal
 from server.scan.admission import check_start
+from server.scan.messages import StartMessage
 
 __all__ = [
     "ClientScan",
@@ -149,7 +150,7 @@ async def read_start(line: Line, ticket: Ticket) -> Start:
         message = scan_pb2.ScanStart.FromString(raw)
     except DecodeError as error:
         raise Violation(Rule.START_FIELDS, "the bytes of `start` are no ScanStart") from error
-    _test_fields(arrival, message, ticket, page=line.page)
+    _test_fields(raw, message, ticket, page=line.page)
     return Start(line, raw, message, arrival.time)
 
 
@@ -161,12 +162,12 @@ def _start_bytes(arrival: Arrival) -> bytes:
     return request.start
 
 
-def _test_fields(arrival: Arrival, start: scan_pb2.ScanStart, ticket: Ticket, *, page: bool) -> None:
+def _test_fields(raw: bytes, start: scan_pb2.ScanStart, ticket: Ticket, *, page: bool) -> None:
     # 1. What a server tests.
-    assert arrival.request is not None  # noqa: S101 - `_start_bytes` has tested it
     try:
-        checked = to_inbound(arrival.request)
-        check_start(checked)  # type: ignore[arg-type]  # of a start
+        match to_inbound(scan_pb2.ScanFaceRequest(start=raw)):
+            case StartMessage() as message:
+                check_start(message)
     except Refusal as error:
         field_name = str(error.details.get("field", ""))
         raise Violation(_RULES.get(field_name, Rule.START_FIELDS), str(error)) from error

@@ -2,14 +2,11 @@
 
 import asyncio
 import json
-import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated, Final
 
-import structlog
 import typer
 from rich import box
 from rich.console import Console
@@ -31,6 +28,7 @@ from cli.doctor.tls import examine_tls
 from cli.error_reporting import errors_reported
 from cli.errors import OptionUnusable
 from cli.options import ConfigOption, JsonOption
+from cli.silenced_log import silenced_log
 from server.settings_loading import SettingsInvalid, load_settings
 
 __all__ = ["AREAS", "doctor"]
@@ -105,7 +103,7 @@ def doctor(
     else:
         deployment = Deployment(settings=settings, max_backup_age=timedelta(hours=max_backup_age))
         found = {_SETTINGS: [fine("SETTINGS_READ", str(config or "no settings file"))]}
-        with _silent():
+        with silenced_log():
             found |= asyncio.run(_examine(deployment, chosen))
     if as_json:
         typer.echo(_document(found))
@@ -140,17 +138,6 @@ async def _examine(deployment: Deployment, chosen: list[str]) -> dict[str, list[
                 )
             ]
     return found
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    """Silences the log of the server's own modules: the report states what they would log."""
-    before = structlog.get_config()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    try:
-        yield
-    finally:
-        structlog.configure(**before)
 
 
 def _document(found: Mapping[str, list[Finding]]) -> str:
