@@ -22,7 +22,7 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 from tests.packs import shared_pack
 from tests.server.live import LiveServer, serving, settings_for
 
-_SDK = Path(__file__).resolve().parents[2] / "web" / "sdk"
+SDK = Path(__file__).resolve().parents[2] / "web" / "sdk"
 _JOB_SECONDS = 90
 _LONG_SIDE = 720
 
@@ -34,7 +34,7 @@ def _browser() -> None:
         pytest.skip("Node.js is not installed")
     if not Path(chromium).exists():
         pytest.skip("Chromium is not installed (CHROMIUM)")
-    if not (_SDK / "node_modules").is_dir() or not (_SDK / "dist" / "element.js").is_file():
+    if not (SDK / "node_modules").is_dir() or not (SDK / "dist" / "element.js").is_file():
         pytest.skip("web/sdk is not built: run 'make web'")
 
 
@@ -141,7 +141,7 @@ class Browser:
         }
         process = await asyncio.create_subprocess_exec(
             "node",
-            str(_SDK / "e2e" / f"{script}.mjs"),
+            str(SDK / "e2e" / f"{script}.mjs"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )
