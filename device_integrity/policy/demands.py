@@ -162,8 +162,8 @@ class DemandTable:
     """Demands by platform and evidence.
 
     Attributes:
-        rows: The demands of each platform. Evidence that a row omits is advisory. A platform without a row,
-            such as one that the device does not state, is refused (``allows``).
+        rows: The demands on each platform. Evidence that a row omits is advisory. A platform without a row is
+            refused (``allows``), and so is a device that states no platform.
         optional: Names of tests that may be NOT_EVALUATED in a verified attestation; a failed one counts.
         floor: The least assurance of a device.
         floors: The least assurance by platform, in place of ``floor``.
@@ -179,7 +179,7 @@ class DemandTable:
         return platform in self.rows
 
     def of(self, platform: Platform, evidence: Evidence) -> Demand:
-        """Returns the demand of a kind of evidence from devices of a platform."""
+        """Returns what is demanded of one kind of evidence on a platform; ADVISORY if nothing is stated."""
         return self.rows.get(platform, {}).get(evidence, Demand.ADVISORY)
 
     def least(self, platform: Platform) -> Assurance:
@@ -188,7 +188,7 @@ class DemandTable:
 
     @property
     def unattested(self) -> tuple[Platform, ...]:
-        """The platforms whose devices are trusted even if nobody attested them."""
+        """The platforms whose devices are trusted without an attestation."""
         return tuple(
             platform
             for platform, row in self.rows.items()

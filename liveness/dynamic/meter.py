@@ -162,20 +162,20 @@ class FlashMeter:
         return self._light.judge(self._coloured_answers())
 
     def shape_shows(self) -> bool:
-        """Returns whether the face responds and the screen is not nearly the only light.
+        """Returns whether the flash can show the shape of the face.
 
-        In the screen's light alone every part of the face responds equally, whatever its shape. Then, or
-        before there is a response, only motion can show the shape of the surface.
+        This needs a response, and other light beside the screen's: in the screen's light alone every part of
+        a face responds equally, whatever its shape. Otherwise only motion can show the shape.
         """
         self._analyse()
         response = self._analysis.response
         return response is not None and response.strength <= self._model.shape.strongest
 
     def doubtful(self) -> bool:
-        """Returns whether more steps may settle the doubt that keeps a right answer from counting.
+        """Returns whether the challenge is not measurable yet, but may be after more steps.
 
-        Call it at most once a step: it takes milliseconds, and with a doubt as long as ``judge_flash``, which
-        decides whether the doubt matters.
+        Call it at most once a step. It takes milliseconds, and as long as ``judge_flash`` if noise may be the
+        cause of a doubt.
         """
         self._analyse()
         found = self._analysis

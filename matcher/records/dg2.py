@@ -136,7 +136,7 @@ class Dg2:
         blocks: Its records, at least one.
         declared_count: The count that it states; None if it states none.
         outermost: Tag of the outermost data object: 0x75, 0x7F61 or 0x7F60.
-        trailing: Bytes behind the outermost data object.
+        trailing: Bytes after the outermost data object.
     """
 
     blocks: tuple[BiometricBlock, ...]

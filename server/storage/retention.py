@@ -202,7 +202,7 @@ class RetentionRepository:
     ) -> int:
         """Erases what is stored about a person's devices and tries, as the first step of erasing the person.
 
-        The rows of an erased check do not name the person any more, so later they would not be found.
+        It has to come first, because the rows of an erased check no longer name the person.
 
         Args:
             tenant: The tenant.

@@ -70,7 +70,7 @@ class Parallax:
 
 
 class ApproachTracker:
-    """Follows one approach. Keeps one view. Not safe to call from several threads at once."""
+    """Follows one approach. Keeps only the far view. Not safe to call from several threads at once."""
 
     def __init__(self) -> None:
         """Starts without a far view."""
@@ -86,11 +86,11 @@ class ApproachTracker:
 
     @property
     def growth(self) -> float:
-        """The growth of the face from the far view to the last followed frame; 1 before any."""
+        """The face's width in the last followed frame over that in the far view; 1 without such a frame."""
         return self._closeups[-1].growth if self._closeups else 1.0
 
     def begin(self, observation: FrameObservation) -> bool:
-        """Begins with ``observation``, which must have its view, as the far view. Discards earlier frames.
+        """Starts anew with ``observation`` as the far view, and discards earlier frames.
 
         Returns:
             Whether the face has enough texture to be followed.

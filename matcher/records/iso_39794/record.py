@@ -37,7 +37,7 @@ class Record39794:
         representation: The face, whose block holds a 2-D image.
         version: Edition that the record states.
         wrapped: Whether the context tag [1] encloses the data block, as in a DG2.
-        trailing: Bytes behind the record, which belong to no field; empty in a conformant record.
+        trailing: Bytes after the record, which belong to no field; empty in a conformant record.
         ignored_extensions: Number of elements that the schema does not name. They are not written.
     """
 
@@ -82,7 +82,7 @@ def count_39794(data: bytes) -> int:
 def parse_39794(data: bytes) -> Record39794:
     """Reads a record.
 
-    Bytes behind it are kept in ``trailing``. Values outside their range are kept (``excluded_values``).
+    Bytes after it are kept in ``trailing``. Values outside their range are kept (``excluded_values``).
 
     Args:
         data: The record; the caller has limited its length, and made sure that it has one representation.
