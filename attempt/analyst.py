@@ -1,4 +1,4 @@
-"""Runs a pack's models over frames. The state of an attempt is kept by its ``PacedWatch``."""
+"""Runs a pack's models over frames. The state of an attempt is in its ``PacedWatch``."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class SeenFrame:
         frame: The frame as received; evidence keeps its bytes.
         pixels: The upright pixels; ``None`` if the detector did not run on the frame.
         observation: The measurements.
-        depth: Log odds of a head's depth, by the motion up to this frame; ``None`` unless requested.
+        depth: Log odds that the motion up to this frame shows the depth of a head; ``None`` unless requested.
         light: The upright pixels for measuring the light, reduced if the frame is large; ``None`` unless
             requested.
     """

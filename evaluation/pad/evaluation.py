@@ -75,7 +75,7 @@ class SourceResult:
         source: Its name.
         live: Bona fide responses.
         attacks: Attack responses.
-        auc: Area under the curve; None if there are no responses of either class.
+        auc: Area under the curve; None without responses of both classes.
     """
 
     source: str
