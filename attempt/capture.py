@@ -159,8 +159,7 @@ class AttemptCapture:
 
     @property
     def frames_examined(self) -> int:
-        """The number of decoded frames: measured, decoded for a few pixel samples, or drawn at random.
-        """
+        """The number of decoded frames: measured, decoded for a few pixel samples, or drawn at random."""
         return len(self._decoded)
 
     @property

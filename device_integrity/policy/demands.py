@@ -56,24 +56,24 @@ class Evidence(StrEnum):
 
     @property
     def verifiers(self) -> tuple[str, ...]:
-        """First parts of the test names that belong to it; one of several verifiers suffices."""
+        """The verifiers of this evidence, which are the first parts of their tests' names; one suffices."""
         return _VERIFIERS.get(self, (self.value,))
 
     @property
     def vouches(self) -> bool:
-        """Whether it can vouch for the device, and not only count against it."""
+        """Whether it can raise the assurance of the device, and not only lower it."""
         return any(verifier in CEILINGS for verifier in self.verifiers)
 
     @property
     def attests(self) -> bool:
-        """Whether all that vouches in it is an attestation; a key that a browser made is none."""
+        """Whether it is an attestation; a key that a browser made is not."""
         return self.vouches and all(
             CEILINGS[verifier].attested for verifier in self.verifiers if verifier in CEILINGS
         )
 
     @property
     def ceiling(self) -> Assurance:
-        """The highest assurance that it can vouch for."""
+        """The highest assurance that it can give."""
         ceilings = (CEILINGS.get(verifier, Assurance.NONE) for verifier in self.verifiers)
         return max(ceilings, key=lambda one: one.level)
 

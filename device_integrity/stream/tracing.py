@@ -1,4 +1,4 @@
-"""Measurement of a stream's frames as they arrive, at a fraction of the cost of decoding them."""
+"""Measures a stream's frames as they arrive, at a fraction of the cost of decoding them."""
 
 import hashlib
 from dataclasses import dataclass, field
