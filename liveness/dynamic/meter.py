@@ -77,7 +77,7 @@ class _RoomLight:
         self._since += 1
 
     def judge(self, coloured: Sequence[StepAnswer]) -> Light:
-        """Returns the state of the light, judged again every few frames.
+        """Returns the state of the light, which is judged anew every few frames.
 
         Args:
             coloured: The answers to coloured steps so far.
@@ -140,7 +140,7 @@ class FlashMeter:
         self._readings = (*self._readings, unknown)
 
     def refresh(self) -> None:
-        """Includes every added frame in the answers that follow, as the judge of the whole scan does."""
+        """Measures again, so that later calls include all frames that were added, as the judge does."""
         self._due = self._since_analysis > 0 or self._due
 
     def readings(self) -> tuple[StepReading, ...]:
@@ -193,7 +193,7 @@ class FlashMeter:
         return judged.finding is ChallengeFinding.NOT_MEASURABLE
 
     def lag(self) -> float | None:
-        """Returns the delay of the face after the claimed appearance, seconds; ``None`` while unknown."""
+        """Returns how long after a colour's claimed appearance the face shows it, seconds, or ``None``."""
         self._analyse()
         return self._analysis.lag
 
@@ -277,7 +277,7 @@ class FlashMeter:
 
 
 def _disturbances(track: TrackView, rows: NDArray[np.bool_]) -> frozenset[Disturbance]:
-    """Returns why frames among ``rows`` do not count."""
+    """Returns the disturbances of the frames ``rows``."""
     found = {
         Disturbance.FACE_LOST: rows & ~track.seen,
         Disturbance.MOVED: rows & track.moved,

@@ -1,4 +1,4 @@
-"""Follows a face during an approach, from far to near, relative to the same far view.
+"""Follows a face during an approach, from far to near, always relative to the far view.
 
 Between frames a face hardly grows, but from the far oval to the near one its width doubles, and the window
 around a point looks different in both views. Each new view is therefore first aligned with the far view by
@@ -39,8 +39,8 @@ class Closeup:
     Attributes:
         frame: The frame's index in the scan.
         growth: The face's width over that in the far view, by the motion of the plane.
-        left_over: Shape (n, 2): the motion of each point of the face that no motion of a plane explains, in
-            the coordinates of the far view; NaN for lost points.
+        left_over: Shape (n, 2): the part of each point's motion that no motion of a plane explains, in the
+            coordinates of the far view; NaN for lost points.
     """
 
     frame: int
