@@ -258,7 +258,7 @@ def _trace_odds(by_name: Mapping[str, Signal], traces: Traces) -> dict[str, floa
 
 
 def _clearest_trace(by_name: Mapping[str, Signal], traces: Traces) -> float:
-    """Returns how clear the clearest trace of a medium is, 0..1. A clear one makes cues count less for life."""
+    """Returns how clear the clearest trace of a medium is, 0..1. It makes cues count less for life."""
     clearest = 0.0
     for name, trace in traces.signals.items():
         signal = by_name.get(name)

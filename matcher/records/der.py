@@ -26,7 +26,7 @@ def read_der(data: bytes, position: int, end: int, *, format_: str) -> Element:
     Args:
         data: The bytes.
         position: Offset of the element.
-        end: Offset behind the enclosing element.
+        end: Offset after the enclosing element.
         format_: The format that the bytes claim, for errors.
 
     Raises:

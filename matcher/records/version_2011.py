@@ -78,7 +78,7 @@ class Representation2011:
         expression: Mask of 16 bits; ``codes.EXPRESSION_BITS_2011``.
         pose: The pose as coded.
         landmarks: Landmarks.
-        three_d: The bytes behind the image: 3-D information and data.
+        three_d: The bytes after the image: 3-D information and data.
     """
 
     image: bytes = field(repr=False)

@@ -69,7 +69,7 @@ def count_39794(data: bytes) -> int:
     """Returns the number of representation blocks.
 
     Raises:
-        TrustedImageRefused: RECORD_MALFORMED: the record is no DER, or there are more than 64.
+        TrustedImageRefused: RECORD_MALFORMED: the record is not DER, or there are more than 64.
     """
     reader = Reader(data, format_=FORMAT_39794)
     block, _ = _data_block(reader)
@@ -88,7 +88,7 @@ def parse_39794(data: bytes) -> Record39794:
         data: The record; the caller has limited its length, and made sure that it has one representation.
 
     Raises:
-        TrustedImageRefused: RECORD_MALFORMED: it is no DER, or not of the schema's structure.
+        TrustedImageRefused: RECORD_MALFORMED: it is not DER, or does not have the structure of the schema.
             ISO_39794_NOT_SUPPORTED: it holds no 2-D image.
     """
     reader = Reader(data, format_=FORMAT_39794)
