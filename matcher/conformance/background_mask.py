@@ -58,7 +58,7 @@ def _labels() -> NDArray[np.uint8]:
 
 
 def _sectors() -> NDArray[np.int64]:
-    """Return the Gaussian of each pixel at the start: 0..4 background, clockwise from lower left; 5..9 person."""
+    """Return the first Gaussian of each pixel: 0..4 background, clockwise from lower left; 5..9 person."""
     x, y = _grid()
     # -1 left, 0 up, 1 right; each sector is 0.4 wide. Below the centre the outer sectors continue.
     direction = np.arctan2(x, np.maximum(-y, 0)) / (np.pi / 2)

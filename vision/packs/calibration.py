@@ -192,7 +192,7 @@ class MatchCalibration:
 
     @property
     def of_scans(self) -> "MatchCalibration":
-        """This calibration with the range of scans against photos as its points; itself without that range."""
+        """This calibration with the range of scans against photos as its points; itself without it."""
         return self if self.scans is None else replace(self, points=self.scans.points, scans=None)
 
     @property
