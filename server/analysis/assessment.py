@@ -1,4 +1,4 @@
-"""The scope of an analysis of a file: what was assessed, and the highest confidence that LIVE reports.
+"""States what an analysis of a file assessed, and limits the confidence of LIVE accordingly.
 
 A file proves less than a check. Nothing here recognises a deepfake or a recording that was injected as a
 file: of 11 scans of 4 deepfake files, 10 are LIVE with all three PAD networks

@@ -63,7 +63,7 @@ class RetentionRepository:
 
     @uncancelled
     async def due(self, now: datetime) -> tuple[DueChecks, ...]:
-        """Returns what the retention has ended of, by the name of the policy, in its order."""
+        """Returns the checks whose retention has ended, for each policy, sorted by name."""
         return await self._database.read(_due, now)
 
     @uncancelled
