@@ -36,7 +36,7 @@ class _Repeated:
 
 
 class Deliveries:
-    """Makes the events of deliveries. Repeats get an entry a minute for each check and caller, with a count."""
+    """Makes the events of deliveries. Repeats get an entry a minute for each check and caller."""
 
     def __init__(self, tenant_key: Callable[[str], bytes]) -> None:
         """Sets the function that returns the key of a tenant (``KeyRing.memory.of``)."""

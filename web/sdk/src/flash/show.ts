@@ -13,7 +13,7 @@ export interface Colour {
   step: number;
   /** The colour in CSS. */
   css: string;
-  /** Time in which it slides in from the top; 0 for at once. */
+  /** Time in which it slides in from the top, milliseconds; 0 if it appears at once. */
   scrollMs: number;
 }
 
