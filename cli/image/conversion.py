@@ -259,7 +259,7 @@ def _record(
 
 
 def _placed(known: RecordMetadata) -> bool:
-    """Returns whether a 39794-5 record states landmarks, also those that other records do not name."""
+    """Returns whether a 39794-5 record states landmarks, including those that other records cannot name."""
     return known.block_39794 is not None and bool(known.block_39794.landmarks)
 
 

@@ -45,7 +45,7 @@ class StripColumn:
         proves: Whether it was drawn at random, and so proves something; the first and the closing grey do
             not.
         agrees: Whether the server found that the face reflects it; None if it could not decide.
-        signal_to_noise: Signal-to-noise ratio of the response, as the server measured it; None if it was not.
+        signal_to_noise: Signal-to-noise ratio of the response, as the server measured it; None if it did not.
     """
 
     number: int

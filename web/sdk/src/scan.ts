@@ -263,7 +263,10 @@ export class FaceScan {
     }
   }
 
-  /** Waits for the next attempt, or for a result that did not arrive because the connection was lost. Reports the person's readiness. */
+  /**
+   * Waits for the next attempt, or for a result that did not arrive because the connection was lost. Reports the
+   * person's readiness.
+   */
   private async nextAttempt(stream: ScanStream): Promise<AttemptStart | ScanResult> {
     const next = this.receiveAttempt(stream);
     const { ready } = this;

@@ -19,7 +19,7 @@ export interface Colour {
 
 /** A screen that can be filled with a colour. */
 export interface FlashScreen {
-  /** Shows a colour; calls `appeared` with the time at which it (began to) appear, microseconds of the capture clock. */
+  /** Shows a colour; calls `appeared` with the time at which it began to appear, microseconds of the capture clock. */
   show(colour: Colour, appeared: (sinceUs: number) => void): void;
   /** Returns the screen to normal. */
   restore(): void;
