@@ -1,4 +1,4 @@
-"""Runs a pack's models over frames. The state of an attempt is kept by its ``PacedWatch``."""
+"""Runs a pack's models over frames. The state of an attempt is in its ``PacedWatch``."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class SeenFrame:
         frame: The frame as received; evidence keeps its bytes.
         pixels: The upright pixels; ``None`` if the detector did not run on the frame.
         observation: The measurements.
-        depth: Log odds of a head's depth, by the motion up to this frame; ``None`` unless requested.
+        depth: Log odds that the motion up to this frame shows the depth of a head; ``None`` unless requested.
         light: The upright pixels for measuring the light, reduced if the frame is large; ``None`` unless
             requested.
     """
@@ -85,15 +85,16 @@ class FrameAnalyst:
         return PacedWatch(self._pack, faces=faces, apart_seconds=apart_seconds, follow_seconds=follow_seconds)
 
     def check(self, frame: Frame) -> None:
-        """Tests what a frame's image declares, without decoding it. This takes about 0.02 ms.
+        """Tests the JPEG header of a frame without decoding the image. This takes about 0.02 ms.
 
         Raises:
-            FrameUnusable: See ``FrameDecoder.check``.
+            FrameUnusable: The image is not a colour JPEG, its size differs from the frame's header, or it
+                exceeds a limit.
         """
         self._decoder.check(frame)
 
     def verify(self, frame: Frame) -> None:
-        """Decodes a frame without measuring it, to test that it can be decoded.
+        """Tests that a frame can be decoded, without measuring it.
 
         Raises:
             FrameUnusable: As for ``look``.
@@ -125,7 +126,8 @@ class FrameAnalyst:
             with_light: Whether to keep the pixels that ``flash_sample`` needs.
 
         Raises:
-            FrameUnusable: The image is not a JPEG of the declared size within the limits.
+            FrameUnusable: The image is not a colour JPEG, its size differs from the frame's header, it
+                exceeds a limit, or it cannot be decoded.
         """
         picture = FramePicture(self._decoder, frame, in_colour=with_light)
         watched = (self.watch().watcher if watcher is None else watcher).watch(

@@ -77,7 +77,7 @@ class AttemptCapture:
             oval: Where the face should be.
             guidance: The thresholds of the hints.
             random: Returns the given number of unpredictable bytes, to draw the sample of unmeasured frames.
-            challenge: The attempt's challenge.
+            challenge: The attempt's challenge; ``None`` for EXPRESS.
             subject: Defines which faces count as persons.
         """
         plan = plan if challenge is None else plan.beside(challenge)
@@ -148,7 +148,7 @@ class AttemptCapture:
         return self._watch.observations
 
     def measured_per_second(self, *, paused_seconds: float) -> float | None:
-        """Returns the rate of the measured frames by the device's clock; ``None`` before two of them.
+        """Returns how many frames a second were measured, by the device's clock; ``None`` before the second.
 
         Args:
             paused_seconds: The time in which the server had paused the capture, seconds; it is not counted.
@@ -159,10 +159,7 @@ class AttemptCapture:
 
     @property
     def frames_examined(self) -> int:
-        """The number of decoded frames.
-
-        They were measured, decoded for a few pixel samples, or drawn at random for ``verify_sample``.
-        """
+        """The number of decoded frames: measured, decoded for a few pixel samples, or drawn at random."""
         return len(self._decoded)
 
     @property
@@ -177,7 +174,7 @@ class AttemptCapture:
 
     @property
     def witnesses(self) -> tuple[ExaminedFrame, ...]:
-        """Frames that were identified because no selected frame counts for their stretch of the scan."""
+        """Frames that were identified only for constancy; see ``identifications``."""
         return self.examiner.witnesses
 
     @property
@@ -258,7 +255,7 @@ class AttemptCapture:
         return self._feedback.news(Feedback(code, self._progress, frame.index), time)
 
     def skip(self, frame: Frame, *, arrival: float) -> None:
-        """Takes a frame that arrives after the attempt is settled: passes it to the challenge, unmeasured.
+        """Passes a frame that arrives after the attempt is settled to the challenge, without measuring it.
 
         Args:
             frame: The frame.
@@ -297,11 +294,11 @@ class AttemptCapture:
         self._placement.skip()
 
     def next_examination(self) -> Examination | None:
-        """Returns the next examination worth doing before the end; ``None`` if there is none now.
+        """Returns the next examination that is worth running before the end; ``None`` if there is none now.
 
-        Call it between frames, so that little is left for the end. The number of frames examined grows with
-        the share of the wanted frames that have arrived. The likelier a selected frame is to be replaced, the
-        later it is examined; the last ones are examined once no more frames are wanted.
+        Call it between frames, so that little is left for the end. The number of examined frames grows with
+        the progress of the capture. Frames that are likely to be replaced by better ones are examined last,
+        when the capture is complete.
         """
         share = self._placement.share
         if share < _FIRST_EXAMINED_SHARE:
@@ -321,8 +318,8 @@ class AttemptCapture:
     def identifications(self) -> tuple[Identification, ...]:
         """Returns the identification of one frame from each stretch of the scan without an examined frame.
 
-        So no other person can appear between the selected frames unnoticed. Call it after the selected frames
-        were examined.
+        They show whether another person appeared between the selected frames. Call it after the selected
+        frames were examined.
         """
         examined = tuple(one.frame_index for one in self.examined)
         return self.examiner.identifications(self._kept.unexamined(self.observations, examined=examined))
@@ -337,10 +334,10 @@ class AttemptCapture:
         self.examiner.witnesses = tuple(identify() for identify in self.identifications())
 
     def verify_sample(self) -> None:
-        """Decodes the random sample of the frames that were not measured. Call it at the end.
+        """Decodes a random sample of the frames that were not measured. Call it at the end.
 
         Raises:
-            FrameUnusable: An image does not decode, or its size is not the declared one.
+            FrameUnusable: An image cannot be decoded, or its size differs from the frame's header.
         """
         for frame in self._sample.drawn:
             self._analyst.verify(frame)

@@ -43,13 +43,13 @@ class ChallengeFrame:
 class AttemptChallenge(Protocol):
     """The challenge of one attempt: it takes every measured frame and returns actions.
 
-    It draws each step only when the step is due. So neither memory nor log nor database contains steps that
-    are not yet sent to the device.
+    It draws each step only when the step is due, so steps that were not sent yet are nowhere in memory, log
+    or database.
     """
 
     @property
     def over(self) -> bool:
-        """Whether it succeeded or gave up; it then needs no more frames."""
+        """Whether it succeeded or gave up, and needs no more frames."""
         ...
 
     @property
@@ -64,7 +64,7 @@ class AttemptChallenge(Protocol):
 
     @property
     def closing_seconds(self) -> float:
-        """The least time for which it continues after it is settled, seconds; 0 if it is over by then."""
+        """How long it lasts at least after it is settled, seconds; 0 if it ends at the same time."""
         ...
 
     @property
@@ -73,7 +73,7 @@ class AttemptChallenge(Protocol):
         ...
 
     def hint(self, now: float) -> str | None:
-        """Returns the feedback code of its request at ``now``, monotonic seconds; ``None`` without one."""
+        """Returns the feedback code of the current request, at ``now`` in monotonic seconds, or ``None``."""
         ...
 
     @property
@@ -98,7 +98,7 @@ class AttemptChallenge(Protocol):
 
     @property
     def depth_due(self) -> bool:
-        """Whether the depth of a head has to be measured with the next frame."""
+        """Whether the next frame has to be measured for the depth of a head."""
         ...
 
     def take(self, frame: ChallengeFrame) -> None:

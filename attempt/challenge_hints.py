@@ -7,7 +7,7 @@ _STANDS_SECONDS = 2.5
 
 
 class ChallengeHints:
-    """The hints of one attempt. A hint stays current for a while, so that GOOD does not flicker between."""
+    """The hints of one attempt. A hint stays current for a while, so that it does not alternate with GOOD."""
 
     def __init__(self) -> None:
         """Starts empty."""

@@ -1,4 +1,4 @@
-"""Whether frames show one person throughout, as a finding and as a signal of the result."""
+"""Decides whether an attempt shows one person throughout, and makes the signal of this."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -22,7 +22,7 @@ def identity_constancy(
     calibration: MatchCalibration,
     witnesses: int = 0,
 ) -> tuple[bool | None, Signal]:
-    """Returns whether frames show one person throughout, and the signal, which has no weight.
+    """Returns whether the frames show one person throughout, and the signal of this, without weight.
 
     Args:
         scan: The measurements of every frame.

@@ -19,7 +19,7 @@ scans of live clips the mean was 2. Most scans had none, and one with a face tha
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Examination:
-    """The examination of one selected frame, still to be done. It may run on any thread.
+    """An examination of one selected frame that has not run yet. It may run on any thread.
 
     Attributes:
         analyst: Runs the models.
@@ -43,7 +43,7 @@ class Examination:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Identification:
-    """The identification of one frame, which only makes a template. It may run on any thread."""
+    """An identification of one frame, which only makes its template. It may run on any thread."""
 
     analyst: FrameAnalyst
     frame: Frame
@@ -65,7 +65,8 @@ class FrameExaminer:
     ``take``.
 
     Attributes:
-        witnesses: Frames that were identified because no selected frame counts for their stretch.
+        witnesses: Frames that were identified only for constancy, one for each stretch of the scan without an
+            examined frame.
     """
 
     def __init__(self, *, analyst: FrameAnalyst, kept: Mapping[int, SeenFrame]) -> None:
@@ -88,7 +89,7 @@ class FrameExaminer:
         return tuple(self._examined[index] for index in sorted(self._kept) if index in self._examined)
 
     def next(self, wanted: Sequence[int]) -> Examination | None:
-        """Returns the examination of the first frame in ``wanted`` without one; ``None`` if all have one."""
+        """Returns an examination of the first frame in ``wanted`` that has none; ``None`` if all have one."""
         missing = next((index for index in wanted if index not in self._examined), None)
         return None if missing is None else self._examination(missing)
 

@@ -1,7 +1,7 @@
-"""Captures the frames of a file in order, as they are decoded; only selected frames are kept.
+"""Measures the frames of a file in order, while they are decoded, and keeps only the selected ones.
 
 A file gets neither guidance nor a challenge, so only the measuring part of an attempt runs. A video is
-measured as a scan is (``attempt.watch``): the detector runs now and then, and the face is followed in
+measured like a scan (``attempt.watch``): the detector runs from time to time, and the face is followed in
 between. Still images have no times, so no motion between them is measured.
 """
 
@@ -87,8 +87,9 @@ class VideoStudy:
         selected: The frames that were examined, in order.
         pad_scores: The scores of each PAD network for them.
         cues: The cues of recapture of some of them.
-        constant: Whether they show one person throughout; ``None`` if it could not be assessed.
-        constancy: The signal of this; ``None`` if it was not measured.
+        constant: Whether the selected frames show one person throughout; ``None`` if it could not be
+            assessed.
+        constancy: The signal of ``constant``; ``None`` if it was not measured.
     """
 
     observations: ScanObservations

@@ -93,7 +93,7 @@ class FlashRun:
 
     @property
     def closing_seconds(self) -> float:
-        """The hold time of the closing step, which is held as every step is."""
+        """How long the closing step is shown, seconds: as long as any step."""
         return SHORTEST_HOLD_SECONDS
 
     @property
@@ -114,7 +114,7 @@ class FlashRun:
 
     @property
     def progress(self) -> float:
-        """The share of a whole script's colours shown, 0..1; 1 at the end. The device learns no score."""
+        """The share of the script's colours that were shown, 0..1; 1 at the end. It reveals no score."""
         self._progress = 1.0 if self.over else max(self._progress, self._challenge.progress)
         return self._progress
 
@@ -179,7 +179,7 @@ class FlashRun:
         )
 
     def skip(self, frame: Frame, *, origin_us: int, arrival: float) -> None:
-        """Passes the step that the frame claims to the controller, until the closing step was held."""
+        """Passes the step that a frame claims to the controller, until the closing step has been held."""
         step, since = self._claim(frame, origin_us)
         captured = (frame.capture_time_us - origin_us) / 1e6
         self._challenge.see(DisplayClaim(step, since, capture_time=captured, arrival_time=arrival))
@@ -189,7 +189,7 @@ class FlashRun:
         return None if self.over else self._hints.standing(now)
 
     def due(self, now: float) -> float | None:
-        """Returns when to call ``act`` again, monotonic seconds; not at once, because it was just called."""
+        """Returns when to call ``act`` again, monotonic seconds; later than now."""
         if self.over or self._wait_until is None:
             return None
         return max(self._wait_until, now + LEAST_WAIT_SECONDS)

@@ -49,7 +49,7 @@ class Frame:
 
     @property
     def fingerprint(self) -> int:
-        """A hash of the image. Two different images share it by chance, once in four thousand million."""
+        """A 32-bit hash of the image: unrelated images have the same one with a chance of 1 in 2**32."""
         return zlib.crc32(self.image)
 
 

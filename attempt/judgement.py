@@ -76,11 +76,11 @@ _MOVEMENT = _ADVICE[VerdictReason.EVIDENCE_TOO_WEAK]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StandingLine:
-    """The least evidence with which an attempt that its device left can be decided against the person.
+    """The evidence that is needed to decide against the person if the device left the attempt early.
 
-    It is three quarters of a whole attempt. Shorter ones are less certain: the first two seconds of some
-    genuine clips look like an attack or another person, and the whole attempt does not. From this line on, no
-    more genuine clips were decided against, cut at any length, than as whole attempts (``docs/accuracy.md``,
+    It is three quarters of a whole attempt. With less, genuine persons would fail: the first two seconds of
+    some genuine clips look like an attack or another person, although the whole clips do not. With this much
+    evidence, clips that were cut at any length failed no more often than whole ones (``docs/accuracy.md``,
     "Attempts that are left early").
 
     Attributes:
@@ -94,7 +94,7 @@ class StandingLine:
     selected: int = 6
 
     def reached(self, *, faces: int, seconds: float, selected: int) -> bool:
-        """Returns whether all three numbers reach the line."""
+        """Returns whether an attempt reaches all three numbers."""
         return faces >= self.faces and seconds >= self.seconds and selected >= self.selected
 
 
@@ -126,7 +126,8 @@ class AttemptJudgement:
         match_frames: The number of frames whose embeddings were fused.
         identity_constant: Whether the attempt shows one person throughout; ``None`` if too few frames were
             identified.
-        retryable: Whether only the conditions prevented a decision; never for a spoof or another person.
+        retryable: Whether only poor conditions prevented a decision; false for a spoof and for another
+            person.
         feedback: Hints for the next attempt, most important first.
         verified_bits: Challenge bits that were verified, net of chance; 0 without a challenge.
         challenge_steps: Steps of the flash as drawn and measured; empty without a flash.
@@ -150,10 +151,10 @@ class AttemptJudgement:
 
     @property
     def stands(self) -> bool:
-        """Whether the judgement decides the check however the attempt ends.
+        """Whether the judgement decides the check even if the device does not sign the attempt's end.
 
-        A device cannot take an adverse judgement back by withholding the signed end. Any other judgement
-        needs the signed end.
+        A device must not be able to avoid an adverse judgement by leaving. Any other judgement needs the
+        signed end.
         """
         return self.adverse and self.ample
 
@@ -200,7 +201,7 @@ def judge_attempt(
     Args:
         scan: The measurements of its frames.
         examined: The results of the expensive models for its selected frames.
-        witnesses: Identified frames of stretches without a selected frame. They count only for constancy.
+        witnesses: Frames from stretches of the scan without a selected frame. They count only for constancy.
         pad_scores: The scores of the PAD networks, of frames spread over the attempt; empty without networks.
         portrait: The portrait's template.
         template_form: The id of the form of the frames' templates (``vision.packs.templates``).
@@ -212,7 +213,8 @@ def judge_attempt(
         too_slow: Whether fewer frames a second arrived than the usable minimum. Such an attempt cannot be
             LIVE, but it can be SPOOF.
         challenge: The evidence of its challenge; ``None`` in EXPRESS.
-        complete: Whether the server needed no further frame: the attempt is whole, signed or not.
+        complete: Whether the attempt has all the frames that the server needs, whether its end is signed or
+            not.
     """
     # 1. Liveness.
     identified = {frame.frame_index for frame in (*examined, *witnesses)}

@@ -12,10 +12,12 @@ _BETWEEN_SECONDS: Final = 0.25
 
 
 class MotionWait:
-    """Asks a person who kept still to turn the head, and waits for the turn. Not for several threads at once.
+    """Asks a person who kept still to turn the head, and waits for the turn.
 
-    Without it, the scan of such a person would end as INCONCLUSIVE: LIVE requires motion that a sheet does
-    not have (``liveness.fusion``).
+    Not safe for several threads at once.
+
+    Without the turn, the scan would end as INCONCLUSIVE, because LIVE requires motion that a flat sheet
+    cannot make (``liveness.fusion``).
     """
 
     def __init__(self, *, seconds: float) -> None:

@@ -74,7 +74,7 @@ class MovementRun:
 
     @property
     def hints(self) -> tuple[str, ...]:
-        """The feedback code that asks to follow the oval, and all hints; empty unless it gave up."""
+        """If it gave up, the feedback code that asks to follow the oval, then all hints; otherwise empty."""
         return ("ACTION_NOT_PERFORMED", *self._hints.all) if self.gave_up else ()
 
     @property
@@ -121,7 +121,7 @@ class MovementRun:
         return None if self.over else self._hints.standing(now)
 
     def due(self, now: float) -> float | None:
-        """Returns when to call ``act`` again, monotonic seconds; not at once, because it was just called."""
+        """Returns when to call ``act`` again, monotonic seconds; later than now."""
         if self.over or self._wait_until is None:
             return None
         return max(self._wait_until, now + LEAST_WAIT_SECONDS)

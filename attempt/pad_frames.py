@@ -13,10 +13,12 @@ has a few more, with growing gaps."""
 
 
 class PadFrames:
-    """Scores frames as they come. Not safe for several threads at once.
+    """Scores about ten frames of an attempt, spread evenly over its time.
 
-    It ignores how well a frame shows the face: an attacker decides which frames look best, so the frames that
-    the match prefers must not be the ones that decide on liveness.
+    Not safe for several threads at once.
+
+    The quality of a frame does not matter: an attacker decides which frames look best, so the frames that the
+    match prefers must not be the ones that decide on liveness.
     """
 
     def __init__(self, *, analyst: FrameAnalyst, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Detects the persons of a frame or a large image: the subject first, without faces in the background."""
+"""Detects the persons in an image, the subject first. Faces in the background do not count."""
 
 from typing import Final
 
@@ -36,8 +36,8 @@ def persons_in(pixels: BgrImage, pack: Pack, *, rule: SubjectRule) -> tuple[Dete
     """Returns the persons of an image of any size, the subject first.
 
     Args:
-        pixels: The upright image. A large one is halved as often as needed, because detectors reduce it far
-            more, at a cost for each of its pixels.
+        pixels: The upright image. A large one is halved until it suits a detector, which would reduce it
+            anyway and more slowly.
         pack: The models.
         rule: Defines which faces count.
 

@@ -45,20 +45,25 @@ class FrameDecoder:
         )
 
     def check(self, frame: Frame) -> None:
-        """Tests what the image declares, without decoding it. This takes about 0.02 ms.
+        """Tests the JPEG header of a frame without decoding the image. This takes about 0.02 ms.
 
         Raises:
-            FrameUnusable: As for ``colour``.
+            FrameUnusable: The image is not a colour JPEG, its size differs from the frame's header, or it
+                exceeds a limit.
         """
         with _refused(frame):
             header = check_jpeg(frame.image, limits=self._limits)
         _check_header(frame, header)
 
     def colour(self, frame: Frame) -> BgrImage:
-        """Returns the upright frame, shape (height, width, 3).
+        """Decodes a frame and turns it upright.
+
+        Returns:
+            Shape (height, width, 3), in the order blue, green, red.
 
         Raises:
-            FrameUnusable: The image is not a JPEG in colour, of the declared size and within the limits.
+            FrameUnusable: The image is not a colour JPEG, its size differs from the frame's header, it
+                exceeds a limit, or it cannot be decoded.
         """
         return upright(frame, self.coded_colour(frame).pixels)
 
@@ -80,7 +85,10 @@ class FrameDecoder:
         return _checked(frame, decode)
 
     def luma(self, frame: Frame) -> GreyImage:
-        """Returns the upright frame's luma, shape (height, width), at two thirds of the cost of its colours.
+        """Decodes a frame's luma and turns it upright; costs two thirds of decoding its colours.
+
+        Returns:
+            Shape (height, width).
 
         Raises:
             FrameUnusable: As for ``colour``.
@@ -105,8 +113,8 @@ class FramePicture:
         Args:
             decoder: The decoder.
             frame: The frame.
-            in_colour: Whether the colours are needed in any case. Then the luma is computed from them, equal
-                but for rounding, because decoding the luma as well costs two thirds of the colours again.
+            in_colour: Whether the colours are needed in any case. The luma is then computed from them, which
+                gives the same values but for rounding, and saves a second decoding.
         """
         self._decoder = decoder
         self._frame = frame

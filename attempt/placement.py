@@ -60,7 +60,7 @@ _PROGRESS_STEP: Final = 0.1
 class CapturePlan:
     """The amount of frames and time that an attempt needs.
 
-    It is fixed. Stopping as soon as a scan looks live would test often, and so give an attacker many draws.
+    It is fixed. If the capture stopped as soon as a scan looked live, an attacker would get many chances.
 
     Attributes:
         frames: The number of well-placed frames.

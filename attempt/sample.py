@@ -13,7 +13,7 @@ _DRAW_BYTES = 8
 
 
 class FrameSample:
-    """Draws frames with equal chances, however many arrive, and holds only those (reservoir sampling).
+    """Draws frames with equal chances, however many arrive, and keeps only those (reservoir sampling).
 
     Frames are drawn after they arrive, with randomness that the device cannot know.
     """

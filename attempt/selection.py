@@ -1,4 +1,4 @@
-"""Keeps the frames of an attempt that are selected for examination, and those that may become witnesses."""
+"""Keeps the frames of an attempt that are selected for examination, or that may be identified later."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import replace
@@ -63,7 +63,7 @@ class KeptFrames:
     def unexamined(
         self, scan: ScanObservations, *, examined: Collection[int]
     ) -> Iterator[tuple[Frame, FrameObservation]]:
-        """Yields the best frame of each stretch of the scan without an examined one, longest stretch first.
+        """Yields the best frame of each stretch of the scan without an examined frame, longest stretch first.
 
         Args:
             scan: The attempt's measurements.

@@ -68,7 +68,7 @@ def pad_scores(pixels: BgrImage, face: DetectedFace, pack: Pack, *, frame_index:
 def sample_of(
     pixels: BgrImage, face: DetectedFace, observation: FrameObservation, pack: Pack
 ) -> TemplateSample:
-    """Returns the template of a face, weighted by the quality of its frame.
+    """Embeds a face; the sample's weight in a fused template is the quality of the frame.
 
     Raises:
         ModelFailed: The embedder failed.

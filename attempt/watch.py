@@ -72,7 +72,7 @@ class PacedWatch:
             picture: The frame.
             index: Its index in the attempt, from 0, increasing.
             capture_time: Its capture time, seconds, increasing.
-            in_any_case: Whether to measure it regardless of the pace.
+            in_any_case: Whether to measure the frame even if the pace would skip it.
         """
         work = self.next(capture_time)
         if in_any_case or work is FrameWork.WATCH:

@@ -1,4 +1,4 @@
-"""What commands that change a server need to record it in the audit log."""
+"""Helps commands that change a server to record the change in the audit log."""
 
 import getpass
 import os

@@ -19,7 +19,7 @@ class Assurance(StrEnum):
 
     @property
     def attested(self) -> bool:
-        """Whether an attestation vouches for the device; at NONE and LOW nobody attested it."""
+        """Whether the level needs an attestation: MEDIUM and HIGH do, NONE and LOW do not."""
         return self.level >= Assurance.MEDIUM.level
 
     @property

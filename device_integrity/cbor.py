@@ -73,9 +73,9 @@ def decode_cbor(data: bytes, *, max_bytes: int, max_depth: int = _MAX_DEPTH) -> 
 
 
 def item_end(data: bytes, *, start: int = 0, max_depth: int = _MAX_DEPTH) -> int:
-    """Returns the position behind the item that begins at ``start``, without building its value.
+    """Returns the position after the item that begins at ``start``, without building its value.
 
-    Bytes behind the item are no error.
+    Further bytes after the item are no error.
 
     Raises:
         CborMalformed: The item ends beyond ``data``, is nested too deep, or is of a kind that the reader

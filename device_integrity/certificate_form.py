@@ -1,4 +1,4 @@
-"""Refuses certificates that ``cryptography`` would read with a warning only.
+"""Refuses malformed certificates that ``cryptography`` reads with a mere warning.
 
 Every such certificate would write a warning to the server's log, and a later release of the library will
 raise an error instead. For an unknown version the library raises an error that is not a ``ValueError``.
@@ -24,9 +24,10 @@ _ISSUER_SERIAL_TAG: Final = der.Tag(der.TagClass.CONTEXT, 2)
 
 
 def refuse_odd_certificate(data: bytes, *, max_bytes: int) -> None:
-    """Refuses unknown versions, serial numbers below 1, parameters of ECDSA, and names of odd lengths.
+    """Refuses a certificate whose version, serial number, ECDSA algorithm or names break RFC 5280.
 
-    Names and serial numbers in extensions are tested too.
+    A version must be known, a serial number at least 1, an ECDSA algorithm without parameters, and a common
+    name or country of the permitted length. Names and serial numbers in extensions are tested too.
 
     Args:
         data: A certificate, DER. The library verifies the rest of its form.
@@ -34,7 +35,7 @@ def refuse_odd_certificate(data: bytes, *, max_bytes: int) -> None:
 
     Raises:
         DerMalformed: The outer parts are not those of a certificate.
-        CertificateMalformed: It has one of these oddities.
+        CertificateMalformed: The certificate breaks one of these rules, or lacks a part.
     """
     parts = der.read(data, max_bytes=max_bytes).sequence()
     if len(parts) != 3:
@@ -98,7 +99,7 @@ def _refuse_odd_extension(extension: der.Element, *, max_bytes: int) -> None:
 
 
 def _refuse_odd_names_within(element: der.Element) -> None:
-    """Refuses odd names anywhere in an extension: their attributes are pairs that begin with their type."""
+    """Refuses names of wrong length anywhere in an extension. An attribute is a pair of type and value."""
     if not element.constructed:
         return
     children = element.children()

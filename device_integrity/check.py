@@ -51,11 +51,11 @@ class DeviceCheck:
         reason: Machine-readable reason, UPPER_SNAKE_CASE.
         detail: The finding in plain words, at most 500 characters, without keys, tokens or identifiers of
             a device: what was found, and what was expected.
-        sign_of: The manipulation that a FAIL is a sign of; ``None`` if it is a sign of none.
-        soft: For a FAIL, whether honest devices cause it too often for it to decide alone. For an
-            UNAVAILABLE, whether the operator's settings allow the missing item to be missing.
-        decisive: Whether the test failed and fails the whole check by itself; see ``policy.decisive``. A
-            demanded observation that no camera took the frames is decisive too.
+        sign_of: The manipulation of which a FAIL is a sign, or ``None``.
+        soft: For a FAIL, whether honest devices fail too, so that it does not decide alone. For an
+            UNAVAILABLE, whether the operator's settings allow the item to be missing.
+        decisive: Whether the test failed and by itself fails the whole check; see ``policy.decisive``. The
+            finding that no camera took the frames is decisive too, if the policy demands it.
         tolerated: Whether the test is decisive, but a policy or a sandbox keeps it from deciding.
     """
 

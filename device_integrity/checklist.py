@@ -59,7 +59,7 @@ class Checklist:
         return self.passed(check, *good) if holds else self.failed(check, *bad, sign_of)
 
     def unreadable(self, detail: str) -> tuple[DeviceCheck, ...]:
-        """Returns all tests for unreadable evidence: the first fails, the others are not evaluated."""
+        """Returns all tests of unreadable evidence: the first fails, the others are not evaluated."""
         rest = (
             self.not_evaluated(check, "EVIDENCE_UNREADABLE", "not evaluated: the evidence cannot be read")
             for check in self.checks[1:]

@@ -87,7 +87,7 @@ class Element:
         return tuple(self.each())
 
     def each(self) -> Iterator["Element"]:
-        """Iterates over the children lazily: an element is read only when the caller requests it.
+        """Iterates over the children, and reads each one only when the caller requests it.
 
         Raises:
             DerMalformed: As for ``children``.
@@ -97,7 +97,7 @@ class Element:
         return _elements(self.content, self.encoding, self.depth + 1)
 
     def expect(self, number: Universal) -> "Element":
-        """Returns this element, whose tag has to be ``number`` and whose form has to be that of the type.
+        """Returns this element if its tag is ``number`` and its form is the one of that type.
 
         The form is primitive or constructed; BER allows both for a string.
 
@@ -240,7 +240,7 @@ def read(data: bytes, *, encoding: Encoding = Encoding.DER, max_bytes: int = MAX
 def read_prefix(
     data: bytes, *, encoding: Encoding = Encoding.DER, max_bytes: int = MAX_BYTES
 ) -> tuple[Element, int]:
-    """Reads the element that ``data`` begins with, and returns it with the number of bytes behind it.
+    """Reads the element that ``data`` begins with, and returns it with the number of bytes after it.
 
     Raises:
         DerMalformed: ``data`` is longer than ``max_bytes``, empty, or does not begin with an element.

@@ -60,7 +60,7 @@ class RuntimeFinding:
 
 @dataclass(frozen=True, slots=True)
 class RuntimeReport:
-    """The kinds that the app searched for and its findings, in one report or in all reports of a scan."""
+    """The kinds that the app tested for, and its findings, in one report or in all reports of a scan."""
 
     looked_for: frozenset[RuntimeKind] = frozenset()
     findings: frozenset[RuntimeFinding] = frozenset()
@@ -78,7 +78,7 @@ class _Rule:
         check: The test's name.
         reason: The reason of its failure.
         what: The finding in plain words.
-        sign_of: The manipulation that it is a sign of; ``None`` if it is a sign of none.
+        sign_of: The manipulation of which it is a sign, or ``None``.
         soft: Whether honest devices cause the finding too, so that it decides only if a policy says so.
     """
 

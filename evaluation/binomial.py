@@ -53,7 +53,7 @@ def proportion(hits: int, trials: int, *, confidence: float) -> Proportion | Non
 
 
 def fewest_trials(rate: float) -> int:
-    """Return the number of trials without a hit that shows a rate up to ``rate`` at 95 % (rule of three).
+    """Return how many trials without a hit show, at 95 %, that the rate is at most ``rate`` (rule of three).
 
     J. A. Hanley and A. Lippman-Hand, "If nothing goes wrong, is everything all right?", JAMA 249(13), 1983.
 

@@ -1,4 +1,7 @@
-"""Loads matplotlib only if a chart is drawn; it comes with the extra ``evaluation``."""
+"""Makes figures and PNG files with matplotlib, which the extra ``evaluation`` installs.
+
+The import is delayed until a figure is made.
+"""
 
 import io
 from typing import TYPE_CHECKING, Final

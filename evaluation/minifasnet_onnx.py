@@ -26,10 +26,11 @@ _KINDS: Final[Mapping[str, str]] = {
 
 
 def converted_network(path: Path) -> OnnxPadNetwork:
-    """The network of a ``.pth`` file, with the catalogue's preprocessing for its kind, on the CPU.
+    """Return the network of a ``.pth`` file, on the CPU, with the preprocessing that the catalogue states.
 
     Raises:
-        StateFileError: The file is named after no network of the catalogue, or holds another one.
+        StateFileError: The file's name is that of no network in the catalogue, or it contains another
+            network.
         OSError: It cannot be read.
     """
     kind = next((kind for kind in _KINDS if kind in path.name), None)
@@ -42,7 +43,7 @@ def converted_network(path: Path) -> OnnxPadNetwork:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command. Returns 0, or 2 with one line on stderr when it could not convert."""
+    """Run the command; return 0, or 2 with one line on stderr if it could not convert."""
     parser = argparse.ArgumentParser(
         prog="python -m evaluation.minifasnet_onnx", description="Convert Silent-Face's weights to ONNX."
     )

@@ -17,7 +17,7 @@ _SCORED = 10
 
 
 def observe_scan(frames: Iterable[tuple[float, BgrImage]], pack: Pack) -> ScanObservations:
-    """Observe and collect a scan as the server does, with its pace and its intervals of detection."""
+    """Return the measurements of a scan, at the pace and with the intervals of detection of the server."""
     watch = PacedWatch(pack)
     for index, (time, image) in enumerate(frames):
         watch.take(DecodedPicture(image), index=index, capture_time=time)
@@ -25,7 +25,7 @@ def observe_scan(frames: Iterable[tuple[float, BgrImage]], pack: Pack) -> ScanOb
 
 
 def scored_frames(frames: Iterable[FrameObservation]) -> tuple[FrameObservation, ...]:
-    """Returns the frames that PAD networks score: spread over the scan, as ``attempt.pad_frames`` does."""
+    """Return the frames that the PAD networks score, spread over the scan as by ``attempt.pad_frames``."""
     detected = {frame.index: frame for frame in frames if frame.faces == 1 and not frame.followed}
     return tuple(detected[index] for index in spread_of(list(detected), _SCORED))
 

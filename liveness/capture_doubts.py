@@ -1,4 +1,4 @@
-"""The reasons why a capture cannot be LIVE, whatever its signals: it does not show enough of the face.
+"""The reasons for which a capture cannot be LIVE, whatever its signals: it does not show enough of the face.
 
 Two parts of the capture are measured with ``CaptureLimits``:
 
@@ -6,7 +6,7 @@ Two parts of the capture are measured with ``CaptureLimits``:
 - The medians of the scan, with the range of the clips that the fusion model was fitted to
   (``ExpressSettings.calibrated``). Outside of it, a score is an extrapolation, not a measurement.
 
-Both only turn LIVE into INCONCLUSIVE. An attack in the dark remains an attack.
+Both only turn LIVE into INCONCLUSIVE; SPOOF stays SPOOF.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ _COVERED_BY = {
 
 
 def evidence_doubts(scan: ScanObservations, limits: CaptureLimits) -> tuple[VerdictReason, ...]:
-    """Returns why the evidence frame, the best of the scan, does not show the person; empty if it does.
+    """Returns why the evidence frame does not show the person well enough; empty if it does.
 
     Args:
         scan: The measurements of the whole scan.
@@ -59,7 +59,7 @@ def reasons_outside_calibration(
 def downgrade_if_covered(scan: ScanObservations, found: LivenessResult) -> LivenessResult:
     """Turns LIVE into INCONCLUSIVE if something covers the face in most frames in which that was measured.
 
-    INCONCLUSIVE gets the reason, and SPOOF stays.
+    INCONCLUSIVE gets this as a further reason, and SPOOF stays.
 
     Args:
         scan: The measurements of the whole scan.
@@ -81,7 +81,7 @@ def downgrade_if_doubted(found: LivenessResult, doubts: Sequence[VerdictReason])
 
 
 def _doubts(frames: Sequence[FrameObservation], limits: CaptureLimits) -> tuple[VerdictReason, ...]:
-    """Returns the limits that the medians of the frames do not keep, in the order of the hints."""
+    """Returns the limits that the medians of the frames break, in the order of the hints."""
     widths = [face_extent(frame.face).width for frame in frames if frame.face is not None]
     sharpness = [frame.sharpness for frame in frames if frame.sharpness is not None]
     luminance = [frame.luminance for frame in frames if frame.luminance is not None]

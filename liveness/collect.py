@@ -1,4 +1,4 @@
-"""Collects the frames of one attempt, measures the motion between them, and follows the face by it."""
+"""Collects the frames of one attempt, measures the motion between them, and follows the face by that."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -78,7 +78,7 @@ class ScanCollector:
         self._torn: float | None = None
 
     def look_is_due(self, capture_time: float) -> bool:
-        """Returns whether a frame of this time needs detection regardless of its content.
+        """Returns whether a frame of this time needs detection, whatever it shows.
 
         Args:
             capture_time: The capture time of the frame, seconds on the device's clock.
@@ -101,8 +101,8 @@ class ScanCollector:
         """Returns the face in the next frame; ``None`` if the frame needs detection.
 
         A frame needs detection if the last detection is ``follow_seconds`` old or did not find exactly one
-        face. It also does if the tracking is unsure: points were lost or slide, the face grew or shrank a
-        lot, or a segment ends here and the next one needs a detected face.
+        face, or if the tracking is unsure: points were lost or slide, or the face grew or shrank a lot. The
+        last frame of a segment needs it too, because the next segment starts with a detected face.
 
         Args:
             seen: The next frame. The next call of ``add`` must pass the observation of the same frame.
@@ -224,7 +224,7 @@ class _Look:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Sight:
-    """The result of the tracking in one view."""
+    """The result of tracking the points into one view."""
 
     view: GreyView
     found: FloatPoints

@@ -1,11 +1,11 @@
 """The stretches of frames in which the same face was followed without a break.
 
-If another person takes the place of the first, the tracked points are lost, or two faces are visible. A cut
-in a video also loses them: in 342 cuts to another person's face, aligned with the first one by its eyes,
-never more than 41 % of the points were kept. All frames of a *stretch*, in which the points were kept from
-each frame to the next, therefore show the same face, and one examined frame identifies it in all of them.
-Points are also lost on genuine faces that turn fast or are badly lit. This only gives more stretches, each of
-which needs an examined frame.
+If another person takes the place of the first, the tracked points are lost, or two faces are visible. They
+are also lost at a cut in a video: in 342 cuts to another person's face, aligned with the first one by its
+eyes, never more than 41 % of the points were kept. A *stretch* is a series of frames in which the points were
+kept from each frame to the next. All its frames therefore show the same face, and one examined frame
+identifies it. Points are also lost on genuine faces that turn fast or are badly lit. This only gives more
+stretches, each of which needs an examined frame.
 """
 
 import math
@@ -73,7 +73,7 @@ def unexamined_stretches(scan: ScanObservations, *, examined: Collection[int]) -
 
 
 def examined_share(scan: ScanObservations, *, examined: Collection[int]) -> float:
-    """Returns the share, 0..1, of the frames with exactly one face whose stretch has an examined frame.
+    """Returns how many of the frames with exactly one face are in a stretch with an examined frame, 0..1.
 
     Args:
         scan: The attempt.
@@ -91,8 +91,8 @@ def examined_share(scan: ScanObservations, *, examined: Collection[int]) -> floa
 def without_unexamined_motion(scan: ScanObservations, *, examined: Collection[int]) -> ScanObservations:
     """Returns the scan without the motion and the eyes of stretches that have no examined frame.
 
-    The motion of such a stretch may be another person's. Otherwise an attack could cut another person's face
-    into more moments than can be examined, and make a picture appear alive.
+    The motion of such a stretch may be another person's. If it counted, an attacker could insert another
+    person's face more often than frames are examined, and so make a picture appear alive.
 
     Args:
         scan: The attempt.
@@ -138,7 +138,7 @@ def _held_in(segment: MotionSegment, places: Mapping[int, FaceExtent]) -> Iterat
 
 
 def _is_where_it_went(start: FaceExtent, now: FaceExtent, moved: NDArray[np.float64]) -> bool:
-    """Returns whether the face is near the position that the points of the segment's first face predict."""
+    """Returns whether the face is near the position to which the segment's points predict it moved."""
     across = now.x - start.x - float(moved[0]) * start.width
     down = now.y - start.y - float(moved[1]) * start.width
     return math.hypot(across, down) <= _ASIDE * start.width

@@ -1,8 +1,8 @@
 """Compares the appearance of the eyes with earlier eyes whose aspect ratios were measured.
 
 Patches around both eyes, cut upright and at a fixed size, are compared with those of the last measured
-frames. Landmarks have noise, and the patches do not have it: eyes that measure as shut but look like open
-eyes, earlier or the next ones, are open.
+frames. Landmarks are noisy, and patches are not. Eyes that measure as shut but look like earlier or later
+open eyes are therefore open.
 """
 
 from collections import deque

@@ -6,11 +6,11 @@ fixed size, are compared with those of the last measured frames. If neither eye 
 blink, a glance, a turn), and the eyes are measured as far as a budget allows. The comparison sometimes
 confuses shut eyes with open ones, so the eyes of every frame are measured if a person was asked to blink.
 
-Landmarks have noise, which amounts to half a blink for narrow eyes in the dark. Patches do not have this
-noise: eyes that measure as shut but look like earlier open eyes count as those. Patches are cut at the face's
-points, which leap with a detection; therefore shut eyes are also compared with those that measure as open
-next, and are corrected if they look like these. If the head is turned, both ratios and patches change without
-a blink, so only eyes whose ratios fall far count as shut.
+The noise of landmarks amounts to half a blink for narrow eyes in the dark. Patches do not have this noise:
+eyes that measure as shut but look like earlier open eyes count as open. Patches are cut at the face's points,
+which jump at a detection. Therefore eyes that measured as shut are also compared with the next open ones, and
+corrected if they look the same. If the head turns, both ratios and patches change without a blink, so only
+eyes whose ratios fall far count as shut.
 """
 
 from collections.abc import Mapping
@@ -63,7 +63,7 @@ class EyeSight:
         patches: The grey patches of the left and the right eye.
         turned: Whether the head is turned away from its median pose.
         eyes: The ratios of earlier eyes that look the same; ``None`` if none do.
-        worth: Whether the eyes should be measured now.
+        worth: Whether it is worth measuring the eyes now.
     """
 
     time: float
@@ -91,9 +91,9 @@ class _Blinks:
 
     @property
     def stands(self) -> bool:
-        """Whether all frames so far show a blink.
+        """Whether the frames so far, taken together, show a blink.
 
-        A blink after a few frames may turn out to be the landmarks' noise after many.
+        What looks like a blink after a few frames may turn out to be noise of the landmarks after many.
         """
         if self._found and self._counted < len(self._eyes):
             self._count()
@@ -130,7 +130,7 @@ class _Budget:
         self._spent = 0
 
     def begin(self, time: float) -> None:
-        """Starts the count of spare measurements with the first frame."""
+        """Starts to count the spare measurements at the first frame."""
         if self._began is None:
             self._began = time
 
@@ -175,7 +175,7 @@ class _Fall:
             self._shut.append((sight, eyes))
 
     def end(self, opened: EyeSight) -> list[EyeSight]:
-        """Ends with open eyes; returns the frames whose eyes look the same and so were not shut."""
+        """Ends the fall at open eyes; returns the frames whose eyes look the same, and so were not shut."""
         self._drop_before(opened.time)
         shut, self._shut = self._shut, []
         return [sight for sight, _ in shut if look_the_same(sight.patches, opened.patches)]
@@ -193,8 +193,8 @@ class EyeWatch:
         """Starts with nothing measured.
 
         Args:
-            settings: The definition of a blink. After the first blink only the regular measurements continue,
-                because a scan needs no more.
+            settings: The definition of a blink. After the first blink, only the regular measurements
+                continue, because one blink suffices.
         """
         self._settings = ExpressSettings() if settings is None else settings
         self._known = KnownEyes()
@@ -207,7 +207,7 @@ class EyeWatch:
 
     @property
     def blinked(self) -> bool:
-        """Whether all frames so far show a blink, counted as in ``liveness.express.blink``."""
+        """Whether the frames so far show a blink, counted as in ``liveness.express.blink``."""
         return self._blinks.stands
 
     def see(

@@ -1,4 +1,4 @@
-"""Places on a face relative to its five points, and the relief of a typical head at these places."""
+"""Locates points on a face relative to its five points, and gives a typical head's relief there."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -76,7 +76,7 @@ def nose_ridge(where: FacePlaces) -> NDArray[np.float64]:
 
 
 def head_curve(where: FacePlaces) -> NDArray[np.float64]:
-    """Returns the depth of a head without its nose relative to its foremost place, face widths, 0 or less."""
+    """Returns a head's depth, without a nose, relative to its foremost point, face widths; 0 or less."""
     x, y = where.places.T
     inside = 1 - (x / _HALF_WIDTH) ** 2 - ((y - _CENTRE * where.eyes) / _HALF_HEIGHT) ** 2
     curve: NDArray[np.float64] = _DEPTH * (np.sqrt(np.clip(inside, _RIM, 1)) - 1)

@@ -13,7 +13,8 @@ Order of the decision:
    counts as passed.
 
 If the policy's ``CaptureKind`` is that of still images, motion never counts, single-frame cues do, networks
-are calibrated for stills, and LIVE requires a network's score. No check is judged so.
+are calibrated for stills, and LIVE requires a network's score. Only analyses are judged in this way, never
+checks.
 
 Only repeated frames give a type of attack. The other signals do not distinguish a print, a screen and a mask
 on sources that were not used to set the lines (docs/accuracy.md).
@@ -93,8 +94,8 @@ def fuse(
         signals: All signals of the scan, assessed or not, with different names.
         networks: The probability of a real face, 0..1, by the name of the PAD network; empty without
             networks.
-        stretches: The same of parts of the scan. One that looks like an attack by itself prevents LIVE, so
-            that a scan cannot be LIVE by a part of it.
+        stretches: The same probabilities for parts of the scan. A part that looks like an attack by itself
+            prevents LIVE, so that one good part cannot make the whole scan LIVE.
         repetition: How frames repeat; ``None`` if there were too few frames. It counts only for a scan: still
             images have no times, and a repeated one was sent twice.
         frames: The number of frames of the scan.
@@ -210,7 +211,7 @@ def _evidence(
 
 
 def _attacked(networks: Mapping[str, float], calibration: NetworkCalibration, policy: LivenessPolicy) -> bool:
-    """Returns whether the networks alone make a stretch of the scan SPOOF."""
+    """Returns whether the networks by themselves judge a part of the scan as SPOOF."""
     odds = _network_odds(networks, calibration)
     if odds is None:
         return False
@@ -257,7 +258,7 @@ def _trace_odds(by_name: Mapping[str, Signal], traces: Traces) -> dict[str, floa
 
 
 def _clearest_trace(by_name: Mapping[str, Signal], traces: Traces) -> float:
-    """Returns how clear the clearest trace of a medium is, 0..1. It reduces how far cues count for life."""
+    """Returns how clear the clearest trace of a medium is, 0..1. It makes cues count less for life."""
     clearest = 0.0
     for name, trace in traces.signals.items():
         signal = by_name.get(name)

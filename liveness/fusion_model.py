@@ -24,12 +24,13 @@ class SignalGroup:
 
     Attributes:
         bias: Log odds added if at least one signal of the group was assessed.
-        most_for: The most log odds that the group's signals give together for life; above 0. It is the
-            smaller limit, because a replay moves like a person and a good print shows no dots.
+        most_for: The most log odds that the group's signals give together for life; above 0. This limit is
+            smaller than ``most_against``, because a replay moves like a person and a good print shows no
+            dots.
         most_against: The most log odds that they give together against life; above 0.
         weights: Weight by signal name, 0 or more.
-        neutral: The log odds of the score that counts for neither side, by signal name; 0, the log odds of
-            the score 0.5, for a signal that is missing here.
+        neutral: The log odds of the score that counts for neither side, by signal name. A signal that is
+            missing here has 0, which is the score 0.5.
     """
 
     bias: float
@@ -133,8 +134,8 @@ class DecisionLines:
     """The lines of the decision, beside the policy's thresholds; set by hand.
 
     Attributes:
-        telling: The log odds against life from which a signal gives a reason; above 0.
-        alone_share: The share of the log odds, 0..1, that counts without temporal signals.
+        telling: The log odds against life from which a signal is named as a reason; above 0.
+        alone_share: The share of the log odds, 0..1, that counts if there are no signals over time.
         injected_score: The confidence, 0..100, of a scan with repeated frames.
         no_evidence_score: The confidence, 0..100, if no signal was assessed.
     """
@@ -147,7 +148,7 @@ class DecisionLines:
 
 @dataclass(frozen=True, slots=True)
 class ReliabilityBin:
-    """The correctness of predictions of about the same confidence, each by a model fitted without its source.
+    """How often predictions of about the same confidence are right, by models fitted without their source.
 
     Attributes:
         predicted: The mean of the predictions, 0..1.
@@ -180,7 +181,7 @@ class FusionModel:
         still_networks: The same networks on still images of any kind, for which they are less reliable.
         decision: The lines of the decision.
         reliability: The reliability curve by kind of evidence (``"scan"``, ``"still"``).
-        record: The facts of the model's training, in words, by the name of the fact.
+        record: Facts about the model's training, in words, by name.
     """
 
     version: str

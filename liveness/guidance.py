@@ -92,8 +92,8 @@ class GuidanceSettings:
     measurement are set by hand.
 
     Attributes:
-        frames_to_hint: The number of consecutive frames with the same code before it becomes the hint; 0.4 s
-            at the lowest rate of 8 frames per second.
+        frames_to_hint: The number of consecutive frames with the same code before it becomes the hint: 0.4 s
+            at the lowest rate, 8 frames a second.
         slack: The share by which a threshold is relaxed while its code is the hint, so that the hint does not
             flicker for a face on the threshold.
         darkest: The mean luma of the face, 0..255, below which it is too dark.
@@ -146,8 +146,8 @@ class GuidanceState:
         hint: The current hint; ``None`` before the first.
         candidate: The code of the latest frames.
         lasted: The number of consecutive frames with this code.
-        place: The face in the last frame: x and y of its centre, and the capture time; ``None`` without a
-            face.
+        place: Where the face was in the last frame: x and y of its centre, and the capture time; ``None``
+            without a face.
         covers: What covers the face in the latest frames in which that was measured, at most two.
     """
 
@@ -252,7 +252,7 @@ def _frame_code(
 
 
 def _covers(observation: FrameObservation, state: GuidanceState) -> tuple[Cover, ...]:
-    """Returns the latest measured covers with this frame's; none without a face."""
+    """Returns the latest measured covers, including this frame's; empty without a face."""
     if observation.face is None:
         return ()
     return state.covers if observation.cover is None else (*state.covers, observation.cover)[-_COVERS:]

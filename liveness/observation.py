@@ -164,7 +164,7 @@ class ScanObservations:
     Attributes:
         frames: The measured frames in order of index, without their views.
         motion: Segments in order. Together they cover the frames with a face.
-        passed: The frames between these that were not measured, in order of index.
+        passed: The skipped frames between these, in order of index.
     """
 
     frames: tuple[FrameObservation, ...]

@@ -1,4 +1,4 @@
-"""The measurement of one frame, without the expensive models."""
+"""Measures one frame, without the expensive models."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -212,7 +212,7 @@ def _unlike_a_frame(image: BgrImage | GreyView, expected: str) -> ObservationErr
 
 
 def _view(grey: GreyView, scale: float, space: ViewSpace, *, side: int = VIEW_SIDE) -> GreyView:
-    """Returns the frame's fine structure around mid-grey, in which exposure and shading move no point."""
+    """Returns the frame's fine structure around mid-grey, so that exposure and shading move no points."""
     height, width = grey.shape
     size = max(1, round(width * scale)), max(1, round(height * scale))
     # Halving by averages is cheap. For other ratios, bilinear resizing is as cheap, but only leaves no

@@ -1,9 +1,9 @@
-"""Measures whether something covers the eyes or the mouth of a face, and whether it does for most of a scan.
+"""Measures whether something covers the eyes or the mouth of a face, in a frame and in most of a scan.
 
-Eyes are hidden if neither is like the average eye (``vision.eye_likeness``). If they are also dark against
-the cheeks, sunglasses hide them. A mouth is covered if it has neither the shape nor the colours of a mouth
-(a logistic function; ``python -m research.occlusion`` fits and evaluates it). If cheek and mouth have one
-colour and that is not the skin's, a mask covers it; if only the mouth differs, something else does.
+Eyes are hidden if neither looks like the average eye (``vision.eye_likeness``). If they are also darker than
+the cheeks, sunglasses hide them. A mouth is covered if it has neither the shape nor the colours of a mouth (a
+logistic function; ``python -m research.occlusion`` fits and evaluates it). If cheek and mouth have the same
+colour, which is not the skin's, a mask covers the mouth; if only the mouth differs, something else does.
 
 On 56 scans of live clips without a cover, none is covered. With MediaPipe's landmarks both clips with a mask
 are. ``docs/liveness_signals.md`` ("Covered faces") has all figures.
@@ -109,7 +109,8 @@ class FaceRegions:
 
     Attributes:
         eyes_alike: Likeness of the more eye-like eye to the average eye, -1 to 1.
-        eyes_dark: Luma of the brighter eye region over that of cheeks and nose; 75th percentile over median.
+        eyes_dark: The 75th percentile of the luma of the brighter eye region, over the median luma of cheeks
+            and nose.
         mouth_grey: Likeness of the mouth to the average mouth in grey, -1 to 1.
         mouth_red: The same in redness.
         lips: See ``vision.mouth_colours.MouthColours``.
@@ -150,9 +151,8 @@ def observe_cover(image: BgrImage, face: DetectedFace, landmarks: Landmarks, pos
         landmarks: Its dense landmarks.
         pose: Its pose.
 
-    Returns:
-        ``Cover.NOTHING`` if the eyes are visible and the mouth is not seen to be covered; ``None`` if the
-        face is small, turned or not wholly in the frame. The mouth is tested with MediaPipe's landmarks
+    Returns: ``Cover.NOTHING`` if the eyes are visible and no cover was measured on the mouth; ``None`` if the
+        face is small, turned or not wholly in the frame. The mouth is measured with MediaPipe's landmarks
         only: with dlib's, the colours of a screen flash look like a cover.
     """
     if face.eye_distance < _SMALLEST or abs(pose.yaw) > _TURNED:
@@ -239,8 +239,8 @@ def name_cover(regions: FaceRegions, *, eyes_shut: bool, mouth_open: bool) -> Co
 
     Args:
         regions: The measurements.
-        eyes_shut: Whether the landmarks show shut eyes, which are no more like an open eye than hidden ones.
-        mouth_open: Whether the landmarks show an open mouth, which is therefore visible.
+        eyes_shut: Whether the landmarks show shut eyes, which look as little like an open eye as hidden ones.
+        mouth_open: Whether the landmarks show an open mouth, which nothing covers.
     """
     sunglasses = any(
         regions.eyes_alike < alike and regions.eyes_dark < dark for alike, dark in _HIDDEN_BY_LENSES
@@ -289,7 +289,7 @@ def most_covered(covers: Sequence[Cover | None]) -> Cover | None:
 
 
 def _reach(matrix: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """Return the corners in the frame of the part that must lie in it: from the eyes to the chin."""
+    """Return the corners of the part, from the eyes to the chin, that must lie within the frame."""
     if float(np.hypot(matrix[0, 0], matrix[1, 0])) <= 0.0:
         return None
     left, top, right, bottom = PART

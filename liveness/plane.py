@@ -1,4 +1,4 @@
-"""The motion of a plane between two views, as a homography, and the motion of a face by it."""
+"""Fits the motion of a plane between two views, as a homography, and moves a face by it."""
 
 import math
 from dataclasses import replace

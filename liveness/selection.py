@@ -98,7 +98,7 @@ class FrameSelector:
 
     @property
     def likeliest_to_stay(self) -> tuple[int, ...]:
-        """The indices of the kept frames, in reverse order of dropping."""
+        """The indices of the kept frames, first the one that would be dropped last."""
         worths = self._worths()
         order = sorted(range(len(worths)), key=worths.__getitem__, reverse=True)
         return tuple(self._kept[at].index for at in order)
@@ -113,7 +113,7 @@ class FrameSelector:
         return worths.index(min(worths))
 
     def _worths(self) -> list[float]:
-        """Returns the worth of each kept frame; that of the best is infinite."""
+        """Returns how valuable each kept frame is; infinity for the best."""
         times = [kept.time for kept in self._kept]
         worths = [kept.quality for kept in self._kept]
         if len(times) > 1:

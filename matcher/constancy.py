@@ -48,8 +48,8 @@ class IdentityConstancy:
         fmr_bound: Upper bound on FMR of a threshold at that cosine, in (0, 1].
         max_fmr: The demanded bound, in (0, 1).
         samples: Frames that were compared.
-        apart: Positions in the samples of the smaller of these groups, rising; of the later group if both
-            have the same size.
+        apart: The smaller of these groups, as rising positions in the samples; the later one if both have the
+            same size.
     """
 
     constant: bool
@@ -68,8 +68,8 @@ def measure_constancy(
     Args:
         samples: The examined frames, of one embedder.
         calibration: The calibration of that embedder.
-        max_fmr: Bound on FMR that the least similar groups must reach, in (0, 1). If the calibration
-            supports no bound as low, its lowest bound counts.
+        max_fmr: Bound on FMR that the least similar groups must reach, in (0, 1). If the calibration supports
+            no bound as low, its lowest bound is used instead.
 
     Returns:
         None for fewer than two samples, which cannot show a change.

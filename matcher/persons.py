@@ -1,4 +1,4 @@
-"""Chooses the subject of an image with several faces, and the other faces that make it ambiguous.
+"""Chooses the subject of an image with several faces, and the faces that count as further persons.
 
 This module alone decides which face an image is about. Selfies, frames of scans, trusted images and
 measurements differ only in the ``SubjectRule`` that they pass.
@@ -31,7 +31,7 @@ class SubjectRule:
     centre of the image, over half the diagonal: 0 in the centre, 1 in a corner.
 
     Attributes:
-        min_confidence: The least confidence of a sure face, 0..1.
+        min_confidence: The least confidence of a face that the detector is sure of, 0..1.
         second_width: The width, over that of the widest face, below which a face never counts; above 0, at
             most 1.
         background_width: The width, over that of the subject, up to which an off-centre face does not count;

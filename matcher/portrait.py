@@ -50,9 +50,10 @@ def accept_portrait(
     """Make the portrait of a trusted image, or refuse the image.
 
     A facial record is opened first; then only the image in it counts. The image is turned upright by its
-    EXIF orientation before anything is measured. The rules, in the order in which they refuse: bytes,
-    record, format, declared size, decodable, a face, only one face, the whole face, the distance between
-    the eyes, and then the other hard requirements of the policy, in the order of the report.
+    EXIF orientation before anything is measured. The rules, in the order in which they are tested:
+    number of bytes, record, format, declared size, whether the image decodes, a face, only one face, the
+    whole face, the distance between the eyes, and then the other hard requirements of the policy in the order
+    of the report.
     ``PortraitPolicy.second_face_fraction`` and ``min_face_confidence`` define the other faces that make
     the image ambiguous.
 

@@ -3,7 +3,7 @@
 The mean of unit templates, weighted by how well each frame shows the face, is closer to the
 person's true template than the template of most single frames (average pooling of media encodings:
 Crosswhite et al., "Template Adaptation for Face Verification and Identification", FG 2017). Fused templates
-are also closer to those of strangers, so that a calibration must compare fused templates too
+are also closer to those of other people, so a calibration must compare fused templates too
 (``docs/accuracy.md``).
 """
 

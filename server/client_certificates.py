@@ -57,7 +57,7 @@ class ShownCertificate:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """The result for a certificate: its caller and the end of its validity, or why it is refused."""
+    """What is known of a certificate: its caller and the end of its validity, or why it is refused."""
 
     found: tuple[Caller, datetime] | str
 

@@ -31,7 +31,7 @@ class KeyInUse(KeysUnusable):
 
 
 def rotate_key(files: KeyFiles, purpose: str, *, tenant: str = "") -> Path:
-    """Makes the next key of a purpose; servers use it from their next start, or once the older is retired.
+    """Makes the next key of a purpose. Servers use it after their next start, or when the older is retired.
 
     Args:
         files: The key folder.
@@ -77,7 +77,7 @@ def retire_signing_key(files: KeyFiles, purpose: str, number: int, *, now: datet
 
 
 def retire_evidence_key(files: KeyFiles, number: int, *, tenant: str = "") -> Path:
-    """Keeps an evidence key for opening only: from now on, also running servers wrap with the newest.
+    """Retires an evidence key: it still opens records, but running servers, too, wrap with the newest key.
 
     Args:
         files: The key folder.

@@ -1,4 +1,4 @@
-"""When a signing key was in use: lines before the PEM block of its file, which its public half keeps.
+"""When a signing key was in use, as lines before the PEM block in the files of the key and its public half.
 
 ::
 

@@ -10,8 +10,7 @@ The folder contains, by purpose (see ``server.key_files`` for names and permissi
 - ``evidence-*.key``: AES-256, wraps the data keys of sealed records; ``tenants/<name>/evidence-*.key`` those
   of a tenant with keys of its own
 - ``memory-*.key``: 32 bytes, keys the scan memory, which recognises frames and keys of devices; after a
-rotation,
-  earlier entries are no longer recognised
+  rotation, earlier entries are no longer recognised
 
 Missing keys are made on the first start. A file with the next number rotates a key: running servers accept
 it, and servers that start later use it. With ``keys.encryption`` in the settings, the content of the files is
@@ -175,7 +174,7 @@ class KeyFolder:
 
     @property
     def signing_since(self) -> Mapping[str, datetime | None]:
-        """When the keys that sign now were made, UTC, by what they sign: ``results`` or ``audit``.
+        """When the current signing keys were made, UTC, by their purpose: ``results`` or ``audit``.
 
         It is ``None`` for a key whose file does not state it.
         """

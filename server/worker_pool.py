@@ -88,7 +88,7 @@ class WorkerPool:
     def run_later(
         self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> "LaterWork[Result]":
-        """Runs ``function`` when no other work waits, or when its result is awaited."""
+        """Runs ``function`` once no other work waits, or once its result is awaited."""
         call = self._begin(self._later, partial(function, *args, **kwargs))
         return LaterWork(call, hurry=self._hurry, outcome=self._outcome)
 

@@ -56,7 +56,7 @@ class Workers:
         await asyncio.to_thread(self.analyses.start)
 
     async def close(self) -> None:
-        """Ends the processes at once, and the threads after their current work."""
+        """Ends the processes at once, and each thread after the work that it is running."""
         if self._owns_decoders:
             await asyncio.to_thread(self.decoders.close)
         await asyncio.to_thread(self.analyses.close)

@@ -194,7 +194,7 @@ class AppGuide:
         self._blinks.append(BlinkMotion.draw(self._lids, start=start, depth=1.0, closed=_SHUT_SECONDS))
 
     def closure(self, time: float) -> float:
-        """Return how far the lids are closed on request at ``time`` seconds, 0..1."""
+        """Return how far the lids are closed at ``time`` seconds because of a prompt, 0..1."""
         return max((blink.closure(time) for blink in self._blinks), default=0.0)
 
     def turn(self, *, at: float) -> None:

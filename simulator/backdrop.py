@@ -22,7 +22,7 @@ class Backdrop:
         Args:
             rng: Draws the appearance and the distance of the wall.
             viewport: Frame and lens.
-            nearest: Least distance of the wall, in distances of the face; 1..6.
+            nearest: Least distance of the wall, as a multiple of the face's distance; 1..6.
         """
         self._viewport = viewport
         self._nearness = 1 / float(rng.uniform(nearest, _FARTHEST))
@@ -34,7 +34,7 @@ class Backdrop:
 
     @property
     def nearness(self) -> float:
-        """Distance of the face as a share of the distance of the wall."""
+        """The distance of the face over that of the wall."""
         return self._nearness
 
     def show(self, *, pan: tuple[float, float], camera: ReliefPose | None = None) -> BgrImage:
@@ -42,8 +42,8 @@ class Backdrop:
 
         Args:
             pan: Movement of the whole image in pixels, from a turn of the camera.
-            camera: Movement of the face relative to the camera that the camera itself makes; the wall, which
-                is farther away, shows the same roll and a small part of the rest.
+            camera: The camera's own movement, as a movement of the face relative to the camera. The wall,
+                which is farther away, shows the same roll and a small part of the rest.
         """
         view, moved = self._viewport, camera or ReliefPose()
         tall, wide = self._wall.shape[:2]

@@ -62,7 +62,6 @@ def simulate_flash_scan(
         light: The phone's screen; the caller sets its colours while the frames are rendered.
         guide: Gives ovals and prompts for blinks and turns while the frames are rendered; an injected video
             ignores it.
-    # Injected frames were filmed elsewhere, in front of another screen or of one that showed nothing.
     """
     draws = _Draws.of(settings.seed)
     ambient = Ambient(settings.ambient, draws.light)

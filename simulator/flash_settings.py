@@ -32,7 +32,7 @@ __all__ = [
 
 
 class FlashKind(StrEnum):
-    """The person or the attack in front of the screen's colours."""
+    """The person or the attack in front of the screen."""
 
     GENUINE = "genuine"
     """A living person: the light falls on the face."""
@@ -127,8 +127,8 @@ class InjectionSettings:
     The attacker reads each colour when the app is instructed to show it.
 
     Attributes:
-        shadowing: Whether relighting darkens surfaces that face away from the screen and falls off with
-            distance; otherwise every part of the face is lit alike.
+        shadowing: Whether the added light is weaker on surfaces that face away from the screen or are farther
+            from it. Otherwise every part of the face gets the same light.
         linear: Whether light is added in linear light, which is correct, or to the 8-bit values.
 
     Raises:

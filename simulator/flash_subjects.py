@@ -89,7 +89,7 @@ def presented(
 
 
 def attackers_depth(settings: FlashScanSettings) -> DepthSource:
-    """Return a head between a generic ellipsoid and the person's own, by the attacker's quality."""
+    """Return a depth between a generic ellipsoid's and the person's own, by the attacker's skill."""
     own, share = _DEPTHS[settings.renderer.geometry], settings.injection.quality
 
     def depth(landmarks: Points, fit: HeadFit, *, size: tuple[int, int], step: int) -> NDArray[np.float32]:
@@ -140,7 +140,7 @@ def _follow(guide: AppGuide, person: Person, settings: FlashScanSettings) -> Fol
 
 
 def _closure(guide: AppGuide, expression: ExpressionSettings) -> Callable[[float], float]:
-    """Return the closure of the eyes on request, as deep as the spontaneous blinks."""
+    """Return how far a prompt closes the eyes: as far as a spontaneous blink."""
 
     def closure(time: float) -> float:
         return expression.blink_depth * guide.closure(time)

@@ -9,7 +9,7 @@ __all__ = ["SimulatedExposure", "SimulatedFrame"]
 
 @dataclass(frozen=True, slots=True)
 class SimulatedExposure:
-    """The platform's report on the exposure of a frame.
+    """The exposure of a frame, as the platform reports it.
 
     Attributes:
         exposure_seconds: Exposure of one row.

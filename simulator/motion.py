@@ -11,7 +11,7 @@ _TONES = 6
 
 
 class Sway:
-    """A smooth random movement: a sum of tones with random phases, of RMS ``rms``.
+    """A smooth random movement: a sum of sine waves with random phases, whose RMS is ``rms``.
 
     Postural sway and the drift of a held phone have a spectrum that falls with frequency; the tones'
     amplitudes fall as 1 / frequency.

@@ -3,10 +3,10 @@
 A GPU needs almost as long for one small image as for several, so one call for the frames of several scans is
 cheaper than one call for each. On the CPU, batches gain nothing: the callers already use all cores.
 
-It starts no thread. The first caller runs the model. Callers that arrive meanwhile wait; then one of them
-runs the model for all of them. Before a run, a caller waits for others only if the previous batch had others,
-and never longer than the given time. Each thread waits for its own result, so memory is bounded by the number
-of calling threads.
+The session starts no thread. The first caller runs the model. Callers that arrive meanwhile wait; then one of
+them runs the model for all of them. Before a run, a caller waits for others only if the previous batch joined
+several, and never longer than the given time. Each thread waits for its own result, so memory is bounded by
+the number of calling threads.
 """
 
 import threading

@@ -1,7 +1,7 @@
 """Reads the EXIF tags that a camera wrote: make, model, optics, place and software.
 
-They help to tell a camera's original photo from a screenshot or an edited image. Anyone can write any tag, so
-they are never a proof.
+They help to distinguish a camera's original photo from a screenshot or an edited image. Anyone can write any
+tag, so they are never a proof.
 
 Sources: CIPA DC-008 (Exif 2.32), clauses 4.6.2 to 4.6.6; TIFF 6.0, section 2.
 """

@@ -1,4 +1,4 @@
-"""The average eye, uncovered, in grey."""
+"""The average of uncovered eyes, in grey."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""The landmarks from which the standard's aligned face is made, for each scheme of landmarks."""
+"""Selects the landmarks from which the standard's aligned face is made, for each scheme of landmarks."""
 
 from dataclasses import dataclass
 from typing import Final

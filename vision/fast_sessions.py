@@ -1,6 +1,6 @@
-"""Creates sessions of graphs that were rewritten to run faster, each compared with the original.
+"""Creates sessions of graphs that were rewritten to run faster.
 
-The comparison takes one run of both graphs when a pack is loaded. A rewritten graph with other outputs is not
+When a pack is loaded, both graphs are run once and compared. A rewritten graph with other outputs is not
 used.
 """
 

@@ -64,7 +64,7 @@ def without_prelu(model: bytes) -> bytes | None:
 
 
 def with_free_sides(model: bytes) -> bytes:
-    """Return ``model``, which takes an image of a fixed size, with an input for images of any size.
+    """Return a model for images of one size as a model for images of any size.
 
     This is correct only for networks of convolutions alone. Outputs lose their stated shapes.
 

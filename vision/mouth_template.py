@@ -1,4 +1,4 @@
-"""The average mouth, uncovered: in grey and in redness."""
+"""The average of uncovered mouths, in grey and in redness."""
 
 from typing import Final
 

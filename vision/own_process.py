@@ -1,4 +1,4 @@
-"""Starts further Python processes that run this code, from any place of installation."""
+"""Makes the commands that start further Python processes with this code, wherever it is installed."""
 
 import sys
 from pathlib import Path

@@ -12,7 +12,7 @@ __all__ = ["estimate_pose", "five_point_head", "head_of_68", "head_of_478"]
 
 
 def estimate_pose(landmarks: Landmarks | Points, image_size: tuple[int, int]) -> HeadPose:
-    """Return the head's rotation against the line from the camera to the face.
+    """Return the head's rotation relative to the line from the camera to the face.
 
     The generic head is fitted to the landmarks (perspective-n-point: G. Terzakis and M. Lourakis, "A
     consistently fast and globally optimal solution to the PnP problem", ECCV 2020), as from a camera that is
@@ -22,8 +22,8 @@ def estimate_pose(landmarks: Landmarks | Points, image_size: tuple[int, int]) ->
     * ``ibug68``: 14 of the points of the anthropometric 3-D model of P. Martins and J. Batista,
       "Accurate single view model-based head pose estimation", IEEE FG 2008.
     * ``mediapipe478``: the 33 points of MediaPipe's canonical face that its own face geometry uses.
-      The landmarks' depth is not used: fitting the points with their depth to the same face (Kabsch)
-      followed turns less closely and measured frontal photos as tilted by 3 degrees.
+      The landmarks' depth is not used: a fit of the points with their depth to the same face (Kabsch)
+      followed turns less closely, and measured frontal photos as tilted by 3 degrees.
     * Five points, and ``insightface106``: eye centres, nose tip and mouth corners of the first head; the
       pitch is coarse, because it depends on the nose alone.
 

@@ -61,8 +61,8 @@ def check_runtime() -> InstalledRuntime:
     """Tests that exactly one ONNX Runtime and one OpenCV are installed.
 
     Raises:
-        RuntimeConflict: None or several of a family are installed; the message states the command that
-            corrects it.
+        RuntimeConflict: No distribution of a family is installed, or several are. The message states the
+            command that corrects it.
     """
     return InstalledRuntime(
         onnxruntime=_only("ONNX Runtime", _ONNX_RUNTIMES),

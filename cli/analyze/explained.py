@@ -12,7 +12,7 @@ __all__ = ["Explained"]
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Explained:
-    """One file's report, with the images and measurements that it rests on.
+    """One file's report, with the images and measurements behind it.
 
     Attributes:
         finding: The report.

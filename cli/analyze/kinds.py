@@ -1,4 +1,4 @@
-"""The kind of a file by its first bytes. The file name plays no part."""
+"""Finds the kind of a file by its first bytes; the file name does not matter."""
 
 from cli.analyze.finding import FileKind
 from vision.image_header import detect_format

@@ -1,4 +1,4 @@
-"""The options of ``facegate analyze`` that go together, checked."""
+"""Validates the options of ``facegate analyze`` that belong together."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""Recognises the kind of evidence by its content. The file name plays no part."""
+"""Recognises the kind of evidence by its content; the file name does not matter."""
 
 import base64
 import binascii

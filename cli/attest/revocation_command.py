@@ -81,7 +81,7 @@ def _fetch(url: str) -> tuple[bytes, datetime]:
 
 
 def _made(date: str | None, age: str | None, now: datetime) -> datetime:
-    """Returns when the list left its server. A cache may have held it since: see the headers Date and Age."""
+    """Returns when the origin server sent the list: a cache may be between (headers Date and Age)."""
     try:
         moment = now if date is None else parsedate_to_datetime(date).astimezone(UTC)
         return moment - timedelta(seconds=int(age or 0))

@@ -82,7 +82,7 @@ class _Export:
         self._head: Head | None = None
 
     async def begin(self, since: datetime | None) -> None:
-        """Finds the first entry, and writes the one in front of it as the start."""
+        """Finds the first entry, and writes the previous one as the start."""
         if since is None:
             return
         found = await self._reader.entries(self._tenant, chosen=AuditFilter(since=since), limit=1)
@@ -96,7 +96,7 @@ class _Export:
             print(mark_line("start", self._tenant, Head(self._sequence, GENESIS.hex())))
 
     async def write_new(self) -> None:
-        """Writes the entries up to the head, and the checkpoints that cover no later ones."""
+        """Writes the entries up to the head, and the checkpoints that cover these entries only."""
         self._head = head = await self._reader.head(self._tenant)
         last = 0 if head is None else head.sequence
         # Entries behind the head were appended in the meantime; the next round writes them.

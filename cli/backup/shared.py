@@ -1,4 +1,4 @@
-"""What ``facegate backup`` and ``facegate restore`` share: options, progress and the report."""
+"""The options, progress and report that ``facegate backup`` and ``facegate restore`` share."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

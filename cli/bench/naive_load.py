@@ -1,4 +1,4 @@
-"""The suite of the naive pipeline: a server's CPU time for a scan against every model on every frame."""
+"""The suite of the naive pipeline: a server's CPU time against that of every model on every frame."""
 
 import asyncio
 import os
@@ -44,7 +44,7 @@ class Comparison:
         express_seconds: CPU seconds of the server's worker pool, which decodes, measures and judges. It
             excludes transport, event loop and storage, as the naive pipeline does.
         model_seconds: CPU seconds of the server's models in this time.
-        receipt_seconds: CPU seconds for only receiving and decoding the same frames.
+        receipt_seconds: CPU seconds to receive and decode the same frames, and nothing else.
         success: Whether the check ended with SUCCESS.
         naive: Verdict and cost of the naive pipeline, by its models.
     """

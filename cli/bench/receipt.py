@@ -22,7 +22,7 @@ _BINDING: Final = bytes(32)
 
 
 class FrameReceipt:
-    """Receives one scan's frames as a server does, and does not use them. Not thread-safe."""
+    """Receives one scan's frames as a server does, and then discards them. Not thread-safe."""
 
     def __init__(self) -> None:
         """Starts a chain of MACs on both sides."""

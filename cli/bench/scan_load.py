@@ -1,4 +1,4 @@
-"""The suites of scans: CPU time for a frame against the models' part of it, and the time to a result."""
+"""The suites of scans: the CPU time of a frame over that of its models, and the time to a result."""
 
 import time
 from dataclasses import dataclass

@@ -50,7 +50,7 @@ class Effort:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """The environment of a suite.
+    """The environment in which a suite measures.
 
     Attributes:
         pack: Name of the pack, as given by the user.

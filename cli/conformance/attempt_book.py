@@ -39,8 +39,7 @@ class CaptureClock:
         """Tests the capture time of a frame.
 
         Returns:
-            When it was captured, seconds of the loop's clock, as well as it can be known: not earlier than in
-            truth.
+            The time of capture, seconds of the loop's clock; an estimate that is never too early.
 
         Raises:
             Violation: The clock does not rise, runs ahead, or the frame waited on the device.
@@ -83,7 +82,7 @@ class _Limit:
 
 @dataclass(slots=True)
 class AttemptBook:
-    """What was sent to the client in an attempt, and what came of it.
+    """The messages of one attempt: those sent to the client, and the frames that came back.
 
     Attributes:
         start: The AttemptStart.
@@ -133,7 +132,7 @@ class AttemptBook:
         """Tests a frame whose MAC is right, and counts it.
 
         Returns:
-            When it was captured, or somewhat later, seconds of the loop's clock.
+            The time of capture, seconds of the loop's clock; an estimate that is never too early.
 
         Raises:
             Violation: A rule is broken.

@@ -31,11 +31,11 @@ _LAST_BYTES: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class ClientReport:
-    """How a client says that its scan ended.
+    """A client's own report on the end of its scan.
 
     Attributes:
         has_result: Whether it has a result; ``None`` if it did not end.
-        said: What it said, for people.
+        said: Its message, for people.
     """
 
     has_result: bool | None
@@ -79,7 +79,7 @@ class CommandClient:
 
 
 def environment(ticket: Ticket, addresses: Addresses) -> dict[str, str]:
-    """Returns what a command finds in its environment."""
+    """Returns the variables that a command finds in its environment."""
     return {
         "CONFORMANCE_SERVER": addresses.device,
         "CONFORMANCE_WEB": addresses.web,

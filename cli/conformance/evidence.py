@@ -1,4 +1,4 @@
-"""The evidence of the client's platform: the parts of it that the protocol makes, not the platform."""
+"""Tests the parts of the platform's evidence that the protocol defines, not those of the platform."""
 
 import base64
 import json

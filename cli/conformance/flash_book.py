@@ -20,7 +20,7 @@ class FlashBook:
 
     Attributes:
         revealed: The steps, by number, with the time when each was sent, seconds of the loop's clock.
-        since_us: When each step appeared, by the frames, microseconds of the capture clock.
+        since_us: When each step appeared, as the frames state, microseconds of the capture clock.
     """
 
     revealed: dict[int, tuple[scan_pb2.FlashStep, float]] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class FlashBook:
         self._shown = 0
 
     def accept(self, frame: FrameMessage, *, flashing: bool, captured: float) -> None:
-        """Tests what a frame states of the screen.
+        """Tests the statement of a frame about the screen.
 
         Args:
             frame: The frame.

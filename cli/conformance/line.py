@@ -19,7 +19,7 @@ _SETTLE_SECONDS = 0.05
 
 
 class LineLost(Exception):
-    """The client ended the stream without a half-close, or the line was cut."""
+    """The client ended the stream without a half-close, or the connection was cut."""
 
 
 class ProxyFailed(Exception):
@@ -84,7 +84,7 @@ class Line:
         return self._over is not None or self._ended.done()
 
     async def carry(self, requests: AsyncIterator[scan_pb2.ScanFaceRequest], respond: Respond) -> None:
-        """Carries the stream until a scenario ends it, or the client is gone.
+        """Carries the stream until a scenario ends it or the client disconnects.
 
         Args:
             requests: The client's messages. Their end is a half-close.

@@ -54,7 +54,7 @@ _RULES: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Ticket:
-    """What the app receives, and the key that signs the challenges.
+    """The ticket that the app receives, and the key that signs the challenges.
 
     Attributes:
         token: The scan token.
@@ -74,7 +74,7 @@ class Ticket:
 
 @dataclass(slots=True)
 class ClientScan:
-    """What is known of one scan of the client, over all its streams.
+    """The state of one scan of the client, over all its streams.
 
     Attributes:
         session_key: The session key of the first stream, SubjectPublicKeyInfo.
@@ -131,7 +131,7 @@ class Opened:
 
 
 async def read_start(line: Line, ticket: Ticket) -> Start:
-    """Receives the first message of a stream and tests all that does not depend on other streams.
+    """Receives the first message of a stream, and tests everything that does not depend on other streams.
 
     Raises:
         Violation: A rule is broken.
@@ -199,7 +199,7 @@ def _test_fields(raw: bytes, start: scan_pb2.ScanStart, ticket: Ticket, *, page:
 
 
 def admit_stream(start: Start, scan: ClientScan) -> None:
-    """Tests what depends on the older streams of the scan, and notes the new stream.
+    """Tests everything that depends on the older streams of the scan, and records the new stream.
 
     Raises:
         Violation: A rule is broken.

@@ -1,4 +1,4 @@
-"""The screen of the reference client, which shows nothing and knows when it would have."""
+"""The screen of the reference client: it shows nothing, but knows when each colour would have appeared."""
 
 import time
 from typing import Final

@@ -1,4 +1,4 @@
-"""The rules that a client is tested against, and the exception for a broken one."""
+"""The rules against which a client is tested, and the exception for a broken one."""
 
 from enum import Enum
 
@@ -8,7 +8,7 @@ __all__ = ["Rule", "Violation"]
 
 
 class Rule(Enum):
-    """A rule of docs/device_protocol.md: what a server answers if it is broken, and what it demands."""
+    """A rule of docs/device_protocol.md, and the error with which a server answers if a client breaks it."""
 
     START_IN_TIME = Reason.STREAM_IDLE, "`start` comes within 1 second of the opening of the stream."
     START_FIRST = Reason.UNEXPECTED_MESSAGE, "`start` is the first message, and comes once in a stream."

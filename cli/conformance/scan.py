@@ -1,4 +1,4 @@
-"""One scan of the client, as a scenario drives it: its streams, lost lines and reconnects."""
+"""One scan of the client, as a scenario drives it: its streams, lost connections and reconnects."""
 
 import asyncio
 import secrets
@@ -46,7 +46,7 @@ class Scan:
     """The streams of one scan.
 
     Attributes:
-        ticket: What the client was given.
+        ticket: The ticket that the client got.
         start: The ScanStart of the newest stream.
     """
 
@@ -61,7 +61,7 @@ class Scan:
 
         Args:
             first: The ScanStart.
-            ticket: What the client was given.
+            ticket: The ticket that the client got.
             lines: Further streams of any client.
             client: Done when the client has ended, and so opens no more streams; ``None`` if that is unknown.
         """
@@ -102,7 +102,7 @@ class Scan:
         return stream
 
     async def answer(self, response: Response) -> None:
-        """Sends an answer that the client must refuse, and waits until it has ended the stream.
+        """Sends a response that the client must refuse, and waits until it has ended the stream.
 
         Args:
             response: The answer to ScanStart.
@@ -126,7 +126,7 @@ class Scan:
         self.start.line.finish()
 
     async def silent(self, seconds: float) -> None:
-        """Sends no Challenge, and waits until the client gives the stream up.
+        """Sends no Challenge, and waits until the client gives up the stream.
 
         Raises:
             Violation: It gives up sooner, or much later.
@@ -193,7 +193,7 @@ class Scan:
         self.start = start
 
     async def gone(self, *, within_s: float = _WATCH_SECONDS) -> None:
-        """Makes sure that the client does not reconnect.
+        """Tests that the client does not reconnect.
 
         Raises:
             Violation: It does.

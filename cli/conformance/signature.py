@@ -16,7 +16,7 @@ _MOST_BYTES: Final = 72
 def signature_fault(
     key: ec.EllipticCurvePublicKey, *, message: bytes, signature: bytes, unframed: bytes
 ) -> str:
-    """Returns what is wrong with a signature; empty if nothing is.
+    """Returns the fault of a signature, in words; empty if there is none.
 
     Args:
         key: The signer's key.

@@ -1,4 +1,4 @@
-"""The messages of one stream of a client: each is tested as it arrives."""
+"""Tests each message of one stream of a client as it arrives."""
 
 import hmac
 
@@ -61,7 +61,7 @@ class StreamMessages:
         return self.book
 
     def accept(self, arrival: Arrival) -> None:
-        """Tests a message, and notes what it changes.
+        """Tests a message, and updates the state of the stream.
 
         Raises:
             Violation: A rule is broken.

@@ -92,7 +92,7 @@ class DemoRecord:
 
     @property
     def as_expected(self) -> bool | None:
-        """Whether the outcome is the expected one; None if nothing was expected.
+        """Whether the outcome is the expected one; None if the scenario expects none.
 
         A result whose signature does not verify is never as expected.
         """

@@ -70,7 +70,8 @@ class Scenario:
             with a policy that demands none.
         sandbox: Whether a sandbox caller makes the check, which then accepts test devices.
         camera: The camera's name, if it is a listed virtual camera; empty for one without a known name.
-        turn: Added to the demo's seed, so that no two scans of one kind have the same frames.
+        turn: A number that is added to the demo's seed, so that no two scans of one kind have the same
+            frames.
         expected: The expected outcome; None if the outcome only informs.
     """
 

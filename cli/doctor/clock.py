@@ -1,4 +1,4 @@
-"""Clocks: compares this machine's with those of the database and the object store, and looks for steps."""
+"""Clocks: compares this machine's with those of the database and the object store, and finds steps."""
 
 import asyncio
 import time

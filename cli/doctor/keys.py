@@ -80,11 +80,12 @@ def _examine(deployment: Deployment) -> Iterator[Finding]:
 
 
 def _permissions(folder: Path) -> Iterator[Finding]:
-    """Examines who else may enter the folder; each key file's own permissions are examined as it is read.
+    """Tests whether other users may enter the folder. Each file's permissions are tested when it is read.
 
-    The group may enter: Kubernetes gives the files of a volume to the group of the pod (``fsGroup``). If the
-    folder belongs to another user, as the root of a volume or of a mounted Secret does, others may list its
-    names, because the server's user cannot change that; they may not write, unless the mount is read-only.
+    The group may enter, because Kubernetes gives the files of a volume to the group of the pod (``fsGroup``).
+    If the folder belongs to another user, like the root of a volume or of a mounted Secret, other users may
+    list its names, because the server's user cannot change that. They may not write, unless the mount is
+    read-only.
     """
     status = folder.stat()
     wide = status.st_mode & stat.S_IRWXO

@@ -21,7 +21,7 @@ def existing_objects(url: str) -> ObjectStore | None:
 
 
 async def examine_objects(deployment: Deployment) -> list[Finding]:
-    """Runs the probe of ``/readyz`` under a name of its own, below ``probe/``."""
+    """Runs the probe of ``/readyz`` under a separate name, below ``probe/``."""
     url = deployment.settings.objects_url
     try:
         objects = existing_objects(url)

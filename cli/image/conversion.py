@@ -121,7 +121,7 @@ class Wishes:
         form: The target format.
         quality: Quality of a JPEG that has to be encoded, 1..100.
         rotate: Clockwise rotation that makes the picture upright: 0, 90, 180 or 270 degrees.
-        mirrored: Whether the picture is then a mirror image, which is undone.
+        mirrored: Whether the picture, once upright, is a mirror image; the conversion then mirrors it back.
         captured: Time of capture, for a 2011 or 39794-5 record; None keeps that of the source.
         full_frontal: Whether a record declares a full frontal picture, instead of the source's declaration.
         find_eyes: Finds the eyes for a record; None keeps those of the source.
@@ -259,7 +259,7 @@ def _record(
 
 
 def _placed(known: RecordMetadata) -> bool:
-    """Returns whether a 39794-5 record states landmarks, also those that other records do not name."""
+    """Returns whether a 39794-5 record states landmarks, including those that other records cannot name."""
     return known.block_39794 is not None and bool(known.block_39794.landmarks)
 
 

@@ -103,7 +103,7 @@ def _item(number: int, value: object, indent: str) -> Iterator[tuple[str, str]]:
 
 
 def _shown(value: object, name: str = "") -> str | None:
-    """Returns the value in words; None for a block that takes rows of its own."""
+    """Returns the value in words; None for a block, which has its own rows."""
     if isinstance(value, IntEnum):
         return _word(value)
     if isinstance(value, bool):
@@ -133,7 +133,7 @@ def _shown(value: object, name: str = "") -> str | None:
 
 
 def _moment(block: DateTimeBlock) -> str:
-    """Returns the time as far as it is stated, such as ``"2024-01-20 13:23:09.908"``."""
+    """Returns the stated parts of a time, such as ``"2024-01-20 13:23:09.908"``."""
     day = "-".join(
         f"{part:0{width}d}"
         for part, width in ((block.year, 4), (block.month, 2), (block.day, 2))

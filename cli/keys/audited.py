@@ -1,8 +1,8 @@
-"""Changes of the key folder, each in the transaction that records it: without an entry, nothing changes.
+"""Changes the key folder, each time in the transaction that records the change in the audit log.
 
-Files do not take part in a transaction, so a process that is killed between the two leaves a change whose
-entry is lost. The next server logs that the files changed. What cannot be undone is therefore announced by an
-entry of its own, which is durable first.
+Without an entry, nothing changes. But files are not part of a transaction: if the process is killed between
+the two, the files are changed and the entry is lost; the next server then logs that the files changed.
+Therefore a change that cannot be undone has a separate entry, which is durable before the change.
 """
 
 import asyncio

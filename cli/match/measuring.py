@@ -185,7 +185,7 @@ def _pack_report(
 def _thresholds(calibration: MatchCalibration) -> tuple[tuple[float, float], ...]:
     """Return the false match rates that a calibration supports, with thresholds.
 
-    A threshold is the grid's next one: no more matches than at the calibration's own.
+    A threshold is the next one of the grid, which accepts at most as many matches as the calibration's own.
     """
     found = []
     for target in TARGETS:

@@ -32,7 +32,7 @@ _NO_EXCHANGE: Final = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP})
 
 
 async def to_the_end(function: Callable[..., object], *arguments: object) -> None:
-    """Runs ``function`` in a thread. A cancellation waits for its end, because threads cannot be stopped."""
+    """Runs ``function`` in a thread. If the caller is cancelled, it still waits for the end of the thread."""
     running = asyncio.create_task(asyncio.to_thread(function, *arguments))
     try:
         await asyncio.shield(running)

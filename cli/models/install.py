@@ -235,7 +235,7 @@ class _Pull:
             shutil.rmtree(ready, ignore_errors=True)
 
     def _clean_up(self, *, wanted: tuple[str, ...]) -> None:
-        """Deletes incoming files, unless there are parts of the wanted ones, which the next pull uses."""
+        """Deletes incoming files, except parts of files that are still needed, which the next pull uses."""
         if not any((self.incoming / f"{name}.part").exists() for name in wanted):
             shutil.rmtree(self.incoming, ignore_errors=True)
 

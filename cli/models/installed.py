@@ -33,7 +33,7 @@ class InstalledFile:
     """One member of a pack.
 
     Attributes:
-            entry: Its entry in the catalogue.
+        entry: Its entry in the catalogue.
         required: Whether the pack is incomplete without it.
         path: Its path.
         state: Its state.

@@ -13,7 +13,7 @@ _LATE_US = 20_000
 
 
 class PhoneTime:
-    """The due times of frames, and their times on the capture clock."""
+    """Decides when each frame of a simulated phone is due, and gives it a time on the capture clock."""
 
     def __init__(self, *, frames_per_second: float) -> None:
         """Starts before the first frame.
@@ -47,7 +47,7 @@ class PhoneTime:
         """Waits until the next frame is due.
 
         Returns:
-            Offset of the capture clock to that frame's simulated time, microseconds.
+            The capture clock minus simulated time, microseconds; for ``take``.
         """
         due = self._rendered_us + self._interval_us
         now = _now_us()

@@ -1,4 +1,4 @@
-"""Saves the content of a result: the images as original bytes, the result and its signature."""
+"""Saves the content of a result: the images with their original bytes, the result and its signature."""
 
 import uuid
 from pathlib import Path

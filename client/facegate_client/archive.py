@@ -1,4 +1,4 @@
-"""Verifies archives and records of evidence offline: every hash and every signature."""
+"""Verifies every hash and signature of evidence archives and evidence records, offline."""
 
 import io
 import json
@@ -185,12 +185,12 @@ def _files(content: bytes) -> dict[str, bytes]:
 
 
 def _expect_nothing_between(content: bytes, archive: zipfile.ZipFile) -> None:
-    """Expects that the ZIP file is nothing but its entries, in the order of its directory.
+    """Tests that the ZIP file contains only its entries, in the order of its directory.
 
-    Programs that read a ZIP file from its beginning would show other files than those that are verified.
+    Otherwise, programs that read a ZIP file from its beginning would show other files than the verified ones.
 
     Raises:
-        ServerNotTrustedError: There are bytes before, between or behind the entries, or a comment.
+        ServerNotTrustedError: There are bytes before, between or after the entries, or a comment.
     """
     position = 0
     for entry in archive.infolist():

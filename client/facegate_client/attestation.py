@@ -20,7 +20,7 @@ class Attestor(Protocol):
     """
 
     def attest(self, *, binding: bytes) -> AsyncIterator[device_pb2.Attestation]:
-        """Yields evidence with ``binding``, 32 bytes, as its own challenge.
+        """Yields evidence whose own challenge is ``binding``, 32 bytes.
 
         ``binding`` is the binding hash H of the stream, or the evidence challenge E if findings are sent with
         the evidence. Each piece is sent as soon as it is yielded; at most 4 in a scan, over all its streams.
@@ -65,7 +65,8 @@ class PlatformEvidence:
     async def send(self, stream: ScanStream) -> None:
         """Makes evidence for a stream and sends it piece by piece.
 
-        H differs in every stream, so the evidence is made again after a reconnect, up to the server's limit.
+        The binding hash H differs in every stream, so the evidence is made again after a reconnect, as often
+        as the server allows.
         """
         if self._sent >= _MAX_ATTESTATIONS:
             return

@@ -22,8 +22,9 @@ class CaptureClock:
 
         Args:
             pace: Whether to wait.
-            skip_late: What happens to an image that is requested more than 200 ms too late. True: it is lost,
-                as with a camera. False: the anchor moves, for sources that are slower than real time.
+            skip_late: Whether an image that is requested more than 200 ms late in ``realtime`` is skipped, as
+                a camera would have lost it. If not, the recording is delayed by that time, for sources that
+                are slower than real time.
         """
         self._pace = pace
         self._skip_late = skip_late
@@ -42,8 +43,8 @@ class CaptureClock:
             media_time_us: Its timestamp in the recording, microseconds, strictly rising.
 
         Returns:
-            Its capture time in microseconds of the monotonic clock, strictly rising; ``None`` if it is too
-            late and lost.
+            Its capture time in microseconds of the monotonic clock, strictly rising; ``None`` if the image is
+            late and has to be skipped.
         """
         now = time.monotonic_ns() // 1000
         if self._offset_us is None:

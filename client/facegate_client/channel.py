@@ -92,9 +92,9 @@ def is_loopback(target: str) -> bool:
 def open_channel(target: str, *, tls: TlsSettings | None = None) -> grpc.aio.Channel:
     """Opens a channel. Call it in a running event loop; the caller closes the channel.
 
-    gRPC compression is off, because images are compressed already. Keepalive pings are sent every 20
-    seconds while a call runs, so that a dead connection is noticed within 30. An attempt to connect
-    has 10 seconds, including TLS.
+    gRPC compression is off, because images are compressed already. Keepalive pings are sent every 20 seconds
+    while a call runs, so that a dead connection is noticed within 30 seconds. Connecting, with TLS, may take
+    10 seconds.
 
     Args:
         target: ``host:port`` of a listener.

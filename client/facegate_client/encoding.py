@@ -56,9 +56,9 @@ class EncodedImage:
 def encode_image(image: Pixels | bytes, *, limits: CaptureLimits, quality: int = 85) -> EncodedImage | None:
     """Encodes an image as a baseline JPEG of three 8-bit channels.
 
-    A JPEG that is within the limits is sent unchanged, so that the evidence has the camera's own
-    bytes. An image that is too large is scaled down, then compressed more, then scaled down further. Pixels,
-    and JPEGs that are not sent unchanged, need the extra ``video``.
+    A JPEG within the limits is returned unchanged, so that the evidence contains the camera's own bytes. An
+    image that is too large is scaled down, then compressed more, then scaled down further. Pixels, and JPEGs
+    that are not sent unchanged, need the extra ``video``.
 
     Args:
         image: Pixels in BGR, or JPEG bytes.

@@ -1,4 +1,4 @@
-"""Takes images from a source in such a way that an attempt can stop waiting and lose no image."""
+"""Takes images from a source so that an attempt can stop waiting without losing an image."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The limits of one attempt's frames: number, rate and size."""
+"""Keeps one attempt's frames within the limits on number, rate and size."""
 
 import asyncio
 
@@ -37,7 +37,7 @@ class FrameRules:
         )
 
     def too_early(self, capture_time_us: int) -> bool:
-        """Returns whether an image exceeds the highest useful rate; it then counts as never captured."""
+        """Returns whether an image exceeds the highest useful rate and so counts as never captured."""
         rate = self._limits.max_frames_per_second
         if rate <= 0:
             return False

@@ -62,7 +62,7 @@ class CapturedImage:
         capture_time_us: Its capture time, microseconds of a monotonic clock; strictly rising.
         rotation: Clockwise rotation that makes it upright, degrees.
         mirrored: Whether it is mirrored left to right; undo that after the rotation.
-        lost_before: The number of images lost since the one before, because they were not taken in time.
+        lost_before: The number of images lost since the previous one, because nobody requested them in time.
         exposure: The camera's settings; ``None`` if the platform does not state them.
     """
 

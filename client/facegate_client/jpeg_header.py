@@ -1,4 +1,4 @@
-"""Reads the properties of a JPEG before its first scan: size, channels and orientation."""
+"""Reads size, channels and orientation of a JPEG, from the segments before its compressed data."""
 
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -21,7 +21,7 @@ class JpegHeader:
 
     Attributes:
         width: Width, pixels.
-        height: Height, pixels; 0 if the file states it after its first scan.
+        height: Height, pixels; 0 if the file states it only after the compressed data.
         channels: The number of colour channels.
         bits: Bits per channel.
         orientation: Exif orientation, 1 to 8; 1 is upright, and the default if the file states none.
@@ -35,10 +35,10 @@ class JpegHeader:
 
 
 def read_jpeg_header(data: bytes) -> JpegHeader:
-    """Reads the header.
+    """Reads the header of a JPEG.
 
     Raises:
-        ValueError: The bytes are not a JPEG, or end before the first scan.
+        ValueError: The bytes are not a JPEG, or end before the compressed data.
     """
     if not data.startswith(_SOI):
         raise ValueError("the bytes are not a JPEG")

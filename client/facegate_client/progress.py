@@ -24,7 +24,7 @@ class ScanEvents:
         """A hint for the person arrived."""
 
     def flash_step(self, step: scan_pb2.FlashStep) -> None:
-        """A colour arrived, which is shown as soon as the one before was held for long enough."""
+        """A colour arrived. It is shown as soon as the previous one was held for long enough."""
 
     def oval_changed(self, change: scan_pb2.OvalChange) -> None:
         """The oval moves or grows."""

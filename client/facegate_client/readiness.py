@@ -12,7 +12,7 @@ GetReady = Callable[[scan_pb2.ScanResult], Awaitable[None]]
 
 
 class Readiness:
-    """The preparation of a person between two attempts, which continues while the connection is lost."""
+    """Lets a person prepare between two attempts, also while the connection is lost."""
 
     def __init__(self, get_ready: GetReady | None) -> None:
         """Starts without a preparation.

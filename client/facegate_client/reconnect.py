@@ -1,4 +1,4 @@
-"""The number of a scan's reconnects and the pauses between them."""
+"""Limits the reconnects of a scan and sets the pauses between them."""
 
 from dataclasses import dataclass
 

@@ -30,7 +30,7 @@ class Recording:
                 ``next`` runs in a worker thread, one call at a time.
             camera: The description of its camera.
             pace: ``realtime`` or ``fast``.
-            skip_late: Whether late images are lost; see `CaptureClock`.
+            skip_late: Whether late images are skipped; see `CaptureClock`.
             close: Releases the iterator's resources.
         """
         self._images = images

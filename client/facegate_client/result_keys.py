@@ -23,7 +23,8 @@ async def fetch_key_set(url: str, *, timeout_s: float = 5.0) -> KeySet:
     """Fetches a JWKS.
 
     An orchestrator calls this once over a trusted connection and stores the keys, because anyone who can
-    change the answer can sign results. So no redirect is followed, and no proxy of the environment is used.
+    change the response can then sign results. So no redirect is followed, and no proxy of the environment is
+    used.
 
     Args:
         url: The http or https address, such as ``https://admin.example/.well-known/jwks.json``.

@@ -79,7 +79,7 @@ class Certificate:
 
     Attributes:
         serial: Its serial number, positive.
-        not_before: The begin of its validity, UTC.
+        not_before: The start of its validity, UTC.
         not_after: The end of its validity, UTC.
         is_ca: The cA value of its basic constraints; ``None`` if it has none.
         may_sign: Whether its key usage has keyCertSign (RFC 5280, 4.2.1.3); false without the extension.
@@ -141,7 +141,7 @@ class Certificate:
         return self._parsed.subject == self._parsed.issuer
 
     def was_issued_under_the_name_of(self, issuer: "Certificate") -> bool:
-        """Returns whether its issuer is the subject of ``issuer``."""
+        """Returns whether it names the subject of ``issuer`` as its issuer."""
         return self._parsed.issuer == issuer._parsed.subject
 
     def is_signed_by(self, issuer: "Certificate") -> bool:

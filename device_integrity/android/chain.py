@@ -42,7 +42,7 @@ _RULES: Final = (
 
 
 class ChainShape(StrEnum):
-    """How the attestation key came into the device."""
+    """How the device got its attestation key."""
 
     FACTORY = "factory"
     """One key for a batch of devices, installed in the factory: root, intermediate, attestation, leaf."""
@@ -60,8 +60,8 @@ class WalkedChain:
 
     Attributes:
         certificates: Leaf first, root last.
-        shape: How the attestation key came into the device, by the chain's form.
-        root: The known root with the key of the last certificate; ``None`` if it is unknown.
+        shape: How the device got its attestation key, as the chain's form shows.
+        root: The known root that has the key of the last certificate; ``None`` if no root has it.
         checks: One test for every rule.
     """
 
@@ -152,7 +152,7 @@ def _shape(certificates: tuple[Certificate, ...]) -> ChainShape:
 
 
 def _provisions(certificate: Certificate) -> bool:
-    """Returns whether a certificate has the name of Google's servers for remote key provisioning."""
+    """Returns whether a certificate names Google's servers for remote key provisioning."""
     return _PROVISIONER in certificate.subject_organizations and any(
         _PROVISIONING_CA.fullmatch(name) for name in certificate.subject_common_names
     )
@@ -197,7 +197,7 @@ def _check_signatures(certificates: tuple[Certificate, ...]) -> DeviceCheck:
 
 
 def _check_extension(certificates: tuple[Certificate, ...]) -> DeviceCheck:
-    """Returns the test that only the leaf is attested: an app could attest anything with an attested key."""
+    """Tests that only the leaf is attested, because an app could attest anything with its attested key."""
     for place, certificate in enumerate(certificates):
         if place > 0 and ATTESTATION_EXTENSION in certificate.extensions:
             detail = f"certificate {place} has the attestation extension, which only the leaf may have"

@@ -1,4 +1,4 @@
-"""Verifies Android key attestations, which prove a key in a phone's secure hardware, made for this scan."""
+"""Verifies Android key attestations, which prove that secure hardware made a key for this scan."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -54,7 +54,7 @@ class KeyAttestation:
     Attributes:
         checks: One test for each name in ``checklists.ANDROID_KEY``, in that order.
         attested_key: SubjectPublicKeyInfo (DER) of the attested key; ``None`` unless the chain is trusted and
-            the key was made for the expected challenge. The other tests still decide on its assurance.
+            the key was made for the expected challenge. Its assurance depends on the other tests.
         chain: The chain; ``None`` if it cannot be read.
         description: The leaf's KeyDescription; ``None`` if it is missing or cannot be read.
         application: The app in the description; ``None`` if there is none.

@@ -19,13 +19,13 @@ class KeyAttestationPolicy:
         self_signed_boot_keys: Digests of boot keys, 32 bytes each, that are trusted with the boot state
             SELF_SIGNED: systems such as GrapheneOS, which publishes them.
         max_patch_age_months: Maximum age of a security patch level, months; ``None`` for no limit.
-        max_certificates_issued: Maximum number of certificates provisioned to one device in 30 days. More
-            are a sign of a farm that sells keys. Devices of test laboratories have up to 64.
+        max_certificates_issued: Maximum number of certificates provisioned to one device in 30 days. A larger
+            number is typical of farms that sell keys. Devices of test laboratories have up to 64.
         max_revocation_age: Maximum age of the revocation list.
-        stale_revocation_is_soft: Whether an older list is a soft UNAVAILABLE, which does not decide alone.
+        stale_revocation_is_soft: Whether the test is a soft UNAVAILABLE if the list is older.
         tee_under_strongbox: Whether a key in the TRUSTED_ENVIRONMENT may be attested under the chain of a
             StrongBox.
-        remotely_provisioned_only: Whether attestation keys from the factory, which leak in batches, fail.
+        remotely_provisioned_only: Whether to refuse attestation keys from the factory, which leak in batches.
     """
 
     apps: tuple[AllowedApp, ...] = ()

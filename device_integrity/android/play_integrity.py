@@ -75,8 +75,8 @@ class PlayIntegrity:
     Attributes:
         checks: One test for each name in ``checklists.PLAY_INTEGRITY``, in that order.
         payload: The decoded payload; ``None`` if the token was not decrypted.
-        one_time_key: 32 bytes that no other token has. The caller stores them while the token would be
-            fresh, and refuses a token with a key that is stored already. ``None`` without a payload.
+        one_time_key: 32 bytes that no other token has; ``None`` without a payload. The caller stores them as
+            long as the token would be fresh, and refuses a second token with the same key.
     """
 
     checks: tuple[DeviceCheck, ...]
@@ -177,7 +177,7 @@ def _freshness(made: datetime, policy: PlayPolicy, now: datetime) -> DeviceCheck
 
 
 def _one_time_key(payload: PlayPayload, kind: PlayTokenKind, challenge: bytes) -> bytes:
-    """Returns a hash of the content, not of the token's text, because one content has several encodings."""
+    """Returns a hash of the token's content, not of its text, because one content has several encodings."""
     millis = str(round(payload.request.time.timestamp() * 1000)).encode()
     package = payload.request.package.encode("utf-8", "surrogatepass")
     return sha256(length_prefixed(_ONE_TIME, kind.encode(), package, challenge, millis))
@@ -391,7 +391,7 @@ def _is_unevaluated(word: str) -> bool:
 
 
 def _unevaluated_words(check: str, words: frozenset[str]) -> DeviceCheck:
-    """Returns the same for a list of labels that is empty or contains unknown ones."""
+    """Returns the test of a list of labels that is empty or contains unknown ones."""
     return _unevaluated(check, next((word for word in sorted(words) if not _is_unevaluated(word)), ""))
 
 

@@ -68,7 +68,7 @@ class PlayTokenDecoder(Protocol):
 
         Raises:
             PlayTokenMalformed: The decoder refused the token.
-            PlayDecoderUnavailable: The decoder did not answer, or not properly.
+            PlayDecoderUnavailable: The decoder did not answer, or its answer is unusable.
         """
         ...
 

@@ -35,7 +35,7 @@ _CLOCK_SKEW: Final = timedelta(minutes=10)
 
 
 class RevocationStatus(StrEnum):
-    """The status of a listed certificate. None of these is trusted."""
+    """The status of a listed certificate. No listed certificate is trusted."""
 
     REVOKED = "REVOKED"
     SUSPENDED = "SUSPENDED"
@@ -68,7 +68,7 @@ class RevocationEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevocationList:
-    """The list at one time.
+    """The list, as fetched at one time.
 
     Attributes:
         entries: The entries by serial number, in lowercase and without leading zeros. Most serial numbers
@@ -131,8 +131,8 @@ def check_revocation(
         certificates: The chain's certificates.
         revocation: The list, or ``None`` if the server has none.
         max_age: The maximum age of the list.
-        stale_is_soft: Whether an old list, in which no certificate of the chain is found, is a soft
-            UNAVAILABLE, which does not decide alone. A missing list never is.
+        stale_is_soft: Whether the test is a soft UNAVAILABLE if the list is too old and does not contain the
+            chain's certificates. A missing list is never soft.
         now: The present time, with a time zone.
     """
     if revocation is None:

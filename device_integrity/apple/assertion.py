@@ -1,4 +1,4 @@
-"""Verification of App Attest assertions, the counted signatures of an enrolled key.
+"""Verifies App Attest assertions, the counted signatures of an enrolled key.
 
 The steps are those of Apple's "Validating apps that connect to your server", section "Verify the assertion".
 """

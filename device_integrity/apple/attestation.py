@@ -1,4 +1,4 @@
-"""Verification of App Attest attestations, in which Apple certifies a new key of a genuine app and device.
+"""Verifies App Attest attestations, in which Apple certifies a new key of a genuine app and device.
 
 The steps are those of Apple's "Validating apps that connect to your server", section "Verify the
 attestation". App Attest detects neither a jailbreak nor code hooked into a genuine app.
@@ -36,7 +36,7 @@ class AttestedKey:
         public_key: SubjectPublicKeyInfo, DER.
         app_id: The app that it belongs to.
         environment: The environment that Apple attested the key for.
-        counter: The number of assertions so far: 0.
+        counter: The number of assertions so far, which is 0.
         receipt: The first receipt; Apple's server exchanges it for one with a risk metric.
     """
 

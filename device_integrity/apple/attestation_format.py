@@ -1,4 +1,4 @@
-"""Reads App Attest attestation objects: WebAuthn's format with a statement of Apple."""
+"""Reads App Attest attestation objects, which have WebAuthn's format with a statement by Apple."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -69,7 +69,7 @@ class Attestation:
         authenticator: The same, parsed.
         credential: The attested key in the authenticator data.
         key_point: The leaf's public key, uncompressed X9.62, 65 bytes.
-        key_der: The same as SubjectPublicKeyInfo, DER, 91 bytes.
+        key_der: The same key as SubjectPublicKeyInfo, DER, 91 bytes.
         nonce_extension: The leaf's extension 1.2.840.113635.100.8.2, DER, or ``None``.
         claims: Further statements of the leaf.
     """

@@ -47,7 +47,7 @@ class ChainProblem:
 
 
 def read_certificate(der: bytes, what: str) -> x509.Certificate:
-    """Reads a certificate, and verifies that all its used parts can be read.
+    """Reads a certificate, and verifies that every part that is used can be read.
 
     Args:
         der: The certificate, DER, at most 8 KiB.
@@ -134,7 +134,7 @@ def chain_problem(
 
 
 def _role_problem(certificate: x509.Certificate, name: str, *, below: int) -> ChainProblem | None:
-    """Returns why a certificate may not have its place in the chain, above ``below`` others, or ``None``."""
+    """Returns why a certificate must not be at its place, above ``below`` others; ``None`` if it may."""
     critical = {one.oid for one in certificate.extensions if one.critical}
     if critical - _UNDERSTOOD:
         return ChainProblem("CERTIFICATE_NOT_UNDERSTOOD", f"{name} has an unknown critical extension")

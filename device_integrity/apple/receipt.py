@@ -1,4 +1,4 @@
-"""Verification of App Attest receipts, in which Apple states how many keys a device made recently.
+"""Verifies App Attest receipts, in which Apple states how many keys a device made recently.
 
 The steps follow Apple, "Assessing fraud risk". The first receipt, ATTEST, is part of the attestation. The
 caller exchanges it at Apple's server for a RECEIPT, which has the risk metric.
@@ -68,7 +68,7 @@ def verify_receipt(
         client_data_hash: The attestation's client data hash, or ``None``. Only an ATTEST receipt is compared
             with it.
         max_age: The maximum age of the receipt. Apple advises 5 minutes for one that was just received.
-        most_keys: The greatest risk metric that passes.
+        most_keys: The highest risk metric that passes.
         anchors: Apple's roots.
         now: When the receipt was received, with a time zone.
     """

@@ -30,7 +30,7 @@ class ReceiptExchange(Protocol):
             environment: The environment that the key was attested for.
 
         Raises:
-            ReceiptExchangeUnavailable: The server did not answer, or not properly.
+            ReceiptExchangeUnavailable: The server did not answer, or its answer is unusable.
         """
         ...
 
@@ -40,7 +40,7 @@ def check_risk(receipt: Receipt | None, *, most_keys: int, now: datetime) -> Dev
 
     Args:
         receipt: The receipt, which was verified when it was received; ``None`` if there is none.
-        most_keys: The greatest number of keys that raises no doubt.
+        most_keys: The highest number of keys that passes.
         now: The present time, with a time zone.
     """
     if receipt is None:

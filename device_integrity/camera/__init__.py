@@ -1,4 +1,4 @@
-"""Tests a device's claims about its camera and frames. Nothing here is proof: a client can claim anything."""
+"""Tests a device's claims about its camera and frames. A PASS proves nothing: a client can claim anything."""
 
 from device_integrity.camera.claims import (
     CameraClaim,

@@ -15,10 +15,10 @@ _EMULATOR: Final = "device.emulator"
 def check_device(
     device: DeviceClaim, camera: CameraClaim, *, fingerprints: CameraFingerprints
 ) -> DeviceCheck:
-    """Searches a device's and its camera's description for the marks of emulators.
+    """Searches the descriptions of a device and its camera for words that emulators use.
 
     Returns:
-        ``device.emulator``: FAIL for a listed mark; NOT_EVALUATED without one, because a device can lie;
+        ``device.emulator``: FAIL for a listed word; NOT_EVALUATED without one, because a device can lie;
         UNAVAILABLE if the device does not describe itself.
     """
     texts = [text for text in (device.manufacturer, device.model, device.os_version) if text]

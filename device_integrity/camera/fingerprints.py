@@ -30,7 +30,7 @@ class CameraFingerprints:
 
     Attributes:
         version: The version of the data, for the evidence record.
-        hard_cameras: Cameras that deliver any image that their owner chooses.
+        hard_cameras: Virtual cameras, which deliver any image that their owner chooses.
         soft_cameras: Cameras that honest people use too.
         capture_devices: USB identifiers ``vvvv:pppp`` or ``vvvv:*``, lower case.
         webcams: Webcams of makers whose other products are capture devices.

@@ -1,7 +1,7 @@
 """Tests whether the frames' headers show a real camera's exposure, clock and size.
 
-The client claims all of it, so an attacker who copies a real phone's metadata passes. Metadata that was
-copied from another scan contradicts the frames: see ``policy.contradictions``.
+All metadata are claims of the client, so an attacker who copies a real phone's metadata passes. Metadata that
+was copied from another scan contradicts the frames: see ``policy.contradictions``.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ def check_metadata(
     Args:
         frames: In order of arrival.
         camera: The description in the stream's start.
-        adjustments: How often the server requested smaller frames, which is how often the size may change.
+        adjustments: How often the server requested smaller frames. The size may change as often.
 
     Returns:
         ``camera.exposure``, ``camera.timestamps`` and ``camera.frame_size``, in this order.

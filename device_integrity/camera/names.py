@@ -26,9 +26,9 @@ def check_name(camera: CameraClaim, *, fingerprints: CameraFingerprints) -> Devi
     """Searches identifier, label and transport for known virtual cameras.
 
     Returns:
-        ``camera.name``: FAIL for a listed camera, soft if honest people use it too, and for the name of a
-        video file; also a soft FAIL for a word that mixes alphabets. NOT_EVALUATED if nothing is listed,
-        because a name can be changed; UNAVAILABLE without any name.
+        ``camera.name``: FAIL for a listed camera (soft if honest people use it too) and for the name of a
+        video file; a soft FAIL for a word that mixes alphabets. NOT_EVALUATED if no name is listed, because
+        names can be changed. UNAVAILABLE without any name.
     """
     texts = [text for text in (camera.label, camera.id, camera.transport) if text]
     if not texts:

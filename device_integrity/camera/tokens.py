@@ -1,4 +1,4 @@
-"""Splits text of a client into tokens that can be compared."""
+"""Splits a client's texts into tokens that can be compared."""
 
 import unicodedata
 from typing import Final

@@ -1,6 +1,6 @@
-"""Derives one level of assurance from all tests of a device, and the policy's unmet demands.
+"""Derives the assurance of a device from all its tests, and lists the policy's unmet demands.
 
-The functions are pure: the same tests give the same result. Missing evidence never raises it.
+The functions are pure: the same tests give the same result. Missing evidence never raises the assurance.
 """
 
 from collections import defaultdict
@@ -88,10 +88,10 @@ def assess(
     HIGH needs hardware attestation, a transcript that is bound to the attested key, an active challenge
     that was passed, and that device, camera and frames were evaluated. MEDIUM needs a platform's
     attestation and the bound transcript. LOW needs the bound transcript and either a verified key, or
-    evaluated claims that raise no suspicion. A decided sign of manipulation gives NONE. A suspected one
-    allows at most MEDIUM. So does an attestation that failed beside one that holds, one of a device that
-    made many keys in few days, and one with a soft UNAVAILABLE test: an old revocation list that the
-    operator's settings allow.
+    evaluated claims that raise no suspicion. A decided sign of manipulation gives NONE. The following allow
+    at most MEDIUM: a suspected sign, an attestation that failed beside one that holds, an attestation by a
+    device that made many keys in few days, and an attestation with a soft UNAVAILABLE test, such as an old
+    revocation list that the operator's settings allow.
 
     A decisive test counts even if its evidence is ignored. A tolerated one counts as NOT_EVALUATED.
 
@@ -102,8 +102,8 @@ def assess(
         demands: The policy's table.
         transcript_bound: Whether the transcript is intact and signed by the session key.
         active_challenge: Whether the person answered a challenge that only this server knew.
-        ceilings: By verifier, the most that its evidence can vouch for, if its result allows less than
-            ``demands.CEILINGS``.
+        ceilings: The highest assurance that a verifier's evidence can give, by verifier, if that is less than
+            in ``demands.CEILINGS``.
     """
     # 1. Collect the tests that count, by kind of evidence.
     weighed: defaultdict[Evidence, list[DeviceCheck]] = defaultdict(list)
@@ -151,7 +151,7 @@ def _vouched(
     optional: frozenset[str],
     ceilings: Mapping[str, Assurance],
 ) -> Assurance:
-    """Returns the most that one verifier of the evidence vouches for, all of whose tests hold; or NONE."""
+    """Returns the highest assurance that a verifier of the evidence gives, if all its tests hold; or NONE."""
     found = Assurance.NONE
     for verifier in evidence.verifiers:
         most = CEILINGS.get(verifier, Assurance.NONE)
@@ -176,12 +176,12 @@ def _verified(own: Sequence[DeviceCheck], needed: frozenset[str], optional: froz
 
 
 def _waived(own: Sequence[DeviceCheck]) -> frozenset[str]:
-    """Returns the tests whose missing item the operator's settings allow to be missing."""
+    """Returns the tests that are UNAVAILABLE with the operator's permission."""
     return frozenset(check.name for check in own if check.outcome is DeviceFinding.UNAVAILABLE and check.soft)
 
 
 def _refuted(evidence: Evidence, group: Sequence[DeviceCheck]) -> bool:
-    """Returns whether an attestation failed, even without a sign of manipulation, or leaves doubt."""
+    """Returns whether an attestation failed or is doubtful, even without a sign of manipulation."""
     return evidence.vouches and any(
         check.outcome is DeviceFinding.FAIL and (not check.soft or check.reason in _DOUBTS) for check in group
     )

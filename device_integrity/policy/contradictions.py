@@ -1,8 +1,8 @@
-"""Compares the sources with each other: claims with attested facts, metadata with frames.
+"""Compares the sources with each other: claims with attested facts, and metadata with frames.
 
-An attacker has to forge all sources consistently, so a contradiction weighs more than one source's failure.
-A contradiction between evidence and the claimed platform or app is hard. The others are soft, because honest
-systems combine components in unusual ways.
+An attacker has to forge all sources consistently, so a contradiction weighs more than a failure of one
+source. A contradiction between evidence and the claimed platform or app is hard. The others are soft, because
+honest systems combine components in unusual ways.
 """
 
 import math
@@ -51,7 +51,7 @@ _DARKEST, _BRIGHTEST = 16.0, 235.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttestedFacts:
-    """Facts about the device from verified evidence; ``None`` if it does not state them.
+    """Facts about the device that verified evidence states; ``None`` if it does not.
 
     Attributes:
         android_version: Major version from KeyDescription's osVersion (tag 705, such as 140000 for 14).
@@ -84,7 +84,7 @@ def check_contradictions(
             first part of the names of its tests.
         facts: Facts from verified evidence; ``None`` without any.
         frames: The headers of a stream's frames, in order.
-        traces: The same frames as measured; empty if they were not measured.
+        traces: The measurements of the same frames; empty if they were not measured.
 
     Returns:
         ``contradiction.platform``, ``contradiction.wording``, ``contradiction.system``,
@@ -191,10 +191,11 @@ def _app(device: DeviceClaim, facts: AttestedFacts) -> DeviceCheck:
 
 
 def _exposure(frames: Sequence[FrameClaim], traces: Sequence[FrameTrace]) -> DeviceCheck:
-    """Compares brightness with exposure, which metadata that was copied from another scan contradicts.
+    """Compares brightness with exposure; metadata from another scan contradict the brightness.
 
-    A frame gets brighter if its exposure is longer. Automatic exposure also compensates the scene's light, so
-    only steps from one frame to the next count, and none at which the flash's colour changes.
+    A frame gets brighter if its exposure is longer. Automatic exposure also compensates the light of the
+    scene. Therefore only the steps from one frame to the next count, without those at which the flash's
+    colour changes.
     """
     name = "contradiction.exposure"
     responses = []

@@ -1,8 +1,8 @@
 """The decisive tests: one failure fails the whole check unless the policy tolerates the test by name.
 
-A test belongs here only if an honest device cannot fail it. Failures that honest people cause, who share a
-phone, use a filter or keep an unlocked boot loader, are left out. So are keys that live as long as an
-installation (App Attest, WebAuthn), because they are meant to return.
+A test belongs here only if an honest device cannot fail it. Honest people share a phone, use a filter or have
+an unlocked boot loader, so tests of these are not decisive. Nor are tests of keys that live as long as an
+installation (App Attest, WebAuthn), because such keys are meant to return.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -28,8 +28,8 @@ class DecisiveCheck:
 
     Attributes:
         reasons: The reasons with which its failure is decisive.
-        proofs: Tests of the same piece of evidence that must have passed, because without them an attacker
-            could have written the failing part of another person's evidence.
+        proofs: Tests of the same piece of evidence that must have passed. Without them, an attacker could
+            have forged the failing part in another person's evidence.
     """
 
     reasons: frozenset[str]
@@ -91,11 +91,11 @@ DECISIVE_NAMES: Final = frozenset(DECISIVE_CHECKS) - RAISED_NAMES
 def mark_decisive(
     checks: Iterable[DeviceCheck], *, tolerated: Collection[str] = ()
 ) -> tuple[DeviceCheck, ...]:
-    """Marks the tests that are decisive, and those of them that are tolerated.
+    """Marks the failed tests that are decisive, and among them those that are tolerated.
 
     Args:
         checks: The tests of one piece of evidence, or of claims and observations.
-        tolerated: Names of tests that must not decide.
+        tolerated: Names of the tests that must not decide.
     """
     made = tuple(checks)
     passed = {check.name for check in made if check.outcome is DeviceFinding.PASS}
@@ -106,7 +106,7 @@ def mark_decisive(
 
 
 def decided_by(checks: Iterable[DeviceCheck]) -> tuple[str, ...]:
-    """Returns the names of the decisive tests that are not tolerated."""
+    """Returns the names of the failed tests that decide the check: decisive and not tolerated."""
     return tuple(dict.fromkeys(check.name for check in checks if check.decisive and not check.tolerated))
 
 

@@ -56,24 +56,24 @@ class Evidence(StrEnum):
 
     @property
     def verifiers(self) -> tuple[str, ...]:
-        """First parts of the test names that belong to it; one of several verifiers suffices."""
+        """The verifiers of this evidence, which are the first parts of their tests' names; one suffices."""
         return _VERIFIERS.get(self, (self.value,))
 
     @property
     def vouches(self) -> bool:
-        """Whether it can vouch for the device, and not only count against it."""
+        """Whether it can raise the assurance of the device, and not only lower it."""
         return any(verifier in CEILINGS for verifier in self.verifiers)
 
     @property
     def attests(self) -> bool:
-        """Whether all that vouches in it is an attestation; a key that a browser made is none."""
+        """Whether it is an attestation; a key that a browser made is not."""
         return self.vouches and all(
             CEILINGS[verifier].attested for verifier in self.verifiers if verifier in CEILINGS
         )
 
     @property
     def ceiling(self) -> Assurance:
-        """The highest assurance that it can vouch for."""
+        """The highest assurance that it can give."""
         ceilings = (CEILINGS.get(verifier, Assurance.NONE) for verifier in self.verifiers)
         return max(ceilings, key=lambda one: one.level)
 
@@ -162,8 +162,8 @@ class DemandTable:
     """Demands by platform and evidence.
 
     Attributes:
-        rows: The demands of each platform. Evidence that a row omits is advisory. A platform without a row,
-            such as one that the device does not state, is refused (``allows``).
+        rows: The demands on each platform. Evidence that a row omits is advisory. A platform without a row is
+            refused (``allows``), and so is a device that states no platform.
         optional: Names of tests that may be NOT_EVALUATED in a verified attestation; a failed one counts.
         floor: The least assurance of a device.
         floors: The least assurance by platform, in place of ``floor``.
@@ -179,7 +179,7 @@ class DemandTable:
         return platform in self.rows
 
     def of(self, platform: Platform, evidence: Evidence) -> Demand:
-        """Returns the demand of a kind of evidence from devices of a platform."""
+        """Returns what is demanded of one kind of evidence on a platform; ADVISORY if nothing is stated."""
         return self.rows.get(platform, {}).get(evidence, Demand.ADVISORY)
 
     def least(self, platform: Platform) -> Assurance:
@@ -188,7 +188,7 @@ class DemandTable:
 
     @property
     def unattested(self) -> tuple[Platform, ...]:
-        """The platforms whose devices are trusted even if nobody attested them."""
+        """The platforms whose devices are trusted without an attestation."""
         return tuple(
             platform
             for platform, row in self.rows.items()

@@ -17,7 +17,8 @@ class Shortfall:
 
     Attributes:
         missing: Evidence that the policy requires and the server cannot verify.
-        one_of: Kinds of evidence each of which would reach the least assurance; the server can verify none.
+        one_of: Kinds of evidence that would each reach the least assurance; the server can verify none of
+            them.
         impossible: Why no evidence at all would suffice, in plain words; empty if some would.
     """
 
@@ -41,7 +42,7 @@ def find_shortfall(
         platform: A platform that the policy allows.
         demands: The policy's table.
         verifiable: The evidence that the server can verify.
-        ceilings: The most that evidence vouches for on this server, if that is less than
+        ceilings: The highest assurance that a kind of evidence can give on this server, if that is less than
             ``Evidence.ceiling``.
     """
     own = ATTESTATIONS.get(platform, ())
@@ -77,7 +78,7 @@ def find_shortfall(
 
 
 def _claims_suffice(platform: Platform, *, least: Assurance, demands: DemandTable) -> bool:
-    """Returns whether the least assurance needs no attestation: consistent claims reach LOW."""
+    """Returns whether consistent claims reach the least assurance, without an attestation."""
     if least is Assurance.LOW:
         return not any(demands.of(platform, evidence) is Demand.IGNORED for evidence in OBSERVED)
     return least is Assurance.NONE

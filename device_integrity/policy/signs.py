@@ -1,4 +1,4 @@
-"""Sums failed tests to signs of manipulation, in the terms of CEN/TS 18099.
+"""Sums failed tests up to signs of manipulation, in the terms of CEN/TS 18099.
 
 CEN/TS 18099:2024 distinguishes the injection attack *method* (how the stream is replaced) from the injection
 attack *instrument* (the content of the stream). Any method can deliver the same instrument, so both are
@@ -92,7 +92,7 @@ class Sign:
     """A sign of manipulation.
 
     Attributes:
-        of: The manipulation that it is a sign of.
+        of: The manipulation of which it is a sign.
         strength: From 0 to 1; 1 decides.
         method: How the stream was replaced, if the sign shows it.
         instrument: The content of the stream, if the failed tests show it.
@@ -125,9 +125,9 @@ def find_signs(checks: Iterable[DeviceCheck]) -> tuple[Sign, ...]:
     """Returns the signs in the failed tests, the strongest first.
 
     A hard test decides. A soft contradiction between two sources weighs twice as much as a soft test of one
-    source. Several soft tests of one source count as a suspicion, 0.5, and no more, because they share their
-    errors. Soft tests never decide, even with one soft contradiction, because it is unknown how often honest
-    devices contradict themselves. Two contradictions decide.
+    source. Several soft tests of one source count as a suspicion (0.5) and no more, because they share their
+    errors. Soft tests never decide, not even together with one soft contradiction, because it is unknown how
+    often honest devices contradict themselves. Two contradictions decide.
     """
     failed = [check for check in checks if check.outcome is DeviceFinding.FAIL and check.sign_of is not None]
     signs = []

@@ -24,8 +24,8 @@ _SMOOTH_US: Final = 150
 def check_arrival(frames: Sequence[FrameTrace]) -> DeviceCheck:
     """Returns ``stream.arrival``, which compares capture times with times of arrival.
 
-    Its failures are soft, because a network that stalls delivers delayed frames at once. The server refuses
-    frames that arrive faster than they can be captured at once (docs/device_protocol.md, Clocks).
+    Its failures are soft, because a network that stalls delivers the delayed frames all together. The server
+    itself refuses frames that arrive before they can have been captured (docs/device_protocol.md, Clocks).
     """
     name = "stream.arrival"
     captured = np.array([frame.capture_time_us for frame in frames], np.float64)
@@ -59,7 +59,7 @@ def check_arrival(frames: Sequence[FrameTrace]) -> DeviceCheck:
 
 
 def _speed(captured: NDArray[np.float64], arrived: NDArray[np.float64]) -> float:
-    """Returns the median slope of arrival over capture, of pairs of frames half a scan apart.
+    """Returns the median slope of arrival time over capture time, from pairs of frames half a scan apart.
 
     The median of slopes is robust even if almost half of the frames are late (H. Theil, 1950).
     """

@@ -57,7 +57,8 @@ class BlockTally:
             difference from the previous frame, without the block's mean change.
         still: Shape (rows, columns) of blocks: how often a block was equal to that of the previous frame.
         brightness: Shape (rows, columns): sum of each block's mean over the pairs, grey levels.
-        coefficients: Shape (modes, ``COEFFICIENTS`` + 1): number of blocks by quantised coefficient's size.
+        coefficients: Shape (modes, ``COEFFICIENTS`` + 1): number of blocks by the size of their quantised
+            coefficient.
     """
 
     shape: tuple[int, int]

@@ -15,10 +15,10 @@ __all__ = ["check_stream"]
 def check_stream(stream: StreamMeasurements) -> tuple[DeviceCheck, ...]:
     """Tests the measurements of one stream.
 
-    Returns:
-        ``stream.duplicates``, ``stream.loop``, ``stream.arrival``, ``stream.encoder``,
-        ``stream.recompression``, ``stream.noise`` and ``stream.structure``. Only frames whose bytes return
-        fail hard. docs/device_integrity.md lists how often honest material fails each test.
+    Returns: ``stream.duplicates``, ``stream.loop``, ``stream.arrival``, ``stream.encoder``,
+        ``stream.recompression``, ``stream.noise`` and ``stream.structure``. Only a repetition of the same
+        bytes after other frames fails hard. docs/device_integrity.md lists how often honest material fails
+        each test.
     """
     return (
         # 1. No frame's bytes return after other frames.

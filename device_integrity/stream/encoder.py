@@ -15,7 +15,7 @@ _EDITORS: Final = ("gimp", "photoshop", "gd-jpeg", "imagemagick", "adobe")
 
 
 def check_encoder(frames: Sequence[FrameTrace]) -> DeviceCheck:
-    """Returns ``stream.encoder``: one encoder wrote all JPEG headers, and it is no video tool or editor."""
+    """Returns ``stream.encoder``: whether one encoder, and no video tool, wrote all JPEG headers."""
     name = "stream.encoder"
     facts = [frame.facts for frame in frames if frame.facts is not None]
     if not facts or len(facts) < len(frames):

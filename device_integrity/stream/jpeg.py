@@ -1,4 +1,4 @@
-"""Reads the encoder's choices from a JPEG's header without decoding a pixel (ITU-T T.81, annex B)."""
+"""Reads the settings of the encoder from a JPEG's header, without decoding it (ITU-T T.81, annex B)."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -36,14 +36,14 @@ _NATURAL: Final = _zigzag()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class JpegFacts:
-    """The properties of its encoder that a JPEG's header states.
+    """The settings of the encoder, as a JPEG's header states them.
 
     Attributes:
-        structure: The markers before the scan, the coding process and the sampling factors; the same for
-            every image of one encoder at any quality.
+        structure: The markers before the compressed data, the coding process and the sampling factors. They
+            are the same for every image of one encoder, at any quality.
         luma_table: Quantisation steps of the luma, shape (64,), row by row.
         comments: The printable characters among the first 64 bytes of each comment segment.
-        header: The bytes that were read. An image that begins with them has the same facts.
+        header: The bytes that were read. An image that begins with them has the same settings.
     """
 
     structure: bytes
@@ -53,7 +53,7 @@ class JpegFacts:
 
 
 def read_jpeg_facts(data: bytes) -> JpegFacts | None:
-    """Reads the header up to the first scan; ``None`` if it cannot be read or has no luma table."""
+    """Reads the header of a JPEG; ``None`` if it cannot be read or has no luma table."""
     if not data.startswith(_SOI):
         return None
     at = len(_SOI)

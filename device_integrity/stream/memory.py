@@ -1,11 +1,11 @@
 """Compares a scan with earlier scans of the same tenant: repeated frames, and keys that return too often.
 
-The server keeps two kinds of records of each scan, its frames' marks and its keys' uses (``ScanMemory``); the
-tests are pure functions. The records come from frames of people and from keys of their devices, so retention
-and erasure apply: every record names its subject and its check, and ``ScanMemory.forget`` erases by either.
-Exact marks are keyed with the tenant's own secret, so that they are meaningless to others. A perceptual hash
-cannot be keyed and still be compared by distance; it is too coarse to show a face, and the store has to seal
-it with the check's evidence key.
+The server keeps two kinds of records of each scan (``ScanMemory``): marks of its frames, and uses of its
+keys. The tests are pure functions. The records are personal data, so retention and erasure apply: every
+record names its subject and its check, and ``ScanMemory.forget`` erases by either. Exact marks are hashed
+with the tenant's own secret, so that they are meaningless to others. A perceptual hash cannot be keyed,
+because it is compared by distance. It is too coarse to show a face, and the store has to seal it with the
+check's evidence key.
 """
 
 import hmac
@@ -60,9 +60,9 @@ class FrameMark:
     Attributes:
         exact: HMAC-SHA-256 of the encoded image's hash under the tenant's key, 32 bytes.
         perceptual: Difference hash, 32 bytes; empty for a frame that is recognised by its bytes alone.
-        bands: Slices of ``perceptual`` with their position, the keys to find candidates: two hashes that
-            differ in n bits share at least 16 - n of 16 (pigeonhole; M. Norouzi et al., "Fast search in
-            Hamming space with multi-index hashing", 2012).
+        bands: The 16 slices of ``perceptual``, each with its position, as keys to find candidates: two hashes
+            that differ in n bits share at least 16 - n slices (M. Norouzi et al., "Fast search in Hamming
+            space with multi-index hashing", 2012).
     """
 
     exact: bytes
@@ -100,7 +100,7 @@ class RecalledScan:
 
     Attributes:
         check_id: Its check, as text.
-        marks: Those of its marks that have a perceptual hash, in order of capture.
+        marks: Its marks with a perceptual hash, in order of capture.
         repeated: The number of its frames that have one of the exact marks in the query.
     """
 
@@ -118,8 +118,8 @@ class ScanQuery:
         check_id: This check, whose own earlier attempts do not count.
         exact: Exact marks to find.
         bands: Bands to find.
-        least_bands: The number of them that one frame must have; with fewer it cannot be near.
-        most: Maximum number of scans in the answer, those with most hits first.
+        least_bands: How many of them a frame must share; a frame with fewer cannot be similar.
+        most: Maximum number of scans to return, those with the most hits first.
     """
 
     tenant: str

@@ -1,4 +1,4 @@
-"""Measures a camera's noise and its dependence on light.
+"""Measures a camera's noise, and how it depends on light.
 
 The number of photons in a pixel is Poisson distributed: in linear light the variance of the noise grows with
 brightness (EMVA Standard 1288, release 4.0, section 2.2). Rendered, denoised and strongly compressed video
@@ -45,8 +45,8 @@ class NoiseCurve:
 def check_noise(tallies: Sequence[BlockTally]) -> DeviceCheck:
     """Returns ``stream.noise``: whether successive frames differ by noise.
 
-    The detail states the noise's trend over brightness, which decides nothing: encoders reverse it in every
-    second honest clip (docs/device_integrity.md).
+    The detail states the trend of the noise over brightness, which has no effect on the finding: encoders
+    reverse it in every second honest clip (docs/device_integrity.md).
     """
     name = "stream.noise"
     curve = noise_curve(tallies)

@@ -1,9 +1,10 @@
-"""Tests whether the frames were compressed as JPEG before, more strongly.
+"""Tests whether the frames were compressed as JPEG before, at a lower quality.
 
 Coarse quantisation before a fine one leaves gaps in the histogram of the fine coefficients: values that no
 coarse step reaches (A. C. Popescu and H. Farid, "Statistical tools for digital forensics", 2004). A webcam
-that delivers MJPEG leaves them too, so the test has little weight for browsers and desktops. Scaling between
-the two compressions, or a finer first one, leaves no gaps, so their absence proves nothing.
+that delivers MJPEG leaves them too, so the test has little weight for browsers and desktops. The absence of
+gaps proves nothing: there are none if the frames were scaled between the two compressions, or if the first
+quantisation was the finer one.
 """
 
 from collections.abc import Sequence

@@ -40,7 +40,7 @@ _LOOP_LINE: Final = 0.5
 
 
 def check_duplicates(frames: Sequence[FrameTrace]) -> DeviceCheck:
-    """Returns ``stream.duplicates``: frames with the same bytes; hard if they return after others."""
+    """Returns ``stream.duplicates``: whether frames have the same bytes; hard if other frames lie between."""
     name = "stream.duplicates"
     marks = [frame.sha256 for frame in frames if frame.textured]
     if len(marks) < _FEWEST_FRAMES:
@@ -69,7 +69,7 @@ def check_duplicates(frames: Sequence[FrameTrace]) -> DeviceCheck:
 
 
 def check_loop(frames: Sequence[FrameTrace]) -> DeviceCheck:
-    """Returns ``stream.loop``: frames that repeat after a fixed time, even if they are encoded anew."""
+    """Returns ``stream.loop``: whether frames repeat after a fixed time, even if they are encoded anew."""
     name = "stream.loop"
     found = loop_ratio([frame.thumbnail for frame in frames if frame.textured])
     if found is None:
@@ -91,7 +91,7 @@ def check_loop(frames: Sequence[FrameTrace]) -> DeviceCheck:
 
 
 def loop_ratio(thumbnails: Sequence[NDArray[np.float32]]) -> tuple[int, float] | None:
-    """Finds the distance at which frames are the most similar, relative to successive frames.
+    """Finds after how many frames the content is most similar, compared with successive frames.
 
     The change is the median over pairs of frames, without each frame's mean brightness, so that a blink or a
     colour of the flash has little effect. Frames of a person that keeps still or nods differ more over any

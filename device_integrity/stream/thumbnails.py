@@ -1,4 +1,4 @@
-"""Reduces a frame to recognise it: to a thumbnail within a scan, to a hash across scans."""
+"""Reduces frames so that they can be recognised: to thumbnails within a scan, to hashes across scans."""
 
 from functools import cache
 from typing import Final
@@ -32,7 +32,7 @@ def thumbnail_of(luma: Luma) -> NDArray[np.float32]:
 
 @cache
 def _places(size: int, count: int) -> NDArray[np.intp]:
-    """Returns the middles of ``count`` equal parts of ``size`` pixels."""
+    """Returns the centres of ``count`` equal parts of ``size`` pixels."""
     return np.asarray((np.arange(count) * size + size // 2) // count, np.intp)
 
 
@@ -49,7 +49,7 @@ def difference_hash(thumbnail: NDArray[np.float32]) -> bytes:
 
 
 def hash_distances(one: bytes, others: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Returns the number of bits by which each hash differs from one.
+    """Returns the number of bits by which each of the hashes differs from one hash.
 
     Args:
         one: The hash to compare with, 32 bytes.

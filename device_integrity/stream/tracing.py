@@ -1,4 +1,4 @@
-"""Measurement of a stream's frames as they arrive, at a fraction of the cost of decoding them."""
+"""Measures a stream's frames as they arrive, at a fraction of the cost of decoding them."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ class FrameTrace:
         arrival_time_us: The time of arrival, microseconds of the server's monotonic clock.
         sha256: The SHA-256 of the encoded image, 32 bytes.
         thumbnail: See ``thumbnails.thumbnail_of``; in the sensor's orientation.
-        facts: The facts of its JPEG header; ``None`` if it cannot be read.
+        facts: The contents of its JPEG header; ``None`` if it cannot be read.
         flash_step: The colour step on display, as the device states; 0 for none.
         textured: Whether the frame has contrast. Frames of a covered lens resemble each other anyway.
     """
@@ -46,7 +46,12 @@ class FrameTrace:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class StreamMeasurements:
-    """A stream's frames in order, and the counts over their blocks by size of frame."""
+    """The measurements of a stream.
+
+    Attributes:
+        frames: The measurements of each frame, in order.
+        tallies: The counts over the frames' blocks of 8 x 8 pixels, one tally for each size of frame.
+    """
 
     frames: tuple[FrameTrace, ...]
     tallies: tuple[BlockTally, ...]
@@ -97,7 +102,7 @@ class StreamTracer:
         return trace
 
     def _facts_of(self, jpeg: bytes) -> JpegFacts | None:
-        """Returns the header's facts. They are reused until the header changes with the encoder's quality."""
+        """Returns the header's contents. They are reused until the header changes, as with the quality."""
         if self._facts is None or not jpeg.startswith(self._facts.header):
             self._facts = read_jpeg_facts(jpeg)
         return self._facts

@@ -1,4 +1,7 @@
-"""Verifies a browser's proof of a key and its page. No browser attests more."""
+"""Verifies the evidence of a browser: a signature by a WebAuthn or WebCrypto key, and the page's origin.
+
+No browser attests more than that: nothing covers the device or its camera.
+"""
 
 from device_integrity.web.authenticator_data import AuthenticatorHead, RegistrationData, parse_registration
 from device_integrity.web.client_data import ClientData, parse_client_data

@@ -1,4 +1,4 @@
-"""Tests an authenticator's data for limits before the library reads it (Level 3, sections 6.1 and 6.5)."""
+"""Tests the limits of authenticator data before the library reads it (WebAuthn Level 3, 6.1 and 6.5)."""
 
 from dataclasses import dataclass
 from typing import Final

@@ -1,4 +1,4 @@
-"""Reads WebAuthn's client data, the browser's statements about a ceremony (Level 3, section 5.8.1)."""
+"""Reads WebAuthn's client data, a browser's statements about a ceremony (WebAuthn Level 3, 5.8.1)."""
 
 import json
 from dataclasses import dataclass

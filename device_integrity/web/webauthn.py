@@ -88,8 +88,8 @@ class WebAuthnResult:
 
     Attributes:
         checks: All tests, ``web_authn.<test>``, including those not evaluated.
-        credential: The credential to store; ``None`` unless every test passed. ``page`` may be not
-            evaluated, and so may ``user_verification`` if the relying party does not require it.
+        credential: The credential to store; ``None`` unless every test passed. The test ``page`` may be
+            NOT_EVALUATED, and so may ``user_verification`` if the relying party does not require it.
         ceiling: The highest assurance that this evidence may give. LOW for a registration, which a program
             can perform too. For an authentication the stored ceiling, but at most MEDIUM, and LOW without
             user verification. NONE if the ceremony was not accepted.

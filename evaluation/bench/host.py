@@ -42,7 +42,7 @@ class HostTime:
         return cls(ticks=sum(ticks), stolen=ticks[_STEAL])
 
     def stolen_since(self, before: "HostTime") -> float:
-        """Return the share that was stolen between two readings, 0..1; 0 if no time passed.
+        """Return the share of the time between two readings that was stolen, 0..1; 0 if no time passed.
 
         Args:
             before: The earlier reading.

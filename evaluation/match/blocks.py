@@ -1,7 +1,7 @@
 """Compares all templates of different persons of a group, block by block.
 
-Memory depends on the number of templates, not on that of comparisons: a block's cosines are counted, and the
-highest of all are kept.
+Memory grows with the number of templates, not of comparisons: each block's cosines are only counted, and the
+highest of all blocks are kept.
 """
 
 from collections.abc import Iterator, Sequence
@@ -54,7 +54,7 @@ def score_all(
         templates: Shape (n, dimensions), each of length 1.
         persons: Shape (n,), index 0..p-1 of each template's person.
         groups: Shape (p,), index 0..g-1 of each person's group.
-        weights: Shape (n,), such that the weight of a comparison is the product of those of its templates.
+        weights: Shape (n,). The weight of a comparison is the product of the weights of its two templates.
         omitted: Pairs of persons that are not compared.
         kept: The most comparisons that are kept.
     """

@@ -7,10 +7,10 @@ genuine comparisons of the main group. Photos in which no single face is found a
 comparisons (ISO/IEC 19795-1). The file contains only bounds that the number of persons supports.
 
 An embedder can be in packs of several families, whose detectors align faces slightly differently. Then each
-pack is measured, and the calibration has the worst of them at every cosine.
+pack is measured, and the calibration takes the worst of the measurements at every cosine.
 
-Single photos are compared. A scan's fused template matches its own person more surely, and is also slightly
-more similar to others; ``research.scan_match`` measures this on clips.
+Single photos are compared. The fused template of a scan matches its own person more reliably, and is also
+slightly more similar to other persons; ``research.scan_match`` measures this on clips.
 
 The command is ``facegate calibrate match``.
 """
@@ -94,7 +94,7 @@ def calibrate(
         embedder_sha256: SHA-256 of the embedder's file, lower-case hex.
         dataset: Name of the data set for the record.
         command: Command that repeats the calibration, for the record.
-        scored: A measured pack; its form of templates and its cohort, if it has one, go into the file.
+        scored: A measured pack. The file gets its form of templates and its cohort, if it has one.
     """
     first = measurements[0]
     bounds = np.max([measurement.curve.upper_bounds for measurement in measurements], axis=0)

@@ -27,8 +27,8 @@ def choose_points(
     """Choose points (cosine, bound) with a log-linear line that is never below the step curve of the bounds.
 
     Bounds are first rounded up to a twentieth of a decade, which reduces the number of points; the lowest
-    keeps three digits. Between two thresholds, a bound is known only from the lower one. Therefore each bound
-    is placed at the next threshold, so that the line reaches it only where the next bound already holds.
+    keeps three digits. A bound that was measured at one threshold holds up to the next. Therefore each bound
+    is placed at the next threshold: the line falls to it only where the next, lower bound already holds.
 
     Args:
         thresholds: Shape (t,), t of 2 or more, strictly rising.

@@ -102,7 +102,7 @@ class Comparisons:
 
     @cached_property
     def different(self) -> tuple[ImpostorScores, NDArray[np.int64], NDArray[np.int64]]:
-        """Comparisons of different persons, and the places of both templates of those that are kept.
+        """Comparisons of different persons, and the places of both templates in each that is kept one by one.
 
         Raises:
             NothingToMeasure: There are none.
@@ -157,7 +157,7 @@ class Comparisons:
         return int(np.count_nonzero(self.groups == 0))
 
     def counts(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the genuine and the impostor comparisons that reach 0, 1, 2... of ``THRESHOLDS``."""
+        """Return how many genuine and impostor comparisons reach exactly 0, 1, 2... of ``THRESHOLDS``."""
         scores, size = self.impostors, THRESHOLDS.size + 1
         genuine = np.bincount(_reached(self.same.cosines), minlength=size)
         if scores.counted is not None:
@@ -173,7 +173,7 @@ class Comparisons:
         return _share_below(self.genuine_apart, threshold)
 
     def of_group(self, group: int) -> "Comparisons":
-        """Return the comparisons of one group; only its persons keep a number."""
+        """Return the comparisons of one group, with its persons numbered anew."""
         return self._restricted(self.groups[self.person] == group)
 
     def among(self, photos: NDArray[np.bool_]) -> "Comparisons":
@@ -185,9 +185,9 @@ class Comparisons:
         return self._restricted(photos[self.photo])
 
     def within(self, values: NDArray[np.int64]) -> "Comparisons":
-        """Return the comparisons in which both photos have the same value, in the main group.
+        """Return the main group's comparisons of two photos with the same value.
 
-        A person with photos of several values counts as several persons, who are not compared.
+        A person with photos of several values counts as several persons, one for each value.
 
         Args:
             values: Shape (photos,), the value of each photo by position.

@@ -1,13 +1,13 @@
 """Finds pairs of identities that may be one person: candidates for errors of the labels.
 
-In their upper tail, the scores of different persons fall off at least exponentially. A pair of identities
-is suspected if its score is so high that, by an exponential tail, fewer than one pair in two data sets of
-this size would reach it. The slope of the tail is taken from between the highest thousandth and the
-highest hundredth of the pairs, which a few duplicates do not move. A pair is also suspected if its score
-is as high as that of half of the genuine comparisons.
+The upper tail of the scores of different persons falls at least exponentially. A pair of identities is
+suspected if its score is so high that, with an exponential tail, fewer than one pair in two data sets of this
+size would reach it. The slope of the tail is measured between the highest thousandth and the highest
+hundredth of the pairs, where a few duplicates have no influence. A pair is also suspected if its score is as
+high as that of half of the genuine comparisons.
 
-Such a pair is a suspicion and no finding: twins and relatives look alike, and a network may err. Look at
-the photos before you correct a label.
+A suspicion is no proof: twins and relatives look alike, and a network may err. Look at the photos before you
+correct a label.
 """
 
 import math
@@ -40,7 +40,8 @@ class SuspectedPair:
         persons: Their numbers in the comparisons.
         photos: Positions of the two photos with the highest score.
         cosine: That score.
-        expected: Pairs of different persons that are expected to reach it, by the tail of the others.
+        expected: How many pairs of different persons would be expected to reach it, from the tail of the
+            others.
     """
 
     identities: tuple[str, str]

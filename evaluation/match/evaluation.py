@@ -81,7 +81,7 @@ class SetResult:
         comparisons: The comparisons.
         fmr: FMR over the cosine.
         fnmr: FNMR over the cosine; None if no person has two photos.
-        points: The result at each false match rate; the last one is the first that is not supported.
+        points: The result at each false match rate, down to the first that the data do not support.
     """
 
     name: str
@@ -161,7 +161,7 @@ def differences(
         first: Comparisons of the first pack, main set.
         second: Comparisons of the second pack, main set.
         acquired: Shape (photos,) for each pack: which photos gave a template.
-        bootstrap: How intervals are made.
+        bootstrap: Settings of the intervals.
 
     Returns:
         One for each false match rate that both packs' data support; empty if no person has two photos.

@@ -24,10 +24,10 @@ Therefore persons with photos from different *groups* are not compared, and no b
 single group.
 
 **Many comparisons.** Of more than ``impostor_scores.KEPT`` comparisons, only the highest are kept one by one.
-At thresholds below them the rate is exact, too, but the samples are linear in the draws (the first term of
-Hoeffding's decomposition: each person's own rate, weighted by the draws). There, hundreds of thousands of
-comparisons match, and what is omitted, the chance of single pairs, is far below the spread between persons.
-Its variance is added to that of the samples.
+At thresholds below them the rate is still exact, but the samples are approximated as linear in the draws (the
+first term of Hoeffding's decomposition: each person's own rate, weighted by the draws). Hundreds of thousands
+of comparisons match there, so the omitted part, the chance of single pairs, is far below the spread between
+persons. Its variance is added to that of the samples.
 """
 
 from dataclasses import dataclass

@@ -1,15 +1,15 @@
-"""Computes FNMR with two-sided intervals, from genuine comparisons, of which a person may have many.
+"""Computes FNMR with two-sided intervals, from genuine comparisons; a person may have many of them.
 
 FNMR is the share of genuine comparisons below a threshold (ISO/IEC 19795-1). The comparisons of one person
-fail together, so that the interval is over persons:
+tend to fail together, so the interval is over persons:
 
 * **Identity bootstrap.** The same draws of persons as for FMR (``evaluation.match.fmr_bounds``); a
   person's comparisons count as often as the person was drawn. Because the draws are the same, FMR and
   FNMR of a sample belong together, and so do those of two packs.
 * **Clopper-Pearson over an effective number of comparisons**, as for FMR: the comparisons divided by the
   design effect, with as many degrees of freedom as there are persons minus one (Korn and Graubard 1998).
-  If few comparisons fail, or nearly all, the design effect cannot be estimated. Then it is at least its usual
-  value at the thresholds at which many comparisons fail and many do not.
+  If few comparisons fail, or nearly all, the design effect cannot be estimated. Then it is at least the
+  usual value from the thresholds at which many comparisons fail and many do not.
 
 The interval has the lower of the two lower ends and the higher of the two upper ends.
 """

@@ -6,8 +6,8 @@ because a server has one threshold for all persons (ISO/IEC 19795-10 calls the g
 performance).
 
 A group has fewer persons than the set, so it supports fewer rates. The comparisons within all groups of a
-column are therefore also **pooled**: photos of one group are more alike than others, and an impostor
-would choose such a person.
+column are therefore also **pooled**. They are harder than the set as a whole: people of one group look more
+alike, and an impostor would choose a victim of the own group.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -51,7 +51,7 @@ class GroupResult:
 
     Attributes:
         column: The manifest's column.
-        value: The group's value in it; empty if the column is empty, and if the groups are pooled.
+        value: The group's value in that column; empty for photos without a value, and if groups are pooled.
         pooled: Whether the comparisons within all groups of the column are pooled.
         photos: Photos in the group.
         failures: Failures to acquire among them.
@@ -134,10 +134,11 @@ def evaluate_groups(
         failed: Positions of photos without a template.
         main: The pack's main set.
         calibrated: False match rates that the pack's calibration promises, with their thresholds.
-        bootstrap: How bounds are made.
+        bootstrap: Settings of the bounds.
 
     Returns:
-        The groups of each column, and after them the column's groups pooled, if there are several.
+        A result for each group, column by column. A column with several groups ends with one for all of them
+        pooled.
     """
     failures = np.array(sorted(failed), dtype=np.int64)
     thresholds = [point.measured.threshold for point in main.supported]

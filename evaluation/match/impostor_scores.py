@@ -1,7 +1,8 @@
-"""Scores of different persons: each of a few comparisons, or the highest and a summary of many.
+"""Scores of different persons: every score if there are few, else the highest ones and counts of the rest.
 
-Bounds on low false match rates depend on the highest scores only. So of many comparisons the highest are kept
-one by one, and the others are counted: over the cosine, and for each person over a coarser cosine.
+Bounds on low false match rates depend on the highest scores only. If there are many comparisons, the highest
+are kept one by one, and the others are counted in bins of the cosine, which are wider for the counts of each
+person.
 """
 
 from collections.abc import Iterator
@@ -118,13 +119,14 @@ class PersonPairs:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """Counts of all comparisons, by how many of ``THRESHOLDS`` each score reaches.
+    """Counts of all comparisons, by the number of ``THRESHOLDS`` that a score reaches.
 
     Attributes:
         from_step: Comparisons that reach this many thresholds, or more, are kept one by one.
         comparisons: Shape (2004,), comparisons.
         weights: Shape (g, 2004), sums of the weights of the comparisons in each group.
-        of_persons: Shape (p, c), the same for each person's comparisons, over ``COARSE`` steps together.
+        of_persons: Shape (p, c), the same sums for each person's comparisons, in bins of ``COARSE``
+            thresholds.
     """
 
     from_step: int
@@ -191,5 +193,5 @@ class ImpostorScores:
 def pair_matrix(
     weights: NDArray[np.float64], first: NDArray[np.int64], second: NDArray[np.int64], *, persons: int
 ) -> csr_array:
-    """Return a sparse matrix, (persons, persons), with each pair's weight on one side of the diagonal."""
+    """Return a sparse matrix, (persons, persons), that has each pair's weight once, beside the diagonal."""
     return coo_array((weights, (first, second)), shape=(persons, persons)).tocsr()

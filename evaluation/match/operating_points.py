@@ -7,9 +7,8 @@ For each requested false match rate there are two thresholds:
   (``max_fmr``). It is never the lower of the two.
 
 FNMR is reported at both. At the first, its interval includes the effect of setting the threshold on the same
-data: each sample of the bootstrap sets its own threshold. A rate is reported only if the persons can support
-    a
-bound as low; otherwise the result is the least number of persons that could.
+data: each sample of the bootstrap sets its own threshold. A rate is reported only if there are enough persons
+for a bound as low; otherwise the result is the number of persons that would be needed.
 """
 
 from dataclasses import dataclass

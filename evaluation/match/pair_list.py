@@ -5,9 +5,9 @@ ignored.
 
 Bounds need the identities, because the comparisons of a person are not independent. If a ``manifest.csv``
 with ``file`` and ``identity`` is beside the file (``evaluation.match.photos``), it states them, and its other
-columns may name groups. Otherwise, photos that pairs call the same person are one person, even over several
-pairs, and every other photo is a separate person. If no pair links two photos of one person, bounds are then
-somewhat too narrow.
+columns may name groups. Otherwise the identities follow from the pairs: photos that are linked by pairs of
+the same person, even over several pairs, are one person, and every other photo is a separate person. If the
+list has no pair for two photos of one person, the bounds are then somewhat too narrow.
 """
 
 from collections import Counter

@@ -1,8 +1,8 @@
-"""Measures degraded portraits against other photos of the same set, at thresholds of the photos as they are.
+"""Measures how well degraded portraits match, at the thresholds of the undegraded photos.
 
-Each photo of a person with several is compared, as a portrait, with the others of its person, as selfies.
-The thresholds are those of the undegraded photos, because a server does not know in which way a portrait
-was degraded.
+Each photo of a person with several photos is degraded to a portrait and compared with that person's other
+photos, as if they were selfies. The thresholds are those of the undegraded photos, because a server does not
+know how a portrait was degraded.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ class PortraitRates:
         threshold: The cosine.
         fmr: Measured FMR of portraits against photos of other persons.
         fnmr: FNMR of portraits against other photos of their persons; None without such comparisons.
-        plain: FNMR of the photos as they are, at the same threshold.
+        plain: FNMR of the undegraded photos, at the same threshold.
     """
 
     target: float
@@ -82,7 +82,7 @@ def evaluate_portraits(
     Args:
         degradation: The degradation.
         run: The templates of the degraded photos.
-        main: The main set of the photos as they are, all with all.
+        main: The main set of the undegraded photos, each compared with every other.
         calibrated: False match rates of the pack's calibration with their thresholds.
         confidence: Two-sided confidence of the intervals.
     """

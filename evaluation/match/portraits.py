@@ -1,4 +1,4 @@
-"""Degrades photos as the portraits of identity documents are, to measure a selfie against such a portrait.
+"""Degrades photos like the portraits in identity documents, to measure how well selfies match these.
 
 A photo is first cut and scaled as a portrait of 35 x 45 mm at 300 dpi, with upright eyes (ISO/IEC
 19794-5, token image; ICAO Doc 9303-9). Then one degradation is applied. Each is deterministic: its noise
@@ -30,7 +30,7 @@ _CHIP_BYTES: Final = 15_000
 
 
 class Degradation(StrEnum):
-    """What happens to a portrait in a document."""
+    """A way in which a document degrades its portrait."""
 
     CROP = "crop"
     """Cut and scaled only: the part of the others that is due to the cut."""

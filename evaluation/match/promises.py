@@ -8,7 +8,7 @@ __all__ = ["Promise", "promise_of"]
 
 
 class Promise(StrEnum):
-    """The outcome for one threshold, in words for people."""
+    """Whether one threshold keeps its promise, in words for people."""
 
     KEPT = "kept"
     """The upper bound on FMR is at most the promised rate."""
@@ -23,7 +23,7 @@ class Promise(StrEnum):
 
 
 def promise_of(target: float, found: FmrAt, *, lowest_bound: float) -> Promise:
-    """Return the outcome.
+    """Return whether a threshold keeps its promise.
 
     Args:
         target: The promised FMR.

@@ -57,11 +57,11 @@ class TemplateRun:
     Attributes:
         templates: One template for every photo that shows one face.
         photos: Number of photos processed.
-        milliseconds: CPU time to detect and embed, for each template. Models with one thread run on the
-            thread of their worker, so that it is time on one core.
+        milliseconds: CPU time to detect and embed, for each template. It is the time of one core, if the
+            models run in the worker's own thread.
         faults: Why the other photos gave no template, by position of the photo.
-        portraits: Templates of photos that are degraded as portraits, by degradation; only of photos with a
-            template, of persons with several photos.
+        portraits: Templates of photos degraded to portraits, by degradation. Only photos that have a
+            template, of persons with several photos, are degraded.
     """
 
     templates: tuple[LabelledTemplate, ...]

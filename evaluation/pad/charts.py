@@ -1,4 +1,4 @@
-"""Draws DET curves and score histograms as PNG with matplotlib (``evaluation.figures``)."""
+"""Draws DET curves and score histograms as PNG files; needs the extra ``evaluation``, for matplotlib."""
 
 from collections.abc import Sequence
 from typing import Final

@@ -29,7 +29,7 @@ class Conclusion:
     Attributes:
         fusion: Name of the fusion.
         best: The part with the largest area under its curve; None without one. It was chosen on the same
-            data, which favours it. A network that the pack does not have is not a part.
+            data, so the comparison favours it. Networks that the pack does not have are no parts.
         differences: The fusion minus each other scorer, the one with the largest area first.
         ruling: The conclusion.
     """

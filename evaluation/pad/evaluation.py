@@ -75,7 +75,7 @@ class SourceResult:
         source: Its name.
         live: Bona fide responses.
         attacks: Attack responses.
-        auc: Area under the curve; None without one of both.
+        auc: Area under the curve; None without responses of both classes.
     """
 
     source: str
@@ -114,14 +114,16 @@ class ScorerResult:
         auc: Area under the curve of bona fide against these attacks; None if either class has no response.
         auc_within: Interval over persons and sittings.
         auc_across: Interval over sources, persons and sittings.
-        auc_of_sources: Mean over the sources that have both, each counted once.
+        auc_of_sources: Mean over the sources with responses of both classes, each counted once.
         eer: Equal error rate, as a side note.
         species: One result for each species with data, followed by its varieties.
         absent: Species without data, which are not evaluated.
-        points: Error rates at each target, for every set of attacks that may set the threshold.
+        points: Error rates at each target APCER. The threshold is set on every species, on each one alone, on
+            all of them pooled, and on each kind of injected attack.
         held_out: Error rates at thresholds from other data.
         sources: Results by source.
-        parts: Area under the curve of each signal in the score, with the number of its assessments.
+        parts: For each signal of the score its own area under the curve, and the number of presentations
+            with a measurement of it.
         milliseconds: Median CPU time of a response; None without one.
         curve: APCER and BPCER at every threshold.
     """

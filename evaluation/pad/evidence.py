@@ -45,7 +45,7 @@ class PresentationEvidence(Protocol):
 
 
 class PictureEvidence:
-    """The evidence of one image. Its subject counts (``matcher.persons``)."""
+    """The evidence of one image. Only the face of its subject is judged (``matcher.persons``)."""
 
     def __init__(self, path: Path, image: BgrImage, pack: Pack) -> None:
         """Makes the evidence; no model is run yet.

@@ -40,7 +40,7 @@ class NotSupported:
         target: APCER.
         basis: The attacks.
         attacks: Number of their files, of the rarest species.
-        needed: Number of files that the target needs.
+        needed: Number of files of that species that the target needs.
     """
 
     target: float
@@ -74,7 +74,7 @@ class FixedApcer:
 
 @dataclass(frozen=True, slots=True)
 class SourceRates:
-    """One source at thresholds that were set without the part that is measured.
+    """The error rates of one source, at thresholds that were set on the other parts of the data.
 
     Attributes:
         source: Its name.

@@ -8,8 +8,8 @@ and attackers. Therefore the units that are drawn with replacement are not prese
 * **sources and groups**: sources first, then groups within each. This interval shows how the figure varies
   with other sources, on which a claim about images from elsewhere rests. It is wide with few sources.
 
-Fewer than ten groups, or five sources, on either side give no interval, because it would be too narrow. There
-is no interval either if all draws are equal.
+With fewer than ten groups, or five sources, of bona fide presentations or of attacks there is no interval,
+because it would be too narrow. Nor is there one if all draws give the same figure.
 
 (A. C. Davison and D. V. Hinkley, "Bootstrap Methods and their Application", 1997, 3.8: hierarchical data.)
 """

@@ -18,7 +18,7 @@ class SelfieScorer:
         self._model = load_selfie_model()
 
     def answer(self, evidence: PresentationEvidence) -> ScorerAnswer:
-        """Return the confidence and the verdict of the sum.
+        """Return the confidence and the verdict of the weighted sum.
 
         Raises:
             ModelFailed: The detector or the landmarker could not process the image.

@@ -22,7 +22,9 @@ class Stages:
         self._used: set[str] = set()
 
     def once(self, step: str, work: Callable[[], _T]) -> _T:
-        """Return the result of a step, which runs at most once. No step may run another: run its input first.
+        """Return the result of a step, and run the step if it has not run yet.
+
+        A step must not run another step, whose time would count twice. Run the steps that it needs first.
 
         Args:
             step: Name of the step.

@@ -3,8 +3,8 @@
 It has three packages, of which only the first is imported by the others: ``challenge`` runs the flash,
 ``measurement`` measures the screen's light on the face, and ``movement`` is the challenge for light in which
 the flash cannot be measured. The modules here join them: ``meter`` measures a flash while it runs, ``judge``
-judges it, and ``combine`` combines its finding with the passive signals. ``policy`` has the settings of a
-customer, and ``model`` the lines of ``flash_model.toml``.
+judges it, and ``combine`` combines its finding with the passive signals. ``policy`` has the customer's
+settings, and ``model`` the lines of ``flash_model.toml``.
 """
 
 from liveness.dynamic.judge import FlashResult, judge_flash

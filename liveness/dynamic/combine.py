@@ -1,4 +1,4 @@
-"""The combination of Express' result and a challenge's finding into one liveness verdict.
+"""Combines Express' result and a challenge's finding into one liveness verdict.
 
 ``liveness.fusion`` judges the passive signals. The challenge changes that verdict as follows:
 
@@ -100,7 +100,7 @@ def combine_movement(*, express: LivenessResult, movement: MovementResult) -> Li
 
 
 def _together(express: Sequence[Signal], flash: Sequence[Signal]) -> tuple[Signal, ...]:
-    """Returns all signals; the weights of the assessed ones sum to 1."""
+    """Returns all signals, with weights that sum to 1 over the assessed ones."""
     shares = sum(signal.weight for signal in express), sum(signal.weight for signal in flash)
     part = _FLASH_SHARE if min(shares) > 0 else 1.0
     rest = 1 - part if min(shares) > 0 else 1.0
@@ -144,7 +144,7 @@ def _doubts(express: LivenessResult) -> tuple[VerdictReason, ...]:
 def _weighed(express: LivenessResult, signals: tuple[Signal, ...], odds: float) -> LivenessResult:
     """Adds the flash's log odds to Express' score; log odds for life count only if Express' verdict is LIVE.
 
-    A right answer is never SPOOF: signals against a face can only turn LIVE into INCONCLUSIVE.
+    With a right answer, signals against a face can turn LIVE only into INCONCLUSIVE, never into SPOOF.
     """
     alive = express.verdict is Verdict.LIVE
     held = min(1 - _UNSURE, max(_UNSURE, express.score / 100))

@@ -1,4 +1,4 @@
-"""The finding of a challenge, shared by the flash and the movement."""
+"""The finding of a challenge, for both the flash and the movement."""
 
 from enum import StrEnum
 

@@ -14,10 +14,11 @@ and could raise this probability; ``tests/liveness/dynamic/test_guessing.py`` me
 bits give no protection against an attacker who knows the colours: lag, shape and the device tests address
 relighting in real time.
 
-**RIGHT requires a face's shape if shape is measurable.** An answer with the shape of a sheet, one laid over
-the picture, or one from a few spots, as of a screen mirrored in glass, is never ``RIGHT``; it is ``WRONG``
-only beyond doubt. If shape is not measurable, in the dark or under much other light, it does not count: a
-sheet that answers the colours is ``RIGHT``, and no property of the light makes an answer ``WRONG``.
+**RIGHT requires a face's shape if shape is measurable.** The answer is never ``RIGHT`` if it has the shape of
+a sheet, if it was laid over the picture, or if it comes from a few spots, like a screen mirrored in glass; it
+is ``WRONG`` only beyond doubt. In the dark and under much other light, shape is not measurable and does not
+count: a sheet that answers the colours is then ``RIGHT``, and no property of the light makes an answer
+``WRONG``.
 
 **Poor light is never WRONG.** ``WRONG`` requires a measured answer; ``ABSENT`` requires metadata that state
 a dim room, and frames consistent with them. Every other missing answer is ``NOT_MEASURABLE``.
@@ -239,7 +240,7 @@ def _colours_signal(measured: _Measured) -> Signal:
 
 
 def _odds(signals: Sequence[Signal], model: FlashModel) -> float:
-    """Returns the log odds of a face; signals for a face offset those against it only in part."""
+    """Returns the log odds of a face; signals for a face only partly cancel signals against it."""
     parts = [
         model.judge.weights.get(signal.name, 0.0) * log_odds(signal.score)
         for signal in signals
@@ -339,7 +340,7 @@ def _late(measured: _Measured, model: FlashModel) -> bool:
 
 
 def _unanswered(measured: _Measured, model: FlashModel) -> tuple[ChallengeFinding, VerdictReason, str]:
-    """Returns the finding without an answer: ABSENT, or the reason why none is measurable."""
+    """Returns the finding if there is no answer: ABSENT, or NOT_MEASURABLE with the reason."""
     exposed = read_exposure(measured.samples)
     dark = exposed.level is None or exposed.level < model.light.darkest_skin
     if exposed.level is not None and dark:
@@ -376,7 +377,7 @@ def _unanswered(measured: _Measured, model: FlashModel) -> tuple[ChallengeFindin
 
 
 def _none_there(measured: _Measured, lux: float, model: FlashModel) -> bool:
-    """Returns whether the response is far below that to the dimmest screen."""
+    """Returns whether the response is far below that to the dimmest screen in use."""
     rows = np.flatnonzero(measured.track.clean)
     if len(rows) < model.light.absent_frames:
         return False

@@ -77,7 +77,7 @@ class _RoomLight:
         self._since += 1
 
     def judge(self, coloured: Sequence[StepAnswer]) -> Light:
-        """Returns the state of the light, judged again every few frames.
+        """Returns the state of the light, which is judged anew every few frames.
 
         Args:
             coloured: The answers to coloured steps so far.
@@ -140,7 +140,7 @@ class FlashMeter:
         self._readings = (*self._readings, unknown)
 
     def refresh(self) -> None:
-        """Includes every added frame in the answers that follow, as the judge of the whole scan does."""
+        """Measures again, so that later calls include all frames that were added, as the judge does."""
         self._due = self._since_analysis > 0 or self._due
 
     def readings(self) -> tuple[StepReading, ...]:
@@ -162,20 +162,20 @@ class FlashMeter:
         return self._light.judge(self._coloured_answers())
 
     def shape_shows(self) -> bool:
-        """Returns whether the face responds and the screen is not nearly the only light.
+        """Returns whether the flash can show the shape of the face.
 
-        In the screen's light alone every part of the face responds equally, whatever its shape. Then, or
-        before there is a response, only motion can show the shape of the surface.
+        This needs a response, and other light beside the screen's: in the screen's light alone every part of
+        a face responds equally, whatever its shape. Otherwise only motion can show the shape.
         """
         self._analyse()
         response = self._analysis.response
         return response is not None and response.strength <= self._model.shape.strongest
 
     def doubtful(self) -> bool:
-        """Returns whether more steps may settle the doubt that keeps a right answer from counting.
+        """Returns whether the challenge is not measurable yet, but may be after more steps.
 
-        Call it at most once a step: it takes milliseconds, and with a doubt as long as ``judge_flash``, which
-        decides whether the doubt matters.
+        Call it at most once a step. It takes milliseconds, and as long as ``judge_flash`` if noise may be the
+        cause of a doubt.
         """
         self._analyse()
         found = self._analysis
@@ -193,7 +193,7 @@ class FlashMeter:
         return judged.finding is ChallengeFinding.NOT_MEASURABLE
 
     def lag(self) -> float | None:
-        """Returns the delay of the face after the claimed appearance, seconds; ``None`` while unknown."""
+        """Returns how long after a colour's claimed appearance the face shows it, seconds, or ``None``."""
         self._analyse()
         return self._analysis.lag
 
@@ -277,7 +277,7 @@ class FlashMeter:
 
 
 def _disturbances(track: TrackView, rows: NDArray[np.bool_]) -> frozenset[Disturbance]:
-    """Returns why frames among ``rows`` do not count."""
+    """Returns the disturbances of the frames ``rows``."""
     found = {
         Disturbance.FACE_LOST: rows & ~track.seen,
         Disturbance.MOVED: rows & track.moved,

@@ -30,18 +30,18 @@ _LARGEST = 1e9
 
 @dataclass(frozen=True, slots=True)
 class LightSettings:
-    """The light in which an answer is expected.
+    """Lines that decide whether an answer can be expected in the light of a scan.
 
     Attributes:
         darkest_skin: Median linear light of the skin, 0..1, below which the face is too dark.
-        dim_lux: Illuminance by the exposure metadata below which the surroundings are dim: a screen
-            whose light is not measurable there is not bright.
+        dim_lux: Illuminance by the exposure metadata below which the surroundings are dim. If the screen's
+            light is not measurable there, the screen is set too dark.
         plain_lux: Illuminance below which any screen of ``faintest_screen_lux`` or more is measurable.
         faintest_screen_lux: The light of the dimmest screen in practical use, lux on the face.
         absent_share: Share of that screen's expected response below which there is no answer.
         absent_errors: Standard errors added to the response before that comparison.
         absent_frames: The undisturbed frames that ABSENT requires.
-        most_lost: Share of the frames above which too much of the skin is saturated for an answer.
+        most_lost: Largest share of frames whose skin may be mostly saturated or nearly black.
     """
 
     darkest_skin: float
@@ -63,11 +63,11 @@ class JudgeSettings:
         most_wrong: The largest share of wrong answers for RIGHT, of the steps whose colour is decided.
         wrong_share: The least share of wrong answers, of the same steps, for WRONG.
         least_wrong: The least wrong answers for WRONG.
-        foreign_leaps: The least leaps of the face's colour that the screen did not cause for WRONG: another
-            challenge lights the face.
-        foreign_share: The least share of these in all leaps.
+        foreign_leaps: The least number of leaps of the face's colour, not caused by the screen, for WRONG.
+        foreign_share: The least share of these in all leaps, for WRONG.
         kept_for: Log odds for a face that always count, whatever the log odds against it.
-        outweighs: Log odds for a face, beyond ``kept_for``, that each unit against it cancels.
+        outweighs: How many log odds for a face, beyond ``kept_for``, each unit of log odds against it
+            cancels.
         wrong_odds: Log odds of all signals together below which the answer is not a face's.
         most_for: The most log odds for life that the flash adds if Express says LIVE.
         most_against: The most log odds against life that the flash adds.

@@ -35,12 +35,12 @@ _DETAIL_WEIGHT, _COLOUR_WEIGHT = 1.7, 0.8
 
 
 def measure_blur_depth(crop: FaceCrop) -> float | None:
-    """Returns how much fine detail is missing on the face and in its surroundings.
+    """Returns how much fine detail the face and its surroundings lack.
 
-    A medium in front of the camera is flat, so it is in focus everywhere or nowhere, and its content went
-    through a lens before. The sharper side of the surroundings therefore counts as much as the face: a person
-    out of focus may stand in front of a sharp room. Detail is compared between bands of spatial frequency,
-    and with the colour noise of the sensor, which a second lens does not blur.
+    A medium in front of the camera is flat, so it is in focus everywhere or nowhere, and what it shows was
+    already blurred by another lens. The sharper side of the surroundings counts as much as the face, because
+    a living person may be out of focus in front of a sharp room. Detail is compared between bands of spatial
+    frequency, and with the colour noise of the sensor, which the first lens did not blur.
 
     Args:
         crop: The close crop of one frame.

@@ -1,4 +1,4 @@
-"""Combination of a cue's values in several frames into one value, its score, and the scan's signal."""
+"""Combines a cue's values in several frames into one value, its score, and the signal of the scan."""
 
 import math
 from abc import ABC, abstractmethod
@@ -24,7 +24,7 @@ class CueSummary:
     """A cue over the frames in which it could be measured.
 
     Attributes:
-        value: The median, in the cue's own unit, so that less than half of the frames cannot decide.
+        value: The median, in the cue's own unit. With a median, a minority of the frames cannot decide.
         frames: The number of these frames.
     """
 

@@ -1,4 +1,4 @@
-"""The evidence for a head's depth from motion, combined from both signals that measure it."""
+"""Combines the two signals that measure the depth of a head by its motion."""
 
 import math
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ _SUREST: Final = 0.99
 
 
 def depth_odds(signals: Iterable[Signal]) -> float:
-    """Returns the log odds of a head's depth; 0 if no signal of depth is assessed.
+    """Returns the log odds that the motion shows the depth of a head; 0 if no signal of depth is assessed.
 
     Args:
         signals: Express' signals; those that do not measure depth are ignored.

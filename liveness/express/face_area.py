@@ -12,7 +12,7 @@ _STEEPNESS = 3.0
 
 
 class FaceArea:
-    """The median share of the frame that the face fills. A recaptured photo shows a small face."""
+    """The median share of the frame that the face fills. In a recaptured photo the face is small."""
 
     name = "face_area"
     label = "Face fills the frame"

@@ -85,7 +85,7 @@ def _cut(image: BgrImage, corners: list[tuple[int, int]]) -> BgrImage | None:
 
 
 def _standing_out(windows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Returns the log of each frequency's power over its neighbours', in the direction of the least ratio.
+    """Returns the log of each frequency's power over its neighbours', in the direction with the least ratio.
 
     The logs of the windows' spectra are averaged, so that structure in a single window counts little.
     """
@@ -102,7 +102,7 @@ def _standing_out(windows: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @cache
 def _with_margin(side: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Returns the rows and columns of a half spectrum with a margin; a spectrum is periodic.
+    """Returns the rows and columns of a half spectrum with a margin around it, because spectra are periodic.
 
     Columns left of 0 and right of the half's end are those of the opposite frequencies.
     """

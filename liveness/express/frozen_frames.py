@@ -57,9 +57,9 @@ def find_repetition(scan: ScanObservations, settings: ExpressSettings) -> Repeti
     are ``LOOPED``. Frames that were not measured are compared by their bytes, and by their pixels if they
     were sampled.
 
-    In a video file the bytes of the frames are not known, and an encoder copies parts that hardly change, up
-    to the whole frame. There a run of identical frames counts only if the image was changing before and after
-    it, and a return only if the image had changed clearly in between.
+    In a video file the bytes of the frames are not known, and the encoder copies what hardly changes, even
+    whole frames. There a run of identical frames counts only if the image was changing before and after it.
+    Frames that return count only if the image had changed clearly in between.
     """
     if len(scan.frames) < _FEWEST_FRAMES:
         return None
@@ -98,7 +98,7 @@ def find_repetition(scan: ScanObservations, settings: ExpressSettings) -> Repeti
 
 
 class FrozenFrames:
-    """Frozen or looped frames, which are injected behind the camera."""
+    """Whether frames freeze or loop. Such frames were injected and do not come from a camera."""
 
     name = "frozen_frames"
     label = "Every frame is new"
@@ -189,7 +189,7 @@ def _runs(labels: Sequence[int]) -> list[tuple[int, int]]:
 def _runs_amid_change(
     runs: Sequence[tuple[int, int]], sampled: Sequence[_Sampled], samples: NDArray[np.uint8]
 ) -> list[tuple[int, int]]:
-    """Returns the runs beside which the image changes too much to be copied, or which cover all frames."""
+    """Returns the runs between which the image changes too much to be a copy, or a run of all frames."""
     values, times = samples.astype(np.int16), np.array([frame.time for frame in sampled])
     changes = np.abs(values[1:] - values[:-1]).mean(axis=1)
 

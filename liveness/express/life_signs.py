@@ -1,4 +1,4 @@
-"""Signs of life in motion: motion that a still sheet or a thing does not have.
+"""Finds signs of life: motion that a still sheet or an object does not have.
 
 They are required for LIVE and do not count for it, because a replayed person has them too.
 """

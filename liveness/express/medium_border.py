@@ -46,14 +46,14 @@ _CHIN = 0.45
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A straight line: its crossing with the axis through the face's middle, and its tilt."""
+    """A straight line, by its tilt and where it crosses the axis through the face's middle."""
 
     at: int
     tilt: int
 
 
 class _Lines:
-    """The share of edge on every nearly upright straight line. For level lines, transpose the edges."""
+    """How much of every nearly upright straight line is edge. For level lines, transpose the edges."""
 
     def __init__(self, edges: NDArray[np.uint8], axis: float) -> None:
         rows, columns = edges.shape
@@ -69,7 +69,7 @@ class _Lines:
         self._sums = sums
 
     def cover(self, start: float, stop: float) -> NDArray[np.float32]:
-        """Returns the share of edge from ``start`` to ``stop`` along each line, shape (tilts, places)."""
+        """Returns how much of each line is edge from ``start`` to ``stop``, 0..1; shape (tilts, places)."""
         first, last = self._within(start, stop)
         edges = np.diff(self._sums[:, last] - self._sums[:, first], axis=1).astype(np.float32)
         return edges / np.float32(last - first)
@@ -95,7 +95,7 @@ class _Lines:
 
 
 def _best(cover: NDArray[np.float32]) -> list[_Line]:
-    """Returns the lines with enough cover, shape (tilts, places), that have no better neighbour.
+    """Returns the lines with enough edge (``cover``, shape (tilts, places)) and without a better neighbour.
 
     Overwrites ``cover``.
     """
@@ -113,15 +113,15 @@ def measure_medium_border(crop: WideCrop) -> float | None:
     """Returns how complete a border around the face is.
 
     The border consists of straight edges that are nearly upright or level, in one of two outlines: a side
-    with the lower edge from it to below the face; or two parallel sides that continue below the chin, where
-    the shoulders would hide a door frame or a shelf.
+    edge, and a lower edge from there to below the face; or two parallel side edges that continue below the
+    chin, where shoulders would hide a door frame or a shelf.
 
     Args:
         crop: The wide crop of one frame.
 
     Returns:
-        The share of the most complete outline's weakest part that is edge, 0..1; ``None`` for a face less
-        than 50 pixels wide and for a frame that ends at the face's sides.
+        How much of the weakest part of the most complete outline is edge, 0..1; ``None`` for a face less than
+        50 pixels wide and for a frame that ends at the face's sides.
     """
     rows, columns = crop.luma.shape
     room = max(crop.extent.left, columns - crop.extent.right)

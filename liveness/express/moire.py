@@ -1,4 +1,4 @@
-"""The signal of moiré: a screen's pixels and the sensor's make a periodic pattern."""
+"""The signal of moiré, the periodic pattern that a screen's pixels cause on the sensor's pixels."""
 
 from functools import cache
 from typing import Final
@@ -29,8 +29,8 @@ def measure_moire(structure: NDArray[np.float32] | None) -> float | None:
 
     Returns:
         Power over that of nearby frequencies: about 2 for skin, up to 11 on live faces, 12 and more for a
-        clearly visible pattern of a screen; ``None`` if ``structure`` is, as for a face less than 80 pixels
-        wide.
+        clearly visible pattern of a screen; ``None`` if ``structure`` is ``None``, as for a face less than 80
+        pixels wide.
     """
     if structure is None:
         return None

@@ -40,8 +40,8 @@ class MotionStep:
     Attributes:
         moved: RMS movement of the face's points.
         shifted: The length of the shift that all points have in common.
-        left_over: The movement that no motion of a plane explains: trimmed RMS, smoothed over three frames
-            to reduce noise, less the remaining noise.
+        left_over: The movement that no motion of a plane explains: trimmed RMS, smoothed over three frames,
+            less the noise that remains.
         surroundings: Median distance of background points from the positions to which the motion of the
             face's plane would take them; ``None`` if there are too few of them.
         change: Change of the face's parts; ``None`` if unknown.
@@ -60,7 +60,7 @@ def motion_steps(scan: ScanObservations) -> tuple[MotionStep, ...]:
 
 
 def movement(steps: Sequence[MotionStep]) -> float:
-    """Returns the face's movement within a second, face widths: a high percentile of one or more steps."""
+    """Returns how far the face moves within a second, face widths: a high percentile of the steps."""
     return float(np.percentile([step.moved for step in steps], _STRONG_PERCENT))
 
 

@@ -1,4 +1,4 @@
-"""The signal of a face that moves in depth, not as a flat picture.
+"""The signal of a face that moves as a body with depth, not as a flat picture.
 
 Two views of a plane are related by a homography (Hartley and Zisserman, Multiple View Geometry,
 2nd ed., 13.1). A turning head and a talking mouth leave motion that no homography explains.

@@ -49,8 +49,8 @@ class NoseFinding:
     """The evidence of the motion for a nose.
 
     Attributes:
-        evidence: The correlation of the points' parallax with a nose's shape, times the square root of the
-            number of points, less six for each segment: about a standard normal value without a nose.
+        evidence: The correlation of the points' parallax with a nose's shape, times the square root of (the
+            number of points less six for each segment). Without a nose it is about standard normal.
         moved: RMS movement of the face within its segments, face widths.
         turned: The apparent yaw of the head, degrees, from the 10th to the 90th percentile.
         frames: The number of tracked frames that were used.
@@ -107,7 +107,7 @@ class PoseConsistency:
 
 
 def measure_nose(scan: ScanObservations) -> NoseFinding | None:
-    """Returns the evidence for a nose in the motion that no plane explains; ``None`` if none was followed.
+    """Returns the evidence for a nose in the motion that no plane explains; ``None`` without tracked motion.
 
     Args:
         scan: The scan; its motion segments and its frames' faces and poses are read.
@@ -197,7 +197,7 @@ def _places_on_face(segment: MotionSegment, face: DetectedFace) -> FacePlaces:
 
 
 def _turned(scan: ScanObservations) -> float:
-    """Returns the turn over the frames whose face was detected; a followed pose adds no information."""
+    """Returns the turn over the frames with a detected face; poses of followed faces are copies."""
     yaws = [frame.pose.yaw for frame in scan.usable if frame.pose is not None and not frame.followed]
     if len(yaws) < _FEWEST_LOOKS:
         return 0.0

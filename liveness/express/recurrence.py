@@ -1,7 +1,7 @@
-"""The search for repeated frames that were encoded again, so that no two are identical.
+"""Searches for repeated frames that were encoded anew, so that no two are identical.
 
-If a clip is played again, its still parts differ from the last pass by far less than a camera's frames differ
-by their noise, which is new in each frame.
+A camera's frames differ at least by their noise, which is new in each. If a clip is played again, its still
+parts differ far less from the pass before.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ _FEWEST_PAIRS = 8
 
 @dataclass(frozen=True, slots=True)
 class Recurrence:
-    """The difference of frames that a replay would repeat, over that of new noise: 1 or more for a camera.
+    """How much frames differ that a replay would repeat, relative to new noise: 1 or more for a camera.
 
     Attributes:
         period: The number of frames after which the scan is most similar to itself: a loop's length or a
@@ -35,7 +35,7 @@ class Recurrence:
         period_ratio: The difference of frames at that distance, over the difference expected from their
             noise; ``inf`` if no period has enough pairs of frames.
         turning: The index of the frame around which the scan is most similar to itself in reverse.
-        turning_ratio: The same ratio for frames at equal distances before and after it.
+        turning_ratio: The same ratio for frames at equal distances before and after ``turning``.
     """
 
     period: int
@@ -87,7 +87,7 @@ def find_recurrence(indices: Sequence[int], samples: NDArray[np.uint8]) -> Recur
 
 
 def _pairs(values: NDArray[np.int16]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
-    """Returns all pairs of rows (earlier, later) and their mean absolute difference less a common change."""
+    """Returns all pairs of rows (earlier, later), and how much they differ apart from a common change."""
     centred = (values - values.mean(axis=1, keepdims=True)).astype(np.float32)
     count = len(values)
     earlier = [np.arange(count - apart) for apart in range(1, count)]
@@ -102,7 +102,7 @@ def _pairs(values: NDArray[np.int16]) -> tuple[NDArray[np.intp], NDArray[np.intp
 def _most_alike(
     group: NDArray[np.intp], difference: NDArray[np.float32], fresh: NDArray[np.float32]
 ) -> tuple[int, float]:
-    """Returns the group with the least difference over that of new noise, and its ratio.
+    """Returns the group of pairs with the least difference relative to new noise, and that ratio.
 
     Groups with too few pairs are ignored; without any other, the ratio is ``inf``.
     """

@@ -1,4 +1,4 @@
-"""Conversion of measured values to scores, and of scores to log odds."""
+"""Converts measured values to scores, and scores to log odds."""
 
 import math
 
@@ -37,7 +37,7 @@ def log_odds(score: float) -> float:
 def far_log_odds(score: float) -> float:
     """Returns the natural log odds of ``score``, clamped to 1e-6..1 - 1e-6.
 
-    This is for evidence that is certain only far beyond its line, and that is limited in another way.
+    Use this for evidence that is certain only far beyond its line, and that is limited in another way.
     """
     return _log_odds(score, _FAR_LEAST)
 

@@ -1,4 +1,4 @@
-"""The signal of the highlights of skin."""
+"""The signal of highlights on the skin."""
 
 import cv2
 import numpy as np
@@ -96,7 +96,7 @@ def _shine(crop: FaceCrop, skin: NDArray[np.bool_]) -> float:
 
 
 def _glare(crop: FaceCrop) -> float:
-    """Returns the share of the face under a white patch that covers as much beside it; 0 without one."""
+    """Returns the share of the face under a white patch that covers as much outside of it; 0 without one."""
     extent = crop.extent
     # Luma is a mean of the channels, so it is high if all of them are.
     if not (crop.luma[::_STEP, ::_STEP] >= _GLARE).any():

@@ -1,4 +1,4 @@
-"""The signal of surroundings that move with the face, as the rest of a sheet or a screen does."""
+"""The signal of a background that moves with the face, as it does on a sheet or a screen."""
 
 from collections.abc import Sequence
 

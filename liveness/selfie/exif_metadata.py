@@ -1,4 +1,4 @@
-"""The signal of metadata by a camera, or by screen-capture and editing software."""
+"""The signal of a file's metadata, from a camera or from screen-capture and editing software."""
 
 import re
 from typing import Final
@@ -46,7 +46,7 @@ class ExifMetadata:
 
 
 def spoof_keyword(exif: ExifTags) -> str | None:
-    """Returns the first of ``SPOOF_KEYWORDS`` that the file names, in any letter case; None if there is none.
+    """Returns the first of ``SPOOF_KEYWORDS`` that the file's metadata contain, in any letter case, or None.
 
     Spaces, hyphens, underscores or nothing may separate words. ``obs`` counts only as a separate word,
     because it is part of other words. Comments are free text, so only the keywords of screenshots count in

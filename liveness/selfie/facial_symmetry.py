@@ -12,7 +12,7 @@ _GOOD, _FAIR = 0.8, 0.5
 
 
 class FacialSymmetry:
-    """``landmark_pairs.asymmetry`` over ``max_asymmetry``: 1 for a mirror image, 0 from the maximum on."""
+    """How symmetrical the face is: 1 for a mirror image, 0 from an asymmetry of ``max_asymmetry`` on."""
 
     name = "facial_symmetry"
     label = "Facial symmetry"

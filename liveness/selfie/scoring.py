@@ -1,4 +1,4 @@
-"""Conversion of measured values to scores."""
+"""Converts measured values to scores."""
 
 from collections.abc import Sequence
 

@@ -58,7 +58,7 @@ def _labels() -> NDArray[np.uint8]:
 
 
 def _sectors() -> NDArray[np.int64]:
-    """The Gaussian in which each pixel starts: 0..4 background from lower left over the top, 5..9 person."""
+    """Return the first Gaussian of each pixel: 0..4 background, clockwise from lower left; 5..9 person."""
     x, y = _grid()
     # -1 left, 0 up, 1 right; each sector is 0.4 wide. Below the centre the outer sectors continue.
     direction = np.arctan2(x, np.maximum(-y, 0)) / (np.pi / 2)
@@ -91,8 +91,8 @@ def background_mask(portrait: BgrImage, aligned: AlignedFace, *, part: BgrImage)
         part: ``PART_ROWS`` and ``PART_COLUMNS`` of the aligned image, reduced to ``PART_SIZE``.
 
     Returns:
-        Shape (292, 354), uint8: 1 on the background, 0 on the person, outside the portrait and within a few
-        pixels of either.
+        Shape (292, 354), uint8: 1 on the background; 0 on the person, outside the portrait, and within a few
+        pixels of these.
     """
     inside = _portrait_in_part(portrait, aligned)
     small_inside = cv2.resize(cv2.erode(inside, _MARGIN), _SMALL, interpolation=cv2.INTER_NEAREST).astype(

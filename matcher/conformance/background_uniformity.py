@@ -27,13 +27,12 @@ _LEAST_SHARE: Final = 0.02
 class BackgroundUniformity:
     """Mean strength of the luminance gradient behind the person, in luminance steps of a 3 x 3 Scharr filter.
 
-    Source: ISO/IEC 29794-5, background uniformity, as in OFIQ (aligned image from above the head to the
-        mouth,
-    reduced to 354 x 292, mapping), except for the area of the background. The standard finds it with a face
-    parsing network, which no pack has; here colour separates it from head and hair
-    (``matcher.conformance.background_mask``). Hair that reaches farther than an average head's and has the
-    background's colour may count as background. In OFIQ's expected results, plain backgrounds measure 36 to
-    92 and busy ones 187 to 243.
+    Source: ISO/IEC 29794-5, background uniformity, as in OFIQ: the aligned image from above the head to the
+    mouth, reduced to 354 x 292, and the mapping. Only the area of the background is found in another way. The
+    standard uses a face parsing network, which no pack has; here colour separates the background from head
+    and hair (``matcher.conformance.background_mask``). Hair that reaches farther than an average head's and
+    has the background's colour may count as background. In OFIQ's expected results, plain backgrounds measure
+    36 to 92 and busy ones 187 to 243.
     """
 
     component: Final = Component.BACKGROUND_UNIFORMITY

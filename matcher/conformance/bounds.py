@@ -1,4 +1,4 @@
-"""The ranges of the numbers of the requirements, in which a bound is meaningful."""
+"""The ranges in which the measurements of the requirements, and so the bounds on them, can lie."""
 
 import math
 from collections.abc import Mapping

@@ -52,10 +52,11 @@ class CompressionArtifacts:
     resized has no blocks and is not detected. The mapping to the score is Facegate's own: 50 at 0.93, which
     is libjpeg's quality 19 or 0.4 bits per pixel of JPEG 2000.
 
-    On 39 photos in three sizes (24 and 15 of them, each half with tables made from the other), the mean error
-    of the estimate from the file is 0.004 at libjpeg's quality 92, 0.015 at 45 and 0.024 at 12; from the
-    blocks it is 0.009, 0.023 and 0.051. For JPEG 2000 it is 0.011 at 2 bits per pixel and 0.040 at 0.1.
-    ``python -m research.portrait_measures`` measures it.
+    The error was measured on 39 photos in three sizes. They were divided into 24 and 15, and each part was
+    measured with tables made from the other. The mean error of the estimate from the file is 0.004 at
+    libjpeg's quality 92, 0.015 at 45 and 0.024 at 12; from the blocks it is 0.009, 0.023 and 0.051. For JPEG
+    2000 it is 0.011 at 2 bits per pixel and 0.040 at 0.1. ``python -m research.portrait_measures`` measures
+    it.
     """
 
     component: Final = Component.COMPRESSION_ARTIFACTS

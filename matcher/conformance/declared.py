@@ -34,7 +34,8 @@ def declared_requirements(
 ) -> Iterator[Requirement]:
     """Yield one requirement for each declaration of a record that can be measured.
 
-    The image counts as true. A property that the record leaves open yields no requirement.
+    If both disagree, the image counts as right. A property that the record does not state yields no
+    requirement.
 
     Args:
         portrait: The measured portrait.
@@ -64,7 +65,7 @@ def declared_requirements(
 def _eyes(
     portrait: PortraitView, declared: Representation, eyes: EyeCentres, header: ImageHeader, rule: Rule
 ) -> Requirement:
-    """Measure the larger distance between a declared and a measured eye centre, in eye distances."""
+    """Measure how far the declared eye centres are from the measured ones, at most, in eye distances."""
     distance = portrait.face.eye_distance
     if header.orientation != _UPRIGHT:
         found = not_assessed("the image is turned by its EXIF orientation, the declared points are not")
@@ -86,7 +87,7 @@ def _eyes(
 
 
 def _pose(portrait: PortraitView, declared: Representation, header: ImageHeader, rule: Rule) -> Requirement:
-    """Measure the largest difference between the magnitudes of a declared and a measured angle.
+    """Measure the largest difference between the magnitudes of the declared and the measured angles.
 
     Signs do not count, because issuers interpret the standard's figures differently.
     """

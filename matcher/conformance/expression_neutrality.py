@@ -34,7 +34,7 @@ class ExpressionNeutrality:
     unit: Final = "departure"
 
     def assess(self, portrait: PortraitView) -> Assessment:
-        """Native measure: departure from neutral; at 1 the score is 50."""
+        """Assess the expression; the native measure is the departure from neutral, with score 50 at 1."""
         features = features_of(portrait.landmarks)
         if portrait.landmarks is None or features is None:
             return not_assessed(NO_LANDMARKS)

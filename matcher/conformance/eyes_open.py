@@ -26,7 +26,10 @@ class EyesOpen:
     unit: Final = "eyes to chin"
 
     def assess(self, portrait: PortraitView) -> Assessment:
-        """Native measure in distances from the eyes to the chin; 0.05 to 0.11 are usual for open eyes."""
+        """Assess the eyes.
+
+        The native measure is in distances from the eyes to the chin; 0.05 to 0.11 are usual for open eyes.
+        """
         features = features_of(portrait.landmarks)
         if features is None:
             return not_assessed(NO_LANDMARKS)

@@ -34,7 +34,7 @@ class EyesVisible:
     unit: Final = "correlation"
 
     def assess(self, portrait: PortraitView) -> Assessment:
-        """Native measure: correlation with the average eye, -1..1."""
+        """Assess the eyes; the native measure is the correlation with the average eye, -1..1."""
         eyes = eye_pieces(portrait)
         if eyes is None:
             return not_assessed(NO_LANDMARKS)

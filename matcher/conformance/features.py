@@ -1,4 +1,4 @@
-"""Distances between the features of a face, from which the standard's geometric measures are made."""
+"""Distances between the features of a face, which the geometric measures of the standard use."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -20,5 +20,5 @@ class HeadPosePitch:
     unit: Final = "deg"
 
     def assess(self, portrait: PortraitView) -> Assessment:
-        """Native measure in degrees, positive upwards."""
+        """Assess the pitch; the native measure is in degrees, positive upwards."""
         return assess_angle(portrait.pose.pitch, portrait)

@@ -20,5 +20,5 @@ class HeadPoseYaw:
     unit: Final = "deg"
 
     def assess(self, portrait: PortraitView) -> Assessment:
-        """Native measure in degrees, positive to the image's right."""
+        """Assess the yaw; the native measure is in degrees, positive to the image's right."""
         return assess_angle(portrait.pose.yaw, portrait)

@@ -25,7 +25,7 @@ class HeadSize:
     unit: Final = "fraction"
 
     def assess(self, portrait: PortraitView) -> Assessment:
-        """Native measure: a fraction of the image's height."""
+        """Assess the head's size; the native measure is a fraction of the image's height."""
         features = features_of(portrait.landmarks)
         if features is None:
             return not_assessed(NO_LANDMARKS)

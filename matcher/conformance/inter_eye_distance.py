@@ -23,7 +23,7 @@ class InterEyeDistance:
     unit: Final = "px"
 
     def assess(self, portrait: PortraitView) -> Assessment:
-        """Native measure in pixels of the image."""
+        """Assess the eye distance; the native measure is in pixels of the image."""
         distance = portrait.face.eye_distance
         if not math.isfinite(distance):
             return not_assessed("the detector's eye points are not numbers")

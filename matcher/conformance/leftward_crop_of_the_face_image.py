@@ -20,6 +20,6 @@ class LeftwardCropOfTheFaceImage:
     unit: Final = "eye distances"
 
     def assess(self, portrait: PortraitView) -> Assessment:
-        """Native measure in eye distances."""
+        """Assess the space on the left; the native measure is in eye distances."""
         left, _, distance = eye_centres(portrait)
         return assess_crop(left, distance)

@@ -20,7 +20,7 @@ class MarginAboveOfTheFaceImage:
     unit: Final = "eyes to chin"
 
     def assess(self, portrait: PortraitView) -> Assessment:
-        """Native measure in distances from the eyes to the chin."""
+        """Assess the space above; the native measure is in distances from the eyes to the chin."""
         features = features_of(portrait.landmarks)
         if features is None:
             return not_assessed(NO_LANDMARKS)

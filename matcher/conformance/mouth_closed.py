@@ -21,7 +21,10 @@ class MouthClosed:
     unit: Final = "eyes to chin"
 
     def assess(self, portrait: PortraitView) -> Assessment:
-        """Native measure in distances from the eyes to the chin; 0 to 0.03 are usual for a closed mouth."""
+        """Assess the mouth.
+
+        The native measure is in distances from the eyes to the chin; 0 to 0.03 are usual for a closed mouth.
+        """
         features = features_of(portrait.landmarks)
         if features is None:
             return not_assessed(NO_LANDMARKS)

@@ -27,7 +27,7 @@ def mouth_colours(aligned: AlignedFace) -> MouthColours | str:
     """Measure the colours of one face.
 
     Returns:
-        The colours; if they cannot be measured, why, in words.
+        The colours, or, if they cannot be measured, the reason in words.
     """
     left, top, right, bottom = PART
     part = aligned.image[top:bottom, left:right]

@@ -13,8 +13,7 @@ def assess_angle(angle: float, portrait: PortraitView) -> Assessment:
     """Assess one angle.
 
     Source: ISO/IEC 29794-5, as in OFIQ (``HeadPose``): 100 times the squared cosine. Beyond 90 degrees, where
-        the
-    cosine rises again, the score is 0.
+    the squared cosine rises again, the score is 0.
 
     Args:
         angle: Degrees, -180..180; 0 is frontal.

@@ -1,4 +1,4 @@
-"""The remedy for each requirement that a portrait does not meet, in words for people."""
+"""States, for each requirement that a portrait may miss, what is wrong and what to do, for people to read."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ class Remedy:
     """The fault of a portrait that does not meet a requirement, and the action that removes it.
 
     Attributes:
-        text: One sentence. If ``best`` is given, it is about a measurement below ``best``.
+        text: One sentence. If ``best`` is given, the sentence is for measurements below it.
         best: A good measurement, if a measurement can be too small or too large.
-        above: The sentence about a measurement of ``best`` or more; empty if ``best`` is None.
+        above: The sentence for measurements of ``best`` or more; empty if ``best`` is None.
     """
 
     text: str

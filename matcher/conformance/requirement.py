@@ -165,7 +165,7 @@ class Requirement:
 
     @property
     def refuses(self) -> bool:
-        """True if the image must be refused: the requirement is hard, and not known to be met."""
+        """True if the image must be refused: the requirement is hard, and not met or not assessed."""
         return self.severity is Severity.HARD and self.passed is not True
 
 

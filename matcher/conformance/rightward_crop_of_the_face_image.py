@@ -20,6 +20,6 @@ class RightwardCropOfTheFaceImage:
     unit: Final = "eye distances"
 
     def assess(self, portrait: PortraitView) -> Assessment:
-        """Native measure in eye distances."""
+        """Assess the space on the right; the native measure is in eye distances."""
         _, right, distance = eye_centres(portrait)
         return assess_crop(portrait.image.shape[1] - right, distance)

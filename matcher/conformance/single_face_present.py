@@ -21,7 +21,7 @@ class SingleFacePresent:
     unit: Final = "fraction"
 
     def assess(self, portrait: PortraitView) -> Assessment:
-        """Native measure 0 (alone) to 1 (two faces of one size)."""
+        """Assess the other faces; the native measure is 0 (alone) to 1 (two faces of one size)."""
         areas = sorted((face.box.area for face in portrait.faces), reverse=True)
         if not areas or areas[0] <= 0:
             return not_assessed("the detector's boxes have no area")

@@ -11,8 +11,8 @@ class UnifiedQualityScore:
     """Never assessed; implements ``Measure``.
 
     The standard uses the magnitude of the embedding of MagFace, a network that no pack has. The magnitude of
-    another embedder is not trained to measure quality, and recognition does not depend on a mean of the
-    other components; either would be another quantity under the standard's name.
+    another embedder is not trained to measure quality, and a mean of the other components does not predict
+    recognition. Either would put the standard's name on another quantity.
     """
 
     component: Final = Component.UNIFIED_QUALITY_SCORE

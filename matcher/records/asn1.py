@@ -7,10 +7,10 @@ field with the default ``None`` is OPTIONAL. The schema is the dataclasses, and 
         year: Annotated[int, Tagged(0, Integer(0, 9999))]
         month: Annotated[int | None, Tagged(1, Integer(1, 12))] = None
 
-``asn1_structures`` has the types that consist of others. The structure has to hold: tags in the order of the
-schema, each once, mandatory fields present, primitive or constructed as their type demands. Values outside
-their range are read, because one wrong number in a passport does not make its image unusable; ``breaches``
-names them. What follows the known fields of an extensible type is ignored and counted.
+``asn1_structures`` has the types that consist of others. The reader requires the structure of the schema:
+tags in order, each once, mandatory fields present, primitive or constructed as their type demands. It accepts
+values outside their range, because one wrong number in a passport does not make its image unusable;
+``breaches`` names them. Elements after the known fields of an extensible type are ignored and counted.
 """
 
 from abc import ABC, abstractmethod
@@ -78,7 +78,7 @@ class Reader:
         return inner
 
     def malformed(self, what: str, field: str, offset: int) -> TrustedImageRefused:
-        """Makes the refusal of a structure that does not hold."""
+        """Returns the refusal of a record whose structure is wrong."""
         return record_malformed(self.format, what, field=field, offset=offset)
 
 
@@ -87,7 +87,7 @@ class Kind(ABC, Generic[_T]):
 
     Attributes:
         constructed: Whether its encoding consists of elements.
-        universal: Its tag as an item of a SEQUENCE OF; 0 if it is none there.
+        universal: Its tag as an item of a SEQUENCE OF; 0 if it cannot be one.
     """
 
     constructed: bool = False

@@ -23,7 +23,7 @@ class Element(NamedTuple):
     Attributes:
         tag: The tag's bytes as one number, such as 0x7F61.
         start: Offset of its value.
-        end: Offset behind its value.
+        end: Offset after its value.
     """
 
     tag: int
@@ -37,7 +37,7 @@ def read_element(data: bytes, position: int, end: int, *, format_: str) -> Eleme
     Args:
         data: The bytes.
         position: Offset of the object.
-        end: Offset behind the enclosing object.
+        end: Offset after the enclosing object.
         format_: The format that the bytes claim, for errors.
 
     Raises:

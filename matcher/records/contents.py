@@ -79,7 +79,7 @@ class TrustedImageContent:
         representation: The record's declarations about the face; None for a bare image.
         record: The whole record as coded; None for a bare image.
         dg2: The wrapping around the record; None without one.
-        discrepancies: Disagreements of the parts; the code stream counts as true.
+        discrepancies: Disagreements of the parts; the code stream counts as right.
     """
 
     container: Container

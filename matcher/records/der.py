@@ -26,7 +26,7 @@ def read_der(data: bytes, position: int, end: int, *, format_: str) -> Element:
     Args:
         data: The bytes.
         position: Offset of the element.
-        end: Offset behind the enclosing element.
+        end: Offset after the enclosing element.
         format_: The format that the bytes claim, for errors.
 
     Raises:
@@ -61,7 +61,7 @@ def der_elements(
     Args:
         data: The bytes.
         position: Offset of the first element.
-        end: Offset behind the last one.
+        end: Offset after the last one.
         format_: The format that the bytes claim, for errors.
         most: Limit of the number of elements.
         field: The field that holds them, for errors.

@@ -136,7 +136,7 @@ class Dg2:
         blocks: Its records, at least one.
         declared_count: The count that it states; None if it states none.
         outermost: Tag of the outermost data object: 0x75, 0x7F61 or 0x7F60.
-        trailing: Bytes behind the outermost data object.
+        trailing: Bytes after the outermost data object.
     """
 
     blocks: tuple[BiometricBlock, ...]
@@ -174,7 +174,8 @@ def parse_dg2(data: bytes) -> Dg2:
     """Reads the data group; the records in it are not parsed.
 
     Raises:
-        TrustedImageRefused: RECORD_MALFORMED: the data objects do not hold together, or hold no record.
+        TrustedImageRefused: RECORD_MALFORMED: the structure of the data objects is wrong, or there is no
+            record.
     """
     outermost = read_element(data, 0, len(data), format_=FORMAT_DG2)
     if outermost.tag not in {_DG2, _GROUP, _TEMPLATE}:
@@ -239,7 +240,7 @@ def _only(data: bytes, parent: Element, tag: int) -> Element:
 
 
 def _repeated(tag: int, offset: int) -> TrustedImageRefused:
-    """Makes the refusal of a repeated data object: two readers could read two different faces."""
+    """Returns the refusal of a repeated data object, of which two readers could read different faces."""
     what = f"data object {tag:X} occurs twice, and one is allowed"
     return record_malformed(FORMAT_DG2, what, field=f"{tag:X}", offset=offset)
 

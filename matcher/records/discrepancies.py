@@ -1,6 +1,6 @@
 """Finds disagreements between a record and its content, and harmless deviations from the standard.
 
-No discrepancy refuses an image: the code stream counts as true, and the disagreement is reported.
+No image is refused for a discrepancy: the code stream counts as right, and the discrepancy is reported.
 """
 
 from collections.abc import Mapping, Sequence
@@ -68,7 +68,7 @@ class Discrepancy:
 
     Attributes:
         kind: The property that disagrees.
-        text: A clause in words, with the values.
+        text: A clause for people, with the values.
         declared: The declared value; None if there is none.
         found: The actual value; None if there is none to compare with.
     """

@@ -1,4 +1,4 @@
-"""Reads fields of a record within bounds, and writes them with checks."""
+"""Tests that fields lie within a record, makes the refusals of records, and packs values into fields."""
 
 import struct
 
@@ -10,12 +10,12 @@ __all__ = ["need", "pack", "record_malformed"]
 def record_malformed(
     format_: str, what: str, *, field: str | None = None, offset: int | None = None
 ) -> TrustedImageRefused:
-    """Makes the refusal of a record with lengths or a structure that do not hold.
+    """Returns the refusal of a record whose lengths or structure are wrong.
 
     Args:
         format_: The format that the record claims.
         what: The error in words, with its numbers.
-        field: The field that does not hold.
+        field: The field that is wrong.
         offset: Its position, bytes from the start of the record.
     """
     details: dict[str, str | int | float] = {"format": format_}
@@ -31,10 +31,10 @@ def record_malformed(
 
 
 def need(size: int, offset: int, count: int, *, format_: str, field: str) -> None:
-    """Makes sure that ``count`` bytes from ``offset`` lie within ``size``.
+    """Tests that a field of ``count`` bytes at ``offset`` lies within a record of ``size`` bytes.
 
     Raises:
-        TrustedImageRefused: RECORD_MALFORMED.
+        TrustedImageRefused: RECORD_MALFORMED: It does not.
     """
     if offset + count > size:
         what = f"the {field} needs {count} bytes at byte {offset}, and {max(0, size - offset)} are left"
@@ -42,7 +42,7 @@ def need(size: int, offset: int, count: int, *, format_: str, field: str) -> Non
 
 
 def pack(layout: struct.Struct, values: tuple[int | bytes, ...], *, what: str) -> bytes:
-    """Writes fields.
+    """Packs values into the fields of a layout.
 
     Raises:
         RecordInvalid: A value does not fit its field.

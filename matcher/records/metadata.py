@@ -67,8 +67,8 @@ class RecordMetadata:
         quality: Quality blocks, at most 255 (not 2005).
         head_width: Width of the head in pixels, for the spatial sampling rate level (2011 only).
         post_acquisition: Processing of the image (not 2005).
-        block_39794: The block of a 39794-5 record that the metadata come from (39794-5 only). A new record
-            keeps its fields, but for the image and for those in which the metadata now differ from it.
+        block_39794: The block of the 39794-5 record from which the metadata come (39794-5 only). A new record
+            keeps its fields, except those of the image and those that the metadata now state differently.
     """
 
     face_image_type: FaceImageType2011 = FaceImageType2011.BASIC

@@ -48,7 +48,7 @@ class Representation:
         sampling_rate_level: Spatial sampling rate level, 0..7 (2011); None in a 2005 record.
         post_acquisition: Processing of the image (2011); None if there was none, or if it is not stated.
         cross_reference: Number, from 1, of the representation from which this one was made; None for none.
-        three_d_bytes: Length of the 3-D data behind the image (2011).
+        three_d_bytes: Length of the 3-D data after the image (2011).
         block_39794: The block with every field (39794-5 only).
     """
 

@@ -71,9 +71,9 @@ class Record2005:
 
     Attributes:
         representations: The faces, at least one.
-        trailing: Bytes behind the last face, which belong to no field; empty in a conformant record.
-        declared_length: The length that the header states; None if the record was not read. It is not
-            written: a written record states ``length``.
+        trailing: Bytes after the last face, which belong to no field; empty in a conformant record.
+        declared_length: The length in the header of a record that was read; None for any other. A record that
+            is written gets ``length`` in its header.
     """
 
     representations: tuple[Representation2005, ...]
@@ -98,8 +98,8 @@ def count_2005(data: bytes) -> int:
 def parse_2005(data: bytes) -> Record2005:
     """Reads a record.
 
-    Bytes behind the last face are kept in ``trailing``, and a header that states too small a length is
-    tolerated (docs/trusted_images.md).
+    Bytes after the last face are kept in ``trailing``. A header that states too small a length is tolerated
+    (docs/trusted_images.md).
 
     Args:
         data: The record; the caller has limited its length and its number of faces.

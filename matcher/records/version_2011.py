@@ -78,7 +78,7 @@ class Representation2011:
         expression: Mask of 16 bits; ``codes.EXPRESSION_BITS_2011``.
         pose: The pose as coded.
         landmarks: Landmarks.
-        three_d: The bytes behind the image: 3-D information and data.
+        three_d: The bytes after the image: 3-D information and data.
     """
 
     image: bytes = field(repr=False)
@@ -115,9 +115,9 @@ class Record2011:
         certification: Certification flag; the edition defines 0 only.
         temporal_semantics: How the representations relate in time: 0 for one; 1 unknown; 2 and 3 irregular
             intervals in the same or in different sessions; 4..65534 milliseconds between them; 65535 more.
-        trailing: Bytes behind the last face, which belong to no field; empty in a conformant record.
-        declared_length: The length that the header states; None if the record was not read. It is not
-            written: a written record states ``length``.
+        trailing: Bytes after the last face, which belong to no field; empty in a conformant record.
+        declared_length: The length in the header of a record that was read; None for any other. A record that
+            is written gets ``length`` in its header.
     """
 
     representations: tuple[Representation2011, ...]
@@ -144,7 +144,7 @@ def count_2011(data: bytes) -> int:
 def parse_2011(data: bytes) -> Record2011:
     """Reads a record.
 
-    Bytes behind the last face are kept in ``trailing``, and a header that states too small a length is
+    Bytes after the last face are kept in ``trailing``, and a header that states too small a length is
     tolerated (docs/trusted_images.md).
 
     Args:

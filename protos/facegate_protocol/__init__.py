@@ -1,7 +1,7 @@
 """The transcript of a scan, which binds frames to a session key and the session key to a device.
 
-Pure functions over bytes; both the server and a client use them. `docs/device_protocol.md` describes
-them for SDK authors, with test vectors.
+Everything here works on bytes and does no I/O; the server and the clients share it. `docs/device_protocol.md`
+describes it for SDK authors, with test vectors.
 """
 
 from facegate_protocol.agreement import MAC_KEY_BYTES, SHARE_BYTES, derive_mac_key

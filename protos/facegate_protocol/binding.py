@@ -10,7 +10,7 @@ _EVIDENCE = b"facegate/v1/evidence-challenge"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BindingInputs:
-    """Everything that both sides know once the Challenge has arrived.
+    """The inputs of the binding hash: everything that both sides know once the Challenge has arrived.
 
     Attributes:
         token: The scan token as sent in ScanStart, UTF-8.

@@ -55,7 +55,7 @@ class MacChain:
         return self._value
 
     def accept_frame(self, *, header: bytes, image: bytes, mac: bytes) -> bool:
-        """Adds a frame if its MAC is right, as the server does. Otherwise leaves the chain unchanged."""
+        """Adds a received frame and returns True if its MAC is right; else leaves the chain unchanged."""
         # 1. Compute the MAC of the frame over the previous MAC.
         expected = self._frame_mac(header, image)
         # 2. Compare in constant time. If the MACs differ, the chain does not advance.

@@ -1,4 +1,4 @@
-"""Compares deepfake files with live clips, mark by mark.
+"""Compares deepfake files with live clips by marks of a swapped face.
 
 ::
 
@@ -183,7 +183,7 @@ def _values(clips: Sequence[_Clip], name: str, *, live: bool) -> NDArray[np.floa
 
 
 def _left_out(clips: Sequence[_Clip], name: str) -> tuple[str, str]:
-    """Judge each source by the line and the direction that suit the others best."""
+    """Judge each source by the line and the direction that separate the other sources best."""
     caught, alarms, fakes, live = 0, 0, 0, 0
     measured = [clip for clip in clips if name in clip.marks]
     for source in {clip.source for clip in measured}:

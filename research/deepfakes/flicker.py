@@ -68,7 +68,7 @@ def _steady(one: SeenFace, other: SeenFace) -> bool:
 
 
 def _shake(before: Points, now: Points, after: Points) -> float:
-    """Mean distance of the firm points from their mean position in the frames before and after.
+    """Return the mean distance of the firm points from their mean position in the frames before and after.
 
     Both frames are aligned to this one. The unit is the distance between the outer eye corners.
     """
@@ -90,7 +90,7 @@ def _matrix(points: NDArray[np.float32], onto: NDArray[np.float32]) -> NDArray[n
 
 
 def _pixels(three: Sequence[SeenFace]) -> float:
-    """Log of the change within the face over that around it, both laid on the same place."""
+    """Return the log of the change within the face over that around it, with both frames aligned."""
     laid = []
     for face in three:
         points = face.mesh

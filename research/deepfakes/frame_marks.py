@@ -1,4 +1,4 @@
-"""Marks of a swap in a single frame: what differs between the face's inside and the skin around it."""
+"""Marks of a swap in a single frame: differences between the face's inside and the skin around it."""
 
 import math
 from typing import Final
@@ -81,7 +81,7 @@ def _gradient(luma: _Plane, step: int) -> _Plane:
 
 
 def _blocks(luma: _Plane, place: NDArray[np.bool_]) -> float:
-    """Steps at the borders of blocks of 8 pixels over those elsewhere, less 1."""
+    """Return the steps at the borders of blocks of 8 pixels over those elsewhere, less 1."""
     ratios = []
     for axis in (0, 1):
         steps = np.abs(np.diff(luma, axis=axis))
@@ -95,7 +95,7 @@ def _blocks(luma: _Plane, place: NDArray[np.bool_]) -> float:
 
 
 def _outline_step(luma: _Plane, regions: Regions) -> float:
-    """Steps across the outline's lower half, over those across the same line further in."""
+    """Return the steps across the outline's lower half over those across the same line further inside."""
     low = regions.outline[regions.outline[:, 1] > regions.middle[1]] - regions.middle
 
     def step(size: float) -> float:

@@ -7,8 +7,8 @@
 Cuts the live clips of ASSETS into scans as the reference client sends them, and uses the live images as they
 are stored. Prints the false alarms of each test with exact bounds, by scans and by clips, the share of
 simulated injections that each test detects, the scans that the scan memory recognises, and the cost. The
-clips were encoded as video before, unlike a camera's stream, so that noise and still parts are measured under
-worse conditions than a phone's. Scans of one clip are not independent, so that the bounds over clips count,
+clips were encoded as video before, unlike a camera's stream, so the conditions for measuring noise and still
+parts are worse than on a phone. Scans of one clip are not independent, so only the bounds over clips count,
 and at least 150 clips are needed to show a rate below 2 %.
 """
 

@@ -29,7 +29,7 @@ class MemoryCounts:
         stranger_pairs: All such pairs.
         replays: Recognised replays of scans, scaled and encoded anew.
         replay_pairs: All such replays.
-        shifted: Recognised replays without every second frame from the fifth on.
+        shifted: Recognised replays that begin with the sixth frame and have every second frame only.
     """
 
     second_scans: int

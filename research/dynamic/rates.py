@@ -32,9 +32,10 @@ class Rate:
         hits: Scans that count.
         scans: All scans.
         people: Number of people in them.
-        lower: Lower end, 0..1; ``None`` if there are too few people for an interval.
-        upper: Upper end, 0..1. If no scan counts, it is 3 / people (rule of three), as if all scans of one
-            person had the same outcome.
+        lower: Lower end, 0..1; ``None`` if there are fewer than ten people, unless all scans count or none
+            does.
+        upper: Upper end, likewise. If no scan counts, it is 3 / people (rule of three), as if all scans of
+            one person had the same outcome; if all count, ``lower`` is 1 - 3 / people.
     """
 
     hits: int

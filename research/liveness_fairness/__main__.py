@@ -221,7 +221,7 @@ def _scores(photos: Sequence[Photo]) -> Table:
 
 
 def _correlations(photos: Sequence[Photo]) -> Table:
-    """Show how tone and light go with each network's score and with the fusion's."""
+    """Show the correlation of tone and light with each network's score and with the fusion's."""
     table = Table(
         "Spearman correlation of",
         "photos",

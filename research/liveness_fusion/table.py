@@ -1,8 +1,8 @@
-"""The worth of each part of the fusion: ``python -m research.liveness_fusion.table ROWS``.
+"""Shows what each part of the fusion contributes: ``python -m research.liveness_fusion.table ROWS``.
 
 Prints, for scans and for single images, each part alone, the fusion, and the fusion less each part. Every row
-is judged by a model fitted without its source; policy ``standard``. Deepfake files are counted apart: they
-show no medium. A part that does not help here leaves the fusion.
+is judged by a model fitted without its source, under policy ``standard``. Deepfake files are counted
+separately, because they show no medium. A part that does not help here is removed from the fusion.
 """
 
 import argparse
@@ -46,7 +46,7 @@ class Variant:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command. Returns 0, or 2 with one line on stderr if the rows cannot be used."""
+    """Run the command; return 0, or 2 with one line on stderr if the rows cannot be used."""
     parser = argparse.ArgumentParser(prog="python -m research.liveness_fusion.table")
     parser.add_argument("rows", type=Path, nargs="+", help="files of research.liveness_fusion.measure")
     options = parser.parse_args(arguments)

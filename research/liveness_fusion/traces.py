@@ -1,7 +1,7 @@
 """Fits the weight of a trace of a medium by counts.
 
-A logistic weight is not suitable: most attacks show no trace, so that the weight of the few that do is lost
-in those that do not. The weight is therefore from counts: how often attacks and live images show the trace.
+A logistic weight is not suitable: most attacks show no trace, and would hide the few that do. The weight
+therefore comes from counts: how often attacks and live images show the trace.
 """
 
 import math

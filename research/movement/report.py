@@ -23,7 +23,7 @@ class Row:
         person: Key of the person.
         geometry: Geometry of the renderer.
         attempt: Number of the attempt, from 0.
-        finding: ``liveness.dynamic.finding.Finding`` by name.
+        finding: ``liveness.dynamic.finding.ChallengeFinding`` by name.
         ovals_filled: Number of filled ovals, of two for each approach.
         seconds: Length of the attempt.
         seen: Fields of ``PerspectiveFinding``; ``None`` if it could not be measured.

@@ -1,4 +1,4 @@
-"""Measures how often covers of eyes and mouth are found where there are some and where there are none.
+"""Measures how often covers of eyes and mouth are found on covered and on bare faces.
 
 Photos: the labelled ones of ``faces`` and ``pad`` (masked and bare mouths), and the unlabelled ones of
 ``faces_lfw`` and ``faces_groups``, as they are and with painted covers. Clips: scans as the server observes
@@ -61,7 +61,7 @@ class _Face:
     regions: dict[str, FaceRegions]
 
     def cover(self, way: str) -> Cover:
-        """Return what covers the face; a painted mouth is a shut one to the landmarks."""
+        """Return what covers the face; the landmarks of a painted mouth are those of a shut one."""
         is_open = self.mouth_open and way in (_BARE, Painted.LENSES)
         return name_cover(self.regions[way], eyes_shut=self.eyes_shut, mouth_open=is_open)
 

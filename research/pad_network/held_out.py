@@ -22,7 +22,7 @@ __all__ = ["held_out_names", "main"]
 
 
 def held_out_names(place: Workplace) -> tuple[str, ...]:
-    """Return the files of the manifest that no training and no choice used, in its order."""
+    """Return the files of the manifest that were used neither for training nor for a choice, in its order."""
     return tuple(
         f"{'live' if region.is_live else 'spoof'}/{region.name}"
         for region, fold in zip(place.regions, place.fold.tolist(), strict=True)

@@ -127,7 +127,7 @@ def trained_logits(student: nn.Module, crops: Sequence[tuple[BgrImage, BgrImage]
 
 
 def _share_of_new(count: int, averaging: float) -> float:
-    """Return the share of new weights in the average, which is larger early to discard the random start."""
+    """Return the share of new weights in the average. It is larger early, to discard the random start."""
     return max(1 - averaging, 10 / (10 + count))
 
 

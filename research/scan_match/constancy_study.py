@@ -45,7 +45,7 @@ class ScanScores:
         groups: Cosine of the two least similar groups of all samples, as in the server.
         groups_selected: The same cosine of the selected frames only.
         pairs_selected: Cosine of the two least similar selected frames.
-        witnesses: Samples beside the selected frames.
+        witnesses: Further samples, in addition to the selected frames.
         examined_share: See ``IdentifiedScan``.
     """
 
@@ -231,7 +231,7 @@ def constancy_tables(
 
 
 def joined_table(scans: Sequence[tuple[str, IdentifiedScan]], calibration: MatchCalibration) -> Table:
-    """Make the table of joined selections that stay undetected, for each threshold."""
+    """Make the table of joined selections that remain undetected, for each threshold."""
     lines = {
         bound: threshold_cosine(bound, calibration=calibration)
         for bound in (_LAX_FMR, SWAP_MAX_FMR, 1e-2)

@@ -1,1 +1,1 @@
-"""Studies what a display adds to a replay over time. Figures: ``docs/accuracy.md``, "Screens over time"."""
+"""Studies the traces of a display in a replay over time (``docs/accuracy.md``, "Screens over time")."""

@@ -1,4 +1,4 @@
-"""Cues of a display over time. Each is a function of a stretch; a higher value speaks for a screen.
+"""Cues of a display over time. Each is a function of a stretch; a higher value indicates a screen.
 
 The directions were fixed before anything was measured. A cue that could not be measured is missing.
 """
@@ -89,7 +89,7 @@ def _free(frame: SeenFrame) -> _Mask:
 
 
 def _profile(change: Luma, place: _Mask) -> _Plane | None:
-    """Return the mean of each row, less their line; ``None`` if too few rows have pixels enough."""
+    """Return the mean of each row, less a fitted line; ``None`` if too few rows have enough pixels."""
     count = place.sum(axis=1)
     rows = np.flatnonzero(count >= _LEAST_LINE)
     if rows.size < _LEAST_LINE:

@@ -1,4 +1,4 @@
-"""How well a cue separates screens from live clips on sources that it was not set on."""
+"""Measures how well a cue separates screens from live clips, on sources that did not set its line."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

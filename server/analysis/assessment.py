@@ -1,4 +1,4 @@
-"""The scope of an analysis of a file: what was assessed, and the highest confidence that LIVE reports.
+"""States what an analysis of a file assessed, and limits the confidence of LIVE accordingly.
 
 A file proves less than a check. Nothing here recognises a deepfake or a recording that was injected as a
 file: of 11 scans of 4 deepfake files, 10 are LIVE with all three PAD networks
@@ -71,7 +71,7 @@ class Assessment:
         return replace(result, ceiling=self.ceiling)
 
     def bounded_sum(self, result: SelfieResult, *, live: float) -> SelfieResult:
-        """Returns the sum of the eight signals with the ceiling of this assessment, if its verdict is LIVE.
+        """Returns the result of the eight signals; if it is LIVE, with the ceiling of this assessment.
 
         Args:
             result: The sum.
@@ -82,7 +82,7 @@ class Assessment:
         return replace(result, confidence=min(result.confidence, max(live, self.ceiling / 100)))
 
     def words(self, verdict: Verdict, *, live: float) -> str:
-        """Returns what was assessed and what not, in sentences, the most important first.
+        """Returns sentences that state what was assessed and what was not, the most important first.
 
         Args:
             verdict: The verdict.

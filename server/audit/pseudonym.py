@@ -1,8 +1,8 @@
 """Pseudonyms of people in the audit log.
 
 An entry carries HMAC-SHA-256 of the subject's hash under a random key of that subject. Erasing the person
-destroys this key: from then on, nobody can compute the pseudonym from the reference, and the chain stays
-whole.
+destroys this key: from then on, nobody can compute the pseudonym from the reference. The entries do not
+change, so the chain stays whole.
 """
 
 import hmac

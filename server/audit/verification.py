@@ -158,7 +158,7 @@ class ChainVerifier:
         self._previous = _bytes(entry.hash) or computed
 
     def before_the_first(self, sequence: int) -> None:
-        """Reports a row whose number no entry has: the first entry is number 1."""
+        """Reports a row with a number below 1, the number of the first entry."""
         self._add(ProblemKind.INSERTED, sequence, "its number is below that of the first entry")
 
     def unreadable(self, sequence: int) -> None:

@@ -58,7 +58,7 @@ class FinishedCheck:
 
 @dataclass(frozen=True, slots=True)
 class _KeptResult:
-    """What is kept of a decided check for FinishCheck.
+    """The parts of a decided check that FinishCheck returns.
 
     Attributes:
         result: The result bytes.

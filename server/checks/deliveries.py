@@ -1,4 +1,4 @@
-"""The entries of the audit log that FinishCheck writes: the first delivery of a result, and repeats."""
+"""Makes the entries of the audit log for FinishCheck: the first delivery of a result, and repeats."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class _Repeated:
 
 
 class Deliveries:
-    """Makes the events of deliveries. Repeats are an entry a minute for a check and caller, with a count."""
+    """Makes the events of deliveries. Repeats get an entry a minute for each check and caller."""
 
     def __init__(self, tenant_key: Callable[[str], bytes]) -> None:
         """Sets the function that returns the key of a tenant (``KeyRing.memory.of``)."""

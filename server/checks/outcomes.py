@@ -32,8 +32,8 @@ class JudgedAttempt:
         mode: The mode that was used.
         device: The facts about the device.
         transcript: The transcript; ``None`` if the device left before it signed the end.
-        evidence: The images that are stored. For an attempt that is decided against, also the images that
-            could not be stored, so that the result names them.
+        evidence: The images that are stored. If the attempt decides against the person, images that could not
+            be stored are included, so that the result names them.
     """
 
     number: int

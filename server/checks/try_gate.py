@@ -15,7 +15,7 @@ __all__ = ["TryGate"]
 
 
 class TryGate:
-    """Admits a new check unless too many checks of its subject or its portrait failed, or run now."""
+    """Admits a new check unless too many checks of its subject or its portrait have failed or are running."""
 
     def __init__(
         self,

@@ -41,8 +41,9 @@ class OpenedEvidence:
         record: Its evidence record.
         holds: The holds on it.
         record_json: The record as it was sealed.
-        record_jws: The same, signed now.
-        altered: The facts that lists state otherwise; see ``server.evidence.index.contradictions``.
+        record_jws: The same record, signed when it was opened.
+        altered: The facts that differ between the record and the columns of lists; see
+            ``server.evidence.index.contradictions``.
     """
 
     check: CheckRecord
@@ -82,7 +83,7 @@ async def found_check(repository: CheckRepository, check_id: UUID, *, tenant: st
 
 
 class EvidenceReading:
-    """Reads evidence. What is read is in the audit log before it is returned."""
+    """Reads evidence. Every read has its entry in the audit log before the data is returned."""
 
     def __init__(
         self,

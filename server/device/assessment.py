@@ -261,13 +261,13 @@ def _claims(
 
 
 def _with_earlier(checks: Sequence[DeviceCheck], earlier: Sequence[DeviceCheck]) -> tuple[DeviceCheck, ...]:
-    """Returns ``checks``, in which failed tests of earlier streams replace those of the same name."""
+    """Returns ``checks`` with the failed tests of earlier streams in place of those of the same name."""
     failed = {check.name: check for check in earlier}
     return tuple(failed.get(check.name, check) for check in checks)
 
 
 def _facts(findings: Sequence[EvidenceFinding]) -> AttestedFacts:
-    """Merges the facts of all evidence; of several values for a fact, the first counts."""
+    """Merges the facts of all evidence; if they state a fact several times, the first value counts."""
     known = [finding.facts for finding in findings]
     return AttestedFacts(
         android_version=next((f.android_version for f in known if f.android_version is not None), None),

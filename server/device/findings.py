@@ -36,9 +36,9 @@ class EvidenceFinding:
     """The finding on one piece of evidence.
 
     Attributes:
-        verifier: The verifier, which is the first part of its tests' names. ``unknown`` if no verifier
-            supports the evidence or the verifier failed, empty if the device
-            reported that it has none, and ``runtime`` if only a report came.
+        verifier: The verifier, which is the first part of its tests' names; ``unknown`` if no verifier
+            supports the evidence or the verifier failed, empty if the device reported that it has no
+            evidence, and ``runtime`` if only a report came.
         checks: Every test.
         ceiling: The highest assurance that it may give, if that is lower than the verifier's.
         facts: The verified facts about the device.

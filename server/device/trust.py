@@ -61,7 +61,7 @@ class DeviceTrust:
         test_apple: The roots that replace them in sandbox checks.
         apple_app_ids: The operator's apps.
         apple_environment: The App Attest environment.
-        apple_max_keys_made: The highest risk metric of a receipt that raises no doubt.
+        apple_max_keys_made: The highest risk metric of a receipt that passes.
         receipt_exchange: Exchanges receipts; ``None`` if they are not exchanged.
         test_receipt_exchange: Exchanges receipts in sandbox checks.
         relying_party: The operator's site; ``None`` without a site.

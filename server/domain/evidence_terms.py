@@ -22,8 +22,8 @@ def term(name: str, word: str) -> str:
 def policy_term(policy: str, status: str) -> str:
     """Returns the term of a policy and a status together.
 
-    Either alone may be that of most checks, while both together are those of few: a list by both would read
-    all of one to find them.
+    Most checks may have the same policy, and most the same status, but only few may have both. A query with
+    two separate terms would read all entries of one of them.
     """
     return term("status_policy", f"{status}:{policy}")
 

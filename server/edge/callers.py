@@ -57,7 +57,7 @@ class CallerIdentifier:
 
     @property
     def content(self) -> object:
-        """An object that is another one after the file of keys was read again."""
+        """An object that identifies the file of keys as read: a new one after each reading."""
         return None if self._api_keys is None else self._api_keys.content
 
     @property

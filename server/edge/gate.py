@@ -36,7 +36,7 @@ _Context = ServicerContext[Any, Any]
 
 
 class Gate(ServerInterceptor):
-    """Decides for each call of a listener whether its message is read."""
+    """Decides for each call of a listener whether to read its message."""
 
     def __init__(
         self,

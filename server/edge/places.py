@@ -89,7 +89,7 @@ class Place:
         self._left = threading.Event()
 
     def check_wanted(self) -> None:
-        """Raises if the call has ended, to stop its work. Thread-safe.
+        """Stops the work of a call that has ended, by an exception. Thread-safe.
 
         Raises:
             Abandoned: The call has ended.

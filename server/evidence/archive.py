@@ -61,7 +61,7 @@ class Export:
         time: When, UTC.
         finish_time: When the orchestrator first received the result; ``None`` before.
         holds: The references of the holds on the check.
-        altered: The facts that lists state otherwise than the record.
+        altered: The facts that differ between the record and the columns of lists.
     """
 
     exported_by: str

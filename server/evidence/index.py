@@ -13,10 +13,10 @@ __all__ = ["contradictions"]
 def contradictions(
     listed: ListedCheck, record: EvidenceRecord, *, tenant_keys: Iterable[bytes]
 ) -> tuple[str, ...]:
-    """Returns the facts that a list states otherwise than the sealed record.
+    """Returns the facts that differ between the sealed record and the columns of lists.
 
-    The server writes both in one transaction and never changes these columns, so somebody with access to the
-    database did. The record is right: its seal is intact.
+    The server writes both in one transaction and never changes these columns. If they differ, somebody with
+    access to the database changed a column; the record is right, because its seal is intact.
 
     Args:
         listed: The line of the list.

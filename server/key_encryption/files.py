@@ -19,7 +19,7 @@ _DOMAIN: Final = b"facegate/v1/key-file"
 
 @dataclass(frozen=True, slots=True)
 class FileContext:
-    """What a file is for. A file that was encrypted for one purpose decrypts for no other.
+    """The purpose and the owner of a key file. It cannot be decrypted for another purpose or owner.
 
     Attributes:
         purpose: The purpose of the key, such as ``evidence``.

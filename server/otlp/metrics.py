@@ -1,4 +1,4 @@
-"""Sends the metrics of the admin listener by OTLP: the same registry, read once in a while."""
+"""Sends the metrics of the admin listener by OTLP, from the same registry, at regular intervals."""
 
 import math
 import threading

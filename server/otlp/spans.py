@@ -39,7 +39,7 @@ class CountingProcessor(BatchSpanProcessor):
 
 
 class _CountingExporter(SpanExporter):
-    """Knows how many spans wait, because the queue of OpenTelemetry drops without telling."""
+    """Counts the waiting spans, because the queue of OpenTelemetry drops spans without a notice."""
 
     def __init__(self, exporter: SpanExporter, *, dropped: Callable[[int], None]) -> None:
         self._exporter = exporter

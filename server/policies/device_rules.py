@@ -76,9 +76,9 @@ class PlatformDemands(PolicyTable):
 class DemandRules(PolicyTable):
     """The demands by platform.
 
-    If no platform is named, no platform is refused, and observations are advisory. Attestation is then
-    advisory, or ignored if no assurance is demanded. If a platform is named, devices of platforms without a
-    table are refused.
+    If no platform has a table, no platform is refused, and observations are advisory; attestation is
+    advisory, or ignored if no assurance is demanded. If a platform has a table, devices of platforms without
+    one are refused.
     """
 
     android: PlatformDemands | None = None

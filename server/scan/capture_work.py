@@ -1,8 +1,8 @@
-"""The worker-pool side of an attempt: measures its frames in order and examines selected ones beside that.
+"""Runs the work of an attempt on the worker pool: measures its frames in order and examines selected ones.
 
 Only one thread at a time uses the capture (``attempt.capture``). A frame is processed in one call to a
-worker, and nothing reads the capture meanwhile. Only examinations run in parallel; the frames that they work
-on do not change.
+worker, and nothing reads the capture meanwhile. Only examinations run in parallel, on frames that do not
+change any more.
 """
 
 import asyncio

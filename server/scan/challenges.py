@@ -1,4 +1,4 @@
-"""The challenges of a stream's attempts: how they start, and the evidence that they leave for the judge."""
+"""Starts the challenges of a stream's attempts, and collects their evidence for the judge."""
 
 from attempt import AttemptChallenge, FlashRun, MovementRun, evidence_of
 from liveness import ChallengeEvidence
@@ -35,7 +35,7 @@ def start_challenge(env: ScanEnvironment, plans: ScanPlans) -> FlashRun | Moveme
 def challenge_evidence(
     env: ScanEnvironment, plans: ScanPlans, challenge: AttemptChallenge | None
 ) -> ChallengeEvidence | None:
-    """Returns the evidence that an attempt's challenge leaves for the judge; ``None`` in EXPRESS."""
+    """Returns the evidence of an attempt's challenge, for the judge; ``None`` in EXPRESS."""
     return evidence_of(challenge, limits=plans.limits, model=env.models.flash)
 
 
@@ -45,7 +45,7 @@ def declined(challenge: AttemptChallenge | None) -> bool:
 
 
 def conclude_challenge(plans: ScanPlans, challenge: AttemptChallenge | None) -> None:
-    """Updates the plans by the end of an attempt's challenge."""
+    """Updates the plans after the end of an attempt's challenge."""
     if isinstance(challenge, FlashRun):
         plans.first_step = challenge.next_step
         if challenge.fell_back:

@@ -1,4 +1,4 @@
-"""The facts of an ended attempt: its judgement, the assessment of its device, and its images."""
+"""Closes an ended attempt: judges it, assesses its device, and stores its images."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -53,7 +53,7 @@ class _EarlyWork:
 
 
 class AttemptCloser:
-    """Gathers the facts of the attempts of one stream. The images that it keeps are durable."""
+    """Judges the ended attempts of one stream, assesses its device, and stores the images durably."""
 
     def __init__(self, env: ScanEnvironment, stream: OpenStream) -> None:
         """Initialises the closer with the shared environment and the stream."""
@@ -63,7 +63,7 @@ class AttemptCloser:
         self._ahead: _EarlyWork | None = None
 
     def judge_ahead(self, run: AttemptRun) -> None:
-        """Starts to judge an attempt whose frames are complete, while its end is displayed and signed."""
+        """Starts to judge an attempt with all its frames, while the device shows and signs its end."""
         judgement = asyncio.create_task(self._judge(run))
         comparison = asyncio.create_task(self._devices.compare_frames(self._stream, run))
         self._ahead = _EarlyWork(
@@ -82,7 +82,7 @@ class AttemptCloser:
         return await self._judge(run)
 
     async def attempts(self, run: AttemptRun) -> tuple[AttemptRecord, ...]:
-        """Returns the check's attempts, with this one in its state before its end."""
+        """Returns the check's attempts; this one is as it was before its end."""
         if (ahead := self._ahead_of(run)) is not None:
             attempts = await ahead.attempts
             own = next((each for each in attempts if each.number == run.number), None)

@@ -1,4 +1,4 @@
-"""The conclusion of a signed attempt: it is judged, its outcome is stored, and the device gets a result."""
+"""Concludes a signed attempt: judges it, stores its outcome, and makes the result for the device."""
 
 from collections.abc import Callable
 from dataclasses import replace

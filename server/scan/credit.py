@@ -1,4 +1,4 @@
-"""Credit: the number of frames and bytes that a device may send before the server asks for more.
+"""Credit: the number of frames and bytes that a device may send until the server grants more.
 
 Transport flow control alone lets a client send megabytes ahead of the handler. For live video that is seconds
 of stale frames. Credit limits the data in flight to a few frames, so that a slow server slows the camera down
@@ -13,7 +13,7 @@ from server.scan.messages import AttemptEndMessage, CreditMessage, FrameMessage,
 
 
 class CreditLedger:
-    """The remaining credit of a stream's current attempt, and the room that processed frames have freed.
+    """The remaining credit of a stream's current attempt, and the credit that processed frames have freed.
 
     A frame is charged to the credit that the server had sent when the frame *arrived*, not when it is
     processed, because more credit may have been granted in between. A device cannot know of credit before it
@@ -96,7 +96,7 @@ class CreditLedger:
             self._exhausted = self._monotonic()
 
     def processed(self, size: int) -> None:
-        """Notes that a frame of ``size`` bytes was processed, so that its room can be granted again."""
+        """Notes that a frame of ``size`` bytes was processed, so that its credit can be granted again."""
         self._due_frames += 1
         self._due_bytes += size
 
@@ -107,11 +107,11 @@ class CreditLedger:
 
     @property
     def held_back(self) -> bool:
-        """Whether there is freed room that was not granted yet."""
+        """Whether there is freed credit that was not granted yet."""
         return self._due_frames > 0
 
     def grant(self, *, everything: bool = False) -> CreditMessage | None:
-        """Grants the freed room; returns ``None`` if there is none or the grant can wait.
+        """Grants the freed credit; returns ``None`` if there is none or the grant can wait.
 
         A grant waits while the device has credit for more than half of the window and for its largest image,
         because a message for every frame would cost both sides more than the frame itself.

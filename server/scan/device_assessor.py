@@ -1,4 +1,4 @@
-"""The assessment of a device at the end of an attempt, and the marks that the scan memory stores of it."""
+"""Assesses a device at the end of an attempt, and stores the marks of the scan in the scan memory."""
 
 from dataclasses import dataclass, replace
 

@@ -1,4 +1,4 @@
-"""The comparison of a scan with earlier scans of the same tenant, and the marks that later scans compare."""
+"""Compares a scan with earlier scans of the same tenant, and stores its marks for later scans."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace

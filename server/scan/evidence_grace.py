@@ -1,4 +1,4 @@
-"""The wait for missing evidence after a scan's last attempt, for as long as the policy allows."""
+"""Waits for missing evidence after a scan's last attempt, as long as the policy allows."""
 
 from server.scan.attempt import AttemptRun
 from server.scan.environment import ScanEnvironment

@@ -1,4 +1,4 @@
-"""Tests of every received frame: the scan's budget, and the flash steps that were revealed."""
+"""Tests every received frame: against the scan's budget, and against the flash steps that were revealed."""
 
 from server.errors import Reason, Refusal
 from server.scan.messages import CaptureBudget, FrameMessage

@@ -1,4 +1,4 @@
-"""The opening of a stream: start, Challenge, proof of the session key on a reconnect, and the lease."""
+"""Opens a stream: start, Challenge, proof of the session key on a reconnect, and the lease."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""The wait for older streams of the same scan, so that a newer stream cannot decide before they have judged.
+"""Waits for older streams of the same scan, so that a newer stream cannot decide before they have judged.
 
 A stream that was fenced notices it within seconds, judges its frames and stores the outcome of its attempt.
 The newer stream's good result waits until then, or until the older lease would have expired because its

@@ -41,7 +41,7 @@ def expected_seconds(plan: Plan, *, capture: float) -> float:
 
 
 def fewer_bytes(plan: Plan, *, max_frame_bytes: int) -> AdjustmentMessage:
-    """Returns the request to a slow connection: an eighth of the bytes, in smaller frames.
+    """Returns the request for a slow connection: smaller frames, with an eighth of the bytes.
 
     The size stays the same for movement, which is measured in frames of one size.
     """
@@ -53,7 +53,7 @@ def fewer_bytes(plan: Plan, *, max_frame_bytes: int) -> AdjustmentMessage:
 
 
 def smallest_frame(plan: Plan) -> int:
-    """Returns the smallest size, bytes, that may be requested of a frame so that the scan's bytes last."""
+    """Returns the least frame size, bytes, that may be requested to make the scan's bytes last."""
     return _SMALLEST_FRAMES.get(plan, _SMALLEST_FRAME)
 
 

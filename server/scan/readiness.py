@@ -1,4 +1,4 @@
-"""The wait between two attempts, in which the person reads the advice or walks to a brighter place."""
+"""Waits between two attempts, while the person reads the advice or walks to a brighter place."""
 
 from server.errors import Reason, Refusal
 from server.scan.attempt import AttemptRun

@@ -87,7 +87,7 @@ def second_person(
 
 
 def use_up(connection: Connection, request: ApprovalRequest, *, now: datetime) -> None:
-    """Deletes a request that was confirmed at ``now``; a call that confirmed it too may have done so before.
+    """Deletes a request that was confirmed at ``now``, unless another call that confirmed it has deleted it.
 
     A request that was recorded later is another one, and stays.
     """

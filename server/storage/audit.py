@@ -1,4 +1,4 @@
-"""Writes the audit log: entries in the transaction of what they record, checkpoints, and pseudonyms' keys.
+"""Writes the audit log: entries, in the transaction that they record, checkpoints, and pseudonyms' keys.
 
 The head of a tenant is locked from an entry to the end of its transaction, so that the entries of several
 replicas form one chain, in the order of their commits. ``append`` should therefore be the last statement of a
@@ -42,7 +42,7 @@ _PSEUDONYM: Final = re.compile(r"[0-9a-f]{64}")
 
 
 def append(connection: Connection, event: AuditEvent, *, now: datetime) -> AuditEntry:
-    """Appends an entry in the transaction of what it records.
+    """Appends an entry in the transaction that it records.
 
     Args:
         connection: The connection of the transaction.
@@ -142,7 +142,7 @@ class AuditLog:
     async def checkpoint(
         self, signer: CheckpointSigner, *, now: datetime, at_least: timedelta = timedelta()
     ) -> tuple[SignedCheckpoint, ...]:
-        """Signs a checkpoint of every chain that has entries behind its newest one.
+        """Signs a checkpoint of every chain that has entries after its newest checkpoint.
 
         Args:
             signer: The key that signs.

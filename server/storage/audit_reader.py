@@ -222,7 +222,7 @@ def _rows(
 
 
 def _before_the_first(connection: Connection, tenant: str) -> list[int]:
-    """Returns sequences that no entry has: the first entry is number 1."""
+    """Returns sequences below 1, the number of the first entry."""
     columns = audit_events.c
     query = select(columns.sequence).where(columns.tenant == tenant, columns.sequence < 1).limit(_PAGE)
     return list(connection.execute(query.order_by(columns.sequence)).scalars())

@@ -281,9 +281,9 @@ class DeviceRepository:
         Args:
             tenant: The tenant.
             subject: The reference to the person.
-            check_ids: The person's decided checks (``EvidenceRecordRepository.of_subject``), whose rows do
-                not name the person any more.
-            event: What the audit log records; ``None`` if the caller's transaction does not record it.
+            check_ids: The person's decided checks (``EvidenceRecordRepository.of_subject``). Their rows no
+                longer name the person.
+            event: The audit log's entry; ``None`` if the caller's transaction does not write one.
             now: The time of the entry; now by default.
 
         Returns:
@@ -354,13 +354,16 @@ class DeviceRepository:
 def forget_subject_rows(
     connection: Connection, tenant: str, subject: str, check_ids: Collection[UUID] = ()
 ) -> int:
-    """Deletes what ``DeviceRepository.forget_subject`` does, inside an open transaction.
+    """Deletes the rows that ``DeviceRepository.forget_subject`` deletes, inside an open transaction.
 
     Args:
         connection: The connection of the transaction.
         tenant: The tenant; its sandbox is included.
         subject: The subject reference; not empty.
-        check_ids: The decided checks of the person, whose rows do not name the person any more.
+        check_ids: Decided checks of the person. Their rows no longer name the person.
+
+    Returns:
+        The number of deleted keys, uses and scans.
     """
     scopes = memory_scopes(tenant)
     scans = select(scan_memories.c.check_id).where(

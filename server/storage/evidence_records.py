@@ -224,7 +224,7 @@ class EvidenceRecordRepository:
 
     @uncancelled
     async def listed(self, check_id: UUID) -> ListedCheck | None:
-        """Returns the line of a check in lists, found by its identifier; None if there is no such check."""
+        """Returns the line of one check, found by its identifier; None if there is no such check."""
 
         def work(connection: Connection) -> ListedCheck | None:
             return next(iter(_listed(connection, [check_id])), None)

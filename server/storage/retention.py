@@ -63,7 +63,7 @@ class RetentionRepository:
 
     @uncancelled
     async def due(self, now: datetime) -> tuple[DueChecks, ...]:
-        """Returns what the retention has ended of, by the name of the policy, in its order."""
+        """Returns the checks whose retention has ended, for each policy, sorted by name."""
         return await self._database.read(_due, now)
 
     @uncancelled
@@ -202,7 +202,7 @@ class RetentionRepository:
     ) -> int:
         """Erases what is stored about a person's devices and tries, as the first step of erasing the person.
 
-        The rows of an erased check do not name the person any more, so later they would not be found.
+        It has to come first, because the rows of an erased check no longer name the person.
 
         Args:
             tenant: The tenant.

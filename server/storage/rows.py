@@ -68,9 +68,9 @@ def from_words(column: str) -> tuple[str, ...]:
 
 
 def reasons_of(row: RowMapping) -> tuple[FailureReason, ...] | None:
-    """Returns the reasons in a row of the table ``checks``; None if they are no list of reasons.
+    """Returns the reasons in a row of the table ``checks``; None if the column is not a list of reasons.
 
-    The server writes none like that, so somebody with access to the database did.
+    The server always writes such a list, so otherwise somebody with access to the database changed it.
     """
     try:
         words = json.loads(row["reasons"])

@@ -99,10 +99,10 @@ Rewrap = Callable[[WrappedKey], tuple[bytes, str] | None]
 
 @dataclass(frozen=True, slots=True)
 class RewrappedBatch:
-    """What a batch did.
+    """The result of one batch.
 
     Attributes:
-        rows: Rows that were looked at.
+        rows: Rows that were read.
         changed: Rows whose data key was wrapped anew.
         last: The primary key of the last row, for the next batch; None after the last batch.
     """

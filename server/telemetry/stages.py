@@ -80,7 +80,7 @@ class Tracing(Protocol):
         ...
 
     def beside(self, name: str) -> AbstractContextManager[None]:
-        """Returns the span of a stage that is no parent: what is made inside belongs to the stage around."""
+        """Returns the span of a stage without children: spans made inside belong to the outer stage."""
         ...
 
 

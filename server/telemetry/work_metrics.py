@@ -1,4 +1,4 @@
-"""Metrics of work: what waits for what, how long models take, and which stores and keys fail."""
+"""Metrics of work: the times of waits and of models, and failures of stores and keys."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -83,7 +83,7 @@ class WorkMetrics:
             self._key_errors.labels(purpose)
 
     def worker_waits(self, pool: str) -> Callable[[float], None]:
-        """Returns what records that work waited for a thread of a pool, in seconds."""
+        """Returns a function that records how long work waited for a thread of a pool, in seconds."""
         return self._worker_waits.labels(pool).observe
 
     def waited_for_place(self, kind: str, seconds: float) -> None:
@@ -95,7 +95,7 @@ class WorkMetrics:
         self._credit_waits.observe(seconds)
 
     def model_times(self, role: str) -> Callable[[float], None]:
-        """Returns what records the time of one call of a model, in seconds."""
+        """Returns a function that records the time of one call of a model, in seconds."""
         return self._models.labels(role).observe
 
     def storage_failed(self, store: str, operation: str) -> None:

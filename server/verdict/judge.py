@@ -43,13 +43,14 @@ class VerdictInputs:
         verified_bits: Challenge bits that were verified.
         assurance: The device assurance that was reached.
         device_demands_met: Whether the evidence that the policy demands of the device is present and holds.
-        device_decided: Whether a decisive device test failed that nothing tolerates.
+        device_decided: Whether a decisive device test failed and neither the policy nor the sandbox tolerates
+            it.
         injected: Whether the device's evidence, as far as the policy demands it, proves that no camera took
             the frames.
         transcript_intact: Whether the deciding attempt's transcript holds; ``None`` if no attempt ended.
-        ended_by: Why the scan ended without a judged attempt, or the circumstance that the decision on the
-            last attempt names. It may be a fault of the server. ``None`` if an attempt was judged and nothing
-            else is to be named.
+        ended_by: Why the scan ended without a judged attempt, or a circumstance that the decision on the last
+            attempt names, such as a fault of the server. ``None`` if an attempt was judged and there is no
+            such circumstance.
     """
 
     match: MatchResult | None

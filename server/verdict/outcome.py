@@ -1,4 +1,4 @@
-"""The data of a decision: everything that the result of a check is built from."""
+"""The data of a decision, from which the result of a check is built."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime

@@ -184,7 +184,7 @@ class _DeliveredRecord(BaseModel):
 
 
 class _Delivered(BaseModel):
-    """The same document, of which FinishCheck reads little, because it is called for every check."""
+    """The few fields of the document that FinishCheck reads, because it is called for every check."""
 
     record: _DeliveredRecord
 

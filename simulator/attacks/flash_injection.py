@@ -1,4 +1,4 @@
-"""Injects frames that imitate the light of the flash: tinted, or relit in real time.
+"""Makes injected frames that imitate the light of the flash: tinted, or relit in real time.
 
 The attacker has a genuine video of the victim, filmed without a flash, and reads each colour when the app is
 instructed to show it. This attacker knows the room of the video and tracks the face without error, which a

@@ -1,4 +1,4 @@
-"""Injects frames behind the camera, with a perfect clock."""
+"""Makes injected frames with a perfect clock."""
 
 from collections.abc import Iterator
 from itertools import islice

@@ -59,7 +59,7 @@ def crop_around_face(
         picture: A frame with one face.
         face_centre: Middle of the face, pixels.
         face_pixels: Width of the face.
-        face_share: Requested share of the part's width; if ``picture`` is too small, the part is smaller and
+        face_share: The face's share of the part's width. If ``picture`` is too small, the part is smaller and
             the share larger.
     """
     height, width = picture.shape[:2]

@@ -30,7 +30,7 @@ key."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamHabit:
-    """The changes of a device to the frames of its camera.
+    """How a device changes the frames of its camera.
 
     Attributes:
         loop_frames: Number of frames that it keeps and repeats; 0 to send every frame.

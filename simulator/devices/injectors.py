@@ -1,4 +1,4 @@
-"""Devices that inject frames and attest validly, so that only frames and headers show the injection."""
+"""Devices that inject frames although their attestation is valid: only frames and headers show it."""
 
 from dataclasses import replace
 

@@ -15,7 +15,7 @@ _ITERATIONS = 4
 
 @dataclass(frozen=True, slots=True)
 class ReliefPose:
-    """A small rigid movement from the rest position of the image.
+    """A small rigid movement away from the image's position at rest.
 
     Attributes:
         yaw: Degrees; positive turns the front to the image's right.
@@ -23,7 +23,7 @@ class ReliefPose:
         roll: Degrees; positive is clockwise in the image.
         shift_x: Pixels to the image's right, at the plane of depth 0.
         shift_y: Pixels down.
-        approach: Share of the rest distance by which the distance shrinks.
+        approach: How much closer it is, as a share of the distance at rest.
     """
 
     yaw: float = 0.0
@@ -107,7 +107,7 @@ class Relief:
             depth: Height above the plane of the canvas towards the camera in pixels, sampled by
                 ``grid_shape``; None is flat.
             pivot: The fixed point of rotations: x, y on the canvas and depth.
-            stiffness: Share 0..1 of a rotation with which each place turns, sampled like ``depth``; None is
+            stiffness: The share of a rotation that each place follows, 0..1, sampled like ``depth``; None is
                 1 everywhere. A torso turns less than its head.
         """
         self._viewport = viewport

@@ -73,10 +73,10 @@ class AmbientSettings:
 
 
 class Ambient:
-    """Steady light from one dominant direction and from all around, more from above than from below.
+    """Steady light, from one dominant direction and from all sides, more from above than from below.
 
     Its illuminance is that of a surface that faces the camera, so that it can be compared with the screen's.
-    The light from all around is a constant and a first-order term in the vertical.
+    The light from all sides is a constant plus a term that rises linearly with the vertical direction.
     """
 
     def __init__(self, settings: AmbientSettings, rng: np.random.Generator) -> None:

@@ -13,7 +13,7 @@ _ADAPTATION = 0.85
 
 
 class CameraLoops:
-    """Exposure drives the weighted mean towards a grey; white balance keeps the mean colour of the frame.
+    """Exposure drives the weighted mean towards grey; white balance keeps the frame's mean colour constant.
 
     Both have a first-order lag, as in phones.
 

@@ -124,9 +124,9 @@ class LitScene:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the factor on the colours and the light added to them, at a quarter of the resolution.
 
-        Subject and room are joined in their light as in their colours. The subject's light ends up to four
-        pixels inside its edge, so that none of it falls on the wall; the surface is dark there, because the
-        camera sees it at a grazing angle.
+        The light of subject and room is joined as their colours are. The subject's light ends up to four
+        pixels inside its edge, so that none of it falls on the wall. The surface is dark there anyway,
+        because the camera sees it at a grazing angle.
         """
         material = self._subject.material
         fill = (maps.ambient * swing)[..., None] * tint

@@ -155,7 +155,7 @@ class PhoneCamera:
 
     @property
     def pedestal(self) -> float:
-        """Offset of the light, in full scales, with which read noise has the form of shot noise."""
+        """Light to add so that read noise can be computed as shot noise, as a share of full scale."""
         return _READ_ELECTRONS**2 / self._white_electrons()
 
     def start(self, radiance: NDArray[np.float32]) -> None:

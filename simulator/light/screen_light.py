@@ -97,7 +97,7 @@ class ScreenLight:
         self._show(self._idle, at=at, idle=True)
 
     def flash_since(self, time: float) -> float | None:
-        """Return when the first colour of the flash at ``time`` appeared, as the app can know it.
+        """Return when the flash that is on display at ``time`` began, as the app reports it.
 
         Returns:
             Seconds; None before a flash and after its end.
@@ -125,11 +125,13 @@ class ScreenLight:
         )
 
     def appeared(self, time: float) -> tuple[int, float]:
-        """Return what was on display at ``time``, as the app reports it.
+        """Return the colour on display at ``time``, as the app reports it.
+
+        The app does not know ``PhoneSettings.hidden_seconds``, the delay until the real light appears.
 
         Returns:
-            Number of the ``show`` call, from 1, whose colour had begun to appear, and when it did, in seconds
-            of the same clock, as the app can know it; (0, 0.0) before the first.
+            The number of the ``show`` or ``restore`` call that set the colour, from 1, and the time at which
+            the colour began to appear, in seconds; (0, 0.0) before the first.
         """
         for number in range(len(self._shown), 0, -1):
             since = self._shown[number - 1].since

@@ -81,9 +81,9 @@ class DecoderPool:
             video_workers: The number of workers for videos; 0 for none.
             limits: The limits of a job.
             most_bytes: The largest size of a file that is sent to a worker.
-            on_loss: Called whenever a worker is given up, on the thread that noticed it.
-            on_job: Called after every job with its end: ``decoded``, ``refused``, ``lost`` (with its worker)
-                or ``no_worker``.
+            on_loss: Called on the thread that notices that a worker is lost.
+            on_job: Called after every job with how it ended: ``decoded``, ``refused``, ``lost`` (together
+                with its worker) or ``no_worker``.
             command: Returns the command of a worker; tests pass one with misbehaving decoders.
         """
         self._limits = limits or DecoderLimits()

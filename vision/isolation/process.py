@@ -101,7 +101,7 @@ class WorkerProcess:
         return self._process.pid
 
     def defect(self) -> LossCause | None:
-        """Returns why it must not get another job; ``None`` if it runs and sent nothing more."""
+        """Returns why it must not get another job; ``None`` if it runs and sent nothing after its answer."""
         if self._process.poll() is not None:
             return LossCause.KILLED
         try:

@@ -1,4 +1,4 @@
-"""The protocol of the server and a decoding worker: framed messages over two pipes.
+"""The protocol between the server and a decoding worker: framed messages over two pipes.
 
 A message is a fixed header and a payload. The header has a magic, a kind, six signed 64-bit numbers whose
 meaning depends on the kind, and the payload's length. There is neither text nor nesting, so the server, which

@@ -1,7 +1,7 @@
 """The filter of a worker's system calls, which allows only those that a decoder needs.
 
-There are three answers. Calls that a decoder needs pass. Calls that only an attacker makes kill the process,
-so that the attack is noticed. Every other call fails with EPERM, which harmless code handles. Files can no
+The filter allows calls that a decoder needs. Calls that only an attacker makes kill the process, so that the
+attack is noticed. Every other call fails with EPERM, which harmless code handles. Files can no
 longer be opened, not even to read, because everything was loaded before.
 
 Source: Linux ``Documentation/userspace-api/seccomp_filter.rst``, ``include/uapi/linux/seccomp.h`` and

@@ -1,4 +1,4 @@
-"""Has a worker decode an image: makes the job and verifies the answer, on the server's side."""
+"""The server's side of decoding an image: makes the job for a worker and verifies its answer."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,4 +1,4 @@
-"""The limits and the result of decoding a video, and the detection of its container."""
+"""The limits and the result of decoding a video; detects its container."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

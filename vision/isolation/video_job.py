@@ -1,4 +1,4 @@
-"""Has a worker decode a video: makes the job and verifies the answers, on the server's side."""
+"""The server's side of decoding a video: makes the job for a worker and verifies its answers."""
 
 from collections.abc import Mapping
 from typing import Final, NoReturn

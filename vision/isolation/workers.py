@@ -1,4 +1,4 @@
-"""Keeps a fixed number of workers of one kind running, in a thread of its own, and lends each to one job."""
+"""Keeps a fixed number of workers of one kind running, by a thread of its own, and lends each to one job."""
 
 import threading
 import time
@@ -26,11 +26,12 @@ class WorkersState:
 
     Attributes:
         jobs: The number of jobs that got an answer, including a refusal.
-        losses: How often a worker was given up, by cause.
+        losses: The number of lost workers, by cause.
         processes: The ids of the running processes.
         lent: The number of processes that work on a job now.
-        filter_errno: The result of the youngest worker's filter of system calls: 0 if it is in place, the
-            errno of its refusal, or -1 on a machine without one; ``None`` before the first start.
+        filter_errno: Whether the newest worker's filter of system calls is in place: 0 if it is, the errno
+            with which the kernel refused it, or -1 on a machine without a filter; ``None`` before the first
+            start.
     """
 
     jobs: int
@@ -161,8 +162,8 @@ class DecoderWorkers:
     def run(self, job: Callable[[WorkerProcess], _Result]) -> _Result:
         """Runs a job on a worker.
 
-        A worker that was killed from outside may have been killed before the job came, so the job then runs
-        once more on another worker.
+        If a worker was killed from outside, the job runs once more on another worker, because the first may
+        have been killed before the job came.
 
         Args:
             job: Exchanges messages with the worker. If it raises ``WorkerLost``, the worker is replaced.

@@ -192,7 +192,7 @@ class MatchCalibration:
 
     @property
     def of_scans(self) -> "MatchCalibration":
-        """The same with the range of scans against photos in place of photos; itself if it has none."""
+        """This calibration with the range of scans against photos as its points; itself without it."""
         return self if self.scans is None else replace(self, points=self.scans.points, scans=None)
 
     @property
@@ -263,7 +263,7 @@ def load_calibration(embedder_sha256: str, *, template: str = "") -> MatchCalibr
 
 
 def uncalibrated(form: TemplateForm) -> MatchCalibration:
-    """Return a calibration that supports no policy: the operator has not calibrated the embedder yet."""
+    """Return a calibration that supports no policy, for an embedder that the operator has not calibrated."""
     return MatchCalibration(
         points=(ScorePoint(cosine=1.0, fmr_upper_bound=1.0),),
         record=CalibrationRecord(

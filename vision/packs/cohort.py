@@ -1,12 +1,12 @@
-"""Scores templates against a cohort: how unusual is their likeness among other people?
+"""Normalises the score of two templates by a cohort: by how similar other people are to them.
 
-Some templates resemble everybody's a little: those of poor photos, and those of groups of people of whom
-the embedder saw few in training. The mean of a population is subtracted from each template, and the result
-divided by the square root of the spread of its products with that population. The product of two such
-vectors is the score. It is close to a cosine. It is the symmetric normalisation of scores by a cohort
-(R. Auckenthaler et al., "Score normalization for text-independent speaker verification systems", Digital
-Signal Processing 10, 2000), with the population's mean and covariance in place of a list of templates: the
-file contains no template of a person.
+Some templates are a little similar to those of everybody: templates of poor photos, and of groups of people
+of whom the embedder saw few in training. The mean of a population is subtracted from each template, and the
+result divided by the square root of the spread of its products with that population. The product of two such
+vectors is the score. It is close to a cosine. It is the symmetric normalisation of scores by a cohort (R.
+Auckenthaler et al., "Score normalization for text-independent speaker verification systems", Digital Signal
+Processing 10, 2000), with the population's mean and covariance in place of a list of templates: the file
+contains no template of a person.
 """
 
 import base64

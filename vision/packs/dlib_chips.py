@@ -1,4 +1,4 @@
-"""The chips of one face for dlib's embedder: aligned, and moved a little.
+"""Cuts the chips of one face for dlib's embedder: aligned, and moved a little.
 
 dlib's network gives another template if a face lies two pixels further left. The mean over a few chips
 with such small differences, and over their mirror images, is steadier in poor light or sharpness;

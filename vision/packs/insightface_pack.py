@@ -20,7 +20,7 @@ __all__ = ["make_insightface_pack"]
 
 
 def make_insightface_pack(files: PackFiles, *, name: str, runtime: RuntimeOptions) -> Pack:
-    """Load files of the family.
+    """Load a pack of the ``insightface`` family from its files.
 
     Args:
         files: The files.

@@ -72,13 +72,13 @@ class _Unpickler(pickle.Unpickler):
 
 
 def read_state(content: bytes) -> State:
-    """The tensors of a PyTorch state file of the form used before PyTorch 1.6.
+    """Return the tensors of a PyTorch state file in the form that was used before PyTorch 1.6.
 
     Args:
         content: The file.
 
     Raises:
-        StateFileError: It is no such file, or asks for anything but tensors.
+        StateFileError: It is not such a file, or its pickle contains anything but tensors.
     """
     stream = io.BytesIO(content)
     try:
@@ -107,7 +107,7 @@ def read_state(content: bytes) -> State:
 
 
 def minifasnet_to_onnx(state: State) -> bytes:
-    """The network that ``state`` belongs to.
+    """Return the network to which ``state`` belongs, as an ONNX model.
 
     It takes ``input``, float32 of shape (n, 3, 80, 80), BGR, 0..255, and gives ``logits`` of shape (n, 3);
     the second class is a bona fide presentation.
@@ -149,7 +149,7 @@ class _Graph:
         return name
 
     def block(self, name: str, value: str, *, stride: int = 1, padded: bool = True) -> str:
-        """Convolution, batch normalisation and, where the state has one, PReLU."""
+        """Add convolution, batch normalisation and, if the state has one, PReLU."""
         value = self._convolution(f"{name}.conv", f"{name}.bn", value, stride=stride, padded=padded)
         slopes = self._state.get(f"{name}.prelu.weight")
         return value if slopes is None else self.add("PRelu", value, self._constant(slopes.reshape(-1, 1, 1)))
@@ -159,7 +159,7 @@ class _Graph:
         return self.block(f"{name}.project", self.block(f"{name}.conv_dw", value, stride=stride))
 
     def squeeze_and_excite(self, name: str, value: str) -> str:
-        """``value`` weighted by channel, or as it is where the state has no such part."""
+        """Add a weight for each channel of ``value``; leave it unchanged if the state has no such part."""
         if f"{name}.fc1.weight" not in self._state:
             return value
         weights = self.add("GlobalAveragePool", value)

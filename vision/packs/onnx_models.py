@@ -1,4 +1,4 @@
-"""The common part of the families: makes sessions, PAD networks and a pack of verified ONNX files."""
+"""Makes sessions, PAD networks and a pack of verified ONNX files, for every family of packs."""
 
 from collections.abc import Sequence
 from typing import TypeVar

@@ -19,7 +19,7 @@ __all__ = ["make_open_pack"]
 
 
 def make_open_pack(files: PackFiles, *, name: str, runtime: RuntimeOptions) -> Pack:
-    """Load files of the family.
+    """Load a pack of the ``open`` family from its files.
 
     Args:
         files: The files.

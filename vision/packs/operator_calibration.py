@@ -1,8 +1,8 @@
 """A calibration of the operator: measured on the operator's photos, or published for the embedder.
 
 It replaces the packaged one, so a policy may demand the error rates that its figures support. The server
-trusts the figures, and every result names their origin. It tests what it can: that they are of this embedder,
-that their record exists, and that measured ones claim no bound that the number of persons cannot support.
+trusts the figures, and every result names their origin. It tests only that they are of this embedder, that
+they have a record, and that measured ones claim no bound that the number of persons cannot support.
 """
 
 import math

@@ -14,7 +14,10 @@ __all__ = ["OnnxPadNetwork"]
 
 
 class OnnxPadNetwork:
-    """A classifier over one context crop; implements ``vision.packs.interfaces.PadNetwork``."""
+    """A PAD network that classifies one crop of a face with its surroundings.
+
+    Implements ``vision.packs.interfaces.PadNetwork``.
+    """
 
     def __init__(self, *, name: str, session: OnnxSession, preprocessing: PadPreprocessing) -> None:
         """Wrap a loaded network.

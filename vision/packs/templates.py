@@ -1,4 +1,4 @@
-"""Face templates: vectors, and the id that says how they were made."""
+"""Face templates: vectors, with an id that states how they were made."""
 
 from dataclasses import dataclass, field
 
@@ -13,13 +13,13 @@ __all__ = ["Template", "TemplateForm", "to_unit_length"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemplateForm:
-    """The way in which an embedder makes templates. Only templates of one form can be compared.
+    """How an embedder makes templates. Only templates of one form can be compared.
 
     Attributes:
         model: Name of the embedder.
         sha256: SHA-256 of its file, lower-case hex.
         dimensions: Length of a template.
-        preprocessing: What is done before and after the network: alignment, normalisation, mirror image.
+        preprocessing: The steps before and after the network: alignment, normalisation, mirror image.
     """
 
     model: str
@@ -29,13 +29,13 @@ class TemplateForm:
 
     @property
     def id(self) -> str:
-        """The id that templates of this form carry."""
+        """The id of templates of this form."""
         return f"{self.model}/{self.sha256}/{self.dimensions}/{self.preprocessing}"
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A face template that knows how it was made.
+    """A face template with the id of its form.
 
     Attributes:
         vector: The vector, of length 1.

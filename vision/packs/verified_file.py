@@ -20,8 +20,8 @@ class VerifiedFile:
         path: The file.
         entry: Its entry in the catalogue.
         sha256: Of the file, lower-case hex: one of ``entry.sha256s``.
-        content: What gets loaded: the bytes that were hashed, or the ONNX graph that a state file was
-            converted to.
+        content: The bytes to load: those that were hashed, or the ONNX graph to which a state file was
+            converted.
     """
 
     path: Path

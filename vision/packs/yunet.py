@@ -81,7 +81,7 @@ class YunetDetector:
 
 
 def _blob(image: BgrImage, long_side: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the frame at ``long_side``, with black up to whole strides, and its scale in x and y."""
+    """Return the frame at ``long_side``, padded with black to whole strides, and its scale in x and y."""
     height, width = image.shape[:2]
     factor = long_side / max(height, width)
     inner_height, inner_width = max(1, round(height * factor)), max(1, round(width * factor))

@@ -1,4 +1,4 @@
-"""The screen flash on the demo's page: the frames, the colours, and the answer of the face.
+"""The screen flash on the demo's page: the frames, the colours, and the response of the face.
 
 ``tape`` records the frames and colours of a phone, ``measure`` measures the frames again, ``strip`` combines
 the data of one scan, ``picture`` draws it, ``svg`` and ``png`` render the drawing for a page and for a

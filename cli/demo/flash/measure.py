@@ -48,7 +48,7 @@ _NANOSECONDS: Final = 1e9
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FlashCurves:
-    """The response over time: changes of light as natural logarithms, (red, green, blue).
+    """The response over time, as changes of the natural logarithm of light (red, green, blue).
 
     The effects of camera, hand and room are removed, as in the judgement.
 
@@ -56,8 +56,9 @@ class FlashCurves:
         times: Shape (n,), seconds of the capture clock.
         face: Shape (n, 3): light of the skin.
         background: Shape (n, 3): light beside the face; None if it was not measured throughout.
-        expected: Shape (n, 3): effect of the commanded colours on a face, at the best-fitting time and as
-            strong as the answer found, but at least as strong as the effect of the dimmest usable screen.
+        expected: Shape (n, 3): the effect that the commanded colours should have on a face, at the
+            best-fitting time. It is as strong as the measured response, but at least as strong as with the
+            dimmest usable screen.
         lag: Seconds by which the face follows the screen; None if no lag stands out.
     """
 

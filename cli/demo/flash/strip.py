@@ -42,9 +42,10 @@ class StripColumn:
         since: Time of its appearance, seconds of the capture clock.
         until: Time of the next colour's appearance, or of the last frame.
         crop: The face under it, JPEG; None if no frame shows a face.
-        proves: Whether it was drawn at random; the first and the closing grey are publicly known.
-        agrees: Whether the server found that the face answers it; None if it could not decide.
-        signal_to_noise: Signal-to-noise ratio of the answer, by the server; None if it was not measured.
+        proves: Whether it was drawn at random, and so proves something; the first and the closing grey do
+            not.
+        agrees: Whether the server found that the face reflects it; None if it could not decide.
+        signal_to_noise: Signal-to-noise ratio of the response, as the server measured it; None if it did not.
     """
 
     number: int

@@ -2,8 +2,8 @@
 
 Start with ``flash.FlashChallenge``, which decides after each frame what the screen shows next. ``script``
 draws random colours from ``palette`` and makes ``steps`` of them, ``ovals`` draws the ovals of the movement,
-and ``entropy`` computes how many bits a right answer proves. ``actions`` holds the requests to its
-caller, ``interface`` the measurements that it needs. No module of this package reads pixels.
+and ``entropy`` computes how many bits a right answer proves. ``actions`` has the requests to the caller, and
+``interface`` the measurements that the challenge needs. No module of this package reads pixels.
 """
 
 from liveness.dynamic.challenge.actions import (

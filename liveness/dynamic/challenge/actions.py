@@ -40,7 +40,7 @@ class HintCode(StrEnum):
 
 
 class EndReason(StrEnum):
-    """Why a challenge ended. The judge decides its finding."""
+    """Why a challenge ended. It is no finding; the judge decides that."""
 
     PROVEN = "PROVEN"
     """Enough steps were verified, or enough ovals followed."""

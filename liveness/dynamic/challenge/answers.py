@@ -1,4 +1,4 @@
-"""The count of right, wrong and missing answers to the steps shown so far."""
+"""Counts the right, wrong and missing answers to the steps shown so far."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Answers:
 
     Attributes:
         verified: The colour bits of each step with a right answer.
-        open: The colour bits of each step without an answer, which is not measured, or not yet.
+        open: The colour bits of each step that has no answer, or none yet.
         wrong: The number of steps whose answer is another colour.
     """
 
@@ -49,7 +49,7 @@ class Answers:
         return bits_beyond_chance(self.verified, shown=self.shown)
 
     def proven_with(self, bits: float) -> float:
-        """Returns the bits proven, net of chance, if one more right answer carried ``bits``."""
+        """Returns the proven bits, net of chance, if one more right answer carried ``bits``."""
         return bits_beyond_chance((*self.verified, bits), shown=self.shown + 1)
 
     def reach(self, more: int) -> float:

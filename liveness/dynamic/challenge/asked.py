@@ -1,8 +1,8 @@
-"""The signs that a person is asked to show besides the colours, with the times of the requests and the waits.
+"""Decides when to ask the person for a blink or a turn of the head during the colours, and how long to wait.
 
 A blink does not disturb the measurement of the light, so a person who has not blinked by the middle of the
-colours is asked then. A turn of the head does disturb it, so a person whose depth is not shown yet is asked
-shortly before the end of the last colour that may be needed, because reading the hint takes time.
+colours is asked then. A turn of the head does disturb it. A person whose head's depth is not measured yet is
+therefore asked shortly before the end of the last colour that may be needed: reading the hint takes time.
 """
 
 import math
@@ -58,7 +58,7 @@ class AskedSign:
 
     @property
     def matters(self) -> bool:
-        """Whether the sign is expected, shown or not, because more frames may show less of it."""
+        """Whether the sign is expected; also true once it was shown, because later frames may weaken it."""
         return self._expected
 
     @property
@@ -67,7 +67,7 @@ class AskedSign:
         return None if self._shown is None else self._code
 
     def expect(self) -> None:
-        """Expects the sign from now on, before the wait for it; does nothing if the patience is 0."""
+        """Expects the sign from now on, without waiting yet; does nothing if the patience is 0."""
         self._expected = self._patience > 0
 
     def see(self, shown: bool | None) -> None:
@@ -130,10 +130,10 @@ class AskedSigns:
         return self.awaits_depth and (decides or now >= self._depth_at + _DEPTH_SECONDS)
 
     def prepare(self, *, share: float, last: bool, shape_shows: bool) -> None:
-        """Expects the signs that would be missing once the colours are proven. Call it before each colour.
+        """Expects the required signs if it is time for them. Call it before each colour.
 
         Args:
-            share: The bits proven so far over the required ones.
+            share: The proven bits so far over the required bits.
             last: Whether a right answer to the next colour would suffice.
             shape_shows: See ``missing``.
         """
@@ -143,7 +143,7 @@ class AskedSigns:
             self._depth.expect()
 
     def ahead(self, seconds: float) -> HintCode | None:
-        """Returns the hint to give while colours are shown; ``None`` for none.
+        """Returns the hint to give during the current colour, or ``None``.
 
         Args:
             seconds: The remaining time of the colour on display.

@@ -57,11 +57,11 @@ def bits_of_choice(count: int) -> float:
 
 
 def bits_beyond_chance(verified: Sequence[float], *, shown: int) -> float:
-    """Returns the bits that right answers prove, although steps may be omitted at will; 0 or more.
+    """Returns the bits that right answers prove, even if an attacker can omit steps at will; 0 or more.
 
-    An attacker who guesses blindly can make wrongly guessed steps unmeasurable (a movement, a hand before the
-    camera) and so gets several tries. The sum of the bits of right answers is therefore too high. With v
-    right answers among n steps, this function returns::
+    An attacker who guesses blindly can make a wrongly guessed step unmeasurable (by a movement, or a hand in
+    front of the camera), and so gets several tries. The sum of the bits of right answers is therefore too
+    high. With v right answers among n steps, this function returns::
 
         sum(verified) + log2( integral over q in 0..1 of  Beta(4, 1)(q) q^v (1 - q)^(n - v) )
 
@@ -73,8 +73,8 @@ def bits_beyond_chance(verified: Sequence[float], *, shown: int) -> float:
     are measured, and 3.5 when one of 6 is not.
 
     Args:
-        verified: The bits of each step with a right answer; each must be a lower bound on the
-            step's surprisal.
+        verified: The bits of each step with a right answer, at most minus the binary logarithm of the chance
+            to guess it.
         shown: The number of steps with bits that were shown, answered or not.
 
     Raises:

@@ -17,16 +17,16 @@ one answer is wrong and the steps that the policy allows can still reach the req
 is held like every other, so that the screen does not change faster at the end. It ends when a frame shows
 that it was held, or after a short wait for such a frame.
 
-**Depth and a blink.** If a head's depth is required, or the policy requires a blink, and it was not shown,
-the person is asked for it (``challenge.asked``) as early as this does not disturb the measurement of the
-light. The colour that proves enough stays on display until the sign is shown or the wait is over; later
-frames do not count for the colours. The face must stay the same, so the challenge ends if it leaves. The
-colour also stays until the caller has the frames that it requires of every scan, so that no frame is measured
-after the closing step is on display.
+**Depth and a blink.** If depth or a blink is required and was not measured, the person is asked for it
+(``challenge.asked``) as soon as the request cannot disturb the measurement of the light. The colour that
+completes the proof stays on display until the sign is measured or the wait is over; frames from then on do
+not count for the colours. If the face leaves meanwhile, the challenge ends, because another face could
+return. The colour also stays until the caller has the frames that it requires of every scan, so that no frame
+has to be measured once the closing step is on display.
 
 **Light.** If the meter reports that daylight drowns the screen's light, the person gets a hint. If that does
-not help, the fallback of the policy begins, or the flash continues for a while and ends without a result.
-Only light leads to the fallback, and only if no measured colour differs from the one shown.
+not help, the fallback of the policy begins. Without a fallback, the flash continues for a while and ends
+without a result. Only light leads to the fallback, and only if no measured colour differs from the one shown.
 
 **Pauses.** If the face leaves the oval, the capture pauses: the device shows the reason and holds frames back
 for a second. Then the challenge measures again, and shows nothing new before the face is back.
@@ -148,7 +148,7 @@ class FlashChallenge:
 
     @property
     def samples(self) -> tuple[FlashSample, ...]:
-        """The frames that count for the colours, in order: those that arrived before these were proven."""
+        """The frames that count for the colours, in order: those before the colours were proven."""
         return self._proof.samples
 
     @property
@@ -207,7 +207,7 @@ class FlashChallenge:
         self.see(DisplayClaim(sample.step, sample.step_since, sample.capture_time, sample.arrival_time))
 
     def see(self, claim: DisplayClaim) -> None:
-        """Adds a frame's claim about the display, which suffices for a frame once ``settled`` is true."""
+        """Adds only a frame's claim about the display. This suffices once ``settled`` is true."""
         self._display.see(claim, at=self._clock.not_before(claim.arrival_time))
 
     def next_action(self, *, now: float) -> Action:
@@ -313,7 +313,7 @@ class FlashChallenge:
         return self._reveal(step)
 
     def _proved(self) -> Action:
-        """Waits, once the colours are proven, for the missing signs one after the other, then ends."""
+        """After the colours are proven: waits for the missing signs, one after the other, and then ends."""
         now = self._clock.now
         away_since, lost = self._presence.away_since, self._presence.code in _LOST
         if away_since is not None and lost and now >= away_since + _AWAY_SECONDS:

@@ -44,11 +44,11 @@ class StepReading:
     Attributes:
         step: The number of the step.
         frames: The number of undisturbed frames that show the step fully.
-        snr: The response to this step's colour against the noise of its mean: how far the nearest other
-            colour is, in standard deviations; 0 where unknown.
-        agrees: Whether the measured colour is the commanded one, and distinct from every other; ``None`` if
-            that cannot be decided, or not yet.
-        disturbed: Why frames do not count, if too few remain.
+        snr: How far the expected response to the nearest other colour is from that to this one, in standard
+            deviations of the mean over the frames; 0 if unknown.
+        agrees: Whether the face reflects the commanded colour; ``None`` if it is not clearly this colour or
+            clearly another, or if there are too few frames.
+        disturbed: The disturbances that left too few frames; empty if there are enough.
         settled: Whether enough frames show the step, after lag and transition.
     """
 
@@ -70,7 +70,7 @@ class Meter(Protocol):
         """Records that ``step`` was sent at ``at``, seconds on the server's monotonic clock."""
 
     def refresh(self) -> None:
-        """Includes every added frame in the answers that follow."""
+        """Measures again, so that later calls include all frames that were added."""
 
     def readings(self) -> tuple[StepReading, ...]:
         """Returns the measurement of each step."""
@@ -88,17 +88,20 @@ class Meter(Protocol):
         ...
 
     def shape_shows(self) -> bool:
-        """Returns whether the face responds and the screen is not nearly the only light.
+        """Returns whether the flash can show the shape of the face.
 
-        In the screen's light alone every part of the face responds equally, whatever its shape. Then, or
-        before there is a response, only motion can show the shape of the surface.
+        This needs a response, and other light beside the screen's: in the screen's light alone every part of
+        a face responds equally, whatever its shape. Otherwise only motion can show the shape.
         """
         ...
 
     def doubtful(self) -> bool:
-        """Returns whether more steps may settle the doubt that keeps a right answer from counting."""
+        """Returns whether the challenge is not measurable yet, but may be after more steps."""
         ...
 
     def lag(self) -> float | None:
-        """Returns the delay of the face after the claimed appearance, seconds; ``None`` while unknown."""
+        """Returns how long after the claimed appearance of a colour the face shows it, seconds.
+
+        ``None`` while unknown.
+        """
         ...

@@ -1,4 +1,4 @@
-"""The step on display, the time of its appearance, and the time for which it was held."""
+"""Keeps the step on display, when it appeared, and for how long it was held."""
 
 import math
 from dataclasses import dataclass
@@ -42,9 +42,9 @@ class StepOnDisplay:
         at: The time of its reveal, seconds on the server's clock.
         earliest: The capture time of the last frame that had arrived by then, seconds on the device's clock.
             The step cannot have appeared before.
-        held: The number of frames that show the step held; ``see`` counts them.
-        held_at: The arrival time of the last frame needed of them, seconds on the server's clock; ``None``
-            before.
+        held: The number of frames that show that the step was held; ``see`` counts them.
+        held_at: The arrival time of the frame that completed the required number of these, seconds on the
+            server's clock; ``None`` before.
         away: Whether the face was away, or the capture paused, while the step was on display.
     """
 
@@ -62,15 +62,15 @@ class StepOnDisplay:
 
     @property
     def nearly_held(self) -> bool:
-        """Whether one more frame that shows the step held suffices."""
+        """Whether the step will have been held with one more frame."""
         return self.held >= _HELD_FRAMES - 1
 
     @property
     def closed_at(self) -> float:
-        """The end of a closing step on the server's clock, given the frames so far.
+        """When a closing step ends, seconds on the server's clock, according to the frames so far.
 
-        It is over as soon as one frame shows it held, because it is not measured. Frames may fail to arrive,
-        so the wait is limited.
+        It ends as soon as one frame shows that it was held, because it is not measured. Frames may fail to
+        arrive, so the wait is limited.
         """
         least = self.at + self.lasts
         return least if self.held else least + _CLOSING_PATIENCE_SECONDS

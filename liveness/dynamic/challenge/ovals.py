@@ -2,12 +2,12 @@
 
 Such a pair is an approach. A challenge has as many approaches as it needs to be sure, up to ``APPROACHES``.
 
-The draws use rejection from random bytes: the far oval's size and place (2 x 3 x 3), and the near oval's size
-and, if the frame has room, its place across (3 + 1). The choices differ so much that a person who follows one
-with the usual inaccuracy does not fill another. A pair carries about 6 bits: a recorded approach fits once in
-70 scans. This is deliberately little. The movement challenge proves the perspective
-(``liveness.dynamic.movement.perspective``); the ovals only prevent a recording that is prepared for one known
-movement.
+The draws use rejection from random bytes: the size and the place of the far oval (2 x 3 x 3 choices), and the
+size of the near oval and, if the frame has room, its place across (3 + 1). The choices differ so much that a
+person who follows one with the usual inaccuracy does not fill another. A pair carries about 6 bits: a
+recorded approach fits once in 70 scans. More is not needed, because the movement challenge proves the
+perspective (``liveness.dynamic.movement.perspective``). The ovals only prevent that a recording is prepared
+for one known movement.
 """
 
 import math

@@ -109,7 +109,7 @@ class Pauses:
         return self._until
 
     def begin(self, now: float) -> bool:
-        """Begins a pause; returns whether one was left."""
+        """Begins a pause; returns False if the capture has used up its pauses."""
         if self._count >= _MOST_PAUSES:
             return False
         self._count += 1
@@ -118,7 +118,7 @@ class Pauses:
 
 
 class LightWatch:
-    """The time for which the light has prevented measurement, and its consequences."""
+    """Measures for how long poor light has prevented a measurement, and decides what follows from it."""
 
     def __init__(self, policy: DynamicPolicy) -> None:
         """Starts with good light."""
@@ -126,10 +126,10 @@ class LightWatch:
         self._drowned_since: float | None = None
 
     def see(self, light: Light, *, coloured: int, now: float) -> HintCode | FallBack | Complete | None:
-        """Returns the consequence of the light: a hint, an end, or None.
+        """Returns what follows from the light: a hint, the fallback, the end of the challenge, or ``None``.
 
         Args:
-            light: The state of the light by the meter.
+            light: The light, as the meter reports it.
             coloured: The number of coloured steps shown so far.
             now: The time on the server's monotonic clock, seconds.
         """

@@ -1,4 +1,4 @@
-"""The proof of the colours while they are shown, and the decision when it suffices."""
+"""Collects the proof of the colours while they are shown, and decides when it suffices."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -15,7 +15,7 @@ _MOST_CAPTURE_SECONDS: Final = 2.0
 
 
 class Proof:
-    """The frames that count for the colours, and the proof by them so far.
+    """The frames that count for the colours, and what they prove so far.
 
     Once the colours are proven, further frames do not count.
     """
@@ -60,7 +60,7 @@ class Proof:
         self._meter.revealed(step, at)
 
     def refresh(self) -> None:
-        """Includes every added frame in the answers that follow."""
+        """Measures again, so that later calls include all frames that were added."""
         self._meter.refresh()
 
     def answers(self, revealed: Iterable[RevealedStep]) -> Answers:
@@ -68,7 +68,7 @@ class Proof:
         return count_answers((one.step for one in revealed), self._meter.readings())
 
     def conclude(self, answers: Answers, *, last: bool, now: float) -> bool:
-        """Returns whether ``answers`` suffice, and no further answers may settle a doubt.
+        """Returns whether ``answers`` suffice and no doubt is left that further answers may settle.
 
         Args:
             answers: All answers so far.
@@ -86,7 +86,7 @@ class Proof:
         return False
 
     def waits_until(self, now: float) -> float | None:
-        """Returns the end of the wait for frames that every scan requires; ``None`` for no wait."""
+        """Returns when the wait for the frames that every scan requires ends; ``None`` without a wait."""
         if self._since is None or self._captured:
             return None
         late = self._since + _MOST_CAPTURE_SECONDS
@@ -100,7 +100,7 @@ class Proof:
         return reading.agrees is not None or step.bits == 0
 
     def moved(self, step: ColourStep) -> bool:
-        """Returns whether frames of ``step`` do not count because the face moved."""
+        """Returns whether too few frames of ``step`` count because the face moved."""
         reading = self._reading(step)
         return reading is not None and Disturbance.MOVED in reading.disturbed
 

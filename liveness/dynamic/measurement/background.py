@@ -1,4 +1,4 @@
-"""The signal of a background that responds to the screen less than the face, as its distance requires.
+"""The signal of a background that responds to the screen less than the face, because it is farther away.
 
 The screen's light falls off with the square of the distance, so a wall 1 to 3 m away gets less than a tenth
 of the light on the face. A pillow or a wall right behind the head gets much more, so the background alone
@@ -36,7 +36,7 @@ class BackgroundSettings:
     """Lines of the background.
 
     Attributes:
-        share: The background's response over the face's that counts for neither side.
+        share: The background's response, over the face's, that counts for neither side.
         steepness: The factor from the difference to log odds.
         strongest: The ``Response.strength`` above which the screen is nearly all the light there is.
         most_error: The ``BackgroundFinding.error`` above which the signal is not assessed.
@@ -108,6 +108,6 @@ def background_signal(
 
 
 def _colour(light: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns logarithms without their mean over the colours, which a camera's exposure does not change."""
+    """Returns logarithms less their mean over the colours. A camera's exposure does not change the result."""
     colour: NDArray[np.float64] = light - light.mean(axis=1, keepdims=True)
     return colour

@@ -1,4 +1,4 @@
-"""The brightness of the surroundings, and the response to the screen's light that is expected in it.
+"""Estimates the brightness of the surroundings, and the response to the screen's light to expect there.
 
 The camera's settings determine the illuminance: an exposure of t seconds at ISO S and aperture N renders a
 surface of luminance L = 12.5 N^2 / (t S) cd/m2 as a mid-grey of 0.18 (ISO 12232, ISO 2720). They are the
@@ -50,7 +50,8 @@ class Exposed:
 
     Attributes:
         level: The median linear light of the skin, 0..1; ``None`` if it was never measured.
-        lost: The share, 0..1, of the frames with a face in which most of the skin does not follow the light.
+        lost: The share, 0..1, of the frames with a face in which most of the skin is saturated or nearly
+            black.
     """
 
     level: float | None
@@ -100,7 +101,7 @@ def is_dim(samples: Sequence[FlashSample], line: float) -> bool:
 
 
 def _lux(product: float, level: float) -> float:
-    """Returns the illuminance of skin that the settings render as ``level``, linear light of 0..1."""
+    """Returns the illuminance of skin that the camera's settings render as ``level``, linear light, 0..1."""
     luminance = _CONSTANT * _APERTURE**2 / product * level / _MID_GREY
     return luminance * math.pi / _SKIN_ALBEDO
 

@@ -1,10 +1,9 @@
 """The cells of the aligned face, and how unevenly they respond to the screen.
 
 The measured differences between cells include errors: noise, and the change of light on a head that turns
-while a colour is shown. The latter lasts as long as the colour, so more frames do not average it out. The
-errors of different steps are independent. Therefore only products of the responses to different steps are
-summed, in which errors have mean zero and are negative as often as positive (cross-validated distances:
-Walther et al., NeuroImage 137, 2016).
+while a colour is shown. The latter lasts as long as the colour, so more frames do not average it out. But the
+errors of different steps are independent. Therefore only products of the responses to two different steps are
+summed, in which the errors have mean zero (cross-validated distances: Walther et al., NeuroImage 137, 2016).
 """
 
 import math
@@ -40,9 +39,9 @@ class FaceCells:
     """The face's cells over the frames in which the screen's light was measured.
 
     Attributes:
-        drift: The drift of the light by camera, hand and room in these frames, which are its rows.
+        drift: The drift that camera, hand and room cause in these frames, which are its rows.
         screen: Shape (n, 3): the screen's linear light, cleared of drift.
-        steps: Shape (n,): the step on display, by its place; -1 during a change.
+        steps: Shape (n,): the step on display, as its place in the list of steps; -1 during a change.
         light: Shape (n, k, 3): the linear light of each cell; its mean over time where it was not measured.
         answers: Shape (n, k, 3): the logarithm of ``light``, cleared of drift.
         places: Shape (k, 2): row and column of each cell.
@@ -73,8 +72,8 @@ class Unevenness:
     """The unevenness of the cells' responses.
 
     Attributes:
-        variance: The variance of the responses around the removed curve; without errors, so it may be
-            negative.
+        variance: The variance of the responses around the removed curve. Because errors are removed, it may
+            be negative.
         error: The standard error of ``variance``, by leaving out one step at a time (jackknife).
     """
 
@@ -171,7 +170,7 @@ def _between(
     kept: NDArray[np.bool_],
     weights: NDArray[np.float64],
 ) -> float | None:
-    """Returns the variance from products of different steps only; ``None`` if only one of them has light."""
+    """Returns the variance from products of different steps; ``None`` if only one step has light."""
     own = products[np.ix_(kept, kept)]
     both = float(power[kept].sum() ** 2 - (power[kept] ** 2).sum())
     if both <= 0:

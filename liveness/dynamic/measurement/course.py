@@ -92,12 +92,16 @@ def light_at(
 
 
 def number_at(shown: Sequence[Appearance], times: NDArray[np.float64], *, margin: float) -> NDArray[np.intp]:
-    """Returns the place in ``shown`` of the step that fills the screen; -1 before it and during changes.
+    """Returns which step fills the screen at ``times``, as its place in ``shown``.
 
     Args:
         shown: The steps in order of appearance; at least one.
         times: Shape (t,), seconds on the device's clock.
-        margin: The time after each change that does not count, seconds; before each change, half of it.
+        margin: The time after each change, seconds, that counts as part of it, and half of which does before
+            it.
+
+    Returns:
+        Shape (t,); -1 before the first step and during changes.
     """
     starts = np.array([one.at for one in shown])
     lengths = np.array([one.step.transition_seconds for one in shown])

@@ -1,4 +1,4 @@
-"""Decides whether further steps can settle a right answer that noise makes doubtful."""
+"""Decides whether further steps may remove a doubt about a right answer."""
 
 from typing import Final
 
@@ -12,12 +12,12 @@ _NEITHER: Final = 0.5
 
 
 def may_be_noise(surface: Surface, lag: LagFinding) -> bool:
-    """Returns whether the doubt about an answer may be noise of the few steps so far.
+    """Returns whether a doubt about an answer may be due to noise, because there were only a few steps.
 
-    Over a few steps, wet or oily skin, an uneven wall or a head that moves with the colours measures like an
-    overlay or like light from a few spots; over more steps it does not. A surface of another shape than a
-    face's gets no further steps: a sheet keeps its shape, and would only get more draws. Faint answers must
-    also be shown to come when the screen changes.
+    Over a few steps, wet or oily skin, an uneven wall or a head that moves with the colours can look like an
+    overlay or like light from a few spots; over more steps it does not. It may also be too early to compare
+    the lags of steps or regions. If the surface does not have the shape of a face, the answer is no: a sheet
+    keeps its shape, and more steps would only give an attacker more chances.
 
     Args:
         surface: The measured surface, by the frames so far.

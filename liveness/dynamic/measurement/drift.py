@@ -4,8 +4,9 @@ A camera multiplies all light by gains that drift: exposure, common to all colou
 each colour. In logarithms they add, so they are fitted and subtracted, as these terms:
 
 * the change of the background beyond its response to the screen, which the face shares by a fitted factor of
-0 to 1; * a leaky integral of the face's lightness, on which an exposure loop acts while it counteracts the
-flash; * the head's position and pose, which change how other light falls on it;
+  0 to 1;
+* a leaky integral of the face's lightness, on which an exposure loop acts while it counteracts the flash;
+* the head's position and pose, which change how other light falls on it;
 * a constant and a slope in time.
 
 The screen's light goes through the same projection, so that both remain comparable (Frisch, Waugh and
@@ -38,7 +39,7 @@ _INDEPENDENT = 1e-6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Drift:
-    """A projection onto the changes that the screen can have caused.
+    """A projection that keeps only changes that the screen can have caused.
 
     Attributes:
         rows: Shape (n,): the frames to which it applies, as rows of the track.
@@ -56,7 +57,7 @@ class Drift:
         return cleared
 
     def share_left(self, inside: NDArray[np.bool_]) -> float:
-        """Returns the share that clearing leaves of a light that is present only in the frames ``inside``."""
+        """Returns how much clearing leaves of a light that is on only in the frames ``inside``, 0..1."""
         held = self.basis[inside].sum(axis=0)
         count = int(np.count_nonzero(inside))
         return (count - float(held @ held)) / count

@@ -35,8 +35,8 @@ class FreshnessSettings:
         early: By how much a claimed appearance may precede the sending of a step, because of rounded clocks.
         delay: The additional transit time of the slowest tenth of the frames above which the signal is not
             assessed; networks stall, which does not count against the person.
-        soft: The difference from ``delay`` that changes the score's odds by a factor of e.
-        best: The limit of the score for frames without delay.
+        soft: The difference from ``delay`` that changes the odds of the score by a factor of e.
+        best: The highest score, for frames without delay.
         early_score: The score if a step is claimed to have appeared before it was sent.
     """
 
@@ -53,8 +53,9 @@ class Freshness:
     """The measurements of the clocks; seconds.
 
     Attributes:
-        answer: The median time from sending a step to the frame that shows it; ``None`` without steps.
-        delay: The transit time beyond the fastest frame's that nine tenths of the frames do not exceed.
+        answer: The median time from sending a step to the arrival of a frame that shows it; ``None`` without
+            steps.
+        delay: The 90th percentile of the frames' transit times, less that of the fastest frame.
         early: The largest time by which a claimed appearance precedes the earliest possible one.
     """
 
@@ -64,7 +65,7 @@ class Freshness:
 
     @property
     def late(self) -> float:
-        """``answer``, or 0."""
+        """``answer``; 0 if it is ``None``."""
         return self.answer or 0.0
 
 

@@ -1,10 +1,10 @@
-"""The signal of light on the whole face, not mirrored in glass in front of a picture of a face.
+"""The signal of light that falls on the whole face, and is not a mirror image in the glass of a display.
 
-A display that shows a face emits light. The little light of the flash that it reflects is a mirror image of
-the phone in its glass: much light at one spot and none beside it, whatever the display shows there. Light on
-a face is weaker on its sides, in its folds and where other light is strong, but it reaches every part. If a
-few parts of the face give nearly all of its response, a face is not proved. An attack is not proved either,
-because sweat and oil also shine.
+A display that shows a face emits light and reflects little of the flash: its glass mirrors the phone, with
+much light at one spot and none beside it, whatever the display shows. Light on a face is weaker on its sides,
+in its folds and where other light is strong, but it reaches every part. If nearly all of the response comes
+from a few parts of the face, it does not prove a face. Nor does it prove an attack, because sweat and oil
+also shine.
 """
 
 import math
@@ -28,7 +28,7 @@ class GlareSettings:
     """Lines of the glare.
 
     Attributes:
-        uneven: The ``ShapeFinding.uneven``, not stretched, that counts for neither side.
+        uneven: The value of ``ShapeFinding.uneven``, not stretched, that counts for neither side.
         steepness: The factor from the logarithm to log odds.
         most_for: The most log odds for a face, because tints and prints also respond evenly.
         most_against: The most log odds against a face.

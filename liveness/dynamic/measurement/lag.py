@@ -86,7 +86,7 @@ class LagSettings:
         longest: The lag above which display and camera do not explain it.
         early: How much earlier a response may be than the frames' time stamps explain.
         jitter: The deviation between steps that counts for neither side.
-        between_regions: The deviation between regions that counts for neither side.
+        between_regions: The deviation between regions of the face that counts for neither side.
         least_explained: The share of the face's variance that the best lag must explain.
         usual: The lag that is assumed if none stands out.
         early_score: The score, 0..1, of a response that came before the colour.
@@ -103,7 +103,7 @@ class LagSettings:
 
 @dataclass(frozen=True, slots=True)
 class LagFinding:
-    """The delay of the face's answer, and its variation.
+    """The delay with which the face responds, and its variation.
 
     Attributes:
         lag: The best lag over the scan, seconds; ``None`` if no lag stands out.
@@ -320,12 +320,12 @@ def _usable(track: TrackView, shown: Sequence[Appearance], light: NDArray[np.flo
 
 
 def _held(value: float, line: float) -> float:
-    """Returns 1 for a deviation of 0, 0.5 at the line, and less beyond."""
+    """Returns a score: 1 for a deviation of 0, 0.5 at the line, and less beyond."""
     return 1 / (1 + (value / line) ** 2)
 
 
 def _summit(gains: NDArray[np.float64], best: int) -> float:
-    """Returns the peak of the parabola through the best and its neighbours, in ticks from the best."""
+    """Returns the peak of the parabola through the best lag and its neighbours, in ticks from the best."""
     if not 0 < best < len(gains) - 1:
         return 0.0
     before, at, after = gains[best - 1 : best + 2].tolist()
@@ -349,7 +349,7 @@ def _half_way(
     *,
     frame: float,
 ) -> float | None:
-    """Returns when ``progress`` steps up, seconds, by the best fit of a step that is blurred over a frame.
+    """Returns when ``progress`` rises, seconds, from the best fit of a step that is blurred over a frame.
 
     Values and steps are compared without the means of their looks (``within``). ``None`` if none fits well.
     """

@@ -1,11 +1,12 @@
 """Sudden changes of the face's colour, and whether the challenge commanded them.
 
-Colours are measured, not brightness: exposure and shadows do not change them, and in daylight only another
-light changes them within a tenth of a second. If a face's colour leaps without the screen's, or in another
-direction, another light caused it: another challenge, when the video was recorded, or a television, which
-also lights the room. Leaps that the room shares therefore do not count, nor leaps while the room is not
-visible, nor leaps of a single part of the face, which moved away from its landmarks. If the room is hardly
-ever visible, leaps are counted without it, but prove no attack, because the cause may be a television.
+Colours are measured, not brightness, because exposure and shadows do not change colours. Within a tenth of a
+second only another light changes them. If a face's colour leaps and the screen's does not, or changes in
+another direction, another light is the cause: another challenge, while the video was recorded, or a
+television, which also lights the room. Therefore some leaps do not count: those that the room shares, those
+while the room is not visible, and those of a single part of the face, which moved away from its landmarks. If
+the room is hardly ever visible, all leaps are counted, but prove no attack, because the cause may be a
+television.
 """
 
 import math
@@ -36,10 +37,10 @@ class LeapSettings:
     Attributes:
         least: The size from which a change is a leap.
         clear: The least size over the noise from frame to frame.
-        alike: The share of the leap by which every part of the face must change; excludes a part that moved
-            away from its landmarks.
-        shared: The share of the leap from which the room shares it.
-        least_seen: The share of the places between frames around which the background must be visible.
+        alike: The share of the leap by which every part of the face must change. This excludes leaps of a
+            single part.
+        shared: The share of the leap by which the room must change for the leap to count as shared.
+        least_seen: The share of the times between two frames at which the background must be visible.
         earliest: The earliest time of a leap after a change of the screen, plus lag, seconds.
         latest: The latest time after it, seconds.
         least_along: The least cosine between a leap and the change that caused it, because rooms, skin and
@@ -130,7 +131,7 @@ def _colour(light: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _steps(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns at every place between frames the mean of the next frames less that of the previous ones."""
+    """Returns the mean of the frames after each time between two frames, less the mean of those before it."""
     sums = np.concatenate([np.zeros_like(values[:1]), values.cumsum(axis=0)])
     means = (sums[_SPAN:] - sums[:-_SPAN]) / _SPAN
     stepped: NDArray[np.float64] = means[_SPAN:] - means[:-_SPAN]

@@ -1,4 +1,4 @@
-"""Separates the frames by the detection that their face points come from.
+"""Groups the frames by the detection from which their face points come.
 
 Between two detections a face is followed, and each region's light is that of the same skin. At a detection
 the points jump, and with them the regions. This changes their light as much as a faint response does.
@@ -17,7 +17,7 @@ If it coincides with a detection, little except noise remains."""
 
 
 def centring_within_looks(looks: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Returns the projection that subtracts from each value the mean of its look; symmetric, shape (n, n).
+    """Returns the matrix that subtracts from each value the mean of its group; symmetric, shape (n, n).
 
     Args:
         looks: Shape (n,): the look of each frame; see ``TrackView.looks``.

@@ -1,4 +1,4 @@
-"""The signal of colours that a program laid over the frame, rather than light on the scene.
+"""The signal that separates light on the scene from colours that a program laid over the frame.
 
 A program that lays a colour over a finished frame adds the same to every pixel's 8-bit value, whatever the
 pixel shows: bright skin, a dark brow, or a wall two metres behind. Light adds to linear light instead, by the
@@ -6,10 +6,10 @@ albedo, angle and distance of the surface. If the 8-bit values of all parts of t
 rise equally, the frame was tinted. (A frame that is multiplied responds evenly in logarithms; ``shape``
 detects that.)
 
-If the background responds nearly half as much as the face or more, there is a wall right behind the head, or
-a tint. More unevenness is then required, because noise adds some to a tint. If the background's 8-bit values
-also rise as the face's, the unevenness must exceed its error. Too little unevenness is then a doubt and
-proves no attack.
+If the background responds at least nearly half as much as the face, there is a wall right behind the head, or
+a tint. More unevenness is then required, because noise makes a tint somewhat uneven. If the background's
+8-bit values also rise as much as the face's, the unevenness must exceed its error. Too little unevenness is
+then only a doubt, and proves no attack.
 """
 
 import math
@@ -45,11 +45,11 @@ class OverlaySettings:
     Attributes:
         uneven: The ``OverlayFinding.uneven`` that counts for neither side.
         uneven_alike: The same if the background responds as the face does.
-        alike: The largest difference of the background's response from the face's for that, as a share of the
-            latter.
+        alike: The largest difference of the background's response from the face's at which both count as
+            equal, as a share of the face's.
         near: The ``BackgroundFinding.share`` from which the background is near, or tinted.
-        uneven_near: The ``OverlayFinding.uneven`` that counts for neither side then; ``least_uneven`` counts
-            if the background's 8-bit values rise as the face's.
+        uneven_near: The ``OverlayFinding.uneven`` that counts for neither side if the background is near. It
+            is compared with ``least_uneven`` if the background's 8-bit values rise as much as the face's.
         steepness: The factor from the logarithm of the unevenness to log odds.
         most_for: The most log odds for a face, because better software than a simple tint may respond
             unevenly.
@@ -76,7 +76,7 @@ class OverlayFinding:
 
     Attributes:
         uneven: The standard deviation of the cells' responses over their mean, without errors; 0 if even.
-        least_uneven: The same from a variance that is reduced by its standard error.
+        least_uneven: The same, from the variance less its standard error.
         background: The background's response over the face's; ``None`` if it was not measured.
         error: The standard error of ``background``; 0 without one.
     """
@@ -165,7 +165,7 @@ def _score(uneven: float, line: float, settings: OverlaySettings) -> float:
 def _behind(
     samples: Sequence[FlashSample], cells: FaceCells, drive: NDArray[np.float64], power: float
 ) -> tuple[float | None, float]:
-    """Returns the background's response over the face's, and its standard error."""
+    """Returns the background's response over the face's, with its standard error."""
     light = np.stack([samples[row].linear[Region.BACKGROUND] for row in cells.drift.rows.tolist()])
     seen = np.isfinite(light).all(axis=1)
     if seen.mean() < _MOSTLY_SEEN:

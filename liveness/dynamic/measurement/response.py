@@ -1,4 +1,4 @@
-"""The response matrix of the face's colours to the screen's, and the steps that it verifies.
+"""Fits the matrix with which the face's colours respond to the screen's, and verifies steps by it.
 
 In logarithms of linear light, the face responds to the screen's light L with ``M L``. M is nearly diagonal,
 its diagonal is positive, and it is small if other light is strong. M is fitted over the whole scan by least
@@ -51,8 +51,9 @@ class ResponseSettings:
             step can be classified.
         margin: The difference of squared distances by which the commanded colour must explain a step better
             than every other colour to verify it.
-        wrong_margin: The difference by which it must explain the step worse than the best colour to
-            contradict it; larger than ``margin``, so that noise does not count against the person.
+        wrong_margin: The difference of squared distances by which another colour must explain the step better
+            than the commanded one to contradict it. It is larger than ``margin``, so that noise does not
+            count against the person.
         least_frames: The number of frames that must show a step fully.
         model_error: The difference of a genuine response from the prediction by M, as a share of the
             response, because cameras distort colours.
@@ -75,7 +76,8 @@ class StepAnswer:
         number: The number of the step.
         frames: The number of frames that show it fully.
         snr: See ``ResponseSettings.least_snr``.
-        agrees: Whether the commanded colour wins; ``None`` if no colour wins clearly.
+        agrees: True if the commanded colour clearly explains the response best, False if another clearly
+            does, ``None`` otherwise.
         measured: The colour that explains the response best.
     """
 
@@ -149,7 +151,7 @@ def _trace(matrix: NDArray[np.float64]) -> float:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Noise:
-    """The noise of one frame, and the number of frames that count as one independent frame."""
+    """The noise of one frame, and how many frames count as one independent frame."""
 
     covariance: NDArray[np.float64]
     inflation: float
@@ -223,7 +225,7 @@ def fit_response(
 
 
 def _held(rest: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns residuals of limited size, so that a wrong step does not raise its own noise."""
+    """Limits the size of residuals, so that a wrong step does not raise its own noise."""
     size = np.sqrt((rest**2).sum(axis=1))
     line = _FAR * max(float(np.median(size)), 1e-6)
     held: NDArray[np.float64] = rest * np.minimum(1.0, line / np.maximum(size, 1e-9))[:, None]

@@ -243,7 +243,7 @@ def _measurable(pixels: BgrImage, face: DetectedFace) -> bool:
 
 
 def _deepest_row(face: DetectedFace) -> int:
-    """Returns the row below which nothing is measured at any pose; a multiple of ``_SHRINKS``."""
+    """Returns the row below which nothing is measured, whatever the pose; a multiple of ``_SHRINKS``."""
     (_, left_y), (_, right_y) = face.five_points[:2].tolist()
     deepest = max((left_y + right_y) / 2 + _DEEPEST * face.eye_distance, face_extent(face).bottom)
     return int(max(_SHRINKS, _SHRINKS * math.ceil((deepest + 1) / _SHRINKS)))

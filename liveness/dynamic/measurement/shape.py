@@ -5,12 +5,10 @@ screen and its distance, relative to the other light on it. Its colour cancels o
 compared. The responses of a face have two properties:
 
 * **They differ by much**, because a head's sides turn away from the screen and the other light comes from
-above. A
-  sheet or a tint responds nearly equally everywhere. Excluded are the rows of the eyes, because spectacles
-  mirror the screen, and a linear change across the face, which a rotated sheet has.
+  above. A sheet or a tint responds nearly equally everywhere. The rows of the eyes do not count, because
+  spectacles mirror the screen. Nor does a linear change across the face, which a rotated sheet has.
 * **They differ unevenly**, because a head has a nose, brows and a chin. However near or bent a sheet is, a
-quadratic
-  curve over the face explains its responses completely.
+  quadratic curve over the face explains its responses completely.
 
 A colour laid over the frame (``overlay``) may respond by the brightness of the frame, which is uneven too;
 another signal detects it. The same applies to a mirror image in glass (``glare``). With less other light, the
@@ -52,7 +50,8 @@ class ShapeSettings:
     Attributes:
         relief: The stretched ``ShapeFinding.relief`` that counts for neither side.
         uneven: The stretched ``ShapeFinding.uneven`` that counts for neither side.
-        steepness: The factor from the logarithm of the lower of both, over its line, to log odds.
+        steepness: The factor from the logarithm of ``relief`` or ``uneven``, whichever is lower, over its
+            line to log odds.
         doubt: The least log odds by which a smooth response counts against a face.
         most_error: The stretched ``ShapeFinding.relief_error`` above which the signal is not assessed.
         strongest: The ``Response.strength`` above which the screen is nearly all the light there is. Every
@@ -71,7 +70,7 @@ class ShapeSettings:
 
 @dataclass(frozen=True, slots=True)
 class ShapeFinding:
-    """The differences of the responses of parts of the face, over its mean response, without errors.
+    """How the responses of parts of the face differ, relative to its mean response and without errors.
 
     Attributes:
         relief: The standard deviation of the cells' responses from the best quadratic curve over their
@@ -81,7 +80,7 @@ class ShapeFinding:
         uneven: The standard deviation of the cells' responses, without the rows of the eyes and without a
             linear change across the face; 0 if all respond equally, 1.7 if a quarter of the face gives the
             whole response.
-        uneven_error: The same for ``uneven``.
+        uneven_error: As ``relief_error``, for ``uneven``.
         stretch: The factor by which the differences would be larger under strong other light, which does not
             compress them; 1 or more.
     """

@@ -1,13 +1,13 @@
 """The earliest lag that a frame's time stamp explains.
 
 The device protocol defines a frame's capture time as the start of the exposure of its first row. The frame
-shows the light of the time after that: the middle of the exposure of the face's rows is half of the exposure
-and up to the whole read-out later, so the face of an honest device seems to answer early by as much. Other
-devices stamp the middle of the exposure, or the arrival at the app, and seem to answer later. No frame shows
-which convention a device follows, so all of them are accepted.
+shows later light: the middle of the exposure of the face's rows is half of the exposure and up to the whole
+read-out later. On an honest device, the face therefore seems to respond early by as much. Other devices stamp
+the middle of the exposure, or the arrival at the app, and seem to respond later. No frame shows which
+convention a device follows, so all of them are accepted.
 
 The exposure and the read-out are the device's claims. Neither can be longer than the time between two frames,
-which limits the gain of a false claim; a device that states none is not worse off than one that claims most.
+which limits what a false claim can gain. If a device states none, this longest time is assumed.
 """
 
 import numpy as np
@@ -32,6 +32,6 @@ def earliest_lag(track: TrackView, *, margin: float) -> float:
 
 
 def _longest(stated: NDArray[np.float64], frame: float) -> float:
-    """Returns the median of the stated times, at most a frame's; a frame's if none is stated."""
+    """Returns the median of the stated times, or the time of a frame if it is shorter or none is stated."""
     known = stated[np.isfinite(stated)]
     return min(frame, float(np.median(known))) if len(known) else frame

@@ -83,7 +83,7 @@ def measure_surface(
 
 
 def _unless_a_wall(background: Signal, shaped: Signal, laid_over: Signal) -> Signal:
-    """Returns the background's signal; a strong response behind a face's shape is that of a near wall."""
+    """Returns the background's signal. Behind a face's shape, a strong response is that of a near wall."""
     if shaped.passed and laid_over.passed is not False and background.passed is False:
         reason = f"{background.detail}: there is a wall right behind the head, because the shape is a face's"
         return not_assessed(name=background.name, label=background.label, reason=reason)

@@ -1,4 +1,4 @@
-"""The movement challenge, in which the person comes closer. It replaces a flash that other light drowns.
+"""The movement challenge, in which the person comes closer: the fallback if other light drowns the flash.
 
 Start with ``challenge.MovementChallenge``, which runs it, and ``judge.judge_movement``, which judges it.
 ``approach`` follows the face from far to near, ``perspective`` and ``relief_fit`` test whether it changes as

@@ -1,4 +1,4 @@
-"""Follows a face during an approach, from far to near, relative to the same far view.
+"""Follows a face during an approach, from far to near, always relative to the far view.
 
 Between frames a face hardly grows, but from the far oval to the near one its width doubles, and the window
 around a point looks different in both views. Each new view is therefore first aligned with the far view by
@@ -39,8 +39,8 @@ class Closeup:
     Attributes:
         frame: The frame's index in the scan.
         growth: The face's width over that in the far view, by the motion of the plane.
-        left_over: Shape (n, 2): the motion of each point of the face that no motion of a plane explains, in
-            the coordinates of the far view; NaN for lost points.
+        left_over: Shape (n, 2): the part of each point's motion that no motion of a plane explains, in the
+            coordinates of the far view; NaN for lost points.
     """
 
     frame: int
@@ -70,7 +70,7 @@ class Parallax:
 
 
 class ApproachTracker:
-    """Follows one approach. Keeps one view. Not safe to call from several threads at once."""
+    """Follows one approach. Keeps only the far view. Not safe to call from several threads at once."""
 
     def __init__(self) -> None:
         """Starts without a far view."""
@@ -86,11 +86,11 @@ class ApproachTracker:
 
     @property
     def growth(self) -> float:
-        """The growth of the face from the far view to the last followed frame; 1 before any."""
+        """The face's width in the last followed frame over that in the far view; 1 without such a frame."""
         return self._closeups[-1].growth if self._closeups else 1.0
 
     def begin(self, observation: FrameObservation) -> bool:
-        """Begins with ``observation``, which must have its view, as the far view. Discards earlier frames.
+        """Starts anew with ``observation`` as the far view, and discards earlier frames.
 
         Returns:
             Whether the face has enough texture to be followed.

@@ -17,20 +17,22 @@ class CameCloserSettings:
     """The lines for a head and for a picture. They apply to the measurements of ``PerspectiveFinding``.
 
     Attributes:
-        clear: The ``clarity`` from which there is a relief. A relief explains less than half of the noise of
-            planes.
+        clear: The ``clarity`` from which there is a relief. On planes, a fitted relief explains less than
+            half of the noise.
         curved: The least ``curved`` of a head. Heads have 0.3 to 0.7; bent paper has only the share that
             errors cause.
         curved_clear: The least ``curved_clarity`` of a head. Errors alone reach 1 to 2; three is beyond them.
-        depth: The least ``depth`` of a head, with certainty. Heads and lenses differ by a factor of two.
-        sure: The number of standard errors by which ``depth`` must lie above ``depth`` or below ``no_depth``.
-        blame_growth: The growth of the face below which it is never a picture, because perspective is too
-            small.
+        depth: The least ``depth`` of a head, beyond its errors (``sure``). Heads and lenses differ by a
+            factor of two.
+        sure: The number of standard errors by which a measured depth must exceed ``depth`` or stay below
+            ``no_depth``.
+        blame_growth: The growth of the face below which the finding is never a picture, because perspective
+            is too small.
         no_relief: The ``clarity`` up to which there is no relief, if a head that does not turn would show at
             least ``expected``.
         expected: See ``no_relief``.
         not_curved: The ``curved`` up to which the relief is that of a bent sheet.
-        no_depth: The ``depth`` up to which, with certainty, there is no perspective.
+        no_depth: The ``depth`` up to which, beyond its errors (``sure``), there is no perspective.
     """
 
     clear: float
@@ -94,7 +96,7 @@ def _is_head(seen: PerspectiveFinding, lines: CameCloserSettings) -> bool:
 
 
 def _as_picture(seen: PerspectiveFinding, lines: CameCloserSettings) -> str | None:
-    """Returns the reason why it is a picture; ``None`` if that is not certain."""
+    """Returns why it is a picture; ``None`` if that is not certain."""
     if seen.clarity <= lines.no_relief:
         flat = seen.expected >= lines.expected
         return "The face grew as a flat picture does." if flat else None

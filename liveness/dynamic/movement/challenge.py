@@ -44,8 +44,8 @@ class HeldOval:
 
     Attributes:
         step: The oval.
-        frames: The indices of the frames in which the face filled it, and filled no other oval that could
-            have been drawn better.
+        frames: The indices of the frames in which the face filled it, and filled it better than every other
+            oval that could have been drawn.
     """
 
     step: OvalStep
@@ -79,7 +79,7 @@ class MovementRecord:
         return sum(oval.step.bits for oval in self.held)
 
     def seen(self, settings: PerspectiveSettings) -> PerspectiveFinding | None:
-        """Returns the finding of all approaches together; measures the unfinished one, in about 35 ms."""
+        """Returns the finding of all approaches together. Takes about 35 ms to measure an unfinished one."""
         rest = None if self.unfinished is None else measure_perspective(self.unfinished, settings)
         return pool_findings([one for one in (*self.measured, rest) if one is not None])
 
@@ -168,7 +168,7 @@ class MovementChallenge:
         return Wait(late)
 
     def _hold(self, shown: ShownOval) -> bool:
-        """Records a filled oval, which begins or ends an approach; returns whether that was enough."""
+        """Records a filled oval, which begins or ends an approach; returns whether it was the last one."""
         run = shown.run
         self._held.append(HeldOval(shown.step, tuple(observation.index for observation in run)))
         if self._approaching:

@@ -1,4 +1,4 @@
-"""The fit of a face's relief and its motion to the motion of its points that no plane explains.
+"""Fits a face's relief, and how it moved, to the motion of its points that no plane explains.
 
 For a surface of depth z over some plane, the motion of point p in frame t that the plane does not explain is
 (plane plus parallax: Irani and Anandan, ECCV 1996)::
@@ -13,9 +13,9 @@ Tomasi and Kanade, IJCV 1992). Because heads differ, z is not a template but any
 up to the fourth degree and a ridge at the nose. z is determined only up to a factor, so it is scaled to the
 size of a typical head; k is then the share of a head's perspective.
 
-The fit also explains part of the noise. The same relief is therefore also fitted to the motion *across* the
-directions in which depth can move a point. In these directions a surface of any shape causes no motion, and
-errors of tracking cause as much as along them.
+The fit also explains part of the noise. As a control, a relief is therefore also fitted to the motion
+*across* the directions in which depth can move a point. Across them, a surface of any shape causes no motion,
+but errors of tracking cause as much as along them.
 """
 
 from dataclasses import dataclass

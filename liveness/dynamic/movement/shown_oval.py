@@ -19,7 +19,7 @@ _WRONG_SIZE: Final = 0.85
 
 
 class ShownOval:
-    """One oval, from its sending to that of the next one."""
+    """One oval, from the time at which it is sent until the next one is sent."""
 
     def __init__(self, step: OvalStep, *, moved_at: float) -> None:
         """Starts without frames.
@@ -57,11 +57,11 @@ class ShownOval:
 
     @property
     def run(self) -> tuple[FrameObservation, ...]:
-        """The consecutive latest frames in which the face fills the oval; only the last has its view."""
+        """The latest consecutive frames in which the face fills the oval; only the last one has its view."""
         return tuple(self._run)
 
     def forget(self) -> None:
-        """Discards the run so far, because its fit was chance."""
+        """Discards the run so far, because the face filled the oval by chance."""
         self._run.clear()
 
     def add(self, observation: FrameObservation) -> None:
@@ -83,7 +83,7 @@ class ShownOval:
 
 
 def _fills(step: OvalStep, extent: FaceExtent, observation: FrameObservation) -> bool:
-    """Returns whether the face fills the oval, and no other that could have been drawn better."""
+    """Returns whether the face fills the oval better than every other one that could have been drawn."""
     size = {"width": observation.width, "height": observation.height}
     missed = distance_from(step.oval, extent, **size)
     return missed <= min([_FILLED, *(distance_from(other, extent, **size) for other in step.others)])

@@ -25,7 +25,8 @@ class ZoomFinding:
     """The growth of the surroundings.
 
     Attributes:
-        share: Its logarithm over that of the face's growth: 0 if they stay, 1 if they grow as the face does.
+        share: The logarithm of their growth over that of the face's: 0 if they do not grow, 1 if they grow as
+            much as the face.
         growth: The growth of the face over the frames that were used, as a factor.
     """
 

@@ -86,7 +86,7 @@ def build_39794(image: bytes, header: ImageHeader, known: RecordMetadata) -> Rec
     Args:
         image: The image file, which is stored unchanged.
         header: Its header; the format is one of ``FORMATS_39794``.
-        known: The metadata. If they come from a 39794-5 record, what they do not cover is copied from it.
+        known: The metadata. If they come from a 39794-5 record, its other fields are copied from it.
 
     Raises:
         RecordInvalid: A value has no field or does not fit into it.
@@ -274,7 +274,7 @@ _Flag = TypeVar("_Flag", bound=StrEnum)
 
 
 def _flags(block: type[_Block], flags: frozenset[_Flag] | None, fields: Mapping[str, _Flag]) -> _Block | None:
-    """Return a block that states each flag as set or not; the fields without a counterpart stay open."""
+    """Return a block that states each flag as set or not set, and leaves fields without a counterpart out."""
     if flags is None:
         return None
     strange = flags - frozenset(fields.values())

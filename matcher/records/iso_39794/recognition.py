@@ -79,11 +79,11 @@ def not_supported(what: str) -> TrustedImageRefused:
 
 
 def _behind_head(data: bytes, position: int) -> int:
-    """Return the offset behind a tag of one byte and its length."""
+    """Return the offset after a tag of one byte and its length."""
     length = _byte(data, position + 1)
     return position + 2 + (length & ~_LONG if length > _LONG else 0)
 
 
 def _byte(data: bytes, position: int) -> int:
-    """Return a byte; -1 behind the end."""
+    """Return a byte; -1 after the end."""
     return data[position] if position < len(data) else -1

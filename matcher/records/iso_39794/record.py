@@ -37,7 +37,7 @@ class Record39794:
         representation: The face, whose block holds a 2-D image.
         version: Edition that the record states.
         wrapped: Whether the context tag [1] encloses the data block, as in a DG2.
-        trailing: Bytes behind the record, which belong to no field; empty in a conformant record.
+        trailing: Bytes after the record, which belong to no field; empty in a conformant record.
         ignored_extensions: Number of elements that the schema does not name. They are not written.
     """
 
@@ -69,7 +69,7 @@ def count_39794(data: bytes) -> int:
     """Returns the number of representation blocks.
 
     Raises:
-        TrustedImageRefused: RECORD_MALFORMED: the record is no DER, or there are more than 64.
+        TrustedImageRefused: RECORD_MALFORMED: the record is not DER, or there are more than 64.
     """
     reader = Reader(data, format_=FORMAT_39794)
     block, _ = _data_block(reader)
@@ -82,13 +82,13 @@ def count_39794(data: bytes) -> int:
 def parse_39794(data: bytes) -> Record39794:
     """Reads a record.
 
-    Bytes behind it are kept in ``trailing``. Values outside their range are kept (``excluded_values``).
+    Bytes after it are kept in ``trailing``. Values outside their range are kept (``excluded_values``).
 
     Args:
         data: The record; the caller has limited its length, and made sure that it has one representation.
 
     Raises:
-        TrustedImageRefused: RECORD_MALFORMED: it is no DER, or not of the schema's structure.
+        TrustedImageRefused: RECORD_MALFORMED: it is not DER, or does not have the structure of the schema.
             ISO_39794_NOT_SUPPORTED: it holds no 2-D image.
     """
     reader = Reader(data, format_=FORMAT_39794)

@@ -31,7 +31,7 @@ export interface Tally {
   frames: number;
   bytes: number;
   dropped: number;
-  /** Whether an AttemptEnd was sent whose result has not come. */
+  /** Whether an AttemptEnd was sent and its result has not arrived. */
   awaitingResult: boolean;
 }
 
@@ -46,7 +46,7 @@ export interface AttemptContext {
   show: FlashShow | undefined;
 }
 
-/** The page's side of one attempt: sends frames within the credit until the server has its result. */
+/** The page's side of one attempt: sends frames within the credit, and waits for the server's result. */
 export class Attempt {
   private readonly rules: FrameRules;
   private readonly credit: Credit;
@@ -157,7 +157,7 @@ export class Attempt {
     return undefined;
   }
 
-  /** Takes a frame of the camera, or drops it before it gets an index. */
+  /** Sends a frame of the camera, or drops it before it gets an index. */
   private offer(frame: CapturedFrame): void {
     this.lastFrameAt = performance.now();
     if (this.cause !== undefined || this.paused) return;

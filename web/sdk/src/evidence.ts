@@ -28,7 +28,7 @@ export type Evidence =
       };
     };
 
-/** Makes evidence for a challenge of 32 bytes, which is the binding hash of the stream or covers it. */
+/** Makes evidence for a challenge of 32 bytes: the binding hash of the stream, or a hash over it. */
 export type Attestor = (challenge: Uint8Array<ArrayBuffer>) => Promise<Evidence>;
 
 /**

@@ -30,7 +30,7 @@ import { VERSION } from "./version.js";
 const RESULT_MS = 60_000;
 const FINGERPRINT_BYTES = 32;
 
-/** What the page's backend hands to the page for one scan, from `UploadTrustedImageResponse`. */
+/** The fields of `UploadTrustedImageResponse` that the backend passes to its page for one scan. */
 export interface ScanTicket {
   /** `scan_token`. A secret: never put it into an address, a log or a storage. */
   token: string;
@@ -55,7 +55,7 @@ export interface ScanOptions {
   video: HTMLVideoElement;
   /** A certain camera; by default the one that faces the person. */
   deviceId?: string;
-  /** Without a screen, no flash and no movement is announced. */
+  /** Without a screen, the scan announces neither flash nor movement. */
   screen?: ScanScreen;
   /** The evidence of the platform; by default a key of WebCrypto. */
   attestors?: readonly Attestor[];
@@ -127,7 +127,10 @@ export class FaceScan {
     this.evidence = new ScanEvidence(options.attestors ?? [browserKey]);
   }
 
-  /** The person leaves: ends the running attempt, and starts no other. `run` ends soon after. */
+  /**
+   * Cancels the scan, for example because the person leaves: ends the running attempt and starts no other.
+   * `run` ends soon after.
+   */
   cancel(): void {
     this.cancelled = true;
     this.attempt?.cancel();
@@ -186,7 +189,7 @@ export class FaceScan {
     }
   }
 
-  /** Waits for what is being opened; undoes it and rejects if the person cancels before. */
+  /** Waits until something is opened. If the person cancels first, it is closed again, and the promise rejects. */
   private async unlessCancelled<T>(opening: Promise<T>, undo: (opened: T) => void): Promise<T> {
     const opened = await Promise.race([opening, this.cancellation]);
     if (opened !== undefined && !this.cancelled) return opened;
@@ -260,7 +263,10 @@ export class FaceScan {
     }
   }
 
-  /** Waits for the next attempt, or for a result that a lost connection kept back. Reports the person's readiness. */
+  /**
+   * Waits for the next attempt, or for a result that did not arrive because the connection was lost. Reports the
+   * person's readiness.
+   */
   private async nextAttempt(stream: ScanStream): Promise<AttemptStart | ScanResult> {
     const next = this.receiveAttempt(stream);
     const { ready } = this;
@@ -357,7 +363,7 @@ async function sessionKey(): Promise<SigningKey> {
   return SigningKey.generate();
 }
 
-/** The names of the system as the browser gives them; empty where it gives none. */
+/** The names of the system that the browser states; empty for those that it does not. */
 async function systemNames(): Promise<{ model: string; osVersion: string }> {
   const { userAgentData } = navigator as Navigator & {
     userAgentData?: { getHighEntropyValues(names: string[]): Promise<Record<string, string>> };

@@ -2,7 +2,7 @@ const DATABASE = "facegate";
 const STORE = "kept";
 
 /**
- * Reads what this origin keeps under a name. If there is nothing, keeps and returns what `make` makes.
+ * Returns the value that this origin stores under a name. If there is none, stores and returns that of `make`.
  *
  * Rejects if the browser has no IndexedDB, as in some private windows.
  */

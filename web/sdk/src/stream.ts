@@ -28,7 +28,7 @@ const NONCE_BYTES = 32;
 /** One message of the server, by kind. */
 export type Received = ScanFaceResponse["message"];
 
-/** What a page gets from its backend for one scan. The token is a secret: never log or store it. */
+/** The values that a page gets from its backend for one scan. The token is a secret: never log or store it. */
 export interface Ticket {
   token: string;
   /** SHA-256 of the server's challenge key, 32 bytes. */
@@ -148,12 +148,12 @@ export class ScanStream {
     await this.socket.send(message);
   }
 
-  /** Half-closes: the scan is over for good. Never rejects. */
+  /** Half-closes, which ends the scan permanently. Never rejects. */
   close(): Promise<void> {
     return this.socket.halfClose();
   }
 
-  /** Drops the connection. The scan may go on in another stream. */
+  /** Drops the connection. The scan may continue in another stream. */
   drop(): void {
     this.socket.drop();
   }

@@ -16,7 +16,7 @@ const PROBLEMS: Record<string, CameraProblem> = {
 export interface CapturedFrame {
   /** Time of capture, microseconds of the page's monotonic clock (`performance.now()`); strictly rising. */
   captureTimeUs: number;
-  /** Frames that the browser dropped since the frame before. */
+  /** Frames that the browser dropped since the previous frame. */
   lost: number;
   /** Takes the picture. */
   take(): Promise<Picture>;

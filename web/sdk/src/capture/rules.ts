@@ -37,7 +37,7 @@ export class FrameRules {
     this.limits.maxBytes = Math.min(this.limits.maxBytes, adjustment.maxFrameBytes || Infinity);
   }
 
-  /** Whether a frame exceeds the highest useful rate. It then counts as never captured. */
+  /** Whether a frame exceeds the highest useful rate. Such a frame counts as never captured. */
   tooEarly(captureTimeUs: number): boolean {
     if (this.rate === Infinity) return false;
     const interval = 1_000_000 / this.rate;
@@ -49,8 +49,8 @@ export class FrameRules {
   /**
    * Whether the budget has room for a frame.
    *
-   * @param frames - Frames of the attempt before it.
-   * @param scanBytes - Bytes of the scan's frames before it.
+   * @param frames - Frames of the attempt so far.
+   * @param scanBytes - Bytes of the scan's frames so far.
    */
   hasRoom(size: number, frames: number, scanBytes: number): boolean {
     const mostFrames = this.budget?.maxFramesPerAttempt || Infinity;

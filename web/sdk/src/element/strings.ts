@@ -548,7 +548,7 @@ Não funcionou.`,
   ),
 };
 
-/** The language whose strings fit best: the first one that the package has, else English. */
+/** The first of the wanted languages (BCP 47) that the package has, else English. */
 export function languageFor(wanted: readonly string[]): string {
   for (const tag of wanted) {
     const primary = tag.toLowerCase().split("-")[0] ?? "";

@@ -12,7 +12,7 @@ export interface Action {
   act(): void;
 }
 
-/** The nodes of the element, and how they change. It knows no scan. */
+/** The nodes of the element, and their changes. It does not depend on a scan. */
 export class View {
   readonly video = node("video", { part: "video", "aria-hidden": "true" });
   readonly colours = [node("div", { class: "colour" }), node("div", { class: "colour" })] as const;
@@ -73,7 +73,7 @@ export class View {
     if (this.dialog.open) this.dialog.close();
   }
 
-  /** Shows a hint at once, and speaks it when the one before was heard. */
+  /** Shows a hint at once, and speaks it once the previous one was spoken. */
   hint(text: string): void {
     this.hintText.textContent = text;
     this.toSpeak = text;
@@ -111,7 +111,7 @@ export class View {
     this.rings[1]?.toggleAttribute("hidden", part === 0);
   }
 
-  /** Whether colours fill the screen: the picture steps back. */
+  /** Sets whether colours fill the screen; then the picture is less prominent. */
   flash(on: boolean): void {
     this.stage.classList.toggle("flash", on);
   }

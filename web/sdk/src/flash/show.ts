@@ -13,13 +13,13 @@ export interface Colour {
   step: number;
   /** The colour in CSS. */
   css: string;
-  /** Time in which it slides in from the top; 0 for at once. */
+  /** Time in which it slides in from the top, milliseconds; 0 if it appears at once. */
   scrollMs: number;
 }
 
 /** A screen that can be filled with a colour. */
 export interface FlashScreen {
-  /** Shows a colour; calls `appeared` with the time at which it (began to) appear, microseconds of the capture clock. */
+  /** Shows a colour; calls `appeared` with the time at which it began to appear, microseconds of the capture clock. */
   show(colour: Colour, appeared: (sinceUs: number) => void): void;
   /** Returns the screen to normal. */
   restore(): void;

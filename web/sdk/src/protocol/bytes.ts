@@ -1,10 +1,10 @@
-/** Bytes in memory of their own, which WebCrypto accepts. */
+/** Bytes that are not in shared memory, so that WebCrypto accepts them. */
 export type Bytes = Uint8Array<ArrayBuffer>;
 
 const LENGTH_BYTES = 4;
 const encoder = new TextEncoder();
 
-/** The bytes as WebCrypto takes them. Copies only what lies in shared memory. */
+/** The bytes in the form that WebCrypto accepts. Only bytes in shared memory are copied. */
 export function owned(bytes: Uint8Array): Bytes {
   return bytes.buffer instanceof ArrayBuffer ? (bytes as Bytes) : new Uint8Array(bytes);
 }

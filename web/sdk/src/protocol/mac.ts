@@ -1,7 +1,7 @@
 import { type Bytes, lengthPrefixed, sha256, uint32 } from "./bytes.js";
 
 /**
- * The MAC chain of one stream: each frame's MAC covers the frame and the MAC before it.
+ * The MAC chain of one stream: each frame's MAC covers the frame and the previous MAC.
  *
  * The steps must not overlap: await each before the next.
  */

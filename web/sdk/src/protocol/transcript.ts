@@ -1,6 +1,6 @@
 import { type Bytes, lengthPrefixed, sha256, utf8 } from "./bytes.js";
 
-/** What both sides know once the Challenge has arrived. */
+/** The inputs of the binding hash: everything that both sides know once the Challenge has arrived. */
 export interface BindingInputs {
   token: string;
   nonce: Uint8Array;

@@ -1,4 +1,4 @@
-/** The device's side of the credit. A frame that is sent beyond it ends the scan. */
+/** Counts the credit of the device. If a frame is sent without enough credit, the server ends the scan. */
 export class Credit {
   private frames: number;
   private bytes: number;
@@ -20,7 +20,7 @@ export class Credit {
     return this.frames >= 1 && this.bytes >= size;
   }
 
-  /** Takes the credit of a frame; false if there is too little. */
+  /** Uses up the credit of a frame; false if there is too little. */
   take(size: number): boolean {
     if (!this.covers(size)) return false;
     this.frames -= 1;

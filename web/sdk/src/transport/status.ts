@@ -5,7 +5,7 @@ const DOMAIN = "facegate.org";
 const CLOSE_CODE_BASE = 4000;
 const RECONNECT = new Set(["NOT_SERVING", "OVERLOADED", "STREAM_IDLE"]);
 
-/** Reads a `google.rpc.Status` in JSON. Undefined if it is no refusal by a Facegate server. */
+/** Reads a `google.rpc.Status` in JSON. Undefined if it is not a refusal by a Facegate server. */
 export function toRefusal(text: string): Refusal | undefined {
   let status: unknown;
   try {
