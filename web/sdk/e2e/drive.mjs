@@ -26,8 +26,8 @@ function served(port) {
   return new Promise((resolve) => server.listen(port, "127.0.0.1", () => resolve(server)));
 }
 
-export async function opened(job) {
-  const pages = await served(job.port);
+/** Opens Chromium with the job's camera at an address. */
+export async function launched(job, address) {
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     headless: true,
@@ -46,12 +46,19 @@ export async function opened(job) {
     if (["error", "warning"].includes(message.type())) problems.push(message.text());
   });
   page.on("pageerror", (error) => problems.push(String(error)));
-  await page.goto(`http://localhost:${job.port}/${job.page}`);
+  await page.goto(address);
+  return { page, context, problems, close: () => browser.close() };
+}
+
+/** Opens Chromium at the job's page, which it serves. */
+export async function opened(job) {
+  const pages = await served(job.port);
+  const open = await launched(job, `http://localhost:${job.port}/${job.page}`);
   const close = async () => {
-    await browser.close();
+    await open.close();
     pages.close();
   };
-  return { page, context, problems, close };
+  return { ...open, close };
 }
 
 export async function jobFromInput() {

@@ -50,7 +50,7 @@ class Steps {
     }
     if (focus) {
       sheet.querySelector<HTMLElement>("h2")?.focus({ preventScroll: true });
-      byId("steps").scrollIntoView({ block: "start" });
+      if (this.list.getBoundingClientRect().top < 0) this.list.scrollIntoView();
     }
   }
 

@@ -3,6 +3,7 @@ import "../../sdk/src/element.js";
 import type { FacegateScan } from "../../sdk/src/element.js";
 import { api, type About, type Mode, type Verdict } from "./api.js";
 import { make } from "./dom.js";
+import { icon } from "./icons.js";
 import { MODES } from "./mode_step.js";
 import type { Chosen } from "./portrait_step.js";
 import { problem } from "./problem.js";
@@ -43,15 +44,20 @@ export function showScanStep(
   sheet.replaceChildren(
     make(
       "div",
-      { class: "split scan" },
-      make("div", { class: "scanner" }, element, answer),
+      { class: "split" },
       make(
-        "aside",
-        { class: "side", "aria-label": "This scan" },
-        make("dl", { class: "facts" }, make("dt", {}, "Mode"), make("dd", {}, MODES[mode.key].title), make("dt", {}, "Policy"), make("dd", {}, mode.policy)),
-        chosen.picture !== undefined && make("img", { class: "thumb", src: chosen.picture, alt: "The portrait" }),
+        "figure",
+        { class: "stage" },
+        chosen.picture === undefined ? make("div", { class: "empty" }, icon("document")) : make("img", { src: chosen.picture, alt: "The portrait" }),
+        make("figcaption", {}, `${MODES[mode.key].title}, policy ${mode.policy}`),
+      ),
+      make(
+        "div",
+        { class: "scanner" },
+        element,
+        answer,
         calm && make("p", { class: "note" }, "Your system asks for reduced motion, so no colours are shown."),
-        make("p", { class: "soft" }, "Frames go to the server on this machine while you look at the camera, each with a MAC in a chain that nobody can reorder."),
+        make("p", { class: "soft small" }, "Each frame goes to the server on this machine while you look at the camera, in a chain of MACs that nobody can reorder or replace."),
       ),
     ),
   );
