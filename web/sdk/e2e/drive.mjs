@@ -2,10 +2,12 @@
  * Drives Chromium through one job, which arrives as JSON on standard input, and prints the answer as JSON.
  *
  * The job: `port` of the pages, `video` (MJPEG) for the fake camera, `page` and `call`, a function of that page, with
- * its `options`. Optional: `args` of Chromium, `permissions`, `viewport`, `pictures` (a folder for screenshots).
+ * its `options`. Optional: `args` of Chromium, `permissions`, `viewport`, `context` of Playwright, `relight` (the
+ * page's colours light up the camera's picture), `pictures` (a folder for screenshots).
  */
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
 const TYPES = { html: "text/html", js: "text/javascript", css: "text/css" };
@@ -40,6 +42,10 @@ export async function launched(job, address) {
     ],
   });
   const context = await browser.newContext({ viewport: job.viewport ?? { width: 1280, height: 800 }, ...job.context });
+  if (job.relight) {
+    await context.addInitScript({ path: fileURLToPath(new URL("pages/light.js", import.meta.url)) });
+    await context.addInitScript(() => window.lightByScreen());
+  }
   const page = await context.newPage();
   const problems = [];
   page.on("console", (message) => {

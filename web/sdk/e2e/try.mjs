@@ -10,7 +10,7 @@ import { jobFromInput, launched } from "./drive.mjs";
 const SCAN_MS = 60_000;
 const job = await jobFromInput();
 const { page, problems, close } = await launched(job, job.address);
-const { look, violations } = await lookedAt(page, job);
+const { look, violations } = lookedAt(page, job);
 const whole = { fullPage: true };
 const press = (name) => page.getByRole("button", { name }).click();
 const answer = {};

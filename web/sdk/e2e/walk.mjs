@@ -9,7 +9,7 @@ import { jobFromInput, opened } from "./drive.mjs";
 const job = await jobFromInput();
 const { page, problems, close } = await opened({ ...job, page: "element.html" });
 await page.evaluate((options) => window.prepare(options), job.options);
-const { look, violations } = await lookedAt(page, job);
+const { look, violations } = lookedAt(page, job);
 
 const seen = [];
 const button = (number) => page.locator(`facegate-scan .card button >> nth=${number}`);
