@@ -77,8 +77,10 @@ async function seeAttacks() {
 
 try {
   if (job.attacks === undefined) {
+    answer.heading = await page.locator("h1").innerText();
     await look("start");
-    if ((await choosePortrait()) && job.mode !== null) await scan();
+    const usable = await page.locator("#portrait-file").count();
+    if (usable && (await choosePortrait())) await scan();
   } else {
     await seeAttacks();
   }
