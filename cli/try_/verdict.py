@@ -86,7 +86,11 @@ def _reasons(result: result_pb2.CheckResult) -> list[dict[str, str]]:
 
 
 def _device_faults(device: result_pb2.DeviceResult) -> list[str]:
-    return [f"Device: {test.detail}." for test in device.checks if test.decisive and not test.tolerated]
+    return [
+        f"Device: {test.detail.rstrip('.')}."
+        for test in device.checks
+        if test.decisive and not test.tolerated
+    ]
 
 
 def _liveness(liveness: result_pb2.LivenessResult, context: VerdictContext) -> dict[str, Any]:

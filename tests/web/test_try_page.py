@@ -112,6 +112,6 @@ async def test_the_page_about_attacks_shows_what_the_server_saw(running: Running
     answer = await walk(running.address, attacks=2, patience=100_000)
     assert answer["violations"] == []
     person, photo = sorted(answer["attacks"], key=lambda one: one["films"])[:2]
-    assert (person["title"], person["outcome"], person["films"]) == ("The same person", "Accepted", 1)
-    assert (photo["title"], photo["outcome"], photo["films"]) == ("A photo on a stand", "Refused", 2)
+    assert (person["title"], person["outcome"], person["films"]) == ("The same person", "Success", 1)
+    assert (photo["title"], photo["outcome"], photo["films"]) == ("A photo on a stand", "Failure", 2)
     assert photo["reason"] == "The scan is an attack, not a living person."

@@ -108,14 +108,14 @@ class Gallery {
         "p",
         { class: `outcome ${tone}` },
         icon(succeeded ? (passed ? "question" : "check") : verdict.status === "FAILURE" ? "cross" : "question"),
-        make("strong", {}, passed ? "This attack passed" : succeeded ? "Accepted" : "Refused"),
+        make("strong", {}, passed ? "This attack passed" : succeeded ? "Success" : verdict.status === "FAILURE" ? "Failure" : "Not decided"),
       ),
       make("p", { class: "reason" }, passed ? "It was accepted as the living person." : (verdict.reasons[0]?.text ?? "")),
       verdict.explanations.length > 0 ? make("p", { class: "soft" }, verdict.explanations[0] ?? "") : "",
       !genuine && spoke.length > 0
         ? make("p", { class: "spoke" }, make("b", {}, spoke.length > 1 ? "The signals that spoke: " : "The signal that spoke: "), spoke.map(({ label, score }) => `${label} (${score?.toFixed(2) ?? ""})`).join(", "))
         : "",
-      colourStrip(verdict.colours) ?? "",
+      colourStrip(verdict.colours, true) ?? "",
       make("details", {}, make("summary", {}, "Every measurement"), measures(verdict), signalList(verdict.signals), tests(verdict)),
     );
   }

@@ -6,8 +6,8 @@ import { icon } from "./icons.js";
 const ANSWERS = { true: "answered", false: "contradicted", null: "undecided" } as const;
 const ICONS = { true: "check", false: "cross", null: "question" } as const;
 
-/** Shows the strip; null without colours. */
-export function colourStrip(colours: Colour[]): HTMLElement | null {
+/** Shows the strip, with a short or a whole explanation; null without colours. */
+export function colourStrip(colours: Colour[], short = false): HTMLElement | null {
   if (colours.length === 0) return null;
   const drawn = colours.filter((colour) => colour.drawn);
   const answered = drawn.filter((colour) => colour.agrees === true).length;
@@ -18,7 +18,9 @@ export function colourStrip(colours: Colour[]): HTMLElement | null {
     make(
       "figcaption",
       {},
-      `The server drew ${drawn.length} colours at random and revealed them one at a time; the face answered ${answered} of them. The others are public knowledge and prove nothing.`,
+      short
+        ? `${answered} of ${drawn.length} random colours were answered.`
+        : `The server drew ${drawn.length} colours at random and revealed them one at a time; the face answered ${answered} of them. The others are public knowledge and prove nothing.`,
     ),
   );
 }
