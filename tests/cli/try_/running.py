@@ -40,7 +40,7 @@ class RunningTry:
         """The address that the terminal shows."""
         return f"{self.page}#{self.secret}"
 
-    def stop(self, number: signal.Signals = signal.SIGINT) -> int:
+    def stop(self, number: signal.Signals) -> int:
         """Sends a signal, and returns the exit status."""
         self.process.send_signal(number)
         return self.process.wait(_STOP_SECONDS)

@@ -52,6 +52,7 @@ async function scan() {
   answer.parts = await page.locator(".part > h3").allInnerTexts();
   answer.pictures = await page.locator(".faces img").count();
   answer.colours = await page.locator(".colours li").count();
+  answer.answered = await page.locator(".colours .answered").count();
   answer.focused = await page.evaluate(() => document.activeElement?.textContent);
 }
 
