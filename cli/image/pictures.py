@@ -48,8 +48,8 @@ def eye_finder(pack: Pack) -> EyeFinder:
         faces = pack.detector.detect(image)
         if len(faces) != 1:
             raise ConversionImpossible(
-                f"the pack {pack.name} found {len(faces)} faces, but a record holds one; "
-                "convert without --pack, or crop the picture first"
+                f"the pack found {len(faces)} faces, but a record holds one; convert without --pack, or crop "
+                "the picture first"
             )
         # Left is the image's left in a pack, and the person's left in a record.
         right, left = np.rint(faces[0].five_points[:2]).astype(int).tolist()
