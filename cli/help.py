@@ -25,6 +25,8 @@ HELP_ALL: Final = "--help-all"
 _MOST_EXAMPLES: Final = 2
 _LONGEST_TEXT: Final = 65
 """Characters of a command's text that fit beside its name."""
+_ON_ONE_LINE: Final = {"config": "db"}
+"""Two commands that share a line, so that all fit the terminal."""
 _SENTENCE_END: Final = re.compile(r"(?<=\.)\s+(?=[A-Z`])")
 
 
@@ -73,10 +75,18 @@ class RootGroup(TyperGroup):
         console.print(self.help)
         commands = Table.grid(padding=(0, 2))
         for name in self.list_commands(ctx):
-            command = self.get_command(ctx, name)
-            if command is not None:
-                commands.add_row(f"  [bold cyan]{name}[/]", command.get_short_help_str(_LONGEST_TEXT))
+            if name in _ON_ONE_LINE.values():
+                continue
+            names, text = [name], self._brief(ctx, name)
+            if (other := _ON_ONE_LINE.get(name)) is not None:
+                names.append(other)
+                text = f"{text.rstrip('.')}; {self._brief(ctx, other).lower()}"
+            commands.add_row(f"  [bold cyan]{', '.join(names)}[/]", text)
         console.print(commands)
+
+    def _brief(self, ctx: "Context", name: str) -> str:
+        command = self.get_command(ctx, name)
+        return "" if command is None else command.get_short_help_str(_LONGEST_TEXT)
 
 
 def brief(*common: str) -> type[Command]:

@@ -21,6 +21,7 @@ from cli.models import command as models
 from cli.result import command as result
 from cli.retention import app as retention_app
 from cli.serve import serve
+from cli.try_.command import try_command
 from cli.verify import VerifyCommand, verify
 from server.private_files import PRIVATE_UMASK
 
@@ -49,6 +50,7 @@ app.command()(serve)
 app.command(cls=brief("--config", "--only", "--skip", "--json"))(doctor)
 app.command(cls=VerifyCommand)(verify)
 app.command(cls=brief("--out", "--pack", "--offline", "--keep-server"))(demo)
+app.command("try", cls=brief("--pack", "--sandbox", "--no-browser", "--port"))(try_command)
 app.command(cls=brief("--mode", "--as-frames", "--json", "--explain", "--pack", "--server"))(analyze)
 app.command(cls=brief("--pack", "--runs", "--at-once", "--json"))(bench)
 app.command(cls=brief("--run", "--reference", "--only", "--out", "--ticket", "--origin"))(conformance)

@@ -14,37 +14,33 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from cli.demo.available import available_pack, flash_policy_of
 from cli.demo.display import CheckView, DemoDisplay
 from cli.demo.files import make_folder, write_files
 from cli.demo.flash import FlashStrip, TapedPhone, flash_strip
-from cli.demo.local_server import LocalServer, local_server
-from cli.demo.pack_choice import ChosenPack, choose_pack
+from cli.demo.local_server import LocalServer, end_on_sigterm, local_server
+from cli.demo.pack_choice import ChosenPack
 from cli.demo.page import PageContext, render_page
 from cli.demo.record import DemoRecord
 from cli.demo.runner import CheckRunner
 from cli.demo.scenarios import Scenario, demo_scenarios
 from cli.demo.stage import Stage, open_stage
 from cli.demo.summary import passed_attacks, summary_table, unexpected
-from cli.demo.tested import FLASH_ALONE_POLICY, FLASH_POLICY, POLICY, TRIAL_POLICY, Tested, open_tested
+from cli.demo.tested import FLASH_ALONE_POLICY, Tested, open_tested
 from cli.demo.words import expectation_text, mode_word, outcome_text
 from cli.errors import CommandError
-from cli.models.install import pull_pack
 from cli.models.options import ModelsDirOption, models_folder
-from cli.models.progress import TerminalProgress
 from facegate_client import ClientError, KeySet, fetch_key_set, open_channel
 from liveness.dynamic import FlashModel, load_flash_model
-from server.checks.offer import pack_shortfall
-from server.domain.terms import Mode
 from server.policies import load_policies
 from server.version import server_version
-from vision.packs import CataloguePack, Pack, load_catalogue
+from vision.packs import Pack
 
 __all__ = ["demo"]
 
 UNEXPECTED, IMPOSSIBLE = 1, 2
 
 _LOG: Final = "server.log"
-_PULL_SECONDS: Final = 30.0
 _AT_ONCE: Final = 2
 """Checks that run at the same time. Scans take real time, which parallel checks share."""
 
@@ -117,12 +113,11 @@ def demo(
 
 
 async def _demo(console: Console, options: _Options, *, folder: Path) -> tuple[DemoRecord, ...]:
-    _end_on_sigterm()
+    end_on_sigterm()
     began = time.monotonic()
-    chosen = await _choose(console, options)
-    for obstacle in chosen.obstacles:
-        console.print(escape(obstacle), style="dim", highlight=False, soft_wrap=True)
-    console.print(escape(f"The pack is {chosen.spec}, because {chosen.why}."), highlight=False)
+    chosen = await available_pack(
+        console, wanted=options.pack, models_dir=options.models_dir, offline=options.offline
+    )
     if chosen.pack.evaluation_only:
         console.print(
             "This pack is for evaluation only; the demo's server allows it (allow_evaluation_pack), and the "
@@ -131,7 +126,7 @@ async def _demo(console: Console, options: _Options, *, folder: Path) -> tuple[D
             highlight=False,
         )
     console.print("Starting a server; all scans are simulated.", highlight=False)
-    flash_policy = _flash_policy(chosen)
+    flash_policy = flash_policy_of(chosen)
     asked = flash_policy != FLASH_ALONE_POLICY
     scenarios = demo_scenarios(asked=asked)
     photos = frozenset(name for s in scenarios for name in (s.portrait, s.scanned) if name is not None)
@@ -163,38 +158,6 @@ async def _demo(console: Console, options: _Options, *, folder: Path) -> tuple[D
         if options.keep_server:
             await _keep(console, server, tested, policy=chosen.policy)
     return records
-
-
-def _flash_policy(chosen: ChosenPack) -> str:
-    """Returns the policy of the checks in DYNAMIC: one that asks for a blink if the pack can measure it."""
-    name = TRIAL_POLICY if chosen.policy == TRIAL_POLICY else FLASH_POLICY
-    policy = load_policies(None).get(name).policy
-    shortfall = pack_shortfall(policy, chosen.pack, requested=Mode.DYNAMIC, allow_evaluation_pack=True)
-    return FLASH_ALONE_POLICY if shortfall else name
-
-
-async def _choose(console: Console, options: _Options) -> ChosenPack:
-    with TerminalProgress(console) as progress:
-
-        async def pull(pack: CataloguePack) -> None:
-            console.print(
-                escape(
-                    f"Pulling the pack {pack.name} into {options.models_dir}, for at most "
-                    f"{_PULL_SECONDS:g} seconds. Its terms: facegate models licence {pack.name}"
-                ),
-                highlight=False,
-                soft_wrap=True,
-            )
-            await pull_pack(pack, models_dir=options.models_dir, deadline=_PULL_SECONDS, progress=progress)
-
-        return await choose_pack(
-            wanted=options.pack,
-            models_dir=options.models_dir,
-            catalogue=load_catalogue(),
-            policy=load_policies(None).get(POLICY).policy,
-            trial=load_policies(None).get(TRIAL_POLICY).policy,
-            pull=None if options.offline else pull,
-        )
 
 
 async def _checks(
@@ -316,10 +279,3 @@ async def _keep(console: Console, server: LocalServer, tested: Tested, *, policy
         soft_wrap=True,
     )
     await stopping.wait()
-
-
-def _end_on_sigterm() -> None:
-    """Makes SIGTERM end the demo as Ctrl-C does, so that no server and no folder remains."""
-    task = asyncio.current_task()
-    if task is not None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)

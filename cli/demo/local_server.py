@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import signal
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,12 +15,12 @@ from typing import Final
 from cli.errors import OutputUnusable, ServerDidNotStart
 from vision.own_process import module_command
 
-__all__ = ["LocalServer", "local_server"]
+__all__ = ["LocalServer", "end_on_sigterm", "local_server"]
 
 _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 15.0
 _LAST_LINES: Final = 8
-_READY: Final = re.compile(r"Facegate serves: device (\S+), service (\S+), admin port (\d+)")
+_READY: Final = re.compile(r"Facegate serves: device (\S+), service (\S+), admin port (\d+)(?:, web (\S+))?")
 _COMMAND: Final = module_command("facegate_app", "serve", "--config")
 
 
@@ -31,11 +32,13 @@ class LocalServer:
         device: ``host:port`` of the device listener.
         service: ``host:port`` of the service listener.
         admin_port: Port of the admin listener.
+        web: ``host:port`` of the web listener; None if the settings have none.
     """
 
     device: str
     service: str
     admin_port: int
+    web: str | None = None
 
     @property
     def jwks_url(self) -> str:
@@ -74,7 +77,7 @@ async def local_server(
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
             env=_environment(),
-            # Ctrl-C goes to the demo only, which then stops the server itself.
+            # Ctrl-C goes to the caller only, which then stops the server itself.
             start_new_session=True,
         )
         started: asyncio.Future[LocalServer] = asyncio.get_running_loop().create_future()
@@ -87,7 +90,7 @@ async def local_server(
                 last.append(line)
                 if not started.done() and (ready := _READY.search(line)):
                     started.set_result(
-                        LocalServer(device=ready[1], service=ready[2], admin_port=int(ready[3]))
+                        LocalServer(device=ready[1], service=ready[2], admin_port=int(ready[3]), web=ready[4])
                     )
             if not started.done():
                 started.set_exception(ServerDidNotStart("the server did not start:\n" + "".join(last)))
@@ -104,6 +107,13 @@ async def local_server(
         finally:
             await _end(process)
             await following
+
+
+def end_on_sigterm() -> None:
+    """Makes SIGTERM end the running task as Ctrl-C does, so that no server and no folder remains."""
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
 
 
 async def _lines(process: asyncio.subprocess.Process) -> AsyncIterator[str]:

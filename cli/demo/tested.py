@@ -64,8 +64,12 @@ class Tested:
     settings: str
 
 
-def open_tested(folder: Path) -> Tested:
+def open_tested(folder: Path, *, page: str | None = None) -> Tested:
     """Creates a test platform and two callers in a folder.
+
+    Args:
+        folder: The folder; it is created if needed.
+        page: Origin of a page on this machine that may scan; None for none.
 
     Raises:
         PlatformUnusable: The folder cannot be written.
@@ -82,7 +86,7 @@ def open_tested(folder: Path) -> Tested:
         real=real,
         # JSON strings are TOML strings.
         settings=f"listeners.service.api_keys_file = {json.dumps(str(keys))}\n"
-        + settings_text(stored.platform, folder.resolve()),
+        + settings_text(stored.platform, folder.resolve(), page=page),
     )
 
 

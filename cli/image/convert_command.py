@@ -4,28 +4,23 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final
 
-import numpy as np
 import typer
 from rich.console import Console
 from rich.markup import escape
 
 from cli.error_reporting import errors_reported
 from cli.errors import ConversionImpossible
-from cli.image.conversion import EyeFinder, TargetFormat, Wishes, convert, format_of, suffix_of
+from cli.image.conversion import TargetFormat, Wishes, convert, format_of, suffix_of
 from cli.image.files import MOST_BYTES, read_image, write_image
+from cli.image.pictures import decode_picture, eye_finder
 from cli.models.options import ModelsDirOption, models_folder
 from matcher import MatcherError
-from matcher.records import EyeCentres, Representations, open_trusted_image
+from matcher.records import Representations, open_trusted_image
 from vision.errors import VisionError
-from vision.face import BgrImage
-from vision.image import IN_PROCESS, DecodedImage, DecodeLimits, decode_image
-from vision.image_header import ImageFormat, detect_format
-from vision.isolation.pool import DecoderPool
 from vision.packs import load_pack
 
 __all__ = ["convert_command"]
 
-_LIMITS: Final = DecodeLimits(max_bytes=MOST_BYTES, max_pixels=50_000_000, max_side=12_000)
 _QUALITY: Final = 95
 
 
@@ -121,7 +116,7 @@ def convert_command(
         finder = (
             None
             if pack is None or to in {TargetFormat.JPEG, TargetFormat.PNG}
-            else _eye_finder(pack, models_dir)
+            else eye_finder(load_pack(pack, models_dir=models_folder(models_dir)))
         )
         wishes = Wishes(
             form=to,
@@ -132,7 +127,7 @@ def convert_command(
             full_frontal=full_frontal,
             find_eyes=finder,
         )
-        converted = convert(content, wishes, decode=_decode)
+        converted = convert(content, wishes, decode=decode_picture)
         target = target or file.with_name(file.stem + suffix_of(to))
         write_image(target, converted.data, force=force)
     console = Console(highlight=False, soft_wrap=True)
@@ -158,41 +153,3 @@ def _right_angle(degrees: int) -> int:
     if degrees not in {0, 90, 180, 270}:
         raise ConversionImpossible(f"--rotate is {degrees}; expected 0, 90, 180 or 270 degrees")
     return degrees
-
-
-def _decode(image: bytes) -> DecodedImage:
-    def decoded(pool: DecoderPool | None) -> DecodedImage:
-        return decode_image(
-            image,
-            limits=_LIMITS,
-            formats=frozenset(ImageFormat),
-            honour_exif_orientation=True,
-            still_decoder=pool,
-        )
-
-    if detect_format(image) in IN_PROCESS:
-        return decoded(None)
-    with DecoderPool() as pool:
-        return decoded(pool)
-
-
-def _eye_finder(spec: str, models_dir: Path | None) -> EyeFinder:
-    pack = load_pack(spec, models_dir=models_folder(models_dir))
-
-    def find(image: BgrImage) -> EyeCentres:
-        faces = pack.detector.detect(image)
-        if len(faces) != 1:
-            raise ConversionImpossible(
-                f"the pack {spec} found {len(faces)} faces, but a record holds one; "
-                "convert without --pack, or crop the picture first"
-            )
-        # Left is the image's left in a pack, and the person's left in a record.
-        right, left = np.rint(faces[0].five_points[:2]).astype(int).tolist()
-        return EyeCentres(left=_inside(left, image), right=_inside(right, image))
-
-    return find
-
-
-def _inside(point: list[int], image: BgrImage) -> tuple[int, int]:
-    height, width = image.shape[:2]
-    return min(max(point[0], 0), width - 1), min(max(point[1], 0), height - 1)

@@ -19,14 +19,16 @@ memory = "ignored"
 """
 
 
-def settings_text(platform: TestPlatform, folder: Path) -> str:
+def settings_text(platform: TestPlatform, folder: Path, *, page: str | None = None) -> str:
     """Returns settings, TOML: first keys and then tables, to append to the keys of other settings.
 
     Args:
         platform: The platform.
         folder: Folder of its files, absolute.
+        page: Origin of a page on this machine that may scan, in place of that of the platform's app.
     """
     app = platform.app
+    rp_id, origin = (app.rp_id, app.origin) if page is None else ("localhost", page)
 
     def at(name: str) -> str:
         # JSON strings are TOML strings.
@@ -54,8 +56,8 @@ verification_key_file = {at("play_verification_key.txt")}
 app_ids = ["{app.apple_id}"]
 
 [device_integrity.web]
-rp_id = "{app.rp_id}"
-origins = ["{app.origin}"]
+rp_id = "{rp_id}"
+origins = ["{origin}"]
 
 [device_integrity.test_roots]
 android_spki_sha256 = ["{platform.android_root_sha256.hex()}"]

@@ -44,6 +44,14 @@ async def test_the_server_reports_its_addresses_and_ends(
     assert "something else" in (tmp_path / "log").read_text()
 
 
+async def test_the_port_for_pages_is_read_if_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instead(monkeypatch, SERVES.replace("admin port 3", "admin port 3, web 127.0.0.1:4"))
+    async with open_server(tmp_path, log=tmp_path / "log") as server:
+        assert (server.admin_port, server.web) == (3, "127.0.0.1:4")
+
+
 async def test_its_settings_are_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     instead(monkeypatch, FAILS)
     for name in [name for name in os.environ if name.startswith("FACEGATE_")]:

@@ -19,6 +19,11 @@ def test_the_shipped_policies_are_served_beside_its_own(tmp_path: Path) -> None:
     assert root == [tested.platform.android_root_sha256.hex()]
 
 
+def test_a_page_on_this_machine_may_scan(tmp_path: Path) -> None:
+    settings = tomllib.loads(open_tested(tmp_path / "platform", page="http://localhost:8447").settings)
+    assert settings["device_integrity"]["web"] == {"rp_id": "localhost", "origins": ["http://localhost:8447"]}
+
+
 def test_one_of_its_callers_is_a_sandbox_caller(tmp_path: Path) -> None:
     tested = open_tested(tmp_path / "platform")
     settings = tomllib.loads(tested.settings)

@@ -2,10 +2,12 @@
  * Drives Chromium through one job, which arrives as JSON on standard input, and prints the answer as JSON.
  *
  * The job: `port` of the pages, `video` (MJPEG) for the fake camera, `page` and `call`, a function of that page, with
- * its `options`. Optional: `args` of Chromium, `permissions`, `viewport`, `pictures` (a folder for screenshots).
+ * its `options`. Optional: `args` of Chromium, `permissions`, `viewport`, `context` of Playwright, `relight` (the
+ * page's colours light up the camera's picture), `pictures` (a folder for screenshots).
  */
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
 const TYPES = { html: "text/html", js: "text/javascript", css: "text/css" };
@@ -26,8 +28,8 @@ function served(port) {
   return new Promise((resolve) => server.listen(port, "127.0.0.1", () => resolve(server)));
 }
 
-export async function opened(job) {
-  const pages = await served(job.port);
+/** Opens Chromium with the job's camera at an address. */
+export async function launched(job, address) {
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     headless: true,
@@ -40,18 +42,29 @@ export async function opened(job) {
     ],
   });
   const context = await browser.newContext({ viewport: job.viewport ?? { width: 1280, height: 800 }, ...job.context });
+  if (job.relight) {
+    await context.addInitScript({ path: fileURLToPath(new URL("pages/light.js", import.meta.url)) });
+    await context.addInitScript(() => window.lightByScreen());
+  }
   const page = await context.newPage();
   const problems = [];
   page.on("console", (message) => {
     if (["error", "warning"].includes(message.type())) problems.push(message.text());
   });
   page.on("pageerror", (error) => problems.push(String(error)));
-  await page.goto(`http://localhost:${job.port}/${job.page}`);
+  await page.goto(address);
+  return { page, context, problems, close: () => browser.close() };
+}
+
+/** Opens Chromium at the job's page, which it serves. */
+export async function opened(job) {
+  const pages = await served(job.port);
+  const open = await launched(job, `http://localhost:${job.port}/${job.page}`);
   const close = async () => {
-    await browser.close();
+    await open.close();
     pages.close();
   };
-  return { page, context, problems, close };
+  return { ...open, close };
 }
 
 export async function jobFromInput() {

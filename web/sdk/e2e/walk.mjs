@@ -3,27 +3,15 @@
  * `pictures`: a folder for screenshots; `presses`: the number of the button to press on the notice, if `flash`;
  * `leaves`: whether the person presses Escape while the scan runs.
  */
-import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
+import { lookedAt } from "./axe.mjs";
 import { jobFromInput, opened } from "./drive.mjs";
 
 const job = await jobFromInput();
 const { page, problems, close } = await opened({ ...job, page: "element.html" });
-const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 await page.evaluate((options) => window.prepare(options), job.options);
-await page.evaluate(axe);
+const { look, violations } = lookedAt(page, job);
 
 const seen = [];
-const violations = [];
-/** Takes a screenshot of a screen and tests it with axe. */
-async function look(name) {
-  if (job.pictures !== undefined) await page.screenshot({ path: `${job.pictures}/${job.name}-${name}.png` });
-  const found = await page.evaluate(async () => {
-    const { violations } = await axe.run();
-    return violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`);
-  });
-  violations.push(...found.map((text) => `${name}: ${text}`));
-}
 const button = (number) => page.locator(`facegate-scan .card button >> nth=${number}`);
 await look("start");
 await button(0).click();

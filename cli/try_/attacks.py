@@ -1,0 +1,220 @@
+"""Makes checks of simulated persons and attackers in the background, for the page about attacks.
+
+They are scenarios of ``facegate demo``, against the same server as the checks of the person. None begins
+while a person scans.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, Final
+
+from cli.demo.flash import flash_strip
+from cli.demo.runner import CheckRunner
+from cli.demo.scenarios import Expected, Scenario, Status, demo_scenarios
+from cli.demo.stage import Stage, open_stage
+from cli.demo.words import mode_word
+from cli.errors import CommandError
+from cli.try_.film import Recorder, colours_document, film_document
+from cli.try_.verdict import VerdictContext, verdict_document
+from facegate_client import ClientError
+from liveness.dynamic import FlashModel, load_flash_model
+from vision.packs import Pack
+
+__all__ = ["AttackRoom", "AttackState"]
+
+_SHOWN: Final = (
+    "same-person",
+    "static-photo",
+    "waved-photo",
+    "screen-replay",
+    "frozen-frame",
+    "virtual-camera",
+    "another-person",
+    "flash-same-person",
+    "flash-print",
+    "flash-screen-replay",
+    "flash-injected-video",
+    "flash-injected-tint",
+    "flash-recorded-scan",
+    "flash-cut-out-print",
+    "flash-rigid-mask",
+    "device-relit",
+)
+"""Scenarios of the demo, in the order of the page. In each mode the genuine person is the first."""
+_AT_ONCE: Final = 2
+"""Checks that run at the same time: one renders while the other scans."""
+_FRAME_SHARE: Final = 0.6
+"""Share of the progress that rendering takes."""
+
+
+class AttackState(StrEnum):
+    """The state of a check."""
+
+    WAITING = "waiting"
+    RENDERING = "rendering"
+    SCANNING = "scanning"
+    DECIDING = "deciding"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(slots=True, eq=False)
+class _Card:
+    """A check; implements ``cli.demo.runner.CaptureWatcher``."""
+
+    scenario: Scenario
+    state: AttackState = AttackState.WAITING
+    progress: float = 0.0
+    error: str = ""
+    detail: dict[str, Any] = field(default_factory=dict)
+
+    def rendered(self, share: float) -> None:
+        self.state, self.progress = AttackState.RENDERING, _FRAME_SHARE * share
+
+    def hint(self, code: int, progress: float) -> None:
+        del code
+        self.state = AttackState.SCANNING
+        self.progress = max(self.progress, _FRAME_SHARE + (0.95 - _FRAME_SHARE) * progress)
+
+    def deciding(self, frames: int) -> None:
+        del frames
+        self.state, self.progress = AttackState.DECIDING, 0.97
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        return {
+            "key": self.scenario.key,
+            "title": self.scenario.title,
+            "shown": self.scenario.shown,
+            "mode": mode_word(self.scenario),
+            "genuine": self.scenario.expected == Expected(status=Status.SUCCESS),
+            "state": self.state.value,
+            "progress": round(self.progress, 3),
+            "error": self.error,
+        }
+
+
+class AttackRoom:
+    """The checks of the page about attacks."""
+
+    def __init__(
+        self,
+        runner: CheckRunner,
+        *,
+        pack: Pack,
+        asked: bool,
+        thresholds: tuple[float, float],
+        idle: Callable[[], Awaitable[None]],
+        seed: int = 1,
+    ) -> None:
+        """Prepares the checks; ``start`` begins them.
+
+        Args:
+            runner: Makes them.
+            pack: The pack that judges; it finds the faces under the colours.
+            asked: Whether the policy of the checks in DYNAMIC demands a blink and the head's depth.
+            thresholds: The confidences of the policies; see ``VerdictContext``.
+            idle: Waits while a person scans.
+            seed: Seed of the simulated scans.
+        """
+        scenarios = {scenario.key: scenario for scenario in demo_scenarios(asked=asked)}
+        self._cards = {key: _Card(scenarios[key]) for key in _SHOWN}
+        self._runner = runner
+        self._pack = pack
+        self._thresholds = thresholds
+        self._idle = idle
+        self._seed = seed
+        self._running: asyncio.Task[None] | None = None
+
+    @property
+    def overview(self) -> list[dict[str, Any]]:
+        """The state of each check, for the page."""
+        return [card.summary for card in self._cards.values()]
+
+    def detail(self, key: str) -> dict[str, Any] | None:
+        """Returns film and verdict of a check that is done; None if it is not, or does not exist."""
+        card = self._cards.get(key)
+        return None if card is None or not card.detail else {**card.summary, **card.detail}
+
+    def start(self) -> None:
+        """Begins the checks, once."""
+        if self._running is None:
+            self._running = asyncio.create_task(self._run())
+
+    async def close(self) -> None:
+        """Ends the checks."""
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+
+    async def _run(self) -> None:
+        names = frozenset(
+            name
+            for card in self._cards.values()
+            for name in (card.scenario.portrait, card.scenario.scanned)
+            if name is not None
+        )
+        try:
+            stage = await asyncio.to_thread(open_stage, names)
+        except CommandError as error:
+            for card in self._cards.values():
+                card.state, card.error = AttackState.FAILED, str(error)
+            return
+        model, waiting = load_flash_model(), iter(self._cards.values())
+
+        async def work() -> None:
+            for card in waiting:
+                await self._make(card, stage, model)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(_AT_ONCE):
+                group.create_task(work())
+
+    async def _make(self, card: _Card, stage: Stage, model: FlashModel) -> None:
+        await self._idle()
+        try:
+            card.detail = await self._check(card, stage, model)
+        except (ClientError, CommandError) as error:
+            card.state, card.error = AttackState.FAILED, str(error)
+        else:
+            card.state, card.progress = AttackState.DONE, 1.0
+
+    async def _check(self, card: _Card, stage: Stage, model: FlashModel) -> dict[str, Any]:
+        scenario, seed = card.scenario, self._seed + card.scenario.turn
+        card.state = AttackState.RENDERING
+        portrait = await asyncio.to_thread(stage.portrait, scenario)
+        sent: list[bytes] = []
+        phone = await asyncio.to_thread(stage.phone, scenario, seed=seed)
+        if phone is None:
+            staged = await asyncio.to_thread(stage.scan, scenario, seed=seed, progress=card.rendered)
+            if staged is not None:
+                staged = replace(staged, frames=iter(Recorder(staged.frames, sent)))
+            record = await self._runner.run(scenario, portrait=portrait, scan=staged, watcher=card)
+        else:
+            record = await self._runner.run(scenario, portrait=portrait, scan=phone, watcher=card)
+            sent = [frame.jpeg for frame in phone.attempts[-1].frames] if phone.attempts else []
+        if record.response is None:
+            raise CommandError(f"the server refused the portrait: {record.reasons[0]}")
+        context = VerdictContext(
+            thresholds=self._thresholds,
+            verified=record.signature_verified,
+            upload_seconds=record.timings.upload,
+            finish_seconds=record.timings.finish,
+        )
+        document = verdict_document(record.response, context)
+        if phone is not None:
+            strip = await asyncio.to_thread(
+                flash_strip,
+                phone.attempts,
+                record.response.result.liveness.challenge_steps,
+                find_faces=self._pack.detector.detect,
+                model=model,
+            )
+            document["colours"] = [] if strip is None else colours_document(strip)
+        return {
+            "verdict": document,
+            "passed": record.attack_passed,
+            "film": await asyncio.to_thread(film_document, sent),
+        }

@@ -1,0 +1,257 @@
+"""``facegate try``: a server and a page on this machine, for a scan with its own camera."""
+
+import asyncio
+import secrets
+import tempfile
+import webbrowser
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import grpc
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from cli.demo.available import available_pack, flash_policy_of
+from cli.demo.local_server import LocalServer, end_on_sigterm, local_server
+from cli.demo.pack_choice import ChosenPack
+from cli.demo.runner import CheckRunner
+from cli.demo.tested import FLASH_ALONE_POLICY, Tested, open_tested
+from cli.errors import CommandError, OutputUnusable
+from cli.models.options import ModelsDirOption, models_folder
+from cli.try_.attacks import AttackRoom
+from cli.try_.checks import PersonChecks
+from cli.try_.guard import Guard
+from cli.try_.modes import TrialMode, offered_modes, write_trial_policy
+from cli.try_.site import TrySite, open_socket
+from facegate_client import ClientError, KeySet, Orchestrator, fetch_key_set, open_channel
+from server.policies import load_policies
+from server.private_files import make_private_folder
+from server.version import server_version
+
+__all__ = ["try_command"]
+
+_IMPOSSIBLE: Final = 2
+_PORT: Final = 8447
+_LOG: Final = "server.log"
+_FURTHER: Final = """\
+listeners.web.port = 0
+# People who try attacks on themselves fail often.
+limits.failures.maximum = 1000
+limits.failures.lock_seconds = 60
+limits.failures.block_maximum = 4000
+limits.failures.block_seconds = 60
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Options:
+    port: int
+    browser: bool
+    pack: str | None
+    models_dir: Path
+    offline: bool
+    sandbox: bool
+    kept: bool
+
+
+def try_command(
+    *,
+    port: Annotated[int, typer.Option(help="Port of the page; 0 for any.", min=0, max=65_535)] = _PORT,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
+    pack: Annotated[str | None, typer.Option(help="Pack that judges. By default the best available.")] = None,
+    models_dir: ModelsDirOption = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Pull no models.")] = False,
+    sandbox: Annotated[
+        bool,
+        typer.Option("--sandbox/--real", help="Tolerate virtual cameras."),
+    ] = False,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for what is recorded. By default a temporary one, which is removed at the end.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Scan your own face in a page on this machine, and see why.
+
+    Starts `facegate serve` and a page on loopback, and opens the page. There you take or upload a portrait,
+    choose a mode, are scanned by this machine's camera, and see the verdict with every signal, the evidence
+    frame and the colours. A second page shows simulated attacks as the server saw them.
+
+    Nothing leaves this machine. Portraits, frames and results are in a temporary folder, which is removed
+    when you press Ctrl-C, unless you give `--data-dir`. The address of the page contains a secret: do not
+    pass it on.
+
+    It uses the best available pack, as `facegate demo` does. With `--sandbox`, virtual cameras and repeated
+    frames are tolerated, and every result states this.
+
+    For example, with the best pack, and with one of your own, without a browser:
+
+        facegate try
+
+        facegate try --pack insightface:/srv/models/buffalo_l --no-browser
+    """
+    console = Console()
+    options = _Options(
+        port=port,
+        browser=not no_browser,
+        pack=pack,
+        models_dir=models_folder(models_dir),
+        offline=offline,
+        sandbox=sandbox,
+        kept=data_dir is not None,
+    )
+    try:
+        with _folder(data_dir) as folder:
+            asyncio.run(_try(console, options, folder))
+    except (ClientError, CommandError) as error:
+        console.print(escape(f"The page cannot be shown: {error}"), style="red", highlight=False)
+        raise typer.Exit(_IMPOSSIBLE) from error
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        pass
+    kept = "was removed" if data_dir is None else f"is in {data_dir}"
+    console.print(escape(f"Stopped. What was recorded {kept}."), highlight=False)
+
+
+@contextmanager
+def _folder(chosen: Path | None) -> Iterator[Path]:
+    if chosen is None:
+        with tempfile.TemporaryDirectory(prefix="facegate-try-") as folder:
+            yield Path(folder)
+        return
+    try:
+        make_private_folder(chosen)
+    except OSError as error:
+        raise OutputUnusable(f"{chosen} cannot be created: {error.strerror}") from error
+    yield chosen
+
+
+async def _try(console: Console, options: _Options, folder: Path) -> None:
+    end_on_sigterm()
+    with open_socket(options.port) as bound:
+        page = f"http://localhost:{bound.getsockname()[1]}"
+        chosen = await available_pack(
+            console, wanted=options.pack, models_dir=options.models_dir, offline=options.offline
+        )
+        tested = open_tested(folder / "platform", page=page)
+        policies = folder / "platform" / "policies"
+        write_trial_policy(policies)
+        async with local_server(
+            folder,
+            log=folder / _LOG,
+            pack=chosen.spec,
+            models_dir=chosen.models_dir,
+            further=_FURTHER + tested.settings,
+        ) as server:
+            keys = await fetch_key_set(server.jwks_url)
+            modes = offered_modes(chosen.pack, folder=policies)
+            secret = secrets.token_urlsafe(24)
+            guard = Guard(port=bound.getsockname()[1], secret=secret, scans=f"ws://{server.web}")
+            async with open_channel(server.service) as service, open_channel(server.device) as device:
+                checks = _person(service, keys, chosen, tested, modes, sandbox=options.sandbox)
+                site = TrySite(
+                    guard=guard,
+                    checks=checks,
+                    attacks=_attackers(service, device, keys, chosen, tested, idle=checks.idle),
+                    about=_about(chosen, modes, server, options),
+                )
+                await site.start(bound)
+                try:
+                    _announce(console, chosen, f"{page}/#{secret}", browser=options.browser)
+                    await asyncio.Event().wait()
+                finally:
+                    await site.stop()
+
+
+def _person(
+    service: grpc.aio.Channel,
+    keys: KeySet,
+    chosen: ChosenPack,
+    tested: Tested,
+    modes: tuple[TrialMode, ...],
+    *,
+    sandbox: bool,
+) -> PersonChecks:
+    caller = tested.sandbox if sandbox else tested.real
+    return PersonChecks(
+        Orchestrator(channel=service, api_key=caller.key, accept_sandbox=sandbox),
+        keys=keys,
+        pack=chosen.pack,
+        modes=modes,
+        thresholds=_thresholds(chosen),
+        sandbox=sandbox,
+    )
+
+
+def _attackers(
+    service: grpc.aio.Channel,
+    device: grpc.aio.Channel,
+    keys: KeySet,
+    chosen: ChosenPack,
+    tested: Tested,
+    *,
+    idle: Callable[[], Awaitable[None]],
+) -> AttackRoom:
+    flash_policy = flash_policy_of(chosen)
+    runner = CheckRunner(
+        service=service,
+        device=device,
+        keys=keys,
+        policy=chosen.policy,
+        flash_policy=flash_policy,
+        tested=tested,
+    )
+    return AttackRoom(
+        runner,
+        pack=chosen.pack,
+        asked=flash_policy != FLASH_ALONE_POLICY,
+        thresholds=_thresholds(chosen),
+        idle=idle,
+    )
+
+
+def _thresholds(chosen: ChosenPack) -> tuple[float, float]:
+    liveness = load_policies(None).get(chosen.policy).policy.liveness
+    return liveness.spoof_threshold, liveness.live_threshold
+
+
+def _about(
+    chosen: ChosenPack, modes: tuple[TrialMode, ...], server: LocalServer, options: _Options
+) -> dict[str, Any]:
+    return {
+        "version": server_version(),
+        "scans": f"ws://{server.web}",
+        "sandbox": options.sandbox,
+        "kept": options.kept,
+        "pack": {
+            "name": chosen.pack.name,
+            "version": chosen.pack.version,
+            "evaluation": chosen.pack.evaluation_only,
+            "why": chosen.why,
+        },
+        "modes": [
+            {"key": mode.key, "policy": mode.policy, "flashes": mode.flashes, "shortfall": mode.shortfall}
+            for mode in modes
+        ],
+    }
+
+
+def _announce(console: Console, chosen: ChosenPack, address: str, *, browser: bool) -> None:
+    if chosen.pack.evaluation_only:
+        console.print(
+            "This pack is for evaluation only: do not decide about people with its results.",
+            style="yellow",
+            highlight=False,
+        )
+    console.print(
+        escape(f"The page: {address}\nIt runs until Ctrl-C, and only this machine reaches it."),
+        highlight=False,
+        soft_wrap=True,
+    )
+    if browser and not webbrowser.open(address):
+        console.print("No browser could be opened: open the address yourself.", highlight=False)

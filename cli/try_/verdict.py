@@ -1,0 +1,194 @@
+"""Results as JSON for the page: everything that the verdict rests on, in words and numbers."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from facegate.v1 import result_pb2, scan_pb2, verification_service_pb2
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from cli.demo.words import REASON_TEXT
+from cli.verdict import enum_word, failure_words, result_json
+from server.pages import data_uri
+
+__all__ = ["VerdictContext", "verdict_document"]
+
+_SUCCESS: Final = "The scan shows the right person, a living person, now."
+_WITHOUT_KIND: Final = frozenset({"REAL", "UNKNOWN", "UNSPECIFIED"})
+_DEGREES: Final = {
+    scan_pb2.ROTATION_90: 90,
+    scan_pb2.ROTATION_180: 180,
+    scan_pb2.ROTATION_270: 270,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictContext:
+    """What the page shows beside a result.
+
+    Attributes:
+        thresholds: The policy's confidences, 0..100: up to the first a scan is a spoof, from the second it
+            is live.
+        verified: Whether the result's signature verifies with the server's published keys.
+        upload_seconds: Duration of UploadTrustedImage.
+        finish_seconds: Duration of FinishCheck.
+    """
+
+    thresholds: tuple[float, float]
+    verified: bool
+    upload_seconds: float
+    finish_seconds: float
+
+
+def verdict_document(
+    response: verification_service_pb2.FinishCheckResponse, context: VerdictContext
+) -> dict[str, Any]:
+    """Returns a result as a JSON object."""
+    result = response.result
+    return {
+        "status": enum_word(result_pb2.CheckStatus.Name, result.status, "CHECK_STATUS_"),
+        "check": result.check_id,
+        "reasons": _reasons(result),
+        "explanations": [*_device_faults(result.device), *result.liveness.explanations],
+        "liveness": _liveness(result.liveness, context) if result.HasField("liveness") else None,
+        "match": _match(result.match) if result.match.HasField("similarity") else None,
+        "signals": _signals(sorted(result.liveness.signals, key=lambda signal: -signal.weight)),
+        "colours": [_colour(step) for step in result.liveness.challenge_steps],
+        "device": _device(result.device),
+        "transcript": {
+            "intact": result.transcript.intact,
+            "frames": result.transcript.frames,
+            "dropped": result.transcript.dropped,
+            "streams": result.transcript.streams,
+        },
+        "attempts": [_attempt(attempt) for attempt in result.attempts],
+        "seconds": _seconds(result, context),
+        "policy": {"name": result.policy.name, "version": result.policy.version},
+        "pack": {
+            "name": result.pack.name,
+            "version": result.pack.version,
+            "evaluation": result.pack.evaluation_only,
+            "missing": list(result.pack.missing_pad_networks),
+        },
+        "sandbox": result.sandbox,
+        "signature_verified": context.verified,
+        "evidence": _image(response.evidence_frame) if response.HasField("evidence_frame") else None,
+        "audit_images": [_image(image) for image in response.audit_images],
+        "result_json": result_json(result),
+        "result_jws": response.result_jws,
+    }
+
+
+def _reasons(result: result_pb2.CheckResult) -> list[dict[str, str]]:
+    if result.status == result_pb2.CHECK_STATUS_SUCCESS:
+        return [{"name": "", "text": _SUCCESS}]
+    return [{"name": name, "text": REASON_TEXT.get(name, name)} for name in failure_words(result)]
+
+
+def _device_faults(device: result_pb2.DeviceResult) -> list[str]:
+    return [
+        f"Device: {test.detail.rstrip('.')}."
+        for test in device.checks
+        if test.decisive and not test.tolerated
+    ]
+
+
+def _liveness(liveness: result_pb2.LivenessResult, context: VerdictContext) -> dict[str, Any]:
+    attack = enum_word(result_pb2.AttackType.Name, liveness.attack_type, "ATTACK_TYPE_")
+    spoof, live = context.thresholds
+    return {
+        "verdict": enum_word(result_pb2.LivenessVerdict.Name, liveness.verdict, "LIVENESS_VERDICT_"),
+        "confidence": liveness.confidence,
+        "spoof_threshold": spoof,
+        "live_threshold": live,
+        "attack_type": None if attack in _WITHOUT_KIND else attack,
+        "mode": enum_word(scan_pb2.Mode.Name, liveness.used_mode, "MODE_"),
+        "verified_bits": liveness.verified_bits,
+        "required_bits": liveness.required_bits,
+    }
+
+
+def _match(match: result_pb2.MatchResult) -> dict[str, Any]:
+    return {
+        "same_person": match.same_person,
+        "similarity": match.similarity,
+        "required": match.required_similarity,
+        "fmr_bound": match.fmr_bound,
+        "required_fmr": match.required_fmr,
+        "frames": match.frames_used,
+    }
+
+
+def _signals(signals: Iterable[result_pb2.Signal]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": signal.name,
+            "label": signal.label or signal.name,
+            "score": signal.score if signal.HasField("score") else None,
+            "passed": signal.passed if signal.HasField("passed") else None,
+            "weight": signal.weight,
+            "detail": signal.detail,
+        }
+        for signal in signals
+    ]
+
+
+def _colour(step: result_pb2.ChallengeStep) -> dict[str, Any]:
+    return {
+        "step": step.step,
+        "colour": [step.color.red, step.color.green, step.color.blue],
+        "drawn": step.drawn_bits > 0,
+        "agrees": step.agrees if step.HasField("agrees") else None,
+        "signal_to_noise": step.signal_to_noise if step.HasField("signal_to_noise") else None,
+    }
+
+
+def _device(device: result_pb2.DeviceResult) -> dict[str, Any]:
+    return {
+        "assurance": enum_word(result_pb2.DeviceAssurance.Name, device.assurance, "DEVICE_ASSURANCE_"),
+        "required": enum_word(
+            result_pb2.DeviceAssurance.Name, device.required_assurance, "DEVICE_ASSURANCE_"
+        ),
+        "tests": [
+            {
+                "name": test.name,
+                "outcome": enum_word(result_pb2.DeviceCheck.Outcome.Name, test.outcome, "OUTCOME_"),
+                "detail": test.detail or test.reason,
+                "decisive": test.decisive,
+                "tolerated": test.tolerated,
+            }
+            for test in device.checks
+        ],
+    }
+
+
+def _attempt(attempt: result_pb2.AttemptSummary) -> dict[str, Any]:
+    return {
+        "number": attempt.attempt,
+        "outcome": enum_word(result_pb2.AttemptSummary.Outcome.Name, attempt.outcome, "OUTCOME_"),
+        "frames": attempt.frames,
+        "seconds": _between(attempt.start_time, attempt.end_time) if attempt.HasField("end_time") else None,
+    }
+
+
+def _seconds(result: result_pb2.CheckResult, context: VerdictContext) -> dict[str, float | None]:
+    attempts: Sequence[result_pb2.AttemptSummary] = result.attempts
+    return {
+        "upload": context.upload_seconds,
+        "scan": _between(attempts[0].start_time, result.decide_time) if attempts else None,
+        "finish": context.finish_seconds,
+    }
+
+
+def _between(start: Timestamp, end: Timestamp) -> float:
+    return (end.ToNanoseconds() - start.ToNanoseconds()) / 1e9
+
+
+def _image(image: result_pb2.EvidenceImage) -> dict[str, Any]:
+    return {
+        "image": data_uri(image.image, media_type=image.media_type or "image/jpeg"),
+        "rotation": _DEGREES.get(image.rotation, 0),
+        "mirrored": image.mirrored,
+        "frame": image.frame_index,
+        "sha256": image.sha256.hex(),
+    }

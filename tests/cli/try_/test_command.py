@@ -1,0 +1,149 @@
+import asyncio
+import io
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from cli.try_.command import try_command
+from cli.try_.guard import SECRET_HEADER
+from simulator import builtin_photos
+from tests.cli.try_.running import RunningTry, running_try
+from vision.image import encode_jpeg
+
+app = typer.Typer()
+app.command()(try_command)
+
+slow = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningTry]:
+    """The command with the embedded pack, which judges a caller that is not a sandbox caller."""
+    none = tmp_path_factory.mktemp("models")
+    with running_try(tmp_path_factory.mktemp("temporary"), "--offline", "--models-dir", str(none)) as command:
+        yield command
+
+
+def session(command: RunningTry) -> aiohttp.ClientSession:
+    headers = {SECRET_HEADER: command.secret, "Origin": command.page.rstrip("/")}
+    return aiohttp.ClientSession(base_url=command.page, headers=headers)
+
+
+def portrait() -> bytes:
+    return encode_jpeg(builtin_photos(names=("astronaut",))["astronaut"].pixels, quality=90)
+
+
+def test_a_used_port_is_reported() -> None:
+    with socket.socket() as used:
+        used.bind(("127.0.0.1", 0))
+        used.listen()
+        port = used.getsockname()[1]
+        result = CliRunner().invoke(app, ["--no-browser", "--offline", "--port", str(port)])
+    assert result.exit_code == 2
+    assert f"the page cannot use 127.0.0.1:{port}" in result.output.replace("\n", " ")
+
+
+@slow
+async def test_the_page_states_the_pack_and_its_modes(running: RunningTry) -> None:
+    assert any("for evaluation only" in line for line in running.printed)
+    async with session(running) as calls, calls.get("api/about") as answer:
+        about = await answer.json()
+    assert about["pack"]["name"] == "embedded"
+    assert (about["pack"]["evaluation"], about["sandbox"], about["kept"]) == (True, False, False)
+    assert [(mode["key"], mode["policy"], mode["shortfall"]) for mode in about["modes"]] == [
+        ("express", "evaluation", ""),
+        ("colours", "evaluation-colours", ""),
+        ("dynamic", "evaluation", ""),
+    ]
+
+
+@slow
+async def test_the_built_page_is_served(running: RunningTry) -> None:
+    async with aiohttp.ClientSession(base_url=running.page) as calls:
+        async with calls.get("") as page:
+            assert page.content_type == "text/html"
+            assert "Try Facegate" in await page.text()
+            policy = page.headers["Content-Security-Policy"]
+        async with calls.get("../pyproject.toml") as other:
+            assert other.status == 404
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; ")
+    assert "unsafe" not in policy
+
+
+@slow
+async def test_a_portrait_becomes_a_record_and_a_ticket(running: RunningTry) -> None:
+    async with session(running) as calls:
+        async with calls.post("api/portraits", data=portrait()) as answer:
+            report = await answer.json()
+            assert answer.status == 200
+        assert report["container"] == "ISO/IEC 19794-5:2011"
+        assert report["eye_distance"] > 85
+        chosen = {"portrait": report["portrait"], "mode": "dynamic"}
+        async with calls.post("api/checks", params=chosen) as answer:
+            created = await answer.json()
+        assert created["ticket"].keys() == {"token", "challengeKeySha256"}
+        async with calls.post(f"api/checks/{created['check']}/finish") as answer:
+            assert (answer.status, (await answer.json())["reason"]) == (409, "NOT_SCANNED_YET")
+        async with calls.post("api/checks", params={**chosen, "portrait": "another"}) as answer:
+            assert answer.status == 404
+        async with calls.post("api/checks/another/finish") as answer:
+            assert answer.status == 404
+
+
+@slow
+@pytest.mark.parametrize(
+    ("upload", "reason", "remedy"),
+    [
+        (b"no picture", "IMAGE_FORMAT_NOT_SUPPORTED", "Give a PNG"),
+        (b"", "IMAGE_EMPTY", "Give a file"),
+        (None, "FACE_NOT_FOUND", "Use another photo"),
+    ],
+)
+async def test_a_bad_portrait_is_refused_with_a_remedy(
+    running: RunningTry, upload: bytes | None, reason: str, remedy: str
+) -> None:
+    grey = encode_jpeg(builtin_photos(names=("astronaut",))["astronaut"].pixels[:60] // 2, quality=90)
+    async with (
+        session(running) as calls,
+        calls.post("api/portraits", data=grey if upload is None else upload) as answer,
+    ):
+        problem = await answer.json()
+    assert answer.status == 422
+    assert (problem["reason"], problem["remedy"].startswith(remedy)) == (reason, True)
+    assert problem["message"].endswith(".")
+
+
+@slow
+async def test_a_file_that_is_too_large_is_refused(running: RunningTry) -> None:
+    large = io.BytesIO(bytes(20_000_001))
+    async with session(running) as calls, calls.post("api/portraits", data=large) as answer:
+        assert (answer.status, (await answer.json())["reason"]) == (413, "IMAGE_TOO_LARGE")
+
+
+@slow
+def test_what_was_recorded_is_removed_at_the_end(tmp_path: Path) -> None:
+    async def upload() -> int:
+        async with session(command) as calls, calls.post("api/portraits", data=portrait()) as answer:
+            return answer.status
+
+    with running_try(tmp_path, "--pack", "embedded") as command:
+        assert asyncio.run(upload()) == 200
+        assert [*tmp_path.glob("facegate-try-*/data/*")]
+        assert command.stop(signal.SIGTERM) == 0
+    assert [*tmp_path.iterdir()] == []
+
+
+@slow
+def test_a_folder_that_was_chosen_is_kept(tmp_path: Path) -> None:
+    temporary, kept = tmp_path / "temporary", tmp_path / "kept"
+    temporary.mkdir()
+    with running_try(temporary, "--pack", "embedded", "--data-dir", str(kept)) as command:
+        assert command.stop(signal.SIGINT) == 0
+    assert (kept / "server.log").is_file()
+    assert kept.stat().st_mode & 0o077 == 0

@@ -1,0 +1,69 @@
+from facegate.v1 import verification_service_pb2
+
+from cli.try_.portraits import TrustedImage, accepted_document, as_record, refused_document
+from facegate_client import ServerError
+from matcher.records import Representations, open_trusted_image
+from simulator import builtin_photos
+from tests.packs import real_pack
+from vision.image import encode_jpeg
+
+
+def _photo() -> bytes:
+    return encode_jpeg(builtin_photos(names=("astronaut",))["astronaut"].pixels, quality=90)
+
+
+def test_a_picture_becomes_a_record_with_the_places_of_the_eyes() -> None:
+    photo = _photo()
+    made = as_record(photo, real_pack())
+    content = open_trusted_image(made.data, representations=Representations.FIRST, max_bytes=2_000_000)
+    assert content.image == photo
+    assert content.representation is not None
+    assert len(content.representation.landmarks) == 2
+    assert any("kept byte for byte" in note for note in made.notes)
+
+
+def test_a_record_stays_as_it_is() -> None:
+    record = as_record(_photo(), real_pack()).data
+    assert as_record(record, real_pack()) == TrustedImage(record)
+
+
+def test_what_cannot_be_converted_is_left_to_the_server() -> None:
+    wide = encode_jpeg(builtin_photos(names=("astronaut",))["astronaut"].pixels[:50], quality=90)
+    assert as_record(b"no picture", real_pack()) == TrustedImage(b"no picture")
+    assert as_record(wide, real_pack()) == TrustedImage(wide)
+
+
+def test_findings_have_remedies() -> None:
+    report = verification_service_pb2.PortraitReport(
+        container="ISO/IEC 19794-5:2011",
+        eye_distance_px=100.0,
+        requirements=[
+            verification_service_pb2.PortraitRequirement(
+                code="single_face_present", measured="1", required="1", passed=True
+            ),
+            verification_service_pb2.PortraitRequirement(
+                code="eyes_open", measured="0.1", required="0.2", passed=False
+            ),
+            verification_service_pb2.PortraitRequirement(code="no_head_coverings"),
+        ],
+        notes=["the record states another width"],
+    )
+    document = accepted_document(report, TrustedImage(b"", ("The picture is kept.",)), key="k")
+    assert (document["met"], document["assessed"]) == (1, 2)
+    assert [finding["code"] for finding in document["findings"]] == ["eyes_open"]
+    assert document["findings"][0]["remedy"]
+    assert document["notes"] == ["The picture is kept.", "the record states another width."]
+
+
+def test_a_refusal_states_what_to_do() -> None:
+    document = refused_document(
+        ServerError(
+            code="INVALID_ARGUMENT",
+            reason="EYE_DISTANCE_TOO_SMALL",
+            message="the eyes are 60 pixels apart",
+            metadata={"eyeDistancePx": "60"},
+        )
+    )
+    assert document["message"] == "The eyes are 60 pixels apart."
+    assert document["remedy"].startswith("Use a larger photo")
+    assert document["details"] == {"eyeDistancePx": "60"}

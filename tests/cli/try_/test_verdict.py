@@ -1,0 +1,78 @@
+import base64
+import json
+
+from facegate.v1 import result_pb2, scan_pb2, verification_service_pb2
+
+from cli.try_.verdict import VerdictContext, verdict_document
+from tests.cli.demo.builders import CHECK_ID, JPEG, result
+
+CONTEXT = VerdictContext(thresholds=(30.0, 70.0), verified=True, upload_seconds=0.2, finish_seconds=0.1)
+
+
+def response(checked: result_pb2.CheckResult) -> verification_service_pb2.FinishCheckResponse:
+    return verification_service_pb2.FinishCheckResponse(
+        result=checked,
+        result_jws="a.b.c",
+        evidence_frame=result_pb2.EvidenceImage(
+            image=JPEG, media_type="image/jpeg", rotation=scan_pb2.ROTATION_270, mirrored=True
+        ),
+    )
+
+
+def test_a_success_states_its_numbers_and_lines() -> None:
+    document = verdict_document(response(result(flashed=True)), CONTEXT)
+    json.dumps(document)
+    assert (document["status"], document["check"]) == ("SUCCESS", CHECK_ID)
+    assert document["reasons"] == [
+        {"name": "", "text": "The scan shows the right person, a living person, now."}
+    ]
+    liveness = document["liveness"]
+    assert (liveness["spoof_threshold"], liveness["live_threshold"]) == (30.0, 70.0)
+    assert (liveness["verified_bits"], liveness["required_bits"]) == (13.1, 12.0)
+    assert liveness["attack_type"] is None
+    assert document["match"]["similarity"] == 78.0
+    assert document["signature_verified"] is True
+
+
+def test_signals_come_with_the_heaviest_first_and_without_invented_scores() -> None:
+    signals = verdict_document(response(result()), CONTEXT)["signals"]
+    assert [(one["name"], one["score"]) for one in signals] == [("blink", 0.95), ("pad_network", None)]
+    assert signals[0]["detail"] == "1 blink in 4.0 s."
+
+
+def test_the_colours_state_what_was_drawn_and_answered() -> None:
+    colours = verdict_document(response(result(flashed=True)), CONTEXT)["colours"]
+    assert [(one["drawn"], one["agrees"]) for one in colours] == [(False, None), (True, True), (True, None)]
+    assert colours[1]["colour"] == [255, 108, 108]
+
+
+def test_a_failure_states_reasons_and_decisive_tests_in_words() -> None:
+    checked = result(result_pb2.FAILURE_REASON_DEVICE_MANIPULATED, result_pb2.FAILURE_REASON_SPOOF)
+    checked.device.checks.add(
+        name="camera.name",
+        outcome=result_pb2.DeviceCheck.OUTCOME_FAIL,
+        detail="the camera is listed as virtual",
+        decisive=True,
+    )
+    checked.device.checks.add(name="tolerated", detail="not this", decisive=True, tolerated=True)
+    document = verdict_document(response(checked), CONTEXT)
+    assert [reason["name"] for reason in document["reasons"]] == ["DEVICE_MANIPULATED", "SPOOF"]
+    assert document["reasons"][1]["text"] == "The scan is an attack, not a living person."
+    assert "Device: the camera is listed as virtual." in document["explanations"]
+    assert not any("not this" in text for text in document["explanations"])
+
+
+def test_the_evidence_frame_keeps_its_bytes_and_states_how_it_lies() -> None:
+    evidence = verdict_document(response(result()), CONTEXT)["evidence"]
+    assert base64.b64decode(evidence["image"].partition(",")[2]) == JPEG
+    assert (evidence["rotation"], evidence["mirrored"]) == (270, True)
+
+
+def test_a_check_without_an_attempt_has_neither_liveness_nor_match() -> None:
+    checked = result_pb2.CheckResult(
+        status=result_pb2.CHECK_STATUS_FAILURE, reasons=[result_pb2.FAILURE_REASON_CANCELLED]
+    )
+    answer = verification_service_pb2.FinishCheckResponse(result=checked)
+    document = verdict_document(answer, CONTEXT)
+    assert (document["liveness"], document["match"], document["evidence"]) == (None, None, None)
+    assert document["seconds"]["scan"] is None

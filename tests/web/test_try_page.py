@@ -1,0 +1,119 @@
+"""The pages of ``facegate try`` in Chromium, as a sandbox caller: its fake camera is refused otherwise."""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.try_.running import RunningTry, running_try
+from tests.web.conftest import Recording
+
+pytestmark = pytest.mark.slow
+
+_WALK = Path(__file__).resolve().parents[2] / "web" / "sdk" / "e2e" / "try.mjs"
+_PERSON = "live/KwaiVGI__assets__examples__driving__d13.mp4"
+_OTHER = "live/Fellway__media__me.mp4"
+_JOB_SECONDS = 110
+_PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def running(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningTry]:
+    """The command, with the pack ``open``."""
+    pack = f"open:{assets / 'models'}"
+    with running_try(tmp_path_factory.mktemp("temporary"), "--sandbox", "--pack", pack) as command:
+        yield command
+
+
+async def walk(address: str, **job: Any) -> dict[str, Any]:
+    """Walks through the page, and returns what the script prints."""
+    process = await asyncio.create_subprocess_exec(
+        "node", str(_WALK), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(_JOB_SECONDS):
+        printed, _ = await process.communicate(json.dumps({"address": address, **job}).encode())
+    answer: dict[str, Any] = json.loads(printed)
+    return answer
+
+
+@pytest.fixture
+def portrait(recording: Callable[[str], Recording], tmp_path: Path) -> Path:
+    path = tmp_path / "portrait.jpg"
+    path.write_bytes(recording(_PERSON).portrait)
+    return path
+
+
+async def test_a_person_walks_from_the_portrait_to_success(
+    running: RunningTry, recording: Callable[[str], Recording], portrait: Path
+) -> None:
+    answer = await walk(
+        running.address, video=str(recording(_PERSON).camera), portrait=str(portrait), mode="express"
+    )
+    assert answer["refused"] == []
+    assert answer["verdict"].startswith("It is you.")
+    assert answer["focused"] == "It is you."
+    assert answer["parts"] == ["Why", "Signals", "The scan and its proof"]
+    # The portrait, the evidence frame and two audit images.
+    assert answer["pictures"] == 4
+    assert (answer["violations"], answer["problems"]) == ([], [])
+
+
+async def test_the_colours_are_shown_with_their_answers(
+    running: RunningTry, recording: Callable[[str], Recording], portrait: Path
+) -> None:
+    answer = await walk(
+        running.address,
+        video=str(recording(_PERSON).camera),
+        portrait=str(portrait),
+        mode="colours",
+        relight=True,
+        viewport=_PHONE,
+        context={"colorScheme": "dark"},
+    )
+    assert answer["verdict"].startswith("It is you.")
+    assert "The colours on your face" in answer["parts"]
+    # The first and the last colour are public knowledge.
+    assert answer["colours"] >= 5
+    assert answer["answered"] >= 3
+    assert (answer["violations"], answer["problems"]) == ([], [])
+
+
+async def test_another_person_is_told_why(
+    running: RunningTry, recording: Callable[[str], Recording], tmp_path: Path
+) -> None:
+    other = tmp_path / "other.jpg"
+    other.write_bytes(recording(_OTHER).portrait)
+    answer = await walk(
+        running.address, video=str(recording(_PERSON).camera), portrait=str(other), mode="express"
+    )
+    assert "The face in the scan is not the portrait's." in answer["verdict"]
+    assert answer["violations"] == []
+
+
+async def test_a_bad_portrait_is_refused_with_what_to_do(running: RunningTry, tmp_path: Path) -> None:
+    path = tmp_path / "portrait.fac"
+    path.write_bytes(b"no record")
+    answer = await walk(running.address, portrait=str(path))
+    (refused,) = answer["refused"]
+    assert "IMAGE_FORMAT_NOT_SUPPORTED" in refused
+    assert "Give a PNG" in refused
+    assert "verdict" not in answer
+    assert answer["violations"] == []
+
+
+async def test_an_address_without_the_secret_shows_nothing(running: RunningTry) -> None:
+    answer = await walk(running.page)
+    assert answer["heading"] == "Open the address from the terminal"
+    assert answer["violations"] == []
+
+
+async def test_the_page_about_attacks_shows_what_the_server_saw(running: RunningTry) -> None:
+    answer = await walk(running.address, attacks=2, patience=100_000)
+    assert answer["violations"] == []
+    person, photo = sorted(answer["attacks"], key=lambda one: one["films"])[:2]
+    assert (person["title"], person["outcome"], person["films"]) == ("The same person", "Success", 1)
+    assert (photo["title"], photo["outcome"], photo["films"]) == ("A photo on a stand", "Failure", 2)
+    assert photo["reason"] == "The scan is an attack, not a living person."
