@@ -58,8 +58,8 @@ def import_command(
 
         facegate models import aura.onnx --to aura --weights MIT --training-data "research only"
 
-    No policy is available with it until you calibrate it on your own photos (`facegate calibrate match`), unless
-    the embedder is one that Facegate has calibrated. Then name the file when you serve:
+    No policy is available with it until you calibrate it on your own photos (`facegate calibrate match`),
+    unless the embedder is one that Facegate has calibrated. Then name the file when you serve:
     `FACEGATE_CALIBRATION=aura.toml FACEGATE_PACK=open:aura facegate serve`.
     """
     with errors_reported(VisionError, OSError):
