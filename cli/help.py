@@ -9,24 +9,18 @@ import re
 from inspect import cleandoc
 from typing import TYPE_CHECKING, Final
 
-from rich.console import Console
-from rich.table import Table
 from typer import Typer
-from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+from typer.core import TyperArgument, TyperCommand, TyperOption
 
 if TYPE_CHECKING:
     # The copy of Click that comes with Typer.
     from typer._click.core import Context, Parameter
     from typer._click.formatting import HelpFormatter
 
-__all__ = ["HELP_ALL", "Command", "RootGroup", "add_help_all", "brief"]
+__all__ = ["HELP_ALL", "Command", "add_help_all", "brief"]
 
 HELP_ALL: Final = "--help-all"
 _MOST_EXAMPLES: Final = 2
-_LONGEST_TEXT: Final = 65
-"""Characters of a command's text that fit beside its name."""
-_ON_ONE_LINE: Final = {"config": "db"}
-"""Two commands that share a line, so that all fit the terminal."""
 _SENTENCE_END: Final = re.compile(r"(?<=\.)\s+(?=[A-Z`])")
 
 
@@ -63,30 +57,6 @@ class Command(TyperCommand):
         return (
             not self.common or isinstance(param, TyperArgument) or not {*self.common}.isdisjoint(param.opts)
         )
-
-
-class RootGroup(TyperGroup):
-    """The group of all commands. Its ``--help`` lists only commands, to fit a terminal of 24 lines."""
-
-    def format_help(self, ctx: "Context", formatter: "HelpFormatter") -> None:
-        """Writes a line for each command, without options, such as those for shell completion."""
-        console = Console(highlight=False)
-        console.print(f"[yellow]Usage:[/] [bold]{ctx.command_path} COMMAND [ARGS]...", markup=True)
-        console.print(self.help)
-        commands = Table.grid(padding=(0, 2))
-        for name in self.list_commands(ctx):
-            if name in _ON_ONE_LINE.values():
-                continue
-            names, text = [name], self._brief(ctx, name)
-            if (other := _ON_ONE_LINE.get(name)) is not None:
-                names.append(other)
-                text = f"{text.rstrip('.')}; {self._brief(ctx, other).lower()}"
-            commands.add_row(f"  [bold cyan]{', '.join(names)}[/]", text)
-        console.print(commands)
-
-    def _brief(self, ctx: "Context", name: str) -> str:
-        command = self.get_command(ctx, name)
-        return "" if command is None else command.get_short_help_str(_LONGEST_TEXT)
 
 
 def brief(*common: str) -> type[Command]:

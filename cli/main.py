@@ -1,33 +1,78 @@
-"""The ``facegate`` command. Mounts the commands; each has a module."""
+"""The ``facegate`` command: lists the commands, each of which has a module that is imported when it runs."""
 
 import os
 from typing import Final
 
 import typer
 
-from cli import calibrate, config, db, evaluate, keys, policy
-from cli.analyze.command import analyze
-from cli.attest import command as attest
-from cli.audit import command as audit
-from cli.backup import backup_app, restore_app
-from cli.bench import bench
-from cli.checks import command as checks
-from cli.conformance.command import conformance
-from cli.demo.command import demo
-from cli.doctor.command import doctor
-from cli.help import RootGroup, add_help_all, brief
-from cli.image import command as image
-from cli.models import command as models
-from cli.result import command as result
-from cli.retention import app as retention_app
-from cli.serve import serve
-from cli.try_.command import try_command
-from cli.verify import VerifyCommand, verify
+from cli.help import brief
+from cli.late import LateCommand, root_group
+from cli.verify.help import VerifyCommand
 from server.private_files import PRIVATE_UMASK
+
+__all__ = ["COMMANDS", "app", "main"]
+
+COMMANDS: Final = {
+    "serve": LateCommand("cli.serve:serve", "Run a server until SIGTERM or Ctrl-C."),
+    "doctor": LateCommand(
+        "cli.doctor.command:doctor",
+        "Examine a deployment, and state what to correct.",
+        brief("--config", "--only", "--skip", "--json"),
+    ),
+    "verify": LateCommand(
+        "cli.verify.command:verify",
+        "Verify that a scan shows the person of the trusted image, alive.",
+        VerifyCommand,
+    ),
+    "demo": LateCommand(
+        "cli.demo.command:demo",
+        "Run twenty checks in both modes, and write a page.",
+        brief("--out", "--pack", "--offline", "--keep-server"),
+    ),
+    "try": LateCommand(
+        "cli.try_.command:try_command",
+        "Scan your own face in a page on this machine, and see why.",
+        brief("--pack", "--sandbox", "--no-browser", "--port"),
+    ),
+    "analyze": LateCommand(
+        "cli.analyze.command:analyze",
+        "Judge images and videos of a person: LIVE, SPOOF or INCONCLUSIVE.",
+        brief("--mode", "--as-frames", "--json", "--explain", "--pack", "--server"),
+    ),
+    "bench": LateCommand(
+        "cli.bench.command:bench",
+        "Measure a server's CPU time for a frame, and its latency.",
+        brief("--pack", "--runs", "--at-once", "--json"),
+    ),
+    "conformance": LateCommand(
+        "cli.conformance.command:conformance",
+        "Test the client of an SDK: a strict server plays scenarios.",
+        brief("--run", "--reference", "--only", "--out", "--ticket", "--origin"),
+    ),
+    "image": LateCommand("cli.image.command:app", "Inspect, test and convert trusted images."),
+    "attest": LateCommand(
+        "cli.attest.command:app", "Inspect evidence of devices, and make evidence for tests."
+    ),
+    "models": LateCommand("cli.models.command:app", "Pull, show, verify and bundle packs of models."),
+    "result": LateCommand("cli.result.command:app", "Verify saved results."),
+    "checks": LateCommand(
+        "cli.checks.command:app", "Find, read, export and erase evidence of decided checks."
+    ),
+    "policy": LateCommand("cli.policy:app", "Show policies, and test policy files."),
+    "evaluate": LateCommand("cli.evaluate:app", "Measure error rates and outcomes over data sets."),
+    "calibrate": LateCommand("cli.calibrate:app", "Derive thresholds from your own data."),
+    "config": LateCommand("cli.config:app", "Show the settings."),
+    "keys": LateCommand("cli.keys.command:app", "Make API keys, and manage the server's keys."),
+    "db": LateCommand("cli.db:app", "Show the state of the database, or change it."),
+    "retention": LateCommand("cli.retention:app", "Erase checks whose retention has ended."),
+    "audit": LateCommand("cli.audit.command:app", "Verify, show or export the audit log."),
+    "backup": LateCommand("cli.backup.backup_command:app", "Back up the database, the objects and the keys."),
+    "restore": LateCommand("cli.backup.restore_command:app", "Restore backups into an empty deployment."),
+}
 
 app = typer.Typer(
     name="facegate",
-    cls=RootGroup,
+    cls=root_group(COMMANDS),
     help="Verify that a face is the right person, a living person, and there now.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
@@ -44,32 +89,6 @@ def keep_private(context: typer.Context) -> None:
     if context.invoked_subcommand not in _FOR_OTHERS:
         before = os.umask(PRIVATE_UMASK)
         context.call_on_close(lambda: os.umask(before))
-
-
-app.command()(serve)
-app.command(cls=brief("--config", "--only", "--skip", "--json"))(doctor)
-app.command(cls=VerifyCommand)(verify)
-app.command(cls=brief("--out", "--pack", "--offline", "--keep-server"))(demo)
-app.command("try", cls=brief("--pack", "--sandbox", "--no-browser", "--port"))(try_command)
-app.command(cls=brief("--mode", "--as-frames", "--json", "--explain", "--pack", "--server"))(analyze)
-app.command(cls=brief("--pack", "--runs", "--at-once", "--json"))(bench)
-app.command(cls=brief("--run", "--reference", "--only", "--out", "--ticket", "--origin"))(conformance)
-app.add_typer(image.app, name="image")
-app.add_typer(attest.app, name="attest")
-app.add_typer(models.app, name="models")
-app.add_typer(result.app, name="result")
-app.add_typer(checks.app, name="checks")
-app.add_typer(policy.app, name="policy")
-app.add_typer(evaluate.app, name="evaluate")
-app.add_typer(calibrate.app, name="calibrate")
-app.add_typer(config.app, name="config")
-app.add_typer(keys.app, name="keys")
-app.add_typer(db.app, name="db")
-app.add_typer(retention_app, name="retention")
-app.add_typer(audit.app, name="audit")
-app.add_typer(backup_app, name="backup")
-app.add_typer(restore_app, name="restore")
-add_help_all(app)
 
 
 def main() -> None:

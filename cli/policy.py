@@ -1,11 +1,13 @@
 """``facegate policy``: shows policies, and tests policy files before a server reads them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -14,13 +16,16 @@ from cli.error_reporting import errors_reported
 from cli.options import ConfigOption, JsonOption
 from cli.reference_page import policies_page
 from device_integrity import Assurance
+from server.checks.offer import pack_shortfall
 from server.device.configured import missing_settings
-from server.policies import PolicyBook, PolicyFile, load_policies, read_policy
+from server.models import load_configured_pack
+from server.policies import PolicyFile, load_policies, read_policy
 from server.policies.availability import Availability, availabilities
 from server.policies.device_rules import AssuranceFloors
 from server.policies.errors import PolicyError, PolicyInvalid
 from server.policies.json_schema import render_schema
 from server.settings_loading import SettingsInvalid, load_settings
+from vision.errors import VisionError
 
 __all__ = ["app"]
 
@@ -29,30 +34,34 @@ app = typer.Typer(help="Show policies, and test policy files.", no_args_is_help=
 
 @app.command("list")
 def list_command(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """List a server's policies, and the settings that they lack.
+    """List a server's policies, and what they lack: settings, or a pack that meets them.
 
-    Whether the pack meets a policy is tested when the server starts.
+    Loads the pack that the settings name, as the server does at its start. For example:
+
+        facegate policy list --config /etc/facegate.toml
+
+        FACEGATE_PACK=open facegate policy list
     """
-    book, found = _book(config)
+    offers = _offers(config)
     if as_json:
-        listed = [_summary(book.get(name)) | _availability(found[name]) for name in book.names]
-        typer.echo(json.dumps(listed, indent=2))
+        typer.echo(json.dumps([_summary(one.file) | _availability(one) for one in offers], indent=2))
         return
-    table = Table("name", "version", "mode", "max FMR", "least assurance", "available", "description")
-    for name in book.names:
-        policy = book.get(name).policy
+    table = Table("name", "version", "mode", "max FMR", "least assurance", "available", box=box.SIMPLE)
+    for one in offers:
+        policy = one.file.policy
         table.add_row(
-            name,
+            policy.name,
             str(policy.version),
             policy.mode.value,
             f"{policy.match.max_fmr:g}",
             _floors(policy.device.minimum_assurance),
-            _available(found[name]),
-            escape(policy.description),
+            _available(one),
         )
     Console().print(table)
-    for name, one in found.items():
-        _print_shortfall(name, one)
+    for one in offers:
+        typer.echo(f"{one.file.policy.name}: {one.file.policy.description}")
+    typer.echo()
+    _print_shortfalls(offers)
 
 
 @app.command("show")
@@ -62,12 +71,11 @@ def show_command(
     as_json: JsonOption = False,
 ) -> None:
     """Show every setting of a policy, including defaults, and the hash that checks contain."""
-    book, found = _book(config)
-    with errors_reported(PolicyError):
-        file = book.get(name)
+    (offer,) = _offers(config, name)
+    file = offer.file
     values = file.policy.model_dump(mode="json")
     if as_json:
-        shown = _summary(file) | _availability(found[name]) | {"policy": values}
+        shown = _summary(file) | _availability(offer) | {"policy": values}
         typer.echo(json.dumps(shown, indent=2))
         return
     table = Table("setting", "value", title=f"{name}, version {file.policy.version}")
@@ -80,7 +88,7 @@ def show_command(
         typer.echo(
             f"A check can succeed with a device that nobody attested ({platforms}); its result says so."
         )
-    _print_shortfall(name, found[name])
+    _print_shortfalls([offer])
 
 
 @app.command("check")
@@ -114,38 +122,80 @@ def reference_command() -> None:
     typer.echo(policies_page(), nl=False)
 
 
-def _book(config: Path | None) -> tuple[PolicyBook, Mapping[str, Availability]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Offer:
+    """A policy of a server, and whether its settings and its pack meet it.
+
+    Attributes:
+        file: The policy.
+        evidence: Whether devices can meet it.
+        pack_shortfall: Why the pack cannot meet it; ``None`` if it does.
+    """
+
+    file: PolicyFile
+    evidence: Availability
+    pack_shortfall: str | None
+
+    @property
+    def available(self) -> bool:
+        """Whether checks can be made under it."""
+        return self.evidence.available and self.pack_shortfall is None
+
+
+def _offers(config: Path | None, name: str | None = None) -> list[_Offer]:
+    """Returns the named policy, or all in the order of their names."""
     with errors_reported(SettingsInvalid, PolicyError):
         settings = load_settings(config).settings
         book = load_policies(settings.policies.folder)
-    return book, availabilities(book, missing=missing_settings(settings))
+        files = [book.get(each) for each in (book.names if name is None else [name])]
+    found = availabilities(book, missing=missing_settings(settings))
+    try:
+        pack = load_configured_pack(settings)
+    except VisionError as error:
+        unusable = f"the pack {settings.pack} cannot be used, so no server starts: {error}"
+        shortfalls: list[str | None] = [unusable] * len(files)
+    else:
+        allowed = settings.allow_evaluation_pack
+        shortfalls = [pack_shortfall(file.policy, pack, allow_evaluation_pack=allowed) for file in files]
+    return [
+        _Offer(file=file, evidence=found[file.policy.name], pack_shortfall=shortfall)
+        for file, shortfall in zip(files, shortfalls, strict=True)
+    ]
 
 
-def _availability(found: Availability) -> dict[str, Any]:
+def _availability(offer: _Offer) -> dict[str, Any]:
     return {
-        "available": found.available,
+        "available": offer.available,
         "left_out": [
             {
                 "platform": each.platform.value,
                 "missing_settings": list(each.settings),
                 "reason": each.reason,
             }
-            for each in found.shortfalls
+            for each in offer.evidence.shortfalls
         ],
+        "pack_shortfall": offer.pack_shortfall,
     }
 
 
-def _available(found: Availability) -> str:
-    if not found.available:
+def _available(offer: _Offer) -> str:
+    if not offer.available:
         return "no"
-    return "in part" if found.missing_settings else "yes"
+    return "in part" if offer.evidence.missing_settings else "yes"
 
 
-def _print_shortfall(name: str, found: Availability) -> None:
-    if not found.available:
-        typer.echo(f"{name} is not available: {found.reason}")
-    elif found.missing_settings:
-        typer.echo(f"{name} excludes platforms: {found.reason}")
+def _print_shortfalls(offers: Sequence[_Offer]) -> None:
+    by_shortfall: dict[str, list[str]] = {}
+    for offer in offers:
+        name = offer.file.policy.name
+        if not offer.evidence.available:
+            typer.echo(f"{name} is not available: {offer.evidence.reason}")
+        elif offer.evidence.missing_settings:
+            typer.echo(f"{name} excludes platforms: {offer.evidence.reason}")
+        if offer.pack_shortfall is not None:
+            by_shortfall.setdefault(offer.pack_shortfall, []).append(name)
+    for shortfall, names in by_shortfall.items():
+        typer.echo(f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} not available: {shortfall}")
 
 
 def _floors(least: Assurance | AssuranceFloors) -> str:

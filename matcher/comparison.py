@@ -69,13 +69,20 @@ def check_calibration_supports(calibration: MatchCalibration, policy: MatchPolic
     supported = calibration.lowest_bound
     record = calibration.record
     if supported > policy.max_fmr:
-        message = (
-            f"the policy demands a false match rate of at most {policy.max_fmr:g}, but the calibration "
-            f"of this pack supports no bound below {supported:g} ({record.provenance}, "
-            f"{record.impostor_pairs} impostor pairs of {record.identities} identities). Calibrate the "
-            "pack on more identities (`facegate calibrate match`), name a file with published figures in the "
-            "setting `calibration`, or raise max_fmr."
-        )
+        demand = f"the policy demands a false match rate of at most {policy.max_fmr:g}, but"
+        if supported >= 1:
+            message = (
+                f"{demand} there is no calibration for the embedder of this pack. Calibrate it on your own "
+                "photos (`facegate calibrate match`), and name the file, or one with published figures, in "
+                "the setting `calibration`."
+            )
+        else:
+            message = (
+                f"{demand} the calibration of this pack supports no bound below {supported:g} "
+                f"({record.provenance}, {record.impostor_pairs} impostor pairs of {record.identities} "
+                "identities). Calibrate the pack on more identities (`facegate calibrate match`), name a "
+                "file with published figures in the setting `calibration`, or raise max_fmr."
+            )
     elif policy.require_measured and record.provenance != "measured":
         message = (
             f"the policy demands a measured calibration, but this pack's is {record.provenance}. Measure it "

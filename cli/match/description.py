@@ -20,18 +20,19 @@ def describe(report: MatchReport) -> ReportDocument:
         f"{bootstrap.resamples} draws of persons or Clopper-Pearson over effective comparisons, whichever "
         "is wider.",
     ]
-    notes += [
+    broken = [
         f"{pack.name}: the calibration's promise is broken in a group. {broken_text(pack)}"
         for pack in report.packs
         if pack.broken
     ]
+    notes += broken
     if photos.guessed:
         notes.insert(1, "Identities were inferred from the pairs; give a manifest.csv to state them.")
     return ReportDocument(
         title="Same person?",
         packs=packs,
         lead=f"How often {' and '.join(packs)} matched two persons as one (FMR), and failed to match "
-        "one person (FNMR), by ISO/IEC 19795-1.",
+        + " ".join(["one person (FNMR), by ISO/IEC 19795-1.", *broken]),
         facts={
             "Photos": f"{photos.photos:,}",
             "Persons": f"{photos.identities:,}" + (" (inferred from the pairs)" if photos.guessed else ""),

@@ -78,8 +78,8 @@ def embed_with_progress(
     for pack, run in zip(packs, runs, strict=True):
         if not run.templates:
             raise NothingToMeasure(
-                f"the pack {pack.name} finds no photo with exactly one face among {len(photos)}: give photos "
-                "of faces"
+                f"the pack {pack.name} finds no photo with one face, or one clear subject, among "
+                f"{len(photos)}: give photos of faces"
             )
     return runs
 

@@ -192,7 +192,8 @@ def _material(
         photos, columns, left_out = listed.photos, listed.columns, listed.left_out
         chosen, guessed = listed.pairs, not listed.named
     else:
-        raise PhotoListError("no photos were given: give either --identities DIR or --pairs FILE")
+        given = "no photos were given" if identities is None else "both were given"
+        raise PhotoListError(f"{given}: give either --identities DIR or --pairs FILE")
     if portraits and chosen is not None:
         raise PhotoListError("--portraits compares all photos with all: use it with --identities")
     if portraits and len({photo.identity for photo in photos}) == len(photos):

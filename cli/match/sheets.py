@@ -111,6 +111,7 @@ def _calibrated(report: MatchReport) -> Sheet:
         columns=("pack", "max_fmr", "FMR (bound)", "FNMR, %", "promise"),
         rows=tuple(rows),
         notes=tuple(f"{pack.name}: {PROVENANCES[pack.provenance]}." for pack in report.packs),
+        words=frozenset({4}),
     )
 
 
@@ -188,7 +189,7 @@ def _promises(report: MatchReport, column: str) -> Iterator[Sheet]:
                 notes=(
                     "Broken: the lower bound on FMR in the group is above the promised rate. Not supported "
                     "by data: the group's persons could not show the rate with any scores. "
-                    + broken_text(pack),
+                    + broken_text(pack, column),
                 ),
                 words=frozenset({4}),
             )

@@ -64,15 +64,22 @@ def group_name(group: GroupResult) -> str:
     return "all, pooled" if group.pooled else group.value or "(empty)"
 
 
-def broken_text(pack: PackReport) -> str:
-    """Return where the promises of a pack's calibration are broken in groups."""
-    if not pack.broken:
+def broken_text(pack: PackReport, column: str | None = None) -> str:
+    """Return where the promises of a pack's calibration are broken in groups.
+
+    Args:
+        pack: The pack.
+        column: The column of the groups; ``None`` for all columns.
+    """
+    places: dict[str, list[str]] = {}
+    for group, found in pack.broken:
+        if column in {None, group.column}:
+            where = f"{group.column} {group_name(group)}"
+            places.setdefault(where, []).append(f"{found.target:g}: {rate(found.rates.fmr)}")
+    if not places:
         return "No promise is broken beyond chance."
-    places = (
-        f"{group.column} {group_name(group)} (max_fmr {found.target:g}: {rate(found.rates.fmr)})"
-        for group, found in pack.broken
-    )
-    return f"Broken: {', '.join(places)}."
+    named = (f"{where} (max_fmr {', '.join(rates)})" for where, rates in places.items())
+    return f"Broken: {'; '.join(named)}."
 
 
 def not_supported(target: float, needed: int) -> str:

@@ -32,7 +32,7 @@ DAMAGED = 1
 app = typer.Typer(help="Pull, show, verify and bundle packs of models.", no_args_is_help=True)
 app.command("pull", cls=brief("--accept", "--mirror", "--models-dir"))(pull_command)
 app.command("bench")(bench_command)
-app.command("import", cls=brief("--to", "--weights"))(import_command)
+app.command("import", cls=brief("--to", "--weights", "--training-data"))(import_command)
 
 
 @app.command("list")

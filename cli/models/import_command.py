@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from cli.error_reporting import errors_reported
-from cli.errors import OutputUnusable
+from cli.errors import FileUnusable, OptionUnusable, OutputUnusable
 from cli.models.options import ModelsDirOption, models_folder
 from vision.errors import PackNotFound, VisionError
 from vision.packs import (
@@ -28,6 +28,7 @@ __all__ = ["import_command"]
 
 _RANK: Final = 100
 _CHANNELS: Final = 3
+_SUFFIX: Final = ".onnx"
 
 
 def import_command(
@@ -38,9 +39,7 @@ def import_command(
     ] = "open",
     to: Annotated[Path, typer.Option(help="New folder for the pack.", show_default=False)],
     weights: Annotated[str, typer.Option(help="Terms of the weights, in plain words.", show_default=False)],
-    training_data: Annotated[
-        str, typer.Option(help="Known terms of the training data, in plain words.", show_default=False)
-    ],
+    training_data: Annotated[str, typer.Option(help="Known terms of the training data.", show_default=False)],
     source: Annotated[str, typer.Option(help="Where the file comes from.")] = "the operator",
     mean: Annotated[float, typer.Option(help="Subtracted from each channel, 0..255.")] = 127.5,
     std: Annotated[float, typer.Option(help="Divisor after the subtraction.", min=0.001)] = 127.5,
@@ -55,18 +54,20 @@ def import_command(
     and writes `models.toml` there, which pins the embedder's SHA-256 and states its preprocessing and terms.
     The embedder takes an aligned square face in RGB and gives one template, as ArcFace and its relatives do.
 
-    No policy is available with it until you calibrate it on your own photos. For example:
+    For example:
 
-        facegate models import auraface.onnx --to /srv/models/aura --weights "Apache-2.0" --training-data
-        "Glint360K and others: research only"
+        facegate models import aura.onnx --to aura --weights MIT --training-data "research only"
 
-        facegate calibrate match --identities photos --pack open:/srv/models/aura --out aura.toml
-
-        FACEGATE_CALIBRATION=aura.toml FACEGATE_PACK=open:/srv/models/aura facegate serve
+    No policy is available with it until you calibrate it on your own photos (`facegate calibrate match`),
+    unless the embedder is one that Facegate has calibrated. Then name the file when you serve:
+    `FACEGATE_CALIBRATION=aura.toml FACEGATE_PACK=open:aura facegate serve`.
     """
     with errors_reported(VisionError, OSError):
+        if not (weights.strip() and training_data.strip()):
+            raise OptionUnusable("--weights and --training-data state the terms: neither may be empty")
         others = _others(beside, models_folder(models_dir))
         content, sha256 = read_file(embedder)
+        _refuse_known(embedder, sha256)
         if to.exists():
             raise OutputUnusable(f"{to} exists: choose a new folder")
         to.mkdir(parents=True)
@@ -93,11 +94,34 @@ def import_command(
         except BaseException:
             shutil.rmtree(to)
             raise
+    known = pack.match_calibration
     typer.echo(
         f"Made the pack {spec}. Its templates have {pack.template_form.dimensions} numbers.\n"
-        "No policy is available with it until it is calibrated on your own photos:\n"
-        f"  facegate calibrate match --identities PHOTOS --pack {spec} --out calibration.toml"
+        + (
+            "No policy is available with it until it is calibrated on your own photos:\n"
+            if known.lowest_bound >= 1
+            else f"Facegate knows this embedder: its own calibration ({known.record.provenance}) supports "
+            f"bounds on FMR down to {known.lowest_bound:.3g}. To calibrate on your own photos:\n"
+        )
+        + f"  facegate calibrate match --identities PHOTOS --pack {spec} --out calibration.toml"
     )
+
+
+def _refuse_known(embedder: Path, sha256: str) -> None:
+    """Refuse a file that is no ONNX file by its name, or has a content or name of the catalogue."""
+    if embedder.suffix != _SUFFIX:
+        raise FileUnusable(f"{embedder} is not named *{_SUFFIX}: give the ONNX file of an embedder")
+    catalogue = load_catalogue()
+    known = catalogue.by_hash(sha256)
+    if known is not None:
+        raise FileUnusable(
+            f"{embedder} is the file {known.file_name} of Facegate's catalogue ({known.role}): it needs no "
+            "import. Put it into a folder, and name open:<folder> or insightface:<folder> as the pack"
+        )
+    if catalogue.by_name(embedder.name) is not None:
+        raise FileUnusable(
+            f"{embedder} has the name of another file of Facegate's catalogue: rename it before the import"
+        )
 
 
 def _others(beside: str, models_dir: Path) -> tuple[VerifiedFile, ...]:

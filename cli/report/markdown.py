@@ -9,9 +9,9 @@ __all__ = ["render_markdown"]
 
 
 def render_markdown(document: ReportDocument) -> str:
-    """Return every table of the report, then the method."""
+    """Return what the report says first, every table, then the method."""
     machine = document.machine
-    parts = [f"# {_cell(document.title)}", f"```console\n$ {document.command}\n```"]
+    parts = [f"# {_cell(document.title)}", _cell(document.lead), f"```console\n$ {document.command}\n```"]
     parts += ["\n".join(_table(sheet)) for sheet in document.sheets]
     parts += document.notes
     parts.append(

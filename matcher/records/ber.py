@@ -59,12 +59,16 @@ def read_element(data: bytes, position: int, end: int, *, format_: str) -> Eleme
     if length & _MORE:
         count = length & ~_MORE
         if not 1 <= count <= _LONGEST_LENGTH:
-            what = f"the length of data object {tag:X} takes {count} bytes; definite ones of 1 to 4 are read"
+            form = f"of {count} bytes" if count else "of the indefinite form"
+            what = f"data object {tag:X} has a length {form}; definite ones of at most 4 bytes are read"
             raise record_malformed(format_, what, field="length", offset=cursor - 1)
         need(end, cursor, count, format_=format_, field="length")
         length, cursor = int.from_bytes(data[cursor : cursor + count], "big"), cursor + count
     if cursor + length > end:
-        what = f"data object {tag:X} declares {length} bytes, and {end - cursor} are left"
+        what = (
+            f"data object {tag:X} declares {length} bytes, and {end - cursor} are left: the record is cut "
+            "off, or the length is wrong"
+        )
         raise record_malformed(format_, what, field=f"length of {tag:X}", offset=position)
     return Element(tag, cursor, cursor + length)
 

@@ -98,7 +98,9 @@ def _central(faces: Sequence[DetectedFace], image: BgrImage) -> DetectedFace | N
 def write_templates(templates: TemplateSet, path: Path) -> None:
     """Write a file that only the study reads: templates are biometric data."""
     path.touch(mode=0o600)
-    np.savez(path, **{name: getattr(templates, name) for name in TemplateSet.__slots__})
+    # Given a path without ".npz", NumPy would write beside it, into a file that others may read.
+    with path.open("wb") as stream:
+        np.savez(stream, **{name: getattr(templates, name) for name in TemplateSet.__slots__})
 
 
 def read_templates(path: Path) -> TemplateSet:

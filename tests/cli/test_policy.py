@@ -55,7 +55,7 @@ def test_list_names_the_settings_that_a_policy_lacks(tmp_path: Path, monkeypatch
     assert line in printed.splitlines()
     assert line in _RUN.invoke(app, ["show", "mine"]).stdout
     listed = {each["name"]: each for each in json.loads(_RUN.invoke(app, ["list", "--json"]).stdout)}
-    assert (listed["standard"]["available"], listed["standard"]["left_out"]) == (True, [])
+    assert (listed["evaluation"]["available"], listed["evaluation"]["left_out"]) == (True, [])
     (left_out,) = listed["mine"]["left_out"]
     assert not listed["mine"]["available"]
     assert (left_out["platform"], left_out["missing_settings"]) == ("IOS", ["device_integrity.apple.app_ids"])
@@ -63,6 +63,26 @@ def test_list_names_the_settings_that_a_policy_lacks(tmp_path: Path, monkeypatch
     monkeypatch.setenv("FACEGATE_DEVICE_INTEGRITY__APPLE__APP_IDS", '["TEAM123456.org.example.bank"]')
     assert "mine is" not in _RUN.invoke(app, ["list"]).stdout
     assert json.loads(_RUN.invoke(app, ["show", "mine", "--json"]).stdout)["available"]
+
+
+def test_list_names_the_policies_that_the_pack_does_not_meet() -> None:
+    printed = _RUN.invoke(app, ["list"]).stdout
+    (line,) = (line for line in printed.splitlines() if "are not available" in line)
+    assert line.startswith("adaptive, dynamic, no-flash, standard are not available: the policy demands")
+    assert "supports no bound below 0.00178" in line
+    listed = json.loads(_RUN.invoke(app, ["list", "--json"]).stdout)
+    assert [each["name"] for each in listed if each["available"]] == ["evaluation"]
+    assert {each["name"]: each["pack_shortfall"] for each in listed}["evaluation"] is None
+    assert "standard is not available: the policy demands" in _RUN.invoke(app, ["show", "standard"]).stdout
+
+
+def test_list_states_that_the_pack_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACEGATE_MODELS_DIR", str(tmp_path))
+    monkeypatch.setenv("FACEGATE_PACK", "open")
+    answer = _RUN.invoke(app, ["list"])
+    assert answer.exit_code == 0
+    assert "standard are not available: the pack open cannot be used" in answer.stdout
+    assert "facegate models pull open" in answer.stdout
 
 
 def test_show_prints_every_setting_and_the_hash() -> None:

@@ -171,6 +171,10 @@ def test_a_promise_that_is_broken_in_a_group_is_an_exit_status(
     status, said, _ = evaluate("--identities", folder, "--group-by", "sex")
     assert status == 1
     assert "Broken: sex <f> (max_fmr 0.01: 2.0e-1)." in " ".join(plain(said).split())
+    evaluate("--identities", folder, "--group-by", "sex", "--out", tmp_path / "report")
+    for name in ("report.md", "report.html"):
+        start, _, _ = (tmp_path / "report" / name).read_text().partition("Photos to templates")
+        assert "promise is broken in a group. Broken: sex " in start
     monkeypatch.setattr(evaluate_command, "measure_packs", lambda *_, **__: made_report(persons=40))
     assert evaluate("--identities", folder)[0] == 0
 
@@ -180,3 +184,10 @@ def test_portraits_need_two_photos_of_somebody(tmp_path: Path) -> None:
     status, _, said = evaluate("--identities", folder, "--portraits", "grey")
     assert status == 2
     assert "--portraits needs persons with two photos" in said
+
+
+def test_photos_and_pairs_exclude_each_other(tmp_path: Path) -> None:
+    folder = people(tmp_path / "good", "a.jpg,ann,f")
+    status, _, said = evaluate("--identities", folder, "--pairs", tmp_path / "pairs.csv")
+    assert status == 2
+    assert "both were given: give either --identities DIR or --pairs FILE" in said

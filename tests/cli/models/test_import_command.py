@@ -39,6 +39,7 @@ def test_it_makes_a_pack_that_supports_no_policy_before_it_is_calibrated(
     with pytest.raises(CalibrationTooWeak) as refused:
         check_calibration_supports(pack.match_calibration, MatchPolicy(max_fmr=0.5))
     assert refused.value.supported_fmr == 1.0
+    assert "no calibration for the embedder of this pack" in str(refused.value)
     terms = {each.part: each.weights for each in pack.terms}
     assert terms["mine.onnx"] == "Apache-2.0"
 
@@ -57,3 +58,35 @@ def test_an_existing_folder_is_kept(tmp_path: Path, assets: Path) -> None:
     (tmp_path / "pack").mkdir()
     assert _import(embedder, tmp_path / "pack", assets)[0] == 2
     assert (tmp_path / "pack").is_dir()
+
+
+def test_it_states_the_calibration_of_an_embedder_that_facegate_knows(tmp_path: Path, assets: Path) -> None:
+    embedder = assets / "models_more" / "edgeface_xs_q_fp32.onnx"
+    status, output = _import(embedder, tmp_path / "pack", assets, "--no-mirror")
+    assert status == 0, output
+    assert "own calibration (measured) supports bounds on FMR down to 9.77e-07" in output
+
+
+@pytest.mark.parametrize(
+    ("name", "further", "expected"),
+    [
+        ("det_500m.onnx", (), "is the file det_500m.onnx of Facegate's catalogue (detector)"),
+        ("face_landmarker.task", (), "is not named *.onnx"),
+        ("det_500m.onnx", ("--training-data", " "), "neither may be empty"),
+    ],
+)
+def test_it_states_why_a_file_cannot_be_imported(
+    tmp_path: Path, assets: Path, name: str, further: tuple[str, ...], expected: str
+) -> None:
+    status, output = _import(assets / "models" / name, tmp_path / "pack", assets, *further)
+    assert status == 2
+    assert expected in output.replace("\n", " ")
+    assert not (tmp_path / "pack").exists()
+
+
+def test_a_name_of_the_catalogue_is_refused(tmp_path: Path, assets: Path) -> None:
+    embedder = tmp_path / "w600k_r50.onnx"
+    embedder.write_bytes(channel_means_model(size=112))
+    status, output = _import(embedder, tmp_path / "pack", assets)
+    assert status == 2
+    assert "rename it before the import" in output.replace("\n", " ")

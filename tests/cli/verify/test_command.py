@@ -19,7 +19,7 @@ import vision.packs
 from cli.main import app
 from cli.simulated.knobs import knob_lines
 from cli.test_devices.platform_files import write_platform
-from cli.verify import verify
+from cli.verify.command import verify
 from simulator import FlashKind, FlashScanSettings, builtin_photos
 from tests.client.fake_server import FakeServer, serving
 from tests.client.stream_plan import Refuse, Send, StreamPlan

@@ -50,6 +50,25 @@ def test_values_that_do_not_fit_are_refused(data: bytes, field: str) -> None:
     assert caught.value.details["field"] == field
 
 
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"\x75\x80a\x00\x00", "data object 75 has a length of the indefinite form"),
+        (
+            b"\x75\x85\x00\x00\x00\x00\x01a",
+            "data object 75 has a length of 5 bytes; definite ones of at most 4",
+        ),
+        (
+            b"\x75\x84\xff\xff\xff\xffa",
+            "declares 4294967295 bytes, and 1 are left: the record is cut off, or the length is wrong",
+        ),
+    ],
+)
+def test_the_message_states_what_is_wrong_with_a_length(data: bytes, message: str) -> None:
+    with pytest.raises(TrustedImageRefused, match=message):
+        _read(data)
+
+
 def test_an_object_ends_within_its_parent() -> None:
     with pytest.raises(TrustedImageRefused):
         read_element(b"\x75\x03abc", 0, 4, format_="test")

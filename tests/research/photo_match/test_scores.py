@@ -64,8 +64,10 @@ def test_suspected_duplicates_count_only_on_demand(templates: TemplateSet) -> No
 def test_the_report_has_a_row_for_each_group(
     templates: TemplateSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = tmp_path / "drawn.npz"
+    path = tmp_path / "drawn"
     write_templates(templates, path)
+    assert [file.name for file in tmp_path.iterdir()] == ["drawn"]
+    assert path.stat().st_mode & 0o077 == 0
     assert np.array_equal(read_templates(path).vectors, templates.vectors)
     assert main(["report", str(path)]) == 0
     output = capsys.readouterr().out

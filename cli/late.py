@@ -1,0 +1,106 @@
+"""Commands that are imported when they run, so that no command waits for the imports of the others.
+
+The root group lists names and texts without an import. Each command imports its own packages, which takes
+from 0.1 to 2 seconds of CPU time.
+"""
+
+from collections.abc import Iterator, Mapping, MutableMapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from typer.core import TyperGroup
+
+from cli.help import Command, add_help_all
+
+if TYPE_CHECKING:
+    # The copy of Click that comes with Typer.
+    from typer._click.core import Command as ClickCommand
+    from typer._click.core import Context
+    from typer._click.formatting import HelpFormatter
+
+__all__ = ["LateCommand", "root_group"]
+
+_ON_ONE_LINE: Final = {"config": "db"}
+"""Commands that share a line of the list, so that all fit a terminal of 24 lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class LateCommand:
+    """A command, or a group of commands, that is not imported yet.
+
+    Attributes:
+        target: Module and name of its function or Typer application: ``"cli.serve:serve"``.
+        text: Its line in the list of commands.
+        kind: The class of the command; that of a group's commands is their own.
+    """
+
+    target: str
+    text: str
+    kind: type[Command] = Command
+
+
+class _Commands(Mapping[str, "ClickCommand"]):
+    """The commands of the root group by name. The first access to one imports it."""
+
+    def __init__(self, late: Mapping[str, LateCommand]) -> None:
+        self._late = late
+        self._imported: dict[str, ClickCommand] = {}
+
+    def __getitem__(self, name: str) -> "ClickCommand":
+        if name not in self._imported:
+            self._imported[name] = _imported(name, self._late[name])
+        return self._imported[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._late)
+
+    def __len__(self) -> int:
+        return len(self._late)
+
+
+def root_group(late: Mapping[str, LateCommand]) -> type[TyperGroup]:
+    """Returns the class of a group with commands that are imported when they run, in the given order.
+
+    Its ``--help`` lists only commands, to fit a terminal of 24 lines.
+    """
+
+    class RootGroup(TyperGroup):
+        def __init__(self, **attributes: Any) -> None:
+            super().__init__(**attributes)
+            self.commands = cast("MutableMapping[str, ClickCommand]", _Commands(late))
+
+        def list_commands(self, ctx: "Context") -> list[str]:
+            return list(late)
+
+        def format_help(self, ctx: "Context", formatter: "HelpFormatter") -> None:
+            """Writes a line for each command, without options, such as those for shell completion."""
+            console = Console(highlight=False)
+            console.print(f"[yellow]Usage:[/] [bold]{ctx.command_path} COMMAND [ARGS]...", markup=True)
+            console.print(self.help)
+            commands = Table.grid(padding=(0, 2))
+            for name, command in late.items():
+                if name in _ON_ONE_LINE.values():
+                    continue
+                names, text = name, command.text
+                if (other := _ON_ONE_LINE.get(name)) is not None:
+                    names, text = f"{name}, {other}", f"{text.rstrip('.')}; {late[other].text.lower()}"
+                commands.add_row(f"  [bold cyan]{names}[/]", text)
+            console.print(commands)
+
+    return RootGroup
+
+
+def _imported(name: str, late: LateCommand) -> "ClickCommand":
+    module, _, attribute = late.target.partition(":")
+    found = getattr(import_module(module), attribute)
+    parent = typer.Typer(rich_markup_mode="markdown")
+    if isinstance(found, typer.Typer):
+        parent.add_typer(found, name=name)
+    else:
+        parent.command(name, cls=late.kind)(found)
+    add_help_all(parent)
+    return typer.main.get_group(parent).commands[name]
