@@ -421,7 +421,13 @@ class FacegateServer:
                     metrics=self._metrics,
                 ),
                 completion=completion,
-                inquiry=CheckInquiry(repository=stores.checks, now=now, draining=self._running.draining),
+                inquiry=CheckInquiry(
+                    repository=stores.checks,
+                    records=stores.records,
+                    vault=stores.vault,
+                    now=now,
+                    draining=self._running.draining,
+                ),
                 keys=keys,
                 now=now,
             )

@@ -169,6 +169,7 @@ def evidence_environment(
         two_people=frozenset(settings.compliance.two_people),
         valid=timedelta(hours=settings.compliance.approval_hours),
         tenant_keys=keys.memory.every,
+        device_hashes=keys.memory.subject_hashes,
     )
     reading = EvidenceReading(
         repository=stores.checks,
@@ -270,10 +271,16 @@ def device_knowledge(
             devices=stores.devices,
             workers=pool,
             tenant_key=keys.memory.of,
+            hash_subject=keys.memory.subject_hash,
             now=now,
         ),
         repository=stores.devices,
-        memory=DeviceMemory(stores.memory, tenant_key=keys.memory.of, pool=pool),
+        memory=DeviceMemory(
+            stores.memory,
+            tenant_key=keys.memory.of,
+            hash_subject=keys.memory.subject_hash,
+            pool=pool,
+        ),
         fingerprints=load_fingerprints(),
         server_keys=server_keys,
     )

@@ -10,7 +10,8 @@ The folder contains, by purpose (see ``server.key_files`` for names and permissi
 - ``evidence-*.key``: AES-256, wraps the data keys of sealed records; ``tenants/<name>/evidence-*.key`` those
   of a tenant with keys of its own
 - ``memory-*.key``: 32 bytes, keys the scan memory, which recognises frames and keys of devices; after a
-  rotation, earlier entries are no longer recognised
+  rotation, earlier entries are no longer recognised. The oldest hashes the subject references in the tables
+  of devices, so it is never removed.
 
 Missing keys are made on the first start. A file with the next number rotates a key: running servers accept
 it, and servers that start later use it. With ``keys.encryption`` in the settings, the content of the files is
@@ -41,6 +42,7 @@ from server.audit import CheckpointSigner
 from server.key_files import KeyFile, KeyFiles, KeysUnusable
 from server.key_validity import PublishedKey, Validity, stamped, validity_of
 from server.result_signer import ResultSigner
+from server.sandbox import memory_scopes
 from server.scan_tokens import ScanTokens
 from server.sealing import WrappingKeys
 
@@ -61,6 +63,7 @@ __all__ = [
 
 _SECRET_BYTES = 32
 _MEMORY_DOMAIN = b"facegate/v1/scan-memory-key"
+_SUBJECT_DOMAIN = b"facegate/v1/device-subject-key"
 _RETIRED = "pub"
 WRAPPING: Final = "evidence"
 """The purpose of the keys that wrap data keys."""
@@ -97,7 +100,8 @@ class MemoryKey:
 
     Attributes:
         secret: 32 bytes.
-        earlier: Keys that were rotated since, newest first; evidence records are still found by them.
+        earlier: Keys that were rotated since, newest first; evidence records are still found by them, and the
+            oldest hashes the subject references in the tables of devices.
     """
 
     secret: bytes = field(repr=False)
@@ -110,6 +114,29 @@ class MemoryKey:
     def every(self, tenant: str) -> tuple[bytes, ...]:
         """Returns the keys that a tenant has and had, newest first, 32 bytes each."""
         return tuple(_memory_key(secret, tenant) for secret in (self.secret, *self.earlier))
+
+    def subject_hash(self, scope: str, reference: str) -> str:
+        """Returns the hash by which the tables of devices know a person, 64 hexadecimal digits.
+
+        It is the same before and after a rotation, because a person must not become another one: its key is
+        derived from the oldest memory key.
+
+        Args:
+            scope: The tenant or its sandbox (``server.sandbox.memory_scope``).
+            reference: The subject reference; if it is empty, so is the hash.
+        """
+        if not reference:
+            return ""
+        oldest = (self.secret, *self.earlier)[-1]
+        key = hmac.digest(oldest, _SUBJECT_DOMAIN + scope.encode(), "sha256")
+        return hmac.digest(key, reference.encode(), "sha256").hex()
+
+    def subject_hashes(self, tenant: str, reference: str) -> tuple[str, ...]:
+        """Returns the hashes of a person in the scope of a tenant and in that of its sandbox.
+
+        There is none without a reference.
+        """
+        return tuple(self.subject_hash(scope, reference) for scope in memory_scopes(tenant) if reference)
 
 
 def _memory_key(secret: bytes, tenant: str) -> bytes:

@@ -83,7 +83,8 @@ class KeyUse:
 
     Attributes:
         key: The result of ``key_mark``.
-        subject: The orchestrator's opaque reference; empty if it gave none.
+        subject: What stands for the person in every record of the tenant, such as a keyed hash of the
+            orchestrator's reference; empty if it gave none.
         check_id: The check, as text.
         time: The time of the use.
     """
@@ -135,6 +136,7 @@ class ScanMemory(Protocol):
 
     A store must keep the tenant, the subject, the check and the time of every record, refuse to answer across
     tenants, erase records when the check's evidence is erased, and answer before the scan's time ends.
+    Subjects are as in ``KeyUse.subject``.
     """
 
     async def recall(self, query: ScanQuery) -> tuple[RecalledScan, ...]:
@@ -255,7 +257,7 @@ def check_device_subjects(uses: Sequence[KeyUse], *, subject: str, most: int = _
 
     Args:
         uses: Uses of the key that outlives a scan (App Attest, WebAuthn), within the policy's window.
-        subject: The subject of this check; empty if it names none.
+        subject: The subject of this check, as in the uses; empty if it names none.
         most: Number of subjects that may share a device.
     """
     name = "memory.subjects"

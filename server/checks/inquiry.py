@@ -2,21 +2,30 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
+import structlog
+
 from server.checks.progress import CheckProgress, progress_of
 from server.domain.state import CheckState
 from server.errors import Reason, Refusal
+from server.evidence.records import RecordVault
 from server.policies import Policy, parse_frozen_policy
+from server.sealing import SealError
+from server.storage.evidence_records import EvidenceRecordRepository
+from server.storage.records import CheckRecord
 from server.storage.repository import CheckRepository
+from server.verdict.record import RecordUnreadable
 
 __all__ = ["CheckInquiry"]
 
 _POLL_SECONDS: Final = 0.5
 _RECONNECT_SECONDS: Final = 1.0
+_log = structlog.get_logger(__name__)
 
 
 class CheckInquiry:
@@ -27,10 +36,18 @@ class CheckInquiry:
     """
 
     def __init__(
-        self, *, repository: CheckRepository, now: Callable[[], datetime], draining: asyncio.Event
+        self,
+        *,
+        repository: CheckRepository,
+        records: EvidenceRecordRepository,
+        vault: RecordVault,
+        now: Callable[[], datetime],
+        draining: asyncio.Event,
     ) -> None:
-        """Sets the repository, the clock and the event that is set when the server shuts down."""
+        """Sets the stores, the clock and the event that is set when the server shuts down."""
         self._repository = repository
+        self._records = records
+        self._vault = vault
         self._now = now
         self._draining = draining
 
@@ -50,12 +67,27 @@ class CheckInquiry:
             raise Refusal(Reason.CHECK_NOT_FOUND, "no check has this identifier")
         if record.state is CheckState.ERASED:
             raise Refusal(Reason.RESULT_EXPIRED, "the deadline for fetching this check's result has passed")
+        if record.reasons is None:
+            record = await self._with_sealed_reasons(record)
         return progress_of(
             record,
             await self._repository.attempts(check_id),
             policy=_policy(record.policy_source),
             now=self._now(),
         )
+
+    async def _with_sealed_reasons(self, record: CheckRecord) -> CheckRecord:
+        """Returns a check with the reasons of its evidence record, because those outside were altered."""
+        _log.error("evidence_index_altered", check_id=str(record.check_id), facts=("reasons",))
+        stored = await self._records.find(record.check_id)
+        if stored is None:
+            return record
+        try:
+            sealed = self._vault.open(stored)
+        except (SealError, RecordUnreadable) as error:
+            _log.error("evidence_record_unreadable", check_id=str(record.check_id), exc_info=error)
+            return record
+        return replace(record, reasons=tuple(sealed.outcome.verdict.reasons))
 
     async def changes(
         self, check_id: UUID, *, tenant: str, sandbox: bool, admit: Callable[[], None]

@@ -145,7 +145,7 @@ def _state(record: CheckRecord, now: datetime) -> ProgressState:
         if record.state is not CheckState.DECIDED:
             return ProgressState.CLOSED
         # The orchestrator gets the same state before and after the sweep has decided an expired check.
-        expired = FailureReason.EXPIRED in record.reasons
+        expired = FailureReason.EXPIRED in (record.reasons or ())
         return ProgressState.EXPIRED if expired else ProgressState.DECIDED
     if record.held(now):
         return ProgressState.SCANNING

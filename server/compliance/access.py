@@ -112,17 +112,19 @@ class Access:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalRules:
-    """The actions that need two people, and how people are known in the audit log.
+    """The actions that need two people, and how people are known in the audit log and the tables of devices.
 
     Attributes:
         two_people: The actions.
         valid: How long a second person may confirm.
         tenant_keys: Returns the keys that a tenant has and had, newest first.
+        device_hashes: Returns the hashes of a tenant's person in the tables of devices.
     """
 
     two_people: frozenset[TwoPeople] = frozenset()
     valid: timedelta = timedelta(hours=24)
     tenant_keys: Callable[[str], tuple[bytes, ...]] = field(repr=False)
+    device_hashes: Callable[[str, str], tuple[str, ...]] = field(repr=False)
 
     def request(self, action: TwoPeople, event: AuditEvent, *arguments: str) -> ApprovalRequest | None:
         """Returns the request for a second person; ``None`` if one person suffices.

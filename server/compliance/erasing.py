@@ -165,10 +165,12 @@ class Erasure:
             if pending is not None:
                 return pending
         check_ids = await self.checks_of(access.tenant, subject)
+        hashes = self._rules.device_hashes(access.tenant, subject)
         forgotten = await self._retention.forget_devices(
             access.tenant,
             subject,
             access.now,
+            hashes=hashes,
             check_ids=check_ids,
             event=access.event(AuditAction.DEVICES_FORGOTTEN, subject=hashed),
         )
@@ -194,6 +196,7 @@ class Erasure:
             access.tenant,
             subject,
             access.now,
+            hashes=hashes,
             check_ids=check_ids,
             event=access.event(
                 AuditAction.SUBJECT_ERASED,

@@ -1,6 +1,6 @@
 """Lists decided checks by the indexed terms and times, without opening their sealed records."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -11,7 +11,7 @@ from liveness import AttackType
 from server.audit import AuditAction
 from server.compliance.access import Access, reference_field, text_field
 from server.compliance.page_token import PageTokens
-from server.domain.evidence_terms import ALL, HOLD, policy_term, reference_term, term
+from server.domain.evidence_terms import ALL, HOLD, policy_term, reason_policy_term, reference_term, term
 from server.domain.reasons import CheckStatus, FailureReason
 from server.storage.audit import AuditLog
 from server.storage.evidence_records import EvidenceRecordRepository, ListedCheck, Place
@@ -67,27 +67,31 @@ class CheckFilter:
             if reference
         ]
         found += [(HOLD,)] if self.on_hold else []
-        both = bool(self.policy and self.status)
         found += [
-            (term(name, word),)
-            for name, word in (
-                ("sign", self.sign),
-                ("attack", self.attack and self.attack.value),
-                ("reason", self.reason and self.reason.value),
+            (one,)
+            for one in (
+                self.sign and term("sign", self.sign),
+                self.attack and term("attack", self.attack.value),
+                *self._common_terms(),
+                None if self.sandbox is None else term("sandbox", "yes" if self.sandbox else "no"),
             )
-            if word
-        ]
-        found += [(policy_term(self.policy, self.status.value),)] if self.policy and self.status else []
-        found += [
-            (term(name, word),)
-            for name, word in (
-                ("policy", None if both else self.policy),
-                ("status", None if both or self.status is None else self.status.value),
-                ("sandbox", None if self.sandbox is None else ("yes" if self.sandbox else "no")),
-            )
-            if word
+            if one
         ]
         return tuple(found) or ((ALL,),)
+
+    def _common_terms(self) -> Iterator[str]:
+        """Yields the terms of reason, policy and status: a policy together with one of the others."""
+        if self.reason and self.policy:
+            yield reason_policy_term(self.policy, self.reason.value)
+        elif self.reason:
+            yield term("reason", self.reason.value)
+        if self.policy and self.status and not self.reason:
+            yield policy_term(self.policy, self.status.value)
+            return
+        if self.policy and not self.reason:
+            yield term("policy", self.policy)
+        if self.status:
+            yield term("status", self.status.value)
 
     @property
     def words(self) -> dict[str, str]:
@@ -185,8 +189,10 @@ class CheckListing:
         )
         shown = found[:size]
         for line in shown:
-            if line.reasons is None:
-                _log.error("evidence_index_altered", check_id=str(line.check_id), facts=("reasons",))
+            columns = {"status": line.status, "reasons": line.reasons}
+            unreadable = tuple(name for name, value in columns.items() if value is None)
+            if unreadable:
+                _log.error("evidence_index_altered", check_id=str(line.check_id), facts=unreadable)
         event = access.event(AuditAction.CHECKS_LISTED, detail={**chosen.words, "checks": str(len(shown))})
         await self._log.append(event, now=access.now)
         more = len(found) > size

@@ -112,7 +112,9 @@ class SubjectExport:
                 "export_time": access.now.astimezone(UTC).isoformat(),
                 "purpose": access.purpose,
                 "checks": listed,
-                "devices": await self._devices.about_subject(access.tenant, subject),
+                "devices": await self._devices.about_subject(
+                    access.tenant, self._rules.device_hashes(access.tenant, subject)
+                ),
             }
             archive.writestr(
                 zipfile.ZipInfo("subject.json", date_time=_EPOCH),

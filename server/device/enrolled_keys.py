@@ -42,6 +42,7 @@ class EnrolledKeyVerifier:
         devices: DeviceRepository,
         workers: WorkerPool,
         tenant_key: Callable[[str], bytes],
+        hash_subject: Callable[[str, str], str],
         now: Callable[[], datetime],
     ) -> None:
         """Initialises the verifier.
@@ -51,12 +52,14 @@ class EnrolledKeyVerifier:
             devices: Stores the keys.
             workers: Runs the verification.
             tenant_key: Returns the key of a tenant's marks.
+            hash_subject: Hashes the subject reference of a scope (``MemoryKey.subject_hash``).
             now: Returns the current time, with a time zone.
         """
         self._trust = trust
         self._devices = devices
         self._workers = workers
         self._tenant_key = tenant_key
+        self._hash_subject = hash_subject
         self._now = now
         self._receipts = ReceiptKeeper(trust=trust, devices=devices, workers=workers, now=now)
 
@@ -70,7 +73,7 @@ class EnrolledKeyVerifier:
             client_data_hash=context.challenge,
             app_ids=self._trust.apple_app_ids,
             environment=self._trust.apple_environment,
-            key_use=_key_use(known, context.subject),
+            key_use=_key_use(known, self._subject(context)),
             anchors=self._trust.apple_of(sandbox=context.sandbox),
             now=self._now(),
         )
@@ -87,7 +90,7 @@ class EnrolledKeyVerifier:
             environment=key.environment.value,
             ceiling=Assurance.HIGH,
             for_tests=context.sandbox,
-            subject=context.subject,
+            subject_hash=self._subject(context),
             check_id=context.check_id,
             use_time=self._now(),
             receipt=receipt,
@@ -123,7 +126,7 @@ class EnrolledKeyVerifier:
             app_id=key.app,
             stored_counter=key.counter,
         )
-        checks = (enrolment, check_key_use(verifier, _key_use(key, context.subject)), *result.checks)
+        checks = (enrolment, check_key_use(verifier, _key_use(key, self._subject(context))), *result.checks)
         if result.counter is None:
             return EvidenceFinding(verifier=verifier, checks=checks)
         if not await self._advanced(key, result.counter):
@@ -221,7 +224,7 @@ class EnrolledKeyVerifier:
                 environment="",
                 ceiling=made.ceiling,
                 for_tests=context.sandbox,
-                subject=context.subject,
+                subject_hash=self._subject(context),
                 check_id=context.check_id,
                 use_time=self._now(),
             )
@@ -246,6 +249,9 @@ class EnrolledKeyVerifier:
         return await self._devices.advance(
             key.tenant, key.kind, key.key_id, expected=key.counter, counter=counter, now=self._now()
         )
+
+    def _subject(self, context: EvidenceContext) -> str:
+        return self._hash_subject(context.scope, context.subject)
 
     def _mark(self, public_key: bytes, context: EvidenceContext) -> bytes:
         return key_mark(public_key, tenant_key=self._tenant_key(context.scope))
@@ -281,9 +287,9 @@ def _replayed(checks: tuple[DeviceCheck, ...], name: str) -> tuple[DeviceCheck, 
 def _key_use(known: EnrolledKey | None, subject: str) -> KeyOwner | None:
     if known is None:
         return KeyOwner.NEW
-    if not known.subject or not subject:
+    if not known.subject_hash or not subject:
         return None
-    return KeyOwner.SAME_SUBJECT if known.subject == subject else KeyOwner.OTHER_SUBJECT
+    return KeyOwner.SAME_SUBJECT if known.subject_hash == subject else KeyOwner.OTHER_SUBJECT
 
 
 def _bundle(app_id: str) -> str:

@@ -68,6 +68,7 @@ class DeviceVerifier:
         devices: DeviceRepository,
         workers: WorkerPool,
         tenant_key: Callable[[str], bytes],
+        hash_subject: Callable[[str, str], str],
         now: Callable[[], datetime],
     ) -> None:
         """Initialises the verifier.
@@ -78,6 +79,7 @@ class DeviceVerifier:
             devices: Stores keys and tokens.
             workers: Runs the verification.
             tenant_key: Returns the key of a tenant's marks.
+            hash_subject: Hashes the subject reference of a scope (``MemoryKey.subject_hash``).
             now: Returns the current time, with a time zone.
         """
         self._trust = trust
@@ -87,7 +89,12 @@ class DeviceVerifier:
         self._tenant_key = tenant_key
         self._now = now
         self._enrolled = EnrolledKeyVerifier(
-            trust=trust, devices=devices, workers=workers, tenant_key=tenant_key, now=now
+            trust=trust,
+            devices=devices,
+            workers=workers,
+            tenant_key=tenant_key,
+            hash_subject=hash_subject,
+            now=now,
         )
 
     async def verify(self, evidence: DeviceEvidence, context: EvidenceContext) -> EvidenceFinding:

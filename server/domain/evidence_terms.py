@@ -3,7 +3,7 @@
 import hmac
 from typing import Final
 
-__all__ = ["ALL", "HOLD", "policy_term", "reference_term", "term"]
+__all__ = ["ALL", "HOLD", "policy_term", "reason_policy_term", "reference_term", "term"]
 
 _DOMAIN: Final = b"facegate/v1/evidence-reference"
 
@@ -26,6 +26,11 @@ def policy_term(policy: str, status: str) -> str:
     two separate terms would read all entries of one of them.
     """
     return term("status_policy", f"{status}:{policy}")
+
+
+def reason_policy_term(policy: str, reason: str) -> str:
+    """Returns the term of a policy and a reason together, which may never meet, though each is frequent."""
+    return term("reason_policy", f"{reason}:{policy}")
 
 
 def reference_term(name: str, reference: str, *, tenant_key: bytes) -> str:

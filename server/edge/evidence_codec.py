@@ -208,7 +208,7 @@ def _summary(line: ListedCheck) -> evidence_pb2.CheckSummary:
     attacks = line.words("attack")
     message = evidence_pb2.CheckSummary(
         check_id=str(line.check_id),
-        status=result_pb2.CheckStatus.Value(f"CHECK_STATUS_{line.status}"),
+        status=result_pb2.CheckStatus.Value(f"CHECK_STATUS_{line.status or 'UNSPECIFIED'}"),
         reasons=[result_pb2.FailureReason.Value(f"FAILURE_REASON_{reason}") for reason in line.reasons or ()],
         attack_type=result_pb2.AttackType.Value(f"ATTACK_TYPE_{attacks[0]}")
         if attacks

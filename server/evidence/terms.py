@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from liveness import Verdict
-from server.domain.evidence_terms import ALL, policy_term, reference_term, term
+from server.domain.evidence_terms import ALL, policy_term, reason_policy_term, reference_term, term
 from server.verdict.outcome import CheckOutcome
 
 __all__ = ["record_terms"]
@@ -22,6 +22,7 @@ def record_terms(outcome: CheckOutcome, *, tenant_key: bytes) -> tuple[str, ...]
         *(term("reason", reason.value) for reason in outcome.verdict.reasons),
         term("policy", outcome.policy_name),
         policy_term(outcome.policy_name, outcome.verdict.status.value),
+        *(reason_policy_term(outcome.policy_name, reason.value) for reason in outcome.verdict.reasons),
         term("sandbox", "yes" if outcome.sandbox else "no"),
         *(term("attack", attack) for attack in _attacks(outcome)),
         *(term("sign", sign.of.value) for sign in outcome.device.signs if sign.suspected),

@@ -69,16 +69,25 @@ def merged(comparisons: Sequence[ScanComparison]) -> ScanComparison:
 class DeviceMemory:
     """Queries and fills a ``ScanMemory``."""
 
-    def __init__(self, memory: ScanMemory, *, tenant_key: Callable[[str], bytes], pool: WorkerPool) -> None:
+    def __init__(
+        self,
+        memory: ScanMemory,
+        *,
+        tenant_key: Callable[[str], bytes],
+        hash_subject: Callable[[str, str], str],
+        pool: WorkerPool,
+    ) -> None:
         """Initialises the memory.
 
         Args:
             memory: The store.
             tenant_key: Returns the key of a tenant's marks.
+            hash_subject: Hashes the subject reference of a scope (``MemoryKey.subject_hash``).
             pool: Runs the computations.
         """
         self._memory = memory
         self._tenant_key = tenant_key
+        self._hash_subject = hash_subject
         self._pool = pool
 
     async def compare_frames(
@@ -140,7 +149,7 @@ class DeviceMemory:
 
         uses = [await uses_of(one) for one in lasting]
         of_attested = [use for one in attested for use in await uses_of(one)]
-        subject = record.subject_reference
+        subject = self._hash_subject(record.scope, record.subject_reference)
         return ScanComparison(
             checks=(
                 frames.check,
@@ -158,7 +167,8 @@ class DeviceMemory:
         Raises:
             StorageUnavailable: The database failed.
         """
-        check_id, subject = str(record.check_id), record.subject_reference
+        check_id = str(record.check_id)
+        subject = self._hash_subject(record.scope, record.subject_reference)
         await self._memory.remember(
             tenant=record.scope, subject=subject, check_id=check_id, time=now, marks=comparison.marks
         )

@@ -79,7 +79,7 @@ class EnrolledKey:
         environment: The environment of an App Attest key; otherwise empty.
         ceiling: The highest assurance that its use may give.
         for_tests: Whether it was enrolled in a sandbox check, in which test roots are trusted.
-        subject: The orchestrator's reference to the person of the enrolling check; may be empty.
+        subject_hash: The hash of the person of the enrolling check (``MemoryKey.subject_hash``), or empty.
         check_id: The enrolling check.
         use_time: When it was last used.
         receipt: The newest receipt of an App Attest key; ``None`` if none was accepted.
@@ -94,7 +94,7 @@ class EnrolledKey:
     environment: str
     ceiling: Assurance
     for_tests: bool
-    subject: str
+    subject_hash: str
     check_id: UUID
     use_time: datetime
     receipt: HeldReceipt | None = None
@@ -124,7 +124,7 @@ class DeviceRepository:
             environment=row["environment"],
             ceiling=Assurance(row["ceiling"]),
             for_tests=row["for_tests"],
-            subject=row["subject"],
+            subject_hash=row["subject_hash"],
             check_id=row["check_id"],
             use_time=row["use_time"],
             receipt=None
@@ -145,7 +145,7 @@ class DeviceRepository:
             "environment": key.environment,
             "ceiling": key.ceiling.value,
             "for_tests": key.for_tests,
-            "subject": key.subject,
+            "subject_hash": key.subject_hash,
             "check_id": key.check_id,
             "use_time": key.use_time,
             **_receipt_columns(key.receipt),
@@ -270,6 +270,7 @@ class DeviceRepository:
         tenant: str,
         subject: str,
         *,
+        hashes: Collection[str],
         check_ids: Collection[UUID] = (),
         event: AuditEvent | None = None,
         now: datetime | None = None,
@@ -281,6 +282,7 @@ class DeviceRepository:
         Args:
             tenant: The tenant.
             subject: The reference to the person.
+            hashes: The hashes of the reference (``MemoryKey.subject_hashes``).
             check_ids: The person's decided checks (``EvidenceRecordRepository.of_subject``). Their rows no
                 longer name the person.
             event: The audit log's entry; ``None`` if the caller's transaction does not write one.
@@ -296,7 +298,7 @@ class DeviceRepository:
             raise ValueError("the subject reference is empty")
 
         def work(connection: Connection) -> int:
-            changed = forget_subject_rows(connection, tenant, subject, check_ids)
+            changed = forget_subject_rows(connection, tenant, subject, hashes, check_ids)
             if event is not None:
                 append(connection, event, now=now or datetime.now(UTC))
             return changed
@@ -306,22 +308,22 @@ class DeviceRepository:
         return forgotten
 
     @uncancelled
-    async def about_subject(self, tenant: str, subject: str) -> dict[str, list[dict[str, str]]]:
+    async def about_subject(self, tenant: str, hashes: Collection[str]) -> dict[str, list[dict[str, str]]]:
         """Returns what is stored about a person's devices, without keys and hashes, as JSON.
 
         Args:
             tenant: The tenant; its sandbox is included.
-            subject: The subject reference; not empty.
+            hashes: The hashes of the subject reference (``MemoryKey.subject_hashes``); none is empty.
         """
         scopes = memory_scopes(tenant)
         keys = select(enrolled_keys.c.kind, enrolled_keys.c.app, enrolled_keys.c.use_time).where(
-            enrolled_keys.c.tenant.in_(scopes), enrolled_keys.c.subject == subject
+            enrolled_keys.c.tenant.in_(scopes), enrolled_keys.c.subject_hash.in_(hashes)
         )
         uses = select(device_key_uses.c.check_id, device_key_uses.c.time).where(
-            device_key_uses.c.tenant.in_(scopes), device_key_uses.c.subject == subject
+            device_key_uses.c.tenant.in_(scopes), device_key_uses.c.subject_hash.in_(hashes)
         )
         scans = select(scan_memories.c.check_id, scan_memories.c.time).where(
-            scan_memories.c.tenant.in_(scopes), scan_memories.c.subject == subject
+            scan_memories.c.tenant.in_(scopes), scan_memories.c.subject_hash.in_(hashes)
         )
 
         def work(connection: Connection) -> dict[str, list[dict[str, str]]]:
@@ -344,7 +346,7 @@ class DeviceRepository:
             for table in (*_OF_CHECK, enrolled_keys):
                 query = select(func.count()).select_from(table).where(table.c.check_id == check_id)
                 if table is enrolled_keys:
-                    query = query.where(enrolled_keys.c.subject != "")
+                    query = query.where(enrolled_keys.c.subject_hash != "")
                 count += connection.execute(query).scalar_one()
             return count
 
@@ -352,14 +354,19 @@ class DeviceRepository:
 
 
 def forget_subject_rows(
-    connection: Connection, tenant: str, subject: str, check_ids: Collection[UUID] = ()
+    connection: Connection,
+    tenant: str,
+    subject: str,
+    hashes: Collection[str],
+    check_ids: Collection[UUID] = (),
 ) -> int:
     """Deletes the rows that ``DeviceRepository.forget_subject`` deletes, inside an open transaction.
 
     Args:
         connection: The connection of the transaction.
         tenant: The tenant; its sandbox is included.
-        subject: The subject reference; not empty.
+        subject: The subject reference, which only open checks have in clear; not empty.
+        hashes: The hashes of the reference (``MemoryKey.subject_hashes``).
         check_ids: Decided checks of the person. Their rows no longer name the person.
 
     Returns:
@@ -367,7 +374,7 @@ def forget_subject_rows(
     """
     scopes = memory_scopes(tenant)
     scans = select(scan_memories.c.check_id).where(
-        scan_memories.c.tenant.in_(scopes), scan_memories.c.subject == subject
+        scan_memories.c.tenant.in_(scopes), scan_memories.c.subject_hash.in_(hashes)
     )
     connection.execute(delete(scan_marks).where(scan_marks.c.check_id.in_(scans)))
     own = select(checks.c.check_id).where(
@@ -378,7 +385,7 @@ def forget_subject_rows(
     return _changed(
         connection,
         *(
-            delete(table).where(table.c.tenant.in_(scopes), table.c.subject == subject)
+            delete(table).where(table.c.tenant.in_(scopes), table.c.subject_hash.in_(hashes))
             for table in (scan_memories, device_key_uses, enrolled_keys)
         ),
     )
@@ -391,7 +398,9 @@ def erase_device_rows(connection: Connection, check_id: UUID) -> None:
     """Deletes the rows about a check's device. A key that it enrolled stays, without its subject."""
     for table in _OF_CHECK:
         connection.execute(delete(table).where(table.c.check_id == check_id))
-    connection.execute(update(enrolled_keys).where(enrolled_keys.c.check_id == check_id).values(subject=""))
+    connection.execute(
+        update(enrolled_keys).where(enrolled_keys.c.check_id == check_id).values(subject_hash="")
+    )
 
 
 def _changed(connection: Connection, *statements: Executable) -> int:

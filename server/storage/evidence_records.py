@@ -66,7 +66,7 @@ class ListedCheck:
 
     Attributes:
         check_id: The check.
-        status: Its status.
+        status: Its status; None if somebody made the column unreadable.
         reasons: Its reasons, most important first; None if somebody made the column unreadable.
         policy_name: Name of its policy.
         policy_version: Version of its policy.
@@ -80,7 +80,7 @@ class ListedCheck:
     """
 
     check_id: UUID
-    status: CheckStatus
+    status: CheckStatus | None
     reasons: tuple[FailureReason, ...] | None
     policy_name: str
     policy_version: int
@@ -290,7 +290,7 @@ def _listed(connection: Connection, check_ids: Sequence[UUID]) -> tuple[ListedCh
     lines = {
         row["check_id"]: ListedCheck(
             check_id=row["check_id"],
-            status=CheckStatus(row["status"]),
+            status=rows.status_of(row),
             reasons=rows.reasons_of(row),
             policy_name=row["name"],
             policy_version=row["version"],

@@ -146,8 +146,10 @@ class CheckRecord:
             streams; None if it is not being closed.
         streams: The number of streams that have acquired the lease.
         bytes_received: Bytes of frames received so far, over all streams.
-        status: SUCCESS, FAILURE or NOT_DECIDED; None before the decision.
-        reasons: The reasons for which it did not succeed, most important first.
+        status: SUCCESS, FAILURE or NOT_DECIDED; None before the decision, and if somebody made the column
+            unreadable.
+        reasons: The reasons for which it did not succeed, most important first; None if somebody made the
+            column unreadable. The evidence record has both under its seal.
         result: The result of a check that was decided before there were evidence records, opaque; else None.
         decide_time: When it was decided; None before.
         retain_until: When result and evidence are to be erased; None before the decision.
@@ -189,7 +191,7 @@ class CheckRecord:
     streams: int
     bytes_received: int
     status: CheckStatus | None
-    reasons: tuple[FailureReason, ...]
+    reasons: tuple[FailureReason, ...] | None
     result: bytes | None = field(repr=False)
     decide_time: datetime | None
     retain_until: datetime | None

@@ -198,7 +198,14 @@ class RetentionRepository:
 
     @uncancelled
     async def forget_devices(
-        self, tenant: str, subject: str, now: datetime, *, check_ids: Collection[UUID], event: AuditEvent
+        self,
+        tenant: str,
+        subject: str,
+        now: datetime,
+        *,
+        hashes: Collection[str],
+        check_ids: Collection[UUID],
+        event: AuditEvent,
     ) -> int:
         """Erases what is stored about a person's devices and tries, as the first step of erasing the person.
 
@@ -208,6 +215,7 @@ class RetentionRepository:
             tenant: The tenant.
             subject: The subject reference; not empty.
             now: The time.
+            hashes: The hashes of the reference (``MemoryKey.subject_hashes``).
             check_ids: The person's checks.
             event: The event to log.
 
@@ -217,7 +225,7 @@ class RetentionRepository:
 
         def work(connection: Connection) -> int:
             append(connection, event, now=now)
-            return forget_subject_rows(connection, tenant, subject, check_ids)
+            return forget_subject_rows(connection, tenant, subject, hashes, check_ids)
 
         return await self._database.write(work)
 
@@ -228,6 +236,7 @@ class RetentionRepository:
         subject: str,
         now: datetime,
         *,
+        hashes: Collection[str],
         check_ids: Collection[UUID],
         event: AuditEvent,
         approval: ApprovalRequest | None,
@@ -239,6 +248,7 @@ class RetentionRepository:
             tenant: The tenant.
             subject: The subject reference; not empty.
             now: The time.
+            hashes: The hashes of the reference (``MemoryKey.subject_hashes``).
             check_ids: The person's checks.
             event: The event to log.
             approval: The request that is used up, if it needs two people.
@@ -250,7 +260,7 @@ class RetentionRepository:
         """
 
         def work(connection: Connection) -> int:
-            forgotten = forget_subject_rows(connection, tenant, subject, check_ids)
+            forgotten = forget_subject_rows(connection, tenant, subject, hashes, check_ids)
             if approval is not None:
                 use_up(connection, approval, now=now)
             append(connection, event, now=now)

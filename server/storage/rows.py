@@ -41,6 +41,7 @@ __all__ = [
     "policy_row",
     "reasons_of",
     "request_row",
+    "status_of",
     "to_words",
     "tombstone",
 ]
@@ -77,6 +78,15 @@ def reasons_of(row: RowMapping) -> tuple[FailureReason, ...] | None:
         return tuple(FailureReason(word) for word in words) if isinstance(words, list) else None
     except (TypeError, ValueError, RecursionError):
         return None
+
+
+def status_of(row: RowMapping) -> CheckStatus | None:
+    """Returns the status in a row of the table ``checks``; None before the decision, or if it is no status.
+
+    The server writes no other word, so somebody with access to the database did.
+    """
+    word = row["status"]
+    return CheckStatus(word) if word in set(CheckStatus) else None
 
 
 def check_row(check: NewCheck) -> dict[str, Any]:
@@ -261,9 +271,8 @@ def check_record(row: RowMapping) -> CheckRecord:
         closing=None if row["closing"] is None else FailureReason(row["closing"]),
         streams=row["streams"],
         bytes_received=row["bytes_received"],
-        status=None if row["status"] is None else CheckStatus(row["status"]),
-        # The result has the reasons under its signature.
-        reasons=reasons_of(row) or (),
+        status=status_of(row),
+        reasons=reasons_of(row),
         result=row["result"],
         decide_time=row["decide_time"],
         retain_until=row["retain_until"],

@@ -2,7 +2,7 @@
 
 Perceptual hashes are sealed, one record for each scan. For look-ups, slices of the hashes are stored as HMACs
 under the tenant's key, truncated to 8 bytes. Without the key they reveal nothing, and with the key no more
-than the record.
+than the record. Subjects are given as hashes (``MemoryKey.subject_hash``).
 """
 
 import hmac
@@ -102,7 +102,9 @@ class DatabaseScanMemory:
         )
         rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
         return tuple(
-            KeyUse(key=row["key"], subject=row["subject"], check_id=str(row["check_id"]), time=row["time"])
+            KeyUse(
+                key=row["key"], subject=row["subject_hash"], check_id=str(row["check_id"]), time=row["time"]
+            )
             for row in rows
         )
 
@@ -141,7 +143,7 @@ class DatabaseScanMemory:
             memory = {
                 "check_id": identifier,
                 "tenant": tenant,
-                "subject": subject,
+                "subject_hash": subject,
                 "time": time,
                 "ciphertext": sealed.ciphertext,
                 "wrapped_key": sealed.wrapped_key,
@@ -165,7 +167,7 @@ class DatabaseScanMemory:
             "tenant": tenant,
             "key": use.key,
             "check_id": UUID(use.check_id),
-            "subject": use.subject,
+            "subject_hash": use.subject,
             "time": use.time,
         }
 
@@ -188,7 +190,7 @@ class DatabaseScanMemory:
             forgotten = 0
             for table in (scan_memories, device_key_uses):
                 chosen = [table.c.tenant == tenant]
-                chosen += [table.c.subject == subject] if subject else []
+                chosen += [table.c.subject_hash == subject] if subject else []
                 chosen += [table.c.check_id == UUID(check_id)] if check_id is not None else []
                 if table is scan_memories:
                     scans = select(scan_memories.c.check_id).where(*chosen)

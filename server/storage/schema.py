@@ -2,7 +2,7 @@
 
 import asyncio
 import fcntl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -20,8 +20,10 @@ from server.storage.engine import database_file, is_sqlite
 from server.storage.errors import SchemaOutdated
 from server.storage.failures import unavailable
 
-__all__ = ["current_revision", "needed_revision", "prepare_database", "upgrade"]
+__all__ = ["HashSubject", "current_revision", "needed_revision", "prepare_database", "upgrade"]
 
+HashSubject = Callable[[str, str], str]
+"""Hashes the subject reference of a scope, as ``MemoryKey.subject_hash``."""
 _NEWER = "the database was created by a newer version of the server; install that version or a newer one"
 # A number that no other lock in the same database uses: "facegate" in ASCII.
 _UPGRADE_LOCK = int.from_bytes(b"facegate")
@@ -47,31 +49,40 @@ async def current_revision(database: Database) -> str | None:
     )
 
 
-async def upgrade(url: str) -> None:
+async def upgrade(url: str, *, hash_subject: HashSubject | None = None) -> None:
     """Applies the missing migrations in one transaction.
 
     Args:
         url: See ``server.storage.database.open_database``.
+        hash_subject: Is called for rows that have subject references in clear, which they had before revision
+            0008. Its exceptions are passed on, and nothing is changed.
 
     Raises:
-        SchemaOutdated: A newer version of the server created the database.
+        SchemaOutdated: A newer version of the server created the database, or it has references in clear and
+            ``hash_subject`` is not given.
         StorageUnavailable: The database does not answer, or a migration failed; nothing was changed.
     """
     database = open_database(url, patient=True)
     try:
         async with _exclusive_upgrade(url):
-            await database.write(_upgrade)
+            await database.write(_upgrade, hash_subject)
+            # The older values would stay in SQLite's log for a while.
+            await database.forget_overwritten()
     except CommandError as error:
         raise SchemaOutdated(_NEWER) from error
     finally:
         await database.close()
 
 
-async def prepare_database(url: str) -> None:
+async def prepare_database(url: str, *, hash_subject: HashSubject | None = None) -> None:
     """Prepares the database at the start of a server: upgrades SQLite, and tests other databases.
 
     During a roll-out, replicas of different versions share other databases, so the operator decides when to
     upgrade them: ``facegate db upgrade``.
+
+    Args:
+        url: See ``server.storage.database.open_database``.
+        hash_subject: See ``upgrade``.
 
     Raises:
         SchemaOutdated: The database is not at the revision that this version needs, or a newer version
@@ -79,7 +90,7 @@ async def prepare_database(url: str) -> None:
         StorageUnavailable: The database does not answer.
     """
     if is_sqlite(url):
-        await upgrade(url)
+        await upgrade(url, hash_subject=hash_subject)
         return
     database = open_database(url)
     try:
@@ -103,12 +114,13 @@ def _config() -> Config:
     return config
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, hash_subject: HashSubject | None) -> None:
     if connection.dialect.name == "postgresql":
         # The lock is released with the transaction. Other processes wait here and then find nothing to do.
         connection.execute(select(func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
     config = _config()
     config.attributes["connection"] = connection
+    config.attributes["hash_subject"] = hash_subject
     command.upgrade(config, "head")
 
 

@@ -262,7 +262,7 @@ enrolled_keys = Table(
     Column("environment", String(16), nullable=False),
     Column("ceiling", String(16), nullable=False),
     Column("for_tests", Boolean, nullable=False),
-    Column("subject", String(256), nullable=False),
+    Column("subject_hash", String(64), nullable=False),
     Column("check_id", Uuid, ForeignKey("checks.check_id"), nullable=False),
     Column("use_time", UtcTime, nullable=False),
     Column("receipt", LargeBinary),
@@ -271,7 +271,10 @@ enrolled_keys = Table(
     Index(None, "check_id"),
     Index(None, "use_time"),
 )
-"""Keys of App Attest and WebAuthn that outlive a scan, with Apple's newest receipt of App Attest keys."""
+"""Keys of App Attest and WebAuthn that outlive a scan, with Apple's newest receipt of App Attest keys.
+
+In these tables of devices, a keyed hash stands for the subject reference; it is empty without a reference.
+"""
 
 one_time_tokens = Table(
     "one_time_tokens",
@@ -299,10 +302,10 @@ device_key_uses = Table(
     Column("tenant", String(64), primary_key=True),
     Column("key", LargeBinary(32), primary_key=True),
     Column("check_id", Uuid, ForeignKey("checks.check_id"), primary_key=True),
-    Column("subject", String(256), nullable=False),
+    Column("subject_hash", String(64), nullable=False),
     Column("time", UtcTime, nullable=False),
     Index(None, "check_id"),
-    Index(None, "tenant", "subject"),
+    Index(None, "tenant", "subject_hash"),
 )
 """The checks in which a device's key was used; keys are stored as HMACs."""
 
@@ -311,12 +314,12 @@ scan_memories = Table(
     metadata,
     Column("check_id", Uuid, ForeignKey("checks.check_id"), primary_key=True),
     Column("tenant", String(64), nullable=False),
-    Column("subject", String(256), nullable=False),
+    Column("subject_hash", String(64), nullable=False),
     Column("time", UtcTime, nullable=False),
     Column("ciphertext", LargeBinary, nullable=False),
     Column("wrapped_key", LargeBinary, nullable=False),
     Column("key_id", String(64), nullable=False),
-    Index(None, "tenant", "subject"),
+    Index(None, "tenant", "subject_hash"),
 )
 """The frame hashes of decided scans, sealed, to recognise repeated frames."""
 

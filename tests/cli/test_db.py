@@ -2,19 +2,20 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 from typer.testing import CliRunner
 
 from cli.db import app
-from device_integrity.assurance import Assurance
 from server.audit import AuditEntry
 from server.key_files import KeyFiles
 from server.keys import KeyFolder
 from server.settings_loading import load_settings
 from server.storage.audit_reader import AuditReader
 from server.storage.database import open_database
-from server.storage.devices import DeviceRepository, EnrolledKey, KeyKind
+from server.storage.devices import DeviceRepository
 from server.storage.repository import CheckRepository
-from tests.server.storage.samples import NOW, new_check
+from tests.server.databases import take_back
+from tests.server.storage.samples import enrolled_key, new_check
 
 _RUN = CliRunner()
 
@@ -31,23 +32,17 @@ def test_status_and_upgrade(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert "as required" in after.stdout
 
 
-def _enrol(url: str, subject: str) -> None:
+def _enrol(folder: Path, subject: str) -> None:
+    url = load_settings(None).settings.database_url
+    key_of = KeyFolder(KeyFiles(folder / "keys")).keys.memory
+
     async def enrol() -> None:
         database = open_database(url)
         check = await CheckRepository(database).create(new_check(), None)
-        key = EnrolledKey(
-            tenant="default",
-            kind=KeyKind.APP_ATTEST,
+        key = enrolled_key(
+            check.check_id,
             key_id=subject.encode(),
-            public_key=b"a public key",
-            counter=0,
-            app="TEAM123456.org.example.bank",
-            environment="production",
-            ceiling=Assurance.HIGH,
-            for_tests=False,
-            subject=subject,
-            check_id=check.check_id,
-            use_time=NOW,
+            subject_hash=key_of.subject_hash("default", subject),
         )
         await DeviceRepository(database).enrol(key)
         await database.close()
@@ -60,9 +55,8 @@ def test_only_the_devices_of_the_named_person_are_erased(
 ) -> None:
     monkeypatch.setenv("FACEGATE_DATA_DIR", str(tmp_path))
     assert _RUN.invoke(app, ["upgrade"]).exit_code == 0
-    KeyFolder(KeyFiles(tmp_path / "keys"))
     for subject in ("anna", "bert"):
-        _enrol(load_settings(None).settings.database_url, subject)
+        _enrol(tmp_path, subject)
     other_tenant = _RUN.invoke(app, ["forget-devices", "--subject", "anna", "--tenant", "branch"])
     assert (other_tenant.exit_code, "Erased: 0 " in other_tenant.stdout) == (0, True)
     first = _RUN.invoke(app, ["forget-devices", "--subject", "anna"])
@@ -88,13 +82,37 @@ async def _entries(tenant: str) -> tuple[AuditEntry, ...]:
 def test_nothing_is_forgotten_without_an_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FACEGATE_DATA_DIR", str(tmp_path))
     assert _RUN.invoke(app, ["upgrade"]).exit_code == 0
-    _enrol(load_settings(None).settings.database_url, "anna")
+    _enrol(tmp_path, "anna")
+    (tmp_path / "keys").rename(tmp_path / "elsewhere")
     no_keys = _RUN.invoke(app, ["forget-devices", "--subject", "anna"])
     assert (no_keys.exit_code, "key folder" in no_keys.stderr) == (2, True)
-    KeyFolder(KeyFiles(tmp_path / "keys"))
+    (tmp_path / "elsewhere").rename(tmp_path / "keys")
     long = _RUN.invoke(app, ["forget-devices", "--subject", "anna", "--reason", "x" * 257])
     assert (long.exit_code, "purpose" in long.stderr) == (2, True)
     assert "Erased: 1 " in _RUN.invoke(app, ["forget-devices", "--subject", "anna"]).stdout
+
+
+def test_the_upgrade_of_stored_references_needs_the_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACEGATE_DATA_DIR", str(tmp_path))
+    assert _RUN.invoke(app, ["upgrade"]).exit_code == 0
+    _enrol(tmp_path, "anna")
+    url = load_settings(None).settings.database_url
+    asyncio.run(take_back(url, "0007"))
+    asyncio.run(_execute(url, "update enrolled_keys set subject = 'anna'"))
+    (tmp_path / "keys").rename(tmp_path / "elsewhere")
+    no_keys = _RUN.invoke(app, ["upgrade"])
+    assert (no_keys.exit_code, "key folder" in no_keys.stderr) == (2, True)
+    (tmp_path / "elsewhere").rename(tmp_path / "keys")
+    assert _RUN.invoke(app, ["upgrade"]).exit_code == 0
+    assert "Erased: 1 " in _RUN.invoke(app, ["forget-devices", "--subject", "anna"]).stdout
+
+
+async def _execute(url: str, statement: str) -> None:
+    database = open_database(url)
+    await database.write(lambda connection: connection.execute(text(statement)))
+    await database.close()
 
 
 def test_a_database_of_another_revision_is_left_alone(

@@ -15,10 +15,14 @@ from facegate.v1 import audit_pb2
 from facegate.v1 import evidence_service_pb2 as evidence_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 from facegate.v1.evidence_service_pb2_grpc import EvidenceServiceStub
-from sqlalchemy import text
+from sqlalchemy import Connection, select, text
 
 from server.api_keys import new_api_key
+from server.key_files import KeyFiles
+from server.keys import KeyFolder
 from server.storage.database import open_database
+from server.storage.engine import database_file
+from server.storage.tables import device_key_uses, scan_memories
 from tests.canaries import Canaries
 from tests.server.live import LiveServer, fresh_pictures, portrait, serving, settings_for
 from tests.server.raw_device import Ended, RawDevice
@@ -113,6 +117,34 @@ async def test_no_failure_path_leaks_a_canary(tmp_path: Path, log: io.StringIO) 
     assert {"UNAUTHENTICATED", "PERMISSION_DENIED", "INVALID_ARGUMENT", "UNAVAILABLE"} <= set(scene.reasons)
     assert canaries.leaks(written) == []
     assert [leak for part in scene.seen for leak in canaries.leaks(part)] == []
+
+
+async def test_the_files_of_the_database_have_no_reference_in_clear(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    canaries = Canaries()
+    for name, value in (("subject", _SUBJECT), ("consent", _CONSENT)):
+        canaries.plant(name, value)
+    async with serving(settings) as live:
+        upload = await live.upload(subject_reference=_SUBJECT, consent_reference=_CONSENT)
+        stream = await RawDevice(live.device, upload).open()
+        await stream.run_attempt(fresh_pictures())
+        assert await stream.outcome() is None
+        await live.finish(upload.check_id)
+    database = open_database(settings.database_url)
+
+    def hashes(connection: Connection) -> set[str]:
+        tables = (scan_memories, device_key_uses)
+        return {one for table in tables for one in connection.scalars(select(table.c.subject_hash))}
+
+    (found,) = await database.read(hashes)
+    await database.close()
+    key = KeyFolder(KeyFiles(settings.key_folder)).keys.memory
+    assert found in key.subject_hashes("default", _SUBJECT)
+    file = database_file(settings.database_url)
+    assert file is not None
+    searched = [one for one in file.parent.rglob("*") if one.is_file()]
+    assert file in searched
+    assert [leak for one in searched for leak in canaries.leaks(one.read_bytes())] == []
 
 
 async def _refused_uploads(scene: _Scene) -> None:

@@ -28,6 +28,7 @@ from server.keys import (
     KeyFolder,
     KeyRing,
     KeysUnusable,
+    MemoryKey,
 )
 from server.result_signer import ResultSigner
 from server.scan_tokens import ScanTokens
@@ -334,3 +335,21 @@ def test_the_key_identifier_is_the_rfc_7638_thumbprint() -> None:
 def test_a_token_is_of_one_check_only() -> None:
     tokens = ScanTokens((_KEY,))
     assert tokens.check_id_of(tokens.issue(uuid4())) != _CHECK
+
+
+def test_a_person_has_one_hash_before_and_after_rotations() -> None:
+    key = MemoryKey(bytes(32))
+    anna = key.subject_hash("bank", "anna")
+    rotated = MemoryKey(bytes([2]) * 32, earlier=(bytes([1]) * 32, bytes(32)))
+    assert rotated.subject_hash("bank", "anna") == anna
+    assert rotated.of("bank") != key.of("bank")
+    assert len(bytes.fromhex(anna)) == 32
+    others = {
+        key.subject_hash("bank", "bert"),
+        key.subject_hash("branch", "anna"),
+        key.subject_hash("sandbox:bank", "anna"),
+        MemoryKey(bytes([1]) * 32).subject_hash("bank", "anna"),
+    }
+    assert len({anna, *others}) == 5
+    assert key.subject_hashes("bank", "anna") == (anna, key.subject_hash("sandbox:bank", "anna"))
+    assert (key.subject_hash("bank", ""), key.subject_hashes("bank", "")) == ("", ())

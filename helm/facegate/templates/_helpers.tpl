@@ -234,16 +234,58 @@ affinity: {{- toYaml . | nindent 2 }}
   mountPath: /etc/facegate/api-keys
   readOnly: true
 {{- end }}
-- name: keys
-  mountPath: /var/lib/facegate-keys
-  {{- if .Values.keys.existingSecret }}
-  readOnly: true
-  {{- end }}
+{{ include "facegate.keyMount" . }}
 {{- if ne .Values.models.source "none" }}
 - name: models
   mountPath: /srv/models
   readOnly: true
 {{- end }}
+{{- end -}}
+
+{{- define "facegate.keyMount" -}}
+- name: keys
+  mountPath: /var/lib/facegate-keys
+  {{- if .Values.keys.existingSecret }}
+  readOnly: true
+  {{- end }}
+{{- end -}}
+
+{{/* Whether the keys are there before the release: what the chart makes is not. */}}
+{{- define "facegate.keysBefore" -}}
+{{- $made := list -}}
+{{- range $name, $_ := .Values.externalSecrets.secrets -}}{{- $made = append $made $name -}}{{- end -}}
+{{- $named := list .Values.keys.existingSecret -}}
+{{- range .Values.keys.tenants -}}{{- $named = append $named .existingSecret -}}{{- end -}}
+{{- $later := false -}}
+{{- range $named -}}{{- if has . $made -}}{{- $later = true -}}{{- end -}}{{- end -}}
+{{- if and (or .Values.keys.existingSecret .Values.keys.existingClaim) (not $later) -}}true{{- end -}}
+{{- end -}}
+
+{{- define "facegate.keyVolume" -}}
+- name: keys
+  {{- if .Values.keys.tenants }}
+  projected:
+    defaultMode: 0440
+    sources:
+      - secret:
+          name: {{ .Values.keys.existingSecret }}
+      {{- range $tenant, $keys := .Values.keys.tenants }}
+      - secret:
+          name: {{ $keys.existingSecret }}
+          items:
+            {{- range $keys.files }}
+            - key: {{ . | quote }}
+              path: {{ printf "tenants/%s/%s" $tenant . | quote }}
+            {{- end }}
+      {{- end }}
+  {{- else if .Values.keys.existingSecret }}
+  secret:
+    secretName: {{ .Values.keys.existingSecret }}
+    defaultMode: 0440
+  {{- else }}
+  persistentVolumeClaim:
+    claimName: {{ default (printf "%s-keys" (include "facegate.fullname" .)) .Values.keys.existingClaim }}
+  {{- end }}
 {{- end -}}
 
 {{- define "facegate.volumes" -}}
@@ -273,30 +315,7 @@ affinity: {{- toYaml . | nindent 2 }}
     secretName: {{ .Values.apiKeys.existingSecret }}
     defaultMode: 0440
 {{- end }}
-- name: keys
-  {{- if .Values.keys.tenants }}
-  projected:
-    defaultMode: 0440
-    sources:
-      - secret:
-          name: {{ .Values.keys.existingSecret }}
-      {{- range $tenant, $keys := .Values.keys.tenants }}
-      - secret:
-          name: {{ $keys.existingSecret }}
-          items:
-            {{- range $keys.files }}
-            - key: {{ . | quote }}
-              path: {{ printf "tenants/%s/%s" $tenant . | quote }}
-            {{- end }}
-      {{- end }}
-  {{- else if .Values.keys.existingSecret }}
-  secret:
-    secretName: {{ .Values.keys.existingSecret }}
-    defaultMode: 0440
-  {{- else }}
-  persistentVolumeClaim:
-    claimName: {{ default (printf "%s-keys" (include "facegate.fullname" .)) .Values.keys.existingClaim }}
-  {{- end }}
+{{ include "facegate.keyVolume" . }}
 {{- if eq .Values.models.source "claim" }}
 - name: models
   persistentVolumeClaim:

@@ -204,7 +204,9 @@ async def test_the_sweep_decides_an_expired_check_by_itself(scene: LiveServer) -
         await scene.reaches(upload.check_id, CheckState.DECIDED)
     finally:
         scene.clock.ahead = timedelta()
-    assert (await scene.record(upload.check_id)).reasons[0] is FailureReason.EXPIRED
+    reasons = (await scene.record(upload.check_id)).reasons
+    assert reasons
+    assert reasons[0] is FailureReason.EXPIRED
     assert _reasons(await scene.finish(upload.check_id))[0] == "EXPIRED"
 
 

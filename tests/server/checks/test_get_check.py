@@ -4,15 +4,18 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import grpc
 import pytest
 from facegate.v1 import result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
+from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from server.api_keys import new_api_key
 from server.domain.state import CheckState
+from server.storage.database import open_database
 from tests.server.checks.asking import (
     cancel,
     dropped,
@@ -94,6 +97,31 @@ async def test_a_check_is_expired_before_and_after_the_sweep(scene: LiveServer) 
         assert await state_of(scene, upload.check_id) == "CLOSED"
     finally:
         scene.clock.ahead = timedelta()
+
+
+async def test_a_check_is_expired_also_if_its_reasons_were_made_unreadable(scene: LiveServer) -> None:
+    upload = await scene.upload()
+    scene.clock.ahead = timedelta(seconds=181)
+    try:
+        await scene.reaches(upload.check_id, CheckState.DECIDED)
+        await _execute(scene, "update checks set reasons = '{' where check_id = :check", upload.check_id)
+        with capture_logs() as logged:
+            assert await state_of(scene, upload.check_id) == "EXPIRED"
+        found = [line for line in logged if line["event"] == "evidence_index_altered"]
+        assert [(line["check_id"], line["facts"]) for line in found] == [(upload.check_id, ("reasons",))]
+        # Nothing can be said any more once the record is unreadable, too.
+        spoiled = "update evidence_records set ciphertext = wrapped_key where check_id = :check"
+        await _execute(scene, spoiled, upload.check_id)
+        assert await state_of(scene, upload.check_id) == "DECIDED"
+    finally:
+        scene.clock.ahead = timedelta()
+
+
+async def _execute(scene: LiveServer, statement: str, check_id: str) -> None:
+    database = open_database(scene.settings.database_url)
+    values = {"check": UUID(check_id).hex}
+    await database.write(lambda connection: connection.execute(text(statement), values))
+    await database.close()
 
 
 @pytest.mark.parametrize(

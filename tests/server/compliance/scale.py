@@ -9,6 +9,7 @@ copy has its rows and terms; some also have records and images of their own, whi
 
 import argparse
 import asyncio
+import json
 import os
 import random
 import secrets
@@ -26,9 +27,10 @@ from uuid import UUID, uuid4
 from facegate.v1 import evidence_service_pb2 as evidence_pb2
 from facegate.v1 import result_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, Table, insert, select, text
 
 from facegate_client import ApiKey
+from server.domain.evidence_terms import ALL, policy_term, reason_policy_term, term
 from server.evidence.records import RecordVault
 from server.evidence.store import EvidenceStore
 from server.key_files import KeyFiles
@@ -39,23 +41,14 @@ from server.storage.evidence_records import EvidenceRecordRepository, StoredReco
 from server.storage.objects import open_object_store
 from server.storage.records import EvidenceEntry, PictureFacts
 from server.storage.schema import upgrade
-from server.storage.tables import checks, evidence, evidence_records, policies
+from server.storage.tables import checks, evidence, evidence_records, policies, record_terms
 from server.verdict.record import EvidenceRecord
 from tests.server.compliance.office import Office, open_office
 from tests.server.postgres import postgres_server
 
 _OPENED = 400
+_PERIOD = timedelta(days=30)
 _BATCH = 20_000
-_TERMS = (
-    "'all'",
-    "'status:' || c.status",
-    "'policy:' || p.name",
-    "'status_policy:' || c.status || ':' || p.name",
-    "case when c.sandbox then 'sandbox:yes' else 'sandbox:no' end",
-    "'subject:' || cast(c.check_id as text)",
-    "case c.reasons when '[]' then null else 'reason:' || substr(c.reasons, 3, length(c.reasons) - 4) end",
-    "case c.reasons when '[\"SPOOF\"]' then 'attack:SCREEN_REPLAY' end",
-)
 _FILTERS: Mapping[str, Mapping[str, Any]] = {
     "all": {},
     "status": {"status": result_pb2.CHECK_STATUS_FAILURE},
@@ -73,17 +66,16 @@ _FILTERS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def _outcome(choice: random.Random) -> tuple[str, str, str]:
+def _outcome(choice: random.Random) -> tuple[str, list[str], str]:
     """Status, reasons and policy of a copy."""
     policy = choice.choices(("test", "high", "rare"), (90, 8, 2))[0]
     if policy == "rare" or choice.random() < 0.8:
-        return "SUCCESS", "[]", policy
-    return "FAILURE", choice.choice(('["SPOOF"]', '["NOT_SAME_PERSON"]')), policy
+        return "SUCCESS", [], policy
+    return "FAILURE", [choice.choice(("SPOOF", "NOT_SAME_PERSON"))], policy
 
 
-def _fill(connection: Connection, template: UUID, count: int, seed: int) -> None:
-    choice = random.Random(seed)
-    row = dict(connection.execute(select(checks).where(checks.c.check_id == template)).mappings().one())
+def _policies(connection: Connection) -> dict[str, bytes]:
+    """Adds the policies of copies; returns the hash of each policy by its name."""
     known = {row.name: row.sha256 for row in connection.execute(select(policies.c.name, policies.c.sha256))}
     for name in ("high", "rare"):
         if name not in known:
@@ -91,43 +83,54 @@ def _fill(connection: Connection, template: UUID, count: int, seed: int) -> None
             source = connection.execute(select(policies.c.source).limit(1)).scalar_one()
             values = {"sha256": known[name], "name": name, "version": 1, "source": source}
             connection.execute(insert(policies).values(values))
-    made = []
-    for _ in range(count):
+    return known
+
+
+def _fill(connection: Connection, template: UUID, *, at: int, count: int, total: int) -> None:
+    """Copies rows and terms, with later times than those of earlier calls, as a server would decide them."""
+    choice = random.Random(at)
+    known = _policies(connection)
+    check = dict(connection.execute(select(checks).where(checks.c.check_id == template)).mappings().one())
+    of_template = select(evidence_records).where(evidence_records.c.check_id == template)
+    record = dict(connection.execute(of_template).mappings().one())
+    made: dict[Table, list[dict[str, Any]]] = {checks: [], evidence_records: [], record_terms: []}
+    for number in range(at, at + count):
         status, reasons, policy = _outcome(choice)
-        made.append(
+        own = {
+            "check_id": UUID(int=choice.getrandbits(128)),
+            "decide_time": check["decide_time"] - _PERIOD * ((total - number) / total),
+        }
+        made[checks].append(
             {
-                **row,
-                "check_id": UUID(int=choice.getrandbits(128)),
+                **check,
+                **own,
                 "status": status,
-                "reasons": reasons,
+                "reasons": json.dumps(reasons),
                 "policy_sha256": known[policy],
-                "decide_time": row["decide_time"] - timedelta(seconds=choice.uniform(60, 30 * 86_400)),
             }
         )
-    connection.execute(insert(checks), made)
+        made[evidence_records].append({**record, **own})
+        terms = _terms(status, reasons, policy, sandbox=check["sandbox"], subject=str(own["check_id"]))
+        made[record_terms] += [{**own, "tenant": check["tenant"], "term": one} for one in terms]
+    for table, values in made.items():
+        connection.execute(insert(table), values)
 
 
-def _index(connection: Connection, template: UUID) -> None:
-    """Gives every copy a record of the template's size, and its terms."""
-    chosen = "from checks c join policies p on p.sha256 = c.policy_sha256 where c.check_id <> :template"
-    own = {"template": template if connection.dialect.name == "postgresql" else template.hex}
-    connection.execute(
-        text(
-            "insert into evidence_records select c.check_id, c.tenant, t.version, c.decide_time, "
-            "t.ciphertext, t.wrapped_key, t.key_id from checks c, evidence_records t "
-            "where t.check_id = :template and c.check_id <> :template"
+def _terms(status: str, reasons: list[str], policy: str, *, sandbox: bool, subject: str) -> list[str]:
+    return [
+        ALL,
+        term("status", status),
+        term("policy", policy),
+        policy_term(policy, status),
+        term("sandbox", "yes" if sandbox else "no"),
+        term("subject", subject),
+        *(
+            word
+            for reason in reasons
+            for word in (term("reason", reason), reason_policy_term(policy, reason))
         ),
-        own,
-    )
-    for term in _TERMS:
-        connection.execute(
-            text(
-                "insert into record_terms (tenant, term, decide_time, check_id) "
-                f"select c.tenant, {term}, c.decide_time, c.check_id {chosen} and {term} is not null"
-            ),
-            own,
-        )
-    connection.execute(text("analyze"))
+        *(term("attack", "SCREEN_REPLAY") for reason in reasons if reason == "SPOOF"),
+    ]
 
 
 class _Copier:
@@ -185,8 +188,8 @@ async def _copies(office: Office, template: UUID, count: int) -> list[UUID]:
     database = open_database(office.live.settings.database_url, patient=True)
     began = time.monotonic()
     for at in range(0, count, _BATCH):
-        await database.write(_fill, template, min(_BATCH, count - at), at)
-    await database.write(_index, template)
+        await database.write(_fill, template, at=at, count=min(_BATCH, count - at), total=count)
+    await database.write(lambda connection: connection.execute(text("analyze")).rowcount)
     copier = _Copier(office)
     stored = await EvidenceRecordRepository(database).find(template)
     assert stored is not None

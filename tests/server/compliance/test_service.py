@@ -256,6 +256,8 @@ async def test_a_hold_refuses_a_deletion_until_it_is_released(office: Office) ->
     ("statement", "facts"),
     [
         ("update checks set status = 'SUCCESS' where check_id = :check", ["status"]),
+        ("update checks set status = 'NO_STATUS' where check_id = :check", ["status"]),
+        ("update checks set status = null where check_id = :check", ["status"]),
         ("update checks set reasons = '[\"SPOOF\"]' where check_id = :check", ["reasons"]),
         ("update checks set reasons = 'no JSON' where check_id = :check", ["reasons"]),
         ("update checks set reasons = '7' where check_id = :check", ["reasons"]),
@@ -295,18 +297,27 @@ async def test_a_changed_column_outside_the_seal_is_found(
     assert f">{facts[0]}<" in archive.files["report.html"].decode()
 
 
-async def test_a_list_with_unreadable_reasons_goes_on_and_logs_the_check(office: Office) -> None:
-    check_id = await office.check("altered-2")
+@pytest.mark.parametrize(
+    ("column", "status", "reasons"),
+    [
+        ("status", result_pb2.CHECK_STATUS_UNSPECIFIED, [result_pb2.FAILURE_REASON_CANCELLED]),
+        ("reasons", result_pb2.CHECK_STATUS_FAILURE, []),
+    ],
+)
+async def test_a_list_with_an_unreadable_column_goes_on_and_logs_the_check(
+    office: Office, column: str, status: int, reasons: list[int]
+) -> None:
+    check_id = await office.check(f"unreadable-{column}")
     database = open_database(office.live.settings.database_url)
-    spoiled = text("update checks set reasons = '{' where check_id = :check")
+    spoiled = text(f"update checks set {column} = '{{' where check_id = :check")  # noqa: S608
     await database.write(lambda connection: connection.execute(spoiled, {"check": UUID(check_id).hex}))
     await database.close()
-    request = evidence_pb2.ListChecksRequest(subject_reference="altered-2")
+    request = evidence_pb2.ListChecksRequest(subject_reference=f"unreadable-{column}")
     with capture_logs() as logged:
         listed = (await office.of("reader").list_checks(request)).checks
-    assert [(line.check_id, list(line.reasons)) for line in listed] == [(check_id, [])]
+    assert [(one.check_id, one.status, list(one.reasons)) for one in listed] == [(check_id, status, reasons)]
     found = [line for line in logged if line["event"] == "evidence_index_altered"]
-    assert [(line["check_id"], line["facts"]) for line in found] == [(check_id, ("reasons",))]
+    assert [(line["check_id"], line["facts"]) for line in found] == [(check_id, (column,))]
 
 
 async def test_the_log_of_a_person_has_the_holds_on_their_checks(office: Office) -> None:

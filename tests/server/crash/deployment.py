@@ -224,8 +224,9 @@ async def _decided(opened: Opened, check_id: UUID) -> None:
         await stores.evidence.put(sealed)
         pictures.append(sealed.entry)
     mark = FrameMark(exact=secrets.token_bytes(32), perceptual=secrets.token_bytes(32))
+    hashed = keys.memory.subject_hash(tenant, person)
     await stores.memory.remember(
-        tenant=tenant, subject=person, check_id=str(check_id), time=NOW, marks=[mark]
+        tenant=tenant, subject=hashed, check_id=str(check_id), time=NOW, marks=[mark]
     )
     await stores.devices.enrol(
         EnrolledKey(
@@ -238,7 +239,7 @@ async def _decided(opened: Opened, check_id: UUID) -> None:
             environment="",
             ceiling=Assurance.LOW,
             for_tests=False,
-            subject=person,
+            subject_hash=hashed,
             check_id=check_id,
             use_time=datetime.now(UTC),
         )
@@ -259,8 +260,8 @@ async def _decided(opened: Opened, check_id: UUID) -> None:
             retain_until=after(_RETAIN.get(check_id, 1e8)),
         ),
     )
-    hashed = subject_hash(keys.memory.of(tenant), person)
-    delivered = replace(_event(AuditAction.RESULT_DELIVERED, check_id), tenant=tenant, subject=hashed)
+    known = subject_hash(keys.memory.of(tenant), person)
+    delivered = replace(_event(AuditAction.RESULT_DELIVERED, check_id), tenant=tenant, subject=known)
     await stores.checks.finish(check_id, after(30), first=delivered)
 
 

@@ -15,6 +15,7 @@ from server.device.enrolled_keys import EnrolledKeyVerifier
 from server.device.evidence import AppAttestAssertionEvidence, AppAttestEvidence, EvidenceContext
 from server.device.findings import EvidenceFinding
 from server.device.trust import open_device_trust
+from server.keys import MemoryKey
 from server.settings_device import DeviceIntegritySettings
 from server.storage.database import open_database
 from server.storage.devices import DeviceRepository, HeldReceipt, KeyKind
@@ -65,6 +66,7 @@ class _Bench:
             devices=self.devices,
             workers=self._pool,
             tenant_key=lambda _tenant: bytes(32),
+            hash_subject=MemoryKey(bytes(32)).subject_hash,
             now=lambda: self.now,
         )
 

@@ -31,6 +31,7 @@ from server.device.findings import EvidenceFinding
 from server.device.revocation import RevocationFile
 from server.device.trust import DeviceTrust, open_device_trust
 from server.device.verification import DeviceVerifier
+from server.keys import MemoryKey
 from server.settings_device import DeviceIntegritySettings
 from server.storage.database import open_database
 from server.storage.devices import DeviceRepository
@@ -59,6 +60,7 @@ class _Bench:
     def __init__(self, devices: DeviceRepository, pool: WorkerPool, check_id: UUID) -> None:
         self.trust: DeviceTrust = open_device_trust(DeviceIntegritySettings(), now=lambda: self.now)
         self.now = APPLE_TIME
+        self.memory_key = MemoryKey(bytes(32))
         self._devices, self._pool = devices, pool
         self.context = EvidenceContext(
             check_id=check_id,
@@ -76,7 +78,8 @@ class _Bench:
             revocation=RevocationFile(None),
             devices=self._devices,
             workers=self._pool,
-            tenant_key=lambda _tenant: bytes(32),
+            tenant_key=self.memory_key.of,
+            hash_subject=self.memory_key.subject_hash,
             now=lambda: self.now,
         )
         return await verifier.verify(evidence, replace(self.context, **context))  # type: ignore[arg-type]  # a test's own
@@ -205,6 +208,18 @@ async def test_a_key_of_another_person_is_reported_and_decides_nothing(apple: _B
     (found,) = [check for check in other.checks if check.outcome is DeviceFinding.FAIL]
     assert (found.reason, found.soft) == ("KEY_OF_ANOTHER_SUBJECT", True)
     assert (await apple.reasons(evidence, subject=""))["key_use"] == "KEY_USE_UNKNOWN"
+
+
+async def test_a_person_stays_the_same_when_the_memory_key_is_rotated(apple: _Bench) -> None:
+    key, binding = SoftwareKey(), apple.context.challenge
+    await apple.finding(AppAttestEvidence(key.key_id, _APPLE.enrolment(key, binding)))
+    apple.memory_key = MemoryKey(bytes([1]) * 32, earlier=(bytes(32),))
+    for counter, subject, expected in (
+        (1, "anna", "KEY_SAME_SUBJECT"),
+        (2, "bert", "KEY_OF_ANOTHER_SUBJECT"),
+    ):
+        used = AppAttestAssertionEvidence(key.key_id, key.assertion(binding, counter=counter))
+        assert (await apple.reasons(used, subject=subject))["key_use"] == expected
 
 
 async def test_an_enrolled_key_that_signs_for_another_person_is_reported(apple: _Bench) -> None:

@@ -27,6 +27,8 @@ def test_a_record_is_found_by_what_the_filters_need() -> None:
         "status:FAILURE",
         "reason:CONDITIONS",
         "reason:SPOOF",
+        "reason_policy:CONDITIONS:standard",
+        "reason_policy:SPOOF:standard",
         "attack:INJECTION",
         "policy:standard",
         "status_policy:FAILURE:standard",

@@ -165,6 +165,7 @@ async def test_a_broken_transcript_ends_the_check(scene: LiveServer, case: str) 
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, reason)
     record = await scene.record(check_id)
     assert record.state is CheckState.DECIDED
+    assert record.reasons
     assert record.reasons[0] is FailureReason.TRANSCRIPT_BROKEN
     assert record.lease_until is None
     answer = await scene.finish(check_id)
@@ -315,7 +316,9 @@ async def test_a_clock_that_runs_ahead_is_refused(tmp_path: Path) -> None:
         refusal = await stream.outcome()
         assert refusal is not None
         assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "FRAME_TIME_INVALID")
-        assert (await live.record(upload.check_id)).reasons[0] is FailureReason.TRANSCRIPT_BROKEN
+        reasons = (await live.record(upload.check_id)).reasons
+        assert reasons
+        assert reasons[0] is FailureReason.TRANSCRIPT_BROKEN
 
 
 @pytest.mark.parametrize("limit", ["frames", "bytes"])

@@ -73,6 +73,7 @@ async def _assert_stands(
     """Asserts that the left attempt decided the check, which is closed to its device."""
     record = await scene.record(shown.check_id)
     assert record.state is CheckState.DECIDED
+    assert record.reasons
     assert record.reasons[: len(also) + 1] == (*also, reason)
     assert FailureReason.ABANDONED not in record.reasons
     attempt, *_ = await scene.attempts(shown.check_id)

@@ -97,6 +97,7 @@ async def test_a_half_close_ends_the_scan(scene: LiveServer, point: str) -> None
         assert record.state is CheckState.CREATED
         return
     assert record.state is CheckState.DECIDED
+    assert record.reasons
     assert record.reasons[0] is FailureReason.ABANDONED
     stored = await scene.attempts(upload.check_id)
     assert len(stored) == attempts

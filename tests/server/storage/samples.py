@@ -1,12 +1,16 @@
 """Checks and evidence with arbitrary contents, for tests of the storage."""
 
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
+from device_integrity import Assurance
 from server.domain.reasons import CheckStatus, FailureReason
 from server.domain.terms import Mode
 from server.sealing import Sealed
+from server.storage.devices import EnrolledKey, KeyKind
 from server.storage.records import Decision, EvidenceEntry, ImagePurpose, NewCheck, RequestKey, SealedRecord
 
 NOW = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
@@ -44,6 +48,24 @@ def new_check(
         result_deadline=after(86_400),
         challenge_key_sha256=b"k" * 32,
     )
+
+
+def enrolled_key(check_id: UUID, **changes: Any) -> EnrolledKey:
+    key = EnrolledKey(
+        tenant="default",
+        kind=KeyKind.APP_ATTEST,
+        key_id=b"k" * 32,
+        public_key=b"a public key",
+        counter=0,
+        app="TEAM123456.org.example.bank",
+        environment="production",
+        ceiling=Assurance.HIGH,
+        for_tests=False,
+        subject_hash="hash-1",
+        check_id=check_id,
+        use_time=NOW,
+    )
+    return replace(key, **changes)
 
 
 def request(request_id: str = "r-1", *, payload: bytes = b"payload", tenant: str = "default") -> RequestKey:

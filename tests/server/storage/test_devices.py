@@ -7,12 +7,11 @@ from uuid import UUID
 
 import pytest
 
-from device_integrity.assurance import Assurance
 from server.storage.database import Database
-from server.storage.devices import DeviceRepository, EnrolledKey, HeldReceipt, KeyKind
+from server.storage.devices import DeviceRepository, HeldReceipt, KeyKind
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
-from tests.server.storage.samples import NOW, after, decision, new_check
+from tests.server.storage.samples import NOW, after, decision, enrolled_key, new_check
 
 _TOKEN = bytes(range(32))
 
@@ -26,30 +25,12 @@ async def _check(database: Database, **changes: Any) -> UUID:
     return (await CheckRepository(database).create(new_check(**changes), None)).check_id
 
 
-def _key(check_id: UUID, **changes: Any) -> EnrolledKey:
-    key = EnrolledKey(
-        tenant="default",
-        kind=KeyKind.APP_ATTEST,
-        key_id=b"k" * 32,
-        public_key=b"a public key",
-        counter=0,
-        app="TEAM123456.org.example.bank",
-        environment="production",
-        ceiling=Assurance.HIGH,
-        for_tests=False,
-        subject="subject-1",
-        check_id=check_id,
-        use_time=NOW,
-    )
-    return replace(key, **changes)
-
-
 async def test_a_key_is_enrolled_once_and_found_by_its_tenant_only(
     database: Database, devices: DeviceRepository
 ) -> None:
-    key = _key(await _check(database))
+    key = enrolled_key(await _check(database))
     assert await devices.enrol(key)
-    assert not await devices.enrol(replace(key, public_key=b"another", subject="subject-2"))
+    assert not await devices.enrol(replace(key, public_key=b"another", subject_hash="hash-2"))
     assert await devices.enrolled("default", KeyKind.APP_ATTEST, key.key_id) == key
     assert await devices.enrolled("other", KeyKind.APP_ATTEST, key.key_id) is None
     assert await devices.enrolled("default", KeyKind.WEB_AUTHN, key.key_id) is None
@@ -57,7 +38,7 @@ async def test_a_key_is_enrolled_once_and_found_by_its_tenant_only(
 
 
 async def test_of_assertions_at_once_one_counts(database: Database, devices: DeviceRepository) -> None:
-    key = _key(await _check(database))
+    key = enrolled_key(await _check(database))
     await devices.enrol(key)
     won = await asyncio.gather(
         *(
@@ -75,8 +56,8 @@ async def test_a_receipt_is_kept_with_its_key_and_exchanged_by_one(
     database: Database, devices: DeviceRepository
 ) -> None:
     first = HeldReceipt(data=b"first", time=NOW, due=after(5))
-    key = _key(await _check(database), receipt=first)
-    other = _key(await _check(database), key_id=b"other" * 6)
+    key = enrolled_key(await _check(database), receipt=first)
+    other = enrolled_key(await _check(database), key_id=b"other" * 6)
     await devices.enrol(key)
     await devices.enrol(other)
     assert await devices.enrolled("default", KeyKind.APP_ATTEST, key.key_id) == key
@@ -107,8 +88,8 @@ async def test_a_token_counts_once(database: Database, devices: DeviceRepository
 
 async def test_unused_keys_are_erased(database: Database, devices: DeviceRepository) -> None:
     check = await _check(database)
-    await devices.enrol(_key(check))
-    await devices.enrol(_key(check, key_id=b"later" * 6, use_time=after(10)))
+    await devices.enrol(enrolled_key(check))
+    await devices.enrol(enrolled_key(check, key_id=b"later" * 6, use_time=after(10)))
     assert await devices.expire(after(20), unused_since=NOW) == 1
     assert await devices.enrolled("default", KeyKind.APP_ATTEST, b"k" * 32) is None
     assert await devices.enrolled("default", KeyKind.APP_ATTEST, b"later" * 6) is not None
@@ -125,15 +106,15 @@ async def test_findings_keep_their_order(database: Database, devices: DeviceRepo
 
 async def test_the_devices_of_a_person_are_erased(database: Database, devices: DeviceRepository) -> None:
     check = await _check(database)
-    await devices.enrol(_key(check))
-    await devices.enrol(_key(check, key_id=b"other" * 6, subject="subject-2"))
-    await devices.enrol(_key(check, tenant="other"))
-    assert await devices.forget_subject("default", "subject-1") == 1
+    await devices.enrol(enrolled_key(check))
+    await devices.enrol(enrolled_key(check, key_id=b"other" * 6, subject_hash="hash-2"))
+    await devices.enrol(enrolled_key(check, tenant="other"))
+    assert await devices.forget_subject("default", "subject-1", hashes=["hash-1"]) == 1
     assert await devices.enrolled("default", KeyKind.APP_ATTEST, b"k" * 32) is None
     assert await devices.enrolled("default", KeyKind.APP_ATTEST, b"other" * 6) is not None
     assert await devices.enrolled("other", KeyKind.APP_ATTEST, b"k" * 32) is not None
     with pytest.raises(ValueError, match="the subject reference is empty"):
-        await devices.forget_subject("default", "")
+        await devices.forget_subject("default", "", hashes=[])
 
 
 async def test_erasure_of_a_check_leaves_nothing_that_names_its_person(
@@ -142,7 +123,7 @@ async def test_erasure_of_a_check_leaves_nothing_that_names_its_person(
     checks = CheckRepository(database)
     check, other = await _check(database), await _check(database)
     for one, name in ((check, b"k" * 32), (other, b"o" * 32)):
-        await devices.enrol(_key(one, key_id=name))
+        await devices.enrol(enrolled_key(one, key_id=name))
         await devices.consume(name, check_id=one, expires=after(60))
         await devices.add_finding(one, position=0, finding=b"finding")
         await checks.decide(one, epoch=None, decision=decision())
@@ -151,4 +132,4 @@ async def test_erasure_of_a_check_leaves_nothing_that_names_its_person(
     assert await devices.remembered(other) == 3
     key = await devices.enrolled("default", KeyKind.APP_ATTEST, b"k" * 32)
     assert key is not None
-    assert key.subject == ""
+    assert key.subject_hash == ""

@@ -163,6 +163,7 @@ async def test_a_confirmation_is_used_up_by_the_last_step_only(
         "default",
         "subject-1",
         after(32),
+        hashes=[],
         check_ids=[check_id],
         event=bert.event,
         approval=bert,
@@ -204,6 +205,7 @@ async def test_two_people_who_confirm_at_once_leave_no_request(
             "default",
             "subject-1",
             after(31),
+            hashes=[],
             check_ids=[check_id],
             event=request.event,
             approval=request,
@@ -243,6 +245,7 @@ async def test_a_request_that_is_recorded_during_an_erasure_stays(
             "default",
             "subject-1",
             after(31),
+            hashes=[],
             event=request.event,
             approval=request,
             **forget,  # type: ignore[arg-type]  # its fields

@@ -121,8 +121,8 @@ async def test_failed_checks_are_erased_with_their_subject(
     assert caught.value.kind is TryKind.SUBJECT
     assert caught.value.until == after(1 + 1800)
     devices = DeviceRepository(database)
-    assert await devices.forget_subject("branch", "subject-1") == 0
+    assert await devices.forget_subject("branch", "subject-1", hashes=[]) == 0
     assert await _rows(database) == 10
     # Decided checks do not name the person any more; their records find them.
-    await devices.forget_subject("default", "subject-1", check_ids=made)
+    await devices.forget_subject("default", "subject-1", hashes=[], check_ids=made)
     assert await _rows(database) == 0
