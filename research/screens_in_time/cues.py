@@ -132,9 +132,7 @@ def _common_steps(frames: Sequence[SeenFrame]) -> float | None:
 
 
 def _largest_step(frames: Sequence[SeenFrame]) -> float | None:
-    """The largest step, over the height that every tenth exceeds; see ``_steps``."""
-    found = _steps(frames)
-    return max(found) / (float(np.percentile(found, 90)) + _TINY) if found else None
+    return max(_steps(frames), default=None)
 
 
 def _steps(frames: Sequence[SeenFrame]) -> list[float]:

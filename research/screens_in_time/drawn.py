@@ -33,8 +33,8 @@ _DRIFT: Final = 0.37
 """Drift of the bands from one frame to the next, a share of that height."""
 _STEP_FRAMES: Final = 8
 """Frames between two of the repeated steps."""
-_REFOCUS_FRAMES: Final = 45
-"""Frames in which a camera loses its focus and finds it again."""
+_SWING_FRAMES: Final = 45
+"""Frames in which a camera changes its focus or its exposure and changes it back."""
 _SOFTEST: Final = 3.0
 """The strongest blur that holds the focus, pixels."""
 _HALVINGS: Final = 8
@@ -74,6 +74,16 @@ TRACES: Final[Mapping[str, Trace]] = MappingProxyType(
         ),
         "held focus": Trace("share of the change that is taken away", (1.0,), ("constant focus",)),
         "refocus": Trace("blur, pixels", (0.5, 1.0), ("common focus",)),
+        "tremor": Trace(
+            "standard deviation, pixels",
+            (2.0,),
+            ("drifting stripes near the face", "common steps", "largest common step"),
+        ),
+        "exposure": Trace(
+            "amplitude, % of the light",
+            (1.0, 5.0),
+            ("drifting stripes near the face", "common steps", "largest common step"),
+        ),
     }
 )
 
@@ -179,7 +189,32 @@ def _refocus(
 ) -> list[BgrImage]:
     display = _display(frames[0])
     return [
-        _blurred(image, strength * abs(np.sin(np.pi * frame.number / _REFOCUS_FRAMES)), display)
+        _blurred(image, strength * abs(np.sin(np.pi * frame.number / _SWING_FRAMES)), display)
+        for frame, image in zip(frames, images, strict=True)
+    ]
+
+
+def _tremor(
+    strength: float, frames: Sequence[SeenFrame], images: Sequence[BgrImage], rng: np.random.Generator
+) -> list[BgrImage]:
+    """Move what is on the display as a hand does: no trace of a display, but what comes with one."""
+    display = _display(frames[0])[..., np.newaxis]
+    size = (images[0].shape[1], images[0].shape[0])
+    drawn = []
+    for image, (across, down) in zip(images, rng.normal(0, strength, (len(images), 2)), strict=True):
+        shift = np.array([[1, 0, across], [0, 1, down]])
+        moved = cv2.warpAffine(image, shift, size, borderMode=cv2.BORDER_REPLICATE)
+        drawn.append(np.asarray(np.where(display, moved, image), np.uint8))
+    return drawn
+
+
+def _exposure(
+    strength: float, frames: Sequence[SeenFrame], images: Sequence[BgrImage], _: np.random.Generator
+) -> list[BgrImage]:
+    """Change the light of the whole frame slowly, as a camera does before a person: no trace of a display."""
+    everywhere = np.ones(frames[0].luma.shape, np.bool_)
+    return [
+        _lit(image, 1 + strength / 100 * np.sin(2 * np.pi * frame.number / _SWING_FRAMES), 0.0, everywhere)
         for frame, image in zip(frames, images, strict=True)
     ]
 
@@ -233,5 +268,7 @@ _DRAWINGS: Final[Mapping[str, _Drawing]] = MappingProxyType(
         "reflection": _reflection,
         "held focus": _held_focus,
         "refocus": _refocus,
+        "tremor": _tremor,
+        "exposure": _exposure,
     }
 )

@@ -5,8 +5,8 @@
     python -m research.screens_in_time.measure <assets> --pack open:<assets>/models --out SCANS
 
 Measures every cue on the scans of each live clip and each screen of ``data/video`` and ``data/video_more``.
-Then draws each trace of ``drawn.TRACES`` at each strength into the first scan of one live clip of each
-repository, and measures the cues that should see it.
+Then draws each trace of ``drawn.TRACES`` at each strength into the first 2 seconds of one live clip of each
+of ten repositories, and measures the cues that should see it.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from rich.progress import track
 from research.liveness_fusion.measure import source_of
 from research.screens_in_time.cues import time_cues
 from research.screens_in_time.drawn import TRACES, as_stored, draw_trace
-from research.screens_in_time.scans import Scan, write_scans
+from research.screens_in_time.scans import UNDRAWN, Scan, write_scans
 from research.screens_in_time.stretches import read_stretches, repainted, watch_stretch
 from vision.errors import VisionError
 from vision.packs import Pack, load_pack
@@ -31,6 +31,8 @@ from vision.packs import Pack, load_pack
 __all__ = ["main"]
 
 _DEEPFAKE = "deepfake"
+_DRAWN_CLIPS = 10
+_DRAWN_FRAMES = 64
 _Listed = tuple[Path, dict[str, str]]
 
 
@@ -67,13 +69,16 @@ def _recorded(listed: Sequence[_Listed], pack: Pack) -> Iterator[Scan]:
 
 def _drawn(listed: Sequence[_Listed], pack: Pack) -> Iterator[Scan]:
     firsts = {row["source_repo"]: (path, row) for path, row in reversed(listed) if row["label"] == "live"}
-    for path, row in track(list(firsts.values()), description="drawn", console=Console(stderr=True)):
-        stretch = next(read_stretches(path), [])
+    chosen = [one for one in listed if one in firsts.values()][:_DRAWN_CLIPS]
+    for path, row in track(chosen, description="drawn", console=Console(stderr=True)):
+        stretch = next(read_stretches(path), [])[:_DRAWN_FRAMES]
         frames = watch_stretch(stretch, pack)
-        images = [stretch[frame.number][1] for frame in frames]
         if not frames:
             continue
-        yield _scan(row, 0, time_cues(repainted(frames, as_stored(images))), live=True, stored=True)
+        images = [stretch[frame.number][1] for frame in frames]
+        again = repainted(frames, as_stored(images))
+        yield _scan(row, 0, time_cues(frames), live=True, trace=UNDRAWN)
+        yield _scan(row, 0, time_cues(again), live=True, trace=UNDRAWN, stored=True)
         for name, trace in TRACES.items():
             for strength, stored in [(each, False) for each in trace.strengths] + [
                 (trace.strengths[-1], True)

@@ -4,12 +4,16 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
 from research.screens_in_time.cues import CUES
 
-__all__ = ["Scan", "ScansUnusable", "of_clips", "read_scans", "write_scans"]
+__all__ = ["UNDRAWN", "Scan", "ScansUnusable", "of_clips", "read_scans", "write_scans"]
+
+UNDRAWN: Final = "nothing"
+"""The trace of a scan that is compared with drawn ones."""
 
 
 class ScansUnusable(ValueError):
@@ -25,7 +29,7 @@ class Scan:
         number: Its number in the clip.
         source: Its source; scans of one source share a camera and often a person.
         live: Whether it shows a living person; otherwise a screen.
-        trace: The trace that was drawn into it; empty for a scan as it is.
+        trace: The trace that was drawn into it, or ``UNDRAWN``; empty for a recorded scan.
         strength: The strength of that trace.
         stored: Whether the scan was encoded as video once more.
         cues: The measured cues by name.

@@ -23,7 +23,7 @@ from research.liveness_fusion.rows import RowsUnusable, read_rows
 from research.screens_in_time.added import Added, Decision, added, decided_without_source, reach
 from research.screens_in_time.cues import CUES
 from research.screens_in_time.drawn import TRACES
-from research.screens_in_time.scans import Scan, ScansUnusable, read_scans
+from research.screens_in_time.scans import UNDRAWN, Scan, ScansUnusable, read_scans
 from research.screens_in_time.separation import separation
 
 __all__ = ["main"]
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ScansUnusable, RowsUnusable, FusionModelError, OSError) as error:
         sys.stderr.write(f"could not compare: {error}\n")
         return 2
-    recorded = [scan for scan in scans if not scan.trace and not scan.stored]
+    recorded = [scan for scan in scans if not scan.trace]
     console.print(_recorded_table(recorded))
     console.print(_drawn_table(scans))
     for title, networks in (("open", frozenset(PUBLIC)), ("embedded", frozenset({OWN}))):
@@ -109,7 +109,7 @@ def _drawn_table(scans: Sequence[Scan]) -> Table:
                 without = [
                     scan
                     for scan in scans
-                    if not scan.trace and scan.stored is stored and not scan.number and scan.clip in clips
+                    if scan.trace == UNDRAWN and scan.stored is stored and scan.clip in clips
                 ]
                 for cue in trace.cues:
                     found = separation([*without, *drawn], cue)
