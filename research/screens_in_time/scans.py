@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -68,9 +68,12 @@ def read_scans(path: Path) -> list[Scan]:
 
 
 def of_clips(scans: Sequence[Scan]) -> Iterator[Scan]:
-    """Yield one scan for each clip, with the median of each cue over its scans."""
-    for clip in dict.fromkeys(scan.clip for scan in scans):
-        own = [scan for scan in scans if scan.clip == clip]
+    """Yield one scan for each clip, with the median of each cue over its scans.
+
+    A clip and the same clip with a trace drawn into it are two.
+    """
+    for clip, trace in dict.fromkeys((scan.clip, scan.trace) for scan in scans):
+        own = [scan for scan in scans if (scan.clip, scan.trace) == (clip, trace)]
         values = {cue: [scan.cues[cue] for scan in own if cue in scan.cues] for cue in CUES}
         medians = {cue: float(np.median(each)) for cue, each in values.items() if each}
-        yield Scan(clip, 0, own[0].source, own[0].live, own[0].trace, own[0].strength, own[0].stored, medians)
+        yield replace(own[0], number=0, cues=medians)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,3 +29,9 @@ def test_a_clip_has_the_median_of_the_scans_in_which_a_cue_was_measured() -> Non
         ("a", {"common steps": 2.0}),
         ("b", {"fixed layer": 4.0}),
     ]
+
+
+def test_a_clip_with_a_drawn_trace_is_one_of_its_own() -> None:
+    plain = _scan("a", 0, {"common steps": 1.0})
+    drawn = replace(plain, live=False, trace="one step", cues={"common steps": 3.0})
+    assert list(of_clips([plain, drawn])) == [plain, drawn]
