@@ -34,7 +34,7 @@ from vision.errors import ModelFailed, VisionError
 from vision.face import BgrImage, DetectedFace
 from vision.packs import FaceDetector, Pack, PadNetwork, load_pack
 
-__all__ = ["main"]
+__all__ = ["main", "source_of"]
 
 _PHOTOS = 9
 _OURS = "facegate_pad_v1"
@@ -86,7 +86,7 @@ def _clips(assets: Path, models: _Models) -> Iterator[Row]:
     clips = [(folder, clip) for folder in _video_folders(assets) for clip in _manifest(folder)]
     for folder, clip in track(clips, description="clips", console=Console(stderr=True)):
         label = _Label(
-            _source(clip),
+            source_of(clip),
             clip["attack_type"],
             clip["label"] == "live",
             trained_on=clip["source_repo"] in _trained_sources(),
@@ -119,7 +119,7 @@ def _unseen_pictures(folder: Path) -> frozenset[str]:
     )
 
 
-def _source(clip: Mapping[str, str]) -> str:
+def source_of(clip: Mapping[str, str]) -> str:
     """Return the source; LivePortrait's clips are in one repository, but of different persons and cameras."""
     return clip["file"] if "LivePortrait" in clip["source_repo"] else clip["source_repo"]
 
@@ -210,7 +210,7 @@ def _photos(assets: Path, pack: Pack) -> Iterator[tuple[str, str, BgrImage, tupl
         faces = pack.detector.detect(image)
         if faces:
             extent = face_extent(faces[0])
-            yield clip["file"], _source(clip), image, (extent.x, extent.y, extent.width)
+            yield clip["file"], source_of(clip), image, (extent.x, extent.y, extent.width)
     for name, image, extent in large_faces(assets, pack.detector, count=_PHOTOS, least_width=150):
         scale = 230 / extent.width
         to_frame = np.array([[scale, 0, 240 - scale * extent.x], [0, scale, 300 - scale * extent.y]])

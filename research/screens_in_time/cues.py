@@ -1,10 +1,12 @@
-"""Cues of a display over time. Each is a function of a stretch; a higher value indicates a screen.
+"""Cues of a display over time. Each is a function of a scan; a higher value speaks for a screen.
 
 The directions were fixed before anything was measured. A cue that could not be measured is missing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from itertools import combinations, pairwise
+from types import MappingProxyType
 from typing import Final
 
 import cv2
@@ -14,15 +16,7 @@ from numpy.typing import NDArray
 from liveness import FaceExtent
 from research.screens_in_time.stretches import Luma, SeenFrame
 
-__all__ = ["CUES", "time_cues"]
-
-CUES: Final = (
-    "drifting stripes",
-    "common steps",
-    "fixed layer",
-    "layer fixed to the surroundings",
-    "constant focus",
-)
+__all__ = ["CUES", "focus_ratio", "time_cues"]
 
 _Mask = NDArray[np.bool_]
 _Plane = NDArray[np.float64]
@@ -42,28 +36,21 @@ _MOST_CYCLES: Final = 12
 _BLOCKS: Final = 6
 _MOVED: Final = 0.12
 """Displacement of the face between two frames, face widths, from which a layer differs from it."""
+_INNER: Final = 0.8
+"""Size of the rectangle within the face, as a share of its extent."""
+_SLOW: Final = 8
+"""Frames over which sharpness is averaged, so that single frames of a codec do not count."""
 _LEAST_PAIRS: Final = 3
 _MOST_FRAMES: Final = 10
 _LEAST_INLIERS: Final = 15
 _LEAST_ZOOM: Final = 0.05
-"""Range of the face's width over a stretch, a share of it, from which the focus is compared."""
+"""Range of the face's width over a scan, a share of it, from which the focus is compared."""
 _TINY: Final = 1e-9
 
 
-def time_cues(frames: Sequence[SeenFrame]) -> dict[str, float]:
-    """Return each cue of a stretch by name."""
-    changes = [
-        (_free(one) & _free(other), _change(one, other))
-        for one, other in pairwise(frames)
-        if other.number - one.number == 1
-    ]
-    found = {
-        "drifting stripes": _drift(changes),
-        "common steps": _common_steps(frames),
-        "fixed layer": _layer(frames, follow=False),
-        "layer fixed to the surroundings": _layer(frames, follow=True),
-        "constant focus": _constant_focus(frames),
-    }
+def time_cues(frames: Sequence[SeenFrame], names: Collection[str] | None = None) -> dict[str, float]:
+    """Return the cues of a scan by name: those of ``names``, or all of ``CUES``."""
+    found = {name: _MEASURES[name](frames) for name in (CUES if names is None else names)}
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -89,7 +76,7 @@ def _free(frame: SeenFrame) -> _Mask:
 
 
 def _profile(change: Luma, place: _Mask) -> _Plane | None:
-    """Return the mean of each row, less a fitted line; ``None`` if too few rows have enough pixels."""
+    """Return the mean of each row, less their line; ``None`` if too few rows have pixels enough."""
     count = place.sum(axis=1)
     rows = np.flatnonzero(count >= _LEAST_LINE)
     if rows.size < _LEAST_LINE:
@@ -98,14 +85,29 @@ def _profile(change: Luma, place: _Mask) -> _Plane | None:
     return np.asarray(means - np.polyval(np.polyfit(rows, means, 1), rows), np.float64)
 
 
+def _stripes(frames: Sequence[SeenFrame]) -> float | None:
+    return _drift([(_free(one) & _free(other), _change(one, other)) for one, other in _consecutive(frames)])
+
+
+def _near_stripes(frames: Sequence[SeenFrame]) -> float | None:
+    """The same with the face, and without what is far from it."""
+    middle = frames[len(frames) // 2]
+    near = _rectangle(middle.luma.shape, middle.face, _AROUND)
+    return _drift([(near, _change(one, other)) for one, other in _consecutive(frames)])
+
+
+def _consecutive(frames: Sequence[SeenFrame]) -> list[tuple[SeenFrame, SeenFrame]]:
+    return [(one, other) for one, other in pairwise(frames) if other.number - one.number == 1]
+
+
 def _drift(changes: Sequence[tuple[_Mask, Luma]]) -> float | None:
-    """Share of one spatial and temporal frequency in the energy of the face-free rows or columns."""
+    """Share of one spatial and temporal frequency in the energy of the rows or columns of a region."""
     found = []
     for transposed in (False, True):
         profiles = [
-            _profile(change.T if transposed else change, free.T if transposed else free)
-            for free, change in changes
-            if free.mean() >= _LEAST_SHARE
+            _profile(change.T if transposed else change, place.T if transposed else place)
+            for place, change in changes
+            if place.mean() >= _LEAST_SHARE
         ]
         known = [profile for profile in profiles if profile is not None]
         if len(known) < _LEAST_LINE:
@@ -124,11 +126,24 @@ def _unit(values: _Plane) -> _Plane:
 
 
 def _common_steps(frames: Sequence[SeenFrame]) -> float | None:
-    """The largest step that all blocks around the face share and far ones do not, over their scatter."""
+    """The height that every tenth step exceeds; see ``_steps``."""
+    found = _steps(frames)
+    return float(np.percentile(found, 90)) if found else None
+
+
+def _largest_step(frames: Sequence[SeenFrame]) -> float | None:
+    return max(_steps(frames), default=None)
+
+
+def _steps(frames: Sequence[SeenFrame]) -> list[float]:
+    """Return, for each change, the part that all blocks around the face share, over the blocks' scatter.
+
+    What far blocks share too is taken from it.
+    """
     found = []
-    for one, other in pairwise(frames):
+    for one, other in _consecutive(frames):
         near = _rectangle(one.luma.shape, one.face, _AROUND)
-        if other.number - one.number != 1 or (~near).mean() < _LEAST_SHARE:
+        if (~near).mean() < _LEAST_SHARE:
             continue
         change = _change(one, other)
         blocks = _block_medians(change, one.face)
@@ -137,7 +152,7 @@ def _common_steps(frames: Sequence[SeenFrame]) -> float | None:
         middle = float(np.median(blocks))
         scatter = float(np.median(np.abs(np.array(blocks) - middle))) + 1e-3
         found.append(abs(middle - float(np.median(change[~near]))) / scatter)
-    return float(np.percentile(found, 90)) if found else None
+    return found
 
 
 def _block_medians(change: Luma, face: FaceExtent) -> list[float]:
@@ -152,7 +167,7 @@ def _layer(frames: Sequence[SeenFrame], *, follow: bool) -> float | None:
     """Correlation of the fine structure over the face at fixed places, while the face moves.
 
     Args:
-        frames: The stretch.
+        frames: The scan.
         follow: Whether places move with the surroundings, as a glass around the face does; otherwise they
             stay in the image, as on the camera's own window.
     """
@@ -168,7 +183,7 @@ def _layer(frames: Sequence[SeenFrame], *, follow: bool) -> float | None:
         size = (one.luma.shape[1], one.luma.shape[0])
         moved = cv2.warpAffine(_fine(other.luma), motion, size, flags=cv2.INTER_LINEAR)
         moved_face = FaceExtent(float(at[0]), float(at[1]), other.face.width, other.face.height)
-        place = _rectangle(one.luma.shape, one.face, 0.8) & _rectangle(one.luma.shape, moved_face, 0.8)
+        place = _rectangle(one.luma.shape, one.face, _INNER) & _rectangle(one.luma.shape, moved_face, _INNER)
         if place.sum() >= _LEAST_LINE**2:
             pair = np.corrcoef(_fine(one.luma)[place], moved[place])
             found.append(float(pair[0, 1]))
@@ -206,12 +221,61 @@ def _constant_focus(frames: Sequence[SeenFrame]) -> float | None:
     widths = [frame.face.width for frame in detected]
     if len(detected) < _LEAST_PAIRS or np.ptp(widths) < _LEAST_ZOOM * max(widths):
         return None
-    ratios = []
-    for frame in detected:
-        detail = cv2.Laplacian(cv2.GaussianBlur(frame.luma, (0, 0), 1), cv2.CV_32F) ** 2
-        around = cv2.blur(detail, (31, 31))[_free(frame)]
-        if around.size < _LEAST_SHARE * detail.size:
-            return None
-        own = float(detail[_rectangle(detail.shape, frame.face, 0.8)].mean())
-        ratios.append(float(np.log((own + 0.1) / (np.percentile(around, 99) + 0.1))))
-    return -float(np.std(ratios))
+    ratios = [ratio for frame in detected if (ratio := focus_ratio(frame)) is not None]
+    return -float(np.std(ratios)) if len(ratios) == len(detected) else None
+
+
+def focus_ratio(frame: SeenFrame) -> float | None:
+    """Return the log of the face's sharpness over that of its sharpest surroundings.
+
+    ``None`` without enough surroundings.
+    """
+    detail = _detail(frame)
+    around = cv2.blur(detail, (31, 31))[_free(frame)]
+    if around.size < _LEAST_SHARE * detail.size:
+        return None
+    own = float(detail[_rectangle(detail.shape, frame.face, _INNER)].mean())
+    return float(np.log((own + 0.1) / (np.percentile(around, 99) + 0.1)))
+
+
+def _common_focus(frames: Sequence[SeenFrame]) -> float | None:
+    """Correlation of the slow changes of the sharpness of the face and of what is next to it.
+
+    A camera that refocuses on a display changes both alike. Before a room, what gains on the face is lost
+    behind it.
+    """
+    sharpness = []
+    for frame in frames:
+        detail, shape = _detail(frame), frame.luma.shape
+        inner, beside = _rectangle(shape, frame.face, _INNER), _free(frame)
+        beside &= _rectangle(shape, frame.face, _AROUND)
+        if min(inner.sum(), beside.sum()) >= _LEAST_LINE**2:
+            sharpness.append([np.log(detail[place].mean() + 0.1) for place in (inner, beside)])
+    if len(sharpness) < 2 * _SLOW:
+        return None
+    slow = np.array(
+        [np.convolve(series, np.full(_SLOW, 1 / _SLOW), mode="valid") for series in np.transpose(sharpness)]
+    )
+    found = float(np.corrcoef(slow)[0, 1])
+    return found if np.isfinite(found) else None
+
+
+def _detail(frame: SeenFrame) -> Luma:
+    detail = cv2.Laplacian(cv2.GaussianBlur(frame.luma, (0, 0), 1), cv2.CV_32F) ** 2
+    return np.asarray(detail, np.float32)
+
+
+_MEASURES: Final[Mapping[str, Callable[[Sequence[SeenFrame]], float | None]]] = MappingProxyType(
+    {
+        "drifting stripes": _stripes,
+        "drifting stripes near the face": _near_stripes,
+        "common steps": _common_steps,
+        "largest common step": _largest_step,
+        "fixed layer": partial(_layer, follow=False),
+        "layer fixed to the surroundings": partial(_layer, follow=True),
+        "constant focus": _constant_focus,
+        "common focus": _common_focus,
+    }
+)
+
+CUES: Final = tuple(_MEASURES)
