@@ -39,7 +39,8 @@ for (let turn = 0; over === undefined; turn += 1) {
   if (await ready.isVisible()) {
     await look("again");
     await ready.click();
-  } else if (job.leaves && seen.length === 3) {
+  } else if (job.leaves && seen.length === 2) {
+    // After the request for the camera, the first hint of the scan.
     await page.keyboard.press("Escape");
   } else if (turn === (job.lookAt ?? 20)) {
     await look("scanning");
