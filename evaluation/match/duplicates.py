@@ -4,7 +4,8 @@ The upper tail of the scores of different persons falls at least exponentially. 
 suspected if its score is so high that, with an exponential tail, fewer than one pair in two data sets of this
 size would reach it. The slope of the tail is measured between the highest thousandth and the highest
 hundredth of the pairs, where a few duplicates have no influence. A pair is also suspected if its score is as
-high as that of half of the genuine comparisons.
+high as that of half of the genuine comparisons, or as high as that of two copies of one photo. Only these two
+rules apply to sets with too few pairs for a tail.
 
 A suspicion is no proof: twins and relatives look alike, and a network may err. Look at the photos before you
 correct a label.
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evaluation.match.comparisons import Comparisons
 
@@ -29,6 +31,8 @@ _READ: Final = 40_000
 _DECADE: Final = 10
 _ENOUGH_GENUINE: Final = 50
 _REPORTED: Final = 500
+_COPIES: Final = 0.99
+"""Cosine of two encodings of one photo, which no two photos of different persons reach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +45,36 @@ class SuspectedPair:
         photos: Positions of the two photos with the highest score.
         cosine: That score.
         expected: How many pairs of different persons would be expected to reach it, from the tail of the
-            others.
+            others; None if there are too few pairs for a tail.
     """
 
     identities: tuple[str, str]
     persons: tuple[int, int]
     photos: tuple[int, int]
     cosine: float
-    expected: float
+    expected: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Tail:
+    """An exponential tail: ``count`` scores are above ``base``, and ``scale`` is its slope."""
+
+    count: int
+    base: float
+    scale: float
+
+    @classmethod
+    def of(cls, highest: NDArray[np.floating], count: int) -> "_Tail":
+        base = float(highest[count])
+        return cls(count, base, (base - float(highest[_DECADE * count])) / math.log(_DECADE))
+
+    def expected(self, cosine: float) -> float:
+        """Returns how many pairs are expected to reach a score."""
+        return (
+            self.count * math.exp((self.base - cosine) / self.scale)
+            if self.scale > 0.0
+            else float(self.count)
+        )
 
 
 def suspected_duplicates(comparisons: Comparisons) -> Sequence[SuspectedPair]:
@@ -68,17 +94,14 @@ def suspected_duplicates(comparisons: Comparisons) -> Sequence[SuspectedPair]:
     best = order[np.sort(firsts)]
     highest = scores.scores[best]
     count = min(max(_FEWEST, round(_SHARE * scores.weighted()[1].count)), _MOST)
-    if highest.size <= _DECADE * count:
-        return ()
-    base = float(highest[count])
-    scale = (base - float(highest[_DECADE * count])) / math.log(_DECADE)
+    tail = _Tail.of(highest, count) if highest.size > _DECADE * count else None
     genuine = comparisons.same.cosines
-    usual = float(np.median(genuine)) if genuine.size >= _ENOUGH_GENUINE else 1.0
+    usual = min(_COPIES, float(np.median(genuine)) if genuine.size >= _ENOUGH_GENUINE else 1.0)
     found = []
     for place in best[:_REPORTED].tolist():
         cosine = float(scores.scores[place])
-        expected = count * math.exp(-(cosine - base) / scale) if scale > 0.0 else float(count)
-        if expected >= _EXPECTED and cosine < usual:
+        expected = None if tail is None else tail.expected(cosine)
+        if (expected is None or expected >= _EXPECTED) and cosine < usual:
             break
         row, column = int(rows[place]), int(columns[place])
         if comparisons.person[row] > comparisons.person[column]:

@@ -2,13 +2,15 @@
 
 ``manifest.csv`` has the columns ``file`` (relative to the folder) and ``identity``; any other column may
 name groups. If there are the columns ``usable`` and ``label``, a photo is used only if it is usable (1) and
-labelled ``bona_fide``. A photo without an identity, or with an uncertain one (``?`` at the end), is omitted.
+labelled ``bona_fide``. A photo without an identity, or with an uncertain one (``?`` at the end), is omitted,
+and so is a copy of another photo of the person, because a photo that is compared with itself always matches.
 The part of an identity before its colon names the source of the label.
 
 Without a manifest, each direct subfolder is a person and contains that person's photos.
 """
 
 import csv
+import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,6 +39,7 @@ PICTURES: Final = frozenset(
 """Suffixes of the files that are read from a person's folder."""
 
 _MOST_BYTES: Final = 64 * 1024 * 1024
+_COPY: Final = "copies of another photo of the person"
 _NO_COLUMNS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -99,16 +102,24 @@ def read_photo_list(folder: Path, *, corrections: Corrections, apart: Collection
                 f"{folder} has neither a {MANIFEST} nor subfolders with photos, one for each person"
             )
     photos, left_out = [], Counter[str]()
+    known: set[tuple[str, str]] = set()
     for number, row in enumerate(rows, start=2):
         why = _left_out(row, corrections)
         if why:
             left_out[why] += 1
             continue
+        path = inside(folder, row["file"], where=f"{MANIFEST}, line {number}")
         identity = row["identity"]
+        person = corrections.same_person.get(identity, identity)
+        digest = _digest(path)
+        if (person, digest) in known:
+            left_out[_COPY] += 1
+            continue
+        known.add((person, digest))
         photos.append(
             FacePhoto(
-                path=inside(folder, row["file"], where=f"{MANIFEST}, line {number}"),
-                identity=corrections.same_person.get(identity, identity),
+                path=path,
+                identity=person,
                 apart=identity.partition(":")[0] in apart,
                 columns=MappingProxyType(row) if columns else _NO_COLUMNS,
             )
@@ -170,6 +181,15 @@ def inside(folder: Path, name: str, *, where: str) -> Path:
             "without .."
         )
     return folder.joinpath(*parts)
+
+
+def _digest(path: Path) -> str:
+    """Returns the SHA-256 of a file; its path if it cannot be read, which is reported when it is embedded."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return str(path)
 
 
 def _person_folders(folder: Path) -> Iterator[dict[str, str]]:

@@ -161,7 +161,7 @@ def _build_2005(image: bytes, header: ImageHeader, known: RecordMetadata) -> Rep
 
 def _build_2011(image: bytes, header: ImageHeader, known: RecordMetadata) -> Representation2011:
     kind = _DATA_TYPES[RecordVersion.ISO_19794_5_2011][header.format]
-    if kind == ImageDataType2011.JPEG_2000_LOSSY and is_reversible(image):
+    if kind == ImageDataType2011.JPEG_2000_LOSSY and not known.lossy_jpeg_2000 and is_reversible(image):
         kind = ImageDataType2011.JPEG_2000_LOSSLESS
     processing = mask_of(known.post_acquisition, codes.POST_ACQUISITION_BITS, specified=False)
     return Representation2011(

@@ -16,9 +16,11 @@ from matcher.records.codes import (
     Feature,
     Gender,
     HairColour,
+    ImageDataType2011,
     PostAcquisition,
 )
 from matcher.records.iso_39794.blocks import RepresentationBlock
+from matcher.records.iso_39794.codes import ImageDataFormat39794
 from matcher.records.landmarks import EyeCentres, Landmark
 from matcher.records.pose import NO_POSE, PoseDegrees
 from matcher.records.representation import Representation
@@ -27,6 +29,7 @@ from matcher.records.version_2011 import QualityBlock
 __all__ = ["RecordMetadata", "RecordVersion", "metadata_of"]
 
 _Code = TypeVar("_Code", bound=IntEnum)
+_LOSSY_JPEG_2000: Final = (ImageDataType2011.JPEG_2000_LOSSY, ImageDataFormat39794.JPEG_2000_LOSSY)
 _OF_THE_PICTURE: Final[Mapping[int, FaceImageType2011]] = MappingProxyType(
     {
         FaceImageType2011.BASIC_3D: FaceImageType2011.BASIC,
@@ -67,6 +70,8 @@ class RecordMetadata:
         quality: Quality blocks, at most 255 (not 2005).
         head_width: Width of the head in pixels, for the spatial sampling rate level (2011 only).
         post_acquisition: Processing of the image (not 2005).
+        lossy_jpeg_2000: Whether a record states that the JPEG 2000 lost information. A code stream does not
+            state whether layers were cut off.
         block_39794: The block of the 39794-5 record from which the metadata come (39794-5 only). A new record
             keeps its fields, except those of the image and those that the metadata now state differently.
     """
@@ -88,6 +93,7 @@ class RecordMetadata:
     quality: tuple[QualityBlock, ...] = ()
     head_width: float = 0.0
     post_acquisition: frozenset[PostAcquisition] | None = None
+    lossy_jpeg_2000: bool = False
     block_39794: RepresentationBlock | None = None
 
 
@@ -122,6 +128,8 @@ def metadata_of(view: Representation) -> RecordMetadata:
         quality=view.quality,
         head_width=float(SAMPLING_RATE_BOUNDS[level - 1]) if 1 <= level <= len(SAMPLING_RATE_BOUNDS) else 0.0,
         post_acquisition=view.post_acquisition,
+        # Codes of two standards may be the same number.
+        lossy_jpeg_2000=any(view.image_data_type is kind for kind in _LOSSY_JPEG_2000),
         block_39794=view.block_39794,
     )
 

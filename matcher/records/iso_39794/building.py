@@ -130,7 +130,7 @@ def _picture(
     if same and information.image_data_format in _JPEG_2000 and format_ in _JPEG_2000:
         # A code stream does not state whether layers were cut off; its record does.
         format_ = information.image_data_format
-    elif format_ in _JPEG_2000 and is_reversible(image):
+    elif format_ in _JPEG_2000 and not known.lossy_jpeg_2000 and is_reversible(image):
         format_ = ImageDataFormat39794.JPEG_2000_LOSSLESS
     information = replace(
         information,

@@ -26,7 +26,8 @@ def evaluate(*arguments: object) -> tuple[int, str, str]:
 def people(folder: Path, *rows: str) -> Path:
     folder.mkdir()
     for row in rows:
-        (folder / row.partition(",")[0]).write_bytes(b"no picture")
+        name = row.partition(",")[0]
+        (folder / name).write_bytes(b"no picture " + name.encode())
     (folder / "manifest.csv").write_text("file,identity,sex\n" + "".join(f"{row}\n" for row in rows))
     return folder
 

@@ -25,6 +25,7 @@ def test_one_person_under_two_names_is_suspected() -> None:
     assert pair.identities == ("again", "p000")
     assert set(pair.photos) == {0, 60}
     assert pair.cosine > 0.9
+    assert pair.expected is not None
     assert pair.expected < 0.5
 
 
@@ -51,3 +52,11 @@ def test_a_score_like_that_of_one_person_is_suspected() -> None:
 def test_few_persons_have_no_tail_to_judge_by() -> None:
     run, _ = crowd(persons=8, photos=1, seed=11)
     assert suspected_duplicates(compare_all(run.templates)) == ()
+
+
+def test_copies_of_a_photo_are_suspected_among_few_persons() -> None:
+    run, _ = crowd(persons=8, photos=1, seed=11)
+    copy = replace(run.templates[0], identity="again", photo=8)
+    (pair,) = suspected_duplicates(compare_all([*run.templates, copy]))
+    assert pair.identities == ("again", "p000")
+    assert pair.expected is None

@@ -79,7 +79,7 @@ def test_without_a_manifest_each_subfolder_is_a_person(tmp_path: Path) -> None:
     for name in ("ann/1.jpg", "ann/2.PNG", "bob/1.webp", "bob/notes.txt", "stray.jpg"):
         file = tmp_path / name
         file.parent.mkdir(exist_ok=True)
-        file.write_bytes(b"x")
+        file.write_bytes(name.encode())
     (tmp_path / "empty").mkdir()
     found = listed(tmp_path)
     assert [(photo.identity, photo.path.name) for photo in found.photos] == [
@@ -169,3 +169,18 @@ def test_any_bytes_give_rows_or_a_typed_error(
     except PhotoListError:
         return
     assert all(set(row) == {"file", "identity"} for row in rows)
+
+
+def test_a_copy_of_a_photo_counts_once_for_its_person(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, "a.jpg,x:1,bona_fide,1", "b.jpg,x:1,bona_fide,1", "c.jpg,x:2,bona_fide,1")
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        (folder / name).write_bytes(b"one photo")
+    found = listed(folder)
+    # Under another name it may be an error of the labels, and is compared.
+    assert [photo.path.name for photo in found.photos] == ["a.jpg", "c.jpg"]
+    assert found.left_out == {"copies of another photo of the person": 1}
+
+
+def test_photos_that_cannot_be_read_are_no_copies(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, "a.jpg,x:1,bona_fide,1", "b.jpg,x:1,bona_fide,1")
+    assert [photo.path.name for photo in listed(folder).photos] == ["a.jpg", "b.jpg"]

@@ -18,6 +18,8 @@ from matcher.records import (
     RecordMetadata,
     RecordVersion,
     build_record,
+    fitted,
+    metadata_of,
     open_trusted_image,
     representations_of,
     serialise,
@@ -35,10 +37,12 @@ from matcher.records.codes import (
     ImageDataType2011,
     PostAcquisition,
 )
+from matcher.records.iso_39794.codes import ImageDataFormat39794
 from tests.matcher.records.builders import HEIGHT, JPEG, PICTURES, WIDTH
 from tests.vision.samples import bmp, exif, j2k_head, jpeg_head, jpeg_segment, png
 
 _2005, _2011 = RecordVersion.ISO_19794_5_2005, RecordVersion.ISO_19794_5_2011
+_39794 = RecordVersion.ISO_39794_5
 _EYES = EyeCentres(left=(150, 130), right=(90, 131))
 _KNOWN = RecordMetadata(
     face_image_type=FaceImageType2011.FULL_FRONTAL,
@@ -132,6 +136,26 @@ def test_2011_distinguishes_lossy_and_lossless_jpeg_2000(irreversible: bool) -> 
     record = build_record(stored.getvalue(), version=_2011)
     expected = ImageDataType2011.JPEG_2000_LOSSY if irreversible else ImageDataType2011.JPEG_2000_LOSSLESS
     assert representations_of(record)[0].image_data_type == expected
+
+
+def test_a_record_that_states_a_loss_states_it_in_every_version() -> None:
+    # The code stream is that of a lossless image, whose layers may have been cut off.
+    stored = io.BytesIO()
+    Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(stored, format="JPEG2000", irreversible=False)
+    lossy = RecordMetadata(lossy_jpeg_2000=True)
+    first = build_record(stored.getvalue(), version=_39794, metadata=lossy)
+    (view,) = representations_of(first)
+    assert view.image_data_type is ImageDataFormat39794.JPEG_2000_LOSSY
+
+    known, _ = fitted(metadata_of(view), _2011)
+    second = build_record(stored.getvalue(), version=_2011, metadata=known)
+    (view,) = representations_of(second)
+    assert view.image_data_type is ImageDataType2011.JPEG_2000_LOSSY
+
+    known, _ = fitted(metadata_of(view), _39794)
+    third = build_record(stored.getvalue(), version=_39794, metadata=known)
+    (view,) = representations_of(third)
+    assert view.image_data_type is ImageDataFormat39794.JPEG_2000_LOSSY
 
 
 @pytest.mark.parametrize(
