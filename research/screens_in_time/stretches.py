@@ -53,7 +53,10 @@ class SeenFrame:
 
 
 def read_stretches(path: Path, *, most: int, sent: bool) -> Iterator[list[tuple[float, BgrImage]]]:
-    """Yield consecutive stretches of a clip, times in seconds.
+    """Yield consecutive stretches of a clip: frames with their times, seconds from the stretch's start.
+
+    A stretch has 3 seconds; the last one may have only half as much. Nothing is yielded if the clip cannot
+    be opened.
 
     Args:
         path: The clip.
