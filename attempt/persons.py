@@ -35,9 +35,11 @@ def persons_of(pixels: BgrImage, pack: Pack, *, rule: SubjectRule) -> tuple[Dete
 def persons_in(pixels: BgrImage, pack: Pack, *, rule: SubjectRule) -> tuple[DetectedFace, ...]:
     """Returns the persons of an image of any size, the subject first.
 
+    A large image is halved until its size suits a detector. This saves time, because a detector reduces its
+    input more slowly. An image with a side below 64 pixels gives no persons.
+
     Args:
-        pixels: The upright image. A large one is halved until it suits a detector, which would reduce it
-            anyway and more slowly.
+        pixels: The upright image.
         pack: The models.
         rule: Defines which faces count.
 

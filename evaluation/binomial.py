@@ -12,11 +12,11 @@ __all__ = ["Proportion", "exact_interval", "fewest_trials", "proportion"]
 
 @dataclass(frozen=True, slots=True)
 class Proportion:
-    """A share of trials with its two-sided Clopper-Pearson interval.
+    """The share of trials that are hits, with its two-sided Clopper-Pearson interval.
 
     Attributes:
-        hits: Trials that count.
-        trials: All trials, at least 1.
+        hits: Number of trials with the event that is counted, such as an error.
+        trials: Number of all trials, at least 1.
         lower: Lower end of the interval, 0..1.
         upper: Upper end, 0..1.
     """

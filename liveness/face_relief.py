@@ -50,7 +50,12 @@ class FacePlaces:
 
 
 def places_on_face(points: NDArray[np.float64], face: DetectedFace) -> FacePlaces:
-    """Returns the places of ``points``, shape (n, 2) in frame pixels, on ``face``."""
+    """Converts points of the frame to the coordinates of an upright face.
+
+    Args:
+        points: Shape (n, 2), in pixels of the frame.
+        face: The face.
+    """
     width = face_extent(face).width
     five = face.five_points.astype(np.float64)
     along = five[1] - five[0]

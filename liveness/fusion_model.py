@@ -24,10 +24,10 @@ class SignalGroup:
 
     Attributes:
         bias: Log odds added if at least one signal of the group was assessed.
-        most_for: The most log odds that the group's signals give together for life; above 0. This limit is
+        most_for: Maximum of the log odds that the group's signals together give for life; above 0. It is
             smaller than ``most_against``, because a replay moves like a person and a good print shows no
             dots.
-        most_against: The most log odds that they give together against life; above 0.
+        most_against: Maximum of the log odds that they together give against life; above 0.
         weights: Weight by signal name, 0 or more.
         neutral: The log odds of the score that counts for neither side, by signal name. A signal that is
             missing here has 0, which is the score 0.5.
@@ -55,7 +55,9 @@ class Trace:
     strength: float
 
     def seen(self, score: float) -> float:
-        """Returns how clear the trace is, 0..1: 0 at ``begins`` and 1 at ``full``, linear in between.
+        """Returns how clear the trace is, 0..1.
+
+        It is 0 at ``begins``, 1 at ``full``, and linear in the log odds of the score between them.
 
         Args:
             score: The score of the signal, 0..1.
@@ -66,10 +68,10 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Traces:
-    """The traces of a medium, whose evidence is limited together.
+    """The traces of a medium. A limit applies to the sum of their evidence.
 
     Attributes:
-        most_against: The most log odds that they give together against life; above 0.
+        most_against: Maximum of the log odds that all traces together give against life; above 0.
         signals: Trace by signal name.
     """
 
@@ -84,7 +86,7 @@ class Motion:
     A replayed person moves, turns and blinks as a person does.
 
     Attributes:
-        most_against: The most log odds that the signals give together against life; above 0.
+        most_against: Maximum of the log odds that the signals together give against life; above 0.
         weights: Weight by signal name, 0 or more.
     """
 

@@ -5,8 +5,8 @@ cheaper than one call for each. On the CPU, batches gain nothing: the callers al
 
 The session starts no thread. The first caller runs the model. Callers that arrive meanwhile wait; then one of
 them runs the model for all of them. Before a run, a caller waits for others only if the previous batch joined
-several, and never longer than the given time. Each thread waits for its own result, so memory is bounded by
-the number of calling threads.
+several or others arrived while it ran, and never longer than the given time. Each thread waits for its own
+result, so memory is bounded by the number of calling threads.
 """
 
 import threading

@@ -50,7 +50,8 @@ def face_parts(five_points: Points, landmarks: Landmarks | None) -> FaceParts | 
         landmarks: Dense landmarks of the same face.
 
     Returns:
-        The points; None if they are not finite. Landmarks of an unknown scheme are ignored.
+        The points; None if the five points are needed and not finite. Landmarks of an unknown scheme, or that
+        are not finite, are ignored.
     """
     found = None if landmarks is None else _from_landmarks(landmarks)
     if found is not None:

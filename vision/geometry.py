@@ -97,7 +97,7 @@ def align_face(image: BgrImage, five_points: Points, size: int = ARCFACE_SIZE) -
 
 
 def context_crop(image: BgrImage, box: Box, scale: float, size: int | tuple[int, int]) -> BgrImage:
-    """Return a square crop of a face with its surroundings, with a mirrored border beyond the frame.
+    """Crop a square around a face and resize it. Pixels beyond the frame are mirrored from inside it.
 
     Mirroring avoids hard edges at the border, which PAD networks mistake for a photo's edge.
 

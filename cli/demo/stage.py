@@ -122,7 +122,9 @@ class Stage:
 
 
 def open_stage(names: frozenset[str]) -> Stage:
-    """Loads the photos, and finds the heads in them with the embedded pack, whichever pack judges.
+    """Loads the photos, and finds the heads in them.
+
+    The heads are found with the pack ``embedded``, even if the server of the demonstration uses another pack.
 
     Args:
         names: The built-in photos to load.

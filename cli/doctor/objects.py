@@ -49,7 +49,9 @@ async def examine_objects(deployment: Deployment) -> list[Finding]:
 
 
 async def store_time(objects: ObjectStore) -> datetime | None:
-    """Returns the time of the store's clock, by an object that is stored and deleted again.
+    """Returns the time of the store's clock, or ``None`` if the store does not list the probe object.
+
+    Stores a probe object, reads the time that the store gave it, and deletes it.
 
     Raises:
         StorageError: The store cannot be used.

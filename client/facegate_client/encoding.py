@@ -34,7 +34,7 @@ class CaptureLimits:
     max_frames_per_second: float = 0.0
 
     def lowered(self, *, max_side: int, max_bytes: int, max_frames_per_second: float) -> "CaptureLimits":
-        """Returns these limits with the lower ones of a CaptureAdjustment; 0 leaves a limit unchanged."""
+        """Returns these limits, each lowered to that of a CaptureAdjustment if that is lower and not 0."""
         rates = [rate for rate in (self.max_frames_per_second, max_frames_per_second) if rate > 0]
         return replace(
             self,

@@ -37,7 +37,14 @@ class FrameRules:
         )
 
     def too_early(self, capture_time_us: int) -> bool:
-        """Returns whether an image exceeds the highest useful rate and so counts as never captured."""
+        """Returns whether an image comes too soon after the previous one for the limit on the rate.
+
+        Such an image is treated as if it had never been captured. Any other image counts towards the rate,
+        so call this once for each image.
+
+        Args:
+            capture_time_us: The image's capture time, microseconds.
+        """
         rate = self._limits.max_frames_per_second
         if rate <= 0:
             return False

@@ -53,12 +53,12 @@ class Claims:
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """One demand.
+    """One demand on a KeyDescription, and the test of it.
 
     Attributes:
-        name: The test's name without the verifier.
+        name: The test's name without the prefix of the verifier, such as ``challenge``.
         label: The demand, in plain words.
-        evaluate: Evaluates the test.
+        evaluate: Tests the demand.
     """
 
     name: str

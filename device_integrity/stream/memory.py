@@ -140,7 +140,11 @@ class ScanMemory(Protocol):
     """
 
     async def recall(self, query: ScanQuery) -> tuple[RecalledScan, ...]:
-        """Returns earlier scans that have an exact mark, or a frame with ``least_bands`` of the bands."""
+        """Returns earlier scans with a frame that may be one of the query's frames.
+
+        That is a frame whose exact mark is in the query, or a frame that has at least ``query.least_bands``
+        of the query's bands.
+        """
         ...
 
     async def key_uses(self, *, tenant: str, key: bytes, since: datetime) -> tuple[KeyUse, ...]:

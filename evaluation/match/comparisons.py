@@ -28,8 +28,8 @@ class Genuine:
 
     Attributes:
         cosines: Shape (n,).
-        rows: Shape (n,), place of the first template.
-        columns: Shape (n,), place of the second.
+        rows: Shape (n,), index of the first template.
+        columns: Shape (n,), index of the second.
     """
 
     cosines: NDArray[np.float64]
@@ -44,13 +44,14 @@ class Comparisons:
     Attributes:
         templates: Shape (n, dimensions), each of length 1.
         person: Shape (n,), index 0..p-1 of the person of each template.
-        photo: Shape (n,), position of the photo of each template.
-        names: The identity of each person.
+        photo: Shape (n,), position in the list of photos of the photo of each template.
+        names: The identity of each person, by index.
         groups: Shape (p,). Only persons of one group are compared: 0 is the main group, 1 the group measured
             separately.
-        pairs: Shape (m, 2), places of templates; None to compare all templates of a group.
-        omitted: Shape (e, 2), pairs of persons that are not compared.
-        kept: The most impostor comparisons that are kept one by one, if all are compared.
+        pairs: Shape (m, 2), indices of the templates to compare; None to compare all templates of a group.
+        omitted: Shape (e, 2), indices of pairs of persons that are not compared.
+        kept: The largest number of impostor comparisons that are kept one by one if ``pairs`` is None. The
+            others, with lower cosines, are only counted.
     """
 
     templates: NDArray[np.float32]
@@ -102,7 +103,7 @@ class Comparisons:
 
     @cached_property
     def different(self) -> tuple[ImpostorScores, NDArray[np.int64], NDArray[np.int64]]:
-        """Comparisons of different persons, and the places of both templates in each that is kept one by one.
+        """Comparisons of different persons, and the indices of both templates of each that is kept.
 
         Raises:
             NothingToMeasure: There are none.

@@ -68,11 +68,11 @@ def portrait_of(image: BgrImage, face: DetectedFace) -> BgrImage:
 
 
 def degraded_portrait(portrait: BgrImage, degradation: Degradation) -> BgrImage:
-    """Return a portrait after a degradation; of the same size.
+    """Return a degraded copy of a portrait, of the same size.
 
     Args:
         portrait: Result of ``portrait_of``.
-        degradation: The degradation.
+        degradation: The kind of degradation.
     """
     return _DEGRADE[degradation](portrait)
 

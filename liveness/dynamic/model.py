@@ -69,8 +69,8 @@ class JudgeSettings:
         outweighs: How many log odds for a face, beyond ``kept_for``, each unit of log odds against it
             cancels.
         wrong_odds: Log odds of all signals together below which the answer is not a face's.
-        most_for: The most log odds for life that the flash adds if Express says LIVE.
-        most_against: The most log odds against life that the flash adds.
+        most_for: Maximum of the log odds for life that the flash adds if Express says LIVE.
+        most_against: Maximum of the log odds against life that the flash adds.
         depth_odds: Log odds of Express' signals of depth (``liveness.express.depth``) below which motion
             does not show a head, if depth is required.
         weights: The factor of each signal's log odds, by name.

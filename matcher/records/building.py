@@ -85,7 +85,8 @@ def wrap_in_dg2(records: Sequence[bytes]) -> bytes:
     """Write an ICAO DG2 (Doc 9303-10) with ISO/IEC 19794-5:2005 or with ISO/IEC 39794-5 records.
 
     Raises:
-        RecordInvalid: There is no record, there are 64 or more, one is of another version, or they differ.
+        RecordInvalid: There is no record, there are 64 or more, one of them is of neither version, or they
+            are of both.
     """
     if all(record.startswith(_FACIAL_2005) for record in records):
         return wrapped(records, format_type=ISO_19794_5)

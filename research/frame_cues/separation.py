@@ -74,7 +74,9 @@ class SourceLevel:
 def separations(
     measured: Sequence[Presentation], cue: str, lines: CueLine, *, bootstrap: Bootstrap
 ) -> list[Separation]:
-    """Measure each source and species with at least five live presentations and five attacks.
+    """Measure the cue for each source and species with enough presentations.
+
+    At least five live presentations of the source, and five attacks of the species, must have the cue.
 
     Args:
         measured: All presentations.
@@ -115,7 +117,7 @@ def separations(
 
 
 def live_levels(measured: Sequence[Presentation], cue: str, lines: CueLine) -> list[SourceLevel]:
-    """Measure each source with a live presentation in which the cue was measured, the largest first.
+    """Measure the cue for each source that has it in a live presentation, the largest source first.
 
     Args:
         measured: All presentations.
@@ -139,14 +141,17 @@ def live_levels(measured: Sequence[Presentation], cue: str, lines: CueLine) -> l
 
 
 def suggested_line(groups: Sequence[NDArray[np.float64]], *, higher_is_attack: bool) -> CueLine:
-    """Return the line with false alarms in at most 1 of 20 of any group, and the median of the medians.
+    """Return a line beyond which lie at most 1 in 20 of the live presentations of each group.
+
+    Its ``live`` is the median of the groups' medians.
 
     Args:
-        groups: Values of live presentations; groups of fewer than twenty are combined.
+        groups: Values of live presentations, by source. Groups of fewer than twenty are combined, and left
+            out if they are fewer than twenty even together.
         higher_is_attack: Whether attacks are above the line.
 
     Raises:
-        ValueError: There is no value.
+        ValueError: No group has twenty values, not even the combined one.
     """
     large = [group for group in groups if group.size >= _FEWEST_FOR_LINE]
     small = [group for group in groups if group.size < _FEWEST_FOR_LINE]

@@ -64,11 +64,16 @@ def count_pushes(
 
 
 def placed_without(rows: Sequence[Row], shipped: FusionModel, limits: Limits) -> Callable[[str], FusionModel]:
-    """Return a model per source, fitted without it, with traces placed without it but as strong as shipped.
+    """Return a function that maps a source to a model, fitted to the rows of all other sources.
 
-    This measures the effect of a trace on persons and cameras that did not determine its place. Its strength
-    is kept, because most attacks that show a trace are of one source, without which it would have no
-    strength.
+    The effect of a trace is thus measured on persons and cameras that did not determine its ``begins`` and
+    ``full``. Its ``strength`` is that of ``shipped``: most attacks that show a trace are from one source, and
+    a model fitted without this source would give the trace no strength.
+
+    Args:
+        rows: Rows of all sources.
+        shipped: The model in use.
+        limits: The numbers of the model that are set, not fitted.
     """
     found: dict[str, FusionModel] = {}
 

@@ -48,7 +48,7 @@ class SeenFrame:
 
 
 def read_stretches(path: Path) -> Iterator[list[TimedImage]]:
-    """Yield the scans of a clip: consecutive stretches of 4 s, the last of at least 2 s.
+    """Yield consecutive stretches of a clip: 4 seconds each, the last at least 2. Times start anew in each.
 
     Images have the size of sent ones but are not yet encoded.
     """

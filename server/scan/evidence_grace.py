@@ -12,7 +12,7 @@ _TICK_SECONDS = 0.5
 
 
 async def await_evidence(env: ScanEnvironment, stream: OpenStream, run: AttemptRun, inbox: Inbox) -> None:
-    """Receives evidence until the policy demands no more, or its grace period is over.
+    """Receives evidence until the policy demands no more, or until its grace period or the scan ends.
 
     Any other message or error ends the wait without deciding anything; the attempt is then judged from the
     frames received so far.

@@ -123,10 +123,10 @@ class RequestIdReused(StorageError):
 
 
 class OnHold(StorageError):
-    """A hold keeps the check, so that it is not erased.
+    """The check cannot be erased, because holds keep it.
 
     Attributes:
-        holds: The number of its holds.
+        holds: The number of holds.
     """
 
     def __init__(self, holds: int) -> None:

@@ -116,7 +116,7 @@ class CheckRepository:
         to: CheckState,
         **changes: Unpack[CheckChanges],
     ) -> CheckRecord:
-        """Moves a check along a transition of the state machine.
+        """Moves a check along a transition of the state machine. Every state but SCANNING ends the lease.
 
         Args:
             check_id: The check.
@@ -126,6 +126,7 @@ class CheckRepository:
             **changes: Other columns to change.
 
         Raises:
+            CheckNotFound: There is no such check.
             Conflict: The state is not an expected one, the state machine has no such transition, or the epoch
                 is not current.
         """

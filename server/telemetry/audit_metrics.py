@@ -25,8 +25,8 @@ class AuditMetrics:
         )
         self._failed = Counter(
             "facegate_audit_appends_failed",
-            "Entries that could not be appended, by action. What they record failed, except refused access "
-            "and changed files.",
+            "Entries that could not be appended to the audit log, by action. The server then refuses the "
+            "action. Entries on refused access and changed files record what already happened.",
             ["action"],
             registry=registry,
         )

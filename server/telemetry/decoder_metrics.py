@@ -18,7 +18,8 @@ class DecoderMetrics:
         )
         self._decoders_replaced = Counter(
             "facegate_decoders_replaced",
-            "Decoder processes that were replaced, by cause; `worn` is not an error.",
+            "Decoder processes that were replaced, by cause. The cause `worn` is a planned replacement, "
+            "not an error.",
             ["cause"],
             registry=registry,
         )

@@ -30,8 +30,8 @@ class FileMetrics:
         )
         self._key_age = Gauge(
             "facegate_signing_key_age_seconds",
-            "Seconds since the key was made that signs now, by what it signs: results or audit. NaN if the "
-            "key's file does not state it.",
+            "Age in seconds of the current signing key, by what it signs: results or audit. NaN if the key's "
+            "file does not state when it was made.",
             ["purpose"],
             registry=registry,
         )
@@ -54,12 +54,14 @@ class FileMetrics:
         )
         self._revocation_left = Gauge(
             "facegate_revocation_list_seconds_left",
-            "Seconds until that list is too old to verify attestations; NaN if there is none.",
+            "Seconds until the list of revoked attestation certificates is too old to verify attestations; "
+            "NaN if there is none.",
             registry=registry,
         )
         self._revocation_unusable = Gauge(
             "facegate_revocation_list_unusable",
-            "1 while the files of that list cannot be used; the previous list, if any, stays in force.",
+            "1 while the files of the list of revoked attestation certificates cannot be used; the previous "
+            "list, if any, stays in force.",
             registry=registry,
         )
         self.revocation_list_read(usable=True, age=None, max_age=timedelta())

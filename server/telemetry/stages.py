@@ -116,12 +116,12 @@ class Stages:
         )
         self._spans_dropped = Counter(
             "facegate_spans_dropped",
-            "Spans that the collector did not get, because it did not answer or too many were waiting.",
+            "Spans that did not reach the collector, because it did not answer or too many were waiting.",
             registry=registry,
         )
         self._transfers_failed = Counter(
             "facegate_otlp_metric_transfers_failed",
-            "Transfers of the metrics that the collector did not get.",
+            "Transfers of metrics that did not reach the collector.",
             registry=registry,
         )
         for stage in Stage:

@@ -52,7 +52,7 @@ class WorkMetrics:
         )
         self._storage_errors = Counter(
             "facegate_storage_errors",
-            "Failed operations, by store, database or objects, and by operation.",
+            "Failed operations, by store (database or objects) and operation.",
             ["store", "operation"],
             registry=registry,
         )
@@ -64,13 +64,13 @@ class WorkMetrics:
         )
         self._quota_use = Gauge(
             "facegate_quota_use_ratio",
-            "The share of its maximum number of places that the tenant nearest to it holds, by kind, 0 to 1.",
+            "The largest share, 0 to 1, that a tenant uses of its maximum number of places; by kind.",
             ["kind"],
             registry=registry,
         )
         self._tenant_places = Gauge(
             "facegate_tenant_places_in_use",
-            "Places in use by tenant; only with telemetry.tenant_names.",
+            "Places in use, by kind and tenant; only with telemetry.tenant_names.",
             ["kind", "tenant"],
             registry=registry,
         )

@@ -55,7 +55,8 @@ def counter_replay(platform: TestPlatform, use: AttestedUse) -> TestDevice:
 def key_farm(platform: TestPlatform) -> TestDevice:
     """Make a phone that makes a key for every scan, as a phone that attests other people's scans does.
 
-    Its first receipt states how many keys it made; Apple's receipts state it only after an exchange.
+    Its receipt states how many keys it made. A real first receipt does not: Apple states the number only in
+    the receipt that replaces it.
     """
 
     def make(binding: bytes, now: datetime, use: AttestedUse) -> tuple[Evidence, ...]:

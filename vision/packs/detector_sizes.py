@@ -1,4 +1,4 @@
-"""Runs a detector on a frame at several input sizes, if one size does not find every face.
+"""Runs a detector on a frame at one input size after another, until it finds a face.
 
 At 640 pixels such a network misses a face that fills a small selfie; at 320 it finds it. So the detector runs
 at 320 first, which is also the cheapest, then at 640 for small faces, then at 160 for a face that fills the

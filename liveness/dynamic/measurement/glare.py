@@ -30,8 +30,8 @@ class GlareSettings:
     Attributes:
         uneven: The value of ``ShapeFinding.uneven``, not stretched, that counts for neither side.
         steepness: The factor from the logarithm to log odds.
-        most_for: The most log odds for a face, because tints and prints also respond evenly.
-        most_against: The most log odds against a face.
+        most_for: Maximum of the log odds for a face, because tints and prints also respond evenly.
+        most_against: Maximum of the log odds against a face.
     """
 
     uneven: float

@@ -51,7 +51,7 @@ class OverlaySettings:
         uneven_near: The ``OverlayFinding.uneven`` that counts for neither side if the background is near. It
             is compared with ``least_uneven`` if the background's 8-bit values rise as much as the face's.
         steepness: The factor from the logarithm of the unevenness to log odds.
-        most_for: The most log odds for a face, because better software than a simple tint may respond
+        most_for: Maximum of the log odds for a face, because better software than a simple tint may respond
             unevenly.
         strongest_alike: The ``Response.strength`` above which a background may respond as a face does.
         strongest: The ``Response.strength`` above which the screen is nearly all the light there is.

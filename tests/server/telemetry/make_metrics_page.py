@@ -20,11 +20,13 @@ PAGE = Path(__file__).resolve().parents[3] / "docs" / "metrics.md"
 _INTRODUCTION = """\
 # Metrics
 
-What the admin listener publishes under `/metrics`, in Prometheus' text format, and what is sent by OTLP
-under the same names, without `_total`. No label carries an identifier of a check, a person or a device, and
-none the name of a tenant unless `telemetry.tenant_names` is set. How to collect them is in
-[operating.md](operating.md#telemetry), what to do after an alert in [operations.md](operations.md#alerts).
-The rules themselves and a dashboard of Grafana are in `helm/facegate/files`.
+The admin listener publishes these metrics under `/metrics`, in Prometheus' text format. OTLP sends them
+under the same names, without `_total`. No label contains an identifier of a check, a person or a device. No
+label contains the name of a tenant unless `telemetry.tenant_names` is set.
+
+[operating.md](operating.md#telemetry) describes how to collect the metrics, and
+[operations.md](operations.md#alerts) what to do after an alert. The alerting rules and a Grafana dashboard
+are in `helm/facegate/files`.
 
 This page is made by `python -m tests.server.telemetry.make_metrics_page` from
 `server/telemetry`; do not edit it by hand.

@@ -27,9 +27,11 @@ const TOO_LATE = new Set(["TOKEN_EXPIRED", "CHECK_CLOSED"]);
 /**
  * The capture screen: `<facegate-scan server="wss://…">`.
  *
- * Set `getTicket`, which is called when the person starts. The attribute `flash` offers the screen's colours; `lang`
- * sets the language. Dispatches `facegate-finished` with the `ScanOutcome` and `facegate-failed` with a
- * `FacegateError`, or what `getTicket` threw, as `detail`. Both are for the interface only: your backend calls `FinishCheck`.
+ * Set `getTicket`, which is called when the person starts. The attribute `flash` allows the colours of DYNAMIC, if the
+ * person accepts them; `lang` sets the language.
+ *
+ * Dispatches `facegate-finished` with the `ScanOutcome` and `facegate-failed` with a `FacegateError`, or what `getTicket`
+ * threw, as `detail`. Both are for the interface only: your backend calls `FinishCheck`.
  */
 export class FacegateScan extends HTMLElement {
   /** Gets the ticket of a new check from your backend. */
