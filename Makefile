@@ -50,7 +50,7 @@ TWO_CORES := --numprocesses 3 --dist worksteal
 test: dev ## Run the fast tests, on two cores.
 	@$(BIN)/python -m pytest $(TWO_CORES) --ignore tests/helm # make check runs those
 
-# What measures time runs after the others, with nothing beside it.
+# What measures time or scans in real time runs after the others, with nothing beside it.
 test-slow: dev ## Run the slow tests and those of bench, evaluation and research: whole checks on real data (FACEGATE_TEST_ASSETS), long runs.
 	@$(BIN)/python -m pytest -m "(slow or research) and not alone and not accuracy" --timeout 1800 $(TWO_CORES)
 	@$(BIN)/python -m pytest -m alone --timeout 1800

@@ -50,6 +50,8 @@ class RunningTry:
 def running_try(temporary: Path, *options: str) -> Iterator[RunningTry]:
     """Runs ``facegate try`` on a free port, without a browser, until the end of the block."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FACEGATE_")}
+    # What a shell runs in the background ignores SIGINT, and its children inherit that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [sys.executable, "-m", "facegate_app", "try", "--no-browser", "--port", "0", *options],
         stdout=subprocess.PIPE,
@@ -57,6 +59,7 @@ def running_try(temporary: Path, *options: str) -> Iterator[RunningTry]:
         text=True,
         env={**environment, "TMPDIR": str(temporary), "COLUMNS": "200"},
     )
+    signal.signal(signal.SIGINT, before)
     assert process.stdout is not None
     printed: list[str] = []
     try:
@@ -68,7 +71,10 @@ def running_try(temporary: Path, *options: str) -> Iterator[RunningTry]:
             assert len(printed) < _START_LINES
         raise AssertionError("\n".join(printed))
     finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-            process.wait(_STOP_SECONDS)
-        process.stdout.close()
+        try:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                process.wait(_STOP_SECONDS)
+        finally:
+            process.kill()
+            process.stdout.close()
