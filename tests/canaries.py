@@ -57,7 +57,7 @@ def _forms(value: bytes) -> Iterator[tuple[str, bytes]]:
     for shift in range(3):
         padded = bytes(shift) + value
         whole = padded[: len(padded) // 3 * 3]
-        # The first group has bits of what stands before.
+        # The first group also holds bits of the preceding bytes.
         skip = 4 if shift else 0
         yield f"base64 at {shift}", base64.b64encode(whole)[skip:]
         yield f"base64url at {shift}", base64.urlsafe_b64encode(whole)[skip:]

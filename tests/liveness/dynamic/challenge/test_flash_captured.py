@@ -21,7 +21,7 @@ def test_the_last_colour_stays_until_there_are_enough_frames(proven_at: float) -
     assert device.run() == Complete(EndReason.PROVEN)
     assert device.reveals[-1][0] - proven_at == pytest.approx(0.8, abs=0.15)
     assert device.reveals[-1][1].last
-    assert not hints_given(device), "nobody is asked for anything"
+    assert not hints_given(device), "the device was sent a hint"
 
 
 def test_frames_that_do_not_come_are_not_waited_for_long(proven_at: float) -> None:
