@@ -97,11 +97,11 @@ class FrameAnalyst:
         """Tests that a frame can be decoded, without measuring it.
 
         Raises:
-            FrameUnusable: As for ``look``.
+            FrameUnusable: As for ``measure_frame``.
         """
         self._decoder.coded_luma(frame)
 
-    def look(
+    def measure_frame(
         self,
         frame: Frame,
         capture_time: float,
@@ -152,7 +152,7 @@ class FrameAnalyst:
         """Returns a frame's fine view; see ``liveness.observe.fine_view``.
 
         Raises:
-            FrameUnusable: As for ``look``.
+            FrameUnusable: As for ``measure_frame``.
         """
         return fine_view(self._decoder.luma(frame))
 
@@ -164,10 +164,10 @@ class FrameAnalyst:
         watcher: FrameWatcher,
         measure: Measure | None = None,
     ) -> None:
-        """Samples a frame without measuring it; ``measure`` as for ``look``.
+        """Samples a frame without measuring it; ``measure`` as for ``measure_frame``.
 
         Raises:
-            FrameUnusable: As for ``look``.
+            FrameUnusable: As for ``measure_frame``.
         """
         picture = FramePicture(self._decoder, frame)
         watcher.skip(
@@ -212,7 +212,7 @@ class FrameAnalyst:
         """Decodes a frame with a face again and runs only the embedder over it.
 
         Raises:
-            FrameUnusable: As for ``look``.
+            FrameUnusable: As for ``measure_frame``.
         """
         face = observation.face
         if face is None:

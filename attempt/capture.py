@@ -214,7 +214,7 @@ class AttemptCapture:
                 return None
         challenge = self.challenge
         asked = challenge is not None and (challenge.awaits_blink or challenge.awaits_depth)
-        seen = self._analyst.look(
+        seen = self._analyst.measure_frame(
             frame,
             time,
             watcher=self._watch.watcher,

@@ -108,9 +108,9 @@ class FrameExaminer:
         """Keeps the answers for frames."""
         self._examined.update((one.frame_index, one) for one in examined)
 
-    def identifications(self, looks: Iterable[tuple[Frame, FrameObservation]]) -> tuple[Identification, ...]:
+    def identifications(self, frames: Iterable[tuple[Frame, FrameObservation]]) -> tuple[Identification, ...]:
         """Returns the identifications of the first few frames; their results belong in ``witnesses``."""
-        return tuple(Identification(self._analyst, *look) for look in islice(looks, _MOST_WITNESSES))
+        return tuple(Identification(self._analyst, *frame) for frame in islice(frames, _MOST_WITNESSES))
 
     def _examination(self, index: int) -> Examination:
         takes = len(self._with_cues.intersection(self._kept)) < CUE_FRAMES

@@ -182,7 +182,7 @@ class FlashRun:
         """Passes the step that a frame claims to the controller, until the closing step has been held."""
         step, since = self._claim(frame, origin_us)
         captured = (frame.capture_time_us - origin_us) / 1e6
-        self._challenge.see(DisplayClaim(step, since, capture_time=captured, arrival_time=arrival))
+        self._challenge.update(DisplayClaim(step, since, capture_time=captured, arrival_time=arrival))
 
     def hint(self, now: float) -> str | None:
         """Returns the feedback code of the current obstacle; ``None`` once the flash is over."""

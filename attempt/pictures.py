@@ -16,10 +16,10 @@ from vision.image import (
     DecodedLuma,
     DecodeLimits,
     GreyImage,
-    check_jpeg,
     decode_image,
     decode_jpeg_luma,
     rotate_upright,
+    validate_jpeg,
 )
 from vision.image_format import ImageFormat, ImageHeader, unsupported
 
@@ -52,8 +52,8 @@ class FrameDecoder:
                 exceeds a limit.
         """
         with _refused(frame):
-            header = check_jpeg(frame.image, limits=self._limits)
-        _check_header(frame, header)
+            header = validate_jpeg(frame.image, limits=self._limits)
+        _validate_header(frame, header)
 
     def colour(self, frame: Frame) -> BgrImage:
         """Decodes a frame and turns it upright.
@@ -176,7 +176,7 @@ class FramePicture:
 def _checked(frame: Frame, decode: Callable[[bytes], Decoded]) -> Decoded:
     with _refused(frame):
         decoded = decode(frame.image)
-    _check_header(frame, decoded.header)
+    _validate_header(frame, decoded.header)
     return decoded
 
 
@@ -191,7 +191,7 @@ def _refused(frame: Frame) -> Iterator[None]:
         ) from error
 
 
-def _check_header(frame: Frame, header: ImageHeader) -> None:
+def _validate_header(frame: Frame, header: ImageHeader) -> None:
     with _refused(frame):
         if header.channels != _CHANNELS:
             raise unsupported(header.format, f"a frame has {_CHANNELS} channels, not {header.channels}")

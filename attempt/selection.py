@@ -22,7 +22,7 @@ class KeptFrames:
         self._selector = FrameSelector(count=count)
         self.frames: dict[int, SeenFrame] = {}
         # Encoded: a decoded frame takes twenty times the memory, and few of these are needed.
-        self._looks: dict[int, tuple[Frame, FrameObservation]] = {}
+        self._detected: dict[int, tuple[Frame, FrameObservation]] = {}
 
     @property
     def selected(self) -> tuple[int, ...]:
@@ -53,7 +53,7 @@ class KeptFrames:
         """Takes a measured frame, and keeps it without its light if it is selected."""
         observation = seen.observation
         if observation.face is not None and observation.faces == 1 and not observation.followed:
-            self._looks[observation.index] = (seen.frame, observation)
+            self._detected[observation.index] = (seen.frame, observation)
         offer = self._selector.offer(observation)
         if offer.keep:
             self.frames[observation.index] = replace(seen, light=None)
@@ -70,7 +70,8 @@ class KeptFrames:
             examined: Indices of the examined frames.
         """
         for stretch in unexamined_stretches(scan, examined=examined):
-            if stretch.looked:
+            if stretch.detected:
                 yield max(
-                    (self._looks[index] for index in stretch.looked), key=lambda look: frame_quality(look[1])
+                    (self._detected[index] for index in stretch.detected),
+                    key=lambda one: frame_quality(one[1]),
                 )

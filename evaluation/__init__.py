@@ -4,12 +4,12 @@ Only ``cli``, ``research`` and tests import this package. Start with ``evaluatio
 """
 
 from evaluation.binomial import Proportion
-from evaluation.figures import FiguresUnavailable, check_figures
+from evaluation.figures import FiguresUnavailable, require_figures
 from evaluation.minifasnet_onnx import converted_network
 
 __all__ = [
     "FiguresUnavailable",
     "Proportion",
-    "check_figures",
     "converted_network",
+    "require_figures",
 ]

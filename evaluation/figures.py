@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "STYLES", "FiguresUnavailable", "check_figures", "new_figure", "png"]
+__all__ = ["COLOURS", "STYLES", "FiguresUnavailable", "new_figure", "png", "require_figures"]
 
 # Distinguishable for people with red-green colour blindness too (M. Okabe and K. Ito, 2008).
 COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
@@ -22,7 +22,7 @@ class FiguresUnavailable(Exception):
     """The library that draws charts is not installed."""
 
 
-def check_figures() -> None:
+def require_figures() -> None:
     """Make sure, before a long computation, that charts can be drawn.
 
     Raises:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liveness.errors import ObservationError
-from liveness.eye_looks import EyeRatios
+from liveness.eye_appearance import EyeRatios
 from liveness.observation import (
     FrameObservation,
     FrameView,
@@ -49,11 +49,11 @@ class FollowedFace:
 
     Attributes:
         face: The face in this frame; its confidence is that of the last detection.
-        looked: The frame of the last detection.
+        detected: The frame of the last detection.
     """
 
     face: DetectedFace
-    looked: FrameObservation
+    detected: FrameObservation
 
 
 class ScanCollector:
@@ -74,19 +74,19 @@ class ScanCollector:
         self._passed: list[SkippedFrame] = []
         self._segments: list[MotionSegment] = []
         self._running: _RunningSegment | None = None
-        self._looked: _Look | None = None
+        self._detected: _Detection | None = None
         self._torn: float | None = None
 
-    def look_is_due(self, capture_time: float) -> bool:
+    def detection_is_due(self, capture_time: float) -> bool:
         """Returns whether a frame of this time needs detection, whatever it shows.
 
         Args:
             capture_time: The capture time of the frame, seconds on the device's clock.
         """
         return (
-            self._looked is None
+            self._detected is None
             or self._running is None
-            or capture_time - self._looked.frame.capture_time >= self._follow_seconds
+            or capture_time - self._detected.frame.capture_time >= self._follow_seconds
             or capture_time - self._running.began >= _SEGMENT_SECONDS
         )
 
@@ -108,27 +108,27 @@ class ScanCollector:
             seen: The next frame. The next call of ``add`` must pass the observation of the same frame.
             capture_time: The capture time of the frame, seconds on the device's clock.
         """
-        looked, running = self._looked, self._running
+        detected, running = self._detected, self._running
         if (
-            looked is None
+            detected is None
             or running is None
             # Frames of different sizes may have views of the same size, but positions are in frame pixels.
-            or (looked.frame.width, looked.frame.height, looked.frame.view_scale)
+            or (detected.frame.width, detected.frame.height, detected.frame.view_scale)
             != (seen.width, seen.height, seen.scale)
-            or self.look_is_due(capture_time)
+            or self.detection_is_due(capture_time)
         ):
             return None
-        sight = running.look_ahead(seen.view)
+        sight = running.follow_ahead(seen.view)
         if (
             sight.motion is None
             or sight.face_share < _MINIMUM_KEPT
             or sight.error > _LARGEST_STRAY * running.start.face_width
-            or looked.frame.face is None
+            or detected.frame.face is None
         ):
             return None
-        since_look = sight.motion @ np.linalg.inv(looked.motion)
-        face = carry_face(looked.frame.face, since_look, seen.scale)
-        return None if face is None else FollowedFace(face=face, looked=looked.frame)
+        since_detection = sight.motion @ np.linalg.inv(detected.motion)
+        face = carry_face(detected.frame.face, since_detection, seen.scale)
+        return None if face is None else FollowedFace(face=face, detected=detected.frame)
 
     def add(self, observation: FrameObservation) -> FrameObservation:
         """Adds the next frame, follows the points to it, and returns its observation without the view.
@@ -148,7 +148,7 @@ class ScanCollector:
         kept = replace(observation, view=None)
         self._frames.append(kept)
         if not observation.followed:
-            self._remember_look(kept)
+            self._keep_detection(kept)
         return kept
 
     def correct_eyes(self, eyes: Mapping[float, EyeRatios]) -> None:
@@ -194,10 +194,10 @@ class ScanCollector:
             if start is not None:
                 self._running = _RunningSegment(start, observation)
 
-    def _remember_look(self, kept: FrameObservation) -> None:
+    def _keep_detection(self, kept: FrameObservation) -> None:
         motion = None if self._running is None else self._running.motion
         alone = kept.face is not None and kept.faces == 1
-        self._looked = _Look(kept, motion) if alone and motion is not None else None
+        self._detected = _Detection(kept, motion) if alone and motion is not None else None
 
     def _close(self) -> None:
         if self._running is not None and self._running.length > 1:
@@ -210,7 +210,7 @@ def _size(frame: FrameObservation) -> tuple[int, int, float]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Look:
+class _Detection:
     """A frame in which the detector found one face.
 
     Attributes:
@@ -276,7 +276,7 @@ class _RunningSegment:
     def seconds(self) -> float:
         return self._steps[-1].time - self.began
 
-    def look_ahead(self, view: GreyView) -> _Sight:
+    def follow_ahead(self, view: GreyView) -> _Sight:
         """Follows the points into the next view; further calls with the same view return the same result."""
         if self._ahead is None or self._ahead.view is not view:
             self._ahead = self._sight(view, far=False)
@@ -298,7 +298,7 @@ class _RunningSegment:
         )
 
     def add(self, observation: FrameObservation, view: GreyView) -> None:
-        sight = self.look_ahead(view)
+        sight = self.follow_ahead(view)
         self._ahead = None
         self._guess = np.where(sight.seen[:, None], sight.found, self._guess)
         self.kept_share = sight.face_share

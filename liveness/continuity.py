@@ -34,11 +34,11 @@ class Stretch:
 
     Attributes:
         frames: The indices of the frames, in order; one or more.
-        looked: The indices of those whose face was detected, so that a template can be made of it.
+        detected: The indices of those whose face was detected, so that a template can be made of it.
     """
 
     frames: tuple[int, ...]
-    looked: tuple[int, ...]
+    detected: tuple[int, ...]
 
 
 def stretches(scan: ScanObservations) -> tuple[Stretch, ...]:
@@ -55,7 +55,7 @@ def stretches(scan: ScanObservations) -> tuple[Stretch, ...]:
     return tuple(
         Stretch(
             frames=tuple(frame.index for frame in run),
-            looked=tuple(frame.index for frame in run if not frame.followed),
+            detected=tuple(frame.index for frame in run if not frame.followed),
         )
         for run in found
     )
@@ -112,7 +112,7 @@ def without_unexamined_motion(scan: ScanObservations, *, examined: Collection[in
 
 
 def _is_examined(stretch: Stretch, examined: Collection[int]) -> bool:
-    return any(index in examined for index in stretch.looked)
+    return any(index in examined for index in stretch.detected)
 
 
 def _steps_that_held(scan: ScanObservations) -> frozenset[tuple[int, int]]:

@@ -20,7 +20,7 @@ import numpy as np
 
 from liveness.express.blink import count_blinks
 from liveness.express.settings import ExpressSettings
-from liveness.eye_looks import EyeRatios, Eyes, KnownEyes, cut_eyes, look_the_same, show_nothing
+from liveness.eye_appearance import EyeRatios, Eyes, KnownEyes, cut_eyes, look_identical, show_nothing
 from liveness.observation import GreyView
 from vision.face import DetectedFace, Points
 
@@ -48,8 +48,8 @@ the 43 blinks that two packs measure in 50 pieces of live clips, this loses none
 _SPARE = 4.0
 _SPARE_A_SECOND = 1.5
 """The number of measurements beside the regular ones: at first, and for each second that passed. On the 51
-scans of ``eye_looks``, 26 had a blink if every frame of 8 a second was measured, and 23 with a quarter of the
-measurements. More spare ones found no more blinks."""
+scans of ``eye_appearance``, 26 had a blink if every frame of 8 a second was measured, and 23 with a quarter
+of the measurements. More spare ones found no more blinks."""
 _OPEN_PERCENT = 75
 """The percentile of an eye's aspect ratios that is its open level, as in ``express.blink``."""
 
@@ -178,7 +178,7 @@ class _Fall:
         """Ends the fall at open eyes; returns the frames whose eyes look the same, and so were not shut."""
         self._drop_before(opened.time)
         shut, self._shut = self._shut, []
-        return [sight for sight, _ in shut if look_the_same(sight.patches, opened.patches)]
+        return [sight for sight, _ in shut if look_identical(sight.patches, opened.patches)]
 
     def _drop_before(self, time: float) -> None:
         """Drops the frames that are too early for a blink, and those that reuse their ratios."""
@@ -216,7 +216,7 @@ class EyeWatch:
         face: DetectedFace,
         time: float,
         *,
-        looked: bool,
+        detected: bool,
         expected: bool = False,
     ) -> EyeSight:
         """Compares the eyes of a frame with those that were measured.
@@ -225,14 +225,14 @@ class EyeWatch:
             grey: The whole upright frame, grey.
             face: The face, frame pixels.
             time: The capture time of the frame, seconds.
-            looked: Whether the face was detected in this frame; regular measurements wait for a detection.
+            detected: Whether the face was detected in this frame; regular measurements wait for a detection.
             expected: Whether the person was asked to blink; then the eyes of every frame should be measured.
         """
         self._budget.begin(time)
         patches = cut_eyes(grey, face.five_points)
         turned = self._turns(face.five_points)
         eyes, alike = self._known.alike(patches)
-        if expected or (looked and self._budget.due(time, alike=alike)):
+        if expected or (detected and self._budget.due(time, alike=alike)):
             return EyeSight(time, patches, turned, eyes, worth=True)
         unlike = eyes is None and not self._blinks.found
         return EyeSight(time, patches, turned, eyes, worth=unlike and self._budget.has_spare(time))
@@ -265,7 +265,7 @@ class EyeWatch:
         else:
             self._fall.add(sight, eyes)
         self._blinks.note(sight.time, eyes)
-        self._known.remember(sight.patches, eyes, opened=opened)
+        self._known.add(sight.patches, eyes, opened=opened)
         if not opened:
             self._blinks.saw_shut()
         return eyes
@@ -291,7 +291,7 @@ class EyeWatch:
         for mistaken in self._fall.end(sight):
             self._corrections[mistaken.time] = eyes
             self._blinks.correct(mistaken.time, eyes)
-            self._known.forget(mistaken.patches)
+            self._known.discard(mistaken.patches)
 
     def _turns(self, points: Points) -> bool:
         """Returns whether the five points show the head turned away from its median pose."""
@@ -309,4 +309,4 @@ class EyeWatch:
         """
         if sight.turned and share >= _TURNED_DEPTH and self._known.open is not None:
             return self._known.open
-        return self._known.look_open(sight.patches)
+        return self._known.nearly_identical_open(sight.patches)

@@ -169,7 +169,7 @@ def observe_followed(
     index: int,
     capture_time: float,
     face: DetectedFace,
-    looked: FrameObservation,
+    detected: FrameObservation,
     eyes: tuple[float, float] | None = None,
     cover: Cover | None = None,
 ) -> FrameObservation:
@@ -180,12 +180,12 @@ def observe_followed(
         index: The frame's index in the scan, from 0.
         capture_time: The capture time, seconds on the device's clock.
         face: The face in this frame.
-        looked: The frame of the last detection; measurements that change slowly are copied from it.
+        detected: The frame of the last detection; measurements that change slowly are copied from it.
         eyes: The eye aspect ratios of ``face``; None if they are unknown.
         cover: What covers ``face``; None if it was not measured.
     """
     return replace(
-        looked,
+        detected,
         index=index,
         capture_time=capture_time,
         width=seen.width,

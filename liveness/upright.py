@@ -55,7 +55,7 @@ class UprightFaces:
         self._find = find_faces
         self._settled = False
         self._turned = 0
-        self._looks = _LOOKS_APART
+        self._since_attempt = _LOOKS_APART
         self._tilted = False
 
     @property
@@ -71,14 +71,14 @@ class UprightFaces:
         if self._tilted:
             return ()
         if not self._settled:
-            self._looks += 1
+            self._since_attempt += 1
             if self._is_due(face):
-                self._looks = 0
+                self._since_attempt = 0
                 self._note(self._compare(pixels, face))
         return () if self._turned else faces
 
     def _is_due(self, face: DetectedFace | None) -> bool:
-        if self._turned == 1 or self._looks > _LOOKS_APART:
+        if self._turned == 1 or self._since_attempt > _LOOKS_APART:
             return True
         return face is not None and not self._turned
 

@@ -134,27 +134,27 @@ class FrameWatcher:
         """
         self._expects_blink = expects_blink
         # If the detector will run, it is cheaper to make the grey copy from the colours.
-        pixels = picture.colour() if self._collector.look_is_due(capture_time) else None
+        pixels = picture.colour() if self._collector.detection_is_due(capture_time) else None
         grey = picture.grey() if pixels is None else pixels
         seen = view_frame(grey, self._space, side=self._side)
         followed = None if pixels is not None else self._collector.follow(seen, capture_time)
         if followed is not None:
-            eyes, landmarks = self._measure(picture.colour, seen, followed.face, capture_time, looked=False)
+            eyes, landmarks = self._measure(picture.colour, seen, followed.face, capture_time, detected=False)
             cover = None
-            if landmarks is not None and followed.looked.pose is not None:
-                cover = observe_cover(picture.colour(), followed.face, landmarks, followed.looked.pose)
+            if landmarks is not None and followed.detected.pose is not None:
+                cover = observe_cover(picture.colour(), followed.face, landmarks, followed.detected.pose)
             observation = observe_followed(
                 seen,
                 index=index,
                 capture_time=capture_time,
                 face=followed.face,
-                looked=followed.looked,
+                detected=followed.detected,
                 eyes=eyes,
                 cover=cover,
             )
         else:
             pixels = picture.colour() if pixels is None else pixels
-            observation = self._look(pixels, seen, index, capture_time)
+            observation = self._detect(pixels, seen, index, capture_time)
         kept = self._collector.add(replace(observation, fingerprint=fingerprint))
         if kept.face is not None and kept.face.box.width * kept.view_scale < _SMALL_FACE:
             self._side = FINE_SIDE
@@ -165,11 +165,11 @@ class FrameWatcher:
         """Records a frame that is not measured, but sampled or compared by its bytes."""
         self._collector.skip(passed)
 
-    def _look(self, pixels: BgrImage, seen: FrameView, index: int, capture_time: float) -> FrameObservation:
+    def _detect(self, pixels: BgrImage, seen: FrameView, index: int, capture_time: float) -> FrameObservation:
         faces = self._find_faces(pixels)
         eyes, pose, cover = None, None, None
         if faces:
-            eyes, landmarks = self._measure(lambda: pixels, seen, faces[0], capture_time, looked=True)
+            eyes, landmarks = self._measure(lambda: pixels, seen, faces[0], capture_time, detected=True)
             pose = self._pose(faces[0], landmarks, seen)
             if landmarks is not None:
                 cover = observe_cover(pixels, faces[0], landmarks, pose)
@@ -191,12 +191,16 @@ class FrameWatcher:
         face: DetectedFace,
         capture_time: float,
         *,
-        looked: bool,
+        detected: bool,
     ) -> tuple[EyeRatios | None, Landmarks | None]:
         if self._locate is None:
             return None, None
         sight = self._eyes.see(
-            seen.grey, face, capture_time, looked=looked, expected=self._expects_blink and not self.blinked
+            seen.grey,
+            face,
+            capture_time,
+            detected=detected,
+            expected=self._expects_blink and not self.blinked,
         )
         if sight.worth:
             landmarks = self._locate(colour(), face)

@@ -27,9 +27,9 @@ For example, compare the portrait in a passport's data group 2 with one frame::
 from matcher.comparison import (
     MatchPolicy,
     MatchResult,
-    check_calibration_supports,
     compare,
     cosine_similarity,
+    require_calibration_support,
 )
 from matcher.constancy import IdentityConstancy, measure_constancy
 from matcher.errors import (
@@ -77,7 +77,6 @@ __all__ = [
     "TemplateSample",
     "TrustedImageRefused",
     "accept_portrait",
-    "check_calibration_supports",
     "compare",
     "cosine_similarity",
     "examine_portrait",
@@ -86,6 +85,7 @@ __all__ = [
     "fuse_templates",
     "measure_constancy",
     "persons_among",
+    "require_calibration_support",
     "sample_quality",
     "similarity_for_fmr",
     "threshold_cosine",

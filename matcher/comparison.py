@@ -9,7 +9,7 @@ from matcher.similarity import fmr_bound, similarity_for_fmr
 from vision.face import Embedding
 from vision.packs import MatchCalibration, Template
 
-__all__ = ["MatchPolicy", "MatchResult", "check_calibration_supports", "compare", "cosine_similarity"]
+__all__ = ["MatchPolicy", "MatchResult", "compare", "cosine_similarity", "require_calibration_support"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class MatchResult:
     provenance: str
 
 
-def check_calibration_supports(calibration: MatchCalibration, policy: MatchPolicy) -> None:
+def require_calibration_support(calibration: MatchCalibration, policy: MatchPolicy) -> None:
     """Make sure, before a comparison, that ``calibration`` supports the decision that ``policy`` demands.
 
     Raises:
@@ -123,13 +123,13 @@ def compare(
         policy: The demanded bound on the false match rate.
 
     Raises:
-        CalibrationTooWeak: See ``check_calibration_supports``.
+        CalibrationTooWeak: See ``require_calibration_support``.
         TemplateMismatch: The templates have different forms: another model, another version of its file, or
             another preprocessing made them.
         TemplateInvalid: A template is empty, zero or not finite.
     """
     # 1. Can this calibration promise the policy's bound on the FMR?
-    check_calibration_supports(calibration, policy)
+    require_calibration_support(calibration, policy)
     # 2. Are both templates of one model, file and preprocessing?
     if portrait.form_id != scan.form_id:
         raise TemplateMismatch(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
-from matcher.conformance.bounds import check_bounds
+from matcher.conformance.bounds import validate_bounds
 from matcher.conformance.factory import unassessable
 from matcher.conformance.interface import Component
 from matcher.conformance.profiles import ALWAYS_HARD, Profile, profile_rules
@@ -132,11 +132,11 @@ class PortraitPolicy:
                 raise PortraitPolicyInvalid(f"{code} is always hard and cannot be changed")
             rules[code] = change.applied_to(rules[code])
             rules[code].check(code)
-            check_bounds(code, rules[code])
-        self._check_eyes(self.changes.get(Component.INTER_EYE_DISTANCE))
+            validate_bounds(code, rules[code])
+        self._validate_eye_distance(self.changes.get(Component.INTER_EYE_DISTANCE))
         return rules
 
-    def _check_eyes(self, change: RuleChange | None) -> None:
+    def _validate_eye_distance(self, change: RuleChange | None) -> None:
         """Refuse a change of the eye distance that contradicts ``min_eye_distance``."""
         if change is None or change.minimum is None or change.minimum >= self.min_eye_distance:
             return

@@ -35,7 +35,7 @@ from server.configuration_events import (
     settings_event,
 )
 from server.data_folder import protect_data
-from server.device.configured import check_evidence
+from server.device.configured import require_available
 from server.device.revocation import RevocationFile
 from server.device.server_keys import ServerKeyList
 from server.device.trust import load_served_policies, open_device_trust
@@ -46,7 +46,7 @@ from server.housekeeping import Housekeeper
 from server.key_files import open_key_files
 from server.keys import KeyFolder, KeyRing
 from server.listeners import Listeners, make_listeners
-from server.models import announce_pack, check_policies, load_configured_pack, pack_identity
+from server.models import announce_pack, load_configured_pack, pack_identity, require_servable
 from server.otlp import open_otlp
 from server.policies import PolicyBook
 from server.policies.availability import Availability
@@ -63,7 +63,7 @@ from server.tuning import Tuning
 from server.workers import Workers
 from vision.isolation.pool import DecoderPool
 from vision.packs import Pack
-from vision.runtime_check import check_runtime
+from vision.runtime_check import require_runtime
 
 _STOP_SECONDS = 2.0
 _log = structlog.get_logger(__name__)
@@ -155,7 +155,7 @@ class FacegateServer:
             SettingsError, PackError, KeysUnusable, ...: See their modules.
         """
         settings = self._settings
-        check_runtime()
+        require_runtime()
         await asyncio.to_thread(protect_data, settings.data_dir)
         otlp = await asyncio.to_thread(open_otlp, settings.telemetry.otlp, self._metrics)
         if otlp is not None:
@@ -170,7 +170,7 @@ class FacegateServer:
             _log.warning(
                 "further_roots_are_believed", roots={root.name: root.spki_sha256 for root in further}
             )
-        availabilities = check_evidence(policies, settings)
+        availabilities = require_available(policies, settings)
         for name, tolerated in policies.waivers.items():
             _log.warning("policy_tolerates_checks", policy=name, checks=list(tolerated))
         trust = await asyncio.to_thread(open_device_trust, settings.device_integrity, now=self._clock.now)
@@ -225,7 +225,7 @@ class FacegateServer:
             pack = await asyncio.to_thread(load_configured_pack, settings)
         pack = timed_pack(pack, self._metrics.work)
         allowed = settings.allow_evaluation_pack
-        check_policies(policies, pack, default=settings.policies.default, allow_evaluation_pack=allowed)
+        require_servable(policies, pack, default=settings.policies.default, allow_evaluation_pack=allowed)
         announce_pack(pack, allow_evaluation_pack=allowed)
         self._metrics.models.loaded(on_gpu=pack.on_gpu)
         self._evaluates = pack.evaluation_only and allowed

@@ -151,7 +151,7 @@ class KeyFiles:
             changed.append(file.path)
         return tuple(changed)
 
-    def forget(self) -> None:
+    def discard_cached(self) -> None:
         """Forgets decrypted keys, so that the next call decrypts the files again."""
         self._decrypted.clear()
 

@@ -221,7 +221,7 @@ class KeyFolder:
             state = self._files.state()
             if state == self._state:
                 return True
-            self._files.forget()
+            self._files.discard_cached()
             _make_tenants_keys(self._files)
             keys = _read(self._files)
         except KeysUnusable as error:

@@ -26,7 +26,7 @@ from server.file_handles import raise_limit, share
 from server.settings import LimitSettings, Settings
 from server.telemetry.metrics import Metrics
 from server.tls import TlsFiles
-from server.trusted_images.fetching import check_tenancy
+from server.trusted_images.fetching import require_tenancy
 from server.watched_file import WatchedFile
 
 __all__ = ["Listeners", "make_listeners"]
@@ -89,7 +89,7 @@ def make_listeners(
     tls = {name: TlsFiles(files) for name, files in named.items() if files is not None}
     callers = _callers(settings, now=now)
     refused = RefusedAccess(now)
-    _check_test_roots(settings, callers)
+    _validate_test_roots(settings, callers)
     _warn_of_unused_quotas(limits, tenants=callers.tenants)
     capacity = open_capacity(
         limits, settings.analysis, several=lambda: callers.has_several_scopes, metrics=metrics
@@ -182,7 +182,7 @@ def _callers(settings: Settings, *, now: Callable[[], datetime]) -> CallerIdenti
     def read(path: Path) -> ApiKeys:
         keys = load_api_keys(path)
         tenants = {key.caller.tenant for key in keys.keys if Role.ORCHESTRATOR in key.caller.roles}
-        check_tenancy(settings.trusted_images, tenants=tenants)
+        require_tenancy(settings.trusted_images, tenants=tenants)
         return keys
 
     callers = CallerIdentifier(
@@ -191,7 +191,7 @@ def _callers(settings: Settings, *, now: Callable[[], datetime]) -> CallerIdenti
         now=now,
         local_sandbox=service.local_sandbox,
     )
-    check_tenancy(settings.trusted_images, tenants=callers.tenants)
+    require_tenancy(settings.trusted_images, tenants=callers.tenants)
     return callers
 
 
@@ -202,7 +202,7 @@ def _warn_of_unused_quotas(limits: LimitSettings, *, tenants: Collection[str]) -
         _log.warning("tenant_limits_of_nobody", tenants=unused)
 
 
-def _check_test_roots(settings: Settings, callers: CallerIdentifier) -> None:
+def _validate_test_roots(settings: Settings, callers: CallerIdentifier) -> None:
     if settings.device_integrity.test_roots.configured and not callers.has_sandbox:
         raise ConfigurationError(
             "device_integrity.test_roots apply to sandbox checks only, and no caller is a sandbox caller: "

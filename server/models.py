@@ -15,9 +15,9 @@ from vision.packs import Pack, load_pack, read_operator_calibration, with_calibr
 __all__ = [
     "announce_pack",
     "calibration_identity",
-    "check_policies",
     "load_configured_pack",
     "pack_identity",
+    "require_servable",
 ]
 
 _log = structlog.get_logger(__name__)
@@ -72,7 +72,7 @@ def calibration_identity(pack: Pack) -> CalibrationIdentity:
     )
 
 
-def check_policies(policies: PolicyBook, pack: Pack, *, default: str, allow_evaluation_pack: bool) -> None:
+def require_servable(policies: PolicyBook, pack: Pack, *, default: str, allow_evaluation_pack: bool) -> None:
     """Verifies that a pack can meet the default policy, and logs a warning for others that it cannot meet.
 
     Args:

@@ -79,7 +79,7 @@ class ServiceTls(Tls):
     may connect."""
 
 
-def _check_tls(host: str, tls: Tls | None) -> None:
+def _validate_tls(host: str, tls: Tls | None) -> None:
     if tls is None and not is_loopback(host):
         raise ValueError(
             f"host {host} is reachable from other machines: set tls.certificate and tls.key, "
@@ -99,7 +99,7 @@ class DeviceListener(Table):
 
     @model_validator(mode="after")
     def _safe(self) -> Self:
-        _check_tls(self.host, self.tls)
+        _validate_tls(self.host, self.tls)
         return self
 
 
@@ -115,7 +115,7 @@ class WebListener(Table):
 
     @model_validator(mode="after")
     def _safe(self) -> Self:
-        _check_tls(self.host, self.tls)
+        _validate_tls(self.host, self.tls)
         return self
 
 
@@ -150,8 +150,8 @@ class ServiceListener(Table):
         if self.clients and client_ca is None:
             raise ValueError("clients are identified by their certificates: set tls.client_ca")
         if self.local_sandbox:
-            self._check_local_sandbox()
-        _check_tls(self.host, self.tls)
+            self._validate_local_sandbox()
+        _validate_tls(self.host, self.tls)
         if self.tls is None or is_loopback(self.host):
             return self
         if self.tls.client_ca is None and self.api_keys_file is None:
@@ -161,7 +161,7 @@ class ServiceListener(Table):
             )
         return self
 
-    def _check_local_sandbox(self) -> None:
+    def _validate_local_sandbox(self) -> None:
         if not is_loopback(self.host):
             raise ValueError(
                 f"local_sandbox is for loopback, and host {self.host} is reachable from other machines: "

@@ -105,7 +105,7 @@ def load_settings(file: Path | None = None) -> LoadedSettings:
         raise SettingsInvalid(unknown)
     from_file = {} if file is None else _read(file)
     if file is not None:
-        _check_passwords(file, from_file)
+        _refuse_passwords(file, from_file)
     try:
         from_environment = EnvSettingsSource(Settings)()
     except SettingsError as error:
@@ -143,7 +143,7 @@ def _read(file: Path) -> dict[str, Any]:
         raise SettingsInvalid((f"{file}: not TOML: {error}",)) from error
 
 
-def _check_passwords(file: Path, table: Mapping[str, Any]) -> None:
+def _refuse_passwords(file: Path, table: Mapping[str, Any]) -> None:
     storage = table.get("storage")
     if not isinstance(storage, Mapping):
         return

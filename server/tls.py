@@ -132,11 +132,11 @@ class _Read:
 
 def _read_files(tls: Tls) -> _Read:
     chain, key = _read(tls.certificate), _read(tls.key, private=True)
-    _check_pair(tls, chain, key)
+    _validate_pair(tls, chain, key)
     authorities = None
     if isinstance(tls, ServiceTls) and tls.client_ca is not None:
         authorities = _read(tls.client_ca)
-        _check_authorities(tls.client_ca, authorities)
+        _validate_authorities(tls.client_ca, authorities)
     return _Read(
         certificate=_certificates(tls.certificate, chain)[0],
         configuration=grpc.ssl_server_certificate_configuration(
@@ -192,7 +192,7 @@ def _certificates(path: Path, content: bytes) -> list[x509.Certificate]:
         ) from error
 
 
-def _check_pair(tls: Tls, chain: bytes, key: bytes) -> None:
+def _validate_pair(tls: Tls, chain: bytes, key: bytes) -> None:
     certificate = _certificates(tls.certificate, chain)[0]
     try:
         private = load_pem_private_key(key, password=None)
@@ -207,7 +207,7 @@ def _check_pair(tls: Tls, chain: bytes, key: bytes) -> None:
         )
 
 
-def _check_authorities(path: Path, content: bytes) -> None:
+def _validate_authorities(path: Path, content: bytes) -> None:
     _certificates(path, content)
     try:
         ssl.create_default_context(cadata=content.decode("ascii"))

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from simulator.errors import SceneSettingsInvalid
-from simulator.knobs import check_knobs, knob
+from simulator.knobs import knob, validate_knobs
 from simulator.light.ambient import AmbientSettings
 from simulator.light.area_light import Emission
 from simulator.light.material import Diffuse
@@ -94,7 +94,7 @@ class SkinSettings:
     gloss: float = knob(1.0, 0.0, 5.0, "factor on the gloss of skin: 0 is powdered, 2 is oily")
 
     def __post_init__(self) -> None:
-        check_knobs(self)
+        validate_knobs(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class InstrumentSettings:
     mask_gloss: float = knob(0.04, 0.0, 0.2, "gloss of a rigid mask: 0.02 is powdered, 0.05 is lacquered")
 
     def __post_init__(self) -> None:
-        check_knobs(self)
+        validate_knobs(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ class InjectionSettings:
     linear: bool = True
 
     def __post_init__(self) -> None:
-        check_knobs(self)
+        validate_knobs(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +210,7 @@ class FlashScanSettings:
     def __post_init__(self) -> None:
         if not isinstance(self.kind, FlashKind):
             raise SceneSettingsInvalid(f"kind must be a FlashKind, got {self.kind!r}")
-        check_knobs(self)
+        validate_knobs(self)
         self.as_scan()  # checks the settings that both kinds of scan share
 
     def as_scan(self, *, expression: ExpressionSettings | None = None) -> SceneSettings:

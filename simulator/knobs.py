@@ -5,7 +5,7 @@ from typing import Any
 
 from simulator.errors import SceneSettingsInvalid
 
-__all__ = ["Knob", "check_knobs", "knob", "knobs_of"]
+__all__ = ["Knob", "knob", "knobs_of", "validate_knobs"]
 
 _KEY = "knob"
 
@@ -43,7 +43,7 @@ def knobs_of(settings: Any) -> tuple[Knob, ...]:
     return tuple(_describe(item) for item in fields(settings) if _KEY in item.metadata)
 
 
-def check_knobs(settings: Any) -> None:
+def validate_knobs(settings: Any) -> None:
     """Checks every knob of ``settings`` against its range.
 
     Raises:

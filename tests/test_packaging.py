@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from vision.runtime_check import check_runtime
+from vision.runtime_check import require_runtime
 
 _ROOT = Path(__file__).resolve().parent.parent
 _LOCKS = sorted((_ROOT / "requirements").glob("*.lock"))
@@ -91,7 +91,7 @@ def test_a_developer_gets_a_postgresql_server() -> None:
 
 
 def test_this_environment_has_one_runtime_and_one_opencv() -> None:
-    installed = check_runtime()
+    installed = require_runtime()
     assert installed.onnxruntime.startswith("onnxruntime")
     assert installed.opencv.startswith("opencv")
 

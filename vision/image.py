@@ -27,11 +27,11 @@ __all__ = [
     "DecodedImage",
     "DecodedLuma",
     "StillDecoder",
-    "check_jpeg",
     "decode_image",
     "decode_jpeg_luma",
     "encode_jpeg",
     "rotate_upright",
+    "validate_jpeg",
 ]
 
 GreyImage = NDArray[np.uint8]
@@ -173,7 +173,7 @@ def decode_jpeg_luma(data: bytes, *, limits: DecodeLimits) -> DecodedLuma:
     return DecodedLuma(pixels=pixels, header=header)
 
 
-def check_jpeg(data: bytes, *, limits: DecodeLimits) -> ImageHeader:
+def validate_jpeg(data: bytes, *, limits: DecodeLimits) -> ImageHeader:
     """Test a JPEG's header and end without decoding it, and return the header.
 
     Args:
@@ -184,7 +184,7 @@ def check_jpeg(data: bytes, *, limits: DecodeLimits) -> ImageHeader:
         ImageError: As ``decode_jpeg_luma`` would raise it before decoding.
     """
     header = _checked_header(data, limits, frozenset({ImageFormat.JPEG}))
-    _check_whole(data)
+    _require_whole(data)
     return header
 
 
@@ -233,14 +233,14 @@ def encode_jpeg(image: BgrImage, quality: int = 90) -> bytes:
 
 
 def _checked_header(data: bytes, limits: DecodeLimits, formats: frozenset[ImageFormat]) -> ImageHeader:
-    _check_bytes(data, limits)
-    _check_format(data, formats)
+    _require_bytes(data, limits)
+    _require_format(data, formats)
     header = parse_header(data)
-    _check_pixels(header, limits)
+    _require_pixels(header, limits)
     return header
 
 
-def _check_bytes(data: bytes, limits: DecodeLimits) -> None:
+def _require_bytes(data: bytes, limits: DecodeLimits) -> None:
     if len(data) > limits.max_bytes:
         raise ImageError(
             ImageFault.TOO_MANY_BYTES,
@@ -249,7 +249,7 @@ def _check_bytes(data: bytes, limits: DecodeLimits) -> None:
         )
 
 
-def _check_format(data: bytes, formats: frozenset[ImageFormat]) -> None:
+def _require_format(data: bytes, formats: frozenset[ImageFormat]) -> None:
     found = detect_format(data)
     if not data or found in formats:
         return
@@ -261,7 +261,7 @@ def _check_format(data: bytes, formats: frozenset[ImageFormat]) -> None:
     )
 
 
-def _check_pixels(header: ImageHeader, limits: DecodeLimits) -> None:
+def _require_pixels(header: ImageHeader, limits: DecodeLimits) -> None:
     size: dict[str, str | int | float] = {"width": header.width, "height": header.height}
     longer, shorter = max(header.width, header.height), min(header.width, header.height)
     if header.pixels > limits.max_pixels or longer > limits.max_side:
@@ -308,7 +308,7 @@ def _imdecode(data: bytes, flags: int, format_: ImageFormat) -> NDArray[np.uint8
     return decoded.astype(np.uint8, copy=False)
 
 
-def _check_whole(data: bytes) -> None:
+def _require_whole(data: bytes) -> None:
     # The decoder fills missing data with grey and reports no error.
     if data.rfind(b"\xff\xd9") < data.find(b"\xff\xda"):
         raise malformed(ImageFormat.JPEG, "the image data are cut off")
@@ -319,7 +319,7 @@ def _decode_jpeg(data: bytes, colours: int = cv2.IMREAD_COLOR_BGR) -> NDArray[np
     # scans would keep a core busy for minutes. Encoders use about ten.
     if data.count(b"\xff\xda") > _MOST_SCANS:
         raise malformed(ImageFormat.JPEG, f"more than {_MOST_SCANS} scans")
-    _check_whole(data)
+    _require_whole(data)
     pixels = _imdecode(data, colours | cv2.IMREAD_IGNORE_ORIENTATION, ImageFormat.JPEG)
     return pixels.astype(np.uint8, copy=False)
 

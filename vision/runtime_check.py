@@ -10,7 +10,7 @@ from importlib import metadata
 
 from vision.errors import RuntimeConflict
 
-__all__ = ["InstalledRuntime", "check_runtime"]
+__all__ = ["InstalledRuntime", "require_runtime"]
 
 _ONNX_RUNTIMES = frozenset(
     {
@@ -57,7 +57,7 @@ class InstalledRuntime:
     opencv: str
 
 
-def check_runtime() -> InstalledRuntime:
+def require_runtime() -> InstalledRuntime:
     """Tests that exactly one ONNX Runtime and one OpenCV are installed.
 
     Raises:

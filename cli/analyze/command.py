@@ -12,7 +12,7 @@ from rich.markup import escape
 from cli.analyze.analyser import Analyser
 from cli.analyze.display import AnalysisDisplay
 from cli.analyze.envelope import as_json_line
-from cli.analyze.files import check_page_path, write_page
+from cli.analyze.files import require_page_path, write_page
 from cli.analyze.finding import FileReport
 from cli.analyze.local import LocalAnalyser
 from cli.analyze.options import DEFAULT_PACK, DEFAULT_POLICY, AnalysisDepth, ServerOptions
@@ -247,4 +247,4 @@ def _refuse_page(explain: Path, *, count: int, force: bool) -> None:
             f"{count} files are too many for one page: explain at most {_MOST_EXPLAINED} at a time",
             param_hint="--explain",
         )
-    check_page_path(explain, force=force)
+    require_page_path(explain, force=force)

@@ -8,7 +8,7 @@ from cli.errors import FileUnusable, OutputUnusable
 from cli.files import NotRegular, kind_there, read_regular, write_whole
 from cli.shown import shown_name
 
-__all__ = ["MOST_BYTES", "check_page_path", "read_media", "write_page"]
+__all__ = ["MOST_BYTES", "read_media", "require_page_path", "write_page"]
 
 MOST_BYTES: Final = 50_000_000
 """Longest file that is read: the limit of a video; the limit of an image is far lower."""
@@ -43,7 +43,7 @@ def read_media(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
         raise FileUnusable(f"{name} cannot be read: {why}") from error
 
 
-def check_page_path(path: Path, *, force: bool) -> None:
+def require_page_path(path: Path, *, force: bool) -> None:
     """Verifies before the work that the page can be written.
 
     Raises:

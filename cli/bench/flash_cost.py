@@ -175,7 +175,7 @@ def run_flash(pack: Pack, frames: Sequence[BgrImage], *, frames_per_second: floa
     for index, pixels in enumerate(frames):
         at = index / frames_per_second
         frame = _frame(index, at, pixels, step, since)
-        seen = analyst.look(frame, at, watcher=watcher, with_light=True)
+        seen = analyst.measure_frame(frame, at, watcher=watcher, with_light=True)
         began = time.thread_time()
         pack.detector.detect(pixels)
         detected = time.thread_time()

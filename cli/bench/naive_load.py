@@ -214,7 +214,7 @@ async def _compare(bench: Bench, scan: RecordedScan, models: Mapping[str, Pack],
         raise ScanNotMeasured(f"no frame of the scan {scan.name} was sent: {times.error}")
     receipt = FrameReceipt()
     naive = {
-        variant: await _look(NaivePipeline(pack, portrait=scan.portrait), frames, scan)
+        variant: await _run_naive(NaivePipeline(pack, portrait=scan.portrait), frames, scan)
         for variant, pack in models.items()
     }
     await _paced(receipt.take, frames, scan)
@@ -232,8 +232,8 @@ async def _compare(bench: Bench, scan: RecordedScan, models: Mapping[str, Pack],
     )
 
 
-async def _look(naive: NaivePipeline, frames: Sequence[bytes], scan: RecordedScan) -> NaiveVerdict:
-    await _paced(naive.look, frames, scan)
+async def _run_naive(naive: NaivePipeline, frames: Sequence[bytes], scan: RecordedScan) -> NaiveVerdict:
+    await _paced(naive.run, frames, scan)
     return naive.verdict()
 
 

@@ -61,7 +61,7 @@ class NaivePipeline:
         self._frames = 0
         self._seconds = 0.0
 
-    def look(self, jpeg: bytes) -> None:
+    def run(self, jpeg: bytes) -> None:
         """Runs every model on a frame."""
         began = time.thread_time()
         image = _decoded(jpeg)

@@ -8,7 +8,7 @@ from facegate.v1 import scan_pb2
 from cli.conformance.rules import Rule, Violation
 from server.scan.messages import FrameMessage
 from vision.errors import ImageError
-from vision.image import DecodeLimits, check_jpeg
+from vision.image import DecodeLimits, validate_jpeg
 
 __all__ = ["GRACE_SECONDS", "AttemptBook", "CaptureClock"]
 
@@ -138,13 +138,13 @@ class AttemptBook:
             Violation: A rule is broken.
         """
         size = len(frame.image)
-        self._check_budget(frame, size)
-        self._check_credit(frame, size, arrival)
-        self._check_image(frame)
+        self._verify_budget(frame, size)
+        self._verify_credit(frame, size, arrival)
+        self._verify_image(frame)
         captured = self.clock.accept(frame, arrival)
-        self._check_pause(frame, arrival, captured)
-        self._check_adjustment(frame, size, arrival)
-        self._check_rate(frame, arrival)
+        self._verify_pause(frame, arrival, captured)
+        self._verify_adjustment(frame, size, arrival)
+        self._verify_rate(frame, arrival)
         self.frames += 1
         self.times.append(arrival)
         self.sizes.append(size)
@@ -153,7 +153,7 @@ class AttemptBook:
         self.dropped += frame.dropped_before
         return captured
 
-    def _check_budget(self, frame: FrameMessage, size: int) -> None:
+    def _verify_budget(self, frame: FrameMessage, size: int) -> None:
         if size > self.budget.max_frame_bytes:
             raise Violation(
                 Rule.FRAME_SIZE,
@@ -168,7 +168,7 @@ class AttemptBook:
                 Rule.BUDGET, f"the scan has more than {self.budget.max_scan_bytes} bytes of frames"
             )
 
-    def _check_credit(self, frame: FrameMessage, size: int, arrival: float) -> None:
+    def _verify_credit(self, frame: FrameMessage, size: int, arrival: float) -> None:
         frames = sum(grant[1] for grant in self._granted if grant[0] <= arrival)
         room = sum(grant[2] for grant in self._granted if grant[0] <= arrival)
         if self.frames >= frames:
@@ -183,13 +183,13 @@ class AttemptBook:
                 f"AttemptStart and Credit together allow {room}",
             )
 
-    def _check_image(self, frame: FrameMessage) -> None:
+    def _verify_image(self, frame: FrameMessage) -> None:
         side = max(self.budget.max_frame_pixels, 1)
         limits = DecodeLimits(
             max_bytes=self.budget.max_frame_bytes, max_pixels=self.budget.max_frame_pixels, max_side=side
         )
         try:
-            header = check_jpeg(frame.image, limits=limits)
+            header = validate_jpeg(frame.image, limits=limits)
         except ImageError as error:
             raise Violation(Rule.FRAME_IMAGE, f"frame {frame.index}: {error}") from error
         if (header.width, header.height) != (frame.width, frame.height):
@@ -210,7 +210,7 @@ class AttemptBook:
                 f"the shorter side of frame {frame.index} has fewer than {self.budget.min_frame_side} pixels",
             )
 
-    def _check_pause(self, frame: FrameMessage, arrival: float, captured: float) -> None:
+    def _verify_pause(self, frame: FrameMessage, arrival: float, captured: float) -> None:
         for since, until in self._pauses:
             if since + GRACE_SECONDS < arrival < until:
                 raise Violation(
@@ -224,7 +224,7 @@ class AttemptBook:
     def _known(self, arrival: float) -> list[_Limit]:
         return [limit for limit in self._limits if limit.since + GRACE_SECONDS <= arrival]
 
-    def _check_adjustment(self, frame: FrameMessage, size: int, arrival: float) -> None:
+    def _verify_adjustment(self, frame: FrameMessage, size: int, arrival: float) -> None:
         known = self._known(arrival)
         side = min((limit.side for limit in known if limit.side), default=0)
         most = min((limit.bytes for limit in known if limit.bytes), default=0)
@@ -239,7 +239,7 @@ class AttemptBook:
                 Rule.ADJUSTMENT, f"frame {frame.index} has {size} bytes; they were adjusted to {most}"
             )
 
-    def _check_rate(self, frame: FrameMessage, arrival: float) -> None:
+    def _verify_rate(self, frame: FrameMessage, arrival: float) -> None:
         adjusted = [limit.rate for limit in self._known(arrival) if limit.rate]
         rate = min([*adjusted, self.budget.max_frames_per_second])
         if rate != self._rate:

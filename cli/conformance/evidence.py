@@ -17,13 +17,13 @@ from facegate_protocol import (
     load_public_key,
 )
 
-__all__ = ["MOST_ATTESTATIONS", "check_evidence"]
+__all__ = ["MOST_ATTESTATIONS", "verify_evidence"]
 
 MOST_ATTESTATIONS: Final = 4
 """Attestations of a scan, over all its streams."""
 
 
-def check_evidence(attestation: device_pb2.Attestation, *, binding: bytes, findings: bool) -> None:
+def verify_evidence(attestation: device_pb2.Attestation, *, binding: bytes, findings: bool) -> None:
     """Tests a piece of evidence. Chains, tokens and assertions of a platform are not verified.
 
     Args:
@@ -39,20 +39,20 @@ def check_evidence(attestation: device_pb2.Attestation, *, binding: bytes, findi
     challenge = evidence_challenge(binding=binding, findings=attestation.runtime_findings)
     match attestation.WhichOneof("evidence"):
         case "web_crypto":
-            _check_signature(
+            _verify_signature(
                 _key(attestation.web_crypto.public_key), attestation.web_crypto.signature, challenge
             )
         case "android_key":
-            _check_android(attestation.android_key, challenge)
+            _verify_android(attestation.android_key, challenge)
         case "web_authn":
-            _check_client_data(attestation.web_authn.client_data_json, challenge)
+            _verify_client_data(attestation.web_authn.client_data_json, challenge)
         case None if not attestation.runtime_findings:
             raise Violation(Rule.ATTESTATION, "an attestation has neither evidence nor findings")
         case _:
             pass
 
 
-def _check_signature(key: ec.EllipticCurvePublicKey, signature: bytes, challenge: bytes) -> None:
+def _verify_signature(key: ec.EllipticCurvePublicKey, signature: bytes, challenge: bytes) -> None:
     fault = signature_fault(
         key, message=attestation_message(binding=challenge), signature=signature, unframed=challenge
     )
@@ -67,17 +67,17 @@ def _key(der: bytes) -> ec.EllipticCurvePublicKey:
         raise Violation(Rule.ATTESTATION, f"the key of the evidence: {error}") from error
 
 
-def _check_android(evidence: device_pb2.AndroidKeyAttestation, challenge: bytes) -> None:
+def _verify_android(evidence: device_pb2.AndroidKeyAttestation, challenge: bytes) -> None:
     try:
         key = x509.load_der_x509_certificate(evidence.certificate_chain[0]).public_key()
     except (IndexError, ValueError) as error:
         raise Violation(Rule.ATTESTATION, "the first certificate of the chain is not DER") from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise Violation(Rule.ATTESTATION, "the attested key is not on the curve P-256")
-    _check_signature(key, evidence.signature, challenge)
+    _verify_signature(key, evidence.signature, challenge)
 
 
-def _check_client_data(data: bytes, challenge: bytes) -> None:
+def _verify_client_data(data: bytes, challenge: bytes) -> None:
     try:
         stated = json.loads(data)["challenge"]
     except (ValueError, KeyError, TypeError) as error:

@@ -25,7 +25,7 @@ from facegate_protocol import (
 )
 from server.edge.scan_codec import to_inbound
 from server.errors import Refusal
-from server.scan.admission import check_start
+from server.scan.admission import validate_start
 from server.scan.messages import StartMessage
 
 __all__ = [
@@ -167,7 +167,7 @@ def _test_fields(raw: bytes, start: scan_pb2.ScanStart, ticket: Ticket, *, page:
     try:
         match to_inbound(scan_pb2.ScanFaceRequest(start=raw)):
             case StartMessage() as message:
-                check_start(message)
+                validate_start(message)
     except Refusal as error:
         field_name = str(error.details.get("field", ""))
         raise Violation(_RULES.get(field_name, Rule.START_FIELDS), str(error)) from error

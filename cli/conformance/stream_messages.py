@@ -5,7 +5,7 @@ import hmac
 from facegate.v1 import scan_pb2
 
 from cli.conformance.attempt_book import AttemptBook, CaptureClock
-from cli.conformance.evidence import MOST_ATTESTATIONS, check_evidence
+from cli.conformance.evidence import MOST_ATTESTATIONS, verify_evidence
 from cli.conformance.flash_book import FlashBook
 from cli.conformance.line import Arrival
 from cli.conformance.opening import ClientScan, Opened, Start
@@ -158,7 +158,7 @@ class StreamMessages:
         if self._scan.attestations > MOST_ATTESTATIONS:
             raise Violation(Rule.ATTESTATION, f"more than {MOST_ATTESTATIONS} attestations came in the scan")
         allowed = self.body.attestation.runtime_findings
-        check_evidence(request.attestation, binding=self._opened.binding, findings=allowed)
+        verify_evidence(request.attestation, binding=self._opened.binding, findings=allowed)
         self.evidence_at = arrival.time
 
     def _ready(self, request: scan_pb2.ScanFaceRequest) -> None:

@@ -146,7 +146,7 @@ class StrictStream(StreamMessages):
                 raise Violation(Rule.MESSAGE_ORDER, "the client dropped the line") from error
             self.accept(arrival)
 
-    def check_rate(self) -> None:
+    def verify_rate(self) -> None:
         """Tests that the frames of the attempt came often enough.
 
         Raises:

@@ -5,14 +5,14 @@ import asyncio
 from cli.doctor.finding import Deployment, Finding, failure, fine
 from cli.errors import BenchImpossible
 from cli.models.bench import measure_models
-from server.device.configured import check_evidence
+from server.device.configured import require_available
 from server.device.trust import load_served_policies
 from server.errors import ConfigurationError
-from server.models import check_policies, load_configured_pack
+from server.models import load_configured_pack, require_servable
 from server.policies.errors import PolicyError
 from vision.errors import VisionError
 from vision.packs import Pack
-from vision.runtime_check import check_runtime
+from vision.runtime_check import require_runtime
 
 __all__ = ["examine_models", "examine_policies"]
 
@@ -20,7 +20,7 @@ __all__ = ["examine_models", "examine_policies"]
 async def examine_models(deployment: Deployment) -> list[Finding]:
     """Loads the pack, which hashes its files, and runs each model once."""
     try:
-        runtime = check_runtime()
+        runtime = require_runtime()
         pack = await asyncio.to_thread(load_configured_pack, deployment.settings)
     except VisionError as error:
         return [
@@ -56,9 +56,9 @@ async def examine_policies(deployment: Deployment) -> list[Finding]:
         policies = load_served_policies(
             settings.policies.folder, for_tests=settings.device_integrity.for_tests
         )
-        availabilities = check_evidence(policies, settings)
+        availabilities = require_available(policies, settings)
         pack: Pack = await asyncio.to_thread(load_configured_pack, settings)
-        check_policies(
+        require_servable(
             policies,
             pack,
             default=settings.policies.default,

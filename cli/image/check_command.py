@@ -14,7 +14,7 @@ from cli.chosen_policy import chosen_policy
 from cli.error_reporting import FAILED, errors_reported
 from cli.errors import PolicyUnusable
 from cli.image.check_view import checked_view, summary_view
-from cli.image.checking import Checked, DecodersOnDemand, ImageFinding, as_json, check_image
+from cli.image.checking import Checked, DecodersOnDemand, ImageFinding, as_json, assess_image
 from cli.models.options import ModelsDirOption, models_folder
 from cli.options import JsonOption, PoliciesConfigOption
 from matcher import MatcherError, PortraitPolicy
@@ -98,7 +98,7 @@ def _checked(
         task = progress.add_task("", total=len(files))
         for file in files:
             progress.update(task, description=file.name)
-            results.append(check_image(file, pack=pack, policy=policy, still_decoder=decoders))
+            results.append(assess_image(file, pack=pack, policy=policy, still_decoder=decoders))
             progress.advance(task)
     return tuple(results)
 

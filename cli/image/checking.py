@@ -19,7 +19,7 @@ from vision.image_format import ImageHeader
 from vision.isolation.pool import DecoderPool
 from vision.packs import Pack
 
-__all__ = ["Checked", "DecodersOnDemand", "ImageFinding", "as_json", "check_image"]
+__all__ = ["Checked", "DecodersOnDemand", "ImageFinding", "as_json", "assess_image"]
 
 
 class ImageFinding(StrEnum):
@@ -84,7 +84,7 @@ class DecodersOnDemand:
             self._pool.close()
 
 
-def check_image(file: Path, *, pack: Pack, policy: PortraitPolicy, still_decoder: StillDecoder) -> Checked:
+def assess_image(file: Path, *, pack: Pack, policy: PortraitPolicy, still_decoder: StillDecoder) -> Checked:
     """Tests one file against a policy. Reports problems of the file in the return value.
 
     Args:

@@ -27,9 +27,9 @@ from cli.match.options import (
     SeedOption,
     WorkersOption,
     bootstrap_options,
-    check_apart,
     load_packs,
     read_optional_corrections,
+    require_apart,
     worker_count,
 )
 from cli.match.words import not_supported
@@ -97,10 +97,10 @@ def calibrate_command(
     """
     console, errors = Console(), Console(stderr=True)
     with errors_reported(MatchEvaluationError, VisionError, OSError):
-        _check_out(out, replace=replace)
+        _require_writable(out, replace=replace)
         known = read_optional_corrections(corrections)
         photos = read_photo_list(identities, corrections=known, apart=apart or ()).photos
-        check_apart(photos, apart or ())
+        require_apart(photos, apart or ())
         packs = load_packs(pack, models_dir=models_folder(models_dir))
         embedder = common_embedder(packs)
         runs = embed_with_progress(photos, packs=packs, workers=worker_count(workers), console=errors)
@@ -128,7 +128,7 @@ def calibrate_command(
                     numbers=bootstrap_options(resamples, confidence, seed),
                 ),
             )
-        _check_worth(calibration, confidence=confidence)
+        _require_useful(calibration, confidence=confidence)
         _write(out, render_calibration(calibration))
     for measurement in measurements:
         _print_measurement(console, calibration, measurement, confidence=confidence)
@@ -141,7 +141,7 @@ def calibrate_command(
     )
 
 
-def _check_out(out: Path, *, replace: bool) -> None:
+def _require_writable(out: Path, *, replace: bool) -> None:
     """Verify before any long work that the file can be written."""
     if not out.absolute().parent.is_dir():
         raise OutputUnusable(f"{out} cannot be written: the folder {out.parent} does not exist")
@@ -151,7 +151,7 @@ def _check_out(out: Path, *, replace: bool) -> None:
         raise OutputUnusable(f"{out} exists: choose another name, or use --replace")
 
 
-def _check_worth(calibration: MatchCalibration, *, confidence: float) -> None:
+def _require_useful(calibration: MatchCalibration, *, confidence: float) -> None:
     record, bound = calibration.record, calibration.lowest_bound
     if record.genuine_pairs == 0:
         raise NothingToMeasure(

@@ -21,17 +21,17 @@ from cli.match.options import (
     SeedOption,
     WorkersOption,
     bootstrap_options,
-    check_apart,
     load_packs,
     pack_names,
     read_optional_corrections,
+    require_apart,
     worker_count,
 )
 from cli.match.suspected import suspected_files
 from cli.models.options import ModelsDirOption, models_folder
 from cli.options import JsonOption
-from cli.report import check_writable, print_report, write_report
-from evaluation import FiguresUnavailable, check_figures
+from cli.report import print_report, require_writable, write_report
+from evaluation import FiguresUnavailable, require_figures
 from evaluation.match import (
     Bootstrap,
     Corrections,
@@ -134,8 +134,8 @@ def match(
     specs = tuple(pack or (_EMBEDDED,))
     with errors_reported(MatchEvaluationError, FiguresUnavailable, VisionError, OSError):
         if out is not None:
-            check_figures()
-            check_writable(out)
+            require_figures()
+            require_writable(out)
         material = _material(
             identities,
             pairs,
@@ -198,7 +198,7 @@ def _material(
         raise PhotoListError("--portraits compares all photos with all: use it with --identities")
     if portraits and len({photo.identity for photo in photos}) == len(photos):
         raise NothingToMeasure("--portraits needs persons with two photos, and there are none")
-    check_apart(photos, apart)
+    require_apart(photos, apart)
     return Material(
         photos=photos,
         pairs=chosen,

@@ -21,10 +21,10 @@ __all__ = [
     "SeedOption",
     "WorkersOption",
     "bootstrap_options",
-    "check_apart",
     "load_packs",
     "pack_names",
     "read_optional_corrections",
+    "require_apart",
     "worker_count",
 ]
 
@@ -113,7 +113,7 @@ def bootstrap_options(resamples: int, confidence: float, seed: int) -> tuple[str
     return ("--resamples", str(resamples), "--confidence", f"{confidence:g}", "--seed", str(seed))
 
 
-def check_apart(photos: Sequence[FacePhoto], apart: Collection[str]) -> None:
+def require_apart(photos: Sequence[FacePhoto], apart: Collection[str]) -> None:
     """Verify that the sources of `--apart` exist, because a wrong name would have no effect.
 
     Raises:

@@ -218,7 +218,7 @@ class HttpSource:
                 f"{part.entry.file_name} at {_shown(url)} has {offered:,} bytes, expected {expected}. "
                 "Nothing was installed. Pull from another mirror, or report it to the operator of this one."
             )
-        part.remember(_shown(url), _validator(response))
+        part.save_validator(_shown(url), _validator(response))
 
 
 def _headers(url: URL, part: PartFile) -> dict[str, str]:

@@ -145,7 +145,7 @@ class _Pull:
         skipped: tuple[SkippedFile, ...] = ()
         if lacking:
             await asyncio.to_thread(_make, self.incoming)
-            await asyncio.to_thread(self._check_room, installed)
+            await asyncio.to_thread(self._require_space, installed)
             async with open_source(source, progress=self.progress, patience=patience) as opened:
                 fetching = Fetching(
                     models_dir=self.models_dir,
@@ -172,7 +172,7 @@ class _Pull:
             skipped=skipped,
         )
 
-    def _check_room(self, installed: InstalledPack) -> None:
+    def _require_space(self, installed: InstalledPack) -> None:
         with writing(self.models_dir):
             free = shutil.disk_usage(self.models_dir).free
             here = sum(path.stat().st_size for path in self.incoming.iterdir() if path.is_file())

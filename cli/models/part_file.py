@@ -76,7 +76,7 @@ class PartFile:
         # It becomes a header, so only printable ASCII is allowed.
         return value if isinstance(value, str) and value.isascii() and value.isprintable() else None
 
-    def remember(self, url: str, validator: str | None) -> None:
+    def save_validator(self, url: str, validator: str | None) -> None:
         """Stores the validator of the server at ``url`` for the next pull.
 
         Raises:

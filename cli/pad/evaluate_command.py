@@ -23,8 +23,8 @@ from cli.options import JsonOption
 from cli.pad.charts import draw_charts, draw_mistakes
 from cli.pad.description import describe
 from cli.pad.measuring import Chosen, measure_packs
-from cli.report import check_writable, print_report, write_report
-from evaluation import FiguresUnavailable, check_figures, converted_network
+from cli.report import print_report, require_writable, write_report
+from evaluation import FiguresUnavailable, converted_network, require_figures
 from evaluation.match import MatchEvaluationError
 from evaluation.pad import (
     Bootstrap,
@@ -138,8 +138,8 @@ def pad(
         OSError,
     ):
         if out is not None:
-            check_figures()
-            check_writable(out)
+            require_figures()
+            require_writable(out)
         chosen = _chosen(dataset, scorer or (), weights or (), only=only, with_unusable=with_unusable)
         report = measure_packs(
             chosen,

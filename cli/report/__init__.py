@@ -5,7 +5,7 @@ its folder: a page, Markdown, JSON, charts.
 """
 
 from cli.report.document import Chart, ReportDocument
-from cli.report.folder import check_writable, write_report
+from cli.report.folder import require_writable, write_report
 from cli.report.markdown import render_markdown
 from cli.report.page import render_page
 from cli.report.sheets import Sheet, sheet_table
@@ -15,11 +15,11 @@ __all__ = [
     "Chart",
     "ReportDocument",
     "Sheet",
-    "check_writable",
     "print_report",
     "render_markdown",
     "render_page",
     "report_view",
+    "require_writable",
     "sheet_table",
     "write_report",
 ]

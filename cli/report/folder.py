@@ -10,14 +10,14 @@ from cli.report.document import Chart, ReportDocument
 from cli.report.markdown import render_markdown
 from cli.report.page import render_page
 
-__all__ = ["check_writable", "write_report"]
+__all__ = ["require_writable", "write_report"]
 
 _PAGE: Final = "report.html"
 _MARKDOWN: Final = "report.md"
 _JSON: Final = "report.json"
 
 
-def check_writable(out: Path) -> None:
+def require_writable(out: Path) -> None:
     """Verify, before any long work, that a folder can be written to.
 
     Raises:

@@ -42,7 +42,7 @@ class StoredPlatform:
             raise PlatformUnusable(f"{self.folder / _USE_FILE} contains no count")
         return make_device(kind, self.platform, use=AttestedUse(counter))
 
-    def remember(self, device: TestDevice) -> None:
+    def save(self, device: TestDevice) -> None:
         """Stores the state of a device.
 
         Raises:

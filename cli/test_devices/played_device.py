@@ -52,13 +52,13 @@ class PlayedDevice:
         """Returns a source of frames, changed as the device does."""
         return PlayedSource(source, self.device.habit)
 
-    def remember(self) -> None:
+    def save(self) -> None:
         """Stores the state of the device for its next scan.
 
         Raises:
             PlatformUnusable: The platform's folder cannot be written.
         """
-        self.stored.remember(self.device)
+        self.stored.save(self.device)
 
 
 def open_played_device(kind: str, folder: Path) -> PlayedDevice:

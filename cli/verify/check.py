@@ -164,7 +164,7 @@ async def _opened(options: CheckOptions) -> AsyncIterator[_Subject]:
             yield subject
         finally:
             if played is not None:
-                played.remember()
+                played.save()
 
 
 async def _subject(options: CheckOptions) -> _Subject:

@@ -92,7 +92,7 @@ def _verified(text: str, keys: KeySet, *, kind: str, issuer: str | None, tenant:
         )
     header = signed.header
     # 3. Every header field is known (RFC 7515, section 5.2, step 5; stricter here).
-    _check_fields(header)
+    _validate_fields(header)
     # 4. The type is the expected one (RFC 7515, section 4.1.9).
     if header.get("typ") != kind:
         raise ServerNotTrustedError(
@@ -178,7 +178,7 @@ def _key(signed: CompactJws, keys: KeySet) -> ResultKey:
     return key
 
 
-def _check_fields(header: Mapping[str, Any]) -> None:
+def _validate_fields(header: Mapping[str, Any]) -> None:
     for name, value in header.items():
         if name not in _FIELDS:
             raise ServerNotTrustedError(

@@ -113,7 +113,7 @@ def walk_chain(
     by_key = {root.spki_sha256: root for root in roots}
     root = by_key.get(certificates[-1].spki_sha256)
     shape = _shape(certificates)
-    ends = _check_root(certificates[-1], root, roots)
+    ends = _test_root(certificates[-1], root, roots)
     # 2. The root's private key is not published. If it is, the other rules prove nothing.
     if root is not None and root.kind is RootKind.SOFTWARE:
         detail = "the root's private key is published, so anyone can make such a chain"
@@ -126,15 +126,15 @@ def walk_chain(
         checks=(
             ends,
             # 3. Each certificate names its issuer and is signed by it (RFC 5280, 6.1.3, a.1 and a.4).
-            _check_signatures(certificates),
+            _test_signatures(certificates),
             # 4. The leaf alone has the attestation extension (Google, android/keyattestation).
-            _check_extension(certificates),
+            _test_extension(certificates),
             # 5. Each certificate above the leaf may sign others (RFC 5280, 4.2.1.3 and 4.2.1.9).
-            _check_authority(certificates, shape),
+            _test_authority(certificates, shape),
             # 6. The chain has a shape that sold devices have (Google, android/keyattestation).
-            _check_shape(certificates, shape),
+            _test_shape(certificates, shape),
             # 7. Each certificate between leaf and root is valid now (RFC 5280, 6.1.3, a.2).
-            _check_validity(certificates, shape, now),
+            _test_validity(certificates, shape, now),
         ),
     )
 
@@ -158,7 +158,7 @@ def _provisions(certificate: Certificate) -> bool:
     )
 
 
-def _check_root(last: Certificate, root: TrustRoot | None, roots: Sequence[TrustRoot]) -> DeviceCheck:
+def _test_root(last: Certificate, root: TrustRoot | None, roots: Sequence[TrustRoot]) -> DeviceCheck:
     if not last.is_self_issued:
         return ANDROID_KEY.failed(
             "root", "ROOT_MISSING", "the last certificate is not a root", Manipulation.EMULATOR
@@ -179,7 +179,7 @@ def _check_root(last: Certificate, root: TrustRoot | None, roots: Sequence[Trust
     return ANDROID_KEY.passed("root", f"{root.kind.name}_ROOT", f"the chain ends at {root.name}")
 
 
-def _check_signatures(certificates: tuple[Certificate, ...]) -> DeviceCheck:
+def _test_signatures(certificates: tuple[Certificate, ...]) -> DeviceCheck:
     for place, (certificate, issuer) in reversed(list(enumerate(pairwise(certificates)))):
         if not certificate.was_issued_under_the_name_of(issuer):
             detail = f"the issuer of certificate {place} is not the subject of certificate {place + 1}"
@@ -196,7 +196,7 @@ def _check_signatures(certificates: tuple[Certificate, ...]) -> DeviceCheck:
     )
 
 
-def _check_extension(certificates: tuple[Certificate, ...]) -> DeviceCheck:
+def _test_extension(certificates: tuple[Certificate, ...]) -> DeviceCheck:
     """Tests that only the leaf is attested, because an app could attest anything with its attested key."""
     for place, certificate in enumerate(certificates):
         if place > 0 and ATTESTATION_EXTENSION in certificate.extensions:
@@ -211,12 +211,12 @@ def _check_extension(certificates: tuple[Certificate, ...]) -> DeviceCheck:
     )
 
 
-def _check_authority(certificates: tuple[Certificate, ...], shape: ChainShape) -> DeviceCheck:
+def _test_authority(certificates: tuple[Certificate, ...], shape: ChainShape) -> DeviceCheck:
     """Tests basic constraints and key usage (RFC 5280, 4.2.1.9 and 4.2.1.3). Old phones have an exception."""
     for place in range(1, len(certificates)):
         certificate = certificates[place]
         # Batch certificates of 2016 have CA:FALSE, but sign leaves. They hold no attested key (see
-        # `_check_extension`), and only Google's intermediate is above them.
+        # `_test_extension`), and only Google's intermediate is above them.
         exempt = place == 1 and shape is ChainShape.FACTORY and certificate.is_ca is False
         if not certificate.is_ca and not exempt:
             detail = f"certificate {place} signed another one, but is not a certificate authority"
@@ -242,7 +242,7 @@ def _check_authority(certificates: tuple[Certificate, ...], shape: ChainShape) -
     )
 
 
-def _check_shape(certificates: tuple[Certificate, ...], shape: ChainShape) -> DeviceCheck:
+def _test_shape(certificates: tuple[Certificate, ...], shape: ChainShape) -> DeviceCheck:
     if shape is ChainShape.OTHER:
         detail = (
             f"the {len(certificates)} certificates are neither a factory chain nor a remotely provisioned one"
@@ -251,7 +251,7 @@ def _check_shape(certificates: tuple[Certificate, ...], shape: ChainShape) -> De
     return ANDROID_KEY.passed("chain_shape", shape.name, f"the chain has the {shape} shape")
 
 
-def _check_validity(certificates: tuple[Certificate, ...], shape: ChainShape, now: datetime) -> DeviceCheck:
+def _test_validity(certificates: tuple[Certificate, ...], shape: ChainShape, now: datetime) -> DeviceCheck:
     """Tests the dates of all certificates except leaf and root.
 
     The device sets the leaf's dates by its own clock, which may be wrong. The root's dates do not matter,

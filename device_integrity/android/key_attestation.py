@@ -113,7 +113,7 @@ def verify_key_attestation(
     description, application, findings = _described(chain, challenge=challenge, policy=policy, now=now)
     vouched = chain.is_trusted and revoked.outcome is not DeviceFinding.FAIL
     # 5. The attested key signed the attestation message (this protocol).
-    findings = (*findings, _check_possession(chain.leaf, possession))
+    findings = (*findings, _test_possession(chain.leaf, possession))
     if not vouched:
         findings = tuple(map(_without_trust, findings))
     form = ANDROID_KEY.passed(
@@ -184,7 +184,7 @@ def _passed(name: str, checks: Sequence[DeviceCheck]) -> bool:
     return any(check.name == full and check.outcome is DeviceFinding.PASS for check in checks)
 
 
-def _check_possession(leaf: Certificate, possession: Possession | None) -> DeviceCheck:
+def _test_possession(leaf: Certificate, possession: Possession | None) -> DeviceCheck:
     name = "possession"
     if possession is None:
         return ANDROID_KEY.not_evaluated(

@@ -131,7 +131,7 @@ def open_classic_token(token: str, *, keys: ClassicKeys) -> bytes:
         raise PlayTokenMalformed(f"the token has {len(token)} bytes; at most {MAX_TOKEN_BYTES} are accepted")
     parts = _parts(token, 5, "an encrypted token")
     # 2. The header states A256KW and A256GCM; besides, only typ, cty and kid may occur (RFC 7516, 4.1).
-    _check_header(parts[0], _JWE_HEADER)
+    _validate_header(parts[0], _JWE_HEADER)
     # 3. The initialisation vector has 96 bits and the tag 128 (RFC 7518, section 5.3).
     if (len(parts[2]), len(parts[4])) != (_IV_CHARACTERS, _TAG_CHARACTERS):
         raise PlayTokenMalformed(
@@ -153,7 +153,7 @@ def _open_signed(signed: bytes, key: ECKey) -> bytes:
         raise PlayTokenMalformed("the decrypted token is not a signed token: it is not ASCII") from error
     parts = _parts(compact, 3, "a signed token")
     # 6. The header states ES256; besides, only typ, cty and kid may occur (RFC 7515, 4.1).
-    _check_header(parts[0], _JWS_HEADER)
+    _validate_header(parts[0], _JWS_HEADER)
     # 7. Google's key signed it (RFC 7515, section 5.2, step 8; RFC 7518, section 3.4).
     try:
         return jws.deserialize_compact(compact, key, algorithms=["ES256"]).payload
@@ -170,7 +170,7 @@ def _parts(token: str, count: int, what: str) -> list[str]:
 
 
 @lru_cache(maxsize=16)
-def _check_header(encoded: str, expected: tuple[tuple[str, str], ...]) -> None:
+def _validate_header(encoded: str, expected: tuple[tuple[str, str], ...]) -> None:
     """Refuses any other algorithm, compression, critical extensions, and keys that the sender chooses.
 
     Google's headers are always the same, so valid ones are cached; refused ones are not.

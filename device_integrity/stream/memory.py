@@ -151,17 +151,17 @@ class ScanMemory(Protocol):
         """Returns the uses of a key since a time, in any order."""
         ...
 
-    async def remember(
+    async def record(
         self, *, tenant: str, subject: str, check_id: str, time: datetime, marks: Sequence[FrameMark]
     ) -> None:
         """Stores marks of an attempt that ended, beside those of the check's other attempts."""
         ...
 
-    async def remember_key(self, *, tenant: str, use: KeyUse) -> None:
+    async def record_key_use(self, *, tenant: str, use: KeyUse) -> None:
         """Stores a key's use."""
         ...
 
-    async def forget(self, *, tenant: str, subject: str | None = None, check_id: str | None = None) -> int:
+    async def erase(self, *, tenant: str, subject: str | None = None, check_id: str | None = None) -> int:
         """Erases all records of a subject or of a check, and returns their number."""
         ...
 

@@ -20,9 +20,9 @@ __all__ = [
     "MAX_AUTHENTICATOR_DATA_BYTES",
     "AuthenticatorHead",
     "RegistrationData",
-    "check_cose_key",
     "parse_head",
     "parse_registration",
+    "validate_cose_key",
 ]
 
 MAX_ATTESTATION_BYTES: Final = 64 * 1024
@@ -108,8 +108,8 @@ def parse_registration(data: bytes) -> RegistrationData:
     if not 0 < length <= _MAX_CREDENTIAL_ID_BYTES or len(credential_id) != length:
         raise EvidenceMalformed("the credential identifier is cut off, empty or too long")
     end = item_end(rest)
-    _check_extensions(rest[end:], present=bool(authenticator_data[32] & _EXTENDED))
-    check_cose_key(rest[:end])
+    _validate_extensions(rest[end:], present=bool(authenticator_data[32] & _EXTENDED))
+    validate_cose_key(rest[:end])
     return RegistrationData(
         head=head, credential_id=credential_id, public_key=rest[:end], self_attested=form == "packed"
     )
@@ -135,7 +135,7 @@ def parse_head(data: bytes) -> AuthenticatorHead:
     )
 
 
-def check_cose_key(data: bytes) -> None:
+def validate_cose_key(data: bytes) -> None:
     """Refuses all keys except those for ES256, EdDSA with Ed25519, and RS256 with 2048 to 4096 bits.
 
     Other keys may cost too much time.
@@ -146,9 +146,9 @@ def check_cose_key(data: bytes) -> None:
     key = take_map(decode_cbor(data, max_bytes=1024, max_depth=1), "the COSE key")
     kind = take_int(key.get(_KTY), "kty"), take_int(key.get(_ALG), "alg")
     if kind == (2, _ES256):
-        _check_members(key, {_CRV: 1}, {_X: 32, _Y: 32})
+        _validate_members(key, {_CRV: 1}, {_X: 32, _Y: 32})
     elif kind == (1, _EDDSA):
-        _check_members(key, {_CRV: 6}, {_X: 32})
+        _validate_members(key, {_CRV: 6}, {_X: 32})
     elif kind == (3, _RS256):
         modulus, exponent = take_bytes(key.get(_N), "n"), take_bytes(key.get(_E), "e")
         if len(key) != 4 or len(modulus) not in _RSA_BYTES or not 0 < len(exponent) <= _MAX_EXPONENT_BYTES:
@@ -157,7 +157,7 @@ def check_cose_key(data: bytes) -> None:
         raise EvidenceMalformed("the key is not for ES256, EdDSA or RS256")
 
 
-def _check_members(key: CborMap, numbers: dict[int, int], strings: dict[int, int]) -> None:
+def _validate_members(key: CborMap, numbers: dict[int, int], strings: dict[int, int]) -> None:
     if key.keys() != {_KTY, _ALG, *numbers, *strings}:
         raise EvidenceMalformed("the COSE key lacks a member or has an unexpected one")
     for label, value in numbers.items():
@@ -167,7 +167,7 @@ def _check_members(key: CborMap, numbers: dict[int, int], strings: dict[int, int
         take_bytes(key[label], "a coordinate", size=size)
 
 
-def _check_extensions(data: bytes, *, present: bool) -> None:
+def _validate_extensions(data: bytes, *, present: bool) -> None:
     if present:
         take_map(decode_cbor(data, max_bytes=MAX_AUTHENTICATOR_DATA_BYTES, max_depth=4), "the extensions")
     elif data:

@@ -29,9 +29,9 @@ from device_integrity.checklist import Checklist
 from device_integrity.errors import EvidenceMalformed
 from device_integrity.web.authenticator_data import (
     AuthenticatorHead,
-    check_cose_key,
     parse_head,
     parse_registration,
+    validate_cose_key,
 )
 from device_integrity.web.client_data import ClientData, parse_client_data
 from device_integrity.web.relying_party import RelyingParty, origin_check, page_check
@@ -187,7 +187,7 @@ def verify_authentication(
     try:
         client_data = parse_client_data(client_data_json)
         head = parse_head(authenticator_data)
-        check_cose_key(enrolled.public_key)
+        validate_cose_key(enrolled.public_key)
         if len(signature) > _MAX_SIGNATURE_BYTES:
             raise EvidenceMalformed(
                 f"the signature has {len(signature)} bytes; at most {_MAX_SIGNATURE_BYTES} are accepted"

@@ -10,7 +10,7 @@ from matcher.conformance.interface import Component
 from matcher.conformance.requirement import IntakeCode, RequirementCode, Rule
 from matcher.errors import PortraitPolicyInvalid
 
-__all__ = ["BOUNDS", "Span", "check_bounds"]
+__all__ = ["BOUNDS", "Span", "validate_bounds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ every image or none. A measurement can lie outside, such as the position of eyes
 then fails the bound."""
 
 
-def check_bounds(code: RequirementCode, rule: Rule) -> None:
+def validate_bounds(code: RequirementCode, rule: Rule) -> None:
     """Checks that a rule's bounds lie in the range of the requirement.
 
     Args:

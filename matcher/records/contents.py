@@ -122,7 +122,7 @@ def open_trusted_image(
             ISO_39794_NOT_SUPPORTED for one in XML or without a 2-D image; RECORD_WRONG_MODALITY. A broken
             image is not refused here.
     """
-    _check_size(data, max_bytes)
+    _require_size(data, max_bytes)
     if data.startswith(_FACIAL):
         return _open_record(data, representations)
     format_ = detect_format(data)
@@ -142,7 +142,7 @@ def open_trusted_image(
     return _open_dg2(data, representations)
 
 
-def _check_size(data: bytes, max_bytes: int) -> None:
+def _require_size(data: bytes, max_bytes: int) -> None:
     if not data:
         raise TrustedImageRefused(
             RefusalReason.IMAGE_EMPTY, "There are no bytes: send the content of the image file."
@@ -188,10 +188,10 @@ def _open_record(
     record: Record2005 | Record2011
     version = data[4:8]
     if version == _VERSION_2005:
-        _check_count(count_2005(data), representations)
+        _require_count(count_2005(data), representations)
         record, container = parse_2005(data), Container.ISO_19794_5_2005
     elif version == _VERSION_2011:
-        _check_count(count_2011(data), representations)
+        _require_count(count_2011(data), representations)
         record, container = parse_2011(data), Container.ISO_19794_5_2011
     else:
         raise _unknown_version(version)
@@ -200,7 +200,7 @@ def _open_record(
 
 def _open_39794(data: bytes, dg2: Dg2 | None = None) -> TrustedImageContent:
     # The profile allows one representation, so that no policy accepts more.
-    _check_count(count_39794(data), Representations.EXACTLY_ONE)
+    _require_count(count_39794(data), Representations.EXACTLY_ONE)
     record = parse_39794(data)
     image = record.picture.representation_data
     return _content(Container.ISO_39794_5, record, record.representation, image, dg2)
@@ -253,7 +253,7 @@ def _open_dg2(data: bytes, representations: Representations) -> TrustedImageCont
     raise record_malformed(FORMAT_DG2, "its biometric data block is no facial record", field="5F2E")
 
 
-def _check_count(count: int, representations: Representations) -> None:
+def _require_count(count: int, representations: Representations) -> None:
     """Checks the number of faces before a face is read."""
     if count == 1 or (representations is Representations.FIRST and 1 <= count <= MOST_REPRESENTATIONS):
         return

@@ -130,7 +130,7 @@ class VideoUpload:
         Raises:
             AnalysisRefused: The upload is shorter than announced.
         """
-        self._check_whole()
+        self._require_whole()
         content = b"".join(self._parts)
         self._parts.clear()
         return content
@@ -141,7 +141,7 @@ class VideoUpload:
         Raises:
             AnalysisRefused: The upload is shorter than announced.
         """
-        self._check_whole()
+        self._require_whole()
         frames, self._parts = self._parts, []
         return frames
 
@@ -153,7 +153,7 @@ class VideoUpload:
         if 0 < self.plan.total_bytes < self._bytes:
             raise self._another_length("more")
 
-    def _check_whole(self) -> None:
+    def _require_whole(self) -> None:
         if self._bytes < self.plan.total_bytes:
             raise self._another_length("fewer")
 

@@ -130,14 +130,14 @@ class VideoAnalyst:
         content: bytes,
         *,
         container: VideoContainer | None = None,
-        check_wanted: Callable[[], None] = _wanted,
+        require_wanted: Callable[[], None] = _wanted,
     ) -> VideoAnalysis:
         """Analyse one video file.
 
         Args:
             content: The file: MP4, MOV, AVI, WebM or MKV.
             container: The only container that is accepted; ``None`` for any.
-            check_wanted: Called before each frame; an exception of it ends the analysis.
+            require_wanted: Called before each frame; an exception of it ends the analysis.
 
         Raises:
             AnalysisRefused: The file cannot be used, or has too few usable frames.
@@ -166,7 +166,7 @@ class VideoAnalyst:
             return take
 
         def take(pixels: BgrImage, capture_time: float) -> None:
-            check_wanted()
+            require_wanted()
             frames.take(pixels, capture_time)
 
         try:
@@ -193,7 +193,7 @@ class VideoAnalyst:
             raise _failed() from error
 
     def analyse_frames(
-        self, contents: Sequence[bytes], *, check_wanted: Callable[[], None] = _wanted
+        self, contents: Sequence[bytes], *, require_wanted: Callable[[], None] = _wanted
     ) -> VideoAnalysis:
         """Analyse still frames in the order of their capture.
 
@@ -201,7 +201,7 @@ class VideoAnalyst:
 
         Args:
             contents: The files: JPEG, PNG, WebP or BMP, 8 to ``MAXIMUM_STILLS`` of them.
-            check_wanted: Called before each of them; an exception of it ends the analysis.
+            require_wanted: Called before each of them; an exception of it ends the analysis.
 
         Raises:
             AnalysisRefused: A file cannot be used, or there are too few usable frames.
@@ -218,16 +218,16 @@ class VideoAnalyst:
                 details={"frames": len(contents), "maxFrames": MAXIMUM_STILLS},
             )
         try:
-            return self._judged_stills(contents, check_wanted)
+            return self._judged_stills(contents, require_wanted)
         except ModelFailed as error:
             raise _failed() from error
 
-    def _judged_stills(self, contents: Sequence[bytes], check_wanted: Callable[[], None]) -> VideoAnalysis:
+    def _judged_stills(self, contents: Sequence[bytes], require_wanted: Callable[[], None]) -> VideoAnalysis:
         frames, seen = StillFrames(self._pack), set[bytes]()
         size: tuple[int, ...] | None = None
         other_size = repeated = 0
         for index, content in enumerate(contents):
-            check_wanted()
+            require_wanted()
             pixels = self._still(content, index)
             size = pixels.shape if size is None else size
             mark = blake2b(np.ascontiguousarray(pixels).data, digest_size=16).digest()

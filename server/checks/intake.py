@@ -12,7 +12,7 @@ from server.checks.offer import CheckOffer
 from server.checks.portraits import PortraitIntake
 from server.checks.templates import seal_template
 from server.checks.try_gate import TryGate
-from server.checks.uploads import TrustedImageUpload, check_fields
+from server.checks.uploads import TrustedImageUpload, validate_fields
 from server.domain.terms import Mode, PortraitKept
 from server.errors import Reason, Refusal
 from server.evidence.store import EvidenceStore
@@ -97,7 +97,7 @@ class CheckIntake:
         Raises:
             Refusal: The upload cannot be accepted; the reason and the details state why.
         """
-        check_fields(upload)
+        validate_fields(upload)
         policy_file, mode = self._offer.choose(policy=upload.policy, mode=upload.mode)
         request = _request(upload)
         record = await self._known(request)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from matcher import CalibrationTooWeak, MatchPolicy, check_calibration_supports
+from matcher import CalibrationTooWeak, MatchPolicy, require_calibration_support
 from server.domain.terms import Mode
 from server.errors import Reason, Refusal
 from server.policies import Policy, PolicyBook, PolicyFile
@@ -55,9 +55,9 @@ class CheckOffer:
             Refusal: POLICY_NOT_FOUND, POLICY_NOT_AVAILABLE, MODE_BELOW_POLICY or MODE_NOT_AVAILABLE.
         """
         file = self._policy(policy)
-        self._check_evidence_suffices(file.policy)
+        self._require_evidence(file.policy)
         chosen = self._mode(mode, file)
-        self._check_pack_suffices(file.policy, chosen)
+        self._require_pack(file.policy, chosen)
         return file, chosen
 
     def _policy(self, name: str) -> PolicyFile:
@@ -95,7 +95,7 @@ class CheckOffer:
             )
         return mode
 
-    def _check_evidence_suffices(self, policy: Policy) -> None:
+    def _require_evidence(self, policy: Policy) -> None:
         found = self._availabilities[policy.name]
         if not found.available:
             missing = ", ".join(found.missing_settings)
@@ -105,7 +105,7 @@ class CheckOffer:
                 details={"policy": policy.name, **({"missingSettings": missing} if missing else {})},
             )
 
-    def _check_pack_suffices(self, policy: Policy, mode: Mode) -> None:
+    def _require_pack(self, policy: Policy, mode: Mode) -> None:
         shortfall = pack_shortfall(
             policy, self._pack, requested=mode, allow_evaluation_pack=self._allow_evaluation_pack
         )
@@ -138,7 +138,7 @@ def pack_shortfall(
             "(`facegate models pull open`), choose a DYNAMIC policy, or set allow_evaluation_pack = true"
         )
     try:
-        check_calibration_supports(pack.match_calibration, MatchPolicy(max_fmr=policy.match.max_fmr))
+        require_calibration_support(pack.match_calibration, MatchPolicy(max_fmr=policy.match.max_fmr))
     except CalibrationTooWeak as error:
         trials = " For trials there is the policy evaluation." if pack.evaluation_only else ""
         return f"{error}{trials}"

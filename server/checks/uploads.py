@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from server.domain.terms import Mode
 from server.errors import Reason, Refusal
 
-__all__ = ["ImageReference", "TrustedImageUpload", "check_fields"]
+__all__ = ["ImageReference", "TrustedImageUpload", "validate_fields"]
 
 _MAX_REFERENCE_BYTES = 256
 _MAX_REQUEST_ID = 64
@@ -52,7 +52,7 @@ class TrustedImageUpload:
     payload_sha256: bytes
 
 
-def check_fields(upload: TrustedImageUpload) -> None:
+def validate_fields(upload: TrustedImageUpload) -> None:
     """Verifies that the references of an upload can be stored, and that ``request_id`` is a UUID.
 
     Raises:

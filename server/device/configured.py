@@ -12,7 +12,7 @@ from server.policies.availability import Availability, availabilities
 from server.settings import Settings
 from server.settings_device import PlayDecoderChoice
 
-__all__ = ["check_evidence", "missing_settings"]
+__all__ = ["missing_settings", "require_available"]
 
 _ANDROID: Final = "device_integrity.android"
 _log = structlog.get_logger(__name__)
@@ -53,7 +53,7 @@ def missing_settings(settings: Settings) -> Mapping[Evidence, tuple[str, ...]]:
     return {evidence: names for evidence, names in missing.items() if names}
 
 
-def check_evidence(policies: PolicyBook, settings: Settings) -> Mapping[str, Availability]:
+def require_available(policies: PolicyBook, settings: Settings) -> Mapping[str, Availability]:
     """Returns which policies devices can meet; logs warnings about the settings that the others lack.
 
     Raises:

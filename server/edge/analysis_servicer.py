@@ -129,7 +129,7 @@ class AnalysisServicer:
                 upload = await self._uploaded(request_iterator)
                 try:
                     analysis = await place.run(
-                        env.video_pool, _analyse, env.videos, upload, place.check_wanted
+                        env.video_pool, _analyse, env.videos, upload, place.require_wanted
                     )
                 except Refusal as refusal:
                     if refusal.reason is Reason.INTERNAL:
@@ -202,10 +202,12 @@ class AnalysisServicer:
             ) from error
 
 
-def _analyse(videos: VideoAnalyst, upload: VideoUpload, check_wanted: Callable[[], None]) -> VideoAnalysis:
+def _analyse(videos: VideoAnalyst, upload: VideoUpload, require_wanted: Callable[[], None]) -> VideoAnalysis:
     if upload.plan.kind is UploadKind.FRAMES:
-        return videos.analyse_frames(upload.frames(), check_wanted=check_wanted)
-    return videos.analyse_video(upload.video(), container=upload.plan.container, check_wanted=check_wanted)
+        return videos.analyse_frames(upload.frames(), require_wanted=require_wanted)
+    return videos.analyse_video(
+        upload.video(), container=upload.plan.container, require_wanted=require_wanted
+    )
 
 
 @contextmanager

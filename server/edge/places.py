@@ -88,7 +88,7 @@ class Place:
         self._work: asyncio.Future[Any] | None = None
         self._left = threading.Event()
 
-    def check_wanted(self) -> None:
+    def require_wanted(self) -> None:
         """Stops the work of a call that has ended, by an exception. Thread-safe.
 
         Raises:
@@ -110,7 +110,7 @@ class Place:
         """
 
         def work() -> _Result:
-            self.check_wanted()
+            self.require_wanted()
             return function(*args, **kwargs)
 
         running = asyncio.ensure_future(pool.run(work))

@@ -32,10 +32,10 @@ def to_runtime_report(findings: device_pb2.RuntimeFindings) -> RuntimeReport:
     Raises:
         Refusal: There are too many entries, or a name is too long or not printable ASCII (INVALID_FIELD).
     """
-    _check_entries("looked_for", len(findings.looked_for))
-    _check_entries("findings", len(findings.findings))
+    _validate_entries("looked_for", len(findings.looked_for))
+    _validate_entries("findings", len(findings.findings))
     for finding in findings.findings:
-        _check_name(finding.name)
+        _validate_name(finding.name)
     return RuntimeReport(
         looked_for=frozenset(_KINDS[kind] for kind in findings.looked_for if kind in _KINDS),
         findings=frozenset(
@@ -44,7 +44,7 @@ def to_runtime_report(findings: device_pb2.RuntimeFindings) -> RuntimeReport:
     )
 
 
-def _check_entries(name: str, entries: int) -> None:
+def _validate_entries(name: str, entries: int) -> None:
     if entries > _MOST_ENTRIES:
         field = f"{FINDINGS_FIELD}.{name}"
         raise Refusal(
@@ -54,7 +54,7 @@ def _check_entries(name: str, entries: int) -> None:
         )
 
 
-def _check_name(name: str) -> None:
+def _validate_name(name: str) -> None:
     if len(name) > MAX_NAME_CHARACTERS or not (name.isascii() and name.isprintable()):
         # The message does not repeat the text, because it is untrusted.
         field = f"{FINDINGS_FIELD}.findings.name"

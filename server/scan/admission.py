@@ -36,7 +36,7 @@ class Admission:
     attempts_remaining: int
 
 
-def check_start(start: StartMessage) -> EllipticCurvePublicKey:
+def validate_start(start: StartMessage) -> EllipticCurvePublicKey:
     """Tests the fields of a start that need no database, and returns its session key.
 
     Raises:

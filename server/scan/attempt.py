@@ -12,7 +12,7 @@ from server.scan.capture_rate import CaptureRate
 from server.scan.capture_work import CaptureWork
 from server.scan.credit import CreditLedger
 from server.scan.environment import ScanEnvironment
-from server.scan.frame_limits import check_budget, check_claim
+from server.scan.frame_limits import require_within_budget, validate_claim
 from server.scan.handshake import OpenStream, Send, attempt_seconds
 from server.scan.inbox import Arrival, Inbox
 from server.scan.lease import HeldLease
@@ -213,7 +213,7 @@ class AttemptRun:
             if arrival is None:
                 await self._act_on_challenge(send)
                 await self._grant_held_back(send)
-                await self._check_clocks(send)
+                await self._apply_clocks(send)
                 continue
             match arrival.message:
                 case FrameMessage() as frame:
@@ -230,7 +230,7 @@ class AttemptRun:
                     )
             # While the server processed the frame, the device waited for credit and was not idle.
             self._clocks.note_activity()
-            await self._check_clocks(send)
+            await self._apply_clocks(send)
 
     async def record(self) -> None:
         """Writes the attempt to the database, once."""
@@ -247,14 +247,14 @@ class AttemptRun:
 
     async def _receive_frame(self, frame: FrameMessage, arrival: Arrival, send: Send) -> None:
         size = len(frame.image)
-        check_budget(
+        require_within_budget(
             frame, before=self.frames, bytes_before=self._bytes.used, budget=self._env.settings.budget
         )
         self._stream.transcript.accept_frame(frame, arrival=arrival.time)
         self._bytes.add(size)
         if self._share is not None:
             self._share.add(size)
-        check_claim(frame, revealed=self._shown.step)
+        validate_claim(frame, revealed=self._shown.step)
         await self._row.record()
         feedback, actions = await self._measure(frame, arrival)
         self._rate.frame(frame.capture_time_us / 1e6)
@@ -265,7 +265,7 @@ class AttemptRun:
         if feedback is not None:
             self._show(feedback.code)
             await send(feedback)
-        await self._check_complete(send)
+        await self._send_complete_if_due(send)
         if self._clocks.completed is not None:
             return
         await self._adjust_capture(send)
@@ -309,7 +309,7 @@ class AttemptRun:
                 case _:
                     pass
             await send(action)
-        await self._check_complete(send)
+        await self._send_complete_if_due(send)
 
     def _show(self, code: str) -> None:
         self._shown.feedback(code)
@@ -328,7 +328,7 @@ class AttemptRun:
         if not self._settled:
             await self.work.examine_ahead()
 
-    async def _check_complete(self, send: Send) -> None:
+    async def _send_complete_if_due(self, send: Send) -> None:
         if self.capture.settled:
             self._settle()
         if self.capture.complete:
@@ -371,9 +371,9 @@ class AttemptRun:
             due += [] if action_due is None else [action_due]
         return self._clocks.wait(due)
 
-    async def _check_clocks(self, send: Send) -> None:
+    async def _apply_clocks(self, send: Send) -> None:
         now = self._env.clock.monotonic()
-        self._clocks.check_deadline()
+        self._clocks.require_before_deadline()
         if self._clocks.overdue(now):
             await self._send_complete(send)
-        self._clocks.check_silence(now)
+        self._clocks.require_activity(now)

@@ -56,7 +56,7 @@ class AttemptClocks:
         remaining = (self._deadline - self._clock.now()).total_seconds()
         return max(0.0, min(soonest - self._clock.monotonic(), remaining))
 
-    def check_deadline(self) -> None:
+    def require_before_deadline(self) -> None:
         """Tests the scan's deadline.
 
         Raises:
@@ -65,7 +65,7 @@ class AttemptClocks:
         if self._clock.now() >= self._deadline:
             raise ScanDeadlinePassed
 
-    def check_silence(self, now: float) -> None:
+    def require_activity(self, now: float) -> None:
         """Tests how long the server has waited for the device.
 
         Raises:

@@ -169,9 +169,9 @@ class DeviceMemory:
         """
         check_id = str(record.check_id)
         subject = self._hash_subject(record.scope, record.subject_reference)
-        await self._memory.remember(
+        await self._memory.record(
             tenant=record.scope, subject=subject, check_id=check_id, time=now, marks=comparison.marks
         )
         use = KeyUse(key=b"", subject=subject, check_id=check_id, time=now)
         for key in dict.fromkeys(comparison.keys):
-            await self._memory.remember_key(tenant=record.scope, use=replace(use, key=key))
+            await self._memory.record_key_use(tenant=record.scope, use=replace(use, key=key))

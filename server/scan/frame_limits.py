@@ -3,10 +3,12 @@
 from server.errors import Reason, Refusal
 from server.scan.messages import CaptureBudget, FrameMessage
 
-__all__ = ["check_budget", "check_claim"]
+__all__ = ["require_within_budget", "validate_claim"]
 
 
-def check_budget(frame: FrameMessage, *, before: int, bytes_before: int, budget: CaptureBudget) -> None:
+def require_within_budget(
+    frame: FrameMessage, *, before: int, bytes_before: int, budget: CaptureBudget
+) -> None:
     """Refuses a frame that is too large or exceeds the number of frames or bytes.
 
     Args:
@@ -41,7 +43,7 @@ def check_budget(frame: FrameMessage, *, before: int, bytes_before: int, budget:
         )
 
 
-def check_claim(frame: FrameMessage, *, revealed: int) -> None:
+def validate_claim(frame: FrameMessage, *, revealed: int) -> None:
     """Refuses a frame that claims a flash step which was not revealed; applies to skipped frames, too.
 
     Args:

@@ -23,7 +23,7 @@ from server.device.evidence import EvidenceContext
 from server.domain.terms import Mode
 from server.errors import Reason, Refusal
 from server.policies import Policy, parse_frozen_policy
-from server.scan.admission import PROTOCOL_VERSION, Admission, admit, check_start
+from server.scan.admission import PROTOCOL_VERSION, Admission, admit, validate_start
 from server.scan.device_evidence import StreamEvidence
 from server.scan.environment import ScanEnvironment
 from server.scan.inbox import Inbox
@@ -92,7 +92,7 @@ async def find_check(env: ScanEnvironment, message: Inbound) -> tuple[StartMessa
         raise Refusal(
             Reason.UNEXPECTED_MESSAGE, "the first message of a stream must be `start`; another one arrived"
         )
-    check_start(message)
+    validate_start(message)
     check_id = env.keys.tokens.check_id_of(message.token)
     record = None if check_id is None else await env.repository.get(check_id)
     if record is None:
@@ -128,7 +128,7 @@ async def open_stream(
         StreamEnded: The device half-closed.
     """
     # 1. May a stream of this check begin?
-    session_key = check_start(start)
+    session_key = validate_start(start)
     policy = parse_frozen_policy(record.policy_source, origin=f"policy of check {record.check_id}").policy
     attempts = await env.repository.attempts(record.check_id)
     admission = admit(

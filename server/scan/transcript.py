@@ -130,7 +130,7 @@ class StreamTranscript:
                 details={"frameIndex": frame.index},
             )
         # The clock advances only with frames whose MAC is valid, so that a forged frame cannot move it.
-        self._check_clock(frame, arrival)
+        self._validate_capture_time(frame, arrival)
         self._last_capture_us = frame.capture_time_us
         self._next_index += 1
         self._dropped = min(self._dropped + frame.dropped_before, _MOST_DROPPED)
@@ -163,7 +163,7 @@ class StreamTranscript:
         # Only the end reports images that were dropped after the last frame.
         self._dropped = max(self._dropped, min(end.dropped_count, _MOST_DROPPED))
 
-    def _check_clock(self, frame: FrameMessage, arrival: float) -> None:
+    def _validate_capture_time(self, frame: FrameMessage, arrival: float) -> None:
         if self._last_capture_us is None:
             self._first_capture_us = frame.capture_time_us
             return

@@ -70,7 +70,7 @@ def open_sqlite(url: str) -> Engine:
         StorageUnavailable: The URL names no file or another driver, or the file cannot be created.
     """
     parsed = _parse(url)
-    _check_driver(parsed)
+    _require_driver(parsed)
     file = database_file(url)
     if file is None:
         raise StorageUnavailable("a SQLite database needs a file: sqlite:///path/to/file.db")
@@ -103,7 +103,7 @@ def open_postgresql(url: str, *, patient: bool = False) -> AsyncEngine:
         StorageUnavailable: The URL is malformed or names another database, or its driver is not installed.
     """
     parsed = _parse(url)
-    _check_driver(parsed)
+    _require_driver(parsed)
     with _usable(parsed):
         engine = create_async_engine(
             parsed,
@@ -150,7 +150,7 @@ def _parse(url: str) -> URL:
         ) from error
 
 
-def _check_driver(url: URL) -> None:
+def _require_driver(url: URL) -> None:
     driver = _DRIVERS.get(url.get_backend_name())
     if driver is None:
         raise StorageUnavailable(

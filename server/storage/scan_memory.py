@@ -109,7 +109,7 @@ class DatabaseScanMemory:
         )
 
     @uncancelled
-    async def remember(
+    async def record(
         self, *, tenant: str, subject: str, check_id: str, time: datetime, marks: Sequence[FrameMark]
     ) -> None:
         """See ``ScanMemory``. Does nothing for an erased check, and skips marks that are stored already."""
@@ -161,7 +161,7 @@ class DatabaseScanMemory:
         await self._database.write(work)
 
     @uncancelled
-    async def remember_key(self, *, tenant: str, use: KeyUse) -> None:
+    async def record_key_use(self, *, tenant: str, use: KeyUse) -> None:
         """See ``ScanMemory``. Does nothing if the check was erased meanwhile or the use is stored already."""
         row = {
             "tenant": tenant,
@@ -181,7 +181,7 @@ class DatabaseScanMemory:
             return
 
     @uncancelled
-    async def forget(self, *, tenant: str, subject: str | None = None, check_id: str | None = None) -> int:
+    async def erase(self, *, tenant: str, subject: str | None = None, check_id: str | None = None) -> int:
         """See ``ScanMemory``. If both are given, only records of both are deleted."""
         if not subject and check_id is None:
             raise ValueError("a subject or a check is required")

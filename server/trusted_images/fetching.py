@@ -15,7 +15,7 @@ from server.trusted_images.reference import parse_reference
 from server.trusted_images.settings import TrustedImageSettings
 from server.trusted_images.source import TENANT, BucketSource, parse_source, tenant_segment
 
-__all__ = ["TrustedImages", "check_tenancy", "open_trusted_images"]
+__all__ = ["TrustedImages", "open_trusted_images", "require_tenancy"]
 
 
 class _Store(Protocol):
@@ -109,7 +109,7 @@ def open_trusted_images(settings: TrustedImageSettings, *, readers: int) -> Trus
     return TrustedImages(store, below=source.below, readers=readers, timeout_seconds=settings.timeout_seconds)
 
 
-def check_tenancy(settings: TrustedImageSettings, *, tenants: AbstractSet[str]) -> None:
+def require_tenancy(settings: TrustedImageSettings, *, tenants: AbstractSet[str]) -> None:
     """Verifies that no tenant can read the trusted images of another, unless the settings allow it.
 
     Args:

@@ -85,10 +85,10 @@ def _entered(folder: int, name: bytes) -> int:
 
 def _read_file(folder: int, name: bytes, max_bytes: int) -> bytes:
     # The type is tested before the file is opened, because opening a device may have effects.
-    _check_plain(os.stat(name, dir_fd=folder, follow_symlinks=False))
+    _require_plain_file(os.stat(name, dir_fd=folder, follow_symlinks=False))
     with open(os.open(name, _FILE, dir_fd=folder), "rb", buffering=0) as file:  # noqa: PTH123 - relative to a handle
         status = os.fstat(file.fileno())
-        _check_plain(status)
+        _require_plain_file(status)
         if status.st_size > max_bytes:
             raise ReferencedImageTooLarge(status.st_size, max_bytes)
         # A file may grow while it is read.
@@ -103,7 +103,7 @@ def _read_file(folder: int, name: bytes, max_bytes: int) -> bytes:
     raise ReferencedImageTooLarge(size, max_bytes)
 
 
-def _check_plain(status: os.stat_result) -> None:
+def _require_plain_file(status: os.stat_result) -> None:
     if stat.S_ISLNK(status.st_mode):
         raise _over_a_link()
     if not stat.S_ISREG(status.st_mode):

@@ -88,7 +88,7 @@ def _folder(text: str) -> FolderSource:
         raise ValueError(_EXPECTED)
     path = Path(text)
     parts = path.parts
-    _check_placeholders(parts)
+    _validate_placeholders(parts)
     if TENANT not in parts:
         return FolderSource(path)
     first = parts.index(TENANT)
@@ -105,11 +105,11 @@ def _bucket(bucket: str, path: str) -> BucketSource:
     below = tuple(prefix.split("/")) if prefix else ()
     if any(segment in {"", ".", ".."} or "%" in segment or "\\" in segment for segment in below):
         raise ValueError("the prefix has an empty segment, `.`, `..`, `%` or a backslash; leave it out")
-    _check_placeholders(below)
+    _validate_placeholders(below)
     return BucketSource(bucket, below)
 
 
-def _check_placeholders(segments: tuple[str, ...]) -> None:
+def _validate_placeholders(segments: tuple[str, ...]) -> None:
     for segment in segments:
         if TENANT in segment and segment != TENANT:
             raise ValueError(f"{TENANT} stands for a whole segment, such as /srv/portraits/{TENANT}/current")

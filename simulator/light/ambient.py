@@ -6,7 +6,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.knobs import check_knobs, knob
+from simulator.knobs import knob, validate_knobs
 from simulator.light.colour import kelvin_colour
 
 __all__ = ["Ambient", "AmbientPreset", "AmbientSettings"]
@@ -69,7 +69,7 @@ class AmbientSettings:
     )
 
     def __post_init__(self) -> None:
-        check_knobs(self)
+        validate_knobs(self)
 
 
 class Ambient:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.frame import SimulatedExposure
-from simulator.knobs import check_knobs, knob
+from simulator.knobs import knob, validate_knobs
 from simulator.light.camera_loops import CameraLoops
 from vision.face import BgrImage
 
@@ -94,7 +94,7 @@ class FlashCameraSettings:
     field_of_view_degrees: float = knob(48.0, 20.0, 100.0, "horizontal, of the upright frame, degrees")
 
     def __post_init__(self) -> None:
-        check_knobs(self)
+        validate_knobs(self)
 
 
 class PhoneCamera:

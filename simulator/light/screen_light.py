@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.knobs import check_knobs, knob
+from simulator.knobs import knob, validate_knobs
 from simulator.light.colour import linear_of_srgb
 
 __all__ = ["PhoneSettings", "ScreenLight"]
@@ -41,7 +41,7 @@ class PhoneSettings:
     idle_grey: float = knob(64.0, 0.0, 255.0, "grey that is on display before the first colour, sRGB 0..255")
 
     def __post_init__(self) -> None:
-        check_knobs(self)
+        validate_knobs(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,8 @@ def test_light_is_grouped_by_the_source_of_the_face() -> None:
     analyst = FrameAnalyst(pack=remembering_pack(), limits=FrameLimits())
     watcher = analyst.watch().watcher
     seen = [
-        analyst.look(_message(index), index / _RATE, watcher=watcher, with_light=True) for index in range(10)
+        analyst.measure_frame(_message(index), index / _RATE, watcher=watcher, with_light=True)
+        for index in range(10)
     ]
     followed = [_sampled(one).followed for one in seen]
     assert followed == [one.observation.followed for one in seen]
@@ -41,14 +42,14 @@ def test_light_is_grouped_by_the_source_of_the_face() -> None:
 def test_every_network_scores_a_frame_with_a_detected_face() -> None:
     networks = CountingNetwork("one", real=0.9), CountingNetwork("other", real=0.2)
     analyst = FrameAnalyst(pack=replace(remembering_pack(), pad_networks=networks), limits=FrameLimits())
-    seen = analyst.look(_message(3), 0.2)
+    seen = analyst.measure_frame(_message(3), 0.2)
     assert networks[0].asked == 0
     assert analyst.pad_scores(seen) == (PadScore(3, "one", 0.9), PadScore(3, "other", 0.2))
 
 
 def test_only_a_frame_whose_face_a_detector_found_can_be_scored() -> None:
     analyst = FrameAnalyst(pack=remembering_pack(), limits=FrameLimits())
-    seen = analyst.look(_message(0), 0.0)
+    seen = analyst.measure_frame(_message(0), 0.0)
     faceless = replace(seen, observation=replace(seen.observation, face=None, faces=0))
     for one in (replace(seen, pixels=None), faceless):
         with pytest.raises(ValueError, match="only a frame with a face that a detector found can be scored"):
@@ -58,4 +59,4 @@ def test_only_a_frame_whose_face_a_detector_found_can_be_scored() -> None:
 def test_only_a_frame_whose_light_was_asked_for_is_sampled() -> None:
     analyst = FrameAnalyst(pack=remembering_pack(), limits=FrameLimits())
     with pytest.raises(ValueError, match="light"):
-        _sampled(analyst.look(_message(0), 0.0))
+        _sampled(analyst.measure_frame(_message(0), 0.0))

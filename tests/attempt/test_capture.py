@@ -365,10 +365,10 @@ def test_a_turned_frame_is_seen_upright(capture: AttemptCapture) -> None:
     # The device is held sideways: frames arrive rotated, and the header states the rotation.
     pack = remembering_pack()
     analyst = FrameAnalyst(pack=pack, limits=FrameLimits())
-    upright = analyst.look(_frame(0), 0.0)
+    upright = analyst.measure_frame(_frame(0), 0.0)
     assert upright.pixels is not None
     sideways = np.ascontiguousarray(np.rot90(upright.pixels))
-    turned = analyst.look(
+    turned = analyst.measure_frame(
         frame_of(
             0,
             image=encode_jpeg(sideways, quality=95),
@@ -398,7 +398,7 @@ def test_an_image_that_cannot_be_used_is_refused(capture: AttemptCapture, change
 def test_a_frame_without_a_face_cannot_be_examined() -> None:
     analyst = FrameAnalyst(pack=remembering_pack(), limits=FrameLimits())
     empty = encode_jpeg(np.full((480, 360, 3), 128, np.uint8), quality=60)
-    seen = analyst.look(frame_of(0, image=empty), 0.0)
+    seen = analyst.measure_frame(frame_of(0, image=empty), 0.0)
     with pytest.raises(ValueError, match="face"):
         analyst.examine(seen)
 

@@ -22,7 +22,7 @@ class _Setting:
         for index in range(frames):
             picture = pictures()[index]
             frame = frame_of(index, image=picture.jpeg, capture_time_us=picture.time_us + 1)
-            self.kept[index] = analyst.look(frame, picture.time_us / 1e6)
+            self.kept[index] = analyst.measure_frame(frame, picture.time_us / 1e6)
         self.examiner = FrameExaminer(analyst=analyst, kept=self.kept)
 
     def ahead(self, wanted: list[int]) -> int | None:

@@ -41,7 +41,7 @@ class _Phone:
         picture = pictures()[0]
         self._picture = picture
         message = self._frame_of(0, 0.0)
-        self._seen = analyst.look(message, 0.0, with_light=True)
+        self._seen = analyst.measure_frame(message, 0.0, with_light=True)
         self.sent: list[Action] = []
         self._index = count()
         self.now = 100.0

@@ -369,7 +369,7 @@ def test_a_picture_gets_no_life_from_another_face_that_is_cut_in_for_moments() -
     examined = [ExaminedFrame(index, TemplateSample(_at(0.9), 0.5)) for index in of_picture[:8]]
     # As the capture does it: of the stretches without a selected frame only the longest are identified.
     unseen = unexamined_stretches(watched, examined=of_picture[:8])
-    witnesses = [ExaminedFrame(stretch.looked[0], TemplateSample(_at(0.9), 0.5)) for stretch in unseen[:8]]
+    witnesses = [ExaminedFrame(stretch.detected[0], TemplateSample(_at(0.9), 0.5)) for stretch in unseen[:8]]
     assert {frame.frame_index for frame in witnesses} == set(of_picture[8:])
 
     def judged(*probabilities: float) -> AttemptJudgement:

@@ -35,7 +35,7 @@ from server.edge.service_servicer import ServiceEnvironment, ServiceServicer
 from server.errors import Refusal
 from server.policies import load_policies
 from server.policies.availability import availabilities
-from server.scan.admission import check_start
+from server.scan.admission import validate_start
 from server.scan.messages import FrameMessage, StartMessage
 from server.scan.transcript import ClockLimits, StreamTranscript
 from server.settings_failures import FailureSettings
@@ -207,7 +207,7 @@ def check_a_start(data: bytes) -> None:
 
 def _check(message: StartMessage) -> None:
     try:
-        check_start(message)
+        validate_start(message)
     except Refusal as refusal:
         assert_sound(refusal)
 

@@ -110,7 +110,7 @@ async def _stream(live: LiveServer, message: bytes) -> None:
 async def _frame(_: LiveServer, image: bytes) -> None:
     """A frame in the server's pool; a stream for each would leave a check for each."""
     with pytest.raises(FrameUnusable):
-        await asyncio.to_thread(_analyst().look, frame_message(image=image), 0.0)
+        await asyncio.to_thread(_analyst().measure_frame, frame_message(image=image), 0.0)
 
 
 @functools.cache

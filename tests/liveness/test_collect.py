@@ -95,25 +95,25 @@ def _take(
     if followed is None:
         collector.add(observe_frame(image, index=index, capture_time=time, faces=faces, seen=seen))
         return True
-    assert followed.looked.followed is False
+    assert followed.detected.followed is False
     collector.add(
-        observe_followed(seen, index=index, capture_time=time, face=followed.face, looked=followed.looked)
+        observe_followed(seen, index=index, capture_time=time, face=followed.face, detected=followed.detected)
     )
     return False
 
 
 def test_a_face_is_followed_between_detections() -> None:
     collector = ScanCollector()
-    looked = []
+    detected = []
     for index in range(30):
         shift = 4 * index
         if _take(collector, _shifted(shift), index, time=index / 15, faces=(face_at(FACE[0] - shift),)):
-            looked.append(index)
-    assert looked[0] == 0
-    assert len(looked) < 10
+            detected.append(index)
+    assert detected[0] == 0
+    assert len(detected) < 10
     for frame in collector.observations().frames:
         assert frame.face is not None
-        assert frame.followed == (frame.index not in looked)
+        assert frame.followed == (frame.index not in detected)
         expected = face_at(FACE[0] - 4 * frame.index)
         assert frame.face.five_points == pytest.approx(expected.five_points, abs=1.0)
         assert frame.face.box.width == pytest.approx(expected.box.width, rel=0.02)
@@ -212,8 +212,8 @@ def test_a_changed_frame_size_causes_a_detection() -> None:
     assert view_frame(larger).view.shape == view_frame(image).view.shape
     twice = face_at(*(2 * value for value in FACE))
     for index in (1, 2):
-        looked = _take(collector, larger, index, time=index * 0.05, faces=(twice,))
-        assert looked is (index == 1)
+        detected = _take(collector, larger, index, time=index * 0.05, faces=(twice,))
+        assert detected is (index == 1)
     face = collector.observations().frames[-1].face
     assert face is not None
     assert face.five_points == pytest.approx(twice.five_points, abs=1.0)

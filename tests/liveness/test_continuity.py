@@ -34,7 +34,7 @@ def _followed(
 
 def test_a_face_that_was_followed_all_along_is_one_stretch() -> None:
     (stretch,) = stretches(_followed())
-    assert stretch == Stretch(frames=tuple(range(10)), looked=(0, 4, 8))
+    assert stretch == Stretch(frames=tuple(range(10)), detected=(0, 4, 8))
 
 
 def test_without_motion_no_frame_represents_another() -> None:
@@ -45,7 +45,7 @@ def test_without_motion_no_frame_represents_another() -> None:
 def test_torn_points_end_a_stretch() -> None:
     found = stretches(_followed(shares={5: 0.4}))
     assert [stretch.frames for stretch in found] == [(0, 1, 2, 3, 4), (5,), (6, 7, 8, 9)]
-    assert [stretch.looked for stretch in stretches(_followed(shares={5: 0.6}))] == [(0, 4, 8)]
+    assert [stretch.detected for stretch in stretches(_followed(shares={5: 0.6}))] == [(0, 4, 8)]
 
 
 @pytest.mark.parametrize("change", [{"face": None, "faces": 0}, {"faces": 2}])
@@ -109,7 +109,7 @@ def _observed(pictures: list[BgrImage]) -> ScanObservations:
         else:
             collector.add(
                 observe_followed(
-                    seen, index=index, capture_time=time, face=followed.face, looked=followed.looked
+                    seen, index=index, capture_time=time, face=followed.face, detected=followed.detected
                 )
             )
     return collector.observations()
@@ -135,7 +135,7 @@ def test_a_real_face_is_followed_over_more_than_one_segment(
     found = stretches(_observed(ours))
     assert len(found) == 1
     assert len(found[0].frames) == 16
-    assert 2 <= len(found[0].looked) < 16
+    assert 2 <= len(found[0].detected) < 16
 
 
 @pytest.mark.parametrize("cut", [3, 8])
@@ -145,4 +145,4 @@ def test_another_face_in_the_same_place_never_belongs_to_the_stretch(
     ours, theirs = two_persons
     found = stretches(_observed([*ours[:cut], *theirs[cut : cut + 1], *ours[cut + 1 :]]))
     (alone,) = [stretch for stretch in found if cut in stretch.frames]
-    assert alone == Stretch(frames=(cut,), looked=(cut,))
+    assert alone == Stretch(frames=(cut,), detected=(cut,))

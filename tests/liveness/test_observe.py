@@ -73,15 +73,15 @@ def test_a_tiny_image_is_observed() -> None:
 
 
 def test_a_followed_frame_keeps_slowly_changing_measurements() -> None:
-    looked = observation(3, sharpness=77.0, luminance=140.0, dark_fraction=0.1, faces=1)
+    detected = observation(3, sharpness=77.0, luminance=140.0, dark_fraction=0.1, faces=1)
     face = face_at(200, 310, 220)
     seen = view_frame(_IMAGE)
-    followed = observe_followed(seen, index=4, capture_time=0.3, face=face, looked=looked)
+    followed = observe_followed(seen, index=4, capture_time=0.3, face=face, detected=detected)
     assert followed.followed
-    assert not looked.followed
+    assert not detected.followed
     assert (followed.index, followed.capture_time, followed.face) == (4, 0.3, face)
     assert (followed.sharpness, followed.luminance, followed.dark_fraction) == (77.0, 140.0, 0.1)
-    assert (followed.pose, followed.faces) == (looked.pose, 1)
+    assert (followed.pose, followed.faces) == (detected.pose, 1)
     # Eyes are not carried over, because a blink is short.
     assert followed.eyes is None
     assert followed.view is seen.view

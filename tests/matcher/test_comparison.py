@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matcher.comparison import MatchPolicy, check_calibration_supports, compare, cosine_similarity
+from matcher.comparison import MatchPolicy, compare, cosine_similarity, require_calibration_support
 from matcher.errors import CalibrationTooWeak, PortraitPolicyInvalid, TemplateInvalid, TemplateMismatch
 from tests.matcher.calibrations import THREE_DECADES, calibration
 from vision.face import Embedding
@@ -71,7 +71,7 @@ def test_comparison_is_symmetric() -> None:
 
 def test_a_calibration_without_enough_data_is_refused_with_its_numbers() -> None:
     with pytest.raises(CalibrationTooWeak) as caught:
-        check_calibration_supports(THREE_DECADES, MatchPolicy(max_fmr=1e-4))
+        require_calibration_support(THREE_DECADES, MatchPolicy(max_fmr=1e-4))
     assert caught.value.demanded_fmr == 1e-4
     assert caught.value.supported_fmr == 1e-3
     assert "0.0001" in str(caught.value)
@@ -85,14 +85,14 @@ def test_comparing_with_such_a_calibration_is_refused_too() -> None:
 
 
 def test_the_lowest_bound_itself_is_supported() -> None:
-    check_calibration_supports(THREE_DECADES, MatchPolicy(max_fmr=1e-3))
+    require_calibration_support(THREE_DECADES, MatchPolicy(max_fmr=1e-3))
 
 
 def test_assumed_figures_are_refused_only_by_policy() -> None:
     assumed = calibration((0.2, 1e-1), (0.4, 1e-3), provenance="assumed")
-    check_calibration_supports(assumed, MatchPolicy(max_fmr=1e-3))
+    require_calibration_support(assumed, MatchPolicy(max_fmr=1e-3))
     with pytest.raises(CalibrationTooWeak) as caught:
-        check_calibration_supports(assumed, MatchPolicy(max_fmr=1e-3, require_measured=True))
+        require_calibration_support(assumed, MatchPolicy(max_fmr=1e-3, require_measured=True))
     assert caught.value.provenance == "assumed"
 
 

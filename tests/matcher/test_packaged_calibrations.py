@@ -4,7 +4,7 @@ from importlib.resources import files
 
 import pytest
 
-from matcher.comparison import MatchPolicy, check_calibration_supports
+from matcher.comparison import MatchPolicy, require_calibration_support
 from matcher.errors import CalibrationTooWeak
 from matcher.similarity import fmr_bound, threshold_cosine
 from vision.packs.calibration import MatchCalibration, parse_calibration
@@ -27,7 +27,7 @@ def packaged(name: str) -> MatchCalibration:
 @pytest.mark.parametrize("name", MEASURED + ASSUMED)
 def test_one_in_a_hundred_can_be_demanded_of_every_pack(name: str) -> None:
     calibration = packaged(name)
-    check_calibration_supports(calibration, MatchPolicy(max_fmr=1e-2))
+    require_calibration_support(calibration, MatchPolicy(max_fmr=1e-2))
     cosine = threshold_cosine(1e-2, calibration=calibration)
     assert fmr_bound(cosine + 1e-6, calibration=calibration) <= 1e-2
     assert fmr_bound(cosine - 0.02, calibration=calibration) > 1e-2
@@ -53,7 +53,7 @@ def test_assumed_calibrations_are_marked(name: str) -> None:
     assert calibration.record.provenance == "assumed"
     assert calibration.record.note.startswith("Assumed, not measured.")
     with pytest.raises(CalibrationTooWeak):
-        check_calibration_supports(calibration, MatchPolicy(max_fmr=1e-2, require_measured=True))
+        require_calibration_support(calibration, MatchPolicy(max_fmr=1e-2, require_measured=True))
 
 
 @pytest.mark.parametrize("name", ASSUMED)

@@ -11,7 +11,7 @@ from server import models
 from server.checks.offer import pack_shortfall
 from server.domain.terms import Mode
 from server.errors import ConfigurationError
-from server.models import announce_pack, calibration_identity, check_policies, load_configured_pack
+from server.models import announce_pack, calibration_identity, load_configured_pack, require_servable
 from server.policies import load_policies
 from server.settings import RuntimeSettings
 from tests.server.live import remembering_pack, serving, settings_for
@@ -44,14 +44,14 @@ def test_the_terms_of_the_pack_are_reported(evaluation_only: bool, event: str, l
 
 def test_a_default_policy_that_the_pack_cannot_meet_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="default policy high"):
-        check_policies(POLICIES, remembering_pack(), default="high", allow_evaluation_pack=True)
+        require_servable(POLICIES, remembering_pack(), default="high", allow_evaluation_pack=True)
     with pytest.raises(ConfigurationError, match=r"policies\.default"):
-        check_policies(POLICIES, remembering_pack(), default="none", allow_evaluation_pack=True)
+        require_servable(POLICIES, remembering_pack(), default="none", allow_evaluation_pack=True)
 
 
 def test_other_policies_that_it_cannot_meet_are_reported() -> None:
     with capture_logs() as logs:
-        check_policies(POLICIES, remembering_pack(), default="evaluation", allow_evaluation_pack=True)
+        require_servable(POLICIES, remembering_pack(), default="evaluation", allow_evaluation_pack=True)
     assert {log["event"] for log in logs} == {"policy_not_available"}
     unavailable = {log["policy"]: log["shortfall"] for log in logs}
     assert unavailable.keys() == set(POLICIES.names) - {"evaluation"}
@@ -67,9 +67,9 @@ def decisive(pack: Pack) -> Pack:
 def test_a_pack_for_evaluation_serves_express_policies_only_if_the_settings_allow_it() -> None:
     pack = remembering_pack()
     with pytest.raises(ConfigurationError, match=r"policy evaluation cannot .* allow_evaluation_pack"):
-        check_policies(POLICIES, pack, default="evaluation", allow_evaluation_pack=False)
+        require_servable(POLICIES, pack, default="evaluation", allow_evaluation_pack=False)
     with capture_logs() as logs:
-        check_policies(POLICIES, decisive(pack), default="dynamic", allow_evaluation_pack=False)
+        require_servable(POLICIES, decisive(pack), default="dynamic", allow_evaluation_pack=False)
     unavailable = {log["policy"]: log["shortfall"] for log in logs}
     express = {name for name in POLICIES.names if POLICIES.get(name).policy.mode is Mode.EXPRESS}
     # "adaptive" begins with the flash, but EXPRESS suffices for it.
@@ -85,7 +85,7 @@ def test_a_pack_for_evaluation_serves_express_policies_only_if_the_settings_allo
 
 def test_a_pack_for_decisions_needs_no_allowance() -> None:
     pack = replace(remembering_pack(), evaluation_only=False)
-    check_policies(POLICIES, pack, default="evaluation", allow_evaluation_pack=False)
+    require_servable(POLICIES, pack, default="evaluation", allow_evaluation_pack=False)
 
 
 def test_a_hard_requirement_that_the_pack_cannot_assess_is_refused(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_a_hard_requirement_that_the_pack_cannot_assess_is_refused(tmp_path: Pat
     with pytest.raises(
         ConfigurationError, match=r"makes requirements hard that cannot be assessed: eyes_open"
     ):
-        check_policies(
+        require_servable(
             load_policies(tmp_path), remembering_pack(), default="frontal", allow_evaluation_pack=True
         )
 
@@ -107,7 +107,7 @@ def test_a_policy_that_takes_a_blink_needs_eyes_to_be_seen(tmp_path: Path) -> No
         "[match]\nmax_fmr = 0.03\n[challenge]\nblink = true\n"
     )
     with pytest.raises(ConfigurationError, match=r"no dense landmarks"):
-        check_policies(
+        require_servable(
             load_policies(tmp_path),
             replace(remembering_pack(), landmarker=None),
             default="blinking",
@@ -118,7 +118,7 @@ def test_a_policy_that_takes_a_blink_needs_eyes_to_be_seen(tmp_path: Path) -> No
 def test_a_pack_that_sees_no_eyes_serves_a_policy_whose_mode_is_not_raised() -> None:
     blind = replace(remembering_pack(), landmarker=None)
     policy = POLICIES.get("evaluation").policy
-    check_policies(POLICIES, blind, default="evaluation", allow_evaluation_pack=True)
+    require_servable(POLICIES, blind, default="evaluation", allow_evaluation_pack=True)
     assert pack_shortfall(policy, blind, allow_evaluation_pack=True) is None
     assert "no dense landmarks" in (
         pack_shortfall(policy, blind, allow_evaluation_pack=True, requested=Mode.DYNAMIC) or ""
@@ -244,10 +244,10 @@ def test_figures_that_reach_far_enough_lift_a_policy_s_demand(
     monkeypatch.setattr(models, "load_pack", lambda spec, **_: with_network)
     pack = load_configured_pack(settings_for(tmp_path, calibration=published(tmp_path, bound=bound)))
     if enough:
-        check_policies(POLICIES, pack, default="high", allow_evaluation_pack=True)
+        require_servable(POLICIES, pack, default="high", allow_evaluation_pack=True)
         return
     with pytest.raises(ConfigurationError, match=r"at most 1e-05, but the calibration .* below 2e-05"):
-        check_policies(POLICIES, pack, default="high", allow_evaluation_pack=True)
+        require_servable(POLICIES, pack, default="high", allow_evaluation_pack=True)
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from simulator import (
     SkinSettings,
     knobs_of,
 )
-from simulator.knobs import check_knobs, knob
+from simulator.knobs import knob, validate_knobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class _Lamp:
     name: str = "lamp"
 
     def __post_init__(self) -> None:
-        check_knobs(self)
+        validate_knobs(self)
 
 
 def test_knobs_have_the_text_of_the_help() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from vision.errors import RuntimeConflict
-from vision.runtime_check import check_runtime
+from vision.runtime_check import require_runtime
 
 
 def _install(monkeypatch: pytest.MonkeyPatch, folder: Path, *names: str) -> None:
@@ -19,14 +19,14 @@ def _install(monkeypatch: pytest.MonkeyPatch, folder: Path, *names: str) -> None
 
 
 def test_this_environment_has_one_of_each() -> None:
-    installed = check_runtime()
+    installed = require_runtime()
     assert installed.onnxruntime.startswith("onnxruntime")
     assert installed.opencv.startswith("opencv")
 
 
 def test_the_error_names_the_installed_packages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     _install(monkeypatch, tmp_path, "numpy", "onnxruntime_gpu", "opencv-python-headless")
-    installed = check_runtime()
+    installed = require_runtime()
     assert installed.onnxruntime == "onnxruntime-gpu 1.2.3"
     assert installed.opencv == "opencv-python-headless 1.2.3"
 
@@ -57,6 +57,6 @@ def test_refuses_none_and_several(
 ) -> None:
     _install(monkeypatch, tmp_path, *names)
     with pytest.raises(RuntimeConflict) as caught:
-        check_runtime()
+        require_runtime()
     assert caught.value.installed == in_conflict
     assert command in str(caught.value)

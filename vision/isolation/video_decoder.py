@@ -177,7 +177,7 @@ def _frames(
         context.thread_count = 1
         # FFmpeg's count includes the padding around a frame. The exact limit is tested for each frame below.
         context.options = {"max_pixels": str(_PADDED * most_pixels + _PADDING)}
-        _check_size(context.width, context.height, most_pixels)
+        _require_size(context.width, context.height, most_pixels)
         frames = container.decode(stream)
         while True:
             try:
@@ -187,7 +187,7 @@ def _frames(
                 break
             if frame is None:
                 break
-            _check_size(frame.width, frame.height, most_pixels)
+            _require_size(frame.width, frame.height, most_pixels)
             # A frame that lies on its side has another size once it is upright.
             own_size = (frame.width, frame.height, round(frame.rotation / _QUARTER) % 2 == 1)
             if size is None:
@@ -208,7 +208,7 @@ def _frames(
     yield Message(MessageKind.END, (decoded, other_size, others, int(not whole), length, len(timeline.times)))
 
 
-def _check_size(width: int, height: int, most_pixels: int) -> None:
+def _require_size(width: int, height: int, most_pixels: int) -> None:
     if width * height > most_pixels:
         raise _NoResult(Unable.TOO_MANY_PIXELS, width * height)
 

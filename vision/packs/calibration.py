@@ -110,7 +110,7 @@ class ScanRange:
 
     def __post_init__(self) -> None:
         """Test the points as those of a calibration are tested."""
-        _check_points(self.points)
+        _validate_points(self.points)
 
     @property
     def lowest_bound(self) -> float:
@@ -177,7 +177,7 @@ class MatchCalibration:
         Raises:
             PackDataInvalid: A number is out of range, or the points are not strictly monotone.
         """
-        _check_points(self.points)
+        _validate_points(self.points)
         if len(self.embedder_sha256) != _SHA256_DIGITS or set(self.embedder_sha256) - set("0123456789abcdef"):
             raise PackDataInvalid("embedder_sha256 must be 64 lower-case hex digits")
 
@@ -294,7 +294,7 @@ def _packaged_calibrations() -> tuple[MatchCalibration, ...]:
     return tuple(found.values())
 
 
-def _check_points(points: Sequence[ScorePoint]) -> None:
+def _validate_points(points: Sequence[ScorePoint]) -> None:
     if not points:
         raise PackDataInvalid("a calibration needs at least one point; measure the embedder again")
     for point in points:

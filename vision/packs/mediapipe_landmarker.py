@@ -128,10 +128,10 @@ class MediapipeLandmarker:
         region = _region_of_five(face.five_points)
         if region is None:
             return None
-        mesh, presence = self._look(image, region)
+        mesh, presence = self._run_landmarks(image, region)
         better = _region_of_mesh(mesh)
         if presence < _PRESENT or _apart(region, better):
-            mesh, presence = self._look(image, better)
+            mesh, presence = self._run_landmarks(image, better)
         if presence < _PRESENT:
             return None
         return Landmarks(
@@ -141,7 +141,7 @@ class MediapipeLandmarker:
             blendshapes=None if self._blendshapes is None else _blendshapes(self._blendshapes, mesh),
         )
 
-    def _look(self, image: BgrImage, region: "_Region") -> tuple[NDArray[np.float64], float]:
+    def _run_landmarks(self, image: BgrImage, region: "_Region") -> tuple[NDArray[np.float64], float]:
         """Return the points in the image with their depth, shape (478, 3), and the presence score, 0..1."""
         matrix = region.matrix
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP

@@ -50,7 +50,7 @@ def read_operator_calibration(path: Path) -> MatchCalibration:
     except UnicodeDecodeError as error:
         raise PackDataInvalid(f"the calibration {path} is not UTF-8 at byte {error.start}") from error
     calibration = parse_calibration(text, source=f"the calibration {path}", origin="operator")
-    _check_record(calibration, path)
+    _validate_record(calibration, path)
     return calibration
 
 
@@ -80,7 +80,7 @@ def with_calibration(pack: Pack, calibration: MatchCalibration) -> Pack:
     return replace(pack, match_calibration=calibration)
 
 
-def _check_record(calibration: MatchCalibration, path: Path) -> None:
+def _validate_record(calibration: MatchCalibration, path: Path) -> None:
     record = calibration.record
     if record.provenance == "assumed":
         raise CalibrationUnusable(

@@ -89,7 +89,7 @@ class _Phase(Enum):
 class FlashChallenge:
     """One flash challenge. Not safe to call from several threads at once.
 
-    The caller calls ``add`` for every frame (``see`` suffices once ``settled`` is true). After each frame,
+    The caller calls ``add`` for every frame (``update`` suffices once ``settled`` is true). After each frame,
     and when a ``Wait`` is over, it calls ``next_action`` until this returns ``Wait`` or an end. The caller
     must perform every returned action.
     """
@@ -201,14 +201,14 @@ class FlashChallenge:
             captured: Whether the scan now has the number of frames that every scan requires.
         """
         at = self._clock.not_before(sample.arrival_time)
-        self._asked.see(blinked=blinked, depth=depth, at=at)
+        self._asked.update(blinked=blinked, depth=depth, at=at)
         self._proof.add(sample, captured=captured)
-        self._presence.see(face=sample.face is not None, guidance=guidance, at=at)
-        self.see(DisplayClaim(sample.step, sample.step_since, sample.capture_time, sample.arrival_time))
+        self._presence.update(face=sample.face is not None, guidance=guidance, at=at)
+        self.update(DisplayClaim(sample.step, sample.step_since, sample.capture_time, sample.arrival_time))
 
-    def see(self, claim: DisplayClaim) -> None:
+    def update(self, claim: DisplayClaim) -> None:
         """Adds only a frame's claim about the display. This suffices once ``settled`` is true."""
-        self._display.see(claim, at=self._clock.not_before(claim.arrival_time))
+        self._display.update(claim, at=self._clock.not_before(claim.arrival_time))
 
     def next_action(self, *, now: float) -> Action:
         """Returns the action to perform at ``now``, seconds on the server's monotonic clock.
@@ -247,7 +247,7 @@ class FlashChallenge:
         if self._clock.now < self._pauses.until:
             return Wait(min(self._pauses.until, self._deadline))
         self._phase = _Phase.SHOWING
-        self._presence.look_again(self._clock.now)
+        self._presence.reset(self._clock.now)
         return Resume()
 
     def _showing(self) -> Action:
@@ -265,7 +265,7 @@ class FlashChallenge:
                 shown.away = True
                 late = since + patience
                 return Wait(min(late, self._deadline)) if now < late else self._pause()
-        if (about_light := self._look_at_light()) is not None:
+        if (about_light := self._light_action()) is not None:
             return about_light
         free = shown.at + shown.lasts
         if (hint := self._hint(self._asked.ahead(free - now))) is not None:
@@ -341,9 +341,9 @@ class FlashChallenge:
         self._phase = _Phase.PAUSED
         return Pause(self._presence.code)
 
-    def _look_at_light(self) -> Action | None:
+    def _light_action(self) -> Action | None:
         """Returns the action that the light requires; ``None`` if it requires none."""
-        asks = self._light.see(self._proof.light(), coloured=self._script.coloured, now=self._clock.now)
+        asks = self._light.update(self._proof.light(), coloured=self._script.coloured, now=self._clock.now)
         if asks is None or isinstance(asks, HintCode):
             return self._hint(asks)
         if isinstance(asks, FallBack) and self._answers().wrong:

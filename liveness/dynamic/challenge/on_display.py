@@ -42,7 +42,7 @@ class StepOnDisplay:
         at: The time of its reveal, seconds on the server's clock.
         earliest: The capture time of the last frame that had arrived by then, seconds on the device's clock.
             The step cannot have appeared before.
-        held: The number of frames that show that the step was held; ``see`` counts them.
+        held: The number of frames that show that the step was held; ``update`` counts them.
         held_at: The arrival time of the frame that completed the required number of these, seconds on the
             server's clock; ``None`` before.
         away: Whether the face was away, or the capture paused, while the step was on display.
@@ -75,7 +75,7 @@ class StepOnDisplay:
         least = self.at + self.lasts
         return least if self.held else least + _CLOSING_PATIENCE_SECONDS
 
-    def see(self, claim: DisplayClaim, *, at: float) -> None:
+    def update(self, claim: DisplayClaim, *, at: float) -> None:
         """Adds the next frame's claim, which arrived at ``at`` on the server's clock."""
         if not self.holds(claim):
             return
@@ -126,10 +126,10 @@ class Display:
         self._current = StepOnDisplay(step, at=now, earliest=self._latest_capture)
         self._history.append(RevealedStep(step, now))
 
-    def see(self, claim: DisplayClaim, *, at: float) -> None:
+    def update(self, claim: DisplayClaim, *, at: float) -> None:
         """Adds the next frame's claim, which arrived at ``at`` on the server's clock."""
         if self._current is not None:
-            self._current.see(claim, at=at)
+            self._current.update(claim, at=at)
         self._latest_capture = max(self._latest_capture, claim.capture_time)
 
     def let_pass(self) -> None:

@@ -60,7 +60,7 @@ class Presence:
 
     @property
     def unseen_since(self) -> float | None:
-        """The time of the last ``look_again``, if no frame has arrived since; ``None`` otherwise."""
+        """The time of the last ``reset``, if no frame has arrived since; ``None`` otherwise."""
         return self._unseen_since
 
     @property
@@ -68,7 +68,7 @@ class Presence:
         """The hint that brings the face back."""
         return self._code
 
-    def see(self, *, face: bool, guidance: GuidanceCode | None, at: float) -> None:
+    def update(self, *, face: bool, guidance: GuidanceCode | None, at: float) -> None:
         """Adds a frame.
 
         Args:
@@ -88,7 +88,7 @@ class Presence:
         if self._away_since is None:
             self._away_since = at
 
-    def look_again(self, at: float) -> None:
+    def reset(self, at: float) -> None:
         """Resets the state: the face is neither in place nor away until the next frame arrives."""
         self._in_place = 0
         self._away_since = None
@@ -125,7 +125,7 @@ class LightWatch:
         self._policy = policy
         self._drowned_since: float | None = None
 
-    def see(self, light: Light, *, coloured: int, now: float) -> HintCode | FallBack | Complete | None:
+    def update(self, light: Light, *, coloured: int, now: float) -> HintCode | FallBack | Complete | None:
         """Returns what follows from the light: a hint, the fallback, the end of the challenge, or ``None``.
 
         Args:

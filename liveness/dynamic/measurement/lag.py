@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liveness.dynamic.measurement.course import Appearance, light_at
+from liveness.dynamic.measurement.detections import LEAST_LEFT, centring_within_detections
 from liveness.dynamic.measurement.drift import Drift, fit_drift
-from liveness.dynamic.measurement.looks import LEAST_LEFT, centring_within_looks
 from liveness.dynamic.measurement.track import TrackView
 from liveness.dynamic.sample import SKIN_REGIONS
 from liveness.signal import Signal, assessed, not_assessed
@@ -68,7 +68,7 @@ _STEP_FRAMES: Final = 6
 _OWN: Final[NDArray[np.float64]] = np.arange(-0.2, 0.2001, 0.005)
 """The lags that are searched, relative to the scan's, seconds."""
 _OWN_SEEN: Final = 0.2
-"""The least power of the change that must remain without the means of the looks, in frames."""
+"""The least power of the change that must remain without the means of the detections, in frames."""
 _OWN_EXPLAINED: Final = 0.5
 """The share of the face's change that the lag must explain."""
 _FLICKER_FRAMES: Final = 5
@@ -200,7 +200,7 @@ def step_lags(
             rows = rows[track.times[rows] < following[0] + lag - _BEFORE_NEXT]
         if len(rows) < _STEP_FRAMES:
             continue
-        within = centring_within_looks(track.looks[rows])
+        within = centring_within_detections(track.detections[rows])
         when = _half_way(
             track.times[rows] - middle, track.face[rows] @ change / power, within, frame=track.frame_seconds
         )
@@ -351,7 +351,8 @@ def _half_way(
 ) -> float | None:
     """Returns when ``progress`` rises, seconds, from the best fit of a step that is blurred over a frame.
 
-    Values and steps are compared without the means of their looks (``within``). ``None`` if none fits well.
+    Values and steps are compared without the means of their detections (``within``). ``None`` if
+    none fits well.
     """
     candidates = _OWN
     ramp = np.clip((times[None] - candidates[:, None]) / frame, 0, 1) @ within

@@ -59,7 +59,7 @@ class TrackView:
         speed: Shape (t,): the speed of the face since the frame before, face widths per second; NaN without a
             face.
         seen: Shape (t,): whether the face was measured.
-        looks: Shape (t,): the number of detections so far that came after following. At each, the points
+        detections: Shape (t,): the number of detections so far that came after following. At each, the points
             jump, and with them the skin whose light is measured.
         leapt: Shape (t,): whether the brightness of face and background changed together, at once.
         clean: Shape (t,): whether the face was measured, did not leap, and did not move too fast.
@@ -79,7 +79,7 @@ class TrackView:
     pose: NDArray[np.float64]
     speed: NDArray[np.float64]
     seen: NDArray[np.bool_]
-    looks: NDArray[np.intp]
+    detections: NDArray[np.intp]
     leapt: NDArray[np.bool_]
     clean: NDArray[np.bool_]
     frame_seconds: float
@@ -167,7 +167,7 @@ class FlashTrack:
                 pose=self._pose[:count],
                 speed=scalars[:, 5],
                 seen=seen,
-                looks=_looks(scalars[:, 6] > 0),
+                detections=_count_detections(scalars[:, 6] > 0),
                 leapt=leapt,
                 clean=seen & ~leapt & ~(scalars[:, 5] > _FASTEST),
                 frame_seconds=float(np.median(np.diff(scalars[:, 0]))) if count > 2 else _USUAL_FRAME,
@@ -230,7 +230,7 @@ def _pose(sample: FlashSample) -> tuple[float, ...]:
     )
 
 
-def _looks(followed: NDArray[np.bool_]) -> NDArray[np.intp]:
+def _count_detections(followed: NDArray[np.bool_]) -> NDArray[np.intp]:
     anew = np.zeros(len(followed), np.intp)
     anew[1:] = followed[:-1] & ~followed[1:]
     return np.cumsum(anew)

@@ -155,7 +155,7 @@ class MovementChallenge:
             return self._move()
         if now < shown.arrives:
             # A fit before the oval is in place is chance.
-            shown.forget()
+            shown.discard()
             return Wait(shown.arrives)
         if shown.held:
             return self._finish(EndReason.PROVEN) if self._hold(shown) else self._move()

@@ -60,7 +60,7 @@ class ShownOval:
         """The latest consecutive frames in which the face fills the oval; only the last one has its view."""
         return tuple(self._run)
 
-    def forget(self) -> None:
+    def discard(self) -> None:
         """Discards the run so far, because the face filled the oval by chance."""
         self._run.clear()
 

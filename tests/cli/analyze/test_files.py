@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.analyze.files import MOST_BYTES, check_page_path, read_media, write_page
+from cli.analyze.files import MOST_BYTES, read_media, require_page_path, write_page
 from cli.errors import FileUnusable, OutputUnusable
 
 
@@ -59,19 +59,19 @@ def test_a_file_is_not_overwritten_by_accident(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     page.write_text("mine")
     with pytest.raises(OutputUnusable, match="--force"):
-        check_page_path(page, force=False)
+        require_page_path(page, force=False)
     with pytest.raises(OutputUnusable, match="--force"):
         write_page(page, "new", force=False)
-    check_page_path(page, force=True)
+    require_page_path(page, force=True)
     assert page.read_text() == "mine"
     assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
 
 
 def test_a_page_without_a_place_is_refused_before_the_work(tmp_path: Path) -> None:
     with pytest.raises(OutputUnusable, match="is a folder"):
-        check_page_path(tmp_path, force=True)
+        require_page_path(tmp_path, force=True)
     with pytest.raises(OutputUnusable, match="does not exist"):
-        check_page_path(tmp_path / "none" / "page.html", force=False)
+        require_page_path(tmp_path / "none" / "page.html", force=False)
     with pytest.raises(OutputUnusable, match="cannot be written"):
         write_page(tmp_path / "none" / "page.html", "x", force=False)
 
@@ -84,7 +84,7 @@ def test_anything_but_a_file_is_never_replaced(tmp_path: Path) -> None:
     link.symlink_to(target)
     for page in (pipe, link):
         with pytest.raises(OutputUnusable, match="is not a regular file"):
-            check_page_path(page, force=True)
+            require_page_path(page, force=True)
         with pytest.raises(OutputUnusable, match="is not a regular file"):
             write_page(page, "new", force=True)
     assert stat.S_ISFIFO(pipe.lstat().st_mode)
@@ -95,4 +95,4 @@ def test_anything_but_a_file_is_never_replaced(tmp_path: Path) -> None:
 
 def test_a_name_that_no_file_can_have_is_refused_before_the_work(tmp_path: Path) -> None:
     with pytest.raises(OutputUnusable, match="cannot be written"):
-        check_page_path(tmp_path / ("x" * 300), force=False)
+        require_page_path(tmp_path / ("x" * 300), force=False)

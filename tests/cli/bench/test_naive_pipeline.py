@@ -50,7 +50,7 @@ def pack(models: Models, *, networks: bool = True) -> Pack:
 
 def look(naive: NaivePipeline, images: Sequence[BgrImage]) -> NaivePipeline:
     for image in images:
-        naive.look(encode_jpeg(image))
+        naive.run(encode_jpeg(image))
     return naive
 
 

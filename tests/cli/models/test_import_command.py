@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from matcher.comparison import MatchPolicy, check_calibration_supports
+from matcher.comparison import MatchPolicy, require_calibration_support
 from matcher.errors import CalibrationTooWeak
 from tests.vision.models import channel_means_model
 from vision.packs import load_pack
@@ -37,7 +37,7 @@ def test_it_makes_a_pack_that_supports_no_policy_before_it_is_calibrated(
     assert pack.template_form.model == "mine"
     assert pack.template_form.preprocessing.endswith("+mirror")
     with pytest.raises(CalibrationTooWeak) as refused:
-        check_calibration_supports(pack.match_calibration, MatchPolicy(max_fmr=0.5))
+        require_calibration_support(pack.match_calibration, MatchPolicy(max_fmr=0.5))
     assert refused.value.supported_fmr == 1.0
     assert "no calibration for the embedder of this pack" in str(refused.value)
     terms = {each.part: each.weights for each in pack.terms}

@@ -26,7 +26,7 @@ def test_a_part_becomes_the_file(tmp_path: Path) -> None:
     part.append(DATA[1000:])
     assert part.whole
     assert part.sha256 == ENTRY.sha256
-    part.remember("https://x.invalid/a", '"tag"')
+    part.save_validator("https://x.invalid/a", '"tag"')
     assert part.complete() == tmp_path / "a.onnx"
     assert [path.name for path in tmp_path.iterdir()] == ["a.onnx"]
     assert (tmp_path / "a.onnx").read_bytes() == DATA
@@ -73,7 +73,7 @@ def test_a_damaged_note_is_no_validator(tmp_path: Path, note: str) -> None:
 
 def test_a_validator_is_of_one_address(tmp_path: Path) -> None:
     part = begun(tmp_path)
-    part.remember("u", '"tag"')
+    part.save_validator("u", '"tag"')
     assert json.loads((tmp_path / "a.onnx.part.json").read_text())["url"] == "u"
     assert part.validator("u") == '"tag"'
     assert part.validator("v") is None

@@ -4,26 +4,26 @@ from pathlib import Path
 import pytest
 
 from cli.errors import OutputUnusable
-from cli.report import Chart, check_writable, write_report
+from cli.report import Chart, require_writable, write_report
 from tests.cli.report.test_page import DOCUMENT
 
 
 def test_a_folder_that_is_not_there_yet_can_be_written_to(tmp_path: Path) -> None:
-    check_writable(tmp_path / "a" / "b")
+    require_writable(tmp_path / "a" / "b")
     assert not (tmp_path / "a").exists()
 
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OutputUnusable, match="is a file"):
-        check_writable(tmp_path / "file" / "report")
+        require_writable(tmp_path / "file" / "report")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_permissions_are_checked(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(OutputUnusable, match="permissions"):
-        check_writable(tmp_path / "report")
+        require_writable(tmp_path / "report")
 
 
 def test_every_form_of_the_report_is_written(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_a_device_remembers_its_count_in_the_folder(tmp_path: Path) -> None:
     for _ in range(3):
         played = open_played_device("iphone", tmp_path)
         shown += played.device.evidence(BINDING, now=NOW)
-        played.remember()
+        played.save()
     assert [type(piece) for piece in shown] == [AppAttestEnrolment, AppAttestAssertion, AppAttestAssertion]
     assert read_platform(tmp_path).device(DeviceKind.IPHONE).use.counter == 2
     # The thief has the same key, and the same stored state.

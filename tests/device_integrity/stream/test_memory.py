@@ -52,15 +52,15 @@ class _Memory:
             use for owner, use in self._uses if owner == tenant and use.key == key and use.time >= since
         )
 
-    async def remember(
+    async def record(
         self, *, tenant: str, subject: str, check_id: str, time: datetime, marks: Sequence[FrameMark]
     ) -> None:
         self._marks[tenant, subject, check_id] = tuple(marks)
 
-    async def remember_key(self, *, tenant: str, use: KeyUse) -> None:
+    async def record_key_use(self, *, tenant: str, use: KeyUse) -> None:
         self._uses.append((tenant, use))
 
-    async def forget(self, *, tenant: str, subject: str | None = None, check_id: str | None = None) -> int:
+    async def erase(self, *, tenant: str, subject: str | None = None, check_id: str | None = None) -> int:
         before = len(self._marks) + len(self._uses)
         self._marks = {
             key: marks
@@ -87,13 +87,13 @@ def _query(marks: Sequence[FrameMark], tenant: str = "bank", check_id: str = "ne
 async def test_a_repeated_scan_is_recognised_by_its_tenant_only_until_erased() -> None:
     memory: ScanMemory = _Memory()
     marks = _marks(camera_stream())
-    await memory.remember(tenant="bank", subject="p1", check_id="old", time=_NOW, marks=marks)
+    await memory.record(tenant="bank", subject="p1", check_id="old", time=_NOW, marks=marks)
     recalled = await memory.recall(_query(marks))
     check = check_frames_before(marks, recalled)
     assert (check.outcome, check.reason, check.soft) == (DeviceFinding.FAIL, "FRAMES_SEEN_BEFORE", False)
     assert await memory.recall(_query(marks, tenant="other")) == ()
     assert await memory.recall(_query(marks, check_id="old")) == ()
-    assert await memory.forget(tenant="bank", subject="p1") == 1
+    assert await memory.erase(tenant="bank", subject="p1") == 1
     assert await memory.recall(_query(marks)) == ()
 
 
@@ -101,7 +101,7 @@ async def test_re_encoded_frames_are_recognised_softly() -> None:
     memory: ScanMemory = _Memory()
     shown = frames(48)
     marks = _marks([encode(luma) for luma in shown])
-    await memory.remember(tenant="bank", subject="p1", check_id="old", time=_NOW, marks=marks)
+    await memory.record(tenant="bank", subject="p1", check_id="old", time=_NOW, marks=marks)
     again = _marks([encode(luma, quality=75) for luma in shown])
     check = check_frames_before(again, await memory.recall(_query(again)))
     assert (check.outcome, check.reason, check.soft) == (DeviceFinding.FAIL, "PICTURES_SEEN_BEFORE", True)

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from evaluation.figures import FiguresUnavailable, check_figures
+from evaluation.figures import FiguresUnavailable, require_figures
 from evaluation.match.charts import det_chart, histogram_chart, histogram_counts
 from tests.evaluation.match.reports import made_report
 
@@ -58,4 +58,4 @@ def test_each_comparison_is_in_one_bin() -> None:
 def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(FiguresUnavailable, match=r"facegate\[evaluation\]"):
-        check_figures()
+        require_figures()

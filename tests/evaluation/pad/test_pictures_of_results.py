@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from evaluation.figures import FiguresUnavailable, check_figures
+from evaluation.figures import FiguresUnavailable, require_figures
 from evaluation.pad.charts import det_chart, histogram_chart
 from evaluation.pad.evaluation import evaluate_run
 from evaluation.pad.mistakes import mistakes_sheet, worst_mistakes
@@ -38,7 +38,7 @@ def test_charts_are_pictures_and_come_out_the_same() -> None:
 def test_a_missing_library_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(FiguresUnavailable, match=r"facegate\[evaluation\]"):
-        check_figures()
+        require_figures()
 
 
 def test_the_worst_come_first_and_each_file_once(tmp_path: Path) -> None:

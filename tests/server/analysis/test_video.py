@@ -205,9 +205,9 @@ def test_an_abandoned_analysis_ends_at_the_next_frame() -> None:
         return check
 
     with pytest.raises(_Gone):
-        _analyst(_Given(genuine())).analyse_video(_MP4, check_wanted=leave_after(3))
+        _analyst(_Given(genuine())).analyse_video(_MP4, require_wanted=leave_after(3))
     with pytest.raises(_Gone):
-        _analyst().analyse_frames([*numbered(genuine(3)), b"not looked at"], check_wanted=leave_after(3))
+        _analyst().analyse_frames([*numbered(genuine(3)), b"not looked at"], require_wanted=leave_after(3))
 
 
 def test_a_fast_video_is_not_measured_frame_by_frame_and_a_short_one_is() -> None:

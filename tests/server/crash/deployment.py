@@ -225,9 +225,7 @@ async def _decided(opened: Opened, check_id: UUID) -> None:
         pictures.append(sealed.entry)
     mark = FrameMark(exact=secrets.token_bytes(32), perceptual=secrets.token_bytes(32))
     hashed = keys.memory.subject_hash(tenant, person)
-    await stores.memory.remember(
-        tenant=tenant, subject=hashed, check_id=str(check_id), time=NOW, marks=[mark]
-    )
+    await stores.memory.record(tenant=tenant, subject=hashed, check_id=str(check_id), time=NOW, marks=[mark])
     await stores.devices.enrol(
         EnrolledKey(
             tenant=tenant,

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from device_integrity.camera import Platform
 from device_integrity.policy import Evidence
 from server.app import FacegateServer
-from server.device.configured import check_evidence, missing_settings
+from server.device.configured import missing_settings, require_available
 from server.errors import ConfigurationError
 from server.policies import load_policies
 from server.policies.availability import availability
@@ -97,7 +97,7 @@ def test_the_default_policy_has_to_be_available_and_others_get(tmp_path: Path) -
     write_device_policy(tmp_path, "phones", {"android": {"android_key": "required"}, "desktop": {}})
     policies = load_policies(tmp_path)
     with capture_logs() as logs:
-        check_evidence(policies, Settings())
+        require_available(policies, Settings())
     reported = {log["policy"]: (log["log_level"], log["event"], log["missing_settings"]) for log in logs}
     assert reported == {
         "high": ("warning", "policy_not_available", [_APPS, _LIST, _TLS, _APPLE]),
@@ -105,7 +105,7 @@ def test_the_default_policy_has_to_be_available_and_others_get(tmp_path: Path) -
     }
     strict = Settings.model_validate({"policies": {"default": "high"}})
     with pytest.raises(ConfigurationError, match=rf"default policy high: .*{_APPS}, {_LIST}, {_TLS}"):
-        check_evidence(policies, strict)
+        require_available(policies, strict)
 
 
 # -- a real server

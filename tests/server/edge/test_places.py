@@ -110,7 +110,7 @@ async def test_callers_that_leave_release_their_work(pool: WorkerPool) -> None:
         begun.set()
         go_on.wait(5)
         refusal_details.append("begun")
-        place.check_wanted()
+        place.require_wanted()
         refusal_details.append("ended")
 
     async def call() -> None:
@@ -134,9 +134,9 @@ async def test_callers_that_leave_release_their_work(pool: WorkerPool) -> None:
 
 async def test_abandoned_work_is_notified() -> None:
     async with _places(1).taken("a") as place:
-        place.check_wanted()
+        place.require_wanted()
     with pytest.raises(Abandoned):
-        place.check_wanted()
+        place.require_wanted()
 
 
 # -- without a line

@@ -11,7 +11,7 @@ from server.domain.state import CheckState
 from server.domain.terms import AttemptOutcome, EndedBy, Mode
 from server.errors import Reason, Refusal
 from server.policies import Policy, load_policies
-from server.scan.admission import Admission, admit, check_start
+from server.scan.admission import Admission, admit, validate_start
 from server.scan.messages import Capability
 from server.storage.records import AttemptRecord, CheckRecord
 from tests.server.scan.records import NOW, attempt_record, check_record, start_message
@@ -122,7 +122,7 @@ def test_an_attempt_that_was_judged_for_good_leaves_no_other() -> None:
 
 def test_a_start_is_checked_without_the_database() -> None:
     good = public_key_der(KEY)
-    read = check_start(start_message(session_public_key=good, server_spki_sha256=bytes(32)))
+    read = validate_start(start_message(session_public_key=good, server_spki_sha256=bytes(32)))
     assert read.public_numbers() == KEY.public_numbers()
     for change, reason in (
         ({"protocol_version": 2}, Reason.PROTOCOL_VERSION_NOT_SUPPORTED),
@@ -132,6 +132,6 @@ def test_a_start_is_checked_without_the_database() -> None:
         ({"session_public_key": b"none"}, Reason.INVALID_FIELD),
     ):
         with pytest.raises(Refusal) as caught:
-            check_start(start_message(**({"session_public_key": good} | change)))
+            validate_start(start_message(**({"session_public_key": good} | change)))
         assert caught.value.reason is reason
         assert "x" * 20 not in str(caught.value)

@@ -70,25 +70,25 @@ def test_a_device_that_knows_the_completion_has_time_to_send_the_end() -> None:
     clocks = time.clocks()
     clocks.completed = time.now
     assert clocks.wait([]) == _END
-    clocks.check_silence(time.now + _END - 0.1)
+    clocks.require_activity(time.now + _END - 0.1)
     with pytest.raises(Refusal, match="`attempt_end` did not arrive for 5 seconds") as caught:
-        clocks.check_silence(time.now + _END)
+        clocks.require_activity(time.now + _END)
     assert caught.value.reason is Reason.STREAM_IDLE
 
 
 def test_silence_is_reported_with_its_length() -> None:
     time = _Time()
     clocks = time.clocks()
-    clocks.check_silence(time.now + _IDLE - 0.1)
+    clocks.require_activity(time.now + _IDLE - 0.1)
     with pytest.raises(Refusal, match="nothing arrived for 10 seconds") as caught:
-        clocks.check_silence(time.now + _IDLE)
+        clocks.require_activity(time.now + _IDLE)
     assert caught.value.details == {"idleSeconds": _IDLE}
 
 
 def test_the_scans_deadline_ends_everything() -> None:
     time = _Time(passed=_DEADLINE - 0.1)
     clocks = time.clocks()
-    clocks.check_deadline()
+    clocks.require_before_deadline()
     time.passed = _DEADLINE
     with pytest.raises(ScanDeadlinePassed):
-        clocks.check_deadline()
+        clocks.require_before_deadline()

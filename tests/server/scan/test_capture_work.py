@@ -39,10 +39,10 @@ class _Counting(FrameAnalyst):
         self.reached, self.release = threading.Event(), threading.Event()
         self.before: Callable[[], object] = lambda: None
 
-    def look(self, *args, **kwargs):  # type: ignore[no-untyped-def]
+    def measure_frame(self, *args, **kwargs):  # type: ignore[no-untyped-def]
         self.threads.add(threading.current_thread().name)
         self.before()
-        return super().look(*args, **kwargs)
+        return super().measure_frame(*args, **kwargs)
 
     def examine(self, seen: SeenFrame, *, with_cues: bool = False) -> ExaminedFrame:
         self.examined.append(seen.observation.index)

@@ -31,9 +31,9 @@ class _Store:
     async def check(self, tenant: str = "default") -> str:
         return str((await self.checks.create(new_check(tenant=tenant), None)).check_id)
 
-    async def remember(self, marks: list[FrameMark], *, tenant: str = "default", subject: str = "s") -> str:
+    async def record(self, marks: list[FrameMark], *, tenant: str = "default", subject: str = "s") -> str:
         check = await self.check(tenant)
-        await self.memory.remember(tenant=tenant, subject=subject, check_id=check, time=NOW, marks=marks)
+        await self.memory.record(tenant=tenant, subject=subject, check_id=check, time=NOW, marks=marks)
         return check
 
     async def recalled(self, query: ScanQuery) -> dict[str, int]:
@@ -66,7 +66,7 @@ def _query(check: str, marks: list[FrameMark], *, tenant: str = "default") -> Sc
 
 async def test_a_scan_is_recalled_by_exact_marks_and_by_near_pictures(store: _Store) -> None:
     marks = _marks()
-    earlier, now = await store.remember(marks), await store.check()
+    earlier, now = await store.record(marks), await store.check()
     (recalled,) = await store.memory.recall(_query(now, marks))
     assert (recalled.check_id, recalled.marks) == (earlier, tuple(marks))
     # The same images in other bytes, with ten different bits each, all in different slices.
@@ -86,14 +86,14 @@ async def test_a_scan_is_recalled_by_exact_marks_and_by_near_pictures(store: _St
 
 async def test_tenants_know_nothing_of_each_other(store: _Store) -> None:
     marks = _marks()
-    await store.remember(marks)
+    await store.record(marks)
     other = await store.check("other")
     assert await store.recalled(_query(other, marks, tenant="other")) == {}
 
 
 async def test_the_database_holds_no_slice_of_a_picture(store: _Store) -> None:
     marks = _marks(1)
-    await store.remember(marks)
+    await store.record(marks)
     query = select(scan_marks.c.mark)
     held = await store.database.read(lambda connection: set(connection.execute(query).scalars()))
     assert len(held) == 17
@@ -105,8 +105,8 @@ async def test_the_database_holds_no_slice_of_a_picture(store: _Store) -> None:
 async def test_of_scans_of_one_place_the_likeliest_come_back(store: _Store) -> None:
     common = _marks(2)
     for _ in range(6):
-        await store.remember(common)
-    exact = await store.remember([*common, *_marks(1)])
+        await store.record(common)
+    exact = await store.record([*common, *_marks(1)])
     query = _query(await store.check(), common)
     few = ScanQuery(
         tenant=query.tenant, check_id=query.check_id, exact=query.exact, bands=query.bands, most=2
@@ -119,7 +119,7 @@ async def test_uses_of_a_key_are_by_time_and_tenant(store: _Store) -> None:
     check = await store.check()
     use = KeyUse(key=b"k" * 32, subject="s", check_id=check, time=NOW)
     for _ in range(2):
-        await store.memory.remember_key(tenant="default", use=use)
+        await store.memory.record_key_use(tenant="default", use=use)
 
     async def uses(tenant: str, seconds: float) -> tuple[KeyUse, ...]:
         since = NOW + timedelta(seconds=seconds)
@@ -133,26 +133,26 @@ async def test_uses_of_a_key_are_by_time_and_tenant(store: _Store) -> None:
 @pytest.mark.parametrize("by", ["subject", "check"])
 async def test_a_scan_is_erased(store: _Store, by: str) -> None:
     marks = _marks()
-    check = await store.remember(marks, subject="gone")
-    await store.memory.remember_key(
+    check = await store.record(marks, subject="gone")
+    await store.memory.record_key_use(
         tenant="default", use=KeyUse(key=b"k" * 32, subject="gone", check_id=check, time=NOW)
     )
-    kept = await store.remember(marks, subject="kept")
+    kept = await store.record(marks, subject="kept")
     named = {"subject": "gone"} if by == "subject" else {"check_id": check}
-    assert await store.memory.forget(tenant="other", **named) == 0
-    assert await store.memory.forget(tenant="default", **named) == 2
+    assert await store.memory.erase(tenant="other", **named) == 0
+    assert await store.memory.erase(tenant="default", **named) == 2
     assert set(await store.recalled(_query(await store.check(), marks))) == {kept}
     with pytest.raises(ValueError, match="a subject or a check is required"):
-        await store.memory.forget(tenant="default")
+        await store.memory.erase(tenant="default")
 
 
 async def test_an_erased_check_is_not_remembered_any_more_and_not_anew(store: _Store) -> None:
     marks = _marks()
-    check = await store.remember(marks)
+    check = await store.record(marks)
     await store.checks.decide(UUID(check), epoch=None, decision=decision())
     await RetentionRepository(store.database).erase(UUID(check), after(1))
-    await store.memory.remember(tenant="default", subject="s", check_id=check, time=NOW, marks=marks)
-    await store.memory.remember_key(
+    await store.memory.record(tenant="default", subject="s", check_id=check, time=NOW, marks=marks)
+    await store.memory.record_key_use(
         tenant="default", use=KeyUse(key=b"k" * 32, subject="s", check_id=check, time=NOW)
     )
     assert await store.recalled(_query(await store.check(), marks)) == {}
@@ -161,7 +161,7 @@ async def test_an_erased_check_is_not_remembered_any_more_and_not_anew(store: _S
 
 async def test_a_record_whose_wrapping_key_is_gone_is_left_out(store: _Store) -> None:
     marks = _marks()
-    await store.remember(marks)
+    await store.record(marks)
     without = DatabaseScanMemory(
         store.database,
         tenant_key=MemoryKey(bytes(32)).of,

@@ -12,7 +12,7 @@ from server.trusted_images.errors import (
     StoreUnavailable,
     TenantHasNoImages,
 )
-from server.trusted_images.fetching import TrustedImages, check_tenancy, open_trusted_images
+from server.trusted_images.fetching import TrustedImages, open_trusted_images, require_tenancy
 from server.trusted_images.settings import TrustedImageSettings
 
 
@@ -161,7 +161,7 @@ def test_tenants_share_images_only_where_that_is_meant(
 ) -> None:
     settings = TrustedImageSettings(source=source, shared_by_tenants=shared)
     if allowed:
-        check_tenancy(settings, tenants=tenants)
+        require_tenancy(settings, tenants=tenants)
     else:
         with pytest.raises(ConfigurationError, match="shared_by_tenants"):
-            check_tenancy(settings, tenants=tenants)
+            require_tenancy(settings, tenants=tenants)

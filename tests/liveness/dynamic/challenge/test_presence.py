@@ -10,19 +10,19 @@ from liveness.guidance import GuidanceCode
 def test_frames_in_place_are_counted_in_a_row() -> None:
     presence = Presence()
     for at in range(3):
-        presence.see(face=True, guidance=None, at=float(at))
+        presence.update(face=True, guidance=None, at=float(at))
     assert (presence.frames_in_place, presence.away_since) == (3, None)
-    presence.see(face=True, guidance=GuidanceCode.MOVE_BACK, at=3.0)
-    presence.see(face=True, guidance=GuidanceCode.CENTER_FACE, at=4.0)
+    presence.update(face=True, guidance=GuidanceCode.MOVE_BACK, at=3.0)
+    presence.update(face=True, guidance=GuidanceCode.CENTER_FACE, at=4.0)
     assert (presence.frames_in_place, presence.away_since) == (0, 3.0)
     assert presence.code is HintCode.CENTER_FACE, "the newest hint helps most"
-    presence.see(face=True, guidance=GuidanceCode.OK, at=5.0)
+    presence.update(face=True, guidance=GuidanceCode.OK, at=5.0)
     assert (presence.frames_in_place, presence.away_since) == (1, None)
 
 
 def test_a_missing_face_is_absent_whatever_the_guidance_shows() -> None:
     presence = Presence()
-    presence.see(face=False, guidance=GuidanceCode.OK, at=1.0)
+    presence.update(face=False, guidance=GuidanceCode.OK, at=1.0)
     assert (presence.away_since, presence.code) == (1.0, HintCode.NO_FACE)
 
 
@@ -32,24 +32,24 @@ def test_a_missing_face_is_absent_whatever_the_guidance_shows() -> None:
 )
 def test_only_guidance_about_position_interrupts(code: GuidanceCode) -> None:
     presence = Presence()
-    presence.see(face=True, guidance=code, at=1.0)
+    presence.update(face=True, guidance=code, at=1.0)
     assert presence.frames_in_place == 1
 
 
 def test_after_a_pause_the_face_has_to_show_again() -> None:
     presence = Presence()
-    presence.see(face=True, guidance=None, at=1.0)
-    presence.look_again(5.0)
+    presence.update(face=True, guidance=None, at=1.0)
+    presence.reset(5.0)
     assert (presence.frames_in_place, presence.away_since, presence.unseen_since) == (0, None, 5.0)
-    presence.see(face=True, guidance=None, at=5.8)
+    presence.update(face=True, guidance=None, at=5.8)
     assert (presence.frames_in_place, presence.away_since, presence.unseen_since) == (1, None, None)
 
 
 def test_after_a_pause_a_face_is_away_from_the_first_frame_on_that_shows_it_so() -> None:
     presence = Presence()
-    presence.see(face=False, guidance=None, at=1.0)
-    presence.look_again(5.0)
-    presence.see(face=False, guidance=None, at=5.8)
+    presence.update(face=False, guidance=None, at=1.0)
+    presence.reset(5.0)
+    presence.update(face=False, guidance=None, at=5.8)
     assert (presence.away_since, presence.unseen_since) == (5.8, None)
 
 
@@ -64,20 +64,20 @@ def test_a_face_that_is_away_again_and_again_pauses_nothing_any_more() -> None:
 
 def test_light_is_blamed_only_after_two_colours() -> None:
     watch = LightWatch(DynamicPolicy(fallback=NextStep.MOVEMENT, light_patience_seconds=0))
-    assert watch.see(Light.TOO_BRIGHT, coloured=1, now=0.0) is None
-    assert watch.see(Light.TOO_BRIGHT, coloured=2, now=1.0) == FallBack(HintCode.TOO_BRIGHT)
+    assert watch.update(Light.TOO_BRIGHT, coloured=1, now=0.0) is None
+    assert watch.update(Light.TOO_BRIGHT, coloured=2, now=1.0) == FallBack(HintCode.TOO_BRIGHT)
 
 
 def test_patience_begins_anew_when_the_light_was_good() -> None:
     watch = LightWatch(DynamicPolicy(light_patience_seconds=3))
-    assert watch.see(Light.WEAK, coloured=2, now=0.0) is HintCode.RAISE_SCREEN_BRIGHTNESS
-    assert watch.see(Light.OK, coloured=3, now=5.0) is None
-    assert watch.see(Light.WEAK, coloured=3, now=6.0) is HintCode.RAISE_SCREEN_BRIGHTNESS
-    assert watch.see(Light.TOO_BRIGHT, coloured=3, now=11.9) is HintCode.TOO_BRIGHT
-    assert watch.see(Light.TOO_BRIGHT, coloured=3, now=12.0) == Complete(EndReason.LIGHT)
+    assert watch.update(Light.WEAK, coloured=2, now=0.0) is HintCode.RAISE_SCREEN_BRIGHTNESS
+    assert watch.update(Light.OK, coloured=3, now=5.0) is None
+    assert watch.update(Light.WEAK, coloured=3, now=6.0) is HintCode.RAISE_SCREEN_BRIGHTNESS
+    assert watch.update(Light.TOO_BRIGHT, coloured=3, now=11.9) is HintCode.TOO_BRIGHT
+    assert watch.update(Light.TOO_BRIGHT, coloured=3, now=12.0) == Complete(EndReason.LIGHT)
 
 
 def test_darkness_is_reported_and_ends_nothing() -> None:
     watch = LightWatch(DynamicPolicy(fallback=NextStep.MOVEMENT))
     for now in (0.0, 50.0):
-        assert watch.see(Light.TOO_DARK_TO_SEE_FACE, coloured=9, now=now) is HintCode.TOO_DARK
+        assert watch.update(Light.TOO_DARK_TO_SEE_FACE, coloured=9, now=now) is HintCode.TOO_DARK

@@ -76,7 +76,7 @@ def test_only_a_detection_after_following_counts() -> None:
     track = FlashTrack()
     for followed, sample in zip((0, 0, 1, 1, 0, 1, 0, 0), SCAN.samples, strict=False):
         track.add(replace(sample, followed=bool(followed)))
-    assert track.view().looks.tolist() == [0, 0, 0, 0, 1, 1, 2, 2]
+    assert track.view().detections.tolist() == [0, 0, 0, 0, 1, 1, 2, 2]
 
 
 def test_pose_distinguishes_turning_from_moving() -> None:

@@ -102,7 +102,7 @@ def follow_ovals(
             observation = observe_frame(frame, index=index, capture_time=time, faces=faces, seen=seen)
         else:
             observation = observe_followed(
-                seen, index=index, capture_time=time, face=followed.face, looked=followed.looked
+                seen, index=index, capture_time=time, face=followed.face, detected=followed.detected
             )
         view, scale = fine_view(seen.grey)
         challenge.add(replace(observation, view=view, view_scale=scale))

@@ -29,7 +29,7 @@ def test_an_oval_is_held_after_four_frames_and_its_time() -> None:
     assert [frame.index for frame in shown.run] == [0, 1, 2, 3, 4]
     assert shown.hint is None
     assert all(frame.view is None for frame in shown.run[:-1])
-    shown.forget()
+    shown.discard()
     assert (shown.run, shown.held) == ((), False)
 
 

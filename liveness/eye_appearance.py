@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from liveness.observation import GreyView
 from vision.face import Points
 
-__all__ = ["EyeRatios", "Eyes", "KnownEyes", "cut_eyes", "look_the_same", "show_nothing"]
+__all__ = ["EyeRatios", "Eyes", "KnownEyes", "cut_eyes", "look_identical", "show_nothing"]
 
 EyeRatios = tuple[float, float]
 """The eye aspect ratios (left, right in the image)."""
@@ -44,11 +44,11 @@ these, both eyes must agree: while real lids opened, one of them was at 0.98."""
 _PLAIN = 2.0
 """The standard deviation, grey levels, below which a patch is too plain to compare."""
 
-_REMEMBERED = 3
+_MOST_LATEST = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Remembered:
+class _KnownEye:
     patches: Eyes
     eyes: EyeRatios
     opened: bool
@@ -59,15 +59,15 @@ class KnownEyes:
 
     def __init__(self) -> None:
         """Starts empty."""
-        self._latest: deque[_Remembered] = deque(maxlen=_REMEMBERED)
-        self._open: _Remembered | None = None
+        self._latest: deque[_KnownEye] = deque(maxlen=_MOST_LATEST)
+        self._open: _KnownEye | None = None
 
     @property
     def open(self) -> EyeRatios | None:
         """The ratios of the latest open eyes; ``None`` if there were none."""
         return None if self._open is None else self._open.eyes
 
-    def remember(self, patches: Eyes, eyes: EyeRatios, *, opened: bool) -> None:
+    def add(self, patches: Eyes, eyes: EyeRatios, *, opened: bool) -> None:
         """Adds measured eyes.
 
         Args:
@@ -75,15 +75,15 @@ class KnownEyes:
             eyes: Their measured ratios.
             opened: Whether they are open.
         """
-        remembered = _Remembered(patches, eyes, opened)
-        self._latest.append(remembered)
+        known = _KnownEye(patches, eyes, opened)
+        self._latest.append(known)
         if opened:
-            self._open = remembered
+            self._open = known
 
-    def forget(self, patches: Eyes) -> None:
+    def discard(self, patches: Eyes) -> None:
         """Removes measured eyes whose ratios turned out to be wrong."""
         kept = [one for one in self._latest if one.patches is not patches]
-        self._latest = deque(kept, maxlen=_REMEMBERED)
+        self._latest = deque(kept, maxlen=_MOST_LATEST)
 
     def alike(self, patches: Eyes) -> tuple[EyeRatios | None, float]:
         """Returns the ratios and correlation of earlier eyes that look the same; ``None`` and 0 if none."""
@@ -94,14 +94,14 @@ class KnownEyes:
                 return one.eyes, alike
         return None, 0.0
 
-    def look_open(self, patches: Eyes) -> EyeRatios | None:
+    def nearly_identical_open(self, patches: Eyes) -> EyeRatios | None:
         """Returns the ratios of earlier open eyes that look nearly identical; ``None`` if there are none."""
         for one in self._all():
             if one.opened and _best_correlation(one.patches, patches) >= _LOOKS_OPEN:
                 return one.eyes
         return None
 
-    def _all(self) -> list[_Remembered]:
+    def _all(self) -> list[_KnownEye]:
         """Returns the known eyes, the latest first. They include open eyes if there were any."""
         known = list(reversed(self._latest))
         if self._open is not None and self._open not in known:
@@ -119,7 +119,7 @@ def cut_eyes(grey: GreyView, points: Points) -> Eyes:
     return _patch(grey, points, 0), _patch(grey, points, 1)
 
 
-def look_the_same(seen: Eyes, now: Eyes) -> bool:
+def look_identical(seen: Eyes, now: Eyes) -> bool:
     """Returns whether both eyes look nearly identical in two frames, so that the lids did not move."""
     return _worst_correlation(seen, now) >= _LOOKS_OPEN
 
