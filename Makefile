@@ -84,6 +84,7 @@ sbom: dev ## Write the bill of materials (CycloneDX) and the licences of package
 	@$(BIN)/python -m deploy.sbom --lock requirements/$(RUNTIME).lock --out $(SBOM)
 
 check: dev protos-check ## Lint, types, import contracts, generated files, the wire contract, the Helm chart.
+	@! git grep -nE '^(<{7}|>{7}) ' || { echo "these lines are left of a merge: resolve them" >&2; exit 1; }
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy

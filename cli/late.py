@@ -79,7 +79,9 @@ def root_group(late: Mapping[str, LateCommand]) -> type[TyperGroup]:
         def format_help(self, ctx: "Context", formatter: "HelpFormatter") -> None:
             """Writes a line for each command, without options, such as those for shell completion."""
             console = Console(highlight=False)
-            console.print(f"[yellow]Usage:[/] [bold]{ctx.command_path} COMMAND [ARGS]...", markup=True)
+            console.print(
+                f"[yellow]Usage:[/] [bold]{ctx.command_path} [--version] COMMAND [ARGS]...", markup=True
+            )
             console.print(self.help)
             commands = Table.grid(padding=(0, 2))
             for name, command in late.items():

@@ -1,7 +1,8 @@
 """The ``facegate`` command: lists the commands, each of which has a module that is imported when it runs."""
 
 import os
-from typing import Final
+from importlib.metadata import version
+from typing import Annotated, Final
 
 import typer
 
@@ -83,8 +84,19 @@ _FOR_OTHERS: Final = frozenset({"attest", "calibrate", "models"})
 """Commands with public output, such as lists and packs, that another user may need: the server's."""
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"facegate {version('facegate')}")
+        raise typer.Exit
+
+
 @app.callback()
-def keep_private(context: typer.Context) -> None:
+def keep_private(
+    context: typer.Context,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
     """Keeps other users from reading the output of a command, such as images of faces."""
     if context.invoked_subcommand not in _FOR_OTHERS:
         before = os.umask(PRIVATE_UMASK)

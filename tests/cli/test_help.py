@@ -4,6 +4,7 @@ import functools
 import re
 from collections.abc import Iterator
 from contextlib import redirect_stdout
+from importlib.metadata import version
 from io import StringIO
 from typing import Any
 
@@ -53,6 +54,10 @@ def test_help_all_names_every_option(path: tuple[str, ...], command: Command) ->
     assert {*command.common} <= options
     if missing:
         assert HELP_ALL in short
+
+
+def test_version_is_that_of_the_distribution() -> None:
+    assert _printed("--version") == f"facegate {version('facegate')}\n"
 
 
 def test_every_command_has_help_all() -> None:
