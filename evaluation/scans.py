@@ -33,7 +33,7 @@ def scored_frames(frames: Iterable[FrameObservation]) -> tuple[FrameObservation,
 def clip_windows(
     path: Path, *, seconds: float = 4.0, most: int = 4, rate: float = 16.0
 ) -> Iterator[list[tuple[float, BgrImage]]]:
-    """Split a clip into scans as a phone sends them: JPEG frames of 640 pixels.
+    """Split a clip into scans as a phone sends them: JPEG frames of at most 640 pixels.
 
     Args:
         path: The clip.

@@ -37,7 +37,7 @@ class PersonPairs:
         groups: Shape (p,), the group of each person. Only persons of one group are compared.
         listed: Shape (m, 2), the compared pairs, each once; None if all persons of a group are compared with
             each other, except for ``omitted``.
-        omitted: Shape (e, 2), pairs that are not compared although ``listed`` is None, each once.
+        omitted: Shape (e, 2), pairs that are excluded from the compared ones, each once.
     """
 
     groups: NDArray[np.int64]
