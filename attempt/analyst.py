@@ -63,7 +63,7 @@ class FrameAnalyst:
     """Runs a pack's models over frames. Safe to call from several threads at once."""
 
     def __init__(self, *, pack: Pack, limits: FrameLimits) -> None:
-        """Takes the models and the limits of a frame's image, which are tested before decoding."""
+        """Sets the models, and the limits of a frame's image, which are tested before it is decoded."""
         self._pack = pack
         self._decoder = FrameDecoder(limits)
 
@@ -74,10 +74,10 @@ class FrameAnalyst:
         follow_seconds: float = FOLLOW_SECONDS,
         subject: SubjectRule = SCAN_SUBJECT,
     ) -> PacedWatch:
-        """Returns a watch for one attempt, in which only upright persons count.
+        """Returns the state for the frames of one attempt. Only upright faces count as persons.
 
         Args:
-            apart_seconds: See ``FramePace``.
+            apart_seconds: The longest time between two measured frames, seconds; see ``FramePace``.
             follow_seconds: The longest time for which a face is followed between detections, seconds.
             subject: Defines which faces count as persons.
         """
@@ -119,8 +119,8 @@ class FrameAnalyst:
             capture_time: Its capture time, seconds on the device's clock.
             watcher: The attempt's watcher, which adds this frame to its observations. Without one, the
                 detector runs on the frame.
-            measure: Also measures the decoded frame, before it is rotated: luma or colours, whichever was
-                decoded.
+            measure: A further measurement of the decoded frame (luma or colours, whichever was decoded),
+                before it is rotated.
             expects_blink: See ``FrameWatcher.watch``.
             expects_depth: See ``FrameWatcher.watch``.
             with_light: Whether to keep the pixels that ``flash_sample`` needs.
@@ -149,7 +149,7 @@ class FrameAnalyst:
         )
 
     def fine_view(self, frame: Frame) -> tuple[GreyView, float]:
-        """Returns a frame's fine view; see ``liveness.observe.fine_view``.
+        """Returns the fine view of a frame; see ``liveness.observe.fine_view``.
 
         Raises:
             FrameUnusable: As for ``measure_frame``.

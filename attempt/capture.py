@@ -148,7 +148,7 @@ class AttemptCapture:
         return self._watch.observations
 
     def measured_per_second(self, *, paused_seconds: float) -> float | None:
-        """Returns how many frames a second were measured, by the device's clock; ``None`` before the second.
+        """Returns the frames measured per second of the device's clock; ``None`` before the second frame.
 
         Args:
             paused_seconds: The time in which the server had paused the capture, seconds; it is not counted.
@@ -255,7 +255,7 @@ class AttemptCapture:
         return self._feedback.news(Feedback(code, self._progress, frame.index), time)
 
     def skip(self, frame: Frame, *, arrival: float) -> None:
-        """Passes a frame that arrives after the attempt is settled to the challenge, without measuring it.
+        """Gives a frame to the challenge without measuring it. Use it once the attempt is ``settled``.
 
         Args:
             frame: The frame.

@@ -59,7 +59,7 @@ class Identification:
 
 
 class FrameExaminer:
-    """Keeps the answers of the models for one attempt's frames, and lists the missing examinations.
+    """Keeps the models' answers for the frames of one attempt, and lists the examinations that have not run.
 
     It runs no model itself. The caller runs the examinations, on any thread, and passes the answers to
     ``take``.
@@ -89,16 +89,16 @@ class FrameExaminer:
         return tuple(self._examined[index] for index in sorted(self._kept) if index in self._examined)
 
     def next(self, wanted: Sequence[int]) -> Examination | None:
-        """Returns an examination of the first frame in ``wanted`` that has none; ``None`` if all have one."""
+        """Returns an examination of the first wanted frame without answers; ``None`` if all have answers."""
         missing = next((index for index in wanted if index not in self._examined), None)
         return None if missing is None else self._examination(missing)
 
     def rest(self, selected: Sequence[int], *, begun: int | None = None) -> tuple[Examination, ...]:
-        """Returns the examinations that are missing.
+        """Returns the examinations of the selected frames that have no answers yet.
 
         Args:
             selected: Indices of the selected frames.
-            begun: A frame whose examination is running already; it is left out.
+            begun: Index of a frame whose examination is running; it is omitted.
         """
         return tuple(
             self._examination(index) for index in selected if index not in self._examined and index != begun

@@ -131,7 +131,7 @@ class AttemptJudgement:
         feedback: Hints for the next attempt, most important first.
         verified_bits: Challenge bits that were verified, net of chance; 0 without a challenge.
         challenge_steps: Steps of the flash as drawn and measured; empty without a flash.
-        ample: Whether the evidence suffices to decide against the person even if the device left early.
+        ample: Whether the evidence is sufficient to decide against the person even if the device left early.
     """
 
     liveness: LivenessResult
@@ -146,15 +146,18 @@ class AttemptJudgement:
 
     @property
     def adverse(self) -> bool:
-        """Whether the judgement is against the person: an attack, or another person than the portrait's."""
+        """Whether the judgement is against the person.
+
+        That is a SPOOF, a person other than the portrait's, or a change of person.
+        """
         return self.liveness.verdict is Verdict.SPOOF or _other_person(self.match, self.identity_constant)
 
     @property
     def stands(self) -> bool:
         """Whether the judgement decides the check even if the device does not sign the attempt's end.
 
-        A device must not be able to avoid an adverse judgement by leaving. Any other judgement needs the
-        signed end.
+        This prevents a device from avoiding an adverse judgement by disconnecting. Any other judgement needs
+        the signed end.
         """
         return self.adverse and self.ample
 

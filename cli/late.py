@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["LateCommand", "root_group"]
 
 _ON_ONE_LINE: Final = {"config": "db"}
-"""Commands that share a line of the list, so that all fit a terminal of 24 lines."""
+"""Pairs of commands that share a line, so that the list fits a terminal of 24 lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ class LateCommand:
 
     Attributes:
         target: Module and name of its function or Typer application: ``"cli.serve:serve"``.
-        text: Its line in the list of commands.
-        kind: The class of the command; that of a group's commands is their own.
+        text: The text of its line in the list of commands.
+        kind: The class of the command. It is not used for a group, whose commands have their own classes.
     """
 
     target: str

@@ -51,12 +51,13 @@ class DeviceCheck:
         reason: Machine-readable reason, UPPER_SNAKE_CASE.
         detail: The finding in plain words, at most 500 characters, without keys, tokens or identifiers of
             a device: what was found, and what was expected.
-        sign_of: The manipulation of which a FAIL is a sign, or ``None``.
-        soft: For a FAIL, whether honest devices fail too, so that it does not decide alone. For an
-            UNAVAILABLE, whether the operator's settings allow the item to be missing.
-        decisive: Whether the test failed and by itself fails the whole check; see ``policy.decisive``. The
-            finding that no camera took the frames is decisive too, if the policy demands it.
-        tolerated: Whether the test is decisive, but a policy or a sandbox keeps it from deciding.
+        sign_of: The manipulation that a FAIL indicates, or ``None``.
+        soft: For a FAIL, whether honest devices also fail the test, so that it does not decide alone. For
+            an UNAVAILABLE, whether the operator's settings allow the item to be missing.
+        decisive: Whether the test failed in a way that fails the whole check, unless it is tolerated; see
+            ``policy.decisive``. A failed test of the camera or the frames that shows an injection is decisive
+            too, if the policy demands that evidence.
+        tolerated: Whether the test is decisive, but a policy or a sandbox keeps it from failing the check.
     """
 
     name: str

@@ -17,7 +17,7 @@ _SCORED = 10
 
 
 def observe_scan(frames: Iterable[tuple[float, BgrImage]], pack: Pack) -> ScanObservations:
-    """Return the measurements of a scan, at the pace and with the intervals of detection of the server."""
+    """Return the measurements of a scan, made at the server's pace and detection interval."""
     watch = PacedWatch(pack)
     for index, (time, image) in enumerate(frames):
         watch.take(DecodedPicture(image), index=index, capture_time=time)
@@ -25,7 +25,7 @@ def observe_scan(frames: Iterable[tuple[float, BgrImage]], pack: Pack) -> ScanOb
 
 
 def scored_frames(frames: Iterable[FrameObservation]) -> tuple[FrameObservation, ...]:
-    """Return the frames that the PAD networks score, spread over the scan as by ``attempt.pad_frames``."""
+    """Return the frames that the PAD networks score, spread over the scan as ``attempt.pad_frames`` does."""
     detected = {frame.index: frame for frame in frames if frame.faces == 1 and not frame.followed}
     return tuple(detected[index] for index in spread_of(list(detected), _SCORED))
 
@@ -33,7 +33,17 @@ def scored_frames(frames: Iterable[FrameObservation]) -> tuple[FrameObservation,
 def clip_windows(
     path: Path, *, seconds: float = 4.0, most: int = 4, rate: float = 16.0
 ) -> Iterator[list[tuple[float, BgrImage]]]:
-    """Yield the scans of a clip as a phone sends them: about ``rate`` frames a second, 640 pixels, JPEG."""
+    """Split a clip into scans as a phone sends them: JPEG frames of at most 640 pixels.
+
+    Args:
+        path: The clip.
+        seconds: Length of a scan; the last one may be down to half as long.
+        most: Maximum number of scans.
+        rate: Approximate frames per second.
+
+    Yields:
+        The frames of a scan: the time in the clip, seconds, and the image.
+    """
     capture = cv2.VideoCapture(str(path))
     native = capture.get(cv2.CAP_PROP_FPS)
     native = native if 5 <= native <= 100 else 30.0

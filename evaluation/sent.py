@@ -24,6 +24,6 @@ def jpeg_of(image: BgrImage) -> bytes:
 
 
 def as_sent(image: BgrImage) -> BgrImage:
-    """Return an image as a server decodes it."""
+    """Return an image as the server decodes it: reduced, encoded as JPEG and decoded."""
     coded = np.frombuffer(jpeg_of(image), np.uint8)
     return np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)

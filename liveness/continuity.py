@@ -34,7 +34,8 @@ class Stretch:
 
     Attributes:
         frames: The indices of the frames, in order; one or more.
-        detected: The indices of those whose face was detected, so that a template can be made of it.
+        detected: The indices of the frames in which the face was detected, not only followed. Templates can
+            be made of these frames.
     """
 
     frames: tuple[int, ...]
@@ -73,14 +74,14 @@ def unexamined_stretches(scan: ScanObservations, *, examined: Collection[int]) -
 
 
 def examined_share(scan: ScanObservations, *, examined: Collection[int]) -> float:
-    """Returns how many of the frames with exactly one face are in a stretch with an examined frame, 0..1.
+    """Returns the share of frames with exactly one face that are in a stretch with an examined frame.
 
     Args:
         scan: The attempt.
         examined: The indices of the frames of which templates were made.
 
     Returns:
-        The share; 0 if no frame has exactly one face.
+        The share, 0..1; 0 if no frame has exactly one face.
     """
     found = stretches(scan)
     total = sum(len(stretch.frames) for stretch in found)

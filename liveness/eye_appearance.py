@@ -55,7 +55,7 @@ class _KnownEye:
 
 
 class KnownEyes:
-    """The patches and ratios of the latest measured eyes, and of the latest open ones."""
+    """Patches and aspect ratios of the eyes in the last measured frames, and of the latest open eyes."""
 
     def __init__(self) -> None:
         """Starts empty."""
@@ -86,7 +86,7 @@ class KnownEyes:
         self._latest = deque(kept, maxlen=_MOST_LATEST)
 
     def alike(self, patches: Eyes) -> tuple[EyeRatios | None, float]:
-        """Returns the ratios and correlation of earlier eyes that look the same; ``None`` and 0 if none."""
+        """Returns ratios and correlation of earlier eyes that look the same; ``None`` and 0 if none do."""
         for one in self._all():
             # If one eye is as open as before, there is no blink. Eyes are shut only if both are.
             alike = (_best_correlation if one.opened else _worst_correlation)(one.patches, patches)
@@ -125,7 +125,7 @@ def look_identical(seen: Eyes, now: Eyes) -> bool:
 
 
 def show_nothing(patches: Eyes) -> bool:
-    """Returns whether an eye's patch is too plain to compare."""
+    """Returns whether the patch of at least one eye has too little contrast to compare."""
     return min(float(_inner(patch).std()) for patch in patches) < _PLAIN
 
 

@@ -85,8 +85,8 @@ class TenantKeySettings(Table):
     """The key of one tenant's own."""
 
     encryption: tuple[KeyEncryptionEntry, ...] = Field(default=(), max_length=8)
-    """What encrypts the tenant's evidence keys in the key folder, as ``keys.encryption``. Empty: as the
-    server's own keys are."""
+    """The keys that encrypt the tenant's evidence keys in the key folder; see ``keys.encryption``. Empty:
+    they are encrypted as the server's own keys are."""
 
 
 class KeySettings(Table):
@@ -95,9 +95,9 @@ class KeySettings(Table):
     folder: Path | None = None
     """Folder of the keys, by default ``keys`` in ``data_dir``; missing keys are made on the first start."""
     encryption: tuple[KeyEncryptionEntry, ...] = Field(default=(), max_length=8)
-    """What encrypts the files in the folder. The first entry encrypts new files, every entry decrypts; to
-    change over, put the new entry first and run ``facegate keys encrypt``. Empty: files are stored as they
-    are, and only their permissions protect them."""
+    """The keys that encrypt the files in the folder. The first entry encrypts new files; every entry
+    decrypts. To change the key, put the new entry first and run ``facegate keys encrypt``. Empty: the files
+    are not encrypted, and only their permissions protect them."""
     tenants: dict[str, TenantKeySettings] = Field(default_factory=dict)
     """Tenants whose evidence is sealed under keys of their own, by name. Without their key, their evidence
     cannot be opened any more (``facegate keys destroy``)."""

@@ -54,11 +54,11 @@ _RULES: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Ticket:
-    """The ticket that the app receives, and the key that signs the challenges.
+    """The ticket that the app receives, and the private key that signs the challenges.
 
     Attributes:
         token: The scan token.
-        key: The challenge key.
+        key: The private challenge key, on P-256.
         server_spki_sha256: SHA-256 of the key of the server's certificate; empty without TLS.
     """
 
@@ -68,7 +68,7 @@ class Ticket:
 
     @property
     def fingerprint(self) -> bytes:
-        """The fingerprint to pin, 32 bytes."""
+        """The fingerprint of the public challenge key, which the app pins, 32 bytes."""
         return fingerprint(public_key_der(self.key.public_key()))
 
 
@@ -95,13 +95,13 @@ class ClientScan:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A ScanStart that keeps the rules.
+    """A ScanStart that keeps the rules of the protocol.
 
     Attributes:
         line: Its stream.
         raw: The bytes as received.
         message: The message.
-        time: When it arrived, seconds of the loop's clock.
+        time: Time of its arrival, seconds on the event loop's clock.
     """
 
     line: Line
@@ -131,7 +131,7 @@ class Opened:
 
 
 async def read_start(line: Line, ticket: Ticket) -> Start:
-    """Receives the first message of a stream, and tests everything that does not depend on other streams.
+    """Receives the first message of a stream, and tests the rules that do not depend on other streams.
 
     Raises:
         Violation: A rule is broken.
@@ -199,7 +199,7 @@ def _test_fields(raw: bytes, start: scan_pb2.ScanStart, ticket: Ticket, *, page:
 
 
 def admit_stream(start: Start, scan: ClientScan) -> None:
-    """Tests everything that depends on the older streams of the scan, and records the new stream.
+    """Tests the rules that depend on the earlier streams of the scan, and records the new stream.
 
     Raises:
         Violation: A rule is broken.
@@ -222,7 +222,7 @@ def admit_stream(start: Start, scan: ClientScan) -> None:
 
 
 def challenge_body(share: bytes, nonce: bytes) -> scan_pb2.ChallengeBody:
-    """Returns the body of a usual challenge.
+    """Returns the body of a standard challenge.
 
     Args:
         share: The server's key share, 32 bytes.

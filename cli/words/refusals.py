@@ -75,7 +75,7 @@ WHAT_TO_DO: Final = MappingProxyType(
         "VIDEO_NOT_AVAILABLE": "Give still frames, or set analysis.video_workers on the server.",
         "VIDEO_TOO_SLOW_TO_DECODE": "Give a shorter video or one with smaller pictures, or try again later.",
         "EVIDENCE_ON_HOLD": "Release the holds that `facegate checks show` lists, if they no longer apply.",
-        "EVIDENCE_ERASED": "What is erased cannot be read any more; the audit log states when and why.",
+        "EVIDENCE_ERASED": "Erased evidence cannot be restored. The audit log states when and why.",
         "CHECK_NOT_DECIDED": "Wait until the check is decided.",
         "EVIDENCE_IMAGE_NOT_FOUND": "`facegate checks show` lists the images that are kept.",
         "EVIDENCE_UNREADABLE": "Restore what is named in `problem` from the backup.",

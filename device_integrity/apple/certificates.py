@@ -47,14 +47,14 @@ class ChainProblem:
 
 
 def read_certificate(der: bytes, what: str) -> x509.Certificate:
-    """Reads a certificate, and verifies that every part that is used can be read.
+    """Parses a certificate, including every part that this package uses.
 
     Args:
         der: The certificate, DER, at most 8 KiB.
-        what: Its name in messages.
+        what: The name of the certificate in error messages.
 
     Raises:
-        CertificateMalformed: It is too long, or a part of it cannot be read.
+        CertificateMalformed: The certificate is too long, or a part of it cannot be read.
     """
     if len(der) > _MAX_BYTES:
         raise CertificateMalformed(f"{what} has {len(der)} bytes; at most {_MAX_BYTES} are accepted")

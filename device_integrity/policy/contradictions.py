@@ -75,13 +75,13 @@ def check_contradictions(
     frames: Sequence[FrameClaim] = (),
     traces: Sequence[FrameTrace] = (),
 ) -> tuple[DeviceCheck, ...]:
-    """Compares the sources with each other.
+    """Compares the claims, the attested facts and the frames with each other.
 
     Args:
         device: The device's claims.
         camera: The device's claims about its camera.
-        evidence: Names of the verifiers whose evidence arrived, whatever its result. A verifier's name is the
-            first part of the names of its tests.
+        evidence: Names of the verifiers whose evidence arrived, whatever its findings. A verifier's name is
+            the first part of the names of its tests.
         facts: Facts from verified evidence; ``None`` without any.
         frames: The headers of a stream's frames, in order.
         traces: The measurements of the same frames; empty if they were not measured.
@@ -91,7 +91,7 @@ def check_contradictions(
         ``contradiction.app`` and ``contradiction.exposure``, in this order.
 
     Raises:
-        ValueError: The numbers of headers and measured frames differ, an error of the calling code.
+        ValueError: The numbers of headers and of measured frames differ (an error of the calling code).
     """
     if traces and len(traces) != len(frames):
         raise ValueError(f"{len(frames)} headers and {len(traces)} measured frames")
@@ -191,7 +191,7 @@ def _app(device: DeviceClaim, facts: AttestedFacts) -> DeviceCheck:
 
 
 def _exposure(frames: Sequence[FrameClaim], traces: Sequence[FrameTrace]) -> DeviceCheck:
-    """Compares brightness with exposure; metadata from another scan contradict the brightness.
+    """Compares brightness with exposure. Metadata of another scan contradicts the brightness.
 
     A frame gets brighter if its exposure is longer. Automatic exposure also compensates the light of the
     scene. Therefore only the steps from one frame to the next count, without those at which the flash's

@@ -21,7 +21,7 @@ __all__ = [
 
 
 class Demand(StrEnum):
-    """The weight of a kind of evidence."""
+    """The weight of one kind of evidence."""
 
     REQUIRED = "required"
     """Without it, or if it fails, the device is not trusted."""
@@ -32,7 +32,7 @@ class Demand(StrEnum):
 
 
 class Evidence(StrEnum):
-    """The columns of the table."""
+    """The kinds of evidence, which are the columns of the table."""
 
     ANDROID_KEY = "android_key"
     PLAY_INTEGRITY = "play_integrity"
@@ -56,7 +56,10 @@ class Evidence(StrEnum):
 
     @property
     def verifiers(self) -> tuple[str, ...]:
-        """The verifiers of this evidence, which are the first parts of their tests' names; one suffices."""
+        """The names of the verifiers of this evidence. A result of one of them suffices.
+
+        A verifier's name is the first part of the names of its tests.
+        """
         return _VERIFIERS.get(self, (self.value,))
 
     @property
@@ -66,7 +69,7 @@ class Evidence(StrEnum):
 
     @property
     def attests(self) -> bool:
-        """Whether it is an attestation; a key that a browser made is not."""
+        """Whether it is an attestation. A key that a browser made is not one."""
         return self.vouches and all(
             CEILINGS[verifier].attested for verifier in self.verifiers if verifier in CEILINGS
         )

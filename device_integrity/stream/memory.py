@@ -82,9 +82,9 @@ class KeyUse:
     """One use of a device's key.
 
     Attributes:
-        key: The result of ``key_mark``.
-        subject: What stands for the person in every record of the tenant, such as a keyed hash of the
-            orchestrator's reference; empty if it gave none.
+        key: The key's mark, the result of ``key_mark``, 32 bytes.
+        subject: The identifier of the person, the same in all records of the tenant, such as a keyed hash
+            of the orchestrator's subject reference; empty if the orchestrator gave no reference.
         check_id: The check, as text.
         time: The time of the use.
     """
@@ -102,7 +102,7 @@ class RecalledScan:
     Attributes:
         check_id: Its check, as text.
         marks: Its marks with a perceptual hash, in order of capture.
-        repeated: The number of its frames that have one of the exact marks in the query.
+        repeated: The number of its frames whose exact mark is in the query.
     """
 
     check_id: str
@@ -119,8 +119,8 @@ class ScanQuery:
         check_id: This check, whose own earlier attempts do not count.
         exact: Exact marks to find.
         bands: Bands to find.
-        least_bands: How many of them a frame must share; a frame with fewer cannot be similar.
-        most: Maximum number of scans to return, those with the most hits first.
+        least_bands: The least number of these bands that a similar frame shares.
+        most: The maximum number of scans to return. Scans with the most hits come first.
     """
 
     tenant: str

@@ -1,7 +1,7 @@
 """Evaluates groups of people: error rates within each group, and whether a calibration holds there.
 
-A **group** is all photos with one value in a column of the manifest. Its comparisons are those of two of
-its photos. Its rates are reported at the thresholds of the main set and of the pack's calibration,
+A **group** is all photos with one value in a column of the manifest. Its comparisons are between its own
+photos. Its rates are reported at the thresholds of the main set and of the pack's calibration,
 because a server has one threshold for all persons (ISO/IEC 19795-10 calls the gap a differential in
 performance).
 
@@ -132,13 +132,13 @@ def evaluate_groups(
         comparisons: Comparisons of one pack, all sets.
         groups: Result of ``group_photos``.
         failed: Positions of photos without a template.
-        main: The pack's main set.
-        calibrated: False match rates that the pack's calibration promises, with their thresholds.
+        main: The results of the pack on its main set of comparisons.
+        calibrated: Pairs of a false match rate that the pack's calibration promises, and its threshold.
         bootstrap: Settings of the bounds.
 
     Returns:
-        A result for each group, column by column. A column with several groups ends with one for all of them
-        pooled.
+        One result for each group, ordered by column. If a column has several groups, a result for all of them
+        pooled follows.
     """
     failures = np.array(sorted(failed), dtype=np.int64)
     thresholds = [point.measured.threshold for point in main.supported]

@@ -35,8 +35,9 @@ class PersonPairs:
 
     Attributes:
         groups: Shape (p,), the group of each person. Only persons of one group are compared.
-        listed: Shape (m, 2), each pair once; None if all persons of a group are compared with each other.
-        omitted: Shape (e, 2), pairs that are not compared though all others are; each once.
+        listed: Shape (m, 2), the compared pairs, each once; None if all persons of a group are compared with
+            each other, except for ``omitted``.
+        omitted: Shape (e, 2), pairs that are excluded from the compared ones, each once.
     """
 
     groups: NDArray[np.int64]
@@ -45,7 +46,7 @@ class PersonPairs:
 
     @cached_property
     def group_pairs(self) -> NDArray[np.int64]:
-        """Shape (g,), pairs of persons in each group that has one, by ascending group."""
+        """Shape (g,), the number of pairs in each group that has at least one pair, by ascending group."""
         names = np.unique(self.groups)
         found = np.zeros(names.size, np.int64)
         if self.listed is None:
@@ -59,7 +60,7 @@ class PersonPairs:
 
     @cached_property
     def group_index(self) -> NDArray[np.int64]:
-        """Shape (p,), the place of each person's group in ``group_pairs``; 0 for persons without a pair."""
+        """Shape (p,), the index of each person's group in ``group_pairs``; not meaningful without a pair."""
         degrees = self.degrees
         names = np.unique(self.groups[degrees > 0])
         return np.minimum(np.searchsorted(names, self.groups), max(names.size - 1, 0))
@@ -78,16 +79,16 @@ class PersonPairs:
 
     @property
     def count(self) -> int:
-        """Pairs of persons."""
+        """The number of pairs."""
         return int(self.group_pairs.sum())
 
     @property
     def persons(self) -> int:
-        """Persons in at least one pair."""
+        """The number of persons in at least one pair."""
         return int(np.count_nonzero(self.degrees))
 
     def totals(self, draws: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Return the pairs in each sample of the bootstrap.
+        """Return the number of pairs in each sample of the bootstrap.
 
         Args:
             draws: Shape (samples, p), how often each person is drawn.
@@ -123,7 +124,7 @@ class Counted:
 
     Attributes:
         from_step: Comparisons that reach this many thresholds, or more, are kept one by one.
-        comparisons: Shape (2004,), comparisons.
+        comparisons: Shape (2004,), numbers of comparisons.
         weights: Shape (g, 2004), sums of the weights of the comparisons in each group.
         of_persons: Shape (p, c), the same sums for each person's comparisons, in bins of ``COARSE``
             thresholds.
@@ -175,7 +176,7 @@ class ImpostorScores:
 
     @property
     def comparisons(self) -> int:
-        """All comparisons, also those that are only counted."""
+        """The number of all comparisons, including those that are only counted."""
         return self.scores.size if self.counted is None else int(self.counted.comparisons.sum())
 
     def weighted(self) -> tuple[NDArray[np.float64], PersonPairs]:

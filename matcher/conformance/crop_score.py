@@ -10,7 +10,7 @@ __all__ = ["assess_crop", "eye_centres"]
 
 
 def eye_centres(portrait: PortraitView) -> tuple[float, float, float]:
-    """Return x of the image's left and right eye centre, and the distance of the centres, pixels."""
+    """Return the x of the left and the right eye centre in the image, and their distance, pixels."""
     features = features_of(portrait.landmarks)
     if features is not None:
         return *features.eye_x, features.eye_distance

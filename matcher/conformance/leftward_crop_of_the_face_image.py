@@ -11,8 +11,8 @@ __all__ = ["LeftwardCropOfTheFaceImage"]
 class LeftwardCropOfTheFaceImage:
     """Distance from the image's left edge to the nearer eye; implements ``Measure``.
 
-    Source: ISO/IEC 29794-5, as in OFIQ (``CropOfTheFaceImage``), with the eye centres of the landmarks, or of
-    the detector without landmarks.
+    Source: ISO/IEC 29794-5, as in OFIQ (``CropOfTheFaceImage``), with the eye centres of the landmarks;
+    without landmarks, those of the detector.
     """
 
     component: Final = Component.LEFTWARD_CROP
@@ -20,6 +20,6 @@ class LeftwardCropOfTheFaceImage:
     unit: Final = "eye distances"
 
     def assess(self, portrait: PortraitView) -> Assessment:
-        """Assess the space on the left; the native measure is in eye distances."""
+        """Assess the space on the left. The unit of the native measure is the distance between the eyes."""
         left, _, distance = eye_centres(portrait)
         return assess_crop(left, distance)

@@ -10,7 +10,7 @@ __all__ = ["MarginBelowOfTheFaceImage"]
 
 
 class MarginBelowOfTheFaceImage:
-    """Distance from the eyes to the image's lower edge over the distance from the eyes to the chin.
+    """Distance from the eyes to the image's lower edge, divided by the distance from the eyes to the chin.
 
     Implements ``Measure``. Source: ISO/IEC 29794-5 as in OFIQ (``CropOfTheFaceImage``).
     """
@@ -20,7 +20,10 @@ class MarginBelowOfTheFaceImage:
     unit: Final = "eyes to chin"
 
     def assess(self, portrait: PortraitView) -> Assessment:
-        """Assess the space below; the native measure is in distances from the eyes to the chin."""
+        """Assess the space between the eyes and the image's lower edge.
+
+        The unit of the native measure is the distance from the eyes to the chin.
+        """
         features = features_of(portrait.landmarks)
         if features is None:
             return not_assessed(NO_LANDMARKS)

@@ -11,8 +11,8 @@ __all__ = ["RightwardCropOfTheFaceImage"]
 class RightwardCropOfTheFaceImage:
     """Distance from the image's right edge to the nearer eye; implements ``Measure``.
 
-    Source: ISO/IEC 29794-5, as in OFIQ (``CropOfTheFaceImage``), with the eye centres of the landmarks, or of
-    the detector without landmarks.
+    Source: ISO/IEC 29794-5, as in OFIQ (``CropOfTheFaceImage``), with the eye centres of the landmarks;
+    without landmarks, those of the detector.
     """
 
     component: Final = Component.RIGHTWARD_CROP
@@ -20,6 +20,6 @@ class RightwardCropOfTheFaceImage:
     unit: Final = "eye distances"
 
     def assess(self, portrait: PortraitView) -> Assessment:
-        """Assess the space on the right; the native measure is in eye distances."""
+        """Assess the space on the right. The unit of the native measure is the distance between the eyes."""
         _, right, distance = eye_centres(portrait)
         return assess_crop(portrait.image.shape[1] - right, distance)

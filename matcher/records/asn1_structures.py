@@ -34,12 +34,12 @@ _T = TypeVar("_T")
 
 
 class Base(Kind[_T | None]):
-    """CHOICE of a known alternative [0] and an extension block [1], which is ignored and read as None."""
+    """CHOICE of a known alternative [0] and an extension block [1]. An extension block is read as None."""
 
     constructed = True
 
     def __init__(self, inner: Kind[_T], *, extensible: bool = True) -> None:
-        """Without ``extensible`` there is no alternative [1]."""
+        """Sets the type of alternative [0]. If ``extensible`` is false, alternative [1] is not accepted."""
         self.inner, self.extensible = inner, extensible
         self._tag = _BASE | (CONSTRUCTED if inner.constructed else 0)
 
@@ -68,9 +68,9 @@ class Base(Kind[_T | None]):
 
 
 class Fallback(Kind[int]):
-    """The profile's form of a code: CHOICE of an extension block [1] that begins with a fallback [0].
+    """A code in the form of the ICAO profile: CHOICE of an extension block [1] that begins with a code [0].
 
-    The code itself as alternative [0], which the profile excludes, is read too.
+    A code as alternative [0] of the CHOICE is read too, although the profile excludes it.
     """
 
     constructed = True
@@ -147,7 +147,7 @@ class Sequence(Kind[_T]):
     universal = _UNIVERSAL_SEQUENCE
 
     def __init__(self, type_: type[_T], *, extensible: bool = True) -> None:
-        """Without ``extensible`` the SEQUENCE holds nothing but the fields."""
+        """If ``extensible`` is false, the SEQUENCE contains only the fields of ``type_``."""
         self.type, self.extensible = type_, extensible
         self._known = _components(type_)
         self._places = {one.tag: place for place, one in enumerate(self._known)}
@@ -198,9 +198,9 @@ class Sequence(Kind[_T]):
 
 
 class Alternatives(Kind[_T | None]):
-    """CHOICE among the fields of a dataclass, of which exactly one is set.
+    """CHOICE among the fields of a dataclass; exactly one of them is set.
 
-    It is None if the alternative is one of a further CHOICE whose extension was ignored.
+    The value is None if the alternative is itself read as None, such as an extension block; see ``Base``.
     """
 
     constructed = True
@@ -236,7 +236,7 @@ class Alternatives(Kind[_T | None]):
 
 
 def breaches(kind: Kind[_T], value: _T) -> tuple[str, ...]:
-    """Returns the parts of ``value`` that are outside the ranges of ``kind``, in words with their values."""
+    """Returns a description of each part of ``value`` that is outside the range of its type in ``kind``."""
     return tuple(kind.breaches(value, "value"))
 
 

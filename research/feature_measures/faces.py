@@ -87,11 +87,11 @@ def portrait_of(face: Face, key: str) -> PortraitView:
 
 
 def faces_of_photos(folder: Path, landmarkers: Landmarkers) -> Iterator[Face]:
-    """Yield one face per photo if its eyes are at least 40 pixels apart; the small grey set is omitted.
+    """Yield the face of each photo in which the eyes are at least 40 pixels apart; ORL photos are omitted.
 
     Args:
         folder: Folder with ``manifest.csv``.
-        landmarkers: Find faces and landmarks.
+        landmarkers: The models that find faces and landmarks.
 
     Raises:
         OSError: The manifest cannot be read.

@@ -79,7 +79,10 @@ class Workplace:
         return shard_at
 
     def fitting(self, fold: int) -> NDArray[np.bool_]:
-        """Return the regions for training while ``fold`` is tested: without its persons and held-out ones."""
+        """Return a mask of the regions for training when ``fold`` is the test fold.
+
+        Held-out regions and the regions of persons in ``fold`` are excluded.
+        """
         tested = np.isin(self.person, self.person[self.fold == fold])
         return np.asarray((self.fold >= 0) & (self.fold != fold) & ~tested, dtype=np.bool_)
 

@@ -61,11 +61,11 @@ class Judged:
     """One scan of the study.
 
     Attributes:
-        name: Name of the clip, or of both.
+        name: Name of the clip; for two persons, the names of both clips.
         change: The change of person; ``None`` for a scan of one person.
-        scores: The statistics.
+        scores: The statistics of its constancy.
         other_selected: Whether a selected frame shows the other person.
-        other_seen: Whether any sample does.
+        other_seen: Whether any identified frame shows the other person.
     """
 
     name: str

@@ -41,14 +41,14 @@ of 540 with MiniFAS v2SE, and the sum of eight signals passes more than half of 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
-    """What an analysis of a file assessed.
+    """The scope of an analysis of a file: the measurements that it made or lacks.
 
     Attributes:
-        networks: The PAD networks that scored it, sorted by name.
+        networks: Names of the PAD networks that scored the file, sorted.
         missing: PAD networks that the pack should have and lacks.
         cues: Whether the cues of recapture were measured, or only the eight signals of a selfie.
-        motion: Whether motion was measured that can be a sign of life.
-        one_person: Whether it was measured that one person is shown throughout; ``None`` for one image.
+        motion: Whether motion that can be a sign of life was measured.
+        one_person: Whether the measurements show the same person throughout; ``None`` for one image.
     """
 
     networks: tuple[str, ...]
@@ -59,7 +59,7 @@ class Assessment:
 
     @property
     def ceiling(self) -> float:
-        """The highest confidence that LIVE reports, 0..100, if the threshold of LIVE is not higher."""
+        """The highest confidence of a LIVE verdict, 0..100, unless the threshold of LIVE is higher."""
         bounds = _WITH_MOTION if self.motion else _WITHOUT_MOTION
         if not self.networks:
             return bounds[0]
@@ -128,7 +128,7 @@ def assessment_of(
     one_person: bool | None,
     cues: bool = True,
 ) -> Assessment:
-    """Returns what an analysis assessed.
+    """Returns the scope of an analysis.
 
     Args:
         pack: The models.

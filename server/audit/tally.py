@@ -13,11 +13,11 @@ _INTERVAL: Final = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Repeats(Generic[_Key]):
-    """Events that were counted and not recorded.
+    """Events of one kind that were counted and not recorded.
 
     Attributes:
-        key: What they have in common; ``None`` if there were too many kinds to keep apart.
-        count: Their number.
+        key: The key of the events; ``None`` for the events of all kinds beyond the maximum.
+        count: The number of events.
     """
 
     key: _Key | None
@@ -31,10 +31,10 @@ class _Interval:
 
 
 class Tally(Generic[_Key]):
-    """Lets the first event of each kind through and counts further ones, for a minute each."""
+    """Selects the first event of each kind for recording, and counts further ones for a minute."""
 
     def __init__(self, *, most: int) -> None:
-        """Sets the maximum number of kinds that are kept apart at once; events of others are only counted."""
+        """Sets the maximum number of kinds to count separately. Events of further kinds share one count."""
         self._most = most
         self._intervals: dict[_Key, _Interval] = {}
         self._others: _Interval | None = None

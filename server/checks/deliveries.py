@@ -17,11 +17,11 @@ _MOST: Final = 1024
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """The events of one call of FinishCheck, of which the transaction appends one.
+    """The possible events of one call of FinishCheck. The transaction appends one of them at most.
 
     Attributes:
-        first: Appended if the call is the first one.
-        again: Appended if it is not; ``None`` if the repeat is only counted.
+        first: The event to append if this call delivers the result for the first time.
+        again: The event to append if it does not; ``None`` if the repeat is only counted.
     """
 
     first: AuditEvent
@@ -36,7 +36,12 @@ class _Repeated:
 
 
 class Deliveries:
-    """Makes the events of deliveries. Repeats get an entry a minute for each check and caller."""
+    """Makes the audit events for the deliveries of a result.
+
+    For each check and caller, the first repeat is recorded at once. Further repeats are counted, and recorded
+    at most once a minute. If 1024 pairs of check and caller are being counted, repeats of other pairs are not
+    recorded.
+    """
 
     def __init__(self, tenant_key: Callable[[str], bytes]) -> None:
         """Sets the function that returns the key of a tenant (``KeyRing.memory.of``)."""
@@ -44,11 +49,11 @@ class Deliveries:
         self._tally: Tally[_Repeated] = Tally(most=_MOST)
 
     def of(self, record: CheckRecord, *, subject: str, actor: Actor, now: datetime) -> Delivery:
-        """Returns the events of a call.
+        """Returns the possible events of one call of FinishCheck.
 
         Args:
             record: The check, as it was read before the transaction.
-            subject: The subject reference, which the evidence record has; may be empty.
+            subject: The subject reference of the evidence record; may be empty.
             actor: The caller.
             now: The time.
         """

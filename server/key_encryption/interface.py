@@ -1,4 +1,4 @@
-"""What encrypts key files."""
+"""The interface of the keys that encrypt key files."""
 
 from typing import Protocol
 
@@ -26,7 +26,7 @@ class KeyEncryption(Protocol):
         ...
 
     def decrypt(self, ciphertext: bytes, *, context: bytes) -> bytes:
-        """Decrypts what ``encrypt`` returned.
+        """Decrypts a result of ``encrypt``.
 
         Raises:
             KeyEncryptionUnavailable: The key cannot be reached or may not be used.

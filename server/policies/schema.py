@@ -309,8 +309,9 @@ class RetentionRules(PolicyTable):
     audit_images: int = Field(default=2, ge=0, le=4)
     """Number of frames to keep beside the evidence frame."""
     portrait: PortraitKept = Field(default=PortraitKept.HASH, strict=False)
-    """What the evidence record keeps of the trusted image: "bytes" (the image as uploaded, sealed, and its
-    SHA-256), "hash" (its SHA-256, which proves which image it was to anyone who has it) or "none"."""
+    """The data of the trusted image that the evidence record keeps: "bytes" (the image as uploaded, sealed,
+    and its SHA-256), "hash" (only its SHA-256, with which the holder of an image can verify that it is the
+    same image) or "none"."""
 
     @model_validator(mode="after")
     def _images_not_after_record(self) -> Self:

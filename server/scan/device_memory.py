@@ -59,7 +59,10 @@ class ScanComparison:
 
 
 def merged(comparisons: Sequence[ScanComparison]) -> ScanComparison:
-    """Merges the marks of several attempts of one scan, without the tests, which belong to one attempt."""
+    """Merges the marks of the frames and keys of several attempts of one scan.
+
+    The tests are omitted, because each belongs to one attempt.
+    """
     return ScanComparison(
         marks=tuple(mark for each in comparisons for mark in each.marks),
         keys=tuple(dict.fromkeys(key for each in comparisons for key in each.keys)),
@@ -77,7 +80,7 @@ class DeviceMemory:
         hash_subject: Callable[[str, str], str],
         pool: WorkerPool,
     ) -> None:
-        """Initialises the memory.
+        """Sets the store and the functions for its records.
 
         Args:
             memory: The store.
@@ -162,7 +165,7 @@ class DeviceMemory:
         )
 
     async def keep(self, record: CheckRecord, comparison: ScanComparison, *, now: datetime) -> None:
-        """Stores the marks of a scan in the scan memory.
+        """Stores the marks of a scan's frames and the uses of its keys in the scan memory.
 
         Raises:
             StorageUnavailable: The database failed.

@@ -26,11 +26,13 @@ class HandHeld(Protocol):
         ...
 
     def look(self, time: float, *, moved: ReliefPose) -> SheetLook:
-        """Render the sheet alone at ``time`` seconds; some sheets need rising times.
+        """Render the sheet without its background.
+
+        Some sheets keep state, so call this with increasing times.
 
         Args:
             time: Seconds.
-            moved: Movement of the hand that follows an oval.
+            moved: Pose of the hand that follows an oval.
         """
         ...
 

@@ -43,13 +43,13 @@ class DlibGraph:
         self._constants: list[onnx.TensorProto] = []
 
     def add(self, kind: str, *inputs: str, output: str = "", **attributes: object) -> str:
-        """Add an ONNX node and return the name of its value."""
+        """Add an ONNX node and return the name of its output."""
         name = output or f"v{len(self._nodes)}"
         self._nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
         return name
 
     def normalised(self, value: str) -> str:
-        """Normalise RGB of 0..255 as dlib's networks need it."""
+        """Add nodes that normalise RGB of 0..255 for dlib's networks; return the name of the output."""
         centred = self.add("Sub", value, self._constant(np.array(_MEAN_RGB).reshape(1, 3, 1, 1)))
         return self.add("Div", centred, self._constant(np.array(_DIVISOR)))
 
@@ -98,7 +98,13 @@ class DlibGraph:
         return self.add("MatMul", value, self._constant(numbers.reshape(inputs, outputs)), output=output)
 
     def filled(self, value: str, *, channels: int = 0, pixels: int = 0) -> str:
-        """Pad ``value`` with zeros after its channels, and below and to the right of its image."""
+        """Add a node that pads ``value`` with zeros, and return the name of its output.
+
+        Args:
+            value: Name of the tensor to pad.
+            channels: Number of channels to append.
+            pixels: Number of pixels to add below and to the right of the image.
+        """
         ends = np.array([0, 0, 0, 0, 0, channels, pixels, pixels], dtype=np.int64)
         return self.add("Pad", value, self._constant(ends))
 

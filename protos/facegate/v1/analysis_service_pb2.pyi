@@ -88,9 +88,9 @@ Global___AnalyzeImageRequest: _TypeAlias = AnalyzeImageRequest  # noqa: Y015
 
 @_typing.final
 class AnalyzeImageResponse(_message.Message):
-    """The response. In JSON, with original names and with fields of default value printed, fields 1 to 5 are the
-    response of the older contract with which this call is compatible. Therefore verdicts, statuses and codes are
-    strings here.
+    """The response. This call is compatible with an older JSON contract, so verdicts, statuses and codes are strings here.
+    Printed as JSON with the original field names and with default values, fields 1 to 5 are the response of that
+    contract.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

@@ -78,19 +78,19 @@ class ListChecksRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     subject_reference: _builtins.str
-    """The exact subject reference of the orchestrator, at most 256 bytes; empty for any."""
+    """The exact subject reference of the orchestrator, at most 256 bytes; empty does not filter."""
     consent_reference: _builtins.str
-    """The exact consent reference of the orchestrator, at most 256 bytes; empty for any."""
+    """The exact consent reference of the orchestrator, at most 256 bytes; empty does not filter."""
     status: _result_pb2.CheckStatus.ValueType
-    """The status; CHECK_STATUS_UNSPECIFIED for any."""
+    """The status; CHECK_STATUS_UNSPECIFIED does not filter."""
     reason: _result_pb2.FailureReason.ValueType
-    """One of the reasons; FAILURE_REASON_UNSPECIFIED for any."""
+    """One of the check's reasons; FAILURE_REASON_UNSPECIFIED does not filter."""
     attack_type: _result_pb2.AttackType.ValueType
-    """The kind of attack of a check whose liveness verdict is SPOOF; ATTACK_TYPE_UNSPECIFIED for any."""
+    """The kind of attack of a check whose liveness verdict is SPOOF; ATTACK_TYPE_UNSPECIFIED does not filter."""
     policy: _builtins.str
-    """Name of the policy; empty for any."""
+    """Name of the policy; empty does not filter."""
     device_sign: _builtins.str
-    """A suspected sign of manipulation of the device, such as "virtual_camera"; empty for any."""
+    """A suspected sign of manipulation of the device, such as "virtual_camera"; empty does not filter."""
     sandbox: _builtins.bool
     """Whether a sandbox caller created the check; absent for both."""
     on_hold: _builtins.bool

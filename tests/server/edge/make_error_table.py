@@ -270,7 +270,7 @@ ADVICE: dict[str, _Advice] = {
         _COMPLIANCE, "Release the holds that GetEvidence lists, if they no longer apply."
     ),
     "EVIDENCE_ERASED": _Advice(
-        _COMPLIANCE, "What is erased cannot be read any more; the audit log states when and why."
+        _COMPLIANCE, "Erased evidence cannot be restored. The audit log states when and why."
     ),
     "CHECK_NOT_DECIDED": _Advice(_COMPLIANCE, "Ask again when the check is decided."),
     "EVIDENCE_IMAGE_NOT_FOUND": _Advice(_COMPLIANCE, "Use a SHA-256 that GetEvidence lists."),
