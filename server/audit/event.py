@@ -112,9 +112,9 @@ class Actor:
         Raises:
             AuditEventInvalid: A field is too long, or is no printable text.
         """
-        _check("actor.name", self.name, characters=_LONGEST_NAME)
-        _check("actor.role", self.role, characters=_LONGEST_ROLE)
-        _check("actor.address", self.address, characters=_LONGEST_ADDRESS)
+        _validate("actor.name", self.name, characters=_LONGEST_NAME)
+        _validate("actor.role", self.role, characters=_LONGEST_ROLE)
+        _validate("actor.address", self.address, characters=_LONGEST_ADDRESS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,23 +147,23 @@ class AuditEvent:
         Raises:
             AuditEventInvalid: A field is too long, or is no printable text.
         """
-        _check("tenant", self.tenant, characters=_LONGEST_NAME)
+        _validate("tenant", self.tenant, characters=_LONGEST_NAME)
         if not self.tenant:
             raise AuditEventInvalid("tenant", "it is empty")
         if self.subject is not None and len(self.subject) != _SUBJECT_BYTES:
             raise AuditEventInvalid("subject", f"it is not a hash of {_SUBJECT_BYTES} bytes")
-        _check("purpose", self.purpose, characters=LONGEST_PURPOSE_BYTES)
+        _validate("purpose", self.purpose, characters=LONGEST_PURPOSE_BYTES)
         if len(self.purpose.encode()) > LONGEST_PURPOSE_BYTES:
             raise AuditEventInvalid("purpose", f"it has more than {LONGEST_PURPOSE_BYTES} bytes")
         if len(self.detail) > _MOST_DETAILS:
             raise AuditEventInvalid("detail", f"it has more than {_MOST_DETAILS} entries")
         for key, value in self.detail.items():
-            _check("detail", key, characters=_LONGEST_KEY)
-            _check("detail", value, characters=_LONGEST_VALUE)
+            _validate("detail", key, characters=_LONGEST_KEY)
+            _validate("detail", value, characters=_LONGEST_VALUE)
         object.__setattr__(self, "detail", MappingProxyType(dict(self.detail)))
 
 
-def _check(name: str, text: str, *, characters: int) -> None:
+def _validate(name: str, text: str, *, characters: int) -> None:
     if len(text) > characters:
         raise AuditEventInvalid(name, f"it has more than {characters} characters")
     # Control characters and lone surrogates: databases refuse some, and terminals obey others.

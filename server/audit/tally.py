@@ -1,8 +1,9 @@
 """Counts events that callers can repeat at will, so that they cannot fill the disk with entries."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final, Generic, TypeVar
 
 __all__ = ["Repeats", "Tally"]
@@ -16,7 +17,7 @@ class Repeats(Generic[_Key]):
     """Events of one kind that were counted and not recorded.
 
     Attributes:
-        key: The key of the events; ``None`` for the events of all kinds beyond the maximum.
+        key: The key of the events; for those of kinds beyond the maximum, what they share.
         count: The number of events.
     """
 
@@ -33,11 +34,18 @@ class _Interval:
 class Tally(Generic[_Key]):
     """Selects the first event of each kind for recording, and counts further ones for a minute."""
 
-    def __init__(self, *, most: int) -> None:
-        """Sets the maximum number of kinds to count separately. Events of further kinds share one count."""
+    def __init__(self, *, most: int, shared: Callable[[_Key], _Key | None] = lambda _: None) -> None:
+        """Sets how many kinds are counted separately.
+
+        Args:
+            most: The maximum number of kinds.
+            shared: Returns the key under which the events of a kind beyond the maximum are counted. It must
+                have few values. By default, all share one count.
+        """
         self._most = most
+        self._shared = shared
         self._intervals: dict[_Key, _Interval] = {}
-        self._others: _Interval | None = None
+        self._beyond: dict[_Key | None, _Interval] = {}
 
     def take(self, key: _Key, now: datetime) -> bool:
         """Returns whether the event is to be recorded now; otherwise counts it for ``due``."""
@@ -46,7 +54,7 @@ class Tally(Generic[_Key]):
             self._intervals[key] = _Interval(now)
             return True
         if interval is None:
-            interval = self._others = self._others or _Interval(now)
+            interval = self._beyond.setdefault(self._shared(key), _Interval(now))
         interval.repeats += 1
         return False
 
@@ -58,21 +66,20 @@ class Tally(Generic[_Key]):
             everything: Whether the running minutes are ended, too.
         """
         found: list[Repeats[_Key]] = []
-        # A clock that was set back must not keep a kind for ever.
-        ended = [
-            (key, interval)
-            for key, interval in self._intervals.items()
-            if everything or not timedelta() <= now - interval.start < _INTERVAL
-        ]
-        for key, interval in ended:
+        ends = partial(_ends, now=now, everything=everything)
+        for key, interval in list(filter(ends, self._intervals.items())):
             del self._intervals[key]
             if interval.repeats:
                 found.append(Repeats(key, interval.repeats))
                 if not everything:
                     # The next event of a kind that goes on is counted, too: one entry a minute, not two.
                     self._intervals[key] = _Interval(now)
-        others = self._others
-        if others is not None and (everything or not timedelta() <= now - others.start < _INTERVAL):
-            found.append(Repeats(None, others.repeats))
-            self._others = None
+        for shared, interval in list(filter(ends, self._beyond.items())):
+            del self._beyond[shared]
+            found.append(Repeats(shared, interval.repeats))
         return tuple(found)
+
+
+def _ends(counted: tuple[object, _Interval], *, now: datetime, everything: bool) -> bool:
+    # A clock that was set back must not keep a kind for ever.
+    return everything or not timedelta() <= now - counted[1].start < _INTERVAL

@@ -1,7 +1,7 @@
 """Makes the entries of the audit log for FinishCheck: the first delivery of a result, and repeats."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -31,7 +31,7 @@ class Delivery:
 @dataclass(frozen=True, slots=True)
 class _Repeated:
     tenant: str
-    check_id: UUID
+    check_id: UUID | None
     actor: Actor
 
 
@@ -39,14 +39,16 @@ class Deliveries:
     """Makes the audit events for the deliveries of a result.
 
     For each check and caller, the first repeat is recorded at once. Further repeats are counted, and recorded
-    at most once a minute. If 1024 pairs of check and caller are being counted, repeats of other pairs are not
-    recorded.
+    at most once a minute. While 1024 pairs of check and caller are counted, the repeats of other pairs are
+    recorded by caller, without their checks.
     """
 
     def __init__(self, tenant_key: Callable[[str], bytes]) -> None:
         """Sets the function that returns the key of a tenant (``KeyRing.memory.of``)."""
         self._tenant_key = tenant_key
-        self._tally: Tally[_Repeated] = Tally(most=_MOST)
+        self._tally: Tally[_Repeated] = Tally(
+            most=_MOST, shared=lambda repeated: replace(repeated, check_id=None)
+        )
 
     def of(self, record: CheckRecord, *, subject: str, actor: Actor, now: datetime) -> Delivery:
         """Returns the possible events of one call of FinishCheck.
