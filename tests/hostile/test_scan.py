@@ -16,8 +16,9 @@ from tests.hostile.raw_calls import End, raw_stream, raw_unary
 from tests.hostile.refusals import assert_documented
 from tests.hostile.storage import Storage
 from tests.sampling import some_fast
-from tests.server.live import LiveServer, Picture, Refused, over_web, pictures
+from tests.server.live import LiveServer, Picture, over_web, pictures
 from tests.server.raw_device import Ended, RawDevice, RawStream, StatusLost
+from tests.server.refusals import Refused
 from tests.vision.samples import jpeg_segment
 
 _FRAME_BYTES = 512 * 1024

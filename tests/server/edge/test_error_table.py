@@ -8,12 +8,10 @@ from pathlib import Path
 from facegate_client.wire_errors import RETRY_REASONS
 from server.errors import Reason
 from server.scan.endings import TAMPERING
+from tests.server.edge.error_advice import ADVICE, METADATA, Scan
 from tests.server.edge.make_error_table import (
-    ADVICE,
-    METADATA,
     PROTOCOL,
     TABLE,
-    Scan,
     documented_reasons,
     error_table,
     with_device_errors,

@@ -17,15 +17,8 @@ from server.storage.database import open_database
 from server.storage.repository import CheckRepository
 from server.tls import TlsFiles
 from tests.sampling import some_fast
-from tests.server.live import (
-    FAST,
-    LiveServer,
-    ShiftedClock,
-    fresh_pictures,
-    remembering_pack,
-    settings_for,
-    until,
-)
+from tests.server.live import FAST, LiveServer, ShiftedClock, fresh_pictures, settings_for, until
+from tests.server.models_once import remembering_pack
 from tests.server.raw_device import RawDevice, RawStream
 
 _MANIPULATED = result_pb2.FAILURE_REASON_DEVICE_MANIPULATED

@@ -18,7 +18,8 @@ from server.scan.attempt import AttemptRun
 from server.scan.endings import LeaseLost
 from server.verdict import FailureReason
 from tests.sampling import some_fast
-from tests.server.live import LiveServer, pictures, remembering_pack, serving, settings_for
+from tests.server.live import LiveServer, pictures, serving, settings_for
+from tests.server.models_once import remembering_pack
 from tests.server.raw_device import Ended, RawDevice, RawStream
 from vision.face import BgrImage, DetectedFace
 from vision.packs.interfaces import FaceDetector
