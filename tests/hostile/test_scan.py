@@ -280,7 +280,7 @@ async def test_a_bad_start_takes_no_lease(live: LiveServer, name: str) -> None:
 _SERVICE_CALLS = ("UploadTrustedImage", "FinishCheck")
 
 
-@pytest.mark.parametrize("size", [1, 1000, 200_000])
+@pytest.mark.parametrize("size", some_fast([1, 1000, 200_000], step=2))
 @pytest.mark.parametrize("method", ["ScanFace", *_SERVICE_CALLS])
 async def test_bytes_that_are_no_message(live: LiveServer, method: str, size: int) -> None:
     garbage = random.Random(size).randbytes(size - 1) + b"\xff"

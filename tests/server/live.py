@@ -33,9 +33,10 @@ from server.storage.records import AttemptRecord, CheckRecord, EvidenceEntry
 from server.storage.repository import CheckRepository
 from server.telemetry.metrics import Metrics
 from server.tuning import Tuning
-from simulator.photos import builtin_photos
+from simulator.photos import builtin_image
 from simulator.scan import simulate_scan
 from simulator.scene import ScanKind, SceneSettings
+from tests.packs import real_photo
 from tests.server.databases import make_tables
 from tests.server.models_once import remembering_pack
 from tests.server.policy_files import shipped_for_trials, write_policy
@@ -113,7 +114,7 @@ def _rendered(person: str, kind: ScanKind, count: int, rate: float) -> tuple[Pic
     settings = SceneSettings(
         kind=kind, seed=3, seconds=count / rate, frames_per_second=rate, width=360, height=480
     )
-    frames = simulate_scan(builtin_photos(names=(person,))[person], settings)
+    frames = simulate_scan(real_photo(person), settings)
     return tuple(
         Picture(encode_jpeg(f.pixels, quality=80), round(f.capture_time * 1e6), 360, 480) for f in frames
     )
@@ -131,7 +132,7 @@ def fresh_pictures() -> tuple[Picture, ...]:
 @functools.cache
 def portrait(person: str = "astronaut") -> bytes:
     """A trusted image of a person."""
-    return encode_jpeg(builtin_photos(names=(person,))[person].pixels, quality=90)
+    return encode_jpeg(builtin_image(person), quality=90)
 
 
 @dataclass(frozen=True, slots=True)
