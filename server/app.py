@@ -1,64 +1,44 @@
 """The composition root: builds a running server from settings."""
 
 import asyncio
-import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
 import structlog
 from prometheus_client import CollectorRegistry
 
-from liveness import load_fusion_model
 from server.admin import AdminServer
-from server.assembly import (
-    check_intake,
-    check_recorder,
-    device_knowledge,
-    evidence_environment,
-    scan_models,
-    scan_settings,
-)
+from server.assembly import device_knowledge
 from server.audit_keeping import AuditKeeper, log_changes
-from server.checks.completion import CheckCompletion
 from server.checks.deliveries import Deliveries
 from server.checks.expiry import CheckExpiry
-from server.checks.inquiry import CheckInquiry
 from server.checks.lifecycle import check_erased
 from server.checks.running import RunningScans
-from server.configuration_events import (
-    Described,
-    callers_event,
-    keys_event,
-    policies_event,
-    settings_event,
-)
+from server.configuration_events import Described, callers_event, keys_event, policies_event, settings_event
 from server.data_folder import protect_data
 from server.device.configured import require_available
 from server.device.revocation import RevocationFile
 from server.device.server_keys import ServerKeyList
 from server.device.trust import load_served_policies, open_device_trust
-from server.edge.scan_codec import serialise_challenge
-from server.edge.service_servicer import ServiceEnvironment
 from server.file_watch import FileWatch
 from server.housekeeping import Housekeeper
 from server.key_files import open_key_files
-from server.keys import KeyFolder, KeyRing
+from server.keys import KeyFolder
 from server.listeners import Listeners, make_listeners
-from server.models import announce_pack, load_configured_pack, pack_identity, require_servable
+from server.models import announce_pack, load_configured_pack, require_servable
 from server.otlp import open_otlp
-from server.policies import PolicyBook
-from server.policies.availability import Availability
 from server.readiness import storage_readiness
-from server.scan.environment import Clock, DeviceKnowledge, ScanEnvironment
+from server.scan.environment import Clock
+from server.servicers import open_servicers
 from server.settings import Settings
 from server.storage.objects import open_object_store
 from server.stores import Stores, open_stores
 from server.telemetry.metrics import Metrics
 from server.telemetry.timed_models import timed_pack
 from server.timestamps import open_authority
-from server.trusted_images.fetching import TrustedImages, open_trusted_images
+from server.trusted_images.fetching import open_trusted_images
 from server.tuning import Tuning
 from server.workers import Workers
 from vision.isolation.pool import DecoderPool
@@ -240,8 +220,14 @@ class FacegateServer:
         )
         await log_changes(stores.audit, described, now=self._clock.now())
         deliveries = Deliveries(keys.memory.of)
-        completion = self._serve_calls(
+        completion = open_servicers(
             listeners,
+            settings=settings,
+            tuning=self._tuning,
+            clock=self._clock,
+            metrics=self._metrics,
+            workers=self._workers,
+            running=self._running,
             deliveries=deliveries,
             stores=stores,
             policies=policies,
@@ -362,85 +348,6 @@ class FacegateServer:
         if self._listeners is None:
             raise RuntimeError("the server was not started")
         return self._listeners
-
-    def _serve_calls(
-        self,
-        listeners: Listeners,
-        *,
-        deliveries: Deliveries,
-        stores: Stores,
-        policies: PolicyBook,
-        availabilities: Mapping[str, Availability],
-        keys: KeyRing,
-        pack: Pack,
-        devices: DeviceKnowledge,
-        trusted_images: TrustedImages | None,
-    ) -> CheckCompletion:
-        """Opens the servicers behind the listeners; returns the object that closes checks."""
-        settings, workers, now = self._settings, self._workers, self._clock.now
-        identity, fusion = pack_identity(pack), load_fusion_model()
-        recorder = check_recorder(settings, stores=stores, pack=identity)
-        completion = CheckCompletion(
-            repository=stores.checks,
-            recorder=recorder,
-            running=self._running,
-            evidence=stores.evidence,
-            records=stores.records,
-            vault=stores.vault,
-            deliveries=deliveries,
-            metrics=self._metrics,
-        )
-        listeners.device_servicer.open(
-            ScanEnvironment(
-                settings=scan_settings(settings, self._tuning),
-                repository=stores.checks,
-                recorder=recorder,
-                keys=keys,
-                models=scan_models(pack, tuning=self._tuning, fusion=fusion),
-                devices=devices,
-                pool=workers.scans,
-                clock=self._clock,
-                random=secrets.token_bytes,
-                metrics=self._metrics,
-                running=self._running,
-                serialise_challenge=serialise_challenge,
-            )
-        )
-        listeners.service_servicer.open(
-            ServiceEnvironment(
-                intake=check_intake(
-                    settings,
-                    stores=stores,
-                    workers=workers,
-                    policies=policies,
-                    availabilities=availabilities,
-                    pack=pack,
-                    identity=identity,
-                    keys=keys,
-                    trusted_images=trusted_images,
-                    metrics=self._metrics,
-                ),
-                completion=completion,
-                inquiry=CheckInquiry(
-                    repository=stores.checks,
-                    records=stores.records,
-                    vault=stores.vault,
-                    now=now,
-                    draining=self._running.draining,
-                ),
-                keys=keys,
-                now=now,
-            )
-        )
-        listeners.evidence_servicer.open(
-            evidence_environment(settings, stores=stores, completion=completion, keys=keys, now=now)
-        )
-        listeners.analysis_servicer.open(
-            workers.analyses.environment(
-                pack=pack, identity=identity, fusion=fusion, still_decoder=workers.decoders, now=now
-            )
-        )
-        return completion
 
     async def _models_ready(self) -> bool:
         # The background tasks start after everything else is open.

@@ -1,4 +1,4 @@
-"""Packs, loaded once for all tests of a session: loading one takes about a second of CPU time.
+"""Packs, and photos with landmarks, loaded once for all tests of a session: a pack takes a second of CPU.
 
 A pack keeps no state between two calls, so tests may share it.
 """
@@ -7,10 +7,12 @@ import functools
 
 import pytest
 
+from simulator.photo import Photo
+from simulator.photos import builtin_photos
 from vision.errors import PackNotFound
 from vision.packs import Pack, load_pack
 
-__all__ = ["real_pack", "shared_pack"]
+__all__ = ["real_pack", "real_photo", "shared_pack"]
 
 
 @functools.cache
@@ -25,3 +27,10 @@ def real_pack() -> Pack:
         return shared_pack("embedded")
     except PackNotFound as missing:
         pytest.skip(f"the embedded pack is not installed: {missing}")
+
+
+@functools.cache
+def real_photo(person: str) -> Photo:
+    """A built-in photo with the landmarks that the embedded pack finds; skips if that is not installed."""
+    pack = real_pack()
+    return builtin_photos(detector=pack.detector, landmarker=pack.landmarker, names=(person,))[person]

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from simulator import builtin_photos
+from simulator.photos import builtin_image
 from tests.packs import real_pack
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -219,7 +219,7 @@ def test_processes_of_the_application_find_its_code(installed: Installed) -> Non
 def test_a_check_succeeds(installed: Installed) -> None:
     """A server, its database, its decoders, and a whole check with the command."""
     real_pack()
-    person = Image.fromarray(builtin_photos(names=("astronaut",))["astronaut"].pixels[:, :, ::-1])
+    person = Image.fromarray(builtin_image("astronaut")[:, :, ::-1])
     person.save(installed.work / "photo.jpg", quality=92)
     # A decoder's process alone reads JPEG 2000.
     person.save(installed.work / "portrait.jp2", quality_mode="rates", quality_layers=[5])

@@ -35,9 +35,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv
-from scipy.stats import norm
-from scipy.stats import t as student_t
+from scipy.special import betaincinv, ndtri, stdtrit
 
 from evaluation.match.impostor_scores import COARSE, Counted, ImpostorScores, PersonPairs, pair_matrix
 
@@ -278,7 +276,7 @@ def _effective_pairs(
 
 def _few_persons(confidence: float, persons: int) -> float:
     """Return Korn and Graubard's adjustment to the degrees of freedom (persons minus one), at most 1."""
-    return float(norm.ppf(confidence) / student_t.ppf(confidence, persons - 1))
+    return float(ndtri(confidence) / stdtrit(persons - 1, confidence))
 
 
 def _exact_upper(

@@ -19,8 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
-from scipy.stats import norm
-from scipy.stats import t as student_t
+from scipy.special import ndtri, stdtrit
 
 from evaluation.binomial import exact_interval
 
@@ -177,4 +176,4 @@ def _effective_comparisons(
 def _few_persons(confidence: float, persons: int) -> float:
     """Return Korn and Graubard's adjustment to the degrees of freedom (persons minus one), at most 1."""
     tail = 1.0 - (1.0 - confidence) / 2.0
-    return float(norm.ppf(tail) / student_t.ppf(tail, persons - 1)) if persons > 1 else 1.0
+    return float(ndtri(tail) / stdtrit(persons - 1, tail)) if persons > 1 else 1.0

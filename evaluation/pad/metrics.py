@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 __all__ = [
     "DetCurve",
@@ -58,8 +57,10 @@ def area_under_curve(live: Scores, attacks: Scores) -> float:
     """
     if not live.size or not attacks.size:
         raise ValueError("the area under the curve needs bona fide and attack presentations")
-    ranks = rankdata(np.concatenate([live, attacks]))[: live.size]
-    return float((ranks.sum() - live.size * (live.size + 1) / 2) / (live.size * attacks.size))
+    sorted_attacks = np.sort(attacks)
+    lower = np.searchsorted(sorted_attacks, live, side="left")
+    lower_or_equal = np.searchsorted(sorted_attacks, live, side="right")
+    return float((lower + lower_or_equal).sum() / 2 / (live.size * attacks.size))
 
 
 def share_accepted(attacks: Scores, threshold: float) -> float:

@@ -14,8 +14,8 @@ from device_integrity import (
     DeviceCheck,
     DeviceFinding,
     Manipulation,
-    check_runtime,
     passed_test,
+    check_runtime,
 )
 from device_integrity.camera import (
     CameraClaim,

@@ -94,6 +94,8 @@ def _thin_plate(
 
 
 def _kernel(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
-    squared = ((left[:, None, :] - right[None, :, :]) ** 2).sum(axis=-1)
+    across = left[:, None, 0] - right[None, :, 0]
+    down = left[:, None, 1] - right[None, :, 1]
+    squared = across**2 + down**2
     result: NDArray[np.float64] = 0.5 * squared * np.log(np.maximum(squared, 1e-12))
     return result

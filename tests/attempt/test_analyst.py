@@ -11,7 +11,8 @@ from liveness.dynamic.sample import FlashSample
 from liveness.express.interface import PadScore
 from tests.attempt.frames import frame_of
 from tests.attempt.networks import CountingNetwork
-from tests.server.live import pictures, remembering_pack
+from tests.server.live import pictures
+from tests.server.models_once import remembering_pack
 
 _RATE = 15.0
 

@@ -16,7 +16,8 @@ from liveness.guidance import GuidanceCode, GuidanceSettings, Oval
 from liveness.selection import CUE_FRAMES
 from tests.attempt.frames import frame_of, undecodable
 from tests.attempt.networks import CountingNetwork
-from tests.server.live import PLAN, pictures, remembering_pack
+from tests.server.live import PLAN, pictures
+from tests.server.models_once import remembering_pack
 from vision.image import encode_jpeg
 from vision.packs import PadNetwork
 

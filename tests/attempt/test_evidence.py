@@ -17,7 +17,8 @@ from liveness.selection import best_frame
 from liveness.verdict import LivenessResult, Verdict, VerdictReason
 from matcher.comparison import MatchPolicy
 from tests.attempt.frames import frame_of
-from tests.server.live import PLAN, pictures, remembering_pack
+from tests.server.live import PLAN, pictures
+from tests.server.models_once import remembering_pack
 from vision.face import BgrImage
 from vision.image import encode_jpeg
 from vision.packs import Template

@@ -10,7 +10,8 @@ from attempt.frame import FrameLimits
 from liveness.selection import CUE_FRAMES
 from tests.attempt.frames import frame_of
 from tests.attempt.networks import CountingNetwork
-from tests.server.live import pictures, remembering_pack
+from tests.server.live import pictures
+from tests.server.models_once import remembering_pack
 
 
 class _Setting:

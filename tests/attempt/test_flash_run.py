@@ -19,7 +19,8 @@ from liveness.dynamic.challenge.steps import SHORTEST_HOLD_SECONDS
 from liveness.dynamic.policy import DynamicPolicy, NextStep
 from liveness.guidance import GuidanceCode
 from tests.liveness.dynamic.flash_device import ScriptedMeter
-from tests.server.live import pictures, remembering_pack
+from tests.server.live import pictures
+from tests.server.models_once import remembering_pack
 
 _RATE = 15.0
 

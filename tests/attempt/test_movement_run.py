@@ -12,7 +12,8 @@ from tests.attempt.frames import frame_of
 from tests.liveness.builders import HEIGHT, WIDTH, face_at, observation
 from tests.liveness.dynamic.movement.perspectives import SETTINGS
 from tests.liveness.dynamic.random_source import seeded
-from tests.server.live import pictures, remembering_pack
+from tests.server.live import pictures
+from tests.server.models_once import remembering_pack
 
 _RATE = 15.0
 

@@ -17,7 +17,7 @@ from liveness.express.interface import PadScore
 from tests.attempt.frames import frame_of
 from tests.attempt.networks import CountingNetwork
 from tests.liveness.builders import observation
-from tests.server.live import remembering_pack
+from tests.server.models_once import remembering_pack
 from vision.errors import ModelFailed
 from vision.face import BgrImage, DetectedFace, HeadPose
 from vision.packs import PadNetwork

@@ -8,7 +8,7 @@ from attempt.persons import persons_in
 from attempt.stills import landmarks_of, observe_still, pad_scores
 from matcher.persons import PHOTO_SUBJECT
 from tests.server.analysis.uploads import blank, genuine, two_persons
-from tests.server.live import remembering_pack
+from tests.server.models_once import remembering_pack
 from vision.face import BgrImage, DetectedFace
 from vision.packs import Pack
 

@@ -5,10 +5,29 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.policy import app
+from server.models import load_configured_pack
 from server.policies import load_policies
 from server.policies.json_schema import render_schema
+from server.settings import Settings
+from vision.packs import Pack
 
 _RUN = CliRunner()
+_PACKS: dict[tuple[str, Path | None], Pack] = {}
+
+
+def _load_once(settings: Settings) -> Pack:
+    key = (settings.pack, settings.models_dir)
+    if key not in _PACKS:
+        _PACKS[key] = load_configured_pack(settings)
+    return _PACKS[key]
+
+
+@pytest.fixture(autouse=True)
+def _loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loads a pack for the first command that needs it, not for each: that takes a second."""
+    monkeypatch.setattr("cli.policy.load_configured_pack", _load_once)
+
+
 _MINE = 'name = "mine"\nversion = 1\ndescription = "Mine."\nmode = "EXPRESS"\n[match]\nmax_fmr = 0.5\n'
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from server.errors import Reason
-from simulator.photos import builtin_photos
+from simulator.photos import builtin_image
 from tests.hostile import jpeg_files, other_files, png_files
 from tests.hostile.png_files import saved
 from vision.face import BgrImage
@@ -21,7 +21,7 @@ __all__ = ["ACCEPTED", "REFUSED", "AcceptedFace", "RefusedFace", "person", "turn
 @functools.cache
 def person(name: str = "astronaut") -> BgrImage:
     """A photo of one person, at least 720 pixels a side."""
-    return builtin_photos(names=(name,))[name].pixels
+    return builtin_image(name)
 
 
 def _picture(pixels: BgrImage | None = None) -> Image.Image:

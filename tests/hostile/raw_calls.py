@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import pytest
 
-from tests.server.live import Refused, refused
+from tests.server.refusals import Refused, refused
 
 __all__ = ["End", "raw_stream", "raw_unary"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from facegate.v1 import error_reason_pb2
 
-from tests.server.live import Refused
+from tests.server.refusals import Refused
 
 __all__ = ["assert_documented", "documented"]
 

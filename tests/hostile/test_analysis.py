@@ -15,7 +15,8 @@ from tests.hostile.files import CASES, Case
 from tests.hostile.refusals import assert_documented
 from tests.hostile.storage import Storage
 from tests.sampling import some_fast
-from tests.server.live import LiveServer, Refused, portrait, refused, serving, settings_for
+from tests.server.live import LiveServer, portrait, serving, settings_for
+from tests.server.refusals import Refused, refused
 from vision.errors import ImageFault
 from vision.image_format import ImageFormat
 from vision.image_header import detect_format

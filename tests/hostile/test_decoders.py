@@ -100,7 +100,9 @@ def test_the_thumbnail_s_orientation_is_not_the_picture_s() -> None:
 
 
 @pytest.mark.parametrize(
-    ("width", "height"), [(10_000, 2_500), (5_000, 5_000)], ids=["10000x2500", "5000x5000"]
+    ("width", "height"),
+    [(10_000, 2_500), pytest.param(5_000, 5_000, marks=pytest.mark.slow)],
+    ids=["10000x2500", "5000x5000"],
 )
 @pytest.mark.parametrize("colour", [0, 2], ids=["grey", "rgb"])
 def test_the_largest_picture_that_may_be_declared_costs_no_more_than_its_pixels(

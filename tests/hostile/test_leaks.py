@@ -26,7 +26,8 @@ from tests.hostile.raw_calls import raw_stream, raw_unary
 from tests.hostile.refusals import assert_documented
 from tests.hostile.storage import Kept, Storage
 from tests.packs import real_pack
-from tests.server.live import LiveServer, Traces, refused, serving, settings_for, until
+from tests.server.live import LiveServer, Traces, serving, settings_for, until
+from tests.server.refusals import refused
 from tests.server.scan.records import frame_message
 
 _INPUTS = 10_000

@@ -13,7 +13,8 @@ from tests.hostile.files import CASES, Case
 from tests.hostile.refusals import assert_documented
 from tests.hostile.storage import Storage
 from tests.sampling import some_fast
-from tests.server.live import LiveServer, Refused, refused
+from tests.server.live import LiveServer
+from tests.server.refusals import Refused, refused
 from vision.errors import ImageFault
 
 _REASON_OF = {

@@ -10,11 +10,10 @@ from liveness.collect import ScanCollector
 from liveness.continuity import Stretch, examined_share, stretches, unexamined_stretches
 from liveness.observation import ScanObservations
 from liveness.observe import observe_followed, observe_frame, view_frame
-from simulator.photos import builtin_photos
 from simulator.scan import simulate_scan
 from simulator.scene import ScanKind, SceneSettings
 from tests.liveness.builders import as_head, face_at, observations, scan, segment
-from tests.packs import real_pack
+from tests.packs import real_pack, real_photo
 from vision.face import BgrImage
 from vision.geometry import similarity_transform
 
@@ -94,7 +93,7 @@ def _pictures(person: str, count: int) -> list[BgrImage]:
     settings = SceneSettings(
         kind=ScanKind.GENUINE, seed=3, seconds=count / 15.0, frames_per_second=15.0, width=360, height=480
     )
-    return [frame.pixels for frame in simulate_scan(builtin_photos(names=(person,))[person], settings)]
+    return [frame.pixels for frame in simulate_scan(real_photo(person), settings)]
 
 
 def _observed(pictures: list[BgrImage]) -> ScanObservations:

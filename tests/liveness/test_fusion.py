@@ -1,136 +1,28 @@
+"""Verdict and reasons of a scan."""
+
 import itertools
-import math
-from collections.abc import Mapping
-from dataclasses import replace
-from functools import cache
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveness.express.frozen_frames import Repetition, RepetitionFinding
+from liveness.express.frozen_frames import Repetition
 from liveness.fusion import fuse
-from liveness.fusion_model import (
-    DecisionLines,
-    FusionModel,
-    Motion,
-    NetworkCalibration,
-    NetworkCalibrations,
-    SignalGroup,
-    Trace,
-    Traces,
-)
-from liveness.fusion_model_file import load_fusion_model
-from liveness.policy import CaptureKind, LivenessPolicy
-from liveness.signal import Signal, assessed, not_assessed
+from liveness.policy import LivenessPolicy
 from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
+from tests.liveness.fusing import (
+    MODEL,
+    MOTION_ALONE,
+    SCORES,
+    fused,
+    fused_by_shipped_model,
+    percent,
+    shipped_model,
+    signals_of,
+)
 
-_MOTION_ALONE = 1.1
-_CUES = SignalGroup(
-    bias=0.0,
-    most_for=0.4,
-    most_against=1.5,
-    weights={"colour_gamut": 0.5, "blur_depth": 0.5},
-    neutral={"colour_gamut": 0.5},
-)
-_MODEL = FusionModel(
-    version="t",
-    motion=Motion(
-        most_against=4.0,
-        weights={"planar_motion": 1.0, "micro_motion": 0.7, "stillness": 0.6, "surroundings": 0.6},
-    ),
-    traces=Traces(
-        most_against=2.0,
-        signals={
-            "moire": Trace(begins=-1.0, full=-3.0, strength=1.5),
-            "medium_border": Trace(begins=0.0, full=-1.0, strength=1.0),
-        },
-    ),
-    scan_networks=NetworkCalibrations(
-        known={
-            frozenset(): NetworkCalibration(bias=0.0, weight=0.0, motion_for=_MOTION_ALONE),
-            frozenset({"strong"}): NetworkCalibration(bias=0.0, weight=1.0),
-            frozenset({"strong", "second"}): NetworkCalibration(bias=0.4, weight=0.8),
-            frozenset({"weak"}): NetworkCalibration(bias=-0.2, weight=0.5, motion_for=0.6),
-        },
-        unknown=NetworkCalibration(bias=-0.3, weight=0.7),
-    ),
-    still_networks=NetworkCalibrations(
-        known={
-            frozenset(): NetworkCalibration(bias=0.0, weight=0.0, cues=_CUES),
-            frozenset({"strong"}): NetworkCalibration(
-                bias=0.0, weight=0.5, cues=replace(_CUES, weights={"blur_depth": 0.8})
-            ),
-            frozenset({"strong", "second"}): NetworkCalibration(
-                bias=0.0, weight=0.6, cues=replace(_CUES, weights={"blur_depth": 0.3})
-            ),
-        },
-        unknown=NetworkCalibration(bias=0.0, weight=0.5),
-    ),
-    decision=DecisionLines(telling=0.5, alone_share=0.5, injected_score=1.0, no_evidence_score=50.0),
-    reliability={},
-    record={},
-)
 _STRICTER = LivenessPolicy(live_threshold=80.0)
-_STILLS = LivenessPolicy(capture=CaptureKind.FRAME)
-_NAMES = (
-    "pad_network",
-    "planar_motion",
-    "micro_motion",
-    "blink",
-    "stillness",
-    "surroundings",
-    "eyes_open",
-    "colour_gamut",
-    "blur_depth",
-    "moire",
-    "medium_border",
-)
-_MOTION = ("planar_motion", "micro_motion", "blink", "stillness", "surroundings")
-
-
-def _signals(**scores: float) -> tuple[Signal, ...]:
-    return tuple(
-        assessed(name=name, label=name, score=scores[name], detail="measured")
-        if name in scores
-        else not_assessed(name=name, label=name, reason="not measured")
-        for name in _NAMES
-    )
-
-
-def _networks(scores: Mapping[str, float]) -> dict[str, float]:
-    return {"unheard_of": scores["pad_network"]} if "pad_network" in scores else {}
-
-
-def _percent(log_odds: float) -> float:
-    return 100 / (1 + math.exp(-log_odds))
-
-
-def _odds(percent: float) -> float:
-    return math.log(percent / (100 - percent))
-
-
-def _fuse(
-    *,
-    repetition: Repetition = Repetition.NONE,
-    frames: int = 45,
-    usable: int | None = None,
-    duration: float = 3.0,
-    policy: LivenessPolicy | None = None,
-    networks: Mapping[str, float] | None = None,
-    **scores: float,
-) -> LivenessResult:
-    return fuse(
-        signals=_signals(**scores),
-        networks=_networks(scores) if networks is None else networks,
-        repetition=RepetitionFinding(repetition, "found"),
-        frames=frames,
-        usable_frames=frames if usable is None else usable,
-        duration=duration,
-        policy=policy or LivenessPolicy(),
-        model=_MODEL,
-    )
 
 
 @pytest.mark.parametrize(
@@ -142,7 +34,7 @@ def _fuse(
     ],
 )
 def test_a_person_with_a_network_that_sees_a_face_is_live(scores: dict[str, Any]) -> None:
-    result = _fuse(**scores)
+    result = fused(**scores)
     assert (result.verdict, result.attack_type, result.reasons) == (
         Verdict.LIVE,
         AttackType.REAL,
@@ -160,10 +52,10 @@ def test_a_person_with_a_network_that_sees_a_face_is_live(scores: dict[str, Any]
     ],
 )
 def test_without_a_network_a_sign_of_life_gives_the_same_moderate_confidence(scores: dict[str, Any]) -> None:
-    result = _fuse(**scores)
+    result = fused(**scores)
     assert (result.verdict, result.reasons) == (Verdict.LIVE, (VerdictReason.LOOKS_ALIVE,))
-    assert result.confidence == pytest.approx(_percent(_MOTION_ALONE))
-    stricter = _fuse(policy=_STRICTER, **scores)
+    assert result.confidence == pytest.approx(percent(MOTION_ALONE))
+    stricter = fused(policy=_STRICTER, **scores)
     assert (stricter.verdict, stricter.reasons) == (
         Verdict.INCONCLUSIVE,
         (VerdictReason.EVIDENCE_TOO_WEAK,),
@@ -171,7 +63,7 @@ def test_without_a_network_a_sign_of_life_gives_the_same_moderate_confidence(sco
 
 
 def test_without_a_network_a_blink_alone_gives_no_confidence() -> None:
-    result = _fuse(blink=1.0, stillness=1.0)
+    result = fused(blink=1.0, stillness=1.0)
     assert result.score == 50
     assert result.verdict is Verdict.INCONCLUSIVE
     assert result.reasons[0] is VerdictReason.NO_SIGN_OF_LIFE_MEASURABLE
@@ -179,19 +71,10 @@ def test_without_a_network_a_blink_alone_gives_no_confidence() -> None:
 
 @pytest.mark.parametrize("networks", [{"strong": 0.5}, {"strong": 0.7, "second": 0.3}, {"unheard_of": 0.6}])
 def test_beside_a_network_motion_alone_is_never_live(networks: dict[str, float]) -> None:
-    lively = _fuse(networks=networks, planar_motion=1.0, micro_motion=1.0, blink=1.0, surroundings=1.0)
+    lively = fused(networks=networks, planar_motion=1.0, micro_motion=1.0, blink=1.0, surroundings=1.0)
     assert lively.verdict is Verdict.INCONCLUSIVE
     assert VerdictReason.EVIDENCE_TOO_WEAK in lively.reasons
-    assert lively.confidence == _fuse(networks=networks).confidence
-
-
-def test_beside_a_weak_network_a_sign_of_life_adds_its_calibrated_evidence() -> None:
-    weak = {"weak": 0.8}
-    still, lively = _fuse(networks=weak, planar_motion=0.4), _fuse(networks=weak, planar_motion=0.6)
-    network = -0.2 + 0.5 * _odds(80)
-    assert lively.score == pytest.approx(_percent(network + 0.6))
-    assert still.score == pytest.approx(_percent(network + _odds(40)))
-    assert _fuse(networks=weak, blink=1.0).score == pytest.approx(_percent(network))
+    assert lively.confidence == fused(networks=networks).confidence
 
 
 @pytest.mark.parametrize(
@@ -207,7 +90,7 @@ def test_beside_a_weak_network_a_sign_of_life_adds_its_calibrated_evidence() -> 
 def test_an_attack_is_a_spoof_with_its_reason_and_of_no_kind_that_signals_tell(
     scores: dict[str, Any], reason: VerdictReason
 ) -> None:
-    result = _fuse(**scores)
+    result = fused(**scores)
     assert (result.verdict, result.attack_type, result.attack_type_confidence) == (
         Verdict.SPOOF,
         AttackType.UNKNOWN,
@@ -222,7 +105,7 @@ def test_an_attack_is_a_spoof_with_its_reason_and_of_no_kind_that_signals_tell(
     [(Repetition.FROZEN, VerdictReason.FROZEN_FRAMES), (Repetition.LOOPED, VerdictReason.LOOPED_FRAMES)],
 )
 def test_frames_that_come_again_decide_alone(repetition: Repetition, reason: VerdictReason) -> None:
-    result = _fuse(repetition=repetition, planar_motion=1.0, micro_motion=1.0, blink=1.0, pad_network=1.0)
+    result = fused(repetition=repetition, planar_motion=1.0, micro_motion=1.0, blink=1.0, pad_network=1.0)
     assert (result.verdict, result.attack_type, result.reasons) == (
         Verdict.SPOOF,
         AttackType.INJECTION,
@@ -232,7 +115,7 @@ def test_frames_that_come_again_decide_alone(repetition: Repetition, reason: Ver
 
 
 def test_nothing_measured_is_never_live() -> None:
-    result = _fuse()
+    result = fused()
     assert result.verdict is Verdict.INCONCLUSIVE
     assert result.reasons == (VerdictReason.NO_SIGN_OF_LIFE_MEASURABLE,)
 
@@ -247,89 +130,50 @@ def test_nothing_measured_is_never_live() -> None:
     ],
 )
 def test_confidence_alone_is_not_enough(scores: dict[str, Any], reason: VerdictReason) -> None:
-    result = _fuse(**scores)
+    result = fused(**scores)
     assert result.score >= 70 > result.confidence
     assert (result.verdict, result.reasons) == (Verdict.INCONCLUSIVE, (reason,))
 
 
 def test_a_policy_can_demand_a_network() -> None:
     strict = LivenessPolicy(require_pad_network=True)
-    without = _fuse(policy=strict, planar_motion=0.95)
+    without = fused(policy=strict, planar_motion=0.95)
     assert (without.verdict, without.reasons) == (Verdict.INCONCLUSIVE, (VerdictReason.NO_PAD_NETWORK,))
-    assert _fuse(policy=strict, planar_motion=0.95, pad_network=0.9).verdict is Verdict.LIVE
+    assert fused(policy=strict, planar_motion=0.95, pad_network=0.9).verdict is Verdict.LIVE
 
 
 @pytest.mark.parametrize(("frames", "duration"), [(1, 0.0), (7, 3.0), (40, 0.5)])
 def test_a_short_scan_is_never_live_and_a_network_alone_is_heard_at_half(
     frames: int, duration: float
 ) -> None:
-    lively = _fuse(frames=frames, duration=duration, planar_motion=0.98, micro_motion=0.98)
+    lively = fused(frames=frames, duration=duration, planar_motion=0.98, micro_motion=0.98)
     assert lively.verdict is Verdict.INCONCLUSIVE
     assert {VerdictReason.TOO_FEW_FRAMES, VerdictReason.TOO_SHORT} & set(lively.reasons)
-    real = _fuse(frames=frames, duration=duration, pad_network=1.0)
+    real = fused(frames=frames, duration=duration, pad_network=1.0)
     assert real.verdict is Verdict.INCONCLUSIVE
-    assert real.score == pytest.approx(_percent((-0.3 + 0.7 * 8.0) / 2))
-    attack = _fuse(frames=frames, duration=duration, pad_network=0.0)
+    assert real.score == pytest.approx(percent((-0.3 + 0.7 * 8.0) / 2))
+    attack = fused(frames=frames, duration=duration, pad_network=0.0)
     assert attack.verdict is Verdict.SPOOF
 
 
 def test_frames_without_exactly_one_face_do_not_count() -> None:
-    result = _fuse(frames=45, usable=5, planar_motion=0.98, pad_network=0.9)
+    result = fused(frames=45, usable=5, planar_motion=0.98, pad_network=0.9)
     assert (result.verdict, result.reasons[0]) == (Verdict.INCONCLUSIVE, VerdictReason.TOO_FEW_USABLE_FACES)
 
 
-@cache
-def _shipped() -> FusionModel:
-    return load_fusion_model()
-
-
-def _by_shipped_model(networks: Mapping[str, float], **scores: float) -> LivenessResult:
-    return fuse(
-        signals=_signals(**scores),
-        networks=networks,
-        repetition=None,
-        frames=60,
-        usable_frames=60,
-        duration=4.0,
-        policy=LivenessPolicy(),
-        model=_shipped(),
-    )
-
-
 def test_the_shipped_networks_keep_a_lively_replay_from_live() -> None:
-    for names in _shipped().scan_networks.known:
+    for names in shipped_model().scan_networks.known:
         for real, verdict in ((0.0, Verdict.SPOOF), (0.99, Verdict.LIVE)) if names else ():
-            result = _by_shipped_model(
+            result = fused_by_shipped_model(
                 dict.fromkeys(names, real), planar_motion=1.0, micro_motion=1.0, blink=1.0, pad_network=real
             )
             assert result.verdict is verdict, names
             assert (VerdictReason.NETWORK_SEES_ATTACK in result.reasons) == (verdict is Verdict.SPOOF)
 
 
-def test_weights_are_shares_of_the_decision() -> None:
-    def weights(**scores: Any) -> dict[str, float]:
-        result = _fuse(**scores)
-        assert [signal.name for signal in result.signals] == list(_NAMES)
-        found = {signal.name: signal.weight for signal in result.signals}
-        assert sum(found.values()) == pytest.approx(1)
-        return {name: weight for name, weight in found.items() if weight}
-
-    # Motion takes part if it counts: against life, or for it without a network.
-    assert weights(planar_motion=0.2, pad_network=0.9, stillness=0.5) == pytest.approx(
-        {"planar_motion": 1.0 / 1.7, "pad_network": 0.7 / 1.7}
-    )
-    assert weights(planar_motion=0.9, pad_network=0.9, stillness=0.5) == {"pad_network": 1.0}
-    assert weights(planar_motion=0.9, micro_motion=0.8, stillness=0.3) == pytest.approx(
-        {"planar_motion": 1.0 / 2.3, "micro_motion": 0.7 / 2.3, "stillness": 0.6 / 2.3}
-    )
-
-
-_SCORES = st.dictionaries(st.sampled_from(_NAMES), st.floats(0, 1))
-
-
-@given(_SCORES, st.integers(0, 60), st.floats(0, 6))
+@given(SCORES, st.integers(0, 60), st.floats(0, 6))
 def test_missing_is_never_pass(scores: dict[str, Any], frames: int, duration: float) -> None:
-    result = _fuse(frames=frames, duration=duration, **scores)
+    result = fused(frames=frames, duration=duration, **scores)
     assert 0 <= result.confidence <= 100
     assert result.reasons
     assert len(result.reasons) == len(set(result.reasons))
@@ -340,192 +184,18 @@ def test_missing_is_never_pass(scores: dict[str, Any], frames: int, duration: fl
         assert duration >= 1
 
 
-@given(_SCORES, st.sampled_from(_NAMES), st.floats(0, 1), st.floats(0, 1))
-def test_more_life_never_lowers_confidence(
-    scores: dict[str, Any], name: str, one: float, other: float
-) -> None:
-    low, high = sorted((one, other))
-    assert _fuse(**{**scores, name: low}).confidence <= _fuse(**{**scores, name: high}).confidence + 1e-9
-
-
-@given(
-    st.sampled_from([{"strong"}, {"strong", "second"}, {"unheard_of"}]),
-    st.dictionaries(st.sampled_from(_NAMES), st.floats(0, 1)),
-    st.dictionaries(st.sampled_from(_MOTION), st.floats(0, 1), min_size=1),
-    st.data(),
-)
-def test_motion_never_raises_confidence_beside_networks(
-    names: set[str], scores: dict[str, Any], motion: dict[str, Any], data: st.DataObject
-) -> None:
-    networks = data.draw(st.fixed_dictionaries({name: st.floats(0, 1) for name in sorted(names)}))
-    others = {name: score for name, score in scores.items() if name not in _MOTION}
-    unmoved = _fuse(networks=networks, **others)
-    assert _fuse(networks=networks, **others, **motion).score <= unmoved.score
-
-
-@given(st.dictionaries(st.sampled_from(_MOTION), st.floats(0, 1), min_size=1), st.floats(0, 1))
-def test_motion_never_raises_confidence_beside_a_shipped_set_that_decides_by_itself(
-    motion: dict[str, Any], real: float
-) -> None:
-    for names, calibration in _shipped().scan_networks.known.items():
-        if names and calibration.motion_for == 0:
-            networks = dict.fromkeys(names, real)
-            moved = _by_shipped_model(networks, **motion, pad_network=real)
-            assert moved.score <= _by_shipped_model(networks, pad_network=real).score
-
-
 def test_every_combination_of_strong_signals_has_a_reason() -> None:
     for values in itertools.product((None, 0.02, 0.98), repeat=3):
         given_scores = dict(zip(("planar_motion", "micro_motion", "pad_network"), values, strict=True))
         scores: dict[str, Any] = {name: value for name, value in given_scores.items() if value is not None}
-        assert _fuse(**scores).reasons
-
-
-@pytest.mark.parametrize("capture", [CaptureKind.FRAME, CaptureKind.FRAMES])
-def test_a_single_picture_is_live_by_a_network_alone_and_never_by_its_motion(capture: CaptureKind) -> None:
-    stills = LivenessPolicy(capture=capture)
-    live = _fuse(policy=stills, frames=1, duration=0.0, pad_network=0.98)
-    assert (live.verdict, live.reasons) == (Verdict.LIVE, (VerdictReason.LOOKS_GENUINE,))
-    spoof = _fuse(policy=stills, frames=1, duration=0.0, pad_network=0.02)
-    assert (spoof.verdict, spoof.reasons) == (Verdict.SPOOF, (VerdictReason.NETWORK_SEES_ATTACK,))
-    lively = _fuse(policy=stills, planar_motion=1.0, micro_motion=1.0, blink=1.0)
-    assert (lively.verdict, lively.reasons) == (Verdict.INCONCLUSIVE, (VerdictReason.NO_PAD_NETWORK,))
-    cues = _fuse(policy=stills, moire=1.0, medium_border=1.0)
-    assert cues.verdict is Verdict.INCONCLUSIVE
-    assert VerdictReason.NO_PAD_NETWORK in cues.reasons
-    asleep = _fuse(policy=stills, frames=1, duration=0.0, pad_network=0.98, eyes_open=0.0)
-    assert (asleep.verdict, asleep.reasons) == (Verdict.INCONCLUSIVE, (VerdictReason.EYES_CLOSED,))
-
-
-def test_cues_of_a_medium_turn_a_picture_that_the_network_takes_for_real() -> None:
-    alone = _fuse(policy=_STILLS, frames=1, duration=0.0, pad_network=0.9)
-    seen = _fuse(policy=_STILLS, frames=1, duration=0.0, pad_network=0.9, moire=0.02, medium_border=0.02)
-    assert alone.verdict is Verdict.LIVE
-    assert seen.confidence < 50
-    assert VerdictReason.SHOWS_A_MEDIUM in seen.reasons
-
-
-@pytest.mark.parametrize("capture", [CaptureKind.FRAME, CaptureKind.FRAMES])
-def test_only_frames_of_a_scan_can_come_again(capture: CaptureKind) -> None:
-    found = _fuse(policy=LivenessPolicy(capture=capture), repetition=Repetition.FROZEN, pad_network=1.0)
-    assert found.verdict is Verdict.LIVE
-
-
-def test_networks_are_calibrated_together_as_a_set() -> None:
-    def score(**networks: float) -> float:
-        return _fuse(networks=networks, planar_motion=0.5).score
-
-    assert score(strong=0.9) == pytest.approx(90)
-    assert score(strong=0.5) == pytest.approx(50)
-    mean = (_odds(90) + _odds(70)) / 2
-    assert score(strong=0.9, second=0.7) == pytest.approx(_percent(0.4 + 0.8 * mean))
-    assert score(strong=0.9, second=0.7) == score(second=0.7, strong=0.9)
-
-
-@pytest.mark.parametrize("names", [{"unheard_of"}, {"second"}, {"strong", "unheard_of"}, {"strong", "weak"}])
-def test_a_set_that_the_model_does_not_know_has_the_calibration_of_unknown_sets(names: set[str]) -> None:
-    result = _fuse(networks=dict.fromkeys(names, 0.9), planar_motion=1.0)
-    assert result.score == pytest.approx(_percent(-0.3 + 0.7 * _odds(90)))
-
-
-def test_networks_that_are_equally_certain_of_opposites_cancel_each_other() -> None:
-    split = _fuse(networks={"strong": 1.0, "second": 0.0}, planar_motion=0.5)
-    assert split.score == pytest.approx(_percent(0.4))
-    assert _fuse(networks={"strong": 1.0}).score == pytest.approx(_percent(8.0))
-    assert _fuse(networks={"strong": 0.0}).score == pytest.approx(_percent(-8.0))
-
-
-def test_cues_of_a_picture_count_as_its_set_of_networks_leaves_room_for_them() -> None:
-    def score(*networks: str, **cues: Any) -> float:
-        return _fuse(policy=_STILLS, networks=dict.fromkeys(networks, 0.5), **cues).score
-
-    # Beside "strong" the gamut has no weight, and the blur has more than without a network.
-    assert score("strong", colour_gamut=0.02) == pytest.approx(50)
-    assert score("strong", blur_depth=0.1) == pytest.approx(_percent(-1.5))
-    assert score(blur_depth=0.1) == pytest.approx(_percent(0.5 * _odds(10)))
-    assert score("strong", "second", blur_depth=0.1) == pytest.approx(_percent(0.3 * _odds(10)))
-    # Beside an unknown set they do not count.
-    assert score("unheard_of", colour_gamut=0.1, blur_depth=0.1) == pytest.approx(50)
-
-
-def test_cues_of_a_scan_do_not_count() -> None:
-    for networks in ({}, {"strong": 0.8}, {"unheard_of": 0.8}):
-        plain = _fuse(networks=networks, planar_motion=0.55)
-        for score in (0.02, 0.98):
-            gaudy = _fuse(networks=networks, planar_motion=0.55, colour_gamut=score, blur_depth=score)
-            assert gaudy.score == plain.score
-            weights = {signal.name: signal.weight for signal in gaudy.signals}
-            assert weights["colour_gamut"] == weights["blur_depth"] == 0
-
-
-@pytest.mark.parametrize("networks", [{}, {"strong": 0.8}, {"weak": 0.95}])
-def test_no_amount_of_life_drowns_a_room_that_moves_with_the_face(networks: dict[str, float]) -> None:
-    lively: dict[str, Any] = {"planar_motion": 0.98, "micro_motion": 0.98, "blink": 0.95}
-    apart, together = (_fuse(networks=networks, **lively, surroundings=score) for score in (0.5, 0.02))
-    assert together.score < apart.score - 20
-    assert VerdictReason.MOVES_AS_A_PLANE in together.reasons
-
-
-def test_motion_takes_no_more_than_its_limit() -> None:
-    sheet: dict[str, Any] = dict.fromkeys(_MOTION, 0.0)
-    assert _odds(_fuse(networks={"strong": 0.9}, **sheet).score) == pytest.approx(_odds(90) - 4.0)
-
-
-def test_cues_for_life_count_for_less_than_cues_against_it() -> None:
-    neutral = _fuse(policy=_STILLS, networks={"strong": 0.5}).score
-    good = _fuse(policy=_STILLS, networks={"strong": 0.5}, blur_depth=1.0).score
-    bad = _fuse(policy=_STILLS, networks={"strong": 0.5}, blur_depth=0.0).score
-    assert 0 < good - neutral < 15
-    assert neutral - bad > 25
-
-
-def test_cues_add_no_life_if_a_medium_is_detected() -> None:
-    def result(**scores: Any) -> LivenessResult:
-        return _fuse(policy=_STILLS, networks={"strong": 0.5}, **scores)
-
-    assert result(blur_depth=1.0, moire=0.02).score == result(moire=0.02).score
-    assert result(blur_depth=1.0, moire=0.9).score > result(moire=0.9).score
-    weights = {signal.name: signal.weight for signal in result(blur_depth=1.0, moire=0.02).signals}
-    assert weights["blur_depth"] == 0
-    assert result(blur_depth=0.3, moire=0.02).score < result(moire=0.02).score
-
-
-def test_an_absent_trace_has_no_weight() -> None:
-    without = _fuse(planar_motion=0.8)
-    for score in (0.4, 0.9, 1.0):
-        found = _fuse(planar_motion=0.8, moire=score)
-        assert found.confidence == without.confidence
-        assert next(signal.weight for signal in found.signals if signal.name == "moire") == 0
-
-
-def test_traces_together_take_no_more_than_their_limit() -> None:
-    def odds(**scores: Any) -> float:
-        return _odds(_fuse(planar_motion=0.8, **scores).score)
-
-    alone = odds()
-    assert alone - odds(moire=0.01) == pytest.approx(1.5)
-    assert alone - odds(medium_border=0.1) == pytest.approx(1.0)
-    assert alone - odds(moire=0.01, medium_border=0.1) == pytest.approx(2.0)
-    # Halfway between its `begins` and its `full`.
-    assert alone - odds(moire=1 / (1 + math.exp(2.0))) == pytest.approx(0.75)
-    seen = _fuse(planar_motion=0.8, moire=0.01)
-    assert 0 < next(signal.weight for signal in seen.signals if signal.name == "moire") < 1
-    assert VerdictReason.SHOWS_A_MEDIUM in _fuse(planar_motion=0.5, moire=0.01, medium_border=0.1).reasons
-
-
-@given(_SCORES, st.sampled_from([CaptureKind.FRAME, CaptureKind.FRAMES]))
-def test_stills_are_never_live_without_a_network(scores: dict[str, Any], capture: CaptureKind) -> None:
-    result = _fuse(policy=LivenessPolicy(capture=capture), frames=8, **scores)
-    assert result.reasons
-    if result.verdict is Verdict.LIVE:
-        assert "pad_network" in scores
+        assert fused(**scores).reasons
 
 
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_a_scan_with_a_stretch_that_looks_like_an_attack_is_not_live(first: float, second: float) -> None:
     def judged(*stretches: float) -> LivenessResult:
         return fuse(
-            signals=_signals(planar_motion=0.9, pad_network=0.95),
+            signals=signals_of(planar_motion=0.9, pad_network=0.95),
             networks={"strong": 0.95},
             stretches=[{"strong": real} for real in stretches],
             repetition=None,
@@ -533,7 +203,7 @@ def test_a_scan_with_a_stretch_that_looks_like_an_attack_is_not_live(first: floa
             usable_frames=45,
             duration=3.0,
             policy=LivenessPolicy(),
-            model=_MODEL,
+            model=MODEL,
         )
 
     assert judged().verdict is Verdict.LIVE

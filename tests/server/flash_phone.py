@@ -18,8 +18,7 @@ from facegate_client import (
     ScanTicket,
 )
 from simulator import AmbientPreset, AmbientSettings, FlashKind, FlashScanSettings, Photo
-from simulator.photos import builtin_photos
-from tests.packs import real_pack
+from tests.packs import real_pack, real_photo
 
 WIDTH, HEIGHT, RATE = 480, 640, 20.0
 """As a phone sends them."""
@@ -27,7 +26,7 @@ WIDTH, HEIGHT, RATE = 480, 640, 20.0
 
 @functools.cache
 def _photo(person: str) -> Photo:
-    return builtin_photos(names=(person,))[person]
+    return real_photo(person)
 
 
 def phone(

@@ -4,14 +4,13 @@ import asyncio
 import atexit
 import functools
 import gc
-import hashlib
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, overload
+from typing import TYPE_CHECKING, overload
 from uuid import UUID, uuid4
 
 import aiohttp
@@ -20,7 +19,6 @@ from facegate.v1 import scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 from facegate.v1.analysis_service_pb2_grpc import AnalysisServiceStub
 from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
-from google.rpc import error_details_pb2, status_pb2
 from prometheus_client import CollectorRegistry
 
 from attempt.placement import CapturePlan
@@ -35,18 +33,17 @@ from server.storage.records import AttemptRecord, CheckRecord, EvidenceEntry
 from server.storage.repository import CheckRepository
 from server.telemetry.metrics import Metrics
 from server.tuning import Tuning
-from simulator.photos import builtin_photos
+from simulator.photos import builtin_image
 from simulator.scan import simulate_scan
 from simulator.scene import ScanKind, SceneSettings
-from tests.packs import real_pack
+from tests.packs import real_photo
 from tests.server.databases import make_tables
+from tests.server.models_once import remembering_pack
 from tests.server.policy_files import shipped_for_trials, write_policy
 from tests.server.web_call import WebStub
-from vision.face import BgrImage, DetectedFace, Embedding, Landmarks
 from vision.image import encode_jpeg
 from vision.isolation.pool import DecoderPool
 from vision.packs import Pack
-from vision.packs.interfaces import Embedder, FaceDetector, Landmarker
 
 if TYPE_CHECKING:
     from facegate.v1.analysis_service_pb2_grpc import AnalysisServiceAsyncStub
@@ -60,61 +57,6 @@ FAST = Tuning(plan=PLAN, clocks=ClockLimits(ahead_seconds=1e9), end_seconds=1.0,
 """Accepts frames as fast as they come, without waits."""
 PATIENT = replace(FAST, end_seconds=5.0)
 """The same for whole checks by clients that are slow on a busy machine."""
-
-_Answer = TypeVar("_Answer")
-
-
-class _Remembered:
-    """Runs a real model once for each image, because tests send the same images again and again."""
-
-    def __init__(self) -> None:
-        self._answers: dict[bytes, object] = {}
-
-    def ask(self, what: str, pixels: BgrImage, model: Callable[[], _Answer]) -> _Answer:
-        key = what.encode() + hashlib.blake2b(pixels.tobytes(), digest_size=16).digest()
-        if key not in self._answers:
-            self._answers[key] = model()
-        answer: _Answer = self._answers[key]  # type: ignore[assignment]  # `what` names the one kind of answer
-        return answer
-
-
-class _Detector:
-    def __init__(self, model: FaceDetector, memory: _Remembered) -> None:
-        self._model, self._memory = model, memory
-
-    def detect(self, image: BgrImage) -> tuple[DetectedFace, ...]:
-        return self._memory.ask("detect", image, lambda: self._model.detect(image))
-
-
-class _Landmarker:
-    def __init__(self, model: Landmarker, memory: _Remembered) -> None:
-        self._model, self._memory = model, memory
-        self.scheme = model.scheme
-
-    def locate(self, image: BgrImage, face: DetectedFace) -> Landmarks | None:
-        return self._memory.ask(f"locate {face.box}", image, lambda: self._model.locate(image, face))
-
-
-class _Embedder:
-    def __init__(self, model: Embedder, memory: _Remembered) -> None:
-        self._model, self._memory = model, memory
-        self.dimensions = model.dimensions
-
-    def embed(self, image: BgrImage, face: DetectedFace) -> Embedding:
-        return self._memory.ask(f"embed {face.box}", image, lambda: self._model.embed(image, face))
-
-
-@functools.cache
-def remembering_pack() -> Pack:
-    """The embedded pack, with real answers that are computed once for each image."""
-    pack, memory = real_pack(), _Remembered()
-    assert pack.landmarker is not None
-    return replace(
-        pack,
-        detector=_Detector(pack.detector, memory),
-        landmarker=_Landmarker(pack.landmarker, memory),
-        embedder=_Embedder(pack.embedder, memory),
-    )
 
 
 @functools.cache
@@ -172,7 +114,7 @@ def _rendered(person: str, kind: ScanKind, count: int, rate: float) -> tuple[Pic
     settings = SceneSettings(
         kind=kind, seed=3, seconds=count / rate, frames_per_second=rate, width=360, height=480
     )
-    frames = simulate_scan(builtin_photos(names=(person,))[person], settings)
+    frames = simulate_scan(real_photo(person), settings)
     return tuple(
         Picture(encode_jpeg(f.pixels, quality=80), round(f.capture_time * 1e6), 360, 480) for f in frames
     )
@@ -190,45 +132,7 @@ def fresh_pictures() -> tuple[Picture, ...]:
 @functools.cache
 def portrait(person: str = "astronaut") -> bytes:
     """A trusted image of a person."""
-    return encode_jpeg(builtin_photos(names=(person,))[person].pixels, quality=90)
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The end of a call with a status other than OK."""
-
-    code: grpc.StatusCode
-    reason: str
-    message: str
-    metadata: dict[str, str]
-    retry_seconds: float | None
-
-
-def refused(error: grpc.RpcError) -> Refused:
-    """Reads a call's rich error; there must be exactly one ErrorInfo, of Facegate's domain."""
-    assert isinstance(error, grpc.aio.AioRpcError | grpc.Call)
-    trailers = [value for key, value in error.trailing_metadata() or () if key == "grpc-status-details-bin"]
-    assert len(trailers) == 1, f"{error.code()} without details: {error.details()}"
-    assert isinstance(trailers[0], bytes)
-    status = status_pb2.Status.FromString(trailers[0])
-    assert status.code == error.code().value[0]
-    infos, retries = [], []
-    for detail in status.details:
-        if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
-            infos.append(error_details_pb2.ErrorInfo.FromString(detail.value))
-        elif detail.Is(error_details_pb2.RetryInfo.DESCRIPTOR):
-            retries.append(error_details_pb2.RetryInfo.FromString(detail.value))
-    assert len(infos) == 1
-    assert infos[0].domain == "facegate.org"
-    assert len(retries) <= 1
-    delay = retries[0].retry_delay if retries else None
-    return Refused(
-        code=error.code(),
-        reason=infos[0].reason,
-        message=error.details() or "",
-        metadata=dict(infos[0].metadata),
-        retry_seconds=None if delay is None else delay.seconds + delay.nanos / 1e9,
-    )
+    return encode_jpeg(builtin_image(person), quality=90)
 
 
 @dataclass(frozen=True, slots=True)

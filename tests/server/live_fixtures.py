@@ -18,8 +18,9 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 from server.settings import LogLevel, LogSettings
 from server.telemetry.logging import configure_logging
 from tests.logs import log_plainly
-from tests.server.live import LiveServer, pictures, refused, serving, settings_for
+from tests.server.live import LiveServer, pictures, serving, settings_for
 from tests.server.raw_device import RawDevice
+from tests.server.refusals import refused
 
 __all__ = ["live", "log", "scene", "temporary"]
 

@@ -25,7 +25,8 @@ from facegate_protocol import (
     sign,
     verify,
 )
-from tests.server.live import LiveServer, Picture, Refused, pictures, refused
+from tests.server.live import LiveServer, Picture, pictures
+from tests.server.refusals import Refused, refused
 from tests.server.web_call import WebCall, WebStub
 
 if TYPE_CHECKING:

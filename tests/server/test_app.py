@@ -20,7 +20,8 @@ from structlog.testing import capture_logs
 from server.app import FacegateServer
 from server.errors import ConfigurationError, ListenerUnusable
 from server.policies.errors import PolicyInvalid
-from tests.server.live import FAST, LiveServer, portrait, remembering_pack, serving, settings_for
+from tests.server.live import FAST, LiveServer, portrait, serving, settings_for
+from tests.server.models_once import remembering_pack
 from tests.server.policy_files import write_policy
 from tests.server.refusals import refusal_of
 from vision.errors import PackNotFound

@@ -12,14 +12,8 @@ from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 
 from server.api_keys import new_api_key
 from server.app import FacegateServer
-from tests.server.live import (
-    FAST,
-    pictures,
-    portrait,
-    remembering_pack,
-    serving,
-    settings_for,
-)
+from tests.server.live import FAST, pictures, portrait, serving, settings_for
+from tests.server.models_once import remembering_pack
 from tests.server.raw_device import RawDevice
 from tests.server.refusals import refusal_of
 

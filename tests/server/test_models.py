@@ -14,7 +14,8 @@ from server.errors import ConfigurationError
 from server.models import announce_pack, calibration_identity, load_configured_pack, require_servable
 from server.policies import load_policies
 from server.settings import RuntimeSettings
-from tests.server.live import remembering_pack, serving, settings_for
+from tests.server.live import serving, settings_for
+from tests.server.models_once import remembering_pack
 from tests.server.raw_device import RawDevice
 from vision.errors import PackNotFound
 from vision.face import BgrImage, DetectedFace

@@ -11,7 +11,8 @@ from server.app import FacegateServer
 from server.domain.terms import AttemptOutcome
 from server.storage.errors import SchemaOutdated
 from server.storage.schema import upgrade
-from tests.server.live import pictures, remembering_pack, serving, settings_for
+from tests.server.live import pictures, serving, settings_for
+from tests.server.models_once import remembering_pack
 from tests.server.postgres import PostgresServer
 from tests.server.raw_device import RawDevice
 

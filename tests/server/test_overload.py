@@ -11,17 +11,10 @@ import pytest
 from facegate.v1 import scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
-from tests.server.live import (
-    pictures,
-    portrait,
-    refused,
-    remembering_pack,
-    serving,
-    settings_for,
-    until,
-)
+from tests.server.live import pictures, portrait, serving, settings_for, until
+from tests.server.models_once import remembering_pack
 from tests.server.raw_device import RawDevice
-from tests.server.refusals import refusal_of
+from tests.server.refusals import refusal_of, refused
 from vision.packs.interfaces import FaceDetector
 
 

@@ -9,8 +9,9 @@ import pytest
 from facegate.v1 import result_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
-from tests.server.live import pictures, portrait, refused, serving, settings_for
+from tests.server.live import pictures, portrait, serving, settings_for
 from tests.server.raw_device import RawDevice
+from tests.server.refusals import refused
 from tests.server.s3_process import running_s3
 
 pytestmark = pytest.mark.slow

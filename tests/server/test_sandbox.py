@@ -20,17 +20,9 @@ from device_integrity.policy import DECISIVE_CHECKS
 from facegate_client import SandboxResultError, fetch_key_set, verify_response
 from server.api_keys import new_api_key
 from server.sandbox import TOLERATED, tolerated_checks
-from tests.server.live import (
-    LiveServer,
-    Picture,
-    fresh_pictures,
-    pictures,
-    portrait,
-    refused,
-    serving,
-    settings_for,
-)
+from tests.server.live import LiveServer, Picture, fresh_pictures, pictures, portrait, serving, settings_for
 from tests.server.raw_device import RawDevice
+from tests.server.refusals import refused
 
 _REAL, _SANDBOX = "real", "sandbox"
 

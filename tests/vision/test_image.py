@@ -299,9 +299,10 @@ class TestDamage:
         scan = jpeg_segment(0xDA, b"\x01\x01\x00\x01\x3f\x00")
         assert _refusal(data[:-2] + scan * 100 + data[-2:]).reason is ImageFault.MALFORMED
 
-    def test_malformed_and_conforming_jpeg2000_files(self, assets: Path) -> None:
+    @pytest.mark.parametrize(("step", "enough"), [(3, 5), pytest.param(1, 15, marks=pytest.mark.slow)])
+    def test_malformed_and_conforming_jpeg2000_files(self, assets: Path, step: int, enough: int) -> None:
         conforming, reasons = 0, Counter[ImageFault]()
-        for path in sorted((assets / "data" / "iso").glob("uclouvain*")):
+        for path in sorted((assets / "data" / "iso").glob("uclouvain*"))[::step]:
             before = time.perf_counter()
             try:
                 pixels = _decode(path.read_bytes()).pixels
@@ -311,8 +312,8 @@ class TestDamage:
                 assert pixels.ndim == 3
                 conforming += 1
             assert time.perf_counter() - before < 10, path.name
-        assert conforming >= 15
-        assert reasons[ImageFault.MALFORMED] >= 15
+        assert conforming >= enough
+        assert reasons[ImageFault.MALFORMED] >= enough
         assert set(reasons) <= {ImageFault.MALFORMED, ImageFault.TOO_MANY_PIXELS}
 
     def test_a_passport_portrait_in_jpeg2000(self, assets: Path) -> None:

@@ -18,7 +18,8 @@ from cli.analyze.command import analyze
 from server.analysis.image import ImageAnalyst
 from simulator.photos import builtin_image
 from tests.cli.analyze.samples import clip, sound_only
-from tests.server.live import portrait, remembering_pack
+from tests.server.live import portrait
+from tests.server.models_once import remembering_pack
 from tests.server.pages.reading import Page
 from vision.errors import ModelFailed
 from vision.face import BgrImage

@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 from cli.analyze import command
 from cli.analyze.command import analyze
 from tests.server.analysis.uploads import genuine, video
-from tests.server.live import portrait, remembering_pack, serving, settings_for
+from tests.server.live import portrait, serving, settings_for
+from tests.server.models_once import remembering_pack
 from vision.packs import Pack
 
 _app = typer.Typer()

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -105,16 +106,26 @@ class _Scene:
         return file
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that each scene copies."""
+    folder = tmp_path_factory.mktemp("audit")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FACEGATE_DATA_DIR", str(folder))
+        assert _RUN.invoke(app, ["db", "upgrade"]).exit_code == 0
+        made = _Scene(folder)
+        made.append(5)
+        made.append(2, tenant="branch")
+        made.checkpoint()
+        made.append(1, start=5)
+    return folder
+
+
 @pytest.fixture
-def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> _Scene:
+def scene(written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> _Scene:
+    shutil.copytree(written, tmp_path, dirs_exist_ok=True)
     monkeypatch.setenv("FACEGATE_DATA_DIR", str(tmp_path))
-    assert _RUN.invoke(app, ["db", "upgrade"]).exit_code == 0
-    made = _Scene(tmp_path)
-    made.append(5)
-    made.append(2, tenant="branch")
-    made.checkpoint()
-    made.append(1, start=5)
-    return made
+    return _Scene(tmp_path)
 
 
 def test_a_whole_log_is_verified(scene: _Scene) -> None:

@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 from cli.image import check_command, checking
 from cli.image.command import app
 from matcher.records import EyeCentres, RecordMetadata, RecordVersion, build_record, serialise
-from tests.server.live import portrait, remembering_pack
+from tests.server.live import portrait
+from tests.server.models_once import remembering_pack
 from vision.errors import DecoderUnavailable, ModelFailed
 from vision.face import BgrImage
 from vision.image import encode_jpeg

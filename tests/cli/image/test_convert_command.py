@@ -30,7 +30,7 @@ from matcher.records import (
     wrap_in_dg2,
 )
 from matcher.records.codes import FaceImageType2011, Gender, PostAcquisition
-from simulator import builtin_photos
+from simulator.photos import builtin_image
 from tests.cli.image.pictures import HEIGHT, WIDTH, picture, record, turned_jpeg
 from tests.matcher.records.iso_39794.samples import (
     DG2_ALL_FIELDS,
@@ -273,7 +273,7 @@ def test_no_record_is_made_without_exactly_one_face(
 
 @pytest.mark.slow
 def test_the_eyes_are_found_with_a_real_pack(tmp_path: Path) -> None:
-    photo = encode_jpeg(builtin_photos(names=("astronaut",))["astronaut"].pixels, 92)
+    photo = encode_jpeg(builtin_image("astronaut"), 92)
     content, output = converted(tmp_path, photo, "--to", "iso2011", "--pack", "embedded")
     view = content.representation
     assert isinstance(content.record, Record2011)

@@ -27,7 +27,8 @@ from server.app import FacegateServer
 from simulator.devices import DeviceKind, make_device
 from tests.cli.test_devices.intercepting_proxy import Intercepted, intercepting
 from tests.cli.test_devices.played import front_camera, platform_settings, reasons, signs
-from tests.server.live import PATIENT, portrait, remembering_pack, settings_for
+from tests.server.live import PATIENT, portrait, settings_for
+from tests.server.models_once import remembering_pack
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -16,7 +16,8 @@ from server.policies import load_policies
 from server.settings_loading import load_settings
 from simulator.devices import AppAttestAssertion, AppAttestEnrolment, DeviceKind, Evidence
 from tests.cli.test_devices.played import platform_settings
-from tests.server.live import remembering_pack, settings_for
+from tests.server.live import settings_for
+from tests.server.models_once import remembering_pack
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 BINDING = bytes(32)

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from cli.try_.command import try_command
 from cli.try_.guard import SECRET_HEADER
-from simulator import builtin_photos
+from simulator.photos import builtin_image
 from tests.cli.try_.running import RunningTry, running_try
 from vision.image import encode_jpeg
 
@@ -36,7 +36,7 @@ def session(command: RunningTry) -> aiohttp.ClientSession:
 
 
 def portrait() -> bytes:
-    return encode_jpeg(builtin_photos(names=("astronaut",))["astronaut"].pixels, quality=90)
+    return encode_jpeg(builtin_image("astronaut"), quality=90)
 
 
 def test_a_used_port_is_reported() -> None:
@@ -108,7 +108,7 @@ async def test_a_portrait_becomes_a_record_and_a_ticket(running: RunningTry) -> 
 async def test_a_bad_portrait_is_refused_with_a_remedy(
     running: RunningTry, upload: bytes | None, reason: str, remedy: str
 ) -> None:
-    grey = encode_jpeg(builtin_photos(names=("astronaut",))["astronaut"].pixels[:60] // 2, quality=90)
+    grey = encode_jpeg(builtin_image("astronaut")[:60] // 2, quality=90)
     async with (
         session(running) as calls,
         calls.post("api/portraits", data=grey if upload is None else upload) as answer,

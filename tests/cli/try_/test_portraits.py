@@ -3,13 +3,13 @@ from facegate.v1 import verification_service_pb2
 from cli.try_.portraits import TrustedImage, accepted_document, as_record, refused_document
 from facegate_client import ServerError
 from matcher.records import Representations, open_trusted_image
-from simulator import builtin_photos
+from simulator.photos import builtin_image
 from tests.packs import real_pack
 from vision.image import encode_jpeg
 
 
 def _photo() -> bytes:
-    return encode_jpeg(builtin_photos(names=("astronaut",))["astronaut"].pixels, quality=90)
+    return encode_jpeg(builtin_image("astronaut"), quality=90)
 
 
 def test_a_picture_becomes_a_record_with_the_places_of_the_eyes() -> None:
@@ -28,7 +28,7 @@ def test_a_record_stays_as_it_is() -> None:
 
 
 def test_what_cannot_be_converted_is_left_to_the_server() -> None:
-    wide = encode_jpeg(builtin_photos(names=("astronaut",))["astronaut"].pixels[:50], quality=90)
+    wide = encode_jpeg(builtin_image("astronaut")[:50], quality=90)
     assert as_record(b"no picture", real_pack()) == TrustedImage(b"no picture")
     assert as_record(wide, real_pack()) == TrustedImage(wide)
 

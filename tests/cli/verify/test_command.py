@@ -20,7 +20,8 @@ from cli.main import app
 from cli.simulated.knobs import knob_lines
 from cli.test_devices.platform_files import write_platform
 from cli.verify.command import verify
-from simulator import FlashKind, FlashScanSettings, builtin_photos
+from simulator import FlashKind, FlashScanSettings
+from simulator.photos import builtin_image
 from tests.client.fake_server import FakeServer, serving
 from tests.client.stream_plan import Refuse, Send, StreamPlan
 from tests.packs import shared_pack
@@ -307,7 +308,7 @@ async def test_exactly_one_source_is_wanted(portrait: str, arguments: tuple[str,
 def photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(vision.packs, "load_pack", shared_pack)
     path = tmp_path / "person.png"
-    cv2.imwrite(str(path), builtin_photos(names=("astronaut",))["astronaut"].pixels)
+    cv2.imwrite(str(path), builtin_image("astronaut"))
     return str(path)
 
 

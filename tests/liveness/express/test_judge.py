@@ -19,7 +19,7 @@ from simulator.photos import builtin_photos
 from simulator.scan import simulate_scan
 from simulator.scene import ScanKind, SceneSettings
 from tests.liveness.builders import rendered_scan, scan
-from tests.packs import real_pack, shared_pack
+from tests.packs import real_pack, real_photo, shared_pack
 from vision.packs.pack import Pack
 
 _SCORED = 10
@@ -38,7 +38,7 @@ def _simulated(
     settings = SceneSettings(kind=kind, seed=seed, seconds=3.0, frames_per_second=15.0)
     if short:
         settings = replace(settings, seconds=2.0, width=360, height=480)
-    frames = simulate_scan(builtin_photos(names=(name,))[name], settings)
+    frames = simulate_scan(real_photo(name), settings)
     return observe_scan(((frame.capture_time, frame.pixels) for frame in frames), real_pack())
 
 

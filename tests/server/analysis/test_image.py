@@ -16,7 +16,8 @@ from server.analysis.results import AnalysisMode
 from server.errors import Reason
 from tests.hostile.face_files import person, turned
 from tests.server.analysis.uploads import blank, two_persons, with_bystander
-from tests.server.live import portrait, remembering_pack
+from tests.server.live import portrait
+from tests.server.models_once import remembering_pack
 from vision.errors import ModelFailed
 from vision.face import BgrImage, DetectedFace
 from vision.image import encode_jpeg

@@ -17,7 +17,7 @@ from server.analysis.results import ATTACK_CODES, VideoAnalysis
 from server.analysis.video import MAXIMUM_STILLS, VideoAnalyst
 from server.errors import Reason, Refusal
 from tests.server.analysis.uploads import blank, genuine, numbered, two_persons, with_bystander
-from tests.server.live import remembering_pack
+from tests.server.models_once import remembering_pack
 from vision.errors import DecoderUnavailable, ModelFailed, VideoError, VideoFault
 from vision.face import BgrImage, DetectedFace
 from vision.isolation.limits import DecoderLimits

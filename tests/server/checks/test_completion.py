@@ -22,19 +22,10 @@ from facegate_client.result_signature import verify_response, verify_result_jws
 from server.api_keys import new_api_key
 from server.domain.state import CheckState
 from server.verdict import FailureReason
-from tests.server.live import (
-    FAST,
-    LiveServer,
-    Refused,
-    pictures,
-    portrait,
-    refused,
-    serving,
-    settings_for,
-    until,
-)
+from tests.server.live import FAST, LiveServer, pictures, portrait, serving, settings_for, until
 from tests.server.policy_files import write_policy
 from tests.server.raw_device import RawDevice, RawStream
+from tests.server.refusals import Refused, refused
 from tests.server.storage.samples import new_check
 
 _C = grpc.StatusCode

@@ -20,10 +20,10 @@ from tests.server.checks.asking import (
     scanning,
     state_of,
 )
-from tests.server.live import LiveServer, pictures, refused, serving, settings_for
+from tests.server.live import LiveServer, pictures, serving, settings_for
 from tests.server.policy_files import write_policy
 from tests.server.raw_device import Ended
-from tests.server.refusals import refusal_of
+from tests.server.refusals import refusal_of, refused
 
 
 async def test_a_check_that_is_closing_takes_no_stream(scene: LiveServer) -> None:

@@ -18,15 +18,9 @@ from server.domain.terms import Mode
 from server.policies import load_policies
 from server.storage.database import open_database
 from server.storage.tables import checks
-from tests.server.live import (
-    LiveServer,
-    Refused,
-    portrait,
-    refused,
-    remembering_pack,
-    serving,
-    settings_for,
-)
+from tests.server.live import LiveServer, portrait, serving, settings_for
+from tests.server.models_once import remembering_pack
+from tests.server.refusals import Refused, refused
 from vision.image import encode_jpeg
 
 _C = grpc.StatusCode

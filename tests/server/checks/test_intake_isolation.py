@@ -10,7 +10,8 @@ import pytest
 from facegate.v1 import verification_service_pb2 as service_pb2
 from PIL import Image
 
-from tests.server.live import LiveServer, Refused, portrait, refused, serving, settings_for
+from tests.server.live import LiveServer, portrait, serving, settings_for
+from tests.server.refusals import Refused, refused
 from vision.errors import DecoderUnavailable
 from vision.isolation.pool import DecoderPool
 

@@ -13,8 +13,9 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 from matcher.records import RecordVersion, wrap_in_dg2
 from tests.hostile.iso_39794_files import with_faces_39794
 from tests.hostile.record_files import record_of, with_faces
-from tests.server.live import LiveServer, Refused, pictures, refused, serving, settings_for
+from tests.server.live import LiveServer, pictures, serving, settings_for
 from tests.server.raw_device import RawDevice
+from tests.server.refusals import Refused, refused
 
 _2005, _2011 = RecordVersion.ISO_19794_5_2005, RecordVersion.ISO_19794_5_2011
 _39794 = RecordVersion.ISO_39794_5

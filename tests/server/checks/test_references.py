@@ -22,16 +22,9 @@ from server.errors import ConfigurationError
 from server.settings import LogLevel, LogSettings
 from server.telemetry.logging import configure_logging
 from tests.logs import log_plainly
-from tests.server.live import (
-    FAST,
-    LiveServer,
-    Refused,
-    portrait,
-    refused,
-    remembering_pack,
-    serving,
-    settings_for,
-)
+from tests.server.live import FAST, LiveServer, portrait, serving, settings_for
+from tests.server.models_once import remembering_pack
+from tests.server.refusals import Refused, refused
 
 _C = grpc.StatusCode
 

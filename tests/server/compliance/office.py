@@ -6,17 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from facegate.v1 import verification_service_pb2 as service_pb2
 
-from facegate_client import ApiKey, Compliance, KeySet, load_key_set
+from facegate_client import ApiKey, CallRefusedError, Compliance, KeySet, load_key_set
 from server.api_keys import new_api_key
 from server.key_files import KeyFiles
 from server.keys import KeyFolder
+from server.storage.audit_reader import AuditReader
+from server.storage.database import open_database
 from tests.server.live import LiveServer, fresh_pictures, portrait, serving, settings_for
 from tests.server.policy_files import write_policy
 from tests.server.raw_device import RawDevice
 
-__all__ = ["Office", "open_office"]
+__all__ = ["Office", "archive_of", "audit_entries", "open_office", "refused_call"]
 
 _CALLERS = {
     "backend": ("bank", "orchestrator"),
@@ -97,3 +100,25 @@ async def open_office(folder: Path, **tables: Any) -> AsyncIterator[Office]:
     write_policy(folder / "policies", "test", portrait="bytes", evidence_seconds=2 * 86_400, images_seconds=0)
     async with serving(settings) as live:
         yield Office(live, keys)
+
+
+async def audit_entries(office: Office, check_id: str) -> list[tuple[str, str, str]]:
+    """Action, actor and purpose of every entry in the audit log on a check."""
+    database = open_database(office.live.settings.database_url)
+    entries = await AuditReader(database).entries("bank")
+    await database.close()
+    return [(one.action, one.actor, one.purpose) for one in entries if one.check_id == check_id]
+
+
+async def refused_call(call: object) -> CallRefusedError:
+    """The error with which the client ends a call; fails if it succeeds."""
+    with pytest.raises(CallRefusedError) as caught:
+        await call  # type: ignore[misc]  # any awaitable
+    return caught.value
+
+
+async def archive_of(office: Office, check_id: str) -> bytes:
+    """The archive of a check, exported for the purpose ``case 17``."""
+    parts = [part async for part in office.of("reader").export_evidence(check_id, purpose="case 17")]
+    assert all(len(part) <= 64 * 1024 for part in parts)
+    return b"".join(parts)

@@ -22,7 +22,9 @@ from server.settings import Settings
 from server.storage.database import open_database
 from server.storage.tables import checks
 from tests.server.device.devices import device_settings, write_device_policy
-from tests.server.live import LiveServer, portrait, refused, remembering_pack, serving, settings_for
+from tests.server.live import LiveServer, portrait, serving, settings_for
+from tests.server.models_once import remembering_pack
+from tests.server.refusals import refused
 
 _APPS, _LIST = "device_integrity.android.apps", "device_integrity.android.revocation_file"
 _APPLE, _PLAY = "device_integrity.apple.app_ids", "device_integrity.android.play.decoder"

@@ -17,6 +17,7 @@ from server.storage.database import open_database
 from server.storage.devices import DeviceRepository, KeyKind
 from tests.device_integrity.android import phones
 from tests.device_integrity.apple import apple_in_software as apples
+from tests.sampling import some_fast
 from tests.server.device.devices import (
     ANDROID,
     IPHONE,
@@ -113,7 +114,9 @@ _MALFORMED = scan_pb2.ScanFaceRequest(
 )
 
 
-@pytest.mark.parametrize("leaving", ["another end", "malformed evidence", "half-close", "lost connection"])
+@pytest.mark.parametrize(
+    "leaving", some_fast(["another end", "malformed evidence", "half-close", "lost connection"], step=2)
+)
 async def test_the_attempt_counts_whatever_happens_during_the_grace_period(
     believing: LiveServer, leaving: str
 ) -> None:

@@ -20,7 +20,8 @@ from structlog.testing import capture_logs
 from server.errors import Reason
 from tests.hostile.refusals import assert_documented
 from tests.server.analysis.uploads import blank, genuine, numbered, sound_only, two_persons, video
-from tests.server.live import LiveServer, Refused, portrait, refused, serving, settings_for
+from tests.server.live import LiveServer, portrait, serving, settings_for
+from tests.server.refusals import Refused, refused
 from vision.image import encode_jpeg
 
 _Config = analysis_pb2.AnalyzeVideoConfig

@@ -10,7 +10,8 @@ import grpc
 import pytest
 from facegate.v1 import verification_service_pb2 as service_pb2
 
-from tests.server.live import LiveServer, portrait, refused, serving, settings_for, until
+from tests.server.live import LiveServer, portrait, serving, settings_for, until
+from tests.server.refusals import refused
 
 
 def _entry(key: str, more: str = "") -> str:

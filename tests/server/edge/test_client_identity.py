@@ -19,17 +19,10 @@ from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 
 from server.app import FacegateServer
 from tests.server.certificates import ClientCertificate, authority_pem, client_certificate
-from tests.server.live import (
-    FAST,
-    Refused,
-    ShiftedClock,
-    fresh_pictures,
-    portrait,
-    refused,
-    remembering_pack,
-    settings_for,
-)
+from tests.server.live import FAST, ShiftedClock, fresh_pictures, portrait, settings_for
+from tests.server.models_once import remembering_pack
 from tests.server.raw_device import RawDevice
+from tests.server.refusals import Refused, refused
 
 _ROLES = {"roles": ["orchestrator"]}
 

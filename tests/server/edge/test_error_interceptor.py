@@ -16,7 +16,7 @@ from server.edge.error_interceptor import ErrorInterceptor
 from server.errors import Reason, Refusal
 from server.storage.errors import StorageUnavailable
 from server.telemetry.metrics import Metrics
-from tests.server.live import refused
+from tests.server.refusals import refused
 
 SECRET = "postgresql://facegate:hunter2@10.0.0.7/db"
 FAILURES: dict[str, Exception] = {

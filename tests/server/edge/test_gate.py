@@ -14,7 +14,7 @@ from server.edge.error_interceptor import ErrorInterceptor
 from server.edge.gate import Gate
 from server.errors import Reason, Refusal
 from server.telemetry.metrics import Metrics
-from tests.server.live import refused
+from tests.server.refusals import refused
 
 _READER = Caller(name="a", tenant="one", scopes=frozenset({Scope.READ_CHECKS}))
 

@@ -10,7 +10,8 @@ from matcher.conformance.requirement import IntakeCode
 from matcher.portrait import accept_portrait
 from matcher.portrait_report import PortraitPolicy, PortraitReport, Severity
 from server.edge.report_codec import parse_report, serialise_report
-from tests.server.live import portrait, remembering_pack
+from tests.server.live import portrait
+from tests.server.models_once import remembering_pack
 
 _WIRE = service_pb2.PortraitRequirement
 

@@ -18,7 +18,8 @@ from server.edge.listeners import DEVICE_METHODS, SCOPES, SERVICES
 from server.storage.audit_reader import AuditReader
 from server.storage.database import open_database
 from tests.server.edge.make_roles_page import PAGE, roles_page
-from tests.server.live import LiveServer, refused, serving, settings_for
+from tests.server.live import LiveServer, serving, settings_for
+from tests.server.refusals import refused
 
 _METHODS = {
     f"/{service.full_name}/{method.name}": method for service in SERVICES for method in service.methods

@@ -17,8 +17,9 @@ from matcher.portrait_report import Portrait
 from tests.hostile.refusals import assert_documented
 from tests.server.analysis.uploads import genuine, numbered
 from tests.server.floods.tenants import LOUD, QUIET, SANDBOX, Tenants, calling_on_and_on, cancelled, tenants
-from tests.server.live import pictures, portrait, refused, serving, settings_for, until
+from tests.server.live import pictures, portrait, serving, settings_for, until
 from tests.server.raw_device import Ended, RawDevice, RawStream
+from tests.server.refusals import refused
 
 _CALLS = 20
 _DETECTION_SECONDS = 0.05

@@ -19,7 +19,8 @@ from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 from server.storage.database import open_database
 from server.storage.records import AttemptRecord, CheckRecord
 from server.storage.repository import CheckRepository
-from tests.server.live import portrait, refused, write_policies
+from tests.server.live import portrait, write_policies
+from tests.server.refusals import refused
 
 if TYPE_CHECKING:
     from facegate.v1.verification_service_pb2_grpc import VerificationServiceAsyncStub

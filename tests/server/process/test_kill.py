@@ -18,9 +18,10 @@ from facegate_client.result_keys import fetch_key_set
 from facegate_client.result_signature import verify_response
 from server.domain.state import CheckState
 from server.domain.terms import AttemptOutcome
-from tests.server.live import pictures, refused
+from tests.server.live import pictures
 from tests.server.process.server_process import DataFolder
 from tests.server.raw_device import Ended, RawDevice, RawStream
+from tests.server.refusals import refused
 
 FEW, COUNTED = 4, 9
 

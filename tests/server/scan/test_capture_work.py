@@ -16,7 +16,8 @@ from server.scan.messages import FrameMessage
 from server.scan.stream_trace import AttemptTrace
 from server.worker_pool import WorkerPool
 from tests.attempt.frames import undecodable
-from tests.server.live import PLAN, pictures, remembering_pack
+from tests.server.live import PLAN, pictures
+from tests.server.models_once import remembering_pack
 from tests.server.scan.idle_pool import until_idle
 from tests.server.scan.records import frame_message
 

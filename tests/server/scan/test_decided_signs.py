@@ -17,15 +17,8 @@ from server.storage.database import open_database
 from server.storage.repository import CheckRepository
 from server.tls import TlsFiles
 from tests.sampling import some_fast
-from tests.server.live import (
-    FAST,
-    LiveServer,
-    ShiftedClock,
-    fresh_pictures,
-    remembering_pack,
-    settings_for,
-    until,
-)
+from tests.server.live import FAST, LiveServer, ShiftedClock, fresh_pictures, settings_for, until
+from tests.server.models_once import remembering_pack
 from tests.server.raw_device import RawDevice, RawStream
 
 _MANIPULATED = result_pb2.FAILURE_REASON_DEVICE_MANIPULATED
@@ -130,7 +123,9 @@ async def test_a_manipulated_device_fails_under_every_policy(
     assert not result.device.tolerated_checks
 
 
-@pytest.mark.parametrize("sign", ["camera.name", "device.emulator", "server_key.tls", "memory.frames"])
+@pytest.mark.parametrize(
+    "sign", some_fast(["camera.name", "device.emulator", "server_key.tls", "memory.frames"], step=2)
+)
 async def test_each_sign_alone_refuses_a_scan_that_succeeds_without_it(
     live: LiveServer, own_key: bytes, sign: str
 ) -> None:
@@ -246,7 +241,7 @@ async def test_frames_of_an_earlier_check_count_after_a_lost_connection(
     assert _decisive(result) == {"memory.frames"}
 
 
-@pytest.mark.parametrize("left", ["dropped", "half-closed", "cancelled"])
+@pytest.mark.parametrize("left", some_fast(["dropped", "half-closed", "cancelled"], step=3))
 async def test_frames_and_key_of_a_check_without_a_verdict_are_recognised(
     live: LiveServer, own_key: bytes, left: str
 ) -> None:

@@ -16,15 +16,8 @@ from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 from attempt.placement import CapturePlan
 from server.domain.state import CheckState
 from tests.client.cut_proxy import cutting
-from tests.server.live import (
-    FAST,
-    LiveServer,
-    Picture,
-    pictures,
-    remembering_pack,
-    serving,
-    settings_for,
-)
+from tests.server.live import FAST, LiveServer, Picture, pictures, serving, settings_for
+from tests.server.models_once import remembering_pack
 from tests.server.raw_device import RawDevice, RawStream
 from vision.face import BgrImage, DetectedFace
 

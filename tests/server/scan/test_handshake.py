@@ -12,8 +12,9 @@ from facegate.v1 import scan_pb2
 from facegate_protocol import public_key_der
 from server.domain.state import CheckState
 from server.scan_tokens import ScanTokens
-from tests.server.live import LiveServer, Refused, pictures
+from tests.server.live import LiveServer, pictures
 from tests.server.raw_device import Ended, RawDevice, RawStream, Request
+from tests.server.refusals import Refused
 
 _C = grpc.StatusCode
 

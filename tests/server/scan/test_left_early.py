@@ -134,7 +134,7 @@ async def test_a_detected_attack_counts_after_an_early_departure(
     await _assert_stands(scene, shown, _SPOOF, ended_by)
 
 
-@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("mode", some_fast(Mode, step=2))
 async def test_a_detected_other_person_counts_after_an_early_departure(scene: LiveServer, mode: Mode) -> None:
     shown = await _show(scene, _SOMEBODY_ELSE, mode=mode)
     await shown.stream.vanish()
@@ -159,7 +159,9 @@ async def test_a_broken_transcript_is_reported_beside_the_attack(scene: LiveServ
     await _assert_stands(scene, shown, _SPOOF, EndedBy.REFUSED, FailureReason.TRANSCRIPT_BROKEN)
 
 
-@pytest.mark.parametrize("shown", [_ATTACK, _SOMEBODY_ELSE], ids=["attack", "another person"])
+@pytest.mark.parametrize(
+    "shown", some_fast([_ATTACK, _SOMEBODY_ELSE], step=2), ids=["attack", "another person"]
+)
 async def test_too_short_a_scan_never_counts_against_the_person(
     scene: LiveServer, shown: Sequence[Picture]
 ) -> None:
@@ -201,7 +203,7 @@ async def test_the_deadline_does_not_hide_an_attack(
     await _assert_stands(scene, shown, _SPOOF, EndedBy.DEADLINE)
 
 
-@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("mode", some_fast(Mode, step=2))
 async def test_a_newer_stream_elsewhere_does_not_undo_findings_of_the_older(
     scene: LiveServer, mode: Mode
 ) -> None:
@@ -222,7 +224,7 @@ async def test_a_newer_stream_elsewhere_does_not_undo_findings_of_the_older(
     await _assert_stands(scene, shown, _SPOOF, EndedBy.SUPERSEDED)
 
 
-@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("mode", some_fast(Mode, step=2))
 async def test_a_stream_that_is_fenced_and_silent_is_judged_before_the_newer_one_is_far(
     scene: LiveServer, mode: Mode
 ) -> None:
@@ -259,6 +261,7 @@ async def test_a_faster_newer_stream_waits_for_findings_of_the_older(scene: Live
     ]
 
 
+@pytest.mark.slow
 async def test_an_older_attempt_ends_with_the_decision_that_it_brings(
     scene: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -323,7 +326,7 @@ async def test_an_earlier_result_does_not_keep_a_later_attack_from_standing(scen
     assert answer.result.attempts[0].feedback
 
 
-@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("mode", some_fast(Mode, step=2))
 async def test_a_genuine_scan_continues_after_a_lost_connection(scene: LiveServer, mode: Mode) -> None:
     shown = await _show(scene, _GENUINE, mode=mode)
     await shown.stream.vanish()

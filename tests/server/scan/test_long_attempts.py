@@ -10,7 +10,8 @@ import pytest
 from facegate.v1 import scan_pb2
 
 from server.scan.messages import CaptureBudget
-from tests.server.live import FAST, Picture, remembering_pack, serving, settings_for
+from tests.server.live import FAST, Picture, serving, settings_for
+from tests.server.models_once import remembering_pack
 from tests.server.raw_device import RawDevice, RawStream
 from vision.face import BgrImage, DetectedFace
 from vision.image import encode_jpeg

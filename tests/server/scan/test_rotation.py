@@ -96,7 +96,8 @@ async def open_server(assets: Path, tmp_path_factory: pytest.TempPathFactory) ->
         yield server
 
 
-@pytest.mark.parametrize("turns", [1, *(pytest.param(turns, marks=pytest.mark.slow) for turns in (2, 3))])
+@pytest.mark.slow
+@pytest.mark.parametrize("turns", [1, 2, 3])
 async def test_a_rotated_face_is_not_another_person(open_server: LiveServer, turns: int) -> None:
     upload = await open_server.upload()
     stream = await RawDevice(open_server.device, upload).open()

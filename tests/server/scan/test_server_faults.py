@@ -20,8 +20,9 @@ from server.evidence.store import EvidenceStore
 from server.scan.concluding import AttemptConcluder
 from server.storage.errors import StorageUnavailable
 from server.storage.repository import CheckRepository
-from tests.server.live import LiveServer, Picture, Refused, pictures, serving, settings_for
+from tests.server.live import LiveServer, Picture, pictures, serving, settings_for
 from tests.server.raw_device import Ended, RawDevice, RawStream
+from tests.server.refusals import Refused
 from tests.server.silent_store import silent_store
 
 _Summary = result_pb2.AttemptSummary

@@ -18,7 +18,8 @@ from server.scan.attempt import AttemptRun
 from server.scan.endings import LeaseLost
 from server.verdict import FailureReason
 from tests.sampling import some_fast
-from tests.server.live import LiveServer, pictures, remembering_pack, serving, settings_for
+from tests.server.live import LiveServer, pictures, serving, settings_for
+from tests.server.models_once import remembering_pack
 from tests.server.raw_device import Ended, RawDevice, RawStream
 from vision.face import BgrImage, DetectedFace
 from vision.packs.interfaces import FaceDetector
@@ -362,7 +363,7 @@ async def test_a_fenced_stream_cannot_close_the_scan(scene: LiveServer, leave: s
     assert await new.outcome() is None
 
 
-@pytest.mark.parametrize("notices", ["when its lease is due", "when it ends"])
+@pytest.mark.parametrize("notices", some_fast(["when its lease is due", "when it ends"], step=2))
 async def test_a_stream_that_is_fenced_before_its_signed_end_leaves_no_pictures(
     scene: LiveServer, monkeypatch: pytest.MonkeyPatch, notices: str
 ) -> None:

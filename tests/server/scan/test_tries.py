@@ -12,8 +12,9 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 
 from server.api_keys import new_api_key
 from simulator.scene import ScanKind
-from tests.server.live import LiveServer, Refused, pictures, portrait, refused, serving, settings_for
+from tests.server.live import LiveServer, pictures, portrait, serving, settings_for
 from tests.server.raw_device import Ended, RawDevice
+from tests.server.refusals import Refused, refused
 
 _C = grpc.StatusCode
 _ATTACK = pictures(kind=ScanKind.FROZEN_FRAME)

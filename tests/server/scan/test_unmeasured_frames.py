@@ -10,8 +10,9 @@ from facegate.v1 import result_pb2, scan_pb2
 
 from liveness.pace import FramePace, FrameWork
 from tests.attempt.frames import undecodable
-from tests.server.live import PLAN, LiveServer, Picture, Refused, pictures
+from tests.server.live import PLAN, LiveServer, Picture, pictures
 from tests.server.raw_device import Ended, RawDevice
+from tests.server.refusals import Refused
 
 _RATE = 24.0
 _SENT = 62

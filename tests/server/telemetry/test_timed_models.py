@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from server.telemetry.metrics import Metrics
 from server.telemetry.timed_models import staged_embedder, timed_pack
-from simulator.photos import builtin_photos
+from simulator.photos import builtin_image
 from tests.packs import real_pack
 from vision.face import BgrImage, DetectedFace
 
@@ -24,7 +24,7 @@ def test_each_role_is_timed_and_answers_are_the_same() -> None:
     metrics = Metrics(registry)
     pack = replace(real_pack(), pad_networks=(_Network(),))
     timed = staged_embedder(timed_pack(pack, metrics.work), metrics.stages)
-    image = builtin_photos(names=("astronaut",))["astronaut"].pixels
+    image = builtin_image("astronaut")
     (face, *_) = timed.detector.detect(image)
     assert timed.landmarker is not None
     assert pack.landmarker is not None

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.sampling import some_fast
 from vision.errors import ModelFailed
 from vision.face import BgrImage
 from vision.packs.dlib_finder import DlibFinder
@@ -73,7 +74,7 @@ def _hog_alone(pack: Pack) -> DlibDetector:
     return DlibDetector(pack.detector._shapes, DlibFinder(Answers()))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("what", ["blurred", "mouth covered"])
+@pytest.mark.parametrize("what", some_fast(["blurred", "mouth covered"], step=2))
 def test_a_face_is_found_and_embedded_though_hog_misses_it(
     embedded_pack: Pack, astronaut: BgrImage, what: str
 ) -> None:

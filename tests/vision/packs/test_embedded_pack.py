@@ -145,6 +145,7 @@ class TestLandmarker:
 
 
 class TestEmbedder:
+    @pytest.mark.slow
     def test_same_person_is_closer_than_others(
         self, embedded_pack: Pack, people: dict[str, list[Path]]
     ) -> None:

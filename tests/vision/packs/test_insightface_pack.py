@@ -210,6 +210,7 @@ class TestDetector:
 
 
 class TestEmbedder:
+    @pytest.mark.slow
     def test_same_person_is_closer_than_others(
         self, insightface_pack: Pack, people: dict[str, list[Path]]
     ) -> None:
@@ -240,6 +241,7 @@ class TestEmbedder:
         assert pair[0] @ pair[1] > 0.9
 
 
+@pytest.mark.slow
 def test_threads_may_share_a_pack(insightface_pack: Pack, astronaut: BgrImage) -> None:
     networks = insightface_pack.pad_networks
     frames = [np.ascontiguousarray(astronaut[: 512 - 32 * cut]) for cut in range(4)] * 3

@@ -20,10 +20,9 @@ from simulator import (
     FlashScanSettings,
     Photo,
     ScreenLight,
-    builtin_photos,
     simulate_flash_scan,
 )
-from tests.packs import real_pack
+from tests.packs import real_pack, real_photo
 from vision.image import encode_jpeg
 
 _COLOURS = ((199, 199, 199), (255, 108, 108), (108, 255, 108), (108, 108, 255), (255, 255, 255))
@@ -33,7 +32,7 @@ _RATE = 15.0
 
 @pytest.fixture(scope="module")
 def photo() -> Photo:
-    return builtin_photos(names=("astronaut",))["astronaut"]
+    return real_photo("astronaut")
 
 
 def _settings(kind: FlashKind) -> FlashScanSettings:

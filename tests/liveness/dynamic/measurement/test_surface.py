@@ -12,6 +12,7 @@ from liveness.dynamic.measurement.track import FlashTrack
 from liveness.dynamic.model import load_flash_model
 from tests.liveness.dynamic.flash_scans import judged, rendered
 from tests.liveness.dynamic.synthetic import RenderedKind
+from tests.sampling import some_fast
 
 
 def _measured(kind: RenderedKind, *, answered: bool = True) -> Surface:
@@ -36,7 +37,9 @@ def _measured(kind: RenderedKind, *, answered: bool = True) -> Surface:
     )
 
 
-@pytest.mark.parametrize("kind", [RenderedKind.GENUINE, RenderedKind.PRINT, RenderedKind.GLASS])
+@pytest.mark.parametrize(
+    "kind", some_fast([RenderedKind.GENUINE, RenderedKind.PRINT, RenderedKind.GLASS], step=3)
+)
 def test_the_surface_equals_that_of_the_judge(kind: RenderedKind) -> None:
     surface = _measured(kind)
     seen = {signal.name: signal.score for signal in judged(kind).signals}

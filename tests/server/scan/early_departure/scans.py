@@ -8,9 +8,10 @@ from pathlib import Path
 from research.scan_match.clips import ClipError, Recording, SentFrame, read_recording
 from research.scan_match.identify import portrait_template
 from server.scan.messages import CaptureBudget
-from simulator.photos import builtin_photo_names, builtin_photos
+from simulator.photos import builtin_photo_names
 from simulator.scan import simulate_scan
 from simulator.scene import ScanKind, SceneSettings
+from tests.packs import real_photo
 from tests.server.scan.early_departure.cuts import CutScan
 from vision.image import encode_jpeg
 from vision.packs import Pack, Template
@@ -44,7 +45,7 @@ def clip_scans(assets: Path, pack: Pack, *, most: int) -> Iterator[CutScan]:
 def simulated_scans(pack: Pack) -> Iterator[CutScan]:
     """Yields simulated prints and screens that show the portrait."""
     for name in builtin_photo_names():
-        photo = builtin_photos(names=(name,))[name]
+        photo = real_photo(name)
         faces = pack.detector.detect(photo.pixels)
         if not faces:
             continue

@@ -1,0 +1,154 @@
+"""A small model of fusion, and what it makes of scores."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+
+from hypothesis import strategies as st
+
+from liveness.express.frozen_frames import Repetition, RepetitionFinding
+from liveness.fusion import fuse
+from liveness.fusion_model import (
+    DecisionLines,
+    FusionModel,
+    Motion,
+    NetworkCalibration,
+    NetworkCalibrations,
+    SignalGroup,
+    Trace,
+    Traces,
+)
+from liveness.fusion_model_file import load_fusion_model
+from liveness.policy import LivenessPolicy
+from liveness.signal import Signal, assessed, not_assessed
+from liveness.verdict import LivenessResult
+
+MOTION_ALONE = 1.1
+"""Log odds of life that a sign of life gives without a network."""
+_CUES = SignalGroup(
+    bias=0.0,
+    most_for=0.4,
+    most_against=1.5,
+    weights={"colour_gamut": 0.5, "blur_depth": 0.5},
+    neutral={"colour_gamut": 0.5},
+)
+MODEL = FusionModel(
+    version="t",
+    motion=Motion(
+        most_against=4.0,
+        weights={"planar_motion": 1.0, "micro_motion": 0.7, "stillness": 0.6, "surroundings": 0.6},
+    ),
+    traces=Traces(
+        most_against=2.0,
+        signals={
+            "moire": Trace(begins=-1.0, full=-3.0, strength=1.5),
+            "medium_border": Trace(begins=0.0, full=-1.0, strength=1.0),
+        },
+    ),
+    scan_networks=NetworkCalibrations(
+        known={
+            frozenset(): NetworkCalibration(bias=0.0, weight=0.0, motion_for=MOTION_ALONE),
+            frozenset({"strong"}): NetworkCalibration(bias=0.0, weight=1.0),
+            frozenset({"strong", "second"}): NetworkCalibration(bias=0.4, weight=0.8),
+            frozenset({"weak"}): NetworkCalibration(bias=-0.2, weight=0.5, motion_for=0.6),
+        },
+        unknown=NetworkCalibration(bias=-0.3, weight=0.7),
+    ),
+    still_networks=NetworkCalibrations(
+        known={
+            frozenset(): NetworkCalibration(bias=0.0, weight=0.0, cues=_CUES),
+            frozenset({"strong"}): NetworkCalibration(
+                bias=0.0, weight=0.5, cues=replace(_CUES, weights={"blur_depth": 0.8})
+            ),
+            frozenset({"strong", "second"}): NetworkCalibration(
+                bias=0.0, weight=0.6, cues=replace(_CUES, weights={"blur_depth": 0.3})
+            ),
+        },
+        unknown=NetworkCalibration(bias=0.0, weight=0.5),
+    ),
+    decision=DecisionLines(telling=0.5, alone_share=0.5, injected_score=1.0, no_evidence_score=50.0),
+    reliability={},
+    record={},
+)
+NAMES = (
+    "pad_network",
+    "planar_motion",
+    "micro_motion",
+    "blink",
+    "stillness",
+    "surroundings",
+    "eyes_open",
+    "colour_gamut",
+    "blur_depth",
+    "moire",
+    "medium_border",
+)
+MOTION = ("planar_motion", "micro_motion", "blink", "stillness", "surroundings")
+
+
+def signals_of(**scores: float) -> tuple[Signal, ...]:
+    return tuple(
+        assessed(name=name, label=name, score=scores[name], detail="measured")
+        if name in scores
+        else not_assessed(name=name, label=name, reason="not measured")
+        for name in NAMES
+    )
+
+
+def _networks(scores: Mapping[str, float]) -> dict[str, float]:
+    return {"unheard_of": scores["pad_network"]} if "pad_network" in scores else {}
+
+
+def percent(log_odds: float) -> float:
+    """A score, 0 to 100."""
+    return 100 / (1 + math.exp(-log_odds))
+
+
+def odds(score: float) -> float:
+    """The log odds of a score, 0 to 100."""
+    return math.log(score / (100 - score))
+
+
+def fused(
+    *,
+    repetition: Repetition = Repetition.NONE,
+    frames: int = 45,
+    usable: int | None = None,
+    duration: float = 3.0,
+    policy: LivenessPolicy | None = None,
+    networks: Mapping[str, float] | None = None,
+    **scores: float,
+) -> LivenessResult:
+    """What ``MODEL`` makes of the named signals' scores; a ``pad_network`` is a set that it does not know."""
+    return fuse(
+        signals=signals_of(**scores),
+        networks=_networks(scores) if networks is None else networks,
+        repetition=RepetitionFinding(repetition, "found"),
+        frames=frames,
+        usable_frames=frames if usable is None else usable,
+        duration=duration,
+        policy=policy or LivenessPolicy(),
+        model=MODEL,
+    )
+
+
+@cache
+def shipped_model() -> FusionModel:
+    return load_fusion_model()
+
+
+def fused_by_shipped_model(networks: Mapping[str, float], **scores: float) -> LivenessResult:
+    return fuse(
+        signals=signals_of(**scores),
+        networks=networks,
+        repetition=None,
+        frames=60,
+        usable_frames=60,
+        duration=4.0,
+        policy=LivenessPolicy(),
+        model=shipped_model(),
+    )
+
+
+SCORES = st.dictionaries(st.sampled_from(NAMES), st.floats(0, 1))

@@ -1,0 +1,69 @@
+"""The embedded pack, whose models run once for each image in a test process."""
+
+import functools
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+from tests.packs import real_pack
+from vision.face import BgrImage, DetectedFace, Embedding, Landmarks
+from vision.packs import Pack
+from vision.packs.interfaces import Embedder, FaceDetector, Landmarker
+
+__all__ = ["remembering_pack"]
+
+_Answer = TypeVar("_Answer")
+
+
+class _Remembered:
+    """Runs a real model once for each image, because tests send the same images again and again."""
+
+    def __init__(self) -> None:
+        self._answers: dict[bytes, object] = {}
+
+    def ask(self, what: str, pixels: BgrImage, model: Callable[[], _Answer]) -> _Answer:
+        key = what.encode() + hashlib.blake2b(pixels.tobytes(), digest_size=16).digest()
+        if key not in self._answers:
+            self._answers[key] = model()
+        answer: _Answer = self._answers[key]  # type: ignore[assignment]  # `what` names the one kind of answer
+        return answer
+
+
+class _Detector:
+    def __init__(self, model: FaceDetector, memory: _Remembered) -> None:
+        self._model, self._memory = model, memory
+
+    def detect(self, image: BgrImage) -> tuple[DetectedFace, ...]:
+        return self._memory.ask("detect", image, lambda: self._model.detect(image))
+
+
+class _Landmarker:
+    def __init__(self, model: Landmarker, memory: _Remembered) -> None:
+        self._model, self._memory = model, memory
+        self.scheme = model.scheme
+
+    def locate(self, image: BgrImage, face: DetectedFace) -> Landmarks | None:
+        return self._memory.ask(f"locate {face.box}", image, lambda: self._model.locate(image, face))
+
+
+class _Embedder:
+    def __init__(self, model: Embedder, memory: _Remembered) -> None:
+        self._model, self._memory = model, memory
+        self.dimensions = model.dimensions
+
+    def embed(self, image: BgrImage, face: DetectedFace) -> Embedding:
+        return self._memory.ask(f"embed {face.box}", image, lambda: self._model.embed(image, face))
+
+
+@functools.cache
+def remembering_pack() -> Pack:
+    """The embedded pack, with real answers that are computed once for each image."""
+    pack, memory = real_pack(), _Remembered()
+    assert pack.landmarker is not None
+    return replace(
+        pack,
+        detector=_Detector(pack.detector, memory),
+        landmarker=_Landmarker(pack.landmarker, memory),
+        embedder=_Embedder(pack.embedder, memory),
+    )
