@@ -34,7 +34,7 @@ from vision.packs import (
 from vision.packs.facegate_pad import load_facegate_pad, read_facegate_pad
 from vision.packs.pad_two_crops import TwoCropPadNetwork
 
-__all__ = ["compare_held_out", "compare_validated", "picture_scores"]
+__all__ = ["compare_held_out", "compare_validated"]
 
 _OURS: Final = "facegate_pad_v1"
 _PAIR: Final = (
@@ -61,7 +61,7 @@ def compare_validated(place: Workplace, assets: Path) -> Judgement:
         raise MaterialError(f"{path.name} holds no logits: run the stage `validate` first") from error
     chosen = [index for index, region in enumerate(place.regions) if region.name in logits]
     pack = load_pack(f"open:{assets / 'models'}", runtime=_CPU)
-    scores = picture_scores(place, assets, chosen, pack.detector, _teachers(assets / "models"))
+    scores = _scores(place, assets, chosen, pack.detector, _teachers(assets / "models"))
     ours = np.array([logits[place.regions[index].name] for index in chosen])
     return _judged("cross-validation", place, chosen, {_OURS: ours, **_with_mean(scores)})
 
@@ -83,7 +83,7 @@ def compare_held_out(place: Workplace, assets: Path, *, network: Path | None) ->
     found = []
     for title, spec in (("held out, YuNet", f"open:{assets / 'models'}"), ("held out, dlib", "embedded")):
         detector = load_pack(spec, runtime=_CPU).detector
-        scores = _with_mean(picture_scores(place, assets, chosen, detector, networks))
+        scores = _with_mean(_scores(place, assets, chosen, detector, networks))
         found.append(_judged(title, place, chosen, scores))
     return found
 
@@ -110,7 +110,7 @@ def _teachers(models: Path) -> list[PadNetwork]:
     return networks
 
 
-def picture_scores(
+def _scores(
     place: Workplace,
     assets: Path,
     chosen: Sequence[int],

@@ -101,7 +101,7 @@ def left_out_of(regions: Sequence[Region], part: int) -> tuple[NDArray[np.bool_]
     """
     who = persons(regions)
     frames = np.array([is_frame(region) for region in regions])
-    pictures = np.flatnonzero(~frames)
+    pictures = np.flatnonzero(~frames).tolist()
     fold = np.zeros(len(regions), dtype=np.int64)
     fold[pictures] = divide([regions[index] for index in pictures], who[pictures], read_plan())
     sources = _sources_of(regions, part)

@@ -6,7 +6,7 @@
     python -m research.pad_network.wider_run draw --assets DIR --work WORK --of pictures
     python -m research.pad_network.wider_run draw --assets DIR --work WORK --of frames
     python -m research.pad_network.wider_run train --work WORK --part 0
-    python -m research.pad_network.wider_run compare --assets DIR --work WORK
+    python -m research.pad_network.wider_run compare --work WORK --part 0
 
 ``WORK`` is the folder of ``research.pad_network prepare --shards 0``. ``NOTES.md`` has the figures.
 """
@@ -30,7 +30,7 @@ from research.pad_network.stages import Workplace
 from research.pad_network.stronger import phone_processed, recaptured
 from research.pad_network.teachers import load_teachers
 from research.pad_network.wider import PARTS, clip_regions, left_out_of, photo_regions
-from research.pad_network.wider_compare import compare_clips, compare_pictures, part_path
+from research.pad_network.wider_compare import compare_part, part_path
 from vision.errors import VisionError
 from vision.face import BgrImage, Box
 from vision.packs import load_pack
@@ -147,19 +147,16 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _compare(options: argparse.Namespace) -> None:
-    found = {
-        **compare_pictures(options.work, options.assets),
-        **compare_clips(_regions(options.work), options.work),
-    }
-    for title, standings in found.items():
-        sys.stdout.write(f"{title}\n")
+    for title, live, attacks, standings in compare_part(_regions(options.work), options.work, options.part):
+        sys.stdout.write(f"{title}: {live} live, {attacks} attacks\n")
         for each in standings:
-            low, high = each.area_gain.low, each.area_gain.high
+            gain = each.area_gain
             sys.stdout.write(
                 f"  {each.name}: AUC {each.area.value:.3f} [{each.area.low:.3f}, {each.area.high:.3f}],"
-                f" BPCER10 {each.bpcer.value:.2f}, packaged less it {each.area_gain.value:+.3f}"
-                f" [{low:+.3f}, {high:+.3f}]\n"
+                f" BPCER10 {each.bpcer.value:.2f}, packaged less it {gain.value:+.3f}"
+                f" [{gain.low:+.3f}, {gain.high:+.3f}]\n"
             )
+        sys.stdout.flush()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -179,8 +176,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--afresh", action="store_true", help="do not start at the packaged network")
     train.set_defaults(stage=_train)
     compare = stages.add_parser("compare", help="compare with the packaged network")
+    compare.add_argument("--part", type=int, choices=range(PARTS), required=True, help="the part's network")
     compare.set_defaults(stage=_compare)
-    for stage in (cut, draw, compare):
+    for stage in (cut, draw):
         stage.add_argument("--assets", type=Path, required=True, help="folder with data/ and models/")
     for stage in (cut, draw, train, compare):
         stage.add_argument("--work", type=Path, required=True, help="folder for the files of the stages")

@@ -97,6 +97,6 @@ def test_frames_and_photos_become_samples(
 def test_the_command_says_which_stage_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("regions.npz", "clips.npz", "photos.npz"):
         save_regions(tmp_path / name, _material()[:5])
-    status = wider_run.main(["compare", "--assets", str(tmp_path), "--work", str(tmp_path)])
+    status = wider_run.main(["compare", "--work", str(tmp_path), "--part", "0"])
     assert status == 2
     assert "wider_part_0.onnx" in capsys.readouterr().err
