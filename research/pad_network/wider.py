@@ -107,7 +107,8 @@ def left_out_of(regions: Sequence[Region], part: int) -> tuple[NDArray[np.bool_]
     sources = _sources_of(regions, part)
     of_part = np.array([region.source in sources for region in regions])
     judged = (~frames & (fold == HELD_OUT)) | (frames & of_part)
-    hidden = judged | of_part
+    held_out = read_plan().held_out_sources
+    hidden = judged | of_part | np.array([region.source in held_out for region in regions])
     allowed = (fold >= 0) & ~hidden & ~np.isin(who, who[hidden])
     return allowed, judged
 
