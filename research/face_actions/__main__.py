@@ -1,7 +1,8 @@
-"""Prints the study's table: ``python -m research.face_actions ASSETS PACK CLIPS``; ``NOTES.md`` has its figures.
+"""Prints the study's table: ``python -m research.face_actions ASSETS PACK CLIPS``.
 
-The line of each action is the largest excursion of a rigid mask made from a clip of ``data/video``; nothing was
-set on ``data/video_more``. CLIPS is how many clips of each are measured, spread over the names.
+The line of each action is the largest excursion of a rigid mask made from a clip of ``data/video``; nothing
+was set on ``data/video_more``. CLIPS is how many clips of each are measured, spread over the names.
+``NOTES.md`` has the figures.
 """
 
 import sys

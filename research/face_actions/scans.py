@@ -1,4 +1,4 @@
-"""Makes and measures the study's scans: live clips, rigid masks made from them, and both with a drawn mouth."""
+"""Makes and measures the scans: live clips, rigid masks made from them, and both with a drawn mouth."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
