@@ -36,6 +36,7 @@ __all__ = ["main", "run_job"]
 class _Watch(ScanEvents):
     def __init__(self) -> None:
         self.ended: float | None = None
+        self.first: float | None = None
         self.latest = 0.0
         self.seconds: float | None = None
         self.since_last_frame: float | None = None
@@ -44,10 +45,15 @@ class _Watch(ScanEvents):
 
     def frame_sent(self, attempt: int, index: int, size: int) -> None:
         self.latest = time.monotonic()
+        self.first = self.first or self.latest
 
     def capture_finished(self, attempt: int, frames: int, dropped: int) -> None:
         self.ended = time.monotonic()
         self.frames, self.dropped = frames, dropped
+
+    @property
+    def capture_seconds(self) -> float:
+        return 0.0 if self.first is None else self.latest - self.first
 
     def attempt_finished(self, result: scan_pb2.ScanResult) -> None:
         if self.ended is not None and self.seconds is None:
@@ -86,6 +92,7 @@ async def _scan(channel: grpc.aio.Channel, job: DeviceJob, ticket: tuple[str, st
     return ScanTimes(
         frames=watch.frames,
         dropped=watch.dropped,
+        capture_seconds=watch.capture_seconds,
         seconds_to_result=watch.seconds,
         seconds_from_last_frame=watch.since_last_frame,
     )

@@ -60,6 +60,7 @@ class ScanTimes:
     Attributes:
         frames: Frames sent.
         dropped: Images dropped because the server gave no credit in time.
+        capture_seconds: From the handover of the first frame to the transport to that of the last one.
         seconds_to_result: From the handover of AttemptEnd to the transport to ScanResult; None without a
             result.
         seconds_from_last_frame: The same from the handover of the last frame to the transport.
@@ -68,6 +69,7 @@ class ScanTimes:
 
     frames: int = 0
     dropped: int = 0
+    capture_seconds: float = 0.0
     seconds_to_result: float | None = None
     seconds_from_last_frame: float | None = None
     error: str = ""

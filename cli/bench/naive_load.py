@@ -13,7 +13,7 @@ from facegate.v1 import result_pb2
 
 from cli.bench.jobs import DeviceJob
 from cli.bench.naive_pipeline import NaivePipeline, NaiveVerdict
-from cli.bench.naive_scans import MOST_FRAMES_PER_SECOND, RecordedScan, real_scans, simulated_scan
+from cli.bench.naive_scans import RecordedScan, real_scans, simulated_scan
 from cli.bench.receipt import FrameReceipt
 from cli.bench.setting import Bench
 from cli.errors import ScanNotMeasured
@@ -40,19 +40,22 @@ class Comparison:
         genuine: See ``RecordedScan``.
         load: The load under which it is reported.
         frames: Frames that the server received.
+        offered: Frames that the device could have sent in the scan's time.
         server_seconds: CPU seconds of the server's process from the stream's start to its result.
         express_seconds: CPU seconds of the server's worker pool, which decodes, measures and judges. It
             excludes transport, event loop and storage, as the naive pipeline does.
         model_seconds: CPU seconds of the server's models in this time.
-        receipt_seconds: CPU seconds to receive and decode the same frames, and nothing else.
+        receipt_seconds: CPU seconds to receive and decode as many frames, and nothing else.
         success: Whether the check ended with SUCCESS.
-        naive: Verdict and cost of the naive pipeline, by its models.
+        naive: Verdict and cost of the naive pipeline, by its models. It cannot request fewer frames, and
+            processes all that the device could have sent in the scan's time.
     """
 
     scan: str
     genuine: bool
     load: str
     frames: int
+    offered: int
     server_seconds: float
     express_seconds: float
     model_seconds: float
@@ -127,6 +130,23 @@ def _of_server(pack: str, load: str, compared: Sequence[Comparison]) -> tuple[Me
         ),
         Measurement(
             pack=pack,
+            name="server CPU a scan",
+            load=load,
+            unit="s",
+            meaning="CPU time of the server's process from the start of a scan's stream to its result.",
+            values=tuple(each.server_seconds for each in compared),
+        ),
+        Measurement(
+            pack=pack,
+            name="frames received",
+            load=load,
+            unit="%",
+            meaning="Frames that the server received, of those that the device could have sent in the "
+            "scan's time.",
+            values=tuple(100.0 * each.frames / each.offered for each in compared),
+        ),
+        Measurement(
+            pack=pack,
             name="server's verdict right",
             load=load,
             unit="%",
@@ -147,8 +167,15 @@ def _of_variant(
             f"server CPU / naive CPU ({variant})",
             "",
             "CPU time of the server's process for a whole scan, divided by the CPU time of decoding and "
-            "of the detector, the embedder and every PAD network on each frame that the server received.",
+            "of the detector, the embedder and every PAD network on each frame that the device could have "
+            "sent in the scan's time. The server requests fewer frames, which the naive pipeline cannot.",
             [each.server_seconds / each.naive[variant].seconds for each in compared],
+        ),
+        figure(
+            f"server CPU / naive CPU, of a received frame ({variant})",
+            "",
+            "The same, with both CPU times divided by the frames that were processed.",
+            [(each.server_seconds / each.frames) / each.naive[variant].seconds_a_frame for each in compared],
         ),
         figure(
             f"Express CPU / naive CPU ({variant})",
@@ -162,7 +189,7 @@ def _of_variant(
             f"naive CPU a frame ({variant})",
             "ms",
             "CPU time of the naive pipeline divided by the frames.",
-            [_MS * each.naive[variant].seconds / each.naive[variant].frames for each in compared],
+            [_MS * each.naive[variant].seconds_a_frame for each in compared],
         ),
         figure(
             f"verdict as the naive one's ({variant})",
@@ -209,20 +236,22 @@ async def _compare(bench: Bench, scan: RecordedScan, models: Mapping[str, Pack],
             finished = await orchestrator.finish_check(check.check_id, wait_s=_WAIT_SECONDS)
     except ClientError as error:
         raise ScanNotMeasured(f"the scan {scan.name} got no verdict: {error}") from error
-    frames = [file.read_bytes() for file in scan.as_sent(times.frames)]
-    if not frames:
+    offered = scan.as_sent(max(times.frames, scan.offered(times.capture_seconds)))
+    frames = [file.read_bytes() for file in offered]
+    if not times.frames:
         raise ScanNotMeasured(f"no frame of the scan {scan.name} was sent: {times.error}")
     receipt = FrameReceipt()
     naive = {
         variant: await _run_naive(NaivePipeline(pack, portrait=scan.portrait), frames, scan)
         for variant, pack in models.items()
     }
-    await _paced(receipt.take, frames, scan)
+    await _paced(receipt.take, frames[: times.frames], scan)
     return Comparison(
         scan=scan.name,
         genuine=scan.genuine,
         load=load,
         frames=times.frames,
+        offered=len(frames),
         server_seconds=spent,
         express_seconds=computed,
         model_seconds=used.total_seconds,
@@ -239,7 +268,7 @@ async def _run_naive(naive: NaivePipeline, frames: Sequence[bytes], scan: Record
 
 async def _paced(work: Callable[[bytes], None], frames: Sequence[bytes], scan: RecordedScan) -> None:
     """Works at the camera's pace. Without pauses, caches would stay warm, unlike in a server."""
-    apart = 1 / min(scan.frames_per_second, MOST_FRAMES_PER_SECOND)
+    apart = 1 / scan.sent_per_second
     loop = asyncio.get_running_loop()
     due = loop.time()
     for frame in frames:

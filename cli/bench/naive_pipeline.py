@@ -43,6 +43,11 @@ class NaiveVerdict:
     frames: int
     seconds: float
 
+    @property
+    def seconds_a_frame(self) -> float:
+        """CPU seconds of a frame."""
+        return self.seconds / self.frames
+
 
 class NaivePipeline:
     """Judges one scan. Create one for each scan. Not thread-safe."""

@@ -39,10 +39,19 @@ class RecordedScan:
     frames_per_second: float
     genuine: bool
 
+    @property
+    def sent_per_second(self) -> float:
+        """The frames a second that a device sends of it unless the server requests fewer."""
+        return min(self.frames_per_second, MOST_FRAMES_PER_SECOND)
+
+    def offered(self, seconds: float) -> int:
+        """Returns the number of frames that a device could have sent in ``seconds``, both ends included."""
+        return 1 + round(seconds * self.sent_per_second)
+
     def as_sent(self, count: int) -> list[Path]:
-        """Returns the first ``count`` frames that a device sends, at most 24 a second."""
+        """Returns the first ``count`` frames that a device could send, at most 24 a second."""
         files = sorted(self.frames.iterdir())
-        step = max(1.0, self.frames_per_second / MOST_FRAMES_PER_SECOND)
+        step = self.frames_per_second / self.sent_per_second
         chosen = [int(number * step) for number in range(count)]
         return [files[at] for at in chosen if at < len(files)]
 

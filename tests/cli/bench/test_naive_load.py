@@ -25,7 +25,8 @@ def compared(
         scan="s",
         genuine=genuine,
         load=load,
-        frames=50,
+        frames=40,
+        offered=50,
         server_seconds=server,
         express_seconds=0.8 * server,
         model_seconds=0.2,
@@ -53,6 +54,11 @@ def test_figures_of_two_loads() -> None:
     assert figures["1 scan", "server CPU / naive CPU (tuned)"] == pytest.approx((0.25, 0.5))
     assert figures["1 scan", "server CPU / naive CPU (plain)"] == pytest.approx((0.1, 0.25))
     assert figures["1 scan", "Express CPU / naive CPU (tuned)"] == pytest.approx((0.2, 0.4))
+    # 0.5 s for 40 frames received, and 2.0 s for the 50 that the device could have sent.
+    received = figures["1 scan", "server CPU / naive CPU, of a received frame (tuned)"]
+    assert received == pytest.approx((0.3125, 0.625))
+    assert figures["1 scan", "frames received"] == pytest.approx((80.0, 80.0))
+    assert figures["1 scan", "server CPU a scan"] == (0.5, 1.0)
     assert figures["1 scan", "naive CPU a frame (tuned)"] == pytest.approx((40.0, 40.0))
     assert figures["1 scan", "verdict as the naive one's (tuned)"] == (100.0, 0.0)
     assert figures["clips", "server CPU / naive CPU (tuned)"] == pytest.approx((0.5,))
@@ -83,6 +89,15 @@ def test_a_fast_camera_is_thinned_out_as_a_device_does(
     scan = RecordedScan(name="s", portrait=b"", frames=tmp_path, frames_per_second=rate, genuine=True)
     assert [int(file.stem) for file in scan.as_sent(6)] == expected
     assert len(scan.as_sent(99)) <= 12
+
+
+@pytest.mark.parametrize(("rate", "frames"), [(15.0, 31), (30.0, 49)])
+def test_a_device_could_have_sent_the_frames_of_the_whole_time(
+    tmp_path: Path, rate: float, frames: int
+) -> None:
+    scan = RecordedScan(name="s", portrait=b"", frames=tmp_path, frames_per_second=rate, genuine=True)
+    assert scan.offered(2.0) == frames
+    assert scan.offered(0.0) == 1
 
 
 @pytest.mark.slow

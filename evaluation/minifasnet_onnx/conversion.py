@@ -1,12 +1,4 @@
-"""Convert Silent-Face's published PAD weights to ONNX files.
-
-::
-
-    python -m evaluation.minifasnet_onnx WEIGHTS.pth OUT.onnx
-
-The catalogue lists the digest of the result beside that of the published ONNX file, so a pack loads either. A
-folder pack loads the ``.pth`` file itself, too.
-"""
+"""The conversion, and its command."""
 
 import argparse
 import sys
@@ -56,7 +48,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"could not convert: {error}\n")
         return 2
     return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
