@@ -63,6 +63,7 @@ WHAT_TO_DO: Final = MappingProxyType(
         "SUPERSEDED": "Another stream of the same scan took over; nothing is to be done here.",
         "STREAM_IDLE": "Check the network and the source of frames.",
         "PACK_CHANGED": _NEW_CHECK,
+        "ORIGIN_NOT_ALLOWED": "Scan in a page of an origin that the check's policy lists.",
         "CAPABILITY_MISSING": "Scan with a screen that can flash, or ask for another policy or mode.",
         "VIDEO_EMPTY": "Give a video file with content, or still frames.",
         "VIDEO_TOO_LARGE": "Give a shorter or smaller video: at most 50,000,000 bytes.",

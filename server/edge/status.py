@@ -49,7 +49,12 @@ _CODES: Mapping[grpc.StatusCode, frozenset[Reason]] = {
     ),
     _C.UNAUTHENTICATED: frozenset({Reason.UNAUTHENTICATED, Reason.TOKEN_INVALID}),
     _C.PERMISSION_DENIED: frozenset(
-        {Reason.PERMISSION_DENIED, Reason.SESSION_KEY_MISMATCH, Reason.RESUME_PROOF_INVALID}
+        {
+            Reason.PERMISSION_DENIED,
+            Reason.SESSION_KEY_MISMATCH,
+            Reason.RESUME_PROOF_INVALID,
+            Reason.ORIGIN_NOT_ALLOWED,
+        }
     ),
     _C.UNIMPLEMENTED: frozenset({Reason.WRONG_LISTENER}),
     _C.INTERNAL: frozenset({Reason.INTERNAL}),

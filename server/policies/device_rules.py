@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Final
 
-from pydantic import Discriminator, Field, PlainValidator, Tag, WithJsonSchema
+from pydantic import Discriminator, Field, PlainValidator, StringConstraints, Tag, WithJsonSchema
 
 from device_integrity import Assurance
 from device_integrity.camera import Platform
@@ -42,6 +42,9 @@ _RaisedCheck = Annotated[
     PlainValidator(_known_soft_check),
     WithJsonSchema({"type": "string", "enum": sorted(RAISED_NAMES)}),
 ]
+
+
+_WebOrigin = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s?#@]+$", max_length=256)]
 
 
 class PlatformDemands(PolicyTable):
@@ -145,6 +148,11 @@ class DeviceRules(PolicyTable):
     """Names of tests of run-time findings to make decisive, such as ``runtime.root``. Without this, their
     failure is a soft sign, because honest people's devices fail them too: a rooted phone, a company's proxy.
     ``runtime.hooking`` and ``runtime.debugger`` are always decisive."""
+
+    web_origins: tuple[_WebOrigin, ...] = Field(default=(), strict=False)
+    """Origins of the pages that may scan under this policy, out of ``device_integrity.web.origins`` of the
+    settings, such as ``https://verify.bank.example``; if none is listed, all of them. A page of another
+    origin is refused with ``ORIGIN_NOT_ALLOWED`` after its ScanStart, and the check stays open."""
 
     def as_table(self) -> DemandTable:
         """Returns the demands in the terms of ``device_integrity``."""

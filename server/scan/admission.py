@@ -5,6 +5,7 @@ from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
+from device_integrity.camera import Platform
 from facegate_protocol import SHARE_BYTES, KeyMaterialError, load_public_key
 from server.checks.progress import attempts_remaining
 from server.domain.state import OPEN_STATES
@@ -71,13 +72,14 @@ def admit(
     attempts: tuple[AttemptRecord, ...],
     policy: Policy,
     pack_version: str,
+    header_origin: str | None,
     now: datetime,
 ) -> Admission:
     """Decides whether a stream of this check may begin.
 
     Raises:
-        Refusal: TOKEN_EXPIRED, CHECK_CLOSED, PACK_CHANGED, CAPABILITY_MISSING, SESSION_KEY_MISMATCH or
-            TOO_MANY_RECONNECTS.
+        Refusal: TOKEN_EXPIRED, CHECK_CLOSED, PACK_CHANGED, ORIGIN_NOT_ALLOWED, CAPABILITY_MISSING,
+            SESSION_KEY_MISMATCH or TOO_MANY_RECONNECTS.
     """
     # 1. Has the deadline passed? This comes first, so that the error does not depend on whether the expired
     #    check is closed already.
@@ -99,7 +101,16 @@ def admit(
             f"runs {pack_version}; ask the orchestrator for a new check",
             details={"packVersion": record.pack_version, "currentPackVersion": pack_version},
         )
-    # 4. Can the device do what the check demands?
+    # 4. May this page scan for the check? A page without the header is of no origin.
+    allowed = policy.device.web_origins
+    is_page = header_origin is not None or start.device.platform is Platform.WEB
+    if allowed and is_page and header_origin not in allowed:
+        raise Refusal(
+            Reason.ORIGIN_NOT_ALLOWED,
+            "the check's policy does not list the page's origin in device.web_origins",
+            details={"origin": header_origin or ""},
+        )
+    # 5. Can the device do what the check demands?
     if record.requested_mode is Mode.DYNAMIC and Capability.FLASH not in start.capabilities:
         # This test precedes the binding to this device's key, so that another device may still scan.
         raise Refusal(
@@ -108,13 +119,13 @@ def admit(
             "scan with a device that can flash, or create a check of another policy or mode",
             details={"capability": Capability.FLASH.value, "mode": record.requested_mode.value},
         )
-    # 5. Is it the device that the scan began with?
+    # 6. Is it the device that the scan began with?
     if record.session_key is not None and record.session_key != start.session_public_key:
         raise Refusal(
             Reason.SESSION_KEY_MISMATCH,
             "the token is bound to the session key that the scan began with; reconnect with that key",
         )
-    # 6. Are reconnects and attempts left?
+    # 7. Are reconnects and attempts left?
     if record.streams > policy.attempts.reconnects:
         raise Refusal(
             Reason.TOO_MANY_RECONNECTS,

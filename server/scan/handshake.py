@@ -138,6 +138,7 @@ async def open_stream(
         attempts=attempts,
         policy=policy,
         pack_version=env.models.pack.version,
+        header_origin=header_origin,
         now=env.clock.now(),
     )
     plans = ScanPlans(policy=policy, requested=record.requested_mode, capabilities=start.capabilities)

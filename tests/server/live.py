@@ -301,11 +301,14 @@ def write_policies(folder: Path) -> None:
     write_policy(folder, "no-reconnect", reconnects=0)
     write_policy(folder, "resumable", resume_seconds=20)
     write_policy(folder, "hasty", idle_seconds=1, attempt_seconds=2, ready_seconds=2)
+    write_policy(folder, "one-page", web_origins=[PAGE_ORIGIN])
     write_policy(folder, "brief", scan_seconds=1, idle_seconds=1, attempt_seconds=1)
 
 
 PAGE_ORIGIN = "http://localhost:5173"
 """The origin of the pages that may scan."""
+OTHER_ORIGIN = "http://localhost:5174"
+"""The origin of pages that may scan, but not under the policy ``one-page``."""
 
 
 def settings_for(folder: Path, *, sandbox: bool = True, web: bool = False, **tables: object) -> Settings:
@@ -315,7 +318,7 @@ def settings_for(folder: Path, *, sandbox: bool = True, web: bool = False, **tab
         folder: For its data.
         sandbox: Whether its callers are sandbox callers: most tests send the same frames again and again,
             which a real check treats as a replay.
-        web: Whether it has a web listener for the pages of ``PAGE_ORIGIN``.
+        web: Whether it has a web listener for the pages of ``PAGE_ORIGIN`` and ``OTHER_ORIGIN``.
         tables: Further settings, which replace those here.
     """
     write_policies(folder / "policies")
@@ -331,7 +334,8 @@ def settings_for(folder: Path, *, sandbox: bool = True, web: bool = False, **tab
         "analysis": {"video_workers": 0, "still_workers": 0},
     }
     if web:
-        values["device_integrity"] = {"web": {"rp_id": "localhost", "origins": [PAGE_ORIGIN]}}
+        origins = [PAGE_ORIGIN, OTHER_ORIGIN]
+        values["device_integrity"] = {"web": {"rp_id": "localhost", "origins": origins}}
     # Real callers of tests fail with the same portrait again and again, too.
     wide: dict[str, object] = {"failures": {"maximum": 1_000, "block_maximum": 1_000}}
     limits = tables.pop("limits", {})
@@ -367,10 +371,10 @@ async def serving(
 
 
 @asynccontextmanager
-async def over_web(live: LiveServer) -> AsyncIterator[LiveServer]:
-    """The same server, whose devices use WebSockets."""
+async def over_web(live: LiveServer, *, origin: str = PAGE_ORIGIN) -> AsyncIterator[LiveServer]:
+    """The same server, whose devices use WebSockets of pages of an origin."""
     async with aiohttp.ClientSession() as session:
-        yield replace(live, web=WebStub(session, f"http://{live.server.web_target}", PAGE_ORIGIN))
+        yield replace(live, web=WebStub(session, f"http://{live.server.web_target}", origin))
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:

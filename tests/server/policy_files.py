@@ -25,6 +25,7 @@ spoof_threshold = 30.0
 [device]
 tolerate = {tolerate}
 decide = {decide}
+web_origins = {web_origins}
 
 [attempts]
 maximum = {maximum}
@@ -70,6 +71,7 @@ def write_policy(
     images_seconds: int | None = None,
     tolerate: Sequence[str] = ("memory.frames",),
     decide: Sequence[str] = (),
+    web_origins: Sequence[str] = (),
 ) -> None:
     """Writes a policy file."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -92,6 +94,7 @@ def write_policy(
             images="" if images_seconds is None else f"images_seconds = {images_seconds}",
             tolerate=json.dumps(list(tolerate)),
             decide=json.dumps(list(decide)),
+            web_origins=json.dumps(list(web_origins)),
         )
     )
 

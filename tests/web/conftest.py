@@ -20,7 +20,7 @@ import pytest_asyncio
 from facegate.v1 import verification_service_pb2 as service_pb2
 
 from tests.packs import shared_pack
-from tests.server.live import LiveServer, serving, settings_for
+from tests.server.live import PATIENT, LiveServer, serving, settings_for
 
 SDK = Path(__file__).resolve().parents[2] / "web" / "sdk"
 _JOB_SECONDS = 90
@@ -38,13 +38,18 @@ def _browser() -> None:
         pytest.skip("web/sdk is not built: run 'make web'")
 
 
-@pytest.fixture(scope="session")
-def page_port() -> int:
-    """The port of the pages, which the server's list of origins names."""
+def free_port() -> int:
+    """A free port of loopback."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
         return port
+
+
+@pytest.fixture(scope="session")
+def page_port() -> int:
+    """The port of the pages, which the server's list of origins names."""
+    return free_port()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,28 +65,29 @@ class Recording:
     portrait: bytes
 
 
+def read_recording(name: str, assets: Path, folder: Path) -> Recording:
+    """Reads a clip of ``data/video``; the camera's file is written into a folder."""
+    video = cv2.VideoCapture(str(assets / "data" / "video" / name))
+    rate = round(video.get(cv2.CAP_PROP_FPS))
+    frames: list[bytes] = []
+    while len(frames) < 8 * rate:
+        more, image = video.read()
+        if not more:
+            break
+        # Chromium decodes every frame: a large one takes the time that the scan needs.
+        if max(image.shape[:2]) > _LONG_SIDE:
+            image = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        frames.append(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())
+    camera = folder / f"{Path(name).stem}.mjpeg"
+    camera.write_bytes(b"".join(frames[rate:]))
+    return Recording(camera, frames[0])
+
+
 @pytest.fixture(scope="session")
 def recording(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Recording]:
     """Reads a clip of ``data/video``."""
     folder = tmp_path_factory.mktemp("camera")
-
-    def read(name: str) -> Recording:
-        video = cv2.VideoCapture(str(assets / "data" / "video" / name))
-        rate = round(video.get(cv2.CAP_PROP_FPS))
-        frames: list[bytes] = []
-        while len(frames) < 8 * rate:
-            more, image = video.read()
-            if not more:
-                break
-            # Chromium decodes every frame: a large one takes the time that the scan needs.
-            if max(image.shape[:2]) > _LONG_SIDE:
-                image = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-            frames.append(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())
-        camera = folder / f"{Path(name).stem}.mjpeg"
-        camera.write_bytes(b"".join(frames[rate:]))
-        return Recording(camera, frames[0])
-
-    return read
+    return lambda name: read_recording(name, assets, folder)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session", params=[True], ids=["sandbox"])
@@ -95,7 +101,7 @@ async def server(
         sandbox=request.param,
         device_integrity={"web": {"rp_id": "localhost", "origins": [f"http://localhost:{page_port}"]}},
     )
-    async with serving(settings, pack=shared_pack(f"open:{assets / 'models'}")) as live:
+    async with serving(settings, pack=shared_pack(f"open:{assets / 'models'}"), tuning=PATIENT) as live:
         yield live
 
 

@@ -1,9 +1,6 @@
 """Whole scans by the browser's SDK, with the fake camera of Chromium."""
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,12 +8,14 @@ from facegate.v1 import result_pb2
 
 from tests.server.live import LiveServer
 from tests.web.conftest import Browser, Recording
+from tests.web.lines import line
 
 pytestmark = pytest.mark.slow
 
 _PERSON = "live/tranvanluyt220__videos__real.mp4"
 _OTHER = "live/Fellway__media__me.mp4"
 _CALM = "live/KwaiVGI__assets__examples__driving__d13.mp4"
+_REPLAY = "spoof/tranvanluyt220__videos__fake.mp4"
 _LEAST_RATE = 10
 _PHONE = {"width": 390, "height": 844}
 
@@ -92,7 +91,7 @@ async def test_a_lost_connection_is_resumed(browser: Browser, recording: Callabl
     upload = await browser.upload(person.portrait)
     target = browser.live.server.web_target
     assert target is not None
-    async with _breaking(target, after_bytes=400_000) as address:
+    async with line(target, breaks_after=400_000) as address:
         answer = await browser.scan(upload, person.camera, server=address)
     assert len(_events(answer, "connectionLost")) == 1
     assert [event["number"] for (event,) in _events(answer, "attemptStarted")] == [1, 2]
@@ -106,11 +105,22 @@ async def test_a_person_who_leaves_cancels_the_check(
 ) -> None:
     person = recording(_PERSON)
     upload = await browser.upload(person.portrait)
-    answer = await browser.scan(upload, person.camera, script="walk", leaves=True)
+    answer = await browser.scan(upload, person.camera, script="walk", acts=["leave"])
     assert answer["error"] == "CancelledError"
     assert answer["violations"] == []
     result = await _result(browser.live, upload.check_id)
     assert result_pb2.FAILURE_REASON_CANCELLED in result.reasons
+
+
+async def test_a_recording_on_a_display_fails(
+    browser: Browser, recording: Callable[[str], Recording]
+) -> None:
+    upload = await browser.upload(recording(_PERSON).portrait)
+    answer = await browser.scan(upload, recording(_REPLAY).camera)
+    assert answer["outcome"]["status"] == "failure"
+    result = await _result(browser.live, upload.check_id)
+    assert result.status == result_pb2.CHECK_STATUS_FAILURE
+    assert result_pb2.FAILURE_REASON_SPOOF in result.reasons
 
 
 @pytest.mark.parametrize("language", ["en", "ar"])
@@ -170,36 +180,3 @@ async def test_a_real_check_refuses_the_fake_camera(
     result = await _result(browser.live, upload.check_id)
     assert result_pb2.FAILURE_REASON_DEVICE_MANIPULATED in result.reasons
     assert "camera.name" in {check.name for check in result.device.checks if check.decisive}
-
-
-@asynccontextmanager
-async def _breaking(target: str, *, after_bytes: int) -> AsyncIterator[str]:
-    """The address of a line to the server whose first connection breaks after some bytes."""
-    host, port = target.rsplit(":", 1)
-    connections = 0
-
-    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limit: int | None) -> None:
-        while data := await reader.read(16_384):
-            writer.write(data)
-            await writer.drain()
-            if limit is not None and (limit := limit - len(data)) <= 0:
-                break
-
-    async def connected(page: asyncio.StreamReader, to_page: asyncio.StreamWriter) -> None:
-        nonlocal connections
-        connections += 1
-        server, to_server = await asyncio.open_connection(host, int(port))
-        up = asyncio.create_task(carry(page, to_server, after_bytes if connections == 1 else None))
-        down = asyncio.create_task(carry(server, to_page, None))
-        await asyncio.wait({up, down}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (up, down):
-            task.cancel()
-        for writer in (to_page, to_server):
-            with contextlib.suppress(ConnectionError):
-                writer.transport.abort()
-
-    line = await asyncio.start_server(connected, "127.0.0.1", 0)
-    try:
-        yield f"ws://127.0.0.1:{line.sockets[0].getsockname()[1]}"
-    finally:
-        line.close()

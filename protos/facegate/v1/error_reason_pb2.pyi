@@ -157,6 +157,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Too many checks of the same subject, portrait or device failed recently, or are being scanned now.
     [RESOURCE_EXHAUSTED, with RetryInfo]
     """
+    ERROR_REASON_ORIGIN_NOT_ALLOWED: _ErrorReason.ValueType  # 81
+    """The page's origin may scan for other checks of this server, but not under the policy of this one.
+    [PERMISSION_DENIED]
+    """
     ERROR_REASON_VIDEO_EMPTY: _ErrorReason.ValueType  # 90
     """The video has no bytes, or there are no still frames. [INVALID_ARGUMENT]"""
     ERROR_REASON_VIDEO_TOO_LARGE: _ErrorReason.ValueType  # 91
@@ -335,6 +339,10 @@ flash. [FAILED_PRECONDITION]
 ERROR_REASON_TOO_MANY_FAILURES: ErrorReason.ValueType  # 80
 """Too many checks of the same subject, portrait or device failed recently, or are being scanned now.
 [RESOURCE_EXHAUSTED, with RetryInfo]
+"""
+ERROR_REASON_ORIGIN_NOT_ALLOWED: ErrorReason.ValueType  # 81
+"""The page's origin may scan for other checks of this server, but not under the policy of this one.
+[PERMISSION_DENIED]
 """
 ERROR_REASON_VIDEO_EMPTY: ErrorReason.ValueType  # 90
 """The video has no bytes, or there are no still frames. [INVALID_ARGUMENT]"""

@@ -215,6 +215,15 @@ ADVICE: dict[str, Advice] = {
         scan=Scan.OPEN,
         device='Ends: "Please try again later". No reconnect before the time in RetryInfo.',
     ),
+    "ORIGIN_NOT_ALLOWED": Advice(
+        DEVICE,
+        "Scan in a page that the policy lists in `device.web_origins`, or add this page's origin there.",
+        scan=Scan.OVER,
+        device=(
+            "Ends: the check's policy allows other pages only. Nothing is used up: a page of an allowed "
+            "origin may scan."
+        ),
+    ),
     "VIDEO_EMPTY": Advice(ORCHESTRATOR, "Send the file, or the still frames, after the config."),
     "VIDEO_TOO_LARGE": Advice(ORCHESTRATOR, "Send a shorter video; the metadata has the limits."),
     "VIDEO_FORMAT_NOT_SUPPORTED": Advice(
@@ -308,6 +317,7 @@ METADATA: Mapping[str, tuple[str, ...]] = {
     "TOO_MANY_RECONNECTS": ("reconnects", "maxReconnects"),
     "PACK_CHANGED": ("packVersion", "currentPackVersion"),
     "CAPABILITY_MISSING": ("capability", "mode"),
+    "ORIGIN_NOT_ALLOWED": ("origin",),
     "TOO_MANY_FAILURES": ("limited", "retrySeconds"),
     "VIDEO_TOO_LARGE": ("bytes", "maxBytes", "totalBytes", "frames", "maxFrames"),
     "VIDEO_FORMAT_NOT_SUPPORTED": ("bytes", "format", "container", "announcedContainer"),

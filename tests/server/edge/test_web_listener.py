@@ -22,6 +22,7 @@ from server.edge.web_stream import SUBPROTOCOL
 from server.settings import Tls, WebListener
 from server.telemetry.metrics import Metrics
 from tests.server.live import (
+    OTHER_ORIGIN,
     PAGE_ORIGIN,
     LiveServer,
     fresh_pictures,
@@ -118,6 +119,25 @@ async def test_a_newer_stream_ends_the_older_one_of_the_other_transport(paged: L
         assert refusal.code is grpc.StatusCode.ABORTED
         newer.call.cancel()
     await paged.unattended()
+
+
+async def test_a_policy_may_allow_fewer_pages_than_the_server(paged: LiveServer) -> None:
+    upload = await paged.upload(policy="one-page")
+    async with over_web(paged, origin=OTHER_ORIGIN) as other:
+        refusal = await RawDevice(other.device, upload).refusal()
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.PERMISSION_DENIED, "ORIGIN_NOT_ALLOWED")
+        assert refusal.metadata == {"origin": OTHER_ORIGIN}
+        # Other checks of the same server are open to this page.
+        stream = await RawDevice(other.device, await paged.upload()).open()
+        await stream.begin()
+        stream.call.cancel()
+    # Nothing is used up, nor bound to the refused page's key.
+    async with over_web(paged) as web:
+        stream = await RawDevice(web.device, upload).open()
+        await stream.run_attempt(fresh_pictures())
+        assert await stream.outcome() is None
+    answer = await paged.finish(upload.check_id)
+    assert answer.result.status == result_pb2.CHECK_STATUS_SUCCESS
 
 
 @pytest.mark.parametrize(

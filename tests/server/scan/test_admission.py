@@ -5,12 +5,14 @@ from datetime import timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from device_integrity.camera import DeviceClaim, Platform
 from facegate_protocol import public_key_der
 from server.checks.progress import attempts_remaining
 from server.domain.state import CheckState
 from server.domain.terms import AttemptOutcome, EndedBy, Mode
 from server.errors import Reason, Refusal
 from server.policies import Policy, load_policies
+from server.policies.device_rules import DeviceRules
 from server.scan.admission import Admission, admit, validate_start
 from server.scan.messages import Capability
 from server.storage.records import AttemptRecord, CheckRecord
@@ -18,6 +20,9 @@ from tests.server.scan.records import NOW, attempt_record, check_record, start_m
 
 KEY = ec.derive_private_key(99, ec.SECP256R1()).public_key()
 POLICY: Policy = load_policies().get("standard").policy
+ALLOWED = "https://verify.bank.example"
+NARROW = POLICY.model_copy(update={"device": DeviceRules(web_origins=(ALLOWED,))})
+DESKTOP = DeviceClaim(platform=Platform.DESKTOP)
 
 
 def _admit(
@@ -27,14 +32,18 @@ def _admit(
     attempts: tuple[AttemptRecord, ...] = (),
     seconds: float = 0,
     capabilities: frozenset[Capability] = frozenset(),
+    policy: Policy = POLICY,
+    device: DeviceClaim = DESKTOP,
+    header_origin: str | None = None,
 ) -> Admission:
     return admit(
-        start=start_message(session_public_key=key, capabilities=capabilities),
+        start=start_message(session_public_key=key, capabilities=capabilities, device=device),
         session_key=KEY,
         record=record,
         attempts=attempts,
-        policy=POLICY,
+        policy=policy,
         pack_version="1",
+        header_origin=header_origin,
         now=NOW + timedelta(seconds=seconds),
     )
 
@@ -60,6 +69,27 @@ def test_a_check_that_demands_the_flash_needs_a_device_that_can() -> None:
     assert _reason(record) is Reason.CAPABILITY_MISSING
     assert _reason(record, capabilities=frozenset({Capability.OVAL_CHANGE})) is Reason.CAPABILITY_MISSING
     _admit(record, capabilities=frozenset({Capability.FLASH}))
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://shop.bank.example", "https://verify.bank.example.evil.example", ""]
+)
+def test_a_page_that_the_policy_does_not_list_may_not_scan(origin: str) -> None:
+    assert _reason(check_record(), policy=NARROW, header_origin=origin) is Reason.ORIGIN_NOT_ALLOWED
+
+
+def test_a_page_that_the_policy_lists_may_scan() -> None:
+    _admit(check_record(), policy=NARROW, header_origin=ALLOWED)
+
+
+def test_a_page_without_an_origin_may_not_scan_if_the_policy_lists_origins() -> None:
+    page = DeviceClaim(platform=Platform.WEB)
+    assert _reason(check_record(), policy=NARROW, device=page) is Reason.ORIGIN_NOT_ALLOWED
+    _admit(check_record(), policy=POLICY, device=page)
+
+
+def test_an_app_has_no_origin() -> None:
+    _admit(check_record(), policy=NARROW, device=DeviceClaim(platform=Platform.ANDROID))
 
 
 @pytest.mark.parametrize("state", [CheckState.SCANNING, CheckState.WAITING])

@@ -1,8 +1,9 @@
 /**
  * Walks through the element as a person does, and prints what it saw as JSON. The job is that of drive.mjs, with
  * `pictures`: a folder for screenshots; `presses`: the number of the button to press on the notice, if `flash`;
- * `leaves`: whether the person presses Escape while the scan runs.
+ * `acts`: the names of what happens while the scan runs, from acts.mjs.
  */
+import { ACTS } from "./acts.mjs";
 import { lookedAt } from "./axe.mjs";
 import { jobFromInput, opened } from "./drive.mjs";
 
@@ -12,6 +13,7 @@ await page.evaluate((options) => window.prepare(options), job.options);
 const { look, violations } = lookedAt(page, job);
 
 const seen = [];
+const acts = [...(job.acts ?? [])];
 const button = (number) => page.locator(`facegate-scan .card button >> nth=${number}`);
 await look("start");
 await button(0).click();
@@ -19,7 +21,9 @@ if (job.options.flash) {
   await look("notice");
   await button(job.presses ?? 0).click();
 }
-let over;
+let over, buttons;
+const acted = {};
+const asked = [];
 const ended = page.evaluate(() => window.ended).then((answer) => (over = answer));
 const ready = page.locator("facegate-scan .panel button");
 const hint = page.locator("facegate-scan .hint");
@@ -38,10 +42,14 @@ for (let turn = 0; over === undefined; turn += 1) {
   }
   if (await ready.isVisible()) {
     await look("again");
+    asked.push(await page.locator("facegate-scan .panel").innerText());
     await ready.click();
-  } else if (job.leaves && seen.length === 2) {
+  } else if (acts.length > 0 && seen.length >= 2) {
     // After the request for the camera, the first hint of the scan.
-    await page.keyboard.press("Escape");
+    buttons = await page.locator("facegate-scan .bottom button:visible").allInnerTexts();
+    const act = acts.shift();
+    acted[act] = await ACTS[act](page);
+    await look(act);
   } else if (turn === (job.lookAt ?? 20)) {
     await look("scanning");
   }
@@ -52,4 +60,4 @@ await look("result");
 const shown = await page.locator("facegate-scan .card").innerText();
 const focused = await page.evaluate(() => document.querySelector("facegate-scan").shadowRoot.activeElement?.textContent);
 await close();
-console.log(JSON.stringify({ ...over, seen, colours, shown, focused, violations, problems }));
+console.log(JSON.stringify({ ...over, seen, acted, asked, buttons, colours, shown, focused, violations, problems }));

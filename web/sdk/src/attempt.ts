@@ -3,7 +3,7 @@ import type { Camera, CapturedFrame } from "./capture/camera.js";
 import type { Encoder } from "./capture/encoder.js";
 import { FrameRules } from "./capture/rules.js";
 import { type FacegateError, ProtocolViolatedError, ScanEndedError, StreamLostError } from "./errors.js";
-import type { AttemptPlan, Oval, ScanEvents } from "./events.js";
+import type { AttemptPlan, Interruption, Oval, ScanEvents } from "./events.js";
 import type { FlashShow } from "./flash/show.js";
 import { FeedbackCode } from "./protocol/generated/facegate/v1/feedback_pb.js";
 import {
@@ -55,6 +55,8 @@ export class Attempt {
   private droppedBefore = 0;
   private paused = false;
   private begun = false;
+  private interrupted: Interruption | undefined;
+  private shape: string | undefined;
   private cause: Cause | undefined;
   private sending: Promise<void> | undefined;
   private lastFrameAt = performance.now();
@@ -77,9 +79,15 @@ export class Attempt {
     this.stop(Cause.CANCELLED);
   }
 
-  /** Ends the attempt, because the camera or the screen is lost. */
-  interrupt(): void {
+  /** Ends the attempt, because it cannot go on. */
+  interrupt(interruption: Interruption): void {
+    if (this.cause === undefined) this.interrupted = interruption;
     this.stop(Cause.CAMERA_FAILED);
+  }
+
+  /** Why the attempt was interrupted; undefined if it was not. */
+  get interruption(): Interruption | undefined {
+    return this.interrupted;
   }
 
   /** Captures until the attempt ends; resolves with the server's result. */
@@ -94,7 +102,7 @@ export class Attempt {
       this.stop(Cause.TIMED_OUT),
     );
     this.watchCamera();
-    camera.onlost = () => this.interrupt();
+    camera.onlost = () => this.interrupt("camera");
     if (this.cause === undefined) camera.onframe = (frame) => this.offer(frame);
     else this.finish(this.cause);
     try {
@@ -160,6 +168,11 @@ export class Attempt {
   /** Sends a frame of the camera, or drops it before it gets an index. */
   private offer(frame: CapturedFrame): void {
     this.lastFrameAt = performance.now();
+    const { width, height } = this.context.camera;
+    const shape = `${width}x${height}`;
+    this.shape ??= shape;
+    // The movement of a face cannot be followed from a wide picture to a tall one.
+    if (shape !== this.shape) this.interrupt("turned");
     if (this.cause !== undefined || this.paused) return;
     this.drop(frame.lost);
     if (this.rules.tooEarly(frame.captureTimeUs)) return;
@@ -245,7 +258,7 @@ export class Attempt {
   private watchCamera(): void {
     this.later(SILENT_CAMERA_MS / 3, () => {
       if (this.cause !== undefined) return;
-      if (performance.now() - this.lastFrameAt > SILENT_CAMERA_MS) this.interrupt();
+      if (performance.now() - this.lastFrameAt > SILENT_CAMERA_MS) this.interrupt("camera");
       else this.watchCamera();
     });
   }

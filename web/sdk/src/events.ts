@@ -15,6 +15,9 @@ export type AttemptPlan = "express" | "flash" | "movement";
 /** What the app may know of a scan: for the interface only. Never unlock anything because of it. */
 export type ScanStatus = "success" | "failure" | "completed" | "retry";
 
+/** Why an attempt cannot go on: the page was hidden, the camera was turned, or the camera was lost. */
+export type Interruption = "hidden" | "turned" | "camera";
+
 /** The result of one attempt. */
 export interface AttemptResult {
   attempt: number;
@@ -23,6 +26,8 @@ export interface AttemptResult {
   feedback: HintCode[];
   /** Whether another attempt may follow. */
   anotherAttempt: boolean;
+  /** Why the page ended the attempt early, if it did. Then `feedback` may say nothing of use. */
+  interruption: Interruption | undefined;
   /** How long the server waits for the person, milliseconds; 0 if it does not wait. */
   readyWithinMs: number;
 }

@@ -12,7 +12,7 @@ export {
   ServerRefusedError,
   UnsupportedBrowserError,
 } from "./errors.js";
-export type { AttemptPlan, AttemptResult, HintCode, Oval, ScanEvents, ScanStatus } from "./events.js";
+export type { AttemptPlan, AttemptResult, HintCode, Interruption, Oval, ScanEvents, ScanStatus } from "./events.js";
 export { type Attestor, browserKey, type Evidence, passkey, type PasskeyOptions } from "./evidence.js";
 export type { Colour, FlashScreen } from "./flash/show.js";
 export { FaceScan, type ScanOptions, type ScanOutcome, type ScanScreen, type ScanTicket } from "./scan.js";

@@ -1,31 +1,23 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Attempt, goodbyeError, hintCode, planName, type Tally, toOval } from "./attempt.js";
-import { atMost, Camera } from "./capture/camera.js";
+import { Camera } from "./capture/camera.js";
 import { Encoder } from "./capture/encoder.js";
-import {
-  CancelledError,
-  ProtocolViolatedError,
-  ServerRefusedError,
-  StreamLostError,
-  UnsupportedBrowserError,
-} from "./errors.js";
-import type { AttemptResult, HintCode, ScanEvents, ScanStatus } from "./events.js";
-import { type Attestor, browserKey, installationId, ScanEvidence } from "./evidence.js";
+import { CancelledError, ProtocolViolatedError, ServerRefusedError, StreamLostError } from "./errors.js";
+import type { AttemptResult, HintCode, Interruption, ScanEvents, ScanStatus } from "./events.js";
+import { type Attestor, browserKey, ScanEvidence } from "./evidence.js";
 import { type FlashScreen, FlashShow } from "./flash/show.js";
 import { fromBase64 } from "./protocol/bytes.js";
-import { Platform } from "./protocol/generated/facegate/v1/device_pb.js";
 import {
   type AttemptStart,
-  Capability,
   type ScanResult,
   type ScanStartSchema,
   ScanStatus as Status,
 } from "./protocol/generated/facegate/v1/scan_pb.js";
-import { SigningKey } from "./protocol/keys.js";
+import { scanProfile, sessionKey } from "./profile.js";
+import { type SigningKey } from "./protocol/keys.js";
 import { ScanStream, type Ticket } from "./stream.js";
 import { milliseconds, pause } from "./time.js";
 import { backoffMs, MOST_FIRST_RETRIES, MOST_RECONNECTS } from "./transport/backoff.js";
-import { VERSION } from "./version.js";
 
 const RESULT_MS = 60_000;
 const FINGERPRINT_BYTES = 32;
@@ -96,6 +88,8 @@ export class FaceScan {
   private readonly encoder = new Encoder();
   private readonly tally: Tally = { frames: 0, bytes: 0, dropped: 0, awaitingResult: false };
   private camera: Camera | undefined;
+  private deviceId: string | undefined;
+  private changing = false;
   private session: SigningKey | undefined;
   private stream: ScanStream | undefined;
   private attempt: Attempt | undefined;
@@ -123,6 +117,7 @@ export class FaceScan {
     const fingerprint = typeof pinned === "string" ? fromBase64(pinned) : pinned;
     if (fingerprint.length !== FINGERPRINT_BYTES) throw new TypeError("challengeKeySha256 has not 32 bytes");
     this.ticket = { token, challengeKeySha256: fingerprint };
+    this.deviceId = options.deviceId;
     this.events = options.events ?? {};
     this.evidence = new ScanEvidence(options.attestors ?? [browserKey]);
   }
@@ -137,6 +132,27 @@ export class FaceScan {
     this.whenCancelled();
   }
 
+  /** The cameras that `changeCamera` can take, and which of them the scan uses. Empty before the camera is open. */
+  async cameras(): Promise<{ deviceId: string; label: string; used: boolean }[]> {
+    const { camera } = this;
+    if (camera === undefined) return [];
+    const devices = await navigator.mediaDevices.enumerateDevices();
+    return devices
+      .filter(({ kind }) => kind === "videoinput")
+      .map(({ deviceId, label }) => ({ deviceId, label, used: deviceId === camera.deviceId }));
+  }
+
+  /**
+   * Continues with another camera, in a new stream, because a stream states its camera. A running attempt is lost;
+   * it counts as used if the server has received enough of its frames.
+   */
+  changeCamera(deviceId: string): void {
+    this.deviceId = deviceId;
+    if (this.camera === undefined) return;
+    this.changing = true;
+    this.stream?.drop();
+  }
+
   /**
    * Scans until the server has decided or no attempt is left. Call it once.
    *
@@ -146,14 +162,13 @@ export class FaceScan {
    */
   async run(): Promise<ScanOutcome> {
     const hidden = (): void => {
-      if (document.visibilityState === "hidden") this.attempt?.interrupt();
+      if (document.visibilityState === "hidden") this.attempt?.interrupt("hidden");
     };
     try {
       this.session = await sessionKey();
-      const { video, deviceId } = this.options;
-      this.camera = await this.unlessCancelled(Camera.open(video, deviceId), (camera) => camera.close());
+      await this.openCamera();
       document.addEventListener("visibilitychange", hidden);
-      return await this.overStreams(await this.profile(this.camera));
+      return await this.overStreams();
     } finally {
       document.removeEventListener("visibilitychange", hidden);
       this.stream?.drop();
@@ -162,17 +177,32 @@ export class FaceScan {
     }
   }
 
-  private async overStreams(profile: MessageInitShape<typeof ScanStartSchema>): Promise<ScanOutcome> {
+  /** Opens the camera that was chosen last, in place of the one before: a phone can use one at a time. */
+  private async openCamera(): Promise<void> {
+    do {
+      this.changing = false;
+      this.camera?.close();
+      const opening = Camera.open(this.options.video, this.deviceId);
+      this.camera = await this.unlessCancelled(opening, (camera) => camera.close());
+    } while (this.changing);
+  }
+
+  private async overStreams(): Promise<ScanOutcome> {
     let failures = 0;
     let sinceResult = 0;
     for (;;) {
       const results = this.results;
       try {
-        return await this.overStream(profile);
+        return await this.overStream(await scanProfile(this.opened, this.options));
       } catch (error) {
         this.stream?.drop();
         if (this.decidedMeanwhile(error)) return this.outcome("completed", []);
         if (!(error instanceof StreamLostError)) throw error;
+        if (this.changing) {
+          await this.openCamera();
+          await this.untilReady();
+          continue;
+        }
         failures += 1;
         sinceResult = this.results > results ? 1 : sinceResult + 1;
         const waitMs = backoffMs(sinceResult, error.retryAfterMs, Math.random());
@@ -181,12 +211,16 @@ export class FaceScan {
         if (failures > most || performance.now() + waitMs > this.endsAt) throw error.final;
         this.events.connectionLost?.(failures, waitMs);
         await Promise.race([pause(waitMs), this.cancellation]);
-        // A new stream starts an attempt at once.
-        await Promise.race([this.ready?.done, this.cancellation]);
-        this.ready = undefined;
-        if (this.cancelled) throw new CancelledError();
+        await this.untilReady();
       }
     }
+  }
+
+  /** Waits for the person, because a new stream starts an attempt at once. */
+  private async untilReady(): Promise<void> {
+    await Promise.race([this.ready?.done, this.cancellation]);
+    this.ready = undefined;
+    if (this.cancelled) throw new CancelledError();
   }
 
   /** Waits until something is opened. If the person cancels first, it is closed again, and the promise rejects. */
@@ -210,6 +244,7 @@ export class FaceScan {
     const stream = await this.unlessCancelled(opening, (late) => void late.close());
     this.stream = stream;
     this.streams += 1;
+    if (this.changing) throw new StreamLostError("the camera changes");
     const { challenge } = stream;
     this.endsAt =
       performance.now() + milliseconds(challenge.scanDeadline) - milliseconds(challenge.serverTime) || Infinity;
@@ -228,6 +263,7 @@ export class FaceScan {
     for (;;) {
       const next = await this.nextAttempt(stream);
       let result: ScanResult;
+      let interruption: Interruption | undefined;
       if (next.$typeName === "facegate.v1.ScanResult") {
         result = next;
       } else {
@@ -247,13 +283,14 @@ export class FaceScan {
         this.tally.awaitingResult = false;
         if (this.cancelled) this.attempt.cancel();
         this.events.attemptStarted?.({ number: next.attempt, plan, oval: toOval(next.oval) });
-        if (document.visibilityState === "hidden") this.attempt.interrupt();
+        if (document.visibilityState === "hidden") this.attempt.interrupt("hidden");
         result = await this.attempt.run();
+        interruption = this.attempt.interruption;
         this.attempt = undefined;
         lastStep = show?.lastStep ?? lastStep;
       }
       this.results += 1;
-      const told = toResult(result);
+      const told = toResult(result, interruption);
       this.events.attemptFinished?.(told);
       if (!result.anotherAttempt || this.cancelled) return result;
       if (result.readyWithin !== undefined) {
@@ -312,31 +349,6 @@ export class FaceScan {
     }
   }
 
-  private async profile(camera: Camera): Promise<MessageInitShape<typeof ScanStartSchema>> {
-    const { screen, language = navigator.language, appVersion = "" } = this.options;
-    const capabilities = [Capability.CAPTURE_ADJUSTMENT, Capability.READY, Capability.RUNTIME_FINDINGS];
-    if (screen?.flashes) capabilities.push(Capability.FLASH, Capability.FLASH_SCROLL);
-    if (screen?.movesOval) capabilities.push(Capability.OVAL_CHANGE);
-    const { width, height } = globalThis.screen;
-    return {
-      capabilities,
-      language: atMost(language, 35),
-      camera: camera.profile,
-      screen: {
-        width: Math.round(width * devicePixelRatio),
-        height: Math.round(height * devicePixelRatio),
-      },
-      device: {
-        platform: Platform.WEB,
-        ...(await systemNames()),
-        appId: location.origin,
-        appVersion: atMost(appVersion, 64),
-        sdkVersion: `facegate-web ${VERSION}`,
-        installationId: await installationId(),
-      },
-    };
-  }
-
   private outcome(status: ScanStatus, feedback: HintCode[]): ScanOutcome {
     const { frames, dropped } = this.tally;
     return { status, feedback, attempts: this.results, streams: this.streams, frames, dropped };
@@ -351,33 +363,13 @@ export class FaceScan {
   }
 }
 
-async function sessionKey(): Promise<SigningKey> {
-  if (globalThis.crypto?.subtle === undefined || typeof OffscreenCanvas === "undefined") {
-    throw new UnsupportedBrowserError("a scan needs a secure context (https or localhost) and OffscreenCanvas");
-  }
-  try {
-    await crypto.subtle.generateKey("X25519", false, ["deriveKey"]);
-  } catch {
-    throw new UnsupportedBrowserError("the browser's WebCrypto has no X25519");
-  }
-  return SigningKey.generate();
-}
-
-/** The names of the system that the browser states; empty for those that it does not. */
-async function systemNames(): Promise<{ model: string; osVersion: string }> {
-  const { userAgentData } = navigator as Navigator & {
-    userAgentData?: { getHighEntropyValues(names: string[]): Promise<Record<string, string>> };
-  };
-  const values = await userAgentData?.getHighEntropyValues(["model", "platformVersion"]).catch(() => undefined);
-  return { model: atMost(values?.model ?? "", 128), osVersion: atMost(values?.platformVersion ?? "", 64) };
-}
-
-function toResult(result: ScanResult): AttemptResult {
+function toResult(result: ScanResult, interruption: Interruption | undefined): AttemptResult {
   return {
     attempt: result.attempt,
     status: STATUS[result.status] ?? "completed",
     feedback: result.feedback.map(hintCode),
     anotherAttempt: result.anotherAttempt,
+    interruption,
     readyWithinMs: milliseconds(result.readyWithin),
   };
 }

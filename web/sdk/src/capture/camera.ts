@@ -97,12 +97,17 @@ export class Camera {
     return this.video.videoHeight;
   }
 
+  /** The browser's identifier of the camera. */
+  get deviceId(): string {
+    return this.track.getSettings().deviceId ?? "";
+  }
+
   /** What ScanStart states about the camera. */
   get profile() {
-    const { deviceId = "", facingMode, frameRate = 0 } = this.track.getSettings();
+    const { facingMode, frameRate = 0 } = this.track.getSettings();
     const facings: Record<string, CameraFacing> = { user: CameraFacing.FRONT, environment: CameraFacing.BACK };
     return {
-      id: atMost(deviceId, 256),
+      id: atMost(this.deviceId, 256),
       label: atMost(this.track.label, 256),
       facing: facings[facingMode ?? ""] ?? CameraFacing.UNSPECIFIED,
       width: this.width,

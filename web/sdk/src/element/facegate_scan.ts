@@ -21,6 +21,9 @@ const TEXTS: Record<ScanOutcome["status"], keyof Omit<Strings, "hints">> = {
   failure: "failure",
   retry: "failure",
 };
+/** A text in the language that the person reads now. */
+type Told = (strings: Strings) => string;
+const NOTHING: Told = () => "";
 const RIGHT_TO_LEFT = new Set(["ar"]);
 const TOO_LATE = new Set(["TOKEN_EXPIRED", "CHECK_CLOSED"]);
 
@@ -41,28 +44,49 @@ export class FacegateScan extends HTMLElement {
   /** Version of your page, for the server's statistics. */
   appVersion = "";
 
+  static readonly observedAttributes = ["lang"];
+
   private readonly view: View;
+  private readonly pageLanguage = new MutationObserver(() => this.chooseLanguage());
   private strings: Strings = LANGUAGES.en as Strings;
   private language = "en";
   private scan: FaceScan | undefined;
+  /** The camera that the person chose. */
+  private deviceId: string | undefined;
   private leave: (() => void) | undefined;
+  /** Draw what is shown again. */
+  private drawCard: (() => void) | undefined;
+  private drawQuestion: (() => void) | undefined;
+  private hinted: Told = NOTHING;
 
   constructor() {
     super();
-    this.view = new View(this.attachShadow({ mode: "open" }), () => this.cancel());
+    const root = this.attachShadow({ mode: "open" });
+    this.view = new View(root, () => this.cancel(), () => void this.takeOtherCamera());
   }
 
   connectedCallback(): void {
-    const nearest = this.closest("[lang]")?.getAttribute("lang");
-    this.language = languageFor([...(nearest ? [nearest] : []), ...navigator.languages]);
-    this.strings = LANGUAGES[this.language] as Strings;
-    const surface = this.shadowRoot?.host as HTMLElement;
-    surface.dir = RIGHT_TO_LEFT.has(this.language) ? "rtl" : "ltr";
-    if (this.scan === undefined) this.showStart(this.strings.title, this.strings.intro, false);
+    this.pageLanguage.observe(document.documentElement, { attributeFilter: ["lang"] });
+    this.chooseLanguage();
+    if (this.drawCard === undefined) this.showStart((strings) => strings.title, (strings) => strings.intro, false);
+    else this.view.reopenScreen();
   }
 
   disconnectedCallback(): void {
-    this.cancel();
+    this.pageLanguage.disconnect();
+    // An element that is moved in the document is connected again by then.
+    queueMicrotask(() => {
+      if (!this.isConnected) this.cancel();
+    });
+  }
+
+  /** Called in place of the two above by `moveBefore`, which keeps everything as it is. */
+  connectedMoveCallback(): void {
+    this.chooseLanguage();
+  }
+
+  attributeChangedCallback(): void {
+    if (this.isConnected) this.chooseLanguage();
   }
 
   /** Cancels the running scan, if there is one. */
@@ -71,31 +95,60 @@ export class FacegateScan extends HTMLElement {
     this.scan?.cancel();
   }
 
-  private showStart(title: string, text: string, focus: boolean): void {
-    const start: Action = { label: this.strings.start, primary: true, act: () => this.begin() };
-    this.view.showCard(title, text, [start], focus);
+  /** Takes the language of the nearest `lang`, and shows everything in it. */
+  private chooseLanguage(): void {
+    const nearest = this.closest("[lang]")?.getAttribute("lang");
+    const language = languageFor([...(nearest ? [nearest] : []), ...navigator.languages]);
+    this.dir = RIGHT_TO_LEFT.has(language) ? "rtl" : "ltr";
+    if (language === this.language && this.drawCard !== undefined) return;
+    this.language = language;
+    const strings = (this.strings = LANGUAGES[language] as Strings);
+    this.view.label(strings.title, strings.cancel, strings.otherCamera);
+    this.drawCard?.();
+    this.drawQuestion?.();
+    if (this.hinted !== NOTHING) this.hint(this.hinted);
+  }
+
+  private showCard(title: Told, text: Told, actions: () => Action[], focus: boolean): void {
+    const draw = (focused: boolean): void =>
+      this.view.showCard(title(this.strings), text(this.strings), actions(), focused);
+    this.drawCard = () => draw(false);
+    draw(focus);
+  }
+
+  private showStart(title: Told, text: Told, focus: boolean): void {
+    const start = (): Action[] => [{ label: this.strings.start, primary: true, act: () => this.begin() }];
+    this.showCard(title, text, start, focus);
+  }
+
+  private hint(text: Told): void {
+    this.hinted = text;
+    this.view.hint(text(this.strings));
+  }
+
+  private hintOf(code: HintCode): void {
+    this.hint((strings) => textFor(strings, code));
   }
 
   private begin(): void {
-    const { strings } = this;
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     if (!this.hasAttribute("flash") || calm) {
       void this.run(false);
       return;
     }
-    const actions: Action[] = [
-      { label: strings.flashAccept, primary: true, act: () => void this.run(true) },
-      { label: strings.flashDecline, act: () => void this.run(false) },
+    const actions = (): Action[] => [
+      { label: this.strings.flashAccept, primary: true, act: () => void this.run(true) },
+      { label: this.strings.flashDecline, act: () => void this.run(false) },
     ];
-    this.view.showCard(strings.flashTitle, `${strings.flashNotice} ${strings.brightness}`, actions, true);
+    const notice: Told = (strings) => `${strings.flashNotice} ${strings.brightness}`;
+    this.showCard((strings) => strings.flashTitle, notice, actions, true);
   }
 
   private async run(flashes: boolean): Promise<void> {
-    const { strings, view } = this;
     // In this order: the later one covers the earlier.
     const fills = flashes && (await fillScreen());
-    view.openScreen(strings.title, strings.cancel);
-    view.hint(strings.camera);
+    this.view.openScreen();
+    this.hint((strings) => strings.camera);
     const awake = await navigator.wakeLock?.request("screen").catch(() => undefined);
     let left = false;
     const leaving = new Promise<never>((_, reject) => {
@@ -115,14 +168,15 @@ export class FacegateScan extends HTMLElement {
     } catch (error) {
       this.failed(error);
     } finally {
-      this.scan = this.leave = undefined;
+      this.scan = this.leave = this.drawQuestion = undefined;
+      this.hinted = NOTHING;
       await awake?.release();
       if (fills && document.fullscreenElement !== null) await document.exitFullscreen().catch(() => undefined);
     }
   }
 
   private newScan(ticket: ScanTicket, flashes: boolean): FaceScan {
-    const { view, strings } = this;
+    const { view } = this;
     const [first, second] = view.colours;
     const layer = new FlashLayer(first, second, (on) => view.flash(on));
     const screen: ScanScreen = {
@@ -138,72 +192,102 @@ export class FacegateScan extends HTMLElement {
       screen,
       language: this.language,
       appVersion: this.appVersion,
+      ...(this.deviceId === undefined ? {} : { deviceId: this.deviceId }),
       ...(this.attestors === undefined ? {} : { attestors: this.attestors }),
       getReady: (result) => this.getReady(result),
       events: {
         connected: (oval) => {
           view.moveOval(oval, 300);
-          view.hint(this.text("UNSPECIFIED"));
+          this.hintOf("UNSPECIFIED");
+          void this.offerOtherCamera();
         },
         attemptStarted: ({ oval }) => {
-          view.asked();
+          this.answered();
           view.moveOval(oval, 300);
           view.progress(0);
-          view.hint(this.text("UNSPECIFIED"));
+          this.hintOf("UNSPECIFIED");
         },
         hint: (code, progress) => {
-          view.hint(this.text(code));
+          this.hintOf(code);
           view.progress(progress);
         },
-        paused: (reason) => view.hint(this.text(reason ?? "UNSPECIFIED")),
+        paused: (reason) => this.hintOf(reason ?? "UNSPECIFIED"),
         ovalChanged: (oval, ms) => view.moveOval(oval, ms),
         captureFinished: () => {
           view.progress(1);
-          view.hint(strings.deciding);
+          this.hint((strings) => strings.deciding);
         },
-        connectionLost: () => view.hint(strings.reconnecting),
+        connectionLost: () => this.hint((strings) => strings.reconnecting),
       },
     });
   }
 
   /** Asks whether the person is ready for another attempt, after the hints of the last one. */
   private getReady(result: AttemptResult): Promise<void> {
-    const { strings, view } = this;
     return new Promise((resolve) => {
       const act = (): void => {
-        view.asked();
-        view.hint(strings.connecting);
+        this.answered();
+        this.hint((strings) => strings.connecting);
         resolve();
       };
-      view.ask(strings.tryAgain, this.texts(result.feedback), [{ label: strings.ready, primary: true, act }]);
+      this.drawQuestion = () => {
+        const { strings } = this;
+        const interruption = textOfInterruption(strings, result);
+        const texts = interruption ? [interruption] : result.feedback.map((code) => textFor(strings, code));
+        this.view.ask(strings.tryAgain, texts, [{ label: strings.ready, primary: true, act }]);
+      };
+      this.drawQuestion();
     });
+  }
+
+  private answered(): void {
+    this.drawQuestion = undefined;
+    this.view.asked();
+  }
+
+  private async offerOtherCamera(): Promise<void> {
+    const cameras = (await this.scan?.cameras()) ?? [];
+    this.view.offerCamera(cameras.length > 1);
+  }
+
+  /** Takes the next camera of the browser's list. The element keeps it for later scans. */
+  private async takeOtherCamera(): Promise<void> {
+    const cameras = (await this.scan?.cameras()) ?? [];
+    const next = cameras[(cameras.findIndex(({ used }) => used) + 1) % cameras.length];
+    if (next === undefined) return;
+    this.deviceId = next.deviceId;
+    this.hint((strings) => strings.connecting);
+    this.scan?.changeCamera(next.deviceId);
   }
 
   private finished(outcome: ScanOutcome): void {
     this.view.closeScreen();
-    const title = this.strings[TEXTS[outcome.status]];
-    const text = this.texts(outcome.feedback.filter((code) => code !== "FAILED")).join(" ");
+    const codes = outcome.feedback.filter((code) => code !== "FAILED");
+    const title: Told = (strings) => strings[TEXTS[outcome.status]];
+    const text: Told = (strings) => codes.map((code) => textFor(strings, code)).join(" ");
     if (outcome.status === "retry") this.showStart(title, text, true);
-    else this.view.showCard(title, text, [], true);
+    else this.showCard(title, text, () => [], true);
     this.dispatchEvent(new CustomEvent("facegate-finished", { detail: outcome, bubbles: true, composed: true }));
   }
 
   private failed(error: unknown): void {
     this.view.closeScreen();
-    const text = this.strings[textOf(error)];
-    if (error instanceof ServerNotTrustedError) this.view.showCard(text, "", [], true);
-    else this.showStart(text, "", true);
+    const text: Told = (strings) => strings[textOf(error)];
+    if (error instanceof ServerNotTrustedError) this.showCard(text, NOTHING, () => [], true);
+    else this.showStart(text, NOTHING, true);
+    if (error instanceof CameraError) this.deviceId = undefined;
     if (!(error instanceof FacegateError)) console.error(error);
     this.dispatchEvent(new CustomEvent("facegate-failed", { detail: error, bubbles: true, composed: true }));
   }
+}
 
-  private text(code: HintCode): string {
-    return this.strings.hints[code] ?? this.strings.hints.UNSPECIFIED ?? "";
-  }
+function textFor({ hints }: Strings, code: HintCode): string {
+  return hints[code] ?? hints.UNSPECIFIED ?? "";
+}
 
-  private texts(codes: HintCode[]): string[] {
-    return codes.map((code) => this.text(code));
-  }
+function textOfInterruption(strings: Strings, { interruption }: AttemptResult): string | undefined {
+  if (interruption === "hidden") return strings.hidden;
+  return interruption === "turned" ? strings.hints.WRONG_ROTATION : undefined;
 }
 
 async function fillScreen(): Promise<boolean> {

@@ -30,6 +30,8 @@ export interface Strings {
   expired: string;
   later: string;
   problem: string;
+  otherCamera: string;
+  hidden: string;
   hints: Record<HintCode, string>;
 }
 
@@ -98,6 +100,8 @@ const KEYS = [
   "expired",
   "later",
   "problem",
+  "otherCamera",
+  "hidden",
 ] as const satisfies (keyof Omit<Strings, "hints">)[];
 
 /** Makes the strings of a language from two lists of lines, in the order of `KEYS` and `CODES`. */
@@ -140,7 +144,9 @@ The server cannot be reached. Check your connection and start again.
 This server cannot be trusted. Do not go on.
 The scan took too long. Please start again.
 Please try again later.
-Something went wrong. Please start again.`,
+Something went wrong. Please start again.
+Other camera
+The page was hidden. Keep it in view until the scan is complete.`,
     `Keep your face in the oval.
 Good. Hold this position.
 Bring your face into the oval.
@@ -202,7 +208,9 @@ Der Server ist nicht erreichbar. Prüfen Sie Ihre Verbindung und starten Sie neu
 Diesem Server kann nicht vertraut werden. Fahren Sie nicht fort.
 Der Scan hat zu lange gedauert. Bitte starten Sie neu.
 Bitte versuchen Sie es später noch einmal.
-Etwas ist schiefgegangen. Bitte starten Sie neu.`,
+Etwas ist schiefgegangen. Bitte starten Sie neu.
+Andere Kamera
+Die Seite war verdeckt. Lassen Sie sie sichtbar, bis der Scan abgeschlossen ist.`,
     `Halten Sie Ihr Gesicht im Oval.
 Gut. Bleiben Sie so.
 Bringen Sie Ihr Gesicht in das Oval.
@@ -264,7 +272,9 @@ Le serveur est injoignable. Vérifiez votre connexion et recommencez.
 Ce serveur n’est pas fiable. Ne continuez pas.
 Le scan a duré trop longtemps. Veuillez recommencer.
 Veuillez réessayer plus tard.
-Un problème est survenu. Veuillez recommencer.`,
+Un problème est survenu. Veuillez recommencer.
+Autre caméra
+La page était masquée. Gardez-la visible jusqu’à la fin de l’analyse.`,
     `Gardez votre visage dans l’ovale.
 Bien. Restez ainsi.
 Placez votre visage dans l’ovale.
@@ -326,7 +336,9 @@ No se puede acceder al servidor. Compruebe la conexión y empiece de nuevo.
 Este servidor no es de confianza. No continúe.
 El escaneo tardó demasiado. Empiece de nuevo.
 Inténtelo más tarde.
-Algo ha fallado. Empiece de nuevo.`,
+Algo ha fallado. Empiece de nuevo.
+Otra cámara
+La página quedó oculta. Manténgala visible hasta que termine el escaneo.`,
     `Mantenga el rostro en el óvalo.
 Bien. Siga así.
 Ponga el rostro en el óvalo.
@@ -388,7 +400,9 @@ Não é possível acessar o servidor. Verifique a conexão e comece de novo.
 Este servidor não é confiável. Não continue.
 A verificação demorou demais. Comece de novo.
 Tente de novo mais tarde.
-Algo deu errado. Comece de novo.`,
+Algo deu errado. Comece de novo.
+Outra câmera
+A página ficou oculta. Mantenha-a visível até a verificação terminar.`,
     `Mantenha o rosto no oval.
 Bom. Continue assim.
 Coloque o rosto no oval.
@@ -450,7 +464,9 @@ Não funcionou.`,
 इस सर्वर पर भरोसा नहीं किया जा सकता। आगे न बढ़ें।
 स्कैन में बहुत समय लगा। कृपया फिर से शुरू करें।
 कृपया बाद में फिर से कोशिश करें।
-कुछ गड़बड़ हुई। कृपया फिर से शुरू करें।`,
+कुछ गड़बड़ हुई। कृपया फिर से शुरू करें।
+दूसरा कैमरा
+पृष्ठ छिप गया था। स्कैन पूरा होने तक इसे सामने रखें।`,
     `अपना चेहरा अंडाकार घेरे में रखें।
 अच्छा। ऐसे ही रहें।
 अपना चेहरा अंडाकार घेरे में लाएँ।
@@ -512,7 +528,9 @@ Não funcionou.`,
 لا يمكن الوثوق بهذا الخادم. لا تتابع.
 استغرق المسح وقتًا طويلًا. يُرجى البدء من جديد.
 يُرجى المحاولة لاحقًا.
-حدث خطأ ما. يُرجى البدء من جديد.`,
+حدث خطأ ما. يُرجى البدء من جديد.
+كاميرا أخرى
+كانت الصفحة مخفية. أبقها ظاهرة حتى يكتمل المسح.`,
     `أبقِ وجهك داخل الشكل البيضوي.
 جيد. ابقَ هكذا.
 ضع وجهك داخل الشكل البيضوي.

@@ -1,9 +1,9 @@
 /** The style of the capture screen. Embedders restyle it by custom properties and by `::part`. */
 export const STYLES = `
 :host {
-  --facegate-accent: #0b5cad;
-  --facegate-surface: #ffffff;
-  --facegate-text: #14202b;
+  --facegate-accent: light-dark(#0b5cad, #2a74c9);
+  --facegate-surface: light-dark(#ffffff, #1b2733);
+  --facegate-text: light-dark(#14202b, #eef3f8);
   --facegate-good: #1d7a3e;
   display: block;
   font-family: system-ui, "Noto Sans", "Noto Sans Devanagari", "Noto Sans Arabic", sans-serif;
@@ -18,14 +18,16 @@ h2 { font-size: 1.375rem; line-height: 1.3; }
 .buttons { display: flex; flex-wrap: wrap; gap: 0.75rem; }
 button {
   min-height: 3rem; padding: 0 1.5rem; border: 2px solid var(--facegate-accent); border-radius: 1.5rem;
-  background: var(--facegate-surface); color: var(--facegate-accent); font: inherit; font-weight: 600; cursor: pointer;
+  background: var(--facegate-surface); font: inherit;
+  color: light-dark(var(--facegate-accent), var(--facegate-text)); font-weight: 600; cursor: pointer;
 }
 button.primary { background: var(--facegate-accent); color: #ffffff; }
 button:focus-visible, h2:focus-visible { outline: 3px solid var(--facegate-text); outline-offset: 3px; }
 h2:focus:not(:focus-visible) { outline: none; }
 dialog {
   position: fixed; inset: 0; width: 100vw; height: 100vh; height: 100dvh; max-width: none; max-height: none;
-  margin: 0; padding: 0; border: 0; overflow: hidden; background: var(--facegate-surface); color: inherit;
+  margin: 0; padding: 0; border: 0; overflow: hidden; background: var(--facegate-surface); color: var(--facegate-text);
+  color-scheme: light; /* It lights up the face. */
 }
 .colour { position: absolute; inset: 0; will-change: transform; }
 .stage {
@@ -51,7 +53,7 @@ ellipse { fill: none; stroke-width: 4; vector-effect: non-scaling-stroke; }
 }
 .bottom {
   position: absolute; inset: auto 0 0 0; z-index: 3; padding: 0 1rem max(1rem, env(safe-area-inset-bottom));
-  display: grid; justify-items: center;
+  display: flex; flex-wrap: wrap; justify-content: center; gap: 0.75rem;
 }
 .panel {
   position: absolute; inset: 0; z-index: 4; margin: auto; height: fit-content; width: min(34rem, 100vw - 2rem);

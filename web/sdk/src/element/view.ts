@@ -23,11 +23,12 @@ export class View {
   private readonly hintText = node("p", { class: "hint", part: "hint", "aria-hidden": "true" });
   private readonly spoken = node("p", { class: "spoken", role: "status" });
   private readonly cancelButton = node("button", { part: "button cancel", type: "button" });
+  private readonly cameraButton = node("button", { part: "button camera", type: "button" });
   private readonly rings = ["track", "done"].map((name) => svg("ellipse", { class: name, pathLength: "1" }));
   private speaking: ReturnType<typeof setTimeout> | undefined;
   private toSpeak = "";
 
-  constructor(root: ShadowRoot, onCancel: () => void) {
+  constructor(root: ShadowRoot, onCancel: () => void, onOtherCamera: () => void) {
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(STYLES);
     root.adoptedStyleSheets = [sheet];
@@ -37,11 +38,12 @@ export class View {
     const top = node("div", { class: "top" });
     top.append(this.hintText);
     const bottom = node("div", { class: "bottom" });
-    bottom.append(this.cancelButton);
+    bottom.append(this.cancelButton, this.cameraButton);
     for (const layer of this.colours) layer.hidden = true;
     this.dialog.append(...this.colours, this.stage, top, this.spoken, this.panel, bottom);
     root.append(this.card, this.dialog);
     this.cancelButton.addEventListener("click", onCancel);
+    this.cameraButton.addEventListener("click", onOtherCamera);
     this.dialog.addEventListener("cancel", (event) => {
       event.preventDefault();
       onCancel();
@@ -49,21 +51,40 @@ export class View {
     this.video.addEventListener("resize", () => this.fit());
   }
 
-  /** Fills the card in the page. `focus` moves the focus to its title. */
+  /** Fills the card in the page. `focus` moves the focus to its title; otherwise it stays. */
   showCard(title: string, text: string, actions: Action[], focus: boolean): void {
     const heading = filled(this.card, title, [text], actions);
     if (focus) heading.focus();
   }
 
-  /** Opens the screen of the scan. */
-  openScreen(label: string, cancel: string): void {
-    this.dialog.setAttribute("aria-label", label);
+  /** Names the screen of the scan and its buttons. */
+  label(screen: string, cancel: string, otherCamera: string): void {
+    this.dialog.setAttribute("aria-label", screen);
     this.cancelButton.textContent = cancel;
-    this.panel.hidden = true;
-    this.stage.hidden = false;
+    this.cameraButton.textContent = otherCamera;
+  }
+
+  /** Opens the screen of the scan. */
+  openScreen(): void {
+    this.asked();
+    this.offerCamera(false);
     this.moveOval({ centerX: 0.5, centerY: 0.46, width: 0.62, height: 0.66 }, 0);
     this.progress(0);
     this.dialog.showModal();
+  }
+
+  /** Opens the screen again after the element was moved in the document, which hides it and stops the picture. */
+  reopenScreen(): void {
+    if (!this.dialog.open) return;
+    this.dialog.close();
+    this.dialog.showModal();
+    // Rejects if the camera closes meanwhile.
+    this.video.play().catch(() => undefined);
+  }
+
+  /** Sets whether there is a button for another camera. */
+  offerCamera(offered: boolean): void {
+    this.cameraButton.hidden = !offered;
   }
 
   /** Closes the screen of the scan. */
@@ -83,11 +104,12 @@ export class View {
 
   /** Asks the person something over the picture, which is hidden. */
   ask(title: string, texts: string[], actions: Action[]): void {
+    const asked = !this.panel.hidden;
     this.stage.hidden = true;
     this.hintText.hidden = true;
     this.panel.hidden = false;
     filled(this.panel, title, texts, actions);
-    this.panel.querySelector("button")?.focus();
+    if (!asked) this.panel.querySelector("button")?.focus();
   }
 
   /** Removes the question. */
@@ -133,12 +155,13 @@ export class View {
 function filled(parent: HTMLElement, title: string, texts: string[], actions: Action[]): HTMLElement {
   const heading = node("h2", { part: "title", tabindex: "-1" });
   heading.textContent = title;
-  const paragraphs = texts.map((text) => {
+  const paragraphs = texts.filter(Boolean).map((text) => {
     const paragraph = node("p", { part: "text" });
     paragraph.textContent = text;
     return paragraph;
   });
   const buttons = node("div", { class: "buttons" });
+  const focused = focusable(parent).indexOf((parent.getRootNode() as ShadowRoot).activeElement as HTMLElement);
   for (const { label, primary = false, act } of actions) {
     const button = node("button", { type: "button", part: primary ? "button primary" : "button" });
     button.classList.toggle("primary", primary);
@@ -147,7 +170,12 @@ function filled(parent: HTMLElement, title: string, texts: string[], actions: Ac
     buttons.append(button);
   }
   parent.replaceChildren(heading, ...paragraphs, ...(actions.length > 0 ? [buttons] : []));
+  focusable(parent)[focused]?.focus();
   return heading;
+}
+
+function focusable(parent: HTMLElement): HTMLElement[] {
+  return [...parent.querySelectorAll<HTMLElement>("h2, button")];
 }
 
 function node<K extends keyof HTMLElementTagNameMap>(

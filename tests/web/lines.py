@@ -1,0 +1,62 @@
+"""Lines between a page and the server that are as bad as the network of a phone."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+_CHUNK = 4096
+_BUFFER = 16_384
+_SEGMENT = 1_400
+
+
+@asynccontextmanager
+async def line(
+    target: str, *, breaks_after: int | None = None, bytes_per_second: float | None = None
+) -> AsyncIterator[str]:
+    """Yields the address of a line to the server.
+
+    Args:
+        target: Host and port of the server.
+        breaks_after: The bytes of the page after which its first connection breaks; ``None`` for never.
+        bytes_per_second: The rate at which the line carries the bytes of the page; ``None`` for any.
+    """
+    host, port = target.rsplit(":", 1)
+    connections = 0
+
+    async def carry(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limit: int | None, rate: float | None
+    ) -> None:
+        while data := await reader.read(_CHUNK):
+            writer.write(data)
+            await writer.drain()
+            if limit is not None and (limit := limit - len(data)) <= 0:
+                break
+            if rate is not None:
+                await asyncio.sleep(len(data) / rate)
+
+    async def connected(page: asyncio.StreamReader, to_page: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        server, to_server = await asyncio.open_connection(host, int(port))
+        limit = breaks_after if connections == 1 else None
+        up = asyncio.create_task(carry(page, to_server, limit, bytes_per_second))
+        down = asyncio.create_task(carry(server, to_page, None, None))
+        await asyncio.wait({up, down}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (up, down):
+            task.cancel()
+        for writer in (to_page, to_server):
+            with contextlib.suppress(ConnectionError):
+                writer.transport.abort()
+
+    entry = socket.socket()
+    # As on a phone's network: otherwise loopback keeps megabytes of frames on their way.
+    entry.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+    entry.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, _SEGMENT)
+    entry.bind(("127.0.0.1", 0))
+    listening = await asyncio.start_server(connected, sock=entry, limit=_BUFFER)
+    try:
+        yield f"ws://127.0.0.1:{entry.getsockname()[1]}"
+    finally:
+        listening.close()

@@ -1,0 +1,91 @@
+/** What happens to a page while its scan runs. Each returns what the person sees of it. */
+
+const HOST = "facegate-scan";
+
+/** Chromium without a head shows every page, so the page is told what a browser would tell it. */
+function setVisibility(page, state) {
+  return page.evaluate((value) => {
+    Object.defineProperty(document, "visibilityState", { value, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+  }, state);
+}
+
+function seen(page) {
+  return page.evaluate((host) => {
+    const { shadowRoot, dir } = document.querySelector(host);
+    const text = (selector) => shadowRoot.querySelector(selector).textContent;
+    return {
+      hint: text(".hint"),
+      card: text(".card h2"),
+      cancel: text("[part~=cancel]"),
+      focused: shadowRoot.activeElement?.textContent,
+      label: shadowRoot.querySelector("dialog").ariaLabel,
+      modal: shadowRoot.querySelector("dialog").matches(":modal"),
+      playing: !shadowRoot.querySelector("video").paused,
+      dir,
+    };
+  }, HOST);
+}
+
+export const ACTS = {
+  /** The person presses Escape. */
+  leave: (page) => page.keyboard.press("Escape"),
+
+  /** The person goes to another tab, and returns once the attempt is over. */
+  async hide(page) {
+    await setVisibility(page, "hidden");
+    await page.locator(`${HOST} .panel`).waitFor();
+    await setVisibility(page, "visible");
+  },
+
+  /** The person turns the phone, and turns it back once the attempt is over. */
+  async turn(page) {
+    const turn = async () => {
+      const { width, height } = page.viewportSize();
+      await page.setViewportSize({ width: height, height: width });
+      await page.evaluate(() => window.turnCamera());
+    };
+    await turn();
+    await page.waitForFunction((host) => {
+      const { videoWidth, videoHeight } = document.querySelector(host).shadowRoot.querySelector("video");
+      return videoWidth > videoHeight;
+    }, HOST);
+    const shown = await page.locator(`${HOST} video`).evaluate((node) => node.clientWidth / node.clientHeight);
+    await page.locator(`${HOST} .panel`).waitFor();
+    await turn();
+    return shown;
+  },
+
+  /** The page moves the element to another place of the document. */
+  async move(page) {
+    await page.evaluate((host) => {
+      const place = document.createElement("section");
+      document.querySelector("main").append(place);
+      place.append(document.querySelector(host));
+    }, HOST);
+    return seen(page);
+  },
+
+  /** The page changes the language. */
+  async translate(page) {
+    await page.evaluate((host) => document.querySelector(host).setAttribute("lang", "ar"), HOST);
+    return seen(page);
+  },
+
+  /** The person takes the other camera. */
+  async changeCamera(page) {
+    const button = page.locator(`${HOST} [part~=camera]`);
+    const label = () =>
+      page.locator(`${HOST} video`).evaluate((node) => node.srcObject?.getVideoTracks()[0]?.label ?? "");
+    const labels = [await label()];
+    await button.click();
+    await page.waitForFunction(
+      ([host, old]) => {
+        const track = document.querySelector(host).shadowRoot.querySelector("video").srcObject?.getVideoTracks()[0];
+        return track !== undefined && track.label !== old;
+      },
+      [HOST, labels[0]],
+    );
+    return [...labels, await label()];
+  },
+};
