@@ -35,8 +35,9 @@ def _flash(
     reason: VerdictReason | None = None,
     bits: float = 18.0,
     odds: float = 3.0,
+    late: frozenset[int] = frozenset(),
 ) -> FlashResult:
-    return FlashResult(finding, reason, bits, odds, 0.06, (), (LIT,), "")
+    return FlashResult(finding, reason, bits, odds, 0.06, (), late, (LIT,), "")
 
 
 def _combine(
