@@ -48,13 +48,13 @@ class RoundTrip:
             at: When it arrived, seconds on the server's monotonic clock.
             step: The step that it names; 0 for none.
         """
-        if self._asked is not None:
+        # A frame that had arrived when the message was sent, and waited to be processed, is no answer to it.
+        if self._asked is not None and at > self._asked:
             self._exchanged(at - self._asked)
             self._asked = None
-        if self._step_at is not None and step == self._step:
+        if self._step_at is not None and step == self._step and at > self._step_at:
             self._exchanged(at - self._step_at)
             self._step_at = None
 
     def _exchanged(self, seconds: float) -> None:
-        taken = max(0.0, seconds)
-        self._shortest = taken if self._shortest is None else min(self._shortest, taken)
+        self._shortest = seconds if self._shortest is None else min(self._shortest, seconds)

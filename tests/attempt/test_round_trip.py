@@ -22,6 +22,16 @@ def test_the_first_frame_after_a_message_answers_it() -> None:
     assert trip.seconds == pytest.approx(0.2)
 
 
+def test_a_frame_that_waited_at_the_server_answers_no_later_message() -> None:
+    trip = RoundTrip()
+    trip.asked(1.0)
+    trip.arrived(0.9, step=0)
+    trip.arrived(0.95, step=0)
+    assert trip.seconds == 0
+    trip.arrived(1.3, step=0)
+    assert trip.seconds == pytest.approx(0.3)
+
+
 def test_the_shortest_exchange_counts() -> None:
     trip = RoundTrip()
     for sent, arrived in ((1.0, 1.5), (2.0, 2.1), (3.0, 3.4)):

@@ -51,6 +51,13 @@ def _combine(
     )
 
 
+def test_too_few_bits_because_of_late_answers_are_a_matter_of_the_network() -> None:
+    result = _combine(_express(), _flash(bits=9.0, late=frozenset({3, 4})))
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert result.reasons[0] is VerdictReason.CHALLENGE_ANSWERED_LATE
+    assert _combine(_express(), _flash(late=frozenset({3}))).verdict is Verdict.LIVE
+
+
 def test_a_right_answer_makes_a_live_scan_surer() -> None:
     result = _combine(_express(), _flash())
     assert result.verdict is Verdict.LIVE
