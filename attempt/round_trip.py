@@ -12,7 +12,7 @@ class RoundTrip:
     round trip, and also the time to the next frame and its transfer. Therefore the shortest exchange is used.
 
     The capture times of the frames have no influence. A device that answers late makes the round trip seem
-    longer, as a slow network does; ``liveness.dynamic.FreshnessSettings.round_trip`` limits how much of it
+    longer, as a slow network does; ``FreshnessSettings.round_trip`` of the flash model limits how much of it
     counts.
     """
 
