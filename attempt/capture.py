@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from attempt.actions import Action, Feedback, MoveOval
+from attempt.actions import Action, Feedback, MoveOval, Reveal
 from attempt.analyst import ExaminedFrame, FrameAnalyst, SeenFrame
 from attempt.challenge import AttemptChallenge, ChallengeFrame
 from attempt.examiner import Examination, FrameExaminer, Identification
@@ -20,6 +20,7 @@ from attempt.placement import (
     Placement,
     feedback_code,
 )
+from attempt.round_trip import RoundTrip
 from attempt.sample import FrameSample
 from attempt.selection import KeptFrames
 from liveness import GuidanceCode, GuidanceSettings, Oval, ScanObservations, SkippedFrame
@@ -56,6 +57,8 @@ class AttemptCapture:
     Attributes:
         challenge: The attempt's challenge; ``None`` without one.
         examiner: Keeps the answers of the expensive models.
+        round_trip: The stream's round trip. The caller notes the messages without which the device cannot
+            send another frame (``RoundTrip.asked``).
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class AttemptCapture:
         """
         plan = plan if challenge is None else plan.beside(challenge)
         self.challenge = challenge
+        self.round_trip = RoundTrip()
         self._analyst = analyst
         self._plan = plan
         self._watch = analyst.watch(
@@ -199,6 +203,7 @@ class AttemptCapture:
         """
         if self._origin is None:
             self._origin = frame.capture_time_us
+        self.round_trip.arrived(arrival, step=frame.flash_step)
         time = (frame.capture_time_us - self._origin) / 1e6
         measure = None if coded is None else partial(coded, frame)
         match self._watch.next(time):
@@ -238,6 +243,7 @@ class AttemptCapture:
                     guidance=guidance.code,
                     blinked=self._watch.watcher.blinked,
                     captured=self._placement.captured,
+                    round_trip=self.round_trip.seconds,
                 )
             )
         if self._placement.captured:
@@ -280,8 +286,13 @@ class AttemptCapture:
             return ()
         actions = self.challenge.act(now, frame_index=frame_index)
         for action in actions:
-            if isinstance(action, MoveOval):
-                self._placement.oval = action.oval
+            match action:
+                case MoveOval(oval=oval):
+                    self._placement.oval = oval
+                case Reveal(step):
+                    self.round_trip.revealed(step.number, now)
+                case _:
+                    pass
         return actions
 
     def _note(self, frame: Frame, time: float) -> None:

@@ -29,6 +29,7 @@ class ChallengeFrame:
         guidance: The guidance to the person after this frame; ``None`` if there is none.
         blinked: Whether a blink was measured up to this frame.
         captured: Whether the attempt has the frames that every attempt needs.
+        round_trip: The stream's round trip (``RoundTrip.seconds``), seconds.
     """
 
     seen: SeenFrame
@@ -38,6 +39,7 @@ class ChallengeFrame:
     guidance: GuidanceCode | None
     blinked: bool
     captured: bool
+    round_trip: float
 
 
 class AttemptChallenge(Protocol):
@@ -94,6 +96,11 @@ class AttemptChallenge(Protocol):
     @property
     def awaits_depth(self) -> bool:
         """Whether it waits for motion that shows a head's depth."""
+        ...
+
+    @property
+    def late(self) -> bool:
+        """Whether its answers come too late to be verified, which smaller frames may change."""
         ...
 
     @property

@@ -139,6 +139,11 @@ class FlashRun:
         return self._challenge.awaits_depth
 
     @property
+    def late(self) -> bool:
+        """See ``FlashChallenge.late``."""
+        return self._challenge.late
+
+    @property
     def depth_due(self) -> bool:
         """See ``FlashChallenge.depth_due``."""
         return self._challenge.depth_due
@@ -169,6 +174,7 @@ class FlashRun:
             arrival=frame.arrival,
             step=step,
             step_since=since,
+            round_trip=frame.round_trip,
         )
         self._challenge.add(
             sample,

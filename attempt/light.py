@@ -1,5 +1,7 @@
 """Measures the screen's light in a measured frame."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from attempt.analyst import SeenFrame
@@ -12,7 +14,13 @@ __all__ = ["flash_sample"]
 
 
 def flash_sample(
-    seen: SeenFrame, *, capture_time: float, arrival: float, step: int, step_since: float | None
+    seen: SeenFrame,
+    *,
+    capture_time: float,
+    arrival: float,
+    step: int,
+    step_since: float | None,
+    round_trip: float,
 ) -> FlashSample:
     """Returns the measurements of the screen's light in a frame.
 
@@ -22,13 +30,14 @@ def flash_sample(
         arrival: Its arrival time, seconds on the server's monotonic clock.
         step: The step that the device claims was on display; 0 for none.
         step_since: When that step appeared, as the device claims, seconds on the device's clock.
+        round_trip: The stream's round trip, seconds.
     """
     observation, frame, pixels = seen.observation, seen.frame, seen.light
     if pixels is None:
         raise ValueError("the frame has no light to sample; measure it with with_light=True")
     # Two faces have two reflections, and it is unknown which is that of the larger one.
     face = observation.face if observation.faces == 1 else None
-    return sample_frame(
+    sample = sample_frame(
         pixels,
         index=frame.index,
         capture_time=capture_time,
@@ -39,6 +48,7 @@ def flash_sample(
         step_since=step_since,
         exposure=None if frame.exposure is None else _exposure(frame.exposure),
     )
+    return replace(sample, round_trip=round_trip)
 
 
 def _scaled(face: DetectedFace, scale: float) -> DetectedFace:

@@ -88,6 +88,11 @@ class MovementRun:
         return False
 
     @property
+    def late(self) -> bool:
+        """Always false: its ovals are not timed."""
+        return False
+
+    @property
     def depth_due(self) -> bool:
         """Always false; see ``awaits_depth``."""
         return False

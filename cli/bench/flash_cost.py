@@ -188,6 +188,7 @@ def run_flash(pack: Pack, frames: Sequence[BgrImage], *, frames_per_second: floa
                 guidance=GuidanceCode.OK,
                 blinked=False,
                 captured=True,
+                round_trip=0.0,
             )
         )
         wanted = run.act(_SERVER_CLOCK + at, frame_index=index)

@@ -4,7 +4,8 @@
 
 * Express says SPOOF: SPOOF. A mask or a print answers the flash as well as a face.
 * The challenge is WRONG or ABSENT: SPOOF.
-* The challenge is NOT_MEASURABLE, or too few bits are verified: INCONCLUSIVE, never SPOOF or LIVE.
+* The challenge is NOT_MEASURABLE, or too few bits are verified: INCONCLUSIVE, never SPOOF or LIVE. If answers
+  came too late to be verified, that is the reason.
 * The challenge is RIGHT, but the policy requires a blink and none was measured: INCONCLUSIVE.
 * The challenge is RIGHT, but motion does not show a head's depth, and depth is required: by the policy, or
   because the light does not show the shape of the surface. (In the dark, every part of any surface follows
@@ -68,7 +69,10 @@ def combine_flash(
             return _undecided(express, signals, reason)
         case ChallengeFinding.RIGHT:
             if flash.verified_bits < dynamic.minimum_bits:
-                return _undecided(express, signals, VerdictReason.TOO_FEW_CHALLENGE_BITS)
+                few = VerdictReason.TOO_FEW_CHALLENGE_BITS
+                return _undecided(
+                    express, signals, VerdictReason.CHALLENGE_ANSWERED_LATE if flash.late else few
+                )
             if dynamic.blink and not _blinked(express):
                 return _undecided(express, signals, VerdictReason.BLINK_NOT_SEEN)
             depth_needed = dynamic.depth or not _assessed(flash.signals, SHAPE)

@@ -1,7 +1,8 @@
 """The judgement of a flash scan: its finding (RIGHT, WRONG, ABSENT, NOT_MEASURABLE) and its verified bits.
 
 **Bits.** Only colours count. A step's colour is verified if the measured colour is the commanded one,
-distinct from all others, and the claimed time of its appearance fits the order of events. Transitions and
+distinct from all others, the claimed time of its appearance fits the order of events, and the answer is not
+too old by the server's clock (``measurement.age``). Transitions and
 holds verify nothing: the device itself claims when a colour appeared, so a lying device can fit its claims
 to the changes of a recording. Every step that was shown and not verified costs bits, whatever the reason:
 the sum is net of chance (``entropy.bits_beyond_chance``).
@@ -85,6 +86,7 @@ class FlashResult:
         odds: Log odds of a face, from all signals.
         lag: The delay of the face after the screen, seconds; ``None`` if no lag stands out.
         steps: The answers to the measured coloured steps, in order.
+        late: The numbers of the steps whose answers came too late to be verified, by the server's clock.
         signals: Every measurement, assessed or not, in a fixed order.
         detail: The explanation of the finding.
     """
@@ -95,6 +97,7 @@ class FlashResult:
     odds: float
     lag: float | None
     steps: tuple[StepAnswer, ...]
+    late: frozenset[int]
     signals: tuple[Signal, ...]
     detail: str
 
@@ -109,6 +112,7 @@ class _Measured:
     response: Response | None
     answers: tuple[StepAnswer, ...]
     freshness: Freshness
+    late: frozenset[int]
 
     @property
     def decided(self) -> int:
@@ -150,6 +154,7 @@ def judge_flash(
         odds=odds,
         lag=measured.lag.lag,
         steps=measured.answers,
+        late=measured.late,
         signals=tuple(
             replace(signal, weight=model.judge.weights[signal.name] / total) if signal in counted else signal
             for signal in signals
@@ -182,6 +187,7 @@ def _measure(
     if lag is None or explained < model.lag.least_explained:
         lag, explained = None, 0.0
     used = model.lag.usual if lag is None else lag
+    freshness = measure_freshness(track, sent, shown, lag=used, settings=model.freshness)
     response = fit_response(track, shown, lag=used, settings=model.response)
     coloured = {one.step.number for one in revealed if one.step.bits > 0}
     answers = () if response is None else tuple(one for one in response.steps if one.number in coloured)
@@ -193,7 +199,8 @@ def _measure(
         lag=_lag_finding(track, shown, response, lag, explained),
         response=response if lag is not None else None,
         answers=answers,
-        freshness=measure_freshness(track, sent, shown, lag=used),
+        freshness=freshness,
+        late=freshness.late(model.freshness.oldest),
     )
 
 
@@ -253,7 +260,7 @@ def _odds(signals: Sequence[Signal], model: FlashModel) -> float:
 
 def _bits(measured: _Measured, model: FlashModel) -> float:
     early = {one.step.number for one in measured.shown if one.early > model.freshness.early}
-    agreed = {one.number for one in measured.answers if one.agrees} - early
+    agreed = {one.number for one in measured.answers if one.agrees} - early - measured.late
     coloured = [one.step for one in measured.sent if one.step.bits > 0]
     verified = [step.colour_bits for step in coloured if step.number in agreed]
     return bits_beyond_chance(verified, shown=len(coloured))
@@ -324,7 +331,7 @@ def _find(
             # measurement.
             detail = "the colours are the screen's, but the times of their changes could not be measured"
             return ChallengeFinding.NOT_MEASURABLE, VerdictReason.CHALLENGE_NOT_MEASURABLE, detail
-        if measured.freshness.late > model.freshness.latest or _late(measured, model):
+        if _late(measured, model):
             detail = "the face follows the screen too late to determine the cause"
             return ChallengeFinding.NOT_MEASURABLE, VerdictReason.CHALLENGE_ANSWERED_LATE, detail
         return (
@@ -336,7 +343,9 @@ def _find(
 
 
 def _late(measured: _Measured, model: FlashModel) -> bool:
-    return measured.lag.lag is not None and measured.lag.lag > model.lag.longest
+    """Returns whether display and camera do not explain the lag, or most right answers are too old."""
+    late = sum(answer.agrees is True and answer.number in measured.late for answer in measured.answers)
+    return 2 * late > measured.right or (measured.lag.lag or 0.0) > model.lag.longest
 
 
 def _unanswered(measured: _Measured, model: FlashModel) -> tuple[ChallengeFinding, VerdictReason, str]:

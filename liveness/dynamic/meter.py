@@ -22,6 +22,7 @@ from liveness.dynamic.measurement import (
     Sent,
     StepAnswer,
     TrackView,
+    answer_ages,
     appearances,
     find_lag,
     fit_response,
@@ -149,12 +150,14 @@ class FlashMeter:
         return self._readings
 
     def verified_bits(self) -> float:
-        """Returns the sum of the colour bits of all steps with a right answer.
+        """Returns the sum of the colour bits of all steps with a right answer that did not come too late.
 
         Nothing is deducted for lucky guesses.
         """
         bits = {one.step.number: one.step.colour_bits for one in self._sent}
-        return math.fsum(bits[reading.step] for reading in self.readings() if reading.agrees)
+        return math.fsum(
+            bits[reading.step] for reading in self.readings() if reading.agrees and not reading.late
+        )
 
     def light(self) -> Light:
         """Returns whether the light lets the flash be measured."""
@@ -221,16 +224,21 @@ class FlashMeter:
         track = self._track.view()
         shown = appearances(track, self._sent)
         lag, explained = self._find_lag(track, shown)
+        lines = self._model.freshness
+        used = self._model.lag.usual if lag is None else lag
+        ages = answer_ages(track, self._sent, shown, lag=used, round_trip=lines.round_trip)
+        late = {number for number, age in ages.items() if age > lines.oldest}
         response = fit_response(
             track,
             shown,
-            lag=self._model.lag.usual if lag is None else lag,
+            lag=used,
             settings=self._model.response,
         )
         self._analysis = _Analysis(shown, lag, explained, response)
         answers = {} if response is None else {one.number: one for one in response.steps}
         self._readings = tuple(
-            self._reading(one.step, answers.get(one.step.number), track) for one in self._sent
+            self._reading(one.step, answers.get(one.step.number), track, late=one.step.number in late)
+            for one in self._sent
         )
 
     def _find_lag(self, track: TrackView, shown: Sequence[Appearance]) -> tuple[float | None, float]:
@@ -243,7 +251,9 @@ class FlashMeter:
             return None, explained
         return lag, explained
 
-    def _reading(self, step: ColourStep, answer: StepAnswer | None, track: TrackView) -> StepReading:
+    def _reading(
+        self, step: ColourStep, answer: StepAnswer | None, track: TrackView, *, late: bool
+    ) -> StepReading:
         if answer is not None:
             return StepReading(
                 step=step.number,
@@ -252,6 +262,7 @@ class FlashMeter:
                 agrees=answer.agrees,
                 disturbed=frozenset(),
                 settled=True,
+                late=late,
             )
         fully = self._rows_of(step, track)
         clean = int((fully & track.clean).sum())

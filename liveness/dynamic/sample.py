@@ -76,6 +76,8 @@ class FlashSample:
         face: The face, in the coordinates of the pixels that were sampled; ``None`` without one, and then
             all arrays are NaN and ``usable`` is 0.
         followed: Whether the face was followed from an earlier frame, not detected in this one.
+        round_trip: The stream's round trip by the frames up to this one (``attempt.round_trip``), seconds; 0
+            if it is not known.
         linear: Shape (6, 3): the mean colour by ``Region``.
         usable: Shape (6,): share of the region's pixels inside the frame, neither saturated nor dark, 0..1.
         patch: Shape (16, 16, 3): the aligned face, 2.6 eye distances square.
@@ -92,3 +94,4 @@ class FlashSample:
     usable: NDArray[np.float32]
     patch: NDArray[np.float32]
     followed: bool = False
+    round_trip: float = 0.0

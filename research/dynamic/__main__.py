@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from evaluation import FiguresUnavailable
-from research.dynamic.cases import Group, all_cases, small_slice
+from research.dynamic.cases import QUALITIES, Group, all_cases, small_slice
 from research.dynamic.drive import Link
 from research.dynamic.errors import DynamicEvaluationError
 from research.dynamic.measure import Conditions, code_hash, measure_cases
@@ -30,7 +30,7 @@ from research.dynamic.people import held_out_people, read_split, with_usable_pho
 from research.dynamic.renderers import CALIBRATION_RENDERERS, HELD_OUT_RENDERERS
 from research.dynamic.report import write_report
 from research.dynamic.rows import append_row, mend_rows, read_rows
-from simulator import FlashKind
+from simulator import AmbientPreset, FlashKind
 from vision.errors import VisionError
 from vision.packs import load_pack
 
@@ -76,6 +76,7 @@ def _scan(options: argparse.Namespace) -> None:
     )
     if not people:
         raise DynamicEvaluationError("no usable photo of a person who was not used for tuning")
+    people = people[: options.people]
     keys = [person.key for person in people]
     plan = (
         small_slice(keys)
@@ -87,6 +88,8 @@ def _scan(options: argparse.Namespace) -> None:
         for case in plan
         if (not options.group or case.group in options.group)
         and (not options.kind or case.kind in options.kind)
+        and (not options.ambient or case.ambient in options.ambient)
+        and (not options.quality or case.quality in options.quality)
     ]
     missing = [case for case in wanted if case.name not in done]
     with Progress(
@@ -182,6 +185,20 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         help="only this kind, all if None; repeatable",
     )
+    scan.add_argument(
+        "--ambient",
+        type=AmbientPreset,
+        choices=tuple(AmbientPreset),
+        action="append",
+        help="only in this light, any if None; repeatable",
+    )
+    scan.add_argument(
+        "--quality",
+        choices=tuple(QUALITIES),
+        action="append",
+        help="only relighting of this quality, all scans if None; repeatable",
+    )
+    scan.add_argument("--people", type=int, help="only this number of people; all if None")
     scan.add_argument(
         "--renderers",
         choices=tuple(_RENDERERS),

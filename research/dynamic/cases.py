@@ -128,9 +128,9 @@ QUALITIES: Final[Mapping[str, InjectionSettings]] = MappingProxyType(
 )
 """Relighting, from a colour blended over the face to the victim's own shape under the true law of light."""
 
-LATENCIES: Final = (0.0, 0.06, 0.12, 0.2, 0.3, 0.5)
+LATENCIES: Final = (0.05, 0.1, 0.2, 0.3, 0.5)
 """Added seconds of relighting behind a device that claims true times."""
-LYING_LATENCIES: Final = (0.3, 0.5, 0.8, 1.2)
+LYING_LATENCIES: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 0.8)
 """Added seconds behind a device that claims times at which its answers look punctual."""
 _LOOKS_PUNCTUAL: Final = 0.03
 """Lag that a lying device leaves, seconds; without it, the rounding of a frame would make it look early."""

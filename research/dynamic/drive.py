@@ -130,6 +130,8 @@ def drive_scan(
         random=rng.bytes,
         challenge=run,
     )
+    # AttemptStart, which the first frame answers.
+    capture.round_trip.asked(CLOCKS_APART - link.round_trip / 2)
     record = _Record(capture, run, phone)
     for turn in turns(capture, _sent(phone, link, rng), processing=link.processing, hear=record.hear):
         record.took(turn.frame, turn.arrival, turn.feedback)

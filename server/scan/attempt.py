@@ -23,7 +23,7 @@ from server.scan.messages import (
     CompleteMessage,
     FrameMessage,
 )
-from server.scan.plans import expected_seconds, fewer_bytes, fewer_frames, smallest_frame
+from server.scan.plans import expected_seconds, fewer_bytes, fewer_frames, leaner_frames, smallest_frame
 from server.scan.scan_bytes import AttemptShare, ScanBytes
 from server.scan.shown import Shown
 from server.scan.stream_trace import AttemptTrace
@@ -81,7 +81,7 @@ class AttemptRun:
         self._rate = CaptureRate()
         self._shown = Shown(step=stream.plans.first_step - 1)
         self._share: AttemptShare | None = None
-        self._asked_slow = False
+        self._asked_slow = self._asked_late = False
         self._settled = False
         self._on_settled = on_settled
         capture = AttemptCapture(
@@ -182,6 +182,7 @@ class AttemptRun:
         """
         env, transcript = self._env, self._stream.transcript
         nonce = env.random(_NONCE_BYTES)
+        self.capture.round_trip.asked(env.clock.monotonic())
         transcript.start_attempt(attempt=self.number, nonce=nonce, time=env.clock.monotonic())
         await send(
             AttemptStartMessage(
@@ -269,8 +270,7 @@ class AttemptRun:
         if self._clocks.completed is not None:
             return
         await self._adjust_capture(send)
-        if (grant := self._credit.grant()) is not None:
-            await send(grant)
+        await self._grant(send)
 
     async def _measure(
         self, frame: FrameMessage, arrival: Arrival
@@ -317,11 +317,14 @@ class AttemptRun:
 
     async def _grant_held_back(self, send: Send) -> None:
         paused = self._env.clock.monotonic() - self._clocks.last_activity >= _PAUSE_SECONDS
-        if (
-            paused
-            and not self.capture.complete
-            and (grant := self._credit.grant(everything=True)) is not None
-        ):
+        if paused and not self.capture.complete:
+            await self._grant(send, everything=True)
+
+    async def _grant(self, send: Send, *, everything: bool = False) -> None:
+        spent = self._credit.spent
+        if (grant := self._credit.grant(everything=everything)) is not None:
+            if spent:
+                self.capture.round_trip.asked(self._env.clock.monotonic())
             await send(grant)
 
     async def _examine_ahead(self) -> None:
@@ -346,7 +349,7 @@ class AttemptRun:
             self._settle()
 
     async def _adjust_capture(self, send: Send) -> None:
-        """Requests smaller or fewer frames if the network is too slow, or the scan's bytes would not last."""
+        """Requests smaller or fewer frames if the network is too slow, or the bytes would not last."""
         rate, budget = self._rate.per_second, self._env.settings.budget
         slow = rate is not None and rate < budget.min_frames_per_second
         if (
@@ -358,6 +361,10 @@ class AttemptRun:
             self._asked_slow = True
             self.trace.adjustments += 1
             await send(fewer_bytes(self.plan, max_frame_bytes=budget.max_frame_bytes))
+        elif self.challenge is not None and self.challenge.late and not self._asked_late:
+            self._asked_late = True
+            self.trace.adjustments += 1
+            await send(leaner_frames(self.plan, mean=self._bytes.mean))
         elif self._share is not None and (leaner := self._share.request(self._rate.seconds)) is not None:
             self.trace.adjustments += leaner.max_frame_bytes > 0
             await send(leaner)

@@ -106,6 +106,11 @@ class CreditLedger:
         return 2 * self._frames > self._window_frames and self._bytes >= plenty
 
     @property
+    def spent(self) -> bool:
+        """Whether the device has no credit for another frame, whatever its size."""
+        return self._counts and self._frames < 1
+
+    @property
     def held_back(self) -> bool:
         """Whether there is freed credit that was not granted yet."""
         return self._due_frames > 0

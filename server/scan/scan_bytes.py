@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from server.scan.messages import AdjustmentMessage, CaptureBudget
-from server.scan.plans import FEWER_A_SECOND
+from server.scan.plans import FEWER_A_SECOND, LEANEST
 
 __all__ = ["AttemptShare", "ScanBytes"]
 
@@ -15,9 +15,6 @@ _MEASURED_SECONDS: Final = 1.0
 """The time over which the pace is measured before a request, seconds."""
 _PREFERENCE: Final = 1.5
 """The share of an attempt over that of each later one, because most people need no other."""
-_LEANEST: Final = 1 / 3
-"""The size of the frames that are requested, as a share of that before; less only if it would not suffice. A
-third of a frame of 46 kB is one of 240 x 320, on which the flash was measured."""
 _SPARE: Final = 0.9
 """The part of the remaining bytes that is planned. The rest is for frames that are already on their way."""
 
@@ -57,7 +54,7 @@ class ScanBytes:
         Returns:
             False while this stream has no frames, because their size is unknown.
         """
-        wanted = attempts * _POOR_OVER_GOOD * seconds * _USUAL_A_SECOND * self._mean
+        wanted = attempts * _POOR_OVER_GOOD * seconds * _USUAL_A_SECOND * self.mean
         return wanted > budget.max_scan_bytes - self.used
 
     def suffice(self, *, seconds: float, budget: CaptureBudget) -> bool:
@@ -67,11 +64,12 @@ class ScanBytes:
             seconds: How long a good attempt takes.
             budget: The scan's limits.
         """
-        least = max(1.0, seconds * FEWER_A_SECOND * self._mean)
+        least = max(1.0, seconds * FEWER_A_SECOND * self.mean)
         return least <= budget.max_scan_bytes - self.used
 
     @property
-    def _mean(self) -> float:
+    def mean(self) -> float:
+        """The mean size of this stream's frames, bytes; 0 without frames."""
         return self.own / self.frames if self.frames else 0.0
 
     def share(self, *, attempts: int, budget: CaptureBudget) -> float:
@@ -132,7 +130,8 @@ class AttemptShare:
         if not self._fewer and often > FEWER_A_SECOND:
             self._fewer, rate = True, FEWER_A_SECOND
             needed *= FEWER_A_SECOND / often
-        leanest = max(_LEANEST, self._smallest / mean)
+        # Less only if it would not suffice.
+        leanest = max(LEANEST, self._smallest / mean)
         if leanest < 1 and leanest * needed >= _SPARE * self._left:
             share = min(leanest, _SPARE * max(0.0, self._left) / needed)
             size = max(self._smallest, int(share * mean))

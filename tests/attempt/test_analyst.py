@@ -23,7 +23,12 @@ def _message(index: int) -> Frame:
 
 def _sampled(seen: SeenFrame) -> FlashSample:
     return flash_sample(
-        seen, capture_time=seen.observation.capture_time, arrival=100.0, step=0, step_since=None
+        seen,
+        capture_time=seen.observation.capture_time,
+        arrival=100.0,
+        step=0,
+        step_since=None,
+        round_trip=0.05,
     )
 
 

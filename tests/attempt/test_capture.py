@@ -94,7 +94,7 @@ class _Challenge:
 
     over = settled = False
     gave_up = False
-    awaits_blink = awaits_depth = depth_due = measures_light = False
+    awaits_blink = awaits_depth = late = depth_due = measures_light = False
     closing_seconds = 0.0
     hints: tuple[str, ...] = ()
     asks: str | None = None

@@ -78,6 +78,7 @@ class _Phone:
                 guidance=GuidanceCode.OK,
                 blinked=False,
                 captured=self.captured,
+                round_trip=0.0,
             )
         )
         return self._said(time)
@@ -185,6 +186,7 @@ def test_a_face_that_leaves_pauses_the_capture() -> None:
                     guidance=GuidanceCode.CENTER_FACE,
                     blinked=False,
                     captured=True,
+                    round_trip=0.0,
                 )
             )
             index += 1

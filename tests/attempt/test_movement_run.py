@@ -59,6 +59,7 @@ class _Person:
                 guidance=None,
                 blinked=False,
                 captured=True,
+                round_trip=0.0,
             )
         )
 

@@ -24,7 +24,9 @@ _SETTINGS = load_flash_model().judge
 def flash_results(draw: st.DrawFn) -> FlashResult:
     finding = draw(st.sampled_from(ChallengeFinding))
     reason = None if finding is ChallengeFinding.RIGHT else draw(st.sampled_from(VerdictReason))
-    return FlashResult(finding, reason, draw(st.floats(0, 40)), draw(st.floats(-60, 60)), 0.06, (), (), "")
+    return FlashResult(
+        finding, reason, draw(st.floats(0, 40)), draw(st.floats(-60, 60)), 0.06, (), frozenset(), (), ""
+    )
 
 
 @given(result=express_results())

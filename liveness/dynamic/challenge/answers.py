@@ -27,20 +27,22 @@ class Answers:
         verified: The colour bits of each step with a right answer.
         open: The colour bits of each step that has no answer, or none yet.
         wrong: The number of steps whose answer is another colour.
+        late: The number of steps whose right answer came too late to be verified.
     """
 
     verified: tuple[float, ...] = ()
     open: tuple[float, ...] = ()
     wrong: int = 0
+    late: int = 0
 
     @property
     def shown(self) -> int:
         """The number of coloured steps shown."""
-        return len(self.verified) + len(self.open) + self.wrong
+        return len(self.verified) + len(self.open) + self.wrong + self.late
 
     @property
     def answered(self) -> int:
-        """The number of steps with an answer, right or wrong."""
+        """The number of steps with an answer in time, right or wrong."""
         return len(self.verified) + self.wrong
 
     @property
@@ -77,12 +79,19 @@ def count_answers(shown: Iterable[ColourStep], readings: Iterable[StepReading]) 
     A step whose reading is missing, disturbed or unsettled has no answer.
     """
     read = {reading.step: reading for reading in readings}
-    answers = [(step, _answer(read.get(step.number))) for step in shown if step.bits > 0]
+    coloured = [step for step in shown if step.bits > 0]
+    late = {step.number for step in coloured if _late(read.get(step.number))}
+    answers = [(step, _answer(read.get(step.number))) for step in coloured if step.number not in late]
     return Answers(
         verified=tuple(step.colour_bits for step, answer in answers if answer is True),
         open=tuple(step.colour_bits for step, answer in answers if answer is None),
         wrong=sum(answer is False for _, answer in answers),
+        late=len(late),
     )
+
+
+def _late(reading: StepReading | None) -> bool:
+    return reading is not None and reading.late and _answer(reading) is True
 
 
 def _answer(reading: StepReading | None) -> bool | None:

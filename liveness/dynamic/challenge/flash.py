@@ -17,6 +17,10 @@ one answer is wrong and the steps that the policy allows can still reach the req
 is held like every other, so that the screen does not change faster at the end. It ends when a frame shows
 that it was held, or after a short wait for such a frame.
 
+**Late answers.** An answer that is too old by the server's clock verifies nothing. The challenge goes on, up
+to the steps that the policy allows, so that a device on a slow network can send smaller frames meanwhile
+(``late``).
+
 **Depth and a blink.** If depth or a blink is required and was not measured, the person is asked for it
 (``challenge.asked``) as soon as the request cannot disturb the measurement of the light. The colour that
 completes the proof stays on display until the sign is measured or the wait is over; frames from then on do
@@ -129,6 +133,7 @@ class FlashChallenge:
         self._asked = AskedSigns(policy, depth_line=depth_line)
         self._hints = HintPacing()
         self._phase = _Phase.READYING
+        self._late = False
         self._end: Complete | FallBack | None = None
 
     @property
@@ -150,6 +155,11 @@ class FlashChallenge:
     def samples(self) -> tuple[FlashSample, ...]:
         """The frames that count for the colours, in order: those before the colours were proven."""
         return self._proof.samples
+
+    @property
+    def late(self) -> bool:
+        """Whether the latest right answer came too late to be verified, when the last step was over."""
+        return self._late
 
     @property
     def awaits_blink(self) -> bool:
@@ -297,6 +307,7 @@ class FlashChallenge:
         """Completes the step on display; returns the next one, or an end."""
         self._proof.refresh()
         self._display.let_pass()
+        self._late = self._proof.late()
         answers, least = self._answers(), self._policy.minimum_bits
         more = self._policy.maximum_steps - answers.shown
         full = answers.answered >= self._script.settings.steps

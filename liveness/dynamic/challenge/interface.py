@@ -50,6 +50,7 @@ class StepReading:
             clearly another, or if there are too few frames.
         disturbed: The disturbances that left too few frames; empty if there are enough.
         settled: Whether enough frames show the step, after lag and transition.
+        late: Whether the answer came too late to be verified.
     """
 
     step: int
@@ -58,6 +59,7 @@ class StepReading:
     agrees: bool | None
     disturbed: frozenset[Disturbance]
     settled: bool
+    late: bool = False
 
 
 class Meter(Protocol):
@@ -77,7 +79,7 @@ class Meter(Protocol):
         ...
 
     def verified_bits(self) -> float:
-        """Returns the sum of the colour bits of all steps with a right answer.
+        """Returns the sum of the colour bits of all steps with a right answer that did not come too late.
 
         Nothing is deducted for lucky guesses.
         """

@@ -99,6 +99,11 @@ class Proof:
             return False
         return reading.agrees is not None or step.bits == 0
 
+    def late(self) -> bool:
+        """Returns whether the latest right answer came too late to be verified."""
+        right = [reading for reading in self._meter.readings() if reading.agrees]
+        return bool(right) and right[-1].late
+
     def moved(self, step: ColourStep) -> bool:
         """Returns whether too few frames of ``step`` count because the face moved."""
         reading = self._reading(step)

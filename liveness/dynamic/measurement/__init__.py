@@ -6,6 +6,7 @@ the colours, and ``lag`` measures its delay. Each of the other modules derives o
 ``surface`` combines the signals that depend on each other. No module of this package makes a judgement.
 """
 
+from liveness.dynamic.measurement.age import answer_ages
 from liveness.dynamic.measurement.background import BACKGROUND, BackgroundSettings
 from liveness.dynamic.measurement.brightness import (
     expected_response,
@@ -56,6 +57,7 @@ __all__ = [
     "StepAnswer",
     "SurfaceSettings",
     "TrackView",
+    "answer_ages",
     "appearances",
     "earliest_lag",
     "expected_response",

@@ -64,6 +64,7 @@ class TrackView:
         leapt: Shape (t,): whether the brightness of face and background changed together, at once.
         clean: Shape (t,): whether the face was measured, did not leap, and did not move too fast.
         frame_seconds: The median time between two frames; 1/30 s if there are too few.
+        round_trip: The stream's round trip by the server's clock, seconds; 0 if it is not known.
     """
 
     times: NDArray[np.float64]
@@ -83,6 +84,7 @@ class TrackView:
     leapt: NDArray[np.bool_]
     clean: NDArray[np.bool_]
     frame_seconds: float
+    round_trip: float
 
     @property
     def moved(self) -> NDArray[np.bool_]:
@@ -171,6 +173,7 @@ class FlashTrack:
                 leapt=leapt,
                 clean=seen & ~leapt & ~(scalars[:, 5] > _FASTEST),
                 frame_seconds=float(np.median(np.diff(scalars[:, 0]))) if count > 2 else _USUAL_FRAME,
+                round_trip=0.0 if self._latest is None else self._latest.round_trip,
             )
         return self._view
 

@@ -54,6 +54,7 @@ class ScriptedMeter:
         measured_light: Its measurement of the light, by the number of steps revealed.
         needed: Frames of a step that settle it.
         shapes: Whether the light can show the shape on which it falls.
+        late: Whether the answer to a step comes too late.
         in_doubt: Whether more steps may resolve a doubt, by the number of steps revealed.
     """
 
@@ -62,6 +63,7 @@ class ScriptedMeter:
     measured_light: Callable[[int], Light] = lambda _: Light.OK
     needed: int = 3
     shapes: bool = True
+    late: Callable[[ColourStep], bool] = lambda _: False
     in_doubt: Callable[[int], bool] = lambda _: False
     steps: list[ColourStep] = field(default_factory=list)
     frames: dict[int, int] = field(default_factory=dict)
@@ -92,10 +94,11 @@ class ScriptedMeter:
             agrees=self.answer(step) if settled and step.bits else None,
             disturbed=disturbed,
             settled=settled,
+            late=settled and self.late(step),
         )
 
     def verified_bits(self) -> float:
-        numbers = {reading.step for reading in self.readings() if reading.agrees}
+        numbers = {reading.step for reading in self.readings() if reading.agrees and not reading.late}
         return sum(step.bits for step in self.steps if step.number in numbers)
 
     def light(self) -> Light:

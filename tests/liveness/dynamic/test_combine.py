@@ -35,8 +35,9 @@ def _flash(
     reason: VerdictReason | None = None,
     bits: float = 18.0,
     odds: float = 3.0,
+    late: frozenset[int] = frozenset(),
 ) -> FlashResult:
-    return FlashResult(finding, reason, bits, odds, 0.06, (), (LIT,), "")
+    return FlashResult(finding, reason, bits, odds, 0.06, (), late, (LIT,), "")
 
 
 def _combine(
@@ -48,6 +49,13 @@ def _combine(
         dynamic=DynamicPolicy(minimum_bits=bits, depth=depth),
         settings=SETTINGS,
     )
+
+
+def test_too_few_bits_because_of_late_answers_are_a_matter_of_the_network() -> None:
+    result = _combine(_express(), _flash(bits=9.0, late=frozenset({3, 4})))
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert result.reasons[0] is VerdictReason.CHALLENGE_ANSWERED_LATE
+    assert _combine(_express(), _flash(late=frozenset({3}))).verdict is Verdict.LIVE
 
 
 def test_a_right_answer_makes_a_live_scan_surer() -> None:

@@ -40,8 +40,10 @@ def test_a_lying_device_claims_the_times_at_which_its_answers_look_punctual() ->
     for case in all_cases(_PEOPLE[:2], turns=1):
         settings = settings_of(case, width=240, height=320, rate=20.0)
         late = claimed_late(case, settings)
-        assert (late > 0) is case.lying
-        if case.lying:
+        # A relighting that takes less time than a phone's display has nothing to hide.
+        slower = settings.injection.latency_seconds > settings.phone.latency_seconds + 0.03
+        assert (late > 0) is (case.lying and slower)
+        if late > 0:
             left = settings.injection.latency_seconds - settings.phone.latency_seconds - late
             assert 0.02 < left < 0.05
 

@@ -54,6 +54,18 @@ def test_a_window_opens_full_and_is_granted_again() -> None:
     assert ledger.grant() is None
 
 
+def test_credit_is_spent_when_no_frame_is_left() -> None:
+    ledger = _ledger()
+    opened, found = ledger.open(), [ledger.spent]
+    for _ in range(opened.frames):
+        ledger.arrives(_frame(1))
+        found.append(ledger.spent)
+    ledger.processed(1)
+    ledger.grant()
+    found.append(ledger.spent)
+    assert found == [*[False] * opened.frames, True, False]
+
+
 def test_no_credit_is_granted_while_the_device_has_enough() -> None:
     ledger = _ledger()
     for size, granted in ((100, None), (50, (2, 150)), (100, None), (400, (2, 500)), (301, (1, 301))):

@@ -8,7 +8,14 @@ from liveness.dynamic import policy as dynamic
 from server.domain.terms import Mode, Plan
 from server.policies import Policy, load_policies
 from server.scan.messages import Capability
-from server.scan.plans import ScanPlans, expected_seconds, fewer_bytes, fewer_frames, smallest_frame
+from server.scan.plans import (
+    ScanPlans,
+    expected_seconds,
+    fewer_bytes,
+    fewer_frames,
+    leaner_frames,
+    smallest_frame,
+)
 
 _ALL = frozenset(Capability)
 _NONE: frozenset[Capability] = frozenset()
@@ -109,6 +116,12 @@ def test_fewer_frames_are_asked_for_in_movement_and_where_bytes_are_scarce(plan:
 def test_movement_keeps_frames_that_can_be_measured() -> None:
     assert smallest_frame(Plan.FLASH) == smallest_frame(Plan.EXPRESS) == 8 * 1024
     assert smallest_frame(Plan.MOVEMENT) == 24 * 1024
+
+
+@pytest.mark.parametrize(("mean", "size"), [(46_080.0, 15_360), (9_000.0, 8 * 1024)])
+def test_late_answers_lead_to_fewer_frames_of_a_third_of_their_size(mean: float, size: int) -> None:
+    asked = leaner_frames(Plan.FLASH, mean=mean)
+    assert (asked.max_frames_per_second, asked.max_frame_bytes) == (12.0, size)
 
 
 def test_a_challenge_takes_longer_than_a_mere_capture() -> None:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from liveness.dynamic.challenge.answers import Answers, count_answers
@@ -29,6 +31,19 @@ def test_each_answer_counts_by_its_finding() -> None:
     assert list(answers.verified) == pytest.approx([_STEPS[1].colour_bits])
     assert (answers.wrong, answers.shown, answers.answered, len(answers.open)) == (1, 5, 2, 3)
     assert answers.proven_bits == bits_beyond_chance(answers.verified, shown=5)
+
+
+def test_a_right_answer_that_came_too_late_counts_as_shown_and_proves_nothing() -> None:
+    readings = [
+        replace(_reading(2, True), late=True),
+        replace(_reading(3, False), late=True),
+        _reading(4, True),
+    ]
+    answers = count_answers(_STEPS, readings)
+    assert (len(answers.verified), answers.wrong, answers.late) == (1, 1, 1)
+    assert (answers.shown, answers.answered) == (5, 2)
+    # More frames do not make it younger.
+    assert answers.reach(0) < Answers(answers.verified, (*answers.open, 2.8), answers.wrong).reach(0)
 
 
 def test_nothing_shown_proves_nothing() -> None:

@@ -120,6 +120,35 @@ def test_no_doubt_makes_a_challenge_longer_than_the_policy_allows() -> None:
     assert sum(step.bits > 0 for _, step in device.reveals) == 6
 
 
+@pytest.mark.parametrize("slow", [1, 2, 3])
+def test_late_answers_are_told_and_more_colours_make_up_for_them(slow: int) -> None:
+    usual = FlashDevice(flash_challenge())
+    usual.run()
+    device = FlashDevice(flash_challenge(ScriptedMeter(late=lambda step: 1 < step.number <= 1 + slow)))
+    told: list[bool] = []
+
+    def captured(_: float) -> bool:
+        told.append(device.challenge.late)
+        return True
+
+    device.captured = captured
+    assert device.run() == Complete(EndReason.PROVEN)
+    assert len(device.reveals) >= len(usual.reveals) + slow
+    assert any(told)
+    assert not device.challenge.late
+    assert_safe(device.reveals)
+
+
+def test_answers_that_are_always_late_prove_nothing() -> None:
+    device = FlashDevice(flash_challenge(ScriptedMeter(late=lambda _: True)))
+    end = device.run()
+    assert isinstance(end, Complete)
+    assert end.reason in {EndReason.EXHAUSTED, EndReason.TIMED_OUT}
+    assert device.challenge.late
+    assert device.challenge.proven_bits == 0
+    assert_safe(device.reveals)
+
+
 def test_wrong_colours_end_after_a_full_script() -> None:
     challenge = flash_challenge(ScriptedMeter(answer=lambda _: False))
     device = FlashDevice(challenge)
