@@ -14,8 +14,8 @@ from device_integrity import (
     DeviceCheck,
     DeviceFinding,
     Manipulation,
-    passed_test,
     check_runtime,
+    passed_test,
 )
 from device_integrity.camera import (
     CameraClaim,
