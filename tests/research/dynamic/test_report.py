@@ -48,7 +48,7 @@ def _rows() -> list[Row]:
             )
             for person in people
         ),
-        row(group="relighting", kind="injected-relighting", latency=0.06, quality="own head"),
+        row(group="relighting", kind="injected-relighting", latency=0.05, quality="own head"),
         row(group="relighting", kind="injected-relighting", latency=0.8, quality="crude", lying=True),
     ]
 
@@ -88,7 +88,7 @@ def test_tables_count_every_scan_once() -> None:
     apart = tables["Attackers, cameras not used for calibration apart"]
     assert [line[:2] for line in apart.rows] == [("not calibrated with", 12)]
     true, lying = (table for title, table in tables.items() if title.startswith("Relighting"))
-    assert true.rows == (("0.06 s", "", "", "", "1 / 0 / 0"),)
+    assert true.rows == (("0.05 s", "", "", "", "1 / 0 / 0"),)
     assert lying.rows == (("0.8 s", "1 / 0 / 0", "", "", ""),)
 
 
