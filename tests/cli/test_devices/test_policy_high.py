@@ -28,7 +28,7 @@ from tests.packs import shared_pack
 from tests.server.flash_phone import phone
 from tests.server.live import portrait, settings_for
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow, pytest.mark.alone]
 
 
 async def test_high_completes_a_check_with_an_attested_phone(tmp_path: Path, assets: Path) -> None:
