@@ -52,8 +52,8 @@ test: dev ## Run the fast tests, on two cores.
 
 # What measures time or scans in real time runs after the others, with nothing beside it.
 test-slow: dev ## Run the slow tests and those of bench, evaluation and research: whole checks on real data (FACEGATE_TEST_ASSETS), long runs.
-	@$(BIN)/python -m pytest -m "(slow or research) and not alone and not accuracy" --timeout 1800 $(TWO_CORES)
-	@$(BIN)/python -m pytest -m alone --timeout 1800
+	@$(BIN)/python -m pytest -m "(slow or research) and not alone and not accuracy" --timeout 1800 $(TWO_CORES) --ignore tests/web # make web runs those
+	@$(BIN)/python -m pytest -m alone --timeout 1800 --ignore tests/web
 
 crash: dev ## Kill processes at every crash point and restart them: what was acknowledged must be there. CI runs a dozen of them.
 	@$(BIN)/python -m pytest -m crash $(TWO_CORES)
