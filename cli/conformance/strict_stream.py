@@ -296,4 +296,4 @@ class StrictStream(StreamMessages):
 
 
 def _cause(number: int) -> str:
-    return Cause.Name(number) if number in Cause.values() else str(number)  # type: ignore[arg-type]
+    return Cause.Name(number) if number in Cause.values() else str(number)  # type: ignore[arg-type]  # tested

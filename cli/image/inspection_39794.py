@@ -60,7 +60,7 @@ def block_json(block: object) -> dict[str, Any]:
 
 
 def _fields(block: object) -> Iterator[tuple[str, object]]:
-    for field in dataclasses.fields(block):  # type: ignore[arg-type]
+    for field in dataclasses.fields(block):  # type: ignore[arg-type]  # a dataclass, always
         value = getattr(block, field.name)
         if value is not None:
             yield field.name, value

@@ -254,7 +254,7 @@ class _Component:
 def _components(type_: type[object]) -> tuple[_Component, ...]:
     hints = get_type_hints(type_, include_extras=True)
     found = []
-    for field in dataclasses.fields(type_):  # type: ignore[arg-type]
+    for field in dataclasses.fields(type_):  # type: ignore[arg-type]  # a dataclass, always
         (tagged,) = (one for one in get_args(hints[field.name]) if isinstance(one, Tagged))
         found.append(
             _Component(

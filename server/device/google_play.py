@@ -159,7 +159,7 @@ def open_google_play_decoder(
         ) from error
 
     def new_session() -> AuthorizedSession:
-        session = AuthorizedSession(  # type: ignore[no-untyped-call]
+        session = AuthorizedSession(  # type: ignore[no-untyped-call]  # untyped
             credentials, refresh_timeout=timeout_seconds
         )
         # Without its own authentication, requests would prefer credentials from ~/.netrc.

@@ -94,7 +94,7 @@ def _check_id(text: str) -> str | None:
 
 
 def _time(request: audit_pb2.ListAuditEventsRequest, field: str) -> datetime | None:
-    if not request.HasField(field):  # type: ignore[arg-type]
+    if not request.HasField(field):  # type: ignore[arg-type]  # one of its two fields
         return None
     value: Timestamp = getattr(request, field)
     try:
