@@ -88,7 +88,7 @@ class AttemptCapture:
         self.round_trip = RoundTrip()
         self._analyst = analyst
         self._plan = plan
-        self._watch = analyst.watch(
+        self._watch = analyst.new_watch(
             apart_seconds=plan.apart_seconds,
             follow_seconds=min(FOLLOW_SECONDS, plan.seconds / (_DETECTIONS_PER_SELECTED * plan.selected)),
             subject=subject,
@@ -207,7 +207,7 @@ class AttemptCapture:
         time = (frame.capture_time_us - self._origin) / 1e6
         measure = None if coded is None else partial(coded, frame)
         match self._watch.next(time):
-            case FrameWork.WATCH:
+            case FrameWork.MEASURE:
                 pass
             case FrameWork.SAMPLE:
                 self._analyst.sample(frame, time, watcher=self._watch.watcher, measure=measure)
@@ -324,7 +324,7 @@ class AttemptCapture:
 
     def examinations(self, *, begun: int | None = None) -> tuple[Examination, ...]:
         """Returns the missing examinations of selected frames, except that of frame ``begun``."""
-        return self.examiner.rest(self._kept.selected, begun=begun)
+        return self.examiner.pending(self._kept.selected, begun=begun)
 
     def identifications(self) -> tuple[Identification, ...]:
         """Returns the identification of one frame from each stretch of the scan without an examined frame.

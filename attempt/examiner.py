@@ -93,7 +93,7 @@ class FrameExaminer:
         missing = next((index for index in wanted if index not in self._examined), None)
         return None if missing is None else self._examination(missing)
 
-    def rest(self, selected: Sequence[int], *, begun: int | None = None) -> tuple[Examination, ...]:
+    def pending(self, selected: Sequence[int], *, begun: int | None = None) -> tuple[Examination, ...]:
         """Returns the examinations of the selected frames that have no answers yet.
 
         Args:

@@ -108,7 +108,7 @@ class FrameWatcher:
         """Whether a blink was measured; never without a landmarker."""
         return self._eyes.blinked
 
-    def watch(
+    def measure(
         self,
         picture: LazyFrame,
         *,

@@ -99,7 +99,7 @@ def conformance(
         tls = _certificate(certificate, key)
         ticket = Ticket(
             token=secrets.token_urlsafe(_TOKEN_BYTES),
-            key=ec.generate_private_key(ec.SECP256R1()),
+            private_key=ec.generate_private_key(ec.SECP256R1()),
             server_spki_sha256=b"" if tls is None else certificate_spki_sha256(tls.chain),
         )
         client = _client(run, reference, tls)

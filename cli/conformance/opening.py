@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from facegate.v1 import scan_pb2
 from google.protobuf.message import DecodeError
 
-from cli.conformance.line import Arrival, Line, LineLost
+from cli.conformance.client_stream import Arrival, ClientStream, StreamLost
 from cli.conformance.rules import Rule, Violation
 from facegate_protocol import (
     BindingInputs,
@@ -58,18 +58,18 @@ class Ticket:
 
     Attributes:
         token: The scan token.
-        key: The private challenge key, on P-256.
+        private_key: The private challenge key, on P-256.
         server_spki_sha256: SHA-256 of the key of the server's certificate; empty without TLS.
     """
 
     token: str
-    key: ec.EllipticCurvePrivateKey
+    private_key: ec.EllipticCurvePrivateKey
     server_spki_sha256: bytes = b""
 
     @property
     def fingerprint(self) -> bytes:
         """The fingerprint of the public challenge key, which the app pins, 32 bytes."""
-        return fingerprint(public_key_der(self.key.public_key()))
+        return fingerprint(public_key_der(self.private_key.public_key()))
 
 
 @dataclass(slots=True)
@@ -98,13 +98,13 @@ class Start:
     """A ScanStart that keeps the rules of the protocol.
 
     Attributes:
-        line: Its stream.
+        stream: Its stream.
         raw: The bytes as received.
         message: The message.
         time: Time of its arrival, seconds on the event loop's clock.
     """
 
-    line: Line
+    stream: ClientStream
     raw: bytes
     message: scan_pb2.ScanStart
     time: float
@@ -130,18 +130,18 @@ class Opened:
     session_key: ec.EllipticCurvePublicKey
 
 
-async def read_start(line: Line, ticket: Ticket) -> Start:
+async def read_start(stream: ClientStream, ticket: Ticket) -> Start:
     """Receives the first message of a stream, and tests the rules that do not depend on other streams.
 
     Raises:
         Violation: A rule is broken.
     """
-    left = line.opened + _START_SECONDS - asyncio.get_running_loop().time()
+    left = stream.opened + _START_SECONDS - asyncio.get_running_loop().time()
     try:
-        arrival = await line.receive(max(0.0, left))
+        arrival = await stream.receive(max(0.0, left))
     except TimeoutError as error:
         raise Violation(Rule.START_IN_TIME, "`start` did not come within 1 second") from error
-    except LineLost as error:
+    except StreamLost as error:
         raise Violation(
             Rule.START_IN_TIME, "the client opened a stream and dropped it without `start`"
         ) from error
@@ -150,8 +150,8 @@ async def read_start(line: Line, ticket: Ticket) -> Start:
         message = scan_pb2.ScanStart.FromString(raw)
     except DecodeError as error:
         raise Violation(Rule.START_FIELDS, "the bytes of `start` are no ScanStart") from error
-    _test_fields(raw, message, ticket, page=line.page)
-    return Start(line, raw, message, arrival.time)
+    _test_fields(raw, message, ticket, page=stream.page)
+    return Start(stream, raw, message, arrival.time)
 
 
 def _start_bytes(arrival: Arrival) -> bytes:

@@ -37,7 +37,7 @@ class _Onlooker:
         self._find_faces = find_faces
         self._rendered = 0
 
-    def look(self, frame: SimulatedFrame) -> None:
+    def look_at(self, frame: SimulatedFrame) -> None:
         """Looks at a frame on the screen: every few frames, and only if the app has given an instruction."""
         if not self._guide.asks or self._find_faces is None:
             return
@@ -154,7 +154,7 @@ class SimulatedPhone:
     def _next_frame(self) -> SimulatedFrame | None:
         frame = next(self._frames, None)
         if frame is not None and self._onlooker is not None:
-            self._onlooker.look(frame)
+            self._onlooker.look_at(frame)
         return frame
 
     async def aclose(self) -> None:

@@ -182,7 +182,7 @@ def _waived(own: Sequence[DeviceCheck]) -> frozenset[str]:
 
 def _refuted(evidence: Evidence, group: Sequence[DeviceCheck]) -> bool:
     """Returns whether an attestation failed or is doubtful, even without a sign of manipulation."""
-    return evidence.vouches and any(
+    return evidence.raises_assurance and any(
         check.outcome is DeviceFinding.FAIL and (not check.soft or check.reason in _DOUBTS) for check in group
     )
 
@@ -205,7 +205,7 @@ def _unmet(
             found.append(Unmet(evidence, UnmetReason.MISSING))
         elif any(check.name in manipulated for check in group):
             found.append(Unmet(evidence, UnmetReason.MANIPULATED))
-        elif evidence.vouches:
+        elif evidence.raises_assurance:
             if vouched[evidence] is Assurance.NONE:
                 found.append(Unmet(evidence, UnmetReason.NOT_VERIFIED))
         elif any(check.outcome is DeviceFinding.FAIL and not check.soft for check in group):

@@ -50,10 +50,10 @@ def find_shortfall(
         evidence
         for evidence in Evidence
         if demands.of(platform, evidence) is Demand.REQUIRED
-        and (evidence.vouches or evidence is Evidence.SERVER_KEY)
+        and (evidence.raises_assurance or evidence is Evidence.SERVER_KEY)
     ]
     for evidence in required:
-        if evidence.vouches and evidence not in own:
+        if evidence.raises_assurance and evidence not in own:
             return Shortfall(impossible=f"it requires {evidence}, which devices of this platform do not have")
         if evidence is Evidence.SERVER_KEY and platform is Platform.WEB:
             return Shortfall(

@@ -65,14 +65,14 @@ class Judged:
         change: The change of person; ``None`` for a scan of one person.
         scores: The statistics of its constancy.
         other_selected: Whether a selected frame shows the other person.
-        other_seen: Whether any identified frame shows the other person.
+        other_identified: Whether any identified frame shows the other person.
     """
 
     name: str
     change: Change | None
     scores: ScanScores
     other_selected: bool
-    other_seen: bool
+    other_identified: bool
 
 
 def scores_of(identified: IdentifiedScan, calibration: MatchCalibration) -> ScanScores | None:
@@ -107,7 +107,7 @@ def judge_genuine(
     """Judge scans of one person each, by name."""
     scored = [(name, scores_of(scan, calibration)) for name, scan in scans]
     return tuple(
-        Judged(name, None, scores, other_selected=False, other_seen=False)
+        Judged(name, None, scores, other_selected=False, other_identified=False)
         for name, scores in scored
         if scores is not None
     )
@@ -171,7 +171,7 @@ def judge_spliced(
                     change=change,
                     scores=scores,
                     other_selected=bool(spliced.of_other & set(identified.selected_places)),
-                    other_seen=bool(spliced.of_other & set(identified.places)),
+                    other_identified=bool(spliced.of_other & set(identified.places)),
                 )
             )
     return tuple(judged)
@@ -213,7 +213,7 @@ def constancy_tables(
     )  # fmt: skip
     for change in (*Change, None):
         of_kind = [judged for judged in spliced if change in {None, judged.change}]
-        seen = [judged for judged in of_kind if judged.other_seen]
+        seen = [judged for judged in of_kind if judged.other_identified]
         passed = sum(judged.scores.groups >= line for judged in seen)
         table.add_row(
             "all" if change is None else change.value,

@@ -50,7 +50,7 @@ class Deliveries:
             most=_MOST, shared=lambda repeated: replace(repeated, check_id=None)
         )
 
-    def of(self, record: CheckRecord, *, subject: str, actor: Actor, now: datetime) -> Delivery:
+    def events_of(self, record: CheckRecord, *, subject: str, actor: Actor, now: datetime) -> Delivery:
         """Returns the possible events of one call of FinishCheck.
 
         Args:

@@ -8,7 +8,7 @@ from server.device.assessment import ClaimedDevice, assess_device
 from server.domain.terms import Mode
 from server.sandbox import tolerated_checks
 from server.scan.attempt import AttemptRun
-from server.scan.device_memory import FrameComparison, ScanComparison, merged
+from server.scan.device_memory import FrameComparison, ScanComparison, merge_marks
 from server.scan.environment import ScanEnvironment
 from server.scan.handshake import OpenStream
 from server.storage.errors import StorageUnavailable
@@ -105,7 +105,7 @@ class DeviceAssessor:
             server_keys=env.devices.server_keys.current,
             findings=findings,
             observed=run.trace.observed,
-            memory=comparison.checks,
+            memory=comparison.tests,
             earlier=stream.evidence.claimed_before,
             rules=policy.device,
             tolerated=tolerated_checks(policy.device.tolerate, sandbox=stream.record.sandbox),
@@ -129,7 +129,7 @@ class DeviceAssessor:
         """
         if stream.policy.retention.evidence_seconds <= 0 or not self._counted:
             return
-        counted = merged(tuple(self._counted.values()))
+        counted = merge_marks(tuple(self._counted.values()))
         self._counted.clear()
         try:
             await self._env.devices.memory.keep(stream.record, counted, now=self._env.clock.now())

@@ -33,7 +33,6 @@ __all__ = [
     "conflict",
     "due_checks",
     "erase_judgements",
-    "expect",
     "expired_checks",
     "expired_images",
     "find_check",
@@ -41,6 +40,7 @@ __all__ = [
     "list_attempts",
     "list_evidence",
     "load_check",
+    "load_in_state",
     "mark_stopped",
     "probe",
     "referenced_objects",
@@ -80,7 +80,7 @@ def load_check(connection: Connection, check_id: UUID, *, lock: bool = False) ->
     return record
 
 
-def expect(
+def load_in_state(
     connection: Connection, check_id: UUID, *, states: Collection[CheckState], epoch: int | None
 ) -> CheckRecord:
     """Returns the locked check if it is in one of ``states`` and has this lease epoch (None for any).

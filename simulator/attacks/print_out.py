@@ -108,10 +108,10 @@ class WavedPrint:
         """The printed face at rest, frame pixels."""
         return self._outline
 
-    def look(self, time: float, *, moved: ReliefPose) -> SheetLook:
+    def render(self, time: float, *, moved: ReliefPose) -> SheetLook:
         """Render the print alone at ``time`` seconds, ``moved`` to follow an oval."""
         placement = self._hand.at(time).moved(moved)
-        return self._sheet.look(placement, lift=_MEAN_BEND + self._bend(time), pan=self._pan(time))
+        return self._sheet.render(placement, lift=_MEAN_BEND + self._bend(time), pan=self._pan(time))
 
     def show(self, time: float) -> BgrImage:
         """Render the scene at ``time`` seconds."""

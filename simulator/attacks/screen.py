@@ -72,7 +72,7 @@ class ScreenReplay:
         """The face shown at rest, frame pixels."""
         return self._sheet.shown(self._victim.outline, around=self._victim.face_centre)
 
-    def look(self, time: float, *, moved: ReliefPose) -> SheetLook:
+    def render(self, time: float, *, moved: ReliefPose) -> SheetLook:
         """Render the light of the screen alone; times must rise from call to call.
 
         Args:
@@ -81,7 +81,7 @@ class ScreenReplay:
         """
         self._play(time)
         placement, pan = self._held_at(time)
-        seen = self._sheet.look(placement.moved(moved), pan=pan)
+        seen = self._sheet.render(placement.moved(moved), pan=pan)
         lit = self._through_pixels(
             np.asarray(cv2.cvtColor(seen.layer, cv2.COLOR_BGRA2BGR), dtype=np.uint8),
             seen.sight.map_x,

@@ -16,7 +16,7 @@ def test_every_verifier_belongs_to_one_kind_of_evidence() -> None:
 
 
 def test_only_attestations_can_vouch() -> None:
-    assert {evidence for evidence in Evidence if evidence.vouches} == {
+    assert {evidence for evidence in Evidence if evidence.raises_assurance} == {
         Evidence.ANDROID_KEY,
         Evidence.PLAY_INTEGRITY,
         Evidence.APP_ATTEST,

@@ -57,7 +57,7 @@ async def test_a_session_key_is_recognised_however_its_point_is_written(tmp_path
             record, frames=frames, findings=(), session_key=session_key, now=NOW
         )
         await memory.keep(record, found, now=NOW)
-        reasons = {check.name: check.reason for check in found.checks}
+        reasons = {test.name: test.reason for test in found.tests}
         assert "memory.attestation_key" not in reasons
         outcomes.append(reasons["memory.session_key"])
     assert outcomes == ["KEY_NEW", "KEY_REUSED"]
@@ -86,7 +86,7 @@ async def test_a_key_of_a_sandbox_scan_is_new_to_a_real_one(tmp_path: Path) -> N
             record, frames=frames, findings=(), session_key=session_key, now=NOW
         )
         await memory.keep(record, found, now=NOW)
-        outcomes.append({check.name: check.reason for check in found.checks}["memory.session_key"])
+        outcomes.append({test.name: test.reason for test in found.tests}["memory.session_key"])
     assert outcomes == ["KEY_NEW", "KEY_NEW", "KEY_REUSED", "KEY_REUSED"]
     # Erasing a subject covers both, also after a rotation of the memory key.
     devices = DeviceRepository(database)
@@ -122,7 +122,7 @@ async def test_people_of_a_device_are_counted_by_hashes_that_a_rotation_keeps(tm
                 record, frames=frames, findings=[finding], session_key=session, now=NOW
             )
             await memory.keep(record, found, now=NOW)
-            counted.append({check.name: check.detail for check in found.checks}["memory.subjects"])
+            counted.append({test.name: test.detail for test in found.tests}["memory.subjects"])
     assert [detail.split("for ")[1].split()[0] for detail in counted] == ["1", "2", "2", "2", "2", "2"]
     stored = await database.read(
         lambda connection: set(connection.scalars(select(device_key_uses.c.subject_hash)))
