@@ -85,7 +85,7 @@ class KnownEyes:
         kept = [one for one in self._latest if one.patches is not patches]
         self._latest = deque(kept, maxlen=_MOST_LATEST)
 
-    def alike(self, patches: Eyes) -> tuple[EyeRatios | None, float]:
+    def find_alike(self, patches: Eyes) -> tuple[EyeRatios | None, float]:
         """Returns ratios and correlation of earlier eyes that look the same; ``None`` and 0 if none do."""
         for one in self._all():
             # If one eye is as open as before, there is no blink. Eyes are shut only if both are.

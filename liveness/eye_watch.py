@@ -210,7 +210,7 @@ class EyeWatch:
         """Whether the frames so far show a blink, counted as in ``liveness.express.blink``."""
         return self._blinks.stands
 
-    def see(
+    def compare(
         self,
         grey: GreyView,
         face: DetectedFace,
@@ -231,13 +231,13 @@ class EyeWatch:
         self._budget.begin(time)
         patches = cut_eyes(grey, face.five_points)
         turned = self._turns(face.five_points)
-        eyes, alike = self._known.alike(patches)
+        eyes, alike = self._known.find_alike(patches)
         if expected or (detected and self._budget.due(time, alike=alike)):
             return EyeSight(time, patches, turned, eyes, worth=True)
         unlike = eyes is None and not self._blinks.found
         return EyeSight(time, patches, turned, eyes, worth=unlike and self._budget.has_spare(time))
 
-    def measured(self, sight: EyeSight, eyes: EyeRatios | None) -> EyeRatios | None:
+    def add_measured(self, sight: EyeSight, eyes: EyeRatios | None) -> EyeRatios | None:
         """Adds a measured frame.
 
         Args:
@@ -270,7 +270,7 @@ class EyeWatch:
             self._blinks.saw_shut()
         return eyes
 
-    def unmeasured(self, sight: EyeSight) -> EyeRatios | None:
+    def add_unmeasured(self, sight: EyeSight) -> EyeRatios | None:
         """Adds a frame that was not measured.
 
         Returns:

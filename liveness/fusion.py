@@ -253,7 +253,7 @@ def _trace_odds(by_name: Mapping[str, Signal], traces: Traces) -> dict[str, floa
     for name, trace in traces.signals.items():
         signal = by_name.get(name)
         if signal is not None and signal.score is not None:
-            found[name] = -trace.strength * trace.seen(signal.score)
+            found[name] = -trace.strength * trace.clearness(signal.score)
     return found
 
 
@@ -263,7 +263,7 @@ def _clearest_trace(by_name: Mapping[str, Signal], traces: Traces) -> float:
     for name, trace in traces.signals.items():
         signal = by_name.get(name)
         if trace.strength > 0 and signal is not None and signal.score is not None:
-            clearest = max(clearest, trace.seen(signal.score))
+            clearest = max(clearest, trace.clearness(signal.score))
     return clearest
 
 

@@ -195,7 +195,7 @@ class FrameWatcher:
     ) -> tuple[EyeRatios | None, Landmarks | None]:
         if self._locate is None:
             return None, None
-        sight = self._eyes.see(
+        sight = self._eyes.compare(
             seen.grey,
             face,
             capture_time,
@@ -205,9 +205,9 @@ class FrameWatcher:
         if sight.worth:
             landmarks = self._locate(colour(), face)
             eyes = None if landmarks is None else eye_aspect_ratio(landmarks)
-            eyes = self._eyes.measured(sight, eyes)
+            eyes = self._eyes.add_measured(sight, eyes)
         else:
-            landmarks, eyes = None, self._eyes.unmeasured(sight)
+            landmarks, eyes = None, self._eyes.add_unmeasured(sight)
         self._collector.correct_eyes(self._eyes.corrections())
         return eyes, landmarks
 

@@ -207,7 +207,7 @@ class FacegateServer:
         allowed = settings.allow_evaluation_pack
         require_servable(policies, pack, default=settings.policies.default, allow_evaluation_pack=allowed)
         announce_pack(pack, allow_evaluation_pack=allowed)
-        self._metrics.models.loaded(on_gpu=pack.on_gpu)
+        self._metrics.models.set_device(on_gpu=pack.on_gpu)
         self._evaluates = pack.evaluation_only and allowed
         await self._workers.start()
         await asyncio.to_thread(revocation.refresh, self._clock.now())
@@ -219,7 +219,7 @@ class FacegateServer:
             Described(lambda: key_folder.names, keys_event),
         )
         await log_changes(stores.audit, described, now=self._clock.now())
-        deliveries = Deliveries(keys.memory.of)
+        deliveries = Deliveries(keys.memory.tenant_key)
         completion = open_servicers(
             listeners,
             settings=settings,

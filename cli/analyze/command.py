@@ -199,7 +199,7 @@ class _Run:
                 findings.append(found.finding)
                 if page is not None:
                     page.add(found)
-                with self.display.aside():
+                with self.display.hidden():
                     self._print(found.finding)
                 self.display.end()
         if len(findings) > 1 and not self._as_json:

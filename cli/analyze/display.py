@@ -57,7 +57,7 @@ class AnalysisDisplay:
             yield
 
     @contextmanager
-    def aside(self) -> Iterator[None]:
+    def hidden(self) -> Iterator[None]:
         """Hides the bar while a report is printed."""
         self._progress.stop()
         yield

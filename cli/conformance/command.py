@@ -138,7 +138,7 @@ async def _run(
     conductor = Conductor(ticket, wait_s=wait_s)
     outcomes = []
     async with listening(
-        conductor.take, port=ports[0], web_port=ports[1], origins=origins, certificate=tls
+        conductor.add_stream, port=ports[0], web_port=ports[1], origins=origins, certificate=tls
     ) as addresses:
         if ticket_file is not None:
             _write(ticket_file, _ticket(ticket, addresses))

@@ -67,7 +67,7 @@ class Conductor:
         self._streams: asyncio.Queue[ClientStream | Start] = asyncio.Queue()
         self._used: set[bytes] = set()
 
-    def take(self, stream: ClientStream) -> None:
+    def add_stream(self, stream: ClientStream) -> None:
         """Takes a new stream."""
         self._streams.put_nowait(stream)
 

@@ -34,10 +34,10 @@ __all__ = [
     "Start",
     "Ticket",
     "admit_stream",
-    "agree",
     "challenge_body",
+    "derive_keys",
     "read_start",
-    "signed",
+    "sign_challenge",
 ]
 
 _START_SECONDS: Final = 1.0
@@ -254,7 +254,7 @@ def challenge_body(share: bytes, nonce: bytes) -> scan_pb2.ChallengeBody:
     return body
 
 
-def signed(body: bytes, *, start: bytes, key: ec.EllipticCurvePrivateKey) -> scan_pb2.Challenge:
+def sign_challenge(body: bytes, *, start: bytes, key: ec.EllipticCurvePrivateKey) -> scan_pb2.Challenge:
     """Returns a Challenge over a body and the bytes of a ScanStart."""
     return scan_pb2.Challenge(
         body=body,
@@ -263,7 +263,7 @@ def signed(body: bytes, *, start: bytes, key: ec.EllipticCurvePrivateKey) -> sca
     )
 
 
-def agree(start: Start, body: scan_pb2.ChallengeBody, private: X25519PrivateKey) -> Opened:
+def derive_keys(start: Start, body: scan_pb2.ChallengeBody, private: X25519PrivateKey) -> Opened:
     """Derives the keys of a stream.
 
     Raises:

@@ -16,10 +16,10 @@ from cli.conformance.opening import (
     Start,
     Ticket,
     admit_stream,
-    agree,
     challenge_body,
+    derive_keys,
     read_start,
-    signed,
+    sign_challenge,
 )
 from cli.conformance.rules import Rule, Violation
 from cli.conformance.strict_stream import Response, StrictStream
@@ -92,9 +92,9 @@ class Scan:
         body.resume_proof_required = proof
         change(body)
         raw = body.SerializeToString()
-        opened = agree(self.start, body, private)
+        opened = derive_keys(self.start, body, private)
         self._known.challenged = True
-        challenge = signed(raw, start=self.start.raw, key=self.ticket.private_key)
+        challenge = sign_challenge(raw, start=self.start.raw, key=self.ticket.private_key)
         await self.start.stream.send(Response(challenge=challenge))
         stream = StrictStream(self.start, body, opened, self._known)
         if proof:

@@ -44,7 +44,7 @@ class _Onlooker:
         self._rendered += 1
         if self._rendered % _FRAMES_A_LOOK == 0 and (faces := self._find_faces(frame.pixels)):
             (tall, wide), seen = frame.pixels.shape[:2], face_extent(faces[0])
-            self._guide.notice(
+            self._guide.show_position(
                 seen.width / wide, centre=(seen.x / wide, seen.y / tall), at=frame.capture_time
             )
 

@@ -93,7 +93,7 @@ def play(case: Case, photo: Photo, *, pack: Pack) -> Played:
         face = capture.observations.frames[-1].face
         if filmed is None and face is not None:
             seen = face_extent(face)
-            guide.notice(
+            guide.show_position(
                 seen.width / settings.width,
                 centre=(seen.x / settings.width, seen.y / settings.height),
                 at=time,

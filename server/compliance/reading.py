@@ -264,7 +264,7 @@ class EvidenceReading:
         event = access.event(
             action,
             check_id=opened.check.check_id,
-            subject=self._rules.subject(access.tenant, opened.record.subject_reference),
+            subject=self._rules.subject_hash(access.tenant, opened.record.subject_reference),
             detail={**(detail or {}), **({"altered": ",".join(opened.altered)} if opened.altered else {})},
         )
         await self._log.append(event, now=access.now)

@@ -194,7 +194,7 @@ class AttemptCloser:
                 stream.record,
                 attempt=run.number,
                 best=run.capture.best,
-                audit=run.capture.audit(stream.policy.retention.audit_images),
+                audit=run.capture.audit_frames(stream.policy.retention.audit_images),
             )
 
     async def assess_device(

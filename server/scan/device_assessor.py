@@ -89,7 +89,7 @@ class DeviceAssessor:
         env, policy, start = self._env, stream.policy, stream.start
         required_bits = policy.challenge_for(stream.record.requested_mode).required_bits
         pieces = stream.evidence.pieces
-        findings = await stream.evidence.settled()
+        findings = await stream.evidence.findings_so_far()
         comparison = await env.devices.memory.compare_scan(
             stream.record,
             frames=frames,
@@ -113,7 +113,7 @@ class DeviceAssessor:
             transcript_bound=ended,
             active_challenge=run.mode is Mode.DYNAMIC and verified_bits >= required_bits,
         )
-        earlier = await env.devices.repository.attacks(
+        earlier = await env.devices.repository.count_attacks(
             stream.record.check_id, since=env.clock.now() - env.settings.tries.remembered
         )
         return AssessedDevice(outcome=replace(outcome, earlier=earlier), comparison=comparison, pieces=pieces)

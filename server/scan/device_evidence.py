@@ -132,7 +132,7 @@ class StreamEvidence:
                 self._context.check_id, position=_CLAIMS_FROM + epoch, finding=finding_to_bytes(finding)
             )
 
-    def take(self, attestation: AttestationMessage) -> None:
+    def begin_verification(self, attestation: AttestationMessage) -> None:
         """Starts to verify a piece of evidence, and keeps the report that came with it.
 
         Raises:
@@ -159,7 +159,7 @@ class StreamEvidence:
         """The number of pieces that have arrived in the check so far."""
         return len(self._earlier) + len(self._tasks)
 
-    async def settled(self) -> tuple[EvidenceFinding, ...]:
+    async def findings_so_far(self) -> tuple[EvidenceFinding, ...]:
         """Returns the findings on all evidence that has arrived in the check so far.
 
         Raises:
@@ -167,9 +167,9 @@ class StreamEvidence:
         """
         return (*self._earlier, *await asyncio.gather(*self._tasks))
 
-    async def awaited(self) -> bool:
+    async def is_awaited(self) -> bool:
         """Returns whether the policy demands evidence that is missing and that the device may still send."""
-        findings = await self.settled()
+        findings = await self.findings_so_far()
         if len(findings) >= MAX_ATTESTATIONS:
             return False
         return awaited_evidence(findings, platform=self._platform, table=self._table)

@@ -25,7 +25,6 @@ __all__ = [
     "add_attempt",
     "add_check",
     "add_evidence",
-    "change",
     "change_attempt",
     "change_leased",
     "check_by_request",
@@ -46,6 +45,7 @@ __all__ = [
     "referenced_objects",
     "remove_evidence",
     "set_values",
+    "update_check",
 ]
 
 
@@ -133,7 +133,7 @@ def set_values(connection: Connection, check_id: UUID, values: Mapping[str, Any]
     connection.execute(update(checks).where(checks.c.check_id == check_id).values(dict(values)))
 
 
-def change(connection: Connection, check_id: UUID, values: Mapping[str, Any]) -> CheckRecord:
+def update_check(connection: Connection, check_id: UUID, values: Mapping[str, Any]) -> CheckRecord:
     """Updates a check and returns it."""
     set_values(connection, check_id, values)
     return load_check(connection, check_id)

@@ -71,7 +71,7 @@ def move(
     if to not in OPEN_STATES or not may_become(record.state, to):
         raise statements.conflict(f"a check cannot be moved to {to.value} this way", record)
     left = {} if to is CheckState.SCANNING else rows.NO_LEASE
-    return statements.change(connection, check_id, {"state": to.value, **left, **changes})
+    return statements.update_check(connection, check_id, {"state": to.value, **left, **changes})
 
 
 def acquire_lease(
@@ -98,7 +98,7 @@ def acquire_lease(
         begin_tries(connection, check_id, rules=try_rules, now=now)
     ended_by = None if record.held(now) else EndedBy.SERVER_STOPPED
     statements.interrupt_attempts(connection, check_id, now, ended_by=ended_by)
-    return statements.change(
+    return statements.update_check(
         connection,
         check_id,
         {
@@ -119,7 +119,7 @@ def request_close(connection: Connection, check_id: UUID, reason: FailureReason)
     record = statements.load_check(connection, check_id, lock=True)
     if record.state not in OPEN_STATES or record.closing is not None:
         return record
-    return statements.change(connection, check_id, {"closing": reason.value})
+    return statements.update_check(connection, check_id, {"closing": reason.value})
 
 
 def start_attempt(
@@ -208,7 +208,7 @@ def finish(
     event = again
     if record.state is not CheckState.FINISHED:
         values = {"state": CheckState.FINISHED.value, "finish_time": now}
-        record, event = statements.change(connection, check_id, values), first
+        record, event = statements.update_check(connection, check_id, values), first
     if event is not None:
         append(connection, event, now=now)
     return record

@@ -43,7 +43,7 @@ def _print_selfie(
         edge_colour=_PAPER,
         edge=round(settings.sheet.border * wide),
     )
-    return sheet, ink(selfie, rng), sheet.shown(victim.outline, around=victim.face_centre)
+    return sheet, ink(selfie, rng), sheet.outline_of(victim.outline, around=victim.face_centre)
 
 
 def ink(picture: BgrImage, rng: np.random.Generator) -> BgrImage:
@@ -62,7 +62,7 @@ class StaticPrint:
     def __init__(self, photo: Photo, settings: SceneSettings, rng: np.random.Generator) -> None:
         """Prints the selfie and places it on the stand, rotated by a few degrees."""
         sheet, picture, _ = _print_selfie(photo, settings, rng)
-        sheet.put(picture)
+        sheet.place_picture(picture)
         askew = ReliefPose(
             yaw=float(rng.uniform(-4, 4)), pitch=float(rng.uniform(-6, 2)), roll=float(rng.uniform(-1.5, 1.5))
         )
@@ -79,7 +79,7 @@ class WavedPrint:
     def __init__(self, photo: Photo, settings: SceneSettings, rng: np.random.Generator) -> None:
         """Prints the selfie and draws the hand's movements."""
         self._sheet, picture, self._outline = _print_selfie(photo, settings, rng)
-        self._sheet.put(picture)
+        self._sheet.place_picture(picture)
         knobs = settings.sheet
         shift = knobs.shift * settings.width
         self._hand = Wandering(

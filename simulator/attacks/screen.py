@@ -70,7 +70,7 @@ class ScreenReplay:
     @property
     def outline(self) -> FaceExtent:
         """The face shown at rest, frame pixels."""
-        return self._sheet.shown(self._victim.outline, around=self._victim.face_centre)
+        return self._sheet.outline_of(self._victim.outline, around=self._victim.face_centre)
 
     def render(self, time: float, *, moved: ReliefPose) -> SheetLook:
         """Render the light of the screen alone; times must rise from call to call.
@@ -111,7 +111,7 @@ class ScreenReplay:
         frame = self._recorder.take(self._victim.show(self._victim.state_at(recorded_at)), recorded_at)
         selfie = self._crop(frame)
         black = self._settings.screen.black_level
-        self._sheet.put(
+        self._sheet.place_picture(
             np.asarray(cv2.convertScaleAbs(selfie, alpha=1 - black / 255, beta=black), dtype=np.uint8)
         )
 

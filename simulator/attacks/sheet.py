@@ -117,7 +117,7 @@ class Sheet:
             pivot=(left + wide / 2, top + 1.1 * tall, 0.0),
         )
 
-    def put(self, picture: BgrImage) -> None:
+    def place_picture(self, picture: BgrImage) -> None:
         """Puts ``picture``, stretched to the sheet's size, on the sheet."""
         shrinking = picture.shape[1] > self._size[0]
         fitted = cv2.resize(
@@ -132,7 +132,7 @@ class Sheet:
         """Width of the image on the sheet at rest, pixels."""
         return self._size[0]
 
-    def shown(self, outline: FaceExtent, *, around: tuple[float, float]) -> FaceExtent:
+    def outline_of(self, outline: FaceExtent, *, around: tuple[float, float]) -> FaceExtent:
         """Return the extent at rest of a face that ``crop_around_face`` cut out and ``put`` placed here.
 
         Args:

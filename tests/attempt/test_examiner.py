@@ -31,12 +31,12 @@ class _Setting:
         examination = self.examiner.next(wanted)
         if examination is None:
             return None
-        self.examiner.take([examination()])
+        self.examiner.add([examination()])
         return examination.index
 
     def pending(self, selected: list[int], *, begun: int | None = None) -> list[int]:
         examinations = self.examiner.pending(selected, begun=begun)
-        self.examiner.take(examination() for examination in examinations)
+        self.examiner.add(examination() for examination in examinations)
         return [examination.index for examination in examinations]
 
     @property

@@ -235,11 +235,11 @@ def test_a_trace_is_seen_from_where_it_begins_and_the_more_the_lower_its_score(
     begins: float, width: float, score: float, other: float
 ) -> None:
     trace = Trace(begins=begins, full=begins - width, strength=1.0)
-    assert 0 <= trace.seen(score) <= 1
+    assert 0 <= trace.clearness(score) <= 1
     low, high = sorted((score, other))
-    assert trace.seen(low) >= trace.seen(high)
-    assert trace.seen(1 / (1 + math.exp(-begins - 0.01))) == 0
-    assert trace.seen(1 / (1 + math.exp(width + 0.01 - begins))) == 1
+    assert trace.clearness(low) >= trace.clearness(high)
+    assert trace.clearness(1 / (1 + math.exp(-begins - 0.01))) == 0
+    assert trace.clearness(1 / (1 + math.exp(width + 0.01 - begins))) == 1
 
 
 @given(st.text())

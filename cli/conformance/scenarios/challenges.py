@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from facegate.v1 import scan_pb2
 
-from cli.conformance.opening import challenge_body, signed
+from cli.conformance.opening import challenge_body, sign_challenge
 from cli.conformance.scan import Scan, Scenario
 from cli.conformance.strict_stream import Response
 from facegate_protocol import challenge_message, public_key_der, sign
@@ -22,7 +22,7 @@ _Spoil = Callable[[Scan, scan_pb2.ChallengeBody], scan_pb2.Challenge]
 
 def _other_key(scan: Scan, body: scan_pb2.ChallengeBody) -> scan_pb2.Challenge:
     other = ec.generate_private_key(ec.SECP256R1())
-    return signed(body.SerializeToString(), start=scan.start.raw, key=other)
+    return sign_challenge(body.SerializeToString(), start=scan.start.raw, key=other)
 
 
 def _signature(scan: Scan, body: scan_pb2.ChallengeBody) -> scan_pb2.Challenge:
@@ -32,7 +32,7 @@ def _signature(scan: Scan, body: scan_pb2.ChallengeBody) -> scan_pb2.Challenge:
 
 
 def _changed_body(scan: Scan, body: scan_pb2.ChallengeBody) -> scan_pb2.Challenge:
-    challenge = signed(body.SerializeToString(), start=scan.start.raw, key=scan.ticket.private_key)
+    challenge = sign_challenge(body.SerializeToString(), start=scan.start.raw, key=scan.ticket.private_key)
     body.attempts_remaining += 1
     challenge.body = body.SerializeToString()
     return challenge
@@ -41,11 +41,13 @@ def _changed_body(scan: Scan, body: scan_pb2.ChallengeBody) -> scan_pb2.Challeng
 def _replayed(scan: Scan, body: scan_pb2.ChallengeBody) -> scan_pb2.Challenge:
     start = scan_pb2.ScanStart.FromString(scan.start.raw)
     start.key_share = secrets.token_bytes(32)
-    return signed(body.SerializeToString(), start=start.SerializeToString(), key=scan.ticket.private_key)
+    return sign_challenge(
+        body.SerializeToString(), start=start.SerializeToString(), key=scan.ticket.private_key
+    )
 
 
 def _raw_signature(scan: Scan, body: scan_pb2.ChallengeBody) -> scan_pb2.Challenge:
-    challenge = signed(body.SerializeToString(), start=scan.start.raw, key=scan.ticket.private_key)
+    challenge = sign_challenge(body.SerializeToString(), start=scan.start.raw, key=scan.ticket.private_key)
     r, s = decode_dss_signature(challenge.signature)
     challenge.signature = r.to_bytes(32, "big") + s.to_bytes(32, "big")
     return challenge
@@ -53,7 +55,7 @@ def _raw_signature(scan: Scan, body: scan_pb2.ChallengeBody) -> scan_pb2.Challen
 
 def _unframed(scan: Scan, body: scan_pb2.ChallengeBody) -> scan_pb2.Challenge:
     raw = body.SerializeToString()
-    challenge = signed(raw, start=scan.start.raw, key=scan.ticket.private_key)
+    challenge = sign_challenge(raw, start=scan.start.raw, key=scan.ticket.private_key)
     whole = challenge_message(start=scan.start.raw, body=raw)
     challenge.signature = sign(
         scan.ticket.private_key, whole.replace(b"facegate/v1/challenge", b"facegate/v2/challenge")
@@ -64,7 +66,7 @@ def _unframed(scan: Scan, body: scan_pb2.ChallengeBody) -> scan_pb2.Challenge:
 def _with(scan: Scan, body: scan_pb2.ChallengeBody, **fields: bytes | int) -> scan_pb2.Challenge:
     for name, value in fields.items():
         setattr(body, name, value)
-    return signed(body.SerializeToString(), start=scan.start.raw, key=scan.ticket.private_key)
+    return sign_challenge(body.SerializeToString(), start=scan.start.raw, key=scan.ticket.private_key)
 
 
 async def _refused(scan: Scan, spoil: _Spoil) -> None:
