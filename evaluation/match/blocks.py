@@ -178,7 +178,10 @@ def _blocks(groups: NDArray[np.int64]) -> Iterator[tuple[slice, slice]]:
 def _different(
     owner: NDArray[np.int64], one: slice, other: slice, omitted: Sequence[tuple[int, int]]
 ) -> NDArray[np.bool_] | None:
-    """Return which comparisons of a block count; None if all do."""
+    """Return a mask of the impostor comparisons of a block; None if all of them are used.
+
+    Excluded are comparisons of one person, the lower triangle, and the omitted pairs of persons.
+    """
     rows, columns = owner[one], owner[other]
     counts: NDArray[np.bool_] | None = None
     if one == other or rows[-1] == columns[0]:

@@ -107,7 +107,7 @@ class EvidenceReading:
             store: The sealed images.
             holds: The holds.
             log: The audit log.
-            rules: Knows people in the audit log.
+            rules: Makes the hashes of persons for the audit log.
             describe: Returns a serialised result as JSON; the edge provides it.
             jwks: Returns the public keys that verify signatures.
         """

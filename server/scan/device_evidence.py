@@ -120,7 +120,11 @@ class StreamEvidence:
         return evidence
 
     async def keep_claims(self, checks: Sequence[DeviceCheck], *, epoch: int) -> None:
-        """Keeps the decisive tests that the stream's start failed, so that no later stream can undo them.
+        """Stores decisive tests that the claims in ScanStart failed, so that no later stream undoes them.
+
+        Args:
+            checks: The failed tests.
+            epoch: The lease epoch of the stream.
 
         Raises:
             StorageUnavailable: The database failed.
@@ -160,7 +164,7 @@ class StreamEvidence:
         return len(self._earlier) + len(self._tasks)
 
     async def findings_so_far(self) -> tuple[EvidenceFinding, ...]:
-        """Returns the findings on all evidence that has arrived in the check so far.
+        """Waits for the running verifications; returns the findings on all evidence of the check so far.
 
         Raises:
             StorageUnavailable: The database failed.

@@ -222,7 +222,7 @@ class DeviceRepository:
 
     @uncancelled
     async def count_attacks(self, check_id: UUID, *, since: datetime) -> EarlierAttacks:
-        """Returns the number of earlier checks of the check's subject and device that failed by an attack."""
+        """Counts earlier checks that failed by an attack: of the same subject, and of the same device."""
 
         def work(connection: Connection) -> EarlierAttacks:
             return EarlierAttacks(

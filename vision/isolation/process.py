@@ -101,7 +101,10 @@ class WorkerProcess:
         return self._process.pid
 
     def defect(self) -> LossCause | None:
-        """Returns why it must not get another job; ``None`` if it runs and sent nothing after its answer."""
+        """Returns why the worker must not get another job; ``None`` if it can.
+
+        It can if its process runs and has sent nothing after its last answer.
+        """
         if self._process.poll() is not None:
             return LossCause.KILLED
         try:
