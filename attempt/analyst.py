@@ -91,7 +91,7 @@ class FrameAnalyst:
             FrameUnusable: The image is not a colour JPEG, its size differs from the frame's header, or it
                 exceeds a limit.
         """
-        self._decoder.check(frame)
+        self._decoder.validate_header(frame)
 
     def verify(self, frame: Frame) -> None:
         """Tests that a frame can be decoded, without measuring it.

@@ -270,7 +270,7 @@ class AttemptCapture:
         Raises:
             FrameUnusable: As for ``take``.
         """
-        self._analyst.check(frame)
+        self._analyst.validate_header(frame)
         self._sample.offer(frame)
         if self.challenge is not None and self._origin is not None:
             self.challenge.skip(frame, origin_us=self._origin, arrival=arrival)
@@ -297,7 +297,7 @@ class AttemptCapture:
 
     def _note(self, frame: Frame, time: float) -> None:
         """Takes a frame that is not decoded."""
-        self._analyst.check(frame)
+        self._analyst.validate_header(frame)
         self._sample.offer(frame)
         self._watch.watcher.skip(
             SkippedFrame(index=frame.index, capture_time=time, fingerprint=frame.fingerprint, samples=None)

@@ -113,7 +113,7 @@ def fuse(
     evidence = _evidence(
         by_name,
         networks,
-        calibrations.of(networks),
+        calibrations.calibration_for(networks),
         motion=model.motion if scan and not short else None,
         traces=model.traces,
     )
@@ -129,7 +129,7 @@ def fuse(
         reasons = (*(against or (VerdictReason.EVIDENCE_TOO_WEAK,)), *short)
         return result(verdict=Verdict.SPOOF, score=score, reasons=reasons)
     doubts = (*short, *_doubts(by_name, policy, asked=evidence.network is not None))
-    if any(_attacked(part, calibrations.of(part), policy) for part in stretches):
+    if any(_attacked(part, calibrations.calibration_for(part), policy) for part in stretches):
         doubts = (VerdictReason.NETWORK_SEES_ATTACK, *doubts)
     if score >= policy.live_threshold and not doubts:
         looks = VerdictReason.LOOKS_ALIVE if scan else VerdictReason.LOOKS_GENUINE

@@ -126,7 +126,7 @@ class NetworkCalibrations:
     known: Mapping[frozenset[str], NetworkCalibration]
     unknown: NetworkCalibration
 
-    def of(self, names: Iterable[str]) -> NetworkCalibration:
+    def calibration_for(self, names: Iterable[str]) -> NetworkCalibration:
         """Returns the calibration of a set of networks, or the one of unknown sets."""
         return self.known.get(frozenset(names), self.unknown)
 

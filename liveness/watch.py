@@ -202,7 +202,7 @@ class FrameWatcher:
             detected=detected,
             expected=self._expects_blink and not self.blinked,
         )
-        if sight.worth:
+        if sight.worth_measuring:
             landmarks = self._locate(colour(), face)
             eyes = None if landmarks is None else eye_aspect_ratio(landmarks)
             eyes = self._eyes.add_measured(sight, eyes)

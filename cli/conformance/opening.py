@@ -30,8 +30,8 @@ from server.scan.messages import StartMessage
 
 __all__ = [
     "ClientScan",
-    "Opened",
     "Start",
+    "StreamKeys",
     "Ticket",
     "admit_stream",
     "challenge_body",
@@ -116,7 +116,7 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class StreamKeys:
     """The keys of a stream.
 
     Attributes:
@@ -263,7 +263,7 @@ def sign_challenge(body: bytes, *, start: bytes, key: ec.EllipticCurvePrivateKey
     )
 
 
-def derive_keys(start: Start, body: scan_pb2.ChallengeBody, private: X25519PrivateKey) -> Opened:
+def derive_keys(start: Start, body: scan_pb2.ChallengeBody, private: X25519PrivateKey) -> StreamKeys:
     """Derives the keys of a stream.
 
     Raises:
@@ -287,6 +287,6 @@ def derive_keys(start: Start, body: scan_pb2.ChallengeBody, private: X25519Priva
         )
     except KeyMaterialError as error:
         raise Violation(Rule.KEY_SHARE, str(error)) from error
-    return Opened(
+    return StreamKeys(
         binding, MacChain(key=mac_key, binding=binding), load_public_key(message.session_public_key)
     )

@@ -8,7 +8,7 @@ from cli.conformance.attempt_book import AttemptBook, CaptureClock
 from cli.conformance.client_stream import Arrival
 from cli.conformance.evidence import MOST_ATTESTATIONS, verify_evidence
 from cli.conformance.flash_book import FlashBook
-from cli.conformance.opening import ClientScan, Opened, Start
+from cli.conformance.opening import ClientScan, Start, StreamKeys
 from cli.conformance.rules import Rule, Violation
 from cli.conformance.signature import signature_fault
 from facegate_protocol import attempt_end_message
@@ -30,7 +30,9 @@ class StreamMessages:
         evidence_at: When the last attestation arrived; ``None`` before.
     """
 
-    def __init__(self, start: Start, body: scan_pb2.ChallengeBody, opened: Opened, scan: ClientScan) -> None:
+    def __init__(
+        self, start: Start, body: scan_pb2.ChallengeBody, opened: StreamKeys, scan: ClientScan
+    ) -> None:
         """Begins after the Challenge was sent.
 
         Args:

@@ -112,7 +112,7 @@ def assess(
         evidence = owners.get(check.name.partition(".")[0])
         if evidence is None:
             continue
-        if check.decisive or demands.of(platform, evidence) is not Demand.IGNORED:
+        if check.decisive or demands.demand_for(platform, evidence) is not Demand.IGNORED:
             weighed[evidence].append(_as_weighed(check))
     # 2. Find the signs of manipulation.
     signs = find_signs(check for group in weighed.values() for check in group)
@@ -198,7 +198,7 @@ def _unmet(
         return (Unmet(None, UnmetReason.PLATFORM_NOT_ALLOWED),)
     found = []
     for evidence in Evidence:
-        if demands.of(platform, evidence) is not Demand.REQUIRED:
+        if demands.demand_for(platform, evidence) is not Demand.REQUIRED:
             continue
         group = weighed.get(evidence, ())
         if not _evaluated(evidence, group):

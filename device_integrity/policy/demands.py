@@ -181,7 +181,7 @@ class DemandTable:
         """Returns whether devices of a platform may be trusted."""
         return platform in self.rows
 
-    def of(self, platform: Platform, evidence: Evidence) -> Demand:
+    def demand_for(self, platform: Platform, evidence: Evidence) -> Demand:
         """Returns what is demanded of one kind of evidence on a platform; ADVISORY if nothing is stated."""
         return self.rows.get(platform, {}).get(evidence, Demand.ADVISORY)
 

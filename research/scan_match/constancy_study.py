@@ -21,7 +21,7 @@ from vision.face import Points
 from vision.packs import MatchCalibration, Pack
 
 __all__ = [
-    "Judged",
+    "JudgedScan",
     "ScanScores",
     "constancy_tables",
     "identify_all",
@@ -57,7 +57,7 @@ class ScanScores:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedScan:
     """One scan of the study.
 
     Attributes:
@@ -103,11 +103,11 @@ def identify_all(
 
 def judge_genuine(
     scans: Sequence[tuple[str, IdentifiedScan]], calibration: MatchCalibration
-) -> tuple[Judged, ...]:
+) -> tuple[JudgedScan, ...]:
     """Judge scans of one person each, by name."""
     scored = [(name, scores_of(scan, calibration)) for name, scan in scans]
     return tuple(
-        Judged(name, None, scores, other_selected=False, other_identified=False)
+        JudgedScan(name, None, scores, other_selected=False, other_identified=False)
         for name, scores in scored
         if scores is not None
     )
@@ -141,7 +141,7 @@ def join_selected(
 
 def judge_spliced(
     recordings: Sequence[Recording], pack: Pack, console: Console, *, each: int, seed: int
-) -> tuple[Judged, ...]:
+) -> tuple[JudgedScan, ...]:
     """Judge scans of two persons.
 
     Args:
@@ -166,7 +166,7 @@ def judge_spliced(
         scores = scores_of(identified, pack.match_calibration)
         if scores is not None:
             judged.append(
-                Judged(
+                JudgedScan(
                     name=f"{one.name}, {other.name}",
                     change=change,
                     scores=scores,
@@ -178,7 +178,7 @@ def judge_spliced(
 
 
 def constancy_tables(
-    genuine: Sequence[Judged], spliced: Sequence[Judged], calibration: MatchCalibration
+    genuine: Sequence[JudgedScan], spliced: Sequence[JudgedScan], calibration: MatchCalibration
 ) -> Iterator[Table]:
     """Yield the tables: one person counted as two, and missed changes."""
     line = threshold_cosine(max(SWAP_MAX_FMR, calibration.lowest_bound), calibration=calibration)

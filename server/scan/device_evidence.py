@@ -192,7 +192,7 @@ class StreamEvidence:
                 self.exceeded = error
 
     def _ignores(self, kind: Evidence) -> bool:
-        demand = self._table.of(self._platform, kind)
+        demand = self._table.demand_for(self._platform, kind)
         return demand is Demand.IGNORED or not self._table.allows(self._platform)
 
     async def _verify(self, attestation: AttestationMessage, position: int) -> EvidenceFinding:

@@ -83,7 +83,7 @@ def test_a_frame_has_colours() -> None:
     assert done
     message = frame_of(3, image=grey.tobytes())
     with pytest.raises(FrameUnusable) as caught:
-        FrameDecoder(FrameLimits()).check(message)
+        FrameDecoder(FrameLimits()).validate_header(message)
     assert caught.value.details == {"frame_index": 3, "fault": "UNSUPPORTED_FORMAT"}
 
 

@@ -39,7 +39,7 @@ def _run(
     measured: list[int] = []
     for index, (grey, eyes) in enumerate(frames):
         sight = watch.compare(grey, _FACE, index * _APART, detected=index % look_every == 0)
-        if sight.worth:
+        if sight.worth_measuring:
             measured.append(index)
             known.append(watch.add_measured(sight, eyes))
         else:
@@ -76,7 +76,7 @@ def _asked(frames: Sequence[tuple[GreyView, EyeRatios]]) -> tuple[EyeWatch, list
     known: list[EyeRatios | None] = []
     for index, (grey, eyes) in enumerate(frames):
         sight = watch.compare(grey, _FACE, index * 0.05, detected=False, expected=True)
-        assert sight.worth
+        assert sight.worth_measuring
         known.append(watch.add_measured(sight, eyes))
     return watch, known
 
@@ -150,8 +150,8 @@ def test_where_a_blink_is_expected_every_frame_is_measured_however_alike() -> No
         for index in range(20)
         if index != 3 or watch.add_measured(watch.compare(_frame(), _FACE, 0.3, detected=True), _OPEN)
     ]
-    assert [sight.worth for sight in looks_the_same[5:]] == [True] * 15
-    assert not looks_the_same[4].worth
+    assert [sight.worth_measuring for sight in looks_the_same[5:]] == [True] * 15
+    assert not looks_the_same[4].worth_measuring
 
 
 def test_one_eye_that_looks_as_before_is_no_blink() -> None:
@@ -223,7 +223,7 @@ def test_an_eye_behind_glare_looks_like_nothing_else() -> None:
         return grey
 
     watch = EyeWatch()
-    assert watch.compare(glaring(0), _FACE, 0.0, detected=True).worth
+    assert watch.compare(glaring(0), _FACE, 0.0, detected=True).worth_measuring
     watch.add_measured(watch.compare(glaring(0), _FACE, 0.0, detected=True), _OPEN)
     assert watch.compare(_frame(left=1, right=1, seed=1), _FACE, _APART, detected=False).eyes is None
 

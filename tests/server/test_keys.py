@@ -342,7 +342,7 @@ def test_a_person_has_one_hash_before_and_after_rotations() -> None:
     anna = key.subject_hash("bank", "anna")
     rotated = MemoryKey(bytes([2]) * 32, earlier=(bytes([1]) * 32, bytes(32)))
     assert rotated.subject_hash("bank", "anna") == anna
-    assert rotated.of("bank") != key.of("bank")
+    assert rotated.tenant_key("bank") != key.tenant_key("bank")
     assert len(bytes.fromhex(anna)) == 32
     others = {
         key.subject_hash("bank", "bert"),

@@ -259,4 +259,4 @@ def test_the_guides_examples_are_settings_and_a_policy() -> None:
     least = DeviceRules.model_validate(tomllib.loads(floors)["device"]).as_table().least
     assert (least(Platform.WEB), least(Platform.IOS)) == (Assurance.LOW, Assurance.MEDIUM)
     rules = DeviceRules.model_validate(tomllib.loads(policy)["device"])
-    assert rules.as_table().of(Platform.ANDROID, Evidence.ANDROID_KEY) is Demand.REQUIRED
+    assert rules.as_table().demand_for(Platform.ANDROID, Evidence.ANDROID_KEY) is Demand.REQUIRED
