@@ -19,7 +19,7 @@ from vision.image_format import ImageHeader
 from vision.isolation.pool import DecoderPool
 from vision.packs import Pack
 
-__all__ = ["DecodersOnDemand", "ImageFinding", "TestedImage", "as_json", "assess_image"]
+__all__ = ["DecodersOnDemand", "ImageFinding", "ImageResult", "as_json", "assess_image"]
 
 
 class ImageFinding(StrEnum):
@@ -34,7 +34,7 @@ class ImageFinding(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TestedImage:
+class ImageResult:
     """One image, tested against a policy.
 
     Attributes:
@@ -86,7 +86,7 @@ class DecodersOnDemand:
 
 def assess_image(
     file: Path, *, pack: Pack, policy: PortraitPolicy, still_decoder: StillDecoder
-) -> TestedImage:
+) -> ImageResult:
     """Tests one file against a policy. Reports problems of the file in the return value.
 
     Args:
@@ -99,11 +99,11 @@ def assess_image(
         data = read_image(file)
         report = examine_portrait(data, pack=pack, policy=policy, still_decoder=still_decoder)
     except TrustedImageRefused as refusal:
-        return TestedImage(
+        return ImageResult(
             file=file, answer=ImageFinding.NOT_CONFORMANT, reason=refusal.reason.value, message=str(refusal)
         )
     except (FileUnusable, VisionError) as error:
-        return TestedImage(file=file, answer=ImageFinding.UNDECIDED, message=str(error))
+        return ImageResult(file=file, answer=ImageFinding.UNDECIDED, message=str(error))
     refusing = [each for each in report.requirements if each.refuses]
     if not refusing:
         answer = ImageFinding.CONFORMANT
@@ -111,10 +111,10 @@ def assess_image(
         answer = ImageFinding.NOT_CONFORMANT
     else:
         answer = ImageFinding.UNDECIDED
-    return TestedImage(file=file, answer=answer, report=report)
+    return ImageResult(file=file, answer=answer, report=report)
 
 
-def as_json(checked: TestedImage) -> Mapping[str, Any]:
+def as_json(checked: ImageResult) -> Mapping[str, Any]:
     """Returns the tests as values for programs."""
     values: dict[str, Any] = {"file": str(checked.file), "answer": checked.answer.value}
     report = checked.report

@@ -18,7 +18,7 @@ HOUSEKEEPER = Actor(name="housekeeping", role="server")
 
 @dataclass(frozen=True, slots=True)
 class ErasedChecks:
-    """What one round erased.
+    """The checks that one round found and erased.
 
     Attributes:
         found: The number of checks that were due.
