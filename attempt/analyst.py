@@ -67,7 +67,7 @@ class FrameAnalyst:
         self._pack = pack
         self._decoder = FrameDecoder(limits)
 
-    def watch(
+    def new_watch(
         self,
         *,
         apart_seconds: float = APART_SECONDS,
@@ -84,14 +84,14 @@ class FrameAnalyst:
         faces = UprightFaces(lambda pixels: persons_of(pixels, self._pack, rule=subject))
         return PacedWatch(self._pack, faces=faces, apart_seconds=apart_seconds, follow_seconds=follow_seconds)
 
-    def check(self, frame: Frame) -> None:
+    def validate_header(self, frame: Frame) -> None:
         """Tests the JPEG header of a frame without decoding the image. This takes about 0.02 ms.
 
         Raises:
             FrameUnusable: The image is not a colour JPEG, its size differs from the frame's header, or it
                 exceeds a limit.
         """
-        self._decoder.check(frame)
+        self._decoder.validate_header(frame)
 
     def verify(self, frame: Frame) -> None:
         """Tests that a frame can be decoded, without measuring it.
@@ -121,8 +121,8 @@ class FrameAnalyst:
                 detector runs on the frame.
             measure: A further measurement of the decoded frame (luma or colours, whichever was decoded),
                 before it is rotated.
-            expects_blink: See ``FrameWatcher.watch``.
-            expects_depth: See ``FrameWatcher.watch``.
+            expects_blink: See ``FrameWatcher.measure``.
+            expects_depth: See ``FrameWatcher.measure``.
             with_light: Whether to keep the pixels that ``flash_sample`` needs.
 
         Raises:
@@ -130,7 +130,7 @@ class FrameAnalyst:
                 exceeds a limit, or it cannot be decoded.
         """
         picture = FramePicture(self._decoder, frame, in_colour=with_light)
-        watched = (self.watch().watcher if watcher is None else watcher).watch(
+        watched = (self.new_watch().watcher if watcher is None else watcher).measure(
             picture,
             index=frame.index,
             capture_time=capture_time,

@@ -58,7 +58,7 @@ class AttemptCapture:
         challenge: The attempt's challenge; ``None`` without one.
         examiner: Keeps the answers of the expensive models.
         round_trip: The stream's round trip. The caller notes the messages without which the device cannot
-            send another frame (``RoundTrip.asked``).
+            send another frame (``RoundTrip.note_request``).
     """
 
     def __init__(
@@ -76,19 +76,19 @@ class AttemptCapture:
 
         Args:
             analyst: Runs the models.
-            plan: When the attempt has enough frames; with a challenge, ``CapturePlan.beside`` adapts it.
+            plan: When the attempt has enough frames; ``CapturePlan.with_challenge`` adapts it to a challenge.
             oval: Where the face should be.
             guidance: The thresholds of the hints.
             random: Returns the given number of unpredictable bytes, to draw the sample of unmeasured frames.
             challenge: The attempt's challenge; ``None`` for EXPRESS.
             subject: Defines which faces count as persons.
         """
-        plan = plan if challenge is None else plan.beside(challenge)
+        plan = plan if challenge is None else plan.with_challenge(challenge)
         self.challenge = challenge
         self.round_trip = RoundTrip()
         self._analyst = analyst
         self._plan = plan
-        self._watch = analyst.watch(
+        self._watch = analyst.new_watch(
             apart_seconds=plan.apart_seconds,
             follow_seconds=min(FOLLOW_SECONDS, plan.seconds / (_DETECTIONS_PER_SELECTED * plan.selected)),
             subject=subject,
@@ -186,9 +186,9 @@ class AttemptCapture:
         """The evidence frame; ``None`` before any usable frame."""
         return self._kept.best
 
-    def audit(self, limit: int) -> tuple[SeenFrame, ...]:
+    def audit_frames(self, limit: int) -> tuple[SeenFrame, ...]:
         """Returns up to ``limit`` further kept frames, spread over the attempt."""
-        return self._kept.audit(limit)
+        return self._kept.audit_frames(limit)
 
     def take(self, frame: Frame, *, arrival: float, coded: CodedPicture | None = None) -> Feedback | None:
         """Takes the next frame and returns feedback for the person; ``None`` if there is nothing new.
@@ -203,11 +203,11 @@ class AttemptCapture:
         """
         if self._origin is None:
             self._origin = frame.capture_time_us
-        self.round_trip.arrived(arrival, step=frame.flash_step)
+        self.round_trip.note_frame(arrival, step=frame.flash_step)
         time = (frame.capture_time_us - self._origin) / 1e6
         measure = None if coded is None else partial(coded, frame)
         match self._watch.next(time):
-            case FrameWork.WATCH:
+            case FrameWork.MEASURE:
                 pass
             case FrameWork.SAMPLE:
                 self._analyst.sample(frame, time, watcher=self._watch.watcher, measure=measure)
@@ -258,7 +258,7 @@ class AttemptCapture:
             code = challenge.hint(arrival) or code
         elif self._motion.asking and guidance.code in _REPLACED_BY_REQUEST:
             code = _TURN
-        return self._feedback.news(Feedback(code, self._progress, frame.index), time)
+        return self._feedback.due_feedback(Feedback(code, self._progress, frame.index), time)
 
     def skip(self, frame: Frame, *, arrival: float) -> None:
         """Gives a frame to the challenge without measuring it. Use it once the attempt is ``settled``.
@@ -270,7 +270,7 @@ class AttemptCapture:
         Raises:
             FrameUnusable: As for ``take``.
         """
-        self._analyst.check(frame)
+        self._analyst.validate_header(frame)
         self._sample.offer(frame)
         if self.challenge is not None and self._origin is not None:
             self.challenge.skip(frame, origin_us=self._origin, arrival=arrival)
@@ -290,14 +290,14 @@ class AttemptCapture:
                 case MoveOval(oval=oval):
                     self._placement.oval = oval
                 case Reveal(step):
-                    self.round_trip.revealed(step.number, now)
+                    self.round_trip.note_step(step.number, now)
                 case _:
                     pass
         return actions
 
     def _note(self, frame: Frame, time: float) -> None:
         """Takes a frame that is not decoded."""
-        self._analyst.check(frame)
+        self._analyst.validate_header(frame)
         self._sample.offer(frame)
         self._watch.watcher.skip(
             SkippedFrame(index=frame.index, capture_time=time, fingerprint=frame.fingerprint, samples=None)
@@ -324,7 +324,7 @@ class AttemptCapture:
 
     def examinations(self, *, begun: int | None = None) -> tuple[Examination, ...]:
         """Returns the missing examinations of selected frames, except that of frame ``begun``."""
-        return self.examiner.rest(self._kept.selected, begun=begun)
+        return self.examiner.pending(self._kept.selected, begun=begun)
 
     def identifications(self) -> tuple[Identification, ...]:
         """Returns the identification of one frame from each stretch of the scan without an examined frame.
@@ -341,7 +341,7 @@ class AttemptCapture:
         Raises:
             FrameUnusable: An image does not decode.
         """
-        self.examiner.take(examination() for examination in self.examinations())
+        self.examiner.add(examination() for examination in self.examinations())
         self.examiner.witnesses = tuple(identify() for identify in self.identifications())
 
     def verify_sample(self) -> None:

@@ -62,7 +62,7 @@ class FrameExaminer:
     """Keeps the models' answers for the frames of one attempt, and lists the examinations that have not run.
 
     It runs no model itself. The caller runs the examinations, on any thread, and passes the answers to
-    ``take``.
+    ``add``.
 
     Attributes:
         witnesses: Frames that were identified only for constancy, one for each stretch of the scan without an
@@ -93,7 +93,7 @@ class FrameExaminer:
         missing = next((index for index in wanted if index not in self._examined), None)
         return None if missing is None else self._examination(missing)
 
-    def rest(self, selected: Sequence[int], *, begun: int | None = None) -> tuple[Examination, ...]:
+    def pending(self, selected: Sequence[int], *, begun: int | None = None) -> tuple[Examination, ...]:
         """Returns the examinations of the selected frames that have no answers yet.
 
         Args:
@@ -104,7 +104,7 @@ class FrameExaminer:
             self._examination(index) for index in selected if index not in self._examined and index != begun
         )
 
-    def take(self, examined: Iterable[ExaminedFrame]) -> None:
+    def add(self, examined: Iterable[ExaminedFrame]) -> None:
         """Keeps the answers for frames."""
         self._examined.update((one.frame_index, one) for one in examined)
 

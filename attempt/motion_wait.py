@@ -21,10 +21,10 @@ class MotionWait:
     """
 
     def __init__(self, *, seconds: float) -> None:
-        """Starts before the end of the capture.
+        """Initialises a wait that begins with the first call of ``take``.
 
         Args:
-            seconds: The longest wait, seconds of capture time; 0 to wait for nothing.
+            seconds: The longest wait, seconds of capture time; 0 for no wait.
         """
         self._seconds = seconds
         self._begun: float | None = None
@@ -38,7 +38,7 @@ class MotionWait:
         return self._begun is not None and not self.over
 
     def take(self, scan: ScanObservations, time: float) -> None:
-        """Takes the measurements up to a frame that is not before the end of the capture.
+        """Tests the measurements up to a frame at or after the capture's end, and begins or ends the wait.
 
         Args:
             scan: The measurements of the attempt so far.

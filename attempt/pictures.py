@@ -44,7 +44,7 @@ class FrameDecoder:
             min_side=limits.min_side,
         )
 
-    def check(self, frame: Frame) -> None:
+    def validate_header(self, frame: Frame) -> None:
         """Tests the JPEG header of a frame without decoding the image. This takes about 0.02 ms.
 
         Raises:

@@ -79,7 +79,7 @@ class CapturePlan:
     apart_seconds: float = APART_SECONDS
     motion_seconds: float = 4.0
 
-    def beside(self, challenge: AttemptChallenge) -> "CapturePlan":
+    def with_challenge(self, challenge: AttemptChallenge) -> "CapturePlan":
         """Returns the plan of an attempt with a challenge, which needs every frame.
 
         A challenge asks for motion by itself. The time of its closing step, in which no frame is measured,
@@ -166,7 +166,7 @@ class FeedbackPacing:
         """Starts without feedback."""
         self._last_sent: tuple[str, float, float] | None = None
 
-    def news(self, feedback: Feedback, time: float) -> Feedback | None:
+    def due_feedback(self, feedback: Feedback, time: float) -> Feedback | None:
         """Returns the feedback if it is new, or if the last one was sent some time ago; ``None`` otherwise.
 
         Args:

@@ -28,7 +28,7 @@ class RoundTrip:
         """The shortest exchange so far, seconds; 0 before the first one."""
         return 0.0 if self._shortest is None else self._shortest
 
-    def asked(self, now: float) -> None:
+    def note_request(self, now: float) -> None:
         """Notes a message without which the device cannot send another frame.
 
         Args:
@@ -37,11 +37,11 @@ class RoundTrip:
         if self._asked is None:
             self._asked = now
 
-    def revealed(self, step: int, now: float) -> None:
+    def note_step(self, step: int, now: float) -> None:
         """Notes that a step of the flash, which no earlier frame can name, is sent at ``now``."""
         self._step, self._step_at = step, now
 
-    def arrived(self, at: float, *, step: int) -> None:
+    def note_frame(self, at: float, *, step: int) -> None:
         """Notes the next frame, in order of arrival.
 
         Args:

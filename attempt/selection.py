@@ -40,7 +40,7 @@ class KeptFrames:
         index = self._selector.best
         return None if index is None else self.frames.get(index)
 
-    def audit(self, limit: int) -> tuple[SeenFrame, ...]:
+    def audit_frames(self, limit: int) -> tuple[SeenFrame, ...]:
         """Returns up to ``limit`` further kept frames, spread over the attempt."""
         best = self._selector.best
         others = [self.frames[index] for index in sorted(self.frames) if index != best]

@@ -75,8 +75,8 @@ class PacedWatch:
             in_any_case: Whether to measure the frame even if the pace would skip it.
         """
         work = self.next(capture_time)
-        if in_any_case or work is FrameWork.WATCH:
-            return self.watcher.watch(picture, index=index, capture_time=capture_time)
+        if in_any_case or work is FrameWork.MEASURE:
+            return self.watcher.measure(picture, index=index, capture_time=capture_time)
         samples = sample_frame(picture.grey()) if work is FrameWork.SAMPLE else None
         self.watcher.skip(
             SkippedFrame(index=index, capture_time=capture_time, fingerprint=None, samples=samples)

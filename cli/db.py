@@ -101,10 +101,10 @@ async def _forget(settings: Settings, tenant: str, subject: str, reason: str) ->
             tenant=tenant,
             action=AuditAction.DEVICES_FORGOTTEN,
             actor=shell_actor(),
-            subject=subject_hash(key.of(tenant), subject),
+            subject=subject_hash(key.tenant_key(tenant), subject),
             purpose=reason,
         )
-        terms = [reference_term("subject", subject, tenant_key=each) for each in key.every(tenant)]
+        terms = [reference_term("subject", subject, tenant_key=each) for each in key.tenant_keys(tenant)]
         check_ids = await EvidenceRecordRepository(database).of_subject(tenant, terms, subject)
         return await DeviceRepository(database).forget_subject(
             tenant,

@@ -7,7 +7,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from cli.shown import shown
+from cli.shown import printable
 
 __all__ = ["Section", "section_table"]
 
@@ -41,5 +41,5 @@ def section_table(section: Section) -> Table:
     table.add_column(no_wrap=True, min_width=_NAME)
     table.add_column(overflow="fold")
     for name, value in section.rows:
-        table.add_row(Text(name), Text(shown(value)))
+        table.add_row(Text(name), Text(printable(value)))
     return table

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-__all__ = ["shown", "shown_name"]
+__all__ = ["printable", "shown_name"]
 
 
-def shown(text: str) -> str:
+def printable(text: str) -> str:
     r"""Returns ``text`` with unprintable characters escaped: control characters and those that hide others.
 
     A file name can contain anything: escape sequences recolour a terminal or rewrite lines above, and marks
@@ -19,7 +19,7 @@ def shown(text: str) -> str:
 
 def shown_name(path: Path) -> str:
     """Returns a path for a terminal or a page; see ``shown``."""
-    return shown(str(path))
+    return printable(str(path))
 
 
 def _written(character: str) -> str:

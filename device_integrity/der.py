@@ -84,9 +84,9 @@ class Element:
         Raises:
             DerMalformed: It is primitive, one of them is malformed, or they are too many or too deep.
         """
-        return tuple(self.each())
+        return tuple(self.iter_children())
 
-    def each(self) -> Iterator["Element"]:
+    def iter_children(self) -> Iterator["Element"]:
         """Iterates over the children, and reads each one only when the caller requests it.
 
         Raises:
@@ -96,7 +96,7 @@ class Element:
             raise DerMalformed(f"{self.tag} is primitive and holds no elements")
         return _elements(self.content, self.encoding, self.depth + 1)
 
-    def expect(self, number: Universal) -> "Element":
+    def require_tag(self, number: Universal) -> "Element":
         """Returns this element if its tag is ``number`` and its form is the one of that type.
 
         The form is primitive or constructed; BER allows both for a string.
@@ -117,7 +117,7 @@ class Element:
         Raises:
             DerMalformed: It is not a SEQUENCE, or as for ``children``.
         """
-        return self.expect(Universal.SEQUENCE).children()
+        return self.require_tag(Universal.SEQUENCE).children()
 
     def set_of(self) -> tuple["Element", ...]:
         """Returns the elements of a SET in their encoded order, which is not verified.
@@ -125,7 +125,7 @@ class Element:
         Raises:
             DerMalformed: It is not a SET, or as for ``children``.
         """
-        return self.expect(Universal.SET).children()
+        return self.require_tag(Universal.SET).children()
 
     def explicit(self) -> "Element":
         """Returns the one element within an explicit tag.
@@ -144,7 +144,7 @@ class Element:
         Raises:
             DerMalformed: It is not a BOOLEAN, or not one octet.
         """
-        content = self.expect(Universal.BOOLEAN).content
+        content = self.require_tag(Universal.BOOLEAN).content
         if len(content) != 1:
             raise DerMalformed(f"a BOOLEAN has {len(content)} octets, 1 expected")
         return Boolean(value=content[0] != 0, canonical=content[0] in (0, _DER_TRUE))
@@ -155,7 +155,7 @@ class Element:
         Raises:
             DerMalformed: It is not an INTEGER, empty, too long, or not in the fewest octets.
         """
-        return _integer(self.expect(Universal.INTEGER))
+        return _integer(self.require_tag(Universal.INTEGER))
 
     def enumerated(self) -> int:
         """Returns the number of an ENUMERATED.
@@ -163,7 +163,7 @@ class Element:
         Raises:
             DerMalformed: It is not an ENUMERATED, or as for ``integer``.
         """
-        return _integer(self.expect(Universal.ENUMERATED))
+        return _integer(self.require_tag(Universal.ENUMERATED))
 
     def octets(self) -> bytes:
         """Returns the octets of an OCTET STRING, joined if BER encodes it in pieces.
@@ -171,7 +171,7 @@ class Element:
         Raises:
             DerMalformed: It, or a piece of it, is not an OCTET STRING.
         """
-        return _joined(self.expect(Universal.OCTET_STRING), Universal.OCTET_STRING)
+        return _joined(self.require_tag(Universal.OCTET_STRING), Universal.OCTET_STRING)
 
     def bits(self) -> bytes:
         """Returns the octets of a BIT STRING whose bits fill whole octets.
@@ -179,7 +179,7 @@ class Element:
         Raises:
             DerMalformed: It is not a BIT STRING, is in pieces, or has unused bits.
         """
-        content = self.expect(Universal.BIT_STRING).content
+        content = self.require_tag(Universal.BIT_STRING).content
         if self.constructed or not content or content[0] != 0:
             raise DerMalformed("a BIT STRING of whole octets in one piece expected")
         return content[1:]
@@ -204,7 +204,7 @@ class Element:
         Raises:
             DerMalformed: It is not a NULL, or has content.
         """
-        if self.expect(Universal.NULL).content:
+        if self.require_tag(Universal.NULL).content:
             raise DerMalformed("a NULL has content")
 
     def object_identifier(self) -> str:
@@ -213,7 +213,7 @@ class Element:
         Raises:
             DerMalformed: It is not an OBJECT IDENTIFIER, or not well formed.
         """
-        return _dotted(self.expect(Universal.OBJECT_IDENTIFIER).content)
+        return _dotted(self.require_tag(Universal.OBJECT_IDENTIFIER).content)
 
 
 _COLLECTIONS: Final = frozenset({Universal.SEQUENCE, Universal.SET})
@@ -310,7 +310,7 @@ def _integer(element: Element) -> int:
 def _joined(element: Element, number: Universal) -> bytes:
     if not element.constructed:
         return element.content
-    return b"".join(_joined(piece.expect(number), number) for piece in element.children())
+    return b"".join(_joined(piece.require_tag(number), number) for piece in element.children())
 
 
 def _dotted(content: bytes) -> str:

@@ -13,7 +13,7 @@ the persons of a frame, the subject first (``matcher.persons``)::
 
     watcher = FrameWatcher(find_faces=find_persons)
     for index, frame in enumerate(frames):
-        watcher.watch(frame, index=index, capture_time=index / 15)
+        watcher.measure(frame, index=index, capture_time=index / 15)
     scan = watcher.observations
 
     liveness = judge_scan(

@@ -85,8 +85,13 @@ class KnownEyes:
         kept = [one for one in self._latest if one.patches is not patches]
         self._latest = deque(kept, maxlen=_MOST_LATEST)
 
-    def alike(self, patches: Eyes) -> tuple[EyeRatios | None, float]:
-        """Returns ratios and correlation of earlier eyes that look the same; ``None`` and 0 if none do."""
+    def find_alike(self, patches: Eyes) -> tuple[EyeRatios | None, float]:
+        """Finds earlier eyes that look the same as ``patches``.
+
+        Returns:
+            The eye ratios that were measured then, and the correlation of the two images; ``None`` and 0 if
+            no earlier eyes look the same.
+        """
         for one in self._all():
             # If one eye is as open as before, there is no blink. Eyes are shut only if both are.
             alike = (_best_correlation if one.opened else _worst_correlation)(one.patches, patches)

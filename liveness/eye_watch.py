@@ -63,14 +63,14 @@ class EyeSight:
         patches: The grey patches of the left and the right eye.
         turned: Whether the head is turned away from its median pose.
         eyes: The ratios of earlier eyes that look the same; ``None`` if none do.
-        worth: Whether it is worth measuring the eyes now.
+        worth_measuring: Whether it is worth measuring the eyes now.
     """
 
     time: float
     patches: Eyes
     turned: bool
     eyes: EyeRatios | None
-    worth: bool
+    worth_measuring: bool
 
 
 class _Blinks:
@@ -171,7 +171,7 @@ class _Fall:
     def add(self, sight: EyeSight, eyes: EyeRatios) -> None:
         """Adds the eyes of a frame if they were measured, as shut, or reuse the ratios of such a frame."""
         self._drop_before(sight.time)
-        if sight.worth or any(eyes == known for _, known in self._shut):
+        if sight.worth_measuring or any(eyes == known for _, known in self._shut):
             self._shut.append((sight, eyes))
 
     def end(self, opened: EyeSight) -> list[EyeSight]:
@@ -182,7 +182,9 @@ class _Fall:
 
     def _drop_before(self, time: float) -> None:
         """Drops the frames that are too early for a blink, and those that reuse their ratios."""
-        held = {eyes for sight, eyes in self._shut if sight.worth and time - sight.time <= self._longest}
+        held = {
+            eyes for sight, eyes in self._shut if sight.worth_measuring and time - sight.time <= self._longest
+        }
         self._shut = [one for one in self._shut if one[1] in held and time - one[0].time <= self._longest]
 
 
@@ -210,7 +212,7 @@ class EyeWatch:
         """Whether the frames so far show a blink, counted as in ``liveness.express.blink``."""
         return self._blinks.stands
 
-    def see(
+    def compare(
         self,
         grey: GreyView,
         face: DetectedFace,
@@ -231,13 +233,13 @@ class EyeWatch:
         self._budget.begin(time)
         patches = cut_eyes(grey, face.five_points)
         turned = self._turns(face.five_points)
-        eyes, alike = self._known.alike(patches)
+        eyes, alike = self._known.find_alike(patches)
         if expected or (detected and self._budget.due(time, alike=alike)):
-            return EyeSight(time, patches, turned, eyes, worth=True)
+            return EyeSight(time, patches, turned, eyes, worth_measuring=True)
         unlike = eyes is None and not self._blinks.found
-        return EyeSight(time, patches, turned, eyes, worth=unlike and self._budget.has_spare(time))
+        return EyeSight(time, patches, turned, eyes, worth_measuring=unlike and self._budget.has_spare(time))
 
-    def measured(self, sight: EyeSight, eyes: EyeRatios | None) -> EyeRatios | None:
+    def add_measured(self, sight: EyeSight, eyes: EyeRatios | None) -> EyeRatios | None:
         """Adds a measured frame.
 
         Args:
@@ -270,7 +272,7 @@ class EyeWatch:
             self._blinks.saw_shut()
         return eyes
 
-    def unmeasured(self, sight: EyeSight) -> EyeRatios | None:
+    def add_unmeasured(self, sight: EyeSight) -> EyeRatios | None:
         """Adds a frame that was not measured.
 
         Returns:

@@ -113,7 +113,7 @@ def fuse(
     evidence = _evidence(
         by_name,
         networks,
-        calibrations.of(networks),
+        calibrations.calibration_for(networks),
         motion=model.motion if scan and not short else None,
         traces=model.traces,
     )
@@ -129,7 +129,7 @@ def fuse(
         reasons = (*(against or (VerdictReason.EVIDENCE_TOO_WEAK,)), *short)
         return result(verdict=Verdict.SPOOF, score=score, reasons=reasons)
     doubts = (*short, *_doubts(by_name, policy, asked=evidence.network is not None))
-    if any(_attacked(part, calibrations.of(part), policy) for part in stretches):
+    if any(_attacked(part, calibrations.calibration_for(part), policy) for part in stretches):
         doubts = (VerdictReason.NETWORK_SEES_ATTACK, *doubts)
     if score >= policy.live_threshold and not doubts:
         looks = VerdictReason.LOOKS_ALIVE if scan else VerdictReason.LOOKS_GENUINE
@@ -253,7 +253,7 @@ def _trace_odds(by_name: Mapping[str, Signal], traces: Traces) -> dict[str, floa
     for name, trace in traces.signals.items():
         signal = by_name.get(name)
         if signal is not None and signal.score is not None:
-            found[name] = -trace.strength * trace.seen(signal.score)
+            found[name] = -trace.strength * trace.clearness(signal.score)
     return found
 
 
@@ -263,7 +263,7 @@ def _clearest_trace(by_name: Mapping[str, Signal], traces: Traces) -> float:
     for name, trace in traces.signals.items():
         signal = by_name.get(name)
         if trace.strength > 0 and signal is not None and signal.score is not None:
-            clearest = max(clearest, trace.seen(signal.score))
+            clearest = max(clearest, trace.clearness(signal.score))
     return clearest
 
 

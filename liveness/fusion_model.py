@@ -54,7 +54,7 @@ class Trace:
     full: float
     strength: float
 
-    def seen(self, score: float) -> float:
+    def clearness(self, score: float) -> float:
         """Returns how clear the trace is, 0..1.
 
         It is 0 at ``begins``, 1 at ``full``, and linear in the log odds of the score between them.
@@ -126,7 +126,7 @@ class NetworkCalibrations:
     known: Mapping[frozenset[str], NetworkCalibration]
     unknown: NetworkCalibration
 
-    def of(self, names: Iterable[str]) -> NetworkCalibration:
+    def calibration_for(self, names: Iterable[str]) -> NetworkCalibration:
         """Returns the calibration of a set of networks, or the one of unknown sets."""
         return self.known.get(frozenset(names), self.unknown)
 

@@ -27,7 +27,7 @@ slow link frames arrive in bunches, so the last of a bunch is measured rather th
 class FrameWork(StrEnum):
     """The work that a frame gets."""
 
-    WATCH = "WATCH"
+    MEASURE = "MEASURE"
     """The frame is measured."""
     SAMPLE = "SAMPLE"
     """The frame is only sampled, for comparison with others."""
@@ -61,13 +61,13 @@ class FramePace:
         apart = min(self._apart, _RESTLESS_SECONDS) if restless else self._apart
         if self._began is None:
             self._began = self._watched = self._last = capture_time
-            return FrameWork.WATCH
+            return FrameWork.MEASURE
         self._gaps.append(capture_time - self._last)
         self._last = capture_time
         until_next = max(self._gaps)
         since_watched = capture_time - self._watched
         if since_watched >= _SOON * apart and since_watched + until_next > apart:
             self._watched = capture_time
-            return FrameWork.WATCH
+            return FrameWork.MEASURE
         sampled = capture_time - self._began < _SAMPLED_SECONDS
         return FrameWork.SAMPLE if sampled else FrameWork.NOTE

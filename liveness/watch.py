@@ -108,7 +108,7 @@ class FrameWatcher:
         """Whether a blink was measured; never without a landmarker."""
         return self._eyes.blinked
 
-    def watch(
+    def measure(
         self,
         picture: LazyFrame,
         *,
@@ -195,19 +195,19 @@ class FrameWatcher:
     ) -> tuple[EyeRatios | None, Landmarks | None]:
         if self._locate is None:
             return None, None
-        sight = self._eyes.see(
+        sight = self._eyes.compare(
             seen.grey,
             face,
             capture_time,
             detected=detected,
             expected=self._expects_blink and not self.blinked,
         )
-        if sight.worth:
+        if sight.worth_measuring:
             landmarks = self._locate(colour(), face)
             eyes = None if landmarks is None else eye_aspect_ratio(landmarks)
-            eyes = self._eyes.measured(sight, eyes)
+            eyes = self._eyes.add_measured(sight, eyes)
         else:
-            landmarks, eyes = None, self._eyes.unmeasured(sight)
+            landmarks, eyes = None, self._eyes.add_unmeasured(sight)
         self._collector.correct_eyes(self._eyes.corrections())
         return eyes, landmarks
 

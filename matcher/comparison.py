@@ -26,7 +26,7 @@ class MatchPolicy:
     require_measured: bool = False
 
     def __post_init__(self) -> None:
-        """Check the numbers.
+        """Validate ``max_fmr``.
 
         Raises:
             PortraitPolicyInvalid: ``max_fmr`` is not in (0, 1).

@@ -16,7 +16,13 @@ from server.checks.deliveries import Deliveries
 from server.checks.expiry import CheckExpiry
 from server.checks.lifecycle import check_erased
 from server.checks.running import RunningScans
-from server.configuration_events import Described, callers_event, keys_event, policies_event, settings_event
+from server.configuration_events import (
+    DescribedPart,
+    callers_event,
+    keys_event,
+    policies_event,
+    settings_event,
+)
 from server.data_folder import protect_data
 from server.device.configured import require_available
 from server.device.revocation import RevocationFile
@@ -207,19 +213,19 @@ class FacegateServer:
         allowed = settings.allow_evaluation_pack
         require_servable(policies, pack, default=settings.policies.default, allow_evaluation_pack=allowed)
         announce_pack(pack, allow_evaluation_pack=allowed)
-        self._metrics.models.loaded(on_gpu=pack.on_gpu)
+        self._metrics.models.set_device(on_gpu=pack.on_gpu)
         self._evaluates = pack.evaluation_only and allowed
         await self._workers.start()
         await asyncio.to_thread(revocation.refresh, self._clock.now())
         callers = listeners.callers
         described = (
-            Described(lambda: settings, settings_event),
-            Described(lambda: policies, policies_event),
-            Described(lambda: callers.content, lambda _: callers_event(callers.entries)),
-            Described(lambda: key_folder.names, keys_event),
+            DescribedPart(lambda: settings, settings_event),
+            DescribedPart(lambda: policies, policies_event),
+            DescribedPart(lambda: callers.content, lambda _: callers_event(callers.entries)),
+            DescribedPart(lambda: key_folder.names, keys_event),
         )
         await log_changes(stores.audit, described, now=self._clock.now())
-        deliveries = Deliveries(keys.memory.of)
+        deliveries = Deliveries(keys.memory.tenant_key)
         completion = open_servicers(
             listeners,
             settings=settings,

@@ -129,7 +129,7 @@ def check_intake(
         tries=TryGate(
             repository=stores.checks,
             setting=settings.limits.failures.as_setting(),
-            tenant_key=keys.memory.of,
+            tenant_key=keys.memory.tenant_key,
             metrics=metrics,
         ),
         portraits=PortraitIntake(
@@ -168,7 +168,7 @@ def evidence_environment(
     rules = ApprovalRules(
         two_people=frozenset(settings.compliance.two_people),
         valid=timedelta(hours=settings.compliance.approval_hours),
-        tenant_keys=keys.memory.every,
+        tenant_keys=keys.memory.tenant_keys,
         device_hashes=keys.memory.subject_hashes,
     )
     reading = EvidenceReading(
@@ -192,10 +192,10 @@ def evidence_environment(
         completion=completion,
         rules=rules,
     )
-    tokens = PageTokens(tenant_keys=keys.memory.every, random=secrets.token_bytes)
+    tokens = PageTokens(tenant_keys=keys.memory.tenant_keys, random=secrets.token_bytes)
     return EvidenceEnvironment(
         listing=CheckListing(
-            records=stores.records, log=stores.audit, tenant_keys=keys.memory.every, tokens=tokens
+            records=stores.records, log=stores.audit, tenant_keys=keys.memory.tenant_keys, tokens=tokens
         ),
         reading=reading,
         erasure=erasure,
@@ -203,7 +203,7 @@ def evidence_environment(
             reading=reading, erasure=erasure, devices=stores.devices, log=stores.audit, rules=rules
         ),
         auditing=AuditListing(reader=AuditReader(stores.database), log=stores.audit, tokens=tokens),
-        tenant_keys=keys.memory.every,
+        tenant_keys=keys.memory.tenant_keys,
         now=now,
     )
 
@@ -270,14 +270,14 @@ def device_knowledge(
             revocation=revocation,
             devices=stores.devices,
             workers=pool,
-            tenant_key=keys.memory.of,
+            tenant_key=keys.memory.tenant_key,
             hash_subject=keys.memory.subject_hash,
             now=now,
         ),
         repository=stores.devices,
         memory=DeviceMemory(
             stores.memory,
-            tenant_key=keys.memory.of,
+            tenant_key=keys.memory.tenant_key,
             hash_subject=keys.memory.subject_hash,
             pool=pool,
         ),

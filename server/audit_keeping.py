@@ -8,7 +8,7 @@ from typing import Any, Final
 import structlog
 
 from server.audit import AuditEvent, CheckpointSigner
-from server.configuration_events import COMPARED, Described
+from server.configuration_events import COMPARED, DescribedPart
 from server.storage.audit import AuditLog
 from server.telemetry.metrics import Metrics
 from server.timestamps import TimestampAuthority, TimestampFailed
@@ -20,7 +20,7 @@ _STAMPS: Final = 64
 _log = structlog.get_logger(__name__)
 
 
-async def log_changes(log: AuditLog, described: Sequence[Described[Any]], *, now: datetime) -> None:
+async def log_changes(log: AuditLog, described: Sequence[DescribedPart[Any]], *, now: datetime) -> None:
     """Writes entries of the parts of the configuration that differ from the newest logged ones.
 
     Raises:
@@ -43,7 +43,7 @@ class AuditKeeper:
         signer: CheckpointSigner,
         authority: TimestampAuthority | None,
         counted: Sequence[Due],
-        described: Sequence[Described[Any]],
+        described: Sequence[DescribedPart[Any]],
         metrics: Metrics,
         now: Callable[[], datetime],
         interval: timedelta,
@@ -165,7 +165,7 @@ class AuditKeeper:
 class _Changes:
     """Describes each part of the configuration again only after it has changed."""
 
-    def __init__(self, log: AuditLog, described: Sequence[Described[Any]]) -> None:
+    def __init__(self, log: AuditLog, described: Sequence[DescribedPart[Any]]) -> None:
         self._log = log
         self._described = described
         self._logged: list[object] = [object()] * len(described)

@@ -19,7 +19,7 @@ from server.version import server_version
 
 __all__ = [
     "COMPARED",
-    "Described",
+    "DescribedPart",
     "callers_event",
     "keys_event",
     "policies_event",
@@ -38,7 +38,7 @@ _SHORT_HASH: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Described(Generic[_Content]):
+class DescribedPart(Generic[_Content]):
     """A part of the configuration that the audit log describes.
 
     Attributes:

@@ -107,11 +107,11 @@ class MemoryKey:
     secret: bytes = field(repr=False)
     earlier: tuple[bytes, ...] = field(default=(), repr=False)
 
-    def of(self, tenant: str) -> bytes:
+    def tenant_key(self, tenant: str) -> bytes:
         """Returns the key of a tenant, 32 bytes."""
         return _memory_key(self.secret, tenant)
 
-    def every(self, tenant: str) -> tuple[bytes, ...]:
+    def tenant_keys(self, tenant: str) -> tuple[bytes, ...]:
         """Returns the keys that a tenant has and had, newest first, 32 bytes each."""
         return tuple(_memory_key(secret, tenant) for secret in (self.secret, *self.earlier))
 

@@ -119,7 +119,7 @@ class WrappingKeys:
         """The identifiers of all keys."""
         return frozenset(self._keys)
 
-    def wrapping_for(self, tenant: str) -> str:
+    def key_id_for(self, tenant: str) -> str:
         """Returns the identifier of the key that wraps for a tenant; ``""`` for the server's own."""
         return self._wrapping.get(tenant, self._wrapping[""])
 
@@ -215,7 +215,7 @@ def seal(plaintext: bytes, *, wrapping_keys: WrappingKeys, aad: Context, random:
         random: Returns unpredictable bytes: 32 for the key and 12 for each of two nonces.
     """
     data_key = random(_KEY_BYTES)
-    key_id = wrapping_keys.wrapping_for(aad.tenant)
+    key_id = wrapping_keys.key_id_for(aad.tenant)
     return Sealed(
         ciphertext=_encrypt(data_key, plaintext, aad.aad(_FORMAT), random),
         wrapped_key=_encrypt(wrapping_keys.key(key_id), data_key, aad.wrap_aad(_FORMAT, key_id), random),
@@ -255,7 +255,7 @@ def rewrap(
     """
     old = Sealed(ciphertext=b"", wrapped_key=wrapped_key, key_id=key_id)
     data_key = _data_key(old, wrapping_keys=wrapping_keys, aad=aad)
-    newest = wrapping_keys.wrapping_for(aad.tenant)
+    newest = wrapping_keys.key_id_for(aad.tenant)
     return _encrypt(wrapping_keys.key(newest), data_key, aad.wrap_aad(_FORMAT, newest), random), newest
 
 

@@ -117,7 +117,7 @@ class AppGuide:
         """Whether an oval is shown."""
         return self._oval is not None
 
-    def ask(self, face_width: float, *, at: float, seconds: float = 0.0) -> None:
+    def prompt_distance(self, face_width: float, *, at: float, seconds: float = 0.0) -> None:
         """Prompts the person to come closer or to go back, at any position of the face.
 
         Args:
@@ -145,7 +145,7 @@ class AppGuide:
         first = _Oval(oval_width * self._about(), centre[0] + across, centre[1] + down)
         self._add(at, seconds, first.target)
 
-    def notice(self, outline_width: float, *, centre: tuple[float, float], at: float) -> None:
+    def show_position(self, outline_width: float, *, centre: tuple[float, float], at: float) -> None:
         """Shows the person the position of the face; the person then moves a part of the way to the oval.
 
         Args:

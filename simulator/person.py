@@ -182,7 +182,7 @@ class Person:
         """Return the state of the person at ``time`` seconds."""
         return self._behaviour.at(time)
 
-    def look(self, state: PersonState) -> PersonView:
+    def render(self, state: PersonState) -> PersonView:
         """Render the person alone, without the room."""
         self._eyelids.draw(self._layer, closure=state.closure, gaze=state.gaze)
         morph = self._expression.field(mouth=state.mouth, jaw=state.jaw, brows=state.brows)
@@ -194,7 +194,7 @@ class Person:
 
     def show(self, state: PersonState) -> BgrImage:
         """Render the person and the room, before any camera effect."""
-        seen = self.look(state).layer
+        seen = self.render(state).layer
         cover = cv2.extractChannel(seen, 3).astype(np.float32) * np.float32(1 / 255)
         person = cv2.cvtColor(seen, cv2.COLOR_BGRA2BGR)
         room = self._backdrop.show(pan=state.pan, camera=state.head)

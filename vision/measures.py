@@ -57,7 +57,9 @@ _NOTHING_SEEN = Luminance(0.0, 0.0, 1.0, 0.0, 0.0)
 
 
 def face_measures(image: BgrImage, box: Box) -> FaceMeasures:
-    """Return both measurements at little more than the cost of one, because resizing the face costs most.
+    """Return sharpness and luminance of a face. Both together cost little more than one of them.
+
+    Resizing the face costs most, and is done once.
 
     Args:
         image: The frame.

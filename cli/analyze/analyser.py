@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
-from cli.analyze.explained import Explained
+from cli.analyze.explained import ExplainedFile
 from cli.analyze.finding import FileKind, Problem
 
 __all__ = ["INVALID_REQUEST", "Analyser", "unreadable"]
@@ -16,11 +16,11 @@ INVALID_REQUEST: Final = "INVALID_REQUEST"
 class Analyser(Protocol):
     """Analyses one file after the other. Reports the problems of a file in its report."""
 
-    def analyse(self, file: Path) -> Explained:
+    def analyse(self, file: Path) -> ExplainedFile:
         """Analyses an image or a video."""
         ...
 
-    def analyse_stills(self, files: Sequence[Path]) -> Explained:
+    def analyse_stills(self, files: Sequence[Path]) -> ExplainedFile:
         """Analyses images, in the given order, as the frames of one scan."""
         ...
 

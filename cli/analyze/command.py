@@ -23,7 +23,7 @@ from cli.chosen_policy import chosen_policy
 from cli.error_reporting import errors_reported
 from cli.models.options import ModelsDirOption, models_folder
 from cli.options import PoliciesConfigOption
-from cli.shown import shown, shown_name
+from cli.shown import printable, shown_name
 from facegate_client import ClientError
 from liveness import Verdict
 from server.analysis.video import MAXIMUM_STILLS
@@ -142,7 +142,7 @@ def analyze(
     verdict: it cannot be read, shows no face or several, or a model failed.
     """
     messages = Console(stderr=True)
-    with errors_reported(VisionError, ClientError, console=messages, words=shown):
+    with errors_reported(VisionError, ClientError, console=messages, words=printable):
         if server is None:
             _refuse_without_server(api_key_file=api_key_file, ca=ca, cert=cert, key=key)
         else:
@@ -155,7 +155,7 @@ def analyze(
         if explain is not None:
             _refuse_page(explain, count=1 if as_frames else len(files), force=force)
     run = _Run(files, as_frames=as_frames, as_json=as_json, messages=messages)
-    with errors_reported(VisionError, ClientError, console=messages, words=shown):
+    with errors_reported(VisionError, ClientError, console=messages, words=printable):
         if server is not None:
             options = ServerOptions(target=server, api_key_file=api_key_file, ca=ca, cert=cert, key=key)
             with RemoteAnalyser(options, mode=mode) as remote:
@@ -199,7 +199,7 @@ class _Run:
                 findings.append(found.finding)
                 if page is not None:
                     page.add(found)
-                with self.display.aside():
+                with self.display.hidden():
                     self._print(found.finding)
                 self.display.end()
         if len(findings) > 1 and not self._as_json:

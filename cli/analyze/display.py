@@ -15,7 +15,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from cli.shown import shown
+from cli.shown import printable
 
 __all__ = ["AnalysisDisplay"]
 
@@ -57,7 +57,7 @@ class AnalysisDisplay:
             yield
 
     @contextmanager
-    def aside(self) -> Iterator[None]:
+    def hidden(self) -> Iterator[None]:
         """Hides the bar while a report is printed."""
         self._progress.stop()
         yield
@@ -65,7 +65,7 @@ class AnalysisDisplay:
 
     def begin(self, file: Path) -> None:
         """Shows the name of the next file."""
-        self._name = shown(file.name)[-_NAME:]
+        self._name = printable(file.name)[-_NAME:]
         self._frames = 0
         self._progress.update(self._task, description=self._name)
 

@@ -7,11 +7,11 @@ from cli.analyze.finding import FileReport
 from server.analysis.results import ImageStudy
 from vision.exif_tags import ExifTags
 
-__all__ = ["Explained"]
+__all__ = ["ExplainedFile"]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Explained:
+class ExplainedFile:
     """One file's report, with the images and measurements behind it.
 
     Attributes:

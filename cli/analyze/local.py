@@ -10,7 +10,7 @@ from typing import Final, Self
 
 from cli.analyze.analyser import INVALID_REQUEST, unreadable
 from cli.analyze.decoders import DecodersOnDemand
-from cli.analyze.explained import Explained
+from cli.analyze.explained import ExplainedFile
 from cli.analyze.files import read_media
 from cli.analyze.finding import Attack, FileKind, FileReport, FileVerdict, Problem, Thresholds, blank_finding
 from cli.analyze.kinds import kind_of
@@ -93,7 +93,7 @@ class LocalAnalyser:
         """Stops the decoders."""
         self._decoders.__exit__(kind, error, trace)
 
-    def analyse(self, file: Path) -> Explained:
+    def analyse(self, file: Path) -> ExplainedFile:
         """See ``Analyser.analyse``."""
         blank = blank_finding((file,))
         try:
@@ -109,7 +109,7 @@ class LocalAnalyser:
         except (FileUnusable, Refusal, VisionError) as error:
             return _closed(replace(blank, problem=_problem(error)))
 
-    def analyse_stills(self, files: Sequence[Path]) -> Explained:
+    def analyse_stills(self, files: Sequence[Path]) -> ExplainedFile:
         """See ``Analyser.analyse_stills``."""
         blank = replace(blank_finding(tuple(files)), kind=FileKind.STILLS)
         try:
@@ -120,7 +120,7 @@ class LocalAnalyser:
         except (FileUnusable, Refusal, VisionError) as error:
             return _closed(replace(blank, problem=_problem(error)))
 
-    def _image(self, blank: FileReport, analysis: ImageAnalysis, content: bytes) -> Explained:
+    def _image(self, blank: FileReport, analysis: ImageAnalysis, content: bytes) -> ExplainedFile:
         study, problem, selfie = analysis.study, analysis.problem, analysis.selfie
         facts = {"format": analysis.header.format.name}
         if study is not None:
@@ -138,12 +138,12 @@ class LocalAnalyser:
         )
         return _closed(
             finding,
-            Explained(finding=finding, image=study, exif=read_exif_tags(content))
+            ExplainedFile(finding=finding, image=study, exif=read_exif_tags(content))
             if self._keeps_studies
             else None,
         )
 
-    def _video(self, blank: FileReport, analysis: VideoAnalysis) -> Explained:
+    def _video(self, blank: FileReport, analysis: VideoAnalysis) -> ExplainedFile:
         inference_id = video_inference_id(secrets.token_bytes)
         finding = replace(
             blank,
@@ -156,7 +156,7 @@ class LocalAnalyser:
             assessment=analysis.scope,
         )
         return _closed(
-            finding, Explained(finding=finding, video=analysis.study) if self._keeps_studies else None
+            finding, ExplainedFile(finding=finding, video=analysis.study) if self._keeps_studies else None
         )
 
     def _of_fusion(self, result: LivenessResult) -> FileVerdict:
@@ -189,9 +189,9 @@ def _of_selfie(result: SelfieResult) -> FileVerdict:
     )
 
 
-def _closed(finding: FileReport, explained: Explained | None = None) -> Explained:
+def _closed(finding: FileReport, explained: ExplainedFile | None = None) -> ExplainedFile:
     ended = replace(finding, finished=datetime.now(UTC))
-    return Explained(finding=ended) if explained is None else replace(explained, finding=ended)
+    return ExplainedFile(finding=ended) if explained is None else replace(explained, finding=ended)
 
 
 def _problem(error: FileUnusable | Refusal | VisionError) -> Problem:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from cli.analyze.explained import Explained
+from cli.analyze.explained import ExplainedFile
 from cli.analyze.finding import FileKind, FileReport, FileVerdict
 from cli.analyze.page_image import image_pictures
 from cli.analyze.page_parts import judgement, name_of, problem, row, shown_facts, tone_of, verdict_of
 from cli.analyze.page_video import video_pictures
-from cli.shown import shown, shown_name
+from cli.shown import printable, shown_name
 from liveness import Verdict
 from server.analysis.assessment import UNASSESSED
 from server.pages import NOTHING, Html, card, folded, head, joined, page, pill, stylesheet, table
@@ -57,7 +57,7 @@ class ExplanationPage:
         self._findings: list[FileReport] = []
         self._cards: list[Html] = []
 
-    def add(self, explained: Explained) -> None:
+    def add(self, explained: ExplainedFile) -> None:
         """Adds the next file."""
         self._findings.append(explained.finding)
         number = len(self._findings)
@@ -126,7 +126,7 @@ def _overview(findings: Sequence[FileReport]) -> Html:
     ).format(table(heads, rows, label="All files", kind="overview"))
 
 
-def _card(each: Explained, *, key: str, number: int, context: PageContext) -> Html:
+def _card(each: ExplainedFile, *, key: str, number: int, context: PageContext) -> Html:
     finding = each.finding
     read = {
         "File": ", ".join(shown_name(file) for file in finding.files),
@@ -153,7 +153,7 @@ def _card(each: Explained, *, key: str, number: int, context: PageContext) -> Ht
 def _assessment(finding: FileReport) -> Html:
     if not finding.assessment:
         return NOTHING
-    return Html('<p class="assessment">{}</p>').format(shown(finding.assessment))
+    return Html('<p class="assessment">{}</p>').format(printable(finding.assessment))
 
 
 def _attack(decided: FileVerdict | None) -> Html:
@@ -173,7 +173,7 @@ def _judgements(finding: FileReport) -> Html:
     return joined(found)
 
 
-def _pictures(each: Explained, context: PageContext) -> Html:
+def _pictures(each: ExplainedFile, context: PageContext) -> Html:
     networks = context.pack.pad_networks
     if each.image is not None:
         return joined(image_pictures(each.image, exif=each.exif, networks=networks))

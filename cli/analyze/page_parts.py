@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from cli.analyze.finding import FileReport, FileVerdict
-from cli.shown import shown
+from cli.shown import printable
 from liveness import Signal, Verdict
 from server.pages import (
     NOTHING,
@@ -32,12 +32,12 @@ _ABSENT: Final = "-"
 
 def shown_facts(found: Mapping[str, str]) -> Html:
     """Returns names and values, with control characters made visible."""
-    return facts((name, shown(value)) for name, value in found.items())
+    return facts((name, printable(value)) for name, value in found.items())
 
 
 def name_of(finding: FileReport) -> str:
     """Returns the file's name without its folders; for still frames, the first and the number of others."""
-    first = shown(finding.files[0].name or str(finding.files[0]))
+    first = printable(finding.files[0].name or str(finding.files[0]))
     return first if len(finding.files) == 1 else f"{first} and {len(finding.files) - 1} more still frames"
 
 
@@ -75,7 +75,7 @@ def problem(finding: FileReport) -> Html:
     if found is None:
         return NOTHING
     code = f"{found.code} ({found.reason})" if found.reason else found.code
-    return Html('<p class="problem"><strong>{}</strong> {}</p>').format(code, shown(found.message))
+    return Html('<p class="problem"><strong>{}</strong> {}</p>').format(code, printable(found.message))
 
 
 def judgement(found: FileVerdict, *, name: str) -> Html:
@@ -131,7 +131,7 @@ def _signals(signals: Iterable[Signal], *, assessed: bool) -> list[Html]:
             signal.label,
             score=signal.score,
             weight=signal.weight,
-            detail=shown(signal.detail),
+            detail=printable(signal.detail),
             name=signal.name,
         )
         for signal in sorted(wanted, key=lambda each: -each.weight)

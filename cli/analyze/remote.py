@@ -13,7 +13,7 @@ from facegate.v1 import analysis_service_pb2, result_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from cli.analyze.analyser import INVALID_REQUEST, unreadable
-from cli.analyze.explained import Explained
+from cli.analyze.explained import ExplainedFile
 from cli.analyze.files import read_media
 from cli.analyze.finding import Attack, FileKind, FileReport, FileVerdict, Problem, Thresholds, blank_finding
 from cli.analyze.kinds import kind_of
@@ -87,7 +87,7 @@ class RemoteAnalyser:
         finally:
             self._runner.close()
 
-    def analyse(self, file: Path) -> Explained:
+    def analyse(self, file: Path) -> ExplainedFile:
         """See ``Analyser.analyse``.
 
         Raises:
@@ -112,7 +112,7 @@ class RemoteAnalyser:
         except CallRefusedError as error:
             return _refused(blank, _about_file(error.refusal))
 
-    def analyse_stills(self, files: Sequence[Path]) -> Explained:
+    def analyse_stills(self, files: Sequence[Path]) -> ExplainedFile:
         """See ``Analyser.analyse_stills``; raises as ``analyse`` does."""
         blank = replace(blank_finding(tuple(files)), kind=FileKind.STILLS)
         try:
@@ -170,11 +170,13 @@ def _about_file(refusal: ServerError) -> Problem:
     return Problem(code, refusal.message, reason=refusal.reason)
 
 
-def _of_image(blank: FileReport, response: analysis_service_pb2.AnalyzeImageResponse) -> Explained:
+def _of_image(blank: FileReport, response: analysis_service_pb2.AnalyzeImageResponse) -> ExplainedFile:
     """Raises ServerUnusable if the response breaks the contract."""
     blank = replace(blank, request_id=response.request_id, finished=_moment(response.timestamp))
     if not response.HasField("result"):
-        return Explained(finding=replace(blank, problem=Problem(response.error.code, response.error.message)))
+        return ExplainedFile(
+            finding=replace(blank, problem=Problem(response.error.code, response.error.message))
+        )
     result = response.result
     finding = replace(
         blank,
@@ -203,10 +205,10 @@ def _of_image(blank: FileReport, response: analysis_service_pb2.AnalyzeImageResp
         facts=_facts(response.pack),
         assessment=response.assessment,
     )
-    return Explained(finding=finding)
+    return ExplainedFile(finding=finding)
 
 
-def _of_video(blank: FileReport, response: analysis_service_pb2.AnalyzeVideoResponse) -> Explained:
+def _of_video(blank: FileReport, response: analysis_service_pb2.AnalyzeVideoResponse) -> ExplainedFile:
     """Raises ServerUnusable if the response breaks the contract."""
     video = response.video
     facts = {"frames": f"{video.frames} analysed, {video.usable_frames} with exactly one face"}
@@ -232,7 +234,7 @@ def _of_video(blank: FileReport, response: analysis_service_pb2.AnalyzeVideoResp
             "repeated_frames": video.repeated_frames,
         },
     )
-    return Explained(finding=finding)
+    return ExplainedFile(finding=finding)
 
 
 def _of_liveness(result: result_pb2.LivenessResult) -> FileVerdict:
@@ -284,5 +286,5 @@ def _moment(time: Timestamp) -> datetime:
     return time.ToDatetime(UTC)
 
 
-def _refused(blank: FileReport, problem: Problem) -> Explained:
-    return Explained(finding=replace(blank, problem=problem, finished=datetime.now(UTC)))
+def _refused(blank: FileReport, problem: Problem) -> ExplainedFile:
+    return ExplainedFile(finding=replace(blank, problem=problem, finished=datetime.now(UTC)))

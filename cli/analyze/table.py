@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.analyze.finding import FileReport, FileVerdict
-from cli.shown import shown, shown_name
+from cli.shown import printable, shown_name
 from liveness import Signal, Verdict
 from server.analysis.assessment import scope_of
 
@@ -36,21 +36,23 @@ def finding_view(finding: FileReport) -> RenderableType:
     """Returns the whole report on one file."""
     parts: list[RenderableType] = [_title(finding)]
     if finding.assessment:
-        parts.append(Text(f"  {shown(finding.assessment)}", "dim"))
+        parts.append(Text(f"  {printable(finding.assessment)}", "dim"))
     if finding.facts:
         parts.append(
-            Text("  " + shown("; ".join(f"{name} {text}" for name, text in finding.facts.items())), "dim")
+            Text("  " + printable("; ".join(f"{name} {text}" for name, text in finding.facts.items())), "dim")
         )
     problem = finding.problem
     if problem is not None:
         code = f"{problem.code} ({problem.reason})" if problem.reason else problem.code
-        parts.append(Text(f"  {shown(code)}: {shown(problem.message)}", "red"))
+        parts.append(Text(f"  {printable(code)}: {printable(problem.message)}", "red"))
         return Group(*parts)
     if finding.fusion is not None:
         parts.append(_judgement(finding.fusion, "Fusion"))
     if finding.selfie is not None:
         parts.append(_judgement(finding.selfie, "Sum of the eight signals"))
-    parts.append(Text(f"  {_LEGEND} {shown(finding.request_id)}, {1000 * finding.seconds:.0f} ms.", "dim"))
+    parts.append(
+        Text(f"  {_LEGEND} {printable(finding.request_id)}, {1000 * finding.seconds:.0f} ms.", "dim")
+    )
     return Group(*parts)
 
 
@@ -67,7 +69,7 @@ def summary_view(findings: Sequence[FileReport]) -> RenderableType:
             Text(_names(finding)),
             _verdict(finding),
             f"{judgement.confidence:.2f}" if judgement is not None else "-",
-            Text(shown(_why(finding))),
+            Text(printable(_why(finding))),
         )
     answers = [_verdict(finding).plain for finding in findings]
     counts = ", ".join(f"{answers.count(word)} {word.lower()}" for word in (*Verdict, _NO_VERDICT.plain))
@@ -123,7 +125,7 @@ def _judgement(judgement: FileVerdict, name: str) -> RenderableType:
     if judgement.thresholds is not None:
         title.append(f"\n  {judgement.thresholds.words}.", "dim")
     if judgement.explanations:
-        title.append(f"\n  Why: {shown(' '.join(judgement.explanations))}")
+        title.append(f"\n  Why: {printable(' '.join(judgement.explanations))}")
     table = Table(box=None, show_header=True, header_style="dim", pad_edge=True, padding=(0, 1))
     table.add_column("", no_wrap=True)
     table.add_column("signal", no_wrap=True)
@@ -133,7 +135,7 @@ def _judgement(judgement: FileVerdict, name: str) -> RenderableType:
     # Signals that could not be assessed come last.
     for signal in sorted(judgement.signals, key=lambda each: not each.assessed):
         neutral = signal.score is not None and round(signal.score, 2) == _NEUTRAL_SCORE
-        passed, named = _NEUTRAL if neutral else _PASSED[signal.passed], Text(shown(signal.name))
+        passed, named = _NEUTRAL if neutral else _PASSED[signal.passed], Text(printable(signal.name))
         table.add_row(passed, named, _score(signal), _weight(signal), _detail(signal))
     return Group(title, table)
 
@@ -143,7 +145,7 @@ def _weight(signal: Signal) -> str:
 
 
 def _detail(signal: Signal) -> Text:
-    return Text(shown(signal.detail), "dim" if signal.score is None else "")
+    return Text(printable(signal.detail), "dim" if signal.score is None else "")
 
 
 def _score(signal: Signal) -> Text:

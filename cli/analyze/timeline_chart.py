@@ -57,7 +57,7 @@ class _Rows:
         self._shapes: list[Html] = []
 
     def faces(self) -> None:
-        """Draws the frames with a face, and those with several."""
+        """Draws the row of faces: whether each frame shows no face, one or several."""
         self._name("face", _LOW_ROW)
         words = {0: ("none", "no face"), 1: ("one", "one face")}
         for moment in self._timeline.moments:
@@ -67,7 +67,7 @@ class _Rows:
         self._next(_LOW_ROW)
 
     def repeats(self) -> None:
-        """Draws the frames that repeat the frame before."""
+        """Draws the row of repeats: the frames with the same image as the frame before."""
         self._name("repeated", _LOW_ROW)
         self._shapes.append(svg.rectangle((_LEFT, self._top), (_WIDTH - _LEFT - _RIGHT, _LOW_ROW), "track"))
         for moment in self._timeline.moments:
@@ -78,7 +78,7 @@ class _Rows:
     def values(
         self, name: str, value: Callable[[Moment], float | None], *, limit: float | None, kind: str
     ) -> None:
-        """Draws a line with gaps where there is no value; no line without any value."""
+        """Draws the row of a measurement: a line with gaps where frames have no value."""
         points = [(moment.time, value(moment)) for moment in self._timeline.moments]
         known = [number for _, number in points if number is not None]
         self._name(name, _HIGH_ROW)
@@ -100,7 +100,7 @@ class _Rows:
         self._next(_HIGH_ROW)
 
     def networks(self) -> None:
-        """Draws the networks' scores as dots, from 0 (attack) at the bottom to 1 (real) at the top."""
+        """Draws the row of the networks: scores as dots, from 0 (attack) at the bottom to 1 (real)."""
         self._name("networks", _HIGH_ROW)
         self._track()
         if not self._timeline.networks:

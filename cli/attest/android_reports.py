@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 
 from cli.attest.apps import android_apps
-from cli.attest.report import Given, Report, hexadecimal, moment, not_asked
+from cli.attest.report import GivenInputs, Report, hexadecimal, moment, not_asked
 from cli.sections import Section
 from device_integrity.android import (
     ApplicationId,
@@ -39,7 +39,7 @@ _LAST_MILLISECOND = 253_402_300_799_000
 """The end of the year 9999. Some devices write far later times."""
 
 
-def chain_report(certificates: tuple[bytes, ...], given: Given) -> Report:
+def chain_report(certificates: tuple[bytes, ...], given: GivenInputs) -> Report:
     """Returns a report on a certificate chain, leaf first.
 
     Raises:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from cli.attest.report import Given, Report, hexadecimal, moment, not_asked
+from cli.attest.report import GivenInputs, Report, hexadecimal, moment, not_asked
 from cli.sections import Section
 from device_integrity import DeviceCheck, DeviceFinding, EvidenceMalformed
 from device_integrity.apple import (
@@ -39,7 +39,7 @@ _ANY_AGE = timedelta(days=36_500)
 _ANY_NUMBER = 1_000_000_000
 
 
-def attestation_report(data: bytes, given: Given) -> Report:
+def attestation_report(data: bytes, given: GivenInputs) -> Report:
     """Returns a report on an attestation object."""
     try:
         attestation: Attestation | None = parse_attestation(data)
@@ -78,7 +78,7 @@ def attestation_report(data: bytes, given: Given) -> Report:
     )
 
 
-def assertion_report(data: bytes, given: Given) -> Report:
+def assertion_report(data: bytes, given: GivenInputs) -> Report:
     """Returns a report on an assertion."""
     try:
         sections: tuple[Section, ...] = (_authenticator_section(parse_assertion(data).authenticator),)
@@ -104,7 +104,7 @@ def assertion_report(data: bytes, given: Given) -> Report:
     return Report(kind=_KIND_ASSERTION, sections=sections, checks=not_asked(result.checks, missing))
 
 
-def receipt_report(data: bytes, given: Given) -> Report:
+def receipt_report(data: bytes, given: GivenInputs) -> Report:
     """Returns a report on a receipt."""
     try:
         signed: SignedReceipt | None = parse_receipt(data)
@@ -115,7 +115,7 @@ def receipt_report(data: bytes, given: Given) -> Report:
     return Report(kind=_KIND_RECEIPT, sections=sections, checks=checks)
 
 
-def _receipt_checks(data: bytes, given: Given, *, public_key: bytes | None) -> tuple[DeviceCheck, ...]:
+def _receipt_checks(data: bytes, given: GivenInputs, *, public_key: bytes | None) -> tuple[DeviceCheck, ...]:
     """Returns the tests of a receipt. With a public key, the receipt must be for that key."""
     try:
         found: Environment | None = parse_receipt(data).receipt.environment

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from cli.attest.files import read_file, read_public_key
-from cli.attest.report import Given, as_json
+from cli.attest.report import GivenInputs, as_json
 from cli.attest.reports import make_report
 from cli.attest.view import report_view
 from cli.error_reporting import errors_reported
@@ -94,7 +94,7 @@ def inspect_command(
         facegate attest inspect chain.pem --at 2026-03-01T12:00:00Z --revocation status.json --json
     """
     with errors_reported(DeviceIntegrityError):
-        given = Given(
+        given = GivenInputs(
             at=_time(at),
             challenge=_hexadecimal("--challenge", challenge),
             apps=tuple(app or ()),

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from cli.attest.apps import android_apps
-from cli.attest.report import Given, Report, hexadecimal, moment, not_asked
+from cli.attest.report import GivenInputs, Report, hexadecimal, moment, not_asked
 from cli.errors import OptionUnusable
 from cli.sections import Section
 from device_integrity import PlayTokenMalformed, ReferenceDataMalformed
@@ -26,7 +26,7 @@ __all__ = ["payload_report", "token_report"]
 _TOKEN, _PAYLOAD = "Play Integrity token", "Play Integrity token, decoded payload"
 
 
-def token_report(data: bytes, given: Given) -> Report:
+def token_report(data: bytes, given: GivenInputs) -> Report:
     """Returns a report on an encrypted token, which is decrypted if its keys are given.
 
     Raises:
@@ -46,7 +46,7 @@ def token_report(data: bytes, given: Given) -> Report:
     return _report(_TOKEN, payload, given, missing={})
 
 
-def payload_report(data: bytes, given: Given) -> Report:
+def payload_report(data: bytes, given: GivenInputs) -> Report:
     """Returns a report on a decoded payload. It is not signed, so its origin is unproven.
 
     Raises:
@@ -59,7 +59,7 @@ def payload_report(data: bytes, given: Given) -> Report:
     return _report(_PAYLOAD, payload, given, missing={"play_integrity.token": "the token itself"})
 
 
-def _report(kind: str, payload: PlayPayload, given: Given, *, missing: dict[str, str]) -> Report:
+def _report(kind: str, payload: PlayPayload, given: GivenInputs, *, missing: dict[str, str]) -> Report:
     classic = payload.request.nonce is not None
     result = verify_payload(
         payload,

@@ -9,11 +9,11 @@ from cli.sections import Section
 from device_integrity import DeviceCheck, DeviceFinding
 from device_integrity.apple import Environment
 
-__all__ = ["Given", "Report", "as_json", "hexadecimal", "moment", "not_asked"]
+__all__ = ["GivenInputs", "Report", "as_json", "hexadecimal", "moment", "not_asked"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
+class GivenInputs:
     """The user's inputs for the tests; ``None`` or empty if not given.
 
     Attributes:

@@ -4,13 +4,13 @@ from cli.attest.android_reports import chain_report, description_report
 from cli.attest.apple_reports import assertion_report, attestation_report, receipt_report
 from cli.attest.play_reports import payload_report, token_report
 from cli.attest.recognition import RecognisedKind, recognise
-from cli.attest.report import Given, Report
+from cli.attest.report import GivenInputs, Report
 from cli.attest.web_reports import registration_report
 
 __all__ = ["make_report"]
 
 
-def make_report(data: bytes, given: Given) -> Report:
+def make_report(data: bytes, given: GivenInputs) -> Report:
     """Returns the report on a piece of evidence.
 
     Raises:

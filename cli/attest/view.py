@@ -12,7 +12,7 @@ from rich.text import Text
 
 from cli.attest.report import Report, moment
 from cli.sections import section_table
-from cli.shown import shown
+from cli.shown import printable
 from device_integrity import DeviceCheck, DeviceFinding
 
 __all__ = ["report_view"]
@@ -57,7 +57,9 @@ def _checks(checks: tuple[DeviceCheck, ...]) -> RenderableType:
             why += f"; a sign of {_word(check.sign_of)}"
         if check.soft:
             why += "; does not decide alone"
-        table.add_row(Text(check.name), Text(_word(check.outcome), _STYLES[check.outcome]), Text(shown(why)))
+        table.add_row(
+            Text(check.name), Text(_word(check.outcome), _STYLES[check.outcome]), Text(printable(why))
+        )
     return table
 
 

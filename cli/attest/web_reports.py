@@ -1,6 +1,6 @@
 """Reports on WebAuthn registrations."""
 
-from cli.attest.report import Given, Report, hexadecimal, not_asked
+from cli.attest.report import GivenInputs, Report, hexadecimal, not_asked
 from cli.sections import Section
 from device_integrity import EvidenceMalformed, decode_cbor
 from device_integrity.web import (
@@ -18,7 +18,7 @@ _KIND = "WebAuthn attestation object"
 _ALGORITHMS = {-7: "ES256", -8: "EdDSA", -257: "RS256"}
 
 
-def registration_report(data: bytes, given: Given) -> Report:
+def registration_report(data: bytes, given: GivenInputs) -> Report:
     """Returns a report on an attestation object. With client data, the ceremony is tested too."""
     try:
         registration: RegistrationData | None = parse_registration(data)

@@ -76,7 +76,7 @@ async def _read(
     async with audited_database(settings.database_url) as database:
         reader = AuditReader(database)
         if subject is not None:
-            keys = read_memory_key(open_key_files(settings.key_folder, settings.keys)).every(tenant)
+            keys = read_memory_key(open_key_files(settings.key_folder, settings.keys)).tenant_keys(tenant)
             pseudonyms = await reader.pseudonyms_of(tenant, subject_hashes(keys, subject))
             if not pseudonyms:
                 return ()

@@ -175,7 +175,7 @@ def _verify_export(
     }
     for line in _lines(path):
         if isinstance(line, AuditEntry) and line.tenant in verifiers:
-            verifiers[line.tenant].take(line)
+            verifiers[line.tenant].verify_entry(line)
     return [
         _with_stamps(verifier.finish(heads.get(name)), checkpoints[name], stamps)
         for name, verifier in verifiers.items()

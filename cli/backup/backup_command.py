@@ -9,7 +9,7 @@ import typer
 
 from cli.audited import ReasonOption
 from cli.backup.shared import KeyFileOption, copy_report, dump_report, loaded, rows_shown
-from cli.keys.audited import recorded
+from cli.keys.audited import record_change
 from cli.options import ConfigOption
 from server.audit import AuditAction
 from server.backup import copy_objects, dump_database, pack_keys
@@ -36,7 +36,7 @@ def database(
     with loaded(config) as settings, rows_shown("Reading") as progress:
         made = dump_database(settings.database_url, out, now=datetime.now(UTC), progress=progress)
         summary = asyncio.run(made)
-        recorded(
+        record_change(
             settings.database_url, AuditAction.BACKUP_MADE, lambda _: None, reason=reason, part="database"
         )
     typer.echo(f"{out}: {dump_report(summary)}.")
@@ -68,7 +68,7 @@ def objects(
                 progress=lambda count: progress("objects", count),
             )
         )
-        recorded(
+        record_change(
             settings.database_url, AuditAction.BACKUP_MADE, lambda _: None, reason=reason, part="objects"
         )
     typer.echo(f"{target}: {copy_report(summary)}.")
@@ -91,7 +91,7 @@ def keys(
         facegate backup keys /key-backup/keys.json --key-file /safe/backup.key
     """
     with loaded(config) as settings:
-        count = recorded(
+        count = record_change(
             settings.database_url,
             AuditAction.BACKUP_MADE,
             lambda _: pack_keys(settings.key_folder, out, key_file=key_file),

@@ -8,7 +8,7 @@ import typer
 
 from cli.audited import ReasonOption
 from cli.backup.shared import KeyFileOption, copy_report, dump_report, loaded, rows_shown
-from cli.keys.audited import recorded
+from cli.keys.audited import record_change
 from cli.options import ConfigOption
 from server.audit import AuditAction
 from server.backup import copy_objects, restore_database, unpack_keys
@@ -34,7 +34,7 @@ def database(
     """
     with loaded(config) as settings, rows_shown("Restoring") as progress:
         summary = asyncio.run(restore_database(source, settings.database_url, progress=progress))
-        recorded(
+        record_change(
             settings.database_url,
             AuditAction.BACKUP_RESTORED,
             lambda _: None,

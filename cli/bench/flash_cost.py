@@ -160,7 +160,7 @@ def run_flash(pack: Pack, frames: Sequence[BgrImage], *, frames_per_second: floa
     """
     analyst, model = FrameAnalyst(pack=pack, limits=FrameLimits()), load_flash_model()
     decoder = FrameDecoder(FrameLimits())
-    watcher = analyst.watch().watcher
+    watcher = analyst.new_watch().watcher
     run = FlashRun.drawn(
         secrets.token_bytes,
         model=model,

@@ -228,11 +228,11 @@ async def _compare(bench: Bench, scan: RecordedScan, models: Mapping[str, Pack],
                 frames_per_second=scan.frames_per_second,
                 tickets=((ticket.token, ticket.challenge_key_sha256.hex()),),
             )
-            bench.clock.take()
+            bench.clock.read_and_reset()
             began, computed = time.process_time(), bench.server.cpu_seconds
             (times,) = await bench.devices.scan(job)
             spent, computed = time.process_time() - began, bench.server.cpu_seconds - computed
-            used = bench.clock.take()
+            used = bench.clock.read_and_reset()
             finished = await orchestrator.finish_check(check.check_id, wait_s=_WAIT_SECONDS)
     except ClientError as error:
         raise ScanNotMeasured(f"the scan {scan.name} got no verdict: {error}") from error

@@ -218,7 +218,7 @@ def _measure(spec: str, runs: int) -> tuple[Measurement, ...]:
         intakes.append(
             Intake(
                 whole=time.process_time() - decoded,
-                models=clock.take().total_seconds,
+                models=clock.read_and_reset().total_seconds,
                 decoding=decoded - began,
             )
         )

@@ -198,14 +198,14 @@ async def _run(bench: Bench, *, at_once: int, flash: bool) -> ScanRun:
         flash=flash,
         round_trip_seconds=bench.effort.round_trip_seconds,
     )
-    bench.clock.take()
+    bench.clock.read_and_reset()
     host, began = HostTime.now(), time.process_time()
     scans = await bench.devices.scan(job)
     spent, after = time.process_time() - began, HostTime.now()
     run = ScanRun(
         scans=scans,
         server_seconds=spent,
-        models=bench.clock.take(),
+        models=bench.clock.read_and_reset(),
         stolen_share=None if host is None or after is None else after.stolen_since(host),
     )
     for scan in scans:

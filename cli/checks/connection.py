@@ -25,7 +25,7 @@ __all__ = [
     "KeyOption",
     "PurposeOption",
     "ServiceOption",
-    "called",
+    "call_server",
 ]
 
 _Answer = TypeVar("_Answer")
@@ -90,7 +90,7 @@ class Connection:
             yield Compliance(channel=channel, api_key=api_key)
 
 
-def called(connection: Connection, work: Callable[[Compliance], Awaitable[_Answer]]) -> _Answer:
+def call_server(connection: Connection, work: Callable[[Compliance], Awaitable[_Answer]]) -> _Answer:
     """Makes calls, and returns the answer; reports an error and what to do, and ends the command.
 
     Args:

@@ -18,7 +18,7 @@ from cli.checks.connection import (
     KeyOption,
     PurposeOption,
     ServiceOption,
-    called,
+    call_server,
 )
 from cli.checks.views import approval_words, residue_words, time_words
 from cli.error_reporting import PENDING
@@ -57,7 +57,9 @@ def delete_command(
     """
     _confirm(f"Erase the evidence of the check {check_id}? This cannot be undone.", yes=yes)
     connection = Connection(service=service, api_key_file=api_key_file, ca=ca, cert=cert, key=key)
-    response = called(connection, lambda compliance: compliance.delete_evidence(check_id, purpose=purpose))
+    response = call_server(
+        connection, lambda compliance: compliance.delete_evidence(check_id, purpose=purpose)
+    )
     if response.HasField("approval"):
         _print(approval_words(response.approval))
         raise typer.Exit(PENDING)
@@ -92,7 +94,7 @@ def erase_command(
     _confirm("Erase all evidence of this person? This cannot be undone.", yes=yes)
     connection = Connection(service=service, api_key_file=api_key_file, ca=ca, cert=cert, key=key)
     wire = evidence_service_pb2.ErasureReason.Value(f"ERASURE_REASON_{reason.name}")
-    response = called(
+    response = call_server(
         connection, lambda compliance: compliance.erase_subject(subject, reason=wire, purpose=purpose)
     )
     if response.HasField("approval"):

@@ -19,7 +19,7 @@ from cli.checks.connection import (
     KeyOption,
     PurposeOption,
     ServiceOption,
-    called,
+    call_server,
 )
 from cli.errors import OutputUnusable
 from facegate_client import Compliance
@@ -73,7 +73,7 @@ def export_command(
             parts = compliance.export_evidence(check_id or "", purpose=purpose)
         return await _written(parts, target)
 
-    size = called(connection, work)
+    size = call_server(connection, work)
     messages = Console(stderr=True)
     messages.print(escape(f"saved {target} ({size:,} bytes)"), highlight=False)
     if subject is None:

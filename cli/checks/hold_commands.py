@@ -15,7 +15,7 @@ from cli.checks.connection import (
     KeyOption,
     PurposeOption,
     ServiceOption,
-    called,
+    call_server,
 )
 from cli.checks.views import approval_words, time_words
 from cli.error_reporting import PENDING
@@ -50,7 +50,7 @@ def hold_command(
     The exit status is 0, or 2 for an error.
     """
     connection = Connection(service=service, api_key_file=api_key_file, ca=ca, cert=cert, key=key)
-    hold = called(
+    hold = call_server(
         connection, lambda compliance: compliance.place_hold(check_id, reference=reference, reason=reason)
     )
     Console().print(
@@ -81,7 +81,7 @@ def release_command(
     The exit status is 0, 3 until a second person confirms, or 2 for an error.
     """
     connection = Connection(service=service, api_key_file=api_key_file, ca=ca, cert=cert, key=key)
-    response = called(
+    response = call_server(
         connection, lambda compliance: compliance.release_hold(check_id, reference=reference, purpose=purpose)
     )
     if response.HasField("approval"):

@@ -18,7 +18,7 @@ from cli.checks.connection import (
     Connection,
     KeyOption,
     ServiceOption,
-    called,
+    call_server,
 )
 from cli.checks.views import checks_table
 from cli.options import JsonOption
@@ -109,7 +109,7 @@ def list_command(
     async def work(compliance: Compliance) -> list[evidence_service_pb2.CheckSummary]:
         return [check async for check in compliance.all_checks(request, most=most)]
 
-    found = called(connection, work)
+    found = call_server(connection, work)
     if as_json:
         for check in found:
             typer.echo(json.dumps(json_format.MessageToDict(check, preserving_proto_field_name=True)))

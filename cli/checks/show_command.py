@@ -18,7 +18,7 @@ from cli.checks.connection import (
     Connection,
     KeyOption,
     ServiceOption,
-    called,
+    call_server,
 )
 from cli.checks.views import evidence_tables
 from cli.error_reporting import errors_reported
@@ -82,7 +82,7 @@ def show_command(
                 ]
         return evidence, fetched
 
-    evidence, fetched = called(connection, work)
+    evidence, fetched = call_server(connection, work)
     with errors_reported():
         saved = [] if images is None else [_save_image(images, check_id, image) for image in fetched]
         if save is not None:

@@ -99,7 +99,7 @@ def conformance(
         tls = _certificate(certificate, key)
         ticket = Ticket(
             token=secrets.token_urlsafe(_TOKEN_BYTES),
-            key=ec.generate_private_key(ec.SECP256R1()),
+            private_key=ec.generate_private_key(ec.SECP256R1()),
             server_spki_sha256=b"" if tls is None else certificate_spki_sha256(tls.chain),
         )
         client = _client(run, reference, tls)
@@ -138,7 +138,7 @@ async def _run(
     conductor = Conductor(ticket, wait_s=wait_s)
     outcomes = []
     async with listening(
-        conductor.take, port=ports[0], web_port=ports[1], origins=origins, certificate=tls
+        conductor.add_stream, port=ports[0], web_port=ports[1], origins=origins, certificate=tls
     ) as addresses:
         if ticket_file is not None:
             _write(ticket_file, _ticket(ticket, addresses))

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from cli.conformance.client_stream import ClientStream
 from cli.conformance.clients import Client, ClientReport
 from cli.conformance.endpoint import Addresses
-from cli.conformance.line import Line
 from cli.conformance.opening import Start, Ticket, read_start
 from cli.conformance.rules import Rule, Violation
 from cli.conformance.scan import Scan, Scenario
@@ -64,12 +64,12 @@ class Conductor:
         """
         self._ticket = ticket
         self._wait_s = wait_s
-        self._lines: asyncio.Queue[Line | Start] = asyncio.Queue()
+        self._streams: asyncio.Queue[ClientStream | Start] = asyncio.Queue()
         self._used: set[bytes] = set()
 
-    def take(self, line: Line) -> None:
+    def add_stream(self, stream: ClientStream) -> None:
         """Takes a new stream."""
-        self._lines.put_nowait(line)
+        self._streams.put_nowait(stream)
 
     async def run(
         self, scenarios: Sequence[Scenario], addresses: Addresses, client: Client | None
@@ -109,7 +109,7 @@ class Conductor:
         loop = asyncio.get_running_loop()
         until = loop.time() + self._wait_s
         while True:
-            getting = asyncio.ensure_future(self._lines.get())
+            getting = asyncio.ensure_future(self._streams.get())
             waits: set[asyncio.Future[Any]] = {getting} if running is None else {getting, running}
             await asyncio.wait(waits, timeout=until - loop.time(), return_when=asyncio.FIRST_COMPLETED)
             if not getting.done():
@@ -119,7 +119,7 @@ class Conductor:
                     raise Violation(Rule.START_IN_TIME, f"the client ended without a scan: {said}")
                 raise Violation(Rule.START_IN_TIME, f"no client began a scan within {self._wait_s:g} seconds")
             item = getting.result()
-            line = item.line if isinstance(item, Start) else item
+            stream = item.stream if isinstance(item, Start) else item
             try:
                 start = item if isinstance(item, Start) else await read_start(item, self._ticket)
                 if start.message.session_public_key not in self._used:
@@ -130,28 +130,28 @@ class Conductor:
                         "a new scan has the session key of an older one; make a new key pair",
                     )
             except Violation as broken:
-                line.finish(Refusal(broken.rule.reason, broken.detail))
+                stream.finish(Refusal(broken.rule.reason, broken.detail))
                 raise
-            line.finish(_closed())
+            stream.finish(_closed())
 
     async def _play(
         self, scenario: Scenario, start: Start, running: "asyncio.Task[ClientReport] | None"
     ) -> Outcome:
         self._used.add(start.message.session_public_key)
         broken: Violation | None = None
-        lines: tuple[Line, ...] = (start.line,)
+        streams: tuple[ClientStream, ...] = (start.stream,)
         scan: Scan | None = None
         try:
-            scan = Scan(start, self._ticket, self._lines, running)
+            scan = Scan(start, self._ticket, self._streams, running)
             async with asyncio.timeout(_SCRIPT_SECONDS):
                 await scenario.script(scan)
         except Violation as error:
             broken = error
         except TimeoutError:
             broken = Violation(Rule.OUTCOME, f"the scenario took more than {_SCRIPT_SECONDS:g} seconds")
-        lines = lines if scan is None else scan.lines
-        for line in lines:
-            line.finish(None if broken is None else Refusal(broken.rule.reason, broken.detail))
+        streams = streams if scan is None else scan.streams
+        for stream in streams:
+            stream.finish(None if broken is None else Refusal(broken.rule.reason, broken.detail))
         report = await self._leave(running)
         if broken is None and report is not None and report.has_result != scenario.reports_result:
             broken = Violation(Rule.OUTCOME, _wrong(report, scenario))
@@ -160,8 +160,8 @@ class Conductor:
             verdict=Verdict.PASSED if broken is None else Verdict.FAILED,
             rule=None if broken is None else broken.rule,
             detail="" if broken is None else broken.detail,
-            transport=lines[-1].transport,
-            streams=len(lines),
+            transport=streams[-1].transport,
+            streams=len(streams),
         )
 
     async def _leave(self, running: "asyncio.Task[ClientReport] | None") -> ClientReport | None:
@@ -171,11 +171,11 @@ class Conductor:
         loop = asyncio.get_running_loop()
         until = loop.time() + _LEAVE_SECONDS
         while not running.done() and (left := until - loop.time()) > 0:
-            getting = asyncio.ensure_future(self._lines.get())
+            getting = asyncio.ensure_future(self._streams.get())
             await asyncio.wait({running, getting}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
             if getting.done():
                 item = getting.result()
-                (item.line if isinstance(item, Start) else item).finish(_closed())
+                (item.stream if isinstance(item, Start) else item).finish(_closed())
             getting.cancel()
         if not running.done():
             running.cancel()

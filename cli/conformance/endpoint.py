@@ -11,7 +11,7 @@ import grpc
 from facegate.v1 import scan_pb2
 from prometheus_client import CollectorRegistry
 
-from cli.conformance.line import Line, LineCut, ProxyFailed
+from cli.conformance.client_stream import ClientStream, ProxyFailed, StreamCut
 from cli.conformance.relay import Relay
 from server.edge.listeners import SCAN_METHOD, Listener
 from server.edge.scan_codec import MAX_SCAN_MESSAGE_BYTES
@@ -55,7 +55,7 @@ class Addresses:
 
 
 class _Servicer:
-    def __init__(self, take: Callable[[Line], None], cut: Callable[[], None]) -> None:
+    def __init__(self, take: Callable[[ClientStream], None], cut: Callable[[], None]) -> None:
         self._take = take
         self._cut = cut
 
@@ -64,20 +64,20 @@ class _Servicer:
         request_iterator: AsyncIterator[scan_pb2.ScanFaceRequest],
         context: "grpc.aio.ServicerContext[Any, Any]",
     ) -> None:
-        line = Line(page=False, cut=self._cut)
-        self._take(line)
+        stream = ClientStream(page=False, cut=self._cut)
+        self._take(stream)
         try:
-            await line.carry(request_iterator, context.write)
+            await stream.carry(request_iterator, context.write)
         except ProxyFailed:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "the proxy lost the server")
-        except LineCut:
+        except StreamCut:
             # gRPC cancels the call when it notices; a status that nobody can receive would be an error.
             await asyncio.Event().wait()
 
 
 @asynccontextmanager
 async def listening(
-    take: Callable[[Line], None],
+    take: Callable[[ClientStream], None],
     *,
     port: int = 0,
     web_port: int = 0,
@@ -116,12 +116,12 @@ async def listening(
         metrics=metrics,
     )
 
-    async def serve(stream: WebStream, _origin: str) -> None:
-        line = Line(page=True, cut=web_relay.cut)
-        take(line)
+    async def serve(web_stream: WebStream, _origin: str) -> None:
+        stream = ClientStream(page=True, cut=web_relay.cut)
+        take(stream)
         try:
-            await line.carry(stream.requests(), stream.respond)
-        except (ProxyFailed, LineCut):
+            await stream.carry(web_stream.requests(), web_stream.respond)
+        except (ProxyFailed, StreamCut):
             web_relay.cut()
 
     web = WebListener(

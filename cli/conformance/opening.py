@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from facegate.v1 import scan_pb2
 from google.protobuf.message import DecodeError
 
-from cli.conformance.line import Arrival, Line, LineLost
+from cli.conformance.client_stream import Arrival, ClientStream, StreamLost
 from cli.conformance.rules import Rule, Violation
 from facegate_protocol import (
     BindingInputs,
@@ -30,14 +30,14 @@ from server.scan.messages import StartMessage
 
 __all__ = [
     "ClientScan",
-    "Opened",
     "Start",
+    "StreamKeys",
     "Ticket",
     "admit_stream",
-    "agree",
     "challenge_body",
+    "derive_keys",
     "read_start",
-    "signed",
+    "sign_challenge",
 ]
 
 _START_SECONDS: Final = 1.0
@@ -58,18 +58,18 @@ class Ticket:
 
     Attributes:
         token: The scan token.
-        key: The private challenge key, on P-256.
+        private_key: The private challenge key, on P-256.
         server_spki_sha256: SHA-256 of the key of the server's certificate; empty without TLS.
     """
 
     token: str
-    key: ec.EllipticCurvePrivateKey
+    private_key: ec.EllipticCurvePrivateKey
     server_spki_sha256: bytes = b""
 
     @property
     def fingerprint(self) -> bytes:
         """The fingerprint of the public challenge key, which the app pins, 32 bytes."""
-        return fingerprint(public_key_der(self.key.public_key()))
+        return fingerprint(public_key_der(self.private_key.public_key()))
 
 
 @dataclass(slots=True)
@@ -98,13 +98,13 @@ class Start:
     """A ScanStart that keeps the rules of the protocol.
 
     Attributes:
-        line: Its stream.
+        stream: Its stream.
         raw: The bytes as received.
         message: The message.
         time: Time of its arrival, seconds on the event loop's clock.
     """
 
-    line: Line
+    stream: ClientStream
     raw: bytes
     message: scan_pb2.ScanStart
     time: float
@@ -116,7 +116,7 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class StreamKeys:
     """The keys of a stream.
 
     Attributes:
@@ -130,18 +130,18 @@ class Opened:
     session_key: ec.EllipticCurvePublicKey
 
 
-async def read_start(line: Line, ticket: Ticket) -> Start:
+async def read_start(stream: ClientStream, ticket: Ticket) -> Start:
     """Receives the first message of a stream, and tests the rules that do not depend on other streams.
 
     Raises:
         Violation: A rule is broken.
     """
-    left = line.opened + _START_SECONDS - asyncio.get_running_loop().time()
+    left = stream.opened + _START_SECONDS - asyncio.get_running_loop().time()
     try:
-        arrival = await line.receive(max(0.0, left))
+        arrival = await stream.receive(max(0.0, left))
     except TimeoutError as error:
         raise Violation(Rule.START_IN_TIME, "`start` did not come within 1 second") from error
-    except LineLost as error:
+    except StreamLost as error:
         raise Violation(
             Rule.START_IN_TIME, "the client opened a stream and dropped it without `start`"
         ) from error
@@ -150,8 +150,8 @@ async def read_start(line: Line, ticket: Ticket) -> Start:
         message = scan_pb2.ScanStart.FromString(raw)
     except DecodeError as error:
         raise Violation(Rule.START_FIELDS, "the bytes of `start` are no ScanStart") from error
-    _test_fields(raw, message, ticket, page=line.page)
-    return Start(line, raw, message, arrival.time)
+    _test_fields(raw, message, ticket, page=stream.page)
+    return Start(stream, raw, message, arrival.time)
 
 
 def _start_bytes(arrival: Arrival) -> bytes:
@@ -254,7 +254,7 @@ def challenge_body(share: bytes, nonce: bytes) -> scan_pb2.ChallengeBody:
     return body
 
 
-def signed(body: bytes, *, start: bytes, key: ec.EllipticCurvePrivateKey) -> scan_pb2.Challenge:
+def sign_challenge(body: bytes, *, start: bytes, key: ec.EllipticCurvePrivateKey) -> scan_pb2.Challenge:
     """Returns a Challenge over a body and the bytes of a ScanStart."""
     return scan_pb2.Challenge(
         body=body,
@@ -263,7 +263,7 @@ def signed(body: bytes, *, start: bytes, key: ec.EllipticCurvePrivateKey) -> sca
     )
 
 
-def agree(start: Start, body: scan_pb2.ChallengeBody, private: X25519PrivateKey) -> Opened:
+def derive_keys(start: Start, body: scan_pb2.ChallengeBody, private: X25519PrivateKey) -> StreamKeys:
     """Derives the keys of a stream.
 
     Raises:
@@ -287,6 +287,6 @@ def agree(start: Start, body: scan_pb2.ChallengeBody, private: X25519PrivateKey)
         )
     except KeyMaterialError as error:
         raise Violation(Rule.KEY_SHARE, str(error)) from error
-    return Opened(
+    return StreamKeys(
         binding, MacChain(key=mac_key, binding=binding), load_public_key(message.session_public_key)
     )

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.conformance.conductor import Outcome, Verdict
-from cli.shown import shown
+from cli.shown import printable
 
 __all__ = ["document", "print_report"]
 
@@ -25,7 +25,9 @@ def print_report(outcomes: Sequence[Outcome], console: Console) -> None:
     for one in outcomes:
         text = Text(one.scenario.purpose)
         if one.rule is not None:
-            text = Text(f"{shown(one.detail)}\n").append(f"{one.rule.name}: {one.rule.requirement}", "dim")
+            text = Text(f"{printable(one.detail)}\n").append(
+                f"{one.rule.name}: {one.rule.requirement}", "dim"
+            )
         table.add_row(one.scenario.name, Text(one.verdict.value, _STYLES[one.verdict]), text)
     console.print(table)
     counts = {verdict: sum(one.verdict is verdict for one in outcomes) for verdict in Verdict}

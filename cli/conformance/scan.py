@@ -9,17 +9,17 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from facegate.v1 import scan_pb2
 
+from cli.conformance.client_stream import ClientStream, StreamLost
 from cli.conformance.clients import ClientReport
-from cli.conformance.line import Line, LineLost
 from cli.conformance.opening import (
     ClientScan,
     Start,
     Ticket,
     admit_stream,
-    agree,
     challenge_body,
+    derive_keys,
     read_start,
-    signed,
+    sign_challenge,
 )
 from cli.conformance.rules import Rule, Violation
 from cli.conformance.strict_stream import Response, StrictStream
@@ -54,7 +54,7 @@ class Scan:
         self,
         first: Start,
         ticket: Ticket,
-        lines: "asyncio.Queue[Line | Start]",
+        streams: "asyncio.Queue[ClientStream | Start]",
         client: "asyncio.Future[ClientReport] | None" = None,
     ) -> None:
         """Begins with a stream whose ScanStart was received.
@@ -62,21 +62,21 @@ class Scan:
         Args:
             first: The ScanStart.
             ticket: The ticket that the client got.
-            lines: Further streams of any client.
+            streams: Further streams of any client.
             client: Done when the client has ended, and so opens no more streams; ``None`` if that is unknown.
         """
         self.ticket = ticket
         self.start = first
-        self._lines = lines
+        self._streams = streams
         self._client = client
         self._known = ClientScan()
-        self._opened: list[Line] = [first.line]
+        self._opened: list[ClientStream] = [first.stream]
         self._lost_at = 0.0
         self._losses = 0
         admit_stream(first, self._known)
 
     @property
-    def lines(self) -> tuple[Line, ...]:
+    def streams(self) -> tuple[ClientStream, ...]:
         """The streams so far."""
         return tuple(self._opened)
 
@@ -92,16 +92,16 @@ class Scan:
         body.resume_proof_required = proof
         change(body)
         raw = body.SerializeToString()
-        opened = agree(self.start, body, private)
+        opened = derive_keys(self.start, body, private)
         self._known.challenged = True
-        challenge = signed(raw, start=self.start.raw, key=self.ticket.key)
-        await self.start.line.send(Response(challenge=challenge))
+        challenge = sign_challenge(raw, start=self.start.raw, key=self.ticket.private_key)
+        await self.start.stream.send(Response(challenge=challenge))
         stream = StrictStream(self.start, body, opened, self._known)
         if proof:
             await stream.take_proof()
         return stream
 
-    async def answer(self, response: Response) -> None:
+    async def expect_refusal_of(self, response: Response) -> None:
         """Sends a response that the client must refuse, and waits until it has ended the stream.
 
         Args:
@@ -111,21 +111,21 @@ class Scan:
             Violation: The client went on, or kept the stream.
         """
         self._known.challenged = True
-        await self.start.line.send(response)
+        await self.start.stream.send(response)
         try:
-            arrival = await self.start.line.receive(_LATE_SECONDS)
+            arrival = await self.start.stream.receive(_LATE_SECONDS)
         except TimeoutError as error:
             raise Violation(
                 Rule.BAD_CHALLENGE, f"the client kept the stream open for {_LATE_SECONDS:g} seconds"
             ) from error
-        except LineLost:
+        except StreamLost:
             return
         if arrival.request is not None:
             kind = arrival.request.WhichOneof("message")
             raise Violation(Rule.BAD_CHALLENGE, f"the client sent `{kind}` after it")
-        self.start.line.finish()
+        self.start.stream.finish()
 
-    async def silent(self, seconds: float) -> None:
+    async def stay_silent(self, seconds: float) -> None:
         """Sends no Challenge, and waits until the client gives up the stream.
 
         Raises:
@@ -133,42 +133,42 @@ class Scan:
         """
         loop = asyncio.get_running_loop()
         try:
-            arrival = await self.start.line.receive(seconds + _LATE_SECONDS)
+            arrival = await self.start.stream.receive(seconds + _LATE_SECONDS)
         except TimeoutError as error:
             raise Violation(
                 Rule.RECONNECT,
                 f"the client still waited for a Challenge after {seconds + _LATE_SECONDS:g} seconds",
             ) from error
-        except LineLost:
+        except StreamLost:
             if loop.time() - self.start.time < seconds - _TOLERANCE_SECONDS:
                 raise Violation(
                     Rule.RECONNECT, f"the client waited less than {seconds:g} seconds for a Challenge"
                 ) from None
-            self.lost()
+            self.interrupt()
             return
         raise Violation(
             Rule.MESSAGE_ORDER,
             "the client sent something before the Challenge"
             if arrival.request is not None
-            else "the client half-closed instead of dropping the line",
+            else "the client half-closed instead of dropping the connection",
         )
 
     def refuse(self, refusal: Refusal) -> None:
         """Refuses the newest stream."""
-        self.start.line.finish(refusal)
+        self.start.stream.finish(refusal)
 
-    def lost(self, lose: Callable[[], None] = lambda: None, *, result: bool = False) -> None:
+    def interrupt(self, lose: Callable[[], None] = lambda: None, *, result: bool = False) -> None:
         """Notes that the client now has to reconnect.
 
         Args:
-            lose: Loses the line.
+            lose: Cuts the connection.
             result: Whether a result came since the last loss, which resets the wait.
         """
         self._losses = 1 if result else self._losses + 1
         self._lost_at = asyncio.get_running_loop().time()
         lose()
 
-    async def reconnect(self, *, asked_s: float = 0.0, within_s: float = _RECONNECT_SECONDS) -> None:
+    async def wait_for_reconnect(self, *, asked_s: float = 0.0, within_s: float = _RECONNECT_SECONDS) -> None:
         """Waits for the next stream of the scan.
 
         Args:
@@ -181,7 +181,7 @@ class Scan:
         start = await self._next(within_s)
         if start is None:
             raise Violation(Rule.RECONNECT, f"the client did not reconnect within {within_s:g} seconds")
-        waited = start.line.opened - self._lost_at
+        waited = start.stream.opened - self._lost_at
         whole = min(_LONGEST_WAIT_SECONDS, _FIRST_WAIT_SECONDS * 2.0 ** (self._losses - 1))
         least, most = max(whole / 2, asked_s), max(whole, asked_s) + _LATE_SECONDS
         if not least - _TOLERANCE_SECONDS <= waited <= most:
@@ -192,7 +192,7 @@ class Scan:
             )
         self.start = start
 
-    async def gone(self, *, within_s: float = _WATCH_SECONDS) -> None:
+    async def expect_no_reconnect(self, *, within_s: float = _WATCH_SECONDS) -> None:
         """Tests that the client does not reconnect.
 
         Raises:
@@ -202,7 +202,7 @@ class Scan:
             raise Violation(Rule.NO_RECONNECT, "the client reconnected")
 
     async def _next(self, within_s: float, *, rule: Rule = Rule.SESSION_KEY) -> Start | None:
-        getting = asyncio.ensure_future(self._lines.get())
+        getting = asyncio.ensure_future(self._streams.get())
         waits: set[asyncio.Future[Any]] = {getting} if self._client is None else {getting, self._client}
         await asyncio.wait(waits, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
         if not getting.done():
@@ -212,9 +212,9 @@ class Scan:
         start = item if isinstance(item, Start) else await read_start(item, self.ticket)
         if start.message.session_public_key != self._opened_key and rule is Rule.NO_RECONNECT:
             # The next scan of the client, which came before this one was over.
-            self._lines.put_nowait(start)
+            self._streams.put_nowait(start)
             return None
-        self._opened.append(start.line)
+        self._opened.append(start.stream)
         admit_stream(start, self._known)
         return start
 

@@ -5,10 +5,10 @@ import hmac
 from facegate.v1 import scan_pb2
 
 from cli.conformance.attempt_book import AttemptBook, CaptureClock
+from cli.conformance.client_stream import Arrival
 from cli.conformance.evidence import MOST_ATTESTATIONS, verify_evidence
 from cli.conformance.flash_book import FlashBook
-from cli.conformance.line import Arrival
-from cli.conformance.opening import ClientScan, Opened, Start
+from cli.conformance.opening import ClientScan, Start, StreamKeys
 from cli.conformance.rules import Rule, Violation
 from cli.conformance.signature import signature_fault
 from facegate_protocol import attempt_end_message
@@ -30,7 +30,9 @@ class StreamMessages:
         evidence_at: When the last attestation arrived; ``None`` before.
     """
 
-    def __init__(self, start: Start, body: scan_pb2.ChallengeBody, opened: Opened, scan: ClientScan) -> None:
+    def __init__(
+        self, start: Start, body: scan_pb2.ChallengeBody, opened: StreamKeys, scan: ClientScan
+    ) -> None:
         """Begins after the Challenge was sent.
 
         Args:
@@ -44,7 +46,7 @@ class StreamMessages:
         self.book: AttemptBook | None = None
         self.flash = FlashBook()
         self.evidence_at: float | None = None
-        self._line = start.line
+        self._stream = start.stream
         self._opened = opened
         self._scan = scan
         self._clock = CaptureClock()

@@ -8,7 +8,7 @@ from typing import Final
 from facegate.v1 import scan_pb2
 
 from cli.conformance.attempt_book import AttemptBook
-from cli.conformance.line import Arrival, LineLost
+from cli.conformance.client_stream import Arrival, StreamLost
 from cli.conformance.rules import Rule, Violation
 from cli.conformance.signature import signature_fault
 from cli.conformance.stream_messages import StreamMessages, named
@@ -53,7 +53,7 @@ class StrictStream(StreamMessages):
         if fault:
             raise Violation(Rule.RESUME_PROOF, fault)
 
-    async def begin(
+    async def begin_attempt(
         self,
         *,
         frames: int = 8,
@@ -88,7 +88,7 @@ class StrictStream(StreamMessages):
         self._capturing, self._end, self._plan = True, None, plan
         response = Response(attempt_start=attempt)
         change(response)
-        await self._line.send(response)
+        await self._stream.send(response)
         return self.book
 
     async def send(self, response: Response) -> None:
@@ -105,9 +105,9 @@ class StrictStream(StreamMessages):
                 self.flash.reveal(response.flash_step, now)
             case _:
                 pass
-        await self._line.send(response)
+        await self._stream.send(response)
 
-    async def frames(self, count: int, *, grant: bool = True) -> None:
+    async def receive_frames(self, count: int, *, grant: bool = True) -> None:
         """Waits for further frames of the attempt.
 
         Args:
@@ -127,23 +127,23 @@ class StrictStream(StreamMessages):
                     Rule.ATTEMPT_END, "the client ended the attempt while the server waited for frames"
                 )
             if grant and self._running.frames > before:
-                await self.credit(1, self._running.sizes[-1])
+                await self.send_credit(1, self._running.sizes[-1])
 
-    async def credit(self, frames: int, octets: int) -> None:
+    async def send_credit(self, frames: int, octets: int) -> None:
         """Sends credit."""
         await self.send(Response(credit=scan_pb2.Credit(frames=frames, bytes=octets)))
 
-    async def watch(self, seconds: float) -> None:
-        """Tests whatever comes for some time."""
+    async def receive_for(self, seconds: float) -> None:
+        """Receives and tests messages for some time."""
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
         while (left := until - loop.time()) > 0:
             try:
-                arrival = await self._line.receive(left)
+                arrival = await self._stream.receive(left)
             except TimeoutError:
                 return
-            except LineLost as error:
-                raise Violation(Rule.MESSAGE_ORDER, "the client dropped the line") from error
+            except StreamLost as error:
+                raise Violation(Rule.MESSAGE_ORDER, "the client dropped the connection") from error
             self.accept(arrival)
 
     def verify_rate(self) -> None:
@@ -160,14 +160,14 @@ class StrictStream(StreamMessages):
                 f"with credit for all of them, {rate:.1f} frames a second came; at least 8 are due",
             )
 
-    async def complete(self) -> AttemptEndMessage:
+    async def complete_capture(self) -> AttemptEndMessage:
         """Sends CaptureComplete and waits for the end of the attempt."""
         await self.send(
             Response(capture_complete=scan_pb2.CaptureComplete(attempt=self._running.start.attempt))
         )
-        return await self.attempt_end(scan_pb2.AttemptEndBody.CAUSE_COMPLETE, within_s=_END_SECONDS)
+        return await self.wait_for_attempt_end(scan_pb2.AttemptEndBody.CAUSE_COMPLETE, within_s=_END_SECONDS)
 
-    async def attempt_end(self, cause: Cause.ValueType, *, within_s: float) -> AttemptEndMessage:
+    async def wait_for_attempt_end(self, cause: Cause.ValueType, *, within_s: float) -> AttemptEndMessage:
         """Waits for the end of the attempt.
 
         Args:
@@ -190,7 +190,7 @@ class StrictStream(StreamMessages):
             raise Violation(Rule.ATTEMPT_END, f"the cause is {_cause(body.cause)}; expected {_cause(cause)}")
         return self._end
 
-    async def result(
+    async def send_result(
         self,
         status: scan_pb2.ScanStatus.ValueType = scan_pb2.SCAN_STATUS_SUCCESS,
         *,
@@ -219,11 +219,11 @@ class StrictStream(StreamMessages):
         response = Response(scan_result=result)
         change(response)
         self._half_close_due = not another
-        await self._line.send(response)
+        await self._stream.send(response)
         while awaits_ready and self._ready_for:
             await self._take(_FRAME_SECONDS, Rule.READY, "no `attempt_ready` came within 5 seconds")
 
-    async def half_close(self) -> None:
+    async def wait_for_half_close(self) -> None:
         """Waits for the half-close after the last result, and ends the stream.
 
         Raises:
@@ -232,21 +232,21 @@ class StrictStream(StreamMessages):
         self._half_close_due = True
         while True:
             try:
-                arrival = await self._line.receive(_HALF_CLOSE_SECONDS)
+                arrival = await self._stream.receive(_HALF_CLOSE_SECONDS)
             except TimeoutError as error:
                 raise Violation(
                     Rule.HALF_CLOSE, "no half-close came within 5 seconds of the last ScanResult"
                 ) from error
-            except LineLost as error:
+            except StreamLost as error:
                 raise Violation(
-                    Rule.HALF_CLOSE, "the client dropped the line after the last ScanResult"
+                    Rule.HALF_CLOSE, "the client dropped the connection after the last ScanResult"
                 ) from error
             if arrival.request is None:
                 break
             self.accept(arrival)
-        self._line.finish()
+        self._stream.finish()
 
-    async def goodbye(self, reason: scan_pb2.Goodbye.Reason.ValueType, *, after_s: float | None) -> None:
+    async def send_goodbye(self, reason: scan_pb2.Goodbye.Reason.ValueType, *, after_s: float | None) -> None:
         """Ends the stream with a Goodbye.
 
         Args:
@@ -256,18 +256,18 @@ class StrictStream(StreamMessages):
         goodbye = scan_pb2.Goodbye(reason=reason)
         if after_s is not None:
             goodbye.reconnect_after.FromMilliseconds(round(after_s * 1000))
-        await self._line.send(Response(goodbye=goodbye))
-        self._line.finish()
+        await self._stream.send(Response(goodbye=goodbye))
+        self._stream.finish()
 
     def lose(self) -> None:
-        """Loses the line."""
-        self._line.cut()
+        """Cuts the connection."""
+        self._stream.cut()
 
     def end(self) -> None:
         """Ends the stream with status OK."""
-        self._line.finish()
+        self._stream.finish()
 
-    async def evidence(self) -> None:
+    async def wait_for_evidence(self) -> None:
         """Waits for the first attestation, up to the grace of the Challenge.
 
         Raises:
@@ -285,11 +285,11 @@ class StrictStream(StreamMessages):
 
     async def _arrival(self, timeout_s: float, rule: Rule, late: str) -> Arrival:
         try:
-            return await self._line.receive(timeout_s)
+            return await self._stream.receive(timeout_s)
         except TimeoutError as error:
             raise Violation(rule, late) from error
-        except LineLost as error:
-            raise Violation(rule, f"the client dropped the line; {late}") from error
+        except StreamLost as error:
+            raise Violation(rule, f"the client dropped the connection; {late}") from error
 
     async def _take(self, timeout_s: float, rule: Rule, late: str) -> None:
         self.accept(await self._arrival(timeout_s, rule, late))

@@ -8,7 +8,7 @@ from typing import Final
 from simulator import FlashKind, ScanKind
 from simulator.devices import DeviceKind
 
-__all__ = ["SCENARIOS", "UNDECIDED", "Expected", "Scenario", "Status", "demo_scenarios"]
+__all__ = ["SCENARIOS", "UNDECIDED", "ExpectedOutcome", "Scenario", "Status", "demo_scenarios"]
 
 _ASTRONAUT: Final = "astronaut"
 _ANOTHER: Final = "grey-shirt"
@@ -30,7 +30,7 @@ UNDECIDED: Final = ("CONDITIONS", "LIVENESS_INCONCLUSIVE")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Expected:
+class ExpectedOutcome:
     """The expected outcome.
 
     Attributes:
@@ -86,7 +86,7 @@ class Scenario:
     sandbox: bool = True
     camera: str = ""
     turn: int = 0
-    expected: Expected | None
+    expected: ExpectedOutcome | None
 
     @property
     def attack(self) -> bool:
@@ -100,12 +100,12 @@ class Scenario:
 
 
 def _flash(
-    kind: FlashKind, title: str, shown: str, *, expected: Expected | None, key: str | None = None
+    kind: FlashKind, title: str, shown: str, *, expected: ExpectedOutcome | None, key: str | None = None
 ) -> Scenario:
     return Scenario(key=f"flash-{key or kind}", title=title, shown=shown, kind=kind, expected=expected)
 
 
-_NO_SUCCESS: Final = Expected(status=Status.FAILURE, reasons=("SPOOF", *UNDECIDED))
+_NO_SUCCESS: Final = ExpectedOutcome(status=Status.FAILURE, reasons=("SPOOF", *UNDECIDED))
 _OPEN: Final = "This may pass: the outcome is shown, and none is expected."
 _MASK: Final = (
     "A rigid resin mask of the person: the light falls on the shape of a face, which the flash cannot "
@@ -129,35 +129,35 @@ _EXPRESS: Final = (
         key="same-person",
         title="The same person",
         shown="The portrait's person holds the phone: a head with depth that turns, breathes and blinks.",
-        expected=Expected(status=Status.SUCCESS),
+        expected=ExpectedOutcome(status=Status.SUCCESS),
     ),
     Scenario(
         key="another-person",
         title="Another person",
         shown="A living person, but not the one of the portrait.",
         scanned=_ANOTHER,
-        expected=Expected(status=Status.FAILURE, reasons=("NOT_SAME_PERSON",)),
+        expected=ExpectedOutcome(status=Status.FAILURE, reasons=("NOT_SAME_PERSON",)),
     ),
     Scenario(
         key="static-photo",
         title="A photo on a stand",
         shown="A print of the portrait's person, motionless in front of a camera on a stand.",
         kind=ScanKind.STATIC_PHOTO,
-        expected=Expected(status=Status.FAILURE, reasons=("SPOOF",)),
+        expected=ExpectedOutcome(status=Status.FAILURE, reasons=("SPOOF",)),
     ),
     Scenario(
         key="waved-photo",
         title="A hand-waved photo",
         shown="The same print, moved, turned and bent by hand to look alive.",
         kind=ScanKind.WAVED_PHOTO,
-        expected=Expected(status=Status.FAILURE, reasons=("SPOOF",)),
+        expected=ExpectedOutcome(status=Status.FAILURE, reasons=("SPOOF",)),
     ),
     Scenario(
         key="frozen-frame",
         title="A frozen injected frame",
         shown="No camera: one genuine frame is fed into the app repeatedly.",
         kind=ScanKind.FROZEN_FRAME,
-        expected=Expected(status=Status.FAILURE, reasons=("SPOOF",)),
+        expected=ExpectedOutcome(status=Status.FAILURE, reasons=("SPOOF",)),
     ),
     Scenario(
         key="eyes-too-close",
@@ -165,7 +165,7 @@ _EXPRESS: Final = (
         shown="A trusted image with 60 pixels between the eyes; the policy demands 85.",
         scanned=None,
         portrait_eye_distance=60.0,
-        expected=Expected(status=Status.REFUSED, reasons=("EYE_DISTANCE_TOO_SMALL",)),
+        expected=ExpectedOutcome(status=Status.REFUSED, reasons=("EYE_DISTANCE_TOO_SMALL",)),
     ),
     Scenario(
         key="screen-replay",
@@ -186,7 +186,7 @@ _REAL: Final = (
         sandbox=False,
         camera="OBS Virtual Camera",
         turn=5,
-        expected=Expected(status=Status.FAILURE, reasons=("DEVICE_MANIPULATED",)),
+        expected=ExpectedOutcome(status=Status.FAILURE, reasons=("DEVICE_MANIPULATED",)),
     ),
 )
 
@@ -196,7 +196,7 @@ _DYNAMIC: Final = (
         "The same person",
         "The portrait's person in a living room, 150 lx: the screen's colours fall on a living face.",
         key="same-person",
-        expected=Expected(status=Status.SUCCESS),
+        expected=ExpectedOutcome(status=Status.SUCCESS),
     ),
     _flash(
         FlashKind.PRINT,
@@ -250,7 +250,7 @@ _DEVICES: Final = (
         "for both.",
         device=DeviceKind.ANDROID,
         turn=1,
-        expected=Expected(status=Status.SUCCESS),
+        expected=ExpectedOutcome(status=Status.SUCCESS),
     ),
     Scenario(
         key="device-repackaged",
@@ -259,7 +259,7 @@ _DEVICES: Final = (
         "like an app that injects frames.",
         device=DeviceKind.REPACKAGED,
         turn=2,
-        expected=Expected(status=Status.FAILURE, reasons=("DEVICE_MANIPULATED",)),
+        expected=ExpectedOutcome(status=Status.FAILURE, reasons=("DEVICE_MANIPULATED",)),
     ),
     Scenario(
         key="device-relayed",
@@ -268,7 +268,7 @@ _DEVICES: Final = (
         "scan.",
         device=DeviceKind.RELAYED,
         turn=3,
-        expected=Expected(status=Status.FAILURE, reasons=("DEVICE_NOT_TRUSTED",)),
+        expected=ExpectedOutcome(status=Status.FAILURE, reasons=("DEVICE_NOT_TRUSTED",)),
     ),
     Scenario(
         key="device-relit",
@@ -280,7 +280,7 @@ _DEVICES: Final = (
         kind=FlashKind.INJECTED_RELIGHTING,
         device=DeviceKind.REPACKAGED,
         turn=4,
-        expected=Expected(status=Status.FAILURE, reasons=("DEVICE_MANIPULATED",)),
+        expected=ExpectedOutcome(status=Status.FAILURE, reasons=("DEVICE_MANIPULATED",)),
     ),
 )
 

@@ -4,7 +4,7 @@ from types import MappingProxyType
 from typing import Final
 
 from cli.demo.record import DemoRecord
-from cli.demo.scenarios import UNDECIDED, Expected, Scenario, Status
+from cli.demo.scenarios import UNDECIDED, ExpectedOutcome, Scenario, Status
 
 __all__ = [
     "REASON_TEXT",
@@ -49,14 +49,14 @@ def outcome_text(status: Status, reasons: tuple[str, ...]) -> str:
     return f"{status}: {', '.join(reasons)}" if reasons else str(status)
 
 
-def expectation_text(expected: Expected | None) -> str:
+def expectation_text(expected: ExpectedOutcome | None) -> str:
     """Returns an expected outcome in one line."""
     if expected is None:
         return "nothing: it informs"
     return outcome_text(expected.status, expected_reasons(expected))
 
 
-def expected_reasons(expected: Expected) -> tuple[str, ...]:
+def expected_reasons(expected: ExpectedOutcome) -> tuple[str, ...]:
     """Returns the expected reasons as one text; empty with SUCCESS."""
     decided = [reason for reason in expected.reasons if reason not in UNDECIDED]
     if len(decided) < len(expected.reasons):

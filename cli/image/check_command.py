@@ -14,7 +14,7 @@ from cli.chosen_policy import chosen_policy
 from cli.error_reporting import FAILED, errors_reported
 from cli.errors import PolicyUnusable
 from cli.image.check_view import checked_view, summary_view
-from cli.image.checking import Checked, DecodersOnDemand, ImageFinding, as_json, assess_image
+from cli.image.checking import DecodersOnDemand, ImageFinding, ImageResult, as_json, assess_image
 from cli.models.options import ModelsDirOption, models_folder
 from cli.options import JsonOption, PoliciesConfigOption
 from matcher import MatcherError, PortraitPolicy
@@ -82,7 +82,7 @@ def _refuse_shortfall(policy: Policy, demands: PortraitPolicy, pack: Pack) -> No
 
 def _checked(
     files: Sequence[Path], *, pack: Pack, policy: PortraitPolicy, quiet: bool
-) -> tuple[Checked, ...]:
+) -> tuple[ImageResult, ...]:
     progress = Progress(
         TextColumn("checking"),
         BarColumn(),
@@ -103,7 +103,7 @@ def _checked(
     return tuple(results)
 
 
-def _show(results: Sequence[Checked], *, demands: str) -> None:
+def _show(results: Sequence[ImageResult], *, demands: str) -> None:
     console = Console()
     for checked in results:
         console.print(checked_view(checked, demands=demands))
@@ -111,7 +111,7 @@ def _show(results: Sequence[Checked], *, demands: str) -> None:
         console.print(summary_view(results))
 
 
-def _status(results: Sequence[Checked]) -> int:
+def _status(results: Sequence[ImageResult]) -> int:
     answers = {checked.answer for checked in results}
     if ImageFinding.UNDECIDED in answers:
         return FAILED

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cli.image.checking import Checked, ImageFinding
+from cli.image.checking import ImageFinding, ImageResult
 from matcher import PortraitReport, Requirement, Severity
 from matcher.conformance import Method, remedy_for
 
@@ -27,7 +27,7 @@ _MET, _MISSED, _REFUSED, _OPEN = "✓", "!", "✗", "·"
 _LEGEND: Final = f"{_MET} met, {_MISSED} not met, {_REFUSED} image refused, {_OPEN} not assessed; bold: hard."
 
 
-def checked_view(checked: Checked, *, demands: str) -> RenderableType:
+def checked_view(checked: ImageResult, *, demands: str) -> RenderableType:
     """Returns all tests of one image.
 
     Args:
@@ -50,7 +50,7 @@ def checked_view(checked: Checked, *, demands: str) -> RenderableType:
     )
 
 
-def summary_view(results: Sequence[Checked]) -> RenderableType:
+def summary_view(results: Sequence[ImageResult]) -> RenderableType:
     """Returns one line for each image, and the number of each outcome."""
     table = Table(title="Summary", title_justify="left", title_style="bold", box=box.SIMPLE, pad_edge=False)
     table.add_column("file", overflow="fold")
@@ -65,7 +65,7 @@ def summary_view(results: Sequence[Checked]) -> RenderableType:
     return Group(table, Text(f"{len(results)} images: {counts}."))
 
 
-def _why(checked: Checked) -> str:
+def _why(checked: ImageResult) -> str:
     if checked.report is None:
         return checked.reason or checked.message
     return ", ".join(each.code.value for each in checked.shortfalls)

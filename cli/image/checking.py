@@ -19,7 +19,7 @@ from vision.image_format import ImageHeader
 from vision.isolation.pool import DecoderPool
 from vision.packs import Pack
 
-__all__ = ["Checked", "DecodersOnDemand", "ImageFinding", "as_json", "assess_image"]
+__all__ = ["DecodersOnDemand", "ImageFinding", "ImageResult", "as_json", "assess_image"]
 
 
 class ImageFinding(StrEnum):
@@ -34,7 +34,7 @@ class ImageFinding(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class ImageResult:
     """One image, tested against a policy.
 
     Attributes:
@@ -84,7 +84,9 @@ class DecodersOnDemand:
             self._pool.close()
 
 
-def assess_image(file: Path, *, pack: Pack, policy: PortraitPolicy, still_decoder: StillDecoder) -> Checked:
+def assess_image(
+    file: Path, *, pack: Pack, policy: PortraitPolicy, still_decoder: StillDecoder
+) -> ImageResult:
     """Tests one file against a policy. Reports problems of the file in the return value.
 
     Args:
@@ -97,11 +99,11 @@ def assess_image(file: Path, *, pack: Pack, policy: PortraitPolicy, still_decode
         data = read_image(file)
         report = examine_portrait(data, pack=pack, policy=policy, still_decoder=still_decoder)
     except TrustedImageRefused as refusal:
-        return Checked(
+        return ImageResult(
             file=file, answer=ImageFinding.NOT_CONFORMANT, reason=refusal.reason.value, message=str(refusal)
         )
     except (FileUnusable, VisionError) as error:
-        return Checked(file=file, answer=ImageFinding.UNDECIDED, message=str(error))
+        return ImageResult(file=file, answer=ImageFinding.UNDECIDED, message=str(error))
     refusing = [each for each in report.requirements if each.refuses]
     if not refusing:
         answer = ImageFinding.CONFORMANT
@@ -109,10 +111,10 @@ def assess_image(file: Path, *, pack: Pack, policy: PortraitPolicy, still_decode
         answer = ImageFinding.NOT_CONFORMANT
     else:
         answer = ImageFinding.UNDECIDED
-    return Checked(file=file, answer=answer, report=report)
+    return ImageResult(file=file, answer=answer, report=report)
 
 
-def as_json(checked: Checked) -> Mapping[str, Any]:
+def as_json(checked: ImageResult) -> Mapping[str, Any]:
     """Returns the tests as values for programs."""
     values: dict[str, Any] = {"file": str(checked.file), "answer": checked.answer.value}
     report = checked.report

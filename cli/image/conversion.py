@@ -34,7 +34,7 @@ from vision.image import DecodedImage, encode_jpeg, rotate_upright
 from vision.image_header import ImageFormat
 
 __all__ = [
-    "Converted",
+    "ConvertedImage",
     "EyeFinder",
     "PictureDecoder",
     "TargetFormat",
@@ -137,7 +137,7 @@ class Wishes:
 
 
 @dataclass(frozen=True, slots=True)
-class Converted:
+class ConvertedImage:
     """The result of a conversion.
 
     Attributes:
@@ -166,7 +166,7 @@ def format_of(name: str) -> TargetFormat | None:
     return None
 
 
-def convert(content: TrustedImageContent, wishes: Wishes, *, decode: PictureDecoder) -> Converted:
+def convert(content: TrustedImageContent, wishes: Wishes, *, decode: PictureDecoder) -> ConvertedImage:
     """Convert a trusted image to another format.
 
     Args:
@@ -183,9 +183,9 @@ def convert(content: TrustedImageContent, wishes: Wishes, *, decode: PictureDeco
     others = _others(content)
     if version is None:
         image, notes, _ = _picture(content, wishes, decode)
-        return Converted(image, notes + others)
+        return ConvertedImage(image, notes + others)
     converted = _record(content, wishes, version, decode)
-    return Converted(converted.data, converted.notes + others)
+    return ConvertedImage(converted.data, converted.notes + others)
 
 
 def _others(content: TrustedImageContent) -> tuple[str, ...]:
@@ -221,7 +221,7 @@ def _picture(
 
 def _record(
     content: TrustedImageContent, wishes: Wishes, version: RecordVersion, decode: PictureDecoder
-) -> Converted:
+) -> ConvertedImage:
     image, remarks, done = _picture(content, wishes, decode)
     notes = [*remarks]
     known = RecordMetadata() if content.representation is None else metadata_of(content.representation)
@@ -255,7 +255,7 @@ def _record(
         data = wrap_in_dg2([data])
     if len(data) > MAX_BYTES:
         notes.append(f"It has {len(data):,} bytes; a server accepts {MAX_BYTES:,} at most.")
-    return Converted(data, tuple(notes))
+    return ConvertedImage(data, tuple(notes))
 
 
 def _placed(known: RecordMetadata) -> bool:

@@ -22,12 +22,12 @@ from server.settings_compliance import TwoPeople
 from server.storage.approvals import ApprovalRequest, PendingApproval, second_person
 from server.storage.audit import append
 
-__all__ = ["approved", "recorded"]
+__all__ = ["pending_approval", "record_change"]
 
 Result = TypeVar("Result")
 
 
-def recorded(
+def record_change(
     database_url: str,
     action: AuditAction,
     change: Callable[[Connection], Result],
@@ -65,7 +65,7 @@ def recorded(
     return asyncio.run(run())
 
 
-def approved(settings: Settings, *, reason: str, **detail: str) -> PendingApproval | None:
+def pending_approval(settings: Settings, *, reason: str, **detail: str) -> PendingApproval | None:
     """Returns the request to destroy a key that waits for another user; ``None`` if this user may do it.
 
     Args:

@@ -15,7 +15,7 @@ from cli.error_reporting import PENDING, errors_reported
 from cli.errors import CommandError
 from cli.help import brief
 from cli.keys.api_key_command import new_api_key_command
-from cli.keys.audited import approved, recorded
+from cli.keys.audited import pending_approval, record_change
 from cli.keys.rewrap_command import rewrap_command
 from cli.options import ConfigOption
 from server.audit import AuditAction, AuditEventInvalid
@@ -89,7 +89,7 @@ def rotate(
         facegate keys rotate evidence --config /etc/facegate.toml
     """
     with _keys(config) as (settings, files):
-        made = recorded(
+        made = record_change(
             settings.database_url,
             AuditAction.KEY_ROTATED,
             lambda _: rotate_key(files, purpose.value, tenant=tenant),
@@ -126,7 +126,7 @@ def retire(
                 return retire_evidence_key(files, number, tenant=tenant)
             return retire_signing_key(files, purpose.value, number, now=datetime.now(UTC))
 
-        kept = recorded(
+        kept = record_change(
             settings.database_url,
             AuditAction.KEY_RETIRED,
             change,
@@ -155,7 +155,7 @@ def encrypt(reason: ReasonOption = "", config: ConfigOption = None) -> None:
             raise CommandError(
                 "keys.encryption in the settings has no entry; name a key-encryption key there"
             )
-        changed = recorded(
+        changed = record_change(
             settings.database_url,
             AuditAction.KEYS_ENCRYPTED,
             lambda _: encrypt_key_files(files),
@@ -198,7 +198,7 @@ def destroy(
             )
 
         what = {"number": "all" if number is None else str(number), "tenant": tenant}
-        pending = approved(settings, reason=reason, **what)
+        pending = pending_approval(settings, reason=reason, **what)
         if pending is not None:
             typer.echo(
                 f"Requested; nothing is destroyed yet. Another user has to run the same command by "
@@ -214,7 +214,7 @@ def destroy(
             now = datetime.now(UTC)
             return (destroy_evidence_key(files, number, in_use=used, tenant=tenant, now=now),)
 
-        gone = recorded(
+        gone = record_change(
             settings.database_url,
             AuditAction.KEY_DESTROYED,
             change,

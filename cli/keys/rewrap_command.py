@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cli.audited import ReasonOption
 from cli.error_reporting import FAILED, errors_reported
-from cli.keys.audited import recorded
+from cli.keys.audited import record_change
 from cli.options import ConfigOption
 from server.audit import AuditAction, AuditEventInvalid
 from server.errors import ConfigurationError
@@ -41,7 +41,7 @@ def rewrap_command(reason: ReasonOption = "", config: ConfigOption = None) -> No
         settings = load_settings(config).settings
         keys = KeyFolder(open_key_files(settings.key_folder, settings.keys)).keys.wrapping_keys
         changed, lost = asyncio.run(_rewrap(settings.database_url, keys))
-        recorded(
+        record_change(
             settings.database_url,
             AuditAction.KEY_REWRAPPED,
             lambda _: None,
@@ -75,7 +75,7 @@ async def _rewrap(database_url: str, keys: WrappingKeys) -> tuple[int, Mapping[s
                 task = progress.add_task(place.name, total=total)
 
                 def wrap_anew(found: WrappedKey, name: str = place.name) -> tuple[bytes, str] | None:
-                    if found.key_id == keys.wrapping_for(found.context.tenant):
+                    if found.key_id == keys.key_id_for(found.context.tenant):
                         return None
                     try:
                         return rewrap(

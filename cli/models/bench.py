@@ -46,12 +46,12 @@ def measure_models(
         for number in range(_WARM_UPS):
             say(f"warming up, {number + 1} of {_WARM_UPS}")
             _once(timed, photo)
-        clock.take()
+        clock.read_and_reset()
         values: dict[str, list[float]] = {}
         for number in range(runs):
             say(f"run {number + 1} of {runs}")
             _once(timed, photo)
-            for model, seconds in clock.take().seconds.items():
+            for model, seconds in clock.read_and_reset().seconds.items():
                 values.setdefault(model, []).append(1000 * seconds)
         height, width = photo.shape[:2]
         return tuple(

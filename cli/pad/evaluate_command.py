@@ -22,7 +22,7 @@ from cli.models.options import ModelsDirOption, models_folder
 from cli.options import JsonOption
 from cli.pad.charts import draw_charts, draw_mistakes
 from cli.pad.description import describe
-from cli.pad.measuring import Chosen, measure_packs
+from cli.pad.measuring import MeasurementPlan, measure_packs
 from cli.report import print_report, require_writable, write_report
 from evaluation import FiguresUnavailable, converted_network, require_figures
 from evaluation.match import MatchEvaluationError
@@ -176,7 +176,7 @@ def _chosen(
     *,
     only: Path | None,
     with_unusable: bool,
-) -> Chosen:
+) -> MeasurementPlan:
     unknown = [name for name in scorers if name not in _KINDS]
     if unknown:
         raise NothingToMeasure(f"there is no scorer {unknown[0]!r}: expected one of {', '.join(_KINDS)}")
@@ -185,7 +185,7 @@ def _chosen(
     samples = every if with_unusable else without_unusable(every)
     if not samples:
         raise NothingToMeasure("no file is usable: correct the column usable of the manifest")
-    return Chosen(
+    return MeasurementPlan(
         samples=samples,
         left_out=Counter(sample.kind for sample in every) - Counter(sample.kind for sample in samples),
         kinds=frozenset(kind for name in scorers for kind in _KINDS[name]),

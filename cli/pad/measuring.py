@@ -37,13 +37,13 @@ from vision.image import StillDecoder
 from vision.isolation.pool import DecoderPool
 from vision.packs import Pack, PadNetwork
 
-__all__ = ["Chosen", "measure_packs"]
+__all__ = ["MeasurementPlan", "measure_packs"]
 
 _SETS = {SampleKind.PICTURE: "pictures", SampleKind.CLIP: "clips"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
+class MeasurementPlan:
     """The scorers and samples of a measurement.
 
     Attributes:
@@ -60,7 +60,7 @@ class Chosen:
     extra: tuple[PadNetwork, ...]
     fusion: FusionModel
 
-    def of(self, kind: SampleKind) -> tuple[PadSample, ...]:
+    def samples_of(self, kind: SampleKind) -> tuple[PadSample, ...]:
         """Return the images, or the clips."""
         return tuple(sample for sample in self.samples if sample.kind is kind)
 
@@ -75,7 +75,7 @@ class Chosen:
 
 
 def measure_packs(
-    chosen: Chosen,
+    chosen: MeasurementPlan,
     *,
     packs: Sequence[Pack],
     names: Sequence[str],
@@ -101,7 +101,7 @@ def measure_packs(
     reports = []
     with ExitStack() as stack:
         decoder: StillDecoder | None = None
-        if any(needs_decoder(sample.path) for sample in chosen.of(SampleKind.PICTURE)):
+        if any(needs_decoder(sample.path) for sample in chosen.samples_of(SampleKind.PICTURE)):
             decoder = stack.enter_context(DecoderPool(still_workers=1))
         for name, pack in zip(names, packs, strict=True):
             reports.append(
@@ -113,7 +113,7 @@ def measure_packs(
                     sets=tuple(
                         _set(chosen, kind, pack=pack, decoder=decoder, bootstrap=bootstrap, console=console)
                         for kind in SampleKind
-                        if chosen.of(kind)
+                        if chosen.samples_of(kind)
                     ),
                 )
             )
@@ -128,20 +128,22 @@ def measure_packs(
     )
 
 
-def _check(chosen: Chosen, packs: Sequence[Pack]) -> None:
+def _check(chosen: MeasurementPlan, packs: Sequence[Pack]) -> None:
     if not any(sample.live for sample in chosen.samples) or all(sample.live for sample in chosen.samples):
         raise NothingToMeasure(
             "both bona fide presentations and attacks are required: see the column label of the manifest, "
             "or the folders live and spoof"
         )
-    if not any(chosen.scorers(kind, pack) for pack in packs for kind in SampleKind if chosen.of(kind)):
+    if not any(
+        chosen.scorers(kind, pack) for pack in packs for kind in SampleKind if chosen.samples_of(kind)
+    ):
         raise NothingToMeasure(
             "no chosen scorer can judge these files with these packs: choose another --scorer or --pack"
         )
 
 
 def _set(
-    chosen: Chosen,
+    chosen: MeasurementPlan,
     kind: SampleKind,
     *,
     pack: Pack,
@@ -149,7 +151,7 @@ def _set(
     bootstrap: Bootstrap,
     console: Console,
 ) -> SetReport:
-    samples = chosen.of(kind)
+    samples = chosen.samples_of(kind)
     scorers = chosen.scorers(kind, pack)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:

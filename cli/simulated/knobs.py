@@ -11,7 +11,7 @@ from typing import Any, TypeVar, get_args, get_type_hints
 from facegate_client import SourceError
 from simulator import SimulatorError, knobs_of
 
-__all__ = ["KnobLine", "knob_lines", "turned"]
+__all__ = ["KnobLine", "apply_changes", "knob_lines"]
 
 _NOT_KNOBS = frozenset({"kind", "seed"})
 """Settings with options of their own."""
@@ -36,7 +36,7 @@ class KnobLine:
     text: str
 
 
-def turned(settings: Settings, changes: Sequence[str]) -> Settings:
+def apply_changes(settings: Settings, changes: Sequence[str]) -> Settings:
     """Returns the settings with changed knobs.
 
     Args:

@@ -37,14 +37,14 @@ class _Onlooker:
         self._find_faces = find_faces
         self._rendered = 0
 
-    def look(self, frame: SimulatedFrame) -> None:
+    def look_at(self, frame: SimulatedFrame) -> None:
         """Looks at a frame on the screen: every few frames, and only if the app has given an instruction."""
         if not self._guide.asks or self._find_faces is None:
             return
         self._rendered += 1
         if self._rendered % _FRAMES_A_LOOK == 0 and (faces := self._find_faces(frame.pixels)):
             (tall, wide), seen = frame.pixels.shape[:2], face_extent(faces[0])
-            self._guide.notice(
+            self._guide.show_position(
                 seen.width / wide, centre=(seen.x / wide, seen.y / tall), at=frame.capture_time
             )
 
@@ -154,7 +154,7 @@ class SimulatedPhone:
     def _next_frame(self) -> SimulatedFrame | None:
         frame = next(self._frames, None)
         if frame is not None and self._onlooker is not None:
-            self._onlooker.look(frame)
+            self._onlooker.look_at(frame)
         return frame
 
     async def aclose(self) -> None:

@@ -47,7 +47,7 @@ class PhoneTime:
         """Waits until the next frame is due.
 
         Returns:
-            The capture clock minus simulated time, microseconds; for ``take``.
+            The offset of the capture clock from simulated time, microseconds, to pass to ``take``.
         """
         due = self._rendered_us + self._interval_us
         now = _now_us()

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
-from cli.simulated.knobs import turned
+from cli.simulated.knobs import apply_changes
 from cli.simulated.phone import SimulatedPhone, phone_in_hand
 from facegate_client import FrameSource, Pixels, SourceError, generated_source
 from matcher import TrustedImageRefused
@@ -65,7 +65,7 @@ def open_simulated(kind: str, photo: Path, *, seed: int, knobs: Sequence[str] = 
         SourceError: There is no such kind or knob, or no head can be made from the photo.
     """
     _check(kind, [known.value for known in ScanKind])
-    settings = turned(scan_settings(ScanKind(kind), seed=seed), knobs)
+    settings = apply_changes(scan_settings(ScanKind(kind), seed=seed), knobs)
     person = _person(photo)
 
     def frames() -> Iterator[tuple[Pixels, float]]:
@@ -88,7 +88,7 @@ def open_simulated_phone(kind: str, photo: Path, *, seed: int, knobs: Sequence[s
         SourceError: As for ``open_simulated``.
     """
     _check(kind, [known.value for known in FlashKind])
-    settings = turned(flash_settings(FlashKind(kind), seed=seed), knobs)
+    settings = apply_changes(flash_settings(FlashKind(kind), seed=seed), knobs)
     return phone_in_hand(_person(photo), settings, find_faces=_find_faces)
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from cli.demo.flash import flash_strip
 from cli.demo.runner import CheckRunner
-from cli.demo.scenarios import Expected, Scenario, Status, demo_scenarios
+from cli.demo.scenarios import ExpectedOutcome, Scenario, Status, demo_scenarios
 from cli.demo.stage import Stage, open_stage
 from cli.demo.words import mode_word
 from cli.errors import CommandError
@@ -89,7 +89,7 @@ class _Card:
             "title": self.scenario.title,
             "shown": self.scenario.shown,
             "mode": mode_word(self.scenario),
-            "genuine": self.scenario.expected == Expected(status=Status.SUCCESS),
+            "genuine": self.scenario.expected == ExpectedOutcome(status=Status.SUCCESS),
             "state": self.state.value,
             "progress": round(self.progress, 3),
             "error": self.error,

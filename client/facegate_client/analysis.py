@@ -10,7 +10,7 @@ from facegate.v1 import analysis_service_pb2, analysis_service_pb2_grpc
 
 from facegate_client.channel import ApiKey
 from facegate_client.reconnect import ReconnectPolicy
-from facegate_client.wire_errors import refusal_of, translated
+from facegate_client.wire_errors import refusal_of, translate_error
 
 __all__ = ["AnalysisClient"]
 
@@ -132,7 +132,7 @@ class AnalysisClient:
                 refusal = refusal_of(error)
                 asked = refusal.retry_after_s or 0.0
                 if busy + unreachable == _PAUSES:
-                    raise translated(error) from error
+                    raise translate_error(error) from error
                 if refusal.reason == _OVERLOADED:
                     pause = max(_FIRST_PAUSE * 2.0**busy, min(asked, _UNREACHABLE.longest_asked_s))
                     busy += 1
@@ -142,7 +142,7 @@ class AnalysisClient:
                         unreachable, asked_s=asked, jitter=random.SystemRandom().random()
                     )
                 else:
-                    raise translated(error) from error
+                    raise translate_error(error) from error
             await self._sleep(pause)
 
 

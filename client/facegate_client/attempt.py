@@ -176,7 +176,7 @@ class DeviceAttempt:
                     if message.capture_complete.attempt == self._number:
                         self._stop.set(_Cause.CAUSE_COMPLETE)
                 case "scan_result":
-                    self._tally.answer()
+                    self._tally.note_result()
                     return message.scan_result
                 case "goodbye":
                     raise goodbye_error(message.goodbye)
@@ -199,18 +199,18 @@ class DeviceAttempt:
             dropped_count=self._tally.dropped,
             cause=cause,
         )
-        self._tally.end()
+        self._tally.note_end()
         await self._stream.send_attempt_end(body.SerializeToString())
         self._events.capture_finished(self._number, self._tally.frames, self._tally.dropped)
 
     async def _send_frames(self) -> scan_pb2.AttemptEndBody.Cause.ValueType:
         while (image := await self._feed.next(self._stop)) is not None:
-            self._tally.drop(image.lost_before)
+            self._tally.count_dropped(image.lost_before)
             if self._rules.too_early(image.capture_time_us):
                 continue
             if self._feed.realtime and not self._gate.has_room():
                 # While the server pauses the capture, no image is dropped for lack of credit.
-                self._tally.drop(0 if self._gate.paused else 1)
+                self._tally.count_dropped(0 if self._gate.paused else 1)
                 continue
             try:
                 encoded = await self._rules.encode(image)
@@ -218,7 +218,7 @@ class DeviceAttempt:
                 self._source_error = error
                 return _Cause.CAUSE_CAMERA_FAILED
             if encoded is None:
-                self._tally.drop(1)
+                self._tally.count_dropped(1)
                 continue
             size = len(encoded.jpeg)
             if not self._rules.has_room(size, frames=self._tally.frames, scan_bytes=self._tally.scan_bytes):
@@ -227,8 +227,8 @@ class DeviceAttempt:
                 await self._gate.wait_for_room(size, self._stop)
             if self._stop.is_set:
                 return self._stop.cause
-            if not self._gate.take(size):
-                self._tally.drop(1)
+            if not self._gate.take_credit(size):
+                self._tally.count_dropped(1)
                 continue
             await self._send_frame(image, encoded)
         if self._stop.is_set:

@@ -36,7 +36,7 @@ class CaptureClock:
         if self._pace == "realtime":
             self._offset_us = None
 
-    async def due(self, media_time_us: int) -> int | None:
+    async def wait_until_due(self, media_time_us: int) -> int | None:
         """Waits until an image is due.
 
         Args:

@@ -9,7 +9,7 @@ from facegate.v1 import audit_pb2, evidence_service_pb2, evidence_service_pb2_gr
 
 from facegate_client.channel import ApiKey
 from facegate_client.errors import ServerNotTrustedError
-from facegate_client.wire_errors import translated
+from facegate_client.wire_errors import translate_error
 from facegate_protocol import sha256
 
 __all__ = ["Compliance", "ExportedImage"]
@@ -58,7 +58,7 @@ class Compliance:
         try:
             return await self._stub.ListChecks(request, timeout=timeout_s, metadata=self._metadata)
         except grpc.aio.AioRpcError as error:
-            raise translated(error) from error
+            raise translate_error(error) from error
 
     async def all_checks(
         self, request: evidence_service_pb2.ListChecksRequest, *, most: int
@@ -84,7 +84,7 @@ class Compliance:
         try:
             return await self._stub.GetEvidence(request, timeout=timeout_s, metadata=self._metadata)
         except grpc.aio.AioRpcError as error:
-            raise translated(error) from error
+            raise translate_error(error) from error
 
     async def get_evidence_image(
         self, check_id: str, image_sha256: bytes, *, purpose: str, timeout_s: float = _IMAGE_SECONDS
@@ -114,7 +114,7 @@ class Compliance:
                 else:
                     content += part.chunk
         except grpc.aio.AioRpcError as error:
-            raise translated(error) from error
+            raise translate_error(error) from error
         if sha256(bytes(content)) != image_sha256:
             raise ServerNotTrustedError("the image has another SHA-256 than requested; fetch it again")
         return ExportedImage(facts, bytes(content))
@@ -128,7 +128,7 @@ class Compliance:
             async for part in self._stub.ExportEvidence(request, timeout=timeout_s, metadata=self._metadata):
                 yield part.chunk
         except grpc.aio.AioRpcError as error:
-            raise translated(error) from error
+            raise translate_error(error) from error
 
     async def export_subject(
         self, subject_reference: str, *, purpose: str, timeout_s: float = _SUBJECT_SECONDS
@@ -141,7 +141,7 @@ class Compliance:
             async for part in self._stub.ExportSubject(request, timeout=timeout_s, metadata=self._metadata):
                 yield part.chunk
         except grpc.aio.AioRpcError as error:
-            raise translated(error) from error
+            raise translate_error(error) from error
 
     async def delete_evidence(
         self, check_id: str, *, purpose: str, timeout_s: float = _IMAGE_SECONDS
@@ -151,7 +151,7 @@ class Compliance:
         try:
             return await self._stub.DeleteEvidence(request, timeout=timeout_s, metadata=self._metadata)
         except grpc.aio.AioRpcError as error:
-            raise translated(error) from error
+            raise translate_error(error) from error
 
     async def place_hold(
         self, check_id: str, *, reference: str, reason: str, timeout_s: float = _CALL_SECONDS
@@ -161,7 +161,7 @@ class Compliance:
         try:
             response = await self._stub.PlaceHold(request, timeout=timeout_s, metadata=self._metadata)
         except grpc.aio.AioRpcError as error:
-            raise translated(error) from error
+            raise translate_error(error) from error
         return response.hold
 
     async def release_hold(
@@ -174,7 +174,7 @@ class Compliance:
         try:
             return await self._stub.ReleaseHold(request, timeout=timeout_s, metadata=self._metadata)
         except grpc.aio.AioRpcError as error:
-            raise translated(error) from error
+            raise translate_error(error) from error
 
     async def erase_subject(
         self,
@@ -191,7 +191,7 @@ class Compliance:
         try:
             return await self._stub.EraseSubject(request, timeout=timeout_s, metadata=self._metadata)
         except grpc.aio.AioRpcError as error:
-            raise translated(error) from error
+            raise translate_error(error) from error
 
     async def list_audit_events(
         self, request: audit_pb2.ListAuditEventsRequest, *, timeout_s: float = _CALL_SECONDS
@@ -200,4 +200,4 @@ class Compliance:
         try:
             return await self._stub.ListAuditEvents(request, timeout=timeout_s, metadata=self._metadata)
         except grpc.aio.AioRpcError as error:
-            raise translated(error) from error
+            raise translate_error(error) from error

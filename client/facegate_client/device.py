@@ -252,7 +252,10 @@ class FaceScanner:
                 self._person.begin(result)
 
     async def _next_attempt(self, stream: ScanStream) -> scan_pb2.AttemptStart | scan_pb2.ScanResult:
-        """Waits for the next attempt. Reports that the person is ready, if the server waits for that."""
+        """Waits for the next attempt, or for a result that was not received because a connection was lost.
+
+        Reports that the person is ready, if the server waits for that.
+        """
         if not self._person.awaited:
             return await self._attempt_start(stream, timeout_s=self._settings.result_timeout_s)
         receiving = asyncio.ensure_future(self._attempt_start(stream, timeout_s=None))

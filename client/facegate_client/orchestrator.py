@@ -14,7 +14,7 @@ from facegate_client.key_set import KeySet
 from facegate_client.reconnect import ReconnectPolicy
 from facegate_client.result_signature import verify_response
 from facegate_client.scan_stream import ScanTicket
-from facegate_client.wire_errors import translated, translated_in_stream
+from facegate_client.wire_errors import translate_error, translated_in_stream
 
 __all__ = ["Orchestrator", "ticket_of"]
 
@@ -103,7 +103,7 @@ class Orchestrator:
         try:
             return await self._stub.UploadTrustedImage(request, timeout=timeout_s, metadata=self._metadata)
         except grpc.aio.AioRpcError as error:
-            raise translated(error) from error
+            raise translate_error(error) from error
 
     async def get_check(
         self, check_id: str, *, timeout_s: float = _CALL_SECONDS
@@ -122,7 +122,7 @@ class Orchestrator:
         try:
             response = await self._stub.GetCheck(request, timeout=timeout_s, metadata=self._metadata)
         except grpc.aio.AioRpcError as error:
-            raise translated(error) from error
+            raise translate_error(error) from error
         return response.progress
 
     async def watch_check(
@@ -182,7 +182,7 @@ class Orchestrator:
         try:
             response = await self._stub.CancelCheck(request, timeout=timeout_s, metadata=self._metadata)
         except grpc.aio.AioRpcError as error:
-            raise translated(error) from error
+            raise translate_error(error) from error
         return response.progress
 
     async def finish_check(
@@ -221,7 +221,7 @@ class Orchestrator:
             try:
                 response = await self._stub.FinishCheck(request, timeout=timeout_s, metadata=self._metadata)
             except grpc.aio.AioRpcError as error:
-                refused = translated(error)
+                refused = translate_error(error)
                 asked, left = _asked_to_wait(refused), give_up - loop.time()
                 if asked is None or left <= 0:
                     raise refused from error

@@ -71,7 +71,7 @@ class Recording:
             if item is None:
                 raise StopAsyncIteration
             image, media_time_us = item
-            capture_time_us = await self._clock.due(media_time_us)
+            capture_time_us = await self._clock.wait_until_due(media_time_us)
             if capture_time_us is not None:
                 return CapturedImage(image=image, capture_time_us=capture_time_us, lost_before=lost)
             lost += 1

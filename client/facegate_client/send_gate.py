@@ -68,7 +68,7 @@ class SendGate:
         """Returns whether a frame of ``size`` bytes may be sent now."""
         return not self._paused and self._frames >= 1 and self._bytes >= size
 
-    def take(self, size: int) -> bool:
+    def take_credit(self, size: int) -> bool:
         """Takes the credit for a frame of ``size`` bytes; returns False if there is too little."""
         if not self.has_room(size):
             return False

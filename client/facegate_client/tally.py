@@ -57,7 +57,7 @@ class AttemptTally:
         """Encoded bytes of the whole scan."""
         return self._scan.bytes
 
-    def drop(self, count: int) -> None:
+    def count_dropped(self, count: int) -> None:
         """Counts dropped images."""
         self._dropped += count
         self._dropped_before += count
@@ -70,10 +70,10 @@ class AttemptTally:
         self._scan.frames += 1
         self._scan.bytes += size
 
-    def end(self) -> None:
+    def note_end(self) -> None:
         """Notes that the AttemptEnd is sent."""
         self._scan.awaiting_result = True
 
-    def answer(self) -> None:
+    def note_result(self) -> None:
         """Notes that the result arrived."""
         self._scan.awaiting_result = False

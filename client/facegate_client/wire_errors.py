@@ -14,7 +14,7 @@ from facegate_client.errors import (
     StreamLostError,
 )
 
-__all__ = ["ERROR_DOMAIN", "RETRY_REASONS", "refusal_of", "translated", "translated_in_stream"]
+__all__ = ["ERROR_DOMAIN", "RETRY_REASONS", "refusal_of", "translate_error", "translated_in_stream"]
 
 ERROR_DOMAIN: Final = "facegate.org"
 """The domain of every ErrorInfo of the server."""
@@ -57,7 +57,7 @@ def refusal_of(error: grpc.aio.AioRpcError) -> ServerError:
     )
 
 
-def translated(error: grpc.aio.AioRpcError) -> ClientError:
+def translate_error(error: grpc.aio.AioRpcError) -> ClientError:
     """Returns this package's error for an error of a unary call."""
     refusal = refusal_of(error)
     if not refusal.reason and error.code() in _LOSS_CODES:
@@ -67,7 +67,7 @@ def translated(error: grpc.aio.AioRpcError) -> ClientError:
 
 def translated_in_stream(error: grpc.aio.AioRpcError) -> ClientError:
     """Returns this package's error for an error of a stream: `StreamLostError` if a reconnect may help."""
-    final = translated(error)
+    final = translate_error(error)
     refusal = refusal_of(error)
     if isinstance(final, ConnectionFailedError) or refusal.reason in RETRY_REASONS:
         return StreamLostError(str(final), retry_after_s=refusal.retry_after_s or 0.0, final=final)

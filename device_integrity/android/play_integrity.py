@@ -177,7 +177,10 @@ def _freshness(made: datetime, policy: PlayPolicy, now: datetime) -> DeviceCheck
 
 
 def _one_time_key(payload: PlayPayload, kind: PlayTokenKind, challenge: bytes) -> bytes:
-    """Returns a hash of the token's content, not of its text, because one content has several encodings."""
+    """Returns the key under which the use of a token is stored, so that a second use is recognised.
+
+    It is a hash of the token's content, not of its text, because the same content has several encodings.
+    """
     millis = str(round(payload.request.time.timestamp() * 1000)).encode()
     package = payload.request.package.encode("utf-8", "surrogatepass")
     return sha256(length_prefixed(_ONE_TIME, kind.encode(), package, challenge, millis))

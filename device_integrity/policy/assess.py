@@ -112,7 +112,7 @@ def assess(
         evidence = owners.get(check.name.partition(".")[0])
         if evidence is None:
             continue
-        if check.decisive or demands.of(platform, evidence) is not Demand.IGNORED:
+        if check.decisive or demands.demand_for(platform, evidence) is not Demand.IGNORED:
             weighed[evidence].append(_as_weighed(check))
     # 2. Find the signs of manipulation.
     signs = find_signs(check for group in weighed.values() for check in group)
@@ -182,7 +182,7 @@ def _waived(own: Sequence[DeviceCheck]) -> frozenset[str]:
 
 def _refuted(evidence: Evidence, group: Sequence[DeviceCheck]) -> bool:
     """Returns whether an attestation failed or is doubtful, even without a sign of manipulation."""
-    return evidence.vouches and any(
+    return evidence.raises_assurance and any(
         check.outcome is DeviceFinding.FAIL and (not check.soft or check.reason in _DOUBTS) for check in group
     )
 
@@ -198,14 +198,14 @@ def _unmet(
         return (Unmet(None, UnmetReason.PLATFORM_NOT_ALLOWED),)
     found = []
     for evidence in Evidence:
-        if demands.of(platform, evidence) is not Demand.REQUIRED:
+        if demands.demand_for(platform, evidence) is not Demand.REQUIRED:
             continue
         group = weighed.get(evidence, ())
         if not _evaluated(evidence, group):
             found.append(Unmet(evidence, UnmetReason.MISSING))
         elif any(check.name in manipulated for check in group):
             found.append(Unmet(evidence, UnmetReason.MANIPULATED))
-        elif evidence.vouches:
+        elif evidence.raises_assurance:
             if vouched[evidence] is Assurance.NONE:
                 found.append(Unmet(evidence, UnmetReason.NOT_VERIFIED))
         elif any(check.outcome is DeviceFinding.FAIL and not check.soft for check in group):

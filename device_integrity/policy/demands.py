@@ -63,14 +63,14 @@ class Evidence(StrEnum):
         return _VERIFIERS.get(self, (self.value,))
 
     @property
-    def vouches(self) -> bool:
+    def raises_assurance(self) -> bool:
         """Whether it can raise the assurance of the device, and not only lower it."""
         return any(verifier in CEILINGS for verifier in self.verifiers)
 
     @property
     def attests(self) -> bool:
         """Whether it is an attestation. A key that a browser made is not one."""
-        return self.vouches and all(
+        return self.raises_assurance and all(
             CEILINGS[verifier].attested for verifier in self.verifiers if verifier in CEILINGS
         )
 
@@ -181,7 +181,7 @@ class DemandTable:
         """Returns whether devices of a platform may be trusted."""
         return platform in self.rows
 
-    def of(self, platform: Platform, evidence: Evidence) -> Demand:
+    def demand_for(self, platform: Platform, evidence: Evidence) -> Demand:
         """Returns what is demanded of one kind of evidence on a platform; ADVISORY if nothing is stated."""
         return self.rows.get(platform, {}).get(evidence, Demand.ADVISORY)
 

@@ -49,11 +49,11 @@ def find_shortfall(
     required = [
         evidence
         for evidence in Evidence
-        if demands.of(platform, evidence) is Demand.REQUIRED
-        and (evidence.vouches or evidence is Evidence.SERVER_KEY)
+        if demands.demand_for(platform, evidence) is Demand.REQUIRED
+        and (evidence.raises_assurance or evidence is Evidence.SERVER_KEY)
     ]
     for evidence in required:
-        if evidence.vouches and evidence not in own:
+        if evidence.raises_assurance and evidence not in own:
             return Shortfall(impossible=f"it requires {evidence}, which devices of this platform do not have")
         if evidence is Evidence.SERVER_KEY and platform is Platform.WEB:
             return Shortfall(
@@ -66,7 +66,7 @@ def find_shortfall(
     able = tuple(
         evidence
         for evidence in own
-        if demands.of(platform, evidence) is not Demand.IGNORED
+        if demands.demand_for(platform, evidence) is not Demand.IGNORED
         and (ceilings or {}).get(evidence, evidence.ceiling).level >= least.level
     )
     if not able:
@@ -80,5 +80,5 @@ def find_shortfall(
 def _claims_suffice(platform: Platform, *, least: Assurance, demands: DemandTable) -> bool:
     """Returns whether consistent claims reach the least assurance, without an attestation."""
     if least is Assurance.LOW:
-        return not any(demands.of(platform, evidence) is Demand.IGNORED for evidence in OBSERVED)
+        return not any(demands.demand_for(platform, evidence) is Demand.IGNORED for evidence in OBSERVED)
     return least is Assurance.NONE

@@ -102,7 +102,11 @@ class StreamTracer:
         return trace
 
     def _facts_of(self, jpeg: bytes) -> JpegFacts | None:
-        """Returns the header's contents. They are reused until the header changes, as with the quality."""
+        """Returns the facts in a JPEG's header; ``None`` if it cannot be read.
+
+        The header is parsed only if it differs from the header of the frame before, for example because the
+        quality changed.
+        """
         if self._facts is None or not jpeg.startswith(self._facts.header):
             self._facts = read_jpeg_facts(jpeg)
         return self._facts

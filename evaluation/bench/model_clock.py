@@ -76,7 +76,7 @@ class ModelClock:
                 self._calls[model] += 1
                 self._seconds[model] = self._seconds.get(model, 0.0) + spent
 
-    def take(self) -> ModelUse:
+    def read_and_reset(self) -> ModelUse:
         """Return the sums since the last call, and reset them."""
         with self._lock:
             use = ModelUse(

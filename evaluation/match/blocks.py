@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.match.impostor_scores import COARSE, KEPT, THRESHOLDS, Counted
+from evaluation.match.impostor_scores import COARSE, KEPT, THRESHOLDS, ComparisonCounts
 
 __all__ = ["AllScores", "score_all"]
 
@@ -36,7 +36,7 @@ class AllScores:
     rows: NDArray[np.int64]
     columns: NDArray[np.int64]
     cosines: NDArray[np.float64]
-    counted: Counted
+    counted: ComparisonCounts
 
 
 def score_all(
@@ -157,8 +157,8 @@ class _Found:
         self._compact()
         return self._parts[0][1] if self._parts else np.zeros(0, np.int64)
 
-    def counted(self) -> Counted:
-        return Counted(
+    def counted(self) -> ComparisonCounts:
+        return ComparisonCounts(
             from_step=self._from_step,
             comparisons=self._comparisons,
             weights=self._weights,
@@ -178,7 +178,10 @@ def _blocks(groups: NDArray[np.int64]) -> Iterator[tuple[slice, slice]]:
 def _different(
     owner: NDArray[np.int64], one: slice, other: slice, omitted: Sequence[tuple[int, int]]
 ) -> NDArray[np.bool_] | None:
-    """Return which comparisons of a block count; None if all do."""
+    """Return a mask of the impostor comparisons of a block; None if all of them are used.
+
+    Excluded are comparisons of one person, the lower triangle, and the omitted pairs of persons.
+    """
     rows, columns = owner[one], owner[other]
     counts: NDArray[np.bool_] | None = None
     if one == other or rows[-1] == columns[0]:

@@ -78,7 +78,7 @@ class _Tail:
 
 
 def suspected_duplicates(comparisons: Comparisons) -> Sequence[SuspectedPair]:
-    """Return the suspected pairs of one set, the highest score first; at most 500.
+    """Return the pairs of identities that may be one person, the highest score first; at most 500.
 
     Args:
         comparisons: Comparisons of persons of one group.

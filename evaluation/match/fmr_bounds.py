@@ -37,7 +37,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv, ndtri, stdtrit
 
-from evaluation.match.impostor_scores import COARSE, Counted, ImpostorScores, PersonPairs, pair_matrix
+from evaluation.match.impostor_scores import (
+    COARSE,
+    ComparisonCounts,
+    ImpostorScores,
+    PersonPairs,
+    pair_matrix,
+)
 
 __all__ = ["FmrCurve", "ImpostorScores", "fmr_curve", "persons_needed"]
 
@@ -231,7 +237,7 @@ def _matching(
 
 
 def _resampled_counted(
-    counted: Counted,
+    counted: ComparisonCounts,
     rates: NDArray[np.float64],
     *,
     draws: NDArray[np.uint8],

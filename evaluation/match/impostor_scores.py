@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
-__all__ = ["COARSE", "KEPT", "THRESHOLDS", "Counted", "ImpostorScores", "PersonPairs", "pair_matrix"]
+__all__ = ["COARSE", "KEPT", "THRESHOLDS", "ComparisonCounts", "ImpostorScores", "PersonPairs", "pair_matrix"]
 
 _STEP: Final = 0.001
 THRESHOLDS: Final[NDArray[np.float64]] = np.round(np.arange(-1.0, 1.0 + 2.5 * _STEP, _STEP), 3)
@@ -119,7 +119,7 @@ class PersonPairs:
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class ComparisonCounts:
     """Counts of all comparisons, by the number of ``THRESHOLDS`` that a score reaches.
 
     Attributes:
@@ -159,7 +159,7 @@ class ImpostorScores:
     groups: NDArray[np.int64]
     weights: NDArray[np.float64] | None = None
     pairs: PersonPairs | None = None
-    counted: Counted | None = None
+    counted: ComparisonCounts | None = None
 
     def __post_init__(self) -> None:
         if not (self.scores.shape == self.first.shape == self.second.shape) or self.scores.ndim != 1:

@@ -18,7 +18,7 @@ from types import MappingProxyType
 
 from evaluation.match.corrections import Corrections
 from evaluation.match.errors import NothingToMeasure, PhotoListError
-from evaluation.match.photos import MANIFEST, FacePhoto, inside, read_rows
+from evaluation.match.photos import MANIFEST, FacePhoto, path_inside, read_rows
 
 __all__ = ["PairList", "read_pairs"]
 
@@ -127,7 +127,7 @@ def _from_manifest(
     for pair in pairs:
         where = f"{pairs_file}, line {pair.line}"
         for name in (pair.first, pair.second):
-            path = inside(manifest.parent, name, where=where)
+            path = path_inside(manifest.parent, name, where=where)
             row = by_name.get(name)
             if row is None or not row["identity"]:
                 raise PhotoListError(f"{where}: {manifest} gives {name!r} no identity")
@@ -157,7 +157,7 @@ def _from_pairs(pairs: Sequence[_Pair], *, folder: Path, pairs_file: Path) -> di
             leader[one] = other
     photos = {
         name: FacePhoto(
-            inside(folder, name, where=f"{pairs_file}, line {pair.line}"), person(name), apart=False
+            path_inside(folder, name, where=f"{pairs_file}, line {pair.line}"), person(name), apart=False
         )
         for pair in pairs
         for name in (pair.first, pair.second)

@@ -26,7 +26,7 @@ __all__ = [
     "PICTURES",
     "FacePhoto",
     "PhotoList",
-    "inside",
+    "path_inside",
     "read_photo_list",
     "read_photos",
     "read_rows",
@@ -108,7 +108,7 @@ def read_photo_list(folder: Path, *, corrections: Corrections, apart: Collection
         if why:
             left_out[why] += 1
             continue
-        path = inside(folder, row["file"], where=f"{MANIFEST}, line {number}")
+        path = path_inside(folder, row["file"], where=f"{MANIFEST}, line {number}")
         identity = row["identity"]
         person = corrections.same_person.get(identity, identity)
         digest = _digest(path)
@@ -162,7 +162,7 @@ def read_rows(file: Path, *, needed: Sequence[str]) -> tuple[tuple[str, ...], li
     return columns, rows
 
 
-def inside(folder: Path, name: str, *, where: str) -> Path:
+def path_inside(folder: Path, name: str, *, where: str) -> Path:
     """Return the path of a file that a list names, which must lie in the list's folder.
 
     Args:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from evaluation.match.errors import PhotoListError
-from evaluation.match.photos import MANIFEST, PICTURES, inside, read_rows
+from evaluation.match.photos import MANIFEST, PICTURES, path_inside, read_rows
 from evaluation.pad.errors import DatasetError
 from evaluation.pad.sessions import sessions_from_names
 
@@ -170,7 +170,7 @@ def _listed(manifest: Path) -> list[PadSample]:
     samples = []
     for number, row in enumerate(rows, start=2):
         where = f"{manifest.name}, line {number}"
-        samples.append(_sample(row, inside(manifest.parent, row["file"], where=where), where=where))
+        samples.append(_sample(row, path_inside(manifest.parent, row["file"], where=where), where=where))
     known = frozenset(columns) & {"session"}
     return _with_sessions(samples, [row["file"] for row in rows], guess_all=not known)
 

@@ -34,7 +34,10 @@ class ExpressionNeutrality:
     unit: Final = "departure"
 
     def assess(self, portrait: PortraitView) -> Assessment:
-        """Assess the expression; the native measure is the departure from neutral, with score 50 at 1."""
+        """Assess the expression.
+
+        The native measure is the departure from a neutral face, 0 and up. A departure of 1 has the score 50.
+        """
         features = features_of(portrait.landmarks)
         if portrait.landmarks is None or features is None:
             return not_assessed(NO_LANDMARKS)

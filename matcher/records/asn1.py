@@ -10,7 +10,7 @@ field with the default ``None`` is OPTIONAL. The schema is the dataclasses, and 
 ``asn1_structures`` has the types that consist of others. The reader requires the structure of the schema:
 tags in order, each once, mandatory fields present, primitive or constructed as their type demands. It accepts
 values outside their range, because one wrong number in a passport does not make its image unusable;
-``breaches`` names them. Elements after the known fields of an extensible type are ignored and counted.
+``range_errors`` names them. Elements after the known fields of an extensible type are ignored and counted.
 """
 
 from abc import ABC, abstractmethod
@@ -109,7 +109,7 @@ class Kind(ABC, Generic[_T]):
             RecordInvalid: The type does not hold the value.
         """
 
-    def breaches(self, value: _T, field: str) -> Iterator[str]:
+    def range_errors(self, value: _T, field: str) -> Iterator[str]:
         """Yields the parts of ``value`` that are outside their range: the field in words, and the value."""
         yield from ()
 
@@ -147,8 +147,8 @@ class Integer(Kind[int]):
         """See ``Kind.write``."""
         return write_integer(value)
 
-    def breaches(self, value: int, field: str) -> Iterator[str]:
-        """See ``Kind.breaches``."""
+    def range_errors(self, value: int, field: str) -> Iterator[str]:
+        """See ``Kind.range_errors``."""
         if value < self._low or (self._high is not None and value > self._high):
             yield f"{field} {value}"
 
@@ -170,8 +170,8 @@ class Enumerated(Kind[int]):
         """See ``Kind.write``."""
         return write_integer(value)
 
-    def breaches(self, value: int, field: str) -> Iterator[str]:
-        """See ``Kind.breaches``."""
+    def range_errors(self, value: int, field: str) -> Iterator[str]:
+        """See ``Kind.range_errors``."""
         if value not in self._members:
             yield f"{field} {value}"
 

@@ -18,7 +18,7 @@ __all__ = [
     "Fallback",
     "Sequence",
     "SequenceOf",
-    "breaches",
+    "range_errors",
 ]
 
 MOST_EXTENSIONS: Final = 64
@@ -61,10 +61,10 @@ class Base(Kind[_T | None]):
             raise RecordInvalid("a choice without a value cannot be written")
         return encode(_EXTENSION, b"")
 
-    def breaches(self, value: _T | None, field: str) -> Iterator[str]:
-        """See ``Kind.breaches``."""
+    def range_errors(self, value: _T | None, field: str) -> Iterator[str]:
+        """See ``Kind.range_errors``."""
         if value is not None:
-            yield from self.inner.breaches(value, field)
+            yield from self.inner.range_errors(value, field)
 
 
 class Fallback(Kind[int]):
@@ -100,9 +100,9 @@ class Fallback(Kind[int]):
         """See ``Kind.write``."""
         return encode(_EXTENSION, encode(_BASE, self._code.write(value)))
 
-    def breaches(self, value: int, field: str) -> Iterator[str]:
-        """See ``Kind.breaches``."""
-        return self._code.breaches(value, field)
+    def range_errors(self, value: int, field: str) -> Iterator[str]:
+        """See ``Kind.range_errors``."""
+        return self._code.range_errors(value, field)
 
 
 class SequenceOf(Kind[tuple[_T, ...]]):
@@ -134,10 +134,10 @@ class SequenceOf(Kind[tuple[_T, ...]]):
             raise RecordInvalid(f"a field holds {len(value)} items; at most {self._most} are written")
         return b"".join(encode(self.item.universal, self.item.write(item)) for item in value)
 
-    def breaches(self, value: tuple[_T, ...], field: str) -> Iterator[str]:
-        """See ``Kind.breaches``."""
+    def range_errors(self, value: tuple[_T, ...], field: str) -> Iterator[str]:
+        """See ``Kind.range_errors``."""
         for item in value:
-            yield from self.item.breaches(item, field)
+            yield from self.item.range_errors(item, field)
 
 
 class Sequence(Kind[_T]):
@@ -189,12 +189,12 @@ class Sequence(Kind[_T]):
             if (part := getattr(value, one.name)) is not None or one.mandatory
         )
 
-    def breaches(self, value: _T, field: str) -> Iterator[str]:
-        """See ``Kind.breaches``."""
+    def range_errors(self, value: _T, field: str) -> Iterator[str]:
+        """See ``Kind.range_errors``."""
         for one in self._known:
             part = getattr(value, one.name)
             if part is not None:
-                yield from one.kind.breaches(part, one.words)
+                yield from one.kind.range_errors(part, one.words)
 
 
 class Alternatives(Kind[_T | None]):
@@ -227,17 +227,17 @@ class Alternatives(Kind[_T | None]):
         ((one, part),) = given
         return encode(one.tag, one.kind.write(part))
 
-    def breaches(self, value: _T | None, field: str) -> Iterator[str]:
-        """See ``Kind.breaches``."""
+    def range_errors(self, value: _T | None, field: str) -> Iterator[str]:
+        """See ``Kind.range_errors``."""
         for one in self._known:
             part = getattr(value, one.name, None)
             if part is not None:
-                yield from one.kind.breaches(part, one.words)
+                yield from one.kind.range_errors(part, one.words)
 
 
-def breaches(kind: Kind[_T], value: _T) -> tuple[str, ...]:
+def range_errors(kind: Kind[_T], value: _T) -> tuple[str, ...]:
     """Returns a description of each part of ``value`` that is outside the range of its type in ``kind``."""
-    return tuple(kind.breaches(value, "value"))
+    return tuple(kind.range_errors(value, "value"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from matcher.records.fields import need, record_malformed
+from matcher.records.fields import record_malformed, require_field
 
 __all__ = ["MOST_ELEMENTS", "Element", "elements", "encode", "head_length", "read_element"]
 
@@ -44,17 +44,17 @@ def read_element(data: bytes, position: int, end: int, *, format_: str) -> Eleme
         TrustedImageRefused: RECORD_MALFORMED: the object reaches beyond ``end``, its length is indefinite
             or longer than four bytes, or its tag longer than three.
     """
-    need(end, position, 1, format_=format_, field="tag")
+    require_field(end, position, 1, format_=format_, field="tag")
     tag, cursor = data[position], position + 1
     if tag & _TAG_FOLLOWS == _TAG_FOLLOWS:
         for _ in range(_LONGEST_TAG - 1):
-            need(end, cursor, 1, format_=format_, field="tag")
+            require_field(end, cursor, 1, format_=format_, field="tag")
             tag, cursor = tag << 8 | data[cursor], cursor + 1
             if not tag & _MORE:
                 break
         else:
             raise record_malformed(format_, "a tag is longer than three bytes", field="tag", offset=position)
-    need(end, cursor, 1, format_=format_, field="length")
+    require_field(end, cursor, 1, format_=format_, field="length")
     length, cursor = data[cursor], cursor + 1
     if length & _MORE:
         count = length & ~_MORE
@@ -62,7 +62,7 @@ def read_element(data: bytes, position: int, end: int, *, format_: str) -> Eleme
             form = f"of {count} bytes" if count else "of the indefinite form"
             what = f"data object {tag:X} has a length {form}; definite ones of at most 4 bytes are read"
             raise record_malformed(format_, what, field="length", offset=cursor - 1)
-        need(end, cursor, count, format_=format_, field="length")
+        require_field(end, cursor, count, format_=format_, field="length")
         length, cursor = int.from_bytes(data[cursor : cursor + count], "big"), cursor + count
     if cursor + length > end:
         what = (

@@ -4,7 +4,7 @@ import struct
 
 from matcher.errors import RecordInvalid, RefusalReason, TrustedImageRefused
 
-__all__ = ["need", "pack", "record_malformed"]
+__all__ = ["pack", "record_malformed", "require_field"]
 
 
 def record_malformed(
@@ -30,7 +30,7 @@ def record_malformed(
     )
 
 
-def need(size: int, offset: int, count: int, *, format_: str, field: str) -> None:
+def require_field(size: int, offset: int, count: int, *, format_: str, field: str) -> None:
     """Tests that a field of ``count`` bytes at ``offset`` lies within a record of ``size`` bytes.
 
     Raises:

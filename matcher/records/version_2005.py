@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from matcher.errors import RecordInvalid
-from matcher.records.fields import need, pack, record_malformed
+from matcher.records.fields import pack, record_malformed, require_field
 from matcher.records.landmarks import LANDMARK_BYTES, LAYOUT, MOST_LANDMARKS, Landmark
 from matcher.records.pose import NO_POSE_CODE, PoseCode
 
@@ -134,13 +134,13 @@ def serialise_2005(record: Record2005) -> bytes:
 
 
 def _read_header(data: bytes) -> tuple[int, int]:
-    need(len(data), 0, _HEADER.size, format_=FORMAT_2005, field="header")
+    require_field(len(data), 0, _HEADER.size, format_=FORMAT_2005, field="header")
     _, length, count = _HEADER.unpack_from(data)
     return length, count
 
 
 def _read_block(view: memoryview, start: int, end: int) -> tuple[Representation2005, int]:
-    need(end, start, _LEAST_BLOCK, format_=FORMAT_2005, field="facial information")
+    require_field(end, start, _LEAST_BLOCK, format_=FORMAT_2005, field="facial information")
     length, points, gender, eyes, hair, features, expression, *pose = _FACE.unpack_from(view, start)
     after, landmarks_end = start + length, start + _FACE.size + LANDMARK_BYTES * points
     if after > end:

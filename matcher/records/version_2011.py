@@ -12,7 +12,7 @@ from typing import Final
 
 from matcher.errors import RecordInvalid
 from matcher.records.capture_time import UNKNOWN_TIME, CaptureTime
-from matcher.records.fields import need, pack, record_malformed
+from matcher.records.fields import pack, record_malformed, require_field
 from matcher.records.landmarks import LANDMARK_BYTES, LAYOUT, MOST_LANDMARKS, Landmark
 from matcher.records.pose import NO_POSE_CODE, PoseCode
 
@@ -191,13 +191,13 @@ def serialise_2011(record: Record2011) -> bytes:
 
 
 def _read_header(data: bytes) -> tuple[int, int, int, int]:
-    need(len(data), 0, _HEADER.size, format_=FORMAT_2011, field="general header")
+    require_field(len(data), 0, _HEADER.size, format_=FORMAT_2011, field="general header")
     _, length, count, certification, semantics = _HEADER.unpack_from(data)
     return length, count, certification, semantics
 
 
 def _read_block(view: memoryview, start: int, end: int) -> tuple[Representation2011, int]:
-    need(end, start, _LEAST_BLOCK, format_=FORMAT_2011, field="representation")
+    require_field(end, start, _LEAST_BLOCK, format_=FORMAT_2011, field="representation")
     length, *moment, source, vendor, device, qualities = _CAPTURE.unpack_from(view, start)
     after = start + length
     if after > end:
@@ -205,14 +205,14 @@ def _read_block(view: memoryview, start: int, end: int) -> tuple[Representation2
         raise record_malformed(FORMAT_2011, what, field="representation length", offset=start)
     quality_start = start + _CAPTURE.size
     face_start = quality_start + _QUALITY.size * qualities
-    need(after, face_start, _FACE.size, format_=FORMAT_2011, field="facial information")
+    require_field(after, face_start, _FACE.size, format_=FORMAT_2011, field="facial information")
     points, gender, eyes, hair, tall, features, expression, *pose = _FACE.unpack_from(view, face_start)
     points_start = face_start + _FACE.size
     if points > MOST_LANDMARKS:
         what = f"a representation declares {points} landmarks; up to {MOST_LANDMARKS} are read"
         raise record_malformed(FORMAT_2011, what, field="landmarks", offset=face_start)
     image_start = points_start + LANDMARK_BYTES * points
-    need(after, image_start, _IMAGE.size, format_=FORMAT_2011, field="image information")
+    require_field(after, image_start, _IMAGE.size, format_=FORMAT_2011, field="image information")
     face_type, data_type, width, height, sampling, processing, reference, colours, size = _IMAGE.unpack_from(
         view, image_start
     )
@@ -221,7 +221,7 @@ def _read_block(view: memoryview, start: int, end: int) -> tuple[Representation2
         raise record_malformed(
             FORMAT_2011, "a representation has no image", field="image length", offset=data_start - 4
         )
-    need(after, data_start, size, format_=FORMAT_2011, field="picture")
+    require_field(after, data_start, size, format_=FORMAT_2011, field="picture")
     face = Representation2011(
         image=bytes(view[data_start : data_start + size]),
         width=width,

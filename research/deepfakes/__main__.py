@@ -113,7 +113,11 @@ def _frames(path: Path, *, sent: bool) -> Iterator[BgrImage]:
 
 
 def _marks(path: Path, pack: Pack, *, sent: bool, drawn: bool) -> dict[str, float]:
-    """Return the medians of a clip's marks; a mark that could not be measured is missing."""
+    """Return the marks of a deepfake in a clip, by name: medians over its frames, and marks over time.
+
+    A mark that could not be measured is missing. With ``sent``, frames are compressed as a device does; with
+    ``drawn``, a face swap is drawn into each frame.
+    """
     faces: list[SeenFace] = []
     found: dict[str, list[float]] = {}
     for number, frame in enumerate(_frames(path, sent=sent)):

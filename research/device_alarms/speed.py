@@ -42,7 +42,7 @@ class StreamCost:
 
 
 def stream_cost(scan: SentScan) -> StreamCost:
-    """Measure the cost on a scan's frames."""
+    """Measure the processor time of decoding, tracing and testing a scan's frames."""
     frames = []
     for image in scan.pixels():
         jpeg = encoded(np.asarray(cv2.resize(image, _SIZE, interpolation=cv2.INTER_AREA), np.uint8))

@@ -175,7 +175,7 @@ def small_slice(people: Sequence[str]) -> tuple[Case, ...]:
 
 
 def settings_of(case: Case, *, width: int, height: int, rate: float) -> FlashScanSettings:
-    """Return the simulator's settings for a case.
+    """Return the simulator's settings for a case. The name of the case seeds what the case leaves open.
 
     Args:
         case: The case.

@@ -131,7 +131,7 @@ def drive_scan(
         challenge=run,
     )
     # AttemptStart, which the first frame answers.
-    capture.round_trip.asked(CLOCKS_APART - link.round_trip / 2)
+    capture.round_trip.note_request(CLOCKS_APART - link.round_trip / 2)
     record = _Record(capture, run, phone)
     for turn in turns(capture, _sent(phone, link, rng), processing=link.processing, hear=record.hear):
         record.took(turn.frame, turn.arrival, turn.feedback)

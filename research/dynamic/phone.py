@@ -51,7 +51,7 @@ class VirtualPhone:
         if change is not None and now >= self.moved_at + _MOVE_AGAIN:
             self.moved_at = now
             self.face_width = min(_WIDEST, max(_NARROWEST, self.face_width * change))
-            self.person.ask(self.face_width, at=self._heard(now))
+            self.person.prompt_distance(self.face_width, at=self._heard(now))
 
     def hint(self, code: HintCode, now: float) -> None:
         """Show the person a hint of the challenge."""

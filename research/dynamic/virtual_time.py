@@ -58,7 +58,7 @@ def turns(
         feedback = None
         if frame is not None:
             if examine and (examination := capture.next_examination()) is not None:
-                capture.examiner.take([examination()])
+                capture.examiner.add([examination()])
             if capture.settled:
                 capture.skip(frame, arrival=arrival)
             else:

@@ -37,7 +37,7 @@ class Landmarkers:
     finder: Pack
     dlib: Pack
 
-    def look(self, image: BgrImage, *, name: str, identity: str) -> "Face | None":
+    def find_face(self, image: BgrImage, *, name: str, identity: str) -> "Face | None":
         """Find the face in an image; None if there is none, or one kind of landmarks is missing."""
         faces = self.finder.detector.detect(image)
         if not faces or self.finder.landmarker is None or self.dlib.landmarker is None:
@@ -104,7 +104,7 @@ def faces_of_photos(folder: Path, landmarkers: Landmarkers) -> Iterator[Face]:
         image = cv2.imread(str(folder / name))
         if image is None:
             continue
-        face = landmarkers.look(image.astype(np.uint8, copy=False), name=name, identity=identity)
+        face = landmarkers.find_face(image.astype(np.uint8, copy=False), name=name, identity=identity)
         if face is not None and face.face.eye_distance >= _SMALLEST:
             yield face
 
@@ -128,7 +128,7 @@ def faces_of_clips(folder: Path, landmarkers: Landmarkers) -> Iterator[Face]:
             if not done:
                 break
             if at % _EVERY == 0:
-                face = landmarkers.look(
+                face = landmarkers.find_face(
                     image.astype(np.uint8, copy=False), name=path.name, identity=path.name
                 )
                 if face is not None:

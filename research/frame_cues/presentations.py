@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from evaluation.match.photos import inside, read_rows
+from evaluation.match.photos import path_inside, read_rows
 from evaluation.pad import PadSample, SampleKind, read_dataset, without_unusable
 from evaluation.pad.dataset import PadLabel
 from liveness import FaceExtent
@@ -165,7 +165,7 @@ def _live_photos(folder: Path) -> list[PadSample]:
     _, rows = read_rows(folder / "manifest.csv", needed=("file", "label", "identity", "usable"))
     return [
         PadSample(
-            path=inside(folder, row["file"], where=row["file"]),
+            path=path_inside(folder, row["file"], where=row["file"]),
             label=PadLabel.LIVE,
             species="",
             source=FACES,

@@ -158,7 +158,7 @@ def write_photos(path: Path, photos: Iterable[Photo]) -> None:
 
 
 def read_photos(path: Path) -> list[Photo]:
-    """Read the photos of ``write_photos``.
+    """Read the photos from a file that ``write_photos`` wrote.
 
     Raises:
         OSError: The file cannot be read.

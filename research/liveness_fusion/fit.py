@@ -21,7 +21,7 @@ from types import MappingProxyType
 from liveness import FusionModel, Verdict, load_fusion_model
 from liveness.errors import FusionModelError
 from liveness.fusion_model import ReliabilityBin
-from research.liveness_fusion.left_out import POLICIES, STANDARD, Decided, decide_left_out
+from research.liveness_fusion.left_out import POLICIES, STANDARD, RowDecisions, decide_left_out
 from research.liveness_fusion.model_text import model_text
 from research.liveness_fusion.parts import OWN, Limits, fit_parts, sets_of
 from research.liveness_fusion.pushes import count_pushes, placed_without
@@ -86,7 +86,7 @@ def _named(networks: frozenset[str]) -> str:
 
 
 def _curves(
-    decided: Sequence[Decided], networks: Sequence[frozenset[str]]
+    decided: Sequence[RowDecisions], networks: Sequence[frozenset[str]]
 ) -> dict[str, tuple[ReliabilityBin, ...]]:
     curves = {"scan_without_network": _curve(decided, _MOTION, frozenset())}
     for names in networks:
@@ -97,7 +97,7 @@ def _curves(
 
 
 def _curve(
-    decided: Sequence[Decided], kinds: Sequence[RowKind], networks: frozenset[str]
+    decided: Sequence[RowDecisions], kinds: Sequence[RowKind], networks: frozenset[str]
 ) -> tuple[ReliabilityBin, ...]:
     chosen = [
         one
@@ -110,7 +110,7 @@ def _curve(
 
 
 def _record(
-    rows: Sequence[Row], model: FusionModel, limits: Limits, decided: Sequence[Decided]
+    rows: Sequence[Row], model: FusionModel, limits: Limits, decided: Sequence[RowDecisions]
 ) -> dict[str, str]:
     networks = _shown(rows)
     counts = Counter((row.kind, _label(row)) for row in rows)
@@ -170,7 +170,7 @@ def _pushed(rows: Sequence[Row], trace: str, model_for: Callable[[str], FusionMo
 
 
 def _verdicts(
-    decided: Sequence[Decided], kinds: Sequence[RowKind], networks: frozenset[str], policy: str
+    decided: Sequence[RowDecisions], kinds: Sequence[RowKind], networks: frozenset[str], policy: str
 ) -> str:
     found: dict[str, Counter[Verdict]] = {}
     for one in decided:

@@ -9,7 +9,7 @@ from liveness.signal import assessed
 from research.liveness_fusion.parts import Limits, fit_parts
 from research.liveness_fusion.rows import Row, RowKind
 
-__all__ = ["POLICIES", "STANDARD", "Decided", "decide", "decide_left_out"]
+__all__ = ["POLICIES", "STANDARD", "RowDecisions", "decide", "decide_left_out"]
 
 STANDARD = "standard"
 POLICIES = {"low": (60.0, 30.0), STANDARD: (70.0, 30.0), "high": (80.0, 40.0)}
@@ -19,7 +19,7 @@ _FRAMES, _SECONDS = 60, 4.0
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class RowDecisions:
     """The results of one row with one set of networks, by name of the policy."""
 
     row: Row
@@ -29,7 +29,7 @@ class Decided:
 
 def decide_left_out(
     rows: Sequence[Row], base: FusionModel, limits: Limits, *, networks: Sequence[frozenset[str]]
-) -> Iterator[Decided]:
+) -> Iterator[RowDecisions]:
     """Decide every row with each set of networks, by every policy, without its own source."""
     for source in sorted({row.source for row in rows}):
         model = fit_parts([row for row in rows if row.source != source], base, limits)
@@ -37,7 +37,7 @@ def decide_left_out(
             if row.source == source:
                 for names in networks:
                     if names.issubset(row.networks):
-                        yield Decided(
+                        yield RowDecisions(
                             row,
                             names,
                             {name: decide(row, model, networks=names, policy=name) for name in POLICIES},

@@ -50,7 +50,7 @@ def count_pushes(
     for row in measured:
         model = model_for(row.source)
         sign = model.traces.signals.get(trace)
-        if sign is None or sign.seen(row.scores[trace]) == 0:
+        if sign is None or sign.clearness(row.scores[trace]) == 0:
             continue
         seen += 1
         verdicts = _verdicts(row, trace, model)

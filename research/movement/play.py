@@ -25,7 +25,7 @@ from research.movement.cases import Approacher, Case, settings_of
 from simulator import AppGuide, Photo, ScreenLight, simulate_flash_scan
 from vision.packs import Pack
 
-__all__ = ["Played", "play"]
+__all__ = ["PlayedAttempt", "play"]
 
 _ROUND_TRIP: Final = 0.05
 _PROCESSING: Final = 0.0
@@ -33,7 +33,7 @@ _PROCESSING: Final = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Played:
+class PlayedAttempt:
     """The outcome of an attempt.
 
     Attributes:
@@ -49,7 +49,7 @@ class Played:
     ovals_filled: int
 
 
-def play(case: Case, photo: Photo, *, pack: Pack) -> Played:
+def play(case: Case, photo: Photo, *, pack: Pack) -> PlayedAttempt:
     """Run one attempt to its end.
 
     Args:
@@ -93,7 +93,7 @@ def play(case: Case, photo: Photo, *, pack: Pack) -> Played:
         face = capture.observations.frames[-1].face
         if filmed is None and face is not None:
             seen = face_extent(face)
-            guide.notice(
+            guide.show_position(
                 seen.width / settings.width,
                 centre=(seen.x / settings.width, seen.y / settings.height),
                 at=time,
@@ -101,7 +101,7 @@ def play(case: Case, photo: Photo, *, pack: Pack) -> Played:
         if challenge.over:
             break
     record = challenge.record
-    return Played(
+    return PlayedAttempt(
         result=judge_movement(record, capture.observations, model.movement),
         seen=record.seen(model.movement.perspective),
         seconds=time,

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from research.pad_network.comparison import Standing, compare
+from research.pad_network.comparison import NetworkFigures, compare
 from research.pad_network.material import LARGEST_SOURCE
 from research.pad_network.regions import Region
 
@@ -33,7 +33,7 @@ class Comparison:
     live: int
     attacks: int
     persons: int
-    standings: tuple[Standing, ...]
+    standings: tuple[NetworkFigures, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from evaluation.pad.metrics import area_under_curve, bpcer_at
 
-__all__ = ["Interval", "Standing", "compare"]
+__all__ = ["Interval", "NetworkFigures", "compare"]
 
 _COVERED: Final = (2.5, 97.5)
 _SEED: Final = 30_107
@@ -36,7 +36,7 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class NetworkFigures:
     """The figures of a network on some images.
 
     Attributes:
@@ -62,7 +62,7 @@ def compare(
     *,
     apcer: float = 0.1,
     draws: int = 1000,
-) -> tuple[Standing, ...]:
+) -> tuple[NetworkFigures, ...]:
     """Compare networks with the first of them.
 
     Args:
@@ -88,7 +88,7 @@ def compare(
             drawn.append(_figures([scores[name][rows] for name in names], is_live[rows], apcer))
     many = np.array(drawn).reshape(len(drawn), len(names), 2)
     return tuple(
-        Standing(
+        NetworkFigures(
             name=name,
             area=_interval(plain[at, 0], many[:, at, 0]),
             bpcer=_interval(plain[at, 1], many[:, at, 1]),

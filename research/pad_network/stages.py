@@ -78,7 +78,7 @@ class Workplace:
 
         return shard_at
 
-    def fitting(self, fold: int) -> NDArray[np.bool_]:
+    def training_regions(self, fold: int) -> NDArray[np.bool_]:
         """Return a mask of the regions for training when ``fold`` is the test fold.
 
         Held-out regions and the regions of persons in ``fold`` are excluded.
@@ -142,7 +142,9 @@ def cross_validate(place: Workplace, *, samples: int, report: Callable[[str], No
         )
         if tested.size == 0:
             continue
-        student = training.train(place.shards(), place.fitting(fold), training.Recipe(samples=samples))
+        student = training.train(
+            place.shards(), place.training_regions(fold), training.Recipe(samples=samples)
+        )
         logits[tested] = training.trained_logits(student, _crops(place, tested))
         report(f"fold {fold}: {tested.size} pictures")
     known = np.flatnonzero(np.isfinite(logits))

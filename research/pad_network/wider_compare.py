@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from research.pad_network.comparison import Standing, compare
+from research.pad_network.comparison import NetworkFigures, compare
 from research.pad_network.errors import MaterialError
 from research.pad_network.regions import Region
 from research.pad_network.split import persons, read_plan
@@ -35,7 +35,7 @@ def part_path(work: Path, part: int) -> Path:
 
 def compare_part(
     regions: Sequence[Region], work: Path, part: int
-) -> Iterator[tuple[str, int, int, tuple[Standing, ...]]]:
+) -> Iterator[tuple[str, int, int, tuple[NetworkFigures, ...]]]:
     """Compare on the held-out pictures and on the part's clips, with each detector's boxes.
 
     Args:

@@ -27,7 +27,7 @@ from evaluation.match.calibration_points import choose_points
 from evaluation.match.fmr_bounds import FmrCurve
 from matcher import threshold_cosine
 from research.photo_match.rates import bounds_of, curve_of, group_rates, threshold_for, within_sources
-from research.photo_match.scores import DIRECTIONS, Scored, one_of_each_person, score_pairs
+from research.photo_match.scores import DIRECTIONS, PairScores, one_of_each_person, score_pairs
 from research.photo_match.templates import TemplateSet, embed, read_templates, write_templates
 from vision.packs import CalibrationRecord, MatchCalibration, ScorePoint, load_pack
 from vision.packs.calibration import ScanRange, parse_calibration
@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _calibrate(
-    sets: Sequence[TemplateSet], scored: Sequence[tuple[Scored, Scored]], options: argparse.Namespace
+    sets: Sequence[TemplateSet], scored: Sequence[tuple[PairScores, PairScores]], options: argparse.Namespace
 ) -> MatchCalibration:
     thresholds = _thresholds([impostor for _, impostor in scored])
     curves = [
@@ -117,7 +117,7 @@ def _calibrate(
     )
 
 
-def _thresholds(impostors: Sequence[Scored]) -> NDArray[np.float64]:
+def _thresholds(impostors: Sequence[PairScores]) -> NDArray[np.float64]:
     """Return thresholds from a useless one to above every impostor, coarse where FMR is high."""
     highest = max(float(impostor.scores.max()) for impostor in impostors)
     lowest, fine = (
@@ -132,13 +132,13 @@ def _cohort(templates: TemplateSet) -> Cohort:
     return fit_cohort(templates.vectors[one_of_each_person(templates)], directions=DIRECTIONS)
 
 
-def _fnmr(genuine: Scored, threshold: float) -> float:
+def _fnmr(genuine: PairScores, threshold: float) -> float:
     return float((genuine.scores < threshold).mean())
 
 
 def _record(
     sets: Sequence[TemplateSet],
-    scored: Sequence[tuple[Scored, Scored]],
+    scored: Sequence[tuple[PairScores, PairScores]],
     curve: FmrCurve,
     options: argparse.Namespace,
 ) -> CalibrationRecord:
@@ -180,9 +180,9 @@ def _table(
     *,
     title: str,
     templates: TemplateSet,
-    genuine: Scored,
-    impostor: Scored,
-    with_duplicates: Scored,
+    genuine: PairScores,
+    impostor: PairScores,
+    with_duplicates: PairScores,
     known: MatchCalibration | None,
 ) -> Table:
     table = Table("FMR", "threshold", "FNMR", "threshold with duplicates", "FNMR", title=title)
@@ -202,7 +202,7 @@ def _table(
     return table
 
 
-def _groups(templates: TemplateSet, impostor: Scored, known: MatchCalibration | None) -> Table:
+def _groups(templates: TemplateSet, impostor: PairScores, known: MatchCalibration | None) -> Table:
     table = Table("group", "persons", "pairs", title="FMR within groups, in brackets its 95 % bound")
     thresholds = {f"FMR {rate:g} over all": threshold_for(rate, impostor) for rate in (1e-3, 1e-4)}
     if known is not None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv
 
 from evaluation.match.fmr_bounds import FmrCurve, ImpostorScores, fmr_curve
-from research.photo_match.scores import Scored
+from research.photo_match.scores import PairScores
 from research.photo_match.templates import TemplateSet
 
 __all__ = [
@@ -53,14 +53,14 @@ class GroupRate:
         return float(betaincinv(self.matches + 1, self.pairs - self.matches, confidence))
 
 
-def threshold_for(rate: float, impostor: Scored) -> float:
+def threshold_for(rate: float, impostor: PairScores) -> float:
     """Return the lowest threshold with a measured FMR of at most ``rate``."""
     place = int(rate * impostor.scores.size)
     highest = np.partition(impostor.scores, impostor.scores.size - place - 1)
     return float(np.nextafter(highest[impostor.scores.size - place - 1], np.float32(2)))
 
 
-def within_sources(templates: TemplateSet, impostor: Scored) -> NDArray[np.bool_]:
+def within_sources(templates: TemplateSet, impostor: PairScores) -> NDArray[np.bool_]:
     """Return which impostor pairs are of photos of one source, shape (n,)."""
     sources = np.unique(templates.sources, return_inverse=True)[1].astype(np.int8)
     alike: NDArray[np.bool_] = sources[impostor.first] == sources[impostor.second]
@@ -68,7 +68,7 @@ def within_sources(templates: TemplateSet, impostor: Scored) -> NDArray[np.bool_
 
 
 def group_rates(
-    templates: TemplateSet, impostor: Scored, *, threshold: float, by_sex: bool = False
+    templates: TemplateSet, impostor: PairScores, *, threshold: float, by_sex: bool = False
 ) -> tuple[GroupRate, ...]:
     """Return the false matches within each group, the highest rate first.
 
@@ -90,7 +90,7 @@ def group_rates(
 
 
 def _inside(
-    templates: TemplateSet, impostor: Scored, labels: NDArray[np.str_]
+    templates: TemplateSet, impostor: PairScores, labels: NDArray[np.str_]
 ) -> dict[str, NDArray[np.float32]]:
     """Return the scores of two people of each group."""
     # Numbers, because comparing millions of texts takes minutes.
@@ -104,7 +104,7 @@ def _inside(
 
 def curve_of(
     templates: TemplateSet,
-    impostor: Scored,
+    impostor: PairScores,
     *,
     thresholds: NDArray[np.float64],
     resamples: int,
@@ -127,7 +127,7 @@ def curve_of(
     )
 
 
-def bounds_of(templates: TemplateSet, impostor: Scored, curve: FmrCurve) -> NDArray[np.float64]:
+def bounds_of(templates: TemplateSet, impostor: PairScores, curve: FmrCurve) -> NDArray[np.float64]:
     """Return the bounds of a calibration, shape (t,), never rising.
 
     Each is the bound over all pairs, and never below the rate of pairs of one source. Down to

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from research.photo_match.templates import TemplateSet
 from vision.packs.cohort import fit_cohort
 
-__all__ = ["DIRECTIONS", "FOLDS", "Scored", "one_of_each_person", "score_pairs", "suspected_duplicates"]
+__all__ = ["DIRECTIONS", "FOLDS", "PairScores", "one_of_each_person", "score_pairs", "suspected_duplicates"]
 
 FOLDS: Final = 5
 DIRECTIONS: Final = 16
@@ -22,7 +22,7 @@ _Part: TypeAlias = tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int3
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class PairScores:
     """The scores of pairs of photos.
 
     Attributes:
@@ -49,7 +49,7 @@ def one_of_each_person(templates: TemplateSet) -> NDArray[np.intp]:
 
 def score_pairs(
     templates: TemplateSet, *, cohort: bool, duplicates: bool = False, seed: int = 1
-) -> tuple[Scored, Scored]:
+) -> tuple[PairScores, PairScores]:
     """Score all pairs of photos.
 
     Args:
@@ -102,6 +102,6 @@ def _places(templates: TemplateSet) -> frozenset[tuple[int, int]]:
     return frozenset((at[one], at[other]) for one, other in pairs if one in at and other in at)
 
 
-def _joined(parts: list[_Part]) -> Scored:
+def _joined(parts: list[_Part]) -> PairScores:
     scores, first, second = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Scored(scores, first, second)
+    return PairScores(scores, first, second)

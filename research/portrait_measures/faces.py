@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import track
 
 from evaluation.match import PhotoListError
-from evaluation.match.photos import inside, read_rows
+from evaluation.match.photos import path_inside, read_rows
 from matcher.conformance.interface import PortraitView
 from vision.face import BgrImage, Box
 from vision.geometry import estimate_pose
@@ -66,7 +66,7 @@ def studied_faces(data: Path, *, pack: Pack, name: str, every: int = 1) -> Itera
     needed = ("file", "source_repo", "label", "identity", "attack_type", "note")
     rows = [
         (
-            inside(data / folder, row["file"], where=f"{folder}/manifest.csv"),
+            path_inside(data / folder, row["file"], where=f"{folder}/manifest.csv"),
             row,
             _covered(row["file"], masks=row["attack_type"] == "mask", labels=labels),
         )

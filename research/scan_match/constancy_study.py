@@ -21,7 +21,7 @@ from vision.face import Points
 from vision.packs import MatchCalibration, Pack
 
 __all__ = [
-    "Judged",
+    "JudgedScan",
     "ScanScores",
     "constancy_tables",
     "identify_all",
@@ -57,7 +57,7 @@ class ScanScores:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedScan:
     """One scan of the study.
 
     Attributes:
@@ -65,14 +65,14 @@ class Judged:
         change: The change of person; ``None`` for a scan of one person.
         scores: The statistics of its constancy.
         other_selected: Whether a selected frame shows the other person.
-        other_seen: Whether any identified frame shows the other person.
+        other_identified: Whether any identified frame shows the other person.
     """
 
     name: str
     change: Change | None
     scores: ScanScores
     other_selected: bool
-    other_seen: bool
+    other_identified: bool
 
 
 def scores_of(identified: IdentifiedScan, calibration: MatchCalibration) -> ScanScores | None:
@@ -103,11 +103,11 @@ def identify_all(
 
 def judge_genuine(
     scans: Sequence[tuple[str, IdentifiedScan]], calibration: MatchCalibration
-) -> tuple[Judged, ...]:
+) -> tuple[JudgedScan, ...]:
     """Judge scans of one person each, by name."""
     scored = [(name, scores_of(scan, calibration)) for name, scan in scans]
     return tuple(
-        Judged(name, None, scores, other_selected=False, other_seen=False)
+        JudgedScan(name, None, scores, other_selected=False, other_identified=False)
         for name, scores in scored
         if scores is not None
     )
@@ -141,7 +141,7 @@ def join_selected(
 
 def judge_spliced(
     recordings: Sequence[Recording], pack: Pack, console: Console, *, each: int, seed: int
-) -> tuple[Judged, ...]:
+) -> tuple[JudgedScan, ...]:
     """Judge scans of two persons.
 
     Args:
@@ -166,19 +166,19 @@ def judge_spliced(
         scores = scores_of(identified, pack.match_calibration)
         if scores is not None:
             judged.append(
-                Judged(
+                JudgedScan(
                     name=f"{one.name}, {other.name}",
                     change=change,
                     scores=scores,
                     other_selected=bool(spliced.of_other & set(identified.selected_places)),
-                    other_seen=bool(spliced.of_other & set(identified.places)),
+                    other_identified=bool(spliced.of_other & set(identified.places)),
                 )
             )
     return tuple(judged)
 
 
 def constancy_tables(
-    genuine: Sequence[Judged], spliced: Sequence[Judged], calibration: MatchCalibration
+    genuine: Sequence[JudgedScan], spliced: Sequence[JudgedScan], calibration: MatchCalibration
 ) -> Iterator[Table]:
     """Yield the tables: one person counted as two, and missed changes."""
     line = threshold_cosine(max(SWAP_MAX_FMR, calibration.lowest_bound), calibration=calibration)
@@ -213,7 +213,7 @@ def constancy_tables(
     )  # fmt: skip
     for change in (*Change, None):
         of_kind = [judged for judged in spliced if change in {None, judged.change}]
-        seen = [judged for judged in of_kind if judged.other_seen]
+        seen = [judged for judged in of_kind if judged.other_identified]
         passed = sum(judged.scores.groups >= line for judged in seen)
         table.add_row(
             "all" if change is None else change.value,

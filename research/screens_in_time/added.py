@@ -15,7 +15,7 @@ from research.liveness_fusion.rows import Row, RowKind
 from research.screens_in_time.scans import Scan
 from research.screens_in_time.separation import curve_over_sources
 
-__all__ = ["Added", "Decision", "added", "decided_without_source", "reach"]
+__all__ = ["AddedCues", "Decision", "added", "decided_without_source", "reach"]
 
 _DEEPFAKE = "deepfake"
 _PULL = 0.003
@@ -42,7 +42,7 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Added:
+class AddedCues:
     """The decisions of the fusion with some cues.
 
     Attributes:
@@ -82,7 +82,7 @@ def decided_without_source(
     return found
 
 
-def added(decisions: Sequence[Decision], scans: Sequence[Scan], cues: Sequence[str]) -> Added:
+def added(decisions: Sequence[Decision], scans: Sequence[Scan], cues: Sequence[str]) -> AddedCues:
     """Decide every scan by the fusion with cues that only count against life.
 
     Each cue's median and spread of live scans, and its weight of at least 0, are from the other sources. An
@@ -110,7 +110,7 @@ def added(decisions: Sequence[Decision], scans: Sequence[Scan], cues: Sequence[s
         fitted += weights.tolist()
     verdicts = [_verdict(one, float(each)) for one, each in zip(decisions, odds, strict=True)]
     auc, bounds = curve_over_sources((-odds).tolist(), live.tolist(), sources.tolist())
-    return Added(
+    return AddedCues(
         auc=auc,
         bounds=bounds,
         live=_counts(verdicts, live),

@@ -22,7 +22,7 @@ _Mask = NDArray[np.bool_]
 _Plane = NDArray[np.float64]
 
 _DARK: Final = 8.0
-"""Added to grey levels before the logarithm, so that noise of dark pixels does not count."""
+"""AddedCues to grey levels before the logarithm, so that noise of dark pixels does not count."""
 _FREE: Final = 1.5
 """Size of the rectangle around the face, as a share of its extent, outside which pixels are face-free."""
 _AROUND: Final = 2.2

@@ -20,7 +20,7 @@ from liveness.errors import FusionModelError
 from research.liveness_fairness.compare import holm
 from research.liveness_fusion.parts import OWN, PUBLIC
 from research.liveness_fusion.rows import RowsUnusable, read_rows
-from research.screens_in_time.added import Added, Decision, added, decided_without_source, reach
+from research.screens_in_time.added import AddedCues, Decision, added, decided_without_source, reach
 from research.screens_in_time.cues import CUES
 from research.screens_in_time.drawn import TRACES
 from research.screens_in_time.scans import UNDRAWN, Scan, ScansUnusable, read_scans
@@ -148,7 +148,7 @@ def _fusion_table(title: str, decisions: Sequence[Decision], scans: Sequence[Sca
     return table
 
 
-def _decided(found: Added) -> tuple[str, str, str, str, str]:
+def _decided(found: AddedCues) -> tuple[str, str, str, str, str]:
     return (
         _curve(found.auc, found.bounds),
         f"{found.live[0]}, {found.live[1]}",

@@ -43,7 +43,7 @@ class UploadPlan:
     container: VideoContainer | None = None
     total_bytes: int = 0
 
-    def check(self) -> None:
+    def validate(self) -> None:
         """Tests the plan against the limits.
 
         Raises:

@@ -22,7 +22,7 @@ def subject_hash(tenant_key: bytes, subject: str) -> bytes | None:
     """Returns the hash under which the audit log knows a person, 32 bytes; ``None`` without a reference.
 
     Args:
-        tenant_key: The key of the tenant, 32 bytes (``KeyRing.memory.of``).
+        tenant_key: The key of the tenant, 32 bytes (``KeyRing.memory.tenant_key``).
         subject: The subject reference; empty for none.
     """
     return hmac.digest(tenant_key, _SUBJECT_DOMAIN + subject.encode(), "sha256") if subject else None
@@ -32,7 +32,7 @@ def subject_hashes(tenant_keys: Iterable[bytes], subject: str) -> tuple[bytes, .
     """Returns the hashes of a person under every key that the tenant has and had; none without a reference.
 
     Args:
-        tenant_keys: The keys of the tenant, newest first (``KeyRing.memory.every``).
+        tenant_keys: The keys of the tenant, newest first (``KeyRing.memory.tenant_keys``).
         subject: The subject reference; empty for none.
     """
     found = (subject_hash(key, subject) for key in tenant_keys)

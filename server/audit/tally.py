@@ -47,7 +47,7 @@ class Tally(Generic[_Key]):
         self._intervals: dict[_Key, _Interval] = {}
         self._beyond: dict[_Key | None, _Interval] = {}
 
-    def take(self, key: _Key, now: datetime) -> bool:
+    def record_or_count(self, key: _Key, now: datetime) -> bool:
         """Returns whether the event is to be recorded now; otherwise counts it for ``due``."""
         interval = self._intervals.get(key)
         if interval is None and len(self._intervals) < self._most:

@@ -128,7 +128,7 @@ class ChainVerifier:
         if start is not None:
             self._begin(start)
 
-    def take(self, entry: AuditEntry) -> None:
+    def verify_entry(self, entry: AuditEntry) -> None:
         """Verifies the next entry."""
         self._entries += 1
         # 1. Does it follow the entry before it?
@@ -161,7 +161,7 @@ class ChainVerifier:
         """Reports a row with a number below 1, the number of the first entry."""
         self._add(ProblemKind.INSERTED, sequence, "its number is below that of the first entry")
 
-    def unreadable(self, sequence: int) -> None:
+    def report_unreadable(self, sequence: int) -> None:
         """Reports an entry whose row cannot be read as an entry."""
         self._entries += 1
         self._add(ProblemKind.ALTERED, sequence, "its row holds values that no entry has")

@@ -137,7 +137,7 @@ class CheckCompletion:
         stages = self._metrics.stages
         with stages.stage(Stage.LOAD_RESULT):
             kept = await self._kept(record)
-        delivery = self._deliveries.of(record, subject=kept.subject_reference, actor=actor, now=now)
+        delivery = self._deliveries.events_of(record, subject=kept.subject_reference, actor=actor, now=now)
         with stages.stage(Stage.STORE_DELIVERY):
             record = await self._repository.finish(
                 record.check_id, now, first=delivery.first, again=delivery.again

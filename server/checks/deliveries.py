@@ -44,13 +44,13 @@ class Deliveries:
     """
 
     def __init__(self, tenant_key: Callable[[str], bytes]) -> None:
-        """Sets the function that returns the key of a tenant (``KeyRing.memory.of``)."""
+        """Sets the function that returns the key of a tenant (``KeyRing.memory.tenant_key``)."""
         self._tenant_key = tenant_key
         self._tally: Tally[_Repeated] = Tally(
             most=_MOST, shared=lambda repeated: replace(repeated, check_id=None)
         )
 
-    def of(self, record: CheckRecord, *, subject: str, actor: Actor, now: datetime) -> Delivery:
+    def events_of(self, record: CheckRecord, *, subject: str, actor: Actor, now: datetime) -> Delivery:
         """Returns the possible events of one call of FinishCheck.
 
         Args:
@@ -78,7 +78,7 @@ class Deliveries:
             detail={**detail, "count": "1"},
         )
         key = _Repeated(record.tenant, record.check_id, actor)
-        counted = record.state is CheckState.FINISHED and not self._tally.take(key, now)
+        counted = record.state is CheckState.FINISHED and not self._tally.record_or_count(key, now)
         return Delivery(first, None if counted else again)
 
     def due(self, now: datetime, *, everything: bool = False) -> tuple[AuditEvent, ...]:

@@ -10,15 +10,15 @@ from server.storage.errors import OnHold
 from server.storage.records import CheckRecord, EvidenceEntry
 from server.storage.retention import RetentionRepository
 
-__all__ = ["HOUSEKEEPER", "CheckExpiry", "Expired"]
+__all__ = ["HOUSEKEEPER", "CheckExpiry", "ErasedChecks"]
 
 HOUSEKEEPER = Actor(name="housekeeping", role="server")
 """The actor in the audit log for what a server erases by itself."""
 
 
 @dataclass(frozen=True, slots=True)
-class Expired:
-    """What one round erased.
+class ErasedChecks:
+    """The checks that one round found and erased.
 
     Attributes:
         found: The number of checks that were due.
@@ -50,7 +50,7 @@ class CheckExpiry:
         self._retention = retention
         self._delete = delete
 
-    async def erase(self, now: datetime, *, limit: int, actor: Actor = HOUSEKEEPER) -> Expired:
+    async def erase(self, now: datetime, *, limit: int, actor: Actor = HOUSEKEEPER) -> ErasedChecks:
         """Erases checks whose retention has ended and that no hold keeps, the longest overdue first.
 
         The rows and their keys of a check go first, with the entry in the audit log; then its objects.
@@ -66,7 +66,7 @@ class CheckExpiry:
         due = await self._retention.expired_results(now, limit)
         return await self._each(due, partial(self._retention.expire, now=now), actor, "check")
 
-    async def erase_images(self, now: datetime, *, limit: int, actor: Actor = HOUSEKEEPER) -> Expired:
+    async def erase_images(self, now: datetime, *, limit: int, actor: Actor = HOUSEKEEPER) -> ErasedChecks:
         """Erases the images of checks whose record is kept longer, as ``erase`` does."""
         due = await self._retention.expired_images(now, limit)
         return await self._each(due, partial(self._retention.expire_images, now=now), actor, "images")
@@ -77,7 +77,7 @@ class CheckExpiry:
         expire: Callable[..., Awaitable[tuple[EvidenceEntry, ...] | None]],
         actor: Actor,
         part: str,
-    ) -> Expired:
+    ) -> ErasedChecks:
         erased = 0
         for record in due:
             try:
@@ -89,7 +89,7 @@ class CheckExpiry:
                 erased += 1
                 self._erased(record, part)
                 await self._delete(removed)
-        return Expired(found=len(due), erased=erased)
+        return ErasedChecks(found=len(due), erased=erased)
 
 
 def _event(record: CheckRecord, actor: Actor, part: str) -> AuditEvent:

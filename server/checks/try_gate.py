@@ -54,7 +54,7 @@ class TryGate:
             marks.insert(0, subject_mark(upload.subject_reference, tenant_key=key))
         try:
             await self._repository.expect_allowed(
-                marks, rules=self._setting.of(sandbox=upload.sandbox), now=now
+                marks, rules=self._setting.limits_for(sandbox=upload.sandbox), now=now
             )
         except TriesExceeded as error:
             self._metrics.checks.try_refused(error.kind.value, sandbox=upload.sandbox)

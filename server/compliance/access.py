@@ -144,10 +144,10 @@ class ApprovalRules:
             action=action.value, arguments_sha256=digest.digest(), event=event, valid=self.valid
         )
 
-    def subject(self, tenant: str, reference: str) -> bytes | None:
+    def subject_hash(self, tenant: str, reference: str) -> bytes | None:
         """Returns the hash under which the audit log knows a person; ``None`` without a reference."""
         return subject_hash(self.tenant_keys(tenant)[0], reference)
 
-    def subjects(self, tenant: str, reference: str) -> tuple[bytes, ...]:
+    def subject_hashes(self, tenant: str, reference: str) -> tuple[bytes, ...]:
         """Returns the hashes of a person under every key that the tenant has and had."""
         return subject_hashes(self.tenant_keys(tenant), reference)

@@ -157,7 +157,7 @@ class Erasure:
         """
         access.require_purpose()
         reference_field("subject_reference", subject, longest=_LONGEST_REFERENCE)
-        hashed = self._rules.subject(access.tenant, subject)
+        hashed = self._rules.subject_hash(access.tenant, subject)
         event = access.event(AuditAction.SUBJECT_ERASED, subject=hashed, detail={"reason": reason.value})
         approval = self._rules.request(TwoPeople.ERASE, event, subject, reason.value, access.purpose)
         if approval is not None:
@@ -204,7 +204,7 @@ class Erasure:
                 detail={"reason": reason.value, "checks": str(erased), "held": str(len(held))},
             ),
             approval=approval,
-            forget_pseudonym=() if held else self._rules.subjects(access.tenant, subject),
+            forget_pseudonym=() if held else self._rules.subject_hashes(access.tenant, subject),
         )
         return ErasedSubject(
             erased_checks=erased,
@@ -277,13 +277,13 @@ class Erasure:
         stored = await self._records.find(check.check_id, access.tenant)
         if stored is None:
             # A check that an older version decided has its reference in clear.
-            return self._rules.subject(access.tenant, check.subject_reference)
+            return self._rules.subject_hash(access.tenant, check.subject_reference)
         try:
             reference = self._vault.delivery(stored).subject_reference
         except (SealError, RecordUnreadable) as error:
             _log.error("evidence_record_unreadable", check_id=str(check.check_id), exc_info=error)
             return None
-        return self._rules.subject(access.tenant, reference)
+        return self._rules.subject_hash(access.tenant, reference)
 
     async def _erase_objects(self, entries: Sequence[EvidenceEntry]) -> None:
         try:

@@ -35,10 +35,10 @@ class PageTokens:
         self._random = random
 
     def make(self, place: bytes, *, tenant: str, conditions: Sequence[str]) -> str:
-        """Returns the token of the page behind a place.
+        """Returns the token of the page that follows an entry of a list.
 
         Args:
-            place: The place.
+            place: The position of the entry, as the list encodes it.
             tenant: The tenant.
             conditions: The kind of list and its conditions.
         """
@@ -48,7 +48,7 @@ class PageTokens:
         return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
 
     def open(self, token: str, *, tenant: str, conditions: Sequence[str]) -> bytes:
-        """Returns the place of a token.
+        """Returns the position after which the page of a token begins; see ``make``.
 
         Raises:
             Refusal: The token is altered, or of another tenant or other conditions (INVALID_FIELD).

@@ -107,7 +107,7 @@ class EvidenceReading:
             store: The sealed images.
             holds: The holds.
             log: The audit log.
-            rules: Knows people in the audit log.
+            rules: Makes the hashes of persons for the audit log.
             describe: Returns a serialised result as JSON; the edge provides it.
             jwks: Returns the public keys that verify signatures.
         """
@@ -264,7 +264,7 @@ class EvidenceReading:
         event = access.event(
             action,
             check_id=opened.check.check_id,
-            subject=self._rules.subject(access.tenant, opened.record.subject_reference),
+            subject=self._rules.subject_hash(access.tenant, opened.record.subject_reference),
             detail={**(detail or {}), **({"altered": ",".join(opened.altered)} if opened.altered else {})},
         )
         await self._log.append(event, now=access.now)

@@ -88,7 +88,7 @@ class SubjectExport:
         await self._log.append(
             access.event(
                 AuditAction.SUBJECT_EXPORTED,
-                subject=self._rules.subject(access.tenant, subject),
+                subject=self._rules.subject_hash(access.tenant, subject),
                 detail={"checks": str(len(check_ids))},
             ),
             now=access.now,

@@ -143,7 +143,7 @@ class ReceiptKeeper:
             client_data_hash=client_data_hash,
             max_age=_MAX_AGE,
             most_keys=self._trust.apple_max_keys_made,
-            anchors=self._trust.apple_of(sandbox=sandbox),
+            anchors=self._trust.apple_roots(sandbox=sandbox),
             now=self._now(),
         )
 

@@ -229,7 +229,7 @@ def assess_without_attempt(
 
 def attestation_demand(platform: Platform, table: DemandTable) -> Demand:
     """Returns the strongest demand on evidence that a device of this platform can have, for the Challenge."""
-    demands = {table.of(platform, evidence) for evidence in ATTESTATIONS.get(platform, ())}
+    demands = {table.demand_for(platform, evidence) for evidence in ATTESTATIONS.get(platform, ())}
     if not table.allows(platform):
         return Demand.IGNORED
     return next((demand for demand in Demand if demand in demands), Demand.IGNORED)
@@ -244,7 +244,8 @@ def awaited_evidence(findings: Sequence[EvidenceFinding], *, platform: Platform,
         return False
     arrived = {finding.verifier for finding in findings}
     return any(
-        table.of(platform, evidence) is Demand.REQUIRED and not arrived.intersection(evidence.verifiers)
+        table.demand_for(platform, evidence) is Demand.REQUIRED
+        and not arrived.intersection(evidence.verifiers)
         for evidence in ATTESTATIONS.get(platform, ())
     )
 
@@ -306,7 +307,7 @@ def _injecting(
     demanded = {
         verifier
         for evidence in _OBSERVATIONS
-        if table.of(platform, evidence) is Demand.REQUIRED
+        if table.demand_for(platform, evidence) is Demand.REQUIRED
         for verifier in evidence.verifiers
     }
     return tuple(

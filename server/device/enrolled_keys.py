@@ -65,7 +65,7 @@ class EnrolledKeyVerifier:
 
     async def app_attest(self, evidence: AppAttestEvidence, context: EvidenceContext) -> EvidenceFinding:
         """Verifies an attestation and enrols its key if it holds."""
-        known = await self._devices.enrolled(context.scope, KeyKind.APP_ATTEST, evidence.key_id)
+        known = await self._devices.find_key(context.scope, KeyKind.APP_ATTEST, evidence.key_id)
         result = await self._workers.run(
             verify_attestation,
             key_id=evidence.key_id,
@@ -74,7 +74,7 @@ class EnrolledKeyVerifier:
             app_ids=self._trust.apple_app_ids,
             environment=self._trust.apple_environment,
             key_use=_key_use(known, self._subject(context)),
-            anchors=self._trust.apple_of(sandbox=context.sandbox),
+            anchors=self._trust.apple_roots(sandbox=context.sandbox),
             now=self._now(),
         )
         if (key := result.key) is None:
@@ -114,7 +114,7 @@ class EnrolledKeyVerifier:
     ) -> EvidenceFinding:
         """Verifies an assertion of an enrolled key. A counter that does not rise indicates a replay."""
         verifier = "app_attest_assertion"
-        key = await self._devices.enrolled(context.scope, KeyKind.APP_ATTEST, evidence.key_id)
+        key = await self._devices.find_key(context.scope, KeyKind.APP_ATTEST, evidence.key_id)
         enrolment = self._enrolment(key, context)
         if key is None or enrolment.outcome is not DeviceFinding.PASS:
             return EvidenceFinding(verifier=verifier, checks=(enrolment,))
@@ -179,7 +179,7 @@ class EnrolledKeyVerifier:
                 header_origin=context.header_origin,
             )
             return await self._registered(made, context)
-        key = await self._devices.enrolled(context.scope, KeyKind.WEB_AUTHN, evidence.credential_id)
+        key = await self._devices.find_key(context.scope, KeyKind.WEB_AUTHN, evidence.credential_id)
         if key is None or (key.for_tests and not context.sandbox):
             check = DeviceCheck(
                 name=f"{verifier}.credential",
@@ -246,7 +246,7 @@ class EnrolledKeyVerifier:
         )
 
     async def _advanced(self, key: EnrolledKey, counter: int) -> bool:
-        return await self._devices.advance(
+        return await self._devices.advance_counter(
             key.tenant, key.kind, key.key_id, expected=key.counter, counter=counter, now=self._now()
         )
 

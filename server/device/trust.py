@@ -86,7 +86,7 @@ class DeviceTrust:
         """Returns the Android roots for a real or a sandbox check."""
         return self.android_roots + (self.test_android_roots if sandbox else ())
 
-    def apple_of(self, *, sandbox: bool) -> AppleAnchors:
+    def apple_roots(self, *, sandbox: bool) -> AppleAnchors:
         """Returns Apple's roots for a real or a sandbox check."""
         return self.test_apple if sandbox else self.apple
 

@@ -32,4 +32,4 @@ async def unattempted_device(
     findings = [finding_from_bytes(data) for data in await devices.findings(record.check_id)]
     tolerated = tolerated_checks(policy.device.tolerate, sandbox=record.sandbox)
     device = assess_without_attempt(findings, rules=policy.device, tolerated=tolerated)
-    return replace(device, earlier=await devices.attacks(record.check_id, since=now - remembered))
+    return replace(device, earlier=await devices.count_attacks(record.check_id, since=now - remembered))

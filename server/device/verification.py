@@ -178,7 +178,7 @@ class DeviceVerifier:
         result = await self._verified_token(evidence, context)
         checks, facts = result.checks, AttestedFacts()
         if result.payload is not None and result.one_time_key is not None:
-            fresh = await self._devices.consume(
+            fresh = await self._devices.consume_token(
                 result.one_time_key,
                 check_id=context.check_id,
                 expires=self._now() + self._trust.play.max_age + 2 * self._trust.play.clock_skew,

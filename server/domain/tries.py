@@ -126,7 +126,7 @@ class TrySetting:
     sandbox: TryRules
     remembered: timedelta
 
-    def of(self, *, sandbox: bool) -> TryRules:
+    def limits_for(self, *, sandbox: bool) -> TryRules:
         """Returns the limits of a check."""
         return self.sandbox if sandbox else self.real
 

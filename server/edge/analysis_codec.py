@@ -70,7 +70,7 @@ def upload_plan(config: analysis_pb2.AnalyzeVideoConfig) -> UploadPlan:
     if config.container not in _CONTAINERS:
         raise _unknown("container")
     plan = UploadPlan(kind=kind, container=_CONTAINERS[config.container], total_bytes=config.total_bytes)
-    plan.check()
+    plan.validate()
     return plan
 
 

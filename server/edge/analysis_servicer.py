@@ -111,7 +111,7 @@ class AnalysisServicer:
         if analysis.failure is not None:
             _log.error("model_failed", request_id=request_id, exc_info=analysis.failure)
         problem = None if analysis.problem is None else analysis.problem.code.value
-        env.metrics.calls.analysed("image", problem or "ANSWERED")
+        env.metrics.calls.count_analysis("image", problem or "ANSWERED")
         return image_to_wire(analysis, request_id=request_id, now=env.now(), pack=pack_to_wire(env.pack))
 
     async def AnalyzeVideo(  # noqa: N802 - the name is the contract's
@@ -135,7 +135,7 @@ class AnalysisServicer:
                     if refusal.reason is Reason.INTERNAL:
                         _log.error("model_failed", inference_id=inference_id, exc_info=refusal)
                     raise
-        env.metrics.calls.analysed("video", "ANSWERED")
+        env.metrics.calls.count_analysis("video", "ANSWERED")
         return video_to_wire(
             analysis,
             inference_id=inference_id,
@@ -241,7 +241,7 @@ def _counted(metrics: Metrics, kind: str) -> Iterator[None]:
         yield
     except Exception as error:
         reason = error.reason if isinstance(error, Refusal) else Reason.INTERNAL
-        metrics.calls.analysed(kind, reason.value)
+        metrics.calls.count_analysis(kind, reason.value)
         raise
 
 

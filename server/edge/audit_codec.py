@@ -42,7 +42,7 @@ def audit_query(request: audit_pb2.ListAuditEventsRequest, *, tenant_keys: Seque
 
     Args:
         request: The request.
-        tenant_keys: The keys of the caller's tenant, newest first (``KeyRing.memory.every``).
+        tenant_keys: The keys of the caller's tenant, newest first (``KeyRing.memory.tenant_keys``).
 
     Raises:
         Refusal: INVALID_FIELD.

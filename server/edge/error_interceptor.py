@@ -61,7 +61,7 @@ async def _refuse(
     context: ServicerContext[Any, Any], error: Exception, method: str, metrics: Metrics, *, span: CallSpan
 ) -> None:
     refusal = as_refusal(error, method=method)
-    span.refused(refusal.reason.value)
+    span.note_refusal(refusal.reason.value)
     metrics.calls.call_refused(refusal.reason.value)
     forget_traces(error)
     await context.abort_with_status(to_status(refusal))

@@ -99,7 +99,7 @@ class Gate(ServerInterceptor):
                 caller = None
                 with suppress(Refusal):
                     caller = self._callers.identify(context)
-                self._refused.refused(method, refusal.reason, caller=caller, address=address_of(context))
+                self._refused.note_refusal(method, refusal.reason, caller=caller, address=address_of(context))
             raise
 
     def _admit(self, method: str, context: _Context) -> WaitingRoom:

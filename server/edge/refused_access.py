@@ -51,7 +51,7 @@ class RefusedAccess:
         self._of_tenants: dict[str, Tally[_Kind]] = {}
         self._new: deque[AuditEvent] = deque()
 
-    def refused(self, method: str, reason: Reason, *, caller: Caller | None, address: str) -> None:
+    def note_refusal(self, method: str, reason: Reason, *, caller: Caller | None, address: str) -> None:
         """Notes a refused call, if it was refused for its credentials, or a compliance role made it.
 
         Args:
@@ -69,7 +69,7 @@ class RefusedAccess:
             actor = Actor(name=caller.name, role=",".join(sorted(caller.roles)), address=address)
             kind = _Kind(caller.tenant, actor, method, reason.value)
             tally = self._of_tenants.setdefault(caller.tenant, Tally(most=_OF_TENANT))
-        if tally.take(kind, self._now()):
+        if tally.record_or_count(kind, self._now()):
             self._new.append(kind.event(1))
 
     def due(self, now: datetime, *, everything: bool = False) -> tuple[AuditEvent, ...]:

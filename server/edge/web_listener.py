@@ -177,7 +177,7 @@ class WebListener:
                 return None
             except Exception as error:  # noqa: BLE001 - hides internal errors from clients, as the interceptor does
                 refusal = as_refusal(error, method=SCAN_METHOD)
-                span.refused(refusal.reason.value)
+                span.note_refusal(refusal.reason.value)
                 self._metrics.calls.call_refused(refusal.reason.value)
                 forget_traces(error)
                 return refusal

@@ -168,4 +168,4 @@ class DeviceRules(PolicyTable):
 def _undemanding_row(least: Assurance) -> Mapping[Evidence, Demand]:
     """Returns the demands of a platform under a policy that names no platform."""
     asked = Demand.IGNORED if least is Assurance.NONE else Demand.ADVISORY
-    return {evidence: asked if evidence.vouches else Demand.ADVISORY for evidence in Evidence}
+    return {evidence: asked if evidence.raises_assurance else Demand.ADVISORY for evidence in Evidence}

@@ -182,7 +182,7 @@ class AttemptRun:
         """
         env, transcript = self._env, self._stream.transcript
         nonce = env.random(_NONCE_BYTES)
-        self.capture.round_trip.asked(env.clock.monotonic())
+        self.capture.round_trip.note_request(env.clock.monotonic())
         transcript.start_attempt(attempt=self.number, nonce=nonce, time=env.clock.monotonic())
         await send(
             AttemptStartMessage(
@@ -220,7 +220,7 @@ class AttemptRun:
                 case FrameMessage() as frame:
                     await self._receive_frame(frame, arrival, send)
                 case AttestationMessage() as attestation:
-                    self._stream.evidence.take(attestation)
+                    self._stream.evidence.begin_verification(attestation)
                 case AttemptEndMessage() as end:
                     transcript.end_attempt(end)
                     return end
@@ -258,11 +258,11 @@ class AttemptRun:
         validate_claim(frame, revealed=self._shown.step)
         await self._row.record()
         feedback, actions = await self._measure(frame, arrival)
-        self._rate.frame(frame.capture_time_us / 1e6)
+        self._rate.count_frame(frame.capture_time_us / 1e6)
         await self._row.count(self.frames)
         if actions:
             await self._do(actions, send)
-        self._credit.processed(size)
+        self._credit.note_processed(size)
         if feedback is not None:
             self._show(feedback.code)
             await send(feedback)
@@ -324,7 +324,7 @@ class AttemptRun:
         spent = self._credit.spent
         if (grant := self._credit.grant(everything=everything)) is not None:
             if spent:
-                self.capture.round_trip.asked(self._env.clock.monotonic())
+                self.capture.round_trip.note_request(self._env.clock.monotonic())
             await send(grant)
 
     async def _examine_ahead(self) -> None:

@@ -53,7 +53,7 @@ class CaptureRate:
         """The frames per second; ``None`` before there are two frames."""
         return (self.frames - 1) / self.seconds if self.seconds > 0 else None
 
-    def frame(self, captured: float) -> None:
+    def count_frame(self, captured: float) -> None:
         """Counts a frame that the device captured at ``captured``, seconds of its clock."""
         if not self.frames:
             self._first = captured

@@ -65,7 +65,7 @@ class CaptureWork:
         Raises:
             Refusal: The frame's image cannot be used (FRAME_IMAGE_INVALID).
         """
-        self.trace.arrived(frame)
+        self.trace.record_frame(frame)
         with _refused():
             done = await self._pool.run(self._take, frame, arrival, then_act)
         self._latest = frame.index
@@ -99,7 +99,7 @@ class CaptureWork:
             if not work.done:
                 return
             self._ahead = None
-            self.capture.examiner.take([await work.result()])
+            self.capture.examiner.add([await work.result()])
         if (examination := self.capture.next_examination()) is not None:
             self._ahead = examination.index, self._pool.run_later(examination)
 
@@ -114,7 +114,7 @@ class CaptureWork:
         working = [self._pool.run_first(examination) for examination in left]
         if began is not None and began[0] in self.capture.selected:
             working.append(began[1].result())
-        self.capture.examiner.take(await _all_of(working))
+        self.capture.examiner.add(await _all_of(working))
         with _refused():
             identifications = await self._pool.run_first(self.capture.identifications)
             self.capture.examiner.witnesses = await _all_of(

@@ -63,7 +63,10 @@ class AttemptCloser:
         self._ahead: _EarlyWork | None = None
 
     def judge_ahead(self, run: AttemptRun) -> None:
-        """Starts to judge an attempt with all its frames, while the device shows and signs its end."""
+        """Starts to judge an attempt that has all its frames, before its end arrives.
+
+        Meanwhile, the device shows its last colour and signs the end.
+        """
         judgement = asyncio.create_task(self._judge(run))
         comparison = asyncio.create_task(self._devices.compare_frames(self._stream, run))
         self._ahead = _EarlyWork(
@@ -82,7 +85,10 @@ class AttemptCloser:
         return await self._judge(run)
 
     async def attempts(self, run: AttemptRun) -> tuple[AttemptRecord, ...]:
-        """Returns the check's attempts; this one is as it was before its end."""
+        """Returns the stored attempts of the check, of which this one has not ended.
+
+        If the row of this attempt is missing or out of date, it is written first.
+        """
         if (ahead := self._ahead_of(run)) is not None:
             attempts = await ahead.attempts
             own = next((each for each in attempts if each.number == run.number), None)
@@ -194,7 +200,7 @@ class AttemptCloser:
                 stream.record,
                 attempt=run.number,
                 best=run.capture.best,
-                audit=run.capture.audit(stream.policy.retention.audit_images),
+                audit=run.capture.audit_frames(stream.policy.retention.audit_images),
             )
 
     async def assess_device(
@@ -240,7 +246,7 @@ class AttemptCloser:
     def judged(
         self, run: AttemptRun, judgement: AttemptJudgement, device: DeviceOutcome, *, ended: bool
     ) -> JudgedAttempt:
-        """Returns the attempt as results report it, without its images.
+        """Returns the judged attempt in the form that results report, without its images.
 
         Args:
             run: The attempt.
@@ -275,7 +281,7 @@ class AttemptCloser:
         judged: JudgedAttempt | None,
         ended_by: EndedBy = EndedBy.SIGNED,
     ) -> AttemptEnding:
-        """Returns the database entry of the attempt's end; without ``judged`` it has no judgement."""
+        """Returns the end of the attempt as it is stored; without ``judged``, it has no judgement."""
         env, stream, now = self._env, self._stream, self._env.clock.now()
         interim = None
         if judged is not None:

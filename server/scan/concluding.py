@@ -165,7 +165,9 @@ class AttemptConcluder:
         async with self._closer.kept_pictures(run, settlement.pictures) as pictures:
             judged = replace(judged, evidence=pictures)
             ending = self._closer.ending(run, outcome=settlement.outcome, attempts=attempts, judged=judged)
-            attempts = tuple(ending.of(each) if each.number == run.number else each for each in attempts)
+            attempts = tuple(
+                ending.applied_to(each) if each.number == run.number else each for each in attempts
+            )
             if settlement.outcome is AttemptOutcome.RETRY:
                 await env.repository.end_attempt(
                     stream.record.check_id, epoch=epoch, ending=ending, evidence=pictures

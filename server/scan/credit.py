@@ -64,7 +64,7 @@ class CreditLedger:
         self._exhausted = None
         return CreditMessage(frames=self._window_frames, bytes=self._window_bytes)
 
-    def arrives(self, message: Inbound) -> None:
+    def count_arrival(self, message: Inbound) -> None:
         """Counts a message that has just arrived; only frames of an attempt need credit.
 
         Frames outside of an attempt are ignored here and refused elsewhere for a more specific reason.
@@ -95,7 +95,7 @@ class CreditLedger:
         if self._exhausted is None and (self._frames < 1 or self._bytes < needed):
             self._exhausted = self._monotonic()
 
-    def processed(self, size: int) -> None:
+    def note_processed(self, size: int) -> None:
         """Notes that a frame of ``size`` bytes was processed, so that its credit can be granted again."""
         self._due_frames += 1
         self._due_bytes += size

@@ -8,7 +8,7 @@ from server.device.assessment import ClaimedDevice, assess_device
 from server.domain.terms import Mode
 from server.sandbox import tolerated_checks
 from server.scan.attempt import AttemptRun
-from server.scan.device_memory import FrameComparison, ScanComparison, merged
+from server.scan.device_memory import FrameComparison, ScanComparison, merge_marks
 from server.scan.environment import ScanEnvironment
 from server.scan.handshake import OpenStream
 from server.storage.errors import StorageUnavailable
@@ -89,7 +89,7 @@ class DeviceAssessor:
         env, policy, start = self._env, stream.policy, stream.start
         required_bits = policy.challenge_for(stream.record.requested_mode).required_bits
         pieces = stream.evidence.pieces
-        findings = await stream.evidence.settled()
+        findings = await stream.evidence.findings_so_far()
         comparison = await env.devices.memory.compare_scan(
             stream.record,
             frames=frames,
@@ -105,7 +105,7 @@ class DeviceAssessor:
             server_keys=env.devices.server_keys.current,
             findings=findings,
             observed=run.trace.observed,
-            memory=comparison.checks,
+            memory=comparison.tests,
             earlier=stream.evidence.claimed_before,
             rules=policy.device,
             tolerated=tolerated_checks(policy.device.tolerate, sandbox=stream.record.sandbox),
@@ -113,7 +113,7 @@ class DeviceAssessor:
             transcript_bound=ended,
             active_challenge=run.mode is Mode.DYNAMIC and verified_bits >= required_bits,
         )
-        earlier = await env.devices.repository.attacks(
+        earlier = await env.devices.repository.count_attacks(
             stream.record.check_id, since=env.clock.now() - env.settings.tries.remembered
         )
         return AssessedDevice(outcome=replace(outcome, earlier=earlier), comparison=comparison, pieces=pieces)
@@ -129,7 +129,7 @@ class DeviceAssessor:
         """
         if stream.policy.retention.evidence_seconds <= 0 or not self._counted:
             return
-        counted = merged(tuple(self._counted.values()))
+        counted = merge_marks(tuple(self._counted.values()))
         self._counted.clear()
         try:
             await self._env.devices.memory.keep(stream.record, counted, now=self._env.clock.now())

@@ -120,7 +120,11 @@ class StreamEvidence:
         return evidence
 
     async def keep_claims(self, checks: Sequence[DeviceCheck], *, epoch: int) -> None:
-        """Keeps the decisive tests that the stream's start failed, so that no later stream can undo them.
+        """Stores decisive tests that the claims in ScanStart failed, so that no later stream undoes them.
+
+        Args:
+            checks: The failed tests.
+            epoch: The lease epoch of the stream.
 
         Raises:
             StorageUnavailable: The database failed.
@@ -132,7 +136,7 @@ class StreamEvidence:
                 self._context.check_id, position=_CLAIMS_FROM + epoch, finding=finding_to_bytes(finding)
             )
 
-    def take(self, attestation: AttestationMessage) -> None:
+    def begin_verification(self, attestation: AttestationMessage) -> None:
         """Starts to verify a piece of evidence, and keeps the report that came with it.
 
         Raises:
@@ -159,17 +163,17 @@ class StreamEvidence:
         """The number of pieces that have arrived in the check so far."""
         return len(self._earlier) + len(self._tasks)
 
-    async def settled(self) -> tuple[EvidenceFinding, ...]:
-        """Returns the findings on all evidence that has arrived in the check so far.
+    async def findings_so_far(self) -> tuple[EvidenceFinding, ...]:
+        """Waits for the running verifications; returns the findings on all evidence of the check so far.
 
         Raises:
             StorageUnavailable: The database failed.
         """
         return (*self._earlier, *await asyncio.gather(*self._tasks))
 
-    async def awaited(self) -> bool:
+    async def is_awaited(self) -> bool:
         """Returns whether the policy demands evidence that is missing and that the device may still send."""
-        findings = await self.settled()
+        findings = await self.findings_so_far()
         if len(findings) >= MAX_ATTESTATIONS:
             return False
         return awaited_evidence(findings, platform=self._platform, table=self._table)
@@ -188,7 +192,7 @@ class StreamEvidence:
                 self.exceeded = error
 
     def _ignores(self, kind: Evidence) -> bool:
-        demand = self._table.of(self._platform, kind)
+        demand = self._table.demand_for(self._platform, kind)
         return demand is Demand.IGNORED or not self._table.allows(self._platform)
 
     async def _verify(self, attestation: AttestationMessage, position: int) -> EvidenceFinding:

@@ -24,7 +24,7 @@ from server.device.findings import EvidenceFinding
 from server.storage.records import CheckRecord
 from server.worker_pool import WorkerPool
 
-__all__ = ["DeviceMemory", "FrameComparison", "ScanComparison", "merged"]
+__all__ = ["DeviceMemory", "FrameComparison", "ScanComparison", "merge_marks"]
 
 _WINDOW: Final = timedelta(days=400)
 """The period in which uses of a device's key count; retention ends most of them earlier."""
@@ -35,11 +35,11 @@ class FrameComparison:
     """The comparison of an attempt's frames with earlier scans.
 
     Attributes:
-        check: The test ``memory.frames``.
+        test: The test ``memory.frames``.
         marks: The marks of the frames.
     """
 
-    check: DeviceCheck
+    test: DeviceCheck
     marks: tuple[FrameMark, ...] = ()
 
 
@@ -48,17 +48,17 @@ class ScanComparison:
     """The comparison of a scan with earlier scans, and the marks that are stored once the scan is decided.
 
     Attributes:
-        checks: The tests ``memory.*``.
+        tests: The tests ``memory.*``.
         marks: The marks of its frames.
         keys: The marks of its device's keys.
     """
 
-    checks: tuple[DeviceCheck, ...] = ()
+    tests: tuple[DeviceCheck, ...] = ()
     marks: tuple[FrameMark, ...] = ()
     keys: tuple[bytes, ...] = ()
 
 
-def merged(comparisons: Sequence[ScanComparison]) -> ScanComparison:
+def merge_marks(comparisons: Sequence[ScanComparison]) -> ScanComparison:
     """Merges the marks of the frames and keys of several attempts of one scan.
 
     The tests are omitted, because each belongs to one attempt.
@@ -115,8 +115,8 @@ class DeviceMemory:
             bands=frozenset(band for mark in marks for band in mark.bands),
         )
         similar = await self._memory.recall(query) if marks else ()
-        check = await self._pool.run_first(check_frames_before, marks, similar)
-        return FrameComparison(check=check, marks=tuple(marks))
+        test = await self._pool.run_first(check_frames_before, marks, similar)
+        return FrameComparison(test=test, marks=tuple(marks))
 
     async def compare_scan(
         self,
@@ -154,8 +154,8 @@ class DeviceMemory:
         of_attested = [use for one in attested for use in await uses_of(one)]
         subject = self._hash_subject(record.scope, record.subject_reference)
         return ScanComparison(
-            checks=(
-                frames.check,
+            tests=(
+                frames.test,
                 *(check_device_subjects(of_key, subject=subject) for of_key in uses),
                 check_session_key(await uses_of(session), check_id=check_id),
                 *([check_attestation_key(of_attested, check_id=check_id)] if attested else []),

@@ -229,7 +229,9 @@ class ScanEnder:
     ) -> CheckVerdict:
         env, record = self._env, self._stream.record
         if ending is not None:
-            attempts = tuple(ending.of(each) if each.number == ending.number else each for each in attempts)
+            attempts = tuple(
+                ending.applied_to(each) if each.number == ending.number else each for each in attempts
+            )
         return await env.recorder.decide(
             record,
             policy=self._stream.policy,

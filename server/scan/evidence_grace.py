@@ -23,7 +23,7 @@ async def await_evidence(env: ScanEnvironment, stream: OpenStream, run: AttemptR
     """
     clock = env.clock
     until = clock.monotonic() + stream.policy.deadlines.attestation_grace_seconds
-    while await stream.evidence.awaited():
+    while await stream.evidence.is_awaited():
         await run.renew_lease()
         left = min(until - clock.monotonic(), (stream.record.scan_deadline - clock.now()).total_seconds())
         if left <= 0 or inbox.over:
@@ -34,6 +34,6 @@ async def await_evidence(env: ScanEnvironment, stream: OpenStream, run: AttemptR
                 continue
             if not isinstance(arrival.message, AttestationMessage):
                 return
-            stream.evidence.take(arrival.message)
+            stream.evidence.begin_verification(arrival.message)
         except Exception:  # noqa: BLE001 - an error of the stream must not undo the attempt
             return

@@ -199,7 +199,7 @@ async def open_stream(
 
 
 async def _begin_try(env: ScanEnvironment, record: CheckRecord, key: bytes) -> None:
-    rules = env.settings.tries.of(sandbox=record.sandbox)
+    rules = env.settings.tries.limits_for(sandbox=record.sandbox)
     await env.devices.repository.begin_try(record.check_id, key, rules=rules, now=env.clock.now())
 
 

@@ -54,7 +54,7 @@ async def take_lease(
             owner=env.settings.owner,
             now=env.clock.now(),
             lease_seconds=env.settings.lease_seconds,
-            try_rules=env.settings.tries.of(sandbox=record.sandbox),
+            try_rules=env.settings.tries.limits_for(sandbox=record.sandbox),
         )
     )
     try:

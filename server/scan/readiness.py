@@ -60,7 +60,7 @@ async def await_ready(
             continue
         match arrival.message:
             case AttestationMessage() as attestation:
-                stream.evidence.take(attestation)
+                stream.evidence.begin_verification(attestation)
             case AttemptReadyMessage() if arrival.time >= result_sent:
                 return
             case _:

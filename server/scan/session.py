@@ -70,7 +70,7 @@ class ScanSession:
         inbox = Inbox(
             inbound,
             monotonic=self._env.clock.monotonic,
-            arrives=self._credit.arrives,
+            arrives=self._credit.count_arrival,
             window_frames=self._env.settings.window_frames,
         )
         try:

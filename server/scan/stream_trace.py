@@ -36,7 +36,7 @@ class AttemptTrace:
         self._measured: list[FrameClaim] = []
         self.adjustments = 0
 
-    def arrived(self, frame: Frame) -> None:
+    def record_frame(self, frame: Frame) -> None:
         """Records the header and the image hash of a received frame, before it is measured."""
         self._claims.append(_claim(frame))
         self._images.append(sha256(frame.image).digest())

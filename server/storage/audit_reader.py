@@ -171,9 +171,9 @@ class AuditReader:
                 if isinstance(row.sequence, int):
                     last = row.sequence
                 if entry is None:
-                    verifier.unreadable(last)
+                    verifier.report_unreadable(last)
                 else:
-                    verifier.take(entry)
+                    verifier.verify_entry(entry)
             head = await self.head(tenant)
             if head is None or head.sequence <= last:
                 return verifier.finish(head)

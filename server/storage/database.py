@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from server.storage import engine as engines
 from server.storage.errors import RowTaken, StorageUnavailable
-from server.storage.failures import harmless, unavailable
+from server.storage.failures import loggable_error, unavailable
 
 __all__ = ["Database", "open_database"]
 
@@ -98,7 +98,7 @@ class Database(ABC):
             translated = unavailable("the database failed", error)
             if not isinstance(translated, RowTaken):
                 self._failed(operation)
-            raise translated from harmless(error)
+            raise translated from loggable_error(error)
 
     @abstractmethod
     async def _write(self, work: Callable[[Connection], Result]) -> Result: ...

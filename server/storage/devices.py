@@ -108,7 +108,7 @@ class DeviceRepository:
         self._database = database
 
     @uncancelled
-    async def enrolled(self, tenant: str, kind: KeyKind, key_id: bytes) -> EnrolledKey | None:
+    async def find_key(self, tenant: str, kind: KeyKind, key_id: bytes) -> EnrolledKey | None:
         """Returns the key with this identifier; ``None`` if it is unknown."""
         query = select(enrolled_keys).where(_is_key(tenant, kind, key_id))
         row = await self._database.read(lambda connection: connection.execute(query).mappings().one_or_none())
@@ -157,7 +157,7 @@ class DeviceRepository:
         return True
 
     @uncancelled
-    async def advance(
+    async def advance_counter(
         self, tenant: str, kind: KeyKind, key_id: bytes, *, expected: int, counter: int, now: datetime
     ) -> bool:
         """Sets a key's counter; returns False if another use was first, which indicates a replay."""
@@ -195,7 +195,7 @@ class DeviceRepository:
         await self._database.write(_changed, statement)
 
     @uncancelled
-    async def consume(self, token: bytes, *, check_id: UUID, expires: datetime) -> bool:
+    async def consume_token(self, token: bytes, *, check_id: UUID, expires: datetime) -> bool:
         """Uses up a one-time token of 32 bytes; returns False if it was used before."""
         row = {"token": token, "check_id": check_id, "expire_time": expires}
         try:
@@ -221,8 +221,8 @@ class DeviceRepository:
         await self._database.write(begin_device, check_id, mark, rules=rules, now=now)
 
     @uncancelled
-    async def attacks(self, check_id: UUID, *, since: datetime) -> EarlierAttacks:
-        """Returns the number of earlier checks of the check's subject and device that failed by an attack."""
+    async def count_attacks(self, check_id: UUID, *, since: datetime) -> EarlierAttacks:
+        """Counts earlier checks that failed by an attack: of the same subject, and of the same device."""
 
         def work(connection: Connection) -> EarlierAttacks:
             return EarlierAttacks(
@@ -338,7 +338,7 @@ class DeviceRepository:
         return await self._database.read(work)
 
     @uncancelled
-    async def remembered(self, check_id: UUID) -> int:
+    async def count_rows(self, check_id: UUID) -> int:
         """Returns the number of rows about a check's device, which is 0 after its erasure."""
 
         def work(connection: Connection) -> int:

@@ -8,7 +8,7 @@ from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
 from server.storage.errors import RowTaken, StorageUnavailable
 
-__all__ = ["harmless", "unavailable"]
+__all__ = ["loggable_error", "unavailable"]
 
 # Keys are whole SQLSTATEs or their classes (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 _POSTGRESQL = {
@@ -35,7 +35,7 @@ _SQLITE = {
 
 
 def unavailable(what: str, error: Exception) -> StorageUnavailable:
-    """Returns the error to raise instead of ``error``; its cause should be ``harmless(error)``.
+    """Returns the error to raise instead of ``error``; its cause should be ``loggable_error(error)``.
 
     Args:
         what: The operation that failed, such as ``"the database failed"``.
@@ -48,7 +48,7 @@ def unavailable(what: str, error: Exception) -> StorageUnavailable:
     return (RowTaken if isinstance(error, IntegrityError) else StorageUnavailable)(message)
 
 
-def harmless(error: Exception) -> Exception | None:
+def loggable_error(error: Exception) -> Exception | None:
     """Returns ``error`` if its traceback may be logged, otherwise None.
 
     PostgreSQL and its driver include values of the statement and of the row in their messages. The operator

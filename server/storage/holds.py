@@ -92,7 +92,7 @@ class HoldRepository:
         """
 
         def work(connection: Connection) -> StoredHold:
-            check = statements.expect(connection, check_id, states=CLOSED_WITH_RESULT, epoch=None)
+            check = statements.load_in_state(connection, check_id, states=CLOSED_WITH_RESULT, epoch=None)
             for existing in _of_check(connection, check_id):
                 if existing.reference == hold.reference:
                     return existing

@@ -201,7 +201,13 @@ class _Objects:
         failed: Callable[[str], None],
         call_seconds: float | None = None,
     ) -> None:
-        """Initialises the store with the time limit of one call; ``None`` for no limit."""
+        """Wraps a store of obstore.
+
+        Args:
+            store: The store.
+            failed: Called with the name of an operation, such as ``put``, if it fails.
+            call_seconds: The time limit of one call; ``None`` for no limit.
+        """
         self._failed = failed
         self._store = store
         self._call_seconds = call_seconds

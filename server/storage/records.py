@@ -323,7 +323,7 @@ class AttemptEnding:
         """Whether the attempt may count against the policy's maximum; False after a fault of the server."""
         return self.ended_by is not EndedBy.SERVER_FAULT
 
-    def of(self, attempt: AttemptRecord) -> AttemptRecord:
+    def applied_to(self, attempt: AttemptRecord) -> AttemptRecord:
         """Returns the running ``attempt`` in its state after this ending is written."""
         return replace(
             attempt,

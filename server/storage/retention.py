@@ -82,7 +82,7 @@ class RetentionRepository:
         """
 
         def work(connection: Connection) -> tuple[EvidenceEntry, ...] | None:
-            record = statements.expect(
+            record = statements.load_in_state(
                 connection, check_id, states=CLOSED_WITH_RESULT | {CheckState.ERASED}, epoch=None
             )
             if record.state is CheckState.ERASED:
@@ -121,7 +121,7 @@ class RetentionRepository:
         """
 
         def work(connection: Connection) -> tuple[EvidenceEntry, ...] | None:
-            record = statements.expect(
+            record = statements.load_in_state(
                 connection, check_id, states=CLOSED_WITH_RESULT | {CheckState.ERASED}, epoch=None
             )
             if record.state is CheckState.ERASED or record.images_erase_time is not None:
@@ -170,7 +170,7 @@ class RetentionRepository:
         """
 
         def work(connection: Connection) -> tuple[EvidenceEntry, ...] | PendingApproval | None:
-            record = statements.expect(
+            record = statements.load_in_state(
                 connection, check_id, states=CLOSED_WITH_RESULT | {CheckState.ERASED}, epoch=None
             )
             if record.state is CheckState.ERASED:

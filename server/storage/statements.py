@@ -25,7 +25,6 @@ __all__ = [
     "add_attempt",
     "add_check",
     "add_evidence",
-    "change",
     "change_attempt",
     "change_leased",
     "check_by_request",
@@ -33,7 +32,6 @@ __all__ = [
     "conflict",
     "due_checks",
     "erase_judgements",
-    "expect",
     "expired_checks",
     "expired_images",
     "find_check",
@@ -41,11 +39,13 @@ __all__ = [
     "list_attempts",
     "list_evidence",
     "load_check",
+    "load_in_state",
     "mark_stopped",
     "probe",
     "referenced_objects",
     "remove_evidence",
     "set_values",
+    "update_check",
 ]
 
 
@@ -80,7 +80,7 @@ def load_check(connection: Connection, check_id: UUID, *, lock: bool = False) ->
     return record
 
 
-def expect(
+def load_in_state(
     connection: Connection, check_id: UUID, *, states: Collection[CheckState], epoch: int | None
 ) -> CheckRecord:
     """Returns the locked check if it is in one of ``states`` and has this lease epoch (None for any).
@@ -133,7 +133,7 @@ def set_values(connection: Connection, check_id: UUID, values: Mapping[str, Any]
     connection.execute(update(checks).where(checks.c.check_id == check_id).values(dict(values)))
 
 
-def change(connection: Connection, check_id: UUID, values: Mapping[str, Any]) -> CheckRecord:
+def update_check(connection: Connection, check_id: UUID, values: Mapping[str, Any]) -> CheckRecord:
     """Updates a check and returns it."""
     set_values(connection, check_id, values)
     return load_check(connection, check_id)

@@ -67,11 +67,11 @@ def move(
     changes: Mapping[str, Any],
 ) -> CheckRecord:
     """Moves a check between open states; every state but SCANNING ends the lease."""
-    record = statements.expect(connection, check_id, states=expected, epoch=epoch)
+    record = statements.load_in_state(connection, check_id, states=expected, epoch=epoch)
     if to not in OPEN_STATES or not may_become(record.state, to):
         raise statements.conflict(f"a check cannot be moved to {to.value} this way", record)
     left = {} if to is CheckState.SCANNING else rows.NO_LEASE
-    return statements.change(connection, check_id, {"state": to.value, **left, **changes})
+    return statements.update_check(connection, check_id, {"state": to.value, **left, **changes})
 
 
 def acquire_lease(
@@ -87,7 +87,7 @@ def acquire_lease(
 ) -> CheckRecord:
     """Gives the lease to a stream, and ends the running attempts of the previous stream."""
     fingerprint = sha256(session_key).digest()
-    record = statements.expect(connection, check_id, states=OPEN_STATES, epoch=None)
+    record = statements.load_in_state(connection, check_id, states=OPEN_STATES, epoch=None)
     if record.closing is not None:
         raise statements.conflict("the orchestrator closes the check", record)
     if record.session_key_sha256 not in {None, fingerprint}:
@@ -98,7 +98,7 @@ def acquire_lease(
         begin_tries(connection, check_id, rules=try_rules, now=now)
     ended_by = None if record.held(now) else EndedBy.SERVER_STOPPED
     statements.interrupt_attempts(connection, check_id, now, ended_by=ended_by)
-    return statements.change(
+    return statements.update_check(
         connection,
         check_id,
         {
@@ -119,14 +119,14 @@ def request_close(connection: Connection, check_id: UUID, reason: FailureReason)
     record = statements.load_check(connection, check_id, lock=True)
     if record.state not in OPEN_STATES or record.closing is not None:
         return record
-    return statements.change(connection, check_id, {"closing": reason.value})
+    return statements.update_check(connection, check_id, {"closing": reason.value})
 
 
 def start_attempt(
     connection: Connection, check_id: UUID, *, epoch: int, attempt: NewAttempt
 ) -> AttemptRecord:
     """Inserts an attempt of the stream that holds the lease."""
-    record = statements.expect(connection, check_id, states={CheckState.SCANNING}, epoch=epoch)
+    record = statements.load_in_state(connection, check_id, states={CheckState.SCANNING}, epoch=epoch)
     if statements.list_attempts(connection, check_id, number=attempt.number):
         raise statements.conflict(f"there is already an attempt {attempt.number}", record)
     return statements.add_attempt(connection, check_id, epoch=epoch, attempt=attempt)
@@ -142,7 +142,7 @@ def change_attempt(
     evidence: tuple[EvidenceEntry, ...] = (),
 ) -> AttemptRecord:
     """Updates an attempt of the stream that holds the lease, and adds its kept images."""
-    record = statements.expect(connection, check_id, states={CheckState.SCANNING}, epoch=epoch)
+    record = statements.load_in_state(connection, check_id, states={CheckState.SCANNING}, epoch=epoch)
     changed = statements.change_attempt(connection, record, number, values)
     statements.add_evidence(connection, check_id, evidence)
     return changed
@@ -152,7 +152,7 @@ def complete_attempt(
     connection: Connection, check_id: UUID, *, epoch: int, ending: AttemptEnding
 ) -> AttemptRecord:
     """Stores the outcome of a fenced stream's attempt; its time of end is stored already."""
-    record = statements.expect(connection, check_id, states=OPEN_STATES, epoch=None)
+    record = statements.load_in_state(connection, check_id, states=OPEN_STATES, epoch=None)
     return _complete(connection, record, ending, epoch=epoch)
 
 
@@ -176,7 +176,7 @@ def decide(
     """Decides an open check, and ends its running attempts."""
     # 1. Lock the check; it must be open.
     now = decision.decide_time
-    record = statements.expect(connection, check_id, states=OPEN_STATES, epoch=epoch)
+    record = statements.load_in_state(connection, check_id, states=OPEN_STATES, epoch=epoch)
     # 2. Store the end of the deciding attempt.
     if ending is not None and fenced is not None:
         _complete(connection, record, ending, epoch=fenced)
@@ -204,11 +204,11 @@ def finish(
     again: AuditEvent | None,
 ) -> CheckRecord:
     """Notes that the result was received, unless that is noted already, and appends the entry of the call."""
-    record = statements.expect(connection, check_id, states=CLOSED_WITH_RESULT, epoch=None)
+    record = statements.load_in_state(connection, check_id, states=CLOSED_WITH_RESULT, epoch=None)
     event = again
     if record.state is not CheckState.FINISHED:
         values = {"state": CheckState.FINISHED.value, "finish_time": now}
-        record, event = statements.change(connection, check_id, values), first
+        record, event = statements.update_check(connection, check_id, values), first
     if event is not None:
         append(connection, event, now=now)
     return record

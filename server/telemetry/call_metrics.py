@@ -106,6 +106,6 @@ class CallMetrics:
         """Counts a scan stream whose connection was lost."""
         self._connections_lost.inc()
 
-    def analysed(self, kind: str, outcome: str) -> None:
+    def count_analysis(self, kind: str, outcome: str) -> None:
         """Counts an analysis of an ``image`` or a ``video``; ``outcome`` never contains its verdict."""
         self._analyses.labels(kind, outcome).inc()

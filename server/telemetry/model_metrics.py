@@ -14,6 +14,6 @@ class ModelMetrics:
             "facegate_models_on_gpu", "1 if the models run on a GPU, 0 if on the CPU.", registry=registry
         )
 
-    def loaded(self, *, on_gpu: bool) -> None:
+    def set_device(self, *, on_gpu: bool) -> None:
         """Sets where the models run."""
         self._on_gpu.set(on_gpu)

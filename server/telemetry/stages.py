@@ -63,7 +63,7 @@ class Stage(StrEnum):
 class CallSpan(Protocol):
     """The span of a call."""
 
-    def refused(self, reason: str) -> None:
+    def note_refusal(self, reason: str) -> None:
         """Notes the ErrorInfo reason with which the call ended."""
         ...
 
@@ -85,7 +85,7 @@ class Tracing(Protocol):
 
 
 class _NoSpan:
-    def refused(self, reason: str) -> None:
+    def note_refusal(self, reason: str) -> None:
         pass
 
 

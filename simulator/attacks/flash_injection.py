@@ -44,9 +44,9 @@ class RecordingSubject:
         self.backdrop = subject.backdrop
         self.last: SubjectView | None = None
 
-    def look(self, time: float) -> SubjectView:
+    def render(self, time: float) -> SubjectView:
         """Return the view of the subject, and keep it."""
-        self.last = self._subject.look(time)
+        self.last = self._subject.render(time)
         return self.last
 
 

@@ -25,7 +25,7 @@ class HandHeld(Protocol):
         """The face on it at rest, frame pixels."""
         ...
 
-    def look(self, time: float, *, moved: ReliefPose) -> SheetLook:
+    def render(self, time: float, *, moved: ReliefPose) -> SheetLook:
         """Render the sheet without its background.
 
         Some sheets keep state, so call this with increasing times.
@@ -77,9 +77,9 @@ class LitSheet:
         """The room behind."""
         return self._held.sheet.backdrop
 
-    def look(self, time: float) -> SubjectView:
+    def render(self, time: float) -> SubjectView:
         """Return the sheet at ``time`` seconds."""
-        seen = self._held.look(time, moved=self._follow(time))
+        seen = self._held.render(time, moved=self._follow(time))
         return SubjectView(
             layer=seen.layer,
             sight=seen.sight,

@@ -43,7 +43,7 @@ def _print_selfie(
         edge_colour=_PAPER,
         edge=round(settings.sheet.border * wide),
     )
-    return sheet, ink(selfie, rng), sheet.shown(victim.outline, around=victim.face_centre)
+    return sheet, ink(selfie, rng), sheet.outline_of(victim.outline, around=victim.face_centre)
 
 
 def ink(picture: BgrImage, rng: np.random.Generator) -> BgrImage:
@@ -62,7 +62,7 @@ class StaticPrint:
     def __init__(self, photo: Photo, settings: SceneSettings, rng: np.random.Generator) -> None:
         """Prints the selfie and places it on the stand, rotated by a few degrees."""
         sheet, picture, _ = _print_selfie(photo, settings, rng)
-        sheet.put(picture)
+        sheet.place_picture(picture)
         askew = ReliefPose(
             yaw=float(rng.uniform(-4, 4)), pitch=float(rng.uniform(-6, 2)), roll=float(rng.uniform(-1.5, 1.5))
         )
@@ -79,7 +79,7 @@ class WavedPrint:
     def __init__(self, photo: Photo, settings: SceneSettings, rng: np.random.Generator) -> None:
         """Prints the selfie and draws the hand's movements."""
         self._sheet, picture, self._outline = _print_selfie(photo, settings, rng)
-        self._sheet.put(picture)
+        self._sheet.place_picture(picture)
         knobs = settings.sheet
         shift = knobs.shift * settings.width
         self._hand = Wandering(
@@ -108,10 +108,10 @@ class WavedPrint:
         """The printed face at rest, frame pixels."""
         return self._outline
 
-    def look(self, time: float, *, moved: ReliefPose) -> SheetLook:
+    def render(self, time: float, *, moved: ReliefPose) -> SheetLook:
         """Render the print alone at ``time`` seconds, ``moved`` to follow an oval."""
         placement = self._hand.at(time).moved(moved)
-        return self._sheet.look(placement, lift=_MEAN_BEND + self._bend(time), pan=self._pan(time))
+        return self._sheet.render(placement, lift=_MEAN_BEND + self._bend(time), pan=self._pan(time))
 
     def show(self, time: float) -> BgrImage:
         """Render the scene at ``time`` seconds."""

@@ -70,9 +70,9 @@ class ScreenReplay:
     @property
     def outline(self) -> FaceExtent:
         """The face shown at rest, frame pixels."""
-        return self._sheet.shown(self._victim.outline, around=self._victim.face_centre)
+        return self._sheet.outline_of(self._victim.outline, around=self._victim.face_centre)
 
-    def look(self, time: float, *, moved: ReliefPose) -> SheetLook:
+    def render(self, time: float, *, moved: ReliefPose) -> SheetLook:
         """Render the light of the screen alone; times must rise from call to call.
 
         Args:
@@ -81,7 +81,7 @@ class ScreenReplay:
         """
         self._play(time)
         placement, pan = self._held_at(time)
-        seen = self._sheet.look(placement.moved(moved), pan=pan)
+        seen = self._sheet.render(placement.moved(moved), pan=pan)
         lit = self._through_pixels(
             np.asarray(cv2.cvtColor(seen.layer, cv2.COLOR_BGRA2BGR), dtype=np.uint8),
             seen.sight.map_x,
@@ -111,7 +111,7 @@ class ScreenReplay:
         frame = self._recorder.take(self._victim.show(self._victim.state_at(recorded_at)), recorded_at)
         selfie = self._crop(frame)
         black = self._settings.screen.black_level
-        self._sheet.put(
+        self._sheet.place_picture(
             np.asarray(cv2.convertScaleAbs(selfie, alpha=1 - black / 255, beta=black), dtype=np.uint8)
         )
 

@@ -117,7 +117,7 @@ class Sheet:
             pivot=(left + wide / 2, top + 1.1 * tall, 0.0),
         )
 
-    def put(self, picture: BgrImage) -> None:
+    def place_picture(self, picture: BgrImage) -> None:
         """Puts ``picture``, stretched to the sheet's size, on the sheet."""
         shrinking = picture.shape[1] > self._size[0]
         fitted = cv2.resize(
@@ -132,7 +132,7 @@ class Sheet:
         """Width of the image on the sheet at rest, pixels."""
         return self._size[0]
 
-    def shown(self, outline: FaceExtent, *, around: tuple[float, float]) -> FaceExtent:
+    def outline_of(self, outline: FaceExtent, *, around: tuple[float, float]) -> FaceExtent:
         """Return the extent at rest of a face that ``crop_around_face`` cut out and ``put`` placed here.
 
         Args:
@@ -156,7 +156,7 @@ class Sheet:
         """The room behind."""
         return self._backdrop
 
-    def look(
+    def render(
         self, placement: ReliefPose, *, lift: float = 1.0, pan: tuple[float, float] = (0.0, 0.0)
     ) -> SheetLook:
         """Render the sheet alone.
@@ -180,8 +180,8 @@ class Sheet:
     def show(
         self, placement: ReliefPose, *, lift: float = 1.0, pan: tuple[float, float] = (0.0, 0.0)
     ) -> SheetView:
-        """Render the sheet and the room; arguments as for ``look``."""
-        seen = self.look(placement, lift=lift, pan=pan)
+        """Render the sheet and the room; arguments as for ``render``."""
+        seen = self.render(placement, lift=lift, pan=pan)
         cover = cv2.extractChannel(seen.layer, 3).astype(np.float32) * np.float32(1 / 255)
         scene = cv2.blendLinear(
             cv2.cvtColor(seen.layer, cv2.COLOR_BGRA2BGR), self._backdrop.show(pan=pan), cover, 1 - cover

@@ -68,7 +68,7 @@ class LitPerson:
         """The room behind."""
         return self._person.backdrop
 
-    def look(self, time: float) -> SubjectView:
+    def render(self, time: float) -> SubjectView:
         """Return the person at ``time`` seconds."""
         state = self._person.state_at(time)
         state = replace(
@@ -76,7 +76,7 @@ class LitPerson:
             head=state.head.moved(self._follow(time)),
             closure=max(state.closure, self._closure(time)),
         )
-        seen = self._person.look(state)
+        seen = self._person.render(state)
         return SubjectView(
             layer=seen.layer,
             sight=seen.sight,

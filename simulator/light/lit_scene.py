@@ -89,7 +89,7 @@ class LitScene:
         Returns:
             Shape (height, width, 3), float32, writable.
         """
-        view = self._subject.look(time + (readout + exposure) / 2)
+        view = self._subject.render(time + (readout + exposure) / 2)
         maps = self._surface.maps(view.sight, points=view.eyes)
         row_times = time + readout * (np.arange(len(maps.ambient)) + 0.5) / len(maps.ambient)
         bands, swing = self._over_rows(row_times, exposure)

@@ -68,6 +68,6 @@ class Subject(Protocol):
         """The room behind it."""
         ...
 
-    def look(self, time: float) -> SubjectView:
+    def render(self, time: float) -> SubjectView:
         """Return the subject at ``time`` seconds; some subjects need rising times."""
         ...

@@ -34,7 +34,7 @@ def _sampled(seen: SeenFrame) -> FlashSample:
 
 def test_light_is_grouped_by_the_source_of_the_face() -> None:
     analyst = FrameAnalyst(pack=remembering_pack(), limits=FrameLimits())
-    watcher = analyst.watch().watcher
+    watcher = analyst.new_watch().watcher
     seen = [
         analyst.measure_frame(_message(index), index / _RATE, watcher=watcher, with_light=True)
         for index in range(10)

@@ -79,14 +79,14 @@ def test_a_good_capture_is_complete_after_enough_frames_over_enough_time(
     assert best is not None
     assert best.frame.image in {picture.jpeg for picture in pictures()}
     for limit in (0, 1, 2, 4):
-        audit = capture.audit(limit)
+        audit = capture.audit_frames(limit)
         assert len(audit) == limit
         assert best.frame.index not in {seen.frame.index for seen in audit}
 
 
 def _examine_ahead(capture: AttemptCapture) -> None:
     if (examination := capture.next_examination()) is not None:
-        capture.examiner.take([examination()])
+        capture.examiner.add([examination()])
 
 
 class _Challenge:
@@ -178,11 +178,11 @@ def test_a_closing_step_is_part_of_the_captures_time() -> None:
     challenge = _Challenge()
     plan = CapturePlan(frames=32, seconds=4.0)
     beside = replace(plan, apart_seconds=0.0, motion_seconds=0.0)
-    assert plan.beside(challenge) == beside
+    assert plan.with_challenge(challenge) == beside
     challenge.closing_seconds = 0.5
-    assert plan.beside(challenge) == replace(beside, frames=28, seconds=3.5)
+    assert plan.with_challenge(challenge) == replace(beside, frames=28, seconds=3.5)
     challenge.closing_seconds = 9.0
-    assert plan.beside(challenge) == replace(beside, frames=1, seconds=0.0)
+    assert plan.with_challenge(challenge) == replace(beside, frames=1, seconds=0.0)
 
 
 @pytest.mark.parametrize(("awaits", "given"), [(False, "LOOK_STRAIGHT"), (True, "TURN_HEAD_SLIGHTLY")])
@@ -213,7 +213,7 @@ def test_light_is_for_the_challenge_that_measures_it_and_is_not_kept() -> None:
     lit = [frame.seen.light is not None for frame in challenge.frames]
     assert lit == [index >= 4 for index in range(PLAN.frames)]
     assert capture.best is not None
-    kept = (capture.best, *capture.audit(PLAN.selected))
+    kept = (capture.best, *capture.audit_frames(PLAN.selected))
     assert {seen.light for seen in kept} == {None}
 
 
@@ -349,7 +349,7 @@ def test_an_empty_room_is_reported_and_never_complete(capture: AttemptCapture) -
     assert capture.hints == ("NO_FACE",)
     assert capture.progress == 0.0
     assert capture.best is None
-    assert capture.audit(4) == ()
+    assert capture.audit_frames(4) == ()
     capture.examine_rest()
     assert capture.examined == ()
 

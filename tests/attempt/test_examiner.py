@@ -31,12 +31,12 @@ class _Setting:
         examination = self.examiner.next(wanted)
         if examination is None:
             return None
-        self.examiner.take([examination()])
+        self.examiner.add([examination()])
         return examination.index
 
-    def rest(self, selected: list[int], *, begun: int | None = None) -> list[int]:
-        examinations = self.examiner.rest(selected, begun=begun)
-        self.examiner.take(examination() for examination in examinations)
+    def pending(self, selected: list[int], *, begun: int | None = None) -> list[int]:
+        examinations = self.examiner.pending(selected, begun=begun)
+        self.examiner.add(examination() for examination in examinations)
         return [examination.index for examination in examinations]
 
     @property
@@ -52,14 +52,14 @@ def test_the_wanted_come_first_and_none_twice() -> None:
 
 def test_a_started_examination_is_not_started_again() -> None:
     setting = _Setting()
-    assert setting.rest([0, 4], begun=4) == [0]
+    assert setting.pending([0, 4], begun=4) == [0]
 
 
 def test_a_frame_that_was_replaced_meanwhile_counts_no_more() -> None:
     setting = _Setting()
     assert [setting.ahead([1]), setting.ahead([2])] == [1, 2]
     del setting.kept[1]
-    assert setting.rest([0, 2]) == [0]
+    assert setting.pending([0, 2]) == [0]
     assert setting.known == [0, 2]
 
 
@@ -67,7 +67,7 @@ def test_so_many_frames_have_cues_and_no_replaced_one_takes_a_place() -> None:
     setting = _Setting()
     setting.ahead([0])
     del setting.kept[0]
-    setting.rest([1, 2, 3, 4])
+    setting.pending([1, 2, 3, 4])
     assert sum(examined.cues is not None for examined in setting.examiner.examined) == CUE_FRAMES
 
 
@@ -90,7 +90,7 @@ def test_no_more_than_eight_frames_are_identified() -> None:
 def test_no_examination_or_identification_runs_a_network() -> None:
     setting = _Setting()
     setting.ahead([3])
-    setting.rest([0, 4])
+    setting.pending([0, 4])
     looks = [(seen.frame, seen.observation) for seen in setting.kept.values()]
     assert [identify() for identify in setting.examiner.identifications(looks)]
     assert setting.known == [0, 3, 4]

@@ -66,14 +66,14 @@ def test_both_decoders_refuse_the_same_images(change: dict[str, object]) -> None
     assert messages[0] == messages[1]
 
     with pytest.raises(FrameUnusable) as caught:
-        decoder.check(broken)
+        decoder.validate_header(broken)
     assert str(caught.value) == messages[0]
 
 
 def test_a_check_decodes_nothing() -> None:
     message = frame_of(0, image=undecodable(pictures()[0].jpeg))
     decoder = FrameDecoder(FrameLimits())
-    decoder.check(message)
+    decoder.validate_header(message)
     with pytest.raises(FrameUnusable):
         decoder.luma(message)
 
@@ -83,7 +83,7 @@ def test_a_frame_has_colours() -> None:
     assert done
     message = frame_of(3, image=grey.tobytes())
     with pytest.raises(FrameUnusable) as caught:
-        FrameDecoder(FrameLimits()).check(message)
+        FrameDecoder(FrameLimits()).validate_header(message)
     assert caught.value.details == {"frame_index": 3, "fault": "UNSUPPORTED_FORMAT"}
 
 

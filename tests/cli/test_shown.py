@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.shown import shown, shown_name
+from cli.shown import printable, shown_name
 
 
 @pytest.mark.parametrize(
@@ -19,11 +19,11 @@ from cli.shown import shown, shown_name
     ],
 )
 def test_control_characters_are_escaped(name: str, expected: str) -> None:
-    assert shown(name) == expected
+    assert printable(name) == expected
     assert shown_name(Path(name)) == expected
 
 
 @given(st.text())
 def test_any_text_becomes_printable(text: str) -> None:
-    assert shown(text).isprintable()
-    shown(text).encode("utf-8")
+    assert printable(text).isprintable()
+    printable(text).encode("utf-8")

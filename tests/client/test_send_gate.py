@@ -31,7 +31,7 @@ def test_never_more_is_sent_than_was_granted(sequence: list[tuple[str, int, int]
         else:
             allowed = not paused and frames >= 1 and size >= first
             assert gate.has_room(first) == allowed
-            assert gate.take(first) == allowed
+            assert gate.take_credit(first) == allowed
             if allowed:
                 frames, size = frames - 1, size - first
 
@@ -44,7 +44,7 @@ async def test_waiting_ends_with_credit() -> None:
     assert not waiting.done()
     gate.add(scan_pb2.Credit(bytes=1))
     assert await waiting
-    assert gate.take(100)
+    assert gate.take_credit(100)
 
 
 async def test_waiting_ends_with_the_attempt() -> None:

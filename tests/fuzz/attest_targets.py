@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 from rich.console import Console
 
-from cli.attest.report import Given, as_json
+from cli.attest.report import GivenInputs, as_json
 from cli.attest.reports import make_report
 from cli.attest.view import report_view
 from cli.errors import CommandError
@@ -237,7 +237,7 @@ def inspected_seeds() -> tuple[bytes, ...]:
 def inspect_any(data: bytes) -> None:
     """Any bytes give a report that can be shown, or the command's own errors."""
     try:
-        report = make_report(data, Given(at=NOW))
+        report = make_report(data, GivenInputs(at=NOW))
     except (CommandError, DeviceIntegrityError):
         return
     json.dumps(as_json(report))

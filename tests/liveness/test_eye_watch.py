@@ -38,12 +38,12 @@ def _run(
     known: list[EyeRatios | None] = []
     measured: list[int] = []
     for index, (grey, eyes) in enumerate(frames):
-        sight = watch.see(grey, _FACE, index * _APART, detected=index % look_every == 0)
-        if sight.worth:
+        sight = watch.compare(grey, _FACE, index * _APART, detected=index % look_every == 0)
+        if sight.worth_measuring:
             measured.append(index)
-            known.append(watch.measured(sight, eyes))
+            known.append(watch.add_measured(sight, eyes))
         else:
-            known.append(watch.unmeasured(sight))
+            known.append(watch.add_unmeasured(sight))
     return known, measured
 
 
@@ -75,9 +75,9 @@ def _asked(frames: Sequence[tuple[GreyView, EyeRatios]]) -> tuple[EyeWatch, list
     watch = EyeWatch()
     known: list[EyeRatios | None] = []
     for index, (grey, eyes) in enumerate(frames):
-        sight = watch.see(grey, _FACE, index * 0.05, detected=False, expected=True)
-        assert sight.worth
-        known.append(watch.measured(sight, eyes))
+        sight = watch.compare(grey, _FACE, index * 0.05, detected=False, expected=True)
+        assert sight.worth_measuring
+        known.append(watch.add_measured(sight, eyes))
     return watch, known
 
 
@@ -118,8 +118,8 @@ def test_where_the_head_is_turned_only_eyes_that_fall_far_are_shut(
         falls = index in {20, 21, 22}
         grey = _frame(left=int(falls), right=int(falls), seed=index)
         face = _turned(aside) if index >= 18 else _FACE
-        sight = watch.see(grey, face, index * 0.05, detected=False, expected=True)
-        known.append(watch.measured(sight, low if falls else _OPEN))
+        sight = watch.compare(grey, face, index * 0.05, detected=False, expected=True)
+        known.append(watch.add_measured(sight, low if falls else _OPEN))
     assert watch.blinked is blinked
     assert known.count(low) == (3 if blinked else 0)
 
@@ -130,8 +130,8 @@ def test_a_head_that_stays_turned_is_held_so() -> None:
         falls = index in {50, 51, 52}
         grey = _frame(left=int(falls), right=int(falls), seed=index)
         face = _turned(0.2) if index >= 10 else _FACE
-        watch.measured(
-            watch.see(grey, face, index * 0.05, detected=False, expected=True), _HALF if falls else _OPEN
+        watch.add_measured(
+            watch.compare(grey, face, index * 0.05, detected=False, expected=True), _HALF if falls else _OPEN
         )
     assert watch.blinked
 
@@ -146,12 +146,12 @@ def test_landmarks_without_any_eye_show_no_blink() -> None:
 def test_where_a_blink_is_expected_every_frame_is_measured_however_alike() -> None:
     watch = EyeWatch()
     looks_the_same = [
-        watch.see(_frame(seed=index), _FACE, index * _APART, detected=index == 0, expected=index > 4)
+        watch.compare(_frame(seed=index), _FACE, index * _APART, detected=index == 0, expected=index > 4)
         for index in range(20)
-        if index != 3 or watch.measured(watch.see(_frame(), _FACE, 0.3, detected=True), _OPEN)
+        if index != 3 or watch.add_measured(watch.compare(_frame(), _FACE, 0.3, detected=True), _OPEN)
     ]
-    assert [sight.worth for sight in looks_the_same[5:]] == [True] * 15
-    assert not looks_the_same[4].worth
+    assert [sight.worth_measuring for sight in looks_the_same[5:]] == [True] * 15
+    assert not looks_the_same[4].worth_measuring
 
 
 def test_one_eye_that_looks_as_before_is_no_blink() -> None:
@@ -174,7 +174,7 @@ def test_one_open_eye_is_not_shut() -> None:
     shut = [(_frame(left=1, right=1, seed=index), _SHUT) for index in range(10)]
     watch = EyeWatch()
     _run(watch, [(_frame(seed=50), _OPEN), *shut])
-    winking = watch.see(_frame(left=1, right=0, seed=60), _FACE, 2.0, detected=False)
+    winking = watch.compare(_frame(left=1, right=0, seed=60), _FACE, 2.0, detected=False)
     assert winking.eyes == _OPEN
 
 
@@ -209,9 +209,9 @@ def test_a_flat_picture_and_a_face_beyond_the_frame_are_no_failure() -> None:
     watch = EyeWatch()
     flat = np.full((HEIGHT, WIDTH), 90, np.uint8)
     for index, face in enumerate((_FACE, face_at(-400, -400), face_at(5, 5, 3))):
-        sight = watch.see(flat, face, float(index), detected=True)
-        assert watch.measured(sight, _OPEN) == _OPEN
-    assert watch.see(flat, _FACE, 3.1, detected=False).eyes is None
+        sight = watch.compare(flat, face, float(index), detected=True)
+        assert watch.add_measured(sight, _OPEN) == _OPEN
+    assert watch.compare(flat, _FACE, 3.1, detected=False).eyes is None
 
 
 def test_an_eye_behind_glare_looks_like_nothing_else() -> None:
@@ -223,9 +223,9 @@ def test_an_eye_behind_glare_looks_like_nothing_else() -> None:
         return grey
 
     watch = EyeWatch()
-    assert watch.see(glaring(0), _FACE, 0.0, detected=True).worth
-    watch.measured(watch.see(glaring(0), _FACE, 0.0, detected=True), _OPEN)
-    assert watch.see(_frame(left=1, right=1, seed=1), _FACE, _APART, detected=False).eyes is None
+    assert watch.compare(glaring(0), _FACE, 0.0, detected=True).worth_measuring
+    watch.add_measured(watch.compare(glaring(0), _FACE, 0.0, detected=True), _OPEN)
+    assert watch.compare(_frame(left=1, right=1, seed=1), _FACE, _APART, detected=False).eyes is None
 
 
 def _eyes_after_a_fall(*, before: int, low: int, after: int) -> tuple[EyeWatch, list[EyeRatios | None]]:
@@ -273,22 +273,24 @@ def test_a_frame_of_a_blink_that_measures_as_open_by_its_looks_corrects_nothing(
 
 def test_measurements_reused_from_shut_eyes_are_corrected_with_them() -> None:
     watch = EyeWatch()
-    watch.measured(watch.see(_frame(), _FACE, 0.0, detected=True), _OPEN)
-    watch.measured(watch.see(_frame(left=1, right=1, seed=1), _FACE, 0.1, detected=True), _HALF)
-    reused = watch.see(_frame(left=1, right=1, seed=2), _FACE, 0.2, detected=False)
-    assert watch.unmeasured(reused) == _HALF
-    watch.measured(watch.see(_frame(left=1, right=1, seed=3), _FACE, 0.3, detected=True), _OPEN)
+    watch.add_measured(watch.compare(_frame(), _FACE, 0.0, detected=True), _OPEN)
+    watch.add_measured(watch.compare(_frame(left=1, right=1, seed=1), _FACE, 0.1, detected=True), _HALF)
+    reused = watch.compare(_frame(left=1, right=1, seed=2), _FACE, 0.2, detected=False)
+    assert watch.add_unmeasured(reused) == _HALF
+    watch.add_measured(watch.compare(_frame(left=1, right=1, seed=3), _FACE, 0.3, detected=True), _OPEN)
     assert watch.corrections() == {0.1: _OPEN, 0.2: _OPEN}
 
 
 def test_a_fall_longer_than_a_blink_corrects_nothing() -> None:
     """Frames that reuse ratios just below open ones would else raise the level of open eyes."""
     watch = EyeWatch()
-    watch.measured(watch.see(_frame(), _FACE, 0.0, detected=True), _OPEN)
-    watch.measured(watch.see(_frame(left=1, right=1, seed=1), _FACE, 0.1, detected=True), _HALF)
+    watch.add_measured(watch.compare(_frame(), _FACE, 0.0, detected=True), _OPEN)
+    watch.add_measured(watch.compare(_frame(left=1, right=1, seed=1), _FACE, 0.1, detected=True), _HALF)
     for index in range(2, 9):
-        watch.unmeasured(watch.see(_frame(left=1, right=1, seed=index), _FACE, index / 10, detected=False))
-    watch.measured(watch.see(_frame(left=1, right=1, seed=9), _FACE, 0.9, detected=True), _OPEN)
+        watch.add_unmeasured(
+            watch.compare(_frame(left=1, right=1, seed=index), _FACE, index / 10, detected=False)
+        )
+    watch.add_measured(watch.compare(_frame(left=1, right=1, seed=9), _FACE, 0.9, detected=True), _OPEN)
     assert watch.corrections() == {}
 
 

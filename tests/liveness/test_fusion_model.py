@@ -93,7 +93,10 @@ def test_the_shipped_model_calibrates_every_set_of_public_networks_and_our_own_n
     assert len(sets) == 9
     assert set(model.scan_networks.known) == set(model.still_networks.known) == sets
     for names in sets - {frozenset()}:
-        on_scans, on_stills = model.scan_networks.of(names), model.still_networks.of(names)
+        on_scans, on_stills = (
+            model.scan_networks.calibration_for(names),
+            model.still_networks.calibration_for(names),
+        )
         assert on_scans.weight > on_stills.weight > 0
         assert on_scans.weight >= model.scan_networks.unknown.weight > 0
         assert on_stills.weight >= model.still_networks.unknown.weight > 0
@@ -108,8 +111,8 @@ def test_cues_count_only_for_still_images_of_the_shipped_model() -> None:
 def test_in_the_shipped_model_a_sign_of_life_counts_only_without_a_strong_network() -> None:
     networks = load_fusion_model().scan_networks
     # Without a network it is enough for the policy "standard" (70), and not for "high" (80).
-    assert 70 <= 100 / (1 + math.exp(-networks.of(()).motion_for)) < 80
-    assert networks.of(()).weight == 0
+    assert 70 <= 100 / (1 + math.exp(-networks.calibration_for(()).motion_for)) < 80
+    assert networks.calibration_for(()).weight == 0
     assert {names for names, one in networks.known.items() if one.motion_for} == {
         frozenset(),
         frozenset({OWN}),
@@ -137,10 +140,10 @@ def test_a_good_text_is_read() -> None:
         frozenset({"minifas_v2se"}),
         frozenset({"minifas_v2se", "minifasnet_v2"}),
     }
-    assert model.scan_networks.of(["minifas_v2se"]) == NetworkCalibration(
+    assert model.scan_networks.calibration_for(["minifas_v2se"]) == NetworkCalibration(
         bias=-0.2, weight=0.9, motion_for=0.3
     )
-    assert model.still_networks.of(["minifas_v2se"]).cues == SignalGroup(
+    assert model.still_networks.calibration_for(["minifas_v2se"]).cues == SignalGroup(
         bias=0.0, most_for=0.4, most_against=1.5, weights={"moire": 0.3}, neutral={"moire": 1.2}
     )
     assert model.traces == Traces(2.5, {"medium_border": Trace(begins=0.5, full=-1.5, strength=2.0)})
@@ -152,11 +155,11 @@ def test_a_good_text_is_read() -> None:
 
 def test_the_calibration_of_networks_is_that_of_exactly_their_set() -> None:
     networks = parse_fusion_model(_GOOD).scan_networks
-    assert networks.of(()).motion_for == 1.1
-    assert networks.of(["minifas_v2se"]).weight == 0.9
-    assert networks.of({"minifasnet_v2": 0.1, "minifas_v2se": 0.9}).weight == 1.2
+    assert networks.calibration_for(()).motion_for == 1.1
+    assert networks.calibration_for(["minifas_v2se"]).weight == 0.9
+    assert networks.calibration_for({"minifasnet_v2": 0.1, "minifas_v2se": 0.9}).weight == 1.2
     for names in (["minifasnet_v2"], ["minifas_v2se", "other"], ["none"], ["default"]):
-        assert networks.of(names) is networks.unknown
+        assert networks.calibration_for(names) is networks.unknown
     assert networks.unknown == NetworkCalibration(bias=0.1, weight=0.7)
 
 
@@ -235,11 +238,11 @@ def test_a_trace_is_seen_from_where_it_begins_and_the_more_the_lower_its_score(
     begins: float, width: float, score: float, other: float
 ) -> None:
     trace = Trace(begins=begins, full=begins - width, strength=1.0)
-    assert 0 <= trace.seen(score) <= 1
+    assert 0 <= trace.clearness(score) <= 1
     low, high = sorted((score, other))
-    assert trace.seen(low) >= trace.seen(high)
-    assert trace.seen(1 / (1 + math.exp(-begins - 0.01))) == 0
-    assert trace.seen(1 / (1 + math.exp(width + 0.01 - begins))) == 1
+    assert trace.clearness(low) >= trace.clearness(high)
+    assert trace.clearness(1 / (1 + math.exp(-begins - 0.01))) == 0
+    assert trace.clearness(1 / (1 + math.exp(width + 0.01 - begins))) == 1
 
 
 @given(st.text())

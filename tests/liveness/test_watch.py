@@ -91,7 +91,7 @@ def test_models_see_few_frames_and_the_others_are_not_even_decoded_in_colour() -
         picture = _Picture(_shifted(2 * index))
         models.face = face_at(FACE[0] - 2 * index)
         before = models.located
-        watched = watcher.watch(picture, index=index, capture_time=index * _APART, fingerprint=index)
+        watched = watcher.measure(picture, index=index, capture_time=index * _APART, fingerprint=index)
         frame = watched.observation
         assert (watched.pixels is None) == frame.followed
         # If a detection is due, only the colours are decoded, otherwise only the luma.
@@ -109,9 +109,9 @@ def test_a_face_that_is_lost_is_looked_for_in_colour() -> None:
     models = _Models()
     watcher = _watcher(models)
     for index in range(2):
-        watcher.watch(_Picture(_shifted(0)), index=index, capture_time=index * _APART)
+        watcher.measure(_Picture(_shifted(0)), index=index, capture_time=index * _APART)
     other = _Picture(texture(seed=9)[:HEIGHT, :WIDTH].copy())
-    watched = watcher.watch(other, index=2, capture_time=2 * _APART)
+    watched = watcher.measure(other, index=2, capture_time=2 * _APART)
     assert other.asked == ["grey", "colour"]
     assert not watched.observation.followed
     assert watched.pixels is other.image
@@ -126,7 +126,7 @@ def test_eyes_that_turn_out_open_are_corrected_in_the_frames_before() -> None:
         low = index == 4
         models.lids = 0.4 if low else 1.0
         picture = _Picture(_shifted(0) if index < 4 else texture(seed=9)[:HEIGHT, :WIDTH].copy())
-        watcher.watch(picture, index=index, capture_time=index * _APART, expects_blink=True)
+        watcher.measure(picture, index=index, capture_time=index * _APART, expects_blink=True)
         lids.append(watcher.observations.frames[4].eyes[0] if index >= 4 else 1.0)  # type: ignore[index]
     assert lids[4] == pytest.approx(0.4 * 14 / 40, abs=0.01)
     assert lids[5:] == pytest.approx([14 / 40] * 7, abs=0.01)
@@ -137,7 +137,7 @@ def test_without_a_landmarker_no_eyes_are_seen() -> None:
     models = _Models()
     watcher = _watcher(models, landmarks=False)
     frames = [
-        watcher.watch(_Picture(_shifted(0)), index=index, capture_time=index * _APART).observation
+        watcher.measure(_Picture(_shifted(0)), index=index, capture_time=index * _APART).observation
         for index in range(8)
     ]
     assert models.located == 0
@@ -150,7 +150,7 @@ def test_detection_runs_on_every_frame_without_a_face() -> None:
     models.faces = ()
     watcher = _watcher(models)
     for index in range(4):
-        watched = watcher.watch(_Picture(_shifted(0)), index=index, capture_time=index * _APART)
+        watched = watcher.measure(_Picture(_shifted(0)), index=index, capture_time=index * _APART)
         assert watched.observation.face is None
         assert watched.observation.pose is None
     assert (models.found, models.located) == (4, 0)
@@ -158,11 +158,11 @@ def test_detection_runs_on_every_frame_without_a_face() -> None:
 
 def test_poses_between_landmarks_are_those_of_landmarks() -> None:
     models = _Models()
-    dense_only = _watcher(models).watch(_Picture(_shifted(0)), index=0, capture_time=0.0).observation.pose
+    dense_only = _watcher(models).measure(_Picture(_shifted(0)), index=0, capture_time=0.0).observation.pose
     models.faces = None
     watcher = _watcher(models)
     poses = [
-        watcher.watch(_Picture(_shifted(0)), index=index, capture_time=index * _APART).observation.pose
+        watcher.measure(_Picture(_shifted(0)), index=index, capture_time=index * _APART).observation.pose
         for index in range(8)
     ]
     assert models.found > models.located
@@ -181,7 +181,7 @@ def test_depth_is_measured_where_it_is_asked_for() -> None:
     depths: dict[int, float | None] = {}
     for index in range(32):
         models.face = face_at(FACE[0] - 2 * index)
-        watched = watcher.watch(
+        watched = watcher.measure(
             _Picture(_shifted(2 * index)),
             index=index,
             capture_time=index * _APART,
@@ -196,9 +196,9 @@ def test_depth_is_measured_where_it_is_asked_for() -> None:
 
 def test_frames_that_are_passed_over_stand_in_the_scan() -> None:
     watcher = _watcher(_Models())
-    watcher.watch(_Picture(_shifted(0)), index=0, capture_time=0.0)
+    watcher.measure(_Picture(_shifted(0)), index=0, capture_time=0.0)
     passed = SkippedFrame(index=1, capture_time=0.04, fingerprint=7, samples=None)
     watcher.skip(passed)
     assert watcher.observations.passed == (passed,)
     with pytest.raises(ObservationError):
-        watcher.watch(_Picture(_shifted(0)), index=0, capture_time=0.1)
+        watcher.measure(_Picture(_shifted(0)), index=0, capture_time=0.1)

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from server.checks.expiry import Expired
+from server.checks.expiry import ErasedChecks
 from server.housekeeping import Housekeeper
 from server.storage.errors import StorageUnavailable
 from server.telemetry.metrics import Metrics
@@ -35,11 +35,11 @@ class _Work:
     async def sweep(self, _now: datetime, *, limit: int) -> int:
         return self.step("sweep") * min(limit, 1)
 
-    async def erase(self, _now: datetime, *, limit: int) -> Expired:
-        return Expired(found=1, erased=self.step("erase") * min(limit, 1))
+    async def erase(self, _now: datetime, *, limit: int) -> ErasedChecks:
+        return ErasedChecks(found=1, erased=self.step("erase") * min(limit, 1))
 
-    async def erase_images(self, _now: datetime, *, limit: int) -> Expired:
-        return Expired(found=limit, erased=0)
+    async def erase_images(self, _now: datetime, *, limit: int) -> ErasedChecks:
+        return ErasedChecks(found=limit, erased=0)
 
     async def forget_erased(self) -> bool:
         return self.done.count("erase") > 1

@@ -39,7 +39,7 @@ def with_tenant(folder: Path) -> KeyFiles:
 
 
 def wrapping(files: KeyFiles, tenant: str = "") -> str:
-    return KeyFolder(files).keys.wrapping_keys.wrapping_for(tenant)
+    return KeyFolder(files).keys.wrapping_keys.key_id_for(tenant)
 
 
 def test_every_secret_file_is_encrypted_and_read_again(folder: Path) -> None:
@@ -94,13 +94,13 @@ def test_a_running_server_wraps_as_before_until_its_key_is_retired(folder: Path)
     files = KeyFiles(folder)
     running = KeyFolder(files)
     keys = running.keys.wrapping_keys
-    first = keys.wrapping_for("")
+    first = keys.key_id_for("")
     rotate_key(files, "evidence")
     assert running.refresh()
-    assert keys.wrapping_for("") == first
+    assert keys.key_id_for("") == first
     retire_evidence_key(files, 1)
     assert running.refresh()
-    assert keys.wrapping_for("") != first
+    assert keys.key_id_for("") != first
     assert first in keys.key_ids
     destroy_evidence_key(files, 1, in_use=(), now=_LATER)
     assert running.refresh()
@@ -140,7 +140,7 @@ def test_a_number_is_never_used_twice(folder: Path) -> None:
 def test_a_tenant_has_keys_of_its_own(folder: Path) -> None:
     files = with_tenant(folder)
     keys = KeyFolder(files).keys.wrapping_keys
-    assert keys.wrapping_for("bank") != keys.wrapping_for("other") == keys.wrapping_for("")
+    assert keys.key_id_for("bank") != keys.key_id_for("other") == keys.key_id_for("")
     assert is_encrypted((folder / "tenants" / "bank" / "evidence-0001.key").read_bytes())
     assert len((folder / "evidence-0001.key").read_bytes()) == 32
 
@@ -160,12 +160,12 @@ def test_a_tenants_destroyed_keys_are_gone_from_a_running_server(folder: Path) -
     files = with_tenant(folder)
     running = KeyFolder(files)
     keys = running.keys.wrapping_keys
-    first, own = keys.wrapping_for("bank"), keys.wrapping_for("")
+    first, own = keys.key_id_for("bank"), keys.key_id_for("")
     assert [path.name for path in destroy_tenant_keys(files, "bank")] == ["evidence-0001.key"]
     assert running.refresh()
     assert first not in keys.key_ids
     # What comes later is sealed under a new key of the tenant's, never under the server's.
-    assert keys.wrapping_for("bank") not in {first, own}
+    assert keys.key_id_for("bank") not in {first, own}
 
 
 @pytest.mark.parametrize("tenant", ["", "nobody"])
@@ -200,7 +200,7 @@ def test_settings_open_the_files(folder: Path, tmp_path: Path) -> None:
     entry = FileEncryption(kind="file", path=path)
     settings = KeySettings(encryption=(entry,), tenants={"bank": TenantKeySettings()})
     keys = KeyFolder(open_key_files(folder, settings)).keys
-    assert keys.wrapping_keys.wrapping_for("bank") != keys.wrapping_keys.wrapping_for("")
+    assert keys.wrapping_keys.key_id_for("bank") != keys.wrapping_keys.key_id_for("")
     assert is_encrypted((folder / "tenants" / "bank" / "evidence-0001.key").read_bytes())
 
 

@@ -59,7 +59,7 @@ def opened(folder: Path) -> KeyFolder:
 
 
 def in_use(keys: KeyRing) -> tuple[bytes, str, str]:
-    return keys.challenges.newest, keys.results.key_id, keys.wrapping_keys.wrapping_for("")
+    return keys.challenges.newest, keys.results.key_id, keys.wrapping_keys.key_id_for("")
 
 
 def test_the_first_start_makes_every_key_for_the_owner_only(folder: Path) -> None:
@@ -172,7 +172,7 @@ def test_rotation_keeps_data_of_old_keys_valid(folder: Path) -> None:
     assert after.results.key_id != before.results.key_id
     keys = KeySet.import_key_set(after.results.jwks())  # type: ignore[arg-type] # its own dictionary type
     assert jws.deserialize_compact(signed, keys, registry=_LENIENT).payload == b"result"
-    assert after.wrapping_keys.wrapping_for("") != before.wrapping_keys.wrapping_for("")
+    assert after.wrapping_keys.key_id_for("") != before.wrapping_keys.key_id_for("")
     assert unseal(sealed, wrapping_keys=after.wrapping_keys, aad=_AAD) == b"x"
     assert after.challenges.newest != before.challenges.newest
 
@@ -190,7 +190,7 @@ def test_a_running_server_accepts_newer_keys_and_uses_its_own(folder: Path) -> N
     kept = (
         running.keys.challenges.newest,
         running.keys.results.key_id,
-        running.keys.wrapping_keys.wrapping_for(""),
+        running.keys.wrapping_keys.key_id_for(""),
     )
     token = running.keys.tokens.issue(_CHECK)
     assert running.refresh()
@@ -207,7 +207,7 @@ def test_a_running_server_accepts_newer_keys_and_uses_its_own(folder: Path) -> N
     now = (
         running.keys.challenges.newest,
         running.keys.results.key_id,
-        running.keys.wrapping_keys.wrapping_for(""),
+        running.keys.wrapping_keys.key_id_for(""),
     )
     assert now == kept
     assert running.keys.tokens.issue(_CHECK) == token
@@ -342,7 +342,7 @@ def test_a_person_has_one_hash_before_and_after_rotations() -> None:
     anna = key.subject_hash("bank", "anna")
     rotated = MemoryKey(bytes([2]) * 32, earlier=(bytes([1]) * 32, bytes(32)))
     assert rotated.subject_hash("bank", "anna") == anna
-    assert rotated.of("bank") != key.of("bank")
+    assert rotated.tenant_key("bank") != key.tenant_key("bank")
     assert len(bytes.fromhex(anna)) == 32
     others = {
         key.subject_hash("bank", "bert"),

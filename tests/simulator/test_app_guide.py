@@ -22,7 +22,7 @@ _FACE = RestingFace(width=0.5, outline_width=0.52, x=0.51, y=0.5, frame=(480, 64
 def test_a_person_reacts_late_moves_smoothly_and_about_meets_the_oval() -> None:
     for seed in range(10):
         guide = AppGuide(seed=seed)
-        guide.ask(0.7, at=1.0, seconds=0.5)
+        guide.prompt_distance(0.7, at=1.0, seconds=0.5)
         times = np.linspace(0, 4, 200)
         shares = np.array([guide.placement(float(time), face=_FACE).approach for time in times])
         assert shares[times <= 1.25].max() == 0
@@ -32,8 +32,8 @@ def test_a_person_reacts_late_moves_smoothly_and_about_meets_the_oval() -> None:
 
 def test_one_may_be_asked_back() -> None:
     guide = AppGuide(seed=1)
-    guide.ask(0.7, at=0.0)
-    guide.ask(0.4, at=3.0)
+    guide.prompt_distance(0.7, at=0.0)
+    guide.prompt_distance(0.4, at=3.0)
     assert guide.placement(2.9, face=_FACE).approach > 0.2
     assert guide.placement(9.0, face=_FACE).approach < -0.1
 
@@ -134,7 +134,7 @@ def test_held_media_follow_the_movement_and_injected_frames_do_not(
         FlashScanSettings(kind=kind, seed=2, seconds=2.4), width=240, height=320, face_width=0.42
     )
     guide = AppGuide(seed=1)
-    guide.ask(0.6, at=0.0)
+    guide.prompt_distance(0.6, at=0.0)
     frames = list(simulate_flash_scan(astronaut, settings, ScreenLight(settings.phone), guide))
     widths = [
         face.eye_distance

@@ -101,7 +101,10 @@ class WorkerProcess:
         return self._process.pid
 
     def defect(self) -> LossCause | None:
-        """Returns why it must not get another job; ``None`` if it runs and sent nothing after its answer."""
+        """Returns why the worker must not get another job; ``None`` if it can.
+
+        It can if its process runs and has sent nothing after its last answer.
+        """
         if self._process.poll() is not None:
             return LossCause.KILLED
         try:
@@ -110,7 +113,7 @@ class WorkerProcess:
             return lost.cause
         return None
 
-    def ask(self, job: Message, *, deadline: float) -> None:
+    def send_job(self, job: Message, *, deadline: float) -> None:
         """Sends a job.
 
         Args:
@@ -131,7 +134,7 @@ class WorkerProcess:
                 except OSError:
                     raise WorkerLost(self._cause_of_death()) from None
 
-    def answer(self, *, deadline: float) -> tuple[MessageKind, tuple[int, ...], int]:
+    def receive_answer(self, *, deadline: float) -> tuple[MessageKind, tuple[int, ...], int]:
         """Returns kind, numbers and payload length of the next answer. The payload is still unread.
 
         Raises:
@@ -185,7 +188,7 @@ class WorkerProcess:
         self._answers.close()
 
     def _hello(self, deadline: float) -> int:
-        kind, (version, refused, *_), length = self.answer(deadline=deadline)
+        kind, (version, refused, *_), length = self.receive_answer(deadline=deadline)
         if kind is not MessageKind.HELLO or version != VERSION or length:
             raise WorkerLost(LossCause.BROKEN_ANSWER)
         return refused

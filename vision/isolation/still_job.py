@@ -54,8 +54,8 @@ def ask_still(
         ImageError: The image does not decode.
         WorkerLost: There is no answer, or it does not fit the header.
     """
-    worker.ask(job, deadline=deadline)
-    kind, numbers, length = worker.answer(deadline=deadline)
+    worker.send_job(job, deadline=deadline)
+    kind, numbers, length = worker.receive_answer(deadline=deadline)
     if kind is MessageKind.UNABLE and not length:
         worker.expect_silence()
         _refuse(numbers[0], header)

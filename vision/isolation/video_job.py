@@ -68,11 +68,11 @@ def ask_video(
         VideoError: The video cannot be used; some frames may have been passed on already.
         WorkerLost: There is no answer, or it exceeds the limits.
     """
-    worker.ask(job, deadline=deadline)
+    worker.send_job(job, deadline=deadline)
     frames, last, pixels = 0, -1, 0
     size: tuple[int, ...] | None = None
     while True:
-        kind, numbers, length = worker.answer(deadline=deadline)
+        kind, numbers, length = worker.receive_answer(deadline=deadline)
         if kind is not MessageKind.FRAME:
             break
         width, height, degrees, time, *_ = numbers

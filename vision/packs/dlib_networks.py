@@ -42,7 +42,7 @@ def resnet_to_onnx(content: bytes) -> bytes:
         ValueError: The bytes are not such a file.
     """
     graph = DlibGraph(content)
-    value = graph.convolution(graph.normalised("chips"), channels=3, filters=32, side=7, stride=2)
+    value = graph.convolution(graph.normalise("chips"), channels=3, filters=32, side=7, stride=2)
     value = graph.add("MaxPool", graph.add("Relu", value), kernel_shape=[3, 3], strides=[2, 2])
     picture, channels = 35, 32
     for filters, blocks, halves in _STAGES:
@@ -75,7 +75,7 @@ def finder_to_onnx(content: bytes) -> bytes:
         ValueError: The bytes are not such a file.
     """
     graph = DlibGraph(content)
-    value = graph.normalised("picture")
+    value = graph.normalise("picture")
     for channels, filters, stride in _FINDER_LAYERS:
         value = graph.convolution(value, channels=channels, filters=filters, side=5, stride=stride)
         value = graph.add("Relu", value)
@@ -98,7 +98,7 @@ def _halving(graph: DlibGraph, value: str, *, picture: int, channels: int, filte
     convolved, pooled = (picture - 3) // 2 + 1, picture // 2
     shortcut = graph.add("AveragePool", value, kernel_shape=[2, 2], strides=[2, 2])
     if filters > channels:
-        shortcut = graph.filled(shortcut, channels=filters - channels)
+        shortcut = graph.pad(shortcut, channels=filters - channels)
     if pooled > convolved:
-        inner = graph.filled(inner, pixels=pooled - convolved)
+        inner = graph.pad(inner, pixels=pooled - convolved)
     return graph.add("Relu", graph.add("Add", inner, shortcut)), pooled

@@ -48,7 +48,7 @@ class DlibGraph:
         self._nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
         return name
 
-    def normalised(self, value: str) -> str:
+    def normalise(self, value: str) -> str:
         """Add nodes that normalise RGB of 0..255 for dlib's networks; return the name of the output."""
         centred = self.add("Sub", value, self._constant(np.array(_MEAN_RGB).reshape(1, 3, 1, 1)))
         return self.add("Div", centred, self._constant(np.array(_DIVISOR)))
@@ -97,7 +97,7 @@ class DlibGraph:
         numbers = self._next(_PROJECTION, inputs * outputs)
         return self.add("MatMul", value, self._constant(numbers.reshape(inputs, outputs)), output=output)
 
-    def filled(self, value: str, *, channels: int = 0, pixels: int = 0) -> str:
+    def pad(self, value: str, *, channels: int = 0, pixels: int = 0) -> str:
         """Add a node that pads ``value`` with zeros, and return the name of its output.
 
         Args:

@@ -24,31 +24,31 @@ async def _success(scan: Scan) -> None:
         body.attestation.level = scan_pb2.AttestationDemand.LEVEL_REQUIRED
 
     stream = await scan.open(demand)
-    await stream.begin()
-    await stream.frames(16)
+    await stream.begin_attempt()
+    await stream.receive_frames(16)
     stream.verify_rate()
-    await stream.complete()
-    await stream.evidence()
-    await stream.result()
-    await stream.half_close()
+    await stream.complete_capture()
+    await stream.wait_for_evidence()
+    await stream.send_result()
+    await stream.wait_for_half_close()
 
 
 async def _credit_frames(scan: Scan) -> None:
     stream = await scan.open()
-    book = await stream.begin(frames=2)
-    await stream.frames(2, grant=False)
+    book = await stream.begin_attempt(frames=2)
+    await stream.receive_frames(2, grant=False)
     for _ in range(4):
-        await stream.watch(0.35)
-        await stream.credit(1, _LARGEST)
-        await stream.frames(1, grant=False)
-    end = await stream.complete()
+        await stream.receive_for(0.35)
+        await stream.send_credit(1, _LARGEST)
+        await stream.receive_frames(1, grant=False)
+    end = await stream.complete_capture()
     if end.dropped_count == 0 or book.dropped == 0:
         raise Violation(
             Rule.DROPPED,
             "no dropped image was counted, although the client waited for credit for more than a second",
         )
-    await stream.result()
-    await stream.half_close()
+    await stream.send_result()
+    await stream.wait_for_half_close()
 
 
 def _small_frames(body: scan_pb2.ChallengeBody) -> None:
@@ -57,31 +57,31 @@ def _small_frames(body: scan_pb2.ChallengeBody) -> None:
 
 async def _credit_bytes(scan: Scan) -> None:
     stream = await scan.open(_small_frames)
-    await stream.begin(frames=1000, octets=_LARGEST)
-    await stream.frames(1, grant=False)
-    await stream.watch(0.5)
+    await stream.begin_attempt(frames=1000, octets=_LARGEST)
+    await stream.receive_frames(1, grant=False)
+    await stream.receive_for(0.5)
     for _ in range(2):
-        await stream.credit(0, _LARGEST)
-        await stream.frames(1, grant=False)
-    await stream.complete()
-    await stream.result()
-    await stream.half_close()
+        await stream.send_credit(0, _LARGEST)
+        await stream.receive_frames(1, grant=False)
+    await stream.complete_capture()
+    await stream.send_result()
+    await stream.wait_for_half_close()
 
 
 async def _credit_replaced(scan: Scan) -> None:
     stream = await scan.open()
-    await stream.begin(frames=50)
-    await stream.frames(4, grant=False)
-    await stream.complete()
-    await stream.result(_RETRY, another=True)
-    await stream.begin(frames=1)
-    await stream.frames(1, grant=False)
-    await stream.watch(0.6)
-    await stream.credit(1, _LARGEST)
-    await stream.frames(1, grant=False)
-    await stream.complete()
-    await stream.result()
-    await stream.half_close()
+    await stream.begin_attempt(frames=50)
+    await stream.receive_frames(4, grant=False)
+    await stream.complete_capture()
+    await stream.send_result(_RETRY, another=True)
+    await stream.begin_attempt(frames=1)
+    await stream.receive_frames(1, grant=False)
+    await stream.receive_for(0.6)
+    await stream.send_credit(1, _LARGEST)
+    await stream.receive_frames(1, grant=False)
+    await stream.complete_capture()
+    await stream.send_result()
+    await stream.wait_for_half_close()
 
 
 def _pause(paused: bool) -> Response:
@@ -92,22 +92,22 @@ def _pause(paused: bool) -> Response:
 async def _pauses(scan: Scan) -> None:
     stream = await scan.open()
     # With credit for all frames, so that nothing but the pause holds them back.
-    await stream.begin(frames=100, octets=10_000_000)
-    await stream.frames(3)
+    await stream.begin_attempt(frames=100, octets=10_000_000)
+    await stream.receive_frames(3)
     await stream.send(_pause(True))
-    await stream.watch(GRACE_SECONDS + 0.5)
+    await stream.receive_for(GRACE_SECONDS + 0.5)
     await stream.send(_pause(False))
-    await stream.frames(3)
+    await stream.receive_frames(3)
     await stream.send(_pause(True))
-    await stream.complete()
-    await stream.result()
-    await stream.half_close()
+    await stream.complete_capture()
+    await stream.send_result()
+    await stream.wait_for_half_close()
 
 
 async def _adjustment(scan: Scan) -> None:
     stream = await scan.open()
-    book = await stream.begin()
-    await stream.frames(3)
+    book = await stream.begin_attempt()
+    await stream.receive_frames(3)
     size = max(book.sizes)
     for adjustment in (
         scan_pb2.CaptureAdjustment(max_side=320, max_frames_per_second=12.0),
@@ -116,10 +116,10 @@ async def _adjustment(scan: Scan) -> None:
         await stream.send(Response(capture_adjustment=adjustment))
     seen = book.frames
     while book.times[-1] - book.times[seen - 1] < GRACE_SECONDS + 0.5:
-        await stream.frames(1)
-    await stream.complete()
-    await stream.result()
-    await stream.half_close()
+        await stream.receive_frames(1)
+    await stream.complete_capture()
+    await stream.send_result()
+    await stream.wait_for_half_close()
 
 
 async def _highest_rate(scan: Scan) -> None:
@@ -127,12 +127,12 @@ async def _highest_rate(scan: Scan) -> None:
         body.budget.max_frames_per_second = 10.0
 
     stream = await scan.open(slow)
-    await stream.begin()
-    await stream.frames(8)
+    await stream.begin_attempt()
+    await stream.receive_frames(8)
     stream.verify_rate()
-    await stream.complete()
-    await stream.result()
-    await stream.half_close()
+    await stream.complete_capture()
+    await stream.send_result()
+    await stream.wait_for_half_close()
 
 
 async def _attempt_duration(scan: Scan) -> None:
@@ -140,10 +140,10 @@ async def _attempt_duration(scan: Scan) -> None:
         body.budget.max_attempt_duration.FromSeconds(2)
 
     stream = await scan.open(short)
-    await stream.begin(frames=1000, octets=20_000_000)
-    await stream.attempt_end(_TIMED_OUT, within_s=2.3)
-    await stream.result(_RETRY)
-    await stream.half_close()
+    await stream.begin_attempt(frames=1000, octets=20_000_000)
+    await stream.wait_for_attempt_end(_TIMED_OUT, within_s=2.3)
+    await stream.send_result(_RETRY)
+    await stream.wait_for_half_close()
 
 
 async def _attempt_frames(scan: Scan) -> None:
@@ -151,10 +151,10 @@ async def _attempt_frames(scan: Scan) -> None:
         body.budget.max_frames_per_attempt = 5
 
     stream = await scan.open(few)
-    await stream.begin(frames=1000, octets=20_000_000)
-    await stream.attempt_end(_TIMED_OUT, within_s=5.0)
-    await stream.result(_RETRY)
-    await stream.half_close()
+    await stream.begin_attempt(frames=1000, octets=20_000_000)
+    await stream.wait_for_attempt_end(_TIMED_OUT, within_s=5.0)
+    await stream.send_result(_RETRY)
+    await stream.wait_for_half_close()
 
 
 async def _scan_bytes(scan: Scan) -> None:
@@ -163,14 +163,14 @@ async def _scan_bytes(scan: Scan) -> None:
         body.budget.max_scan_bytes = 3 * _LARGEST
 
     stream = await scan.open(little)
-    await stream.begin(frames=1000, octets=20_000_000)
-    await stream.frames(1, grant=False)
-    await stream.complete()
-    await stream.result(_RETRY, another=True)
-    await stream.begin(frames=1000, octets=20_000_000)
-    await stream.attempt_end(_TIMED_OUT, within_s=20.0)
-    await stream.result()
-    await stream.half_close()
+    await stream.begin_attempt(frames=1000, octets=20_000_000)
+    await stream.receive_frames(1, grant=False)
+    await stream.complete_capture()
+    await stream.send_result(_RETRY, another=True)
+    await stream.begin_attempt(frames=1000, octets=20_000_000)
+    await stream.wait_for_attempt_end(_TIMED_OUT, within_s=20.0)
+    await stream.send_result()
+    await stream.wait_for_half_close()
 
 
 async def _retry(scan: Scan) -> None:
@@ -179,35 +179,35 @@ async def _retry(scan: Scan) -> None:
 
     stream = await scan.open()
     for _ in range(2):
-        await stream.begin()
-        await stream.frames(4)
-        await stream.complete()
-        await stream.result(_RETRY, another=True, change=announce)
-    await stream.begin()
-    await stream.frames(4)
-    await stream.complete()
-    await stream.result(scan_pb2.SCAN_STATUS_COMPLETED)
-    await stream.half_close()
+        await stream.begin_attempt()
+        await stream.receive_frames(4)
+        await stream.complete_capture()
+        await stream.send_result(_RETRY, another=True, change=announce)
+    await stream.begin_attempt()
+    await stream.receive_frames(4)
+    await stream.complete_capture()
+    await stream.send_result(scan_pb2.SCAN_STATUS_COMPLETED)
+    await stream.wait_for_half_close()
 
 
 async def _early_result(scan: Scan) -> None:
     stream = await scan.open()
-    await stream.begin()
-    await stream.frames(4)
-    await stream.result(scan_pb2.SCAN_STATUS_FAILURE)
-    await stream.half_close()
+    await stream.begin_attempt()
+    await stream.receive_frames(4)
+    await stream.send_result(scan_pb2.SCAN_STATUS_FAILURE)
+    await stream.wait_for_half_close()
 
 
 async def _stale_complete(scan: Scan) -> None:
     stream = await scan.open()
-    book = await stream.begin()
-    await stream.frames(2)
+    book = await stream.begin_attempt()
+    await stream.receive_frames(2)
     other = book.start.attempt + 1
     await stream.send(Response(capture_complete=scan_pb2.CaptureComplete(attempt=other)))
-    await stream.frames(12)
-    await stream.complete()
-    await stream.result()
-    await stream.half_close()
+    await stream.receive_frames(12)
+    await stream.complete_capture()
+    await stream.send_result()
+    await stream.wait_for_half_close()
 
 
 def _mark(response: Response) -> None:
@@ -229,18 +229,18 @@ async def _send_unknown(scan: Scan) -> None:
 
     stream = await scan.open(later)
     await stream.send(Response.FromString(_UNKNOWN))
-    await stream.begin(change=_mark)
+    await stream.begin_attempt(change=_mark)
     for response in (
         Response.FromString(_UNKNOWN),
         Response(feedback=feedback_pb2.Feedback(code=999)),  # type: ignore[arg-type]  # of a later version
         Response(),
     ):
         await stream.send(response)
-        await stream.frames(2)
-    await stream.complete()
+        await stream.receive_frames(2)
+    await stream.complete_capture()
     await stream.send(Response.FromString(_UNKNOWN))
-    await stream.result(change=_mark)
-    await stream.half_close()
+    await stream.send_result(change=_mark)
+    await stream.wait_for_half_close()
 
 
 async def _foreign_clock(scan: Scan) -> None:
@@ -249,11 +249,11 @@ async def _foreign_clock(scan: Scan) -> None:
         body.scan_deadline.FromDatetime(datetime(2020, 3, 1, 0, 2, 50, tzinfo=UTC))
 
     stream = await scan.open(old)
-    await stream.begin()
-    await stream.frames(6)
-    await stream.complete()
-    await stream.result()
-    await stream.half_close()
+    await stream.begin_attempt()
+    await stream.receive_frames(6)
+    await stream.complete_capture()
+    await stream.send_result()
+    await stream.wait_for_half_close()
 
 
 CAPTURE: Final = (

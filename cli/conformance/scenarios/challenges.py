@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from facegate.v1 import scan_pb2
 
-from cli.conformance.opening import challenge_body, signed
+from cli.conformance.opening import challenge_body, sign_challenge
 from cli.conformance.scan import Scan, Scenario
 from cli.conformance.strict_stream import Response
 from facegate_protocol import challenge_message, public_key_der, sign
@@ -22,17 +22,17 @@ _Spoil = Callable[[Scan, scan_pb2.ChallengeBody], scan_pb2.Challenge]
 
 def _other_key(scan: Scan, body: scan_pb2.ChallengeBody) -> scan_pb2.Challenge:
     other = ec.generate_private_key(ec.SECP256R1())
-    return signed(body.SerializeToString(), start=scan.start.raw, key=other)
+    return sign_challenge(body.SerializeToString(), start=scan.start.raw, key=other)
 
 
 def _signature(scan: Scan, body: scan_pb2.ChallengeBody) -> scan_pb2.Challenge:
     challenge = _other_key(scan, body)
-    challenge.signing_public_key = public_key_der(scan.ticket.key.public_key())
+    challenge.signing_public_key = public_key_der(scan.ticket.private_key.public_key())
     return challenge
 
 
 def _changed_body(scan: Scan, body: scan_pb2.ChallengeBody) -> scan_pb2.Challenge:
-    challenge = signed(body.SerializeToString(), start=scan.start.raw, key=scan.ticket.key)
+    challenge = sign_challenge(body.SerializeToString(), start=scan.start.raw, key=scan.ticket.private_key)
     body.attempts_remaining += 1
     challenge.body = body.SerializeToString()
     return challenge
@@ -41,11 +41,13 @@ def _changed_body(scan: Scan, body: scan_pb2.ChallengeBody) -> scan_pb2.Challeng
 def _replayed(scan: Scan, body: scan_pb2.ChallengeBody) -> scan_pb2.Challenge:
     start = scan_pb2.ScanStart.FromString(scan.start.raw)
     start.key_share = secrets.token_bytes(32)
-    return signed(body.SerializeToString(), start=start.SerializeToString(), key=scan.ticket.key)
+    return sign_challenge(
+        body.SerializeToString(), start=start.SerializeToString(), key=scan.ticket.private_key
+    )
 
 
 def _raw_signature(scan: Scan, body: scan_pb2.ChallengeBody) -> scan_pb2.Challenge:
-    challenge = signed(body.SerializeToString(), start=scan.start.raw, key=scan.ticket.key)
+    challenge = sign_challenge(body.SerializeToString(), start=scan.start.raw, key=scan.ticket.private_key)
     r, s = decode_dss_signature(challenge.signature)
     challenge.signature = r.to_bytes(32, "big") + s.to_bytes(32, "big")
     return challenge
@@ -53,10 +55,10 @@ def _raw_signature(scan: Scan, body: scan_pb2.ChallengeBody) -> scan_pb2.Challen
 
 def _unframed(scan: Scan, body: scan_pb2.ChallengeBody) -> scan_pb2.Challenge:
     raw = body.SerializeToString()
-    challenge = signed(raw, start=scan.start.raw, key=scan.ticket.key)
+    challenge = sign_challenge(raw, start=scan.start.raw, key=scan.ticket.private_key)
     whole = challenge_message(start=scan.start.raw, body=raw)
     challenge.signature = sign(
-        scan.ticket.key, whole.replace(b"facegate/v1/challenge", b"facegate/v2/challenge")
+        scan.ticket.private_key, whole.replace(b"facegate/v1/challenge", b"facegate/v2/challenge")
     )
     return challenge
 
@@ -64,20 +66,20 @@ def _unframed(scan: Scan, body: scan_pb2.ChallengeBody) -> scan_pb2.Challenge:
 def _with(scan: Scan, body: scan_pb2.ChallengeBody, **fields: bytes | int) -> scan_pb2.Challenge:
     for name, value in fields.items():
         setattr(body, name, value)
-    return signed(body.SerializeToString(), start=scan.start.raw, key=scan.ticket.key)
+    return sign_challenge(body.SerializeToString(), start=scan.start.raw, key=scan.ticket.private_key)
 
 
 async def _refused(scan: Scan, spoil: _Spoil) -> None:
     share = X25519PrivateKey.generate().public_key().public_bytes_raw()
     body = challenge_body(share, secrets.token_bytes(32))
-    await scan.answer(Response(challenge=spoil(scan, body)))
-    await scan.gone()
+    await scan.expect_refusal_of(Response(challenge=spoil(scan, body)))
+    await scan.expect_no_reconnect()
 
 
 async def _missing(scan: Scan) -> None:
     attempt = scan_pb2.AttemptStart(attempt=1, nonce=bytes(16), credit=scan_pb2.Credit(frames=8, bytes=10**6))
-    await scan.answer(Response(attempt_start=attempt))
-    await scan.gone()
+    await scan.expect_refusal_of(Response(attempt_start=attempt))
+    await scan.expect_no_reconnect()
 
 
 def _scenario(name: str, purpose: str, spoil: _Spoil) -> Scenario:

@@ -16,106 +16,106 @@ _RETRY: Final = scan_pb2.SCAN_STATUS_RETRY
 
 async def _finish(scan: Scan, *, proof: bool = True) -> None:
     stream = await scan.open(proof=proof)
-    await stream.begin()
-    await stream.frames(4)
-    await stream.complete()
-    await stream.result()
-    await stream.half_close()
+    await stream.begin_attempt()
+    await stream.receive_frames(4)
+    await stream.complete_capture()
+    await stream.send_result()
+    await stream.wait_for_half_close()
 
 
 async def _lost_line(scan: Scan) -> None:
     stream = await scan.open()
-    await stream.begin()
-    await stream.frames(4)
-    scan.lost(stream.lose)
-    await scan.reconnect()
+    await stream.begin_attempt()
+    await stream.receive_frames(4)
+    scan.interrupt(stream.lose)
+    await scan.wait_for_reconnect()
     await _finish(scan)
 
 
 async def _lost_before_challenge(scan: Scan) -> None:
-    scan.lost(scan.start.line.cut)
-    await scan.reconnect()
+    scan.interrupt(scan.start.stream.cut)
+    await scan.wait_for_reconnect()
     await _finish(scan)
 
 
 async def _lost_between_attempts(scan: Scan) -> None:
     stream = await scan.open()
-    await stream.begin()
-    await stream.frames(4)
-    await stream.complete()
-    await stream.result(_RETRY, another=True)
-    scan.lost(stream.lose, result=True)
-    await scan.reconnect()
+    await stream.begin_attempt()
+    await stream.receive_frames(4)
+    await stream.complete_capture()
+    await stream.send_result(_RETRY, another=True)
+    scan.interrupt(stream.lose, result=True)
+    await scan.wait_for_reconnect()
     await _finish(scan)
 
 
 async def _lost_after_end(scan: Scan) -> None:
     stream = await scan.open()
-    await stream.begin()
-    await stream.frames(4)
-    await stream.complete()
-    scan.lost(stream.lose)
-    await scan.reconnect()
+    await stream.begin_attempt()
+    await stream.receive_frames(4)
+    await stream.complete_capture()
+    scan.interrupt(stream.lose)
+    await scan.wait_for_reconnect()
     scan.refuse(Refusal(Reason.CHECK_CLOSED, "the check was decided"))
-    await scan.gone()
+    await scan.expect_no_reconnect()
 
 
 async def _proxy_failed(scan: Scan) -> None:
     stream = await scan.open()
-    await stream.begin()
-    await stream.frames(2)
-    scan.lost(scan.start.line.fail)
-    await scan.reconnect()
+    await stream.begin_attempt()
+    await stream.receive_frames(2)
+    scan.interrupt(scan.start.stream.fail)
+    await scan.wait_for_reconnect()
     await _finish(scan)
 
 
 async def _end_without_result(scan: Scan) -> None:
     stream = await scan.open()
-    await stream.begin()
-    await stream.frames(2)
-    scan.lost(stream.end)
-    await scan.reconnect()
+    await stream.begin_attempt()
+    await stream.receive_frames(2)
+    scan.interrupt(stream.end)
+    await scan.wait_for_reconnect()
     await _finish(scan)
 
 
 async def _draining(scan: Scan) -> None:
     stream = await scan.open()
-    await stream.begin()
-    await stream.frames(4)
-    await stream.complete()
-    await stream.result(_RETRY, another=True)
-    scan.lost(result=True)
-    await stream.goodbye(_Bye.REASON_DRAINING, after_s=1.0)
-    await scan.reconnect(asked_s=1.0)
+    await stream.begin_attempt()
+    await stream.receive_frames(4)
+    await stream.complete_capture()
+    await stream.send_result(_RETRY, another=True)
+    scan.interrupt(result=True)
+    await stream.send_goodbye(_Bye.REASON_DRAINING, after_s=1.0)
+    await scan.wait_for_reconnect(asked_s=1.0)
     await _finish(scan)
 
 
 async def _not_serving(scan: Scan) -> None:
-    scan.lost(partial(scan.refuse, Refusal(Reason.NOT_SERVING, "the server starts", retry_after=1.0)))
-    await scan.reconnect(asked_s=1.0)
+    scan.interrupt(partial(scan.refuse, Refusal(Reason.NOT_SERVING, "the server starts", retry_after=1.0)))
+    await scan.wait_for_reconnect(asked_s=1.0)
     await _finish(scan, proof=False)
 
 
 async def _idle(scan: Scan) -> None:
     stream = await scan.open()
-    await stream.begin()
-    await stream.frames(2)
-    scan.lost(partial(scan.refuse, Refusal(Reason.STREAM_IDLE, "the device was silent")))
-    await scan.reconnect()
+    await stream.begin_attempt()
+    await stream.receive_frames(2)
+    scan.interrupt(partial(scan.refuse, Refusal(Reason.STREAM_IDLE, "the device was silent")))
+    await scan.wait_for_reconnect()
     await _finish(scan)
 
 
 async def _ended(scan: Scan, *, reason: scan_pb2.Goodbye.Reason.ValueType) -> None:
     stream = await scan.open()
-    await stream.begin()
-    await stream.frames(2)
-    await stream.goodbye(reason, after_s=None)
-    await scan.gone()
+    await stream.begin_attempt()
+    await stream.receive_frames(2)
+    await stream.send_goodbye(reason, after_s=None)
+    await scan.expect_no_reconnect()
 
 
 async def _refused(scan: Scan, *, refusal: Refusal) -> None:
     scan.refuse(refusal)
-    await scan.gone()
+    await scan.expect_no_reconnect()
 
 
 async def _deadline(scan: Scan) -> None:
@@ -123,61 +123,61 @@ async def _deadline(scan: Scan) -> None:
         body.scan_deadline.FromNanoseconds(body.server_time.ToNanoseconds() + 10**9)
 
     stream = await scan.open(near)
-    await stream.begin()
-    await stream.frames(2)
-    await stream.goodbye(_Bye.REASON_DRAINING, after_s=1.5)
-    await scan.gone(within_s=2.5)
+    await stream.begin_attempt()
+    await stream.receive_frames(2)
+    await stream.send_goodbye(_Bye.REASON_DRAINING, after_s=1.5)
+    await scan.expect_no_reconnect(within_s=2.5)
 
 
 async def _back_off(scan: Scan) -> None:
     stream = await scan.open()
-    await stream.begin()
-    await stream.frames(2)
+    await stream.begin_attempt()
+    await stream.receive_frames(2)
     for _ in range(4):
-        scan.lost(scan.start.line.cut)
-        await scan.reconnect()
+        scan.interrupt(scan.start.stream.cut)
+        await scan.wait_for_reconnect()
         stream = await scan.open(proof=True)
-        await stream.begin()
-        await stream.frames(2)
-    await stream.complete()
-    await stream.result()
-    await stream.half_close()
+        await stream.begin_attempt()
+        await stream.receive_frames(2)
+    await stream.complete_capture()
+    await stream.send_result()
+    await stream.wait_for_half_close()
 
 
 async def _reconnect_limit(scan: Scan) -> None:
     stream = await scan.open()
     # A frame shows that the Challenge has arrived.
-    await stream.begin()
-    await stream.frames(1)
+    await stream.begin_attempt()
+    await stream.receive_frames(1)
     for _ in range(10):
-        scan.lost(scan.start.line.cut)
-        await scan.reconnect(within_s=14.0)
+        scan.interrupt(scan.start.stream.cut)
+        await scan.wait_for_reconnect(within_s=14.0)
         await scan.open(proof=True)
-    scan.lost(scan.start.line.cut)
-    await scan.gone(within_s=10.0)
+    scan.interrupt(scan.start.stream.cut)
+    await scan.expect_no_reconnect(within_s=10.0)
 
 
 async def _no_challenge(scan: Scan) -> None:
-    await scan.silent(10.0)
-    await scan.reconnect()
+    await scan.stay_silent(10.0)
+    await scan.wait_for_reconnect()
     await _finish(scan)
 
 
 CONNECTIONS: Final = (
-    Scenario(name="lost-line", purpose="the line is lost among frames", script=_lost_line),
+    Scenario(name="lost-line", purpose="the connection is lost among frames", script=_lost_line),
     Scenario(
         name="lost-before-challenge",
-        purpose="the line is lost before the Challenge",
+        purpose="the connection is lost before the Challenge",
         script=_lost_before_challenge,
     ),
     Scenario(
         name="lost-between-attempts",
-        purpose="the line is lost after a result",
+        purpose="the connection is lost after a result",
         script=_lost_between_attempts,
     ),
     Scenario(
         name="lost-after-end",
-        purpose="the line is lost after AttemptEnd, and the check is decided",
+        purpose="the connection is lost after AttemptEnd, and the check is decided",
         script=_lost_after_end,
     ),
     Scenario(name="proxy-failed", purpose="the stream fails without an ErrorInfo", script=_proxy_failed),
@@ -220,11 +220,11 @@ CONNECTIONS: Final = (
         script=_deadline,
         reports_result=False,
     ),
-    Scenario(name="back-off", purpose="the line is lost four times", script=_back_off),
+    Scenario(name="back-off", purpose="the connection is lost four times", script=_back_off),
     Scenario(name="no-challenge", purpose="the server is silent for 10 seconds", script=_no_challenge),
     Scenario(
         name="reconnect-limit",
-        purpose="the line is lost eleven times",
+        purpose="the connection is lost eleven times",
         script=_reconnect_limit,
         reports_result=False,
     ),

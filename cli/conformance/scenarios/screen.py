@@ -32,58 +32,58 @@ async def _shown(stream: StrictStream, number: int) -> None:
     for _ in range(_MOST_FRAMES):
         if number in stream.flash.since_us:
             return
-        await stream.frames(1)
+        await stream.receive_frames(1)
     raise Violation(Rule.FLASH, f"no frame of {_MOST_FRAMES} named step {number}")
 
 
 async def _flash(scan: Scan) -> None:
     stream = await scan.open()
-    await stream.begin(plan=scan_pb2.PLAN_FLASH)
-    await stream.frames(3)
+    await stream.begin_attempt(plan=scan_pb2.PLAN_FLASH)
+    await stream.receive_frames(3)
     steps = (_GREY, *_COLOURS, _GREY)
     for number, colour in enumerate(steps, start=1):
         await stream.send(_step(number, colour, hold_ms=400, last=number == len(steps)))
         await _shown(stream, number)
-        await stream.frames(2)
-    await stream.complete()
-    await stream.result(scan_pb2.SCAN_STATUS_RETRY, another=True)
+        await stream.receive_frames(2)
+    await stream.complete_capture()
+    await stream.send_result(scan_pb2.SCAN_STATUS_RETRY, another=True)
     # An attempt without a flash: the screen is normal again.
-    await stream.begin()
-    await stream.frames(4)
-    await stream.complete()
-    await stream.result()
-    await stream.half_close()
+    await stream.begin_attempt()
+    await stream.receive_frames(4)
+    await stream.complete_capture()
+    await stream.send_result()
+    await stream.wait_for_half_close()
 
 
 async def _flash_fast(scan: Scan) -> None:
     stream = await scan.open()
-    await stream.begin(plan=scan_pb2.PLAN_FLASH)
-    await stream.frames(2)
+    await stream.begin_attempt(plan=scan_pb2.PLAN_FLASH)
+    await stream.receive_frames(2)
     for number, colour in enumerate((_GREY, *_COLOURS), start=1):
         await stream.send(_step(number, colour, hold_ms=50))
     await _shown(stream, 3)
-    await stream.complete()
-    await stream.result()
-    await stream.half_close()
+    await stream.complete_capture()
+    await stream.send_result()
+    await stream.wait_for_half_close()
 
 
 async def _movement(scan: Scan) -> None:
     stream = await scan.open()
-    book = await stream.begin(plan=scan_pb2.PLAN_MOVEMENT)
+    book = await stream.begin_attempt(plan=scan_pb2.PLAN_MOVEMENT)
     for change, width in enumerate((0.4, 0.7), start=1):
         oval = scan_pb2.Oval(center_x=0.5, center_y=0.5, width=width, height=width)
         message = scan_pb2.OvalChange(oval=oval, change=change)
         message.transition_duration.FromMilliseconds(300)
         await stream.send(Response(oval_change=message))
-        await stream.frames(4)
+        await stream.receive_frames(4)
     if book.least_side < _LEAST_SIDE:
         raise Violation(
             Rule.FRAME_IMAGE,
             f"the shorter side of a frame has {book.least_side} pixels; a movement needs {_LEAST_SIDE}",
         )
-    await stream.complete()
-    await stream.result()
-    await stream.half_close()
+    await stream.complete_capture()
+    await stream.send_result()
+    await stream.wait_for_half_close()
 
 
 SCREEN: Final = (

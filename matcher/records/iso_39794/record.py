@@ -10,7 +10,7 @@ from typing import Final
 
 from matcher.errors import RecordInvalid
 from matcher.records.asn1 import Reader
-from matcher.records.asn1_structures import Sequence, breaches
+from matcher.records.asn1_structures import Sequence, range_errors
 from matcher.records.ber import MOST_ELEMENTS, Element, encode
 from matcher.records.der import read_der
 from matcher.records.iso_39794.blocks import (
@@ -127,7 +127,7 @@ def serialise_39794(record: Record39794) -> bytes:
 def excluded_values(record: Record39794) -> tuple[str, ...]:
     """Returns the values that the schema excludes: each field in words, with its value."""
     content = FaceImageDataBlock(version=record.version, representations=record.representations)
-    return breaches(_SCHEMA, content)
+    return range_errors(_SCHEMA, content)
 
 
 def _data_block(reader: Reader) -> tuple[Element, Element]:

@@ -107,7 +107,7 @@ class Driver:
                 "decoded": capture.frames_examined,
                 "rate": capture.measured_per_second(paused_seconds=0.0),
                 "best": None if best is None else best.observation.index,
-                "audit": [one.observation.index for one in capture.audit(_AUDIT)],
+                "audit": [one.observation.index for one in capture.audit_frames(_AUDIT)],
                 "judgement": judgement,
             },
         )
@@ -173,7 +173,7 @@ def _tell(scan: Recorded, capture: AttemptCapture, turn: Turn) -> None:
         if latest.face is not None:
             seen = face_extent(latest.face)
             centre = seen.x / latest.width, seen.y / latest.height
-            phone.person.notice(seen.width / latest.width, centre=centre, at=latest.capture_time)
+            phone.person.show_position(seen.width / latest.width, centre=centre, at=latest.capture_time)
         return
     code = None if turn.feedback is None else turn.feedback.code
     phone.guide(GuidanceCode(code) if code in ("MOVE_CLOSER", "MOVE_BACK") else None, turn.arrival)

@@ -13,7 +13,7 @@ def output(*, terminal: bool) -> str:
         display.begin(Path("folder/clip\x1b[2J.mp4"))
         display.at_frame(0.0)
         display.at_frame(0.5)
-        with display.aside():
+        with display.hidden():
             stored.write("an answer\n")
         display.end()
     return stored.getvalue()

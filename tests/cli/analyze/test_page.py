@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.analyze.explained import Explained
+from cli.analyze.explained import ExplainedFile
 from cli.analyze.finding import FileKind
 from cli.analyze.page import ExplanationPage, PageContext
 from cli.analyze.page_image import exif_words
@@ -32,7 +32,7 @@ EXIF = ExifTags(
 )
 
 
-def rendered(*explained: Explained) -> Page:
+def rendered(*explained: ExplainedFile) -> Page:
     context = PageContext(
         pack=replace(PACK, pad_networks=(Network(),)),
         policy="standard",
@@ -48,9 +48,9 @@ def rendered(*explained: Explained) -> Page:
 @pytest.fixture(scope="module")
 def page() -> Page:
     return rendered(
-        Explained(finding=picture_finding(full=True), image=image_study(), exif=EXIF),
-        Explained(finding=video_finding(), video=video_study()),
-        Explained(finding=problem_finding()),
+        ExplainedFile(finding=picture_finding(full=True), image=image_study(), exif=EXIF),
+        ExplainedFile(finding=video_finding(), video=video_study()),
+        ExplainedFile(finding=problem_finding()),
     )
 
 
@@ -111,7 +111,7 @@ def test_the_gauge_shows_where_verdicts_change(page: Page) -> None:
 
 
 def test_one_file_needs_no_overview() -> None:
-    page = rendered(Explained(finding=picture_finding(), image=image_study(), exif=ExifTags()))
+    page = rendered(ExplainedFile(finding=picture_finding(), image=image_study(), exif=ExifTags()))
     assert "At a glance" not in page.text
     assert "selfie.jpg: LIVE" in page.text
 
@@ -122,8 +122,8 @@ def test_text_of_a_file_cannot_become_markup() -> None:
         picture_finding(detail=hostile), files=(Path(hostile.replace("/", "")),), facts={"format": hostile}
     )
     page = rendered(
-        Explained(finding=finding, image=image_study(), exif=replace(EXIF, make=hostile)),
-        Explained(finding=problem_finding(code=hostile, message=hostile)),
+        ExplainedFile(finding=finding, image=image_study(), exif=replace(EXIF, make=hostile)),
+        ExplainedFile(finding=problem_finding(code=hostile, message=hostile)),
     )
     assert "script" not in page.tags
     assert "onerror" not in page.attributes
@@ -132,13 +132,15 @@ def test_text_of_a_file_cannot_become_markup() -> None:
 
 def test_a_picture_without_a_face_is_shown_all_the_same() -> None:
     study = replace(image_study(), faces=(), landmarks=None, pad_scores=())
-    page = rendered(Explained(finding=problem_finding(code="NO_FACE_DETECTED"), image=study, exif=EXIF))
+    page = rendered(ExplainedFile(finding=problem_finding(code="NO_FACE_DETECTED"), image=study, exif=EXIF))
     assert "No face was found in 240 x 256 pixels." in page.text
     assert "Skin micro-texture" not in page.text
 
 
 def test_still_frames_have_an_order_and_no_times() -> None:
-    page = rendered(Explained(finding=replace(video_finding(), kind=FileKind.STILLS), video=video_study()))
+    page = rendered(
+        ExplainedFile(finding=replace(video_finding(), kind=FileKind.STILLS), video=video_study())
+    )
     assert "Frames in order" in page.text
     assert "The times of still frames are unknown, so no movement is measured." in page.text
 

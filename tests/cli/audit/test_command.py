@@ -50,7 +50,7 @@ class _Scene:
                     action=AuditAction.EVIDENCE_READ,
                     actor=Actor(name="anna", role="compliance_reader", address="192.0.2.7"),
                     check_id=_CHECK,
-                    subject=subject_hash(self.keys.memory.of(tenant), subject),
+                    subject=subject_hash(self.keys.memory.tenant_key(tenant), subject),
                     purpose="[red]complaint[/red]",
                 )
                 await AuditLog(database).append(event, now=_NOW + timedelta(minutes=index))

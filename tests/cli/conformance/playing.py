@@ -20,9 +20,9 @@ async def played(
 ) -> dict[str, Outcome]:
     """The outcomes of scenarios, by name."""
     key = ec.generate_private_key(ec.SECP256R1())
-    conductor = Conductor(Ticket(token="conformance-token", key=key), wait_s=20.0)
+    conductor = Conductor(Ticket(token="conformance-token", private_key=key), wait_s=20.0)
     scenarios = [BY_NAME[name] for name in names]
-    async with listening(conductor.take, origins=[origin] if origin else []) as addresses:
+    async with listening(conductor.add_stream, origins=[origin] if origin else []) as addresses:
         running = conductor.run(scenarios, addresses, client or ReferenceClient())
         return {outcome.scenario.name: outcome async for outcome in running}
 

@@ -3,7 +3,7 @@ import re
 import pytest
 from facegate.v1 import error_reason_pb2, result_pb2
 
-from cli.demo.scenarios import SCENARIOS, Expected, Status, demo_scenarios
+from cli.demo.scenarios import SCENARIOS, ExpectedOutcome, Status, demo_scenarios
 from device_integrity.camera import CameraClaim, check_name, load_fingerprints
 from device_integrity.check import DeviceFinding
 from simulator import FlashKind, ScanKind, builtin_photo_names
@@ -151,11 +151,11 @@ def test_expected_reasons_are_names_of_the_wire() -> None:
 def test_an_expectation_is_about_the_first_reason(
     status: Status, reasons: tuple[str, ...], met: bool
 ) -> None:
-    assert Expected(status=Status.FAILURE, reasons=("SPOOF",)).met_by(status, reasons) is met
+    assert ExpectedOutcome(status=Status.FAILURE, reasons=("SPOOF",)).met_by(status, reasons) is met
 
 
 def test_success_is_met_without_reasons_only() -> None:
-    expected = Expected(status=Status.SUCCESS)
+    expected = ExpectedOutcome(status=Status.SUCCESS)
     assert expected.met_by(Status.SUCCESS, ())
     assert not expected.met_by(Status.SUCCESS, ("SPOOF",))
     assert not expected.met_by(Status.FAILURE, ())

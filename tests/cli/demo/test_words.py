@@ -1,6 +1,6 @@
 from facegate.v1 import result_pb2
 
-from cli.demo.scenarios import UNDECIDED, Expected, Status
+from cli.demo.scenarios import UNDECIDED, ExpectedOutcome, Status
 from cli.demo.words import REASON_TEXT, expectation_text, outcome_text, reason_sentences
 from tests.cli.demo.builders import judged, refused, result
 
@@ -14,9 +14,9 @@ def test_every_failure_reason_has_a_sentence() -> None:
 def test_outcomes_in_one_line() -> None:
     assert outcome_text(Status.SUCCESS, ()) == "SUCCESS"
     assert outcome_text(Status.FAILURE, ("SPOOF", "EXPIRED")) == "FAILURE: SPOOF, EXPIRED"
-    assert expectation_text(Expected(status=Status.SUCCESS)) == "SUCCESS"
-    assert expectation_text(Expected(status=Status.REFUSED, reasons=("X",))) == "REFUSED: X"
-    undecided = Expected(status=Status.FAILURE, reasons=("SPOOF", *UNDECIDED))
+    assert expectation_text(ExpectedOutcome(status=Status.SUCCESS)) == "SUCCESS"
+    assert expectation_text(ExpectedOutcome(status=Status.REFUSED, reasons=("X",))) == "REFUSED: X"
+    undecided = ExpectedOutcome(status=Status.FAILURE, reasons=("SPOOF", *UNDECIDED))
     assert expectation_text(undecided) == "FAILURE: SPOOF or undecided"
     assert "informs" in expectation_text(None)
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from cli.simulated.knobs import knob_lines, turned
+from cli.simulated.knobs import apply_changes, knob_lines
 from facegate_client import SourceError
 from simulator import AmbientPreset, FlashKind, FlashScanSettings, ScanKind, SceneSettings
 
@@ -12,7 +12,7 @@ _FLASH = FlashScanSettings(kind=FlashKind.GENUINE)
 
 
 def test_knobs_of_every_kind_are_turned() -> None:
-    settings = turned(
+    settings = apply_changes(
         _FLASH,
         [
             "ambient.preset=office",
@@ -29,11 +29,11 @@ def test_knobs_of_every_kind_are_turned() -> None:
     assert not settings.injection.shadowing
     assert settings.injection.latency_seconds == 0.4
     assert (settings.width, settings.frames_per_second) == (320, 15)
-    assert turned(_FLASH, []) == _FLASH
+    assert apply_changes(_FLASH, []) == _FLASH
 
 
 def test_scans_without_a_flash_have_knobs_too() -> None:
-    settings = turned(SceneSettings(kind=ScanKind.GENUINE), ["motion.yaw_degrees=4", "face_width=0.5"])
+    settings = apply_changes(SceneSettings(kind=ScanKind.GENUINE), ["motion.yaw_degrees=4", "face_width=0.5"])
     assert (settings.motion.yaw_degrees, settings.face_width) == (4, 0.5)
 
 
@@ -57,14 +57,14 @@ def test_scans_without_a_flash_have_knobs_too() -> None:
 )
 def test_an_unknown_knob_is_reported(change: str, message: str) -> None:
     with pytest.raises(SourceError, match=message):
-        turned(_FLASH, [change])
+        apply_changes(_FLASH, [change])
 
 
 def test_every_listed_knob_can_be_set_to_its_default() -> None:
     lines = knob_lines(_FLASH)
     assert len({line.name for line in lines}) == len(lines) > 40
     defaults = [f"{line.name}={line.default}" for line in lines if line.default != "drawn"]
-    assert turned(_FLASH, defaults) == _FLASH
+    assert apply_changes(_FLASH, defaults) == _FLASH
     lux = next(line for line in lines if line.name == "ambient.lux")
     assert (lux.values, lux.default) == ("0.1 to 100000", "drawn")
     assert "lux" in lux.text

@@ -16,7 +16,7 @@ def test_every_verifier_belongs_to_one_kind_of_evidence() -> None:
 
 
 def test_only_attestations_can_vouch() -> None:
-    assert {evidence for evidence in Evidence if evidence.vouches} == {
+    assert {evidence for evidence in Evidence if evidence.raises_assurance} == {
         Evidence.ANDROID_KEY,
         Evidence.PLAY_INTEGRITY,
         Evidence.APP_ATTEST,
@@ -43,7 +43,7 @@ def test_demanded_and_optional_tests_exist_in_the_verifiers() -> None:
 
 def test_omitted_evidence_is_advisory_and_a_missing_row_is_refused() -> None:
     table = DemandTable({Platform.WEB: {Evidence.WEB_KEY: Demand.REQUIRED}})
-    assert table.of(Platform.WEB, Evidence.STREAM) is Demand.ADVISORY
+    assert table.demand_for(Platform.WEB, Evidence.STREAM) is Demand.ADVISORY
     assert not table.allows(Platform.ANDROID)
     assert not DEFAULT_DEMANDS.allows(Platform.UNSPECIFIED)
     assert not DEFAULT_DEMANDS.allows(Platform.DESKTOP)

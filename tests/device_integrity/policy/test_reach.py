@@ -27,7 +27,9 @@ def test_required_evidence_has_to_be_verifiable() -> None:
 
 
 def test_observations_need_nothing_of_the_server() -> None:
-    observations = {evidence for evidence in Evidence if not evidence.vouches} - {Evidence.SERVER_KEY}
+    observations = {evidence for evidence in Evidence if not evidence.raises_assurance} - {
+        Evidence.SERVER_KEY
+    }
     assert _found(dict.fromkeys(observations, Demand.REQUIRED), least=Assurance.LOW) is None
 
 

@@ -29,7 +29,7 @@ def test_each_model_has_its_own_time() -> None:
     for _ in range(3):
         timed.detector.detect(IMAGE)
     timed.embedder.embed(IMAGE, FACE)
-    use = clock.take()
+    use = clock.read_and_reset()
     assert use.calls == {"detector": 3, "embedder": 1}
     assert use.seconds["detector"] >= 0.012
     assert use.seconds["embedder"] >= 0.008
@@ -40,17 +40,17 @@ def test_a_call_that_raises_is_counted() -> None:
     clock = ModelClock()
     with pytest.raises(ArithmeticError):
         timed_pack(burning_pack(), clock).pad_networks[0].real_probability(IMAGE, FACE)
-    assert clock.take().calls == {"pad:net": 1}
+    assert clock.read_and_reset().calls == {"pad:net": 1}
 
 
 def test_taking_starts_anew() -> None:
     clock = ModelClock()
     timed = timed_pack(burning_pack(), clock)
     timed.detector.detect(IMAGE)
-    first = clock.take()
+    first = clock.read_and_reset()
     timed.detector.detect(IMAGE)
-    assert first.calls == clock.take().calls == {"detector": 1}
-    assert clock.take().calls == {}
+    assert first.calls == clock.read_and_reset().calls == {"detector": 1}
+    assert clock.read_and_reset().calls == {}
 
 
 def test_threads_do_not_lose_calls() -> None:
@@ -66,7 +66,7 @@ def test_threads_do_not_lose_calls() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert clock.take().calls == {"model": 800}
+    assert clock.read_and_reset().calls == {"model": 800}
 
 
 def test_one_frame_is_every_model_once() -> None:
@@ -76,7 +76,7 @@ def test_one_frame_is_every_model_once() -> None:
 
 def test_without_models_there_is_no_unit() -> None:
     with pytest.raises(NothingMeasured):
-        _ = ModelClock().take().one_frame_seconds
+        _ = ModelClock().read_and_reset().one_frame_seconds
 
 
 def test_another_clock_can_be_passed() -> None:
@@ -84,4 +84,4 @@ def test_another_clock_can_be_passed() -> None:
     clock = ModelClock(clock=lambda: next(ticks))
     with clock.call("model"):
         pass
-    assert clock.take().seconds == {"model": 2.5}
+    assert clock.read_and_reset().seconds == {"model": 2.5}

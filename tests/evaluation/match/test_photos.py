@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from evaluation.match.corrections import Corrections
 from evaluation.match.errors import PhotoListError
-from evaluation.match.photos import PhotoList, inside, read_photo_list, read_photos, read_rows
+from evaluation.match.photos import PhotoList, path_inside, read_photo_list, read_photos, read_rows
 
 HEADER = "file,identity,label,usable\n"
 
@@ -112,7 +112,7 @@ def test_files_outside_the_folder_are_refused_with_their_line(tmp_path: Path, na
 def test_no_name_leads_out_of_the_folder(name: str) -> None:
     folder = Path("/srv/photos")
     try:
-        path = inside(folder, name, where="line 2")
+        path = path_inside(folder, name, where="line 2")
     except PhotoListError:
         return
     assert folder in path.parents

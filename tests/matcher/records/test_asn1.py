@@ -8,7 +8,7 @@ import pytest
 
 from matcher.errors import RecordInvalid, TrustedImageRefused
 from matcher.records.asn1 import Boolean, Enumerated, Integer, Octets, Reader, Tagged
-from matcher.records.asn1_structures import Alternatives, Base, Fallback, Sequence, SequenceOf, breaches
+from matcher.records.asn1_structures import Alternatives, Base, Fallback, Sequence, SequenceOf, range_errors
 from matcher.records.ber import Element, encode
 
 
@@ -83,8 +83,8 @@ def test_values_outside_their_range_are_named_by_their_fields() -> None:
     odd = _Block(size=0, colour=7, choice=_Choice(number=12), plain=9)
     block, _ = _read(_SCHEMA.write(odd))
     assert block == odd
-    assert breaches(_SCHEMA, block) == ("size 0", "colour 7", "number 12", "plain 9")
-    assert breaches(_SCHEMA, _FULL) == ()
+    assert range_errors(_SCHEMA, block) == ("size 0", "colour 7", "number 12", "plain 9")
+    assert range_errors(_SCHEMA, _FULL) == ()
 
 
 @pytest.mark.parametrize(

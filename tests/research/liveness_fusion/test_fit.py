@@ -48,9 +48,9 @@ def test_the_fit_finds_the_signals_that_distinguish_and_records_its_data() -> No
     model = _fitted()
     assert model.motion.weights["planar_motion"] > 0.3
     assert "blink" not in model.motion.weights
-    assert model.scan_networks.of(PUBLIC).weight > 0.3
+    assert model.scan_networks.calibration_for(PUBLIC).weight > 0.3
     for names in ((), PUBLIC[:1], PUBLIC):
-        cues = model.still_networks.of(names).cues
+        cues = model.still_networks.calibration_for(names).cues
         assert cues is not None
         assert cues.weights["colour_gamut"] > cues.weights["blur_depth"]
     assert "30 live" in model.record["data"]

@@ -105,7 +105,7 @@ def test_a_sign_of_life_counts_without_a_network_and_beside_our_own_alone() -> N
     model = _fitted(_noisy_rows((*PUBLIC, OWN)))
     signs = {names: one.motion_for for names, one in model.scan_networks.known.items() if one.motion_for}
     assert signs == {frozenset(): _LIMITS.motion_alone, frozenset({OWN}): _LIMITS.motion_beside_own}
-    assert model.scan_networks.of(()).weight == 0
+    assert model.scan_networks.calibration_for(()).weight == 0
     assert not any(one.motion_for for one in model.still_networks.known.values())
 
 
@@ -168,12 +168,14 @@ def test_a_source_of_many_scans_counts_as_one_of_few() -> None:
         _row(5 * n, live=n % 2 == 0, networks={_FIRST: 0.9 if n % 2 == 0 else 0.1}) for n in range(10)
     ]
     alike = [_row(5 * n + 1, live=n % 2 == 0, networks={_FIRST: 0.5}) for n in range(200)]
-    few, many = (_fitted([*distinct, *some]).scan_networks.of([_FIRST]) for some in (alike[:10], alike))
+    few, many = (
+        _fitted([*distinct, *some]).scan_networks.calibration_for([_FIRST]) for some in (alike[:10], alike)
+    )
     assert many.weight == pytest.approx(few.weight, rel=1e-3)
 
 
 def test_rows_on_which_no_cue_was_measured_are_fitted() -> None:
     rows = [replace(row, kind=RowKind.FRAME, scores={}) for row in _noisy_rows((_FIRST,))]
-    calibration = _fitted(rows).still_networks.of([_FIRST])
+    calibration = _fitted(rows).still_networks.calibration_for([_FIRST])
     assert calibration.weight > 0
     assert calibration.cues is None or not calibration.cues.weights

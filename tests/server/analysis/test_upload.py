@@ -122,9 +122,9 @@ def test_limits_of_still_frames() -> None:
 )
 def test_plans_that_cannot_be_kept(plan: UploadPlan, reason: Reason) -> None:
     with pytest.raises(AnalysisRefused) as caught:
-        plan.check()
+        plan.validate()
     assert _reason(caught) is reason
 
 
 def test_a_plan_that_can_be_kept() -> None:
-    UploadPlan(kind=UploadKind.VIDEO, container=VideoContainer.WEBM, total_bytes=MOST_BYTES).check()
+    UploadPlan(kind=UploadKind.VIDEO, container=VideoContainer.WEBM, total_bytes=MOST_BYTES).validate()

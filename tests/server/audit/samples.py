@@ -81,5 +81,5 @@ def verify(
 ) -> Report:
     verifier = ChainVerifier(TENANT, checkpoints=checkpoints, keys=SIGNER.keys, start=start)
     for entry in entries:
-        verifier.take(entry)
+        verifier.verify_entry(entry)
     return verifier.finish(end)

@@ -42,7 +42,10 @@ async def live(tmp_path: Path) -> AsyncIterator[LiveServer]:
 def _vault(live: LiveServer) -> RecordVault:
     keys = KeyFolder(KeyFiles(live.settings.key_folder)).keys
     return RecordVault(
-        wrapping_keys=keys.wrapping_keys, tenant_key=keys.memory.of, sign=keys.results.sign, random=bytes
+        wrapping_keys=keys.wrapping_keys,
+        tenant_key=keys.memory.tenant_key,
+        sign=keys.results.sign,
+        random=bytes,
     )
 
 

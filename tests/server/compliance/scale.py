@@ -107,7 +107,7 @@ class _Copier:
         keys = KeyFolder(KeyFiles(settings.key_folder)).keys
         self._vault = RecordVault(
             wrapping_keys=keys.wrapping_keys,
-            tenant_key=keys.memory.of,
+            tenant_key=keys.memory.tenant_key,
             sign=keys.results.sign,
             random=secrets.token_bytes,
         )

@@ -153,7 +153,7 @@ class Deployment:
             evidence=stores.evidence,
             records=stores.records,
             vault=stores.vault,
-            deliveries=Deliveries(keys.memory.of),
+            deliveries=Deliveries(keys.memory.tenant_key),
             metrics=metrics,
         )
         environment = evidence_environment(
@@ -258,7 +258,7 @@ async def _decided(opened: Opened, check_id: UUID) -> None:
             retain_until=after(_RETAIN.get(check_id, 1e8)),
         ),
     )
-    known = subject_hash(keys.memory.of(tenant), person)
+    known = subject_hash(keys.memory.tenant_key(tenant), person)
     delivered = replace(_event(AuditAction.RESULT_DELIVERED, check_id), tenant=tenant, subject=known)
     await stores.checks.finish(check_id, after(30), first=delivered)
 

@@ -82,7 +82,7 @@ class _Bench:
         return await self._verifier.assertion(AppAttestAssertionEvidence(self.key.key_id, made), self.context)
 
     async def held(self) -> HeldReceipt | None:
-        key = await self.devices.enrolled("default", KeyKind.APP_ATTEST, self.key.key_id)
+        key = await self.devices.find_key("default", KeyKind.APP_ATTEST, self.key.key_id)
         assert key is not None
         return key.receipt
 
@@ -189,7 +189,7 @@ async def test_apple_is_not_asked_if_the_policy_ignores_the_receipt(
 async def test_of_two_scans_at_once_one_asks(bench: _Bench, apple: ReceiptServer) -> None:
     await bench.enrol()
     bench.ask(apple)
-    key = await bench.devices.enrolled("default", KeyKind.APP_ATTEST, bench.key.key_id)
+    key = await bench.devices.find_key("default", KeyKind.APP_ATTEST, bench.key.key_id)
     assert key is not None
     until = bench.now + timedelta(hours=1)
     won = await asyncio.gather(

@@ -273,14 +273,14 @@ async def test_erasure_includes_the_memory_of_the_device(
     check_id = UUID(upload.check_id)
     await scan(believing, upload, IPHONE, phone)
     await believing.finish(upload.check_id)
-    assert await devices.remembered(check_id) > 20
+    assert await devices.count_rows(check_id) > 20
     at_time(believing, apples.NOW + timedelta(days=40))
 
     async def gone() -> bool:
-        return await devices.remembered(check_id) == 0
+        return await devices.count_rows(check_id) == 0
 
     await until(gone)
-    key = await devices.enrolled(memory_scope("default", sandbox=True), KeyKind.APP_ATTEST, phone.key.key_id)
+    key = await devices.find_key(memory_scope("default", sandbox=True), KeyKind.APP_ATTEST, phone.key.key_id)
     assert key is not None
     assert key.subject_hash == ""
     at_time(believing, phones.NOW)

@@ -39,7 +39,7 @@ def open_device_trust(settings: DeviceIntegritySettings) -> DeviceTrust:
 def test_without_settings_only_the_makers_roots_are_trusted() -> None:
     trust = open_device_trust(_settings())
     assert trust.android_roots_of(sandbox=True) == google_roots()
-    assert trust.apple_of(sandbox=True) == trust.apple_of(sandbox=False)
+    assert trust.apple_roots(sandbox=True) == trust.apple_roots(sandbox=False)
     assert trust.relying_party is None
     assert trust.classic_keys is None
     assert trust.play_decoder is None
@@ -73,8 +73,8 @@ def test_test_roots_count_for_sandbox_checks_only(tmp_path: Path) -> None:
     assert not settings.for_tests
     assert trust.android_roots_of(sandbox=False) == google_roots()
     assert [root.kind for root in trust.android_roots_of(sandbox=True)].count(RootKind.TEST) == 1
-    assert trust.apple_of(sandbox=False) != trust.apple_of(sandbox=True)
-    assert trust.apple_of(sandbox=True) == apple.anchors
+    assert trust.apple_roots(sandbox=False) != trust.apple_roots(sandbox=True)
+    assert trust.apple_roots(sandbox=True) == apple.anchors
 
 
 def _further(*spki: str, name: str = "Bank devices") -> dict[str, object]:
@@ -259,4 +259,4 @@ def test_the_guides_examples_are_settings_and_a_policy() -> None:
     least = DeviceRules.model_validate(tomllib.loads(floors)["device"]).as_table().least
     assert (least(Platform.WEB), least(Platform.IOS)) == (Assurance.LOW, Assurance.MEDIUM)
     rules = DeviceRules.model_validate(tomllib.loads(policy)["device"])
-    assert rules.as_table().of(Platform.ANDROID, Evidence.ANDROID_KEY) is Demand.REQUIRED
+    assert rules.as_table().demand_for(Platform.ANDROID, Evidence.ANDROID_KEY) is Demand.REQUIRED

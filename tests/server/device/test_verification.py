@@ -78,7 +78,7 @@ class _Bench:
             revocation=RevocationFile(None),
             devices=self._devices,
             workers=self._pool,
-            tenant_key=self.memory_key.of,
+            tenant_key=self.memory_key.tenant_key,
             hash_subject=self.memory_key.subject_hash,
             now=lambda: self.now,
         )

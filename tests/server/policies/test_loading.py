@@ -221,6 +221,6 @@ def test_a_policy_frozen_by_an_older_version_keeps_its_demands() -> None:
     file = parse_frozen_policy(former, origin="a check")
     table = file.policy.device.as_table()
     assert file.source == former
-    assert table.of(Platform.ANDROID, Evidence.ANDROID_KEY) is Demand.REQUIRED
-    assert table.of(Platform.IOS, Evidence.APP_ATTEST) is Demand.IGNORED
+    assert table.demand_for(Platform.ANDROID, Evidence.ANDROID_KEY) is Demand.REQUIRED
+    assert table.demand_for(Platform.IOS, Evidence.APP_ATTEST) is Demand.IGNORED
     assert all(table.allows(platform) for platform in Platform)

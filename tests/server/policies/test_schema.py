@@ -229,10 +229,10 @@ def test_the_json_schema_knows_the_requirements_names() -> None:
 def test_without_demands_every_platform_is_taken_and_no_attestation_asked_for() -> None:
     table = Policy.model_validate(_EXPRESS).device.as_table()
     assert set(table.rows) == set(Platform)
-    assert table.of(Platform.ANDROID, Evidence.ANDROID_KEY) is Demand.IGNORED
-    assert table.of(Platform.ANDROID, Evidence.STREAM) is Demand.ADVISORY
+    assert table.demand_for(Platform.ANDROID, Evidence.ANDROID_KEY) is Demand.IGNORED
+    assert table.demand_for(Platform.ANDROID, Evidence.STREAM) is Demand.ADVISORY
     asking = Policy.model_validate(changed(_EXPRESS, "device.minimum_assurance", "MEDIUM")).device.as_table()
-    assert asking.of(Platform.ANDROID, Evidence.ANDROID_KEY) is Demand.ADVISORY
+    assert asking.demand_for(Platform.ANDROID, Evidence.ANDROID_KEY) is Demand.ADVISORY
 
 
 def test_the_floor_of_pages_leaves_that_of_phones_alone() -> None:
@@ -244,8 +244,8 @@ def test_the_floor_of_pages_leaves_that_of_phones_alone() -> None:
         Platform.IOS: Assurance.HIGH,
     }
     # Nothing is demanded by name: without a demanded assurance no evidence is demanded either.
-    assert table.of(Platform.WEB, Evidence.WEB_KEY) is Demand.IGNORED
-    assert table.of(Platform.ANDROID, Evidence.ANDROID_KEY) is Demand.ADVISORY
+    assert table.demand_for(Platform.WEB, Evidence.WEB_KEY) is Demand.IGNORED
+    assert table.demand_for(Platform.ANDROID, Evidence.ANDROID_KEY) is Demand.ADVISORY
     one = Policy.model_validate(changed(_EXPRESS, "device.minimum_assurance", "LOW")).device.as_table()
     assert {one.least(platform) for platform in Platform} == {Assurance.LOW}
 
@@ -255,9 +255,9 @@ def test_platforms_without_a_table_are_refused_where_one_is_named() -> None:
     table = Policy.model_validate(changed(_EXPRESS, "device.demands", demands)).device.as_table()
     assert table.allows(Platform.ANDROID)
     assert not any(table.allows(one) for one in Platform if one is not Platform.ANDROID)
-    assert table.of(Platform.ANDROID, Evidence.ANDROID_KEY) is Demand.REQUIRED
-    assert table.of(Platform.ANDROID, Evidence.WEB_KEY) is Demand.IGNORED
-    assert table.of(Platform.ANDROID, Evidence.PLAY_INTEGRITY) is Demand.ADVISORY
+    assert table.demand_for(Platform.ANDROID, Evidence.ANDROID_KEY) is Demand.REQUIRED
+    assert table.demand_for(Platform.ANDROID, Evidence.WEB_KEY) is Demand.IGNORED
+    assert table.demand_for(Platform.ANDROID, Evidence.PLAY_INTEGRITY) is Demand.ADVISORY
 
 
 def test_the_policy_high_has_the_demands_that_device_integrity_advises() -> None:
@@ -265,4 +265,4 @@ def test_the_policy_high_has_the_demands_that_device_integrity_advises() -> None
     assert set(table.rows) == set(DEFAULT_DEMANDS.rows)
     for platform in DEFAULT_DEMANDS.rows:
         for evidence in Evidence:
-            assert table.of(platform, evidence) is DEFAULT_DEMANDS.of(platform, evidence)
+            assert table.demand_for(platform, evidence) is DEFAULT_DEMANDS.demand_for(platform, evidence)

@@ -9,14 +9,14 @@ from server.scan.capture_rate import CaptureRate
 
 def _sent(rate: CaptureRate, *, begin: float, count: int, interval: float) -> float:
     for number in range(count):
-        rate.frame(begin + number * interval)
+        rate.count_frame(begin + number * interval)
     return begin + count * interval
 
 
 def test_before_two_frames_there_is_no_rate() -> None:
     rate = CaptureRate()
     assert rate.per_second is None
-    rate.frame(5.0)
+    rate.count_frame(5.0)
     assert (rate.per_second, rate.seconds, rate.frames) == (None, 0.0, 1)
 
 
@@ -66,7 +66,7 @@ def test_pauses_never_make_up_for_more_than_the_server_asked(events: list[tuple[
     for what, amount in events:
         if what == "frame":
             captured += amount
-            rate.frame(captured)
+            rate.count_frame(captured)
         elif what == "pause":
             now += amount
             rate.pause(now)

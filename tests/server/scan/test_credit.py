@@ -43,11 +43,11 @@ def _end() -> AttemptEndMessage:
 def test_a_window_opens_full_and_is_granted_again() -> None:
     ledger = _ledger()
     assert ledger.grant() is None
-    ledger.arrives(_frame(100))
-    ledger.arrives(_frame(50))
+    ledger.count_arrival(_frame(100))
+    ledger.count_arrival(_frame(50))
     assert ledger.grant() is None
-    ledger.processed(100)
-    ledger.processed(50)
+    ledger.note_processed(100)
+    ledger.note_processed(50)
     grant = ledger.grant()
     assert grant is not None
     assert (grant.frames, grant.bytes) == (2, 150)
@@ -58,9 +58,9 @@ def test_credit_is_spent_when_no_frame_is_left() -> None:
     ledger = _ledger()
     opened, found = ledger.open(), [ledger.spent]
     for _ in range(opened.frames):
-        ledger.arrives(_frame(1))
+        ledger.count_arrival(_frame(1))
         found.append(ledger.spent)
-    ledger.processed(1)
+    ledger.note_processed(1)
     ledger.grant()
     found.append(ledger.spent)
     assert found == [*[False] * opened.frames, True, False]
@@ -69,16 +69,16 @@ def test_credit_is_spent_when_no_frame_is_left() -> None:
 def test_no_credit_is_granted_while_the_device_has_enough() -> None:
     ledger = _ledger()
     for size, granted in ((100, None), (50, (2, 150)), (100, None), (400, (2, 500)), (301, (1, 301))):
-        ledger.arrives(_frame(size))
-        ledger.processed(size)
+        ledger.count_arrival(_frame(size))
+        ledger.note_processed(size)
         grant = ledger.grant()
         assert (None if grant is None else (grant.frames, grant.bytes)) == granted
 
 
 def test_held_back_credit_is_granted_if_every_frame_is_requested() -> None:
     ledger = _ledger()
-    ledger.arrives(_frame(100))
-    ledger.processed(100)
+    ledger.count_arrival(_frame(100))
+    ledger.note_processed(100)
     assert ledger.grant() is None
     waited = ledger.held_back
     grant = ledger.grant(everything=True)
@@ -91,8 +91,8 @@ def test_held_back_credit_is_granted_if_every_frame_is_requested() -> None:
 def test_a_window_of_one_frame_is_granted_at_once() -> None:
     ledger = _ledger(window_frames=1, largest_frame=BYTES)
     for _ in range(3):
-        ledger.arrives(_frame(1))
-        ledger.processed(1)
+        ledger.count_arrival(_frame(1))
+        ledger.note_processed(1)
         assert ledger.grant() is not None
 
 
@@ -101,9 +101,9 @@ def test_a_device_that_was_worked_through_can_always_send_its_largest_image(size
     ledger = _ledger()
     frames, room = FRAMES, BYTES
     for size in sizes:
-        ledger.arrives(_frame(size))
+        ledger.count_arrival(_frame(size))
         frames, room = frames - 1, room - size
-        ledger.processed(size)
+        ledger.note_processed(size)
         if (grant := ledger.grant()) is not None:
             frames, room = frames + grant.frames, room + grant.bytes
         assert frames >= 1
@@ -114,9 +114,9 @@ def test_a_device_that_was_worked_through_can_always_send_its_largest_image(size
 def test_sending_beyond_it_is_refused(sizes: list[int]) -> None:
     ledger = _ledger()
     for size in sizes[:-1]:
-        ledger.arrives(_frame(size))
+        ledger.count_arrival(_frame(size))
     with pytest.raises(Refusal) as caught:
-        ledger.arrives(_frame(sizes[-1]))
+        ledger.count_arrival(_frame(sizes[-1]))
     assert caught.value.reason is Reason.CREDIT_EXCEEDED
     assert caught.value.details["frameBytes"] == sizes[-1]
 
@@ -124,43 +124,43 @@ def test_sending_beyond_it_is_refused(sizes: list[int]) -> None:
 def test_credit_counts_from_when_it_is_granted_and_not_from_when_a_frame_is_worked_off() -> None:
     ledger = _ledger()
     for _ in range(FRAMES):
-        ledger.arrives(_frame(1))
-        ledger.processed(1)
+        ledger.count_arrival(_frame(1))
+        ledger.note_processed(1)
     with pytest.raises(Refusal):
-        ledger.arrives(_frame(1))
+        ledger.count_arrival(_frame(1))
     grant = ledger.grant()
     assert grant is not None
     for _ in range(grant.frames):
-        ledger.arrives(_frame(1))
+        ledger.count_arrival(_frame(1))
 
 
 def test_the_ledger_leaves_oversized_frames_to_the_frame_limits() -> None:
-    _ledger().arrives(_frame(BYTES + 1))
+    _ledger().count_arrival(_frame(BYTES + 1))
 
 
 def test_only_the_frames_of_an_attempt_need_credit() -> None:
     ledger = CreditLedger(window_frames=FRAMES, window_bytes=BYTES, largest_frame=LARGEST)
     for _ in range(2 * FRAMES):
-        ledger.arrives(_frame(1))
+        ledger.count_arrival(_frame(1))
     ledger.open()
-    ledger.arrives(_frame(1))
-    ledger.arrives(_end())
+    ledger.count_arrival(_frame(1))
+    ledger.count_arrival(_end())
     for _ in range(2 * FRAMES):
-        ledger.arrives(_frame(1))
+        ledger.count_arrival(_frame(1))
 
 
 def test_the_next_attempt_has_a_full_window_whatever_was_left() -> None:
     ledger = _ledger()
     for _ in range(FRAMES):
-        ledger.arrives(_frame(1))
-        ledger.processed(1)
-    ledger.arrives(_end())
+        ledger.count_arrival(_frame(1))
+        ledger.note_processed(1)
+    ledger.count_arrival(_end())
     ledger.open()
     assert not ledger.held_back
     for _ in range(FRAMES):
-        ledger.arrives(_frame(1))
+        ledger.count_arrival(_frame(1))
     with pytest.raises(Refusal):
-        ledger.arrives(_frame(1))
+        ledger.count_arrival(_frame(1))
 
 
 @given(
@@ -184,13 +184,13 @@ def test_outstanding_credit_never_exceeds_the_window(
         if step == "send":
             room = granted_frames > len(sent) and granted_bytes - sum(sent) >= size
             if room:
-                ledger.arrives(_frame(size))
+                ledger.count_arrival(_frame(size))
                 sent.append(size)
             else:
                 with pytest.raises(Refusal):
-                    ledger.arrives(_frame(size))
+                    ledger.count_arrival(_frame(size))
         elif step == "work" and worked < len(sent):
-            ledger.processed(sent[worked])
+            ledger.note_processed(sent[worked])
             worked += 1
         elif step == "grant" and (grant := ledger.grant()) is not None:
             granted_frames += grant.frames
@@ -210,14 +210,14 @@ def test_the_wait_for_credit_is_measured_once_and_only_without_credit() -> None:
         waited=waits.append,
     )
     ledger.open()
-    ledger.arrives(_frame(100))
-    ledger.processed(100)
+    ledger.count_arrival(_frame(100))
+    ledger.note_processed(100)
     now[0] = 11.0
     ledger.grant(everything=True)
     assert waits == []
     for _ in range(2):
-        ledger.arrives(_frame(100))
-        ledger.processed(100)
+        ledger.count_arrival(_frame(100))
+        ledger.note_processed(100)
     now[0] = 11.25
     assert ledger.grant() is not None
     assert ledger.grant() is None

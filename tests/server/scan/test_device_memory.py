@@ -43,11 +43,11 @@ async def test_a_session_key_is_recognised_however_its_point_is_written(tmp_path
     database, pool, key = open_database(url), WorkerPool(workers=1), MemoryKey(bytes(32))
     store = DatabaseScanMemory(
         database,
-        tenant_key=key.of,
+        tenant_key=key.tenant_key,
         wrapping_keys=WrappingKeys(newest="k", keys={"k": bytes(32)}),
         random=secrets.token_bytes,
     )
-    memory = DeviceMemory(store, tenant_key=key.of, hash_subject=key.subject_hash, pool=pool)
+    memory = DeviceMemory(store, tenant_key=key.tenant_key, hash_subject=key.subject_hash, pool=pool)
     checks = CheckRepository(database)
     outcomes = []
     for session_key in (whole, compressed) if first == "whole" else (compressed, whole):
@@ -57,7 +57,7 @@ async def test_a_session_key_is_recognised_however_its_point_is_written(tmp_path
             record, frames=frames, findings=(), session_key=session_key, now=NOW
         )
         await memory.keep(record, found, now=NOW)
-        reasons = {check.name: check.reason for check in found.checks}
+        reasons = {test.name: test.reason for test in found.tests}
         assert "memory.attestation_key" not in reasons
         outcomes.append(reasons["memory.session_key"])
     assert outcomes == ["KEY_NEW", "KEY_REUSED"]
@@ -72,11 +72,11 @@ async def test_a_key_of_a_sandbox_scan_is_new_to_a_real_one(tmp_path: Path) -> N
     database, pool, key = open_database(url), WorkerPool(workers=1), MemoryKey(bytes(32))
     store = DatabaseScanMemory(
         database,
-        tenant_key=key.of,
+        tenant_key=key.tenant_key,
         wrapping_keys=WrappingKeys(newest="k", keys={"k": bytes(32)}),
         random=secrets.token_bytes,
     )
-    memory = DeviceMemory(store, tenant_key=key.of, hash_subject=key.subject_hash, pool=pool)
+    memory = DeviceMemory(store, tenant_key=key.tenant_key, hash_subject=key.subject_hash, pool=pool)
     checks = CheckRepository(database)
     outcomes = []
     for sandbox in (True, False, True, False):
@@ -86,7 +86,7 @@ async def test_a_key_of_a_sandbox_scan_is_new_to_a_real_one(tmp_path: Path) -> N
             record, frames=frames, findings=(), session_key=session_key, now=NOW
         )
         await memory.keep(record, found, now=NOW)
-        outcomes.append({check.name: check.reason for check in found.checks}["memory.session_key"])
+        outcomes.append({test.name: test.reason for test in found.tests}["memory.session_key"])
     assert outcomes == ["KEY_NEW", "KEY_NEW", "KEY_REUSED", "KEY_REUSED"]
     # Erasing a subject covers both, also after a rotation of the memory key.
     devices = DeviceRepository(database)
@@ -103,18 +103,20 @@ async def test_people_of_a_device_are_counted_by_hashes_that_a_rotation_keeps(tm
     database, pool, first = open_database(url), WorkerPool(workers=1), MemoryKey(bytes(32))
     store = DatabaseScanMemory(
         database,
-        tenant_key=first.of,
+        tenant_key=first.tenant_key,
         wrapping_keys=WrappingKeys(newest="k", keys={"k": bytes(32)}),
         random=secrets.token_bytes,
     )
     checks = CheckRepository(database)
     # The mark of the device's key, as a verifier that has not read the next memory key makes it.
     finding = EvidenceFinding(
-        verifier="app_attest", checks=(), lasting_key=key_mark(b"device", tenant_key=first.of("default"))
+        verifier="app_attest",
+        checks=(),
+        lasting_key=key_mark(b"device", tenant_key=first.tenant_key("default")),
     )
     counted = []
     for key in (first, MemoryKey(bytes([1]) * 32, earlier=(bytes(32),))):
-        memory = DeviceMemory(store, tenant_key=key.of, hash_subject=key.subject_hash, pool=pool)
+        memory = DeviceMemory(store, tenant_key=key.tenant_key, hash_subject=key.subject_hash, pool=pool)
         for subject in ("anna", "bert", "anna"):
             record = await checks.create(replace(new_check(), subject_reference=subject), None)
             frames = await memory.compare_frames(record, (), images=())
@@ -122,7 +124,7 @@ async def test_people_of_a_device_are_counted_by_hashes_that_a_rotation_keeps(tm
                 record, frames=frames, findings=[finding], session_key=session, now=NOW
             )
             await memory.keep(record, found, now=NOW)
-            counted.append({check.name: check.detail for check in found.checks}["memory.subjects"])
+            counted.append({test.name: test.detail for test in found.tests}["memory.subjects"])
     assert [detail.split("for ")[1].split()[0] for detail in counted] == ["1", "2", "2", "2", "2", "2"]
     stored = await database.read(
         lambda connection: set(connection.scalars(select(device_key_uses.c.subject_hash)))

@@ -44,7 +44,7 @@ class _Store:
 def store(database: Database) -> _Store:
     memory = DatabaseScanMemory(
         database,
-        tenant_key=MemoryKey(bytes(32)).of,
+        tenant_key=MemoryKey(bytes(32)).tenant_key,
         wrapping_keys=_WRAPPING,
         random=secrets.token_bytes,
     )
@@ -164,7 +164,7 @@ async def test_a_record_whose_wrapping_key_is_gone_is_left_out(store: _Store) ->
     await store.record(marks)
     without = DatabaseScanMemory(
         store.database,
-        tenant_key=MemoryKey(bytes(32)).of,
+        tenant_key=MemoryKey(bytes(32)).tenant_key,
         wrapping_keys=WrappingKeys(newest="new", keys={"new": bytes(range(32))}),
         random=secrets.token_bytes,
     )

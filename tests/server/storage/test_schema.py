@@ -116,7 +116,7 @@ async def test_references_of_an_older_version_are_hashed_in_place(url: str) -> N
         beside = (one for one in file.parent.iterdir() if one.is_file())
         assert [leak for one in beside for leak in canaries.leaks(one.read_bytes())] == []
     database = open_database(url)
-    enrolled = await DeviceRepository(database).enrolled("default", KeyKind.APP_ATTEST, b"k" * 32)
+    enrolled = await DeviceRepository(database).find_key("default", KeyKind.APP_ATTEST, b"k" * 32)
     assert enrolled is not None
     assert enrolled.subject_hash == key.subject_hash("default", "customer-4711-canary")
     hashes = key.subject_hashes("default", "customer-4711-canary")

@@ -22,7 +22,7 @@ _NEW = WrappingKeys(
 
 
 def rewrapped(found: WrappedKey) -> tuple[bytes, str] | None:
-    if found.key_id == _NEW.wrapping_for(found.context.tenant):
+    if found.key_id == _NEW.key_id_for(found.context.tenant):
         return None
     return rewrap(
         found.wrapped_key,
@@ -88,8 +88,8 @@ async def test_every_record_opens_with_the_new_key_alone(
     assert (await keys.count())["templates"] == {"new": 5, "bank": 2}
     for check_id, aad in made:
         only = WrappingKeys(
-            newest=_NEW.wrapping_for(aad.tenant),
-            keys={_NEW.wrapping_for(aad.tenant): _NEW.key(_NEW.wrapping_for(aad.tenant))},
+            newest=_NEW.key_id_for(aad.tenant),
+            keys={_NEW.key_id_for(aad.tenant): _NEW.key(_NEW.key_id_for(aad.tenant))},
         )
         assert unseal(await template_of(database, check_id), wrapping_keys=only, aad=aad) == b"template"
 

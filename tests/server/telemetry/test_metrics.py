@@ -18,8 +18,8 @@ def test_events_are_counted() -> None:
     metrics.checks.evidence_problem("LOST")
     metrics.decoders.isolated_decode("decoded")
     metrics.decoders.decoder_replaced("crashed")
-    metrics.models.loaded(on_gpu=True)
-    metrics.calls.analysed("video", "TOO_FEW_FRAMES")
+    metrics.models.set_device(on_gpu=True)
+    metrics.calls.count_analysis("video", "TOO_FEW_FRAMES")
 
     def value(name: str, **labels: str) -> float | None:
         return registry.get_sample_value(name, labels)

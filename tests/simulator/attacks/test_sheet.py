@@ -15,7 +15,7 @@ def _sheet(size: tuple[int, int] = (150, 200), bend: float = 0.0) -> Sheet:
 
 def test_the_sheet_hides_the_room_and_has_an_edge() -> None:
     sheet = _sheet()
-    sheet.put(np.full((100, 75, 3), (0, 0, 255), np.uint8))
+    sheet.place_picture(np.full((100, 75, 3), (0, 0, 255), np.uint8))
     view = sheet.show(ReliefPose())
     red = (view.scene == (0, 0, 255)).all(axis=2)
     assert red.sum() == pytest.approx(150 * 200, rel=0.02)
@@ -28,7 +28,7 @@ def test_the_sheet_hides_the_room_and_has_an_edge() -> None:
 
 def test_a_sheet_larger_than_the_frame_fills_it() -> None:
     sheet = _sheet(size=(600, 800))
-    sheet.put(np.full((80, 60, 3), 77, np.uint8))
+    sheet.place_picture(np.full((80, 60, 3), 77, np.uint8))
     view = sheet.show(ReliefPose(yaw=2))
     assert (view.scene == 77).all()
 

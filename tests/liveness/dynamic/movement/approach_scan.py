@@ -185,7 +185,7 @@ def _print(
         edge_colour=(236,) * 3,
         edge=8,
     )
-    sheet.put(selfie)
+    sheet.place_picture(selfie)
     hand = Wandering(
         rng,
         rms=ReliefPose(yaw=3, pitch=3, roll=1.5, shift_x=5, shift_y=5, approach=0.01),

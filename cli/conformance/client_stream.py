@@ -13,12 +13,12 @@ from cli.conformance.rules import Rule, Violation
 from server.errors import Refusal
 from server.scan.inbox import ConnectionLost
 
-__all__ = ["Arrival", "Line", "LineCut", "LineLost", "ProxyFailed"]
+__all__ = ["Arrival", "ClientStream", "ProxyFailed", "StreamCut", "StreamLost"]
 
 _SETTLE_SECONDS = 0.05
 
 
-class LineLost(Exception):
+class StreamLost(Exception):
     """The client ended the stream without a half-close, or the connection was cut."""
 
 
@@ -26,7 +26,7 @@ class ProxyFailed(Exception):
     """The stream ends as a proxy ends it: without an ErrorInfo."""
 
 
-class LineCut(Exception):
+class StreamCut(Exception):
     """The connection below the stream was reset."""
 
 
@@ -52,7 +52,7 @@ _Item: TypeAlias = "tuple[float, scan_pb2.ScanFaceRequest | Exception | _End]"
 Respond: TypeAlias = Callable[[scan_pb2.ScanFaceResponse], Awaitable[None]]
 
 
-class Line:
+class ClientStream:
     """A stream.
 
     Attributes:
@@ -93,7 +93,7 @@ class Line:
         Raises:
             Refusal: The scenario refused the stream.
             ProxyFailed: The scenario ended it without a reason.
-            LineCut: The scenario reset the connection.
+            StreamCut: The scenario reset the connection.
         """
         self._respond = respond
         receiving = asyncio.create_task(self._receive(requests))
@@ -109,17 +109,17 @@ class Line:
 
         Raises:
             TimeoutError: None came in time.
-            LineLost: The stream is over.
+            StreamLost: The stream is over.
             Violation: The bytes are no ScanFaceRequest.
         """
         if self._over is not None and self._arrived.empty():
-            raise LineLost
+            raise StreamLost
         async with asyncio.timeout(timeout_s):
             time, item = await self._arrived.get()
         match item:
             case _End.LOST:
                 self._over = _End.LOST
-                raise LineLost
+                raise StreamLost
             case _End.HALF_CLOSED:
                 self._over = _End.HALF_CLOSED
                 return Arrival(time, None)
@@ -150,9 +150,9 @@ class Line:
         self._end_with(ProxyFailed())
 
     def cut(self) -> None:
-        """Loses the line."""
+        """Cuts the connection."""
         self._cut()
-        self._end_with(LineCut())
+        self._end_with(StreamCut())
 
     def _end_with(self, error: Exception | None) -> None:
         if self._ended.done():
@@ -171,7 +171,7 @@ class Line:
         try:
             async for request in requests:
                 self._put(request)
-            # gRPC ends the iteration for a lost line, too, and cancels the call a moment later.
+            # gRPC ends the iteration for a lost connection, too, and cancels the call a moment later.
             await asyncio.sleep(_SETTLE_SECONDS)
             self._put(_End.HALF_CLOSED)
         except ConnectionLost:
