@@ -1,6 +1,6 @@
 """Lists decided checks by the indexed terms and times, without opening their sealed records."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -11,7 +11,7 @@ from liveness import AttackType
 from server.audit import AuditAction
 from server.compliance.access import Access, reference_field, text_field
 from server.compliance.page_token import PageTokens
-from server.domain.evidence_terms import ALL, HOLD, policy_term, reason_policy_term, reference_term, term
+from server.domain.evidence_terms import ALL, HOLD, pair_terms, reference_term, term
 from server.domain.reasons import CheckStatus, FailureReason
 from server.storage.audit import AuditLog
 from server.storage.evidence_records import EvidenceRecordRepository, ListedCheck, Place
@@ -56,7 +56,7 @@ class CheckFilter:
     on_hold: bool = False
 
     def terms(self, tenant_keys: Sequence[bytes]) -> tuple[tuple[str, ...], ...]:
-        """Returns the conditions as terms, the most selective first.
+        """Returns the conditions as terms: those of references, of a hold, and of words, two by two.
 
         Args:
             tenant_keys: The keys that the tenant has and had, with which references may be hashed.
@@ -67,31 +67,17 @@ class CheckFilter:
             if reference
         ]
         found += [(HOLD,)] if self.on_hold else []
-        found += [
-            (one,)
-            for one in (
-                self.sign and term("sign", self.sign),
-                self.attack and term("attack", self.attack.value),
-                *self._common_terms(),
-                None if self.sandbox is None else term("sandbox", "yes" if self.sandbox else "no"),
-            )
-            if one
-        ]
+        chosen = (
+            ("sign", self.sign),
+            ("attack", self.attack and self.attack.value),
+            ("reason", self.reason and self.reason.value),
+            ("status", self.status and self.status.value),
+            ("sandbox", None if self.sandbox is None else "yes" if self.sandbox else "no"),
+            ("policy", self.policy),
+        )
+        words = [(name, word) for name, word in chosen if word]
+        found += [(one,) for one in pair_terms(words) or (term(name, word) for name, word in words)]
         return tuple(found) or ((ALL,),)
-
-    def _common_terms(self) -> Iterator[str]:
-        """Yields the terms of reason, policy and status: a policy together with one of the others."""
-        if self.reason and self.policy:
-            yield reason_policy_term(self.policy, self.reason.value)
-        elif self.reason:
-            yield term("reason", self.reason.value)
-        if self.policy and self.status and not self.reason:
-            yield policy_term(self.policy, self.status.value)
-            return
-        if self.policy and not self.reason:
-            yield term("policy", self.policy)
-        if self.status:
-            yield term("status", self.status.value)
 
     @property
     def words(self) -> dict[str, str]:

@@ -1,11 +1,15 @@
 """The terms by which evidence records are found: filter words, and keyed hashes of references."""
 
 import hmac
+from collections.abc import Iterable
+from itertools import combinations
 from typing import Final
 
-__all__ = ["ALL", "HOLD", "policy_term", "reason_policy_term", "reference_term", "term"]
+__all__ = ["ALL", "HOLD", "pair_terms", "reference_term", "term"]
 
 _DOMAIN: Final = b"facegate/v1/evidence-reference"
+# The names of pairs have this order, and the text of a policy is last.
+_NAMES: Final = ("sign", "attack", "reason", "status", "sandbox", "policy")
 
 ALL: Final = "all"
 """The term of every record."""
@@ -19,18 +23,21 @@ def term(name: str, word: str) -> str:
     return f"{name}:{word}"
 
 
-def policy_term(policy: str, status: str) -> str:
-    """Returns the term of a policy and a status together.
+def pair_terms(words: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """Returns the terms of every two words together, such as ``"status_policy:FAILURE:high"``.
 
-    Most checks may have the same policy, and most the same status, but only few may have both. A query with
-    two separate terms would read all entries of one of them.
+    Each of two words may be frequent, though few records have both. A query with two separate terms would
+    read all entries of one of them.
+
+    Args:
+        words: Names and words, such as ``("status", "FAILURE")``. Two words of one name make no pair.
     """
-    return term("status_policy", f"{status}:{policy}")
-
-
-def reason_policy_term(policy: str, reason: str) -> str:
-    """Returns the term of a policy and a reason together, which may never meet, though each is frequent."""
-    return term("reason_policy", f"{reason}:{policy}")
+    ordered = sorted(words, key=lambda named: _NAMES.index(named[0]))
+    return tuple(
+        term(f"{one}_{other}", f"{one_word}:{other_word}")
+        for (one, one_word), (other, other_word) in combinations(ordered, 2)
+        if one != other
+    )
 
 
 def reference_term(name: str, reference: str, *, tenant_key: bytes) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from liveness import Verdict
-from server.domain.evidence_terms import ALL, policy_term, reason_policy_term, reference_term, term
+from server.domain.evidence_terms import ALL, pair_terms, reference_term, term
 from server.verdict.outcome import CheckOutcome
 
 __all__ = ["record_terms"]
@@ -16,17 +16,15 @@ def record_terms(outcome: CheckOutcome, *, tenant_key: bytes) -> tuple[str, ...]
         outcome: The decision.
         tenant_key: The key of the tenant with which references are hashed.
     """
-    found = [
-        ALL,
-        term("status", outcome.verdict.status.value),
-        *(term("reason", reason.value) for reason in outcome.verdict.reasons),
-        term("policy", outcome.policy_name),
-        policy_term(outcome.policy_name, outcome.verdict.status.value),
-        *(reason_policy_term(outcome.policy_name, reason.value) for reason in outcome.verdict.reasons),
-        term("sandbox", "yes" if outcome.sandbox else "no"),
-        *(term("attack", attack) for attack in _attacks(outcome)),
-        *(term("sign", sign.of.value) for sign in outcome.device.signs if sign.suspected),
+    words = [
+        ("status", outcome.verdict.status.value),
+        *(("reason", reason.value) for reason in outcome.verdict.reasons),
+        ("policy", outcome.policy_name),
+        ("sandbox", "yes" if outcome.sandbox else "no"),
+        *(("attack", attack) for attack in _attacks(outcome)),
+        *(("sign", sign.of.value) for sign in outcome.device.signs if sign.suspected),
     ]
+    found = [ALL, *(term(name, word) for name, word in words), *pair_terms(words)]
     if outcome.subject_reference:
         found.append(reference_term("subject", outcome.subject_reference, tenant_key=tenant_key))
     if outcome.consent_reference:

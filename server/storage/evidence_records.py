@@ -1,17 +1,17 @@
 """The evidence records of decided checks, and the terms by which they are found.
 
-The functions work inside an open transaction; ``EvidenceRecordRepository`` reads. A list is driven by one
-term in the order of the index, newest first, and tests the other terms by their primary key, so that no query
-sorts or scans.
+The functions work inside an open transaction; ``EvidenceRecordRepository`` reads. A list is driven by its
+rarest term in the order of the index, newest first, and tests the other terms by their primary key, so that
+no query sorts or scans.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, delete, exists, insert, literal, select, tuple_
+from sqlalchemy import Connection, Select, delete, exists, func, insert, literal, select, tuple_
 
 from server.domain.reasons import CheckStatus, FailureReason
 from server.domain.state import CheckState
@@ -28,9 +28,13 @@ __all__ = [
     "Place",
     "StoredRecord",
     "add_record",
+    "count_query",
     "list_query",
+    "rarest_first",
     "remove_record",
 ]
+
+_COUNTED: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +131,29 @@ def remove_record(connection: Connection, check_id: UUID) -> None:
         connection.execute(delete(table).where(table.c.check_id == check_id))
 
 
+def count_query(
+    tenant: str, terms: Sequence[Sequence[str]], *, since: datetime | None, before: datetime | None
+) -> Select[Any]:
+    """Returns the query that counts the entries of each condition, up to ``_COUNTED``; see ``list_query``."""
+    counted = (_entries(tenant, condition, since, before).limit(_COUNTED).subquery() for condition in terms)
+    return select(*(select(func.count()).select_from(entries).scalar_subquery() for entries in counted))
+
+
+def rarest_first(
+    connection: Connection,
+    tenant: str,
+    terms: Sequence[Sequence[str]],
+    *,
+    since: datetime | None,
+    before: datetime | None,
+) -> Sequence[Sequence[str]]:
+    """Sorts the conditions of a list by their entries; those with ``_COUNTED`` or more keep their order."""
+    if len(terms) == 1:
+        return terms
+    counts = connection.execute(count_query(tenant, terms, since=since, before=before)).one()
+    return [terms[at] for at in sorted(range(len(terms)), key=counts.__getitem__)]
+
+
 def list_query(
     tenant: str,
     terms: Sequence[Sequence[str]],
@@ -140,8 +167,8 @@ def list_query(
 
     Args:
         tenant: The tenant.
-        terms: Conditions that all hold, the most selective first; each is met by any of its terms. One of the
-            terms of the first condition drives the query. Not empty.
+        terms: Conditions that all hold; each is met by any of its terms. The first condition drives the
+            query, so its time grows with the entries of that condition. Not empty.
         since: Only checks that were decided at this time or later.
         before: Only checks that were decided earlier.
         after: Only checks that follow this place.
@@ -149,14 +176,7 @@ def list_query(
     """
     driving, *others = terms
     drive = record_terms.c
-    query = select(drive.decide_time, drive.check_id).where(
-        drive.tenant == tenant,
-        drive.term == driving[0] if len(driving) == 1 else drive.term.in_(driving),
-    )
-    if since is not None:
-        query = query.where(drive.decide_time >= since)
-    if before is not None:
-        query = query.where(drive.decide_time < before)
+    query = _entries(tenant, driving, since, before)
     if after is not None:
         query = query.where(
             tuple_(drive.decide_time, drive.check_id)
@@ -178,6 +198,21 @@ def list_query(
     if len(driving) > 1:
         query = query.distinct()
     return query.order_by(drive.decide_time.desc(), drive.check_id.desc()).limit(limit)
+
+
+def _entries(
+    tenant: str, condition: Sequence[str], since: datetime | None, before: datetime | None
+) -> Select[Any]:
+    entry = record_terms.c
+    query = select(entry.decide_time, entry.check_id).where(
+        entry.tenant == tenant,
+        entry.term == condition[0] if len(condition) == 1 else entry.term.in_(condition),
+    )
+    if since is not None:
+        query = query.where(entry.decide_time >= since)
+    if before is not None:
+        query = query.where(entry.decide_time < before)
+    return query
 
 
 class EvidenceRecordRepository:
@@ -214,9 +249,10 @@ class EvidenceRecordRepository:
         limit: int,
     ) -> tuple[ListedCheck, ...]:
         """Returns a page of checks that have records, newest first; see ``list_query``."""
-        query = list_query(tenant, terms, since=since, before=before, after=after, limit=limit)
 
         def work(connection: Connection) -> tuple[ListedCheck, ...]:
+            conditions = rarest_first(connection, tenant, terms, since=since, before=before)
+            query = list_query(tenant, conditions, since=since, before=before, after=after, limit=limit)
             found = [row.check_id for row in connection.execute(query)]
             return _listed(connection, found)
 

@@ -12,6 +12,7 @@ few times faster. They are spread over all identifiers; those of later checks fa
 import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from itertools import product
 from typing import Any, Final
 from uuid import UUID
 
@@ -38,7 +39,7 @@ from sqlalchemy import (
 )
 
 from server.audit import AuditAction
-from server.domain.evidence_terms import ALL, HOLD, policy_term, reason_policy_term, term
+from server.domain.evidence_terms import ALL, HOLD, pair_terms, term
 from server.storage.database import Database
 from server.storage.tables import (
     UtcTime,
@@ -207,12 +208,12 @@ def _add_terms(connection: Connection, template: Row[Any]) -> None:
         (subject, true()),
         # The same text of consent for everybody.
         (literal(consent), true()),
-        (literal(term("sign", "virtual_camera")), made.number % 100 == 0),
         (literal(HOLD), made.number % 1000 == 0),
     ]
-    for policy, status, reason in _KINDS:
+    for (policy, status, reason), signed in product(_KINDS, (False, True)):
         kind = and_(made.policy == policy, made.status == status, made.reason == reason)
-        wanted += [(literal(word), kind) for word in _words(policy, status, reason)]
+        chosen = kind & (made.number % 100 == 0 if signed else made.number % 100 != 0)
+        wanted += [(literal(one), chosen) for one in _words(policy, status, reason, signed=signed)]
     names = ["tenant", "term", "decide_time", "check_id"]
     for word, wanted_of in wanted:
         query = select(literal(tenant), word, made.decide_time, made.check_id).where(wanted_of)
@@ -223,12 +224,10 @@ def _add_terms(connection: Connection, template: Row[Any]) -> None:
     connection.execute(insert(holds).from_select(["check_id", *values, "place_time"], held))
 
 
-def _words(policy: str, status: str, reason: str) -> list[str]:
-    """The terms of a copy, except those of its references and its device."""
-    words = [ALL, term("status", status), term("policy", policy), policy_term(policy, status)]
-    words.append(term("sandbox", "no"))
-    if reason:
-        words += [term("reason", reason), reason_policy_term(policy, reason)]
-    if reason == "SPOOF":
-        words.append(term("attack", "SCREEN_REPLAY"))
-    return words
+def _words(policy: str, status: str, reason: str, *, signed: bool) -> list[str]:
+    """The terms of a copy, except those of its references and its hold."""
+    words = [("status", status), ("policy", policy), ("sandbox", "no")]
+    words += [("reason", reason)] if reason else []
+    words += [("attack", "SCREEN_REPLAY")] if reason == "SPOOF" else []
+    words += [("sign", "virtual_camera")] if signed else []
+    return [ALL, *(term(name, word) for name, word in words), *pair_terms(words)]

@@ -10,10 +10,16 @@ server and SQLite, but not PostgreSQL; it depends less on what else the machine 
 
     python -m tests.server.compliance.scale --checks 100000
     python -m tests.server.compliance.scale --checks 1000000 --postgresql
+
+With ``--store``, SQLite and images stay in a folder. A later call with the same folder measures them again
+without filling, within two days, after which the server would erase them.
+
+    python -m tests.server.compliance.scale --checks 1000000 --store build/scale
 """
 
 import argparse
 import asyncio
+import json
 import logging
 import os
 import secrets
@@ -96,6 +102,31 @@ _FILTERS: Mapping[str, Mapping[str, Any]] = {
         "attack_type": result_pb2.ATTACK_TYPE_SCREEN_REPLAY,
     },
     "policy and device sign": {"policy": "rare", "device_sign": "virtual_camera"},
+    "policy, attack type and reason": {
+        "policy": "high",
+        "attack_type": result_pb2.ATTACK_TYPE_SCREEN_REPLAY,
+        "reason": result_pb2.FAILURE_REASON_SPOOF,
+    },
+    "those that never meet": {
+        "policy": "rare",
+        "attack_type": result_pb2.ATTACK_TYPE_SCREEN_REPLAY,
+        "reason": result_pb2.FAILURE_REASON_SPOOF,
+    },
+    "status and reason that never meet": {
+        "status": result_pb2.CHECK_STATUS_SUCCESS,
+        "reason": result_pb2.FAILURE_REASON_SPOOF,
+    },
+    "status and sandbox that never meet": {"status": result_pb2.CHECK_STATUS_FAILURE, "sandbox": True},
+    "attack type and device sign": {
+        "attack_type": result_pb2.ATTACK_TYPE_SCREEN_REPLAY,
+        "device_sign": "virtual_camera",
+    },
+    "consent of all, policy, attack": {
+        "consent_reference": "c-1",
+        "policy": "rare",
+        "attack_type": result_pb2.ATTACK_TYPE_SCREEN_REPLAY,
+    },
+    "policy and on hold": {"policy": "rare", "on_hold": True},
 }
 
 
@@ -158,10 +189,19 @@ async def _scanned(office: Office) -> UUID:
     raise AssertionError("the last scan ends with its result or its error")
 
 
-async def _fill(office: Office, template: UUID, count: int) -> list[UUID]:
-    """Fills the database, which no server uses; returns the copies that a server can open."""
+async def _fill(office: Office, template: UUID, count: int) -> None:
+    """Fills the database, which no server uses."""
     database = open_database(office.live.settings.database_url, patient=True)
     await fill(database, template, count, report=partial(print, flush=True))
+    if not is_sqlite(office.live.settings.database_url):
+        # PostgreSQL does it by itself after a while; SQLite never does.
+        await database.write(lambda connection: connection.execute(text("ANALYZE")).rowcount)
+    await database.close()
+
+
+async def _add_copies(office: Office, template: UUID) -> list[UUID]:
+    """Adds copies that a server can open, and that nobody has received yet."""
+    database = open_database(office.live.settings.database_url, patient=True)
     copier = _Copier(office)
     stored = await EvidenceRecordRepository(database).find(template)
     assert stored is not None
@@ -181,9 +221,6 @@ async def _fill(office: Office, template: UUID, count: int) -> list[UUID]:
 
     for copy in made:
         await database.write(write, copy, await copier.images(template, copy, entries))
-    if not is_sqlite(office.live.settings.database_url):
-        # PostgreSQL does it by itself after a while; SQLite never does.
-        await database.write(lambda connection: connection.execute(text("ANALYZE")).rowcount)
     await database.close()
     return made
 
@@ -222,19 +259,26 @@ async def _measure(office: Office, made: list[UUID]) -> None:
         await _measured(f"list: {name}", [listed(fields)] * 30)
 
 
-async def _main(count: int, *, postgresql: bool) -> None:
+async def _main(count: int, *, store: Path | None, postgresql: bool) -> None:
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="facegate-scale-")))
+        folder = store or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="facegate-scale-")))
         storage = {}
         if postgresql:
             url = await stack.enter_context(postgres_server()).new_database()
             await upgrade(url)
             storage = {"storage": {"database_url": url}}
+        filled = folder / "filled.json"
+        if filled.exists():
+            facts = json.loads(filled.read_text())
+            count, template = facts["checks"], UUID(facts["template"])
+        else:
+            async with open_office(folder, **storage) as office:
+                template = await _scanned(office)
+                await _finish(office, template)
+            await _fill(office, template, count)
+            filled.write_text(json.dumps({"checks": count, "template": str(template)}))
         async with open_office(folder, **storage) as office:
-            template = await _scanned(office)
-            await _finish(office, template)
-        made = await _fill(office, template, count)
-        async with open_office(folder, **storage) as office:
+            made = await _add_copies(office, template)
             print(
                 f"{count:,} checks, {'PostgreSQL' if postgresql else 'SQLite'}, {os.cpu_count()} cores",
                 flush=True,
@@ -246,8 +290,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--checks", type=int, default=100_000)
-    parser.add_argument("--postgresql", action="store_true")
+    parser.add_argument("--checks", type=int, default=100_000, help="ignored if the store is filled")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--postgresql", action="store_true")
+    where.add_argument("--store", type=Path)
     given = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    asyncio.run(_main(given.checks, postgresql=given.postgresql))
+    asyncio.run(_main(given.checks, store=given.store, postgresql=given.postgresql))

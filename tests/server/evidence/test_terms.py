@@ -1,46 +1,71 @@
 from dataclasses import replace
 
+from sqlalchemy import String
+
 from device_integrity.check import Manipulation
-from device_integrity.policy import InjectionInstrument, InjectionMethod, Sign
-from server.domain.evidence_terms import reference_term
+from liveness import AttackType
+from server.domain.evidence_terms import pair_terms, reference_term
 from server.evidence.terms import record_terms
+from server.storage.tables import record_terms as columns
 from server.verdict import CheckStatus, CheckVerdict, FailureReason
-from tests.server.verdict.samples import OUTCOME
+from tests.server.verdict.samples import OUTCOME, camera_sign
 
 _KEY = bytes(32)
 
 
-def _sign(strength: float) -> Sign:
-    return Sign(
-        of=Manipulation.VIRTUAL_CAMERA,
-        strength=strength,
-        method=InjectionMethod.VIRTUAL_CAMERA,
-        instrument=InjectionInstrument.UNKNOWN,
-        checks=("camera.name",),
-    )
-
-
 def test_a_record_is_found_by_what_the_filters_need() -> None:
-    device = replace(OUTCOME.device, signs=(_sign(1.0),))
+    device = replace(OUTCOME.device, signs=(camera_sign(1.0),))
     assert set(record_terms(replace(OUTCOME, device=device), tenant_key=_KEY)) == {
         "all",
         "status:FAILURE",
         "reason:CONDITIONS",
         "reason:SPOOF",
-        "reason_policy:CONDITIONS:standard",
-        "reason_policy:SPOOF:standard",
         "attack:INJECTION",
         "policy:standard",
-        "status_policy:FAILURE:standard",
         "sandbox:yes",
         "sign:virtual_camera",
+        "sign_attack:virtual_camera:INJECTION",
+        "sign_reason:virtual_camera:CONDITIONS",
+        "sign_reason:virtual_camera:SPOOF",
+        "sign_status:virtual_camera:FAILURE",
+        "sign_sandbox:virtual_camera:yes",
+        "sign_policy:virtual_camera:standard",
+        "attack_reason:INJECTION:CONDITIONS",
+        "attack_reason:INJECTION:SPOOF",
+        "attack_status:INJECTION:FAILURE",
+        "attack_sandbox:INJECTION:yes",
+        "attack_policy:INJECTION:standard",
+        "reason_status:CONDITIONS:FAILURE",
+        "reason_status:SPOOF:FAILURE",
+        "reason_sandbox:CONDITIONS:yes",
+        "reason_sandbox:SPOOF:yes",
+        "reason_policy:CONDITIONS:standard",
+        "reason_policy:SPOOF:standard",
+        "status_sandbox:FAILURE:yes",
+        "status_policy:FAILURE:standard",
+        "sandbox_policy:yes:standard",
         reference_term("subject", "subject", tenant_key=_KEY),
         reference_term("consent", "consent", tenant_key=_KEY),
     }
 
 
+def test_every_term_fits_into_its_column() -> None:
+    longest = {
+        "sign": max((one.value for one in Manipulation), key=len),
+        "attack": max((one.value for one in AttackType), key=len),
+        "reason": max((one.value for one in FailureReason), key=len),
+        "status": max((one.value for one in CheckStatus), key=len),
+        "sandbox": "yes",
+        "policy": "p" * 64,
+    }
+    column = columns.c.term.type
+    assert isinstance(column, String)
+    assert column.length is not None
+    assert max(map(len, pair_terms(longest.items()))) <= column.length
+
+
 def test_a_sign_that_is_not_suspected_is_no_term() -> None:
-    device = replace(OUTCOME.device, signs=(_sign(0.3),))
+    device = replace(OUTCOME.device, signs=(camera_sign(0.3),))
     assert not any(
         term.startswith("sign:") for term in record_terms(replace(OUTCOME, device=device), tenant_key=_KEY)
     )

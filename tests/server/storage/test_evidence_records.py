@@ -1,6 +1,6 @@
 """The evidence records of checks: their terms, the order and stability of lists, and the plans of queries."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -10,7 +10,13 @@ from sqlalchemy import Connection, func, select
 
 from server.domain.terms import AttemptOutcome
 from server.storage.database import Database
-from server.storage.evidence_records import EvidenceRecordRepository, Place, list_query
+from server.storage.evidence_records import (
+    EvidenceRecordRepository,
+    Place,
+    count_query,
+    list_query,
+    rarest_first,
+)
 from server.storage.records import AttemptEnding, NewAttempt
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
@@ -60,6 +66,21 @@ async def test_all_conditions_of_a_list_hold(
     # A reference may be hashed under several keys.
     either = await found(("policy:high", "status:FAILURE"), ("status:FAILURE",))
     assert either == await found(("status:FAILURE",))
+
+
+async def test_the_rarest_condition_drives_a_list(repository: CheckRepository, database: Database) -> None:
+    for second in (1, 2, 3):
+        await _decided(repository, second, "status_policy:FAILURE:high", "reason_policy:SPOOF:high")
+    await _decided(repository, 4, "status_policy:FAILURE:high")
+    await _decided(repository, 5, "reason_status:SPOOF:FAILURE", tenant="another")
+    terms = [("status_policy:FAILURE:high",), ("reason_policy:SPOOF:high",), ("reason_status:SPOOF:FAILURE",)]
+
+    def drive(since: datetime | None) -> Callable[[Connection], Sequence[Sequence[str]]]:
+        return lambda connection: rarest_first(connection, "default", terms, since=since, before=None)
+
+    assert await database.read(drive(None)) == terms[::-1]
+    # Both frequent conditions have one entry from then on, or none.
+    assert await database.read(drive(after(4))) == [terms[1], terms[2], terms[0]]
 
 
 async def test_pages_are_stable_while_checks_are_decided(
@@ -160,4 +181,12 @@ async def test_a_list_is_read_from_the_index_without_a_sort(
 
     words = await database.write(plan_of, query)
     for slow in ("SCAN", "Seq Scan", "TEMP B-TREE", "Sort"):
+        assert slow not in words, words
+
+
+async def test_the_entries_of_conditions_are_counted_in_the_index(database: Database) -> None:
+    query = count_query("default", _FILTERS["several"], since=NOW, before=after(5))
+    words = await database.write(plan_of, query)
+    assert ("USING COVERING INDEX" in words) or ("Index Only Scan" in words), words
+    for slow in ("SCAN record_terms", "Seq Scan", "TEMP B-TREE", "Sort"):
         assert slow not in words, words

@@ -7,6 +7,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, insert, inspect, select, text
 
+from server.evidence.terms import record_terms as terms_of
 from server.keys import MemoryKey
 from server.storage.database import open_database
 from server.storage.devices import DeviceRepository, KeyKind
@@ -18,6 +19,7 @@ from server.storage.tables import device_key_uses, metadata, record_terms, scan_
 from tests.canaries import Canaries
 from tests.server.databases import take_back
 from tests.server.storage.samples import NOW, decision, enrolled_key, new_check, sealed_record
+from tests.server.verdict.samples import OUTCOME, camera_sign
 
 
 async def test_the_migrations_make_exactly_the_tables(url: str) -> None:
@@ -98,6 +100,7 @@ async def test_a_file_that_is_no_database_is_unavailable(sqlite_url: str) -> Non
         await prepare_database(sqlite_url)
 
 
+_OLDER_PAIRS = ("reason_policy:", "status_policy:")
 _TABLES = ("enrolled_keys", "device_key_uses", "scan_memories")
 
 
@@ -151,6 +154,28 @@ async def test_records_of_an_older_version_get_the_terms_of_reason_and_policy(ur
     assert await _terms(url) - before == {"reason_policy:SPOOF:high", "reason_policy:CONDITIONS:high"}
     await take_back(url, "0008")
     assert await _terms(url) == before
+    await database.close()
+
+
+async def test_records_of_an_older_version_get_the_terms_of_pairs(url: str) -> None:
+    await upgrade(url)
+    database = open_database(url)
+    repository, written = CheckRepository(database), set()
+    for number, policy in enumerate(("high", "low")):
+        verdict = replace(OUTCOME.verdict, reasons=OUTCOME.verdict.reasons[number:])
+        device = replace(OUTCOME.device, signs=(camera_sign(1.0),))
+        outcome = replace(OUTCOME, policy_name=policy, sandbox=number > 0, verdict=verdict, device=device)
+        terms = terms_of(outcome, tenant_key=bytes(32))
+        written |= set(terms)
+        record = await repository.create(new_check(), None)
+        sealed = replace(sealed_record(), terms=terms)
+        await repository.decide(record.check_id, epoch=None, decision=replace(decision(), record=sealed))
+    assert await _terms(url) == written
+    await take_back(url, "0009")
+    before = {one for one in written if "_" not in one.partition(":")[0] or one.startswith(_OLDER_PAIRS)}
+    assert await _terms(url) == before
+    await upgrade(url)
+    assert await _terms(url) == written
     await database.close()
 
 

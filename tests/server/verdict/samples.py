@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from device_integrity.assurance import Assurance
-from device_integrity.check import passed_test
+from device_integrity.check import Manipulation, passed_test
+from device_integrity.policy import InjectionInstrument, InjectionMethod, Sign
 from liveness.policy import LivenessPolicy
 from liveness.signal import Signal
 from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
@@ -22,7 +23,7 @@ from server.verdict.outcome import (
 )
 from server.verdict.record import AttemptFrames, EvidenceRecord, ImageFacts, PortraitFacts, RecordTimes
 
-__all__ = ["ATTEMPT", "LATER", "NOW", "OUTCOME", "RECORD"]
+__all__ = ["ATTEMPT", "LATER", "NOW", "OUTCOME", "RECORD", "camera_sign"]
 
 NOW = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
 LATER = datetime(2026, 5, 4, 12, 33, tzinfo=UTC)
@@ -127,3 +128,14 @@ RECORD = EvidenceRecord(
         retain_until=LATER,
     ),
 )
+
+
+def camera_sign(strength: float) -> Sign:
+    """A sign of a virtual camera, suspected from the strength 0.5."""
+    return Sign(
+        of=Manipulation.VIRTUAL_CAMERA,
+        strength=strength,
+        method=InjectionMethod.VIRTUAL_CAMERA,
+        instrument=InjectionInstrument.UNKNOWN,
+        checks=("camera.name",),
+    )
