@@ -244,6 +244,7 @@ class AttemptCapture:
                     blinked=self._watch.watcher.blinked,
                     captured=self._placement.captured,
                     round_trip=self.round_trip.seconds,
+                    waited=self.round_trip.waited,
                 )
             )
         if self._placement.captured:
@@ -289,11 +290,26 @@ class AttemptCapture:
             match action:
                 case MoveOval(oval=oval):
                     self._placement.oval = oval
-                case Reveal(step):
-                    self.round_trip.note_step(step.number, now)
                 case _:
                     pass
         return actions
+
+    def sent(self, action: Action, *, at: float) -> None:
+        """Notes the time at which an action of ``act`` is sent, from which the age of its answer counts.
+
+        Call it for every action, before the next frame. ``at`` is when the action is handed to the transport,
+        *before* the wait until the transport accepts it. A device that does not read decides how long that
+        wait lasts: it could receive all of a colour but the last byte, and work on its answer meanwhile. If
+        the server waits with an earlier message instead, no byte of the colour has left the server yet, so
+        the device gains nothing.
+
+        Args:
+            action: The action.
+            at: The time, seconds on the clock that ``act`` uses.
+        """
+        if isinstance(action, Reveal) and self.challenge is not None:
+            self.round_trip.note_step(action.step.number, at)
+            self.challenge.sent(at)
 
     def _note(self, frame: Frame, time: float) -> None:
         """Takes a frame that is not decoded."""

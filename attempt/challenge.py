@@ -30,6 +30,7 @@ class ChallengeFrame:
         blinked: Whether a blink was measured up to this frame.
         captured: Whether the attempt has the frames that every attempt needs.
         round_trip: The stream's round trip (``RoundTrip.seconds``), seconds.
+        waited: When it waited for credit (``RoundTrip.waited``).
     """
 
     seen: SeenFrame
@@ -40,6 +41,7 @@ class ChallengeFrame:
     blinked: bool
     captured: bool
     round_trip: float
+    waited: tuple[float, float] | None = None
 
 
 class AttemptChallenge(Protocol):
@@ -124,6 +126,10 @@ class AttemptChallenge(Protocol):
             origin_us: Capture time of the attempt's first frame, microseconds on the device's clock.
             arrival: Its arrival time, seconds on the server's monotonic clock.
         """
+        ...
+
+    def sent(self, at: float) -> None:
+        """Notes when a step of the flash that ``act`` returned was sent; see ``AttemptCapture.sent``."""
         ...
 
     def due(self, now: float) -> float | None:

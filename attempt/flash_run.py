@@ -175,6 +175,7 @@ class FlashRun:
             step=step,
             step_since=since,
             round_trip=frame.round_trip,
+            waited=frame.waited,
         )
         self._challenge.add(
             sample,
@@ -189,6 +190,10 @@ class FlashRun:
         step, since = self._claim(frame, origin_us)
         captured = (frame.capture_time_us - origin_us) / 1e6
         self._challenge.update(DisplayClaim(step, since, capture_time=captured, arrival_time=arrival))
+
+    def sent(self, at: float) -> None:
+        """See ``FlashChallenge.sent``."""
+        self._challenge.sent(at)
 
     def hint(self, now: float) -> str | None:
         """Returns the feedback code of the current obstacle; ``None`` once the flash is over."""

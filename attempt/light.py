@@ -21,6 +21,7 @@ def flash_sample(
     step: int,
     step_since: float | None,
     round_trip: float,
+    waited: tuple[float, float] | None,
 ) -> FlashSample:
     """Returns the measurements of the screen's light in a frame.
 
@@ -31,6 +32,7 @@ def flash_sample(
         step: The step that the device claims was on display; 0 for none.
         step_since: When that step appeared, as the device claims, seconds on the device's clock.
         round_trip: The stream's round trip, seconds.
+        waited: When the frame waited for credit (``RoundTrip.waited``).
     """
     observation, frame, pixels = seen.observation, seen.frame, seen.light
     if pixels is None:
@@ -48,7 +50,7 @@ def flash_sample(
         step_since=step_since,
         exposure=None if frame.exposure is None else _exposure(frame.exposure),
     )
-    return replace(sample, round_trip=round_trip)
+    return replace(sample, round_trip=round_trip, waited=waited)
 
 
 def _scaled(face: DetectedFace, scale: float) -> DetectedFace:

@@ -121,6 +121,9 @@ class MovementRun:
     def skip(self, frame: Frame, *, origin_us: int, arrival: float) -> None:
         """Does nothing, because it is over once it is settled."""
 
+    def sent(self, at: float) -> None:
+        """Does nothing, because its ovals are not timed."""
+
     def hint(self, now: float) -> str | None:
         """Returns the current hint towards the oval; ``None`` once the challenge is over."""
         return None if self.over else self._hints.standing(now)

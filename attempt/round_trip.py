@@ -20,6 +20,8 @@ class RoundTrip:
         """Starts without an exchange."""
         self._shortest: float | None = None
         self._asked: float | None = None
+        self._waiting_since: float | None = None
+        self._waited: tuple[float, float] | None = None
         self._step = 0
         self._step_at: float | None = None
 
@@ -28,14 +30,24 @@ class RoundTrip:
         """The shortest exchange so far, seconds; 0 before the first one."""
         return 0.0 if self._shortest is None else self._shortest
 
-    def note_request(self, now: float) -> None:
+    @property
+    def waited(self) -> tuple[float, float] | None:
+        """When the latest frame waited for the server's credit, from and until; ``None`` if it did not.
+
+        Both are seconds on the server's monotonic clock: the arrival of the frame that used the last credit,
+        and the sending of more.
+        """
+        return self._waited
+
+    def note_request(self, now: float, *, waiting_since: float | None = None) -> None:
         """Notes a message without which the device cannot send another frame.
 
         Args:
             now: When the message is sent, seconds on the server's monotonic clock.
+            waiting_since: Since when the device had no credit, on the same clock; ``None`` at the start.
         """
         if self._asked is None:
-            self._asked = now
+            self._asked, self._waiting_since = now, waiting_since
 
     def note_step(self, step: int, now: float) -> None:
         """Notes that a step of the flash, which no earlier frame can name, is sent at ``now``."""
@@ -49,8 +61,11 @@ class RoundTrip:
             step: The step that it names; 0 for none.
         """
         # A frame that had arrived when the message was sent, and waited to be processed, is no answer to it.
+        self._waited = None
         if self._asked is not None and at > self._asked:
             self._exchanged(at - self._asked)
+            if self._waiting_since is not None:
+                self._waited = (self._waiting_since, self._asked)
             self._asked = None
         if self._step_at is not None and step == self._step and at > self._step_at:
             self._exchanged(at - self._step_at)

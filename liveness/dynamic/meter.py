@@ -6,7 +6,7 @@ can change: once the step on display was held, and after every other frame from 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -127,18 +127,25 @@ class FlashMeter:
         """Adds the next frame; ignores a frame that is out of order."""
         if not self._track.add(sample):
             return
+        if self._sent and sample.arrival_time <= self._sent[-1].at:
+            # It had arrived when the step was sent, and waited to be processed.
+            self._sent[-1] = replace(self._sent[-1], after_capture=sample.capture_time)
         self._samples.append(sample)
         self._light.add(sample)
         self._since_analysis += 1
         self._due = self._due or self._adds_evidence(sample)
 
     def revealed(self, step: ColourStep, at: float) -> None:
-        """Records that ``step`` was sent at ``at``, seconds on the server's monotonic clock."""
+        """Records that ``step`` was drawn at ``at``, seconds on the server's monotonic clock."""
         self._sent.append(Sent(step=step, at=at, after_capture=self._track.latest_capture))
         unknown = StepReading(
             step=step.number, frames=0, snr=0.0, agrees=None, disturbed=frozenset(), settled=False
         )
         self._readings = (*self._readings, unknown)
+
+    def sent(self, at: float) -> None:
+        """Records when the step drawn last was sent, on the same clock."""
+        self._sent[-1] = replace(self._sent[-1], at=max(self._sent[-1].at, at))
 
     def refresh(self) -> None:
         """Measures again, so that later calls include all frames that were added, as the judge does."""

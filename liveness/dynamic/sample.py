@@ -78,6 +78,8 @@ class FlashSample:
         followed: Whether the face was followed from an earlier frame, not detected in this one.
         round_trip: The stream's round trip by the frames up to this one (``attempt.round_trip``), seconds; 0
             if it is not known.
+        waited: When the frame waited for the server's credit, from and until, seconds on the server's
+            monotonic clock; ``None`` if it did not.
         linear: Shape (6, 3): the mean colour by ``Region``.
         usable: Shape (6,): share of the region's pixels inside the frame, neither saturated nor dark, 0..1.
         patch: Shape (16, 16, 3): the aligned face, 2.6 eye distances square.
@@ -95,3 +97,4 @@ class FlashSample:
     patch: NDArray[np.float32]
     followed: bool = False
     round_trip: float = 0.0
+    waited: tuple[float, float] | None = None

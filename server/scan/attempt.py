@@ -308,6 +308,7 @@ class AttemptRun:
                     self._rate.resume(self._env.clock.monotonic())
                 case _:
                     pass
+            self.capture.sent(action, at=self._env.clock.monotonic())
             await send(action)
         await self._send_complete_if_due(send)
 
@@ -321,10 +322,10 @@ class AttemptRun:
             await self._grant(send, everything=True)
 
     async def _grant(self, send: Send, *, everything: bool = False) -> None:
-        spent = self._credit.spent
+        spent = self._credit.spent_since
         if (grant := self._credit.grant(everything=everything)) is not None:
-            if spent:
-                self.capture.round_trip.note_request(self._env.clock.monotonic())
+            if spent is not None:
+                self.capture.round_trip.note_request(self._env.clock.monotonic(), waiting_since=spent)
             await send(grant)
 
     async def _examine_ahead(self) -> None:

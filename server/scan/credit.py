@@ -106,9 +106,9 @@ class CreditLedger:
         return 2 * self._frames > self._window_frames and self._bytes >= plenty
 
     @property
-    def spent(self) -> bool:
-        """Whether the device has no credit for another frame, whatever its size."""
-        return self._counts and self._frames < 1
+    def spent_since(self) -> float | None:
+        """Since when the device has lacked credit for any frame; ``None`` while it has some."""
+        return self._exhausted if self._counts and self._frames < 1 else None
 
     @property
     def held_back(self) -> bool:

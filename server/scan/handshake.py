@@ -44,6 +44,8 @@ from server.scan.transcript import StreamTranscript
 from server.storage.records import AttemptRecord, CheckRecord
 
 Send = Callable[[Outbound], Awaitable[None]]
+"""Sends a message to the device. It hands the message to the transport before it first waits, so the time
+immediately before the call is the time of the hand-over. Then it waits until the transport accepts it."""
 
 _log = structlog.get_logger(__name__)
 _RETRY_SECONDS = 2.0

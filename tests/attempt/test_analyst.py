@@ -29,6 +29,7 @@ def _sampled(seen: SeenFrame) -> FlashSample:
         step=0,
         step_since=None,
         round_trip=0.05,
+        waited=None,
     )
 
 

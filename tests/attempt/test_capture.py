@@ -5,13 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from attempt.actions import Action, MoveOval
+from attempt.actions import Action, MoveOval, Reveal
 from attempt.analyst import FrameAnalyst
 from attempt.capture import AttemptCapture
 from attempt.challenge import AttemptChallenge, ChallengeFrame
 from attempt.errors import FrameUnusable
 from attempt.frame import Frame, FrameLimits
 from attempt.placement import FEEDBACK_CODES, CapturePlan
+from liveness.dynamic.challenge.script import ColourScript
 from liveness.guidance import GuidanceCode, GuidanceSettings, Oval
 from liveness.selection import CUE_FRAMES
 from tests.attempt.frames import frame_of, undecodable
@@ -104,6 +105,7 @@ class _Challenge:
         self.progress = 0.0
         self.frames: list[ChallengeFrame] = []
         self.received: list[tuple[Frame, int, float]] = []
+        self.reported: list[float] = []
 
     def hint(self, now: float) -> str | None:
         return self.asks
@@ -113,6 +115,9 @@ class _Challenge:
 
     def skip(self, frame: Frame, *, origin_us: int, arrival: float) -> None:
         self.received.append((frame, origin_us, arrival))
+
+    def sent(self, at: float) -> None:
+        self.reported.append(at)
 
     def due(self, now: float) -> float | None:
         return None
@@ -324,6 +329,19 @@ def test_the_oval_moves_when_the_challenge_requests_it() -> None:
     assert capture.act(1.0, frame_index=0) == challenge.wants
     given = [capture.take(_frame(index), arrival=0.0) for index in range(1, 8)]
     assert "MOVE_BACK" in {feedback.code for feedback in given if feedback is not None}
+
+
+def test_a_step_counts_from_when_it_was_sent() -> None:
+    challenge = _Challenge()
+    capture = _capture(challenge)
+    capture.take(_frame(0), arrival=0.0)
+    step = ColourScript(bytes).lead_in()
+    challenge.wants = (MoveOval(1, Oval(width=0.2, height=0.2), 0.5), Reveal(step))
+    for at, action in enumerate(capture.act(1.0, frame_index=0)):
+        capture.sent(action, at=3.0 + at)
+    assert challenge.reported == [4.0]
+    capture.take(replace(_frame(1), flash_step=step.number), arrival=4.25)
+    assert capture.round_trip.seconds == pytest.approx(0.25)
 
 
 def test_without_a_challenge_nothing_is_wanted(capture: AttemptCapture) -> None:

@@ -95,7 +95,7 @@ class FlashChallenge:
 
     The caller calls ``add`` for every frame (``update`` suffices once ``settled`` is true). After each frame,
     and when a ``Wait`` is over, it calls ``next_action`` until this returns ``Wait`` or an end. The caller
-    must perform every returned action.
+    must perform every returned action. It calls ``sent`` for a ``Reveal`` before the next frame.
     """
 
     def __init__(
@@ -219,6 +219,21 @@ class FlashChallenge:
     def update(self, claim: DisplayClaim) -> None:
         """Adds only a frame's claim about the display. This suffices once ``settled`` is true."""
         self._display.update(claim, at=self._clock.not_before(claim.arrival_time))
+
+    def sent(self, at: float) -> None:
+        """Records when the step drawn last was sent: when the server handed it to the transport.
+
+        Its hold and the age of its answer count from then, not from when it was drawn, because the server
+        may be busy in between. Until this call, they count from the drawing.
+
+        Args:
+            at: The time, seconds on the server's monotonic clock; a time before the drawing counts as that.
+
+        Raises:
+            ObservationError: No step was drawn.
+        """
+        self._display.sent(at)
+        self._proof.sent(at)
 
     def next_action(self, *, now: float) -> Action:
         """Returns the action to perform at ``now``, seconds on the server's monotonic clock.

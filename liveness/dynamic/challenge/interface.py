@@ -69,7 +69,10 @@ class Meter(Protocol):
         """Adds the measurement of the next frame."""
 
     def revealed(self, step: ColourStep, at: float) -> None:
-        """Records that ``step`` was sent at ``at``, seconds on the server's monotonic clock."""
+        """Records that ``step`` was drawn at ``at``, seconds on the server's monotonic clock."""
+
+    def sent(self, at: float) -> None:
+        """Records when the step drawn last was sent, on the same clock."""
 
     def refresh(self) -> None:
         """Measures again, so that later calls include all frames that were added."""

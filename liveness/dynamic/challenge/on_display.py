@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from liveness.dynamic.challenge.steps import ColourStep, RevealedStep
+from liveness.errors import ObservationError
 
 __all__ = ["Display", "DisplayClaim", "StepOnDisplay"]
 
@@ -39,7 +40,7 @@ class StepOnDisplay:
 
     Attributes:
         step: The step.
-        at: The time of its reveal, seconds on the server's clock.
+        at: When it was sent, seconds on the server's clock; when it was drawn, until ``Display.sent``.
         earliest: The capture time of the last frame that had arrived by then, seconds on the device's clock.
             The step cannot have appeared before.
         held: The number of frames that show that the step was held; ``update`` counts them.
@@ -77,6 +78,9 @@ class StepOnDisplay:
 
     def update(self, claim: DisplayClaim, *, at: float) -> None:
         """Adds the next frame's claim, which arrived at ``at`` on the server's clock."""
+        if claim.arrival_time <= self.at:
+            # It had arrived when the step was sent, and waited to be processed.
+            self.earliest = max(self.earliest, claim.capture_time)
         if not self.holds(claim):
             return
         self.held += 1
@@ -122,9 +126,20 @@ class Display:
         return self._passed
 
     def show(self, step: ColourStep, *, now: float) -> None:
-        """Records that a step was sent at ``now``, seconds on the server's monotonic clock."""
+        """Records a step that was drawn at ``now``, seconds on the server's monotonic clock."""
         self._current = StepOnDisplay(step, at=now, earliest=self._latest_capture)
         self._history.append(RevealedStep(step, now))
+
+    def sent(self, at: float) -> None:
+        """Records when the step drawn last was sent, which is not before it was drawn.
+
+        Raises:
+            ObservationError: No step was drawn.
+        """
+        if self._current is None:
+            raise ObservationError("no step was drawn, so none can have been sent")
+        self._current.at = max(self._current.at, at)
+        self._history[-1] = RevealedStep(self._current.step, self._current.at)
 
     def update(self, claim: DisplayClaim, *, at: float) -> None:
         """Adds the next frame's claim, which arrived at ``at`` on the server's clock."""

@@ -56,8 +56,12 @@ class Proof:
             self._meter.add(sample)
 
     def revealed(self, step: ColourStep, at: float) -> None:
-        """Records that ``step`` was sent at ``at``, seconds on the server's monotonic clock."""
+        """Records that ``step`` was drawn at ``at``, seconds on the server's monotonic clock."""
         self._meter.revealed(step, at)
+
+    def sent(self, at: float) -> None:
+        """Records when the step drawn last was sent, on the same clock."""
+        self._meter.sent(at)
 
     def refresh(self) -> None:
         """Measures again, so that later calls include all frames that were added."""

@@ -1,8 +1,13 @@
 """The age of each answer: the time from sending a colour to the arrival of the first frame that shows it.
 
-Both times are the server's. The device's clock only orders the frames: it states between which of them the
-face changed, which the frames themselves show. A device that claims other times, for its frames or for the
-appearance of a colour, therefore does not make an answer younger.
+Both times are the server's: when it hands the colour to the transport, and when it reads the frame from it.
+What delays a message inside the server, before the one or after the other, is no part of the age. Nor is
+what the device cannot change: the network's time, and the time in which the device may not send the frame
+because the server has not granted more credit.
+
+The device's clock only orders the frames: it states between which of them the face changed, which the frames
+themselves show. A device that claims other times, for its frames or for the appearance of a colour, therefore
+does not make an answer younger.
 """
 
 from collections.abc import Sequence
@@ -18,23 +23,28 @@ __all__ = ["answer_ages"]
 def answer_ages(
     track: TrackView, sent: Sequence[Sent], shown: Sequence[Appearance], *, lag: float, round_trip: float
 ) -> dict[int, float]:
-    """Returns the age of the answer to each coloured step, without the stream's round trip.
+    """Returns the age of the answer to each coloured step, without the round trip and the wait for credit.
 
     Args:
         track: The scan's light, and when its frames arrived.
         sent: The steps that were sent.
         shown: The steps on the screen.
         lag: The lag of the face after them, seconds.
-        round_trip: The most of the round trip that is subtracted, seconds.
+        round_trip: The most that is subtracted for the round trip and the wait together, seconds. A device
+            can lengthen both: it can delay all of its messages, and send frames until its credit is used up.
 
     Returns:
         Seconds, by the step's number; without the steps that no frame shows.
     """
     times = {one.step.number: one.at for one in sent}
-    network = min(track.round_trip, round_trip)
     ages: dict[int, float] = {}
     for one in shown:
         row = int(np.searchsorted(track.times, one.at + lag))
         if one.step.bits > 0 and one.step.number in times and row < len(track.times):
-            ages[one.step.number] = float(track.arrivals[row]) - times[one.step.number] - network
+            sent_at = times[one.step.number]
+            since, until = track.waited[row].tolist()
+            waited = max(0.0, until - max(since, sent_at)) if until > sent_at else 0.0
+            ages[one.step.number] = (
+                float(track.arrivals[row]) - sent_at - min(track.round_trip + waited, round_trip)
+            )
     return ages

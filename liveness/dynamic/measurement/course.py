@@ -19,7 +19,7 @@ class Sent:
 
     Attributes:
         step: The step.
-        at: The time at which it was sent, seconds on the server's monotonic clock.
+        at: When it was sent, seconds on the server's monotonic clock; when it was drawn, until that is known.
         after_capture: The capture time of the last frame that had arrived by then, seconds on the device's
             clock; the step cannot have been on display before. Minus infinity without such a frame.
     """

@@ -34,8 +34,9 @@ class FreshnessSettings:
     Attributes:
         oldest: The largest age of an answer that is verified (``age.answer_ages``): 0.35 for display and
             camera, and 0.1 from the capture of a frame to its sending, which the device protocol allows.
-        round_trip: The most of the stream's round trip that does not count for the age. A device may delay
-            all of its messages, so that its network looks slow, and would gain all of it.
+        round_trip: The most of the stream's round trip and of a wait for credit together that does not count
+            for the age. A device may delay all of its messages, so that its network looks slow, and would
+            gain all of it.
         early: By how much a claimed appearance may precede the sending of a step, because of rounded clocks.
         delay: The additional transit time of the slowest tenth of the frames above which the signal is not
             assessed; networks stall, which does not count against the person.

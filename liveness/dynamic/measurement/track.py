@@ -65,6 +65,8 @@ class TrackView:
         clean: Shape (t,): whether the face was measured, did not leap, and did not move too fast.
         frame_seconds: The median time between two frames; 1/30 s if there are too few.
         round_trip: The stream's round trip by the server's clock, seconds; 0 if it is not known.
+        waited: Shape (t, 2): when each frame waited for the server's credit, from and until, on the clock of
+            the arrivals; NaN if it did not.
     """
 
     times: NDArray[np.float64]
@@ -85,6 +87,7 @@ class TrackView:
     clean: NDArray[np.bool_]
     frame_seconds: float
     round_trip: float
+    waited: NDArray[np.float64]
 
     @property
     def moved(self) -> NDArray[np.bool_]:
@@ -98,7 +101,7 @@ class FlashTrack:
     def __init__(self) -> None:
         """Starts empty."""
         self._count = 0
-        self._scalars = np.zeros((_FIRST, 9))
+        self._scalars = np.zeros((_FIRST, 11))
         self._skin = np.zeros((_FIRST, len(SKIN_REGIONS), 3))
         self._background = np.zeros((_FIRST, 3))
         self._pose = np.zeros((_FIRST, _POSE))
@@ -141,6 +144,7 @@ class FlashTrack:
             self._speed(row, pose, sample),
             sample.followed,
             *_exposed(sample.exposure),
+            *(sample.waited or (math.nan, math.nan)),
         )
         self._latest = sample
         self._count += 1
@@ -174,6 +178,7 @@ class FlashTrack:
                 clean=seen & ~leapt & ~(scalars[:, 5] > _FASTEST),
                 frame_seconds=float(np.median(np.diff(scalars[:, 0]))) if count > 2 else _USUAL_FRAME,
                 round_trip=0.0 if self._latest is None else self._latest.round_trip,
+                waited=scalars[:, 9:11],
             )
         return self._view
 

@@ -77,6 +77,9 @@ class ScriptedMeter:
         assert np.isfinite(at)
         self.steps.append(step)
 
+    def sent(self, at: float) -> None:
+        assert np.isfinite(at)
+
     def refresh(self) -> None:
         self.refreshed = sum(self.frames.values())
 
@@ -123,6 +126,7 @@ class FlashDevice:
         rate: Frames a second.
         trip: Seconds from device to server, and back.
         display: Seconds until a colour is on the screen.
+        queued: Seconds for which a drawn step waits at the server until it is sent.
         guidance: The guidance on the face at a device time.
         blinked: Whether the person has blinked by a device time.
         depth: Log odds of depth by a device time.
@@ -135,6 +139,7 @@ class FlashDevice:
     rate: float = 15.0
     trip: float = 0.025
     display: float = 0.06
+    queued: float = 0.0
     guidance: Callable[[float], GuidanceCode] = lambda _: GuidanceCode.OK
     blinked: Callable[[float], bool] = lambda _: False
     depth: Callable[[float], float | None] = lambda _: None
@@ -201,7 +206,9 @@ class FlashDevice:
                     return action
                 case Reveal(step):
                     self.arrivals_before[step.number] = list(self.samples)
-                    sent.append((time + self.trip + self.display, action))
+                    if self.queued:
+                        self.challenge.sent(time + self.queued)
+                    sent.append((time + self.queued + self.trip + self.display, action))
                 case Pause() | Resume():
                     sent.append((time + self.trip, action))
                 case _:

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from server.edge.device_servicer import DeviceServicer, _Sender
 from server.edge.places import PlaceRules, Places
+from server.edge.web_stream import WebStream
 from server.errors import Reason, Refusal
 from server.scan.messages import CompleteMessage
 from server.telemetry.metrics import Metrics
@@ -26,6 +27,29 @@ async def test_a_device_that_does_not_read_is_left(monkeypatch: pytest.MonkeyPat
     with pytest.raises(Refusal) as caught:
         await _Sender(context).send(CompleteMessage(1))
     assert caught.value.reason is Reason.STREAM_IDLE
+
+
+async def test_a_message_is_handed_over_before_its_sender_waits() -> None:
+    """So the time immediately before ``send`` is that of the hand-over; the age of an answer relies on it."""
+    handed: list[object] = []
+
+    class _Slow(_Deaf):
+        async def write(self, message: object) -> None:
+            handed.append(message)
+            await super().write(message)
+
+        async def send_bytes(self, message: bytes) -> None:
+            await self.write(message)
+
+    context: Any = _Slow()
+    web = WebStream(max_message_bytes=1)
+    web._socket = context
+    for send in (_Sender(context).send, web.send):
+        sending = asyncio.create_task(send(CompleteMessage(1)))
+        # One turn of the loop runs the task up to its first wait.
+        await asyncio.sleep(0)
+        assert handed.pop()
+        sending.cancel()
 
 
 async def test_the_servicer_serves_nothing_before_it_is_opened() -> None:

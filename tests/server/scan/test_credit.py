@@ -54,16 +54,23 @@ def test_a_window_opens_full_and_is_granted_again() -> None:
     assert ledger.grant() is None
 
 
-def test_credit_is_spent_when_no_frame_is_left() -> None:
-    ledger = _ledger()
-    opened, found = ledger.open(), [ledger.spent]
-    for _ in range(opened.frames):
+def test_credit_is_spent_from_the_arrival_of_the_frame_that_leaves_none() -> None:
+    now = 0.0
+    ledger = CreditLedger(
+        window_frames=FRAMES, window_bytes=BYTES, largest_frame=LARGEST, monotonic=lambda: now
+    )
+    ledger.open()
+    found = [ledger.spent_since]
+    for _ in range(FRAMES):
+        now += 1.0
         ledger.count_arrival(_frame(1))
-        found.append(ledger.spent)
+        found.append(ledger.spent_since)
+    now += 1.0
     ledger.note_processed(1)
+    found.append(ledger.spent_since)
     ledger.grant()
-    found.append(ledger.spent)
-    assert found == [*[False] * opened.frames, True, False]
+    found.append(ledger.spent_since)
+    assert found == [*[None] * FRAMES, float(FRAMES), float(FRAMES), None]
 
 
 def test_no_credit_is_granted_while_the_device_has_enough() -> None:

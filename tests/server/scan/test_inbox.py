@@ -46,6 +46,16 @@ async def test_messages_come_in_order_with_their_arrival() -> None:
     inbox.close()
 
 
+async def test_a_message_that_waits_to_be_processed_keeps_its_time_of_arrival() -> None:
+    now = 5.0
+    inbox = _inbox(_stream(ResumeProofMessage(b"1"), ResumeProofMessage(b"2")), monotonic=lambda: now)
+    await asyncio.sleep(0.01)
+    now = 6.5
+    arrivals = [await inbox.next(timeout=5) for _ in range(2)]
+    assert [None if one is None else one.time for one in arrivals] == [5.0, 5.0]
+    inbox.close()
+
+
 @pytest.mark.parametrize("error", [Refusal(Reason.INVALID_FIELD, "bad"), RuntimeError("broken")])
 async def test_the_end_of_the_reading_reaches_the_session(error: Exception) -> None:
     inbox = _inbox(_stream(ResumeProofMessage(b""), error))

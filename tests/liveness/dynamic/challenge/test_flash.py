@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -118,6 +119,15 @@ def test_no_doubt_makes_a_challenge_longer_than_the_policy_allows() -> None:
     device = FlashDevice(flash_challenge(meter, DynamicPolicy(maximum_steps=6)))
     assert device.run() == Complete(EndReason.PROVEN)
     assert sum(step.bits > 0 for _, step in device.reveals) == 6
+
+
+def test_a_step_that_waited_at_the_server_is_held_for_as_long_as_any_other() -> None:
+    device = FlashDevice(flash_challenge(ScriptedMeter()), queued=0.4)
+    device.run()
+    steps = device.challenge.revealed
+    assert [step.at for step in steps] == [at + 0.4 for at, _ in device.reveals]
+    for one, after in pairwise(device.reveals):
+        assert after[0] - (one[0] + 0.4) >= one[1].transition_seconds + one[1].hold_seconds
 
 
 @pytest.mark.parametrize("slow", [1, 2, 3])

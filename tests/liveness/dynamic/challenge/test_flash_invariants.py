@@ -39,6 +39,7 @@ _TIMES = st.one_of(st.floats(0.0, 0.2), st.floats(-5.0, 5.0), st.just(0.0), st.f
     ),
     steady=st.booleans(),
     blink=st.booleans(),
+    queued=st.floats(0.0, 3.0),
 )
 @example(
     # The end of a wait that rounds to its start.
@@ -51,14 +52,19 @@ _TIMES = st.one_of(st.floats(0.0, 0.2), st.floats(-5.0, 5.0), st.just(0.0), st.f
     ],
     steady=False,
     blink=False,
+    queued=0.0,
 )
 def test_whatever_happens_it_is_safe_never_early_and_ends(
     seed: int,
     events: list[tuple[float, float, int, GuidanceCode, bool | None, Light]],
     steady: bool,
     blink: bool,
+    queued: float,
 ) -> None:
-    """Random clock jumps, false claims, light and guidance: the limits hold and the challenge ends."""
+    """Random clock jumps, false claims, light and guidance: the limits hold and the challenge ends.
+
+    Each step waits at the server for ``queued`` seconds until it is sent.
+    """
     answered: bool | None = True
     lit = Light.OK
     meter = ScriptedMeter(answer=lambda _: answered, measured_light=lambda _: lit, needed=1)
@@ -78,7 +84,8 @@ def test_whatever_happens_it_is_safe_never_early_and_ends(
                 assert ended is None
                 if reveals and not action.step.last:
                     assert frames[reveals[-1][1].number] >= 2
-                reveals.append((latest, action.step))
+                reveals.append((latest + queued, action.step))
+                challenge.sent(latest + queued)
             elif isinstance(action, Complete | FallBack):
                 assert ended in {None, action}
                 ended = action

@@ -4,6 +4,7 @@ import pytest
 
 from liveness.dynamic.challenge.on_display import Display, DisplayClaim, StepOnDisplay
 from liveness.dynamic.challenge.script import ColourScript
+from liveness.errors import ObservationError
 from tests.liveness.dynamic.random_source import seeded
 
 _STEP = ColourScript(seeded(0)).lead_in()
@@ -72,6 +73,30 @@ def test_the_display_records_every_step_and_the_last_frame_before_it() -> None:
         for late in (0.0, -0.5):
             display.update(_frame(2.0 + at + late, step=0, since=None), at=11.0 + at)
     assert [one.at for one in display.revealed] == [10.0, 11.0, 12.0]
+
+
+def test_a_step_counts_from_when_it_was_sent_and_not_from_when_it_was_drawn() -> None:
+    script, display = ColourScript(seeded(0)), Display()
+    display.update(_frame(1.0, step=0, since=None), at=101.0)
+    display.show(script.lead_in(), now=110.0)
+    display.sent(110.4)
+    shown = display.current
+    assert shown is not None
+    assert [one.at for one in display.revealed] == [shown.at] == [110.4]
+    assert shown.earliest == 1.0
+    # The first waited at the server when the step was sent, so the step was not on display yet.
+    for time, earliest in ((10.3, 10.3), (10.5, 10.3)):
+        display.update(_frame(time, step=0, since=None), at=time + 100)
+        assert shown.earliest == earliest
+
+
+def test_a_step_is_not_sent_before_it_is_drawn() -> None:
+    display = Display()
+    with pytest.raises(ObservationError):
+        display.sent(1.0)
+    display.show(_STEP, now=10.0)
+    display.sent(9.0)
+    assert [one.at for one in display.revealed] == [10.0]
 
 
 def test_coloured_steps_count_once_they_were_shown_for_as_long_as_they_had_to_be() -> None:

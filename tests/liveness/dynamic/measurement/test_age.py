@@ -11,6 +11,7 @@ from liveness.dynamic.judge import FlashResult, judge_flash
 from liveness.dynamic.measurement.age import answer_ages
 from liveness.dynamic.measurement.course import Sent
 from liveness.dynamic.measurement.lag import measure_lag
+from liveness.dynamic.meter import FlashMeter
 from liveness.dynamic.model import load_flash_model
 from liveness.dynamic.sample import FlashSample
 from liveness.verdict import VerdictReason
@@ -79,6 +80,45 @@ def test_the_round_trip_is_subtracted_up_to_its_limit() -> None:
     assert slower == pytest.approx(ages + 0.2)
 
 
+def _waiting(scan: LightScan, since: float, until: float, *, round_trip: float = 0.0) -> LightScan:
+    """The scan with frames that waited for credit, from and until times relative to their arrival."""
+    return LightScan(
+        tuple(
+            replace(one, waited=(one.arrival_time + since, one.arrival_time + until), round_trip=round_trip)
+            for one in scan.samples
+        ),
+        scan.revealed,
+    )
+
+
+def test_the_wait_for_credit_is_subtracted_from_the_sending_on() -> None:
+    ages = np.array(list(_ages(_later(SCAN, 0.2)).values()))
+    waited = np.array(list(_ages(_waiting(_later(SCAN, 0.2), -0.15, -0.05)).values()))
+    assert waited == pytest.approx(ages - 0.1)
+    since_before = np.array(list(_ages(_waiting(_later(SCAN, 0.2), -5.0, -0.05)).values()))
+    assert since_before == pytest.approx(np.full(len(ages), 0.05))
+    before = np.array(list(_ages(_waiting(_later(SCAN, 0.2), -5.0, -1.0)).values()))
+    assert before == pytest.approx(ages)
+
+
+@given(
+    round_trip=st.floats(0.0, 5.0),
+    since=st.floats(-10.0, 0.0),
+    lasted=st.floats(0.0, 10.0),
+    delay=st.floats(0.0, 3.0),
+)
+@settings(max_examples=50, deadline=None)
+def test_no_delay_of_messages_and_no_lack_of_credit_gain_more_than_the_limit(
+    round_trip: float, since: float, lasted: float, delay: float
+) -> None:
+    late = _later(SCAN, delay)
+    true = _ages(late)
+    excused = _ages(_waiting(late, since, min(0.0, since + lasted), round_trip=round_trip))
+    assert excused.keys() == true.keys()
+    for number, age in excused.items():
+        assert true[number] - 0.3 - 1e-9 <= age <= true[number] + 1e-9
+
+
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), delay=st.floats(0.0, 1.5))
 def test_no_clock_of_the_device_makes_an_answer_younger(seed: int, delay: float) -> None:
@@ -86,6 +126,32 @@ def test_no_clock_of_the_device_makes_an_answer_younger(seed: int, delay: float)
     true, claimed = _ages(late), _ages(_on_another_clock(late, seed))
     for number in true.keys() & claimed.keys():
         assert claimed[number] == pytest.approx(true[number], abs=2.5 * FRAME)
+
+
+def _late_in(scan: LightScan, *, queued: float) -> tuple[set[int], set[int]]:
+    """The late steps by the meter and by the judge, if each step waits at the server before it is sent.
+
+    Frames that arrive meanwhile wait, too.
+    """
+    meter, waiting = FlashMeter(), list(scan.revealed)
+    for sample in scan.samples:
+        while waiting and sample.arrival_time > waiting[0].at - queued:
+            one = waiting.pop(0)
+            meter.revealed(one.step, one.at - queued)
+            meter.sent(one.at)
+        meter.add(sample)
+    meter.refresh()
+    return {one.step for one in meter.readings() if one.late}, set(_judge(scan).late)
+
+
+@pytest.mark.parametrize("queued", [0.0, 0.3, 2.0])
+@pytest.mark.parametrize(("delay", "late"), [(0.0, False), (0.25, False), (0.5, True)])
+def test_the_time_that_a_step_waits_at_the_server_is_not_the_devices(
+    queued: float, delay: float, late: bool
+) -> None:
+    coloured = {one.step.number for one in SCAN.revealed if one.step.bits > 0}
+    expected = coloured if late else set()
+    assert _late_in(_later(SCAN, delay), queued=queued) == (expected, expected)
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.2])
