@@ -56,7 +56,20 @@ async def _lost_after_end(scan: Scan) -> None:
     await stream.complete()
     scan.lost(stream.lose)
     await scan.reconnect()
-    scan.refuse(Refusal(Reason.CHECK_CLOSED, "the check was decided"))
+    decided = {"decidedByAttempt": 1}
+    scan.refuse(Refusal(Reason.CHECK_CLOSED, "the check was decided", details=decided))
+    await scan.gone()
+
+
+async def _end_too_late(scan: Scan) -> None:
+    stream = await scan.open()
+    await stream.begin()
+    await stream.frames(4)
+    await stream.complete()
+    scan.lost(partial(scan.refuse, Refusal(Reason.STREAM_IDLE, "the end did not arrive in time")))
+    await scan.reconnect()
+    used_up = {"maxAttempts": 1}
+    scan.refuse(Refusal(Reason.CHECK_CLOSED, "all attempts are used up", details=used_up))
     await scan.gone()
 
 
@@ -179,6 +192,12 @@ CONNECTIONS: Final = (
         name="lost-after-end",
         purpose="the line is lost after AttemptEnd, and the check is decided",
         script=_lost_after_end,
+    ),
+    Scenario(
+        name="end-too-late",
+        purpose="AttemptEnd arrives too late, and no attempt is left: nothing is decided",
+        script=_end_too_late,
+        reports_result=False,
     ),
     Scenario(name="proxy-failed", purpose="the stream fails without an ErrorInfo", script=_proxy_failed),
     Scenario(
