@@ -2,10 +2,10 @@
 
 import asyncio
 
-from cli.doctor.finding import Deployment, Finding, failure, fine
+from cli.doctor.finding import Deployment, Finding, failure, fine, warning
 from cli.errors import BenchImpossible
 from cli.models.bench import measure_models
-from server.device.configured import require_available
+from server.device.configured import require_available, unlisted_origins
 from server.device.trust import load_served_policies
 from server.errors import ConfigurationError
 from server.models import load_configured_pack, require_servable
@@ -77,4 +77,14 @@ async def examine_policies(deployment: Deployment) -> list[Finding]:
         # The area `models` reports it.
         return [fine("POLICIES_READ", "not compared with the pack, which cannot be loaded")]
     usable = [name for name, one in availabilities.items() if one.available]
-    return [fine("POLICIES_READ", f"{len(usable)} of {len(availabilities)} can be met by devices")]
+    found = [fine("POLICIES_READ", f"{len(usable)} of {len(availabilities)} can be met by devices")]
+    for name, origins in unlisted_origins(policies, settings).items():
+        found.append(
+            warning(
+                "POLICY_ORIGINS_NOT_LISTED",
+                f"device.web_origins of the policy {name}: {', '.join(origins)}",
+                expected="only origins of device_integrity.web.origins; the server refuses all other pages",
+                remedy="add them to device_integrity.web.origins, or correct the policy",
+            )
+        )
+    return found

@@ -11,7 +11,13 @@ from facegate_client.attempt import DeviceAttempt, goodbye_error
 from facegate_client.attestation import Attestor, NoAttestation, PlatformEvidence
 from facegate_client.device_profile import camera_profile, desktop_profile
 from facegate_client.encoding import CaptureLimits
-from facegate_client.errors import CallRefusedError, ProtocolViolatedError, SourceError, StreamLostError
+from facegate_client.errors import (
+    CallRefusedError,
+    ProtocolViolatedError,
+    ServerError,
+    SourceError,
+    StreamLostError,
+)
 from facegate_client.flash_screen import FlashScreen
 from facegate_client.frame_feed import FrameFeed
 from facegate_client.frame_source import CameraDescription, FrameSource
@@ -181,7 +187,7 @@ class FaceScanner:
                     # A new stream starts an attempt at once.
                     await self._person.wait()
                 except CallRefusedError as error:
-                    if error.refusal.reason == "CHECK_CLOSED" and self._tally.awaiting_result:
+                    if self._tally.awaiting_result and _decided(error.refusal):
                         return self._outcome(scan_pb2.SCAN_STATUS_COMPLETED, ())
                     raise
         finally:
@@ -334,6 +340,11 @@ def _deadline(challenge: scan_pb2.ChallengeBody) -> float | None:
         return None
     left = challenge.scan_deadline.ToNanoseconds() - challenge.server_time.ToNanoseconds()
     return asyncio.get_running_loop().time() + left / 1e9
+
+
+def _decided(refusal: ServerError) -> bool:
+    """Returns whether the server states that an attempt of this scan decided the check."""
+    return refusal.reason == "CHECK_CLOSED" and "decidedByAttempt" in refusal.metadata
 
 
 def _capabilities(

@@ -12,7 +12,7 @@ from server.policies.availability import Availability, availabilities
 from server.settings import Settings
 from server.settings_device import PlayDecoderChoice
 
-__all__ = ["missing_settings", "require_available"]
+__all__ = ["missing_settings", "require_available", "unlisted_origins"]
 
 _ANDROID: Final = "device_integrity.android"
 _log = structlog.get_logger(__name__)
@@ -53,12 +53,27 @@ def missing_settings(settings: Settings) -> Mapping[Evidence, tuple[str, ...]]:
     return {evidence: names for evidence, names in missing.items() if names}
 
 
+def unlisted_origins(policies: PolicyBook, settings: Settings) -> Mapping[str, tuple[str, ...]]:
+    """Returns the origins that policies list and the settings do not, by the name of the policy.
+
+    The listener refuses their pages before it knows the policy, so they can never scan.
+    """
+    listed = settings.device_integrity.web.origins
+    found = {
+        name: tuple(each for each in policies.get(name).policy.device.web_origins if each not in listed)
+        for name in policies.names
+    }
+    return {name: origins for name, origins in found.items() if origins}
+
+
 def require_available(policies: PolicyBook, settings: Settings) -> Mapping[str, Availability]:
-    """Returns which policies devices can meet; logs warnings about the settings that the others lack.
+    """Returns which policies devices can meet; logs warnings about the settings that policies lack.
 
     Raises:
         ConfigurationError: No device can meet the default policy.
     """
+    for name, origins in unlisted_origins(policies, settings).items():
+        _log.warning("policy_origins_not_listed", policy=name, origins=list(origins))
     found = availabilities(policies, missing=missing_settings(settings))
     for name, one in found.items():
         if one.available:

@@ -88,10 +88,9 @@ def admit(
             Reason.TOKEN_EXPIRED, "the scan's deadline has passed; ask the orchestrator for a new check"
         )
     # 2. Is the check still open?
-    judged_for_good = any(attempt.outcome is AttemptOutcome.DECIDED for attempt in attempts)
-    if record.state not in OPEN_STATES or record.closing is not None or judged_for_good:
+    if record.state not in OPEN_STATES or record.closing is not None or _deciding(attempts) is not None:
         # If a server died between judging and deciding, a judged spoof must not get another attempt.
-        raise Refusal(Reason.CHECK_CLOSED, "the check accepts no more scans; ask for a new one")
+        raise check_closed(attempts)
     # 3. Do the models match those of the portrait?
     if record.pack_version != pack_version:
         # Templates of two packs are not comparable; their similarity would be random.
@@ -145,6 +144,25 @@ def admit(
         proof_required=record.session_key is not None,
         attempts_remaining=remaining,
     )
+
+
+def check_closed(attempts: tuple[AttemptRecord, ...]) -> Refusal:
+    """Returns the refusal of a stream whose check is decided or closes.
+
+    It states which attempt decided the check, if one did. A device that lost the result of its attempt may
+    then report that the scan is complete. Without it, the check was closed in another way.
+    """
+    deciding = _deciding(attempts)
+    return Refusal(
+        Reason.CHECK_CLOSED,
+        "the check accepts no more scans; ask for a new one",
+        details={} if deciding is None else {"decidedByAttempt": deciding},
+    )
+
+
+def _deciding(attempts: tuple[AttemptRecord, ...]) -> int | None:
+    """Returns the number of the attempt that was judged for good; ``None`` if none was."""
+    return next((each.number for each in attempts if each.outcome is AttemptOutcome.DECIDED), None)
 
 
 def _invalid(field: str, problem: str) -> Refusal:

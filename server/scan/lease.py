@@ -9,6 +9,7 @@ from server.checks.refusals import too_many_failures
 from server.checks.running import CheckClosing
 from server.errors import Reason, Refusal
 from server.policies import Policy
+from server.scan.admission import check_closed
 from server.scan.endings import LeaseLost
 from server.scan.environment import ScanEnvironment
 from server.scan.messages import StartMessage
@@ -78,7 +79,8 @@ async def take_lease(
             "another stream has bound the scan to this session key; reconnect and prove that you hold it",
         ) from error
     except Conflict as error:
-        raise Refusal(Reason.CHECK_CLOSED, "the check accepts no more scans; ask for a new one") from error
+        # The older stream may have decided the check meanwhile.
+        raise check_closed(await env.repository.attempts(record.check_id)) from error
 
 
 async def release_lease(env: ScanEnvironment, record: CheckRecord, policy: Policy) -> None:

@@ -61,12 +61,12 @@ def test_naming_a_step_late_does_not_lengthen_it() -> None:
 def test_the_first_frame_after_new_credit_waited_for_it() -> None:
     trip = RoundTrip()
     trip.note_request(1.0)
-    trip.note_arrival(1.2, step=0)
+    trip.note_frame(1.2, step=0)
     waited = [trip.waited]
     trip.note_request(2.5, waiting_since=2.0)
     # The first had arrived before the credit was sent.
     for arrival in (2.4, 2.7, 2.75):
-        trip.note_arrival(arrival, step=0)
+        trip.note_frame(arrival, step=0)
         waited.append(trip.waited)
     assert waited == [None, None, (2.0, 2.5), None]
 

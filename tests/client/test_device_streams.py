@@ -113,11 +113,25 @@ async def test_result_that_a_lost_connection_withheld_is_fetched(scanning: Scann
 
 
 async def test_check_that_was_decided_while_the_connection_was_lost_is_completed(scanning: Scanning) -> None:
-    closed = Refuse(code=grpc.StatusCode.FAILED_PRECONDITION, reason="CHECK_CLOSED")
+    closed = Refuse(
+        code=grpc.StatusCode.FAILED_PRECONDITION, reason="CHECK_CLOSED", metadata={"decidedByAttempt": "1"}
+    )
     fake = FakeServer(StreamPlan(break_after_end=True, breaking=LOST), StreamPlan(refuse=closed))
     async with scanning(fake) as scanner:
         outcome = await scanner.scan()
     assert outcome.status == scan_pb2.SCAN_STATUS_COMPLETED
+
+
+@pytest.mark.parametrize("metadata", [{}, {"maxAttempts": "1"}])
+async def test_a_check_that_no_attempt_decided_is_not_completed(
+    scanning: Scanning, metadata: dict[str, str]
+) -> None:
+    closed = Refuse(code=grpc.StatusCode.FAILED_PRECONDITION, reason="CHECK_CLOSED", metadata=metadata)
+    fake = FakeServer(StreamPlan(break_after_end=True, breaking=LOST), StreamPlan(refuse=closed))
+    async with scanning(fake) as scanner:
+        with pytest.raises(CallRefusedError) as caught:
+            await scanner.scan()
+    assert caught.value.refusal.reason == "CHECK_CLOSED"
 
 
 async def test_closed_check_is_refused_where_nothing_was_sent(scanning: Scanning) -> None:

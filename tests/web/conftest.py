@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from tests.packs import shared_pack
 from tests.server.live import PATIENT, LiveServer, serving, settings_for
 
 SDK = Path(__file__).resolve().parents[2] / "web" / "sdk"
-_JOB_SECONDS = 90
+_JOB_SECONDS = 150
 _LONG_SIDE = 720
 
 
@@ -105,6 +105,25 @@ async def server(
         yield live
 
 
+async def run_script(name: str, job: Mapping[str, Any]) -> dict[str, Any]:
+    """Runs a script of ``web/sdk/e2e`` with a job; returns what it prints."""
+    process = await asyncio.create_subprocess_exec(
+        "node",
+        str(SDK / "e2e" / f"{name}.mjs"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(_JOB_SECONDS):
+        printed, _ = await process.communicate(json.dumps(job).encode())
+    answer: dict[str, Any] = json.loads(printed)
+    return answer
+
+
+def to_ticket(token: str, fingerprint: bytes) -> dict[str, str]:
+    """Returns a ticket as a page gets it from its backend."""
+    return {"token": token, "challengeKeySha256": base64.b64encode(fingerprint).decode()}
+
+
 @dataclass(frozen=True, slots=True)
 class Browser:
     """Chromium, which makes one scan at a time."""
@@ -132,29 +151,19 @@ class Browser:
     ) -> dict[str, Any]:
         """Makes a scan; returns what the script prints."""
         pinned = upload.challenge_key_sha256 if pinned is None else pinned
-        ticket = {"token": upload.scan_token, "challengeKeySha256": base64.b64encode(pinned).decode()}
         whole = {
             "port": self.port,
             "page": "scan.html",
             "call": "scan",
             "options": {
                 "server": server or f"ws://{self.live.server.web_target}",
-                "ticket": ticket,
+                "ticket": to_ticket(upload.scan_token, pinned),
                 **(options or {}),
             },
             **({} if camera is None else {"video": str(camera)}),
             **job,
         }
-        process = await asyncio.create_subprocess_exec(
-            "node",
-            str(SDK / "e2e" / f"{script}.mjs"),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        async with asyncio.timeout(_JOB_SECONDS):
-            printed, _ = await process.communicate(json.dumps(whole).encode())
-        answer: dict[str, Any] = json.loads(printed)
-        return answer
+        return await run_script(script, whole)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """The browser's SDK, in Chromium, keeps every rule of ``facegate conformance``."""
 
 import asyncio
-import base64
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -15,7 +14,7 @@ from cli.conformance.endpoint import Addresses
 from cli.conformance.opening import Ticket
 from server.edge.listeners import SCAN_METHOD
 from tests.cli.conformance.playing import BY_NAME, played
-from tests.web.conftest import SDK
+from tests.web.conftest import SDK, to_ticket
 
 pytestmark = pytest.mark.slow
 
@@ -32,10 +31,7 @@ class _PageClient:
         answer = await self._made(
             {
                 "server": addresses.web.removesuffix(SCAN_METHOD),
-                "ticket": {
-                    "token": ticket.token,
-                    "challengeKeySha256": base64.b64encode(ticket.fingerprint).decode(),
-                },
+                "ticket": to_ticket(ticket.token, ticket.fingerprint),
                 "flash": True,
             }
         )

@@ -56,7 +56,20 @@ async def _lost_after_end(scan: Scan) -> None:
     await stream.complete_capture()
     scan.interrupt(stream.lose)
     await scan.wait_for_reconnect()
-    scan.refuse(Refusal(Reason.CHECK_CLOSED, "the check was decided"))
+    decided = {"decidedByAttempt": 1}
+    scan.refuse(Refusal(Reason.CHECK_CLOSED, "the check was decided", details=decided))
+    await scan.expect_no_reconnect()
+
+
+async def _end_too_late(scan: Scan) -> None:
+    stream = await scan.open()
+    await stream.begin_attempt()
+    await stream.receive_frames(4)
+    await stream.complete_capture()
+    scan.interrupt(partial(scan.refuse, Refusal(Reason.STREAM_IDLE, "the end did not arrive in time")))
+    await scan.wait_for_reconnect()
+    used_up = {"maxAttempts": 1}
+    scan.refuse(Refusal(Reason.CHECK_CLOSED, "all attempts are used up", details=used_up))
     await scan.expect_no_reconnect()
 
 
@@ -179,6 +192,12 @@ CONNECTIONS: Final = (
         name="lost-after-end",
         purpose="the connection is lost after AttemptEnd, and the check is decided",
         script=_lost_after_end,
+    ),
+    Scenario(
+        name="end-too-late",
+        purpose="AttemptEnd arrives too late, and no attempt is left: nothing is decided",
+        script=_end_too_late,
+        reports_result=False,
     ),
     Scenario(name="proxy-failed", purpose="the stream fails without an ErrorInfo", script=_proxy_failed),
     Scenario(

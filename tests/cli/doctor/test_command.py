@@ -23,6 +23,7 @@ from server.key_encryption import KeyFileCipher
 from server.key_files import KeyFiles
 from server.keys import KeyFolder
 from server.storage.schema import upgrade
+from tests.server.policy_files import write_policy
 from tests.server.postgres import PostgresServer, postgres_server
 from tests.server.s3_process import S3, running_s3
 
@@ -162,6 +163,13 @@ def _missing_pack(one: _Deployment) -> None:
     one.tables.insert(0, f'pack = "open"\nmodels_dir = "{one.folder / "models"}"')
 
 
+def _list_another_origin(one: _Deployment) -> None:
+    folder = one.folder / "policies"
+    write_policy(folder, "pages", web_origins=["https://bank.example", "https://shop.example"])
+    one.tables.insert(0, f'policies.folder = "{folder}"')
+    one.add('[device_integrity.web]\nrp_id = "bank.example"\norigins = ["https://bank.example"]')
+
+
 _FAULTS: list[tuple[Callable[[_Deployment], None], str, str, Level]] = [
     (_open_key_folder, "keys", "KEY_FOLDER_OPEN", Level.FAILURE),
     (_lose_a_key, "keys", "KEYS_UNUSABLE", Level.FAILURE),
@@ -175,6 +183,7 @@ _FAULTS: list[tuple[Callable[[_Deployment], None], str, str, Level]] = [
     (_expired_certificate_of_pages, "tls", "TLS_EXPIRED", Level.FAILURE),
     (_expiring_certificate, "tls", "TLS_EXPIRES", Level.WARNING),
     (_foreign_key, "tls", "TLS_UNUSABLE", Level.FAILURE),
+    (_list_another_origin, "policies", "POLICY_ORIGINS_NOT_LISTED", Level.WARNING),
     (_missing_pack, "models", "MODELS_UNUSABLE", Level.FAILURE),
 ]
 

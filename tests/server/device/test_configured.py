@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from device_integrity.camera import Platform
 from device_integrity.policy import Evidence
 from server.app import FacegateServer
-from server.device.configured import missing_settings, require_available
+from server.device.configured import missing_settings, require_available, unlisted_origins
 from server.errors import ConfigurationError
 from server.policies import load_policies
 from server.policies.availability import availability
@@ -24,6 +24,7 @@ from server.storage.tables import checks
 from tests.server.device.devices import device_settings, write_device_policy
 from tests.server.live import LiveServer, portrait, serving, settings_for
 from tests.server.models_once import remembering_pack
+from tests.server.policy_files import write_policy
 from tests.server.refusals import refused
 
 _APPS, _LIST = "device_integrity.android.apps", "device_integrity.android.revocation_file"
@@ -108,6 +109,25 @@ def test_the_default_policy_has_to_be_available_and_others_get(tmp_path: Path) -
     strict = Settings.model_validate({"policies": {"default": "high"}})
     with pytest.raises(ConfigurationError, match=rf"default policy high: .*{_APPS}, {_LIST}, {_TLS}"):
         require_available(policies, strict)
+
+
+def test_origins_that_only_a_policy_lists_are_named(tmp_path: Path) -> None:
+    write_policy(tmp_path, "pages", web_origins=["https://a.example", "https://b.example"])
+    write_policy(tmp_path, "all")
+    policies = load_policies(tmp_path)
+    listed = {"web": {"rp_id": "a.example", "origins": ["https://a.example"]}}
+    settings = Settings.model_validate({"device_integrity": listed})
+    assert unlisted_origins(policies, settings) == {"pages": ("https://b.example",)}
+    with capture_logs() as logs:
+        require_available(policies, settings)
+    assert {
+        "log_level": "warning",
+        "event": "policy_origins_not_listed",
+        "policy": "pages",
+        "origins": ["https://b.example"],
+    } in logs
+    both = {"rp_id": "example", "origins": ["https://a.example", "https://b.example"]}
+    assert unlisted_origins(policies, Settings.model_validate({"device_integrity": {"web": both}})) == {}
 
 
 # -- a real server

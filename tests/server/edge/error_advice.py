@@ -125,7 +125,8 @@ ADVICE: dict[str, Advice] = {
         DEVICE,
         "Tell the app that the scan is over; the orchestrator has the verdict.",
         scan=Scan.OVER,
-        device="After an unanswered `attempt_end`: the scan is complete. Otherwise ends; a new check.",
+        device="With `decidedByAttempt`, after an unanswered `attempt_end`: the scan is complete. Otherwise "
+        "ends; a new check.",
     ),
     "SESSION_KEY_MISMATCH": Advice(
         DEVICE,
@@ -291,7 +292,7 @@ METADATA: Mapping[str, tuple[str, ...]] = {
     "MODE_NOT_AVAILABLE": ("mode", "availableModes"),
     "POLICY_NOT_AVAILABLE": ("policy", "pack", "mode", "missingSettings"),
     "SCAN_IN_PROGRESS": ("state", "resumeSeconds"),
-    "CHECK_CLOSED": ("maxAttempts",),
+    "CHECK_CLOSED": ("maxAttempts", "decidedByAttempt"),
     "PROTOCOL_VERSION_NOT_SUPPORTED": ("version", "supportedVersion"),
     "FRAME_OUT_OF_ORDER": ("frameIndex", "attempt", "expectedFrameIndex", "expectedAttempt"),
     "FRAME_MAC_INVALID": ("frameIndex",),

@@ -13,7 +13,7 @@ from server.domain.terms import AttemptOutcome, EndedBy, Mode
 from server.errors import Reason, Refusal
 from server.policies import Policy, load_policies
 from server.policies.device_rules import DeviceRules
-from server.scan.admission import Admission, admit, validate_start
+from server.scan.admission import Admission, admit, check_closed, validate_start
 from server.scan.messages import Capability
 from server.storage.records import AttemptRecord, CheckRecord
 from tests.server.scan.records import NOW, attempt_record, check_record, start_message
@@ -148,6 +148,13 @@ def test_an_attempt_that_was_judged_for_good_leaves_no_other() -> None:
     record = check_record(state=CheckState.SCANNING, session_key=b"key", streams=1)
     judged = attempt_record(1, counted=True, outcome=AttemptOutcome.DECIDED, judgement=b"spoof")
     assert _reason(record, attempts=(judged,)) is Reason.CHECK_CLOSED
+
+
+def test_a_closed_check_names_the_attempt_that_decided_it_if_one_did() -> None:
+    left = attempt_record(1, counted=True, ended_by=EndedBy.CONNECTION_LOST)
+    judged = attempt_record(2, counted=True, outcome=AttemptOutcome.DECIDED)
+    assert check_closed((left, judged)).details == {"decidedByAttempt": 2}
+    assert check_closed((left,)).details == {}
 
 
 def test_a_start_is_checked_without_the_database() -> None:

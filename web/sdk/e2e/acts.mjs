@@ -66,6 +66,16 @@ export const ACTS = {
     return seen(page);
   },
 
+  /** The same without a disconnect from the document. */
+  async moveBefore(page) {
+    await page.evaluate((host) => {
+      const place = document.createElement("section");
+      document.querySelector("main").append(place);
+      place.moveBefore(document.querySelector(host), null);
+    }, HOST);
+    return seen(page);
+  },
+
   /** The page changes the language. */
   async translate(page) {
     await page.evaluate((host) => document.querySelector(host).setAttribute("lang", "ar"), HOST);

@@ -3,8 +3,8 @@
  *
  * The job: `port` of the pages, `video` (MJPEG) for the fake camera, `page` and `call`, a function of that page, with
  * its `options`. Optional: `args` of Chromium, `permissions`, `viewport`, `context` of Playwright, `relight` (the
- * page's colours light up the camera's picture), `turning` (the picture turns with the screen), `pictures` (a folder for
- * screenshots).
+ * page's colours light up the camera's picture), `scripts` (names of scripts in pages/ that change the camera), `pictures`
+ * (a folder for screenshots).
  */
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
@@ -43,8 +43,8 @@ export async function launched(job, address) {
     ],
   });
   const context = await browser.newContext({ viewport: job.viewport ?? { width: 1280, height: 800 }, ...job.context });
-  if (job.turning) {
-    await context.addInitScript({ path: fileURLToPath(new URL("pages/turning.js", import.meta.url)) });
+  for (const script of job.scripts ?? []) {
+    await context.addInitScript({ path: fileURLToPath(new URL(`pages/${script}.js`, import.meta.url)) });
   }
   if (job.relight) {
     await context.addInitScript({ path: fileURLToPath(new URL("pages/light.js", import.meta.url)) });

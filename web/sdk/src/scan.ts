@@ -77,6 +77,7 @@ export interface ScanOutcome {
 const STATUS: Partial<Record<Status, ScanStatus>> = {
   [Status.SUCCESS]: "success",
   [Status.FAILURE]: "failure",
+  [Status.COMPLETED]: "completed",
   [Status.RETRY]: "retry",
 };
 
@@ -190,6 +191,7 @@ export class FaceScan {
   private async overStreams(): Promise<ScanOutcome> {
     let failures = 0;
     let sinceResult = 0;
+    let lost: StreamLostError | undefined;
     for (;;) {
       const results = this.results;
       try {
@@ -197,12 +199,15 @@ export class FaceScan {
       } catch (error) {
         this.stream?.drop();
         if (this.decidedMeanwhile(error)) return this.outcome("completed", []);
+        // The lost connection used up the last attempt.
+        if (lost !== undefined && isRefusal(error, "CHECK_CLOSED", "maxAttempts")) throw lost.final;
         if (!(error instanceof StreamLostError)) throw error;
         if (this.changing) {
           await this.openCamera();
           await this.untilReady();
           continue;
         }
+        lost = error;
         failures += 1;
         sinceResult = this.results > results ? 1 : sinceResult + 1;
         const waitMs = backoffMs(sinceResult, error.retryAfterMs, Math.random());
@@ -232,9 +237,7 @@ export class FaceScan {
   }
 
   private decidedMeanwhile(error: unknown): boolean {
-    return (
-      error instanceof ServerRefusedError && error.refusal.reason === "CHECK_CLOSED" && this.tally.awaitingResult
-    );
+    return this.tally.awaitingResult && isRefusal(error, "CHECK_CLOSED", "decidedByAttempt");
   }
 
   private async overStream(profile: MessageInitShape<typeof ScanStartSchema>): Promise<ScanOutcome> {
@@ -246,8 +249,8 @@ export class FaceScan {
     this.streams += 1;
     if (this.changing) throw new StreamLostError("the camera changes");
     const { challenge } = stream;
-    this.endsAt =
-      performance.now() + milliseconds(challenge.scanDeadline) - milliseconds(challenge.serverTime) || Infinity;
+    const leftMs = milliseconds(challenge.scanDeadline) - milliseconds(challenge.serverTime);
+    this.endsAt = challenge.scanDeadline === undefined ? Infinity : performance.now() + leftMs;
     this.events.connected?.(toOval(challenge.oval));
     if (challenge.resumeProofRequired) await stream.sendResumeProof();
     const evidence = this.evidence.send(stream).catch(() => undefined);
@@ -255,7 +258,7 @@ export class FaceScan {
     await Promise.race([evidence, pause(0)]);
     await stream.close();
     if (this.cancelled && result.status === Status.RETRY) throw new CancelledError();
-    return this.outcome(STATUS[result.status] ?? "completed", result.feedback.map(hintCode));
+    return this.outcome(statusOf(result), result.feedback.map(hintCode));
   }
 
   private async attempts(stream: ScanStream): Promise<ScanResult> {
@@ -366,12 +369,23 @@ export class FaceScan {
 function toResult(result: ScanResult, interruption: Interruption | undefined): AttemptResult {
   return {
     attempt: result.attempt,
-    status: STATUS[result.status] ?? "completed",
+    status: statusOf(result),
     feedback: result.feedback.map(hintCode),
     anotherAttempt: result.anotherAttempt,
     interruption,
     readyWithinMs: milliseconds(result.readyWithin),
   };
+}
+
+function statusOf({ status }: ScanResult): ScanStatus {
+  const known = STATUS[status];
+  if (known === undefined) throw new ProtocolViolatedError("a result has no status, or one of a later version");
+  return known;
+}
+
+/** Whether the server refused a stream for a reason, and stated a detail. */
+function isRefusal(error: unknown, reason: string, detail: string): boolean {
+  return error instanceof ServerRefusedError && error.refusal.reason === reason && detail in error.refusal.metadata;
 }
 
 function present<T>(value: T | undefined): T {

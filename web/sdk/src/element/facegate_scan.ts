@@ -1,18 +1,10 @@
-import {
-  CameraError,
-  CancelledError,
-  ConnectionFailedError,
-  FacegateError,
-  ScanEndedError,
-  ServerNotTrustedError,
-  ServerRefusedError,
-  UnsupportedBrowserError,
-} from "../errors.js";
+import { CameraError, CancelledError, FacegateError, ServerNotTrustedError } from "../errors.js";
 import type { AttemptResult, HintCode } from "../events.js";
 import type { Attestor } from "../evidence.js";
 import { FlashLayer } from "../flash/layer.js";
 import { FaceScan, type ScanOutcome, type ScanScreen, type ScanTicket } from "../scan.js";
-import { LANGUAGES, languageFor, type Strings } from "./strings.js";
+import { errorText } from "./error_text.js";
+import { LANGUAGES, languageFor, textFor, type Strings } from "./strings.js";
 import { type Action, View } from "./view.js";
 
 const TEXTS: Record<ScanOutcome["status"], keyof Omit<Strings, "hints">> = {
@@ -25,7 +17,6 @@ const TEXTS: Record<ScanOutcome["status"], keyof Omit<Strings, "hints">> = {
 type Told = (strings: Strings) => string;
 const NOTHING: Told = () => "";
 const RIGHT_TO_LEFT = new Set(["ar"]);
-const TOO_LATE = new Set(["TOKEN_EXPIRED", "CHECK_CLOSED"]);
 
 /**
  * The capture screen: `<facegate-scan server="wss://…">`.
@@ -272,17 +263,13 @@ export class FacegateScan extends HTMLElement {
 
   private failed(error: unknown): void {
     this.view.closeScreen();
-    const text: Told = (strings) => strings[textOf(error)];
+    const text: Told = (strings) => errorText(strings, error);
     if (error instanceof ServerNotTrustedError) this.showCard(text, NOTHING, () => [], true);
     else this.showStart(text, NOTHING, true);
     if (error instanceof CameraError) this.deviceId = undefined;
     if (!(error instanceof FacegateError)) console.error(error);
     this.dispatchEvent(new CustomEvent("facegate-failed", { detail: error, bubbles: true, composed: true }));
   }
-}
-
-function textFor({ hints }: Strings, code: HintCode): string {
-  return hints[code] ?? hints.UNSPECIFIED ?? "";
 }
 
 function textOfInterruption(strings: Strings, { interruption }: AttemptResult): string | undefined {
@@ -297,16 +284,4 @@ async function fillScreen(): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-function textOf(error: unknown): keyof Omit<Strings, "hints"> {
-  if (error instanceof CancelledError) return "cancelled";
-  if (error instanceof CameraError) return error.problem === "failed" ? "problem" : error.problem;
-  if (error instanceof UnsupportedBrowserError) return "unsupported";
-  if (error instanceof ServerNotTrustedError) return "untrusted";
-  if (error instanceof ConnectionFailedError) return "network";
-  if (error instanceof ScanEndedError) return error.reason === "DEADLINE" ? "expired" : "problem";
-  if (!(error instanceof ServerRefusedError)) return "problem";
-  if (TOO_LATE.has(error.refusal.reason)) return "expired";
-  return error.refusal.retryAfterMs > 0 ? "later" : "problem";
 }

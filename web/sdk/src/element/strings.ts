@@ -574,3 +574,8 @@ export function languageFor(wanted: readonly string[]): string {
   }
   return "en";
 }
+
+/** The text of a code. */
+export function textFor({ hints }: Strings, code: HintCode): string {
+  return hints[code] ?? hints.UNSPECIFIED ?? "";
+}

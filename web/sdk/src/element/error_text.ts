@@ -1,0 +1,28 @@
+import {
+  CameraError,
+  CancelledError,
+  ConnectionFailedError,
+  ScanEndedError,
+  ServerNotTrustedError,
+  ServerRefusedError,
+  UnsupportedBrowserError,
+} from "../errors.js";
+import { type Strings, textFor } from "./strings.js";
+
+const TOO_LATE = new Set(["TOKEN_EXPIRED", "CHECK_CLOSED"]);
+
+/** What the person reads after an error: what went wrong, and what to do. */
+export function errorText(strings: Strings, error: unknown): string {
+  if (error instanceof CancelledError) return strings.cancelled;
+  if (error instanceof CameraError) return error.problem === "failed" ? strings.problem : strings[error.problem];
+  if (error instanceof UnsupportedBrowserError) return strings.unsupported;
+  if (error instanceof ServerNotTrustedError) return strings.untrusted;
+  if (error instanceof ConnectionFailedError) return strings.network;
+  if (error instanceof ScanEndedError) return error.reason === "DEADLINE" ? strings.expired : strings.problem;
+  if (!(error instanceof ServerRefusedError)) return strings.problem;
+  const { reason, retryAfterMs } = error.refusal;
+  // The server waited for messages that the connection did not carry in time.
+  if (reason === "STREAM_IDLE") return textFor(strings, "NETWORK_TOO_SLOW");
+  if (TOO_LATE.has(reason)) return strings.expired;
+  return retryAfterMs > 0 ? strings.later : strings.problem;
+}

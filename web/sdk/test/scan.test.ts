@@ -1,0 +1,134 @@
+import { create } from "@bufbuild/protobuf";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { errorText } from "../src/element/error_text.js";
+import { LANGUAGES, type Strings } from "../src/element/strings.js";
+import { type FacegateError, ProtocolViolatedError, ServerRefusedError, StreamLostError } from "../src/errors.js";
+import {
+  AttemptStartSchema,
+  CaptureCompleteSchema,
+  ChallengeBodySchema,
+  ScanResultSchema,
+  ScanStatus,
+} from "../src/protocol/generated/facegate/v1/scan_pb.js";
+import { FaceScan, type ScanOutcome } from "../src/scan.js";
+import { type Received, ScanStream } from "../src/stream.js";
+
+vi.mock("../src/capture/camera.js", () => ({
+  Camera: { open: async () => ({ deviceId: "", width: 640, height: 480, close: () => undefined }) },
+}));
+vi.mock("../src/capture/encoder.js", () => ({ Encoder: class { close(): void {} } }));
+vi.mock("../src/profile.js", () => ({ sessionKey: async () => ({}), scanProfile: async () => ({}) }));
+
+const START: Received = {
+  case: "attemptStart",
+  value: create(AttemptStartSchema, { attempt: 1, nonce: new Uint8Array(16), credit: { frames: 9, bytes: 9e6 } }),
+};
+const COMPLETE: Received = { case: "captureComplete", value: create(CaptureCompleteSchema, { attempt: 1 }) };
+
+function refused(reason: string, metadata: Record<string, string> = {}): ServerRefusedError {
+  return new ServerRefusedError({ code: 9, reason, message: "for developers", metadata, retryAfterMs: 0 });
+}
+const tooLate = refused("STREAM_IDLE");
+const lost = (final?: FacegateError) => new StreamLostError("lost", 0, final);
+const result = (status: number): Received => ({
+  case: "scanResult",
+  value: create(ScanResultSchema, { attempt: 1, status }),
+});
+
+/** A stream that delivers messages, a result or its ending only after the AttemptEnd. */
+function stream(messages: Received[], ending: FacegateError): ScanStream {
+  const left = [...messages];
+  let ended: () => void = () => undefined;
+  const end = new Promise<void>((resolve) => (ended = resolve));
+  return {
+    challenge: create(ChallengeBodySchema, {}),
+    binding: new Uint8Array(32),
+    lastMac: new Uint8Array(32),
+    busy: false,
+    receive: async () => {
+      const next = left.shift();
+      if (next !== undefined && next.case !== "scanResult") return next;
+      await end;
+      if (next !== undefined) return next;
+      throw ending;
+    },
+    markAttempt: async () => undefined,
+    sendAttemptEnd: async () => ended(),
+    sendAttestation: async () => undefined,
+    sendResumeProof: async () => undefined,
+    close: async () => undefined,
+    drop: () => undefined,
+  } as unknown as ScanStream;
+}
+
+/** Scans over streams; each is open, or refused. */
+function scan(...streams: (ScanStream | FacegateError)[]): Promise<ScanOutcome> {
+  const coming = [...streams];
+  vi.spyOn(ScanStream, "open").mockImplementation(async () => {
+    const next = coming.shift();
+    if (next === undefined) throw new TypeError("one stream too many");
+    if (next instanceof Error) throw next;
+    return next;
+  });
+  const ticket = { token: "token", challengeKeySha256: new Uint8Array(32) };
+  const video = {} as HTMLVideoElement;
+  return new FaceScan({ server: "wss://scan.example.com", ticket, video, attestors: [] }).run();
+}
+
+describe("a scan", () => {
+  beforeAll(() => {
+    vi.stubGlobal("document", { ...new EventTarget(), addEventListener: vi.fn(), removeEventListener: vi.fn() });
+    vi.stubGlobal("navigator", {});
+  });
+  afterAll(() => vi.unstubAllGlobals());
+  beforeEach(() => vi.restoreAllMocks());
+
+  it("is complete if an attempt decided while its result was lost, and the server says so", async () => {
+    const closed = refused("CHECK_CLOSED", { decidedByAttempt: "1" });
+    await expect(scan(stream([START, COMPLETE], lost()), closed)).resolves.toMatchObject({ status: "completed" });
+  });
+
+  it.each([
+    ["too late for its end, and no attempt is left", lost(tooLate), refused("CHECK_CLOSED", { maxAttempts: "1" }), tooLate],
+    ["lost at its end, and no attempt is left", lost(), refused("CHECK_CLOSED", { maxAttempts: "1" }), undefined],
+    ["lost at its end, and the check was closed", lost(), refused("CHECK_CLOSED"), refused("CHECK_CLOSED")],
+  ])("is not complete if it was %s", async (_, ending, closed, expected) => {
+    const error: unknown = await scan(stream([START, COMPLETE], ending), closed).catch((thrown: unknown) => thrown);
+    expect(error).toEqual(expected ?? ending.final);
+  });
+
+  it("is not complete if the check was decided before it sent an end", async () => {
+    const closed = refused("CHECK_CLOSED", { decidedByAttempt: "1" });
+    await expect(scan(closed)).rejects.toBe(closed);
+  });
+
+  it.each([
+    [ScanStatus.COMPLETED, "completed"],
+    [ScanStatus.SUCCESS, "success"],
+    [ScanStatus.FAILURE, "failure"],
+  ])("has the status %s of its result", async (status, name) => {
+    await expect(scan(stream([START, COMPLETE, result(status)], lost()))).resolves.toMatchObject({ status: name });
+  });
+
+  it.each([ScanStatus.UNSPECIFIED, 99])("is not complete by a result with the status %s", async (status) => {
+    const scanned = scan(stream([START, COMPLETE, result(status)], lost()));
+    await expect(scanned).rejects.toBeInstanceOf(ProtocolViolatedError);
+  });
+});
+
+describe("the text of an error", () => {
+  const english = LANGUAGES.en as Strings;
+
+  it("names a slow connection if the server waited too long", () => {
+    expect(errorText(english, tooLate)).toBe(english.hints.NETWORK_TOO_SLOW);
+  });
+
+  it.each(Object.keys(LANGUAGES))("never says in %s that the scan is complete", (name) => {
+    const strings = LANGUAGES[name] as Strings;
+    const reasons = ["CHECK_CLOSED", "TOKEN_EXPIRED", "STREAM_IDLE", "OVERLOADED", "INTERNAL"];
+    const texts = [...reasons.map((reason) => refused(reason)), lost().final].map((error) => errorText(strings, error));
+    expect(texts).not.toContain("");
+    expect(texts).not.toContain(strings.completed);
+    expect(texts).not.toContain(strings.success);
+  });
+});
