@@ -11,8 +11,8 @@ server and SQLite, but not PostgreSQL; it depends less on what else the machine 
     python -m tests.server.compliance.scale --checks 100000
     python -m tests.server.compliance.scale --checks 1000000 --postgresql
 
-With ``--store``, SQLite and images stay in a folder. A later call with the same folder measures them again
-without filling, within two days, after which the server would erase them.
+With ``--store``, SQLite, keys and images stay in a folder. A later call with the same folder measures them
+again without filling; within a day, as no result is delivered after that.
 
     python -m tests.server.compliance.scale --checks 1000000 --store build/scale
 """
@@ -107,7 +107,7 @@ _FILTERS: Mapping[str, Mapping[str, Any]] = {
         "attack_type": result_pb2.ATTACK_TYPE_SCREEN_REPLAY,
         "reason": result_pb2.FAILURE_REASON_SPOOF,
     },
-    "those that never meet": {
+    "policy, attack, reason that never meet": {
         "policy": "rare",
         "attack_type": result_pb2.ATTACK_TYPE_SCREEN_REPLAY,
         "reason": result_pb2.FAILURE_REASON_SPOOF,
