@@ -200,7 +200,10 @@ class FlashRun:
         return None if self.over else self._hints.standing(now)
 
     def due(self, now: float) -> float | None:
-        """Returns when to call ``act`` again, monotonic seconds; later than now."""
+        """Returns the time of the next call of ``act``, monotonic seconds, later than ``now``.
+
+        ``None`` before the challenge first waits, and once it is over.
+        """
         if self.over or self._wait_until is None:
             return None
         return max(self._wait_until, now + LEAST_WAIT_SECONDS)

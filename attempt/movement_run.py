@@ -131,7 +131,7 @@ class MovementRun:
     def due(self, now: float) -> float | None:
         """Returns the time of the next call of ``act``, monotonic seconds, later than ``now``.
 
-        ``None`` if only a further frame can bring new actions.
+        ``None`` before the challenge first waits, and once it is over.
         """
         if self.over or self._wait_until is None:
             return None
