@@ -19,7 +19,7 @@ from attempt.watch import PacedWatch
 from liveness import (
     CUE_FRAMES,
     DEFAULT_COUNT,
-    CaptureKind,
+    CaptureConditions,
     FrameObservation,
     FrameSelector,
     FusionModel,
@@ -27,15 +27,10 @@ from liveness import (
     LivenessResult,
     ScanObservations,
     Signal,
-    Verdict,
-    VerdictReason,
-    downgrade_if_covered,
-    downgrade_if_doubted,
-    reasons_outside_calibration,
+    judge_scan,
     spread_of,
-    without_unexamined_motion,
 )
-from liveness.express import FrameCues, PadScore, judge_express, measure_frame_cues
+from liveness.express import FrameCues, PadScore, measure_frame_cues
 from matcher import SCAN_SUBJECT, TemplateSample
 from vision.face import BgrImage, DetectedFace
 from vision.packs import Pack
@@ -248,26 +243,19 @@ def judge_study(study: VideoStudy, *, policy: LivenessPolicy, fusion: FusionMode
         policy: The policy, which sets the thresholds and the signals that are judged.
         fusion: The liveness model.
     """
-    scan = without_unexamined_motion(study.observations, examined={frame.index for frame in study.selected})
-    judged = judge_express(
-        scan=scan,
+    judged = judge_scan(
+        scan=study.observations,
+        identified={frame.index for frame in study.selected},
         pad_scores=study.pad_scores,
         cues=study.cues,
         policy=policy,
         model=fusion,
-    )
-    if policy.capture is CaptureKind.SCAN:
-        judged = downgrade_if_doubted(
-            downgrade_if_covered(study.observations, judged), reasons_outside_calibration(scan)
-        )
-    if study.constancy is not None:
-        judged = replace(judged, signals=(*judged.signals, study.constancy))
-    if study.constant is False and judged.verdict is not Verdict.SPOOF:
-        reasons = () if judged.verdict is Verdict.LIVE else judged.reasons
-        judged = replace(
-            judged, verdict=Verdict.INCONCLUSIVE, reasons=(VerdictReason.SEVERAL_PERSONS, *reasons)
-        )
-    return judged
+        challenge=None,
+        conditions=CaptureConditions(several_persons=study.constant is False),
+    ).result
+    if study.constancy is None:
+        return judged
+    return replace(judged, signals=(*judged.signals, study.constancy))
 
 
 def _shrunk(pixels: BgrImage) -> BgrImage:

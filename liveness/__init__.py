@@ -29,9 +29,8 @@ the persons of a frame, the subject first (``matcher.persons``)::
     print(liveness.result.verdict, liveness.result.confidence)
 """
 
-from liveness.capture_doubts import downgrade_if_covered, downgrade_if_doubted, reasons_outside_calibration
 from liveness.challenge_evidence import ChallengeEvidence, FlashEvidence
-from liveness.continuity import examined_share, unexamined_stretches, without_unexamined_motion
+from liveness.continuity import examined_share, unexamined_stretches
 from liveness.errors import LivenessError, LivenessPolicyError
 from liveness.extent import FaceExtent, face_extent
 from liveness.fusion_model import FusionModel
@@ -85,8 +84,6 @@ __all__ = [
     "UprightFaces",
     "Verdict",
     "VerdictReason",
-    "downgrade_if_covered",
-    "downgrade_if_doubted",
     "examined_share",
     "face_extent",
     "fine_view",
@@ -96,10 +93,8 @@ __all__ = [
     "load_fusion_model",
     "not_assessed",
     "observe_frame",
-    "reasons_outside_calibration",
     "sample_frame",
     "select_frames",
     "spread_of",
     "unexamined_stretches",
-    "without_unexamined_motion",
 ]
