@@ -59,6 +59,7 @@ from attempt.challenge import AttemptChallenge, ChallengeFrame
 from attempt.errors import AttemptError, FrameUnusable
 from attempt.films import (
     MINIMUM_FRAMES,
+    FileFrames,
     FilmCapture,
     SelectedFrame,
     StillFrames,
@@ -89,6 +90,7 @@ __all__ = [
     "DecodedPicture",
     "ExaminedFrame",
     "Feedback",
+    "FileFrames",
     "FilmCapture",
     "FlashRun",
     "Frame",
