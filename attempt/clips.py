@@ -11,15 +11,14 @@ from attempt.capture import AttemptCapture
 from attempt.frame import Frame, FrameLimits
 from attempt.placement import WRONG_ROTATION, CapturePlan
 from liveness import (
-    CaptureConditions,
     FusionModel,
     GuidanceSettings,
     LivenessPolicy,
     LivenessResult,
     Oval,
-    judge_scan,
 )
 from liveness.express import FrameCues, PadScore
+from liveness.judge import CaptureConditions, judge_scan
 from vision.packs import Pack
 
 __all__ = ["capture_clip", "judge_clip"]

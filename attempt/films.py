@@ -22,7 +22,6 @@ from attempt.watch import PacedWatch
 from liveness import (
     CUE_FRAMES,
     DEFAULT_COUNT,
-    CaptureConditions,
     FrameObservation,
     FrameSelector,
     FusionModel,
@@ -30,10 +29,10 @@ from liveness import (
     LivenessResult,
     ScanObservations,
     Signal,
-    judge_scan,
     spread_of,
 )
 from liveness.express import FrameCues, PadScore, measure_frame_cues
+from liveness.judge import CaptureConditions, judge_scan
 from matcher import SCAN_SUBJECT
 from vision.face import BgrImage, DetectedFace
 from vision.packs import Pack

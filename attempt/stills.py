@@ -4,17 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from liveness import (
-    CaptureConditions,
     CaptureKind,
     FrameObservation,
     FusionModel,
     LivenessPolicy,
     LivenessResult,
     ScanObservations,
-    judge_scan,
     observe_frame,
 )
 from liveness.express import FrameCues, PadScore, measure_frame_cues
+from liveness.judge import CaptureConditions, judge_scan
 from matcher import TemplateSample, sample_quality
 from vision.face import BgrImage, DetectedFace, HeadPose, Landmarks
 from vision.geometry import eye_aspect_ratio

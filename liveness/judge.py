@@ -19,7 +19,7 @@ from liveness.challenge_evidence import ChallengeEvidence
 from liveness.continuity import without_unexamined_motion
 from liveness.dynamic.combine import combine_flash, combine_movement
 from liveness.dynamic.judge import FlashResult, judge_flash
-from liveness.dynamic.movement import judge_movement
+from liveness.dynamic.movement.judge import judge_movement
 from liveness.express.interface import FrameCues, PadScore
 from liveness.express.judge import judge_express
 from liveness.fusion_model import FusionModel
