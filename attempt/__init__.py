@@ -56,9 +56,11 @@ from attempt.actions import Action, Feedback, MoveOval, PauseCapture, Reveal
 from attempt.analyst import ExaminedFrame, FrameAnalyst, SeenFrame
 from attempt.capture import AttemptCapture
 from attempt.challenge import AttemptChallenge, ChallengeFrame
+from attempt.clips import capture_clip, judge_clip
 from attempt.errors import AttemptError, FrameUnusable
 from attempt.films import (
     MINIMUM_FRAMES,
+    FileFrames,
     FilmCapture,
     SelectedFrame,
     StillFrames,
@@ -73,7 +75,13 @@ from attempt.movement_run import MovementRun
 from attempt.persons import persons_in, persons_of
 from attempt.pictures import DecodedPicture, FrameDecoder, FramePicture
 from attempt.placement import CapturePlan
-from attempt.stills import landmarks_of, observe_still, pad_scores
+from attempt.stills import (
+    StillMeasurements,
+    judge_still,
+    landmarks_of,
+    measure_still,
+    observe_still,
+)
 from attempt.watch import PacedWatch
 
 __all__ = [
@@ -89,6 +97,7 @@ __all__ = [
     "DecodedPicture",
     "ExaminedFrame",
     "Feedback",
+    "FileFrames",
     "FilmCapture",
     "FlashRun",
     "Frame",
@@ -106,14 +115,18 @@ __all__ = [
     "SeenFrame",
     "SelectedFrame",
     "StillFrames",
+    "StillMeasurements",
     "VideoStudy",
+    "capture_clip",
     "evidence_of",
     "examine",
     "judge_attempt",
+    "judge_clip",
+    "judge_still",
     "judge_study",
     "landmarks_of",
+    "measure_still",
     "observe_still",
-    "pad_scores",
     "persons_in",
     "persons_of",
 ]

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from attempt.frame import Frame, FrameLimits
+from attempt.pad_frames import PadFrames
 from attempt.persons import persons_of
 from attempt.pictures import FrameDecoder, FramePicture
-from attempt.stills import pad_scores, sample_of
+from attempt.stills import sample_of
 from attempt.watch import PacedWatch
 from liveness import FrameObservation, GreyView, SkippedFrame, UprightFaces, fine_view, sample_frame
 from liveness.collect import FOLLOW_SECONDS
-from liveness.express import FrameCues, PadScore, measure_frame_cues
+from liveness.express import FrameCues, measure_frame_cues
 from liveness.pace import APART_SECONDS
 from liveness.watch import FrameWatcher
 from matcher import SCAN_SUBJECT, SubjectRule, TemplateSample
@@ -83,6 +84,14 @@ class FrameAnalyst:
         """
         faces = UprightFaces(lambda pixels: persons_of(pixels, self._pack, rule=subject))
         return PacedWatch(self._pack, faces=faces, apart_seconds=apart_seconds, follow_seconds=follow_seconds)
+
+    def new_pad_frames(self, *, seconds: float) -> PadFrames:
+        """Returns the frames of one attempt that the PAD networks score.
+
+        Args:
+            seconds: The planned duration of the attempt, seconds.
+        """
+        return PadFrames(pack=self._pack, seconds=seconds)
 
     def validate_header(self, frame: Frame) -> None:
         """Tests the JPEG header of a frame without decoding the image. This takes about 0.02 ms.
@@ -196,17 +205,6 @@ class FrameAnalyst:
             sample=sample_of(pixels, face, seen.observation, self._pack),
             cues=measure_frame_cues(pixels, face, frame_index=seen.observation.index) if with_cues else None,
         )
-
-    def pad_scores(self, seen: SeenFrame) -> tuple[PadScore, ...]:
-        """Runs the PAD networks over a frame with a detected face; one score for each network.
-
-        Raises:
-            ModelFailed: A network failed.
-        """
-        face, pixels = seen.observation.face, seen.pixels
-        if face is None or pixels is None:
-            raise ValueError("only a frame with a face that a detector found can be scored")
-        return pad_scores(pixels, face, self._pack, frame_index=seen.observation.index)
 
     def identify(self, frame: Frame, observation: FrameObservation) -> ExaminedFrame:
         """Decodes a frame with a face again and runs only the embedder over it.

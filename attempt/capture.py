@@ -11,7 +11,6 @@ from attempt.challenge import AttemptChallenge, ChallengeFrame
 from attempt.examiner import Examination, FrameExaminer, Identification
 from attempt.frame import Frame
 from attempt.motion_wait import MotionWait
-from attempt.pad_frames import PadFrames
 from attempt.placement import (
     FEEDBACK_CODES,
     WRONG_ROTATION,
@@ -97,7 +96,7 @@ class AttemptCapture:
         self._feedback = FeedbackPacing()
         self._kept = KeptFrames(count=plan.selected)
         self._motion = MotionWait(seconds=plan.motion_seconds)
-        self._pad_frames = PadFrames(analyst=analyst, seconds=plan.seconds)
+        self._pad_frames = analyst.new_pad_frames(seconds=plan.seconds)
         self.examiner = FrameExaminer(analyst=analyst, kept=self._kept.frames)
         self._sample = FrameSample(random=random)
         self._decoded: set[int] = set()
@@ -230,7 +229,7 @@ class AttemptCapture:
         )
         self._decoded.add(frame.index)
         self._kept.offer(seen)
-        self._pad_frames.offer(seen)
+        self._pad_frames.offer(seen.observation, seen.pixels)
         turned = self._watch.turned
         guidance = self._placement.take(seen.observation, turned=turned)
         if challenge is not None:

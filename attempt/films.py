@@ -2,9 +2,11 @@
 
 A file gets neither guidance nor a challenge, so only the measuring part of an attempt runs. A video is
 measured like a scan (``attempt.watch``): the detector runs from time to time, and the face is followed in
-between. Still images have no times, so no motion between them is measured.
+between. Still images have no times, so no motion between them is measured. The PAD networks score frames that
+are spread over the file (``attempt.pad_frames``).
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -12,14 +14,14 @@ import cv2
 import numpy as np
 
 from attempt.constancy import identity_constancy
+from attempt.pad_frames import PadFrames
 from attempt.persons import persons_in
 from attempt.pictures import DecodedPicture
-from attempt.stills import landmarks_of, observe_still, pad_scores, sample_of
+from attempt.stills import landmarks_of, observe_still, sample_of
 from attempt.watch import PacedWatch
 from liveness import (
     CUE_FRAMES,
     DEFAULT_COUNT,
-    CaptureKind,
     FrameObservation,
     FrameSelector,
     FusionModel,
@@ -27,21 +29,17 @@ from liveness import (
     LivenessResult,
     ScanObservations,
     Signal,
-    Verdict,
-    VerdictReason,
-    downgrade_if_covered,
-    downgrade_if_doubted,
-    reasons_outside_calibration,
     spread_of,
-    without_unexamined_motion,
 )
-from liveness.express import FrameCues, PadScore, judge_express, measure_frame_cues
-from matcher import SCAN_SUBJECT, TemplateSample
+from liveness.express import FrameCues, PadScore, measure_frame_cues
+from liveness.judge import CaptureConditions, judge_scan
+from matcher import SCAN_SUBJECT
 from vision.face import BgrImage, DetectedFace
 from vision.packs import Pack
 
 __all__ = [
     "MINIMUM_FRAMES",
+    "FileFrames",
     "FilmCapture",
     "SelectedFrame",
     "StillFrames",
@@ -57,13 +55,17 @@ UNTIMED_STEP: Final = 1e-3
 """The time between still frames, seconds. It gives them an order, and is shorter than anything that is judged
 over time."""
 
+_SHORTEST_SECONDS: Final = 1.0
+"""The least duration of a film that is judged over time, seconds. Scored frames are a tenth of it apart at
+first."""
+
 _MOST_UNPACED: Final = 3 * MINIMUM_FRAMES
 _LARGEST_SIDE: Final = 1920
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SelectedFrame:
-    """A frame that was selected for the expensive models.
+    """A frame that was selected for the embedder.
 
     Attributes:
         index: Its index among the analysed frames, from 0.
@@ -85,8 +87,8 @@ class VideoStudy:
     Attributes:
         observations: The measurements of every measured frame.
         selected: The frames that were examined, in order.
-        pad_scores: The scores of each PAD network for them.
-        cues: The cues of recapture of some of them.
+        pad_scores: The scores of each PAD network, of frames spread evenly over the file.
+        cues: The cues of recapture of some selected frames.
         constant: Whether the selected frames show one person throughout; ``None`` if it could not be
             assessed.
         constancy: The signal of ``constant``; ``None`` if it was not measured.
@@ -100,14 +102,38 @@ class VideoStudy:
     constancy: Signal | None = None
 
 
-class _Kept:
-    """The selected frames with their pixels."""
+class FileFrames(ABC):
+    """The frames of a file that were taken so far. Not safe for several threads at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, pack: Pack, *, seconds: float) -> None:
+        """Starts empty.
+
+        Args:
+            pack: The models.
+            seconds: The duration of the shortest file, seconds; see ``PadFrames``.
+        """
         self._selector = FrameSelector(count=DEFAULT_COUNT)
         self._frames: dict[int, SelectedFrame] = {}
+        self._pad_frames = PadFrames(pack=pack, seconds=seconds)
 
-    def offer(self, observation: FrameObservation, pixels: BgrImage | None) -> None:
+    @property
+    @abstractmethod
+    def observations(self) -> ScanObservations:
+        """The measurements so far."""
+
+    @property
+    def selected(self) -> tuple[SelectedFrame, ...]:
+        """The frames selected for the embedder, in order."""
+        return tuple(self._frames[index] for index in sorted(self._frames))
+
+    @property
+    def pad_scores(self) -> tuple[PadScore, ...]:
+        """The scores of the PAD networks, of frames spread evenly over the file."""
+        return self._pad_frames.spread
+
+    def _offer(self, observation: FrameObservation, pixels: BgrImage | None) -> None:
+        """Selects and scores a measured frame if it is worth it."""
+        self._pad_frames.offer(observation, pixels)
         offer = self._selector.offer(observation)
         if offer.keep and pixels is not None and observation.face is not None:
             self._frames[observation.index] = SelectedFrame(
@@ -119,18 +145,14 @@ class _Kept:
         if offer.replaced is not None:
             self._frames.pop(offer.replaced, None)
 
-    @property
-    def frames(self) -> tuple[SelectedFrame, ...]:
-        return tuple(self._frames[index] for index in sorted(self._frames))
 
-
-class FilmCapture:
-    """Captures frames with times, in order. Not safe for several threads at once."""
+class FilmCapture(FileFrames):
+    """Captures frames with times, in order."""
 
     def __init__(self, pack: Pack) -> None:
         """Starts empty."""
+        super().__init__(pack, seconds=_SHORTEST_SECONDS)
         self._watch = PacedWatch(pack, faces=lambda pixels: persons_in(pixels, pack, rule=SCAN_SUBJECT))
-        self._kept = _Kept()
         self._taken = self._watched = self._usable = 0
 
     def take(self, pixels: BgrImage, capture_time: float) -> None:
@@ -151,7 +173,7 @@ class FilmCapture:
             in_any_case=self._measures_all,
         )
         if watched is not None:
-            self._kept.offer(watched.observation, watched.pixels)
+            self._offer(watched.observation, watched.pixels)
             self._watched += 1
             self._usable += watched.observation.face is not None and watched.observation.faces == 1
 
@@ -165,20 +187,15 @@ class FilmCapture:
         """The measurements so far."""
         return self._watch.observations
 
-    @property
-    def selected(self) -> tuple[SelectedFrame, ...]:
-        """The frames selected for the expensive models, in order."""
-        return self._kept.frames
 
-
-class StillFrames:
-    """Captures frames without times, in order. Not safe for several threads at once."""
+class StillFrames(FileFrames):
+    """Captures frames without times, in order."""
 
     def __init__(self, pack: Pack) -> None:
         """Starts empty."""
+        super().__init__(pack, seconds=MINIMUM_FRAMES * UNTIMED_STEP)
         self._pack = pack
         self._observed: list[FrameObservation] = []
-        self._kept = _Kept()
 
     def take(self, pixels: BgrImage) -> None:
         """Takes the next frame.
@@ -196,43 +213,42 @@ class StillFrames:
             pixels, faces=faces, landmarks=landmarks, index=index, capture_time=index * UNTIMED_STEP
         )
         self._observed.append(observation)
-        self._kept.offer(observation, pixels)
+        self._offer(observation, pixels)
 
     @property
     def observations(self) -> ScanObservations:
         """The measurements so far, without motion."""
         return ScanObservations(frames=tuple(self._observed), motion=())
 
-    @property
-    def selected(self) -> tuple[SelectedFrame, ...]:
-        """The frames selected for the expensive models, in order."""
-        return self._kept.frames
 
-
-def examine(observations: ScanObservations, selected: tuple[SelectedFrame, ...], *, pack: Pack) -> VideoStudy:
-    """Runs the PAD networks and the embedder over the selected frames, and measures the cues of some of them.
+def examine(frames: FileFrames, *, pack: Pack) -> VideoStudy:
+    """Runs the embedder over the selected frames of a file, and measures the cues of some of them.
 
     The templates are compared with each other and not kept.
+
+    Args:
+        frames: The file, after its last frame.
+        pack: The models.
 
     Raises:
         ModelFailed: A model failed.
     """
-    scores: list[PadScore] = []
-    cues: list[FrameCues] = []
+    observations, selected = frames.observations, frames.selected
     with_cues = spread_of([frame.index for frame in selected], CUE_FRAMES)
-    samples: dict[int, TemplateSample] = {}
     seen = {frame.index: frame for frame in observations.frames}
-    for frame in selected:
-        samples[frame.index] = sample_of(frame.pixels, frame.face, seen[frame.index], pack)
-        scores.extend(pad_scores(frame.pixels, frame.face, pack, frame_index=frame.index))
-        if frame.index in with_cues:
-            cues.append(measure_frame_cues(frame.pixels, frame.face, frame_index=frame.index))
+    samples = {
+        frame.index: sample_of(frame.pixels, frame.face, seen[frame.index], pack) for frame in selected
+    }
     constant, constancy = identity_constancy(observations, samples, calibration=pack.match_calibration)
     return VideoStudy(
         observations=observations,
         selected=selected,
-        pad_scores=tuple(scores),
-        cues=tuple(cues),
+        pad_scores=frames.pad_scores,
+        cues=tuple(
+            measure_frame_cues(frame.pixels, frame.face, frame_index=frame.index)
+            for frame in selected
+            if frame.index in with_cues
+        ),
         constant=constant,
         constancy=constancy,
     )
@@ -248,26 +264,19 @@ def judge_study(study: VideoStudy, *, policy: LivenessPolicy, fusion: FusionMode
         policy: The policy, which sets the thresholds and the signals that are judged.
         fusion: The liveness model.
     """
-    scan = without_unexamined_motion(study.observations, examined={frame.index for frame in study.selected})
-    judged = judge_express(
-        scan=scan,
+    judged = judge_scan(
+        scan=study.observations,
+        identified={frame.index for frame in study.selected},
         pad_scores=study.pad_scores,
         cues=study.cues,
         policy=policy,
         model=fusion,
-    )
-    if policy.capture is CaptureKind.SCAN:
-        judged = downgrade_if_doubted(
-            downgrade_if_covered(study.observations, judged), reasons_outside_calibration(scan)
-        )
-    if study.constancy is not None:
-        judged = replace(judged, signals=(*judged.signals, study.constancy))
-    if study.constant is False and judged.verdict is not Verdict.SPOOF:
-        reasons = () if judged.verdict is Verdict.LIVE else judged.reasons
-        judged = replace(
-            judged, verdict=Verdict.INCONCLUSIVE, reasons=(VerdictReason.SEVERAL_PERSONS, *reasons)
-        )
-    return judged
+        challenge=None,
+        conditions=CaptureConditions(several_persons=study.constant is False),
+    ).result
+    if study.constancy is None:
+        return judged
+    return replace(judged, signals=(*judged.signals, study.constancy))
 
 
 def _shrunk(pixels: BgrImage) -> BgrImage:

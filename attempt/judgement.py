@@ -10,7 +10,6 @@ from attempt.constancy import identity_constancy
 from attempt.flash_run import FlashRun
 from attempt.movement_run import MovementRun
 from liveness import (
-    CaptureConditions,
     ChallengeEvidence,
     FusionModel,
     LivenessPolicy,
@@ -18,12 +17,12 @@ from liveness import (
     ScanObservations,
     Verdict,
     VerdictReason,
-    judge_scan,
 )
 from liveness.dynamic import DynamicPolicy, FlashModel, FlashResult
 from liveness.dynamic.challenge import ColourStep
 from liveness.dynamic.measurement import StepAnswer
 from liveness.express import PadScore
+from liveness.judge import CaptureConditions, judge_scan
 from matcher import MatchPolicy, MatchResult, compare, fuse_templates
 from vision.packs import MatchCalibration, Template
 

@@ -1,9 +1,12 @@
-"""Runs the PAD networks on frames that are spread over an attempt by time alone."""
+"""Runs the PAD networks on frames that are spread over an attempt or a file by time alone."""
 
 from typing import Final
 
-from attempt.analyst import FrameAnalyst, SeenFrame
+from attempt.stills import pad_scores
+from liveness import FrameObservation
 from liveness.express import PadScore
+from vision.face import BgrImage
+from vision.packs import Pack
 
 __all__ = ["PadFrames"]
 
@@ -21,34 +24,50 @@ class PadFrames:
     match prefers must not be the ones that decide on liveness.
     """
 
-    def __init__(self, *, analyst: FrameAnalyst, seconds: float) -> None:
+    def __init__(self, *, pack: Pack, seconds: float) -> None:
         """Starts empty.
 
         Args:
-            analyst: Runs the networks.
+            pack: The networks.
             seconds: The planned duration of the attempt, seconds.
         """
-        self._analyst = analyst
+        self._pack = pack
         self._seconds = seconds
-        self._last: float | None = None
-        self._scores: list[PadScore] = []
+        self._scored: list[tuple[float, tuple[PadScore, ...]]] = []
 
     @property
     def scores(self) -> tuple[PadScore, ...]:
         """The scores so far, in order of frames; one for each network and scored frame."""
-        return tuple(self._scores)
+        return tuple(score for _, scores in self._scored for score in scores)
 
-    def offer(self, seen: SeenFrame) -> None:
+    @property
+    def spread(self) -> tuple[PadScore, ...]:
+        """The scores of about ten frames, evenly spread over the time so far, however long that is.
+
+        The gaps between all scored frames grow, so most of them lie at the beginning of a long file.
+        """
+        chosen: list[PadScore] = []
+        last: float | None = None
+        for time, scores in self._scored:
+            if last is None or time - last >= self._scored[-1][0] / _WANTED:
+                chosen += scores
+                last = time
+        return tuple(chosen)
+
+    def offer(self, observed: FrameObservation, pixels: BgrImage | None) -> None:
         """Scores a frame if the detector found exactly one face in it and the last score is old enough.
+
+        Args:
+            observed: The measurements of the frame.
+            pixels: The upright frame; ``None`` if the detector did not run on it.
 
         Raises:
             ModelFailed: A network failed.
         """
-        observed = seen.observation
-        if seen.pixels is None or observed.face is None or observed.faces != 1 or observed.followed:
+        if pixels is None or observed.face is None or observed.faces != 1 or observed.followed:
             return
         time = observed.capture_time
-        if self._last is not None and time - self._last < max(self._seconds, time) / _WANTED:
+        if self._scored and time - self._scored[-1][0] < max(self._seconds, time) / _WANTED:
             return
-        self._last = time
-        self._scores.extend(self._analyst.pad_scores(seen))
+        scores = pad_scores(pixels, observed.face, self._pack, frame_index=observed.index)
+        self._scored.append((time, scores))

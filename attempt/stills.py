@@ -1,16 +1,94 @@
-"""Runs a pack's models on one image that belongs to no stream of frames."""
+"""Runs a pack's models on one image that belongs to no stream of frames, and judges its liveness."""
 
-from liveness import FrameObservation, observe_frame
-from liveness.express import PadScore
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from liveness import (
+    CaptureKind,
+    FrameObservation,
+    FusionModel,
+    LivenessPolicy,
+    LivenessResult,
+    ScanObservations,
+    observe_frame,
+)
+from liveness.express import FrameCues, PadScore, measure_frame_cues
+from liveness.judge import CaptureConditions, judge_scan
 from matcher import TemplateSample, sample_quality
 from vision.face import BgrImage, DetectedFace, HeadPose, Landmarks
 from vision.geometry import eye_aspect_ratio
 from vision.packs import Pack
 from vision.pose import estimate_pose
 
-__all__ = ["landmarks_of", "observe_still", "pad_scores", "sample_of"]
+__all__ = [
+    "StillMeasurements",
+    "judge_still",
+    "landmarks_of",
+    "measure_still",
+    "observe_still",
+    "pad_scores",
+    "sample_of",
+]
 
 _STRAIGHT = HeadPose(yaw=0.0, pitch=0.0, roll=0.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class StillMeasurements:
+    """The measurements of one image.
+
+    Attributes:
+        observation: Its face, light and sharpness.
+        pad_scores: The scores of the PAD networks; empty without networks.
+        cues: The cues of recapture; empty if they were not measured.
+    """
+
+    observation: FrameObservation
+    pad_scores: Sequence[PadScore]
+    cues: Sequence[FrameCues]
+
+
+def measure_still(
+    pixels: BgrImage, face: DetectedFace, *, landmarks: Landmarks | None, pack: Pack
+) -> StillMeasurements:
+    """Measures the only face of one image.
+
+    Args:
+        pixels: The upright image, shape (height, width, 3), BGR.
+        face: The face.
+        landmarks: Its dense landmarks, if there are any.
+        pack: The PAD networks.
+
+    Raises:
+        ModelFailed: A network failed.
+    """
+    return StillMeasurements(
+        observation=observe_still(pixels, faces=(face,), landmarks=landmarks, index=0, capture_time=0.0),
+        pad_scores=pad_scores(pixels, face, pack, frame_index=0),
+        cues=(measure_frame_cues(pixels, face, frame_index=0),),
+    )
+
+
+def judge_still(
+    measured: StillMeasurements, *, policy: LivenessPolicy, fusion: FusionModel
+) -> LivenessResult:
+    """Judges the liveness of one image.
+
+    Args:
+        measured: The measurements of the image.
+        policy: The thresholds; its kind of capture is replaced by FRAME.
+        fusion: The liveness model.
+    """
+    return judge_scan(
+        scan=ScanObservations(frames=(measured.observation,), motion=()),
+        identified={measured.observation.index},
+        pad_scores=measured.pad_scores,
+        cues=measured.cues,
+        policy=replace(policy, capture=CaptureKind.FRAME),
+        model=fusion,
+        challenge=None,
+        conditions=CaptureConditions(),
+    ).result
 
 
 def landmarks_of(pixels: BgrImage, face: DetectedFace, pack: Pack) -> Landmarks | None:

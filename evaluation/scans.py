@@ -1,19 +1,23 @@
-"""Makes scans for tests and for the fit of the fusion model."""
+"""Cuts clips into scans, and measures scans for tests and for the fit of the fusion model."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
 
-from attempt import DecodedPicture, PacedWatch
-from evaluation.sent import as_sent
-from liveness import FrameObservation, ScanObservations, spread_of
+from attempt import DecodedPicture, Frame, PacedWatch
+from evaluation.sent import as_sent, frame_of
+from liveness import ScanObservations
 from vision.face import BgrImage
 from vision.packs import Pack
 
-_SCORED = 10
-"""Scored frames of a scan of the usual length."""
+Sent = TypeVar("Sent")
+
+_SECONDS, _MOST, _RATE = 4.0, 4, 16.0
+"""Length of a scan, seconds; scans of a clip; frames a second."""
 
 
 def observe_scan(frames: Iterable[tuple[float, BgrImage]], pack: Pack) -> ScanObservations:
@@ -24,14 +28,22 @@ def observe_scan(frames: Iterable[tuple[float, BgrImage]], pack: Pack) -> ScanOb
     return watch.observations
 
 
-def scored_frames(frames: Iterable[FrameObservation]) -> tuple[FrameObservation, ...]:
-    """Return the frames that the PAD networks score, spread over the scan as ``attempt.pad_frames`` does."""
-    detected = {frame.index: frame for frame in frames if frame.faces == 1 and not frame.followed}
-    return tuple(detected[index] for index in spread_of(list(detected), _SCORED))
+def clip_scans(path: Path) -> Iterator[list[Frame]]:
+    """Split a clip into scans as ``clip_windows`` does.
+
+    Yields:
+        The frames of a scan as a phone sends them, with capture times from 0.
+    """
+    for window in _windows(path, frame_of, seconds=_SECONDS, most=_MOST, rate=_RATE):
+        start = window[0][0]
+        yield [
+            replace(frame, index=index, capture_time_us=round(1e6 * (time - start)))
+            for index, (time, frame) in enumerate(window)
+        ]
 
 
 def clip_windows(
-    path: Path, *, seconds: float = 4.0, most: int = 4, rate: float = 16.0
+    path: Path, *, seconds: float = _SECONDS, most: int = _MOST, rate: float = _RATE
 ) -> Iterator[list[tuple[float, BgrImage]]]:
     """Split a clip into scans as a phone sends them: JPEG frames of at most 640 pixels.
 
@@ -44,16 +56,22 @@ def clip_windows(
     Yields:
         The frames of a scan: the time in the clip, seconds, and the image.
     """
+    return _windows(path, as_sent, seconds=seconds, most=most, rate=rate)
+
+
+def _windows(
+    path: Path, convert: Callable[[BgrImage], Sent], *, seconds: float, most: int, rate: float
+) -> Iterator[list[tuple[float, Sent]]]:
     capture = cv2.VideoCapture(str(path))
     native = capture.get(cv2.CAP_PROP_FPS)
     native = native if 5 <= native <= 100 else 30.0
     step = max(1, round(native / rate))
-    window: list[tuple[float, BgrImage]] = []
+    window: list[tuple[float, Sent]] = []
     given, at = 0, 0
     while given < most:
         ok, image = capture.read()
         if ok and at % step == 0:
-            window.append((at / native, as_sent(np.asarray(image, np.uint8))))
+            window.append((at / native, convert(np.asarray(image, np.uint8))))
         at += 1
         long = len(window) > 1 and window[-1][0] - window[0][0] > seconds - step / native
         if (long or not ok) and len(window) > 1 and window[-1][0] - window[0][0] >= seconds / 2:

@@ -1,14 +1,15 @@
 """Decides from frames and network scores whether a living person is in front of the camera.
 
 The package is pure: no input or output, no clock, no global state. ``watch`` measures frames, ``guidance``
-gives hints to the person, ``selection`` selects the best frames for the expensive models, and ``judge_scan``
+gives hints to the person, ``selection`` selects the best frames for the expensive models, and ``judge``
 returns the verdict with its signals. ``dynamic`` has the challenges, ``express`` the passive signals,
 ``selfie`` the analysis of a single image.
 
 For example, judge the frames of a scan without a challenge and without PAD networks. ``find_persons`` returns
 the persons of a frame, the subject first (``matcher.persons``)::
 
-    from liveness import CaptureConditions, LivenessPolicy, load_fusion_model, judge_scan
+    from liveness import LivenessPolicy, load_fusion_model
+    from liveness.judge import CaptureConditions, judge_scan
     from liveness.watch import FrameWatcher
 
     watcher = FrameWatcher(find_faces=find_persons)
@@ -29,15 +30,13 @@ the persons of a frame, the subject first (``matcher.persons``)::
     print(liveness.result.verdict, liveness.result.confidence)
 """
 
-from liveness.capture_doubts import downgrade_if_covered, downgrade_if_doubted, reasons_outside_calibration
 from liveness.challenge_evidence import ChallengeEvidence, FlashEvidence
-from liveness.continuity import examined_share, unexamined_stretches, without_unexamined_motion
+from liveness.continuity import examined_share, unexamined_stretches
 from liveness.errors import LivenessError, LivenessPolicyError
 from liveness.extent import FaceExtent, face_extent
 from liveness.fusion_model import FusionModel
 from liveness.fusion_model_file import load_fusion_model
 from liveness.guidance import Guidance, GuidanceCode, GuidanceSettings, GuidanceState, Oval, guide
-from liveness.judge import CaptureConditions, ScanLiveness, judge_scan
 from liveness.observation import FrameObservation, GreyView, ScanObservations, SkippedFrame
 from liveness.observe import fine_view, observe_frame, sample_frame
 from liveness.policy import EVIDENCE_FLOOR, LEAST_BETWEEN, CaptureKind, CaptureLimits, LivenessPolicy
@@ -59,7 +58,6 @@ __all__ = [
     "EVIDENCE_FLOOR",
     "LEAST_BETWEEN",
     "AttackType",
-    "CaptureConditions",
     "CaptureKind",
     "CaptureLimits",
     "ChallengeEvidence",
@@ -78,28 +76,22 @@ __all__ = [
     "LivenessPolicyError",
     "LivenessResult",
     "Oval",
-    "ScanLiveness",
     "ScanObservations",
     "Signal",
     "SkippedFrame",
     "UprightFaces",
     "Verdict",
     "VerdictReason",
-    "downgrade_if_covered",
-    "downgrade_if_doubted",
     "examined_share",
     "face_extent",
     "fine_view",
     "frame_quality",
     "guide",
-    "judge_scan",
     "load_fusion_model",
     "not_assessed",
     "observe_frame",
-    "reasons_outside_calibration",
     "sample_frame",
     "select_frames",
     "spread_of",
     "unexamined_stretches",
-    "without_unexamined_motion",
 ]

@@ -2,8 +2,8 @@
 
 ``express.judge`` decides by the passive signals (``liveness.fusion``), ``dynamic.combine`` applies the
 finding of a challenge, and the conditions of the capture come last: a scan with too few frames a second, of a
-covered face, or one that does not show enough of the face (``capture_doubts``), cannot be LIVE, but it can be
-SPOOF.
+covered face, of several persons, or one that does not show enough of the face (``capture_doubts``), cannot be
+LIVE, but it can be SPOOF.
 """
 
 from collections.abc import Collection, Sequence
@@ -19,12 +19,12 @@ from liveness.challenge_evidence import ChallengeEvidence
 from liveness.continuity import without_unexamined_motion
 from liveness.dynamic.combine import combine_flash, combine_movement
 from liveness.dynamic.judge import FlashResult, judge_flash
-from liveness.dynamic.movement import judge_movement
+from liveness.dynamic.movement.judge import judge_movement
 from liveness.express.interface import FrameCues, PadScore
 from liveness.express.judge import judge_express
 from liveness.fusion_model import FusionModel
 from liveness.observation import ScanObservations
-from liveness.policy import LivenessPolicy
+from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.verdict import LivenessResult, Verdict, VerdictReason
 
 __all__ = ["CaptureConditions", "ScanLiveness", "judge_scan"]
@@ -37,10 +37,13 @@ class CaptureConditions:
     Attributes:
         too_slow: Whether fewer frames a second arrived than the usable minimum.
         turned: Whether most frames were rotated.
+        several_persons: Whether the frames of a file show different persons. In an attempt this is a finding
+            beside liveness (``attempt.judge_attempt``).
     """
 
     too_slow: bool = False
     turned: bool = False
+    several_persons: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +70,7 @@ def judge_scan(
     challenge: ChallengeEvidence | None,
     conditions: CaptureConditions,
 ) -> ScanLiveness:
-    """Decides the liveness of one scan.
+    """Decides the liveness of one scan, or of still images (``LivenessPolicy.capture``).
 
     Args:
         scan: The measurements of its frames.
@@ -93,11 +96,14 @@ def judge_scan(
     challenged = ScanLiveness(result=express, flash=None)
     if challenge is not None:
         challenged = _with_challenge(express, challenge, scan)
-    # 3. A cover, and a capture that is slow or does not show enough of the face, limit the verdict.
-    uncovered = downgrade_if_covered(scan, challenged.result)
-    slow = (VerdictReason.TOO_FEW_FRAMES,) if conditions.too_slow else ()
-    doubts = (*slow, *evidence_doubts(scan, policy.evidence), *reasons_outside_calibration(known))
-    return replace(challenged, result=_turned(conditions, downgrade_if_doubted(uncovered, doubts)))
+    # 3. A cover, and a capture that is slow or does not show enough of the face, limit the verdict of a scan.
+    limited = challenged.result
+    if policy.capture is CaptureKind.SCAN:
+        slow = (VerdictReason.TOO_FEW_FRAMES,) if conditions.too_slow else ()
+        doubts = (*slow, *evidence_doubts(scan, policy.evidence), *reasons_outside_calibration(known))
+        limited = downgrade_if_doubted(downgrade_if_covered(scan, limited), doubts)
+    # 4. So do frames that are rotated, or that show several persons.
+    return replace(challenged, result=_several_persons(conditions, _turned(conditions, limited)))
 
 
 def _with_challenge(
@@ -125,3 +131,11 @@ def _turned(conditions: CaptureConditions, found: LivenessResult) -> LivenessRes
         others = (reason for reason in found.reasons if reason is not VerdictReason.TOO_FEW_USABLE_FACES)
         found = replace(found, reasons=(VerdictReason.WRONG_ROTATION, *others))
     return found
+
+
+def _several_persons(conditions: CaptureConditions, found: LivenessResult) -> LivenessResult:
+    """Turns a verdict other than SPOOF into INCONCLUSIVE if the frames show several persons."""
+    if not conditions.several_persons or found.verdict is Verdict.SPOOF:
+        return found
+    others = found.reasons if found.verdict is Verdict.INCONCLUSIVE else ()
+    return replace(found, verdict=Verdict.INCONCLUSIVE, reasons=(VerdictReason.SEVERAL_PERSONS, *others))

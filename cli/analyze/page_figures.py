@@ -80,10 +80,10 @@ def face_figure(
 def crops(
     networks: Sequence[PadNetwork], scores: Sequence[PadScore], pixels: BgrImage, face: DetectedFace
 ) -> list[Html]:
-    """Returns each network's crops of a frame, pixel by pixel, with its score.
+    """Returns each network's crops of a frame, pixel by pixel, with its score if it scored the frame.
 
     Args:
-        networks: The networks of the pack; one that cannot show its input is omitted.
+        networks: The networks; one that cannot show its input is omitted.
         scores: Their scores of this frame.
         pixels: The frame.
         face: Its face.
@@ -92,10 +92,12 @@ def crops(
     return [
         figure(
             image(png_uri(crop), alt=f"The face with its surroundings, as input of {network.name}"),
-            caption=f"{network.name}: real with probability {said[network.name]:.3f}",
+            caption=f"{network.name}: real with probability {said[network.name]:.3f}"
+            if network.name in said
+            else f"{network.name}: did not score this frame",
             kind="exact",
         )
         for network in networks
-        if isinstance(network, _ShowsCrops) and network.name in said
+        if isinstance(network, _ShowsCrops)
         for crop in network.crops(pixels, face)
     ]

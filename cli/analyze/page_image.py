@@ -78,7 +78,7 @@ def image_pictures(
         yield group(
             "Crops of the networks",
             "The input of the networks, pixel by pixel, before any scaling of colours.",
-            crops(networks, study.pad_scores, study.pixels, face),
+            crops(networks if study.pad_scores else (), study.pad_scores, study.pixels, face),
             kind="thumbs",
         )
     if exif is not None:

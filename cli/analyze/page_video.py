@@ -42,7 +42,8 @@ def video_pictures(study: VideoStudy, *, networks: Sequence[PadNetwork], timed: 
         )
     yield group(
         "Selected frames",
-        "The frames that the expensive models examined: well placed, sharp and spread over time.",
+        "The frames in which the person was identified: well placed, sharp and spread over time. The "
+        "networks score other frames, which are spread over time alone; see above.",
         [_thumbnail(frame, study.pad_scores, timed=timed) for frame in study.selected],
         kind="thumbs",
     )
@@ -53,7 +54,7 @@ def video_pictures(study: VideoStudy, *, networks: Sequence[PadNetwork], timed: 
         yield group(
             "Crops of the networks",
             f"The crops of frame {middle.index}, pixel by pixel, before any scaling of colours.",
-            crops(networks, scores, middle.pixels, middle.face),
+            crops(networks if study.pad_scores else (), scores, middle.pixels, middle.face),
             kind="thumbs",
         )
 

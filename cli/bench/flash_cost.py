@@ -26,8 +26,9 @@ from cli.bench.tinted_frames import tinted
 from cli.errors import ScanNotMeasured
 from evaluation.bench import Measurement
 from liveness import GuidanceCode
-from liveness.dynamic import DynamicPolicy, judge_flash, load_flash_model
+from liveness.dynamic import DynamicPolicy, load_flash_model
 from liveness.dynamic.challenge import ColourStep, ScriptSettings
+from liveness.dynamic.judge import judge_flash
 from vision.face import BgrImage
 from vision.image import encode_jpeg
 from vision.packs import Pack, default_models_dir, load_pack

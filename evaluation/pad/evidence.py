@@ -1,20 +1,46 @@
 """The input of the scorers: an image or a scan, its face, and the model outputs, each computed once."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
-from attempt import observe_still, persons_of
+from attempt import (
+    AttemptCapture,
+    Frame,
+    StillMeasurements,
+    capture_clip,
+    judge_clip,
+    judge_still,
+    observe_still,
+    persons_of,
+)
 from evaluation.match.pictures import LIMITS
 from evaluation.pad.stages import Stages
-from evaluation.scans import observe_scan, scored_frames
-from liveness import CUE_FRAMES, ScanObservations, select_frames, spread_of
+from liveness import FrameObservation, FusionModel, LivenessPolicy, LivenessResult
 from liveness.express import FrameCues, PadScore, measure_frame_cues
 from matcher import PHOTO_SUBJECT
 from vision.face import BgrImage, DetectedFace, Landmarks
 from vision.packs import Pack, PadNetwork
 
-__all__ = ["ClipEvidence", "PictureEvidence", "PresentationEvidence"]
+__all__ = ["ClipEvidence", "JudgedParts", "PictureEvidence", "PresentationEvidence"]
+
+_POLICY: Final = LivenessPolicy()
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class JudgedParts:
+    """The parts of the evidence that a scorer judges, and the model that judges them.
+
+    Attributes:
+        pad_scores: Scores of PAD networks.
+        cues: Measurements of the cues of single frames.
+        fusion: The liveness model.
+    """
+
+    pad_scores: Sequence[PadScore]
+    cues: Sequence[FrameCues]
+    fusion: FusionModel
 
 
 class PresentationEvidence(Protocol):
@@ -23,11 +49,6 @@ class PresentationEvidence(Protocol):
     @property
     def stages(self) -> Stages:
         """The steps that scorers used, and their time."""
-        ...
-
-    @property
-    def observations(self) -> ScanObservations:
-        """The measured frames."""
         ...
 
     @property
@@ -41,6 +62,15 @@ class PresentationEvidence(Protocol):
 
     def cues(self) -> Sequence[FrameCues]:
         """Return the measurements of the cues of single frames; empty without a face."""
+        ...
+
+    def judge(self, parts: JudgedParts, *, step: str) -> LivenessResult:
+        """Judge some parts of the evidence as the product judges all of it.
+
+        Args:
+            parts: The parts.
+            step: Name of the step.
+        """
         ...
 
 
@@ -88,18 +118,6 @@ class PictureEvidence:
         with self._path.open("rb") as stream:
             return stream.read(LIMITS.max_bytes)
 
-    @property
-    def observations(self) -> ScanObservations:
-        """A scan of this one frame."""
-        face, landmarks = self.face, self.landmarks
-
-        def observe() -> ScanObservations:
-            faces = () if face is None else (face,)
-            still = observe_still(self.image, faces=faces, landmarks=landmarks, index=0, capture_time=0.0)
-            return ScanObservations(frames=(still,), motion=())
-
-        return self.stages.once("observe", observe)
-
     def network_scores(self, network: PadNetwork) -> Sequence[PadScore]:
         """Return one score, or none without a face."""
         face = self.face
@@ -115,60 +133,101 @@ class PictureEvidence:
             return ()
         return (self.stages.once("cues", lambda: measure_frame_cues(self.image, face, frame_index=0)),)
 
+    def judge(self, parts: JudgedParts, *, step: str) -> LivenessResult:
+        """Judge the image as ``AnalyzeImage`` does."""
+        observation = self._observation()
+        return self.stages.once(
+            step,
+            lambda: judge_still(
+                StillMeasurements(observation=observation, pad_scores=parts.pad_scores, cues=parts.cues),
+                policy=_POLICY,
+                fusion=parts.fusion,
+            ),
+        )
+
+    def _observation(self) -> FrameObservation:
+        face, landmarks = self.face, self.landmarks
+        faces = () if face is None else (face,)
+        return self.stages.once(
+            "observe",
+            lambda: observe_still(self.image, faces=faces, landmarks=landmarks, index=0, capture_time=0.0),
+        )
+
 
 class ClipEvidence:
-    """The evidence of one scan of a clip, observed as a server observes it."""
+    """The evidence of one scan of a clip, captured as an attempt without a person to guide."""
 
-    def __init__(self, frames: Sequence[tuple[float, BgrImage]], pack: Pack) -> None:
+    def __init__(self, frames: Sequence[Frame], pack: Pack) -> None:
         """Makes the evidence; no model is run yet.
 
         Args:
-            frames: Capture times in seconds, rising, and upright frames.
-            pack: Finds faces.
+            frames: The frames as a phone sends them.
+            pack: The models.
         """
         self.stages = Stages()
         self._frames = frames
         self._pack = pack
-
-    @property
-    def observations(self) -> ScanObservations:
-        """The observations of the whole scan."""
-        return self.stages.once("watch", lambda: observe_scan(self._frames, self._pack))
+        self._to_score = _FacesToScore()
 
     @property
     def found(self) -> bool:
         """Whether frames could be selected."""
-        return bool(self._selected())
+        return bool(self._captured().selected)
 
     def network_scores(self, network: PadNetwork) -> Sequence[PadScore]:
-        """Return one score for each of some frames, spread over the scan."""
-        chosen = [(frame.index, frame.face) for frame in scored_frames(self.observations.frames)]
+        """Return the network's score of each frame that the attempt scores, spread over the scan."""
+        indices = [score.frame_index for score in self._captured().pad_scores]
         return self.stages.once(
             f"network {network.name}",
             lambda: tuple(
                 PadScore(
                     frame_index=index,
                     network=network.name,
-                    real_probability=network.real_probability(self._frames[index][1], face),
+                    real_probability=network.real_probability(pixels, face),
                 )
-                for index, face in chosen
-                if face is not None
+                for index, (pixels, face) in zip(indices, self._to_score.faces, strict=True)
             ),
         )
 
     def cues(self) -> Sequence[FrameCues]:
         """Return the cues of a few of the selected frames."""
-        faces = dict(self._selected())
-        chosen = spread_of(tuple(faces), CUE_FRAMES)
+        return tuple(frame.cues for frame in self._examined().examined if frame.cues is not None)
+
+    def judge(self, parts: JudgedParts, *, step: str) -> LivenessResult:
+        """Judge the scan as the server judges an attempt in EXPRESS."""
+        capture = self._examined()
         return self.stages.once(
-            "cues",
-            lambda: tuple(
-                measure_frame_cues(self._frames[index][1], faces[index], frame_index=index)
-                for index in chosen
+            step,
+            lambda: judge_clip(
+                capture,
+                pad_scores=parts.pad_scores,
+                cues=parts.cues,
+                policy=_POLICY,
+                fusion=parts.fusion,
             ),
         )
 
-    def _selected(self) -> tuple[tuple[int, DetectedFace], ...]:
-        observed = self.observations.frames
-        faces = {frame.index: frame.face for frame in observed}
-        return tuple((index, face) for index in select_frames(observed) if (face := faces[index]) is not None)
+    def _captured(self) -> AttemptCapture:
+        pack = replace(self._pack, pad_networks=(self._to_score,))
+        return self.stages.once("capture", lambda: capture_clip(self._frames, pack=pack))
+
+    def _examined(self) -> AttemptCapture:
+        capture = self._captured()
+        self.stages.once("examine", capture.examine_rest)
+        return capture
+
+
+class _FacesToScore:
+    """Stands in for the PAD networks in a capture, and keeps the faces that they would score.
+
+    So each network runs once in a step of its own, and its time is known.
+    """
+
+    name = "faces to score"
+
+    def __init__(self) -> None:
+        self.faces: list[tuple[BgrImage, DetectedFace]] = []
+
+    def real_probability(self, image: BgrImage, face: DetectedFace) -> float:
+        self.faces.append((image, face))
+        return 0.5

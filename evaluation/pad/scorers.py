@@ -1,16 +1,14 @@
 """The scorers: each PAD network, the cues, and the fusion that decides."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Protocol
 
 import numpy as np
 
-from evaluation.pad.evidence import PictureEvidence, PresentationEvidence
+from evaluation.pad.evidence import JudgedParts, PictureEvidence, PresentationEvidence
 from evaluation.pad.runs import NonResponse, ScorerAnswer, ScorerKind, ScorerName
 from evaluation.pad.selfie_scorer import SelfieScorer
-from liveness import CaptureKind, FusionModel, LivenessPolicy
-from liveness.express import judge_express
+from liveness import FusionModel
 from vision.packs import Pack, PadNetwork
 
 __all__ = ["Scorer", "clip_scorers", "picture_scorers"]
@@ -47,17 +45,8 @@ def picture_scorers(
         *(_Network(network, ScorerKind.NETWORK) for network in pack.pad_networks),
         *(_Network(network, ScorerKind.OTHER_NETWORK) for network in _beyond(pack, extra)),
         SelfieScorer(),
-        _Judge(
-            ScorerName("cues of one frame", ScorerKind.CUES), pack, fusion, of=CaptureKind.FRAME, cues=True
-        ),
-        _Judge(
-            ScorerName("fusion, one frame", ScorerKind.FUSION),
-            pack,
-            fusion,
-            of=CaptureKind.FRAME,
-            networks=True,
-            cues=True,
-        ),
+        _Judge(ScorerName("cues of one frame", ScorerKind.CUES), pack, fusion, cues=True),
+        _Judge(ScorerName("fusion, one frame", ScorerKind.FUSION), pack, fusion, networks=True, cues=True),
     )
 
 
@@ -98,40 +87,29 @@ class _Network:
 
 
 class _Judge:
-    """Scores by the product's judge of liveness, on some or all of the evidence."""
+    """Scores by the verdict of the product, on some or all of the evidence."""
 
     def __init__(
         self,
         name: ScorerName,
         pack: Pack,
-        model: FusionModel,
+        fusion: FusionModel,
         *,
-        of: CaptureKind = CaptureKind.SCAN,
         networks: bool = False,
         cues: bool = False,
     ) -> None:
         self.name = name
         self._networks = pack.pad_networks if networks else ()
         self._cues = cues
-        self._policy = LivenessPolicy(capture=of)
-        self._model = model
+        self._fusion = fusion
 
     def answer(self, evidence: PresentationEvidence) -> ScorerAnswer:
         if not evidence.found:
             return ScorerAnswer(None, no_face(evidence))
         scores = [score for network in self._networks for score in evidence.network_scores(network)]
         cues = evidence.cues() if self._cues else ()
-        observations = evidence.observations
-        result = evidence.stages.once(
-            f"judge for {self.name.name}",
-            partial(
-                judge_express,
-                scan=observations,
-                pad_scores=scores,
-                cues=cues,
-                policy=self._policy,
-                model=self._model,
-            ),
+        result = evidence.judge(
+            JudgedParts(pad_scores=scores, cues=cues, fusion=self._fusion), step=f"judge for {self.name.name}"
         )
         if not any(signal.weight > 0 for signal in result.signals):
             return ScorerAnswer(None, NonResponse.NOT_ASSESSED)

@@ -7,9 +7,8 @@ from evaluation.pad.dataset import PadSample
 from evaluation.pad.evidence import ClipEvidence, PictureEvidence, PresentationEvidence
 from evaluation.pad.runs import NonResponse, ScorerAnswer, ScoreRun, collect_run
 from evaluation.pad.scorers import Scorer
-from evaluation.scans import clip_windows
+from evaluation.scans import clip_scans
 from vision.errors import DecoderUnavailable, ImageError, ModelFailed
-from vision.face import BgrImage
 from vision.image import StillDecoder
 from vision.packs import Pack
 
@@ -71,19 +70,13 @@ def score_clips(
     table = _Table(scorers)
     for sample in samples:
         readable = False
-        for window in clip_windows(sample.path):
+        for frames in clip_scans(sample.path):
             readable = True
-            table.add(sample, ClipEvidence(_rising(window), pack))
+            table.add(sample, ClipEvidence(frames, pack))
         if not readable:
             table.add(sample, None)
         report()
     return table.runs()
-
-
-def _rising(window: Sequence[tuple[float, BgrImage]]) -> list[tuple[float, BgrImage]]:
-    """Shift the times of a scan to start at 0."""
-    start = window[0][0]
-    return [(time - start, image) for time, image in window]
 
 
 class _Table:

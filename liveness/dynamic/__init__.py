@@ -7,7 +7,7 @@ judges it, and ``combine`` combines its finding with the passive signals. ``poli
 settings, and ``model`` the lines of ``flash_model.toml``.
 """
 
-from liveness.dynamic.judge import FlashResult, judge_flash
+from liveness.dynamic.judge import FlashResult
 from liveness.dynamic.meter import FlashMeter
 from liveness.dynamic.model import FlashModel, load_flash_model
 from liveness.dynamic.policy import DynamicPolicy, NextStep, WithoutFlash
@@ -22,6 +22,5 @@ __all__ = [
     "FlashSample",
     "NextStep",
     "WithoutFlash",
-    "judge_flash",
     "load_flash_model",
 ]

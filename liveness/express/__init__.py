@@ -3,7 +3,6 @@
 from liveness.express.fine_structure import fine_structure
 from liveness.express.frame_cues import measure_frame_cues
 from liveness.express.interface import FrameCues, PadScore
-from liveness.express.judge import judge_express
 from liveness.express.life_signs import has_sign_of_life, life_signs
 from liveness.express.settings import ExpressSettings
 
@@ -13,7 +12,6 @@ __all__ = [
     "PadScore",
     "fine_structure",
     "has_sign_of_life",
-    "judge_express",
     "life_signs",
     "measure_frame_cues",
 ]

@@ -9,10 +9,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from attempt import landmarks_of, observe_still, pad_scores, persons_in
+from attempt import judge_still, landmarks_of, measure_still, persons_in
 from evaluation.scans import clip_windows
-from liveness import CaptureKind, FusionModel, LivenessPolicy, ScanObservations, spread_of
-from liveness.express import judge_express, measure_frame_cues
+from liveness import FusionModel, LivenessPolicy, spread_of
 from matcher import PHOTO_SUBJECT
 from research.liveness_fairness.skin import tone_angle
 from vision.face import BgrImage
@@ -29,7 +28,6 @@ __all__ = [
     "write_photos",
 ]
 
-_POLICY = LivenessPolicy(capture=CaptureKind.FRAME)
 _TONE_FRAMES = 5
 
 
@@ -91,22 +89,15 @@ def judge_photo(
         return Photo(name, labels, 0, "", 0.0, {}, None, luma, 0.0)
     face = faces[0]
     landmarks = landmarks_of(image, face, pack)
-    still = observe_still(image, faces=(face,), landmarks=landmarks, index=0, capture_time=0.0)
-    scores = pad_scores(image, face, pack, frame_index=0)
-    result = judge_express(
-        scan=ScanObservations(frames=(still,), motion=()),
-        pad_scores=scores,
-        cues=(measure_frame_cues(image, face, frame_index=0),),
-        policy=_POLICY,
-        model=model,
-    )
+    measured = measure_still(image, face, landmarks=landmarks, pack=pack)
+    result = judge_still(measured, policy=LivenessPolicy(), fusion=model)
     return Photo(
         name=name,
         labels=labels,
         faces=len(faces),
         verdict=result.verdict.name,
         score=result.score,
-        networks={score.network: score.real_probability for score in scores},
+        networks={score.network: score.real_probability for score in measured.pad_scores},
         tone=None if landmarks is None else tone_angle(image, landmarks),
         luma=luma,
         share=face.box.width / image.shape[1],

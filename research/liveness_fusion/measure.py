@@ -19,8 +19,16 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from evaluation.scans import clip_windows, observe_scan, scored_frames
-from liveness import CUE_FRAMES, ScanObservations, face_extent, observe_frame, select_frames, spread_of
+from evaluation.scans import clip_windows, observe_scan
+from liveness import (
+    CUE_FRAMES,
+    FrameObservation,
+    ScanObservations,
+    face_extent,
+    observe_frame,
+    select_frames,
+    spread_of,
+)
 from liveness.express import ExpressSettings, FrameCues, PadScore, measure_frame_cues
 from liveness.express.judge import express_signals
 from liveness.express.pad_network import network_medians
@@ -37,6 +45,7 @@ from vision.packs import FaceDetector, Pack, PadNetwork, load_pack
 __all__ = ["main", "source_of"]
 
 _PHOTOS = 9
+_SCORED = 10
 _OURS = "facegate_pad_v1"
 
 
@@ -130,7 +139,7 @@ def _clip_rows(
     scan = observe_scan(window, models.pack)
     selected = [frame for frame in scan.frames if frame.index in select_frames(scan.frames)]
     scores: list[PadScore] = []
-    for frame in scored_frames(scan.frames):
+    for frame in _scored_frames(scan.frames):
         if frame.face is not None:
             scores += _asked(window[frame.index][1], frame.face, frame.index, models, label)
     looked = spread_of([frame.index for frame in selected], CUE_FRAMES)
@@ -216,6 +225,15 @@ def _photos(assets: Path, pack: Pack) -> Iterator[tuple[str, str, BgrImage, tupl
         to_frame = np.array([[scale, 0, 240 - scale * extent.x], [0, scale, 300 - scale * extent.y]])
         framed = cv2.warpAffine(image, to_frame, (480, 640), borderMode=cv2.BORDER_REPLICATE)
         yield name, name, np.asarray(framed, np.uint8), (240.0, 300.0, 230.0)
+
+
+def _scored_frames(frames: Sequence[FrameObservation]) -> tuple[FrameObservation, ...]:
+    """Return ten frames that the networks score, spread over the scan.
+
+    An attempt scores a few less (``attempt.pad_frames``).
+    """
+    detected = {frame.index: frame for frame in frames if frame.faces == 1 and not frame.followed}
+    return tuple(detected[index] for index in spread_of(list(detected), _SCORED))
 
 
 def _asked(image: BgrImage, face: DetectedFace, index: int, models: _Models, label: _Label) -> list[PadScore]:

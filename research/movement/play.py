@@ -19,7 +19,8 @@ from attempt import (
 from liveness import GuidanceSettings, Oval, face_extent
 from liveness.dynamic import load_flash_model
 from liveness.dynamic.challenge import OvalScript
-from liveness.dynamic.movement import MovementResult, PerspectiveFinding, judge_movement
+from liveness.dynamic.movement import MovementResult, PerspectiveFinding
+from liveness.dynamic.movement.judge import judge_movement
 from research.dynamic.virtual_time import frame_of, turns
 from research.movement.cases import Approacher, Case, settings_of
 from simulator import AppGuide, Photo, ScreenLight, simulate_flash_scan

@@ -7,8 +7,8 @@ and the PAD networks.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from attempt import AttemptCapture, CapturePlan, Frame, FrameAnalyst, FrameLimits, persons_of
-from liveness import GuidanceSettings, Oval, examined_share
+from attempt import Frame, capture_clip, persons_of
+from liveness import examined_share
 from matcher import SubjectRule, TemplateSample
 from research.scan_match.clips import Recording, SentFrame
 from vision.face import Embedding
@@ -45,16 +45,10 @@ def identify_scan(frames: Sequence[SentFrame], pack: Pack) -> IdentifiedScan:
         frames: Frames in order of time.
         pack: The pack with detector, landmarker and embedder.
     """
-    capture = AttemptCapture(
-        # Frames of any size, and no more than templates.
-        analyst=FrameAnalyst(pack=replace(pack, pad_networks=()), limits=FrameLimits(min_side=1)),
-        plan=CapturePlan(),
-        oval=Oval(),
-        guidance=GuidanceSettings(),
-        random=bytes,
+    # No more than templates.
+    capture = capture_clip(
+        (_arrived(frame, index) for index, frame in enumerate(frames)), pack=replace(pack, pad_networks=())
     )
-    for index, frame in enumerate(frames):
-        capture.take(_arrived(frame, index), arrival=frame.time)
     capture.examine_rest()
     selected = {one.frame_index: one.sample for one in capture.examined}
     witnesses = {one.frame_index: one.sample for one in capture.witnesses}

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from attempt import landmarks_of, observe_still, pad_scores, persons_in
-from liveness import CaptureKind, FusionModel, LivenessPolicy, LivenessResult, ScanObservations
-from liveness.express import PadScore, judge_express, measure_frame_cues
+from attempt import judge_still, landmarks_of, measure_still, persons_in
+from liveness import FusionModel, LivenessPolicy, LivenessResult
+from liveness.express import PadScore
 from liveness.selfie import INCONCLUSIVE_MARGIN, SelfieModel, SelfieSettings, judge_selfie
 from matcher import PHOTO_SUBJECT, SubjectRule, faces_in_words
 from server.analysis.assessment import Assessment, assessment_of
@@ -58,7 +58,7 @@ class ImageAnalyst:
         self._settings = selfie_settings
         self._model = selfie_model
         self._fusion = fusion
-        self._policy = replace(policy, capture=CaptureKind.FRAME)
+        self._policy = policy
         self._still_decoder = still_decoder
         self._limits = limits
         self._subject = subject
@@ -118,20 +118,10 @@ class ImageAnalyst:
         return assessment_of(pack=self._pack, pad_scores=scores, signals=(), one_person=None, cues=cues)
 
     def _fused(self, study: ImageStudy) -> tuple[LivenessResult, ImageStudy]:
-        pixels, face, landmarks = study.pixels, study.faces[0], study.landmarks
-        observation = observe_still(pixels, faces=study.faces, landmarks=landmarks, index=0, capture_time=0.0)
-        scores = pad_scores(pixels, face, self._pack, frame_index=0)
-        cues = (measure_frame_cues(pixels, face, frame_index=0),)
-        result = judge_express(
-            scan=ScanObservations(frames=(observation,), motion=()),
-            pad_scores=scores,
-            cues=cues,
-            policy=self._policy,
-            model=self._fusion,
-        )
-        return result, ImageStudy(
-            pixels=pixels, faces=study.faces, landmarks=landmarks, pad_scores=scores, cues=cues
-        )
+        face, landmarks = study.faces[0], study.landmarks
+        measured = measure_still(study.pixels, face, landmarks=landmarks, pack=self._pack)
+        result = judge_still(measured, policy=self._policy, fusion=self._fusion)
+        return result, replace(study, pad_scores=tuple(measured.pad_scores), cues=tuple(measured.cues))
 
 
 def _without_verdict(decoded: DecodedImage, study: ImageStudy, problem: AnalysisProblem) -> ImageAnalysis:

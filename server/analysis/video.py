@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from attempt import MINIMUM_FRAMES, FilmCapture, SelectedFrame, StillFrames, examine, judge_study
+from attempt import MINIMUM_FRAMES, FileFrames, FilmCapture, StillFrames, examine, judge_study
 from liveness import CaptureKind, FusionModel, LivenessPolicy, ScanObservations
 from server.analysis.assessment import assessment_of
 from server.analysis.errors import AnalysisCode, AnalysisRefused
@@ -80,16 +80,6 @@ class VideoDecoder(Protocol):
             DecoderUnavailable: No decoder is free.
             VisionError: The callback raised it.
         """
-
-
-class _Frames(Protocol):
-    """The frames that were taken of an upload."""
-
-    @property
-    def observations(self) -> ScanObservations: ...
-
-    @property
-    def selected(self) -> tuple[SelectedFrame, ...]: ...
 
 
 class VideoAnalyst:
@@ -257,12 +247,14 @@ class VideoAnalyst:
         )
         return decoded.pixels
 
-    def _judged(self, frames: _Frames, describe: Callable[[ScanObservations], VideoSource]) -> VideoAnalysis:
+    def _judged(
+        self, frames: FileFrames, describe: Callable[[ScanObservations], VideoSource]
+    ) -> VideoAnalysis:
         observed = frames.observations
         source = describe(observed)
         capture = CaptureKind.FRAMES if source.container is None else CaptureKind.SCAN
         _refuse_too_little(observed, source)
-        study = examine(observed, frames.selected, pack=self._pack)
+        study = examine(frames, pack=self._pack)
         liveness = judge_study(study, policy=replace(self._policy, capture=capture), fusion=self._fusion)
         assessment = assessment_of(
             pack=self._pack,

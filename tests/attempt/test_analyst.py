@@ -1,6 +1,4 @@
-"""The measurements of a frame for the flash, and the scores of the PAD networks."""
-
-from dataclasses import replace
+"""The measurements of a frame for the flash."""
 
 import pytest
 
@@ -8,9 +6,7 @@ from attempt.analyst import FrameAnalyst, SeenFrame
 from attempt.frame import Frame, FrameLimits
 from attempt.light import flash_sample
 from liveness.dynamic.sample import FlashSample
-from liveness.express.interface import PadScore
 from tests.attempt.frames import frame_of
-from tests.attempt.networks import CountingNetwork
 from tests.server.live import pictures
 from tests.server.models_once import remembering_pack
 
@@ -44,23 +40,6 @@ def test_light_is_grouped_by_the_source_of_the_face() -> None:
     assert followed == [one.observation.followed for one in seen]
     assert followed[0] is False
     assert 2 <= sum(followed) < len(followed)
-
-
-def test_every_network_scores_a_frame_with_a_detected_face() -> None:
-    networks = CountingNetwork("one", real=0.9), CountingNetwork("other", real=0.2)
-    analyst = FrameAnalyst(pack=replace(remembering_pack(), pad_networks=networks), limits=FrameLimits())
-    seen = analyst.measure_frame(_message(3), 0.2)
-    assert networks[0].asked == 0
-    assert analyst.pad_scores(seen) == (PadScore(3, "one", 0.9), PadScore(3, "other", 0.2))
-
-
-def test_only_a_frame_whose_face_a_detector_found_can_be_scored() -> None:
-    analyst = FrameAnalyst(pack=remembering_pack(), limits=FrameLimits())
-    seen = analyst.measure_frame(_message(0), 0.0)
-    faceless = replace(seen, observation=replace(seen.observation, face=None, faces=0))
-    for one in (replace(seen, pixels=None), faceless):
-        with pytest.raises(ValueError, match="only a frame with a face that a detector found can be scored"):
-            analyst.pad_scores(one)
 
 
 def test_only_a_frame_whose_light_was_asked_for_is_sampled() -> None:

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attempt.analyst import FrameAnalyst, SeenFrame
-from attempt.frame import FrameLimits
+from attempt.analyst import SeenFrame
 from attempt.pad_frames import PadFrames
 from liveness.express.interface import PadScore
 from tests.attempt.frames import frame_of
@@ -35,14 +34,14 @@ def _seen(index: int, time: float, **changes: object) -> SeenFrame:
 
 def _pad_frames(*networks: PadNetwork, seconds: float = _SECONDS) -> PadFrames:
     pack = replace(remembering_pack(), pad_networks=networks)
-    return PadFrames(analyst=FrameAnalyst(pack=pack, limits=FrameLimits()), seconds=seconds)
+    return PadFrames(pack=pack, seconds=seconds)
 
 
 def _scored(seen: Iterable[SeenFrame], *, seconds: float = _SECONDS) -> list[int]:
     """The indices of the frames that a network scores."""
     frames = _pad_frames(CountingNetwork(), seconds=seconds)
     for one in seen:
-        frames.offer(one)
+        frames.offer(one.observation, one.pixels)
     return [score.frame_index for score in frames.scores]
 
 
@@ -146,7 +145,7 @@ def test_however_frames_come_the_scored_ones_are_bounded_and_apart(times: list[f
 def test_every_network_scores_each_of_the_frames() -> None:
     frames = _pad_frames(CountingNetwork("one", real=0.9), CountingNetwork("other", real=0.1))
     for index, time in enumerate((0.0, 0.2, 0.5)):
-        frames.offer(_seen(index, time))
+        frames.offer(observation(index, capture_time=time), _PIXELS)
     assert frames.scores == (
         PadScore(0, "one", 0.9),
         PadScore(0, "other", 0.1),
@@ -157,7 +156,7 @@ def test_every_network_scores_each_of_the_frames() -> None:
 
 def test_a_pack_without_networks_has_no_scores() -> None:
     frames = _pad_frames()
-    frames.offer(_seen(0, 0.0))
+    frames.offer(observation(0), _PIXELS)
     assert frames.scores == ()
 
 
@@ -167,4 +166,17 @@ def test_a_failed_network_differs_from_one_that_did_not_run() -> None:
             raise ModelFailed("broken")
 
     with pytest.raises(ModelFailed):
-        _pad_frames(Broken()).offer(_seen(0, 0.0))
+        _pad_frames(Broken()).offer(observation(0), _PIXELS)
+
+
+@pytest.mark.parametrize("seconds", [1.0, 4.0, 9.0, 60.0])
+def test_scores_of_a_file_are_spread_evenly_over_all_of_it(seconds: float) -> None:
+    frames = _pad_frames(CountingNetwork(), seconds=1.0)
+    times = _steady(rate=30.0, seconds=seconds)
+    for index, time in enumerate(times):
+        frames.offer(observation(index, capture_time=time), _PIXELS)
+    spread = [times[score.frame_index] for score in frames.spread]
+    assert 6 <= len(spread) <= _WANTED + 1
+    assert np.diff(spread).max() < 2 * seconds / _WANTED
+    in_the_first_half = sum(time < seconds / 2 for time in spread)
+    assert 0.4 <= in_the_first_half / len(spread) <= 0.65

@@ -5,8 +5,12 @@ import numpy as np
 import pytest
 
 from attempt.persons import persons_in
-from attempt.stills import landmarks_of, observe_still, pad_scores
+from attempt.stills import judge_still, landmarks_of, measure_still, observe_still, pad_scores
+from liveness.fusion_model_file import load_fusion_model
+from liveness.policy import CaptureKind, LivenessPolicy
+from liveness.verdict import Verdict
 from matcher.persons import PHOTO_SUBJECT
+from tests.attempt.networks import CountingNetwork
 from tests.server.analysis.uploads import blank, genuine, two_persons
 from tests.server.models_once import remembering_pack
 from vision.face import BgrImage, DetectedFace
@@ -92,3 +96,17 @@ def test_each_network_is_asked_about_the_face() -> None:
     assert [(score.frame_index, score.network, score.real_probability) for score in scores] == [
         (3, "half", 0.5)
     ] * 2
+
+
+@pytest.mark.parametrize(("real", "verdict"), [(0.999, Verdict.LIVE), (0.001, Verdict.SPOOF)])
+def test_the_networks_decide_on_one_image(real: float, verdict: Verdict) -> None:
+    network = CountingNetwork("minifas_v2se", real=real)
+    pack = replace(remembering_pack(), pad_networks=(network,))
+    (face,) = persons_in(genuine()[0], pack, rule=PHOTO_SUBJECT)
+    landmarks = landmarks_of(genuine()[0], face, pack)
+    measured = measure_still(genuine()[0], face, landmarks=landmarks, pack=pack)
+    assert (network.asked, len(measured.cues)) == (1, 1)
+    # A minimum of frames or seconds does not apply, although the policy is that of a scan.
+    judged = judge_still(measured, policy=LivenessPolicy(), fusion=load_fusion_model())
+    assert judged.verdict is verdict
+    assert judged.policy.capture is CaptureKind.FRAME

@@ -8,7 +8,7 @@ from liveness.fusion_model_file import load_fusion_model
 from liveness.judge import CaptureConditions, ScanLiveness, judge_scan
 from liveness.observation import ScanObservations
 from liveness.occlusion import Cover
-from liveness.policy import LivenessPolicy
+from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.verdict import LivenessResult, Verdict, VerdictReason
 from tests.liveness.builders import as_head, observations, scan, segment
 from tests.liveness.results import assert_consistent
@@ -16,6 +16,7 @@ from tests.liveness.results import assert_consistent
 _WATCHED = scan(observations(14), [segment(as_head(0.05), steps=14)])
 _CLEAR = CaptureConditions()
 _SLOW, _TURNED = CaptureConditions(too_slow=True), CaptureConditions(turned=True)
+_SEVERAL = CaptureConditions(several_persons=True)
 
 
 def _judge(
@@ -24,6 +25,7 @@ def _judge(
     verdict: Verdict,
     *reasons: VerdictReason,
     watched: ScanObservations = _WATCHED,
+    capture: CaptureKind = CaptureKind.SCAN,
 ) -> LivenessResult:
     """The verdict under the conditions if the passive signals give ``verdict``."""
     express = LivenessResult(
@@ -34,19 +36,25 @@ def _judge(
         reasons=reasons,
     )
     monkeypatch.setattr("liveness.judge.judge_express", lambda **_: express)
-    judged = _judged(watched, conditions)
+    judged = _judged(watched, conditions, capture=capture)
     assert judged.flash is None
     assert_consistent(judged.result)
     return judged.result
 
 
-def _judged(seen: ScanObservations, conditions: CaptureConditions, *, identified: int = 0) -> ScanLiveness:
+def _judged(
+    seen: ScanObservations,
+    conditions: CaptureConditions,
+    *,
+    identified: int = 0,
+    capture: CaptureKind = CaptureKind.SCAN,
+) -> ScanLiveness:
     return judge_scan(
         scan=seen,
         identified={identified},
         pad_scores=[],
         cues=[],
-        policy=LivenessPolicy(),
+        policy=LivenessPolicy(capture=capture),
         model=load_fusion_model(),
         challenge=None,
         conditions=conditions,
@@ -157,3 +165,28 @@ def test_a_face_that_was_covered_for_a_moment_may_be_live(monkeypatch: pytest.Mo
     watched = replace(_WATCHED, frames=tuple(frames))
     result = _judge(monkeypatch, _CLEAR, Verdict.LIVE, VerdictReason.LOOKS_ALIVE, watched=watched)
     assert result.verdict is Verdict.LIVE
+
+
+@pytest.mark.parametrize("capture", list(CaptureKind))
+def test_a_file_of_several_persons_is_not_live(monkeypatch: pytest.MonkeyPatch, capture: CaptureKind) -> None:
+    live = _judge(monkeypatch, _SEVERAL, Verdict.LIVE, VerdictReason.LOOKS_ALIVE, capture=capture)
+    assert (live.verdict, live.reasons) == (Verdict.INCONCLUSIVE, (VerdictReason.SEVERAL_PERSONS,))
+    unsure = _judge(
+        monkeypatch, _SEVERAL, Verdict.INCONCLUSIVE, VerdictReason.EVIDENCE_TOO_WEAK, capture=capture
+    )
+    assert unsure.reasons == (VerdictReason.SEVERAL_PERSONS, VerdictReason.EVIDENCE_TOO_WEAK)
+    spoof = _judge(monkeypatch, _SEVERAL, Verdict.SPOOF, VerdictReason.SHOWS_A_MEDIUM, capture=capture)
+    assert (spoof.verdict, spoof.reasons) == (Verdict.SPOOF, (VerdictReason.SHOWS_A_MEDIUM,))
+
+
+@pytest.mark.parametrize("capture", [CaptureKind.FRAME, CaptureKind.FRAMES])
+def test_still_images_are_not_held_to_the_range_of_scans(
+    monkeypatch: pytest.MonkeyPatch, capture: CaptureKind
+) -> None:
+    dark = scan([replace(frame, luminance=1.0) for frame in _WATCHED.frames], _WATCHED.motion)
+    still = _judge(
+        monkeypatch, _CLEAR, Verdict.LIVE, VerdictReason.LOOKS_ALIVE, watched=dark, capture=capture
+    )
+    assert still.verdict is Verdict.LIVE
+    filmed = _judge(monkeypatch, _CLEAR, Verdict.LIVE, VerdictReason.LOOKS_ALIVE, watched=dark)
+    assert filmed.verdict is Verdict.INCONCLUSIVE

@@ -6,7 +6,7 @@ a solid head does, ``zoom`` whether the room stays behind, and ``came_closer`` c
 """
 
 from liveness.dynamic.movement.challenge import MovementChallenge, MovementRecord
-from liveness.dynamic.movement.judge import MovementResult, judge_movement
+from liveness.dynamic.movement.judge import MovementResult
 from liveness.dynamic.movement.perspective import PerspectiveFinding
 from liveness.dynamic.movement.settings import MovementSettings
 
@@ -16,5 +16,4 @@ __all__ = [
     "MovementResult",
     "MovementSettings",
     "PerspectiveFinding",
-    "judge_movement",
 ]
