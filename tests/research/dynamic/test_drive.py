@@ -9,6 +9,7 @@ from liveness.dynamic.finding import ChallengeFinding
 from liveness.dynamic.judge import FlashResult, judge_flash
 from liveness.dynamic.model import load_flash_model
 from liveness.dynamic.policy import DynamicPolicy
+from liveness.verdict import VerdictReason
 from research.dynamic.drive import Link, drive_scan
 from simulator import AmbientPreset, AmbientSettings, FlashKind, FlashScanSettings, Photo
 from simulator.photos import builtin_photos
@@ -35,7 +36,9 @@ def _judged(kind: FlashKind, photo: Photo, seed: int, pack: Pack) -> FlashResult
     return _driven(FlashScanSettings(kind=kind, seed=seed, frames_per_second=15.0), photo, seed, pack)
 
 
-def _driven(settings: FlashScanSettings, photo: Photo, drawn: int, pack: Pack) -> FlashResult:
+def _driven(
+    settings: FlashScanSettings, photo: Photo, drawn: int, pack: Pack, *, round_trip: float = 0.05
+) -> FlashResult:
     model = load_flash_model()
     trace = drive_scan(
         photo,
@@ -43,7 +46,7 @@ def _driven(settings: FlashScanSettings, photo: Photo, drawn: int, pack: Pack) -
         pack=pack,
         policy=DynamicPolicy(),
         model=model,
-        link=Link(),
+        link=Link(round_trip=round_trip),
         rng=np.random.default_rng(drawn),
     )
     return judge_flash(samples=trace.samples, revealed=trace.revealed, model=model)
@@ -76,3 +79,26 @@ def test_a_person_is_a_face(photos: dict[str, Photo], pack: Pack, name: str) -> 
     found = [_judged(FlashKind.GENUINE, photos[name], seed, pack).finding for seed in (100, 102, 104, 106)]
     assert found.count(ChallengeFinding.RIGHT) >= 3
     assert ChallengeFinding.WRONG not in found
+
+
+@pytest.mark.parametrize(("round_trip", "late"), [(0.3, False), (0.9, True)])
+def test_a_network_that_is_too_slow_proves_nothing_and_is_no_attack(
+    photos: dict[str, Photo], pack: Pack, round_trip: float, late: bool
+) -> None:
+    """Of a round trip of 0.9 s, 0.6 s count for the age of every answer, which is late from 0.45 s on."""
+    settings = FlashScanSettings(
+        kind=FlashKind.GENUINE, seed=100, ambient=AmbientSettings(preset=AmbientPreset.DARK)
+    )
+    found = _driven(settings, photos["astronaut"], 3, pack, round_trip=round_trip)
+    right = {step.number for step in found.steps if step.agrees}
+    assert len(right) >= 4
+    if late:
+        assert (found.finding, found.reason) == (
+            ChallengeFinding.NOT_MEASURABLE,
+            VerdictReason.CHALLENGE_ANSWERED_LATE,
+        )
+        assert right <= found.late
+        assert found.verified_bits == 0
+    else:
+        assert not found.late
+        assert found.verified_bits >= 12

@@ -226,7 +226,6 @@ async def real(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveSe
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 async def test_a_genuine_person_succeeds_and_every_step_waited_for_the_one_before(real: LiveServer) -> None:
     # Colours are drawn anew each time. In about one draw of ten the shape in the dark is not conclusive; the
     # person may then try again, and is never judged an attack.
@@ -253,7 +252,6 @@ async def test_a_genuine_person_succeeds_and_every_step_waited_for_the_one_befor
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 async def test_the_attempt_is_judged_during_the_closing_step(
     real: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -285,7 +283,6 @@ async def test_the_attempt_is_judged_during_the_closing_step(
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 @pytest.mark.parametrize("size", [(240, 320), (200, 268)], ids=["240x320", "the smallest that is taken"])
 async def test_small_frames_show_the_colours_too(real: LiveServer, size: tuple[int, int]) -> None:
     result, wire = await check(real, FlashKind.GENUINE, size=size)
@@ -297,7 +294,6 @@ async def test_small_frames_show_the_colours_too(real: LiveServer, size: tuple[i
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 @pytest.mark.parametrize("kind", [FlashKind.INJECTED_VIDEO, FlashKind.INJECTED_TINT, FlashKind.RECORDED_SCAN])
 async def test_a_recording_without_this_flash_fails(real: LiveServer, kind: FlashKind) -> None:
     result, _ = await check(real, kind)
@@ -329,7 +325,6 @@ class _DarkScreen:
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 async def test_claims_about_the_display_prove_nothing(real: LiveServer) -> None:
     upload = await real.upload(policy="single", mode=_DYNAMIC)
     device, wire = phone(FlashKind.GENUINE), Wire()
@@ -342,7 +337,6 @@ async def test_claims_about_the_display_prove_nothing(real: LiveServer) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 async def test_sunlight_is_reported_and_is_no_spoof(real: LiveServer) -> None:
     result, wire = await check(real, FlashKind.GENUINE, AmbientPreset.SUN)
     assert result.status == result_pb2.CHECK_STATUS_FAILURE
@@ -355,7 +349,6 @@ async def test_sunlight_is_reported_and_is_no_spoof(real: LiveServer) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 async def test_another_person_is_not_the_portraits_however_alive(real: LiveServer) -> None:
     if "black-top" not in builtin_photo_names():
         pytest.skip("the photo of another person comes with insightface")
@@ -365,7 +358,6 @@ async def test_another_person_is_not_the_portraits_however_alive(real: LiveServe
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 async def test_a_preferred_flash_is_used_and_reported(real: LiveServer) -> None:
     # On a busy machine the frames may come too slowly for an attempt, which is then repeated.
     result, wire = await check(real, FlashKind.GENUINE, policy="adaptive", flash=False, max_attempts=3)
@@ -385,7 +377,6 @@ async def _in_the_sun(
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 async def test_bright_light_leads_to_the_movement_where_the_policy_names_it(real: LiveServer) -> None:
     # Up to three approaches of an attempt count together. With this photo, whose approaches show less depth
     # than others, two of three attempts are conclusive, and a check has three of them.
@@ -408,7 +399,6 @@ async def test_bright_light_leads_to_the_movement_where_the_policy_names_it(real
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 async def test_a_sheet_that_is_moved_closer_fails(real: LiveServer) -> None:
     result, wire = await _in_the_sun(real, FlashKind.PRINT)
     assert wire.plans[0] == scan_pb2.PLAN_FLASH
@@ -417,7 +407,6 @@ async def test_a_sheet_that_is_moved_closer_fails(real: LiveServer) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 async def test_a_demanded_mode_has_no_fallback(real: LiveServer) -> None:
     result, wire = await _in_the_sun(real, FlashKind.GENUINE, mode=_DYNAMIC)
     assert set(wire.plans) == {scan_pb2.PLAN_FLASH}

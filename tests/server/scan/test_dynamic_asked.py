@@ -20,7 +20,6 @@ async def real(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveSe
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 async def test_where_a_blink_is_taken_a_person_blinks_and_a_stiff_mask_is_asked_in_vain(
     real: LiveServer,
 ) -> None:
@@ -58,7 +57,6 @@ async def test_where_depth_is_taken_a_head_shows_it_and_a_worn_print_is_asked_in
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 async def test_a_stiff_mask_does_not_pass_where_the_orchestrator_raises_the_mode_of_standard(
     real: LiveServer,
 ) -> None:
@@ -73,7 +71,6 @@ async def test_a_stiff_mask_does_not_pass_where_the_orchestrator_raises_the_mode
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 async def test_a_person_passes_where_the_orchestrator_raises_the_mode_of_standard(real: LiveServer) -> None:
     statuses = []
     for seed in (5, 6, 7):
