@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,10 +105,11 @@ async def server(
         yield live
 
 
-async def run_script(name: str, job: Mapping[str, Any]) -> dict[str, Any]:
-    """Runs a script of ``web/sdk/e2e`` with a job; returns what it prints."""
+async def run_script(name: str, job: Mapping[str, Any], *, options: Sequence[str] = ()) -> dict[str, Any]:
+    """Runs a script of ``web/sdk/e2e`` with a job and options of Node.js; returns what it prints."""
     process = await asyncio.create_subprocess_exec(
         "node",
+        *options,
         str(SDK / "e2e" / f"{name}.mjs"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,

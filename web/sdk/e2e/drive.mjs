@@ -14,7 +14,8 @@ import { chromium } from "playwright-core";
 const TYPES = { html: "text/html", js: "text/javascript", css: "text/css" };
 const root = new URL("../", import.meta.url);
 
-function served(port) {
+/** Serves the pages of the tests, and what is built. */
+export function served(port) {
   const server = createServer(async (request, response) => {
     const { pathname } = new URL(request.url, "http://localhost");
     const path = pathname.startsWith("/dist/") ? `.${pathname}` : `./e2e/pages${pathname}`;

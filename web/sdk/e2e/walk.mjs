@@ -1,7 +1,7 @@
 /**
  * Walks through the element as a person does, and prints what it saw as JSON. The job is that of drive.mjs, with
  * `pictures`: a folder for screenshots; `presses`: the number of the button to press on the notice, if `flash`;
- * `acts`: the names of what happens while the scan runs, from acts.mjs.
+ * `clicks`: how often each button of the card is clicked, once by default; `acts`: the names of what happens while the scan runs, from acts.mjs.
  */
 import { ACTS } from "./acts.mjs";
 import { lookedAt } from "./axe.mjs";
@@ -16,10 +16,10 @@ const seen = [];
 const acts = [...(job.acts ?? [])];
 const button = (number) => page.locator(`facegate-scan .card button >> nth=${number}`);
 await look("start");
-await button(0).click();
+await button(0).click({ clickCount: job.clicks ?? 1 });
 if (job.options.flash) {
   await look("notice");
-  await button(job.presses ?? 0).click();
+  await button(job.presses ?? 0).click({ clickCount: job.clicks ?? 1 });
 }
 let over, buttons;
 const acted = {};

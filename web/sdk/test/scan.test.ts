@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { errorText } from "../src/element/error_text.js";
+import { errorText, firstSentence } from "../src/element/error_text.js";
 import { LANGUAGES, type Strings } from "../src/element/strings.js";
 import { type FacegateError, ProtocolViolatedError, ServerRefusedError, StreamLostError } from "../src/errors.js";
 import {
@@ -121,6 +121,16 @@ describe("the text of an error", () => {
 
   it("names a slow connection if the server waited too long", () => {
     expect(errorText(english, tooLate)).toBe(english.hints.NETWORK_TOO_SLOW);
+  });
+
+  it.each(Object.keys(LANGUAGES))("states in %s the problem first, then what to do", (name) => {
+    const { denied, missing, busy, network, untrusted, cancelled } = LANGUAGES[name] as Strings;
+    for (const text of [denied, missing, busy, network, untrusted]) {
+      const [problem, advice] = firstSentence(text);
+      expect(`${problem} ${advice}`).toBe(text);
+      expect(advice.length).toBeGreaterThan(8);
+    }
+    expect(firstSentence(cancelled)).toEqual([cancelled, ""]);
   });
 
   it.each(Object.keys(LANGUAGES))("never says in %s that the scan is complete", (name) => {

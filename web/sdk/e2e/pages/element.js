@@ -7,7 +7,7 @@ window.prepare = ({ server, ticket, flash = false, lang = "en", relight = false 
   const old = document.querySelector("facegate-scan");
   const element = document.createElement("facegate-scan");
   element.setAttribute("server", server);
-  document.documentElement.lang = lang;
+  Object.assign(document.documentElement, { lang, dir: lang === "ar" ? "rtl" : "ltr" });
   element.lang = lang;
   element.toggleAttribute("flash", flash);
   element.getTicket = async () => ticket;

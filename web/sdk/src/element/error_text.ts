@@ -11,6 +11,12 @@ import { type Strings, textFor } from "./strings.js";
 
 const TOO_LATE = new Set(["TOKEN_EXPIRED", "CHECK_CLOSED"]);
 
+/** The first sentence of a text, and the rest, which may be empty. */
+export function firstSentence(text: string): [string, string] {
+  const [, first = text, rest = ""] = /^(.+?[.।])\s+(.+)$/s.exec(text) ?? [];
+  return [first, rest];
+}
+
 /** What the person reads after an error: what went wrong, and what to do. */
 export function errorText(strings: Strings, error: unknown): string {
   if (error instanceof CancelledError) return strings.cancelled;

@@ -3,7 +3,7 @@ import type { AttemptResult, HintCode } from "../events.js";
 import type { Attestor } from "../evidence.js";
 import { FlashLayer } from "../flash/layer.js";
 import { FaceScan, type ScanOutcome, type ScanScreen, type ScanTicket } from "../scan.js";
-import { errorText } from "./error_text.js";
+import { errorText, firstSentence } from "./error_text.js";
 import { LANGUAGES, languageFor, textFor, type Strings } from "./strings.js";
 import { type Action, View } from "./view.js";
 
@@ -41,6 +41,7 @@ export class FacegateScan extends HTMLElement {
   private readonly pageLanguage = new MutationObserver(() => this.chooseLanguage());
   private strings: Strings = LANGUAGES.en as Strings;
   private language = "en";
+  private running = false;
   private scan: FaceScan | undefined;
   /** The camera that the person chose. */
   private deviceId: string | undefined;
@@ -136,6 +137,9 @@ export class FacegateScan extends HTMLElement {
   }
 
   private async run(flashes: boolean): Promise<void> {
+    // A second click of a person who clicks twice.
+    if (this.running) return;
+    this.running = true;
     // In this order: the later one covers the earlier.
     const fills = flashes && (await fillScreen());
     this.view.openScreen();
@@ -159,6 +163,7 @@ export class FacegateScan extends HTMLElement {
     } catch (error) {
       this.failed(error);
     } finally {
+      this.running = false;
       this.scan = this.leave = this.drawQuestion = undefined;
       this.hinted = NOTHING;
       await awake?.release();
@@ -263,9 +268,10 @@ export class FacegateScan extends HTMLElement {
 
   private failed(error: unknown): void {
     this.view.closeScreen();
-    const text: Told = (strings) => errorText(strings, error);
-    if (error instanceof ServerNotTrustedError) this.showCard(text, NOTHING, () => [], true);
-    else this.showStart(text, NOTHING, true);
+    const title: Told = (strings) => firstSentence(errorText(strings, error))[0];
+    const advice: Told = (strings) => firstSentence(errorText(strings, error))[1];
+    if (error instanceof ServerNotTrustedError) this.showCard(title, advice, () => [], true);
+    else this.showStart(title, advice, true);
     if (error instanceof CameraError) this.deviceId = undefined;
     if (!(error instanceof FacegateError)) console.error(error);
     this.dispatchEvent(new CustomEvent("facegate-failed", { detail: error, bubbles: true, composed: true }));

@@ -137,7 +137,7 @@ Thank you. The scan is complete.
 That did not work.
 The scan was cancelled.
 This page may not use your camera. Allow it in the settings of your browser and start again.
-No camera was found.
+No camera was found. Connect one, or use another device.
 Another app uses the camera. Close it and start again.
 This browser cannot make a scan. Update it, or use another one.
 The server cannot be reached. Check your connection and start again.
@@ -201,7 +201,7 @@ Danke. Der Scan ist abgeschlossen.
 Das hat nicht geklappt.
 Der Scan wurde abgebrochen.
 Diese Seite darf Ihre Kamera nicht verwenden. Erlauben Sie es in den Einstellungen des Browsers und starten Sie neu.
-Es wurde keine Kamera gefunden.
+Es wurde keine Kamera gefunden. Schließen Sie eine an, oder verwenden Sie ein anderes Gerät.
 Eine andere App verwendet die Kamera. Schließen Sie diese und starten Sie neu.
 Dieser Browser kann keinen Scan machen. Aktualisieren Sie ihn oder verwenden Sie einen anderen.
 Der Server ist nicht erreichbar. Prüfen Sie Ihre Verbindung und starten Sie neu.
@@ -265,7 +265,7 @@ Merci. Le scan est terminé.
 Cela n’a pas fonctionné.
 Le scan a été annulé.
 Cette page ne peut pas utiliser votre caméra. Autorisez-la dans les réglages du navigateur et recommencez.
-Aucune caméra n’a été trouvée.
+Aucune caméra n’a été trouvée. Branchez-en une ou utilisez un autre appareil.
 Une autre application utilise la caméra. Fermez-la et recommencez.
 Ce navigateur ne permet pas le scan. Mettez-le à jour ou utilisez-en un autre.
 Le serveur est injoignable. Vérifiez votre connexion et recommencez.
@@ -329,7 +329,7 @@ Gracias. El escaneo ha terminado.
 No ha funcionado.
 El escaneo se ha cancelado.
 Esta página no puede usar la cámara. Permítalo en los ajustes del navegador y empiece de nuevo.
-No se encontró ninguna cámara.
+No se encontró ninguna cámara. Conecte una o use otro dispositivo.
 Otra aplicación usa la cámara. Ciérrela y empiece de nuevo.
 Este navegador no permite el escaneo. Actualícelo o use otro.
 No se puede acceder al servidor. Compruebe la conexión y empiece de nuevo.
@@ -393,7 +393,7 @@ Obrigado. A verificação terminou.
 Não funcionou.
 A verificação foi cancelada.
 Esta página não pode usar a câmera. Permita o uso nas configurações do navegador e comece de novo.
-Nenhuma câmera foi encontrada.
+Nenhuma câmera foi encontrada. Conecte uma ou use outro dispositivo.
 Outro aplicativo usa a câmera. Feche-o e comece de novo.
 Este navegador não permite a verificação. Atualize-o ou use outro.
 Não é possível acessar o servidor. Verifique a conexão e comece de novo.
@@ -457,7 +457,7 @@ Não funcionou.`,
 यह नहीं हो सका।
 स्कैन रद्द कर दिया गया।
 यह पेज आपका कैमरा इस्तेमाल नहीं कर सकता। ब्राउज़र की सेटिंग में अनुमति दें और फिर से शुरू करें।
-कोई कैमरा नहीं मिला।
+कोई कैमरा नहीं मिला। कैमरा जोड़ें या किसी दूसरे डिवाइस का उपयोग करें।
 कोई दूसरा ऐप कैमरा इस्तेमाल कर रहा है। उसे बंद करें और फिर से शुरू करें।
 यह ब्राउज़र स्कैन नहीं कर सकता। इसे अपडेट करें या दूसरा इस्तेमाल करें।
 सर्वर तक नहीं पहुँचा जा सका। अपना कनेक्शन जाँचें और फिर से शुरू करें।
@@ -521,7 +521,7 @@ Não funcionou.`,
 لم ينجح ذلك.
 أُلغي المسح.
 لا يُسمح لهذه الصفحة باستخدام الكاميرا. اسمح بذلك في إعدادات المتصفح وابدأ من جديد.
-لم يُعثر على كاميرا.
+لم يُعثر على كاميرا. وصِّل كاميرا أو استخدم جهازًا آخر.
 يستخدم تطبيق آخر الكاميرا. أغلقه وابدأ من جديد.
 لا يدعم هذا المتصفح المسح. حدّثه أو استخدم متصفحًا آخر.
 تعذّر الوصول إلى الخادم. تحقق من اتصالك وابدأ من جديد.
