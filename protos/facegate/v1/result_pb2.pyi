@@ -448,7 +448,9 @@ class MatchResult(_message.Message):
     bound on FMR in every pack.
     """
     fmr_bound: _builtins.float
-    """Upper bound on the false match rate (ISO/IEC 19795-1) at this similarity, 0 to 1."""
+    """Upper bound on the false match rate (ISO/IEC 19795-1) of photos against photos at this similarity,
+    0 to 1. That of scans is not bounded so low: docs/calibration.md.
+    """
     required_similarity: _builtins.float
     """Similarity that the policy demands, 0 to 100."""
     required_fmr: _builtins.float
