@@ -37,11 +37,11 @@ async def test_a_page_sends_enough_frames_beside_the_server(
 async def _grant_credit(scan: Scan) -> None:
     """Returns the credit of every frame at once, and does nothing else with it."""
     stream = await scan.open()
-    await stream.begin(frames=16, octets=4_194_304)
-    await stream.frames(_FRAMES)
-    await stream.complete()
-    await stream.result()
-    await stream.half_close()
+    await stream.begin_attempt(frames=16, octets=4_194_304)
+    await stream.receive_frames(_FRAMES)
+    await stream.complete_capture()
+    await stream.send_result()
+    await stream.wait_for_half_close()
 
 
 @dataclass
@@ -71,10 +71,10 @@ async def test_a_page_alone_sends_enough_frames(
     page_port: int, recording: Callable[[str], Recording], capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = _Page(page_port, recording(_CALM).camera)
-    ticket = Ticket(token="conformance-token", key=ec.generate_private_key(ec.SECP256R1()))
+    ticket = Ticket(token="conformance-token", private_key=ec.generate_private_key(ec.SECP256R1()))
     conductor = Conductor(ticket, wait_s=30.0)
     granting = Scenario(name="credit", purpose="a server that only grants credit", script=_grant_credit)
-    async with listening(conductor.take, origins=[f"http://localhost:{page_port}"]) as addresses:
+    async with listening(conductor.add_stream, origins=[f"http://localhost:{page_port}"]) as addresses:
         (outcome,) = [outcome async for outcome in conductor.run([granting], addresses, page)]
     assert (outcome.verdict, outcome.detail) == (Verdict.PASSED, "")
     (rate,) = page.answer["rates"]
