@@ -282,6 +282,15 @@ async def test_a_finished_check_takes_no_scan(scene: LiveServer) -> None:
     await scene.finish(check_id)
     refusal = await _opening_refused(device, resume=True)
     assert (refusal.code, refusal.reason) == (_C.FAILED_PRECONDITION, "CHECK_CLOSED")
+    assert refusal.metadata == {}
+
+
+async def test_a_decided_check_names_the_attempt_that_decided_it(scene: LiveServer) -> None:
+    device = RawDevice(scene.device, await scene.upload())
+    result = await (await device.open()).run_attempt(pictures())
+    assert not result.another_attempt
+    refusal = await _opening_refused(device, resume=True)
+    assert (refusal.reason, refusal.metadata) == ("CHECK_CLOSED", {"decidedByAttempt": "1"})
 
 
 async def test_an_expired_token_is_refused(scene: LiveServer) -> None:
