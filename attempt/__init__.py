@@ -5,7 +5,7 @@ passed in. The server, the analysis of files and the studies drive the same loop
 
 - ``AttemptCapture`` takes an attempt's frames one by one. ``take`` measures a frame and returns a hint for
   the person, ``act`` returns the actions that the device must perform, and ``examine_rest`` runs the
-  expensive models at the end.
+  embedder at the end.
 - ``FlashRun`` and ``MovementRun`` are the challenges that an attempt may have.
 - ``judge_attempt`` alone joins liveness, match and constancy of an attempt.
 - ``PacedWatch`` measures frames without a person to guide, for files and studies.

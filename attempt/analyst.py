@@ -47,7 +47,7 @@ class SeenFrame:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExaminedFrame:
-    """The answers of the expensive models for a selected frame.
+    """The template and the cues of a selected frame.
 
     Attributes:
         frame_index: The frame's index in the attempt.

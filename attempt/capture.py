@@ -55,7 +55,7 @@ class AttemptCapture:
 
     Attributes:
         challenge: The attempt's challenge; ``None`` without one.
-        examiner: Keeps the answers of the expensive models.
+        examiner: Keeps the templates and cues of the selected frames.
         round_trip: The stream's round trip. The caller notes the messages without which the device cannot
             send another frame (``RoundTrip.note_request``).
     """

@@ -22,7 +22,7 @@ class Examination:
     """An examination of one selected frame that has not run yet. It may run on any thread.
 
     Attributes:
-        analyst: Runs the models.
+        analyst: Runs the embedder.
         seen: The frame.
         with_cues: Whether to measure the cues of recapture, too.
     """
@@ -37,7 +37,7 @@ class Examination:
         return self.seen.observation.index
 
     def __call__(self) -> ExaminedFrame:
-        """Runs the models and returns their answers."""
+        """Embeds the face, measures the cues if they are wanted, and returns both."""
         return self.analyst.examine(self.seen, with_cues=self.with_cues)
 
 
@@ -50,7 +50,7 @@ class Identification:
     observation: FrameObservation
 
     def __call__(self) -> ExaminedFrame:
-        """Returns the frame with its template and no PAD scores.
+        """Returns the frame with its template and without cues.
 
         Raises:
             FrameUnusable: The frame's image does not decode.
@@ -59,10 +59,10 @@ class Identification:
 
 
 class FrameExaminer:
-    """Keeps the models' answers for the frames of one attempt, and lists the examinations that have not run.
+    """Keeps the templates and cues of an attempt's frames, and lists the examinations that have not run.
 
-    It runs no model itself. The caller runs the examinations, on any thread, and passes the answers to
-    ``add``.
+    It runs no model itself. The caller runs the examinations, on any thread, and passes their results to
+    ``add``. The PAD networks score other frames (``attempt.pad_frames``).
 
     Attributes:
         witnesses: Frames that were identified only for constancy, one for each stretch of the scan without an

@@ -202,7 +202,7 @@ def judge_attempt(
 
     Args:
         scan: The measurements of its frames.
-        examined: The results of the expensive models for its selected frames.
+        examined: The templates and cues of its selected frames.
         witnesses: Frames from stretches of the scan without a selected frame. They count only for constancy.
         pad_scores: The scores of the PAD networks, of frames spread over the attempt; empty without networks.
         portrait: The portrait's template.

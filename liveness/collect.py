@@ -35,6 +35,7 @@ _MOST_LOST_AT_ONCE = 0.1
 """The share of the face's points that one view may lose. If it loses more, they are searched farther away."""
 
 _RESTLESS_SECONDS = 1.0
+"""The time after a tear in the tracking for which the face counts as restless, seconds."""
 
 FOLLOW_SECONDS = 0.3
 """The longest time between detections, seconds. It limits how long a second face can remain undetected."""

@@ -12,6 +12,8 @@ template)."""
 _WIDTH = 2.15
 _HEIGHT = 2.9
 _RISE = 0.2
+"""Width and height of the extent, and how far its centre lies above the middle of eyes and mouth, in
+distances between the eyes of a frontal face: medians of SCRFD's boxes on 24 clips."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ _PLAIN = 2.0
 """The standard deviation, grey levels, below which a patch is too plain to compare."""
 
 _MOST_LATEST = 3
+"""The number of measured eyes that are kept, the latest."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

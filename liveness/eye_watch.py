@@ -33,6 +33,7 @@ which the eyes of a turned head are shut. Of 113 blinks in simulated scans, in t
 of a turned head; they fell to 0.09 to 0.44. Landmarks measured 0.68 to 0.79 for the open eyes of masks that
 turned."""
 _TURNED_DEPTH = 0.5
+"""See ``_TURNED``."""
 
 _NO_EYE = 1e-6
 """The least open level, an eye aspect ratio, so that no share is divided by 0."""

@@ -25,8 +25,11 @@ the tracking error is as large as the motion of bent paper; at 640 it is half of
 _SHADING_SIDE = 25
 _DETAIL_GAIN = 2.5
 _SMOOTHING = 1.15
+"""The view of a frame: the side of the box whose mean is subtracted, pixels of the view; the gain of the
+detail that is left; the standard deviation of the blur before the frame is reduced, pixels."""
 _SAMPLE_ROWS = 64
 _SAMPLE_COLUMNS = 64
+"""The grid of pixels that is sampled of each frame, to find repeated frames."""
 
 _Kind = TypeVar("_Kind", bound=np.generic)
 

@@ -51,6 +51,8 @@ _AREA: Final = (150, 180, 466, 500)
 """Left, top, right and bottom of the measured part, in the aligned image of ``FIVE_ALIGNED``."""
 _REDUCTION: Final = 2
 _LUMA: Final = np.array([0.114, 0.587, 0.299])
+"""How often the part is smaller than the aligned image; and the weights of blue, green and red in luma (ITU-R
+BT.601)."""
 
 _SMALLEST: Final = 25.0
 """Least distance of the eyes, pixels."""
@@ -68,23 +70,30 @@ _SHUT: Final = 0.12
 _EYE_REACH: Final = (0.75, 0.45)
 """Half the width and half the height of the region of an eye, in widths of the eye."""
 _LEAST_EYE: Final = 2.5
+"""The least width of an eye in the measured part, pixels."""
 
 _CHEEKS: Final = ((215, 330, 255, 370), (361, 330, 401, 370), (290, 290, 326, 330))
 """Cheeks and nose, which sunglasses leave bare; boxes in the aligned image."""
 _UPPER_FACE: Final = ((285, 250, 331, 310), (225, 296, 265, 316), (350, 296, 390, 316))
 _LOWER_CHEEKS: Final = ((205, 375, 240, 430), (376, 375, 411, 430))
 _MOUTH: Final = (268, 388, 348, 418)
+"""The bridge of the nose with the upper cheeks; the lower cheeks; the mouth. A mask covers the last two.
+Boxes as above."""
 
 MOUTH_COEFFICIENTS: Final = (-2.289, -5.029, -2.452, -0.271, 0.253, 0.051)
 """Offset, then one slope for each of ``FaceRegions.mouth_features``; ``research.occlusion`` fits them."""
 _COVERED: Final = 1.0
 """The log odds above which the mouth is covered."""
 _LEAST_CHROMA: Final = 3.0
+"""The least chroma of skin, CIELAB; below it the image is grey, and colours of the face cannot be
+compared."""
 _OPEN_MOUTH: Final = 0.12
 """The opening of the lips over the width of the mouth from which MediaPipe's landmarks show an open mouth.
 They shut a covered mouth: of 147 covered mouths 95% measure less than 0.07. dlib's landmarks do not."""
 _INNER_LIPS: Final = ((82, 87), (13, 14), (312, 317))
 _MOUTH_CORNERS: Final = (61, 291)
+"""Indices of MediaPipe's landmarks: pairs on the inner edges of the upper and the lower lip; the corners of
+the mouth."""
 
 _MEDIAPIPE: Final = "mediapipe478"
 _LEAST_MEASURED: Final = 2

@@ -1,4 +1,4 @@
-"""Selects the frames that are examined by the expensive models."""
+"""Selects the frames that are examined."""
 
 import math
 from collections.abc import Iterable, Sequence

@@ -34,6 +34,8 @@ limit, 35 %."""
 _BORDER = 6
 _FEWEST_POINTS = 16
 _SMALLEST_FACE = 40
+"""The margin of a view in which no point is chosen, view pixels; the least number of points to estimate a
+motion; the least width of a face whose points are tracked, view pixels."""
 
 # The regions in which points are chosen, relative to the face's width and height:
 _INSIDE = 0.42, 0.46

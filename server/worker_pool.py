@@ -188,6 +188,12 @@ class LaterWork(Generic[Result]):
         self._hurry(self._call)
         return await self._outcome(self._call)
 
+    async def discard(self) -> None:
+        """Drops the work if it has not begun; otherwise waits for its end. Its result and errors are lost."""
+        if not self._call.future.cancel():
+            with suppress(Exception):
+                await self._outcome(self._call)
+
 
 class _Call(Generic[Result]):
     """Work that waits for a thread."""

@@ -43,6 +43,8 @@ _RECENT: Final = 24
 _EVERY: Final = 12
 _LIGHT_EVERY: Final = 6
 _STEPS_FOR_LIGHT: Final = 2
+"""The frames between two analyses of a flash while no further step is on display, and between two judgements
+of the light; the least number of coloured steps from which the light is judged weak."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,6 +13,7 @@ _ENCODED_TO: Final = 0.04045
 _SLOPE: Final = 12.92
 _OFFSET: Final = 0.055
 _EXPONENT: Final = 2.4
+"""The slope of the linear part; the offset and the exponent of the curve."""
 
 
 def encode(light: NDArray[np.float64]) -> NDArray[np.float64]:

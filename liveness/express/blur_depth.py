@@ -32,6 +32,7 @@ _FLOOR = 0.05
 """The number of 8-bit steps that is added to each band, so that none is zero."""
 
 _DETAIL_WEIGHT, _COLOUR_WEIGHT = 1.7, 0.8
+"""The weights of fine detail that is lacking beside coarse detail, and beside grain of colour."""
 
 
 def measure_blur_depth(crop: FaceCrop) -> float | None:

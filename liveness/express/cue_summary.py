@@ -16,7 +16,10 @@ from liveness.signal import Signal, assessed, not_assessed
 __all__ = ["CueSignal", "CueSummary", "score_of_cue", "summarise_cue"]
 
 _LIVE_LOG_ODDS = math.log(0.8 / 0.2)
+"""The log odds of the score at the value that is typical of live frames (``CueLine.live``): a score of
+0.8."""
 _FURTHEST = 30.0
+"""The limit of the log odds of a score, so that the exponential does not overflow."""
 
 
 @dataclass(frozen=True, slots=True)

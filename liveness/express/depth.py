@@ -16,6 +16,7 @@ __all__ = ["depth_odds", "measure_depth"]
 _DEPTH: Final = frozenset({PlanarMotion.name, PoseConsistency.name})
 """The signals of depth: parallax over the whole face, and parallax of the nose."""
 _SUREST: Final = 0.99
+"""The limit of a score, so that one signal of depth does not decide alone."""
 
 
 def depth_odds(signals: Iterable[Signal]) -> float:

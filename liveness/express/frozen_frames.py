@@ -31,6 +31,8 @@ refining an image that has stopped."""
 
 _FEW = 32
 _FEWEST_FRAMES = 8
+"""One of so many sampled pixels is compared first, to skip pairs of frames that differ; and the least number
+of frames in which repetition is looked for."""
 
 
 class Repetition(StrEnum):

@@ -19,10 +19,15 @@ _LEAST_NOISE = 0.3
 """The least change of a pixel with noise, grey levels. Pixels that change less are clipped or drawn."""
 
 _LEAST_NOISY_SHARE = 0.1
+"""The least share of pixels with noise in a scan that is measured."""
 _QUIET_PERCENT = 30
 _MOST_QUIET = 256
+"""The share of noisy pixels that counts, those with the least noise, percent; and about the most of them. A
+few hundred pixels suffice for a mean."""
 _SPARSE = 8
+"""One of so many pixels gives the median change that all pixels have in common."""
 _FEWEST_PAIRS = 8
+"""The least number of pairs of frames for a period or a turning point."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from liveness.observation import ScanObservations
 from liveness.signal import Signal, assessed, not_assessed
 
 _STEEPNESS = 4.0
+"""The log odds for each e-fold of the ratio to the line; see ``score_against_line``."""
 
 
 class Stillness:

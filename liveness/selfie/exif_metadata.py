@@ -25,6 +25,7 @@ _IN_COMMENTS: Final = ("screenshot", "screen capture")
 _SEPARATORS: Final = re.compile(r"[\s_-]+")
 _OBS: Final = re.compile(r"(?<![a-z])obs(?![a-z])")
 _ABSENT, _NO_CAMERA, _CAMERA, _OPTICS, _SOFTWARE = 0.50, 0.55, 0.75, 0.25, 0.10
+"""The scores of the contract's table; see ``ExifMetadata``."""
 
 
 class ExifMetadata:

@@ -31,6 +31,7 @@ NEUTRAL = 0.5
 """The score of a signal that could not be assessed; the contract gives it to a file without EXIF."""
 
 _DECIMALS = 4
+"""The decimals to which a confidence is rounded, so that a sum of weights can equal a threshold."""
 _SIGNALS: tuple[SelfieSignal, ...] = (
     SelfieSharpness(),
     EyeAspectRatio(),

@@ -22,6 +22,9 @@ _NEIGHBOURS: Final = 8
 _MOST_CHANGES: Final = 2
 _TOLERANCE: Final = 1e-6
 _DIAGONAL: Final = math.sqrt(0.5)
+"""The neighbours of a pixel; the most changes around it in a uniform pattern; the difference of grey levels
+up to which two values are equal, against rounding; the coordinate of a diagonal neighbour at radius 1. All
+but the third are the source's."""
 
 
 def _uniform_bins() -> NDArray[np.uint8]:

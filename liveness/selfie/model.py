@@ -28,6 +28,7 @@ _HIGHEST = "lbp_texture"
 _DATA_FILE = "selfie_model.toml"
 _KEYS = {"version", "weights", "record"}
 _SLACK = 1e-9
+"""The rounding error that the sum of the weights may have."""
 
 
 @dataclass(frozen=True, slots=True)

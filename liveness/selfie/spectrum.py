@@ -19,6 +19,8 @@ __all__ = ["Spectrum", "SpectrumMeasures", "face_spectrum", "measure_spectrum"]
 _HIGH: Final = 0.5
 _BAND: Final = 0.25
 _SECTORS: Final = 16
+"""The share of Nyquist's frequency from which on frequencies are high, and the share from which on rings are
+measured; the number of directions on a ring."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,9 @@ def measure_spectrum(spectrum: Spectrum) -> SpectrumMeasures:
 
 
 _NOTHING: Final = 1e-9
+"""The mean magnitude below which a ring has no content."""
 _RAYLEIGH: Final = 3.245
+"""The kurtosis of Rayleigh's distribution, which the magnitudes of noise have: (32 - 3 pi^2) / (4 - pi)^2."""
 
 
 @dataclass(frozen=True, slots=True)

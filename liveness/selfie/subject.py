@@ -20,6 +20,8 @@ TEXTURE_SIDE: Final = 96
 _SPECTRUM_SIDE: Final = 256
 _INNER_SHARE: Final = 0.7
 _SMALLEST_SIDE: Final = 24
+"""The sides of the crops for texture and, at most, for the spectrum, pixels; the width of the latter, face
+widths; the least side of either in the image, pixels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

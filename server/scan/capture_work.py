@@ -106,13 +106,14 @@ class CaptureWork:
     async def examine_rest(self) -> None:
         """Examines and identifies all remaining selected frames in parallel, ahead of other scans' frames.
 
-        If an examination fails or the caller is cancelled, this returns only after no worker runs an
-        examination any more.
+        If an examination fails or the caller is cancelled, this returns only after no worker runs any of
+        them. An examination of a frame that is not selected any more is left to ``close``.
         """
-        began, self._ahead = self._ahead, None
+        began = self._ahead
         left = self.capture.examinations(begun=None if began is None else began[0])
         working = [self._pool.run_first(examination) for examination in left]
         if began is not None and began[0] in self.capture.selected:
+            self._ahead = None
             working.append(began[1].result())
         self.capture.examiner.add(await _all_of(working))
         with _refused():
@@ -120,6 +121,12 @@ class CaptureWork:
             self.capture.examiner.witnesses = await _all_of(
                 self._pool.run_first(identify) for identify in identifications
             )
+
+    async def close(self) -> None:
+        """Ends the examination that was started ahead; no worker uses the attempt when this returns."""
+        began, self._ahead = self._ahead, None
+        if began is not None:
+            await began[1].discard()
 
     async def verify_sample(self) -> None:
         """Decodes a sample of the frames that were not measured; called at the end of the attempt.

@@ -13,6 +13,7 @@ from server.checks.templates import open_template
 from server.domain.terms import AttemptOutcome, EndedBy
 from server.policies.liveness import liveness_policy
 from server.scan.attempt import AttemptRun
+from server.scan.capture_work import CaptureWork
 from server.scan.challenges import challenge_evidence
 from server.scan.device_assessor import AssessedDevice, DeviceAssessor
 from server.scan.device_memory import FrameComparison
@@ -61,6 +62,12 @@ class AttemptCloser:
         self._stream = stream
         self._devices = DeviceAssessor(env)
         self._ahead: _EarlyWork | None = None
+        self._work: CaptureWork | None = None
+
+    async def begin(self, run: AttemptRun) -> None:
+        """Notes that an attempt starts; the work of the last one has ended when this returns."""
+        await self._end_work()
+        self._work = run.work
 
     def judge_ahead(self, run: AttemptRun) -> None:
         """Starts to judge an attempt that has all its frames, before its end arrives.
@@ -100,10 +107,19 @@ class AttemptCloser:
         return await self._env.repository.attempts(self._stream.record.check_id)
 
     async def close(self) -> None:
-        """Cancels the work that is no longer needed, and deletes images that have no row."""
-        ahead = self._ahead
-        if ahead is None:
-            return
+        """Cancels the work that is no longer needed, and deletes images that have no row.
+
+        No worker uses an attempt of the stream when this returns.
+        """
+        if self._ahead is not None:
+            await self._cancel(self._ahead)
+        await self._end_work()
+
+    async def _end_work(self) -> None:
+        if self._work is not None:
+            await self._work.close()
+
+    async def _cancel(self, ahead: _EarlyWork) -> None:
         tasks = ahead.judgement, ahead.comparison, ahead.device, ahead.attempts
         for task in tasks:
             task.cancel()

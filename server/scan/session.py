@@ -165,6 +165,7 @@ class ScanSession:
             on_settled=closer.judge_ahead,
         )
         ender.begin(run)
+        await closer.begin(run)
         try:
             # Judging starts while the capture ends, and is no part of it.
             with stages.stage(Stage.CAPTURE, beside=True):

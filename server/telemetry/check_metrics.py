@@ -13,6 +13,36 @@ __all__ = ["CheckMetrics"]
 _VERDICT_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0)
 
 
+class _AttemptMetrics:
+    """The metrics of attempts."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.judged = Counter(
+            "facegate_attempts_judged",
+            "Attempts that were judged, by liveness verdict.",
+            ["verdict", "sandbox"],
+            registry=registry,
+        )
+        self.seconds = Histogram(
+            "facegate_verdict_seconds",
+            "Seconds from the end of an attempt to its stored outcome.",
+            ["sandbox"],
+            buckets=_VERDICT_SECONDS,
+            registry=registry,
+        )
+        self.frames = Counter(
+            "facegate_frames_received", "Frames that devices sent in attempts.", registry=registry
+        )
+        self.dropped = Counter(
+            "facegate_frames_dropped",
+            "Images that devices dropped before they sent them, as they report it at the end of an attempt.",
+            registry=registry,
+        )
+        self.feedback = Counter(
+            "facegate_feedback", "Feedback that was sent to devices, by code.", ["code"], registry=registry
+        )
+
+
 class CheckMetrics:
     """Counts checks, scans and attempts."""
 
@@ -42,30 +72,6 @@ class CheckMetrics:
         self._scans = Gauge(
             "facegate_scans_in_progress", "Scan streams that hold a lease.", registry=registry
         )
-        self._attempts = Counter(
-            "facegate_attempts_judged",
-            "Attempts that were judged, by liveness verdict.",
-            ["verdict", "sandbox"],
-            registry=registry,
-        )
-        self._verdict_seconds = Histogram(
-            "facegate_verdict_seconds",
-            "Seconds from the end of an attempt to its stored outcome.",
-            ["sandbox"],
-            buckets=_VERDICT_SECONDS,
-            registry=registry,
-        )
-        self._frames = Counter(
-            "facegate_frames_received", "Frames that devices sent in attempts.", registry=registry
-        )
-        self._frames_dropped = Counter(
-            "facegate_frames_dropped",
-            "Images that devices dropped before they sent them, as they report it at the end of an attempt.",
-            registry=registry,
-        )
-        self._feedback = Counter(
-            "facegate_feedback", "Feedback that was sent to devices, by code.", ["code"], registry=registry
-        )
         self._refused_tries = Counter(
             "facegate_tries_refused",
             "Uploads and scans that were refused after too many failed checks, by the limited kind: subject, "
@@ -84,6 +90,7 @@ class CheckMetrics:
             "Checks that were erased after their retention ended.",
             registry=registry,
         )
+        self._attempts = _AttemptMetrics(registry)
         # An alert on an increase sees the first event only if its counter was there before, with 0.
         for sandbox in (_word(False), _word(True)):
             for status in CheckStatus:
@@ -115,17 +122,17 @@ class CheckMetrics:
 
     def attempt_judged(self, *, verdict: str, seconds: float, sandbox: bool) -> None:
         """Counts a judged attempt; ``seconds`` is the time from its end to its stored outcome."""
-        self._attempts.labels(verdict, _word(sandbox)).inc()
-        self._verdict_seconds.labels(_word(sandbox)).observe(seconds)
+        self._attempts.judged.labels(verdict, _word(sandbox)).inc()
+        self._attempts.seconds.labels(_word(sandbox)).observe(seconds)
 
     def attempt_received(self, *, frames: int, dropped: int) -> None:
         """Counts the frames of an attempt that ended, and the images that its device dropped."""
-        self._frames.inc(frames)
-        self._frames_dropped.inc(dropped)
+        self._attempts.frames.inc(frames)
+        self._attempts.dropped.inc(dropped)
 
     def feedback_sent(self, code: str) -> None:
         """Counts feedback that was sent to a device."""
-        self._feedback.labels(code).inc()
+        self._attempts.feedback.labels(code).inc()
 
     def try_refused(self, limited: str, *, sandbox: bool) -> None:
         """Counts an upload or scan refused after too many failed checks of a subject, portrait or device."""

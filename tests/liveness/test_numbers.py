@@ -1,4 +1,4 @@
-"""Numbers that decide have a name: no line, limit or weight is a literal in a comparison."""
+"""Numbers that decide have a name and an explanation; no line, limit or weight is bare in a comparison."""
 
 import ast
 from collections.abc import Iterator
@@ -59,5 +59,71 @@ def test_no_comparison_holds_a_bare_number() -> None:
         f"{path.relative_to(ROOT)}:{line}: {number}"
         for path in sorted(ROOT.rglob("*.py"))
         for line, number in _bare(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert found == []
+
+
+def _unexplained(text: str) -> Iterator[tuple[int, str]]:
+    """Line and name of the module's constants with a number that no docstring or comment explains.
+
+    One docstring after constants without an empty line between them, or a comment above, explains them all.
+    """
+    lines, body = text.splitlines(), ast.parse(text).body
+    block: list[ast.Assign | ast.AnnAssign] = []
+    for statement, following in zip(body, [*body[1:], None], strict=True):
+        if not isinstance(statement, ast.Assign | ast.AnnAssign):
+            continue
+        if block and statement.lineno != (block[-1].end_lineno or 0) + 1:
+            block = []
+        block.append(statement)
+        if isinstance(following, ast.Assign | ast.AnnAssign) and following.lineno == (
+            (statement.end_lineno or 0) + 1
+        ):
+            continue
+        match following:
+            case ast.Expr(value=ast.Constant(value=str())):
+                continue
+        if not lines[block[0].lineno - 2].startswith("#"):
+            yield from ((one.lineno, name) for one in block if (name := _numeric(one, lines)))
+
+
+def _numeric(statement: ast.Assign | ast.AnnAssign, lines: list[str]) -> str | None:
+    """The name of a constant whose value holds a number, unless a comment stands beside it."""
+    if statement.value is None or any(
+        "#" in line for line in lines[statement.lineno - 1 : statement.end_lineno]
+    ):
+        return None
+    target = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
+    name = next((node.id for node in ast.walk(target) if isinstance(node, ast.Name)), "")
+    numbers = [
+        node
+        for node in ast.walk(statement.value)
+        if isinstance(node, ast.Constant) and type(node.value) in (int, float)
+    ]
+    return name if name.isupper() and numbers else None
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("A = 1\n", ["A"]),
+        ('A = 1\n"""The number."""\n', []),
+        ('A = 1\nB = 2\n"""Both."""\n', []),
+        ('A = 1\n\nB = 2\n"""The second."""\n', ["A"]),
+        ("# Both:\nA = 1\nB = (2, 3)\n", []),
+        ("A = 1  # the number\n", []),
+        ('_A: Final = "text"\n_B: Final = sqrt(2)\n', ["_B"]),
+        ("A = 1\n\n\ndef f(): ...\n", ["A"]),
+    ],
+)
+def test_unexplained_numbers_are_found(text: str, found: list[str]) -> None:
+    assert [name for _, name in _unexplained(f"import math\n\n{text}")] == found
+
+
+def test_every_number_of_a_module_is_explained() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: {name}"
+        for path in sorted(ROOT.rglob("*.py"))
+        for line, name in _unexplained(path.read_text(encoding="utf-8"))
     ]
     assert found == []

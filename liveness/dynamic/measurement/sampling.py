@@ -81,6 +81,8 @@ _SMALLEST_FRAME = 16
 _LEAST_USABLE = 0.25
 _FEWEST_PIXELS = 12
 _SHORTEST_EYE_DISTANCE = 6.0
+"""The least share of a region's pixels that are neither dark nor clipped, the least number of them, and the
+least distance of the eyes, pixels."""
 
 _LINEAR: Final = LINEAR_LIGHT.astype(np.float32)
 _COUNTED: Final = np.minimum(np.arange(256), 1).astype(np.float32)

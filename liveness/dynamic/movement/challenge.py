@@ -36,6 +36,7 @@ _LAST_BEGINS_SECONDS: Final = 11.0
 """The latest begin of an approach, seconds after the first oval. An attempt has 20 seconds, and a slow person
 takes 8 of them for an approach."""
 _HINT_AGAIN_SECONDS: Final = 1.5
+"""The least time between two hints, seconds, so that the person can act on one before the next."""
 
 
 @dataclass(frozen=True, slots=True)

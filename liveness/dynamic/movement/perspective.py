@@ -40,6 +40,7 @@ __all__ = [
 ]
 
 _TINY: Final = 1e-9
+"""Keeps a division or a logarithm finite."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ _OUTLIER: Final = 2.5
 """The unexplained motion over its typical size at which a point counts half (Cauchy's weights)."""
 
 _TINY: Final = 1e-9
+"""Keeps a division finite and a system of equations solvable."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -198,3 +198,58 @@ async def test_a_drawn_frame_that_does_not_decode_is_refused_at_the_end(pool: Wo
     with pytest.raises(Refusal) as caught:
         await setting.work.verify_sample()
     assert caught.value.reason is Reason.FRAME_IMAGE_INVALID
+
+
+async def _ahead_of_a_replaced_frame(setting: _Setting) -> None:
+    """Holds an examination that was started ahead, of a frame that is then no longer selected."""
+    await setting.take(*range(PLAN.frames))
+    examination = setting.capture.next_examination()
+    assert examination is not None
+    setting.analyst.held = examination.index
+    await setting.work.examine_ahead()
+    await asyncio.to_thread(setting.analyst.reached.wait, 20)
+    setting.capture._kept._selector._kept = [
+        kept for kept in setting.capture._kept._selector._kept if kept.index != examination.index
+    ]
+    assert examination.index not in setting.capture.selected
+
+
+async def test_an_attempt_is_put_away_after_an_examination_of_a_replaced_frame() -> None:
+    pool = WorkerPool(workers=2)
+    setting = _Setting(pool)
+    await _ahead_of_a_replaced_frame(setting)
+    held = setting.analyst.held
+    await asyncio.wait_for(setting.work.examine_rest(), 20)
+    assert held not in setting.known, "the verdict does not wait for it"
+    closing = asyncio.ensure_future(setting.work.close())
+    await asyncio.sleep(0.02)
+    assert not closing.done(), "a thread still works on the attempt"
+    setting.analyst.release.set()
+    await closing
+    assert pool.waiting == 0
+    await setting.work.close()
+    pool.close()
+
+
+async def test_an_examination_that_has_not_begun_is_dropped_with_its_attempt(pool: WorkerPool) -> None:
+    setting, release = _Setting(pool), threading.Event()
+    await setting.take(*range(PLAN.frames))
+    busy = asyncio.ensure_future(pool.run(release.wait, 20))
+    await asyncio.sleep(0.01)
+    await setting.work.examine_ahead()
+    await asyncio.wait_for(setting.work.close(), 5)
+    release.set()
+    await busy
+    await until_idle(pool)
+    assert setting.analyst.examined == []
+
+
+async def test_an_error_of_a_discarded_examination_is_lost(pool: WorkerPool) -> None:
+    setting = _Setting(pool)
+    await setting.take(*range(PLAN.frames))
+    examination = setting.capture.next_examination()
+    assert examination is not None
+    object.__setattr__(examination.seen, "pixels", None)
+    await setting.ahead()
+    await setting.work.close()
+    assert pool.waiting == 0
