@@ -58,7 +58,7 @@ def shipped_table(
         if group.name in labels
     ]
     for place, (target, at, found) in enumerate(zip(targets, thresholds, over_all, strict=True)):
-        worst = max(groups, key=lambda group, place=place: group.rates[place].rate)  # type: ignore[misc] # mypy does not infer a default's type
+        worst = _worst(groups, place)
         table.add_row(
             f"{target:g}",
             f"{at:.3f}",
@@ -109,6 +109,11 @@ def left_out_table(rows: Iterable[LeftOut], *, title: str) -> Table:
             f"{row.comparisons[0]} genuine, {row.comparisons[1]} impostor",
         )
     return table
+
+
+def _worst(groups: Sequence[GroupRates], place: int) -> GroupRates:
+    """Return the group with the highest rate at one of the thresholds."""
+    return max(groups, key=lambda group: group.rates[place].rate)
 
 
 def _cell(found: BoundedRate) -> str:
