@@ -1,56 +1,73 @@
 """FMR over all pairs, within sources and within groups, and FNMR, at given thresholds."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv
 
 from evaluation.match.fmr_bounds import FmrCurve, ImpostorScores, fmr_curve
-from research.photo_match.scores import PairScores
+from research.photo_match.scores import PairScores, joined
 from research.photo_match.templates import TemplateSet
 
 __all__ = [
+    "CONFIDENCE",
     "GROUP_MARGIN",
-    "GroupRate",
+    "BoundedRate",
+    "GroupRates",
     "bounds_of",
     "curve_of",
+    "fmr_at",
+    "fnmr_of",
     "group_rates",
     "threshold_for",
     "within_sources",
 ]
 
+CONFIDENCE: Final = 0.95
 GROUP_MARGIN: Final = 10.0
 """The rate within a group may be at most this many times the bound over all."""
 LEAST_OF_GROUPS: Final = 1e-4
 """Lowest bound for which this holds: below it, one pair of 10 000 would decide, and a group has no more."""
+_SEED: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
-class GroupRate:
+class BoundedRate:
+    """FMR at a threshold.
+
+    Attributes:
+        rate: The rate, as the mean over pairs of people.
+        bound: The one-sided upper bound over people.
+        lowest_bound: The lowest bound that these people can support, with any scores.
+    """
+
+    rate: float
+    bound: float
+    lowest_bound: float
+
+    @property
+    def supported(self) -> bool:
+        """Whether the people suffice to show such a rate."""
+        return self.rate >= self.lowest_bound
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRates:
     """False matches within a group.
 
     Attributes:
         name: The group.
         persons: People in it.
         pairs: Comparisons of two of them.
-        matches: Those that match.
+        rates: FMR at each threshold.
     """
 
     name: str
     persons: int
     pairs: int
-    matches: int
-
-    @property
-    def rate(self) -> float:
-        """The FMR within the group."""
-        return self.matches / self.pairs
-
-    def bound(self, confidence: float) -> float:
-        """The one-sided Clopper-Pearson bound of the rate, as if comparisons were independent."""
-        return float(betaincinv(self.matches + 1, self.pairs - self.matches, confidence))
+    rates: tuple[BoundedRate, ...]
 
 
 def threshold_for(rate: float, impostor: PairScores) -> float:
@@ -58,6 +75,11 @@ def threshold_for(rate: float, impostor: PairScores) -> float:
     place = int(rate * impostor.scores.size)
     highest = np.partition(impostor.scores, impostor.scores.size - place - 1)
     return float(np.nextafter(highest[impostor.scores.size - place - 1], np.float32(2)))
+
+
+def fnmr_of(genuine: PairScores, threshold: float) -> float:
+    """Return the share of genuine pairs below a threshold."""
+    return float((genuine.scores < threshold).mean())
 
 
 def within_sources(templates: TemplateSet, impostor: PairScores) -> NDArray[np.bool_]:
@@ -68,38 +90,45 @@ def within_sources(templates: TemplateSet, impostor: PairScores) -> NDArray[np.b
 
 
 def group_rates(
-    templates: TemplateSet, impostor: PairScores, *, threshold: float, by_sex: bool = False
-) -> tuple[GroupRate, ...]:
-    """Return the false matches within each group, the highest rate first.
+    templates: TemplateSet, impostor: PairScores, *, thresholds: NDArray[np.float64], resamples: int
+) -> tuple[GroupRates, ...]:
+    """Return FMR at thresholds within groups of people, in the order of their names.
+
+    The groups are those that the source names, all of them pooled (both people of a pair are of one group),
+    the people of one sex, and those of one group and sex.
 
     Args:
         templates: The templates.
         impostor: The impostor pairs.
-        threshold: The threshold.
-        by_sex: Whether the two people also have one sex.
+        thresholds: Shape (t,), in any order.
+        resamples: Samples of the bootstrap.
     """
-    labels = (
-        templates.groups if not by_sex else np.char.add(np.char.add(templates.groups, " "), templates.sexes)
+    both = np.char.add(np.char.add(templates.groups, " "), templates.sexes)
+    found = list(_inside(templates, impostor, templates.groups))
+    pooled = "the groups pooled", joined([pairs for _, pairs in found])
+    found += [pooled, *_inside(templates, impostor, templates.sexes), *_inside(templates, impostor, both)]
+    return tuple(
+        GroupRates(
+            name,
+            np.unique(templates.identities[np.union1d(pairs.first, pairs.second)]).size,
+            pairs.scores.size,
+            fmr_at(templates, pairs, thresholds=thresholds, resamples=resamples),
+        )
+        for name, pairs in found
     )
-    found = []
-    for label, scores in _inside(templates, impostor, labels).items():
-        matches = int(np.count_nonzero(scores >= threshold))
-        persons = int(np.unique(templates.identities[labels == label]).size)
-        found.append(GroupRate(label, persons, scores.size, matches))
-    return tuple(sorted(found, key=lambda group: group.rate, reverse=True))
 
 
-def _inside(
-    templates: TemplateSet, impostor: PairScores, labels: NDArray[np.str_]
-) -> dict[str, NDArray[np.float32]]:
-    """Return the scores of two people of each group."""
-    # Numbers, because comparing millions of texts takes minutes.
-    names, codes = np.unique(labels, return_inverse=True)
-    codes = np.where(templates.groups == "", -1, codes).astype(np.int8)
-    of_first = codes[impostor.first]
-    alike = np.flatnonzero((of_first == codes[impostor.second]) & (of_first >= 0))
-    of_pair, scores = of_first[alike], impostor.scores[alike]
-    return {str(names[code]): scores[of_pair == code] for code in np.unique(of_pair)}
+def fmr_at(
+    templates: TemplateSet, impostor: PairScores, *, thresholds: NDArray[np.float64], resamples: int
+) -> tuple[BoundedRate, ...]:
+    """Compute FMR with its bound over people at each threshold; they are in any order."""
+    # No score reaches the last one: its bound is the lowest that these people support.
+    rising = np.append(np.unique(thresholds), np.inf)
+    curve = curve_of(templates, impostor, thresholds=rising, resamples=resamples)
+    return tuple(
+        BoundedRate(float(curve.rates[at]), float(curve.upper_bounds[at]), float(curve.upper_bounds[-1]))
+        for at in np.searchsorted(rising, thresholds)
+    )
 
 
 def curve_of(
@@ -108,8 +137,7 @@ def curve_of(
     *,
     thresholds: NDArray[np.float64],
     resamples: int,
-    confidence: float,
-    seed: int,
+    confidence: float = CONFIDENCE,
 ) -> FmrCurve:
     """Compute FMR over all pairs of people with its bound (``evaluation.match.fmr_bounds``)."""
     names, persons = np.unique(templates.identities, return_inverse=True)
@@ -123,7 +151,7 @@ def curve_of(
         thresholds=thresholds,
         resamples=resamples,
         confidence=confidence,
-        rng=np.random.default_rng(seed),
+        rng=np.random.default_rng(_SEED),
     )
 
 
@@ -135,11 +163,26 @@ def bounds_of(templates: TemplateSet, impostor: PairScores, curve: FmrCurve) -> 
     """
     floors = [_rates(impostor.scores[within_sources(templates, impostor)], curve.thresholds)]
     floors += [
-        _not_below(_rates(scores, curve.thresholds) / GROUP_MARGIN)
-        for scores in _inside(templates, impostor, templates.groups).values()
+        _not_below(_rates(pairs.scores, curve.thresholds) / GROUP_MARGIN)
+        for _, pairs in _inside(templates, impostor, templates.groups)
     ]
     worst = np.max(np.vstack([curve.upper_bounds, *floors]), axis=0)
     return np.minimum.accumulate(worst)
+
+
+def _inside(
+    templates: TemplateSet, impostor: PairScores, labels: NDArray[np.str_]
+) -> Iterator[tuple[str, PairScores]]:
+    """Yield each label with the pairs of two people who have it; people without a group have none."""
+    # Numbers, because comparing millions of texts takes minutes.
+    names, codes = np.unique(labels, return_inverse=True)
+    codes = np.where(templates.groups == "", -1, codes).astype(np.int8)
+    of_first = codes[impostor.first]
+    alike = np.flatnonzero((of_first == codes[impostor.second]) & (of_first >= 0))
+    of_pair = of_first[alike]
+    for code in np.unique(of_pair):
+        own = alike[of_pair == code]
+        yield str(names[code]), PairScores(impostor.scores[own], impostor.first[own], impostor.second[own])
 
 
 def _not_below(floor: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,24 +1,30 @@
 """Scores all pairs of photos, each pair by a cohort that was fitted without its two people."""
 
 import itertools
-import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
-from typing import Final, TypeAlias
+from importlib.resources import as_file, files
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.match.corrections import read_corrections
 from research.photo_match.templates import TemplateSet
 from vision.packs.cohort import fit_cohort
 
-__all__ = ["DIRECTIONS", "FOLDS", "PairScores", "one_of_each_person", "score_pairs", "suspected_duplicates"]
+__all__ = [
+    "DIRECTIONS",
+    "FOLDS",
+    "PairScores",
+    "joined",
+    "one_of_each_person",
+    "score_pairs",
+    "suspected_duplicates",
+]
 
 FOLDS: Final = 5
 DIRECTIONS: Final = 16
-
-_Part: TypeAlias = tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int32]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +43,20 @@ class PairScores:
 
 
 def suspected_duplicates() -> frozenset[frozenset[str]]:
-    """Return the pairs of files that probably show one person under two names."""
-    text = (files("research.photo_match") / "duplicates.toml").read_text(encoding="utf-8")
-    return frozenset(frozenset(pair) for pair in tomllib.loads(text)["pairs"])
+    """Return the pairs of identities that are probably one person."""
+    with as_file(files("research.photo_match") / "duplicates.toml") as path:
+        return read_corrections(path).unsure
 
 
 def one_of_each_person(templates: TemplateSet) -> NDArray[np.intp]:
     """Return the index of the first photo of each person."""
     return np.unique(templates.identities, return_index=True)[1]
+
+
+def joined(parts: Sequence[PairScores]) -> PairScores:
+    """Return all pairs of several parts."""
+    columns = ([getattr(part, name) for part in parts] for name in PairScores.__slots__)
+    return PairScores(*map(np.concatenate, columns))
 
 
 def score_pairs(
@@ -66,8 +78,8 @@ def score_pairs(
     fold_of = np.random.default_rng(seed).permutation(names.size) % FOLDS
     folds = fold_of[persons] if cohort else np.zeros(persons.size, dtype=np.int64)
     left_out = frozenset() if duplicates else _places(templates)
-    genuine: list[_Part] = []
-    impostor: list[_Part] = []
+    genuine: list[PairScores] = []
+    impostor: list[PairScores] = []
     for rows, columns, vectors in _blocks(templates, folds):
         block = (vectors[rows] @ vectors[columns].T).clip(-1.0, 1.0)
         first, second = (each.ravel() for each in np.meshgrid(rows, columns, indexing="ij"))
@@ -76,8 +88,8 @@ def score_pairs(
             kept &= ~(((first == one) & (second == other)) | ((first == other) & (second == one)))
         same = persons[first] == persons[second]
         for found, chosen in ((genuine, kept & same), (impostor, kept & ~same)):
-            found.append((scores[chosen], first[chosen], second[chosen]))
-    return _joined(genuine), _joined(impostor)
+            found.append(PairScores(scores[chosen], first[chosen], second[chosen]))
+    return joined(genuine), joined(impostor)
 
 
 def _blocks(
@@ -97,11 +109,9 @@ def _blocks(
 
 
 def _places(templates: TemplateSet) -> frozenset[tuple[int, int]]:
-    at = {str(name): place for place, name in enumerate(templates.files)}
-    pairs = (sorted(pair) for pair in suspected_duplicates())
-    return frozenset((at[one], at[other]) for one, other in pairs if one in at and other in at)
-
-
-def _joined(parts: list[_Part]) -> PairScores:
-    scores, first, second = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return PairScores(scores, first, second)
+    """Return the pairs of photos, each in order, of suspected duplicates."""
+    photos = (
+        [np.flatnonzero(templates.identities == name) for name in pair] for pair in suspected_duplicates()
+    )
+    pairs = itertools.chain.from_iterable(itertools.product(*each) for each in photos)
+    return frozenset((int(min(pair)), int(max(pair))) for pair in pairs)

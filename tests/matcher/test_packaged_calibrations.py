@@ -2,6 +2,7 @@
 
 from importlib.resources import files
 
+import numpy as np
 import pytest
 
 from matcher.comparison import MatchPolicy, require_calibration_support
@@ -76,12 +77,27 @@ def test_scans_need_no_lower_score_than_photos_where_both_are_measured(name: str
             assert threshold_cosine(fmr, calibration=of_scans) >= photos - 1e-3
 
 
-@pytest.mark.parametrize("name", MEASURED)
-def test_the_threshold_of_standard_refuses_few_of_the_same_person(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "refused"),
+    [
+        ("edgeface_xs_q_scrfd", 0.021),
+        ("edgeface_xs_q_yunet", 0.024),
+        ("mobilefacenet_foamliu_yunet", 0.0495),
+        # More than the goal of 5 %: with these points the worst group decides the threshold
+        # (docs/calibration.md, "Policies and packs").
+        ("mobilefacenet_foamliu_scrfd", 0.065),
+    ],
+)
+def test_the_threshold_of_standard_refuses_as_many_of_the_same_person_as_documented(
+    name: str, refused: float
+) -> None:
     calibration = packaged(name)
-    if calibration.lowest_bound > 1e-4 or "scrfd" in name:
-        pytest.skip("not a pack of the policy standard, or measured above 5 % (docs/accuracy.md)")
     at = threshold_cosine(1e-4, calibration=calibration)
-    missed = [point.fnmr for point in calibration.points if point.cosine <= at + 1e-9]
-    assert missed[-1] is not None
-    assert missed[-1] <= 0.05
+    points = calibration.points
+    rates = [point.fnmr for point in points if point.fnmr is not None]
+    missed = float(np.interp(at, [point.cosine for point in points], rates))
+    assert missed == pytest.approx(refused, abs=0.001)
+
+
+def test_dlib_s_calibration_does_not_reach_standard() -> None:
+    assert packaged("dlib_resnet").lowest_bound > 1e-4

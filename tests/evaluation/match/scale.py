@@ -1,7 +1,8 @@
 """Measures the time and memory of comparing many generated templates, as ``facegate evaluate match`` does.
 
 Not a test: it takes minutes, and its figures depend on the machine. Every person has two templates of 512
-numbers. The command detects and embeds photos before; that is not part of this.
+numbers. The command detects and embeds photos before; that is not part of this. The exit status is 1 if
+it took more than 4 GiB.
 
     python -m tests.evaluation.match.scale --templates 100000
 """
@@ -20,6 +21,8 @@ _DIMENSION = 512
 _NOISE = 0.8
 """The length of the difference of a template to the mean of its person, which has length 1."""
 _RESAMPLES = 2_000
+MOST_BYTES = 4 * 2**30
+"""What the comparison of 100,000 templates may take."""
 
 
 def _templates(count: int) -> list[LabelledTemplate]:
@@ -35,7 +38,8 @@ def _templates(count: int) -> list[LabelledTemplate]:
     return made
 
 
-def _main(count: int) -> None:
+def main(count: int, *, most: int = MOST_BYTES) -> int:
+    """Compare that many generated templates; return 1 if it took more than ``most`` bytes."""
     templates = _templates(count)
     began, cpu = time.monotonic(), time.process_time()
     comparisons = compare_all(templates)
@@ -48,6 +52,10 @@ def _main(count: int) -> None:
         f"{time.process_time() - cpu:.0f} s of CPU time, at most {peak / 2**30:.1f} GiB; "
         f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
     )
+    if peak > most:
+        print(f"more than the {most / 2**30:.1f} GiB that are allowed")
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
@@ -55,4 +63,4 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--templates", type=int, default=100_000)
-    _main(parser.parse_args().templates)
+    raise SystemExit(main(parser.parse_args().templates))
