@@ -293,7 +293,7 @@ class AttemptCapture:
                     pass
         return actions
 
-    def sent(self, action: Action, *, at: float) -> None:
+    def note_sent(self, action: Action, *, at: float) -> None:
         """Notes the time at which an action of ``act`` is sent, from which the age of its answer counts.
 
         Call it for every action, before the next frame. ``at`` is when the action is handed to the transport,
@@ -308,7 +308,7 @@ class AttemptCapture:
         """
         if isinstance(action, Reveal) and self.challenge is not None:
             self.round_trip.note_step(action.step.number, at)
-            self.challenge.sent(at)
+            self.challenge.note_sent(at)
 
     def _note(self, frame: Frame, time: float) -> None:
         """Takes a frame that is not decoded."""

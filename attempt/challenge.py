@@ -128,8 +128,8 @@ class AttemptChallenge(Protocol):
         """
         ...
 
-    def sent(self, at: float) -> None:
-        """Notes when a step of the flash that ``act`` returned was sent; see ``AttemptCapture.sent``."""
+    def note_sent(self, at: float) -> None:
+        """Notes when a step of the flash that ``act`` returned was sent; see ``AttemptCapture.note_sent``."""
         ...
 
     def due(self, now: float) -> float | None:

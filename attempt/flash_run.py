@@ -191,9 +191,9 @@ class FlashRun:
         captured = (frame.capture_time_us - origin_us) / 1e6
         self._challenge.update(DisplayClaim(step, since, capture_time=captured, arrival_time=arrival))
 
-    def sent(self, at: float) -> None:
-        """See ``FlashChallenge.sent``."""
-        self._challenge.sent(at)
+    def note_sent(self, at: float) -> None:
+        """See ``FlashChallenge.note_sent``."""
+        self._challenge.note_sent(at)
 
     def hint(self, now: float) -> str | None:
         """Returns the feedback code of the current obstacle; ``None`` once the flash is over."""

@@ -121,7 +121,7 @@ class MovementRun:
     def skip(self, frame: Frame, *, origin_us: int, arrival: float) -> None:
         """Does nothing, because it is over once it is settled."""
 
-    def sent(self, at: float) -> None:
+    def note_sent(self, at: float) -> None:
         """Does nothing, because its ovals are not timed."""
 
     def hint(self, now: float) -> str | None:

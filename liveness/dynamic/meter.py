@@ -137,7 +137,7 @@ class FlashMeter:
         self._since_analysis += 1
         self._due = self._due or self._adds_evidence(sample)
 
-    def revealed(self, step: ColourStep, at: float) -> None:
+    def note_drawn(self, step: ColourStep, at: float) -> None:
         """Records that ``step`` was drawn at ``at``, seconds on the server's monotonic clock."""
         self._sent.append(Sent(step=step, at=at, after_capture=self._track.latest_capture))
         unknown = StepReading(
@@ -145,7 +145,7 @@ class FlashMeter:
         )
         self._readings = (*self._readings, unknown)
 
-    def sent(self, at: float) -> None:
+    def note_sent(self, at: float) -> None:
         """Records when the step drawn last was sent, on the same clock."""
         self._sent[-1] = replace(self._sent[-1], at=max(self._sent[-1].at, at))
 

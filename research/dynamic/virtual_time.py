@@ -85,7 +85,7 @@ def _wanted(
     due: float | None = now
     while challenge is not None and due is not None and due < until and not capture.complete:
         for action in capture.act(due, frame_index=frame_index):
-            capture.sent(action, at=due)
+            capture.note_sent(action, at=due)
             yield due, action
         due = challenge.due(due)
 

@@ -308,7 +308,7 @@ class AttemptRun:
                     self._rate.resume(self._env.clock.monotonic())
                 case _:
                     pass
-            self.capture.sent(action, at=self._env.clock.monotonic())
+            self.capture.note_sent(action, at=self._env.clock.monotonic())
             await send(action)
         await self._send_complete_if_due(send)
 

@@ -116,7 +116,7 @@ class _Challenge:
     def skip(self, frame: Frame, *, origin_us: int, arrival: float) -> None:
         self.received.append((frame, origin_us, arrival))
 
-    def sent(self, at: float) -> None:
+    def note_sent(self, at: float) -> None:
         self.reported.append(at)
 
     def due(self, now: float) -> float | None:
@@ -338,7 +338,7 @@ def test_a_step_counts_from_when_it_was_sent() -> None:
     step = ColourScript(bytes).lead_in()
     challenge.wants = (MoveOval(1, Oval(width=0.2, height=0.2), 0.5), Reveal(step))
     for at, action in enumerate(capture.act(1.0, frame_index=0)):
-        capture.sent(action, at=3.0 + at)
+        capture.note_sent(action, at=3.0 + at)
     assert challenge.reported == [4.0]
     capture.take(replace(_frame(1), flash_step=step.number), arrival=4.25)
     assert capture.round_trip.seconds == pytest.approx(0.25)

@@ -95,7 +95,7 @@ class FlashChallenge:
 
     The caller calls ``add`` for every frame (``update`` suffices once ``settled`` is true). After each frame,
     and when a ``Wait`` is over, it calls ``next_action`` until this returns ``Wait`` or an end. The caller
-    must perform every returned action. It calls ``sent`` for a ``Reveal`` before the next frame.
+    must perform every returned action. It calls ``note_sent`` for a ``Reveal`` before the next frame.
     """
 
     def __init__(
@@ -220,7 +220,7 @@ class FlashChallenge:
         """Adds only a frame's claim about the display. This suffices once ``settled`` is true."""
         self._display.update(claim, at=self._clock.not_before(claim.arrival_time))
 
-    def sent(self, at: float) -> None:
+    def note_sent(self, at: float) -> None:
         """Records when the step drawn last was sent: when the server handed it to the transport.
 
         Its hold and the age of its answer count from then, not from when it was drawn, because the server
@@ -232,8 +232,8 @@ class FlashChallenge:
         Raises:
             ObservationError: No step was drawn.
         """
-        self._display.sent(at)
-        self._proof.sent(at)
+        self._display.note_sent(at)
+        self._proof.note_sent(at)
 
     def next_action(self, *, now: float) -> Action:
         """Returns the action to perform at ``now``, seconds on the server's monotonic clock.
@@ -358,7 +358,7 @@ class FlashChallenge:
 
     def _reveal(self, step: ColourStep) -> Reveal:
         self._display.show(step, now=self._clock.now)
-        self._proof.revealed(step, self._clock.now)
+        self._proof.note_drawn(step, self._clock.now)
         return Reveal(step)
 
     def _pause(self) -> Action:

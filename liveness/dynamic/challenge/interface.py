@@ -68,10 +68,10 @@ class Meter(Protocol):
     def add(self, sample: FlashSample) -> None:
         """Adds the measurement of the next frame."""
 
-    def revealed(self, step: ColourStep, at: float) -> None:
+    def note_drawn(self, step: ColourStep, at: float) -> None:
         """Records that ``step`` was drawn at ``at``, seconds on the server's monotonic clock."""
 
-    def sent(self, at: float) -> None:
+    def note_sent(self, at: float) -> None:
         """Records when the step drawn last was sent, on the same clock."""
 
     def refresh(self) -> None:

@@ -40,7 +40,7 @@ class StepOnDisplay:
 
     Attributes:
         step: The step.
-        at: When it was sent, seconds on the server's clock; when it was drawn, until ``Display.sent``.
+        at: When it was sent, seconds on the server's clock; when it was drawn, until ``Display.note_sent``.
         earliest: The capture time of the last frame that had arrived by then, seconds on the device's clock.
             The step cannot have appeared before.
         held: The number of frames that show that the step was held; ``update`` counts them.
@@ -130,7 +130,7 @@ class Display:
         self._current = StepOnDisplay(step, at=now, earliest=self._latest_capture)
         self._history.append(RevealedStep(step, now))
 
-    def sent(self, at: float) -> None:
+    def note_sent(self, at: float) -> None:
         """Records when the step drawn last was sent, which is not before it was drawn.
 
         Raises:

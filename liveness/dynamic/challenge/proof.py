@@ -55,13 +55,13 @@ class Proof:
             self._samples.append(sample)
             self._meter.add(sample)
 
-    def revealed(self, step: ColourStep, at: float) -> None:
+    def note_drawn(self, step: ColourStep, at: float) -> None:
         """Records that ``step`` was drawn at ``at``, seconds on the server's monotonic clock."""
-        self._meter.revealed(step, at)
+        self._meter.note_drawn(step, at)
 
-    def sent(self, at: float) -> None:
+    def note_sent(self, at: float) -> None:
         """Records when the step drawn last was sent, on the same clock."""
-        self._meter.sent(at)
+        self._meter.note_sent(at)
 
     def refresh(self) -> None:
         """Measures again, so that later calls include all frames that were added."""

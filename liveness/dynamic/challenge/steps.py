@@ -110,7 +110,7 @@ class ColourStep:
 
 @dataclass(frozen=True, slots=True)
 class RevealedStep:
-    """A step and the time at which it was sent (``FlashChallenge.sent``), on the server's monotonic clock."""
+    """A step and when it was sent (``FlashChallenge.note_sent``), on the server's monotonic clock."""
 
     step: ColourStep
     at: float

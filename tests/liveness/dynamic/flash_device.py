@@ -73,11 +73,11 @@ class ScriptedMeter:
         if sample.step:
             self.frames[sample.step] = self.frames.get(sample.step, 0) + 1
 
-    def revealed(self, step: ColourStep, at: float) -> None:
+    def note_drawn(self, step: ColourStep, at: float) -> None:
         assert np.isfinite(at)
         self.steps.append(step)
 
-    def sent(self, at: float) -> None:
+    def note_sent(self, at: float) -> None:
         assert np.isfinite(at)
 
     def refresh(self) -> None:
@@ -207,7 +207,7 @@ class FlashDevice:
                 case Reveal(step):
                     self.arrivals_before[step.number] = list(self.samples)
                     if self.queued:
-                        self.challenge.sent(time + self.queued)
+                        self.challenge.note_sent(time + self.queued)
                     sent.append((time + self.queued + self.trip + self.display, action))
                 case Pause() | Resume():
                     sent.append((time + self.trip, action))

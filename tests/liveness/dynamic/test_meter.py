@@ -24,7 +24,7 @@ def _fed(scan: LightScan, samples: list[FlashSample] | None = None) -> FlashMete
     for sample in samples or scan.samples:
         while waiting and sample.arrival_time > waiting[0].at:
             one = waiting.pop(0)
-            meter.revealed(one.step, one.at)
+            meter.note_drawn(one.step, one.at)
         meter.add(sample)
         meter.readings()
     assert isinstance(meter, FlashMeter)
@@ -60,7 +60,7 @@ def _doubtful(samples: Sequence[FlashSample], revealed: Sequence[RevealedStep]) 
             break
         while waiting and sample.arrival_time > waiting[0].at:
             one = waiting.pop(0)
-            meter.revealed(one.step, one.at)
+            meter.note_drawn(one.step, one.at)
         meter.add(sample)
     return meter.doubtful()
 
@@ -90,7 +90,7 @@ def test_a_step_is_reported_while_it_is_on_display() -> None:
             if number > 2:
                 late.append(before[number].agrees)
             one = waiting.pop(0)
-            meter.revealed(one.step, one.at)
+            meter.note_drawn(one.step, one.at)
         meter.add(sample)
     assert late.count(True) >= len(late) - 1
 
@@ -106,7 +106,7 @@ def test_a_refreshed_meter_agrees_with_the_judge_of_the_whole_scan(seed: int, lo
     for sample in samples:
         while waiting and sample.arrival_time > waiting[0].at:
             one = waiting.pop(0)
-            fresh.revealed(one.step, one.at)
+            fresh.note_drawn(one.step, one.at)
         fresh.add(sample)
     for meter in (asked, fresh):
         meter.refresh()

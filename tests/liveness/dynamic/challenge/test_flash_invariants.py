@@ -85,7 +85,7 @@ def test_whatever_happens_it_is_safe_never_early_and_ends(
                 if reveals and not action.step.last:
                     assert frames[reveals[-1][1].number] >= 2
                 reveals.append((latest + queued, action.step))
-                challenge.sent(latest + queued)
+                challenge.note_sent(latest + queued)
             elif isinstance(action, Complete | FallBack):
                 assert ended in {None, action}
                 ended = action

@@ -79,7 +79,7 @@ def test_a_step_counts_from_when_it_was_sent_and_not_from_when_it_was_drawn() ->
     script, display = ColourScript(seeded(0)), Display()
     display.update(_frame(1.0, step=0, since=None), at=101.0)
     display.show(script.lead_in(), now=110.0)
-    display.sent(110.4)
+    display.note_sent(110.4)
     shown = display.current
     assert shown is not None
     assert [one.at for one in display.revealed] == [shown.at] == [110.4]
@@ -93,9 +93,9 @@ def test_a_step_counts_from_when_it_was_sent_and_not_from_when_it_was_drawn() ->
 def test_a_step_is_not_sent_before_it_is_drawn() -> None:
     display = Display()
     with pytest.raises(ObservationError):
-        display.sent(1.0)
+        display.note_sent(1.0)
     display.show(_STEP, now=10.0)
-    display.sent(9.0)
+    display.note_sent(9.0)
     assert [one.at for one in display.revealed] == [10.0]
 
 

@@ -18,7 +18,7 @@ def _shown(meter: ScriptedMeter, colours: int = 5) -> tuple[Proof, list[Revealed
     revealed: list[RevealedStep] = []
     for at, step in enumerate([script.lead_in(), *(script.draw() for _ in range(colours))]):
         revealed.append(RevealedStep(step, float(at)))
-        proof.revealed(step, float(at))
+        proof.note_drawn(step, float(at))
         for _ in range(meter.needed):
             _add(proof, step)
     return proof, revealed

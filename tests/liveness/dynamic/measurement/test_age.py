@@ -137,8 +137,8 @@ def _late_in(scan: LightScan, *, queued: float) -> tuple[set[int], set[int]]:
     for sample in scan.samples:
         while waiting and sample.arrival_time > waiting[0].at - queued:
             one = waiting.pop(0)
-            meter.revealed(one.step, one.at - queued)
-            meter.sent(one.at)
+            meter.note_drawn(one.step, one.at - queued)
+            meter.note_sent(one.at)
         meter.add(sample)
     meter.refresh()
     return {one.step for one in meter.readings() if one.late}, set(_judge(scan).late)
