@@ -11,10 +11,9 @@ from evaluation.match.fmr_bounds import FmrCurve
 from research.photo_match.rates import CONFIDENCE, bounds_of, curve_of, fnmr_of
 from research.photo_match.scores import DIRECTIONS, PairScores, one_of_each_person
 from research.photo_match.templates import TemplateSet
-from vision.packs import CalibrationRecord, MatchCalibration, ScorePoint
+from vision.packs import CalibrationRecord, MatchCalibration, ScorePoint, TemplateForm
 from vision.packs.calibration import ScanRange
 from vision.packs.cohort import fit_cohort
-from vision.packs.templates import TemplateForm
 
 __all__ = ["HIGHEST_RATE", "ScoredSet", "calibration_of", "points_of"]
 

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.match.corrections import read_corrections
+from evaluation.match import read_corrections
 from research.photo_match.templates import TemplateSet
 from vision.packs.cohort import fit_cohort
 
