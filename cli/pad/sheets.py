@@ -102,7 +102,7 @@ def _overview(each: SetReport, at: str) -> Sheet:
             "AUC: the chance that a bona fide presentation scores above an attack; with intervals over "
             "persons and sittings of these sources, and over sources too. Mean of sources: each source with "
             "both kinds counts once. EER is a side note and no operating point (ISO/IEC 30107-3). ms: median "
-            "CPU time on one core from decoded pixels to the score.",
+            "CPU time on one core to the score, from decoded pixels of an image or JPEG frames of a scan.",
             *((f"No response: {'; '.join(silent)}.",) if silent else ()),
         ),
     )

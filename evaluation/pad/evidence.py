@@ -208,8 +208,12 @@ class ClipEvidence:
         )
 
     def _captured(self) -> AttemptCapture:
-        pack = replace(self._pack, pad_networks=(self._to_score,))
-        return self.stages.once("capture", lambda: capture_clip(self._frames, pack=pack))
+        return self.stages.once("capture", self._capture)
+
+    def _capture(self) -> AttemptCapture:
+        # Another scorer captures the scan again if a model failed, so nothing of a capture may be left.
+        self._to_score = _FacesToScore()
+        return capture_clip(self._frames, pack=replace(self._pack, pad_networks=(self._to_score,)))
 
     def _examined(self) -> AttemptCapture:
         capture = self._captured()
