@@ -181,6 +181,7 @@ def constancy_tables(
     genuine: Sequence[JudgedScan], spliced: Sequence[JudgedScan], calibration: MatchCalibration
 ) -> Iterator[Table]:
     """Yield the tables: one person counted as two, and missed changes."""
+    calibration = calibration.of_scans
     line = threshold_cosine(max(SWAP_MAX_FMR, calibration.lowest_bound), calibration=calibration)
     lax = threshold_cosine(_LAX_FMR, calibration=calibration)
     persons = len({judged.name for judged in genuine})
