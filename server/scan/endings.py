@@ -2,7 +2,7 @@
 
 ::
 
-    ┌─────────┐  AttemptEnd   ┌────────┐  only conditions prevented a decision,
+    ┌─────────┐  AttemptEnd   ┌────────┐  only conditions or the person prevented a decision,
     │ RUNNING │ ────────────► │ SIGNED │  and another attempt may start ───► RETRY      the next attempt runs
     └─────────┘               └────────┘  anything else ───────────────────► DECIDED    the check is decided
          │                        │
@@ -261,6 +261,8 @@ def follow(state: State, ended_by: EndedBy) -> State:
 def settle_signed(facts: AttemptFacts, *, another: bool, cancelled: bool) -> Settlement:
     """Settles a SIGNED attempt.
 
+    An attempt that the person cancelled never leads to SUCCESS. What is adverse in its frames stands.
+
     Args:
         facts: The facts about the attempt.
         another: Whether another attempt may start.
@@ -268,7 +270,7 @@ def settle_signed(facts: AttemptFacts, *, another: bool, cancelled: bool) -> Set
     """
     adverse = facts.adverse or facts.manipulated
     pictures = Pictures.NAMED if adverse else Pictures.NEEDED
-    undecided = facts.retryable and not facts.manipulated
+    undecided = not facts.manipulated and (facts.retryable or (cancelled and not facts.adverse))
     if undecided and another:
         return Settlement(AttemptOutcome.RETRY, None, judgement=True, pictures=pictures)
     reason = None

@@ -105,12 +105,13 @@ async def test_a_lost_connection_is_resumed(browser: Browser, recording: Callabl
     assert (await _result(browser.live, upload.check_id)).status == result_pb2.CHECK_STATUS_SUCCESS
 
 
+@pytest.mark.parametrize("act", ["leave", "leaveLate"])
 async def test_a_person_who_leaves_cancels_the_check(
-    browser: Browser, recording: Callable[[str], Recording]
+    browser: Browser, recording: Callable[[str], Recording], act: str
 ) -> None:
     person = recording(_PERSON)
     upload = await browser.upload(person.portrait)
-    answer = await browser.scan(upload, person.camera, script="walk", acts=["leave"])
+    answer = await browser.scan(upload, person.camera, script="walk", acts=[act])
     assert answer["error"] == "CancelledError"
     assert answer["violations"] == []
     result = await _result(browser.live, upload.check_id)

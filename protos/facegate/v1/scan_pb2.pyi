@@ -1208,7 +1208,7 @@ class AttemptEndBody(_message.Message):
         CAUSE_SOURCE_ENDED: AttemptEndBody._Cause.ValueType  # 2
         """The source of frames ended."""
         CAUSE_CANCELLED: AttemptEndBody._Cause.ValueType  # 3
-        """The person cancelled."""
+        """The person cancelled. Such an attempt never leads to SUCCESS, but findings against the person stand."""
         CAUSE_TIMED_OUT: AttemptEndBody._Cause.ValueType  # 4
         """The attempt ran out of time."""
         CAUSE_CAMERA_FAILED: AttemptEndBody._Cause.ValueType  # 5
@@ -1224,7 +1224,7 @@ class AttemptEndBody(_message.Message):
     CAUSE_SOURCE_ENDED: AttemptEndBody.Cause.ValueType  # 2
     """The source of frames ended."""
     CAUSE_CANCELLED: AttemptEndBody.Cause.ValueType  # 3
-    """The person cancelled."""
+    """The person cancelled. Such an attempt never leads to SUCCESS, but findings against the person stand."""
     CAUSE_TIMED_OUT: AttemptEndBody.Cause.ValueType  # 4
     """The attempt ran out of time."""
     CAUSE_CAMERA_FAILED: AttemptEndBody.Cause.ValueType  # 5

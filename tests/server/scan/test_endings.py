@@ -143,13 +143,15 @@ def test_an_unjudged_attempt_decides_nothing(ending: Ending) -> None:
 
 
 @given(facts=_facts, another=_flag, cancelled=_flag)
-def test_only_conditions_are_retried(facts: AttemptFacts, another: bool, cancelled: bool) -> None:
+def test_only_conditions_and_cancelled_attempts_are_retried(
+    facts: AttemptFacts, another: bool, cancelled: bool
+) -> None:
     settled = settle_signed(facts, another=another, cancelled=cancelled)
-    conditions = facts.retryable and not facts.manipulated
-    assert (settled.outcome is AttemptOutcome.RETRY) == (conditions and another)
+    undecided = not facts.manipulated and (facts.retryable or (cancelled and not facts.adverse))
+    assert (settled.outcome is AttemptOutcome.RETRY) == (undecided and another)
     assert settled.outcome is not AttemptOutcome.INTERRUPTED
     assert settled.judgement
-    if conditions and not another:
+    if undecided and not another:
         assert settled.reason is (_CANCELLED if cancelled else FailureReason.CONDITIONS)
     else:
         assert settled.reason is None

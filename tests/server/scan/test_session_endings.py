@@ -213,6 +213,20 @@ async def test_no_attempt_follows_a_cancellation(scene: LiveServer) -> None:
     assert (await _reasons(scene, upload.check_id))[0] == "CANCELLED"
 
 
+@pytest.mark.parametrize("attempts", [1, 3])
+async def test_a_cancelled_attempt_never_succeeds(scene: LiveServer, attempts: int) -> None:
+    upload = await scene.upload(policy="once" if attempts == 1 else "")
+    stream = await RawDevice(scene.device, upload).open()
+    await stream.begin()
+    await stream.send_frames(pictures())
+    await stream.send(stream.end(cause=_Body.CAUSE_CANCELLED))
+    result = await stream.result()
+    assert result.status == (scan_pb2.SCAN_STATUS_FAILURE if attempts == 1 else scan_pb2.SCAN_STATUS_RETRY)
+    await stream.half_close()
+    assert await stream.outcome() is None
+    assert await _reasons(scene, upload.check_id) == ["CANCELLED"]
+
+
 async def test_silence_ends_the_stream_and_not_the_scan(scene: LiveServer) -> None:
     upload = await scene.upload(policy="hasty")
     device = RawDevice(scene.device, upload)

@@ -1,6 +1,7 @@
 /** What happens to a page while its scan runs. Each returns what the person sees of it. */
 
 const HOST = "facegate-scan";
+const LATE_MS = 3000;
 
 /** Chromium without a head shows every page, so the page is told what a browser would tell it. */
 function setVisibility(page, state) {
@@ -30,6 +31,12 @@ function seen(page) {
 export const ACTS = {
   /** The person presses Escape. */
   leave: (page) => page.keyboard.press("Escape"),
+
+  /** The person presses Escape after enough frames for a decision. */
+  async leaveLate(page) {
+    await page.waitForTimeout(LATE_MS);
+    await page.keyboard.press("Escape");
+  },
 
   /** The person goes to another tab, and returns once the attempt is over. */
   async hide(page) {

@@ -112,8 +112,8 @@ export class FaceScan {
   constructor(private readonly options: ScanOptions) {
     const { token, challengeKeySha256: pinned } = options.ticket;
     if (!token || !pinned) throw new TypeError("the ticket needs token and challengeKeySha256");
-    if (!/^(wss?|https?):\/\/[^/]/.test(options.server)) {
-      throw new TypeError("server is not an address such as wss://scan.example.com:8446");
+    if (!/^wss?:\/\/[^/?#]+\/?$/.test(options.server)) {
+      throw new TypeError("server is not an address, without a path, such as wss://scan.example.com:8446");
     }
     const fingerprint = typeof pinned === "string" ? fromBase64(pinned) : pinned;
     if (fingerprint.length !== FINGERPRINT_BYTES) throw new TypeError("challengeKeySha256 has not 32 bytes");

@@ -110,6 +110,14 @@ describe("a scan", () => {
     await expect(scan(stream([START, COMPLETE, result(status)], lost()))).resolves.toMatchObject({ status: name });
   });
 
+  it.each(["scan.example.com", "https://scan.example.com", "wss://scan.example.com/proxy", "wss://scan.example.com?token=a"])(
+    "is not possible with the address %s",
+    (server) => {
+      const ticket = { token: "token", challengeKeySha256: new Uint8Array(32) };
+      expect(() => new FaceScan({ server, ticket, video: {} as HTMLVideoElement })).toThrow(TypeError);
+    },
+  );
+
   it.each([ScanStatus.UNSPECIFIED, 99])("is not complete by a result with the status %s", async (status) => {
     const scanned = scan(stream([START, COMPLETE, result(status)], lost()));
     await expect(scanned).rejects.toBeInstanceOf(ProtocolViolatedError);

@@ -810,8 +810,8 @@ export type FrameHeader = Message<"facegate.v1.FrameHeader"> & {
   index: number;
 
   /**
-   * Time of capture by the sensor, in microseconds of the device's monotonic clock; strictly rising
-   * within a stream.
+   * Start of the exposure of the image's first row, in microseconds of the device's monotonic clock; strictly
+   * rising within a stream. If the platform stamps another instant, that one, uncorrected.
    *
    * @generated from field: uint64 capture_time_us = 3;
    */
@@ -1263,7 +1263,7 @@ export enum AttemptEndBody_Cause {
   SOURCE_ENDED = 2,
 
   /**
-   * The person cancelled.
+   * The person cancelled. Such an attempt never leads to SUCCESS, but findings against the person stand.
    *
    * @generated from enum value: CAUSE_CANCELLED = 3;
    */
