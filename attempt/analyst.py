@@ -128,8 +128,8 @@ class FrameAnalyst:
             capture_time: Its capture time, seconds on the device's clock.
             watcher: The attempt's watcher, which adds this frame to its observations. Without one, the
                 detector runs on the frame.
-            measure: A further measurement of the decoded frame (luma or colours, whichever was decoded),
-                before it is rotated.
+            measure: A further measurement of the decoded frame before it is rotated: of the colours if only
+                they were decoded, otherwise of the luma.
             expects_blink: See ``FrameWatcher.measure``.
             expects_depth: See ``FrameWatcher.measure``.
             with_light: Whether to keep the pixels that ``flash_sample`` needs.
@@ -137,6 +137,8 @@ class FrameAnalyst:
         Raises:
             FrameUnusable: The image is not a colour JPEG, its size differs from the frame's header, it
                 exceeds a limit, or it cannot be decoded.
+            ModelFailed: A model failed.
+            ObservationError: The watcher has a frame of this index or time already, or of a later one.
         """
         picture = FramePicture(self._decoder, frame, in_colour=with_light)
         watched = (self.new_watch().watcher if watcher is None else watcher).measure(

@@ -103,7 +103,10 @@ class VideoStudy:
 
 
 class FileFrames(ABC):
-    """The frames of a file that were taken so far. Not safe for several threads at once."""
+    """What is kept of a file's frames so far; subclasses take the frames. Not safe for several threads.
+
+    Kept are the measurements, the pixels of the frames selected for the embedder, and PAD scores.
+    """
 
     def __init__(self, pack: Pack, *, seconds: float) -> None:
         """Starts empty.

@@ -84,7 +84,7 @@ class MovementRun:
 
     @property
     def awaits_depth(self) -> bool:
-        """Always false: its approaches show depth."""
+        """Always false: filling its ovals is itself the motion that shows a head's depth."""
         return False
 
     @property

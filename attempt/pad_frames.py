@@ -42,9 +42,9 @@ class PadFrames:
 
     @property
     def spread(self) -> tuple[PadScore, ...]:
-        """The scores of about ten frames, evenly spread over the time so far, however long that is.
+        """The scores of about ten of the scored frames, about evenly spread over the time so far.
 
-        The gaps between all scored frames grow, so most of them lie at the beginning of a long file.
+        The gaps between scored frames grow, so most of ``scores`` are from the beginning of a long file.
         """
         chosen: list[PadScore] = []
         last: float | None = None

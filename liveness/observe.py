@@ -46,7 +46,7 @@ class ViewSpace:
         self._arrays: dict[str, NDArray[np.generic]] = {}
 
     def array(self, name: str, shape: tuple[int, ...], kind: type[_Kind]) -> NDArray[_Kind]:
-        """Returns an uninitialised array of this shape and type; the same one for the same name."""
+        """Returns an array of any content; the last one of this name if its shape and type are the same."""
         found = self._arrays.get(name)
         if found is None or found.shape != shape or found.dtype != kind:
             found = self._arrays[name] = np.empty(shape, kind)

@@ -1,4 +1,4 @@
-"""docs/attacks.md names existing tests."""
+"""docs/attacks.md names existing tests, and a command that runs every one of them."""
 
 import re
 from functools import cache
@@ -21,6 +21,13 @@ def test_every_row_names_how_it_is_repeated() -> None:
     assert len(rows) > 30
     assert [row for row in rows if row.count(" | ") != 2] == []
     assert [row for row in rows if not _TEST.search(row) and "`make demo`" not in row] == []
+
+
+def test_one_command_runs_every_row() -> None:
+    page = _PAGE.read_text()
+    # The empty expression replaces the one of addopts, so no test is deselected and no row needs a mark.
+    assert '`.venv/bin/python -m pytest -m "" <test>`' in page
+    assert "slow*" not in page
 
 
 def test_the_tests_that_it_names_exist() -> None:

@@ -112,7 +112,7 @@ def parse_exif(tiff: bytes) -> ExifTags:
 
 
 def merge_software(tags: ExifTags, names: tuple[str, ...]) -> ExifTags:
-    """Return the tags with further program names.
+    """Return the tags with further program names, cleaned and without duplicates; at most eight in all.
 
     Args:
         tags: The tags.

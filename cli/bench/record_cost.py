@@ -64,12 +64,12 @@ async def measure_records(bench: Bench) -> tuple[Measurement, ...]:
 
 
 def record_times(data: bytes, *, runs: int, total: int = _AS_LONG_AS) -> tuple[tuple[float, float], ...]:
-    """Returns CPU seconds of hashing and of opening a record once: a pair for each run, after a warm-up.
+    """Returns the CPU seconds of hashing a record and of opening it, a pair for each run after a warm-up.
 
     Args:
         data: The record.
         runs: Number of pairs.
-        total: Bytes to process in a run.
+        total: Bytes to process in a run; each time is the mean of the repetitions that this takes.
 
     Raises:
         TrustedImageRefused: The record cannot be read.

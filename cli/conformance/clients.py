@@ -43,10 +43,10 @@ class ClientReport:
 
 
 class Client(Protocol):
-    """Makes one scan."""
+    """The client under test."""
 
     async def scan(self, ticket: Ticket, addresses: Addresses) -> ClientReport:
-        """Makes a scan and returns how it ended."""
+        """Makes one scan and returns how it ended."""
         ...
 
 

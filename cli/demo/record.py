@@ -80,7 +80,7 @@ class DemoRecord:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Names of the reasons, most important first; empty with SUCCESS."""
+        """Names of the result's reasons, most important first, or of the refusal; empty with SUCCESS."""
         if self.result is not None:
             return failure_words(self.result)
         return () if self.refusal is None else (self.refusal.reason,)

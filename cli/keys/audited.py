@@ -66,12 +66,16 @@ def record_change(
 
 
 def pending_approval(settings: Settings, *, reason: str, **detail: str) -> PendingApproval | None:
-    """Returns the request to destroy a key that waits for another user; ``None`` if this user may do it.
+    """Asks another user to approve the destruction of a key, or confirms that user's request and uses it up.
 
     Args:
         settings: The settings, which may demand two people.
         reason: Why.
         **detail: What the second user must repeat.
+
+    Returns:
+        The request that waits; ``None`` if the key may be destroyed now, because the settings demand no
+        second user or this call confirmed another user's request.
 
     Raises:
         StorageError: The database cannot be used.

@@ -47,7 +47,7 @@ class ScanDisplay(ScanEvents):
         self._say(f"Attempt {start.attempt}: {_ASKED.get(start.plan, _LOOK)}")
 
     def feedback(self, feedback: feedback_pb2.Feedback) -> None:
-        """Shows the progress, and the hint if it is new."""
+        """Shows the progress, and the hint if it differs from the one before."""
         self._bar.update(self._task, completed=min(max(feedback.progress, 0.0), 1.0))
         if feedback.code != self._hint:
             self._hint = feedback.code

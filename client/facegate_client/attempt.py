@@ -44,7 +44,7 @@ _WITHOUT_SCREEN = frozenset({scan_pb2.PLAN_EXPRESS, scan_pb2.PLAN_UNSPECIFIED})
 
 
 class DeviceAttempt:
-    """The device's side of one attempt over a stream."""
+    """The device's side of one attempt over a stream. ``run`` plays it to the server's result."""
 
     def __init__(
         self,

@@ -46,7 +46,10 @@ def check_recompression(tallies: Sequence[BlockTally]) -> DeviceCheck:
 
 
 def gapped_modes(tallies: Sequence[BlockTally]) -> int | None:
-    """Returns the number of frequencies whose histogram rises; ``None`` without a histogram."""
+    """Returns the number of frequencies whose histogram has gaps; ``None`` without a histogram.
+
+    A natural histogram falls from value to value. After a gap it rises; two steep rises count as gaps.
+    """
     counted = [tally.coefficients for tally in tallies if tally.coefficients.any()]
     if not counted:
         return None

@@ -27,7 +27,7 @@ _BLOCK: Final = 1024
 
 @dataclass(frozen=True, slots=True)
 class PortraitRates:
-    """Both rates at one threshold.
+    """FMR and FNMR of the degraded portraits at one threshold, and FNMR of the undegraded photos.
 
     Attributes:
         target: The false match rate of the threshold.
@@ -35,7 +35,7 @@ class PortraitRates:
         threshold: The cosine.
         fmr: Measured FMR of portraits against photos of other persons.
         fnmr: FNMR of portraits against other photos of their persons; None without such comparisons.
-        plain: FNMR of the undegraded photos, at the same threshold.
+        plain: FNMR of the undegraded photos at the same threshold; None if no person has two photos.
     """
 
     target: float

@@ -88,7 +88,12 @@ class PackReport:
         return tuple((group, promise) for group in self.groups for promise in group.broken)
 
     def promise(self, target: float, rates: FmrAt) -> Promise:
-        """Return whether a threshold of the calibration keeps its rate on the main set."""
+        """Return whether a threshold of the calibration keeps its promise on the main set.
+
+        Args:
+            target: The promised FMR.
+            rates: FMR at the threshold on the main set.
+        """
         return promise_of(target, rates, lowest_bound=float(self.main.fmr.upper_bounds[-1]))
 
     @property

@@ -20,7 +20,8 @@ def assess_angle(angle: float, portrait: PortraitView) -> Assessment:
         portrait: The portrait.
 
     Returns:
-        The assessment; not assessed if the pose is unknown, which ``vision.pose.estimate_pose`` marks by 180.
+        The assessment; not assessed if the angle is not finite, or if the pose is unknown: the portrait's yaw
+        is then 180 (``vision.pose.estimate_pose``).
     """
     if not math.isfinite(angle) or portrait.pose.yaw >= _TURNED_AWAY:
         return not_assessed("the landmarks do not determine a head pose")

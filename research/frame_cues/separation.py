@@ -117,12 +117,14 @@ def separations(
 
 
 def live_levels(measured: Sequence[Presentation], cue: str, lines: CueLine) -> list[SourceLevel]:
-    """Measure the cue for each source that has it in a live presentation, the largest source first.
+    """Measure the cue on each source's live presentations, the source with most of them first.
+
+    A source without a live presentation that has the cue is left out.
 
     Args:
         measured: All presentations.
         cue: A cue's name.
-        lines: Its line.
+        lines: The cue's line, beyond which a presentation counts as wronged.
     """
     with_cue = [each for each in measured if each.sample.live and cue in each.values]
     found = []

@@ -56,10 +56,11 @@ def fit_logistic(
 def balanced_shares(
     labels: Sequence[bool], sources: Sequence[str], *, power: float = 0.5
 ) -> NDArray[np.float64]:
-    """Return the weight of each row: live and attack half each, a source by a power of its number of rows.
+    """Return the weight of each row: live rows sum to a half, attacks to the other.
 
-    The largest source has 40 times as many images as the next, but not 40 times as many cameras and
-    persons; and a source of one image has less evidence than one of ten.
+    Within a half, each source gets a share in proportion to the ``power`` of its number of rows, divided
+    equally among them. The largest source has 40 times as many images as the next, but not 40 times as many
+    cameras and persons; and a source of one image has less evidence than one of ten.
     """
     keys = list(zip(labels, sources, strict=True))
     counts = Counter(keys)

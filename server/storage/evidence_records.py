@@ -134,7 +134,10 @@ def remove_record(connection: Connection, check_id: UUID) -> None:
 def count_query(
     tenant: str, terms: Sequence[Sequence[str]], *, since: datetime | None, before: datetime | None
 ) -> Select[Any]:
-    """Returns the query that counts the entries of each condition, up to ``_COUNTED``; see ``list_query``."""
+    """Returns a query of one row with the number of entries of each condition, at most ``_COUNTED``.
+
+    A check that meets a condition by two of its terms has two entries. For the arguments see ``list_query``.
+    """
     counted = (_entries(tenant, condition, since, before).limit(_COUNTED).subquery() for condition in terms)
     return select(*(select(func.count()).select_from(entries).scalar_subquery() for entries in counted))
 

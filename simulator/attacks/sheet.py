@@ -71,7 +71,7 @@ def crop_around_face(
 
 
 class Sheet:
-    """A rectangle of ``size`` in the middle of the frame, and a room behind it."""
+    """A flat or slightly bent sheet that shows an image near the middle of the frame, and the room behind."""
 
     def __init__(
         self,
@@ -133,7 +133,7 @@ class Sheet:
         return self._size[0]
 
     def outline_of(self, outline: FaceExtent, *, around: tuple[float, float]) -> FaceExtent:
-        """Return the extent at rest of a face that ``crop_around_face`` cut out and ``put`` placed here.
+        """Return the extent at rest of a face that ``crop_around_face`` cut out and ``place_picture`` placed.
 
         Args:
             outline: Extent of the face in the original image, pixels.
@@ -153,7 +153,7 @@ class Sheet:
 
     @property
     def backdrop(self) -> Backdrop:
-        """The room behind."""
+        """The room behind the sheet."""
         return self._backdrop
 
     def render(

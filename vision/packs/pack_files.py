@@ -43,7 +43,7 @@ class FamilyKinds:
 
     @property
     def kinds(self) -> frozenset[str]:
-        """The kinds of all files."""
+        """The kinds (``CatalogueEntry.kind``) of detector, embedders, landmarks and PAD networks."""
         return self.embedders | {self.detector, self.landmarks, PAD_CLASSIFIER}
 
 

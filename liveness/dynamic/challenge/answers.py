@@ -51,7 +51,7 @@ class Answers:
         return bits_beyond_chance(self.verified, shown=self.shown)
 
     def proven_with(self, bits: float) -> float:
-        """Returns the proven bits, net of chance, if one more right answer carried ``bits``."""
+        """Returns ``proven_bits`` as they would be after one more step with a right answer of ``bits``."""
         return bits_beyond_chance((*self.verified, bits), shown=self.shown + 1)
 
     def reach(self, more: int) -> float:

@@ -23,13 +23,16 @@ __all__ = ["answer_ages"]
 def answer_ages(
     track: TrackView, sent: Sequence[Sent], shown: Sequence[Appearance], *, lag: float, round_trip: float
 ) -> dict[int, float]:
-    """Returns the age of the answer to each coloured step, without the round trip and the wait for credit.
+    """Returns the age of the answer to each coloured step.
+
+    It is the time from sending the step to the arrival of the first frame in which the face shows it, minus
+    the measured round trip and wait for credit.
 
     Args:
-        track: The scan's light, and when its frames arrived.
+        track: The scan's light, when its frames arrived, the measured round trip and the waits.
         sent: The steps that were sent.
         shown: The steps on the screen.
-        lag: The lag of the face after them, seconds.
+        lag: The face's delay after the screen, seconds. It selects the frame and is not subtracted.
         round_trip: The most that is subtracted for the round trip and the wait together, seconds. A device
             can lengthen both: it can delay all of its messages, and send frames until its credit is used up.
 
