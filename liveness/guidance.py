@@ -11,6 +11,9 @@ from liveness.occlusion import Cover
 _ROUNDING = 1e-9
 """The tolerance for rounding errors, as a share of the frame."""
 
+_BROADEST_FIELD = 4 / 5
+"""The largest width of the field over its height. There the oval has the shape of a head."""
+
 
 class GuidanceCode(StrEnum):
     """The hint to the person, in order of priority: the first one that applies is given.
@@ -53,17 +56,37 @@ them the code stays, and one frame without a cover ends it."""
 
 
 @dataclass(frozen=True, slots=True)
+class PlacedOval:
+    """An oval in a frame of a certain size, frame pixels.
+
+    Attributes:
+        x: x of the centre.
+        y: y of the centre.
+        width: Width of the oval.
+        height: Height of the oval.
+    """
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
 class Oval:
-    """The required position of the face, as shares of the upright frame's width and height.
+    """The required position of the face, as shares of the field's width and height.
+
+    The field is the whole upright frame if that is at most four fifths as wide as high. Otherwise it is the
+    middle of the frame: its full height, and four fifths of that in width. So the oval always stands upright.
 
     Attributes:
         centre_x: x of the centre, 0..1 from the left.
         centre_y: y of the centre, 0..1 from the top.
-        width: Width of the oval, 0..1 of the frame's width.
-        height: Height of the oval, 0..1 of the frame's height.
+        width: Width of the oval, 0..1 of the field's width.
+        height: Height of the oval, 0..1 of the field's height.
 
     Raises:
-        LivenessPolicyError: The oval does not lie within the frame.
+        LivenessPolicyError: The oval does not lie within the field.
     """
 
     centre_x: float = 0.5
@@ -81,7 +104,22 @@ class Oval:
             self.centre_y + self.height / 2 - 1,
         )
         if beyond > _ROUNDING:
-            raise LivenessPolicyError(f"the oval reaches beyond the frame by {beyond:.3f} of it")
+            raise LivenessPolicyError(f"the oval reaches beyond the field by {beyond:.3f} of it")
+
+    def placed(self, *, width: int, height: int) -> PlacedOval:
+        """Returns the oval in an upright frame.
+
+        Args:
+            width: Width of the frame, pixels.
+            height: Height of the frame, pixels.
+        """
+        field = min(width, _BROADEST_FIELD * height)
+        return PlacedOval(
+            x=(width - field) / 2 + self.centre_x * field,
+            y=self.centre_y * height,
+            width=self.width * field,
+            height=self.height * height,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,9 +257,10 @@ def _frame_code(
     def below(code: GuidanceCode, value: float, limit: float) -> bool:
         return value < (limit * (1 + settings.slack) if state.hint is code else limit)
 
-    size = extent.width / (oval.width * observation.width)
-    aside = extent.x - oval.centre_x * observation.width
-    apart = extent.y - oval.centre_y * observation.height
+    placed = oval.placed(width=observation.width, height=observation.height)
+    size = extent.width / placed.width
+    aside = extent.x - placed.x
+    apart = extent.y - placed.y
     cover = _steady_cover(state.covers)
     luminance = observation.luminance if observation.luminance is not None else 0.0
     turn = 0.0 if observation.pose is None else max(abs(observation.pose.yaw), abs(observation.pose.pitch))

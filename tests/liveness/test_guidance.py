@@ -51,6 +51,26 @@ def test_every_condition_has_its_code(changes: dict[str, object], code: Guidance
     assert _code(**changes) is code
 
 
+@pytest.mark.parametrize(("width", "height"), [(480, 640), (480, 480), (640, 480), (1280, 720)])
+def test_a_face_fills_an_upright_oval_in_every_frame(width: int, height: int) -> None:
+    oval = _OVAL.placed(width=width, height=height)
+    assert 0.7 < oval.width / oval.height < 0.76
+    assert oval.x == width / 2
+    codes = [
+        _code(width=width, height=height, face=face_at(oval.x, oval.y, size * oval.width))
+        for size in (0.61, 0.63, 1.0, 1.14, 1.16)
+    ]
+    far, *well_placed, near = codes
+    assert (far, near) == (GuidanceCode.MOVE_CLOSER, GuidanceCode.MOVE_BACK)
+    assert set(well_placed) == {GuidanceCode.OK}
+
+
+@pytest.mark.parametrize(("width", "height"), [(480, 640), (480, 854), (1080, 1920)])
+def test_the_oval_takes_its_shares_of_a_whole_portrait_frame(width: int, height: int) -> None:
+    oval = Oval(0.6, 0.4, 0.5, 0.7).placed(width=width, height=height)
+    assert (oval.x, oval.y, oval.width, oval.height) == (0.6 * width, 0.4 * height, 0.5 * width, 0.7 * height)
+
+
 def test_the_first_in_order_of_priority_is_reported() -> None:
     assert _code(luminance=20.0, face=face_at(width=100), sharpness=3.0) is GuidanceCode.TOO_DARK
     assert _code(face=face_at(width=100), sharpness=3.0) is GuidanceCode.MOVE_CLOSER

@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import pytest
 import pytest_asyncio
 from facegate.v1 import verification_service_pb2 as service_pb2
 
 from tests.packs import shared_pack
 from tests.server.live import PATIENT, LiveServer, serving, settings_for
+from vision.face import BgrImage
 
 SDK = Path(__file__).resolve().parents[2] / "web" / "sdk"
 _JOB_SECONDS = 150
@@ -65,8 +67,18 @@ class Recording:
     portrait: bytes
 
 
-def read_recording(name: str, assets: Path, folder: Path) -> Recording:
-    """Reads a clip of ``data/video``; the camera's file is written into a folder."""
+def read_recording(
+    name: str, assets: Path, folder: Path, *, size: tuple[int, int] | None = None
+) -> Recording:
+    """Reads a clip of ``data/video``; the camera's file is written into a folder.
+
+    Args:
+        name: Of the clip.
+        assets: The test data.
+        folder: For the camera's file.
+        size: Width and height of the camera's picture, with the whole clip in its middle; by default those of
+            the clip.
+    """
     video = cv2.VideoCapture(str(assets / "data" / "video" / name))
     rate = round(video.get(cv2.CAP_PROP_FPS))
     frames: list[bytes] = []
@@ -77,17 +89,28 @@ def read_recording(name: str, assets: Path, folder: Path) -> Recording:
         # Chromium decodes every frame: a large one takes the time that the scan needs.
         if max(image.shape[:2]) > _LONG_SIDE:
             image = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        if size is not None:
+            image = _in_the_middle(np.asarray(image, np.uint8), *size)
         frames.append(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())
-    camera = folder / f"{Path(name).stem}.mjpeg"
+    shape = "" if size is None else "-{}x{}".format(*size)
+    camera = folder / f"{Path(name).stem}{shape}.mjpeg"
     camera.write_bytes(b"".join(frames[rate:]))
     return Recording(camera, frames[0])
 
 
+def _in_the_middle(image: BgrImage, width: int, height: int) -> BgrImage:
+    """Scales an image to the height of a wider one, whose sides continue its edges."""
+    scaled = cv2.resize(image, (round(image.shape[1] * height / image.shape[0]), height))
+    left = (width - scaled.shape[1]) // 2
+    right = width - scaled.shape[1] - left
+    return np.asarray(cv2.copyMakeBorder(scaled, 0, 0, left, right, cv2.BORDER_REPLICATE), np.uint8)
+
+
 @pytest.fixture(scope="session")
-def recording(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Recording]:
-    """Reads a clip of ``data/video``."""
+def recording(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Recording]:
+    """Reads a clip of ``data/video``, for a camera of a certain ``size`` if one is given."""
     folder = tmp_path_factory.mktemp("camera")
-    return lambda name: read_recording(name, assets, folder)
+    return lambda name, **camera: read_recording(name, assets, folder, **camera)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session", params=[True], ids=["sandbox"])

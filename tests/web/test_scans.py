@@ -16,6 +16,7 @@ pytestmark = pytest.mark.slow
 _PERSON = "live/tranvanluyt220__videos__real.mp4"
 _OTHER = "live/Fellway__media__me.mp4"
 _CALM = "live/KwaiVGI__assets__examples__driving__d13.mp4"
+_LAPTOP = "live/KwaiVGI__assets__examples__driving__d6.mp4"
 _BLINKING = "live/KwaiVGI__assets__examples__driving__d10.mp4"
 _REPLAY = "spoof/tranvanluyt220__videos__fake.mp4"
 _LEAST_RATE = 10
@@ -143,6 +144,20 @@ async def test_the_element_leads_a_person_through(
     assert answer["problems"] == []
     assert len(answer["seen"]) >= 3
     assert answer["focused"] == answer["shown"]
+
+
+@pytest.mark.parametrize("size", [(640, 480), (1280, 720)], ids=["640x480", "1280x720"])
+async def test_the_oval_stands_upright_before_the_camera_of_a_laptop(
+    browser: Browser, recording: Callable[..., Recording], size: tuple[int, int]
+) -> None:
+    person = recording(_LAPTOP, size=size)
+    upload = await browser.upload(person.portrait)
+    answer = await browser.scan(upload, person.camera, script="walk")
+    wide, tall = answer["oval"]
+    assert wide / tall == pytest.approx(0.75, abs=0.02)
+    assert "Move closer." not in answer["seen"]
+    assert answer["outcome"]["status"] == "success"
+    assert answer["problems"] == []
 
 
 async def test_the_colours_of_the_page_prove_a_person(

@@ -3,7 +3,7 @@
 Such a pair is an approach. A challenge has as many approaches as it needs to be sure, up to ``APPROACHES``.
 
 The draws use rejection from random bytes: the size and the place of the far oval (2 x 3 x 3 choices), and the
-size of the near oval and, if the frame has room, its place across (3 + 1). The choices differ so much that a
+size of the near oval and, if the field has room, its place across (3 + 1). The choices differ so much that a
 person who follows one with the usual inaccuracy does not fill another. A pair carries about 6 bits: a
 recorded approach fits once in 70 scans. More is not needed, because the movement challenge proves the
 perspective (``liveness.dynamic.movement.perspective``). The ovals only prevent that a recording is prepared
@@ -35,11 +35,11 @@ ovals do not help, because detectors lose faces that fill the frame."""
 
 _ASIDE: Final = 0.11
 _APART: Final = 0.08
-"""The distances of the outer places from the middle, across and down, as shares of the frame's width and
+"""The distances of the outer places from the middle, across and down, as shares of the field's width and
 height."""
 
 _ROOM: Final = 0.01
-"""The least distance of an oval from the frame's border, as a share of the frame's width or height."""
+"""The least distance of an oval from the field's border, as a share of the field's width or height."""
 
 _FAR_SECONDS: Final = 0.8
 _NEAR_SECONDS: Final = 2.0
@@ -133,10 +133,10 @@ def distance_from(oval: Oval, extent: FaceExtent, *, width: int, height: int) ->
         width: The width of the upright frame, pixels.
         height: The height of the upright frame, pixels.
     """
-    wide = oval.width * width
-    size = math.log(extent.width / wide) / _SIZE_UNIT
-    aside = (extent.x - oval.centre_x * width) / wide / _PLACE_UNIT
-    apart = (extent.y - oval.centre_y * height) / wide / _PLACE_UNIT
+    placed = oval.placed(width=width, height=height)
+    size = math.log(extent.width / placed.width) / _SIZE_UNIT
+    aside = (extent.x - placed.x) / placed.width / _PLACE_UNIT
+    apart = (extent.y - placed.y) / placed.width / _PLACE_UNIT
     return math.hypot(size, aside, apart)
 
 
@@ -151,7 +151,7 @@ def _choices(rest: Oval, sizes: tuple[float, ...], *, down: bool) -> tuple[Oval,
 
 
 def _places(rest: float, length: float, aside: float) -> tuple[float, ...]:
-    """Returns the possible centres of an oval along one side of the frame: the middle, and beside it."""
+    """Returns the possible centres of an oval along one side of the field: the middle, and beside it."""
     lowest, highest = length / 2 + _ROOM, 1 - length / 2 - _ROOM
     if lowest > highest:
         return ()

@@ -91,7 +91,7 @@ def _fills(step: OvalStep, extent: FaceExtent, observation: FrameObservation) ->
 
 def _hint(step: OvalStep, extent: FaceExtent, observation: FrameObservation) -> HintCode:
     """Returns the hint that helps the face to fill the oval."""
-    share = extent.width / (step.oval.width * observation.width)
+    share = extent.width / step.oval.placed(width=observation.width, height=observation.height).width
     if share < _WRONG_SIZE:
         return HintCode.MOVE_CLOSER
     if share > 1 / _WRONG_SIZE:

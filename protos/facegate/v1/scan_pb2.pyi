@@ -610,7 +610,10 @@ Global___AttestationDemand: _TypeAlias = AttestationDemand  # noqa: Y015
 
 @_typing.final
 class Oval(_message.Message):
-    """An upright ellipse with which the person aligns the face, in fractions of the upright frame's width and height."""
+    """An upright ellipse with which the person aligns the face, in fractions of the width and height of the field: the
+    whole upright frame if that is at most 4/5 as wide as high; otherwise the middle of the frame, with the full height
+    and a width of 4/5 of it.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -619,13 +622,13 @@ class Oval(_message.Message):
     WIDTH_FIELD_NUMBER: _builtins.int
     HEIGHT_FIELD_NUMBER: _builtins.int
     center_x: _builtins.float
-    """Horizontal centre, 0 (left) to 1 (right) of the frame as sent, after rotation."""
+    """Horizontal centre, 0 (left) to 1 (right) of the field in the frame as sent, after rotation."""
     center_y: _builtins.float
     """Vertical centre, 0 (top) to 1 (bottom)."""
     width: _builtins.float
-    """Width, 0 to 1 of the frame's width."""
+    """Width, 0 to 1 of the field's width."""
     height: _builtins.float
-    """Height, 0 to 1 of the frame's height."""
+    """Height, 0 to 1 of the field's height."""
     def __init__(
         self,
         *,

@@ -21,7 +21,7 @@ if (job.options.flash) {
   await look("notice");
   await button(job.presses ?? 0).click({ clickCount: job.clicks ?? 1 });
 }
-let over, buttons;
+let over, buttons, oval;
 const acted = {};
 const asked = [];
 const ended = page.evaluate(() => window.ended).then((answer) => (over = answer));
@@ -40,6 +40,7 @@ for (let turn = 0; over === undefined; turn += 1) {
     colours.push(colour);
     if (colours.length === 3) await look("flash");
   }
+  oval = (await page.locator("facegate-scan .track").boundingBox({ timeout: 500 }).catch(() => undefined)) ?? oval;
   if (await ready.isVisible()) {
     await look("again");
     asked.push(await page.locator("facegate-scan .panel").innerText());
@@ -60,4 +61,4 @@ await look("result");
 const shown = await page.locator("facegate-scan .card").innerText();
 const focused = await page.evaluate(() => document.querySelector("facegate-scan").shadowRoot.activeElement?.textContent);
 await close();
-console.log(JSON.stringify({ ...over, seen, acted, asked, buttons, colours, shown, focused, violations, problems }));
+console.log(JSON.stringify({ ...over, seen, acted, asked, buttons, oval: oval && [oval.width, oval.height], colours, shown, focused, violations, problems }));

@@ -3,8 +3,9 @@ import type { Camera, CapturedFrame } from "./capture/camera.js";
 import type { Encoder } from "./capture/encoder.js";
 import { FrameRules } from "./capture/rules.js";
 import { type FacegateError, ProtocolViolatedError, ScanEndedError, StreamLostError } from "./errors.js";
-import type { AttemptPlan, Interruption, Oval, ScanEvents } from "./events.js";
+import type { AttemptPlan, Interruption, ScanEvents } from "./events.js";
 import type { FlashShow } from "./flash/show.js";
+import { toOval } from "./oval.js";
 import { FeedbackCode } from "./protocol/generated/facegate/v1/feedback_pb.js";
 import {
   AttemptEndBody_Cause as Cause,
@@ -12,7 +13,6 @@ import {
   FrameHeaderSchema,
   type Goodbye,
   Goodbye_Reason,
-  type Oval as OvalMessage,
   Plan,
   type ScanResult,
 } from "./protocol/generated/facegate/v1/scan_pb.js";
@@ -140,7 +140,7 @@ export class Attempt {
         if (this.cause === undefined) show.add(message.value);
         break;
       case "ovalChange":
-        events.ovalChanged?.(toOval(message.value.oval), milliseconds(message.value.transitionDuration));
+        events.ovalChanged?.(toOval(message.value.oval, this.context.camera), milliseconds(message.value.transitionDuration));
         break;
       case "captureAdjustment":
         this.rules.adjust(message.value);
@@ -271,12 +271,6 @@ export class Attempt {
 /** The name of a code; `UNSPECIFIED` for one of a later version. */
 export function hintCode(code: FeedbackCode): string {
   return FeedbackCode[code] ?? "UNSPECIFIED";
-}
-
-/** The oval of a message. */
-export function toOval(oval: OvalMessage | undefined): Oval {
-  const { centerX = 0.5, centerY = 0.5, width = 0.5, height = 0.7 } = oval ?? {};
-  return { centerX, centerY, width, height };
 }
 
 /** The name of a plan; undefined for one of a later version. */

@@ -1,4 +1,4 @@
-/** An upright ellipse, in fractions of the frame as sent, which is not mirrored. */
+/** An upright ellipse of the shape of a head, in fractions of the frame as sent, which is not mirrored. */
 export interface Oval {
   centerX: number;
   centerY: number;

@@ -1,11 +1,12 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { Attempt, goodbyeError, hintCode, planName, type Tally, toOval } from "./attempt.js";
+import { Attempt, goodbyeError, hintCode, planName, type Tally } from "./attempt.js";
 import { Camera } from "./capture/camera.js";
 import { Encoder } from "./capture/encoder.js";
 import { CancelledError, ProtocolViolatedError, ServerRefusedError, StreamLostError } from "./errors.js";
 import type { AttemptResult, HintCode, Interruption, ScanEvents, ScanStatus } from "./events.js";
 import { type Attestor, browserKey, ScanEvidence } from "./evidence.js";
 import { type FlashScreen, FlashShow } from "./flash/show.js";
+import { toOval } from "./oval.js";
 import { fromBase64 } from "./protocol/bytes.js";
 import {
   type AttemptStart,
@@ -251,7 +252,7 @@ export class FaceScan {
     const { challenge } = stream;
     const leftMs = milliseconds(challenge.scanDeadline) - milliseconds(challenge.serverTime);
     this.endsAt = challenge.scanDeadline === undefined ? Infinity : performance.now() + leftMs;
-    this.events.connected?.(toOval(challenge.oval));
+    this.events.connected?.(toOval(challenge.oval, this.opened));
     if (challenge.resumeProofRequired) await stream.sendResumeProof();
     const evidence = this.evidence.send(stream).catch(() => undefined);
     const result = await this.attempts(stream);
@@ -285,7 +286,7 @@ export class FaceScan {
         });
         this.tally.awaitingResult = false;
         if (this.cancelled) this.attempt.cancel();
-        this.events.attemptStarted?.({ number: next.attempt, plan, oval: toOval(next.oval) });
+        this.events.attemptStarted?.({ number: next.attempt, plan, oval: toOval(next.oval, this.opened) });
         if (document.visibilityState === "hidden") this.attempt.interrupt("hidden");
         result = await this.attempt.run();
         interruption = this.attempt.interruption;

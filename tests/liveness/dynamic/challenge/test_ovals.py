@@ -14,8 +14,8 @@ from tests.liveness.dynamic.random_source import seeded
 
 
 def _filling(oval: Oval, *, width: int = 480, height: int = 640) -> FaceExtent:
-    wide = oval.width * width
-    return FaceExtent(x=oval.centre_x * width, y=oval.centre_y * height, width=wide, height=1.35 * wide)
+    placed = oval.placed(width=width, height=height)
+    return FaceExtent(x=placed.x, y=placed.y, width=placed.width, height=1.35 * placed.width)
 
 
 @given(seed=st.integers(0, 10_000))
@@ -46,9 +46,10 @@ def test_as_many_approaches_as_it_takes_each_drawn_anew(seed: int) -> None:
 def test_no_face_that_fills_one_fills_another_as_well() -> None:
     script = OvalScript(seeded(1), rest=Oval())
     for step in (script.draw(), script.draw()):
-        for width, height in ((480, 640), (480, 854), (720, 1280)):
+        for width, height in ((480, 640), (480, 854), (720, 1280), (640, 480), (1280, 720)):
             face = _filling(step.oval, width=width, height=height)
             assert distance_from(step.oval, face, width=width, height=height) == pytest.approx(0)
+            assert min(face.left, face.top, width - face.right, height - face.bottom) > 0
             assert all(distance_from(other, face, width=width, height=height) > 1 for other in step.others)
 
 

@@ -1,4 +1,5 @@
 import type { Oval } from "../events.js";
+import { REST, toOval } from "../oval.js";
 import { STYLES } from "./styles.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -27,6 +28,7 @@ export class View {
   private readonly rings = ["track", "done"].map((name) => svg("ellipse", { class: name, pathLength: "1" }));
   private speaking: ReturnType<typeof setTimeout> | undefined;
   private toSpeak = "";
+  private resting = true;
 
   constructor(root: ShadowRoot, onCancel: () => void, onOtherCamera: () => void) {
     const sheet = new CSSStyleSheet();
@@ -68,7 +70,7 @@ export class View {
   openScreen(): void {
     this.asked();
     this.offerCamera(false);
-    this.moveOval({ centerX: 0.5, centerY: 0.46, width: 0.62, height: 0.66 }, 0);
+    this.rest();
     this.progress(0);
     this.dialog.showModal();
   }
@@ -120,7 +122,18 @@ export class View {
   }
 
   /** Moves the oval within a time. It is in fractions of the frame. */
-  moveOval({ centerX, centerY, width, height }: Oval, ms: number): void {
+  moveOval(oval: Oval, ms: number): void {
+    this.resting = false;
+    this.draw(oval, ms);
+  }
+
+  private rest(): void {
+    const { videoWidth, videoHeight } = this.video;
+    this.resting = true;
+    this.draw(toOval(REST, videoHeight > 0 ? { width: videoWidth, height: videoHeight } : { width: 4, height: 3 }), 0);
+  }
+
+  private draw({ centerX, centerY, width, height }: Oval, ms: number): void {
     this.stage.style.setProperty("--move", `${ms / 1000}s`);
     const [cx, cy, rx, ry] = [centerX, centerY, width / 2, height / 2].map((part) => `${part * 100}%`);
     this.video.style.clipPath = `ellipse(${rx} ${ry} at ${cx} ${cy})`;
@@ -141,6 +154,7 @@ export class View {
   private fit(): void {
     const { videoWidth, videoHeight } = this.video;
     if (videoHeight > 0) this.stage.style.setProperty("--ratio", `${videoWidth / videoHeight}`);
+    if (this.resting) this.rest();
   }
 
   private speak(): void {

@@ -511,13 +511,15 @@ export const AttestationDemand_LevelSchema: GenEnum<AttestationDemand_Level> = /
   enumDesc(file_facegate_v1_scan, 5, 0);
 
 /**
- * An upright ellipse with which the person aligns the face, in fractions of the upright frame's width and height.
+ * An upright ellipse with which the person aligns the face, in fractions of the width and height of the field: the
+ * whole upright frame if that is at most 4/5 as wide as high; otherwise the middle of the frame, with the full height
+ * and a width of 4/5 of it.
  *
  * @generated from message facegate.v1.Oval
  */
 export type Oval = Message<"facegate.v1.Oval"> & {
   /**
-   * Horizontal centre, 0 (left) to 1 (right) of the frame as sent, after rotation.
+   * Horizontal centre, 0 (left) to 1 (right) of the field in the frame as sent, after rotation.
    *
    * @generated from field: float center_x = 1;
    */
@@ -531,14 +533,14 @@ export type Oval = Message<"facegate.v1.Oval"> & {
   centerY: number;
 
   /**
-   * Width, 0 to 1 of the frame's width.
+   * Width, 0 to 1 of the field's width.
    *
    * @generated from field: float width = 3;
    */
   width: number;
 
   /**
-   * Height, 0 to 1 of the frame's height.
+   * Height, 0 to 1 of the field's height.
    *
    * @generated from field: float height = 4;
    */
