@@ -6,6 +6,7 @@ it after a change::
     python -m tests.server.telemetry.make_metrics_page
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,13 +51,7 @@ def documented_metrics() -> list[DocumentedMetric]:
     """Every metric of a server, in the order of its definition."""
     registry = CollectorRegistry()
     metrics = Metrics(registry)
-    labels = {
-        next(iter(found.describe())).name: found._labelnames
-        for part in vars(metrics).values()
-        if type(part).__module__.startswith("server.telemetry.")
-        for found in vars(part).values()
-        if isinstance(found, MetricWrapperBase)
-    }
+    labels = {next(iter(found.describe())).name: found._labelnames for found in _metrics_of(metrics)}
     return [
         DocumentedMetric(
             name=f"{family.name}_total" if family.type == "counter" else family.name,
@@ -66,6 +61,14 @@ def documented_metrics() -> list[DocumentedMetric]:
         )
         for family in registry.collect()
     ]
+
+
+def _metrics_of(group: object) -> Iterator[MetricWrapperBase]:
+    for part in vars(group).values():
+        if isinstance(part, MetricWrapperBase):
+            yield part
+        elif type(part).__module__.startswith("server.telemetry."):
+            yield from _metrics_of(part)
 
 
 def metrics_page() -> str:
