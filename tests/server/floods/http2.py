@@ -191,7 +191,7 @@ async def endless_bodies(
         streams: Concurrent streams of each.
         metadata: Of each call.
     """
-    given = list(metadata)
+    given, unfinished = list(metadata), bytes(length - 1)
     made: list[Connection] = []
 
     async def one(connection: Connection) -> None:
@@ -199,7 +199,7 @@ async def endless_bodies(
             try:
                 stream = await connection.call(method, given)
                 await connection.begin_message(stream, length)
-                await connection.body(stream, bytes(length - 1))
+                await connection.body(stream, unfinished)
                 await connection.wait_over(stream)
             except Gone:
                 await asyncio.sleep(0.02)
