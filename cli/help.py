@@ -77,15 +77,14 @@ def add_help_all(app: Typer) -> None:
 def _shortened(param: "Parameter") -> "Parameter":
     """Returns a copy of a parameter with the first sentence of its text, without its environment variable."""
     short = copy.copy(param)
-    text: str | None = getattr(param, "help", None)
-    if text is not None:
+    if isinstance(short, TyperArgument | TyperOption) and (text := short.help) is not None:
         whole = text.partition("  [default: ")[0] if text.endswith("]") else text
-        short.help = _SENTENCE_END.split(whole)[0] + text[len(whole) :]  # type: ignore[attr-defined]
-        if isinstance(param, TyperOption) and param.show_default is True and _has_default(param):
+        short.help = _SENTENCE_END.split(whole)[0] + text[len(whole) :]
+        if isinstance(short, TyperOption) and short.show_default is True and _has_default(param):
             # Rich prints a default that is not part of the text on a line of its own.
-            short.help += f"  [default: {param.default}]"  # type: ignore[attr-defined]
-            short.show_default = False  # type: ignore[attr-defined]
-        short.show_envvar = False  # type: ignore[attr-defined]
+            short.help += f"  [default: {param.default}]"
+            short.show_default = False
+        short.show_envvar = False
     return short
 
 

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from cli.help import brief
+from cli.help import Command
 
 if TYPE_CHECKING:
     # The copy of Click that comes with Typer; commands are given its contexts.
@@ -16,11 +16,10 @@ if TYPE_CHECKING:
 __all__ = ["VerifyCommand"]
 
 
-_Verify = brief("--trusted", "--scan", "--simulate", "--mode", "--policy", "--out", "--jwks", "--json")
-
-
-class VerifyCommand(_Verify):  # type: ignore[valid-type,misc]
+class VerifyCommand(Command):
     """A command with knobs and test devices in its whole help."""
+
+    common = ("--trusted", "--scan", "--simulate", "--mode", "--policy", "--out", "--jwks", "--json")
 
     def format_help_all(self, ctx: "Context", formatter: "HelpFormatter") -> None:
         """Writes the options, then the knobs and the test devices."""
