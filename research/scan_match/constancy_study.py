@@ -42,9 +42,9 @@ class ScanScores:
     """The statistics of one scan's constancy.
 
     Attributes:
-        groups: Cosine of the two least similar groups of all samples, as in the server.
-        groups_selected: The same cosine of the selected frames only.
-        pairs_selected: Cosine of the two least similar selected frames.
+        groups: Score of the two least similar groups of all samples, as in the server.
+        groups_selected: The same score of the selected frames only.
+        pairs_selected: Score of the two least similar selected frames.
         witnesses: Further samples, in addition to the selected frames.
         examined_share: See ``IdentifiedScan``.
     """
@@ -84,7 +84,7 @@ def scores_of(identified: IdentifiedScan, calibration: MatchCalibration) -> Scan
     return ScanScores(
         groups=everything.cosine,
         groups_selected=selected.cosine,
-        pairs_selected=_least_pair(identified.selected),
+        pairs_selected=_least_pair(identified.selected, calibration),
         witnesses=len(identified.witnesses),
         examined_share=identified.examined_share,
     )
@@ -233,10 +233,11 @@ def constancy_tables(
 
 def joined_table(scans: Sequence[tuple[str, IdentifiedScan]], calibration: MatchCalibration) -> Table:
     """Make the table of joined selections that remain undetected, for each threshold."""
+    of_scans = calibration.of_scans
     lines = {
-        bound: threshold_cosine(bound, calibration=calibration)
+        bound: threshold_cosine(bound, calibration=of_scans)
         for bound in (_LAX_FMR, SWAP_MAX_FMR, 1e-2)
-        if bound >= calibration.lowest_bound
+        if bound >= of_scans.lowest_bound
     }
     table = Table(
         "frames of the other", "pairs", *(f"pass at {bound:g} ({line:.3f})" for bound, line in lines.items()),
@@ -277,9 +278,9 @@ class _PointFinder:
         return self._found[key][1]
 
 
-def _least_pair(samples: Sequence[TemplateSample]) -> float:
-    stack = np.stack([sample.embedding.astype(np.float64) for sample in samples])
-    return float((stack @ stack.T).min())
+def _least_pair(samples: Sequence[TemplateSample], calibration: MatchCalibration) -> float:
+    vectors = calibration.vectors(np.stack([sample.embedding for sample in samples]))
+    return float((vectors @ vectors.T).min())
 
 
 def _groups(scores: ScanScores) -> float:
