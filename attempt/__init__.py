@@ -16,7 +16,7 @@ For example, judge an EXPRESS attempt::
 
     from attempt import AttemptCapture, CapturePlan, FrameAnalyst, FrameLimits, judge_attempt
     from liveness import GuidanceSettings, LivenessPolicy, Oval, load_fusion_model
-    from matcher import MatchPolicy
+    from matcher import SCAN_SUBJECT, MatchPolicy
 
     capture = AttemptCapture(
         analyst=FrameAnalyst(pack=pack, limits=FrameLimits()),
@@ -24,6 +24,7 @@ For example, judge an EXPRESS attempt::
         oval=Oval(),
         guidance=GuidanceSettings(),
         random=os.urandom,
+        subject=SCAN_SUBJECT,
     )
     for frame in frames:
         hint = capture.take(frame, arrival=clock())

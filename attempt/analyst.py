@@ -14,7 +14,7 @@ from liveness.collect import FOLLOW_SECONDS
 from liveness.express import FrameCues, measure_frame_cues
 from liveness.pace import APART_SECONDS
 from liveness.watch import FrameWatcher
-from matcher import SCAN_SUBJECT, SubjectRule, TemplateSample
+from matcher import SubjectRule, TemplateSample
 from vision.face import BgrImage
 from vision.image import GreyImage
 from vision.packs import Pack
@@ -71,16 +71,16 @@ class FrameAnalyst:
     def new_watch(
         self,
         *,
+        subject: SubjectRule,
         apart_seconds: float = APART_SECONDS,
         follow_seconds: float = FOLLOW_SECONDS,
-        subject: SubjectRule = SCAN_SUBJECT,
     ) -> PacedWatch:
         """Returns the state for the frames of one attempt. Only upright faces count as persons.
 
         Args:
+            subject: Defines which faces count as persons.
             apart_seconds: The longest time between two measured frames, seconds; see ``FramePace``.
             follow_seconds: The longest time for which a face is followed between detections, seconds.
-            subject: Defines which faces count as persons.
         """
         faces = UprightFaces(lambda pixels: persons_of(pixels, self._pack, rule=subject))
         return PacedWatch(self._pack, faces=faces, apart_seconds=apart_seconds, follow_seconds=follow_seconds)
@@ -115,7 +115,7 @@ class FrameAnalyst:
         frame: Frame,
         capture_time: float,
         *,
-        watcher: FrameWatcher | None = None,
+        watcher: FrameWatcher,
         measure: Measure | None = None,
         expects_blink: bool = False,
         expects_depth: bool = False,
@@ -126,8 +126,7 @@ class FrameAnalyst:
         Args:
             frame: The frame. The caller has verified its origin.
             capture_time: Its capture time, seconds on the device's clock.
-            watcher: The attempt's watcher, which adds this frame to its observations. Without one, the
-                detector runs on the frame.
+            watcher: The attempt's watcher, which adds this frame to its observations.
             measure: A further measurement of the decoded frame before it is rotated: of the colours if only
                 they were decoded, otherwise of the luma.
             expects_blink: See ``FrameWatcher.measure``.
@@ -141,7 +140,7 @@ class FrameAnalyst:
             ObservationError: The watcher has a frame of this index or time already, or of a later one.
         """
         picture = FramePicture(self._decoder, frame, in_colour=with_light)
-        watched = (self.new_watch().watcher if watcher is None else watcher).measure(
+        watched = watcher.measure(
             picture,
             index=frame.index,
             capture_time=capture_time,

@@ -27,7 +27,7 @@ from liveness.collect import FOLLOW_SECONDS
 from liveness.dynamic.challenge import HintCode
 from liveness.express import PadScore
 from liveness.pace import FrameWork
-from matcher import SCAN_SUBJECT, SubjectRule
+from matcher import SubjectRule
 from vision.face import BgrImage
 from vision.image import GreyImage
 
@@ -68,8 +68,8 @@ class AttemptCapture:
         oval: Oval,
         guidance: GuidanceSettings,
         random: Callable[[int], bytes],
+        subject: SubjectRule,
         challenge: AttemptChallenge | None = None,
-        subject: SubjectRule = SCAN_SUBJECT,
     ) -> None:
         """Starts empty.
 
@@ -79,8 +79,8 @@ class AttemptCapture:
             oval: Where the face should be.
             guidance: The thresholds of the hints.
             random: Returns the given number of unpredictable bytes, to draw the sample of unmeasured frames.
-            challenge: The attempt's challenge; ``None`` for EXPRESS.
             subject: Defines which faces count as persons.
+            challenge: The attempt's challenge; ``None`` for EXPRESS.
         """
         plan = plan if challenge is None else plan.with_challenge(challenge)
         self.challenge = challenge

@@ -19,17 +19,19 @@ from liveness import (
 )
 from liveness.express import FrameCues, PadScore
 from liveness.judge import CaptureConditions, judge_scan
+from matcher import SubjectRule
 from vision.packs import Pack
 
 __all__ = ["capture_clip", "judge_clip"]
 
 
-def capture_clip(frames: Iterable[Frame], *, pack: Pack) -> AttemptCapture:
+def capture_clip(frames: Iterable[Frame], *, pack: Pack, subject: SubjectRule) -> AttemptCapture:
     """Returns the capture of a recorded scan. ``AttemptCapture.examine_rest`` has not run.
 
     Args:
         frames: The frames of the scan, in order, of any size.
         pack: The models.
+        subject: Defines which faces count as persons.
 
     Raises:
         FrameUnusable: A frame's image cannot be used.
@@ -41,6 +43,7 @@ def capture_clip(frames: Iterable[Frame], *, pack: Pack) -> AttemptCapture:
         oval=Oval(),
         guidance=GuidanceSettings(),
         random=bytes,
+        subject=subject,
     )
     for frame in frames:
         capture.take(frame, arrival=frame.capture_time_us / 1e6)

@@ -33,7 +33,7 @@ from liveness import (
 )
 from liveness.express import FrameCues, PadScore, measure_frame_cues
 from liveness.judge import CaptureConditions, judge_scan
-from matcher import SCAN_SUBJECT
+from matcher import SubjectRule
 from vision.face import BgrImage, DetectedFace
 from vision.packs import Pack
 
@@ -152,10 +152,10 @@ class FileFrames(ABC):
 class FilmCapture(FileFrames):
     """Captures frames with times, in order."""
 
-    def __init__(self, pack: Pack) -> None:
-        """Starts empty."""
+    def __init__(self, pack: Pack, *, subject: SubjectRule) -> None:
+        """Starts empty; ``subject`` defines which faces count as persons."""
         super().__init__(pack, seconds=_SHORTEST_SECONDS)
-        self._watch = PacedWatch(pack, faces=lambda pixels: persons_in(pixels, pack, rule=SCAN_SUBJECT))
+        self._watch = PacedWatch(pack, faces=lambda pixels: persons_in(pixels, pack, rule=subject))
         self._taken = self._watched = self._usable = 0
 
     def take(self, pixels: BgrImage, capture_time: float) -> None:
@@ -194,10 +194,11 @@ class FilmCapture(FileFrames):
 class StillFrames(FileFrames):
     """Captures frames without times, in order."""
 
-    def __init__(self, pack: Pack) -> None:
-        """Starts empty."""
+    def __init__(self, pack: Pack, *, subject: SubjectRule) -> None:
+        """Starts empty; ``subject`` defines which faces count as persons."""
         super().__init__(pack, seconds=MINIMUM_FRAMES * UNTIMED_STEP)
         self._pack = pack
+        self._subject = subject
         self._observed: list[FrameObservation] = []
 
     def take(self, pixels: BgrImage) -> None:
@@ -210,7 +211,7 @@ class StillFrames(FileFrames):
             ModelFailed: A model failed.
         """
         index = len(self._observed)
-        faces = persons_in(pixels, self._pack, rule=SCAN_SUBJECT)
+        faces = persons_in(pixels, self._pack, rule=self._subject)
         landmarks = landmarks_of(pixels, faces[0], self._pack) if faces else None
         observation = observe_still(
             pixels, faces=faces, landmarks=landmarks, index=index, capture_time=index * UNTIMED_STEP

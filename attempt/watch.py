@@ -1,13 +1,9 @@
 """Decides which frames of an attempt are measured, and measures them."""
 
-from functools import partial
-
-from attempt.persons import persons_of
 from liveness import ScanObservations, SkippedFrame, UprightFaces, sample_frame
 from liveness.collect import FOLLOW_SECONDS
 from liveness.pace import APART_SECONDS, FramePace, FrameWork
 from liveness.watch import FindFaces, FrameWatcher, LazyFrame, WatchedFrame
-from matcher import SCAN_SUBJECT
 from vision.packs import Pack
 
 __all__ = ["PacedWatch"]
@@ -24,23 +20,22 @@ class PacedWatch:
         self,
         pack: Pack,
         *,
-        faces: FindFaces | None = None,
+        faces: FindFaces,
         apart_seconds: float = APART_SECONDS,
         follow_seconds: float = FOLLOW_SECONDS,
     ) -> None:
         """Starts empty.
 
         Args:
-            pack: The pack with the detector and the landmarker.
-            faces: Detects the attempt's faces, such as upright ones only; by default the persons of
-                ``SCAN_SUBJECT``.
+            pack: The pack with the landmarker.
+            faces: Detects the persons of a frame, the subject first, such as ``persons_of``.
             apart_seconds: See ``FramePace``.
             follow_seconds: The longest time for which a face is followed between detections, seconds.
         """
         self._pace = FramePace(apart_seconds=apart_seconds)
         self._upright = faces if isinstance(faces, UprightFaces) else None
         self.watcher = FrameWatcher(
-            find_faces=partial(persons_of, pack=pack, rule=SCAN_SUBJECT) if faces is None else faces,
+            find_faces=faces,
             locate_landmarks=None if pack.landmarker is None else pack.landmarker.locate,
             follow_seconds=follow_seconds,
         )

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import cv2
 import numpy as np
 
-from attempt import DecodedPicture, Frame, PacedWatch
+from attempt import DecodedPicture, Frame, PacedWatch, persons_of
 from evaluation.sent import as_sent, frame_of
 from liveness import ScanObservations
+from matcher import SubjectRule
 from vision.face import BgrImage
 from vision.packs import Pack
 
@@ -20,9 +22,17 @@ _SECONDS, _MOST, _RATE = 4.0, 4, 16.0
 """Length of a scan, seconds; scans of a clip; frames a second."""
 
 
-def observe_scan(frames: Iterable[tuple[float, BgrImage]], pack: Pack) -> ScanObservations:
-    """Return the measurements of a scan, made at the server's pace and detection interval."""
-    watch = PacedWatch(pack)
+def observe_scan(
+    frames: Iterable[tuple[float, BgrImage]], pack: Pack, *, subject: SubjectRule
+) -> ScanObservations:
+    """Return the measurements of a scan, made at the server's pace and detection interval.
+
+    Args:
+        frames: Capture times, seconds, and frames.
+        pack: The models.
+        subject: Defines which faces count as persons.
+    """
+    watch = PacedWatch(pack, faces=partial(persons_of, pack=pack, rule=subject))
     for index, (time, image) in enumerate(frames):
         watch.take(DecodedPicture(image), index=index, capture_time=time)
     return watch.observations

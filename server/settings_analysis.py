@@ -7,10 +7,10 @@ from pydantic import Field, model_validator
 
 from liveness import LivenessPolicyError
 from liveness.selfie import SelfieSettings
-from matcher import PHOTO_SUBJECT, SubjectRule
+from matcher import PHOTO_SUBJECT, SCAN_SUBJECT, SubjectRule
 from server.settings_base import Table
 
-__all__ = ["AnalysisSettings", "SelfieTable", "SubjectTable"]
+__all__ = ["AnalysisSettings", "SelfieTable", "SubjectTable", "VideoSubjectTable"]
 
 _DEFAULTS = SelfieSettings()
 
@@ -70,6 +70,20 @@ class SubjectTable(Table):
         return replace(PHOTO_SUBJECT, background_width=self.background_width, centre=self.centre)
 
 
+class VideoSubjectTable(Table):
+    """The faces of a video's frame that count as persons. A frame with several persons does not count."""
+
+    background_width: float = Field(default=SCAN_SUBJECT.background_width, ge=0.0, le=0.8)
+    """Width of a face, over that of the subject, up to which it counts as background if it lies off-centre
+    and the subject does not. Faces below 0.4 are always background; with 0 no others are."""
+    centre: float = Field(default=SCAN_SUBJECT.centre, ge=0.2, le=0.6)
+    """Distance from the centre of the frame, over half its diagonal, from which a face lies off-centre."""
+
+    def as_rule(self) -> SubjectRule:
+        """Returns the values in the form of ``matcher.persons``."""
+        return replace(SCAN_SUBJECT, background_width=self.background_width, centre=self.centre)
+
+
 class AnalysisSettings(Table):
     """AnalysisService: the number of analyses at once, and the limits of one video."""
 
@@ -101,3 +115,5 @@ class AnalysisSettings(Table):
     """The parameters of the eight signals."""
     subject: SubjectTable = SubjectTable()
     """The faces of a selfie that count as persons."""
+    video_subject: VideoSubjectTable = VideoSubjectTable()
+    """The faces of a video's frame that count as persons."""

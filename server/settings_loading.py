@@ -32,7 +32,7 @@ ENVIRONMENT_CONFIG = "FACEGATE_CONFIG"
 """The variable that names the settings file if the command line does not."""
 
 _PREFIX = "FACEGATE_"
-_NOT_SETTINGS = frozenset({ENVIRONMENT_CONFIG, "FACEGATE_TEST_ASSETS"})
+_NOT_SETTINGS = frozenset({ENVIRONMENT_CONFIG, "FACEGATE_API_KEY_FILE", "FACEGATE_TEST_ASSETS"})
 # Kubernetes sets variables for every service of the namespace. For a service named "facegate", they have the
 # same prefix as the settings
 # (https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables).

@@ -22,12 +22,12 @@ from cli.analyze.table import finding_view, summary_view
 from cli.chosen_policy import chosen_policy
 from cli.error_reporting import errors_reported
 from cli.models.options import ModelsDirOption, models_folder
-from cli.options import PoliciesConfigOption
 from cli.shown import printable, shown_name
 from facegate_client import ClientError
 from liveness import Verdict
 from server.analysis.video import MAXIMUM_STILLS
 from server.policies.liveness import liveness_policy
+from server.settings_loading import SettingsInvalid, load_settings
 from server.version import server_version
 from vision.errors import VisionError
 from vision.packs import load_pack
@@ -89,13 +89,21 @@ def analyze(
     policy: Annotated[
         str | None,
         typer.Option(
-            help="Policy with the thresholds of the fusion. A name, or a policy file (TOML).  "
+            help="Policy with the thresholds of the fusion, and the faces of a video that count as persons. "
+            "A name, or a policy file (TOML).  "
             f"[default: {DEFAULT_POLICY}]",
             metavar="NAME|FILE",
             show_default=False,
         ),
     ] = None,
-    config: PoliciesConfigOption = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            envvar="FACEGATE_CONFIG",
+            help="Settings file (TOML), for its policies and the parameters of images in `[analysis]`.",
+        ),
+    ] = None,
     server: Annotated[
         str | None,
         typer.Option(
@@ -155,7 +163,7 @@ def analyze(
         if explain is not None:
             _refuse_page(explain, count=1 if as_frames else len(files), force=force)
     run = _Run(files, as_frames=as_frames, as_json=as_json, messages=messages)
-    with errors_reported(VisionError, ClientError, console=messages, words=printable):
+    with errors_reported(SettingsInvalid, VisionError, ClientError, console=messages, words=printable):
         if server is not None:
             options = ServerOptions(target=server, api_key_file=api_key_file, ca=ca, cert=cert, key=key)
             with RemoteAnalyser(options, mode=mode) as remote:
@@ -168,6 +176,8 @@ def analyze(
             with LocalAnalyser(
                 pack=models,
                 policy=liveness_policy(rules),
+                subject=rules.subject.as_rule(),
+                settings=load_settings(config).settings.analysis,
                 mode=mode,
                 keeps_studies=page is not None,
                 on_frame=run.display.at_frame,

@@ -17,7 +17,8 @@ from cli.analyze.kinds import kind_of
 from cli.analyze.options import AnalysisDepth
 from cli.errors import FileUnusable
 from liveness import LivenessPolicy, LivenessResult, load_fusion_model
-from liveness.selfie import INCONCLUSIVE_MARGIN, SelfieResult, SelfieSettings, load_selfie_model
+from liveness.selfie import INCONCLUSIVE_MARGIN, SelfieResult, load_selfie_model
+from matcher import SubjectRule
 from server.analysis.errors import AnalysisCode
 from server.analysis.identifiers import video_inference_id
 from server.analysis.image import ImageAnalyst
@@ -32,6 +33,7 @@ from server.analysis.stills import FRAME_LIMITS
 from server.analysis.video import VideoAnalyst
 from server.edge.result_codec import EXPLANATIONS
 from server.errors import Refusal
+from server.settings_analysis import AnalysisSettings
 from vision.errors import VisionError
 from vision.packs import Pack
 from vision.picture_metadata import read_exif_tags
@@ -50,6 +52,8 @@ class LocalAnalyser:
         *,
         pack: Pack,
         policy: LivenessPolicy,
+        subject: SubjectRule,
+        settings: AnalysisSettings,
         mode: AnalysisDepth,
         keeps_studies: bool,
         on_frame: Callable[[float], None],
@@ -59,6 +63,8 @@ class LocalAnalyser:
         Args:
             pack: The models.
             policy: Thresholds of the fusion.
+            subject: Defines which faces of a video's frame count as persons.
+            settings: The parameters of the analysis of an image.
             mode: Depth of the analysis of an image.
             keeps_studies: Whether the material of an analysis is returned; it is large.
             on_frame: Receives the time of each frame of a video, in seconds, before the frame is analysed.
@@ -70,16 +76,18 @@ class LocalAnalyser:
         fusion = load_fusion_model()
         self._images = ImageAnalyst(
             pack=pack,
-            selfie_settings=SelfieSettings(),
+            selfie_settings=settings.selfie.as_settings(),
             selfie_model=load_selfie_model(),
             fusion=fusion,
             policy=policy,
+            subject=settings.subject.as_rule(),
             still_decoder=self._decoders,
         )
         self._videos = VideoAnalyst(
             pack=pack,
             fusion=fusion,
             policy=policy,
+            subject=subject,
             video_decoder=self._decoders,
             still_decoder=self._decoders,
         )

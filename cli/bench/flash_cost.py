@@ -29,6 +29,7 @@ from liveness import GuidanceCode
 from liveness.dynamic import DynamicPolicy, load_flash_model
 from liveness.dynamic.challenge import ColourStep, ScriptSettings
 from liveness.dynamic.judge import judge_flash
+from matcher import SCAN_SUBJECT
 from vision.face import BgrImage
 from vision.image import encode_jpeg
 from vision.packs import Pack, default_models_dir, load_pack
@@ -161,7 +162,7 @@ def run_flash(pack: Pack, frames: Sequence[BgrImage], *, frames_per_second: floa
     """
     analyst, model = FrameAnalyst(pack=pack, limits=FrameLimits()), load_flash_model()
     decoder = FrameDecoder(FrameLimits())
-    watcher = analyst.new_watch().watcher
+    watcher = analyst.new_watch(subject=SCAN_SUBJECT).watcher
     run = FlashRun.drawn(
         secrets.token_bytes,
         model=model,

@@ -15,6 +15,7 @@ from cli.errors import BenchFailed
 from evaluation.bench import Measurement
 from liveness import LivenessPolicy, load_fusion_model
 from liveness.selfie import SelfieSettings, judge_selfie, load_selfie_model
+from matcher import PHOTO_SUBJECT
 from server.analysis.image import ImageAnalyst
 from server.analysis.results import AnalysisMode
 from server.errors import ServerError
@@ -137,6 +138,7 @@ def _measure(spec: str, runs: int) -> tuple[Measurement, ...]:
         selfie_model=model,
         fusion=load_fusion_model(),
         policy=LivenessPolicy(),
+        subject=PHOTO_SUBJECT,
     )
     study = analyst.analyse(content, mode=AnalysisMode.BASIC).study
     if study is None or not study.faces:

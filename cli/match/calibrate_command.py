@@ -48,6 +48,7 @@ from evaluation.match import (
     without_folder,
 )
 from matcher import similarity_for_fmr, threshold_cosine
+from server.settings_loading import SettingsInvalid, load_settings
 from vision.errors import VisionError
 from vision.packs import MatchCalibration
 
@@ -96,14 +97,20 @@ def calibrate_command(
         FACEGATE_CALIBRATION=open.toml FACEGATE_PACK=open facegate serve
     """
     console, errors = Console(), Console(stderr=True)
-    with errors_reported(MatchEvaluationError, VisionError, OSError):
+    with errors_reported(MatchEvaluationError, SettingsInvalid, VisionError, OSError):
         _require_writable(out, replace=replace)
         known = read_optional_corrections(corrections)
         photos = read_photo_list(identities, corrections=known, apart=apart or ()).photos
         require_apart(photos, apart or ())
         packs = load_packs(pack, models_dir=models_folder(models_dir))
         embedder = common_embedder(packs)
-        runs = embed_with_progress(photos, packs=packs, workers=worker_count(workers), console=errors)
+        runs = embed_with_progress(
+            photos,
+            packs=packs,
+            subject=load_settings().settings.analysis.subject.as_rule(),
+            workers=worker_count(workers),
+            console=errors,
+        )
         with errors.status("Computing bounds"):
             measurements = [
                 measure_comparisons(

@@ -19,6 +19,7 @@ from evaluation.match import (
     TemplateRun,
     embed_photos,
 )
+from matcher import SubjectRule
 from vision.image import IN_PROCESS, StillDecoder
 from vision.image_header import detect_format
 from vision.isolation.pool import DecoderPool
@@ -33,6 +34,7 @@ def embed_with_progress(
     photos: Sequence[FacePhoto],
     *,
     packs: Sequence[Pack],
+    subject: SubjectRule,
     portraits: Sequence[Degradation] = (),
     workers: int,
     console: Console,
@@ -42,6 +44,7 @@ def embed_with_progress(
     Args:
         photos: The photos.
         packs: The packs.
+        subject: Defines which faces of a photo count as persons.
         portraits: Degradations in which each photo is embedded, too.
         workers: Number of threads.
         console: Shows the progress and the files that could not be read; results go elsewhere.
@@ -69,6 +72,7 @@ def embed_with_progress(
         runs = embed_photos(
             photos,
             packs=packs,
+            subject=subject,
             still_decoder=decoder,
             portraits=portraits,
             workers=workers,

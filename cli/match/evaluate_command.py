@@ -43,6 +43,8 @@ from evaluation.match import (
     read_pairs,
     read_photo_list,
 )
+from matcher import SubjectRule
+from server.settings_loading import SettingsInvalid, load_settings
 from vision.errors import VisionError
 
 __all__ = ["match"]
@@ -132,7 +134,7 @@ def match(
         facegate evaluate match --identities photos --pack open --portraits jp2-15kb --portraits scan-300dpi
     """
     specs = tuple(pack or (_EMBEDDED,))
-    with errors_reported(MatchEvaluationError, FiguresUnavailable, VisionError, OSError):
+    with errors_reported(MatchEvaluationError, FiguresUnavailable, SettingsInvalid, VisionError, OSError):
         if out is not None:
             require_figures()
             require_writable(out)
@@ -143,6 +145,7 @@ def match(
             apart=apart or (),
             group_by=tuple(group_by or ()),
             portraits=tuple(dict.fromkeys(portraits or ())),
+            subject=load_settings().settings.analysis.subject.as_rule(),
         )
         report = measure_packs(
             material,
@@ -183,6 +186,7 @@ def _material(
     apart: Sequence[str],
     group_by: Sequence[str],
     portraits: tuple[Degradation, ...],
+    subject: SubjectRule,
 ) -> Material:
     if identities is not None and pairs is None:
         found = read_photo_list(identities, corrections=corrections, apart=apart)
@@ -206,6 +210,7 @@ def _material(
         groups=group_photos(photos, group_by, known=columns),
         left_out=left_out,
         guessed=guessed,
+        subject=subject,
         portraits=portraits,
     )
 

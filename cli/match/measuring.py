@@ -33,7 +33,7 @@ from evaluation.match import (
     rates_at,
     suspected_duplicates,
 )
-from matcher import threshold_cosine
+from matcher import SubjectRule, threshold_cosine
 from server.version import server_version
 from vision.packs import MatchCalibration, Pack
 
@@ -51,6 +51,7 @@ class Material:
         groups: Photos of each group, by column and value.
         left_out: Number of omitted photos or pairs, by reason.
         guessed: True if the identities were inferred from the pairs.
+        subject: Defines which faces of a photo count as persons.
         portraits: Degradations in which the photos are also compared as portraits.
     """
 
@@ -60,6 +61,7 @@ class Material:
     groups: Mapping[tuple[str, str], NDArray[np.bool_]]
     left_out: Mapping[str, int]
     guessed: bool
+    subject: SubjectRule
     portraits: tuple[Degradation, ...] = ()
 
     def compare(self, templates: Sequence[LabelledTemplate]) -> Comparisons:
@@ -99,7 +101,12 @@ def measure_packs(
     """
     machine = describe_machine()
     runs = embed_with_progress(
-        material.photos, packs=packs, portraits=material.portraits, workers=workers, console=console
+        material.photos,
+        packs=packs,
+        subject=material.subject,
+        portraits=material.portraits,
+        workers=workers,
+        console=console,
     )
     reports: list[PackReport] = []
     with console.status("Computing bounds") as status:
@@ -131,6 +138,7 @@ def measure_packs(
             identities=len({photo.identity for photo in material.photos}),
             left_out=material.left_out,
             guessed=material.guessed,
+            subject=material.subject,
         ),
         bootstrap=bootstrap,
         packs=tuple(reports),

@@ -30,12 +30,14 @@ from evaluation.pad import (
     Bootstrap,
     NothingToMeasure,
     PadEvaluationError,
+    SampleKind,
     ScorerKind,
     only_listed,
     read_dataset,
     without_unusable,
 )
 from liveness import LivenessError, load_fusion_model
+from server.settings_loading import SettingsInvalid, load_settings
 from vision.errors import VisionError
 from vision.packs import StateFileError
 
@@ -134,6 +136,7 @@ def pad(
         FiguresUnavailable,
         StateFileError,
         LivenessError,
+        SettingsInvalid,
         VisionError,
         OSError,
     ):
@@ -185,12 +188,17 @@ def _chosen(
     samples = every if with_unusable else without_unusable(every)
     if not samples:
         raise NothingToMeasure("no file is usable: correct the column usable of the manifest")
+    analysis = load_settings().settings.analysis
     return MeasurementPlan(
         samples=samples,
         left_out=Counter(sample.kind for sample in every) - Counter(sample.kind for sample in samples),
         kinds=frozenset(kind for name in scorers for kind in _KINDS[name]),
         extra=tuple(converted_network(path) for path in weights),
         fusion=load_fusion_model(),
+        subjects={
+            SampleKind.PICTURE: analysis.subject.as_rule(),
+            SampleKind.CLIP: analysis.video_subject.as_rule(),
+        },
     )
 
 

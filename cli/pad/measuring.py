@@ -1,6 +1,6 @@
 """Measures packs on labelled files."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,6 +32,7 @@ from evaluation.pad import (
     score_pictures,
 )
 from liveness import FusionModel
+from matcher import SubjectRule
 from server.version import server_version
 from vision.image import StillDecoder
 from vision.isolation.pool import DecoderPool
@@ -52,6 +53,7 @@ class MeasurementPlan:
         kinds: The kinds of scorers; all if empty.
         extra: Networks that are in no pack.
         fusion: The liveness model.
+        subjects: The rule by which faces count as persons, by kind.
     """
 
     samples: tuple[PadSample, ...]
@@ -59,6 +61,7 @@ class MeasurementPlan:
     kinds: frozenset[ScorerKind]
     extra: tuple[PadNetwork, ...]
     fusion: FusionModel
+    subjects: Mapping[SampleKind, SubjectRule]
 
     def samples_of(self, kind: SampleKind) -> tuple[PadSample, ...]:
         """Return the images, or the clips."""
@@ -124,6 +127,7 @@ def measure_packs(
         machine=machine,
         bootstrap=bootstrap,
         fusion_model=chosen.fusion.version,
+        subjects={_SETS[kind]: rule for kind, rule in chosen.subjects.items()},
         packs=tuple(reports),
     )
 
@@ -152,7 +156,7 @@ def _set(
     console: Console,
 ) -> SetReport:
     samples = chosen.samples_of(kind)
-    scorers = chosen.scorers(kind, pack)
+    scorers, subject = chosen.scorers(kind, pack), chosen.subjects[kind]
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(f"Judging {_SETS[kind]} with {pack.name}", total=len(samples))
@@ -162,9 +166,11 @@ def _set(
 
         runs: tuple[ScoreRun, ...]
         if kind is SampleKind.PICTURE:
-            runs = score_pictures(samples, pack=pack, scorers=scorers, still_decoder=decoder, report=advance)
+            runs = score_pictures(
+                samples, pack=pack, subject=subject, scorers=scorers, still_decoder=decoder, report=advance
+            )
         else:
-            runs = score_clips(samples, pack=pack, scorers=scorers, report=advance)
+            runs = score_clips(samples, pack=pack, subject=subject, scorers=scorers, report=advance)
     with console.status("Computing bounds"):
         return _evaluated(
             describe_material(_SETS[kind], samples, left_out=chosen.left_out.get(kind, 0)), runs, bootstrap

@@ -21,6 +21,7 @@ from evaluation.match.operating_points import FmrAt, NotSupported, OperatingPoin
 from evaluation.match.portrait_rates import PortraitResult
 from evaluation.match.promises import Promise, promise_of
 from evaluation.match.templates import TemplateRun
+from matcher import SubjectRule
 
 __all__ = ["Comparison", "MatchReport", "PackReport", "Photos"]
 
@@ -38,6 +39,7 @@ class Photos:
         identities: Persons in them.
         left_out: Omitted photos or pairs by reason.
         guessed: True if the identities were derived from the pairs.
+        subject: Defines which faces of a photo count as persons.
     """
 
     kind: str
@@ -45,6 +47,7 @@ class Photos:
     identities: int
     left_out: Mapping[str, int]
     guessed: bool
+    subject: SubjectRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +177,7 @@ class MatchReport:
                     "identities": self.photos.identities,
                     "left_out": dict(self.photos.left_out),
                     "guessed": self.photos.guessed,
+                    "subject": asdict(self.photos.subject),
                 },
                 "bootstrap": asdict(self.bootstrap),
                 "packs": [_pack(pack) for pack in self.packs],

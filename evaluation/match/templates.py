@@ -14,7 +14,7 @@ from attempt import persons_of
 from evaluation.match.photos import FacePhoto
 from evaluation.match.pictures import read_picture
 from evaluation.match.portraits import Degradation, degraded_portrait, portrait_of
-from matcher import PHOTO_SUBJECT
+from matcher import SubjectRule
 from vision.errors import DecoderUnavailable, ImageError, ModelFailed
 from vision.face import BgrImage, Embedding
 from vision.image import StillDecoder
@@ -85,6 +85,7 @@ def embed_photos(
     photos: Sequence[FacePhoto],
     *,
     packs: Sequence[Pack],
+    subject: SubjectRule,
     still_decoder: StillDecoder | None = None,
     portraits: Sequence[Degradation] = (),
     workers: int = 1,
@@ -97,6 +98,7 @@ def embed_photos(
     Args:
         photos: The photos.
         packs: The packs with the detectors and embedders.
+        subject: Defines which faces count as persons.
         still_decoder: Decodes JPEG 2000 and WebP; without it such photos are failures to acquire.
         portraits: Degradations in which each photo of a person with several is embedded, too.
         workers: Threads, each with photos of its own. Results do not depend on their number.
@@ -110,7 +112,9 @@ def embed_photos(
 
     def embed(photo: FacePhoto) -> list[_Answer]:
         wanted = portraits if several[photo.identity] > 1 else ()
-        return _embed_photo(photo, packs=packs, still_decoder=still_decoder, portraits=wanted)
+        return _embed_photo(
+            photo, packs=packs, subject=subject, still_decoder=still_decoder, portraits=wanted
+        )
 
     with ThreadPoolExecutor(max_workers=workers) as pool:
         for number, (photo, found) in enumerate(zip(photos, pool.map(embed, photos), strict=True)):
@@ -164,6 +168,7 @@ def _embed_photo(
     photo: FacePhoto,
     *,
     packs: Sequence[Pack],
+    subject: SubjectRule,
     still_decoder: StillDecoder | None,
     portraits: Sequence[Degradation],
 ) -> list[_Answer]:
@@ -172,13 +177,15 @@ def _embed_photo(
         image = read_picture(photo.path, still_decoder=still_decoder)
     except (OSError, ImageError, DecoderUnavailable):
         return [_Answer(AcquisitionFault.UNREADABLE)] * len(packs)
-    return [_embed(image, pack=pack, portraits=portraits) for pack in packs]
+    return [_embed(image, pack=pack, subject=subject, portraits=portraits) for pack in packs]
 
 
-def _embed(image: BgrImage, *, pack: Pack, portraits: Sequence[Degradation] = ()) -> _Answer:
+def _embed(
+    image: BgrImage, *, pack: Pack, subject: SubjectRule, portraits: Sequence[Degradation] = ()
+) -> _Answer:
     start = time.thread_time()
     try:
-        persons = persons_of(image, pack, rule=PHOTO_SUBJECT)
+        persons = persons_of(image, pack, rule=subject)
         if len(persons) != 1:
             return _Answer(AcquisitionFault.SEVERAL_FACES if persons else AcquisitionFault.NO_FACE)
         template = _scored(pack.embedder.embed(image, persons[0]), pack)
@@ -189,7 +196,9 @@ def _embed(image: BgrImage, *, pack: Pack, portraits: Sequence[Degradation] = ()
         return _Answer(template, spent)
     portrait = portrait_of(image, persons[0])
     degraded = (degraded_portrait(portrait, degradation) for degradation in portraits)
-    return _Answer(template, spent, tuple(_embed(each, pack=pack).found for each in degraded))
+    return _Answer(
+        template, spent, tuple(_embed(each, pack=pack, subject=subject).found for each in degraded)
+    )
 
 
 def _scored(template: Embedding, pack: Pack) -> Embedding:

@@ -19,7 +19,7 @@ from evaluation.match.pictures import LIMITS
 from evaluation.pad.stages import Stages
 from liveness import FrameObservation, FusionModel, LivenessPolicy, LivenessResult
 from liveness.express import FrameCues, PadScore, measure_frame_cues
-from matcher import PHOTO_SUBJECT
+from matcher import SubjectRule
 from vision.face import BgrImage, DetectedFace, Landmarks
 from vision.packs import Pack, PadNetwork
 
@@ -77,23 +77,25 @@ class PresentationEvidence(Protocol):
 class PictureEvidence:
     """The evidence of one image. Only the face of its subject is judged (``matcher.persons``)."""
 
-    def __init__(self, path: Path, image: BgrImage, pack: Pack) -> None:
+    def __init__(self, path: Path, image: BgrImage, pack: Pack, *, subject: SubjectRule) -> None:
         """Makes the evidence; no model is run yet.
 
         Args:
             path: The file, for its metadata.
             image: Its upright pixels.
             pack: Finds the face.
+            subject: Defines the subject of the image.
         """
         self.stages = Stages()
         self.image = image
+        self._subject = subject
         self._path = path
         self._pack = pack
 
     @property
     def face(self) -> DetectedFace | None:
         """The face of the subject."""
-        faces = self.stages.once("detect", lambda: persons_of(self.image, self._pack, rule=PHOTO_SUBJECT))
+        faces = self.stages.once("detect", lambda: persons_of(self.image, self._pack, rule=self._subject))
         return faces[0] if faces else None
 
     @property
@@ -157,15 +159,17 @@ class PictureEvidence:
 class ClipEvidence:
     """The evidence of one scan of a clip, captured as an attempt without a person to guide."""
 
-    def __init__(self, frames: Sequence[Frame], pack: Pack) -> None:
+    def __init__(self, frames: Sequence[Frame], pack: Pack, *, subject: SubjectRule) -> None:
         """Makes the evidence; no model is run yet.
 
         Args:
             frames: The frames as a phone sends them.
             pack: The models.
+            subject: Defines which faces of a frame count as persons.
         """
         self.stages = Stages()
         self._frames = frames
+        self._subject = subject
         self._pack = pack
         self._to_score = _FacesToScore()
 
@@ -213,7 +217,8 @@ class ClipEvidence:
     def _capture(self) -> AttemptCapture:
         # Another scorer captures the scan again if a model failed, so nothing of a capture may be left.
         self._to_score = _FacesToScore()
-        return capture_clip(self._frames, pack=replace(self._pack, pad_networks=(self._to_score,)))
+        pack = replace(self._pack, pad_networks=(self._to_score,))
+        return capture_clip(self._frames, pack=pack, subject=self._subject)
 
     def _examined(self) -> AttemptCapture:
         capture = self._captured()

@@ -19,6 +19,7 @@ from evaluation.pad.metrics import DetCurve
 from evaluation.pad.points import FixedApcer, NotSupported
 from evaluation.pad.resampling import Bootstrap
 from evaluation.pad.runs import ScoreRun
+from matcher import SubjectRule
 
 __all__ = ["Material", "PackReport", "PadReport", "SetReport", "describe_material"]
 
@@ -102,6 +103,7 @@ class PadReport:
         machine: The machine.
         bootstrap: Settings of the intervals.
         fusion_model: Version of the fusion's coefficients.
+        subjects: The rule by which faces count as persons, by name of the set.
         packs: Results of at least one pack.
     """
 
@@ -111,6 +113,7 @@ class PadReport:
     machine: Machine
     bootstrap: Bootstrap
     fusion_model: str
+    subjects: Mapping[str, SubjectRule]
     packs: tuple[PackReport, ...]
 
     def to_json(self) -> str:
@@ -124,6 +127,7 @@ class PadReport:
                 "machine": self.machine.to_json(),
                 "bootstrap": asdict(self.bootstrap),
                 "fusion_model": self.fusion_model,
+                "subjects": {name: asdict(rule) for name, rule in self.subjects.items()},
                 "packs": [_pack(pack) for pack in self.packs],
             },
             indent=2,

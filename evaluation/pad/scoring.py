@@ -8,6 +8,7 @@ from evaluation.pad.evidence import ClipEvidence, PictureEvidence, PresentationE
 from evaluation.pad.runs import NonResponse, ScorerAnswer, ScoreRun, collect_run
 from evaluation.pad.scorers import Scorer
 from evaluation.scans import clip_scans
+from matcher import SubjectRule
 from vision.errors import DecoderUnavailable, ImageError, ModelFailed
 from vision.image import StillDecoder
 from vision.packs import Pack
@@ -19,6 +20,7 @@ def score_pictures(
     samples: Sequence[PadSample],
     *,
     pack: Pack,
+    subject: SubjectRule,
     scorers: Sequence[Scorer],
     still_decoder: StillDecoder | None = None,
     report: Callable[[], None] = lambda: None,
@@ -28,6 +30,7 @@ def score_pictures(
     Args:
         samples: Images.
         pack: Finds the faces.
+        subject: Defines the subject of an image.
         scorers: The scorers, which take turns at each image, so that a slow phase of the machine affects all.
         still_decoder: Decodes JPEG 2000 and WebP; without it such files are non-responses.
         report: Called after each image.
@@ -42,7 +45,7 @@ def score_pictures(
         except (OSError, ImageError, DecoderUnavailable):
             table.add(sample, None)
         else:
-            table.add(sample, PictureEvidence(sample.path, image, pack))
+            table.add(sample, PictureEvidence(sample.path, image, pack, subject=subject))
         report()
     return table.runs()
 
@@ -51,6 +54,7 @@ def score_clips(
     samples: Sequence[PadSample],
     *,
     pack: Pack,
+    subject: SubjectRule,
     scorers: Sequence[Scorer],
     report: Callable[[], None] = lambda: None,
 ) -> tuple[ScoreRun, ...]:
@@ -61,6 +65,7 @@ def score_clips(
     Args:
         samples: Clips.
         pack: Finds the faces.
+        subject: Defines which faces of a frame count as persons.
         scorers: The scorers, which take turns at each scan.
         report: Called after each clip.
 
@@ -72,7 +77,7 @@ def score_clips(
         readable = False
         for frames in clip_scans(sample.path):
             readable = True
-            table.add(sample, ClipEvidence(frames, pack))
+            table.add(sample, ClipEvidence(frames, pack, subject=subject))
         if not readable:
             table.add(sample, None)
         report()

@@ -23,6 +23,7 @@ from liveness import GuidanceCode, GuidanceSettings, Oval, ScanObservations
 from liveness.dynamic import DynamicPolicy, FlashModel, FlashSample
 from liveness.dynamic.challenge import FallBack, HintCode, RevealedStep
 from liveness.express import PadScore
+from matcher import SCAN_SUBJECT
 from research.dynamic.phone import CLOCKS_APART, USUAL_WIDTH, VirtualPhone
 from research.dynamic.virtual_time import frame_of, turns
 from simulator import AppGuide, FlashScanSettings, Photo, ScreenLight, simulate_flash_scan
@@ -128,6 +129,7 @@ def drive_scan(
         oval=Oval(),
         guidance=GuidanceSettings(),
         random=rng.bytes,
+        subject=SCAN_SUBJECT,
         challenge=run,
     )
     # AttemptStart, which the first frame answers.

@@ -32,6 +32,7 @@ from liveness import (
 from liveness.express import ExpressSettings, FrameCues, PadScore, measure_frame_cues
 from liveness.express.judge import express_signals
 from liveness.express.pad_network import network_medians
+from matcher import SCAN_SUBJECT
 from research.liveness_fusion.large_faces import large_faces
 from research.liveness_fusion.photo_attacks import AttackKind, Presentation, present
 from research.liveness_fusion.rows import Row, RowKind, write_rows
@@ -136,7 +137,7 @@ def source_of(clip: Mapping[str, str]) -> str:
 def _clip_rows(
     name: str, label: _Label, window: Sequence[tuple[float, BgrImage]], models: _Models
 ) -> Iterator[Row]:
-    scan = observe_scan(window, models.pack)
+    scan = observe_scan(window, models.pack, subject=SCAN_SUBJECT)
     selected = [frame for frame in scan.frames if frame.index in select_frames(scan.frames)]
     scores: list[PadScore] = []
     for frame in _scored_frames(scan.frames):
@@ -175,7 +176,7 @@ def _presented(assets: Path, models: _Models) -> Iterator[Row]:
         noise = rng.uniform(0.8, 4)
         for kind in AttackKind:
             presentation = Presentation(photo, face, background, kind, amplitude, noise, number)
-            scan = observe_scan(present(presentation), models.pack)
+            scan = observe_scan(present(presentation), models.pack, subject=SCAN_SUBJECT)
             label = _Label(source, f"photo:{kind}", live=False)
             yield _row(RowKind.PRESENTED, f"{kind}|{name}", label, _scores(scan, ()), {})
 

@@ -21,6 +21,7 @@ from liveness.dynamic import load_flash_model
 from liveness.dynamic.challenge import OvalScript
 from liveness.dynamic.movement import MovementResult, PerspectiveFinding
 from liveness.dynamic.movement.judge import judge_movement
+from matcher import SCAN_SUBJECT
 from research.dynamic.virtual_time import frame_of, turns
 from research.movement.cases import Approacher, Case, settings_of
 from simulator import AppGuide, Photo, ScreenLight, simulate_flash_scan
@@ -70,6 +71,7 @@ def play(case: Case, photo: Photo, *, pack: Pack) -> PlayedAttempt:
         oval=Oval(),
         guidance=GuidanceSettings(),
         random=drawn.bytes,
+        subject=SCAN_SUBJECT,
         challenge=challenge,
     )
 

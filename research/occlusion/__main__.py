@@ -33,6 +33,7 @@ from liveness.occlusion import (
     name_cover,
     regions_of_part,
 )
+from matcher import SCAN_SUBJECT
 from research.occlusion.paint import Painted, painted
 from research.portrait_measures.faces import studied_faces
 from research.portrait_measures.mouth import fit_logistic
@@ -170,7 +171,7 @@ def _clips(data: Path, pack: Pack, windows: int) -> Iterator[str]:
         if clip.parent.name not in ("live", "spoof"):
             continue
         for number, window in enumerate(clip_windows(clip, most=windows)):
-            covers = [frame.cover for frame in observe_scan(window, pack).usable]
+            covers = [frame.cover for frame in observe_scan(window, pack, subject=SCAN_SUBJECT).usable]
             counts = Counter(str(cover) for cover in covers if cover is not None)
             most = most_covered(covers)
             totals[f"{clip.parent.name} {most or 'not covered'}"] += 1

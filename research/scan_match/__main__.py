@@ -34,7 +34,7 @@ from evaluation.match import (
     without_folder,
 )
 from evaluation.match.photos import read_photos
-from matcher import PortraitPolicyInvalid, fuse_templates, threshold_cosine
+from matcher import PHOTO_SUBJECT, PortraitPolicyInvalid, fuse_templates, threshold_cosine
 from research.scan_match.calibration import ScanMeasurement, calibrate_with_scans
 from research.scan_match.clips import ClipError, Recording, read_recordings
 from research.scan_match.comparisons import ClipTemplates, compare_scans, scan_curve
@@ -93,7 +93,8 @@ def _calibrate(recordings: Sequence[Recording], options: argparse.Namespace, con
     bounds = {"resamples": options.resamples, "confidence": options.confidence, "seed": options.seed}
     measurements = []
     # Scans are scored as photos are: by the cohort of the pack, if it has one.
-    for spec, pack, run in zip(options.pack, packs, embed_photos(photos, packs=packs), strict=True):
+    runs = embed_photos(photos, packs=packs, subject=PHOTO_SUBJECT)
+    for spec, pack, run in zip(options.pack, packs, runs, strict=True):
         clips = [
             ClipTemplates(
                 name=recording.name,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from attempt import Frame, capture_clip, persons_of
 from liveness import examined_share
-from matcher import SubjectRule, TemplateSample
+from matcher import SCAN_SUBJECT, SubjectRule, TemplateSample
 from research.scan_match.clips import Recording, SentFrame
 from vision.face import Embedding
 from vision.packs import Pack
@@ -47,7 +47,9 @@ def identify_scan(frames: Sequence[SentFrame], pack: Pack) -> IdentifiedScan:
     """
     # No more than templates.
     capture = capture_clip(
-        (_arrived(frame, index) for index, frame in enumerate(frames)), pack=replace(pack, pad_networks=())
+        (_arrived(frame, index) for index, frame in enumerate(frames)),
+        pack=replace(pack, pad_networks=()),
+        subject=SCAN_SUBJECT,
     )
     capture.examine_rest()
     selected = {one.frame_index: one.sample for one in capture.examined}

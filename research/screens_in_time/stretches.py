@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -9,9 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from attempt import DecodedPicture, PacedWatch
+from attempt import DecodedPicture, PacedWatch, persons_of
 from evaluation.sent import LONGEST_SIDE, as_sent
 from liveness import FaceExtent, face_extent
+from matcher import SCAN_SUBJECT
 from vision.face import BgrImage
 from vision.packs import Pack
 
@@ -77,7 +79,7 @@ def watch_stretch(stretch: Sequence[TimedImage], pack: Pack) -> list[SeenFrame]:
 
     The frames are encoded as a phone encodes them.
     """
-    watch = PacedWatch(pack)
+    watch = PacedWatch(pack, faces=partial(persons_of, pack=pack, rule=SCAN_SUBJECT))
     lumas = []
     for number, (time, image) in enumerate(stretch):
         sent = as_sent(image)

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from attempt import DecodedPicture, PacedWatch
+from attempt import DecodedPicture, PacedWatch, persons_of
 from evaluation.scans import clip_windows
 from liveness import ScanObservations, SkippedFrame, face_extent, sample_frame
+from matcher import SCAN_SUBJECT
 from research.liveness_fusion.large_faces import large_faces
 from research.liveness_fusion.photo_attacks import AttackKind, Presentation, present
 from research.temporal_cues.paper_mask import WornMask, wear
@@ -140,7 +142,7 @@ def observe_study_scan(
         frames: Capture times and frames.
         pack: The models.
     """
-    watch = PacedWatch(pack)
+    watch = PacedWatch(pack, faces=partial(persons_of, pack=pack, rule=SCAN_SUBJECT))
     for index, (time, image) in enumerate(frames):
         watch.take(DecodedPicture(image), index=index, capture_time=time)
     return StudyScan(name, species, source, watch.observations)

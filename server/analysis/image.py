@@ -6,7 +6,7 @@ from attempt import judge_still, landmarks_of, measure_still, persons_in
 from liveness import FusionModel, LivenessPolicy, LivenessResult
 from liveness.express import PadScore
 from liveness.selfie import INCONCLUSIVE_MARGIN, SelfieModel, SelfieSettings, judge_selfie
-from matcher import PHOTO_SUBJECT, SubjectRule, faces_in_words
+from matcher import SubjectRule, faces_in_words
 from server.analysis.assessment import Assessment, assessment_of
 from server.analysis.errors import AnalysisCode
 from server.analysis.results import AnalysisMode, AnalysisProblem, ImageAnalysis, ImageStudy
@@ -38,9 +38,9 @@ class ImageAnalyst:
         selfie_model: SelfieModel,
         fusion: FusionModel,
         policy: LivenessPolicy,
+        subject: SubjectRule,
         still_decoder: StillDecoder | None = None,
         limits: DecodeLimits = SELFIE_LIMITS,
-        subject: SubjectRule = PHOTO_SUBJECT,
     ) -> None:
         """Sets the models, thresholds and limits of every analysis.
 
@@ -50,9 +50,9 @@ class ImageAnalyst:
             selfie_model: The weights of the eight signals.
             fusion: The fusion model, which judges in mode FULL.
             policy: The thresholds of the fusion model; its kind of capture is replaced by FRAME.
+            subject: Defines which faces count as persons.
             still_decoder: Decodes WebP in isolation; without it, WebP is refused.
             limits: The limits of a selfie.
-            subject: Defines which faces count as persons.
         """
         self._pack = pack
         self._settings = selfie_settings

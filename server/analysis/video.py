@@ -10,6 +10,7 @@ import numpy as np
 
 from attempt import MINIMUM_FRAMES, FileFrames, FilmCapture, StillFrames, examine, judge_study
 from liveness import CaptureKind, FusionModel, LivenessPolicy, ScanObservations
+from matcher import SubjectRule
 from server.analysis.assessment import assessment_of
 from server.analysis.errors import AnalysisCode, AnalysisRefused
 from server.analysis.results import VideoAnalysis, VideoSource
@@ -91,6 +92,7 @@ class VideoAnalyst:
         pack: Pack,
         fusion: FusionModel,
         policy: LivenessPolicy,
+        subject: SubjectRule,
         video_decoder: VideoDecoder | None,
         still_decoder: StillDecoder | None = None,
         video_limits: VideoLimits = VIDEO_LIMITS,
@@ -102,6 +104,7 @@ class VideoAnalyst:
             pack: The models.
             fusion: The fusion model, which judges.
             policy: The thresholds of the fusion model; its kind of capture is replaced by that of the upload.
+            subject: Defines which faces of a frame count as persons.
             video_decoder: Decodes videos in isolation; without it, videos are refused.
             still_decoder: Decodes WebP frames in isolation; without it, these are refused.
             video_limits: The limits of a video.
@@ -110,6 +113,7 @@ class VideoAnalyst:
         self._pack = pack
         self._fusion = fusion
         self._policy = policy
+        self._subject = subject
         self._video_decoder = video_decoder
         self._still_decoder = still_decoder
         self._video_limits = video_limits
@@ -148,11 +152,11 @@ class VideoAnalyst:
                 "container, or none",
                 details={"container": found.name, "announcedContainer": container.name},
             )
-        frames = FilmCapture(self._pack)
+        frames = FilmCapture(self._pack, subject=self._subject)
 
         def begin() -> TakeFrame:
             nonlocal frames
-            frames = FilmCapture(self._pack)
+            frames = FilmCapture(self._pack, subject=self._subject)
             return take
 
         def take(pixels: BgrImage, capture_time: float) -> None:
@@ -213,7 +217,7 @@ class VideoAnalyst:
             raise _failed() from error
 
     def _judged_stills(self, contents: Sequence[bytes], require_wanted: Callable[[], None]) -> VideoAnalysis:
-        frames, seen = StillFrames(self._pack), set[bytes]()
+        frames, seen = StillFrames(self._pack, subject=self._subject), set[bytes]()
         size: tuple[int, ...] | None = None
         other_size = repeated = 0
         for index, content in enumerate(contents):

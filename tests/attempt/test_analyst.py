@@ -6,6 +6,7 @@ from attempt.analyst import FrameAnalyst, SeenFrame
 from attempt.frame import Frame, FrameLimits
 from attempt.light import flash_sample
 from liveness.dynamic.sample import FlashSample
+from matcher.persons import SCAN_SUBJECT
 from tests.attempt.frames import frame_of
 from tests.server.live import pictures
 from tests.server.models_once import remembering_pack
@@ -31,7 +32,7 @@ def _sampled(seen: SeenFrame) -> FlashSample:
 
 def test_light_is_grouped_by_the_source_of_the_face() -> None:
     analyst = FrameAnalyst(pack=remembering_pack(), limits=FrameLimits())
-    watcher = analyst.new_watch().watcher
+    watcher = analyst.new_watch(subject=SCAN_SUBJECT).watcher
     seen = [
         analyst.measure_frame(_message(index), index / _RATE, watcher=watcher, with_light=True)
         for index in range(10)
@@ -45,4 +46,6 @@ def test_light_is_grouped_by_the_source_of_the_face() -> None:
 def test_only_a_frame_whose_light_was_asked_for_is_sampled() -> None:
     analyst = FrameAnalyst(pack=remembering_pack(), limits=FrameLimits())
     with pytest.raises(ValueError, match="light"):
-        _sampled(analyst.measure_frame(_message(0), 0.0))
+        _sampled(
+            analyst.measure_frame(_message(0), 0.0, watcher=analyst.new_watch(subject=SCAN_SUBJECT).watcher)
+        )

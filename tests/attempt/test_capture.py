@@ -15,6 +15,7 @@ from attempt.placement import FEEDBACK_CODES, CapturePlan
 from liveness.dynamic.challenge.script import ColourScript
 from liveness.guidance import GuidanceCode, GuidanceSettings, Oval
 from liveness.selection import CUE_FRAMES
+from matcher.persons import SCAN_SUBJECT
 from tests.attempt.frames import frame_of, undecodable
 from tests.attempt.networks import CountingNetwork
 from tests.server.live import PLAN, pictures
@@ -43,6 +44,7 @@ def _capture(
         oval=Oval(),
         guidance=GuidanceSettings() if guidance is None else guidance,
         random=bytes,
+        subject=SCAN_SUBJECT,
         challenge=challenge,
     )
 
@@ -384,7 +386,7 @@ def test_a_turned_frame_is_seen_upright(capture: AttemptCapture) -> None:
     # The device is held sideways: frames arrive rotated, and the header states the rotation.
     pack = remembering_pack()
     analyst = FrameAnalyst(pack=pack, limits=FrameLimits())
-    upright = analyst.measure_frame(_frame(0), 0.0)
+    upright = analyst.measure_frame(_frame(0), 0.0, watcher=analyst.new_watch(subject=SCAN_SUBJECT).watcher)
     assert upright.pixels is not None
     sideways = np.ascontiguousarray(np.rot90(upright.pixels))
     turned = analyst.measure_frame(
@@ -396,6 +398,7 @@ def test_a_turned_frame_is_seen_upright(capture: AttemptCapture) -> None:
             height=picture.width,
         ),
         0.0,
+        watcher=analyst.new_watch(subject=SCAN_SUBJECT).watcher,
     )
     assert turned.pixels is not None
     assert turned.pixels.shape == upright.pixels.shape
@@ -417,7 +420,9 @@ def test_an_image_that_cannot_be_used_is_refused(capture: AttemptCapture, change
 def test_a_frame_without_a_face_cannot_be_examined() -> None:
     analyst = FrameAnalyst(pack=remembering_pack(), limits=FrameLimits())
     empty = encode_jpeg(np.full((480, 360, 3), 128, np.uint8), quality=60)
-    seen = analyst.measure_frame(frame_of(0, image=empty), 0.0)
+    seen = analyst.measure_frame(
+        frame_of(0, image=empty), 0.0, watcher=analyst.new_watch(subject=SCAN_SUBJECT).watcher
+    )
     with pytest.raises(ValueError, match="face"):
         analyst.examine(seen)
 

@@ -9,6 +9,7 @@ from liveness.fusion_model_file import load_fusion_model
 from liveness.policy import LivenessPolicy
 from liveness.verdict import Verdict, VerdictReason
 from matcher.comparison import MatchPolicy
+from matcher.persons import SCAN_SUBJECT
 from tests.attempt.frames import frame_of
 from tests.attempt.networks import CountingNetwork
 from tests.server.live import pictures
@@ -28,7 +29,7 @@ def _frames(**changes: object) -> list[Frame]:
 
 def test_a_recorded_scan_has_the_verdict_of_an_attempt_with_the_same_frames() -> None:
     pack = replace(remembering_pack(), pad_networks=(CountingNetwork(real=0.99),))
-    capture = capture_clip(_frames(), pack=pack)
+    capture = capture_clip(_frames(), pack=pack, subject=SCAN_SUBJECT)
     capture.examine_rest()
     cues = [frame.cues for frame in capture.examined if frame.cues is not None]
     found = judge_clip(capture, pad_scores=capture.pad_scores, cues=cues, policy=_POLICY, fusion=_FUSION)
@@ -53,7 +54,7 @@ def test_a_recorded_scan_has_the_verdict_of_an_attempt_with_the_same_frames() ->
 
 
 def test_a_rotated_recording_shows_no_person() -> None:
-    capture = capture_clip(_frames(rotation_degrees=180), pack=remembering_pack())
+    capture = capture_clip(_frames(rotation_degrees=180), pack=remembering_pack(), subject=SCAN_SUBJECT)
     capture.examine_rest()
     found = judge_clip(capture, pad_scores=(), cues=(), policy=_POLICY, fusion=_FUSION)
     assert not capture.examined

@@ -16,6 +16,7 @@ from liveness.policy import LivenessPolicy
 from liveness.selection import best_frame
 from liveness.verdict import LivenessResult, Verdict, VerdictReason
 from matcher.comparison import MatchPolicy
+from matcher.persons import SCAN_SUBJECT
 from tests.attempt.frames import frame_of
 from tests.server.live import PLAN, pictures
 from tests.server.models_once import remembering_pack
@@ -92,6 +93,7 @@ def _judged(monkeypatch: pytest.MonkeyPatch, change: Callable[[BgrImage], BgrIma
         oval=Oval(),
         guidance=GuidanceSettings(),
         random=bytes,
+        subject=SCAN_SUBJECT,
     )
     for index, picture in enumerate(pictures()[:_FRAMES]):
         decoded = cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_COLOR)

@@ -8,6 +8,7 @@ from attempt.analyst import FrameAnalyst, SeenFrame
 from attempt.examiner import FrameExaminer
 from attempt.frame import FrameLimits
 from liveness.selection import CUE_FRAMES
+from matcher.persons import SCAN_SUBJECT
 from tests.attempt.frames import frame_of
 from tests.attempt.networks import CountingNetwork
 from tests.server.live import pictures
@@ -23,7 +24,8 @@ class _Setting:
         for index in range(frames):
             picture = pictures()[index]
             frame = frame_of(index, image=picture.jpeg, capture_time_us=picture.time_us + 1)
-            self.kept[index] = analyst.measure_frame(frame, picture.time_us / 1e6)
+            watcher = analyst.new_watch(subject=SCAN_SUBJECT).watcher
+            self.kept[index] = analyst.measure_frame(frame, picture.time_us / 1e6, watcher=watcher)
         self.examiner = FrameExaminer(analyst=analyst, kept=self.kept)
 
     def ahead(self, wanted: list[int]) -> int | None:

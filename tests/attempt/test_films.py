@@ -9,6 +9,7 @@ import pytest
 
 from attempt.films import FileFrames, FilmCapture, StillFrames, examine
 from liveness.selection import DEFAULT_COUNT
+from matcher.persons import SCAN_SUBJECT
 from tests.attempt.networks import CountingNetwork
 from tests.server.analysis.uploads import genuine
 from tests.server.models_once import remembering_pack
@@ -24,14 +25,14 @@ def _pack() -> Pack:
 
 
 def _film(frames: Sequence[BgrImage]) -> FilmCapture:
-    film = FilmCapture(_pack())
+    film = FilmCapture(_pack(), subject=SCAN_SUBJECT)
     for index, pixels in enumerate(frames):
         film.take(pixels, index / _RATE)
     return film
 
 
 def _stills(frames: Sequence[BgrImage]) -> StillFrames:
-    stills = StillFrames(_pack())
+    stills = StillFrames(_pack(), subject=SCAN_SUBJECT)
     for pixels in frames:
         stills.take(pixels)
     return stills

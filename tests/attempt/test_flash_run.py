@@ -18,6 +18,7 @@ from liveness.dynamic.challenge.script import ColourScript
 from liveness.dynamic.challenge.steps import SHORTEST_HOLD_SECONDS
 from liveness.dynamic.policy import DynamicPolicy, NextStep
 from liveness.guidance import GuidanceCode
+from matcher.persons import SCAN_SUBJECT
 from tests.liveness.dynamic.flash_device import ScriptedMeter
 from tests.server.live import pictures
 from tests.server.models_once import remembering_pack
@@ -42,7 +43,8 @@ class _Phone:
         picture = pictures()[0]
         self._picture = picture
         message = self._frame_of(0, 0.0)
-        self._seen = analyst.measure_frame(message, 0.0, with_light=True)
+        watcher = analyst.new_watch(subject=SCAN_SUBJECT).watcher
+        self._seen = analyst.measure_frame(message, 0.0, watcher=watcher, with_light=True)
         self.sent: list[Action] = []
         self._index = count()
         self.now = 100.0

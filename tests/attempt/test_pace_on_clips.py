@@ -20,6 +20,7 @@ from liveness.fusion_model_file import load_fusion_model
 from liveness.guidance import GuidanceSettings, Oval
 from liveness.policy import LivenessPolicy
 from liveness.verdict import Verdict
+from matcher.persons import SCAN_SUBJECT
 from tests.packs import shared_pack
 from vision.image import encode_jpeg
 from vision.packs import Pack
@@ -102,6 +103,7 @@ def _verdict(window: Sequence[_Picture], plan: CapturePlan, *, pack: Pack, fusio
         oval=Oval(),
         guidance=GuidanceSettings(),
         random=bytes,
+        subject=SCAN_SUBJECT,
     )
     for index, picture in enumerate(window):
         frame = Frame(

@@ -19,6 +19,7 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 from attempt.analyst import FrameAnalyst
 from attempt.errors import FrameUnusable
 from attempt.frame import FrameLimits
+from matcher.persons import SCAN_SUBJECT
 from tests.fuzz.engine import case_bytes
 from tests.fuzz.targets import TARGETS
 from tests.hostile.files import CASES
@@ -110,8 +111,10 @@ async def _stream(live: LiveServer, message: bytes) -> None:
 
 async def _frame(_: LiveServer, image: bytes) -> None:
     """A frame in the server's pool; a stream for each would leave a check for each."""
+    analyst = _analyst()
+    watcher = analyst.new_watch(subject=SCAN_SUBJECT).watcher
     with pytest.raises(FrameUnusable):
-        await asyncio.to_thread(_analyst().measure_frame, frame_message(image=image), 0.0)
+        await asyncio.to_thread(analyst.measure_frame, frame_message(image=image), 0.0, watcher=watcher)
 
 
 @functools.cache

@@ -17,6 +17,7 @@ from liveness.observation import ScanObservations
 from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.selection import CUE_FRAMES, select_frames, spread_of
 from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
+from matcher.persons import SCAN_SUBJECT
 from tests.packs import shared_pack
 
 
@@ -54,7 +55,7 @@ class _Capture:
 def _captured(clip: Path, pack_name: str) -> _Capture:
     pack = shared_pack(pack_name)
     window = next(clip_windows(clip, seconds=3.0))
-    scan = observe_scan(window, pack)
+    scan = observe_scan(window, pack, subject=SCAN_SUBJECT)
     selected = select_frames(scan.frames)
     faces = {frame.index: frame.face for frame in scan.frames if frame.face is not None}
     return _Capture(

@@ -161,6 +161,7 @@ def test_no_value_is_repeated_in_a_problem(monkeypatch: pytest.MonkeyPatch) -> N
         "FACEGATE_PORT_8443_TCP",
         "FACEGATE_PORT_8443_TCP_ADDR",
         "FACEGATE_DEVICE_PORT_8443_TCP_PROTO",
+        "FACEGATE_API_KEY_FILE",
         "FACEGATE_TEST_ASSETS",
     ],
 )

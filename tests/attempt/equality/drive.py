@@ -22,6 +22,7 @@ from liveness.fusion_model_file import load_fusion_model
 from liveness.guidance import GuidanceCode, GuidanceSettings, Oval
 from liveness.policy import LivenessPolicy
 from matcher.comparison import MatchPolicy
+from matcher.persons import SCAN_SUBJECT
 from research.dynamic.phone import CLOCKS_APART, VirtualPhone
 from research.dynamic.virtual_time import Turn, sent_frame, turns
 from tests.attempt.equality.rows import line
@@ -125,6 +126,7 @@ class Driver:
             oval=Oval(),
             guidance=GuidanceSettings(),
             random=np.random.default_rng(scan.seed + 1).bytes,
+            subject=SCAN_SUBJECT,
             challenge=challenge,
         )
 

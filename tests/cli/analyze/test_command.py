@@ -5,6 +5,7 @@ import os
 import re
 import stat
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from cli.analyze.command import analyze
 from server.analysis.image import ImageAnalyst
 from simulator.photos import builtin_image
 from tests.cli.analyze.samples import clip, sound_only
+from tests.server.analysis.uploads import video, with_bystander
 from tests.server.live import portrait
 from tests.server.models_once import remembering_pack
 from tests.server.pages.reading import Page
@@ -165,6 +167,28 @@ def test_a_picture_without_a_face_and_one_with_two(tmp_path: Path) -> None:
     status, found = answers(empty, two, "--mode", "basic")
     assert status == 2
     assert [answer["error"]["code"] for answer in found] == ["NO_FACE_DETECTED", "MULTIPLE_FACES_DETECTED"]
+
+
+def test_the_policy_decides_which_faces_of_a_video_count(tmp_path: Path) -> None:
+    film, strict = tmp_path / "film.avi", tmp_path / "strict.toml"
+    film.write_bytes(video(with_bystander(count=9), "avi"))
+    shipped = (files("server.policies") / "shipped" / "standard.toml").read_text("utf-8")
+    strict.write_text(f"{shipped}\n[subject]\nbackground_width = 0.0\n")
+    _, (answer,) = answers(film)
+    assert answer["result"]["video"]["usable_frames"] == 9
+    status, (answer,) = answers(film, "--policy", strict)
+    assert (status, answer["error"]["code"]) == (2, "MULTIPLE_FACES_DETECTED")
+
+
+def test_the_settings_decide_which_faces_of_a_picture_count(tmp_path: Path) -> None:
+    shown, config = tmp_path / "shown.jpg", tmp_path / "facegate.toml"
+    shown.write_bytes(encode_jpeg(with_bystander(count=1)[0], 90))
+    config.write_text("[analysis.subject]\nbackground_width = 0.0\n")
+    config.chmod(0o600)
+    _, (answer,) = answers(shown, "--mode", "basic")
+    assert answer["result"]["face_detected"]
+    status, (answer,) = answers(shown, "--mode", "basic", "--config", config)
+    assert (status, answer["error"]["code"]) == (2, "MULTIPLE_FACES_DETECTED")
 
 
 def test_where_a_model_fails_there_is_no_verdict(selfie: Path, monkeypatch: pytest.MonkeyPatch) -> None:

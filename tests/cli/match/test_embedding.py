@@ -10,6 +10,7 @@ from cli.match.embedding import acquired, embed_with_progress
 from evaluation.match.comparisons import MOST_TEMPLATES
 from evaluation.match.errors import NothingToMeasure
 from evaluation.match.photos import FacePhoto
+from matcher.persons import PHOTO_SUBJECT
 from tests.evaluation.bench.packs import burning_pack
 
 
@@ -23,7 +24,9 @@ def test_formats_that_need_it_go_through_the_isolated_decoder(tmp_path: Path) ->
     photos.append(FacePhoto(tmp_path / "gone.jpg", "gone", apart=False))
     stream = io.StringIO()
     console = Console(file=stream, width=200)
-    (run,) = embed_with_progress(photos, packs=[burning_pack()], workers=2, console=console)
+    (run,) = embed_with_progress(
+        photos, packs=[burning_pack()], subject=PHOTO_SUBJECT, workers=2, console=console
+    )
     assert [template.identity for template in run.templates] == ["one.jpg", "two.png"]
     np.testing.assert_array_equal(acquired(run), [True, True, False, False])
     assert "2 files cannot be read as images: three.jpg, gone.jpg" in stream.getvalue()
@@ -32,4 +35,6 @@ def test_formats_that_need_it_go_through_the_isolated_decoder(tmp_path: Path) ->
 def test_more_photos_than_can_be_compared_are_refused_before_any_is_read(tmp_path: Path) -> None:
     photos = [FacePhoto(tmp_path / "none.jpg", "one", apart=False)] * (MOST_TEMPLATES + 1)
     with pytest.raises(NothingToMeasure, match="too many to measure at once"):
-        embed_with_progress(photos, packs=[], workers=1, console=Console(file=io.StringIO()))
+        embed_with_progress(
+            photos, packs=[], subject=PHOTO_SUBJECT, workers=1, console=Console(file=io.StringIO())
+        )

@@ -10,6 +10,7 @@ from evaluation.match.evaluation import Bootstrap, differences, evaluate_sets
 from evaluation.match.groups import evaluate_groups
 from evaluation.match.report import Comparison, MatchReport, PackReport, Photos
 from evaluation.match.templates import AcquisitionFault, TemplateRun
+from matcher.persons import PHOTO_SUBJECT
 from tests.evaluation.match.crowds import crowd
 
 __all__ = ["BOOTSTRAP", "made_report"]
@@ -67,6 +68,7 @@ def made_report(*, persons: int = 30, photos: int = 2, apart: int = 0) -> MatchR
             identities=persons,
             left_out={"without an identity": 3},
             guessed=False,
+            subject=PHOTO_SUBJECT,
         ),
         bootstrap=BOOTSTRAP,
         packs=tuple(packs),

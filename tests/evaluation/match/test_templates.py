@@ -2,10 +2,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from evaluation.match.photos import FacePhoto
 from evaluation.match.portraits import Degradation
 from evaluation.match.templates import AcquisitionFault, embed_photos
+from matcher.persons import PHOTO_SUBJECT
 from tests.evaluation.bench.packs import FACE, IMAGE, burning_pack
 from vision.errors import ModelFailed
 from vision.face import BgrImage, Box, DetectedFace, Embedding
@@ -49,7 +51,9 @@ def test_each_pack_gets_each_photo_and_failures_are_distinguished(tmp_path: Path
         photo(tmp_path, "again.jpg", 50),
     ]
     calls: list[None] = []
-    good, failing = embed_photos(photos, packs=packs(), report=lambda: calls.append(None))
+    good, failing = embed_photos(
+        photos, packs=packs(), subject=PHOTO_SUBJECT, report=lambda: calls.append(None)
+    )
     assert len(calls) == 5
     assert [(each.photo, each.identity) for each in good.templates] == [(0, "one.jpg"), (4, "again.jpg")]
     assert good.faults == {
@@ -70,14 +74,23 @@ def test_photos_of_persons_with_several_are_embedded_as_portraits_too(tmp_path: 
         replace(photo(tmp_path, name, 50), identity=identity)
         for name, identity in (("a.jpg", "ann"), ("b.jpg", "ann"), ("c.jpg", "cid"))
     ]
-    good, _ = embed_photos(photos, packs=packs(), portraits=[Degradation.CROP, Degradation.GREY], workers=2)
+    good, _ = embed_photos(
+        photos,
+        packs=packs(),
+        subject=PHOTO_SUBJECT,
+        portraits=[Degradation.CROP, Degradation.GREY],
+        workers=2,
+    )
     assert list(good.portraits) == [Degradation.CROP, Degradation.GREY]
     for run in good.portraits.values():
         assert [each.photo for each in run.templates] == [0, 1]
     assert [each.photo for each in good.templates] == [0, 1, 2]
 
 
-def test_a_smaller_face_in_the_corner_does_not_matter(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("background_width", "templates"), [(PHOTO_SUBJECT.background_width, 1), (0.0, 0)])
+def test_the_rule_decides_whether_a_smaller_face_in_the_corner_matters(
+    tmp_path: Path, background_width: float, templates: int
+) -> None:
     class Bystander:
         def detect(self, image: BgrImage) -> tuple[DetectedFace, ...]:
             height, width = image.shape[:2]
@@ -86,6 +99,9 @@ def test_a_smaller_face_in_the_corner_does_not_matter(tmp_path: Path) -> None:
             return tuple(replace(FACE, box=box) for box in boxes)
 
     (run,) = embed_photos(
-        [photo(tmp_path, "a.jpg", 50)], packs=[replace(burning_pack(), detector=Bystander())]
+        [photo(tmp_path, "a.jpg", 50)],
+        packs=[replace(burning_pack(), detector=Bystander())],
+        subject=replace(PHOTO_SUBJECT, background_width=background_width),
     )
-    assert len(run.templates) == 1
+    assert len(run.templates) == templates
+    assert run.fault_counts[AcquisitionFault.SEVERAL_FACES] == 1 - templates

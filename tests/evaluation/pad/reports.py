@@ -9,6 +9,7 @@ from evaluation.pad.evaluation import evaluate_run
 from evaluation.pad.report import PackReport, PadReport, SetReport, describe_material
 from evaluation.pad.resampling import Bootstrap, draw
 from evaluation.pad.runs import ScorerKind
+from matcher.persons import PHOTO_SUBJECT
 from tests.evaluation.pad.samples import attack, crowd, scored
 
 __all__ = ["made_report"]
@@ -33,6 +34,7 @@ def made_report() -> PadReport:
         machine=describe_machine(),
         bootstrap=bootstrap,
         fusion_model="2",
+        subjects={"pictures": PHOTO_SUBJECT},
         packs=(
             PackReport(
                 name="open",

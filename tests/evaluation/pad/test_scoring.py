@@ -1,14 +1,20 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from evaluation.pad.dataset import PadSample, read_dataset
+from evaluation.pad.evidence import ClipEvidence
 from evaluation.pad.runs import NonResponse, ScorerKind, ScoreRun
 from evaluation.pad.scorers import clip_scorers, picture_scorers
 from evaluation.pad.scoring import score_clips, score_pictures
+from evaluation.sent import frame_of
 from liveness.fusion_model_file import load_fusion_model
 from liveness.verdict import Verdict
+from matcher.persons import PHOTO_SUBJECT, SCAN_SUBJECT
+from tests.server.analysis.uploads import with_bystander
+from tests.server.models_once import remembering_pack
 from vision.face import BgrImage, DetectedFace
 from vision.onnx_sessions import RuntimeOptions
 from vision.packs import Pack, load_pack
@@ -47,6 +53,7 @@ def test_real_pictures(assets: Path, pack: Pack, tmp_path: Path) -> None:
         score_pictures(
             samples,
             pack=pack,
+            subject=PHOTO_SUBJECT,
             scorers=picture_scorers(pack, fusion=load_fusion_model()),
             report=lambda: calls.append(None),
         )
@@ -73,6 +80,7 @@ def test_a_face_that_is_not_there_is_no_error(assets: Path, pack: Pack, tmp_path
     runs = score_pictures(
         [PadSample(path, sample.label, "", "x", "", "s", True)],
         pack=pack,
+        subject=PHOTO_SUBJECT,
         scorers=picture_scorers(pack, fusion=load_fusion_model()),
     )
     assert {run.faults[0] for run in runs} == {NonResponse.NO_FACE}
@@ -90,7 +98,7 @@ class Refuses:
 def test_a_model_that_fails_is_a_non_response_of_its_own_scorer(assets: Path, pack: Pack) -> None:
     samples = chosen(assets, "pad", each=1, source="feni-katharotiya")
     scorers = picture_scorers(pack, extra=(Refuses(),), fusion=load_fusion_model())
-    runs = by_name(score_pictures(samples, pack=pack, scorers=scorers))
+    runs = by_name(score_pictures(samples, pack=pack, subject=PHOTO_SUBJECT, scorers=scorers))
     assert set(runs["refuses"].faults.values()) == {NonResponse.MODEL_FAILED}
     assert runs["minifas_v2se"].answered.all()
 
@@ -101,7 +109,11 @@ def test_real_clips(assets: Path, pack: Pack, tmp_path: Path) -> None:
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"no clip")
     samples.append(PadSample(broken, samples[0].label, "", "x", "", "s", True))
-    runs = by_name(score_clips(samples, pack=pack, scorers=clip_scorers(pack, fusion=load_fusion_model())))
+    runs = by_name(
+        score_clips(
+            samples, pack=pack, subject=SCAN_SUBJECT, scorers=clip_scorers(pack, fusion=load_fusion_model())
+        )
+    )
     assert list(runs) == [*NETWORKS, "temporal cues", "fusion"]
     fusion = runs["fusion"]
     assert len(fusion.samples) > len(samples)
@@ -111,3 +123,13 @@ def test_real_clips(assets: Path, pack: Pack, tmp_path: Path) -> None:
     assert Verdict.LIVE not in {fusion.verdicts[int(at)] for at in np.flatnonzero(~fusion.live)}
     assert runs["temporal cues"].scorer.kind is ScorerKind.TEMPORAL
     assert "pad_network" not in runs["temporal cues"].parts
+
+
+def test_the_rule_decides_whether_a_bystander_in_a_clip_counts() -> None:
+    frames = [
+        replace(frame_of(each), index=index, capture_time_us=100_000 * index + 1)
+        for index, each in enumerate(with_bystander(count=9))
+    ]
+    strict = replace(SCAN_SUBJECT, background_width=0.0)
+    assert ClipEvidence(frames, remembering_pack(), subject=SCAN_SUBJECT).found
+    assert not ClipEvidence(frames, remembering_pack(), subject=strict).found

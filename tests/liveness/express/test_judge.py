@@ -14,6 +14,7 @@ from liveness.observation import FrameObservation, ScanObservations
 from liveness.policy import LivenessPolicy
 from liveness.selection import spread_of
 from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
+from matcher.persons import SCAN_SUBJECT
 from research.liveness_fusion.photo_attacks import AttackKind, Presentation, present
 from simulator.photos import builtin_photos
 from simulator.scan import simulate_scan
@@ -39,7 +40,9 @@ def _simulated(
     if short:
         settings = replace(settings, seconds=2.0, width=360, height=480)
     frames = simulate_scan(real_photo(name), settings)
-    return observe_scan(((frame.capture_time, frame.pixels) for frame in frames), real_pack())
+    return observe_scan(
+        ((frame.capture_time, frame.pixels) for frame in frames), real_pack(), subject=SCAN_SUBJECT
+    )
 
 
 def test_a_still_picture_is_a_spoof() -> None:
@@ -129,7 +132,10 @@ def test_photos_of_the_builtin_persons_presented_otherwise_are_never_live(kind: 
         face = (*centre, faces[0].box.width)
         for amplitude in (0.2, 0.8):
             shown = Presentation(frame.pixels, face, background, kind, amplitude, 2.0, number)
-            assert _judge(observe_scan(present(shown), real_pack())).verdict is not Verdict.LIVE
+            assert (
+                _judge(observe_scan(present(shown), real_pack(), subject=SCAN_SUBJECT)).verdict
+                is not Verdict.LIVE
+            )
 
 
 def _scored(frame: FrameObservation) -> bool:
@@ -141,7 +147,7 @@ def _verdicts(folder: Path, pack: Pack) -> dict[str, list[LivenessResult]]:
     for clip in sorted(folder.iterdir()):
         results[clip.name] = []
         for window in clip_windows(clip, most=2):
-            seen = observe_scan(window, pack)
+            seen = observe_scan(window, pack, subject=SCAN_SUBJECT)
             images = [image for _, image in window]
             scores = []
             measured = {frame.index: frame for frame in seen.frames}

@@ -7,6 +7,7 @@ import pytest
 from evaluation.scans import clip_windows, observe_scan
 from liveness.express.life_signs import has_sign_of_life, life_signs
 from liveness.signal import assessed, not_assessed
+from matcher.persons import SCAN_SUBJECT
 from tests.liveness.builders import scan
 from tests.packs import shared_pack
 
@@ -39,4 +40,4 @@ def test_a_moving_person_has_a_life_sign_and_a_still_one_has_none(
 ) -> None:
     pack = shared_pack(f"open:{assets / 'models'}")
     window = next(clip_windows(assets / "data" / clip))
-    assert has_sign_of_life(observe_scan(window, pack)) is moves
+    assert has_sign_of_life(observe_scan(window, pack, subject=SCAN_SUBJECT)) is moves

@@ -12,6 +12,7 @@ import pytest
 from liveness.fusion_model_file import load_fusion_model
 from liveness.policy import LivenessPolicy
 from liveness.verdict import AttackType, Verdict, VerdictReason
+from matcher.persons import SCAN_SUBJECT, SubjectRule
 from server.analysis.errors import AnalysisCode, AnalysisRefused
 from server.analysis.results import ATTACK_CODES, VideoAnalysis
 from server.analysis.video import MAXIMUM_STILLS, VideoAnalyst
@@ -70,11 +71,14 @@ class _Broken:
         raise ModelFailed("the detector failed (RuntimeError)")
 
 
-def _analyst(decoder: _Given | None = None, pack: Pack | None = None) -> VideoAnalyst:
+def _analyst(
+    decoder: _Given | None = None, pack: Pack | None = None, subject: SubjectRule = SCAN_SUBJECT
+) -> VideoAnalyst:
     return VideoAnalyst(
         pack=pack or remembering_pack(),
         fusion=load_fusion_model(),
         policy=LivenessPolicy(),
+        subject=subject,
         video_decoder=decoder,
     )
 
@@ -135,6 +139,16 @@ def test_a_bystander_in_the_corner_is_no_second_person() -> None:
     analysis = _analysed(with_bystander())
     assert (analysis.source.frames, analysis.source.usable) == (20, 20)
     assert analysis.study.constant
+
+
+def test_the_rule_decides_whether_a_bystander_counts() -> None:
+    strict = replace(SCAN_SUBJECT, background_width=0.0)
+    with _refused(Reason.MULTIPLE_FACES):
+        _analyst(_Given(with_bystander()), subject=strict).analyse_video(_MP4)
+    stills = numbered(with_bystander(count=8))
+    assert _analyst().analyse_frames(stills).source.usable == 8
+    with _refused(Reason.MULTIPLE_FACES):
+        _analyst(subject=strict).analyse_frames(stills)
 
 
 def test_two_persons_who_change_places_are_found_out() -> None:
@@ -357,6 +371,7 @@ def test_real_clips_are_judged_whole_and_by_their_frames(assets: Path) -> None:
             pack=pack,
             fusion=load_fusion_model(),
             policy=LivenessPolicy(),
+            subject=SCAN_SUBJECT,
             video_decoder=decoders,
         )
         clips = sorted((assets / "data" / "video" / "live").iterdir())[3:6]

@@ -19,7 +19,15 @@ from structlog.testing import capture_logs
 
 from server.errors import Reason
 from tests.hostile.refusals import assert_documented
-from tests.server.analysis.uploads import blank, genuine, numbered, sound_only, two_persons, video
+from tests.server.analysis.uploads import (
+    blank,
+    genuine,
+    numbered,
+    sound_only,
+    two_persons,
+    video,
+    with_bystander,
+)
 from tests.server.live import LiveServer, portrait, serving, settings_for
 from tests.server.refusals import Refused, refused
 from vision.image import encode_jpeg
@@ -210,6 +218,20 @@ async def test_still_frames_are_answered_without_claims_over_time(analysing: Liv
     assert not answer.video.HasField("seconds")
     motion = next(signal for signal in answer.liveness.signals if signal.name == "planar_motion")
     assert not motion.HasField("score")
+
+
+async def test_the_settings_decide_whether_a_bystander_counts(
+    analysing: LiveServer, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    stills = _stills(numbered(with_bystander(count=8)))
+    assert (await _sent(analysing, stills)).video.usable_frames == 8
+    settings = settings_for(
+        tmp_path_factory.mktemp("strict"),
+        analysis={"video_workers": 0, "video_subject": {"background_width": 0.0}},
+    )
+    async with serving(settings) as strict:
+        answer = await _refusal(strict, stills)
+    assert (answer.reason, answer.metadata["framesWithSeveralFaces"]) == (Reason.MULTIPLE_FACES, "8")
 
 
 def _half(content: bytes) -> bytes:

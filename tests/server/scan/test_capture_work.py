@@ -10,6 +10,7 @@ from attempt.analyst import ExaminedFrame, FrameAnalyst, SeenFrame
 from attempt.capture import AttemptCapture
 from attempt.frame import FrameLimits
 from liveness.guidance import GuidanceSettings, Oval
+from matcher.persons import SCAN_SUBJECT
 from server.errors import Reason, Refusal
 from server.scan.capture_work import CaptureWork
 from server.scan.messages import FrameMessage
@@ -59,7 +60,12 @@ class _Setting:
         self.analyst = _Counting()
         self.trace = AttemptTrace()
         self.capture = AttemptCapture(
-            analyst=self.analyst, plan=PLAN, oval=Oval(), guidance=GuidanceSettings(), random=bytes
+            analyst=self.analyst,
+            plan=PLAN,
+            oval=Oval(),
+            guidance=GuidanceSettings(),
+            random=bytes,
+            subject=SCAN_SUBJECT,
         )
         self.work = CaptureWork(self.capture, pool=pool, trace=self.trace, monotonic=lambda: 0.0)
 

@@ -14,6 +14,7 @@ from liveness.guidance import GuidanceSettings, Oval
 from liveness.policy import LivenessPolicy
 from liveness.verdict import Verdict
 from matcher.comparison import MatchPolicy, compare
+from matcher.persons import SCAN_SUBJECT
 from matcher.template import fuse_templates
 from research.scan_match.clips import SentFrame
 from vision.packs import Pack, Template
@@ -107,6 +108,7 @@ class ScanCutter:
             oval=Oval(),
             guidance=GuidanceSettings(),
             random=bytes,
+            subject=SCAN_SUBJECT,
         )
         cuts = []
         for index, frame in enumerate(scan.frames):
