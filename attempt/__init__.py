@@ -41,7 +41,6 @@ For example, judge an EXPRESS attempt::
         witnesses=capture.witnesses,
         pad_scores=capture.pad_scores,
         portrait=portrait.template,
-        template_form=pack.template_form.id,
         calibration=pack.match_calibration,
         liveness_policy=LivenessPolicy(),
         match_policy=MatchPolicy(max_fmr=0.01),

@@ -188,7 +188,6 @@ def judge_attempt(
     witnesses: Sequence[ExaminedFrame],
     pad_scores: Sequence[PadScore],
     portrait: Template,
-    template_form: str,
     calibration: MatchCalibration,
     liveness_policy: LivenessPolicy,
     match_policy: MatchPolicy,
@@ -206,7 +205,6 @@ def judge_attempt(
         witnesses: Frames from stretches of the scan without a selected frame. They count only for constancy.
         pad_scores: The scores of the PAD networks, of frames spread over the attempt; empty without networks.
         portrait: The portrait's template.
-        template_form: The id of the form of the frames' templates (``vision.packs.templates``).
         calibration: The calibration of the embedder that made both.
         liveness_policy: Thresholds of liveness.
         match_policy: Threshold of the match.
@@ -236,7 +234,7 @@ def judge_attempt(
     if len(examined) >= MINIMUM_MATCH_FRAMES:
         match = compare(
             portrait=portrait,
-            scan=Template(fuse_templates([frame.sample for frame in examined]), template_form),
+            scan=fuse_templates([frame.sample for frame in examined]),
             calibration=calibration,
             policy=match_policy,
         )

@@ -156,4 +156,4 @@ def sample_of(
         pose=observation.pose or _STRAIGHT,
         eye_distance=face.eye_distance,
     )
-    return TemplateSample(embedding=pack.embedder.embed(pixels, face), quality=quality)
+    return TemplateSample(template=pack.template(pixels, face), quality=quality)

@@ -9,15 +9,14 @@ For example, compare the portrait in a passport's data group 2 with one frame::
 
     from matcher import MatchPolicy, PortraitPolicy, TemplateSample
     from matcher import accept_portrait, compare, fuse_templates
-    from vision.packs import Template
 
     portrait = accept_portrait(trusted_image, pack=pack, policy=PortraitPolicy())
 
     (face,) = pack.detector.detect(frame)
-    sample = TemplateSample(embedding=pack.embedder.embed(frame, face), quality=1.0)
+    sample = TemplateSample(template=pack.template(frame, face), quality=1.0)
     result = compare(
         portrait=portrait.template,
-        scan=Template(fuse_templates([sample]), pack.template_form.id),
+        scan=fuse_templates([sample]),
         calibration=pack.match_calibration,
         policy=MatchPolicy(max_fmr=0.01),
     )

@@ -77,7 +77,7 @@ def measure_constancy(
     Raises:
         PortraitPolicyInvalid: ``max_fmr`` is not in (0, 1).
         TemplateInvalid: A sample's quality is not in (0, 1], or its template not of length 1.
-        TemplateMismatch: The templates' lengths differ.
+        TemplateMismatch: The templates have different forms or lengths.
     """
     if not 0.0 < max_fmr < 1.0:
         raise PortraitPolicyInvalid(f"max_fmr must lie between 0 and 1, both excluded, got {max_fmr}")

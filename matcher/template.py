@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.errors import PortraitPolicyInvalid, TemplateInvalid, TemplateMismatch
-from vision.face import Embedding, HeadPose
+from vision.face import HeadPose
+from vision.packs import Template
 
 __all__ = ["TemplateSample", "fuse_templates", "sample_quality", "stack_samples"]
 
@@ -30,11 +31,11 @@ class TemplateSample:
     """The template of one frame, and its weight.
 
     Attributes:
-        embedding: The frame's template, of length 1.
+        template: The frame's template, of length 1.
         quality: Its weight, greater than 0 and at most 1; see ``sample_quality``.
     """
 
-    embedding: Embedding
+    template: Template
     quality: float
 
 
@@ -77,7 +78,7 @@ def sample_quality(
     return max(_LEAST_QUALITY, quality) if np.isfinite(quality) else _LEAST_QUALITY
 
 
-def fuse_templates(samples: Sequence[TemplateSample]) -> Embedding:
+def fuse_templates(samples: Sequence[TemplateSample]) -> Template:
     """Return the quality-weighted mean of the samples' templates, scaled to length 1.
 
     The order of the samples does not matter.
@@ -85,15 +86,14 @@ def fuse_templates(samples: Sequence[TemplateSample]) -> Embedding:
     Raises:
         TemplateInvalid: No sample, a quality not in (0, 1], a template not of length 1, or templates
             that cancel each other out.
-        TemplateMismatch: The templates' lengths differ.
+        TemplateMismatch: The templates have different forms or lengths.
     """
     stack, weights = stack_samples(samples)
     mean = weights @ stack / weights.sum()
     length = float(np.linalg.norm(mean))
     if length < _LEAST_LENGTH:
         raise TemplateInvalid("the samples' templates cancel each other out; they cannot be of one face")
-    fused: Embedding = (mean / length).astype(np.float32)
-    return fused
+    return Template((mean / length).astype(np.float32), samples[0].template.form_id)
 
 
 def stack_samples(samples: Sequence[TemplateSample]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -101,11 +101,14 @@ def stack_samples(samples: Sequence[TemplateSample]) -> tuple[NDArray[np.float64
 
     Raises:
         TemplateInvalid: No sample, a quality not in (0, 1], or a template not of length 1.
-        TemplateMismatch: The templates' lengths differ.
+        TemplateMismatch: The templates have different forms or lengths.
     """
     if not samples:
         raise TemplateInvalid("no sample to fuse; at least one frame must have given a template")
-    shapes = {sample.embedding.shape for sample in samples}
+    forms = {sample.template.form_id for sample in samples}
+    if len(forms) > 1:
+        raise TemplateMismatch(f"cannot fuse templates of different forms: {', '.join(sorted(forms))}")
+    shapes = {sample.template.vector.shape for sample in samples}
     if len(shapes) > 1 or any(len(shape) != 1 for shape in shapes):
         raise TemplateMismatch(f"cannot fuse templates of shapes {sorted(shapes)}")
     for sample in samples:
@@ -113,8 +116,8 @@ def stack_samples(samples: Sequence[TemplateSample]) -> tuple[NDArray[np.float64
             raise TemplateInvalid(
                 f"a sample's quality must lie above 0 and at most at 1, got {sample.quality}"
             )
-        length = float(np.linalg.norm(sample.embedding.astype(np.float64)))
+        length = float(np.linalg.norm(sample.template.vector.astype(np.float64)))
         if not abs(length - 1.0) <= _UNIT_TOLERANCE:
             raise TemplateInvalid(f"a sample's template must have length 1, got {length:.4g}")
-    stack = np.stack([sample.embedding.astype(np.float64) for sample in samples])
+    stack = np.stack([sample.template.vector.astype(np.float64) for sample in samples])
     return stack, np.array([sample.quality for sample in samples], dtype=np.float64)

@@ -142,7 +142,6 @@ class Bench:
             witnesses=trace.witnesses,
             pad_scores=trace.pad_scores,
             portrait=portrait,
-            template_form=self._pack.template_form.id,
             calibration=self._pack.match_calibration,
             liveness_policy=LivenessPolicy(),
             match_policy=_MATCH,

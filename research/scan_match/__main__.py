@@ -100,9 +100,9 @@ def _calibrate(recordings: Sequence[Recording], options: argparse.Namespace, con
                 name=recording.name,
                 portrait=_scored(portrait_template(recording, pack), pack),
                 scans=tuple(
-                    pack.match_calibration.vectors(fuse_templates(identify_scan(scan, pack).selected)[None])[
-                        0
-                    ].astype(np.float32)
+                    pack.match_calibration.vectors(
+                        fuse_templates(identify_scan(scan, pack).selected).vector[None]
+                    )[0].astype(np.float32)
                     for scan in recording.scans
                 ),
             )

@@ -279,7 +279,7 @@ class _PointFinder:
 
 
 def _least_pair(samples: Sequence[TemplateSample], calibration: MatchCalibration) -> float:
-    vectors = calibration.vectors(np.stack([sample.embedding for sample in samples]))
+    vectors = calibration.vectors(np.stack([sample.template.vector for sample in samples]))
     return float((vectors @ vectors.T).min())
 
 

@@ -155,7 +155,6 @@ class AttemptCloser:
             witnesses=run.capture.witnesses,
             pad_scores=run.capture.pad_scores,
             portrait=template,
-            template_form=env.models.pack.template_form.id,
             calibration=env.models.pack.match_calibration,
             liveness_policy=liveness_policy(stream.policy),
             match_policy=MatchPolicy(max_fmr=stream.policy.match.max_fmr),

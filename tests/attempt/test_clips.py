@@ -14,7 +14,6 @@ from tests.attempt.frames import frame_of
 from tests.attempt.networks import CountingNetwork
 from tests.server.live import pictures
 from tests.server.models_once import remembering_pack
-from vision.packs import Template
 
 _POLICY = LivenessPolicy()
 _FUSION = load_fusion_model()
@@ -38,8 +37,7 @@ def test_a_recorded_scan_has_the_verdict_of_an_attempt_with_the_same_frames() ->
         examined=capture.examined,
         witnesses=capture.witnesses,
         pad_scores=capture.pad_scores,
-        portrait=Template(capture.examined[0].sample.embedding, "form"),
-        template_form="form",
+        portrait=capture.examined[0].sample.template,
         calibration=pack.match_calibration,
         liveness_policy=_POLICY,
         match_policy=MatchPolicy(max_fmr=0.01),

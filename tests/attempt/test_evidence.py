@@ -22,7 +22,6 @@ from tests.server.live import PLAN, pictures
 from tests.server.models_once import remembering_pack
 from vision.face import BgrImage
 from vision.image import encode_jpeg
-from vision.packs import Template
 
 _FRAMES = 12
 
@@ -109,8 +108,7 @@ def _judged(monkeypatch: pytest.MonkeyPatch, change: Callable[[BgrImage], BgrIma
         examined=capture.examined,
         witnesses=capture.witnesses,
         pad_scores=capture.pad_scores,
-        portrait=Template(capture.examined[0].sample.embedding, "form"),
-        template_form="form",
+        portrait=capture.examined[0].sample.template,
         calibration=pack.match_calibration,
         liveness_policy=LivenessPolicy(),
         match_policy=MatchPolicy(max_fmr=1e-2),

@@ -44,9 +44,13 @@ LOST = scan(observations(14))
 """A scan whose face was lost after every frame."""
 
 
+def _sample(vector: Embedding) -> TemplateSample:
+    return TemplateSample(Template(vector, PORTRAIT.form_id), 0.5)
+
+
 def _examined(templates: Sequence[Embedding], *, start: int = 0) -> list[ExaminedFrame]:
     return [
-        ExaminedFrame(frame_index=index, sample=TemplateSample(template, 0.5))
+        ExaminedFrame(frame_index=index, sample=_sample(template))
         for index, template in enumerate(templates, start)
     ]
 
@@ -86,7 +90,6 @@ def _judge(
         witnesses=_examined(witnesses, start=len(templates)),
         pad_scores=(),
         portrait=PORTRAIT,
-        template_form=PORTRAIT.form_id,
         calibration=THREE_DECADES,
         liveness_policy=LivenessPolicy(),
         match_policy=MatchPolicy(max_fmr=1e-2),
@@ -128,7 +131,6 @@ def test_cues_of_the_selected_frames_and_all_scores_of_networks_reach_the_judge(
         witnesses=_examined([_at(0.9)], start=5),
         pad_scores=scores,
         portrait=PORTRAIT,
-        template_form=PORTRAIT.form_id,
         calibration=THREE_DECADES,
         liveness_policy=LivenessPolicy(),
         match_policy=MatchPolicy(max_fmr=1e-2),
@@ -366,10 +368,10 @@ def test_a_picture_gets_no_life_from_another_face_that_is_cut_in_for_moments() -
         motion.append(replace(cut, frames=np.array(shown)))
         of_picture += [shown[0]] if picture else []
     watched = scan(frames, motion)
-    examined = [ExaminedFrame(index, TemplateSample(_at(0.9), 0.5)) for index in of_picture[:8]]
+    examined = [ExaminedFrame(index, _sample(_at(0.9))) for index in of_picture[:8]]
     # As the capture does it: of the stretches without a selected frame only the longest are identified.
     unseen = unexamined_stretches(watched, examined=of_picture[:8])
-    witnesses = [ExaminedFrame(stretch.detected[0], TemplateSample(_at(0.9), 0.5)) for stretch in unseen[:8]]
+    witnesses = [ExaminedFrame(stretch.detected[0], _sample(_at(0.9))) for stretch in unseen[:8]]
     assert {frame.frame_index for frame in witnesses} == set(of_picture[8:])
 
     def judged(*probabilities: float) -> AttemptJudgement:
@@ -380,7 +382,6 @@ def test_a_picture_gets_no_life_from_another_face_that_is_cut_in_for_moments() -
             witnesses=witnesses,
             pad_scores=[PadScore(index, "network", real) for real in probabilities for index in of_picture],
             portrait=PORTRAIT,
-            template_form=PORTRAIT.form_id,
             calibration=THREE_DECADES,
             liveness_policy=LivenessPolicy(),
             match_policy=MatchPolicy(max_fmr=1e-2),

@@ -14,6 +14,7 @@ from matcher.similarity import fmr_bound
 from matcher.template import TemplateSample, fuse_templates
 from tests.matcher.calibrations import THREE_DECADES, calibration
 from vision.face import Embedding
+from vision.packs import Template
 from vision.packs.calibration import ScanRange, ScorePoint
 
 _NOISE = 0.02
@@ -24,13 +25,17 @@ def _person(seed: int, dimensions: int = 64) -> Embedding:
     return (vector / np.linalg.norm(vector)).astype(np.float32)
 
 
+def sample(vector: Embedding, quality: float) -> TemplateSample:
+    return TemplateSample(Template(vector, "form"), quality)
+
+
 def _frames(letters: str, *, noise: float = _NOISE, quality: float = 0.8) -> list[TemplateSample]:
     """A frame for each letter; equal letters are one person, with the noise that frames have."""
     rng = np.random.default_rng(5)
     samples = []
     for letter in letters:
         vector = _person(ord(letter)).astype(np.float64) + rng.normal(scale=noise, size=64)
-        samples.append(TemplateSample((vector / np.linalg.norm(vector)).astype(np.float32), quality))
+        samples.append(sample((vector / np.linalg.norm(vector)).astype(np.float32), quality))
     return samples
 
 
@@ -76,8 +81,8 @@ def test_one_blurred_frame_is_outvoted_by_its_neighbours() -> None:
     person, first, second = np.eye(64)[:3]
     poor = [person + 1.2 * other for other in (first, second)]
     templates = [*[person] * 6, *(template / np.linalg.norm(template) for template in poor)]
-    samples = [TemplateSample(template.astype(np.float32), 1.0) for template in templates]
-    pairs = [float(a.embedding @ b.embedding) for a, b in combinations(samples, 2)]
+    samples = [sample(template.astype(np.float32), 1.0) for template in templates]
+    pairs = [float(a.template.vector @ b.template.vector) for a, b in combinations(samples, 2)]
     found = measure_constancy(samples, calibration=calibration((0.0, 1.0), (0.5, SWAP_MAX_FMR)))
     assert found is not None
     assert min(pairs) < 0.5 <= found.cosine
@@ -88,9 +93,12 @@ def test_one_blurred_frame_is_outvoted_by_its_neighbours() -> None:
 @given(st.lists(st.tuples(st.sampled_from("AB"), st.floats(0.05, 1.0)), min_size=2, max_size=6))
 def test_no_division_of_two_persons_frames_is_less_alike(frames: list[tuple[str, float]]) -> None:
     noisy = _frames("".join(letter for letter, _ in frames))
-    samples = [TemplateSample(one.embedding, weight) for one, (_, weight) in zip(noisy, frames, strict=True)]
+    samples = [replace(one, quality=weight) for one, (_, weight) in zip(noisy, frames, strict=True)]
     cosines = [
-        float(fuse_templates([samples[at] for at in chosen]) @ fuse_templates([samples[at] for at in rest]))
+        float(
+            fuse_templates([samples[at] for at in chosen]).vector
+            @ fuse_templates([samples[at] for at in rest]).vector
+        )
         for size in range(1, len(samples))
         for chosen in combinations(range(len(samples)), size)
         if (rest := [at for at in range(len(samples)) if at not in chosen])
@@ -106,8 +114,8 @@ def test_no_division_of_two_persons_frames_is_less_alike(frames: list[tuple[str,
 def test_the_order_of_the_frames_does_not_matter(count: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     samples = [
-        TemplateSample(sample.embedding, float(rng.uniform(0.1, 1)))
-        for sample in _frames("".join(rng.choice(list("ABC"), count)))
+        replace(each, quality=float(rng.uniform(0.1, 1)))
+        for each in _frames("".join(rng.choice(list("ABC"), count)))
     ]
     ahead = measure_constancy(samples, calibration=THREE_DECADES)
     shuffled = [samples[place] for place in rng.permutation(count)]
@@ -133,7 +141,7 @@ def test_a_calibration_that_supports_less_is_used_as_far_as_it_goes() -> None:
 
 
 def test_templates_that_cancel_each_other_out_are_not_of_one_person() -> None:
-    samples = [TemplateSample(sign * _person(1), 1.0) for sign in (1, -1, 1, -1, 1)]
+    samples = [sample(sign * _person(1), 1.0) for sign in (1, -1, 1, -1, 1)]
     found = measure_constancy(samples, calibration=THREE_DECADES)
     assert found is not None
     assert found.cosine == -1.0
@@ -147,19 +155,20 @@ def test_a_bound_out_of_range_is_refused(max_fmr: float) -> None:
 
 
 def test_incompatible_templates_are_refused() -> None:
+    one, other = (TemplateSample(Template(_person(1), form), 1.0) for form in ("one", "other"))
+    with pytest.raises(TemplateMismatch):
+        measure_constancy([one, other], calibration=THREE_DECADES)
     with pytest.raises(TemplateMismatch):
         measure_constancy(
-            [TemplateSample(_person(1, 64), 1.0), TemplateSample(_person(1, 32), 1.0)],
+            [sample(_person(1, 64), 1.0), sample(_person(1, 32), 1.0)],
             calibration=THREE_DECADES,
         )
     with pytest.raises(TemplateInvalid):
-        measure_constancy(
-            [TemplateSample(_person(1), 1.0), TemplateSample(_person(1), 0.0)], calibration=THREE_DECADES
-        )
+        measure_constancy([sample(_person(1), 1.0), sample(_person(1), 0.0)], calibration=THREE_DECADES)
 
 
 def test_frames_are_compared_by_the_range_of_scans() -> None:
-    samples = [TemplateSample(_person(seed), 1.0) for seed in (1, 1, 2, 2)]
+    samples = [sample(_person(seed), 1.0) for seed in (1, 1, 2, 2)]
     lax = measure_constancy(samples, calibration=THREE_DECADES, max_fmr=0.5)
     points = (ScorePoint(-0.9, 0.4), ScorePoint(0.9, 0.01))
     scans = ScanRange(points, 3, 6, 3, 12)

@@ -1,5 +1,6 @@
 """The packaged calibration files, as the decision uses them."""
 
+import re
 from importlib.resources import files
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from matcher.comparison import MatchPolicy, require_calibration_support
 from matcher.errors import CalibrationTooWeak
 from matcher.similarity import fmr_bound, threshold_cosine
-from vision.packs.calibration import MatchCalibration, parse_calibration
+from vision.packs.calibration import MatchCalibration, load_calibration, parse_calibration
 
 MEASURED = (
     "dlib_resnet",
@@ -18,11 +19,45 @@ MEASURED = (
     "mobilefacenet_foamliu_yunet",
 )
 ASSUMED = ("w600k_mbf", "w600k_r50")
+EVERY = sorted(
+    file.name.removesuffix(".toml")
+    for file in (files("vision.packs") / "calibrations").iterdir()
+    if file.name.endswith(".toml")
+)
+COPIED = re.compile(r"Copied from (\w+)\.toml\.")
+"""How a file states that its figures are those of another one, which was measured."""
 
 
 def packaged(name: str) -> MatchCalibration:
     file = files("vision.packs") / "calibrations" / f"{name}.toml"
     return parse_calibration(file.read_text(encoding="utf-8"), source=file.name)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_the_form_is_that_of_the_embedder(name: str) -> None:
+    calibration = packaged(name)
+    if calibration.template:
+        _, sha256, dimensions, preprocessing = calibration.template.split("/", 3)
+        assert sha256 == calibration.embedder_sha256
+        assert preprocessing
+        assert calibration.cohort is None or calibration.cohort.mean.size == int(dimensions)
+    loaded = load_calibration(calibration.embedder_sha256, template=calibration.template)
+    assert loaded.sha256 == calibration.sha256
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_copied_file_has_the_figures_of_the_measured_one(name: str) -> None:
+    copy = packaged(name)
+    source = COPIED.match(copy.record.command)
+    assert (source is not None) == (name in {"edgeface_xs_gamma_06_scrfd", "edgeface_xs_gamma_06_yunet"})
+    if source is None:
+        return
+    measured = packaged(source[1])
+    assert (copy.points, copy.scans, copy.cohort) == (measured.points, measured.scans, measured.cohort)
+    # The figures hold for one preprocessing, of another file with the same network.
+    assert copy.template.split("/", 2)[2] == measured.template.split("/", 2)[2]
+    assert measured.embedder_sha256 in copy.record.note
+    assert (copy.record.provenance, measured.record.provenance) == ("assumed", "measured")
 
 
 @pytest.mark.parametrize("name", MEASURED + ASSUMED)

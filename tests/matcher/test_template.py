@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -8,7 +9,8 @@ from hypothesis import strategies as st
 
 from matcher.errors import PortraitPolicyInvalid, TemplateInvalid, TemplateMismatch
 from matcher.template import TemplateSample, fuse_templates, sample_quality
-from vision.face import HeadPose
+from vision.face import Embedding, HeadPose
+from vision.packs import Template
 
 FRONTAL = HeadPose(yaw=0.0, pitch=0.0, roll=0.0)
 QUALITIES = st.floats(0.05, 1.0)
@@ -19,47 +21,49 @@ def unit(seed: int, dimensions: int = 64) -> np.ndarray[tuple[int], np.dtype[np.
     return (vector / np.linalg.norm(vector)).astype(np.float32)
 
 
-SAMPLES = st.lists(
-    st.builds(TemplateSample, st.integers(0, 10**6).map(unit), QUALITIES), min_size=1, max_size=9
-)
+def sample(vector: Embedding, quality: float) -> TemplateSample:
+    return TemplateSample(Template(vector, "form"), quality)
+
+
+SAMPLES = st.lists(st.builds(sample, st.integers(0, 10**6).map(unit), QUALITIES), min_size=1, max_size=9)
 
 
 @given(SAMPLES)
 def test_the_result_has_length_1(samples: list[TemplateSample]) -> None:
-    assert np.linalg.norm(fuse_templates(samples)) == pytest.approx(1.0, abs=1e-5)
+    assert np.linalg.norm(fuse_templates(samples).vector) == pytest.approx(1.0, abs=1e-5)
 
 
 @given(SAMPLES, st.randoms())
 def test_the_order_of_the_frames_does_not_matter(samples: list[TemplateSample], random: Random) -> None:
     shuffled = list(samples)
     random.shuffle(shuffled)
-    np.testing.assert_allclose(fuse_templates(samples), fuse_templates(shuffled), atol=1e-6)
+    np.testing.assert_allclose(fuse_templates(samples).vector, fuse_templates(shuffled).vector, atol=1e-6)
 
 
 @given(SAMPLES, st.floats(0.1, 1.0))
 def test_only_the_ratio_of_the_qualities_matters(samples: list[TemplateSample], factor: float) -> None:
-    scaled = [TemplateSample(sample.embedding, sample.quality * factor) for sample in samples]
-    np.testing.assert_allclose(fuse_templates(samples), fuse_templates(scaled), atol=1e-5)
+    scaled = [replace(each, quality=each.quality * factor) for each in samples]
+    np.testing.assert_allclose(fuse_templates(samples).vector, fuse_templates(scaled).vector, atol=1e-5)
 
 
 @given(st.integers(0, 10**6), st.lists(QUALITIES, min_size=1, max_size=8))
 def test_equal_frames_give_their_own_template(seed: int, qualities: list[float]) -> None:
-    fused = fuse_templates([TemplateSample(unit(seed), quality) for quality in qualities])
+    fused = fuse_templates([sample(unit(seed), quality) for quality in qualities]).vector
     np.testing.assert_allclose(fused, unit(seed), atol=1e-6)
 
 
 def test_the_better_frame_pulls_the_template_to_its_side() -> None:
     good, poor = unit(1), unit(2)
-    fused = fuse_templates([TemplateSample(good, 1.0), TemplateSample(poor, 0.1)])
+    fused = fuse_templates([sample(good, 1.0), sample(poor, 0.1)]).vector
     assert float(fused @ good) > 0.9 > float(fused @ poor)
 
 
 def test_fusion_of_noisy_frames_comes_closer_to_the_person_than_a_frame() -> None:
     person, rng = unit(7).astype(np.float64), np.random.default_rng(3)
     frames = [person + rng.normal(scale=0.1, size=person.size) for _ in range(8)]
-    samples = [TemplateSample((f / np.linalg.norm(f)).astype(np.float32), 1.0) for f in frames]
-    fused = fuse_templates(samples)
-    assert float(fused @ person) > max(float(sample.embedding @ person) for sample in samples)
+    samples = [sample((f / np.linalg.norm(f)).astype(np.float32), 1.0) for f in frames]
+    fused = fuse_templates(samples).vector
+    assert float(fused @ person) > max(float(each.template.vector @ person) for each in samples)
 
 
 def test_no_frame_is_refused() -> None:
@@ -68,25 +72,29 @@ def test_no_frame_is_refused() -> None:
 
 
 def test_frames_of_two_embedders_are_refused() -> None:
+    one, other = (TemplateSample(Template(unit(1), form), 1.0) for form in ("one/128", "other/128"))
+    assert fuse_templates([one, one]).form_id == "one/128"
     with pytest.raises(TemplateMismatch):
-        fuse_templates([TemplateSample(unit(1, 128), 1.0), TemplateSample(unit(1, 512), 1.0)])
+        fuse_templates([one, other])
+    with pytest.raises(TemplateMismatch):
+        fuse_templates([sample(unit(1, 128), 1.0), sample(unit(1, 512), 1.0)])
 
 
 def test_frames_that_cancel_each_other_out_are_refused() -> None:
     with pytest.raises(TemplateInvalid):
-        fuse_templates([TemplateSample(unit(1), 0.5), TemplateSample(-unit(1), 0.5)])
+        fuse_templates([sample(unit(1), 0.5), sample(-unit(1), 0.5)])
 
 
 @pytest.mark.parametrize("quality", [0.0, -0.1, 1.1, math.nan])
 def test_a_quality_out_of_range_is_refused(quality: float) -> None:
     with pytest.raises(TemplateInvalid):
-        fuse_templates([TemplateSample(unit(1), quality)])
+        fuse_templates([sample(unit(1), quality)])
 
 
 @pytest.mark.parametrize("factor", [0.5, 0.0, math.nan])
 def test_a_template_not_of_length_1_is_refused(factor: float) -> None:
     with pytest.raises(TemplateInvalid):
-        fuse_templates([TemplateSample((unit(1) * factor).astype(np.float32), 1.0)])
+        fuse_templates([sample((unit(1) * factor).astype(np.float32), 1.0)])
 
 
 def test_a_sharp_large_frontal_frame_counts_fully() -> None:
@@ -109,7 +117,7 @@ def test_a_quality_can_always_be_fused(sharpness: float, yaw: float, pitch: floa
     pose = HeadPose(yaw=yaw, pitch=pitch, roll=0.0)
     quality = sample_quality(sharpness=sharpness, pose=pose, eye_distance=eyes)
     assert 0.05 <= quality <= 1.0
-    fuse_templates([TemplateSample(unit(1), quality)])
+    fuse_templates([sample(unit(1), quality)])
 
 
 @given(st.floats(0, 80), st.floats(0, 80))

@@ -75,7 +75,6 @@ class Driver:
             witnesses=capture.witnesses,
             pad_scores=capture.pad_scores,
             portrait=portrait,
-            template_form=self._pack.template_form.id,
             calibration=self._pack.match_calibration,
             liveness_policy=LivenessPolicy(),
             match_policy=MatchPolicy(max_fmr=1e-2),

@@ -48,7 +48,7 @@ def test_a_scan_is_identified_as_a_server_does() -> None:
     assert 0.5 < found.examined_share <= 1.0
     portrait = portrait_template(recording, real_pack())
     assert portrait is not None
-    assert min(float(portrait @ sample.embedding) for sample in found.selected) > 0.95
+    assert min(float(portrait @ sample.template.vector) for sample in found.selected) > 0.95
 
 
 def test_portrait_frames_without_a_face_give_no_portrait() -> None:

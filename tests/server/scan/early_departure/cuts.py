@@ -131,7 +131,6 @@ class ScanCutter:
             witnesses=capture.witnesses,
             pad_scores=capture.pad_scores,
             portrait=scan.portrait,
-            template_form=self._pack.template_form.id,
             calibration=calibration,
             liveness_policy=LivenessPolicy(),
             match_policy=policy,
@@ -141,9 +140,7 @@ class ScanCutter:
         )
         bounds: tuple[float, ...] = ()
         if len(examined) >= MINIMUM_MATCH_FRAMES:
-            fused = Template(
-                fuse_templates([frame.sample for frame in examined]), self._pack.template_form.id
-            )
+            fused = fuse_templates([frame.sample for frame in examined])
             bounds = tuple(
                 compare(portrait=other, scan=fused, calibration=calibration, policy=policy).fmr_bound
                 for other in scan.others
