@@ -69,7 +69,7 @@ class Viewport:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sight:
-    """An image with depth, as the camera sees it at one moment.
+    """How the camera sees an image with depth at one moment.
 
     Attributes:
         map_x: For each frame pixel, the x on the canvas that it shows.
