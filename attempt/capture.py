@@ -320,11 +320,11 @@ class AttemptCapture:
         self._placement.skip()
 
     def next_examination(self) -> Examination | None:
-        """Returns the next examination that is worth running before the end; ``None`` if there is none now.
+        """Returns an examination to run now, during the capture; ``None`` if all of them can wait.
 
-        Call it between frames, so that little is left for the end. The number of examined frames grows with
-        the progress of the capture. Frames that are likely to be replaced by better ones are examined last,
-        when the capture is complete.
+        Call it between frames, so that few examinations are left for the end. The number of frames to examine
+        grows with the progress of the capture. First come the frames that better ones are least likely to
+        replace.
         """
         share = self._placement.share
         if share < _FIRST_EXAMINED_SHARE:
