@@ -11,7 +11,7 @@ Why these options (a server runs several scans at once, each on its own thread):
 On a GPU:
 
 * 32-bit numbers as on the CPU, not TF32: thresholds and calibrations hold for both.
-* Memory grows by what a model needs, not by powers of two.
+* Memory grows by the amount that a model needs, not by powers of two.
 * cuDNN chooses its algorithms by rules, not by trying them: it would try again for every new batch size.
 * No fallback to the CPU while a server runs. ONNX Runtime would change the provider of a session that other
   threads use.

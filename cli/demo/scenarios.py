@@ -59,7 +59,7 @@ class Scenario:
     Attributes:
         key: Name of its folder: lower-case letters and ``-``.
         title: Its title, in a few words.
-        shown: What is in front of the camera, in one sentence.
+        shown: One sentence that describes the scene in front of the camera.
         portrait: Built-in photo that the orchestrator uploads.
         scanned: Built-in photo from which the scan is made; None if no scan follows.
         kind: Kind of the scan: a ``FlashKind`` in DYNAMIC, with a screen that flashes; a ``ScanKind`` in
