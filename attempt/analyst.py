@@ -33,9 +33,10 @@ class SeenFrame:
         frame: The frame as received; evidence keeps its bytes.
         pixels: The upright pixels; ``None`` if the detector did not run on the frame.
         observation: The measurements.
-        depth: Log odds that the motion up to this frame shows the depth of a head; ``None`` unless requested.
-        light: The upright pixels for measuring the light, reduced if the frame is large; ``None`` unless
-            requested.
+        depth: Natural log odds that the motion up to this frame shows the depth of a head; ``None`` unless
+            the caller requested it.
+        light: The upright pixels for measuring the screen's light, reduced if the frame is large; ``None``
+            unless the caller requested them.
     """
 
     frame: Frame

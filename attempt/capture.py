@@ -56,8 +56,8 @@ class AttemptCapture:
     Attributes:
         challenge: The attempt's challenge; ``None`` without one.
         examiner: Keeps the templates and cues of the selected frames.
-        round_trip: The stream's round trip. The caller notes the messages without which the device cannot
-            send another frame (``RoundTrip.note_request``).
+        round_trip: Measures the stream's round trip. The caller calls ``RoundTrip.note_request`` when it
+            sends a message without which the device cannot send another frame.
     """
 
     def __init__(
@@ -133,10 +133,10 @@ class AttemptCapture:
 
     @property
     def hints(self) -> tuple[str, ...]:
-        """Feedback codes of the obstacles: first those of the challenge, then the most frequent.
+        """Feedback codes that state why frames could not be used: those of the challenge, then of placement.
 
-        If most frames were rotated, ``WRONG_ROTATION`` comes first and replaces ``NO_FACE``, which it
-        explains.
+        The codes of placement are in order of frequency. If most frames were rotated, ``WRONG_ROTATION``
+        comes first, and ``NO_FACE`` is omitted, because the rotation causes it.
         """
         own = () if self.challenge is None else self.challenge.hints
         counted = self._placement.hints
@@ -320,11 +320,11 @@ class AttemptCapture:
         self._placement.skip()
 
     def next_examination(self) -> Examination | None:
-        """Returns the next examination that is worth running before the end; ``None`` if there is none now.
+        """Returns an examination to run now, during the capture; ``None`` if all of them can wait.
 
-        Call it between frames, so that little is left for the end. The number of examined frames grows with
-        the progress of the capture. Frames that are likely to be replaced by better ones are examined last,
-        when the capture is complete.
+        Call it between frames, so that few examinations are left for the end. The number of frames to examine
+        grows with the progress of the capture. First come the frames that better ones are least likely to
+        replace.
         """
         share = self._placement.share
         if share < _FIRST_EXAMINED_SHARE:

@@ -74,8 +74,8 @@ class FrameExaminer:
 
         Args:
             analyst: Runs the models.
-            kept: The attempt's selected frames by index; the caller keeps it up to date. Answers for other
-                frames are not reported.
+            kept: The attempt's selected frames by index; the caller keeps it up to date. ``examined`` omits
+                other frames.
         """
         self._analyst = analyst
         self._kept = kept
@@ -85,16 +85,16 @@ class FrameExaminer:
 
     @property
     def examined(self) -> tuple[ExaminedFrame, ...]:
-        """The answers for the selected frames so far, in order of frames."""
+        """The examined ones of the selected frames, in order."""
         return tuple(self._examined[index] for index in sorted(self._kept) if index in self._examined)
 
     def next(self, wanted: Sequence[int]) -> Examination | None:
-        """Returns an examination of the first wanted frame without answers; ``None`` if all have answers."""
+        """Returns an examination of the first wanted frame that was not examined; ``None`` if all were."""
         missing = next((index for index in wanted if index not in self._examined), None)
         return None if missing is None else self._examination(missing)
 
     def pending(self, selected: Sequence[int], *, begun: int | None = None) -> tuple[Examination, ...]:
-        """Returns the examinations of the selected frames that have no answers yet.
+        """Returns the examinations of those selected frames that were not examined yet.
 
         Args:
             selected: Indices of the selected frames.
@@ -105,7 +105,7 @@ class FrameExaminer:
         )
 
     def add(self, examined: Iterable[ExaminedFrame]) -> None:
-        """Keeps the answers for frames."""
+        """Keeps the results of examinations."""
         self._examined.update((one.frame_index, one) for one in examined)
 
     def identifications(self, frames: Iterable[tuple[Frame, FrameObservation]]) -> tuple[Identification, ...]:

@@ -103,9 +103,9 @@ class VideoStudy:
 
 
 class FileFrames(ABC):
-    """What is kept of a file's frames so far; subclasses take the frames. Not safe for several threads.
+    """The data kept of a file's frames so far; subclasses take the frames. Not safe for several threads.
 
-    Kept are the measurements, the pixels of the frames selected for the embedder, and PAD scores.
+    These are the measurements, the pixels of the frames selected for the embedder, and the PAD scores.
     """
 
     def __init__(self, pack: Pack, *, seconds: float) -> None:

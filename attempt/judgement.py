@@ -155,8 +155,8 @@ class AttemptJudgement:
     def stands(self) -> bool:
         """Whether the judgement decides the check even if the device does not sign the attempt's end.
 
-        This prevents a device from avoiding an adverse judgement by disconnecting. Any other judgement needs
-        the signed end.
+        An adverse judgement with ample evidence does. This prevents a device from avoiding it by
+        disconnecting. Any other judgement needs the signed end.
         """
         return self.adverse and self.ample
 

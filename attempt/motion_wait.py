@@ -1,4 +1,4 @@
-"""Waits at the end of a capture for the motion of a person who kept still."""
+"""Extends a capture in which the person kept still, until the person turns the head or time is up."""
 
 from typing import Final
 
@@ -12,12 +12,12 @@ _BETWEEN_SECONDS: Final = 0.25
 
 
 class MotionWait:
-    """Asks a person who kept still to turn the head, and waits for the turn.
+    """Decides whether to ask the person for a turn of the head at the end of a capture, and for how long.
+
+    LIVE requires motion that a flat sheet cannot make (``liveness.fusion``). If the person kept still, there
+    is none, and the attempt would end as INCONCLUSIVE.
 
     Not safe for several threads at once.
-
-    Without the turn, the scan would end as INCONCLUSIVE, because LIVE requires motion that a flat sheet
-    cannot make (``liveness.fusion``).
     """
 
     def __init__(self, *, seconds: float) -> None:
@@ -30,7 +30,7 @@ class MotionWait:
         self._begun: float | None = None
         self._measured: float | None = None
         self.over = seconds <= 0
-        """Whether the sign was seen, or was awaited for the whole time."""
+        """Whether the capture need not wait: such motion was measured, or the longest wait is over."""
 
     @property
     def asking(self) -> bool:
@@ -38,7 +38,9 @@ class MotionWait:
         return self._begun is not None and not self.over
 
     def take(self, scan: ScanObservations, time: float) -> None:
-        """Tests the measurements up to a frame at or after the capture's end, and begins or ends the wait.
+        """Tests the measurements so far, and begins or ends the wait.
+
+        Call it for each frame from the end of the capture on.
 
         Args:
             scan: The measurements of the attempt so far.

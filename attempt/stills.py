@@ -108,14 +108,14 @@ def observe_still(
     index: int,
     capture_time: float,
 ) -> FrameObservation:
-    """Measures one image that belongs to no stream of frames.
+    """Returns the measurements of one image that is not part of a scan, such as a photo or a film's frame.
 
     Args:
         pixels: The upright image, shape (height, width, 3), BGR.
         faces: The faces in it, the subject's first.
         landmarks: Dense landmarks of the first face, if there are any.
-        index: The image's index in its series, from 0.
-        capture_time: Seconds, increasing with the index.
+        index: The image's index, from 0, if it is one of several; otherwise 0.
+        capture_time: The image's time, seconds; it increases with the index.
     """
     return observe_frame(
         pixels,

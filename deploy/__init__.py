@@ -1,1 +1,1 @@
-"""How Facegate is packed: the image, and the lists of what is in it."""
+"""Packs Facegate: the container image, and the lists of its contents."""

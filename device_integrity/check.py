@@ -7,7 +7,7 @@ __all__ = ["DeviceCheck", "DeviceFinding", "Manipulation", "passed_test"]
 
 
 class DeviceFinding(StrEnum):
-    """What a test established. The names are those of ``facegate.v1.DeviceCheck.Outcome``."""
+    """The finding of a test. The names are those of ``facegate.v1.DeviceCheck.Outcome``."""
 
     PASS = "PASS"  # noqa: S105 - a word of the contract, not a secret
     """The claim was verified."""
@@ -50,7 +50,7 @@ class DeviceCheck:
         outcome: The finding.
         reason: Machine-readable reason, UPPER_SNAKE_CASE.
         detail: The finding in plain words, at most 500 characters, without keys, tokens or identifiers of
-            a device: what was found, and what was expected.
+            a device: the value that was found, and the expected one.
         sign_of: The manipulation that a FAIL indicates, or ``None``.
         soft: For a FAIL, whether honest devices also fail the test, so that it does not decide alone. For
             an UNAVAILABLE, whether the operator's settings allow the item to be missing.

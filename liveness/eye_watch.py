@@ -241,7 +241,7 @@ class EyeWatch:
         return EyeSight(time, patches, turned, eyes, worth_measuring=unlike and self._budget.has_spare(time))
 
     def add_measured(self, sight: EyeSight, eyes: EyeRatios | None) -> EyeRatios | None:
-        """Adds a measured frame.
+        """Adds a frame whose eyes were measured.
 
         Args:
             sight: The eyes before the measurement.
@@ -274,10 +274,11 @@ class EyeWatch:
         return eyes
 
     def add_unmeasured(self, sight: EyeSight) -> EyeRatios | None:
-        """Adds a frame that was not measured.
+        """Adds a frame whose eyes were not measured.
 
         Returns:
-            The ratios of earlier eyes that look the same; ``None`` if none do.
+            The ratios that were measured in an earlier frame whose eyes look the same; ``None`` if no eyes
+            so far do.
         """
         if sight.eyes is not None:
             self._fall.add(sight, sight.eyes)

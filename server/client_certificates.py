@@ -57,7 +57,7 @@ class ShownCertificate:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What is known of a certificate: its caller and the end of its validity, or why it is refused."""
+    """A tested certificate: its caller and the end of its validity, or the reason of its refusal."""
 
     found: tuple[Caller, datetime] | str
 

@@ -1,10 +1,10 @@
 """Permissions of files that the server reads or makes.
 
-Files that the server reads: users other than the owner and the group may not write them, because they decide
-who is trusted. The group may write them, as the umask of many machines allows. The group may also
-read files with secrets, as it can read the files that Kubernetes mounts from a Secret. No other user may read
-these, and only the owner may write them. The mode is that of the opened file, so links to it make no
-difference.
+Files that the server reads: users other than the owner and the group may not write them, because the files
+decide whom the server trusts. The group may write them, as the umask of many machines allows. The group may
+also read files with secrets, as it can read the files that Kubernetes mounts from a Secret. No other user may
+read files with secrets, and only the owner may write them. The mode is that of the opened file, so links to
+it make no difference.
 
 Files that the server makes: folders have mode 0700 and files 0600, regardless of the umask. If an earlier
 version left wider permissions, they are restricted, provided that the server's user owns the file.

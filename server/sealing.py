@@ -152,7 +152,7 @@ class WrappingKeys:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What a sealed record belongs to; it opens in the same context only.
+    """The context of a sealed record, which opens in the same context only.
 
     Attributes:
         tenant: The tenant of the check.

@@ -1,4 +1,4 @@
-"""Opens the servicers behind the listeners with what they work with."""
+"""Opens the servicers behind the listeners, and the objects that they use."""
 
 import secrets
 from collections.abc import Mapping

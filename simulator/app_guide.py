@@ -137,7 +137,7 @@ class AppGuide:
         Args:
             oval_width: Width of the oval as a share of the frame's width.
             centre: Centre of the oval, as shares of the frame's width and height.
-            at: As for ``ask``.
+            at: As for ``prompt_distance``.
             seconds: Time in which the oval reaches its place.
         """
         self._oval = _Oval(oval_width, *centre)
@@ -151,7 +151,7 @@ class AppGuide:
         Args:
             outline_width: Width of the face in the frame, as a share of the frame's width.
             centre: Centre of the face, as shares of the frame's width and height.
-            at: As for ``ask``; while the person moves and shortly after, the call has no effect.
+            at: As for ``prompt_distance``; while the person moves and shortly after, the call has no effect.
         """
         oval = self._oval
         if oval is None or at < self._settled:
@@ -178,7 +178,7 @@ class AppGuide:
         """Withdraws the oval; the person moves back to rest.
 
         Args:
-            at: As for ``ask``.
+            at: As for ``prompt_distance``.
         """
         self._oval = None
         if self._moves:
@@ -188,7 +188,7 @@ class AppGuide:
         """Prompts the person to blink.
 
         Args:
-            at: As for ``ask``.
+            at: As for ``prompt_distance``.
         """
         start = at + float(self._lids.uniform(*_READING_SECONDS))
         self._blinks.append(BlinkMotion.draw(self._lids, start=start, depth=1.0, closed=_SHUT_SECONDS))
@@ -201,7 +201,7 @@ class AppGuide:
         """Prompts the person to turn the head a little from side to side.
 
         Args:
-            at: As for ``ask``.
+            at: As for ``prompt_distance``.
         """
         if self._turns and at < self._turns[-1].end:
             return

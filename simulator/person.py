@@ -78,8 +78,9 @@ class PersonView:
     """The person alone, as the lens sees the person.
 
     Attributes:
-        layer: Colours, and coverage (0..255) in the fourth channel, of the frame's size.
-        sight: The part of the canvas that the frame shows.
+        layer: Shape (height, width, 4) of the frame: BGR, and in the fourth channel how much of each pixel
+            the person covers, 0..255.
+        sight: The point of the canvas that each pixel of the frame shows.
     """
 
     layer: NDArray[np.uint8]
@@ -183,7 +184,7 @@ class Person:
         return self._behaviour.at(time)
 
     def render(self, state: PersonState) -> PersonView:
-        """Render the person alone, without the room."""
+        """Return the person alone, without the room."""
         self._eyelids.draw(self._layer, closure=state.closure, gaze=state.gaze)
         morph = self._expression.field(mouth=state.mouth, jaw=state.jaw, brows=state.brows)
         sight = self._relief.look_up(state.head, morph=morph, pan=state.pan)
@@ -193,7 +194,7 @@ class Person:
         return PersonView(layer=np.asarray(layer, dtype=np.uint8), sight=sight)
 
     def show(self, state: PersonState) -> BgrImage:
-        """Render the person and the room, before any camera effect."""
+        """Return the frame with person and room, before any camera effect."""
         seen = self.render(state).layer
         cover = cv2.extractChannel(seen, 3).astype(np.float32) * np.float32(1 / 255)
         person = cv2.cvtColor(seen, cv2.COLOR_BGRA2BGR)

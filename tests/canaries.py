@@ -20,7 +20,7 @@ class Canaries:
 
     @property
     def names(self) -> Mapping[str, bytes]:
-        """What was planted."""
+        """The planted values, by name."""
         return self._planted
 
     def plant(self, name: str, value: bytes | str) -> None:

@@ -5,14 +5,14 @@ Why these options (a server runs several scans at once, each on its own thread):
 * One intra-op thread per call: callers times threads must not exceed the cores, and one thread per
   caller gives the most images per second.
 * No spinning: ONNX Runtime's waiting threads would otherwise use the cores that other scans need.
-* Providers in the order CUDA, CPU, of those that the installed runtime offers and can really use.
+* Of the providers that the installed runtime offers and can start, CUDA comes before the CPU.
 * Only errors in the runtime's own log: its warnings name tensors and do not help.
 
 On a GPU:
 
 * 32-bit numbers as on the CPU, not TF32: thresholds and calibrations hold for both.
-* Memory grows by what a model needs, not by powers of two.
-* cuDNN chooses its algorithms by rules: a search would be repeated for every new size of a batch.
+* Memory grows by the amount that a model needs, not by powers of two.
+* cuDNN chooses its algorithms by rules, not by trying them: it would try again for every new batch size.
 * No fallback to the CPU while a server runs. ONNX Runtime would change the provider of a session that other
   threads use.
 * Every model runs once when it is loaded, with the largest batch, so that the first person does not wait, and
@@ -107,7 +107,7 @@ class ProviderChoice:
 
 
 def choose_providers(options: RuntimeOptions) -> ProviderChoice:
-    """Choose the execution providers.
+    """Return the execution providers for the options and the installed runtime.
 
     Args:
         options: The options that the operator set.

@@ -115,10 +115,10 @@ class FileReport:
         problem: Reason why there is no verdict; None if there is one.
         face_detected: Whether the detector found a face with sufficient confidence.
         inference_id: For a video, ``inf_`` and hexadecimal digits; empty for an image.
-        assessment: What was assessed and what not, in sentences; empty without a verdict, and from a server
+        assessment: Sentences on the extent of the assessment; empty without a verdict, and from a server
             that does not state it.
         facts: Properties of the file as words, by name, such as the size.
-        values: The same for programs.
+        values: The same properties for programs.
     """
 
     files: tuple[Path, ...]

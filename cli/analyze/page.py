@@ -32,9 +32,9 @@ class PageContext:
     """The content of the page besides the files.
 
     Attributes:
-        pack: The pack that judged.
-        policy: Name of the policy with the fusion's thresholds.
-        mode: ``"basic"`` or ``"full"``.
+        pack: The pack that judged the files.
+        policy: Name of the policy whose thresholds the fusion used.
+        mode: The mode of the analysis, ``"basic"`` or ``"full"``.
         version: Version of Facegate.
     """
 

@@ -23,11 +23,11 @@ class Moment:
         index: The frame's index in the scan.
         time: Seconds from the first frame.
         faces: Number of faces; for a frame with a followed face, the number of the last detection.
-        looked: Whether the detector ran on it.
+        looked: Whether the detector ran on the frame.
         eyes_open: Mean eye aspect ratio; None if it is unknown.
         moved: Movement of the face since the frame before, in face widths a second; None if one of the two
             shows no face.
-        repeated: Whether it repeats the frame before.
+        repeated: Whether the frame repeats the one before.
     """
 
     index: int
@@ -46,7 +46,7 @@ class NetworkMoment:
     Attributes:
         time: Seconds from the first frame.
         network: Name of the network.
-        real_probability: 0..1.
+        real_probability: The network's probability that the face is bona fide, 0..1.
     """
 
     time: float
@@ -70,7 +70,7 @@ class Timeline:
 
     @property
     def seconds(self) -> float:
-        """From the first measured frame to the last."""
+        """The time from the first measured frame to the last, seconds."""
         return self.moments[-1].time if self.moments else 0.0
 
 

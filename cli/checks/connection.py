@@ -66,9 +66,9 @@ class Connection:
     Attributes:
         service: ``host:port``.
         api_key_file: File with the API key; ``None`` with mutual TLS.
-        ca: PEM of the trusted authorities.
-        cert: PEM of the caller's certificate.
-        key: PEM of its private key.
+        ca: PEM file of the trusted authorities; ``None`` for the system's, or for plaintext on loopback.
+        cert: PEM file of the caller's certificate; ``None`` without mutual TLS.
+        key: PEM file of its private key; ``None`` without mutual TLS.
     """
 
     service: str

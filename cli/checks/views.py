@@ -1,4 +1,4 @@
-"""What the commands of ``facegate checks`` print."""
+"""The output of the commands of ``facegate checks``."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC

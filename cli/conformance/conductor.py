@@ -35,12 +35,12 @@ class Outcome:
 
     Attributes:
         scenario: The scenario.
-        verdict: How it ended.
+        verdict: The outcome.
         rule: The rule that was broken; ``None`` if none was.
-        detail: What the client did; empty if all is well.
-        transport: What carried the last stream; empty without one.
+        detail: The client's mistake; empty if it made none.
+        transport: The transport of the last stream; empty without a stream.
         streams: The number of streams.
-        seconds: How long it took.
+        seconds: The duration, seconds.
     """
 
     scenario: Scenario
@@ -59,7 +59,7 @@ class Conductor:
         """Starts without streams.
 
         Args:
-            ticket: What the client is given.
+            ticket: The ticket that the client gets for every scan.
             wait_s: The longest wait for the client's next scan, seconds.
         """
         self._ticket = ticket

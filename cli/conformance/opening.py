@@ -163,7 +163,7 @@ def _start_bytes(arrival: Arrival) -> bytes:
 
 
 def _test_fields(raw: bytes, start: scan_pb2.ScanStart, ticket: Ticket, *, page: bool) -> None:
-    # 1. What a server tests.
+    # 1. Fields that a server tests, too.
     try:
         match to_inbound(scan_pb2.ScanFaceRequest(start=raw)):
             case StartMessage() as message:
@@ -171,7 +171,7 @@ def _test_fields(raw: bytes, start: scan_pb2.ScanStart, ticket: Ticket, *, page:
     except Refusal as error:
         field_name = str(error.details.get("field", ""))
         raise Violation(_RULES.get(field_name, Rule.START_FIELDS), str(error)) from error
-    # 2. What a server reads leniently.
+    # 2. Fields that a server reads leniently.
     if start.token != ticket.token:
         raise Violation(
             Rule.TOKEN, "`token` is not the scan token of this run, or has other characters around it"

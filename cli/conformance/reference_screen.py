@@ -26,7 +26,7 @@ class ReferenceScreen:
 
     @property
     def capabilities(self) -> tuple[scan_pb2.Capability.ValueType, ...]:
-        """What it can do beside the flash."""
+        """The screen's capabilities beside the flash."""
         return (scan_pb2.CAPABILITY_OVAL_CHANGE,)
 
     def show_step(self, step: scan_pb2.FlashStep) -> None:

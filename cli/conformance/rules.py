@@ -94,7 +94,7 @@ class Rule(Enum):
 
     @property
     def requirement(self) -> str:
-        """What the rule demands."""
+        """The demand of the rule, in words."""
         requirement: str = self.value[1]
         return requirement
 
@@ -104,7 +104,7 @@ class Violation(Exception):
 
     Attributes:
         rule: The rule.
-        detail: What the client did, and what was expected. It contains no token and no key.
+        detail: The client's behaviour, and the expected one. It contains no token and no key.
     """
 
     def __init__(self, rule: Rule, detail: str) -> None:

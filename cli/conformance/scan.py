@@ -232,7 +232,7 @@ class Scenario:
 
     Attributes:
         name: Its name.
-        purpose: What it tests, for people.
+        purpose: The behaviour that it tests, in words.
         script: Plays the server.
         needs: The capability without which it does not apply; 0 for none.
         reports_result: Whether the client has a result to report at its end, or the reason why it has none.

@@ -20,7 +20,7 @@ __all__ = ["StreamMessages", "named"]
 
 
 class StreamMessages:
-    """The state of a stream, and the tests of what the client sends in it.
+    """The state of a stream, and the tests of the messages that the client sends in it.
 
     Attributes:
         start: The ScanStart.

@@ -28,8 +28,8 @@ class PackNotes:
     """Parts of the page.
 
     Attributes:
-        seen: List items: what the pack detects.
-        unseen: List items: what it does not detect.
+        seen: List items: the attacks that the pack detects.
+        unseen: List items: the attacks that it does not detect.
         use: Allowed use of its results.
     """
 

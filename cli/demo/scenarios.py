@@ -59,7 +59,7 @@ class Scenario:
     Attributes:
         key: Name of its folder: lower-case letters and ``-``.
         title: Its title, in a few words.
-        shown: What is in front of the camera, in one sentence.
+        shown: One sentence that describes the scene in front of the camera.
         portrait: Built-in photo that the orchestrator uploads.
         scanned: Built-in photo from which the scan is made; None if no scan follows.
         kind: Kind of the scan: a ``FlashKind`` in DYNAMIC, with a screen that flashes; a ``ScanKind`` in
@@ -289,11 +289,11 @@ SCENARIOS: Final = (*_EXPRESS, *_REAL, *_DYNAMIC, *_DEVICES)
 
 
 def demo_scenarios(*, asked: bool) -> tuple[Scenario, ...]:
-    """Returns the scenarios that a pack can judge.
+    """Returns all scenarios, with the outcomes to expect under the policy of the checks in DYNAMIC.
 
     Args:
-        asked: Whether the policy of the checks in DYNAMIC demands a blink and the head's depth. If not, a
-            rigid mask and a cut-out may pass, and no outcome is expected of them.
+        asked: Whether that policy demands a blink and the head's depth. If not, a rigid mask and a cut-out
+            may pass, and no outcome is expected of them.
     """
     if asked:
         return SCENARIOS

@@ -1,4 +1,4 @@
-"""What the examination of a deployment found."""
+"""The findings of the examination of a deployment."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -29,9 +29,9 @@ class Finding:
     Attributes:
         code: Its stable name for programs, in UPPER_SNAKE_CASE.
         level: How serious it is.
-        found: What was found. It contains no secret.
-        expected: What was expected; empty if all is fine.
-        remedy: What to do; empty if all is fine.
+        found: The state that was found, in words. It contains no secret.
+        expected: The expected state; empty if all is fine.
+        remedy: Instructions; empty if all is fine.
     """
 
     code: str
@@ -43,7 +43,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """What is examined.
+    """The deployment that is examined.
 
     Attributes:
         settings: The settings that the server would read.

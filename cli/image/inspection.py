@@ -61,7 +61,7 @@ _KINDS_2011: Final = _Kinds(FaceImageType2011, ImageDataType2011, ColourSpace201
 
 
 def sections(content: TrustedImageContent, data: bytes) -> tuple[Section, ...]:
-    """Returns the sections of the table, from the outside inwards.
+    """Returns the content in sections of names and values: the file, a DG2, a record, its faces, the image.
 
     Args:
         content: The content of the file.

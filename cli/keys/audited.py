@@ -40,9 +40,9 @@ def record_change(
 
     Args:
         database_url: The database with the audit log; a SQLite file is made if it is missing.
-        action: What is done.
-        change: Does it within the transaction, and returns something for the report.
-        reason: Why.
+        action: The action for the audit log.
+        change: Makes the change within the transaction, and returns its result.
+        reason: The user's reason, for the audit log.
         announced: The action of the entry that is made durable before the change; ``None`` for none.
         **detail: Further facts for the entry; empty ones are left out.
 
@@ -70,8 +70,8 @@ def pending_approval(settings: Settings, *, reason: str, **detail: str) -> Pendi
 
     Args:
         settings: The settings, which may demand two people.
-        reason: Why.
-        **detail: What the second user must repeat.
+        reason: The user's reason, for the audit log.
+        **detail: The facts that the second user must repeat.
 
     Returns:
         The request that waits; ``None`` if the key may be destroyed now, because the settings demand no

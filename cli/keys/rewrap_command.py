@@ -31,9 +31,9 @@ _BATCH = 200
 def rewrap_command(reason: ReasonOption = "", config: ConfigOption = None) -> None:
     """Wrap all data keys under the newest evidence key, of the server or of their tenant.
 
-    Only rows of the database change, never an object; servers may run. May be repeated after an
-    interruption: what is done already is skipped. The audit log records it. For example, after `facegate
-    keys rotate evidence` and `facegate keys retire 1 --purpose evidence`:
+    Only rows of the database change, never an object; servers may run. You can repeat it after
+    an interruption: it skips keys that are wrapped already. The audit log records it. For example, after
+    `facegate keys rotate evidence` and `facegate keys retire 1 --purpose evidence`:
 
         facegate keys rewrap --config /etc/facegate.toml
     """

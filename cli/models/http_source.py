@@ -85,7 +85,7 @@ class HttpSource:
         progress: PullProgress,
         patience: Patience,
     ) -> None:
-        """Fetches over ``session``; ``addresses`` returns possible addresses, the likeliest first."""
+        """Fetches over ``session``; ``addresses`` returns possible addresses, the most probable first."""
         self._session = session
         self._addresses = addresses
         self._progress = progress

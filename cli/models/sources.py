@@ -24,10 +24,10 @@ class Source(Protocol):
     """A source of model files. Several are fetched at once."""
 
     async def fetch(self, part: PartFile) -> str:
-        """Appends the missing bytes of ``part``. The caller compares the hash.
+        """Appends the missing bytes to ``part``. The caller compares the hash.
 
         Returns:
-            The origin of the bytes, for people.
+            The path or address that the bytes came from, to show to the user.
 
         Raises:
             ModelsError: The file is not offered, has another size, or does not arrive.
@@ -77,7 +77,7 @@ class DirectorySource:
         self._folder = folder
 
     async def fetch(self, part: PartFile) -> str:
-        """Copies the file.
+        """Copies the missing bytes of the file to ``part``; returns the path of the file.
 
         Raises:
             FileNotOffered: The file does not exist.

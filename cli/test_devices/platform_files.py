@@ -31,7 +31,7 @@ class StoredPlatform:
     folder: Path
 
     def device(self, kind: DeviceKind) -> TestDevice:
-        """Returns a device with its stored state.
+        """Returns a test device of this kind, with its stored state if it has one.
 
         Raises:
             PlatformUnusable: The state cannot be read.
@@ -43,7 +43,7 @@ class StoredPlatform:
         return make_device(kind, self.platform, use=AttestedUse(counter))
 
     def save(self, device: TestDevice) -> None:
-        """Stores the state of a device.
+        """Stores how often the device's App Attest key has signed; other devices have no state.
 
         Raises:
             PlatformUnusable: The folder cannot be written.

@@ -30,7 +30,7 @@ class TrustedImage:
 
     Attributes:
         data: A record, or the upload as it was if it is no bare picture or cannot be converted.
-        notes: What the conversion changed, a sentence each; empty without one.
+        notes: One sentence for each change by the conversion; empty without a conversion.
     """
 
     data: bytes
@@ -96,7 +96,7 @@ def accepted_document(
 
 
 def refused_document(refusal: ServerError) -> dict[str, Any]:
-    """Returns the refusal of a portrait as a JSON object, with what to do about it."""
+    """Returns the refusal of a portrait as a JSON object, with its remedy."""
     message = refusal.message.rstrip(".")
     code, measured = (refusal.metadata.get(name, "") for name in ("requirement", "measured"))
     return {

@@ -52,10 +52,10 @@ class TrySite:
         """Prepares the site; nothing is served before ``start``.
 
         Args:
-            guard: Refuses what does not come from the page.
+            guard: Refuses requests that do not come from the page.
             checks: Makes the checks of the person.
-            attacks: Makes those of the simulated attackers.
-            about: What the page states about the server, a JSON object.
+            attacks: Makes the checks of the simulated attackers.
+            about: The facts about the server that the page states, a JSON object.
         """
         self._checks = checks
         self._attacks = attacks

@@ -24,7 +24,7 @@ _DEGREES: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerdictContext:
-    """What the page shows beside a result.
+    """The facts that the page shows beside a result.
 
     Attributes:
         thresholds: The policy's confidences, 0..100: up to the first a scan is a spoof, from the second it

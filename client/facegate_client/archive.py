@@ -28,7 +28,7 @@ _LARGEST: Final = 64 * 1024 * 1024
 """The largest archive, and the largest sum of its files: a ZIP file must not unpack without bound."""
 
 _LOCAL_HEADER: Final = struct.Struct("<4s5H3L2H")
-"""The header of a file in a ZIP file (APPNOTE 4.3.7); its last two fields are the sizes of what follows."""
+"""The header of a file in a ZIP file (APPNOTE 4.3.7). It ends with the sizes of name and extra field."""
 _DATA_DESCRIPTOR: Final = 0x08
 """The flag of a file whose sizes stand behind it, which our archives do not use."""
 _END_MARK: Final = b"PK\x05\x06"

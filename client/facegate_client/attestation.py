@@ -20,10 +20,13 @@ class Attestor(Protocol):
     """
 
     def attest(self, *, binding: bytes) -> AsyncIterator[device_pb2.Attestation]:
-        """Yields evidence whose own challenge is ``binding``, 32 bytes.
+        """Yields pieces of evidence, each as soon as the platform made it. Each is sent at once.
 
-        ``binding`` is the binding hash H of the stream, or the evidence challenge E if findings are sent with
-        the evidence. Each piece is sent as soon as it is yielded; at most 4 in a scan, over all its streams.
+        At most 4 pieces are sent in a scan, over all its streams.
+
+        Args:
+            binding: The challenge for the platform to sign, 32 bytes: the binding hash H of the stream, or
+                the evidence challenge E if run-time findings are sent with the evidence.
         """
         ...
 

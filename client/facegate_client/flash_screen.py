@@ -1,4 +1,4 @@
-"""The protocol of a phone's screen during a scan, for real and simulated displays."""
+"""The interface of a screen that the scanner uses during a scan, real or simulated."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -22,7 +22,7 @@ class DisplayedStep:
 
 
 class FlashScreen(Protocol):
-    """A screen that can be filled with a colour, and knows when the colour appeared.
+    """A screen that can be filled with a colour, and reports when the colour appeared.
 
     The scanner decides when each colour is shown and keeps it for as long as the protocol demands; the screen
     only shows it. All methods return at once and are called in the event loop.

@@ -23,8 +23,8 @@ class AttestedCredential:
     """The key that an attestation certifies.
 
     Attributes:
-        aaguid: 16 bytes, which state the environment.
-        credential_id: Key identifier, 32 bytes.
+        aaguid: 16 bytes that state whether the app runs in Apple's development or production environment.
+        credential_id: The key's identifier, 32 bytes.
         point: The public key's point, uncompressed X9.62, 65 bytes.
     """
 

@@ -21,12 +21,12 @@ _KEYS: Final = {
 }
 
 Names = tuple[tuple[str, ...], ...]
-"""Names, each a run of tokens."""
+"""Names, each a sequence of tokens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraFingerprints:
-    """The lists, as runs of tokens (see ``tokens.tokens_of``).
+    """The lists. Each name is a sequence of tokens (see ``tokens.tokens_of``).
 
     Attributes:
         version: The version of the data, for the evidence record.
@@ -50,7 +50,7 @@ class CameraFingerprints:
 
 
 def load_fingerprints() -> CameraFingerprints:
-    """Loads the packaged lists.
+    """Loads the packaged lists of virtual cameras, capture devices and emulators.
 
     Raises:
         FingerprintError: The data file is missing or cannot be used.
@@ -63,7 +63,7 @@ def load_fingerprints() -> CameraFingerprints:
 
 
 def parse_fingerprints(text: str) -> CameraFingerprints:
-    """Parses lists, which must have every table and key and no others.
+    """Parses the lists. The text must have every table and key, and no others.
 
     Raises:
         FingerprintError: The text is not TOML, a key is missing or unknown, an entry has no letter or digit,

@@ -1,7 +1,7 @@
 """Tests whether a camera's names are those of a known virtual camera.
 
-The test has high precision and little recall: the client chooses the name, and tools that rename a virtual
-camera are public. A name that is not listed proves nothing, so it does not pass.
+The test misses many virtual cameras: the device states the name, and tools that rename a virtual camera are
+public. A name that is not listed therefore proves nothing: the finding is NOT_EVALUATED, not PASS.
 """
 
 import re

@@ -7,7 +7,7 @@ genuine comparisons of the main group. Photos in which no single face is found a
 comparisons (ISO/IEC 19795-1). The file contains only bounds that the number of persons supports.
 
 An embedder can be in packs of several families, whose detectors align faces slightly differently. Then each
-pack is measured, and the calibration takes the worst of the measurements at every cosine.
+pack is measured, and the calibration contains the highest of their bounds at every cosine.
 
 Single photos are compared. The fused template of a scan matches its own person more reliably, and is also
 slightly more similar to other persons; ``research.scan_match`` measures this on clips.
@@ -59,7 +59,7 @@ class PackMeasurement:
 def measure_comparisons(
     run: TemplateRun, comparisons: Comparisons, *, pack: str, resamples: int, confidence: float, seed: int
 ) -> PackMeasurement:
-    """Measure the FMR curve of a pack's comparisons.
+    """Compute the FMR curve of a pack's comparisons.
 
     Args:
         run: The run that made the templates of the comparisons.
@@ -87,14 +87,16 @@ def calibrate(
     command: str,
     scored: Pack | None = None,
 ) -> MatchCalibration:
-    """Make the calibration of an embedder: the worst of its measurements at every cosine.
+    """Make the calibration of an embedder: at every cosine, the highest bound and FNMR of its measurements.
 
     Args:
-        measurements: One or more; the record has the counts of the first.
+        measurements: The measurements of one or more packs with the embedder. The counts in the record are
+            those of the first.
         embedder_sha256: SHA-256 of the embedder's file, lower-case hex.
         dataset: Name of the data set for the record.
         command: Command that repeats the calibration, for the record.
-        scored: A measured pack. The file gets its form of templates and its cohort, if it has one.
+        scored: The measured pack from which the calibration gets its template id and its cohort; ``None``
+            for a calibration without both.
     """
     first = measurements[0]
     bounds = np.max([measurement.curve.upper_bounds for measurement in measurements], axis=0)

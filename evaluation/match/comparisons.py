@@ -181,7 +181,7 @@ class Comparisons:
         """Return the comparisons in which both photos are chosen.
 
         Args:
-            photos: Shape (photos,), by position.
+            photos: Shape (photos,), whether each photo is chosen, by its position in the list of photos.
         """
         return self._restricted(photos[self.photo])
 
@@ -191,7 +191,7 @@ class Comparisons:
         A person with photos of several values counts as several persons, one for each value.
 
         Args:
-            values: Shape (photos,), the value of each photo by position.
+            values: Shape (photos,), the value of each photo, by its position in the list of photos.
         """
         main = self.of_group(0)
         own = values[main.photo]
@@ -217,7 +217,7 @@ class Comparisons:
         )
 
     def without(self, persons: Collection[tuple[int, int]]) -> "Comparisons":
-        """Return the comparisons without those of some pairs of persons, given by number."""
+        """Return the comparisons without those of ``persons``, pairs of indices of ``names``."""
         more = np.array(sorted(tuple(sorted(pair)) for pair in persons), np.int64).reshape(-1, 2)
         pairs = self.pairs
         if pairs is not None:

@@ -94,7 +94,8 @@ def fmr_curve(
 
     Args:
         impostors: The comparisons.
-        thresholds: Shape (t,), strictly rising; ``THRESHOLDS`` if not all comparisons are kept.
+        thresholds: Shape (t,), strictly rising. They must be ``impostor_scores.THRESHOLDS`` if not all
+            comparisons are kept one by one, because the others are counted at these thresholds.
         resamples: Number of bootstrap samples; at least 1000 for bounds in use.
         confidence: One-sided confidence, such as 0.95.
         rng: Source of the bootstrap's draws.

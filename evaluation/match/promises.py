@@ -8,7 +8,7 @@ __all__ = ["Promise", "promise_of"]
 
 
 class Promise(StrEnum):
-    """Whether one threshold keeps its promise, in words for people."""
+    """Whether the FMR at one threshold keeps the rate that the calibration promises, in words for reports."""
 
     KEPT = "kept"
     """The upper bound on FMR is at most the promised rate."""
@@ -23,7 +23,7 @@ class Promise(StrEnum):
 
 
 def promise_of(target: float, found: FmrAt, *, lowest_bound: float) -> Promise:
-    """Return whether a threshold keeps its promise.
+    """Return how far the FMR at a threshold keeps the promised rate.
 
     Args:
         target: The promised FMR.

@@ -91,7 +91,7 @@ class PackReport:
         return tuple((group, promise) for group in self.groups for promise in group.broken)
 
     def promise(self, target: float, rates: FmrAt) -> Promise:
-        """Return whether a threshold of the calibration keeps its promise on the main set.
+        """Return how far FMR on the main set keeps the promise of a threshold of the calibration.
 
         Args:
             target: The promised FMR.
@@ -120,7 +120,7 @@ class Comparison:
     """Two packs on the same comparisons.
 
     Attributes:
-        first: Name of the pack with positive sign.
+        first: Name of the pack from whose rates the other's are subtracted.
         second: Name of the other pack.
         differences: Differences by false match rate; empty if the data support none.
     """

@@ -22,8 +22,8 @@ class Difference:
     """One scorer minus another, on the presentations to which both responded.
 
     Attributes:
-        first: The scorer with positive sign.
-        second: The scorer with negative sign.
+        first: Name of the scorer from whose figures the other's are subtracted.
+        second: Name of the other scorer.
         live: Bona fide presentations.
         attacks: Attack presentations with an instrument.
         auc: Difference of the areas; above 0 the first is better.
@@ -63,12 +63,14 @@ class Difference:
 
 
 def difference(first: ScoreRun, second: ScoreRun, *, draws: Draws, bootstrap: Bootstrap) -> Difference | None:
-    """Return the paired difference; None if no bona fide or no attack presentation has both scores.
+    """Return the figures of ``first`` minus those of ``second``, on the presentations that both scored.
+
+    Returns None if these do not include both bona fide and attack presentations.
 
     Args:
-        first: The run with positive sign.
-        second: The other run, on the same samples.
-        draws: Draws of these samples.
+        first: One run.
+        second: A run on the same samples.
+        draws: The bootstrap's draws of these samples.
         bootstrap: Settings of the intervals.
 
     Raises:

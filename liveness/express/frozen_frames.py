@@ -31,8 +31,8 @@ refining an image that has stopped."""
 
 _FEW = 32
 _FEWEST_FRAMES = 8
-"""One of so many sampled pixels is compared first, to skip pairs of frames that differ; and the least number
-of frames in which repetition is looked for."""
+"""The interval of the sampled pixels that are compared first, to skip pairs of frames that differ; and the
+least number of frames in which repetition is searched."""
 
 
 class Repetition(StrEnum):

@@ -25,7 +25,7 @@ _MOST_QUIET = 256
 """The share of noisy pixels that counts, those with the least noise, percent; and about the most of them. A
 few hundred pixels suffice for a mean."""
 _SPARSE = 8
-"""One of so many pixels gives the median change that all pixels have in common."""
+"""The interval of the pixels that give the median change that all pixels have in common."""
 _FEWEST_PAIRS = 8
 """The least number of pairs of frames for a period or a turning point."""
 

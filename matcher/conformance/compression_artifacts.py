@@ -92,13 +92,15 @@ def _from_blocks(face: BgrImage) -> float:
 
 
 def blockiness(face: BgrImage) -> float | None:
-    """Measure how much larger the steps at borders of 8 x 8 blocks are, as a share of the mean step.
+    """Measure how much the steps between pixels at borders of 8 x 8 blocks exceed the steps elsewhere.
 
     Args:
-        face: The face in the pixels of the original image; only its middle is measured.
+        face: The face in the pixels of the original image, shape (height, width, 3), BGR; only its middle is
+            measured.
 
     Returns:
-        About 0 without blocks, 2 with coarse blocks; None if the face is too small for blocks.
+        The excess over the mean step: about 0 without blocks, 2 with coarse blocks; None if the face has too
+        few blocks.
     """
     height, width = face.shape[:2]
     if min(height, width) < _LEAST_BLOCKS * _BLOCK:

@@ -9,10 +9,10 @@ __all__ = ["LeftwardCropOfTheFaceImage"]
 
 
 class LeftwardCropOfTheFaceImage:
-    """Distance from the image's left edge to the nearer eye; implements ``Measure``.
+    """Distance from the image's left edge to the nearer eye, divided by the distance between the eyes.
 
-    Source: ISO/IEC 29794-5, as in OFIQ (``CropOfTheFaceImage``), with the eye centres of the landmarks;
-    without landmarks, those of the detector.
+    Implements ``Measure``. Source: ISO/IEC 29794-5, as in OFIQ (``CropOfTheFaceImage``). The eye centres are
+    those of the landmarks; without landmarks, those of the detector.
     """
 
     component: Final = Component.LEFTWARD_CROP

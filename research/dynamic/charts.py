@@ -20,10 +20,13 @@ _OUTCOMES = (
 
 
 def all_charts(rows: Sequence[Row]) -> Mapping[str, bytes]:
-    """Return PNG files by name, for those charts that have scans.
+    """Return the charts as PNG files, by file name. A chart without scans in ``rows`` is omitted.
+
+    Args:
+        rows: The measured scans.
 
     Raises:
-        FiguresUnavailable: The extra is not installed.
+        FiguresUnavailable: The extra ``figures`` is not installed.
     """
     charts = {}
     genuine = [row for row in rows if row.group == Group.GENUINE]

@@ -22,10 +22,24 @@ _NARROWEST, USUAL_WIDTH, _WIDEST = 0.4, 0.52, 0.7
 
 @dataclass(slots=True)
 class VirtualPhone:
-    """The device, which shows each step half a round trip later and reports it, truly or ``claimed_late``.
+    """A simulated device and the person who holds it.
 
-    The person who holds it follows the guidance to come closer or to go back, as far as an arm reaches, and
-    blinks on request.
+    The device receives each message ``one_way`` after the server sent it, and shows the colour of a step
+    then. The person follows the guidance to come closer or to go back, as far as an arm reaches, and blinks
+    or turns the head on request.
+
+    Attributes:
+        light: The light of the screen.
+        frames: The frames of the camera, in order.
+        one_way: The time from the server to the device, seconds.
+        person: The movements of the person.
+        face_width: The face's width as a share of the frame's.
+        claimed_late: How much later than true the device claims that colours appeared, seconds; 0 if it
+            states the truth.
+        moved_at: When the person last moved, seconds on the server's clock.
+        numbers: The numbers of the steps, in the order in which they were shown.
+        paused_from: When the device paused, seconds on its own clock; ``None`` before the first pause.
+        paused_until: When it went on, on the same clock; ``None`` while it pauses.
     """
 
     light: ScreenLight
@@ -78,7 +92,7 @@ class VirtualPhone:
         return self.paused_until is not None and time >= self.paused_until
 
     def claims(self, time: float) -> tuple[int, float | None]:
-        """Return the step that it claims to be on display, and since when."""
+        """Return the step that the device claims to show at ``time``, and since when; 0 for no step."""
         shown, since = self.light.appeared(time - self.claimed_late)
         return (self.numbers[shown - 1], since + self.claimed_late) if shown else (0, None)
 

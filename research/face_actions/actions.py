@@ -33,7 +33,7 @@ _BROWS: Final = np.array([[105, 159], [334, 386]])
 
 
 class Action(StrEnum):
-    """What a person can be asked to do."""
+    """An action for which a person can be asked."""
 
     OPEN_MOUTH = "open the mouth"
     DROP_JAW = "drop the jaw"

@@ -28,7 +28,7 @@ _YAW, _PITCH = 20.0, 6.0
 
 
 class Shown(StrEnum):
-    """What a scan shows."""
+    """The person or mask in a scan."""
 
     LIVE = "live, not asked"
     LIVE_OPENING = "live, mouth drawn open with the jaw"
@@ -42,7 +42,7 @@ class ActionScan:
 
     Attributes:
         clip: Name of the clip that it is made from.
-        shown: What it shows.
+        shown: The person or mask in it.
         values: By action, the distances in the frames that have landmarks, centimetres.
     """
 

@@ -1,14 +1,15 @@
-"""Compares the fusion of a single image with its parts, on persons to whom neither was fitted.
+"""Compares the fusion of a single image with its parts, on persons who were not used to fit either.
 
 ::
 
     python -m research.liveness_fusion.unseen ROWS --dataset <assets>/data/pad
 
-``facegate evaluate pad`` measures the shipped coefficients, which were fitted to the same images. Here each
-source is judged by a model fitted without it. A source with more than half of the images is divided into
-fifths, by persons and sittings, and each is judged by a model fitted without that fifth. Prints, for every
-network, the figures of the fusion with it, of the network alone and of the single-frame cues alone, and the
-fusion minus each part, with intervals over persons and sittings. Thresholds are set on the same images.
+``facegate evaluate pad`` measures the shipped coefficients, which were fitted to the same images. Here the
+images of each source are judged by a model that was fitted without them. A source with more than half of all
+images is divided into fifths by persons and sittings, and each fifth is judged by a model that was fitted
+without it. The command prints, for every network, the figures of the fusion with this network, of the network
+alone and of the single-frame cues alone. It also prints the fusion's figures minus those of each part, with
+intervals over persons and sittings. The thresholds are set on the images that are judged.
 """
 
 import argparse
@@ -101,7 +102,7 @@ def folds_of(samples: Sequence[PadSample]) -> list[str]:
 def _models(
     rows: Sequence[Row], pictures: Sequence[Row], folds: Sequence[str], base: FusionModel
 ) -> dict[str, FusionModel]:
-    """Fit a model for each fold without it; clips of a fold's source are left out with it."""
+    """Return a model for each fold, fitted without its images, and without the clips of a whole source."""
     fold_of = {id(row): fold for row, fold in zip(pictures, folds, strict=True)}
     return {
         fold: fit_parts([row for row in rows if fold_of.get(id(row), row.source) != fold], base, Limits())

@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return 0, or 2 with one line on stderr if it could not measure."""
     parser = argparse.ArgumentParser(prog="python -m research.occlusion", description=__doc__)
     parser.add_argument("--assets", type=Path, required=True, help="Folder with models and data.")
-    parser.add_argument("--every", type=int, default=1, help="Use one photo in so many.")
+    parser.add_argument("--every", type=int, default=1, help="Use every n-th photo only.")
     parser.add_argument("--windows", type=int, default=2, help="Scans of each clip, 4 seconds each.")
     parser.add_argument("--fit", action="store_true", help="Also fit the coefficients of a covered mouth.")
     options = parser.parse_args(arguments)

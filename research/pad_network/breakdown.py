@@ -18,14 +18,14 @@ _SPECIES: Final = (("print", "prints"), ("screen", "screens"))
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The networks on some of the images.
+    """The figures of the networks on a selection of the images.
 
     Attributes:
-        title: Name of the images.
+        title: Name of this selection of images.
         live: Number of bona fide images.
-        attacks: Number of attacks.
-        persons: Number of persons in them.
-        standings: The networks, Facegate's first; figures are NaN without attacks or without bona fide
+        attacks: Number of images of attacks.
+        persons: Number of persons in all these images.
+        standings: The figures of each network, Facegate's first; NaN without attacks or without bona fide
             images.
     """
 
@@ -38,7 +38,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The networks on one set of images, and on its parts.
+    """The figures of the networks on one set of images, and on its parts.
 
     Attributes:
         title: Name of the set.

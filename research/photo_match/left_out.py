@@ -1,8 +1,9 @@
-"""Rates on people left out: threshold, cohort and calibration come from other people.
+"""Measures FMR and FNMR on people from whom neither threshold nor cohort nor calibration was made.
 
-People, not photos, are divided into folds. The thresholds of a fold are set on all pairs of people in the
-other folds, as those of a packaged calibration are; its photos are scored by a cohort of those people and
-compared with each other. So no person of a comparison, genuine or impostor, took part in its threshold.
+People, not photos, are divided into folds. The thresholds for a fold are set on all pairs of people in the
+other folds, as those of a packaged calibration are. The photos of the fold are then compared with each other,
+with scores normalised by a cohort of the people in the other folds. So a threshold is never tested on people
+from whom it was made.
 """
 
 from collections.abc import Iterator

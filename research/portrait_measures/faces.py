@@ -57,7 +57,7 @@ def studied_faces(data: Path, *, pack: Pack, name: str, every: int = 1) -> Itera
         data: Folder with both data sets and their manifests.
         pack: Finds faces and landmarks; photos without either are omitted.
         name: Name of the pack, for the progress bar.
-        every: Use one photo in so many.
+        every: Use every n-th photo only.
 
     Raises:
         PhotoListError: A manifest or a photo cannot be read, or the labels contradict each other.

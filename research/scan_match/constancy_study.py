@@ -149,7 +149,7 @@ def judge_spliced(
         pack: Finds and embeds the faces.
         console: Shows the progress.
         each: Number of ordered pairs of persons that are drawn for every change.
-        seed: Seed of what is drawn: pairs, and where a change begins.
+        seed: Seed of the draws of pairs, and of the places where a change begins.
     """
     rng = np.random.default_rng(seed)
     pairs = list(itertools.permutations(recordings, 2))

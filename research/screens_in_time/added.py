@@ -1,4 +1,4 @@
-"""What a cue adds to the fusion, with every source left out."""
+"""Measures how much better the fusion separates scans with further cues, each source judged by the others."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,11 +28,11 @@ _TINY = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A scan as the fusion without its source decides it.
+    """The judgement of a scan by a fusion that was fitted without the scan's source.
 
     Attributes:
         row: The scan.
-        odds: Log odds of life.
+        odds: Natural log odds of life.
         verdict: The verdict of policy ``standard``.
     """
 
@@ -66,7 +66,10 @@ class AddedCues:
 def decided_without_source(
     rows: Sequence[Row], base: FusionModel, networks: frozenset[str]
 ) -> list[Decision]:
-    """Decide every scan that the networks scored by a fusion fitted without its source."""
+    """Return the judgement of every scan that all ``networks`` scored, except deepfakes.
+
+    Each scan is judged by a fusion that was fitted without the scan's source.
+    """
     asked = [
         row
         for row in rows

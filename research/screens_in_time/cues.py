@@ -239,9 +239,9 @@ def focus_ratio(frame: SeenFrame) -> float | None:
 
 
 def _common_focus(frames: Sequence[SeenFrame]) -> float | None:
-    """Correlation of the slow changes of the sharpness of the face and of what is next to it.
+    """Correlation of the slow changes of the sharpness of the face and of its surroundings.
 
-    A camera that refocuses on a display changes both alike. Before a room, what gains on the face is lost
+    A camera that refocuses on a display changes both alike. In a room, sharpness that the face gains is lost
     behind it.
     """
     sharpness = []

@@ -48,9 +48,9 @@ class Trace:
     """One trace of a display.
 
     Attributes:
-        unit: What the strength is, for tables.
+        unit: The unit of the strength, for tables.
         strengths: The drawn strengths, rising.
-        cues: The cues that should see it.
+        cues: The cues that should detect the trace.
     """
 
     unit: str

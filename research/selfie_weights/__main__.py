@@ -4,11 +4,11 @@
 
     python -m research.selfie_weights --assets DIR --pack embedded --pack open:DIR/models
 
-Of all weights in steps of 0.05, those with the least mean error at the threshold of the older selfie API
-(docs/analysis_service.md) are chosen: the mean of the share of live images below 0.58 and of attacks at or
-above it, over three groups of images and the packs. The choice is validated by leaving out each source, and
-each half of the largest source, and choosing on the rest. Images of one source share persons and cameras, so
-that the figures are not error rates.
+The command tries all weights in steps of 0.05, and chooses those with the least error at 0.58, the threshold
+of the older selfie API (docs/analysis_service.md). The error is the mean of two shares: live images below the
+threshold, and attacks at or above it. It is averaged over three groups of images and over the packs. To
+validate the choice, each source, and each half of the largest one, is judged by weights that were chosen on
+the rest. The figures are not error rates, because images of one source share persons and cameras.
 """
 
 import argparse

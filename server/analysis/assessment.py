@@ -18,7 +18,7 @@ from vision.packs import Pack
 __all__ = ["UNASSESSED", "Assessment", "assessment_of", "scope_of"]
 
 UNASSESSED: Final = "deepfakes and injected recordings were not assessed"
-"""What no analysis of a file assesses, whatever the pack."""
+"""The attacks that no analysis of a file assesses, with any pack."""
 
 _NO_SIGN: Final = "no sign of an attack that this pack can detect"
 _WHOLE_SET: Final = 3
@@ -116,7 +116,7 @@ class Assessment:
 
 
 def scope_of(verdict: Verdict) -> str:
-    """Returns the shortest statement of what a verdict on a file means, to show beside it."""
+    """Returns the shortest statement of the meaning of a verdict on a file, to show beside it."""
     return f"{_NO_SIGN}; {UNASSESSED}" if verdict is Verdict.LIVE else UNASSESSED
 
 

@@ -92,7 +92,8 @@ class ImageAnalysis:
         full: The verdict of the fusion model on this one frame; ``None`` in BASIC and if there is a problem.
         study: The data that the analysis used; ``None`` if a model failed.
         failure: The exception of a failed model, for the operator's log; ``None`` if none failed.
-        assessment: What was assessed, which bounds the confidence of LIVE; ``None`` without a verdict.
+        assessment: The extent of the assessment, which bounds the confidence of LIVE; ``None`` without a
+            verdict.
     """
 
     header: ImageHeader
@@ -105,7 +106,7 @@ class ImageAnalysis:
 
     @property
     def scope(self) -> str:
-        """What was assessed and what not, in words; empty without a verdict."""
+        """The extent of the assessment, in words; empty without a verdict."""
         if self.assessment is None or self.selfie is None:
             return ""
         if self.full is not None:
@@ -148,7 +149,7 @@ class VideoAnalysis:
         source: The part of the video that was read.
         liveness: The verdict of the fusion model, with every signal.
         study: The data that the analysis used.
-        assessment: What was assessed, which bounds the confidence of LIVE.
+        assessment: The extent of the assessment, which bounds the confidence of LIVE.
     """
 
     source: VideoSource
@@ -158,7 +159,7 @@ class VideoAnalysis:
 
     @property
     def scope(self) -> str:
-        """What was assessed and what not, in words."""
+        """The extent of the assessment, in words."""
         live = self.liveness.policy.live_threshold / _PERCENT
         return self.assessment.words(self.liveness.verdict, live=live)
 

@@ -1,4 +1,4 @@
-"""Signed checkpoints: what a key of the server states about a tenant's chain at some time.
+"""Signed checkpoints: statements by a key of the server about a tenant's chain at some time.
 
 A checkpoint is a compact JWS (RFC 7515, ES256) over a JSON object with the tenant, the number of the
 checkpoint, the sequence and the hash of the newest entry, the time, and the SHA-256 of the checkpoint before
@@ -80,7 +80,7 @@ class SignedCheckpoint:
 
 
 def digest_of(signed: str) -> bytes:
-    """Returns SHA-256 of a JWS: what the next checkpoint and a time stamp refer to."""
+    """Returns the SHA-256 of a JWS, 32 bytes, to which the next checkpoint and a time stamp refer."""
     return sha256(signed.encode()).digest()
 
 

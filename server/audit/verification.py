@@ -19,7 +19,7 @@ _MOST_PROBLEMS: Final = 1000
 
 
 class ProblemKind(StrEnum):
-    """What is wrong."""
+    """The kind of a problem of a chain."""
 
     ALTERED = "altered"
     """The entry is not what its hash covers: it was altered, inserted, or moved to another position."""
@@ -45,7 +45,7 @@ class Problem:
 
     Attributes:
         tenant: The tenant of the chain.
-        kind: What is wrong.
+        kind: The kind of the problem.
         sequence: The entry, or, for problems of checkpoints, the number of the checkpoint.
         explanation: A sentence for people.
     """

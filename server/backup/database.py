@@ -40,7 +40,7 @@ Progress = Callable[[str, int], None]
 
 @dataclass(frozen=True, slots=True)
 class DumpSummary:
-    """What a dump contains.
+    """The contents of a dump.
 
     Attributes:
         revision: The revision of the schema.

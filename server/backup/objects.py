@@ -16,7 +16,7 @@ _AT_ONCE: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class CopySummary:
-    """What a copy did.
+    """The numbers of objects that a copy handled.
 
     Attributes:
         copied: Objects that were copied.

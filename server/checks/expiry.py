@@ -58,10 +58,10 @@ class CheckExpiry:
         Args:
             now: The time.
             limit: The maximum number of checks.
-            actor: Who erases them, for the audit log.
+            actor: The actor for the audit log.
 
         Raises:
-            StorageUnavailable: A store does not answer. What is erased stays erased; call again for the rest.
+            StorageUnavailable: A store does not answer. Call again for the checks that were not erased yet.
         """
         due = await self._retention.expired_results(now, limit)
         return await self._each(due, partial(self._retention.expire, now=now), actor, "check")

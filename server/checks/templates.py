@@ -24,7 +24,7 @@ def seal_template(
     wrapping_keys: WrappingKeys,
     random: Callable[[int], bytes],
 ) -> Sealed:
-    """Seals a template, with the id of its form, for its check."""
+    """Seals a template, with its template id, for its check."""
     form = template.form_id.encode()
     return seal(
         _MAGIC
@@ -38,12 +38,12 @@ def seal_template(
 
 
 def open_template(record: CheckRecord, *, wrapping_keys: WrappingKeys) -> Template:
-    """Opens the template of a check that is not decided.
+    """Returns the portrait's template of a check that is not decided.
 
     Raises:
         Refusal: The check is decided, and its template is erased (CHECK_CLOSED); or an older version of the
-            server wrote the template without the id of its form (PACK_CHANGED).
-        SealError: The template cannot be opened.
+            server stored the template without its template id (PACK_CHANGED).
+        SealError: The seal cannot be opened with these keys.
     """
     if record.portrait_template is None:
         raise Refusal(Reason.CHECK_CLOSED, "the check accepts no more scans; create a new check")

@@ -132,7 +132,7 @@ class ApprovalRules:
         Args:
             action: The action.
             event: Its event, made by this call.
-            *arguments: What the second call must repeat.
+            *arguments: The arguments that the second call must repeat.
         """
         if action not in self.two_people:
             return None

@@ -24,7 +24,7 @@ class Plan(StrEnum):
 
 
 class PortraitKept(StrEnum):
-    """What is kept of the trusted image once its check is created; the names are those of the policy file."""
+    """The data kept of the trusted image after its check is created; the names are those of policy files."""
 
     BYTES = "bytes"
     """The image as uploaded, sealed, and its SHA-256."""

@@ -80,7 +80,7 @@ class TryMark:
     """A limited subject, portrait or device, in the form that storage knows.
 
     Attributes:
-        kind: What the mark identifies.
+        kind: Whether the mark identifies a subject, a portrait or a device.
         mark: HMAC of its value under a key of the tenant, 32 bytes.
     """
 

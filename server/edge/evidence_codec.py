@@ -67,7 +67,7 @@ def check_id_of(text: str) -> uuid.UUID:
 
 
 def page_size(request: evidence_pb2.ListChecksRequest) -> int:
-    """Returns the requested size of a page.
+    """Returns the requested number of checks on a page, or the usual one if the request states none.
 
     Raises:
         Refusal: It is too large (INVALID_FIELD).
@@ -82,7 +82,7 @@ def page_size(request: evidence_pb2.ListChecksRequest) -> int:
 
 
 def filter_of(request: evidence_pb2.ListChecksRequest) -> CheckFilter:
-    """Returns the conditions of a list.
+    """Returns the conditions that a request of ListChecks sets.
 
     Raises:
         Refusal: An enum value is unknown, or a time is out of range (INVALID_FIELD).
@@ -103,14 +103,14 @@ def filter_of(request: evidence_pb2.ListChecksRequest) -> CheckFilter:
 
 
 def page_to_wire(page: CheckPage) -> evidence_pb2.ListChecksResponse:
-    """Returns a page of checks."""
+    """Returns the message for a page of checks."""
     return evidence_pb2.ListChecksResponse(
         checks=[_summary(line) for line in page.checks], next_page_token=page.next_page_token
     )
 
 
 def evidence_to_wire(opened: OpenedEvidence) -> evidence_pb2.GetEvidenceResponse:
-    """Returns a record."""
+    """Returns the message for an evidence record."""
     record, check = opened.record, opened.check
     response = evidence_pb2.GetEvidenceResponse(
         result=parse_result(record.result),

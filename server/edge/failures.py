@@ -1,4 +1,4 @@
-"""What a client receives when a call fails: a refusal, and nothing internal."""
+"""Converts failures of calls to answers for the client: a refusal, and nothing internal."""
 
 import secrets
 import traceback

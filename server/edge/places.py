@@ -287,7 +287,7 @@ class Places:
         uses = (held / rules.quotas.get(party, rules.most) for party, held in self._held.items())
         metrics.work.quota_used(self._kind, max(uses, default=0.0))
         if metrics.tenant_names:
-            # Who holds none any more is shown with 0.
+            # A party that holds no place any more is shown with 0.
             self._named.update(self._held)
             metrics.work.tenants_hold(self._kind, {party: self._held[party] for party in self._named})
 

@@ -1,7 +1,7 @@
 """The listener for pages: ScanFace over WebSocket, on a port of its own.
 
 gRPC-Web has no bidirectional stream, so a page cannot call ScanFace. ``docs/device_protocol.md`` describes
-what a page sends instead. The messages are the same.
+the WebSocket frames that a page sends instead. The messages are the same.
 """
 
 import asyncio
@@ -57,7 +57,7 @@ class WebListener:
             origins: The origins whose pages may scan, as browsers write them.
             max_message_bytes: Largest message that is received.
             max_connections: Maximum number of connections; further ones are closed as they come.
-            serve: Serves a stream that a page of this origin opened. What it raises is sent as a refusal.
+            serve: Serves a stream that a page of this origin opened. Its exceptions are sent as refusals.
             idle: Waits until no stream is being served.
             metrics: Counts refused calls.
         """

@@ -148,7 +148,7 @@ def signed_zip(
 
     Args:
         files: The files.
-        facts: What the manifest states besides the files.
+        facts: The facts that the manifest states besides the files.
         sign: Signs the manifest.
     """
     manifest = _json(

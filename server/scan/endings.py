@@ -16,10 +16,10 @@
            the check stays open, and its device may come back ◄───────────────────┤
            a newer stream has the check ◄─────────────────────────────────────────┘
 
-The event that ended an attempt (``EndedBy``) selects a rule in ``RULES``: what is kept of an attempt that was
-left, and what happens to its check. If an ending should close the check and cannot, a second ending follows,
-which closes nothing (``ending_of`` the error). An attempt without frames is not recorded, unless the server
-ended it or the device broke its transcript.
+The event that ended an attempt (``EndedBy``) selects a rule in ``RULES``. The rule states which parts of a
+LEFT attempt are kept, and whether its check is closed. If closing the check fails, the error becomes a second
+ending (``ending_of``), which leaves the check open. An attempt without frames is not recorded, unless the
+server ended it or the device broke its transcript.
 
 ``server.scan.ender`` applies these rules.
 """
@@ -261,7 +261,7 @@ def follow(state: State, ended_by: EndedBy) -> State:
 def settle_signed(facts: AttemptFacts, *, another: bool, cancelled: bool) -> Settlement:
     """Settles a SIGNED attempt.
 
-    An attempt that the person cancelled never leads to SUCCESS. What is adverse in its frames stands.
+    An attempt that the person cancelled never leads to SUCCESS. An adverse judgement of its frames stands.
 
     Args:
         facts: The facts about the attempt.

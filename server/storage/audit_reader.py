@@ -88,15 +88,14 @@ class AuditReader:
         chosen: AuditFilter | None = None,
         newest_first: bool = False,
     ) -> tuple[AuditEntry, ...]:
-        """Returns entries of a tenant by their sequence, without rows that cannot be read as entries.
+        """Returns entries of a tenant in the order of their sequence. Omits rows that are not valid entries.
 
         Args:
             tenant: The tenant.
-            after: The sequence behind which to begin: above it or, with ``newest_first``, below it; 0 for the
-                beginning.
+            after: Only entries with a sequence above this one or, with ``newest_first``, below it; 0 for all.
             limit: The maximum number of entries.
-            chosen: Which entries; ``None`` for all.
-            newest_first: Whether the newest entry comes first.
+            chosen: The conditions on the entries; ``None`` for none.
+            newest_first: Whether the order is reversed, with the newest entry first.
         """
         rows = await self._database.read(
             _rows, tenant, after=after, limit=limit, chosen=chosen, newest_first=newest_first
@@ -110,9 +109,10 @@ class AuditReader:
 
         Args:
             tenant: The tenant.
-            chosen: Which entries.
-            subjects: The person whose entries are wanted, as ``server.audit.subject_hashes``; empty for all.
-            before: Entries in front of this sequence; 0 for the first page.
+            chosen: The conditions on the entries.
+            subjects: The hashes of the person whose entries are wanted (``server.audit.subject_hashes``);
+                empty for all persons.
+            before: Only entries with a sequence below this one; 0 for the first page.
             limit: The maximum number of entries.
 
         Returns:
@@ -138,13 +138,13 @@ class AuditReader:
 
     @uncancelled
     async def pseudonyms_of(self, tenant: str, subjects: Sequence[bytes]) -> tuple[str, ...]:
-        """Returns the pseudonyms of a person in the log; none if it has none, or they were erased.
+        """Returns the pseudonyms of a person in the log; empty if there are none, or they were erased.
 
-        A person gets a new one when the tenant's memory key is rotated.
+        A person gets a new pseudonym when the tenant's memory key is rotated.
 
         Args:
             tenant: The tenant.
-            subjects: What ``server.audit.subject_hashes`` returns.
+            subjects: The hashes of the person (``server.audit.subject_hashes``).
         """
         query = select(audit_subjects.c.subject_hash, audit_subjects.c.key).where(
             audit_subjects.c.tenant == tenant, audit_subjects.c.subject_hash.in_(subjects)
@@ -160,7 +160,7 @@ class AuditReader:
             keys: The public keys of checkpoints.
             saved: Copies (JWS) of checkpoints that were kept elsewhere.
         """
-        # What is read later covers what was read before: checkpoints, entries, head.
+        # Entries are read after the checkpoints that cover them, and the head after the entries.
         verifier = ChainVerifier(tenant, checkpoints=await self.checkpoints(tenant), keys=keys, saved=saved)
         for sequence in await self._database.read(_before_the_first, tenant):
             verifier.before_the_first(sequence)

@@ -170,12 +170,15 @@ class DeviceRepository:
 
     @uncancelled
     async def claim_exchange(self, key: EnrolledKey, *, now: datetime, until: datetime) -> bool:
-        """Claims the exchange of a key's receipt; returns False if it is not due, or claimed already.
+        """Claims the right to exchange a key's receipt for a newer one.
+
+        Returns False if the exchange is not due yet, or another caller claimed it.
 
         Args:
             key: The key.
             now: The current time.
-            until: When the next exchange may be tried, unless ``keep_receipt`` sets another time.
+            until: When the next exchange may be claimed if this one fails. After a success ``keep_receipt``
+                sets that time.
         """
         statement = (
             update(enrolled_keys)

@@ -125,11 +125,13 @@ class ObjectStore(Protocol):
         ...
 
     async def remove_interrupted(self, prefix: str, *, older_than: datetime) -> int:
-        """Deletes what killed processes left of a ``put``, which ``list`` does not show; returns how much.
+        """Deletes the unfinished objects of processes that were killed during ``put``; returns their number.
+
+        ``list`` does not show such objects.
 
         Args:
             prefix: As in ``list``.
-            older_than: What was written later is kept, because the ``put`` may still run.
+            older_than: Objects that were written later are kept, because their ``put`` may still run.
         """
         ...
 

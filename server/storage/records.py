@@ -233,7 +233,7 @@ class NewAttempt:
         number: Its number in the check, from 1.
         start_time: When it begins.
         mode: How it proves liveness.
-        plan: What it requires of the device and the person.
+        plan: The instructions to the device and the person.
     """
 
     number: int
@@ -254,7 +254,7 @@ class AttemptRecord:
         counted: Whether it counts against the policy's maximum: enough frames were received, and no fault of
             the server ended it.
         mode: How it proves liveness.
-        plan: What it requires of the device and the person.
+        plan: The instructions to the device and the person.
         outcome: Its outcome; None while it runs.
         ended_by: The event that ended it; None while it runs, and until its own stream has stored it.
         verdict: The verdict of liveness; None if it was not judged.

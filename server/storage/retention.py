@@ -280,11 +280,11 @@ class RetentionRepository:
 
     @uncancelled
     async def forget_erased(self) -> bool:
-        """Removes erased data from the database's log, if there may be any.
+        """Removes erased data from the database's write-ahead log, if it may contain any.
 
         Returns:
-            Whether the log holds no erased data any more. A running backup can keep the log; then this must
-            be called again.
+            Whether the log is free of erased data. A reader, such as a backup, can prevent the removal; then
+            call this again later.
         """
         if self._erased_is_in_log:
             self._erased_is_in_log = not await self._database.forget_overwritten()

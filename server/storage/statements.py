@@ -264,10 +264,12 @@ def mark_stopped(connection: Connection, check_id: UUID) -> None:
 def complete_attempt(
     connection: Connection, check: CheckRecord, number: int, *, epoch: int, values: Mapping[str, Any]
 ) -> AttemptRecord:
-    """Updates an ended attempt whose fenced stream has not stored the event that ended it yet.
+    """Stores the late facts of an attempt that a newer stream already ended as INTERRUPTED.
+
+    The attempt's own stream lost its lease to the newer one, and calls this once.
 
     Raises:
-        Conflict: There is no such attempt.
+        Conflict: The attempt is not of this epoch, still runs, or its facts were stored already.
     """
     statement = (
         update(attempts)

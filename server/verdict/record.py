@@ -40,7 +40,7 @@ class PortraitFacts:
     """The trusted image of a check.
 
     Attributes:
-        kept: What is kept of it.
+        kept: Which data of it are kept.
         sha256: SHA-256 of the image as uploaded, 32 bytes; empty if nothing is kept.
     """
 
@@ -125,7 +125,7 @@ class EvidenceRecord:
         result_jws: The result, signed when the check was decided: a compact JWS.
         images: The kept images of all attempts, and the portrait if it is kept.
         frames: The hashes of the received frames, by attempt.
-        portrait: What is kept of the trusted image.
+        portrait: The kept data of the trusted image.
         times: The times of the check.
         version: The version of this document.
     """

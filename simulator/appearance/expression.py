@@ -29,7 +29,7 @@ class Expression:
         self._fields = tuple(_field(landmarks, grid, group, eye_distance) for group in (_MOUTH, _JAW, _BROWS))
 
     def field(self, *, mouth: float, jaw: float, brows: float) -> tuple[FloatMap, FloatMap]:
-        """Return the displacement x and y in pixels.
+        """Return the displacement to the right and down, pixels, each of the grid's shape.
 
         Args:
             mouth: Movement of the mouth's corners outwards and up, pixels.

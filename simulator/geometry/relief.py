@@ -69,7 +69,7 @@ class Viewport:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sight:
-    """An image with depth, as the camera sees it at one moment.
+    """How the camera sees an image with depth at one moment.
 
     Attributes:
         map_x: For each frame pixel, the x on the canvas that it shows.
@@ -166,10 +166,12 @@ class Relief:
     def positions(
         self, placement: ReliefPose, *, morph: tuple[FloatMap, FloatMap] | None = None, lift: float = 1.0
     ) -> tuple[FloatMap, FloatMap, FloatMap]:
-        """Return the position of each sample of the grid in space, in pixels at the plane of depth 0.
+        """Return the position in space of each sample of the grid.
+
+        The unit is the width of a pixel at the plane of depth 0.
 
         Args:
-            placement: The movement from rest, except for the approach, which moves the camera.
+            placement: The movement from rest. Its approach is not applied here, because it moves the camera.
             morph: As for ``project``.
             lift: As for ``project``.
 

@@ -1,4 +1,4 @@
-"""``facegate retention run``: what it shows, erases, leaves and records."""
+"""``facegate retention run``: its output, the erased and the kept checks, and its audit entries."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The bill of materials and the licences: complete, valid, and of what the lock file pins."""
+"""The bill of materials and the licences: complete, valid, and of the packages that the lock file pins."""
 
 import json
 import tomllib

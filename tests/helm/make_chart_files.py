@@ -47,7 +47,7 @@ _SCHEDULE: Final = {
     "type": "string",
     "pattern": r"^(@(yearly|annually|monthly|weekly|daily|midnight|hourly)|\S+( \S+){4})$",
 }
-# What a default does not tell.
+# Facts that a default does not show.
 _FORMS: Final[dict[str, dict[str, Any]]] = {
     "image.digest": {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"},
     "persistence.size": _SIZE,

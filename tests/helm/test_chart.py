@@ -174,7 +174,7 @@ def test_services_and_policies_select_the_server(values: str) -> None:
             if _selects(policy["spec"]["podSelector"], pod_of(document)["metadata"]["labels"])
         ]
         assert len(policies) == sum(1 for _ in of_kind(values, "NetworkPolicy")) // 2
-        # Nobody connects to a job.
+        # No client connects to a job.
         assert all(("ingress" in policy["spec"]) == (document["kind"] == "Deployment") for policy in policies)
     # No Service sends traffic to a job.
     for document in of_kind(values, "Job", "CronJob"):

@@ -68,7 +68,7 @@ class Recording:
     Attributes:
         session, challenge, attested: Private keys.
         spki: The hash of the server's key that the device saw.
-        changes: Changes of what is hashed, signed or sent, by the name of the step.
+        changes: Changes of the bytes that are hashed, signed or sent, by the name of the step.
     """
 
     def __init__(self, *, spki: bytes = b"", **changes: Callable[[Any], Any]) -> None:

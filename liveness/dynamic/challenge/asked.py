@@ -125,7 +125,8 @@ class AskedSigns:
         Args:
             now: The time on the server's monotonic clock, seconds.
             decides: Whether the next frame may be the last one before the challenge decides which signs are
-                missing. The judge measures depth from all frames up to it.
+                missing. Then depth is always measured, so that the challenge decides by the same frames as
+                the judge.
         """
         return self.awaits_depth and (decides or now >= self._depth_at + _DEPTH_SECONDS)
 
@@ -133,8 +134,8 @@ class AskedSigns:
         """Expects the required signs if it is time for them. Call it before each colour.
 
         Args:
-            share: The proven bits so far over the required bits.
-            last: Whether a right answer to the next colour would suffice.
+            share: The proven bits so far, divided by the required bits.
+            last: Whether a right answer to the next colour would prove the required bits.
             shape_shows: See ``missing``.
         """
         if self._policy.blink and share >= _BLINK_FROM:
@@ -154,7 +155,7 @@ class AskedSigns:
         return self._blink.asks if self._blink.pending else None
 
     def update(self, *, blinked: bool, depth: float | None, at: float) -> None:
-        """Adds a frame.
+        """Adds the measurements of a frame.
 
         Args:
             blinked: Whether the frames so far show a blink.

@@ -1,6 +1,6 @@
 """The colours of the challenge, and the limits that keep them safe for photosensitive people.
 
-**What is shown.** Eight colours: the corners of a cube in linear light, each channel either ``LOW`` or full.
+**The colours** are eight: the corners of a cube in linear light, each channel either ``LOW`` or full.
 Any two of them differ in at least one channel by the same large amount of light, and never by more, so that
 all changes are equally measurable. Black is excluded: the face stays lit, and changes stay bounded.
 
@@ -9,7 +9,7 @@ threshold"), whose thresholds come from the analysis of broadcast flashes by G. 
 
 * *General flashes.* A flash is a pair of opposing changes of relative luminance by 10 % of the maximum or
   more, the darker below 0.80. Allowed are three in any second. Colours stay for 350 ms and longer, so that in
-  any second at most three changes happen: one flash and a half, half of what is allowed.
+  any second at most three changes happen: one flash and a half, half of the allowed number.
 * *Red flashes.* Opposing changes to or from a saturated red, R / (R + G + B) of 0.8 or more. The reddest
   colour here has 0.77, so there are none.
 * *Bounded changes.* Relative luminance changes by at most 0.85, from 0.15 to 1 and back.

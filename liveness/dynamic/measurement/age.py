@@ -1,9 +1,9 @@
 """The age of each answer: the time from sending a colour to the arrival of the first frame that shows it.
 
 Both times are the server's: when it hands the colour to the transport, and when it reads the frame from it.
-What delays a message inside the server, before the one or after the other, is no part of the age. Nor is
-what the device cannot change: the network's time, and the time in which the device may not send the frame
-because the server has not granted more credit.
+Delays inside the server, before the one or after the other, do not count. Nor do delays that the device
+cannot change: the network's time, and the time in which the device may not send the frame because the server
+has not granted more credit.
 
 The device's clock only orders the frames: it states between which of them the face changed, which the frames
 themselves show. A device that claims other times, for its frames or for the appearance of a colour, therefore

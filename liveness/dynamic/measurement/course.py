@@ -92,13 +92,13 @@ def light_at(
 
 
 def number_at(shown: Sequence[Appearance], times: NDArray[np.float64], *, margin: float) -> NDArray[np.intp]:
-    """Returns which step fills the screen at ``times``, as its place in ``shown``.
+    """Returns the index in ``shown`` of the step that fills the screen at each of ``times``.
 
     Args:
         shown: The steps in order of appearance; at least one.
         times: Shape (t,), seconds on the device's clock.
-        margin: The time after each change, seconds, that counts as part of it, and half of which does before
-            it.
+        margin: The time after each change that counts as part of the change, seconds. Half of this time
+            before the change counts as part of it, too.
 
     Returns:
         Shape (t,); -1 before the first step and during changes.

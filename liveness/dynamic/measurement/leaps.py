@@ -1,12 +1,12 @@
-"""Sudden changes of the face's colour, and whether the challenge commanded them.
+"""Finds leaps: sudden changes of the face's colour. Counts those that the challenge did not command.
 
-Colours are measured, not brightness, because exposure and shadows do not change colours. Within a tenth of a
-second only another light changes them. If a face's colour leaps and the screen's does not, or changes in
-another direction, another light is the cause: another challenge, while the video was recorded, or a
-television, which also lights the room. Therefore some leaps do not count: those that the room shares, those
-while the room is not visible, and those of a single part of the face, which moved away from its landmarks. If
-the room is hardly ever visible, all leaps are counted, but prove no attack, because the cause may be a
-television.
+Colours are measured, not brightness, because exposure and shadows do not change colours. Only a change of the
+light changes the face's colour within a tenth of a second. If the screen did not change then, or changed in
+another direction of colour, the leap is foreign: the frames are from the recording of another challenge, or a
+television lights the face. A television also lights the room. Therefore leaps that the room shares do not
+count, nor do those while the room is not visible. A leap of a single part of the face does not count either,
+because that part moved away from its landmarks. If the room is hardly ever visible, all leaps are counted,
+but prove no attack, because a television may be the cause.
 """
 
 import math

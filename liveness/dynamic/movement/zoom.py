@@ -1,7 +1,7 @@
 """The growth of the surroundings while the face comes closer.
 
-A phone that approaches a face by 20 cm halves their distance, but reduces that to a wall 1.5 m behind by an
-eighth. A picture that is enlarged, by a lens, a player or an injected video, grows as a whole.
+A phone that approaches a face by 20 cm halves its distance to the face, but comes only a tenth nearer to a
+wall 1.5 m behind the face. A picture that a lens, a player or an injected video enlarges grows as a whole.
 """
 
 import math
@@ -22,11 +22,11 @@ _LEAST_GROWTH: Final = 0.15
 
 @dataclass(frozen=True, slots=True)
 class ZoomFinding:
-    """The growth of the surroundings.
+    """The growth of the surroundings in the image, compared with that of the face.
 
     Attributes:
-        share: The logarithm of their growth over that of the face's: 0 if they do not grow, 1 if they grow as
-            much as the face.
+        share: The logarithm of the growth of the surroundings, divided by that of the face: 0 if they do not
+            grow, 1 if they grow as much as the face.
         growth: The growth of the face over the frames that were used, as a factor.
     """
 
@@ -35,7 +35,10 @@ class ZoomFinding:
 
 
 def measure_zoom(scan: ScanObservations) -> ZoomFinding | None:
-    """Returns the growth of the surroundings; ``None`` if too little of them is visible as the face grows."""
+    """Returns the growth of the surroundings.
+
+    Returns ``None`` if too little of them is visible while the face grows, or the face grows too little.
+    """
     face = around = 0.0
     for segment in scan.motion:
         grew = _growths(segment)

@@ -92,7 +92,7 @@ def build_39794(image: bytes, header: ImageHeader, known: RecordMetadata) -> Rec
         RecordInvalid: A value has no field or does not fit into it.
     """
     block = known.block_39794 or _NEW
-    # What the metadata have not changed keeps the form in which the record stated it.
+    # Values that the metadata have not changed keep the form in which the record stated them.
     before = RecordMetadata() if known.block_39794 is None else metadata_of(view_of_39794(block))
     record = Record39794(
         representation=replace(

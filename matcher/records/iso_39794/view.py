@@ -1,4 +1,4 @@
-"""The common view of the face of a 39794-5 record, and the names of what it cannot show."""
+"""The common view of the face of a 39794-5 record, and the names of the fields that the view lacks."""
 
 from collections.abc import Mapping
 from enum import StrEnum

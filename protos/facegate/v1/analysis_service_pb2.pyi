@@ -108,7 +108,7 @@ class AnalyzeImageResponse(_message.Message):
     request_id: _builtins.str
     """Identifies this response, for support: "lv_" and 16 random hexadecimal digits."""
     assessment: _builtins.str
-    """What was assessed and what not, in plain words. Show it with every verdict. Deepfakes and injected recordings are
+    """The extent of the assessment, in plain words. Show it with every verdict. Deepfakes and injected recordings are
     never assessed. Empty with status "error".
     """
     @_builtins.property
@@ -447,7 +447,7 @@ class AnalyzeVideoResponse(_message.Message):
     response_time_ms: _builtins.int
     """Time from the config to the response, including the upload, milliseconds."""
     assessment: _builtins.str
-    """What was assessed and what not, in plain words. Show it with every verdict. Deepfakes and injected recordings are
+    """The extent of the assessment, in plain words. Show it with every verdict. Deepfakes and injected recordings are
     never assessed.
     """
     @_builtins.property

@@ -166,7 +166,7 @@ Global___ListChecksResponse: _TypeAlias = ListChecksResponse  # noqa: Y015
 
 @_typing.final
 class CheckSummary(_message.Message):
-    """A decided check in a list: what is stored outside the seal of its record."""
+    """A decided check in a list, with the data that are stored outside the seal of its record."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -313,7 +313,7 @@ class GetEvidenceResponse(_message.Message):
 
     @_builtins.property
     def trusted_image(self) -> Global___TrustedImageFacts:
-        """What is kept of the trusted image."""
+        """The data kept of the trusted image."""
 
     @_builtins.property
     def times(self) -> Global___EvidenceTimes:
@@ -460,7 +460,7 @@ Global___AttemptFrameHashes: _TypeAlias = AttemptFrameHashes  # noqa: Y015
 
 @_typing.final
 class TrustedImageFacts(_message.Message):
-    """What is kept of the trusted image, as the policy's `retention.portrait` states."""
+    """The data kept of the trusted image, as the policy's `retention.portrait` states."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -480,7 +480,7 @@ class TrustedImageFacts(_message.Message):
         """Nothing."""
 
     class Kept(_Kept, metaclass=_KeptEnumTypeWrapper):
-        """What is kept."""
+        """Which data are kept."""
 
     KEPT_UNSPECIFIED: TrustedImageFacts.Kept.ValueType  # 0
     """Not stated."""
@@ -494,7 +494,7 @@ class TrustedImageFacts(_message.Message):
     KEPT_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
     kept: Global___TrustedImageFacts.Kept.ValueType
-    """What is kept."""
+    """Which data are kept."""
     sha256: _builtins.bytes
     """SHA-256 of the image as uploaded, 32 bytes; empty if nothing is kept."""
     def __init__(
@@ -760,7 +760,7 @@ class DeleteEvidenceResponse(_message.Message):
 
     @_builtins.property
     def residues(self) -> _containers.RepeatedCompositeFieldContainer[Global___Residue]:
-        """What may still contain the data."""
+        """The places that may still contain the data."""
 
     def __init__(
         self,
@@ -1014,7 +1014,7 @@ Global___EraseSubjectRequest: _TypeAlias = EraseSubjectRequest  # noqa: Y015
 
 @_typing.final
 class EraseSubjectResponse(_message.Message):
-    """What was erased."""
+    """The numbers of erased data, the checks that a hold keeps, and the places that may still contain the data."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1037,7 +1037,7 @@ class EraseSubjectResponse(_message.Message):
 
     @_builtins.property
     def residues(self) -> _containers.RepeatedCompositeFieldContainer[Global___Residue]:
-        """What may still contain the data."""
+        """The places that may still contain the data."""
 
     def __init__(
         self,

@@ -50,7 +50,7 @@ class RunningTry:
 def running_try(temporary: Path, *options: str) -> Iterator[RunningTry]:
     """Runs ``facegate try`` on a free port, without a browser, until the end of the block."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FACEGATE_")}
-    # What a shell runs in the background ignores SIGINT, and its children inherit that.
+    # A process that a shell runs in the background ignores SIGINT, and its children inherit that.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [sys.executable, "-m", "facegate_app", "try", "--no-browser", "--port", "0", *options],

@@ -22,7 +22,7 @@ _NOISE = 0.8
 """The length of the difference of a template to the mean of its person, which has length 1."""
 _RESAMPLES = 2_000
 MOST_BYTES = 4 * 2**30
-"""What the comparison of 100,000 templates may take."""
+"""The memory that the comparison of 100,000 templates may take, bytes."""
 
 
 def _templates(count: int) -> list[LabelledTemplate]:

@@ -1,4 +1,4 @@
-"""Kills this process at one step of what it does, or lets the step fail."""
+"""Kills this process at one of its steps, or lets the step fail."""
 
 import functools
 import importlib

@@ -22,7 +22,7 @@ _VALUE: Final = re.compile(
 
 ACTIONS: Mapping[str, str] = {
     "NOT_SAME_PERSON": "Reject. Offer the person another way of identification.",
-    "SPOOF": "Reject. Have the evidence looked at where much depends on it.",
+    "SPOOF": "Reject. Have a person examine the evidence if much depends on it.",
     "LIVENESS_INCONCLUSIVE": "Reject, or create a new check.",
     "CHALLENGE_BITS_TOO_FEW": "Create a new check; ask the person to find shade and to raise the brightness.",
     "DEVICE_NOT_TRUSTED": "Reject, or name a policy that demands less and offer what you can take on it.",

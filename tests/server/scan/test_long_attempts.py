@@ -32,7 +32,7 @@ class _Blind:
 
 
 class _Camera:
-    """Takes images without a face, so that no attempt succeeds; complies with requests for leaner frames."""
+    """Takes images without a face, so that no attempt succeeds; complies with requests for smaller frames."""
 
     def __init__(self, stream: RawStream) -> None:
         self._stream = stream

@@ -29,7 +29,7 @@ BLACK, WHITE = ScreenColour(0, 0, 0), ScreenColour(255, 255, 255)
 RED, BLUE = ScreenColour(255, 0, 0), ScreenColour(0, 0, 255)
 _POINTS = (0.0, 0.5, 1.0)
 _DRAWN = 1.5
-"""The most general flashes of one challenge in any second: half of what is allowed."""
+"""The most general flashes of one challenge in any second: half of the allowed number."""
 _CUT_SHORT = 2.5
 """The most if a challenge is cut short at any time and another one begins at once; 3 are allowed."""
 _SHORT = ScriptSettings(holds=(SHORTEST_HOLD_SECONDS,), lead_in_seconds=SHORTEST_HOLD_SECONDS)

@@ -13,7 +13,7 @@ export class FlashLayer implements FlashScreen {
 
   /**
    * @param first - A layer that fills the screen; `second` lies beside it, in any order.
-   * @param active - Is told whether colours are shown.
+   * @param active - Called with whether colours are shown now.
    */
   constructor(
     first: HTMLElement,
