@@ -24,10 +24,11 @@ _LEAST_RATE_ALONE = 15.0
 _FRAMES = 120
 
 
+@pytest.mark.parametrize("size", [None, (1280, 720)], ids=["clip", "1280x720"])
 async def test_a_page_sends_enough_frames_beside_the_server(
-    browser: Browser, recording: Callable[[str], Recording]
+    browser: Browser, recording: Callable[..., Recording], size: tuple[int, int] | None
 ) -> None:
-    person = recording(_CALM)
+    person = recording(_CALM, size=size)
     upload = await browser.upload(person.portrait)
     answer = await browser.scan(upload, person.camera)
     assert answer["outcome"]["status"] == "success"
