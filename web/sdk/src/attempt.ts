@@ -28,6 +28,8 @@ const RESULT_MS = 60_000;
 const SILENT_CAMERA_MS = 3000;
 /** Frames a second that the protocol needs. */
 const LEAST_RATE = 8;
+/** The time after which an attempt with less than half of these frames is ended, seconds: it can hardly catch up. */
+const HOPELESS_SECONDS = 10;
 
 /** The counts of a scan, over all attempts and streams. */
 export interface Tally {
@@ -103,7 +105,16 @@ export class Attempt {
 
   /** Whether the page itself captured fewer frames than the server needs. */
   get captureTooSlow(): boolean {
-    return this.pace.isBelow(this.context.stream.challenge.budget?.minFramesPerSecond || LEAST_RATE);
+    return this.pace.isBelow(this.leastRate);
+  }
+
+  private get leastRate(): number {
+    return this.context.stream.challenge.budget?.minFramesPerSecond || LEAST_RATE;
+  }
+
+  private get hopeless(): boolean {
+    const { seconds } = this.pace;
+    return seconds >= HOPELESS_SECONDS && this.frames < (this.leastRate / 2) * seconds;
   }
 
   /** Captures until the attempt ends; resolves with the server's result. */
@@ -192,6 +203,10 @@ export class Attempt {
     if (this.paused) this.pace.pause();
     if (this.cause !== undefined || this.paused) return;
     this.pace.pass(frame.captureTimeUs);
+    if (this.hopeless) {
+      this.stop(Cause.TIMED_OUT);
+      return;
+    }
     this.drop(frame.lost);
     if (this.rules.tooEarly(frame.captureTimeUs)) return;
     if (this.sending === undefined) this.pace.count();

@@ -4,12 +4,17 @@
  */
 export class CapturePace {
   private ready = 0;
-  private seconds = 0;
+  private passed = 0;
   private lastUs: number | undefined;
+
+  /** The seconds that were counted. */
+  get seconds(): number {
+    return this.passed;
+  }
 
   /** Counts the time up to a frame of the camera, captured at `captureTimeUs`. */
   pass(captureTimeUs: number): void {
-    if (this.lastUs !== undefined) this.seconds += (captureTimeUs - this.lastUs) / 1e6;
+    if (this.lastUs !== undefined) this.passed += (captureTimeUs - this.lastUs) / 1e6;
     this.lastUs = captureTimeUs;
   }
 
@@ -25,6 +30,6 @@ export class CapturePace {
 
   /** Whether the page was ready for fewer than `least` frames a second. */
   isBelow(least: number): boolean {
-    return this.ready < least * this.seconds;
+    return this.ready < least * this.passed;
   }
 }
